@@ -1,0 +1,110 @@
+"""Training pictures: pairs of high- and low-resolution windows, drawn where there is detail to learn from."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sr4k.errors import InputError
+from sr4k.models.architecture import SCALE
+from sr4k.models.resize import imresize
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+
+_STRIDE = 16
+"""Low-resolution pixels between the window positions that are rated for detail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One picture at both sizes, uint8 RGB (H, W, 3), and the windows of it worth learning from."""
+
+    high: NDArray[np.uint8]
+    low: NDArray[np.uint8]
+    windows: NDArray[np.intp]  # (n, 2): top, left in low-resolution pixels
+
+
+def read_rgb(path: Path) -> NDArray[np.uint8]:
+    """A picture file as uint8 RGB (H, W, 3)."""
+    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if bgr is None:
+        raise InputError(f"{path} is not a picture that OpenCV can read.")
+    return np.ascontiguousarray(bgr[..., ::-1], dtype=np.uint8)
+
+
+def picture_files(folders: list[Path]) -> list[Path]:
+    """All pictures below the folders, in a fixed order."""
+    files = [f for folder in folders for f in sorted(folder.rglob("*")) if f.suffix.lower() in SUFFIXES]
+    if not files:
+        raise InputError(f"No pictures below {', '.join(map(str, folders))}: expected {', '.join(sorted(SUFFIXES))}.")
+    return files
+
+
+def load_pairs(folders: list[Path], *, patch: int, keep: float) -> list[Pair]:
+    """Read every picture, shrink it by MATLAB's bicubic, and keep the most detailed share of all windows.
+
+    Args:
+        folders: searched recursively.
+        patch: side of a low-resolution window in pixels.
+        keep: share (0..1] of the windows kept, most detailed first, ranked over all pictures together.
+    """
+    shrunk, rated = [], []
+    for path in picture_files(folders):
+        high = read_rgb(path)
+        height, width = (side // SCALE for side in high.shape[:2])
+        if min(height, width) < patch:
+            continue
+        high = high[: height * SCALE, : width * SCALE]
+        low = imresize(high, height, width)
+        shrunk.append((high, low))
+        rated.append(_rate_windows(low, patch))
+    if not rated:
+        raise InputError(f"Every picture is smaller than a {patch * SCALE} px patch.")
+    threshold = np.quantile(np.concatenate([scores for _, scores in rated]), 1 - keep)
+    return [
+        Pair(high, low, positions[scores >= threshold])
+        for (high, low), (positions, scores) in zip(shrunk, rated, strict=True)
+        if (scores >= threshold).any()
+    ]
+
+
+def _rate_windows(low: NDArray[np.uint8], patch: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Window positions and their detail: the mean square of the Laplacian of the luma."""
+    gray = cv2.cvtColor(low, cv2.COLOR_RGB2GRAY)
+    energy = cv2.integral(np.square(cv2.Laplacian(gray, cv2.CV_64F)))
+    tops = np.arange(0, low.shape[0] - patch + 1, _STRIDE)
+    lefts = np.arange(0, low.shape[1] - patch + 1, _STRIDE)
+    top, left = (grid.ravel() for grid in np.meshgrid(tops, lefts, indexing="ij"))
+    total = energy[top + patch, left + patch] - energy[top, left + patch] - energy[top + patch, left] + energy[top, left]
+    return np.stack([top, left], axis=1), np.asarray(total / patch**2, np.float64)
+
+
+def batches(
+    pairs: list[Pair], *, patch: int, batch: int, seed: int, start: int
+) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+    """Endless random batches (low, high), uint8 (N, 3, patch, patch) and (N, 3, 2 patch, 2 patch), turned and mirrored.
+
+    Batch number k depends on ``seed`` and k alone, so a run resumed at ``start`` sees what it would have seen.
+    """
+    share = np.array([len(pair.windows) for pair in pairs], np.float64)
+    share /= share.sum()
+    step = start
+    while True:
+        rng = np.random.default_rng((seed, step))
+        lows, highs = [], []
+        for index in rng.choice(len(pairs), batch, p=share):
+            pair = pairs[index]
+            y, x = pair.windows[rng.integers(len(pair.windows))]
+            limit = np.array(pair.low.shape[:2]) - patch
+            y, x = np.minimum((y, x) + rng.integers(0, _STRIDE, 2), limit)
+            low = pair.low[y : y + patch, x : x + patch]
+            high = pair.high[SCALE * y : SCALE * (y + patch), SCALE * x : SCALE * (x + patch)]
+            quarter_turns, mirrored = rng.integers(4), rng.integers(2)
+            for array, out in ((low, lows), (high, highs)):
+                turned = np.rot90(array, quarter_turns)
+                out.append((turned[:, ::-1] if mirrored else turned).transpose(2, 0, 1))
+        yield np.stack(lows), np.stack(highs)
+        step += 1

@@ -1,0 +1,54 @@
+"""Errors of sr4k-stream, each with the exit code of the command line.
+
+* Sr4kError                exit code  also is
+  - OptionError                   2   ValueError
+  - InputError                    3   OSError
+  - OutputError                   4   OSError
+  - EngineError                   5   RuntimeError
+  - WorkerError                   6   RuntimeError
+* InternalError                  70: a bug in this package, never the user's fault; not an Sr4kError
+
+Texts are for the user: what, where, what to do.
+"""
+
+
+class Sr4kError(Exception):
+    """Something the user can act on."""
+
+    exit_code = 1
+
+
+class OptionError(Sr4kError, ValueError):
+    """An option, a preset or a combination of them that can't be."""
+
+    exit_code = 2
+
+
+class InputError(Sr4kError, OSError):
+    """The input is missing, is not what it should be, or broke."""
+
+    exit_code = 3
+
+
+class OutputError(Sr4kError, OSError):
+    """The output can't be written as asked."""
+
+    exit_code = 4
+
+
+class EngineError(Sr4kError, RuntimeError):
+    """The network can't be run: a missing backend, or one that failed."""
+
+    exit_code = 5
+
+
+class WorkerError(Sr4kError, RuntimeError):
+    """A process of the graph died."""
+
+    exit_code = 6
+
+
+class InternalError(Exception):
+    """A bug in this package."""
+
+    exit_code = 70
