@@ -1,0 +1,29 @@
+"""Backends that run a folded network behind one contract. The front door: `open_engine`."""
+
+from collections.abc import Callable
+from importlib import import_module
+
+from sr4k.engines.base import Engine, EngineSpec
+from sr4k.errors import OptionError
+
+__all__ = ["ENGINES", "Engine", "EngineSpec", "create_engine"]
+
+ENGINES: dict[str, str] = {
+    "openvino": "sr4k.engines.openvino:OpenVinoEngine",
+    "torch": "sr4k.engines.torch:TorchEngine",
+}
+"""Where each backend lives: its library is imported only when it is asked for."""
+
+
+def create_engine(name: str, spec: EngineSpec) -> Engine:
+    """An engine, not yet active: use it as a context manager.
+
+    Raises:
+        OptionError: no such engine.
+        EngineError: its library is not installed.
+    """
+    if name not in ENGINES:
+        raise OptionError(f"There is no engine '{name}'. Known: {', '.join(ENGINES)}.")
+    module, attribute = ENGINES[name].split(":")
+    factory: Callable[[EngineSpec], Engine] = getattr(import_module(module), attribute)
+    return factory(spec)

@@ -1,0 +1,140 @@
+"""The contract of every backend."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sr4k.errors import EngineError, InternalError
+from sr4k.models.architecture import CELL
+from sr4k.models.colour import Colour
+from sr4k.models.fold import CHROMA_PAD, MARGIN, PAD_AFTER, PAD_BEFORE
+
+Plane = NDArray[Any]
+Precision = Literal["auto", "int8", "fp32"]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """What to run, at which size.
+
+    Attributes:
+        model: name of a network in `sr4k.models.zoo`.
+        height: rows of the picture; even.
+        width: columns of the picture; even.
+        colour: how the YUV planes are to be read, or ``None`` for RGB in and out.
+        precision: ``auto`` takes the best that the hardware runs well.
+        threads: CPU threads; ``None`` takes as many as the machine grants.
+    """
+
+    model: str
+    height: int
+    width: int
+    colour: Colour | None
+    precision: Precision = "auto"
+    threads: int | None = None
+
+    @property
+    def input_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Of the padded planes: luma (H + 5, W + 5) and chroma (2, H/2 + 4, W/2 + 4), or RGB (3, H + 5, W + 5)."""
+        pad = PAD_BEFORE + PAD_AFTER
+        picture = (self.height + pad, self.width + pad)
+        if self.colour is None:
+            return ((3, *picture),)
+        return (picture, (2, self.height // 2 + 2 * CHROMA_PAD, self.width // 2 + 2 * CHROMA_PAD))
+
+    @property
+    def output_shape(self) -> tuple[int, int, int]:
+        """(H/2 + 2, W/2 + 2, 24), uint8, or with 48 channels, float32, for RGB: cells with a margin of one around."""
+        cells = (self.height // CELL + 2 * MARGIN, self.width // CELL + 2 * MARGIN)
+        return (*cells, 48 if self.colour is None else 24)
+
+    @property
+    def input_dtype(self) -> np.dtype[Any]:
+        """uint8 for YUV, float32 for RGB 0..255; the output's is the same."""
+        return np.dtype(np.float32 if self.colour is None else np.uint8)
+
+
+class Engine(ABC):
+    """A network ready to run: a context manager with asynchronous, in-order results.
+
+    `submit` and `result` are for callers and check; ``*_impl`` is for backends. Inputs must stay untouched until their
+    result is out. A result is a view that is valid until the next `submit`.
+    """
+
+    in_flight: int = 1
+    """How many inputs may be submitted before a result must be taken."""
+
+    def __init__(self, spec: EngineSpec) -> None:
+        if spec.height % CELL or spec.width % CELL or min(spec.height, spec.width) < CELL:
+            raise InternalError(f"{spec.height = }, {spec.width = } must be even.")
+        self.spec = spec
+        self._active = False
+        self._pending = 0
+
+    def __enter__(self) -> Self:
+        self.activate_impl()
+        self._active = True
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._active = False
+        self.deactivate_impl()
+
+    @property
+    def pending(self) -> int:
+        """Inputs whose result has not been taken."""
+        return self._pending
+
+    def submit(self, planes: Sequence[Plane]) -> None:
+        """Start on one picture: padded planes as ``spec.input_shapes`` and ``spec.input_dtype`` say."""
+        self._require_active()
+        if self._pending >= self.in_flight:
+            raise InternalError(f"{self._pending} pictures are in flight: take a result first.")
+        shapes = tuple(plane.shape for plane in planes)
+        if shapes != self.spec.input_shapes or any(plane.dtype != self.spec.input_dtype for plane in planes):
+            raise InternalError(f"expected {self.spec.input_dtype} {self.spec.input_shapes}, got {shapes}.")
+        self.submit_impl(planes)
+        self._pending += 1
+
+    def result(self) -> Plane:
+        """Wait for the oldest picture: sub-pixels as ``spec.output_shape`` says."""
+        self._require_active()
+        if not self._pending:
+            raise InternalError("nothing was submitted.")
+        try:
+            out = self.result_impl()
+        except (RuntimeError, MemoryError) as err:
+            raise EngineError(f"{type(self).__name__} failed at {self.spec.width}x{self.spec.height}: {err}") from err
+        self._pending -= 1
+        if out.shape != self.spec.output_shape:
+            raise InternalError(f"{type(self).__name__} returned {out.shape}, not {self.spec.output_shape}.")
+        return out
+
+    def infer(self, planes: Sequence[Plane]) -> Plane:
+        """One picture, start to end."""
+        self.submit(planes)
+        return self.result()
+
+    def _require_active(self) -> None:
+        if not self._active:
+            raise InternalError(f"{type(self).__name__} is not active: open it with `with engine:` first.")
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """Backend, version, device, model, precision, threads and multiply-accumulates a picture."""
+
+    @abstractmethod
+    def activate_impl(self) -> None: ...
+
+    def deactivate_impl(self) -> None:
+        """Give back what `activate_impl` took."""
+
+    @abstractmethod
+    def submit_impl(self, planes: Sequence[Plane]) -> None: ...
+
+    @abstractmethod
+    def result_impl(self) -> Plane: ...

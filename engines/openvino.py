@@ -1,0 +1,76 @@
+"""OpenVINO on the CPU: int8 where the CPU has the instructions for it, else float. The default engine."""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import openvino as ov
+
+from sr4k.engines.base import Engine, EngineSpec, Plane
+from sr4k.engines.cpu import granted_cpus, has_fast_int8
+from sr4k.models import zoo
+from sr4k.models.export import to_onnx
+
+
+class OpenVinoEngine(Engine):
+    """One compiled model, two requests: while one runs, the other's result is read and its next input set."""
+
+    in_flight = 2
+
+    def __init__(self, spec: EngineSpec) -> None:
+        super().__init__(spec)
+        fast = spec.precision == "int8" or (spec.precision == "auto" and has_fast_int8())
+        self._precision = "int8" if fast else "fp32"
+        self._threads = spec.threads or granted_cpus()
+
+    def activate_impl(self) -> None:
+        spec, model = self.spec, zoo.load(self.spec.model)
+        network = model.quantized(spec.colour) if self._precision == "int8" else model.folded(spec.colour)
+        graph = to_onnx(network, spec.height, spec.width).SerializeToString()
+        core = ov.Core()
+        compiled = core.compile_model(
+            core.read_model(graph),
+            "CPU",
+            {
+                "INFERENCE_NUM_THREADS": self._threads,
+                "NUM_STREAMS": 1,
+                "INFERENCE_PRECISION_HINT": "f32",
+                "ENABLE_CPU_PINNING": False,  # decoder and encoder share the cores
+            },
+        )
+        self._device = core.get_property("CPU", "FULL_DEVICE_NAME")
+        self._idle = deque(compiled.create_infer_request() for _ in range(self.in_flight))
+        self._running: deque[ov.InferRequest] = deque()
+
+    def deactivate_impl(self) -> None:
+        for request in self._running:
+            request.wait()
+        self._running.clear()
+        self._idle.clear()
+
+    def submit_impl(self, planes: Sequence[Plane]) -> None:
+        request = self._idle.popleft()
+        for index, plane in enumerate(planes):
+            batch = plane.reshape(1, *([1] * (3 - plane.ndim)), *plane.shape)
+            request.set_input_tensor(index, ov.Tensor(batch, shared_memory=True))
+        request.start_async()
+        self._running.append(request)
+
+    def result_impl(self) -> Plane:
+        request = self._running.popleft()
+        request.wait()
+        self._idle.append(request)
+        out: Plane = request.get_output_tensor(0).data[0]
+        return out
+
+    def describe(self) -> dict[str, Any]:
+        spec = self.spec
+        return {
+            "engine": "openvino",
+            "version": ov.get_version(),
+            "device": self._device,
+            "model": spec.model,
+            "precision": self._precision,
+            "threads": self._threads,
+            "macs": zoo.load(spec.model).arch.folded_macs(spec.height, spec.width, outputs=spec.output_shape[2]),
+        }

@@ -1,0 +1,54 @@
+"""PyTorch in float on the CPU: slow, and the reference that the others are held against. Needs the extra ``[torch]``."""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from sr4k.engines.base import Engine, EngineSpec, Plane
+from sr4k.engines.cpu import granted_cpus
+from sr4k.errors import EngineError, OptionError
+from sr4k.models import zoo
+
+try:
+    import torch
+
+    from sr4k.models.execute import FoldedExecutor
+except ImportError as err:
+    raise EngineError("The engine 'torch' needs PyTorch: pip install 'sr4k-stream[torch]'.") from err
+
+
+class TorchEngine(Engine):
+    """The folded network in fp32, one picture at a time."""
+
+    def __init__(self, spec: EngineSpec) -> None:
+        super().__init__(spec)
+        if spec.precision == "int8":
+            raise OptionError("The engine 'torch' is the float reference: leave --precision out, or use fp32.")
+        self._threads = spec.threads or granted_cpus()
+
+    def activate_impl(self) -> None:
+        torch.set_num_threads(self._threads)
+        self._run = FoldedExecutor(zoo.load(self.spec.model).folded(self.spec.colour))
+        self._results: deque[Plane] = deque()
+
+    def submit_impl(self, planes: Sequence[Plane]) -> None:
+        tensors = (torch.from_numpy(plane.reshape(1, *([1] * (3 - plane.ndim)), *plane.shape)) for plane in planes)
+        out = self._run(*tensors)[0].permute(1, 2, 0)
+        if self.spec.colour is not None:
+            out = out.round().clamp(0, 255).to(torch.uint8)
+        self._results.append(out.contiguous().numpy())
+
+    def result_impl(self) -> Plane:
+        return self._results.popleft()
+
+    def describe(self) -> dict[str, Any]:
+        spec = self.spec
+        return {
+            "engine": "torch",
+            "version": torch.__version__,
+            "device": "cpu",
+            "model": spec.model,
+            "precision": "fp32",
+            "threads": self._threads,
+            "macs": zoo.load(spec.model).arch.folded_macs(spec.height, spec.width, outputs=spec.output_shape[2]),
+        }

@@ -1,0 +1,76 @@
+"""Y'CbCr and R'G'B' as affine maps of 8-bit code values (ITU-R BT.601, BT.709, BT.2020 non-constant luminance)."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Matrix = Literal["bt601", "bt709", "bt2020"]
+ChromaLocation = Literal["left", "center", "topleft"]
+"""Where a 4:2:0 chroma sample sits in its 2x2 luma pixels: H.264's and HEVC's default is left, JPEG's and MPEG-1's center."""
+
+_KR_KB: dict[Matrix, tuple[float, float]] = {
+    "bt601": (0.299, 0.114),
+    "bt709": (0.2126, 0.0722),
+    "bt2020": (0.2627, 0.0593),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Colour:
+    """How the planes of a 4:2:0 picture are to be read."""
+
+    matrix: Matrix = "bt709"
+    full_range: bool = False
+    chroma_location: ChromaLocation = "left"
+
+
+def yuv_from_rgb(colour: Colour) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """``(A, b)`` with ``yuv = A @ rgb + b``: R'G'B' 0..255 to code values, limited 16..235 / 16..240 or full 0..255."""
+    kr, kb = _KR_KB[colour.matrix]
+    y = np.array([kr, 1 - kr - kb, kb])
+    u = (np.array([0.0, 0.0, 1.0]) - y) / (2 * (1 - kb))
+    v = (np.array([1.0, 0.0, 0.0]) - y) / (2 * (1 - kr))
+    luma_scale, chroma_scale, black = (1.0, 1.0, 0.0) if colour.full_range else (219 / 255, 224 / 255, 16.0)
+    return np.stack([luma_scale * y, chroma_scale * u, chroma_scale * v]), np.array([black, 128.0, 128.0])
+
+
+def rgb_from_yuv(colour: Colour) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """``(A, b)`` with ``rgb = A @ yuv + b``: the inverse of `yuv_from_rgb`."""
+    forward, offset = yuv_from_rgb(colour)
+    inverse = np.linalg.inv(forward)
+    return inverse, -inverse @ offset
+
+
+def upsample_chroma(plane: NDArray[np.float64], location: ChromaLocation) -> NDArray[np.float64]:
+    """Bilinear x2 of the last two axes, each sample where ``location`` says it sits; borders replicated."""
+    rows = _upsample_axis(plane, -2, cosited=location == "topleft")
+    return _upsample_axis(rows, -1, cosited=location != "center")
+
+
+def downsample_chroma(plane: NDArray[np.float64], location: ChromaLocation) -> NDArray[np.float64]:
+    """2:1 of the last two (even) axes: mean of two where samples sit between pixels, [1 2 1] / 4 where on a pixel."""
+    rows = _downsample_axis(plane, -2, cosited=location == "topleft")
+    return _downsample_axis(rows, -1, cosited=location != "center")
+
+
+def _upsample_axis(x: NDArray[np.float64], axis: int, *, cosited: bool) -> NDArray[np.float64]:
+    x = np.moveaxis(x, axis, -1)
+    before = np.concatenate([x[..., :1], x[..., :-1]], axis=-1)
+    after = np.concatenate([x[..., 1:], x[..., -1:]], axis=-1)
+    even = x if cosited else 0.75 * x + 0.25 * before
+    odd = 0.5 * (x + after) if cosited else 0.75 * x + 0.25 * after
+    out = np.stack([even, odd], axis=-1).reshape(*x.shape[:-1], 2 * x.shape[-1])
+    return np.moveaxis(out, -1, axis)
+
+
+def _downsample_axis(x: NDArray[np.float64], axis: int, *, cosited: bool) -> NDArray[np.float64]:
+    x = np.moveaxis(x, axis, -1)
+    even, odd = x[..., 0::2], x[..., 1::2]
+    if cosited:
+        before = np.concatenate([x[..., :1], odd[..., :-1]], axis=-1)
+        out = 0.25 * before + 0.5 * even + 0.25 * odd
+    else:
+        out = 0.5 * (even + odd)
+    return np.moveaxis(out, -1, axis)

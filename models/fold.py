@@ -1,0 +1,191 @@
+"""The exact algebra that makes the network cheap: everything linear before the first ReLU or after the last becomes one
+convolution.
+
+* Collapse: the tail (3x3 conv, PixelShuffle(4), 3x3 conv) is one 5x5 convolution from features to the 4x4 output pixels
+  of a cell.
+* Mean shift: folds into the biases beside it.
+* Colour: Y'CbCr to R'G'B', chroma upsampling included, folds into the head; R'G'B' to Y'CbCr with chroma averaging into
+  the tail.
+
+Each linear map is written down once, as plain code, and its kernel is read off the response to one impulse a channel:
+what is folded is what was written. All in float64.
+
+Borders: a picture is padded by replication, by ``PAD_BEFORE`` and ``PAD_AFTER`` luma pixels. The head then needs no
+zeros; the body works on one cell more than the picture has on each side, where the collapse is inexact, and the output
+of that cell is cut.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sr4k.models.architecture import CELL, CELL_OUT, Architecture
+from sr4k.models.colour import (
+    Colour,
+    downsample_chroma,
+    rgb_from_yuv,
+    upsample_chroma,
+    yuv_from_rgb,
+)
+
+Array = NDArray[np.float64]
+Weights = Mapping[str, NDArray[np.floating]]
+"""Parameters of the published form by their PyTorch names."""
+
+MARGIN = 1
+"""Cells around the picture that the body computes and the output drops."""
+
+PAD_BEFORE = 3
+"""Luma pixels of replication above and to the left that the folded graph expects: a margin cell and the head's reach."""
+
+PAD_AFTER = 2
+"""The same below and to the right."""
+
+CHROMA_PAD = 2
+"""Chroma samples of replication on every side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conv:
+    """A convolution: kernel (out, in, height, width) and bias (out,)."""
+
+    kernel: Array = field(repr=False)
+    bias: Array = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FoldedNetwork:
+    """The network as it is run.
+
+    ``heads`` are summed, one a source plane group: for YUV luma (C, 1, 3, 3) with stride 2 and chroma (C, 2, 3, 3), for
+    RGB (C, 3, 3, 3) with stride 2. ``body`` holds the 3x3 convolutions in order of use. ``tail`` is 5x5, to 16 Y, 4 U
+    and 4 V (or 16 R, 16 G and 16 B) sub-pixels of a cell, row by row.
+    """
+
+    arch: Architecture
+    heads: tuple[Conv, ...]
+    body: tuple[Conv, ...]
+    tail: Conv
+
+
+def fold_yuv(arch: Architecture, weights: Weights, colour: Colour) -> FoldedNetwork:
+    """The network from Y, U, V planes to Y, U, V sub-pixels."""
+    luma, chroma = fold_yuv_head(arch, weights, colour)
+    return FoldedNetwork(arch, (luma, chroma), body_convs(arch, weights), fold_yuv_tail(arch, weights, colour))
+
+
+def fold_rgb(arch: Architecture, weights: Weights) -> FoldedNetwork:
+    """The network from RGB to RGB sub-pixels: tail collapsed and mean shifts folded, colour left alone."""
+    return FoldedNetwork(arch, (fold_rgb_head(weights),), body_convs(arch, weights), collapse_tail(arch, weights))
+
+
+def body_convs(arch: Architecture, weights: Weights) -> tuple[Conv, ...]:
+    """The convolutions between head and tail, as they are."""
+    names = [
+        name
+        for g in range(arch.groups)
+        for name in (
+            *(f"body.{g}.body.{b}.body.{k}" for b in range(arch.blocks) for k in (0, 2)),
+            f"body.{g}.body.{arch.blocks}",
+        )
+    ]
+    return tuple(_conv(weights, name) for name in (*names, f"body.{arch.groups}"))
+
+
+def fold_rgb_head(weights: Weights) -> Conv:
+    """Mean shift folded into the head: RGB 0..255, stride 2."""
+    head, shift = _conv(weights, "head"), _conv(weights, "sub_mean")
+    kernel = np.einsum("ocyx,ci->oiyx", head.kernel, shift.kernel[:, :, 0, 0])
+    return Conv(kernel, head.bias + head.kernel.sum((2, 3)) @ shift.bias)
+
+
+def fold_yuv_head(arch: Architecture, weights: Weights, colour: Colour) -> tuple[Conv, Conv]:
+    """Mean shift, Y'CbCr to R'G'B' and chroma upsampling folded into the head.
+
+    Returns the luma convolution (C, 1, 3, 3), stride 2, which carries the bias, and the chroma one (C, 2, 3, 3) on the
+    subsampled planes.
+    """
+    head = fold_rgb_head(weights)
+    matrix, offset = rgb_from_yuv(colour)
+    luma = np.einsum("ocyx,c->oyx", head.kernel, matrix[:, 0])[:, None]
+    bias = head.bias + head.kernel.sum((2, 3)) @ offset
+
+    def from_chroma(planes: Array) -> Array:  # (n, 2, h, w) -> (n, C, h, w)
+        rgb = np.einsum("ci,niyx->ncyx", matrix[:, 1:], upsample_chroma(planes, colour.chroma_location))
+        return _conv3(rgb, head.kernel)[..., ::CELL, ::CELL]
+
+    chroma = _kernel_of(from_chroma, channels=2, reach=1)
+    return Conv(luma, bias), Conv(chroma, np.zeros(arch.features))
+
+
+def collapse_tail(arch: Architecture, weights: Weights) -> Conv:
+    """The tail and its mean shift as one 5x5 convolution to the 48 RGB values of a cell."""
+    return _collapse(arch, weights, lambda rgb: rgb)
+
+
+def fold_yuv_tail(arch: Architecture, weights: Weights, colour: Colour) -> Conv:
+    """The tail, its mean shift, R'G'B' to Y'CbCr and chroma averaging as one 5x5 convolution to 16 Y, 4 U and 4 V."""
+    matrix, offset = yuv_from_rgb(colour)
+
+    def to_yuv(cells: Array) -> Array:  # (n, 48, h, w) -> (n, 24, h, w)
+        yuv = np.einsum("ic,ncyx->niyx", matrix, _shuffle(cells, CELL_OUT))
+        chroma = downsample_chroma(yuv[:, 1:], colour.chroma_location)
+        return np.concatenate([_unshuffle(yuv[:, :1], CELL_OUT), _unshuffle(chroma, CELL)], axis=1)
+
+    tail = _collapse(arch, weights, to_yuv)
+    return Conv(tail.kernel, tail.bias + np.repeat(offset, (16, 4, 4)))
+
+
+def _collapse(arch: Architecture, weights: Weights, after: Callable[[Array], Array]) -> Conv:
+    """The tail followed by a linear map of the (n, 48, h, w) cells, as one convolution of reach 2."""
+    up, last, shift = (_conv(weights, name) for name in ("up", "last", "add_mean"))
+    recolour = shift.kernel[:, :, 0, 0]
+
+    def linear(features: Array) -> Array:
+        rgb = _conv3(_shuffle(_conv3(features, up.kernel), CELL_OUT), last.kernel)
+        return after(_unshuffle(np.einsum("ic,ncyx->niyx", recolour, rgb), CELL_OUT))
+
+    def constant() -> Array:
+        flat = np.broadcast_to(up.bias[None, :, None, None], (1, up.bias.size, 5, 5))
+        rgb = _conv3(_shuffle(flat, CELL_OUT), last.kernel) + last.bias[:, None, None]
+        rgb = np.einsum("ic,ncyx->niyx", recolour, rgb) + shift.bias[:, None, None]
+        return after(_unshuffle(rgb, CELL_OUT))[0, :, 2, 2]
+
+    return Conv(_kernel_of(linear, channels=arch.features, reach=2), constant())
+
+
+def _kernel_of(linear: Callable[[Array], Array], *, channels: int, reach: int) -> Array:
+    """Kernel (out, channels, 2 reach + 1, 2 reach + 1) of a linear, shift-invariant map of (n, channels, h, w)."""
+    side = 2 * reach + 3  # one cell more than it should need, to see that nothing lands there
+    impulses = np.zeros((channels, channels, side, side))
+    impulses[range(channels), range(channels), reach + 1, reach + 1] = 1.0
+    response = linear(impulses)
+    inner = response[:, :, 1:-1, 1:-1]
+    outside = np.abs(response).sum() - np.abs(inner).sum()
+    if outside > 1e-9 * np.abs(inner).sum():
+        raise ValueError(f"the map reaches further than {reach} cells")
+    return np.ascontiguousarray(inner[:, :, ::-1, ::-1].transpose(1, 0, 2, 3))
+
+
+def _conv(weights: Weights, name: str) -> Conv:
+    return Conv(weights[f"{name}.weight"].astype(np.float64), weights[f"{name}.bias"].astype(np.float64))
+
+
+def _conv3(x: Array, kernel: Array) -> Array:
+    """3x3 convolution, stride 1, zero padding: (n, in, h, w) to (n, out, h, w)."""
+    padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
+    return np.einsum("nchwyx,ocyx->nohw", windows, kernel, optimize=True)
+
+
+def _shuffle(x: Array, r: int) -> Array:
+    """PixelShuffle (arXiv 1609.05158): (n, c r r, h, w) to (n, c, h r, w r)."""
+    n, c, h, w = x.shape
+    return x.reshape(n, c // r**2, r, r, h, w).transpose(0, 1, 4, 2, 5, 3).reshape(n, c // r**2, h * r, w * r)
+
+
+def _unshuffle(x: Array, r: int) -> Array:
+    n, c, h, w = x.shape
+    return x.reshape(n, c, h // r, r, w // r, r).transpose(0, 1, 3, 5, 2, 4).reshape(n, c * r**2, h // r, w // r)
