@@ -3,18 +3,17 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sr4k.errors import EngineError, InternalError
-from sr4k.models.architecture import CELL
+from sr4k.models.architecture import CELL, Precision
 from sr4k.models.colour import Colour
 from sr4k.models.fold import CHROMA_PAD, MARGIN, PAD_AFTER, PAD_BEFORE
 
 Plane = NDArray[Any]
-Precision = Literal["auto", "int8", "fp32"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ def granted_cpus(cgroup: Path = _CGROUP) -> int:
 
 
 def has_fast_int8(cpuinfo: Path = _CPUINFO) -> bool:
-    """Whether the CPU has int8 dot-product instructions (VNNI or AMX), without which int8 gains little and may saturate."""
+    """Whether the CPU has int8 dot-product instructions (VNNI, AMX); without, int8 gains little and may saturate."""
     try:
         lines = cpuinfo.read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""PyTorch in float on the CPU: slow, and the reference that the others are held against. Needs the extra ``[torch]``."""
+"""PyTorch in float on the CPU: slow, and the reference for the others. Needs the extra ``[torch]``."""
 
 from collections import deque
 from collections.abc import Sequence

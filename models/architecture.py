@@ -5,6 +5,13 @@ The SR4K form used here has no channel attention and a stride-2 head, so its bod
 """
 
 from dataclasses import dataclass
+from typing import Literal
+
+Pixels = Literal["yuv", "bgr"]
+"""What a network works on: Y, U and V planes with the colour folded in, or RGB."""
+
+Precision = Literal["auto", "int8", "fp32"]
+"""How it computes; ``auto`` takes the best that the hardware runs well."""
 
 SCALE = 2
 """The networks double width and height."""
@@ -20,8 +27,8 @@ CELL_OUT = CELL * SCALE
 class Architecture:
     """Hyper-parameters of one network.
 
-    Layers, C = ``features``: mean shift (1x1, 3 to 3), 3x3 stride-2 head (3 to C), ``groups`` x [``blocks`` x (3x3, ReLU,
-    3x3, add), 3x3, add], 3x3, long add, 3x3 (C to 16 C), PixelShuffle(4), 3x3 (C to 3), mean shift (1x1, 3 to 3).
+    Layers, C = ``features``: mean shift (1x1, 3 to 3), 3x3 stride-2 head (3 to C), ``groups`` x [``blocks`` x (3x3,
+    ReLU, 3x3, add), 3x3, add], 3x3, long add, 3x3 (C to 16 C), PixelShuffle(4), 3x3 (C to 3), mean shift (1x1, 3 to 3).
     RGB in 0..255 throughout.
     """
 

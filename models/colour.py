@@ -8,7 +8,10 @@ from numpy.typing import NDArray
 
 Matrix = Literal["bt601", "bt709", "bt2020"]
 ChromaLocation = Literal["left", "center", "topleft"]
-"""Where a 4:2:0 chroma sample sits in its 2x2 luma pixels: H.264's and HEVC's default is left, JPEG's and MPEG-1's center."""
+"""Where a 4:2:0 chroma sample sits in its 2x2 luma pixels. H.264's and HEVC's default is left, JPEG's center."""
+
+Samples = NDArray[np.floating]
+"""Any float precision; results keep it."""
 
 _KR_KB: dict[Matrix, tuple[float, float]] = {
     "bt601": (0.299, 0.114),
@@ -43,19 +46,19 @@ def rgb_from_yuv(colour: Colour) -> tuple[NDArray[np.float64], NDArray[np.float6
     return inverse, -inverse @ offset
 
 
-def upsample_chroma(plane: NDArray[np.float64], location: ChromaLocation) -> NDArray[np.float64]:
+def upsample_chroma(plane: Samples, location: ChromaLocation) -> Samples:
     """Bilinear x2 of the last two axes, each sample where ``location`` says it sits; borders replicated."""
     rows = _upsample_axis(plane, -2, cosited=location == "topleft")
     return _upsample_axis(rows, -1, cosited=location != "center")
 
 
-def downsample_chroma(plane: NDArray[np.float64], location: ChromaLocation) -> NDArray[np.float64]:
+def downsample_chroma(plane: Samples, location: ChromaLocation) -> Samples:
     """2:1 of the last two (even) axes: mean of two where samples sit between pixels, [1 2 1] / 4 where on a pixel."""
     rows = _downsample_axis(plane, -2, cosited=location == "topleft")
     return _downsample_axis(rows, -1, cosited=location != "center")
 
 
-def _upsample_axis(x: NDArray[np.float64], axis: int, *, cosited: bool) -> NDArray[np.float64]:
+def _upsample_axis(x: Samples, axis: int, *, cosited: bool) -> Samples:
     x = np.moveaxis(x, axis, -1)
     before = np.concatenate([x[..., :1], x[..., :-1]], axis=-1)
     after = np.concatenate([x[..., 1:], x[..., -1:]], axis=-1)
@@ -65,7 +68,7 @@ def _upsample_axis(x: NDArray[np.float64], axis: int, *, cosited: bool) -> NDArr
     return np.moveaxis(out, -1, axis)
 
 
-def _downsample_axis(x: NDArray[np.float64], axis: int, *, cosited: bool) -> NDArray[np.float64]:
+def _downsample_axis(x: Samples, axis: int, *, cosited: bool) -> Samples:
     x = np.moveaxis(x, axis, -1)
     even, odd = x[..., 0::2], x[..., 1::2]
     if cosited:

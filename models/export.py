@@ -10,7 +10,7 @@ weights, none after a convolution, float biases; the skip of an add goes through
 it; the long skip is not quantised.
 """
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import onnx
@@ -20,8 +20,6 @@ from onnx import TensorProto, helper, numpy_helper
 from sr4k.models.architecture import CELL
 from sr4k.models.fold import CHROMA_PAD, MARGIN, PAD_AFTER, PAD_BEFORE, Conv, FoldedNetwork
 from sr4k.models.quantize import QuantizedNetwork
-
-Pixels = Literal["yuv", "bgr"]
 
 _SAME3 = [1] * 4
 _SAME5 = [2] * 4
@@ -61,7 +59,7 @@ class _Exporter:
             limits = (self._constant(np.float32(v), "limit") for v in (0, 255))
             out = self._node("Clip", self._node("Round", out), *limits)
             out = self._node("Cast", out, to=TensorProto.UINT8)
-        # The transpose must be the very last node: OpenVINO's maps lie channel-last in memory, so that it costs nothing.
+        # The transpose must be the very last node: OpenVINO's maps lie channel-last in memory, so it costs nothing.
         self.nodes.append(helper.make_node("Transpose", [out], ["subpixels"], perm=[0, 2, 3, 1]))
         shape = [1, height // CELL + 2 * MARGIN, width // CELL + 2 * MARGIN, len(self.net.tail.bias)]
         kind = TensorProto.UINT8 if yuv else TensorProto.FLOAT
@@ -110,7 +108,13 @@ class _Exporter:
         return self._pair(x, self._constant(np.float32(self.scales.input_scales[index]), "scale"), self.zero)
 
     def _conv(
-        self, x: str, conv: Conv, name: str, *, quantised: int | None = None, pads: list[int] | None = None,
+        self,
+        x: str,
+        conv: Conv,
+        name: str,
+        *,
+        quantised: int | None = None,
+        pads: list[int] | None = None,
         strides: list[int] | None = None,
     ) -> str:
         kernel = self._constant(conv.kernel.astype(np.float32), f"{name}.weight")

@@ -38,7 +38,7 @@ MARGIN = 1
 """Cells around the picture that the body computes and the output drops."""
 
 PAD_BEFORE = 3
-"""Luma pixels of replication above and to the left that the folded graph expects: a margin cell and the head's reach."""
+"""Luma pixels of replication above and to the left: a margin cell and the head's reach."""
 
 PAD_AFTER = 2
 """The same below and to the right."""

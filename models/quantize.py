@@ -98,8 +98,7 @@ def equalise(network: FoldedNetwork, gain: Array) -> FoldedNetwork:
         network,
         heads=tuple(convert(head, reads=False, writes=True) for head in network.heads),
         body=tuple(
-            convert(conv, reads=reads, writes=writes)
-            for conv, (reads, writes) in zip(network.body, roles, strict=True)
+            convert(conv, reads=reads, writes=writes) for conv, (reads, writes) in zip(network.body, roles, strict=True)
         ),
         tail=convert(network.tail, reads=True, writes=False),
     )
@@ -114,8 +113,8 @@ def round_to_nearest(kernel: Array, scale: Array) -> Array:
 def round_with_feedback(kernel: Array, scale: Array, moments: Array) -> Array:
     """Round a kernel tap by tap, each time moving the taps still free to make up for the error, as GPTQ does.
 
-    Minimises the expected square of the output's error under ``moments`` (in * height * width, the same): taps are taken
-    in order of their input's power, and the feedback comes from the Cholesky factor of the inverse moments.
+    Minimises the expected square of the output's error under ``moments`` (in * height * width, the same): taps are
+    taken in order of their input's power, and the feedback comes from the Cholesky factor of the inverse moments.
     """
     taps = kernel.reshape(len(kernel), -1)
     damped = moments + 1e-4 * np.mean(np.diag(moments)) * np.eye(len(moments))

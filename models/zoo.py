@@ -54,7 +54,9 @@ def load(name: str = DEFAULT, folder: Path | None = None) -> Model:
     weights = _read(folder / _WEIGHTS.format(name=name))
     count = sum(array.size for array in weights.values())
     if count != arch.parameters():
-        raise OptionError(f"{folder / _WEIGHTS.format(name=name)} holds {count} parameters; {name} has {arch.parameters()}.")
+        raise OptionError(
+            f"{folder / _WEIGHTS.format(name=name)} holds {count} parameters; {name} has {arch.parameters()}."
+        )
     return Model(name, arch, weights, Calibration.from_arrays(_read(folder / _CALIBRATION.format(name=name))))
 
 

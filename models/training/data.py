@@ -78,7 +78,9 @@ def _rate_windows(low: NDArray[np.uint8], patch: int) -> tuple[NDArray[np.intp],
     tops = np.arange(0, low.shape[0] - patch + 1, _STRIDE)
     lefts = np.arange(0, low.shape[1] - patch + 1, _STRIDE)
     top, left = (grid.ravel() for grid in np.meshgrid(tops, lefts, indexing="ij"))
-    total = energy[top + patch, left + patch] - energy[top, left + patch] - energy[top + patch, left] + energy[top, left]
+    total = (
+        energy[top + patch, left + patch] - energy[top, left + patch] - energy[top + patch, left] + energy[top, left]
+    )
     return np.stack([top, left], axis=1), np.asarray(total / patch**2, np.float64)
 
 
@@ -99,7 +101,7 @@ def batches(
             pair = pairs[index]
             y, x = pair.windows[rng.integers(len(pair.windows))]
             limit = np.array(pair.low.shape[:2]) - patch
-            y, x = np.minimum((y, x) + rng.integers(0, _STRIDE, 2), limit)
+            y, x = np.minimum(np.add((y, x), rng.integers(0, _STRIDE, 2)), limit)
             low = pair.low[y : y + patch, x : x + patch]
             high = pair.high[SCALE * y : SCALE * (y + patch), SCALE * x : SCALE * (x + patch)]
             quarter_turns, mirrored = rng.integers(4), rng.integers(2)

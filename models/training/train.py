@@ -2,7 +2,6 @@
 
 import copy
 import logging
-import os
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
+from sr4k.errors import OptionError
 from sr4k.models.architecture import RCAN2, SCALE, Architecture
 from sr4k.models.rcan import Rcan, initialise_bicubic
 from sr4k.models.training.data import batches, load_pairs
@@ -75,8 +75,15 @@ class Trainer:
                 self._save()
                 pace = (time.monotonic() - began) / (self.step - began_at)
                 scores = "  ".join(f"{folder.name} {self.psnr_y(folder):.3f} dB" for folder in s.validate)
-                log.info("step %d/%d  loss %.3f  %s  %.0f ms/step, %.0f min left", self.step, s.steps,
-                         float(np.mean(losses)), scores, 1e3 * pace, pace * (s.steps - self.step) / 60)
+                log.info(
+                    "step %d/%d  loss %.3f  %s  %.0f ms/step, %.0f min left",
+                    self.step,
+                    s.steps,
+                    float(np.mean(losses)),
+                    scores,
+                    1e3 * pace,
+                    pace * (s.steps - self.step) / 60,
+                )
                 losses.clear()
         return s.out / WEIGHTS
 
@@ -126,7 +133,7 @@ class Trainer:
             "optimiser": self.optimiser.state_dict(),
         }
         torch.save(state, out / "checkpoint.tmp")
-        os.replace(out / "checkpoint.tmp", out / CHECKPOINT)
+        (out / "checkpoint.tmp").replace(out / CHECKPOINT)
         save_file({k: v.contiguous().cpu() for k, v in self.average.state_dict().items()}, out / WEIGHTS)
 
     def _resume(self) -> None:
@@ -135,7 +142,7 @@ class Trainer:
             return
         state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
         if state["settings"] != _identity(self.settings):
-            raise ValueError(f"{path} belongs to a run with other settings: choose another --out, or the same settings.")
+            raise OptionError(f"{path} belongs to a run with other settings: choose another --out, or the same ones.")
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])

@@ -1,0 +1,28 @@
+"""The graph runtime: producers and consumers over bounded channels, in processes or threads.
+
+It knows frames, channels, workers and time, and nothing of codecs or networks.
+"""
+
+from sr4k.pipeline.frame import Format, Frame, FrameInfo, PlaneSpec
+from sr4k.pipeline.stage import Buffers, Sink, Source, Stage, StageSpec, Transform
+from sr4k.pipeline.supervisor import GraphError, GraphSpec, Outcome, StageFailed, WorkerDied, WorkerSpec, run_graph
+
+__all__ = [
+    "Buffers",
+    "Format",
+    "Frame",
+    "FrameInfo",
+    "GraphError",
+    "GraphSpec",
+    "Outcome",
+    "PlaneSpec",
+    "Sink",
+    "Source",
+    "Stage",
+    "StageFailed",
+    "StageSpec",
+    "Transform",
+    "WorkerDied",
+    "WorkerSpec",
+    "run_graph",
+]

@@ -1,0 +1,177 @@
+"""Stages run one after the other in one thread: each frame is pulled through as far as it goes."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sr4k.pipeline.channel import PeerLostError, Receiver, Sender
+from sr4k.pipeline.frame import Format, Frame, FrameInfo
+from sr4k.pipeline.stage import Buffers, Sink, Source, Stage, Transform
+
+
+@dataclass(slots=True)
+class StageClock:
+    """How long a stage has worked, and on how many frames."""
+
+    name: str
+    busy: float = 0.0
+    frames: int = 0
+
+
+class HeapBuffers:
+    """Frames in ordinary memory, used again after their release."""
+
+    def __init__(self, form: Format) -> None:
+        self._format = form
+        self._idle: list[Any] = []
+
+    def take(self, info: FrameInfo) -> Frame:
+        """A frame of the format."""
+        memory = self._idle.pop() if self._idle else np.empty(self._format.nbytes, np.uint8)
+        return Frame(self._format.view(memory.data), info, on_release=lambda: self._idle.append(memory))
+
+
+class StageError(Exception):
+    """Wraps what a stage raised, to say which one it was."""
+
+    def __init__(self, stage: str, cause: Exception) -> None:
+        super().__init__(stage, cause)
+        self.stage = stage
+        self.cause = cause
+
+
+class Chain:
+    """The stages of one worker between an optional inbound and an optional outbound channel."""
+
+    def __init__(self, stages: list[Stage], inbound: Receiver | None, outbound: Sender | None) -> None:
+        self._stages = stages
+        self._inbound = inbound
+        self._outbound = outbound
+        self.clocks = [StageClock(stage.name) for stage in stages]
+        self._stopping = False
+
+    def run(self) -> None:
+        """Open, run to the end of the input (or until `stop`), drain, close.
+
+        Raises:
+            StageError: a stage raised.
+            PeerLostError: a neighbouring worker is gone.
+        """
+        opened: list[Stage] = []
+        try:
+            flow = self._open(opened)
+            for frame in flow:
+                assert self._outbound is not None
+                self._outbound.send(frame)
+            if self._outbound is not None:
+                self._outbound.finish()
+        finally:
+            for stage in reversed(opened):
+                stage.close()
+
+    def stop(self) -> None:
+        """End the source after the frame it is at, as if its input had ended there."""
+        self._stopping = True
+
+    @property
+    def waited(self) -> tuple[float, float]:
+        """Seconds spent waiting for input and for room in the output."""
+        return (self._inbound.waited if self._inbound else 0.0, self._outbound.waited if self._outbound else 0.0)
+
+    def reports(self) -> dict[str, dict[str, Any]]:
+        """What each stage has to tell."""
+        return {stage.name: stage.report() for stage in self._stages}
+
+    def _open(self, opened: list[Stage]) -> Iterator[Frame]:
+        """Open all stages and connect them; returns the frames that come out of the last transform."""
+        form = self._inbound.open() if self._inbound else None
+        formats: list[Format | None] = []
+        for index, stage in enumerate(self._stages):
+            opened.append(stage)
+            with _Working(self, index):
+                if isinstance(stage, Source):
+                    form = stage.open()
+                elif isinstance(stage, Transform):
+                    assert form is not None
+                    form = stage.open(form)
+                elif isinstance(stage, Sink):
+                    assert form is not None
+                    stage.open(form)
+            formats.append(form)
+        if self._outbound is not None:
+            assert form is not None
+            self._outbound.open(form)
+        flow: Iterator[Frame] = iter(self._inbound) if self._inbound else iter(())
+        for index, stage in enumerate(self._stages):
+            buffers = self._buffers_after(index, formats[index])
+            if isinstance(stage, Source):
+                flow = self._run_source(index, stage, buffers)
+            elif isinstance(stage, Transform):
+                flow = self._run_transform(index, stage, flow, buffers)
+            elif isinstance(stage, Sink):
+                flow = self._run_sink(index, stage, flow)
+        return flow
+
+    def _buffers_after(self, index: int, form: Format | None) -> Buffers:
+        """Ring slots for the stage whose frames leave the worker, past stages that only work in place."""
+        rest = self._stages[index + 1 :]
+        if self._outbound is not None and all(isinstance(s, Transform) and s.in_place for s in rest):
+            return self._outbound
+        assert form is not None
+        return HeapBuffers(form)
+
+    def _run_source(self, index: int, stage: Source, buffers: Buffers) -> Iterator[Frame]:
+        frames = stage.frames(buffers)
+        while not self._stopping:
+            with _Working(self, index):
+                frame = next(frames, None)
+            if frame is None:
+                return
+            self.clocks[index].frames += 1
+            yield frame
+
+    def _run_transform(
+        self, index: int, stage: Transform, source: Iterator[Frame], buffers: Buffers
+    ) -> Iterator[Frame]:
+        for frame in source:
+            yield from self._pull(index, stage.process(frame, buffers))
+        yield from self._pull(index, stage.drain(buffers))
+
+    def _pull(self, index: int, frames: Iterator[Frame]) -> Iterator[Frame]:
+        while True:
+            with _Working(self, index):
+                frame = next(frames, None)
+            if frame is None:
+                return
+            self.clocks[index].frames += 1
+            yield frame
+
+    def _run_sink(self, index: int, stage: Sink, source: Iterator[Frame]) -> Iterator[Frame]:
+        for frame in source:
+            with _Working(self, index):
+                stage.consume(frame)
+            self.clocks[index].frames += 1
+        with _Working(self, index):
+            stage.finish()
+        yield from ()
+
+
+class _Working:
+    """Times a stage at work, less what it waits for room in the output, and puts its name on what it raises."""
+
+    def __init__(self, chain: Chain, index: int) -> None:
+        self._chain = chain
+        self._index = index
+
+    def __enter__(self) -> None:
+        self._waited = self._chain.waited[1]
+        self._began = time.perf_counter()
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        clock = self._chain.clocks[self._index]
+        clock.busy += time.perf_counter() - self._began - (self._chain.waited[1] - self._waited)
+        if isinstance(error, Exception) and not isinstance(error, PeerLostError):
+            raise StageError(clock.name, error) from error

@@ -1,0 +1,164 @@
+"""A bounded channel between one producer and one consumer: headers over a pipe, pixels in a shared-memory ring.
+
+The ring is an anonymous memory file (``memfd``) that both ends map: it has no name that could be left behind, and the
+kernel frees it with the last process. Slots are handed back over a second pipe. There are no locks, so the sudden death
+of one end can't block the other: it sees the pipe close.
+"""
+
+import mmap
+import os
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from multiprocessing.connection import Connection
+from multiprocessing.context import BaseContext
+from multiprocessing.reduction import DupFd
+from typing import Any
+
+from sr4k.pipeline.frame import Format, Frame, FrameInfo
+
+
+class PeerLostError(Exception):
+    """The other end of a channel is gone."""
+
+
+class Memory:
+    """An anonymous shared memory file. Travels to a process being spawned."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    @classmethod
+    def create(cls) -> "Memory":
+        """A new one, empty."""
+        return cls(os.memfd_create("sr4k-ring"))
+
+    def duplicate(self) -> "Memory":
+        """A second handle on the same memory."""
+        return Memory(os.dup(self.fd))
+
+    def map(self, size: int) -> memoryview:
+        """All of it, as writable bytes; grown to ``size`` if it is smaller."""
+        if os.fstat(self.fd).st_size < size:
+            os.ftruncate(self.fd, size)
+        return memoryview(mmap.mmap(self.fd, size))
+
+    def close(self) -> None:
+        """Close the handle; mappings stay valid."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _adopt_memory, (DupFd(self.fd),)
+
+
+def _adopt_memory(handle: Any) -> Memory:
+    return Memory(handle.detach())
+
+
+class Sender:
+    """The producer's end."""
+
+    def __init__(self, data: Connection, credit: Connection, memory: Memory, slots: int) -> None:
+        self._data = data
+        self._credit = credit
+        self._memory = memory
+        self.slots = slots
+        self._free: deque[int] = deque(range(slots))
+        self.waited = 0.0  # seconds spent waiting for a free slot
+
+    def open(self, form: Format) -> None:
+        """Make room for frames of this format, and tell the consumer."""
+        size = -(-form.nbytes // mmap.PAGESIZE) * mmap.PAGESIZE
+        memory = self._memory.map(size * self.slots)
+        self._planes = [form.view(memory[k * size : (k + 1) * size]) for k in range(self.slots)]
+        self._send((form, size))
+
+    def take(self, info: FrameInfo) -> Frame:
+        """A frame to fill and `send`; waits until a slot is free."""
+        began = time.perf_counter()
+        while self._credit.poll(0) or not self._free:
+            try:
+                self._free.append(int.from_bytes(self._credit.recv_bytes(), "little"))
+            except (EOFError, OSError) as err:
+                raise PeerLostError from err
+        self.waited += time.perf_counter() - began
+        slot = self._free.popleft()
+        return Frame(self._planes[slot], info, slot=slot, on_release=partial(self._free.append, slot))
+
+    def send(self, frame: Frame) -> None:
+        """Pass a frame from `take` on to the consumer."""
+        self._send((frame.slot, frame.info))
+
+    def finish(self) -> None:
+        """No more frames: the consumer's iteration ends."""
+        self._send(None)
+
+    @property
+    def depth(self) -> int:
+        """Frames on their way or being read by the consumer, as far as is known here."""
+        return self.slots - len(self._free)
+
+    def close(self) -> None:
+        """Close this end. Without `finish` before, the consumer gets a `PeerLostError`."""
+        for end in (self._data, self._credit, self._memory):
+            end.close()
+
+    def _send(self, message: object) -> None:
+        try:
+            self._data.send(message)
+        except OSError as err:
+            raise PeerLostError from err
+
+
+class Receiver:
+    """The consumer's end: iterate over it after `open`."""
+
+    def __init__(self, data: Connection, credit: Connection, memory: Memory, slots: int) -> None:
+        self._data = data
+        self._credit = credit
+        self._memory = memory
+        self.slots = slots
+        self.waited = 0.0  # seconds spent waiting for a frame
+
+    def open(self) -> Format:
+        """Wait for the producer's format."""
+        form: Format
+        form, size = self._receive()
+        memory = self._memory.map(size * self.slots)
+        self._planes = [form.view(memory[k * size : (k + 1) * size]) for k in range(self.slots)]
+        return form
+
+    def __iter__(self) -> Iterator[Frame]:
+        while (message := self._receive()) is not None:
+            slot, info = message
+            yield Frame(self._planes[slot], info, slot=slot, on_release=partial(self._give_back, slot))
+
+    def close(self) -> None:
+        """Close this end; a producer still sending gets a `PeerLostError`."""
+        for end in (self._data, self._credit, self._memory):
+            end.close()
+
+    def _receive(self) -> Any:
+        began = time.perf_counter()
+        try:
+            return self._data.recv()
+        except (EOFError, OSError) as err:
+            raise PeerLostError from err
+        finally:
+            self.waited += time.perf_counter() - began
+
+    def _give_back(self, slot: int) -> None:
+        with suppress(OSError):  # the producer may have finished and left
+            self._credit.send_bytes(slot.to_bytes(2, "little"))
+
+
+def create_channel(context: BaseContext, slots: int) -> tuple[Sender, Receiver]:
+    """Both ends of a new channel that holds up to ``slots`` frames."""
+    memory = Memory.create()
+    data_out, data_in = context.Pipe(duplex=False)
+    credit_out, credit_in = context.Pipe(duplex=False)
+    return Sender(data_in, credit_out, memory, slots), Receiver(data_out, credit_in, memory.duplicate(), slots)

@@ -1,0 +1,92 @@
+"""Frames, and the formats that producers and consumers agree on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Plane = NDArray[Any]
+
+_ALIGN = 64
+"""Planes start on cache lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneSpec:
+    """Shape and dtype of one plane."""
+
+    shape: tuple[int, ...]
+    dtype: str = "uint8"
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the plane, C-contiguous."""
+        return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What every frame on a channel has in common.
+
+    Attributes:
+        planes: in memory order.
+        about: facts for the stages that follow, which the runtime only carries; picklable.
+    """
+
+    planes: tuple[PlaneSpec, ...]
+    about: Any = None
+
+    @property
+    def offsets(self) -> tuple[int, ...]:
+        """Where each plane starts, in bytes from the start of the frame."""
+        starts, position = [], 0
+        for plane in self.planes:
+            starts.append(position)
+            position = -(-(position + plane.nbytes) // _ALIGN) * _ALIGN
+        return tuple(starts)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of a frame."""
+        return self.offsets[-1] + self.planes[-1].nbytes
+
+    def view(self, memory: memoryview) -> tuple[Plane, ...]:
+        """The planes of a frame that lies in ``memory``."""
+        return tuple(
+            np.frombuffer(memory, plane.dtype, count=int(np.prod(plane.shape)), offset=offset).reshape(plane.shape)
+            for plane, offset in zip(self.planes, self.offsets, strict=True)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FrameInfo:
+    """What belongs to one frame beside its pixels. It passes through the graph untouched.
+
+    ``pts`` and ``duration`` are in units of ``time_base`` seconds.
+    """
+
+    pts: int
+    time_base: Fraction
+    duration: int = 0
+    key: bool = False
+    corrupt: bool = False
+
+
+@dataclass(slots=True)
+class Frame:
+    """Planes and what belongs to them. Whoever holds a frame either passes it on or releases it, once."""
+
+    planes: tuple[Plane, ...] = field(repr=False)
+    info: FrameInfo
+    slot: int | None = None  # where in a ring the planes lie, if they do
+    on_release: Callable[[], None] | None = field(default=None, repr=False)
+
+    def release(self) -> None:
+        """Give the memory back: the planes must not be read any more."""
+        self.planes = ()
+        if self.on_release is not None:
+            self.on_release()
+            self.on_release = None

@@ -1,0 +1,92 @@
+"""The boxes of the graph. A stage does not know whether it runs in a thread or a process, nor what runs beside it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Protocol
+
+from sr4k.pipeline.frame import Format, Frame, FrameInfo
+
+
+class Buffers(Protocol):
+    """Where a stage gets the frames that it fills."""
+
+    def take(self, info: FrameInfo) -> Frame:
+        """An uninitialised frame of the stage's output format; may wait until one is free."""
+        ...
+
+
+class Stage(ABC):
+    """What all stages share: opened once, closed once, also after an error."""
+
+    name: str
+
+    def close(self) -> None:
+        """Give back what `open` took."""
+
+    def report(self) -> dict[str, Any]:
+        """Facts for whoever started the graph, picklable; asked for when the stage is done."""
+        return {}
+
+
+class Source(Stage):
+    """Makes frames out of nothing that the graph knows of."""
+
+    @abstractmethod
+    def open(self) -> Format:
+        """Get ready; returns the format of the frames to come."""
+
+    @abstractmethod
+    def frames(self, buffers: Buffers) -> Iterator[Frame]:
+        """All frames. May be abandoned between two of them."""
+
+
+class Transform(Stage):
+    """Turns frames into frames."""
+
+    in_place = False
+    """After `open`: whether the frames that come out are the ones that went in, so that no buffers are needed."""
+
+    @abstractmethod
+    def open(self, source: Format) -> Format:
+        """Get ready for frames of ``source``; returns the format of the frames to come out."""
+
+    @abstractmethod
+    def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:
+        """Take in one frame, give out those that are ready. The frame is this stage's to pass on or to release."""
+
+    def drain(self, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - most stages hold nothing back
+        """The frames held back, after the last one went in."""
+        return iter(())
+
+
+class Sink(Stage):
+    """Where frames end."""
+
+    @abstractmethod
+    def open(self, source: Format) -> None:
+        """Get ready for frames of ``source``."""
+
+    @abstractmethod
+    def consume(self, frame: Frame) -> None:
+        """Take in one frame, and release it when done with it."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """All frames are in: complete the output. Not called when the graph fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageSpec:
+    """A stage to be made where it will run: ``module:class``, and the one argument of the class if it takes one."""
+
+    factory: str
+    settings: Any = None
+
+    def create(self) -> Stage:
+        """Import the module and make the stage."""
+        module, attribute = self.factory.split(":")
+        make = getattr(import_module(module), attribute)
+        stage: Stage = make() if self.settings is None else make(self.settings)
+        return stage

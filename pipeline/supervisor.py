@@ -1,0 +1,221 @@
+"""Starts the workers of a graph, watches them, and sees to it that all of them end."""
+
+import logging
+import multiprocessing
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, Literal
+
+from sr4k.pipeline.channel import Receiver, Sender, create_channel
+from sr4k.pipeline.worker import STOP, Done, Failed, Lost, WorkerSpec, WorkerStatus, run, run_in_process
+
+log = logging.getLogger(__name__)
+
+Mode = Literal["processes", "threads"]
+
+_TICK = 0.1
+"""Seconds between two looks at the stop requests."""
+
+_FAREWELL = 10.0
+"""Seconds that a worker gets to unload its libraries after its work is done."""
+
+_GRACE = 2.0
+"""Seconds that workers get to end by themselves after a neighbour failed."""
+
+
+class GraphError(Exception):
+    """The graph did not come to its end."""
+
+
+class StageFailed(GraphError):
+    """A stage raised: ``stage``, ``cause`` and, from another process, its ``trace`` as text."""
+
+    def __init__(self, stage: str, cause: Exception, trace: str) -> None:
+        super().__init__(f"{stage}: {cause}")
+        self.stage = stage
+        self.cause = cause
+        self.trace = trace
+
+
+class WorkerDied(GraphError):
+    """A worker ended without a word: killed, or crashed in native code."""
+
+
+class GraphAborted(GraphError):
+    """Stopped at once on request."""
+
+
+@dataclass(frozen=True, slots=True)
+class GraphSpec:
+    """Workers in the order of the flow, and the slots of the channel after each but the last."""
+
+    workers: tuple[WorkerSpec, ...]
+    slots: tuple[int, ...]
+    mode: Mode = "processes"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a graph ended. ``stopped``: at a request, before the end of the input."""
+
+    statuses: dict[str, WorkerStatus] = field(default_factory=dict)
+    stopped: bool = False
+    seconds: float = 0.0
+
+    @property
+    def reports(self) -> dict[str, dict[str, Any]]:
+        """What each stage reported last, by stage name."""
+        return {name: report for status in self.statuses.values() for name, report in status.reports.items()}
+
+
+def run_graph(
+    spec: GraphSpec,
+    *,
+    on_status: Callable[[dict[str, WorkerStatus]], None] = lambda _statuses: None,
+    stop_requests: Callable[[], int] = lambda: 0,
+    log_queue: Any = None,
+) -> Outcome:
+    """Run a graph to its end.
+
+    Args:
+        on_status: called now and then with the latest status of each worker, by worker name.
+        stop_requests: how often a stop was asked for so far. At one, the source ends and the rest drains; at two,
+            everything is killed.
+        log_queue: where worker processes put their log records.
+
+    Raises:
+        StageFailed: a stage raised; the first cause.
+        WorkerDied: a worker process was killed or crashed.
+        GraphAborted: a second stop was asked for.
+    """
+    return _Supervisor(spec, on_status, stop_requests, log_queue).run()
+
+
+@dataclass(slots=True, eq=False)
+class _Worker:
+    spec: WorkerSpec
+    control: Connection
+    body: BaseProcess | threading.Thread
+    ended: bool = False
+
+
+class _Supervisor:
+    def __init__(
+        self,
+        spec: GraphSpec,
+        on_status: Callable[[dict[str, WorkerStatus]], None],
+        stop_requests: Callable[[], int],
+        log_queue: Any,
+    ) -> None:
+        self._spec = spec
+        self._on_status = on_status
+        self._stop_requests = stop_requests
+        self._log_queue = log_queue
+        self._outcome = Outcome()
+
+    def run(self) -> Outcome:
+        began = time.monotonic()
+        workers = self._start()
+        try:
+            self._watch(workers)
+        except BaseException:
+            self._end(workers, grace=_GRACE)
+            raise
+        self._end(workers, grace=_FAREWELL)
+        self._outcome.seconds = time.monotonic() - began
+        return self._outcome
+
+    def _start(self) -> list[_Worker]:
+        context = multiprocessing.get_context("spawn")
+        channels = [create_channel(context, slots) for slots in self._spec.slots]
+        inbound: list[Receiver | None] = [None, *(receiver for _, receiver in channels)]
+        outbound: list[Sender | None] = [*(sender for sender, _ in channels), None]
+        workers = []
+        for spec, source, sink in zip(self._spec.workers, inbound, outbound, strict=True):
+            ours, theirs = context.Pipe()
+            body: BaseProcess | threading.Thread
+            if self._spec.mode == "processes":
+                level = logging.getLogger().getEffectiveLevel()
+                args = (spec, source, sink, theirs, self._log_queue, level)
+                body = context.Process(target=run_in_process, args=args, name=f"sr4k-{spec.name}", daemon=True)
+                body.start()
+                for end in (source, sink, theirs):
+                    if end is not None:
+                        end.close()
+            else:
+                args = (spec, source, sink, theirs)
+                body = threading.Thread(target=run, args=args, name=f"sr4k-{spec.name}", daemon=True)
+                body.start()
+            workers.append(_Worker(spec, ours, body))
+        return workers
+
+    def _watch(self, workers: list[_Worker]) -> None:
+        by_control = {worker.control: worker for worker in workers}
+        lost: list[_Worker] = []
+        while not all(worker.ended for worker in workers):
+            self._heed_stop_requests(workers)
+            waiting = [worker.control for worker in workers if not worker.ended]
+            for ready in wait(waiting, timeout=_TICK):
+                assert isinstance(ready, Connection)
+                worker = by_control[ready]
+                message = self._receive(worker)
+                if isinstance(message, Failed):
+                    raise StageFailed(message.stage, message.error, message.trace)
+                if isinstance(message, Lost):
+                    lost.append(worker)  # its neighbour's own message, or death, tells why
+            self._on_status(self._outcome.statuses)
+        if lost:
+            raise WorkerDied(f"{lost[0].spec.name} lost its neighbour")
+
+    def _receive(self, worker: _Worker) -> object:
+        try:
+            message = worker.control.recv()
+        except (EOFError, OSError):
+            raise WorkerDied(_obituary(worker)) from None
+        if isinstance(message, WorkerStatus):
+            self._outcome.statuses[message.worker] = message
+        elif isinstance(message, Done | Lost | Failed):
+            worker.ended = True
+        return message
+
+    def _heed_stop_requests(self, workers: list[_Worker]) -> None:
+        requests = self._stop_requests()
+        if requests >= 2:
+            raise GraphAborted("stopped at once")
+        if requests == 1 and not self._outcome.stopped:
+            self._outcome.stopped = True
+            with suppress(OSError):
+                workers[0].control.send(STOP)
+
+    def _end(self, workers: list[_Worker], *, grace: float) -> None:
+        """Wait for all workers, and kill what is left after ``grace`` seconds."""
+        deadline = time.monotonic() + grace
+        for worker in workers:
+            worker.body.join(max(0.0, deadline - time.monotonic()))
+        for worker in workers:
+            if isinstance(worker.body, BaseProcess) and worker.body.is_alive():
+                worker.body.kill()
+                worker.body.join()
+            worker.control.close()
+
+
+def _obituary(worker: _Worker) -> str:
+    """Who died and of what, for the user."""
+    stages = ", ".join(stage.factory.rpartition(":")[2].lower() for stage in worker.spec.stages)
+    cause = "ended without a word"
+    if isinstance(worker.body, BaseProcess):
+        worker.body.join(1.0)
+        code = worker.body.exitcode
+        if code is not None and code < 0:
+            cause = f"was killed by {signal.Signals(-code).name}"
+            if -code == signal.SIGKILL:
+                cause += " (by hand, or by the system for want of memory)"
+        elif code is not None:
+            cause = f"ended with exit code {code}"
+    return f"the {worker.spec.name} process (stages: {stages}) {cause}"

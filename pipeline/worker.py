@@ -1,0 +1,175 @@
+"""One worker: a chain of stages in a process or thread of its own, and the wire to its supervisor."""
+
+import logging
+import logging.handlers
+import os
+import pickle
+import signal
+import threading
+import time
+import traceback
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from sr4k.pipeline.chain import Chain, StageClock, StageError
+from sr4k.pipeline.channel import PeerLostError, Receiver, Sender
+from sr4k.pipeline.stage import StageSpec
+
+STATUS_EVERY = 0.25
+"""Seconds between two status messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSpec:
+    """A worker's name and stages. The first worker starts with a source, the last ends with a sink."""
+
+    name: str
+    stages: tuple[StageSpec, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatus:
+    """A worker at one moment. Times in seconds since it started."""
+
+    worker: str
+    stages: tuple[StageClock, ...]
+    running: float
+    waited_in: float
+    waited_out: float
+    cpu: float  # of the whole process that the worker lives in
+    depth: int  # frames in the outbound channel
+    reports: dict[str, dict[str, Any]]  # of the stages, by name
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A stage raised ``error``; ``trace`` is its traceback as text."""
+
+    stage: str
+    error: Exception
+    trace: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The worker gave up because a neighbour was gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The worker came to its end."""
+
+
+STOP = "stop"
+"""From the supervisor: end the source here."""
+
+
+def run_in_process(
+    spec: WorkerSpec,
+    inbound: Receiver | None,
+    outbound: Sender | None,
+    control: Connection,
+    log_queue: Any,
+    log_level: int,
+) -> None:
+    """The main function of a worker process."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # they reach the whole group: the supervisor decides
+    if log_queue is not None:
+        log_queue.cancel_join_thread()  # a log line must never keep a worker from ending
+        root = logging.getLogger()
+        root.handlers[:] = [logging.handlers.QueueHandler(log_queue)]
+        root.setLevel(log_level)
+    run(spec, inbound, outbound, control, orphaned=lambda: os._exit(1))
+    logging.shutdown()
+
+
+def run(
+    spec: WorkerSpec, inbound: Receiver | None, outbound: Sender | None, control: Connection, *, orphaned: Any = None
+) -> None:
+    """Run the chain, and tell the supervisor how it goes and how it ends.
+
+    ``orphaned`` is called, in another thread, when the supervisor is gone.
+    """
+    wire = _Wire(control)
+    last: Failed | Lost | Done
+    try:
+        chain = Chain([stage.create() for stage in spec.stages], inbound, outbound)
+        wire.start(spec.name, chain, outbound, orphaned)
+        chain.run()
+        last = Done()
+    except StageError as err:
+        last = _failed(err.stage, err.cause)
+    except PeerLostError:
+        last = Lost()
+    except Exception as err:
+        last = _failed(spec.name, err)
+    wire.end(last)
+    for channel in (inbound, outbound):
+        if channel is not None:
+            channel.close()
+    control.close()
+
+
+class _Wire:
+    """Sends statuses and listens for orders, from a thread of its own."""
+
+    def __init__(self, control: Connection) -> None:
+        self._control = control
+        self._sending = threading.Lock()
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, name: str, chain: Chain, outbound: Sender | None, orphaned: Any) -> None:
+        self._began = time.monotonic()
+        self._name, self._chain, self._outbound, self._orphaned = name, chain, outbound, orphaned
+        self._thread = threading.Thread(target=self._serve, name=f"{name}-wire", daemon=True)
+        self._thread.start()
+
+    def end(self, message: object) -> None:
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._send(self._status())
+        self._send(message)
+
+    def _serve(self) -> None:
+        while not self._ended.is_set():
+            try:
+                if not self._control.poll(STATUS_EVERY):
+                    self._send(self._status())
+                elif self._control.recv() == STOP:
+                    self._chain.stop()
+            except (EOFError, OSError):
+                if self._orphaned is not None:
+                    self._orphaned()
+                return
+
+    def _send(self, message: object) -> None:
+        with self._sending, suppress(OSError):
+            self._control.send(message)
+
+    def _status(self) -> WorkerStatus:
+        times = os.times()
+        waited_in, waited_out = self._chain.waited
+        return WorkerStatus(
+            worker=self._name,
+            stages=tuple(self._chain.clocks),
+            running=time.monotonic() - self._began,
+            waited_in=waited_in,
+            waited_out=waited_out,
+            cpu=times.user + times.system,
+            depth=self._outbound.depth if self._outbound else 0,
+            reports=self._chain.reports(),
+        )
+
+
+def _failed(stage: str, error: Exception) -> Failed:
+    trace = "".join(traceback.format_exception(error))
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # not every library's exceptions survive the way to another process
+        error = RuntimeError(f"{type(error).__name__}: {error}")
+    return Failed(stage, error, trace)

@@ -1,0 +1,210 @@
+"""One upscaling job: from a source and a target to a graph, and from how the graph went to a summary."""
+
+import logging
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sr4k.configs import Preset, load_preset
+from sr4k.errors import InternalError, OptionError, OutputError, Sr4kError, WorkerError
+from sr4k.pipeline import GraphSpec, Outcome, StageFailed, StageSpec, WorkerDied, WorkerSpec, run_graph
+from sr4k.pipeline.supervisor import GraphAborted
+from sr4k.pipeline.worker import WorkerStatus
+from sr4k.stages.settings import DecodeSettings, EncodeSettings, InferSettings, PreprocessSettings
+
+log = logging.getLogger(__name__)
+
+Size = tuple[int, int]
+"""Width and height in pixels."""
+
+_NAMED_SIZES: dict[str, Size] = {"4k": (3840, 2160), "1440p": (2560, 1440)}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a job went.
+
+    ``stages`` has, by name, the seconds of work and the frames of each stage; ``processes`` the CPU seconds of each.
+    ``losses`` is what the source could not give, ``left_out`` what the target could not carry.
+    """
+
+    output: str
+    frames: int
+    seconds: float
+    stopped: bool
+    source: dict[str, Any]
+    engine: dict[str, Any]
+    video: dict[str, Any]
+    losses: dict[str, Any]
+    left_out: list[str]
+    stages: dict[str, dict[str, float]]
+    processes: dict[str, dict[str, float]]
+
+    @property
+    def fps(self) -> float:
+        """Frames a second, start-up included."""
+        return self.frames / self.seconds if self.seconds else 0.0
+
+    @property
+    def damaged(self) -> bool:
+        """Whether anything of the source was lost or had to be patched up."""
+        return any(self.losses.get(key) for key in ("packets", "missing", "concealed", "copying"))
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it, for JSON."""
+        return {**asdict(self), "fps": self.fps, "damaged": self.damaged}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to do: one file, one target, one preset.
+
+    Attributes:
+        source: a video file.
+        target: where the result goes; its suffix chooses the container.
+        preset: see `sr4k.configs`.
+        size: width and height that the output must have; ``None``: twice the source's.
+        overwrite: whether an existing target may be replaced.
+    """
+
+    source: Path
+    target: Path
+    preset: Preset = field(default_factory=lambda: load_preset("file"))
+    size: Size | None = None
+    overwrite: bool = False
+
+    def run(
+        self,
+        *,
+        on_status: Callable[[dict[str, WorkerStatus]], None] = lambda _statuses: None,
+        stop_requests: Callable[[], int] = lambda: 0,
+        log_queue: Any = None,
+    ) -> Summary:
+        """Upscale. The target appears under its name only when it is complete; see `sr4k.pipeline.run_graph`.
+
+        Raises:
+            Sr4kError: what went wrong, in the user's words.
+        """
+        self._check()
+        partial = self.target.with_name(f".{self.target.stem}.{os.getpid()}.part{self.target.suffix}")
+        try:
+            outcome = _run(self.graph(partial), on_status, stop_requests, log_queue)
+            output = self._output(outcome)
+            partial.replace(output)
+            return _summarise(output, outcome)
+        finally:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+
+    def graph(self, output: Path) -> GraphSpec:
+        """The workers that write the result to ``output``."""
+        engine, encode = self.preset.engine, self.preset.encode
+        before_network = None if self.size is None else (self.size[0] // 2, self.size[1] // 2)
+        specs = {
+            "decode": StageSpec("sr4k.stages.decode:Decode", DecodeSettings(self.source, before_network)),
+            "preprocess": StageSpec("sr4k.stages.preprocess:Preprocess", PreprocessSettings(engine.pixels)),
+            "infer": StageSpec(
+                "sr4k.stages.infer:Infer",
+                InferSettings(engine.name, engine.model, engine.precision, engine.threads, engine.pixels),
+            ),
+            "reconstruct": StageSpec("sr4k.stages.reconstruct:Reconstruct"),
+            "convert": StageSpec("sr4k.stages.convert:Convert"),
+            "encode": StageSpec(
+                "sr4k.stages.encode:Encode",
+                EncodeSettings(
+                    self.source, output, encode.codec, encode.crf, encode.bitrate, encode.preset, dict(encode.options)
+                ),
+            ),
+        }
+        layout = self.preset.graph
+        workers = tuple(
+            WorkerSpec(name, tuple(specs[stage] for stage in stages)) for name, stages in layout.workers.items()
+        )
+        return GraphSpec(workers, (layout.slots,) * (len(workers) - 1), layout.mode)
+
+    def _check(self) -> None:
+        folder = self.target.parent
+        if not self.target.suffix:
+            raise OptionError(f"{self.target} has no suffix to choose a container by: try {self.target}.mp4.")
+        if not folder.is_dir():
+            raise OutputError(f"The folder {folder} does not exist: make it first.")
+        if self.target.is_dir():
+            raise OutputError(f"{self.target} is a folder: name a file in it.")
+        if self.target.exists():
+            if self.source.exists() and self.target.samefile(self.source):
+                raise OptionError(f"{self.target} is the source itself: choose another name.")
+            if not self.overwrite:
+                raise OutputError(f"{self.target} exists: choose another name, or add --overwrite.")
+        if not os.access(folder, os.W_OK):
+            raise OutputError(f"The folder {folder} can't be written to: check its permissions.")
+
+    def _output(self, outcome: Outcome) -> Path:
+        """The final name: an interrupted result does not replace a complete one."""
+        if not outcome.reports.get("encode", {}).get("frames"):
+            raise OutputError("Stopped before the first frame: nothing was written.")
+        if outcome.stopped and self.target.exists():
+            return self.target.with_stem(f"{self.target.stem}.partial")
+        return self.target
+
+
+def parse_size(text: str) -> Size:
+    """``4k``, ``1440p`` or ``WIDTHxHEIGHT``, even numbers.
+
+    Raises:
+        OptionError: anything else.
+    """
+    if text.lower() in _NAMED_SIZES:
+        return _NAMED_SIZES[text.lower()]
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise OptionError(f"'{text}' is no size: use {', '.join(_NAMED_SIZES)} or WIDTHxHEIGHT, such as 3840x2160.")
+    size = (int(width), int(height))
+    if any(side % 2 or not 4 <= side <= 16384 for side in size):
+        raise OptionError(f"'{text}' can't be: both sides must be even, from 4 to 16384.")
+    return size
+
+
+def _run(
+    spec: GraphSpec,
+    on_status: Callable[[dict[str, WorkerStatus]], None],
+    stop_requests: Callable[[], int],
+    log_queue: Any,
+) -> Outcome:
+    """Run the graph, with its errors turned into ours."""
+    try:
+        return run_graph(spec, on_status=on_status, stop_requests=stop_requests, log_queue=log_queue)
+    except StageFailed as err:
+        log.debug("%s failed:\n%s", err.stage, err.trace)
+        if isinstance(err.cause, Sr4kError):
+            raise err.cause from err
+        raise InternalError(f"{err.stage} failed: {err.cause or type(err.cause).__name__}") from err
+    except WorkerDied as err:
+        raise WorkerError(f"Stopped: {err}.") from err
+    except GraphAborted as err:
+        raise WorkerError("Stopped at once: nothing was written.") from err
+
+
+def _summarise(output: Path, outcome: Outcome) -> Summary:
+    reports = outcome.reports
+    source, video = dict(reports["decode"]), dict(reports["encode"])
+    losses = {**source.pop("losses"), "copying": video.pop("copy_damage")}
+    statuses = outcome.statuses.values()
+    return Summary(
+        output=str(output),
+        frames=video.pop("frames"),
+        seconds=outcome.seconds,
+        stopped=outcome.stopped,
+        source=source,
+        engine=reports["infer"],
+        left_out=video.pop("left_out"),
+        video=video,
+        losses=losses,
+        stages={c.name: {"busy": c.busy, "frames": c.frames} for status in statuses for c in status.stages},
+        processes={
+            s.worker: {"cpu": s.cpu, "waited_in": s.waited_in, "waited_out": s.waited_out, "running": s.running}
+            for s in statuses
+        },
+    )

@@ -1,0 +1,1 @@
+"""The boxes of the video graph: decode, preprocess, infer, reconstruct, convert, encode."""

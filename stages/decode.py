@@ -1,0 +1,261 @@
+"""Decode: a video file to padded Y, U and V planes, frame by frame, with every frame's own time."""
+
+import itertools
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from sr4k.errors import InputError
+from sr4k.models.fold import CHROMA_PAD, PAD_AFTER, PAD_BEFORE
+from sr4k.pipeline import Buffers, Format, Frame, FrameInfo, PlaneSpec, Source
+from sr4k.stages.settings import DecodeSettings
+from sr4k.stages.video import ColourTags, VideoInfo, colour_of
+
+log = logging.getLogger(__name__)
+
+_PLANAR_420 = {"yuv420p", "yuvj420p"}
+_FULL_RANGE = 2
+
+
+@dataclass(slots=True)
+class Losses:
+    """What the input could not give."""
+
+    packets: int = 0  # that could not be decoded
+    missing: int = 0  # frames that the header promises and that never came
+    concealed: int = 0  # frames that the decoder patched up
+    retimed: int = 0  # frames whose pts was missing or did not grow
+    first: Fraction | None = None  # seconds
+    reasons: list[str] = field(default_factory=list)
+
+    def note(self, reason: str, at: Fraction | None) -> None:
+        """Remember why, once each, and where it began."""
+        if self.first is None:
+            self.first = at
+        if reason not in self.reasons:
+            self.reasons.append(reason)
+
+
+class Decode(Source):
+    """The first video stream of a file that is not a cover picture."""
+
+    name = "decode"
+
+    def __init__(self, settings: DecodeSettings) -> None:
+        self._settings = settings
+        self._container: InputContainer | None = None
+        self._losses = Losses()
+        self._emitted = 0
+        self._last_pts: int | None = None
+        self._end_of_packets = Fraction(0)
+        self._said: set[str] = set()
+
+    def open(self) -> Format:
+        self._container = open_input(self._settings.path)
+        self._stream = video_stream(self._container, self._settings.path)
+        self._stream.thread_type = "AUTO"
+        self._decoded = self._decode(self._container)
+        first = next(self._decoded, None)
+        if first is None:
+            reason = "; ".join(self._losses.reasons) or "the stream is empty"
+            raise InputError(f"{self._settings.path}: no picture could be decoded ({reason}).")
+        self._decoded = itertools.chain([first], self._decoded)
+        self._size = self._settings.size or (first.width, first.height)
+        self._info = self._describe(first)
+        width, height = self._size
+        cells = (-(-height // 2), -(-width // 2))
+        pad = PAD_BEFORE + PAD_AFTER
+        luma = PlaneSpec((2 * cells[0] + pad, 2 * cells[1] + pad))
+        chroma = PlaneSpec((2, cells[0] + 2 * CHROMA_PAD, cells[1] + 2 * CHROMA_PAD))
+        return Format((luma, chroma), about=self._info)
+
+    def frames(self, buffers: Buffers) -> Iterator[Frame]:
+        for picture in self._decoded:
+            out = buffers.take(self._time(picture))
+            self._copy(self._fit(picture), out)
+            self._emitted += 1
+            yield out
+        self._count_missing()
+
+    def close(self) -> None:
+        if self._container is not None:
+            self._container.close()
+
+    def report(self) -> dict[str, Any]:
+        if not hasattr(self, "_info"):
+            return {}
+        losses = self._losses
+        return {
+            "width": self._stream.width,
+            "height": self._stream.height,
+            "codec": self._stream.codec_context.name,
+            "rate": float(self._info.rate),
+            "expected_frames": self._expected_frames(),
+            "frames": self._emitted,
+            "seconds": float((self._last_pts or 0) * self._info.time_base),
+            "losses": {
+                "packets": losses.packets,
+                "missing": losses.missing,
+                "concealed": losses.concealed,
+                "retimed": losses.retimed,
+                "first_at": None if losses.first is None else float(losses.first),
+                "reasons": list(losses.reasons),
+            },
+        }
+
+    def _decode(self, container: InputContainer) -> Iterator[VideoFrame]:
+        packets = container.demux()
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.error.FFmpegError as err:
+                self._losses.packets += 1
+                self._losses.note(f"reading broke off: {err.strerror}", self._now())
+                return
+            if packet is None:
+                return
+            self._end_of_packets = max(self._end_of_packets, _end(packet))
+            if packet.stream_index != self._stream.index:
+                continue
+            try:
+                yield from packet.decode()
+            except av.error.FFmpegError as err:
+                self._losses.packets += 1
+                self._losses.note(f"undecodable packet: {err.strerror}", self._now())
+
+    def _describe(self, first: VideoFrame) -> VideoInfo:
+        stream = self._stream
+        width, height = self._size
+        tags = ColourTags(first.colorspace, first.color_range, first.color_primaries, first.color_trc)
+        if first.format.name.startswith("yuvj"):
+            tags = ColourTags(tags.colorspace, _FULL_RANGE, tags.color_primaries, tags.color_trc)
+        sar = stream.sample_aspect_ratio or None
+        if self._size != (first.width, first.height):
+            sar = (sar or Fraction(1)) * Fraction(first.width * height, first.height * width)
+        matrix = first.side_data.get("DISPLAYMATRIX")
+        return VideoInfo(
+            width=width,
+            height=height,
+            time_base=_positive(stream.time_base, Fraction(1, 90_000)),
+            rate=_positive(stream.guessed_rate or stream.average_rate, Fraction(25)),
+            sample_aspect_ratio=sar,
+            tags=tags,
+            colour=colour_of(tags, height=first.height, codec=stream.codec_context.name),
+            display_matrix=None if matrix is None else tuple(np.frombuffer(bytes(matrix), np.int32).tolist()),
+        )
+
+    def _fit(self, picture: VideoFrame) -> VideoFrame:
+        """The picture in 8-bit 4:2:0 of the right size, converted only where it has to be."""
+        width, height = self._size
+        resized = (picture.width, picture.height) != self._size
+        if resized and self._settings.size is None:
+            self._say(f"the picture changes to {picture.width}x{picture.height}; it is scaled to {width}x{height}")
+        if picture.format.name not in _PLANAR_420:
+            self._say(f"{picture.format.name} pictures are reduced to 8-bit 4:2:0")
+        elif not resized:
+            return picture
+        return picture.reformat(
+            width,
+            height,
+            picture.format.name if picture.format.name in _PLANAR_420 else "yuv420p",
+            interpolation="LANCZOS" if resized else "BICUBIC",
+            dst_color_range=self._info.tags.color_range or None,
+        )
+
+    def _copy(self, picture: VideoFrame, out: Frame) -> None:
+        """The one copy between decoder and engine: into the middle of the padded planes."""
+        luma, chroma = out.planes
+        width, height = self._size
+        targets = (
+            luma[PAD_BEFORE : PAD_BEFORE + height, PAD_BEFORE : PAD_BEFORE + width],
+            *(plane[CHROMA_PAD:-CHROMA_PAD, CHROMA_PAD:-CHROMA_PAD] for plane in chroma),
+        )
+        for plane, target in zip(picture.planes, targets, strict=True):
+            rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+            np.copyto(target, rows[: target.shape[0], : target.shape[1]])
+
+    def _time(self, picture: VideoFrame) -> FrameInfo:
+        """The picture's own pts. One without, or one that does not grow, follows its predecessor."""
+        pts, duration = picture.pts, picture.duration or 0
+        if pts is None or (self._last_pts is not None and pts <= self._last_pts):
+            step = 1 if pts is not None else max(1, duration or round(1 / (self._info.rate * self._info.time_base)))
+            pts = 0 if self._last_pts is None else self._last_pts + step
+            self._losses.retimed += 1
+        self._last_pts = pts
+        if picture.is_corrupt:
+            self._losses.concealed += 1
+            self._losses.note("damaged pictures", self._now())
+        return FrameInfo(pts, self._info.time_base, duration, bool(picture.key_frame), bool(picture.is_corrupt))
+
+    def _now(self) -> Fraction:
+        return (self._last_pts or 0) * (self._stream.time_base or Fraction(0))
+
+    def _expected_frames(self) -> int | None:
+        """From the header: exact where the container counts frames, else an estimate from its duration."""
+        if self._stream.frames:
+            return self._stream.frames
+        assert self._container is not None
+        duration = self._container.duration
+        return None if not duration else max(1, round(self._info.rate * duration / av.time_base))
+
+    def _count_missing(self) -> None:
+        """Compare with what the header promised, if the file's end came early."""
+        assert self._container is not None
+        promised = Fraction(self._container.duration or 0, av.time_base) + Fraction(
+            self._container.start_time or 0, av.time_base
+        )
+        if promised - self._end_of_packets < 1:
+            return
+        self._losses.missing = max(0, round((promised - self._end_of_packets) * self._info.rate))
+        self._losses.note(
+            f"the file ends at {float(self._end_of_packets):.2f} s of {float(promised):.2f} s", self._end_of_packets
+        )
+
+    def _say(self, message: str) -> None:
+        if message not in self._said:
+            self._said.add(message)
+            log.warning("%s: %s.", self._settings.path.name, message)
+
+
+def open_input(path: Path) -> InputContainer:
+    """Open a media file for reading; errors in the user's words."""
+    try:
+        return av.open(str(path), metadata_errors="replace")
+    except FileNotFoundError as err:
+        raise InputError(f"{path} does not exist.") from err
+    except IsADirectoryError as err:
+        raise InputError(f"{path} is a folder, not a video file.") from err
+    except PermissionError as err:
+        raise InputError(f"{path} may not be read: check its permissions.") from err
+    except (av.error.FFmpegError, OSError) as err:
+        raise InputError(f"{path} is not a video that can be read, or its header is damaged ({err.strerror}).") from err
+
+
+def video_stream(container: InputContainer, path: Path) -> VideoStream:
+    """The stream to upscale: the first video stream that is not a cover picture."""
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic:
+            return stream
+    kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+    raise InputError(f"{path} has no video stream; it holds {kinds}.")
+
+
+def _end(packet: "Packet[Any]") -> Fraction:
+    if packet.pts is None or not packet.time_base:
+        return Fraction(0)
+    return (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base)
+
+
+def _positive(value: Fraction | None, otherwise: Fraction) -> Fraction:
+    return Fraction(value) if value else otherwise

@@ -1,0 +1,108 @@
+"""Everything in the file that is not upscaled: audio, subtitles, attachments, chapters, tags; packets are copied."""
+
+import logging
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+import av
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
+from av.stream import AttachmentStream, Stream
+from av.video.stream import VideoStream
+
+log = logging.getLogger(__name__)
+
+_ATTACHMENTS = {"matroska"}
+
+
+class Passthrough:
+    """Copies the other streams of a source beside the upscaled video, in step with it."""
+
+    def __init__(self, source: InputContainer, video: VideoStream, target: OutputContainer) -> None:
+        self._source = source
+        self._target = target
+        self._streams: dict[int, Stream] = {}
+        self._next: tuple[Fraction, Packet[Any]] | None = None
+        self.dropped: list[str] = []  # what the target can't carry, in words
+        self.damage: str | None = None  # why copying ended early, if it did
+        for stream in source.streams:
+            if stream.index != video.index:
+                self._adopt(stream)
+        target.metadata.update(source.metadata)
+        self._copy_chapters()
+        self._packets = self._read()
+
+    def mux_until(self, time: Fraction | None) -> None:
+        """Write all packets whose dts is before ``time`` in seconds; ``None``: all that are left."""
+        while True:
+            if self._next is None:
+                self._next = next(self._packets, None)
+            if self._next is None or (time is not None and self._next[0] >= time):
+                return
+            packet = self._next[1]
+            packet.stream = self._streams[packet.stream_index]
+            self._target.mux_one(packet)
+            self._next = None
+
+    def _adopt(self, stream: Stream) -> None:
+        """Make room for a stream in the target, or say why there is none."""
+        container = self._target.format.name
+        try:
+            if isinstance(stream, AttachmentStream):
+                if container not in _ATTACHMENTS:
+                    raise ValueError
+                name = stream.metadata.get("filename", "attachment")
+                self._target.add_attachment(name, stream.mimetype or "application/octet-stream", stream.data)
+                return
+            if not self._carries(stream):
+                raise ValueError
+            copy = self._target.add_stream_from_template(stream, opaque=True)
+        except (ValueError, av.error.FFmpegError):
+            self.dropped.append(f"{_describe(stream)} can't be carried by {container}")
+            return
+        copy.metadata.update(stream.metadata)
+        copy.disposition = stream.disposition
+        self._streams[stream.index] = copy
+
+    def _carries(self, stream: Stream) -> bool:
+        """Whether the target's container has a place for the stream's codec."""
+        if stream.type == "video" and not _is_cover(stream):
+            return False  # a second video would stay small beside an upscaled first
+        codec = stream.codec_context
+        return codec is not None and codec.codec.canonical_name in self._target.supported_codecs
+
+    def _copy_chapters(self) -> None:
+        chapters = self._source.chapters()
+        if not chapters:
+            return
+        try:
+            self._target.set_chapters(chapters)
+        except (ValueError, av.error.FFmpegError):
+            self.dropped.append(f"{len(chapters)} chapters can't be carried by {self._target.format.name}")
+
+    def _read(self) -> Iterator[tuple[Fraction, "Packet[Any]"]]:
+        if not self._streams:
+            return
+        wanted = [stream for stream in self._source.streams if stream.index in self._streams]
+        packets = self._source.demux(wanted)
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.error.FFmpegError as err:
+                self.damage = f"reading broke off: {err.strerror}"
+                return
+            if packet is None:
+                return
+            if packet.dts is not None and packet.time_base:
+                yield packet.dts * Fraction(packet.time_base), packet
+
+
+def _is_cover(stream: Stream) -> bool:
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+
+
+def _describe(stream: Stream) -> str:
+    codec = getattr(stream.codec_context, "name", None) or "unknown"
+    language = f", {stream.language}" if stream.language else ""
+    return f"stream {stream.index} ({stream.type}, {codec}{language})"

@@ -1,0 +1,64 @@
+"""Preprocess: make the decoder's planes what the engine wants."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from sr4k.models.colour import rgb_from_yuv, upsample_chroma
+from sr4k.models.fold import CHROMA_PAD, PAD_AFTER, PAD_BEFORE
+from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
+from sr4k.pipeline.frame import Plane
+from sr4k.stages.settings import PreprocessSettings
+from sr4k.stages.video import VideoInfo
+
+
+class Preprocess(Transform):
+    """Fills the margins of the padded planes by replication, in place; for RGB, converts to float as well."""
+
+    name = "preprocess"
+
+    def __init__(self, settings: PreprocessSettings) -> None:
+        self._pixels = settings.pixels
+
+    @property
+    def in_place(self) -> bool:  # type: ignore[override]
+        return self._pixels == "yuv"
+
+    def open(self, source: Format) -> Format:
+        info: VideoInfo = source.about
+        self._odd = (info.height % 2, info.width % 2)
+        self._colour = info.colour
+        if self._pixels == "yuv":
+            return source
+        return Format((PlaneSpec((3, *source.planes[0].shape), "float32"),), about=info)
+
+    def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:
+        luma, chroma = frame.planes
+        replicate_margins(luma, PAD_BEFORE, (PAD_AFTER + self._odd[0], PAD_AFTER + self._odd[1]))
+        for plane in chroma:
+            replicate_margins(plane, CHROMA_PAD, (CHROMA_PAD, CHROMA_PAD))
+        if self._pixels == "yuv":
+            yield frame
+            return
+        out = buffers.take(frame.info)
+        self._to_rgb(luma, chroma, out.planes[0])
+        frame.release()
+        yield out
+
+    def _to_rgb(self, luma: Plane, chroma: Plane, rgb: Plane) -> None:
+        matrix, offset = rgb_from_yuv(self._colour)
+        reach = 2 * CHROMA_PAD - PAD_BEFORE  # the padded chroma starts this many luma pixels before the padded luma
+        height, width = luma.shape
+        fine = upsample_chroma(chroma.astype(np.float32), self._colour.chroma_location)
+        yuv = np.concatenate([luma[None].astype(np.float32), fine[:, reach : reach + height, reach : reach + width]])
+        np.matmul(matrix.astype(np.float32), yuv.reshape(3, -1), out=rgb.reshape(3, -1))
+        rgb += offset.astype(np.float32)[:, None, None]
+
+
+def replicate_margins(plane: Plane, before: int, after: tuple[int, int]) -> None:
+    """Overwrite the first ``before`` rows and columns and the last ``after`` (rows, columns) with their neighbours."""
+    bottom, right = plane.shape[0] - after[0], plane.shape[1] - after[1]
+    plane[:, :before] = plane[:, before : before + 1]
+    plane[:, right:] = plane[:, right - 1 : right]
+    plane[:before] = plane[before]
+    plane[bottom:] = plane[bottom - 1]

@@ -1,0 +1,72 @@
+"""Reconstruct: PixelShuffle, from the sub-pixels of each cell to planes at the output size."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from sr4k.models.architecture import CELL, CELL_OUT, SCALE
+from sr4k.models.fold import MARGIN
+from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
+from sr4k.pipeline.frame import Plane
+from sr4k.stages.video import VideoInfo
+
+_ITEMS = {2: np.dtype("u2"), 4: np.dtype("u4"), 8: np.dtype("u8"), 16: np.dtype("c16")}
+"""Types to move 2, 4, 8 or 16 bytes as one."""
+
+
+class Reconstruct(Transform):
+    """From (cells, 24) uint8 to a 4:2:0 block (3H, 2W) of Y, U and V, or from (cells, 48) float to RGB (3, 2H, 2W)."""
+
+    name = "reconstruct"
+
+    def open(self, source: Format) -> Format:
+        info: VideoInfo = source.about
+        height, width = SCALE * info.height, SCALE * info.width
+        self._rgb = source.planes[0].shape[2] == 48
+        about = replace(info, height=height, width=width)
+        if self._rgb:
+            return Format((PlaneSpec((3, height, width), "float32"),), about=about)
+        return Format((PlaneSpec((height * 3 // 2, width)),), about=about)
+
+    def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:
+        out = buffers.take(frame.info)
+        cells = frame.planes[0]
+        if self._rgb:
+            for channel, plane in enumerate(out.planes[0]):
+                shuffle(cells[..., channel * CELL_OUT**2 : (channel + 1) * CELL_OUT**2], CELL_OUT, plane)
+        else:
+            first = 0
+            for plane, side in zip(split_420(out.planes[0]), (CELL_OUT, CELL, CELL), strict=True):
+                shuffle(cells[..., first : first + side**2], side, plane)
+                first += side**2
+        frame.release()
+        yield out
+
+
+def split_420(block: Plane) -> tuple[Plane, Plane, Plane]:
+    """Views of Y (H, W), U and V (H/2, W/2) in one contiguous 4:2:0 block of shape (3H/2, W); H and W even."""
+    height, width = block.shape[0] * 2 // 3, block.shape[1]
+    flat, luma, chroma = block.reshape(-1), height * width, height * width // 4
+    half = (height // 2, width // 2)
+    return (
+        flat[:luma].reshape(height, width),
+        flat[luma : luma + chroma].reshape(half),
+        flat[luma + chroma :].reshape(half),
+    )
+
+
+def shuffle(cells: Plane, side: int, out: Plane) -> None:
+    """PixelShuffle of (rows + 2, columns + 2, side * side) cells without their margin, cut to the size of ``out``.
+
+    The ``side`` values of a cell's row are neighbours in the cell and in the picture, so they move as one wide item.
+    """
+    item = _ITEMS[side * cells.itemsize]
+    rows, columns = cells.shape[0] - 2 * MARGIN, cells.shape[1] - 2 * MARGIN
+    fits = out.shape == (side * rows, side * columns)
+    whole = out if fits else np.empty((side * rows, side * columns), out.dtype)
+    wide_cells, wide_out = cells.view(item), whole.view(item)
+    for row in range(rows):  # a row at a time stays in the cache
+        np.copyto(wide_out[row * side : (row + 1) * side], wide_cells[row + MARGIN, MARGIN:-MARGIN].T)
+    if not fits:
+        np.copyto(out, whole[: out.shape[0], : out.shape[1]])

@@ -1,0 +1,59 @@
+"""What each stage can be told. Plain data, light to import: whoever starts a graph needs no codec and no network."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from sr4k.models.architecture import Pixels, Precision
+
+Codec = Literal["h264", "hevc", "av1", "h264_nvenc", "hevc_nvenc", "av1_nvenc"]
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeSettings:
+    """What to read. ``size`` (width, height): scale every picture to this before the network."""
+
+    path: Path
+    size: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PreprocessSettings:
+    """``pixels``: what the engine works on."""
+
+    pixels: Pixels = "yuv"
+
+
+@dataclass(frozen=True, slots=True)
+class InferSettings:
+    """Which engine runs which model; see `sr4k.engines.EngineSpec`."""
+
+    engine: str = "openvino"
+    model: str = "rcan2"
+    precision: Precision = "auto"
+    threads: int | None = None
+    pixels: Pixels = "yuv"
+
+
+@dataclass(frozen=True, slots=True)
+class EncodeSettings:
+    """What to write.
+
+    Attributes:
+        source: the file whose other streams are copied.
+        path: where to write; its suffix chooses the container.
+        codec: h264, hevc and av1 are libx264, libx265 and libsvtav1.
+        crf: constant quality (``cq`` for NVENC); ignored if there is a ``bitrate``.
+        bitrate: bits a second.
+        preset: the encoder's own name of a speed.
+        options: further options of the encoder, by libav's names.
+    """
+
+    source: Path
+    path: Path
+    codec: Codec = "h264"
+    crf: int | None = 18
+    bitrate: int | None = None
+    preset: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)

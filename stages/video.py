@@ -1,0 +1,50 @@
+"""What the stages tell each other about the video, and the rules by which its planes are read."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from sr4k.models.colour import ChromaLocation, Colour, Matrix
+
+# AVColorSpace (ITU-T H.273) values; those not listed are read by the size of the picture.
+_MATRICES: dict[int, Matrix] = {1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020", 10: "bt2020"}
+
+_FULL_RANGE = 2  # AVCOL_RANGE_JPEG
+_CENTERED = {"mjpeg", "mpeg1video"}
+
+HD_HEIGHT = 720
+"""An untagged picture of at least this many rows is BT.709, a lower one BT.601."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColourTags:
+    """Code points as libav has them; they reach the output as they came."""
+
+    colorspace: int
+    color_range: int
+    color_primaries: int
+    color_trc: int
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """A video stream on its way through the graph.
+
+    ``width`` and ``height`` are the picture's at this point of the graph; ``rate`` is nominal, for the encoder's
+    benefit: time itself is each frame's pts.
+    """
+
+    width: int
+    height: int
+    time_base: Fraction
+    rate: Fraction
+    sample_aspect_ratio: Fraction | None
+    tags: ColourTags
+    colour: Colour
+    display_matrix: tuple[int, ...] | None
+
+
+def colour_of(tags: ColourTags, *, height: int, codec: str) -> Colour:
+    """How planes with these tags are to be read: tags first, else by size (``HD_HEIGHT``), limited, sited left."""
+    matrix = _MATRICES.get(tags.colorspace) or ("bt709" if height >= HD_HEIGHT else "bt601")
+    location: ChromaLocation = "center" if codec in _CENTERED else "left"
+    return Colour(matrix, full_range=tags.color_range == _FULL_RANGE, chroma_location=location)
