@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -27,6 +28,7 @@ class EngineSpec:
         colour: how the YUV planes are to be read, or ``None`` for RGB in and out.
         precision: ``auto`` takes the best that the hardware runs well.
         threads: CPU threads; ``None`` takes as many as the machine grants.
+        weights: folder of the model's files; ``None``: those that ship with the package.
     """
 
     model: str
@@ -35,6 +37,7 @@ class EngineSpec:
     colour: Colour | None
     precision: Precision = "auto"
     threads: int | None = None
+    weights: Path | None = None
 
     @property
     def input_shapes(self) -> tuple[tuple[int, ...], ...]:

@@ -24,7 +24,7 @@ class OpenVinoEngine(Engine):
         self._threads = spec.threads or granted_cpus()
 
     def activate_impl(self) -> None:
-        spec, model = self.spec, zoo.load(self.spec.model)
+        spec, model = self.spec, zoo.load(self.spec.model, self.spec.weights)
         network = model.quantized(spec.colour) if self._precision == "int8" else model.folded(spec.colour)
         graph = to_onnx(network, spec.height, spec.width).SerializeToString()
         core = ov.Core()
@@ -72,5 +72,5 @@ class OpenVinoEngine(Engine):
             "model": spec.model,
             "precision": self._precision,
             "threads": self._threads,
-            "macs": zoo.load(spec.model).arch.folded_macs(spec.height, spec.width, outputs=spec.output_shape[2]),
+            "macs": zoo.architecture(spec.model).folded_macs(spec.height, spec.width, outputs=spec.output_shape[2]),
         }

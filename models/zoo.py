@@ -40,6 +40,17 @@ class Model:
         return quantize(self.folded(colour), self.calibration)
 
 
+def architecture(name: str) -> Architecture:
+    """The shape of a model.
+
+    Raises:
+        OptionError: no model of that name.
+    """
+    if name not in ARCHITECTURES:
+        raise OptionError(f"There is no model '{name}'. Known: {', '.join(ARCHITECTURES)}.")
+    return ARCHITECTURES[name]
+
+
 @cache
 def load(name: str = DEFAULT, folder: Path | None = None) -> Model:
     """A shipped model, or one of the same files in another folder.
@@ -47,10 +58,8 @@ def load(name: str = DEFAULT, folder: Path | None = None) -> Model:
     Raises:
         OptionError: no model of that name, or its files do not fit it.
     """
-    if name not in ARCHITECTURES:
-        raise OptionError(f"There is no model '{name}'. Known: {', '.join(ARCHITECTURES)}.")
+    arch = architecture(name)
     folder = folder or Path(str(files("sr4k.models.weights")))
-    arch = ARCHITECTURES[name]
     weights = _read(folder / _WEIGHTS.format(name=name))
     count = sum(array.size for array in weights.values())
     if count != arch.parameters():

@@ -11,6 +11,9 @@
 Texts are for the user: what, where, what to do.
 """
 
+EXIT_WITH_LOSSES = 9
+"""Exit code of a job that was done, but whose source was damaged."""
+
 
 class Sr4kError(Exception):
     """Something the user can act on."""

@@ -10,9 +10,9 @@ from torch.nn import functional as F
 from sr4k.models.architecture import SCALE, Architecture
 from sr4k.models.execute import FoldedExecutor
 from sr4k.models.fold import PAD_AFTER, PAD_BEFORE, Array, Weights, fold_rgb
+from sr4k.models.pictures import picture_files, read_rgb
 from sr4k.models.quantize import LEVELS, Calibration, equalise
 from sr4k.models.resize import imresize
-from sr4k.models.training.data import picture_files, read_rgb
 
 _WINDOWS = 4000
 """Windows of the tail's input drawn from a picture for the second moments."""

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from sr4k.errors import InputError
 from sr4k.models.architecture import SCALE
+from sr4k.models.pictures import picture_files, read_rgb
 from sr4k.models.resize import imresize
-
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 
 _STRIDE = 16
 """Low-resolution pixels between the window positions that are rated for detail."""
@@ -25,22 +24,6 @@ class Pair:
     high: NDArray[np.uint8]
     low: NDArray[np.uint8]
     windows: NDArray[np.intp]  # (n, 2): top, left in low-resolution pixels
-
-
-def read_rgb(path: Path) -> NDArray[np.uint8]:
-    """A picture file as uint8 RGB (H, W, 3)."""
-    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if bgr is None:
-        raise InputError(f"{path} is not a picture that OpenCV can read.")
-    return np.ascontiguousarray(bgr[..., ::-1], dtype=np.uint8)
-
-
-def picture_files(folders: list[Path]) -> list[Path]:
-    """All pictures below the folders, in a fixed order."""
-    files = [f for folder in folders for f in sorted(folder.rglob("*")) if f.suffix.lower() in SUFFIXES]
-    if not files:
-        raise InputError(f"No pictures below {', '.join(map(str, folders))}: expected {', '.join(sorted(SUFFIXES))}.")
-    return files
 
 
 def load_pairs(folders: list[Path], *, patch: int, keep: float) -> list[Pair]:

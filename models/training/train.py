@@ -16,9 +16,9 @@ from torch.nn import functional as F
 
 from sr4k.errors import OptionError
 from sr4k.models.architecture import RCAN2, SCALE, Architecture
+from sr4k.models.evaluate import mean_psnr_y
 from sr4k.models.rcan import Rcan, initialise_bicubic
 from sr4k.models.training.data import batches, load_pairs
-from sr4k.models.training.evaluate import mean_psnr_y
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from sr4k.models.architecture import SCALE
 from sr4k.models.metrics import psnr_y
+from sr4k.models.pictures import picture_files, read_rgb
 from sr4k.models.resize import imresize
-from sr4k.models.training.data import picture_files, read_rgb
 
 Upscale = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 """uint8 RGB (H, W, 3) to (2H, 2W, 3)."""

@@ -1,0 +1,35 @@
+"""Pictures from files."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sr4k.errors import InputError
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+
+
+def read_rgb(path: Path) -> NDArray[np.uint8]:
+    """A picture file as uint8 RGB (H, W, 3).
+
+    Raises:
+        InputError: it can't be read.
+    """
+    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if bgr is None:
+        raise InputError(f"{path} is not a picture that OpenCV can read.")
+    return np.ascontiguousarray(bgr[..., ::-1], dtype=np.uint8)
+
+
+def picture_files(folders: list[Path]) -> list[Path]:
+    """All pictures below the folders, in a fixed order.
+
+    Raises:
+        InputError: there are none.
+    """
+    files = [f for folder in folders for f in sorted(folder.rglob("*")) if f.suffix.lower() in SUFFIXES]
+    if not files:
+        raise InputError(f"No pictures below {', '.join(map(str, folders))}: expected {', '.join(sorted(SUFFIXES))}.")
+    return files

@@ -1,0 +1,31 @@
+"""The commands: ``sr4k`` is the group of all tools, ``sr4k-stream`` its main job alone."""
+
+import typer
+
+from sr4k.cli.sample import sample
+from sr4k.cli.stream import stream
+from sr4k.cli.training import evaluate, train
+
+app = typer.Typer(
+    help="Upscale video to twice its size with an int8 neural network.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command(no_args_is_help=True)(stream)
+app.command(no_args_is_help=True)(sample)
+app.command(no_args_is_help=True)(train)
+app.command("eval", no_args_is_help=True)(evaluate)
+
+_stream_app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+_stream_app.command(no_args_is_help=True)(stream)
+
+
+def main() -> None:
+    """Entry point of ``sr4k``."""
+    app()
+
+
+def stream_main() -> None:
+    """Entry point of ``sr4k-stream``."""
+    _stream_app()

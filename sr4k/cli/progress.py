@@ -1,0 +1,136 @@
+"""Progress on stderr: a live display on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from collections import deque
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, TaskID, TextColumn
+from rich.progress import Progress as RichProgress
+
+from sr4k.pipeline.worker import WorkerStatus
+
+_WINDOW = 5.0
+"""Seconds over which speed and load are averaged."""
+
+_LINE_EVERY = 5.0
+"""Seconds between two plain lines."""
+
+
+class Display(Protocol):
+    """Something that shows how a job goes: a context manager, called with the workers' statuses."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
+
+    def __call__(self, statuses: dict[str, WorkerStatus]) -> None: ...
+
+
+class Silent:
+    """Shows nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None: ...
+
+    def __call__(self, statuses: dict[str, WorkerStatus]) -> None: ...
+
+
+class Gauge:
+    """Reads frames, speed, time left and load off the statuses, over the last few seconds."""
+
+    def __init__(self) -> None:
+        self._samples: deque[tuple[float, int, dict[str, float]]] = deque()
+        self.frames = 0
+        self.total: int | None = None
+        self._rate = 0.0
+
+    def update(self, statuses: dict[str, WorkerStatus], now: float) -> None:
+        """Take in the latest statuses."""
+        busy = {clock.name: clock.busy for status in statuses.values() for clock in status.stages}
+        self.frames = next((c.frames for s in statuses.values() for c in s.stages if c.name == "encode"), 0)
+        source = next((s.reports["decode"] for s in statuses.values() if s.reports.get("decode")), {})
+        self.total, self._rate = source.get("expected_frames"), source.get("rate", 0.0)
+        self._samples.append((now, self.frames, busy))
+        while now - self._samples[0][0] > _WINDOW and len(self._samples) > 2:
+            self._samples.popleft()
+
+    @property
+    def fps(self) -> float:
+        """Frames a second of late."""
+        (then, frames, _), (now, latest, _) = self._samples[0], self._samples[-1]
+        return (latest - frames) / (now - then) if now > then else 0.0
+
+    def text(self) -> str:
+        """``312/9000 frames  5.2 fps  0.17x real time  ETA 27:53``."""
+        parts = [f"{self.frames}{f'/{self.total}' if self.total else ''} frames", f"{self.fps:.1f} fps"]
+        if self._rate:
+            parts.append(f"{self.fps / self._rate:.2f}x real time")
+        if self.total and self.fps:
+            left = max(0, round((self.total - self.frames) / self.fps))
+            parts.append(f"ETA {left // 3600:d}:{left // 60 % 60:02d}:{left % 60:02d}")
+        return "  ".join(parts)
+
+    def load(self) -> str:
+        """``decode 3%  infer 95% ...``: the share of time that each stage worked; the highest is the bottleneck."""
+        (then, _, before), (now, _, after) = self._samples[0], self._samples[-1]
+        if now <= then:
+            return ""
+        shares = {name: (busy - before.get(name, 0.0)) / (now - then) for name, busy in after.items()}
+        return "  ".join(f"{name} {min(1.0, share):.0%}" for name, share in shares.items())
+
+
+class Live:
+    """A bar with the figures beside it, and the load of each stage below."""
+
+    def __init__(self) -> None:
+        self._gauge = Gauge()
+        columns = (BarColumn(bar_width=30), TextColumn("{task.percentage:>3.0f}%  {task.fields[text]}"))
+        self._bar = RichProgress(*columns, console=Console(stderr=True), transient=True)
+        self._task: TaskID = self._bar.add_task("upscale", total=None, text="starting")
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._bar.stop()
+
+    def __call__(self, statuses: dict[str, WorkerStatus]) -> None:
+        self._gauge.update(statuses, time.monotonic())
+        if self._gauge.frames:
+            text = f"{self._gauge.text()}\n{self._gauge.load()}"
+            self._bar.update(self._task, completed=self._gauge.frames, total=self._gauge.total, text=text)
+
+
+class Lines:
+    """A plain line now and then."""
+
+    def __init__(self) -> None:
+        self._gauge = Gauge()
+        self._next = time.monotonic() + _LINE_EVERY
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None: ...
+
+    def __call__(self, statuses: dict[str, WorkerStatus]) -> None:
+        now = time.monotonic()
+        self._gauge.update(statuses, now)
+        if now >= self._next:
+            self._next = now + _LINE_EVERY
+            print(f"{self._gauge.text()}  [{self._gauge.load()}]", file=sys.stderr, flush=True)
+
+
+def display(*, quiet: bool) -> Display:
+    """The one that fits where stderr goes."""
+    if quiet:
+        return Silent()
+    return Live() if sys.stderr.isatty() else Lines()

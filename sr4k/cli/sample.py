@@ -1,0 +1,27 @@
+"""``sr4k sample``: something to try the upscaler on."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sr4k.cli.outcome import told_in_one_line
+from sr4k.errors import OutputError
+from sr4k.job import parse_size
+
+
+def sample(
+    target: Annotated[Path, typer.Argument(help="The clip to make, such as clip.mp4.", metavar="OUT")],
+    seconds: Annotated[float, typer.Option(min=0.1, max=600, help="Its length.")] = 3.0,
+    size: Annotated[str, typer.Option(help="Its size, WIDTHxHEIGHT.")] = "960x540",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show tracebacks.")] = False,
+) -> None:
+    """Make a short clip of moving pictures with sound."""
+    with told_in_one_line(verbose=verbose):
+        if target.exists() and not overwrite:
+            raise OutputError(f"{target} exists: choose another name, or add --overwrite.")
+        from sr4k.sample import write_sample  # codecs: only when needed
+
+        write_sample(target, seconds=seconds, size=parse_size(size))
+        typer.echo(f"{target}: try  sr4k-stream {target} upscaled{target.suffix}", err=True)

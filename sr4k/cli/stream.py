@@ -1,0 +1,146 @@
+"""``sr4k-stream``: upscale a video."""
+
+import json
+import logging
+import re
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sr4k.cli.outcome import log_handler, told_in_one_line
+from sr4k.cli.progress import display
+from sr4k.configs import Preset, load_preset, preset_names
+from sr4k.errors import EXIT_WITH_LOSSES, OptionError
+from sr4k.job import Job, Summary, parse_size
+from sr4k.logs import collected_logs
+
+_SUFFIXES = {"": 1, "k": 1_000, "M": 1_000_000}
+
+
+def stream(
+    source: Annotated[Path, typer.Argument(help="The video to upscale.", metavar="IN")],
+    target: Annotated[Path, typer.Argument(help="Where to write; the suffix chooses the container.", metavar="OUT")],
+    config: Annotated[
+        str, typer.Option("--config", "-c", help=f"Preset ({', '.join(preset_names())}) or path of a YAML file.")
+    ] = "file",
+    size: Annotated[str | None, typer.Option(help="Exact output size: 4k, 1440p or WIDTHxHEIGHT. Default: x2.")] = None,
+    codec: Annotated[
+        str | None, typer.Option(help="h264, hevc or av1; h264_nvenc, hevc_nvenc or av1_nvenc on an NVIDIA GPU.")
+    ] = None,
+    crf: Annotated[int | None, typer.Option(help="Constant quality, lower is better.")] = None,
+    bitrate: Annotated[str | None, typer.Option(help="Bits a second, such as 20M, instead of --crf.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Speed preset of the encoder, such as veryfast.")] = None,
+    encoder_option: Annotated[
+        list[str] | None, typer.Option("-e", help="Any other option of the encoder; may repeat.", metavar="KEY=VALUE")
+    ] = None,
+    engine: Annotated[str | None, typer.Option(help="What runs the network: openvino or torch.")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, int8 or fp32.")] = None,
+    pixels: Annotated[str | None, typer.Option(help="yuv, or bgr: run the network on RGB. Slower, for checks.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="CPU threads of the engine. Default: all that are granted.")
+    ] = None,
+    workers: Annotated[str | None, typer.Option(help="processes, or threads of one process.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing OUT.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON on stdout.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary; warnings stay.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more, and show tracebacks.")] = False,
+) -> None:
+    """Upscale a video to twice its size.
+
+    Every source frame gives one output frame at the same time; sound, subtitles, chapters and tags are copied.
+
+    Ctrl-C ends early and leaves a playable file with what was done; a second Ctrl-C stops at once.
+
+    Exit codes: 0 done, 9 done but the source was damaged, 130 or 143 ended early by a signal, others: an error.
+    """
+    with told_in_one_line(verbose=verbose):
+        chosen = (
+            load_preset(config)
+            .updated("engine", name=engine, precision=precision, pixels=pixels, threads=threads)
+            .updated("graph", mode=workers)
+        )
+        chosen = _with_encoder(chosen, codec, crf, bitrate, preset, encoder_option or [])
+        job = Job(source, target, chosen, None if size is None else parse_size(size), overwrite)
+        level = logging.DEBUG if verbose else logging.WARNING
+        with (
+            collected_logs(log_handler(), level) as queue,
+            _counted_signals() as signals,
+            display(quiet=quiet or as_json) as shown,
+        ):
+            summary = job.run(on_status=shown, stop_requests=lambda: len(signals), log_queue=queue)
+        if as_json:
+            typer.echo(json.dumps(summary.as_dict(), indent=2))
+        elif not quiet:
+            typer.echo(_in_words(summary), err=True)
+        if summary.damaged:
+            typer.echo(f"warning: the source is damaged: {_losses_in_words(summary)}.", err=True)
+        code = 128 + signals[0] if summary.stopped else EXIT_WITH_LOSSES if summary.damaged else 0
+        raise typer.Exit(code)
+
+
+@contextmanager
+def _counted_signals() -> Iterator[list[int]]:
+    """Count SIGINT and SIGTERM instead of dying of them."""
+    received: list[int] = []
+    before = {
+        number: signal.signal(number, lambda n, _frame: received.append(n))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _with_encoder(
+    preset: Preset, codec: str | None, crf: int | None, bitrate: str | None, speed: str | None, options: list[str]
+) -> Preset:
+    """The preset with the encoder's options of the command line. Another codec leaves the preset's speed behind."""
+    if codec is not None and codec != preset.encode.codec:
+        cleared = preset.encode.model_copy(update={"preset": None})
+        preset = preset.model_copy(update={"encode": cleared})
+    pairs = dict(preset.encode.options)
+    for option in options:
+        key, equals, value = option.partition("=")
+        if not (key and equals):
+            raise OptionError(f"'-e {option}' is not KEY=VALUE, such as -e tune=film.")
+        pairs[key] = value
+    bits = None if bitrate is None else _bits(bitrate)
+    return preset.updated("encode", codec=codec, crf=crf, bitrate=bits, preset=speed, options=pairs)
+
+
+def _bits(text: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([kM]?)", text)
+    if not match:
+        raise OptionError(f"'{text}' is no bit rate: use a number with k or M, such as 20M.")
+    return round(float(match[1]) * _SUFFIXES[match[2]])
+
+
+def _in_words(summary: Summary) -> str:
+    video, engine = summary.video, summary.engine
+    ended = "ended early: " if summary.stopped else ""
+    return (
+        f"{ended}{summary.output}: {summary.frames} frames, {video['width']}x{video['height']}, "
+        f"{summary.seconds:.1f} s, {summary.fps:.1f} fps ({engine['engine']} {engine['model']} {engine['precision']})"
+    )
+
+
+def _losses_in_words(summary: Summary) -> str:
+    losses = summary.losses
+    counted = [
+        f"{losses[key]} {words}"
+        for key, words in (
+            ("packets", "undecodable packets"),
+            ("missing", "missing frames"),
+            ("concealed", "damaged pictures"),
+        )
+        if losses[key]
+    ]
+    where = [] if losses["first_at"] is None else [f"from {losses['first_at']:.2f} s on"]
+    copying = [] if losses["copying"] is None else [f"other streams: {losses['copying']}"]
+    return ", ".join([*counted, *where, *losses["reasons"], *copying])
