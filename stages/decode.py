@@ -56,6 +56,8 @@ class Decode(Source):
         self._settings = settings
         self._container: InputContainer | None = None
         self._losses = Losses()
+        self._packets = 0
+        self._started = False
         self._emitted = 0
         self._last_pts: int | None = None
         self._end_of_packets = Fraction(0)
@@ -65,6 +67,7 @@ class Decode(Source):
         self._container = open_input(self._settings.path)
         self._stream = video_stream(self._container, self._settings.path)
         self._stream.thread_type = "AUTO"
+        self._tick = _positive(self._stream.time_base, Fraction(1, 90_000))
         self._decoded = self._decode(self._container)
         first = next(self._decoded, None)
         if first is None:
@@ -73,6 +76,7 @@ class Decode(Source):
         self._decoded = itertools.chain([first], self._decoded)
         self._size = self._settings.size or (first.width, first.height)
         self._info = self._describe(first)
+        self._expected = self._expected_frames(self._container)
         width, height = self._size
         cells = (-(-height // 2), -(-width // 2))
         pad = PAD_BEFORE + PAD_AFTER
@@ -93,7 +97,7 @@ class Decode(Source):
             self._container.close()
 
     def report(self) -> dict[str, Any]:
-        if not hasattr(self, "_info"):
+        if not hasattr(self, "_expected"):
             return {}
         losses = self._losses
         return {
@@ -101,7 +105,7 @@ class Decode(Source):
             "height": self._stream.height,
             "codec": self._stream.codec_context.name,
             "rate": float(self._info.rate),
-            "expected_frames": self._expected_frames(),
+            "expected_frames": self._expected,
             "frames": self._emitted,
             "seconds": float((self._last_pts or 0) * self._info.time_base),
             "losses": {
@@ -116,6 +120,7 @@ class Decode(Source):
 
     def _decode(self, container: InputContainer) -> Iterator[VideoFrame]:
         packets = container.demux()
+        early: list[int] = []
         while True:
             try:
                 packet = next(packets, None)
@@ -126,13 +131,28 @@ class Decode(Source):
             if packet is None:
                 return
             self._end_of_packets = max(self._end_of_packets, _end(packet))
-            if packet.stream_index != self._stream.index:
+            if packet.stream.index != self._stream.index:
                 continue
+            self._packets += packet.size > 0
+            if not self._started and not packet.is_discard and packet.pts is not None:
+                early.append(packet.pts)
             try:
-                yield from packet.decode()
+                for picture in packet.decode():
+                    self._note_start(picture, early)
+                    yield picture
             except av.error.FFmpegError as err:
                 self._losses.packets += 1
                 self._losses.note(f"undecodable packet: {err.strerror}", self._now())
+
+    def _note_start(self, picture: VideoFrame, early: list[int]) -> None:
+        """Count what comes before the first picture that could be decoded, for want of a key frame."""
+        if self._started:
+            return
+        self._started = True
+        lost = sum(pts < picture.pts for pts in early) if picture.pts is not None else 0
+        if lost:
+            self._losses.missing += lost
+            self._losses.note("the start can't be decoded: its key frame is missing", min(early) * self._tick)
 
     def _describe(self, first: VideoFrame) -> VideoInfo:
         stream = self._stream
@@ -147,7 +167,7 @@ class Decode(Source):
         return VideoInfo(
             width=width,
             height=height,
-            time_base=_positive(stream.time_base, Fraction(1, 90_000)),
+            time_base=self._tick,
             rate=_positive(stream.guessed_rate or stream.average_rate, Fraction(25)),
             sample_aspect_ratio=sar,
             tags=tags,
@@ -199,28 +219,27 @@ class Decode(Source):
         return FrameInfo(pts, self._info.time_base, duration, bool(picture.key_frame), bool(picture.is_corrupt))
 
     def _now(self) -> Fraction:
-        return (self._last_pts or 0) * (self._stream.time_base or Fraction(0))
+        return (self._last_pts or 0) * self._tick
 
-    def _expected_frames(self) -> int | None:
+    def _expected_frames(self, container: InputContainer) -> int | None:
         """From the header: exact where the container counts frames, else an estimate from its duration."""
         if self._stream.frames:
             return self._stream.frames
-        assert self._container is not None
-        duration = self._container.duration
+        duration = container.duration
         return None if not duration else max(1, round(self._info.rate * duration / av.time_base))
 
     def _count_missing(self) -> None:
         """Compare with what the header promised, if the file's end came early."""
         assert self._container is not None
-        promised = Fraction(self._container.duration or 0, av.time_base) + Fraction(
-            self._container.start_time or 0, av.time_base
-        )
-        if promised - self._end_of_packets < 1:
-            return
-        self._losses.missing = max(0, round((promised - self._end_of_packets) * self._info.rate))
-        self._losses.note(
-            f"the file ends at {float(self._end_of_packets):.2f} s of {float(promised):.2f} s", self._end_of_packets
-        )
+        seen, container = self._end_of_packets, self._container
+        promised = Fraction((container.duration or 0) + (container.start_time or 0), av.time_base)
+        if self._stream.frames:
+            missing = max(0, self._stream.frames - self._packets)
+        else:
+            missing = round((promised - seen) * self._info.rate) if promised - seen >= 1 else 0
+        if missing:
+            self._losses.missing += missing
+            self._losses.note(f"the file ends at {float(seen):.2f} s of {float(promised):.2f} s", seen)
 
     def _say(self, message: str) -> None:
         if message not in self._said:

@@ -52,7 +52,7 @@ class Encode(Sink):
         self._stream.disposition = original.disposition
         self._rest = Passthrough(self._source, original, self._target)
         for dropped in self._rest.dropped:
-            log.warning("%s: %s; left out.", s.path.name, dropped)
+            log.warning("%s; left out.", dropped)
         try:
             self._target.start_encoding()
         except (av.error.FFmpegError, OSError) as err:

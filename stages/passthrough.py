@@ -69,8 +69,10 @@ class Passthrough:
         """Whether the target's container has a place for the stream's codec."""
         if stream.type == "video" and not _is_cover(stream):
             return False  # a second video would stay small beside an upscaled first
-        codec = stream.codec_context
-        return codec is not None and codec.codec.canonical_name in self._target.supported_codecs
+        if stream.codec_context is None:
+            return False
+        codec = stream.codec_context.codec
+        return bool({codec.name, codec.canonical_name} & self._target.supported_codecs)
 
     def _copy_chapters(self) -> None:
         chapters = self._source.chapters()

@@ -1,0 +1,42 @@
+"""Every pixel repeated: no network at all. Exact and quick, for tests and to see what everything else costs."""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from sr4k.engines.base import Engine, EngineSpec, Plane
+from sr4k.models.architecture import CELL, CELL_OUT, SCALE
+from sr4k.models.fold import CHROMA_PAD, MARGIN, PAD_BEFORE
+
+
+class NearestEngine(Engine):
+    """Repeats each luma and chroma sample 2 x 2 times."""
+
+    def __init__(self, spec: EngineSpec) -> None:
+        super().__init__(spec)
+        self._results: deque[Plane] = deque()
+
+    def activate_impl(self) -> None:
+        self._results.clear()
+
+    def submit_impl(self, planes: Sequence[Plane]) -> None:
+        rows, columns, channels = self.spec.output_shape
+        cells = np.empty((rows, columns, channels), self.spec.input_dtype)
+        first_cell = PAD_BEFORE - CELL * MARGIN
+        for k, plane in enumerate(planes[0].reshape(-1, *planes[0].shape[-2:])):
+            picture = plane[first_cell:, first_cell:].reshape(rows, CELL, columns, CELL)
+            out = cells[..., k * CELL_OUT**2 : (k + 1) * CELL_OUT**2].reshape(rows, columns, CELL_OUT, CELL_OUT)
+            for i, j in np.ndindex(CELL_OUT, CELL_OUT):
+                out[..., i, j] = picture[:, i // SCALE, :, j // SCALE]
+        if len(planes) > 1:
+            inner = slice(CHROMA_PAD - MARGIN, MARGIN - CHROMA_PAD)
+            cells[..., CELL_OUT**2 :] = planes[1][:, inner, inner].transpose(1, 2, 0).repeat(SCALE**2, axis=2)
+        self._results.append(cells)
+
+    def result_impl(self) -> Plane:
+        return self._results.popleft()
+
+    def describe(self) -> dict[str, Any]:
+        return {"engine": "nearest", "model": "none", "precision": str(self.spec.input_dtype), "threads": 1, "macs": 0}

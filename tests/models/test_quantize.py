@@ -1,0 +1,113 @@
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+
+from sr4k.models import zoo
+from sr4k.models.colour import Colour
+from sr4k.models.export import to_onnx
+from sr4k.models.quantize import Calibration, equalise, quantize, round_to_nearest, round_with_feedback
+
+
+@pytest.fixture(scope="module")
+def model() -> zoo.Model:
+    return zoo.load()
+
+
+@pytest.fixture(scope="module")
+def graph(model: zoo.Model) -> onnx.GraphProto:
+    return to_onnx(model.quantized(Colour()), 32, 48).graph
+
+
+def test_feedback_keeps_the_output_where_inputs_are_alike_better_than_nearest() -> None:
+    rng = np.random.default_rng(0)
+    kernel = rng.normal(0, 1, (4, 3, 5, 5)) * 0.05
+    common = rng.normal(0, 1, (1000, 1))
+    inputs = common + 0.1 * rng.normal(0, 1, (1000, 75))
+    moments = inputs.T @ inputs / len(inputs)
+    scale = np.full(4, 0.01)
+
+    def error(rounded: np.ndarray) -> float:
+        return float(np.mean((inputs @ (rounded - kernel).reshape(4, -1).T) ** 2))
+
+    assert error(round_with_feedback(kernel, scale, moments)) < 0.2 * error(round_to_nearest(kernel, scale))
+
+
+def test_rounded_kernels_lie_on_their_grids(model: zoo.Model) -> None:
+    quantized = quantize(model.folded(Colour()), model.calibration)
+    for conv, scale in zip((*quantized.network.body, quantized.network.tail), quantized.weight_scales, strict=True):
+        steps = conv.kernel / scale[:, None, None, None]
+        assert np.abs(steps - np.round(steps)).max() < 1e-6
+        assert np.abs(steps).max() <= 127.001
+
+
+def test_equalising_changes_nothing_but_the_basis(model: zoo.Model) -> None:
+    torch = pytest.importorskip("torch")
+    from sr4k.models.execute import FoldedExecutor
+
+    network = model.folded(None)
+    x = torch.from_numpy(np.random.default_rng(0).uniform(0, 255, (1, 3, 21, 25)))
+    gain = np.random.default_rng(1).uniform(0.5, 3, model.arch.features)
+    before = FoldedExecutor(network, dtype=torch.float64)(x)
+    after = FoldedExecutor(equalise(network, gain), dtype=torch.float64)(x)
+    assert (before - after).abs().max() < 1e-9
+
+
+def test_calibration_survives_storage(model: zoo.Model) -> None:
+    again = Calibration.from_arrays(model.calibration.to_arrays())
+    assert np.array_equal(again.tail_moments, again.tail_moments.T)
+    assert np.allclose(again.tail_moments, model.calibration.tail_moments)
+    assert np.allclose(again.gain, model.calibration.gain)
+
+
+class TestQdqRules:
+    """What TensorRT's and OpenVINO's int8 kernels need of the graph."""
+
+    def test_zero_points_are_zero(self, graph: onnx.GraphProto) -> None:
+        constants = {c.name: onnx.numpy_helper.to_array(c) for c in graph.initializer}
+        points = [constants[n.input[2]] for n in graph.node if n.op_type in ("QuantizeLinear", "DequantizeLinear")]
+        assert points and all((p == 0).all() for p in points)
+
+    def test_weights_are_quantised_by_output_channel(self, graph: onnx.GraphProto) -> None:
+        constants = {c.name: onnx.numpy_helper.to_array(c) for c in graph.initializer}
+        pairs = [n for n in graph.node if n.op_type == "QuantizeLinear" and n.input[0] in constants]
+        assert len(pairs) == 12
+        for node in pairs:
+            assert constants[node.input[1]].shape == constants[node.input[0]].shape[:1]
+            assert [a.i for a in node.attribute if a.name == "axis"] == [0]
+
+    def test_every_convolution_but_the_heads_has_a_pair_on_its_input(self, graph: onnx.GraphProto) -> None:
+        producer = {output: node for node in graph.node for output in node.output}
+        convs = [n for n in graph.node if n.op_type == "Conv"]
+        quantised = [n for n in convs if producer[n.input[0]].op_type == "DequantizeLinear"]
+        assert len(convs) == 14
+        assert len(quantised) == 12
+
+    def test_nothing_quantises_what_leaves_a_convolution(self, graph: onnx.GraphProto) -> None:
+        outputs = {n.output[0] for n in graph.node if n.op_type == "Conv"}
+        assert not [n for n in graph.node if n.op_type == "QuantizeLinear" and n.input[0] in outputs]
+
+    def test_a_skip_reads_the_pair_of_the_convolution_beside_it(self, graph: onnx.GraphProto) -> None:
+        producer = {output: node for node in graph.node for output in node.output}
+        adds = [n for n in graph.node if n.op_type == "Add"]
+        skips = [producer[n.input[1]].op_type for n in adds]
+        assert skips.count("DequantizeLinear") == 6, "two groups and their four blocks"
+        assert skips.count("Add") == 1, "the long skip is float"
+
+    def test_biases_stay_float(self, graph: onnx.GraphProto) -> None:
+        kinds = {c.name: c.data_type for c in graph.initializer}
+        assert all(kinds[n.input[2]] == onnx.TensorProto.FLOAT for n in graph.node if n.op_type == "Conv")
+
+
+def test_onnx_runtime_runs_the_same_artefact_to_the_same_picture(model: zoo.Model) -> None:
+    from sr4k.engines import EngineSpec, create_engine
+
+    spec = EngineSpec("rcan2", 32, 48, Colour(), precision="int8")
+    rng = np.random.default_rng(0)
+    planes = [rng.integers(0, 256, shape, dtype=np.uint8) for shape in spec.input_shapes]
+    session = ort.InferenceSession(to_onnx(model.quantized(Colour()), 32, 48).SerializeToString())
+    (theirs,) = session.run(None, {"luma": planes[0][None, None], "chroma": planes[1][None]})
+    with create_engine("openvino", spec) as engine:
+        ours = engine.infer(planes)
+    assert np.abs(ours.astype(int) - theirs[0].astype(int)).max() <= 6
+    assert np.mean(np.abs(ours.astype(int) - theirs[0].astype(int))) < 0.3

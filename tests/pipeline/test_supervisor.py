@@ -1,0 +1,147 @@
+"""Whole graphs of toy stages, as threads and as processes."""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sr4k.pipeline import GraphSpec, Outcome, StageFailed, StageSpec, WorkerDied, WorkerSpec, run_graph
+from sr4k.pipeline.supervisor import GraphAborted, Mode
+
+sys.path.insert(0, str(Path(__file__).parent))
+from stages_for_tests import Adding, Collecting, Counting  # noqa: E402
+
+BOTH: tuple[Mode, ...] = ("threads", "processes")
+
+
+def graph(counting: Counting, adding: tuple[Adding, ...], collecting: Collecting, mode: Mode, slots: int = 3) -> GraphSpec:
+    module = "stages_for_tests"
+    return GraphSpec(
+        (
+            WorkerSpec("first", (StageSpec(f"{module}:Counter", counting),)),
+            WorkerSpec("middle", tuple(StageSpec(f"{module}:Adder", a) for a in adding)),
+            WorkerSpec("last", (StageSpec(f"{module}:Collector", collecting),)),
+        ),
+        (slots, slots),
+        mode,
+    )
+
+
+def children() -> set[int]:
+    """Processes whose parent is this one, the resource tracker of multiprocessing aside."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == os.getpid():
+                command = (stat.parent / "cmdline").read_bytes()
+                if b"resource_tracker" not in command:
+                    found.add(int(stat.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _leaves_nothing_behind() -> object:
+    shared, processes = set(os.listdir("/dev/shm")), children()
+    yield
+    deadline = time.monotonic() + 5
+    while children() - processes and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert children() <= processes
+    assert set(os.listdir("/dev/shm")) <= shared
+
+
+@pytest.mark.parametrize("mode", BOTH)
+@pytest.mark.parametrize(
+    "adding",
+    [(Adding(5),), (Adding(5, in_place=False),), (Adding(2, hold=2), Adding(3)), (Adding(2, False, hold=3), Adding(3, False))],
+    ids=["in place", "copying", "holding back", "both copying"],
+)
+def test_every_frame_arrives_once_in_order_with_its_own_time(mode: Mode, adding: tuple[Adding, ...], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    slots = 3 + sum(a.hold for a in adding)
+    outcome = run_graph(graph(Counting(40), adding, Collecting(out), mode, slots))
+    assert out.read_text().splitlines() == [f"{n} {n} {n + 5}" for n in range(40)]
+    assert outcome.reports["counter"] == {"made": 40}
+    assert not outcome.stopped
+
+
+@pytest.mark.parametrize("mode", BOTH)
+def test_a_slow_sink_holds_the_source_back(mode: Mode, tmp_path: Path) -> None:
+    depths = []
+    spec = graph(Counting(20), (Adding(),), Collecting(tmp_path / "out", seconds=0.05), mode)
+    outcome = run_graph(spec, on_status=lambda statuses: depths.extend(s.depth for s in statuses.values()))
+    assert max(depths) == 3, "the channels fill up, and hold no more than they may"
+    assert outcome.statuses["first"].waited_out > 10 * 0.05
+
+
+@pytest.mark.parametrize("mode", BOTH)
+@pytest.mark.parametrize(
+    ("counting", "adding", "collecting", "stage", "words"),
+    [
+        (Counting(fail_at=5), Adding(), {}, "counter", "the counter broke"),
+        (Counting(), Adding(fail_at=5), {}, "adder", "the adder broke"),
+        (Counting(1000), Adding(), {"fail_at": 5}, "collector", "the collector broke"),
+    ],
+)
+def test_the_first_cause_is_what_is_raised(
+    mode: Mode, counting: Counting, adding: Adding, collecting: dict[str, int], stage: str, words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(StageFailed, match=words) as caught:
+        run_graph(graph(counting, (adding,), Collecting(tmp_path / "out", **collecting), mode))
+    assert caught.value.stage == stage
+    assert isinstance(caught.value.cause, ValueError | OSError)
+    assert "Traceback" in caught.value.trace
+    assert not (tmp_path / "out").exists(), "a failed graph must not finish its output"
+
+
+@pytest.mark.parametrize(
+    ("counting", "collecting", "worker"),
+    [(Counting(1000, die_at=5), {}, "first"), (Counting(1000), {"die_at": 5}, "last")],
+)
+def test_a_killed_worker_is_named_within_seconds(
+    counting: Counting, collecting: dict[str, int], worker: str, tmp_path: Path
+) -> None:
+    began = time.monotonic()
+    with pytest.raises(WorkerDied, match=rf"the {worker} process \(stages: \w+\) was killed by SIGKILL"):
+        run_graph(graph(counting, (Adding(),), Collecting(tmp_path / "out", **collecting), "processes"))
+    assert time.monotonic() - began < 5 + 2, "start-up and five seconds"
+
+
+def _after(seconds: float, requests: int) -> Callable[[], int]:
+    began = time.monotonic()
+    return lambda: requests if time.monotonic() - began > seconds else 0
+
+
+@pytest.mark.parametrize("mode", BOTH)
+def test_a_stop_request_ends_the_source_and_drains_the_rest(mode: Mode, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    spec = graph(Counting(100_000, seconds=0.01), (Adding(5, hold=1),), Collecting(out), mode, slots=4)
+    outcome: Outcome = run_graph(spec, stop_requests=_after(2.0, 1))
+    lines = out.read_text().splitlines()
+    assert outcome.stopped
+    assert 5 < len(lines) == outcome.reports["counter"]["made"]
+    assert lines == [f"{n} {n % 251} {n + 5}" for n in range(len(lines))]
+
+
+def test_a_second_stop_request_kills_even_a_hanging_worker(tmp_path: Path) -> None:
+    spec = graph(Counting(1000), (Adding(),), Collecting(tmp_path / "out", hang_at=3), "processes")
+    began = time.monotonic()
+    with pytest.raises(GraphAborted):
+        run_graph(spec, stop_requests=_after(2.0, 2))
+    assert time.monotonic() - began < 2 + 5
+
+
+@pytest.mark.parametrize("mode", BOTH)
+def test_status_tells_how_busy_each_stage_is(mode: Mode, tmp_path: Path) -> None:
+    spec = graph(Counting(20, seconds=0.02), (Adding(),), Collecting(tmp_path / "out"), mode)
+    statuses = run_graph(spec).statuses
+    counter, collector = statuses["first"].stages[0], statuses["last"].stages[0]
+    assert counter.frames == collector.frames == 20
+    assert counter.busy >= 20 * 0.02
+    assert collector.busy < counter.busy
+    assert statuses["last"].waited_in > 0.2
