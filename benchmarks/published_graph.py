@@ -13,7 +13,9 @@ class PublishedGraph:
     def __init__(self, model: Model) -> None:
         self._arch = model.arch
         self._nodes: list[onnx.NodeProto] = []
-        self._constants = [numpy_helper.from_array(np.asarray(w, np.float32), name) for name, w in model.weights.items()]
+        self._constants = [
+            numpy_helper.from_array(np.asarray(w, np.float32), name) for name, w in model.weights.items()
+        ]
 
     def export(self, height: int, width: int) -> bytes:
         """The serialised model for one picture size."""

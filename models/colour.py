@@ -29,7 +29,7 @@ class Colour:
     chroma_location: ChromaLocation = "left"
 
 
-def yuv_from_rgb(colour: Colour) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def yuv_from_rgb(colour: Colour) -> tuple[Samples, Samples]:
     """``(A, b)`` with ``yuv = A @ rgb + b``: R'G'B' 0..255 to code values, limited 16..235 / 16..240 or full 0..255."""
     kr, kb = _KR_KB[colour.matrix]
     y = np.array([kr, 1 - kr - kb, kb])
@@ -39,7 +39,7 @@ def yuv_from_rgb(colour: Colour) -> tuple[NDArray[np.float64], NDArray[np.float6
     return np.stack([luma_scale * y, chroma_scale * u, chroma_scale * v]), np.array([black, 128.0, 128.0])
 
 
-def rgb_from_yuv(colour: Colour) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def rgb_from_yuv(colour: Colour) -> tuple[Samples, Samples]:
     """``(A, b)`` with ``rgb = A @ yuv + b``: the inverse of `yuv_from_rgb`."""
     forward, offset = yuv_from_rgb(colour)
     inverse = np.linalg.inv(forward)

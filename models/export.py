@@ -33,12 +33,11 @@ def to_onnx(network: FoldedNetwork | QuantizedNetwork, height: int, width: int) 
 
 class _Exporter:
     def __init__(self, network: FoldedNetwork | QuantizedNetwork) -> None:
-        quantized = isinstance(network, QuantizedNetwork)
-        self.scales = network if quantized else None
-        self.net = network.network if quantized else network
+        self.scales = network if isinstance(network, QuantizedNetwork) else None
+        self.net = network.network if isinstance(network, QuantizedNetwork) else network
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
-        self.zero = self._constant(np.int8(0), "zero_point") if quantized else ""
+        self.zero = self._constant(np.int8(0), "zero_point") if self.scales else ""
 
     def export(self, height: int, width: int) -> onnx.ModelProto:
         yuv = len(self.net.heads) == 2

@@ -30,7 +30,7 @@ from sr4k.models.colour import (
     yuv_from_rgb,
 )
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 Weights = Mapping[str, NDArray[np.floating]]
 """Parameters of the published form by their PyTorch names."""
 
@@ -177,7 +177,8 @@ def _conv3(x: Array, kernel: Array) -> Array:
     """3x3 convolution, stride 1, zero padding: (n, in, h, w) to (n, out, h, w)."""
     padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
-    return np.einsum("nchwyx,ocyx->nohw", windows, kernel, optimize=True)
+    out: Array = np.einsum("nchwyx,ocyx->nohw", windows, kernel, optimize=True)
+    return out
 
 
 def _shuffle(x: Array, r: int) -> Array:

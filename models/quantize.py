@@ -25,8 +25,10 @@ LEVELS = 127
 class Calibration:
     """What calibration on pictures measured. Independent of colour: features are the same whatever the planes' matrix.
 
-    ``gain`` (C,): size of a step of each channel of the residual stream, so that the tail's input spans -127..127.
-    ``body_peaks``: largest magnitude at the input of each body convolution, in the basis set by ``gain``.
+    ``gain`` (C,): size of a step of each channel of the residual stream, so that the tail's input spans -127..127:
+    this carries the picture, and must not clip.
+    ``body_peaks``: magnitude at the input of each body convolution that becomes 127, in the basis set by ``gain``;
+    where rounding and clipping together cost the least.
     ``tail_moments`` (25 C, 25 C): second moments of the tail's 5x5 windows in that basis, channel by channel.
     """
 

@@ -5,13 +5,15 @@ It knows frames, channels, workers and time, and nothing of codecs or networks.
 
 from sr4k.pipeline.frame import Format, Frame, FrameInfo, PlaneSpec
 from sr4k.pipeline.stage import Buffers, Sink, Source, Stage, StageSpec, Transform
-from sr4k.pipeline.supervisor import GraphError, GraphSpec, Outcome, StageFailed, WorkerDied, WorkerSpec, run_graph
+from sr4k.pipeline.supervisor import GraphAborted, GraphError, GraphSpec, Outcome, StageFailed, WorkerDied, run_graph
+from sr4k.pipeline.worker import WorkerSpec, WorkerStatus
 
 __all__ = [
     "Buffers",
     "Format",
     "Frame",
     "FrameInfo",
+    "GraphAborted",
     "GraphError",
     "GraphSpec",
     "Outcome",
@@ -24,5 +26,6 @@ __all__ = [
     "Transform",
     "WorkerDied",
     "WorkerSpec",
+    "WorkerStatus",
     "run_graph",
 ]

@@ -149,8 +149,9 @@ class _Supervisor:
                     if end is not None:
                         end.close()
             else:
-                args = (spec, source, sink, theirs)
-                body = threading.Thread(target=run, args=args, name=f"sr4k-{spec.name}", daemon=True)
+                body = threading.Thread(
+                    target=run, args=(spec, source, sink, theirs), name=f"sr4k-{spec.name}", daemon=True
+                )
                 body.start()
             workers.append(_Worker(spec, ours, body))
         return workers

@@ -10,9 +10,17 @@ from typing import Any
 
 from sr4k.configs import Preset, load_preset
 from sr4k.errors import InternalError, OptionError, OutputError, Sr4kError, WorkerError
-from sr4k.pipeline import GraphSpec, Outcome, StageFailed, StageSpec, WorkerDied, WorkerSpec, run_graph
-from sr4k.pipeline.supervisor import GraphAborted
-from sr4k.pipeline.worker import WorkerStatus
+from sr4k.pipeline import (
+    GraphAborted,
+    GraphSpec,
+    Outcome,
+    StageFailed,
+    StageSpec,
+    WorkerDied,
+    WorkerSpec,
+    WorkerStatus,
+    run_graph,
+)
 from sr4k.stages.settings import DecodeSettings, EncodeSettings, InferSettings, PreprocessSettings
 
 log = logging.getLogger(__name__)

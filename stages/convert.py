@@ -6,7 +6,7 @@ import numpy as np
 
 from sr4k.models.colour import downsample_chroma, yuv_from_rgb
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
-from sr4k.stages.reconstruct import split_420
+from sr4k.stages.picture import split_420
 from sr4k.stages.video import VideoInfo
 
 

@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 from sr4k.errors import InputError
 from sr4k.models.fold import CHROMA_PAD, PAD_AFTER, PAD_BEFORE
 from sr4k.pipeline import Buffers, Format, Frame, FrameInfo, PlaneSpec, Source
+from sr4k.stages.picture import rows_of
 from sr4k.stages.settings import DecodeSettings
 from sr4k.stages.video import ColourTags, VideoInfo, colour_of
 
@@ -137,7 +138,7 @@ class Decode(Source):
             if not self._started and not packet.is_discard and packet.pts is not None:
                 early.append(packet.pts)
             try:
-                for picture in packet.decode():
+                for picture in self._stream.decode(packet):
                     self._note_start(picture, early)
                     yield picture
             except av.error.FFmpegError as err:
@@ -163,7 +164,7 @@ class Decode(Source):
         sar = stream.sample_aspect_ratio or None
         if self._size != (first.width, first.height):
             sar = (sar or Fraction(1)) * Fraction(first.width * height, first.height * width)
-        matrix = first.side_data.get("DISPLAYMATRIX")
+        matrix: Any = first.side_data.get("DISPLAYMATRIX")
         return VideoInfo(
             width=width,
             height=height,
@@ -202,8 +203,7 @@ class Decode(Source):
             *(plane[CHROMA_PAD:-CHROMA_PAD, CHROMA_PAD:-CHROMA_PAD] for plane in chroma),
         )
         for plane, target in zip(picture.planes, targets, strict=True):
-            rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-            np.copyto(target, rows[: target.shape[0], : target.shape[1]])
+            np.copyto(target, rows_of(plane)[: target.shape[0], : target.shape[1]])
 
     def _time(self, picture: VideoFrame) -> FrameInfo:
         """The picture's own pts. One without, or one that does not grow, follows its predecessor."""

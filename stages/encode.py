@@ -7,19 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
 from av.container import OutputContainer
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
-from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from sr4k.errors import OptionError, OutputError
 from sr4k.pipeline import Format, Frame, Sink
-from sr4k.pipeline.frame import Plane
 from sr4k.stages.decode import open_input, video_stream
 from sr4k.stages.passthrough import Passthrough
-from sr4k.stages.reconstruct import split_420
+from sr4k.stages.picture import as_picture
 from sr4k.stages.settings import EncodeSettings
 from sr4k.stages.video import VideoInfo
 
@@ -138,18 +135,6 @@ class Encode(Sink):
             reason = "no NVIDIA driver or GPU was found" if "nvenc" in encoder else f"{encoder}: {err.strerror}"
             raise OptionError(f"The {s.codec} encoder can't be opened with these settings ({reason}).") from err
         return stream
-
-
-def as_picture(block: Plane) -> VideoFrame:
-    """A 4:2:0 block (3H/2, W) as a libav picture; without a copy where PyAV can (H a multiple of 4)."""
-    height, width = block.shape[0] * 2 // 3, block.shape[1]
-    if height % 4 == 0:
-        return VideoFrame.from_numpy_buffer(block, "yuv420p")
-    picture = VideoFrame(width, height, "yuv420p")
-    for plane, source in zip(picture.planes, split_420(block), strict=True):
-        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-        np.copyto(rows[: source.shape[0], : source.shape[1]], source)
-    return picture
 
 
 def _encoder_options(s: EncodeSettings) -> dict[str, str]:

@@ -15,6 +15,10 @@ log = logging.getLogger(__name__)
 
 _ATTACHMENTS = {"matroska"}
 
+# libav can't tell which codecs an MPEG-TS may hold: those with a stream type or descriptor of their own (ISO 13818-1,
+# ETSI EN 300 468).
+_MPEGTS = {"aac", "ac3", "eac3", "mp2", "mp3", "dts", "opus", "dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle"}
+
 
 class Passthrough:
     """Copies the other streams of a source beside the upscaled video, in step with it."""
@@ -69,9 +73,11 @@ class Passthrough:
         """Whether the target's container has a place for the stream's codec."""
         if stream.type == "video" and not _is_cover(stream):
             return False  # a second video would stay small beside an upscaled first
-        if stream.codec_context is None:
+        codec = getattr(stream.codec_context, "codec", None)
+        if codec is None:
             return False
-        codec = stream.codec_context.codec
+        if self._target.format.name == "mpegts":
+            return codec.canonical_name in _MPEGTS
         return bool({codec.name, codec.canonical_name} & self._target.supported_codecs)
 
     def _copy_chapters(self) -> None:

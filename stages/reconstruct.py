@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -9,9 +10,10 @@ from sr4k.models.architecture import CELL, CELL_OUT, SCALE
 from sr4k.models.fold import MARGIN
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
 from sr4k.pipeline.frame import Plane
+from sr4k.stages.picture import split_420
 from sr4k.stages.video import VideoInfo
 
-_ITEMS = {2: np.dtype("u2"), 4: np.dtype("u4"), 8: np.dtype("u8"), 16: np.dtype("c16")}
+_ITEMS: dict[int, np.dtype[Any]] = {2: np.dtype("u2"), 4: np.dtype("u4"), 8: np.dtype("u8"), 16: np.dtype("c16")}
 """Types to move 2, 4, 8 or 16 bytes as one."""
 
 
@@ -42,18 +44,6 @@ class Reconstruct(Transform):
                 first += side**2
         frame.release()
         yield out
-
-
-def split_420(block: Plane) -> tuple[Plane, Plane, Plane]:
-    """Views of Y (H, W), U and V (H/2, W/2) in one contiguous 4:2:0 block of shape (3H/2, W); H and W even."""
-    height, width = block.shape[0] * 2 // 3, block.shape[1]
-    flat, luma, chroma = block.reshape(-1), height * width, height * width // 4
-    half = (height // 2, width // 2)
-    return (
-        flat[:luma].reshape(height, width),
-        flat[luma : luma + chroma].reshape(half),
-        flat[luma + chroma :].reshape(half),
-    )
 
 
 def shuffle(cells: Plane, side: int, out: Plane) -> None:

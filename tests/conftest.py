@@ -16,7 +16,7 @@ MakeClip = Callable[..., Path]
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     random.seed(0)
-    np.random.seed(0)  # noqa: NPY002 - libraries under test may use the old generator
+    np.random.seed(0)
 
 
 def picture(number: int, width: int, height: int) -> NDArray[np.uint8]:
@@ -70,7 +70,13 @@ def make_clip(tmp_path: Path) -> MakeClip:
                 target.set_chapters(
                     [
                         {"id": 1, "start": 0, "end": 200, "time_base": Fraction(1, 1000), "metadata": {"title": "One"}},
-                        {"id": 2, "start": 200, "end": 400, "time_base": Fraction(1, 1000), "metadata": {"title": "Two"}},
+                        {
+                            "id": 2,
+                            "start": 200,
+                            "end": 400,
+                            "time_base": Fraction(1, 1000),
+                            "metadata": {"title": "Two"},
+                        },
                     ]
                 )
             step = round(1 / (rate * time_base))

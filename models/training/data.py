@@ -79,7 +79,8 @@ def batches(
     step = start
     while True:
         rng = np.random.default_rng((seed, step))
-        lows, highs = [], []
+        lows: list[NDArray[np.uint8]] = []
+        highs: list[NDArray[np.uint8]] = []
         for index in rng.choice(len(pairs), batch, p=share):
             pair = pairs[index]
             y, x = pair.windows[rng.integers(len(pair.windows))]
@@ -87,7 +88,7 @@ def batches(
             y, x = np.minimum(np.add((y, x), rng.integers(0, _STRIDE, 2)), limit)
             low = pair.low[y : y + patch, x : x + patch]
             high = pair.high[SCALE * y : SCALE * (y + patch), SCALE * x : SCALE * (x + patch)]
-            quarter_turns, mirrored = rng.integers(4), rng.integers(2)
+            quarter_turns, mirrored = int(rng.integers(4)), int(rng.integers(2))
             for array, out in ((low, lows), (high, highs)):
                 turned = np.rot90(array, quarter_turns)
                 out.append((turned[:, ::-1] if mirrored else turned).transpose(2, 0, 1))

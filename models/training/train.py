@@ -55,7 +55,7 @@ class Trainer:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         net = Rcan(settings.arch)
         initialise_bicubic(net)
-        self.net = net.to(self.device, memory_format=torch.channels_last)
+        self.net = net.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.net).requires_grad_(False)
         self.trained = [p for p in self.net.parameters() if p.requires_grad]
         self.optimiser = torch.optim.Adam(self.trained, lr=settings.learning_rate)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as RichProgress
 
-from sr4k.pipeline.worker import WorkerStatus
+from sr4k.pipeline import WorkerStatus
 
 _WINDOW = 5.0
 """Seconds over which speed and load are averaged."""

@@ -115,7 +115,9 @@ def test_on_rgb_the_folded_network_is_the_published_one_up_to_the_border(
     assert np.abs(folded - published(net, rgb)[:, 4:-4, 4:-4]).max() < EXACT
 
 
-@pytest.mark.parametrize("colour", COLOURS, ids=lambda c: f"{c.matrix}-{'full' if c.full_range else 'limited'}-{c.chroma_location}")
+@pytest.mark.parametrize(
+    "colour", COLOURS, ids=lambda c: f"{c.matrix}-{'full' if c.full_range else 'limited'}-{c.chroma_location}"
+)
 @settings(deadline=None, max_examples=5)
 @given(rng=planes, height=st.integers(1, 6), width=st.integers(1, 6))
 def test_on_yuv_the_folded_network_is_conversion_network_and_conversion(

@@ -12,12 +12,14 @@ from sr4k.pipeline import GraphSpec, Outcome, StageFailed, StageSpec, WorkerDied
 from sr4k.pipeline.supervisor import GraphAborted, Mode
 
 sys.path.insert(0, str(Path(__file__).parent))
-from stages_for_tests import Adding, Collecting, Counting  # noqa: E402
+from stages_for_tests import Adding, Collecting, Counting
 
 BOTH: tuple[Mode, ...] = ("threads", "processes")
 
 
-def graph(counting: Counting, adding: tuple[Adding, ...], collecting: Collecting, mode: Mode, slots: int = 3) -> GraphSpec:
+def graph(
+    counting: Counting, adding: tuple[Adding, ...], collecting: Collecting, mode: Mode, slots: int = 3
+) -> GraphSpec:
     module = "stages_for_tests"
     return GraphSpec(
         (
@@ -46,22 +48,29 @@ def children() -> set[int]:
 
 @pytest.fixture(autouse=True)
 def _leaves_nothing_behind() -> object:
-    shared, processes = set(os.listdir("/dev/shm")), children()
+    shared, processes = set(Path("/dev/shm").iterdir()), children()
     yield
     deadline = time.monotonic() + 5
     while children() - processes and time.monotonic() < deadline:
         time.sleep(0.05)
     assert children() <= processes
-    assert set(os.listdir("/dev/shm")) <= shared
+    assert set(Path("/dev/shm").iterdir()) <= shared
 
 
 @pytest.mark.parametrize("mode", BOTH)
 @pytest.mark.parametrize(
     "adding",
-    [(Adding(5),), (Adding(5, in_place=False),), (Adding(2, hold=2), Adding(3)), (Adding(2, False, hold=3), Adding(3, False))],
+    [
+        (Adding(5),),
+        (Adding(5, in_place=False),),
+        (Adding(2, hold=2), Adding(3)),
+        (Adding(2, False, hold=3), Adding(3, False)),
+    ],
     ids=["in place", "copying", "holding back", "both copying"],
 )
-def test_every_frame_arrives_once_in_order_with_its_own_time(mode: Mode, adding: tuple[Adding, ...], tmp_path: Path) -> None:
+def test_every_frame_arrives_once_in_order_with_its_own_time(
+    mode: Mode, adding: tuple[Adding, ...], tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     slots = 3 + sum(a.hold for a in adding)
     outcome = run_graph(graph(Counting(40), adding, Collecting(out), mode, slots))

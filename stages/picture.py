@@ -1,0 +1,39 @@
+"""8-bit 4:2:0 pictures: as one block of memory, and as libav's frames."""
+
+from typing import Any
+
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.plane import VideoPlane
+from numpy.typing import NDArray
+
+Block = NDArray[Any]
+"""Y, U and V one after the other, shape (3H/2, W), uint8; H and W even."""
+
+
+def split_420(block: Block) -> tuple[Block, Block, Block]:
+    """Views of Y (H, W), U and V (H/2, W/2) in one block."""
+    height, width = block.shape[0] * 2 // 3, block.shape[1]
+    flat, luma, chroma = block.reshape(-1), height * width, height * width // 4
+    half = (height // 2, width // 2)
+    return (
+        flat[:luma].reshape(height, width),
+        flat[luma : luma + chroma].reshape(half),
+        flat[luma + chroma :].reshape(half),
+    )
+
+
+def rows_of(plane: VideoPlane) -> NDArray[np.uint8]:
+    """A view of a libav plane, (rows, line_size): wider than the picture where lines are padded."""
+    return np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+
+
+def as_picture(block: Block) -> VideoFrame:
+    """A block as a libav frame; without a copy where PyAV can (H a multiple of 4)."""
+    height, width = block.shape[0] * 2 // 3, block.shape[1]
+    if height % 4 == 0:
+        return VideoFrame.from_numpy_buffer(block, "yuv420p")
+    picture = VideoFrame(width, height, "yuv420p")
+    for plane, source in zip(picture.planes, split_420(block), strict=True):
+        np.copyto(rows_of(plane)[: source.shape[0], : source.shape[1]], source)
+    return picture

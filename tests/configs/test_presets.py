@@ -1,0 +1,65 @@
+from pathlib import Path
+
+import pytest
+
+from sr4k.configs import STAGES, load_preset, preset_names
+from sr4k.errors import OptionError
+
+VALID = """
+description: one process
+graph:
+  workers: {all: [decode, preprocess, infer, reconstruct, convert, encode]}
+"""
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_shipped_presets_are_valid(name: str) -> None:
+    preset = load_preset(name)
+    assert preset.description
+    assert [s for stages in preset.graph.workers.values() for s in stages] == list(STAGES)
+
+
+def test_decode_upscale_and_encode_have_processes_of_their_own_by_default() -> None:
+    graph = load_preset("file").graph
+    assert graph.mode == "processes"
+    assert list(graph.workers) == ["decode", "upscale", "encode"]
+
+
+def test_a_users_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(VALID)
+    assert list(load_preset(str(path)).graph.workers) == ["all"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (VALID + "encode: {crf: 99}", r"encode\.crf"),
+        (VALID + "encode: {kodec: h264}", r"encode\.kodec"),
+        (VALID + "engine: {precision: int4}", r"engine\.precision"),
+        (VALID.replace("decode, ", ""), r"graph\.workers.*in this order: decode"),
+        (VALID.replace("convert, encode", "encode, convert"), r"graph\.workers"),
+        (VALID + "grpah: {}", "grpah"),
+        ("description: no graph", "graph"),
+        ("- just\n- a list", "must be a YAML mapping"),
+        ("a: [", "not valid YAML"),
+    ],
+)
+def test_a_wrong_key_is_named(text: str, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text(text)
+    with pytest.raises(OptionError, match=words):
+        load_preset(str(path))
+
+
+def test_an_unknown_preset_is_told_with_the_known_ones() -> None:
+    with pytest.raises(OptionError, match=r"no preset 'fiel'. Known: file, "):
+        load_preset("fiel")
+
+
+def test_options_change_single_keys() -> None:
+    preset = load_preset("file").updated("encode", crf=23, preset=None)
+    assert preset.encode.crf == 23
+    assert preset.encode.preset == load_preset("file").encode.preset
+    with pytest.raises(OptionError, match=r"option: encode\.codec"):
+        preset.updated("encode", codec="vp9")

@@ -1,0 +1,176 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from skimage import data as pictures
+
+from sr4k.engines import Engine, EngineSpec, create_engine
+from sr4k.engines.base import Plane
+from sr4k.engines.cpu import granted_cpus, has_fast_int8
+from sr4k.errors import EngineError, InternalError, OptionError
+from sr4k.models.architecture import RCAN2
+from sr4k.models.colour import Colour, downsample_chroma, yuv_from_rgb
+from sr4k.models.metrics import psnr
+
+SPEC = EngineSpec("rcan2", 96, 128, Colour())
+
+
+def planes_of(spec: EngineSpec, offset: int = 0, picture: NDArray[np.uint8] | None = None) -> list[Plane]:
+    """Padded planes of a real picture."""
+    rgb = (pictures.astronaut() if picture is None else picture)[offset:, 100:]
+    rgb = rgb[: spec.height + 8, : spec.width + 8].transpose(2, 0, 1).astype(np.float64)
+    if spec.colour is None:
+        return [np.ascontiguousarray(rgb[:, : spec.height + 5, : spec.width + 5], np.float32)]
+    matrix, shift = yuv_from_rgb(spec.colour)
+    yuv = np.einsum("ic,chw->ihw", matrix, rgb) + shift[:, None, None]
+    luma = yuv[0, : spec.height + 5, : spec.width + 5]
+    chroma = downsample_chroma(yuv[1:], spec.colour.chroma_location)
+    return [np.ascontiguousarray(np.rint(plane).clip(0, 255).astype(np.uint8)) for plane in (luma, chroma)]
+
+
+def inner(cells: Plane) -> Plane:
+    return cells[1:-1, 1:-1]
+
+
+@pytest.mark.parametrize("name", ["openvino", "torch", "nearest"])
+@pytest.mark.parametrize("colour", [Colour(), None], ids=["yuv", "rgb"])
+def test_results_come_in_order_and_each_is_of_its_own_picture(name: str, colour: Colour | None) -> None:
+    if name == "torch":
+        pytest.importorskip("torch")
+    spec = replace(SPEC, colour=colour)
+    inputs = [planes_of(spec, offset) for offset in range(5)]
+    with create_engine(name, spec) as engine:
+        alone = [engine.infer(planes).copy() for planes in inputs]
+        together = []
+        for planes in inputs:
+            if engine.pending == engine.in_flight:
+                together.append(engine.result().copy())
+            engine.submit(planes)
+        while engine.pending:
+            together.append(engine.result().copy())
+    assert all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
+    assert not np.array_equal(alone[0], alone[1])
+    assert alone[0].shape == spec.output_shape
+    assert alone[0].dtype == spec.input_dtype
+
+
+@pytest.mark.parametrize("colour", [Colour(), Colour("bt601", True, "center"), None], ids=str)
+def test_openvino_and_torch_agree(colour: Colour | None) -> None:
+    pytest.importorskip("torch")
+    spec = replace(SPEC, colour=colour)
+    planes = planes_of(spec)
+    results = {}
+    for name, precision in (("torch", "fp32"), ("openvino", "fp32"), ("openvino", "int8")):
+        with create_engine(name, replace(spec, precision=precision)) as engine:
+            results[name, precision] = inner(engine.infer(planes)).copy()
+    reference = results["torch", "fp32"]
+    assert psnr(results["openvino", "fp32"], reference) > 70
+    assert psnr(results["openvino", "int8"], reference) > 45
+
+
+@pytest.mark.parametrize("rgb", [(0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)])
+@pytest.mark.parametrize("colour", [Colour(), Colour("bt601", True, "center")], ids=str)
+def test_pure_colours_stay_pure_in_int8(colour: Colour, rgb: tuple[int, int, int]) -> None:
+    spec = replace(SPEC, height=32, width=32, colour=colour, precision="int8")
+    planes = planes_of(spec, picture=np.full((40, 140, 3), rgb, np.uint8))
+    with create_engine("openvino", spec) as engine:
+        cells = inner(engine.infer(planes)).astype(int)
+    expected = [planes[0][0, 0]] * 16 + [planes[1][0, 0, 0]] * 4 + [planes[1][1, 0, 0]] * 4
+    assert np.abs(cells[8, 8] - np.array(expected, int)).max() <= 3
+
+
+def test_the_network_is_not_bicubic_nor_repetition() -> None:
+    planes = planes_of(SPEC)
+    with create_engine("openvino", SPEC) as network, create_engine("nearest", SPEC) as repetition:
+        assert psnr(inner(network.infer(planes)), inner(repetition.infer(planes))) < 45
+
+
+def test_nearest_repeats_every_sample() -> None:
+    spec = replace(SPEC, height=4, width=6)
+    planes = [np.arange(np.prod(s), dtype=np.uint8).reshape(s) for s in spec.input_shapes]
+    with create_engine("nearest", spec) as engine:
+        cells = inner(engine.infer(planes))
+    assert cells[0, 0].tolist()[:8] == [planes[0][3, 3]] * 2 + [planes[0][3, 4]] * 2 + [planes[0][3, 3]] * 2 + [
+        planes[0][3, 4]
+    ] * 2
+    assert cells[1, 2].tolist()[16:] == [planes[1][0, 3, 4]] * 4 + [planes[1][1, 3, 4]] * 4
+
+
+def test_describe_tells_what_runs() -> None:
+    with create_engine("openvino", SPEC) as engine:
+        about = engine.describe()
+    assert about["engine"] == "openvino"
+    assert about["precision"] == ("int8" if has_fast_int8() else "fp32")
+    assert about["threads"] == granted_cpus()
+    assert about["macs"] == RCAN2.folded_macs(96, 128)
+
+
+class TestContract:
+    @pytest.fixture
+    def engine(self) -> Engine:
+        return create_engine("nearest", SPEC)
+
+    def test_it_must_be_active(self, engine: Engine) -> None:
+        with pytest.raises(InternalError, match="not active"):
+            engine.submit(planes_of(SPEC))
+
+    def test_it_refuses_other_shapes(self, engine: Engine) -> None:
+        with engine, pytest.raises(InternalError, match="expected uint8"):
+            engine.submit([plane[..., :-1] for plane in planes_of(SPEC)])
+
+    def test_it_refuses_more_than_is_in_flight(self, engine: Engine) -> None:
+        with engine, pytest.raises(InternalError, match="take a result first"):
+            for _ in range(engine.in_flight + 1):
+                engine.submit(planes_of(SPEC))
+
+    def test_there_is_no_result_without_an_input(self, engine: Engine) -> None:
+        with engine, pytest.raises(InternalError, match="nothing was submitted"):
+            engine.result()
+
+    def test_odd_pictures_are_the_callers_to_pad(self) -> None:
+        with pytest.raises(InternalError, match="must be even"):
+            create_engine("nearest", replace(SPEC, width=127))
+
+    def test_a_failing_backend_is_an_engine_error(self, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail() -> Plane:
+            raise RuntimeError("out of memory")
+
+        monkeypatch.setattr(engine, "result_impl", fail)
+        with engine, pytest.raises(EngineError, match="at 128x96: out of memory"):
+            engine.infer(planes_of(SPEC))
+
+    def test_an_unknown_engine_is_named_with_the_known_ones(self) -> None:
+        with pytest.raises(OptionError, match=r"no engine 'vulkan'.*openvino"):
+            create_engine("vulkan", SPEC)
+
+    def test_torch_refuses_int8(self) -> None:
+        pytest.importorskip("torch")
+        with pytest.raises(OptionError, match="float reference"):
+            create_engine("torch", replace(SPEC, precision="int8"))
+
+
+class TestCpu:
+    def test_a_cgroup_quota_limits_the_threads(self, tmp_path: Path) -> None:
+        (tmp_path / "cpu.max").write_text("50000 100000\n")
+        assert granted_cpus(tmp_path) == 1
+
+    def test_so_does_one_of_version_1(self, tmp_path: Path) -> None:
+        (tmp_path / "cpu").mkdir()
+        (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("100000\n")
+        (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
+        assert granted_cpus(tmp_path) == 1
+
+    @pytest.mark.parametrize("text", ["max 100000\n", None])
+    def test_no_quota_grants_the_affinity(self, text: str | None, tmp_path: Path) -> None:
+        if text is not None:
+            (tmp_path / "cpu.max").write_text(text)
+        import os
+
+        assert granted_cpus(tmp_path) == len(os.sched_getaffinity(0))
+
+    @pytest.mark.parametrize(("flags", "fast"), [("avx2 avx512f", False), ("avx2 avx_vnni", True), ("avx512_vnni", True)])
+    def test_int8_needs_dot_product_instructions(self, flags: str, fast: bool, tmp_path: Path) -> None:
+        (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags\t\t: fpu {flags}\n")
+        assert has_fast_int8(tmp_path / "cpuinfo") is fast
