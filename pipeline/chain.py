@@ -67,7 +67,7 @@ class Chain:
                 assert self._outbound is not None
                 self._outbound.send(self._copied(frame, self._outbound) if self._untouched else frame)
             if self._outbound is not None:
-                self._outbound.finish()
+                self._outbound.finish(complete=self._complete)
         finally:
             for stage in reversed(opened):
                 stage.close()
@@ -84,6 +84,11 @@ class Chain:
     def reports(self) -> dict[str, dict[str, Any]]:
         """What each stage has to tell."""
         return {stage.name: stage.report() for stage in self._stages}
+
+    @property
+    def _complete(self) -> bool:
+        """After the last frame: whether the source came to its own end, and was not stopped."""
+        return self._inbound.complete if self._inbound else not self._stopping
 
     @property
     def _untouched(self) -> bool:
@@ -168,7 +173,7 @@ class Chain:
                 stage.consume(frame)
             self.clocks[index].frames += 1
         with _Working(self, index):
-            stage.finish()
+            stage.finish(complete=self._complete)
         yield from ()
 
 

@@ -93,9 +93,9 @@ class Sender:
         """Pass a frame from `take` on to the consumer."""
         self._send((frame.slot, frame.info))
 
-    def finish(self) -> None:
-        """No more frames: the consumer's iteration ends."""
-        self._send(None)
+    def finish(self, *, complete: bool) -> None:
+        """No more frames: the consumer's iteration ends. ``complete``: the source came to its own end."""
+        self._send(complete)
 
     @property
     def depth(self) -> int:
@@ -123,6 +123,7 @@ class Receiver:
         self._memory = memory
         self.slots = slots
         self.waited = 0.0  # seconds spent waiting for a frame
+        self.complete = False  # after the last frame: whether the source came to its own end
 
     def open(self) -> Format:
         """Wait for the producer's format."""
@@ -133,9 +134,10 @@ class Receiver:
         return form
 
     def __iter__(self) -> Iterator[Frame]:
-        while (message := self._receive()) is not None:
+        while not isinstance(message := self._receive(), bool):
             slot, info = message
             yield Frame(self._planes[slot], info, slot=slot, on_release=partial(self._give_back, slot))
+        self.complete = message
 
     def close(self) -> None:
         """Close this end; a producer still sending gets a `PeerLostError`."""

@@ -73,8 +73,11 @@ class Sink(Stage):
         """Take in one frame, and release it when done with it."""
 
     @abstractmethod
-    def finish(self) -> None:
-        """All frames are in: complete the output. Not called when the graph fails."""
+    def finish(self, *, complete: bool) -> None:
+        """All frames are in: finish the output. Not called when the graph fails.
+
+        ``complete``: the source came to its own end; if not, it was stopped on request.
+        """
 
 
 @dataclass(frozen=True, slots=True)

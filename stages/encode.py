@@ -36,6 +36,7 @@ class Encode(Sink):
         self._target: OutputContainer | None = None
         self._about: dict[str, Any] = {}
         self._frames = 0
+        self._end = Fraction(0)  # of the picture, in seconds
 
     def open(self, source: Format) -> None:
         s, info = self._settings, source.about
@@ -74,13 +75,14 @@ class Encode(Sink):
         del picture
         frame.release()  # the encoders we name have copied it
         self._frames += 1
+        self._end = (frame.info.pts + frame.info.duration) * frame.info.time_base
         self._mux(packets)
 
-    def finish(self) -> None:
+    def finish(self, *, complete: bool) -> None:
         self._mux(self._stream.encode(None))
         assert self._target is not None
         with _Writing(self._settings.path):
-            self._rest.mux_until(None)
+            self._rest.mux_until(None if complete else self._end)
             self._target.close()
         self._target = None
         _flush_to_disk(self._settings.path)

@@ -92,9 +92,10 @@ def test_nearest_repeats_every_sample() -> None:
     planes = [np.arange(np.prod(s), dtype=np.uint8).reshape(s) for s in spec.input_shapes]
     with create_engine("nearest", spec) as engine:
         cells = inner(engine.infer(planes))
-    assert cells[0, 0].tolist()[:8] == [planes[0][3, 3]] * 2 + [planes[0][3, 4]] * 2 + [planes[0][3, 3]] * 2 + [
-        planes[0][3, 4]
-    ] * 2
+    assert (
+        cells[0, 0].tolist()[:8]
+        == [planes[0][3, 3]] * 2 + [planes[0][3, 4]] * 2 + [planes[0][3, 3]] * 2 + [planes[0][3, 4]] * 2
+    )
     assert cells[1, 2].tolist()[16:] == [planes[1][0, 3, 4]] * 4 + [planes[1][1, 3, 4]] * 4
 
 
@@ -170,7 +171,9 @@ class TestCpu:
 
         assert granted_cpus(tmp_path) == len(os.sched_getaffinity(0))
 
-    @pytest.mark.parametrize(("flags", "fast"), [("avx2 avx512f", False), ("avx2 avx_vnni", True), ("avx512_vnni", True)])
+    @pytest.mark.parametrize(
+        ("flags", "fast"), [("avx2 avx512f", False), ("avx2 avx_vnni", True), ("avx512_vnni", True)]
+    )
     def test_int8_needs_dot_product_instructions(self, flags: str, fast: bool, tmp_path: Path) -> None:
         (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags\t\t: fpu {flags}\n")
         assert has_fast_int8(tmp_path / "cpuinfo") is fast

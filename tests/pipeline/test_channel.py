@@ -67,10 +67,11 @@ def test_finishing_ends_the_iteration(ends: tuple[Sender, Receiver]) -> None:
     sender, receiver = ends
     sender.open(FORMAT)
     sender.send(sender.take(info(0)))
-    sender.finish()
+    sender.finish(complete=True)
     sender.close()
     receiver.open()
     assert [frame.info.pts for frame in receiver] == [0]
+    assert receiver.complete
 
 
 def test_a_vanished_producer_is_not_an_end(ends: tuple[Sender, Receiver]) -> None:
@@ -95,7 +96,7 @@ def test_releasing_after_the_producer_left_is_harmless(ends: tuple[Sender, Recei
     sender, receiver = ends
     sender.open(FORMAT)
     sender.send(sender.take(info(0)))
-    sender.finish()
+    sender.finish(complete=True)
     sender.close()
     receiver.open()
     for frame in receiver:

@@ -1,18 +1,15 @@
 """Whole graphs of toy stages, as threads and as processes."""
 
 import os
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from toy_stages import Adding, Collecting, Counting
 
 from sr4k.pipeline import GraphSpec, Outcome, StageFailed, StageSpec, WorkerDied, WorkerSpec, run_graph
 from sr4k.pipeline.supervisor import GraphAborted, Mode
-
-sys.path.insert(0, str(Path(__file__).parent))
-from stages_for_tests import Adding, Collecting, Counting
 
 BOTH: tuple[Mode, ...] = ("threads", "processes")
 
@@ -20,7 +17,7 @@ BOTH: tuple[Mode, ...] = ("threads", "processes")
 def graph(
     counting: Counting, adding: tuple[Adding, ...], collecting: Collecting, mode: Mode, slots: int = 3
 ) -> GraphSpec:
-    module = "stages_for_tests"
+    module = "toy_stages"
     return GraphSpec(
         (
             WorkerSpec("first", (StageSpec(f"{module}:Counter", counting),)),
@@ -75,7 +72,7 @@ def test_every_frame_arrives_once_in_order_with_its_own_time(
     slots = 3 + sum(a.hold for a in adding)
     outcome = run_graph(graph(Counting(40), adding, Collecting(out), mode, slots))
     assert out.read_text().splitlines() == [f"{n} {n} {n + 5}" for n in range(40)]
-    assert outcome.reports["counter"] == {"made": 40}
+    assert outcome.reports == {"counter": {"made": 40}, "adder": {}, "collector": {"complete": True}}
     assert not outcome.stopped
 
 
@@ -133,6 +130,7 @@ def test_a_stop_request_ends_the_source_and_drains_the_rest(mode: Mode, tmp_path
     outcome: Outcome = run_graph(spec, stop_requests=_after(2.0, 1))
     lines = out.read_text().splitlines()
     assert outcome.stopped
+    assert outcome.reports["collector"] == {"complete": False}
     assert 5 < len(lines) == outcome.reports["counter"]["made"]
     assert lines == [f"{n} {n % 251} {n + 5}" for n in range(len(lines))]
 

@@ -130,5 +130,9 @@ class Collector(Sink):
         self._lines.append(f"{frame.info.pts} {frame.planes[0].flat[-1]} {frame.planes[1][1]:.0f}")
         frame.release()
 
-    def finish(self) -> None:
+    def finish(self, *, complete: bool) -> None:
+        self._complete = complete
         self._s.path.write_text("\n".join(self._lines))
+
+    def report(self) -> dict[str, Any]:
+        return {"complete": getattr(self, "_complete", None)}

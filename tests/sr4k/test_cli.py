@@ -1,0 +1,247 @@
+"""The command line as a user meets it: real processes, real signals."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from clips import MakeClip, packet_bytes, video_times, write_clip
+
+BIN = Path(sys.executable).parent
+NEAREST = ("--engine", "nearest", "--preset", "ultrafast")
+
+
+def run(*args: object, command: str = "sr4k-stream") -> subprocess.CompletedProcess[str]:
+    return subprocess.run([BIN / command, *map(str, args)], capture_output=True, text=True, timeout=120, check=False)
+
+
+def family(pid: int) -> dict[int, str]:
+    """The living descendants of a process, with their command lines."""
+    parents: dict[int, int] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
+        except OSError:
+            continue
+        if state != "Z":
+            parents[int(stat.parent.name)] = int(parent)
+    found: dict[int, str] = {}
+    for child in parents:
+        ancestor = child
+        while ancestor in parents:
+            ancestor = parents[ancestor]
+            if ancestor == pid:
+                found[child] = Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+                break
+    return found
+
+
+def alive(pids: set[int]) -> set[int]:
+    return {pid for pid in pids if Path(f"/proc/{pid}").exists() and " Z " not in Path(f"/proc/{pid}/stat").read_text()}
+
+
+class Running:
+    """A long job in the background, with three workers at work."""
+
+    def __init__(self, source: Path, target: Path) -> None:
+        self.target = target
+        self.process = subprocess.Popen(
+            [BIN / "sr4k-stream", source, target, *NEAREST, "-e", "threads=1", "--json"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self._wait_until_frames_flow()
+        self.everyone = set(family(self.process.pid))
+
+    def workers(self) -> list[int]:
+        """Decode, upscale and encode, in this order."""
+        return sorted(pid for pid, command in family(self.process.pid).items() if "spawn_main" in command)
+
+    def end(self) -> tuple[int, str, str, float]:
+        """Exit code, stdout, stderr, and the seconds it took."""
+        began = time.monotonic()
+        out, err = self.process.communicate(timeout=60)
+        return self.process.returncode, out, err, time.monotonic() - began
+
+    def _wait_until_frames_flow(self) -> None:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            parts = list(self.target.parent.glob(f".{self.target.stem}.*.part*"))
+            if len(self.workers()) == 3 and parts and parts[0].stat().st_size > 20_000:
+                return
+            time.sleep(0.05)
+        raise AssertionError("the job did not start")
+
+
+@pytest.fixture(scope="module")
+def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_clip(tmp_path_factory.mktemp("clips") / "long.mkv", frames=1500, size=(320, 240))
+
+
+@pytest.fixture
+def job(long_clip: Path, tmp_path: Path) -> Iterator[Running]:
+    shared = set(Path("/dev/shm").iterdir())
+    source = tmp_path / "long.mkv"
+    source.symlink_to(long_clip)
+    running = Running(source, tmp_path / "out.mkv")
+    yield running
+    if running.process.poll() is None:
+        running.process.kill()
+        running.process.wait()
+    for pipe in (running.process.stdout, running.process.stderr):
+        assert pipe is not None
+        pipe.close()
+    deadline = time.monotonic() + 5
+    while alive(running.everyone) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not alive(running.everyone), "orphans"
+    assert set(Path("/dev/shm").iterdir()) <= shared, "left in /dev/shm"
+
+
+@pytest.mark.parametrize(("index", "name"), [(0, "decode"), (1, "upscale"), (2, "encode")])
+def test_a_killed_worker_ends_the_command_within_five_seconds(job: Running, index: int, name: str) -> None:
+    os.kill(job.workers()[index], signal.SIGKILL)
+    code, _, err, seconds = job.end()
+    assert code == 6
+    assert seconds < 5
+    assert re.search(rf"error: Stopped: the {name} process \(stages: .*\) was killed by SIGKILL", err)
+    assert "Traceback" not in err
+    assert sorted(p.name for p in job.target.parent.iterdir()) == ["long.mkv"]
+
+
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_to_all_drains_and_leaves_a_playable_file(job: Running, number: int, expected: int) -> None:
+    os.killpg(job.process.pid, number)
+    code, out, err, _ = job.end()
+    summary = json.loads(out)
+    assert code == expected, err
+    assert summary["stopped"]
+    assert 0 < summary["frames"] < 1500
+    times = video_times(job.target)
+    assert len(times) == summary["frames"]
+    sound = packet_bytes(job.target, "audio")
+    assert abs(float(sound[-1][0] - times[-1])) < 0.2, "sound must end with the picture"
+
+
+def test_a_second_signal_stops_at_once_and_leaves_nothing(job: Running) -> None:
+    job.process.send_signal(signal.SIGSTOP)  # so that both arrive together
+    for number in (signal.SIGINT, signal.SIGTERM):
+        job.process.send_signal(number)
+    job.process.send_signal(signal.SIGCONT)
+    code, _, err, seconds = job.end()
+    assert code == 6
+    assert seconds < 5
+    assert "Stopped at once" in err
+    assert sorted(p.name for p in job.target.parent.iterdir()) == ["long.mkv"]
+
+
+def test_workers_do_not_outlive_a_killed_supervisor(job: Running) -> None:
+    job.process.kill()
+    job.process.wait()  # the fixture looks for orphans
+
+
+def test_a_sample_upscales_without_configuration(tmp_path: Path) -> None:
+    clip, out = tmp_path / "clip.mp4", tmp_path / "out.mp4"
+    made = run("sample", clip, "--seconds", "0.4", "--size", "128x72", command="sr4k")
+    assert made.returncode == 0, made.stderr
+    done = run(clip, out)
+    assert done.returncode == 0, done.stderr
+    assert "10 frames, 256x144" in done.stderr
+    assert "openvino rcan2" in done.stderr
+    assert video_times(out) == video_times(clip)
+    assert packet_bytes(out, "audio") == packet_bytes(clip, "audio")
+
+
+def test_json_tells_all_and_only_that(make_clip: MakeClip, tmp_path: Path) -> None:
+    done = run(make_clip(), tmp_path / "out.mp4", *NEAREST, "--json")
+    summary = json.loads(done.stdout)
+    assert done.stderr == ""
+    assert summary["frames"] == 10
+    assert summary["video"] == {"codec": "libx264", "width": 128, "height": 96, "container": "mp4"}
+    assert set(summary["stages"]) == {"decode", "preprocess", "infer", "reconstruct", "convert", "encode"}
+    assert all(stage["frames"] == 10 for stage in summary["stages"].values())
+    assert not summary["damaged"]
+
+
+def test_quiet_says_nothing(make_clip: MakeClip, tmp_path: Path) -> None:
+    done = run(make_clip(), tmp_path / "out.mp4", *NEAREST, "--quiet")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_warnings_of_workers_reach_the_terminal(make_clip: MakeClip, tmp_path: Path) -> None:
+    done = run(make_clip("in.mkv", attachment=b"x"), tmp_path / "out.mp4", *NEAREST, "--quiet")
+    assert done.returncode == 0
+    assert "attachment" in done.stderr
+    assert "can't be carried by mp4; left out" in done.stderr
+
+
+def test_progress_without_a_terminal_is_plain_lines(make_clip: MakeClip, tmp_path: Path) -> None:
+    source = make_clip(frames=100, size=(640, 360))
+    done = run(source, tmp_path / "out.mp4", "--engine", "openvino", "--threads", "1")
+    lines = [line for line in done.stderr.splitlines() if " fps " in line and "ETA" in line]
+    assert lines, done.stderr
+    assert re.fullmatch(
+        r"\d+/100 frames  [\d.]+ fps  [\d.]+x real time  ETA \d+:\d\d:\d\d  \[.*infer \d+%.*\]", lines[0]
+    ), lines[0]
+    assert "\x1b" not in done.stderr
+
+
+def test_a_damaged_source_has_an_exit_code_of_its_own(make_clip: MakeClip, tmp_path: Path) -> None:
+    clip = make_clip("in.mkv", frames=200, size=(160, 120))
+    clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+    done = run(clip, tmp_path / "out.mkv", *NEAREST, "--quiet")
+    assert done.returncode == 9
+    assert re.search(r"warning: the source is damaged: \d+ missing frames, .*the file ends at", done.stderr)
+    assert len(video_times(tmp_path / "out.mkv")) > 50
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "words"),
+    [
+        (["nope.mp4", "out.mp4"], 3, "nope.mp4 does not exist"),
+        (["in.mp4", "out.mp4", "--size", "huge"], 2, "'huge' is no size"),
+        (["in.mp4", "out.mp4", "--size", "3841x2160"], 2, "must be even"),
+        (["in.mp4", "out.mp4", "--crf", "99"], 2, "encode.crf"),
+        (["in.mp4", "out.mp4", "--bitrate", "fast"], 2, "'fast' is no bit rate"),
+        (["in.mp4", "out.mp4", "-e", "tune"], 2, "not KEY=VALUE"),
+        (["in.mp4", "out.mp4", "-c", "nope"], 2, "no preset 'nope'"),
+        (["in.mp4", "out.mp4", "--engine", "vulkan"], 2, "no engine 'vulkan'"),
+    ],
+)
+def test_bad_input_gets_one_line(args: list[str], code: int, words: str, make_clip: MakeClip, tmp_path: Path) -> None:
+    make_clip("in.mp4", frames=2)
+    args = [str(tmp_path / a) if a.endswith(".mp4") else a for a in args]
+    done = run(*args)
+    assert done.returncode == code
+    assert words in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert "Traceback" not in done.stderr
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.mp4"]
+
+
+def test_verbose_shows_the_traceback(tmp_path: Path) -> None:
+    assert "Traceback" in run(tmp_path / "nope.mp4", tmp_path / "out.mp4", "--verbose").stderr
+
+
+def test_missing_torch_names_the_extra(make_clip: MakeClip, tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("raise ImportError('not here')")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [BIN / "sr4k-stream", make_clip(frames=2), tmp_path / "out.mp4", "--engine", "torch"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
+    assert done.returncode == 5
+    assert "pip install 'sr4k-stream[torch]'" in done.stderr
+
+
+def test_help_lists_the_tools() -> None:
+    text = run("--help", command="sr4k").stdout
+    for tool in ("stream", "sample", "train", "eval"):
+        assert tool in text
+    assert run("stream", "--help", command="sr4k").returncode == 0
