@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from sr4k.errors import OptionError
@@ -78,5 +79,5 @@ def save(name: str, folder: Path, weights: Weights, calibration: Calibration) ->
 def _read(path: Path) -> dict[str, NDArray[np.float32]]:
     try:
         return load_file(path)
-    except (OSError, ValueError) as err:
+    except (OSError, ValueError, SafetensorError) as err:
         raise OptionError(f"{path} can't be read as safetensors: {err}.") from err

@@ -1,0 +1,225 @@
+"""File to file, this pipeline against the straightforward program: same clip, same encoder settings, same run.
+
+    python benchmarks/end_to_end.py [--clip CLIP] [--repeats 3] [--results benchmarks/results]
+
+Runs the two in turn, whole processes, start-up included. Proves that the network ran: each output must be closer to the
+other's than to bicubic interpolation, and the engine must have counted every frame. Then measures the memory of all
+processes together (proportional set size) on the clip and on one six times as long.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import machine
+import numpy as np
+import psutil
+
+from sr4k.models.metrics import psnr
+from sr4k.sample import write_sample
+from sr4k.stages.picture import rows_of
+
+HERE = Path(__file__).parent
+CRF, PRESET = "18", "ultrafast"
+
+
+def main() -> None:
+    """Run, print and store."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clip", type=Path, help="a 1080p clip; default: one is made")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--results", type=Path, default=HERE / "results")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        clip = args.clip or made_clip(work)
+        result = {"machine": machine.describe(), "clip": clip.name if args.clip else "sr4k sample, 1920x1080"}
+        result |= compare(clip, work, args.repeats)
+        result["memory"] = memory(clip, work)
+    args.results.mkdir(parents=True, exist_ok=True)
+    (args.results / "end_to_end.json").write_text(json.dumps(result, indent=2) + "\n")
+    text = as_markdown(result)
+    (args.results / "end_to_end.md").write_text(text)
+    print(text)
+
+
+def made_clip(work: Path) -> Path:
+    """Forty 1080p frames of the sample."""
+    clip = work / "sample.mp4"
+    write_sample(clip, seconds=1.6, size=(1920, 1080))
+    return clip
+
+
+def compare(clip: Path, work: Path, repeats: int) -> dict[str, Any]:
+    """Both programs in turn."""
+    ours, theirs = work / "ours.mp4", work / "theirs.mp4"
+    runs: list[dict[str, Any]] = []
+    for number in range(repeats):
+        pair = {"ours": run_ours(clip, ours), "straightforward": run_straightforward(clip, theirs)}
+        pair["ratio"] = pair["ours"]["fps"] / pair["straightforward"]["fps"]
+        runs.append(pair)
+        print(f"run {number + 1}: {pair['ratio']:.2f}x", file=sys.stderr)
+    return {"runs": runs, "median_ratio": statistics.median(r["ratio"] for r in runs), "proof": proof(clip, ours, theirs)}
+
+
+def run_ours(clip: Path, target: Path) -> dict[str, Any]:
+    """This pipeline as a user runs it."""
+    command = [Path(sys.executable).parent / "sr4k-stream", clip, target, "--overwrite", "--json"]
+    began = time.perf_counter()
+    done = subprocess.run([*command, "--crf", CRF, "--preset", PRESET], capture_output=True, text=True, check=True)
+    seconds = time.perf_counter() - began
+    summary = json.loads(done.stdout)
+    frames = summary["frames"]
+    assert summary["stages"]["infer"]["frames"] == frames, "the engine must have seen every frame"
+    assert summary["engine"]["macs"] > 0, "no network ran"
+    return {
+        "frames": frames,
+        "seconds": seconds,
+        "fps": frames / seconds,
+        "engine": summary["engine"],
+        "ms_a_frame": {name: 1e3 * stage["busy"] / frames for name, stage in summary["stages"].items()},
+        "cpu_seconds_a_frame": {name: process["cpu"] / frames for name, process in summary["processes"].items()},
+    }
+
+
+def run_straightforward(clip: Path, target: Path) -> dict[str, Any]:
+    """The baseline, likewise as a whole process."""
+    command = [sys.executable, HERE / "straightforward.py", clip, target, CRF, PRESET]
+    began = time.perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    seconds = time.perf_counter() - began
+    told = json.loads(done.stdout)
+    frames = told["frames"]
+    ms = {name: 1e3 * spent / frames for name, spent in told["stages"].items()}
+    return {"frames": frames, "seconds": seconds, "fps": frames / seconds, "ms_a_frame": ms}
+
+
+def proof(clip: Path, ours: Path, theirs: Path) -> dict[str, float]:
+    """Luma PSNR of the first frames of both outputs against each other and against bicubic."""
+    rows = []
+    for a, b, small in zip(luma(ours), luma(theirs), luma(clip), strict=False):
+        bicubic = cv2.resize(small, (a.shape[1], a.shape[0]), interpolation=cv2.INTER_CUBIC)
+        rows.append((psnr(a, b), psnr(a, bicubic), psnr(b, bicubic)))
+        if len(rows) == 8:
+            break
+    each_other, ours_bicubic, theirs_bicubic = np.mean(rows, axis=0)
+    assert each_other > max(ours_bicubic, theirs_bicubic), "the outputs look like bicubic: did the network run?"
+    return {
+        "ours_to_straightforward_db": float(each_other),
+        "ours_to_bicubic_db": float(ours_bicubic),
+        "straightforward_to_bicubic_db": float(theirs_bicubic),
+    }
+
+
+def luma(path: Path) -> Any:
+    """The Y planes of a file."""
+    with av.open(str(path)) as source:
+        for frame in source.decode(video=0):
+            yield rows_of(frame.planes[0])[: frame.height, : frame.width].copy()
+
+
+def memory(clip: Path, work: Path) -> dict[str, float]:
+    """Peak of all processes together, in MiB, on the clip and on six of it in a row."""
+    long = work / "long.mp4"
+    repeat(clip, long, 6)
+    return {"clip_mib": peak(clip, work / "a.mp4"), "six_times_as_long_mib": peak(long, work / "b.mp4")}
+
+
+def repeat(clip: Path, target: Path, times: int) -> None:
+    """The video of a clip several times in a row, packets copied."""
+    with av.open(str(target), "w") as out:
+        copy, offset = None, 0
+        for _ in range(times):
+            with av.open(str(clip)) as source:
+                stream = source.streams.video[0]
+                copy = copy or out.add_stream_from_template(stream)
+                end = 0
+                for packet in source.demux(stream):
+                    if packet.pts is None or packet.dts is None:
+                        continue
+                    end = max(end, packet.pts + (packet.duration or 0))
+                    packet.pts, packet.dts, packet.stream = packet.pts + offset, packet.dts + offset, copy
+                    out.mux(packet)
+                offset += end
+
+
+def peak(clip: Path, target: Path) -> float:
+    """Peak proportional set size of the command and its workers while it runs, in MiB."""
+    command = [Path(sys.executable).parent / "sr4k-stream", clip, target, "--quiet", "--crf", CRF, "--preset", PRESET]
+    process = subprocess.Popen(command)
+    highest, done = 0.0, threading.Event()
+
+    def watch() -> None:
+        nonlocal highest
+        root = psutil.Process(process.pid)
+        while not done.wait(0.2):
+            total = 0
+            for member in (root, *root.children(recursive=True)):
+                try:
+                    total += member.memory_full_info().pss
+                except psutil.Error:
+                    continue
+            highest = max(highest, total / 2**20)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    code = process.wait()
+    done.set()
+    watcher.join()
+    assert code == 0, f"exit code {code}"
+    return highest
+
+
+def as_markdown(result: dict[str, Any]) -> str:
+    """The result as a page."""
+    info, last = result["machine"], result["runs"][-1]
+    ours, theirs = last["ours"], last["straightforward"]
+    lines = [
+        "# End to end, 1080p to 4K",
+        "",
+        f"`python benchmarks/end_to_end.py`; {info['cpu']}, {info['cores_granted']} cores, {' '.join(info['flags'])}; "
+        + ", ".join(f"{name} {v}" for name, v in info["versions"].items()),
+        "",
+        f"Clip: {result['clip']}, {ours['frames']} frames; libx264 {PRESET}, crf {CRF}; whole processes.",
+        "",
+        "| run | ours, fps | straightforward, fps | ratio |",
+        "|---|---|---|---|",
+        *(
+            f"| {k + 1} | {r['ours']['fps']:.2f} | {r['straightforward']['fps']:.2f} | {r['ratio']:.2f} |"
+            for k, r in enumerate(result["runs"])
+        ),
+        "",
+        f"**Median ratio: {result['median_ratio']:.2f}**",
+        "",
+        "| ours | ms a frame | straightforward | ms a frame |",
+        "|---|---|---|---|",
+    ]
+    pairs = list(theirs["ms_a_frame"].items())
+    for k, (name, ms) in enumerate(ours["ms_a_frame"].items()):
+        other = f"{pairs[k][0]} | {pairs[k][1]:.1f}" if k < len(pairs) else " | "
+        lines.append(f"| {name} | {ms:.1f} | {other} |")
+    check, mib = result["proof"], result["memory"]
+    lines += [
+        "",
+        "Ours: wall time of each stage, which run at the same time in three processes; the straightforward program's add up.",
+        "",
+        f"Proof: ours and the straightforward output agree to {check['ours_to_straightforward_db']:.1f} dB; from bicubic "
+        f"they are {check['ours_to_bicubic_db']:.1f} and {check['straightforward_to_bicubic_db']:.1f} dB away.",
+        "",
+        f"Memory, all processes: {mib['clip_mib']:.0f} MiB; six times the clip: {mib['six_times_as_long_mib']:.0f} MiB.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""What a figure was measured on."""
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+from sr4k.engines.cpu import granted_cpus
+
+_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8")
+
+
+def describe() -> dict[str, object]:
+    """CPU, cores granted, and the versions that matter."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    fields = dict(line.split(":", 1) for line in lines if ":" in line)
+    info = {key.strip(): value.strip() for key, value in fields.items()}
+    packages = ("sr4k-stream", "openvino", "onnxruntime", "av", "numpy")
+    return {
+        "cpu": info.get("model name", platform.processor()),
+        "flags": [flag for flag in _FLAGS if flag in info.get("flags", "").split()],
+        "cores_granted": granted_cpus(),
+        "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in packages},
+    }

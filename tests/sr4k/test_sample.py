@@ -1,0 +1,34 @@
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from sr4k.errors import OutputError
+from sr4k.sample import draw, write_sample
+
+
+def test_a_sample_has_moving_pictures_and_sound_of_the_same_length(tmp_path: Path) -> None:
+    write_sample(tmp_path / "clip.mp4", seconds=1.2, size=(160, 90))
+    with av.open(str(tmp_path / "clip.mp4")) as clip:
+        video, audio = clip.streams.video[0], clip.streams.audio[0]
+        assert (video.width, video.height) == (160, 90)
+        lengths = {s.type: float(s.duration * s.time_base) for s in (video, audio)}
+        frames = [f.to_ndarray(format="gray") for f in clip.decode(video)]
+        clip.seek(0)
+        loudness = max(np.abs(f.to_ndarray()).max() for f in clip.decode(audio))
+    assert len(frames) == 30
+    assert lengths["video"] == pytest.approx(1.2)
+    assert lengths["audio"] == pytest.approx(1.2, abs=0.05)
+    assert all(np.abs(a.astype(int) - b).mean() > 1 for a, b in zip(frames, frames[1:], strict=False))
+    assert loudness > 0.05
+
+
+def test_the_sample_has_detail_to_sharpen() -> None:
+    gray = draw(0, (320, 180)).mean(axis=2)
+    assert np.abs(np.diff(gray, axis=1)).mean() > 3
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"nowhere.*can't be written"):
+        write_sample(tmp_path / "nowhere" / "clip.mp4", seconds=1, size=(64, 48))
