@@ -2,9 +2,9 @@
 
     python benchmarks/end_to_end.py [--clip CLIP] [--repeats 3] [--results benchmarks/results]
 
-Runs the two in turn, whole processes, start-up included. Proves that the network ran: each output must be closer to the
-other's than to bicubic interpolation, and the engine must have counted every frame. Then measures the memory of all
-processes together (proportional set size) on the clip and on one six times as long.
+Runs the two in turn, whole processes, start-up included. Proves that the network ran: what the two
+outputs add to bicubic interpolation must be the same, and the engine must have counted every frame. Then measures the
+memory of all processes together (proportional set size) on the clip and on one six times as long.
 """
 
 import argparse
@@ -23,9 +23,9 @@ import cv2
 import machine
 import numpy as np
 import psutil
+from skimage import data
 
 from sr4k.models.metrics import psnr
-from sr4k.sample import write_sample
 from sr4k.stages.picture import rows_of
 
 HERE = Path(__file__).parent
@@ -42,7 +42,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         clip = args.clip or made_clip(work)
-        result = {"machine": machine.describe(), "clip": clip.name if args.clip else "sr4k sample, 1920x1080"}
+        result = {
+            "machine": machine.describe(),
+            "clip": clip.name if args.clip else "a pan over photographs of scikit-image, 1920x1080",
+        }
         result |= compare(clip, work, args.repeats)
         result["memory"] = memory(clip, work)
     args.results.mkdir(parents=True, exist_ok=True)
@@ -53,9 +56,18 @@ def main() -> None:
 
 
 def made_clip(work: Path) -> Path:
-    """Forty 1080p frames of the sample."""
-    clip = work / "sample.mp4"
-    write_sample(clip, seconds=1.6, size=(1920, 1080))
+    """Sixty 1080p frames: a pan over real photographs."""
+    names = ("astronaut", "coffee", "chelsea", "rocket", "immunohistochemistry")
+    row = np.concatenate([getattr(data, name)()[:300, :400] for name in names], axis=1)
+    wall = np.concatenate([np.roll(row, 400 * k, axis=1) for k in range(4)])
+    clip = work / "photographs.mp4"
+    with av.open(str(clip), "w") as out:
+        video = out.add_stream("libx264", rate=25, options={"crf": "16", "preset": "veryfast"})
+        video.width, video.height, video.pix_fmt = 1920, 1080, "yuv420p"
+        for number in range(60):
+            view = np.ascontiguousarray(wall[number : number + 1080, number : number + 1920])
+            out.mux(video.encode(av.VideoFrame.from_ndarray(view, format="rgb24")))
+        out.mux(video.encode(None))
     return clip
 
 
@@ -68,7 +80,11 @@ def compare(clip: Path, work: Path, repeats: int) -> dict[str, Any]:
         pair["ratio"] = pair["ours"]["fps"] / pair["straightforward"]["fps"]
         runs.append(pair)
         print(f"run {number + 1}: {pair['ratio']:.2f}x", file=sys.stderr)
-    return {"runs": runs, "median_ratio": statistics.median(r["ratio"] for r in runs), "proof": proof(clip, ours, theirs)}
+    return {
+        "runs": runs,
+        "median_ratio": statistics.median(r["ratio"] for r in runs),
+        "proof": proof(clip, ours, theirs),
+    }
 
 
 def run_ours(clip: Path, target: Path) -> dict[str, Any]:
@@ -104,19 +120,21 @@ def run_straightforward(clip: Path, target: Path) -> dict[str, Any]:
 
 
 def proof(clip: Path, ours: Path, theirs: Path) -> dict[str, float]:
-    """Luma PSNR of the first frames of both outputs against each other and against bicubic."""
+    """What both programs change against bicubic, on the luma of the first frames: is it the same?"""
     rows = []
     for a, b, small in zip(luma(ours), luma(theirs), luma(clip), strict=False):
-        bicubic = cv2.resize(small, (a.shape[1], a.shape[0]), interpolation=cv2.INTER_CUBIC)
-        rows.append((psnr(a, b), psnr(a, bicubic), psnr(b, bicubic)))
+        bicubic = cv2.resize(small, (a.shape[1], a.shape[0]), interpolation=cv2.INTER_CUBIC).astype(np.float32)
+        correlation = np.corrcoef((a - bicubic).ravel(), (b - bicubic).ravel())[0, 1]
+        rows.append((psnr(a, b), psnr(a, bicubic), psnr(b, bicubic), correlation))
         if len(rows) == 8:
             break
-    each_other, ours_bicubic, theirs_bicubic = np.mean(rows, axis=0)
-    assert each_other > max(ours_bicubic, theirs_bicubic), "the outputs look like bicubic: did the network run?"
+    each_other, ours_bicubic, theirs_bicubic, correlation = np.mean(rows, axis=0)
+    assert correlation > 0.7, "the outputs do not share what a network adds to bicubic"
     return {
         "ours_to_straightforward_db": float(each_other),
         "ours_to_bicubic_db": float(ours_bicubic),
         "straightforward_to_bicubic_db": float(theirs_bicubic),
+        "correlation_of_what_they_add": float(correlation),
     }
 
 
@@ -210,12 +228,15 @@ def as_markdown(result: dict[str, Any]) -> str:
     check, mib = result["proof"], result["memory"]
     lines += [
         "",
-        "Ours: wall time of each stage, which run at the same time in three processes; the straightforward program's add up.",
+        "Ours: wall time of each stage; they run at the same time in three processes, the straightforward ones in turn.",
         "",
-        f"Proof: ours and the straightforward output agree to {check['ours_to_straightforward_db']:.1f} dB; from bicubic "
-        f"they are {check['ours_to_bicubic_db']:.1f} and {check['straightforward_to_bicubic_db']:.1f} dB away.",
+        f"Proof that the network ran: what the two outputs add to bicubic correlates by "
+        f"{check['correlation_of_what_they_add']:.2f}. PSNR of ours to the straightforward output "
+        f"{check['ours_to_straightforward_db']:.1f} dB, of the two to bicubic {check['ours_to_bicubic_db']:.1f} and "
+        f"{check['straightforward_to_bicubic_db']:.1f} dB.",
         "",
-        f"Memory, all processes: {mib['clip_mib']:.0f} MiB; six times the clip: {mib['six_times_as_long_mib']:.0f} MiB.",
+        f"Memory of all processes: {mib['clip_mib']:.0f} MiB; on six times the clip: "
+        f"{mib['six_times_as_long_mib']:.0f} MiB.",
         "",
     ]
     return "\n".join(lines)

@@ -189,7 +189,7 @@ class _Supervisor:
         requests = self._stop_requests()
         if requests >= 2:
             raise GraphAborted("stopped at once")
-        if requests == 1 and not self._outcome.stopped:
+        if requests == 1 and not self._outcome.stopped and not workers[0].ended:
             self._outcome.stopped = True
             with suppress(OSError):
                 workers[0].control.send(STOP)

@@ -5,8 +5,27 @@
 >>> summary = Job(Path("in.mp4"), Path("out.mp4")).run()  # doctest: +SKIP
 """
 
-from sr4k.configs import Preset, load_preset
-from sr4k.errors import Sr4kError
-from sr4k.job import Job, Summary
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sr4k.configs import Preset, load_preset
+    from sr4k.errors import Sr4kError
+    from sr4k.job import Job, Summary
 
 __all__ = ["Job", "Preset", "Sr4kError", "Summary", "load_preset"]
+
+_HOMES = {
+    "Job": "sr4k.job",
+    "Preset": "sr4k.configs",
+    "Sr4kError": "sr4k.errors",
+    "Summary": "sr4k.job",
+    "load_preset": "sr4k.configs",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import public names when they are used: worker processes, which import this package too, need none of them."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

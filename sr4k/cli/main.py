@@ -17,15 +17,5 @@ app.command(no_args_is_help=True)(sample)
 app.command(no_args_is_help=True)(train)
 app.command("eval", no_args_is_help=True)(evaluate)
 
-_stream_app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
-_stream_app.command(no_args_is_help=True)(stream)
-
-
-def main() -> None:
-    """Entry point of ``sr4k``."""
-    app()
-
-
-def stream_main() -> None:
-    """Entry point of ``sr4k-stream``."""
-    _stream_app()
+stream_app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+stream_app.command(no_args_is_help=True)(stream)
