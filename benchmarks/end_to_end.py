@@ -228,7 +228,7 @@ def as_markdown(result: dict[str, Any]) -> str:
     check, mib = result["proof"], result["memory"]
     lines += [
         "",
-        "Ours: wall time of each stage; they run at the same time in three processes, the straightforward ones in turn.",
+        "Ours: wall time of each stage; they run at the same time in three processes, the others in turn.",
         "",
         f"Proof that the network ran: what the two outputs add to bicubic correlates by "
         f"{check['correlation_of_what_they_add']:.2f}. PSNR of ours to the straightforward output "

@@ -54,7 +54,7 @@ class EncodePreset(_Section):
     """See `sr4k.stages.settings.EncodeSettings`."""
 
     codec: Codec = "h264"
-    crf: Annotated[int, Field(ge=0, le=63)] | None = 18
+    crf: Annotated[int, Field(ge=0, le=63)] | None = None
     bitrate: Annotated[int, Field(gt=0)] | None = None
     preset: str | None = None
     options: Mapping[str, str] = {}

@@ -3,7 +3,7 @@
 import itertools
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,20 @@ from sr4k.models.fold import CHROMA_PAD, PAD_AFTER, PAD_BEFORE
 from sr4k.pipeline import Buffers, Format, Frame, FrameInfo, PlaneSpec, Source
 from sr4k.stages.picture import rows_of
 from sr4k.stages.settings import DecodeSettings
-from sr4k.stages.video import ColourTags, VideoInfo, colour_of
+from sr4k.stages.video import (
+    BT601,
+    BT709,
+    FULL_RANGE,
+    HD_HEIGHT,
+    LIMITED_RANGE,
+    ColourTags,
+    VideoInfo,
+    colour_of,
+)
 
 log = logging.getLogger(__name__)
 
 _PLANAR_420 = {"yuv420p", "yuvj420p"}
-_FULL_RANGE = 2
 
 
 @dataclass(slots=True)
@@ -158,9 +166,7 @@ class Decode(Source):
     def _describe(self, first: VideoFrame) -> VideoInfo:
         stream = self._stream
         width, height = self._size
-        tags = ColourTags(first.colorspace, first.color_range, first.color_primaries, first.color_trc)
-        if first.format.name.startswith("yuvj"):
-            tags = ColourTags(tags.colorspace, _FULL_RANGE, tags.color_primaries, tags.color_trc)
+        tags = _tags_of(first)
         sar = stream.sample_aspect_ratio or None
         if self._size != (first.width, first.height):
             sar = (sar or Fraction(1)) * Fraction(first.width * height, first.height * width)
@@ -186,12 +192,16 @@ class Decode(Source):
             self._say(f"{picture.format.name} pictures are reduced to 8-bit 4:2:0")
         elif not resized:
             return picture
+        tags = self._info.tags
+        color_range = tags.color_range or LIMITED_RANGE
         return picture.reformat(
             width,
             height,
             picture.format.name if picture.format.name in _PLANAR_420 else "yuv420p",
             interpolation="LANCZOS" if resized else "BICUBIC",
-            dst_color_range=self._info.tags.color_range or None,
+            src_color_range=FULL_RANGE if picture.format.is_rgb else color_range,
+            dst_color_range=color_range,
+            dst_colorspace=tags.colorspace if picture.format.is_rgb else None,
         )
 
     def _copy(self, picture: VideoFrame, out: Frame) -> None:
@@ -268,6 +278,17 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
             return stream
     kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
     raise InputError(f"{path} has no video stream; it holds {kinds}.")
+
+
+def _tags_of(first: VideoFrame) -> ColourTags:
+    """The tags of the stream, put right where the pixel format says more: yuvj is full range, RGB becomes Y'CbCr."""
+    tags = ColourTags(first.colorspace, first.color_range, first.color_primaries, first.color_trc)
+    if first.format.is_rgb:
+        matrix = BT709 if first.height >= HD_HEIGHT else BT601
+        return replace(tags, colorspace=matrix, color_range=LIMITED_RANGE)
+    if first.format.name.startswith("yuvj"):
+        return replace(tags, color_range=FULL_RANGE)
+    return tags
 
 
 def _end(packet: "Packet[Any]") -> Fraction:

@@ -23,6 +23,16 @@ from sr4k.stages.video import VideoInfo
 log = logging.getLogger(__name__)
 
 _ENCODERS: dict[str, str] = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1"}
+
+# Quality and speed where the user names none: alike to the eye, and fast enough not to hold up the network.
+_DEFAULTS: dict[str, tuple[int, str]] = {
+    "h264": (18, "superfast"),
+    "hevc": (21, "superfast"),
+    "av1": (30, "10"),
+    "h264_nvenc": (20, "p4"),
+    "hevc_nvenc": (23, "p4"),
+    "av1_nvenc": (30, "p4"),
+}
 _CONTAINER_OPTIONS: dict[str, dict[str, str]] = {"mp4": {"movflags": "+faststart"}, "mov": {"movflags": "+faststart"}}
 
 
@@ -140,12 +150,11 @@ class Encode(Sink):
 
 
 def _encoder_options(s: EncodeSettings) -> dict[str, str]:
-    options = dict(s.options)
-    if s.preset is not None:
-        options.setdefault("preset", s.preset)
-    if s.crf is not None and s.bitrate is None:
-        options.setdefault("cq" if s.codec.endswith("nvenc") else "crf", str(s.crf))
-    return options
+    crf, speed = _DEFAULTS[s.codec]
+    options = {"preset": s.preset or speed}
+    if s.bitrate is None:
+        options["cq" if s.codec.endswith("nvenc") else "crf"] = str(crf if s.crf is None else s.crf)
+    return options | dict(s.options)
 
 
 def _check_options(context: VideoCodecContext, s: EncodeSettings) -> None:

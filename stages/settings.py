@@ -44,16 +44,16 @@ class EncodeSettings:
         source: the file whose other streams are copied.
         path: where to write; its suffix chooses the container.
         codec: h264, hevc and av1 are libx264, libx265 and libsvtav1.
-        crf: constant quality (``cq`` for NVENC); ignored if there is a ``bitrate``.
+        crf: constant quality (``cq`` for NVENC), ignored if there is a ``bitrate``; ``None``: one that suits the codec.
         bitrate: bits a second.
-        preset: the encoder's own name of a speed.
+        preset: the encoder's own name of a speed; ``None``: a fast one.
         options: further options of the encoder, by libav's names.
     """
 
     source: Path
     path: Path
     codec: Codec = "h264"
-    crf: int | None = 18
+    crf: int | None = None
     bitrate: int | None = None
     preset: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)

@@ -5,10 +5,11 @@ from fractions import Fraction
 
 from sr4k.models.colour import ChromaLocation, Colour, Matrix
 
-# AVColorSpace (ITU-T H.273) values; those not listed are read by the size of the picture.
-_MATRICES: dict[int, Matrix] = {1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020", 10: "bt2020"}
+# Code points of ITU-T H.273 as libav numbers them; matrices not listed are read by the size of the picture.
+BT709, BT601 = 1, 6
+LIMITED_RANGE, FULL_RANGE = 1, 2
+_MATRICES: dict[int, Matrix] = {BT709: "bt709", 5: "bt601", BT601: "bt601", 9: "bt2020", 10: "bt2020"}
 
-_FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 _CENTERED = {"mjpeg", "mpeg1video"}
 
 HD_HEIGHT = 720
@@ -47,4 +48,4 @@ def colour_of(tags: ColourTags, *, height: int, codec: str) -> Colour:
     """How planes with these tags are to be read: tags first, else by size (``HD_HEIGHT``), limited, sited left."""
     matrix = _MATRICES.get(tags.colorspace) or ("bt709" if height >= HD_HEIGHT else "bt601")
     location: ChromaLocation = "center" if codec in _CENTERED else "left"
-    return Colour(matrix, full_range=tags.color_range == _FULL_RANGE, chroma_location=location)
+    return Colour(matrix, full_range=tags.color_range == FULL_RANGE, chroma_location=location)

@@ -31,7 +31,7 @@ def stream(
     codec: Annotated[
         str | None, typer.Option(help="h264, hevc or av1; h264_nvenc, hevc_nvenc or av1_nvenc on an NVIDIA GPU.")
     ] = None,
-    crf: Annotated[int | None, typer.Option(help="Constant quality, lower is better.")] = None,
+    crf: Annotated[int | None, typer.Option(help="Constant quality, lower is better, on the codec's scale.")] = None,
     bitrate: Annotated[str | None, typer.Option(help="Bits a second, such as 20M, instead of --crf.")] = None,
     preset: Annotated[str | None, typer.Option(help="Speed preset of the encoder, such as veryfast.")] = None,
     encoder_option: Annotated[
@@ -100,9 +100,9 @@ def _counted_signals() -> Iterator[list[int]]:
 def _with_encoder(
     preset: Preset, codec: str | None, crf: int | None, bitrate: str | None, speed: str | None, options: list[str]
 ) -> Preset:
-    """The preset with the encoder's options of the command line. Another codec leaves the preset's speed behind."""
+    """The preset with the encoder's options of the command line. Another codec has quality and speed of its own."""
     if codec is not None and codec != preset.encode.codec:
-        cleared = preset.encode.model_copy(update={"preset": None})
+        cleared = preset.encode.model_copy(update={"crf": None, "preset": None})
         preset = preset.model_copy(update={"encode": cleared})
     pairs = dict(preset.encode.options)
     for option in options:

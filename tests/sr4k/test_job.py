@@ -139,6 +139,39 @@ class TestPicture:
         upscale(source, tmp_path / "out.mkv")
         assert "yuv420p10le pictures are reduced to 8-bit 4:2:0" in caplog.text
 
+    @pytest.mark.parametrize(
+        ("pix_fmt", "codec", "context"),
+        [
+            ("bgr0", "ffv1", {}),
+            ("gray", "ffv1", {}),
+            ("yuv444p", "ffv1", {"color_range": 1, "colorspace": 6}),
+            ("yuvj420p", "mjpeg", {}),
+            ("yuv420p10le", "ffv1", {"color_range": 1, "colorspace": 6}),
+        ],
+    )
+    def test_other_pixel_formats_keep_their_colours(
+        self, pix_fmt: str, codec: str, context: dict[str, int], tmp_path: Path
+    ) -> None:
+        colour = (150, 150, 150) if pix_fmt == "gray" else (190, 90, 40)
+        source = tmp_path / "flat.mkv"
+        flat = av.VideoFrame.from_ndarray(np.full((48, 64, 3), colour, np.uint8), format="rgb24")
+        with av.open(str(source), "w") as out:
+            video = out.add_stream(codec, rate=25)
+            video.width, video.height, video.pix_fmt = 64, 48, pix_fmt
+            for key, value in context.items():
+                setattr(video.codec_context, key, value)
+            frame = flat.reformat(format=pix_fmt, dst_colorspace="ITU601" if pix_fmt.startswith("yuv") else None)
+            frame.pts = None
+            out.mux(video.encode(frame))
+            out.mux(video.encode(None))
+        upscale(source, tmp_path / "out.mkv", crf=0)
+        middles = []
+        for path in (source, tmp_path / "out.mkv"):
+            with av.open(str(path)) as clip:
+                shown = next(clip.decode(video=0)).to_ndarray(format="rgb24")
+                middles.append(shown[shown.shape[0] // 2, shown.shape[1] // 2].astype(int))
+        assert np.abs(middles[0] - middles[1]).max() <= 4, middles
+
     @pytest.mark.parametrize("codec", ["h264", "hevc", "av1"])
     def test_encoders_go_by_name(self, codec: str, make_clip: MakeClip, tmp_path: Path) -> None:
         speed = "12" if codec == "av1" else "ultrafast"
