@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def made_clip(work: Path) -> Path:
-    """Sixty 1080p frames: a pan over real photographs."""
+    """Fifty 1080p frames: a pan over real photographs."""
     names = ("astronaut", "coffee", "chelsea", "rocket", "immunohistochemistry")
     row = np.concatenate([getattr(data, name)()[:300, :400] for name in names], axis=1)
     wall = np.concatenate([np.roll(row, 400 * k, axis=1) for k in range(4)])
@@ -64,7 +64,7 @@ def made_clip(work: Path) -> Path:
     with av.open(str(clip), "w") as out:
         video = out.add_stream("libx264", rate=25, options={"crf": "16", "preset": "veryfast"})
         video.width, video.height, video.pix_fmt = 1920, 1080, "yuv420p"
-        for number in range(60):
+        for number in range(50):
             view = np.ascontiguousarray(wall[number : number + 1080, number : number + 1920])
             out.mux(video.encode(av.VideoFrame.from_ndarray(view, format="rgb24")))
         out.mux(video.encode(None))

@@ -28,7 +28,7 @@ class GraphPreset(_Section):
     """
 
     workers: Mapping[str, tuple[StageName, ...]]
-    slots: Annotated[int, Field(ge=2, le=64)] = 4
+    slots: Annotated[int, Field(ge=4, le=64)] = 4
     mode: Literal["processes", "threads"] = "processes"
 
     @field_validator("workers")

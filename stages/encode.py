@@ -2,6 +2,7 @@
 
 import logging
 import os
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,8 @@ class Encode(Sink):
 
     def close(self) -> None:
         if self._target is not None:
-            self._target.close()
+            with suppress(av.error.FFmpegError, OSError):  # what went wrong before is what the user should read
+                self._target.close()
             self._target = None
         if hasattr(self, "_source"):
             self._source.close()

@@ -11,7 +11,7 @@ from sr4k.stages.video import VideoInfo
 
 
 class Infer(Transform):
-    """Keeps the engine busy: gives out a result only when the engine needs room, or at the end."""
+    """Keeps the engine busy: gives out a result only when the engine is full, or at the end."""
 
     name = "infer"
     in_place = False
@@ -38,10 +38,10 @@ class Infer(Transform):
         return Format((PlaneSpec(spec.output_shape, str(spec.input_dtype)),), about=info)
 
     def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - results lie in the engine
-        if self._engine.pending == self._engine.in_flight:
-            yield self._collect()
         self._engine.submit(frame.planes)
         self._pending.append(frame)
+        if self._engine.pending == self._engine.in_flight:  # not later: the next frame may need this one's slot
+            yield self._collect()
 
     def drain(self, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002
         while self._pending:

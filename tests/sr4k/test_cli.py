@@ -203,6 +203,18 @@ def test_a_damaged_source_has_an_exit_code_of_its_own(make_clip: MakeClip, tmp_p
     assert len(video_times(tmp_path / "out.mkv")) > 50
 
 
+def test_a_full_disk_is_told_in_one_line_and_leaves_nothing(make_clip: MakeClip, tmp_path: Path) -> None:
+    source = make_clip("in.mkv", frames=100, size=(160, 120))
+    command = [BIN / "sr4k-stream", source, tmp_path / "out.mkv", *NEAREST, "--crf", "0", "--quiet"]
+    limit = 1_000_000  # bytes: writing beyond fails as on a full disk
+    limited = ["prlimit", f"--fsize={limit}", *map(str, command)]
+    done = subprocess.run(limited, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 4, done.stderr
+    assert "writing failed" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.mkv"]
+
+
 @pytest.mark.parametrize(
     ("args", "code", "words"),
     [
