@@ -65,9 +65,9 @@ class Architecture:
         return per_cell * cells + 27 * c * outputs + 9 * pixels + 9 * outputs
 
     def folded_macs(self, height: int, width: int, *, outputs: int = 24) -> int:
-        """Multiply-accumulates of the folded graph: 3x3 head over 6 plane values, body, one 5x5 tail to ``outputs``."""
+        """Multiply-accumulates of the folded graph: 3x3 heads over 3 planes, body, one 5x5 tail to ``outputs``."""
         c, cells = self.features, height * width // CELL**2
-        return cells * (9 * 6 * c + self.body_convs * 9 * c * c + 25 * c * outputs)
+        return cells * (27 * c + self.body_convs * 9 * c * c + 25 * c * outputs)
 
 
 RCAN2 = Architecture(groups=2, blocks=2, features=16)

@@ -142,14 +142,10 @@ class Chain:
         return HeapBuffers(form)
 
     def _run_source(self, index: int, stage: Source, buffers: Buffers) -> Iterator[Frame]:
-        frames = stage.frames(buffers)
-        while not self._stopping:
-            with _Working(self, index):
-                frame = next(frames, None)
-            if frame is None:
-                return
-            self.clocks[index].frames += 1
+        for frame in self._pull(index, stage.frames(buffers)):
             yield frame
+            if self._stopping:
+                return
 
     def _run_transform(
         self, index: int, stage: Transform, source: Iterator[Frame], buffers: Buffers

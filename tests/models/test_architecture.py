@@ -14,4 +14,4 @@ def test_the_torch_network_has_the_parameters_that_the_description_counts() -> N
 
 
 def test_folding_halves_the_work() -> None:
-    assert RCAN2.folded_macs(1080, 1920) < 0.52 * RCAN2.macs(1080, 1920)
+    assert RCAN2.folded_macs(1080, 1920) < 0.51 * RCAN2.macs(1080, 1920)
