@@ -5,22 +5,20 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Disposition
 from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 
 from sr4k.errors import InputError
 from sr4k.models.fold import CHROMA_PAD, PAD_AFTER, PAD_BEFORE
 from sr4k.pipeline import Buffers, Format, Frame, FrameInfo, PlaneSpec, Source
 from sr4k.stages.picture import rows_of
 from sr4k.stages.settings import DecodeSettings
+from sr4k.stages.source import open_input, video_stream
 from sr4k.stages.video import (
     BT601,
     BT709,
@@ -255,29 +253,6 @@ class Decode(Source):
         if message not in self._said:
             self._said.add(message)
             log.warning("%s: %s.", self._settings.path.name, message)
-
-
-def open_input(path: Path) -> InputContainer:
-    """Open a media file for reading; errors in the user's words."""
-    try:
-        return av.open(str(path), metadata_errors="replace")
-    except FileNotFoundError as err:
-        raise InputError(f"{path} does not exist.") from err
-    except IsADirectoryError as err:
-        raise InputError(f"{path} is a folder, not a video file.") from err
-    except PermissionError as err:
-        raise InputError(f"{path} may not be read: check its permissions.") from err
-    except (av.error.FFmpegError, OSError) as err:
-        raise InputError(f"{path} is not a video that can be read, or its header is damaged ({err.strerror}).") from err
-
-
-def video_stream(container: InputContainer, path: Path) -> VideoStream:
-    """The stream to upscale: the first video stream that is not a cover picture."""
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:
-            return stream
-    kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
-    raise InputError(f"{path} has no video stream; it holds {kinds}.")
 
 
 def _tags_of(first: VideoFrame) -> ColourTags:

@@ -15,10 +15,10 @@ from av.video.stream import VideoStream
 
 from sr4k.errors import OptionError, OutputError
 from sr4k.pipeline import Format, Frame, Sink
-from sr4k.stages.decode import open_input, video_stream
 from sr4k.stages.passthrough import Passthrough
 from sr4k.stages.picture import as_picture
 from sr4k.stages.settings import EncodeSettings
+from sr4k.stages.source import open_input, video_stream
 from sr4k.stages.video import VideoInfo
 
 log = logging.getLogger(__name__)

@@ -1,0 +1,33 @@
+"""Opening a media file, and choosing what to upscale in it."""
+
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from sr4k.errors import InputError
+
+
+def open_input(path: Path) -> InputContainer:
+    """Open a media file for reading; errors in the user's words."""
+    try:
+        return av.open(str(path), metadata_errors="replace")
+    except FileNotFoundError as err:
+        raise InputError(f"{path} does not exist.") from err
+    except IsADirectoryError as err:
+        raise InputError(f"{path} is a folder, not a video file.") from err
+    except PermissionError as err:
+        raise InputError(f"{path} may not be read: check its permissions.") from err
+    except (av.error.FFmpegError, OSError) as err:
+        raise InputError(f"{path} is not a video that can be read, or its header is damaged ({err.strerror}).") from err
+
+
+def video_stream(container: InputContainer, path: Path) -> VideoStream:
+    """The stream to upscale: the first video stream that is not a cover picture."""
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic:
+            return stream
+    kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+    raise InputError(f"{path} has no video stream; it holds {kinds}.")
