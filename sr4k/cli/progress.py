@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as RichProgress
 
+from sr4k.configs import STAGES
 from sr4k.pipeline import WorkerStatus
 
 _WINDOW = 5.0
@@ -83,7 +84,7 @@ class Gauge:
         if now <= then:
             return ""
         shares = {name: (busy - before.get(name, 0.0)) / (now - then) for name, busy in after.items()}
-        return "  ".join(f"{name} {min(1.0, share):.0%}" for name, share in shares.items())
+        return "  ".join(f"{name} {min(1.0, shares[name]):.0%}" for name in STAGES if name in shares)
 
 
 class Live:
