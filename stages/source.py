@@ -1,6 +1,7 @@
 """Opening a media file, and choosing what to upscale in it."""
 
 from pathlib import Path
+from typing import Any
 
 import av
 from av.container import InputContainer
@@ -9,11 +10,14 @@ from av.video.stream import VideoStream
 
 from sr4k.errors import InputError
 
+# PyAV 19 reads tags that are not UTF-8 as they are; 18 fails on them unless told otherwise.
+_READ_TAGS: dict[str, Any] = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "replace"}
+
 
 def open_input(path: Path) -> InputContainer:
     """Open a media file for reading; errors in the user's words."""
     try:
-        return av.open(str(path), metadata_errors="replace")
+        container: InputContainer = av.open(str(path), **_READ_TAGS)
     except FileNotFoundError as err:
         raise InputError(f"{path} does not exist.") from err
     except IsADirectoryError as err:
@@ -22,6 +26,7 @@ def open_input(path: Path) -> InputContainer:
         raise InputError(f"{path} may not be read: check its permissions.") from err
     except (av.error.FFmpegError, OSError) as err:
         raise InputError(f"{path} is not a video that can be read, or its header is damaged ({err.strerror}).") from err
+    return container
 
 
 def video_stream(container: InputContainer, path: Path) -> VideoStream:

@@ -85,6 +85,13 @@ class TestTheRestOfTheFile:
         assert "attachment" in summary.left_out[0]
         assert "can't be carried by mp4" in summary.left_out[0]
 
+    def test_tags_that_are_not_utf8_do_no_harm(self, make_clip: MakeClip, tmp_path: Path) -> None:
+        source = make_clip("in.mkv", metadata={"title": "XXXX"})
+        source.write_bytes(source.read_bytes().replace(b"XXXX", b"\xe9t\xe9\xff"))
+        upscale(source, tmp_path / "out.mkv")
+        with av.open(str(tmp_path / "out.mkv")) as result:
+            assert "t" in result.metadata["title"]
+
     def test_subtitles_are_copied(self, make_clip: MakeClip, tmp_path: Path) -> None:
         plain, source = make_clip("plain.mkv"), tmp_path / "subs.mkv"
         lines = tmp_path / "lines.srt"
