@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 log = logging.getLogger(__name__)
 
 _ATTACHMENTS = {"matroska"}
+_COVERS = {"mp4", "mov"}
 
 # libav can't tell which codecs an MPEG-TS may hold: those with a stream type or descriptor of their own (ISO 13818-1,
 # ETSI EN 300 468).
@@ -71,7 +72,7 @@ class Passthrough:
 
     def _carries(self, stream: Stream) -> bool:
         """Whether the target's container has a place for the stream's codec."""
-        if stream.type == "video" and not _is_cover(stream):
+        if stream.type == "video" and not (_is_cover(stream) and self._target.format.name in _COVERS):
             return False  # a second video would stay small beside an upscaled first
         codec = getattr(stream.codec_context, "codec", None)
         if codec is None:
@@ -102,6 +103,8 @@ class Passthrough:
                 return
             if packet is None:
                 return
+            if packet.size and _is_cover(packet.stream):
+                packet.pts = packet.dts = 0  # a picture for the whole file: readers give it no time
             if packet.dts is not None and packet.time_base:
                 yield packet.dts * Fraction(packet.time_base), packet
 

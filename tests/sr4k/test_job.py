@@ -7,6 +7,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from clips import MakeClip, luma_planes, packet_bytes, picture, video_times
 
 from sr4k import Job, Summary, load_preset
@@ -84,6 +85,27 @@ class TestTheRestOfTheFile:
         assert len(summary.left_out) == 1
         assert "attachment" in summary.left_out[0]
         assert "can't be carried by mp4" in summary.left_out[0]
+
+    @pytest.mark.parametrize(("suffix", "carried"), [(".mp4", True), (".mkv", False)])
+    def test_a_cover_picture_is_copied_or_said_to_be_left_out(
+        self, suffix: str, carried: bool, make_clip: MakeClip, tmp_path: Path
+    ) -> None:
+        plain, source = make_clip("plain.mp4"), tmp_path / "cover.mp4"
+        with av.open(str(plain)) as a, av.open(str(source), "w") as out:
+            copies = [out.add_stream_from_template(s) for s in a.streams]
+            cover = out.add_stream("mjpeg", rate=1)
+            cover.width, cover.height, cover.pix_fmt = 32, 32, "yuvj420p"
+            cover.disposition = Disposition.attached_pic
+            out.mux(cover.encode(av.VideoFrame(32, 32, "yuvj420p")) + cover.encode(None))
+            for packet in a.demux():
+                if packet.dts is not None:
+                    packet.stream = copies[packet.stream.index]
+                    out.mux(packet)
+        summary = upscale(source, tmp_path / f"out{suffix}")
+        with av.open(str(tmp_path / f"out{suffix}")) as result:
+            covers = [s for s in result.streams.video if s.disposition & Disposition.attached_pic]
+            assert (len(covers), len(result.streams.video)) == ((1, 2) if carried else (0, 1))
+        assert summary.left_out == ([] if carried else ["stream 2 (video, mjpeg) can't be carried by matroska"])
 
     def test_tags_that_are_not_utf8_do_no_harm(self, make_clip: MakeClip, tmp_path: Path) -> None:
         source = make_clip("in.mkv", metadata={"title": "XXXX"})
