@@ -1,4 +1,4 @@
-"""Backends that run a folded network behind one contract. The front door: `open_engine`."""
+"""Backends that run a folded network behind one contract. The front door: `create_engine`."""
 
 from collections.abc import Callable
 from importlib import import_module

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sr4k.errors import EngineError, InternalError
 from sr4k.models.architecture import CELL, Precision
 from sr4k.models.colour import Colour
-from sr4k.models.fold import CHROMA_PAD, MARGIN, PAD_AFTER, PAD_BEFORE
+from sr4k.models.fold import MARGIN, padded_chroma, padded_luma
 
 Plane = NDArray[Any]
 
@@ -42,11 +42,10 @@ class EngineSpec:
     @property
     def input_shapes(self) -> tuple[tuple[int, ...], ...]:
         """Of the padded planes: luma (H + 5, W + 5) and chroma (2, H/2 + 4, W/2 + 4), or RGB (3, H + 5, W + 5)."""
-        pad = PAD_BEFORE + PAD_AFTER
-        picture = (self.height + pad, self.width + pad)
+        luma = padded_luma(self.height, self.width)
         if self.colour is None:
-            return ((3, *picture),)
-        return (picture, (2, self.height // 2 + 2 * CHROMA_PAD, self.width // 2 + 2 * CHROMA_PAD))
+            return ((3, *luma),)
+        return (luma, (2, *padded_chroma(self.height, self.width)))
 
     @property
     def output_shape(self) -> tuple[int, int, int]:

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from onnx import TensorProto, helper, numpy_helper
 
 from sr4k.models.architecture import CELL
-from sr4k.models.fold import CHROMA_PAD, MARGIN, PAD_AFTER, PAD_BEFORE, Conv, FoldedNetwork
+from sr4k.models.fold import MARGIN, Conv, FoldedNetwork, padded_chroma, padded_luma
 from sr4k.models.quantize import QuantizedNetwork
 
 _SAME3 = [1] * 4
@@ -41,17 +41,15 @@ class _Exporter:
 
     def export(self, height: int, width: int) -> onnx.ModelProto:
         yuv = len(self.net.heads) == 2
-        pad = PAD_BEFORE + PAD_AFTER
+        luma, chroma = padded_luma(height, width), padded_chroma(height, width)
         if yuv:
             inputs = [
-                helper.make_tensor_value_info("luma", TensorProto.UINT8, [1, 1, height + pad, width + pad]),
-                helper.make_tensor_value_info(
-                    "chroma", TensorProto.UINT8, [1, 2, height // 2 + 2 * CHROMA_PAD, width // 2 + 2 * CHROMA_PAD]
-                ),
+                helper.make_tensor_value_info("luma", TensorProto.UINT8, [1, 1, *luma]),
+                helper.make_tensor_value_info("chroma", TensorProto.UINT8, [1, 2, *chroma]),
             ]
             features = self._yuv_head()
         else:
-            inputs = [helper.make_tensor_value_info("rgb", TensorProto.FLOAT, [1, 3, height + pad, width + pad])]
+            inputs = [helper.make_tensor_value_info("rgb", TensorProto.FLOAT, [1, 3, *luma])]
             features = self._conv("rgb", self.net.heads[0], "head", strides=_STRIDE)
         out = self._tail(self._body(features))
         if yuv:

@@ -47,6 +47,16 @@ CHROMA_PAD = 2
 """Chroma samples of replication on every side."""
 
 
+def padded_luma(height: int, width: int) -> tuple[int, int]:
+    """Rows and columns of a padded luma plane, or of each plane of RGB."""
+    return height + PAD_BEFORE + PAD_AFTER, width + PAD_BEFORE + PAD_AFTER
+
+
+def padded_chroma(height: int, width: int) -> tuple[int, int]:
+    """Rows and columns of each padded 4:2:0 chroma plane of a picture of ``height`` x ``width``."""
+    return height // 2 + 2 * CHROMA_PAD, width // 2 + 2 * CHROMA_PAD
+
+
 @dataclass(frozen=True, slots=True)
 class Conv:
     """A convolution: kernel (out, in, height, width) and bias (out,)."""

@@ -106,9 +106,8 @@ def initialise_bicubic(net: Rcan) -> None:
     assert net.head.bias is not None and net.up.bias is not None and net.last.bias is not None
     last_of_body = net.body[-1]
     assert isinstance(last_of_body, nn.Conv2d) and last_of_body.bias is not None
-    for conv in (last_of_body,):
-        conv.weight.zero_()
-        conv.bias.zero_()  # type: ignore[union-attr]
+    last_of_body.weight.zero_()
+    last_of_body.bias.zero_()
     net.head.weight[:12].zero_()
     for colour in range(3):
         for i in range(CELL):

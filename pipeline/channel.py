@@ -17,7 +17,7 @@ from multiprocessing.context import BaseContext
 from multiprocessing.reduction import DupFd
 from typing import Any
 
-from sr4k.pipeline.frame import Format, Frame, FrameInfo
+from sr4k.pipeline.frame import Format, Frame, FrameInfo, Plane
 
 
 class PeerLostError(Exception):
@@ -59,6 +59,13 @@ def _adopt_memory(handle: Any) -> Memory:
     return Memory(handle.detach())
 
 
+def _map_slots(memory: Memory, form: Format, slots: int) -> list[tuple[Plane, ...]]:
+    """The planes of each slot, which start on a page of their own."""
+    size = -(-form.nbytes // mmap.PAGESIZE) * mmap.PAGESIZE
+    ring = memory.map(size * slots)
+    return [form.view(ring[k * size : (k + 1) * size]) for k in range(slots)]
+
+
 class Sender:
     """The producer's end."""
 
@@ -72,10 +79,8 @@ class Sender:
 
     def open(self, form: Format) -> None:
         """Make room for frames of this format, and tell the consumer."""
-        size = -(-form.nbytes // mmap.PAGESIZE) * mmap.PAGESIZE
-        memory = self._memory.map(size * self.slots)
-        self._planes = [form.view(memory[k * size : (k + 1) * size]) for k in range(self.slots)]
-        self._send((form, size))
+        self._planes = _map_slots(self._memory, form, self.slots)
+        self._send(form)
 
     def take(self, info: FrameInfo) -> Frame:
         """A frame to fill and `send`; waits until a slot is free."""
@@ -127,10 +132,8 @@ class Receiver:
 
     def open(self) -> Format:
         """Wait for the producer's format."""
-        form: Format
-        form, size = self._receive()
-        memory = self._memory.map(size * self.slots)
-        self._planes = [form.view(memory[k * size : (k + 1) * size]) for k in range(self.slots)]
+        form: Format = self._receive()
+        self._planes = _map_slots(self._memory, form, self.slots)
         return form
 
     def __iter__(self) -> Iterator[Frame]:

@@ -26,7 +26,7 @@ class Stage(ABC):
         """Give back what `open` took."""
 
     def report(self) -> dict[str, Any]:
-        """Facts for whoever started the graph, picklable; asked for when the stage is done."""
+        """Facts for whoever started the graph, picklable; read now and then while it runs, and at its end."""
         return {}
 
 

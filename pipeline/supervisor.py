@@ -15,8 +15,6 @@ from typing import Any, Literal
 from sr4k.pipeline.channel import Receiver, Sender, create_channel
 from sr4k.pipeline.worker import STOP, Done, Failed, Lost, WorkerSpec, WorkerStatus, run, run_in_process
 
-log = logging.getLogger(__name__)
-
 Mode = Literal["processes", "threads"]
 
 _TICK = 0.1

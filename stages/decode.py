@@ -14,7 +14,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 
 from sr4k.errors import InputError
-from sr4k.models.fold import CHROMA_PAD, PAD_AFTER, PAD_BEFORE
+from sr4k.models.fold import CHROMA_PAD, PAD_BEFORE, padded_chroma, padded_luma
 from sr4k.pipeline import Buffers, Format, Frame, FrameInfo, PlaneSpec, Source
 from sr4k.stages.picture import rows_of
 from sr4k.stages.settings import DecodeSettings
@@ -85,11 +85,9 @@ class Decode(Source):
         self._info = self._describe(first)
         self._expected = self._expected_frames(self._container)
         width, height = self._size
-        cells = (-(-height // 2), -(-width // 2))
-        pad = PAD_BEFORE + PAD_AFTER
-        luma = PlaneSpec((2 * cells[0] + pad, 2 * cells[1] + pad))
-        chroma = PlaneSpec((2, cells[0] + 2 * CHROMA_PAD, cells[1] + 2 * CHROMA_PAD))
-        return Format((luma, chroma), about=self._info)
+        even = (height + height % 2, width + width % 2)
+        planes = (PlaneSpec(padded_luma(*even)), PlaneSpec((2, *padded_chroma(*even))))
+        return Format(planes, about=self._info)
 
     def frames(self, buffers: Buffers) -> Iterator[Frame]:
         for picture in self._decoded:

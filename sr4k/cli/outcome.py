@@ -19,9 +19,9 @@ def told_in_one_line(*, verbose: bool) -> Iterator[None]:
         yield
     except Sr4kError as err:
         _end(str(err), err.exit_code, verbose=verbose)
-    except (InternalError, Exception) as err:
-        if isinstance(err, typer.Exit):
-            raise
+    except typer.Exit:
+        raise
+    except Exception as err:
         text = f"{err or type(err).__name__} This is a bug in sr4k-stream; --verbose shows where."
         _end(text, InternalError.exit_code, verbose=verbose)
 
