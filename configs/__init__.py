@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from sr4k.errors import OptionError
+from sr4k.models import zoo
 from sr4k.models.architecture import Pixels, Precision
 from sr4k.stages.settings import Codec
 
@@ -41,10 +42,11 @@ class GraphPreset(_Section):
 
 
 class EnginePreset(_Section):
-    """See `sr4k.engines.EngineSpec`; ``threads``: ``null`` takes all that the machine grants."""
+    """See `sr4k.engines.EngineSpec`. ``threads``: ``null`` takes all that the machine grants."""
 
     name: str = "openvino"
-    model: str = "rcan2"
+    model: str = zoo.DEFAULT
+    weights: Path | None = None
     precision: Precision = "auto"
     pixels: Pixels = "yuv"
     threads: Annotated[int, Field(ge=1)] | None = None

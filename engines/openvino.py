@@ -20,15 +20,16 @@ class OpenVinoEngine(Engine):
 
     def __init__(self, spec: EngineSpec) -> None:
         super().__init__(spec)
-        fast = spec.precision == "int8" or (spec.precision == "auto" and has_fast_int8())
-        self._precision = "int8" if fast else "fp32"
         self._threads = spec.threads or granted_cpus()
         self._streams = min(_STREAMS, self._threads)
         self.in_flight = self._streams + 1
 
     def activate_impl(self) -> None:
         spec, model = self.spec, zoo.load(self.spec.model, self.spec.weights)
+        fast = spec.precision == "auto" and has_fast_int8() and model.calibration is not None
+        self._precision = "int8" if spec.precision == "int8" or fast else "fp32"
         network = model.quantized(spec.colour) if self._precision == "int8" else model.folded(spec.colour)
+        self._macs = model.folded(spec.colour).macs(spec.height, spec.width)
         graph = to_onnx(network, spec.height, spec.width).SerializeToString()
         core = ov.Core()
         compiled = core.compile_model(
@@ -75,5 +76,5 @@ class OpenVinoEngine(Engine):
             "model": spec.model,
             "precision": self._precision,
             "threads": self._threads,
-            "macs": zoo.architecture(spec.model).folded_macs(spec.height, spec.width, outputs=spec.output_shape[2]),
+            "macs": self._macs,
         }

@@ -28,7 +28,9 @@ class TorchEngine(Engine):
 
     def activate_impl(self) -> None:
         torch.set_num_threads(self._threads)
-        self._run = FoldedExecutor(zoo.load(self.spec.model, self.spec.weights).folded(self.spec.colour))
+        network = zoo.load(self.spec.model, self.spec.weights).folded(self.spec.colour)
+        self._macs = network.macs(self.spec.height, self.spec.width)
+        self._run = FoldedExecutor(network)
         self._results: deque[Plane] = deque()
 
     def submit_impl(self, planes: Sequence[Plane]) -> None:
@@ -50,5 +52,5 @@ class TorchEngine(Engine):
             "model": spec.model,
             "precision": "fp32",
             "threads": self._threads,
-            "macs": zoo.architecture(spec.model).folded_macs(spec.height, spec.width, outputs=spec.output_shape[2]),
+            "macs": self._macs,
         }

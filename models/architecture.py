@@ -1,9 +1,11 @@
-"""The shape of a network of the RCAN family: what there is to count without building it.
+"""The shapes of the networks: what there is to count without building them.
 
-RCAN: Zhang et al., "Image Super-Resolution Using Very Deep Residual Channel Attention Networks", arXiv 1807.02758.
-The SR4K form used here has no channel attention and a stride-2 head, so its body works on 2x2-pixel *cells*.
+Two families. *RCAN*: Zhang et al., "Image Super-Resolution Using Very Deep Residual Channel Attention Networks", arXiv
+1807.02758, in the paper's form and in the SR4K form (no channel attention, a stride-2 head, so that the body works on
+2x2-pixel *cells*). *Luma*: a plain chain of convolutions on the cells of the luma plane, of our own.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,27 +16,59 @@ Precision = Literal["auto", "int8", "fp32"]
 """How it computes; ``auto`` takes the best that the hardware runs well."""
 
 SCALE = 2
-"""The networks double width and height."""
+"""The networks of the pipeline double width and height."""
 
 CELL = 2
 """Input pixels on the side of a cell: the head's stride."""
 
 CELL_OUT = CELL * SCALE
-"""Output pixels on the side of a cell: the factor of the network's PixelShuffle."""
+"""Output pixels on the side of a cell: the factor of the PixelShuffle."""
+
+RGB_MEAN = (0.4488, 0.4371, 0.4040)
+"""DIV2K's mean colour, as a fraction of 255, which RCAN takes out and puts back."""
+
+
+class Architecture(ABC):
+    """What every network can tell of itself."""
+
+    scale: int
+
+    @property
+    @abstractmethod
+    def receptive_field(self) -> int | None:
+        """How far, in input pixels to each side, an output pixel can see; ``None``: the whole picture."""
+
+    @abstractmethod
+    def parameters(self) -> int:
+        """Number of parameters of the form that is trained and stored."""
+
+    @abstractmethod
+    def macs(self, height: int, width: int) -> int:
+        """Multiply-accumulates of that form for one input picture of ``height`` x ``width`` pixels. Not folded."""
 
 
 @dataclass(frozen=True, slots=True)
-class Architecture:
-    """Hyper-parameters of one network.
+class RcanShape(Architecture):
+    """Hyper-parameters of one network of the RCAN family.
 
-    Layers, C = ``features``: mean shift (1x1, 3 to 3), 3x3 stride-2 head (3 to C), ``groups`` x [``blocks`` x (3x3,
-    ReLU, 3x3, add), 3x3, add], 3x3, long add, 3x3 (C to 16 C), PixelShuffle(4), 3x3 (C to 3), mean shift (1x1, 3 to 3).
-    RGB in 0..255 throughout.
+    Layers, C = ``features``: 3x3 head (3 to C), ``groups`` x [``blocks`` x (3x3, ReLU, 3x3, attention, add), 3x3, add],
+    3x3, long add, upsampler(s) of 3x3 (C to r r C) and PixelShuffle(r), 3x3 (C to 3).
+
+    Attributes:
+        reduction: of the channel attention; ``None``: there is none.
+        stride: of the head. With 2, as in the SR4K form, one upsampler shuffles by 4.
+        scale: factor from input to output size.
+        mean_shift: the official form has RGB 0..255 and 1x1 convolutions (3 to 3) that take the mean colour out and put
+            it back; without them, BasicSR's form has RGB 0..1 and plain sums and products in their place.
     """
 
     groups: int
     blocks: int
     features: int
+    reduction: int | None = None
+    stride: int = CELL
+    scale: int = SCALE
+    mean_shift: bool = True
 
     @property
     def body_convs(self) -> int:
@@ -42,36 +76,72 @@ class Architecture:
         return self.groups * (2 * self.blocks + 1) + 1
 
     @property
-    def receptive_field(self) -> int:
-        """How far, in input pixels to each side, an output pixel can see: head, body and the two tail convolutions."""
-        return CELL * (self.body_convs + 2) + 1
+    def shuffles(self) -> tuple[int, ...]:
+        """Factors of the upsamplers, in order: their product is ``stride * scale``."""
+        if self.stride == CELL:
+            return (CELL_OUT,)
+        return (self.scale,) if self.scale % 2 else (2,) * (self.scale.bit_length() - 1)
+
+    @property
+    def receptive_field(self) -> int | None:
+        if self.reduction is not None:
+            return None
+        return self.stride * (self.body_convs + 2) + 1
 
     def parameters(self) -> int:
-        """Number of parameters, the two mean shifts (12 each) included."""
         c = self.features
-        mean_shifts = 2 * (3 * 3 + 3)
+        per_block = 2 * (9 * c * c + c)
+        if self.reduction is not None:
+            squeezed = c // self.reduction
+            per_block += 2 * c * squeezed + squeezed + c
+        group = self.blocks * per_block + 9 * c * c + c
         head = 3 * 9 * c + c
-        body = self.body_convs * (9 * c * c + c)
-        up = 9 * c * (CELL_OUT**2 * c) + CELL_OUT**2 * c
+        up = sum((9 * c + 1) * r * r * c for r in self.shuffles)
         last = 9 * c * 3 + 3
-        return mean_shifts + head + body + up + last
+        return head + self.groups * group + 9 * c * c + c + up + last + (2 * (3 * 3 + 3) if self.mean_shift else 0)
 
     def macs(self, height: int, width: int) -> int:
-        """Multiply-accumulates of the published graph for one input picture of ``height`` x ``width`` pixels."""
         c, pixels = self.features, height * width
-        cells = pixels // CELL**2
-        outputs = pixels * SCALE**2
-        per_cell = 27 * c + self.body_convs * 9 * c * c + 9 * c * CELL_OUT**2 * c
-        return per_cell * cells + 27 * c * outputs + 9 * pixels + 9 * outputs
+        cells, outputs = pixels // self.stride**2, pixels * self.scale**2
+        total = cells * (27 * c + self.body_convs * 9 * c * c) + 27 * c * outputs
+        side = 1
+        for r in self.shuffles:
+            total += 9 * c * r * r * c * cells * side * side
+            side *= r
+        if self.reduction is not None:
+            total += self.groups * self.blocks * (2 * c * (c // self.reduction) + c * cells)
+        return total + (9 * (pixels + outputs) if self.mean_shift else 0)
 
-    def folded_macs(self, height: int, width: int, *, outputs: int = 24) -> int:
-        """Multiply-accumulates of the folded graph: 3x3 heads over 3 planes, body, one 5x5 tail to ``outputs``."""
-        c, cells = self.features, height * width // CELL**2
-        return cells * (27 * c + self.body_convs * 9 * c * c + 25 * c * outputs)
+    def bias_additions(self, height: int, width: int) -> int:
+        """Additions of biases in the SR4K form, which some tools count beside the multiply-accumulates."""
+        cells, pixels = height * width // self.stride**2, height * width
+        shifts = 3 * pixels + 3 * pixels * self.scale**2 if self.mean_shift else 0
+        of_a_cell = self.features * (1 + self.body_convs + CELL_OUT**2)
+        return of_a_cell * cells + 3 * pixels * self.scale**2 + shifts
 
 
-RCAN2 = Architecture(groups=2, blocks=2, features=16)
-"""The published RCAN2 of the SR4K model card."""
+@dataclass(frozen=True, slots=True)
+class LumaShape(Architecture):
+    """Hyper-parameters of one network on luma.
 
-RGB_MEAN = (0.4488, 0.4371, 0.4040)
-"""DIV2K's mean colour, as a fraction of 255, which the mean shifts take out and put back."""
+    Layers, C = ``features``: 3x3 stride-2 head (1 to C), ReLU, ``convs`` x (3x3 C to C, ReLU), 3x3 tail (C to 16),
+    PixelShuffle(4); added to a bicubic x2 of the picture. Chroma is bicubic alone.
+    """
+
+    features: int
+    convs: int
+    scale: int = SCALE
+
+    @property
+    def receptive_field(self) -> int | None:
+        return CELL * (self.convs + 1) + 2
+
+    def parameters(self) -> int:
+        c = self.features
+        return 10 * c + self.convs * (9 * c * c + c) + 9 * c * CELL_OUT**2 + CELL_OUT**2
+
+    def macs(self, height: int, width: int) -> int:
+        """The bicubic has 36 taps a luma and 25 a chroma output."""
+        c, values = self.features, CELL_OUT**2
+        per_cell = 9 * c + self.convs * 9 * c * c + 9 * c * values + 36 * values + 25 * values // 2
+        return per_cell * (height * width // CELL**2)

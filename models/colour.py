@@ -20,6 +20,10 @@ _KR_KB: dict[Matrix, tuple[float, float]] = {
 }
 
 
+LUMA: dict[Matrix, tuple[float, float, float]] = {m: (kr, 1 - kr - kb, kb) for m, (kr, kb) in _KR_KB.items()}
+"""Shares of R', G' and B' in Y'."""
+
+
 @dataclass(frozen=True, slots=True)
 class Colour:
     """How the planes of a 4:2:0 picture are to be read."""
@@ -32,7 +36,7 @@ class Colour:
 def yuv_from_rgb(colour: Colour) -> tuple[Samples, Samples]:
     """``(A, b)`` with ``yuv = A @ rgb + b``: R'G'B' 0..255 to code values, limited 16..235 / 16..240 or full 0..255."""
     kr, kb = _KR_KB[colour.matrix]
-    y = np.array([kr, 1 - kr - kb, kb])
+    y = np.array(LUMA[colour.matrix])
     u = (np.array([0.0, 0.0, 1.0]) - y) / (2 * (1 - kb))
     v = (np.array([1.0, 0.0, 0.0]) - y) / (2 * (1 - kr))
     luma_scale, chroma_scale, black = (1.0, 1.0, 0.0) if colour.full_range else (219 / 255, 224 / 255, 16.0)

@@ -1,31 +1,73 @@
-"""PSNR-Y of a network on a folder of high-resolution pictures, by the usual protocol."""
+"""Protocols: what exactly is compared when the quality of a network is told in one number."""
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sr4k.models.architecture import SCALE
-from sr4k.models.metrics import psnr_y
-from sr4k.models.pictures import picture_files, read_rgb
+from sr4k.models.metrics import luma, psnr, ssim, without_border
 from sr4k.models.resize import imresize
+from sr4k.models.testset import Picture
 
 Upscale = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
-"""uint8 RGB (H, W, 3) to (2H, 2W, 3)."""
+"""uint8 RGB (H, W, 3) to (scale H, scale W, 3)."""
+
+UpscaleLuma = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
+"""uint8 RGB (H, W, 3) to limited-range luma (2H, 2W)."""
+
+Protocol = Literal["usual", "card"]
+"""``usual``, that of papers: PSNR and SSIM of the luma of BT.601, a border as wide as the scale cut.
+
+``card``: that of the SR4K model card. The low resolution is resized to 1920x1080 and the high one to 3840x2160 by
+bilinear interpolation; PSNR over all samples of BGR, SSIM as the mean over the three colours.
+"""
+
+_CARD_LOW, _CARD_HIGH = (1920, 1080), (3840, 2160)
 
 
-def bicubic(low: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The baseline: MATLAB's bicubic x2."""
-    return imresize(low, SCALE * low.shape[0], SCALE * low.shape[1])
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """PSNR in dB and SSIM; of one picture or the mean of some."""
+
+    psnr: float
+    ssim: float
 
 
-def mean_psnr_y(folder: Path, upscale: Upscale) -> float:
-    """Mean PSNR-Y in dB over the pictures of ``folder``, each shrunk by MATLAB's bicubic and upscaled again."""
-    scores = []
-    for path in picture_files([folder]):
-        high = read_rgb(path)
-        height, width = (side // SCALE for side in high.shape[:2])
-        high = high[: height * SCALE, : width * SCALE]
-        scores.append(psnr_y(upscale(imresize(high, height, width)), high))
-    return float(np.mean(scores))
+def bicubic(low: NDArray[np.uint8], scale: int = 2) -> NDArray[np.uint8]:
+    """The baseline: MATLAB's bicubic."""
+    return imresize(low, scale * low.shape[0], scale * low.shape[1])
+
+
+def as_protocol(picture: Picture, protocol: Protocol) -> Picture:
+    """The picture at the sizes that the protocol compares at."""
+    if protocol == "usual":
+        return picture
+    high, low = (
+        np.asarray(cv2.resize(array, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+        for array, size in ((picture.high, _CARD_HIGH), (picture.low, _CARD_LOW))
+    )
+    return Picture(picture.name, high, low)
+
+
+def compare(upscaled: NDArray[np.uint8], high: NDArray[np.uint8], protocol: Protocol, scale: int) -> Quality:
+    """Quality of one picture, uint8 RGB."""
+    if protocol == "card":
+        return Quality(psnr(upscaled, high), ssim(upscaled, high))
+    a, b = (without_border(luma(picture), scale) for picture in (upscaled, high))
+    return Quality(psnr(a, b), ssim(a, b))
+
+
+def mean(qualities: Iterable[Quality]) -> Quality:
+    """Mean of the dB and of the SSIM."""
+    listed = list(qualities)
+    return Quality(float(np.mean([q.psnr for q in listed])), float(np.mean([q.ssim for q in listed])))
+
+
+def mean_psnr_y(pictures: Iterable[Picture], upscale: UpscaleLuma, *, scale: int = 2) -> float:
+    """Mean PSNR in dB of the luma alone, by the usual protocol."""
+    return float(
+        np.mean([psnr(without_border(upscale(p.low), scale), without_border(luma(p.high), scale)) for p in pictures])
+    )

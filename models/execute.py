@@ -1,61 +1,136 @@
-"""A folded network run in PyTorch: the float reference, and the eyes of calibration."""
+"""A folded network run in PyTorch: the float reference, the eyes of calibration, and what training for int8 runs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sr4k.models.fold import MARGIN, Conv, FoldedNetwork
+from sr4k.models.architecture import CELL_OUT
+from sr4k.models.fold import MARGIN, PAD_AFTER, PAD_BEFORE
+from sr4k.models.graph import Conv, FoldedNetwork, Structure
+from sr4k.models.quantize import QuantizedNetwork
 
 Observer = Callable[[str, Tensor], None]
-"""Called with the name of a convolution (``body.K`` or ``tail``) and its input."""
+"""Called with the name of an int8 convolution and its input."""
 
 
-class FoldedExecutor:
-    """Runs a `FoldedNetwork` in float; inputs padded as `sr4k.models.fold` says."""
+@dataclass(frozen=True, slots=True)
+class TensorConv:
+    """`sr4k.models.graph.Conv` in tensors."""
+
+    kernel: Tensor
+    bias: Tensor
+    stride: int = 1
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0)
+    groups: int = 1
+
+
+class TorchOps:
+    """`sr4k.models.graph.Ops` on tensors (N, C, H, W), in float."""
+
+    def __init__(self, convs: Mapping[str, TensorConv]) -> None:
+        self.convs = convs
+
+    def conv(self, name: str, x: Tensor) -> Tensor:
+        c = self.convs[name]
+        top, left, bottom, right = c.pads
+        if top == left == bottom == right:
+            return F.conv2d(x, c.kernel, c.bias, stride=c.stride, padding=top, groups=c.groups)
+        return F.conv2d(F.pad(x, (left, right, top, bottom)), c.kernel, c.bias, stride=c.stride, groups=c.groups)
+
+    def quantise(self, name: str, x: Tensor) -> Tensor:  # noqa: ARG002
+        return x
+
+    def add(self, a: Tensor, b: Tensor) -> Tensor:
+        return a + b
+
+    def relu(self, x: Tensor) -> Tensor:
+        return F.relu(x)
+
+
+class Trainable(Protocol):
+    """What training needs of a network."""
+
+    structure: Structure
+
+    def convs(self) -> dict[str, TensorConv]:
+        """The folded network for what `view` gives, as tensors that gradients flow through."""
+
+    def view(self, rgb: Tensor) -> Tensor:
+        """What the network works on, of RGB (N, 3, H, W), 0..255."""
+
+    def luma(self, picture: Tensor) -> Tensor:
+        """Full-range luma (N, 1, H, W), 0..255, of what the network makes."""
+
+
+def upscale(net: Trainable, picture: Tensor, ops: TorchOps | None = None) -> Tensor:
+    """The network as it is deployed, on (N, channels, H, W) to (N, channels, 2H, 2W); H and W even, borders replicated.
+
+    ``ops``: other convolutions than the network's own, such as rounded ones.
+    """
+    padded = F.pad(picture, (PAD_BEFORE, PAD_AFTER, PAD_BEFORE, PAD_AFTER), mode="replicate")
+    (cells,) = net.structure(ops or TorchOps(net.convs()), (padded,))
+    return F.pixel_shuffle(cells[..., MARGIN:-MARGIN, MARGIN:-MARGIN], CELL_OUT)
+
+
+class FoldedExecutor(TorchOps):
+    """Runs a `FoldedNetwork`; inputs padded as `sr4k.models.fold` says."""
 
     def __init__(
         self, network: FoldedNetwork, *, dtype: torch.dtype = torch.float32, observe: Observer | None = None
     ) -> None:
-        def load(conv: Conv) -> tuple[Tensor, Tensor]:
-            kernel = torch.from_numpy(conv.kernel).to(dtype).contiguous(memory_format=torch.channels_last)
-            return kernel, torch.from_numpy(conv.bias).to(dtype)
-
-        self._arch = network.arch
-        self._heads = [load(head) for head in network.heads]
-        self._body = [load(conv) for conv in network.body]
-        self._tail = load(network.tail)
+        super().__init__({name: as_tensors(conv, dtype) for name, conv in network.convs.items()})
+        self._structure = network.structure
         self._observe = observe or (lambda _name, _x: None)
         self._dtype = dtype
+
+    def quantise(self, name: str, x: Tensor) -> Tensor:
+        self._observe(name, x)
+        return x
 
     @torch.inference_mode()
     def __call__(self, *planes: Tensor) -> Tensor:
         """Luma (1, 1, ...) and chroma (1, 2, ...), or RGB (1, 3, ...), to sub-pixels (1, 24 or 48, cells + margins)."""
-        first, *rest = (plane.to(self._dtype).contiguous(memory_format=torch.channels_last) for plane in planes)
-        stream = F.conv2d(first, *self._heads[0], stride=2)
-        for plane, head in zip(rest, self._heads[1:], strict=True):
-            stream = stream + F.conv2d(plane, *head)
-        features = stream + self._run_body(stream)
-        self._observe("tail", features)
-        return F.conv2d(features, *self._tail, padding=2)
+        inputs = tuple(plane.to(self._dtype).contiguous(memory_format=torch.channels_last) for plane in planes)
+        return torch.cat(self._structure(self, inputs), dim=1)
 
     def picture(self, *planes: Tensor) -> Tensor:
         """The same without the margin, RGB only: (1, 3, 2H, 2W)."""
         inner = slice(MARGIN, -MARGIN)
         return F.pixel_shuffle(self(*planes)[..., inner, inner], 4)
 
-    def _run_body(self, stream: Tensor) -> Tensor:
-        convs = enumerate(self._body)
 
-        def conv(x: Tensor) -> Tensor:
-            k, (kernel, bias) = next(convs)
-            self._observe(f"body.{k}", x)
-            return F.conv2d(x, kernel, bias, padding=1)
+class IntegerExecutor(FoldedExecutor):
+    """Runs a `QuantizedNetwork` exactly: int8 by int8 into wide sums, in float64, which holds them without rounding.
 
-        for _ in range(self._arch.groups):
-            inner = stream
-            for _ in range(self._arch.blocks):
-                inner = inner + conv(F.relu(conv(inner)))
-            stream = stream + conv(inner)
-        return conv(stream)
+    What every int8 backend is held against. Rounds half to even and saturates at -128 and 127, as ONNX defines.
+    """
+
+    def __init__(self, quantized: QuantizedNetwork) -> None:
+        super().__init__(quantized.network, dtype=torch.float64)
+        self._input_scales = quantized.input_scales
+        self._weight_scales = {name: torch.from_numpy(scale) for name, scale in quantized.weight_scales.items()}
+
+    def quantise(self, name: str, x: Tensor) -> Tensor:
+        return (x / self._input_scales[name]).round().clamp(-128, 127) * self._input_scales[name]
+
+    def conv(self, name: str, x: Tensor) -> Tensor:
+        if name not in self._weight_scales:
+            return super().conv(name, x)
+        c, steps = self.convs[name], self._weight_scales[name][:, None, None]
+        weights = (c.kernel / steps[:, None]).round()
+        integers = (x / self._input_scales[name]).round()
+        sums = F.conv2d(integers, weights, padding=c.pads[0])
+        return sums * (steps * self._input_scales[name]) + c.bias[:, None, None]
+
+
+def as_tensors(conv: Conv, dtype: torch.dtype) -> TensorConv:
+    """The convolution in tensors of that type, its kernel channels-last."""
+    kernel = torch.from_numpy(np.ascontiguousarray(conv.kernel)).to(dtype)
+    bias = torch.from_numpy(np.ascontiguousarray(conv.bias)).to(dtype)
+    kernel = kernel.contiguous(memory_format=torch.channels_last)
+    return TensorConv(kernel, bias, conv.stride, conv.pads, conv.groups)

@@ -15,13 +15,14 @@ zeros; the body works on one cell more than the picture has on each side, where 
 of that cell is cut.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sr4k.models.architecture import CELL, CELL_OUT, Architecture
+from sr4k.models.architecture import CELL, CELL_OUT, RcanShape
 from sr4k.models.colour import (
     Colour,
     downsample_chroma,
@@ -29,10 +30,17 @@ from sr4k.models.colour import (
     upsample_chroma,
     yuv_from_rgb,
 )
+from sr4k.models.graph import Array, Conv, FoldedNetwork, Ops, Structure
 
-Array = NDArray[np.floating]
+T = TypeVar("T")
 Weights = Mapping[str, NDArray[np.floating]]
-"""Parameters of the published form by their PyTorch names."""
+"""Parameters of the trained form by their PyTorch names."""
+
+STREAM = "stream"
+"""Basis of the channels that all skips run through."""
+
+SAME3 = (1, 1, 1, 1)
+"""Padding that keeps the size at a 3x3 convolution."""
 
 MARGIN = 1
 """Cells around the picture that the body computes and the output drops."""
@@ -57,61 +65,68 @@ def padded_chroma(height: int, width: int) -> tuple[int, int]:
     return height // 2 + 2 * CHROMA_PAD, width // 2 + 2 * CHROMA_PAD
 
 
-@dataclass(frozen=True, slots=True)
-class Conv:
-    """A convolution: kernel (out, in, height, width) and bias (out,)."""
-
-    kernel: Array = field(repr=False)
-    bias: Array = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class FoldedNetwork:
-    """The network as it is run.
-
-    ``heads`` are summed, one a source plane group: for YUV luma (C, 1, 3, 3) with stride 2 and chroma (C, 2, 3, 3), for
-    RGB (C, 3, 3, 3) with stride 2. ``body`` holds the 3x3 convolutions in order of use. ``tail`` is 5x5, to 16 Y, 4 U
-    and 4 V (or 16 R, 16 G and 16 B) sub-pixels of a cell, row by row.
-    """
-
-    arch: Architecture
-    heads: tuple[Conv, ...]
-    body: tuple[Conv, ...]
-    tail: Conv
-
-
-def fold_yuv(arch: Architecture, weights: Weights, colour: Colour) -> FoldedNetwork:
+def fold_yuv(arch: RcanShape, weights: Weights, colour: Colour) -> FoldedNetwork:
     """The network from Y, U, V planes to Y, U, V sub-pixels."""
-    luma, chroma = fold_yuv_head(arch, weights, colour)
-    return FoldedNetwork(arch, (luma, chroma), body_convs(arch, weights), fold_yuv_tail(arch, weights, colour))
+    return _network(arch, weights, fold_yuv_head(arch, weights, colour), fold_yuv_tail(arch, weights, colour))
 
 
-def fold_rgb(arch: Architecture, weights: Weights) -> FoldedNetwork:
+def fold_rgb(arch: RcanShape, weights: Weights) -> FoldedNetwork:
     """The network from RGB to RGB sub-pixels: tail collapsed and mean shifts folded, colour left alone."""
-    return FoldedNetwork(arch, (fold_rgb_head(weights),), body_convs(arch, weights), collapse_tail(arch, weights))
+    return _network(arch, weights, (fold_rgb_head(weights),), collapse_tail(arch, weights))
 
 
-def body_convs(arch: Architecture, weights: Weights) -> tuple[Conv, ...]:
-    """The convolutions between head and tail, as they are."""
-    names = [
-        name
-        for g in range(arch.groups)
-        for name in (
-            *(f"body.{g}.body.{b}.body.{k}" for b in range(arch.blocks) for k in (0, 2)),
-            f"body.{g}.body.{arch.blocks}",
-        )
-    ]
-    return tuple(_conv(weights, name) for name in (*names, f"body.{arch.groups}"))
+def _network(arch: RcanShape, weights: Weights, heads: tuple[Conv, ...], tail: Conv) -> FoldedNetwork:
+    convs = {f"head.{k}": replace(head, writes=STREAM) for k, head in enumerate(heads)}
+    for name, reads, writes in body_convs(arch):
+        convs[name] = replace(_conv(weights, name), pads=SAME3, quantised=True, reads=reads, writes=writes)
+    convs["tail"] = replace(tail, pads=(2, 2, 2, 2), quantised=True, reads=STREAM)
+    return FoldedNetwork(arch, structure(arch), convs, yuv=len(heads) == 2)
+
+
+def body_convs(arch: RcanShape) -> Iterator[tuple[str, str, str]]:
+    """Name, and bases read and written, of the convolutions between head and tail in the order of use."""
+    for g in range(arch.groups):
+        for b in range(arch.blocks):
+            inner = f"inner.{g}.{b}"
+            yield f"body.{g}.body.{b}.body.0", STREAM, inner
+            yield f"body.{g}.body.{b}.body.2", inner, STREAM
+        yield f"body.{g}.body.{arch.blocks}", STREAM, STREAM
+    yield f"body.{arch.groups}", STREAM, STREAM
+
+
+def structure(arch: RcanShape) -> Structure:
+    """The folded SR4K form. A skip adds what the convolution beside it sees; the long one is not rounded."""
+
+    def run(ops: Ops[T], planes: tuple[T, ...]) -> tuple[T, ...]:
+        features = ops.conv("head.0", planes[0])
+        for k, plane in enumerate(planes[1:], 1):
+            features = ops.add(features, ops.conv(f"head.{k}", plane))
+        stream = features
+        for g in range(arch.groups):
+            inner, skips = stream, []
+            for b in range(arch.blocks):
+                first, second = (f"body.{g}.body.{b}.body.{k}" for k in (0, 2))
+                seen = ops.quantise(first, inner)
+                branch = ops.relu(ops.conv(first, seen))
+                inner = ops.add(ops.conv(second, ops.quantise(second, branch)), seen)
+                skips.append(seen)
+            last = f"body.{g}.body.{arch.blocks}"
+            stream = ops.add(ops.conv(last, ops.quantise(last, inner)), skips[0])
+        last = f"body.{arch.groups}"
+        features = ops.add(ops.conv(last, ops.quantise(last, stream)), features)
+        return (ops.conv("tail", ops.quantise("tail", features)),)
+
+    return run
 
 
 def fold_rgb_head(weights: Weights) -> Conv:
     """Mean shift folded into the head: RGB 0..255, stride 2."""
     head, shift = _conv(weights, "head"), _conv(weights, "sub_mean")
     kernel = np.einsum("ocyx,ci->oiyx", head.kernel, shift.kernel[:, :, 0, 0])
-    return Conv(kernel, head.bias + head.kernel.sum((2, 3)) @ shift.bias)
+    return Conv(kernel, head.bias + head.kernel.sum((2, 3)) @ shift.bias, stride=CELL)
 
 
-def fold_yuv_head(arch: Architecture, weights: Weights, colour: Colour) -> tuple[Conv, Conv]:
+def fold_yuv_head(arch: RcanShape, weights: Weights, colour: Colour) -> tuple[Conv, Conv]:
     """Mean shift, Y'CbCr to R'G'B' and chroma upsampling folded into the head.
 
     Returns the luma convolution (C, 1, 3, 3), stride 2, which carries the bias, and the chroma one (C, 2, 3, 3) on the
@@ -127,15 +142,15 @@ def fold_yuv_head(arch: Architecture, weights: Weights, colour: Colour) -> tuple
         return _conv3(rgb, head.kernel)[..., ::CELL, ::CELL]
 
     chroma = _kernel_of(from_chroma, channels=2, reach=1)
-    return Conv(luma, bias), Conv(chroma, np.zeros(arch.features))
+    return Conv(luma, bias, stride=CELL), Conv(chroma, np.zeros(arch.features))
 
 
-def collapse_tail(arch: Architecture, weights: Weights) -> Conv:
+def collapse_tail(arch: RcanShape, weights: Weights) -> Conv:
     """The tail and its mean shift as one 5x5 convolution to the 48 RGB values of a cell."""
     return _collapse(arch, weights, lambda rgb: rgb)
 
 
-def fold_yuv_tail(arch: Architecture, weights: Weights, colour: Colour) -> Conv:
+def fold_yuv_tail(arch: RcanShape, weights: Weights, colour: Colour) -> Conv:
     """The tail, its mean shift, R'G'B' to Y'CbCr and chroma averaging as one 5x5 convolution to 16 Y, 4 U and 4 V."""
     matrix, offset = yuv_from_rgb(colour)
 
@@ -148,9 +163,9 @@ def fold_yuv_tail(arch: Architecture, weights: Weights, colour: Colour) -> Conv:
     return Conv(tail.kernel, tail.bias + np.repeat(offset, (16, 4, 4)))
 
 
-def _collapse(arch: Architecture, weights: Weights, after: Callable[[Array], Array]) -> Conv:
+def _collapse(arch: RcanShape, weights: Weights, after: Callable[[Array], Array]) -> Conv:
     """The tail followed by a linear map of the (n, 48, h, w) cells, as one convolution of reach 2."""
-    up, last, shift = (_conv(weights, name) for name in ("up", "last", "add_mean"))
+    up, last, shift = (_conv(weights, name) for name in ("up.0", "last", "add_mean"))
     recolour = shift.kernel[:, :, 0, 0]
 
     def linear(features: Array) -> Array:

@@ -1,13 +1,14 @@
 """From float to int8: scales from calibration, weights rounded so that the error is smallest where pictures live.
 
-Zero-points are 0; activations have one scale a tensor, weights one an output channel. The heads stay float: they are
-1 % of the work, and the long skip that carries the picture starts there, in float too. Everything else is int8:
+Zero-points are 0; activations have one scale a tensor, weights one an output channel. What reads the picture itself
+stays float: the heads, 1 % of the work, and the bicubic of the luma networks. So does the long skip of RCAN, which
+carries the picture. Everything else is int8:
 
-* The residual stream is first brought to a basis in which each of its channels spans -127..127 at the tail. A diagonal
-  change of basis, exact, after Nagel et al., arXiv 1906.04721.
-* The tail holds near-bicubic taps; rounding each to the nearest step shifts whole areas by up to a level. It is rounded
-  with error feedback instead (Frantar et al., arXiv 2210.17323), weighted by the second moments of its input.
-* The body is rounded to the nearest step.
+* Channels are first brought to a basis in which each spans -127..127 where it is read. A diagonal change of basis,
+  exact, after Nagel et al., arXiv 1906.04721.
+* The tail of RCAN holds near-bicubic taps; rounding each to the nearest step shifts whole areas by up to a level. It is
+  rounded with error feedback instead (Frantar et al., arXiv 2210.17323), weighted by the second moments of its input.
+* All else is rounded to the nearest step.
 """
 
 from collections.abc import Mapping
@@ -16,94 +17,93 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sr4k.models.fold import Array, Conv, FoldedNetwork
+from sr4k.models.graph import Array, Conv, FoldedNetwork
 
 LEVELS = 127
+FED_BACK = "tail"
+"""The convolution that is rounded with error feedback, where there are moments for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """What calibration on pictures measured. Independent of colour: features are the same whatever the planes' matrix.
 
-    ``gain`` (C,): size of a step of each channel of the residual stream, so that the tail's input spans -127..127:
-    this carries the picture, and must not clip.
-    ``body_peaks``: magnitude at the input of each body convolution that becomes 127, in the basis set by ``gain``;
-    where rounding and clipping together cost the least.
-    ``tail_moments`` (25 C, 25 C): second moments of the tail's 5x5 windows in that basis, channel by channel.
+    ``gains``: of each basis, the size of a step of each channel (C,). ``peaks``: of each int8 convolution, the value at
+    its input, in the basis set by the gains, that becomes 127. ``moments`` (taps, taps): second moments of the
+    windows that the tail reads, channel by channel; ``None`` where rounding to nearest is as good.
     """
 
-    gain: Array
-    body_peaks: Array
-    tail_moments: Array = field(repr=False)
+    gains: Mapping[str, Array]
+    peaks: Mapping[str, float]
+    moments: Array | None = field(default=None, repr=False)
+
+    def steps(self, conv: str, basis: str) -> Array:
+        """Size of a step of each channel (C,) at the input of an int8 convolution, as its float form sees it."""
+        return self.gains[basis] * (self.peaks[conv] / LEVELS)
 
     def to_arrays(self) -> dict[str, NDArray[np.float32]]:
         """As flat arrays to store; of the symmetric moments the upper triangle."""
-        upper = np.triu_indices(len(self.tail_moments))
-        arrays = {"gain": self.gain, "body_peaks": self.body_peaks, "tail_moments": self.tail_moments[upper]}
+        arrays = {f"gain.{basis}": gain for basis, gain in self.gains.items()}
+        arrays |= {f"peak.{conv}": np.array(peak) for conv, peak in self.peaks.items()}
+        if self.moments is not None:
+            arrays["moments"] = self.moments[np.triu_indices(len(self.moments))]
         return {name: array.astype(np.float32) for name, array in arrays.items()}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.float32]]) -> "Calibration":
-        """The inverse of `to_arrays`."""
-        gain, peaks, flat = (arrays[name].astype(np.float64) for name in ("gain", "body_peaks", "tail_moments"))
-        side = 25 * len(gain)
+        """The inverse of `to_arrays`; other arrays are passed over."""
+        gains = {name[5:]: array.astype(np.float64) for name, array in arrays.items() if name.startswith("gain.")}
+        peaks = {name[5:]: float(array) for name, array in arrays.items() if name.startswith("peak.")}
+        if "moments" not in arrays:
+            return cls(gains, peaks)
+        flat = arrays["moments"].astype(np.float64)
+        side = int((8 * len(flat) + 1) ** 0.5 - 1) // 2
         moments = np.zeros((side, side))
         moments[np.triu_indices(side)] = flat
-        return cls(gain, peaks, moments + np.triu(moments, 1).T)
+        return cls(gains, peaks, moments + np.triu(moments, 1).T)
 
 
 @dataclass(frozen=True, slots=True)
 class QuantizedNetwork:
-    """A folded network whose body and tail kernels lie on int8 grids.
-
-    ``input_scales`` and ``weight_scales`` (out,) belong to the body convolutions in order, then the tail.
-    """
+    """A folded network whose int8 kernels lie on their grids, with the scales of their inputs and, (out,), weights."""
 
     network: FoldedNetwork
-    input_scales: tuple[float, ...]
-    weight_scales: tuple[Array, ...] = field(repr=False)
+    input_scales: Mapping[str, float]
+    weight_scales: Mapping[str, Array] = field(repr=False)
 
 
 def quantize(network: FoldedNetwork, calibration: Calibration) -> QuantizedNetwork:
     """Round a folded network to int8."""
-    network = equalise(network, calibration.gain)
-    scales = [_weight_scales(conv.kernel) for conv in (*network.body, network.tail)]
-    body = tuple(
-        replace(conv, kernel=round_to_nearest(conv.kernel, scale))
-        for conv, scale in zip(network.body, scales[:-1], strict=True)
-    )
-    tail = replace(network.tail, kernel=round_with_feedback(network.tail.kernel, scales[-1], calibration.tail_moments))
-    input_scales = (*(float(peak) / LEVELS for peak in calibration.body_peaks), 1.0)
-    return QuantizedNetwork(replace(network, body=body, tail=tail), input_scales, tuple(scales))
+    network = equalise(network, calibration.gains)
+    scales = {name: _weight_scales(network.convs[name].kernel) for name in network.quantised}
+    convs = dict(network.convs)
+    for name, scale in scales.items():
+        kernel = convs[name].kernel
+        if name == FED_BACK and calibration.moments is not None:
+            rounded = round_with_feedback(kernel, scale, calibration.moments)
+        else:
+            rounded = round_to_nearest(kernel, scale)
+        convs[name] = replace(convs[name], kernel=rounded)
+    input_scales = {name: calibration.peaks[name] / LEVELS for name in network.quantised}
+    return QuantizedNetwork(replace(network, convs=convs), input_scales, scales)
 
 
-def equalise(network: FoldedNetwork, gain: Array) -> FoldedNetwork:
-    """The same function with every channel of the residual stream divided by its ``gain`` (C,).
+def equalise(network: FoldedNetwork, gains: Mapping[str, Array]) -> FoldedNetwork:
+    """The same function with the channels of each basis divided by its gain (C,).
 
-    Convolutions that write to the stream (heads, second of a block, end of a group and of the body) have their rows
-    divided, those that read from it (first of a block, end of a group and of the body, tail) their columns multiplied.
+    Convolutions that write to the basis have their rows divided, those that read from it their columns multiplied.
     """
 
-    def convert(conv: Conv, *, reads: bool, writes: bool) -> Conv:
+    def convert(conv: Conv) -> Conv:
         kernel, bias = conv.kernel, conv.bias
-        if reads:
-            kernel = kernel * gain[None, :, None, None]
-        if writes:
+        if conv.reads is not None:
+            kernel = np.asarray(kernel * gains[conv.reads][None, :, None, None])
+        if conv.writes is not None:
+            gain = gains[conv.writes]
             kernel, bias = kernel / gain[:, None, None, None], bias / gain
-        return Conv(kernel, bias)
+        return replace(conv, kernel=kernel, bias=bias)
 
-    arch = network.arch
-    block = [(True, False), (False, True)]
-    group = block * arch.blocks + [(True, True)]
-    roles = group * arch.groups + [(True, True)]
-    return replace(
-        network,
-        heads=tuple(convert(head, reads=False, writes=True) for head in network.heads),
-        body=tuple(
-            convert(conv, reads=reads, writes=writes) for conv, (reads, writes) in zip(network.body, roles, strict=True)
-        ),
-        tail=convert(network.tail, reads=True, writes=False),
-    )
+    return replace(network, convs={name: convert(conv) for name, conv in network.convs.items()})
 
 
 def round_to_nearest(kernel: Array, scale: Array) -> Array:

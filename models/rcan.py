@@ -1,10 +1,15 @@
-"""The RCAN family in PyTorch, in the published form. The reference that every other form is held against."""
+"""The RCAN family in PyTorch, in the published forms. The reference that every other form is held against."""
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sr4k.models.architecture import CELL, CELL_OUT, RGB_MEAN, Architecture
+from sr4k.models.architecture import CELL, CELL_OUT, RGB_MEAN, RcanShape
+from sr4k.models.execute import TensorConv
+from sr4k.models.fold import SAME3, body_convs, structure
+from sr4k.models.luma import luma_of
+from sr4k.models.resize import bicubic_taps
 
 
 def _conv3(c_in: int, c_out: int, stride: int = 1) -> nn.Conv2d:
@@ -23,12 +28,40 @@ class MeanShift(nn.Conv2d):
         self.requires_grad_(False)
 
 
-class ResidualBlock(nn.Module):
-    """RCAB without channel attention: conv, ReLU, conv, plus the input."""
+class RangeShift(nn.Module):
+    """BasicSR's form of the same, without parameters: 0..1 to 0..255 without the mean colour, or back."""
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, sign: int) -> None:
         super().__init__()
-        self.body = nn.Sequential(_conv3(features, features), nn.ReLU(inplace=True), _conv3(features, features))
+        self.sign = sign
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        mean = torch.tensor(RGB_MEAN, device=rgb.device, dtype=rgb.dtype).view(3, 1, 1)
+        return (rgb - mean) * 255 if self.sign < 0 else rgb / 255 + mean
+
+
+class ChannelAttention(nn.Module):
+    """Scale each channel by what two 1x1 convolutions make of all channels' means."""
+
+    def __init__(self, features: int, reduction: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Conv2d(features, features // reduction, 1)
+        self.excite = nn.Conv2d(features // reduction, features, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        means = x.mean((2, 3), keepdim=True)
+        return x * torch.sigmoid(self.excite(F.relu(self.squeeze(means))))
+
+
+class ResidualBlock(nn.Module):
+    """RCAB: conv, ReLU, conv, channel attention if there is any, plus the input."""
+
+    def __init__(self, features: int, reduction: int | None) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [_conv3(features, features), nn.ReLU(inplace=True), _conv3(features, features)]
+        if reduction is not None:
+            layers.append(ChannelAttention(features, reduction))
+        self.body = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.body(x) + x
@@ -38,9 +71,10 @@ class ResidualBlock(nn.Module):
 class ResidualGroup(nn.Module):
     """Residual blocks and a convolution, plus the input."""
 
-    def __init__(self, blocks: int, features: int) -> None:
+    def __init__(self, arch: RcanShape) -> None:
         super().__init__()
-        self.body = nn.Sequential(*(ResidualBlock(features) for _ in range(blocks)), _conv3(features, features))
+        c = arch.features
+        self.body = nn.Sequential(*(ResidualBlock(c, arch.reduction) for _ in range(arch.blocks)), _conv3(c, c))
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.body(x) + x
@@ -48,51 +82,80 @@ class ResidualGroup(nn.Module):
 
 
 class Rcan(nn.Module):
-    """RGB (N, 3, H, W), 0..255, H and W even, to RGB (N, 3, 2H, 2W), not clipped."""
+    """RGB (N, 3, H, W) to RGB (N, 3, scale H, scale W), not clipped; H and W divide by the stride.
 
-    def __init__(self, arch: Architecture) -> None:
+    0..255 in the official form, 0..1 in BasicSR's.
+    """
+
+    def __init__(self, arch: RcanShape) -> None:
         super().__init__()
         c = arch.features
         self.arch = arch
-        self.sub_mean = MeanShift(-1)
-        self.add_mean = MeanShift(1)
-        self.head = _conv3(3, c, stride=CELL)
-        self.body = nn.Sequential(*(ResidualGroup(arch.blocks, c) for _ in range(arch.groups)), _conv3(c, c))
-        self.up = _conv3(c, CELL_OUT**2 * c)
+        self.sub_mean = MeanShift(-1) if arch.mean_shift else RangeShift(-1)
+        self.add_mean = MeanShift(1) if arch.mean_shift else RangeShift(1)
+        self.head = _conv3(3, c, stride=arch.stride)
+        self.body = nn.Sequential(*(ResidualGroup(arch) for _ in range(arch.groups)), _conv3(c, c))
+        self.up = nn.ModuleList(_conv3(c, r * r * c) for r in arch.shuffles)
         self.last = _conv3(c, 3)
 
     def features(self, rgb: Tensor) -> Tensor:
-        """Everything before the tail: (N, 3, H, W) to (N, C, H/2, W/2)."""
+        """Everything before the tail: (N, 3, H, W) to (N, C, H / stride, W / stride)."""
         x = self.head(self.sub_mean(rgb))
         out: Tensor = self.body(x) + x
         return out
 
     def forward(self, rgb: Tensor) -> Tensor:
-        x = F.pixel_shuffle(self.up(self.features(rgb)), CELL_OUT)
+        x = self.features(rgb)
+        for r, up in zip(self.arch.shuffles, self.up, strict=True):
+            x = F.pixel_shuffle(up(x), r)
         out: Tensor = self.add_mean(self.last(x))
         return out
 
-    def forward_collapsed(self, rgb: Tensor) -> Tensor:
-        """The same function but for the outermost output pixel, at 0.65 of the cost: the tail as one 5x5 convolution.
 
-        The parameters stay those of the published form, and gradients reach them through the collapsed kernel.
-        """
-        kernel, bias = self._collapsed_tail()
-        x = F.conv2d(self.features(rgb), kernel, bias, padding=2)
-        out: Tensor = self.add_mean(F.pixel_shuffle(x, CELL_OUT))
-        return out
+class TrainableRcan(Rcan):
+    """The SR4K form, with the published parameters, computed folded: 0.65 of the cost, and as it is deployed."""
+
+    def __init__(self, arch: RcanShape) -> None:
+        super().__init__(arch)
+        self.structure = structure(arch)
+        initialise_bicubic(self)
+
+    def convs(self) -> dict[str, TensorConv]:
+        """The folded network on RGB, as tensors that gradients flow through."""
+        head, shift = self.head, self.sub_mean
+        assert isinstance(shift, MeanShift) and shift.bias is not None and head.bias is not None
+        bias = head.bias + torch.einsum("ocyx,c->o", head.weight, shift.bias)
+        convs = {"head.0": TensorConv(head.weight, bias, stride=CELL)}
+        for name, _, _ in body_convs(self.arch):
+            conv = self.get_submodule(name)
+            assert isinstance(conv, nn.Conv2d) and conv.bias is not None
+            convs[name] = TensorConv(conv.weight, conv.bias, pads=SAME3)
+        convs["tail"] = TensorConv(*self._collapsed_tail(), pads=(2, 2, 2, 2))
+        return convs
+
+    def learned_freely(self) -> list[nn.Parameter]:
+        """Kernels that may change a lot in a step: the body's, not those that carry the picture past it."""
+        return [p for p in self.body.parameters() if p.ndim == 4]
+
+    def view(self, rgb: Tensor) -> Tensor:
+        """What the network works on: RGB itself."""
+        return rgb
+
+    def luma(self, picture: Tensor) -> Tensor:
+        """Full-range luma of what the network makes."""
+        return luma_of(picture)
 
     def _collapsed_tail(self) -> tuple[Tensor, Tensor]:
         """Kernel (48, C, 5, 5) and bias (48,) of the tail, read off its responses to one impulse a channel."""
-        c = self.arch.features
-        impulses = torch.zeros(c, c, 5, 5, device=self.up.weight.device, dtype=self.up.weight.dtype)
+        c, (up,), shift = self.arch.features, self.up, self.add_mean
+        assert isinstance(up, nn.Conv2d) and up.bias is not None and isinstance(shift, MeanShift)
+        impulses = torch.zeros(c, c, 5, 5, device=up.weight.device, dtype=up.weight.dtype)
         impulses[range(c), range(c), 2, 2] = 1.0
-        up = F.pixel_shuffle(F.conv2d(impulses, self.up.weight, padding=1), CELL_OUT)
-        response = F.pixel_unshuffle(F.conv2d(up, self.last.weight, padding=1), CELL_OUT)
+        spread = F.pixel_shuffle(F.conv2d(impulses, up.weight, padding=1), CELL_OUT)
+        response = F.pixel_unshuffle(F.conv2d(spread, self.last.weight, padding=1), CELL_OUT)
         kernel = response.flip(2, 3).transpose(0, 1)
-        assert self.up.bias is not None
-        flat = F.pixel_shuffle(self.up.bias.view(1, -1, 1, 1).expand(1, -1, 3, 3), CELL_OUT)
-        constant = F.conv2d(flat, self.last.weight, self.last.bias, padding=1)
+        flat = F.pixel_shuffle(up.bias.view(1, -1, 1, 1).expand(1, -1, 3, 3), CELL_OUT)
+        constant = shift(F.conv2d(flat, self.last.weight, self.last.bias, padding=1))
         return kernel.contiguous(), F.pixel_unshuffle(constant, CELL_OUT)[0, :, 1, 1]
 
 
@@ -103,7 +166,9 @@ def initialise_bicubic(net: Rcan) -> None:
     The long skip carries it: the head copies the 12 values of a cell, the tail holds the bicubic taps, and the body's
     last convolution starts at zero. Needs at least 12 features.
     """
-    assert net.head.bias is not None and net.up.bias is not None and net.last.bias is not None
+    (up,) = net.up
+    assert isinstance(up, nn.Conv2d) and up.bias is not None
+    assert net.head.bias is not None and net.last.bias is not None
     last_of_body = net.body[-1]
     assert isinstance(last_of_body, nn.Conv2d) and last_of_body.bias is not None
     last_of_body.weight.zero_()
@@ -114,32 +179,18 @@ def initialise_bicubic(net: Rcan) -> None:
             for j in range(CELL):
                 net.head.weight[colour * 4 + i * 2 + j, colour, 1 + i, 1 + j] = 1.0
     net.head.bias[:12].zero_()
-    net.up.weight[:].mul_(0.1)
-    net.up.bias.zero_()
-    taps = _bicubic_cell_taps()
+    up.weight[:].mul_(0.1)
+    up.bias.zero_()
+    of_a_row = bicubic_taps(np.arange(CELL_OUT) / 2 - 0.25, first=-2, count=6)
+    taps = torch.from_numpy(of_a_row).reshape(CELL_OUT, 3, CELL)  # output pixel, neighbouring cell, pixel of the cell
     for colour in range(3):
         rows = slice(colour * CELL_OUT**2, (colour + 1) * CELL_OUT**2)
-        net.up.weight[rows].zero_()
+        up.weight[rows].zero_()
         for i in range(CELL):
             for j in range(CELL):
                 kernel = torch.einsum("ay,bx->abyx", taps[:, :, i], taps[:, :, j])
-                net.up.weight[rows, colour * 4 + i * 2 + j] = kernel.reshape(CELL_OUT**2, 3, 3).to(net.up.weight)
+                up.weight[rows, colour * 4 + i * 2 + j] = kernel.reshape(CELL_OUT**2, 3, 3).to(up.weight)
     net.last.weight.mul_(0.1)
     net.last.weight[:, :3].zero_()
     net.last.weight[range(3), range(3), 1, 1] = 1.0
     net.last.bias.zero_()
-
-
-def _bicubic_cell_taps() -> Tensor:
-    """(4 output pixels, 3 neighbouring cells, 2 pixels of a cell): weights of Keys' cubic, a = -0.5, for one axis."""
-    taps = torch.zeros(CELL_OUT, 3, CELL, dtype=torch.float64)
-    for o in range(CELL_OUT):
-        centre = (o + 0.5) / 2 - 0.5
-        for cell in range(3):
-            for i in range(CELL):
-                t = abs((cell - 1) * CELL + i - centre)
-                if t <= 1:
-                    taps[o, cell, i] = 1.5 * t**3 - 2.5 * t**2 + 1
-                elif t < 2:
-                    taps[o, cell, i] = -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2
-    return taps

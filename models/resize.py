@@ -14,7 +14,13 @@ def imresize(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.ui
     return _resize_rows(rows.swapaxes(0, 1), width).swapaxes(0, 1)
 
 
-def _cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
+def bicubic_taps(positions: NDArray[np.float64], *, first: int, count: int) -> NDArray[np.float64]:
+    """Weights (positions, count) of the samples ``first``, ``first + 1``, ... in cubic interpolation, not shrinking."""
+    return cubic(np.arange(first, first + count) - positions[:, None])
+
+
+def cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Keys' cubic with a = -0.5 at distance ``x``."""
     t = np.abs(x)
     near = 1.5 * t**3 - 2.5 * t**2 + 1
     far = -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2
@@ -29,7 +35,7 @@ def _resize_rows(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     taps = int(np.ceil(4 / shrink)) + 2
     first = np.floor(centre - 2 / shrink).astype(int)
     index = first[:, None] + np.arange(taps)
-    weight = _cubic((centre[:, None] - index) * shrink)
+    weight = cubic((centre[:, None] - index) * shrink)
     weight /= weight.sum(axis=1, keepdims=True)
     index = np.mod(index, 2 * length)
     index = np.where(index < length, index, 2 * length - 1 - index)

@@ -1,9 +1,12 @@
-"""The networks that ship with the package, by name."""
+"""The networks by name, and the weights that ship with the package."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,34 +14,65 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from sr4k.errors import OptionError
-from sr4k.models.architecture import RCAN2, Architecture
+from sr4k.models import fold, fold_luma
+from sr4k.models.architecture import CELL, RGB_MEAN, Architecture, LumaShape, RcanShape
 from sr4k.models.colour import Colour
-from sr4k.models.fold import FoldedNetwork, Weights, fold_rgb, fold_yuv
+from sr4k.models.fold import Weights
+from sr4k.models.graph import FoldedNetwork
 from sr4k.models.quantize import Calibration, QuantizedNetwork, quantize
 
-ARCHITECTURES = {"rcan2": RCAN2}
-DEFAULT = "rcan2"
+ARCHITECTURES: dict[str, Architecture] = {
+    "luma": LumaShape(features=32, convs=3),
+    "luma-video": LumaShape(features=32, convs=3),
+    "luma-large": LumaShape(features=64, convs=4),
+    "rcan": RcanShape(groups=3, blocks=2, features=32),
+    "rcan2": RcanShape(groups=2, blocks=2, features=16),
+    "rcan-basicsr": RcanShape(groups=3, blocks=2, features=32, mean_shift=False),
+    "rcan-full": RcanShape(groups=10, blocks=20, features=64, reduction=16, stride=1),
+    "rcan-full-x3": RcanShape(groups=10, blocks=20, features=64, reduction=16, stride=1, scale=3),
+    "rcan-full-x4": RcanShape(groups=10, blocks=20, features=64, reduction=16, stride=1, scale=4),
+}
+DEFAULT = "luma"
+
+SHARED = {"rcan-basicsr": "rcan"}
+"""Models that are another one's weights in another form."""
+
+LICENCE = "Apache-2.0"
+"""Of all weights that ship."""
 
 _WEIGHTS = "{name}.safetensors"
-_CALIBRATION = "{name}.int8.safetensors"
+_INT8 = "{name}.int8.safetensors"
+_TUNED = "weights."
+"""Prefix of weights in the int8 file, which were fine-tuned for it."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """A trained network in the published form, and its int8 calibration."""
+    """A trained network; with a calibration, and perhaps weights of its own, for int8."""
 
     name: str
     arch: Architecture
     weights: Weights
-    calibration: Calibration
+    calibration: Calibration | None = None
+    int8_weights: Weights | None = None
 
     def folded(self, colour: Colour | None) -> FoldedNetwork:
-        """In float: for YUV planes read as ``colour`` says, or for RGB if that is ``None``."""
-        return fold_rgb(self.arch, self.weights) if colour is None else fold_yuv(self.arch, self.weights, colour)
+        """In float: for YUV planes read as ``colour`` says, or for RGB if that is ``None``.
+
+        Raises:
+            OptionError: there is no folded form of this network.
+        """
+        return _fold(self.name, self.arch, self.weights, colour)
 
     def quantized(self, colour: Colour | None) -> QuantizedNetwork:
-        """In int8, likewise."""
-        return quantize(self.folded(colour), self.calibration)
+        """In int8, likewise.
+
+        Raises:
+            OptionError: there is no calibration.
+        """
+        if self.calibration is None:
+            raise OptionError(f"These weights of {self.name} have no int8 calibration: take --precision fp32.")
+        return quantize(_fold(self.name, self.arch, self.int8_weights or self.weights, colour), self.calibration)
 
 
 def architecture(name: str) -> Architecture:
@@ -53,27 +87,81 @@ def architecture(name: str) -> Architecture:
 
 
 @cache
-def load(name: str = DEFAULT, folder: Path | None = None) -> Model:
-    """A shipped model, or one of the same files in another folder.
+def load(name: str = DEFAULT, source: Path | None = None) -> Model:
+    """A model with its shipped weights, with those in a folder of the same files, or with a checkpoint.
+
+    Args:
+        source: a folder, or a ``.safetensors``, ``.pt`` or ``.pth`` file of float weights.
 
     Raises:
-        OptionError: no model of that name, or its files do not fit it.
+        OptionError: no model of that name, no weights for it, or they do not fit it.
     """
     arch = architecture(name)
-    folder = folder or Path(str(files("sr4k.models.weights")))
-    weights = _read(folder / _WEIGHTS.format(name=name))
+    if source is not None and not source.is_dir():
+        return Model(name, arch, _checkpoint(name, arch, source))
+    if source is None and not has_weights(name):
+        raise OptionError(f"No weights of {name} ship with the package: give a checkpoint with --weights.")
+    folder = source or _shipped()
+    stored = SHARED.get(name, name)
+    weights = _read(folder / _WEIGHTS.format(name=stored))
+    _check(weights, ARCHITECTURES[stored], stored, folder / _WEIGHTS.format(name=stored))
+    int8_file = folder / _INT8.format(name=stored)
+    if not int8_file.exists():
+        return Model(name, arch, weights)
+    int8 = _read(int8_file)
+    tuned = {key.removeprefix(_TUNED): array for key, array in int8.items() if key.startswith(_TUNED)}
+    return Model(name, arch, weights, Calibration.from_arrays(int8), tuned or None)
+
+
+def save(folder: Path, model: Model) -> None:
+    """Write a model's two files."""
+    save_file(_contiguous(model.weights), folder / _WEIGHTS.format(name=model.name))
+    if model.calibration is not None:
+        tuned = {_TUNED + key: array for key, array in (model.int8_weights or {}).items()}
+        save_file(model.calibration.to_arrays() | _contiguous(tuned), folder / _INT8.format(name=model.name))
+
+
+def has_weights(name: str) -> bool:
+    """Whether weights of that model ship with the package."""
+    return (_shipped() / _WEIGHTS.format(name=SHARED.get(name, name))).exists()
+
+
+def measured() -> dict[str, Any]:
+    """Quality of the shipped weights as last measured, by model: what ``sr4k eval --json`` wrote."""
+    path = _shipped() / "quality.json"
+    results: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return results
+
+
+def _fold(name: str, arch: Architecture, weights: Weights, colour: Colour | None) -> FoldedNetwork:
+    if isinstance(arch, LumaShape):
+        return fold_luma.fold_rgb(arch, weights) if colour is None else fold_luma.fold_yuv(arch, weights, colour)
+    if not isinstance(arch, RcanShape) or arch.reduction is not None or arch.stride != CELL:
+        raise OptionError(f"{name} is too heavy for video and has no fast form: it is for sr4k eval only.")
+    weights = {**_mean_shifts(), **weights}
+    return fold.fold_rgb(arch, weights) if colour is None else fold.fold_yuv(arch, weights, colour)
+
+
+def _mean_shifts() -> dict[str, NDArray[np.float32]]:
+    """The official form's mean shifts, which BasicSR's form, in 0..255, lacks and means."""
+    eye, mean = np.eye(3, dtype=np.float32)[..., None, None], 255 * np.array(RGB_MEAN, np.float32)
+    return {"sub_mean.weight": eye, "sub_mean.bias": -mean, "add_mean.weight": eye, "add_mean.bias": mean}
+
+
+def _checkpoint(name: str, arch: Architecture, path: Path) -> Weights:
+    if path.suffix == ".safetensors":
+        weights = _read(path)
+        _check(weights, arch, name, path)
+        return weights
+    from sr4k.models.checkpoint import read_checkpoint
+
+    return read_checkpoint(path, name, arch)
+
+
+def _check(weights: Mapping[str, NDArray[np.float32]], arch: Architecture, name: str, path: Path) -> None:
     count = sum(array.size for array in weights.values())
     if count != arch.parameters():
-        raise OptionError(
-            f"{folder / _WEIGHTS.format(name=name)} holds {count} parameters; {name} has {arch.parameters()}."
-        )
-    return Model(name, arch, weights, Calibration.from_arrays(_read(folder / _CALIBRATION.format(name=name))))
-
-
-def save(name: str, folder: Path, weights: Weights, calibration: Calibration) -> None:
-    """Write a model's two files."""
-    save_file({key: np.ascontiguousarray(array) for key, array in weights.items()}, folder / _WEIGHTS.format(name=name))
-    save_file(calibration.to_arrays(), folder / _CALIBRATION.format(name=name))
+        raise OptionError(f"{path} holds {count} parameters; {name} has {arch.parameters()}.")
 
 
 def _read(path: Path) -> dict[str, NDArray[np.float32]]:
@@ -81,3 +169,11 @@ def _read(path: Path) -> dict[str, NDArray[np.float32]]:
         return load_file(path)
     except (OSError, ValueError, SafetensorError) as err:
         raise OptionError(f"{path} can't be read as safetensors: {err}.") from err
+
+
+def _contiguous(weights: Weights) -> dict[str, NDArray[Any]]:
+    return {key: np.ascontiguousarray(array) for key, array in weights.items()}
+
+
+def _shipped() -> Path:
+    return Path(str(files("sr4k.models.weights")))

@@ -116,7 +116,9 @@ class Job:
             "preprocess": StageSpec("sr4k.stages.preprocess:Preprocess", PreprocessSettings(engine.pixels)),
             "infer": StageSpec(
                 "sr4k.stages.infer:Infer",
-                InferSettings(engine.name, engine.model, engine.precision, engine.threads, engine.pixels),
+                InferSettings(
+                    engine.name, engine.model, engine.weights, engine.precision, engine.threads, engine.pixels
+                ),
             ),
             "reconstruct": StageSpec("sr4k.stages.reconstruct:Reconstruct"),
             "convert": StageSpec("sr4k.stages.convert:Convert"),

@@ -31,6 +31,7 @@ class Infer(Transform):
             colour=info.colour if s.pixels == "yuv" else None,
             precision=s.precision,
             threads=s.threads,
+            weights=s.weights,
         )
         self._engine = create_engine(s.engine, spec)
         self._engine.__enter__()

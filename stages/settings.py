@@ -29,8 +29,9 @@ class PreprocessSettings:
 class InferSettings:
     """Which engine runs which model; see `sr4k.engines.EngineSpec`."""
 
-    engine: str = "openvino"
-    model: str = "rcan2"
+    engine: str
+    model: str
+    weights: Path | None = None
     precision: Precision = "auto"
     threads: int | None = None
     pixels: Pixels = "yuv"

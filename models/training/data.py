@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from sr4k.errors import InputError
 from sr4k.models.architecture import SCALE
-from sr4k.models.pictures import picture_files, read_rgb
-from sr4k.models.resize import imresize
+from sr4k.models.testset import shrunk_pairs
+from sr4k.models.training.degrade import degraded
+from sr4k.models.training.recipe import Degradation
 
 _STRIDE = 16
 """Low-resolution pixels between the window positions that are rated for detail."""
@@ -26,32 +27,43 @@ class Pair:
     windows: NDArray[np.intp]  # (n, 2): top, left in low-resolution pixels
 
 
-def load_pairs(folders: list[Path], *, patch: int, keep: float) -> list[Pair]:
+def load_pairs(
+    folders: list[Path], *, patch: int, keep: float, degradation: Degradation | None = None, seed: int = 1
+) -> list[Pair]:
     """Read every picture, shrink it by MATLAB's bicubic, and keep the most detailed share of all windows.
 
     Args:
         folders: searched recursively.
         patch: side of a low-resolution window in pixels.
         keep: share (0..1] of the windows kept, most detailed first, ranked over all pictures together.
+        degradation: what the low resolution goes through; detail is rated before that.
+        seed: of what is drawn for it.
+
+    Raises:
+        InputError: no picture is as large as a window.
     """
-    shrunk, rated = [], []
-    for path in picture_files(folders):
-        high = read_rgb(path)
-        height, width = (side // SCALE for side in high.shape[:2])
-        if min(height, width) < patch:
-            continue
-        high = high[: height * SCALE, : width * SCALE]
-        low = imresize(high, height, width)
-        shrunk.append((high, low))
-        rated.append(_rate_windows(low, patch))
+    rng = np.random.default_rng(seed)
+    pairs, rated = [], []
+    for _, high, low in shrunk_pairs(folders):
+        versions = [(high, low)] if degradation is None else degraded(high, low, degradation, rng)
+        for whole, small in versions:
+            if min(small.shape[:2]) >= patch:
+                pairs.append((whole, small))
+                rated.append(_rate_windows(small if degradation is None else _halved(whole), patch))
     if not rated:
         raise InputError(f"Every picture is smaller than a {patch * SCALE} px patch.")
     threshold = np.quantile(np.concatenate([scores for _, scores in rated]), 1 - keep)
     return [
         Pair(high, low, positions[scores >= threshold])
-        for (high, low), (positions, scores) in zip(shrunk, rated, strict=True)
+        for (high, low), (positions, scores) in zip(pairs, rated, strict=True)
         if (scores >= threshold).any()
     ]
+
+
+def _halved(high: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Half the size, quickly."""
+    height, width = high.shape[:2]
+    return np.asarray(cv2.resize(high, (width // SCALE, height // SCALE), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _rate_windows(low: NDArray[np.uint8], patch: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:

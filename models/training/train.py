@@ -1,9 +1,11 @@
 """Training of a network on pairs of pictures: resumable, with an average of the weights kept beside them."""
 
 import copy
+import json
 import logging
 import time
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,158 +13,194 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
-from torch import Tensor
-from torch.nn import functional as F
+from torch import Tensor, nn
 
 from sr4k.errors import OptionError
-from sr4k.models.architecture import RCAN2, SCALE, Architecture
+from sr4k.models.architecture import SCALE, Architecture, LumaShape, RcanShape
 from sr4k.models.evaluate import mean_psnr_y
-from sr4k.models.rcan import Rcan, initialise_bicubic
-from sr4k.models.training.data import batches, load_pairs
+from sr4k.models.execute import TorchOps, Trainable, upscale
+from sr4k.models.luma import LumaNet
+from sr4k.models.rcan import TrainableRcan
+from sr4k.models.testset import pictures_of
+from sr4k.models.training.data import Pair, batches
+from sr4k.models.training.recipe import Recipe
 
 log = logging.getLogger(__name__)
 
 CHECKPOINT = "checkpoint.pt"
 WEIGHTS = "weights.safetensors"
+HISTORY = "history.jsonl"
+
+_CUT = 4
+"""High-resolution pixels at the border of a window that the loss leaves out: what is beyond is not known there."""
+
+_CLIP = 1.0
+"""Norm that gradients are cut to."""
+
+Net = TrainableRcan | LumaNet
+MakeOps = Callable[[Trainable], TorchOps]
 
 
-@dataclass(frozen=True)
-class TrainSettings:
-    """One training run. Learning rate: linear warm-up, then cosine to 1 % of ``learning_rate``."""
+def fresh(arch: Architecture) -> Net:
+    """An untrained network: a bicubic.
 
-    data: list[Path]
-    out: Path
-    arch: Architecture = RCAN2
-    steps: int = 60_000
-    batch: int = 16
-    patch: int = 48  # low-resolution pixels
-    keep: float = 0.4  # share of windows, most detailed first
-    learning_rate: float = 1e-3
-    warm_up: int = 500
-    l2_from: float = 0.7  # share of the run after which the loss turns from L1 to L2
-    ema: float = 0.999
-    seed: int = 1
-    validate: list[Path] = field(default_factory=list)
-    every: int = 1000  # steps between checkpoints (and validations)
+    Raises:
+        OptionError: there is no training for that form.
+    """
+    if isinstance(arch, LumaShape):
+        return LumaNet(arch)
+    if isinstance(arch, RcanShape) and arch.reduction is None and arch.mean_shift:
+        return TrainableRcan(arch)
+    raise OptionError(
+        "Training is for rcan, rcan2 and the luma networks; other forms take the weights of a checkpoint."
+    )
 
 
 class Trainer:
-    """The state of one run: network, its moving average, optimiser and step number."""
+    """The state of one run: network, its moving average, optimisers and step number.
 
-    def __init__(self, settings: TrainSettings) -> None:
-        torch.manual_seed(settings.seed)
-        self.settings = settings
+    Args:
+        net: where it starts.
+        pairs: what it learns from.
+        out: folder of the run.
+        validate: folders of test pictures.
+        ops: how convolutions are computed; rounded, for int8.
+    """
+
+    def __init__(
+        self,
+        net: Net,
+        recipe: Recipe,
+        pairs: list[Pair],
+        out: Path,
+        *,
+        validate: list[Path],
+        ops: MakeOps = lambda net: TorchOps(net.convs()),
+    ) -> None:
+        self.recipe, self.out, self.validate = recipe, out, validate
+        self._pairs, self._ops = pairs, ops
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        net = Rcan(settings.arch)
-        initialise_bicubic(net)
-        self.net = net.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net = net.to(self.device)
         self.average = copy.deepcopy(self.net).requires_grad_(False)
         self.trained = [p for p in self.net.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.Adam(self.trained, lr=settings.learning_rate)
+        self._kernels = net.learned_freely()
+        self._matrices = [nn.Parameter(p.detach().view(len(p), -1)) for p in self._kernels]  # the same memory
+        self._muon = torch.optim.Muon(self._matrices, lr=recipe.learning_rate, weight_decay=0.0)
+        by_muon = {id(p) for p in self._kernels}
+        self._adam = torch.optim.Adam([p for p in self.trained if id(p) not in by_muon], lr=recipe.adam_learning_rate)
         self.step = 0
         self._resume()
 
     def run(self) -> Path:
         """Train to the end of the run; returns the file of averaged weights."""
-        s = self.settings
-        pairs = load_pairs(s.data, patch=s.patch, keep=s.keep)
-        log.info("%d pictures, %d windows", len(pairs), sum(len(p.windows) for p in pairs))
-        source = batches(pairs, patch=s.patch, batch=s.batch, seed=s.seed, start=self.step)
+        r = self.recipe
+        source = batches(self._pairs, patch=r.patch, batch=r.batch, seed=r.seed, start=self.step)
         began, began_at, losses = time.monotonic(), self.step, []
-        while self.step < s.steps:
-            losses.append(self._train_step(*next(source)))
-            if self.step % s.every == 0 or self.step == s.steps:
-                self._save()
+        while self.step < r.steps:
+            losses.append(self.train_step(*next(source)))
+            if self.step % r.every == 0 or self.step == r.steps:
                 pace = (time.monotonic() - began) / (self.step - began_at)
-                scores = "  ".join(f"{folder.name} {self.psnr_y(folder):.3f} dB" for folder in s.validate)
-                log.info(
-                    "step %d/%d  loss %.3f  %s  %.0f ms/step, %.0f min left",
-                    self.step,
-                    s.steps,
-                    float(np.mean(losses)),
-                    scores,
-                    1e3 * pace,
-                    pace * (s.steps - self.step) / 60,
-                )
+                self._report(float(np.mean(losses)), pace)
+                self.save()
                 losses.clear()
-        return s.out / WEIGHTS
+        return self.out / WEIGHTS
 
     def psnr_y(self, folder: Path) -> float:
-        """PSNR-Y of the averaged weights on a folder of pictures."""
-        return mean_psnr_y(folder, lambda low: upscale_rgb(self.average, low))
+        """PSNR-Y in dB of the averaged weights on a folder of pictures."""
+        return mean_psnr_y(pictures_of(folder), self.upscaled_luma)
 
-    def _train_step(self, low: NDArray[np.uint8], high: NDArray[np.uint8]) -> float:
-        s = self.settings
-        x, target = self._to_device(low), self._to_device(high)
-        prediction = self.net.forward_collapsed(x)
-        inner = slice(SCALE, -SCALE)  # the outermost pixels of a patch are not what the published form computes
-        prediction, target = prediction[..., inner, inner], target[..., inner, inner]
-        distance = F.l1_loss if self.step < s.l2_from * s.steps else F.mse_loss
-        loss = distance(prediction / 255, target / 255)
-        self.optimiser.param_groups[0]["lr"] = self._learning_rate()
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.trained, 0.1)
-        self.optimiser.step()
-        self.step += 1
-        decay = min(s.ema, self.step / (self.step + 100))
+    def upscaled_luma(self, low: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Limited-range luma (2H, 2W) of what the averaged weights make of uint8 RGB (H, W, 3)."""
+        height, width = low.shape[:2]
+        even = np.pad(low, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        x = torch.from_numpy(even).to(self.device).permute(2, 0, 1)[None].float()
         with torch.no_grad():
-            for kept, new in zip(self.average.parameters(), self.net.parameters(), strict=True):
-                kept.lerp_(new, 1 - decay)
-        return float(F.l1_loss(prediction.detach(), target))
+            y = self.average.luma(upscale(self.average, self.average.view(x), self._ops(self.average)))
+        full: NDArray[np.float64] = y[0, 0, : SCALE * height, : SCALE * width].clamp(0, 255).double().cpu().numpy()
+        return 16 + full * 219 / 255
 
-    def _learning_rate(self) -> float:
-        s = self.settings
-        if self.step < s.warm_up:
-            return s.learning_rate * (self.step + 1) / s.warm_up
-        progress = (self.step - s.warm_up) / max(1, s.steps - s.warm_up)
-        return s.learning_rate * (0.01 + 0.99 * 0.5 * (1 + float(np.cos(np.pi * progress))))
+    def train_step(self, low: NDArray[np.uint8], high: NDArray[np.uint8]) -> float:
+        """One step on a batch; returns its mean absolute error in 8-bit levels."""
+        r = self.recipe
+        x, target = (self.net.view(self._to_device(array)) for array in (low, high))
+        with torch.autocast("cuda", torch.bfloat16) if self.device.type == "cuda" else nullcontext():
+            prediction = upscale(self.net, x, self._ops(self.net))
+        inner = slice(_CUT, -_CUT)
+        difference = (prediction.float() - target)[..., inner, inner] / 255
+        early = self.step < r.l2_from * r.steps
+        loss = difference.abs().mean() if early else 10 * difference.square().mean()
+        for optimiser in (self._muon, self._adam):
+            optimiser.zero_grad(set_to_none=True)
+        for kernel in self._kernels:
+            kernel.grad = None
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.trained, _CLIP)
+        for matrix, kernel in zip(self._matrices, self._kernels, strict=True):
+            matrix.grad = None if kernel.grad is None else kernel.grad.reshape(matrix.shape)
+        factor = self._schedule()
+        for optimiser, rate in ((self._muon, r.learning_rate), (self._adam, r.adam_learning_rate)):
+            optimiser.param_groups[0]["lr"] = rate * factor
+            optimiser.step()  # type: ignore[no-untyped-call]
+        self.step += 1
+        decay = min(r.ema, self.step / (self.step + 100))
+        with torch.no_grad():
+            torch._foreach_lerp_(list(self.average.parameters()), list(self.net.parameters()), 1 - decay)
+        return 255 * float(difference.detach().abs().mean())
+
+    def save(self) -> None:
+        """Write the checkpoint and the averaged weights."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        state = {
+            "step": self.step,
+            "recipe": self.recipe.model_dump(mode="json"),
+            "net": self.net.state_dict(),
+            "average": self.average.state_dict(),
+            "muon": self._muon.state_dict(),
+            "adam": self._adam.state_dict(),
+        }
+        torch.save(state, self.out / "checkpoint.tmp")
+        (self.out / "checkpoint.tmp").replace(self.out / CHECKPOINT)
+        save_file({k: v.contiguous().cpu() for k, v in self.average.state_dict().items()}, self.out / WEIGHTS)
+
+    def _schedule(self) -> float:
+        r = self.recipe
+        progress = self.step / r.steps
+        cosine = 0.01 + 0.99 * 0.5 * (1 + float(np.cos(np.pi * progress)))
+        return min(1.0, (self.step + 1) / r.warm_up) * cosine
+
+    def _report(self, loss: float, pace: float) -> None:
+        scores = {folder.name: self.psnr_y(folder) for folder in self.validate}
+        self.out.mkdir(parents=True, exist_ok=True)
+        with (self.out / HISTORY).open("a") as history:
+            history.write(json.dumps({"step": self.step, "mae": loss, "psnr_y": scores}) + "\n")
+        log.info(
+            "step %d/%d  error %.3f  %s  %.0f ms/step, %.0f min left",
+            self.step,
+            self.recipe.steps,
+            loss,
+            "  ".join(f"{name} {score:.3f} dB" for name, score in scores.items()),
+            1e3 * pace,
+            pace * (self.recipe.steps - self.step) / 60,
+        )
 
     def _to_device(self, array: NDArray[np.uint8]) -> Tensor:
         tensor = torch.from_numpy(array).to(self.device)
         return tensor.float().contiguous(memory_format=torch.channels_last)
 
-    def _save(self) -> None:
-        out = self.settings.out
-        out.mkdir(parents=True, exist_ok=True)
-        state = {
-            "step": self.step,
-            "settings": _identity(self.settings),
-            "net": self.net.state_dict(),
-            "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-        }
-        torch.save(state, out / "checkpoint.tmp")
-        (out / "checkpoint.tmp").replace(out / CHECKPOINT)
-        save_file({k: v.contiguous().cpu() for k, v in self.average.state_dict().items()}, out / WEIGHTS)
-
     def _resume(self) -> None:
-        path = self.settings.out / CHECKPOINT
+        path = self.out / CHECKPOINT
         if not path.exists():
             return
         state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
-        if state["settings"] != _identity(self.settings):
-            raise OptionError(f"{path} belongs to a run with other settings: choose another --out, or the same ones.")
-        self.net.load_state_dict(state["net"])
+        now = self.recipe.model_dump(mode="json")
+        if differing := sorted(key for key in now if now[key] != state["recipe"].get(key) and key != "every"):
+            raise OptionError(
+                f"{path} is of a run with another {', '.join(differing)}: choose another --out, or the same recipe."
+            )
+        with torch.no_grad():  # in place: Muon's matrices share this memory
+            self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        self._muon.load_state_dict(state["muon"])
+        self._adam.load_state_dict(state["adam"])
         self.step = int(state["step"])
         log.info("resumed at step %d", self.step)
-
-
-def _identity(settings: TrainSettings) -> dict[str, Any]:
-    """What must be equal for a run to be the continuation of another."""
-    ignored = ("data", "out", "validate", "every")
-    return {key: value for key, value in asdict(settings).items() if key not in ignored}
-
-
-@torch.no_grad()
-def upscale_rgb(net: Rcan, low: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Upscale one picture, uint8 RGB (H, W, 3) to (2H, 2W, 3), with replicated borders."""
-    height, width = low.shape[:2]
-    pad = 4
-    x = torch.from_numpy(low).to(next(net.parameters()).device).permute(2, 0, 1)[None].float()
-    x = F.pad(x, (pad, pad + width % 2, pad, pad + height % 2), mode="replicate")
-    y = net(x)[0, :, SCALE * pad :, SCALE * pad :][:, : SCALE * height, : SCALE * width]
-    out: NDArray[np.uint8] = y.permute(1, 2, 0).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
-    return out

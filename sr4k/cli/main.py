@@ -2,9 +2,10 @@
 
 import typer
 
+from sr4k.cli.evaluation import compare, evaluate, models
 from sr4k.cli.sample import sample
 from sr4k.cli.stream import stream
-from sr4k.cli.training import evaluate, train
+from sr4k.cli.training import quantize, train
 
 app = typer.Typer(
     help="Upscale video to twice its size with an int8 neural network.",
@@ -15,7 +16,10 @@ app = typer.Typer(
 app.command(no_args_is_help=True)(stream)
 app.command(no_args_is_help=True)(sample)
 app.command(no_args_is_help=True)(train)
+app.command(no_args_is_help=True)(quantize)
 app.command("eval", no_args_is_help=True)(evaluate)
+app.command(no_args_is_help=True)(compare)
+app.command()(models)
 
 stream_app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 stream_app.command(no_args_is_help=True)(stream)

@@ -38,6 +38,10 @@ def stream(
         list[str] | None, typer.Option("-e", help="Any other option of the encoder; may repeat.", metavar="KEY=VALUE")
     ] = None,
     engine: Annotated[str | None, typer.Option(help="What runs the network: openvino or torch.")] = None,
+    model: Annotated[str | None, typer.Option(help="Which network: see sr4k models. Default: luma.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Folder or checkpoint of its weights. Default: the shipped ones.")
+    ] = None,
     precision: Annotated[str | None, typer.Option(help="auto, int8 or fp32.")] = None,
     pixels: Annotated[str | None, typer.Option(help="yuv, or bgr: run the network on RGB. Slower, for checks.")] = None,
     threads: Annotated[
@@ -60,7 +64,15 @@ def stream(
     with told_in_one_line(verbose=verbose):
         chosen = (
             load_preset(config)
-            .updated("engine", name=engine, precision=precision, pixels=pixels, threads=threads)
+            .updated(
+                "engine",
+                name=engine,
+                model=model,
+                weights=weights and weights.absolute(),
+                precision=precision,
+                pixels=pixels,
+                threads=threads,
+            )
             .updated("graph", mode=workers)
         )
         chosen = _with_encoder(chosen, codec, crf, bitrate, preset, encoder_option or [])

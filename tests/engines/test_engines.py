@@ -10,7 +10,7 @@ from sr4k.engines import Engine, EngineSpec, create_engine
 from sr4k.engines.base import Plane
 from sr4k.engines.cpu import granted_cpus, has_fast_int8
 from sr4k.errors import EngineError, InternalError, OptionError
-from sr4k.models.architecture import RCAN2
+from sr4k.models import zoo
 from sr4k.models.colour import Colour, downsample_chroma, yuv_from_rgb
 from sr4k.models.metrics import psnr
 
@@ -105,7 +105,7 @@ def test_describe_tells_what_runs() -> None:
     assert about["engine"] == "openvino"
     assert about["precision"] == ("int8" if has_fast_int8() else "fp32")
     assert about["threads"] == granted_cpus()
-    assert about["macs"] == RCAN2.folded_macs(96, 128)
+    assert about["macs"] == zoo.load("rcan2").folded(Colour()).macs(96, 128)
 
 
 class TestContract:

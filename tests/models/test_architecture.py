@@ -1,17 +1,69 @@
 import pytest
 
-from sr4k.models.architecture import RCAN2
+from sr4k.models import zoo
+from sr4k.models.architecture import LumaShape, RcanShape
+from sr4k.models.colour import Colour
+
+CARD_UNIT = 0.45e9
+"""What the model card's column 'Flops(G)' counts as one, in multiply-accumulates, at 1080p."""
 
 
-def test_rcan2_has_the_published_size_and_cost() -> None:
-    assert RCAN2.parameters() == 63_547
-    assert RCAN2.macs(1080, 1920) / 0.45e9 == pytest.approx(80.331, abs=5e-4)
+def shape(name: str) -> RcanShape:
+    found = zoo.architecture(name)
+    assert isinstance(found, RcanShape)
+    return found
 
 
-def test_the_torch_network_has_the_parameters_that_the_description_counts() -> None:
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("rcan", 297_723),
+        ("rcan2", 63_547),
+        ("rcan-basicsr", 297_699),
+        ("rcan-full", 15_444_667),
+        ("rcan-full-x3", 15_629_307),
+        ("rcan-full-x4", 15_592_379),
+    ],
+)
+def test_the_family_has_the_published_sizes(name: str, parameters: int) -> None:
+    assert zoo.architecture(name).parameters() == parameters
+
+
+def test_the_cards_costs() -> None:
+    assert shape("rcan2").macs(1080, 1920) / CARD_UNIT == pytest.approx(80.331, abs=5e-4)
+    assert shape("rcan-basicsr").macs(1080, 1920) / CARD_UNIT == pytest.approx(356.659, abs=5e-4)
+    with_biases = shape("rcan").macs(1080, 1920) + shape("rcan").bias_additions(1080, 1920)
+    assert with_biases / CARD_UNIT == pytest.approx(358.207, abs=5e-4), "this row of the card counts biases as well"
+
+
+@pytest.mark.parametrize("name", ["rcan", "rcan2", "rcan-basicsr", "rcan-full", "rcan-full-x3", "rcan-full-x4"])
+def test_the_torch_networks_have_the_parameters_that_are_counted(name: str) -> None:
     rcan = pytest.importorskip("sr4k.models.rcan")
-    assert sum(p.numel() for p in rcan.Rcan(RCAN2).parameters()) == RCAN2.parameters()
+    assert sum(p.numel() for p in rcan.Rcan(shape(name)).parameters()) == shape(name).parameters()
+
+
+def test_the_torch_luma_network_has_the_parameters_that_are_counted() -> None:
+    luma = pytest.importorskip("sr4k.models.luma")
+    small = LumaShape(features=8, convs=2)
+    assert sum(p.numel() for p in luma.LumaNet(small).parameters()) == small.parameters()
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_the_papers_network_upscales_by_its_scale(scale: int) -> None:
+    rcan = pytest.importorskip("sr4k.models.rcan")
+    import torch
+
+    arch = RcanShape(groups=1, blocks=1, features=16, reduction=4, stride=1, scale=scale)
+    with torch.no_grad():
+        assert rcan.Rcan(arch)(torch.zeros(1, 3, 5, 7)).shape == (1, 3, 5 * scale, 7 * scale)
 
 
 def test_folding_halves_the_work() -> None:
-    assert RCAN2.folded_macs(1080, 1920) < 0.51 * RCAN2.macs(1080, 1920)
+    assert zoo.load("rcan2").folded(Colour()).macs(1080, 1920) < 0.51 * shape("rcan2").macs(1080, 1920)
+
+
+def test_the_default_costs_no_more_than_the_published_rcan2() -> None:
+    """Folded, as they are deployed."""
+    ours, theirs = (zoo.load(name).folded(Colour()).macs(1080, 1920) for name in (zoo.DEFAULT, "rcan2"))
+    assert ours <= theirs
+    assert ours == zoo.architecture(zoo.DEFAULT).macs(1080, 1920)

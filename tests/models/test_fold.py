@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from sr4k.models.architecture import RCAN2, Architecture
+from sr4k.models.architecture import RcanShape
 from sr4k.models.colour import (
     ChromaLocation,
     Colour,
@@ -24,14 +24,13 @@ from sr4k.models.fold import (
     MARGIN,
     PAD_AFTER,
     PAD_BEFORE,
-    Array,
-    FoldedNetwork,
     Weights,
     collapse_tail,
     fold_rgb,
     fold_rgb_head,
     fold_yuv,
 )
+from sr4k.models.graph import Array, FoldedNetwork
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
@@ -41,7 +40,7 @@ from sr4k.models.rcan import Rcan  # noqa: E402
 
 EXACT = 1e-9
 COLOURS = [Colour(m, r, c) for m, r, c in product(get_args(Matrix), (False, True), get_args(ChromaLocation))]
-ARCH = Architecture(groups=2, blocks=1, features=8)
+ARCH = RcanShape(groups=2, blocks=1, features=8)
 
 planes = st.integers(0, 2**32 - 1).map(lambda seed: np.random.default_rng(seed))
 
@@ -67,7 +66,7 @@ def published(net: Rcan, rgb: Array) -> Array:
     x = F.pad(torch.from_numpy(rgb)[None], (4, 4, 4, 4), mode="replicate")
     features = net.head(net.sub_mean(x))[..., 1:-1, 1:-1]
     features = net.body(features) + features
-    return net.add_mean(net.last(F.pixel_shuffle(net.up(features), 4)))[0].numpy()
+    return net.add_mean(net.last(F.pixel_shuffle(net.up[0](features), 4)))[0].numpy()
 
 
 def pad(plane: Array, before: int, after: int) -> Array:
@@ -99,7 +98,7 @@ def test_the_tail_is_one_5x5_convolution_but_for_the_outermost_pixel(net: Rcan) 
     folded = F.pixel_shuffle(
         F.conv2d(features, torch.from_numpy(tail.kernel), torch.from_numpy(tail.bias), padding=2), 4
     )
-    unfolded = net.add_mean(net.last(F.pixel_shuffle(net.up(features), 4)))
+    unfolded = net.add_mean(net.last(F.pixel_shuffle(net.up[0](features), 4)))
     difference = (folded - unfolded).abs()
     assert difference[..., 1:-1, 1:-1].max() < EXACT
     assert difference.max() > EXACT, "the margin would not be needed"
@@ -133,7 +132,7 @@ def test_on_yuv_the_folded_network_is_conversion_network_and_conversion(
     rgb = np.einsum("ci,ihw->chw", to_rgb, yuv) + rgb_offset[:, None, None]
     features = net.head(net.sub_mean(torch.from_numpy(rgb)[None]))[..., 1:-1, 1:-1]
     features = net.body(features) + features
-    upscaled = net.add_mean(net.last(F.pixel_shuffle(net.up(features), 4)))[0].numpy()
+    upscaled = net.add_mean(net.last(F.pixel_shuffle(net.up[0](features), 4)))[0].numpy()
     to_yuv, yuv_offset = yuv_from_rgb(colour)
     expected = np.einsum("ic,chw->ihw", to_yuv, upscaled) + yuv_offset[:, None, None]
     expected_chroma = downsample_chroma(expected[1:], colour.chroma_location)
@@ -172,6 +171,10 @@ def test_colour_bars_have_the_code_values_of_the_standards(
     assert (forward @ np.array(rgb) + offset).tolist() == pytest.approx(expected, abs=0.06)
 
 
-def test_the_shipped_network_has_eleven_body_convolutions() -> None:
-    assert RCAN2.body_convs == 11
-    assert RCAN2.receptive_field == 27
+def test_the_receptive_field_is_what_changes_when_a_pixel_does(net: Rcan) -> None:
+    run_on = FoldedExecutor(fold_rgb(ARCH, weights_of(net)), dtype=torch.float64)
+    black, dotted = torch.zeros(2, 1, 3, 85, 85, dtype=torch.float64)
+    dotted[:, :, PAD_BEFORE + 40, PAD_BEFORE + 40] = 255
+    reach = np.argwhere((run_on.picture(dotted) != run_on.picture(black)).numpy())[:, 2] // 2 - 40
+    assert ARCH.receptive_field is not None
+    assert 2 < np.abs(reach).max() <= ARCH.receptive_field

@@ -9,18 +9,25 @@ from safetensors.numpy import load_file
 from skimage import data as pictures
 
 from sr4k.errors import InputError, OptionError
-from sr4k.models.architecture import Architecture
-from sr4k.models.evaluate import bicubic, mean_psnr_y
+from sr4k.models import zoo
+from sr4k.models.architecture import Architecture, LumaShape, RcanShape
 from sr4k.models.resize import imresize
 
 torch = pytest.importorskip("torch")
 
-from sr4k.models.rcan import Rcan, initialise_bicubic  # noqa: E402
+from sr4k.models.execute import Trainable, upscale  # noqa: E402
+from sr4k.models.luma import LumaNet  # noqa: E402
+from sr4k.models.rcan import TrainableRcan  # noqa: E402
 from sr4k.models.training.calibrate import best_clip, calibrate  # noqa: E402
 from sr4k.models.training.data import batches, load_pairs  # noqa: E402
-from sr4k.models.training.train import Trainer, TrainSettings, upscale_rgb  # noqa: E402
+from sr4k.models.training.degrade import degraded  # noqa: E402
+from sr4k.models.training.int8 import RoundedOps, input_steps  # noqa: E402
+from sr4k.models.training.recipe import Degradation, Recipe, load_recipe, recipe_names  # noqa: E402
+from sr4k.models.training.run import train_model  # noqa: E402
+from sr4k.models.training.train import Trainer, fresh  # noqa: E402
 
-ARCH = Architecture(groups=1, blocks=1, features=12)
+RCAN = RcanShape(groups=1, blocks=1, features=12)
+LUMA = LumaShape(features=8, convs=1)
 
 
 @pytest.fixture(scope="module")
@@ -31,45 +38,62 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def settings(folder: Path, out: Path, **changes: object) -> TrainSettings:
-    defaults = {"steps": 6, "batch": 2, "patch": 16, "every": 3, "warm_up": 2}
-    return TrainSettings([folder], out, ARCH, **{**defaults, **changes})  # type: ignore[arg-type]
+def recipe(**changes: object) -> Recipe:
+    small = {"model": "luma", "steps": 6, "batch": 2, "patch": 16, "every": 3, "warm_up": 2, "int8": {"steps": 3}}
+    return Recipe.model_validate({**small, **changes})
 
 
-def test_the_fresh_network_is_an_exact_bicubic() -> None:
-    net = Rcan(ARCH)
-    initialise_bicubic(net)
+def trainer(arch: Architecture, folder: Path, out: Path, **changes: object) -> Trainer:
+    torch.manual_seed(0)
+    pairs = load_pairs([folder], patch=16, keep=0.4)
+    return Trainer(fresh(arch), recipe(**changes), pairs, out, validate=[])
+
+
+def on_picture(net: Trainable, low: np.ndarray) -> np.ndarray:
+    x = net.view(torch.from_numpy(low).permute(2, 0, 1)[None].float())
+    with torch.no_grad():
+        return upscale(net, x)[0].permute(1, 2, 0).numpy()
+
+
+def test_a_fresh_rcan_is_an_exact_bicubic() -> None:
     low = imresize(pictures.astronaut()[:96, :96], 48, 48)
     inside = slice(8, -8)
-    difference = upscale_rgb(net, low)[inside, inside].astype(int) - imresize(low, 96, 96)[inside, inside]
+    made = np.clip(np.rint(on_picture(TrainableRcan(RCAN), low)), 0, 255)
+    difference = made[inside, inside].astype(int) - imresize(low, 96, 96)[inside, inside]
     assert np.abs(difference).max() <= 2  # imresize rounds and clips between rows and columns
     assert np.abs(difference).mean() < 0.3
 
 
-def test_the_collapsed_tail_trains_the_published_parameters() -> None:
+def test_training_computes_the_published_form() -> None:
+    """Folded, with the same value and the same gradients inside."""
     torch.manual_seed(0)
-    net = Rcan(ARCH).double()
-    x = torch.rand(1, 3, 16, 20, dtype=torch.float64) * 255
-    inside = slice(1, -1)
-    assert (net(x) - net.forward_collapsed(x))[..., inside, inside].abs().max() < 1e-9
-    target = torch.rand(1, 3, 32, 40, dtype=torch.float64) * 255
+    net = TrainableRcan(RCAN).double()
+    with torch.no_grad():
+        for p in net.body.parameters():
+            p.normal_(0, 0.1)
+    x = torch.rand(1, 3, 48, 48, dtype=torch.float64) * 255
+    inside = slice(36, -36)
     gradients = []
-    for forward in (net.forward, net.forward_collapsed):
+    for make in (net, lambda x: upscale(net, x)):
         net.zero_grad()
-        ((forward(x) - target)[..., inside, inside] ** 2).mean().backward()
-        gradients.append([p.grad.clone() for p in net.parameters() if p.requires_grad])
-    for a, b in zip(*gradients, strict=True):
+        made = make(x)[..., inside, inside]
+        made.square().mean().backward()
+        gradients.append((made.detach(), [p.grad.clone() for p in net.parameters() if p.requires_grad]))
+    (value, published), (folded_value, folded) = gradients
+    assert (value - folded_value).abs().max() < 1e-9
+    for a, b in zip(published, folded, strict=True):
         assert torch.allclose(a, b, rtol=1e-6, atol=1e-8)
 
 
-def test_a_resumed_run_ends_where_the_uninterrupted_one_does(folder: Path, tmp_path: Path) -> None:
-    whole = load_file(Trainer(settings(folder, tmp_path / "whole")).run())
-    interrupted = Trainer(settings(folder, tmp_path / "parts"))
+@pytest.mark.parametrize("arch", [RCAN, LUMA], ids=["rcan", "luma"])
+def test_a_resumed_run_ends_where_the_uninterrupted_one_does(arch: Architecture, folder: Path, tmp_path: Path) -> None:
+    whole = load_file(trainer(arch, folder, tmp_path / "whole").run())
+    interrupted = trainer(arch, folder, tmp_path / "parts")
     source = batches(load_pairs([folder], patch=16, keep=0.4), patch=16, batch=2, seed=1, start=0)
     for _ in range(3):
-        interrupted._train_step(*next(source))
-    interrupted._save()
-    resumed = Trainer(settings(folder, tmp_path / "parts"))
+        interrupted.train_step(*next(source))
+    interrupted.save()
+    resumed = trainer(arch, folder, tmp_path / "parts")
     assert resumed.step == 3
     parts = load_file(resumed.run())
     assert whole.keys() == parts.keys()
@@ -77,18 +101,114 @@ def test_a_resumed_run_ends_where_the_uninterrupted_one_does(folder: Path, tmp_p
 
 
 def test_training_moves_the_weights_but_not_the_mean_shifts(folder: Path, tmp_path: Path) -> None:
-    trainer = Trainer(settings(folder, tmp_path))
-    before = {key: value.clone() for key, value in trainer.net.state_dict().items()}
-    trainer.run()
-    changed = {key for key, value in trainer.net.state_dict().items() if not torch.equal(value, before[key])}
-    assert {"head.weight", "up.weight", "last.bias"} <= changed
+    run = trainer(RCAN, folder, tmp_path)
+    before = {key: value.clone() for key, value in run.net.state_dict().items()}
+    run.run()
+    changed = {key for key, value in run.net.state_dict().items() if not torch.equal(value, before[key])}
+    assert {"head.weight", "body.0.body.0.body.0.weight", "up.0.weight", "last.bias"} <= changed
     assert not {key for key in changed if "_mean" in key}
 
 
-def test_a_run_is_not_resumed_with_other_settings(folder: Path, tmp_path: Path) -> None:
-    Trainer(settings(folder, tmp_path)).run()
-    with pytest.raises(OptionError, match="other settings"):
-        Trainer(settings(folder, tmp_path, learning_rate=0.5))
+@pytest.mark.parametrize("arch", [RCAN, LUMA], ids=["rcan", "luma"])
+def test_training_learns(arch: Architecture, folder: Path, tmp_path: Path) -> None:
+    run = trainer(arch, folder, tmp_path, steps=60, batch=4)
+    source = batches(load_pairs([folder], patch=16, keep=0.4), patch=16, batch=4, seed=1, start=0)
+    errors = [run.train_step(*next(source)) for _ in range(60)]
+    assert np.mean(errors[-15:]) < 0.95 * np.mean(errors[:15])
+
+
+def test_a_run_is_not_resumed_with_another_recipe(folder: Path, tmp_path: Path) -> None:
+    trainer(LUMA, folder, tmp_path).run()
+    with pytest.raises(OptionError, match="another learning_rate"):
+        trainer(LUMA, folder, tmp_path, learning_rate=0.5)
+
+
+@pytest.mark.parametrize("name", ["rcan-full", "rcan-basicsr"])
+def test_forms_that_are_not_trained_are_told(name: str) -> None:
+    with pytest.raises(OptionError, match="Training is for"):
+        fresh(zoo.architecture(name))
+
+
+@pytest.mark.parametrize("start_from", [None, "luma"])
+def test_a_whole_run_makes_a_model_that_loads(folder: Path, tmp_path: Path, start_from: str | None) -> None:
+    quick = recipe(start_from=start_from, steps=4, every=2, degradation={"versions": 1})
+    train_model(quick, [folder], tmp_path, validate=[folder])
+    model = zoo.load("luma", tmp_path)
+    assert model.int8_weights is not None
+    assert model.quantized(None).network.quantised == ("body.0", "body.1", "body.2", "tail")
+    assert (tmp_path / "training.png").stat().st_size > 10_000
+
+
+class TestInt8:
+    def test_the_roundings_of_training_are_those_of_the_deployed_network(self, folder: Path) -> None:
+        """Fake quantisation in PyTorch and the network that `quantize` makes: equal weights on equal grids."""
+        torch.manual_seed(0)
+        net = LumaNet(LUMA)
+        model = zoo.Model("luma", LUMA, {key: value.numpy() for key, value in net.state_dict().items()})
+        folded = model.folded(None)
+        calibration = calibrate(folded, [folder], pictures=2)
+        ops = RoundedOps(net, folded, input_steps(folded, calibration))
+        deployed = zoo.Model("luma", LUMA, model.weights, calibration).quantized(None)
+        gain = calibration.gains["layer.0"]
+        rounded = deployed.network.convs["body.0"].kernel / gain[None, :, None, None]
+        rounded = rounded * calibration.gains["layer.1"][:, None, None, None]
+        assert np.abs(ops.convs["body.0"].kernel.detach().numpy() - rounded).max() < 1e-5
+
+    def test_gradients_pass_a_rounding_and_stop_at_a_clip(self) -> None:
+        from sr4k.models.training.int8 import _on_grid
+
+        x = torch.tensor([0.3, 10.0, 200.0], requires_grad=True)
+        made = _on_grid(x, torch.tensor(1.0))
+        made.sum().backward()
+        assert made.tolist() == [0.0, 10.0, 127.0]
+        assert x.grad is not None and x.grad.tolist() == [1.0, 1.0, 0.0]
+
+
+class TestDegradation:
+    SETTINGS = Degradation(versions=3, clean=0.0, blur=(0.0, 0.0), noise=(0.0, 0.0), crf=(10, 12))
+
+    def versions(self, settings: Degradation) -> list[tuple[np.ndarray, np.ndarray]]:
+        high = pictures.astronaut()[:300, :300]
+        return list(degraded(high, imresize(high, 150, 150), settings, np.random.default_rng(0)))
+
+    def test_low_and_high_resolution_stay_in_register(self) -> None:
+        for high, low in self.versions(self.SETTINGS):
+            assert high.shape[:2] == (2 * low.shape[0], 2 * low.shape[1])
+            errors = {
+                shift: np.abs(np.roll(imresize(high, *low.shape[:2]).astype(int), shift, axis=(0, 1)) - low).mean()
+                for shift in ((0, 0), (1, 0), (0, 1), (-1, 0), (0, -1))
+            }
+            assert min(errors, key=errors.__getitem__) == (0, 0)
+            assert errors[0, 0] > 0.1, "no codec was at work"
+
+    def test_a_higher_rate_factor_costs_detail(self) -> None:
+        coarse = self.SETTINGS.model_copy(update={"crf": (38, 40)})
+        fine_error, coarse_error = (
+            np.mean([np.abs(imresize(h, *low.shape[:2]).astype(int) - low).mean() for h, low in self.versions(s)])
+            for s in (self.SETTINGS, coarse)
+        )
+        assert coarse_error > 2 * fine_error
+
+    def test_some_versions_stay_clean(self) -> None:
+        high = pictures.astronaut()[:300, :300]
+        low = imresize(high, 150, 150)
+        settings = Degradation(versions=2, clean=1.0)
+        assert all(made is low for _, made in degraded(high, low, settings, np.random.default_rng(0)))
+
+
+class TestRecipes:
+    @pytest.mark.parametrize("name", recipe_names())
+    def test_shipped_recipes_are_of_models_that_can_be_trained(self, name: str) -> None:
+        fresh(zoo.architecture(load_recipe(name).model))
+
+    def test_a_wrong_key_is_named(self, tmp_path: Path) -> None:
+        (tmp_path / "mine.yaml").write_text("model: luma\nlerning_rate: 1\n")
+        with pytest.raises(OptionError, match="lerning_rate"):
+            load_recipe(str(tmp_path / "mine.yaml"))
+
+    def test_an_unknown_recipe_is_told_with_the_known_ones(self) -> None:
+        with pytest.raises(OptionError, match=r"no recipe 'mine'. Known: luma, "):
+            load_recipe("mine")
 
 
 def test_windows_are_drawn_where_the_detail_is(tmp_path: Path) -> None:
@@ -114,16 +234,10 @@ def test_clipping_gives_up_a_rare_peak_for_finer_steps() -> None:
 
 
 def test_calibration_fits_pure_colours(folder: Path) -> None:
-    net = Rcan(ARCH)
-    initialise_bicubic(net)
-    weights = {key: value.numpy() for key, value in net.state_dict().items()}
-    gain = calibrate(ARCH, weights, [folder], pictures=2).gain
+    weights = {key: value.numpy() for key, value in TrainableRcan(RCAN).state_dict().items()}
+    network = zoo.Model("rcan", RCAN, weights).folded(None)
+    gain = calibrate(network, [folder], pictures=2).gains["stream"]
     assert (127 * gain[:12] > 255 * (1 - 0.4488) - 0.01).all(), "the skip holds each pixel less the mean colour"
-
-
-def test_bicubic_scores_as_published_on_flat_ground(tmp_path: Path) -> None:
-    cv2.imwrite(str(tmp_path / "flat.png"), np.full((40, 40, 3), 90, np.uint8))
-    assert mean_psnr_y(tmp_path, bicubic) == float("inf")
 
 
 def test_an_empty_folder_is_named(tmp_path: Path) -> None:

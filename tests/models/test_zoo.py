@@ -1,3 +1,4 @@
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -6,24 +7,86 @@ from safetensors.numpy import save_file
 
 from sr4k.errors import OptionError
 from sr4k.models import zoo
+from sr4k.models.architecture import LumaShape, RcanShape
+from sr4k.models.colour import Colour
+
+SHIPPED = [name for name in zoo.ARCHITECTURES if zoo.has_weights(name)]
+STORED = [name for name in SHIPPED if name not in zoo.SHARED]
 
 
-def test_the_shipped_model_is_trained_and_fits_its_architecture() -> None:
-    model = zoo.load()
+def test_what_ships() -> None:
+    assert {"luma", "luma-video", "rcan", "rcan2", "rcan-basicsr"} <= set(SHIPPED)
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_shipped_models_are_trained_and_fit_their_architecture(name: str) -> None:
+    model = zoo.load(name)
     assert sum(w.size for w in model.weights.values()) == model.arch.parameters()
-    assert np.abs(model.weights["body.2.weight"]).max() > 0.01, "still as it was initialised"
+    body = [w for key, w in model.weights.items() if key.startswith("body") and key.endswith("weight")]
+    assert all(np.abs(kernel).max() > 0.01 for kernel in body), "still as it was initialised"
 
 
-@pytest.mark.parametrize("name", zoo.ARCHITECTURES)
-def test_every_model_ships_with_a_card(name: str) -> None:
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_models_run_in_float_and_int8(name: str) -> None:
+    model = zoo.load(name)
+    for colour in (Colour(), None):
+        assert model.folded(colour).outputs == (48 if colour is None else 24)
+        assert model.quantized(colour).network.quantised
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_every_shipped_model_has_a_card(name: str) -> None:
     card = (Path(str(zoo.files("sr4k.models.weights"))) / f"{name}.md").read_text()
     for word in ("Data", "Licence", "steps", "Set5", "sr4k train"):
         assert word in card
 
 
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_model_has_been_measured(name: str) -> None:
+    for folder in ("Set5", "Set14"):
+        quality = zoo.measured()[name][folder]
+        assert quality["fp32"]["psnr"] > quality["bicubic"]["psnr"] + 1.5
+
+
 def test_an_unknown_model_is_told_with_the_known_ones() -> None:
-    with pytest.raises(OptionError, match=r"no model 'rcan9'. Known: rcan2"):
+    with pytest.raises(OptionError, match=r"no model 'rcan9'. Known: luma, "):
         zoo.load("rcan9")
+
+
+def test_a_model_without_weights_asks_for_a_checkpoint() -> None:
+    with pytest.raises(OptionError, match=r"No weights of rcan-full ship .* --weights"):
+        zoo.load("rcan-full")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="a checkpoint needs PyTorch")
+def test_the_papers_network_is_not_for_video(tmp_path: Path) -> None:
+    import torch
+
+    from sr4k.models.rcan import Rcan
+
+    arch = zoo.architecture("rcan-full")
+    assert isinstance(arch, RcanShape)
+    torch.save(Rcan(arch).state_dict(), tmp_path / "full.pt")
+    with pytest.raises(OptionError, match="too heavy for video"):
+        zoo.load("rcan-full", tmp_path / "full.pt").folded(Colour())
+
+
+def test_a_bare_checkpoint_runs_in_float_alone(tmp_path: Path) -> None:
+    save_file(dict(zoo.load("rcan2").weights), tmp_path / "mine.safetensors")
+    model = zoo.load("rcan2", tmp_path / "mine.safetensors")
+    assert model.folded(None).outputs == 48
+    with pytest.raises(OptionError, match="no int8 calibration"):
+        model.quantized(None)
+
+
+def test_a_model_survives_storage(tmp_path: Path) -> None:
+    model = zoo.load("luma")
+    zoo.save(tmp_path, model)
+    again = zoo.load("luma", tmp_path)
+    assert again.int8_weights is not None and model.int8_weights is not None
+    assert all(np.array_equal(again.int8_weights[key], array) for key, array in model.int8_weights.items())
+    one, other = (m.quantized(Colour()).network.convs["tail"].kernel for m in (model, again))
+    assert np.array_equal(one, other)
 
 
 def test_files_that_are_no_weights_are_refused(tmp_path: Path) -> None:
@@ -36,3 +99,8 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     save_file({"head.weight": np.zeros((16, 3, 3, 3), np.float32)}, tmp_path / "rcan2.safetensors")
     with pytest.raises(OptionError, match="holds 432 parameters; rcan2 has 63547"):
         zoo.load("rcan2", tmp_path)
+
+
+def test_the_house_networks_differ_in_size_alone() -> None:
+    assert all(isinstance(zoo.architecture(name), LumaShape) for name in ("luma", "luma-video", "luma-large"))
+    assert zoo.architecture("luma") == zoo.architecture("luma-video")

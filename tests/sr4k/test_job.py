@@ -20,7 +20,7 @@ VFR = [0, 512, 700, 2048, 2049, 9000, 9512, 10_000, 20_000, 20_001]
 def upscale(source: Path, target: Path, *, size: Any = None, overwrite: bool = False, **changes: Any) -> Summary:
     """Run a job in threads, without the network unless an engine is named."""
     preset = load_preset("file").updated("graph", mode=changes.pop("mode", "threads"))
-    engine = {k: changes.pop(k) for k in ("precision", "pixels", "threads") if k in changes}
+    engine = {k: changes.pop(k) for k in ("model", "precision", "pixels", "threads") if k in changes}
     preset = preset.updated("engine", name=changes.pop("engine", "nearest"), **engine)
     preset = preset.updated("encode", preset=changes.pop("preset", "ultrafast"), **changes)
     return Job(source, target, preset, size, overwrite).run()
@@ -229,9 +229,11 @@ class TestEnginesAgree:
         with av.open(str(target)) as result:
             return np.stack([f.to_ndarray(format="yuv420p") for f in result.decode(video=0)])
 
-    def test_within_45_db_in_int8_and_55_db_in_float(self, clip: Path, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("model", ["luma", "rcan2"])
+    def test_within_45_db_in_int8_and_55_db_in_float(self, model: str, clip: Path, tmp_path: Path) -> None:
+        """All planes; of the luma networks on RGB only the luma, for there chroma is brought to full size and back."""
         pytest.importorskip("torch")
-        reference = self.frames(clip, tmp_path / "reference.mkv", engine="torch")
+        reference = self.frames(clip, tmp_path / "reference.mkv", engine="torch", model=model)
         for name, bar, changes in (
             ("default", 45, {"engine": "openvino"}),
             ("default-bgr", 45, {"engine": "openvino", "pixels": "bgr"}),
@@ -239,7 +241,9 @@ class TestEnginesAgree:
             ("float-bgr", 55, {"engine": "openvino", "precision": "fp32", "pixels": "bgr"}),
             ("torch-bgr", 55, {"engine": "torch", "pixels": "bgr"}),
         ):
-            assert psnr(self.frames(clip, tmp_path / f"{name}.mkv", **changes), reference) > bar, name
+            made = self.frames(clip, tmp_path / f"{name}.mkv", model=model, **changes)
+            rows = made.shape[1] * 2 // 3 if model == "luma" and "bgr" in name else made.shape[1]
+            assert psnr(made[:, :rows], reference[:, :rows]) > bar, name
 
     def test_the_network_sharpens_what_bicubic_leaves_soft(self, tmp_path: Path) -> None:
         import cv2

@@ -1,0 +1,104 @@
+"""Checkpoints of RCAN made by others: the official layout (github.com/yulunzhang/RCAN) and BasicSR's. Needs PyTorch.
+
+Files are read with weights-only loading: nothing in them is executed.
+"""
+
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sr4k.errors import OptionError
+from sr4k.models.architecture import Architecture, RcanShape
+from sr4k.models.rcan import Rcan
+
+_WRAPPERS = ("params_ema", "params", "state_dict", "model")
+"""Keys that trainers store the weights under, the better ones first."""
+
+_OFFICIAL = (
+    (r"head\.0\.", "head."),
+    (r"(body\.\d+\.body\.\d+\.body\.3)\.conv_du\.0\.", r"\1.squeeze."),
+    (r"(body\.\d+\.body\.\d+\.body\.3)\.conv_du\.2\.", r"\1.excite."),
+    (r"tail\.0\.(\d+)\.", "up.{half}."),
+    (r"tail\.1\.", "last."),
+)
+_BASICSR = (
+    (r"conv_first\.", "head."),
+    (r"(body\.\d+)\.residual_group\.(\d+)\.rcab\.3\.attention\.1\.", r"\1.body.\2.body.3.squeeze."),
+    (r"(body\.\d+)\.residual_group\.(\d+)\.rcab\.3\.attention\.3\.", r"\1.body.\2.body.3.excite."),
+    (r"(body\.\d+)\.residual_group\.(\d+)\.rcab\.(\d)\.", r"\1.body.\2.body.\3."),
+    (r"(body\.\d+)\.conv\.", r"\1.body.{blocks}."),
+    (r"conv_after_body\.", "body.{groups}."),
+    (r"upsample\.(\d+)\.", "up.{half}."),
+    (r"conv_last\.", "last."),
+)
+"""Key patterns and what they are here. ``{half}``: convolutions and shuffles take turns in an upsampler."""
+
+_LISTED = 6
+"""Differences named in an error; the others are counted."""
+
+
+def read_checkpoint(path: Path, name: str, arch: Architecture) -> dict[str, NDArray[np.float32]]:
+    """The weights in a ``.pt`` or ``.pth`` file, by their names here.
+
+    Raises:
+        OptionError: it can't be read, holds more than tensors, or does not fit; names the differing keys and shapes.
+    """
+    if not isinstance(arch, RcanShape):
+        raise OptionError(f"{name} has no checkpoints of others: give a .safetensors file or a folder.")
+    state = _tensors(path)
+    basicsr = "conv_first.weight" in state
+    renamed = {_rename(key, arch, _BASICSR if basicsr else _OFFICIAL): tensor for key, tensor in state.items()}
+    expected = {key: tuple(tensor.shape) for key, tensor in Rcan(arch).state_dict().items()}
+    if not arch.mean_shift:
+        renamed = {key: tensor for key, tensor in renamed.items() if "_mean." not in key}
+    elif basicsr:
+        renamed |= {key: t for key, t in Rcan(arch).state_dict().items() if "_mean." in key}
+    differences = _differences(expected, {key: tuple(tensor.shape) for key, tensor in renamed.items()})
+    if differences:
+        more = f" and {len(differences) - _LISTED} more" if len(differences) > _LISTED else ""
+        raise OptionError(f"{path} does not fit {name}: {'; '.join(differences[:_LISTED])}{more}.")
+    return {key: renamed[key].float().numpy() for key in expected}
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        state: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as err:
+        raise OptionError(
+            f"{path} is refused: it holds more than tensors, and loading that could run code. "
+            "Save its state_dict() alone, and give that."
+        ) from err
+    except Exception as err:  # a file of another kind breaks the reader in many ways
+        raise OptionError(f"{path} can't be read as a PyTorch checkpoint: {err}.") from err
+    for wrapper in _WRAPPERS:
+        if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
+            state = state[wrapper]
+            break
+    if not isinstance(state, Mapping) or not state or not all(isinstance(t, Tensor) for t in state.values()):
+        raise OptionError(f"{path} holds no state_dict: expected names and tensors.")
+    return {str(key).removeprefix("module."): tensor for key, tensor in state.items()}
+
+
+def _rename(key: str, arch: RcanShape, patterns: tuple[tuple[str, str], ...]) -> str:
+    for pattern, replacement in patterns:
+        match = re.match(pattern, key)
+        if match:
+            half = int(match[1]) // 2 if "{half}" in replacement else 0
+            filled = replacement.replace("{half}", str(half))
+            filled = filled.replace("{blocks}", str(arch.blocks)).replace("{groups}", str(arch.groups))
+            return match.expand(filled) + key[match.end() :]
+    return key
+
+
+def _differences(expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]) -> list[str]:
+    wrong = [f"{k} is {found[k]}, not {expected[k]}" for k in expected if k in found and found[k] != expected[k]]
+    missing = [f"{key} is missing" for key in expected if key not in found]
+    unknown = [f"{key} is not known" for key in found if key not in expected]
+    return wrong + missing + unknown

@@ -1,0 +1,97 @@
+"""The network on luma as it is run: on Y, U, V planes of any range, or on RGB.
+
+Its weights are for full-range luma brought to -0.5..0.5. What the planes hold instead is an affine map away, which goes
+into the float head and the scale of the tail: the int8 weights are the same integers whatever the colour. Chroma planes
+get a bicubic x2 where they sit, RGB a bicubic x2 and the detail of the luma added to each colour. The bicubic (Keys,
+a = -0.5) is float, and exact.
+"""
+
+from typing import TypeVar
+
+import numpy as np
+
+from sr4k.models.architecture import CELL, CELL_OUT, LumaShape
+from sr4k.models.colour import LUMA, ChromaLocation, Colour
+from sr4k.models.fold import SAME3, Weights
+from sr4k.models.graph import Array, Conv, FoldedNetwork, Ops, Structure
+from sr4k.models.resize import bicubic_taps
+
+T = TypeVar("T")
+
+PEAK, MIDDLE = 255.0, 0.5
+"""Luma to what the weights are for: divided by the one, less the other."""
+
+_BEFORE, _AFTER = 1, 2
+"""How far the bicubic sees beyond the padding: only for cells of the margin, which are cut."""
+
+
+def fold_yuv(arch: LumaShape, weights: Weights, colour: Colour) -> FoldedNetwork:
+    """From Y, U, V planes to Y, U, V sub-pixels."""
+    scale, black = (1.0, 0.0) if colour.full_range else (255 / 219, 16.0)
+    convs = _chain(arch, weights, np.array([scale]), black)
+    convs["bicubic.luma"] = bicubic_luma(channels=1)
+    convs["bicubic.chroma"] = _bicubic_chroma(colour.chroma_location)
+    return FoldedNetwork(arch, structure(arch), convs, yuv=True)
+
+
+def fold_rgb(arch: LumaShape, weights: Weights) -> FoldedNetwork:
+    """From RGB to RGB sub-pixels. Luma is that of BT.601, as in training."""
+    convs = _chain(arch, weights, np.array(LUMA["bt601"]), 0.0)
+    tail = convs["tail"]
+    convs["tail"] = Conv(
+        np.tile(tail.kernel, (3, 1, 1, 1)), np.tile(tail.bias, 3), pads=SAME3, quantised=True, reads=tail.reads
+    )
+    convs["bicubic.luma"] = bicubic_luma(channels=3)
+    return FoldedNetwork(arch, structure(arch), convs, yuv=False)
+
+
+def structure(arch: LumaShape) -> Structure:
+    """A chain of convolutions that adds detail to a bicubic."""
+
+    def run(ops: Ops[T], planes: tuple[T, ...]) -> tuple[T, ...]:
+        picture, *chroma = planes
+        x = ops.relu(ops.conv("head", picture))
+        for k in range(arch.convs):
+            x = ops.relu(ops.conv(f"body.{k}", ops.quantise(f"body.{k}", x)))
+        detail = ops.conv("tail", ops.quantise("tail", x))
+        y = ops.add(detail, ops.conv("bicubic.luma", picture))
+        return (y, *(ops.conv("bicubic.chroma", plane) for plane in chroma))
+
+    return run
+
+
+def _chain(arch: LumaShape, weights: Weights, to_luma: Array, black: float) -> dict[str, Conv]:
+    """Head, body, tail. Full-range luma is the sum of ``to_luma`` (channels,) times what planes have over ``black``."""
+
+    def conv(name: str) -> tuple[Array, Array]:
+        return weights[f"{name}.weight"].astype(np.float64), weights[f"{name}.bias"].astype(np.float64)
+
+    kernel, bias = conv("head")
+    bias = bias - MIDDLE * kernel.sum((1, 2, 3))
+    kernel = kernel * to_luma[None, :, None, None] / PEAK
+    convs = {"head": Conv(kernel, bias - black * kernel.sum((1, 2, 3)), stride=CELL, writes="layer.0")}
+    for k in range(arch.convs):
+        convs[f"body.{k}"] = Conv(
+            *conv(f"body.{k}"), pads=SAME3, quantised=True, reads=f"layer.{k}", writes=f"layer.{k + 1}"
+        )
+    unit = PEAK / to_luma.sum()
+    kernel, bias = conv("tail")
+    convs["tail"] = Conv(kernel * unit, bias * unit, pads=SAME3, quantised=True, reads=f"layer.{arch.convs}")
+    return convs
+
+
+def bicubic_luma(channels: int) -> Conv:
+    taps = bicubic_taps(np.arange(CELL_OUT) / 2 - 0.25, first=-2, count=6)
+    kernel = np.einsum("ay,bx->abyx", taps, taps).reshape(-1, 1, 6, 6)
+    pads = (_BEFORE, _BEFORE, _AFTER, _AFTER)
+    kernel = np.tile(kernel, (channels, 1, 1, 1))
+    return Conv(kernel, np.zeros(len(kernel)), stride=CELL, pads=pads, groups=channels)
+
+
+def _bicubic_chroma(location: ChromaLocation) -> Conv:
+    """Samples of both sizes sit where ``location`` says in their own 2x2 pixels, and the pixels' areas coincide."""
+    beside, on = np.array([-0.25, 0.25]), np.array([-0.125, 0.375])
+    rows = bicubic_taps(on if location == "topleft" else beside, first=-2, count=5)
+    columns = bicubic_taps(beside if location == "center" else on, first=-2, count=5)
+    kernel = np.tile(np.einsum("ay,bx->abyx", rows, columns).reshape(4, 1, 5, 5), (2, 1, 1, 1))
+    return Conv(kernel, np.zeros(8), pads=SAME3, groups=2)

@@ -1,0 +1,83 @@
+"""A folded network: its convolutions by name, and its structure written once, for whoever walks it.
+
+A structure is a function over `Ops`: running it with tensors computes, with node names exports, with fake quantisation
+trains for int8. Every convolution gives its output a position a cell.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sr4k.models.architecture import CELL, Architecture
+
+Array = NDArray[np.floating]
+T = TypeVar("T")
+
+
+class Ops(Protocol[T]):
+    """What a structure is made of."""
+
+    def conv(self, name: str, x: T) -> T:
+        """The convolution of that name."""
+
+    def quantise(self, name: str, x: T) -> T:
+        """``x`` as the int8 convolution of that name sees it; in float just ``x``."""
+
+    def add(self, a: T, b: T) -> T:
+        """The sum."""
+
+    def relu(self, x: T) -> T:
+        """max(x, 0)."""
+
+
+Structure = Callable[[Ops[Any], tuple[Any, ...]], tuple[Any, ...]]
+"""From the input planes to the outputs, whose channels stand side by side in the sub-pixels of a cell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conv:
+    """A convolution: kernel (out, in / groups, height, width), bias (out,), zero padding (top, left, bottom, right).
+
+    ``reads`` and ``writes`` name the basis of its input and output channels, where that is free: with each channel
+    divided by a positive gain on the one side and multiplied on the other, the network stays the same.
+    """
+
+    kernel: Array = field(repr=False)
+    bias: Array = field(repr=False)
+    stride: int = 1
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0)
+    groups: int = 1
+    quantised: bool = False
+    reads: str | None = None
+    writes: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FoldedNetwork:
+    """A network as it is run.
+
+    Inputs are padded as `sr4k.models.fold` says. For YUV: luma (1, H + 5, W + 5) and chroma (2, H/2 + 4, W/2 + 4), to
+    16 Y, 4 U and 4 V sub-pixels of a cell, row by row; for RGB: (3, H + 5, W + 5) to 16 R, 16 G and 16 B.
+    """
+
+    arch: Architecture
+    structure: Structure = field(repr=False)
+    convs: Mapping[str, Conv]
+    yuv: bool
+
+    @property
+    def quantised(self) -> tuple[str, ...]:
+        """Names of the convolutions that are int8 where there is int8."""
+        return tuple(name for name, conv in self.convs.items() if conv.quantised)
+
+    @property
+    def outputs(self) -> int:
+        """Values of a cell."""
+        return 24 if self.yuv else 48
+
+    def macs(self, height: int, width: int) -> int:
+        """Multiply-accumulates of a picture of ``height`` x ``width`` pixels, its margin not counted."""
+        return sum(conv.kernel.size for conv in self.convs.values()) * (height * width // CELL**2)

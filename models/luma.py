@@ -1,0 +1,80 @@
+"""The network on luma in PyTorch, as it is trained."""
+
+import math
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from sr4k.models.architecture import CELL, CELL_OUT, LumaShape
+from sr4k.models.colour import LUMA
+from sr4k.models.execute import TensorConv, as_tensors, upscale
+from sr4k.models.fold import SAME3
+from sr4k.models.fold_luma import MIDDLE, PEAK, bicubic_luma, structure
+
+
+class LumaNet(nn.Module):
+    """Luma (N, 1, H, W), full range 0..255, H and W even, to luma (N, 1, 2H, 2W), not clipped."""
+
+    def __init__(self, arch: LumaShape) -> None:
+        super().__init__()
+        c = arch.features
+        self.arch = arch
+        self.structure = structure(arch)
+        self.head = nn.Conv2d(1, c, 3)
+        self.body = nn.ModuleList(nn.Conv2d(c, c, 3) for _ in range(arch.convs))
+        self.tail = nn.Conv2d(c, CELL_OUT**2, 3)
+        self._bicubic = as_tensors(bicubic_luma(channels=1), torch.float32)
+        self._initialise()
+
+    def forward(self, luma: Tensor) -> Tensor:
+        return upscale(self, luma)
+
+    def convs(self) -> dict[str, TensorConv]:
+        """The folded network on full-range luma, as tensors that gradients flow through."""
+        kernel, bias = _parameters(self.head)
+        convs = {"head": TensorConv(kernel / PEAK, bias - MIDDLE * kernel.sum((1, 2, 3)), stride=CELL)}
+        for k, conv in enumerate(self.body):
+            convs[f"body.{k}"] = TensorConv(*_parameters(conv), pads=SAME3)
+        kernel, bias = _parameters(self.tail)
+        convs["tail"] = TensorConv(kernel * PEAK, bias * PEAK, pads=SAME3)
+        bicubic = self._bicubic
+        convs["bicubic.luma"] = replace(bicubic, kernel=bicubic.kernel.to(kernel), bias=bicubic.bias.to(kernel))
+        return convs
+
+    def learned_freely(self) -> list[nn.Parameter]:
+        """Kernels that may change a lot in a step: all."""
+        return [p for p in self.parameters() if p.ndim == 4]
+
+    def view(self, rgb: Tensor) -> Tensor:
+        """What the network works on, of RGB (N, 3, H, W), 0..255: full-range luma of BT.601."""
+        return luma_of(rgb)
+
+    def luma(self, picture: Tensor) -> Tensor:
+        """Full-range luma (N, 1, H, W) of what the network makes."""
+        return picture
+
+    @torch.no_grad()
+    def _initialise(self) -> None:
+        """Start near a bicubic: a small tail, and a body that passes its input on and learns beside that."""
+        c = self.arch.features
+        nn.init.normal_(self.head.weight, std=math.sqrt(2 / 9))
+        nn.init.normal_(self.tail.weight, std=0.1 * math.sqrt(2 / (9 * c)))
+        for conv in self.body:
+            kernel, bias = _parameters(conv)
+            nn.init.normal_(kernel, std=0.5 * math.sqrt(2 / (9 * c)))
+            kernel[:, :, 1, 1] += torch.eye(c)
+            bias.zero_()
+        for conv in (self.head, self.tail):
+            _parameters(conv)[1].zero_()
+
+
+def luma_of(rgb: Tensor) -> Tensor:
+    """Full-range luma (N, 1, H, W) of BT.601, 0..255, of RGB (N, 3, H, W)."""
+    shares = torch.tensor(LUMA["bt601"], device=rgb.device, dtype=rgb.dtype)
+    return (rgb * shares[:, None, None]).sum(1, keepdim=True)
+
+
+def _parameters(conv: nn.Module) -> tuple[Tensor, Tensor]:
+    assert isinstance(conv, nn.Conv2d) and conv.bias is not None
+    return conv.weight, conv.bias

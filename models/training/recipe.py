@@ -1,0 +1,119 @@
+"""Recipes: YAML files that say how a network is trained. Those of the shipped weights ship with the package."""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sr4k.errors import OptionError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Degradation(_Section):
+    """What low-resolution pictures went through: each a range that is drawn from for every version of a picture.
+
+    Attributes:
+        versions: of each picture.
+        clean: share of the versions that are left as they are.
+        blur: standard deviation of a Gaussian, low-resolution pixels.
+        noise: standard deviation of white noise, 8-bit levels.
+        crf: of libx264; libx265's is two more for the like quality.
+    """
+
+    versions: Annotated[int, Field(ge=1)] = 4
+    clean: Share = 0.15
+    blur: tuple[float, float] = (0.0, 0.6)
+    noise: tuple[float, float] = (0.0, 2.0)
+    crf: tuple[int, int] = (17, 34)
+
+
+class Int8(_Section):
+    """Fine-tuning with rounded weights and activations, after the float training."""
+
+    steps: Annotated[int, Field(ge=1)] = 4000
+    learning_rate: Annotated[float, Field(gt=0)] = 5e-4
+    adam_learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+
+
+class Recipe(_Section):
+    """One training run. Learning rates: linear warm-up, then cosine to 1 %.
+
+    Attributes:
+        model: name of the network in the zoo.
+        start_from: name of the model whose weights it starts from; ``None``: from a bicubic.
+        patch: side of a window, low-resolution pixels.
+        keep: share of the windows, most detailed first.
+        learning_rate: of Muon, for the kernels that may change freely; fresh networks of this size like 0.01.
+        adam_learning_rate: of Adam, for all else.
+        l2_from: share of the run after which the loss turns from L1 to L2.
+        ema: decay of the moving average of the weights, which is what is kept.
+    """
+
+    model: str
+    start_from: str | None = None
+    steps: Annotated[int, Field(ge=1)] = 40_000
+    batch: Annotated[int, Field(ge=1)] = 16
+    patch: Annotated[int, Field(ge=16, multiple_of=2)] = 48
+    keep: Annotated[float, Field(gt=0, le=1)] = 0.4
+    learning_rate: Annotated[float, Field(gt=0)] = 0.01
+    adam_learning_rate: Annotated[float, Field(gt=0)] = 2e-3
+    warm_up: Annotated[int, Field(ge=1)] = 300
+    l2_from: Share = 0.8
+    ema: Share = 0.999
+    seed: int = 1
+    every: Annotated[int, Field(ge=1)] = 1000
+    degradation: Degradation | None = None
+    int8: Int8 = Int8()
+
+    def updated(self, **changes: Any) -> "Recipe":
+        """A copy with some keys changed; ``None`` leaves a key as it is.
+
+        Raises:
+            OptionError: a value that the key can't have.
+        """
+        return _validated(self.model_dump() | {k: v for k, v in changes.items() if v is not None}, "option")
+
+
+def recipe_names() -> list[str]:
+    """The recipes that ship with the package."""
+    folder = files("sr4k.models.training")
+    return sorted(path.name.removesuffix(".yaml") for path in folder.iterdir() if path.name.endswith(".yaml"))
+
+
+def load_recipe(name: str) -> Recipe:
+    """A shipped recipe by name, or one of the user's by the path of its YAML file.
+
+    Raises:
+        OptionError: no such recipe, or the file is not a valid one; names the key.
+    """
+    try:
+        if name in recipe_names():
+            text = files("sr4k.models.training").joinpath(f"{name}.yaml").read_text("utf-8")
+        else:
+            text = Path(name).read_text("utf-8")
+        data = yaml.safe_load(text)
+    except OSError as err:
+        raise OptionError(
+            f"There is no recipe '{name}'. Known: {', '.join(recipe_names())}; or the path of a YAML file."
+        ) from err
+    except yaml.YAMLError as err:
+        raise OptionError(f"{name} is not valid YAML: {' '.join(str(err).split())}.") from err
+    if not isinstance(data, dict):
+        raise OptionError(f"{name} must be a YAML mapping with the keys {', '.join(Recipe.model_fields)}.")
+    return _validated(data, name)
+
+
+def _validated(data: dict[str, Any], where: str) -> Recipe:
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as err:
+        first = err.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise OptionError(f"{where}: {key}: {first['msg']}.") from err

@@ -1,0 +1,142 @@
+"""``sr4k eval``, ``sr4k compare`` and ``sr4k models``: how good the networks are."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sr4k.cli.outcome import told_in_one_line
+from sr4k.errors import OptionError
+from sr4k.models import zoo
+from sr4k.models.colour import Colour
+
+_HD = (1080, 1920)
+
+
+def evaluate(
+    folders: Annotated[
+        list[Path],
+        typer.Argument(help="Folders of high-resolution pictures, or of DIV2K's layout.", metavar="FOLDER..."),
+    ],
+    model: Annotated[list[str] | None, typer.Option(help="Which network; may repeat. Default: all that ship.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Folder or checkpoint of its weights. Default: the shipped ones.")
+    ] = None,
+    protocol: Annotated[
+        str, typer.Option(help="usual: luma, as in papers; card: 1080p to 4K, all colours, as the SR4K model card.")
+    ] = "usual",
+    fid: Annotated[
+        Path | None, typer.Option(help="Also FID, with the Inception weights in this file (extra [fid]).")
+    ] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Write crops beside each other to this .png.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout instead of a table.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show tracebacks.")] = False,
+) -> None:
+    """PSNR and SSIM of networks on pictures, against bicubic: in float and in int8, as it is deployed."""
+    with told_in_one_line(verbose=verbose):
+        from sr4k.evaluate import evaluate_networks
+
+        names = model or [name for name in zoo.ARCHITECTURES if zoo.has_weights(name)]
+        if weights is not None and len(names) != 1:
+            raise OptionError("--weights belong to one network: name it with --model.")
+        if protocol not in ("usual", "card"):
+            raise OptionError(f"There is no protocol '{protocol}'. Known: usual, card.")
+        results = evaluate_networks(folders, names, weights, protocol, fid=fid, sheet=sheet)  # type: ignore[arg-type]
+        typer.echo(json.dumps(results, indent=2) if as_json else _as_markdown(results))
+
+
+def compare(
+    upscaled: Annotated[Path, typer.Argument(help="A video.", metavar="VIDEO")],
+    reference: Annotated[Path, typer.Argument(help="What it should be, of the same size.", metavar="REFERENCE")],
+    plot: Annotated[Path | None, typer.Option(help="Write the course over time to this .png (extra [eval]).")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout, with every frame.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show tracebacks.")] = False,
+) -> None:
+    """PSNR, SSIM and XPSNR of a video's luma against another, frame by frame."""
+    with told_in_one_line(verbose=verbose):
+        from sr4k.compare import compare_videos, plot_course
+
+        course = compare_videos(upscaled, reference)
+        if plot is not None:
+            plot_course(course, plot)
+        if as_json:
+            typer.echo(json.dumps({"mean": course.mean(), "frames": course.frames}, indent=2))
+            return
+        typer.echo(f"{len(course.frames)} frames")
+        for name, value in course.mean().items():
+            typer.echo(f"{name:>6} {value:.3f}")
+
+
+def models(
+    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout instead of a table.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show tracebacks.")] = False,
+) -> None:
+    """The networks: size, cost for 1080p, quality of the shipped weights as last measured, licence."""
+    with told_in_one_line(verbose=verbose):
+        rows = [_describe(name) for name in zoo.ARCHITECTURES]
+        if as_json:
+            typer.echo(json.dumps(rows, indent=2))
+            return
+        columns: dict[str, Callable[[Any], str]] = {
+            "model": str,
+            "scale": lambda v: f"x{v}",
+            "parameters": lambda v: f"{v:,}",
+            "GMAC": lambda v: f"{v:,.1f}",
+            "folded": lambda v: "" if v is None else f"{v:.1f}",
+            "Set5 dB": lambda v: "" if v is None else f"{v:.2f}",
+            "Set14 dB": lambda v: "" if v is None else f"{v:.2f}",
+            "int8 loss": lambda v: "" if v is None else f"{v:.2f}",
+            "weights": str,
+        }
+        typer.echo(_table(list(columns), [[show(row[key]) for key, show in columns.items()] for row in rows]))
+
+
+def _describe(name: str) -> dict[str, Any]:
+    arch, measured = zoo.architecture(name), zoo.measured().get(name, {})
+    shipped = zoo.has_weights(name)
+    folded = zoo.load(name).folded(Colour()).macs(*_HD) / 1e9 if shipped else None
+    losses = [row["fp32"]["psnr"] - row["int8"]["psnr"] for row in measured.values() if "int8" in row]
+    return {
+        "model": name + (" (default)" if name == zoo.DEFAULT else ""),
+        "scale": arch.scale,
+        "parameters": arch.parameters(),
+        "GMAC": arch.macs(*_HD) / 1e9,
+        "folded": folded,
+        "Set5 dB": measured.get("Set5", {}).get("fp32", {}).get("psnr"),
+        "Set14 dB": measured.get("Set14", {}).get("fp32", {}).get("psnr"),
+        "int8 loss": max(losses, default=None),
+        "weights": f"shipped, {zoo.LICENCE}" if shipped else "your own: --weights",
+    }
+
+
+def _as_markdown(results: dict[str, Any]) -> str:
+    header = ["folder", "network", "precision", "PSNR", "SSIM", "FID"]
+    rows = []
+    for name, folders in results.items():
+        for folder, by_precision in folders.items():
+            for precision, quality in by_precision.items():
+                fid = quality.get("fid")
+                rows.append(
+                    [
+                        folder,
+                        "" if precision == "bicubic" else name,
+                        precision,
+                        f"{quality['psnr']:.3f}",
+                        f"{quality['ssim']:.4f}",
+                        "" if fid is None else f"{fid:.3f}",
+                    ]
+                )
+    if not any(row[-1] for row in rows):
+        header, rows = header[:-1], [row[:-1] for row in rows]
+    return _table(header, [row for k, row in enumerate(rows) if row not in rows[:k]])
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table with aligned columns."""
+    widths = [max(len(line[k]) for line in [header, *rows]) for k in range(len(header))]
+    lines = [header, ["-" * width for width in widths], *rows]
+    return "\n".join(
+        f"| {' | '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))} |" for line in lines
+    )

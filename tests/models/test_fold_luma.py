@@ -1,0 +1,138 @@
+"""The luma network in the forms it is deployed in, against bicubic and against its trained form."""
+
+import numpy as np
+import pytest
+from skimage import data as photographs
+
+from sr4k.models.architecture import LumaShape
+from sr4k.models.colour import ChromaLocation, Colour, downsample_chroma, yuv_from_rgb
+from sr4k.models.fold import CHROMA_PAD, MARGIN, PAD_AFTER, PAD_BEFORE, Weights
+from sr4k.models.fold_luma import fold_rgb, fold_yuv
+from sr4k.models.graph import Array, FoldedNetwork
+from sr4k.models.quantize import Calibration, quantize
+from sr4k.models.resize import imresize
+
+torch = pytest.importorskip("torch")
+F = torch.nn.functional
+
+from sr4k.models.execute import FoldedExecutor, upscale  # noqa: E402
+from sr4k.models.luma import LumaNet, luma_of  # noqa: E402
+
+ARCH = LumaShape(features=8, convs=2)
+NAMES = ("body.0", "body.1", "tail")
+INNER = slice(MARGIN, -MARGIN)
+
+
+@pytest.fixture(scope="module")
+def net() -> LumaNet:
+    torch.manual_seed(0)
+    return LumaNet(ARCH).double().requires_grad_(False)
+
+
+def weights_of(net: LumaNet) -> Weights:
+    return {name: tensor.numpy() for name, tensor in net.state_dict().items()}
+
+
+def silent(net: LumaNet) -> Weights:
+    """Weights that add nothing to the bicubic."""
+    return {k: np.zeros_like(v) if k.startswith("tail") else v for k, v in weights_of(net).items()}
+
+
+def pad(planes: Array, before: int, after: int) -> Array:
+    return np.pad(planes, ((0, 0), (before, after), (before, after)), mode="edge")
+
+
+def run(network: FoldedNetwork, *planes: Array) -> Array:
+    out = FoldedExecutor(network, dtype=torch.float64)(*(torch.from_numpy(p)[None] for p in planes))
+    return out[0, :, INNER, INNER].numpy()
+
+
+def shuffled(cells: Array, r: int) -> Array:
+    return F.pixel_shuffle(torch.from_numpy(cells)[None], r)[0].numpy()
+
+
+def test_without_detail_rgb_is_bicubic_to_the_border(net: LumaNet) -> None:
+    low = photographs.astronaut()[100:132, 100:140]
+    cells = run(fold_rgb(ARCH, silent(net)), pad(low.transpose(2, 0, 1).astype(float), PAD_BEFORE, PAD_AFTER))
+    ours = np.clip(np.rint(shuffled(cells, 4)), 0, 255).transpose(1, 2, 0)
+    difference = np.abs(ours - imresize(low, 64, 80))[4:-4, 4:-4]
+    assert difference.max() <= 2, "imresize rounds and clips between rows and columns"
+    assert difference.mean() < 0.3
+
+
+@pytest.mark.parametrize("location", ["left", "center", "topleft"])
+def test_chroma_stays_where_it_sits(net: LumaNet, location: ChromaLocation) -> None:
+    """A slope of colour, sampled at both sizes as ``location`` says, is upscaled without a shift."""
+    colour = Colour("bt709", chroma_location=location)
+
+    def chroma_of_slope(height: int, width: int, unit: float) -> Array:
+        y, x = ((np.arange(side) + 0.5) * unit for side in (height, width))
+        slope = 100 + x[None, :] + 0.5 * y[:, None]
+        return downsample_chroma(np.stack([slope, 200 - slope / 2]), location)
+
+    small, large = chroma_of_slope(24, 32, 1.0), chroma_of_slope(48, 64, 0.5)
+    luma = np.full((1, 24, 32), 100.0)
+    cells = run(
+        fold_yuv(ARCH, silent(net), colour),
+        pad(luma, PAD_BEFORE, PAD_AFTER),
+        pad(small, CHROMA_PAD, CHROMA_PAD),
+    )
+    inside = slice(8, -8)
+    assert np.abs(shuffled(cells[16:], 2) - large)[:, inside, inside].max() < 1e-9
+
+
+@pytest.mark.parametrize("colour", [Colour("bt709"), Colour("bt601", full_range=True)], ids=["limited", "full"])
+def test_luma_planes_of_any_range_give_what_the_trained_network_gives(net: LumaNet, colour: Colour) -> None:
+    rng = np.random.default_rng(0)
+    full = rng.uniform(0, 255, (1, 16, 20))
+    scale, black = (1.0, 0.0) if colour.full_range else (219 / 255, 16.0)
+    expected = upscale(net, torch.from_numpy(full)[None])[0].numpy()
+    chroma = pad(np.full((2, 8, 10), 128.0), CHROMA_PAD, CHROMA_PAD)
+    cells = run(fold_yuv(ARCH, weights_of(net), colour), pad(black + scale * full, PAD_BEFORE, PAD_AFTER), chroma)
+    assert np.abs(shuffled(cells[:16], 4) - (black + scale * expected)).max() < 1e-9
+
+
+def test_on_rgb_the_detail_is_that_of_the_luma_and_the_same_in_every_colour(net: LumaNet) -> None:
+    rgb = np.random.default_rng(1).uniform(0, 255, (3, 16, 20))
+    padded = pad(rgb, PAD_BEFORE, PAD_AFTER)
+    made, plain = (shuffled(run(fold_rgb(ARCH, w), padded), 4) for w in (weights_of(net), silent(net)))
+    detail = made - plain
+    assert np.abs(detail - detail[0]).max() < 1e-9
+    luma = upscale(net, luma_of(torch.from_numpy(rgb)[None]))[0, 0].numpy()
+    assert np.abs(luma_of(torch.from_numpy(made)[None])[0, 0].numpy() - luma).max() < 1e-9
+
+
+def test_the_integers_are_the_same_whatever_the_colour(net: LumaNet) -> None:
+    """So what is fine-tuned for int8 on RGB is what runs on video."""
+    calibration = Calibration({f"layer.{k}": np.linspace(0.01, 0.02, 8) for k in range(3)}, dict.fromkeys(NAMES, 127.0))
+
+    def integers(network: FoldedNetwork, name: str) -> Array:
+        quantized = quantize(network, calibration)
+        return np.rint(quantized.network.convs[name].kernel / quantized.weight_scales[name][:, None, None, None])
+
+    forms = [fold_yuv(ARCH, weights_of(net), Colour("bt2020", full)) for full in (False, True)]
+    for name in NAMES:
+        assert np.array_equal(*(integers(form, name) for form in forms))
+    on_rgb = integers(fold_rgb(ARCH, weights_of(net)), "tail")
+    assert np.array_equal(on_rgb, np.tile(integers(forms[0], "tail"), (3, 1, 1, 1)))
+
+
+def test_the_receptive_field_is_what_changes_when_a_pixel_does(net: LumaNet) -> None:
+    loud = {name: np.abs(array) + 0.1 for name, array in weights_of(net).items()}
+    run_on = FoldedExecutor(fold_rgb(ARCH, loud), dtype=torch.float64)
+    reaches = []
+    for at in (20, 21):  # either side of a cell
+        white, dotted = torch.full((2, 1, 3, 45, 45), 255.0, dtype=torch.float64)
+        dotted[:, :, PAD_BEFORE + at, PAD_BEFORE + at] = 200
+        rows = np.argwhere((run_on.picture(dotted) != run_on.picture(white)).numpy())[:, 2] // 2
+        reaches.append(np.abs(rows - at).max())
+    assert max(reaches) == ARCH.receptive_field
+
+
+def test_yuv_of_gray_stays_gray(net: LumaNet) -> None:
+    forward, offset = yuv_from_rgb(Colour())
+    assert np.allclose(forward[1:].sum(axis=1), 0) and np.allclose(offset[1:], 128)
+    chroma = pad(np.full((2, 8, 10), 128.0), CHROMA_PAD, CHROMA_PAD)
+    luma = np.random.default_rng(2).uniform(16, 235, (1, 16, 20))
+    cells = run(fold_yuv(ARCH, weights_of(net), Colour()), pad(luma, PAD_BEFORE, PAD_AFTER), chroma)
+    assert np.abs(cells[16:] - 128).max() < 1e-9

@@ -1,0 +1,101 @@
+"""int8 as it is deployed, against float and against exact integers."""
+
+import numpy as np
+import pytest
+from skimage import data as photographs
+
+from sr4k.engines import EngineSpec, create_engine
+from sr4k.evaluate import upscaler
+from sr4k.models import zoo
+from sr4k.models.architecture import Precision
+from sr4k.models.colour import Colour, downsample_chroma, yuv_from_rgb
+from sr4k.models.fold import CHROMA_PAD, MARGIN, PAD_AFTER, PAD_BEFORE
+from sr4k.models.metrics import psnr
+from sr4k.models.resize import imresize
+
+MODELS = [name for name in zoo.ARCHITECTURES if zoo.has_weights(name) and name not in zoo.SHARED]
+Planes = tuple[np.ndarray, np.ndarray]
+
+
+def padded(luma: np.ndarray, chroma: np.ndarray) -> Planes:
+    beside = (CHROMA_PAD, CHROMA_PAD)
+    planes = (
+        np.pad(luma, (PAD_BEFORE, PAD_AFTER), mode="edge"),
+        np.pad(chroma, ((0, 0), beside, beside), mode="edge"),
+    )
+    return np.ascontiguousarray(planes[0]), np.ascontiguousarray(planes[1])
+
+
+def yuv_planes(rgb: np.ndarray) -> Planes:
+    """Limited range BT.709, 4:2:0 with chroma on the left."""
+    matrix, offset = yuv_from_rgb(Colour())
+    yuv = np.einsum("ic,hwc->ihw", matrix, rgb.astype(float)) + offset[:, None, None]
+    return np.rint(yuv[0]).astype(np.uint8), np.rint(downsample_chroma(yuv[1:], "left")).astype(np.uint8)
+
+
+def photograph() -> Planes:
+    return padded(*yuv_planes(imresize(photographs.astronaut(), 256, 256)))
+
+
+def run(model: str, precision: Precision, planes: Planes) -> np.ndarray:
+    height, width = (side - PAD_BEFORE - PAD_AFTER for side in planes[0].shape)
+    with create_engine("openvino", EngineSpec(model, height, width, Colour(), precision)) as engine:
+        return engine.infer(planes)[MARGIN:-MARGIN, MARGIN:-MARGIN].copy()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_openvino_agrees_with_exact_integers(model: str) -> None:
+    torch = pytest.importorskip("torch")
+    from sr4k.models.execute import IntegerExecutor
+
+    planes = photograph()
+    exact = IntegerExecutor(zoo.load(model).quantized(Colour()))(
+        torch.from_numpy(planes[0])[None, None], torch.from_numpy(planes[1])[None]
+    )
+    inner = slice(MARGIN, -MARGIN)
+    expected = exact[0, :, inner, inner].permute(1, 2, 0).round().clamp(0, 255).numpy()
+    difference = np.abs(run(model, "int8", planes).astype(int) - expected)
+    assert np.mean(difference <= 1) >= 0.999
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_colours_do_not_drift(model: str) -> None:
+    fp32, int8 = (run(model, precision, photograph()).astype(float) for precision in ("fp32", "int8"))
+    for first, last in ((0, 16), (16, 20), (20, 24)):
+        assert abs(int8[..., first:last].mean() - fp32[..., first:last].mean()) <= 0.1
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_smooth_ramp_keeps_all_its_levels_in_order(model: str) -> None:
+    """No banding: a slope of one level every four pixels comes out as one of one level every eight."""
+    ramp = np.broadcast_to(np.repeat(np.arange(16, 236, dtype=np.uint8), 4), (64, 880))
+    flat = np.full((2, 32, 440), 128, np.uint8)
+    cells = run(model, "int8", padded(np.ascontiguousarray(ramp), flat))
+    rows = cells[8:-8, :, :16].reshape(16, 440, 4, 4).transpose(0, 2, 1, 3).reshape(64, 1760)
+    inside = rows[:, 16:-16].astype(int)
+    levels, ideal = np.unique(inside), (np.arange(1760)[16:-16] - 3.5) / 8 + 16
+    assert np.array_equal(levels, np.arange(levels[0], levels[-1] + 1)), "a level is missing"
+    assert np.abs(inside - ideal).max() <= 2.5, "more than two levels and a rounding off"
+    areas = np.convolve(inside.mean(axis=0), np.full(16, 1 / 16), mode="valid")
+    expected = np.convolve(ideal, np.full(16, 1 / 16), mode="valid")
+    assert np.abs(areas - expected).max() < 0.75, "an area is off"
+    assert np.diff(areas).min() >= 0, "a later area is darker"
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("form", ["rgb", "yuv"])
+def test_rounding_costs_little_beside_what_the_network_gains(model: str, form: str) -> None:
+    """The loss against float in dB, on a photograph whose full size is known."""
+    if form == "rgb":
+        truth = photographs.astronaut()
+        low = imresize(truth, 256, 256)
+        losses = [psnr(truth, upscaler(model, p)(low)) for p in ("fp32", "int8")]
+    else:
+        luma, chroma = yuv_planes(photographs.astronaut())
+        small = padded(imresize(luma, 256, 256), np.stack([imresize(plane, 128, 128) for plane in chroma]))
+        shuffled = [
+            run(model, p, small)[..., :16].reshape(128, 128, 4, 4).transpose(0, 2, 1, 3).reshape(512, 512)
+            for p in ("fp32", "int8")
+        ]
+        losses = [psnr(luma, made) for made in shuffled]
+    assert losses[0] - losses[1] <= 0.1
