@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from sr4k.models.architecture import RcanShape
 from sr4k.models.zoo import Model
 
 
@@ -11,6 +12,7 @@ class PublishedGraph:
     """Writes the published form node by node, from the weights by their PyTorch names."""
 
     def __init__(self, model: Model) -> None:
+        assert isinstance(model.arch, RcanShape)
         self._arch = model.arch
         self._nodes: list[onnx.NodeProto] = []
         self._constants = [
@@ -28,7 +30,7 @@ class PublishedGraph:
                 stream = self._node("Add", self._conv(inner, f"body.{g}.body.{b}.body.2"), stream)
             stream = self._node("Add", self._conv(stream, f"body.{g}.body.{arch.blocks}"), group)
         stream = self._node("Add", self._conv(stream, f"body.{arch.groups}"), head)
-        stream = self._node("DepthToSpace", self._conv(stream, "up"), blocksize=4, mode="CRD")
+        stream = self._node("DepthToSpace", self._conv(stream, "up.0"), blocksize=4, mode="CRD")
         out = self._conv(self._conv(stream, "last"), "add_mean")
         graph = helper.make_graph(
             self._nodes,

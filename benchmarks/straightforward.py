@@ -1,4 +1,4 @@
-"""The program one would write first: decode a frame, run the published network on RGB, encode it, next frame.
+"""The program one would write first: decode a frame, run the published RCAN2 on RGB, encode it, next frame.
 
 PyAV, the published graph in ONNX Runtime fp32 with all cores, libx264. The baseline of `end_to_end.py`.
 
@@ -17,6 +17,8 @@ from published_graph import PublishedGraph
 from sr4k.engines.cpu import granted_cpus
 from sr4k.models import zoo
 
+MODEL = "rcan2"
+
 
 def main(source: str, target: str, crf: str = "18", preset: str = "ultrafast") -> dict[str, object]:
     """Upscale ``source`` to ``target``; returns frames and seconds by step."""
@@ -28,7 +30,7 @@ def main(source: str, target: str, crf: str = "18", preset: str = "ultrafast") -
         video.thread_type = "AUTO"
         options = ort.SessionOptions()
         options.intra_op_num_threads = granted_cpus()
-        graph = PublishedGraph(zoo.load()).export(video.height, video.width)
+        graph = PublishedGraph(zoo.load(MODEL)).export(video.height, video.width)
         session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         out = writer.add_stream("libx264", rate=video.average_rate, options={"crf": crf, "preset": preset})
         out.width, out.height, out.pix_fmt = 2 * video.width, 2 * video.height, "yuv420p"

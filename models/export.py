@@ -1,9 +1,9 @@
 """A folded network as an ONNX graph with Q/DQ: the one artefact that every backend runs.
 
-Inputs are padded as `sr4k.models.fold` says. For YUV: ``luma`` uint8 (1, 1, H + 5, W + 5) and ``chroma`` uint8
-(1, 2, H/2 + 4, W/2 + 4); for RGB: ``rgb`` float32 (1, 3, H + 5, W + 5). H and W are even. The output ``subpixels`` has
-one cell of the picture a position and a margin cell around: (1, H/2 + 2, W/2 + 2, 24) uint8, rounded, or
-(1, H/2 + 2, W/2 + 2, 48) float32, not rounded.
+Inputs are padded as `sr4k.models.fold` says. For YUV: ``luma`` uint8 (1, 1, H + 9, W + 9) and ``chroma`` uint8
+(1, 2, H/2 + 6, W/2 + 6); for RGB: ``rgb`` float32 (1, 3, H + 9, W + 9). H and W are even. The output ``subpixels`` has
+one cell of the picture a position and two margin cells around: (1, H/2 + 4, W/2 + 4, 24) uint8, rounded, or
+(1, H/2 + 4, W/2 + 4, 48) float32, not rounded.
 
 Q/DQ rules (for TensorRT and OpenVINO alike): opset 17, zero-points 0, a pair on every quantised convolution's input and
 weights, none after a convolution, float biases; the skip of an add goes through the pair of the convolution that reads

@@ -6,13 +6,15 @@ convolution.
 * Mean shift: folds into the biases beside it.
 * Colour: Y'CbCr to R'G'B', chroma upsampling included, folds into the head; R'G'B' to Y'CbCr with chroma averaging into
   the tail.
+* Skip: the long skip goes from the head to the tail with nothing in between: it is one convolution from the planes to
+  the sub-pixels. So the picture itself can stay in float where features are int8.
 
 Each linear map is written down once, as plain code, and its kernel is read off the response to one impulse a channel:
 what is folded is what was written. All in float64.
 
 Borders: a picture is padded by replication, by ``PAD_BEFORE`` and ``PAD_AFTER`` luma pixels. The head then needs no
-zeros; the body works on one cell more than the picture has on each side, where the collapse is inexact, and the output
-of that cell is cut.
+zeros; the body works on two cells more than the picture has on each side, as far as the tail reaches, and the output of
+those cells is cut.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -36,22 +38,25 @@ T = TypeVar("T")
 Weights = Mapping[str, NDArray[np.floating]]
 """Parameters of the trained form by their PyTorch names."""
 
-STREAM = "stream"
-"""Basis of the channels that all skips run through."""
+STREAM, DETAIL = "stream", "detail"
+"""Bases: of the channels that the skips of groups and blocks run through, and of what the body adds in the end."""
 
 SAME3 = (1, 1, 1, 1)
 """Padding that keeps the size at a 3x3 convolution."""
 
-MARGIN = 1
+SAME5 = (2, 2, 2, 2)
+"""The same at a 5x5."""
+
+MARGIN = 2
 """Cells around the picture that the body computes and the output drops."""
 
-PAD_BEFORE = 3
-"""Luma pixels of replication above and to the left: a margin cell and the head's reach."""
+PAD_BEFORE = CELL * MARGIN + 1
+"""Luma pixels of replication above and to the left: the margin and the head's reach."""
 
-PAD_AFTER = 2
+PAD_AFTER = CELL * MARGIN
 """The same below and to the right."""
 
-CHROMA_PAD = 2
+CHROMA_PAD = MARGIN + 1
 """Chroma samples of replication on every side."""
 
 
@@ -79,7 +84,9 @@ def _network(arch: RcanShape, weights: Weights, heads: tuple[Conv, ...], tail: C
     convs = {f"head.{k}": replace(head, writes=STREAM) for k, head in enumerate(heads)}
     for name, reads, writes in body_convs(arch):
         convs[name] = replace(_conv(weights, name), pads=SAME3, quantised=True, reads=reads, writes=writes)
-    convs["tail"] = replace(tail, pads=(2, 2, 2, 2), quantised=True, reads=STREAM)
+    convs["tail"] = replace(tail, pads=SAME5, quantised=True, reads=DETAIL)
+    for k, head in enumerate(heads):
+        convs[f"skip.{k}"] = _skip(head, tail)
     return FoldedNetwork(arch, structure(arch), convs, yuv=len(heads) == 2)
 
 
@@ -91,17 +98,20 @@ def body_convs(arch: RcanShape) -> Iterator[tuple[str, str, str]]:
             yield f"body.{g}.body.{b}.body.0", STREAM, inner
             yield f"body.{g}.body.{b}.body.2", inner, STREAM
         yield f"body.{g}.body.{arch.blocks}", STREAM, STREAM
-    yield f"body.{arch.groups}", STREAM, STREAM
+    yield f"body.{arch.groups}", STREAM, DETAIL
 
 
 def structure(arch: RcanShape) -> Structure:
-    """The folded SR4K form. A skip adds what the convolution beside it sees; the long one is not rounded."""
+    """The folded SR4K form. A skip adds what the convolution beside it sees; the long one passes the features by."""
+
+    def of_planes(ops: Ops[T], name: str, planes: tuple[T, ...]) -> T:
+        total = ops.conv(f"{name}.0", planes[0])
+        for k, plane in enumerate(planes[1:], 1):
+            total = ops.add(total, ops.conv(f"{name}.{k}", plane))
+        return total
 
     def run(ops: Ops[T], planes: tuple[T, ...]) -> tuple[T, ...]:
-        features = ops.conv("head.0", planes[0])
-        for k, plane in enumerate(planes[1:], 1):
-            features = ops.add(features, ops.conv(f"head.{k}", plane))
-        stream = features
+        stream = of_planes(ops, "head", planes)
         for g in range(arch.groups):
             inner, skips = stream, []
             for b in range(arch.blocks):
@@ -113,8 +123,8 @@ def structure(arch: RcanShape) -> Structure:
             last = f"body.{g}.body.{arch.blocks}"
             stream = ops.add(ops.conv(last, ops.quantise(last, inner)), skips[0])
         last = f"body.{arch.groups}"
-        features = ops.add(ops.conv(last, ops.quantise(last, stream)), features)
-        return (ops.conv("tail", ops.quantise("tail", features)),)
+        detail = ops.conv(last, ops.quantise(last, stream))
+        return (ops.add(ops.conv("tail", ops.quantise("tail", detail)), of_planes(ops, "skip", planes)),)
 
     return run
 
@@ -143,6 +153,17 @@ def fold_yuv_head(arch: RcanShape, weights: Weights, colour: Colour) -> tuple[Co
 
     chroma = _kernel_of(from_chroma, channels=2, reach=1)
     return Conv(luma, bias, stride=CELL), Conv(chroma, np.zeros(arch.features))
+
+
+def _skip(head: Conv, tail: Conv) -> Conv:
+    """The head and then the tail, its bias left out, as one convolution on a plane; only the margin sees zeros."""
+    stride, reach = head.stride, 2 * head.stride
+    side = head.kernel.shape[-1] + 2 * reach
+    kernel = np.zeros((len(tail.kernel), head.kernel.shape[1], side, side))
+    for y, x in np.ndindex(5, 5):
+        there = (..., slice(stride * y, stride * y + 3), slice(stride * x, stride * x + 3))
+        kernel[there] += np.einsum("oc,cihw->oihw", tail.kernel[:, :, y, x], head.kernel)
+    return Conv(kernel, tail.kernel.sum((2, 3)) @ head.bias, stride=stride, pads=(reach,) * 4)
 
 
 def collapse_tail(arch: RcanShape, weights: Weights) -> Conv:

@@ -59,8 +59,8 @@ class Conv:
 class FoldedNetwork:
     """A network as it is run.
 
-    Inputs are padded as `sr4k.models.fold` says. For YUV: luma (1, H + 5, W + 5) and chroma (2, H/2 + 4, W/2 + 4), to
-    16 Y, 4 U and 4 V sub-pixels of a cell, row by row; for RGB: (3, H + 5, W + 5) to 16 R, 16 G and 16 B.
+    Inputs are padded as `sr4k.models.fold` says. For YUV: luma (1, H + 9, W + 9) and chroma (2, H/2 + 6, W/2 + 6), to
+    16 Y, 4 U and 4 V sub-pixels of a cell, row by row; for RGB: (3, H + 9, W + 9) to 16 R, 16 G and 16 B.
     """
 
     arch: Architecture

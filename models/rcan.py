@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from sr4k.models.architecture import CELL, CELL_OUT, RGB_MEAN, RcanShape
 from sr4k.models.execute import TensorConv
-from sr4k.models.fold import SAME3, body_convs, structure
+from sr4k.models.fold import SAME3, SAME5, body_convs, structure
 from sr4k.models.luma import luma_of
 from sr4k.models.resize import bicubic_taps
 
@@ -130,7 +130,8 @@ class TrainableRcan(Rcan):
             conv = self.get_submodule(name)
             assert isinstance(conv, nn.Conv2d) and conv.bias is not None
             convs[name] = TensorConv(conv.weight, conv.bias, pads=SAME3)
-        convs["tail"] = TensorConv(*self._collapsed_tail(), pads=(2, 2, 2, 2))
+        convs["tail"] = TensorConv(*self._collapsed_tail(), pads=SAME5)
+        convs["skip.0"] = _skip(convs["head.0"], convs["tail"])
         return convs
 
     def learned_freely(self) -> list[nn.Parameter]:
@@ -157,6 +158,17 @@ class TrainableRcan(Rcan):
         flat = F.pixel_shuffle(up.bias.view(1, -1, 1, 1).expand(1, -1, 3, 3), CELL_OUT)
         constant = shift(F.conv2d(flat, self.last.weight, self.last.bias, padding=1))
         return kernel.contiguous(), F.pixel_unshuffle(constant, CELL_OUT)[0, :, 1, 1]
+
+
+def _skip(head: TensorConv, tail: TensorConv) -> TensorConv:
+    """`sr4k.models.fold`'s skip on RGB, as tensors that gradients flow through."""
+    spread = tail.kernel.new_zeros(tail.kernel.shape[0], head.kernel.shape[1], 11, 11)
+    for y in range(5):
+        for x in range(5):
+            tap = torch.einsum("oc,cihw->oihw", tail.kernel[:, :, y, x], head.kernel)
+            spread = spread + F.pad(tap, (CELL * x, 8 - CELL * x, CELL * y, 8 - CELL * y))
+    bias = tail.kernel.sum((2, 3)) @ head.bias
+    return TensorConv(spread, bias, stride=CELL, pads=(2 * CELL,) * 4)
 
 
 @torch.no_grad()

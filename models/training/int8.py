@@ -4,7 +4,6 @@ Gradients pass a rounding as if it were not there and stop where values clip (Be
 al., arXiv 1712.05877). Activation scales stay as calibrated.
 """
 
-from collections.abc import Collection
 from dataclasses import replace
 
 import torch
@@ -22,16 +21,12 @@ class RoundedOps(TorchOps):
         net: whose convolutions are rounded; gradients reach its parameters.
         folded: any folded form of it, which says what is int8.
         steps: of each int8 convolution, the size of a step of its input's channels (C,).
-        float_kernels: int8 convolutions whose kernels stay float here, because they are rounded with error feedback.
     """
 
-    def __init__(
-        self, net: Trainable, folded: FoldedNetwork, steps: dict[str, Tensor], *, float_kernels: Collection[str] = ()
-    ) -> None:
+    def __init__(self, net: Trainable, folded: FoldedNetwork, steps: dict[str, Tensor]) -> None:
         convs = net.convs()
         for name in folded.quantised:
-            if name not in float_kernels:
-                convs[name] = _rounded(convs[name], steps[name])
+            convs[name] = _rounded(convs[name], steps[name])
         super().__init__(convs)
         self._steps = steps
 

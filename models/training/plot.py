@@ -22,5 +22,5 @@ def plot_history(histories: list[Path], target: Path) -> None:
         first = steps[-1]
     error_axes.set(title="mean absolute error, 8-bit levels", xlabel="step")
     error_axes.legend()
-    psnr_axes.set(title="PSNR-Y of the averaged weights, dB (dashed: int8)", xlabel="step")
+    psnr_axes.set(title="PSNR-Y, dB (dashed: int8)", xlabel="step")
     figure.savefig(target, dpi=100)

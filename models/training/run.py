@@ -7,7 +7,6 @@ import torch
 from safetensors.numpy import load_file
 
 from sr4k.models import zoo
-from sr4k.models.quantize import FED_BACK
 from sr4k.models.training.calibrate import calibrate
 from sr4k.models.training.data import Pair, load_pairs
 from sr4k.models.training.int8 import RoundedOps, input_steps
@@ -50,7 +49,6 @@ def tuned_for_int8(
     folded = model.folded(None)
     calibration = calibrate(folded, folders)
     steps = input_steps(folded, calibration)
-    float_kernels = () if calibration.moments is None else (FED_BACK,)
     net = fresh(model.arch)
     _load(net, model)
     changes = {
@@ -66,7 +64,7 @@ def tuned_for_int8(
         pairs,
         out,
         validate=validate,
-        ops=lambda net: RoundedOps(net, folded, steps, float_kernels=float_kernels),
+        ops=lambda net: RoundedOps(net, folded, steps),
     )
     return zoo.Model(model.name, model.arch, model.weights, calibration, load_file(trainer.run()))
 

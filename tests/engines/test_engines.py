@@ -12,6 +12,7 @@ from sr4k.engines.cpu import granted_cpus, has_fast_int8
 from sr4k.errors import EngineError, InternalError, OptionError
 from sr4k.models import zoo
 from sr4k.models.colour import Colour, downsample_chroma, yuv_from_rgb
+from sr4k.models.fold import CHROMA_PAD, MARGIN, PAD_BEFORE, padded_chroma, padded_luma
 from sr4k.models.metrics import psnr
 
 SPEC = EngineSpec("rcan2", 96, 128, Colour())
@@ -20,18 +21,20 @@ SPEC = EngineSpec("rcan2", 96, 128, Colour())
 def planes_of(spec: EngineSpec, offset: int = 0, picture: NDArray[np.uint8] | None = None) -> list[Plane]:
     """Padded planes of a real picture."""
     rgb = (pictures.astronaut() if picture is None else picture)[offset:, 100:]
-    rgb = rgb[: spec.height + 8, : spec.width + 8].transpose(2, 0, 1).astype(np.float64)
+    rows, columns = padded_chroma(spec.height, spec.width)
+    rgb = rgb[: 2 * rows, : 2 * columns].transpose(2, 0, 1).astype(np.float64)
+    rows, columns = padded_luma(spec.height, spec.width)
     if spec.colour is None:
-        return [np.ascontiguousarray(rgb[:, : spec.height + 5, : spec.width + 5], np.float32)]
+        return [np.ascontiguousarray(rgb[:, :rows, :columns], np.float32)]
     matrix, shift = yuv_from_rgb(spec.colour)
     yuv = np.einsum("ic,chw->ihw", matrix, rgb) + shift[:, None, None]
-    luma = yuv[0, : spec.height + 5, : spec.width + 5]
+    luma = yuv[0, :rows, :columns]
     chroma = downsample_chroma(yuv[1:], spec.colour.chroma_location)
     return [np.ascontiguousarray(np.rint(plane).clip(0, 255).astype(np.uint8)) for plane in (luma, chroma)]
 
 
 def inner(cells: Plane) -> Plane:
-    return cells[1:-1, 1:-1]
+    return cells[MARGIN:-MARGIN, MARGIN:-MARGIN]
 
 
 @pytest.mark.parametrize("name", ["openvino", "torch", "nearest"])
@@ -74,7 +77,7 @@ def test_openvino_and_torch_agree(colour: Colour | None) -> None:
 @pytest.mark.parametrize("colour", [Colour(), Colour("bt601", True, "center")], ids=str)
 def test_pure_colours_stay_pure_in_int8(colour: Colour, rgb: tuple[int, int, int]) -> None:
     spec = replace(SPEC, height=32, width=32, colour=colour, precision="int8")
-    planes = planes_of(spec, picture=np.full((40, 140, 3), rgb, np.uint8))
+    planes = planes_of(spec, picture=np.full((60, 160, 3), rgb, np.uint8))
     with create_engine("openvino", spec) as engine:
         cells = inner(engine.infer(planes)).astype(int)
     expected = [planes[0][0, 0]] * 16 + [planes[1][0, 0, 0]] * 4 + [planes[1][1, 0, 0]] * 4
@@ -92,11 +95,10 @@ def test_nearest_repeats_every_sample() -> None:
     planes = [np.arange(np.prod(s), dtype=np.uint8).reshape(s) for s in spec.input_shapes]
     with create_engine("nearest", spec) as engine:
         cells = inner(engine.infer(planes))
-    assert (
-        cells[0, 0].tolist()[:8]
-        == [planes[0][3, 3]] * 2 + [planes[0][3, 4]] * 2 + [planes[0][3, 3]] * 2 + [planes[0][3, 4]] * 2
-    )
-    assert cells[1, 2].tolist()[16:] == [planes[1][0, 3, 4]] * 4 + [planes[1][1, 3, 4]] * 4
+    left, right = planes[0][PAD_BEFORE, PAD_BEFORE : PAD_BEFORE + 2]
+    assert cells[0, 0].tolist()[:8] == [left] * 2 + [right] * 2 + [left] * 2 + [right] * 2
+    u, v = planes[1][:, CHROMA_PAD + 1, CHROMA_PAD + 2]
+    assert cells[1, 2].tolist()[16:] == [u] * 4 + [v] * 4
 
 
 def test_describe_tells_what_runs() -> None:

@@ -58,8 +58,8 @@ def test_the_papers_network_upscales_by_its_scale(scale: int) -> None:
         assert rcan.Rcan(arch)(torch.zeros(1, 3, 5, 7)).shape == (1, 3, 5 * scale, 7 * scale)
 
 
-def test_folding_halves_the_work() -> None:
-    assert zoo.load("rcan2").folded(Colour()).macs(1080, 1920) < 0.51 * shape("rcan2").macs(1080, 1920)
+def test_folding_saves_two_fifths_of_the_work() -> None:
+    assert zoo.load("rcan2").folded(Colour()).macs(1080, 1920) < 0.6 * shape("rcan2").macs(1080, 1920)
 
 
 def test_the_default_costs_no_more_than_the_published_rcan2() -> None:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from skimage import data as photographs
+from skimage.metrics import structural_similarity
 
 from sr4k.errors import InputError, OutputError
 from sr4k.models.contact_sheet import write_contact_sheet
@@ -62,6 +63,15 @@ def test_structural_similarity_by_its_formula() -> None:
     a, b = np.full((32, 32, 3), 100, np.uint8), np.full((32, 32, 3), 140, np.uint8)
     c1 = (0.01 * 255) ** 2
     assert ssim(a, b) == pytest.approx((2 * 100 * 140 + c1) / (100**2 + 140**2 + c1), abs=1e-4)
+
+
+def test_structural_similarity_as_scikit_image_has_it() -> None:
+    a = photographs.coffee()
+    b = np.clip(a.astype(int) + np.random.default_rng(0).integers(-20, 21, a.shape), 0, 255).astype(np.uint8)
+    theirs = structural_similarity(
+        a, b, data_range=255, channel_axis=2, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+    )
+    assert ssim(a, b) == pytest.approx(theirs, abs=1e-5)
 
 
 def test_the_usual_protocol_compares_luma_without_the_border() -> None:

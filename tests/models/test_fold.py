@@ -39,6 +39,8 @@ from sr4k.models.execute import FoldedExecutor  # noqa: E402
 from sr4k.models.rcan import Rcan  # noqa: E402
 
 EXACT = 1e-9
+EDGE = 4 * MARGIN
+"""Output pixels of the margin."""
 COLOURS = [Colour(m, r, c) for m, r, c in product(get_args(Matrix), (False, True), get_args(ChromaLocation))]
 ARCH = RcanShape(groups=2, blocks=1, features=8)
 
@@ -61,9 +63,9 @@ def weights_of(net: Rcan) -> Weights:
 def published(net: Rcan, rgb: Array) -> Array:
     """The published network on a picture padded by replication, the head's own zero padding cut off.
 
-    (3, H, W) to (3, 2H + 8, 2W + 8): still with one cell of margin.
+    (3, H, W) to (3, 2H + 16, 2W + 16): still with the margin.
     """
-    x = F.pad(torch.from_numpy(rgb)[None], (4, 4, 4, 4), mode="replicate")
+    x = F.pad(torch.from_numpy(rgb)[None], (2 * CHROMA_PAD,) * 4, mode="replicate")
     features = net.head(net.sub_mean(x))[..., 1:-1, 1:-1]
     features = net.body(features) + features
     return net.add_mean(net.last(F.pixel_shuffle(net.up[0](features), 4)))[0].numpy()
@@ -111,7 +113,7 @@ def test_on_rgb_the_folded_network_is_the_published_one_up_to_the_border(
 ) -> None:
     rgb = rng.uniform(0, 255, (3, 2 * height, 2 * width))
     folded = shuffled(run(fold_rgb(ARCH, weights_of(net)), pad(rgb, PAD_BEFORE, PAD_AFTER)[None]), 4)
-    assert np.abs(folded - published(net, rgb)[:, 4:-4, 4:-4]).max() < EXACT
+    assert np.abs(folded - published(net, rgb)[:, EDGE:-EDGE, EDGE:-EDGE]).max() < EXACT
 
 
 @pytest.mark.parametrize(
@@ -142,8 +144,11 @@ def test_on_yuv_the_folded_network_is_conversion_network_and_conversion(
         pad(luma, PAD_BEFORE, PAD_AFTER)[None, None],
         pad(chroma, CHROMA_PAD, CHROMA_PAD)[None],
     )
-    assert np.abs(shuffled(cells[:16], 4)[0] - expected[0, 4:-4, 4:-4]).max() < EXACT
-    assert np.abs(shuffled(cells[16:], 2) - expected_chroma[:, 2:-2, 2:-2]).max() < EXACT
+    assert np.abs(shuffled(cells[:16], 4)[0] - expected[0, EDGE:-EDGE, EDGE:-EDGE]).max() < EXACT
+    assert (
+        np.abs(shuffled(cells[16:], 2) - expected_chroma[:, EDGE // 2 : -EDGE // 2, EDGE // 2 : -EDGE // 2]).max()
+        < EXACT
+    )
 
 
 @pytest.mark.parametrize("colour", COLOURS[:6])

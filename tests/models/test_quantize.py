@@ -7,7 +7,7 @@ from skimage import data as pictures
 from sr4k.models import zoo
 from sr4k.models.colour import Colour
 from sr4k.models.export import to_onnx
-from sr4k.models.quantize import Calibration, equalise, quantize, round_to_nearest, round_with_feedback
+from sr4k.models.quantize import Calibration, equalise, quantize
 
 
 @pytest.fixture(scope="module")
@@ -18,20 +18,6 @@ def model() -> zoo.Model:
 @pytest.fixture(scope="module")
 def graph(model: zoo.Model) -> onnx.GraphProto:
     return to_onnx(model.quantized(Colour()), 32, 48).graph
-
-
-def test_feedback_keeps_the_output_where_inputs_are_alike_better_than_nearest() -> None:
-    rng = np.random.default_rng(0)
-    kernel = rng.normal(0, 1, (4, 3, 5, 5)) * 0.05
-    common = rng.normal(0, 1, (1000, 1))
-    inputs = common + 0.1 * rng.normal(0, 1, (1000, 75))
-    moments = inputs.T @ inputs / len(inputs)
-    scale = np.full(4, 0.01)
-
-    def error(rounded: np.ndarray) -> float:
-        return float(np.mean((inputs @ (rounded - kernel).reshape(4, -1).T) ** 2))
-
-    assert error(round_with_feedback(kernel, scale, moments)) < 0.2 * error(round_to_nearest(kernel, scale))
 
 
 def test_rounded_kernels_lie_on_their_grids(model: zoo.Model) -> None:
@@ -57,11 +43,8 @@ def test_equalising_changes_nothing_but_the_basis(model: zoo.Model) -> None:
 
 
 def test_calibration_survives_storage(model: zoo.Model) -> None:
-    assert model.calibration is not None and model.calibration.moments is not None
+    assert model.calibration is not None
     again = Calibration.from_arrays(model.calibration.to_arrays())
-    assert again.moments is not None
-    assert np.array_equal(again.moments, again.moments.T)
-    assert np.allclose(again.moments, model.calibration.moments)
     assert again.peaks == model.calibration.peaks
     assert all(np.allclose(again.gains[basis], gain) for basis, gain in model.calibration.gains.items())
 
@@ -82,23 +65,29 @@ class TestQdqRules:
             assert constants[node.input[1]].shape == constants[node.input[0]].shape[:1]
             assert [a.i for a in node.attribute if a.name == "axis"] == [0]
 
-    def test_every_convolution_but_the_heads_has_a_pair_on_its_input(self, graph: onnx.GraphProto) -> None:
+    def test_every_convolution_but_those_of_the_picture_has_a_pair_on_its_input(self, graph: onnx.GraphProto) -> None:
         producer = {output: node for node in graph.node for output in node.output}
         convs = [n for n in graph.node if n.op_type == "Conv"]
         quantised = [n for n in convs if producer[n.input[0]].op_type == "DequantizeLinear"]
-        assert len(convs) == 14
+        assert len(convs) == 16, "heads and skips of luma and chroma are float"
         assert len(quantised) == 12
 
-    def test_nothing_quantises_what_leaves_a_convolution(self, graph: onnx.GraphProto) -> None:
-        outputs = {n.output[0] for n in graph.node if n.op_type == "Conv"}
-        assert not [n for n in graph.node if n.op_type == "QuantizeLinear" and n.input[0] in outputs]
+    def test_every_pair_is_the_input_of_a_convolution(self, graph: onnx.GraphProto) -> None:
+        read = {name for n in graph.node if n.op_type == "Conv" for name in n.input}
+        assert all(n.output[0] in read for n in graph.node if n.op_type == "DequantizeLinear")
+
+    def test_no_pair_stands_between_a_convolution_and_an_add(self, graph: onnx.GraphProto) -> None:
+        producer = {output: node for node in graph.node for output in node.output}
+        for add in (n for n in graph.node if n.op_type == "Add"):
+            pairs = [producer[x] for x in add.input if producer[x].op_type == "DequantizeLinear"]
+            sources = [producer[producer[pair.input[0]].input[0]].op_type for pair in pairs]
+            assert "Conv" not in sources
 
     def test_a_skip_reads_the_pair_of_the_convolution_beside_it(self, graph: onnx.GraphProto) -> None:
         producer = {output: node for node in graph.node for output in node.output}
         adds = [n for n in graph.node if n.op_type == "Add"]
         skips = [producer[n.input[1]].op_type for n in adds]
         assert skips.count("DequantizeLinear") == 6, "two groups and their four blocks"
-        assert skips.count("Add") == 1, "the long skip is float"
 
     def test_biases_stay_float(self, graph: onnx.GraphProto) -> None:
         kinds = {c.name: c.data_type for c in graph.initializer}

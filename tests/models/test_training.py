@@ -234,6 +234,7 @@ def test_clipping_gives_up_a_rare_peak_for_finer_steps() -> None:
 
 
 def test_calibration_fits_pure_colours(folder: Path) -> None:
+    """What they need is not clipped, however rare it is in photographs."""
     weights = {key: value.numpy() for key, value in TrainableRcan(RCAN).state_dict().items()}
     network = zoo.Model("rcan", RCAN, weights).folded(None)
     gain = calibrate(network, [folder], pictures=2).gains["stream"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sr4k.models.colour import Colour
-from sr4k.models.fold import CHROMA_PAD, PAD_AFTER, PAD_BEFORE
+from sr4k.models.fold import CHROMA_PAD, MARGIN, PAD_AFTER, PAD_BEFORE, padded_chroma, padded_luma
 from sr4k.pipeline import Format, Frame, FrameInfo, PlaneSpec
 from sr4k.pipeline.chain import HeapBuffers
 from sr4k.pipeline.frame import Plane
@@ -37,9 +37,9 @@ def run(stage: Transform, info: VideoInfo, *planes: Plane) -> tuple[list[Plane],
 @pytest.mark.parametrize(("width", "height"), [(6, 4), (7, 5)])
 def test_margins_repeat_the_picture_and_odd_sides_are_filled(width: int, height: int) -> None:
     rng = np.random.default_rng(0)
-    cells = (-(-height // 2), -(-width // 2))
-    luma = rng.integers(0, 256, (2 * cells[0] + 5, 2 * cells[1] + 5), dtype=np.uint8)
-    chroma = rng.integers(0, 256, (2, cells[0] + 4, cells[1] + 4), dtype=np.uint8)
+    even = (height + height % 2, width + width % 2)
+    luma = rng.integers(0, 256, padded_luma(*even), dtype=np.uint8)
+    chroma = rng.integers(0, 256, (2, *padded_chroma(*even)), dtype=np.uint8)
     picture = luma[PAD_BEFORE : PAD_BEFORE + height, PAD_BEFORE : PAD_BEFORE + width].copy()
     small = chroma[:, CHROMA_PAD:-CHROMA_PAD, CHROMA_PAD:-CHROMA_PAD].copy()
     (y, uv), _ = run(Preprocess(PreprocessSettings()), about(width, height), luma, chroma)
@@ -51,28 +51,28 @@ def test_margins_repeat_the_picture_and_odd_sides_are_filled(width: int, height:
 @pytest.mark.parametrize(("width", "height"), [(6, 4), (7, 4), (6, 5), (7, 5)])
 def test_reconstruction_puts_every_subpixel_in_its_place(width: int, height: int) -> None:
     rows, columns = -(-height // 2), -(-width // 2)
-    cells = np.zeros((rows + 2, columns + 2, 24), np.uint8)
-    r, c = np.mgrid[: rows + 2, : columns + 2]
+    cells = np.zeros((rows + 2 * MARGIN, columns + 2 * MARGIN, 24), np.uint8)
+    r, c = np.mgrid[: cells.shape[0], : cells.shape[1]]
     for k in range(24):
         cells[..., k] = (r * 31 + c * 7 + k * 3) % 251
     (block,), info = run(Reconstruct(), about(width, height), cells)
     assert (info.width, info.height) == (2 * width, 2 * height)
     y, u, v = split_420(block)
     for row, column in np.ndindex(y.shape):
-        assert y[row, column] == cells[1 + row // 4, 1 + column // 4, row % 4 * 4 + column % 4]
+        assert y[row, column] == cells[MARGIN + row // 4, MARGIN + column // 4, row % 4 * 4 + column % 4]
     for row, column in np.ndindex(u.shape):
-        place = 1 + row // 2, 1 + column // 2, row % 2 * 2 + column % 2
+        place = MARGIN + row // 2, MARGIN + column // 2, row % 2 * 2 + column % 2
         assert u[row, column] == cells[place[0], place[1], 16 + place[2]]
         assert v[row, column] == cells[place[0], place[1], 20 + place[2]]
 
 
 @pytest.mark.parametrize("colour", [Colour(), Colour("bt601", True, "center"), Colour("bt2020", False, "topleft")])
 def test_a_flat_colour_survives_the_way_through_rgb(colour: Colour) -> None:
-    luma, chroma = np.full((4 + 5, 6 + 5), 100, np.uint8), np.full((2, 2 + 4, 3 + 4), 90, np.uint8)
+    luma, chroma = np.full(padded_luma(4, 6), 100, np.uint8), np.full((2, *padded_chroma(4, 6)), 90, np.uint8)
     chroma[1] = 150
     (rgb,), _ = run(Preprocess(PreprocessSettings("bgr")), about(6, 4, colour), luma, chroma)
-    assert rgb.shape == (3, 9, 11)
-    cells = np.repeat(rgb[:, 0, 0], 16)[None, None] * np.ones((4, 5, 1), np.float32)
+    assert rgb.shape == (3, *padded_luma(4, 6))
+    cells = np.repeat(rgb[:, 0, 0], 16)[None, None] * np.ones((2 + 2 * MARGIN, 3 + 2 * MARGIN, 1), np.float32)
     (picture,), info = run(Reconstruct(), about(6, 4, colour), cells)
     (block,), _ = run(Convert(), info, picture)
     y, u, v = split_420(block)
