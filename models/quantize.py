@@ -2,8 +2,8 @@
 
 Zero-points are 0; activations have one scale a tensor, weights one an output channel. What reads the picture itself
 stays float: the heads, the long skip of RCAN and the bicubic of the luma networks. Everything else is int8, in a basis
-in which each channel spans -127..127 where it is read: a diagonal change of basis, exact, after Nagel et al., arXiv
-1906.04721.
+in which each channel spans -127..127 where it is read: a diagonal change of basis, exact, and the mean of what rounding
+the weights does to the output goes into the bias, both after Nagel et al., arXiv 1906.04721.
 """
 
 from collections.abc import Mapping
@@ -22,11 +22,13 @@ class Calibration:
     """What calibration on pictures measured. Independent of colour: features are the same whatever the planes' matrix.
 
     ``gains``: of each basis, the size of a step of each channel (C,). ``peaks``: of each int8 convolution, the value at
-    its input, in the basis set by the gains, that becomes 127.
+    its input, in the basis set by the gains, that becomes 127. ``means``: of the channels (C,) of that input, to make
+    up in the bias for what rounding the weights shifts; none for weights that were trained with their rounding.
     """
 
     gains: Mapping[str, Array]
     peaks: Mapping[str, float]
+    means: Mapping[str, Array] = field(default_factory=dict)
 
     def steps(self, conv: str, basis: str) -> Array:
         """Size of a step of each channel (C,) at the input of an int8 convolution, as its float form sees it."""
@@ -36,6 +38,7 @@ class Calibration:
         """As flat arrays to store."""
         arrays = {f"gain.{basis}": gain for basis, gain in self.gains.items()}
         arrays |= {f"peak.{conv}": np.array(peak) for conv, peak in self.peaks.items()}
+        arrays |= {f"mean.{conv}": mean for conv, mean in self.means.items()}
         return {name: array.astype(np.float32) for name, array in arrays.items()}
 
     @classmethod
@@ -43,7 +46,8 @@ class Calibration:
         """The inverse of `to_arrays`; other arrays are passed over."""
         gains = {name[5:]: array.astype(np.float64) for name, array in arrays.items() if name.startswith("gain.")}
         peaks = {name[5:]: float(array) for name, array in arrays.items() if name.startswith("peak.")}
-        return cls(gains, peaks)
+        means = {name[5:]: array.astype(np.float64) for name, array in arrays.items() if name.startswith("mean.")}
+        return cls(gains, peaks, means)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,11 @@ def quantize(network: FoldedNetwork, calibration: Calibration) -> QuantizedNetwo
     scales = {name: _weight_scales(network.convs[name].kernel) for name in network.quantised}
     convs = dict(network.convs)
     for name, scale in scales.items():
-        convs[name] = replace(convs[name], kernel=round_to_nearest(convs[name].kernel, scale))
+        kernel, bias = convs[name].kernel, convs[name].bias
+        rounded = round_to_nearest(kernel, scale)
+        if name in calibration.means:
+            bias = bias + (kernel - rounded).sum((2, 3)) @ calibration.means[name]
+        convs[name] = replace(convs[name], kernel=rounded, bias=bias)
     input_scales = {name: calibration.peaks[name] / LEVELS for name in network.quantised}
     return QuantizedNetwork(replace(network, convs=convs), input_scales, scales)
 

@@ -46,7 +46,7 @@ def calibrate(network: FoldedNetwork, folders: list[Path], *, pictures: int = 64
         for readers in _readers(network).values()
         for name in readers
     }
-    return Calibration(gains, peaks)
+    return Calibration(gains, peaks, {name: values.mean(axis=1, dtype=np.float64) for name, values in drawn.items()})
 
 
 def _gains(network: FoldedNetwork, drawn: dict[str, Array], needed: dict[str, Array]) -> dict[str, Array]:

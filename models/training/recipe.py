@@ -34,6 +34,13 @@ class Degradation(_Section):
     crf: tuple[int, int] = (17, 34)
 
 
+class Teacher(_Section):
+    """A larger model to learn from: ``share`` of the target is its picture."""
+
+    model: str
+    share: Share = 0.5
+
+
 class Int8(_Section):
     """Fine-tuning with rounded weights and activations, after the float training."""
 
@@ -70,6 +77,7 @@ class Recipe(_Section):
     seed: int = 1
     every: Annotated[int, Field(ge=1)] = 1000
     degradation: Degradation | None = None
+    teacher: Teacher | None = None
     int8: Int8 = Int8()
 
     def updated(self, **changes: Any) -> "Recipe":

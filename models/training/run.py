@@ -1,6 +1,7 @@
 """From a recipe and pictures to a model: float training, calibration, fine-tuning for int8, plot."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -12,6 +13,7 @@ from sr4k.models.training.data import Pair, load_pairs
 from sr4k.models.training.int8 import RoundedOps, input_steps
 from sr4k.models.training.plot import plot_history
 from sr4k.models.training.recipe import Recipe
+from sr4k.models.training.teach import taught
 from sr4k.models.training.train import HISTORY, Net, Trainer, fresh
 
 log = logging.getLogger(__name__)
@@ -33,6 +35,8 @@ def train_model(recipe: Recipe, folders: list[Path], out: Path, *, validate: lis
     if recipe.start_from is not None:
         _load(net, zoo.load(recipe.start_from))
     pairs = load_pairs(folders, patch=recipe.patch, keep=recipe.keep, degradation=recipe.degradation, seed=recipe.seed)
+    if recipe.teacher is not None:
+        pairs = list(taught(pairs, zoo.load(recipe.teacher.model).folded(None), recipe.teacher.share))
     log.info("%d pictures, %d windows", len(pairs), sum(len(pair.windows) for pair in pairs))
     weights = load_file(Trainer(net, recipe, pairs, out / "float", validate=validate).run())
     model = zoo.Model(recipe.model, net.arch, weights)
@@ -66,7 +70,8 @@ def tuned_for_int8(
         validate=validate,
         ops=lambda net: RoundedOps(net, folded, steps),
     )
-    return zoo.Model(model.name, model.arch, model.weights, calibration, load_file(trainer.run()))
+    without_means = replace(calibration, means={})  # biases were trained with the roundings
+    return zoo.Model(model.name, model.arch, model.weights, without_means, load_file(trainer.run()))
 
 
 def _load(net: Net, model: zoo.Model) -> None:

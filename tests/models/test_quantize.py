@@ -7,6 +7,7 @@ from skimage import data as pictures
 from sr4k.models import zoo
 from sr4k.models.colour import Colour
 from sr4k.models.export import to_onnx
+from sr4k.models.graph import Conv, FoldedNetwork
 from sr4k.models.quantize import Calibration, equalise, quantize
 
 
@@ -18,6 +19,26 @@ def model() -> zoo.Model:
 @pytest.fixture(scope="module")
 def graph(model: zoo.Model) -> onnx.GraphProto:
     return to_onnx(model.quantized(Colour()), 32, 48).graph
+
+
+def test_the_bias_makes_up_for_what_rounding_shifts() -> None:
+    rng = np.random.default_rng(0)
+    convs = {"only": Conv(rng.normal(0, 1, (4, 3, 3, 3)), rng.normal(0, 1, 4), quantised=True, reads="in")}
+    network = FoldedNetwork(zoo.architecture("luma"), lambda _ops, x: x, convs, yuv=True)
+    mean = np.array([100.0, 40.0, -70.0])
+    plain = Calibration({"in": np.ones(3)}, {"only": 127.0})
+    flat = np.broadcast_to(mean[:, None, None], (3, 3, 3))
+
+    def output(conv: Conv) -> np.ndarray:
+        return np.einsum("ocyx,cyx->o", conv.kernel, flat) + conv.bias
+
+    expected = output(convs["only"])
+    shifted, corrected = (
+        output(quantize(network, calibration).network.convs["only"])
+        for calibration in (plain, Calibration(plain.gains, plain.peaks, {"only": mean}))
+    )
+    assert np.abs(shifted - expected).max() > 0.1
+    assert np.abs(corrected - expected).max() < 1e-9
 
 
 def test_rounded_kernels_lie_on_their_grids(model: zoo.Model) -> None:
@@ -46,6 +67,7 @@ def test_calibration_survives_storage(model: zoo.Model) -> None:
     assert model.calibration is not None
     again = Calibration.from_arrays(model.calibration.to_arrays())
     assert again.peaks == model.calibration.peaks
+    assert all(np.allclose(again.means[conv], mean) for conv, mean in model.calibration.means.items())
     assert all(np.allclose(again.gains[basis], gain) for basis, gain in model.calibration.gains.items())
 
 

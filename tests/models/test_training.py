@@ -24,6 +24,7 @@ from sr4k.models.training.degrade import degraded  # noqa: E402
 from sr4k.models.training.int8 import RoundedOps, input_steps  # noqa: E402
 from sr4k.models.training.recipe import Degradation, Recipe, load_recipe, recipe_names  # noqa: E402
 from sr4k.models.training.run import train_model  # noqa: E402
+from sr4k.models.training.teach import taught  # noqa: E402
 from sr4k.models.training.train import Trainer, fresh  # noqa: E402
 
 RCAN = RcanShape(groups=1, blocks=1, features=12)
@@ -162,6 +163,16 @@ class TestInt8:
         made.sum().backward()
         assert made.tolist() == [0.0, 10.0, 127.0]
         assert x.grad is not None and x.grad.tolist() == [1.0, 1.0, 0.0]
+
+
+def test_a_teacher_is_a_share_of_the_target(folder: Path) -> None:
+    teacher = zoo.load("luma").folded(None)
+    pairs = load_pairs([folder], patch=16, keep=0.4)
+    real, half, whole = (list(taught(pairs, teacher, share)) for share in (0.0, 0.5, 1.0))
+    for pair, unchanged, mixed, made in zip(pairs, real, half, whole, strict=True):
+        assert np.array_equal(unchanged.high, pair.high)
+        assert np.abs(mixed.high.astype(float) - (made.high.astype(float) + pair.high) / 2).max() <= 1
+        assert 0.5 < np.abs(made.high.astype(float) - pair.high).mean() < 10
 
 
 class TestDegradation:

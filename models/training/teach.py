@@ -1,0 +1,40 @@
+"""Distillation: a part of what is learned from is what a larger network makes of the low resolution.
+
+Its pictures lack the noise of real ones, which a small network can't predict and would spend its steps on.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+from sr4k.models.execute import FoldedExecutor
+from sr4k.models.fold import PAD_AFTER, PAD_BEFORE
+from sr4k.models.graph import FoldedNetwork
+from sr4k.models.training.data import Pair
+
+
+def taught(pairs: Iterable[Pair], teacher: FoldedNetwork, share: float) -> Iterator[Pair]:
+    """The pairs, with ``share`` of the teacher's picture and the rest of the real one as the high resolution.
+
+    Args:
+        teacher: folded for RGB, in float.
+        share: 0..1.
+    """
+    run = FoldedExecutor(teacher)
+    for pair in pairs:
+        made = _upscaled(run, pair.low)
+        mixed = share * made + (1 - share) * pair.high
+        yield replace(pair, high=np.clip(np.rint(mixed), 0, 255).astype(np.uint8))
+
+
+def _upscaled(run: FoldedExecutor, low: NDArray[np.uint8]) -> NDArray[np.float32]:
+    height, width = low.shape[:2]
+    x = torch.from_numpy(low).permute(2, 0, 1)[None].float()
+    after = (PAD_AFTER + width % 2, PAD_AFTER + height % 2)
+    padded = F.pad(x, (PAD_BEFORE, after[0], PAD_BEFORE, after[1]), mode="replicate")
+    made: NDArray[np.float32] = run.picture(padded)[0, :, : 2 * height, : 2 * width].permute(1, 2, 0).numpy()
+    return made
