@@ -59,7 +59,7 @@ def tuned_for_int8(
         "steps": recipe.int8.steps,
         "learning_rate": recipe.int8.learning_rate,
         "adam_learning_rate": recipe.int8.adam_learning_rate,
-        "l2_from": 0.0,
+        "l2_from": 1.0,
     }
     log.info("int8: fine-tuning")
     trainer = Trainer(
