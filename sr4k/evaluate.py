@@ -10,18 +10,23 @@ from numpy.typing import NDArray
 from sr4k.engines import EngineSpec, create_engine
 from sr4k.errors import OptionError
 from sr4k.models import zoo
-from sr4k.models.architecture import CELL, CELL_OUT, SCALE, Precision, RcanShape
+from sr4k.models.architecture import CELL, CELL_OUT, SCALE, Pixels, Precision, RcanShape
+from sr4k.models.colour import Colour, downsample_chroma, rgb_from_yuv, upsample_chroma, yuv_from_rgb
 from sr4k.models.contact_sheet import write_contact_sheet
 from sr4k.models.evaluate import Protocol, Upscale, as_protocol, bicubic, compare, mean
 from sr4k.models.fid import frechet_distance
-from sr4k.models.fold import MARGIN, PAD_AFTER, PAD_BEFORE
+from sr4k.models.fold import CHROMA_PAD, MARGIN, PAD_AFTER, PAD_BEFORE
 from sr4k.models.testset import pictures_of
 
 
-def upscaler(model: str, precision: Precision, weights: Path | None = None) -> Upscale:
-    """A function from uint8 RGB (H, W, 3) to (scale H, scale W, 3) that runs a network on RGB.
+def upscaler(model: str, precision: Precision, weights: Path | None = None, *, pixels: Pixels = "bgr") -> Upscale:
+    """A function from uint8 RGB (H, W, 3) to (scale H, scale W, 3) that runs a network.
 
-    In OpenVINO, folded; the networks that can't be folded in PyTorch, in float.
+    In OpenVINO, folded; the networks that can't be folded in PyTorch, in float, on RGB.
+
+    Args:
+        pixels: ``bgr`` runs the network on RGB, ``yuv`` on 4:2:0 planes as video has them (BT.601, full range), with
+            the conversions around it.
 
     Raises:
         OptionError: there are no weights, no int8, or no PyTorch where it is needed.
@@ -34,26 +39,51 @@ def upscaler(model: str, precision: Precision, weights: Path | None = None) -> U
     loaded = zoo.load(model, weights)
     if precision == "int8" and loaded.calibration is None:
         raise OptionError(f"These weights of {model} have no int8 calibration: see sr4k quantize.")
-    return _folded(model, precision, weights)
+    colour = _PLANES if pixels == "yuv" else None
 
-
-def _folded(model: str, precision: Precision, weights: Path | None) -> Upscale:
     def upscale(low: NDArray[np.uint8]) -> NDArray[np.uint8]:
         height, width = low.shape[:2]
-        even = (height + height % 2, width + width % 2)
-        after = (PAD_AFTER + height % 2, PAD_AFTER + width % 2)
-        padded = np.pad(low, ((PAD_BEFORE, after[0]), (PAD_BEFORE, after[1]), (0, 0)), mode="edge")
-        planes = np.ascontiguousarray(padded.transpose(2, 0, 1), np.float32)
-        spec = EngineSpec(model, *even, colour=None, precision=precision, weights=weights)
+        even = np.pad(low, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge").transpose(2, 0, 1)
+        spec = EngineSpec(model, even.shape[1], even.shape[2], colour, precision, weights=weights)
         with create_engine("openvino", spec) as engine:
-            inner = slice(MARGIN, -MARGIN)
-            cells = engine.infer([planes])[inner, inner]
-            rows, columns, _ = cells.shape
-            r = CELL_OUT
-            picture = cells.reshape(rows, columns, 3, r, r).transpose(0, 3, 1, 4, 2).reshape(rows * r, columns * r, 3)
-            return _as_bytes(picture[: SCALE * height, : SCALE * width])
+            cells = engine.infer(_planes_of(even, colour))[MARGIN:-MARGIN, MARGIN:-MARGIN].astype(np.float64)
+        picture = _rgb_of(cells, colour).transpose(1, 2, 0)
+        return _as_bytes(picture[: SCALE * height, : SCALE * width])
 
     return upscale
+
+
+_PLANES = Colour("bt601", full_range=True)
+
+
+def _planes_of(rgb: NDArray[np.uint8], colour: Colour | None) -> list[NDArray[Any]]:
+    """Padded planes of RGB (3, H, W)."""
+    around, beside = (PAD_BEFORE, PAD_AFTER), (CHROMA_PAD, CHROMA_PAD)
+    if colour is None:
+        return [np.ascontiguousarray(np.pad(rgb, ((0, 0), around, around), mode="edge"), np.float32)]
+    matrix, offset = yuv_from_rgb(colour)
+    yuv = np.einsum("ic,chw->ihw", matrix, rgb) + offset[:, None, None]
+    luma = np.pad(_as_bytes(yuv[0]), (around, around), mode="edge")
+    chroma = _as_bytes(downsample_chroma(yuv[1:], colour.chroma_location))
+    return [np.ascontiguousarray(luma), np.ascontiguousarray(np.pad(chroma, ((0, 0), beside, beside), mode="edge"))]
+
+
+def _rgb_of(cells: NDArray[np.floating], colour: Colour | None) -> NDArray[np.floating]:
+    """RGB (3, 4 rows, 4 columns) of sub-pixels (rows, columns, 48), or of (rows, columns, 24) of YUV."""
+    if colour is None:
+        return _shuffled(cells, CELL_OUT)
+    luma, chroma = _shuffled(cells[..., :16], CELL_OUT), _shuffled(cells[..., 16:], CELL)
+    matrix, offset = rgb_from_yuv(colour)
+    yuv = np.concatenate([luma, upsample_chroma(chroma, colour.chroma_location)])
+    rgb: NDArray[np.floating] = np.einsum("ci,ihw->chw", matrix, yuv) + offset[:, None, None]
+    return rgb
+
+
+def _shuffled(cells: NDArray[np.floating], r: int) -> NDArray[np.floating]:
+    """PixelShuffle of (rows, columns, channels r r) to (channels, rows r, columns r)."""
+    rows, columns, values = cells.shape
+    split = cells.reshape(rows, columns, values // r**2, r, r)
+    return split.transpose(2, 0, 3, 1, 4).reshape(values // r**2, rows * r, columns * r)
 
 
 def _published(model: str, arch: RcanShape, weights: Path | None) -> Upscale:
@@ -88,6 +118,7 @@ def evaluate_networks(
     weights: Path | None,
     protocol: Protocol,
     *,
+    pixels: Pixels = "bgr",
     fid: Path | None = None,
     sheet: Path | None = None,
 ) -> dict[str, Any]:
@@ -109,7 +140,7 @@ def evaluate_networks(
     results: dict[str, Any] = {}
     for name in names:
         scale = zoo.architecture(name).scale
-        networks = _networks(name, weights, scale)
+        networks = _networks(name, weights, scale, pixels)
         results[name] = {}
         for folder in folders:
             versions = [
@@ -131,11 +162,11 @@ def evaluate_networks(
     return results
 
 
-def _networks(name: str, weights: Path | None, scale: int) -> dict[str, Upscale]:
+def _networks(name: str, weights: Path | None, scale: int, pixels: Pixels) -> dict[str, Upscale]:
     networks: dict[str, Upscale] = {
         "bicubic": lambda low: bicubic(low, scale),
-        "fp32": upscaler(name, "fp32", weights),
+        "fp32": upscaler(name, "fp32", weights, pixels=pixels),
     }
     if zoo.load(name, weights).calibration is not None:
-        networks["int8"] = upscaler(name, "int8", weights)
+        networks["int8"] = upscaler(name, "int8", weights, pixels=pixels)
     return networks

@@ -27,6 +27,9 @@ def evaluate(
     protocol: Annotated[
         str, typer.Option(help="usual: luma, as in papers; card: 1080p to 4K, all colours, as the SR4K model card.")
     ] = "usual",
+    pixels: Annotated[
+        str, typer.Option(help="bgr: the networks on RGB; yuv: on 4:2:0 planes, as video has them.")
+    ] = "bgr",
     fid: Annotated[
         Path | None, typer.Option(help="Also FID, with the Inception weights in this file (extra [fid]).")
     ] = None,
@@ -43,7 +46,17 @@ def evaluate(
             raise OptionError("--weights belong to one network: name it with --model.")
         if protocol not in ("usual", "card"):
             raise OptionError(f"There is no protocol '{protocol}'. Known: usual, card.")
-        results = evaluate_networks(folders, names, weights, protocol, fid=fid, sheet=sheet)  # type: ignore[arg-type]
+        if pixels not in ("bgr", "yuv"):
+            raise OptionError(f"There are no pixels '{pixels}'. Known: bgr, yuv.")
+        results = evaluate_networks(
+            folders,
+            names,
+            weights,
+            protocol,  # type: ignore[arg-type]
+            pixels=pixels,  # type: ignore[arg-type]
+            fid=fid,
+            sheet=sheet,
+        )
         typer.echo(json.dumps(results, indent=2) if as_json else _as_markdown(results))
 
 

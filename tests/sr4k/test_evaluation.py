@@ -56,6 +56,15 @@ class TestEval:
         assert header.split("|")[1].strip() == "folder" and set(rule) <= set("|- ")
         assert [row.split("|")[3].strip() for row in rows] == ["bicubic", "fp32", "int8", "fp32", "int8"]
 
+    def test_networks_run_on_planes_as_well(self, folder: Path) -> None:
+        on_rgb, on_planes = (
+            json.loads(sr4k("eval", folder, "--model", "rcan2", "--pixels", pixels, "--json").stdout)["rcan2"]
+            for pixels in ("bgr", "yuv")
+        )
+        for precision in ("fp32", "int8"):
+            one, other = (r[folder.name][precision]["psnr"] for r in (on_rgb, on_planes))
+            assert 0 < abs(one - other) < 0.2, "chroma is subsampled, the luma all but the same"
+
     def test_the_cards_protocol(self, tmp_path: Path) -> None:
         (tmp_path / "one").mkdir()
         cv2.imwrite(str(tmp_path / "one" / "coffee.png"), photographs.coffee()[..., ::-1])
@@ -87,6 +96,7 @@ class TestEval:
         [
             (["--model", "rcan9"], "There is no model 'rcan9'"),
             (["--protocol", "mine"], "There is no protocol 'mine'. Known: usual, card."),
+            (["--pixels", "cmyk"], "There are no pixels 'cmyk'. Known: bgr, yuv."),
             (["--weights", "here"], "--weights belong to one network"),
             (["--model", "rcan-full"], "No weights of rcan-full ship"),
             (["--model", "luma", "--fid", "nowhere.pth"], "FID needs Inception weights, and nowhere.pth is not there"),
