@@ -50,11 +50,13 @@ def calibrate(network: FoldedNetwork, folders: list[Path], *, pictures: int = 64
 
 
 def _gains(network: FoldedNetwork, drawn: dict[str, Array], needed: dict[str, Array]) -> dict[str, Array]:
-    """A step of each channel of each basis, the best for rounding and clipping together where it is read first."""
+    """A step of each channel of each basis: the best for rounding and clipping together, the geometric mean of where it
+    is read.
+    """
     gains = {}
-    for basis, (first, *_) in _readers(network).items():
-        clips = np.array([best_clip(channel) for channel in drawn[first]])
-        gains[basis] = np.maximum(np.maximum(clips, needed[first]) / LEVELS, _LEAST)
+    for basis, names in _readers(network).items():
+        clips = [np.maximum([best_clip(channel) for channel in drawn[name]], needed[name]) for name in names]
+        gains[basis] = np.exp(np.mean(np.log(np.maximum(clips, LEVELS * _LEAST)), axis=0)) / LEVELS
     return gains
 
 
