@@ -10,7 +10,9 @@ import typer
 from sr4k.cli.outcome import told_in_one_line
 from sr4k.errors import OptionError
 from sr4k.models import zoo
+from sr4k.models.architecture import Pixels
 from sr4k.models.colour import Colour
+from sr4k.models.evaluate import Protocol
 
 _HD = (1080, 1920)
 
@@ -25,10 +27,11 @@ def evaluate(
         Path | None, typer.Option(help="Folder or checkpoint of its weights. Default: the shipped ones.")
     ] = None,
     protocol: Annotated[
-        str, typer.Option(help="usual: luma, as in papers; card: 1080p to 4K, all colours, as the SR4K model card.")
+        Protocol,
+        typer.Option(help="usual: luma, as in papers; card: 1080p to 4K, all colours, as the SR4K card has it."),
     ] = "usual",
     pixels: Annotated[
-        str, typer.Option(help="bgr: the networks on RGB; yuv: on 4:2:0 planes, as video has them.")
+        Pixels, typer.Option(help="bgr: the networks on RGB; yuv: on 4:2:0 planes, as video has them.")
     ] = "bgr",
     fid: Annotated[
         Path | None, typer.Option(help="Also FID, with the Inception weights in this file (extra [fid]).")
@@ -44,19 +47,7 @@ def evaluate(
         names = model or [name for name in zoo.ARCHITECTURES if zoo.has_weights(name)]
         if weights is not None and len(names) != 1:
             raise OptionError("--weights belong to one network: name it with --model.")
-        if protocol not in ("usual", "card"):
-            raise OptionError(f"There is no protocol '{protocol}'. Known: usual, card.")
-        if pixels not in ("bgr", "yuv"):
-            raise OptionError(f"There are no pixels '{pixels}'. Known: bgr, yuv.")
-        results = evaluate_networks(
-            folders,
-            names,
-            weights,
-            protocol,  # type: ignore[arg-type]
-            pixels=pixels,  # type: ignore[arg-type]
-            fid=fid,
-            sheet=sheet,
-        )
+        results = evaluate_networks(folders, names, weights, protocol, pixels=pixels, fid=fid, sheet=sheet)
         typer.echo(json.dumps(results, indent=2) if as_json else _as_markdown(results))
 
 

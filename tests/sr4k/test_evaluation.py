@@ -95,8 +95,6 @@ class TestEval:
         ("args", "told"),
         [
             (["--model", "rcan9"], "There is no model 'rcan9'"),
-            (["--protocol", "mine"], "There is no protocol 'mine'. Known: usual, card."),
-            (["--pixels", "cmyk"], "There are no pixels 'cmyk'. Known: bgr, yuv."),
             (["--weights", "here"], "--weights belong to one network"),
             (["--model", "rcan-full"], "No weights of rcan-full ship"),
             (["--model", "luma", "--fid", "nowhere.pth"], "FID needs Inception weights, and nowhere.pth is not there"),
