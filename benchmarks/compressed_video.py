@@ -1,6 +1,6 @@
 """Upscaling of compressed video: what each network gains over lanczos, by how strongly the video was compressed.
 
-    python benchmarks/compressed_video.py [--clip CLIP]... [--crf 23 28 33] [--models luma luma-video]
+    python benchmarks/compressed_video.py [--clip CLIP]... [--crf 23 28 33] [--models luma]
 
 Each clip is the ground truth. It is halved (bicubic), compressed by libx264 or libx265, upscaled by the pipeline as a
 user runs it but for a lossless encoder, and compared with the ground truth: PSNR, SSIM and XPSNR of the luma.
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=24, help="frames of each clip that are used")
     parser.add_argument("--crf", type=int, nargs="+", default=[23, 28, 33])
     parser.add_argument("--codecs", nargs="+", default=["libx264", "libx265"])
-    parser.add_argument("--models", nargs="+", default=["luma", "luma-video"])
+    parser.add_argument("--models", nargs="+", default=["luma"])
     parser.add_argument("--results", type=Path, default=HERE / "results")
     args = parser.parse_args()
     rows: list[dict[str, Any]] = []

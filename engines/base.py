@@ -41,7 +41,7 @@ class EngineSpec:
 
     @property
     def input_shapes(self) -> tuple[tuple[int, ...], ...]:
-        """Of the padded planes: luma (H + 9, W + 9) and chroma (2, H/2 + 6, W/2 + 6), or RGB (3, H + 9, W + 9)."""
+        """Of the padded planes: luma (H + 21, W + 21), chroma (2, H/2 + 12, W/2 + 12); or RGB (3, H + 21, W + 21)."""
         luma = padded_luma(self.height, self.width)
         if self.colour is None:
             return ((3, *luma),)
@@ -49,7 +49,7 @@ class EngineSpec:
 
     @property
     def output_shape(self) -> tuple[int, int, int]:
-        """(H/2 + 4, W/2 + 4, 24), uint8, or with 48 channels, float32, for RGB: cells with a margin of two around."""
+        """(H/2 + 10, W/2 + 10, 24), uint8, or 48 channels, float32, for RGB: cells with a margin of five around."""
         cells = (self.height // CELL + 2 * MARGIN, self.width // CELL + 2 * MARGIN)
         return (*cells, 48 if self.colour is None else 24)
 

@@ -48,7 +48,7 @@ class TorchOps:
     def add(self, a: Tensor, b: Tensor) -> Tensor:
         return a + b
 
-    def relu(self, x: Tensor) -> Tensor:
+    def relu(self, x: Tensor, basis: str) -> Tensor:  # noqa: ARG002
         return F.relu(x)
 
 
@@ -112,11 +112,15 @@ class IntegerExecutor(FoldedExecutor):
 
     def __init__(self, quantized: QuantizedNetwork) -> None:
         super().__init__(quantized.network, dtype=torch.float64)
+        self._rectified = quantized.network.rectified
         self._input_scales = quantized.input_scales
         self._weight_scales = {name: torch.from_numpy(scale) for name, scale in quantized.weight_scales.items()}
 
     def quantise(self, name: str, x: Tensor) -> Tensor:
         return (x / self._input_scales[name]).round().clamp(-128, 127) * self._input_scales[name]
+
+    def relu(self, x: Tensor, basis: str) -> Tensor:
+        return x if basis in self._rectified else F.relu(x)
 
     def conv(self, name: str, x: Tensor) -> Tensor:
         if name not in self._weight_scales:

@@ -1,13 +1,13 @@
 """A folded network as an ONNX graph with Q/DQ: the one artefact that every backend runs.
 
-Inputs are padded as `sr4k.models.fold` says. For YUV: ``luma`` uint8 (1, 1, H + 9, W + 9) and ``chroma`` uint8
-(1, 2, H/2 + 6, W/2 + 6); for RGB: ``rgb`` float32 (1, 3, H + 9, W + 9). H and W are even. The output ``subpixels`` has
-one cell of the picture a position and two margin cells around: (1, H/2 + 4, W/2 + 4, 24) uint8, rounded, or
-(1, H/2 + 4, W/2 + 4, 48) float32, not rounded.
+Inputs are padded as `sr4k.models.fold` says. For YUV: ``luma`` uint8 (1, 1, H + 21, W + 21) and ``chroma`` uint8
+(1, 2, H/2 + 12, W/2 + 12); for RGB: ``rgb`` float32 (1, 3, H + 21, W + 21). H and W are even. The output ``subpixels``
+has one cell of the picture a position and five margin cells around: (1, H/2 + 10, W/2 + 10, 24) uint8, rounded, or
+(1, H/2 + 10, W/2 + 10, 48) float32, not rounded.
 
 Q/DQ rules (for TensorRT and OpenVINO alike): opset 17, zero-points 0, a pair on every quantised convolution's input and
 weights, none after a convolution, float biases; the skip of an add goes through the pair of the convolution that reads
-it; the long skip is not quantised.
+it; what reads the picture is not quantised.
 """
 
 from typing import Any
@@ -81,7 +81,9 @@ class _OnnxOps:
     def add(self, a: str, b: str) -> str:
         return self.node("Add", a, b)
 
-    def relu(self, x: str) -> str:
+    def relu(self, x: str, basis: str) -> str:
+        if self._scales is not None and basis in self.network.rectified:
+            return x  # the next rounding saturates there
         return self.node("Relu", x)
 
     def as_float(self, x: str) -> str:

@@ -13,8 +13,8 @@ Each linear map is written down once, as plain code, and its kernel is read off 
 what is folded is what was written. All in float64.
 
 Borders: a picture is padded by replication, by ``PAD_BEFORE`` and ``PAD_AFTER`` luma pixels. The head then needs no
-zeros; the body works on two cells more than the picture has on each side, as far as the tail reaches, and the output of
-those cells is cut.
+zeros; the body works on some cells more than the picture has on each side, at least as far as the tail reaches, and the
+output of those cells is cut.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -47,8 +47,8 @@ SAME3 = (1, 1, 1, 1)
 SAME5 = (2, 2, 2, 2)
 """The same at a 5x5."""
 
-MARGIN = 2
-"""Cells around the picture that the body computes and the output drops."""
+MARGIN = 5
+"""Cells around the picture that the body computes and the output drops: as far as a luma network's layers see."""
 
 PAD_BEFORE = CELL * MARGIN + 1
 """Luma pixels of replication above and to the left: the margin and the head's reach."""
@@ -117,7 +117,7 @@ def structure(arch: RcanShape) -> Structure:
             for b in range(arch.blocks):
                 first, second = (f"body.{g}.body.{b}.body.{k}" for k in (0, 2))
                 seen = ops.quantise(first, inner)
-                branch = ops.relu(ops.conv(first, seen))
+                branch = ops.relu(ops.conv(first, seen), f"inner.{g}.{b}")
                 inner = ops.add(ops.conv(second, ops.quantise(second, branch)), seen)
                 skips.append(seen)
             last = f"body.{g}.body.{arch.blocks}"

@@ -12,7 +12,7 @@ import numpy as np
 
 from sr4k.models.architecture import CELL, CELL_OUT, LumaShape
 from sr4k.models.colour import LUMA, ChromaLocation, Colour
-from sr4k.models.fold import SAME3, Weights
+from sr4k.models.fold import MARGIN, SAME3, Weights
 from sr4k.models.graph import Array, Conv, FoldedNetwork, Ops, Structure
 from sr4k.models.resize import bicubic_taps
 
@@ -31,7 +31,7 @@ def fold_yuv(arch: LumaShape, weights: Weights, colour: Colour) -> FoldedNetwork
     convs = _chain(arch, weights, np.array([scale]), black)
     convs["bicubic.luma"] = bicubic_luma(channels=1)
     convs["bicubic.chroma"] = _bicubic_chroma(colour.chroma_location)
-    return FoldedNetwork(arch, structure(arch), convs, yuv=True)
+    return FoldedNetwork(arch, structure(arch), convs, yuv=True, rectified=_layers(arch))
 
 
 def fold_rgb(arch: LumaShape, weights: Weights) -> FoldedNetwork:
@@ -42,7 +42,7 @@ def fold_rgb(arch: LumaShape, weights: Weights) -> FoldedNetwork:
         np.tile(tail.kernel, (3, 1, 1, 1)), np.tile(tail.bias, 3), pads=SAME3, quantised=True, reads=tail.reads
     )
     convs["bicubic.luma"] = bicubic_luma(channels=3)
-    return FoldedNetwork(arch, structure(arch), convs, yuv=False)
+    return FoldedNetwork(arch, structure(arch), convs, yuv=False, rectified=_layers(arch))
 
 
 def structure(arch: LumaShape) -> Structure:
@@ -50,14 +50,21 @@ def structure(arch: LumaShape) -> Structure:
 
     def run(ops: Ops[T], planes: tuple[T, ...]) -> tuple[T, ...]:
         picture, *chroma = planes
-        x = ops.relu(ops.conv("head", picture))
+        x = ops.relu(ops.conv("head", picture), "layer.0")
         for k in range(arch.convs):
-            x = ops.relu(ops.conv(f"body.{k}", ops.quantise(f"body.{k}", x)))
+            x = ops.relu(ops.conv(f"body.{k}", ops.quantise(f"body.{k}", x)), f"layer.{k + 1}")
         detail = ops.conv("tail", ops.quantise("tail", x))
         y = ops.add(detail, ops.conv("bicubic.luma", picture))
         return (y, *(ops.conv("bicubic.chroma", plane) for plane in chroma))
 
     return run
+
+
+def _layers(arch: LumaShape) -> frozenset[str]:
+    """The bases between the convolutions. What their padding reaches stays within the margin."""
+    if arch.convs + 1 > MARGIN:
+        raise ValueError(f"{arch.convs} convolutions see further than the margin of {MARGIN} cells")
+    return frozenset(f"layer.{k}" for k in range(arch.convs + 1))
 
 
 def _chain(arch: LumaShape, weights: Weights, to_luma: Array, black: float) -> dict[str, Conv]:

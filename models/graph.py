@@ -29,8 +29,8 @@ class Ops(Protocol[T]):
     def add(self, a: T, b: T) -> T:
         """The sum."""
 
-    def relu(self, x: T) -> T:
-        """max(x, 0)."""
+    def relu(self, x: T, basis: str) -> T:
+        """max(x, 0), of channels in that basis."""
 
 
 Structure = Callable[[Ops[Any], tuple[Any, ...]], tuple[Any, ...]]
@@ -59,14 +59,18 @@ class Conv:
 class FoldedNetwork:
     """A network as it is run.
 
-    Inputs are padded as `sr4k.models.fold` says. For YUV: luma (1, H + 9, W + 9) and chroma (2, H/2 + 6, W/2 + 6), to
-    16 Y, 4 U and 4 V sub-pixels of a cell, row by row; for RGB: (3, H + 9, W + 9) to 16 R, 16 G and 16 B.
+    Inputs are padded as `sr4k.models.fold` says. For YUV: luma (1, H + 21, W + 21) and chroma (2, H/2 + 12, W/2 + 12),
+    to 16 Y, 4 U and 4 V sub-pixels of a cell, row by row; for RGB: (3, H + 21, W + 21) to 16 R, 16 G and 16 B.
+
+    ``rectified``: bases of what a ReLU gives, where the zeros of padding never reach the picture. In int8 their 0 may
+    be -128, so that all eight bits count and the saturation of the rounding is the ReLU.
     """
 
     arch: Architecture
     structure: Structure = field(repr=False)
     convs: Mapping[str, Conv]
     yuv: bool
+    rectified: frozenset[str] = frozenset()
 
     @property
     def quantised(self) -> tuple[str, ...]:

@@ -3,7 +3,8 @@
 Zero-points are 0; activations have one scale a tensor, weights one an output channel. What reads the picture itself
 stays float: the heads, the long skip of RCAN and the bicubic of the luma networks. Everything else is int8, in a basis
 in which each channel spans -127..127 where it is read: a diagonal change of basis, exact, and the mean of what rounding
-the weights does to the output goes into the bias, both after Nagel et al., arXiv 1906.04721.
+the weights does to the output goes into the bias, both after Nagel et al., arXiv 1906.04721. Channels that a ReLU made
+are shifted by -128, which the next bias undoes: all eight bits count, and saturation is the ReLU.
 """
 
 from collections.abc import Mapping
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 from sr4k.models.graph import Array, Conv, FoldedNetwork
 
 LEVELS = 127
+OFFSET = 128
+"""What is taken from rectified channels, so that they fill -128..127."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +66,18 @@ def quantize(network: FoldedNetwork, calibration: Calibration) -> QuantizedNetwo
     """Round a folded network to int8."""
     network = equalise(network, calibration.gains)
     scales = {name: _weight_scales(network.convs[name].kernel) for name in network.quantised}
-    convs = dict(network.convs)
-    for name, scale in scales.items():
-        kernel, bias = convs[name].kernel, convs[name].bias
-        rounded = round_to_nearest(kernel, scale)
-        if name in calibration.means:
-            bias = bias + (kernel - rounded).sum((2, 3)) @ calibration.means[name]
-        convs[name] = replace(convs[name], kernel=rounded, bias=bias)
+    convs = {}
+    for name, conv in network.convs.items():
+        kernel, bias = conv.kernel, conv.bias
+        if conv.quantised:
+            kernel = round_to_nearest(conv.kernel, scales[name])
+            if name in calibration.means:
+                bias = bias + (conv.kernel - kernel).sum((2, 3)) @ calibration.means[name]
+        if conv.reads in network.rectified:
+            bias = bias + OFFSET * kernel.sum((1, 2, 3))
+        if conv.writes in network.rectified:
+            bias = bias - OFFSET
+        convs[name] = replace(conv, kernel=kernel, bias=bias)
     input_scales = {name: calibration.peaks[name] / LEVELS for name in network.quantised}
     return QuantizedNetwork(replace(network, convs=convs), input_scales, scales)
 

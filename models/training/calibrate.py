@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from sr4k.models.execute import FoldedExecutor
 from sr4k.models.fold import PAD_AFTER, PAD_BEFORE
 from sr4k.models.graph import Array, FoldedNetwork
-from sr4k.models.quantize import LEVELS, Calibration, equalise
+from sr4k.models.quantize import LEVELS, OFFSET, Calibration, equalise
 from sr4k.models.testset import shrunk_pairs
 
 _FLAT_SIDE = 64
@@ -55,8 +55,9 @@ def _gains(network: FoldedNetwork, drawn: dict[str, Array], needed: dict[str, Ar
     """
     gains = {}
     for basis, names in _readers(network).items():
-        clips = [np.maximum([best_clip(channel) for channel in drawn[name]], needed[name]) for name in names]
-        gains[basis] = np.exp(np.mean(np.log(np.maximum(clips, LEVELS * _LEAST)), axis=0)) / LEVELS
+        levels = LEVELS + OFFSET if basis in network.rectified else LEVELS
+        clips = [np.maximum([best_clip(channel, levels) for channel in drawn[name]], needed[name]) for name in names]
+        gains[basis] = np.exp(np.mean(np.log(np.maximum(clips, levels * _LEAST)), axis=0)) / levels
     return gains
 
 
@@ -89,14 +90,14 @@ def _seen(
     return {name: np.concatenate(parts, axis=1) for name, parts in drawn.items()}, needed
 
 
-def best_clip(values: Array) -> float:
-    """The magnitude to clip at so that rounding to 127 steps a side costs the least mean square error."""
+def best_clip(values: Array, levels: int = LEVELS) -> float:
+    """The magnitude to clip at so that rounding to ``levels`` steps a side costs the least mean square error."""
     top = float(np.abs(values).max())
     candidates = np.linspace(0.2, 1.0, 41) * top
 
     def error(clip: float) -> float:
-        step = clip / LEVELS
-        return float(np.mean((np.clip(np.round(values / step), -LEVELS, LEVELS) * step - values) ** 2))
+        step = clip / levels
+        return float(np.mean((np.clip(np.round(values / step), -levels, levels) * step - values) ** 2))
 
     return float(min(candidates, key=error)) if top > 0 else 0.0
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sr4k.models.execute import TensorConv, TorchOps, Trainable
 from sr4k.models.graph import FoldedNetwork
-from sr4k.models.quantize import LEVELS, Calibration
+from sr4k.models.quantize import LEVELS, OFFSET, Calibration
 
 
 class RoundedOps(TorchOps):
@@ -29,9 +29,11 @@ class RoundedOps(TorchOps):
             convs[name] = _rounded(convs[name], steps[name])
         super().__init__(convs)
         self._steps = steps
+        self._rectified = {name for name in folded.quantised if folded.convs[name].reads in folded.rectified}
 
     def quantise(self, name: str, x: Tensor) -> Tensor:
-        return _on_grid(x, self._steps[name][:, None, None])
+        levels = (0, LEVELS + OFFSET) if name in self._rectified else (-LEVELS, LEVELS)
+        return _on_grid(x, self._steps[name][:, None, None], *levels)
 
 
 def input_steps(folded: FoldedNetwork, calibration: Calibration) -> dict[str, Tensor]:
@@ -52,7 +54,7 @@ def _rounded(conv: TensorConv, steps: Tensor) -> TensorConv:
     return replace(conv, kernel=_on_grid(scaled, grid) / steps[:, None, None])
 
 
-def _on_grid(x: Tensor, step: Tensor) -> Tensor:
-    clipped = torch.clamp(x / step, -LEVELS, LEVELS)
+def _on_grid(x: Tensor, step: Tensor, least: int = -LEVELS, most: int = LEVELS) -> Tensor:
+    clipped = torch.clamp(x / step, least, most)
     rounded: Tensor = (clipped + (clipped.round() - clipped).detach()) * step
     return rounded

@@ -122,7 +122,7 @@ def test_the_receptive_field_is_what_changes_when_a_pixel_does(net: LumaNet) -> 
     run_on = FoldedExecutor(fold_rgb(ARCH, loud), dtype=torch.float64)
     reaches = []
     for at in (20, 21):  # either side of a cell
-        white, dotted = torch.full((2, 1, 3, 45, 45), 255.0, dtype=torch.float64)
+        white, dotted = torch.full((2, 1, 3, 71, 71), 255.0, dtype=torch.float64)
         dotted[:, :, PAD_BEFORE + at, PAD_BEFORE + at] = 200
         rows = np.argwhere((run_on.picture(dotted) != run_on.picture(white)).numpy())[:, 2] // 2
         reaches.append(np.abs(rows - at).max())
