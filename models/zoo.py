@@ -153,8 +153,10 @@ def _checkpoint(name: str, arch: Architecture, path: Path) -> Weights:
         weights = _read(path)
         _check(weights, arch, name, path)
         return weights
-    from sr4k.models.checkpoint import read_checkpoint
-
+    try:
+        from sr4k.models.checkpoint import read_checkpoint
+    except ImportError as err:
+        raise OptionError(f"{path}: a PyTorch checkpoint needs PyTorch: pip install 'sr4k-stream[torch]'.") from err
     return read_checkpoint(path, name, arch)
 
 

@@ -1,4 +1,5 @@
 import importlib.util
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,12 @@ def test_a_model_survives_storage(tmp_path: Path) -> None:
     assert all(np.array_equal(again.int8_weights[key], array) for key, array in tuned.items())
     one, other = (m.quantized(Colour()).network.convs["tail"].kernel for m in (model, again))
     assert np.array_equal(one, other)
+
+
+def test_a_checkpoint_without_pytorch_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sr4k.models.checkpoint", None)
+    with pytest.raises(OptionError, match=r"needs PyTorch: pip install 'sr4k-stream\[torch\]'"):
+        zoo.load("rcan2", tmp_path / "mine.pth")
 
 
 def test_files_that_are_no_weights_are_refused(tmp_path: Path) -> None:
