@@ -1,16 +1,14 @@
 """Presets: named YAML files that say how the graph is cut into workers and what the stages do."""
 
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from sr4k.errors import OptionError
 from sr4k.models import zoo
 from sr4k.models.architecture import Pixels, Precision
+from sr4k.models.yaml_file import load_settings, shipped_names, validated
 from sr4k.stages.settings import Codec
 
 StageName = Literal["decode", "preprocess", "infer", "reconstruct", "convert", "encode"]
@@ -78,12 +76,12 @@ class Preset(_Section):
         """
         data = self.model_dump()
         data[section] |= {key: value for key, value in changes.items() if value is not None}
-        return _validated(data, "option")
+        return validated(Preset, data, "option")
 
 
 def preset_names() -> list[str]:
     """The presets that ship with the package."""
-    return sorted(path.name.removesuffix(".yaml") for path in files(__name__).iterdir() if path.name.endswith(".yaml"))
+    return shipped_names(__name__)
 
 
 def load_preset(name: str) -> Preset:
@@ -92,28 +90,4 @@ def load_preset(name: str) -> Preset:
     Raises:
         OptionError: no such preset, or the file is not a valid one; names the key.
     """
-    if name in preset_names():
-        text, where = files(__name__).joinpath(f"{name}.yaml").read_text("utf-8"), f"preset {name}"
-    else:
-        try:
-            text, where = Path(name).read_text("utf-8"), name
-        except OSError as err:
-            raise OptionError(
-                f"There is no preset '{name}'. Known: {', '.join(preset_names())}; or the path of a YAML file."
-            ) from err
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as err:
-        raise OptionError(f"{where} is not valid YAML: {' '.join(str(err).split())}.") from err
-    if not isinstance(data, dict):
-        raise OptionError(f"{where} must be a YAML mapping with the keys {', '.join(Preset.model_fields)}.")
-    return _validated(data, where)
-
-
-def _validated(data: dict[str, Any], where: str) -> Preset:
-    try:
-        return Preset.model_validate(data)
-    except ValidationError as err:
-        first = err.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise OptionError(f"{where}: {key}: {first['msg']}.") from err
+    return load_settings(Preset, name, package=__name__, noun="preset")

@@ -28,9 +28,10 @@ class OpenVinoEngine(Engine):
         spec, model = self.spec, zoo.load(self.spec.model, self.spec.weights)
         fast = spec.precision == "auto" and has_fast_int8() and model.calibration is not None
         self._precision = "int8" if spec.precision == "int8" or fast else "fp32"
-        network = model.quantized(spec.colour) if self._precision == "int8" else model.folded(spec.colour)
-        self._macs = model.folded(spec.colour).macs(spec.height, spec.width)
-        graph = to_onnx(network, spec.height, spec.width).SerializeToString()
+        quantized = model.quantized(spec.colour) if self._precision == "int8" else None
+        network = model.folded(spec.colour) if quantized is None else quantized.network
+        self._macs = network.macs(spec.height, spec.width)
+        graph = to_onnx(quantized or network, spec.height, spec.width).SerializeToString()
         core = ov.Core()
         compiled = core.compile_model(
             core.read_model(graph),

@@ -67,13 +67,18 @@ class Trainable(Protocol):
         """Full-range luma (N, 1, H, W), 0..255, of what the network makes."""
 
 
+def padded(picture: Tensor) -> Tensor:
+    """Replicated borders, as `sr4k.models.fold` says, for (N, channels, H, W); odd sides are made even first."""
+    height, width = picture.shape[-2:]
+    return F.pad(picture, (PAD_BEFORE, PAD_AFTER + width % 2, PAD_BEFORE, PAD_AFTER + height % 2), mode="replicate")
+
+
 def upscale(net: Trainable, picture: Tensor, ops: TorchOps | None = None) -> Tensor:
-    """The network as it is deployed, on (N, channels, H, W) to (N, channels, 2H, 2W); H and W even, borders replicated.
+    """The network as it is deployed, on (N, channels, H, W) to (N, channels, 2H, 2W), H and W made even.
 
     ``ops``: other convolutions than the network's own, such as rounded ones.
     """
-    padded = F.pad(picture, (PAD_BEFORE, PAD_AFTER, PAD_BEFORE, PAD_AFTER), mode="replicate")
-    (cells,) = net.structure(ops or TorchOps(net.convs()), (padded,))
+    (cells,) = net.structure(ops or TorchOps(net.convs()), (padded(picture),))
     return F.pixel_shuffle(cells[..., MARGIN:-MARGIN, MARGIN:-MARGIN], CELL_OUT)
 
 

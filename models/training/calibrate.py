@@ -8,10 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
-from sr4k.models.execute import FoldedExecutor
-from sr4k.models.fold import PAD_AFTER, PAD_BEFORE
+from sr4k.models.execute import FoldedExecutor, padded
 from sr4k.models.graph import Array, FoldedNetwork
 from sr4k.models.quantize import LEVELS, OFFSET, Calibration, equalise
 from sr4k.models.testset import shrunk_pairs
@@ -108,5 +106,4 @@ def _run_on(samples: list[Tensor], run: FoldedExecutor) -> None:
 
 
 def _padded(low: NDArray[np.uint8]) -> Tensor:
-    x = torch.from_numpy(low.transpose(2, 0, 1).copy())[None].float()
-    return F.pad(x, (PAD_BEFORE, PAD_AFTER, PAD_BEFORE, PAD_AFTER), mode="replicate")
+    return padded(torch.from_numpy(low.transpose(2, 0, 1).copy())[None].float())

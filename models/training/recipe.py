@@ -1,13 +1,12 @@
 """Recipes: YAML files that say how a network is trained. Those of the shipped weights ship with the package."""
 
-from importlib.resources import files
-from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from sr4k.errors import OptionError
+from sr4k.models.yaml_file import load_settings, shipped_names, validated
+
+_PACKAGE = "sr4k.models.training"
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -86,13 +85,13 @@ class Recipe(_Section):
         Raises:
             OptionError: a value that the key can't have.
         """
-        return _validated(self.model_dump() | {k: v for k, v in changes.items() if v is not None}, "option")
+        changed = {key: value for key, value in changes.items() if value is not None}
+        return validated(Recipe, self.model_dump() | changed, "option")
 
 
 def recipe_names() -> list[str]:
     """The recipes that ship with the package."""
-    folder = files("sr4k.models.training")
-    return sorted(path.name.removesuffix(".yaml") for path in folder.iterdir() if path.name.endswith(".yaml"))
+    return shipped_names(_PACKAGE)
 
 
 def load_recipe(name: str) -> Recipe:
@@ -101,27 +100,4 @@ def load_recipe(name: str) -> Recipe:
     Raises:
         OptionError: no such recipe, or the file is not a valid one; names the key.
     """
-    try:
-        if name in recipe_names():
-            text = files("sr4k.models.training").joinpath(f"{name}.yaml").read_text("utf-8")
-        else:
-            text = Path(name).read_text("utf-8")
-        data = yaml.safe_load(text)
-    except OSError as err:
-        raise OptionError(
-            f"There is no recipe '{name}'. Known: {', '.join(recipe_names())}; or the path of a YAML file."
-        ) from err
-    except yaml.YAMLError as err:
-        raise OptionError(f"{name} is not valid YAML: {' '.join(str(err).split())}.") from err
-    if not isinstance(data, dict):
-        raise OptionError(f"{name} must be a YAML mapping with the keys {', '.join(Recipe.model_fields)}.")
-    return _validated(data, name)
-
-
-def _validated(data: dict[str, Any], where: str) -> Recipe:
-    try:
-        return Recipe.model_validate(data)
-    except ValidationError as err:
-        first = err.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise OptionError(f"{where}: {key}: {first['msg']}.") from err
+    return load_settings(Recipe, name, package=_PACKAGE, noun="recipe")

@@ -9,10 +9,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional as F
 
-from sr4k.models.execute import FoldedExecutor
-from sr4k.models.fold import PAD_AFTER, PAD_BEFORE
+from sr4k.models.execute import FoldedExecutor, padded
 from sr4k.models.graph import FoldedNetwork
 from sr4k.models.training.data import Pair
 
@@ -34,7 +32,5 @@ def taught(pairs: Iterable[Pair], teacher: FoldedNetwork, share: float) -> Itera
 def _upscaled(run: FoldedExecutor, low: NDArray[np.uint8]) -> NDArray[np.float32]:
     height, width = low.shape[:2]
     x = torch.from_numpy(low).permute(2, 0, 1)[None].float()
-    after = (PAD_AFTER + width % 2, PAD_AFTER + height % 2)
-    padded = F.pad(x, (PAD_BEFORE, after[0], PAD_BEFORE, after[1]), mode="replicate")
-    made: NDArray[np.float32] = run.picture(padded)[0, :, : 2 * height, : 2 * width].permute(1, 2, 0).numpy()
+    made: NDArray[np.float32] = run.picture(padded(x))[0, :, : 2 * height, : 2 * width].permute(1, 2, 0).numpy()
     return made

@@ -112,8 +112,7 @@ class Trainer:
     def upscaled_luma(self, low: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Limited-range luma (2H, 2W) of what the averaged weights make of uint8 RGB (H, W, 3)."""
         height, width = low.shape[:2]
-        even = np.pad(low, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        x = torch.from_numpy(even).to(self.device).permute(2, 0, 1)[None].float()
+        x = torch.from_numpy(low).to(self.device).permute(2, 0, 1)[None].float()
         with torch.no_grad():
             y = self.average.luma(upscale(self.average, self.average.view(x), self._ops(self.average)))
         full: NDArray[np.float64] = y[0, 0, : SCALE * height, : SCALE * width].clamp(0, 255).double().cpu().numpy()

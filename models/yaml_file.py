@@ -1,0 +1,59 @@
+"""Settings in YAML files, those of a package by name and the user's by path, checked against a pydantic model."""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from sr4k.errors import OptionError
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+
+def shipped_names(package: str) -> list[str]:
+    """The YAML files in a package, without their suffix."""
+    return sorted(path.name.removesuffix(".yaml") for path in files(package).iterdir() if path.name.endswith(".yaml"))
+
+
+def load_settings(kind: type[Settings], name: str, *, package: str, noun: str) -> Settings:
+    """A file of the package by name, or one of the user's by its path.
+
+    Args:
+        noun: what such a file is called in errors.
+
+    Raises:
+        OptionError: no such file, or it is not a valid one; names the key.
+    """
+    shipped = shipped_names(package)
+    if name in shipped:
+        text, where = files(package).joinpath(f"{name}.yaml").read_text("utf-8"), f"{noun} {name}"
+    else:
+        try:
+            text, where = Path(name).read_text("utf-8"), name
+        except OSError as err:
+            raise OptionError(
+                f"There is no {noun} '{name}'. Known: {', '.join(shipped)}; or the path of a YAML file."
+            ) from err
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as err:
+        raise OptionError(f"{where} is not valid YAML: {' '.join(str(err).split())}.") from err
+    if not isinstance(data, dict):
+        raise OptionError(f"{where} must be a YAML mapping with the keys {', '.join(kind.model_fields)}.")
+    return validated(kind, data, where)
+
+
+def validated(kind: type[Settings], data: dict[str, Any], where: str) -> Settings:
+    """The settings that ``data`` holds.
+
+    Raises:
+        OptionError: a key or value that there can't be; names ``where`` and the key.
+    """
+    try:
+        return kind.model_validate(data)
+    except ValidationError as err:
+        first = err.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise OptionError(f"{where}: {key}: {first['msg']}.") from err
