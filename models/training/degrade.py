@@ -1,7 +1,10 @@
-"""What video does to pictures before they reach an upscaler: blur, noise, chroma subsampling, H.264 or HEVC.
+"""What video does to pictures before they reach an upscaler: softness, noise, chroma subsampling, H.264 or HEVC.
 
 Each version of a picture is a short pan over it, encoded and decoded; one of the frames that are predicted from others
-is kept. Codec, rate factor, blur and noise are drawn for each version.
+is kept. Codec, rate factor, softness, blur and noise are drawn for each version.
+
+Softness is a blur of the ground truth, which most video has from its lens, its focus, its motion or an earlier codec: a
+network that only ever saw sharp ground truth invents detail there. Blur is of the low resolution alone.
 """
 
 from collections.abc import Iterator
@@ -12,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr4k.models.architecture import SCALE
+from sr4k.models.resize import imresize
 from sr4k.models.training.recipe import Degradation
 
 _FRAMES = 5
@@ -21,6 +25,9 @@ _CODECS = {"libx264": 0, "libx265": 2}
 _PRESETS = ("ultrafast", "superfast", "veryfast", "medium")
 _SMALLEST = 64
 """Pixels of the least side that an encoder is given."""
+
+_NO_BLUR = 0.1
+"""Standard deviation in pixels below which a Gaussian changes nothing."""
 
 
 def degraded(
@@ -32,24 +39,26 @@ def degraded(
         if rng.random() < settings.clean or min(height, width) < _SMALLEST + 8 * _FRAMES:
             yield high, low
             continue
+        truth = _blurred(high, rng.uniform(*settings.softness)) if rng.random() < settings.soft else high
+        small = low if truth is high else imresize(truth, height, width)
         path = np.cumsum(rng.integers(-4, 5, (_FRAMES, 2)), axis=0)
         path -= path.min(axis=0)
         size = np.array([height, width]) - path.max(axis=0)
         size -= size % 2
-        soft = _blurred_and_noised(low, settings, rng)
-        clip = [np.ascontiguousarray(soft[y : y + size[0], x : x + size[1]]) for y, x in path]
+        shown = _noisy(_blurred(small, rng.uniform(*settings.blur)), rng.uniform(*settings.noise), rng)
+        clip = [np.ascontiguousarray(shown[y : y + size[0], x : x + size[1]]) for y, x in path]
         kept = int(rng.integers(1, _FRAMES))
         (top, left), (rows, columns) = SCALE * path[kept], SCALE * size
-        yield high[top : top + rows, left : left + columns], _compressed(clip, settings, rng)[kept]
+        yield truth[top : top + rows, left : left + columns], _compressed(clip, settings, rng)[kept]
 
 
-def _blurred_and_noised(low: NDArray[np.uint8], settings: Degradation, rng: np.random.Generator) -> NDArray[np.uint8]:
-    sigma, level = rng.uniform(*settings.blur), rng.uniform(*settings.noise)
-    soft = low.astype(np.float32)
-    if sigma > 0.1:
-        soft = np.asarray(cv2.GaussianBlur(soft, (0, 0), sigma), np.float32)
-    noise = rng.normal(0, 1, (*low.shape[:2], 1)) * level  # mostly of the luma, as a camera's is after its own filters
-    return np.clip(np.rint(soft + noise), 0, 255).astype(np.uint8)
+def _blurred(picture: NDArray[np.uint8], sigma: float) -> NDArray[np.uint8]:
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.uint8) if sigma > _NO_BLUR else picture
+
+
+def _noisy(picture: NDArray[np.uint8], level: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+    noise = rng.normal(0, 1, (*picture.shape[:2], 1)) * level  # mostly of the luma, as a camera's is after its filters
+    return np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)
 
 
 def _compressed(

@@ -21,15 +21,19 @@ class Degradation(_Section):
     Attributes:
         versions: of each picture.
         clean: share of the versions that are left as they are.
-        blur: standard deviation of a Gaussian, low-resolution pixels.
+        soft: share of the others whose ground truth is blurred.
+        softness: standard deviation of that Gaussian, high-resolution pixels.
+        blur: standard deviation of a Gaussian on the low resolution alone, its pixels.
         noise: standard deviation of white noise, 8-bit levels.
         crf: of libx264; libx265's is two more for the like quality.
     """
 
     versions: Annotated[int, Field(ge=1)] = 4
-    clean: Share = 0.15
-    blur: tuple[float, float] = (0.0, 0.6)
-    noise: tuple[float, float] = (0.0, 2.0)
+    clean: Share = 0.1
+    soft: Share = 0.7
+    softness: tuple[float, float] = (0.0, 2.0)
+    blur: tuple[float, float] = (0.0, 0.3)
+    noise: tuple[float, float] = (0.0, 1.5)
     crf: tuple[int, int] = (17, 34)
 
 

@@ -177,7 +177,7 @@ def test_a_teacher_is_a_share_of_the_target(folder: Path) -> None:
 
 
 class TestDegradation:
-    SETTINGS = Degradation(versions=3, clean=0.0, blur=(0.0, 0.0), noise=(0.0, 0.0), crf=(10, 12))
+    SETTINGS = Degradation(versions=3, clean=0.0, soft=0.0, blur=(0.0, 0.0), noise=(0.0, 0.0), crf=(10, 12))
 
     def versions(self, settings: Degradation) -> list[tuple[np.ndarray, np.ndarray]]:
         high = pictures.astronaut()[:300, :300]
@@ -200,6 +200,17 @@ class TestDegradation:
             for s in (self.SETTINGS, coarse)
         )
         assert coarse_error > 2 * fine_error
+
+    def test_soft_ground_truth_is_what_was_shrunk(self) -> None:
+        sharp, soft = (
+            self.versions(self.SETTINGS.model_copy(update={"versions": 1, "soft": share, "softness": (1.5, 1.5)}))[0]
+            for share in (0.0, 1.0)
+        )
+        assert cv2.Laplacian(soft[0], cv2.CV_64F).var() < 0.2 * cv2.Laplacian(sharp[0], cv2.CV_64F).var()
+        loss, loss_of_sharp = (
+            np.abs(imresize(high, *low.shape[:2]).astype(int) - low).mean() for high, low in (soft, sharp)
+        )
+        assert loss < loss_of_sharp, "nothing but the codec is between soft ground truth and low resolution"
 
     def test_some_versions_stay_clean(self) -> None:
         high = pictures.astronaut()[:300, :300]
