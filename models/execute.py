@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from sr4k.models.architecture import CELL_OUT
 from sr4k.models.fold import MARGIN, PAD_AFTER, PAD_BEFORE
 from sr4k.models.graph import Conv, FoldedNetwork, Structure
-from sr4k.models.quantize import QuantizedNetwork
+from sr4k.models.quantize import OFFSET, QuantizedNetwork
 
 Observer = Callable[[str, Tensor], None]
 """Called with the name of an int8 convolution and its input."""
@@ -118,10 +118,13 @@ class IntegerExecutor(FoldedExecutor):
     def __init__(self, quantized: QuantizedNetwork) -> None:
         super().__init__(quantized.network, dtype=torch.float64)
         self._rectified = quantized.network.rectified
+        self._codes = {name: conv.codes for name, conv in quantized.network.convs.items()}
         self._input_scales = quantized.input_scales
         self._weight_scales = {name: torch.from_numpy(scale) for name, scale in quantized.weight_scales.items()}
 
     def quantise(self, name: str, x: Tensor) -> Tensor:
+        if self._codes[name]:
+            x = x - OFFSET
         return (x / self._input_scales[name]).round().clamp(-128, 127) * self._input_scales[name]
 
     def relu(self, x: Tensor, basis: str) -> Tensor:
@@ -133,7 +136,7 @@ class IntegerExecutor(FoldedExecutor):
         c, steps = self.convs[name], self._weight_scales[name][:, None, None]
         weights = (c.kernel / steps[:, None]).round()
         integers = (x / self._input_scales[name]).round()
-        sums = F.conv2d(integers, weights, padding=c.pads[0])
+        sums = F.conv2d(integers, weights, stride=c.stride, padding=c.pads[0])
         return sums * (steps * self._input_scales[name]) + c.bias[:, None, None]
 
 

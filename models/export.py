@@ -7,7 +7,7 @@ has one cell of the picture a position and five margin cells around: (1, H/2 + 1
 
 Q/DQ rules (for TensorRT and OpenVINO alike): opset 17, zero-points 0, a pair on every quantised convolution's input and
 weights, none after a convolution, float biases; the skip of an add goes through the pair of the convolution that reads
-it; what reads the picture is not quantised.
+it. What reads the picture is not quantised, but for the luma networks' head: that has code values less 128, exactly.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 from sr4k.models.architecture import CELL
 from sr4k.models.fold import MARGIN, padded_chroma, padded_luma
 from sr4k.models.graph import FoldedNetwork
-from sr4k.models.quantize import QuantizedNetwork
+from sr4k.models.quantize import OFFSET, QuantizedNetwork
 
 
 def to_onnx(network: FoldedNetwork | QuantizedNetwork, height: int, width: int) -> onnx.ModelProto:
@@ -76,6 +76,8 @@ class _OnnxOps:
     def quantise(self, name: str, x: str) -> str:
         if self._scales is None:
             return x
+        if self.network.convs[name].codes:
+            x = self.node("Sub", x, self._constant(np.float32(OFFSET), "offset"))
         return self._pair(x, self._constant(np.float32(self._scales.input_scales[name]), "scale"), self._zero)
 
     def add(self, a: str, b: str) -> str:

@@ -1,11 +1,12 @@
 """The network on luma as it is run: on Y, U, V planes of any range, or on RGB.
 
 Its weights are for full-range luma brought to -0.5..0.5. What the planes hold instead is an affine map away, which goes
-into the float head and the scale of the tail: the int8 weights are the same integers whatever the colour. Chroma planes
+into the biases and scales of head and tail: the int8 weights are the same integers whatever the colour. Chroma planes
 get a bicubic x2 where they sit, RGB a bicubic x2 and the detail of the luma added to each colour. The bicubic (Keys,
 a = -0.5) is float, and exact.
 """
 
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -29,9 +30,10 @@ def fold_yuv(arch: LumaShape, weights: Weights, colour: Colour) -> FoldedNetwork
     """From Y, U, V planes to Y, U, V sub-pixels."""
     scale, black = (1.0, 0.0) if colour.full_range else (255 / 219, 16.0)
     convs = _chain(arch, weights, np.array([scale]), black)
+    convs["head"] = replace(convs["head"], quantised=True, codes=True)
     convs["bicubic.luma"] = bicubic_luma(channels=1)
     convs["bicubic.chroma"] = _bicubic_chroma(colour.chroma_location)
-    return FoldedNetwork(arch, structure(arch), convs, yuv=True, rectified=_layers(arch))
+    return FoldedNetwork(arch, structure(arch, codes=True), convs, yuv=True, rectified=_layers(arch))
 
 
 def fold_rgb(arch: LumaShape, weights: Weights) -> FoldedNetwork:
@@ -45,12 +47,12 @@ def fold_rgb(arch: LumaShape, weights: Weights) -> FoldedNetwork:
     return FoldedNetwork(arch, structure(arch), convs, yuv=False, rectified=_layers(arch))
 
 
-def structure(arch: LumaShape) -> Structure:
-    """A chain of convolutions that adds detail to a bicubic."""
+def structure(arch: LumaShape, *, codes: bool = False) -> Structure:
+    """A chain of convolutions that adds detail to a bicubic. ``codes``: the picture is 8-bit code values."""
 
     def run(ops: Ops[T], planes: tuple[T, ...]) -> tuple[T, ...]:
         picture, *chroma = planes
-        x = ops.relu(ops.conv("head", picture), "layer.0")
+        x = ops.relu(ops.conv("head", ops.quantise("head", picture) if codes else picture), "layer.0")
         for k in range(arch.convs):
             x = ops.relu(ops.conv(f"body.{k}", ops.quantise(f"body.{k}", x)), f"layer.{k + 1}")
         detail = ops.conv("tail", ops.quantise("tail", x))

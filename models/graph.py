@@ -41,6 +41,8 @@ Structure = Callable[[Ops[Any], tuple[Any, ...]], tuple[Any, ...]]
 class Conv:
     """A convolution: kernel (out, in / groups, height, width), bias (out,), zero padding (top, left, bottom, right).
 
+    ``codes``: quantised, and its input is the picture's own 8-bit code values, which int8 holds exactly less 128.
+
     ``reads`` and ``writes`` name the basis of its input and output channels, where that is free: with each channel
     divided by a positive gain on the one side and multiplied on the other, the network stays the same.
     """
@@ -51,6 +53,7 @@ class Conv:
     pads: tuple[int, int, int, int] = (0, 0, 0, 0)
     groups: int = 1
     quantised: bool = False
+    codes: bool = False
     reads: str | None = None
     writes: str | None = None
 

@@ -1,10 +1,11 @@
 """From float to int8: scales from calibration, weights rounded to the nearest step.
 
-Zero-points are 0; activations have one scale a tensor, weights one an output channel. What reads the picture itself
-stays float: the heads, the long skip of RCAN and the bicubic of the luma networks. Everything else is int8, in a basis
-in which each channel spans -127..127 where it is read: a diagonal change of basis, exact, and the mean of what rounding
+Zero-points are 0; activations have one scale a tensor, weights one an output channel. RCAN's heads and long skip and the
+bicubic of the luma networks read the picture and stay float. Everything else is int8, in a basis in which each channel spans -127..127 where it is read: a diagonal change of basis, exact, and the mean of what rounding
 the weights does to the output goes into the bias, both after Nagel et al., arXiv 1906.04721. Channels that a ReLU made
-are shifted by -128, which the next bias undoes: all eight bits count, and saturation is the ReLU.
+are shifted by -128, which the next bias undoes: all eight bits count, and saturation is the ReLU. The luma networks'
+head reads code values, which are int8 as they are, shifted likewise; its kernels are rounded so that the sum of each
+stays what it was, for what they make of a flat area is far more than what they make of its detail.
 """
 
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from sr4k.models.graph import Array, Conv, FoldedNetwork
 
 LEVELS = 127
 OFFSET = 128
-"""What is taken from rectified channels, so that they fill -128..127."""
+"""What is taken from rectified channels and from code values, so that they fill -128..127."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,10 @@ def quantize(network: FoldedNetwork, calibration: Calibration) -> QuantizedNetwo
     convs = {}
     for name, conv in network.convs.items():
         kernel, bias = conv.kernel, conv.bias
-        if conv.quantised:
+        if conv.codes:
+            kernel = round_keeping_sums(conv.kernel, scales[name])
+            bias = bias + OFFSET * conv.kernel.sum((1, 2, 3))  # exact at mid-gray
+        elif conv.quantised:
             kernel = round_to_nearest(conv.kernel, scales[name])
             if name in calibration.means:
                 bias = bias + (conv.kernel - kernel).sum((2, 3)) @ calibration.means[name]
@@ -78,7 +82,9 @@ def quantize(network: FoldedNetwork, calibration: Calibration) -> QuantizedNetwo
         if conv.writes in network.rectified:
             bias = bias - OFFSET
         convs[name] = replace(conv, kernel=kernel, bias=bias)
-    input_scales = {name: calibration.peaks[name] / LEVELS for name in network.quantised}
+    input_scales = {
+        name: 1.0 if network.convs[name].codes else calibration.peaks[name] / LEVELS for name in network.quantised
+    }
     return QuantizedNetwork(replace(network, convs=convs), input_scales, scales)
 
 
@@ -104,6 +110,16 @@ def round_to_nearest(kernel: Array, scale: Array) -> Array:
     """Kernel (out, in, height, width) on its grid of ``scale`` (out,) steps."""
     steps = scale[:, None, None, None]
     return np.clip(np.round(kernel / steps), -LEVELS, LEVELS) * steps
+
+
+def round_keeping_sums(kernel: Array, scale: Array) -> Array:
+    """The same, up or down, so that the sum of each output channel's kernel changes by half a step at most."""
+    steps = scale[:, None, None, None]
+    floor = np.floor(kernel / steps)
+    rest = (kernel / steps - floor).reshape(len(kernel), -1)
+    raised = np.rint(rest.sum(axis=1, keepdims=True))
+    rank = np.argsort(np.argsort(-rest, axis=1, kind="stable"), axis=1)
+    return np.clip(floor + (rank < raised).reshape(kernel.shape), -LEVELS, LEVELS) * steps
 
 
 def _weight_scales(kernel: Array) -> Array:

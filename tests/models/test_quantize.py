@@ -8,7 +8,7 @@ from sr4k.models import zoo
 from sr4k.models.colour import Colour
 from sr4k.models.export import to_onnx
 from sr4k.models.graph import Conv, FoldedNetwork
-from sr4k.models.quantize import Calibration, equalise, quantize
+from sr4k.models.quantize import Calibration, equalise, quantize, round_keeping_sums, round_to_nearest
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +47,28 @@ def test_rounded_kernels_lie_on_their_grids(model: zoo.Model) -> None:
         steps = quantized.network.convs[name].kernel / scale[:, None, None, None]
         assert np.abs(steps - np.round(steps)).max() < 1e-6
         assert np.abs(steps).max() <= 127.001
+
+
+def test_rounding_that_keeps_sums_moves_no_weight_by_a_step_and_no_sum_by_more_than_half_of_one() -> None:
+    kernel = np.random.default_rng(0).normal(0, 1, (32, 1, 3, 3))
+    scale = np.abs(kernel).max(axis=(1, 2, 3)) / 127
+    steps = scale[:, None, None, None]
+    moved = (round_keeping_sums(kernel, scale) - kernel) / steps
+    assert np.abs(moved).max() < 1
+    assert np.abs(moved.sum(axis=(1, 2, 3))).max() <= 0.5 + 1e-9
+    plain = (round_to_nearest(kernel, scale) - kernel) / steps
+    assert np.abs(plain.sum(axis=(1, 2, 3))).max() > 0.5
+
+
+def test_a_luma_head_reads_code_values_as_the_integers_they_are() -> None:
+    graph = to_onnx(zoo.load("luma").quantized(Colour()), 32, 48).graph
+    constants = {c.name: onnx.numpy_helper.to_array(c) for c in graph.initializer}
+    producer = {output: node for node in graph.node for output in node.output}
+    head = next(n for n in graph.node if n.op_type == "Conv")
+    back = producer[head.input[0]]
+    assert constants[back.input[1]] == 1 and constants[back.input[2]].dtype == np.int8
+    shifted = producer[producer[back.input[0]].input[0]]
+    assert shifted.op_type == "Sub" and constants[shifted.input[1]] == 128
 
 
 def test_equalising_changes_nothing_but_the_basis(model: zoo.Model) -> None:
