@@ -1,11 +1,12 @@
 """From float to int8: scales from calibration, weights rounded to the nearest step.
 
-Zero-points are 0; activations have one scale a tensor, weights one an output channel. RCAN's heads and long skip and the
-bicubic of the luma networks read the picture and stay float. Everything else is int8, in a basis in which each channel spans -127..127 where it is read: a diagonal change of basis, exact, and the mean of what rounding
-the weights does to the output goes into the bias, both after Nagel et al., arXiv 1906.04721. Channels that a ReLU made
-are shifted by -128, which the next bias undoes: all eight bits count, and saturation is the ReLU. The luma networks'
-head reads code values, which are int8 as they are, shifted likewise; its kernels are rounded so that the sum of each
-stays what it was, for what they make of a flat area is far more than what they make of its detail.
+Zero-points are 0; activations have one scale a tensor, weights one an output channel. RCAN's heads and long skip and
+the bicubic of the luma networks read the picture and stay float. Everything else is int8, in a basis in which each
+channel spans -127..127 where it is read: a diagonal change of basis, exact, and the mean of what rounding the weights
+does to the output goes into the bias, both after Nagel et al., arXiv 1906.04721. Channels that a ReLU made are shifted
+by -128, which the next bias undoes: all eight bits count, and saturation is the ReLU. The luma networks' head reads
+code values, which are int8 as they are, shifted likewise; its kernels are rounded so that the sum of each stays what it
+was, for what they make of a flat area is far more than what they make of its detail.
 """
 
 from collections.abc import Mapping
@@ -119,7 +120,8 @@ def round_keeping_sums(kernel: Array, scale: Array) -> Array:
     rest = (kernel / steps - floor).reshape(len(kernel), -1)
     raised = np.rint(rest.sum(axis=1, keepdims=True))
     rank = np.argsort(np.argsort(-rest, axis=1, kind="stable"), axis=1)
-    return np.clip(floor + (rank < raised).reshape(kernel.shape), -LEVELS, LEVELS) * steps
+    rounded = np.clip(floor + (rank < raised).reshape(kernel.shape), -LEVELS, LEVELS)
+    return np.asarray(rounded * steps)
 
 
 def _weight_scales(kernel: Array) -> Array:

@@ -1,8 +1,8 @@
 """Distillation: a part of what is learned from is what a larger network makes of the low resolution.
 
 Its pictures lack the noise of real ones, which a small network can't predict and would spend its steps on. The teacher
-sees each picture turned and mirrored in all eight ways, and the mean of what it makes is taken: the self-ensemble of Lim
-et al., "Enhanced Deep Residual Networks for Single Image Super-Resolution", arXiv 1707.02921.
+sees each picture turned and mirrored in all eight ways, and the mean of what it makes is taken: the self-ensemble of
+Lim et al., "Enhanced Deep Residual Networks for Single Image Super-Resolution", arXiv 1707.02921.
 """
 
 from collections.abc import Iterable, Iterator
