@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import av
-import machine
 from av.video.reformatter import Interpolation
 from end_to_end import made_clip
 
 from sr4k import Job, load_preset
+from sr4k.bench import machine
 from sr4k.compare import compare_videos
 
 HERE = Path(__file__).parent

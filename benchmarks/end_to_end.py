@@ -21,12 +21,12 @@ from typing import Any
 
 import av
 import cv2
-import machine
 import numpy as np
 import psutil
 from skimage import data
 from straightforward import MODEL
 
+from sr4k.bench import machine
 from sr4k.models import zoo
 from sr4k.models.metrics import psnr
 from sr4k.stages.picture import rows_of

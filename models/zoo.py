@@ -22,8 +22,8 @@ from sr4k.models.graph import FoldedNetwork
 from sr4k.models.quantize import Calibration, QuantizedNetwork, quantize
 
 ARCHITECTURES: dict[str, Architecture] = {
-    "luma": LumaShape(features=32, convs=3),
-    "luma-video": LumaShape(features=32, convs=3),
+    "luma": LumaShape(features=32, convs=4),
+    "luma-video": LumaShape(features=32, convs=4),
     "luma-large": LumaShape(features=64, convs=4),
     "rcan": RcanShape(groups=3, blocks=2, features=32),
     "rcan2": RcanShape(groups=2, blocks=2, features=16),

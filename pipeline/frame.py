@@ -65,7 +65,8 @@ class Format:
 class FrameInfo:
     """What belongs to one frame beside its pixels. It passes through the graph untouched.
 
-    ``pts`` and ``duration`` are in units of ``time_base`` seconds.
+    ``pts`` and ``duration`` are in units of ``time_base`` seconds; ``born`` is when the source had it, on
+    `time.monotonic`, which is one clock for all processes.
     """
 
     pts: int
@@ -73,6 +74,7 @@ class FrameInfo:
     duration: int = 0
     key: bool = False
     corrupt: bool = False
+    born: float = 0.0
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -222,7 +223,9 @@ class Decode(Source):
         if picture.is_corrupt:
             self._losses.concealed += 1
             self._losses.note("damaged pictures", self._now())
-        return FrameInfo(pts, self._info.time_base, duration, bool(picture.key_frame), bool(picture.is_corrupt))
+        return FrameInfo(
+            pts, self._info.time_base, duration, bool(picture.key_frame), bool(picture.is_corrupt), time.monotonic()
+        )
 
     def _now(self) -> Fraction:
         return (self._last_pts or 0) * self._tick

@@ -2,6 +2,9 @@
 
 import logging
 import os
+import time
+from collections import deque
+from collections.abc import Iterable
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -36,6 +39,9 @@ _DEFAULTS: dict[str, tuple[int, str]] = {
 }
 _CONTAINER_OPTIONS: dict[str, dict[str, str]] = {"mp4": {"movflags": "+faststart"}, "mov": {"movflags": "+faststart"}}
 
+_REMEMBERED = 256
+"""Frames whose way through the graph is remembered."""
+
 
 class Encode(Sink):
     """One video stream, pts as they come, and the packets of the source's other streams."""
@@ -48,6 +54,8 @@ class Encode(Sink):
         self._about: dict[str, Any] = {}
         self._frames = 0
         self._end = Fraction(0)  # of the picture, in seconds
+        self._born: dict[Fraction, float] = {}
+        self._latencies: deque[float] = deque(maxlen=_REMEMBERED)
 
     def open(self, source: Format) -> None:
         s, info = self._settings, source.about
@@ -86,6 +94,9 @@ class Encode(Sink):
         del picture
         frame.release()  # the encoders we name have copied it
         self._frames += 1
+        self._born[frame.info.pts * frame.info.time_base] = frame.info.born
+        if len(self._born) > _REMEMBERED:  # an encoder may drop a frame
+            del self._born[next(iter(self._born))]
         self._end = (frame.info.pts + frame.info.duration) * frame.info.time_base
         self._mux(packets)
 
@@ -108,15 +119,28 @@ class Encode(Sink):
 
     def report(self) -> dict[str, Any]:
         damage = self._rest.damage if hasattr(self, "_rest") else None
-        return {**self._about, "frames": self._frames, "copy_damage": damage}
+        return {
+            **self._about,
+            "frames": self._frames,
+            "copy_damage": damage,
+            "latency": _spread(self._latencies),
+        }
 
     def _mux(self, packets: "list[Packet[Any]]") -> None:
         assert self._target is not None
         with _Writing(self._settings.path):
             for packet in packets:
+                self._note_latency(packet)
                 if packet.dts is not None and packet.time_base:
                     self._rest.mux_until(packet.dts * Fraction(packet.time_base))
                 self._target.mux_one(packet)
+
+    def _note_latency(self, packet: "Packet[Any]") -> None:
+        """How long ago the source had the frame of this packet."""
+        if packet.pts is not None and packet.time_base:
+            born = self._born.pop(packet.pts * Fraction(packet.time_base), None)
+            if born is not None:
+                self._latencies.append(time.monotonic() - born)
 
     def _add_video(self, target: OutputContainer, info: VideoInfo) -> VideoStream:
         s = self._settings
@@ -149,6 +173,12 @@ class Encode(Sink):
             reason = "no NVIDIA driver or GPU was found" if "nvenc" in encoder else f"{encoder}: {err.strerror}"
             raise OptionError(f"The {s.codec} encoder can't be opened with these settings ({reason}).") from err
         return stream
+
+
+def _spread(seconds: Iterable[float]) -> dict[str, float] | None:
+    """Median and 95th percentile."""
+    ordered = sorted(seconds)
+    return {"median": ordered[len(ordered) // 2], "p95": ordered[len(ordered) * 95 // 100]} if ordered else None
 
 
 def _encoder_options(s: EncodeSettings) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import typer
 
+from sr4k.cli.bench import bench
 from sr4k.cli.evaluation import compare, evaluate, models
 from sr4k.cli.sample import sample
 from sr4k.cli.stream import stream
@@ -20,6 +21,7 @@ app.command(no_args_is_help=True)(quantize)
 app.command("eval", no_args_is_help=True)(evaluate)
 app.command(no_args_is_help=True)(compare)
 app.command()(models)
+app.command()(bench)
 
 stream_app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 stream_app.command(no_args_is_help=True)(stream)

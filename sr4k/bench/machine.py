@@ -2,11 +2,14 @@
 
 import os
 import platform
-from importlib.metadata import version
+from collections.abc import Iterator
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from sr4k.engines.cpu import granted_cpus
 
+_PACKAGES = ("sr4k-stream", "openvino", "onnxruntime", "ncnn", "torch", "av", "numpy")
 _FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8")
 
 
@@ -15,7 +18,6 @@ def describe() -> dict[str, object]:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     fields = dict(line.split(":", 1) for line in lines if ":" in line)
     info = {key.strip(): value.strip() for key, value in fields.items()}
-    packages = ("sr4k-stream", "openvino", "onnxruntime", "av", "numpy")
     return {
         "cpu": info.get("model name", platform.processor()),
         "flags": [flag for flag in _FLAGS if flag in info.get("flags", "").split()],
@@ -23,5 +25,11 @@ def describe() -> dict[str, object]:
         "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1),
         "kernel": platform.release(),
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in packages},
+        "versions": dict(_versions()),
     }
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    for name in _PACKAGES:
+        with suppress(PackageNotFoundError):
+            yield name, version(name)

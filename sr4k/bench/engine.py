@@ -1,0 +1,105 @@
+"""The engine alone: how fast it goes when nothing else runs, and proof that it ran."""
+
+import statistics
+import time
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sr4k.bench import Size
+from sr4k.engines import Engine, EngineSpec, create_engine
+from sr4k.errors import InternalError
+from sr4k.models.architecture import CELL_OUT, SCALE, Precision
+from sr4k.models.colour import Colour
+from sr4k.models.fold import CHROMA_PAD, MARGIN, PAD_AFTER, PAD_BEFORE
+from sr4k.sample import draw
+
+_PICTURES = 4
+"""Different pictures that take turns."""
+
+_ROWS_APART = 32
+
+_LEAST_CHANGE = 0.02
+"""Mean difference to a bicubic, 8-bit levels, below which no network can have run."""
+
+
+@dataclass(frozen=True)
+class EngineTime:
+    """Seconds a frame of each round, and how much work a frame is."""
+
+    about: dict[str, Any]
+    rounds: list[float]
+    macs: int
+
+    @property
+    def median(self) -> float:
+        """Seconds a frame."""
+        return statistics.median(self.rounds)
+
+
+def measure_engine(
+    name: str, model: str, size: Size, *, precision: Precision = "auto", frames: int = 16, rounds: int = 5
+) -> EngineTime:
+    """Time an engine, kept as full as it takes; each result is checked against its picture's first.
+
+    Raises:
+        InternalError: a result is another than the first of its picture, or a bicubic's.
+    """
+    width, height = size
+    inputs = [padded_planes(draw(25 * k, size)) for k in range(_PICTURES)]
+    with create_engine(name, EngineSpec(model, height, width, Colour(), precision)) as engine:
+        expected = []
+        for planes in inputs:  # this warms up as well
+            cells = engine.infer(planes)
+            _require_a_network(cells, planes[0])
+            expected.append(_checksum(cells))
+        _run(engine, inputs, expected, frames)
+        times = [_run(engine, inputs, expected, frames) for _ in range(rounds)]
+        about = engine.describe()
+    return EngineTime(about, times, about["macs"])
+
+
+def padded_planes(bgr: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """Luma and chroma planes as an engine takes them, of BGR (H, W, 3); H and W even."""
+    height, width = bgr.shape[:2]
+    flat = cv2.cvtColor(bgr, cv2.COLOR_BGR2YUV_I420).ravel()
+    luma = flat[: height * width].reshape(height, width)
+    chroma = flat[height * width :].reshape(2, height // 2, width // 2)
+    beside = (CHROMA_PAD, CHROMA_PAD)
+    return [
+        np.ascontiguousarray(np.pad(luma, ((PAD_BEFORE, PAD_AFTER), (PAD_BEFORE, PAD_AFTER)), mode="edge")),
+        np.ascontiguousarray(np.pad(chroma, ((0, 0), beside, beside), mode="edge")),
+    ]
+
+
+def _run(engine: Engine, inputs: list[list[NDArray[np.uint8]]], expected: list[int], frames: int) -> float:
+    """Seconds a frame."""
+    submitted, taken = 0, 0
+    began = time.perf_counter()
+    while taken < frames:
+        while submitted < frames and engine.pending < engine.in_flight:
+            engine.submit(inputs[submitted % len(inputs)])
+            submitted += 1
+        if _checksum(engine.result()) != expected[taken % len(inputs)]:
+            raise InternalError(f"The engine's result {taken} is not what it was before.")
+        taken += 1
+    return (time.perf_counter() - began) / frames
+
+
+def _checksum(cells: NDArray[np.uint8]) -> int:
+    """Of some rows, so that it takes no time to speak of."""
+    return zlib.crc32(cells[::_ROWS_APART].tobytes())
+
+
+def _require_a_network(cells: NDArray[np.uint8], luma: NDArray[np.uint8]) -> None:
+    inner = cells[MARGIN:-MARGIN, MARGIN:-MARGIN, : CELL_OUT**2]
+    rows, columns = inner.shape[:2]
+    made = inner.reshape(rows, columns, CELL_OUT, CELL_OUT).swapaxes(1, 2).reshape(rows * CELL_OUT, -1)
+    picture = luma[PAD_BEFORE:-PAD_AFTER, PAD_BEFORE:-PAD_AFTER]
+    bicubic = cv2.resize(picture, None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_CUBIC)
+    if np.abs(made.astype(np.int16) - bicubic).mean() < _LEAST_CHANGE:
+        raise InternalError("The engine's result is a bicubic's: no network ran.")

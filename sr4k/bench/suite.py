@@ -1,0 +1,121 @@
+"""All measurements in one run."""
+
+import logging
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sr4k.bench import InputSize, Part, Size, machine
+from sr4k.bench.engine import measure_engine
+from sr4k.bench.peak import int8_peak
+from sr4k.bench.whole import latency, many, run_pipeline, stages_alone
+from sr4k.configs import Preset
+from sr4k.engines.cpu import granted_cpus
+from sr4k.sample import RATE, write_sample
+
+log = logging.getLogger(__name__)
+
+_PACE = 0.6
+"""Share of the rate that a pipeline reaches at which its latency is measured: more and frames queue."""
+
+_STREAMS = (2, 4)
+
+
+def run_suite(
+    preset: Preset, *, parts: Iterable[Part], sizes: Iterable[InputSize], models: list[str], frames: int, rounds: int
+) -> dict[str, Any]:
+    """Measure; the result is plain data, to be stored as JSON.
+
+    Args:
+        models: the first is what everything but the engine alone is measured with.
+        frames: of the clips, which are made for it.
+        rounds: of each measurement of the engine and the pipeline.
+
+    Raises:
+        InternalError: a network did not run on every frame that was counted.
+    """
+    preset, parts = preset.updated("engine", model=models[0]), set(parts)
+    peak = int8_peak(granted_cpus())
+    result: dict[str, Any] = {"machine": machine.describe(), "int8_peak": peak, "models": models, "sizes": {}}
+    with tempfile.TemporaryDirectory(prefix="sr4k-bench-") as folder:
+        for name in sizes:
+            clip = Path(folder) / f"{name}.mp4"
+            write_sample(clip, seconds=frames / RATE, size=name.pixels)
+            found = result["sizes"][name] = dict[str, Any]()
+            for part in (part for part in Part if part in parts):
+                log.info("%s: %s", name, part)
+                measure = _MEASURES[part]
+                found[part] = measure(_Task(preset, models, clip, name.pixels, rounds, peak, found))
+    return result
+
+
+class _Task:
+    """What a measurement may need."""
+
+    def __init__(
+        self,
+        preset: Preset,
+        models: list[str],
+        clip: Path,
+        size: Size,
+        rounds: int,
+        peak: float,
+        found: dict[str, Any],
+    ) -> None:
+        self.preset, self.models, self.clip, self.size = preset, models, clip, size
+        self.rounds, self.peak, self.found = rounds, peak, found
+        self.target = clip.with_stem(f"{clip.stem}-out")
+
+
+def _engine(task: _Task) -> dict[str, Any]:
+    engine, found = task.preset.engine, {}
+    for model in task.models:
+        timed = measure_engine(engine.name, model, task.size, precision=engine.precision, rounds=task.rounds)
+        rate = timed.macs / timed.median
+        found[model] = {
+            "seconds_a_frame": timed.rounds,
+            "median": timed.median,
+            "precision": timed.about["precision"],
+            "macs": timed.macs,
+            "macs_a_second": rate,
+            "share_of_peak": rate / task.peak,
+        }
+    return found
+
+
+def _stages(task: _Task) -> dict[str, Any]:
+    return stages_alone(task.clip, task.target, task.preset)
+
+
+def _pipeline(task: _Task) -> dict[str, Any]:
+    runs = [run_pipeline(task.clip, task.target, task.preset) for _ in range(task.rounds)]
+    ranked = sorted(runs, key=lambda run: run.steady()["fps"])
+    middle = ranked[len(ranked) // 2]
+    summary = middle.summary
+    return {
+        **middle.steady(),
+        "rounds": [run.steady()["fps"] for run in runs],
+        "fps_with_start_up": summary.fps,
+        "stages": {name: stage["busy"] / stage["frames"] for name, stage in summary.stages.items()},
+        "course": [asdict(moment) for moment in middle.moments],
+    }
+
+
+def _latency(task: _Task) -> dict[str, Any]:
+    pipeline = task.found.get("pipeline") or run_pipeline(task.clip, task.target, task.preset).steady()
+    return latency(task.clip, task.target, task.preset, _PACE * pipeline["fps"])
+
+
+def _streams(task: _Task) -> dict[str, Any]:
+    return {str(count): many(task.clip, task.clip.parent, task.preset, count) for count in _STREAMS}
+
+
+_MEASURES: dict[Part, Callable[[_Task], dict[str, Any]]] = {
+    Part.ENGINE: _engine,
+    Part.STAGES: _stages,
+    Part.PIPELINE: _pipeline,
+    Part.LATENCY: _latency,
+    Part.STREAMS: _streams,
+}

@@ -1,0 +1,235 @@
+"""Whole pipelines: what each stage takes by itself, what they reach together, how long a frame is on its way."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from itertools import chain, islice
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from av.video.frame import VideoFrame
+
+from sr4k.bench.engine import padded_planes
+from sr4k.configs import Preset
+from sr4k.engines import EngineSpec, create_engine
+from sr4k.engines.cpu import granted_cpus
+from sr4k.errors import InternalError
+from sr4k.job import Job, Summary
+from sr4k.models.architecture import CELL_OUT, SCALE
+from sr4k.models.colour import Colour
+from sr4k.models.fold import MARGIN
+from sr4k.pipeline import (
+    Buffers,
+    Format,
+    Frame,
+    FrameInfo,
+    Sink,
+    Source,
+    Stage,
+    StageSpec,
+    Transform,
+    WorkerStatus,
+    run_graph,
+)
+from sr4k.stages.decode import Decode
+from sr4k.stages.infer import Infer
+from sr4k.stages.picture import rows_of
+from sr4k.stages.settings import DecodeSettings
+
+_WARM_UP = 0.25
+"""Share of the frames before the steady part."""
+
+_ALIKE = 0.5
+"""Least correlation of what the output and the engine add to a bicubic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A pipeline at one time: seconds since its start, frames written, CPU seconds, frames waiting by worker."""
+
+    seconds: float
+    frames: int
+    cpu: float
+    depths: dict[str, int]
+
+
+@dataclass(frozen=True)
+class PipelineRun:
+    """One pipeline from start to end."""
+
+    summary: Summary
+    moments: list[Moment] = field(repr=False)
+
+    def steady(self) -> dict[str, float]:
+        """Frames a second and CPU seconds a frame after the warm-up, and the share of the granted CPUs that is used.
+
+        The share is frames a second x CPU seconds a frame / CPUs granted: 1 means that nothing waits in vain.
+        """
+        warm = [m for m in self.moments if m.frames >= _WARM_UP * self.summary.frames]
+        first, last = warm[0], next(m for m in warm if m.frames == warm[-1].frames)
+        frames = last.frames - first.frames
+        if frames <= 0:
+            raise InternalError(f"{self.summary.frames} frames are too few for a steady state: take more.")
+        fps, cpu = frames / (last.seconds - first.seconds), (last.cpu - first.cpu) / frames
+        return {"fps": fps, "cpu_seconds_a_frame": cpu, "cpus_used": fps * cpu / granted_cpus()}
+
+
+def run_pipeline(clip: Path, target: Path, preset: Preset) -> PipelineRun:
+    """A file to a file, watched. The engine must have counted every frame, and the output must show its work."""
+    moments: list[Moment] = []
+    began = time.monotonic()
+
+    def note(statuses: dict[str, WorkerStatus]) -> None:
+        frames = sum(c.frames for s in statuses.values() for c in s.stages if c.name == "encode")
+        cpu = sum(status.cpu for status in statuses.values())
+        moments.append(
+            Moment(time.monotonic() - began, frames, cpu, {name: status.depth for name, status in statuses.items()})
+        )
+
+    summary = Job(clip, target, preset, overwrite=True).run(on_status=note)
+    if summary.stages["infer"]["frames"] != summary.frames:
+        raise InternalError(f"The engine saw {summary.stages['infer']['frames']} of {summary.frames} frames.")
+    _require_a_network(clip, target, preset)
+    return PipelineRun(summary, moments)
+
+
+def stages_alone(clip: Path, target: Path, preset: Preset, *, frames: int = 16) -> dict[str, float]:
+    """Seconds a frame of each stage, by name, with nothing beside it: one stage takes all frames, then the next."""
+    workers = Job(clip, target, preset).graph(target).workers
+    found: dict[str, float] = {}
+    form: Format | None = None
+    taken: list[Frame] = []
+    for stage in (spec.create() for worker in workers for spec in worker.stages):
+        try:
+            form = _opened(stage, form)
+            buffers = _Pool(form, frames) if form is not None else None
+            began = time.perf_counter()
+            taken = _passed(stage, taken, buffers, frames)
+            found[stage.name] = (time.perf_counter() - began) / frames
+        finally:
+            stage.close()
+    return found
+
+
+def _opened(stage: Stage, form: Format | None) -> Format | None:
+    if isinstance(stage, Source):
+        return stage.open()
+    assert form is not None
+    if isinstance(stage, Transform):
+        return stage.open(form)
+    assert isinstance(stage, Sink)
+    stage.open(form)
+    return None
+
+
+def _passed(stage: Stage, frames: list[Frame], buffers: "_Pool | None", count: int) -> list[Frame]:
+    """The frames that a stage makes of the frames."""
+    if isinstance(stage, Sink):
+        for frame in frames:
+            stage.consume(frame)
+        stage.finish(complete=False)
+        return []
+    assert buffers is not None
+    if isinstance(stage, Source):
+        return list(islice(stage.frames(buffers), count))
+    assert isinstance(stage, Transform)
+    made = chain((out for frame in frames for out in stage.process(frame, buffers)), stage.drain(buffers))
+    if isinstance(stage, Infer):  # its results lie in the engine's memory until the next
+        return [_copied(frame, buffers) for frame in made]
+    return list(made)
+
+
+def _copied(frame: Frame, pool: "_Pool") -> Frame:
+    out = pool.take(frame.info)
+    for source, copy in zip(frame.planes, out.planes, strict=True):
+        np.copyto(copy, source)
+    return out
+
+
+class _Pool:
+    """Frames in memory that has been touched before, as a ring's has."""
+
+    def __init__(self, form: Format, count: int) -> None:
+        self._idle = [form.view(np.ones(form.nbytes, np.uint8).data) for _ in range(count)]
+
+    def take(self, info: FrameInfo) -> Frame:
+        return Frame(self._idle.pop(), info)
+
+
+@dataclass(frozen=True, slots=True)
+class PacedSettings:
+    """What `PacedDecode` is told; ``rate`` in frames a second."""
+
+    decode: DecodeSettings
+    rate: float
+
+
+class PacedDecode(Decode):
+    """`Decode` that gives out frames at a fixed rate, as a camera would."""
+
+    def __init__(self, settings: PacedSettings) -> None:
+        super().__init__(settings.decode)
+        self._interval = 1 / settings.rate
+
+    def frames(self, buffers: Buffers) -> Iterator[Frame]:
+        due = time.monotonic()
+        for frame in super().frames(buffers):
+            time.sleep(max(0.0, due - time.monotonic()))
+            due += self._interval
+            frame.info = replace(frame.info, born=time.monotonic())
+            yield frame
+
+
+def latency(clip: Path, target: Path, preset: Preset, rate: float) -> dict[str, float]:
+    """Seconds from a decoded frame to its packet out of the encoder, median and p95, at ``rate`` frames a second.
+
+    The encoder is told to hold nothing back (``tune=zerolatency``), as for a live stream.
+    """
+    options = {**preset.encode.options, "tune": "zerolatency"}
+    graph = Job(clip, target, preset.updated("encode", options=options)).graph(target)
+    first = graph.workers[0]
+    paced = StageSpec(f"{__name__}:PacedDecode", PacedSettings(first.stages[0].settings, rate))
+    outcome = run_graph(replace(graph, workers=(replace(first, stages=(paced, *first.stages[1:])), *graph.workers[1:])))
+    found: dict[str, float] = outcome.reports["encode"]["latency"]
+    return {**found, "rate": rate}
+
+
+def many(clip: Path, folder: Path, preset: Preset, count: int) -> dict[str, float]:
+    """``count`` pipelines at once: frames a second of all together, and of the slowest as a share of the fastest."""
+    with ThreadPoolExecutor(count) as pool:
+        jobs = [Job(clip, folder / f"{k}.mp4", preset, overwrite=True) for k in range(count)]
+        began = time.monotonic()
+        summaries = list(pool.map(lambda job: job.run(), jobs))
+        seconds = time.monotonic() - began
+    rates = [summary.fps for summary in summaries]
+    return {
+        "streams": count,
+        "fps": sum(summary.frames for summary in summaries) / seconds,
+        "slowest_to_fastest": min(rates) / max(rates),
+    }
+
+
+def _require_a_network(clip: Path, output: Path, preset: Preset) -> None:
+    """What the output adds to a bicubic must be what the engine adds, as far as the encoder lets it through."""
+    small, made = (next(_pictures(path)) for path in (clip, output))
+    height, width = small.height // 2 * 2, small.width // 2 * 2
+    engine = preset.engine
+    with create_engine(engine.name, EngineSpec(engine.model, height, width, Colour(), engine.precision)) as running:
+        cells = running.infer(padded_planes(np.asarray(small.to_ndarray(format="bgr24"), np.uint8)[:height, :width]))
+        inner = cells[MARGIN:-MARGIN, MARGIN:-MARGIN, : CELL_OUT**2].astype(np.float32)
+    rows, columns = inner.shape[:2]
+    expected = inner.reshape(rows, columns, CELL_OUT, CELL_OUT).swapaxes(1, 2).reshape(rows * CELL_OUT, -1)
+    luma = rows_of(small.planes[0])[:height, :width]
+    bicubic = cv2.resize(luma, None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_CUBIC).astype(np.float32)
+    shown = rows_of(made.planes[0])[: SCALE * height, : SCALE * width]
+    alike = float(np.corrcoef((shown - bicubic).ravel(), (expected - bicubic).ravel())[0, 1])
+    if alike < _ALIKE:
+        raise InternalError(f"The output does not show what the network adds to a bicubic (correlation {alike:.2f}).")
+
+
+def _pictures(path: Path) -> Iterator[VideoFrame]:
+    with av.open(str(path)) as container:
+        yield from container.decode(video=0)

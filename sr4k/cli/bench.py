@@ -1,0 +1,51 @@
+"""``sr4k bench``: frame throughput of this machine."""
+
+import json
+import logging
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sr4k.bench import InputSize, Part
+from sr4k.cli.outcome import told_in_one_line
+from sr4k.configs import load_preset
+from sr4k.models import zoo
+
+
+def bench(
+    part: Annotated[list[Part] | None, typer.Option(help="What to measure; may repeat. Default: all.")] = None,
+    size: Annotated[list[InputSize] | None, typer.Option(help="Of the input; may repeat. Default: all.")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="Which network; may repeat, the first is for all parts. Default: luma.")
+    ] = None,
+    frames: Annotated[int, typer.Option(min=20, help="Of each clip.")] = 75,
+    rounds: Annotated[int, typer.Option(min=1, help="Of each measurement; the median counts.")] = 3,
+    config: Annotated[str, typer.Option(help="Preset, as for stream.")] = "file",
+    out: Annotated[Path | None, typer.Option(help="Folder for bench.json, bench.md and bench.png.")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show tracebacks.")] = False,
+) -> None:
+    """How many frames a second this machine upscales, and where the time goes."""
+    with told_in_one_line(verbose=verbose):
+        from sr4k.bench.report import as_markdown, plot
+        from sr4k.bench.suite import run_suite
+
+        logging.basicConfig(level=logging.WARNING, format="%(message)s")
+        logging.getLogger("sr4k.bench").setLevel(logging.INFO)
+        result = run_suite(
+            load_preset(config),
+            parts=part or Part,
+            sizes=size or InputSize,
+            models=model or [zoo.DEFAULT],
+            frames=frames,
+            rounds=rounds,
+        )
+        page = as_markdown(result, shlex.join(["sr4k", *sys.argv[1:]]))
+        typer.echo(page)
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+            (out / "bench.json").write_text(json.dumps(result, indent=2) + "\n")
+            (out / "bench.md").write_text(page)
+            plot(result, out / "bench.png")
