@@ -40,7 +40,10 @@ class GraphPreset(_Section):
 
 
 class EnginePreset(_Section):
-    """See `sr4k.engines.EngineSpec`. ``threads``: ``null`` takes all that the machine grants."""
+    """See `sr4k.engines.EngineSpec` and `sr4k.stages.settings.InferSettings`.
+
+    ``threads``: ``null`` takes all that the machine grants.
+    """
 
     name: str = "openvino"
     model: str = zoo.DEFAULT
@@ -48,6 +51,8 @@ class EnginePreset(_Section):
     precision: Precision = "auto"
     pixels: Pixels = "yuv"
     threads: Annotated[int, Field(ge=1)] | None = None
+    reuse: bool = True
+    reuse_threshold: Annotated[int, Field(ge=0, le=255)] = 0
 
 
 class EncodePreset(_Section):

@@ -117,7 +117,14 @@ class Job:
             "infer": StageSpec(
                 "sr4k.stages.infer:Infer",
                 InferSettings(
-                    engine.name, engine.model, engine.weights, engine.precision, engine.threads, engine.pixels
+                    engine.name,
+                    engine.model,
+                    engine.weights,
+                    engine.precision,
+                    engine.threads,
+                    engine.pixels,
+                    engine.reuse,
+                    engine.reuse_threshold,
                 ),
             ),
             "reconstruct": StageSpec("sr4k.stages.reconstruct:Reconstruct"),

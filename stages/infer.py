@@ -6,12 +6,17 @@ from typing import Any
 
 from sr4k.engines import EngineSpec, create_engine
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
+from sr4k.pipeline.frame import Plane
+from sr4k.stages.reuse import Reuse
 from sr4k.stages.settings import InferSettings
 from sr4k.stages.video import VideoInfo
 
 
 class Infer(Transform):
-    """Keeps the engine busy: gives out a result only when the engine is full, or at the end."""
+    """Keeps the engine busy: gives out a result only when the engine is full, or at the end.
+
+    What did not change since the picture before is not computed again, unless that is switched off.
+    """
 
     name = "infer"
     in_place = False
@@ -19,6 +24,8 @@ class Infer(Transform):
     def __init__(self, settings: InferSettings) -> None:
         self._settings = settings
         self._pending: deque[Frame] = deque()
+        self._last: Plane | None = None  # of the engine's results, while the next picture has none yet
+        self._reuse: Reuse | None = None
         self._about: dict[str, Any] = {}
 
     def open(self, source: Format) -> Format:
@@ -36,27 +43,50 @@ class Infer(Transform):
         self._engine = create_engine(s.engine, spec)
         self._engine.__enter__()
         self._about = self._engine.describe()
+        if s.reuse and s.pixels == "yuv":
+            self._reuse = Reuse(s.engine, spec, s.reuse_threshold)
         return Format((PlaneSpec(spec.output_shape, str(spec.input_dtype)),), about=info)
 
     def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - results lie in the engine
+        if self._reuse is not None:
+            tiles = self._reuse.changed(frame.planes)
+            if not self._reuse.is_whole(tiles):
+                yield from self._patched(frame, tiles, self._reuse)
+                return
         self._engine.submit(frame.planes)
         self._pending.append(frame)
         if self._engine.pending == self._engine.in_flight:  # not later: the next frame may need this one's slot
             yield self._collect()
 
     def drain(self, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002
-        while self._pending:
-            yield self._collect()
+        yield from self._finish_pending()
 
     def close(self) -> None:
+        if self._reuse is not None:
+            self._reuse.close()
         if hasattr(self, "_engine"):
             self._engine.__exit__(None, None, None)
 
     def report(self) -> dict[str, Any]:
-        return self._about
+        if self._reuse is None or not self._reuse.seen:
+            return self._about
+        return {**self._about, "computed": self._reuse.computed / self._reuse.seen}
+
+    def _patched(self, frame: Frame, tiles: list[int], reuse: Reuse) -> Iterator[Frame]:
+        """The picture before with some tiles computed again, after all pictures before it."""
+        yield from self._finish_pending()
+        if self._last is not None:
+            reuse.start_from(self._last)
+            self._last = None
+        frame.release()
+        yield Frame((reuse.patched(tiles),), frame.info)
+
+    def _finish_pending(self) -> Iterator[Frame]:
+        while self._pending:
+            yield self._collect()
 
     def _collect(self) -> Frame:
-        subpixels = self._engine.result()
+        subpixels = self._last = self._engine.result()
         frame = self._pending.popleft()
         frame.release()
         return Frame((subpixels,), frame.info)

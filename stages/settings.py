@@ -27,7 +27,12 @@ class PreprocessSettings:
 
 @dataclass(frozen=True, slots=True)
 class InferSettings:
-    """Which engine runs which model; see `sr4k.engines.EngineSpec`."""
+    """Which engine runs which model; see `sr4k.engines.EngineSpec`.
+
+    Attributes:
+        reuse: whether parts of a picture that did not change are taken from the one before (only on YUV planes).
+        reuse_threshold: by how many 8-bit levels a part may differ and still count as unchanged; 0 is exact.
+    """
 
     engine: str
     model: str
@@ -35,6 +40,8 @@ class InferSettings:
     precision: Precision = "auto"
     threads: int | None = None
     pixels: Pixels = "yuv"
+    reuse: bool = True
+    reuse_threshold: int = 0
 
 
 @dataclass(frozen=True, slots=True)

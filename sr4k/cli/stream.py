@@ -47,6 +47,13 @@ def stream(
     threads: Annotated[
         int | None, typer.Option(help="CPU threads of the engine. Default: all that are granted.")
     ] = None,
+    reuse: Annotated[
+        bool | None,
+        typer.Option("--reuse/--no-reuse", help="Take what did not change from the frame before. Default: on."),
+    ] = None,
+    reuse_threshold: Annotated[
+        int | None, typer.Option(help="Levels (of 255) by which a part may differ and count as unchanged. Default: 0.")
+    ] = None,
     workers: Annotated[str | None, typer.Option(help="processes, or threads of one process.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing OUT.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON on stdout.")] = False,
@@ -72,6 +79,8 @@ def stream(
                 precision=precision,
                 pixels=pixels,
                 threads=threads,
+                reuse=reuse,
+                reuse_threshold=reuse_threshold,
             )
             .updated("graph", mode=workers)
         )

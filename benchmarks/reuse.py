@@ -1,0 +1,168 @@
+"""Work not done: parts of the picture that did not change are not computed again.
+
+    python benchmarks/reuse.py [--repeats 3] [--results benchmarks/results]
+
+Three clips, 1080p: a slide show (a still every two seconds), a head that moves before a background that does not, and a
+pan, where everything moves. Each goes through the pipeline with and without reuse in turn; frames a second are those of
+the steady part. Then the head's clip with noise, where nothing is exactly as it was, by how much may differ.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+from skimage import data
+
+from sr4k import Preset, load_preset
+from sr4k.bench import machine
+from sr4k.bench.whole import run_pipeline
+from sr4k.compare import compare_videos
+
+HERE = Path(__file__).parent
+WIDTH, HEIGHT, FRAMES = 1920, 1080, 100
+THRESHOLDS = (0, 1, 2, 4)
+
+Picture = NDArray[np.uint8]
+
+
+def main() -> None:
+    """Run, print and store."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--results", type=Path, default=HERE / "results")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        clips = {name: write(work / f"{name}.mp4", draw) for name, draw in CLIPS.items()}
+        result = {
+            "machine": machine.describe(),
+            "clips": {name: compare(clip, work, args.repeats) for name, clip in clips.items()},
+            "thresholds": thresholds(write(work / "noisy.mp4", noisy), work),
+        }
+    args.results.mkdir(parents=True, exist_ok=True)
+    (args.results / "reuse.json").write_text(json.dumps(result, indent=2) + "\n")
+    text = as_markdown(result)
+    (args.results / "reuse.md").write_text(text)
+    print(text)
+
+
+def wall() -> Picture:
+    """Photographs side by side, larger than a frame."""
+    names = ("astronaut", "coffee", "chelsea", "rocket", "immunohistochemistry")
+    row = np.concatenate([getattr(data, name)()[:300, :400] for name in names], axis=1)
+    return np.concatenate([np.roll(row, 400 * k, axis=1) for k in range(4)])
+
+
+def slides(number: int) -> Picture:
+    """A still every two seconds."""
+    return np.roll(wall(), 400 * (number // 50), axis=1)[:HEIGHT, :WIDTH]
+
+
+def head(number: int) -> Picture:
+    """A background, and a photograph of a face that sways in the middle third."""
+    picture = wall()[:HEIGHT, :WIDTH].copy()
+    face = np.kron(data.astronaut()[:300, 100:350], np.ones((3, 2, 1), np.uint8))
+    x = 700 + int(30 * np.sin(number / 6))
+    picture[HEIGHT - len(face) :, x : x + face.shape[1]] = face
+    return picture
+
+
+def pan(number: int) -> Picture:
+    """Everything moves."""
+    return wall()[number : number + HEIGHT, number % 80 : number % 80 + WIDTH]
+
+
+def noisy(number: int) -> Picture:
+    """The head, as a camera of some noise sees it."""
+    noise = np.random.default_rng(number).normal(0, 1.5, (HEIGHT, WIDTH, 1))
+    return np.clip(np.rint(head(number) + noise), 0, 255).astype(np.uint8)
+
+
+CLIPS: dict[str, Callable[[int], Picture]] = {"slide show": slides, "talking head": head, "pan": pan}
+
+
+def write(target: Path, draw: Callable[[int], Picture]) -> Path:
+    """A clip as a camera's or a conference's encoder would make it."""
+    with av.open(str(target), "w") as out:
+        video = out.add_stream("libx264", rate=25, options={"crf": "20", "preset": "veryfast"})
+        video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        for number in range(FRAMES):
+            picture = np.ascontiguousarray(draw(number))
+            out.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        out.mux(video.encode(None))
+    return target
+
+
+def preset(**engine: Any) -> Preset:
+    """Of files."""
+    return load_preset("file").updated("engine", **engine)
+
+
+def compare(clip: Path, work: Path, repeats: int) -> dict[str, Any]:
+    """With and without, in turn."""
+    rows = []
+    for _ in range(repeats):
+        on, off = (run_pipeline(clip, work / "out.mp4", preset(reuse=reuse)) for reuse in (True, False))
+        row = {"with": on.steady()["fps"], "without": off.steady()["fps"], "computed": on.summary.engine["computed"]}
+        rows.append(row | {"ratio": row["with"] / row["without"]})
+        print(clip.stem, rows[-1], file=sys.stderr, flush=True)
+    return {"runs": rows, "median_ratio": statistics.median(row["ratio"] for row in rows)}
+
+
+def thresholds(clip: Path, work: Path) -> list[dict[str, Any]]:
+    """What a threshold saves, and what it costs against exact reuse, before any encoder."""
+    rows = []
+    for threshold in THRESHOLDS:
+        target = work / f"threshold-{threshold}.mkv"
+        run = run_pipeline(clip, target, preset(reuse_threshold=threshold))
+        lossless = preset(reuse_threshold=threshold).updated("encode", preset="ultrafast", options={"qp": "0"})
+        run_pipeline(clip, target, lossless)
+        psnr = compare_videos(target, work / "threshold-0.mkv").mean()["PSNR"]
+        row = {"threshold": threshold, "fps": run.steady()["fps"], "psnr": psnr if np.isfinite(psnr) else None}
+        rows.append(row | {"computed": run.summary.engine["computed"]})
+        print(rows[-1], file=sys.stderr, flush=True)
+    return rows
+
+
+def as_markdown(result: dict[str, Any]) -> str:
+    """The result as a page."""
+    info = result["machine"]
+    lines = [
+        "# Work not done",
+        "",
+        f"`python benchmarks/reuse.py`; {info['cpu']}, {info['cores_granted']} cores, {' '.join(info['flags'])}; "
+        "1080p to 4K.",
+        "",
+        "| clip | tiles computed | frames/s with reuse | without | median ratio | of runs |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, found in result["clips"].items():
+        middle = sorted(found["runs"], key=lambda row: row["ratio"])[len(found["runs"]) // 2]
+        ratios = ", ".join(f"{row['ratio']:.2f}" for row in found["runs"])
+        lines.append(
+            f"| {name} | {middle['computed']:.0%} | {middle['with']:.2f} | {middle['without']:.2f} "
+            f"| **{found['median_ratio']:.2f}** | {ratios} |"
+        )
+    lines += [
+        "",
+        "The talking head with noise, by what may differ (8-bit levels); PSNR of the luma against threshold 0:",
+        "",
+        "| threshold | tiles computed | frames/s | PSNR dB |",
+        "|---|---|---|---|",
+    ]
+    for row in result["thresholds"]:
+        psnr = "the same" if row["psnr"] is None else f"{row['psnr']:.2f}"
+        lines.append(f"| {row['threshold']} | {row['computed']:.0%} | {row['fps']:.2f} | {psnr} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":  # the workers are spawned processes
+    main()

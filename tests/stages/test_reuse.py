@@ -1,0 +1,108 @@
+"""What is reused must be what would have been computed, bit for bit."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from skimage import data as pictures
+
+from sr4k.models.colour import Colour
+from sr4k.models.fold import CHROMA_PAD, PAD_AFTER, PAD_BEFORE, padded_chroma, padded_luma
+from sr4k.pipeline import Format, Frame, FrameInfo, PlaneSpec
+from sr4k.pipeline.chain import HeapBuffers
+from sr4k.stages.infer import Infer
+from sr4k.stages.settings import InferSettings
+from sr4k.stages.video import ColourTags, VideoInfo
+
+HEIGHT, WIDTH = 362, 646  # two by two tiles, of which the second ones lie over the first
+Picture = tuple[np.ndarray, np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def photograph() -> Picture:
+    rgb = np.tile(pictures.astronaut(), (1, 2, 1))[:HEIGHT, :WIDTH]
+    return rgb[..., 1].copy(), np.stack([rgb[::2, ::2, 0], rgb[::2, ::2, 2]])
+
+
+def padded(picture: Picture) -> Picture:
+    luma, chroma = picture
+    beside = (CHROMA_PAD, CHROMA_PAD)
+    return (
+        np.ascontiguousarray(np.pad(luma, ((PAD_BEFORE, PAD_AFTER), (PAD_BEFORE, PAD_AFTER)), mode="edge")),
+        np.ascontiguousarray(np.pad(chroma, ((0, 0), beside, beside), mode="edge")),
+    )
+
+
+def run(pictures: list[Picture], settings: InferSettings) -> tuple[list[np.ndarray], list[int], float]:
+    """Sub-pixels of every picture, the pts in the order they came, and the share that was computed."""
+    stage = Infer(settings)
+    info = VideoInfo(WIDTH, HEIGHT, Fraction(1, 25), Fraction(25), None, ColourTags(1, 1, 1, 1), Colour(), None)
+    planes = (PlaneSpec(padded_luma(HEIGHT, WIDTH)), PlaneSpec((2, *padded_chroma(HEIGHT, WIDTH))))
+    buffers = HeapBuffers(stage.open(Format(planes, about=info)))
+    made, order = [], []
+
+    def take(frame: Frame) -> None:
+        made.append(frame.planes[0][5:-5, 5:-5].copy())
+        order.append(frame.info.pts)
+
+    try:
+        for number, picture in enumerate(pictures):
+            for frame in stage.process(Frame(padded(picture), FrameInfo(number, Fraction(1, 25))), buffers):
+                take(frame)
+        for frame in stage.drain(buffers):
+            take(frame)
+        return made, order, stage.report().get("computed", 1.0)
+    finally:
+        stage.close()
+
+
+def changed(picture: Picture, top: int, left: int, by: int = 9) -> Picture:
+    luma, chroma = picture[0].copy(), picture[1].copy()
+    luma[top : top + 2, left : left + 2] ^= by
+    return luma, chroma
+
+
+@pytest.mark.parametrize(("model", "precision"), [("luma", "int8"), ("luma", "fp32"), ("rcan2", "int8")])
+def test_the_output_is_what_it_would_be_without(photograph: Picture, model: str, precision: str) -> None:
+    still, moved = photograph, (np.roll(photograph[0], 8, axis=1), photograph[1])
+    sequence = [
+        still,
+        still,
+        changed(still, 3, 5),  # in a corner
+        changed(still, 181, 322),  # where tiles meet
+        changed(still, 181 - 12, 322 - 12),  # in the margins of neighbours
+        (still[0], np.roll(still[1], 3, axis=2)),  # chroma alone
+        moved,
+        moved,
+        changed(moved, 360, 644),
+        still,
+        moved,
+        still,
+    ]
+    settings = InferSettings("openvino", model, precision=precision, threads=2)  # type: ignore[arg-type]
+    with_reuse, order, share = run(sequence, settings)
+    without, _, whole = run(sequence, replace(settings, reuse=False))
+    assert order == list(range(len(sequence)))
+    assert all(np.array_equal(a, b) for a, b in zip(with_reuse, without, strict=True))
+    assert whole == 1.0
+    assert share < (0.75 if model == "luma" else 0.9)
+
+
+def test_what_stands_still_is_computed_once(photograph: Picture) -> None:
+    _, _, share = run([photograph] * 10, InferSettings("nearest", "luma"))
+    assert share == pytest.approx(1 / 10)
+
+
+def test_a_small_change_costs_the_tiles_that_see_it(photograph: Picture) -> None:
+    _, _, share = run([photograph, changed(photograph, 3, 5)], InferSettings("nearest", "luma"))
+    assert share == pytest.approx((4 + 1) / 8)
+
+
+def test_a_threshold_lets_small_differences_pass_but_not_pile_up(photograph: Picture) -> None:
+    fade = [(np.minimum(photograph[0], 200) + step, photograph[1]) for step in range(6)]
+    made, _, share = run(fade, InferSettings("nearest", "luma", reuse_threshold=2))
+    exact, _, _ = run(fade, InferSettings("nearest", "luma"))
+    errors = [int(np.abs(a.astype(int) - b).max()) for a, b in zip(made, exact, strict=True)]
+    assert max(errors) == 2
+    assert share == pytest.approx(2 / 6), "at the start, and at the fourth"
