@@ -1,0 +1,254 @@
+"""What other programs reach on the same clip, on the same machine, in the same run.
+
+    python benchmarks/peers.py [--clip CLIP] [--rounds 3] [--results benchmarks/results]
+
+Two tables. Networks alone, on one picture in memory: the folded int8 graph that this project runs, in its engine and in
+ONNX Runtime, and the published RCAN2 in float. Whole programs, file to file with the same encoder: this pipeline,
+frame-by-frame loops around the published network, swscale's bicubic and lanczos (no network: the floor), and decoding
+and encoding alone (nothing that upscales can be faster). All take turns, and the median of the rounds counts.
+"""
+
+import argparse
+import itertools
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import onnxruntime as ort
+import torch
+from av.video.reformatter import Interpolation
+from end_to_end import CRF, PRESET, made_clip
+from published_graph import PublishedGraph
+
+from sr4k import load_preset
+from sr4k.bench import machine
+from sr4k.bench.engine import measure_engine, padded_planes
+from sr4k.bench.whole import run_pipeline
+from sr4k.engines.cpu import granted_cpus
+from sr4k.models import zoo
+from sr4k.models.colour import Colour
+from sr4k.models.execute import FoldedExecutor
+from sr4k.models.export import to_onnx
+from sr4k.sample import draw
+
+HERE = Path(__file__).parent
+SIZE = (1920, 1080)
+FRAMES = 12
+"""Of a loop; frames a second leave the first two out."""
+
+WARM_UP = 2
+READY = 8
+"""Pictures that lie ready where only the codecs work."""
+
+Upscale = Callable[[av.VideoFrame], av.VideoFrame]
+
+
+def main() -> None:
+    """Run, print and store."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clip", type=Path, help="a 1080p clip; default: one is made")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--results", type=Path, default=HERE / "results")
+    args = parser.parse_args()
+    torch.set_num_threads(granted_cpus())
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        clip = args.clip or made_clip(work)
+        result = {
+            "machine": machine.describe(),
+            "networks": in_turn(networks(), args.rounds),
+            "programs": in_turn(programs(clip, work), args.rounds),
+        }
+    args.results.mkdir(parents=True, exist_ok=True)
+    (args.results / "peers.json").write_text(json.dumps(result, indent=2) + "\n")
+    text = as_markdown(result)
+    (args.results / "peers.md").write_text(text)
+    print(text)
+
+
+def in_turn(measures: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """Frames a second of each, round by round."""
+    found: dict[str, list[float]] = {name: [] for name in measures}
+    for _ in range(rounds):
+        for name, measure in measures.items():
+            found[name].append(measure())
+            print(f"{name}: {found[name][-1]:.2f} frames/s", file=sys.stderr, flush=True)
+    return found
+
+
+def networks() -> dict[str, Callable[[], float]]:
+    """The networks alone."""
+    return {
+        **{
+            f"{model}, folded, int8, this engine": lambda m=model: (
+                1 / measure_engine("openvino", m, SIZE, rounds=1).median
+            )
+            for model in ("luma", "rcan2")
+        },
+        **{
+            f"{model}, folded, int8, ONNX Runtime": lambda m=model: folded_in_onnxruntime(m)
+            for model in ("luma", "rcan2")
+        },
+        "luma, folded, fp32, PyTorch": lambda: folded_in_torch("luma"),
+        "rcan2, as published, fp32, ONNX Runtime": lambda: rate_of(published_in_onnxruntime(), rgb()),
+        "rcan2, as published, fp32, PyTorch": lambda: rate_of(published_in_torch(), rgb()),
+    }
+
+
+def programs(clip: Path, work: Path) -> dict[str, Callable[[], float]]:
+    """Whole programs."""
+
+    def ours(model: str) -> float:
+        preset = load_preset("file").updated("engine", model=model).updated("encode", crf=int(CRF), preset=PRESET)
+        return run_pipeline(clip, work / "ours.mp4", preset).steady()["fps"]
+
+    def resized(how: Interpolation) -> Upscale:
+        return lambda picture: picture.reformat(2 * picture.width, 2 * picture.height, interpolation=how)
+
+    def nothing() -> float:
+        first = itertools.islice(pictures(clip), READY)
+        ready = itertools.cycle([resized(Interpolation.LANCZOS)(picture) for picture in first])
+        return loop(clip, work / "loop.mp4", lambda _picture: next(ready), frames=50)
+
+    return {
+        "this pipeline, luma": lambda: ours("luma"),
+        "this pipeline, rcan2": lambda: ours("rcan2"),
+        "loop, published rcan2, ONNX Runtime": lambda: loop(
+            clip, work / "loop.mp4", around(published_in_onnxruntime()), frames=FRAMES
+        ),
+        "loop, published rcan2, PyTorch": lambda: loop(
+            clip, work / "loop.mp4", around(published_in_torch()), frames=FRAMES
+        ),
+        "loop, swscale lanczos": lambda: loop(clip, work / "loop.mp4", resized(Interpolation.LANCZOS), frames=50),
+        "loop, swscale bicubic": lambda: loop(clip, work / "loop.mp4", resized(Interpolation.BICUBIC), frames=50),
+        "loop, decode and encode alone": nothing,
+    }
+
+
+def rgb() -> np.ndarray:
+    """A picture as the published networks take it."""
+    return np.ascontiguousarray(draw(0, SIZE)[..., ::-1].transpose(2, 0, 1)[None], np.float32)
+
+
+def published_in_onnxruntime() -> Callable[[np.ndarray], np.ndarray]:
+    """The published RCAN2, RGB (1, 3, H, W) to (1, 3, 2H, 2W)."""
+    session = ort.InferenceSession(PublishedGraph(zoo.load("rcan2")).export(SIZE[1], SIZE[0]), options())
+    return lambda x: np.asarray(session.run(None, {"rgb": x})[0])
+
+
+def published_in_torch() -> Callable[[np.ndarray], np.ndarray]:
+    """The same in eager PyTorch."""
+    from sr4k.models.rcan import Rcan
+
+    model = zoo.load("rcan2")
+    net = Rcan(model.arch).eval()
+    net.load_state_dict({name: torch.from_numpy(array) for name, array in model.weights.items()})
+
+    def run(x: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return net(torch.from_numpy(x).contiguous(memory_format=torch.channels_last)).numpy()
+
+    return run
+
+
+def folded_in_onnxruntime(model: str) -> float:
+    """Frames a second of the very graph that this project's engine compiles."""
+    graph = to_onnx(zoo.load(model).quantized(Colour()), SIZE[1], SIZE[0]).SerializeToString()
+    session = ort.InferenceSession(graph, options())
+    luma, chroma = padded_planes(draw(0, SIZE))
+    inputs = {"luma": luma[None, None], "chroma": chroma[None]}
+    return rate_of(lambda feed: session.run(None, feed), inputs)
+
+
+def folded_in_torch(model: str) -> float:
+    """Frames a second of the folded graph in float."""
+    run = FoldedExecutor(zoo.load(model).folded(Colour()))
+    luma, chroma = (torch.from_numpy(plane) for plane in padded_planes(draw(0, SIZE)))
+    return rate_of(lambda planes: run(*planes), (luma[None, None], chroma[None]))
+
+
+def options() -> ort.SessionOptions:
+    """All granted CPUs."""
+    chosen = ort.SessionOptions()
+    chosen.intra_op_num_threads = granted_cpus()
+    return chosen
+
+
+def rate_of(run: Callable[[Any], Any], x: Any) -> float:
+    """Frames a second on one picture again and again."""
+    run(x)
+    began = time.perf_counter()
+    for _ in range(FRAMES // 2):
+        run(x)
+    return (FRAMES // 2) / (time.perf_counter() - began)
+
+
+def around(network: Callable[[np.ndarray], np.ndarray]) -> Upscale:
+    """A published network as a function on pictures."""
+
+    def upscale(picture: av.VideoFrame) -> av.VideoFrame:
+        x = picture.to_ndarray(format="rgb24").transpose(2, 0, 1)[None].astype(np.float32)
+        made = np.clip(np.rint(network(x)[0]), 0, 255).astype(np.uint8).transpose(1, 2, 0)
+        return av.VideoFrame.from_ndarray(np.ascontiguousarray(made), format="rgb24")
+
+    return upscale
+
+
+def loop(clip: Path, target: Path, upscale: Upscale, *, frames: int) -> float:
+    """Frames a second of decoding, upscaling and encoding one picture after the other."""
+    with av.open(str(target), "w") as writer:
+        out, began, count = None, 0.0, 0
+        for count, picture in enumerate(itertools.islice(pictures(clip), frames)):
+            if count == WARM_UP:
+                began = time.perf_counter()
+            made = upscale(picture)
+            if out is None:
+                out = writer.add_stream("libx264", rate=25, options={"crf": CRF, "preset": PRESET})
+                out.width, out.height, out.pix_fmt = made.width, made.height, "yuv420p"
+            made.pts, made.time_base = count, 1 / out.average_rate
+            writer.mux(out.encode(made))
+        writer.mux(out.encode(None))
+    return (count + 1 - WARM_UP) / (time.perf_counter() - began)
+
+
+def pictures(clip: Path) -> Iterator[av.VideoFrame]:
+    """Of the clip."""
+    with av.open(str(clip)) as reader:
+        reader.streams.video[0].thread_type = "AUTO"
+        yield from reader.decode(video=0)
+
+
+def as_markdown(result: dict[str, Any]) -> str:
+    """The result as a page."""
+    info = result["machine"]
+    lines = [
+        "# Other programs",
+        "",
+        f"`python benchmarks/peers.py`; {info['cpu']}, {info['cores_granted']} cores, {' '.join(info['flags'])}; "
+        + ", ".join(f"{name} {version}" for name, version in info["versions"].items()),
+        "",
+        "1080p to 4K. int8 and folding are this project's; the published rows do the published work, in float.",
+        "swscale does without a network. The last row decodes and encodes, and upscales nothing.",
+    ]
+    for title, rows in (
+        ("Networks alone", result["networks"]),
+        (f"File to file, libx264 {PRESET}", result["programs"]),
+    ):
+        medians = {name: statistics.median(rates) for name, rates in rows.items()}
+        first = next(iter(medians.values()))
+        lines += ["", f"## {title}", "", "| | frames/s | of rounds | first row is faster by |", "|---|---|---|---|"]
+        for name, rates in rows.items():
+            spread = f"{min(rates):.2f}-{max(rates):.2f}"
+            lines.append(f"| {name} | {medians[name]:.2f} | {spread} | {first / medians[name]:.2f} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":  # the workers are spawned processes
+    main()
