@@ -1,4 +1,4 @@
-"""What did not change since it was last computed need not be computed again.
+"""What did not change since the picture before need not be computed again.
 
 A picture is cut into tiles. A tile's output depends on its input and the margin around it alone, as far as the network
 sees: where all of that is as it was, the output is as it was, bit for bit.
@@ -9,18 +9,22 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from sr4k.engines import Engine, EngineSpec, create_engine
 from sr4k.models import zoo
 from sr4k.models.architecture import CELL
-from sr4k.models.fold import MARGIN, padded_chroma, padded_luma
+from sr4k.models.fold import CHROMA_PAD, MARGIN, PAD_BEFORE, padded_chroma, padded_luma
 from sr4k.pipeline.frame import Plane
 
-_SIDE = (90, 160)
+_SIDE = (45, 80)
 """Cells of a tile, about: small enough to follow what moves, large enough that margins cost little."""
 
-_MOST = 0.7
+_MOST = 0.6
 """Share of the tiles above which the whole picture is computed at once: margins and small maps cost more a cell."""
+
+_GLANCE = 32
+"""Rows from one to the next that are looked at first: where everything moves, they tell."""
 
 
 class Reuse:
@@ -34,17 +38,14 @@ class Reuse:
 
     def __init__(self, engine: str, spec: EngineSpec, threshold: int) -> None:
         self._engine_name, self._threshold = engine, threshold
+        self._known: tuple[Plane, ...] = ()  # what the output was computed from
         cells = (spec.height // CELL, spec.width // CELL)
         reach = zoo.architecture(spec.model).receptive_field
         cut = reach is not None and reach <= CELL * (MARGIN + 1)  # else a tile's margin is not all that it depends on
-        self._side = tuple(
-            _even_cut(length, side) if cut else length for length, side in zip(cells, _SIDE, strict=True)
-        )
-        self._corners = [
-            (top, left) for top in _starts(cells[0], self._side[0]) for left in _starts(cells[1], self._side[1])
-        ]
-        self._spec = replace(spec, height=CELL * self._side[0], width=CELL * self._side[1])
-        self._inputs: list[tuple[Plane, ...]] = []
+        rows, columns = (_cut(length, side) if cut else length for length, side in zip(cells, _SIDE, strict=True))
+        self._side = (rows, columns)
+        self._tops, self._lefts = _starts(cells[0], rows), _starts(cells[1], columns)
+        self._spec = replace(spec, height=CELL * rows, width=CELL * columns)
         self._output = np.empty(spec.output_shape, spec.input_dtype)
         self._engine: Engine | None = None
         self.computed = 0
@@ -55,23 +56,23 @@ class Reuse:
 
         They are from now on taken as computed.
         """
-        every = list(range(len(self._corners)))
-        if not self._inputs:
-            self._inputs = [tuple(np.empty_like(part, order="C") for part in self._cut(planes, k)) for k in every]
-            found = every
-        else:
-            found = [k for k, known in enumerate(self._inputs) if self._differs(self._cut(planes, k), known)]
-            found = found if len(found) <= _MOST * len(every) else every
-        for k in found:
-            for known, part in zip(self._inputs[k], self._cut(planes, k), strict=True):
-                np.copyto(known, part)
-        self.seen += len(every)
+        tiles = len(self._tops) * len(self._lefts)
+        found = list(range(tiles))
+        if self._known:
+            for step in (_GLANCE, 1):
+                differing = np.flatnonzero(self._differing(planes, step))
+                if len(differing) > _MOST * tiles:
+                    break
+            else:
+                found = differing.tolist()
+        self._learn(planes, found)
+        self.seen += tiles
         self.computed += len(found)
         return found
 
     def is_whole(self, tiles: list[int]) -> bool:
         """Whether these tiles are the whole picture."""
-        return len(tiles) == len(self._corners)
+        return len(tiles) == len(self._tops) * len(self._lefts)
 
     def start_from(self, cells: Plane) -> None:
         """Take the sub-pixels of a whole picture, the one before, as what is patched from now on."""
@@ -82,12 +83,17 @@ class Reuse:
         if tiles and self._engine is None:
             self._engine = create_engine(self._engine_name, self._spec)
             self._engine.__enter__()
-        waiting = list(tiles)
-        for k in tiles:
+        waiting, held = list(tiles), list[list[Plane]]()
+        for tile in tiles:
             assert self._engine is not None
             while waiting and self._engine.pending < self._engine.in_flight:
-                self._engine.submit(self._inputs[waiting.pop(0)])
-            self._put(k, self._engine.result())
+                parts = (plane[..., rows, columns] for plane, rows, columns in self._inputs_of(waiting.pop(0)))
+                held.append([np.ascontiguousarray(part) for part in parts])  # the engine reads them until it is done
+                self._engine.submit(held[-1])
+            top, left = self._corner(tile)
+            rows, columns = self._side
+            target = self._output[MARGIN + top : MARGIN + top + rows, MARGIN + left : MARGIN + left + columns]
+            np.copyto(target, self._engine.result()[MARGIN:-MARGIN, MARGIN:-MARGIN])
         return self._output
 
     def close(self) -> None:
@@ -95,32 +101,68 @@ class Reuse:
         if self._engine is not None:
             self._engine.__exit__(None, None, None)
 
-    def _cut(self, planes: Sequence[Plane], tile: int) -> tuple[Plane, ...]:
-        """Views of a tile's part of padded luma and chroma, with what is around it."""
-        (top, left), luma, chroma = self._corners[tile], *planes
+    def _corner(self, tile: int) -> tuple[int, int]:
+        """First row and column of cells."""
+        row, column = divmod(tile, len(self._lefts))
+        return int(self._tops[row]), int(self._lefts[column])
+
+    def _inputs_of(self, tile: int) -> list[tuple[Plane, slice, slice]]:
+        """Known luma and chroma, and the rows and columns of them that a tile depends on."""
+        top, left = self._corner(tile)
         rows, columns = padded_luma(self._spec.height, self._spec.width)
         small_rows, small_columns = padded_chroma(self._spec.height, self._spec.width)
-        return (
-            luma[CELL * top : CELL * top + rows, CELL * left : CELL * left + columns],
-            chroma[:, top : top + small_rows, left : left + small_columns],
+        luma, chroma = self._known
+        return [
+            (luma, slice(CELL * top, CELL * top + rows), slice(CELL * left, CELL * left + columns)),
+            (chroma, slice(top, top + small_rows), slice(left, left + small_columns)),
+        ]
+
+    def _differing(self, planes: Sequence[Plane], step: int) -> NDArray[np.bool_]:
+        """By tile, whether any row in ``step`` differs from what is known."""
+        luma, chroma = planes
+        known_luma, known_chroma = self._known
+        sizes = (
+            (CELL, padded_luma(self._spec.height, self._spec.width)),
+            *[(1, padded_chroma(self._spec.height, self._spec.width))] * 2,
         )
+        pairs = ((luma, known_luma), *zip(chroma, known_chroma, strict=True))
+        found = np.zeros((len(self._tops), len(self._lefts)), bool)
+        for (now, before), (cell, (rows, columns)) in zip(pairs, sizes, strict=True):
+            difference = cv2.absdiff(now[::step], before[::step])
+            if self._threshold:
+                difference = cv2.threshold(difference, self._threshold, 1, cv2.THRESH_BINARY)[1]
+            tops, lefts = -(-cell * self._tops // step), cell * self._lefts
+            ends = -(-(cell * self._tops + rows) // step)
+            sums = cv2.integral(difference)
+            inside = sums[ends] - sums[tops]
+            found |= inside[:, lefts + columns] > inside[:, lefts]
+        return found
 
-    def _differs(self, parts: tuple[Plane, ...], known: tuple[Plane, ...]) -> bool:
-        if self._threshold:
-            return any(int(cv2.absdiff(a, b).max()) > self._threshold for a, b in zip(parts, known, strict=True))
-        return not all(np.array_equal(a, b) for a, b in zip(parts, known, strict=True))
+    def _learn(self, planes: Sequence[Plane], tiles: list[int]) -> None:
+        """Take what tiles are computed from as known: all of it, or with a threshold what is theirs alone."""
+        if not self._known:
+            self._known = tuple(np.array(plane) for plane in planes)
+        elif self._threshold and not self.is_whole(tiles):
+            for tile in tiles:
+                top, left = self._corner(tile)
+                for known, plane, cell, pad in zip(
+                    self._known, planes, (CELL, 1), (PAD_BEFORE, CHROMA_PAD), strict=True
+                ):
+                    rows, columns = (
+                        slice(pad + cell * start, pad + cell * (start + side))
+                        for start, side in zip((top, left), self._side, strict=True)
+                    )
+                    np.copyto(known[..., rows, columns], plane[..., rows, columns])
+        else:
+            for known, plane in zip(self._known, planes, strict=True):
+                np.copyto(known, plane)
 
-    def _put(self, tile: int, cells: Plane) -> None:
-        top, left = (MARGIN + start for start in self._corners[tile])
-        rows, columns = self._side
-        self._output[top : top + rows, left : left + columns] = cells[MARGIN:-MARGIN, MARGIN:-MARGIN]
 
-
-def _even_cut(length: int, side: int) -> int:
+def _cut(length: int, side: int) -> int:
     """The side of equal tiles that cover ``length``, close to ``side``."""
     return -(-length // max(1, round(length / side)))
 
 
-def _starts(length: int, side: int) -> list[int]:
+def _starts(length: int, side: int) -> NDArray[np.intp]:
     """Where tiles start; the last ends at the end, and may lie over the one before."""
-    return [min(start, length - side) for start in range(0, length, side)]
+    return np.minimum(np.arange(0, length, side), length - side)

@@ -15,7 +15,7 @@ from sr4k.stages.infer import Infer
 from sr4k.stages.settings import InferSettings
 from sr4k.stages.video import ColourTags, VideoInfo
 
-HEIGHT, WIDTH = 362, 646  # two by two tiles, of which the second ones lie over the first
+HEIGHT, WIDTH = 362, 646  # four by four tiles, of which the last ones lie over those before
 Picture = tuple[np.ndarray, np.ndarray]
 
 
@@ -96,7 +96,7 @@ def test_what_stands_still_is_computed_once(photograph: Picture) -> None:
 
 def test_a_small_change_costs_the_tiles_that_see_it(photograph: Picture) -> None:
     _, _, share = run([photograph, changed(photograph, 3, 5)], InferSettings("nearest", "luma"))
-    assert share == pytest.approx((4 + 1) / 8)
+    assert share == pytest.approx((16 + 1) / 32)
 
 
 def test_a_threshold_lets_small_differences_pass_but_not_pile_up(photograph: Picture) -> None:
