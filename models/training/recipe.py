@@ -33,7 +33,7 @@ class Degradation(_Section):
     soft: Share = 0.7
     softness: tuple[float, float] = (0.0, 2.0)
     blur: tuple[float, float] = (0.0, 0.3)
-    noise: tuple[float, float] = (0.0, 0.7)
+    noise: tuple[float, float] = (0.0, 1.5)
     crf: tuple[int, int] = (17, 34)
 
 
