@@ -98,7 +98,8 @@ def run_ours(clip: Path, target: Path, model: str) -> dict[str, Any]:
     """This pipeline as a user runs it."""
     command = [Path(sys.executable).parent / "sr4k-stream", clip, target, "--overwrite", "--json", "--model", model]
     began = time.perf_counter()
-    done = subprocess.run([*command, "--crf", CRF, "--preset", PRESET], capture_output=True, text=True, check=True)
+    command += ["--crf", CRF, "--preset", PRESET, "--no-reuse"]  # every frame is computed, in both programs
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     seconds = time.perf_counter() - began
     summary = json.loads(done.stdout)
     frames = summary["frames"]

@@ -106,7 +106,8 @@ def programs(clip: Path, work: Path) -> dict[str, Callable[[], float]]:
     """Whole programs."""
 
     def ours(model: str) -> float:
-        preset = load_preset("file").updated("engine", model=model).updated("encode", crf=int(CRF), preset=PRESET)
+        preset = load_preset("file").updated("engine", model=model, reuse=False)
+        preset = preset.updated("encode", crf=int(CRF), preset=PRESET)
         return run_pipeline(clip, work / "ours.mp4", preset).steady()["fps"]
 
     def resized(how: Interpolation) -> Upscale:

@@ -26,7 +26,7 @@ _STREAMS = (2, 4)
 def run_suite(
     preset: Preset, *, parts: Iterable[Part], sizes: Iterable[InputSize], models: list[str], frames: int, rounds: int
 ) -> dict[str, Any]:
-    """Measure; the result is plain data, to be stored as JSON.
+    """Measure; the result is plain data, to be stored as JSON. Every frame is computed, also what did not change.
 
     Args:
         models: the first is what everything but the engine alone is measured with.
@@ -36,7 +36,7 @@ def run_suite(
     Raises:
         InternalError: a network did not run on every frame that was counted.
     """
-    preset, parts = preset.updated("engine", model=models[0]), set(parts)
+    preset, parts = preset.updated("engine", model=models[0], reuse=False), set(parts)
     peak = int8_peak(granted_cpus())
     result: dict[str, Any] = {"machine": machine.describe(), "int8_peak": peak, "models": models, "sizes": {}}
     with tempfile.TemporaryDirectory(prefix="sr4k-bench-") as folder:
