@@ -20,8 +20,8 @@ from sr4k.pipeline.frame import Plane
 _SIDE = (45, 80)
 """Cells of a tile, about: small enough to follow what moves, large enough that margins cost little."""
 
-_MOST = 0.6
-"""Share of the tiles above which the whole picture is computed at once: margins and small maps cost more a cell."""
+_MOST = 0.4
+"""Share of the tiles above which the whole picture is computed at once: a tile by itself costs twice as much."""
 
 _GLANCE = 32
 """Rows from one to the next that are looked at first: where everything moves, they tell."""
