@@ -9,6 +9,7 @@ import av.filter
 import numpy as np
 
 from sr4k.errors import InputError
+from sr4k.models.plotting import new_figure
 
 _MEASURES = {
     "PSNR": ("psnr", "lavfi.psnr.psnr.y"),
@@ -54,9 +55,7 @@ def compare_videos(video: Path, reference: Path) -> Course:
 
 def plot_course(course: Course, target: Path) -> None:
     """The measures over time as a picture. Needs matplotlib."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 2.2 * len(_MEASURES)), layout="constrained")
+    figure = new_figure(9, 2.2 * len(_MEASURES))
     times = [frame["time"] for frame in course.frames]
     for axes, name in zip(figure.subplots(len(_MEASURES), 1, sharex=True), _MEASURES, strict=True):
         axes.plot(times, [frame[name] for frame in course.frames], linewidth=1)

@@ -3,12 +3,12 @@
 import json
 from pathlib import Path
 
+from sr4k.models.plotting import new_figure
+
 
 def plot_history(histories: list[Path], target: Path) -> None:
     """Error and PSNR over the steps, one part of the run after the other."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 4), layout="constrained")
+    figure = new_figure(9, 4)
     error_axes, psnr_axes = figure.subplots(1, 2)
     first = 0
     for number, history in enumerate(histories):

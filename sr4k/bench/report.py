@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from sr4k.models.plotting import new_figure
+
 
 def as_markdown(result: dict[str, Any], command: str) -> str:
     """Tables of what was measured, by input size."""
@@ -80,9 +82,7 @@ def _heading(sizes: dict[str, Any], part: str, title: str, columns: list[str]) -
 
 def plot(result: dict[str, Any], target: Path) -> None:
     """Time of the stages, throughput over input size, and queues over time, as one picture. Needs matplotlib."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(13, 4), layout="constrained")
+    figure = new_figure(13, 4)
     stage_axes, rate_axes, queue_axes = figure.subplots(1, 3)
     sizes = result["sizes"]
     _plot_stages(stage_axes, {size: found["stages"] for size, found in sizes.items() if "stages" in found})

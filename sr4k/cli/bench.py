@@ -24,14 +24,19 @@ def bench(
     frames: Annotated[int, typer.Option(min=20, help="Of each clip.")] = 75,
     rounds: Annotated[int, typer.Option(min=1, help="Of each measurement; the median counts.")] = 3,
     config: Annotated[str, typer.Option(help="Preset, as for stream.")] = "file",
-    out: Annotated[Path | None, typer.Option(help="Folder for bench.json, bench.md and bench.png.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for bench.json, bench.md and bench.png (extra [eval]).")
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show tracebacks.")] = False,
 ) -> None:
     """How many frames a second this machine upscales, and where the time goes."""
     with told_in_one_line(verbose=verbose):
         from sr4k.bench.report import as_markdown, plot
         from sr4k.bench.suite import run_suite
+        from sr4k.models.plotting import new_figure
 
+        if out is not None:
+            new_figure(1, 1)  # what the plot lacks is told now, not after minutes
         logging.basicConfig(level=logging.WARNING, format="%(message)s")
         logging.getLogger("sr4k.bench").setLevel(logging.INFO)
         result = run_suite(

@@ -1,4 +1,5 @@
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -142,3 +143,13 @@ def test_the_command_names_what_it_knows() -> None:
     result = CliRunner().invoke(app, ["bench", "--size", "8k"])
     assert result.exit_code == 2
     assert "1440p" in result.output
+
+
+def test_a_missing_plot_library_is_told_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    result = CliRunner().invoke(app, ["bench", "--out", str(tmp_path / "out")])
+    assert result.exit_code == 2
+    assert "pip install 'sr4k-stream[eval]'" in result.output
+    assert not (tmp_path / "out").exists()
