@@ -9,7 +9,6 @@ encoder, and compared with the ground truth: PSNR, SSIM and XPSNR of the luma.
 
 import argparse
 import itertools
-import json
 import statistics
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from end_to_end import made_clip
 
 from sr4k import Job, load_preset
 from sr4k.bench import machine
+from sr4k.bench.report import store
 from sr4k.compare import compare_videos
 
 HERE = Path(__file__).parent
@@ -50,11 +50,9 @@ def main() -> None:
             row = {"clip": clip.name, "height": height, "codec": codec, "crf": crf}
             rows.append(row | measure(truth, codec, crf, args.models, work))
             print(rows[-1], flush=True)
-    args.results.mkdir(parents=True, exist_ok=True)
-    result = {"machine": machine.describe(), "frames": args.frames, "rows": rows}
-    (args.results / "compressed_video.json").write_text(json.dumps(result, indent=2) + "\n")
     text = as_markdown(rows, args.models)
-    (args.results / "compressed_video.md").write_text(text)
+    result = {"machine": machine.describe(), "frames": args.frames, "rows": rows}
+    store(args.results, "compressed_video", result, text)
     print(text)
 
 

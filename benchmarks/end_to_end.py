@@ -27,6 +27,7 @@ from skimage import data
 from straightforward import MODEL
 
 from sr4k.bench import machine
+from sr4k.bench.report import store
 from sr4k.models import zoo
 from sr4k.models.metrics import psnr
 from sr4k.stages.picture import rows_of
@@ -51,10 +52,8 @@ def main() -> None:
         }
         result |= compare(clip, work, args.repeats)
         result["memory"] = memory(clip, work)
-    args.results.mkdir(parents=True, exist_ok=True)
-    (args.results / "end_to_end.json").write_text(json.dumps(result, indent=2) + "\n")
     text = as_markdown(result)
-    (args.results / "end_to_end.md").write_text(text)
+    store(args.results, "end_to_end", result, text)
     print(text)
 
 
@@ -207,14 +206,13 @@ def peak(clip: Path, target: Path) -> float:
 
 def as_markdown(result: dict[str, Any]) -> str:
     """The result as a page."""
-    info, last = result["machine"], result["runs"][-1]
+    last = result["runs"][-1]
     ours, default, theirs = last["ours"], last["default"], last["straightforward"]
     medians = result["median_ratios"]
     lines = [
         "# End to end, 1080p to 4K",
         "",
-        f"`python benchmarks/end_to_end.py`; {info['cpu']}, {info['cores_granted']} cores, {' '.join(info['flags'])}; "
-        + ", ".join(f"{name} {v}" for name, v in info["versions"].items()),
+        f"`python benchmarks/end_to_end.py`; {machine.in_words(result['machine'])}",
         "",
         f"Clip: {result['clip']}, {ours['frames']} frames; libx264 {PRESET}, crf {CRF}; whole processes.",
         "",

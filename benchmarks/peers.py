@@ -10,7 +10,6 @@ and encoding alone (nothing that upscales can be faster). All take turns, and th
 
 import argparse
 import itertools
-import json
 import statistics
 import sys
 import tempfile
@@ -30,6 +29,7 @@ from published_graph import PublishedGraph
 from sr4k import load_preset
 from sr4k.bench import machine
 from sr4k.bench.engine import measure_engine, padded_planes
+from sr4k.bench.report import store
 from sr4k.bench.whole import run_pipeline
 from sr4k.engines.cpu import granted_cpus
 from sr4k.models import zoo
@@ -66,10 +66,8 @@ def main() -> None:
             "networks": in_turn(networks(), args.rounds),
             "programs": in_turn(programs(clip, work), args.rounds),
         }
-    args.results.mkdir(parents=True, exist_ok=True)
-    (args.results / "peers.json").write_text(json.dumps(result, indent=2) + "\n")
     text = as_markdown(result)
-    (args.results / "peers.md").write_text(text)
+    store(args.results, "peers", result, text)
     print(text)
 
 
@@ -228,12 +226,10 @@ def pictures(clip: Path) -> Iterator[av.VideoFrame]:
 
 def as_markdown(result: dict[str, Any]) -> str:
     """The result as a page."""
-    info = result["machine"]
     lines = [
         "# Other programs",
         "",
-        f"`python benchmarks/peers.py`; {info['cpu']}, {info['cores_granted']} cores, {' '.join(info['flags'])}; "
-        + ", ".join(f"{name} {version}" for name, version in info["versions"].items()),
+        f"`python benchmarks/peers.py`; {machine.in_words(result['machine'])}",
         "",
         "1080p to 4K. int8 and folding are this project's; the published rows do the published work, in float.",
         "swscale does without a network. The last row decodes and encodes, and upscales nothing.",

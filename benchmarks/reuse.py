@@ -9,7 +9,6 @@ CPU seconds of the upscaling process. Then the head with noise, by how much may 
 """
 
 import argparse
-import json
 import statistics
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from skimage import data
 
 from sr4k import Preset, load_preset
 from sr4k.bench import machine
+from sr4k.bench.report import store
 from sr4k.bench.whole import run_pipeline
 from sr4k.compare import compare_videos
 
@@ -48,10 +48,8 @@ def main() -> None:
             "clips": {name: compare(clip, work, args.repeats) for name, clip in clips.items()},
             "thresholds": thresholds(write(work / "noisy.mp4", noisy, LOSSY), work),
         }
-    args.results.mkdir(parents=True, exist_ok=True)
-    (args.results / "reuse.json").write_text(json.dumps(result, indent=2) + "\n")
     text = as_markdown(result)
-    (args.results / "reuse.md").write_text(text)
+    store(args.results, "reuse", result, text)
     print(text)
 
 
@@ -145,12 +143,10 @@ def thresholds(clip: Path, work: Path) -> list[dict[str, Any]]:
 
 def as_markdown(result: dict[str, Any]) -> str:
     """The result as a page."""
-    info = result["machine"]
     lines = [
         "# Work not done",
         "",
-        f"`python benchmarks/reuse.py`; {info['cpu']}, {info['cores_granted']} cores, {' '.join(info['flags'])}; "
-        "1080p to 4K.",
+        f"`python benchmarks/reuse.py`; {machine.in_words(result['machine'])}; 1080p to 4K.",
         "",
         "| clip | tiles computed | frames/s with reuse | without | median ratio (of runs) "
         "| CPU s a frame of upscaling with | without | median ratio |",

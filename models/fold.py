@@ -60,6 +60,15 @@ CHROMA_PAD = MARGIN + 1
 """Chroma samples of replication on every side."""
 
 
+def pad_planes(luma: NDArray[np.uint8], chroma: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """Planes (H, W) and (2, H/2, W/2) with their borders replicated as an engine takes them."""
+    around, beside = (PAD_BEFORE, PAD_AFTER), (CHROMA_PAD, CHROMA_PAD)
+    return [
+        np.ascontiguousarray(np.pad(luma, (around, around), mode="edge")),
+        np.ascontiguousarray(np.pad(chroma, ((0, 0), beside, beside), mode="edge")),
+    ]
+
+
 def padded_luma(height: int, width: int) -> tuple[int, int]:
     """Rows and columns of a padded luma plane, or of each plane of RGB."""
     return height + PAD_BEFORE + PAD_AFTER, width + PAD_BEFORE + PAD_AFTER

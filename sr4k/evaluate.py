@@ -15,7 +15,7 @@ from sr4k.models.colour import Colour, downsample_chroma, rgb_from_yuv, upsample
 from sr4k.models.contact_sheet import write_contact_sheet
 from sr4k.models.evaluate import Protocol, Upscale, as_protocol, bicubic, compare, mean
 from sr4k.models.fid import frechet_distance
-from sr4k.models.fold import CHROMA_PAD, MARGIN, PAD_AFTER, PAD_BEFORE
+from sr4k.models.fold import MARGIN, PAD_AFTER, PAD_BEFORE, pad_planes
 from sr4k.models.testset import pictures_of
 
 
@@ -58,28 +58,27 @@ _PLANES = Colour("bt601", full_range=True)
 
 def _planes_of(rgb: NDArray[np.uint8], colour: Colour | None) -> list[NDArray[Any]]:
     """Padded planes of RGB (3, H, W)."""
-    around, beside = (PAD_BEFORE, PAD_AFTER), (CHROMA_PAD, CHROMA_PAD)
     if colour is None:
+        around = (PAD_BEFORE, PAD_AFTER)
         return [np.ascontiguousarray(np.pad(rgb, ((0, 0), around, around), mode="edge"), np.float32)]
     matrix, offset = yuv_from_rgb(colour)
     yuv = np.einsum("ic,chw->ihw", matrix, rgb) + offset[:, None, None]
-    luma = np.pad(_as_bytes(yuv[0]), (around, around), mode="edge")
-    chroma = _as_bytes(downsample_chroma(yuv[1:], colour.chroma_location))
-    return [np.ascontiguousarray(luma), np.ascontiguousarray(np.pad(chroma, ((0, 0), beside, beside), mode="edge"))]
+    chroma = downsample_chroma(yuv[1:], colour.chroma_location)
+    return pad_planes(_as_bytes(yuv[0]), _as_bytes(chroma))
 
 
 def _rgb_of(cells: NDArray[np.floating], colour: Colour | None) -> NDArray[np.floating]:
     """RGB (3, 4 rows, 4 columns) of sub-pixels (rows, columns, 48), or of (rows, columns, 24) of YUV."""
     if colour is None:
-        return _shuffled(cells, CELL_OUT)
-    luma, chroma = _shuffled(cells[..., :16], CELL_OUT), _shuffled(cells[..., 16:], CELL)
+        return shuffled(cells, CELL_OUT)
+    luma, chroma = shuffled(cells[..., :16], CELL_OUT), shuffled(cells[..., 16:], CELL)
     matrix, offset = rgb_from_yuv(colour)
     yuv = np.concatenate([luma, upsample_chroma(chroma, colour.chroma_location)])
     rgb: NDArray[np.floating] = np.einsum("ci,ihw->chw", matrix, yuv) + offset[:, None, None]
     return rgb
 
 
-def _shuffled(cells: NDArray[np.floating], r: int) -> NDArray[np.floating]:
+def shuffled(cells: NDArray[Any], r: int) -> NDArray[Any]:
     """PixelShuffle of (rows, columns, channels r r) to (channels, rows r, columns r)."""
     rows, columns, values = cells.shape
     split = cells.reshape(rows, columns, values // r**2, r, r)

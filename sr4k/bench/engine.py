@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from sr4k.bench import Size
 from sr4k.engines import Engine, EngineSpec, create_engine
 from sr4k.errors import InternalError
+from sr4k.evaluate import shuffled
 from sr4k.models.architecture import CELL_OUT, SCALE, Precision
 from sr4k.models.colour import Colour
-from sr4k.models.fold import CHROMA_PAD, MARGIN, PAD_AFTER, PAD_BEFORE
+from sr4k.models.fold import MARGIN, PAD_AFTER, PAD_BEFORE, pad_planes
 from sr4k.sample import draw
 
 _PICTURES = 4
@@ -66,14 +67,10 @@ def measure_engine(
 def padded_planes(bgr: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
     """Luma and chroma planes as an engine takes them, of BGR (H, W, 3); H and W even."""
     height, width = bgr.shape[:2]
-    flat = cv2.cvtColor(bgr, cv2.COLOR_BGR2YUV_I420).ravel()
+    flat = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2YUV_I420), np.uint8).ravel()
     luma = flat[: height * width].reshape(height, width)
     chroma = flat[height * width :].reshape(2, height // 2, width // 2)
-    beside = (CHROMA_PAD, CHROMA_PAD)
-    return [
-        np.ascontiguousarray(np.pad(luma, ((PAD_BEFORE, PAD_AFTER), (PAD_BEFORE, PAD_AFTER)), mode="edge")),
-        np.ascontiguousarray(np.pad(chroma, ((0, 0), beside, beside), mode="edge")),
-    ]
+    return pad_planes(luma, chroma)
 
 
 def _run(engine: Engine, inputs: list[list[NDArray[np.uint8]]], expected: list[int], frames: int) -> float:
@@ -95,11 +92,17 @@ def _checksum(cells: NDArray[np.uint8]) -> int:
     return zlib.crc32(cells[::_ROWS_APART].tobytes())
 
 
+def added_to_bicubic(cells: NDArray[np.uint8], luma: NDArray[np.uint8]) -> NDArray[np.int16]:
+    """What an engine's sub-pixels make of a luma plane (H, W), less what a bicubic makes of it: (2H, 2W)."""
+    made: NDArray[np.uint8] = shuffled(cells[MARGIN:-MARGIN, MARGIN:-MARGIN, : CELL_OUT**2], CELL_OUT)[0]
+    return made.astype(np.int16) - bicubic(luma)
+
+
+def bicubic(luma: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W) to (2H, 2W)."""
+    return np.asarray(cv2.resize(luma, None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
 def _require_a_network(cells: NDArray[np.uint8], luma: NDArray[np.uint8]) -> None:
-    inner = cells[MARGIN:-MARGIN, MARGIN:-MARGIN, : CELL_OUT**2]
-    rows, columns = inner.shape[:2]
-    made = inner.reshape(rows, columns, CELL_OUT, CELL_OUT).swapaxes(1, 2).reshape(rows * CELL_OUT, -1)
-    picture = luma[PAD_BEFORE:-PAD_AFTER, PAD_BEFORE:-PAD_AFTER]
-    bicubic = cv2.resize(picture, None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_CUBIC)
-    if np.abs(made.astype(np.int16) - bicubic).mean() < _LEAST_CHANGE:
+    if np.abs(added_to_bicubic(cells, luma[PAD_BEFORE:-PAD_AFTER, PAD_BEFORE:-PAD_AFTER])).mean() < _LEAST_CHANGE:
         raise InternalError("The engine's result is a bicubic's: no network ran.")

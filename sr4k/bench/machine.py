@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from sr4k.engines.cpu import granted_cpus
 
@@ -13,7 +14,7 @@ _PACKAGES = ("sr4k-stream", "openvino", "onnxruntime", "ncnn", "torch", "av", "n
 _FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8")
 
 
-def describe() -> dict[str, object]:
+def describe() -> dict[str, Any]:
     """CPU, cores granted, and the versions that matter."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     fields = dict(line.split(":", 1) for line in lines if ":" in line)
@@ -27,6 +28,12 @@ def describe() -> dict[str, object]:
         "python": platform.python_version(),
         "versions": dict(_versions()),
     }
+
+
+def in_words(info: dict[str, Any]) -> str:
+    """What `describe` gave, in one line."""
+    versions = ", ".join(f"{name} {number}" for name, number in info["versions"].items())
+    return f"{info['cpu']}, {info['cores_granted']} cores, {' '.join(info['flags'])}; {versions}"
 
 
 def _versions() -> Iterator[tuple[str, str]]:

@@ -1,20 +1,20 @@
 """The result of the suite as a page and as plots."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from sr4k.bench.machine import in_words
 from sr4k.models.plotting import new_figure
 
 
 def as_markdown(result: dict[str, Any], command: str) -> str:
     """Tables of what was measured, by input size."""
-    info = result["machine"]
     lines = [
         "# Frame throughput",
         "",
-        f"`{command}`; {info['cpu']}, {info['cores_granted']} cores, {' '.join(info['flags'])}; "
-        + ", ".join(f"{name} {version}" for name, version in info["versions"].items()),
+        f"`{command}`; {in_words(result['machine'])}",
         "",
         f"Sizes are of the input; the output has twice the width and height. The peak of this machine, by 1x1 int8 "
         f"convolutions of the same backend, is {result['int8_peak'] / 1e9:.0f} GMAC/s.",
@@ -78,6 +78,13 @@ def _streams(sizes: dict[str, Any]) -> Iterator[str]:
 def _heading(sizes: dict[str, Any], part: str, title: str, columns: list[str]) -> Iterator[str]:
     if any(part in found for found in sizes.values()):
         yield from ("", f"## {title}", "", f"| {' | '.join(columns)} |", "|" + "---|" * len(columns))
+
+
+def store(folder: Path, name: str, result: dict[str, Any], page: str) -> None:
+    """Write ``name``.json and ``name``.md."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n")
+    (folder / f"{name}.md").write_text(page)
 
 
 def plot(result: dict[str, Any], target: Path) -> None:

@@ -8,19 +8,17 @@ from itertools import chain, islice
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 from av.video.frame import VideoFrame
 
-from sr4k.bench.engine import padded_planes
+from sr4k.bench.engine import added_to_bicubic, bicubic, padded_planes
 from sr4k.configs import Preset
 from sr4k.engines import EngineSpec, create_engine
 from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import InternalError
 from sr4k.job import Job, Summary
-from sr4k.models.architecture import CELL_OUT, SCALE
+from sr4k.models.architecture import SCALE
 from sr4k.models.colour import Colour
-from sr4k.models.fold import MARGIN
 from sr4k.pipeline import (
     Buffers,
     Format,
@@ -219,13 +217,10 @@ def _require_a_network(clip: Path, output: Path, preset: Preset) -> None:
     engine = preset.engine
     with create_engine(engine.name, EngineSpec(engine.model, height, width, Colour(), engine.precision)) as running:
         cells = running.infer(padded_planes(np.asarray(small.to_ndarray(format="bgr24"), np.uint8)[:height, :width]))
-        inner = cells[MARGIN:-MARGIN, MARGIN:-MARGIN, : CELL_OUT**2].astype(np.float32)
-    rows, columns = inner.shape[:2]
-    expected = inner.reshape(rows, columns, CELL_OUT, CELL_OUT).swapaxes(1, 2).reshape(rows * CELL_OUT, -1)
-    luma = rows_of(small.planes[0])[:height, :width]
-    bicubic = cv2.resize(luma, None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_CUBIC).astype(np.float32)
-    shown = rows_of(made.planes[0])[: SCALE * height, : SCALE * width]
-    alike = float(np.corrcoef((shown - bicubic).ravel(), (expected - bicubic).ravel())[0, 1])
+        luma = rows_of(small.planes[0])[:height, :width]
+        expected = added_to_bicubic(cells, luma)
+    shown = rows_of(made.planes[0])[: SCALE * height, : SCALE * width].astype(np.int16) - bicubic(luma)
+    alike = float(np.corrcoef(shown.ravel(), expected.ravel())[0, 1])
     if alike < _ALIKE:
         raise InternalError(f"The output does not show what the network adds to a bicubic (correlation {alike:.2f}).")
 

@@ -1,6 +1,5 @@
 """``sr4k bench``: frame throughput of this machine."""
 
-import json
 import logging
 import shlex
 import sys
@@ -31,7 +30,7 @@ def bench(
 ) -> None:
     """How many frames a second this machine upscales, and where the time goes."""
     with told_in_one_line(verbose=verbose):
-        from sr4k.bench.report import as_markdown, plot
+        from sr4k.bench.report import as_markdown, plot, store
         from sr4k.bench.suite import run_suite
         from sr4k.models.plotting import new_figure
 
@@ -50,7 +49,5 @@ def bench(
         page = as_markdown(result, shlex.join(["sr4k", *sys.argv[1:]]))
         typer.echo(page)
         if out is not None:
-            out.mkdir(parents=True, exist_ok=True)
-            (out / "bench.json").write_text(json.dumps(result, indent=2) + "\n")
-            (out / "bench.md").write_text(page)
+            store(out, "bench", result, page)
             plot(result, out / "bench.png")
