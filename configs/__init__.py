@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from sr4k.models import zoo
 from sr4k.models.architecture import Pixels, Precision
@@ -23,12 +23,19 @@ class GraphPreset(_Section):
     """How the stages are spread over workers.
 
     ``workers``: name of each worker and its stages, in the order of the flow. ``slots``: frames that fit between two
-    workers. ``mode``: a process or a thread for each worker.
+    workers. ``mode``: a process or a thread for each worker. ``lanes``: how many of the worker with the network work
+    side by side, on frames in turn; ``auto``: by the number of CPUs.
     """
 
     workers: Mapping[str, tuple[StageName, ...]]
     slots: Annotated[int, Field(ge=4, le=64)] = 4
     mode: Literal["processes", "threads"] = "processes"
+    lanes: Annotated[int, Field(ge=1, le=64)] | Literal["auto"] = "auto"
+
+    @property
+    def upscaler(self) -> str | None:
+        """The worker with the network, if it can have lanes: if it neither decodes nor encodes."""
+        return next((name for name, stages in self.workers.items() if {"infer"} <= {*stages} <= {*STAGES[1:-1]}), None)
 
     @field_validator("workers")
     @classmethod
@@ -37,6 +44,12 @@ class GraphPreset(_Section):
         if listed != STAGES or not all(workers.values()):
             raise ValueError(f"together the workers must hold, in this order: {', '.join(STAGES)}")
         return workers
+
+    @model_validator(mode="after")
+    def _lanes_of_a_worker(self) -> Self:
+        if self.lanes not in ("auto", 1) and self.upscaler is None:
+            raise ValueError("lanes need a worker with the network that neither decodes nor encodes")
+        return self
 
 
 class EnginePreset(_Section):

@@ -11,6 +11,9 @@ from sr4k.models.fold import SAME3, SAME5, body_convs, structure
 from sr4k.models.luma import luma_of
 from sr4k.models.resize import bicubic_taps
 
+_PIXELS = 3 * CELL**2
+"""Values of a cell."""
+
 
 def _conv3(c_in: int, c_out: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(c_in, c_out, 3, stride=stride, padding=1)
@@ -173,10 +176,12 @@ def _skip(head: TensorConv, tail: TensorConv) -> TensorConv:
 
 @torch.no_grad()
 def initialise_bicubic(net: Rcan) -> None:
-    """Make the fresh network an exact bicubic x2 (a = -0.5), so that training starts from there.
+    """Make the fresh network an exact bicubic x2 (a = -0.5) that can learn detail from the first step on.
 
-    The long skip carries it: the head copies the 12 values of a cell, the tail holds the bicubic taps, and the body's
-    last convolution starts at zero. Needs at least 12 features.
+    The long skip carries the bicubic: the head copies the 12 values of a cell into 12 features, the tail holds the
+    taps, and the body's last convolution starts at zero. Where there are 16 features more, each stands for one output
+    pixel of the cell, zero until the body puts detail there; the tail adds it to all three colours. Without them,
+    detail would have to pass the smooth bicubic taps. Needs at least 12 features.
     """
     (up,) = net.up
     assert isinstance(up, nn.Conv2d) and up.bias is not None
@@ -185,12 +190,15 @@ def initialise_bicubic(net: Rcan) -> None:
     assert isinstance(last_of_body, nn.Conv2d) and last_of_body.bias is not None
     last_of_body.weight.zero_()
     last_of_body.bias.zero_()
-    net.head.weight[:12].zero_()
+    pixels, details = slice(0, _PIXELS), slice(_PIXELS, _PIXELS + CELL_OUT**2)
+    has_details = net.arch.features >= details.stop
+    zero_in_head = slice(0, details.stop if has_details else pixels.stop)
+    net.head.weight[zero_in_head].zero_()
+    net.head.bias[zero_in_head].zero_()
     for colour in range(3):
         for i in range(CELL):
             for j in range(CELL):
                 net.head.weight[colour * 4 + i * 2 + j, colour, 1 + i, 1 + j] = 1.0
-    net.head.bias[:12].zero_()
     up.weight[:].mul_(0.1)
     up.bias.zero_()
     of_a_row = bicubic_taps(np.arange(CELL_OUT) / 2 - 0.25, first=-2, count=6)
@@ -202,6 +210,8 @@ def initialise_bicubic(net: Rcan) -> None:
             for j in range(CELL):
                 kernel = torch.einsum("ay,bx->abyx", taps[:, :, i], taps[:, :, j])
                 up.weight[rows, colour * 4 + i * 2 + j] = kernel.reshape(CELL_OUT**2, 3, 3).to(up.weight)
+        if has_details:
+            up.weight[rows, details, 1, 1] = torch.eye(CELL_OUT**2).to(up.weight)
     net.last.weight.mul_(0.1)
     net.last.weight[:, :3].zero_()
     net.last.weight[range(3), range(3), 1, 1] = 1.0

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sr4k.pipeline.channel import PeerLostError, Receiver, Sender
+from sr4k.pipeline.channel import Inlet, Outlet, PeerLostError
 from sr4k.pipeline.frame import Format, Frame, FrameInfo
 from sr4k.pipeline.stage import Buffers, Sink, Source, Stage, Transform
 
@@ -46,7 +46,7 @@ class StageError(Exception):
 class Chain:
     """The stages of one worker between an optional inbound and an optional outbound channel."""
 
-    def __init__(self, stages: list[Stage], inbound: Receiver | None, outbound: Sender | None) -> None:
+    def __init__(self, stages: list[Stage], inbound: Inlet | None, outbound: Outlet | None) -> None:
         self._stages = stages
         self._inbound = inbound
         self._outbound = outbound
@@ -96,7 +96,7 @@ class Chain:
         return all(isinstance(stage, Transform) and stage.in_place for stage in self._stages)
 
     @staticmethod
-    def _copied(frame: Frame, outbound: Sender) -> Frame:
+    def _copied(frame: Frame, outbound: Outlet) -> Frame:
         out = outbound.take(frame.info)
         for source, target in zip(frame.planes, out.planes, strict=True):
             np.copyto(target, source)

@@ -15,13 +15,71 @@ from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 from multiprocessing.reduction import DupFd
-from typing import Any
+from typing import Any, Protocol
 
 from sr4k.pipeline.frame import Format, Frame, FrameInfo, Plane
 
 
 class PeerLostError(Exception):
     """The other end of a channel is gone."""
+
+
+class Outlet(Protocol):
+    """Where a producer's frames go."""
+
+    def open(self, form: Format) -> None:
+        """Make room for frames of this format, and tell the consumer."""
+        ...
+
+    def take(self, info: FrameInfo) -> Frame:
+        """A frame to fill and `send`; waits until there is room."""
+        ...
+
+    def send(self, frame: Frame) -> None:
+        """Pass a frame from `take` on to the consumer."""
+        ...
+
+    def finish(self, *, complete: bool) -> None:
+        """No more frames: the consumer's iteration ends. ``complete``: the source came to its own end."""
+        ...
+
+    @property
+    def waited(self) -> float:
+        """Seconds spent waiting for room."""
+        ...
+
+    @property
+    def depth(self) -> int:
+        """Frames on their way or being read by the consumer, as far as is known here."""
+        ...
+
+    def close(self) -> None:
+        """Close this end. Without `finish` before, the consumer gets a `PeerLostError`."""
+        ...
+
+
+class Inlet(Protocol):
+    """Where a consumer's frames come from: iterate over it after `open`."""
+
+    def open(self) -> Format:
+        """Wait for the producer's format."""
+        ...
+
+    def __iter__(self) -> Iterator[Frame]: ...
+
+    @property
+    def waited(self) -> float:
+        """Seconds spent waiting for a frame."""
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """After the last frame: whether the source came to its own end."""
+        ...
+
+    def close(self) -> None:
+        """Close this end; a producer still sending gets a `PeerLostError`."""
+        ...
 
 
 class Memory:
@@ -67,7 +125,7 @@ def _map_slots(memory: Memory, form: Format, slots: int) -> list[tuple[Plane, ..
 
 
 class Sender:
-    """The producer's end."""
+    """The producer's end: an `Outlet` into the ring."""
 
     def __init__(self, data: Connection, credit: Connection, memory: Memory, slots: int) -> None:
         self._data = data
@@ -75,15 +133,13 @@ class Sender:
         self._memory = memory
         self.slots = slots
         self._free: deque[int] = deque(range(slots))
-        self.waited = 0.0  # seconds spent waiting for a free slot
+        self.waited = 0.0
 
     def open(self, form: Format) -> None:
-        """Make room for frames of this format, and tell the consumer."""
         self._planes = _map_slots(self._memory, form, self.slots)
         self._send(form)
 
     def take(self, info: FrameInfo) -> Frame:
-        """A frame to fill and `send`; waits until a slot is free."""
         began = time.perf_counter()
         while self._credit.poll(0) or not self._free:
             try:
@@ -95,20 +151,16 @@ class Sender:
         return Frame(self._planes[slot], info, slot=slot, on_release=partial(self._free.append, slot))
 
     def send(self, frame: Frame) -> None:
-        """Pass a frame from `take` on to the consumer."""
         self._send((frame.slot, frame.info))
 
     def finish(self, *, complete: bool) -> None:
-        """No more frames: the consumer's iteration ends. ``complete``: the source came to its own end."""
         self._send(complete)
 
     @property
     def depth(self) -> int:
-        """Frames on their way or being read by the consumer, as far as is known here."""
         return self.slots - len(self._free)
 
     def close(self) -> None:
-        """Close this end. Without `finish` before, the consumer gets a `PeerLostError`."""
         for end in (self._data, self._credit, self._memory):
             end.close()
 
@@ -120,18 +172,17 @@ class Sender:
 
 
 class Receiver:
-    """The consumer's end: iterate over it after `open`."""
+    """The consumer's end: an `Inlet` from the ring."""
 
     def __init__(self, data: Connection, credit: Connection, memory: Memory, slots: int) -> None:
         self._data = data
         self._credit = credit
         self._memory = memory
         self.slots = slots
-        self.waited = 0.0  # seconds spent waiting for a frame
-        self.complete = False  # after the last frame: whether the source came to its own end
+        self.waited = 0.0
+        self.complete = False
 
     def open(self) -> Format:
-        """Wait for the producer's format."""
         form: Format = self._receive()
         self._planes = _map_slots(self._memory, form, self.slots)
         return form
@@ -143,7 +194,6 @@ class Receiver:
         self.complete = message
 
     def close(self) -> None:
-        """Close this end; a producer still sending gets a `PeerLostError`."""
         for end in (self._data, self._credit, self._memory):
             end.close()
 

@@ -2,17 +2,20 @@
 
 import logging
 import multiprocessing
+import os
 import signal
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnContext
 from multiprocessing.process import BaseProcess
 from typing import Any, Literal
 
-from sr4k.pipeline.channel import Receiver, Sender, create_channel
+from sr4k.pipeline.channel import Inlet, Outlet, create_channel
+from sr4k.pipeline.lanes import Dealer, Gatherer
 from sr4k.pipeline.worker import STOP, Done, Failed, Lost, WorkerSpec, WorkerStatus, run, run_in_process
 
 Mode = Literal["processes", "threads"]
@@ -68,8 +71,17 @@ class Outcome:
 
     @property
     def reports(self) -> dict[str, dict[str, Any]]:
-        """What each stage reported last, by stage name."""
-        return {name: report for status in self.statuses.values() for name, report in status.reports.items()}
+        """What each stage reported last, by stage name; of its first lane, where it has several."""
+        return {name: reports[0] for name, reports in self.lane_reports.items()}
+
+    @property
+    def lane_reports(self) -> dict[str, list[dict[str, Any]]]:
+        """The same of all lanes."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for status in self.statuses.values():
+            for name, report in status.reports.items():
+                found.setdefault(name, []).append(report)
+        return found
 
 
 def run_graph(
@@ -131,28 +143,37 @@ class _Supervisor:
 
     def _start(self) -> list[_Worker]:
         context = multiprocessing.get_context("spawn")
-        channels = [create_channel(context, slots) for slots in self._spec.slots]
-        inbound: list[Receiver | None] = [None, *(receiver for _, receiver in channels)]
-        outbound: list[Sender | None] = [*(sender for sender, _ in channels), None]
-        workers = []
-        for spec, source, sink in zip(self._spec.workers, inbound, outbound, strict=True):
-            ours, theirs = context.Pipe()
-            body: BaseProcess | threading.Thread
-            if self._spec.mode == "processes":
-                level = logging.getLogger().getEffectiveLevel()
-                args = (spec, source, sink, theirs, self._log_queue, level)
-                body = context.Process(target=run_in_process, args=args, name=f"sr4k-{spec.name}", daemon=True)
-                body.start()
-                for end in (source, sink, theirs):
-                    if end is not None:
-                        end.close()
-            else:
-                body = threading.Thread(
-                    target=run, args=(spec, source, sink, theirs), name=f"sr4k-{spec.name}", daemon=True
-                )
-                body.start()
-            workers.append(_Worker(spec, ours, body))
-        return workers
+        lanes = [_lanes(spec) for spec in self._spec.workers]
+        inlets: list[list[Inlet | None]] = [[None]]
+        outlets: list[list[Outlet | None]] = []
+        for before, after, slots in zip(lanes, lanes[1:], self._spec.slots, strict=False):
+            senders, receivers = _joined(context, len(before), len(after), slots)
+            outlets.append(list(senders))
+            inlets.append(list(receivers))
+        outlets.append([None])
+        return [
+            self._started(context, spec, inlet, outlet)
+            for specs, ins, outs in zip(lanes, inlets, outlets, strict=True)
+            for spec, inlet, outlet in zip(specs, ins, outs, strict=True)
+        ]
+
+    def _started(self, context: SpawnContext, spec: WorkerSpec, inlet: Inlet | None, outlet: Outlet | None) -> _Worker:
+        ours, theirs = context.Pipe()
+        body: BaseProcess | threading.Thread
+        if self._spec.mode == "processes":
+            level = logging.getLogger().getEffectiveLevel()
+            args = (spec, inlet, outlet, theirs, self._log_queue, level)
+            body = context.Process(target=run_in_process, args=args, name=f"sr4k-{spec.name}", daemon=True)
+            body.start()
+            for end in (inlet, outlet, theirs):
+                if end is not None:
+                    end.close()
+        else:
+            body = threading.Thread(
+                target=run, args=(spec, inlet, outlet, theirs), name=f"sr4k-{spec.name}", daemon=True
+            )
+            body.start()
+        return _Worker(spec, ours, body)
 
     def _watch(self, workers: list[_Worker]) -> None:
         by_control = {worker.control: worker for worker in workers}
@@ -202,6 +223,36 @@ class _Supervisor:
                 worker.body.kill()
                 worker.body.join()
             worker.control.close()
+
+
+def _lanes(spec: WorkerSpec) -> list[WorkerSpec]:
+    """One worker for each lane, each with CPUs of its own if there are enough."""
+    if spec.lanes == 1:
+        return [spec]
+    cpus = sorted(os.sched_getaffinity(0))
+    share = len(cpus) // spec.lanes
+    return [
+        replace(
+            spec,
+            name=f"{spec.name} {k + 1}",
+            lanes=1,
+            cpus=frozenset(cpus[k * share : (k + 1) * share]) if share else None,
+        )
+        for k in range(spec.lanes)
+    ]
+
+
+def _joined(context: SpawnContext, before: int, after: int, slots: int) -> tuple[list[Outlet], list[Inlet]]:
+    """The ends of the channels between the lanes of one worker and those of the next, one for each lane."""
+    if before != after and min(before, after) > 1:
+        raise ValueError(f"{before} lanes can't be followed by {after}")
+    channels = [create_channel(context, slots) for _ in range(max(before, after))]
+    senders: list[Outlet] = [sender for sender, _ in channels]
+    receivers: list[Inlet] = [receiver for _, receiver in channels]
+    return (
+        [Dealer(senders)] if before < after else senders,
+        [Gatherer(receivers)] if after < before else receivers,
+    )
 
 
 def _obituary(worker: _Worker) -> str:

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from sr4k.pipeline.chain import Chain, StageClock, StageError
-from sr4k.pipeline.channel import PeerLostError, Receiver, Sender
+from sr4k.pipeline.channel import Inlet, Outlet, PeerLostError
 from sr4k.pipeline.stage import StageSpec
 
 STATUS_EVERY = 0.25
@@ -23,10 +23,16 @@ STATUS_EVERY = 0.25
 
 @dataclass(frozen=True, slots=True)
 class WorkerSpec:
-    """A worker's name and stages. The first worker starts with a source, the last ends with a sink."""
+    """A worker's name and stages. The first worker starts with a source, the last ends with a sink.
+
+    ``lanes``: how many of it work side by side, on frames in turn; one that has several neither begins nor ends the
+    graph, and its stages give one frame for each that they get. ``cpus``: those that its process is kept to.
+    """
 
     name: str
     stages: tuple[StageSpec, ...]
+    lanes: int = 1
+    cpus: frozenset[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +74,8 @@ STOP = "stop"
 
 def run_in_process(
     spec: WorkerSpec,
-    inbound: Receiver | None,
-    outbound: Sender | None,
+    inbound: Inlet | None,
+    outbound: Outlet | None,
     control: Connection,
     log_queue: Any,
     log_level: int,
@@ -77,6 +83,8 @@ def run_in_process(
     """The main function of a worker process."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # they reach the whole group: the supervisor decides
+    if spec.cpus is not None:
+        os.sched_setaffinity(0, spec.cpus)
     if log_queue is not None:
         log_queue.cancel_join_thread()  # a log line must never keep a worker from ending
         root = logging.getLogger()
@@ -87,7 +95,7 @@ def run_in_process(
 
 
 def run(
-    spec: WorkerSpec, inbound: Receiver | None, outbound: Sender | None, control: Connection, *, orphaned: Any = None
+    spec: WorkerSpec, inbound: Inlet | None, outbound: Outlet | None, control: Connection, *, orphaned: Any = None
 ) -> None:
     """Run the chain, and tell the supervisor how it goes and how it ends.
 
@@ -122,7 +130,7 @@ class _Wire:
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def start(self, name: str, chain: Chain, outbound: Sender | None, orphaned: Any) -> None:
+    def start(self, name: str, chain: Chain, outbound: Outlet | None, orphaned: Any) -> None:
         self._began = time.monotonic()
         self._name, self._chain, self._outbound, self._orphaned = name, chain, outbound, orphaned
         self._thread = threading.Thread(target=self._serve, name=f"{name}-wire", daemon=True)

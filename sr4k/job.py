@@ -2,13 +2,14 @@
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sr4k.configs import Preset, load_preset
+from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import InternalError, OptionError, OutputError, Sr4kError, WorkerError
 from sr4k.pipeline import (
     GraphAborted,
@@ -27,6 +28,9 @@ log = logging.getLogger(__name__)
 
 Size = tuple[int, int]
 """Width and height in pixels."""
+
+_CPUS_OF_A_LANE = 16
+"""What one lane keeps busy, and its share of decoder and encoder beside it."""
 
 _NAMED_SIZES: dict[str, Size] = {"4k": (3840, 2160), "1440p": (2560, 1440)}
 
@@ -110,6 +114,8 @@ class Job:
     def graph(self, output: Path) -> GraphSpec:
         """The workers that write the result to ``output``."""
         engine, encode = self.preset.engine, self.preset.encode
+        layout, upscaler, lanes = self.preset.graph, self.preset.graph.upscaler, self._lanes()
+        threads = engine.threads or max(1, granted_cpus() // lanes)
         before_network = None if self.size is None else (self.size[0] // 2, self.size[1] // 2)
         specs = {
             "decode": StageSpec("sr4k.stages.decode:Decode", DecodeSettings(self.source, before_network)),
@@ -121,7 +127,7 @@ class Job:
                     engine.model,
                     engine.weights,
                     engine.precision,
-                    engine.threads,
+                    threads,
                     engine.pixels,
                     engine.reuse,
                     engine.reuse_threshold,
@@ -136,11 +142,17 @@ class Job:
                 ),
             ),
         }
-        layout = self.preset.graph
         workers = tuple(
-            WorkerSpec(name, tuple(specs[stage] for stage in stages)) for name, stages in layout.workers.items()
+            WorkerSpec(name, tuple(specs[stage] for stage in stages), lanes if name == upscaler else 1)
+            for name, stages in layout.workers.items()
         )
         return GraphSpec(workers, (layout.slots,) * (len(workers) - 1), layout.mode)
+
+    def _lanes(self) -> int:
+        layout = self.preset.graph
+        if layout.lanes != "auto":
+            return layout.lanes
+        return 1 if layout.upscaler is None else max(1, granted_cpus() // _CPUS_OF_A_LANE)
 
     def _check(self) -> None:
         folder = self.target.parent
@@ -215,13 +227,30 @@ def _summarise(output: Path, outcome: Outcome) -> Summary:
         seconds=outcome.seconds,
         stopped=outcome.stopped,
         source=source,
-        engine=reports["infer"],
+        engine=_of_all_lanes(outcome.lane_reports["infer"]),
         left_out=video.pop("left_out"),
         video=video,
         losses=losses,
-        stages={c.name: {"busy": c.busy, "frames": c.frames} for status in statuses for c in status.stages},
+        stages=_stages(statuses),
         processes={
             s.worker: {"cpu": s.cpu, "waited_in": s.waited_in, "waited_out": s.waited_out, "running": s.running}
             for s in statuses
         },
     )
+
+
+def _of_all_lanes(reports: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the engines tell; they differ in the share of the work that had to be computed alone."""
+    shares = [report["computed"] for report in reports if "computed" in report]
+    computed = {"computed": sum(shares) / len(shares)} if shares else {}
+    return {**reports[0], "lanes": len(reports), **computed}
+
+
+def _stages(statuses: Iterable[WorkerStatus]) -> dict[str, dict[str, float]]:
+    """Seconds of work and frames of each stage, of all its lanes together."""
+    found: dict[str, dict[str, float]] = {}
+    for clock in (clock for status in statuses for clock in status.stages):
+        stage = found.setdefault(clock.name, {"busy": 0.0, "frames": 0})
+        stage["busy"] += clock.busy
+        stage["frames"] += clock.frames
+    return found

@@ -54,7 +54,10 @@ class Gauge:
 
     def update(self, statuses: dict[str, WorkerStatus], now: float) -> None:
         """Take in the latest statuses."""
-        busy = {clock.name: clock.busy for status in statuses.values() for clock in status.stages}
+        lanes: dict[str, list[float]] = {}
+        for clock in (clock for status in statuses.values() for clock in status.stages):
+            lanes.setdefault(clock.name, []).append(clock.busy)
+        busy = {name: sum(times) / len(times) for name, times in lanes.items()}
         self.frames = next((c.frames for s in statuses.values() for c in s.stages if c.name == "encode"), 0)
         source = next((s.reports["decode"] for s in statuses.values() if s.reports.get("decode")), {})
         self.total, self._rate = source.get("expected_frames"), source.get("rate", 0.0)

@@ -47,6 +47,9 @@ def stream(
     threads: Annotated[
         int | None, typer.Option(help="CPU threads of the engine. Default: all that are granted.")
     ] = None,
+    lanes: Annotated[
+        str | None, typer.Option(help="Networks side by side, on frames in turn: a number, or auto, by the CPUs.")
+    ] = None,
     reuse: Annotated[
         bool | None,
         typer.Option("--reuse/--no-reuse", help="Take what did not change from the frame before. Default: on."),
@@ -82,7 +85,7 @@ def stream(
                 reuse=reuse,
                 reuse_threshold=reuse_threshold,
             )
-            .updated("graph", mode=workers)
+            .updated("graph", mode=workers, lanes=lanes)
         )
         chosen = _with_encoder(chosen, codec, crf, bitrate, preset, encoder_option or [])
         job = Job(source, target, chosen, None if size is None else parse_size(size), overwrite)

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,13 +16,13 @@ BOTH: tuple[Mode, ...] = ("threads", "processes")
 
 
 def graph(
-    counting: Counting, adding: tuple[Adding, ...], collecting: Collecting, mode: Mode, slots: int = 3
+    counting: Counting, adding: tuple[Adding, ...], collecting: Collecting, mode: Mode, slots: int = 3, lanes: int = 1
 ) -> GraphSpec:
     module = "toy_stages"
     return GraphSpec(
         (
             WorkerSpec("first", (StageSpec(f"{module}:Counter", counting),)),
-            WorkerSpec("middle", tuple(StageSpec(f"{module}:Adder", a) for a in adding)),
+            WorkerSpec("middle", tuple(StageSpec(f"{module}:Adder", a) for a in adding), lanes),
             WorkerSpec("last", (StageSpec(f"{module}:Collector", collecting),)),
         ),
         (slots, slots),
@@ -77,6 +78,30 @@ def test_every_frame_arrives_once_in_order_with_its_own_time(
 
 
 @pytest.mark.parametrize("mode", BOTH)
+@pytest.mark.parametrize("frames", [1, 3, 41], ids=["fewer than lanes", "one for each", "many"])
+@pytest.mark.parametrize(
+    "adding", [(Adding(5),), (Adding(2, hold=1), Adding(3, False, hold=1))], ids=["in place", "holding back"]
+)
+def test_lanes_keep_the_order(mode: Mode, frames: int, adding: tuple[Adding, ...], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    outcome = run_graph(graph(Counting(frames), adding, Collecting(out), mode, slots=5, lanes=3))
+    assert out.read_text().splitlines() == [f"{n} {n} {n + 5}" for n in range(frames)]
+    shares = [outcome.statuses[f"middle {k}"].stages[0].frames for k in (1, 2, 3)]
+    assert sum(shares) == frames and max(shares) - min(shares) <= 1
+    assert outcome.reports["collector"] == {"complete": True}
+
+
+def test_each_lane_has_cpus_of_its_own(tmp_path: Path) -> None:
+    spec = graph(Counting(4), (Adding(),), Collecting(tmp_path / "out"), "processes", lanes=2)
+    looking = replace(spec.workers[1], stages=(StageSpec("toy_stages:Placed"),))
+    outcome = run_graph(replace(spec, workers=(spec.workers[0], looking, spec.workers[2])))
+    first, second = (report["cpus"] for report in outcome.lane_reports["placed"])
+    available = os.sched_getaffinity(0)
+    assert first | second <= available
+    assert not first & second or len(available) < 2
+
+
+@pytest.mark.parametrize("mode", BOTH)
 def test_a_slow_sink_holds_the_source_back(mode: Mode, tmp_path: Path) -> None:
     depths = []
     spec = graph(Counting(20), (Adding(),), Collecting(tmp_path / "out", seconds=0.05), mode)
@@ -86,6 +111,7 @@ def test_a_slow_sink_holds_the_source_back(mode: Mode, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", BOTH)
+@pytest.mark.parametrize("lanes", [1, 2])
 @pytest.mark.parametrize(
     ("counting", "adding", "collecting", "stage", "words"),
     [
@@ -95,10 +121,17 @@ def test_a_slow_sink_holds_the_source_back(mode: Mode, tmp_path: Path) -> None:
     ],
 )
 def test_the_first_cause_is_what_is_raised(
-    mode: Mode, counting: Counting, adding: Adding, collecting: dict[str, int], stage: str, words: str, tmp_path: Path
+    mode: Mode,
+    lanes: int,
+    counting: Counting,
+    adding: Adding,
+    collecting: dict[str, int],
+    stage: str,
+    words: str,
+    tmp_path: Path,
 ) -> None:
     with pytest.raises(StageFailed, match=words) as caught:
-        run_graph(graph(counting, (adding,), Collecting(tmp_path / "out", **collecting), mode))
+        run_graph(graph(counting, (adding,), Collecting(tmp_path / "out", **collecting), mode, lanes=lanes))
     assert caught.value.stage == stage
     assert isinstance(caught.value.cause, ValueError | OSError)
     assert "Traceback" in caught.value.trace
@@ -124,9 +157,10 @@ def _after(seconds: float, requests: int) -> Callable[[], int]:
 
 
 @pytest.mark.parametrize("mode", BOTH)
-def test_a_stop_request_ends_the_source_and_drains_the_rest(mode: Mode, tmp_path: Path) -> None:
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_a_stop_request_ends_the_source_and_drains_the_rest(mode: Mode, lanes: int, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    spec = graph(Counting(100_000, seconds=0.01), (Adding(5, hold=1),), Collecting(out), mode, slots=4)
+    spec = graph(Counting(100_000, seconds=0.01), (Adding(5, hold=1),), Collecting(out), mode, slots=4, lanes=lanes)
     outcome: Outcome = run_graph(spec, stop_requests=_after(2.0, 1))
     lines = out.read_text().splitlines()
     assert outcome.stopped

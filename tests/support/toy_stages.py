@@ -98,6 +98,22 @@ class Adder(Transform):
         return out
 
 
+class Placed(Transform):
+    """Tells which CPUs it may run on."""
+
+    name = "placed"
+    in_place = True
+
+    def open(self, source: Format) -> Format:
+        return source
+
+    def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002
+        yield frame
+
+    def report(self) -> dict[str, Any]:
+        return {"cpus": os.sched_getaffinity(0)}
+
+
 @dataclass(frozen=True)
 class Collecting:
     """Settings of `Collector`: where to write what came, how long each takes, and where to fail or die."""
