@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sr4k.configs import Preset, load_preset
+from sr4k.configs import GraphPreset, Preset, load_preset
 from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import InternalError, OptionError, OutputError, Sr4kError, WorkerError
 from sr4k.pipeline import (
@@ -80,6 +80,7 @@ class Job:
         preset: see `sr4k.configs`.
         size: width and height that the output must have; ``None``: twice the source's.
         overwrite: whether an existing target may be replaced.
+        cpus: how many CPUs to plan for; ``None``: all that are granted.
     """
 
     source: Path
@@ -87,6 +88,7 @@ class Job:
     preset: Preset = field(default_factory=lambda: load_preset("file"))
     size: Size | None = None
     overwrite: bool = False
+    cpus: int | None = None
 
     def run(
         self,
@@ -114,8 +116,10 @@ class Job:
     def graph(self, output: Path) -> GraphSpec:
         """The workers that write the result to ``output``."""
         engine, encode = self.preset.engine, self.preset.encode
-        layout, upscaler, lanes = self.preset.graph, self.preset.graph.upscaler, self._lanes()
-        threads = engine.threads or max(1, granted_cpus() // lanes)
+        layout, upscaler = self.preset.graph, self.preset.graph.upscaler
+        cpus = self.cpus or granted_cpus()
+        lanes = _lanes(layout, cpus)
+        threads = engine.threads or max(1, cpus // lanes)
         before_network = None if self.size is None else (self.size[0] // 2, self.size[1] // 2)
         specs = {
             "decode": StageSpec("sr4k.stages.decode:Decode", DecodeSettings(self.source, before_network)),
@@ -148,12 +152,6 @@ class Job:
         )
         return GraphSpec(workers, (layout.slots,) * (len(workers) - 1), layout.mode)
 
-    def _lanes(self) -> int:
-        layout = self.preset.graph
-        if layout.lanes != "auto":
-            return layout.lanes
-        return 1 if layout.upscaler is None else max(1, granted_cpus() // _CPUS_OF_A_LANE)
-
     def _check(self) -> None:
         folder = self.target.parent
         if not self.target.suffix:
@@ -177,6 +175,12 @@ class Job:
         if outcome.stopped and self.target.exists():
             return self.target.with_stem(f"{self.target.stem}.partial")
         return self.target
+
+
+def _lanes(layout: GraphPreset, cpus: int) -> int:
+    if layout.lanes != "auto":
+        return layout.lanes
+    return 1 if layout.upscaler is None else max(1, cpus // _CPUS_OF_A_LANE)
 
 
 def parse_size(text: str) -> Size:

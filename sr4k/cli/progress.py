@@ -21,7 +21,7 @@ _LINE_EVERY = 5.0
 
 
 class Display(Protocol):
-    """Something that shows how a job goes: a context manager, called with the workers' statuses."""
+    """Something that shows how jobs go: a context manager, called with a job's number and its workers' statuses."""
 
     def __enter__(self) -> Self: ...
 
@@ -29,7 +29,7 @@ class Display(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None: ...
 
-    def __call__(self, statuses: dict[str, WorkerStatus]) -> None: ...
+    def __call__(self, job: int, statuses: dict[str, WorkerStatus]) -> None: ...
 
 
 class Silent:
@@ -40,7 +40,7 @@ class Silent:
 
     def __exit__(self, *exc: object) -> None: ...
 
-    def __call__(self, statuses: dict[str, WorkerStatus]) -> None: ...
+    def __call__(self, job: int, statuses: dict[str, WorkerStatus]) -> None: ...
 
 
 class Gauge:
@@ -91,50 +91,56 @@ class Gauge:
 
 
 class Live:
-    """A bar with the figures beside it, and the load of each stage below."""
+    """A bar with the figures beside it for each job that has begun, and the load of each stage below."""
 
-    def __init__(self) -> None:
-        self._gauge = Gauge()
+    def __init__(self, names: list[str]) -> None:
+        self._names = names
+        self._gauges = [Gauge() for _ in names]
         columns = (BarColumn(bar_width=30), TextColumn("{task.percentage:>3.0f}%  {task.fields[text]}"))
-        self._bar = RichProgress(*columns, console=Console(stderr=True), transient=True)
-        self._task: TaskID = self._bar.add_task("upscale", total=None, text="starting")
+        self._bars = RichProgress(*columns, console=Console(stderr=True), transient=True)
+        self._tasks: dict[int, TaskID] = {}
 
     def __enter__(self) -> Self:
-        self._bar.start()
+        self._bars.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._bar.stop()
+        self._bars.stop()
 
-    def __call__(self, statuses: dict[str, WorkerStatus]) -> None:
-        self._gauge.update(statuses, time.monotonic())
-        if self._gauge.frames:
-            text = f"{self._gauge.text()}\n{self._gauge.load()}"
-            self._bar.update(self._task, completed=self._gauge.frames, total=self._gauge.total, text=text)
+    def __call__(self, job: int, statuses: dict[str, WorkerStatus]) -> None:
+        if job not in self._tasks:
+            self._tasks[job] = self._bars.add_task("upscale", total=None, text=f"{self._names[job]}starting")
+        gauge = self._gauges[job]
+        gauge.update(statuses, time.monotonic())
+        if gauge.frames:
+            text = f"{self._names[job]}{gauge.text()}\n{gauge.load()}"
+            self._bars.update(self._tasks[job], completed=gauge.frames, total=gauge.total, text=text)
 
 
 class Lines:
-    """A plain line now and then."""
+    """A plain line for each job now and then."""
 
-    def __init__(self) -> None:
-        self._gauge = Gauge()
-        self._next = time.monotonic() + _LINE_EVERY
+    def __init__(self, names: list[str]) -> None:
+        self._names = names
+        self._gauges = [Gauge() for _ in names]
+        self._next = [time.monotonic() + _LINE_EVERY] * len(names)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None: ...
 
-    def __call__(self, statuses: dict[str, WorkerStatus]) -> None:
-        now = time.monotonic()
-        self._gauge.update(statuses, now)
-        if now >= self._next:
-            self._next = now + _LINE_EVERY
-            print(f"{self._gauge.text()}  [{self._gauge.load()}]", file=sys.stderr, flush=True)
+    def __call__(self, job: int, statuses: dict[str, WorkerStatus]) -> None:
+        now, gauge = time.monotonic(), self._gauges[job]
+        gauge.update(statuses, now)
+        if now >= self._next[job]:
+            self._next[job] = now + _LINE_EVERY
+            print(f"{self._names[job]}{gauge.text()}  [{gauge.load()}]", file=sys.stderr, flush=True)
 
 
-def display(*, quiet: bool) -> Display:
-    """The one that fits where stderr goes."""
+def display(names: list[str], *, quiet: bool) -> Display:
+    """The one that fits where stderr goes. ``names``: of the jobs, shown if there are several."""
     if quiet:
         return Silent()
-    return Live() if sys.stderr.isatty() else Lines()
+    labels = [""] if len(names) == 1 else [f"{name}: " for name in names]
+    return Live(labels) if sys.stderr.isatty() else Lines(labels)

@@ -7,23 +7,31 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from sr4k.batch import Result, jobs_into, run_jobs
 from sr4k.cli.outcome import log_handler, told_in_one_line
 from sr4k.cli.progress import display
 from sr4k.configs import Preset, load_preset, preset_names
-from sr4k.errors import EXIT_WITH_LOSSES, OptionError
+from sr4k.engines.cpu import granted_cpus
+from sr4k.errors import EXIT_WITH_LOSSES, OptionError, Sr4kError
 from sr4k.job import Job, Summary, parse_size
 from sr4k.logs import collected_logs
+
+_CPUS_OF_A_JOB = 4
+"""How many of several videos run at once: the fewer, the sooner the first is done."""
 
 _SUFFIXES = {"": 1, "k": 1_000, "M": 1_000_000}
 
 
 def stream(
-    source: Annotated[Path, typer.Argument(help="The video to upscale.", metavar="IN")],
-    target: Annotated[Path, typer.Argument(help="Where to write; the suffix chooses the container.", metavar="OUT")],
+    sources: Annotated[list[Path], typer.Argument(help="The video to upscale, or several.", metavar="IN...")],
+    target: Annotated[
+        Path,
+        typer.Argument(help="Where to write; the suffix chooses the container. For several: a folder.", metavar="OUT"),
+    ],
     config: Annotated[
         str, typer.Option("--config", "-c", help=f"Preset ({', '.join(preset_names())}) or path of a YAML file.")
     ] = "file",
@@ -58,6 +66,9 @@ def stream(
         int | None, typer.Option(help="Levels (of 255) by which a part may differ and count as unchanged. Default: 0.")
     ] = None,
     workers: Annotated[str | None, typer.Option(help="processes, or threads of one process.")] = None,
+    at_once: Annotated[
+        int | None, typer.Option(min=1, help="How many of several videos share the CPUs. Default: one for every four.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing OUT.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary; warnings stay.")] = False,
@@ -88,22 +99,60 @@ def stream(
             .updated("graph", mode=workers, lanes=lanes)
         )
         chosen = _with_encoder(chosen, codec, crf, bitrate, preset, encoder_option or [])
-        job = Job(source, target, chosen, None if size is None else parse_size(size), overwrite)
+        exact = None if size is None else parse_size(size)
+        jobs = jobs_into(sources, target, chosen, size=exact, overwrite=overwrite)
         level = logging.DEBUG if verbose else logging.WARNING
         with (
             collected_logs(log_handler(), level) as queue,
             _counted_signals() as signals,
-            display(quiet=quiet or as_json) as shown,
+            display([job.source.name for job in jobs], quiet=quiet or as_json) as shown,
         ):
-            summary = job.run(on_status=shown, stop_requests=lambda: len(signals), log_queue=queue)
-        if as_json:
-            typer.echo(json.dumps(summary.as_dict(), indent=2))
-        elif not quiet:
-            typer.echo(_in_words(summary), err=True)
-        if summary.damaged:
-            typer.echo(f"warning: the source is damaged: {_losses_in_words(summary)}.", err=True)
-        code = 128 + signals[0] if summary.stopped else EXIT_WITH_LOSSES if summary.damaged else 0
-        raise typer.Exit(code)
+            results = run_jobs(
+                jobs,
+                at_once=at_once or max(1, granted_cpus() // _CPUS_OF_A_JOB),
+                on_status=shown,
+                stop_requests=lambda: len(signals),
+                log_queue=queue,
+            )
+        if len(results) == 1 and isinstance(results[0], Sr4kError):
+            raise results[0]
+        _tell(jobs, results, as_json=as_json, quiet=quiet)
+        raise typer.Exit(_exit_code(results, signals))
+
+
+def _tell(jobs: list[Job], results: list[Result], *, as_json: bool, quiet: bool) -> None:
+    """What became of each job."""
+    if as_json:
+        told = [_as_data(job, result) for job, result in zip(jobs, results, strict=True)]
+        typer.echo(json.dumps(told[0] if len(told) == 1 else told, indent=2))
+    for job, result in zip(jobs, results, strict=True):
+        source = "the source" if len(jobs) == 1 else job.source.name
+        if result is None:
+            typer.echo(f"{source}: stopped before it began", err=True)
+        elif isinstance(result, Sr4kError):
+            typer.echo(f"error: {source}: {result}", err=True)
+        else:
+            if not (quiet or as_json):
+                typer.echo(_in_words(result), err=True)
+            if result.damaged:
+                typer.echo(f"warning: {source} is damaged: {_losses_in_words(result)}.", err=True)
+
+
+def _as_data(job: Job, result: Result) -> dict[str, Any]:
+    if isinstance(result, Summary):
+        return result.as_dict()
+    return {"source": str(job.source), "error": "stopped before it began" if result is None else str(result)}
+
+
+def _exit_code(results: list[Result], signals: list[int]) -> int:
+    """The first error's; else that of the signal that ended it; else whether a source was damaged."""
+    for result in results:
+        if isinstance(result, Sr4kError):
+            return result.exit_code
+    done = [result for result in results if isinstance(result, Summary)]
+    if len(done) < len(results) or any(summary.stopped for summary in done):
+        return 128 + signals[0]
+    return EXIT_WITH_LOSSES if any(summary.damaged for summary in done) else 0
 
 
 @contextmanager

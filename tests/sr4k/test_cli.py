@@ -229,6 +229,8 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_nothing(make_clip: MakeClip,
         (["in.mp4", "out.mp4", "-e", "tune"], 2, "not KEY=VALUE"),
         (["in.mp4", "out.mp4", "-c", "nope"], 2, "no preset 'nope'"),
         (["in.mp4", "out.mp4", "--engine", "vulkan"], 2, "no engine 'vulkan'"),
+        (["in.mp4", "out.mp4", "--lanes", "0"], 2, "graph.lanes"),
+        (["in.mp4", "in.mp4", "out.mp4"], 4, "is no folder: several videos need one"),
     ],
 )
 def test_bad_input_gets_one_line(args: list[str], code: int, words: str, make_clip: MakeClip, tmp_path: Path) -> None:
@@ -240,6 +242,37 @@ def test_bad_input_gets_one_line(args: list[str], code: int, words: str, make_cl
     assert len(done.stderr.splitlines()) == 1
     assert "Traceback" not in done.stderr
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.mp4"]
+
+
+def test_several_videos_share_the_machine_and_not_their_fate(make_clip: MakeClip, tmp_path: Path) -> None:
+    good, bad, other = make_clip("a.mp4", frames=5), tmp_path / "bad.mp4", make_clip("b.mkv", frames=7)
+    bad.write_bytes(b"no video")
+    folder = tmp_path / "out"
+    folder.mkdir()
+    done = run(good, bad, other, folder, *NEAREST, "--json", "--at-once", "3")
+    assert done.returncode == 3
+    assert re.fullmatch(r"error: bad\.mp4: .+\n", done.stderr), done.stderr
+    first, second, third = json.loads(done.stdout)
+    assert (first["frames"], third["frames"]) == (5, 7)
+    assert second["source"] == str(bad) and "bad.mp4" in second["error"]
+    assert sorted(path.name for path in folder.iterdir()) == ["a.mp4", "b.mkv"]
+
+
+def test_a_signal_to_several_ends_what_runs_and_begins_no_more(long_clip: Path, tmp_path: Path) -> None:
+    sources = [tmp_path / name for name in ("a.mp4", "b.mp4")]
+    for source in sources:
+        source.symlink_to(long_clip)
+    folder = tmp_path / "out"
+    folder.mkdir()
+    command = [BIN / "sr4k-stream", *sources, folder, *NEAREST, "--at-once", "1"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("a.mp4: "), "progress names the video"
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+    assert process.returncode == 130
+    assert "b.mp4: stopped before it began" in rest
+    assert [path.name for path in folder.iterdir()] == ["a.mp4"]
 
 
 def test_verbose_shows_the_traceback(tmp_path: Path) -> None:

@@ -1,0 +1,69 @@
+"""Several jobs that share the machine: each plans for its part of the CPUs, and all compete as equals for them."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sr4k.configs import Preset
+from sr4k.engines.cpu import granted_cpus
+from sr4k.errors import OptionError, OutputError, Sr4kError
+from sr4k.job import Job, Size, Summary
+from sr4k.pipeline import WorkerStatus
+
+Result = Summary | Sr4kError | None
+"""How a job went, what went wrong, or ``None`` if it had not begun when a stop was asked for."""
+
+
+def jobs_into(
+    sources: Sequence[Path], target: Path, preset: Preset, *, size: Size | None = None, overwrite: bool = False
+) -> list[Job]:
+    """One job for each source: into ``target`` if it is the only one, else into that folder, under its own name.
+
+    Raises:
+        OutputError: ``target`` is no folder, and there are several sources.
+        OptionError: two sources have the same name.
+    """
+    if len(sources) == 1:
+        return [Job(sources[0], target, preset, size, overwrite)]
+    if not target.is_dir():
+        raise OutputError(f"{target} is no folder: several videos need one, make it first.")
+    names = [source.name for source in sources]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise OptionError(f"Two sources are called {twice[0]}: upscale them one after the other.")
+    return [Job(source, target / source.name, preset, size, overwrite) for source in sources]
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    *,
+    at_once: int = 1,
+    on_status: Callable[[int, dict[str, WorkerStatus]], None] = lambda _index, _statuses: None,
+    stop_requests: Callable[[], int] = lambda: 0,
+    log_queue: Any = None,
+) -> list[Result]:
+    """Run them, ``at_once`` at a time, in their order; what becomes of one does not touch the others.
+
+    Args:
+        on_status: called with the number of a job, from 0, and its workers' statuses; from several threads.
+        stop_requests: as for `Job.run`, for all that run; those that have not begun are left out.
+
+    Returns:
+        One result for each job.
+    """
+    at_once = min(at_once, len(jobs))
+    cpus = max(1, granted_cpus() // at_once)
+
+    def run(index: int) -> Result:
+        if stop_requests():
+            return None
+        try:
+            return replace(jobs[index], cpus=cpus).run(
+                on_status=lambda statuses: on_status(index, statuses), stop_requests=stop_requests, log_queue=log_queue
+            )
+        except Sr4kError as err:
+            return err
+
+    with ThreadPoolExecutor(at_once) as pool:
+        return list(pool.map(run, range(len(jobs))))
