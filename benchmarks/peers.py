@@ -2,10 +2,10 @@
 
     python benchmarks/peers.py [--clip CLIP] [--rounds 3] [--results benchmarks/results]
 
-Two tables. Networks alone, on one picture in memory: the folded int8 graph that this project runs, in its engine and in
-ONNX Runtime, and the published RCAN2 in float. Whole programs, file to file with the same encoder: this pipeline,
-frame-by-frame loops around the published network, swscale's bicubic and lanczos (no network: the floor), and decoding
-and encoding alone (nothing that upscales can be faster). All take turns, and the median of the rounds counts.
+Two tables. Networks alone, on one picture in memory: the folded int8 graph that this project runs, in its engine, in
+ONNX Runtime and in ncnn, and the published RCAN2 in float. Whole programs, file to file with the same encoder: this
+pipeline, frame-by-frame loops around the published network, swscale's bicubic and lanczos (no network: the floor), and
+decoding and encoding alone (nothing that upscales can be faster). All take turns, and the median of the rounds counts.
 """
 
 import argparse
@@ -24,6 +24,7 @@ import onnxruntime as ort
 import torch
 from av.video.reformatter import Interpolation
 from end_to_end import CRF, PRESET, made_clip
+from ncnn_graph import NcnnNetwork
 from published_graph import PublishedGraph
 
 from sr4k import load_preset
@@ -94,6 +95,7 @@ def networks() -> dict[str, Callable[[], float]]:
             f"{model}, folded, int8, ONNX Runtime": lambda m=model: folded_in_onnxruntime(m)
             for model in ("luma", "rcan2")
         },
+        **{f"{model}, folded, int8, ncnn": lambda m=model: folded_in_ncnn(m) for model in ("luma", "rcan2")},
         "luma, folded, fp32, PyTorch": lambda: folded_in_torch("luma"),
         "rcan2, as published, fp32, ONNX Runtime": lambda: rate_of(published_in_onnxruntime(), rgb()),
         "rcan2, as published, fp32, PyTorch": lambda: rate_of(published_in_torch(), rgb()),
@@ -164,6 +166,18 @@ def folded_in_onnxruntime(model: str) -> float:
     luma, chroma = padded_planes(draw(0, SIZE))
     inputs = {"luma": luma[None, None], "chroma": chroma[None]}
     return rate_of(lambda feed: session.run(None, feed), inputs)
+
+
+def folded_in_ncnn(model: str) -> float:
+    """Frames a second of the same integers and scales, held against exact ones; the faster way to convolve counts."""
+    quantized = zoo.load(model).quantized(Colour())
+    planes = padded_planes(draw(0, SIZE))
+    rates = []
+    for winograd in (False, True):
+        network = NcnnNetwork(quantized, granted_cpus(), winograd=winograd)
+        network.check(planes)
+        rates.append(rate_of(network, planes))
+    return max(rates)
 
 
 def folded_in_torch(model: str) -> float:
