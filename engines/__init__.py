@@ -6,7 +6,7 @@ from importlib import import_module
 from sr4k.engines.base import Engine, EngineSpec
 from sr4k.errors import OptionError
 
-__all__ = ["ENGINES", "Engine", "EngineSpec", "create_engine"]
+__all__ = ["ENGINES", "Engine", "EngineSpec", "create_engine", "load_engine"]
 
 ENGINES: dict[str, str] = {
     "nearest": "sr4k.engines.nearest:NearestEngine",
@@ -23,8 +23,18 @@ def create_engine(name: str, spec: EngineSpec) -> Engine:
         OptionError: no such engine.
         EngineError: its library is not installed.
     """
+    return load_engine(name)(spec)
+
+
+def load_engine(name: str) -> Callable[[EngineSpec], Engine]:
+    """Import an engine's library, which may take a while.
+
+    Raises:
+        OptionError: no such engine.
+        EngineError: its library is not installed.
+    """
     if name not in ENGINES:
         raise OptionError(f"There is no engine '{name}'. Known: {', '.join(ENGINES)}.")
     module, attribute = ENGINES[name].split(":")
-    factory: Callable[[EngineSpec], Engine] = getattr(import_module(module), attribute)
-    return factory(spec)
+    make: Callable[[EngineSpec], Engine] = getattr(import_module(module), attribute)
+    return make

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
-from sr4k.engines import EngineSpec, create_engine
+from sr4k.engines import EngineSpec, load_engine
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
 from sr4k.pipeline.frame import Plane
 from sr4k.stages.reuse import Reuse
@@ -23,6 +23,7 @@ class Infer(Transform):
 
     def __init__(self, settings: InferSettings) -> None:
         self._settings = settings
+        self._make_engine = load_engine(settings.engine)  # imported while the source is being opened
         self._pending: deque[Frame] = deque()
         self._last: Plane | None = None  # of the engine's results, while the next picture has none yet
         self._reuse: Reuse | None = None
@@ -40,7 +41,7 @@ class Infer(Transform):
             threads=s.threads,
             weights=s.weights,
         )
-        self._engine = create_engine(s.engine, spec)
+        self._engine = self._make_engine(spec)
         self._engine.__enter__()
         self._about = self._engine.describe()
         if s.reuse and s.pixels == "yuv":

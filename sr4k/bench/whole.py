@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
@@ -11,11 +10,12 @@ import av
 import numpy as np
 from av.video.frame import VideoFrame
 
+from sr4k.batch import run_jobs
 from sr4k.bench.engine import added_to_bicubic, bicubic, padded_planes
 from sr4k.configs import Preset
 from sr4k.engines import EngineSpec, create_engine
 from sr4k.engines.cpu import granted_cpus
-from sr4k.errors import InternalError
+from sr4k.errors import InternalError, Sr4kError
 from sr4k.job import Job, Summary
 from sr4k.models.architecture import SCALE
 from sr4k.models.colour import Colour
@@ -77,6 +77,16 @@ class PipelineRun:
 
 def run_pipeline(clip: Path, target: Path, preset: Preset) -> PipelineRun:
     """A file to a file, watched. The engine must have counted every frame, and the output must show its work."""
+    run = watched(clip, target, preset)
+    summary = run.summary
+    if summary.stages["infer"]["frames"] != summary.frames:
+        raise InternalError(f"The engine saw {summary.stages['infer']['frames']} of {summary.frames} frames.")
+    _require_a_network(clip, target, preset)
+    return run
+
+
+def watched(clip: Path, target: Path, preset: Preset) -> PipelineRun:
+    """A file to a file, with no proof of what it did."""
     moments: list[Moment] = []
     began = time.monotonic()
 
@@ -87,11 +97,7 @@ def run_pipeline(clip: Path, target: Path, preset: Preset) -> PipelineRun:
             Moment(time.monotonic() - began, frames, cpu, {name: status.depth for name, status in statuses.items()})
         )
 
-    summary = Job(clip, target, preset, overwrite=True).run(on_status=note)
-    if summary.stages["infer"]["frames"] != summary.frames:
-        raise InternalError(f"The engine saw {summary.stages['infer']['frames']} of {summary.frames} frames.")
-    _require_a_network(clip, target, preset)
-    return PipelineRun(summary, moments)
+    return PipelineRun(Job(clip, target, preset, overwrite=True).run(on_status=note), moments)
 
 
 def stages_alone(clip: Path, target: Path, preset: Preset, *, frames: int = 16) -> dict[str, float]:
@@ -197,11 +203,14 @@ def latency(clip: Path, target: Path, preset: Preset, rate: float) -> dict[str, 
 
 def many(clip: Path, folder: Path, preset: Preset, count: int) -> dict[str, float]:
     """``count`` pipelines at once: frames a second of all together, and of the slowest as a share of the fastest."""
-    with ThreadPoolExecutor(count) as pool:
-        jobs = [Job(clip, folder / f"{k}.mp4", preset, overwrite=True) for k in range(count)]
-        began = time.monotonic()
-        summaries = list(pool.map(lambda job: job.run(), jobs))
-        seconds = time.monotonic() - began
+    jobs = [Job(clip, folder / f"{k}.mp4", preset, overwrite=True) for k in range(count)]
+    began = time.monotonic()
+    results = run_jobs(jobs, at_once=count)
+    seconds = time.monotonic() - began
+    for result in results:
+        if isinstance(result, Sr4kError):
+            raise result
+    summaries = [result for result in results if isinstance(result, Summary)]
     rates = [summary.fps for summary in summaries]
     return {
         "streams": count,

@@ -20,6 +20,7 @@ VFR = [0, 512, 700, 2048, 2049, 9000, 9512, 10_000, 20_000, 20_001]
 def upscale(source: Path, target: Path, *, size: Any = None, overwrite: bool = False, **changes: Any) -> Summary:
     """Run a job in threads, without the network unless an engine is named."""
     preset = load_preset("file").updated("graph", mode=changes.pop("mode", "threads"))
+    preset = preset.updated("graph", lanes=changes.pop("lanes", None))
     engine = {k: changes.pop(k) for k in ("model", "precision", "pixels", "threads") if k in changes}
     preset = preset.updated("engine", name=changes.pop("engine", "nearest"), **engine)
     preset = preset.updated("encode", preset=changes.pop("preset", "ultrafast"), **changes)
@@ -244,6 +245,14 @@ class TestEnginesAgree:
             made = self.frames(clip, tmp_path / f"{name}.mkv", model=model, **changes)
             rows = made.shape[1] * 2 // 3 if model == "luma" and "bgr" in name else made.shape[1]
             assert psnr(made[:, :rows], reference[:, :rows]) > bar, name
+
+    def test_lanes_change_nothing(self, make_clip: MakeClip, tmp_path: Path) -> None:
+        clip = make_clip("moving.mkv", size=(160, 120), frames=7, audio=False)
+        alone, shared = (
+            self.frames(clip, tmp_path / f"{lanes}.mkv", engine="openvino", lanes=lanes, mode="processes")
+            for lanes in (1, 2)
+        )
+        assert np.array_equal(alone, shared)
 
     def test_the_network_sharpens_what_bicubic_leaves_soft(self, tmp_path: Path) -> None:
         import cv2
