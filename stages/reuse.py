@@ -17,11 +17,11 @@ from sr4k.models.architecture import CELL
 from sr4k.models.fold import CHROMA_PAD, MARGIN, PAD_BEFORE, padded_chroma, padded_luma
 from sr4k.pipeline.frame import Plane
 
-_SIDE = (45, 80)
+_SIDE = (60, 96)
 """Cells of a tile, about: small enough to follow what moves, large enough that margins cost little."""
 
-_MOST = 0.4
-"""Share of the tiles above which the whole picture is computed at once: a tile by itself costs twice as much."""
+_MOST = 0.5
+"""Share of the tiles above which the whole picture is computed at once: a tile by itself costs up to half as much more."""
 
 _GLANCE = 32
 """Rows from one to the next that are looked at first: where everything moves, they tell."""
