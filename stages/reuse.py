@@ -21,7 +21,7 @@ _SIDE = (60, 96)
 """Cells of a tile, about: small enough to follow what moves, large enough that margins cost little."""
 
 _MOST = 0.5
-"""Share of the tiles above which the whole picture is computed at once: a tile by itself costs up to half as much more."""
+"""Share of the tiles above which the whole picture is computed at once: a tile by itself costs a half more."""
 
 _GLANCE = 32
 """Rows from one to the next that are looked at first: where everything moves, they tell."""
