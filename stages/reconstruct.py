@@ -47,7 +47,7 @@ class Reconstruct(Transform):
 
 
 def shuffle(cells: Plane, side: int, out: Plane) -> None:
-    """PixelShuffle of (rows + 2, columns + 2, side * side) cells without their margin, cut to the size of ``out``.
+    """PixelShuffle of cells (rows, columns, side * side) without their margin, into ``out``, contiguous, cut to its size.
 
     The ``side`` values of a cell's row are neighbours in the cell and in the picture, so they move as one wide item.
     """
@@ -55,8 +55,7 @@ def shuffle(cells: Plane, side: int, out: Plane) -> None:
     rows, columns = cells.shape[0] - 2 * MARGIN, cells.shape[1] - 2 * MARGIN
     fits = out.shape == (side * rows, side * columns)
     whole = out if fits else np.empty((side * rows, side * columns), out.dtype)
-    wide_cells, wide_out = cells.view(item), whole.view(item)
-    for row in range(rows):  # a row at a time stays in the cache
-        np.copyto(wide_out[row * side : (row + 1) * side], wide_cells[row + MARGIN, MARGIN:-MARGIN].T)
+    wide_cells = cells.view(item)[MARGIN:-MARGIN, MARGIN:-MARGIN]
+    np.copyto(whole.view(item).reshape(rows, side, columns), wide_cells.transpose(0, 2, 1))
     if not fits:
         np.copyto(out, whole[: out.shape[0], : out.shape[1]])
