@@ -47,7 +47,7 @@ class Reconstruct(Transform):
 
 
 def shuffle(cells: Plane, side: int, out: Plane) -> None:
-    """PixelShuffle of cells (rows, columns, side * side) without their margin, into ``out``, contiguous, cut to its size.
+    """PixelShuffle of cells (rows, columns, side * side) without their margin, cut to the size of ``out``, contiguous.
 
     The ``side`` values of a cell's row are neighbours in the cell and in the picture, so they move as one wide item.
     """

@@ -15,7 +15,7 @@ from sr4k.stages.infer import Infer
 from sr4k.stages.settings import InferSettings
 from sr4k.stages.video import ColourTags, VideoInfo
 
-HEIGHT, WIDTH = 362, 646  # four by four tiles, of which the last ones lie over those before
+HEIGHT, WIDTH = 482, 774  # four by four tiles, of which the last ones lie over those before
 Picture = tuple[np.ndarray, np.ndarray]
 
 
@@ -70,12 +70,12 @@ def test_the_output_is_what_it_would_be_without(photograph: Picture, model: str,
         still,
         still,
         changed(still, 3, 5),  # in a corner
-        changed(still, 181, 322),  # where tiles meet
-        changed(still, 181 - 12, 322 - 12),  # in the margins of neighbours
+        changed(still, 243, 387),  # where tiles meet
+        changed(still, 243 - 12, 387 - 12),  # in the margins of neighbours
         (still[0], np.roll(still[1], 3, axis=2)),  # chroma alone
         moved,
         moved,
-        changed(moved, 360, 644),
+        changed(moved, 480, 772),
         still,
         moved,
         still,
