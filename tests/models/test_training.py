@@ -1,5 +1,6 @@
 """Training in miniature."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -63,6 +64,24 @@ def test_a_fresh_rcan_is_an_exact_bicubic() -> None:
     difference = made[inside, inside].astype(int) - imresize(low, 96, 96)[inside, inside]
     assert np.abs(difference).max() <= 2  # imresize rounds and clips between rows and columns
     assert np.abs(difference).mean() < 0.3
+
+
+def test_in_a_fresh_rcan_a_feature_stands_for_each_output_pixel_of_a_cell() -> None:
+    """What the body puts there reaches that pixel alone, in all three colours."""
+    net = TrainableRcan(replace(RCAN, features=32))
+    bias = net.body[-1].bias
+    assert isinstance(bias, torch.Tensor)
+    low = np.full((12, 12, 3), 100, np.uint8)
+    plain = on_picture(net, low)
+    with torch.no_grad():
+        bias[12 + 4 * 1 + 3] = 7.0  # second row, fourth column
+    added = on_picture(net, low) - plain
+    expected = np.zeros((4, 4))
+    expected[1, 3] = 7.0
+    inside = added[8:-8, 8:-8]
+    assert np.abs(inside - np.tile(expected, (2, 2))[..., None]).max() < 0.1, (
+        "the tail has small random weights as well"
+    )
 
 
 def test_training_computes_the_published_form() -> None:
