@@ -27,7 +27,7 @@ _SUFFIXES = {"": 1, "k": 1_000, "M": 1_000_000}
 
 
 def stream(
-    sources: Annotated[list[Path], typer.Argument(help="The video to upscale, or several.", metavar="IN...")],
+    sources: Annotated[list[Path], typer.Argument(help="The video to upscale, or several.", metavar="IN")],
     target: Annotated[
         Path,
         typer.Argument(help="Where to write; the suffix chooses the container. For several: a folder.", metavar="OUT"),
@@ -53,7 +53,7 @@ def stream(
     precision: Annotated[str | None, typer.Option(help="auto, int8 or fp32.")] = None,
     pixels: Annotated[str | None, typer.Option(help="yuv, or bgr: run the network on RGB. Slower, for checks.")] = None,
     threads: Annotated[
-        int | None, typer.Option(help="CPU threads of the engine. Default: all that are granted.")
+        int | None, typer.Option(help="CPU threads of each network. Default: its share of the CPUs granted.")
     ] = None,
     lanes: Annotated[
         str | None, typer.Option(help="Networks side by side, on frames in turn: a number, or auto, by the CPUs.")
