@@ -40,6 +40,7 @@ def run_jobs(
     *,
     at_once: int = 1,
     on_status: Callable[[int, dict[str, WorkerStatus]], None] = lambda _index, _statuses: None,
+    on_end: Callable[[int, Result], None] = lambda _index, _result: None,
     stop_requests: Callable[[], int] = lambda: 0,
     log_queue: Any = None,
 ) -> list[Result]:
@@ -47,6 +48,7 @@ def run_jobs(
 
     Args:
         on_status: called with the number of a job, from 0, and its workers' statuses; from several threads.
+        on_end: likewise with its result, once.
         stop_requests: as for `Job.run`, for all that run; those that have not begun are left out.
 
     Returns:
@@ -56,14 +58,19 @@ def run_jobs(
     cpus = max(1, granted_cpus() // at_once)
 
     def run(index: int) -> Result:
-        if stop_requests():
-            return None
-        try:
-            return replace(jobs[index], cpus=cpus).run(
-                on_status=lambda statuses: on_status(index, statuses), stop_requests=stop_requests, log_queue=log_queue
-            )
-        except Sr4kError as err:
-            return err
+        result: Result = None
+        if not stop_requests():
+            job = replace(jobs[index], cpus=cpus)
+            try:
+                result = job.run(
+                    on_status=lambda statuses: on_status(index, statuses),
+                    stop_requests=stop_requests,
+                    log_queue=log_queue,
+                )
+            except Sr4kError as err:
+                result = err
+        on_end(index, result)
+        return result
 
     with ThreadPoolExecutor(at_once) as pool:
         return list(pool.map(run, range(len(jobs))))

@@ -31,6 +31,10 @@ class Display(Protocol):
 
     def __call__(self, job: int, statuses: dict[str, WorkerStatus]) -> None: ...
 
+    def end(self, job: int) -> None:
+        """Show it no more."""
+        ...
+
 
 class Silent:
     """Shows nothing."""
@@ -41,6 +45,8 @@ class Silent:
     def __exit__(self, *exc: object) -> None: ...
 
     def __call__(self, job: int, statuses: dict[str, WorkerStatus]) -> None: ...
+
+    def end(self, job: int) -> None: ...
 
 
 class Gauge:
@@ -116,6 +122,10 @@ class Live:
             text = f"{self._names[job]}{gauge.text()}\n{gauge.load()}"
             self._bars.update(self._tasks[job], completed=gauge.frames, total=gauge.total, text=text)
 
+    def end(self, job: int) -> None:
+        if job in self._tasks:
+            self._bars.remove_task(self._tasks.pop(job))
+
 
 class Lines:
     """A plain line for each job now and then."""
@@ -136,6 +146,8 @@ class Lines:
         if now >= self._next[job]:
             self._next[job] = now + _LINE_EVERY
             print(f"{self._names[job]}{gauge.text()}  [{gauge.load()}]", file=sys.stderr, flush=True)
+
+    def end(self, job: int) -> None: ...
 
 
 def display(names: list[str], *, quiet: bool) -> Display:

@@ -21,7 +21,7 @@ from sr4k.job import Job, Summary, parse_size
 from sr4k.logs import collected_logs
 
 _CPUS_OF_A_JOB = 4
-"""How many of several videos run at once: the fewer, the sooner the first is done."""
+"""What each of several videos gets, unless told otherwise: the fewer at once, the sooner the first is done."""
 
 _SUFFIXES = {"": 1, "k": 1_000, "M": 1_000_000}
 
@@ -102,40 +102,48 @@ def stream(
         exact = None if size is None else parse_size(size)
         jobs = jobs_into(sources, target, chosen, size=exact, overwrite=overwrite)
         level = logging.DEBUG if verbose else logging.WARNING
+        names = [job.source.name for job in jobs]
         with (
             collected_logs(log_handler(), level) as queue,
             _counted_signals() as signals,
-            display([job.source.name for job in jobs], quiet=quiet or as_json) as shown,
+            display(names, quiet=quiet or as_json) as shown,
         ):
+
+            def tell(index: int, result: Result) -> None:
+                shown.end(index)
+                if len(jobs) == 1:
+                    _tell("the source", result, quiet=quiet or as_json, errors=False)
+                else:
+                    _tell(names[index], result, quiet=quiet or as_json)
+
             results = run_jobs(
                 jobs,
                 at_once=at_once or max(1, granted_cpus() // _CPUS_OF_A_JOB),
                 on_status=shown,
+                on_end=tell,
                 stop_requests=lambda: len(signals),
                 log_queue=queue,
             )
         if len(results) == 1 and isinstance(results[0], Sr4kError):
             raise results[0]
-        _tell(jobs, results, as_json=as_json, quiet=quiet)
+        if as_json:
+            told = [_as_data(job, result) for job, result in zip(jobs, results, strict=True)]
+            typer.echo(json.dumps(told[0] if len(told) == 1 else told, indent=2))
         raise typer.Exit(_exit_code(results, signals))
 
 
-def _tell(jobs: list[Job], results: list[Result], *, as_json: bool, quiet: bool) -> None:
-    """What became of each job."""
-    if as_json:
-        told = [_as_data(job, result) for job, result in zip(jobs, results, strict=True)]
-        typer.echo(json.dumps(told[0] if len(told) == 1 else told, indent=2))
-    for job, result in zip(jobs, results, strict=True):
-        source = "the source" if len(jobs) == 1 else job.source.name
-        if result is None:
-            typer.echo(f"{source}: stopped before it began", err=True)
-        elif isinstance(result, Sr4kError):
+def _tell(source: str, result: Result, *, quiet: bool, errors: bool = True) -> None:
+    """What became of a job. ``errors``: whether nobody else tells those."""
+    if result is None:
+        typer.echo(f"{source}: stopped before it began", err=True)
+    elif isinstance(result, Sr4kError):
+        if errors:
             typer.echo(f"error: {source}: {result}", err=True)
-        else:
-            if not (quiet or as_json):
-                typer.echo(_in_words(result), err=True)
-            if result.damaged:
-                typer.echo(f"warning: {source} is damaged: {_losses_in_words(result)}.", err=True)
+    else:
+        if not quiet:
+            typer.echo(_in_words(result), err=True)
+        if result.damaged:
+            typer.echo(f"warning: {source} is damaged: {_losses_in_words(result)}.", err=True)
 
 
 def _as_data(job: Job, result: Result) -> dict[str, Any]:
