@@ -4,6 +4,7 @@ import json
 import logging
 import re
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -133,17 +134,17 @@ def stream(
 
 
 def _tell(source: str, result: Result, *, quiet: bool, errors: bool = True) -> None:
-    """What became of a job. ``errors``: whether nobody else tells those."""
+    """What became of a job, above what is shown live. ``errors``: whether nobody else tells those."""
     if result is None:
-        typer.echo(f"{source}: stopped before it began", err=True)
+        typer.echo(f"{source}: stopped before it began", file=sys.stderr)
     elif isinstance(result, Sr4kError):
         if errors:
-            typer.echo(f"error: {source}: {result}", err=True)
+            typer.echo(f"error: {source}: {result}", file=sys.stderr)
     else:
         if not quiet:
-            typer.echo(_in_words(result), err=True)
+            typer.echo(_in_words(result), file=sys.stderr)
         if result.damaged:
-            typer.echo(f"warning: {source} is damaged: {_losses_in_words(result)}.", err=True)
+            typer.echo(f"warning: {source} is damaged: {_losses_in_words(result)}.", file=sys.stderr)
 
 
 def _as_data(job: Job, result: Result) -> dict[str, Any]:

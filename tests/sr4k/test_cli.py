@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -195,6 +196,23 @@ def test_progress_without_a_terminal_is_plain_lines(long_clip: Path, tmp_path: P
     shape = r"\d+/1\d{3} frames  [\d.]+ fps  [\d.]+x real time  ETA \d+:\d\d:\d\d  \[.*infer \d+%.*\]\n"
     assert re.fullmatch(shape, line), line
     assert "\x1b" not in line + rest
+
+
+def test_on_a_terminal_results_stand_on_lines_of_their_own(make_clip: MakeClip, tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    clip = make_clip("a.mp4", frames=200, size=(160, 120))
+    command = [BIN / "sr4k-stream", clip, tmp_path / "out.mp4", *NEAREST]
+    with subprocess.Popen(command, stderr=theirs, env={**os.environ, "TERM": "xterm"}) as process:
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # that is how its end reads
+            while piece := os.read(ours, 4096):
+                shown += piece
+    os.close(ours)
+    assert process.returncode == 0
+    plain = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", shown.decode())
+    assert "fps" in plain.partition("out.mp4: ")[0], "the bar came first"
+    assert re.search(rf"[\r\n]{re.escape(str(tmp_path / 'out.mp4'))}: 200 frames, [^\n]+\n", plain), plain
 
 
 def test_a_damaged_source_has_an_exit_code_of_its_own(make_clip: MakeClip, tmp_path: Path) -> None:
