@@ -3,6 +3,7 @@
 import sys
 import time
 from collections import deque
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -31,8 +32,8 @@ class Display(Protocol):
 
     def __call__(self, job: int, statuses: dict[str, WorkerStatus]) -> None: ...
 
-    def end(self, job: int) -> None:
-        """Show it no more."""
+    def end(self, job: int, lines: Iterable[str]) -> None:
+        """Show the job no more, but these lines, which stay."""
         ...
 
 
@@ -46,7 +47,8 @@ class Silent:
 
     def __call__(self, job: int, statuses: dict[str, WorkerStatus]) -> None: ...
 
-    def end(self, job: int) -> None: ...
+    def end(self, job: int, lines: Iterable[str]) -> None:  # noqa: ARG002
+        _print(lines)
 
 
 class Gauge:
@@ -122,9 +124,11 @@ class Live:
             text = f"{self._names[job]}{gauge.text()}\n{gauge.load()}"
             self._bars.update(self._tasks[job], completed=gauge.frames, total=gauge.total, text=text)
 
-    def end(self, job: int) -> None:
+    def end(self, job: int, lines: Iterable[str]) -> None:
         if job in self._tasks:
             self._bars.remove_task(self._tasks.pop(job))
+        for line in lines:
+            self._bars.console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 class Lines:
@@ -147,7 +151,13 @@ class Lines:
             self._next[job] = now + _LINE_EVERY
             print(f"{self._names[job]}{gauge.text()}  [{gauge.load()}]", file=sys.stderr, flush=True)
 
-    def end(self, job: int) -> None: ...
+    def end(self, job: int, lines: Iterable[str]) -> None:  # noqa: ARG002
+        _print(lines)
+
+
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line, file=sys.stderr, flush=True)
 
 
 def display(names: list[str], *, quiet: bool) -> Display:

@@ -4,7 +4,6 @@ import json
 import logging
 import re
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -110,18 +109,14 @@ def stream(
             display(names, quiet=quiet or as_json) as shown,
         ):
 
-            def tell(index: int, result: Result) -> None:
-                shown.end(index)
-                if len(jobs) == 1:
-                    _tell("the source", result, quiet=quiet or as_json, errors=False)
-                else:
-                    _tell(names[index], result, quiet=quiet or as_json)
+            def end(index: int, result: Result) -> None:
+                shown.end(index, _lines(names[index], result, alone=len(jobs) == 1, quiet=quiet or as_json))
 
             results = run_jobs(
                 jobs,
                 at_once=at_once or max(1, granted_cpus() // _CPUS_OF_A_JOB),
                 on_status=shown,
-                on_end=tell,
+                on_end=end,
                 stop_requests=lambda: len(signals),
                 log_queue=queue,
             )
@@ -133,18 +128,19 @@ def stream(
         raise typer.Exit(_exit_code(results, signals))
 
 
-def _tell(source: str, result: Result, *, quiet: bool, errors: bool = True) -> None:
-    """What became of a job, above what is shown live. ``errors``: whether nobody else tells those."""
+def _lines(name: str, result: Result, *, alone: bool, quiet: bool) -> Iterator[str]:
+    """What became of a job. The error of one that is alone is told by who catches it."""
+    source = "the source" if alone else name
     if result is None:
-        typer.echo(f"{source}: stopped before it began", file=sys.stderr)
+        yield f"{source}: stopped before it began"
     elif isinstance(result, Sr4kError):
-        if errors:
-            typer.echo(f"error: {source}: {result}", file=sys.stderr)
+        if not alone:
+            yield f"error: {source}: {result}"
     else:
         if not quiet:
-            typer.echo(_in_words(result), file=sys.stderr)
+            yield _in_words(result)
         if result.damaged:
-            typer.echo(f"warning: {source} is damaged: {_losses_in_words(result)}.", file=sys.stderr)
+            yield f"warning: {source} is damaged: {_losses_in_words(result)}."
 
 
 def _as_data(job: Job, result: Result) -> dict[str, Any]:
