@@ -13,6 +13,7 @@ class Part(StrEnum):
     STAGES = "stages"
     PIPELINE = "pipeline"
     LATENCY = "latency"
+    LANES = "lanes"
     STREAMS = "streams"
 
 

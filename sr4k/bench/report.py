@@ -1,6 +1,7 @@
 """The result of the suite as a page and as plots."""
 
 import json
+import statistics
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ def as_markdown(result: dict[str, Any], command: str) -> str:
         f"Sizes are of the input; the output has twice the width and height. The peak of this machine, by 1x1 int8 "
         f"convolutions of the same backend, is {result['int8_peak'] / 1e9:.0f} GMAC/s.",
     ]
-    for part in (_engine, _stages, _pipeline, _latency, _streams):
+    for part in (_engine, _stages, _pipeline, _latency, _lanes, _streams):
         lines += part(result["sizes"])
     return "\n".join(lines) + "\n"
 
@@ -65,6 +66,14 @@ def _latency(sizes: dict[str, Any]) -> Iterator[str]:
     for size, found in sizes.items():
         if row := found.get("latency"):
             yield f"| {size} | {row['rate']:.1f} | {1e3 * row['median']:.0f} | {1e3 * row['p95']:.0f} |"
+
+
+def _lanes(sizes: dict[str, Any]) -> Iterator[str]:
+    yield from _heading(sizes, "lanes", "Networks side by side on one video", ["input", "lanes", "frames/s", "spread"])
+    for size, found in sizes.items():
+        for count, rates in found.get("lanes", {}).items():
+            spread = f"{min(rates):.2f}-{max(rates):.2f}"
+            yield f"| {size} | {count} | {statistics.median(rates):.2f} | {spread} |"
 
 
 def _streams(sizes: dict[str, Any]) -> Iterator[str]:

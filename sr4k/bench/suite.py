@@ -21,6 +21,7 @@ _PACE = 0.6
 """Share of the rate that a pipeline reaches at which its latency is measured: more and frames queue."""
 
 _STREAMS = (2, 4)
+_LANES = (1, 2, 4, 8)
 
 
 def run_suite(
@@ -108,6 +109,17 @@ def _latency(task: _Task) -> dict[str, Any]:
     return latency(task.clip, task.target, task.preset, _PACE * pipeline["fps"])
 
 
+def _lanes(task: _Task) -> dict[str, Any]:
+    """In turn, so that what else the machine does meets all alike."""
+    counts = [count for count in _LANES if count <= granted_cpus()]
+    presets = {count: task.preset.updated("graph", lanes=count) for count in counts}
+    rounds = [
+        {count: run_pipeline(task.clip, task.target, preset).steady()["fps"] for count, preset in presets.items()}
+        for _ in range(task.rounds)
+    ]
+    return {str(count): [found[count] for found in rounds] for count in counts}
+
+
 def _streams(task: _Task) -> dict[str, Any]:
     return {str(count): many(task.clip, task.clip.parent, task.preset, count) for count in _STREAMS}
 
@@ -117,5 +129,6 @@ _MEASURES: dict[Part, Callable[[_Task], dict[str, Any]]] = {
     Part.STAGES: _stages,
     Part.PIPELINE: _pipeline,
     Part.LATENCY: _latency,
+    Part.LANES: _lanes,
     Part.STREAMS: _streams,
 }
