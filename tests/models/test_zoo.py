@@ -16,7 +16,7 @@ STORED = [name for name in SHIPPED if name not in zoo.SHARED]
 
 
 def test_what_ships() -> None:
-    assert set(SHIPPED) == {"luma", "luma-video", "luma-large", "rcan2"}
+    assert set(SHIPPED) == {"luma", "luma-video", "luma-large", "rcan", "rcan2", "rcan-basicsr"}
 
 
 @pytest.mark.parametrize("name", STORED)
