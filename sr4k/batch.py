@@ -1,7 +1,7 @@
 """Several jobs that share the machine: each plans for its part of the CPUs, and all compete as equals for them."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,9 @@ from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import OptionError, OutputError, Sr4kError
 from sr4k.job import Job, Size, Summary
 from sr4k.pipeline import WorkerStatus
+
+_TICK = 0.1
+"""Seconds between two looks whether all jobs have ended."""
 
 Result = Summary | Sr4kError | None
 """How a job went, what went wrong, or ``None`` if it had not begun when a stop was asked for."""
@@ -73,4 +76,9 @@ def run_jobs(
         return result
 
     with ThreadPoolExecutor(at_once) as pool:
-        return list(pool.map(run, range(len(jobs))))
+        running = [pool.submit(run, index) for index in range(len(jobs))]
+        # Python's signal handlers run in the main thread alone, and a signal that another thread of the process takes
+        # does not wake it: it has to wake up by itself.
+        while wait(running, timeout=_TICK).not_done:
+            pass
+        return [future.result() for future in running]
