@@ -9,6 +9,7 @@ from sr4k.errors import OptionError
 __all__ = ["ENGINES", "Engine", "EngineSpec", "create_engine", "load_engine"]
 
 ENGINES: dict[str, str] = {
+    "cuda": "sr4k.engines.cuda:CudaEngine",
     "nearest": "sr4k.engines.nearest:NearestEngine",
     "openvino": "sr4k.engines.openvino:OpenVinoEngine",
     "torch": "sr4k.engines.torch:TorchEngine",

@@ -1,5 +1,6 @@
 """Fixtures of all tests."""
 
+import os
 import random
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 from clips import MakeClip, write_clip
+
+from sr4k.engines.nvidia import driver
+
+if not driver().gpus:
+    os.environ["TRITON_INTERPRET"] = "1"  # read when the kernels are imported
 
 
 @pytest.fixture(autouse=True)

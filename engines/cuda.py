@@ -1,0 +1,147 @@
+"""NVIDIA GPUs by kernels of our own, in Triton. Needs the extra ``[cuda]``; compute capability 8.0 or newer."""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from sr4k.engines.base import Engine, EngineSpec, Plane
+from sr4k.errors import EngineError, OptionError
+from sr4k.models import zoo
+
+try:
+    import torch
+    import triton
+
+    from sr4k.engines.cuda_network import FusedNetwork
+except ImportError as err:
+    raise EngineError("The engine 'cuda' needs PyTorch and Triton: pip install 'sr4k-stream[cuda]'.") from err
+
+_LEAST_CAPABILITY = (8, 0)
+"""Ampere: the first with int8 and 16-bit tensor cores that Triton compiles for."""
+
+
+class CudaEngine(Engine):
+    """The fused network on one GPU: copies and kernels of a picture on a stream of its own, three pictures at once.
+
+    With Triton's interpreter (``TRITON_INTERPRET=1``) it runs on the CPU, for tests.
+    """
+
+    in_flight = 3
+
+    def __init__(self, spec: EngineSpec) -> None:
+        super().__init__(spec)
+        if spec.colour is None:
+            raise OptionError("The engine 'cuda' works on YUV planes: leave --pixels out, or use another --engine.")
+        if spec.precision == "fp32":
+            raise OptionError("The engine 'cuda' runs int8 or fp16: use one of them, or --engine torch for fp32.")
+
+    def activate_impl(self) -> None:
+        spec, model = self.spec, zoo.load(self.spec.model, self.spec.weights)
+        device = _device()
+        int8 = spec.precision == "int8" or (spec.precision == "auto" and model.calibration is not None)
+        self._precision = "int8" if int8 else "fp16"
+        network = model.quantized(spec.colour) if int8 else model.folded(spec.colour)
+        self._macs = model.folded(spec.colour).macs(spec.height, spec.width)
+        self._device = "cpu" if device.type == "cpu" else torch.cuda.get_device_name(device)
+        fused = FusedNetwork(network, spec.height, spec.width, device)
+        try:
+            self._idle = deque(_Slot(fused, spec) for _ in range(self.in_flight))
+        except torch.cuda.OutOfMemoryError as err:
+            raise EngineError(
+                f"The GPU has too little memory left for {spec.width}x{spec.height}: close what else uses it."
+            ) from err
+        self._running: deque[_Slot] = deque()
+        self._last: _Slot | None = None
+
+    def deactivate_impl(self) -> None:
+        for slot in self._running:
+            slot.wait()
+        self._running.clear()
+        self._idle.clear()
+
+    def submit_impl(self, planes: Sequence[Plane]) -> None:
+        if self._last is not None:
+            self._idle.append(self._last)  # its result was valid until now
+            self._last = None
+        slot = self._idle.popleft()
+        slot.start(planes)
+        self._running.append(slot)
+
+    def result_impl(self) -> Plane:
+        slot = self._running.popleft()
+        slot.wait()
+        if self._last is not None:
+            self._idle.append(self._last)
+        self._last = slot
+        return slot.result
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "engine": "cuda",
+            "version": f"triton {triton.__version__}",
+            "device": self._device,
+            "model": self.spec.model,
+            "precision": self._precision,
+            "threads": 1,
+            "macs": self._macs,
+        }
+
+
+class _Slot:
+    """Memory and a stream for one picture at work. On a GPU all that is done for it is one CUDA graph."""
+
+    def __init__(self, network: FusedNetwork, spec: EngineSpec) -> None:
+        self._network, self._maps = network, network.maps()
+        on_gpu = network.device.type == "cuda"
+        self._host_in = [torch.zeros(shape, dtype=torch.uint8, pin_memory=on_gpu) for shape in spec.input_shapes]
+        self._host_out = torch.zeros(network.output_shape, dtype=torch.uint8, pin_memory=on_gpu)
+        self._planes = [host.to(network.device) for host in self._host_in]
+        self._out = self._host_out.to(network.device)
+        self.result: Plane = self._host_out.numpy()
+        self._stream = torch.cuda.Stream(network.device) if on_gpu else None  # type: ignore[no-untyped-call]
+        self._graph = None if self._stream is None else self._captured(self._stream)
+
+    def start(self, planes: Sequence[Plane]) -> None:
+        """Take the planes over, and start on them."""
+        for host, plane in zip(self._host_in, planes, strict=True):
+            np.copyto(host.numpy(), plane)
+        if self._stream is None or self._graph is None:
+            self._enqueue()
+        else:
+            with torch.cuda.stream(self._stream):
+                self._graph.replay()
+
+    def wait(self) -> None:
+        """Until the result is in host memory."""
+        if self._stream is not None:
+            self._stream.synchronize()
+
+    def _enqueue(self) -> None:
+        for plane, host in zip(self._planes, self._host_in, strict=True):
+            plane.copy_(host, non_blocking=True)
+        self._network.run(self._planes[0], self._planes[1], self._out, self._maps)
+        self._host_out.copy_(self._out, non_blocking=True)
+
+    def _captured(self, stream: torch.cuda.Stream) -> torch.cuda.CUDAGraph:
+        with torch.cuda.stream(stream):
+            self._enqueue()  # compiles the kernels, which a capture can't
+        stream.synchronize()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, stream=stream):
+            self._enqueue()
+        return graph
+
+
+def _device() -> torch.device:
+    if triton.knobs.runtime.interpret:
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise EngineError("The engine 'cuda' finds no NVIDIA GPU that PyTorch can use: sr4k doctor says more.")
+    device = torch.device("cuda", torch.cuda.current_device())
+    if torch.cuda.get_device_capability(device) < _LEAST_CAPABILITY:
+        raise EngineError(
+            f"{torch.cuda.get_device_name(device)} is too old for the engine 'cuda', which needs Ampere or newer."
+        )
+    return device

@@ -1,0 +1,165 @@
+"""The one kernel of our own: convolutions that are summed and all that follows them, in Triton.
+
+Maps of features lie channel-last with a border of zeros, so that a row of a kernel's taps is one run of memory and no
+tap needs a bound. Positions are numbered through the rows of such a map, border included: a tap is a constant away.
+"""
+
+import triton
+import triton.language as tl
+
+PLANE_TAPS = tl.constexpr(16)
+"""Taps of a plane that are multiplied at once: the least that tensor cores take in 16 bits."""
+
+_ROUND_TO_EVEN = tl.constexpr(12582912.0)
+"""1.5 * 2**23: added to a float32 of less than 2**22 and taken away again, it leaves the nearest integer."""
+
+
+@triton.jit
+def fused_convolution(
+    out,
+    quad_row,
+    quad_column,
+    quad_offset,
+    source,
+    source_weights,
+    source_scale,
+    bias,
+    skip,
+    skip_scale,
+    plane_scale,
+    plane_a,
+    weights_a,
+    taps_a,
+    row_a,
+    column_a,
+    plane_b,
+    weights_b,
+    taps_b,
+    row_b,
+    column_b,
+    stride,
+    origin,
+    first_row,
+    rows,
+    first_column,
+    last_column,
+    reach: tl.constexpr,
+    features: tl.constexpr,
+    kernel_rows: tl.constexpr,
+    chunks: tl.constexpr,
+    chunk: tl.constexpr,
+    count_a: tl.constexpr,
+    parts_a: tl.constexpr,
+    count_b: tl.constexpr,
+    parts_b: tl.constexpr,
+    codes: tl.constexpr,
+    has_skip: tl.constexpr,
+    relu: tl.constexpr,
+    to_map: tl.constexpr,
+    outputs: tl.constexpr,
+    lanes: tl.constexpr,
+    block: tl.constexpr,
+):
+    """``block`` positions of ``lanes`` output channels, of which ``outputs`` are there.
+
+    Args:
+        out: a map of ``outputs`` channels, or with ``to_map`` false 8-bit values, four channels a 32-bit word.
+        quad_row, quad_column, quad_offset: where those words lie: steps by row and column, and start, in words.
+        source: a map of ``features`` channels; weights (kernel_rows, chunks, lanes, chunk), its taps' rows cut into
+            ``chunks``; ``kernel_rows`` 0: there is none.
+        source_scale, plane_scale: (lanes,), what the sums are multiplied by.
+        plane_a, plane_b: 8-bit planes; weights (parts, lanes, count) in 16 bits, in parts whose sum counts; offsets of
+            the ``count`` taps; steps by row and column of positions. ``count`` 0: there is none.
+        stride, origin: positions of a row of the maps, and the first that is not border.
+        first_row, rows, first_column, last_column: what is computed.
+        reach: rows and columns of the kernel above and to the left of its middle.
+    """
+    at = tl.program_id(0) * block + tl.arange(0, block)
+    y = first_row + at // stride
+    x = at % stride
+    inside = (at < rows * stride) & (x >= first_column) & (x < last_column)
+    here = origin + y * stride + x
+    n = tl.arange(0, lanes)
+    value = tl.zeros((block, lanes), tl.float32)
+
+    if kernel_rows > 0:
+        k = tl.arange(0, chunk)
+        if source.dtype.element_ty == tl.int8:
+            total = tl.zeros((block, lanes), tl.int32)
+        else:
+            total = tl.zeros((block, lanes), tl.float32)
+        for step in range(kernel_rows * chunks):
+            run = (here + (step // chunks - reach) * stride - reach) * features + (step % chunks) * chunk
+            pixels = tl.load(source + run[:, None] + k[None, :], mask=inside[:, None], other=0, cache_modifier=".ca")
+            kernel = tl.load(source_weights + step * lanes * chunk + n[None, :] * chunk + k[:, None])
+            total = tl.dot(pixels, kernel, total, out_dtype=total.dtype)
+        value += total.to(tl.float32) * tl.load(source_scale + n)[None, :]
+
+    if count_a > 0:
+        planes = _of_plane(plane_a, weights_a, taps_a, y * row_a + x * column_a, inside, count_a, parts_a, codes, n)
+        if count_b > 0:
+            planes += _of_plane(
+                plane_b, weights_b, taps_b, y * row_b + x * column_b, inside, count_b, parts_b, False, n
+            )
+        value += planes * tl.load(plane_scale + n)[None, :]
+
+    value += tl.load(bias + n)[None, :]
+    if has_skip:
+        beside = tl.load(
+            skip + here[:, None] * outputs + n[None, :], mask=inside[:, None] & (n < outputs)[None, :], other=0
+        )
+        value += beside.to(tl.float32) * skip_scale
+    if relu:
+        value = tl.maximum(value, 0.0)
+
+    if to_map:
+        if out.dtype.element_ty == tl.int8:
+            value = _rounded(value, -128.0, 127.0)
+        tl.store(
+            out + here[:, None] * outputs + n[None, :],
+            value.to(out.dtype.element_ty),
+            mask=inside[:, None] & (n < outputs)[None, :],
+        )
+    else:
+        quads: tl.constexpr = lanes // 4
+        bits = 8 * (n % 4)
+        bytes_ = _rounded(value, 0.0, 255.0).to(tl.uint32) << bits[None, :].to(tl.uint32)
+        words = tl.sum(tl.reshape(bytes_, (block, quads, 4)), axis=2)
+        q = tl.arange(0, quads)
+        there = q < outputs // 4
+        place = y[:, None] * tl.load(quad_row + q, mask=there, other=0)[None, :]
+        place += x[:, None] * tl.load(quad_column + q, mask=there, other=0)[None, :]
+        place += tl.load(quad_offset + q, mask=there, other=0)[None, :]
+        tl.store(out + place, words.to(tl.int32, bitcast=True), mask=inside[:, None] & there[None, :])
+
+
+@triton.jit
+def _of_plane(
+    plane,
+    weights,
+    taps,
+    corner,
+    inside,
+    count: tl.constexpr,
+    parts: tl.constexpr,
+    codes: tl.constexpr,
+    n,
+):
+    """Sums (positions, lanes) over the taps of a plane; what 16 bits can't hold of the weights is in a second part."""
+    k = tl.arange(0, PLANE_TAPS)
+    total = tl.zeros((corner.shape[0], n.shape[0]), tl.float32)
+    for first in range(0, count, PLANE_TAPS):
+        reach = tl.load(taps + first + k)
+        pixels = tl.load(plane + corner[:, None] + reach[None, :], mask=inside[:, None], other=0).to(tl.float16)
+        if codes:
+            pixels -= 128.0
+        for part in tl.static_range(parts):
+            kernel = tl.load(weights + (part * n.shape[0] + n[None, :]) * count + first + k[:, None])
+            total = tl.dot(pixels, kernel, total)
+    return total
+
+
+@triton.jit
+def _rounded(value, least, most):
+    """To the nearest integer, half to even, within bounds."""
+    return (tl.minimum(tl.maximum(value, least), most) + _ROUND_TO_EVEN) - _ROUND_TO_EVEN

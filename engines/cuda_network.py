@@ -1,0 +1,308 @@
+"""A folded network on a GPU: its launches, their weights as the kernel wants them, and the maps between them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sr4k.engines.cuda_kernels import PLANE_TAPS, fused_convolution
+from sr4k.engines.fuse import Launch, MapRef, PlaneRef, Term, fuse
+from sr4k.models.architecture import CELL, CELL_OUT, SCALE
+from sr4k.models.fold import MARGIN, padded_chroma, padded_luma
+from sr4k.models.graph import Array, Conv, FoldedNetwork
+from sr4k.models.quantize import QuantizedNetwork
+
+Layout = Literal["cells", "nv12"]
+"""How sub-pixels are written: as `sr4k.engines.Engine` promises, or as one NV12 picture (3H, 2W)."""
+
+_CHANNELS = CELL_OUT**2 + 2 * CELL**2
+
+_BORDER = 2
+"""Cells of zeros around a map: as far as the widest kernel on a map reaches."""
+
+_SPARE = 64
+"""Positions behind the last of a map, which the last row's taps may read."""
+
+_LARGEST_WEIGHT = 2.0**14
+"""What weights of planes are scaled up to, so that both of their 16-bit parts are normal numbers."""
+
+_LEAST_LANES = 16
+_LEAST_INT8_CHUNK = 32
+"""The least sides of a matrix product on tensor cores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """How a launch is spread over the GPU: positions of a program, and its warps."""
+
+    block: int = 128
+    warps: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A launch made ready: what it reads, and all arguments that are the same for every picture."""
+
+    launch: Launch
+    outputs: int
+    positions: int
+    arguments: dict[str, Any] = field(repr=False)
+
+    @property
+    def to_map(self) -> bool:
+        return self.launch.scale is not None
+
+    @property
+    def reads(self) -> list[int]:
+        """The launches whose maps this one reads."""
+        source = self.launch.of_map
+        refs = (source and source.source, self.launch.skip)
+        return [ref.launch for ref in refs if isinstance(ref, MapRef)]
+
+
+class FusedNetwork:
+    """A network on YUV planes of one size; weights on the device, what a picture needs given to `run`.
+
+    Args:
+        network: in int8 if it is quantised, else in 16-bit floats with 32-bit sums.
+        height, width: of the picture; even.
+    """
+
+    def __init__(
+        self,
+        network: FoldedNetwork | QuantizedNetwork,
+        height: int,
+        width: int,
+        device: torch.device,
+        *,
+        layout: Layout = "cells",
+        tuning: Tuning | None = None,
+    ) -> None:
+        self.height, self.width, self.device, self.layout = height, width, device, layout
+        self._tuning = tuning or Tuning()
+        self._quantized = network if isinstance(network, QuantizedNetwork) else None
+        self._convs = (network.network if isinstance(network, QuantizedNetwork) else network).convs
+        self._rows, self._columns = height // CELL + 2 * MARGIN, width // CELL + 2 * MARGIN
+        self._stride = self._columns + 2 * _BORDER
+        self._calls: list[_Call] = []
+        channel = 0
+        for launch in fuse(network):
+            self._calls.append(self._call(launch, channel))
+            if launch.scale is None:
+                channel += self._calls[-1].outputs
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """(H/2 + 10, W/2 + 10, 24) cells, whose margin is not written, or (3H, 2W): Y, and U and V interleaved."""
+        if self.layout == "cells":
+            return (self._rows, self._columns, _CHANNELS)
+        return (SCALE * self.height * 3 // 2, SCALE * self.width)
+
+    def maps(self) -> list[Tensor]:
+        """Memory for one picture's maps, by launch; those that are not needed at the same time share it."""
+        last_use = {launch: k for k, call in enumerate(self._calls) for launch in call.reads}
+        found: list[Tensor] = []
+        free: dict[int, list[Tensor]] = {}
+        for k, call in enumerate(self._calls):
+            if call.to_map:
+                spare = free.get(call.outputs)
+                found.append(spare.pop() if spare else self._map(call.outputs))
+            for launch in {launch for launch in call.reads if last_use[launch] == k}:
+                free.setdefault(self._calls[launch].outputs, []).append(found[launch])
+        return found
+
+    def run(self, luma: Tensor, chroma: Tensor, out: Tensor, maps: Sequence[Tensor]) -> None:
+        """Enqueue one picture on the current stream.
+
+        Args:
+            luma, chroma: padded planes (H + 21, W + 21) and (2, H/2 + 12, W/2 + 12), uint8, contiguous.
+            out: uint8, as `output_shape` says.
+            maps: as `maps` makes them; no other picture may be at work in them.
+        """
+        for programs, arguments in self.launches(luma, chroma, out, maps):
+            fused_convolution[(programs,)](**arguments)
+
+    def launches(
+        self, luma: Tensor, chroma: Tensor, out: Tensor, maps: Sequence[Tensor]
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        """For each launch how many programs it has, and the kernel's arguments; see `run`."""
+        planes = (luma.view(-1), chroma.view(-1))
+        words = out.view(-1).view(torch.int32)
+        tuning = self._tuning
+        for k, call in enumerate(self._calls):
+            source, skip = call.launch.of_map, call.launch.skip
+            seen = [planes[term.source.number] for term in call.launch.of_planes if isinstance(term.source, PlaneRef)]
+            plane_a, plane_b = [*seen, luma, luma][:2]
+            yield (
+                -(-call.positions // tuning.block),
+                {
+                    "out": maps[k] if call.to_map else words,
+                    "source": maps[source.source.launch] if source and isinstance(source.source, MapRef) else luma,
+                    "skip": maps[skip.launch] if skip else luma,
+                    "plane_a": plane_a,
+                    "plane_b": plane_b,
+                    **call.arguments,
+                    "block": tuning.block,
+                    "num_warps": tuning.warps,
+                    "enable_fp_fusion": False,  # so that a GPU rounds as the reference does
+                },
+            )
+
+    def _map(self, channels: int) -> Tensor:
+        positions = (self._rows + 2 * _BORDER) * self._stride + _SPARE
+        kind = torch.float16 if self._quantized is None else torch.int8
+        return torch.zeros(positions * channels, dtype=kind, device=self.device)
+
+    def _call(self, launch: Launch, channel: int) -> _Call:
+        """``channel``: which of a cell's 24 is its first, where it writes sub-pixels."""
+        outputs = len(self._convs[launch.terms[0].conv].bias)
+        to_map = launch.scale is not None
+        order = np.arange(outputs) if to_map else self._order(channel, outputs)
+        lanes = max(_LEAST_LANES, 1 << (outputs - 1).bit_length())
+        unit = launch.scale or 1.0
+        bias = sum((self._convs[term.conv].bias for term in launch.terms), np.zeros(outputs)) / unit
+        margin = 0 if to_map else MARGIN
+        rows = self._rows - 2 * margin
+        arguments = {
+            "bias": self._of_lanes(bias, order, lanes),
+            "skip_scale": launch.skip.scale / unit if launch.skip else 0.0,
+            "stride": self._stride,
+            "origin": _BORDER * self._stride + _BORDER,
+            "first_row": margin,
+            "rows": rows,
+            "first_column": margin,
+            "last_column": self._columns - margin,
+            "has_skip": launch.skip is not None,
+            "relu": launch.relu,
+            "to_map": to_map,
+            "outputs": outputs,
+            "lanes": lanes,
+            **self._quads(channel, 0 if to_map else outputs, lanes),
+            **self._source(launch.of_map, order, lanes, unit),
+            **self._planes(launch.of_planes, order, lanes, unit),
+        }
+        return _Call(launch, outputs, rows * self._stride, arguments)
+
+    def _source(self, term: Term | None, order: NDArray[np.intp], lanes: int, unit: float) -> dict[str, Any]:
+        """The convolution of a map: its taps row by row, each row in chunks of memory."""
+        if term is None:
+            nothing = self._tensor(np.zeros(lanes), torch.float32)
+            return {
+                "source_weights": nothing, "source_scale": nothing,
+                "reach": 0, "features": 1, "kernel_rows": 0, "chunks": 0, "chunk": 1,
+            }  # fmt: skip
+        conv = self._convs[term.conv]
+        kernel = conv.kernel
+        scale: Array = np.ones(len(conv.bias))
+        if self._quantized is not None:
+            steps = self._quantized.weight_scales[term.conv]
+            kernel = np.rint(kernel / steps[:, None, None, None])
+            scale = steps * self._quantized.input_scales[term.conv]
+        outputs, features, side, _ = kernel.shape
+        chunk = features if self._quantized is None else max(_LEAST_INT8_CHUNK, features)
+        chunks = -(-side * features // chunk)
+        taps = np.zeros((side, chunks * chunk, lanes))
+        taps[:, : side * features, :outputs] = kernel[order].transpose(2, 3, 1, 0).reshape(side, -1, outputs)
+        taps = taps.reshape(side, chunks, chunk, lanes).transpose(0, 1, 3, 2)
+        return {
+            "source_weights": self._tensor(taps, torch.float16 if self._quantized is None else torch.int8),
+            "source_scale": self._of_lanes(scale / unit, order, lanes),
+            "reach": side // 2,
+            "features": features,
+            "kernel_rows": side,
+            "chunks": chunks,
+            "chunk": chunk,
+        }
+
+    def _planes(self, terms: Sequence[Term], order: NDArray[np.intp], lanes: int, unit: float) -> dict[str, Any]:
+        """The convolutions of planes, up to two. Those of code values have integers for weights."""
+        codes = any(isinstance(term.source, PlaneRef) and term.source.codes for term in terms)
+        kernels = [_dense(self._convs[term.conv]) for term in terms]
+        scale: Array = np.ones(len(order))
+        if codes:
+            assert self._quantized is not None
+            scale = self._quantized.weight_scales[terms[0].conv]
+            kernels = [np.rint(kernels[0] / scale[:, None, None, None])]
+        elif terms:
+            factor = 2.0 ** np.floor(np.log2(_LARGEST_WEIGHT / max(np.abs(kernel).max() for kernel in kernels)))
+            kernels, scale = [kernel * factor for kernel in kernels], scale / factor
+        arguments: dict[str, Any] = {"codes": codes, "plane_scale": self._of_lanes(scale / unit, order, lanes)}
+        for letter, term, kernel in zip("ab", (*terms, None, None), (*kernels, None, None), strict=False):
+            found = self._no_plane() if term is None or kernel is None else self._plane(term, kernel[order], lanes)
+            arguments |= {f"{key}_{letter}": value for key, value in found.items()}
+        return arguments
+
+    def _no_plane(self) -> dict[str, Any]:
+        nothing = self._tensor(np.zeros(PLANE_TAPS.value), torch.int32)
+        return {"weights": nothing, "taps": nothing, "row": 0, "column": 0, "count": 0, "parts": 0}
+
+    def _plane(self, term: Term, kernel: Array, lanes: int) -> dict[str, Any]:
+        assert isinstance(term.source, PlaneRef)
+        rows, pitch = (padded_luma if term.source.number == 0 else padded_chroma)(self.height, self.width)
+        conv = self._convs[term.conv]
+        outputs, channels, height, width = kernel.shape
+        top, left = conv.pads[:2]
+        c, y, x = np.meshgrid(np.arange(channels), np.arange(height), np.arange(width), indexing="ij")
+        used = height * width * channels
+        count = -(-used // PLANE_TAPS.value) * PLANE_TAPS.value
+        taps = np.zeros(count, np.int32)
+        taps[:used] = (c * rows * pitch + (y - top) * pitch + x - left).reshape(-1)
+        weights = np.zeros((lanes, count))
+        weights[:outputs, :used] = kernel.reshape(outputs, -1)
+        parts = [weights.astype(np.float16)]
+        if (rest := weights - parts[0]).any():
+            parts.append(rest.astype(np.float16))
+        return {
+            "weights": self._tensor(np.stack(parts), torch.float16),
+            "taps": self._tensor(taps, torch.int32),
+            "row": conv.stride * pitch,
+            "column": conv.stride,
+            "count": count,
+            "parts": len(parts),
+        }
+
+    def _order(self, channel: int, outputs: int) -> NDArray[np.intp]:
+        """The channels of some sub-pixels, so that four after each other are neighbours in the output."""
+        order = np.arange(_CHANNELS)
+        if self.layout == "nv12":
+            order[CELL_OUT**2 :] = order[CELL_OUT**2 :].reshape(2, -1).T.reshape(-1)
+        return order[channel : channel + outputs] - channel
+
+    def _quads(self, channel: int, outputs: int, lanes: int) -> dict[str, Tensor]:
+        """Where each four channels lie: steps from row to row and column to column of cells, and start, in 4 bytes."""
+        if self.layout == "cells":
+            quads = [(self._columns * _CHANNELS // 4, _CHANNELS // 4, q) for q in range(_CHANNELS // 4)]
+        else:
+            pitch = SCALE * self.width // 4
+            quads = [(CELL_OUT * pitch, 1, row * pitch) for row in range(CELL_OUT)]
+            quads += [(CELL * pitch, 1, (SCALE * self.height + row) * pitch) for row in range(CELL)]
+            quads = [(row, column, start - MARGIN * (row + column)) for row, column, start in quads]
+        table = np.zeros((3, lanes // 4), np.int32)
+        table[:, : outputs // 4] = np.array(quads[channel // 4 : (channel + outputs) // 4]).T
+        return {
+            name: self._tensor(part, torch.int32)
+            for name, part in zip(("quad_row", "quad_column", "quad_offset"), table, strict=True)
+        }
+
+    def _of_lanes(self, values: Array, order: NDArray[np.intp], lanes: int) -> Tensor:
+        padded = np.zeros(lanes)
+        padded[: len(order)] = values[order]
+        return self._tensor(padded, torch.float32)
+
+    def _tensor(self, values: NDArray[Any], kind: torch.dtype) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values)).to(self.device, kind)
+
+
+def _dense(conv: Conv) -> Array:
+    """The kernel (out, channels, height, width) of a convolution without its groups."""
+    outputs, inner = conv.kernel.shape[:2]
+    dense = np.zeros((outputs, inner * conv.groups, *conv.kernel.shape[2:]))
+    each = outputs // conv.groups
+    for group in range(conv.groups):
+        mine = slice(group * each, (group + 1) * each)
+        dense[mine, group * inner : (group + 1) * inner] = conv.kernel[mine]
+    return dense

@@ -1,0 +1,107 @@
+"""A folded network as few launches of one kind of kernel: convolutions that are summed, and all that follows them up to
+the next rounding.
+
+The structure of a network is walked with lazy values. What a value is made of is only gathered until somebody rounds
+it; then it becomes a launch. So additions, ReLUs and roundings never cost a pass over memory.
+"""
+
+from dataclasses import dataclass, replace
+
+from sr4k.errors import InternalError
+from sr4k.models.graph import FoldedNetwork
+from sr4k.models.quantize import QuantizedNetwork
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneRef:
+    """An input plane by its number: 0 luma, 1 chroma. ``codes``: its values less 128."""
+
+    number: int
+    codes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MapRef:
+    """A map of features in memory: which launch wrote it, and by what its stored numbers are multiplied."""
+
+    launch: int
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """The convolution of that name of a plane or a map."""
+
+    conv: str
+    source: PlaneRef | MapRef
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """The sum of convolutions and of at most one map, perhaps rectified.
+
+    ``scale``: of the map that is written, ``None``: sub-pixels of the output are.
+    """
+
+    terms: tuple[Term, ...]
+    skip: MapRef | None = None
+    relu: bool = False
+    scale: float | None = None
+
+    @property
+    def of_map(self) -> Term | None:
+        """The convolution that reads a map."""
+        return next((term for term in self.terms if isinstance(term.source, MapRef)), None)
+
+    @property
+    def of_planes(self) -> tuple[Term, ...]:
+        """Those that read planes."""
+        return tuple(term for term in self.terms if isinstance(term.source, PlaneRef))
+
+
+def fuse(network: FoldedNetwork | QuantizedNetwork) -> list[Launch]:
+    """The launches in order; the last ones write the network's outputs, in theirs."""
+    ops = _Recorder(network)
+    planes = (PlaneRef(0), PlaneRef(1)) if ops.network.yuv else (PlaneRef(0),)
+    for output in ops.network.structure(ops, planes):
+        ops.launches.append(output)
+    return ops.launches
+
+
+_Value = PlaneRef | MapRef | Launch
+
+
+class _Recorder:
+    """`sr4k.models.graph.Ops` on values that are not computed yet."""
+
+    def __init__(self, network: FoldedNetwork | QuantizedNetwork) -> None:
+        self.network = network.network if isinstance(network, QuantizedNetwork) else network
+        self._scales = network.input_scales if isinstance(network, QuantizedNetwork) else None
+        self.launches: list[Launch] = []
+
+    def conv(self, name: str, x: _Value) -> Launch:
+        if isinstance(x, Launch):
+            raise InternalError(f"{name} reads what is in no memory")
+        return Launch((Term(name, x),))
+
+    def quantise(self, name: str, x: _Value) -> PlaneRef | MapRef:
+        if isinstance(x, PlaneRef):
+            return replace(x, codes=self._scales is not None)
+        if isinstance(x, MapRef):
+            raise InternalError(f"{name} rounds a map twice")
+        scale = 1.0 if self._scales is None else self._scales[name]
+        self.launches.append(replace(x, scale=scale))
+        return MapRef(len(self.launches) - 1, scale)
+
+    def add(self, a: _Value, b: _Value) -> Launch:
+        if not isinstance(a, Launch) or isinstance(b, PlaneRef) or a.relu:
+            raise InternalError("this sum has no kernel")
+        if isinstance(b, MapRef):
+            return replace(a, skip=b)
+        return replace(a, terms=a.terms + b.terms, skip=a.skip or b.skip)
+
+    def relu(self, x: _Value, basis: str) -> Launch:
+        if not isinstance(x, Launch):
+            raise InternalError(f"{basis} rectifies what was not computed")
+        rounding_does = self._scales is not None and basis in self.network.rectified
+        return x if rounding_does else replace(x, relu=True)

@@ -1,0 +1,135 @@
+"""Kernels of our own: computed by Triton's interpreter on the CPU, compiled for GPUs that are not here."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from sr4k.engines import EngineSpec, create_engine
+from sr4k.engines.cuda_network import FusedNetwork, Layout, Tuning
+from sr4k.errors import OptionError
+from sr4k.models import zoo
+from sr4k.models.architecture import CELL, CELL_OUT
+from sr4k.models.colour import Colour
+from sr4k.models.execute import FoldedExecutor, IntegerExecutor
+from sr4k.models.fold import MARGIN, pad_planes
+from sr4k.models.graph import FoldedNetwork
+from sr4k.models.quantize import QuantizedNetwork
+
+COLOUR = Colour()
+HEIGHT, WIDTH = 16, 24
+INNER = (slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN))
+
+
+def picture(seed: int = 0) -> list[NDArray[np.uint8]]:
+    """Padded planes of something smooth."""
+    rng = np.random.default_rng(seed)
+
+    def plane(height: int, width: int) -> NDArray[np.uint8]:
+        few = rng.integers(20, 230, (height // 4, width // 4)).astype(np.uint8)
+        return np.asarray(cv2.resize(few, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+
+    return pad_planes(plane(HEIGHT, WIDTH), np.stack([plane(HEIGHT // 2, WIDTH // 2) for _ in range(2)]))
+
+
+def expected(network: FoldedNetwork | QuantizedNetwork, planes: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
+    luma, chroma = (torch.from_numpy(plane) for plane in planes)
+    if isinstance(network, QuantizedNetwork):
+        cells = IntegerExecutor(network)(luma[None, None], chroma[None])
+    else:
+        cells = FoldedExecutor(network, dtype=torch.float64)(luma[None, None], chroma[None])
+    return np.asarray(cells[0].permute(1, 2, 0).round().clamp(0, 255).numpy()[INNER])
+
+
+def fused(
+    network: FoldedNetwork | QuantizedNetwork,
+    planes: Sequence[NDArray[np.uint8]],
+    layout: Layout = "cells",
+    block: int = 128,
+) -> NDArray[np.uint8]:
+    run = FusedNetwork(network, HEIGHT, WIDTH, torch.device("cpu"), layout=layout, tuning=Tuning(block))
+    out = torch.full(run.output_shape, 77, dtype=torch.uint8)
+    run.run(torch.from_numpy(planes[0]), torch.from_numpy(planes[1]), out, run.maps())
+    return out.numpy()
+
+
+@pytest.mark.parametrize("model", ["luma", "luma-large", "rcan2"])
+def test_in_int8_the_result_is_that_of_exact_integers(model: str) -> None:
+    network, planes = zoo.load(model).quantized(COLOUR), picture()
+    difference = np.abs(fused(network, planes)[INNER] - expected(network, planes))
+    assert difference.max() <= 1
+    assert (difference > 0).mean() < 0.005  # 32-bit floats between the integers: as often as OpenVINO
+
+
+@pytest.mark.parametrize("model", ["luma", "rcan2"])
+def test_in_16_bits_it_is_that_of_floats_but_for_a_level(model: str) -> None:
+    network, planes = zoo.load(model).folded(COLOUR), picture()
+    difference = np.abs(fused(network, planes)[INNER] - expected(network, planes))
+    assert difference.max() <= 1
+    assert (difference > 0).mean() < 0.02
+
+
+def test_the_result_does_not_depend_on_the_size_of_a_program() -> None:
+    network, planes = zoo.load("rcan2").quantized(COLOUR), picture(1)
+    np.testing.assert_array_equal(fused(network, planes, block=32)[INNER], fused(network, planes, block=256)[INNER])
+
+
+@pytest.mark.parametrize("model", ["luma", "rcan2"])
+def test_nv12_is_the_pixel_shuffle_of_the_cells(model: str) -> None:
+    network, planes = zoo.load(model).quantized(COLOUR), picture(2)
+    cells, nv12 = fused(network, planes)[INNER], fused(network, planes, layout="nv12")
+
+    def shuffled(values: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+        rows, columns = values.shape[:2]
+        return values.reshape(rows, columns, side, side).swapaxes(1, 2).reshape(rows * side, columns * side)
+
+    np.testing.assert_array_equal(nv12[: 2 * HEIGHT], shuffled(cells[..., : CELL_OUT**2], CELL_OUT))
+    for k in range(2):
+        first = CELL_OUT**2 + k * CELL**2
+        np.testing.assert_array_equal(nv12[2 * HEIGHT :, k::2], shuffled(cells[..., first : first + CELL**2], CELL))
+
+
+def test_maps_that_are_not_needed_at_once_share_memory() -> None:
+    luma = FusedNetwork(zoo.load("luma").quantized(COLOUR), HEIGHT, WIDTH, torch.device("cpu"))
+    assert len({tensor.data_ptr() for tensor in luma.maps()}) == 2
+
+
+def test_several_pictures_in_flight_come_out_in_order() -> None:
+    spec = EngineSpec("luma", HEIGHT, WIDTH, COLOUR)
+    pictures = [picture(seed) for seed in range(4)]
+    with create_engine("cuda", spec) as engine:
+        for planes in pictures[: engine.in_flight]:
+            engine.submit(planes)
+        first = engine.result().copy()
+        engine.submit(pictures[3])
+        results = [first, *(engine.result().copy() for _ in range(3))]
+        assert engine.describe()["precision"] == "int8"
+    network = zoo.load("luma").quantized(COLOUR)
+    for planes, result in zip(pictures, results, strict=True):
+        np.testing.assert_allclose(result[INNER], expected(network, planes), atol=1)
+
+
+def test_rgb_and_32_bits_are_refused_by_name() -> None:
+    with pytest.raises(OptionError, match="YUV planes"):
+        create_engine("cuda", EngineSpec("luma", HEIGHT, WIDTH, None))
+    with pytest.raises(OptionError, match="int8 or fp16"):
+        create_engine("cuda", EngineSpec("luma", HEIGHT, WIDTH, COLOUR, precision="fp32"))
+
+
+@pytest.mark.parametrize("capability", [80, 90])
+def test_it_compiles_for_tensor_cores(capability: int) -> None:
+    script = Path(__file__).parent.parent / "support" / "compiled_kernels.py"
+    done = subprocess.run([sys.executable, script, str(capability)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    kernels = json.loads(done.stdout)
+    assert all("mma" in kernel["ptx"] for kernel in kernels)
+    body = next(kernel["ptx"] for kernel in kernels if kernel["features"] == 32 and kernel["to_map"])
+    assert ".s32.s8.s8" in body
+    assert "cp.async" in body, "loads must run ahead of the products"
