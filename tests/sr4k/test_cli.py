@@ -308,6 +308,6 @@ def test_missing_torch_names_the_extra(make_clip: MakeClip, tmp_path: Path) -> N
 
 def test_help_lists_the_tools() -> None:
     text = run("--help", command="sr4k").stdout
-    for tool in ("stream", "sample", "train", "quantize", "eval", "compare", "models"):
+    for tool in ("stream", "sample", "doctor", "train", "quantize", "eval", "compare", "models"):
         assert tool in text
     assert run("stream", "--help", command="sr4k").returncode == 0
