@@ -4,6 +4,7 @@ The driver and the list of installed packages are asked; nothing heavy is import
 """
 
 import logging
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -25,6 +26,8 @@ AUTO = "auto"
 _TENSORRT = ("tensorrt", "tensorrt-cu13", "tensorrt-cu12")
 _TENSORRT_CAPABILITY = (7, 5)
 _CUDA_CAPABILITY = (8, 0)
+
+_one_at_a_time = threading.Lock()  # jobs that are planned side by side would each say the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,10 @@ def engines_for(name: str) -> tuple[str, ...]:
     Raises:
         EngineError: `AUTO`, and none can be used.
     """
-    return _usable() if name == AUTO else (name,)
+    if name != AUTO:
+        return (name,)
+    with _one_at_a_time:
+        return _usable()
 
 
 def start_first(names: Sequence[str], spec: EngineSpec) -> tuple[str, Engine]:
