@@ -55,10 +55,11 @@ class GraphPreset(_Section):
 class EnginePreset(_Section):
     """See `sr4k.engines.EngineSpec` and `sr4k.stages.settings.InferSettings`.
 
-    ``threads``: ``null`` takes all that the machine grants.
+    ``name``: of an engine, or ``auto`` (see `sr4k.engines.choose`). ``threads``: ``null`` takes all that the machine
+    grants.
     """
 
-    name: str = "openvino"
+    name: str = "auto"
     model: str = zoo.DEFAULT
     weights: Path | None = None
     precision: Precision = "auto"

@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: int8 where the CPU has the instructions for it, else float. The default engine."""
+"""OpenVINO on the CPU: int8 where the CPU has the instructions for it, else float. Runs where nothing better does."""
 
 from collections import deque
 from collections.abc import Sequence

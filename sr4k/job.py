@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sr4k.configs import GraphPreset, Preset, load_preset
+from sr4k.engines.choose import engines_for
 from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import InternalError, OptionError, OutputError, Sr4kError, WorkerError
 from sr4k.pipeline import (
@@ -120,6 +121,7 @@ class Job:
         cpus = self.cpus or granted_cpus()
         lanes = _lanes(layout, cpus)
         threads = engine.threads or max(1, cpus // lanes)
+        first, *fallbacks = engines_for(engine.name)
         before_network = None if self.size is None else (self.size[0] // 2, self.size[1] // 2)
         specs = {
             "decode": StageSpec("sr4k.stages.decode:Decode", DecodeSettings(self.source, before_network)),
@@ -127,7 +129,7 @@ class Job:
             "infer": StageSpec(
                 "sr4k.stages.infer:Infer",
                 InferSettings(
-                    engine.name,
+                    first,
                     engine.model,
                     engine.weights,
                     engine.precision,
@@ -135,6 +137,7 @@ class Job:
                     engine.pixels,
                     engine.reuse,
                     engine.reuse_threshold,
+                    tuple(fallbacks),
                 ),
             ),
             "reconstruct": StageSpec("sr4k.stages.reconstruct:Reconstruct"),

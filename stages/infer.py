@@ -2,9 +2,12 @@
 
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from sr4k.engines import EngineSpec, load_engine
+from sr4k.engines.choose import start_first
+from sr4k.errors import EngineError
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
 from sr4k.pipeline.frame import Plane
 from sr4k.stages.reuse import Reuse
@@ -23,7 +26,8 @@ class Infer(Transform):
 
     def __init__(self, settings: InferSettings) -> None:
         self._settings = settings
-        self._make_engine = load_engine(settings.engine)  # imported while the source is being opened
+        with suppress(EngineError):  # told when it is needed
+            load_engine(settings.engine)  # imported while the source is being opened
         self._pending: deque[Frame] = deque()
         self._last: Plane | None = None  # of the engine's results, while the next picture has none yet
         self._reuse: Reuse | None = None
@@ -41,11 +45,10 @@ class Infer(Transform):
             threads=s.threads,
             weights=s.weights,
         )
-        self._engine = self._make_engine(spec)
-        self._engine.__enter__()
+        name, self._engine = start_first((s.engine, *s.fallbacks), spec)
         self._about = self._engine.describe()
         if s.reuse and s.pixels == "yuv":
-            self._reuse = Reuse(s.engine, spec, s.reuse_threshold)
+            self._reuse = Reuse(name, spec, s.reuse_threshold)
         return Format((PlaneSpec(spec.output_shape, str(spec.input_dtype)),), about=info)
 
     def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - results lie in the engine

@@ -30,6 +30,7 @@ class InferSettings:
     """Which engine runs which model; see `sr4k.engines.EngineSpec`.
 
     Attributes:
+        fallbacks: the engines to take, in order, where that one does not start.
         reuse: whether parts of a picture that did not change are taken from the one before (only on YUV planes).
         reuse_threshold: by how many 8-bit levels a part may differ and still count as unchanged; 0 is exact.
     """
@@ -42,6 +43,7 @@ class InferSettings:
     pixels: Pixels = "yuv"
     reuse: bool = True
     reuse_threshold: int = 0
+    fallbacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

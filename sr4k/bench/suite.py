@@ -12,6 +12,7 @@ from sr4k.bench.engine import measure_engine
 from sr4k.bench.peak import int8_peak
 from sr4k.bench.whole import latency, many, run_pipeline, stages_alone
 from sr4k.configs import Preset
+from sr4k.engines.choose import engines_for
 from sr4k.engines.cpu import granted_cpus
 from sr4k.sample import RATE, write_sample
 
@@ -37,7 +38,8 @@ def run_suite(
     Raises:
         InternalError: a network did not run on every frame that was counted.
     """
-    preset, parts = preset.updated("engine", model=models[0], reuse=False), set(parts)
+    engine = engines_for(preset.engine.name)[0]  # no other: a figure is of one engine
+    preset, parts = preset.updated("engine", name=engine, model=models[0], reuse=False), set(parts)
     result: dict[str, Any] = {"machine": machine.describe(), "int8_peak": 0.0, "models": models, "sizes": {}}
     with tempfile.TemporaryDirectory(prefix="sr4k-bench-") as folder:
         for name in sizes:

@@ -81,7 +81,7 @@ def run_pipeline(clip: Path, target: Path, preset: Preset) -> PipelineRun:
     summary = run.summary
     if summary.stages["infer"]["frames"] != summary.frames:
         raise InternalError(f"The engine saw {summary.stages['infer']['frames']} of {summary.frames} frames.")
-    _require_a_network(clip, target, preset)
+    _require_a_network(clip, target, preset, summary.engine["engine"])
     return run
 
 
@@ -224,12 +224,12 @@ def many(clip: Path, folder: Path, preset: Preset, count: int) -> dict[str, floa
     }
 
 
-def _require_a_network(clip: Path, output: Path, preset: Preset) -> None:
+def _require_a_network(clip: Path, output: Path, preset: Preset, engine: str) -> None:
     """What the output adds to a bicubic must be what the engine adds, as far as the encoder lets it through."""
     small, made = (next(_pictures(path)) for path in (clip, output))
     height, width = small.height // 2 * 2, small.width // 2 * 2
-    engine = preset.engine
-    with create_engine(engine.name, EngineSpec(engine.model, height, width, Colour(), engine.precision)) as running:
+    spec = EngineSpec(preset.engine.model, height, width, Colour(), preset.engine.precision)
+    with create_engine(engine, spec) as running:
         cells = running.infer(padded_planes(np.asarray(small.to_ndarray(format="bgr24"), np.uint8)[:height, :width]))
         luma = rows_of(small.planes[0])[:height, :width]
         expected = added_to_bicubic(cells, luma)

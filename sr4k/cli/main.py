@@ -3,6 +3,7 @@
 import typer
 
 from sr4k.cli.bench import bench
+from sr4k.cli.doctor import doctor
 from sr4k.cli.evaluation import compare, evaluate, models
 from sr4k.cli.sample import sample
 from sr4k.cli.stream import stream
@@ -16,6 +17,7 @@ app = typer.Typer(
 )
 app.command(no_args_is_help=True)(stream)
 app.command(no_args_is_help=True)(sample)
+app.command()(doctor)
 app.command(no_args_is_help=True)(train)
 app.command(no_args_is_help=True)(quantize)
 app.command("eval", no_args_is_help=True)(evaluate)

@@ -45,7 +45,12 @@ def stream(
     encoder_option: Annotated[
         list[str] | None, typer.Option("-e", help="Any other option of the encoder; may repeat.", metavar="KEY=VALUE")
     ] = None,
-    engine: Annotated[str | None, typer.Option(help="What runs the network: openvino or torch.")] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            help="What runs the network: openvino, torch, or auto, the best that this machine can use. Default: auto."
+        ),
+    ] = None,
     model: Annotated[str | None, typer.Option(help="Which network: see sr4k models. Default: luma.")] = None,
     weights: Annotated[
         Path | None, typer.Option(help="Folder or checkpoint of its weights. Default: the shipped ones.")

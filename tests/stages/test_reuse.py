@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from skimage import data as pictures
 
+from sr4k.engines import ENGINES
 from sr4k.models.colour import Colour
 from sr4k.models.fold import CHROMA_PAD, PAD_AFTER, PAD_BEFORE, padded_chroma, padded_luma
 from sr4k.pipeline import Format, Frame, FrameInfo, PlaneSpec
@@ -106,3 +107,12 @@ def test_a_threshold_lets_small_differences_pass_but_not_pile_up(photograph: Pic
     errors = [int(np.abs(a.astype(int) - b).max()) for a, b in zip(made, exact, strict=True)]
     assert max(errors) == 2
     assert share == pytest.approx(2 / 6), "at the start, and at the fourth"
+
+
+def test_tiles_are_computed_by_the_engine_that_was_opened(photograph: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ENGINES, "failing", "toy_engines:FailingEngine")
+    sequence = [photograph, changed(photograph, 3, 5)]
+    made, _, share = run(sequence, InferSettings("failing", "luma", fallbacks=("nearest",)))
+    expected, _, _ = run(sequence, InferSettings("nearest", "luma", reuse=False))
+    assert all(np.array_equal(a, b) for a, b in zip(made, expected, strict=True))
+    assert share < 1

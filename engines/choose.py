@@ -1,0 +1,153 @@
+"""Which engine runs where the user names none, and why.
+
+The driver and the list of installed packages are asked; nothing heavy is imported, for whoever plans a job does this.
+"""
+
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, distribution, version
+from itertools import pairwise
+from pathlib import Path
+
+from sr4k.engines import ENGINES, create_engine
+from sr4k.engines.base import Engine, EngineSpec
+from sr4k.engines.nvidia import Gpu, driver
+from sr4k.errors import EngineError, OptionError
+
+log = logging.getLogger(__name__)
+
+AUTO = "auto"
+"""In place of an engine's name: the best that can be used here."""
+
+# ``tensorrt-stubs`` brings a package of that name too, with nothing to run in it.
+_TENSORRT = ("tensorrt", "tensorrt-cu13", "tensorrt-cu12")
+_TENSORRT_CAPABILITY = (7, 5)
+_CUDA_CAPABILITY = (8, 0)
+
+_one_at_a_time = threading.Lock()  # jobs that are planned side by side would each say the same
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An engine that `AUTO` may stand for.
+
+    Attributes:
+        reason: why it can be used, or why not.
+        version: of its library, if that is there.
+        mend: a command that makes it usable, if there is one.
+    """
+
+    name: str
+    usable: bool
+    reason: str
+    version: str | None = None
+    mend: str | None = None
+
+
+def candidates() -> tuple[Candidate, ...]:
+    """All that `AUTO` may stand for, the best first."""
+    return tuple(
+        check()
+        for name, check in (("tensorrt", _tensorrt), ("cuda", _cuda), ("openvino", _openvino))
+        if name in ENGINES
+    )
+
+
+def engines_for(name: str) -> tuple[str, ...]:
+    """The engines to try, in order: the one that the user names and no other, or for `AUTO` all that can be used.
+
+    That a GPU does not run the best of them is said once.
+
+    Raises:
+        EngineError: `AUTO`, and none can be used.
+    """
+    if name != AUTO:
+        return (name,)
+    with _one_at_a_time:
+        return _usable()
+
+
+def start_first(names: Sequence[str], spec: EngineSpec) -> tuple[str, Engine]:
+    """The first of these engines that starts, active, and its name. Those that do not are said.
+
+    Raises:
+        Sr4kError: what kept the last one from starting.
+    """
+    for name, following in pairwise(names):
+        try:
+            return name, create_engine(name, spec).__enter__()
+        except (OptionError, RuntimeError, MemoryError) as err:  # what one engine can't be asked for another may do
+            log.warning("The engine %s does not start, %s is tried: %s", name, following, " ".join(str(err).split()))
+    return names[-1], create_engine(names[-1], spec).__enter__()
+
+
+@cache
+def _usable() -> tuple[str, ...]:
+    found = candidates()
+    names = tuple(candidate.name for candidate in found if candidate.usable)
+    if not names:
+        raise EngineError(f"No engine can be used: {_reasons(found)}.")
+    passed_over = found[: next(index for index, candidate in enumerate(found) if candidate.usable)]
+    if passed_over and driver().gpus:
+        log.warning("The engine is %s. Better on this GPU: %s.", names[0], _reasons(passed_over))
+    return names
+
+
+def _reasons(found: Sequence[Candidate]) -> str:
+    return "; ".join(f"{c.name}, but {c.reason}{f' ({c.mend})' if c.mend else ''}" for c in found)
+
+
+def _tensorrt() -> Candidate:
+    installed = next((found for name in _TENSORRT if (found := _version(name))), None)
+    gpu = _gpu(_TENSORRT_CAPABILITY)
+    if isinstance(gpu, str):
+        return Candidate("tensorrt", False, gpu, installed)
+    for package, there in (("TensorRT", installed), ("cuda-bindings", _version("cuda-bindings"))):
+        if there is None:
+            mend = "pip install 'sr4k-stream[gpu]'"
+            return Candidate("tensorrt", False, f"{package} is not installed", installed, mend)
+    return Candidate("tensorrt", True, f"TensorRT {installed} on {gpu.name}", installed)
+
+
+def _cuda() -> Candidate:
+    installed = _version("torch")
+    gpu = _gpu(_CUDA_CAPABILITY)
+    if isinstance(gpu, str):
+        return Candidate("cuda", False, gpu, installed)
+    for package, there in (("PyTorch", installed), ("Triton", _version("triton"))):
+        if there is None:
+            mend = "pip install 'sr4k-stream[cuda]'"
+            return Candidate("cuda", False, f"{package} is not installed", installed, mend)
+    if not Path(str(distribution("torch").locate_file("torch/lib/libtorch_cuda.so"))).exists():
+        reason = f"PyTorch {installed} is built without CUDA"
+        return Candidate("cuda", False, reason, installed, "pip install --force-reinstall torch")
+    return Candidate("cuda", True, f"PyTorch {installed} on {gpu.name}", installed)
+
+
+def _openvino() -> Candidate:
+    installed = _version("openvino")
+    if installed is None:
+        return Candidate("openvino", False, "OpenVINO is not installed", None, "pip install openvino")
+    return Candidate("openvino", True, f"OpenVINO {installed}, on any CPU", installed)
+
+
+def _gpu(least: tuple[int, int]) -> Gpu | str:
+    """The GPU that engines run on, the first, if it has this compute capability; else what is wrong."""
+    found = driver()
+    if not found.gpus:
+        return "there is no NVIDIA GPU" if found.trouble is None else f"no NVIDIA GPU can be used ({found.trouble})"
+    gpu = found.gpus[0]
+    if gpu.capability >= least:
+        return gpu
+    has, needs = ("{}.{}".format(*capability) for capability in (gpu.capability, least))
+    return f"the {gpu.name} has compute capability {has}, and {needs} is the least"
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

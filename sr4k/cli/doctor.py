@@ -1,0 +1,52 @@
+"""``sr4k doctor``: what this machine can do."""
+
+import json
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from sr4k.cli.outcome import told_in_one_line
+from sr4k.doctor import Finding, Report, State, examine
+from sr4k.errors import EngineError
+
+_STYLES: dict[State, str] = {"ok": "green", "missing": "yellow", "problem": "bold red"}
+_WIDTH = max(map(len, _STYLES))
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout instead of text.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show tracebacks.")] = False,
+) -> None:
+    """What this machine can do: engines, GPUs, codecs, protocols. What is missing comes with what mends it.
+
+    Exit codes: 0 something here can upscale, 5 nothing can.
+    """
+    with told_in_one_line(verbose=verbose):
+        report = examine()
+        if as_json:
+            typer.echo(json.dumps(report.as_dict(), indent=2))
+        else:
+            console = Console(highlight=False, soft_wrap=True)
+            for line in _lines(report):
+                console.print(line)
+        raise typer.Exit(0 if report.engine else EngineError.exit_code)
+
+
+def _lines(report: Report) -> Iterator[Text]:
+    for title, findings in report.sections.items():
+        yield Text(title, style="bold")
+        for (state, told, mend, word), alike in groupby(findings, _what_is_told):
+            names = [finding.name.removeprefix(word) for finding in alike]
+            yield Text("  ").append(f"{state:{_WIDTH}}", _STYLES[state]).append(f"  {word}{', '.join(names)}: {told}")
+            if mend is not None:
+                yield Text(f"  {'':{_WIDTH}}  mend it: {mend}")
+
+
+def _what_is_told(finding: Finding) -> tuple[State, str, str | None, str]:
+    """What neighbours have in common that share a line: the first word of their names as well."""
+    word, space, _ = finding.name.rpartition(" ")
+    return finding.state, finding.told, finding.mend, word + space

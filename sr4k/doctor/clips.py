@@ -1,0 +1,60 @@
+"""Tiny clips in memory, to try codecs for real."""
+
+import io
+from fractions import Fraction
+
+import av
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+FRAMES = 2
+
+av.logging.set_level(av.logging.ERROR)  # else errors come without what FFmpeg has to say
+
+WHEEL = "pip install --force-reinstall --only-binary av av"
+"""PyAV's own wheel, whose FFmpeg has every codec that we name."""
+
+_SIDE = 256
+"""Pixels: what every hardware codec can do."""
+
+_RATE = 25
+
+
+def encoded(encoder: str) -> bytes:
+    """A clip of `FRAMES` grey frames, in Matroska.
+
+    Raises:
+        av.FFmpegError: the encoder does not do it.
+    """
+    file = io.BytesIO()
+    with av.open(file, "w", format="matroska") as target:
+        stream = target.add_stream(encoder, rate=_RATE)
+        assert isinstance(stream, VideoStream)
+        stream.width, stream.height, stream.pix_fmt = _SIDE, _SIDE, "yuv420p"
+        for packets in (*(stream.encode(_picture(k)) for k in range(FRAMES)), stream.encode(None)):
+            target.mux(packets)
+    return file.getvalue()
+
+
+def packets_of(encoder: str) -> int:
+    """How many packets an encoder makes of the clip, into nothing."""
+    context = av.CodecContext.create(encoder, "w")
+    assert isinstance(context, VideoCodecContext)
+    context.width, context.height, context.pix_fmt = _SIDE, _SIDE, "yuv420p"
+    context.time_base, context.framerate = Fraction(1, _RATE), Fraction(_RATE)
+    return sum(len(context.encode(picture)) for picture in (*map(_picture, range(FRAMES)), None))
+
+
+def _picture(number: int) -> VideoFrame:
+    picture = VideoFrame(_SIDE, _SIDE, "yuv420p")
+    for plane in picture.planes:
+        plane.update(bytes([128]) * plane.buffer_size)
+    picture.pts, picture.time_base = number, Fraction(1, _RATE)
+    return picture
+
+
+def why(error: Exception) -> str:
+    """An error in words: the last line that FFmpeg logged, where it is its own, for it tells more than the number."""
+    logged = getattr(error, "log", None)
+    return " ".join((logged[2] if logged else getattr(error, "strerror", None) or str(error)).split())

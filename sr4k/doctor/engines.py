@@ -1,0 +1,66 @@
+"""The engines: which can be used, and which one is taken."""
+
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+
+from sr4k.doctor import Finding
+from sr4k.engines import EngineSpec, create_engine
+from sr4k.engines.choose import Candidate, candidates
+from sr4k.models import zoo
+from sr4k.models.colour import Colour
+
+_SIDE = 64
+"""Of the picture that is tried, in pixels."""
+
+_TRIED = "openvino"
+"""The engines on a GPU are not: to make one ready can take a minute."""
+
+
+def _engines() -> Iterator[Finding]:
+    found = candidates()
+    tried = {c.name: _trial(c) for c in found if c.usable and c.name == _TRIED}
+    for candidate in found:
+        yield tried.get(candidate.name) or _as_found(candidate)
+    yield _torch()
+    usable = [c for c in found if c.usable and (c.name not in tried or tried[c.name].state == "ok")]
+    if not usable:
+        yield Finding("--engine auto", "problem", "nothing here can upscale")
+        return
+    first = usable[0]
+    passed_over = [f"{c.name} can't be used" for c in found[: found.index(first)]]
+    because = ", and ".join([first.reason, *passed_over])
+    yield Finding("--engine auto", "ok", f"takes {first.name}: {because}", facts={"chosen": first.name})
+
+
+def _as_found(candidate: Candidate) -> Finding:
+    facts = {"version": candidate.version}
+    if not candidate.usable:
+        return Finding(candidate.name, "missing", candidate.reason, candidate.mend, facts)
+    return Finding(candidate.name, "ok", f"{candidate.reason}; not started here", facts=facts)
+
+
+def _trial(candidate: Candidate) -> Finding:
+    """Upscale a picture."""
+    spec = EngineSpec(zoo.DEFAULT, _SIDE, _SIDE, Colour())
+    planes = [np.zeros(shape, spec.input_dtype) for shape in spec.input_shapes]
+    try:
+        with create_engine(candidate.name, spec) as engine:
+            engine.infer(planes)
+            about = engine.describe()
+    except Exception as err:
+        told = f"does not run ({type(err).__name__}: {' '.join(str(err).split())})"
+        return Finding(candidate.name, "problem", told, facts={"version": candidate.version})
+    told = f"{candidate.reason}; upscaled a picture in {about['precision']}"
+    return Finding(candidate.name, "ok", told, facts={"version": candidate.version, **about})
+
+
+def _torch() -> Finding:
+    try:
+        return Finding("torch", "ok", f"PyTorch {version('torch')}: the float reference, slow")
+    except PackageNotFoundError:
+        return Finding("torch", "missing", "the float reference, for checks", "pip install 'sr4k-stream[torch]'")
+
+
+PROBES = (_engines,)

@@ -1,0 +1,59 @@
+"""NVDEC and NVENC: whether this FFmpeg has them, and whether they open here."""
+
+import io
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import av
+from av.codec import Codec
+from av.codec.hwaccel import HWAccel
+from av.video.codeccontext import VideoCodecContext
+
+from sr4k.doctor import Finding
+from sr4k.doctor.clips import FRAMES, WHEEL, encoded, packets_of, why
+from sr4k.engines.nvidia import driver
+
+_DECODERS = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1", "vp9": "libvpx-vp9"}
+"""FFmpeg's own decoders, the only ones that can use NVDEC, and what makes a clip for each."""
+
+_ENCODERS = ("h264_nvenc", "hevc_nvenc", "av1_nvenc")
+
+
+def _decoding() -> Iterator[Finding]:
+    for name, encoder in _DECODERS.items():
+        there = any(config.device_type.name == "cuda" for config in Codec(name, "r").hardware_configs)
+        yield _tried(f"NVDEC {name}", there, partial(_decoded_of, name, encoder))
+
+
+def _encoding() -> Iterator[Finding]:
+    for name in _ENCODERS:
+        yield _tried(f"NVENC {name}", name in av.codecs_available, partial(packets_of, name))
+
+
+def _tried(label: str, there: bool, count: Callable[[], int]) -> Finding:
+    if not there:
+        return Finding(label, "missing", "PyAV's FFmpeg is built without it", WHEEL)
+    try:
+        made = count()
+    except Exception as err:
+        return Finding(
+            label, "missing", f"does not open here ({why(err)})" if driver().gpus else "there is no GPU for it"
+        )
+    if made != FRAMES:
+        return Finding(label, "problem", f"opens, but gave {made} of {FRAMES} frames")
+    return Finding(label, "ok", "works")
+
+
+def _decoded_of(decoder: str, encoder: str) -> int:
+    """Frames of a clip that come out of NVDEC, in memory of the GPU."""
+    accelerator = HWAccel("cuda", device="0", allow_software_fallback=False, is_hw_owned=True)
+    with av.open(io.BytesIO(encoded(encoder)), "r") as source:
+        stream = source.streams.video[0]
+        context = av.CodecContext.create(decoder, "r", hwaccel=accelerator)
+        assert isinstance(context, VideoCodecContext)
+        context.extradata = stream.codec_context.extradata
+        frames = [frame for packet in source.demux(stream) for frame in context.decode(packet)]
+    return sum(frame.format.name == "cuda" for frame in frames)
+
+
+PROBES = (_decoding, _encoding)

@@ -1,0 +1,70 @@
+"""Python, system, CPU and memory."""
+
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from sr4k.bench.machine import describe
+from sr4k.doctor import Finding
+from sr4k.engines.cpu import granted_cpus, has_fast_int8
+
+_OLDEST = (3, 11)
+_MEMORY_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+
+
+def _python() -> Iterator[Finding]:
+    state = sys.version_info >= _OLDEST
+    yield Finding(
+        "Python",
+        "ok" if state else "problem",
+        f"{platform.python_version()} in {sys.prefix}",
+        None if state else "use Python 3.11 or newer",
+    )
+
+
+def _system() -> Iterator[Finding]:
+    try:
+        name = platform.freedesktop_os_release()["PRETTY_NAME"]
+    except (OSError, KeyError):
+        name = platform.system()
+    ours = (platform.system(), platform.machine()) == ("Linux", "x86_64")
+    told = f"{name}, kernel {platform.release()}, {platform.machine()}"
+    yield Finding("system", "ok" if ours else "problem", told, None if ours else "use Linux on x86-64")
+
+
+def _cpu() -> Iterator[Finding]:
+    about = describe()
+    yield Finding("CPU", "ok", f"{about['cpu']}: {' '.join(about['flags']) or 'no AVX2'}", facts=about)
+    granted, there, allowed = granted_cpus(), os.cpu_count() or 1, len(os.sched_getaffinity(0))
+    limited = [f"affinity allows {allowed}"] if allowed < there else []
+    limited += [f"the control group {granted}"] if granted < allowed else []
+    told = f"{granted} of {there} granted{': ' if limited else ''}{', '.join(limited)}"
+    yield Finding("CPUs", "ok", told, facts={"granted": granted, "affinity": allowed, "there": there})
+    if has_fast_int8():
+        yield Finding("int8", "ok", "the CPU has dot products of int8")
+    else:
+        yield Finding(
+            "int8", "missing", "no AVX512-VNNI, AVX-VNNI or AMX: the network runs in float on this CPU, slower"
+        )
+
+
+def _memory() -> Iterator[Finding]:
+    page = os.sysconf("SC_PAGE_SIZE")
+    there, free = os.sysconf("SC_PHYS_PAGES") * page, os.sysconf("SC_AVPHYS_PAGES") * page
+    limit = min((found for path in _MEMORY_LIMITS if (found := _number(path)) and found < there), default=None)
+    told = f"{there / 2**30:.1f} GiB, {free / 2**30:.1f} GiB of it idle"
+    if limit is not None:
+        told += f"; the control group allows {limit / 2**30:.1f} GiB"
+    yield Finding("memory", "ok", told, facts={"bytes": there, "idle": free, "limit": limit})
+
+
+def _number(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+PROBES = (_python, _system, _cpu, _memory)

@@ -1,0 +1,106 @@
+"""NVIDIA: driver, GPUs, and the driver's libraries for video."""
+
+import ctypes
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from sr4k.doctor import Finding
+from sr4k.engines.nvidia import Driver, driver
+
+_KERNEL_MODULE = Path("/proc/driver/nvidia/version")
+_PCI = Path("/sys/bus/pci/devices")
+_NVIDIA, _DISPLAY = "0x10de", "0x03"  # of PCI: vendor, and how the class begins
+_LIBRARIES = {"libnvcuvid.so.1": "decoding", "libnvidia-encode.so.1": "encoding"}
+_DRIVER = "sudo ubuntu-drivers install  # on Ubuntu; elsewhere from https://www.nvidia.com/drivers"
+_IN_A_CONTAINER = "docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility,video …"
+
+# Errors of cuInit and cuDeviceGetCount, cuda.h, and what they mean to a user.
+_MEANINGS: dict[str, tuple[str, str | None]] = {
+    "CUDA_ERROR_NO_DEVICE": ("the driver sees no GPU", "nvidia-smi"),
+    "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH": ("libcuda.so.1 and the kernel module are of different drivers", "sudo reboot"),
+    "CUDA_ERROR_SYSTEM_NOT_READY": ("a service of this GPU does not run", "sudo systemctl start nvidia-fabricmanager"),
+    "CUDA_ERROR_STUB_LIBRARY": ("libcuda.so.1 is the stub of the CUDA toolkit", "take the stubs off LD_LIBRARY_PATH"),
+    "CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE": (
+        "the compatibility libcuda.so.1 does not run on this GPU",
+        "take /usr/local/cuda/compat off LD_LIBRARY_PATH",
+    ),
+}
+
+
+def _driver_and_gpus() -> Iterator[Finding]:
+    found, module = driver(), _module_version()
+    if found.cuda is None:
+        yield _no_driver(module)
+        return
+    cuda = "{}.{}".format(*found.cuda)
+    told = f"{module or 'of unknown version'}, runs CUDA up to {cuda}"
+    yield Finding("driver", "ok", told, facts={"version": module, "cuda": cuda})
+    for gpu in found.gpus:
+        capability = "{}.{}".format(*gpu.capability)
+        yield Finding(
+            f"GPU {gpu.index}",
+            "ok",
+            f"{gpu.name}, compute capability {capability}, {gpu.memory / 2**30:.0f} GiB",
+            facts={"name": gpu.name, "capability": capability, "memory": gpu.memory},
+        )
+    if not found.gpus:
+        yield _no_gpu(found)
+
+
+def _no_driver(module: str | None) -> Finding:
+    if module is None and not _cards():
+        return Finding("driver", "missing", "no NVIDIA GPU and no driver: everything runs on the CPU")
+    if module is None:
+        return Finding("driver", "problem", "there is an NVIDIA card and no driver for it", _DRIVER)
+    told = f"the kernel has {module}, but libcuda.so.1 is not found: a container without it, or half an installation"
+    return Finding("driver", "problem", told, _IN_A_CONTAINER)
+
+
+def _no_gpu(found: Driver) -> Finding:
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None and found.trouble in (None, "CUDA_ERROR_NO_DEVICE"):
+        told = f"CUDA_VISIBLE_DEVICES={visible!r} leaves no GPU to be seen"
+        return Finding("GPU", "problem", told, "unset CUDA_VISIBLE_DEVICES")
+    trouble = found.trouble or "CUDA_ERROR_NO_DEVICE"
+    told, mend = _MEANINGS.get(trouble, ("the driver does not start", "nvidia-smi"))
+    return Finding("GPU", "problem", f"{told} ({trouble})", mend)
+
+
+def _libraries() -> Iterator[Finding]:
+    if driver().cuda is None:
+        return
+    for library, use in _LIBRARIES.items():
+        try:
+            ctypes.CDLL(library)
+        except OSError as err:
+            told = f"no {use} on the GPU ({err}): in a container, its video capability is needed"
+            yield Finding(library, "problem", told, _IN_A_CONTAINER)
+        else:
+            yield Finding(library, "ok", f"there, for {use} on the GPU")
+
+
+def _cards() -> list[Path]:
+    """Display controllers by NVIDIA on the PCI bus."""
+    return [
+        device
+        for device in _PCI.glob("*")
+        if _text(device / "vendor") == _NVIDIA and _text(device / "class").startswith(_DISPLAY)
+    ]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
+
+
+def _module_version() -> str | None:
+    """Of the kernel module, which is the driver's."""
+    match = re.search(r"Module.*?\s(\d+\.[\d.]+)", _text(_KERNEL_MODULE))
+    return match[1] if match else None
+
+
+PROBES = (_driver_and_gpus, _libraries)
