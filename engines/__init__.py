@@ -11,6 +11,7 @@ __all__ = ["ENGINES", "Engine", "EngineSpec", "create_engine", "load_engine"]
 ENGINES: dict[str, str] = {
     "nearest": "sr4k.engines.nearest:NearestEngine",
     "openvino": "sr4k.engines.openvino:OpenVinoEngine",
+    "tensorrt": "sr4k.engines.tensorrt:TensorRtEngine",
     "torch": "sr4k.engines.torch:TorchEngine",
 }
 """Where each backend lives: its library is imported only when it is asked for."""

@@ -12,7 +12,7 @@ from typing import Literal
 Pixels = Literal["yuv", "bgr"]
 """What a network works on: Y, U and V planes with the colour folded in, or RGB."""
 
-Precision = Literal["auto", "int8", "fp32"]
+Precision = Literal["auto", "int8", "fp16", "fp32"]
 """How it computes; ``auto`` takes the best that the hardware runs well."""
 
 SCALE = 2
