@@ -51,7 +51,7 @@ def require_bindings_for(found: Driver, runtime: tuple[int, int]) -> None:
         newest = found.cuda[0]
         raise EngineError(
             f"The NVIDIA driver runs CUDA up to {newest}.{found.cuda[1]}, cuda-bindings are for {runtime[0]}: update "
-            f"the driver, or pip install 'cuda-bindings<{newest + 1}' 'tensorrt-cu{newest}'."
+            f"the driver, or pip install 'cuda-bindings<{newest + 1}'."
         )
 
 

@@ -33,6 +33,13 @@ class TensorRtEngine(Engine):
     in_flight = 3
     precisions = ("auto", "int8", "fp16", "fp32")
 
+    def __init__(self, spec: EngineSpec) -> None:
+        super().__init__(spec)
+        self._resources = ExitStack()
+        self._idle: deque[_Frame] = deque()
+        self._running: deque[_Frame] = deque()
+        self._loaded: Loaded | None = None
+
     def activate_impl(self) -> None:
         self._gpu = first_gpu(driver())  # before anything of TensorRT is made
         cuda_memory.start()
@@ -40,15 +47,14 @@ class TensorRtEngine(Engine):
         self._precision = _settled(self.spec, model)
         self._loaded, self._was_kept = self._built(model)
         with ExitStack() as resources:
-            self._idle = deque(_Frame(self._loaded, self.spec, resources) for _ in range(self.in_flight))
-            self._running: deque[_Frame] = deque()
+            self._idle.extend([_Frame(self._loaded, self.spec, resources) for _ in range(self.in_flight)])
             self._resources = resources.pop_all()
 
     def deactivate_impl(self) -> None:
         self._resources.close()
         self._idle.clear()  # what runs an engine goes before the engine
         self._running.clear()
-        del self._loaded
+        self._loaded = None
 
     def submit_impl(self, planes: Sequence[Plane]) -> None:
         frame = self._idle.popleft()
@@ -115,7 +121,7 @@ class _Frame:
         self._output = resources.enter_context(Mirrored(spec.output_shape, spec.input_dtype))
         names = ("rgb",) if spec.colour is None else ("luma", "chroma")
         for name, memory in zip((*names, "subpixels"), (*self._inputs, self._output), strict=True):
-            self._context.set_tensor_address(name, memory.device)
+            self._bind(name, memory)
         self._enqueue()  # TensorRT wants to have run once before it is captured
         self._stream.wait()
         self._graph: Graph | None = None
@@ -135,6 +141,9 @@ class _Frame:
     def wait(self) -> Plane:
         self._stream.wait()
         return self._output.host
+
+    def _bind(self, name: str, memory: Mirrored) -> None:
+        required(f"knows no '{name}'", lambda: self._context.set_tensor_address(name, memory.device) or None)
 
     def _enqueue(self) -> None:
         for memory in self._inputs:
