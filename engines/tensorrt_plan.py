@@ -62,10 +62,10 @@ _LOG = _Log()
 
 @dataclass(frozen=True)
 class Loaded:
-    """An engine and the runtime that must outlive it."""
+    """An engine and the runtime that must outlive it: so it comes second, for what comes first goes first."""
 
-    runtime: trt.Runtime
     engine: trt.ICudaEngine
+    runtime: trt.Runtime
 
     def new_context(self) -> trt.IExecutionContext:
         """What runs one picture at a time; it must go before the engine does.
@@ -83,7 +83,7 @@ def load_plan(plan: bytes) -> Loaded:
         EngineError: it is for another version or another GPU, or damaged.
     """
     runtime = required("can't use this GPU", lambda: trt.Runtime(_LOG))
-    return Loaded(runtime, required("can't use the plan", lambda: runtime.deserialize_cuda_engine(plan)))
+    return Loaded(required("can't use the plan", lambda: runtime.deserialize_cuda_engine(plan)), runtime)
 
 
 def build_plan(graph: bytes, precision: Exact, timing: bytes) -> tuple[bytes, bytes]:
