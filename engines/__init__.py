@@ -12,6 +12,7 @@ ENGINES: dict[str, str] = {
     "cuda": "sr4k.engines.cuda:CudaEngine",
     "nearest": "sr4k.engines.nearest:NearestEngine",
     "openvino": "sr4k.engines.openvino:OpenVinoEngine",
+    "tensorrt": "sr4k.engines.tensorrt:TensorRtEngine",
     "torch": "sr4k.engines.torch:TorchEngine",
 }
 """Where each backend lives: its library is imported only when it is asked for."""

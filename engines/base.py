@@ -4,15 +4,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sr4k.errors import EngineError, InternalError
+from sr4k.errors import EngineError, InternalError, OptionError
 from sr4k.models.architecture import CELL, Precision
 from sr4k.models.colour import Colour
 from sr4k.models.fold import MARGIN, padded_chroma, padded_luma
+
+if TYPE_CHECKING:
+    from typing import Self  # Python 3.11: an engine's library may want an older one
 
 Plane = NDArray[Any]
 
@@ -69,14 +72,20 @@ class Engine(ABC):
     in_flight: int = 1
     """How many inputs may be submitted before a result must be taken."""
 
+    precisions: tuple[Precision, ...] = ("auto", "int8", "fp32")
+    """What it can run."""
+
     def __init__(self, spec: EngineSpec) -> None:
         if spec.height % CELL or spec.width % CELL or min(spec.height, spec.width) < CELL:
             raise InternalError(f"{spec.height = }, {spec.width = } must be even.")
+        if spec.precision not in self.precisions:
+            choices = ", ".join(self.precisions)
+            raise OptionError(f"{type(self).__name__} has no {spec.precision}: --precision can be {choices}.")
         self.spec = spec
         self._active = False
         self._pending = 0
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Self":
         self.activate_impl()
         self._active = True
         return self

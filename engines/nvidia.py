@@ -4,6 +4,8 @@ import ctypes
 from dataclasses import dataclass
 from functools import cache
 
+from sr4k.errors import EngineError
+
 # Of the CUDA driver API, cuda.h.
 _SUCCESS = 0
 _CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76
@@ -47,6 +49,22 @@ def driver() -> Driver:
         if status != _SUCCESS:
             return Driver(newest, trouble=_error_name(cuda, status))
     return Driver(newest, tuple(_gpu(cuda, index) for index in range(count.value)))
+
+
+def first_gpu(found: Driver) -> Gpu:
+    """The GPU that an engine runs on: the first that is visible.
+
+    Raises:
+        EngineError: there is none; says why.
+    """
+    if found.cuda is None:
+        raise EngineError("There is no NVIDIA driver here (libcuda.so.1): install it, or take --engine openvino.")
+    if not found.gpus:
+        raise EngineError(
+            f"The NVIDIA driver shows no GPU ({found.trouble or 'none there'}): see nvidia-smi and "
+            "CUDA_VISIBLE_DEVICES, or take --engine openvino."
+        )
+    return found.gpus[0]
 
 
 def _gpu(cuda: ctypes.CDLL, index: int) -> Gpu:

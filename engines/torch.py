@@ -6,7 +6,7 @@ from typing import Any
 
 from sr4k.engines.base import Engine, EngineSpec, Plane
 from sr4k.engines.cpu import granted_cpus
-from sr4k.errors import EngineError, OptionError
+from sr4k.errors import EngineError
 from sr4k.models import zoo
 
 try:
@@ -20,10 +20,10 @@ except ImportError as err:
 class TorchEngine(Engine):
     """The folded network in fp32, one picture at a time."""
 
+    precisions = ("auto", "fp32")
+
     def __init__(self, spec: EngineSpec) -> None:
         super().__init__(spec)
-        if spec.precision == "int8":
-            raise OptionError("The engine 'torch' is the float reference: leave --precision out, or use fp32.")
         self._threads = spec.threads or granted_cpus()
 
     def activate_impl(self) -> None:

@@ -23,22 +23,34 @@ from sr4k.models.graph import FoldedNetwork
 from sr4k.models.quantize import OFFSET, QuantizedNetwork
 
 
-def to_onnx(network: FoldedNetwork | QuantizedNetwork, height: int, width: int) -> onnx.ModelProto:
-    """The graph for pictures of ``height`` x ``width`` pixels, both even."""
-    ops = _OnnxOps(network)
+def to_onnx(
+    network: FoldedNetwork | QuantizedNetwork, height: int, width: int, *, half: bool = False, cast_last: bool = False
+) -> onnx.ModelProto:
+    """The graph for pictures of ``height`` x ``width`` pixels, both even.
+
+    Args:
+        half: of a float network, the convolutions that may be int8 in float16; the picture itself stays in float32.
+        cast_last: nothing comes after the cast to uint8, as TensorRT wants it.
+    """
+    ops = _OnnxOps(network, half=half)
     net = ops.network
     luma, chroma = padded_luma(height, width), padded_chroma(height, width)
     if net.yuv:
         inputs = {"luma": [1, 1, *luma], "chroma": [1, 2, *chroma]}
         kind = TensorProto.UINT8
-        outputs = [ops.rounded(out) for out in net.structure(ops, tuple(map(ops.as_float, inputs)))]
+        outputs = list(net.structure(ops, tuple(map(ops.as_float, inputs))))
+        if not cast_last:
+            outputs = [ops.rounded(out) for out in outputs]
     else:
         inputs = {"rgb": [1, 3, *luma]}
         kind = TensorProto.FLOAT
         outputs = list(net.structure(ops, tuple(inputs)))
     joined = ops.node("Concat", *outputs, axis=1) if len(outputs) > 1 else outputs[0]
-    # The transpose must be the very last node: OpenVINO's maps lie channel-last in memory, so it costs nothing.
-    ops.nodes.append(helper.make_node("Transpose", [joined], ["subpixels"], perm=[0, 2, 3, 1]))
+    # Where it may, the transpose comes last of all: OpenVINO's maps lie channel-last in memory, so it costs nothing.
+    joined = ops.node("Transpose", joined, perm=[0, 2, 3, 1])
+    if net.yuv and cast_last:
+        ops.rounded(joined)
+    ops.nodes[-1].output[0] = "subpixels"
     shape = [1, height // CELL + 2 * MARGIN, width // CELL + 2 * MARGIN, net.outputs]
     graph = helper.make_graph(
         ops.nodes,
@@ -55,8 +67,10 @@ def to_onnx(network: FoldedNetwork | QuantizedNetwork, height: int, width: int) 
 class _OnnxOps:
     """`sr4k.models.graph.Ops` on names of values: appends nodes and constants."""
 
-    def __init__(self, network: FoldedNetwork | QuantizedNetwork) -> None:
+    def __init__(self, network: FoldedNetwork | QuantizedNetwork, *, half: bool = False) -> None:
         self._scales = network if isinstance(network, QuantizedNetwork) else None
+        self._half = half
+        self._halves: set[str] = set()  # what is float16
         self.network = network.network if isinstance(network, QuantizedNetwork) else network
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
@@ -64,16 +78,21 @@ class _OnnxOps:
 
     def conv(self, name: str, x: str) -> str:
         conv = self.network.convs[name]
-        kernel = self._constant(conv.kernel.astype(np.float32), f"{name}.weight")
+        dtype = np.float16 if x in self._halves else np.float32
+        kernel = self._constant(conv.kernel.astype(dtype), f"{name}.weight")
         if self._scales is not None and conv.quantised:
             steps = self._scales.weight_scales[name].astype(np.float32)
             zeros = self._constant(np.zeros(len(steps), np.int8), f"{name}.zero_point")
             kernel = self._pair(kernel, self._constant(steps, f"{name}.scale"), zeros, axis=0)
-        bias = self._constant(conv.bias.astype(np.float32), f"{name}.bias")
+        bias = self._constant(conv.bias.astype(dtype), f"{name}.bias")
         strides = [conv.stride, conv.stride]
-        return self.node("Conv", x, kernel, bias, pads=list(conv.pads), strides=strides, group=conv.groups)
+        out = self.node("Conv", x, kernel, bias, pads=list(conv.pads), strides=strides, group=conv.groups)
+        return self._as(x, out)
 
     def quantise(self, name: str, x: str) -> str:
+        if self._half and x not in self._halves:
+            x = self.node("Cast", x, to=TensorProto.FLOAT16)
+            self._halves.add(x)
         if self._scales is None:
             return x
         if self.network.convs[name].codes:
@@ -81,12 +100,14 @@ class _OnnxOps:
         return self._pair(x, self._constant(np.float32(self._scales.input_scales[name]), "scale"), self._zero)
 
     def add(self, a: str, b: str) -> str:
-        return self.node("Add", a, b)
+        if (a in self._halves) != (b in self._halves):
+            a, b = (self.as_float(x) if x in self._halves else x for x in (a, b))
+        return self._as(a, self.node("Add", a, b))
 
     def relu(self, x: str, basis: str) -> str:
         if self._scales is not None and basis in self.network.rectified:
             return x  # the next rounding saturates there
-        return self.node("Relu", x)
+        return self._as(x, self.node("Relu", x))
 
     def as_float(self, x: str) -> str:
         return self.node("Cast", x, to=TensorProto.FLOAT)
@@ -100,6 +121,12 @@ class _OnnxOps:
         output = f"{kind.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
         return output
+
+    def _as(self, x: str, made: str) -> str:
+        """What was made of a value has its type."""
+        if x in self._halves:
+            self._halves.add(made)
+        return made
 
     def _pair(self, x: str, scale: str, zero: str, **attributes: Any) -> str:
         quantised = self.node("QuantizeLinear", x, scale, zero, **attributes)

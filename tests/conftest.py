@@ -2,6 +2,7 @@
 
 import os
 import random
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,25 @@ import pytest
 from clips import MakeClip, write_clip
 
 from sr4k.engines.nvidia import driver
+from sr4k.errors import EngineError
 
 if not driver().gpus:
     os.environ["TRITON_INTERPRET"] = "1"  # read when the kernels are imported
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tests marked ``gpu`` want a GPU and what the marker names."""
+    marker = item.get_closest_marker("gpu")
+    if marker is None:
+        return
+    missing = [] if driver().gpus else ["an NVIDIA GPU"]
+    for module in marker.args:
+        try:
+            import_module(module)
+        except (ImportError, EngineError) as err:
+            missing.append(f"{module}: {err}")
+    if missing:
+        (pytest.fail if os.environ.get("SR4K_REQUIRE_GPU") == "1" else pytest.skip)(f"needs {'; '.join(missing)}")
 
 
 @pytest.fixture(autouse=True)

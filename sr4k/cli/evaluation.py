@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from sr4k.cli.outcome import told_in_one_line
+from sr4k.cli.table import table
 from sr4k.errors import OptionError
 from sr4k.models import zoo
 from sr4k.models.architecture import Pixels
@@ -94,7 +95,7 @@ def models(
             "int8 loss": lambda v: "" if v is None else f"{v:.2f}",
             "weights": str,
         }
-        typer.echo(_table(list(columns), [[show(row[key]) for key, show in columns.items()] for row in rows]))
+        typer.echo(table(list(columns), [[show(row[key]) for key, show in columns.items()] for row in rows]))
 
 
 def _describe(name: str) -> dict[str, Any]:
@@ -134,13 +135,4 @@ def _as_markdown(results: dict[str, Any]) -> str:
                 )
     if not any(row[-1] for row in rows):
         header, rows = header[:-1], [row[:-1] for row in rows]
-    return _table(header, [row for k, row in enumerate(rows) if row not in rows[:k]])
-
-
-def _table(header: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table with aligned columns."""
-    widths = [max(len(line[k]) for line in [header, *rows]) for k in range(len(header))]
-    lines = [header, ["-" * width for width in widths], *rows]
-    return "\n".join(
-        f"| {' | '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))} |" for line in lines
-    )
+    return table(header, [row for k, row in enumerate(rows) if row not in rows[:k]])

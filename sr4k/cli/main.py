@@ -4,6 +4,7 @@ import typer
 
 from sr4k.cli.bench import bench
 from sr4k.cli.doctor import doctor
+from sr4k.cli.engine import app as engine_app
 from sr4k.cli.evaluation import compare, evaluate, models
 from sr4k.cli.sample import sample
 from sr4k.cli.stream import stream
@@ -24,6 +25,7 @@ app.command("eval", no_args_is_help=True)(evaluate)
 app.command(no_args_is_help=True)(compare)
 app.command()(models)
 app.command()(bench)
+app.add_typer(engine_app, name="engine")
 
 stream_app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 stream_app.command(no_args_is_help=True)(stream)

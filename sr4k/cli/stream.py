@@ -48,14 +48,15 @@ def stream(
     engine: Annotated[
         str | None,
         typer.Option(
-            help="What runs the network: openvino, torch, or auto, the best that this machine can use. Default: auto."
+            help="What runs the network: tensorrt, cuda, openvino, torch, or auto, the best that can be used here. "
+            "Default: auto."
         ),
     ] = None,
     model: Annotated[str | None, typer.Option(help="Which network: see sr4k models. Default: luma.")] = None,
     weights: Annotated[
         Path | None, typer.Option(help="Folder or checkpoint of its weights. Default: the shipped ones.")
     ] = None,
-    precision: Annotated[str | None, typer.Option(help="auto, int8 or fp32.")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, int8 or fp32; fp16 on a GPU.")] = None,
     pixels: Annotated[str | None, typer.Option(help="yuv, or bgr: run the network on RGB. Slower, for checks.")] = None,
     threads: Annotated[
         int | None, typer.Option(help="CPU threads of each network. Default: its share of the CPUs granted.")

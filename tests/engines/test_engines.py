@@ -11,6 +11,7 @@ from sr4k.engines.base import Plane
 from sr4k.engines.cpu import granted_cpus, has_fast_int8
 from sr4k.errors import EngineError, InternalError, OptionError
 from sr4k.models import zoo
+from sr4k.models.architecture import Precision
 from sr4k.models.colour import Colour, downsample_chroma, yuv_from_rgb
 from sr4k.models.fold import CHROMA_PAD, MARGIN, PAD_BEFORE, padded_chroma, padded_luma
 from sr4k.models.metrics import psnr
@@ -148,10 +149,14 @@ class TestContract:
         with pytest.raises(OptionError, match=r"no engine 'vulkan'.*openvino"):
             create_engine("vulkan", SPEC)
 
-    def test_torch_refuses_int8(self) -> None:
-        pytest.importorskip("torch")
-        with pytest.raises(OptionError, match="float reference"):
-            create_engine("torch", replace(SPEC, precision="int8"))
+    @pytest.mark.parametrize(
+        ("name", "precision"), [("openvino", "fp16"), ("nearest", "fp16"), ("torch", "fp16"), ("torch", "int8")]
+    )
+    def test_a_precision_that_it_lacks_is_refused(self, name: str, precision: Precision) -> None:
+        if name == "torch":
+            pytest.importorskip("torch")
+        with pytest.raises(OptionError, match=rf"has no {precision}: --precision can be auto, .*fp32"):
+            create_engine(name, replace(SPEC, precision=precision))
 
 
 class TestCpu:

@@ -1,0 +1,76 @@
+"""``sr4k engine``: the engines that TensorRT built for this GPU."""
+
+import logging
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sr4k.bench import InputSize, Size
+from sr4k.cli.outcome import log_handler, told_in_one_line
+from sr4k.cli.table import table
+from sr4k.job import parse_size
+from sr4k.models import zoo
+from sr4k.models.architecture import Precision
+
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log more, and show tracebacks.")]
+
+app = typer.Typer(help="The engines that TensorRT builds for this GPU: build ahead, list, clear.", no_args_is_help=True)
+
+
+@app.command()
+def build(
+    size: Annotated[str, typer.Option(help=f"Of the input: {', '.join(InputSize)} or WIDTHxHEIGHT.")],
+    model: Annotated[str, typer.Option(help="Which network: see sr4k models.")] = zoo.DEFAULT,
+    weights: Annotated[
+        Path | None, typer.Option(help="Folder or checkpoint of its weights. Default: the shipped ones.")
+    ] = None,
+    precision: Annotated[Precision, typer.Option(help="auto takes int8 where there is a calibration.")] = "auto",
+    verbose: Verbose = False,
+) -> None:
+    """Build an engine now, so that a first video of BT.709 and limited range need not wait for it."""
+    with told_in_one_line(verbose=verbose):
+        from sr4k.engines import EngineSpec, create_engine
+        from sr4k.models.colour import Colour
+
+        logging.basicConfig(level=logging.WARNING, handlers=[log_handler()])
+        logging.getLogger("sr4k").setLevel(logging.DEBUG if verbose else logging.INFO)
+        width, height = _pixels(size)
+        began = time.monotonic()
+        spec = EngineSpec(model, height, width, Colour(), precision, weights=weights and weights.absolute())
+        with create_engine("tensorrt", spec) as engine:
+            about = engine.describe()
+        done = "was there" if about["kept"] else f"built in {time.monotonic() - began:.0f} s"
+        typer.echo(f"{model} {width}x{height} {about['precision']} for {about['device']}: {done}")
+
+
+@app.command("list")
+def list_all(verbose: Verbose = False) -> None:
+    """What has been built."""
+    with told_in_one_line(verbose=verbose):
+        from sr4k.engines.cache import EngineCache
+
+        cache = EngineCache()
+        header = ["model", "size", "precision", "GPU", "built by", "built at", "s", "MB"]
+        rows = [
+            [a.model, a.size, a.precision, a.gpu, a.library, a.created, f"{a.seconds:.0f}", f"{a.nbytes / 1e6:.1f}"]
+            for a in cache.entries()
+        ]
+        typer.echo(table(header, rows) if rows else "none")
+        typer.echo(f"in {cache.folder}", err=True)
+
+
+@app.command()
+def clear(verbose: Verbose = False) -> None:
+    """Delete all of them."""
+    with told_in_one_line(verbose=verbose):
+        from sr4k.engines.cache import EngineCache
+
+        cache = EngineCache()
+        plans, nbytes = cache.clear()
+        typer.echo(f"{plans} deleted, {nbytes / 1e6:.1f} MB, from {cache.folder}")
+
+
+def _pixels(text: str) -> Size:
+    return InputSize(text).pixels if text in {*InputSize} else parse_size(text)

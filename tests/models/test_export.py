@@ -1,0 +1,73 @@
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto
+from skimage import data as pictures
+
+from sr4k.models import zoo
+from sr4k.models.colour import Colour
+from sr4k.models.export import to_onnx
+from sr4k.models.fold import pad_planes
+from sr4k.models.metrics import psnr
+
+HEIGHT, WIDTH = 32, 48
+MODELS = ["luma", "rcan2"]
+
+
+def run(model: onnx.ModelProto) -> NDArray[np.uint8]:
+    gray = pictures.camera()[100:]
+    chroma = np.stack([gray[: HEIGHT // 2, : WIDTH // 2] // 8 + 112] * 2)
+    luma, chroma = pad_planes(gray[:HEIGHT, :WIDTH], chroma)
+    session = ort.InferenceSession(model.SerializeToString())
+    (cells,) = session.run(None, {"luma": luma[None, None], "chroma": chroma[None]})
+    return np.asarray(cells)
+
+
+def kinds(model: onnx.ModelProto) -> dict[str, int]:
+    """The type of each value in a graph."""
+    graph = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
+    values = (*graph.input, *graph.value_info, *graph.output)
+    return {c.name: c.data_type for c in graph.initializer} | {v.name: v.type.tensor_type.elem_type for v in values}
+
+
+@pytest.mark.parametrize("name", MODELS)
+class TestCastLast:
+    def test_bytes_are_read_and_made_by_casts_alone_at_the_very_edges(self, name: str) -> None:
+        model = to_onnx(zoo.load(name).quantized(Colour()), HEIGHT, WIDTH, cast_last=True)
+        kind, edges = kinds(model), {"luma", "chroma", "subpixels"}
+        assert {value for value, k in kind.items() if k == TensorProto.UINT8} == edges
+        assert {n.op_type for n in model.graph.node if edges & {*n.input, *n.output}} == {"Cast"}
+
+    def test_it_is_the_same_picture(self, name: str) -> None:
+        network = zoo.load(name).quantized(Colour())
+        usual, other = (to_onnx(network, HEIGHT, WIDTH, cast_last=last) for last in (False, True))
+        assert np.array_equal(run(usual), run(other))
+
+
+@pytest.mark.parametrize("name", MODELS)
+class TestHalf:
+    def test_the_picture_stays_in_float32_and_what_may_be_int8_is_float16(self, name: str) -> None:
+        network = zoo.load(name).folded(Colour())
+        model = to_onnx(network, HEIGHT, WIDTH, half=True)
+        kind = kinds(model)
+        of_convs = {
+            n.input[1].rpartition(".weight")[0]: {kind[v] for v in (*n.input, *n.output)}
+            for n in model.graph.node
+            if n.op_type == "Conv"
+        }
+        for conv in network.convs:
+            expected = TensorProto.FLOAT16 if network.convs[conv].quantised else TensorProto.FLOAT
+            assert of_convs[conv] == {expected}, conv
+
+    def test_it_is_nearly_the_same_picture(self, name: str) -> None:
+        network = zoo.load(name).folded(Colour())
+        exact, half = (run(to_onnx(network, HEIGHT, WIDTH, half=half)) for half in (False, True))
+        assert psnr(half, exact) > 60
+
+
+def test_a_graph_is_the_same_bytes_each_time() -> None:
+    network = zoo.load("luma").quantized(Colour())
+    one, other = (to_onnx(network, HEIGHT, WIDTH).SerializeToString(deterministic=True) for _ in range(2))
+    assert one == other
