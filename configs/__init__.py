@@ -24,13 +24,15 @@ class GraphPreset(_Section):
 
     ``workers``: name of each worker and its stages, in the order of the flow. ``slots``: frames that fit between two
     workers. ``mode``: a process or a thread for each worker. ``lanes``: how many of the worker with the network work
-    side by side, on frames in turn; ``auto``: by the number of CPUs.
+    side by side, on frames in turn; ``auto``: one for each of the ``devices``, or by the number of CPUs where the
+    network runs on them. ``devices``: numbers of the GPUs that the lanes take in turn; none: the first GPU.
     """
 
     workers: Mapping[str, tuple[StageName, ...]]
     slots: Annotated[int, Field(ge=4, le=64)] = 4
     mode: Literal["processes", "threads"] = "processes"
     lanes: Annotated[int, Field(ge=1, le=64)] | Literal["auto"] = "auto"
+    devices: tuple[Annotated[int, Field(ge=0)], ...] = ()
 
     @property
     def upscaler(self) -> str | None:
@@ -49,6 +51,8 @@ class GraphPreset(_Section):
     def _lanes_of_a_worker(self) -> Self:
         if self.lanes not in ("auto", 1) and self.upscaler is None:
             raise ValueError("lanes need a worker with the network that neither decodes nor encodes")
+        if self.devices and (self.upscaler is None or self.mode == "threads"):
+            raise ValueError("devices need a process with the network that neither decodes nor encodes")
         return self
 
 

@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 AUTO = "auto"
 """In place of an engine's name: the best that can be used here."""
 
+GPU_ENGINES = ("tensorrt", "cuda")
+"""Those that run on an NVIDIA GPU."""
+
 # ``tensorrt-stubs`` brings a package of that name too, with nothing to run in it.
 _TENSORRT = ("tensorrt", "tensorrt-cu13", "tensorrt-cu12")
 _TENSORRT_CAPABILITY = (7, 5)

@@ -29,13 +29,12 @@ class CudaEngine(Engine):
     """
 
     in_flight = 3
+    precisions = ("auto", "int8", "fp16")
 
     def __init__(self, spec: EngineSpec) -> None:
         super().__init__(spec)
         if spec.colour is None:
             raise OptionError("The engine 'cuda' works on YUV planes: leave --pixels out, or use another --engine.")
-        if spec.precision == "fp32":
-            raise OptionError("The engine 'cuda' runs int8 or fp16: use one of them, or --engine torch for fp32.")
 
     def activate_impl(self) -> None:
         spec, model = self.spec, zoo.load(self.spec.model, self.spec.weights)

@@ -1,15 +1,18 @@
 """NVIDIA GPUs as their driver tells of them: without CUDA, torch or TensorRT, and safe where there is no driver."""
 
 import ctypes
+import os
 from dataclasses import dataclass
 from functools import cache
 
-from sr4k.errors import EngineError
+from sr4k.errors import EngineError, OptionError
 
 # Of the CUDA driver API, cuda.h.
 _SUCCESS = 0
 _CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76
 _NAME_LENGTH = 256
+
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,20 @@ class Driver:
     cuda: tuple[int, int] | None = None
     gpus: tuple[Gpu, ...] = ()
     trouble: str | None = None
+
+
+def only(index: int) -> dict[str, str]:
+    """The environment of a process that is to see one GPU alone, the ``index``-th that is visible here, as its first.
+
+    Raises:
+        OptionError: there is no such GPU.
+    """
+    count = len(driver().gpus)
+    if index >= count:
+        there = f"{count} can be used here, numbered from 0" if count else "none can be used here"
+        raise OptionError(f"There is no GPU {index}: {there}; sr4k doctor lists them.")
+    visible = os.environ.get(_VISIBLE)
+    return {_VISIBLE: visible.split(",")[index].strip() if visible else str(index)}
 
 
 @cache

@@ -237,6 +237,7 @@ def _lanes(spec: WorkerSpec) -> list[WorkerSpec]:
             name=f"{spec.name} {k + 1}",
             lanes=1,
             cpus=frozenset(cpus[k * share : (k + 1) * share]) if share else None,
+            environments=spec.environments[k % len(spec.environments) :][:1] if spec.environments else (),
         )
         for k in range(spec.lanes)
     ]

@@ -27,12 +27,14 @@ class WorkerSpec:
 
     ``lanes``: how many of it work side by side, on frames in turn; one that has several neither begins nor ends the
     graph, and its stages give one frame for each that they get. ``cpus``: those that its process is kept to.
+    ``environments``: variables for the processes of the lanes, in turn, set before any stage is imported.
     """
 
     name: str
     stages: tuple[StageSpec, ...]
     lanes: int = 1
     cpus: frozenset[int] | None = None
+    environments: tuple[dict[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,8 @@ def run_in_process(
         signal.signal(number, signal.SIG_IGN)  # they reach the whole group: the supervisor decides
     if spec.cpus is not None:
         os.sched_setaffinity(0, spec.cpus)
+    for variables in spec.environments[:1]:
+        os.environ.update(variables)
     if log_queue is not None:
         log_queue.cancel_join_thread()  # a log line must never keep a worker from ending
         root = logging.getLogger()

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from sr4k.configs import GraphPreset, Preset, load_preset
-from sr4k.engines.choose import engines_for
+from sr4k.engines.choose import GPU_ENGINES, engines_for
 from sr4k.engines.cpu import granted_cpus
+from sr4k.engines.nvidia import only
 from sr4k.errors import InternalError, OptionError, OutputError, Sr4kError, WorkerError
 from sr4k.pipeline import (
     GraphAborted,
@@ -119,9 +120,10 @@ class Job:
         engine, encode = self.preset.engine, self.preset.encode
         layout, upscaler = self.preset.graph, self.preset.graph.upscaler
         cpus = self.cpus or granted_cpus()
-        lanes = _lanes(layout, cpus)
-        threads = engine.threads or max(1, cpus // lanes)
         first, *fallbacks = engines_for(engine.name)
+        lanes = _lanes(layout, cpus, on_gpu=first in GPU_ENGINES)
+        threads = engine.threads or max(1, cpus // lanes)
+        devices = tuple(only(device) for device in layout.devices)
         before_network = None if self.size is None else (self.size[0] // 2, self.size[1] // 2)
         specs = {
             "decode": StageSpec("sr4k.stages.decode:Decode", DecodeSettings(self.source, before_network)),
@@ -150,7 +152,9 @@ class Job:
             ),
         }
         workers = tuple(
-            WorkerSpec(name, tuple(specs[stage] for stage in stages), lanes if name == upscaler else 1)
+            WorkerSpec(name, tuple(specs[stage] for stage in stages), lanes, environments=devices)
+            if name == upscaler
+            else WorkerSpec(name, tuple(specs[stage] for stage in stages))
             for name, stages in layout.workers.items()
         )
         return GraphSpec(workers, (layout.slots,) * (len(workers) - 1), layout.mode)
@@ -180,9 +184,11 @@ class Job:
         return self.target
 
 
-def _lanes(layout: GraphPreset, cpus: int) -> int:
+def _lanes(layout: GraphPreset, cpus: int, *, on_gpu: bool) -> int:
     if layout.lanes != "auto":
         return layout.lanes
+    if on_gpu:
+        return max(1, len(layout.devices))
     return 1 if layout.upscaler is None else max(1, cpus // _CPUS_OF_A_LANE)
 
 
@@ -201,6 +207,18 @@ def parse_size(text: str) -> Size:
     if any(side % 2 or not 4 <= side <= 16384 for side in size):
         raise OptionError(f"'{text}' can't be: both sides must be even, from 4 to 16384.")
     return size
+
+
+def parse_devices(text: str) -> tuple[int, ...]:
+    """Numbers with commas between them.
+
+    Raises:
+        OptionError: anything else.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise OptionError(f"'{text}' are no GPUs: use their numbers with commas between, such as 0,1.")
+    return tuple(map(int, parts))
 
 
 def _run(

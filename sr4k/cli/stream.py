@@ -17,7 +17,7 @@ from sr4k.cli.progress import display
 from sr4k.configs import Preset, load_preset, preset_names
 from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import EXIT_WITH_LOSSES, OptionError, Sr4kError
-from sr4k.job import Job, Summary, parse_size
+from sr4k.job import Job, Summary, parse_devices, parse_size
 from sr4k.logs import collected_logs
 
 _CPUS_OF_A_JOB = 4
@@ -64,6 +64,9 @@ def stream(
     lanes: Annotated[
         str | None, typer.Option(help="Networks side by side, on frames in turn: a number, or auto, by the CPUs.")
     ] = None,
+    devices: Annotated[
+        str | None, typer.Option(help="GPUs that share the frames, by number, such as 0,1. Default: the first.")
+    ] = None,
     reuse: Annotated[
         bool | None,
         typer.Option("--reuse/--no-reuse", help="Take what did not change from the frame before. Default: on."),
@@ -102,7 +105,7 @@ def stream(
                 reuse=reuse,
                 reuse_threshold=reuse_threshold,
             )
-            .updated("graph", mode=workers, lanes=lanes)
+            .updated("graph", mode=workers, lanes=lanes, devices=devices and parse_devices(devices))
         )
         chosen = _with_encoder(chosen, codec, crf, bitrate, preset, encoder_option or [])
         exact = None if size is None else parse_size(size)

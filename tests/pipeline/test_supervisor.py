@@ -101,6 +101,15 @@ def test_each_lane_has_cpus_of_its_own(tmp_path: Path) -> None:
     assert not first & second or len(available) < 2
 
 
+def test_each_lane_has_the_environment_that_is_its_turn(tmp_path: Path) -> None:
+    spec = graph(Counting(4), (Adding(),), Collecting(tmp_path / "out"), "processes", lanes=3)
+    stages, environments = (StageSpec("toy_stages:Placed"),), ({"TOY": "a"}, {"TOY": "b"})
+    looking = replace(spec.workers[1], stages=stages, environments=environments)
+    outcome = run_graph(replace(spec, workers=(spec.workers[0], looking, spec.workers[2])))
+    assert sorted(report["toy"] for report in outcome.lane_reports["placed"]) == ["a", "a", "b"]
+    assert "TOY" not in os.environ
+
+
 @pytest.mark.parametrize("mode", BOTH)
 def test_a_slow_sink_holds_the_source_back(mode: Mode, tmp_path: Path) -> None:
     depths = []

@@ -11,8 +11,11 @@ from av.stream import Disposition
 from clips import MakeClip, luma_planes, packet_bytes, picture, video_times
 
 from sr4k import Job, Summary, load_preset
+from sr4k.engines.nvidia import Driver, Gpu
 from sr4k.errors import InputError, OptionError, OutputError
+from sr4k.job import parse_devices
 from sr4k.models.metrics import psnr
+from sr4k.pipeline import WorkerSpec
 
 VFR = [0, 512, 700, 2048, 2049, 9000, 9512, 10_000, 20_000, 20_001]
 
@@ -389,3 +392,31 @@ class TestBadOutput:
 
 def test_the_test_picture_moves() -> None:
     assert not np.array_equal(picture(0, 64, 48), picture(1, 64, 48))
+
+
+class TestDevices:
+    def upscalers(self, monkeypatch: pytest.MonkeyPatch, **graph: object) -> WorkerSpec:
+        found = Driver((13, 0), tuple(Gpu(k, "a card", (9, 0), 2**36) for k in range(2)))
+        monkeypatch.setattr("sr4k.engines.nvidia.driver", lambda: found)
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        preset = load_preset("file").updated("engine", name="cuda").updated("graph", **graph)
+        return Job(Path("in.mp4"), Path("out.mp4"), preset, cpus=64).graph(Path("part.mp4")).workers[1]
+
+    def test_each_gpu_has_a_lane(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        worker = self.upscalers(monkeypatch, devices=(0, 1))
+        assert worker.lanes == 2
+        assert worker.environments == ({"CUDA_VISIBLE_DEVICES": "0"}, {"CUDA_VISIBLE_DEVICES": "1"})
+
+    def test_without_a_choice_the_first_gpu_has_the_only_lane(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        worker = self.upscalers(monkeypatch)
+        assert worker.lanes == 1
+        assert worker.environments == ()
+
+    def test_a_gpu_that_is_not_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with pytest.raises(OptionError, match="There is no GPU 4"):
+            self.upscalers(monkeypatch, devices=(4,))
+
+    def test_what_is_no_list_of_numbers(self) -> None:
+        assert parse_devices("0, 2") == (0, 2)
+        with pytest.raises(OptionError, match="numbers with commas"):
+            parse_devices("0;1")

@@ -99,7 +99,7 @@ class Adder(Transform):
 
 
 class Placed(Transform):
-    """Tells which CPUs it may run on."""
+    """Tells which CPUs it may run on, and a variable of its environment."""
 
     name = "placed"
     in_place = True
@@ -111,7 +111,7 @@ class Placed(Transform):
         yield frame
 
     def report(self) -> dict[str, Any]:
-        return {"cpus": os.sched_getaffinity(0)}
+        return {"cpus": os.sched_getaffinity(0), "toy": os.environ.get("TOY")}
 
 
 @dataclass(frozen=True)
