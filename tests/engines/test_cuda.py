@@ -1,4 +1,4 @@
-"""Kernels of our own: computed by Triton's interpreter on the CPU, compiled for GPUs that are not here."""
+"""Kernels of our own: on the GPU if there is one, else by Triton's interpreter; and compiled for GPUs not here."""
 
 import json
 import subprocess
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from sr4k.engines import EngineSpec, create_engine
 from sr4k.engines.cuda_network import FusedNetwork, Layout, Tuning
+from sr4k.engines.nvidia import driver
 from sr4k.errors import OptionError
 from sr4k.models import zoo
 from sr4k.models.architecture import CELL, CELL_OUT
@@ -25,18 +26,20 @@ from sr4k.models.quantize import QuantizedNetwork
 
 COLOUR = Colour()
 HEIGHT, WIDTH = 16, 24
+DEVICE = torch.device("cuda" if driver().gpus else "cpu")
 INNER = (slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN))
 
 
-def picture(seed: int = 0) -> list[NDArray[np.uint8]]:
+def picture(seed: int = 0, size: tuple[int, int] = (HEIGHT, WIDTH)) -> list[NDArray[np.uint8]]:
     """Padded planes of something smooth."""
+    height, width = size
     rng = np.random.default_rng(seed)
 
-    def plane(height: int, width: int) -> NDArray[np.uint8]:
-        few = rng.integers(20, 230, (height // 4, width // 4)).astype(np.uint8)
-        return np.asarray(cv2.resize(few, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+    def plane(rows: int, columns: int) -> NDArray[np.uint8]:
+        few = rng.integers(20, 230, (rows // 4, columns // 4)).astype(np.uint8)
+        return np.asarray(cv2.resize(few, (columns, rows), interpolation=cv2.INTER_CUBIC), np.uint8)
 
-    return pad_planes(plane(HEIGHT, WIDTH), np.stack([plane(HEIGHT // 2, WIDTH // 2) for _ in range(2)]))
+    return pad_planes(plane(height, width), np.stack([plane(height // 2, width // 2) for _ in range(2)]))
 
 
 def expected(network: FoldedNetwork | QuantizedNetwork, planes: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
@@ -54,10 +57,11 @@ def fused(
     layout: Layout = "cells",
     block: int = 128,
 ) -> NDArray[np.uint8]:
-    run = FusedNetwork(network, HEIGHT, WIDTH, torch.device("cpu"), layout=layout, tuning=Tuning(block))
-    out = torch.full(run.output_shape, 77, dtype=torch.uint8)
-    run.run(torch.from_numpy(planes[0]), torch.from_numpy(planes[1]), out, run.maps())
-    return out.numpy()
+    run = FusedNetwork(network, HEIGHT, WIDTH, DEVICE, layout=layout, tuning=Tuning(block))
+    out = torch.full(run.output_shape, 77, dtype=torch.uint8, device=DEVICE)
+    luma, chroma = (torch.from_numpy(plane).to(DEVICE) for plane in planes)
+    run.run(luma, chroma, out, run.maps())
+    return np.asarray(out.cpu().numpy())
 
 
 @pytest.mark.parametrize("model", ["luma", "luma-large", "rcan2"])
@@ -97,7 +101,7 @@ def test_nv12_is_the_pixel_shuffle_of_the_cells(model: str) -> None:
 
 
 def test_maps_that_are_not_needed_at_once_share_memory() -> None:
-    luma = FusedNetwork(zoo.load("luma").quantized(COLOUR), HEIGHT, WIDTH, torch.device("cpu"))
+    luma = FusedNetwork(zoo.load("luma").quantized(COLOUR), HEIGHT, WIDTH, DEVICE)
     assert len({tensor.data_ptr() for tensor in luma.maps()}) == 2
 
 
@@ -121,6 +125,22 @@ def test_rgb_and_32_bits_are_refused_by_name() -> None:
         create_engine("cuda", EngineSpec("luma", HEIGHT, WIDTH, None))
     with pytest.raises(OptionError, match="int8, fp16"):
         create_engine("cuda", EngineSpec("luma", HEIGHT, WIDTH, COLOUR, precision="fp32"))
+
+
+@pytest.mark.gpu("sr4k.engines.cuda")
+@pytest.mark.parametrize("model", ["luma", "luma-large", "rcan2"])
+def test_on_a_gpu_whole_pictures_in_flight_are_those_of_exact_integers(model: str) -> None:
+    size = (1080, 1920)
+    pictures = [picture(seed, size) for seed in range(3)]
+    with create_engine("cuda", EngineSpec(model, *size, COLOUR, "int8")) as engine:
+        for planes in pictures:
+            engine.submit(planes)
+        results = [engine.result().copy() for _ in pictures]
+    network = zoo.load(model).quantized(COLOUR)
+    for planes, result in zip(pictures, results, strict=True):
+        difference = np.abs(result[INNER] - expected(network, planes))
+        assert difference.max() <= 1
+        assert (difference > 0).mean() < 0.005
 
 
 @pytest.mark.parametrize("capability", [80, 90])
