@@ -52,7 +52,6 @@ class CudaEngine(Engine):
                 f"The GPU has too little memory left for {spec.width}x{spec.height}: close what else uses it."
             ) from err
         self._running: deque[_Slot] = deque()
-        self._last: _Slot | None = None
 
     def deactivate_impl(self) -> None:
         for slot in self._running:
@@ -61,19 +60,14 @@ class CudaEngine(Engine):
         self._idle.clear()
 
     def submit_impl(self, planes: Sequence[Plane]) -> None:
-        if self._last is not None:
-            self._idle.append(self._last)  # its result was valid until now
-            self._last = None
         slot = self._idle.popleft()
         slot.start(planes)
         self._running.append(slot)
 
     def result_impl(self) -> Plane:
         slot = self._running.popleft()
+        self._idle.append(slot)
         slot.wait()
-        if self._last is not None:
-            self._idle.append(self._last)
-        self._last = slot
         return slot.result
 
     def describe(self) -> dict[str, Any]:
