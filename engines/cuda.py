@@ -14,7 +14,7 @@ try:
     import torch
     import triton
 
-    from sr4k.engines.cuda_network import FusedNetwork
+    from sr4k.engines.cuda_network import FusedNetwork, Layout
 except ImportError as err:
     raise EngineError("The engine 'cuda' needs PyTorch and Triton: pip install 'sr4k-stream[cuda]'.") from err
 
@@ -38,13 +38,11 @@ class CudaEngine(Engine):
 
     def activate_impl(self) -> None:
         spec, model = self.spec, zoo.load(self.spec.model, self.spec.weights)
-        device = _device()
-        int8 = spec.precision == "int8" or (spec.precision == "auto" and model.calibration is not None)
-        self._precision = "int8" if int8 else "fp16"
-        network = model.quantized(spec.colour) if int8 else model.folded(spec.colour)
+        device = cuda_device()
         self._macs = model.folded(spec.colour).macs(spec.height, spec.width)
         self._device = "cpu" if device.type == "cpu" else torch.cuda.get_device_name(device)
-        fused = FusedNetwork(network, spec.height, spec.width, device)
+        fused = fused_network(spec, device)
+        self._precision = fused.precision
         try:
             self._idle = deque(_Slot(fused, spec) for _ in range(self.in_flight))
         except torch.cuda.OutOfMemoryError as err:
@@ -127,7 +125,20 @@ class _Slot:
         return graph
 
 
-def _device() -> torch.device:
+def fused_network(spec: EngineSpec, device: torch.device, layout: Layout = "cells") -> FusedNetwork:
+    """The network that a spec asks for, on the device; ``auto`` is int8 where there is a calibration."""
+    model = zoo.load(spec.model, spec.weights)
+    int8 = spec.precision == "int8" or (spec.precision == "auto" and model.calibration is not None)
+    network = model.quantized(spec.colour) if int8 else model.folded(spec.colour)
+    return FusedNetwork(network, spec.height, spec.width, device, layout=layout)
+
+
+def cuda_device() -> torch.device:
+    """The GPU that this process uses, or the CPU for Triton's interpreter.
+
+    Raises:
+        EngineError: there is none, or it is too old.
+    """
     if triton.knobs.runtime.interpret:
         return torch.device("cpu")
     if not torch.cuda.is_available():

@@ -96,6 +96,11 @@ class FusedNetwork:
                 channel += self._calls[-1].outputs
 
     @property
+    def precision(self) -> str:
+        """``int8`` or ``fp16``."""
+        return "fp16" if self._quantized is None else "int8"
+
+    @property
     def output_shape(self) -> tuple[int, ...]:
         """(H/2 + 10, W/2 + 10, 24) cells, whose margin is not written, or (3H, 2W): Y, and U and V interleaved."""
         if self.layout == "cells":

@@ -2,13 +2,13 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sr4k.configs import GraphPreset, Preset, load_preset
+from sr4k.configs import STAGES, GraphPreset, Preset, StageName, load_preset
 from sr4k.engines.choose import GPU_ENGINES, engines_for
 from sr4k.engines.cpu import granted_cpus
 from sr4k.engines.nvidia import only
@@ -154,8 +154,9 @@ class Job:
         workers = tuple(
             WorkerSpec(name, tuple(specs[stage] for stage in stages), lanes, environments=devices)
             if name == upscaler
-            else WorkerSpec(name, tuple(specs[stage] for stage in stages))
+            else WorkerSpec(name, tuple(_on_card(specs, stages) if on_card else (specs[stage] for stage in stages)))
             for name, stages in layout.workers.items()
+            for on_card in [first == "cuda" and engine.pixels == "yuv" and {*STAGES[:-1]} <= {*stages}]
         )
         return GraphSpec(workers, (layout.slots,) * (len(workers) - 1), layout.mode)
 
@@ -182,6 +183,18 @@ class Job:
         if outcome.stopped and self.target.exists():
             return self.target.with_stem(f"{self.target.stem}.partial")
         return self.target
+
+
+def _on_card(specs: Mapping[str, StageSpec], stages: Sequence[StageName]) -> Iterator[StageSpec]:
+    """The stages of a worker with all up to the encoder, on a GPU: what lies between has become one kernel."""
+    yield replace(specs["decode"], factory="sr4k.stages.card:CardDecode")
+    yield replace(specs["infer"], factory="sr4k.stages.card:CardUpscale")
+    if "encode" in stages and specs["encode"].settings.codec.endswith("_nvenc"):
+        yield replace(specs["encode"], factory="sr4k.stages.card_encode:CardEncode")
+        return
+    yield StageSpec("sr4k.stages.card:Download")
+    if "encode" in stages:
+        yield specs["encode"]
 
 
 def _lanes(layout: GraphPreset, cpus: int, *, on_gpu: bool) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
@@ -60,19 +61,21 @@ class Decode(Source):
 
     name = "decode"
 
-    def __init__(self, settings: DecodeSettings) -> None:
+    def __init__(self, settings: DecodeSettings, accelerator: HWAccel | None = None) -> None:
         self._settings = settings
+        self._accelerator = accelerator
         self._container: InputContainer | None = None
         self._losses = Losses()
         self._packets = 0
         self._started = False
         self._emitted = 0
+        self.on_card = False  # once open: whether pictures are NV12 in a GPU's memory
         self._last_pts: int | None = None
         self._end_of_packets = Fraction(0)
         self._said: set[str] = set()
 
     def open(self) -> Format:
-        self._container = open_input(self._settings.path)
+        self._container = open_input(self._settings.path, self._accelerator)
         self._stream = video_stream(self._container, self._settings.path)
         self._stream.thread_type = "AUTO"
         self._tick = _positive(self._stream.time_base, Fraction(1, 90_000))
@@ -82,6 +85,7 @@ class Decode(Source):
             reason = "; ".join(self._losses.reasons) or "the stream is empty"
             raise InputError(f"{self._settings.path}: no picture could be decoded ({reason}).")
         self._decoded = itertools.chain([first], self._decoded)
+        self.on_card = first.sw_format is not None and first.sw_format.name == "nv12"
         self._size = self._settings.size or (first.width, first.height)
         self._info = self._describe(first)
         self._expected = self._expected_frames(self._container)
@@ -91,11 +95,17 @@ class Decode(Source):
         return Format(planes, about=self._info)
 
     def frames(self, buffers: Buffers) -> Iterator[Frame]:
-        for picture in self._decoded:
-            out = buffers.take(self._time(picture))
-            self._copy(self._fit(picture), out)
-            self._emitted += 1
+        for picture, info in self.pictures():
+            out = buffers.take(info)
+            self._copy(self.fit(picture), out)
             yield out
+
+    def pictures(self) -> Iterator[tuple[VideoFrame, FrameInfo]]:
+        """All pictures as they were decoded, with their times."""
+        for picture in self._decoded:
+            info = self._time(picture)
+            self._emitted += 1
+            yield picture, info
         self._count_missing()
 
     def close(self) -> None:
@@ -179,7 +189,7 @@ class Decode(Source):
             display_matrix=None if matrix is None else tuple(np.frombuffer(bytes(matrix), np.int32).tolist()),
         )
 
-    def _fit(self, picture: VideoFrame) -> VideoFrame:
+    def fit(self, picture: VideoFrame) -> VideoFrame:
         """The picture in 8-bit 4:2:0 of the right size, converted only where it has to be."""
         width, height = self._size
         resized = (picture.width, picture.height) != self._size

@@ -14,6 +14,7 @@ import av
 from av.container import OutputContainer
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from sr4k.errors import OptionError, OutputError
@@ -47,6 +48,8 @@ class Encode(Sink):
     """One video stream, pts as they come, and the packets of the source's other streams."""
 
     name = "encode"
+    _opens_late = False
+    """Whether it is the first picture that opens the encoder."""
 
     def __init__(self, settings: EncodeSettings) -> None:
         self._settings = settings
@@ -70,10 +73,8 @@ class Encode(Sink):
         self._rest = Passthrough(self._source, original, self._target)
         for dropped in self._rest.dropped:
             log.warning("%s; left out.", dropped)
-        try:
-            self._target.start_encoding()
-        except (av.error.FFmpegError, OSError) as err:
-            raise OutputError(f"{s.path.name}: the container can't be written ({err.strerror}).") from err
+        if not self._opens_late:
+            self._open_encoder(self._target)
         self._about = {
             "codec": self._stream.codec_context.name,
             "width": info.width,
@@ -83,7 +84,7 @@ class Encode(Sink):
         }
 
     def consume(self, frame: Frame) -> None:
-        picture = as_picture(frame.planes[0])
+        picture = self._picture(frame)
         picture.pts, picture.time_base = frame.info.pts, frame.info.time_base
         if frame.info.duration:
             picture.duration = frame.info.duration
@@ -91,6 +92,9 @@ class Encode(Sink):
         picture.colorspace, picture.color_range = tags.colorspace, tags.color_range
         picture.color_primaries, picture.color_trc = tags.color_primaries, tags.color_trc
         packets = self._stream.encode(picture)
+        if self._opens_late and not self._frames:
+            assert self._target is not None
+            self._open_encoder(self._target)
         del picture
         frame.release()  # the encoders we name have copied it
         self._frames += 1
@@ -126,10 +130,34 @@ class Encode(Sink):
             "latency": _spread(self._latencies),
         }
 
+    def _pixel_format(self, context: VideoCodecContext) -> str:
+        """The pictures' own, if the encoder takes it; else libav converts them."""
+        own = self._info.pixel_format
+        return own if own in {form.name for form in context.codec.video_formats or ()} else "yuv420p"
+
+    def _picture(self, frame: Frame) -> VideoFrame:
+        return as_picture(frame.planes[0], self._info.pixel_format)
+
+    def _open_encoder(self, target: OutputContainer) -> None:
+        """Open it, and write the head of the file."""
+        s, context = self._settings, self._stream.codec_context
+        try:
+            context.open(strict=False)
+        except (av.error.FFmpegError, OSError) as err:
+            name = context.name
+            reason = "no NVIDIA driver or GPU was found" if "nvenc" in name else f"{name}: {err.strerror}"
+            raise OptionError(f"The {s.codec} encoder can't be opened with these settings ({reason}).") from err
+        try:
+            target.start_encoding()
+        except (av.error.FFmpegError, OSError) as err:
+            raise OutputError(f"{s.path.name}: the container can't be written ({err.strerror}).") from err
+
     def _mux(self, packets: "list[Packet[Any]]") -> None:
         assert self._target is not None
         with _Writing(self._settings.path):
             for packet in packets:
+                if packet.dts is not None and packet.pts is not None and packet.dts > packet.pts:
+                    packet.dts = packet.pts  # libx265 leaves it uninitialised in streams of one or two frames
                 self._note_latency(packet)
                 if packet.dts is not None and packet.time_base:
                     self._rest.mux_until(packet.dts * Fraction(packet.time_base))
@@ -154,7 +182,7 @@ class Encode(Sink):
         assert isinstance(stream, VideoStream)
         context = stream.codec_context
         _check_options(context, s)
-        stream.width, stream.height, stream.pix_fmt = info.width, info.height, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = info.width, info.height, self._pixel_format(context)
         stream.time_base = info.time_base
         context.time_base = info.time_base
         if info.sample_aspect_ratio:
@@ -167,11 +195,6 @@ class Encode(Sink):
         context.color_primaries, context.color_trc = tags.color_primaries, tags.color_trc
         if info.display_matrix is not None:
             stream.set_display_matrix(info.display_matrix)
-        try:
-            context.open()
-        except (av.error.FFmpegError, OSError) as err:
-            reason = "no NVIDIA driver or GPU was found" if "nvenc" in encoder else f"{encoder}: {err.strerror}"
-            raise OptionError(f"The {s.codec} encoder can't be opened with these settings ({reason}).") from err
         return stream
 
 

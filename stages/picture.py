@@ -1,6 +1,6 @@
 """8-bit 4:2:0 pictures: as one block of memory, and as libav's frames."""
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -28,12 +28,13 @@ def rows_of(plane: VideoPlane) -> NDArray[np.uint8]:
     return np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
 
 
-def as_picture(block: Block) -> VideoFrame:
+def as_picture(block: Block, pixel_format: Literal["yuv420p", "nv12"] = "yuv420p") -> VideoFrame:
     """A block as a libav frame; without a copy where PyAV can (H a multiple of 4)."""
     height, width = block.shape[0] * 2 // 3, block.shape[1]
     if height % 4 == 0:
-        return VideoFrame.from_numpy_buffer(block, "yuv420p")
-    picture = VideoFrame(width, height, "yuv420p")
-    for plane, source in zip(picture.planes, split_420(block), strict=True):
+        return VideoFrame.from_numpy_buffer(block, pixel_format)
+    picture = VideoFrame(width, height, pixel_format)
+    planes = split_420(block) if pixel_format == "yuv420p" else (block[:height], block[height:])
+    for plane, source in zip(picture.planes, planes, strict=True):
         np.copyto(rows_of(plane)[: source.shape[0], : source.shape[1]], source)
     return picture

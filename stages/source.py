@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
@@ -14,10 +15,10 @@ from sr4k.errors import InputError
 _READ_TAGS: dict[str, Any] = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "replace"}
 
 
-def open_input(path: Path) -> InputContainer:
+def open_input(path: Path, accelerator: HWAccel | None = None) -> InputContainer:
     """Open a media file for reading; errors in the user's words."""
     try:
-        container: InputContainer = av.open(str(path), **_READ_TAGS)
+        container: InputContainer = av.open(str(path), hwaccel=accelerator, **_READ_TAGS)
     except FileNotFoundError as err:
         raise InputError(f"{path} does not exist.") from err
     except IsADirectoryError as err:

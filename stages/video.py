@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal
 
 from sr4k.models.colour import ChromaLocation, Colour, Matrix
 
@@ -42,6 +43,7 @@ class VideoInfo:
     tags: ColourTags
     colour: Colour
     display_matrix: tuple[int, ...] | None
+    pixel_format: Literal["yuv420p", "nv12"] = "yuv420p"
 
 
 def colour_of(tags: ColourTags, *, height: int, codec: str) -> Colour:

@@ -213,6 +213,12 @@ class TestPicture:
             assert result.streams.video[0].codec_context.codec.canonical_name == codec
         assert summary.frames == 4
 
+    def test_a_single_frame_of_hevc_has_a_time(self, make_clip: MakeClip, tmp_path: Path) -> None:
+        source = make_clip(frames=1, audio=False)
+        for number in range(12):  # what is guarded against came and went
+            upscale(source, tmp_path / f"{number}.mkv", codec="hevc")
+            assert video_times(tmp_path / f"{number}.mkv") == [0]
+
     def test_bitrate_replaces_constant_quality(self, make_clip: MakeClip, tmp_path: Path) -> None:
         source = make_clip(frames=50, audio=False)
         for bits in (100_000, 400_000):

@@ -1,0 +1,190 @@
+"""Pictures that stay on an NVIDIA GPU between the stages of one process.
+
+All work is put on the default stream: it is the one on which FFmpeg hands out NVDEC's pictures and takes NVENC's, so
+that the order of reading and writing is the order in which it is asked for. Planes are PyTorch's tensors.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from av.codec.hwaccel import HWAccel
+from av.video.frame import VideoFrame
+from torch import Tensor
+
+from sr4k.engines import EngineSpec
+from sr4k.engines.cuda import cuda_device, fused_network
+from sr4k.engines.nvidia import driver
+from sr4k.errors import Sr4kError
+from sr4k.models.architecture import SCALE
+from sr4k.models.fold import CHROMA_PAD, PAD_AFTER, PAD_BEFORE, padded_chroma, padded_luma
+from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Source, Transform
+from sr4k.stages.decode import Decode
+from sr4k.stages.picture import rows_of
+from sr4k.stages.preprocess import replicate_margins
+from sr4k.stages.settings import DecodeSettings, InferSettings
+from sr4k.stages.video import VideoInfo
+
+log = logging.getLogger(__name__)
+
+_BEHIND = 2
+"""Pictures that are on their way to host memory while the next is computed."""
+
+
+class CardDecode(Source):
+    """Padded planes on the card: from NVDEC where it takes the video, else decoded on the CPU and copied."""
+
+    name = "decode"
+
+    def __init__(self, settings: DecodeSettings) -> None:
+        self._settings = settings
+        self._decode = Decode(settings)
+
+    def open(self) -> Format:
+        form = self._open_nvdec() or self._decode.open()
+        self._device = cuda_device()  # after NVDEC, which is to make the context: it wants flags of its own
+        info: VideoInfo = form.about
+        self._height, self._width = info.height, info.width
+        return form
+
+    def frames(self, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - on the card
+        for picture, info in self._decode.pictures():
+            yield Frame(self._padded(picture), info)
+
+    def close(self) -> None:
+        self._decode.close()
+
+    def report(self) -> dict[str, Any]:
+        return {**self._decode.report(), "decoder": "nvdec" if self._decode.on_card else "cpu"}
+
+    def _open_nvdec(self) -> Format | None:
+        if not driver().gpus or self._settings.size is not None:
+            return None
+        accelerator = HWAccel("cuda", device="0", allow_software_fallback=False, is_hw_owned=True)
+        decode = Decode(self._settings, accelerator)
+        try:
+            form = decode.open()
+            trouble = None if decode.on_card else "the pictures are not 8-bit 4:2:0"
+        except (Sr4kError, RuntimeError) as err:
+            trouble = str(err)
+        if trouble is None:
+            self._decode = decode
+            return form
+        decode.close()
+        log.warning("%s is decoded on the CPU: not by NVDEC (%s).", self._settings.path.name, trouble)
+        return None
+
+    def _padded(self, picture: VideoFrame) -> tuple[Any, ...]:
+        even = (self._height + self._height % 2, self._width + self._width % 2)
+        luma = torch.empty(padded_luma(*even), dtype=torch.uint8, device=self._device)
+        chroma = torch.empty((2, *padded_chroma(*even)), dtype=torch.uint8, device=self._device)
+        targets = (
+            luma[PAD_BEFORE : PAD_BEFORE + self._height, PAD_BEFORE : PAD_BEFORE + self._width],
+            *(plane[CHROMA_PAD:-CHROMA_PAD, CHROMA_PAD:-CHROMA_PAD] for plane in chroma),
+        )
+        for target, plane in zip(targets, self._planes(picture), strict=True):
+            target.copy_(plane[: target.shape[0], : target.shape[1]])
+        odd = (self._height % 2, self._width % 2)
+        replicate_margins(luma, PAD_BEFORE, (PAD_AFTER + odd[0], PAD_AFTER + odd[1]))  # type: ignore[arg-type]
+        for plane in chroma:
+            replicate_margins(plane, CHROMA_PAD, (CHROMA_PAD, CHROMA_PAD))
+        return luma, chroma
+
+    def _planes(self, picture: VideoFrame) -> tuple[Tensor, ...]:
+        """Y, U and V."""
+        if not self._decode.on_card:
+            return tuple(torch.from_numpy(np.array(rows_of(plane))) for plane in self._decode.fit(picture).planes)
+        # The capsule itself: PyAV takes no stream, and PyTorch would hand it one.
+        luma, both = (torch.utils.dlpack.from_dlpack(plane.__dlpack__()) for plane in picture.planes)
+        both = both.view(both.shape[0], -1, 2)
+        return luma, both[..., 0], both[..., 1]
+
+
+class CardUpscale(Transform):
+    """The network by kernels of our own, to NV12 on the card."""
+
+    name = "infer"
+
+    def __init__(self, settings: InferSettings) -> None:
+        self._settings = settings
+        self._about: dict[str, Any] = {}
+
+    def open(self, source: Format) -> Format:
+        s, info = self._settings, source.about
+        assert isinstance(info, VideoInfo)
+        height, width = info.height + info.height % 2, info.width + info.width % 2
+        spec = EngineSpec(s.model, height, width, info.colour, s.precision, weights=s.weights)
+        device = cuda_device()
+        self._network = fused_network(spec, device, layout="nv12")
+        self._maps = self._network.maps()
+        self._size = (SCALE * info.height, SCALE * info.width)
+        self._about = {
+            "engine": "cuda",
+            "device": "cpu" if device.type == "cpu" else torch.cuda.get_device_name(device),
+            "model": s.model,
+            "precision": self._network.precision,
+        }
+        rows, columns = self._size
+        about = replace(info, height=rows, width=columns, pixel_format="nv12")
+        return Format((PlaneSpec((rows * 3 // 2, columns)),), about=about)
+
+    def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - on the card
+        luma, chroma = frame.planes
+        out = torch.empty(self._network.output_shape, dtype=torch.uint8, device=self._network.device)
+        self._network.run(luma, chroma, out, self._maps)  # type: ignore[arg-type]
+        frame.release()
+        yield Frame((self._cut(out),), frame.info)  # type: ignore[arg-type]
+
+    def report(self) -> dict[str, Any]:
+        return self._about
+
+    def _cut(self, out: Tensor) -> Tensor:
+        """To the size of the picture, where a side of the source is odd."""
+        rows, columns = self._size
+        whole = out.shape[0] * 2 // 3
+        if (whole, out.shape[1]) == self._size:
+            return out
+        return torch.cat([out[:rows, :columns], out[whole : whole + rows // 2, :columns]])
+
+
+class Download(Transform):
+    """From the card to host memory, for encoders there: while a picture is copied, the next are computed."""
+
+    name = "download"
+
+    def open(self, source: Format) -> Format:
+        self._device = cuda_device()
+        shape = source.planes[0].shape
+        on_gpu = self._device.type == "cuda"
+        self._idle = deque(torch.empty(shape, dtype=torch.uint8, pin_memory=on_gpu) for _ in range(_BEHIND + 1))
+        self._waiting: deque[tuple[Frame, Tensor, torch.cuda.Event | None]] = deque()
+        return source
+
+    def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:
+        host = self._idle.popleft()
+        host.copy_(frame.planes[0], non_blocking=True)  # type: ignore[arg-type]
+        arrived = None
+        if self._device.type == "cuda":
+            arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            arrived.record()
+        self._waiting.append((frame, host, arrived))
+        if len(self._waiting) > _BEHIND:
+            yield self._finished(buffers)
+
+    def drain(self, buffers: Buffers) -> Iterator[Frame]:
+        while self._waiting:
+            yield self._finished(buffers)
+
+    def _finished(self, buffers: Buffers) -> Frame:
+        frame, host, arrived = self._waiting.popleft()
+        if arrived is not None:
+            arrived.synchronize()
+        out = buffers.take(frame.info)
+        np.copyto(out.planes[0], host.numpy())
+        self._idle.append(host)
+        frame.release()
+        return out

@@ -1,0 +1,67 @@
+"""Encode by NVENC, from memory of the card."""
+
+import logging
+from dataclasses import replace
+from fractions import Fraction
+
+import av
+import torch
+from av.codec.context import CodecContext
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import CudaContext, VideoFrame
+from torch import Tensor
+
+from sr4k.engines.nvidia import driver
+from sr4k.pipeline import Format, Frame
+from sr4k.stages.encode import Encode
+from sr4k.stages.picture import as_picture
+from sr4k.stages.settings import Codec, EncodeSettings
+
+log = logging.getLogger(__name__)
+
+_ON_CPU: dict[str, Codec] = {"h264_nvenc": "h264", "hevc_nvenc": "hevc", "av1_nvenc": "av1"}
+
+
+class CardEncode(Encode):
+    """NVENC on pictures where they lie; where it can't be had, the same codec on the CPU, and that is said."""
+
+    def __init__(self, settings: EncodeSettings) -> None:
+        super().__init__(settings)
+        self._cuda: CudaContext | None = None
+
+    def open(self, source: Format) -> None:
+        rows, width = source.planes[0].shape
+        trouble = "there is no GPU" if not driver().gpus else self._trouble(rows * 2 // 3, width)
+        if trouble is not None:
+            codec = _ON_CPU[self._settings.codec]
+            log.warning("Encoding is on the CPU: %s can't be used (%s).", self._settings.codec, trouble)
+            self._settings = replace(self._settings, codec=codec, preset=None, crf=None, options={})
+            self._cuda = None
+        self._opens_late = self._cuda is not None
+        super().open(source)
+
+    def _trouble(self, height: int, width: int) -> str | None:
+        """Why this encoder does not take a picture of that size from the card, if it does not."""
+        self._cuda = CudaContext(device_id=0)  # the primary context, and its default stream
+        probe = CodecContext.create(self._settings.codec, "w")
+        assert isinstance(probe, VideoCodecContext)
+        probe.width, probe.height, probe.pix_fmt = width, height, "cuda"
+        probe.time_base, probe.framerate = Fraction(1, 25), Fraction(25)
+        try:
+            probe.encode(self._on_card(torch.zeros((height * 3 // 2, width), dtype=torch.uint8, device="cuda")))
+            probe.encode(None)
+        except (av.error.FFmpegError, OSError, RuntimeError, ValueError) as err:
+            return str(err)
+        return None
+
+    def _pixel_format(self, context: VideoCodecContext) -> str:
+        return super()._pixel_format(context) if self._cuda is None else "cuda"
+
+    def _picture(self, frame: Frame) -> VideoFrame:
+        block: Tensor = frame.planes[0]  # type: ignore[assignment]
+        return as_picture(block.cpu().numpy(), "nv12") if self._cuda is None else self._on_card(block)
+
+    def _on_card(self, block: Tensor) -> VideoFrame:
+        """Y and UV of one allocation, which NVENC reads as such: it is given the address of Y alone."""
+        height = block.shape[0] * 2 // 3
+        return VideoFrame.from_dlpack((block[:height], block[height:]), format="nv12", cuda_context=self._cuda)

@@ -1,0 +1,66 @@
+"""Pictures that stay on the card: on a GPU if there is one, else by Triton's interpreter and codecs on the CPU."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from clips import MakeClip, video_times
+from numpy.typing import NDArray
+
+from sr4k import Job, Summary, load_preset
+from sr4k.engines.nvidia import driver
+
+
+def upscale(source: Path, target: Path, config: str, **encode: Any) -> Summary:
+    preset = load_preset(config).updated("graph", mode="threads").updated("encode", **encode)
+    return Job(source, target, preset.updated("engine", name="cuda", reuse=False)).run()
+
+
+def pictures(path: Path) -> NDArray[np.uint8]:
+    with av.open(str(path)) as result:
+        return np.stack([frame.to_ndarray(format="yuv420p") for frame in result.decode(video=0)])
+
+
+@pytest.mark.parametrize("size", [(24, 16), (21, 17)], ids=["even", "odd"])
+def test_nothing_differs_from_pictures_in_host_memory(
+    size: tuple[int, int], make_clip: MakeClip, tmp_path: Path
+) -> None:
+    source = make_clip("small.mkv", size=size, frames=4, codec="ffv1", options={}, audio=False)
+    there = upscale(source, tmp_path / "card.mkv", "gpu", crf=0)
+    upscale(source, tmp_path / "host.mkv", "file", crf=0)
+    assert set(there.stages) == {"decode", "infer", "download", "encode"}
+    assert np.array_equal(pictures(tmp_path / "card.mkv"), pictures(tmp_path / "host.mkv"))
+    assert video_times(tmp_path / "card.mkv") == video_times(source)
+
+
+def test_an_encoder_that_takes_no_nv12_gets_what_it_takes(make_clip: MakeClip, tmp_path: Path) -> None:
+    source = make_clip("small.mkv", size=(24, 16), frames=3, audio=False)
+    upscale(
+        source, tmp_path / "card.mkv", "gpu", codec="hevc", preset="ultrafast", options={"x265-params": "lossless=1"}
+    )
+    upscale(source, tmp_path / "host.mkv", "gpu", crf=0)
+    assert np.array_equal(pictures(tmp_path / "card.mkv"), pictures(tmp_path / "host.mkv"))
+
+
+@pytest.mark.skipif(bool(driver().gpus), reason="there is a GPU")
+def test_without_nvenc_the_cpu_encodes_and_that_is_said(
+    make_clip: MakeClip, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = make_clip("small.mkv", size=(24, 16), frames=2, audio=False)
+    with caplog.at_level(logging.WARNING):
+        summary = upscale(source, tmp_path / "out.mp4", "nvenc")
+    assert "h264_nvenc can't be used (there is no GPU)" in caplog.text
+    assert summary.video["codec"] == "libx264"
+    assert len(pictures(tmp_path / "out.mp4")) == 2
+
+
+@pytest.mark.gpu("sr4k.stages.card")
+def test_nvdec_gives_the_pictures_that_the_cpu_decodes(make_clip: MakeClip, tmp_path: Path) -> None:
+    source = make_clip("real.mp4", size=(640, 360), frames=30)
+    there = upscale(source, tmp_path / "card.mkv", "gpu", crf=0)
+    assert there.source["decoder"] == "nvdec"
+    upscale(source, tmp_path / "host.mkv", "file", crf=0)
+    assert np.array_equal(pictures(tmp_path / "card.mkv"), pictures(tmp_path / "host.mkv"))
