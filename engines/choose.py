@@ -5,7 +5,7 @@ The driver and the list of installed packages are asked; nothing heavy is import
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution, version
@@ -28,7 +28,8 @@ GPU_ENGINES = ("tensorrt", "cuda")
 # ``tensorrt-stubs`` brings a package of that name too, with nothing to run in it.
 _TENSORRT = ("tensorrt", "tensorrt-cu13", "tensorrt-cu12")
 _TENSORRT_CAPABILITY = (7, 5)
-_CUDA_CAPABILITY = (8, 0)
+CUDA_CAPABILITY = (8, 0)
+"""Ampere: the first with int8 and 16-bit tensor cores that Triton compiles for."""
 
 _one_at_a_time = threading.Lock()  # jobs that are planned side by side would each say the same
 
@@ -108,22 +109,18 @@ def _tensorrt() -> Candidate:
     gpu = _gpu(_TENSORRT_CAPABILITY)
     if isinstance(gpu, str):
         return Candidate("tensorrt", False, gpu, installed)
-    for package, there in (("TensorRT", installed), ("cuda-bindings", _version("cuda-bindings"))):
-        if there is None:
-            mend = "pip install 'sr4k-stream[gpu]'"
-            return Candidate("tensorrt", False, f"{package} is not installed", installed, mend)
+    if missing := _missing({"TensorRT": installed, "cuda-bindings": _version("cuda-bindings")}):
+        return Candidate("tensorrt", False, missing, installed, "pip install 'sr4k-stream[gpu]'")
     return Candidate("tensorrt", True, f"TensorRT {installed} on {gpu.name}", installed)
 
 
 def _cuda() -> Candidate:
     installed = _version("torch")
-    gpu = _gpu(_CUDA_CAPABILITY)
+    gpu = _gpu(CUDA_CAPABILITY)
     if isinstance(gpu, str):
         return Candidate("cuda", False, gpu, installed)
-    for package, there in (("PyTorch", installed), ("Triton", _version("triton"))):
-        if there is None:
-            mend = "pip install 'sr4k-stream[cuda]'"
-            return Candidate("cuda", False, f"{package} is not installed", installed, mend)
+    if missing := _missing({"PyTorch": installed, "Triton": _version("triton")}):
+        return Candidate("cuda", False, missing, installed, "pip install 'sr4k-stream[cuda]'")
     if not Path(str(distribution("torch").locate_file("torch/lib/libtorch_cuda.so"))).exists():
         reason = f"PyTorch {installed} is built without CUDA"
         return Candidate("cuda", False, reason, installed, "pip install --force-reinstall torch")
@@ -147,6 +144,11 @@ def _gpu(least: tuple[int, int]) -> Gpu | str:
         return gpu
     has, needs = ("{}.{}".format(*capability) for capability in (gpu.capability, least))
     return f"the {gpu.name} has compute capability {has}, and {needs} is the least"
+
+
+def _missing(versions: Mapping[str, str | None]) -> str | None:
+    """The first package that has no version, in words."""
+    return next((f"{package} is not installed" for package, found in versions.items() if found is None), None)
 
 
 def _version(package: str) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from sr4k.engines.base import Engine, EngineSpec, Plane
+from sr4k.engines.choose import CUDA_CAPABILITY
 from sr4k.errors import EngineError, OptionError
 from sr4k.models import zoo
 
@@ -17,9 +18,6 @@ try:
     from sr4k.engines.cuda_network import FusedNetwork, Layout
 except ImportError as err:
     raise EngineError("The engine 'cuda' needs PyTorch and Triton: pip install 'sr4k-stream[cuda]'.") from err
-
-_LEAST_CAPABILITY = (8, 0)
-"""Ampere: the first with int8 and 16-bit tensor cores that Triton compiles for."""
 
 
 class CudaEngine(Engine):
@@ -37,14 +35,10 @@ class CudaEngine(Engine):
             raise OptionError("The engine 'cuda' works on YUV planes: leave --pixels out, or use another --engine.")
 
     def activate_impl(self) -> None:
-        spec, model = self.spec, zoo.load(self.spec.model, self.spec.weights)
-        device = cuda_device()
-        self._macs = model.folded(spec.colour).macs(spec.height, spec.width)
-        self._device = "cpu" if device.type == "cpu" else torch.cuda.get_device_name(device)
-        fused = fused_network(spec, device)
-        self._precision = fused.precision
+        spec = self.spec
+        self._network = fused_network(spec, cuda_device())
         try:
-            self._idle = deque(_Slot(fused, spec) for _ in range(self.in_flight))
+            self._idle = deque(_Slot(self._network, spec) for _ in range(self.in_flight))
         except torch.cuda.OutOfMemoryError as err:
             raise EngineError(
                 f"The GPU has too little memory left for {spec.width}x{spec.height}: close what else uses it."
@@ -69,15 +63,7 @@ class CudaEngine(Engine):
         return slot.result
 
     def describe(self) -> dict[str, Any]:
-        return {
-            "engine": "cuda",
-            "version": f"triton {triton.__version__}",
-            "device": self._device,
-            "model": self.spec.model,
-            "precision": self._precision,
-            "threads": 1,
-            "macs": self._macs,
-        }
+        return described(self.spec, self._network)
 
 
 class _Slot:
@@ -133,6 +119,20 @@ def fused_network(spec: EngineSpec, device: torch.device, layout: Layout = "cell
     return FusedNetwork(network, spec.height, spec.width, device, layout=layout)
 
 
+def described(spec: EngineSpec, network: FusedNetwork) -> dict[str, Any]:
+    """What `Engine.describe` tells."""
+    device = network.device
+    return {
+        "engine": "cuda",
+        "version": f"triton {triton.__version__}",
+        "device": "cpu" if device.type == "cpu" else torch.cuda.get_device_name(device),
+        "model": spec.model,
+        "precision": network.precision,
+        "threads": 1,
+        "macs": network.macs,
+    }
+
+
 def cuda_device() -> torch.device:
     """The GPU that this process uses, or the CPU for Triton's interpreter.
 
@@ -144,7 +144,7 @@ def cuda_device() -> torch.device:
     if not torch.cuda.is_available():
         raise EngineError("The engine 'cuda' finds no NVIDIA GPU that PyTorch can use: sr4k doctor says more.")
     device = torch.device("cuda", torch.cuda.current_device())
-    if torch.cuda.get_device_capability(device) < _LEAST_CAPABILITY:
+    if torch.cuda.get_device_capability(device) < CUDA_CAPABILITY:
         raise EngineError(
             f"{torch.cuda.get_device_name(device)} is too old for the engine 'cuda', which needs Ampere or newer."
         )

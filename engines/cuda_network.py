@@ -85,7 +85,8 @@ class FusedNetwork:
         self.height, self.width, self.device, self.layout = height, width, device, layout
         self._tuning = tuning or Tuning()
         self._quantized = network if isinstance(network, QuantizedNetwork) else None
-        self._convs = (network.network if isinstance(network, QuantizedNetwork) else network).convs
+        folded = network.network if isinstance(network, QuantizedNetwork) else network
+        self._convs, self.macs = folded.convs, folded.macs(height, width)
         self._rows, self._columns = height // CELL + 2 * MARGIN, width // CELL + 2 * MARGIN
         self._stride = self._columns + 2 * _BORDER
         self._calls: list[_Call] = []

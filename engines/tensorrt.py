@@ -81,9 +81,10 @@ class TensorRtEngine(Engine):
     def _built(self, model: zoo.Model) -> tuple[Loaded, bool]:
         """The engine, and whether it was in the cache."""
         spec, precision = self.spec, self._precision
-        network = model.quantized(spec.colour) if precision == "int8" else model.folded(spec.colour)
-        self._macs = model.folded(spec.colour).macs(spec.height, spec.width)
-        exported = to_onnx(network, spec.height, spec.width, half=precision == "fp16", cast_last=True)
+        quantized = model.quantized(spec.colour) if precision == "int8" else None
+        network = model.folded(spec.colour) if quantized is None else quantized.network
+        self._macs = network.macs(spec.height, spec.width)
+        exported = to_onnx(quantized or network, spec.height, spec.width, half=precision == "fp16", cast_last=True)
         graph = exported.SerializeToString(deterministic=True)
         machine = {"tensorrt": VERSION, "gpu": astuple(self._gpu)[1:], "cuda": driver().cuda}
         about = About(

@@ -17,15 +17,15 @@ from av.video.frame import VideoFrame
 from torch import Tensor
 
 from sr4k.engines import EngineSpec
-from sr4k.engines.cuda import cuda_device, fused_network
+from sr4k.engines.cuda import cuda_device, described, fused_network
 from sr4k.engines.nvidia import driver
 from sr4k.errors import Sr4kError
 from sr4k.models.architecture import SCALE
-from sr4k.models.fold import CHROMA_PAD, PAD_AFTER, PAD_BEFORE, padded_chroma, padded_luma
+from sr4k.models.fold import padded_chroma, padded_luma
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Source, Transform
-from sr4k.stages.decode import Decode
+from sr4k.stages.decode import Decode, inside
 from sr4k.stages.picture import rows_of
-from sr4k.stages.preprocess import replicate_margins
+from sr4k.stages.preprocess import fill_margins
 from sr4k.stages.settings import DecodeSettings, InferSettings
 from sr4k.stages.video import VideoInfo
 
@@ -82,16 +82,10 @@ class CardDecode(Source):
         even = (self._height + self._height % 2, self._width + self._width % 2)
         luma = torch.empty(padded_luma(*even), dtype=torch.uint8, device=self._device)
         chroma = torch.empty((2, *padded_chroma(*even)), dtype=torch.uint8, device=self._device)
-        targets = (
-            luma[PAD_BEFORE : PAD_BEFORE + self._height, PAD_BEFORE : PAD_BEFORE + self._width],
-            *(plane[CHROMA_PAD:-CHROMA_PAD, CHROMA_PAD:-CHROMA_PAD] for plane in chroma),
-        )
+        targets = inside(luma, chroma, (self._width, self._height))
         for target, plane in zip(targets, self._planes(picture), strict=True):
             target.copy_(plane[: target.shape[0], : target.shape[1]])
-        odd = (self._height % 2, self._width % 2)
-        replicate_margins(luma, PAD_BEFORE, (PAD_AFTER + odd[0], PAD_AFTER + odd[1]))  # type: ignore[arg-type]
-        for plane in chroma:
-            replicate_margins(plane, CHROMA_PAD, (CHROMA_PAD, CHROMA_PAD))
+        fill_margins(luma, chroma, (self._height % 2, self._width % 2))
         return luma, chroma
 
     def _planes(self, picture: VideoFrame) -> tuple[Tensor, ...]:
@@ -118,16 +112,10 @@ class CardUpscale(Transform):
         assert isinstance(info, VideoInfo)
         height, width = info.height + info.height % 2, info.width + info.width % 2
         spec = EngineSpec(s.model, height, width, info.colour, s.precision, weights=s.weights)
-        device = cuda_device()
-        self._network = fused_network(spec, device, layout="nv12")
+        self._network = fused_network(spec, cuda_device(), layout="nv12")
         self._maps = self._network.maps()
         self._size = (SCALE * info.height, SCALE * info.width)
-        self._about = {
-            "engine": "cuda",
-            "device": "cpu" if device.type == "cpu" else torch.cuda.get_device_name(device),
-            "model": s.model,
-            "precision": self._network.precision,
-        }
+        self._about = described(spec, self._network)
         rows, columns = self._size
         about = replace(info, height=rows, width=columns, pixel_format="nv12")
         return Format((PlaneSpec((rows * 3 // 2, columns)),), about=about)

@@ -214,12 +214,7 @@ class Decode(Source):
     def _copy(self, picture: VideoFrame, out: Frame) -> None:
         """The one copy between decoder and engine: into the middle of the padded planes."""
         luma, chroma = out.planes
-        width, height = self._size
-        targets = (
-            luma[PAD_BEFORE : PAD_BEFORE + height, PAD_BEFORE : PAD_BEFORE + width],
-            *(plane[CHROMA_PAD:-CHROMA_PAD, CHROMA_PAD:-CHROMA_PAD] for plane in chroma),
-        )
-        for plane, target in zip(picture.planes, targets, strict=True):
+        for plane, target in zip(picture.planes, inside(luma, chroma, self._size), strict=True):
             np.copyto(target, rows_of(plane)[: target.shape[0], : target.shape[1]])
 
     def _time(self, picture: VideoFrame) -> FrameInfo:
@@ -264,6 +259,15 @@ class Decode(Source):
         if message not in self._said:
             self._said.add(message)
             log.warning("%s: %s.", self._settings.path.name, message)
+
+
+def inside(luma: Any, chroma: Any, size: tuple[int, int]) -> tuple[Any, ...]:
+    """Views of padded planes without their margins: where Y, U and V of a picture of ``size`` (width, height) go."""
+    width, height = size
+    return (
+        luma[PAD_BEFORE : PAD_BEFORE + height, PAD_BEFORE : PAD_BEFORE + width],
+        *(plane[CHROMA_PAD:-CHROMA_PAD, CHROMA_PAD:-CHROMA_PAD] for plane in chroma),
+    )
 
 
 def _tags_of(first: VideoFrame) -> ColourTags:

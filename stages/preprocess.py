@@ -1,6 +1,7 @@
 """Preprocess: make the decoder's planes what the engine wants."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -34,9 +35,7 @@ class Preprocess(Transform):
 
     def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:
         luma, chroma = frame.planes
-        replicate_margins(luma, PAD_BEFORE, (PAD_AFTER + self._odd[0], PAD_AFTER + self._odd[1]))
-        for plane in chroma:
-            replicate_margins(plane, CHROMA_PAD, (CHROMA_PAD, CHROMA_PAD))
+        fill_margins(luma, chroma, self._odd)
         if self._pixels == "yuv":
             yield frame
             return
@@ -53,6 +52,13 @@ class Preprocess(Transform):
         yuv = np.concatenate([luma[None].astype(np.float32), fine[:, reach : reach + height, reach : reach + width]])
         np.matmul(matrix.astype(np.float32), yuv.reshape(3, -1), out=rgb.reshape(3, -1))
         rgb += offset.astype(np.float32)[:, None, None]
+
+
+def fill_margins(luma: Any, chroma: Any, odd: tuple[int, int]) -> None:
+    """Replicate the borders of the picture in padded planes, arrays or tensors; ``odd``: rows, columns to make even."""
+    replicate_margins(luma, PAD_BEFORE, (PAD_AFTER + odd[0], PAD_AFTER + odd[1]))
+    for plane in chroma:
+        replicate_margins(plane, CHROMA_PAD, (CHROMA_PAD, CHROMA_PAD))
 
 
 def replicate_margins(plane: Plane, before: int, after: tuple[int, int]) -> None:
