@@ -35,6 +35,9 @@ from sr4k.models.quantize import QuantizedNetwork
 HERE = Path(__file__).parent
 COLOUR = Colour()
 DEVICE = "cuda"
+PHOTOGRAPH = (296, 448)
+"""Rows and columns that all of them have."""
+
 MODELS = ("luma", "luma-large", "rcan2")
 LIBRARIES = (
     "sr4k-stream", "torch", "triton", "tensorrt", "tensorrt-cu12", "tensorrt-cu13", "cuda-bindings", "av", "openvino",
@@ -125,18 +128,19 @@ def difference(engine: str, model: str, precision: str, pictures: list[Planes]) 
 
     network = zoo.load(model)
     squares, most, beyond, count = 0.0, 0, 0, 0
-    for planes in pictures:
-        height, width = (2 * (side // 2 - 10) for side in planes[0].shape)
-        inputs = [torch.from_numpy(planes[0])[None, None].to(DEVICE), torch.from_numpy(planes[1])[None].to(DEVICE)]
-        exact = inner(FoldedExecutor(network.folded(COLOUR), dtype=torch.float64), inputs)
-        same = inner(IntegerExecutor(network.quantized(COLOUR)), inputs) if precision == "int8" else exact
-        with create_engine(engine, EngineSpec(model, height, width, COLOUR, precision)) as running:  # type: ignore[arg-type]
+    reference = referring(FoldedExecutor(network.folded(COLOUR), dtype=torch.float64))
+    integers = referring(IntegerExecutor(network.quantized(COLOUR))) if precision == "int8" else None
+    with create_engine(engine, EngineSpec(model, *PHOTOGRAPH, COLOUR, precision)) as running:  # type: ignore[arg-type]
+        for planes in pictures:
+            inputs = [torch.from_numpy(planes[0])[None, None].to(DEVICE), torch.from_numpy(planes[1])[None].to(DEVICE)]
+            exact = inner(reference, inputs)
+            same = exact if integers is None else inner(integers, inputs)
             made = running.infer(planes)[MARGIN:-MARGIN, MARGIN:-MARGIN].astype(np.float64)
-        squares += float(((made - exact) ** 2).sum())
-        apart = np.abs(made - same)
-        most = max(most, int(apart.max()))
-        beyond += int((apart > 0).sum())
-        count += made.size
+            squares += float(((made - exact) ** 2).sum())
+            apart = np.abs(made - same)
+            most = max(most, int(apart.max()))
+            beyond += int((apart > 0).sum())
+            count += made.size
     return {
         "psnr_to_float": 10 * np.log10(255**2 / (squares / count)) if squares else float("inf"),
         "most_levels_apart": most,
@@ -144,11 +148,16 @@ def difference(engine: str, model: str, precision: str, pictures: list[Planes]) 
     }
 
 
-def inner(executor: Any, inputs: list[torch.Tensor]) -> NDArray[np.float64]:
-    """What a reference makes of planes, rounded, without the margin."""
+def referring(executor: Any) -> Any:
+    """A reference, on the GPU."""
     executor.convs = {name: on_gpu(conv) for name, conv in executor.convs.items()}
     if hasattr(executor, "_weight_scales"):
         executor._weight_scales = {name: scale.to(DEVICE) for name, scale in executor._weight_scales.items()}
+    return executor
+
+
+def inner(executor: Any, inputs: list[torch.Tensor]) -> NDArray[np.float64]:
+    """What a reference makes of planes, rounded, without the margin."""
     cells = executor(*inputs)[0].permute(1, 2, 0).round().clamp(0, 255)
     return np.asarray(cells[MARGIN:-MARGIN, MARGIN:-MARGIN].cpu().numpy())
 
@@ -161,7 +170,7 @@ def on_gpu(conv: Any) -> Any:
 
 
 def photographs() -> list[NDArray[np.uint8]]:
-    """BGR pictures that scikit-image brings, sides even."""
+    """BGR pictures that scikit-image brings, cut to one size, so that one engine serves all."""
     from skimage import data
 
     found = []
@@ -170,7 +179,7 @@ def photographs() -> list[NDArray[np.uint8]]:
             picture = getattr(data, name)()
         except Exception:  # not all installations hold all pictures
             continue
-        found.append(np.ascontiguousarray(picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2, ::-1]))
+        found.append(np.ascontiguousarray(picture[: PHOTOGRAPH[0], : PHOTOGRAPH[1], ::-1]))
     if not found:
         raise RuntimeError("scikit-image has no pictures here")
     return found

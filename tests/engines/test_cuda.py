@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from engine_runs import kept_full
 from numpy.typing import NDArray
 
 from sr4k.engines import EngineSpec, create_engine
@@ -109,11 +110,7 @@ def test_several_pictures_in_flight_come_out_in_order() -> None:
     spec = EngineSpec("luma", HEIGHT, WIDTH, COLOUR)
     pictures = [picture(seed) for seed in range(4)]
     with create_engine("cuda", spec) as engine:
-        for planes in pictures[: engine.in_flight]:
-            engine.submit(planes)
-        first = engine.result().copy()
-        engine.submit(pictures[3])
-        results = [first, *(engine.result().copy() for _ in range(3))]
+        results = kept_full(engine, pictures)
         assert engine.describe()["precision"] == "int8"
     network = zoo.load("luma").quantized(COLOUR)
     for planes, result in zip(pictures, results, strict=True):
@@ -133,9 +130,7 @@ def test_on_a_gpu_whole_pictures_in_flight_are_those_of_exact_integers(model: st
     size = (1080, 1920)
     pictures = [picture(seed, size) for seed in range(3)]
     with create_engine("cuda", EngineSpec(model, *size, COLOUR, "int8")) as engine:
-        for planes in pictures:
-            engine.submit(planes)
-        results = [engine.result().copy() for _ in pictures]
+        results = kept_full(engine, pictures)
     network = zoo.load(model).quantized(COLOUR)
     for planes, result in zip(pictures, results, strict=True):
         difference = np.abs(result[INNER] - expected(network, planes))

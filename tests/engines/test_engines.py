@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from engine_runs import kept_full
 from numpy.typing import NDArray
 from skimage import data as pictures
 
@@ -47,13 +48,7 @@ def test_results_come_in_order_and_each_is_of_its_own_picture(name: str, colour:
     inputs = [planes_of(spec, offset) for offset in range(5)]
     with create_engine(name, spec) as engine:
         alone = [engine.infer(planes).copy() for planes in inputs]
-        together = []
-        for planes in inputs:
-            if engine.pending == engine.in_flight:
-                together.append(engine.result().copy())
-            engine.submit(planes)
-        while engine.pending:
-            together.append(engine.result().copy())
+        together = kept_full(engine, inputs)
     assert all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
     assert not np.array_equal(alone[0], alone[1])
     assert alone[0].shape == spec.output_shape

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from engine_runs import kept_full
 from skimage import data as pictures
 
 from sr4k.engines import EngineSpec, create_engine
@@ -171,13 +172,7 @@ class TestOnTheGpu:
         with create_engine("tensorrt", SPEC) as engine:
             assert engine.in_flight >= 2
             alone = [engine.infer(planes).copy() for planes in inputs]
-            together = []
-            for planes in inputs:
-                if engine.pending == engine.in_flight:
-                    together.append(engine.result().copy())
-                engine.submit(planes)
-            while engine.pending:
-                together.append(engine.result().copy())
+            together = kept_full(engine, inputs)
         assert not np.array_equal(alone[0], alone[1])
         assert all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
 
