@@ -13,6 +13,7 @@ ALLOWED = {
     "models": {"models", "errors"},
     "engines": {"engines", "models", "errors"},
     "stages": {"stages", "engines", "models", "pipeline", "errors"},
+    "live": {"live", "stages", "engines", "models", "pipeline", "errors"},
     "configs": {"configs", "models", "stages", "errors"},
 }
 
