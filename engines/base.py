@@ -32,6 +32,7 @@ class EngineSpec:
         precision: ``auto`` takes the best that the hardware runs well.
         threads: CPU threads; ``None`` takes as many as the machine grants.
         weights: folder of the model's files; ``None``: those that ship with the package.
+        prompt: whether one picture is to be done as soon as can be, rather than many in little time.
     """
 
     model: str
@@ -41,6 +42,7 @@ class EngineSpec:
     precision: Precision = "auto"
     threads: int | None = None
     weights: Path | None = None
+    prompt: bool = False
 
     @property
     def input_shapes(self) -> tuple[tuple[int, ...], ...]:

@@ -12,7 +12,8 @@ from sr4k.models import zoo
 from sr4k.models.export import to_onnx
 
 _STREAMS = 2
-"""Pictures computed side by side, by half of the threads each: fewer threads wait for each other at every layer."""
+"""Pictures computed side by side, by half of the threads each: fewer threads wait for each other at every layer. One,
+by all threads, where each is to be done promptly."""
 
 
 class OpenVinoEngine(Engine):
@@ -21,7 +22,7 @@ class OpenVinoEngine(Engine):
     def __init__(self, spec: EngineSpec) -> None:
         super().__init__(spec)
         self._threads = spec.threads or granted_cpus()
-        self._streams = min(_STREAMS, self._threads)
+        self._streams = 1 if spec.prompt else min(_STREAMS, self._threads)
         self.in_flight = self._streams + 1
 
     def activate_impl(self) -> None:

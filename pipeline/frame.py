@@ -66,7 +66,7 @@ class FrameInfo:
     """What belongs to one frame beside its pixels. It passes through the graph untouched.
 
     ``pts`` and ``duration`` are in units of ``time_base`` seconds; ``born`` is when the source had it, on
-    `time.monotonic`, which is one clock for all processes.
+    `time.monotonic`, which is one clock for all processes. ``plain``: there is no time for more than the least.
     """
 
     pts: int
@@ -75,6 +75,7 @@ class FrameInfo:
     key: bool = False
     corrupt: bool = False
     born: float = 0.0
+    plain: bool = False
 
 
 @dataclass(slots=True)

@@ -23,8 +23,8 @@ from sr4k.errors import Sr4kError
 from sr4k.models.architecture import SCALE
 from sr4k.models.fold import padded_chroma, padded_luma
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Source, Transform
-from sr4k.stages.decode import Decode, inside
-from sr4k.stages.picture import rows_of
+from sr4k.stages.decode import Decode
+from sr4k.stages.picture import inside, rows_of
 from sr4k.stages.preprocess import fill_margins
 from sr4k.stages.settings import DecodeSettings, InferSettings
 from sr4k.stages.video import VideoInfo

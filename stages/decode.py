@@ -16,9 +16,9 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 
 from sr4k.errors import InputError
-from sr4k.models.fold import CHROMA_PAD, PAD_BEFORE, padded_chroma, padded_luma
+from sr4k.models.fold import padded_chroma, padded_luma
 from sr4k.pipeline import Buffers, Format, Frame, FrameInfo, PlaneSpec, Source
-from sr4k.stages.picture import rows_of
+from sr4k.stages.picture import inside, rows_of
 from sr4k.stages.settings import DecodeSettings
 from sr4k.stages.source import open_input, video_stream
 from sr4k.stages.video import (
@@ -259,15 +259,6 @@ class Decode(Source):
         if message not in self._said:
             self._said.add(message)
             log.warning("%s: %s.", self._settings.path.name, message)
-
-
-def inside(luma: Any, chroma: Any, size: tuple[int, int]) -> tuple[Any, ...]:
-    """Views of padded planes without their margins: where Y, U and V of a picture of ``size`` (width, height) go."""
-    width, height = size
-    return (
-        luma[PAD_BEFORE : PAD_BEFORE + height, PAD_BEFORE : PAD_BEFORE + width],
-        *(plane[CHROMA_PAD:-CHROMA_PAD, CHROMA_PAD:-CHROMA_PAD] for plane in chroma),
-    )
 
 
 def _tags_of(first: VideoFrame) -> ColourTags:

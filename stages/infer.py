@@ -18,7 +18,8 @@ from sr4k.stages.video import VideoInfo
 class Infer(Transform):
     """Keeps the engine busy: gives out a result only when the engine is full, or at the end.
 
-    What did not change since the picture before is not computed again, unless that is switched off.
+    What did not change since the picture before is not computed again, unless that is switched off. Plain frames pass
+    as they are.
     """
 
     name = "infer"
@@ -44,6 +45,7 @@ class Infer(Transform):
             precision=s.precision,
             threads=s.threads,
             weights=s.weights,
+            prompt=s.prompt,
         )
         name, self._engine = start_first((s.engine, *s.fallbacks), spec)
         self._about = self._engine.describe()
@@ -52,6 +54,10 @@ class Infer(Transform):
         return Format((PlaneSpec(spec.output_shape, str(spec.input_dtype)),), about=info)
 
     def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - results lie in the engine
+        if frame.info.plain and self._settings.pixels == "yuv":
+            yield from self._finish_pending()
+            yield frame
+            return
         if self._reuse is not None:
             tiles = self._reuse.changed(frame.planes)
             if not self._reuse.is_whole(tiles):
@@ -59,8 +65,8 @@ class Infer(Transform):
                 return
         self._engine.submit(frame.planes)
         self._pending.append(frame)
-        if self._engine.pending == self._engine.in_flight:  # not later: the next frame may need this one's slot
-            yield self._collect()
+        if self._settings.prompt or self._engine.pending == self._engine.in_flight:
+            yield self._collect()  # not later: the next frame may need this one's slot
 
     def drain(self, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002
         yield from self._finish_pending()

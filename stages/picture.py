@@ -1,4 +1,4 @@
-"""8-bit 4:2:0 pictures: as one block of memory, and as libav's frames."""
+"""8-bit 4:2:0 pictures: as one block of memory, in padded planes, and as libav's frames."""
 
 from typing import Any, Literal
 
@@ -6,6 +6,8 @@ import numpy as np
 from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from numpy.typing import NDArray
+
+from sr4k.models.fold import CHROMA_PAD, PAD_BEFORE
 
 Block = NDArray[Any]
 """Y, U and V one after the other, shape (3H/2, W), uint8; H and W even."""
@@ -20,6 +22,15 @@ def split_420(block: Block) -> tuple[Block, Block, Block]:
         flat[:luma].reshape(height, width),
         flat[luma : luma + chroma].reshape(half),
         flat[luma + chroma :].reshape(half),
+    )
+
+
+def inside(luma: Any, chroma: Any, size: tuple[int, int]) -> tuple[Any, ...]:
+    """Views of padded planes without their margins: where Y, U and V of a picture of ``size`` (width, height) go."""
+    width, height = size
+    return (
+        luma[PAD_BEFORE : PAD_BEFORE + height, PAD_BEFORE : PAD_BEFORE + width],
+        *(plane[CHROMA_PAD:-CHROMA_PAD, CHROMA_PAD:-CHROMA_PAD] for plane in chroma),
     )
 
 

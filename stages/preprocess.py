@@ -14,7 +14,10 @@ from sr4k.stages.video import VideoInfo
 
 
 class Preprocess(Transform):
-    """Fills the margins of the padded planes by replication, in place; for RGB, converts to float as well."""
+    """Fills the margins of the padded planes by replication, in place; for RGB, converts to float as well.
+
+    Plain YUV frames pass untouched.
+    """
 
     name = "preprocess"
 
@@ -35,6 +38,9 @@ class Preprocess(Transform):
 
     def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:
         luma, chroma = frame.planes
+        if frame.info.plain and self._pixels == "yuv":
+            yield frame
+            return
         fill_margins(luma, chroma, self._odd)
         if self._pixels == "yuv":
             yield frame

@@ -10,7 +10,8 @@ from sr4k.models.architecture import CELL, CELL_OUT, SCALE
 from sr4k.models.fold import MARGIN
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
 from sr4k.pipeline.frame import Plane
-from sr4k.stages.picture import split_420
+from sr4k.stages.enlarge import enlarge_chroma, enlarge_luma
+from sr4k.stages.picture import inside, split_420
 from sr4k.stages.video import VideoInfo
 
 _ITEMS: dict[int, np.dtype[Any]] = {2: np.dtype("u2"), 4: np.dtype("u4"), 8: np.dtype("u8"), 16: np.dtype("c16")}
@@ -18,12 +19,16 @@ _ITEMS: dict[int, np.dtype[Any]] = {2: np.dtype("u2"), 4: np.dtype("u4"), 8: np.
 
 
 class Reconstruct(Transform):
-    """From (cells, 24) uint8 to a 4:2:0 block (3H, 2W) of Y, U and V, or from (cells, 48) float to RGB (3, 2H, 2W)."""
+    """From (cells, 24) uint8 to a 4:2:0 block (3H, 2W) of Y, U and V, or from (cells, 48) float to RGB (3, 2H, 2W).
+
+    Plain YUV frames come as padded planes, and are enlarged here.
+    """
 
     name = "reconstruct"
 
     def open(self, source: Format) -> Format:
         info: VideoInfo = source.about
+        self._source = info
         height, width = SCALE * info.height, SCALE * info.width
         self._rgb = source.planes[0].shape[2] == 48
         about = replace(info, height=height, width=width)
@@ -34,7 +39,9 @@ class Reconstruct(Transform):
     def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:
         out = buffers.take(frame.info)
         cells = frame.planes[0]
-        if self._rgb:
+        if frame.info.plain and not self._rgb:
+            self._enlarge(frame, out)
+        elif self._rgb:
             for channel, plane in enumerate(out.planes[0]):
                 shuffle(cells[..., channel * CELL_OUT**2 : (channel + 1) * CELL_OUT**2], CELL_OUT, plane)
         else:
@@ -44,6 +51,14 @@ class Reconstruct(Transform):
                 first += side**2
         frame.release()
         yield out
+
+    def _enlarge(self, frame: Frame, out: Frame) -> None:
+        size = (self._source.width, self._source.height)
+        luma, *chroma = inside(*frame.planes, size)
+        y, *uv = split_420(out.planes[0])
+        enlarge_luma(luma, y)
+        for plane, enlarged in zip(chroma, uv, strict=True):
+            enlarge_chroma(plane, enlarged, self._source.colour.chroma_location)
 
 
 def shuffle(cells: Plane, side: int, out: Plane) -> None:

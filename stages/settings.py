@@ -33,6 +33,7 @@ class InferSettings:
         fallbacks: the engines to take, in order, where that one does not start.
         reuse: whether parts of a picture that did not change are taken from the one before (only on YUV planes).
         reuse_threshold: by how many 8-bit levels a part may differ and still count as unchanged; 0 is exact.
+        prompt: whether each picture is to be done as soon as can be, rather than many in little time.
     """
 
     engine: str
@@ -44,6 +45,7 @@ class InferSettings:
     reuse: bool = True
     reuse_threshold: int = 0
     fallbacks: tuple[str, ...] = ()
+    prompt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
