@@ -54,7 +54,8 @@ class Reconstruct(Transform):
 
     def _enlarge(self, frame: Frame, out: Frame) -> None:
         size = (self._source.width, self._source.height)
-        luma, *chroma = inside(*frame.planes, size)
+        padded_luma, padded_chroma = frame.planes
+        luma, *chroma = inside(padded_luma, padded_chroma, size)
         y, *uv = split_420(out.planes[0])
         enlarge_luma(luma, y)
         for plane, enlarged in zip(chroma, uv, strict=True):

@@ -1,5 +1,6 @@
 """Preprocess, reconstruct and convert on frames made by hand."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -12,10 +13,11 @@ from sr4k.pipeline.chain import HeapBuffers
 from sr4k.pipeline.frame import Plane
 from sr4k.pipeline.stage import Transform
 from sr4k.stages.convert import Convert
-from sr4k.stages.picture import as_picture, split_420
+from sr4k.stages.infer import Infer
+from sr4k.stages.picture import as_picture, inside, split_420
 from sr4k.stages.preprocess import Preprocess
 from sr4k.stages.reconstruct import Reconstruct
-from sr4k.stages.settings import PreprocessSettings
+from sr4k.stages.settings import InferSettings, PreprocessSettings
 from sr4k.stages.video import ColourTags, VideoInfo, colour_of
 
 INFO = FrameInfo(5, Fraction(1, 25))
@@ -113,3 +115,23 @@ def test_tags_decide_and_size_fills_the_gap(
     colorspace: int, color_range: int, height: int, codec: str, expected: Colour
 ) -> None:
     assert colour_of(ColourTags(colorspace, color_range, 2, 2), height=height, codec=codec) == expected
+
+
+@pytest.mark.parametrize(("width", "height"), [(16, 12), (17, 11)])
+def test_a_plain_frame_passes_the_network_and_is_enlarged(width: int, height: int) -> None:
+    even = (height + height % 2, width + width % 2)
+    luma = np.full(padded_luma(*even), 7, np.uint8)
+    chroma = np.full((2, *padded_chroma(*even)), 9, np.uint8)
+    y, u, v = inside(luma, chroma, (width, height))
+    y[:], u[:], v[:] = 100, 110, 120
+    plain, info = replace(INFO, plain=True), about(width, height)
+    source = Format((PlaneSpec(luma.shape), PlaneSpec(chroma.shape)), about=info)
+    (frame,) = Preprocess(PreprocessSettings()).process(Frame((luma, chroma), plain), HeapBuffers(source))
+    infer = Infer(InferSettings("nearest", "luma", prompt=True))
+    cells = infer.open(source)
+    (frame,) = infer.process(frame, HeapBuffers(cells))
+    reconstruct = Reconstruct()
+    target = reconstruct.open(cells)
+    (out,) = reconstruct.process(frame, HeapBuffers(target))
+    infer.close()
+    assert [np.unique(plane).tolist() for plane in split_420(out.planes[0])] == [[100], [110], [120]]
