@@ -75,6 +75,9 @@ class Chain:
     def stop(self) -> None:
         """End the source after the frame it is at, as if its input had ended there."""
         self._stopping = True
+        for stage in self._stages:
+            if isinstance(stage, Source):
+                stage.stop()
 
     @property
     def waited(self) -> tuple[float, float]:

@@ -41,6 +41,9 @@ class Source(Stage):
     def frames(self, buffers: Buffers) -> Iterator[Frame]:
         """All frames. May be abandoned between two of them."""
 
+    def stop(self) -> None:
+        """Called in another thread, when no more frames are wanted: for sources that may wait long for one."""
+
 
 class Transform(Stage):
     """Turns frames into frames."""

@@ -38,6 +38,7 @@ class CardEncode(Encode):
             self._settings = replace(self._settings, codec=codec, preset=None, crf=None, options={})
             self._cuda = None
         self._opens_late = self._cuda is not None
+        self._pixel_format = None if self._cuda is None else "cuda"
         super().open(source)
 
     def _trouble(self, height: int, width: int) -> str | None:
@@ -53,9 +54,6 @@ class CardEncode(Encode):
         except (av.error.FFmpegError, OSError, RuntimeError, ValueError) as err:
             return str(err)
         return None
-
-    def _pixel_format(self, context: VideoCodecContext) -> str:
-        return super()._pixel_format(context) if self._cuda is None else "cuda"
 
     def _picture(self, frame: Frame) -> VideoFrame:
         block: Tensor = frame.planes[0]  # type: ignore[assignment]

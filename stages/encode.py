@@ -13,12 +13,11 @@ from typing import Any
 import av
 from av.container import OutputContainer
 from av.packet import Packet
-from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 
 from sr4k.errors import OptionError, OutputError
 from sr4k.pipeline import Format, Frame, Sink
+from sr4k.stages.encoder import add_video, open_encoder, tag
 from sr4k.stages.passthrough import Passthrough
 from sr4k.stages.picture import as_picture
 from sr4k.stages.settings import EncodeSettings
@@ -27,17 +26,6 @@ from sr4k.stages.video import VideoInfo
 
 log = logging.getLogger(__name__)
 
-_ENCODERS: dict[str, str] = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1"}
-
-# Quality and speed where the user names none: alike to the eye, and fast enough not to hold up the network.
-_DEFAULTS: dict[str, tuple[int, str]] = {
-    "h264": (18, "superfast"),
-    "hevc": (21, "superfast"),
-    "av1": (30, "10"),
-    "h264_nvenc": (20, "p4"),
-    "hevc_nvenc": (23, "p4"),
-    "av1_nvenc": (30, "p4"),
-}
 _CONTAINER_OPTIONS: dict[str, dict[str, str]] = {"mp4": {"movflags": "+faststart"}, "mov": {"movflags": "+faststart"}}
 
 _REMEMBERED = 256
@@ -50,6 +38,8 @@ class Encode(Sink):
     name = "encode"
     _opens_late = False
     """Whether it is the first picture that opens the encoder."""
+    _pixel_format: str | None = None
+    """What the encoder is given, if not the pictures' own."""
 
     def __init__(self, settings: EncodeSettings) -> None:
         self._settings = settings
@@ -66,7 +56,7 @@ class Encode(Sink):
         self._info = info
         self._source = open_input(s.source)
         self._target = _open_output(s.path)
-        self._stream = self._add_video(self._target, info)
+        self._stream = add_video(self._target, info, s, self._pixel_format)
         original = video_stream(self._source, s.source)
         self._stream.metadata.update(original.metadata)
         self._stream.disposition = original.disposition
@@ -88,9 +78,7 @@ class Encode(Sink):
         picture.pts, picture.time_base = frame.info.pts, frame.info.time_base
         if frame.info.duration:
             picture.duration = frame.info.duration
-        tags = self._info.tags
-        picture.colorspace, picture.color_range = tags.colorspace, tags.color_range
-        picture.color_primaries, picture.color_trc = tags.color_primaries, tags.color_trc
+        tag(picture, self._info.tags)
         packets = self._stream.encode(picture)
         if self._opens_late and not self._frames:
             assert self._target is not None
@@ -130,27 +118,16 @@ class Encode(Sink):
             "latency": _spread(self._latencies),
         }
 
-    def _pixel_format(self, context: VideoCodecContext) -> str:
-        """The pictures' own, if the encoder takes it; else libav converts them."""
-        own = self._info.pixel_format
-        return own if own in {form.name for form in context.codec.video_formats or ()} else "yuv420p"
-
     def _picture(self, frame: Frame) -> VideoFrame:
         return as_picture(frame.planes[0], self._info.pixel_format)
 
     def _open_encoder(self, target: OutputContainer) -> None:
         """Open it, and write the head of the file."""
-        s, context = self._settings, self._stream.codec_context
-        try:
-            context.open(strict=False)
-        except (av.error.FFmpegError, OSError) as err:
-            name = context.name
-            reason = "no NVIDIA driver or GPU was found" if "nvenc" in name else f"{name}: {err.strerror}"
-            raise OptionError(f"The {s.codec} encoder can't be opened with these settings ({reason}).") from err
+        open_encoder(self._stream, self._settings.codec)
         try:
             target.start_encoding()
         except (av.error.FFmpegError, OSError) as err:
-            raise OutputError(f"{s.path.name}: the container can't be written ({err.strerror}).") from err
+            raise OutputError(f"{self._settings.path.name}: the container can't be written ({err.strerror}).") from err
 
     def _mux(self, packets: "list[Packet[Any]]") -> None:
         assert self._target is not None
@@ -170,58 +147,11 @@ class Encode(Sink):
             if born is not None:
                 self._latencies.append(time.monotonic() - born)
 
-    def _add_video(self, target: OutputContainer, info: VideoInfo) -> VideoStream:
-        s = self._settings
-        encoder = _ENCODERS.get(s.codec, s.codec)
-        try:
-            stream = target.add_stream(encoder, rate=info.rate, options=_encoder_options(s))
-        except (av.error.FFmpegError, ValueError) as err:
-            raise OptionError(
-                f"{target.format.name} files can't hold {s.codec} video: choose another container or codec."
-            ) from err
-        assert isinstance(stream, VideoStream)
-        context = stream.codec_context
-        _check_options(context, s)
-        stream.width, stream.height, stream.pix_fmt = info.width, info.height, self._pixel_format(context)
-        stream.time_base = info.time_base
-        context.time_base = info.time_base
-        if info.sample_aspect_ratio:
-            stream.sample_aspect_ratio = info.sample_aspect_ratio
-            context.sample_aspect_ratio = info.sample_aspect_ratio
-        if s.bitrate is not None:
-            stream.bit_rate = s.bitrate
-        tags = info.tags
-        context.colorspace, context.color_range = tags.colorspace, tags.color_range
-        context.color_primaries, context.color_trc = tags.color_primaries, tags.color_trc
-        if info.display_matrix is not None:
-            stream.set_display_matrix(info.display_matrix)
-        return stream
-
 
 def _spread(seconds: Iterable[float]) -> dict[str, float] | None:
     """Median and 95th percentile."""
     ordered = sorted(seconds)
     return {"median": ordered[len(ordered) // 2], "p95": ordered[len(ordered) * 95 // 100]} if ordered else None
-
-
-def _encoder_options(s: EncodeSettings) -> dict[str, str]:
-    crf, speed = _DEFAULTS[s.codec]
-    options = {"preset": s.preset or speed}
-    if s.bitrate is None:
-        options["cq" if s.codec.endswith("nvenc") else "crf"] = str(crf if s.crf is None else s.crf)
-    return options | dict(s.options)
-
-
-def _check_options(context: VideoCodecContext, s: EncodeSettings) -> None:
-    """Libav ignores options that it does not know: a typo must not pass in silence."""
-    known = {
-        option.name
-        for group in (context.supported_options.generic, context.supported_options.private)
-        for option in group
-    }
-    unknown = sorted(set(s.options) - known)
-    if unknown:
-        raise OptionError(f"The {s.codec} encoder has no option '{unknown[0]}': check the name given to -e.")
 
 
 def _open_output(path: Path) -> OutputContainer:

@@ -1,3 +1,4 @@
+import itertools
 from collections.abc import Iterator
 
 import pytest
@@ -80,7 +81,7 @@ def test_pictures_whose_clock_stands_still_go_on_by_ours() -> None:
     timeline = Timeline()
     run(timeline, seconds=5, pts=0, now=0, audio=False)
     stuck = [timeline.place("video", 5 * TICKS, 5 * TICKS + k * FRAME) for k in range(90)]
-    assert [b - a for a, b in zip(stuck, stuck[1:], strict=False)] == [FRAME] * 89  # type: ignore[operator]
+    assert [b - a for a, b in itertools.pairwise(stuck)] == [FRAME] * 89  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("ppm", [-300, 300])
@@ -89,7 +90,7 @@ def test_clocks_that_differ_are_followed_for_days(ppm: int) -> None:
     for k in range(0, 24 * 3600):  # a picture a second
         now = k * TICKS + k * TICKS * ppm // 1_000_000
         out.append(timeline.place("video", k * TICKS, now))
-    assert {b - a for a, b in zip(out, out[1:], strict=False)} == {TICKS}  # type: ignore[operator]
+    assert {b - a for a, b in itertools.pairwise(out)} == {TICKS}  # type: ignore[operator]
 
 
 @given(st.lists(st.tuples(st.sampled_from(["video", "audio"]), st.integers(-(2**33), 2**33), st.integers(0, 2**20))))
@@ -104,4 +105,4 @@ def test_output_times_of_pictures_grow_whatever_comes(samples: list[tuple[str, i
                 yield out
 
     out = list(placed())
-    assert all(b > a for a, b in zip(out, out[1:], strict=False))
+    assert all(b > a for a, b in itertools.pairwise(out))

@@ -1,0 +1,196 @@
+"""Intake: pictures from a live source, in time or not at all, whatever becomes of source and network."""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from sr4k.errors import InputError
+from sr4k.live.backoff import Backoff
+from sr4k.live.governor import Governor
+from sr4k.live.link import Ended, Opened, Sound
+from sr4k.live.pull import Puller, PullWishes
+from sr4k.live.settings import IntakeSettings
+from sr4k.live.sound import pack
+from sr4k.live.timeline import TICKS, TIME_BASE, Timeline
+from sr4k.pipeline import Buffers, Format, Frame, Source
+
+log = logging.getLogger(__name__)
+
+_GLANCE = 0.1
+"""Seconds between two looks whether to stop."""
+
+_WAITING = 4
+"""Pictures that may wait for the network: half of the puller's slots."""
+
+_PROVEN = 30.0
+"""Seconds of pictures after which a connection counts as good, and the wait for the next one is short again."""
+
+
+class Intake(Source):
+    """Pulls for as long as it is not told to stop: a thread receives, the stage's own hands pictures on.
+
+    Pictures that wait too long are let go, the oldest first.
+    """
+
+    name = "intake"
+
+    def __init__(self, settings: IntakeSettings) -> None:
+        self._settings = settings
+        self._stopping = threading.Event()
+        self._changed = threading.Condition()
+        self._waiting: deque[Frame] = deque()
+        self._form: Format | None = None
+        self._ended: Ended | None = None
+        self._timeline = Timeline()
+        self._governor = Governor(time.monotonic())
+        self._thread = threading.Thread(target=self._pull, name="intake", daemon=True)
+        self._state, self._reason = "connecting", ""
+        self._connects = self._frames = 0
+        self._dropped = {"late": 0, "ladder": 0, "clock": 0}
+        self._age = 0.0
+        self._puller: Puller | None = None
+
+    def open(self) -> Format:
+        self._thread.start()
+        with self._changed:
+            self._changed.wait_for(lambda: self._form is not None or self._over)
+            if self._form is None:
+                reason = self._ended.reason if self._ended is not None else "stopped before its first picture"
+                raise InputError(f"{self._settings.source}: {reason}.")
+            return self._form
+
+    def frames(self, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - pictures lie in the puller's ring
+        while (frame := self._next()) is not None:
+            self._age = time.monotonic() - frame.info.born
+            if self._age > self._settings.freshness:
+                self._governor.late()
+                self._drop(frame, "late")
+            elif (treatment := self._governor.treatment()) == "skip":
+                self._drop(frame, "ladder")
+            else:
+                frame.info = replace(frame.info, plain=treatment == "plain")
+                began = time.monotonic()
+                yield frame
+                ended = time.monotonic()
+                self._governor.took(treatment, ended - began, ended)
+            self._governor.look(time.monotonic())
+
+    def stop(self) -> None:
+        self._stopping.set()
+        with self._changed:
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        self.stop()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def report(self) -> dict[str, Any]:
+        tally = self._puller.tally if self._puller is not None else None
+        return {
+            "source": str(self._settings.source),
+            "state": self._state,
+            "reason": self._reason or None,
+            "connects": self._connects,
+            "frames": self._frames,
+            "dropped": dict(self._dropped),
+            "restarts": self._timeline.restarts,
+            "rung": self._governor.rung,
+            "rung_name": self._governor.name,
+            "steps": self._governor.steps,
+            "age_ms": 1000 * self._age,
+            "tally": tally,
+        }
+
+    @property
+    def _over(self) -> bool:
+        return self._ended is not None or self._stopping.is_set()
+
+    def _next(self) -> Frame | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._over)
+            if self._stopping.is_set() or not self._waiting:
+                return None
+            return self._waiting.popleft()
+
+    def _drop(self, frame: Frame, cause: str) -> None:
+        self._dropped[cause] += 1
+        frame.release()
+
+    def _pull(self) -> None:
+        """One connection after the other."""
+        backoff = Backoff()
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            ended = self._one_connection()
+            if ended.final or (self._settings.tries is not None and backoff.tries + 1 >= self._settings.tries):
+                break
+            if time.monotonic() - began > _PROVEN:
+                backoff.reset()
+            self._state, self._reason = "away" if self._form else "connecting", ended.reason
+            wait = backoff.wait()
+            if not self._stopping.is_set():
+                log.warning("%s: %s; trying again in %.1f s.", self._settings.source, ended.reason, wait)
+            self._stopping.wait(wait)
+        with self._changed:
+            self._ended = ended
+            self._changed.notify_all()
+
+    def _one_connection(self) -> Ended:
+        """From the try to open the source to its end."""
+        about = self._form.about if self._form else None
+        size = (about.width, about.height) if about else self._settings.size
+        puller = self._puller = Puller(self._settings.source, PullWishes(size=size, like=about))
+        try:
+            while not self._stopping.is_set():
+                event = puller.receive(_GLANCE)
+                if isinstance(event, Frame):
+                    self._take(event)
+                elif isinstance(event, Sound):
+                    self._pass_on(event)
+                elif isinstance(event, Opened):
+                    self._opened(puller)
+                elif isinstance(event, Ended):
+                    return event
+            return Ended("stopped", final=True)
+        finally:
+            puller.kill()
+
+    def _opened(self, puller: Puller) -> None:
+        self._connects += 1
+        self._state, self._reason = "live", ""
+        if self._form is None:
+            log.info("%s is there.", self._settings.source)
+        else:
+            log.warning("%s is back.", self._settings.source)
+        with self._changed:
+            self._form = self._form or puller.form
+            self._changed.notify_all()
+
+    def _take(self, frame: Frame) -> None:
+        self._frames += 1
+        placed = self._timeline.place("video", frame.info.pts, _now())
+        if placed is None:
+            self._drop(frame, "clock")
+            return
+        frame.info = replace(frame.info, pts=placed, time_base=TIME_BASE)
+        with self._changed:
+            self._waiting.append(frame)
+            if len(self._waiting) > _WAITING:
+                self._governor.late()
+                self._drop(self._waiting.popleft(), "late")
+            self._changed.notify_all()
+
+    def _pass_on(self, sound: Sound) -> None:
+        placed = self._timeline.place("audio", sound.pts, _now())
+        if placed is not None and self._settings.sound is not None:
+            self._settings.sound.send_bytes(pack(placed, sound.samples))
+
+
+def _now() -> int:
+    """Our clock, in the timeline's units."""
+    return time.monotonic_ns() * TICKS // 1_000_000_000

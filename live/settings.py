@@ -1,0 +1,61 @@
+"""What the stages of a live channel can be told. Plain data, light to import."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Literal
+
+from sr4k.live.address import Address
+from sr4k.stages.settings import Codec
+
+Segments = Literal["ts", "fmp4"]
+"""Of HLS."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeSettings:
+    """Where pictures and sound come from.
+
+    Attributes:
+        source: what to pull.
+        sound: where blocks of sound go, as `sr4k.live.sound.pack` makes them; ``None``: nowhere.
+        size: width and height that every picture is fitted into; ``None``: the first picture's.
+        freshness: seconds behind its arrival after which a picture is not worth the network's time.
+        tries: connections that may fail one after the other before it is given up; ``None``: for ever.
+    """
+
+    source: Address
+    sound: Connection | None
+    size: tuple[int, int] | None = None
+    freshness: float = 0.5
+    tries: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlayoutSettings:
+    """Where they go.
+
+    Attributes:
+        targets: where to push to, all the same.
+        sound: where blocks of sound come from; ``None``: there is to be no sound.
+        codec, bitrate, preset, options: as of `sr4k.stages.settings.EncodeSettings`; without a ``bitrate``, one by
+            size and rate.
+        key_seconds: time between two key frames.
+        hold: seconds without a picture, or sound, after which the last one is repeated, or there is silence.
+        slate: a picture to show instead of the last one.
+        sound_bitrate: bits a second.
+        segments: of HLS targets.
+    """
+
+    targets: tuple[Address, ...]
+    sound: Connection | None
+    codec: Codec = "h264"
+    bitrate: int | None = None
+    preset: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+    key_seconds: float = 2.0
+    hold: float = 0.5
+    slate: Path | None = None
+    sound_bitrate: int = 160_000
+    segments: Segments = "ts"

@@ -1,0 +1,107 @@
+"""The video encoders: which there are, what they are told, and how they are opened."""
+
+import av
+from av.container import OutputContainer
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from sr4k.errors import OptionError
+from sr4k.stages.settings import EncodeSettings
+from sr4k.stages.video import ColourTags, VideoInfo
+
+_ENCODERS: dict[str, str] = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1"}
+
+# Quality and speed where the user names none: alike to the eye, and fast enough not to hold up the network.
+_DEFAULTS: dict[str, tuple[int, str]] = {
+    "h264": (18, "superfast"),
+    "hevc": (21, "superfast"),
+    "av1": (30, "10"),
+    "h264_nvenc": (20, "p4"),
+    "hevc_nvenc": (23, "p4"),
+    "av1_nvenc": (30, "p4"),
+}
+
+
+def add_video(
+    target: OutputContainer, info: VideoInfo, settings: EncodeSettings, pixel_format: str | None = None
+) -> VideoStream:
+    """A video stream in ``target``, its encoder told everything but not opened.
+
+    ``pixel_format``: what it is given; ``None``: the pictures' own, or, if it does not take that, what libav makes of it.
+
+    Raises:
+        OptionError: the container can't hold the codec, or the encoder has no such option.
+    """
+    encoder = _ENCODERS.get(settings.codec, settings.codec)
+    try:
+        stream = target.add_stream(encoder, rate=info.rate, options=_options(settings))
+    except (av.error.FFmpegError, ValueError) as err:
+        raise OptionError(
+            f"{target.format.name} files can't hold {settings.codec} video: choose another container or codec."
+        ) from err
+    assert isinstance(stream, VideoStream)
+    context = stream.codec_context
+    _check_options(context, settings)
+    stream.width, stream.height = info.width, info.height
+    stream.pix_fmt = pixel_format or _pixel_format(context, info)
+    stream.time_base = info.time_base
+    context.time_base = info.time_base
+    if info.sample_aspect_ratio:
+        stream.sample_aspect_ratio = info.sample_aspect_ratio
+        context.sample_aspect_ratio = info.sample_aspect_ratio
+    if settings.bitrate is not None:
+        stream.bit_rate = settings.bitrate
+    tag(context, info.tags)
+    if info.display_matrix is not None:
+        stream.set_display_matrix(info.display_matrix)
+    return stream
+
+
+def open_encoder(stream: VideoStream, codec: str) -> None:
+    """Open it.
+
+    Raises:
+        OptionError: it does not take its settings, or there is no GPU for it.
+    """
+    context = stream.codec_context
+    try:
+        context.open(strict=False)
+    except (av.error.FFmpegError, OSError) as err:
+        name = context.name
+        reason = "no NVIDIA driver or GPU was found" if "nvenc" in name else f"{name}: {err.strerror}"
+        raise OptionError(f"The {codec} encoder can't be opened with these settings ({reason}).") from err
+
+
+def tag(target: VideoCodecContext | VideoFrame, tags: ColourTags) -> None:
+    """Write the colour tags on an encoder, or on a picture for it."""
+    target.colorspace, target.color_range = tags.colorspace, tags.color_range
+    target.color_primaries, target.color_trc = tags.color_primaries, tags.color_trc
+
+
+def _pixel_format(context: VideoCodecContext, info: VideoInfo) -> str:
+    """The pictures' own, if the encoder takes it."""
+    own = info.pixel_format
+    return own if own in {form.name for form in context.codec.video_formats or ()} else "yuv420p"
+
+
+def _options(settings: EncodeSettings) -> dict[str, str]:
+    crf, speed = _DEFAULTS[settings.codec]
+    options = {"preset": settings.preset or speed}
+    if settings.bitrate is None:
+        options["cq" if settings.codec.endswith("nvenc") else "crf"] = str(
+            crf if settings.crf is None else settings.crf
+        )
+    return options | dict(settings.options)
+
+
+def _check_options(context: VideoCodecContext, settings: EncodeSettings) -> None:
+    """Libav ignores options that it does not know: a typo must not pass in silence."""
+    known = {
+        option.name
+        for group in (context.supported_options.generic, context.supported_options.private)
+        for option in group
+    }
+    unknown = sorted(set(settings.options) - known)
+    if unknown:
+        raise OptionError(f"The {settings.codec} encoder has no option '{unknown[0]}': check the name given to -e.")
