@@ -117,7 +117,7 @@ def _adopt_memory(handle: Any) -> Memory:
     return Memory(handle.detach())
 
 
-def _map_slots(memory: Memory, form: Format, slots: int) -> list[tuple[Plane, ...]]:
+def map_slots(memory: Memory, form: Format, slots: int) -> list[tuple[Plane, ...]]:
     """The planes of each slot, which start on a page of their own."""
     size = -(-form.nbytes // mmap.PAGESIZE) * mmap.PAGESIZE
     ring = memory.map(size * slots)
@@ -136,7 +136,7 @@ class Sender:
         self.waited = 0.0
 
     def open(self, form: Format) -> None:
-        self._planes = _map_slots(self._memory, form, self.slots)
+        self._planes = map_slots(self._memory, form, self.slots)
         self._send(form)
 
     def take(self, info: FrameInfo) -> Frame:
@@ -184,7 +184,7 @@ class Receiver:
 
     def open(self) -> Format:
         form: Format = self._receive()
-        self._planes = _map_slots(self._memory, form, self.slots)
+        self._planes = map_slots(self._memory, form, self.slots)
         return form
 
     def __iter__(self) -> Iterator[Frame]:

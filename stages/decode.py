@@ -4,37 +4,24 @@ import itertools
 import logging
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
 import av
-import numpy as np
 from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
 
 from sr4k.errors import InputError
-from sr4k.models.fold import padded_chroma, padded_luma
-from sr4k.pipeline import Buffers, Format, Frame, FrameInfo, PlaneSpec, Source
-from sr4k.stages.picture import inside, rows_of
+from sr4k.pipeline import Buffers, Format, Frame, FrameInfo, Source
+from sr4k.stages.decoded import PLANAR_420, copy_inside, describe, padded_format, positive
 from sr4k.stages.settings import DecodeSettings
 from sr4k.stages.source import open_input, video_stream
-from sr4k.stages.video import (
-    BT601,
-    BT709,
-    FULL_RANGE,
-    HD_HEIGHT,
-    LIMITED_RANGE,
-    ColourTags,
-    VideoInfo,
-    colour_of,
-)
+from sr4k.stages.video import FULL_RANGE, LIMITED_RANGE
 
 log = logging.getLogger(__name__)
-
-_PLANAR_420 = {"yuv420p", "yuvj420p"}
 
 
 @dataclass(slots=True)
@@ -78,7 +65,7 @@ class Decode(Source):
         self._container = open_input(self._settings.path, self._accelerator)
         self._stream = video_stream(self._container, self._settings.path)
         self._stream.thread_type = "AUTO"
-        self._tick = _positive(self._stream.time_base, Fraction(1, 90_000))
+        self._tick = positive(self._stream.time_base, Fraction(1, 90_000))
         self._decoded = self._decode(self._container)
         first = next(self._decoded, None)
         if first is None:
@@ -87,17 +74,14 @@ class Decode(Source):
         self._decoded = itertools.chain([first], self._decoded)
         self.on_card = first.sw_format is not None and first.sw_format.name == "nv12"
         self._size = self._settings.size or (first.width, first.height)
-        self._info = self._describe(first)
+        self._info = describe(first, self._stream, self._size, self._tick)
         self._expected = self._expected_frames(self._container)
-        width, height = self._size
-        even = (height + height % 2, width + width % 2)
-        planes = (PlaneSpec(padded_luma(*even)), PlaneSpec((2, *padded_chroma(*even))))
-        return Format(planes, about=self._info)
+        return padded_format(self._info)
 
     def frames(self, buffers: Buffers) -> Iterator[Frame]:
         for picture, info in self.pictures():
             out = buffers.take(info)
-            self._copy(self.fit(picture), out)
+            copy_inside(self.fit(picture), out)
             yield out
 
     def pictures(self) -> Iterator[tuple[VideoFrame, FrameInfo]]:
@@ -170,32 +154,13 @@ class Decode(Source):
             self._losses.missing += lost
             self._losses.note("the start can't be decoded: its key frame is missing", min(early) * self._tick)
 
-    def _describe(self, first: VideoFrame) -> VideoInfo:
-        stream = self._stream
-        width, height = self._size
-        tags = _tags_of(first)
-        sar = stream.sample_aspect_ratio or None
-        if self._size != (first.width, first.height):
-            sar = (sar or Fraction(1)) * Fraction(first.width * height, first.height * width)
-        matrix: Any = first.side_data.get("DISPLAYMATRIX")
-        return VideoInfo(
-            width=width,
-            height=height,
-            time_base=self._tick,
-            rate=_positive(stream.guessed_rate or stream.average_rate, Fraction(25)),
-            sample_aspect_ratio=sar,
-            tags=tags,
-            colour=colour_of(tags, height=first.height, codec=stream.codec_context.name),
-            display_matrix=None if matrix is None else tuple(np.frombuffer(bytes(matrix), np.int32).tolist()),
-        )
-
     def fit(self, picture: VideoFrame) -> VideoFrame:
         """The picture in 8-bit 4:2:0 of the right size, converted only where it has to be."""
         width, height = self._size
         resized = (picture.width, picture.height) != self._size
         if resized and self._settings.size is None:
             self._say(f"the picture changes to {picture.width}x{picture.height}; it is scaled to {width}x{height}")
-        if picture.format.name not in _PLANAR_420:
+        if picture.format.name not in PLANAR_420:
             self._say(f"{picture.format.name} pictures are reduced to 8-bit 4:2:0")
         elif not resized:
             return picture
@@ -204,18 +169,12 @@ class Decode(Source):
         return picture.reformat(
             width,
             height,
-            picture.format.name if picture.format.name in _PLANAR_420 else "yuv420p",
+            picture.format.name if picture.format.name in PLANAR_420 else "yuv420p",
             interpolation="LANCZOS" if resized else "BICUBIC",
             src_color_range=FULL_RANGE if picture.format.is_rgb else color_range,
             dst_color_range=color_range,
             dst_colorspace=tags.colorspace if picture.format.is_rgb else None,
         )
-
-    def _copy(self, picture: VideoFrame, out: Frame) -> None:
-        """The one copy between decoder and engine: into the middle of the padded planes."""
-        luma, chroma = out.planes
-        for plane, target in zip(picture.planes, inside(luma, chroma, self._size), strict=True):
-            np.copyto(target, rows_of(plane)[: target.shape[0], : target.shape[1]])
 
     def _time(self, picture: VideoFrame) -> FrameInfo:
         """The picture's own pts. One without, or one that does not grow, follows its predecessor."""
@@ -261,22 +220,7 @@ class Decode(Source):
             log.warning("%s: %s.", self._settings.path.name, message)
 
 
-def _tags_of(first: VideoFrame) -> ColourTags:
-    """The tags of the stream, put right where the pixel format says more: yuvj is full range, RGB becomes Y'CbCr."""
-    tags = ColourTags(first.colorspace, first.color_range, first.color_primaries, first.color_trc)
-    if first.format.is_rgb:
-        matrix = BT709 if first.height >= HD_HEIGHT else BT601
-        return replace(tags, colorspace=matrix, color_range=LIMITED_RANGE)
-    if first.format.name.startswith("yuvj"):
-        return replace(tags, color_range=FULL_RANGE)
-    return tags
-
-
 def _end(packet: "Packet[Any]") -> Fraction:
     if packet.pts is None or not packet.time_base:
         return Fraction(0)
     return (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base)
-
-
-def _positive(value: Fraction | None, otherwise: Fraction) -> Fraction:
-    return Fraction(value) if value else otherwise

@@ -1,0 +1,40 @@
+"""What encoders are told for a stream that must not wait: no look ahead, no B-frames, a bit rate that is held."""
+
+from fractions import Fraction
+from typing import Any
+
+from sr4k.live.settings import PlayoutSettings
+from sr4k.stages.settings import EncodeSettings
+from sr4k.stages.video import VideoInfo
+
+_BITS_A_PIXEL = 0.1
+"""Of H.264, where no bit rate is asked for: 25 Mbit/s for 3840x2160 at 30."""
+
+_SHARE: dict[str, float] = {"h264": 1.0, "hevc": 0.7, "av1": 0.6}
+"""Of those bits that a codec needs for about the same."""
+
+
+def encode_settings(settings: PlayoutSettings, info: VideoInfo) -> EncodeSettings:
+    """Key frames are ours to force, by time: an encoder counts pictures, and adds its own only if we did not."""
+    codec = settings.codec.removesuffix("_nvenc")
+    bitrate = settings.bitrate or round(_BITS_A_PIXEL * _SHARE[codec] * info.width * info.height * info.rate)
+    pictures = max(1, round(2 * Fraction(settings.key_seconds) * info.rate))
+    options: dict[str, Any] = {"g": pictures} | _low_delay(settings.codec, bitrate)
+    return EncodeSettings(
+        settings.codec,
+        bitrate=bitrate,
+        preset=settings.preset,
+        options={key: str(value) for key, value in options.items()} | dict(settings.options),
+    )
+
+
+def _low_delay(codec: str, bitrate: int) -> dict[str, Any]:
+    """``bufsize`` is the decoder's buffer of ISO 14496-10 annex C: a second of the stream."""
+    held = {"maxrate": bitrate, "bufsize": bitrate}
+    if codec == "h264":
+        return held | {"tune": "zerolatency", "sc_threshold": 0, "forced-idr": 1, "flags": "+cgop"}
+    if codec == "hevc":
+        return held | {"tune": "zerolatency", "forced-idr": 1, "x265-params": "scenecut=0:open-gop=0:log-level=error"}
+    if codec == "av1":
+        return {"svtav1-params": "rc=2:pred-struct=1:lookahead=0:scd=0"}  # 2: constant bit rate, 1: low delay
+    return held | {"tune": "ull", "zerolatency": 1, "forced-idr": 1, "rc": "cbr"}

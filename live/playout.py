@@ -1,0 +1,274 @@
+"""Playout: one unbroken stream, whatever comes in. Where pictures fail to come the last one stays, where sound does there
+is silence.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any
+
+import av
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.packet import Packet
+from av.video.frame import PictureType, VideoFrame
+
+from sr4k.live.encoding import encode_settings
+from sr4k.live.flv import FlvSplitter, Tag
+from sr4k.live.outlet import Outlet
+from sr4k.live.settings import PlayoutSettings
+from sr4k.live.slate import load_slate
+from sr4k.live.sound import CHANNELS, SAMPLE_RATE, Samples, unpack
+from sr4k.live.soundtrack import Soundtrack
+from sr4k.live.timeline import TICKS, TIME_BASE
+from sr4k.pipeline import Format, Frame, Sink
+from sr4k.stages.encode import spread
+from sr4k.stages.encoder import add_video, open_encoder, tag
+from sr4k.stages.picture import as_picture
+from sr4k.stages.video import VideoInfo
+
+log = logging.getLogger(__name__)
+
+_TICK = 0.01
+"""Seconds between two looks whether something is missing."""
+
+_SOUND_AHEAD = TICKS // 10
+"""How far sound may run ahead of the pictures in the stream: these come later, by what the network takes."""
+
+_KEYS_APART = 0.5
+"""Seconds between two key frames, however many targets ask for one."""
+
+_FAREWELL = 2.5
+"""Seconds that targets get to send what is left, at the end."""
+
+_REMEMBERED = 256
+"""Pictures over which latency is reported."""
+
+
+class Playout(Sink):
+    """Encodes pictures and sound into one FLV stream, and offers that to every target."""
+
+    name = "playout"
+
+    def __init__(self, settings: PlayoutSettings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()  # on all that follows: pictures, sound and the clock have a thread each
+        self._ended = threading.Event()
+        self._outlets: list[Outlet] = []
+        self._container: OutputContainer | None = None
+        self._held: Frame | None = None  # the last picture
+        self._seen = 0.0  # when it came
+        self._pts = 0  # of the last picture sent, and of the last one that came
+        self._came = 0
+        self._key_wanted = False
+        self._next_key = 0
+        self._keyed = 0.0
+        self._soundtrack: Soundtrack | None = None
+        self._heard = 0.0
+        self._counts = {"frames": 0, "repeated": 0, "keyframes": 0, "past": 0}
+        self._latencies: deque[float] = deque(maxlen=_REMEMBERED)
+
+    def open(self, source: Format) -> None:
+        info: VideoInfo = source.about
+        s = self._settings
+        self._info = info
+        self._slate = None if s.slate is None else load_slate(s.slate, info)
+        self._outlets = [Outlet(t, hls_segments=s.segments, wants_key=self._want_key) for t in s.targets]
+        self._container = av.open(
+            _Tap(self._offer), "w", format="flv", options={"flush_packets": "1", "flvflags": "no_duration_filesize"}
+        )
+        self._video = add_video(self._container, _retimed(info), encode_settings(s, info))
+        if s.sound is not None:
+            stream = self._container.add_stream("aac", rate=SAMPLE_RATE)
+            assert isinstance(stream, AudioStream)
+            stream.layout, stream.bit_rate = "stereo", s.sound_bitrate
+            self._audio = stream
+        open_encoder(self._video, s.codec)
+        self._container.start_encoding()
+        for outlet in self._outlets:
+            outlet.start()
+        self._threads = [threading.Thread(target=self._guarded, args=(self._watch,), name="playout-clock", daemon=True)]
+        if s.sound is not None:
+            listener = threading.Thread(target=self._guarded, args=(self._listen,), name="playout-sound", daemon=True)
+            self._threads.append(listener)
+        for thread in self._threads:
+            thread.start()
+
+    def consume(self, frame: Frame) -> None:
+        with self._lock:
+            if self._held is not None and frame.info.pts <= self._pts:
+                self._counts["past"] += 1  # what stood in for it went further
+                frame.release()
+                return
+            if self._held is None:
+                self._next_key = frame.info.pts
+                self._soundtrack = Soundtrack(frame.info.pts)
+                self._heard = time.monotonic()
+            else:
+                self._held.release()
+            self._held = frame
+            self._seen, self._came = time.monotonic(), frame.info.pts
+            self._show(as_picture(frame.planes[0], self._info.pixel_format), frame.info.pts)
+            self._latencies.append(time.monotonic() - frame.info.born)
+            self._play()
+
+    def finish(self, *, complete: bool) -> None:  # noqa: ARG002 - a live stream has no end of its own
+        self._stop_threads()
+        assert self._container is not None
+        with self._lock:
+            if self._soundtrack is not None and self._settings.sound is not None:
+                self._soundtrack.fill(self._pts)
+                self._play()
+                self._mux(self._audio.encode(None))
+            self._mux(self._video.encode(None))
+            self._container.close()
+            self._container = None
+        self._close_outlets(_FAREWELL)
+
+    def close(self) -> None:
+        if hasattr(self, "_threads"):
+            self._stop_threads()
+        self._close_outlets(0.0)
+        if self._held is not None:
+            self._held.release()
+            self._held = None
+
+    def report(self) -> dict[str, Any]:
+        track = self._soundtrack
+        return {
+            **self._counts,
+            "seconds": self._pts / TICKS,
+            "silence_seconds": 0.0 if track is None else track.silence / SAMPLE_RATE,
+            "av_offset_ms": 0.0 if track is None else 1000 * track.offset,
+            "latency": spread(tuple(self._latencies)),
+            "codec": self._video.codec_context.name if hasattr(self, "_video") else None,
+            "width": self._info.width if hasattr(self, "_info") else None,
+            "height": self._info.height if hasattr(self, "_info") else None,
+            "outlets": [outlet.report() for outlet in self._outlets],
+        }
+
+    def _want_key(self) -> None:
+        self._key_wanted = True
+
+    def _offer(self, tags: Sequence[Tag]) -> None:
+        for outlet in self._outlets:
+            outlet.offer(tags)
+
+    def _show(self, picture: VideoFrame, pts: int) -> None:
+        """Encode a picture; a key frame if it is time for one, or one is wanted."""
+        now = time.monotonic()
+        key = pts >= self._next_key or (self._key_wanted and now - self._keyed >= _KEYS_APART)
+        if key:
+            self._key_wanted, self._keyed = False, now
+            self._next_key = pts + round(self._settings.key_seconds * TICKS)
+            self._counts["keyframes"] += 1
+        picture.pts, picture.time_base = pts, TIME_BASE
+        picture.pict_type = PictureType.I if key else PictureType.NONE
+        tag(picture, self._info.tags)
+        self._mux(self._video.encode(picture))
+        self._pts = pts
+        self._counts["frames"] += 1
+
+    def _play(self) -> None:
+        """Encode the sound that belongs to the pictures so far."""
+        if self._soundtrack is None or self._settings.sound is None:
+            return
+        for at, samples in self._soundtrack.blocks(self._pts + _SOUND_AHEAD):
+            self._mux(self._audio.encode(_sound_frame(at, samples)))
+
+    def _mux(self, packets: "Sequence[Packet[Any]]") -> None:
+        assert self._container is not None
+        for packet in packets:
+            self._container.mux_one(packet)
+
+    def _listen(self) -> None:
+        """Take sound as it comes."""
+        sound = self._settings.sound
+        assert sound is not None
+        while not self._ended.is_set():
+            if not sound.poll(0.1):
+                continue
+            pts, samples = unpack(sound.recv_bytes())
+            with self._lock:
+                if self._soundtrack is not None:
+                    self._heard = time.monotonic()
+                    self._soundtrack.add(pts, samples)
+                    self._play()
+
+    def _watch(self) -> None:
+        """Put something in the place of what does not come."""
+        interval = round(TICKS / self._info.rate)
+        while not self._ended.wait(_TICK):
+            with self._lock:
+                now = time.monotonic()
+                if self._held is None or self._soundtrack is None or self._ended.is_set():
+                    continue
+                due = self._came + round((now - self._seen) * TICKS)
+                if now - self._seen > self._settings.hold and due - self._pts >= interval:
+                    # one after the other at the nominal rate, but for the first, which closes the gap
+                    following = self._pts + interval
+                    self._show(self._stand_in(), following if due - following < interval else due)
+                    self._counts["repeated"] += 1
+                if now - self._heard > self._settings.hold:
+                    self._soundtrack.fill(self._pts)
+                self._play()
+
+    def _stand_in(self) -> VideoFrame:
+        assert self._held is not None
+        block = self._held.planes[0] if self._slate is None else self._slate
+        return as_picture(block, self._info.pixel_format)
+
+    def _guarded(self, run: Callable[[], None]) -> None:
+        """A thread that fails must not leave a stream that stands still: the process ends, and is seen to."""
+        try:
+            run()
+        except Exception:
+            log.exception("playout failed")
+            logging.shutdown()
+            os._exit(1)
+
+    def _stop_threads(self) -> None:
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _close_outlets(self, seconds: float) -> None:
+        closing = [threading.Thread(target=outlet.close, args=(seconds,)) for outlet in self._outlets]
+        for thread in closing:
+            thread.start()
+        for thread in closing:
+            thread.join()
+        if closing and not seconds:
+            self._outlets = []
+
+
+class _Tap:
+    """A file for libav to write FLV into: its tags go on as they are complete."""
+
+    def __init__(self, offer: Callable[[Sequence[Tag]], None]) -> None:
+        self._offer = offer
+        self._splitter = FlvSplitter()
+
+    def write(self, data: bytes) -> int:
+        if tags := list(self._splitter.feed(bytes(data))):
+            self._offer(tags)
+        return len(data)
+
+
+def _retimed(info: VideoInfo) -> VideoInfo:
+    from dataclasses import replace
+
+    return replace(info, time_base=TIME_BASE)
+
+
+def _sound_frame(at: int, samples: Samples) -> AudioFrame:
+    """Samples (n, 2), s16, as the encoder wants them."""
+    planar = samples.T.astype("f4") / 32768
+    frame = AudioFrame.from_ndarray(planar.copy(), format="fltp", layout="stereo" if CHANNELS == 2 else "mono")
+    frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, at, Fraction(1, SAMPLE_RATE)
+    return frame

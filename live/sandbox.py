@@ -1,0 +1,57 @@
+"""What a process that decodes a stranger's bytes may do: no more than it needs."""
+
+import ctypes
+import resource
+import time
+
+MEMORY = 4 << 30
+"""Bytes of address space: a 4K decoder with its libraries takes a quarter of it."""
+
+_FILES = 64
+"""Open at once: pipes, shared memory, a socket or a few, a device of random numbers."""
+
+_CPU_AHEAD = 30
+"""CPU seconds that may pass without a picture."""
+
+_RENEW_EVERY = 1.0
+"""Seconds between two renewals."""
+
+_PR_SET_NO_NEW_PRIVS = 38
+
+
+def enter(memory: int = MEMORY) -> "Allowance":
+    """Give up, for good: new privileges, writing files, core dumps, more than ``memory`` bytes.
+
+    Returns what has to be renewed as long as there is progress: otherwise the CPU time runs out, and the kernel ends
+    the process (SIGXCPU).
+    """
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "no_new_privs")
+    for limit, value in (
+        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, _FILES),
+    ):
+        resource.setrlimit(limit, (value, value))
+    allowance = Allowance()
+    allowance.renew()
+    return allowance
+
+
+class Allowance:
+    """CPU time that a process may use before it has to show progress."""
+
+    def __init__(self) -> None:
+        self._renewed = float("-inf")
+
+    def renew(self) -> None:
+        """There was progress. Cheap: it may be called for every picture."""
+        now = time.monotonic()
+        if now - self._renewed < _RENEW_EVERY:
+            return
+        self._renewed = now
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        soon = int(used.ru_utime + used.ru_stime) + _CPU_AHEAD
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        resource.setrlimit(resource.RLIMIT_CPU, (soon, hard))
