@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from sr4k.live.settings import Segments
 from sr4k.models import zoo
 from sr4k.models.architecture import Pixels, Precision
 from sr4k.models.yaml_file import load_settings, shipped_names, validated
@@ -83,6 +84,17 @@ class EncodePreset(_Section):
     options: Mapping[str, str] = {}
 
 
+class LivePreset(_Section):
+    """See `sr4k.live.settings`; of use to live streams alone."""
+
+    freshness: Annotated[float, Field(gt=0, le=10)] = 0.5
+    hold: Annotated[float, Field(gt=0, le=60)] = 0.5
+    key_seconds: Annotated[float, Field(gt=0, le=10)] = 2.0
+    slate: Path | None = None
+    sound_bitrate: Annotated[int, Field(ge=32_000, le=512_000)] = 160_000
+    segments: Segments = "ts"
+
+
 class Preset(_Section):
     """One preset file."""
 
@@ -90,8 +102,9 @@ class Preset(_Section):
     graph: GraphPreset
     engine: EnginePreset = EnginePreset()
     encode: EncodePreset = EncodePreset()
+    live: LivePreset = LivePreset()
 
-    def updated(self, section: Literal["graph", "engine", "encode"], **changes: Any) -> "Preset":
+    def updated(self, section: Literal["graph", "engine", "encode", "live"], **changes: Any) -> "Preset":
         """A copy with some keys of one section changed; ``None`` leaves a key as it is.
 
         Raises:

@@ -3,23 +3,29 @@
 What they are told goes through a pipe, never through their command line: it holds stream keys.
 """
 
+import ctypes
 import os
 import pickle
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
+
+_PR_SET_PDEATHSIG = 1
 
 
 def start_child(module: str, settings: Any, *, fds: Sequence[int] = ()) -> "subprocess.Popen[bytes]":
-    """Run ``python -m module`` with ``settings`` (picklable) for its `told`, and these file descriptors open.
+    """Run ``module.main(settings)`` in a process of its own, with these file descriptors open.
 
-    Its stdout is closed to it and its stderr is ours. The caller closes its own copies of ``fds``.
+    ``settings`` are picklable. The process ends with the thread that calls this, at the latest. The caller closes its
+    own copies of ``fds``.
     """
     readable, writable = os.pipe()
     try:
         child = subprocess.Popen(
-            [sys.executable, "-m", module, str(readable)],
+            [sys.executable, "-m", "sr4k.live.child", module, str(readable)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             pass_fds=(readable, *fds),
@@ -32,19 +38,14 @@ def start_child(module: str, settings: Any, *, fds: Sequence[int] = ()) -> "subp
     return child
 
 
-def told() -> Any:
-    """In a child: its settings. From here on it dies with its parent."""
-    with os.fdopen(int(sys.argv[1]), "rb") as pipe:
+def _main() -> None:
+    module, told = sys.argv[1:]
+    with os.fdopen(int(told), "rb") as pipe:
         parent, settings = pickle.load(pipe)
-    _die_with(parent)
-    return settings
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() == parent:
+        import_module(module).main(settings)
 
 
-def _die_with(parent: int) -> None:
-    """Linux's PR_SET_PDEATHSIG; for a parent that is gone already, at once."""
-    import ctypes
-    import signal
-
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
+if __name__ == "__main__":
+    _main()

@@ -4,7 +4,7 @@ from fractions import Fraction
 from typing import Any
 
 from sr4k.live.settings import PlayoutSettings
-from sr4k.stages.settings import EncodeSettings
+from sr4k.stages.settings import EncoderSettings
 from sr4k.stages.video import VideoInfo
 
 _BITS_A_PIXEL = 0.1
@@ -14,13 +14,13 @@ _SHARE: dict[str, float] = {"h264": 1.0, "hevc": 0.7, "av1": 0.6}
 """Of those bits that a codec needs for about the same."""
 
 
-def encode_settings(settings: PlayoutSettings, info: VideoInfo) -> EncodeSettings:
+def encoder_settings(settings: PlayoutSettings, info: VideoInfo) -> EncoderSettings:
     """Key frames are ours to force, by time: an encoder counts pictures, and adds its own only if we did not."""
     codec = settings.codec.removesuffix("_nvenc")
     bitrate = settings.bitrate or round(_BITS_A_PIXEL * _SHARE[codec] * info.width * info.height * info.rate)
     pictures = max(1, round(2 * Fraction(settings.key_seconds) * info.rate))
     options: dict[str, Any] = {"g": pictures} | _low_delay(settings.codec, bitrate)
-    return EncodeSettings(
+    return EncoderSettings(
         settings.codec,
         bitrate=bitrate,
         preset=settings.preset,

@@ -12,7 +12,7 @@ from sr4k.errors import InputError
 from sr4k.live.backoff import Backoff
 from sr4k.live.governor import Governor
 from sr4k.live.link import Ended, Opened, Sound
-from sr4k.live.pull import Puller, PullWishes
+from sr4k.live.puller import Puller
 from sr4k.live.settings import IntakeSettings
 from sr4k.live.sound import pack
 from sr4k.live.timeline import TICKS, TIME_BASE, Timeline
@@ -53,6 +53,7 @@ class Intake(Source):
         self._dropped = {"late": 0, "ladder": 0, "clock": 0}
         self._age = 0.0
         self._puller: Puller | None = None
+        self._is_heard = False  # whether anybody takes sound
 
     def open(self) -> Format:
         self._thread.start()
@@ -64,6 +65,8 @@ class Intake(Source):
             return self._form
 
     def frames(self, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - pictures lie in the puller's ring
+        self._governor = Governor(time.monotonic())  # what came while the network was being readied was too early
+        self._is_heard = True
         while (frame := self._next()) is not None:
             self._age = time.monotonic() - frame.info.born
             if self._age > self._settings.freshness:
@@ -103,7 +106,10 @@ class Intake(Source):
             "rung_name": self._governor.name,
             "steps": self._governor.steps,
             "age_ms": 1000 * self._age,
-            "tally": tally,
+            "bytes": 0 if tally is None else tally.bytes,
+            "losses": 0 if tally is None else tally.losses,
+            "backlog": 0 if tally is None else tally.backlog,
+            "full": 0 if tally is None else tally.full,
         }
 
     @property
@@ -143,8 +149,7 @@ class Intake(Source):
     def _one_connection(self) -> Ended:
         """From the try to open the source to its end."""
         about = self._form.about if self._form else None
-        size = (about.width, about.height) if about else self._settings.size
-        puller = self._puller = Puller(self._settings.source, PullWishes(size=size, like=about))
+        puller = self._puller = Puller(self._settings.source, like=about, size=self._settings.size)
         try:
             while not self._stopping.is_set():
                 event = puller.receive(_GLANCE)
@@ -153,14 +158,14 @@ class Intake(Source):
                 elif isinstance(event, Sound):
                     self._pass_on(event)
                 elif isinstance(event, Opened):
-                    self._opened(puller)
+                    self._opened(event)
                 elif isinstance(event, Ended):
                     return event
             return Ended("stopped", final=True)
         finally:
             puller.kill()
 
-    def _opened(self, puller: Puller) -> None:
+    def _opened(self, opened: Opened) -> None:
         self._connects += 1
         self._state, self._reason = "live", ""
         if self._form is None:
@@ -168,7 +173,7 @@ class Intake(Source):
         else:
             log.warning("%s is back.", self._settings.source)
         with self._changed:
-            self._form = self._form or puller.form
+            self._form = self._form or opened.form
             self._changed.notify_all()
 
     def _take(self, frame: Frame) -> None:
@@ -187,7 +192,7 @@ class Intake(Source):
 
     def _pass_on(self, sound: Sound) -> None:
         placed = self._timeline.place("audio", sound.pts, _now())
-        if placed is not None and self._settings.sound is not None:
+        if placed is not None and self._settings.sound is not None and self._is_heard:
             self._settings.sound.send_bytes(pack(placed, sound.samples))
 
 

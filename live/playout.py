@@ -1,5 +1,6 @@
-"""Playout: one unbroken stream, whatever comes in. Where pictures fail to come the last one stays, where sound does there
-is silence.
+"""Playout: one unbroken stream, whatever comes in.
+
+Where pictures fail to come the last one stays; where sound does, there is silence.
 """
 
 import logging
@@ -8,6 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -18,7 +20,7 @@ from av.container import OutputContainer
 from av.packet import Packet
 from av.video.frame import PictureType, VideoFrame
 
-from sr4k.live.encoding import encode_settings
+from sr4k.live.encoding import encoder_settings
 from sr4k.live.flv import FlvSplitter, Tag
 from sr4k.live.outlet import Outlet
 from sr4k.live.settings import PlayoutSettings
@@ -78,11 +80,11 @@ class Playout(Sink):
         s = self._settings
         self._info = info
         self._slate = None if s.slate is None else load_slate(s.slate, info)
-        self._outlets = [Outlet(t, hls_segments=s.segments, wants_key=self._want_key) for t in s.targets]
+        self._outlets = [Outlet(t, segments=s.segments, wants_key=self._want_key) for t in s.targets]
         self._container = av.open(
             _Tap(self._offer), "w", format="flv", options={"flush_packets": "1", "flvflags": "no_duration_filesize"}
         )
-        self._video = add_video(self._container, _retimed(info), encode_settings(s, info))
+        self._video = add_video(self._container, replace(info, time_base=TIME_BASE), encoder_settings(s, info))
         if s.sound is not None:
             stream = self._container.add_stream("aac", rate=SAMPLE_RATE)
             assert isinstance(stream, AudioStream)
@@ -155,9 +157,9 @@ class Playout(Sink):
     def _want_key(self) -> None:
         self._key_wanted = True
 
-    def _offer(self, tags: Sequence[Tag]) -> None:
+    def _offer(self, header: bytes, tags: Sequence[Tag]) -> None:
         for outlet in self._outlets:
-            outlet.offer(tags)
+            outlet.offer(header, tags)
 
     def _show(self, picture: VideoFrame, pts: int) -> None:
         """Encode a picture; a key frame if it is time for one, or one is wanted."""
@@ -250,20 +252,14 @@ class Playout(Sink):
 class _Tap:
     """A file for libav to write FLV into: its tags go on as they are complete."""
 
-    def __init__(self, offer: Callable[[Sequence[Tag]], None]) -> None:
+    def __init__(self, offer: Callable[[bytes, Sequence[Tag]], None]) -> None:
         self._offer = offer
         self._splitter = FlvSplitter()
 
     def write(self, data: bytes) -> int:
         if tags := list(self._splitter.feed(bytes(data))):
-            self._offer(tags)
+            self._offer(self._splitter.header, tags)
         return len(data)
-
-
-def _retimed(info: VideoInfo) -> VideoInfo:
-    from dataclasses import replace
-
-    return replace(info, time_base=TIME_BASE)
 
 
 def _sound_frame(at: int, samples: Samples) -> AudioFrame:

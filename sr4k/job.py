@@ -147,7 +147,13 @@ class Job:
             "encode": StageSpec(
                 "sr4k.stages.encode:Encode",
                 EncodeSettings(
-                    self.source, output, encode.codec, encode.crf, encode.bitrate, encode.preset, dict(encode.options)
+                    encode.codec,
+                    encode.crf,
+                    encode.bitrate,
+                    encode.preset,
+                    dict(encode.options),
+                    source=self.source,
+                    path=output,
                 ),
             ),
         }

@@ -46,7 +46,7 @@ def _write(target: OutputContainer, frames: int, size: tuple[int, int]) -> None:
     for number in range(frames):
         target.mux(video.encode(VideoFrame.from_ndarray(draw(number, size), format="bgr24")))
         while written < blocks and written * _BLOCK * RATE <= number * SAMPLE_RATE:
-            target.mux(audio.encode(_tone(written)))
+            target.mux(audio.encode(_block(written)))
             written += 1
     for stream in (video, audio):
         target.mux(stream.encode(None))
@@ -83,11 +83,16 @@ def draw(number: int, size: tuple[int, int]) -> NDArray[np.uint8]:
     return picture
 
 
-def _tone(block: int) -> AudioFrame:
-    """One block of a tone whose pitch glides up and down between 220 and 660 Hz."""
-    t = (block * _BLOCK + np.arange(_BLOCK)) / SAMPLE_RATE
-    wave = 0.2 * np.sin(2 * np.pi * (440 * t - 220 / np.pi * np.cos(np.pi * t)))
-    frame = AudioFrame.from_ndarray(np.tile(wave.astype(np.float32), (2, 1)), format="fltp", layout="stereo")
+def tone(first: int, count: int) -> NDArray[np.float32]:
+    """Samples, -1 to 1, of a tone whose pitch glides up and down between 220 and 660 Hz."""
+    t = (first + np.arange(count)) / SAMPLE_RATE
+    wave: NDArray[np.float64] = 0.2 * np.sin(2 * np.pi * (440 * t - 220 / np.pi * np.cos(np.pi * t)))
+    return wave.astype(np.float32)
+
+
+def _block(block: int) -> AudioFrame:
+    wave = tone(block * _BLOCK, _BLOCK)
+    frame = AudioFrame.from_ndarray(np.tile(wave, (2, 1)), format="fltp", layout="stereo")
     frame.sample_rate = SAMPLE_RATE
     frame.pts, frame.time_base = block * _BLOCK, Fraction(1, SAMPLE_RATE)
     return frame

@@ -115,7 +115,7 @@ class Encode(Sink):
             **self._about,
             "frames": self._frames,
             "copy_damage": damage,
-            "latency": _spread(self._latencies),
+            "latency": spread(self._latencies),
         }
 
     def _picture(self, frame: Frame) -> VideoFrame:
@@ -148,8 +148,8 @@ class Encode(Sink):
                 self._latencies.append(time.monotonic() - born)
 
 
-def _spread(seconds: Iterable[float]) -> dict[str, float] | None:
-    """Median and 95th percentile."""
+def spread(seconds: Iterable[float]) -> dict[str, float] | None:
+    """Median and 95th percentile, if there is anything."""
     ordered = sorted(seconds)
     return {"median": ordered[len(ordered) // 2], "p95": ordered[len(ordered) * 95 // 100]} if ordered else None
 

@@ -7,7 +7,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from sr4k.errors import OptionError
-from sr4k.stages.settings import EncodeSettings
+from sr4k.stages.settings import EncoderSettings
 from sr4k.stages.video import ColourTags, VideoInfo
 
 _ENCODERS: dict[str, str] = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1"}
@@ -24,11 +24,11 @@ _DEFAULTS: dict[str, tuple[int, str]] = {
 
 
 def add_video(
-    target: OutputContainer, info: VideoInfo, settings: EncodeSettings, pixel_format: str | None = None
+    target: OutputContainer, info: VideoInfo, settings: EncoderSettings, pixel_format: str | None = None
 ) -> VideoStream:
     """A video stream in ``target``, its encoder told everything but not opened.
 
-    ``pixel_format``: what it is given; ``None``: the pictures' own, or, if it does not take that, what libav makes of it.
+    ``pixel_format``: what it is given; ``None``: the pictures' own, or what it takes.
 
     Raises:
         OptionError: the container can't hold the codec, or the encoder has no such option.
@@ -85,7 +85,7 @@ def _pixel_format(context: VideoCodecContext, info: VideoInfo) -> str:
     return own if own in {form.name for form in context.codec.video_formats or ()} else "yuv420p"
 
 
-def _options(settings: EncodeSettings) -> dict[str, str]:
+def _options(settings: EncoderSettings) -> dict[str, str]:
     crf, speed = _DEFAULTS[settings.codec]
     options = {"preset": settings.preset or speed}
     if settings.bitrate is None:
@@ -95,7 +95,7 @@ def _options(settings: EncodeSettings) -> dict[str, str]:
     return options | dict(settings.options)
 
 
-def _check_options(context: VideoCodecContext, settings: EncodeSettings) -> None:
+def _check_options(context: VideoCodecContext, settings: EncoderSettings) -> None:
     """Libav ignores options that it does not know: a typo must not pass in silence."""
     known = {
         option.name

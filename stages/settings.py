@@ -49,12 +49,10 @@ class InferSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class EncodeSettings:
-    """What to write.
+class EncoderSettings:
+    """How to encode.
 
     Attributes:
-        source: the file whose other streams are copied.
-        path: where to write; its suffix chooses the container.
         codec: h264, hevc and av1 are libx264, libx265 and libsvtav1.
         crf: constant quality (``cq`` for NVENC), ignored if there is a ``bitrate``; ``None``: one that suits the codec.
         bitrate: bits a second.
@@ -62,10 +60,21 @@ class EncodeSettings:
         options: further options of the encoder, by libav's names.
     """
 
-    source: Path
-    path: Path
     codec: Codec = "h264"
     crf: int | None = None
     bitrate: int | None = None
     preset: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodeSettings(EncoderSettings):
+    """What to write.
+
+    Attributes:
+        source: the file whose other streams are copied.
+        path: where to write; its suffix chooses the container.
+    """
+
+    source: Path
+    path: Path

@@ -13,8 +13,8 @@ ALLOWED = {
     "models": {"models", "errors"},
     "engines": {"engines", "models", "errors"},
     "stages": {"stages", "engines", "models", "pipeline", "errors"},
-    "live": {"live", "stages", "engines", "models", "pipeline", "errors"},
-    "configs": {"configs", "models", "stages", "errors"},
+    "live": {"live", "stages", "models", "pipeline", "errors", "sample"},
+    "configs": {"configs", "live", "models", "stages", "errors"},
 }
 
 

@@ -1,0 +1,242 @@
+"""One target of a channel: its process after process, and what is done when one fails."""
+
+import logging
+import os
+import select
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from multiprocessing import Pipe
+from typing import Any
+
+from sr4k.live.address import Address
+from sr4k.live.backoff import Backoff
+from sr4k.live.child import start_child
+from sr4k.live.flv import Tag
+from sr4k.live.push import Order, Ready, Stopped, Wrote
+from sr4k.live.settings import Segments
+from sr4k.live.tagqueue import TagQueue
+
+log = logging.getLogger(__name__)
+
+_NETWORK_AGE, _DISK_AGE = 1.0, 10.0
+"""Seconds that a tag may be old when it is sent."""
+
+_OPENING = 8.0
+"""Seconds that a target may take to answer."""
+
+_STUCK = 4.0
+"""Seconds for which it may take nothing of what is there."""
+
+_IN_THE_PIPE = 1000
+"""Milliseconds of the stream that may be on their way without being missed."""
+
+_PROVEN = 30.0
+"""Seconds after which a connection counts as good, and the wait for the next one is short again."""
+
+_GLANCE = 0.25
+"""Seconds between two looks when nothing happens."""
+
+
+class Outlet:
+    """Never keeps whoever offers it something waiting.
+
+    Args:
+        target: where to.
+        segments: of an HLS target.
+        wants_key: called, in another thread, when a key frame would be of use now.
+    """
+
+    def __init__(self, target: Address, *, segments: Segments, wants_key: Callable[[], None]) -> None:
+        self._target, self._segments = target, segments
+        self._queue = TagQueue(_DISK_AGE if target.kind in ("file", "hls") else _NETWORK_AGE, wants_key)
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK)
+        self._ending = threading.Event()
+        self._until: float | None = None  # once it is to end
+        self._thread = threading.Thread(target=self._run, name="outlet", daemon=True)
+        self._state, self._reason = "connecting", ""
+        self._connects = self._bytes = 0
+        self._try: _Try | None = None
+
+    def start(self) -> None:
+        """Begin to connect."""
+        self._thread.start()
+
+    def offer(self, header: bytes, tags: Sequence[Tag]) -> None:
+        """Take in what was made; ``header``: of the stream."""
+        self._queue.offer(header, tags)
+        self._notify()
+
+    def report(self) -> dict[str, Any]:
+        """How it is."""
+        current = self._try
+        return {
+            "target": str(self._target),
+            "state": "live" if current is not None and current.is_ready else self._state,
+            "reason": self._reason or None,
+            "connects": self._connects + (current is not None and current.is_ready),
+            "bytes": self._bytes + (0 if current is None else current.bytes),
+            "dropped": self._queue.dropped,
+            "queue_seconds": self._queue.waiting,
+        }
+
+    def close(self, seconds: float) -> None:
+        """Send what is left, for no longer than that."""
+        self._until = time.monotonic() + seconds
+        self._ending.set()
+        self._notify()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _notify(self) -> None:
+        with suppress(BlockingIOError):
+            os.eventfd_write(self._wake, 1)
+
+    def _run(self) -> None:
+        backoff = Backoff()
+        while not self._ending.is_set():
+            began = time.monotonic()
+            self._state = "connecting"
+            self._try = _Try(self._target, self._segments, self._queue, self._wake, lambda: self._until)
+            reason = self._try.run()
+            self._connects += self._try.is_ready
+            self._bytes += self._try.bytes
+            self._try = None
+            if self._ending.is_set():
+                break
+            if time.monotonic() - began > _PROVEN:
+                backoff.reset()
+            wait = backoff.wait()
+            self._state, self._reason = "waiting", reason
+            log.warning("%s: %s; trying again in %.1f s.", self._target, reason, wait)
+            self._ending.wait(wait)
+        self._state = "ended"
+
+
+class _Try:
+    """One process, from its start to its end. ``until``: when it is to have ended, once it is to end."""
+
+    def __init__(
+        self,
+        target: Address,
+        segments: Segments,
+        queue: TagQueue,
+        wake: int,
+        until: Callable[[], float | None],
+    ) -> None:
+        self._target, self._queue, self._wake, self._until = target, queue, wake, until
+        data_out, self._data = os.pipe()
+        os.set_blocking(self._data, False)
+        self._reports, reports_in = Pipe(duplex=False)
+        start_out, self._start = Pipe(duplex=False)
+        with reports_in, start_out:
+            order = Order(target, segments, data_out, reports_in.fileno(), start_out.fileno())
+            self._child = start_child("sr4k.live.push", order, fds=(data_out, reports_in.fileno(), start_out.fileno()))
+        os.close(data_out)
+        self._on_the_way = b""  # what is left of a tag
+        self._headed = self._started = False  # whether the head of the stream was sent, and the time to begin at told
+        self._moved = time.monotonic()  # when it last took something, or had nothing to take
+        self._sent = self._out = 0  # times in the stream, ms
+        self._reason = ""
+        self.is_ready = False
+        self.bytes = 0
+
+    def run(self) -> str:
+        """Why it ended."""
+        self._queue.open()
+        try:
+            while not self._is_over():
+                self._wait()
+                self._heed_reports()
+                self._write()
+        finally:
+            self._queue.close()
+            self._end()
+        return self._reason
+
+    def _is_over(self) -> bool:
+        now, until = time.monotonic(), self._until()
+        if until is not None:
+            return now >= until or not self.is_ready or not (self._queue or self._on_the_way)
+        limit = _STUCK if self.is_ready else _OPENING
+        if not self._reason and now - self._moved > limit:
+            self._reason = f"it took nothing for {limit:g} s" if self.is_ready else f"no answer for {limit:g} s"
+        return bool(self._reason)
+
+    def _wait(self) -> None:
+        """Until there is something to do."""
+        poll = select.poll()
+        poll.register(self._reports.fileno(), select.POLLIN)
+        poll.register(self._wake, select.POLLIN)
+        if self._on_the_way:
+            poll.register(self._data, select.POLLOUT)
+        poll.poll(1000 * _GLANCE)
+        with suppress(BlockingIOError):
+            os.eventfd_read(self._wake)
+
+    def _heed_reports(self) -> None:
+        while not self._reason and self._reports.poll(0):
+            try:
+                report = self._reports.recv()
+            except (EOFError, OSError):
+                self._reason = f"its process ended with exit code {self._child.wait()}"
+                return
+            self._moved = time.monotonic()
+            if isinstance(report, Ready):
+                self.is_ready = True
+                log.info("%s: connected.", self._target)
+                self._queue.open()  # what was for it to see what comes is old by now
+            elif isinstance(report, Wrote):
+                self.bytes, self._out = report.bytes, report.time
+            elif isinstance(report, Stopped):
+                self._reason = report.reason or "it ended"
+
+    def _write(self) -> None:
+        """As much as goes without waiting."""
+        while not self._reason:
+            if not self._on_the_way:
+                self._on_the_way = self._next()
+            if not self._on_the_way:
+                if self.is_ready and self._sent - self._out < _IN_THE_PIPE:
+                    self._moved = time.monotonic()
+                return
+            try:
+                self._on_the_way = self._on_the_way[os.write(self._data, self._on_the_way) :]
+            except BlockingIOError:
+                return
+            except BrokenPipeError:
+                if not self._reports.poll(1.0):  # its last word
+                    self._reason = "its process died"
+                self._heed_reports()
+                return
+
+    def _next(self) -> bytes:
+        """The head of the stream, and then one tag after the other."""
+        tag = self._queue.take()
+        if tag is None:
+            return b""
+        if self.is_ready:
+            if not self._started:
+                self._started, self._out = True, tag.time
+                with suppress(OSError):
+                    self._start.send(tag.time)
+            self._sent = tag.time
+        if self._headed:
+            return tag.data
+        self._headed = True
+        return self._queue.head() + tag.data
+
+    def _end(self) -> None:
+        """Let it finish what it has, if there is time for that."""
+        os.close(self._data)
+        self._start.close()
+        until = self._until()
+        left = 0.0 if until is None or not self.is_ready else max(0.0, until - time.monotonic())
+        try:
+            self._child.wait(left)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+        self._reports.close()

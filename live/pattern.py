@@ -1,0 +1,82 @@
+"""A source that needs no network: the moving pattern and tone of `sr4k sample`, at its own pace."""
+
+import time
+from fractions import Fraction
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+from av.video.frame import VideoFrame
+
+from sr4k.errors import OptionError
+from sr4k.live.address import Address
+from sr4k.live.link import Ended, PullerEnd, Sound
+from sr4k.live.sandbox import Allowance
+from sr4k.live.sound import SAMPLE_RATE
+from sr4k.live.timeline import TICKS, TIME_BASE
+from sr4k.pipeline import FrameInfo
+from sr4k.sample import draw, tone
+from sr4k.stages.decoded import copy_inside, padded_format
+from sr4k.stages.video import BT601, BT709, HD_HEIGHT, LIMITED_RANGE, ColourTags, VideoInfo, colour_of
+
+
+class Pattern:
+    """Stands in for a reader: ``pattern://1280x720@30``, with ``?seconds=10`` for one that ends.
+
+    Raises:
+        OptionError: an address that says something else.
+    """
+
+    def __init__(self, source: Address, link: PullerEnd, like: VideoInfo | None, size: tuple[int, int] | None) -> None:
+        self._size, self._rate, self._seconds = parse_pattern(source)
+        self._link = link
+        self._info = like or _describe(size or self._size, self._rate)
+
+    def run(self, allowance: Allowance) -> Ended:
+        """Send pictures and sound until the end, if there is one."""
+        self._link.open(padded_format(self._info))
+        began, number, sent = time.monotonic(), 0, 0
+        while self._seconds is None or number < self._seconds * self._rate:
+            time.sleep(max(0.0, began + number / self._rate - time.monotonic()))
+            self._draw(number)
+            due = round((number + 1) * SAMPLE_RATE / self._rate)
+            wave = tone(sent, due - sent)
+            samples = np.repeat((wave * 32767).astype("<i2"), 2)
+            self._link.send(Sound(sent * TICKS // SAMPLE_RATE, samples.tobytes()))
+            sent, number = due, number + 1
+            allowance.renew()
+        return Ended("the pattern came to its end", final=True)
+
+    def _draw(self, number: int) -> None:
+        now, pts = time.monotonic(), round(number * TICKS / self._rate)
+        frame = self._link.take(FrameInfo(pts, TIME_BASE, 0, True, False, now))
+        if frame is not None:
+            drawn = VideoFrame.from_ndarray(draw(number, (self._info.width, self._info.height)), format="bgr24")
+            space = BT709 if self._info.colour.matrix == "bt709" else BT601
+            copy_inside(drawn.reformat(format="yuv420p", dst_colorspace=space), frame)
+            self._link.send(frame)
+
+
+def parse_pattern(source: Address) -> tuple[tuple[int, int], Fraction, float | None]:
+    """Size (width, height), pictures a second, and seconds, if it ends.
+
+    Raises:
+        OptionError: it says something else.
+    """
+    parts = urlsplit(source.url)
+    size, _, rate = parts.netloc.partition("@")
+    width, _, height = size.partition("x")
+    query = parse_qs(parts.query)
+    try:
+        seconds = float(query["seconds"][0]) if "seconds" in query else None
+        asked = (int(width), int(height)), Fraction(rate or "30"), seconds
+        if not (min(asked[0]) >= 16 and max(asked[0]) <= 4096 and 1 <= asked[1] <= 120):
+            raise ValueError
+    except (ValueError, ZeroDivisionError) as err:
+        raise OptionError(f"{source} is no pattern: write pattern://1280x720@30, or …?seconds=10 to end it.") from err
+    return asked
+
+
+def _describe(size: tuple[int, int], rate: Fraction) -> VideoInfo:
+    code = BT709 if size[1] >= HD_HEIGHT else BT601
+    tags = ColourTags(code, LIMITED_RANGE, code, code)
+    return VideoInfo(*size, TIME_BASE, rate, None, tags, colour_of(tags, height=size[1], codec=""), None)

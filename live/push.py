@@ -1,0 +1,206 @@
+"""One try to push to a target, in a process of its own, started by `sr4k.live.outlet`.
+
+It reads FLV from a pipe and writes what the target wants. libav may block in here for as long as it likes, and hold
+Python's lock while it does: nobody else is hurt, and whoever started it ends it.
+"""
+
+import errno
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import av
+from av.container import InputContainer, OutputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+
+from sr4k.live.address import Address
+from sr4k.live.bridge import srt_writer
+from sr4k.live.settings import Segments
+
+_REPORT_EVERY = 0.1
+"""Seconds."""
+
+_WRITE_TIMEOUT = 1_000_000
+"""Microseconds that a write to the network may take."""
+
+_FRAGMENTED = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+_RECORDINGS: dict[str, dict[str, str]] = {
+    ".mp4": _FRAGMENTED,
+    ".mov": _FRAGMENTED,
+    ".mkv": {"cluster_time_limit": "2000"},
+    ".ts": {},
+    ".flv": {"flvflags": "no_duration_filesize"},
+}
+"""What keeps a recording playable up to where it was broken off, by suffix."""
+
+RECORDING_SUFFIXES = tuple(_RECORDINGS)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to push where, and over which pipes: FLV comes in, reports go out, the start comes in."""
+
+    target: Address
+    segments: Segments
+    data: int
+    reports: int
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Connected: it waits for the time, in ms, from which on it is to send."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wrote:
+    """Everything up to ``time`` ms is out: ``bytes`` in all."""
+
+    time: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """There is nothing more to expect: why."""
+
+    reason: str
+
+
+def main(order: Order) -> None:
+    """Push until the pipe ends."""
+    av.logging.set_level(None)  # its lines hold the address
+    reports = Connection(order.reports, readable=False)
+    try:
+        _push(order, reports)
+        reason = ""
+    except (FFmpegError, OSError, ValueError) as err:
+        reason = _reason(err)
+    reports.send(Stopped(reason))
+
+
+def _push(order: Order, reports: Connection) -> None:
+    pipe = os.fdopen(order.data, "rb", buffering=0)
+    probe = {"analyzeduration": "0", "probesize": "4096"}
+    source: InputContainer = av.open(pipe, format="flv", buffer_size=32768, options=probe)  # type: ignore[assignment]
+    with source, _opened(order.target, order.segments) as target:
+        streams = {s.index: target.add_stream_from_template(s, opaque=True) for s in source.streams}
+        target.start_encoding()
+        reports.send(Ready())
+        start = Connection(order.start, writable=False).recv()
+        _copy(_from(source, start), target, streams, lambda time, size: reports.send(Wrote(time, size)))
+
+
+def _from(source: InputContainer, start: int) -> "Iterator[Packet[Any]]":
+    """Packets from ``start`` ms on, the first of video a key frame."""
+    keyed = False
+    for packet in source.demux():
+        if packet.dts is None or packet.time_base is None:
+            continue
+        is_video = packet.stream.type == "video"
+        keyed = keyed or (is_video and packet.is_keyframe and _milliseconds(packet) >= start)
+        if keyed and _milliseconds(packet) >= start:
+            yield packet
+
+
+def _copy(
+    packets: "Iterator[Packet[Any]]",
+    target: OutputContainer,
+    streams: dict[int, Any],
+    report: Callable[[int, int], None],
+) -> None:
+    written, reported = 0, 0.0
+    for packet in packets:
+        at, size = _milliseconds(packet), packet.size
+        packet.stream = streams[packet.stream.index]
+        target.mux_one(packet)
+        written += size
+        if (now := time.monotonic()) - reported >= _REPORT_EVERY:
+            reported = now
+            report(at, written)
+
+
+@contextmanager
+def _opened(target: Address, segments: Segments) -> Iterator[OutputContainer]:
+    if target.kind == "srt":
+        with srt_writer(target) as pipe, av.open(pipe, "w", format="mpegts") as container:
+            yield container
+        return
+    with _open(target, segments) as container:
+        yield container
+
+
+def _open(target: Address, segments: Segments) -> OutputContainer:
+    if target.kind == "rtmp":
+        # Opened by the tee muxer, the protocol gets options; opened by PyAV itself, a write could last for ever.
+        slave = f"[f=flv:flvflags=no_duration_filesize:rw_timeout={_WRITE_TIMEOUT}:tcp_nodelay=1]{target.url}"
+        return av.open(slave, "w", format="tee")
+    if target.kind == "rtsp":
+        return av.open(target.url, "w", format="rtsp", options={"rtsp_transport": "tcp"})
+    if target.kind == "udp":
+        url = (
+            target.url if "pkt_size=" in target.url else f"{target.url}{'&' if '?' in target.url else '?'}pkt_size=1316"
+        )
+        return av.open(url, "w", format="mpegts", options={"flush_packets": "1"})
+    if target.kind == "hls":
+        return av.open(str(target.path), "w", format="hls", options=_hls_options(target.path, segments))
+    path = _free_name(target.path)
+    return av.open(str(path), "w", options={"flush_packets": "1"} | _RECORDINGS[path.suffix.lower()])
+
+
+def _hls_options(playlist: Path, segments: Segments) -> dict[str, str]:
+    """Segments end at key frames, which come by time; a file has its name only when it is whole."""
+    suffix = "ts" if segments == "ts" else "m4s"
+    options = {
+        "hls_time": "1.5",
+        "hls_list_size": "6",
+        "hls_delete_threshold": "2",
+        "hls_flags": "delete_segments+independent_segments+program_date_time+temp_file+append_list+discont_start",
+        "hls_segment_filename": str(playlist.with_name(f"{playlist.stem}-%06d.{suffix}")),
+        "hls_start_number_source": "epoch",
+    }
+    if segments == "fmp4":
+        options |= {"hls_segment_type": "fmp4", "hls_fmp4_init_filename": f"{playlist.stem}-init.mp4"}
+    return options
+
+
+def _free_name(path: Path) -> Path:
+    """The path, or NAME-2, NAME-3 and so on: a recording never replaces another."""
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_stem(f"{path.stem}-{number}")
+    return free
+
+
+def _milliseconds(packet: "Packet[Any]") -> int:
+    assert packet.dts is not None and packet.time_base is not None
+    return packet.dts * packet.time_base.numerator * 1000 // packet.time_base.denominator
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, without the address: libav's own texts hold it whole."""
+    if isinstance(error, ConnectionRefusedError):
+        return "the connection was refused"
+    if isinstance(error, TimeoutError):
+        return "it did not answer in time"
+    if isinstance(error, BrokenPipeError | ConnectionResetError):
+        return "the connection broke off"
+    if isinstance(error, subprocess.SubprocessError):
+        return "ffmpeg failed"
+    if isinstance(error, PermissionError):
+        return "it is not allowed: somebody else may publish under this name"
+    number = getattr(error, "errno", None)
+    if number == errno.ENOSPC:
+        return "the disk is full"
+    if number == errno.EIO:
+        return "it was refused: the application or key is wrong, or the name can't be resolved"
+    text = getattr(error, "strerror", None)
+    return text if isinstance(text, str) and "://" not in text else type(error).__name__

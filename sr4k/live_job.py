@@ -1,0 +1,211 @@
+"""One live channel: from a source and its targets to a graph that runs until it is told to stop."""
+
+import logging
+import multiprocessing
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+from sr4k.configs import Preset, load_preset
+from sr4k.engines.choose import engines_for
+from sr4k.engines.cpu import granted_cpus
+from sr4k.errors import InternalError, OptionError, Sr4kError, WorkerError
+from sr4k.live.address import Address
+from sr4k.live.backoff import Backoff
+from sr4k.live.settings import IntakeSettings, PlayoutSettings
+from sr4k.pipeline import (
+    GraphAborted,
+    GraphSpec,
+    Outcome,
+    StageFailed,
+    StageSpec,
+    WorkerDied,
+    WorkerSpec,
+    WorkerStatus,
+    run_graph,
+)
+from sr4k.stages.settings import InferSettings, PreprocessSettings
+
+log = logging.getLogger(__name__)
+
+Size = tuple[int, int]
+
+_SOUND_HELD = 1 << 20
+"""Bytes of sound that fit between intake and playout: five seconds."""
+
+
+@dataclass(frozen=True)
+class LiveSummary:
+    """How a channel went.
+
+    ``intake``, ``playout`` and ``engine`` are what those stages reported last; ``restarts``: of the graph.
+    """
+
+    seconds: float
+    restarts: int
+    intake: dict[str, Any]
+    playout: dict[str, Any]
+    engine: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it, for JSON."""
+        return {
+            "seconds": self.seconds,
+            "restarts": self.restarts,
+            "intake": self.intake,
+            "playout": self.playout,
+            "engine": self.engine,
+        }
+
+
+@dataclass(frozen=True)
+class LiveJob:
+    """What to do.
+
+    Attributes:
+        source: what to pull.
+        targets: where to push to, all the same.
+        preset: see `sr4k.configs`.
+        size: width and height that the output must have; ``None``: twice the source's, as it is at first.
+        sound: whether there is to be any.
+        cpus: how many CPUs to plan for; ``None``: all that are granted.
+    """
+
+    source: Address
+    targets: tuple[Address, ...]
+    preset: Preset = field(default_factory=lambda: load_preset("live"))
+    size: Size | None = None
+    sound: bool = True
+    cpus: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.preset.engine.pixels != "yuv":
+            raise OptionError("A live stream is upscaled on YUV planes alone: leave --pixels out.")
+
+    def run(
+        self,
+        *,
+        on_status: Callable[[dict[str, WorkerStatus]], None] = lambda _statuses: None,
+        stop_requests: Callable[[], int] = lambda: 0,
+        log_queue: Any = None,
+    ) -> LiveSummary:
+        """Run until the source ends, if it is one that does, or a stop is asked for; see `sr4k.pipeline.run_graph`.
+
+        A process that dies is replaced, with all that belong to it.
+
+        Raises:
+            Sr4kError: what can't go well however often it is tried, in the user's words.
+        """
+        began, backoff = time.monotonic(), Backoff()
+        while True:
+            started = time.monotonic()
+            try:
+                outcome = self._run_once(on_status, stop_requests, log_queue)
+                return _summarise(outcome, time.monotonic() - began, backoff.tries)
+            except WorkerDied as err:
+                if stop_requests():
+                    raise WorkerError(f"Stopped: {err}.") from err
+                if time.monotonic() - started > 60:
+                    backoff.reset()
+                wait = backoff.wait()
+                log.error("%s: %s; starting again in %.1f s.", self.source, err, wait)
+                _wait(wait, stop_requests)
+
+    def _run_once(
+        self,
+        on_status: Callable[[dict[str, WorkerStatus]], None],
+        stop_requests: Callable[[], int],
+        log_queue: Any,
+    ) -> Outcome:
+        statuses: dict[str, WorkerStatus] = {}
+
+        def note(latest: dict[str, WorkerStatus]) -> None:
+            statuses.update(latest)
+            on_status(latest)
+
+        with ExitStack() as ends:
+            heard, said = multiprocessing.Pipe(duplex=False)
+            for end in (heard, said):
+                ends.enter_context(end)
+            spec = self.graph(
+                IntakeSettings(
+                    self.source, said if self.sound else None, _halved(self.size), self.preset.live.freshness
+                ),
+                self._playout(heard if self.sound else None),
+            )
+            try:
+                return run_graph(spec, on_status=note, stop_requests=stop_requests, log_queue=log_queue)
+            except StageFailed as err:
+                log.debug("%s failed:\n%s", err.stage, err.trace)
+                if isinstance(err.cause, Sr4kError):
+                    if stop_requests():
+                        return Outcome(statuses, stopped=True)
+                    raise err.cause from err
+                raise InternalError(f"{err.stage} failed: {err.cause or type(err.cause).__name__}") from err
+            except GraphAborted as err:
+                raise WorkerError("Stopped at once.") from err
+
+    def graph(self, intake: IntakeSettings, playout: PlayoutSettings) -> GraphSpec:
+        """The workers."""
+        engine, layout = self.preset.engine, self.preset.graph
+        first, *fallbacks = engines_for(engine.name)
+        specs = {
+            "decode": StageSpec("sr4k.live.intake:Intake", intake),
+            "preprocess": StageSpec("sr4k.stages.preprocess:Preprocess", PreprocessSettings()),
+            "infer": StageSpec(
+                "sr4k.stages.infer:Infer",
+                InferSettings(
+                    first,
+                    engine.model,
+                    engine.weights,
+                    engine.precision,
+                    engine.threads or self.cpus or granted_cpus(),
+                    reuse=engine.reuse,
+                    reuse_threshold=engine.reuse_threshold,
+                    fallbacks=tuple(fallbacks),
+                    prompt=True,
+                ),
+            ),
+            "reconstruct": StageSpec("sr4k.stages.reconstruct:Reconstruct"),
+            "convert": StageSpec("sr4k.stages.convert:Convert"),
+            "encode": StageSpec("sr4k.live.playout:Playout", playout),
+        }
+        workers = tuple(
+            WorkerSpec(name, tuple(specs[stage] for stage in stages)) for name, stages in layout.workers.items()
+        )
+        return GraphSpec(workers, (layout.slots,) * (len(workers) - 1))
+
+    def _playout(self, sound: Any) -> PlayoutSettings:
+        encode, live = self.preset.encode, self.preset.live
+        return PlayoutSettings(
+            self.targets,
+            sound,
+            encode.codec,
+            encode.bitrate,
+            encode.preset,
+            dict(encode.options),
+            key_seconds=live.key_seconds,
+            hold=live.hold,
+            slate=live.slate,
+            sound_bitrate=live.sound_bitrate,
+            segments=live.segments,
+        )
+
+
+def _halved(size: Size | None) -> Size | None:
+    return None if size is None else (size[0] // 2, size[1] // 2)
+
+
+def _wait(seconds: float, stop_requests: Callable[[], int]) -> None:
+    end = time.monotonic() + seconds
+    while not stop_requests() and time.monotonic() < end:
+        time.sleep(0.1)
+
+
+def _summarise(outcome: Outcome, seconds: float, restarts: int) -> LiveSummary:
+    reports = outcome.reports
+    return LiveSummary(
+        seconds, restarts, reports.get("intake", {}), reports.get("playout", {}), reports.get("infer", {})
+    )
