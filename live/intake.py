@@ -26,7 +26,7 @@ _GLANCE = 0.1
 _WAITING = 4
 """Pictures that may wait for the network: half of the puller's slots."""
 
-_PROVEN = 30.0
+_PROVEN = 5.0
 """Seconds of pictures after which a connection counts as good, and the wait for the next one is short again."""
 
 

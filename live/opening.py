@@ -57,6 +57,10 @@ _WAYS: dict[Kind, _Way] = {
 }
 
 
+_REFUSALS = (errno.EIO, errno.EPIPE, errno.EPERM, errno.ECONNRESET)
+"""How servers say no, or go away."""
+
+
 class CantOpenError(Exception):
     """Why, in the user's words."""
 
@@ -92,7 +96,7 @@ def ended_by(error: Exception, *, reading: bool = True) -> Ended:
     if isinstance(error, MemoryError):
         return Ended("it asks for more memory than it may have")
     number = getattr(error, "errno", None)
-    if number == errno.EIO:
+    if number in _REFUSALS:
         return Ended(
             "the connection broke off" if reading else "nobody publishes there, or the application or key is wrong"
         )

@@ -33,7 +33,7 @@ _STUCK = 4.0
 _IN_THE_PIPE = 1000
 """Milliseconds of the stream that may be on their way without being missed."""
 
-_PROVEN = 30.0
+_PROVEN = 5.0
 """Seconds after which a connection counts as good, and the wait for the next one is short again."""
 
 _GLANCE = 0.25

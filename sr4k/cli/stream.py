@@ -3,21 +3,22 @@
 import json
 import logging
 import re
-import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from sr4k.batch import Result, jobs_into, run_jobs
+from sr4k.cli.live import refuse_for_live, run_live
 from sr4k.cli.outcome import log_handler, told_in_one_line
 from sr4k.cli.progress import display
+from sr4k.cli.signals import counted_signals
 from sr4k.configs import Preset, load_preset, preset_names
 from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import EXIT_WITH_LOSSES, OptionError, Sr4kError
 from sr4k.job import Job, Summary, parse_devices, parse_size
+from sr4k.live.address import is_live
 from sr4k.logs import collected_logs
 
 _CPUS_OF_A_JOB = 4
@@ -27,14 +28,25 @@ _SUFFIXES = {"": 1, "k": 1_000, "M": 1_000_000}
 
 
 def stream(
-    sources: Annotated[list[Path], typer.Argument(help="The video to upscale, or several.", metavar="IN")],
+    sources: Annotated[
+        list[str], typer.Argument(help="The video to upscale, or several; or the URL of a live stream.", metavar="IN")
+    ],
     target: Annotated[
-        Path,
-        typer.Argument(help="Where to write; the suffix chooses the container. For several: a folder.", metavar="OUT"),
+        str,
+        typer.Argument(
+            help="Where to write; the suffix chooses the container. For several videos: a folder. For a live stream: "
+            "URLs to push to, an HLS playlist (.m3u8), a recording, or several of them.",
+            metavar="OUT",
+        ),
     ],
     config: Annotated[
-        str, typer.Option("--config", "-c", help=f"Preset ({', '.join(preset_names())}) or path of a YAML file.")
-    ] = "file",
+        str | None,
+        typer.Option(
+            "--config",
+            "-c",
+            help=f"Preset ({', '.join(preset_names())}) or path of a YAML file. Default: file, or live for streams.",
+        ),
+    ] = None,
     size: Annotated[str | None, typer.Option(help="Exact output size: 4k, 1440p or WIDTHxHEIGHT. Default: x2.")] = None,
     codec: Annotated[
         str | None, typer.Option(help="h264, hevc or av1; h264_nvenc, hevc_nvenc or av1_nvenc on an NVIDIA GPU.")
@@ -79,6 +91,14 @@ def stream(
         int | None, typer.Option(min=1, help="How many of several videos share the CPUs. Default: one for every four.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing OUT.")] = False,
+    realtime: Annotated[
+        bool, typer.Option("--realtime", help="Play a file at its own pace, as if it were a live stream.")
+    ] = False,
+    sound: Annotated[bool, typer.Option(help="Of a live stream: whether there is to be any.")] = True,
+    slate: Annotated[
+        Path | None, typer.Option(help="Of a live stream: a picture to show while the source is away.")
+    ] = None,
+    segments: Annotated[str | None, typer.Option(help="Of HLS: ts or fmp4. Default: ts.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary; warnings stay.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more, and show tracebacks.")] = False,
@@ -87,13 +107,17 @@ def stream(
 
     Every source frame gives one output frame at the same time; sound, subtitles, chapters and tags are copied.
 
+    Live streams: IN may be rtmp(s), rtsp, http(s) or HLS, udp, srt, or pattern://1280x720@30; OUT rtmp(s), rtsp, udp,
+    srt, a playlist.m3u8 or a recording, and there may be several. Where the source goes away it is waited for.
+
     Ctrl-C ends early and leaves a playable file with what was done; a second Ctrl-C stops at once.
 
     Exit codes: 0 done, 9 done but the source was damaged, 130 or 143 ended early by a signal, others: an error.
     """
     with told_in_one_line(verbose=verbose):
+        live = realtime or any(is_live(text) for text in (*sources, target))
         chosen = (
-            load_preset(config)
+            load_preset(config or ("live" if live else "file"))
             .updated(
                 "engine",
                 name=engine,
@@ -109,12 +133,19 @@ def stream(
         )
         chosen = _with_encoder(chosen, codec, crf, bitrate, preset, encoder_option or [])
         exact = None if size is None else parse_size(size)
-        jobs = jobs_into(sources, target, chosen, size=exact, overwrite=overwrite)
+        if live:
+            refuse_for_live(crf=crf, lanes=lanes, devices=devices, workers=workers, at_once=at_once, pixels=pixels)
+            chosen = chosen.updated("live", slate=slate and slate.absolute(), segments=segments)
+            source, *targets = *sources, target
+            run_live(source, targets, chosen, size=exact, sound=sound, as_json=as_json, quiet=quiet, verbose=verbose)
+            return
+        paths = [Path(text) for text in sources]
+        jobs = jobs_into(paths, Path(target), chosen, size=exact, overwrite=overwrite)
         level = logging.DEBUG if verbose else logging.WARNING
         names = [job.source.name for job in jobs]
         with (
             collected_logs(log_handler(), level) as queue,
-            _counted_signals() as signals,
+            counted_signals() as signals,
             display(names, quiet=quiet or as_json) as shown,
         ):
 
@@ -167,21 +198,6 @@ def _exit_code(results: list[Result], signals: list[int]) -> int:
     if len(done) < len(results) or any(summary.stopped for summary in done):
         return 128 + signals[0]
     return EXIT_WITH_LOSSES if any(summary.damaged for summary in done) else 0
-
-
-@contextmanager
-def _counted_signals() -> Iterator[list[int]]:
-    """Count SIGINT and SIGTERM instead of dying of them."""
-    received: list[int] = []
-    before = {
-        number: signal.signal(number, lambda n, _frame: received.append(n))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _with_encoder(
