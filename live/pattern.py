@@ -1,9 +1,11 @@
-"""A source that needs no network: the moving pattern and tone of `sr4k sample`, at its own pace."""
+"""A source that needs no network: a window that glides over the pattern of `sr4k sample`, a counter, and its tone."""
 
+import math
 import time
 from fractions import Fraction
 from urllib.parse import parse_qs, urlsplit
 
+import cv2
 import numpy as np
 from av.video.frame import VideoFrame
 
@@ -14,8 +16,10 @@ from sr4k.live.sandbox import Allowance
 from sr4k.live.sound import SAMPLE_RATE
 from sr4k.live.timeline import TICKS, TIME_BASE
 from sr4k.pipeline import FrameInfo
+from sr4k.pipeline.frame import Plane
 from sr4k.sample import draw, tone
-from sr4k.stages.decoded import copy_inside, padded_format
+from sr4k.stages.decoded import padded_format
+from sr4k.stages.picture import inside, rows_of
 from sr4k.stages.video import BT601, BT709, HD_HEIGHT, LIMITED_RANGE, ColourTags, VideoInfo, colour_of
 
 
@@ -30,6 +34,7 @@ class Pattern:
         self._size, self._rate, self._seconds = parse_pattern(source)
         self._link = link
         self._info = like or _describe(size or self._size, self._rate)
+        self._canvas = _canvas(self._info)
 
     def run(self, allowance: Allowance) -> Ended:
         """Send pictures and sound until the end, if there is one."""
@@ -49,11 +54,29 @@ class Pattern:
     def _draw(self, number: int) -> None:
         now, pts = time.monotonic(), round(number * TICKS / self._rate)
         frame = self._link.take(FrameInfo(pts, TIME_BASE, 0, True, False, now))
-        if frame is not None:
-            drawn = VideoFrame.from_ndarray(draw(number, (self._info.width, self._info.height)), format="bgr24")
-            space = BT709 if self._info.colour.matrix == "bt709" else BT601
-            copy_inside(drawn.reformat(format="yuv420p", dst_colorspace=space), frame)
-            self._link.send(frame)
+        if frame is None:
+            return
+        luma, chroma = frame.planes
+        t = number / self._rate
+        y, x = (
+            round(side / 4 * (1 + math.sin(w * t))) for side, w in ((self._info.height, 1.1), (self._info.width, 0.7))
+        )
+        targets = inside(luma, chroma, (self._info.width, self._info.height))
+        for target, plane, step in zip(targets, self._canvas, (1, 2, 2), strict=True):
+            rows, columns = target.shape
+            np.copyto(target, plane[2 * y // step :, 2 * x // step :][:rows, :columns])
+        scale = self._info.height / 360
+        where = (round(12 * scale), round(34 * scale))
+        cv2.putText(targets[0], f"{number:06d}", where, cv2.FONT_HERSHEY_SIMPLEX, scale, 235, max(1, round(2 * scale)))
+        self._link.send(frame)
+
+
+def _canvas(info: VideoInfo) -> tuple[Plane, Plane, Plane]:
+    """Y, U and V of a picture of twice the size."""
+    drawn = VideoFrame.from_ndarray(draw(0, (2 * info.width, 2 * info.height)), format="bgr24")
+    space = BT709 if info.colour.matrix == "bt709" else BT601
+    y, u, v = (rows_of(plane) for plane in drawn.reformat(format="yuv420p", dst_colorspace=space).planes)
+    return y, u, v
 
 
 def parse_pattern(source: Address) -> tuple[tuple[int, int], Fraction, float | None]:
