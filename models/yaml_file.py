@@ -36,10 +36,23 @@ def load_settings(kind: type[Settings], name: str, *, package: str, noun: str) -
             raise OptionError(
                 f"There is no {noun} '{name}'. Known: {', '.join(shipped)}; or the path of a YAML file."
             ) from err
+    return parsed(kind, text, where)
+
+
+def parsed(kind: type[Settings], text: str, where: str) -> Settings:
+    """The settings that a YAML text holds.
+
+    Raises:
+        OptionError: it is not YAML, or has a key or value that there can't be; names ``where`` and the line or key, and
+            quotes nothing, as the text may hold stream keys.
+    """
     try:
         data = yaml.safe_load(text)
-    except yaml.YAMLError as err:
-        raise OptionError(f"{where} is not valid YAML: {' '.join(str(err).split())}.") from err
+    except yaml.MarkedYAMLError as err:
+        line = "" if err.problem_mark is None else f" in line {err.problem_mark.line + 1}"
+        raise OptionError(f"{where} is not valid YAML{line}: {err.problem}.") from None
+    except yaml.YAMLError:
+        raise OptionError(f"{where} is not valid YAML: it has characters that can't be.") from None
     if not isinstance(data, dict):
         raise OptionError(f"{where} must be a YAML mapping with the keys {', '.join(kind.model_fields)}.")
     return validated(kind, data, where)

@@ -1,12 +1,19 @@
-"""Logging set-up: the records of all processes come together in the main one."""
+"""Logging set-up: the records of all processes come together in the main one, and how they are written."""
 
+import json
 import logging
 import multiprocessing
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any, Literal
 
 from multiprocessing_logging import MultiProcessingHandler
+
+LogFormat = Literal["text", "json"]
+
+_channel: ContextVar[str | None] = ContextVar("channel", default=None)
 
 
 @contextmanager
@@ -17,7 +24,8 @@ def collected_logs(handler: logging.Handler, level: int) -> Iterator[Any]:
     """
     root = logging.getLogger()
     before = root.handlers[:], root.level
-    collector = _spawnable(handler)
+    collector = _spawnable(_Gate(handler))
+    collector.addFilter(_with_channel)
     root.handlers[:], root.level = [collector], level
     root.setLevel(level)
     try:
@@ -26,6 +34,86 @@ def collected_logs(handler: logging.Handler, level: int) -> Iterator[Any]:
         collector.close()
         root.handlers[:] = before[0]
         root.setLevel(before[1])
+
+
+@contextmanager
+def of_channel(name: str, queue: Any) -> Iterator[Any]:
+    """Records of this thread, and those sent through the queue that this gives, bear the name of a channel.
+
+    ``queue``: that of `collected_logs`, or ``None``.
+    """
+    token = _channel.set(name)
+    try:
+        yield None if queue is None else _ChannelQueue(name, queue)
+    finally:
+        _channel.reset(token)
+
+
+class TextLines(logging.Formatter):
+    """Level, channel if there is one, and message."""
+
+    def __init__(self) -> None:
+        super().__init__("%(levelname)s %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        channel = getattr(record, "channel", None)
+        if channel is not None:
+            record.message = f"{channel}: {record.message}"
+        return super().formatMessage(record)
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time (ISO 8601, UTC), level, logger, channel, message and, of an exception, its trace.
+
+    Nothing else: what libraries hang on their records may be anything.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        told = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "channel": getattr(record, "channel", None),
+            "message": record.getMessage(),
+            "exception": record.exc_text or (self.formatException(record.exc_info) if record.exc_info else None),
+        }
+        return json.dumps({key: value for key, value in told.items() if value is not None}, ensure_ascii=False)
+
+
+class _ChannelQueue:
+    """A way into the queue of `collected_logs`, to be used in another process, that puts the channel on the records."""
+
+    def __init__(self, name: str, queue: Any) -> None:
+        self._name = name
+        self._queue = queue
+
+    def put_nowait(self, record: logging.LogRecord) -> None:
+        record.channel = self._name
+        self._queue.put_nowait(record)
+
+    def cancel_join_thread(self) -> None:
+        self._queue.cancel_join_thread()
+
+
+class _Gate(logging.Handler):
+    """Has a handler apply its filters: multiprocessing-logging leaves those out for records of other processes."""
+
+    def __init__(self, handler: logging.Handler) -> None:
+        super().__init__()
+        self._handler = handler
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._handler.handle(record)
+
+    def close(self) -> None:
+        self._handler.close()
+        super().close()
+
+
+def _with_channel(record: logging.LogRecord) -> bool:
+    if (name := _channel.get()) is not None:
+        record.channel = name
+    return True
 
 
 def _spawnable(handler: logging.Handler) -> MultiProcessingHandler:

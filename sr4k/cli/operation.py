@@ -1,0 +1,49 @@
+"""What commands have in common that run for weeks: logs, an endpoint, and no secret anywhere."""
+
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from sr4k.cli.outcome import log_handler
+from sr4k.endpoint import serve_http
+from sr4k.live_status import ChannelMonitor
+from sr4k.logs import LogFormat, collected_logs
+from sr4k.redaction import Redaction, hide_command_line
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def operated(
+    channels: Sequence[ChannelMonitor],
+    redaction: Redaction,
+    *,
+    metrics: str | None = None,
+    log_format: LogFormat = "text",
+    level: int = logging.INFO,
+) -> Iterator[Any]:
+    """Logs on stderr, an endpoint if ``metrics`` names where, and a command line without secrets.
+
+    Args:
+        redaction: told of all addresses already.
+        metrics: see `sr4k.endpoint.serve_http`.
+
+    Returns:
+        The queue through which other processes send their log records.
+
+    Raises:
+        OptionError: ``metrics`` can't be listened on.
+    """
+    program, *arguments = sys.argv
+    hide_command_line([Path(program).name, *map(redaction.text, arguments)])
+    handler = log_handler(log_format)
+    handler.addFilter(redaction)
+    with ExitStack() as stack:
+        queue = stack.enter_context(collected_logs(handler, level))
+        if metrics is not None:
+            port = stack.enter_context(serve_http(metrics, channels))
+            log.info("Metrics and health on port %d: /metrics, /health, /ready", port)
+        yield queue

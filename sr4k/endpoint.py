@@ -1,0 +1,122 @@
+"""The HTTP endpoint of a service: ``/metrics`` for Prometheus, ``/health`` and ``/ready`` for whoever keeps it running."""
+
+import json
+import logging
+import socket
+import socketserver
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+from prometheus_client import make_wsgi_app
+
+from sr4k.errors import OptionError
+from sr4k.live_status import ChannelMonitor
+from sr4k.metrics import registry_of
+
+log = logging.getLogger(__name__)
+
+_PATIENCE = 10.0
+"""Seconds that a client may be silent."""
+
+_TICK = 0.1
+"""Seconds until the server sees that it is to end."""
+
+
+@contextmanager
+def serve_http(address: str, channels: Sequence[ChannelMonitor]) -> Iterator[int]:
+    """Answer in threads of its own; gives the port that it listens on.
+
+    * ``/metrics``: see `sr4k.metrics`.
+    * ``/health``: 200 as long as this process works at all.
+    * ``/ready``: 200 if every channel is live, in and out, else 503; in both cases with the states as JSON.
+
+    Args:
+        address: ``HOST:PORT``; ``:PORT`` listens on all IPv4 interfaces, as Prometheus's own programs do, and port 0 is
+            any that is free.
+
+    Raises:
+        OptionError: no such address, or the port is taken.
+    """
+    host, port = parse_address(address)
+    try:
+        family = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        server = (_Server6 if host and family == socket.AF_INET6 else _Server)((host, port), _Handler)
+    except OSError as err:
+        raise OptionError(f"Can't listen on {address}: {err.strerror}. Choose another address or port.") from err
+    server.set_app(_app(channels))
+    thread = threading.Thread(target=server.serve_forever, args=(_TICK,), name="sr4k-http", daemon=True)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def parse_address(address: str) -> tuple[str, int]:
+    """Host and port of ``HOST:PORT``, ``[IPV6]:PORT`` or ``:PORT``.
+
+    Raises:
+        OptionError: anything else.
+    """
+    host, colon, port = address.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    if not (colon and port.isascii() and port.isdecimal() and int(port) < 65536 and (bracketed or ":" not in host)):
+        raise OptionError(f"'{address}' is no address to listen on: use :PORT or HOST:PORT, such as 127.0.0.1:9108.")
+    return host.strip("[]"), int(port)
+
+
+class _Server(socketserver.ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+    def server_bind(self) -> None:
+        socketserver.TCPServer.server_bind(self)
+        # Not what HTTPServer does: it asks the DNS for a name, which may take long.
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+        self.setup_environ()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
+        log.debug("A client of the endpoint failed", exc_info=True)
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = _PATIENCE
+
+    def log_message(self, format: str, *args: Any) -> None: ...
+
+
+Respond = Callable[[str, list[tuple[str, str]]], Any]
+
+
+def _app(channels: Sequence[ChannelMonitor]) -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
+    metrics = make_wsgi_app(registry_of(channels))
+
+    def app(environ: dict[str, Any], respond: Respond) -> Iterable[bytes]:
+        match environ["PATH_INFO"]:
+            case "/metrics":
+                return metrics(environ, respond)
+            case "/health":
+                return _answer(respond, "200 OK", {"ok": True})
+            case "/ready":
+                now = {status.name: status for status in (channel.status for channel in channels)}
+                ready = all(status.ready for status in now.values())
+                told = {"ready": ready, "channels": {name: status.as_dict() for name, status in now.items()}}
+                return _answer(respond, "200 OK" if ready else "503 Service Unavailable", told)
+            case _:
+                return _answer(respond, "404 Not Found", {"paths": ["/metrics", "/health", "/ready"]})
+
+    return app
+
+
+def _answer(respond: Respond, status: str, told: dict[str, Any]) -> Iterable[bytes]:
+    body = json.dumps(told, indent=2).encode() + b"\n"
+    respond(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    return [body]

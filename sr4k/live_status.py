@@ -1,0 +1,225 @@
+"""What is known of live channels: read off the reports of their stages, and kept for those that ask."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, Self
+
+from sr4k.pipeline import WorkerStatus
+
+Phase = Literal["starting", "running", "waiting", "ended"]
+"""Of a channel: not yet begun; its graph runs; it failed and begins again soon; it came to its end."""
+
+_WINDOW = 5.0
+"""Seconds over which the output rate is averaged."""
+
+
+class _Report:
+    """A report of a stage. Its keys are the fields; those that are missing have their defaults."""
+
+    @classmethod
+    def of(cls, report: Mapping[str, Any]) -> Self:
+        return cls(**{f.name: report[f.name] for f in fields(cls) if f.name in report})  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeStatus(_Report):
+    """Of the source so far.
+
+    Attributes:
+        state: connecting, waiting, live or away; ``reason`` says why it is not live.
+        connects: how often it was opened; ``losses``: how often it was lost.
+        frames: pictures received; ``bytes`` likewise; ``fps``: pictures a second, lately.
+        dropped: pictures by cause.
+        rung: of the ladder; 0: every picture goes through the network.
+        age_ms: of the last picture when it was handed to the network.
+    """
+
+    state: str = "connecting"
+    source: str = ""
+    reason: str | None = None
+    connects: int = 0
+    losses: int = 0
+    frames: int = 0
+    bytes: int = 0
+    fps: float | None = None
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    rung: int = 0
+    rung_name: str = ""
+    age_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutletStatus(_Report):
+    """Of one target so far.
+
+    Attributes:
+        state: connecting, live, waiting or ended; ``reason`` says why it is not live.
+        connects: how often it was opened.
+        dropped: packets that it did not get.
+        queue_seconds: of video that wait for it.
+    """
+
+    target: str
+    state: str = "connecting"
+    reason: str | None = None
+    connects: int = 0
+    bytes: int = 0
+    dropped: int = 0
+    queue_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlayoutStatus(_Report):
+    """Of the output so far.
+
+    Attributes:
+        frames: pictures encoded; ``repeated``: those among them that filled a gap.
+        silence_seconds: of sound that filled gaps.
+        av_offset_ms: sound less picture.
+        latency: seconds from the reception of a picture until it was encoded: median and p95.
+        seconds: of the output's timeline.
+    """
+
+    frames: int = 0
+    repeated: int = 0
+    silence_seconds: float = 0.0
+    keyframes: int = 0
+    av_offset_ms: float | None = None
+    latency: Mapping[str, float] | None = None
+    seconds: float = 0.0
+    outlets: tuple[OutletStatus, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LiveStatus:
+    """A channel's graph at one moment.
+
+    ``queues`` and ``cpu``: frames behind each worker, and its CPU seconds. ``busy`` and ``worked``: seconds of work and
+    frames of each stage, of all its lanes together. ``engine``: see `sr4k.engines.Engine.describe`.
+    """
+
+    intake: IntakeStatus
+    playout: PlayoutStatus
+    engine: Mapping[str, Any]
+    queues: Mapping[str, int]
+    cpu: Mapping[str, float]
+    busy: Mapping[str, float]
+    worked: Mapping[str, int]
+
+    @classmethod
+    def of(cls, statuses: Mapping[str, WorkerStatus]) -> "LiveStatus":
+        """Read off the latest status of each worker, by worker name."""
+        reports: dict[str, Mapping[str, Any]] = {}
+        busy: dict[str, float] = {}
+        worked: dict[str, int] = {}
+        for status in statuses.values():
+            for name, report in status.reports.items():
+                reports.setdefault(name, report)
+            for clock in status.stages:
+                busy[clock.name] = busy.get(clock.name, 0.0) + clock.busy
+                worked[clock.name] = worked.get(clock.name, 0) + clock.frames
+        playout = dict(reports.get("playout", {}))
+        playout["outlets"] = tuple(OutletStatus.of(outlet) for outlet in playout.get("outlets", ()))
+        return cls(
+            intake=IntakeStatus.of(reports.get("intake", {})),
+            playout=PlayoutStatus.of(playout),
+            engine=reports.get("infer", {}),
+            queues={name: status.depth for name, status in statuses.items()},
+            cpu={name: status.cpu for name, status in statuses.items()},
+            busy=busy,
+            worked=worked,
+        )
+
+    @property
+    def live(self) -> bool:
+        """Whether pictures come in, and go out to every target."""
+        outlets = self.playout.outlets
+        return self.intake.state == "live" and bool(outlets) and all(outlet.state == "live" for outlet in outlets)
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelStatus:
+    """A channel at one moment.
+
+    Attributes:
+        began: when its graph was started (`time.monotonic`), if it runs.
+        thread: the native id of the thread that runs it.
+        restarts: how often it was started again.
+        error: why it is not running.
+        fps_out: pictures encoded a second, lately.
+        graph: what its graph told last, if it runs.
+    """
+
+    name: str
+    phase: Phase = "starting"
+    began: float | None = None
+    thread: int | None = None
+    restarts: int = 0
+    error: str | None = None
+    fps_out: float | None = None
+    graph: LiveStatus | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether pictures come in, and go out to every target."""
+        return self.graph is not None and self.graph.live
+
+    def as_dict(self) -> dict[str, Any]:
+        """What whoever asks for its health wants to know, for JSON."""
+        told: dict[str, Any] = {"ready": self.ready, "phase": self.phase, "restarts": self.restarts}
+        if self.error is not None:
+            told["error"] = self.error
+        if self.graph is not None:
+            intake = self.graph.intake
+            told["in"] = {"source": intake.source, "state": intake.state, "reason": intake.reason}
+            told["out"] = [
+                {"target": outlet.target, "state": outlet.state, "reason": outlet.reason}
+                for outlet in self.graph.playout.outlets
+            ]
+        return told
+
+
+class ChannelMonitor:
+    """Keeps the latest status of a channel. Written by the thread that runs it, read by any."""
+
+    def __init__(self, name: str) -> None:
+        self._status = ChannelStatus(name)
+        self._encoded: deque[tuple[float, int]] = deque()
+
+    @property
+    def status(self) -> ChannelStatus:
+        """Now."""
+        return self._status
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Once for each run of its graph, in the thread that runs it."""
+        thread, again = threading.get_native_id(), self._status.began is not None
+        restarts = self._status.restarts + again
+        self._encoded.clear()
+        self._change(phase="running", began=time.monotonic(), thread=thread, restarts=restarts, error=None)
+        try:
+            yield
+        finally:
+            self._change(phase="ended", fps_out=None, graph=None)
+
+    def update(self, statuses: Mapping[str, WorkerStatus]) -> None:
+        """Take in the latest status of each worker, by worker name."""
+        graph = LiveStatus.of(statuses)
+        now, frames = time.monotonic(), graph.playout.frames
+        self._encoded.append((now, frames))
+        while now - self._encoded[0][0] > _WINDOW:
+            self._encoded.popleft()
+        then, before = self._encoded[0]
+        self._change(graph=graph, fps_out=(frames - before) / (now - then) if now > then else None)
+
+    def failed(self, error: str) -> None:
+        """Its graph broke, and is to be started again. ``error``: fit to be shown."""
+        self._change(phase="waiting", error=error)
+
+    def _change(self, **changes: Any) -> None:
+        self._status = replace(self._status, **changes)

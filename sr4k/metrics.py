@@ -1,0 +1,307 @@
+"""What Prometheus is told of the channels, read when it asks."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from sr4k.live_status import ChannelMonitor, ChannelStatus, IntakeStatus, LiveStatus, OutletStatus, PlayoutStatus
+from sr4k.process_tree import resident_bytes
+
+Samples = Iterable[tuple[tuple[str, ...], float | None]]
+"""Values of labels, and what was measured; ``None``: nothing yet."""
+
+_STATES_IN = "connecting", "waiting", "live", "away"
+_STATES_OUT = "connecting", "live", "waiting", "ended"
+_QUANTILES = {"0.5": "median", "0.95": "p95"}
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric of every channel. ``labels``: those beside the channel."""
+
+    kind: Literal["counter", "gauge"]
+    name: str
+    help: str
+    read: Callable[[ChannelStatus], Samples]
+    labels: tuple[str, ...] = ()
+
+    def family(self, channels: Sequence[ChannelStatus]) -> CounterMetricFamily | GaugeMetricFamily:
+        """It, of all channels, now."""
+        make = CounterMetricFamily if self.kind == "counter" else GaugeMetricFamily
+        family = make(f"sr4k_{self.name}", self.help, labels=("channel", *self.labels))
+        for channel in channels:
+            for labels, value in self.read(channel):
+                if value is not None:
+                    family.add_metric((channel.name, *labels), value)
+        return family
+
+
+def registry_of(channels: Sequence[ChannelMonitor]) -> CollectorRegistry:
+    """All metrics of these channels, and those of this process that Prometheus knows of any."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    registry.register(_Channels(channels))
+    return registry
+
+
+class _Channels(Collector):
+    def __init__(self, channels: Sequence[ChannelMonitor]) -> None:
+        self._channels = channels
+
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+        now = [channel.status for channel in self._channels]
+        for metric in METRICS:
+            yield metric.family(now)
+
+
+def _of_channel(read: Callable[[ChannelStatus], float | None]) -> Callable[[ChannelStatus], Samples]:
+    return lambda channel: [((), read(channel))]
+
+
+def _of_graph(read: Callable[[LiveStatus], Samples]) -> Callable[[ChannelStatus], Samples]:
+    return lambda channel: () if channel.graph is None else read(channel.graph)
+
+
+def _of_intake(read: Callable[[IntakeStatus], float | None]) -> Callable[[ChannelStatus], Samples]:
+    return _of_graph(lambda graph: [((), read(graph.intake))])
+
+
+def _of_playout(read: Callable[[PlayoutStatus], float | None]) -> Callable[[ChannelStatus], Samples]:
+    return _of_graph(lambda graph: [((), read(graph.playout))])
+
+
+def _of_outlets(read: Callable[[OutletStatus], float | None]) -> Callable[[ChannelStatus], Samples]:
+    return _of_graph(lambda graph: [(labels, read(outlet)) for labels, outlet in _outlets(graph)])
+
+
+def _outlets(graph: LiveStatus) -> Iterator[tuple[tuple[str, str], OutletStatus]]:
+    """With the values of their labels. They are numbered: two whose stream keys alone differ are shown alike."""
+    for number, outlet in enumerate(graph.playout.outlets, 1):
+        yield (str(number), outlet.target), outlet
+
+
+def _one_of(states: Iterable[str], state: str) -> Iterator[tuple[str, float]]:
+    for each in states:
+        yield each, float(each == state)
+
+
+def _milliseconds(value: float | None) -> float | None:
+    return None if value is None else value / 1000
+
+
+def _uptime(channel: ChannelStatus) -> float | None:
+    running = channel.phase == "running" and channel.began is not None
+    return time.monotonic() - channel.began if running and channel.began is not None else 0.0
+
+
+def _memory(channel: ChannelStatus) -> float | None:
+    return None if channel.thread is None else resident_bytes(channel.thread)
+
+
+def _latency(graph: LiveStatus) -> Samples:
+    latency = graph.playout.latency or {}
+    return [((quantile,), latency.get(name)) for quantile, name in _QUANTILES.items()]
+
+
+def _engine(graph: LiveStatus) -> Samples:
+    engine = graph.engine
+    if "engine" in engine:
+        yield tuple(str(engine.get(key, "")) for key in ("engine", "model", "precision", "device")), 1.0
+
+
+def _each(values: dict[str, Any] | Any) -> Samples:
+    return [((name,), value) for name, value in values.items()]
+
+
+_TARGET = ("outlet", "target")
+
+METRICS: tuple[Metric, ...] = (
+    # The channel as a whole
+    Metric(
+        "gauge",
+        "up",
+        "1 while the channel's processes run, 0 between two runs.",
+        _of_channel(lambda channel: float(channel.phase == "running")),
+    ),
+    Metric(
+        "gauge",
+        "ready",
+        "1 while pictures come in and go out to every target.",
+        _of_channel(lambda channel: float(channel.ready)),
+    ),
+    Metric(
+        "counter",
+        "restarts",
+        "How often the channel was started again after an error.",
+        _of_channel(lambda channel: channel.restarts),
+    ),
+    Metric(
+        "gauge",
+        "uptime_seconds",
+        "Seconds since the channel was started last; 0 between two runs.",
+        _of_channel(_uptime),
+    ),
+    Metric(
+        "gauge",
+        "resident_memory_bytes",
+        "Memory of all processes of the channel, without the supervisor. What several share counts for each.",
+        _of_channel(_memory),
+    ),
+    # In
+    Metric(
+        "gauge",
+        "in_state",
+        "1 for the state that the source is in.",
+        _of_graph(lambda graph: [((s,), on) for s, on in _one_of(_STATES_IN, graph.intake.state)]),
+        ("state",),
+    ),
+    Metric(
+        "counter",
+        "in_connects",
+        "How often the source was opened, the first time included.",
+        _of_intake(lambda intake: intake.connects),
+    ),
+    Metric("counter", "in_losses", "How often the source was lost.", _of_intake(lambda intake: intake.losses)),
+    Metric("counter", "in_frames", "Pictures received.", _of_intake(lambda intake: intake.frames)),
+    Metric("counter", "in_bytes", "Bytes received.", _of_intake(lambda intake: intake.bytes)),
+    Metric("gauge", "in_fps", "Pictures received a second, lately.", _of_intake(lambda intake: intake.fps)),
+    Metric(
+        "gauge",
+        "in_age_seconds",
+        "Age of the last picture when it was handed to the network.",
+        _of_intake(lambda intake: _milliseconds(intake.age_ms)),
+    ),
+    Metric(
+        "counter",
+        "dropped_frames",
+        "Pictures received and not used, by cause: late: older than the freshness budget; ladder: the rate could not "
+        "be held; backlog: old when the source was opened; clock: their times could not be used.",
+        _of_graph(lambda graph: _each(graph.intake.dropped)),
+        ("cause",),
+    ),
+    # Between
+    Metric(
+        "gauge",
+        "ladder_rung",
+        "Step of the ladder; 0: every picture goes through the network.",
+        _of_intake(lambda intake: intake.rung),
+    ),
+    Metric(
+        "gauge",
+        "ladder_rung_info",
+        "1, with the name of the ladder's step.",
+        _of_graph(lambda graph: [((graph.intake.rung_name,), 1.0)]),
+        ("rung",),
+    ),
+    Metric(
+        "gauge",
+        "engine_info",
+        "1, with what runs the network.",
+        _of_graph(_engine),
+        ("engine", "model", "precision", "device"),
+    ),
+    Metric(
+        "gauge",
+        "computed_ratio",
+        "Share of the picture that had to be computed, as it differed from the one before.",
+        _of_graph(lambda graph: [((), graph.engine.get("computed"))]),
+    ),
+    Metric(
+        "gauge",
+        "queue_frames",
+        "Frames that wait behind a worker for the next.",
+        _of_graph(lambda graph: _each(graph.queues)),
+        ("worker",),
+    ),
+    Metric(
+        "counter",
+        "stage_busy_seconds",
+        "Seconds that a stage has worked.",
+        _of_graph(lambda graph: _each(graph.busy)),
+        ("stage",),
+    ),
+    Metric(
+        "counter",
+        "stage_frames",
+        "Frames that a stage has worked on.",
+        _of_graph(lambda graph: _each(graph.worked)),
+        ("stage",),
+    ),
+    Metric(
+        "counter",
+        "worker_cpu_seconds",
+        "CPU time of a worker process, without its children.",
+        _of_graph(lambda graph: _each(graph.cpu)),
+        ("worker",),
+    ),
+    Metric(
+        "gauge",
+        "latency_seconds",
+        "From the reception of a picture until it was encoded, lately.",
+        _of_graph(_latency),
+        ("quantile",),
+    ),
+    # Out
+    Metric("counter", "out_frames", "Pictures encoded.", _of_playout(lambda playout: playout.frames)),
+    Metric("gauge", "out_fps", "Pictures encoded a second, lately.", _of_channel(lambda channel: channel.fps_out)),
+    Metric(
+        "counter",
+        "out_repeated_frames",
+        "Pictures encoded once more, to fill a gap.",
+        _of_playout(lambda playout: playout.repeated),
+    ),
+    Metric(
+        "counter",
+        "out_silence_seconds",
+        "Seconds of silence that filled gaps of the sound.",
+        _of_playout(lambda playout: playout.silence_seconds),
+    ),
+    Metric("counter", "out_keyframes", "Keyframes encoded.", _of_playout(lambda playout: playout.keyframes)),
+    Metric(
+        "counter", "out_timeline_seconds", "Length of the output so far.", _of_playout(lambda playout: playout.seconds)
+    ),
+    Metric(
+        "gauge",
+        "av_offset_seconds",
+        "Sound less picture: positive where the sound is late.",
+        _of_playout(lambda playout: _milliseconds(playout.av_offset_ms)),
+    ),
+    Metric(
+        "gauge",
+        "target_state",
+        "1 for the state that a target is in.",
+        _of_graph(
+            lambda graph: [
+                ((*labels, s), on) for labels, outlet in _outlets(graph) for s, on in _one_of(_STATES_OUT, outlet.state)
+            ]
+        ),
+        (*_TARGET, "state"),
+    ),
+    Metric(
+        "counter",
+        "target_connects",
+        "How often a target was opened, the first time included.",
+        _of_outlets(lambda outlet: outlet.connects),
+        _TARGET,
+    ),
+    Metric("counter", "target_bytes", "Bytes sent to a target.", _of_outlets(lambda outlet: outlet.bytes), _TARGET),
+    Metric(
+        "counter",
+        "target_dropped_packets",
+        "Packets that a target did not get.",
+        _of_outlets(lambda outlet: outlet.dropped),
+        _TARGET,
+    ),
+    Metric(
+        "gauge",
+        "target_queue_seconds",
+        "Seconds of video that wait for a target.",
+        _of_outlets(lambda outlet: outlet.queue_seconds),
+        _TARGET,
+    ),
+)
