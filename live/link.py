@@ -1,7 +1,7 @@
 """What travels from a puller's process to the intake: messages over a socket, pictures in shared memory."""
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 from functools import partial
 from multiprocessing.connection import Connection
 
@@ -51,8 +51,10 @@ class Tally:
     pictures: int = 0
     backlog: int = 0  # pictures that came in a burst at the start
     full: int = 0  # pictures for which there was no room
-    losses: int = 0  # packets that could not be decoded, or pictures patched up
-    reasons: list[str] = field(default_factory=list)
+    damaged: int = 0  # packets that could not be decoded, and pictures patched up
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
 
 Message = Opened | Picture | Sound | Ended | Tally

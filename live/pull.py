@@ -204,7 +204,7 @@ class _Reader:
         yield from self._resampler.resample(frame)
 
     def _lose(self) -> None:
-        self._tally.losses += 1
+        self._tally.damaged += 1
 
     def _report(self) -> None:
         now = time.monotonic()
