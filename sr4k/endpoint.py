@@ -1,7 +1,4 @@
-"""The HTTP endpoint of a service.
-
-``/metrics`` is for Prometheus, ``/health`` and ``/ready`` for whoever keeps it running.
-"""
+"""The HTTP endpoint: ``/metrics`` for Prometheus, ``/health`` and ``/ready`` for whoever keeps the service running."""
 
 import json
 import logging
@@ -99,10 +96,10 @@ class _Handler(WSGIRequestHandler):
 Respond = Callable[[str, list[tuple[str, str]]], Any]
 
 
-def _app(channels: Sequence[ChannelMonitor]) -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
+def _app(channels: Sequence[ChannelMonitor]) -> Callable[[dict[str, Any], Any], Any]:
     metrics = make_wsgi_app(registry_of(channels))
 
-    def app(environ: dict[str, Any], respond: Respond) -> Iterable[bytes]:
+    def app(environ: dict[str, Any], respond: Respond) -> Any:
         match environ["PATH_INFO"]:
             case "/metrics":
                 page: Iterable[bytes] = metrics(environ, respond)
