@@ -17,7 +17,7 @@ _WINDOW = 5.0
 """Seconds over which rates are averaged."""
 
 _SILENCE = 3.0
-"""Seconds after which a graph that tells nothing is taken for gone, as it is from one death of a worker to the next run."""
+"""Seconds after which a graph that tells nothing is taken for gone, as it is from the death of a worker to the next."""
 
 
 class _Report:

@@ -1,0 +1,80 @@
+import io
+import json
+import logging
+import logging.handlers
+import multiprocessing
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+from toy_statuses import SECRETS, SOURCE, addresses
+
+from sr4k.logs import JsonLines, TextLines, collected_logs, of_channel
+from sr4k.redaction import Redaction
+
+log = logging.getLogger("sr4k.test")
+
+
+def handler(form: logging.Formatter) -> tuple[logging.Handler, io.StringIO]:
+    written = io.StringIO()
+    made = logging.StreamHandler(written)
+    made.setFormatter(form)
+    made.addFilter(Redaction(*addresses()))
+    return made, written
+
+
+def test_a_json_line_has_time_level_logger_message_and_no_more() -> None:
+    made, written = handler(JsonLines())
+    with collected_logs(made, logging.INFO):
+        log.info("%d frames", 3, extra={"secretive": object()})
+    line = json.loads(written.getvalue())
+    assert datetime.fromisoformat(line.pop("time")).astimezone(UTC).year >= 2025
+    assert line == {"level": "INFO", "logger": "sr4k.test", "message": "3 frames"}
+
+
+def test_an_exception_is_in_its_json_line() -> None:
+    made, written = handler(JsonLines())
+    with collected_logs(made, logging.INFO):
+        try:
+            raise OSError(SOURCE)
+        except OSError:
+            log.exception("failed\nin two lines")
+    (line,) = written.getvalue().splitlines()
+    assert "Traceback" in json.loads(line)["exception"]
+    assert not [secret for secret in SECRETS if secret in line]
+
+
+def test_json_lines_can_be_written_without_a_collector() -> None:
+    made = logging.LogRecord("a", logging.INFO, "", 0, "x", None, None)
+    try:
+        raise ValueError("why")
+    except ValueError:
+        made.exc_info = sys.exc_info()
+    assert "why" in json.loads(JsonLines().format(made))["exception"]
+
+
+def test_lines_bear_their_channel() -> None:
+    made, written = handler(TextLines())
+    with collected_logs(made, logging.INFO) as queue:
+        with of_channel("news", queue):
+            log.info("one")
+        log.info("two")
+    assert written.getvalue() == "INFO news: one\nINFO two\n"
+
+
+def test_records_of_other_processes_bear_their_channel_and_no_secret() -> None:
+    made, written = handler(JsonLines())
+    context = multiprocessing.get_context("spawn")
+    with collected_logs(made, logging.INFO) as queue, of_channel("news", queue) as own:
+        process = context.Process(target=log_in_process, args=(own,))
+        process.start()
+        process.join(60)
+        assert process.exitcode == 0
+    line = json.loads(written.getvalue())
+    assert line["channel"] == "news"
+    assert line["message"] == "can't open rtmp://in.example/live/***?***"
+
+
+def log_in_process(queue: Any) -> None:
+    logging.getLogger().addHandler(logging.handlers.QueueHandler(queue))
+    log.warning("can't open %s", SOURCE)
