@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clips import video_times
 
 from sr4k.cli import signals
 from sr4k.cli.signals import Impatient
@@ -102,8 +104,13 @@ def plays(service: Service) -> bool:
     return "out" in states and [out["state"] for out in states["out"]] == ["live", "waiting"]
 
 
+def pictures_out(service: Service) -> float:
+    found = re.search(r'^sr4k_out_frames_total{channel="plays"} (.+)$', service.get("/metrics")[1], re.M)
+    return float(found[1]) if found else 0.0
+
+
 def test_a_service_tells_how_it_is_drains_on_sigterm_and_shows_no_key_anywhere(service: Service) -> None:
-    service.until(lambda: plays(service))
+    service.until(lambda: plays(service) and pictures_out(service) > 50)
     told = service.get("/metrics")[1] + service.get("/ready")[1]
     family = service.family()
     assert len(family) >= 6  # the supervisor, and of each channel two workers; of one a puller
@@ -119,8 +126,9 @@ def test_a_service_tells_how_it_is_drains_on_sigterm_and_shows_no_key_anywhere(s
     service.process.send_signal(signal.SIGTERM)
     assert service.process.wait(10) == 0
     assert time.monotonic() - began < 5
-    assert not [pid for pid in family if Path(f"/proc/{pid}").exists()]
-    assert (service.folder / "out.mkv").stat().st_size > 1000
+    while left := [Path(f"/proc/{pid}/cmdline").read_text() for pid in family if alive(pid)]:
+        assert time.monotonic() - began < 10, left
+    assert len(video_times(service.folder / "out.mkv")) > 20
 
     told += service.log
     assert '"channel": "waits"' in told
@@ -139,6 +147,13 @@ def test_a_channel_whose_worker_dies_comes_back_alone(service: Service) -> None:
 
 def children(pid: int) -> list[int]:
     return [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def is_push(pid: int) -> bool:
