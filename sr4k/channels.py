@@ -130,7 +130,6 @@ def run_channels(
     monitors: Sequence[ChannelMonitor],
     *,
     stop_requests: Callable[[], int] = lambda: 0,
-    log_queue: Any = None,
 ) -> None:
     """Run all until each has come to its end; one that fails is started again, for ever, and the others go on.
 
@@ -144,7 +143,7 @@ def run_channels(
     threads = [
         threading.Thread(
             target=_keep_running,
-            args=(name, runner, monitor, stop_requests, log_queue),
+            args=(name, runner, monitor, stop_requests),
             name=f"sr4k-{name}",
             daemon=True,
         )
@@ -157,14 +156,14 @@ def run_channels(
         time.sleep(_TICK)
 
 
-def _keep_running(name: str, runner: Runner, monitor: ChannelMonitor, stop: Callable[[], int], log_queue: Any) -> None:
+def _keep_running(name: str, runner: Runner, monitor: ChannelMonitor, stop: Callable[[], int]) -> None:
     backoff = Backoff()
-    with of_channel(name, log_queue) as queue:
+    with of_channel(name) as wire:
         while not stop():
             began = time.monotonic()
             try:
                 with monitor.running():
-                    runner.run(on_status=monitor.update, stop_requests=stop, log_queue=queue)
+                    runner.run(on_status=monitor.update, stop_requests=stop, log_queue=wire)
                 log.info("ended")
                 return
             except Exception as err:

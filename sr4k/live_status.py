@@ -13,9 +13,6 @@ from sr4k.pipeline import WorkerStatus
 Phase = Literal["starting", "running", "waiting", "ended"]
 """Of a channel: not yet begun; its graph runs; it failed and begins again soon; it came to its end."""
 
-_WINDOW = 5.0
-"""Seconds over which rates are averaged."""
-
 _SILENCE = 3.0
 """Seconds after which a graph that tells nothing is taken for gone, as it is from the death of a worker to the next."""
 
@@ -34,10 +31,10 @@ class IntakeStatus(_Report):
 
     Attributes:
         state: connecting, waiting, live or away; ``reason`` says why it is not live.
-        connects: how often it was opened; ``restarts``: how often its clock began anew.
-        frames: pictures received; ``dropped``: those among them that were not used, by cause.
-        bytes, losses: received, and packets that could not be decoded, since it was opened last.
-        backlog, full: pictures not used since then, as they came in a burst at the start, or there was no room.
+        connects, losses: how often it was opened and lost; ``restarts``: how often its clock began anew.
+        frames, bytes: received; ``dropped``: pictures that were not used, by cause.
+        damaged: packets that could not be decoded, and pictures patched up.
+        fps: pictures received a second, lately.
         rung: of the ladder; 0: every picture goes through the network; ``steps``: how often it changed.
         age_ms: of the last picture when it was handed to the network.
     """
@@ -46,13 +43,13 @@ class IntakeStatus(_Report):
     source: str = ""
     reason: str | None = None
     connects: int = 0
+    losses: int = 0
     restarts: int = 0
     frames: int = 0
-    dropped: Mapping[str, int] = field(default_factory=dict)
     bytes: int = 0
-    losses: int = 0
-    backlog: int = 0
-    full: int = 0
+    damaged: int = 0
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    fps: float | None = None
     rung: int = 0
     rung_name: str = ""
     steps: int = 0
@@ -157,7 +154,7 @@ class ChannelStatus:
         thread: the native id of the thread that runs it.
         restarts: how often its graph was started again.
         error: why it does not run.
-        fps_in, fps_out: pictures received and encoded a second, lately.
+        fps_out: pictures encoded a second, lately.
         graph: what its graph told last, if it runs.
     """
 
@@ -168,7 +165,6 @@ class ChannelStatus:
     thread: int | None = None
     restarts: int = 0
     error: str | None = None
-    fps_in: float | None = None
     fps_out: float | None = None
     graph: LiveStatus | None = None
 
@@ -203,7 +199,7 @@ class ChannelMonitor:
     def __init__(self, name: str) -> None:
         self._status = ChannelStatus(name)
         self._runs = 0
-        self._pictures: deque[tuple[float, int, int]] = deque()
+        self._rate = Rate()
 
     @property
     def status(self) -> ChannelStatus:
@@ -218,23 +214,15 @@ class ChannelMonitor:
         try:
             yield
         finally:
-            self._change(phase="ended", fps_in=None, fps_out=None, graph=None)
+            self._change(phase="ended", fps_out=None, graph=None)
 
     def update(self, statuses: Mapping[str, WorkerStatus]) -> None:
         """Take in the latest status of each worker, by worker name."""
         known = self._status.graph
         if known is not None and not known.queues.keys() <= statuses.keys():
             self._started()  # workers have died, and others have taken their places
-        graph, now = LiveStatus.of(statuses), time.monotonic()
-        self._pictures.append((now, graph.intake.frames, graph.playout.frames))
-        while now - self._pictures[0][0] > _WINDOW:
-            self._pictures.popleft()
-        then, came, went = self._pictures[0]
-        if now > then:
-            seconds = now - then
-            fps_in, fps_out = (graph.intake.frames - came) / seconds, (graph.playout.frames - went) / seconds
-            self._change(fps_in=fps_in, fps_out=fps_out)
-        self._change(graph=graph, heard=now)
+        graph = LiveStatus.of(statuses)
+        self._change(graph=graph, fps_out=self._rate.of(graph.playout.frames), heard=time.monotonic())
 
     def failed(self, error: str) -> None:
         """Its graph broke, and is to be started again. ``error``: fit to be shown."""
@@ -242,8 +230,8 @@ class ChannelMonitor:
 
     def _started(self) -> None:
         now = time.monotonic()
-        self._pictures.clear()
-        self._change(began=now, heard=now, restarts=self._runs, fps_in=None, fps_out=None, graph=None)
+        self._rate = Rate()
+        self._change(began=now, heard=now, restarts=self._runs, fps_out=None, graph=None)
         self._runs += 1
 
     def _change(self, **changes: Any) -> None:

@@ -85,11 +85,6 @@ def _outlets(graph: LiveStatus) -> Iterator[tuple[tuple[str, str], OutletStatus]
         yield (str(number), outlet.target), outlet
 
 
-def _dropped(graph: LiveStatus) -> Samples:
-    intake = graph.intake
-    return _each({**intake.dropped, "backlog": intake.backlog, "full": intake.full})
-
-
 def _states_in(graph: LiveStatus) -> Samples:
     for state in _STATES_IN:
         yield (state,), float(state == graph.intake.state)
@@ -171,6 +166,7 @@ METRICS: tuple[Metric, ...] = (
         "How often the source was opened, the first time included.",
         _of_intake(lambda intake: intake.connects),
     ),
+    Metric("counter", "in_losses", "How often the source was lost.", _of_intake(lambda intake: intake.losses)),
     Metric(
         "counter",
         "in_clock_restarts",
@@ -178,18 +174,13 @@ METRICS: tuple[Metric, ...] = (
         _of_intake(lambda intake: intake.restarts),
     ),
     Metric("counter", "in_frames", "Pictures received.", _of_intake(lambda intake: intake.frames)),
-    Metric("gauge", "in_fps", "Pictures received a second, lately.", _of_channel(lambda channel: channel.fps_in)),
-    Metric(
-        "counter",
-        "in_bytes",
-        "Bytes received since the source was opened last.",
-        _of_intake(lambda intake: intake.bytes),
-    ),
+    Metric("gauge", "in_fps", "Pictures received a second, lately.", _of_intake(lambda intake: intake.fps)),
+    Metric("counter", "in_bytes", "Bytes received.", _of_intake(lambda intake: intake.bytes)),
     Metric(
         "counter",
         "in_damaged",
-        "Packets that could not be decoded, and pictures patched up, since the source was opened last.",
-        _of_intake(lambda intake: intake.losses),
+        "Packets that could not be decoded, and pictures patched up.",
+        _of_intake(lambda intake: intake.damaged),
     ),
     Metric(
         "gauge",
@@ -203,7 +194,7 @@ METRICS: tuple[Metric, ...] = (
         "Pictures not used. late: older than the freshness budget; ladder: the rate could not be held; "
         "clock: no place in the output's time; backlog: a burst when the source was opened; full: nobody "
         "took them.",
-        _of_graph(_dropped),
+        _of_graph(lambda graph: _each(graph.intake.dropped)),
         ("cause",),
     ),
     # Between

@@ -39,8 +39,8 @@ def serve(
         level = logging.DEBUG if verbose else logging.INFO
         with (
             counted_signals() as signals,
-            operated(monitors, redaction, metrics=service.metrics, log_format=service.log_format, level=level) as queue,
+            operated(monitors, redaction, metrics=service.metrics, log_format=service.log_format, level=level),
         ):
             stop_requests = Impatient(signals)
-            run_channels(jobs, monitors, stop_requests=stop_requests, log_queue=queue)
+            run_channels(jobs, monitors, stop_requests=stop_requests)
         raise typer.Exit(128 + signals[0] if stop_requests() > 1 else 0)

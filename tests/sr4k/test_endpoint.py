@@ -5,11 +5,12 @@ from http.client import HTTPConnection
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from toy_statuses import SECRETS, statuses
+from toy_statuses import SECRETS, SOURCE, addresses, statuses
 
 from sr4k.endpoint import parse_address, serve_http
 from sr4k.errors import OptionError
 from sr4k.live_status import ChannelMonitor
+from sr4k.redaction import Redaction
 
 
 @pytest.fixture
@@ -51,6 +52,13 @@ def test_ready_follows_the_channels(channel: ChannelMonitor) -> None:
     assert status == 503
     assert json.loads(text)["channels"]["news"]["in"]["reason"] == "nothing came for 5 s"
     assert not [secret for secret in SECRETS if secret in text]
+
+
+def test_secrets_go_from_what_channels_tell_in_their_own_words(channel: ChannelMonitor) -> None:
+    with serve_http("127.0.0.1:0", [channel], Redaction(*addresses())) as port:
+        channel.update(statuses(intake={"state": "away", "reason": f"no {SOURCE}"}))
+        text = get(port, "/ready")[1]
+    assert json.loads(text)["channels"]["news"]["in"]["reason"] == "no rtmp://in.example/live/***?***"
 
 
 def test_health_does_not_depend_on_streams() -> None:
