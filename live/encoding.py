@@ -36,5 +36,5 @@ def _low_delay(codec: str, bitrate: int) -> dict[str, Any]:
     if codec == "hevc":
         return held | {"tune": "zerolatency", "forced-idr": 1, "x265-params": "scenecut=0:open-gop=0:log-level=error"}
     if codec == "av1":
-        return {"svtav1-params": "rc=2:pred-struct=1:lookahead=0:scd=0"}  # 2: constant bit rate, 1: low delay
+        return {"svtav1-params": "rtc=1:rc=2:pred-struct=1"}  # real time, constant bit rate, low delay
     return held | {"tune": "ull", "zerolatency": 1, "forced-idr": 1, "rc": "cbr"}

@@ -11,8 +11,9 @@ from typing import Any
 from sr4k.errors import InputError
 from sr4k.live.backoff import Backoff
 from sr4k.live.governor import Governor
-from sr4k.live.link import Ended, Opened, Sound
+from sr4k.live.link import Ended, Opened, Sound, Tally
 from sr4k.live.puller import Puller
+from sr4k.live.rate import Rate
 from sr4k.live.settings import IntakeSettings
 from sr4k.live.sound import pack
 from sr4k.live.timeline import TICKS, TIME_BASE, Timeline
@@ -49,10 +50,12 @@ class Intake(Source):
         self._governor = Governor(time.monotonic())
         self._thread = threading.Thread(target=self._pull, name="intake", daemon=True)
         self._state, self._reason = "connecting", ""
-        self._connects = self._frames = 0
+        self._connects = self._losses = self._frames = 0
+        self._rate = Rate()
         self._dropped = {"late": 0, "ladder": 0, "clock": 0}
         self._age = 0.0
         self._puller: Puller | None = None
+        self._past = Tally()  # of connections that have ended
         self._is_heard = False  # whether anybody takes sound
 
     def open(self) -> Format:
@@ -93,24 +96,29 @@ class Intake(Source):
             self._thread.join()
 
     def report(self) -> dict[str, Any]:
-        tally = self._puller.tally if self._puller is not None else None
+        tally = self._tally
         return {
             "source": str(self._settings.source),
             "state": self._state,
             "reason": self._reason or None,
             "connects": self._connects,
+            "losses": self._losses,
             "frames": self._frames,
-            "dropped": dict(self._dropped),
+            "fps": self._rate.of(self._frames),
+            "bytes": tally.bytes,
+            "damaged": tally.damaged,
+            "dropped": {**self._dropped, "backlog": tally.backlog, "full": tally.full},
             "restarts": self._timeline.restarts,
             "rung": self._governor.rung,
             "rung_name": self._governor.name,
             "steps": self._governor.steps,
             "age_ms": 1000 * self._age,
-            "bytes": 0 if tally is None else tally.bytes,
-            "losses": 0 if tally is None else tally.losses,
-            "backlog": 0 if tally is None else tally.backlog,
-            "full": 0 if tally is None else tally.full,
         }
+
+    @property
+    def _tally(self) -> Tally:
+        """Of all connections."""
+        return self._past if self._puller is None else self._past + self._puller.tally
 
     @property
     def _over(self) -> bool:
@@ -164,6 +172,8 @@ class Intake(Source):
             return Ended("stopped", final=True)
         finally:
             puller.kill()
+            self._past, self._puller = self._past + puller.tally, None
+            self._losses += self._state == "live"
 
     def _opened(self, opened: Opened) -> None:
         self._connects += 1

@@ -5,7 +5,7 @@ import pickle
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
@@ -65,7 +65,10 @@ class Tally:
     pictures: int = 0
     backlog: int = 0  # pictures that came in a burst at the start
     full: int = 0  # pictures for which there was no room
-    losses: int = 0  # packets that could not be decoded, or pictures patched up
+    damaged: int = 0  # packets that could not be decoded, and pictures patched up
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
 
 Message = Opened | Picture | Sound | Ended | Tally

@@ -148,7 +148,7 @@ class _Reader:
         try:
             pictures = self._opening.video.decode(packet)
         except (FFmpegError, ValueError):
-            self._link.tally.losses += 1
+            self._link.tally.damaged += 1
             pictures = []
         if self._barren > _UNDECODABLE:
             return Ended(f"no picture could be decoded from {_UNDECODABLE} packets")
@@ -173,7 +173,7 @@ class _Reader:
             self._info = fitting_info(picture, self._opening.video, self._order.like, self._order.size)
             self._link.open(padded_format(self._info))
         self._pts = _ticks(picture.pts, picture.time_base, otherwise=self._pts)
-        self._link.tally.losses += picture.is_corrupt
+        self._link.tally.damaged += picture.is_corrupt
         info = FrameInfo(self._pts, TIME_BASE, 0, bool(picture.key_frame), bool(picture.is_corrupt), now)
         frame = self._link.take(info)
         if frame is not None:
@@ -196,7 +196,7 @@ class _Reader:
                     if self._info is not None:
                         self._say(even)
         except (FFmpegError, ValueError):
-            self._link.tally.losses += 1
+            self._link.tally.damaged += 1
 
     def _say(self, frame: AudioFrame) -> None:
         self._sound_pts = _ticks(frame.pts, frame.time_base, otherwise=self._sound_pts)

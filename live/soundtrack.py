@@ -24,6 +24,7 @@ class Soundtrack:
     def __init__(self, start: int) -> None:
         self._next = self._end = position(start)  # of what is taken, of what is there
         self._parts: deque[Samples] = deque()
+        self._after_silence = True  # where a seam is heard by nobody
         self.silence = 0  # samples that nobody sent
         self.offset = 0.0  # seconds between where the last block belonged and where it went
 
@@ -35,20 +36,22 @@ class Soundtrack:
     def add(self, pts: int, samples: Samples) -> None:
         """Append a block that belongs at ``pts``, 1/90000 s."""
         ahead = position(pts) - self._end
-        if ahead > _SLACK:
+        slack = 0 if self._after_silence else _SLACK
+        if ahead > slack:
             self._append_silence(min(ahead, _LONGEST_GAP))
-        elif ahead < -_SLACK:
+        elif ahead < -slack:
             samples = samples[-ahead:]
         if len(samples):
-            belongs = position(pts) if ahead >= -_SLACK else self._end
-            self.offset = (self._end - belongs) / SAMPLE_RATE
+            self.offset = -ahead / SAMPLE_RATE if abs(ahead) <= slack else 0.0
             self._append(samples)
+            self._after_silence = False
 
     def fill(self, until: int) -> None:
         """Silence up to ``until``, 1/90000 s, if there is less."""
         missing = position(until) - self._end
         if missing > 0:
             self._append_silence(missing)
+            self._after_silence = True
 
     def blocks(self, until: int) -> Iterator[tuple[int, Samples]]:
         """What may go to the encoder: (position in samples, (1024, 2)), of blocks that begin before ``until``."""

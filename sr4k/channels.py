@@ -50,14 +50,14 @@ class ChannelSettings(_Section):
     """One channel. In ``source`` and ``targets``, ``${NAME}`` is the environment's, and is a secret.
 
     ``config``: a preset by name, or by path from the file's folder. ``options``: keys of the preset to be changed, by
-    section, in the preset's own form. ``size``: as ``--size``. ``realtime``: read a file at its own pace.
+    section, in the preset's own form. ``size``: as ``--size``. ``sound``: whether there is to be any.
     """
 
     source: str
     targets: Annotated[tuple[str, ...], Field(min_length=1)]
     config: str = "live"
     size: str | None = None
-    realtime: bool = False
+    sound: bool = True
     options: Mapping[str, Any] = {}
 
 
@@ -78,7 +78,7 @@ class ChannelPlan:
     targets: tuple[Address, ...]
     preset: Preset
     size: Size | None
-    realtime: bool
+    sound: bool
 
 
 class Runner(Protocol):
@@ -233,7 +233,7 @@ def _planned(
         tuple(_filled(target, parse_target, environment) for target in settings.targets),
         preset,
         None if settings.size is None else parse_size(settings.size),
-        settings.realtime,
+        settings.sound,
     )
 
 

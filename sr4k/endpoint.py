@@ -1,4 +1,7 @@
-"""The HTTP endpoint of a service: ``/metrics`` for Prometheus, ``/health`` and ``/ready`` for whoever keeps it running."""
+"""The HTTP endpoint of a service.
+
+``/metrics`` is for Prometheus, ``/health`` and ``/ready`` for whoever keeps it running.
+"""
 
 import json
 import logging
@@ -102,7 +105,8 @@ def _app(channels: Sequence[ChannelMonitor]) -> Callable[[dict[str, Any], Any], 
     def app(environ: dict[str, Any], respond: Respond) -> Iterable[bytes]:
         match environ["PATH_INFO"]:
             case "/metrics":
-                return metrics(environ, respond)
+                page: Iterable[bytes] = metrics(environ, respond)
+                return page
             case "/health":
                 return _answer(respond, "200 OK", {"ok": True})
             case "/ready":

@@ -2,19 +2,16 @@
 
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, Self
 
+from sr4k.live.rate import Rate
 from sr4k.pipeline import WorkerStatus
 
 Phase = Literal["starting", "running", "waiting", "ended"]
 """Of a channel: not yet begun; its graph runs; it failed and begins again soon; it came to its end."""
-
-_WINDOW = 5.0
-"""Seconds over which the output rate is averaged."""
 
 
 class _Report:
@@ -188,7 +185,7 @@ class ChannelMonitor:
 
     def __init__(self, name: str) -> None:
         self._status = ChannelStatus(name)
-        self._encoded: deque[tuple[float, int]] = deque()
+        self._rate = Rate()
 
     @property
     def status(self) -> ChannelStatus:
@@ -200,7 +197,7 @@ class ChannelMonitor:
         """Once for each run of its graph, in the thread that runs it."""
         thread, again = threading.get_native_id(), self._status.began is not None
         restarts = self._status.restarts + again
-        self._encoded.clear()
+        self._rate = Rate()
         self._change(phase="running", began=time.monotonic(), thread=thread, restarts=restarts, error=None)
         try:
             yield
@@ -210,12 +207,7 @@ class ChannelMonitor:
     def update(self, statuses: Mapping[str, WorkerStatus]) -> None:
         """Take in the latest status of each worker, by worker name."""
         graph = LiveStatus.of(statuses)
-        now, frames = time.monotonic(), graph.playout.frames
-        self._encoded.append((now, frames))
-        while now - self._encoded[0][0] > _WINDOW:
-            self._encoded.popleft()
-        then, before = self._encoded[0]
-        self._change(graph=graph, fps_out=(frames - before) / (now - then) if now > then else None)
+        self._change(graph=graph, fps_out=self._rate.of(graph.playout.frames))
 
     def failed(self, error: str) -> None:
         """Its graph broke, and is to be started again. ``error``: fit to be shown."""

@@ -1,4 +1,4 @@
-"""How much memory the processes have that a thread of this one started. Linux's /proc tells, of each thread, its children."""
+"""The memory of the processes that a thread has started, and of theirs."""
 
 import os
 from pathlib import Path

@@ -1,5 +1,7 @@
 """The video encoders: which there are, what they are told, and how they are opened."""
 
+import os
+
 import av
 from av.container import OutputContainer
 from av.video.codeccontext import VideoCodecContext
@@ -9,6 +11,8 @@ from av.video.stream import VideoStream
 from sr4k.errors import OptionError
 from sr4k.stages.settings import EncoderSettings
 from sr4k.stages.video import ColourTags, VideoInfo
+
+os.environ.setdefault("SVT_LOG", "1")  # errors alone: libsvtav1 has a tongue of its own
 
 _ENCODERS: dict[str, str] = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1"}
 

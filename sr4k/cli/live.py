@@ -11,21 +11,20 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from sr4k.cli.outcome import log_handler
+from sr4k.cli.operation import operated
 from sr4k.cli.signals import counted_signals
 from sr4k.configs import Preset
 from sr4k.errors import OptionError
 from sr4k.job import Size
 from sr4k.live.address import parse_source, parse_target
 from sr4k.live_job import LiveJob, LiveSummary
-from sr4k.logs import collected_logs
+from sr4k.live_status import ChannelMonitor
+from sr4k.logs import LogFormat
 from sr4k.pipeline import WorkerStatus
+from sr4k.redaction import Redaction
 
 _LINE_EVERY = 10.0
 """Seconds between two plain lines."""
-
-_WINDOW = 5.0
-"""Seconds over which speed is averaged."""
 
 
 def refuse_for_live(**options: object) -> None:
@@ -50,15 +49,26 @@ def run_live(
     as_json: bool,
     quiet: bool,
     verbose: bool,
+    metrics: str | None,
+    log_format: LogFormat,
+    redaction: Redaction,
 ) -> None:
-    """Run one channel to its end.
+    """Run one channel to its end. ``redaction`` learns of its addresses.
 
     Raises:
         Sr4kError: what can't go well however often it is tried.
     """
-    job = LiveJob(parse_source(source), tuple(parse_target(target) for target in targets), preset, size, sound)
-    level = logging.DEBUG if verbose else logging.INFO
-    with collected_logs(log_handler(), level) as queue, counted_signals() as signals, _Status(quiet=quiet) as shown:
+    addresses = parse_source(source), *(parse_target(target) for target in targets)
+    redaction.hide(*addresses)
+    job = LiveJob(addresses[0], addresses[1:], preset, size, sound)
+    monitor = ChannelMonitor("live")
+    level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
+    with (
+        counted_signals() as signals,
+        operated([monitor], redaction, metrics=metrics, log_format=log_format, level=level) as queue,
+        _Status(monitor, quiet=quiet or log_format == "json") as shown,
+        monitor.running(),
+    ):
         summary = job.run(on_status=shown, stop_requests=lambda: len(signals), log_queue=queue)
     if as_json:
         typer.echo(json.dumps(summary.as_dict(), indent=2))
@@ -76,13 +86,12 @@ def _in_words(summary: LiveSummary) -> str:
 
 
 class _Status:
-    """How a channel goes, in one line."""
+    """How a channel goes, in one line; passes on what it is told."""
 
-    def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet
+    def __init__(self, monitor: ChannelMonitor, *, quiet: bool) -> None:
+        self._monitor, self._quiet = monitor, quiet
         self._live = Live(console=Console(stderr=True), transient=True) if sys.stderr.isatty() and not quiet else None
         self._next = time.monotonic() + _LINE_EVERY
-        self._samples: list[tuple[float, int]] = []
 
     def __enter__(self) -> "_Status":
         if self._live is not None:
@@ -94,27 +103,22 @@ class _Status:
             self._live.stop()
 
     def __call__(self, statuses: dict[str, WorkerStatus]) -> None:
+        self._monitor.update(statuses)
         now = time.monotonic()
-        text = self._text(statuses, now)
         if self._live is not None:
-            self._live.update(Text(text))
+            self._live.update(Text(self._text()))
         elif not self._quiet and now >= self._next:
             self._next = now + _LINE_EVERY
-            print(text, file=sys.stderr, flush=True)
+            print(self._text(), file=sys.stderr, flush=True)
 
-    def _text(self, statuses: dict[str, WorkerStatus], now: float) -> str:
-        reports = {name: report for status in statuses.values() for name, report in status.reports.items()}
-        intake, playout = reports.get("intake", {}), reports.get("playout", {})
-        self._samples.append((now, playout.get("frames", 0)))
-        self._samples = [sample for sample in self._samples if now - sample[0] <= _WINDOW]
-        (then, before), (_, frames) = self._samples[0], self._samples[-1]
-        parts = [
-            f"in: {intake.get('state', 'starting')}",
-            f"{(frames - before) / (now - then) if now > then else 0.0:.1f} fps",
-        ]
-        if latency := playout.get("latency"):
-            parts.append(f"{1000 * latency['median']:.0f} ms")
-        if intake.get("rung"):
-            parts.append(intake["rung_name"])
-        parts += [f"{outlet['target']}: {outlet['state']}" for outlet in playout.get("outlets", [])]
-        return "  ".join(parts)
+    def _text(self) -> str:
+        status = self._monitor.status
+        if status.graph is None:
+            return "starting"
+        intake, playout = status.graph.intake, status.graph.playout
+        parts = [f"in: {intake.state}", f"{status.fps_out or 0.0:.1f} fps"]
+        if playout.latency:
+            parts.append(f"{1000 * playout.latency['median']:.0f} ms")
+        if intake.rung:
+            parts.append(intake.rung_name)
+        return "  ".join([*parts, *(f"{outlet.target}: {outlet.state}" for outlet in playout.outlets)])

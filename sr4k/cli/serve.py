@@ -11,6 +11,7 @@ from sr4k.channels import ChannelPlan, Runner, load_service, plan, run_channels,
 from sr4k.cli.operation import operated
 from sr4k.cli.outcome import told_in_one_line
 from sr4k.cli.signals import counted_signals
+from sr4k.live_job import LiveJob
 from sr4k.live_status import ChannelMonitor
 
 
@@ -47,6 +48,4 @@ def serve(
 
 
 def _runner(channel: ChannelPlan) -> Runner:
-    from sr4k.live_job import LiveJob
-
-    return LiveJob(channel.source, channel.targets, channel.preset, channel.size, channel.realtime)
+    return LiveJob(channel.source, channel.targets, channel.preset, channel.size, channel.sound)

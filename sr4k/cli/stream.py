@@ -4,6 +4,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +26,13 @@ _CPUS_OF_A_JOB = 4
 """What each of several videos gets, unless told otherwise: the fewer at once, the sooner the first is done."""
 
 _SUFFIXES = {"": 1, "k": 1_000, "M": 1_000_000}
+
+
+class LogForm(StrEnum):
+    """How log lines are written."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 def stream(
@@ -99,6 +107,13 @@ def stream(
         Path | None, typer.Option(help="Of a live stream: a picture to show while the source is away.")
     ] = None,
     segments: Annotated[str | None, typer.Option(help="Of HLS: ts or fmp4. Default: ts.")] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a live stream: where to answer /metrics, /health and /ready, such as :9108.", metavar="ADDRESS"
+        ),
+    ] = None,
+    log_format: Annotated[LogForm, typer.Option(help="Of a live stream's log.")] = LogForm.TEXT,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary; warnings stay.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more, and show tracebacks.")] = False,
@@ -114,7 +129,7 @@ def stream(
 
     Exit codes: 0 done, 9 done but the source was damaged, 130 or 143 ended early by a signal, others: an error.
     """
-    with told_in_one_line(verbose=verbose):
+    with told_in_one_line(verbose=verbose) as redaction:
         live = realtime or any(is_live(text) for text in (*sources, target))
         chosen = (
             load_preset(config or ("live" if live else "file"))
@@ -137,7 +152,19 @@ def stream(
             refuse_for_live(crf=crf, lanes=lanes, devices=devices, workers=workers, at_once=at_once, pixels=pixels)
             chosen = chosen.updated("live", slate=slate and slate.absolute(), segments=segments)
             source, *targets = *sources, target
-            run_live(source, targets, chosen, size=exact, sound=sound, as_json=as_json, quiet=quiet, verbose=verbose)
+            run_live(
+                source,
+                targets,
+                chosen,
+                size=exact,
+                sound=sound,
+                as_json=as_json,
+                quiet=quiet,
+                verbose=verbose,
+                metrics=metrics,
+                log_format="json" if log_format is LogForm.JSON else "text",
+                redaction=redaction,
+            )
             return
         paths = [Path(text) for text in sources]
         jobs = jobs_into(paths, Path(target), chosen, size=exact, overwrite=overwrite)

@@ -1,0 +1,177 @@
+"""Servers on loopback, each on a free port, that can be killed, frozen and started again."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Self
+
+_MODULES = (Path("/usr/lib/nginx/modules/ngx_rtmp_module.so"), Path("/usr/share/nginx/modules/ngx_rtmp_module.so"))
+
+_NODE_MEDIA_SERVER = "4.4.3"
+
+
+class MissingServerError(Exception):
+    """What to install."""
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class _Server:
+    """A process that listens on ``port``; a context manager."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self._folder = tempfile.TemporaryDirectory(prefix="rig-")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.kill()
+        self._folder.cleanup()
+
+    def url(self, key: str, app: str = "live") -> str:
+        """Of a stream."""
+        return f"rtmp://127.0.0.1:{self.port}/{app}/{key}"
+
+    def start(self) -> None:
+        """Start it, and wait until it listens."""
+        self._process = subprocess.Popen(
+            self._command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        until = time.monotonic() + 15
+        while time.monotonic() < until:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+                return
+            time.sleep(0.05)
+        raise RuntimeError(f"{type(self).__name__} does not listen")
+
+    def kill(self) -> None:
+        """Kill it with all its processes."""
+        self._signal(signal.SIGCONT)
+        self._signal(signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait()
+
+    def freeze(self) -> None:
+        """It goes on listening, and does nothing."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """It goes on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
+
+    def _command(self) -> list[str]:
+        raise NotImplementedError
+
+
+class NginxRtmp(_Server):
+    """nginx with its RTMP module. Applications: ``live``, tuned for live streams; ``plain``, as it is by default."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        module = next((path for path in _MODULES if path.exists()), None)
+        nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+        if module is None or nginx is None:
+            raise MissingServerError("nginx with its RTMP module: apt-get install nginx libnginx-mod-rtmp")
+        self._nginx = nginx
+        folder = Path(self._folder.name)
+        (folder / "logs").mkdir()
+        tuned = "live on; wait_key on; wait_video on; interleave on; idle_streams off; play_restart on;"
+        (folder / "nginx.conf").write_text(
+            f"load_module {module}; worker_processes 1; daemon off; master_process on; pid {folder}/pid;\n"
+            f"error_log {folder}/logs/error.log; events {{ worker_connections 128; }}\n"
+            f"rtmp {{ access_log off; server {{ listen 127.0.0.1:{self.port}; chunk_size 4096;\n"
+            f"  application live {{ {tuned} }}\n"
+            f"  application plain {{ live on; }} }} }}\n"
+        )
+
+    def _command(self) -> list[str]:
+        return [self._nginx, "-p", self._folder.name, "-c", f"{self._folder.name}/nginx.conf"]
+
+
+class NodeMediaServer(_Server):
+    """node-media-server: knows HEVC and AV1 by enhanced RTMP, which nginx does not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        if shutil.which("node") is None or not (_node_folder() / "node_modules" / "node-media-server").is_dir():
+            raise MissingServerError("node-media-server: npm, and python -m rig.servers in benchmarks/")
+        settings = {
+            "bind": "127.0.0.1",
+            "rtmp": {"port": self.port},
+            "http": {"port": free_port()},
+            "auth": {"play": False, "publish": False},
+        }
+        script = (
+            f"const Server = require({json.dumps(str(_node_folder() / 'node_modules' / 'node-media-server'))});"
+            f"new Server({json.dumps(settings)}).run();"
+        )
+        (Path(self._folder.name) / "run.js").write_text(script)
+
+    def _command(self) -> list[str]:
+        return ["node", f"{self._folder.name}/run.js"]
+
+
+class SilentServer:
+    """Accepts connections, and never says anything."""
+
+    def __enter__(self) -> Self:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
+        self._taken: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._socket.close()
+        for taken in self._taken:
+            taken.close()
+
+    def url(self, key: str, app: str = "live") -> str:
+        """Of a stream."""
+        return f"rtmp://127.0.0.1:{self.port}/{app}/{key}"
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                self._taken.append(self._socket.accept()[0])
+
+
+def install_node_media_server() -> None:
+    """With npm, once."""
+    folder = _node_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    package = f"node-media-server@{_NODE_MEDIA_SERVER}"
+    subprocess.run(["npm", "install", "--no-fund", "--no-audit", "--prefix", str(folder), package], check=True)
+
+
+def _node_folder() -> Path:
+    return Path(os.environ.get("SR4K_NODE_MEDIA_SERVER", Path.home() / ".cache" / "sr4k-node-media-server"))
+
+
+if __name__ == "__main__":
+    install_node_media_server()
+    sys.exit(0)

@@ -1,0 +1,166 @@
+"""A viewer: reads the counters, the flashes and the beeps of a stream as they come, and what becomes of them."""
+
+import json
+import sys
+import time
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+from typing import Any
+
+import av
+import numpy as np
+
+from rig import counter
+from rig.process import RigProcess, tell
+from rig.publish import BEEP, RATE
+
+
+_BACKLOG = 2.0
+"""Seconds after a viewer's start in which it may be shown what is old: servers keep a group of pictures."""
+
+
+class Viewer(RigProcess):
+    """Views ``url`` until it ends or is killed, telling of each picture and packet of sound."""
+
+    def __init__(self, url: str, *, patience: float = 5.0) -> None:
+        super().__init__("rig.view", url=url, patience=patience)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a viewer saw of what a publisher sent. Seconds, but for counts.
+
+    Attributes:
+        pictures: that could be read; ``unreadable``: those that could not.
+        latency, latency_p95: from the sending of a picture to its first sight, once the viewer has caught up.
+        lost: numbers between the first and the last seen that were not; ``repeated``, ``reordered``: seen again,
+            and after a higher one.
+        backwards: packets whose pts did not grow, of both tracks.
+        offset, offset_worst: of the sound after the picture, over all flashes with a beep.
+        longest_gap: between two pictures.
+        sizes: seen.
+    """
+
+    pictures: int
+    unreadable: int
+    latency: float
+    latency_p95: float
+    lost: int
+    repeated: int
+    reordered: int
+    backwards: int
+    offset: float
+    offset_worst: float
+    longest_gap: float
+    sizes: tuple[tuple[int, int], ...]
+
+
+def measure(sent: list[dict[str, Any]], seen: list[dict[str, Any]]) -> Measured:
+    """Compare the lines of publishers with those of a viewer."""
+    when = {line["n"] % (1 << counter.BITS): line["at"] for line in sent if "n" in line}
+    pictures = [line for line in seen if "picture" in line]
+    numbers = [line["picture"] for line in pictures if line["picture"] is not None]
+    first_seen = {line["picture"]: line["at"] for line in reversed(pictures)}
+    settled = min((line["at"] for line in pictures), default=0.0) + _BACKLOG
+    late = sorted(at - when[number] for number, at in first_seen.items() if number in when and at > settled)
+    steps = np.diff([line["pts"] for line in pictures]) if len(pictures) > 1 else np.zeros(1)
+    sound = np.diff([line["sound"] for line in seen if "sound" in line])
+    changes = [b - a for a, b in pairwise(numbers)]
+    offsets = _offsets(seen)
+    return Measured(
+        pictures=len(numbers),
+        unreadable=len(pictures) - len(numbers),
+        latency=median(late) if late else float("nan"),
+        latency_p95=late[len(late) * 95 // 100] if late else float("nan"),
+        lost=sum(step - 1 for step in changes if 1 < step < 1000),
+        repeated=changes.count(0),
+        reordered=sum(-1000 < step < 0 for step in changes),
+        backwards=int((steps <= 0).sum() + (sound <= 0).sum()),
+        offset=median(offsets) if offsets else float("nan"),
+        offset_worst=max(map(abs, offsets), default=float("nan")),
+        longest_gap=float(steps.max()),
+        sizes=tuple(sorted({tuple(line["size"]) for line in pictures})),
+    )
+
+
+def _offsets(seen: list[dict[str, Any]]) -> list[float]:
+    """Of each flash that has a beep close to it: beep less flash."""
+    flashes = [line["pts"] for line in seen if line.get("flash")]
+    first = [t for k, t in enumerate(flashes) if k == 0 or t - flashes[k - 1] > 0.5]  # a repeated picture flashes on
+    beeps = [line["beep"] for line in seen if "beep" in line]
+    nearest = [min((beep - flash for beep in beeps), key=abs, default=9.0) for flash in first]
+    return [offset for offset in nearest if abs(offset) < 0.45]
+
+
+def _main(url: str, patience: float) -> None:
+    until, why = time.monotonic() + patience, ""
+    while time.monotonic() < until:
+        try:
+            container = _opened(url, patience)
+        except (av.error.FFmpegError, OSError) as err:
+            why = type(err).__name__
+            time.sleep(0.1)
+            continue
+        if container.streams.video:
+            _view(container)
+            return
+        container.close()
+    tell(end=f"nothing to see: {why}")
+
+
+def _opened(url: str, patience: float) -> Any:
+    options = {"analyzeduration": "1000000", "probesize": "1000000"}
+    if url.startswith("rtmp"):
+        options |= {"rtmp_live": "live", "tcp_nodelay": "1"}
+    return av.open(url, options=options, timeout=(patience, 3600.0))
+
+
+def _view(container: Any) -> None:
+    container.streams.video[0].thread_type = "SLICE"
+    quiet = 0.0
+    try:
+        for packet in container.demux():
+            if packet.dts is None:
+                continue
+            if packet.stream.type == "audio":
+                tell(sound=float(packet.pts * packet.time_base), at=time.monotonic())
+            for frame in packet.decode():
+                if packet.stream.type == "video":
+                    _look(frame, time.monotonic(), is_key=packet.is_keyframe)
+                elif packet.stream.type == "audio":
+                    quiet = _listen(frame, quiet)
+        tell(end="it ended")
+    except (av.error.FFmpegError, OSError, ValueError) as err:
+        tell(end=type(err).__name__)
+
+
+def _look(frame: Any, now: float, *, is_key: bool) -> None:
+    plane = frame.planes[0]
+    luma = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width]
+    tell(
+        picture=counter.read(luma),
+        pts=float(frame.pts * frame.time_base),
+        at=now,
+        size=[frame.width, frame.height],
+        key=is_key,
+        flash=bool(luma[frame.height * 5 // 8 : frame.height * 7 // 8].mean() > 215),
+    )
+
+
+def _listen(frame: Any, quiet_since: float) -> float:
+    """Tell of a beep that begins in this block; gives the time of the last sound before, so that it is told once."""
+    samples = np.abs(frame.to_ndarray()).max(axis=0).astype(float)
+    if frame.format.name.startswith("s16"):
+        samples /= 32768
+    start = float(frame.pts * frame.time_base)
+    for at in np.flatnonzero(samples > 0.2):
+        time_of = start + at / RATE
+        if time_of - quiet_since > 10 * BEEP:
+            tell(beep=time_of)
+        quiet_since = time_of
+    return quiet_since
+
+
+if __name__ == "__main__":
+    _main(**json.loads(sys.argv[1]))
