@@ -6,9 +6,10 @@ this machine.
 
 import re
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, parse_qsl, unquote, urlsplit
 
 from sr4k.errors import OptionError
 
@@ -34,8 +35,12 @@ _TARGETS: dict[str, Kind] = {
     "srt": "srt",
 }
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(//)?")
+_PATTERN = re.compile(r"pattern://(?P<width>\d{2,4})x(?P<height>\d{2,4})(@(?P<rate>[\d./]+))?/?(\?(?P<query>.*))?")
 _SAFE = re.compile(r"[A-Za-z0-9._~:/?=&%@+,-]+")
 """What a URL to push to may be made of: libav's tee would read more into ``|``, ``[``, ``]``, ``\\`` and ``'``."""
+
+_UNFIT = re.compile(r"[\x00-\x20\x7f]")
+"""In no URL: a line break would end a line of HTTP or of an ffmpeg's script."""
 
 _HIDDEN = "***"
 _SHORTEST_SECRET = 4
@@ -76,9 +81,12 @@ def parse_source(text: str) -> Address:
     """A URL of one of the schemes that can be pulled, ``pattern://1280x720@30``, or the path of a file.
 
     Raises:
-        OptionError: another scheme, or no host.
+        OptionError: another scheme, no host, or no pattern.
     """
-    return _parse(text, _SOURCES, "read from", "file")
+    address = _parse(text, _SOURCES, "read from", "file")
+    if address.kind == "pattern":
+        parse_pattern(address)
+    return address
 
 
 def parse_target(text: str) -> Address:
@@ -93,6 +101,26 @@ def parse_target(text: str) -> Address:
     return address
 
 
+def parse_pattern(source: Address) -> tuple[tuple[int, int], Fraction, float | None]:
+    """Size (width, height), pictures a second, and seconds, if it ends.
+
+    Raises:
+        OptionError: it says something else.
+    """
+    match = _PATTERN.fullmatch(source.url)
+    seconds = parse_qs(match["query"] or "").get("seconds") if match else None
+    try:
+        if match is None:
+            raise ValueError
+        size, rate = (int(match["width"]), int(match["height"])), Fraction(match["rate"] or "30")
+        length = float(seconds[0]) if seconds else None
+        if not (min(size) >= 16 and max(size) <= 4096 and 1 <= rate <= 120 and (length is None or length > 0)):
+            raise ValueError
+    except (ValueError, ZeroDivisionError):
+        raise OptionError(f"{source} is no pattern: write pattern://1280x720@30, or …?seconds=10 to end it.") from None
+    return size, rate, length
+
+
 def _parse(text: str, schemes: dict[str, Kind], verb: str, without: Kind) -> Address:
     scheme = _scheme(text)
     if scheme is None:
@@ -100,22 +128,34 @@ def _parse(text: str, schemes: dict[str, Kind], verb: str, without: Kind) -> Add
     kind = schemes.get(scheme)
     if kind is None:
         raise OptionError(f"'{scheme}:' can't be {verb}: use a path, or a URL with one of {', '.join(schemes)}.")
-    parts = urlsplit(text)
-    if not parts.netloc:
-        raise OptionError(f"The {scheme} URL names no host: write {scheme}://host/….")
     if kind == "pattern":
         return Address(text, kind, text)
+    parts = _split(text, scheme)
+    if not (parts.hostname or (kind == "udp" and parts.netloc)):
+        raise OptionError(f"The {scheme} URL names no host: write {scheme}://host/….")
     host = parts.netloc.rpartition("@")[2]
     folder, _, name = parts.path.rpartition("/")
     hides_name = kind == "rtmp" and bool(name)  # the stream key
     path = f"{folder}/{_HIDDEN}" if hides_name else parts.path
     shown = f"{scheme}://{host}{path}{f'?{_HIDDEN}' if parts.query else ''}"
-    found = [text, parts.username, parts.password, parts.query, *(value for _, value in parse_qsl(parts.query))]
+    found = [text, parts.username, parts.password, parts.query, parts.fragment]
+    found += [value for _, value in parse_qsl(parts.query)]
     if hides_name:
         found.append(name)
     secrets = {form for secret in found if secret for form in (secret, unquote(secret))}
     kept = sorted((s for s in secrets if len(s) >= _SHORTEST_SECRET), key=len, reverse=True)
     return Address(text, kind, shown, tuple(kept))
+
+
+def _split(text: str, scheme: str) -> SplitResult:
+    try:
+        if _UNFIT.search(text):
+            raise ValueError
+        parts = urlsplit(text)
+        _ = parts.port  # read when asked for
+    except ValueError:
+        raise OptionError(f"The {scheme} URL is not one: check its host and port, and write blanks as %20.") from None
+    return parts
 
 
 def _scheme(text: str) -> str | None:

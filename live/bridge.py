@@ -1,14 +1,17 @@
 """SRT, which libav has not here, through an ``ffmpeg`` that has it: MPEG-TS over a pipe."""
 
+import os
+import resource
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import BinaryIO
 
 from sr4k.errors import OptionError
 from sr4k.live.address import Address
+from sr4k.live.child import die_with_parent
 
 _QUIET = ("-hide_banner", "-loglevel", "quiet", "-nostats")
 
@@ -43,13 +46,26 @@ def srt_writer(target: Address) -> Iterator[BinaryIO]:
                 raise BrokenPipeError
 
 
-@contextmanager
-def srt_reader(source: Address) -> Iterator[BinaryIO]:
-    """A pipe of MPEG-TS that comes."""
-    command = [require_srt(), *_QUIET, "-i", source.url, "-c", "copy", "-f", "mpegts", "pipe:1"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as ffmpeg:
-        assert ffmpeg.stdout is not None
-        try:
-            yield ffmpeg.stdout  # type: ignore[misc]
-        finally:
-            ffmpeg.kill()
+def srt_reader(source: Address) -> int:
+    """The reading end of a pipe of MPEG-TS; the ffmpeg that writes it ends with the thread that calls this.
+
+    The address reaches it through its standard input, as a list of one: command lines are for all to read.
+    """
+    command = [require_srt(), *_QUIET, "-protocol_whitelist", "pipe,srt,udp", "-format_whitelist", "concat,mpegts"]
+    command += ["-fflags", "nobuffer", "-f", "concat", "-safe", "0", "-i", "pipe:0"]
+    command += ["-c", "copy", "-flush_packets", "1", "-f", "mpegts", "pipe:1"]
+    readable, writable = os.pipe()
+    with os.fdopen(writable, "wb") as pipe:
+        ffmpeg = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=pipe, preexec_fn=_set_free)
+    assert ffmpeg.stdin is not None
+    with suppress(BrokenPipeError), ffmpeg.stdin as script:
+        url = source.url.replace("'", r"'\''")
+        script.write(f"ffconcat version 1.0\nfile '{url}'\n".encode())
+    return readable
+
+
+def _set_free() -> None:
+    """Between fork and exec: not to outlive the parent, and no part in its allowance of CPU time."""
+    die_with_parent()
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (hard, hard))

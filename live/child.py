@@ -10,10 +10,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)  # found before a fork, after which little may be done
 
 
 def start_child(module: str, settings: Any, *, fds: Sequence[int] = ()) -> "subprocess.Popen[bytes]":
@@ -33,16 +35,21 @@ def start_child(module: str, settings: Any, *, fds: Sequence[int] = ()) -> "subp
         )
     finally:
         os.close(readable)
-    with os.fdopen(writable, "wb") as pipe:
+    with suppress(BrokenPipeError), os.fdopen(writable, "wb") as pipe:  # a child that died at once is seen to be dead
         pickle.dump((os.getpid(), settings), pipe)
     return child
+
+
+def die_with_parent() -> None:
+    """End this process when the thread that started it ends."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _main() -> None:
     module, told = sys.argv[1:]
     with os.fdopen(int(told), "rb") as pipe:
         parent, settings = pickle.load(pipe)
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
     if os.getppid() == parent:
         import_module(module).main(settings)
 

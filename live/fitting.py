@@ -57,8 +57,6 @@ _CODES = {"bt709": 1, "bt601": 5, "bt2020": 9}
 
 def _inner_size(picture: VideoFrame, info: VideoInfo, sample_aspect_ratio: Fraction) -> tuple[int, int]:
     """The largest size inside the frame that keeps the shape on the screen; even where there are bars."""
-    if (picture.width, picture.height) == (info.width, info.height):
-        return info.width, info.height
     shape = Fraction(picture.width, picture.height) * sample_aspect_ratio
     pixel = info.sample_aspect_ratio or Fraction(1)
     if abs(shape / (Fraction(info.width, info.height) * pixel) - 1) < Fraction(1, 100):

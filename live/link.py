@@ -1,15 +1,29 @@
 """What travels from a puller's process to the intake: messages over a socket, pictures in shared memory."""
 
+import io
+import pickle
+import threading
+import time
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from multiprocessing.connection import Connection
+from typing import Any
 
 from sr4k.pipeline.channel import Memory, map_slots
 from sr4k.pipeline.frame import Format, Frame, FrameInfo
 
 SLOTS = 8
 """Pictures that fit into the ring."""
+
+_LARGEST_PICTURE = 32 << 20
+"""Bytes."""
+
+_LARGEST_MESSAGE = 1 << 20
+"""Bytes."""
+
+_TALLY_EVERY = 0.5
+"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +74,10 @@ class Tally:
 Message = Opened | Picture | Sound | Ended | Tally
 
 
+class NonsenseError(Exception):
+    """The other side sent what no puller sends."""
+
+
 class PullerEnd:
     """The puller's side. Nothing waits here for the network's sake: a picture that finds no room is left out."""
 
@@ -67,6 +85,8 @@ class PullerEnd:
         self._wire = wire
         self._memory = memory
         self._free: list[int] = []
+        self._tallied = time.monotonic()
+        self.tally = Tally()
 
     def open(self, form: Format) -> None:
         """Tell the format, and wait until the other side has made room."""
@@ -79,38 +99,59 @@ class PullerEnd:
         while self._wire.poll(0):
             self._free.append(self._wire.recv())
         if not self._free:
+            self.tally.full += 1
             return None
         slot = self._free.pop()
         return Frame(self._slots[slot], info, slot=slot)
 
-    def send(self, message: Frame | Message) -> None:
+    def send(self, message: Frame | Sound) -> None:
         """Pass something on."""
         if isinstance(message, Frame):
             assert message.slot is not None
-            message = Picture(message.slot, message.info)
-        self._wire.send(message)
+            self._wire.send(Picture(message.slot, message.info))
+        else:
+            self._wire.send(message)
+
+    def report(self) -> None:
+        """Send the tally, if it is time to: it is also the sign that this process lives."""
+        now = time.monotonic()
+        if now - self._tallied >= _TALLY_EVERY:
+            self._tallied = now
+            self._wire.send(replace(self.tally))
+
+    def end(self, ended: Ended) -> None:
+        """Say the last word."""
+        self._wire.send(self.tally)
+        self._wire.send(ended)
 
 
 class IntakeEnd:
-    """The intake's side.
+    """The intake's side. It believes nothing: what decodes a stranger's bytes may have become the stranger's own.
 
     Raises:
         EOFError: the other side is gone.
+        NonsenseError: it is no longer what was started.
     """
 
     def __init__(self, wire: Connection, memory: Memory) -> None:
         self._wire = wire
         self._memory = memory
+        self._slots: list[Any] = []
+        self._closing = threading.Lock()  # frames are handed back by threads other than the one that closes
 
     def receive(self, timeout: float) -> Frame | Opened | Sound | Ended | Tally | None:
         """What comes next within ``timeout`` seconds."""
         if not self._wire.poll(timeout):
             return None
-        message: Message = self._wire.recv()
+        message = _read(self._wire.recv_bytes(_LARGEST_MESSAGE))
         if isinstance(message, Opened):
+            if self._slots or not 0 < message.form.nbytes <= _LARGEST_PICTURE:
+                raise NonsenseError
             self._slots = map_slots(self._memory, message.form, SLOTS)
             self._wire.send(SLOTS)
         if isinstance(message, Picture):
+            if not 0 <= message.slot < len(self._slots):
+                raise NonsenseError
             return Frame(
                 self._slots[message.slot],
                 message.info,
@@ -121,9 +162,42 @@ class IntakeEnd:
 
     def close(self) -> None:
         """Close it; frames that are still held stay readable."""
-        self._wire.close()
-        self._memory.close()
+        with self._closing:
+            self._wire.close()
+            self._memory.close()
 
     def _give_back(self, slot: int) -> None:
-        with suppress(OSError):  # the puller may be gone
+        with self._closing, suppress(OSError):  # the puller may be gone
             self._wire.send(slot)
+
+
+def _read(message: bytes) -> Message:
+    try:
+        read = _Reader(io.BytesIO(message)).load()
+    except Exception as err:
+        raise NonsenseError from err
+    if not isinstance(read, Message):
+        raise NonsenseError
+    return read
+
+
+class _Reader(pickle.Unpickler):
+    """Makes nothing but messages: a pickle may otherwise call whatever it names."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _PARTS:
+            raise NonsenseError
+        return super().find_class(module, name)
+
+
+_PARTS = {("fractions", "Fraction")} | {
+    (f"sr4k.{module}", name)
+    for module, names in {
+        "live.link": ("Opened", "Picture", "Sound", "Ended", "Tally"),
+        "pipeline.frame": ("Format", "PlaneSpec", "FrameInfo"),
+        "stages.video": ("VideoInfo", "ColourTags"),
+        "models.colour": ("Colour",),
+    }.items()
+    for name in names
+}
+"""What messages are made of."""

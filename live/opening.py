@@ -7,37 +7,64 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import av
+from av.audio.stream import AudioStream
+from av.codec.context import CodecContext
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.stream import Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
 from sr4k.live.address import Address, Kind
-from sr4k.live.link import Ended
+from sr4k.live.bridge import srt_reader
 
-READ_TIMEOUT = 4.0
-"""Seconds that a read may take. A publisher that stops is no end of the stream: only this tells."""
+MOST_PIXELS = 4096 * 2304
+"""Of a picture."""
 
 _OPEN_TIMEOUT = 5.0
 """Seconds to connect, beside those spent looking for streams."""
 
-_MOST_STREAMS = 8
-
-_PATIENCE: dict[Kind, tuple[float, ...]] = {"rtmp": (1.0, 3.0, 10.0), "rtsp": (2.0, 8.0), "udp": (2.0, 8.0)}
-"""Seconds of the stream that are looked at for its tracks, try after try: a track that libav has not seen by then does
-not exist for it."""
-
 _LONG_ENOUGH = 3.0
 """Seconds of a stream after which one without sound has none."""
 
-_CONTAINERS = "hls,mpegts,mov,flv,matroska,aac,mp3"
-"""What may come over HTTP. HLS alone opens further addresses, and only by the protocols allowed."""
+_CONTAINERS = "mpegts,mov,flv,matroska,aac,mp3"
+_VIDEO = {"h264", "hevc", "av1", "vp8", "vp9", "mpeg2video", "mpeg4", "mjpeg"}
+_AUDIO = {
+    "aac",
+    "aac_latm",
+    "ac3",
+    "eac3",
+    "mp2",
+    "mp3",
+    "opus",
+    "vorbis",
+    "flac",
+    "pcm_alaw",
+    "pcm_mulaw",
+    "pcm_s16be",
+}
+"""Codecs that come over networks. The hundreds of others that libav knows are seldom used, and as seldom tested."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Way:
+    """How a kind is opened.
+
+    Attributes:
+        protocols: all that may be used, by playlists and redirections as well.
+        container: the only one.
+        options: of protocol and demuxer.
+        patience: seconds of the stream that are looked at for its tracks, try after try: a track that libav has not
+            seen by then does not exist for it.
+        read_timeout: seconds that a read may take. A publisher that stops is no end of the stream: only this tells.
+        streams: at most.
+    """
+
     protocols: str
-    container: str | None = None  # the only one
+    container: str | None = None
     options: dict[str, str] = field(default_factory=dict)
+    patience: tuple[float, ...] = (5.0,)
+    read_timeout: float = 4.0
+    streams: int = 8
 
 
 _WAYS: dict[Kind, _Way] = {
@@ -45,95 +72,170 @@ _WAYS: dict[Kind, _Way] = {
         "rtmp,rtmps,rtmpt,tcp,tls",
         "flv",
         {"rtmp_live": "live", "fflags": "nobuffer", "rw_timeout": "4000000", "tcp_nodelay": "1"},
+        (1.0, 3.0, 10.0),
     ),
-    "rtsp": _Way("rtsp,rtsps,rtp,udp,tcp,tls", "rtsp", {"rtsp_transport": "tcp", "fflags": "nobuffer"}),
+    "rtsp": _Way(
+        "rtsp,rtsps,rtp,udp,tcp,tls", "rtsp", {"rtsp_transport": "tcp", "fflags": "nobuffer"}, patience=(2.0, 8.0)
+    ),
     "http": _Way(
         "http,https,tcp,tls,crypto",
         None,
-        {"format_whitelist": _CONTAINERS, "rw_timeout": "10000000", "max_reload": "10"},
+        # HLS alone opens further addresses, and only by the protocols allowed. A playlist lists many streams.
+        {"format_whitelist": f"hls,{_CONTAINERS}", "rw_timeout": "10000000", "max_reload": "10"},
+        read_timeout=12.0,
+        streams=64,
     ),
-    "udp": _Way("udp,rtp", "mpegts", {"fifo_size": "50000", "overrun_nonfatal": "1", "fflags": "nobuffer"}),
-    "file": _Way("file,crypto", None, {"format_whitelist": f"{_CONTAINERS},avi,mxf,mpeg,ogg,wav"}),
+    "udp": _Way(
+        "udp,rtp",
+        "mpegts",
+        {"fifo_size": "50000", "overrun_nonfatal": "1", "fflags": "nobuffer"},
+        patience=(2.0, 8.0),
+        streams=64,
+    ),
+    "srt": _Way("pipe", "mpegts", {"fflags": "nobuffer"}, patience=(2.0, 8.0), streams=64),
+    "file": _Way("file,crypto", None, {"format_whitelist": f"{_CONTAINERS},avi,mxf,mpeg,ogg"}, streams=64),
 }
-
-
-_REFUSALS = (errno.EIO, errno.EPIPE, errno.EPERM, errno.ECONNRESET)
-"""How servers say no, or go away."""
 
 
 class CantOpenError(Exception):
     """Why, in the user's words."""
 
 
-def open_source(address: Address) -> tuple[InputContainer, VideoStream]:
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """An open source, and those of its tracks that are wanted; the others are not read."""
+
+    container: InputContainer
+    video: VideoStream
+    audio: AudioStream | None
+
+    @property
+    def wanted(self) -> list[Stream]:
+        return [self.video] if self.audio is None else [self.video, self.audio]
+
+
+def open_source(address: Address) -> Opening:
     """Open it, with patience until it has the tracks that it should have.
 
     Raises:
-        CantOpenError: it can't be opened, or has no video.
+        CantOpenError: it can't be opened, or has no video that may be decoded.
+        OptionError: what it takes is not on this machine.
     """
-    found = None
+    found = "nothing"
     for container, seconds in _tries(address):
-        video = next(iter(container.streams.video), None)
+        video = _video(container, address.kind)
         if video is not None and (container.streams.audio or seconds >= _LONG_ENOUGH or address.kind != "rtmp"):
-            if video.codec_context is None or not video.codec_context.width:
-                raise CantOpenError("its video can't be decoded: an unknown codec, or no picture size")
-            return container, video
-        found = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+            width, height = video.codec_context.width, video.codec_context.height
+            if not width:
+                raise CantOpenError("its video can't be decoded: the size of its pictures is unknown")
+            if width * height > MOST_PIXELS:
+                raise CantOpenError(too_large(width, height))
+            opening = Opening(container, video, _audio(container, video, address.kind))
+            for stream in container.streams:
+                if stream not in opening.wanted:
+                    stream.discard = Discard.all
+            return opening
+        found = ", ".join(sorted({_named(stream) for stream in container.streams})) or found
         container.close()
-    raise CantOpenError(f"there is no video, but {found}")
+    raise CantOpenError(f"there is no video that can be decoded, but {found}")
 
 
-def ended_by(error: Exception, *, reading: bool = True) -> Ended:
-    """What ended a connection, without its address: libav's own texts hold it whole."""
-    if isinstance(error, av.error.ExitError | TimeoutError):
-        return Ended(f"nothing came for {READ_TIMEOUT:.0f} s" if reading else "it does not answer")
-    if isinstance(error, ConnectionRefusedError):
-        return Ended("the connection was refused")
-    if isinstance(error, av.error.InvalidDataError):
-        return Ended("what comes is no stream that can be read")
-    if isinstance(error, av.error.ArgumentError):
-        return Ended("it is refused: a container or protocol that is not allowed here, or a damaged stream")
-    if isinstance(error, MemoryError):
-        return Ended("it asks for more memory than it may have")
+def too_large(width: int, height: int) -> str:
+    """What is said of pictures of such a size."""
+    return f"its pictures are too large ({width}x{height})"
+
+
+def why(error: Exception, address: Address, *, opening: bool) -> str:
+    """What an error means, without the address: libav's own texts hold it whole."""
     number = getattr(error, "errno", None)
-    if number in _REFUSALS:
-        return Ended(
-            "the connection broke off" if reading else "nobody publishes there, or the application or key is wrong"
-        )
+    if isinstance(error, av.error.ExitError | TimeoutError):
+        return "it does not answer" if opening else f"nothing came for {_WAYS[address.kind].read_timeout:.0f} s"
+    if isinstance(error, ConnectionRefusedError):
+        return "the connection was refused"
+    if isinstance(error, MemoryError) or number == errno.ENOMEM:
+        return "it asks for more than it may have: memory, or streams"
+    if isinstance(error, av.error.EOFError):
+        return "nothing came"
+    if isinstance(error, av.error.InvalidDataError):
+        return "what comes is no stream that can be read"
+    if isinstance(error, av.error.ArgumentError):
+        return "it is refused: a container or protocol that is not allowed here, or a damaged stream"
+    if number == errno.EIO:
+        return _at_opening(address) if opening else "the connection broke off"
     text = getattr(error, "strerror", None)
-    return Ended(text if isinstance(text, str) and "://" not in text else type(error).__name__)
+    return text if isinstance(text, str) and "://" not in text else type(error).__name__
 
 
 def _tries(address: Address) -> Iterator[tuple[InputContainer, float]]:
     """The source, opened with more patience each time it is asked for again."""
     way = _WAYS[address.kind]
-    for seconds in _PATIENCE.get(address.kind, (5.0,)):
+    for seconds in way.patience:
         options = {
             "protocol_whitelist": way.protocols,
-            "max_streams": str(_MOST_STREAMS),
+            "max_streams": str(way.streams),
             "analyzeduration": str(round(seconds * 1e6)),
             "probesize": "5000000",
         }
         try:
             container: InputContainer = av.open(
-                address.url,
+                _for_libav(address),
                 format=way.container,
                 options=options | way.options,
-                timeout=(_OPEN_TIMEOUT + seconds, READ_TIMEOUT if address.kind != "http" else 3 * READ_TIMEOUT),
+                timeout=(_OPEN_TIMEOUT + seconds, way.read_timeout),
                 metadata_errors="replace",
             )
         except (FFmpegError, OSError, ValueError, MemoryError) as err:
-            raise CantOpenError(_lost(address) or ended_by(err, reading=False).reason) from None
+            raise CantOpenError(why(err, address, opening=True)) from None
         yield container, seconds
 
 
-def _lost(address: Address) -> str | None:
-    """Whether it is the host's name: to libav that is an error of input like any other."""
+def _for_libav(address: Address) -> str:
     if address.kind == "file":
-        return None if address.path.is_file() else "there is no such file"
-    host = urlsplit(address.url).hostname
-    try:
-        socket.getaddrinfo(host, None)
-    except OSError:
-        return f"the name {host} can't be resolved"
-    return None
+        return f"file:{address.url}"  # nothing in a path is a protocol's name
+    return f"pipe:{srt_reader(address)}" if address.kind == "srt" else address.url
+
+
+def _video(container: InputContainer, kind: Kind) -> VideoStream | None:
+    """The best that libav finds, of those that are no cover pictures."""
+    fit = [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & Disposition.attached_pic and _is_allowed(stream, _VIDEO, kind)
+    ]
+    best = container.streams.best("video")
+    return next((stream for stream in fit if stream is best), next(iter(fit), None))
+
+
+def _audio(container: InputContainer, video: VideoStream, kind: Kind) -> AudioStream | None:
+    """What belongs to the video."""
+    fit = [stream for stream in container.streams.audio if _is_allowed(stream, _AUDIO, kind)]
+    best = container.streams.best("audio", related=video)
+    return next((stream for stream in fit if stream is best), next(iter(fit), None))
+
+
+def _is_allowed(stream: Stream, codecs: set[str], kind: Kind) -> bool:
+    codec = _codec(stream)
+    return codec is not None and (kind == "file" or codec in codecs)
+
+
+def _named(stream: Stream) -> str:
+    return f"{stream.type} ({_codec(stream) or 'unknown'})"
+
+
+def _codec(stream: Stream) -> str | None:
+    """Its name, if libav has a decoder for it."""
+    context: CodecContext | None = stream.codec_context
+    return None if context is None or context.codec is None else str(context.codec.canonical_name)
+
+
+def _at_opening(address: Address) -> str:
+    """What was in the way: to libav it is an error of input like any other."""
+    if address.kind in ("rtmp", "rtsp", "http"):
+        host = urlsplit(address.url).hostname
+        try:
+            socket.getaddrinfo(host, None)
+        except OSError:
+            return f"the name {host} can't be resolved"
+    if address.kind == "rtmp":
+        return "nobody publishes there, or the application or key is wrong"
+    return "nothing came" if address.kind in ("udp", "srt") else "the connection broke off"

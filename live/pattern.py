@@ -3,14 +3,12 @@
 import math
 import time
 from fractions import Fraction
-from urllib.parse import parse_qs, urlsplit
 
 import cv2
 import numpy as np
 from av.video.frame import VideoFrame
 
-from sr4k.errors import OptionError
-from sr4k.live.address import Address
+from sr4k.live.address import Address, parse_pattern
 from sr4k.live.link import Ended, PullerEnd, Sound
 from sr4k.live.sandbox import Allowance
 from sr4k.live.sound import SAMPLE_RATE
@@ -43,11 +41,14 @@ class Pattern:
         while self._seconds is None or number < self._seconds * self._rate:
             time.sleep(max(0.0, began + number / self._rate - time.monotonic()))
             self._draw(number)
+            self._link.tally.pictures += 1
+            self._link.report()
             due = round((number + 1) * SAMPLE_RATE / self._rate)
             wave = tone(sent, due - sent)
             samples = np.repeat((wave * 32767).astype("<i2"), 2)
             self._link.send(Sound(sent * TICKS // SAMPLE_RATE, samples.tobytes()))
-            sent, number = due, number + 1
+            behind = int((time.monotonic() - began) * self._rate)  # a machine too slow for it leaves pictures out
+            sent, number = due, max(number + 1, behind)
             allowance.renew()
         return Ended("the pattern came to its end", final=True)
 
@@ -77,26 +78,6 @@ def _canvas(info: VideoInfo) -> tuple[Plane, Plane, Plane]:
     space = BT709 if info.colour.matrix == "bt709" else BT601
     y, u, v = (rows_of(plane) for plane in drawn.reformat(format="yuv420p", dst_colorspace=space).planes)
     return y, u, v
-
-
-def parse_pattern(source: Address) -> tuple[tuple[int, int], Fraction, float | None]:
-    """Size (width, height), pictures a second, and seconds, if it ends.
-
-    Raises:
-        OptionError: it says something else.
-    """
-    parts = urlsplit(source.url)
-    size, _, rate = parts.netloc.partition("@")
-    width, _, height = size.partition("x")
-    query = parse_qs(parts.query)
-    try:
-        seconds = float(query["seconds"][0]) if "seconds" in query else None
-        asked = (int(width), int(height)), Fraction(rate or "30"), seconds
-        if not (min(asked[0]) >= 16 and max(asked[0]) <= 4096 and 1 <= asked[1] <= 120):
-            raise ValueError
-    except (ValueError, ZeroDivisionError) as err:
-        raise OptionError(f"{source} is no pattern: write pattern://1280x720@30, or …?seconds=10 to end it.") from err
-    return asked
 
 
 def _describe(size: tuple[int, int], rate: Fraction) -> VideoInfo:

@@ -2,12 +2,13 @@
 
 import multiprocessing
 import signal
+import subprocess
 import time
 from contextlib import suppress
 
 from sr4k.live.address import Address
 from sr4k.live.child import start_child
-from sr4k.live.link import Ended, IntakeEnd, Opened, Sound, Tally
+from sr4k.live.link import Ended, IntakeEnd, NonsenseError, Opened, Sound, Tally
 from sr4k.live.pull import Order
 from sr4k.pipeline import Frame
 from sr4k.pipeline.channel import Memory
@@ -16,15 +17,23 @@ from sr4k.stages.video import VideoInfo
 STALL = 4.5
 """Seconds without a word after which a source that was there is taken for gone."""
 
+_STALL_OF_HTTP = 12.0
+"""Seconds; segments of a playlist come one at a time."""
+
 _OPENING = 30.0
-"""Seconds that opening may take, with all its tries."""
+"""Seconds that opening may take, with all its tries, up to the first picture."""
 
 _NO_PICTURE = 10.0
 """Seconds for which there may be sound and no picture."""
 
+_LAST_WORD = 1.0
+"""Seconds that a process may take to end when it has nothing more to say."""
+
 _CAUSES = {
     signal.SIGXCPU: "its decoder was busy for half a minute without giving a picture",
     signal.SIGKILL: "its process was killed",
+    signal.SIGSEGV: "its decoder crashed, or had no memory left",
+    signal.SIGABRT: "its decoder gave up, or had no memory left",
 }
 
 
@@ -38,14 +47,15 @@ class Puller:
     """
 
     def __init__(self, source: Address, *, like: VideoInfo | None = None, size: tuple[int, int] | None = None) -> None:
+        self._stall = _STALL_OF_HTTP if source.kind == "http" else STALL
         ours, theirs = multiprocessing.Pipe()
         memory = Memory.create()
+        self._link = IntakeEnd(ours, memory)
         with theirs:
             order = Order(source, like, size, theirs.fileno(), memory.fd)
             self._child = start_child("sr4k.live.pull", order, fds=(theirs.fileno(), memory.fd))
-        self._link = IntakeEnd(ours, memory)
         self._opened = False
-        self._heard = self._saw = time.monotonic()
+        self._began = self._heard = self._saw = time.monotonic()
         self.tally = Tally()
 
     def receive(self, timeout: float) -> Frame | Opened | Sound | Ended | None:
@@ -54,18 +64,24 @@ class Puller:
             message = self._link.receive(timeout)
         except (EOFError, OSError):
             return Ended(self._cause())
+        except NonsenseError:
+            return Ended("its process no longer does what it was started for")
         now = time.monotonic()
-        if message is None:
-            return self._silent(now)
-        self._heard = now
         if isinstance(message, Tally):
-            self.tally = message
-            return None
-        if isinstance(message, Frame | Opened):
-            self._opened, self._saw = True, now
-        elif self._opened and now - self._saw > _NO_PICTURE:
-            return Ended(f"there was sound, but no picture for {_NO_PICTURE:.0f} s")
-        return message
+            if message.pictures > self.tally.pictures:
+                self._saw = now
+            self.tally, self._heard = message, now
+        elif isinstance(message, Frame | Opened):
+            self._opened, self._saw, self._heard = True, now, now
+        elif isinstance(message, Sound):
+            self._heard = now
+        elif isinstance(message, Ended):
+            return message
+        if (overdue := self._overdue(now)) is not None:
+            if isinstance(message, Frame):
+                message.release()
+            return Ended(overdue)
+        return None if isinstance(message, Tally) else message
 
     def kill(self) -> None:
         """End it, whatever it does."""
@@ -74,13 +90,20 @@ class Puller:
         self._child.wait()
         self._link.close()
 
-    def _silent(self, now: float) -> Ended | None:
-        limit = STALL if self._opened else _OPENING
-        return Ended(f"nothing came for {limit:g} s") if now - self._heard > limit else None
+    def _overdue(self, now: float) -> str | None:
+        """What should have come by now."""
+        if not self._opened:
+            return f"no picture came within {_OPENING:g} s" if now - self._began > _OPENING else None
+        if now - self._heard > self._stall:
+            return f"nothing came for {self._stall:g} s"
+        return f"there was sound, but no picture for {_NO_PICTURE:g} s" if now - self._saw > _NO_PICTURE else None
 
     def _cause(self) -> str:
         """What became of a process that went without a word."""
-        code = self._child.wait()
+        try:
+            code = self._child.wait(_LAST_WORD)
+        except subprocess.TimeoutExpired:
+            return "its process hangs"
         if code < 0:
             return _CAUSES.get(signal.Signals(-code), f"its process was ended by {signal.Signals(-code).name}")
         return f"its process ended with exit code {code}"

@@ -3,9 +3,10 @@
 import ctypes
 import resource
 import time
+from pathlib import Path
 
 MEMORY = 4 << 30
-"""Bytes of address space: a 4K decoder with its libraries takes a quarter of it."""
+"""Bytes of address space beside what is mapped already: a 4K decoder takes a quarter of it."""
 
 _FILES = 64
 """Open at once: pipes, shared memory, a socket or a few, a device of random numbers."""
@@ -20,20 +21,22 @@ _PR_SET_NO_NEW_PRIVS = 38
 
 
 def enter(memory: int = MEMORY) -> "Allowance":
-    """Give up, for good: new privileges, writing files, core dumps, more than ``memory`` bytes.
+    """Give up, for good: new privileges, writing files, core dumps, more than ``memory`` bytes beside those in use.
 
     Returns what has to be renewed as long as there is progress: otherwise the CPU time runs out, and the kernel ends
     the process (SIGXCPU).
     """
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "no_new_privs")
+    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     for limit, value in (
-        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_AS, mapped + memory),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NOFILE, _FILES),
     ):
-        resource.setrlimit(limit, (value, value))
+        lowest = _at_most(value, resource.getrlimit(limit)[1])
+        resource.setrlimit(limit, (lowest, lowest))
     allowance = Allowance()
     allowance.renew()
     return allowance
@@ -54,4 +57,8 @@ class Allowance:
         used = resource.getrusage(resource.RUSAGE_SELF)
         soon = int(used.ru_utime + used.ru_stime) + _CPU_AHEAD
         _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-        resource.setrlimit(resource.RLIMIT_CPU, (soon, hard))
+        resource.setrlimit(resource.RLIMIT_CPU, (_at_most(soon, hard), hard))
+
+
+def _at_most(value: int, hard: int) -> int:
+    return value if hard == resource.RLIM_INFINITY else min(value, hard)
