@@ -97,6 +97,10 @@ _WAYS: dict[Kind, _Way] = {
 }
 
 
+_REFUSALS = (errno.EIO, errno.EPIPE, errno.EPERM, errno.ECONNRESET)
+"""How servers say no, and how they go away."""
+
+
 class CantOpenError(Exception):
     """Why, in the user's words."""
 
@@ -160,7 +164,7 @@ def why(error: Exception, address: Address, *, opening: bool) -> str:
         return "what comes is no stream that can be read"
     if isinstance(error, av.error.ArgumentError):
         return "it is refused: a container or protocol that is not allowed here, or a damaged stream"
-    if number == errno.EIO:
+    if number in _REFUSALS:
         return _at_opening(address) if opening else "the connection broke off"
     text = getattr(error, "strerror", None)
     return text if isinstance(text, str) and "://" not in text else type(error).__name__
