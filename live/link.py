@@ -6,12 +6,14 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
+from fractions import Fraction
 from functools import partial
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, TypeGuard
 
 from sr4k.pipeline.channel import Memory, map_slots
 from sr4k.pipeline.frame import Format, Frame, FrameInfo
+from sr4k.stages.video import VideoInfo
 
 SLOTS = 8
 """Pictures that fit into the ring."""
@@ -145,12 +147,12 @@ class IntakeEnd:
             return None
         message = _read(self._wire.recv_bytes(_LARGEST_MESSAGE))
         if isinstance(message, Opened):
-            if self._slots or not 0 < message.form.nbytes <= _LARGEST_PICTURE:
+            if self._slots:
                 raise NonsenseError
             self._slots = map_slots(self._memory, message.form, SLOTS)
             self._wire.send(SLOTS)
         if isinstance(message, Picture):
-            if not 0 <= message.slot < len(self._slots):
+            if not self._slots:
                 raise NonsenseError
             return Frame(
                 self._slots[message.slot],
@@ -174,11 +176,24 @@ class IntakeEnd:
 def _read(message: bytes) -> Message:
     try:
         read = _Reader(io.BytesIO(message)).load()
+        if _makes_sense(read):
+            return read
     except Exception as err:
         raise NonsenseError from err
-    if not isinstance(read, Message):
-        raise NonsenseError
-    return read
+    raise NonsenseError
+
+
+def _makes_sense(read: object) -> TypeGuard[Message]:
+    match read:
+        case Opened(Format(about=VideoInfo()) as form):
+            return 0 < form.nbytes <= _LARGEST_PICTURE
+        case Picture(int() as slot, FrameInfo(int(), Fraction(), born=float())):
+            return 0 <= slot < SLOTS
+        case Sound(int(), bytes() as samples):
+            return len(samples) % 4 == 0
+        case Ended(str(), bool()) | Tally(int(), int(), int(), int(), int()):
+            return True
+    return False
 
 
 class _Reader(pickle.Unpickler):
