@@ -2,6 +2,7 @@ import os
 import pickle
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from multiprocessing import Pipe
 from typing import Any
@@ -165,7 +166,5 @@ def test_a_message_is_never_large(ends: Ends) -> None:
 
 
 def _quietly(wire: Any, message: bytes) -> None:
-    try:
+    with suppress(OSError):
         wire.send_bytes(message)
-    except OSError:
-        pass
