@@ -11,6 +11,8 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any, TypeGuard
 
+from sr4k.live.sound import SAMPLE_RATE, Samples
+from sr4k.live.timeline import TICKS
 from sr4k.pipeline.channel import Memory, map_slots
 from sr4k.pipeline.frame import Format, Frame, FrameInfo
 from sr4k.stages.video import VideoInfo
@@ -23,6 +25,9 @@ _LARGEST_PICTURE = 32 << 20
 
 _LARGEST_MESSAGE = 1 << 20
 """Bytes."""
+
+_PIECE = 1024
+"""Samples of sound."""
 
 _TALLY_EVERY = 0.5
 """Seconds."""
@@ -97,7 +102,7 @@ class PullerEnd:
         self._slots = map_slots(self._memory, form, len(self._free))
 
     def take(self, info: FrameInfo) -> Frame | None:
-        """A frame to fill and `send`, if there is room."""
+        """A frame to fill and `show`, if there is room."""
         while self._wire.poll(0):
             self._free.append(self._wire.recv())
         if not self._free:
@@ -106,13 +111,16 @@ class PullerEnd:
         slot = self._free.pop()
         return Frame(self._slots[slot], info, slot=slot)
 
-    def send(self, message: Frame | Sound) -> None:
-        """Pass something on."""
-        if isinstance(message, Frame):
-            assert message.slot is not None
-            self._wire.send(Picture(message.slot, message.info))
-        else:
-            self._wire.send(message)
+    def show(self, frame: Frame) -> None:
+        """Pass a picture on."""
+        assert frame.slot is not None
+        self._wire.send(Picture(frame.slot, frame.info))
+
+    def say(self, pts: int, samples: Samples) -> None:
+        """Pass sound on, in small pieces; ``pts`` of its first sample."""
+        for start in range(0, len(samples), _PIECE):
+            piece = samples[start : start + _PIECE].astype("<i2", copy=False)
+            self._wire.send(Sound(pts + start * TICKS // SAMPLE_RATE, piece.tobytes()))
 
     def report(self) -> None:
         """Send the tally, if it is time to: it is also the sign that this process lives."""
@@ -167,6 +175,7 @@ class IntakeEnd:
         with self._closing:
             self._wire.close()
             self._memory.close()
+            self._slots = []
 
     def _give_back(self, slot: int) -> None:
         with self._closing, suppress(OSError):  # the puller may be gone

@@ -160,7 +160,7 @@ def why(error: Exception, address: Address, *, opening: bool) -> str:
         return "what comes is no stream that can be read"
     if isinstance(error, av.error.ArgumentError):
         return "it is refused: a container or protocol that is not allowed here, or a damaged stream"
-    if number == errno.EIO:
+    if number == errno.EIO or (number == errno.EPERM and address.kind == "rtmp"):  # "no such stream" is EPERM
         return _at_opening(address) if opening else "the connection broke off"
     text = getattr(error, "strerror", None)
     return text if isinstance(text, str) and "://" not in text else type(error).__name__
@@ -176,9 +176,10 @@ def _tries(address: Address) -> Iterator[tuple[InputContainer, float]]:
             "analyzeduration": str(round(seconds * 1e6)),
             "probesize": "5000000",
         }
+        url = _for_libav(address)
         try:
             container: InputContainer = av.open(
-                _for_libav(address),
+                url,
                 format=way.container,
                 options=options | way.options,
                 timeout=(_OPEN_TIMEOUT + seconds, way.read_timeout),
@@ -196,14 +197,18 @@ def _for_libav(address: Address) -> str:
 
 
 def _video(container: InputContainer, kind: Kind) -> VideoStream | None:
-    """The best that libav finds, of those that are no cover pictures."""
+    """The largest that is allowed, of those that are no cover pictures: a playlist may offer several."""
     fit = [
         stream
         for stream in container.streams.video
         if not stream.disposition & Disposition.attached_pic and _is_allowed(stream, _VIDEO, kind)
     ]
-    best = container.streams.best("video")
-    return next((stream for stream in fit if stream is best), next(iter(fit), None))
+    return max(fit, key=_rank, default=None)
+
+
+def _rank(stream: VideoStream) -> int:
+    pixels = stream.codec_context.width * stream.codec_context.height
+    return pixels if pixels <= MOST_PIXELS else -pixels
 
 
 def _audio(container: InputContainer, video: VideoStream, kind: Kind) -> AudioStream | None:

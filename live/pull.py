@@ -24,7 +24,7 @@ from av.video.frame import VideoFrame
 from sr4k.errors import Sr4kError
 from sr4k.live.address import Address
 from sr4k.live.fitting import fitted, fitting_info
-from sr4k.live.link import Ended, PullerEnd, Sound
+from sr4k.live.link import Ended, PullerEnd
 from sr4k.live.opening import MOST_PIXELS, CantOpenError, Opening, open_source, too_large, why
 from sr4k.live.pace import LiveEdge, Pace
 from sr4k.live.sandbox import Allowance, enter
@@ -40,9 +40,6 @@ _MOST_RATE = 120
 
 _UNDECODABLE = 50
 """Packets in a row without a picture: it would go on like this."""
-
-_SAMPLES = 1024
-"""Of sound in one message, at most."""
 
 _T = TypeVar("_T", int, None)
 
@@ -178,7 +175,7 @@ class _Reader:
         frame = self._link.take(info)
         if frame is not None:
             copy_inside(fitted(picture, self._info, self._pixel_shape(picture)), frame)
-            self._link.send(frame)
+            self._link.show(frame)
 
     def _pixel_shape(self, picture: VideoFrame) -> Fraction | None:
         """What the container says of its pixels holds for pictures of the size that it names."""
@@ -200,11 +197,9 @@ class _Reader:
 
     def _say(self, frame: AudioFrame) -> None:
         self._sound_pts = _ticks(frame.pts, frame.time_base, otherwise=self._sound_pts)
-        samples = np.ascontiguousarray(frame.to_ndarray()).astype("<i2", copy=False).reshape(-1, CHANNELS)
-        for start in range(0, len(samples), _SAMPLES):
-            part = samples[start : start + _SAMPLES]
-            self._link.send(Sound(self._sound_pts, part.tobytes()))
-            self._sound_pts += len(part) * TICKS // SAMPLE_RATE
+        samples = frame.to_ndarray().astype(np.int16, copy=False).reshape(-1, CHANNELS)
+        self._link.say(self._sound_pts, samples)
+        self._sound_pts += len(samples) * TICKS // SAMPLE_RATE
 
     def _resampled(self, frame: AudioFrame) -> "Iterator[AudioFrame]":
         """In the one form of sound that goes on; a source may change its own at any time."""

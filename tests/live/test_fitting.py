@@ -107,7 +107,9 @@ def test_odd_sizes_fit_and_are_fitted(size: tuple[int, int]) -> None:
 def as_rgb(value: NDArray[np.float64], matrix: str, *, full: bool) -> NDArray[np.float64]:
     kr, kb = KR_KB[matrix]
     y, u, v = value
-    y, u, v = (y / 255, (u - 128) / 255, (v - 128) / 255) if full else ((y - 16) / 219, (u - 128) / 224, (v - 128) / 224)
+    y, u, v = (
+        (y / 255, (u - 128) / 255, (v - 128) / 255) if full else ((y - 16) / 219, (u - 128) / 224, (v - 128) / 224)
+    )
     red, blue = y + 2 * (1 - kr) * v, y + 2 * (1 - kb) * u
     return np.array([red, (y - kr * red - kb * blue) / (1 - kr - kb), blue])
 

@@ -43,7 +43,7 @@ class Ends:
         assert frame is not None
         for plane in frame.planes:
             plane[:] = value
-        self.puller.send(frame)
+        self.puller.show(frame)
 
     def receive(self) -> Any:
         return self.intake.receive(5)
@@ -60,7 +60,7 @@ def ends() -> Iterator[Ends]:
 def test_pictures_sound_counts_and_the_end_arrive_as_they_were_sent(ends: Ends) -> None:
     ends.open()
     ends.send(200)
-    ends.puller.send(Sound(9, b"\1\2\3\4"))
+    ends.puller.say(9, np.array([(0x201, 0x403)], np.int16))
     ends.puller.tally.bytes = 12
     ends.puller.end(Ended("enough", final=True))
     frame = ends.receive()
