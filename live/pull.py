@@ -144,6 +144,8 @@ class _Reader:
         self._barren += packet.size > 0
         try:
             pictures = self._opening.video.decode(packet)
+        except MemoryError:
+            raise
         except (FFmpegError, ValueError):
             self._link.tally.damaged += 1
             pictures = []

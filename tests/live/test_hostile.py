@@ -155,9 +155,11 @@ def test_pictures_that_become_too_large_end_it(tmp_path: Path, server: FileServe
 
 def test_more_tracks_than_anybody_needs_are_refused(tmp_path: Path, server: FileServer) -> None:
     with av.open(str(tmp_path / "a.mkv"), "w") as target:
-        for _ in range(70):
-            stream: Any = target.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
+        streams: list[Any] = [target.add_stream("mpeg4", rate=25) for _ in range(70)]
+        for stream in streams:
             stream.width, stream.height, stream.pix_fmt = 16, 16, "yuv420p"
+        target.start_encoding()
+        for stream in streams:
             frame = VideoFrame.from_ndarray(np.full((24, 16), 90, np.uint8), format="yuv420p")
             target.mux(stream.encode(frame))
             target.mux(stream.encode(None))
@@ -168,9 +170,9 @@ def test_more_tracks_than_anybody_needs_are_refused(tmp_path: Path, server: File
 def test_a_flood_of_pictures_ends_it(tmp_path: Path, server: FileServer) -> None:
     with av.open(str(tmp_path / "a.mkv"), "w") as target:
         stream: Any = target.add_stream("libx264", rate=1000, options={"preset": "ultrafast", "tune": "zerolatency"})
-        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
         for number in range(2000):
-            frame = VideoFrame.from_ndarray(np.full((48, 32), number % 200, np.uint8), format="yuv420p")
+            frame = VideoFrame.from_ndarray(np.full((144, 160), number % 200, np.uint8), format="yuv420p")
             frame.pts = number
             target.mux(stream.encode(frame))
         target.mux(stream.encode(None))
