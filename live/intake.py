@@ -27,7 +27,7 @@ _GLANCE = 0.1
 _WAITING = 4
 """Pictures that may wait for the network: half of the puller's slots."""
 
-_PROVEN = 5.0
+_PROVEN = 2.0
 """Seconds of pictures after which a connection counts as good, and the wait for the next one is short again."""
 
 

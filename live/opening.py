@@ -97,6 +97,10 @@ _WAYS: dict[Kind, _Way] = {
 }
 
 
+_REFUSALS = (errno.EIO, errno.EPIPE, errno.EPERM, errno.ECONNRESET)
+"""How servers say no, and how they go away."""
+
+
 class CantOpenError(Exception):
     """Why, in the user's words."""
 
@@ -160,7 +164,7 @@ def why(error: Exception, address: Address, *, opening: bool) -> str:
         return "what comes is no stream that can be read"
     if isinstance(error, av.error.ArgumentError):
         return "it is refused: a container or protocol that is not allowed here, or a damaged stream"
-    if number == errno.EIO or (number == errno.EPERM and address.kind == "rtmp"):  # "no such stream" is EPERM
+    if number in _REFUSALS:
         return _at_opening(address) if opening else "the connection broke off"
     text = getattr(error, "strerror", None)
     return text if isinstance(text, str) and "://" not in text else type(error).__name__
@@ -176,10 +180,9 @@ def _tries(address: Address) -> Iterator[tuple[InputContainer, float]]:
             "analyzeduration": str(round(seconds * 1e6)),
             "probesize": "5000000",
         }
-        url = _for_libav(address)
         try:
             container: InputContainer = av.open(
-                url,
+                _for_libav(address),
                 format=way.container,
                 options=options | way.options,
                 timeout=(_OPEN_TIMEOUT + seconds, way.read_timeout),
@@ -197,18 +200,14 @@ def _for_libav(address: Address) -> str:
 
 
 def _video(container: InputContainer, kind: Kind) -> VideoStream | None:
-    """The largest that is allowed, of those that are no cover pictures: a playlist may offer several."""
+    """The best that libav finds, of those that are no cover pictures."""
     fit = [
         stream
         for stream in container.streams.video
         if not stream.disposition & Disposition.attached_pic and _is_allowed(stream, _VIDEO, kind)
     ]
-    return max(fit, key=_rank, default=None)
-
-
-def _rank(stream: VideoStream) -> int:
-    pixels = stream.codec_context.width * stream.codec_context.height
-    return pixels if pixels <= MOST_PIXELS else -pixels
+    best = container.streams.best("video")
+    return next((stream for stream in fit if stream is best), next(iter(fit), None))
 
 
 def _audio(container: InputContainer, video: VideoStream, kind: Kind) -> AudioStream | None:

@@ -33,7 +33,7 @@ _STUCK = 4.0
 _IN_THE_PIPE = 1000
 """Milliseconds of the stream that may be on their way without being missed."""
 
-_PROVEN = 5.0
+_PROVEN = 2.0
 """Seconds after which a connection counts as good, and the wait for the next one is short again."""
 
 _GLANCE = 0.25
@@ -183,13 +183,12 @@ class _Try:
             except (EOFError, OSError):
                 self._reason = f"its process ended with exit code {self._child.wait()}"
                 return
-            self._moved = time.monotonic()
             if isinstance(report, Ready):
-                self.is_ready = True
+                self.is_ready, self._moved = True, time.monotonic()
                 log.info("%s: connected.", self._target)
                 self._queue.open()  # what was for it to see what comes is old by now
-            elif isinstance(report, Wrote):
-                self.bytes, self._out = report.bytes, report.time
+            elif isinstance(report, Wrote) and report.bytes > self.bytes:
+                self.bytes, self._out, self._moved = report.bytes, report.time, time.monotonic()
             elif isinstance(report, Stopped):
                 self._reason = report.reason or "it ended"
 

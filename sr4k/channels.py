@@ -1,12 +1,11 @@
 """Several live channels in one service: what a file says of them, and how each is kept running."""
 
 import logging
-import os
 import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
@@ -15,9 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sr4k.configs import Preset, load_preset, preset_names
 from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import OptionError, Sr4kError
-from sr4k.job import Size, parse_size
+from sr4k.job import parse_size
 from sr4k.live.address import Address, parse_source, parse_target
 from sr4k.live.backoff import Backoff
+from sr4k.live_job import LiveJob
 from sr4k.live_status import ChannelMonitor
 from sr4k.logs import LogFormat, of_channel
 from sr4k.models.yaml_file import parsed, validated
@@ -30,9 +30,6 @@ _TICK = 0.1
 
 _STEADY = 60.0
 """Seconds: a channel that ran for so long is started again after the shortest wait."""
-
-_DRAIN = 8.0
-"""Seconds that channels get to come to their end at the first request."""
 
 _SHORTEST_SECRET = 4
 """Characters; see `sr4k.live.address`."""
@@ -50,7 +47,7 @@ class ChannelSettings(_Section):
     """One channel. In ``source`` and ``targets``, ``${NAME}`` is the environment's, and is a secret.
 
     ``config``: a preset by name, or by path from the file's folder. ``options``: keys of the preset to be changed, by
-    section, in the preset's own form. ``size``: as ``--size``. ``sound``: whether there is to be any.
+    section, in the preset's own form. ``size`` and ``sound``: as of `sr4k.live_job.LiveJob`.
     """
 
     source: str
@@ -67,18 +64,6 @@ class ServiceSettings(_Section):
     channels: Annotated[Mapping[Name, ChannelSettings], Field(min_length=1)]
     metrics: str | None = None
     log_format: LogFormat = "text"
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelPlan:
-    """One channel, checked."""
-
-    name: str
-    source: Address
-    targets: tuple[Address, ...]
-    preset: Preset
-    size: Size | None
-    sound: bool
 
 
 class Runner(Protocol):
@@ -107,29 +92,31 @@ def load_service(path: Path) -> ServiceSettings:
     return parsed(ServiceSettings, text, str(path))
 
 
-def plan(service: ServiceSettings, folder: Path, environment: Mapping[str, str] = os.environ) -> list[ChannelPlan]:
-    """All channels, with everything checked that can be without running them.
+def plan(service: ServiceSettings, folder: Path, environment: Mapping[str, str]) -> dict[str, LiveJob]:
+    """All channels, by name, with everything checked that can be without running them.
 
     Args:
         folder: where the paths of presets begin.
+        environment: what ``${NAME}`` is taken from.
 
     Raises:
         OptionError: an address, preset, size or variable that can't be, or two channels with one target; names the
             channel.
     """
-    plans = []
+    cpus = max(1, granted_cpus() // len(service.channels))
+    jobs = {}
     for name, settings in service.channels.items():
         try:
-            plans.append(_planned(name, settings, folder, environment, len(service.channels)))
+            jobs[name] = _planned(settings, folder, environment, cpus)
         except OptionError as err:
             raise OptionError(f"channels.{name}: {err}") from err
     writers: dict[str, str] = {}
-    for channel in plans:
-        for target in channel.targets:
+    for name, job in jobs.items():
+        for target in job.targets:
             if target.url in writers:
-                raise OptionError(f"channels.{channel.name}: {target} is a target of {writers[target.url]} as well.")
-            writers[target.url] = channel.name
-    return plans
+                raise OptionError(f"channels.{name}: {target} is a target of {writers[target.url]} already.")
+            writers[target.url] = name
+    return jobs
 
 
 def variables(service: ServiceSettings) -> set[str]:
@@ -143,8 +130,7 @@ def run_channels(
     monitors: Sequence[ChannelMonitor],
     *,
     stop_requests: Callable[[], int] = lambda: 0,
-    log_queue: Any = None,
-) -> bool:
+) -> None:
     """Run all until each has come to its end; one that fails is started again, for ever, and the others go on.
 
     To be called in the main thread: Python's signal handlers run in no other.
@@ -152,15 +138,14 @@ def run_channels(
     Args:
         runners: of the channels, by name.
         monitors: one for each, in the same order.
-        stop_requests: as for `Job.run`. Who has not ended some seconds after the first is killed without a second.
-
-    Returns:
-        Whether all came to their end by themselves, or drained; if not, one was killed.
+        stop_requests: as for `sr4k.pipeline.run_graph`, for all.
     """
-    stop = _Impatient(stop_requests)
     threads = [
         threading.Thread(
-            target=_keep_running, args=(name, runner, monitor, stop, log_queue), name=f"sr4k-{name}", daemon=True
+            target=_keep_running,
+            args=(name, runner, monitor, stop_requests),
+            name=f"sr4k-{name}",
+            daemon=True,
         )
         for (name, runner), monitor in zip(runners.items(), monitors, strict=True)
     ]
@@ -168,36 +153,17 @@ def run_channels(
         thread.start()
     # A signal that another thread of the process takes does not wake this one: it has to wake up by itself.
     while any(thread.is_alive() for thread in threads):
-        stop()
         time.sleep(_TICK)
-    return stop() < 2
 
 
-class _Impatient:
-    """Stop requests, and one more by itself when the first has not been heeded for long."""
-
-    def __init__(self, requests: Callable[[], int]) -> None:
-        self._requests = requests
-        self._asked: float | None = None
-
-    def __call__(self) -> int:
-        requests = self._requests()
-        if requests == 1:
-            if self._asked is None:
-                self._asked = time.monotonic()
-            if time.monotonic() - self._asked > _DRAIN:
-                return 2
-        return requests
-
-
-def _keep_running(name: str, runner: Runner, monitor: ChannelMonitor, stop: Callable[[], int], log_queue: Any) -> None:
+def _keep_running(name: str, runner: Runner, monitor: ChannelMonitor, stop: Callable[[], int]) -> None:
     backoff = Backoff()
-    with of_channel(name, log_queue) as queue:
+    with of_channel(name) as wire:
         while not stop():
             began = time.monotonic()
             try:
                 with monitor.running():
-                    runner.run(on_status=monitor.update, stop_requests=stop, log_queue=queue)
+                    runner.run(on_status=monitor.update, stop_requests=stop, log_queue=wire)
                 log.info("ended")
                 return
             except Exception as err:
@@ -220,20 +186,15 @@ def _wait(seconds: float, err: Exception, monitor: ChannelMonitor, stop: Callabl
         time.sleep(_TICK)
 
 
-def _planned(
-    name: str, settings: ChannelSettings, folder: Path, environment: Mapping[str, str], channels: int
-) -> ChannelPlan:
+def _planned(settings: ChannelSettings, folder: Path, environment: Mapping[str, str], cpus: int) -> LiveJob:
     preset = load_preset(settings.config if settings.config in preset_names() else str(folder / settings.config))
-    preset = _changed(preset, settings.options)
-    if channels > 1 and preset.engine.threads is None:
-        preset = preset.updated("engine", threads=max(1, granted_cpus() // channels))
-    return ChannelPlan(
-        name,
+    return LiveJob(
         _filled(settings.source, parse_source, environment),
         tuple(_filled(target, parse_target, environment) for target in settings.targets),
-        preset,
+        _changed(preset, settings.options),
         None if settings.size is None else parse_size(settings.size),
         settings.sound,
+        cpus,
     )
 
 

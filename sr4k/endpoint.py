@@ -1,7 +1,4 @@
-"""The HTTP endpoint of a service.
-
-``/metrics`` is for Prometheus, ``/health`` and ``/ready`` for whoever keeps it running.
-"""
+"""The HTTP endpoint: ``/metrics`` for Prometheus, ``/health`` and ``/ready`` for whoever keeps the service running."""
 
 import json
 import logging
@@ -18,6 +15,7 @@ from prometheus_client import make_wsgi_app
 from sr4k.errors import OptionError
 from sr4k.live_status import ChannelMonitor
 from sr4k.metrics import registry_of
+from sr4k.redaction import Redaction
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +27,7 @@ _TICK = 0.1
 
 
 @contextmanager
-def serve_http(address: str, channels: Sequence[ChannelMonitor]) -> Iterator[int]:
+def serve_http(address: str, channels: Sequence[ChannelMonitor], redaction: Redaction | None = None) -> Iterator[int]:
     """Answer in threads of its own; gives the port that it listens on.
 
     * ``/metrics``: see `sr4k.metrics`.
@@ -39,6 +37,7 @@ def serve_http(address: str, channels: Sequence[ChannelMonitor]) -> Iterator[int
     Args:
         address: ``HOST:PORT``; ``:PORT`` listens on all IPv4 interfaces, as Prometheus's own programs do, and port 0 is
             any that is free.
+        redaction: of what the channels tell in their own words.
 
     Raises:
         OptionError: no such address, or the port is taken.
@@ -49,7 +48,7 @@ def serve_http(address: str, channels: Sequence[ChannelMonitor]) -> Iterator[int
         server = (_Server6 if host and family == socket.AF_INET6 else _Server)((host, port), _Handler)
     except OSError as err:
         raise OptionError(f"Can't listen on {address}: {err.strerror}. Choose another address or port.") from err
-    server.set_app(_app(channels))
+    server.set_app(_app(channels, redaction or Redaction()))
     thread = threading.Thread(target=server.serve_forever, args=(_TICK,), name="sr4k-http", daemon=True)
     thread.start()
     try:
@@ -99,10 +98,10 @@ class _Handler(WSGIRequestHandler):
 Respond = Callable[[str, list[tuple[str, str]]], Any]
 
 
-def _app(channels: Sequence[ChannelMonitor]) -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
+def _app(channels: Sequence[ChannelMonitor], redaction: Redaction) -> Callable[[dict[str, Any], Any], Any]:
     metrics = make_wsgi_app(registry_of(channels))
 
-    def app(environ: dict[str, Any], respond: Respond) -> Iterable[bytes]:
+    def app(environ: dict[str, Any], respond: Respond) -> Any:
         match environ["PATH_INFO"]:
             case "/metrics":
                 page: Iterable[bytes] = metrics(environ, respond)
@@ -113,14 +112,15 @@ def _app(channels: Sequence[ChannelMonitor]) -> Callable[[dict[str, Any], Any], 
                 now = {status.name: status for status in (channel.status for channel in channels)}
                 ready = all(status.ready for status in now.values())
                 told = {"ready": ready, "channels": {name: status.as_dict() for name, status in now.items()}}
-                return _answer(respond, "200 OK" if ready else "503 Service Unavailable", told)
+                return _answer(respond, "200 OK" if ready else "503 Service Unavailable", told, redaction)
             case _:
                 return _answer(respond, "404 Not Found", {"paths": ["/metrics", "/health", "/ready"]})
 
     return app
 
 
-def _answer(respond: Respond, status: str, told: dict[str, Any]) -> Iterable[bytes]:
-    body = json.dumps(told, indent=2).encode() + b"\n"
+def _answer(respond: Respond, status: str, told: dict[str, Any], redaction: Redaction | None = None) -> Iterable[bytes]:
+    text = json.dumps(told, indent=2) + "\n"
+    body = (redaction.text(text) if redaction else text).encode()
     respond(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
     return [body]

@@ -13,6 +13,9 @@ from sr4k.pipeline import WorkerStatus
 Phase = Literal["starting", "running", "waiting", "ended"]
 """Of a channel: not yet begun; its graph runs; it failed and begins again soon; it came to its end."""
 
+_SILENCE = 3.0
+"""Seconds after which a graph that tells nothing is taken for gone, as it is from the death of a worker to the next."""
+
 
 class _Report:
     """A report of a stage. Its keys are the fields; those that are missing have their defaults."""
@@ -28,10 +31,11 @@ class IntakeStatus(_Report):
 
     Attributes:
         state: connecting, waiting, live or away; ``reason`` says why it is not live.
-        connects: how often it was opened; ``losses``: how often it was lost.
-        frames: pictures received; ``bytes`` likewise; ``fps``: pictures a second, lately.
-        dropped: pictures by cause.
-        rung: of the ladder; 0: every picture goes through the network.
+        connects, losses: how often it was opened and lost; ``restarts``: how often its clock began anew.
+        frames, bytes: received; ``dropped``: pictures that were not used, by cause.
+        damaged: packets that could not be decoded, and pictures patched up.
+        fps: pictures received a second, lately.
+        rung: of the ladder; 0: every picture goes through the network; ``steps``: how often it changed.
         age_ms: of the last picture when it was handed to the network.
     """
 
@@ -40,12 +44,15 @@ class IntakeStatus(_Report):
     reason: str | None = None
     connects: int = 0
     losses: int = 0
+    restarts: int = 0
     frames: int = 0
     bytes: int = 0
-    fps: float | None = None
+    damaged: int = 0
     dropped: Mapping[str, int] = field(default_factory=dict)
+    fps: float | None = None
     rung: int = 0
     rung_name: str = ""
+    steps: int = 0
     age_ms: float | None = None
 
 
@@ -143,17 +150,18 @@ class ChannelStatus:
     """A channel at one moment.
 
     Attributes:
-        began: when its graph was started (`time.monotonic`), if it runs.
+        began: when its graph was started last; ``heard``: when it told anything last. Both as of `time.monotonic`.
         thread: the native id of the thread that runs it.
-        restarts: how often it was started again.
-        error: why it is not running.
+        restarts: how often its graph was started again.
+        error: why it does not run.
         fps_out: pictures encoded a second, lately.
         graph: what its graph told last, if it runs.
     """
 
     name: str
     phase: Phase = "starting"
-    began: float | None = None
+    began: float = 0.0
+    heard: float = 0.0
     thread: int | None = None
     restarts: int = 0
     error: str | None = None
@@ -161,13 +169,18 @@ class ChannelStatus:
     graph: LiveStatus | None = None
 
     @property
+    def up(self) -> bool:
+        """Whether its graph runs, and tells so."""
+        return self.phase == "running" and time.monotonic() - self.heard < _SILENCE
+
+    @property
     def ready(self) -> bool:
         """Whether pictures come in, and go out to every target."""
-        return self.graph is not None and self.graph.live
+        return self.up and self.graph is not None and self.graph.live
 
     def as_dict(self) -> dict[str, Any]:
         """What whoever asks for its health wants to know, for JSON."""
-        told: dict[str, Any] = {"ready": self.ready, "phase": self.phase, "restarts": self.restarts}
+        told: dict[str, Any] = {"ready": self.ready, "up": self.up, "phase": self.phase, "restarts": self.restarts}
         if self.error is not None:
             told["error"] = self.error
         if self.graph is not None:
@@ -185,6 +198,7 @@ class ChannelMonitor:
 
     def __init__(self, name: str) -> None:
         self._status = ChannelStatus(name)
+        self._runs = 0
         self._rate = Rate()
 
     @property
@@ -194,11 +208,9 @@ class ChannelMonitor:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Once for each run of its graph, in the thread that runs it."""
-        thread, again = threading.get_native_id(), self._status.began is not None
-        restarts = self._status.restarts + again
-        self._rate = Rate()
-        self._change(phase="running", began=time.monotonic(), thread=thread, restarts=restarts, error=None)
+        """While its graph runs, in the thread that runs it."""
+        self._change(phase="running", thread=threading.get_native_id(), error=None)
+        self._started()
         try:
             yield
         finally:
@@ -206,12 +218,21 @@ class ChannelMonitor:
 
     def update(self, statuses: Mapping[str, WorkerStatus]) -> None:
         """Take in the latest status of each worker, by worker name."""
+        known = self._status.graph
+        if known is not None and not known.queues.keys() <= statuses.keys():
+            self._started()  # workers have died, and others have taken their places
         graph = LiveStatus.of(statuses)
-        self._change(graph=graph, fps_out=self._rate.of(graph.playout.frames))
+        self._change(graph=graph, fps_out=self._rate.of(graph.playout.frames), heard=time.monotonic())
 
     def failed(self, error: str) -> None:
         """Its graph broke, and is to be started again. ``error``: fit to be shown."""
         self._change(phase="waiting", error=error)
+
+    def _started(self) -> None:
+        now = time.monotonic()
+        self._rate = Rate()
+        self._change(began=now, heard=now, restarts=self._runs, fps_out=None, graph=None)
+        self._runs += 1
 
     def _change(self, **changes: Any) -> None:
         self._status = replace(self._status, **changes)

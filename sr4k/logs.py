@@ -3,8 +3,11 @@
 import json
 import logging
 import multiprocessing
+import pickle
+import socket
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -12,6 +15,15 @@ from typing import Any, Literal
 from multiprocessing_logging import MultiProcessingHandler
 
 LogFormat = Literal["text", "json"]
+
+_LONGEST = 8192
+"""Characters of a record's message on its way to this process."""
+
+_ROOM = 1 << 17
+"""Bytes: of the longest record on its way."""
+
+_LEAVING = 1.0
+"""Seconds that processes get to let go of their end."""
 
 _channel: ContextVar[str | None] = ContextVar("channel", default=None)
 
@@ -37,16 +49,39 @@ def collected_logs(handler: logging.Handler, level: int) -> Iterator[Any]:
 
 
 @contextmanager
-def of_channel(name: str, queue: Any) -> Iterator[Any]:
-    """Records of this thread, and those sent through the queue that this gives, bear the name of a channel.
+def of_channel(name: str | None) -> Iterator["LogWire"]:
+    """Records of this thread, and those sent through what this gives, bear the name of a channel.
 
-    ``queue``: that of `collected_logs`, or ``None``.
+    That is for ``log_queue`` of `sr4k.pipeline.run_graph`, in place of the queue of `collected_logs`: processes of a
+    channel may be killed at any moment, and a queue's lock would stay with the dead, to the silence of all others.
     """
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    reader = threading.Thread(target=_read, args=(ours, name), name="sr4k-log", daemon=True)
+    reader.start()
     token = _channel.set(name)
     try:
-        yield None if queue is None else _ChannelQueue(name, queue)
+        yield LogWire(theirs)
     finally:
         _channel.reset(token)
+        theirs.close()
+        reader.join(_LEAVING)  # until the last process has let go of its end
+
+
+class LogWire:
+    """A way for log records from other processes, to be handed to them: a socket, one record a message, no locks."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._end = end
+
+    def put_nowait(self, record: logging.LogRecord) -> None:
+        """Send a record. It is lost where there is no room: log lines must never keep a worker from its work."""
+        if isinstance(record.msg, str) and len(record.msg) > _LONGEST:
+            record.msg = record.message = f"{record.msg[:_LONGEST]} …"
+        with suppress(OSError):
+            self._end.send(pickle.dumps(record), socket.MSG_DONTWAIT)
+
+    def cancel_join_thread(self) -> None:
+        """What a queue has: nothing is held back here."""
 
 
 class TextLines(logging.Formatter):
@@ -80,21 +115,6 @@ class JsonLines(logging.Formatter):
         return json.dumps({key: value for key, value in told.items() if value is not None}, ensure_ascii=False)
 
 
-class _ChannelQueue:
-    """A way into the queue of `collected_logs`, to be used in another process, that puts the channel on the records."""
-
-    def __init__(self, name: str, queue: Any) -> None:
-        self._name = name
-        self._queue = queue
-
-    def put_nowait(self, record: logging.LogRecord) -> None:
-        record.channel = self._name
-        self._queue.put_nowait(record)
-
-    def cancel_join_thread(self) -> None:
-        self._queue.cancel_join_thread()
-
-
 class _Gate(logging.Handler):
     """Has a handler apply its filters: multiprocessing-logging leaves those out for records of other processes."""
 
@@ -108,6 +128,16 @@ class _Gate(logging.Handler):
     def close(self) -> None:
         self._handler.close()
         super().close()
+
+
+def _read(end: socket.socket, channel: str | None) -> None:
+    """Take records out of a wire until all its other ends are closed."""
+    with end:
+        while message := end.recv(_ROOM):
+            with suppress(Exception):  # whatever one record is, others follow
+                record = pickle.loads(message)
+                record.channel = channel
+                logging.getLogger(record.name).handle(record)
 
 
 def _with_channel(record: logging.LogRecord) -> bool:

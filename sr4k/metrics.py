@@ -1,9 +1,9 @@
 """What Prometheus is told of the channels, read when it asks."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -85,18 +85,23 @@ def _outlets(graph: LiveStatus) -> Iterator[tuple[tuple[str, str], OutletStatus]
         yield (str(number), outlet.target), outlet
 
 
-def _one_of(states: Iterable[str], state: str) -> Iterator[tuple[str, float]]:
-    for each in states:
-        yield each, float(each == state)
+def _states_in(graph: LiveStatus) -> Samples:
+    for state in _STATES_IN:
+        yield (state,), float(state == graph.intake.state)
 
 
-def _milliseconds(value: float | None) -> float | None:
-    return None if value is None else value / 1000
+def _states_out(graph: LiveStatus) -> Samples:
+    for labels, outlet in _outlets(graph):
+        for state in _STATES_OUT:
+            yield (*labels, state), float(state == outlet.state)
 
 
-def _uptime(channel: ChannelStatus) -> float | None:
-    running = channel.phase == "running" and channel.began is not None
-    return time.monotonic() - channel.began if running and channel.began is not None else 0.0
+def _seconds(milliseconds: float | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000
+
+
+def _uptime(channel: ChannelStatus) -> float:
+    return time.monotonic() - channel.began if channel.up else 0.0
 
 
 def _memory(channel: ChannelStatus) -> float | None:
@@ -111,13 +116,14 @@ def _latency(graph: LiveStatus) -> Samples:
 def _engine(graph: LiveStatus) -> Samples:
     engine = graph.engine
     if "engine" in engine:
-        yield tuple(str(engine.get(key, "")) for key in ("engine", "model", "precision", "device")), 1.0
+        yield tuple(str(engine.get(key, "")) for key in _ENGINE), 1.0
 
 
-def _each(values: dict[str, Any] | Any) -> Samples:
+def _each(values: Mapping[str, float]) -> Samples:
     return [((name,), value) for name, value in values.items()]
 
 
+_ENGINE = ("engine", "model", "precision", "device")
 _TARGET = ("outlet", "target")
 
 METRICS: tuple[Metric, ...] = (
@@ -126,7 +132,7 @@ METRICS: tuple[Metric, ...] = (
         "gauge",
         "up",
         "1 while the channel's processes run, 0 between two runs.",
-        _of_channel(lambda channel: float(channel.phase == "running")),
+        _of_channel(lambda channel: float(channel.up)),
     ),
     Metric(
         "gauge",
@@ -137,29 +143,23 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "counter",
         "restarts",
-        "How often the channel was started again after an error.",
+        "How often the channel's processes were started again.",
         _of_channel(lambda channel: channel.restarts),
     ),
     Metric(
         "gauge",
         "uptime_seconds",
-        "Seconds since the channel was started last; 0 between two runs.",
+        "Since the channel's processes were started last; 0 between two runs.",
         _of_channel(_uptime),
     ),
     Metric(
         "gauge",
         "resident_memory_bytes",
-        "Memory of all processes of the channel, without the supervisor. What several share counts for each.",
+        "Memory of all processes of the channel, but not of this one. What several share counts for each.",
         _of_channel(_memory),
     ),
     # In
-    Metric(
-        "gauge",
-        "in_state",
-        "1 for the state that the source is in.",
-        _of_graph(lambda graph: [((s,), on) for s, on in _one_of(_STATES_IN, graph.intake.state)]),
-        ("state",),
-    ),
+    Metric("gauge", "in_state", "1 for the state that the source is in.", _of_graph(_states_in), ("state",)),
     Metric(
         "counter",
         "in_connects",
@@ -167,20 +167,33 @@ METRICS: tuple[Metric, ...] = (
         _of_intake(lambda intake: intake.connects),
     ),
     Metric("counter", "in_losses", "How often the source was lost.", _of_intake(lambda intake: intake.losses)),
+    Metric(
+        "counter",
+        "in_clock_restarts",
+        "How often the times of the source began anew.",
+        _of_intake(lambda intake: intake.restarts),
+    ),
     Metric("counter", "in_frames", "Pictures received.", _of_intake(lambda intake: intake.frames)),
-    Metric("counter", "in_bytes", "Bytes received.", _of_intake(lambda intake: intake.bytes)),
     Metric("gauge", "in_fps", "Pictures received a second, lately.", _of_intake(lambda intake: intake.fps)),
+    Metric("counter", "in_bytes", "Bytes received.", _of_intake(lambda intake: intake.bytes)),
+    Metric(
+        "counter",
+        "in_damaged",
+        "Packets that could not be decoded, and pictures patched up.",
+        _of_intake(lambda intake: intake.damaged),
+    ),
     Metric(
         "gauge",
         "in_age_seconds",
-        "Age of the last picture when it was handed to the network.",
-        _of_intake(lambda intake: _milliseconds(intake.age_ms)),
+        "Age of the last picture that the network was free for.",
+        _of_intake(lambda intake: _seconds(intake.age_ms)),
     ),
     Metric(
         "counter",
         "dropped_frames",
-        "Pictures received and not used, by cause: late: older than the freshness budget; ladder: the rate could not "
-        "be held; backlog: old when the source was opened; clock: their times could not be used.",
+        "Pictures not used. late: older than the freshness budget; ladder: the rate could not be held; "
+        "clock: no place in the output's time; backlog: a burst when the source was opened; full: nobody "
+        "took them.",
         _of_graph(lambda graph: _each(graph.intake.dropped)),
         ("cause",),
     ),
@@ -192,36 +205,33 @@ METRICS: tuple[Metric, ...] = (
         _of_intake(lambda intake: intake.rung),
     ),
     Metric(
+        "counter", "ladder_steps", "How often the step of the ladder changed.", _of_intake(lambda intake: intake.steps)
+    ),
+    Metric(
         "gauge",
-        "ladder_rung_info",
-        "1, with the name of the ladder's step.",
+        "ladder_info",
+        "1, with the step of the ladder in words.",
         _of_graph(lambda graph: [((graph.intake.rung_name,), 1.0)]),
         ("rung",),
     ),
-    Metric(
-        "gauge",
-        "engine_info",
-        "1, with what runs the network.",
-        _of_graph(_engine),
-        ("engine", "model", "precision", "device"),
-    ),
+    Metric("gauge", "engine_info", "1, with what runs the network.", _of_graph(_engine), _ENGINE),
     Metric(
         "gauge",
         "computed_ratio",
-        "Share of the picture that had to be computed, as it differed from the one before.",
+        "Share of the pictures that was computed: the rest was as in the picture before.",
         _of_graph(lambda graph: [((), graph.engine.get("computed"))]),
     ),
     Metric(
         "gauge",
         "queue_frames",
-        "Frames that wait behind a worker for the next.",
+        "Frames that wait behind a worker for the next one.",
         _of_graph(lambda graph: _each(graph.queues)),
         ("worker",),
     ),
     Metric(
         "counter",
         "stage_busy_seconds",
-        "Seconds that a stage has worked.",
+        "For which a stage has worked.",
         _of_graph(lambda graph: _each(graph.busy)),
         ("stage",),
     ),
@@ -258,7 +268,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "counter",
         "out_silence_seconds",
-        "Seconds of silence that filled gaps of the sound.",
+        "Of silence that filled gaps of the sound.",
         _of_playout(lambda playout: playout.silence_seconds),
     ),
     Metric("counter", "out_keyframes", "Keyframes encoded.", _of_playout(lambda playout: playout.keyframes)),
@@ -266,21 +276,10 @@ METRICS: tuple[Metric, ...] = (
         "counter", "out_timeline_seconds", "Length of the output so far.", _of_playout(lambda playout: playout.seconds)
     ),
     Metric(
-        "gauge",
-        "av_offset_seconds",
-        "Sound less picture: positive where the sound is late.",
-        _of_playout(lambda playout: _milliseconds(playout.av_offset_ms)),
+        "gauge", "av_offset_seconds", "Sound less picture.", _of_playout(lambda playout: _seconds(playout.av_offset_ms))
     ),
     Metric(
-        "gauge",
-        "target_state",
-        "1 for the state that a target is in.",
-        _of_graph(
-            lambda graph: [
-                ((*labels, s), on) for labels, outlet in _outlets(graph) for s, on in _one_of(_STATES_OUT, outlet.state)
-            ]
-        ),
-        (*_TARGET, "state"),
+        "gauge", "target_state", "1 for the state that a target is in.", _of_graph(_states_out), (*_TARGET, "state")
     ),
     Metric(
         "counter",
@@ -292,7 +291,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("counter", "target_bytes", "Bytes sent to a target.", _of_outlets(lambda outlet: outlet.bytes), _TARGET),
     Metric(
         "counter",
-        "target_dropped_packets",
+        "target_dropped",
         "Packets that a target did not get.",
         _of_outlets(lambda outlet: outlet.dropped),
         _TARGET,
@@ -300,7 +299,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "gauge",
         "target_queue_seconds",
-        "Seconds of video that wait for a target.",
+        "Of video that wait for a target.",
         _of_outlets(lambda outlet: outlet.queue_seconds),
         _TARGET,
     ),

@@ -1,4 +1,4 @@
-"""The memory of the processes that a thread has started, and of theirs."""
+"""How much memory the processes have that a thread of this one started: Linux's /proc tells each thread's children."""
 
 import os
 from pathlib import Path

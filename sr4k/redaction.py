@@ -41,7 +41,11 @@ class Redaction(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let every record pass, without secrets in its message, its exception, or whatever else it bears."""
-        record.msg, record.args = record.getMessage(), None
+        try:
+            record.msg = record.getMessage()
+        except Exception:  # arguments that do not fit: no reason to lose the record, or a thread
+            record.msg = f"{record.msg} {record.args}"
+        record.args = None
         if record.exc_info:
             if record.exc_info[0] is not None and not record.exc_text:
                 record.exc_text = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")

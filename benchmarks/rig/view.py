@@ -15,7 +15,6 @@ from rig import counter
 from rig.process import RigProcess, tell
 from rig.publish import BEEP, RATE
 
-
 _BACKLOG = 2.0
 """Seconds after a viewer's start in which it may be shown what is old: servers keep a group of pictures."""
 

@@ -5,12 +5,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 from sr4k.cli.outcome import log_handler
 from sr4k.endpoint import serve_http
 from sr4k.live_status import ChannelMonitor
-from sr4k.logs import LogFormat, collected_logs
+from sr4k.logs import LogFormat, LogWire, collected_logs, of_channel
 from sr4k.redaction import Redaction, hide_command_line
 
 log = logging.getLogger(__name__)
@@ -24,7 +23,7 @@ def operated(
     metrics: str | None = None,
     log_format: LogFormat = "text",
     level: int = logging.INFO,
-) -> Iterator[Any]:
+) -> Iterator[LogWire]:
     """Logs on stderr, an endpoint if ``metrics`` names where, and a command line without secrets.
 
     Args:
@@ -32,7 +31,7 @@ def operated(
         metrics: see `sr4k.endpoint.serve_http`.
 
     Returns:
-        The queue through which other processes send their log records.
+        What other processes send their log records through, if they are of no channel that has its own.
 
     Raises:
         OptionError: ``metrics`` can't be listened on.
@@ -42,8 +41,9 @@ def operated(
     handler = log_handler(log_format)
     handler.addFilter(redaction)
     with ExitStack() as stack:
-        queue = stack.enter_context(collected_logs(handler, level))
+        stack.enter_context(collected_logs(handler, level))
+        wire = stack.enter_context(of_channel(None))
         if metrics is not None:
-            port = stack.enter_context(serve_http(metrics, channels))
+            port = stack.enter_context(serve_http(metrics, channels, redaction))
             log.info("Metrics and health on port %d: /metrics, /health, /ready", port)
-        yield queue
+        yield wire

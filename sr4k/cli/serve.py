@@ -7,11 +7,10 @@ from typing import Annotated
 
 import typer
 
-from sr4k.channels import ChannelPlan, Runner, load_service, plan, run_channels, variables
+from sr4k.channels import load_service, plan, run_channels, variables
 from sr4k.cli.operation import operated
 from sr4k.cli.outcome import told_in_one_line
-from sr4k.cli.signals import counted_signals
-from sr4k.live_job import LiveJob
+from sr4k.cli.signals import Impatient, counted_signals
 from sr4k.live_status import ChannelMonitor
 
 
@@ -28,24 +27,20 @@ def serve(
     """
     with told_in_one_line(verbose=verbose) as redaction:
         service = load_service(file)
-        plans = plan(service, file.parent)
-        for channel in plans:
-            redaction.hide(channel.source, *channel.targets)
+        jobs = plan(service, file.parent, os.environ)
+        for job in jobs.values():
+            redaction.hide(job.source, *job.targets)
         for name in variables(service):
             os.environ.pop(name, None)  # no process of ours is to inherit it
-        runners = {channel.name: _runner(channel) for channel in plans}
         if check:
-            typer.echo(f"{file} is right. Channels: {', '.join(runners)}.")
+            typer.echo(f"{file} is right. Channels: {', '.join(jobs)}.")
             return
-        monitors = [ChannelMonitor(channel.name) for channel in plans]
+        monitors = [ChannelMonitor(name) for name in jobs]
         level = logging.DEBUG if verbose else logging.INFO
         with (
             counted_signals() as signals,
-            operated(monitors, redaction, metrics=service.metrics, log_format=service.log_format, level=level) as queue,
+            operated(monitors, redaction, metrics=service.metrics, log_format=service.log_format, level=level),
         ):
-            drained = run_channels(runners, monitors, stop_requests=lambda: len(signals), log_queue=queue)
-        raise typer.Exit(0 if drained else 128 + signals[0])
-
-
-def _runner(channel: ChannelPlan) -> Runner:
-    return LiveJob(channel.source, channel.targets, channel.preset, channel.size, channel.sound)
+            stop_requests = Impatient(signals)
+            run_channels(jobs, monitors, stop_requests=stop_requests)
+        raise typer.Exit(128 + signals[0] if stop_requests() > 1 else 0)

@@ -1,8 +1,12 @@
 """Signals that ask for an end."""
 
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+
+_DRAIN = 8.0
+"""Seconds that a live channel gets to come to its end."""
 
 
 @contextmanager
@@ -18,3 +22,18 @@ def counted_signals() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+class Impatient:
+    """How often a stop was asked for: once for each signal, and twice where the first was not heeded for long."""
+
+    def __init__(self, signals: Sequence[int]) -> None:
+        self._signals = signals
+        self._asked: float | None = None
+
+    def __call__(self) -> int:
+        if not self._signals:
+            return 0
+        now = time.monotonic()
+        self._asked = now if self._asked is None else self._asked
+        return max(2, len(self._signals)) if now - self._asked > _DRAIN else len(self._signals)

@@ -1,0 +1,160 @@
+"""One channel through all that can happen to its targets, with real servers. A second target must never notice.
+
+The tests share the channel, and run in their order.
+"""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from channels import Channel, eventually
+from recordings import assert_whole
+
+from rig.publish import Publisher
+from rig.servers import NginxRtmp, SilentServer
+from rig.view import Viewer, measure
+
+KEY = "keythatnobodymaysee"
+
+
+class Stage:
+    """Two servers: a publisher on one, a channel from it to the other and to a recording."""
+
+    def __init__(self, near: NginxRtmp, far: NginxRtmp, silent: SilentServer, folder: Path) -> None:
+        self.far = far
+        self.recording = folder / "out.mkv"
+        self.publisher = Publisher(near.url("in"))
+        self.channel = Channel(near.url("in"), far.url(KEY), silent.url("nothing"), str(self.recording))
+
+    def is_live(self, seconds: float = 15) -> float:
+        return eventually(lambda: self.state() == "live", seconds, "live")
+
+    def state(self) -> str:
+        return (self.channel.states_out() or [""])[0]
+
+    def connects(self) -> float:
+        return self.channel.value("target_connects_total", 'outlet="1"')
+
+    def all_connects(self) -> float:
+        return sum(self.channel.value("target_connects_total", f'outlet="{k}"') for k in (1, 2, 3))
+
+    def view(self, seconds: float) -> tuple[Viewer, list[dict[str, Any]]]:
+        with Viewer(self.far.url(KEY)) as viewer:
+            time.sleep(seconds)
+            return viewer, viewer.lines()
+
+
+@pytest.fixture(scope="module")
+def stage(server: Callable[[type], Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    near, far = server(NginxRtmp), server(NginxRtmp)
+    far.kill()
+    with SilentServer() as silent:
+        made = Stage(near, far, silent, tmp_path_factory.mktemp("live"))
+        with made.publisher, made.channel:
+            yield made
+
+
+def test_a_target_that_is_not_there_is_waited_for(stage: Stage) -> None:
+    eventually(lambda: "the connection was refused" in stage.channel.log, 20)
+    stage.far.start()
+    stage.is_live()
+
+
+def test_what_a_viewer_gets_is_whole_and_fresh(stage: Stage) -> None:
+    _, lines = stage.view(7)
+    seen = measure(stage.publisher.lines(), lines)
+    assert seen.pictures > 80
+    assert seen.sizes == ((640, 360),)
+    assert (seen.backwards, seen.reordered) == (0, 0)
+    assert seen.offset_worst <= 0.045
+    assert seen.latency < 0.6
+
+
+def test_a_server_that_dies_is_connected_to_again_with_a_key_frame_that_is_fresh(stage: Stage) -> None:
+    before = stage.connects()
+    stage.far.kill()
+    eventually(lambda: stage.state() == "waiting", 8)
+    time.sleep(1)
+    stage.far.start()
+    with Viewer(stage.far.url(KEY), patience=20) as viewer:
+        eventually(lambda: any("picture" in line for line in viewer.lines()), 20)
+        first = next(line for line in viewer.lines() if "picture" in line)
+        sent = {line["n"]: line["at"] for line in stage.publisher.lines()}
+    assert stage.connects() == before + 1
+    assert first["key"]
+    assert first["at"] - sent[first["picture"]] < 2.1, "a second, and a group of pictures that the server keeps"
+
+
+def test_a_server_that_freezes_is_given_up_and_found_again(stage: Stage) -> None:
+    time.sleep(2.5)
+    before = stage.connects()
+    stage.far.freeze()
+    eventually(lambda: stage.state() != "live", 12)  # four seconds after the kernel's buffers are full
+    time.sleep(1)
+    stage.far.thaw()
+    eventually(lambda: stage.connects() > before and stage.state() == "live", 15)
+
+
+def test_the_sender_may_be_killed_without_hurting_anybody(stage: Stage) -> None:
+    time.sleep(2.5)
+    before, frames = stage.all_connects(), stage.channel.value("out_frames_total")
+    os.kill(stage.channel.child("sr4k.live.push"), signal.SIGKILL)
+    eventually(lambda: stage.all_connects() > before, 10)
+    eventually(lambda: stage.channel.value("out_frames_total") > frames + 10, 2)
+    stage.is_live()
+
+
+def test_a_server_that_says_nothing_is_given_up_again_and_again(stage: Stage) -> None:
+    eventually(lambda: "it did not answer in time" in stage.channel.log or "no answer" in stage.channel.log, 12)
+    assert stage.channel.states_out()[1] in ("connecting", "waiting")
+
+
+def test_the_recording_never_noticed(stage: Stage) -> None:
+    code, seconds = stage.channel.stop()
+    assert code == 0
+    assert seconds < 5
+    parts = sorted(stage.recording.parent.glob("*.mkv"))
+    for part in parts:
+        assert_whole(part, size=(640, 360))
+    assert len(parts) <= 2, "a new part if it was its sender that was killed"
+
+
+def test_no_key_was_told(stage: Stage) -> None:
+    assert KEY not in stage.channel.log
+
+
+def test_a_name_that_is_taken_a_wrong_application_and_a_name_that_nobody_knows_are_told(
+    server: Callable[[type], Any],
+) -> None:
+    rtmp = server(NginxRtmp)
+    targets = rtmp.url("taken"), rtmp.url("x", app="wrong"), "rtmp://nowhere.invalid/live/key"
+    with Publisher(rtmp.url("taken")), Channel("pattern://160x90@25", *targets) as channel:
+        eventually(lambda: channel.states_out() == ["waiting"] * 3, 25)
+        log = channel.log
+        assert "somebody else may publish under this name" in log or "broke off" in log
+        assert "the application or key is wrong" in log
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)], check=False).returncode:
+        pytest.skip("a small disk can't be mounted without root")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_ends_a_recording_and_nothing_else(small_disk: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.mkv"
+    with Channel("pattern://160x90@25", str(small_disk / "a.mkv"), str(other)) as channel:
+        eventually(lambda: "the disk is full" in channel.log, 40)
+        frames = channel.value("out_frames_total")
+        eventually(lambda: channel.value("out_frames_total") > frames + 25, 5)
+        assert channel.stop()[0] == 0
+    assert other.stat().st_size > 200_000

@@ -1,0 +1,246 @@
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toy_statuses import statuses
+
+from sr4k import channels
+from sr4k.channels import load_service, plan, run_channels, variables
+from sr4k.errors import InputError, OptionError
+from sr4k.live.backoff import Backoff
+from sr4k.live_job import LiveJob
+from sr4k.live_status import ChannelMonitor
+
+VALID = """
+metrics: ":9108"
+log_format: json
+channels:
+  news:
+    source: rtmp://in.example/live/${NEWS_KEY}
+    targets: [rtmp://out.example/live/key1234, out.m3u8]
+    size: 640x360
+    sound: false
+    options:
+      engine: {model: rcan2}
+      live: {segments: fmp4}
+  lobby:
+    source: rtsp://camera.example/one
+    targets: [lobby.mkv]
+"""
+KEYS = {"NEWS_KEY": "abcd1234"}
+
+
+@pytest.fixture
+def planned(tmp_path: Path) -> Callable[..., dict[str, LiveJob]]:
+    """Writes a file, and plans its channels."""
+
+    def make(text: str, environment: dict[str, str] = KEYS) -> dict[str, LiveJob]:
+        path = tmp_path / "channels.yaml"
+        path.write_text(text)
+        return plan(load_service(path), tmp_path, environment)
+
+    return make
+
+
+Planned = Callable[..., dict[str, LiveJob]]
+
+
+def test_a_file_becomes_jobs(planned: Planned) -> None:
+    jobs = planned(VALID)
+    news = jobs["news"]
+    assert list(jobs) == ["news", "lobby"]
+    assert news.source.url == "rtmp://in.example/live/abcd1234"
+    assert [str(target) for target in news.targets] == ["rtmp://out.example/live/***", "out.m3u8"]
+    assert (news.size, news.sound, jobs["lobby"].sound) == ((640, 360), False, True)
+    assert (news.preset.engine.model, news.preset.live.segments) == ("rcan2", "fmp4")
+    assert jobs["lobby"].preset.engine.model == "luma"
+
+
+def test_channels_share_the_cpus(planned: Planned, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channels, "granted_cpus", lambda: 9)
+    assert [job.cpus for job in planned(VALID).values()] == [4, 4]
+
+
+def test_a_preset_is_found_beside_the_file(planned: Planned, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        "description: x\n"
+        "graph: {workers: {all: [decode, preprocess, infer, reconstruct, convert], out: [encode]}}\n"
+        "engine: {threads: 3}\n"
+    )
+    jobs = planned("channels: {a: {source: a.mp4, targets: [b.mkv], config: mine.yaml}}")
+    assert jobs["a"].preset.engine.threads == 3
+
+
+def test_what_comes_from_the_environment_is_a_secret_wherever_it_stands(planned: Planned) -> None:
+    text = "channels: {a: {source: 'https://cdn.example/${TOKEN}/live.m3u8', targets: [b.mkv]}}"
+    source = planned(text, {"TOKEN": "t0k3n99"})["a"].source
+    assert source.url == "https://cdn.example/t0k3n99/live.m3u8"
+    assert str(source) == "https://cdn.example/***/live.m3u8"
+    assert "t0k3n99" in source.secrets
+
+
+def test_the_variables_of_a_file_are_known(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(VALID)
+    assert variables(load_service(path)) == {"NEWS_KEY"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("metrics:", "metrix:", r"channels\.yaml: metrix: "),
+        ("log_format: json", "log_format: xml", r"log_format: "),
+        ("    sound: false", "    sond: false", r"channels\.news\.sond: "),
+        ("targets: [lobby.mkv]", "targets: []", r"channels\.lobby\.targets: "),
+        ("targets: [lobby.mkv]", "targets: lobby.mkv", r"channels\.lobby\.targets: "),
+        ("  lobby:", "  the lobby:", r"channels\.the lobby"),
+        ("rtsp://camera", "gopher://camera", r"^channels\.lobby: 'gopher:' can't be read from"),
+        ("lobby.mkv", "concat:a|b", r"^channels\.lobby: 'concat:' can't be written to"),
+        ("640x360", "641x360", r"^channels\.news: '641x360' can't be"),
+        ("{model: rcan2}", "{modl: rcan2}", r"^channels\.news: options: engine\.modl: "),
+        ("{model: rcan2}", "5", r"^channels\.news: options: engine: "),
+        ("{segments: fmp4}", "{segments: mp5}", r"^channels\.news: options: live\.segments: "),
+        ("engine: {model: rcan2}", "engin: {model: rcan2}", r"^channels\.news: options: engin: "),
+        ("    size: 640x360", "    config: liv", r"^channels\.news: There is no preset '.*liv'"),
+        ("{model: rcan2}", "{pixels: bgr}", r"^channels\.news: .*YUV"),
+        ("lobby.mkv", "out.m3u8", r"^channels\.lobby: out\.m3u8 is a target of news already"),
+        ("${NEWS_KEY}", "${NO_KEY}", r"^channels\.news: The environment has no NO_KEY"),
+    ],
+)
+def test_what_is_wrong_is_named(planned: Planned, old: str, new: str, words: str) -> None:
+    assert old in VALID
+    with pytest.raises(OptionError, match=words):
+        planned(VALID.replace(old, new, 1))
+
+
+def test_an_empty_variable_is_a_missing_one(planned: Planned) -> None:
+    with pytest.raises(OptionError, match="no NEWS_KEY"):
+        planned(VALID, {"NEWS_KEY": ""})
+
+
+@pytest.mark.parametrize("text", ["channels: [", "channels: {a: &b", "a\x00b", "a: b: rtmp://in.example/live/key1234"])
+def test_what_is_no_yaml_is_told_without_being_quoted(planned: Planned, text: str) -> None:
+    with pytest.raises(OptionError, match="not valid YAML") as caught:
+        planned(text)
+    assert "key1234" not in str(caught.value)
+
+
+def test_a_wrong_address_is_told_without_its_secrets(planned: Planned) -> None:
+    with pytest.raises(OptionError) as caught:
+        planned(VALID.replace("key1234", "key12|34"))
+    assert "key12" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=r"none\.yaml can't be read: No such file"):
+        load_service(tmp_path / "none.yaml")
+
+
+class ToyJob:
+    """Runs until a stop is asked for, or fails as often as it is told to."""
+
+    def __init__(self, fails: int = 0, error: Exception | None = None, ends: bool = False) -> None:
+        self.fails, self.error, self.ends = fails, error or InputError("the source broke."), ends
+        self.runs = 0
+        self.stopped = threading.Event()
+
+    def run(self, *, on_status: Callable[..., None], stop_requests: Callable[[], int], log_queue: Any) -> None:  # noqa: ARG002
+        self.runs += 1
+        on_status(statuses())
+        if self.runs <= self.fails:
+            raise self.error
+        while not self.ends and not stop_requests():
+            time.sleep(0.01)
+        self.stopped.set()
+
+
+class Service:
+    """Channels in a thread of their own, with waits cut short."""
+
+    def __init__(self, **jobs: ToyJob) -> None:
+        self.monitors = {name: ChannelMonitor(name) for name in jobs}
+        self.requests = 0
+        self.thread = threading.Thread(
+            target=run_channels,
+            args=(jobs, list(self.monitors.values())),
+            kwargs={"stop_requests": lambda: self.requests},
+        )
+        self.thread.start()
+
+    def stop(self) -> None:
+        self.requests = 1
+        self.thread.join(10)
+        assert not self.thread.is_alive()
+
+
+@pytest.fixture
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Backoff, "wait", lambda _self: 0.02)
+    monkeypatch.setattr(channels, "_TICK", 0.01)
+
+
+def until(true: Callable[[], bool]) -> None:
+    for _ in itertools.takewhile(lambda _: not true(), range(500)):
+        time.sleep(0.01)
+    assert true()
+
+
+@pytest.mark.usefixtures("_soon")
+@pytest.mark.parametrize("error", [InputError("the source broke."), ZeroDivisionError("a bug")])
+def test_a_channel_that_fails_is_started_again_and_the_others_go_on(error: Exception) -> None:
+    bad, good = ToyJob(fails=5, error=error), ToyJob()
+    service = Service(bad=bad, good=good)
+    until(lambda: service.monitors["bad"].status.ready and bad.runs == 6)
+    assert service.monitors["bad"].status.restarts == 5
+    assert (good.runs, service.monitors["good"].status.restarts) == (1, 0)
+    service.stop()
+    assert good.stopped.is_set()
+
+
+@pytest.mark.usefixtures("_soon")
+def test_what_failed_is_told_with_the_name_of_the_channel(caplog: pytest.LogCaptureFixture) -> None:
+    service = Service(bad=ToyJob(fails=1))
+    until(lambda: service.monitors["bad"].status.ready)
+    service.stop()
+    (told,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert told.getMessage().startswith("the source broke. Starting again in")
+
+
+def test_a_stop_cuts_the_wait_for_the_next_try_short() -> None:
+    service = Service(bad=ToyJob(fails=9))
+    until(lambda: service.monitors["bad"].status.phase == "waiting")
+    assert service.monitors["bad"].status.error == "the source broke."
+    began = time.monotonic()
+    service.stop()
+    assert time.monotonic() - began < 0.5
+
+
+@pytest.mark.usefixtures("_soon")
+def test_a_source_that_ends_ends_its_channel_alone() -> None:
+    short, long = ToyJob(ends=True), ToyJob()
+    service = Service(short=short, long=long)
+    until(lambda: service.monitors["short"].status.phase == "ended")
+    assert service.thread.is_alive()
+    service.stop()
+    assert short.runs == 1
+
+
+@pytest.mark.usefixtures("_soon")
+def test_when_all_have_ended_so_has_the_service() -> None:
+    service = Service(a=ToyJob(ends=True), b=ToyJob(ends=True))
+    service.thread.join(10)
+    assert not service.thread.is_alive()
+
+
+def test_waits_are_short_again_after_a_steady_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    resets: list[bool] = []
+    monkeypatch.setattr(Backoff, "wait", lambda _self: 0.0)
+    monkeypatch.setattr(Backoff, "reset", lambda _self: resets.append(True))
+    monkeypatch.setattr(channels, "_STEADY", 0.0)
+    service = Service(bad=ToyJob(fails=2))
+    until(lambda: len(resets) == 2)
+    service.stop()

@@ -1,0 +1,114 @@
+import json
+import socket
+from collections.abc import Iterator
+from http.client import HTTPConnection
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from toy_statuses import SECRETS, SOURCE, addresses, statuses
+
+from sr4k.endpoint import parse_address, serve_http
+from sr4k.errors import OptionError
+from sr4k.live_status import ChannelMonitor
+from sr4k.redaction import Redaction
+
+
+@pytest.fixture
+def channel() -> Iterator[ChannelMonitor]:
+    monitor = ChannelMonitor("news")
+    with monitor.running():
+        yield monitor
+
+
+def get(port: int, path: str) -> tuple[int, str]:
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def test_metrics_are_served(channel: ChannelMonitor) -> None:
+    with serve_http("127.0.0.1:0", [channel]) as port:
+        channel.update(statuses())
+        status, text = get(port, "/metrics")
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    assert status == 200
+    assert families["sr4k_in_frames"].samples[0].value == 100
+    assert "process_resident_memory_bytes" in families
+    assert not [secret for secret in SECRETS if secret in text]
+
+
+def test_ready_follows_the_channels(channel: ChannelMonitor) -> None:
+    with serve_http("127.0.0.1:0", [channel]) as port:
+        status, text = get(port, "/ready")
+        assert (status, json.loads(text)["channels"]["news"]["ready"]) == (503, False)
+        channel.update(statuses())
+        assert get(port, "/ready")[0] == 200
+        channel.update(statuses(intake={"state": "away", "reason": "nothing came for 5 s"}))
+        status, text = get(port, "/ready")
+    assert status == 503
+    assert json.loads(text)["channels"]["news"]["in"]["reason"] == "nothing came for 5 s"
+    assert not [secret for secret in SECRETS if secret in text]
+
+
+def test_secrets_go_from_what_channels_tell_in_their_own_words(channel: ChannelMonitor) -> None:
+    with serve_http("127.0.0.1:0", [channel], Redaction(*addresses())) as port:
+        channel.update(statuses(intake={"state": "away", "reason": f"no {SOURCE}"}))
+        text = get(port, "/ready")[1]
+    assert json.loads(text)["channels"]["news"]["in"]["reason"] == "no rtmp://in.example/live/***?***"
+
+
+def test_health_does_not_depend_on_streams() -> None:
+    with serve_http("127.0.0.1:0", [ChannelMonitor("news")]) as port:
+        assert get(port, "/health")[0] == 200
+        assert get(port, "/")[0] == 404
+
+
+def test_a_client_that_says_nothing_keeps_nobody_waiting() -> None:
+    with (
+        serve_http("127.0.0.1:0", [ChannelMonitor("news")]) as port,
+        socket.create_connection(("127.0.0.1", port)),
+    ):
+        assert get(port, "/health")[0] == 200
+
+
+def test_a_taken_port_is_one_clear_error() -> None:
+    with (
+        serve_http("127.0.0.1:0", []) as port,
+        pytest.raises(OptionError, match=rf"127.0.0.1:{port}: Address already in use"),
+        serve_http(f"127.0.0.1:{port}", []),
+    ):
+        raise AssertionError("not reached")
+
+
+def test_the_port_is_free_again_afterwards() -> None:
+    with serve_http("127.0.0.1:0", []) as port:
+        pass
+    with serve_http(f"127.0.0.1:{port}", []) as again:
+        assert again == port
+
+
+def test_without_a_host_all_interfaces_are_listened_on() -> None:
+    with serve_http(":0", []) as port:
+        assert get(port, "/health")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("text", "address"), [(":9108", ("", 9108)), ("10.0.0.1:80", ("10.0.0.1", 80)), ("[::1]:80", ("::1", 80))]
+)
+def test_addresses_are_read(text: str, address: tuple[str, int]) -> None:
+    assert parse_address(text) == address
+
+
+@pytest.mark.parametrize("text", ["9108", "host", "host:", "host:http", "::1:80", ":65536", ":-1", ":٣", ""])
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(OptionError, match="no address to listen on"):
+        parse_address(text)
+
+
+def test_a_host_that_is_not_here_is_one_clear_error() -> None:
+    with pytest.raises(OptionError, match=r"Can't listen on 192\.0\.2\.1:9108"), serve_http("192.0.2.1:9108", []):
+        raise AssertionError("not reached")

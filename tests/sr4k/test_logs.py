@@ -1,0 +1,128 @@
+import io
+import json
+import logging
+import logging.handlers
+import multiprocessing
+import sys
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from toy_statuses import SECRETS, SOURCE, addresses
+
+from sr4k.logs import JsonLines, TextLines, collected_logs, of_channel
+from sr4k.redaction import Redaction
+
+log = logging.getLogger("sr4k.test")
+
+
+def handler(form: logging.Formatter) -> tuple[logging.Handler, io.StringIO]:
+    written = io.StringIO()
+    made = logging.StreamHandler(written)
+    made.setFormatter(form)
+    made.addFilter(Redaction(*addresses()))
+    return made, written
+
+
+def test_a_json_line_has_time_level_logger_message_and_no_more() -> None:
+    made, written = handler(JsonLines())
+    with collected_logs(made, logging.INFO):
+        log.info("%d frames", 3, extra={"secretive": object()})
+    line = json.loads(written.getvalue())
+    assert datetime.fromisoformat(line.pop("time")).astimezone(UTC).year >= 2025
+    assert line == {"level": "INFO", "logger": "sr4k.test", "message": "3 frames"}
+
+
+def test_an_exception_is_in_its_json_line() -> None:
+    made, written = handler(JsonLines())
+    with collected_logs(made, logging.INFO):
+        try:
+            raise OSError(SOURCE)
+        except OSError:
+            log.exception("failed\nin two lines")
+    (line,) = written.getvalue().splitlines()
+    assert "Traceback" in json.loads(line)["exception"]
+    assert not [secret for secret in SECRETS if secret in line]
+
+
+def test_json_lines_can_be_written_without_a_collector() -> None:
+    made = logging.LogRecord("a", logging.INFO, "", 0, "x", None, None)
+    try:
+        raise ValueError("why")
+    except ValueError:
+        made.exc_info = sys.exc_info()
+    assert "why" in json.loads(JsonLines().format(made))["exception"]
+
+
+def test_lines_bear_their_channel() -> None:
+    made, written = handler(TextLines())
+    with collected_logs(made, logging.INFO):
+        with of_channel("news"):
+            log.info("one")
+        log.info("two")
+    assert written.getvalue() == "INFO news: one\nINFO two\n"
+
+
+def test_records_of_other_processes_bear_their_channel_and_no_secret() -> None:
+    made, written = handler(JsonLines())
+    context = multiprocessing.get_context("spawn")
+    with collected_logs(made, logging.INFO), of_channel("news") as wire:
+        process = context.Process(target=log_in_process, args=(wire,))
+        process.start()
+        process.join(60)
+        assert process.exitcode == 0
+    line = json.loads(written.getvalue())
+    assert line["channel"] == "news"
+    assert line["message"] == "can't open rtmp://in.example/live/***?***"
+
+
+def log_in_process(queue: Any) -> None:
+    logging.getLogger().addHandler(logging.handlers.QueueHandler(queue))
+    log.warning("can't open %s", SOURCE)
+
+
+def test_secrets_go_from_records_that_come_through_the_queue() -> None:
+    made, written = handler(TextLines())
+    context = multiprocessing.get_context("spawn")
+    with collected_logs(made, logging.INFO) as queue:
+        process = context.Process(target=log_in_process, args=(queue,))
+        process.start()
+        process.join(60)
+    assert written.getvalue() == "WARNING can't open rtmp://in.example/live/***?***\n"
+
+
+def test_a_process_that_is_killed_while_it_logs_silences_nobody() -> None:
+    made, written = handler(TextLines())
+    context = multiprocessing.get_context("spawn")
+    with collected_logs(made, logging.INFO), of_channel("news") as wire:
+        for _ in range(3):
+            process = context.Process(target=log_for_ever, args=(wire,))
+            process.start()
+            lines = len(written.getvalue())
+            while len(written.getvalue()) < lines + 10_000:
+                time.sleep(0.01)
+            process.kill()
+            process.join(60)
+        process = context.Process(target=log_in_process, args=(wire,))
+        process.start()
+        process.join(60)
+    assert "can't open" in written.getvalue().splitlines()[-1]
+
+
+def log_for_ever(wire: Any) -> None:
+    while True:
+        wire.put_nowait(logging.makeLogRecord({"msg": "x" * 500, "levelname": "INFO", "levelno": logging.INFO}))
+
+
+def test_long_messages_are_cut() -> None:
+    made, written = handler(TextLines())
+    with collected_logs(made, logging.INFO), of_channel(None) as wire:
+        wire.put_nowait(logging.makeLogRecord({"msg": "x" * 1_000_000, "levelname": "INFO", "levelno": logging.INFO}))
+    assert len(written.getvalue()) == pytest.approx(8192, abs=20)
+
+
+def test_arguments_that_do_not_fit_lose_no_record() -> None:
+    made, written = handler(TextLines())
+    made.handle(logging.makeLogRecord({"msg": "%d frames", "args": ("many",), "levelname": "INFO"}))
+    assert written.getvalue() == "INFO %d frames ('many',)\n"

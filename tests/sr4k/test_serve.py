@@ -1,0 +1,190 @@
+"""``sr4k serve`` as a user meets it: real processes, real signals."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clips import video_times
+
+from sr4k.cli import signals
+from sr4k.cli.signals import Impatient
+
+BIN = Path(sys.executable).parent
+KEYS = {"IN_KEY": "sourcekey77", "OUT_KEY": "targetkey88"}
+
+
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Service:
+    """A channel that plays into a recording, and to a server that is not there; and one without a source."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port, nobody = folder, free_port(), free_port()
+        (folder / "channels.yaml").write_text(f"""
+metrics: "127.0.0.1:{self.port}"
+log_format: json
+channels:
+  plays:
+    source: pattern://160x90@25
+    targets: [{folder}/out.mkv, "rtmp://127.0.0.1:{nobody}/live/${{OUT_KEY}}"]
+    options: {{engine: {{name: nearest}}}}
+  waits:
+    source: rtmp://127.0.0.1:{nobody}/live/${{IN_KEY}}
+    targets: [{folder}/none.mkv]
+    options: {{engine: {{name: nearest}}}}
+""")
+        with (folder / "log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [BIN / "sr4k", "serve", folder / "channels.yaml", "--verbose"],
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                env={**os.environ, **KEYS},
+                start_new_session=True,
+            )
+
+    def get(self, path: str) -> tuple[int, str]:
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        except OSError:
+            return 0, ""
+        finally:
+            connection.close()
+
+    def states(self) -> dict[str, Any]:
+        text = self.get("/ready")[1]
+        return json.loads(text)["channels"] if text else {}
+
+    def until(self, true: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 60
+        while not true():
+            assert self.process.poll() is None, self.log
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.1)
+
+    def family(self) -> set[int]:
+        """Its processes, itself included."""
+        found = [self.process.pid]
+        for pid in found:
+            found += children(pid)
+        return set(found)
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    running = Service(tmp_path)
+    yield running
+    for pid in running.family() if running.process.poll() is None else ():
+        os.kill(pid, signal.SIGKILL)
+    running.process.wait()
+
+
+def plays(service: Service) -> bool:
+    states = service.states().get("plays", {})
+    return "out" in states and [out["state"] for out in states["out"]] == ["live", "waiting"]
+
+
+def pictures_out(service: Service) -> float:
+    found = re.search(r'^sr4k_out_frames_total{channel="plays"} (.+)$', service.get("/metrics")[1], re.M)
+    return float(found[1]) if found else 0.0
+
+
+def test_a_service_tells_how_it_is_drains_on_sigterm_and_shows_no_key_anywhere(service: Service) -> None:
+    service.until(lambda: plays(service) and pictures_out(service) > 50)
+    told = service.get("/metrics")[1] + service.get("/ready")[1]
+    family = service.family()
+    assert len(family) >= 6  # the supervisor, and of each channel two workers; of one a puller
+    for pid in family:
+        told += Path(f"/proc/{pid}/cmdline").read_text()
+        if pid != service.process.pid:  # its own is what it was started with
+            told += Path(f"/proc/{pid}/environ").read_text()
+    assert service.get("/health")[0] == 200
+    assert service.get("/ready")[0] == 503
+    assert 'sr4k_resident_memory_bytes{channel="plays"}' in told
+
+    began = time.monotonic()
+    service.process.send_signal(signal.SIGTERM)
+    assert service.process.wait(10) == 0
+    assert time.monotonic() - began < 5
+    while left := [Path(f"/proc/{pid}/cmdline").read_text() for pid in family if alive(pid)]:
+        assert time.monotonic() - began < 10, left
+    assert len(video_times(service.folder / "out.mkv")) > 20
+
+    told += service.log
+    assert '"channel": "waits"' in told
+    assert not [key for key in KEYS.values() if key in told]
+    for line in service.log.splitlines():
+        json.loads(line)
+
+
+def test_a_channel_whose_worker_dies_comes_back_alone(service: Service) -> None:
+    service.until(lambda: plays(service))
+    (playout,) = [pid for pid in service.family() if any(is_push(child) for child in children(pid))]
+    os.kill(playout, signal.SIGKILL)
+    service.until(lambda: service.states()["plays"]["restarts"] == 1 and plays(service))
+    assert service.states()["waits"]["restarts"] == 0
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def is_push(pid: int) -> bool:
+    return b"live.push" in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def check(text: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    (tmp_path / "c.yaml").write_text(text)
+    command = [BIN / "sr4k", "serve", "--check", tmp_path / "c.yaml"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_check_says_that_a_file_is_right(tmp_path: Path) -> None:
+    ran = check("channels: {a: {source: a.mp4, targets: [b.mkv]}}", tmp_path)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.endswith("c.yaml is right. Channels: a.\n")
+
+
+def test_check_says_in_one_line_what_is_wrong(tmp_path: Path) -> None:
+    ran = check("channels: {a: {source: 'ftp://a/b', targets: [b.mkv]}}", tmp_path)
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("error: channels.a: 'ftp:' can't be read from")
+    assert len(ran.stderr.splitlines()) == 1
+
+
+def test_a_stop_that_is_not_heeded_becomes_a_second_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signals, "_DRAIN", 0.05)
+    received: list[int] = []
+    requests = Impatient(received)
+    assert requests() == 0
+    received.append(signal.SIGTERM)
+    assert requests() == 1
+    time.sleep(0.1)
+    assert requests() == 2

@@ -1,0 +1,108 @@
+"""A live channel as a user runs it: the command, its log, its metrics and its end."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+from rig.servers import free_port
+
+
+class Channel:
+    """``sr4k-stream`` on these addresses, with JSON logs and metrics. A context manager."""
+
+    def __init__(self, source: str, *targets: str, options: tuple[str, ...] = ()) -> None:
+        self._log = tempfile.NamedTemporaryFile("w+", suffix=".log")  # noqa: SIM115 - as long as the channel
+        self.port = free_port()
+        command = Path(sys.executable).with_name("sr4k-stream")
+        self.process = subprocess.Popen(
+            [command, source, *targets, "--log-format", "json", "--metrics", f"127.0.0.1:{self.port}", *options],
+            stderr=self._log,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self.process.poll() is None:
+            for process in [self.process.pid, *self.children()]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+            self.process.wait()
+        self._log.close()
+
+    @property
+    def log(self) -> str:
+        return Path(self._log.name).read_text()
+
+    def metrics(self) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
+            text: str = answer.read().decode()
+        return text
+
+    def value(self, name: str, *labels: str) -> float:
+        """Of the first metric whose line begins so and holds these."""
+        for line in self.metrics().splitlines():
+            if line.startswith(f"sr4k_{name}{{") and all(label in line for label in labels):
+                return float(line.rpartition(" ")[2])
+        return float("nan")
+
+    def states(self) -> dict[str, Any]:
+        """What ``/ready`` tells of the one channel."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/ready", timeout=5) as answer:
+                told = json.load(answer)
+        except urllib.error.HTTPError as err:
+            told = json.load(err)
+        except OSError:
+            return {}
+        (channel,) = told["channels"].values()
+        return dict(channel)
+
+    def state_in(self) -> str:
+        return str(self.states().get("in", {}).get("state"))
+
+    def states_out(self) -> list[str]:
+        return [str(out["state"]) for out in self.states().get("out", [])]
+
+    def children(self) -> list[int]:
+        """All processes below the command's."""
+        found = [self.process.pid]
+        for process in found:
+            with contextlib.suppress(OSError):
+                for thread in Path(f"/proc/{process}/task").iterdir():
+                    found += map(int, (thread / "children").read_text().split())
+        return found[1:]
+
+    def child(self, module: str) -> int:
+        """The process that runs a module of ours."""
+        for process in self.children():
+            with contextlib.suppress(OSError):
+                if module in Path(f"/proc/{process}/cmdline").read_text():
+                    return process
+        raise LookupError(module)
+
+    def stop(self) -> tuple[int, float]:
+        """SIGTERM; the exit code, and the seconds that it took."""
+        began = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(20), time.monotonic() - began
+
+
+def eventually(condition: Callable[[], object], seconds: float, what: str = "") -> float:
+    """Wait for it; the seconds that it took."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < seconds, f"not within {seconds} s: {what or condition}"
+        time.sleep(0.05)
+    return time.monotonic() - began
