@@ -25,7 +25,7 @@ from sr4k.errors import Sr4kError
 from sr4k.live.address import Address
 from sr4k.live.fitting import fitted, fitting_info
 from sr4k.live.link import Ended, PullerEnd
-from sr4k.live.opening import MOST_PIXELS, CantOpenError, Opening, open_source, too_large, why
+from sr4k.live.opening import MOST_PIXELS, CantOpenError, Opening, open_source, read_timeout, too_large, why
 from sr4k.live.pace import LiveEdge, Pace
 from sr4k.live.sandbox import Allowance, enter
 from sr4k.live.sound import CHANNELS, SAMPLE_RATE
@@ -105,8 +105,9 @@ class _Reader:
     def run(self) -> Ended:
         """Read to the end, and say why it came."""
         packets = self._opening.container.demux(self._opening.wanted)
-        keyed = False
+        keyed, longest = False, read_timeout(self._order.source.kind)
         while True:
+            asked = time.monotonic()
             try:
                 packet = next(packets, None)
             except (FFmpegError, OSError) as err:
@@ -114,6 +115,8 @@ class _Reader:
             if packet is None:
                 break
             now = time.monotonic()
+            if self._is_live and now - asked >= longest:  # a demuxer may give what it still has, and wait once more
+                return Ended(f"nothing came for {longest:.0f} s")
             at = _ticks(packet.pts if packet.dts is None else packet.dts, packet.time_base, otherwise=None)
             if self._edge is not None and self._edge.is_reached(at, now):
                 self._edge = None

@@ -12,9 +12,9 @@ import pytest
 from av.video.frame import VideoFrame
 from clips import MakeClip
 from pulling import FileServer, Pulled, publishing, required
+
 from rig.faults import Proxy
 from rig.servers import NginxRtmp, free_port
-
 from sr4k.live import puller as puller_module
 from sr4k.live.child import start_child
 
@@ -164,7 +164,7 @@ def test_more_tracks_than_anybody_needs_are_refused(tmp_path: Path, server: File
             target.mux(stream.encode(frame))
             target.mux(stream.encode(None))
     with Pulled(server.url("a.mkv")) as pulled:
-        assert pulled.end(15).reason == "it asks for more than it may have: memory, or streams"
+        assert pulled.end(15).reason == "it has too many tracks (64 or more)"
 
 
 def test_a_flood_of_pictures_ends_it(tmp_path: Path, server: FileServer) -> None:

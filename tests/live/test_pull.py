@@ -17,9 +17,10 @@ import numpy as np
 import pytest
 from clips import MakeClip
 from pulling import FileServer, Pulled, publishing, required
+from rtsp import RtspServer
+
 from rig.publish import Publisher
 from rig.servers import NginxRtmp, NodeMediaServer, SilentServer, free_port
-
 from sr4k.live.link import SLOTS, Ended
 from sr4k.live.timeline import TICKS, TIME_BASE
 from sr4k.models.fold import padded_chroma, padded_luma
@@ -334,24 +335,28 @@ def test_udp_gives_pictures_and_sound_and_silence_ends_it() -> None:
         assert time.monotonic() - gone < 5
 
 
-def sending(*options: str) -> "contextlib.AbstractContextManager[subprocess.Popen[bytes]]":
-    """An ffmpeg that sends what it makes."""
-    ffmpeg = shutil.which("ffmpeg")
-    if ffmpeg is None:
+MADE = ("-f", "lavfi", "-i", "testsrc=s=160x90:r=25", "-f", "lavfi", "-i", "sine=r=48000")
+H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "25", "-pix_fmt", "yuv420p")
+AAC = ("-c:a", "aac")
+
+
+def ffmpeg() -> str:
+    """The program, or the test is skipped, or fails where SR4K_REQUIRE_SERVERS=1."""
+    found = shutil.which("ffmpeg")
+    if found is None:
         (pytest.fail if os.environ.get("SR4K_REQUIRE_SERVERS") == "1" else pytest.skip)("needs ffmpeg")
-    made = ("-f", "lavfi", "-i", "testsrc=s=160x90:r=25", "-f", "lavfi", "-i", "sine=r=48000")
-    coded = ("-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "25", "-pix_fmt", "yuv420p")
-    command = [ffmpeg, "-loglevel", "quiet", "-re", *made, *coded, "-c:a", "aac", *options]
+    return found
 
-    @contextlib.contextmanager
-    def running() -> Iterator["subprocess.Popen[bytes]"]:
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
-            try:
-                yield process
-            finally:
-                process.kill()
 
-    return running()
+@contextlib.contextmanager
+def sending(*options: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """An ffmpeg that sends what it makes."""
+    command = [ffmpeg(), "-loglevel", "quiet", "-re", *MADE, *H264, *AAC, *options]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_srt_comes_through_ffmpeg_and_its_command_line_holds_no_secret() -> None:
@@ -373,8 +378,7 @@ def test_srt_comes_through_ffmpeg_and_its_command_line_holds_no_secret() -> None
 
 
 def test_srt_without_a_sender_ends() -> None:
-    if shutil.which("ffmpeg") is None:
-        pytest.skip("needs ffmpeg")
+    ffmpeg()
     with Pulled(f"srt://127.0.0.1:{free_udp_port()}") as pulled:
         ended = pulled.end(12)
     assert ended == Ended("nothing came")
@@ -388,9 +392,15 @@ def test_srt_without_ffmpeg_says_what_to_install(monkeypatch: pytest.MonkeyPatch
     assert "SRT needs the program ffmpeg" in ended.reason
 
 
-def test_rtsp_gives_pictures_and_sound(tmp_path: Path) -> None:
-    del tmp_path
-    pytest.importorskip("gi", reason="needs an RTSP server that can be played from: GStreamer's, with its bindings")
+def test_rtsp_gives_pictures_and_sound_and_silence_ends_it() -> None:
+    with RtspServer(ffmpeg(), MADE, H264, AAC) as server, Pulled(server.url) as pulled:
+        pulled.pictures(40)
+        assert_in_real_time(pulled, 25)
+        assert_sound_has_no_gaps(pulled)
+        server.stop_sending()
+        gone = time.monotonic()
+        assert pulled.end(8).reason.startswith("nothing came for 4")
+        assert time.monotonic() - gone < 5
 
 
 def segments(folder: Path, *options: str, seconds: float = 6) -> Path:

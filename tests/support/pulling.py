@@ -12,10 +12,10 @@ from typing import Any, Self
 
 import numpy as np
 import pytest
+
 from rig import counter
 from rig.publish import Publisher
 from rig.servers import MissingServerError
-
 from sr4k.live.address import parse_source
 from sr4k.live.link import Ended, Opened, Sound
 from sr4k.live.puller import Puller
