@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
-from urllib.parse import SplitResult, parse_qs, parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from sr4k.errors import OptionError
 
@@ -139,7 +139,7 @@ def _parse(text: str, schemes: dict[str, Kind], verb: str, without: Kind) -> Add
     path = f"{folder}/{_HIDDEN}" if hides_name else parts.path
     shown = f"{scheme}://{host}{path}{f'?{_HIDDEN}' if parts.query else ''}"
     found = [text, parts.username, parts.password, parts.query, parts.fragment]
-    found += [value for _, value in parse_qsl(parts.query)]
+    found += [pair.partition("=")[2] for pair in parts.query.split("&")]
     if hides_name:
         found.append(name)
     secrets = {form for secret in found if secret for form in (secret, unquote(secret))}

@@ -53,7 +53,9 @@ def srt_reader(source: Address) -> int:
     """
     command = [require_srt(), *_QUIET, "-protocol_whitelist", "pipe,srt,udp", "-format_whitelist", "concat,mpegts"]
     command += ["-fflags", "nobuffer", "-f", "concat", "-safe", "0", "-i", "pipe:0"]
-    command += ["-c", "copy", "-flush_packets", "1", "-f", "mpegts", "pipe:1"]
+    # Nothing waits for the other track, or for sound enough to fill a packet.
+    command += ["-c", "copy", "-max_interleave_delta", "1", "-flush_packets", "1"]
+    command += ["-muxdelay", "0", "-muxpreload", "0", "-pes_payload_size", "0", "-f", "mpegts", "pipe:1"]
     readable, writable = os.pipe()
     with os.fdopen(writable, "wb") as pipe:
         ffmpeg = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=pipe, preexec_fn=_set_free)

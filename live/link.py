@@ -6,12 +6,16 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
+from fractions import Fraction
 from functools import partial
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, TypeGuard
 
+from sr4k.live.sound import SAMPLE_RATE, Samples
+from sr4k.live.timeline import TICKS
 from sr4k.pipeline.channel import Memory, map_slots
 from sr4k.pipeline.frame import Format, Frame, FrameInfo
+from sr4k.stages.video import VideoInfo
 
 SLOTS = 8
 """Pictures that fit into the ring."""
@@ -21,6 +25,9 @@ _LARGEST_PICTURE = 32 << 20
 
 _LARGEST_MESSAGE = 1 << 20
 """Bytes."""
+
+_PIECE = 1024
+"""Samples of sound."""
 
 _TALLY_EVERY = 0.5
 """Seconds."""
@@ -95,7 +102,7 @@ class PullerEnd:
         self._slots = map_slots(self._memory, form, len(self._free))
 
     def take(self, info: FrameInfo) -> Frame | None:
-        """A frame to fill and `send`, if there is room."""
+        """A frame to fill and `show`, if there is room."""
         while self._wire.poll(0):
             self._free.append(self._wire.recv())
         if not self._free:
@@ -104,13 +111,16 @@ class PullerEnd:
         slot = self._free.pop()
         return Frame(self._slots[slot], info, slot=slot)
 
-    def send(self, message: Frame | Sound) -> None:
-        """Pass something on."""
-        if isinstance(message, Frame):
-            assert message.slot is not None
-            self._wire.send(Picture(message.slot, message.info))
-        else:
-            self._wire.send(message)
+    def show(self, frame: Frame) -> None:
+        """Pass a picture on."""
+        assert frame.slot is not None
+        self._wire.send(Picture(frame.slot, frame.info))
+
+    def say(self, pts: int, samples: Samples) -> None:
+        """Pass sound on, in small pieces; ``pts`` of its first sample."""
+        for start in range(0, len(samples), _PIECE):
+            piece = samples[start : start + _PIECE].astype("<i2", copy=False)
+            self._wire.send(Sound(pts + start * TICKS // SAMPLE_RATE, piece.tobytes()))
 
     def report(self) -> None:
         """Send the tally, if it is time to: it is also the sign that this process lives."""
@@ -145,12 +155,12 @@ class IntakeEnd:
             return None
         message = _read(self._wire.recv_bytes(_LARGEST_MESSAGE))
         if isinstance(message, Opened):
-            if self._slots or not 0 < message.form.nbytes <= _LARGEST_PICTURE:
+            if self._slots:
                 raise NonsenseError
             self._slots = map_slots(self._memory, message.form, SLOTS)
             self._wire.send(SLOTS)
         if isinstance(message, Picture):
-            if not 0 <= message.slot < len(self._slots):
+            if not self._slots:
                 raise NonsenseError
             return Frame(
                 self._slots[message.slot],
@@ -165,6 +175,7 @@ class IntakeEnd:
         with self._closing:
             self._wire.close()
             self._memory.close()
+            self._slots = []
 
     def _give_back(self, slot: int) -> None:
         with self._closing, suppress(OSError):  # the puller may be gone
@@ -174,11 +185,24 @@ class IntakeEnd:
 def _read(message: bytes) -> Message:
     try:
         read = _Reader(io.BytesIO(message)).load()
+        if _makes_sense(read):
+            return read
     except Exception as err:
         raise NonsenseError from err
-    if not isinstance(read, Message):
-        raise NonsenseError
-    return read
+    raise NonsenseError
+
+
+def _makes_sense(read: object) -> TypeGuard[Message]:
+    match read:
+        case Opened(Format(about=VideoInfo()) as form):
+            return 0 < form.nbytes <= _LARGEST_PICTURE
+        case Picture(int() as slot, FrameInfo(int(), Fraction(), born=float())):
+            return 0 <= slot < SLOTS
+        case Sound(int(), bytes() as samples):
+            return len(samples) % 4 == 0
+        case Ended(str(), bool()) | Tally(int(), int(), int(), int(), int()):
+            return True
+    return False
 
 
 class _Reader(pickle.Unpickler):

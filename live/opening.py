@@ -56,7 +56,7 @@ class _Way:
         patience: seconds of the stream that are looked at for its tracks, try after try: a track that libav has not
             seen by then does not exist for it.
         read_timeout: seconds that a read may take. A publisher that stops is no end of the stream: only this tells.
-        streams: at most.
+        streams: this many are too many.
     """
 
     protocols: str
@@ -127,6 +127,8 @@ def open_source(address: Address) -> Opening:
     """
     found = "nothing"
     for container, seconds in _tries(address):
+        if len(container.streams) >= _WAYS[address.kind].streams:
+            raise CantOpenError(f"it has too many tracks ({len(container.streams)} or more)")
         video = _video(container, address.kind)
         if video is not None and (container.streams.audio or seconds >= _LONG_ENOUGH or address.kind != "rtmp"):
             width, height = video.codec_context.width, video.codec_context.height
@@ -144,6 +146,11 @@ def open_source(address: Address) -> Opening:
     raise CantOpenError(f"there is no video that can be decoded, but {found}")
 
 
+def read_timeout(kind: Kind) -> float:
+    """Seconds that a read may take."""
+    return _WAYS[kind].read_timeout
+
+
 def too_large(width: int, height: int) -> str:
     """What is said of pictures of such a size."""
     return f"its pictures are too large ({width}x{height})"
@@ -153,7 +160,7 @@ def why(error: Exception, address: Address, *, opening: bool) -> str:
     """What an error means, without the address: libav's own texts hold it whole."""
     number = getattr(error, "errno", None)
     if isinstance(error, av.error.ExitError | TimeoutError):
-        return "it does not answer" if opening else f"nothing came for {_WAYS[address.kind].read_timeout:.0f} s"
+        return "it does not answer" if opening else f"nothing came for {read_timeout(address.kind):.0f} s"
     if isinstance(error, ConnectionRefusedError):
         return "the connection was refused"
     if isinstance(error, MemoryError) or number == errno.ENOMEM:
@@ -180,9 +187,10 @@ def _tries(address: Address) -> Iterator[tuple[InputContainer, float]]:
             "analyzeduration": str(round(seconds * 1e6)),
             "probesize": "5000000",
         }
+        url = _for_libav(address)
         try:
             container: InputContainer = av.open(
-                _for_libav(address),
+                url,
                 format=way.container,
                 options=options | way.options,
                 timeout=(_OPEN_TIMEOUT + seconds, way.read_timeout),
@@ -200,14 +208,18 @@ def _for_libav(address: Address) -> str:
 
 
 def _video(container: InputContainer, kind: Kind) -> VideoStream | None:
-    """The best that libav finds, of those that are no cover pictures."""
+    """The largest that is allowed, of those that are no cover pictures: a playlist may offer several."""
     fit = [
         stream
         for stream in container.streams.video
         if not stream.disposition & Disposition.attached_pic and _is_allowed(stream, _VIDEO, kind)
     ]
-    best = container.streams.best("video")
-    return next((stream for stream in fit if stream is best), next(iter(fit), None))
+    return max(fit, key=_rank, default=None)
+
+
+def _rank(stream: VideoStream) -> int:
+    pixels = stream.codec_context.width * stream.codec_context.height
+    return pixels if pixels <= MOST_PIXELS else -pixels
 
 
 def _audio(container: InputContainer, video: VideoStream, kind: Kind) -> AudioStream | None:

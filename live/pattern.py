@@ -9,7 +9,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from sr4k.live.address import Address, parse_pattern
-from sr4k.live.link import Ended, PullerEnd, Sound
+from sr4k.live.link import Ended, PullerEnd
 from sr4k.live.sandbox import Allowance
 from sr4k.live.sound import SAMPLE_RATE
 from sr4k.live.timeline import TICKS, TIME_BASE
@@ -44,9 +44,8 @@ class Pattern:
             self._link.tally.pictures += 1
             self._link.report()
             due = round((number + 1) * SAMPLE_RATE / self._rate)
-            wave = tone(sent, due - sent)
-            samples = np.repeat((wave * 32767).astype("<i2"), 2)
-            self._link.send(Sound(sent * TICKS // SAMPLE_RATE, samples.tobytes()))
+            wave = (tone(sent, due - sent) * 32767).astype(np.int16)
+            self._link.say(sent * TICKS // SAMPLE_RATE, np.stack((wave, wave), axis=1))
             behind = int((time.monotonic() - began) * self._rate)  # a machine too slow for it leaves pictures out
             sent, number = due, max(number + 1, behind)
             allowance.renew()
@@ -69,7 +68,7 @@ class Pattern:
         scale = self._info.height / 360
         where = (round(12 * scale), round(34 * scale))
         cv2.putText(targets[0], f"{number:06d}", where, cv2.FONT_HERSHEY_SIMPLEX, scale, 235, max(1, round(2 * scale)))
-        self._link.send(frame)
+        self._link.show(frame)
 
 
 def _canvas(info: VideoInfo) -> tuple[Plane, Plane, Plane]:

@@ -24,8 +24,8 @@ from av.video.frame import VideoFrame
 from sr4k.errors import Sr4kError
 from sr4k.live.address import Address
 from sr4k.live.fitting import fitted, fitting_info
-from sr4k.live.link import Ended, PullerEnd, Sound
-from sr4k.live.opening import MOST_PIXELS, CantOpenError, Opening, open_source, too_large, why
+from sr4k.live.link import Ended, PullerEnd
+from sr4k.live.opening import MOST_PIXELS, CantOpenError, Opening, open_source, read_timeout, too_large, why
 from sr4k.live.pace import LiveEdge, Pace
 from sr4k.live.sandbox import Allowance, enter
 from sr4k.live.sound import CHANNELS, SAMPLE_RATE
@@ -40,9 +40,6 @@ _MOST_RATE = 120
 
 _UNDECODABLE = 50
 """Packets in a row without a picture: it would go on like this."""
-
-_SAMPLES = 1024
-"""Of sound in one message, at most."""
 
 _T = TypeVar("_T", int, None)
 
@@ -108,8 +105,9 @@ class _Reader:
     def run(self) -> Ended:
         """Read to the end, and say why it came."""
         packets = self._opening.container.demux(self._opening.wanted)
-        keyed = False
+        keyed, longest = False, read_timeout(self._order.source.kind)
         while True:
+            asked = time.monotonic()
             try:
                 packet = next(packets, None)
             except (FFmpegError, OSError) as err:
@@ -117,6 +115,8 @@ class _Reader:
             if packet is None:
                 break
             now = time.monotonic()
+            if self._is_live and now - asked >= longest:  # a demuxer may give what it still has, and wait once more
+                return Ended(f"nothing came for {longest:.0f} s")
             at = _ticks(packet.pts if packet.dts is None else packet.dts, packet.time_base, otherwise=None)
             if self._edge is not None and self._edge.is_reached(at, now):
                 self._edge = None
@@ -147,6 +147,8 @@ class _Reader:
         self._barren += packet.size > 0
         try:
             pictures = self._opening.video.decode(packet)
+        except MemoryError:
+            raise
         except (FFmpegError, ValueError):
             self._link.tally.damaged += 1
             pictures = []
@@ -178,7 +180,7 @@ class _Reader:
         frame = self._link.take(info)
         if frame is not None:
             copy_inside(fitted(picture, self._info, self._pixel_shape(picture)), frame)
-            self._link.send(frame)
+            self._link.show(frame)
 
     def _pixel_shape(self, picture: VideoFrame) -> Fraction | None:
         """What the container says of its pixels holds for pictures of the size that it names."""
@@ -200,11 +202,9 @@ class _Reader:
 
     def _say(self, frame: AudioFrame) -> None:
         self._sound_pts = _ticks(frame.pts, frame.time_base, otherwise=self._sound_pts)
-        samples = np.ascontiguousarray(frame.to_ndarray()).astype("<i2", copy=False).reshape(-1, CHANNELS)
-        for start in range(0, len(samples), _SAMPLES):
-            part = samples[start : start + _SAMPLES]
-            self._link.send(Sound(self._sound_pts, part.tobytes()))
-            self._sound_pts += len(part) * TICKS // SAMPLE_RATE
+        samples = frame.to_ndarray().astype(np.int16, copy=False).reshape(-1, CHANNELS)
+        self._link.say(self._sound_pts, samples)
+        self._sound_pts += len(samples) * TICKS // SAMPLE_RATE
 
     def _resampled(self, frame: AudioFrame) -> "Iterator[AudioFrame]":
         """In the one form of sound that goes on; a source may change its own at any time."""

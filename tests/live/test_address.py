@@ -1,0 +1,150 @@
+import pytest
+
+from sr4k.errors import OptionError
+from sr4k.live.address import is_live, parse_pattern, parse_source, parse_target
+
+SECRETS = ("hunter2222", "k3y-of-mine", "t0ken")
+
+WITH_SECRETS = [
+    "rtmp://anna:hunter2222@example.com/live/k3y-of-mine?auth=t0ken",
+    "rtmps://example.com:443/live/k3y-of-mine",
+    "rtmp://example.com/live/instance/k3y-of-mine",
+    "rtsp://anna:hunter2222@camera.example/axis",
+    "https://anna:hunter2222@example.com/hls/a.m3u8?auth=t0ken#hunter2222",
+    "srt://example.com:9000?streamid=k3y-of-mine&passphrase=hunter2222",
+]
+
+
+@pytest.mark.parametrize("text", WITH_SECRETS)
+def test_what_is_shown_of_an_address_holds_no_secret(text: str) -> None:
+    address = parse_source(text)
+    for shown in (str(address), repr(address), f"{address}", address.shown):
+        assert not [secret for secret in SECRETS if secret in shown]
+    assert str(address).startswith(text.split("://", maxsplit=1)[0])
+    assert address.url == text
+
+
+@pytest.mark.parametrize("text", WITH_SECRETS)
+def test_every_secret_of_an_address_is_listed_so_that_logs_can_be_searched(text: str) -> None:
+    held = [secret for secret in SECRETS if secret in text]
+    assert set(held) <= set(parse_source(text).secrets)
+
+
+def test_an_escaped_secret_is_listed_in_both_forms() -> None:
+    assert {"a%2Fb-c", "a/b-c"} <= set(parse_source("srt://h:1?streamid=a%2Fb-c").secrets)
+
+
+def test_an_address_that_is_pushed_to_shows_no_key_either() -> None:
+    address = parse_target("rtmp://example.com/live/k3y-of-mine")
+    assert str(address) == "rtmp://example.com/live/***"
+    assert "k3y-of-mine" not in repr(address)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "concat:a.mp4|/etc/passwd",
+        "subfile,,start,0,end,100,,:/etc/passwd",
+        "lavfi:testsrc",
+        "file:///etc/passwd",
+        "FILE:/etc/passwd",
+        "data:video/mp4;base64,AAAA",
+        "pipe:0",
+        "fd:0",
+        "unix:/run/a.sock",
+        "crypto+http://example.com/a",
+        "cache:http://example.com/a",
+        "async:http://example.com/a",
+        "tee:a|b",
+        "gopher://example.com/a",
+        "ftp://example.com/a",
+        "tcp://example.com:1",
+        "concatf:list",
+        "rtp://example.com:1",
+        "hls+http://example.com/a.m3u8",
+    ],
+)
+@pytest.mark.parametrize("parse", [parse_source, parse_target])
+def test_schemes_that_are_not_named_never_reach_libav(text: str, parse: object) -> None:
+    assert is_live(text)
+    with pytest.raises(OptionError, match="can't be"):
+        parse(text)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    "text", ["rtmp:///live/key", "http://", "rtsp://anna:hunter2222@/a", "rtmp:live/key", "srt://"]
+)
+def test_a_url_without_a_host_is_refused(text: str) -> None:
+    with pytest.raises(OptionError, match="names no host") as caught:
+        parse_source(text)
+    assert "hunter2222" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://[::1/a",
+        "rtmp://host:port/live/k3y-of-mine",
+        "rtmp://host:99999/live/k3y-of-mine",
+        "rtmp://host/live/k3y-of-mine live=1",
+        "http://host/a\r\nX-Header: k3y-of-mine",
+        "srt://host:1?streamid=a'\nfile '/etc/passwd",
+    ],
+)
+def test_a_url_that_is_none_is_refused_without_repeating_it(text: str) -> None:
+    with pytest.raises(OptionError, match="is not one") as caught:
+        parse_source(text)
+    assert "k3y" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("RTMP://host/live/key", "rtmp"),
+        ("rtmps://host/live/key", "rtmp"),
+        ("rtsps://host/a", "rtsp"),
+        ("https://host/a.m3u8", "http"),
+        ("udp://@:5000", "udp"),
+        ("udp://239.0.0.1:5000", "udp"),
+        ("srt://[::1]:9000?mode=listener", "srt"),
+        ("clips/a.mp4", "file"),
+        ("./a:b.mp4", "file"),
+        ("C:\\clips\\a.mp4", "file"),
+        ("pattern://320x180@25", "pattern"),
+    ],
+)
+def test_sources_have_a_kind(text: str, kind: str) -> None:
+    assert parse_source(text).kind == kind
+
+
+@pytest.mark.parametrize("text", ["rtmp://host/live/a|b", "rtmp://host/live/[f=mpegts]x", "rtmp://host/live/a'b"])
+def test_a_target_that_would_mean_more_to_libav_is_refused(text: str) -> None:
+    with pytest.raises(OptionError, match="characters"):
+        parse_target(text)
+
+
+def test_a_pattern_says_its_size_rate_and_length() -> None:
+    assert parse_pattern(parse_source("pattern://320x180@30000/1001?seconds=2.5"))[0] == (320, 180)
+    size, rate, seconds = parse_pattern(parse_source("pattern://1280x720"))
+    assert (size, rate, seconds) == ((1280, 720), 30, None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pattern://",
+        "pattern://320",
+        "pattern://8x8@25",
+        "pattern://9000x9000@25",
+        "pattern://320x180@0",
+        "pattern://320x180@500",
+        "pattern://320x180@1/0",
+        "pattern://320x180@25?seconds=x",
+        "pattern://320x180@25?seconds=0",
+        "pattern://320x180@25?seconds=nan",
+    ],
+)
+def test_a_pattern_that_is_none_is_refused_at_once(text: str) -> None:
+    with pytest.raises(OptionError, match="is no pattern"):
+        parse_source(text)

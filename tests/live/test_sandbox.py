@@ -1,0 +1,91 @@
+"""Each limit in a real process: what it forbids is tried after `enter`."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+BEFORE = "import os, resource, sys, time\nfrom sr4k.live import sandbox\n"
+
+
+def run(script: str, *args: str, before: str = "") -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-c", f"{BEFORE}{before}\n{script}", *args],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_no_new_privileges_can_be_had() -> None:
+    done = run("sandbox.enter()\nprint(open('/proc/self/status').read())")
+    assert "NoNewPrivs:\t1" in done.stdout
+
+
+def test_memory_beyond_the_limit_is_a_memory_error() -> None:
+    script = "sandbox.enter(256 << 20)\nb = bytearray(64 << 20)\nprint('some')\nc = bytearray(300 << 20)"
+    done = run(script)
+    assert done.stdout == "some\n"
+    assert "MemoryError" in done.stderr
+
+
+def test_what_was_mapped_before_does_not_count() -> None:
+    done = run("sandbox.enter(64 << 20)\nbytearray(32 << 20)\nprint('some')", before="held = bytearray(512 << 20)")
+    assert done.stdout == "some\n"
+
+
+def test_no_file_can_be_written(tmp_path: Path) -> None:
+    target = tmp_path / "a"
+    done = run("sandbox.enter()\nopen(sys.argv[1], 'wb', 0).write(b'x')", str(target))
+    assert "File too large" in done.stderr
+    assert target.stat().st_size == 0
+
+
+def test_shared_memory_that_the_parent_has_sized_can_be_written() -> None:
+    before = "import mmap\nfd = os.memfd_create('a')\nos.ftruncate(fd, 8192)"
+    done = run("sandbox.enter()\nm = mmap.mmap(fd, 8192)\nm[:4] = b'abcd'\nprint(os.pread(fd, 4, 0))", before=before)
+    assert done.stdout == "b'abcd'\n"
+    grown = run("sandbox.enter()\nos.ftruncate(fd, 16384)", before=before)
+    assert "File too large" in grown.stderr
+
+
+def test_few_files_can_be_open() -> None:
+    done = run("sandbox.enter()\nheld = [os.open('/dev/null', os.O_RDONLY) for _ in range(100)]")
+    assert "Too many open files" in done.stderr
+
+
+def test_nothing_can_be_raised_again_and_no_core_is_dumped() -> None:
+    script = (
+        "sandbox.enter()\n"
+        "for name in ('AS', 'FSIZE', 'CORE', 'NOFILE'):\n"
+        "    soft, hard = resource.getrlimit(getattr(resource, 'RLIMIT_' + name))\n"
+        "    print(name, soft == hard, hard)\n"
+    )
+    told = dict(line.split(maxsplit=1) for line in run(script).stdout.splitlines())
+    assert told["CORE"] == "True 0"
+    assert told["FSIZE"] == "True 0"
+    assert all(said.startswith("True") for said in told.values())
+
+
+def test_limits_that_are_lower_already_stay() -> None:
+    done = run(
+        "sandbox.enter()\nprint(resource.getrlimit(resource.RLIMIT_NOFILE))",
+        before="resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))",
+    )
+    assert done.stdout == "(32, 32)\n"
+
+
+def test_a_process_that_spins_without_progress_is_ended() -> None:
+    done = run("sandbox.enter()\nwhile True: pass", before="sandbox._CPU_AHEAD = 1")
+    assert done.returncode == -signal.SIGXCPU
+
+
+def test_progress_prolongs_the_allowance() -> None:
+    script = (
+        "allowance = sandbox.enter()\nlast = time.process_time()\n"
+        "while time.process_time() < 3.5:\n"
+        "    if time.process_time() - last > 0.3:\n        allowance.renew(); last = time.process_time()\n"
+        "print('alive')"
+    )
+    assert run(script, before="sandbox._CPU_AHEAD = 2; sandbox._RENEW_EVERY = 0.1").stdout == "alive\n"

@@ -1,0 +1,163 @@
+"""What a puller gives, taken down as it comes."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pytest
+
+from rig import counter
+from rig.publish import Publisher
+from rig.servers import MissingServerError
+from sr4k.live.address import parse_source
+from sr4k.live.link import Ended, Opened, Sound
+from sr4k.live.puller import Puller
+from sr4k.pipeline import Format, Frame
+from sr4k.stages.picture import inside
+
+
+def required(server: Callable[[], Any]) -> Any:
+    """The server; without its programs the test is skipped, or fails where SR4K_REQUIRE_SERVERS=1."""
+    try:
+        return server()
+    except MissingServerError as err:
+        (pytest.fail if os.environ.get("SR4K_REQUIRE_SERVERS") == "1" else pytest.skip)(f"needs {err}")
+
+
+@contextmanager
+def publishing(url: str, **wishes: Any) -> Iterator[Publisher]:
+    """A publisher that has begun."""
+    with Publisher(url, **wishes) as publisher:
+        limit = time.monotonic() + 15
+        while len(publisher.lines()) < 3:
+            assert time.monotonic() < limit, "the publisher does not begin"
+            time.sleep(0.05)
+        yield publisher
+
+
+class Pulled:
+    """One try, from its start; a context manager.
+
+    Attributes:
+        frames: time of arrival, `FrameInfo`, and number drawn into it, or ``None``, of each picture.
+        sound: pts and samples (n, 2) of each piece.
+        form, ended: once they came; ``ended_at``: seconds from the start.
+    """
+
+    def __init__(self, url: str | Path, **wishes: Any) -> None:
+        self.frames: list[tuple[float, Any, int | None]] = []
+        self.sound: list[tuple[int, Any]] = []
+        self.form: Format | None = None
+        self.last: tuple[Any, ...] = ()  # planes of the last picture, without margins
+        self.ended: Ended | None = None
+        self.ended_at = 0.0
+        self.began = time.monotonic()
+        self.puller = Puller(parse_source(str(url)), **wishes)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.puller.kill()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        assert self.form is not None
+        return self.form.about.width, self.form.about.height
+
+    @property
+    def tally(self) -> Any:
+        return self.puller.tally
+
+    def until(self, reached: Callable[[], object], seconds: float) -> Self:
+        """Receive until it is so, or the end; it must be so within ``seconds``."""
+        limit = time.monotonic() + seconds
+        while not reached():
+            assert time.monotonic() < limit, f"after {seconds} s: {len(self.frames)} pictures, ended: {self.ended}"
+            if self.ended is not None:
+                break
+            self._take(self.puller.receive(0.1))
+        return self
+
+    def pictures(self, count: int, seconds: float = 20) -> Self:
+        """Receive so many more."""
+        goal = len(self.frames) + count
+        self.until(lambda: len(self.frames) >= goal, seconds)
+        assert self.ended is None, self.ended
+        return self
+
+    def end(self, seconds: float) -> Ended:
+        """Receive to the end."""
+        self.until(lambda: self.ended is not None, seconds)
+        assert self.ended is not None
+        return self.ended
+
+    def _take(self, event: Any) -> None:
+        now = time.monotonic()
+        if isinstance(event, Frame):
+            assert self.form is not None
+            self.last = tuple(part.copy() for part in inside(*event.planes, self.size))
+            self.frames.append((now, event.info, counter.read(self.last[0])))
+            event.release()
+        elif isinstance(event, Sound):
+            self.sound.append((event.pts, np.frombuffer(event.samples, "<i2").reshape(-1, 2)))
+        elif isinstance(event, Opened):
+            self.form = event.form
+        elif isinstance(event, Ended):
+            self.ended, self.ended_at = event, now - self.began
+
+
+class FileServer:
+    """HTTP on loopback; a context manager.
+
+    Attributes:
+        asked: paths, as they were asked for.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.asked: list[str] = []
+        asked = self.asked
+
+        class Handler(SimpleHTTPRequestHandler):
+            extensions_map = SimpleHTTPRequestHandler.extensions_map | {
+                ".m3u8": "application/vnd.apple.mpegurl",
+                ".ts": "video/mp2t",
+            }
+
+            def do_GET(self) -> None:
+                asked.append(self.path)
+                if self.path.startswith("/to/"):
+                    self.send_response(302)
+                    self.send_header("Location", self.path.removeprefix("/to/"))
+                    self.end_headers()
+                else:
+                    super().do_GET()
+
+            def log_message(self, *words: object) -> None:
+                pass
+
+            def handle(self) -> None:
+                with suppress(ConnectionError):  # the puller was killed
+                    super().handle()
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}/{path}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
