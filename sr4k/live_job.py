@@ -81,8 +81,16 @@ class LiveJob:
     cpus: int | None = None
 
     def __post_init__(self) -> None:
-        if self.preset.engine.pixels != "yuv":
-            raise OptionError("A live stream is upscaled on YUV planes alone: leave --pixels out.")
+        engine, graph, encode = self.preset.engine, self.preset.graph, self.preset.encode
+        for key, is_wrong, instead in (
+            ("engine.pixels", engine.pixels != "yuv", "yuv"),
+            ("graph.mode", graph.mode != "processes", "processes"),
+            ("graph.lanes", graph.lanes not in ("auto", 1), "auto"),
+            ("graph.devices", bool(graph.devices), "none"),
+            ("encode.crf", encode.crf is not None, "encode.bitrate"),
+        ):
+            if is_wrong:
+                raise OptionError(f"A live stream can't have this {key}: use {instead}.")
 
     def run(
         self,

@@ -52,9 +52,10 @@ class Channel:
 
     def value(self, name: str, *labels: str) -> float:
         """Of the first metric whose line begins so and holds these."""
-        for line in self.metrics().splitlines():
-            if line.startswith(f"sr4k_{name}{{") and all(label in line for label in labels):
-                return float(line.rpartition(" ")[2])
+        with contextlib.suppress(OSError):  # it may not have begun
+            for line in self.metrics().splitlines():
+                if line.startswith(f"sr4k_{name}{{") and all(label in line for label in labels):
+                    return float(line.rpartition(" ")[2])
         return float("nan")
 
     def states(self) -> dict[str, Any]:

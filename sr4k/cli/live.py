@@ -12,9 +12,8 @@ from rich.live import Live
 from rich.text import Text
 
 from sr4k.cli.operation import operated
-from sr4k.cli.signals import counted_signals
+from sr4k.cli.signals import Impatient, counted_signals
 from sr4k.configs import Preset
-from sr4k.errors import OptionError
 from sr4k.job import Size
 from sr4k.live.address import parse_source, parse_target
 from sr4k.live_job import LiveJob, LiveSummary
@@ -25,18 +24,6 @@ from sr4k.redaction import Redaction
 
 _LINE_EVERY = 10.0
 """Seconds between two plain lines."""
-
-
-def refuse_for_live(**options: object) -> None:
-    """Options that mean nothing to a live stream must not pass in silence.
-
-    Raises:
-        OptionError: one was given.
-    """
-    for name, value in options.items():
-        if value is not None:
-            hint = "use --bitrate" if name == "crf" else "leave it out"
-            raise OptionError(f"--{name.replace('_', '-')} is of no use to a live stream: {hint}.")
 
 
 def run_live(
@@ -69,7 +56,7 @@ def run_live(
         _Status(monitor, quiet=quiet or log_format == "json") as shown,
         monitor.running(),
     ):
-        summary = job.run(on_status=shown, stop_requests=lambda: len(signals), log_queue=queue)
+        summary = job.run(on_status=shown, stop_requests=Impatient(signals), log_queue=queue)
     if as_json:
         typer.echo(json.dumps(summary.as_dict(), indent=2))
     elif not quiet:

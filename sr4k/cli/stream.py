@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from sr4k.batch import Result, jobs_into, run_jobs
-from sr4k.cli.live import refuse_for_live, run_live
+from sr4k.cli.live import run_live
 from sr4k.cli.outcome import log_handler, told_in_one_line
 from sr4k.cli.progress import display
 from sr4k.cli.signals import counted_signals
@@ -149,7 +149,10 @@ def stream(
         chosen = _with_encoder(chosen, codec, crf, bitrate, preset, encoder_option or [])
         exact = None if size is None else parse_size(size)
         if live:
-            refuse_for_live(crf=crf, lanes=lanes, devices=devices, workers=workers, at_once=at_once, pixels=pixels)
+            if at_once is not None or overwrite:
+                raise OptionError(
+                    "A live stream is alone, and never replaces a file: leave --at-once and --overwrite out."
+                )
             chosen = chosen.updated("live", slate=slate and slate.absolute(), segments=segments)
             source, *targets = *sources, target
             run_live(

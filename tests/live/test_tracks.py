@@ -1,0 +1,88 @@
+"""Sources with strange tracks and clocks, pushed through whole channels."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rig.channel import Channel, eventually
+from rig.publish import Publisher
+from rig.recording import Recorded, events, inspect
+from rig.servers import NginxRtmp, NodeMediaServer
+from rig.view import Viewer, measure
+
+WRAP = 2**31 / 1000
+"""Seconds after which FLV's 31-bit timestamps begin again."""
+
+
+def recorded(server: Any, path: Path, seconds: float, *, app: str = "live", **wishes: Any) -> Recorded:
+    """What comes out of a channel for a publisher's first seconds."""
+    key = path.stem
+    with Publisher(server.url(key, app), **wishes), Channel(server.url(key, app), str(path)) as channel:
+        eventually(lambda: channel.states_out() == ["live"], 25)
+        time.sleep(seconds)
+        assert channel.stop()[0] == 0
+        assert path.stat().st_size, channel.log
+    return inspect(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "wishes"),
+    [
+        ("jump", {"jumps": ((150, 40.0),)}),
+        ("leap", {"jumps": ((150, 3.0), (190, 0.5))}),
+        ("stuck", {"stuck": ((150, 30),)}),
+        ("wrap", {"start": WRAP - 7}),
+    ],
+)
+def test_clocks_that_misbehave_do_not_show(
+    server: Callable[[type], Any], tmp_path: Path, name: str, wishes: dict[str, Any]
+) -> None:
+    out = recorded(server(NginxRtmp), tmp_path / f"{name}.mkv", 8, **wishes)
+    assert out.backwards == 0
+    assert out.longest_gap < 1.6
+    assert out.apart < 1
+    assert out.worst_offset <= 0.04
+
+
+def test_a_source_without_sound_gets_silence(server: Callable[[type], Any], tmp_path: Path) -> None:
+    out = recorded(server(NginxRtmp), tmp_path / "mute.mkv", 3, audio=False)
+    assert out.backwards == 0
+    assert out.apart < 0.5
+    assert events(tmp_path / "mute.mkv")[1] == []
+
+
+def test_video_that_comes_late_is_waited_for(server: Callable[[type], Any], tmp_path: Path) -> None:
+    out = recorded(server(NginxRtmp), tmp_path / "late.mkv", 4, app="plain", video_after=6.0)
+    assert out.backwards == 0
+    assert out.worst_offset <= 0.04
+
+
+@pytest.mark.parametrize(("codec", "preset"), [("hevc", "ultrafast"), ("av1", "12")])
+def test_other_codecs_come_and_go_by_enhanced_rtmp(server: Callable[[type], Any], codec: str, preset: str) -> None:
+    rtmp = server(NodeMediaServer)
+    with (
+        Publisher(rtmp.url("in"), codec=codec) as publisher,
+        Channel(rtmp.url("in"), rtmp.url("out"), options=("--codec", codec, "--preset", preset)) as channel,
+    ):
+        eventually(lambda: channel.states_out() == ["live"], 25)
+        with Viewer(rtmp.url("out")) as viewer:
+            time.sleep(6)
+            seen = measure(publisher.lines(), viewer.lines())
+        assert channel.stop()[0] == 0
+    assert seen.pictures > 25
+    assert seen.sizes == ((640, 360),)
+    assert (seen.backwards, seen.reordered) == (0, 0)
+    assert seen.offset_worst <= 0.04
+
+
+def test_what_the_machine_cant_hold_is_made_less_and_stays_fresh(tmp_path: Path) -> None:
+    with Channel("pattern://1280x720@60", str(tmp_path / "out.mkv"), options=("--threads", "1")) as channel:
+        eventually(lambda: channel.value("ladder_rung") >= 1, 40)
+        time.sleep(3)
+        assert channel.value("in_age_seconds") < 0.5
+        assert "can't hold the rate" in channel.log
+        assert channel.stop()[0] == 0
+    assert inspect(tmp_path / "out.mkv").backwards == 0
