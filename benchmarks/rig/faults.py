@@ -82,4 +82,5 @@ class Proxy:
                 sink.sendall(data)
         for end in (source, sink):
             with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)  # another thread waits for it: to close it alone would tell nobody
                 end.close()

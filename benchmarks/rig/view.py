@@ -14,6 +14,7 @@ import numpy as np
 from rig import counter
 from rig.process import RigProcess, tell
 from rig.publish import BEEP, RATE
+from rig.recording import offsets
 
 _BACKLOG = 2.0
 """Seconds after a viewer's start in which it may be shown what is old: servers keep a group of pictures."""
@@ -66,7 +67,7 @@ def measure(sent: list[dict[str, Any]], seen: list[dict[str, Any]]) -> Measured:
     steps = np.diff([line["pts"] for line in pictures]) if len(pictures) > 1 else np.zeros(1)
     sound = np.diff([line["sound"] for line in seen if "sound" in line])
     changes = [b - a for a, b in pairwise(numbers)]
-    offsets = _offsets(seen)
+    found = _offsets(seen)
     return Measured(
         pictures=len(numbers),
         unreadable=len(pictures) - len(numbers),
@@ -76,20 +77,17 @@ def measure(sent: list[dict[str, Any]], seen: list[dict[str, Any]]) -> Measured:
         repeated=changes.count(0),
         reordered=sum(-1000 < step < 0 for step in changes),
         backwards=int((steps <= 0).sum() + (sound <= 0).sum()),
-        offset=median(offsets) if offsets else float("nan"),
-        offset_worst=max(map(abs, offsets), default=float("nan")),
+        offset=median(found) if found else float("nan"),
+        offset_worst=max(map(abs, found), default=float("nan")),
         longest_gap=float(steps.max()),
         sizes=tuple(sorted({tuple(line["size"]) for line in pictures})),
     )
 
 
 def _offsets(seen: list[dict[str, Any]]) -> list[float]:
-    """Of each flash that has a beep close to it: beep less flash."""
     flashes = [line["pts"] for line in seen if line.get("flash")]
     first = [t for k, t in enumerate(flashes) if k == 0 or t - flashes[k - 1] > 0.5]  # a repeated picture flashes on
-    beeps = [line["beep"] for line in seen if "beep" in line]
-    nearest = [min((beep - flash for beep in beeps), key=abs, default=9.0) for flash in first]
-    return [offset for offset in nearest if abs(offset) < 0.45]
+    return offsets(first, [line["beep"] for line in seen if "beep" in line])
 
 
 def _main(url: str, patience: float) -> None:

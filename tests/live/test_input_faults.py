@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from channels import Channel, eventually
-from recordings import assert_whole
 
+from rig.channel import Channel, eventually
 from rig.faults import Proxy
 from rig.publish import Publisher
+from rig.recording import inspect
 from rig.servers import NginxRtmp
 
 KEY = "keythatnobodymaysee"
@@ -136,8 +136,19 @@ def test_what_went_out_is_one_unbroken_stream_of_one_size_in_step(stage: Stage) 
     code, seconds = stage.channel.stop()
     assert code == 0
     assert seconds < 5
-    assert_whole(stage.recording, size=(640, 360))
+    assert_whole(stage.recording)
 
 
 def test_no_key_was_told(stage: Stage) -> None:
     assert KEY not in stage.channel.log
+
+
+def assert_whole(path: Path) -> None:
+    """Both tracks unbroken from end to end, pictures of one size, sound in step with them."""
+    recorded = inspect(path)
+    assert recorded.backwards == 0
+    assert recorded.longest_gap < 0.7
+    assert recorded.apart < 1
+    assert recorded.sizes == ((640, 360),)
+    assert recorded.offsets, "no flash has a beep"
+    assert recorded.worst_offset <= 0.04

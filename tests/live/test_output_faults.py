@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from channels import Channel, eventually
-from recordings import assert_whole
 
+from rig.channel import Channel, eventually
 from rig.publish import Publisher
+from rig.recording import inspect
 from rig.servers import NginxRtmp, SilentServer
 from rig.view import Viewer, measure
 
@@ -94,7 +94,7 @@ def test_a_server_that_freezes_is_given_up_and_found_again(stage: Stage) -> None
     time.sleep(2.5)
     before = stage.connects()
     stage.far.freeze()
-    eventually(lambda: stage.state() != "live", 12)  # four seconds after the kernel's buffers are full
+    eventually(lambda: stage.state() != "live", 25)  # the kernel takes half a megabyte in the server's name
     time.sleep(1)
     stage.far.thaw()
     eventually(lambda: stage.connects() > before and stage.state() == "live", 15)
@@ -120,7 +120,7 @@ def test_the_recording_never_noticed(stage: Stage) -> None:
     assert seconds < 5
     parts = sorted(stage.recording.parent.glob("*.mkv"))
     for part in parts:
-        assert_whole(part, size=(640, 360))
+        assert_whole(part)
     assert len(parts) <= 2, "a new part if it was its sender that was killed"
 
 
@@ -158,3 +158,14 @@ def test_a_full_disk_ends_a_recording_and_nothing_else(small_disk: Path, tmp_pat
         eventually(lambda: channel.value("out_frames_total") > frames + 25, 5)
         assert channel.stop()[0] == 0
     assert other.stat().st_size > 200_000
+
+
+def assert_whole(path: Path) -> None:
+    """Both tracks unbroken from end to end, pictures of one size, sound in step with them."""
+    recorded = inspect(path)
+    assert recorded.backwards == 0
+    assert recorded.longest_gap < 0.7
+    assert recorded.apart < 1
+    assert recorded.sizes == ((640, 360),)
+    assert recorded.offsets, "no flash has a beep"
+    assert recorded.worst_offset <= 0.04

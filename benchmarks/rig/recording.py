@@ -1,5 +1,7 @@
 """What can be said of a recording, whatever was done to the channel that made it."""
 
+from bisect import bisect_left
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,9 @@ import av
 import numpy as np
 
 from rig import counter
+
+_CLOSE = 0.45
+"""Seconds within which a beep belongs to a flash: there is one of each a second."""
 
 
 def tracks(path: Path) -> dict[str, list[float]]:
@@ -20,20 +25,55 @@ def tracks(path: Path) -> dict[str, list[float]]:
     return found
 
 
-def assert_whole(path: Path, *, size: tuple[int, int], longest_gap: float = 0.7) -> None:
-    """Both tracks unbroken from end to end, times growing, every picture of one size, sound and picture together."""
+@dataclass(frozen=True)
+class Recorded:
+    """What a recording holds. Seconds, but for counts.
+
+    Attributes:
+        backwards: packets whose pts did not grow, of all tracks.
+        longest_gap: between two packets of a track.
+        apart: between the ends of the tracks.
+        offsets: of each beep after its flash.
+        sizes: of pictures.
+    """
+
+    seconds: float
+    backwards: int
+    longest_gap: float
+    apart: float
+    offsets: tuple[float, ...]
+    sizes: tuple[tuple[int, int], ...]
+
+    @property
+    def worst_offset(self) -> float:
+        """Of the sound, either way."""
+        return max(map(abs, self.offsets), default=float("nan"))
+
+
+def inspect(path: Path) -> Recorded:
+    """Read all of it."""
     found = tracks(path)
-    for kind, times in found.items():
-        steps = [b - a for a, b in pairwise(times)]
-        assert min(steps) > 0, kind
-        assert max(steps) < longest_gap, kind
-    assert abs(found["video"][-1] - found["audio"][-1]) < 1
+    steps = [b - a for times in found.values() for a, b in pairwise(times)]
     flashes, beeps, sizes = events(path)
-    assert sizes == {size}
-    offsets = [min((beep - flash for beep in beeps), key=abs, default=9.0) for flash in flashes]
-    heard = [offset for offset in offsets if abs(offset) < 0.45]
-    assert heard, "no flash has a beep"
-    assert max(map(abs, heard)) <= 0.045, heard  # a picture is 40 ms long
+    return Recorded(
+        seconds=max(times[-1] - times[0] for times in found.values()),
+        backwards=sum(step <= 0 for step in steps),
+        longest_gap=max(steps),
+        apart=max(times[-1] for times in found.values()) - min(times[-1] for times in found.values()),
+        offsets=tuple(offsets(flashes, beeps)),
+        sizes=tuple(sorted(sizes)),
+    )
+
+
+def offsets(flashes: list[float], beeps: list[float]) -> list[float]:
+    """Of each flash that has a beep close by: beep less flash."""
+    nearest = (min((beep - flash for beep in near(beeps, flash)), key=abs, default=9.0) for flash in flashes)
+    return [offset for offset in nearest if abs(offset) < _CLOSE]
+
+
+def near(beeps: list[float], at: float) -> list[float]:
+    """Of sorted times those around one."""
+    return beeps[bisect_left(beeps, at - 1) : bisect_left(beeps, at + 1)]
 
 
 def events(path: Path) -> tuple[list[float], list[float], set[tuple[int, int]]]:
