@@ -47,7 +47,7 @@ class Proxy:
             with contextlib.suppress(OSError):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 end.shutdown(socket.SHUT_RDWR)
-                end.close()
+            end.close()
         self._open.clear()
 
     def _accept(self) -> None:
@@ -83,4 +83,4 @@ class Proxy:
         for end in (source, sink):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)  # another thread waits for it: to close it alone would tell nobody
-                end.close()
+            end.close()
