@@ -52,9 +52,12 @@ def assert_in_real_time(pulled: Pulled, rate: float) -> None:
     assert abs((len(times) - 1) / (times[-1] - times[0]) - rate) < 0.1 * rate
 
 
-def assert_sound_has_no_gaps(pulled: Pulled) -> None:
-    for (pts, samples), (following, _) in pairwise(pulled.sound):
-        assert abs(following - pts - len(samples) * TICKS / 48000) < 0.003 * TICKS
+def assert_sound_has_no_gaps(pulled: Pulled, *, adjusted: int = 0) -> None:
+    """``adjusted``: how often its clock may be put right."""
+    ends = [pts + len(samples) * TICKS / 48000 for pts, samples in pulled.sound]
+    steps = [pts - end for end, (pts, _) in zip(ends, pulled.sound[1:], strict=False)]
+    assert sum(abs(step) > 0.003 * TICKS for step in steps) <= adjusted
+    assert max(map(abs, steps)) < 0.1 * TICKS
     assert max(len(samples) for _, samples in pulled.sound) <= 1024
 
 
@@ -390,7 +393,7 @@ def test_rtsp_gives_pictures_and_sound_and_silence_ends_it() -> None:
     with RtspServer(ffmpeg(), MADE, H264, AAC) as server, Pulled(server.url) as pulled:
         pulled.pictures(40)
         assert_in_real_time(pulled, 25)
-        assert_sound_has_no_gaps(pulled)
+        assert_sound_has_no_gaps(pulled, adjusted=1)  # when the first report on both clocks comes
         server.stop_sending()
         gone = time.monotonic()
         assert pulled.end(8).reason.startswith("nothing came for 4")
