@@ -157,7 +157,10 @@ class Intake(Source):
     def _one_connection(self) -> Ended:
         """From the try to open the source to its end."""
         about = self._form.about if self._form else None
-        puller = self._puller = Puller(self._settings.source, like=about, size=self._settings.size)
+        try:
+            puller = self._puller = Puller(self._settings.source, like=about, size=self._settings.size)
+        except OSError as err:
+            return Ended(f"no process could be started ({err.strerror})")
         try:
             while not self._stopping.is_set():
                 event = puller.receive(_GLANCE)

@@ -85,6 +85,8 @@ def main(order: Order) -> None:
     try:
         _push(order, reports)
         reason = ""
+    except EOFError:
+        reason = ""  # whoever started it has no more use for it
     except (FFmpegError, OSError, ValueError) as err:
         reason = _reason(err)
     reports.send(Stopped(reason))
@@ -98,19 +100,22 @@ def _push(order: Order, reports: Connection) -> None:
         streams = {s.index: target.add_stream_from_template(s, opaque=True) for s in source.streams}
         target.start_encoding()
         reports.send(Ready())
-        start = Connection(order.start, writable=False).recv()
+        start = Connection(order.start, writable=False)
         _copy(_from(source, start), target, streams, lambda time, size: reports.send(Wrote(time, size)))
 
 
-def _from(source: InputContainer, start: int) -> "Iterator[Packet[Any]]":
-    """Packets from ``start`` ms on, the first of video a key frame."""
-    keyed = False
+def _from(source: InputContainer, told: Connection) -> "Iterator[Packet[Any]]":
+    """Packets from the time on that is told, in ms, the first of video a key frame; what comes before is let go."""
+    start, keyed = None, False
     for packet in source.demux():
         if packet.dts is None or packet.time_base is None:
             continue
-        is_video = packet.stream.type == "video"
-        keyed = keyed or (is_video and packet.is_keyframe and _milliseconds(packet) >= start)
-        if keyed and _milliseconds(packet) >= start:
+        if start is None and told.poll(0):  # it is told before what it belongs to is sent
+            start = told.recv()
+        if start is None or _milliseconds(packet) < start:
+            continue
+        keyed = keyed or (packet.stream.type == "video" and packet.is_keyframe)
+        if keyed:
             yield packet
 
 
