@@ -65,9 +65,7 @@ def measure(sent: list[dict[str, Any]], seen: list[dict[str, Any]]) -> Measured:
     when = {line["n"] % (1 << counter.BITS): line["at"] for line in sent if "n" in line}
     pictures = [line for line in seen if "picture" in line]
     numbers = [line["picture"] for line in pictures if line["picture"] is not None]
-    first_seen = {line["picture"]: line["at"] for line in reversed(pictures)}
-    settled = min((line["at"] for line in pictures), default=0.0) + _BACKLOG
-    late = sorted(at - when[number] for number, at in first_seen.items() if number in when and at > settled)
+    late = sorted(at - when[number] for number, at in _first_sights(seen).items() if number in when)
     steps = np.diff([line["pts"] for line in pictures]) if len(pictures) > 1 else np.zeros(1)
     sound = np.diff([line["sound"] for line in seen if "sound" in line])
     order = _order(numbers)
@@ -86,6 +84,20 @@ def measure(sent: list[dict[str, Any]], seen: list[dict[str, Any]]) -> Measured:
         longest_gap=float(steps.max()),
         sizes=tuple(sorted({tuple(line["size"]) for line in pictures})),
     )
+
+
+def between(earlier: list[dict[str, Any]], later: list[dict[str, Any]]) -> list[float]:
+    """Seconds from the first sight of each picture by one viewer to that by another, ascending."""
+    before, after = _first_sights(earlier), _first_sights(later)
+    return sorted(after[number] - before[number] for number in before.keys() & after.keys())
+
+
+def _first_sights(seen: list[dict[str, Any]]) -> dict[int, float]:
+    """When each number was seen first, once the viewer has caught up."""
+    pictures = [line for line in seen if "picture" in line]
+    settled = min((line["at"] for line in pictures), default=0.0) + _BACKLOG
+    first = {line["picture"]: line["at"] for line in reversed(pictures) if line["picture"] is not None}
+    return {number: at for number, at in first.items() if at > settled}
 
 
 def _order(numbers: list[int]) -> Counter[str]:
