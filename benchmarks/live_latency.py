@@ -1,10 +1,11 @@
 """How much later a live stream is for being upscaled, and where that time goes.
 
-    python benchmarks/live_latency.py [--size 320x180] [--rate 25] [--seconds 30] [--results benchmarks/results] [OPTIONS]
+    python benchmarks/live_latency.py [--size 320x180] [--rate 25] [--seconds 30] [--results FOLDER] [OPTIONS]
 
 A publisher counts its pictures and sends them to a server. One viewer watches them there; the channel pulls them,
 upscales them and pushes them to the same server, where another viewer watches. What the channel adds is the difference
-between the two views of the same picture. OPTIONS are for sr4k-stream. Needs nginx with its RTMP module (apt-get install nginx libnginx-mod-rtmp).
+between the two views of the same picture. OPTIONS are for sr4k-stream. Needs nginx with its RTMP module
+(apt-get install nginx libnginx-mod-rtmp).
 """
 
 import argparse

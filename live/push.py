@@ -98,20 +98,30 @@ def _push(order: Order, reports: Connection) -> None:
         streams = {s.index: target.add_stream_from_template(s, opaque=True) for s in source.streams}
         target.start_encoding()
         reports.send(Ready())
-        start = Connection(order.start, writable=False).recv()
+        start = Connection(order.start, writable=False)
         _copy(_from(source, start), target, streams, lambda time, size: reports.send(Wrote(time, size)))
 
 
-def _from(source: InputContainer, start: int) -> "Iterator[Packet[Any]]":
-    """Packets from ``start`` ms on, the first of video a key frame."""
-    keyed = False
+def _from(source: InputContainer, start: Connection) -> "Iterator[Packet[Any]]":
+    """Packets from the time on, in ms, that ``start`` tells, the first of video a key frame.
+
+    It tells that before the first of them goes into the pipe, which may be full until then of what came earlier.
+    """
+    first, keyed = None, False
     for packet in source.demux():
         if packet.dts is None or packet.time_base is None:
             continue
-        is_video = packet.stream.type == "video"
-        keyed = keyed or (is_video and packet.is_keyframe and _milliseconds(packet) >= start)
-        if keyed and _milliseconds(packet) >= start:
-            yield packet
+        if first is None:
+            if not start.poll(0):
+                continue
+            try:
+                first = start.recv()
+            except EOFError:
+                return  # it was to end before it began
+        if _milliseconds(packet) >= first:
+            keyed = keyed or (packet.stream.type == "video" and packet.is_keyframe)
+            if keyed:
+                yield packet
 
 
 def _copy(
