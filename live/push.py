@@ -104,19 +104,26 @@ def _push(order: Order, reports: Connection) -> None:
         _copy(_from(source, start), target, streams, lambda time, size: reports.send(Wrote(time, size)))
 
 
-def _from(source: InputContainer, told: Connection) -> "Iterator[Packet[Any]]":
-    """Packets from the time on that is told, in ms, the first of video a key frame; what comes before is let go."""
-    start, keyed = None, False
+def _from(source: InputContainer, start: Connection) -> "Iterator[Packet[Any]]":
+    """Packets from the time on, in ms, that ``start`` tells, the first of video a key frame.
+
+    It tells that before the first of them goes into the pipe, which may be full until then of what came earlier.
+    """
+    first, keyed = None, False
     for packet in source.demux():
         if packet.dts is None or packet.time_base is None:
             continue
-        if start is None and told.poll(0):  # it is told before what it belongs to is sent
-            start = told.recv()
-        if start is None or _milliseconds(packet) < start:
-            continue
-        keyed = keyed or (packet.stream.type == "video" and packet.is_keyframe)
-        if keyed:
-            yield packet
+        if first is None:
+            if not start.poll(0):
+                continue
+            try:
+                first = start.recv()
+            except EOFError:
+                return  # it was to end before it began
+        if _milliseconds(packet) >= first:
+            keyed = keyed or (packet.stream.type == "video" and packet.is_keyframe)
+            if keyed:
+                yield packet
 
 
 def _copy(

@@ -2,6 +2,8 @@
 
 import os
 import random
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 from clips import MakeClip, write_clip
 
+from rig.servers import MissingServerError, NginxRtmp, NodeMediaServer
 from sr4k.engines.nvidia import driver
 from sr4k.errors import EngineError
 
@@ -46,3 +49,18 @@ def make_clip(tmp_path: Path) -> MakeClip:
         return write_clip(tmp_path / name, **wishes)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Callable[[type], Any]]:
+    """``server(NginxRtmp)``: a running one. Where it is not installed the test is skipped, or fails on request."""
+    with ExitStack() as stack:
+
+        def start(kind: type[NginxRtmp] | type[NodeMediaServer]) -> Any:
+            try:
+                made = kind()
+            except MissingServerError as err:
+                (pytest.fail if os.environ.get("SR4K_REQUIRE_SERVERS") == "1" else pytest.skip)(f"needs {err}")
+            return stack.enter_context(made)
+
+        yield start

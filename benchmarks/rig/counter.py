@@ -12,18 +12,22 @@ _CONTRAST = 60
 
 def draw(luma: NDArray[np.uint8], number: int) -> None:
     """Write ``number`` into the upper rows of a Y plane (H, W), black and white, and its inverse below."""
-    cell = luma.shape[1] // BITS
-    bits = (number >> np.arange(BITS) & 1).astype(bool).repeat(cell)
-    luma[:cell, : cell * BITS] = np.where(bits, 235, 16)
-    luma[cell : 2 * cell, : cell * BITS] = np.where(bits, 16, 235)
+    width = luma.shape[1]
+    cell = width // BITS
+    bits = (number >> (np.arange(width) * BITS // width) & 1).astype(bool)
+    luma[:cell] = np.where(bits, 235, 16)
+    luma[cell : 2 * cell] = np.where(bits, 16, 235)
 
 
 def read(luma: NDArray[np.uint8]) -> int | None:
     """The number, or ``None`` if it can't be read."""
-    cell = luma.shape[1] // BITS
-    edge = cell // 4  # coding smears the edges
-    cells = luma[: 2 * cell, : cell * BITS].reshape(2, cell, BITS, cell)[:, edge:-edge, :, edge:-edge]
-    upper, lower = cells.mean(axis=(1, 3))
+    cell = luma.shape[1] / BITS  # in the enlarged picture, too, cells lie where a sixteenth of the width has them
+    upper, lower = (_cells(luma[round(row * cell) : round((row + 0.5) * cell)], cell) for row in (0.25, 1.25))
     if (np.abs(upper - lower) < _CONTRAST).any():
         return None
     return int(((upper > lower).astype(int) << np.arange(BITS)).sum())
+
+
+def _cells(rows: NDArray[np.uint8], cell: float) -> NDArray[np.float64]:
+    """Mean of each, without its edges: coding smears them."""
+    return np.array([rows[:, round((k + 0.25) * cell) : round((k + 0.75) * cell)].mean() for k in range(BITS)])

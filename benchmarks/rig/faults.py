@@ -1,41 +1,59 @@
 """What networks do: a TCP proxy that can be told to."""
 
+import asyncio
 import contextlib
 import random
 import socket
 import struct
 import threading
 import time
-from typing import Self
+from asyncio import StreamReader, StreamWriter
+from collections.abc import Coroutine
+from typing import Any, Self
+
+_BLOCK = 16384
+_ON_THE_WAY = 256
+"""Blocks that may be, in each direction, when they are delayed."""
+
+_GLANCE = 0.02
+"""Seconds between two looks whether a held connection is to go on."""
+
+Way = asyncio.Queue[tuple[float, bytes]]
+"""Blocks with the time that each is due; an empty one is the end."""
 
 
 class Proxy:
-    """Between whoever connects to ``port`` and 127.0.0.1:``target``. A context manager.
+    """Between whoever connects to ``port`` and 127.0.0.1:``target``. A context manager; it runs in a thread.
 
     Attributes:
         corrupt: probability that a block of bytes has one that is wrong.
         hold: whether nothing goes through, and nobody is told (a half-open connection).
-        refuse: whether new connections are closed at once.
-        delay: seconds that each block takes.
+        refuse: whether new connections are reset at once.
+        delay: seconds from one end to the other.
     """
 
     def __init__(self, target: int) -> None:
         self._target = target
-        self.corrupt = 0.0
+        self.corrupt = self.delay = 0.0
         self.hold = self.refuse = False
-        self.delay = 0.0
         self._random = random.Random(0)
-        self._open: list[socket.socket] = []
+        self._connections: set[asyncio.Task[None]] = set()
 
     def __enter__(self) -> Self:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = listener.getsockname()[1]
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._server = self._do(asyncio.start_server(self._connect, sock=listener, limit=_BLOCK))
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._listener.close()
+        self._loop.call_soon_threadsafe(self._server.close)
         self.cut()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
     def url(self, key: str, app: str = "live") -> str:
         """Of a stream behind it."""
@@ -43,44 +61,83 @@ class Proxy:
 
     def cut(self) -> None:
         """Reset all connections."""
-        for end in self._open:
-            with contextlib.suppress(OSError):
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
-        self._open.clear()
+        self._do(self._cut())
 
-    def _accept(self) -> None:
+    def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    async def _cut(self) -> None:
+        for connection in self._connections:
+            connection.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+        await asyncio.sleep(0)  # in which the sockets are closed
+
+    async def _connect(self, source: StreamReader, back: StreamWriter) -> None:
+        if self.refuse:
+            _reset(back)
+            return
+        try:
+            answers, sink = await asyncio.open_connection("127.0.0.1", self._target, limit=_BLOCK)
+        except OSError:
+            _reset(back)
+            return
+        connection = asyncio.create_task(self._pass(source, sink, answers, back))
+        self._connections.add(connection)
+        connection.add_done_callback(self._connections.discard)
+
+    async def _pass(self, source: StreamReader, sink: StreamWriter, answers: StreamReader, back: StreamWriter) -> None:
+        """Both ways, until one of them ends."""
+        there, here = Way(_ON_THE_WAY), Way(_ON_THE_WAY)
+        sending = [asyncio.create_task(self._send(way, end)) for way, end in ((there, sink), (here, back))]
+        taking = [asyncio.create_task(self._take(end, way)) for end, way in ((source, there), (answers, here))]
+        try:
+            await asyncio.wait(sending, return_when=asyncio.FIRST_COMPLETED)
+            back.close()
+            sink.close()
+        except asyncio.CancelledError:
+            _reset(back)
+            _reset(sink)
+        finally:
+            for task in (*sending, *taking):
+                task.cancel()
+            await asyncio.gather(*sending, *taking, return_exceptions=True)
+
+    async def _take(self, source: StreamReader, way: Way) -> None:
+        data = b" "
+        while data:
+            await self._unheld()
+            try:
+                data = await source.read(_BLOCK)
+            except OSError:
+                data = b""
+            await way.put((time.monotonic() + self.delay, data))
+
+    async def _send(self, way: Way, sink: StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while True:
-                near = self._listener.accept()[0]
-                if self.refuse:
-                    near.close()
-                    continue
-                try:
-                    far = socket.create_connection(("127.0.0.1", self._target), 2)
-                except OSError:
-                    near.close()
-                    continue
-                far.settimeout(None)
-                self._open += [near, far]
-                for source, sink in ((near, far), (far, near)):
-                    source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                    threading.Thread(target=self._forward, args=(source, sink), daemon=True).start()
+                due, data = await way.get()
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+                await self._unheld()
+                if not data:
+                    return
+                sink.write(self._corrupted(data))
+                await sink.drain()
 
-    def _forward(self, source: socket.socket, sink: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(16384):
-                while self.hold:
-                    time.sleep(0.02)
-                if self.delay:
-                    time.sleep(self.delay)
-                if self._random.random() < self.corrupt:
-                    broken = bytearray(data)
-                    broken[self._random.randrange(len(broken))] ^= 0xFF
-                    data = bytes(broken)
-                sink.sendall(data)
-        for end in (source, sink):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)  # another thread waits for it: to close it alone would tell nobody
-            end.close()
+    async def _unheld(self) -> None:
+        while self.hold:
+            await asyncio.sleep(_GLANCE)
+
+    def _corrupted(self, data: bytes) -> bytes:
+        if self._random.random() >= self.corrupt:
+            return data
+        broken = bytearray(data)
+        broken[self._random.randrange(len(broken))] ^= 0xFF
+        return bytes(broken)
+
+
+def _reset(end: StreamWriter) -> None:
+    """Close it so that its peer gets an error, not an end."""
+    with contextlib.suppress(OSError):
+        linger = struct.pack("ii", 1, 0)
+        end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    end.transport.abort()

@@ -31,6 +31,14 @@ def free_port() -> int:
         return port
 
 
+def _is_listening(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), 1):
+            return True
+    except OSError:
+        return False
+
+
 class _Server:
     """A process that listens on ``port``; a context manager."""
 
@@ -60,12 +68,7 @@ class _Server:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        until = time.monotonic() + 15
-        while time.monotonic() < until:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
-                return
-            time.sleep(0.05)
-        raise RuntimeError(f"{type(self).__name__} does not listen")
+        self._until_it(listens=True)
 
     def kill(self) -> None:
         """Kill it with all its processes."""
@@ -73,6 +76,7 @@ class _Server:
         self._signal(signal.SIGKILL)
         if self._process is not None:
             self._process.wait()
+            self._until_it(listens=False)  # its workers go a moment later
 
     def freeze(self) -> None:
         """It goes on listening, and does nothing."""
@@ -81,6 +85,13 @@ class _Server:
     def thaw(self) -> None:
         """It goes on."""
         self._signal(signal.SIGCONT)
+
+    def _until_it(self, *, listens: bool) -> None:
+        until = time.monotonic() + 15
+        while _is_listening(self.port) != listens:
+            if time.monotonic() > until:
+                raise RuntimeError(f"{type(self).__name__} {'does not listen' if listens else 'can not be killed'}")
+            time.sleep(0.02)
 
     def _signal(self, number: int) -> None:
         if self._process is not None:

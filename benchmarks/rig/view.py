@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
@@ -19,6 +20,9 @@ from rig.recording import offsets
 _BACKLOG = 2.0
 """Seconds after a viewer's start in which it may be shown what is old: servers keep a group of pictures."""
 
+_FAR = 1000
+"""Between two numbers: no network loses that many pictures, or brings them into such disorder."""
+
 
 class Viewer(RigProcess):
     """Views ``url`` until it ends or is killed, telling of each picture and packet of sound."""
@@ -34,8 +38,8 @@ class Measured:
     Attributes:
         pictures: that could be read; ``unreadable``: those that could not.
         latency, latency_p95: from the sending of a picture to its first sight, once the viewer has caught up.
-        lost: numbers between the first and the last seen that were not; ``repeated``, ``reordered``: seen again,
-            and after a higher one.
+        lost: numbers between the lowest and the highest seen of each publisher that were not; ``repeated``: seen again;
+            ``reordered``: seen first after a higher one.
         backwards: packets whose pts did not grow, of both tracks.
         offset, offset_worst: of the sound after the picture, over all flashes with a beep.
         longest_gap: between two pictures.
@@ -61,27 +65,53 @@ def measure(sent: list[dict[str, Any]], seen: list[dict[str, Any]]) -> Measured:
     when = {line["n"] % (1 << counter.BITS): line["at"] for line in sent if "n" in line}
     pictures = [line for line in seen if "picture" in line]
     numbers = [line["picture"] for line in pictures if line["picture"] is not None]
-    first_seen = {line["picture"]: line["at"] for line in reversed(pictures)}
-    settled = min((line["at"] for line in pictures), default=0.0) + _BACKLOG
-    late = sorted(at - when[number] for number, at in first_seen.items() if number in when and at > settled)
+    late = sorted(at - when[number] for number, at in _first_sights(seen).items() if number in when)
     steps = np.diff([line["pts"] for line in pictures]) if len(pictures) > 1 else np.zeros(1)
     sound = np.diff([line["sound"] for line in seen if "sound" in line])
-    changes = [b - a for a, b in pairwise(numbers)]
+    order = _order(numbers)
     found = _offsets(seen)
     return Measured(
         pictures=len(numbers),
         unreadable=len(pictures) - len(numbers),
         latency=median(late) if late else float("nan"),
         latency_p95=late[len(late) * 95 // 100] if late else float("nan"),
-        lost=sum(step - 1 for step in changes if 1 < step < 1000),
-        repeated=changes.count(0),
-        reordered=sum(-1000 < step < 0 for step in changes),
+        lost=order["lost"],
+        repeated=order["repeated"],
+        reordered=order["reordered"],
         backwards=int((steps <= 0).sum() + (sound <= 0).sum()),
         offset=median(found) if found else float("nan"),
         offset_worst=max(map(abs, found), default=float("nan")),
         longest_gap=float(steps.max()),
         sizes=tuple(sorted({tuple(line["size"]) for line in pictures})),
     )
+
+
+def between(earlier: list[dict[str, Any]], later: list[dict[str, Any]]) -> list[float]:
+    """Seconds from the first sight of each picture by one viewer to that by another, ascending."""
+    before, after = _first_sights(earlier), _first_sights(later)
+    return sorted(after[number] - before[number] for number in before.keys() & after.keys())
+
+
+def _first_sights(seen: list[dict[str, Any]]) -> dict[int, float]:
+    """When each number was seen first, once the viewer has caught up."""
+    pictures = [line for line in seen if "picture" in line]
+    settled = min((line["at"] for line in pictures), default=0.0) + _BACKLOG
+    first = {line["picture"]: line["at"] for line in reversed(pictures) if line["picture"] is not None}
+    return {number: at for number, at in first.items() if at > settled}
+
+
+def _order(numbers: list[int]) -> Counter[str]:
+    """What became of the order of numbers. Each publisher begins with one far from the last of the one before."""
+    order: Counter[str] = Counter()
+    breaks = [k for k, (a, b) in enumerate(pairwise(numbers), 1) if abs(b - a) >= _FAR]
+    for start, end in pairwise([0, *breaks, len(numbers)]):
+        known: set[int] = set()
+        for number in numbers[start:end]:
+            order["repeated"] += number in known
+            order["reordered"] += number not in known and number < max(known, default=number)
+            known.add(number)
+        order["lost"] += max(known) - min(known) + 1 - len(known) if known else 0
+    return order
 
 
 def _offsets(seen: list[dict[str, Any]]) -> list[float]:

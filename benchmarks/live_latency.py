@@ -1,0 +1,172 @@
+"""How much later a live stream is for being upscaled, and where that time goes.
+
+    python benchmarks/live_latency.py [--size 320x180] [--rate 25] [--seconds 30] [--results FOLDER] [OPTIONS]
+
+A publisher counts its pictures and sends them to a server. One viewer watches them there; the channel pulls them,
+upscales them and pushes them to the same server, where another viewer watches. What the channel adds is the difference
+between the two views of the same picture. OPTIONS are for sr4k-stream. Needs nginx with its RTMP module
+(apt-get install nginx libnginx-mod-rtmp).
+"""
+
+import argparse
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from rig.channel import Channel, eventually
+from rig.publish import Publisher
+from rig.servers import NginxRtmp
+from rig.view import Viewer, between, measure
+from sr4k.bench.machine import describe, in_words
+from sr4k.bench.report import store
+
+STAGES = ("preprocess", "infer", "reconstruct", "convert", "playout")
+CAUSES = ("late", "ladder", "clock", "backlog", "full")
+
+_SETTLING = 5.0
+"""Seconds that a channel gets after its first picture, until it is watched."""
+
+_CATCHING_UP = 2.0
+"""Seconds that a viewer's own start takes, which count for nothing."""
+
+
+def main() -> None:
+    """Run, print and store."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", action="append", help="of the source; may be repeated; default: 320x180 and 960x540")
+    parser.add_argument("--rate", type=int, default=25)
+    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--json", type=Path, help="file for all figures")
+    parser.add_argument("--results", type=Path, help="folder for live_latency.json and live_latency.md")
+    args, options = parser.parse_known_args()  # the rest is for sr4k-stream
+    sizes = args.size or ["320x180", "960x540"]
+    result = {
+        "machine": describe(),
+        "rate": args.rate,
+        "seconds": args.seconds,
+        "options": options,
+        "sizes": {size: run(size, args.rate, args.seconds, tuple(options)) for size in sizes},
+    }
+    text = as_markdown(result)
+    print(text)
+    if args.json:
+        args.json.write_text(json.dumps(result, indent=2) + "\n")
+    if args.results:
+        store(args.results, "live_latency", result, text)
+
+
+def run(size: str, rate: int, seconds: float, options: tuple[str, ...]) -> dict[str, Any]:
+    """One channel, watched on both sides."""
+    width, height = map(int, size.split("x"))
+    with NginxRtmp() as server, Publisher(server.url("in"), size=(width, height), rate=rate) as publisher:
+        with Channel(server.url("in"), server.url("out"), options=options) as channel:
+            eventually(lambda: channel.states().get("ready"), 60, "a channel that is ready")
+            time.sleep(_SETTLING)
+            with Viewer(server.url("in")) as near, Viewer(server.url("out")) as far:
+                time.sleep(_CATCHING_UP)
+                before = tally(channel)
+                time.sleep(seconds)
+                after = tally(channel)
+                seen = near.lines(), far.lines()
+        sent = publisher.lines()
+    return report(sent, *seen, before, after)
+
+
+def tally(channel: Channel) -> dict[str, float]:
+    """The metrics that matter here, now."""
+    value = channel.value
+    found = {f"left out: {cause}": value("dropped_frames_total", f'cause="{cause}"') for cause in CAUSES}
+    for stage in STAGES:
+        found[f"busy: {stage}"] = value("stage_busy_seconds_total", f'stage="{stage}"')
+        found[f"frames: {stage}"] = value("stage_frames_total", f'stage="{stage}"')
+    return found | {
+        "ladder_steps": value("ladder_steps_total"),
+        "ladder_rung": value("ladder_rung"),
+        "inside": value("latency_seconds", 'quantile="0.5"'),
+    }
+
+
+def report(
+    sent: list[dict[str, Any]],
+    near: list[dict[str, Any]],
+    far: list[dict[str, Any]],
+    before: dict[str, float],
+    after: dict[str, float],
+) -> dict[str, Any]:
+    """What was seen on both sides, and what lies between them. Seconds.
+
+    ``inside``: median from the reception of a picture to its packet, over the last pictures; ``stages``: what each
+    takes for a picture, on average.
+    """
+    grown = {name: after[name] - before[name] for name in after}
+    added = between(near, far)
+    if not added:
+        raise SystemExit("No picture was seen on both sides.")
+    return {
+        "source": asdict(measure(sent, near)),
+        "upscaled": asdict(measure(sent, far)),
+        "pairs": len(added),
+        "added": median(added),
+        "added_p95": added[len(added) * 95 // 100],
+        "inside": after["inside"],
+        "stages": {stage: grown[f"busy: {stage}"] / max(1.0, grown[f"frames: {stage}"]) for stage in STAGES},
+        "left_out": {cause: grown[f"left out: {cause}"] for cause in CAUSES},
+        "ladder_steps": grown["ladder_steps"],
+        "ladder_rung": after["ladder_rung"],
+    }
+
+
+def as_markdown(result: dict[str, Any]) -> str:
+    """Two tables: what viewers see, and where the time goes."""
+    command = " ".join(["sr4k-stream", "rtmp://…", "rtmp://…", *result["options"]])
+    lines = [
+        "# Latency of live streams",
+        "",
+        f"`{command}`, {result['rate']} pictures a second, watched for {result['seconds']:.0f} s; "
+        "publisher, server, channel and both viewers share one machine: "
+        f"{in_words(result['machine'])}",
+        "",
+        "From the sending of a picture until a viewer has decoded it, of the source and of the upscaled stream; "
+        "added: between both views of the same picture.",
+        "",
+        "| source | ms, median | 95 % below | upscaled | 95 % below | added | 95 % below "
+        "| lost | repeated | out of order | sound after picture, worst |",
+        "|" + "---|" * 11,
+    ]
+    for size, found in result["sizes"].items():
+        source, upscaled = found["source"], found["upscaled"]
+        latencies = (
+            *(seen[key] for seen in (source, upscaled) for key in ("latency", "latency_p95")),
+            found["added"],
+            found["added_p95"],
+        )
+        counts = (upscaled[key] for key in ("lost", "repeated", "reordered"))
+        cells = [size, *map(_ms, latencies), *map(str, counts), f"{_ms(upscaled['offset_worst'])} ms"]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += [
+        "",
+        "Where the added time goes, ms a picture. Decoding and waiting: what is left of the time inside the channel; "
+        "outside: to and from the server a second time, and what the larger picture costs its viewer.",
+        "",
+        f"| source | {' | '.join(STAGES)} | decoding and waiting | outside | left out | ladder |",
+        "|" + "---|" * (len(STAGES) + 5),
+    ]
+    for size, found in result["sizes"].items():
+        stages = found["stages"]
+        rest = found["inside"] - sum(stages.values()), found["added"] - found["inside"]
+        left_out = ", ".join(f"{count:.0f} {cause}" for cause, count in found["left_out"].items() if count) or "none"
+        ladder = f"at step {found['ladder_rung']:.0f}, {found['ladder_steps']:.0f} changes"
+        cells = [size, *map(_ms, (*stages.values(), *rest)), left_out, ladder]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _ms(seconds: float) -> str:
+    return f"{1000 * seconds:.0f}" if abs(seconds) >= 0.01 else f"{1000 * seconds:.1f}"
+
+
+if __name__ == "__main__":
+    main()
