@@ -85,8 +85,6 @@ def main(order: Order) -> None:
     try:
         _push(order, reports)
         reason = ""
-    except EOFError:
-        reason = ""  # whoever started it has no more use for it
     except (FFmpegError, OSError, ValueError) as err:
         reason = _reason(err)
     reports.send(Stopped(reason))
