@@ -1,0 +1,39 @@
+"""Minutes of faults at random, and what must hold after them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import soak
+
+from rig.servers import NginxRtmp
+
+MINUTES = 2.25
+
+
+@pytest.fixture(scope="module")
+def report(server: Callable[[type], Any]) -> soak.Report:
+    server(NginxRtmp)  # or skip
+    return soak.run(MINUTES, seed=0)
+
+
+def test_after_faults_at_random_the_output_is_one_stream_in_step(report: soak.Report) -> None:
+    assert sum(report.faults.values()) >= 3 * MINUTES
+    assert report.connects["source"] > 1
+    assert report.recording["backwards"] == 0
+    assert report.recording["longest_gap"] < 0.7
+    assert report.recording["sizes"] == [(640, 360)]
+    assert report.recording["flashes_with_a_beep"] > 10 * MINUTES
+    assert report.recording["offset_worst"] <= 0.04
+
+
+def test_a_soaked_channel_is_seen_well_keeps_its_processes_and_ends_at_once(report: soak.Report) -> None:
+    assert report.viewed > 100 * MINUTES
+    assert report.viewed_backwards == 0
+    assert report.restarts == 0
+    assert report.exit_code == 0
+    assert report.drained_in < 5
+
+
+def test_a_soaked_channel_does_not_grow(report: soak.Report) -> None:
+    assert report.memory_last < 1.25 * report.memory_first
