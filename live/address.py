@@ -42,6 +42,9 @@ _SAFE = re.compile(r"[A-Za-z0-9._~:/?=&%@+,-]+")
 _UNFIT = re.compile(r"[\x00-\x20\x7f]")
 """In no URL: a line break would end a line of HTTP or of an ffmpeg's script."""
 
+RECORDINGS = (".mkv", ".mp4", ".mov", ".ts", ".flv")
+"""Suffixes."""
+
 _HIDDEN = "***"
 _SHORTEST_SECRET = 4
 """Characters. What is shorter is no secret, and would be found everywhere."""
@@ -93,9 +96,11 @@ def parse_target(text: str) -> Address:
     """A URL of one of the schemes that can be pushed to, the path of an HLS playlist (.m3u8), or of a recording.
 
     Raises:
-        OptionError: another scheme, no host, or characters that have a meaning of their own to libav.
+        OptionError: another scheme or suffix, no host, or characters that have a meaning of their own to libav.
     """
     address = _parse(text, _TARGETS, "written to", "hls" if text.lower().endswith(".m3u8") else "file")
+    if address.kind == "file" and address.path.suffix.lower() not in RECORDINGS:
+        raise OptionError(f"{address} can't be a recording: use one of {', '.join(RECORDINGS)}, or .m3u8 for HLS.")
     if address.kind not in ("file", "hls") and not _SAFE.fullmatch(address.url):
         raise OptionError(f"{address} has characters that a stream's URL can't have: write them as %XX.")
     return address

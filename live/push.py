@@ -44,8 +44,6 @@ _RECORDINGS: dict[str, dict[str, str]] = {
 }
 """What keeps a recording playable up to where it was broken off, by suffix."""
 
-RECORDING_SUFFIXES = tuple(_RECORDINGS)
-
 
 @dataclass(frozen=True, slots=True)
 class Order:

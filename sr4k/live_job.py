@@ -11,9 +11,10 @@ from typing import Any
 from sr4k.configs import Preset, load_preset
 from sr4k.engines.choose import engines_for
 from sr4k.engines.cpu import granted_cpus
-from sr4k.errors import InternalError, OptionError, Sr4kError, WorkerError
+from sr4k.errors import InputError, InternalError, OptionError, OutputError, Sr4kError, WorkerError
 from sr4k.live.address import Address
 from sr4k.live.backoff import Backoff
+from sr4k.live.bridge import require_srt
 from sr4k.live.settings import IntakeSettings, PlayoutSettings
 from sr4k.pipeline import (
     GraphAborted,
@@ -106,6 +107,7 @@ class LiveJob:
         Raises:
             Sr4kError: what can't go well however often it is tried, in the user's words.
         """
+        self._check()
         began, backoff = time.monotonic(), Backoff()
         while True:
             started = time.monotonic()
@@ -120,6 +122,16 @@ class LiveJob:
                 wait = backoff.wait()
                 log.error("%s: %s; starting again in %.1f s.", self.source, err, wait)
                 _wait(wait, stop_requests)
+
+    def _check(self) -> None:
+        """What can't go well however often it is tried."""
+        if any(address.kind == "srt" for address in (self.source, *self.targets)):
+            require_srt()
+        for target in self.targets:
+            if target.kind in ("file", "hls") and not target.path.parent.is_dir():
+                raise OutputError(f"The folder {target.path.parent} does not exist: make it first.")
+        if self.source.kind == "file" and not self.source.path.is_file():
+            raise InputError(f"{self.source} does not exist.")
 
     def _run_once(
         self,

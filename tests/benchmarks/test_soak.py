@@ -8,7 +8,7 @@ import soak
 
 from rig.servers import NginxRtmp
 
-MINUTES = 2.25
+MINUTES = 3
 
 
 @pytest.fixture(scope="module")

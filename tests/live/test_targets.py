@@ -1,0 +1,95 @@
+"""What each kind of target gets, read back as a viewer would."""
+
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+
+from rig.channel import Channel, eventually
+from rig.publish import Publisher
+from rig.recording import inspect
+from rig.servers import NginxRtmp, free_port
+from rig.view import Viewer, measure
+
+PATTERN = "pattern://160x90@25"
+
+
+@pytest.mark.parametrize(("segments", "suffix"), [("ts", "ts"), ("fmp4", "m4s")])
+def test_a_folder_of_hls_can_be_played_and_holds_whole_files_alone(tmp_path: Path, segments: str, suffix: str) -> None:
+    playlist = tmp_path / "live.m3u8"
+    with Channel(f"{PATTERN}?seconds=12", str(playlist), options=("--segments", segments)) as channel:
+        eventually(lambda: playlist.exists() and playlist.read_text().count("#EXTINF") >= 2, 30)
+        text = playlist.read_text()
+        listed = [line for line in text.splitlines() if not line.startswith("#")]
+        assert all((tmp_path / name).stat().st_size for name in listed)
+        assert channel.process.wait(30) == 0
+    assert "#EXT-X-INDEPENDENT-SEGMENTS" in text
+    assert all(name.endswith(suffix) for name in listed)
+    assert not list(tmp_path.glob("*.tmp"))
+    with av.open(str(playlist)) as container:
+        assert container.streams.video[0].width == 320
+        assert len(list(container.decode(video=0))) > 100
+    assert "#EXT-X-ENDLIST" in playlist.read_text()
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov", ".ts", ".flv"])
+def test_a_recording_is_playable_though_its_sender_was_killed(tmp_path: Path, suffix: str) -> None:
+    target = tmp_path / f"out{suffix}"
+    with Channel(PATTERN, str(target)) as channel:
+        eventually(lambda: channel.states_out() == ["live"], 25)
+        time.sleep(5)
+    with av.open(str(target)) as container:
+        assert len(list(container.decode(video=0))) > 25
+
+
+def test_a_recording_never_replaces_a_file(tmp_path: Path) -> None:
+    target = tmp_path / "out.mkv"
+    target.write_text("mine")
+    with Channel(f"{PATTERN}?seconds=4", str(target)) as channel:
+        assert channel.process.wait(30) == 0
+    assert target.read_text() == "mine"
+    with av.open(str(tmp_path / "out-2.mkv")) as container:
+        assert len(list(container.decode(video=0))) > 25
+
+
+def test_a_file_that_cant_be_a_recording_is_told_at_once(tmp_path: Path) -> None:
+    with Channel(PATTERN, str(tmp_path / "out.xyz")) as channel:
+        assert channel.process.wait(20) == 2
+        assert ".mkv" in channel.log
+
+
+def test_udp_carries_the_stream(server: Callable[[type], Any]) -> None:
+    rtmp, port = server(NginxRtmp), free_port()
+    with (
+        Viewer(f"udp://127.0.0.1:{port}?fifo_size=50000&overrun_nonfatal=1", patience=40) as viewer,
+        Publisher(rtmp.url("in")) as publisher,
+        Channel(rtmp.url("in"), f"udp://127.0.0.1:{port}"),
+    ):
+        eventually(lambda: sum("picture" in line for line in viewer.lines()) > 75, 40)
+        seen = measure(publisher.lines(), viewer.lines())
+    assert seen.backwards == 0
+    assert seen.offset_worst <= 0.04
+
+
+def test_srt_carries_the_stream(tmp_path: Path) -> None:
+    ffmpeg = shutil.which("ffmpeg")
+    if ffmpeg is None or "srt" not in subprocess.run([ffmpeg, "-protocols"], capture_output=True, text=True).stdout:
+        pytest.skip("needs an ffmpeg with SRT")
+    port, out = free_port(), tmp_path / "out.ts"
+    url = f"srt://127.0.0.1:{port}"
+    listening = [ffmpeg, "-loglevel", "quiet", "-i", f"{url}?mode=listener", "-c", "copy", str(out)]
+    with subprocess.Popen(listening, stdin=subprocess.PIPE) as listener:
+        try:
+            with Channel(f"{PATTERN}?seconds=10", url) as channel:
+                assert channel.process.wait(40) == 0
+            listener.wait(10)
+        finally:
+            listener.kill()
+    recorded = inspect(out)
+    assert recorded.seconds > 4
+    assert recorded.sizes == ((320, 180),)
