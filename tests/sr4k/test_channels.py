@@ -106,7 +106,7 @@ def test_the_variables_of_a_file_are_known(tmp_path: Path) -> None:
         ("{segments: fmp4}", "{segments: mp5}", r"^channels\.news: options: live\.segments: "),
         ("engine: {model: rcan2}", "engin: {model: rcan2}", r"^channels\.news: options: engin: "),
         ("    size: 640x360", "    config: liv", r"^channels\.news: There is no preset '.*liv'"),
-        ("{model: rcan2}", "{pixels: bgr}", r"^channels\.news: .*YUV"),
+        ("{model: rcan2}", "{pixels: bgr}", r"^channels\.news: .*engine\.pixels"),
         ("lobby.mkv", "out.m3u8", r"^channels\.lobby: out\.m3u8 is a target of news already"),
         ("${NEWS_KEY}", "${NO_KEY}", r"^channels\.news: The environment has no NO_KEY"),
     ],

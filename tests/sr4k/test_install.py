@@ -15,10 +15,12 @@ def test_a_plain_install_brings_no_torch_and_no_tensorrt() -> None:
         "onnx",
         "opencv-python-headless",
         "openvino",
+        "prometheus-client",
         "pydantic",
         "pyyaml",
         "rich",
         "safetensors",
+        "setproctitle",
         "typer",
     }
 

@@ -1,14 +1,13 @@
 import io
 import json
 import logging
-import logging.handlers
 import multiprocessing
 import sys
 import time
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
+from log_writers import log_for_ever, log_in_process
 from toy_statuses import SECRETS, SOURCE, addresses
 
 from sr4k.logs import JsonLines, TextLines, collected_logs, of_channel
@@ -77,11 +76,6 @@ def test_records_of_other_processes_bear_their_channel_and_no_secret() -> None:
     assert line["message"] == "can't open rtmp://in.example/live/***?***"
 
 
-def log_in_process(queue: Any) -> None:
-    logging.getLogger().addHandler(logging.handlers.QueueHandler(queue))
-    log.warning("can't open %s", SOURCE)
-
-
 def test_secrets_go_from_records_that_come_through_the_queue() -> None:
     made, written = handler(TextLines())
     context = multiprocessing.get_context("spawn")
@@ -100,7 +94,7 @@ def test_a_process_that_is_killed_while_it_logs_silences_nobody() -> None:
             process = context.Process(target=log_for_ever, args=(wire,))
             process.start()
             lines = len(written.getvalue())
-            while len(written.getvalue()) < lines + 10_000:
+            while len(written.getvalue()) < lines + 10_000 and process.is_alive():
                 time.sleep(0.01)
             process.kill()
             process.join(60)
@@ -108,11 +102,6 @@ def test_a_process_that_is_killed_while_it_logs_silences_nobody() -> None:
         process.start()
         process.join(60)
     assert "can't open" in written.getvalue().splitlines()[-1]
-
-
-def log_for_ever(wire: Any) -> None:
-    while True:
-        wire.put_nowait(logging.makeLogRecord({"msg": "x" * 500, "levelname": "INFO", "levelno": logging.INFO}))
 
 
 def test_long_messages_are_cut() -> None:

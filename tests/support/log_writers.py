@@ -1,0 +1,17 @@
+"""Processes that log, as spawned ones can be told to."""
+
+import logging
+import logging.handlers
+from typing import Any
+
+from toy_statuses import SOURCE
+
+
+def log_in_process(queue: Any) -> None:
+    logging.getLogger().addHandler(logging.handlers.QueueHandler(queue))
+    logging.getLogger("sr4k.test").warning("can't open %s", SOURCE)
+
+
+def log_for_ever(wire: Any) -> None:
+    while True:
+        wire.put_nowait(logging.makeLogRecord({"msg": "x" * 500, "levelname": "INFO", "levelno": logging.INFO}))
