@@ -89,6 +89,7 @@ class LivePreset(_Section):
 
     freshness: Annotated[float, Field(gt=0, le=10)] = 0.5
     hold: Annotated[float, Field(gt=0, le=60)] = 0.5
+    tries: Annotated[int, Field(ge=1)] | None = None
     key_seconds: Annotated[float, Field(gt=0, le=10)] = 2.0
     slate: Path | None = None
     sound_bitrate: Annotated[int, Field(ge=32_000, le=512_000)] = 160_000

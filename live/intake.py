@@ -84,6 +84,8 @@ class Intake(Source):
                 ended = time.monotonic()
                 self._governor.took(treatment, ended - began, ended)
             self._governor.look(time.monotonic())
+        if self._ended is not None and not self._ended.final and not self._stopping.is_set():
+            raise InputError(f"{self._settings.source}: {self._ended.reason}; given up.")
 
     def stop(self) -> None:
         self._stopping.set()
@@ -137,14 +139,14 @@ class Intake(Source):
 
     def _pull(self) -> None:
         """One connection after the other."""
-        backoff = Backoff()
+        backoff, ended = Backoff(), Ended("stopped before its first picture", final=True)
         while not self._stopping.is_set():
             began = time.monotonic()
             ended = self._one_connection()
-            if ended.final or (self._settings.tries is not None and backoff.tries + 1 >= self._settings.tries):
-                break
             if time.monotonic() - began > _PROVEN:
                 backoff.reset()
+            if ended.final or (self._settings.tries is not None and backoff.tries + 1 >= self._settings.tries):
+                break
             self._state, self._reason = "away" if self._form else "connecting", ended.reason
             wait = backoff.wait()
             if not self._stopping.is_set():

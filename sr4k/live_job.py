@@ -151,7 +151,11 @@ class LiveJob:
                 ends.enter_context(end)
             spec = self.graph(
                 IntakeSettings(
-                    self.source, said if self.sound else None, _halved(self.size), self.preset.live.freshness
+                    self.source,
+                    said if self.sound else None,
+                    _halved(self.size),
+                    self.preset.live.freshness,
+                    self.preset.live.tries,
                 ),
                 self._playout(heard if self.sound else None),
             )
