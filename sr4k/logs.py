@@ -137,7 +137,13 @@ def _read(end: socket.socket, channel: str | None) -> None:
             with suppress(Exception):  # whatever one record is, others follow
                 record = pickle.loads(message)
                 record.channel = channel
-                logging.getLogger(record.name).handle(record)
+                _write(record)
+
+
+def _write(record: logging.LogRecord) -> None:
+    """Here and now, not by the collector's queue, which has no end: who logs faster than that loses records."""
+    for handler in logging.getLogger().handlers:
+        (handler.sub_handler if isinstance(handler, MultiProcessingHandler) else handler).handle(record)
 
 
 def _with_channel(record: logging.LogRecord) -> bool:

@@ -202,7 +202,7 @@ def test_a_proxy_to_nobody_refuses() -> None:
 
 
 def assert_refused(proxy: Proxy) -> None:
-    with Echo(proxy) as echo, pytest.raises(ConnectionResetError):
+    with pytest.raises(ConnectionResetError), Echo(proxy) as echo:  # while it connects, or a moment later
         echo.receive(1)
 
 

@@ -104,6 +104,17 @@ def test_a_process_that_is_killed_while_it_logs_silences_nobody() -> None:
     assert "can't open" in written.getvalue().splitlines()[-1]
 
 
+def test_records_that_come_faster_than_they_are_written_take_no_memory() -> None:
+    made, written = handler(TextLines())
+    made.addFilter(lambda _: time.sleep(0.001) or True)
+    record = logging.makeLogRecord({"msg": "x" * 500, "levelname": "INFO", "levelno": logging.INFO})
+    with collected_logs(made, logging.INFO) as queue, of_channel("news") as wire:
+        for _ in range(10_000):
+            wire.put_nowait(record)
+            assert queue.qsize() < 10
+    assert 0 < len(written.getvalue().splitlines()) < 5_000
+
+
 def test_long_messages_are_cut() -> None:
     made, written = handler(TextLines())
     with collected_logs(made, logging.INFO), of_channel(None) as wire:

@@ -2,6 +2,7 @@
 
 import logging
 import logging.handlers
+import time
 from typing import Any
 
 from toy_statuses import SOURCE
@@ -13,5 +14,7 @@ def log_in_process(queue: Any) -> None:
 
 
 def log_for_ever(wire: Any) -> None:
-    while True:
+    """For so long, at least, as any test looks on."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
         wire.put_nowait(logging.makeLogRecord({"msg": "x" * 500, "levelname": "INFO", "levelno": logging.INFO}))
