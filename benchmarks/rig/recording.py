@@ -51,14 +51,19 @@ class Recorded:
 
 
 def inspect(path: Path) -> Recorded:
-    """Read all of it."""
-    found = tracks(path)
+    """Read all of it. What ended before its first packet has no length."""
+    try:
+        found = tracks(path)
+    except EOFError:
+        found = {}
+    if not found:
+        return Recorded(0.0, 0, 0.0, 0.0, (), ())
     steps = [b - a for times in found.values() for a, b in pairwise(times)]
     flashes, beeps, sizes = events(path)
     return Recorded(
         seconds=max(times[-1] - times[0] for times in found.values()),
         backwards=sum(step <= 0 for step in steps),
-        longest_gap=max(steps),
+        longest_gap=max(steps, default=0.0),
         apart=max(times[-1] for times in found.values()) - min(times[-1] for times in found.values()),
         offsets=tuple(offsets(flashes, beeps)),
         sizes=tuple(sorted(sizes)),

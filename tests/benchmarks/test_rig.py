@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Self
 
 import av
@@ -15,6 +16,7 @@ from rig import counter
 from rig.channel import eventually
 from rig.faults import Proxy
 from rig.publish import Publisher
+from rig.recording import inspect
 from rig.servers import NginxRtmp, NodeMediaServer, SilentServer, free_port
 from rig.view import Viewer, measure
 
@@ -189,6 +191,15 @@ def test_bytes_are_corrupted_now_and_then(proxy: Proxy, echo: Echo) -> None:
     back = [echo(bytes(100)) for _ in range(100)]
     assert all(len(data) == 100 for data in back)
     assert 5 < sum(data != bytes(100) for data in back) < 40
+
+
+def test_a_recording_without_a_packet_has_no_length(tmp_path: Path) -> None:
+    path = tmp_path / "header.mkv"
+    with av.open(str(path), "w") as target:
+        stream = target.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        target.start_encoding()
+    assert inspect(path).seconds == 0
 
 
 def test_a_proxy_may_refuse(proxy: Proxy) -> None:
