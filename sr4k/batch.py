@@ -11,6 +11,7 @@ from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import OptionError, OutputError, Sr4kError
 from sr4k.job import Job, Size, Summary
 from sr4k.pipeline import WorkerStatus
+from sr4k.stages.settings import Part
 
 _TICK = 0.1
 """Seconds between two looks whether all jobs have ended."""
@@ -20,7 +21,13 @@ Result = Summary | Sr4kError | None
 
 
 def jobs_into(
-    sources: Sequence[Path], target: Path, preset: Preset, *, size: Size | None = None, overwrite: bool = False
+    sources: Sequence[Path],
+    target: Path,
+    preset: Preset,
+    *,
+    size: Size | None = None,
+    overwrite: bool = False,
+    part: Part | None = None,
 ) -> list[Job]:
     """One job for each source: into ``target`` if it is the only one, else into that folder, under its own name.
 
@@ -29,13 +36,13 @@ def jobs_into(
         OptionError: two sources have the same name.
     """
     if len(sources) == 1:
-        return [Job(sources[0], target, preset, size, overwrite)]
+        return [Job(sources[0], target, preset, size, overwrite, part=part)]
     if not target.is_dir():
         raise OutputError(f"{target} is no folder: several videos need one, make it first.")
     names = [source.name for source in sources]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise OptionError(f"Two sources are called {twice[0]}: upscale them one after the other.")
-    return [Job(source, target / source.name, preset, size, overwrite) for source in sources]
+    return [Job(source, target / source.name, preset, size, overwrite, part=part) for source in sources]
 
 
 def run_jobs(

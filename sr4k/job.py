@@ -24,7 +24,7 @@ from sr4k.pipeline import (
     WorkerStatus,
     run_graph,
 )
-from sr4k.stages.settings import DecodeSettings, EncodeSettings, InferSettings, PreprocessSettings
+from sr4k.stages.settings import DecodeSettings, EncodeSettings, InferSettings, Part, PreprocessSettings
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +83,7 @@ class Job:
         size: width and height that the output must have; ``None``: twice the source's.
         overwrite: whether an existing target may be replaced.
         cpus: how many CPUs to plan for; ``None``: all that are granted.
+        part: what to upscale of it; ``None``: all.
     """
 
     source: Path
@@ -91,6 +92,7 @@ class Job:
     size: Size | None = None
     overwrite: bool = False
     cpus: int | None = None
+    part: Part | None = None
 
     def run(
         self,
@@ -126,7 +128,7 @@ class Job:
         devices = tuple(only(device) for device in layout.devices)
         before_network = None if self.size is None else (self.size[0] // 2, self.size[1] // 2)
         specs = {
-            "decode": StageSpec("sr4k.stages.decode:Decode", DecodeSettings(self.source, before_network)),
+            "decode": StageSpec("sr4k.stages.decode:Decode", DecodeSettings(self.source, before_network, self.part)),
             "preprocess": StageSpec("sr4k.stages.preprocess:Preprocess", PreprocessSettings(engine.pixels)),
             "infer": StageSpec(
                 "sr4k.stages.infer:Infer",

@@ -4,7 +4,8 @@ import itertools
 import logging
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -17,7 +18,7 @@ from av.video.frame import VideoFrame
 from sr4k.errors import InputError
 from sr4k.pipeline import Buffers, Format, Frame, FrameInfo, Source
 from sr4k.stages.decoded import PLANAR_420, copy_inside, describe, padded_format, positive
-from sr4k.stages.settings import DecodeSettings
+from sr4k.stages.settings import DecodeSettings, Part
 from sr4k.stages.source import open_input, video_stream
 from sr4k.stages.video import FULL_RANGE, LIMITED_RANGE
 
@@ -58,6 +59,7 @@ class Decode(Source):
         self._emitted = 0
         self.on_card = False  # once open: whether pictures are NV12 in a GPU's memory
         self._last_pts: int | None = None
+        self._origin = 0  # the pts that is the output's 0
         self._end_of_packets = Fraction(0)
         self._said: set[str] = set()
 
@@ -66,15 +68,20 @@ class Decode(Source):
         self._stream = video_stream(self._container, self._settings.path)
         self._stream.thread_type = "AUTO"
         self._tick = positive(self._stream.time_base, Fraction(1, 90_000))
-        self._decoded = self._decode(self._container)
+        part, decoded = self._settings.part, self._decode(self._container)
+        self._decoded = decoded if part is None else self._within(part, decoded, self._container)
         first = next(self._decoded, None)
         if first is None:
-            reason = "; ".join(self._losses.reasons) or "the stream is empty"
+            empty = "the stream is empty" if part is None else "it ends before that part"
+            reason = "; ".join(self._losses.reasons) or empty
             raise InputError(f"{self._settings.path}: no picture could be decoded ({reason}).")
         self._decoded = itertools.chain([first], self._decoded)
         self.on_card = first.sw_format is not None and first.sw_format.name == "nv12"
         self._size = self._settings.size or (first.width, first.height)
         self._info = describe(first, self._stream, self._size, self._tick)
+        if part is not None:
+            self._origin = first.pts or 0
+            self._info = replace(self._info, origin=self._origin * self._tick)
         self._expected = self._expected_frames(self._container)
         return padded_format(self._info)
 
@@ -90,7 +97,8 @@ class Decode(Source):
             info = self._time(picture)
             self._emitted += 1
             yield picture, info
-        self._count_missing()
+        if self._settings.part is None:
+            self._count_missing()
 
     def close(self) -> None:
         if self._container is not None:
@@ -144,6 +152,19 @@ class Decode(Source):
                 self._losses.packets += 1
                 self._losses.note(f"undecodable packet: {err.strerror}", self._now())
 
+    def _within(self, part: Part, decoded: Iterator[VideoFrame], container: InputContainer) -> Iterator[VideoFrame]:
+        """The pictures of a part: from the key frame before it on they are decoded, and those before it left out."""
+        start = Fraction(container.start_time or 0, av.time_base) + part.start
+        if part.start:
+            with suppress(av.error.FFmpegError):  # what can't be sought in is read from its beginning
+                container.seek(int(start * av.time_base))
+        for picture in decoded:
+            at = start if picture.pts is None else picture.pts * self._tick
+            if at >= start + part.seconds:
+                return
+            if at >= start:
+                yield picture
+
     def _note_start(self, picture: VideoFrame, early: list[int]) -> None:
         """Count what comes before the first picture that could be decoded, for want of a key frame."""
         if self._started:
@@ -184,6 +205,7 @@ class Decode(Source):
             pts = 0 if self._last_pts is None else self._last_pts + step
             self._losses.retimed += 1
         self._last_pts = pts
+        pts -= self._origin
         if picture.is_corrupt:
             self._losses.concealed += 1
             self._losses.note("damaged pictures", self._now())
@@ -196,6 +218,8 @@ class Decode(Source):
 
     def _expected_frames(self, container: InputContainer) -> int | None:
         """From the header: exact where the container counts frames, else an estimate from its duration."""
+        if self._settings.part is not None:
+            return max(1, round(self._info.rate * self._settings.part.seconds))
         if self._stream.frames:
             return self._stream.frames
         duration = container.duration

@@ -1,6 +1,7 @@
 """Encode: 4:2:0 blocks to a video file, with everything else of the source beside it."""
 
 import logging
+import math
 import os
 import time
 from collections import deque
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import av
-from av.container import OutputContainer
+from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
 
@@ -26,7 +27,10 @@ from sr4k.stages.video import VideoInfo
 
 log = logging.getLogger(__name__)
 
-_CONTAINER_OPTIONS: dict[str, dict[str, str]] = {"mp4": {"movflags": "+faststart"}, "mov": {"movflags": "+faststart"}}
+_QUICKTIME = {"mp4", "mov"}
+
+_FINEST = 10_000_000
+"""Ticks a second: of a movie's clock, at most."""
 
 _REMEMBERED = 256
 """Frames whose way through the graph is remembered."""
@@ -55,12 +59,12 @@ class Encode(Sink):
         assert isinstance(info, VideoInfo)
         self._info = info
         self._source = open_input(s.source)
-        self._target = _open_output(s.path)
+        self._target = _open_output(s.path, _ticks(self._source, info))
         self._stream = add_video(self._target, info, s, self._pixel_format)
         original = video_stream(self._source, s.source)
         self._stream.metadata.update(original.metadata)
         self._stream.disposition = original.disposition
-        self._rest = Passthrough(self._source, original, self._target)
+        self._rest = Passthrough(self._source, original, self._target, info.origin)
         for dropped in self._rest.dropped:
             log.warning("%s; left out.", dropped)
         if not self._opens_late:
@@ -96,7 +100,7 @@ class Encode(Sink):
         self._mux(self._stream.encode(None))
         assert self._target is not None
         with _Writing(self._settings.path):
-            self._rest.mux_until(None if complete else self._end)
+            self._rest.mux_until(None if complete and self._info.origin is None else self._end)
             self._target.close()
         self._target = None
         _flush_to_disk(self._settings.path)
@@ -154,10 +158,18 @@ def spread(seconds: Iterable[float]) -> dict[str, float] | None:
     return {"median": ordered[len(ordered) // 2], "p95": ordered[len(ordered) * 95 // 100]} if ordered else None
 
 
-def _open_output(path: Path) -> OutputContainer:
+def _ticks(source: InputContainer, info: VideoInfo) -> int:
+    """A second in ticks in which all tracks of the source can begin exactly when they do."""
+    ticks = math.lcm(info.time_base.denominator, *(stream.sample_rate or 1 for stream in source.streams.audio))
+    return ticks if ticks <= _FINEST else 90_000
+
+
+def _open_output(path: Path, ticks: int) -> OutputContainer:
     suffix = path.suffix.lstrip(".").lower()
+    # edit lists, which say when a track begins, count in the movie's clock: milliseconds, if it is not told better
+    options = {"movflags": "+faststart", "movie_timescale": str(ticks)} if suffix in _QUICKTIME else {}
     try:
-        return av.open(str(path), "w", options=_CONTAINER_OPTIONS.get(suffix, {}))
+        return av.open(str(path), "w", options=options)
     except ValueError as err:
         raise OptionError(
             f"'.{suffix}' is not a container that can be written: use .mp4, .mkv, .mov, .webm or .ts."

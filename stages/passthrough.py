@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from typing import Any
 
@@ -22,11 +23,19 @@ _MPEGTS = {"aac", "ac3", "eac3", "mp2", "mp3", "dts", "opus", "dvb_subtitle", "d
 
 
 class Passthrough:
-    """Copies the other streams of a source beside the upscaled video, in step with it."""
+    """Copies the other streams of a source beside the upscaled video, in step with it.
 
-    def __init__(self, source: InputContainer, video: VideoStream, target: OutputContainer) -> None:
+    Args:
+        origin: seconds of the source that are the target's 0, what comes before is left out, and so are chapters;
+            ``None``: all of it, with its own times.
+    """
+
+    def __init__(
+        self, source: InputContainer, video: VideoStream, target: OutputContainer, origin: Fraction | None = None
+    ) -> None:
         self._source = source
         self._target = target
+        self._origin = origin
         self._streams: dict[int, Stream] = {}
         self._next: tuple[Fraction, Packet[Any]] | None = None
         self.dropped: list[str] = []  # what the target can't carry, in words
@@ -35,7 +44,11 @@ class Passthrough:
             if stream.index != video.index:
                 self._adopt(stream)
         target.metadata.update(source.metadata)
-        self._copy_chapters()
+        if origin is None:
+            self._copy_chapters()
+        else:
+            with suppress(av.error.FFmpegError):  # what can't be sought in is read from its beginning
+                source.seek(int(origin * av.time_base))
         self._packets = self._read()
 
     def mux_until(self, time: Fraction | None) -> None:
@@ -105,8 +118,19 @@ class Passthrough:
                 return
             if packet.size and _is_cover(packet.stream):
                 packet.pts = packet.dts = 0  # a picture for the whole file: readers give it no time
+            elif self._origin is not None and not self._shift(packet, self._origin):
+                continue
             if packet.dts is not None and packet.time_base:
                 yield packet.dts * Fraction(packet.time_base), packet
+
+    @staticmethod
+    def _shift(packet: "Packet[Any]", origin: Fraction) -> bool:
+        """Whether it belongs to what begins there; its times from there on."""
+        if packet.pts is None or packet.dts is None or not packet.time_base:
+            return False
+        ticks = round(origin / packet.time_base)
+        packet.pts, packet.dts = packet.pts - ticks, packet.dts - ticks
+        return packet.pts >= 0
 
 
 def _is_cover(stream: Stream) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
@@ -11,11 +12,20 @@ Codec = Literal["h264", "hevc", "av1", "h264_nvenc", "hevc_nvenc", "av1_nvenc"]
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Of a video: so many seconds, from so many after its beginning on."""
+
+    start: Fraction
+    seconds: Fraction
+
+
+@dataclass(frozen=True, slots=True)
 class DecodeSettings:
-    """What to read. ``size`` (width, height): scale every picture to this before the network."""
+    """What to read. ``size`` (width, height): scale every picture to this before the network; ``part``: no more."""
 
     path: Path
     size: tuple[int, int] | None = None
+    part: Part | None = None
 
 
 @dataclass(frozen=True, slots=True)

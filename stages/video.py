@@ -32,7 +32,8 @@ class VideoInfo:
     """A video stream on its way through the graph.
 
     ``width`` and ``height`` are the picture's at this point of the graph; ``rate`` is nominal, for the encoder's
-    benefit: time itself is each frame's pts.
+    benefit: time itself is each frame's pts. ``origin``: seconds of the source that are the output's 0, if only a part
+    of it is wanted.
     """
 
     width: int
@@ -44,6 +45,7 @@ class VideoInfo:
     colour: Colour
     display_matrix: tuple[int, ...] | None
     pixel_format: Literal["yuv420p", "nv12"] = "yuv420p"
+    origin: Fraction | None = None
 
 
 def colour_of(tags: ColourTags, *, height: int, codec: str) -> Colour:

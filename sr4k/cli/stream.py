@@ -21,6 +21,7 @@ from sr4k.errors import EXIT_WITH_LOSSES, OptionError, Sr4kError
 from sr4k.job import Job, Summary, parse_devices, parse_size
 from sr4k.live.address import is_live
 from sr4k.logs import collected_logs
+from sr4k.part import parse_part
 
 _CPUS_OF_A_JOB = 4
 """What each of several videos gets, unless told otherwise: the fewer at once, the sooner the first is done."""
@@ -99,6 +100,10 @@ def stream(
         int | None, typer.Option(min=1, help="How many of several videos share the CPUs. Default: one for every four.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing OUT.")] = False,
+    preview: Annotated[
+        str | None,
+        typer.Option(help="Only a part, to see what it looks like, such as 10s@00:05:00.", metavar="LENGTH@FROM"),
+    ] = None,
     realtime: Annotated[
         bool, typer.Option("--realtime", help="Play a file at its own pace, as if it were a live stream.")
     ] = False,
@@ -149,9 +154,10 @@ def stream(
         chosen = _with_encoder(chosen, codec, crf, bitrate, preset, encoder_option or [])
         exact = None if size is None else parse_size(size)
         if live:
-            if at_once is not None or overwrite:
+            if at_once is not None or overwrite or preview is not None:
                 raise OptionError(
-                    "A live stream is alone, and never replaces a file: leave --at-once and --overwrite out."
+                    "A live stream is alone, has no parts and never replaces a file: "
+                    "leave --at-once, --preview and --overwrite out."
                 )
             chosen = chosen.updated("live", slate=slate and slate.absolute(), segments=segments)
             source, *targets = *sources, target
@@ -170,7 +176,8 @@ def stream(
             )
             return
         paths = [Path(text) for text in sources]
-        jobs = jobs_into(paths, Path(target), chosen, size=exact, overwrite=overwrite)
+        part = None if preview is None else parse_part(preview)
+        jobs = jobs_into(paths, Path(target), chosen, size=exact, overwrite=overwrite, part=part)
         level = logging.DEBUG if verbose else logging.WARNING
         names = [job.source.name for job in jobs]
         with (
