@@ -69,6 +69,7 @@ class CardDecode(Source):
         try:
             form = decode.open()
             trouble = None if decode.on_card else "the pictures are not 8-bit 4:2:0"
+            trouble = "they are interlaced" if decode.interlaced else trouble
         except (Sr4kError, RuntimeError) as err:
             trouble = str(err)
         if trouble is None:

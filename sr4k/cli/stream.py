@@ -29,6 +29,14 @@ _CPUS_OF_A_JOB = 4
 _SUFFIXES = {"": 1, "k": 1_000, "M": 1_000_000}
 
 
+class Deinterlacing(StrEnum):
+    """What becomes of interlaced pictures."""
+
+    AUTO = "auto"
+    OFF = "off"
+    DOUBLE = "double"
+
+
 class LogForm(StrEnum):
     """How log lines are written."""
 
@@ -104,6 +112,10 @@ def stream(
         str | None,
         typer.Option(help="Only a part, to see what it looks like, such as 10s@00:05:00.", metavar="LENGTH@FROM"),
     ] = None,
+    deinterlace: Annotated[
+        Deinterlacing,
+        typer.Option(help="Interlaced pictures: auto makes one of each, double one of each field, off leaves them."),
+    ] = Deinterlacing.AUTO,
     realtime: Annotated[
         bool, typer.Option("--realtime", help="Play a file at its own pace, as if it were a live stream.")
     ] = False,
@@ -177,7 +189,15 @@ def stream(
             return
         paths = [Path(text) for text in sources]
         part = None if preview is None else parse_part(preview)
-        jobs = jobs_into(paths, Path(target), chosen, size=exact, overwrite=overwrite, part=part)
+        jobs = jobs_into(
+            paths,
+            Path(target),
+            chosen,
+            size=exact,
+            overwrite=overwrite,
+            part=part,
+            deinterlace=deinterlace.value,
+        )
         level = logging.DEBUG if verbose else logging.WARNING
         names = [job.source.name for job in jobs]
         with (
