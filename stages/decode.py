@@ -17,8 +17,10 @@ from av.video.frame import VideoFrame
 
 from sr4k.errors import InputError
 from sr4k.pipeline import Buffers, Format, Frame, FrameInfo, Source
+from sr4k.stages.changes import Changes
 from sr4k.stages.decoded import PLANAR_420, copy_inside, describe, padded_format, positive
 from sr4k.stages.deinterlace import Deinterlacer
+from sr4k.stages.fitting import fitted
 from sr4k.stages.settings import DecodeSettings, Part
 from sr4k.stages.source import open_input, video_stream
 from sr4k.stages.video import FULL_RANGE, LIMITED_RANGE
@@ -80,6 +82,7 @@ class Decode(Source):
             raise InputError(f"{self._settings.path}: no picture could be decoded ({reason}).")
         self._decoded = itertools.chain([first], self._decoded)
         self.on_card = first.sw_format is not None and first.sw_format.name == "nv12"
+        self._changes = Changes(self._stream, first, self._say)
         self._size = self._settings.size or (first.width, first.height)
         self._info = describe(first, self._stream, self._size, self._unit)
         self._info = replace(self._info, rate=self._info.rate * self._deinterlacer.most)
@@ -125,6 +128,7 @@ class Decode(Source):
             "expected_frames": self._expected,
             "frames": self._emitted,
             "interlaced": self._deinterlacer.found,
+            "changes": self._changes.found,
             "seconds": float((self._last_pts or 0) * self._info.time_base),
             "losses": {
                 "packets": losses.packets,
@@ -189,21 +193,18 @@ class Decode(Source):
 
     def fit(self, picture: VideoFrame) -> VideoFrame:
         """The picture in 8-bit 4:2:0 of the right size, converted only where it has to be."""
-        width, height = self._size
-        resized = (picture.width, picture.height) != self._size
-        if resized and self._settings.size is None:
-            self._say(f"the picture changes to {picture.width}x{picture.height}; it is scaled to {width}x{height}")
+        if self._changes.note(picture, self._now()):
+            return fitted(picture, self._info, self._changes.sample_aspect_ratio())
         if picture.format.name not in PLANAR_420:
             self._say(f"{picture.format.name} pictures are reduced to 8-bit 4:2:0")
-        elif not resized:
+        elif (picture.width, picture.height) == self._size:
             return picture
         tags = self._info.tags
         color_range = tags.color_range or LIMITED_RANGE
         return picture.reformat(
-            width,
-            height,
+            *self._size,
             picture.format.name if picture.format.name in PLANAR_420 else "yuv420p",
-            interpolation="LANCZOS" if resized else "BICUBIC",
+            interpolation="BICUBIC" if self._settings.size is None else "LANCZOS",
             src_color_range=FULL_RANGE if picture.format.is_rgb else color_range,
             dst_color_range=color_range,
             dst_colorspace=tags.colorspace if picture.format.is_rgb else None,
