@@ -1,16 +1,13 @@
-"""Pictures of any size, shape and colour into the one frame that a channel keeps for as long as it lives."""
+"""The one frame that a channel keeps for as long as it lives."""
 
 from dataclasses import replace
-from fractions import Fraction
 
-import numpy as np
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from sr4k.live.timeline import TIME_BASE
-from sr4k.stages.decoded import PLANAR_420, describe, tags_of
-from sr4k.stages.picture import rows_of
-from sr4k.stages.video import FULL_RANGE, LIMITED_RANGE, VideoInfo, colour_of
+from sr4k.stages.decoded import describe
+from sr4k.stages.video import VideoInfo
 
 
 def fitting_info(
@@ -26,55 +23,3 @@ def fitting_info(
     if size is None:
         return replace(own, display_matrix=None)
     return replace(own, width=size[0], height=size[1], sample_aspect_ratio=None, display_matrix=None)
-
-
-def fitted(picture: VideoFrame, info: VideoInfo, sample_aspect_ratio: Fraction | None = None) -> VideoFrame:
-    """The picture in 8-bit 4:2:0, in the colours and at the size of ``info``: scaled, its shape kept, bars around it.
-
-    ``sample_aspect_ratio``: of the picture.
-    """
-    colour = colour_of(tags_of(picture), height=picture.height, codec="")
-    same_colour = colour.matrix == info.colour.matrix and colour.full_range == info.colour.full_range
-    inner = _inner_size(picture, info, sample_aspect_ratio or Fraction(1))
-    if picture.format.name in PLANAR_420 and same_colour and inner == (picture.width, picture.height):
-        scaled = picture
-    else:
-        scaled = picture.reformat(
-            *inner,
-            format="yuv420p",
-            interpolation="BICUBIC",
-            src_color_range=FULL_RANGE if picture.format.is_rgb or colour.full_range else LIMITED_RANGE,
-            dst_color_range=FULL_RANGE if info.colour.full_range else LIMITED_RANGE,
-            src_colorspace=None if picture.format.is_rgb else _CODES[colour.matrix],
-            dst_colorspace=_CODES[info.colour.matrix],
-        )
-    return scaled if inner == (info.width, info.height) else _with_bars(scaled, info)
-
-
-_CODES = {"bt709": 1, "bt601": 5, "bt2020": 9}
-"""Matrices as libswscale numbers them."""
-
-
-def _inner_size(picture: VideoFrame, info: VideoInfo, sample_aspect_ratio: Fraction) -> tuple[int, int]:
-    """The largest size inside the frame that keeps the shape on the screen; even where there are bars."""
-    shape = Fraction(picture.width, picture.height) * sample_aspect_ratio
-    pixel = info.sample_aspect_ratio or Fraction(1)
-    if abs(shape / (Fraction(info.width, info.height) * pixel) - 1) < Fraction(1, 100):
-        return info.width, info.height
-    width = min(info.width, round(info.height * shape / pixel / 2) * 2)
-    height = min(info.height, round(info.width * pixel / shape / 2) * 2)
-    return max(2, width), max(2, height)
-
-
-def _with_bars(picture: VideoFrame, info: VideoInfo) -> VideoFrame:
-    frame = VideoFrame(info.width, info.height, "yuv420p")
-    top, left = ((info.height - picture.height) // 4 * 2, (info.width - picture.width) // 4 * 2)
-    for index, (source, target) in enumerate(zip(picture.planes, frame.planes, strict=True)):
-        rows = rows_of(target)
-        black = (0 if info.colour.full_range else 16) if index == 0 else 128
-        rows[:] = np.uint8(black)
-        step = 1 if index == 0 else 2
-        height, width = -(-picture.height // step), -(-picture.width // step)
-        y, x = top // step, left // step
-        rows[y : y + height, x : x + width] = rows_of(source)[:height, :width]
-    return frame

@@ -23,7 +23,7 @@ from av.video.frame import VideoFrame
 
 from sr4k.errors import Sr4kError
 from sr4k.live.address import Address
-from sr4k.live.fitting import fitted, fitting_info
+from sr4k.live.fitting import fitting_info
 from sr4k.live.link import Ended, PullerEnd
 from sr4k.live.opening import MOST_PIXELS, CantOpenError, Opening, open_source, read_timeout, too_large, why
 from sr4k.live.pace import LiveEdge, Pace
@@ -33,6 +33,7 @@ from sr4k.live.timeline import TICKS, TIME_BASE
 from sr4k.pipeline import FrameInfo
 from sr4k.pipeline.channel import Memory
 from sr4k.stages.decoded import copy_inside, padded_format
+from sr4k.stages.fitting import fitted
 from sr4k.stages.video import VideoInfo
 
 _MOST_RATE = 120

@@ -7,7 +7,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from sr4k.errors import OptionError
-from sr4k.live.fitting import fitted
+from sr4k.stages.fitting import fitted
 from sr4k.stages.picture import Block, rows_of
 from sr4k.stages.video import VideoInfo
 

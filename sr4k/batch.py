@@ -11,7 +11,7 @@ from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import OptionError, OutputError, Sr4kError
 from sr4k.job import Job, Size, Summary
 from sr4k.pipeline import WorkerStatus
-from sr4k.stages.settings import Part
+from sr4k.stages.settings import Deinterlace, Part
 
 _TICK = 0.1
 """Seconds between two looks whether all jobs have ended."""
@@ -28,6 +28,7 @@ def jobs_into(
     size: Size | None = None,
     overwrite: bool = False,
     part: Part | None = None,
+    deinterlace: Deinterlace = "auto",
 ) -> list[Job]:
     """One job for each source: into ``target`` if it is the only one, else into that folder, under its own name.
 
@@ -35,14 +36,15 @@ def jobs_into(
         OutputError: ``target`` is no folder, and there are several sources.
         OptionError: two sources have the same name.
     """
+    first = Job(sources[0], target, preset, size, overwrite, part=part, deinterlace=deinterlace)
     if len(sources) == 1:
-        return [Job(sources[0], target, preset, size, overwrite, part=part)]
+        return [first]
     if not target.is_dir():
         raise OutputError(f"{target} is no folder: several videos need one, make it first.")
     names = [source.name for source in sources]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise OptionError(f"Two sources are called {twice[0]}: upscale them one after the other.")
-    return [Job(source, target / source.name, preset, size, overwrite, part=part) for source in sources]
+    return [replace(first, source=source, target=target / source.name) for source in sources]
 
 
 def run_jobs(

@@ -18,7 +18,7 @@ from sr4k.part import clock
 from sr4k.stages.decode import Decode
 from sr4k.stages.encoder import add_video, open_encoder, tag
 from sr4k.stages.picture import Block, as_picture, split_420
-from sr4k.stages.settings import DecodeSettings, EncoderSettings, Part
+from sr4k.stages.settings import DecodeSettings, EncoderSettings
 from sr4k.stages.source import open_input, video_stream
 from sr4k.stages.video import VideoInfo
 from sr4k.target import unfinished
@@ -32,13 +32,12 @@ _LINE = 235
 """Luma of the line between the halves: white."""
 
 
-def write_comparison(
-    source: Path, result: Path, target: Path, *, part: Part | None = None, layout: Layout = "split"
-) -> None:
+def write_comparison(source: DecodeSettings, result: Path, target: Path, *, layout: Layout = "split") -> None:
     """Write a video of both, or, where ``target`` is a picture, a sheet of enlarged details.
 
     Args:
-        result: the source, or its ``part``, upscaled.
+        source: what was read, as it was read.
+        result: what became of it.
 
     Raises:
         InputError: one of them can't be read.
@@ -47,13 +46,13 @@ def write_comparison(
     """
     with unfinished(target) as partial:
         if target.suffix.lower() in _SHEETS:
-            _write_sheet(source, result, partial, part)
+            _write_sheet(source, result, partial)
         else:
-            _write_video(source, result, partial, part, layout)
+            _write_video(source, result, partial, layout)
         partial.replace(target)
 
 
-def _write_sheet(source: Path, result: Path, target: Path, part: Part | None) -> None:
+def _write_sheet(source: DecodeSettings, result: Path, target: Path) -> None:
     total = _count(result)
     shown = {round((row + 0.5) * total / _ROWS - 0.5) for row in range(_ROWS)}
     rows = [
@@ -61,16 +60,16 @@ def _write_sheet(source: Path, result: Path, target: Path, part: Part | None) ->
             clock(float(ours.time or 0.0)),
             {"bicubic": _rgb(bicubic, info), "upscaled": _rgb(ours, info)},
         )
-        for number, (bicubic, ours, info) in enumerate(_pairs(source, result, part))
+        for number, (bicubic, ours, info) in enumerate(_pairs(source, result))
         if number in shown
     ]
     write_contact_sheet(rows, target)
 
 
-def _write_video(source: Path, result: Path, target: Path, part: Part | None, layout: Layout) -> None:
+def _write_video(source: DecodeSettings, result: Path, target: Path, layout: Layout) -> None:
     output: OutputContainer | None = None
     try:
-        for bicubic, ours, info in _pairs(source, result, part):
+        for bicubic, ours, info in _pairs(source, result):
             block = _beside(_planes(bicubic), _planes(ours), layout)
             if output is None:
                 output = _open(target)
@@ -97,9 +96,9 @@ def _open(target: Path) -> OutputContainer:
         ) from err
 
 
-def _pairs(source: Path, result: Path, part: Part | None) -> Iterator[tuple[VideoFrame, VideoFrame, VideoInfo]]:
+def _pairs(source: DecodeSettings, result: Path) -> Iterator[tuple[VideoFrame, VideoFrame, VideoInfo]]:
     """Each picture of the source, enlarged by bicubic interpolation, and what became of it."""
-    decode = Decode(DecodeSettings(source, part=part))
+    decode = Decode(source)
     info: VideoInfo = decode.open().about
     try:
         with open_input(result) as container:

@@ -147,7 +147,7 @@ def _frames(job: Job) -> int | None:
     from sr4k.stages.decode import Decode
     from sr4k.stages.settings import DecodeSettings
 
-    decode = Decode(DecodeSettings(job.source, part=job.part))
+    decode = Decode(DecodeSettings(job.source, part=job.part, deinterlace=job.deinterlace))
     try:
         decode.open()
         frames: int | None = decode.report()["expected_frames"]

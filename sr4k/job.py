@@ -22,7 +22,7 @@ from sr4k.pipeline import (
     WorkerStatus,
     run_graph,
 )
-from sr4k.stages.settings import DecodeSettings, EncodeSettings, InferSettings, Part, PreprocessSettings
+from sr4k.stages.settings import DecodeSettings, Deinterlace, EncodeSettings, InferSettings, Part, PreprocessSettings
 from sr4k.target import check_target, unfinished
 
 log = logging.getLogger(__name__)
@@ -83,6 +83,7 @@ class Job:
         overwrite: whether an existing target may be replaced.
         cpus: how many CPUs to plan for; ``None``: all that are granted.
         part: what to upscale of it; ``None``: all.
+        deinterlace: what becomes of interlaced pictures; see `sr4k.stages.settings.DecodeSettings`.
     """
 
     source: Path
@@ -92,6 +93,7 @@ class Job:
     overwrite: bool = False
     cpus: int | None = None
     part: Part | None = None
+    deinterlace: Deinterlace = "auto"
 
     def run(
         self,
@@ -123,7 +125,10 @@ class Job:
         devices = tuple(only(device) for device in layout.devices)
         before_network = None if self.size is None else (self.size[0] // 2, self.size[1] // 2)
         specs = {
-            "decode": StageSpec("sr4k.stages.decode:Decode", DecodeSettings(self.source, before_network, self.part)),
+            "decode": StageSpec(
+                "sr4k.stages.decode:Decode",
+                DecodeSettings(self.source, before_network, self.part, self.deinterlace),
+            ),
             "preprocess": StageSpec("sr4k.stages.preprocess:Preprocess", PreprocessSettings(engine.pixels)),
             "infer": StageSpec(
                 "sr4k.stages.infer:Infer",

@@ -86,7 +86,7 @@ def in_words(found: Probe) -> str:
 
 
 def _video(path: Path) -> dict[str, Any]:
-    decode = Decode(DecodeSettings(path))
+    decode = Decode(DecodeSettings(path, deinterlace="off"))
     try:
         info: VideoInfo = decode.open().about
         first, _ = next(decode.pictures())

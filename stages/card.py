@@ -19,7 +19,7 @@ from torch import Tensor
 from sr4k.engines import EngineSpec
 from sr4k.engines.cuda import cuda_device, described, fused_network
 from sr4k.engines.nvidia import driver
-from sr4k.errors import Sr4kError
+from sr4k.errors import InputError, Sr4kError
 from sr4k.models.architecture import SCALE
 from sr4k.models.fold import padded_chroma, padded_luma
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Source, Transform
@@ -69,6 +69,7 @@ class CardDecode(Source):
         try:
             form = decode.open()
             trouble = None if decode.on_card else "the pictures are not 8-bit 4:2:0"
+            trouble = "they are interlaced" if decode.interlaced else trouble
         except (Sr4kError, RuntimeError) as err:
             trouble = str(err)
         if trouble is None:
@@ -92,6 +93,9 @@ class CardDecode(Source):
         """Y, U and V."""
         if not self._decode.on_card:
             return tuple(torch.from_numpy(np.array(rows_of(plane))) for plane in self._decode.fit(picture).planes)
+        if (picture.width, picture.height) != (self._width, self._height):
+            change = f"the picture changes from {self._width}x{self._height} to {picture.width}x{picture.height}"
+            raise InputError(f"{self._settings.path}: {change}, and NVDEC's can't be fitted: leave -c gpu out.")
         # The capsule itself: PyAV takes no stream, and PyTorch would hand it one.
         luma, both = (torch.utils.dlpack.from_dlpack(plane.__dlpack__()) for plane in picture.planes)
         both = both.view(both.shape[0], -1, 2)

@@ -17,7 +17,10 @@ from av.video.frame import VideoFrame
 
 from sr4k.errors import InputError
 from sr4k.pipeline import Buffers, Format, Frame, FrameInfo, Source
+from sr4k.stages.changes import Changes
 from sr4k.stages.decoded import PLANAR_420, copy_inside, describe, padded_format, positive
+from sr4k.stages.deinterlace import Deinterlacer
+from sr4k.stages.fitting import fitted
 from sr4k.stages.settings import DecodeSettings, Part
 from sr4k.stages.source import open_input, video_stream
 from sr4k.stages.video import FULL_RANGE, LIMITED_RANGE
@@ -68,7 +71,9 @@ class Decode(Source):
         self._stream = video_stream(self._container, self._settings.path)
         self._stream.thread_type = "AUTO"
         self._tick = positive(self._stream.time_base, Fraction(1, 90_000))
-        part, decoded = self._settings.part, self._decode(self._container)
+        self._deinterlacer = Deinterlacer(self._stream, self._say, self._settings.deinterlace)
+        self._unit = self._tick / self._deinterlacer.ticks
+        part, decoded = self._settings.part, self._deinterlacer.pictures(self._decode(self._container))
         self._decoded = decoded if part is None else self._within(part, decoded, self._container)
         first = next(self._decoded, None)
         if first is None:
@@ -77,11 +82,13 @@ class Decode(Source):
             raise InputError(f"{self._settings.path}: no picture could be decoded ({reason}).")
         self._decoded = itertools.chain([first], self._decoded)
         self.on_card = first.sw_format is not None and first.sw_format.name == "nv12"
+        self._changes = Changes(self._stream, first, self._say)
         self._size = self._settings.size or (first.width, first.height)
-        self._info = describe(first, self._stream, self._size, self._tick)
+        self._info = describe(first, self._stream, self._size, self._unit)
+        self._info = replace(self._info, rate=self._info.rate * self._deinterlacer.most)
         if part is not None:
             self._origin = first.pts or 0
-            self._info = replace(self._info, origin=self._origin * self._tick)
+            self._info = replace(self._info, origin=self._origin * self._unit)
         self._expected = self._expected_frames(self._container)
         return padded_format(self._info)
 
@@ -91,8 +98,13 @@ class Decode(Source):
             copy_inside(self.fit(picture), out)
             yield out
 
+    @property
+    def interlaced(self) -> bool:
+        """Once open: whether pictures are to be deinterlaced."""
+        return self._settings.deinterlace != "off" and self._deinterlacer.expected
+
     def pictures(self) -> Iterator[tuple[VideoFrame, FrameInfo]]:
-        """All pictures as they were decoded, with their times."""
+        """All pictures as they were decoded, or deinterlaced, with their times."""
         for picture in self._decoded:
             info = self._time(picture)
             self._emitted += 1
@@ -115,6 +127,8 @@ class Decode(Source):
             "rate": float(self._info.rate),
             "expected_frames": self._expected,
             "frames": self._emitted,
+            "interlaced": self._deinterlacer.found,
+            "changes": self._changes.found,
             "seconds": float((self._last_pts or 0) * self._info.time_base),
             "losses": {
                 "packets": losses.packets,
@@ -156,10 +170,12 @@ class Decode(Source):
         """The pictures of a part: from the key frame before it on they are decoded, and those before it left out."""
         start = Fraction(container.start_time or 0, av.time_base) + part.start
         if part.start:
+            # fields need the pictures around them, the first ones too
+            lead = 2 / positive(self._stream.guessed_rate, Fraction(25)) if self._deinterlacer.expected else Fraction(0)
             with suppress(av.error.FFmpegError):  # what can't be sought in is read from its beginning
-                container.seek(int(start * av.time_base))
+                container.seek(int((start - lead) * av.time_base))
         for picture in decoded:
-            at = start if picture.pts is None else picture.pts * self._tick
+            at = start if picture.pts is None else picture.pts * self._unit
             if at >= start + part.seconds:
                 return
             if at >= start:
@@ -177,21 +193,18 @@ class Decode(Source):
 
     def fit(self, picture: VideoFrame) -> VideoFrame:
         """The picture in 8-bit 4:2:0 of the right size, converted only where it has to be."""
-        width, height = self._size
-        resized = (picture.width, picture.height) != self._size
-        if resized and self._settings.size is None:
-            self._say(f"the picture changes to {picture.width}x{picture.height}; it is scaled to {width}x{height}")
+        if self._changes.note(picture, self._now()):
+            return fitted(picture, self._info, self._changes.sample_aspect_ratio())
         if picture.format.name not in PLANAR_420:
             self._say(f"{picture.format.name} pictures are reduced to 8-bit 4:2:0")
-        elif not resized:
+        elif (picture.width, picture.height) == self._size:
             return picture
         tags = self._info.tags
         color_range = tags.color_range or LIMITED_RANGE
         return picture.reformat(
-            width,
-            height,
+            *self._size,
             picture.format.name if picture.format.name in PLANAR_420 else "yuv420p",
-            interpolation="LANCZOS" if resized else "BICUBIC",
+            interpolation="BICUBIC" if self._settings.size is None else "LANCZOS",
             src_color_range=FULL_RANGE if picture.format.is_rgb else color_range,
             dst_color_range=color_range,
             dst_colorspace=tags.colorspace if picture.format.is_rgb else None,
@@ -214,14 +227,14 @@ class Decode(Source):
         )
 
     def _now(self) -> Fraction:
-        return (self._last_pts or 0) * self._tick
+        return (self._last_pts or 0) * self._unit
 
     def _expected_frames(self, container: InputContainer) -> int | None:
         """From the header: exact where the container counts frames, else an estimate from its duration."""
         if self._settings.part is not None:
             return max(1, round(self._info.rate * self._settings.part.seconds))
         if self._stream.frames:
-            return self._stream.frames
+            return self._stream.frames * self._deinterlacer.most
         duration = container.duration
         return None if not duration else max(1, round(self._info.rate * duration / av.time_base))
 
@@ -233,7 +246,8 @@ class Decode(Source):
         if self._stream.frames:
             missing = max(0, self._stream.frames - self._packets)
         else:
-            missing = round((promised - seen) * self._info.rate) if promised - seen >= 1 else 0
+            rate = self._info.rate / self._deinterlacer.most
+            missing = round((promised - seen) * rate) if promised - seen >= 1 else 0
         if missing:
             self._losses.missing += missing
             self._losses.note(f"the file ends at {float(seen):.2f} s of {float(promised):.2f} s", seen)

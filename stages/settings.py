@@ -9,6 +9,7 @@ from typing import Literal
 from sr4k.models.architecture import Pixels, Precision
 
 Codec = Literal["h264", "hevc", "av1", "h264_nvenc", "hevc_nvenc", "av1_nvenc"]
+Deinterlace = Literal["auto", "off", "double"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +22,18 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class DecodeSettings:
-    """What to read. ``size`` (width, height): scale every picture to this before the network; ``part``: no more."""
+    """What to read.
+
+    Attributes:
+        size: width and height to scale every picture to before the network.
+        part: no more than this.
+        deinterlace: what becomes of interlaced pictures: ``auto``, one of each; ``double``, two; ``off``, nothing.
+    """
 
     path: Path
     size: tuple[int, int] | None = None
     part: Part | None = None
+    deinterlace: Deinterlace = "auto"
 
 
 @dataclass(frozen=True, slots=True)

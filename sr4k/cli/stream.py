@@ -23,6 +23,7 @@ from sr4k.job import Job, Summary, parse_devices, parse_size
 from sr4k.live.address import is_live
 from sr4k.logs import collected_logs
 from sr4k.part import parse_part
+from sr4k.stages.settings import DecodeSettings
 from sr4k.target import check_target
 
 _CPUS_OF_A_JOB = 4
@@ -36,6 +37,14 @@ class CompareLayout(StrEnum):
 
     SPLIT = "split"
     SIDE = "side"
+
+
+class Deinterlacing(StrEnum):
+    """What becomes of interlaced pictures."""
+
+    AUTO = "auto"
+    OFF = "off"
+    DOUBLE = "double"
 
 
 class LogForm(StrEnum):
@@ -113,6 +122,10 @@ def stream(
         str | None,
         typer.Option(help="Only a part, to see what it looks like, such as 10s@00:05:00.", metavar="LENGTH@FROM"),
     ] = None,
+    deinterlace: Annotated[
+        Deinterlacing,
+        typer.Option(help="Interlaced pictures: auto makes one of each, double one of each field, off leaves them."),
+    ] = Deinterlacing.AUTO,
     realtime: Annotated[
         bool, typer.Option("--realtime", help="Play a file at its own pace, as if it were a live stream.")
     ] = False,
@@ -204,7 +217,15 @@ def stream(
             return
         paths = [Path(text) for text in sources]
         part = None if preview is None else parse_part(preview)
-        jobs = jobs_into(paths, Path(target), chosen, size=exact, overwrite=overwrite, part=part)
+        jobs = jobs_into(
+            paths,
+            Path(target),
+            chosen,
+            size=exact,
+            overwrite=overwrite,
+            part=part,
+            deinterlace=deinterlace.value,
+        )
         if compare and len(jobs) > 1:
             raise OptionError("--compare is for one video: leave it out, or upscale them one after the other.")
         for beside in compare or []:
@@ -255,8 +276,9 @@ def _tell_ahead(jobs: list[Job], *, as_json: bool) -> None:
 def _compare(job: Job, done: Summary, targets: list[Path], layout: CompareLayout) -> None:
     from sr4k.comparison import write_comparison  # codecs, which jobs keep in processes of their own
 
+    source = DecodeSettings(job.source, part=job.part, deinterlace=job.deinterlace)
     for target in targets:
-        write_comparison(job.source, Path(done.output), target, part=job.part, layout=layout.value)
+        write_comparison(source, Path(done.output), target, layout=layout.value)
 
 
 def _lines(name: str, result: Result, *, alone: bool, quiet: bool) -> Iterator[str]:

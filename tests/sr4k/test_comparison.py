@@ -10,7 +10,7 @@ from clips import MakeClip, luma_planes, video_times
 from sr4k import Job, load_preset
 from sr4k.comparison import write_comparison
 from sr4k.errors import OptionError
-from sr4k.stages.settings import Part
+from sr4k.stages.settings import DecodeSettings, Part
 
 PART = Part(Fraction("0.2"), Fraction("0.4"))
 
@@ -37,7 +37,7 @@ def lumas(path: Path) -> np.ndarray:
 
 def test_the_left_half_is_the_source_and_the_right_one_the_result(pair: tuple[Path, Path], tmp_path: Path) -> None:
     source, result = pair
-    write_comparison(source, result, tmp_path / "both.mp4")
+    write_comparison(DecodeSettings(source), result, tmp_path / "both.mp4")
     both = lumas(tmp_path / "both.mp4")
     assert both.shape == (20, 96, 128)
     assert abs(int(both[:, :, 70:].mean()) - 200) <= 2
@@ -48,14 +48,16 @@ def test_the_left_half_is_the_source_and_the_right_one_the_result(pair: tuple[Pa
 
 
 def test_both_whole_side_by_side(pair: tuple[Path, Path], tmp_path: Path) -> None:
-    write_comparison(*pair, tmp_path / "both.mkv", layout="side")
+    source, result = pair
+    write_comparison(DecodeSettings(source), result, tmp_path / "both.mkv", layout="side")
     both = lumas(tmp_path / "both.mkv")
     assert both.shape == (20, 96, 256)
     assert abs(int(both[:, :, 130:].mean()) - 200) <= 2
 
 
 def test_a_sheet_shows_details_of_pictures_across_the_video(pair: tuple[Path, Path], tmp_path: Path) -> None:
-    write_comparison(*pair, tmp_path / "sheet.png")
+    source, result = pair
+    write_comparison(DecodeSettings(source), result, tmp_path / "sheet.png")
     sheet = cv2.imread(str(tmp_path / "sheet.png"))
     assert sheet is not None
     height, width = sheet.shape[:2]
@@ -67,13 +69,14 @@ def test_a_part_is_compared_with_that_part(make_clip: MakeClip, tmp_path: Path) 
     source, result = make_clip("a.mp4", frames=20), tmp_path / "part.mkv"
     preset = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
     Job(source, result, preset.updated("encode", crf=0), part=PART).run()
-    write_comparison(source, result, tmp_path / "both.mkv", part=PART, layout="side")
+    write_comparison(DecodeSettings(source, part=PART), result, tmp_path / "both.mkv", layout="side")
     both = lumas(tmp_path / "both.mkv").astype(int)
     assert len(both) == 10
     assert np.abs(both[:, :, :128] - both[:, :, 128:]).mean() < 12  # nearest against bicubic, of the same pictures
 
 
 def test_what_is_neither_video_nor_picture(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    source, result = pair
     with pytest.raises(OptionError, match="png"):
-        write_comparison(*pair, tmp_path / "both.xyz")
+        write_comparison(DecodeSettings(source), result, tmp_path / "both.xyz")
     assert not list(tmp_path.glob(".both*"))

@@ -5,9 +5,9 @@ import pytest
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from sr4k.live.fitting import fitted
 from sr4k.live.timeline import TIME_BASE
 from sr4k.models.colour import Colour, Matrix
+from sr4k.stages.fitting import fitted
 from sr4k.stages.picture import rows_of
 from sr4k.stages.video import BT601, BT709, FULL_RANGE, LIMITED_RANGE, ColourTags, VideoInfo
 
