@@ -82,6 +82,7 @@ class EncodePreset(_Section):
     bitrate: Annotated[int, Field(gt=0)] | None = None
     preset: str | None = None
     options: Mapping[str, str] = {}
+    segment_seconds: Annotated[float, Field(ge=1, le=3600)] = 60.0
 
 
 class LivePreset(_Section):

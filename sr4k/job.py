@@ -11,6 +11,7 @@ from sr4k.engines.choose import GPU_ENGINES, engines_for
 from sr4k.engines.cpu import granted_cpus
 from sr4k.engines.nvidia import only
 from sr4k.errors import InternalError, OptionError, OutputError, Sr4kError, WorkerError
+from sr4k.parts import Parts, claimed, fingerprint, flat
 from sr4k.pipeline import (
     GraphAborted,
     GraphSpec,
@@ -23,7 +24,7 @@ from sr4k.pipeline import (
     run_graph,
 )
 from sr4k.stages.settings import DecodeSettings, Deinterlace, EncodeSettings, InferSettings, Part, PreprocessSettings
-from sr4k.target import check_target, unfinished
+from sr4k.target import check_target
 
 log = logging.getLogger(__name__)
 
@@ -41,11 +42,13 @@ class Summary:
     """How a job went.
 
     ``stages`` has, by name, the seconds of work and the frames of each stage; ``processes`` the CPU seconds of each.
-    ``losses`` is what the source could not give, ``left_out`` what the target could not carry.
+    ``losses`` is what the source could not give, ``left_out`` what the target could not carry. Of the ``frames``,
+    ``resumed`` were done by earlier runs.
     """
 
     output: str
     frames: int
+    resumed: int
     seconds: float
     stopped: bool
     source: dict[str, Any]
@@ -59,7 +62,7 @@ class Summary:
     @property
     def fps(self) -> float:
         """Frames a second, start-up included."""
-        return self.frames / self.seconds if self.seconds else 0.0
+        return (self.frames - self.resumed) / self.seconds if self.seconds else 0.0
 
     @property
     def damaged(self) -> bool:
@@ -84,6 +87,7 @@ class Job:
         cpus: how many CPUs to plan for; ``None``: all that are granted.
         part: what to upscale of it; ``None``: all.
         deinterlace: what becomes of interlaced pictures; see `sr4k.stages.settings.DecodeSettings`.
+        resume: whether to go on where an earlier run of the same job was broken off, if there was one.
     """
 
     source: Path
@@ -94,6 +98,7 @@ class Job:
     cpus: int | None = None
     part: Part | None = None
     deinterlace: Deinterlace = "auto"
+    resume: bool = False
 
     def run(
         self,
@@ -107,15 +112,35 @@ class Job:
         Raises:
             Sr4kError: what went wrong, in the user's words.
         """
-        check_target(self.target, self.source, overwrite=self.overwrite)
-        with unfinished(self.target) as partial:
-            outcome = _run(self.graph(partial), on_status, stop_requests, log_queue)
-            output = self._output(outcome)
-            partial.replace(output)
-            return _summarise(output, outcome)
+        check_target(self.target, self.source, overwrite=self.overwrite or self._may_go_on())
+        with claimed(self.target) as parts:
+            resumed = parts.begin(self._facts(), resume=self.resume, overwrite=self.overwrite)
+            outcome = _run(self.graph(parts, resumed), on_status, stop_requests, log_queue)
+            output = self._output(outcome, resumed, parts)
+            parts.whole.replace(output)
+            if outcome.stopped:
+                parts.leave(output)
+            else:
+                parts.remove()
+            return _summarise(output, outcome, resumed)
 
-    def graph(self, output: Path) -> GraphSpec:
-        """The workers that write the result to ``output``."""
+    def _may_go_on(self) -> bool:
+        """Whether the target is what an earlier run left, and may be replaced by more of it."""
+        return self.resume and Parts(self.target).has_left(self.target)
+
+    def _facts(self) -> dict[str, Any]:
+        """What the result depends on."""
+        settings = {
+            "size": str(self.size),
+            "part": str(self.part),
+            "deinterlace": self.deinterlace,
+            "engine": self.preset.engine.model_dump(exclude={"name", "threads", "reuse"}),
+            "encode": self.preset.encode.model_dump(),
+        }
+        return fingerprint(self.source) | flat(settings)
+
+    def graph(self, parts: Parts, resumed: int = 0) -> GraphSpec:
+        """The workers that write the result into its parts, after the ``resumed`` frames that are there."""
         engine, encode = self.preset.engine, self.preset.encode
         layout, upscaler = self.preset.graph, self.preset.graph.upscaler
         cpus = self.cpus or granted_cpus()
@@ -127,7 +152,14 @@ class Job:
         specs = {
             "decode": StageSpec(
                 "sr4k.stages.decode:Decode",
-                DecodeSettings(self.source, before_network, self.part, self.deinterlace),
+                DecodeSettings(
+                    self.source,
+                    before_network,
+                    self.part,
+                    self.deinterlace,
+                    parts.done_until if resumed else None,
+                    resumed,
+                ),
             ),
             "preprocess": StageSpec("sr4k.stages.preprocess:Preprocess", PreprocessSettings(engine.pixels)),
             "infer": StageSpec(
@@ -155,7 +187,9 @@ class Job:
                     encode.preset,
                     dict(encode.options),
                     source=self.source,
-                    path=output,
+                    path=parts.whole,
+                    parts=parts.folder,
+                    segment_seconds=encode.segment_seconds,
                 ),
             ),
         }
@@ -168,11 +202,11 @@ class Job:
         )
         return GraphSpec(workers, (layout.slots,) * (len(workers) - 1), layout.mode)
 
-    def _output(self, outcome: Outcome) -> Path:
+    def _output(self, outcome: Outcome, resumed: int, parts: Parts) -> Path:
         """The final name: an interrupted result does not replace a complete one."""
-        if not outcome.reports.get("encode", {}).get("frames"):
+        if not resumed + outcome.reports.get("encode", {}).get("frames", 0):
             raise OutputError("Stopped before the first frame: nothing was written.")
-        if outcome.stopped and self.target.exists():
+        if outcome.stopped and self.target.exists() and not parts.has_left(self.target):
             return self.target.with_stem(f"{self.target.stem}.partial")
         return self.target
 
@@ -246,14 +280,15 @@ def _run(
         raise WorkerError("Stopped at once: nothing was written.") from err
 
 
-def _summarise(output: Path, outcome: Outcome) -> Summary:
+def _summarise(output: Path, outcome: Outcome, resumed: int) -> Summary:
     reports = outcome.reports
     source, video = dict(reports["decode"]), dict(reports["encode"])
     losses = {**source.pop("losses"), "copying": video.pop("copy_damage")}
     statuses = outcome.statuses.values()
     return Summary(
         output=str(output),
-        frames=video.pop("frames"),
+        frames=resumed + video.pop("frames"),
+        resumed=resumed,
         seconds=outcome.seconds,
         stopped=outcome.stopped,
         source=source,

@@ -38,6 +38,10 @@ class Changes:
         self.found: list[dict[str, Any]] = []
         """Seconds and look, wherever it is another than that of the picture before."""
 
+    def follow(self, stream: VideoStream) -> None:
+        """The same stream, opened anew."""
+        self._stream = stream
+
     def note(self, picture: VideoFrame, at: Fraction) -> bool:
         """Whether it is unlike the first."""
         look = self._look(picture)

@@ -27,6 +27,9 @@ from sr4k.stages.video import FULL_RANGE, LIMITED_RANGE
 
 log = logging.getLogger(__name__)
 
+_BACK = (0, 10, 60, 600)
+"""Seconds by which seeking goes further back, try after try: not every file knows where its key frames are."""
+
 
 @dataclass(slots=True)
 class Losses:
@@ -67,14 +70,9 @@ class Decode(Source):
         self._said: set[str] = set()
 
     def open(self) -> Format:
-        self._container = open_input(self._settings.path, self._accelerator)
-        self._stream = video_stream(self._container, self._settings.path)
-        self._stream.thread_type = "AUTO"
-        self._tick = positive(self._stream.time_base, Fraction(1, 90_000))
-        self._deinterlacer = Deinterlacer(self._stream, self._say, self._settings.deinterlace)
-        self._unit = self._tick / self._deinterlacer.ticks
-        part, decoded = self._settings.part, self._deinterlacer.pictures(self._decode(self._container))
-        self._decoded = decoded if part is None else self._within(part, decoded, self._container)
+        container, decoded = self._opened()
+        part, done = self._settings.part, self._settings.done_until
+        self._decoded = decoded if part is None else self._within(part, decoded, container)
         first = next(self._decoded, None)
         if first is None:
             empty = "the stream is empty" if part is None else "it ends before that part"
@@ -89,7 +87,10 @@ class Decode(Source):
         if part is not None:
             self._origin = first.pts or 0
             self._info = replace(self._info, origin=self._origin * self._unit)
-        self._expected = self._expected_frames(self._container)
+        if done is not None:
+            self._decoded = self._onward(done)
+            self._changes.follow(self._stream)
+        self._expected = self._expected_frames()
         return padded_format(self._info)
 
     def frames(self, buffers: Buffers) -> Iterator[Frame]:
@@ -105,8 +106,12 @@ class Decode(Source):
 
     def pictures(self) -> Iterator[tuple[VideoFrame, FrameInfo]]:
         """All pictures as they were decoded, or deinterlaced, with their times."""
+        done = self._settings.done_until
         for picture in self._decoded:
             info = self._time(picture)
+            if done is not None and info.pts <= done:
+                self._losses = Losses()  # which were told when it was done
+                continue
             self._emitted += 1
             yield picture, info
         if self._settings.part is None:
@@ -140,6 +145,42 @@ class Decode(Source):
             },
         }
 
+    def _opened(self) -> tuple[InputContainer, Iterator[VideoFrame]]:
+        """The file, and its pictures from the beginning, or from where it is sought to before the first is taken."""
+        self._container = open_input(self._settings.path, self._accelerator)
+        self._stream = video_stream(self._container, self._settings.path)
+        self._stream.thread_type = "AUTO"
+        self._tick = positive(self._stream.time_base, Fraction(1, 90_000))
+        self._deinterlacer = Deinterlacer(self._stream, self._say, self._settings.deinterlace)
+        self._unit = self._tick / self._deinterlacer.ticks
+        return self._container, self._deinterlacer.pictures(self._decode(self._container))
+
+    def _onward(self, done: int) -> Iterator[VideoFrame]:
+        """Pictures from a key frame on that lies before all that is to be done.
+
+        Where seeking does not lead to one, further back is tried, and at last the beginning: then all is decoded again.
+        """
+        lead = self._lead()
+        for back in _BACK:
+            self.close()
+            container, decoded = self._opened()
+            at = done * self._unit - lead - back
+            try:
+                container.seek(int(at / self._tick), stream=self._stream)
+            except av.error.FFmpegError:
+                break
+            first = next(decoded, None)
+            if first is None or first.pts is None:
+                break
+            if first.key_frame and first.pts * self._unit <= done * self._unit - lead:
+                return itertools.chain([first], decoded)
+        self.close()
+        return self._opened()[1]
+
+    def _lead(self) -> Fraction:
+        """Seconds before a picture that it takes to make it: fields need the pictures around them."""
+        return 2 / positive(self._stream.guessed_rate, Fraction(25)) if self._deinterlacer.expected else Fraction(0)
+
     def _decode(self, container: InputContainer) -> Iterator[VideoFrame]:
         packets = container.demux()
         early: list[int] = []
@@ -170,10 +211,8 @@ class Decode(Source):
         """The pictures of a part: from the key frame before it on they are decoded, and those before it left out."""
         start = Fraction(container.start_time or 0, av.time_base) + part.start
         if part.start:
-            # fields need the pictures around them, the first ones too
-            lead = 2 / positive(self._stream.guessed_rate, Fraction(25)) if self._deinterlacer.expected else Fraction(0)
             with suppress(av.error.FFmpegError):  # what can't be sought in is read from its beginning
-                container.seek(int((start - lead) * av.time_base))
+                container.seek(int((start - self._lead()) * av.time_base))
         for picture in decoded:
             at = start if picture.pts is None else picture.pts * self._unit
             if at >= start + part.seconds:
@@ -229,21 +268,22 @@ class Decode(Source):
     def _now(self) -> Fraction:
         return (self._last_pts or 0) * self._unit
 
-    def _expected_frames(self, container: InputContainer) -> int | None:
-        """From the header: exact where the container counts frames, else an estimate from its duration."""
+    def _expected_frames(self) -> int | None:
+        """Still to come, from the header: exact where the container counts frames, else reckoned from its duration."""
         if self._settings.part is not None:
             return max(1, round(self._info.rate * self._settings.part.seconds))
-        if self._stream.frames:
-            return self._stream.frames * self._deinterlacer.most
-        duration = container.duration
-        return None if not duration else max(1, round(self._info.rate * duration / av.time_base))
+        assert self._container is not None
+        container, frames = self._container, self._stream.frames * self._deinterlacer.most
+        if not frames and container.duration:
+            frames = max(1, round(self._info.rate * container.duration / av.time_base))
+        return max(0, frames - self._settings.done_frames) if frames else None
 
     def _count_missing(self) -> None:
         """Compare with what the header promised, if the file's end came early."""
         assert self._container is not None
         seen, container = self._end_of_packets, self._container
         promised = Fraction((container.duration or 0) + (container.start_time or 0), av.time_base)
-        if self._stream.frames:
+        if self._stream.frames and self._settings.done_until is None:
             missing = max(0, self._stream.frames - self._packets)
         else:
             rate = self._info.rate / self._deinterlacer.most

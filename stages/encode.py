@@ -14,13 +14,15 @@ from typing import Any
 import av
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
-from av.video.frame import VideoFrame
+from av.video.frame import PictureType, VideoFrame
 
 from sr4k.errors import OptionError, OutputError
-from sr4k.pipeline import Format, Frame, Sink
+from sr4k.pipeline import Format, Frame, FrameInfo, Sink
 from sr4k.stages.encoder import add_video, open_encoder, tag
+from sr4k.stages.journal import Journal, flush_to_disk
 from sr4k.stages.passthrough import Passthrough
 from sr4k.stages.picture import as_picture
+from sr4k.stages.segments import SegmentWriter, joined
 from sr4k.stages.settings import EncodeSettings
 from sr4k.stages.source import open_input, video_stream
 from sr4k.stages.video import VideoInfo
@@ -37,7 +39,10 @@ _REMEMBERED = 256
 
 
 class Encode(Sink):
-    """One video stream, pts as they come, and the packets of the source's other streams."""
+    """One video stream, pts as they come, and the packets of the source's other streams.
+
+    Video goes into segments first, so that what is done is never lost; at the end they become one file with the rest.
+    """
 
     name = "encode"
     _opens_late = False
@@ -50,6 +55,10 @@ class Encode(Sink):
         self._target: OutputContainer | None = None
         self._about: dict[str, Any] = {}
         self._frames = 0
+        self._journal = Journal(settings.parts)
+        self._held: int | None = None  # the lock on it
+        self._segments: SegmentWriter | None = None
+        self._next_cut = Fraction(0)  # seconds, not before which the next segment begins
         self._end = Fraction(0)  # of the picture, in seconds
         self._born: dict[Fraction, float] = {}
         self._latencies: deque[float] = deque(maxlen=_REMEMBERED)
@@ -59,6 +68,8 @@ class Encode(Sink):
         assert isinstance(info, VideoInfo)
         self._info = info
         self._source = open_input(s.source)
+        self._held = self._journal.hold(0.0)
+        self._segments = SegmentWriter(self._journal)
         self._target = _open_output(s.path, _ticks(self._source, info))
         self._stream = add_video(self._target, info, s, self._pixel_format)
         original = video_stream(self._source, s.source)
@@ -83,6 +94,7 @@ class Encode(Sink):
         if frame.info.duration:
             picture.duration = frame.info.duration
         tag(picture, self._info.tags)
+        self._cut(picture, frame.info)
         packets = self._stream.encode(picture)
         if self._opens_late and not self._frames:
             assert self._target is not None
@@ -94,22 +106,30 @@ class Encode(Sink):
         if len(self._born) > _REMEMBERED:  # an encoder may drop a frame
             del self._born[next(iter(self._born))]
         self._end = (frame.info.pts + frame.info.duration) * frame.info.time_base
-        self._mux(packets)
+        self._write(packets)
 
     def finish(self, *, complete: bool) -> None:
-        self._mux(self._stream.encode(None))
-        assert self._target is not None
+        assert self._target is not None and self._segments is not None
+        if self._frames:
+            self._write(self._stream.encode(None))
         with _Writing(self._settings.path):
+            self._segments.finish()
+            self._join(self._target)
             self._rest.mux_until(None if complete and self._info.origin is None else self._end)
             self._target.close()
         self._target = None
-        _flush_to_disk(self._settings.path)
+        flush_to_disk(self._settings.path)
 
     def close(self) -> None:
         if self._target is not None:
             with suppress(av.error.FFmpegError, OSError):  # what went wrong before is what the user should read
                 self._target.close()
             self._target = None
+        if self._segments is not None:
+            self._segments.abandon()
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
         if hasattr(self, "_source"):
             self._source.close()
 
@@ -132,17 +152,45 @@ class Encode(Sink):
             target.start_encoding()
         except (av.error.FFmpegError, OSError) as err:
             raise OutputError(f"{self._settings.path.name}: the container can't be written ({err.strerror}).") from err
+        self._check_encoder()
 
-    def _mux(self, packets: "list[Packet[Any]]") -> None:
-        assert self._target is not None
+    def _check_encoder(self) -> None:
+        """What goes on in one stream has to be of one encoder: decoders get its head only once."""
+        about = {
+            "name": self._stream.codec_context.name,
+            "head": bytes(self._stream.codec_context.extradata or b"").hex(),
+        }
+        before = self._journal.encoder()
+        if before is None:
+            self._journal.note("encoder", about)
+        elif before != about:
+            raise OptionError(
+                "It can't be resumed: it was begun with another encoder, or version of it; --overwrite begins again."
+            )
+
+    def _cut(self, picture: VideoFrame, info: FrameInfo) -> None:
+        """Begin a segment with this picture, if it is time for one."""
+        at = info.pts * info.time_base
+        if self._frames == 0 or at >= self._next_cut:
+            assert self._segments is not None
+            self._segments.cut_at(info.pts)
+            picture.pict_type = PictureType.I
+            self._next_cut = at + Fraction(self._settings.segment_seconds)
+
+    def _write(self, packets: "list[Packet[Any]]") -> None:
+        assert self._segments is not None
         with _Writing(self._settings.path):
             for packet in packets:
-                if packet.dts is not None and packet.pts is not None and packet.dts > packet.pts:
-                    packet.dts = packet.pts  # libx265 leaves it uninitialised in streams of one or two frames
                 self._note_latency(packet)
-                if packet.dts is not None and packet.time_base:
-                    self._rest.mux_until(packet.dts * Fraction(packet.time_base))
-                self._target.mux_one(packet)
+                self._segments.write(packet)
+
+    def _join(self, target: OutputContainer) -> None:
+        """All segments, and everything else of the source beside them."""
+        for packet in joined(self._journal, self._info.time_base):
+            assert packet.dts is not None
+            self._rest.mux_until(packet.dts * self._info.time_base)
+            packet.stream = self._stream
+            target.mux_one(packet)
 
     def _note_latency(self, packet: "Packet[Any]") -> None:
         """How long ago the source had the frame of this packet."""
@@ -189,8 +237,3 @@ class _Writing:
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, av.error.FFmpegError | OSError):
             raise OutputError(f"{self._path.parent}: writing failed ({error.strerror}).") from error
-
-
-def _flush_to_disk(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

@@ -28,12 +28,15 @@ class DecodeSettings:
         size: width and height to scale every picture to before the network.
         part: no more than this.
         deinterlace: what becomes of interlaced pictures: ``auto``, one of each; ``double``, two; ``off``, nothing.
+        done_until: the last pts that is done already, in ticks of what comes out; ``done_frames``: how many are.
     """
 
     path: Path
     size: tuple[int, int] | None = None
     part: Part | None = None
     deinterlace: Deinterlace = "auto"
+    done_until: int | None = None
+    done_frames: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,11 @@ class EncodeSettings(EncoderSettings):
     Attributes:
         source: the file whose other streams are copied.
         path: where to write; its suffix chooses the container.
+        parts: folder with the journal of what is done, and room for more; see `sr4k.stages.journal`.
+        segment_seconds: of video, after which a segment ends.
     """
 
     source: Path
     path: Path
+    parts: Path
+    segment_seconds: float = 60.0

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
@@ -19,11 +20,13 @@ from sr4k.errors import InternalError, Sr4kError
 from sr4k.job import Job, Summary
 from sr4k.models.architecture import SCALE
 from sr4k.models.colour import Colour
+from sr4k.parts import claimed
 from sr4k.pipeline import (
     Buffers,
     Format,
     Frame,
     FrameInfo,
+    GraphSpec,
     Sink,
     Source,
     Stage,
@@ -100,6 +103,17 @@ def watched(clip: Path, target: Path, preset: Preset) -> PipelineRun:
     return PipelineRun(Job(clip, target, preset, overwrite=True).run(on_status=note), moments)
 
 
+@contextmanager
+def _graph(job: Job) -> Iterator[GraphSpec]:
+    """Of a job whose result nobody wants."""
+    with claimed(job.target) as parts:
+        parts.begin({}, resume=False, overwrite=True)
+        try:
+            yield job.graph(parts)
+        finally:
+            parts.remove()
+
+
 def stages_alone(
     clip: Path, target: Path, preset: Preset, *, frames: int = 16, clock: Callable[[], float] = time.perf_counter
 ) -> dict[str, float]:
@@ -107,11 +121,15 @@ def stages_alone(
 
     ``clock`` may count CPU seconds instead: `time.process_time` of all threads, `time.thread_time` of the stage's own.
     """
-    workers = Job(clip, target, preset).graph(target).workers
+    with _graph(Job(clip, target, preset)) as graph:
+        return _alone([spec for worker in graph.workers for spec in worker.stages], frames, clock)
+
+
+def _alone(specs: list[StageSpec], frames: int, clock: Callable[[], float]) -> dict[str, float]:
     found: dict[str, float] = {}
     form: Format | None = None
     taken: list[Frame] = []
-    for stage in (spec.create() for worker in workers for spec in worker.stages):
+    for stage in (spec.create() for spec in specs):
         try:
             form = _opened(stage, form)
             buffers = _Pool(form, frames) if form is not None else None
@@ -198,10 +216,10 @@ def latency(clip: Path, target: Path, preset: Preset, rate: float) -> dict[str, 
     The encoder is told to hold nothing back (``tune=zerolatency``), as for a live stream.
     """
     options = {**preset.encode.options, "tune": "zerolatency"}
-    graph = Job(clip, target, preset.updated("encode", options=options)).graph(target)
-    first = graph.workers[0]
-    paced = StageSpec(f"{__name__}:PacedDecode", PacedSettings(first.stages[0].settings, rate))
-    outcome = run_graph(replace(graph, workers=(replace(first, stages=(paced, *first.stages[1:])), *graph.workers[1:])))
+    with _graph(Job(clip, target, preset.updated("encode", options=options))) as graph:
+        first, *others = graph.workers
+        paced = StageSpec(f"{__name__}:PacedDecode", PacedSettings(first.stages[0].settings, rate))
+        outcome = run_graph(replace(graph, workers=(replace(first, stages=(paced, *first.stages[1:])), *others)))
     found: dict[str, float] = outcome.reports["encode"]["latency"]
     return {**found, "rate": rate}
 

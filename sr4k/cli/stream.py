@@ -118,6 +118,9 @@ def stream(
         int | None, typer.Option(min=1, help="How many of several videos share the CPUs. Default: one for every four.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing OUT.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where an earlier run of the same command was broken off.")
+    ] = False,
     preview: Annotated[
         str | None,
         typer.Option(help="Only a part, to see what it looks like, such as 10s@00:05:00.", metavar="LENGTH@FROM"),
@@ -170,7 +173,8 @@ def stream(
     Live streams: IN may be rtmp(s), rtsp, http(s) or HLS, udp, srt, or pattern://1280x720@30; OUT rtmp(s), rtsp, udp,
     srt, a playlist.m3u8 or a recording, and there may be several. Where the source goes away it is waited for.
 
-    Ctrl-C ends early and leaves a playable file with what was done; a second Ctrl-C stops at once.
+    Ctrl-C ends early and leaves a playable file with what was done; a second Ctrl-C stops at once. Whatever ends it,
+    --resume goes on from there.
 
     Exit codes: 0 done, 9 done but the source was damaged, 130 or 143 ended early by a signal, others: an error.
     """
@@ -194,10 +198,10 @@ def stream(
         chosen = _with_encoder(chosen, codec, crf, bitrate, preset, encoder_option or [])
         exact = None if size is None else parse_size(size)
         if live:
-            if at_once is not None or overwrite or preview is not None or compare or dry_run:
+            if at_once is not None or overwrite or resume or preview is not None or compare or dry_run:
                 raise OptionError(
                     "A live stream is alone, has no parts and no end, is not kept and never replaces a file: "
-                    "leave --at-once, --preview, --compare, --dry-run and --overwrite out."
+                    "leave --at-once, --preview, --compare, --dry-run, --resume and --overwrite out."
                 )
             chosen = chosen.updated("live", slate=slate and slate.absolute(), segments=segments)
             source, *targets = *sources, target
@@ -217,6 +221,8 @@ def stream(
             return
         paths = [Path(text) for text in sources]
         part = None if preview is None else parse_part(preview)
+        if resume and part is not None:
+            raise OptionError("--preview is done in one go: leave --resume out.")
         jobs = jobs_into(
             paths,
             Path(target),
@@ -225,6 +231,7 @@ def stream(
             overwrite=overwrite,
             part=part,
             deinterlace=deinterlace.value,
+            resume=resume,
         )
         if compare and len(jobs) > 1:
             raise OptionError("--compare is for one video: leave it out, or upscale them one after the other.")
@@ -340,9 +347,11 @@ def _bits(text: str) -> int:
 def _in_words(summary: Summary) -> str:
     video, engine = summary.video, summary.engine
     ended = "ended early: " if summary.stopped else ""
+    onward = "; --resume goes on" if summary.stopped else ""
     return (
         f"{ended}{summary.output}: {summary.frames} frames, {video['width']}x{video['height']}, "
-        f"{summary.seconds:.1f} s, {summary.fps:.1f} fps ({engine['engine']} {engine['model']} {engine['precision']})"
+        f"{summary.seconds:.1f} s, {summary.fps:.1f} fps "
+        f"({engine['engine']} {engine['model']} {engine['precision']}){onward}"
     )
 
 

@@ -15,6 +15,7 @@ from sr4k.engines.nvidia import Driver, Gpu
 from sr4k.errors import InputError, OptionError, OutputError
 from sr4k.job import parse_devices
 from sr4k.models.metrics import psnr
+from sr4k.parts import Parts
 from sr4k.pipeline import WorkerSpec
 
 VFR = [0, 512, 700, 2048, 2049, 9000, 9512, 10_000, 20_000, 20_001]
@@ -406,7 +407,7 @@ class TestDevices:
         monkeypatch.setattr("sr4k.engines.nvidia.driver", lambda: found)
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
         preset = load_preset("file").updated("engine", name="cuda").updated("graph", **graph)
-        return Job(Path("in.mp4"), Path("out.mp4"), preset, cpus=64).graph(Path("part.mp4")).workers[1]
+        return Job(Path("in.mp4"), Path("out.mp4"), preset, cpus=64).graph(Parts(Path("out.mp4"))).workers[1]
 
     def test_each_gpu_has_a_lane(self, monkeypatch: pytest.MonkeyPatch) -> None:
         worker = self.upscalers(monkeypatch, devices=(0, 1))
