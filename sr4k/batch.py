@@ -29,6 +29,7 @@ def jobs_into(
     overwrite: bool = False,
     part: Part | None = None,
     deinterlace: Deinterlace = "auto",
+    strict: bool = False,
 ) -> list[Job]:
     """One job for each source: into ``target`` if it is the only one, else into that folder, under its own name.
 
@@ -36,7 +37,7 @@ def jobs_into(
         OutputError: ``target`` is no folder, and there are several sources.
         OptionError: two sources have the same name.
     """
-    first = Job(sources[0], target, preset, size, overwrite, part=part, deinterlace=deinterlace)
+    first = Job(sources[0], target, preset, size, overwrite, part=part, deinterlace=deinterlace, strict=strict)
     if len(sources) == 1:
         return [first]
     if not target.is_dir():

@@ -84,6 +84,7 @@ class Job:
         cpus: how many CPUs to plan for; ``None``: all that are granted.
         part: what to upscale of it; ``None``: all.
         deinterlace: what becomes of interlaced pictures; see `sr4k.stages.settings.DecodeSettings`.
+        strict: whether the first loss ends the job, and nothing is written.
     """
 
     source: Path
@@ -94,6 +95,7 @@ class Job:
     cpus: int | None = None
     part: Part | None = None
     deinterlace: Deinterlace = "auto"
+    strict: bool = False
 
     def run(
         self,
@@ -127,7 +129,7 @@ class Job:
         specs = {
             "decode": StageSpec(
                 "sr4k.stages.decode:Decode",
-                DecodeSettings(self.source, before_network, self.part, self.deinterlace),
+                DecodeSettings(self.source, before_network, self.part, self.deinterlace, self.strict),
             ),
             "preprocess": StageSpec("sr4k.stages.preprocess:Preprocess", PreprocessSettings(engine.pixels)),
             "infer": StageSpec(
@@ -156,6 +158,7 @@ class Job:
                     dict(encode.options),
                     source=self.source,
                     path=output,
+                    strict=self.strict,
                 ),
             ),
         }

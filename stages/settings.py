@@ -28,12 +28,14 @@ class DecodeSettings:
         size: width and height to scale every picture to before the network.
         part: no more than this.
         deinterlace: what becomes of interlaced pictures: ``auto``, one of each; ``double``, two; ``off``, nothing.
+        strict: whether the first loss is an error.
     """
 
     path: Path
     size: tuple[int, int] | None = None
     part: Part | None = None
     deinterlace: Deinterlace = "auto"
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,9 @@ class EncodeSettings(EncoderSettings):
     Attributes:
         source: the file whose other streams are copied.
         path: where to write; its suffix chooses the container.
+        strict: whether damage of the other streams is an error.
     """
 
     source: Path
     path: Path
+    strict: bool = False
