@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
+from threading import Lock
 from typing import Any, Protocol
 
 from sr4k.pipeline.frame import Format, Frame, FrameInfo
@@ -15,6 +16,10 @@ class Buffers(Protocol):
     def take(self, info: FrameInfo) -> Frame:
         """An uninitialised frame of the stage's output format; may wait until one is free."""
         ...
+
+
+_importing = Lock()
+"""Workers that are threads import one after the other: packages whose modules import each other are else half there."""
 
 
 class Stage(ABC):
@@ -93,6 +98,7 @@ class StageSpec:
     def create(self) -> Stage:
         """Import the module and make the stage."""
         module, attribute = self.factory.split(":")
-        make = getattr(import_module(module), attribute)
+        with _importing:
+            make = getattr(import_module(module), attribute)
         stage: Stage = make() if self.settings is None else make(self.settings)
         return stage

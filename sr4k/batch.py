@@ -30,6 +30,7 @@ def jobs_into(
     part: Part | None = None,
     deinterlace: Deinterlace = "auto",
     resume: bool = False,
+    strict: bool = False,
 ) -> list[Job]:
     """One job for each source: into ``target`` if it is the only one, else into that folder, under its own name.
 
@@ -37,7 +38,17 @@ def jobs_into(
         OutputError: ``target`` is no folder, and there are several sources.
         OptionError: two sources have the same name.
     """
-    first = Job(sources[0], target, preset, size, overwrite, part=part, deinterlace=deinterlace, resume=resume)
+    first = Job(
+        sources[0],
+        target,
+        preset,
+        size,
+        overwrite,
+        part=part,
+        deinterlace=deinterlace,
+        resume=resume,
+        strict=strict,
+    )
     if len(sources) == 1:
         return [first]
     if not target.is_dir():

@@ -88,6 +88,7 @@ class Job:
         part: what to upscale of it; ``None``: all.
         deinterlace: what becomes of interlaced pictures; see `sr4k.stages.settings.DecodeSettings`.
         resume: whether to go on where an earlier run of the same job was broken off, if there was one.
+        strict: whether the first loss ends the job, and nothing is written.
     """
 
     source: Path
@@ -99,6 +100,7 @@ class Job:
     part: Part | None = None
     deinterlace: Deinterlace = "auto"
     resume: bool = False
+    strict: bool = False
 
     def run(
         self,
@@ -157,6 +159,7 @@ class Job:
                     before_network,
                     self.part,
                     self.deinterlace,
+                    self.strict,
                     parts.done_until if resumed else None,
                     resumed,
                 ),
@@ -190,6 +193,7 @@ class Job:
                     path=parts.whole,
                     parts=parts.folder,
                     segment_seconds=encode.segment_seconds,
+                    strict=self.strict,
                 ),
             ),
         }

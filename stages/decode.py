@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -21,6 +21,7 @@ from sr4k.stages.changes import Changes
 from sr4k.stages.decoded import PLANAR_420, copy_inside, describe, padded_format, positive
 from sr4k.stages.deinterlace import Deinterlacer
 from sr4k.stages.fitting import fitted
+from sr4k.stages.losses import Awaited, Losses
 from sr4k.stages.settings import DecodeSettings, Part
 from sr4k.stages.source import open_input, video_stream
 from sr4k.stages.video import FULL_RANGE, LIMITED_RANGE
@@ -29,25 +30,6 @@ log = logging.getLogger(__name__)
 
 _BACK = (0, 10, 60, 600)
 """Seconds by which seeking goes further back, try after try: not every file knows where its key frames are."""
-
-
-@dataclass(slots=True)
-class Losses:
-    """What the input could not give."""
-
-    packets: int = 0  # that could not be decoded
-    missing: int = 0  # frames that the header promises and that never came
-    concealed: int = 0  # frames that the decoder patched up
-    retimed: int = 0  # frames whose pts was missing or did not grow
-    first: Fraction | None = None  # seconds
-    reasons: list[str] = field(default_factory=list)
-
-    def note(self, reason: str, at: Fraction | None) -> None:
-        """Remember why, once each, and where it began."""
-        if self.first is None:
-            self.first = at
-        if reason not in self.reasons:
-            self.reasons.append(reason)
 
 
 class Decode(Source):
@@ -59,9 +41,8 @@ class Decode(Source):
         self._settings = settings
         self._accelerator = accelerator
         self._container: InputContainer | None = None
-        self._losses = Losses()
+        self._losses = Losses(settings.path.name, settings.strict)
         self._packets = 0
-        self._started = False
         self._emitted = 0
         self.on_card = False  # once open: whether pictures are NV12 in a GPU's memory
         self._last_pts: int | None = None
@@ -110,7 +91,7 @@ class Decode(Source):
         for picture in self._decoded:
             info = self._time(picture)
             if done is not None and info.pts <= done:
-                self._losses = Losses()  # which were told when it was done
+                self._losses.forget()  # they were told when it was done
                 continue
             self._emitted += 1
             yield picture, info
@@ -124,7 +105,6 @@ class Decode(Source):
     def report(self) -> dict[str, Any]:
         if not hasattr(self, "_expected"):
             return {}
-        losses = self._losses
         return {
             "width": self._stream.width,
             "height": self._stream.height,
@@ -135,14 +115,7 @@ class Decode(Source):
             "interlaced": self._deinterlacer.found,
             "changes": self._changes.found,
             "seconds": float((self._last_pts or 0) * self._info.time_base),
-            "losses": {
-                "packets": losses.packets,
-                "missing": losses.missing,
-                "concealed": losses.concealed,
-                "retimed": losses.retimed,
-                "first_at": None if losses.first is None else float(losses.first),
-                "reasons": list(losses.reasons),
-            },
+            "losses": self._losses.as_dict(),
         }
 
     def _opened(self) -> tuple[InputContainer, Iterator[VideoFrame]]:
@@ -153,6 +126,8 @@ class Decode(Source):
         self._tick = positive(self._stream.time_base, Fraction(1, 90_000))
         self._deinterlacer = Deinterlacer(self._stream, self._say, self._settings.deinterlace)
         self._unit = self._tick / self._deinterlacer.ticks
+        self._losses.near = 2 / positive(self._stream.guessed_rate, Fraction(25))
+        self._awaited = Awaited(self._stream, self._tick, self._losses)
         return self._container, self._deinterlacer.pictures(self._decode(self._container))
 
     def _onward(self, done: int) -> Iterator[VideoFrame]:
@@ -183,29 +158,35 @@ class Decode(Source):
 
     def _decode(self, container: InputContainer) -> Iterator[VideoFrame]:
         packets = container.demux()
-        early: list[int] = []
+        whole = self._settings.done_until is None and not (self._settings.part and self._settings.part.start)
         while True:
             try:
                 packet = next(packets, None)
             except av.error.FFmpegError as err:
-                self._losses.packets += 1
-                self._losses.note(f"reading broke off: {err.strerror}", self._now())
-                return
+                self._losses.add("packets", f"reading broke off: {err.strerror}", self._end_of_packets)
+                packet = None
             if packet is None:
+                yield from self._drain()
+                self._awaited.ended()
                 return
             self._end_of_packets = max(self._end_of_packets, _end(packet))
             if packet.stream.index != self._stream.index:
                 continue
             self._packets += packet.size > 0
-            if not self._started and not packet.is_discard and packet.pts is not None:
-                early.append(packet.pts)
+            self._awaited.sent(packet)
             try:
                 for picture in self._stream.decode(packet):
-                    self._note_start(picture, early)
+                    self._awaited.shown(picture, whole=whole)
                     yield picture
             except av.error.FFmpegError as err:
-                self._losses.packets += 1
-                self._losses.note(f"undecodable packet: {err.strerror}", self._now())
+                self._awaited.failed(packet, f"undecodable packet: {err.strerror}")
+
+    def _drain(self) -> Iterator[VideoFrame]:
+        """What the decoder still has, where the end came as an error."""
+        with suppress(av.error.FFmpegError):  # it has been drained: the end is a packet too
+            for picture in self._stream.decode(None):
+                self._awaited.shown(picture, whole=True)
+                yield picture
 
     def _within(self, part: Part, decoded: Iterator[VideoFrame], container: InputContainer) -> Iterator[VideoFrame]:
         """The pictures of a part: from the key frame before it on they are decoded, and those before it left out."""
@@ -219,16 +200,6 @@ class Decode(Source):
                 return
             if at >= start:
                 yield picture
-
-    def _note_start(self, picture: VideoFrame, early: list[int]) -> None:
-        """Count what comes before the first picture that could be decoded, for want of a key frame."""
-        if self._started:
-            return
-        self._started = True
-        lost = sum(pts < picture.pts for pts in early) if picture.pts is not None else 0
-        if lost:
-            self._losses.missing += lost
-            self._losses.note("the start can't be decoded: its key frame is missing", min(early) * self._tick)
 
     def fit(self, picture: VideoFrame) -> VideoFrame:
         """The picture in 8-bit 4:2:0 of the right size, converted only where it has to be."""
@@ -259,8 +230,7 @@ class Decode(Source):
         self._last_pts = pts
         pts -= self._origin
         if picture.is_corrupt:
-            self._losses.concealed += 1
-            self._losses.note("damaged pictures", self._now())
+            self._losses.add("concealed", "damaged pictures", self._now())
         return FrameInfo(
             pts, self._info.time_base, duration, bool(picture.key_frame), bool(picture.is_corrupt), time.monotonic()
         )
@@ -274,23 +244,27 @@ class Decode(Source):
             return max(1, round(self._info.rate * self._settings.part.seconds))
         assert self._container is not None
         container, frames = self._container, self._stream.frames * self._deinterlacer.most
-        if not frames and container.duration:
-            frames = max(1, round(self._info.rate * container.duration / av.time_base))
+        if not self._counted(container):
+            frames = max(1, round(self._info.rate * container.duration / av.time_base)) if container.duration else 0
         return max(0, frames - self._settings.done_frames) if frames else None
+
+    def _counted(self, container: InputContainer) -> bool:
+        """Whether the header says how many frames there are. AVI counts those too that are not there."""
+        return self._stream.frames > 0 and container.format.name != "avi"
 
     def _count_missing(self) -> None:
         """Compare with what the header promised, if the file's end came early."""
         assert self._container is not None
         seen, container = self._end_of_packets, self._container
         promised = Fraction((container.duration or 0) + (container.start_time or 0), av.time_base)
-        if self._stream.frames and self._settings.done_until is None:
+        if self._counted(container) and self._settings.done_until is None:
             missing = max(0, self._stream.frames - self._packets)
         else:
             rate = self._info.rate / self._deinterlacer.most
             missing = round((promised - seen) * rate) if promised - seen >= 1 else 0
         if missing:
-            self._losses.missing += missing
-            self._losses.note(f"the file ends at {float(seen):.2f} s of {float(promised):.2f} s", seen)
+            reason = f"the file ends at {float(seen):.2f} s of {float(promised):.2f} s"
+            self._losses.add("missing", reason, seen, missing, max(seen, promised))
 
     def _say(self, message: str) -> None:
         if message not in self._said:

@@ -16,7 +16,7 @@ from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.video.frame import PictureType, VideoFrame
 
-from sr4k.errors import OptionError, OutputError
+from sr4k.errors import InputError, OptionError, OutputError
 from sr4k.pipeline import Format, Frame, FrameInfo, Sink
 from sr4k.stages.encoder import add_video, open_encoder, tag
 from sr4k.stages.journal import Journal, flush_to_disk
@@ -116,6 +116,7 @@ class Encode(Sink):
             self._segments.finish()
             self._join(self._target)
             self._rest.mux_until(None if complete and self._info.origin is None else self._end)
+            self._check_rest()
             self._target.close()
         self._target = None
         flush_to_disk(self._settings.path)
@@ -144,6 +145,11 @@ class Encode(Sink):
 
     def _picture(self, frame: Frame) -> VideoFrame:
         return as_picture(frame.planes[0], self._info.pixel_format)
+
+    def _check_rest(self) -> None:
+        if self._settings.strict and self._rest.damage:
+            name = self._settings.source.name
+            raise InputError(f"{name} is damaged: {self._rest.damage}. --strict stops at the first loss.")
 
     def _open_encoder(self, target: OutputContainer) -> None:
         """Open it, and write the head of the file."""

@@ -28,6 +28,7 @@ class DecodeSettings:
         size: width and height to scale every picture to before the network.
         part: no more than this.
         deinterlace: what becomes of interlaced pictures: ``auto``, one of each; ``double``, two; ``off``, nothing.
+        strict: whether the first loss is an error.
         done_until: the last pts that is done already, in ticks of what comes out; ``done_frames``: how many are.
     """
 
@@ -35,6 +36,7 @@ class DecodeSettings:
     size: tuple[int, int] | None = None
     part: Part | None = None
     deinterlace: Deinterlace = "auto"
+    strict: bool = False
     done_until: int | None = None
     done_frames: int = 0
 
@@ -97,9 +99,11 @@ class EncodeSettings(EncoderSettings):
         path: where to write; its suffix chooses the container.
         parts: folder with the journal of what is done, and room for more; see `sr4k.stages.journal`.
         segment_seconds: of video, after which a segment ends.
+        strict: whether damage of the other streams is an error.
     """
 
     source: Path
     path: Path
     parts: Path
     segment_seconds: float = 60.0
+    strict: bool = False

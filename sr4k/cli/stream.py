@@ -22,12 +22,17 @@ from sr4k.forecast import forecast, in_words
 from sr4k.job import Job, Summary, parse_devices, parse_size
 from sr4k.live.address import is_live
 from sr4k.logs import collected_logs
-from sr4k.part import parse_part
+from sr4k.part import clock, parse_part
 from sr4k.stages.settings import DecodeSettings
 from sr4k.target import check_target
 
 _CPUS_OF_A_JOB = 4
 """What each of several videos gets, unless told otherwise: the fewer at once, the sooner the first is done."""
+
+_PLACES_TOLD = 10
+"""Of what was lost; all that are listed are in ``--json``."""
+
+_LOST = {"packets": "undecodable packet", "missing": "missing frame", "concealed": "damaged picture"}
 
 _SUFFIXES = {"": 1, "k": 1_000, "M": 1_000_000}
 
@@ -129,6 +134,9 @@ def stream(
         Deinterlacing,
         typer.Option(help="Interlaced pictures: auto makes one of each, double one of each field, off leaves them."),
     ] = Deinterlacing.AUTO,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first frame that is damaged or missing; leave nothing.")
+    ] = False,
     realtime: Annotated[
         bool, typer.Option("--realtime", help="Play a file at its own pace, as if it were a live stream.")
     ] = False,
@@ -176,7 +184,8 @@ def stream(
     Ctrl-C ends early and leaves a playable file with what was done; a second Ctrl-C stops at once. Whatever ends it,
     --resume goes on from there.
 
-    Exit codes: 0 done, 9 done but the source was damaged, 130 or 143 ended early by a signal, others: an error.
+    Exit codes: 0 done, 9 done with losses (the source was damaged), 3 it can't be read, or --strict found a loss, 130
+    or 143 ended early by a signal, others: an error.
     """
     with told_in_one_line(verbose=verbose) as redaction:
         live = realtime or any(is_live(text) for text in (*sources, target))
@@ -198,10 +207,10 @@ def stream(
         chosen = _with_encoder(chosen, codec, crf, bitrate, preset, encoder_option or [])
         exact = None if size is None else parse_size(size)
         if live:
-            if at_once is not None or overwrite or resume or preview is not None or compare or dry_run:
+            if at_once is not None or overwrite or resume or preview is not None or compare or dry_run or strict:
                 raise OptionError(
                     "A live stream is alone, has no parts and no end, is not kept and never replaces a file: "
-                    "leave --at-once, --preview, --compare, --dry-run, --resume and --overwrite out."
+                    "leave --at-once, --preview, --compare, --dry-run, --resume, --strict and --overwrite out."
                 )
             chosen = chosen.updated("live", slate=slate and slate.absolute(), segments=segments)
             source, *targets = *sources, target
@@ -232,6 +241,7 @@ def stream(
             part=part,
             deinterlace=deinterlace.value,
             resume=resume,
+            strict=strict,
         )
         if compare and len(jobs) > 1:
             raise OptionError("--compare is for one video: leave it out, or upscale them one after the other.")
@@ -301,6 +311,8 @@ def _lines(name: str, result: Result, *, alone: bool, quiet: bool) -> Iterator[s
             yield _in_words(result)
         if result.damaged:
             yield f"warning: {source} is damaged: {_losses_in_words(result)}."
+            if not quiet:
+                yield from _places_in_words(result)
 
 
 def _as_data(job: Job, result: Result) -> dict[str, Any]:
@@ -357,15 +369,22 @@ def _in_words(summary: Summary) -> str:
 
 def _losses_in_words(summary: Summary) -> str:
     losses = summary.losses
-    counted = [
-        f"{losses[key]} {words}"
-        for key, words in (
-            ("packets", "undecodable packets"),
-            ("missing", "missing frames"),
-            ("concealed", "damaged pictures"),
-        )
-        if losses[key]
-    ]
-    where = [] if losses["first_at"] is None else [f"from {losses['first_at']:.2f} s on"]
+    counted = [_counted(losses[kind], kind) for kind in _LOST if losses[kind]]
+    where = [] if losses["first_at"] is None else [f"from {clock(losses['first_at'])} on"]
     copying = [] if losses["copying"] is None else [f"other streams: {losses['copying']}"]
     return ", ".join([*counted, *where, *losses["reasons"], *copying])
+
+
+def _places_in_words(summary: Summary) -> Iterator[str]:
+    places = summary.losses["places"]
+    if len(places) < 2:  # which has been told
+        return
+    for place in places[:_PLACES_TOLD]:
+        end = f" to {clock(place['until'])}" if place["until"] > place["at"] else ""
+        yield f"  {clock(place['at'])}{end}: {_counted(place['frames'], place['kind'])}"
+    if len(places) > _PLACES_TOLD:
+        yield f"  and {len(places) - _PLACES_TOLD} more places: see --json"
+
+
+def _counted(number: int, kind: str) -> str:
+    return f"{number} {_LOST[kind]}{'s' if number != 1 else ''}"
