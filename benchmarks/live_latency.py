@@ -1,6 +1,6 @@
 """How much later a live stream is for being upscaled, and where that time goes.
 
-    python benchmarks/live_latency.py [--size 320x180] [--rate 25] [--seconds 30] [--results FOLDER] [OPTIONS]
+    python benchmarks/live_latency.py [--size 320x180@25] [--seconds 30] [--results FOLDER] [OPTIONS]
 
 A publisher counts its pictures and sends them to a server. One viewer watches them there; the channel pulls them,
 upscales them and pushes them to the same server, where another viewer watches. What the channel adds is the difference
@@ -24,6 +24,7 @@ from sr4k.bench.machine import describe, in_words
 from sr4k.bench.report import store
 
 STAGES = ("preprocess", "infer", "reconstruct", "convert", "playout")
+SOURCES = ["320x180@25", "960x540@10"]
 CAUSES = ("late", "ladder", "clock", "backlog", "full")
 
 _SETTLING = 5.0
@@ -36,19 +37,19 @@ _CATCHING_UP = 2.0
 def main() -> None:
     """Run, print and store."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", action="append", help="of the source; may be repeated; default: 320x180 and 960x540")
-    parser.add_argument("--rate", type=int, default=25)
+    parser.add_argument(
+        "--size", action="append", help=f"of the source @ its rate; may be repeated; default: {' '.join(SOURCES)}"
+    )
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--json", type=Path, help="file for all figures")
     parser.add_argument("--results", type=Path, help="folder for live_latency.json and live_latency.md")
     args, options = parser.parse_known_args()  # the rest is for sr4k-stream
-    sizes = args.size or ["320x180", "960x540"]
+    sizes = args.size or SOURCES
     result = {
         "machine": describe(),
-        "rate": args.rate,
         "seconds": args.seconds,
         "options": options,
-        "sizes": {size: run(size, args.rate, args.seconds, tuple(options)) for size in sizes},
+        "sizes": {size: run(size, args.seconds, tuple(options)) for size in sizes},
     }
     text = as_markdown(result)
     print(text)
@@ -58,9 +59,9 @@ def main() -> None:
         store(args.results, "live_latency", result, text)
 
 
-def run(size: str, rate: int, seconds: float, options: tuple[str, ...]) -> dict[str, Any]:
+def run(size: str, seconds: float, options: tuple[str, ...]) -> dict[str, Any]:
     """One channel, watched on both sides."""
-    width, height = map(int, size.split("x"))
+    width, height, rate = map(int, size.replace("@", "x").split("x"))
     with NginxRtmp() as server, Publisher(server.url("in"), size=(width, height), rate=rate) as publisher:
         with Channel(server.url("in"), server.url("out"), options=options) as channel:
             eventually(lambda: channel.states().get("ready"), 60, "a channel that is ready")
@@ -125,7 +126,7 @@ def as_markdown(result: dict[str, Any]) -> str:
     lines = [
         "# Latency of live streams",
         "",
-        f"`{command}`, {result['rate']} pictures a second, watched for {result['seconds']:.0f} s; "
+        f"`{command}`, watched for {result['seconds']:.0f} s; "
         "publisher, server, channel and both viewers share one machine: "
         f"{in_words(result['machine'])}",
         "",
@@ -148,15 +149,16 @@ def as_markdown(result: dict[str, Any]) -> str:
         lines.append(f"| {' | '.join(cells)} |")
     lines += [
         "",
-        "Where the added time goes, ms a picture. Decoding and waiting: what is left of the time inside the channel; "
-        "outside: to and from the server a second time, and what the larger picture costs its viewer.",
+        "Where the added time goes, ms a picture. Each stage: on average; inside: median from the reception of a "
+        "picture to its packet; outside: the rest, which is waiting for the sound that goes out with it, the way to "
+        "and from the server a second time, and what the larger picture costs its viewer.",
         "",
-        f"| source | {' | '.join(STAGES)} | decoding and waiting | outside | left out | ladder |",
+        f"| source | {' | '.join(STAGES)} | inside | outside | left out | ladder |",
         "|" + "---|" * (len(STAGES) + 5),
     ]
     for size, found in result["sizes"].items():
         stages = found["stages"]
-        rest = found["inside"] - sum(stages.values()), found["added"] - found["inside"]
+        rest = found["inside"], found["added"] - found["inside"]
         left_out = ", ".join(f"{count:.0f} {cause}" for cause, count in found["left_out"].items() if count) or "none"
         ladder = f"at step {found['ladder_rung']:.0f}, {found['ladder_steps']:.0f} changes"
         cells = [size, *map(_ms, (*stages.values(), *rest)), left_out, ladder]

@@ -8,10 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from typing import BinaryIO
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from sr4k.errors import OptionError
 from sr4k.live.address import Address
 from sr4k.live.child import die_with_parent
+
+_SECRETS = ("passphrase", "streamid")
+"""Of a query: what SRT calls them, and libav too."""
 
 _QUIET = ("-hide_banner", "-loglevel", "quiet", "-nostats")
 
@@ -34,9 +38,18 @@ def require_srt() -> str:
 
 @contextmanager
 def srt_writer(target: Address) -> Iterator[BinaryIO]:
-    """A pipe for MPEG-TS to send."""
-    command = [require_srt(), *_QUIET, "-f", "mpegts", "-i", "pipe:0", "-c", "copy", "-f", "mpegts", target.url]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as ffmpeg:
+    """A pipe for MPEG-TS to send.
+
+    Secrets reach ffmpeg through a pipe of their own, as a file of options: command lines are for all to read.
+    """
+    url, secrets = _without_secrets(target.url)
+    options, writable = os.pipe()
+    with os.fdopen(writable, "w") as pipe:
+        pipe.writelines(f"{key}={value}\n" for key, value in secrets)
+    command = [require_srt(), *_QUIET, "-f", "mpegts", "-i", "pipe:0", "-c", "copy"]
+    command += ["-fpre", f"/dev/fd/{options}", "-f", "mpegts", url]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=(options,)) as ffmpeg:
+        os.close(options)
         assert ffmpeg.stdin is not None
         try:
             yield ffmpeg.stdin  # type: ignore[misc]
@@ -44,6 +57,14 @@ def srt_writer(target: Address) -> Iterator[BinaryIO]:
             ffmpeg.stdin.close()
             if ffmpeg.wait(2.0):
                 raise BrokenPipeError
+
+
+def _without_secrets(url: str) -> tuple[str, list[tuple[str, str]]]:
+    """The address without them, and they as libav's options."""
+    parts = urlsplit(url)
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    public = urlencode([pair for pair in pairs if pair[0] not in _SECRETS], safe=":/,")
+    return urlunsplit(parts._replace(query=public)), [pair for pair in pairs if pair[0] in _SECRETS]
 
 
 def srt_reader(source: Address) -> int:

@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 
 from sr4k.live.address import Address, Kind
 from sr4k.live.bridge import srt_reader
+from sr4k.live.tls import tls_options
 
 MOST_PIXELS = 4096 * 2304
 """Of a picture."""
@@ -192,7 +193,7 @@ def _tries(address: Address) -> Iterator[tuple[InputContainer, float]]:
             container: InputContainer = av.open(
                 url,
                 format=way.container,
-                options=options | way.options,
+                options=options | way.options | (tls_options(address) if "tls" in way.protocols else {}),
                 timeout=(_OPEN_TIMEOUT + seconds, way.read_timeout),
                 metadata_errors="replace",
             )
@@ -253,5 +254,6 @@ def _at_opening(address: Address) -> str:
         except OSError:
             return f"the name {host} can't be resolved"
     if address.kind == "rtmp":
-        return "nobody publishes there, or the application or key is wrong"
+        untrusted = ", or its certificate is not trusted" if address.url.lower().startswith("rtmps:") else ""
+        return f"nobody publishes there, or the application or key is wrong{untrusted}"
     return "nothing came" if address.kind in ("udp", "srt") else "the connection broke off"

@@ -24,9 +24,11 @@ from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 
+from sr4k.errors import Sr4kError
 from sr4k.live.address import Address
 from sr4k.live.bridge import srt_writer
 from sr4k.live.settings import Segments
+from sr4k.live.tls import tls_options
 
 _REPORT_EVERY = 0.1
 """Seconds."""
@@ -83,6 +85,8 @@ def main(order: Order) -> None:
     try:
         _push(order, reports)
         reason = ""
+    except Sr4kError as err:
+        reason = str(err).rstrip(".")
     except (FFmpegError, OSError, ValueError) as err:
         reason = _reason(err)
     reports.send(Stopped(reason))
@@ -164,8 +168,14 @@ def _opened(target: Address, segments: Segments) -> Iterator[OutputContainer]:
 def _open(target: Address, segments: Segments) -> OutputContainer:
     if target.kind == "rtmp":
         # Opened by the tee muxer, the protocol gets options; opened by PyAV itself, a write could last for ever.
-        slave = f"[f=flv:flvflags=no_duration_filesize:rw_timeout={_WRITE_TIMEOUT}:tcp_nodelay=1]{target.url}"
-        return av.open(slave, "w", format="tee")
+        options = {
+            "f": "flv",
+            "flvflags": "no_duration_filesize",
+            "rw_timeout": str(_WRITE_TIMEOUT),
+            "tcp_nodelay": "1",
+        }
+        told = ":".join(f"{key}={value}" for key, value in (options | tls_options(target)).items())
+        return av.open(f"[{told}]{target.url}", "w", format="tee")
     if target.kind == "rtsp":
         return av.open(target.url, "w", format="rtsp", options={"rtsp_transport": "tcp"})
     if target.kind == "udp":
@@ -225,6 +235,9 @@ def _reason(error: Exception) -> str:
     if number == errno.ENOSPC:
         return "the disk is full"
     if number == errno.EIO:
-        return "it was refused: the application or key is wrong, or the name can't be resolved"
+        return (
+            "it was refused: the application or key is wrong, the name can't be resolved, or the certificate is not "
+            "trusted"
+        )
     text = getattr(error, "strerror", None)
     return text if isinstance(text, str) and "://" not in text else type(error).__name__

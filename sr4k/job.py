@@ -1,9 +1,7 @@
 """One upscaling job: from a source and a target to a graph, and from how the graph went to a summary."""
 
 import logging
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from sr4k.pipeline import (
     run_graph,
 )
 from sr4k.stages.settings import DecodeSettings, Deinterlace, EncodeSettings, InferSettings, Part, PreprocessSettings
+from sr4k.target import check_target, unfinished
 
 log = logging.getLogger(__name__)
 
@@ -108,16 +107,18 @@ class Job:
         Raises:
             Sr4kError: what went wrong, in the user's words.
         """
-        self._check()
-        partial = self.target.with_name(f".{self.target.stem}.{os.getpid()}.part{self.target.suffix}")
-        try:
+        check_target(self.target, self.source, overwrite=self.overwrite)
+        with unfinished(self.target) as partial:
             outcome = _run(self.graph(partial), on_status, stop_requests, log_queue)
             output = self._output(outcome)
             partial.replace(output)
             return _summarise(output, outcome)
-        finally:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
+
+    @property
+    def reading(self) -> DecodeSettings:
+        """How the source is read."""
+        before_network = None if self.size is None else (self.size[0] // 2, self.size[1] // 2)
+        return DecodeSettings(self.source, before_network, self.part, self.deinterlace)
 
     def graph(self, output: Path) -> GraphSpec:
         """The workers that write the result to ``output``."""
@@ -128,12 +129,8 @@ class Job:
         lanes = _lanes(layout, cpus, on_gpu=first in GPU_ENGINES)
         threads = engine.threads or max(1, cpus // lanes)
         devices = tuple(only(device) for device in layout.devices)
-        before_network = None if self.size is None else (self.size[0] // 2, self.size[1] // 2)
         specs = {
-            "decode": StageSpec(
-                "sr4k.stages.decode:Decode",
-                DecodeSettings(self.source, before_network, self.part, self.deinterlace),
-            ),
+            "decode": StageSpec("sr4k.stages.decode:Decode", self.reading),
             "preprocess": StageSpec("sr4k.stages.preprocess:Preprocess", PreprocessSettings(engine.pixels)),
             "infer": StageSpec(
                 "sr4k.stages.infer:Infer",
@@ -172,22 +169,6 @@ class Job:
             for on_card in [first == "cuda" and engine.pixels == "yuv" and {*STAGES[:-1]} <= {*stages}]
         )
         return GraphSpec(workers, (layout.slots,) * (len(workers) - 1), layout.mode)
-
-    def _check(self) -> None:
-        folder = self.target.parent
-        if not self.target.suffix:
-            raise OptionError(f"{self.target} has no suffix to choose a container by: try {self.target}.mp4.")
-        if not folder.is_dir():
-            raise OutputError(f"The folder {folder} does not exist: make it first.")
-        if self.target.is_dir():
-            raise OutputError(f"{self.target} is a folder: name a file in it.")
-        if self.target.exists():
-            if self.source.exists() and self.target.samefile(self.source):
-                raise OptionError(f"{self.target} is the source itself: choose another name.")
-            if not self.overwrite:
-                raise OutputError(f"{self.target} exists: choose another name, or add --overwrite.")
-        if not os.access(folder, os.W_OK):
-            raise OutputError(f"The folder {folder} can't be written to: check its permissions.")
 
     def _output(self, outcome: Outcome) -> Path:
         """The final name: an interrupted result does not replace a complete one."""

@@ -17,6 +17,11 @@ def resident_bytes(thread: int) -> int:
     return sum(map(_resident, _descendants(_children(Path(f"/proc/self/task/{thread}")))))
 
 
+def own_bytes() -> int:
+    """Bytes in memory of this process."""
+    return _resident(os.getpid())
+
+
 def _descendants(processes: list[int]) -> list[int]:
     found = list(processes)
     for process in found:  # which grows meanwhile

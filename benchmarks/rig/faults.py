@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -25,6 +26,8 @@ Way = asyncio.Queue[tuple[float, bytes]]
 class Proxy:
     """Between whoever connects to ``port`` and 127.0.0.1:``target``. A context manager; it runs in a thread.
 
+    With ``tls`` it is a server of TLS to those who connect.
+
     Attributes:
         corrupt: probability that a block of bytes has one that is wrong.
         hold: whether nothing goes through, and nobody is told (a half-open connection).
@@ -32,8 +35,8 @@ class Proxy:
         delay: seconds from one end to the other.
     """
 
-    def __init__(self, target: int) -> None:
-        self._target = target
+    def __init__(self, target: int, tls: ssl.SSLContext | None = None) -> None:
+        self._target, self._tls = target, tls
         self.corrupt = self.delay = 0.0
         self.hold = self.refuse = False
         self._random = random.Random(0)
@@ -45,7 +48,7 @@ class Proxy:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._server = self._do(asyncio.start_server(self._connect, sock=listener, limit=_BLOCK))
+        self._server = self._do(asyncio.start_server(self._connect, sock=listener, limit=_BLOCK, ssl=self._tls))
         return self
 
     def __exit__(self, *exc: object) -> None:

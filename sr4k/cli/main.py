@@ -6,6 +6,7 @@ from sr4k.cli.bench import bench
 from sr4k.cli.doctor import doctor
 from sr4k.cli.engine import app as engine_app
 from sr4k.cli.evaluation import compare, evaluate, models
+from sr4k.cli.probe import probe
 from sr4k.cli.sample import sample
 from sr4k.cli.serve import serve
 from sr4k.cli.stream import stream
@@ -18,6 +19,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command(no_args_is_help=True)(stream)
+app.command(no_args_is_help=True)(probe)
 app.command(no_args_is_help=True)(sample)
 app.command(no_args_is_help=True)(serve)
 app.command()(doctor)

@@ -18,10 +18,12 @@ from sr4k.cli.signals import counted_signals
 from sr4k.configs import Preset, load_preset, preset_names
 from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import EXIT_WITH_LOSSES, OptionError, Sr4kError
+from sr4k.forecast import forecast, in_words
 from sr4k.job import Job, Summary, parse_devices, parse_size
 from sr4k.live.address import is_live
 from sr4k.logs import collected_logs
 from sr4k.part import parse_part
+from sr4k.target import check_target
 
 _CPUS_OF_A_JOB = 4
 """What each of several videos gets, unless told otherwise: the fewer at once, the sooner the first is done."""
@@ -35,6 +37,13 @@ class Deinterlacing(StrEnum):
     AUTO = "auto"
     OFF = "off"
     DOUBLE = "double"
+
+
+class CompareLayout(StrEnum):
+    """How a video has both source and result."""
+
+    SPLIT = "split"
+    SIDE = "side"
 
 
 class LogForm(StrEnum):
@@ -124,6 +133,24 @@ def stream(
         Path | None, typer.Option(help="Of a live stream: a picture to show while the source is away.")
     ] = None,
     segments: Annotated[str | None, typer.Option(help="Of HLS: ts or fmp4. Default: ts.")] = None,
+    compare: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Also write source and result beside each other: a video, or a sheet of details if it is a .png; may "
+            "repeat.",
+            metavar="FILE",
+        ),
+    ] = None,
+    compare_layout: Annotated[
+        CompareLayout,
+        typer.Option(help="split: one picture, bicubic on the left, ours on the right; side: both whole."),
+    ] = CompareLayout.SPLIT,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Write nothing: tell what would be done, and time, size and memory it would take."
+        ),
+    ] = False,
     metrics: Annotated[
         str | None,
         typer.Option(
@@ -166,10 +193,10 @@ def stream(
         chosen = _with_encoder(chosen, codec, crf, bitrate, preset, encoder_option or [])
         exact = None if size is None else parse_size(size)
         if live:
-            if at_once is not None or overwrite or preview is not None:
+            if at_once is not None or overwrite or preview is not None or compare or dry_run:
                 raise OptionError(
-                    "A live stream is alone, has no parts and never replaces a file: "
-                    "leave --at-once, --preview and --overwrite out."
+                    "A live stream is alone, has no parts and no end, is not kept and never replaces a file: "
+                    "leave --at-once, --preview, --compare, --dry-run and --overwrite out."
                 )
             chosen = chosen.updated("live", slate=slate and slate.absolute(), segments=segments)
             source, *targets = *sources, target
@@ -198,6 +225,13 @@ def stream(
             part=part,
             deinterlace=deinterlace.value,
         )
+        if compare and len(jobs) > 1:
+            raise OptionError("--compare is for one video: leave it out, or upscale them one after the other.")
+        for beside in compare or []:
+            check_target(beside, jobs[0].source, overwrite=overwrite)
+        if dry_run:
+            _tell_ahead(jobs, as_json=as_json)
+            return
         level = logging.DEBUG if verbose else logging.WARNING
         names = [job.source.name for job in jobs]
         with (
@@ -219,10 +253,30 @@ def stream(
             )
         if len(results) == 1 and isinstance(results[0], Sr4kError):
             raise results[0]
+        if compare and isinstance(results[0], Summary):
+            _compare(jobs[0], results[0], compare, compare_layout)
         if as_json:
             told = [_as_data(job, result) for job, result in zip(jobs, results, strict=True)]
             typer.echo(json.dumps(told[0] if len(told) == 1 else told, indent=2))
         raise typer.Exit(_exit_code(results, signals))
+
+
+def _tell_ahead(jobs: list[Job], *, as_json: bool) -> None:
+    found = []
+    for job in jobs:
+        found.append(forecast(job))
+        if not as_json:
+            typer.echo("\n".join(in_words(found[-1])))
+    if as_json:
+        told = [each.as_dict() for each in found]
+        typer.echo(json.dumps(told[0] if len(told) == 1 else told, indent=2))
+
+
+def _compare(job: Job, done: Summary, targets: list[Path], layout: CompareLayout) -> None:
+    from sr4k.comparison import write_comparison  # codecs, which jobs keep in processes of their own
+
+    for target in targets:
+        write_comparison(job.reading, Path(done.output), target, layout=layout.value)
 
 
 def _lines(name: str, result: Result, *, alone: bool, quiet: bool) -> Iterator[str]:

@@ -17,6 +17,7 @@ from rig.servers import NginxRtmp, free_port
 from rig.view import Viewer, measure
 
 PATTERN = "pattern://160x90@25"
+PASSPHRASE = "thatnobodymaysee"
 
 
 @pytest.mark.parametrize(("segments", "suffix"), [("ts", "ts"), ("fmp4", "m4s")])
@@ -82,10 +83,14 @@ def test_srt_carries_the_stream(tmp_path: Path) -> None:
         pytest.skip("needs an ffmpeg with SRT")
     port, out = free_port(), tmp_path / "out.ts"
     url = f"srt://127.0.0.1:{port}"
-    listening = [ffmpeg, "-loglevel", "quiet", "-i", f"{url}?mode=listener", "-c", "copy", str(out)]
-    with subprocess.Popen(listening, stdin=subprocess.PIPE) as listener:
+    listening = [ffmpeg, "-loglevel", "quiet", "-i", f"{url}?mode=listener&passphrase={PASSPHRASE}", "-c", "copy"]
+    with subprocess.Popen([*listening, str(out)], stdin=subprocess.PIPE) as listener:
         try:
-            with Channel(f"{PATTERN}?seconds=10", url) as channel:
+            with Channel(f"{PATTERN}?seconds=10", f"{url}?passphrase={PASSPHRASE}&streamid=here%2Fa") as channel:
+                eventually(lambda: channel.states_out() == ["live"], 25)
+                senders = [_command(process) for process in channel.children()]
+                assert any("ffmpeg" in command for command in senders)
+                assert not [command for command in senders if PASSPHRASE in command or "here" in command]
                 assert channel.process.wait(40) == 0
             listener.wait(10)
         finally:
@@ -93,3 +98,35 @@ def test_srt_carries_the_stream(tmp_path: Path) -> None:
     recorded = inspect(out)
     assert recorded.seconds > 4
     assert recorded.sizes == ((320, 180),)
+
+
+def _command(process: int) -> str:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
+def test_rtsp_carries_the_stream(tmp_path: Path) -> None:
+    ffmpeg = shutil.which("ffmpeg")
+    if ffmpeg is None:
+        pytest.skip("needs ffmpeg")
+    port, out = free_port(), tmp_path / "out.mkv"
+    url = f"rtsp://127.0.0.1:{port}/live"
+    listening = [ffmpeg, "-loglevel", "quiet", "-rtsp_flags", "listen", "-i", url, "-c", "copy", str(out)]
+    with subprocess.Popen(listening, stdin=subprocess.PIPE) as listener:
+        try:
+            eventually(lambda: _is_open(port), 10)
+            with Channel(f"{PATTERN}?seconds=10", url) as channel:
+                assert channel.process.wait(40) == 0, channel.log
+            listener.wait(10)
+        finally:
+            listener.kill()
+    recorded = inspect(out)
+    assert recorded.seconds > 4
+    assert recorded.sizes == ((320, 180),)
+
+
+def _is_open(port: int) -> bool:
+    """Whether somebody listens there. The kernel tells: a connection would be taken for the one that is awaited."""
+    return any(f":{port:04X} 00000000:0000 0A" in line for line in Path("/proc/net/tcp").read_text().splitlines())

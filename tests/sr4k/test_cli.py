@@ -311,3 +311,18 @@ def test_help_lists_the_tools() -> None:
     for tool in ("stream", "sample", "doctor", "train", "quantize", "eval", "compare", "models"):
         assert tool in text
     assert run("stream", "--help", command="sr4k").returncode == 0
+
+
+def test_a_look_before_the_leap(make_clip: MakeClip, tmp_path: Path) -> None:
+    clip, out = make_clip("a.mp4", frames=50), tmp_path / "out.mp4"
+    told = run(clip, out, *NEAREST, "--dry-run")
+    assert (told.returncode, out.exists()) == (0, False)
+    assert "50 frames" in told.stdout
+    beside = [tmp_path / "both.mkv", tmp_path / "sheet.png"]
+    compare = [part for path in beside for part in ("--compare", path)]
+    done = run(clip, out, *NEAREST, "--preview", "0.4s@1", *compare, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["frames"] == len(video_times(out)) == len(video_times(beside[0])) == 10
+    assert all(path.stat().st_size for path in beside)
+    again = run(clip, tmp_path / "b.mp4", *NEAREST, *compare)
+    assert (again.returncode, "exists" in again.stderr, (tmp_path / "b.mp4").exists()) == (4, True, False)

@@ -1,0 +1,143 @@
+"""Source and result beside each other: what the network did, to be looked at."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+import av
+import numpy as np
+from av.container import OutputContainer
+from av.video.frame import VideoFrame
+from av.video.reformatter import Colorspace
+
+from sr4k.errors import OptionError, OutputError
+from sr4k.models.contact_sheet import write_contact_sheet
+from sr4k.part import clock
+from sr4k.stages.decode import Decode
+from sr4k.stages.encoder import add_video, open_encoder, tag
+from sr4k.stages.picture import Block, as_picture, split_420
+from sr4k.stages.settings import DecodeSettings, EncoderSettings
+from sr4k.stages.source import open_input, video_stream
+from sr4k.stages.video import VideoInfo
+from sr4k.target import unfinished
+
+Layout = Literal["split", "side"]
+"""One picture, bicubic on its left and upscaled on its right; or both whole, side by side."""
+
+_SHEETS = {".png", ".jpg", ".jpeg", ".webp"}
+_ROWS = 6
+_LINE = 235
+"""Luma of the line between the halves: white."""
+
+
+def write_comparison(source: DecodeSettings, result: Path, target: Path, *, layout: Layout = "split") -> None:
+    """Write a video of both, or, where ``target`` is a picture, a sheet of enlarged details.
+
+    Args:
+        source: how it was read.
+        result: what became of it.
+
+    Raises:
+        InputError: one of them can't be read.
+        OptionError: the suffix is no container's.
+        OutputError: the target can't be written.
+    """
+    with unfinished(target) as partial:
+        if target.suffix.lower() in _SHEETS:
+            _write_sheet(source, result, partial)
+        else:
+            _write_video(source, result, partial, layout)
+        partial.replace(target)
+
+
+def _write_sheet(source: DecodeSettings, result: Path, target: Path) -> None:
+    total = _count(result)
+    shown = {round((row + 0.5) * total / _ROWS - 0.5) for row in range(_ROWS)}
+    rows = [
+        (
+            clock(float(ours.time or 0.0)),
+            {"bicubic": _rgb(bicubic, info), "upscaled": _rgb(ours, info)},
+        )
+        for number, (bicubic, ours, info) in enumerate(_pairs(source, result))
+        if number in shown
+    ]
+    write_contact_sheet(rows, target)
+
+
+def _write_video(source: DecodeSettings, result: Path, target: Path, layout: Layout) -> None:
+    output: OutputContainer | None = None
+    try:
+        for bicubic, ours, info in _pairs(source, result):
+            block = _beside(_planes(bicubic), _planes(ours), layout)
+            if output is None:
+                output = _open(target)
+                shape = replace(info, width=block.shape[1], height=block.shape[0] * 2 // 3, time_base=_tick(ours))
+                stream = add_video(output, shape, EncoderSettings())
+                open_encoder(stream, "h264")
+            picture = as_picture(block)
+            picture.pts, picture.time_base = ours.pts, _tick(ours)
+            tag(picture, info.tags)
+            output.mux(stream.encode(picture))
+        if output is not None:
+            output.mux(stream.encode(None))
+            output.close()
+    except (av.error.FFmpegError, OSError) as err:
+        raise OutputError(f"{target.parent}: the comparison could not be written ({err.strerror}).") from err
+
+
+def _open(target: Path) -> OutputContainer:
+    try:
+        return av.open(str(target), "w")
+    except ValueError as err:
+        raise OptionError(
+            f"'{target.suffix}' is neither a container nor a picture: compare into .mp4, .mkv or .png."
+        ) from err
+
+
+def _pairs(source: DecodeSettings, result: Path) -> Iterator[tuple[VideoFrame, VideoFrame, VideoInfo]]:
+    """Each picture of the source, enlarged by bicubic interpolation, and what became of it."""
+    decode = Decode(source)
+    info: VideoInfo = decode.open().about
+    try:
+        with open_input(result) as container:
+            upscaled = container.decode(video_stream(container, result))
+            for (picture, _), ours in zip(decode.pictures(), upscaled, strict=False):
+                size = ours.width, ours.height
+                yield picture.reformat(*size, format="yuv420p", interpolation="BICUBIC"), ours, info
+    finally:
+        decode.close()
+
+
+def _count(path: Path) -> int:
+    with open_input(path) as container:
+        return sum(packet.size > 0 for packet in container.demux(video_stream(container, path)))
+
+
+def _planes(picture: VideoFrame) -> Block:
+    return picture.to_ndarray(format="yuv420p")
+
+
+def _beside(left: Block, right: Block, layout: Layout) -> Block:
+    """Two pictures as one, in blocks of Y, U and V."""
+    if layout == "side":
+        pairs = zip(split_420(left), split_420(right), strict=True)
+        planes = [np.concatenate(pair, axis=1) for pair in pairs]
+        return np.concatenate([plane.reshape(-1) for plane in planes]).reshape(left.shape[0], -1)
+    block = right.copy()
+    for plane, other in zip(split_420(block), split_420(left), strict=True):
+        plane[:, : plane.shape[1] // 2] = other[:, : plane.shape[1] // 2]
+    luma = split_420(block)[0]
+    luma[:, luma.shape[1] // 2] = _LINE
+    return block
+
+
+def _rgb(picture: VideoFrame, info: VideoInfo) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
+    matrix = {"bt709": Colorspace.ITU709, "bt601": Colorspace.ITU601}.get(info.colour.matrix)
+    return picture.to_ndarray(format="rgb24", src_colorspace=matrix).astype(np.uint8, copy=False)
+
+
+def _tick(picture: VideoFrame) -> Fraction:
+    assert picture.time_base is not None
+    return picture.time_base

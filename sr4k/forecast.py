@@ -1,0 +1,157 @@
+"""What a job would do, and what it would cost: told by doing a little of it."""
+
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from sr4k.errors import InputError
+from sr4k.job import Job, Summary
+from sr4k.part import clock
+from sr4k.pipeline import WorkerStatus
+from sr4k.process_tree import own_bytes, resident_bytes
+from sr4k.stages.settings import Part
+from sr4k.target import check_target
+
+_SAMPLE = 4
+"""Seconds of the video that are upscaled, at most."""
+
+_TOLD = ("source", "engine", "video", "left_out", "losses")
+
+_PATIENCE = 8.0
+"""Seconds that this may take once pictures come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Of a job.
+
+    Attributes:
+        sampled: frames that were upscaled to find out.
+        frames: of the source, as far as its header tells.
+        fps: frames a second, once it runs.
+        seconds: that it would take.
+        bytes: of the result.
+        memory: bytes that its processes hold.
+        free: bytes where the result would go.
+        summary: how the sample went: source, engine, video, what is left out.
+    """
+
+    source: str
+    output: str
+    sampled: int
+    frames: int | None
+    fps: float
+    seconds: float | None
+    bytes: int | None
+    memory: int
+    free: int
+    summary: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it, for JSON."""
+        return asdict(self)
+
+
+class _Watch:
+    """Speed and memory of a job while it runs; it has it stopped when enough was seen."""
+
+    def __init__(self) -> None:
+        self._thread = threading.get_native_id()
+        self._first: tuple[float, int] | None = None
+        self._last = (0.0, 0)
+        self.memory = 0
+
+    def __call__(self, statuses: dict[str, WorkerStatus]) -> None:
+        frames = next((c.frames for s in statuses.values() for c in s.stages if c.name == "encode"), 0)
+        self.memory = max(self.memory, own_bytes() + resident_bytes(self._thread))
+        if frames > self._last[1]:
+            self._last = time.monotonic(), frames
+            self._first = self._first or self._last
+
+    def enough(self) -> int:
+        """How many stops to ask for."""
+        return int(self._first is not None and time.monotonic() - self._first[0] > _PATIENCE)
+
+    def fps(self, summary: Summary) -> float:
+        """Without the start, where there was time to see more than that."""
+        if self._first is not None and self._last[1] - self._first[1] >= 2:
+            return (self._last[1] - self._first[1]) / (self._last[0] - self._first[0])
+        return summary.fps
+
+
+def forecast(job: Job) -> Forecast:
+    """Upscale some seconds of the middle into a folder that goes again.
+
+    Raises:
+        Sr4kError: what would go wrong.
+    """
+    check_target(job.target, job.source, overwrite=job.overwrite)
+    with tempfile.TemporaryDirectory(prefix="sr4k-") as folder:
+        target = Path(folder) / f"sample{job.target.suffix}"
+        watch = _Watch()
+        summary = replace(job, target=target, part=_middle(job)).run(on_status=watch, stop_requests=watch.enough)
+        size = Path(summary.output).stat().st_size
+    frames, fps = _frames(job), watch.fps(summary)
+    return Forecast(
+        source=str(job.source),
+        output=str(job.target),
+        sampled=summary.frames,
+        frames=frames,
+        fps=fps,
+        seconds=None if frames is None else frames / fps + summary.seconds - summary.frames / fps,
+        bytes=None if frames is None else round(size * frames / summary.frames),
+        memory=watch.memory,
+        free=shutil.disk_usage(job.target.parent).free,
+        summary={key: value for key, value in summary.as_dict().items() if key in _TOLD},
+    )
+
+
+def in_words(found: Forecast) -> Iterator[str]:
+    """Lines for people."""
+    source, video, engine = (found.summary[key] for key in ("source", "video", "engine"))
+    yield (
+        f"{found.source}: {source['codec']} {source['width']}x{source['height']} -> "
+        f"{found.output}: {video['codec']} {video['width']}x{video['height']} in {video['container']}"
+    )
+    yield f"  network: {engine['model']}, {engine['precision']}, on {engine['engine']}"
+    for left_out in found.summary["left_out"]:
+        yield f"  left out: {left_out}"
+    if found.seconds is None or found.bytes is None:
+        yield f"  {found.fps:.1f} frames a second; how many there are its header does not tell"
+    else:
+        yield f"  takes about {clock(round(found.seconds))[:-3]}: {found.frames} frames, {found.fps:.1f} a second"
+        yield f"  result about {found.bytes / 1e6:.0f} MB; {found.free / 1e9:.1f} GB are free there"
+    yield f"  memory {found.memory / 2**20:.0f} MiB (measured on {found.sampled} frames)"
+
+
+def _middle(job: Job) -> Part | None:
+    """Of what is wanted of it, if its length is known."""
+    from sr4k.stages.source import open_input  # codecs, which jobs keep in processes of their own
+
+    with open_input(job.source) as container:
+        length = Fraction(container.duration or 0, 1_000_000)
+    start, seconds = (job.part.start, job.part.seconds) if job.part else (Fraction(0), length)
+    if seconds <= _SAMPLE:
+        return job.part
+    return Part(start + (seconds - _SAMPLE) / 2, Fraction(_SAMPLE))
+
+
+def _frames(job: Job) -> int | None:
+    """As the header has it."""
+    from sr4k.stages.decode import Decode
+
+    decode = Decode(job.reading)
+    try:
+        decode.open()
+        frames: int | None = decode.report()["expected_frames"]
+    except InputError:
+        return None
+    finally:
+        decode.close()
+    return frames

@@ -1,0 +1,147 @@
+"""What is in a file, and how it would be read."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+from av.audio.stream import AudioStream
+from av.stream import Disposition, Stream
+from av.video.frame import VideoFrame
+
+from sr4k.part import clock
+from sr4k.stages.decode import Decode
+from sr4k.stages.settings import DecodeSettings
+from sr4k.stages.source import open_input, video_stream
+from sr4k.stages.video import VideoInfo
+
+_TRANSFERS = {16: "PQ (HDR)", 18: "HLG (HDR)"}
+_MATRICES = {"bt709": "BT.709", "bt601": "BT.601", "bt2020": "BT.2020"}
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A file.
+
+    Attributes:
+        path: where it is.
+        container: as libav calls it.
+        seconds: of the longest stream, if the header tells; ``start``: of the first.
+        bytes: of the file.
+        video: the stream that would be upscaled: what its header and first picture tell.
+        others: index, kind, codec and more of each other stream.
+        chapters: how many.
+        tags: of the file.
+    """
+
+    path: str
+    container: str
+    seconds: float | None
+    start: float
+    bytes: int
+    video: dict[str, Any]
+    others: list[dict[str, Any]]
+    chapters: int
+    tags: dict[str, str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it, for JSON."""
+        return asdict(self)
+
+
+def probe(path: Path) -> Probe:
+    """Read the header, and decode the first picture.
+
+    Raises:
+        InputError: it can't be read, or has no picture that can be decoded.
+    """
+    with open_input(path) as container:
+        chosen = video_stream(container, path)
+        return Probe(
+            str(path),
+            container.format.name,
+            None if not container.duration else container.duration / av.time_base,
+            (container.start_time or 0) / av.time_base,
+            path.stat().st_size,
+            {"index": chosen.index, "codec": chosen.codec_context.codec.canonical_name} | _video(path),
+            [_other(stream) for stream in container.streams if stream.index != chosen.index],
+            len(container.chapters()),
+            dict(container.metadata),
+        )
+
+
+def in_words(found: Probe) -> str:
+    """Lines for people."""
+    size = f"{found.bytes / 1e6:.1f} MB"
+    length = [] if found.seconds is None else [clock(found.seconds), f"{8e-3 * found.bytes / found.seconds:.0f} kbit/s"]
+    lines = [f"{found.path}: {found.container}, {', '.join([*length, size])}", *_video_in_words(found.video)]
+    for stream in found.others:
+        told = [str(value) for key, value in stream.items() if key not in ("index", "kind") and value]
+        lines.append(f"  {stream['kind']} {stream['index']}: {', '.join(told)}")
+    if found.chapters:
+        lines.append(f"  {found.chapters} chapters")
+    return "\n".join(lines)
+
+
+def _video(path: Path) -> dict[str, Any]:
+    decode = Decode(DecodeSettings(path, deinterlace="off"))
+    try:
+        info: VideoInfo = decode.open().about
+        first, _ = next(decode.pictures())
+        return _first_picture(first, info) | {
+            key: value for key, value in decode.report().items() if key in ("rate", "expected_frames")
+        }
+    finally:
+        decode.close()
+
+
+def _first_picture(picture: VideoFrame, info: VideoInfo) -> dict[str, Any]:
+    return {
+        "width": picture.width,
+        "height": picture.height,
+        "sample_aspect_ratio": str(info.sample_aspect_ratio or Fraction(1)),
+        "rotation": picture.rotation,
+        "pixel_format": picture.format.name,
+        "interlaced": bool(picture.interlaced_frame),
+        "matrix": info.colour.matrix,
+        "full_range": info.colour.full_range,
+        "chroma_location": info.colour.chroma_location,
+        "colour_tags": {
+            "matrix": info.tags.colorspace,
+            "range": info.tags.color_range,
+            "primaries": info.tags.color_primaries,
+            "transfer": info.tags.color_trc,
+        },
+    }
+
+
+def _video_in_words(video: dict[str, Any]) -> Iterator[str]:
+    shape = f"{video['width']}x{video['height']}"
+    if video["sample_aspect_ratio"] != "1":
+        shape += f" (sample aspect ratio {video['sample_aspect_ratio']})"
+    if video["rotation"]:
+        shape += f", shown rotated by {video['rotation']} degrees"
+    frames = f", {video['expected_frames']} frames" if video["expected_frames"] else ""
+    scan = "interlaced" if video["interlaced"] else "progressive"
+    yield f"  video: {video['codec']}, {shape}, {video['pixel_format']}, {scan}, {video['rate']:g} fps{frames}"
+    extent = "full range" if video["full_range"] else "limited range"
+    transfer = _TRANSFERS.get(video["colour_tags"]["transfer"])
+    colours = [
+        _MATRICES[video["matrix"]],
+        extent,
+        f"chroma {video['chroma_location']}",
+        *([transfer] if transfer else []),
+    ]
+    yield f"    read as {', '.join(colours)}"
+
+
+def _other(stream: Stream) -> dict[str, Any]:
+    context = stream.codec_context
+    told: dict[str, Any] = {"index": stream.index, "kind": stream.type, "codec": getattr(context, "name", None)}
+    if isinstance(stream, AudioStream):
+        told |= {"rate": f"{stream.sample_rate} Hz", "layout": stream.layout.name}
+    told |= {"language": stream.language if stream.language != "und" else None, "title": stream.metadata.get("title")}
+    flags = [flag.name for flag in Disposition if flag in stream.disposition and flag.name]
+    return told | {"disposition": " ".join(flags)}

@@ -1,0 +1,42 @@
+"""Where results go: what may be written, and how it appears whole or not at all."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from sr4k.errors import OptionError, OutputError
+
+
+def check_target(target: Path, source: Path, *, overwrite: bool) -> None:
+    """See to it that a file can be written there.
+
+    Raises:
+        OptionError: the name has no suffix, or is the source's.
+        OutputError: there is no such folder, it can't be written to, or the file exists.
+    """
+    folder = target.parent
+    if not target.suffix:
+        raise OptionError(f"{target} has no suffix to choose a container by: try {target}.mp4.")
+    if not folder.is_dir():
+        raise OutputError(f"The folder {folder} does not exist: make it first.")
+    if target.is_dir():
+        raise OutputError(f"{target} is a folder: name a file in it.")
+    if target.exists():
+        if source.exists() and target.samefile(source):
+            raise OptionError(f"{target} is the source itself: choose another name.")
+        if not overwrite:
+            raise OutputError(f"{target} exists: choose another name, or add --overwrite.")
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f"The folder {folder} can't be written to: check its permissions.")
+
+
+@contextmanager
+def unfinished(target: Path) -> Iterator[Path]:
+    """A hidden name beside the target to write to; what is there at the end, and was not renamed, is removed."""
+    partial = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
+    try:
+        yield partial
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)

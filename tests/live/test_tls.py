@@ -1,0 +1,70 @@
+"""Streams over TLS, from and to a real server behind a proxy that ends it."""
+
+import os
+import shutil
+import ssl
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pulling import Pulled, publishing
+
+from rig.channel import Channel, eventually
+from rig.faults import Proxy
+from rig.servers import NginxRtmp
+from rig.view import Viewer
+from sr4k.errors import OptionError
+from sr4k.live.address import parse_source
+from sr4k.live.tls import tls_options
+
+NEW = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """One that nobody but itself vouches for, and its key."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        (pytest.fail if os.environ.get("SR4K_REQUIRE_SERVERS") == "1" else pytest.skip)("needs openssl")
+    folder = tmp_path_factory.mktemp("tls")
+    paths = folder / "cert.pem", folder / "key.pem"
+    files = ["-out", str(paths[0]), "-keyout", str(paths[1]), "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    subprocess.run([openssl, *NEW.split(), *files], check=True, capture_output=True)
+    return paths
+
+
+@pytest.fixture(scope="module")
+def secure(server: Callable[[type], Any], certificate: tuple[Path, Path]) -> Iterator[tuple[NginxRtmp, str]]:
+    """A server, and where it is reached over TLS."""
+    plain = server(NginxRtmp)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    with Proxy(plain.port, tls=context) as proxy:
+        yield plain, f"rtmps://localhost:{proxy.port}/live"
+
+
+def test_streams_come_and_go_by_rtmps(
+    secure: tuple[NginxRtmp, str], certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, url = secure
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    with publishing(plain.url("in")), Channel(f"{url}/in", f"{url}/out") as channel:
+        eventually(lambda: channel.states_out() == ["live"], 30)
+        with Viewer(plain.url("out")) as viewer:
+            eventually(lambda: sum("picture" in line for line in viewer.lines()) > 20, 20)
+        assert channel.stop()[0] == 0
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(secure: tuple[NginxRtmp, str]) -> None:
+    plain, url = secure
+    with publishing(plain.url("in")), Pulled(f"{url}/in") as pulled:
+        assert "certificate is not trusted" in pulled.end(20).reason
+
+
+def test_without_authorities_secure_addresses_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sr4k.live.tls._authorities", lambda: None)
+    with pytest.raises(OptionError, match="SSL_CERT_FILE"):
+        tls_options(parse_source("rtmps://host/app/key"))
+    assert tls_options(parse_source("rtmp://host/app/key")) == {"tls_verify": "1"}

@@ -1,0 +1,45 @@
+import json
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clips import MakeClip
+from typer.testing import CliRunner
+
+from sr4k.cli.main import app
+from sr4k.errors import InputError
+from sr4k.probe import in_words, probe
+
+
+def sr4k(*args: object) -> Any:
+    return CliRunner().invoke(app, [str(arg) for arg in args])
+
+
+def test_a_file_is_told_as_it_is_and_as_it_is_read(make_clip: MakeClip) -> None:
+    path = make_clip("a.mkv", frames=25, sample_aspect_ratio=Fraction(4, 3), chapters=True, metadata={"title": "T"})
+    found = probe(path)
+    assert (found.video["width"], found.video["height"]) == (64, 48)
+    assert found.video["sample_aspect_ratio"] == "4/3"
+    assert (found.video["codec"], found.video["matrix"], found.video["full_range"]) == ("h264", "bt601", False)
+    assert found.video["expected_frames"] == 25
+    assert [(stream["kind"], stream["codec"]) for stream in found.others] == [("audio", "aac")]
+    assert found.chapters
+    assert found.tags["title"] == "T"
+    words = in_words(found)
+    assert "h264, 64x48 (sample aspect ratio 4/3), yuv420p, progressive, 25 fps" in words
+    assert "read as BT.601, limited range, chroma left" in words
+
+
+def test_json_has_one_object_for_one_file_and_a_list_for_several(make_clip: MakeClip) -> None:
+    one, other = make_clip("a.mp4"), make_clip("b.mkv")
+    assert json.loads(sr4k("probe", one, "--json").stdout)["path"] == str(one)
+    assert [each["path"] for each in json.loads(sr4k("probe", one, other, "--json").stdout)] == [str(one), str(other)]
+
+
+def test_what_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError):
+        probe(tmp_path / "none.mp4")
+    done = sr4k("probe", tmp_path / "none.mp4")
+    assert done.exit_code == 3
+    assert len(done.stderr.splitlines()) == 1
