@@ -11,7 +11,7 @@ from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import OptionError, OutputError, Sr4kError
 from sr4k.job import Job, Size, Summary
 from sr4k.pipeline import WorkerStatus
-from sr4k.stages.settings import Deinterlace, Part
+from sr4k.stages.settings import FIRST_TRACK, Deinterlace, Part, Track
 
 _TICK = 0.1
 """Seconds between two looks whether all jobs have ended."""
@@ -29,6 +29,7 @@ def jobs_into(
     overwrite: bool = False,
     part: Part | None = None,
     deinterlace: Deinterlace = "auto",
+    track: Track = FIRST_TRACK,
 ) -> list[Job]:
     """One job for each source: into ``target`` if it is the only one, else into that folder, under its own name.
 
@@ -36,7 +37,7 @@ def jobs_into(
         OutputError: ``target`` is no folder, and there are several sources.
         OptionError: two sources have the same name.
     """
-    first = Job(sources[0], target, preset, size, overwrite, part=part, deinterlace=deinterlace)
+    first = Job(sources[0], target, preset, size, overwrite, part=part, deinterlace=deinterlace, track=track)
     if len(sources) == 1:
         return [first]
     if not target.is_dir():

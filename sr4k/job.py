@@ -22,7 +22,16 @@ from sr4k.pipeline import (
     WorkerStatus,
     run_graph,
 )
-from sr4k.stages.settings import DecodeSettings, Deinterlace, EncodeSettings, InferSettings, Part, PreprocessSettings
+from sr4k.stages.settings import (
+    FIRST_TRACK,
+    DecodeSettings,
+    Deinterlace,
+    EncodeSettings,
+    InferSettings,
+    Part,
+    PreprocessSettings,
+    Track,
+)
 from sr4k.target import check_target, unfinished
 
 log = logging.getLogger(__name__)
@@ -84,6 +93,7 @@ class Job:
         cpus: how many CPUs to plan for; ``None``: all that are granted.
         part: what to upscale of it; ``None``: all.
         deinterlace: what becomes of interlaced pictures; see `sr4k.stages.settings.DecodeSettings`.
+        track: which of several videos.
     """
 
     source: Path
@@ -94,6 +104,7 @@ class Job:
     cpus: int | None = None
     part: Part | None = None
     deinterlace: Deinterlace = "auto"
+    track: Track = FIRST_TRACK
 
     def run(
         self,
@@ -118,7 +129,7 @@ class Job:
     def reading(self) -> DecodeSettings:
         """How the source is read."""
         before_network = None if self.size is None else (self.size[0] // 2, self.size[1] // 2)
-        return DecodeSettings(self.source, before_network, self.part, self.deinterlace)
+        return DecodeSettings(self.source, before_network, self.part, self.deinterlace, self.track)
 
     def graph(self, output: Path) -> GraphSpec:
         """The workers that write the result to ``output``."""
@@ -158,6 +169,7 @@ class Job:
                     dict(encode.options),
                     source=self.source,
                     path=output,
+                    track=self.track,
                 ),
             ),
         }
@@ -214,6 +226,21 @@ def parse_size(text: str) -> Size:
     if any(side % 2 or not 4 <= side <= 16384 for side in size):
         raise OptionError(f"'{text}' can't be: both sides must be even, from 4 to 16384.")
     return size
+
+
+def parse_track(text: str) -> Track:
+    """``1``: the second video of a file; ``i:0x101``: the one with this id.
+
+    Raises:
+        OptionError: anything else.
+    """
+    by_id, number = text.startswith("i:"), text.removeprefix("i:")
+    try:
+        return Track(int(number, 0 if by_id else 10), by_id)
+    except ValueError:
+        raise OptionError(
+            f"'{text}' is no video track: use its number, from 0, or i: and its id, such as i:0x101."
+        ) from None
 
 
 def parse_devices(text: str) -> tuple[int, ...]:

@@ -48,7 +48,7 @@ class Losses:
 
 
 class Decode(Source):
-    """The first video stream of a file that is not a cover picture."""
+    """One video stream of a file."""
 
     name = "decode"
 
@@ -68,7 +68,7 @@ class Decode(Source):
 
     def open(self) -> Format:
         self._container = open_input(self._settings.path, self._accelerator)
-        self._stream = video_stream(self._container, self._settings.path)
+        self._stream = video_stream(self._container, self._settings.path, self._settings.track)
         self._stream.thread_type = "AUTO"
         self._tick = positive(self._stream.time_base, Fraction(1, 90_000))
         self._deinterlacer = Deinterlacer(self._stream, self._say, self._settings.deinterlace)

@@ -21,6 +21,20 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Track:
+    """One of several videos in a file: by its number among them, from 0, or by the id that the container gives it."""
+
+    number: int
+    by_id: bool = False
+
+    def __str__(self) -> str:
+        return f"i:{self.number:#x}" if self.by_id else str(self.number)
+
+
+FIRST_TRACK = Track(0)
+
+
+@dataclass(frozen=True, slots=True)
 class DecodeSettings:
     """What to read.
 
@@ -28,12 +42,14 @@ class DecodeSettings:
         size: width and height to scale every picture to before the network.
         part: no more than this.
         deinterlace: what becomes of interlaced pictures: ``auto``, one of each; ``double``, two; ``off``, nothing.
+        track: which video of several; cover pictures are none.
     """
 
     path: Path
     size: tuple[int, int] | None = None
     part: Part | None = None
     deinterlace: Deinterlace = "auto"
+    track: Track = FIRST_TRACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +108,9 @@ class EncodeSettings(EncoderSettings):
     Attributes:
         source: the file whose other streams are copied.
         path: where to write; its suffix chooses the container.
+        track: the video that is upscaled.
     """
 
     source: Path
     path: Path
+    track: Track = FIRST_TRACK

@@ -19,7 +19,7 @@ from sr4k.configs import Preset, load_preset, preset_names
 from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import EXIT_WITH_LOSSES, OptionError, Sr4kError
 from sr4k.forecast import forecast, in_words
-from sr4k.job import Job, Summary, parse_devices, parse_size
+from sr4k.job import Job, Summary, parse_devices, parse_size, parse_track
 from sr4k.live.address import is_live
 from sr4k.logs import collected_logs
 from sr4k.part import parse_part
@@ -125,6 +125,12 @@ def stream(
         Deinterlacing,
         typer.Option(help="Interlaced pictures: auto makes one of each, double one of each field, off leaves them."),
     ] = Deinterlacing.AUTO,
+    track: Annotated[
+        str,
+        typer.Option(
+            "--map", help="Which of several videos: its number, from 0, or i: and its id, such as i:0x101.", metavar="N"
+        ),
+    ] = "0",
     realtime: Annotated[
         bool, typer.Option("--realtime", help="Play a file at its own pace, as if it were a live stream.")
     ] = False,
@@ -224,6 +230,7 @@ def stream(
             overwrite=overwrite,
             part=part,
             deinterlace=deinterlace.value,
+            track=parse_track(track),
         )
         if compare and len(jobs) > 1:
             raise OptionError("--compare is for one video: leave it out, or upscale them one after the other.")
