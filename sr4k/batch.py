@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ def jobs_into(
     part: Part | None = None,
     deinterlace: Deinterlace = "auto",
     track: Track = FIRST_TRACK,
+    rate: Fraction | None = None,
 ) -> list[Job]:
     """One job for each source: into ``target`` if it is the only one, else into that folder, under its own name.
 
@@ -37,7 +39,7 @@ def jobs_into(
         OutputError: ``target`` is no folder, and there are several sources.
         OptionError: two sources have the same name.
     """
-    first = Job(sources[0], target, preset, size, overwrite, part=part, deinterlace=deinterlace, track=track)
+    first = Job(sources[0], target, preset, size, overwrite, part=part, deinterlace=deinterlace, track=track, rate=rate)
     if len(sources) == 1:
         return [first]
     if not target.is_dir():

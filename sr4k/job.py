@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from sr4k.engines.choose import GPU_ENGINES, engines_for
 from sr4k.engines.cpu import granted_cpus
 from sr4k.engines.nvidia import only
 from sr4k.errors import InternalError, OptionError, OutputError, Sr4kError, WorkerError
+from sr4k.models.architecture import Pixels
 from sr4k.pipeline import (
     GraphAborted,
     GraphSpec,
@@ -22,17 +24,20 @@ from sr4k.pipeline import (
     WorkerStatus,
     run_graph,
 )
+from sr4k.stages.sequence import is_picture, is_sequence
 from sr4k.stages.settings import (
     FIRST_TRACK,
+    ConvertSettings,
     DecodeSettings,
     Deinterlace,
     EncodeSettings,
     InferSettings,
     Part,
+    PictureSettings,
     PreprocessSettings,
     Track,
 )
-from sr4k.target import check_target, unfinished
+from sr4k.target import check_target, place, unfinished
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +99,7 @@ class Job:
         part: what to upscale of it; ``None``: all.
         deinterlace: what becomes of interlaced pictures; see `sr4k.stages.settings.DecodeSettings`.
         track: which of several videos.
+        rate: pictures a second, of an image sequence; ``None``: 25.
     """
 
     source: Path
@@ -105,6 +111,7 @@ class Job:
     part: Part | None = None
     deinterlace: Deinterlace = "auto"
     track: Track = FIRST_TRACK
+    rate: Fraction | None = None
 
     def run(
         self,
@@ -122,27 +129,36 @@ class Job:
         with unfinished(self.target) as partial:
             outcome = _run(self.graph(partial), on_status, stop_requests, log_queue)
             output = self._output(outcome)
-            partial.replace(output)
+            place(partial, output)
             return _summarise(output, outcome)
 
     @property
     def reading(self) -> DecodeSettings:
         """How the source is read."""
         before_network = None if self.size is None else (self.size[0] // 2, self.size[1] // 2)
-        return DecodeSettings(self.source, before_network, self.part, self.deinterlace, self.track)
+        return DecodeSettings(
+            self.source, before_network, self.part, self.deinterlace, self.track, self.rate, self._pixels
+        )
+
+    @property
+    def _pixels(self) -> Pixels:
+        """Pictures from pictures keep a colour for every pixel."""
+        if self.preset.engine.pixels != "auto":
+            return self.preset.engine.pixels
+        return "bgr" if is_picture(self.source) and is_picture(self.target) else "yuv"
 
     def graph(self, output: Path) -> GraphSpec:
         """The workers that write the result to ``output``."""
-        engine, encode = self.preset.engine, self.preset.encode
+        engine = self.preset.engine
         layout, upscaler = self.preset.graph, self.preset.graph.upscaler
-        cpus = self.cpus or granted_cpus()
+        pixels, cpus = self._pixels, self.cpus or granted_cpus()
         first, *fallbacks = engines_for(engine.name)
         lanes = _lanes(layout, cpus, on_gpu=first in GPU_ENGINES)
         threads = engine.threads or max(1, cpus // lanes)
         devices = tuple(only(device) for device in layout.devices)
         specs = {
             "decode": StageSpec("sr4k.stages.decode:Decode", self.reading),
-            "preprocess": StageSpec("sr4k.stages.preprocess:Preprocess", PreprocessSettings(engine.pixels)),
+            "preprocess": StageSpec("sr4k.stages.preprocess:Preprocess", PreprocessSettings(pixels)),
             "infer": StageSpec(
                 "sr4k.stages.infer:Infer",
                 InferSettings(
@@ -151,36 +167,42 @@ class Job:
                     engine.weights,
                     engine.precision,
                     threads,
-                    engine.pixels,
+                    pixels,
                     engine.reuse,
                     engine.reuse_threshold,
                     tuple(fallbacks),
                 ),
             ),
             "reconstruct": StageSpec("sr4k.stages.reconstruct:Reconstruct"),
-            "convert": StageSpec("sr4k.stages.convert:Convert"),
-            "encode": StageSpec(
-                "sr4k.stages.encode:Encode",
-                EncodeSettings(
-                    encode.codec,
-                    encode.crf,
-                    encode.bitrate,
-                    encode.preset,
-                    dict(encode.options),
-                    source=self.source,
-                    path=output,
-                    track=self.track,
-                ),
-            ),
+            "convert": StageSpec("sr4k.stages.convert:Convert", ConvertSettings(rgb=is_picture(self.target))),
+            "encode": self._pictures(output) if is_picture(self.target) else self._video(output),
         }
         workers = tuple(
             WorkerSpec(name, tuple(specs[stage] for stage in stages), lanes, environments=devices)
             if name == upscaler
             else WorkerSpec(name, tuple(_on_card(specs, stages) if on_card else (specs[stage] for stage in stages)))
             for name, stages in layout.workers.items()
-            for on_card in [first == "cuda" and engine.pixels == "yuv" and {*STAGES[:-1]} <= {*stages}]
+            for on_card in [first == "cuda" and pixels == "yuv" and {*STAGES[:-1]} <= {*stages}]
         )
         return GraphSpec(workers, (layout.slots,) * (len(workers) - 1), layout.mode)
+
+    def _video(self, output: Path) -> StageSpec:
+        encode = self.preset.encode
+        settings = EncodeSettings(
+            encode.codec,
+            encode.crf,
+            encode.bitrate,
+            encode.preset,
+            dict(encode.options),
+            source=self.source,
+            path=output,
+            track=self.track,
+        )
+        return StageSpec("sr4k.stages.encode:Encode", settings)
+
+    def _pictures(self, output: Path) -> StageSpec:
+        settings = PictureSettings(self.reading, output, dict(self.preset.encode.options))
+        return StageSpec("sr4k.stages.pictures:EncodePictures", settings)
 
     def _output(self, outcome: Outcome) -> Path:
         """The final name: an interrupted result does not replace a complete one."""
@@ -195,7 +217,7 @@ def _on_card(specs: Mapping[str, StageSpec], stages: Sequence[StageName]) -> Ite
     """The stages of a worker with all up to the encoder, on a GPU: what lies between has become one kernel."""
     yield replace(specs["decode"], factory="sr4k.stages.card:CardDecode")
     yield replace(specs["infer"], factory="sr4k.stages.card:CardUpscale")
-    if "encode" in stages and specs["encode"].settings.codec.endswith("_nvenc"):
+    if "encode" in stages and getattr(specs["encode"].settings, "codec", "").endswith("_nvenc"):
         yield replace(specs["encode"], factory="sr4k.stages.card_encode:CardEncode")
         return
     yield StageSpec("sr4k.stages.card:Download")
@@ -241,6 +263,24 @@ def parse_track(text: str) -> Track:
         raise OptionError(
             f"'{text}' is no video track: use its number, from 0, or i: and its id, such as i:0x101."
         ) from None
+
+
+def parse_rate(text: str, sources: Sequence[Path]) -> Fraction:
+    """``24`` or ``30000/1001`` pictures a second, for image sequences.
+
+    Raises:
+        OptionError: anything else, or a source that is no image sequence.
+    """
+    for source in sources:
+        if not is_sequence(source):
+            raise OptionError(f"--rate is for image sequences, which {source} is not: leave it out.")
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not 0 < rate <= 1000:
+        raise OptionError(f"'{text}' is no rate: use pictures a second, such as 24 or 30000/1001.")
+    return rate
 
 
 def parse_devices(text: str) -> tuple[int, ...]:

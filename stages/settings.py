@@ -43,6 +43,8 @@ class DecodeSettings:
         part: no more than this.
         deinterlace: what becomes of interlaced pictures: ``auto``, one of each; ``double``, two; ``off``, nothing.
         track: which video of several; cover pictures are none.
+        rate: pictures a second, of an image sequence; ``None``: 25.
+        pixels: what the network works on. For ``bgr``, pictures with a colour for every pixel stay RGB.
     """
 
     path: Path
@@ -50,6 +52,8 @@ class DecodeSettings:
     part: Part | None = None
     deinterlace: Deinterlace = "auto"
     track: Track = FIRST_TRACK
+    rate: Fraction | None = None
+    pixels: Pixels = "yuv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,13 @@ class PreprocessSettings:
     """``pixels``: what the engine works on."""
 
     pixels: Pixels = "yuv"
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertSettings:
+    """``rgb``: leave RGB what it is, for pictures."""
+
+    rgb: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,3 +125,18 @@ class EncodeSettings(EncoderSettings):
     source: Path
     path: Path
     track: Track = FIRST_TRACK
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSettings:
+    """What pictures to write.
+
+    Attributes:
+        reading: what they are made of, whose transparency they keep.
+        path: of the picture, or of the sequence; its suffix chooses the kind.
+        options: of the encoder, by libav's names.
+    """
+
+    reading: DecodeSettings
+    path: Path
+    options: Mapping[str, str] = field(default_factory=dict)

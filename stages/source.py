@@ -1,5 +1,6 @@
 """Opening a media file, and choosing what to upscale in it."""
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,27 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from sr4k.errors import InputError
+from sr4k.stages.sequence import is_sequence, numbers
 from sr4k.stages.settings import FIRST_TRACK, Track
 
 # PyAV 19 reads tags that are not UTF-8 as they are; 18 fails on them unless told otherwise.
 _READ_TAGS: dict[str, Any] = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "replace"}
 
 
-def open_input(path: Path, accelerator: HWAccel | None = None) -> InputContainer:
-    """Open a media file for reading; errors in the user's words."""
+def open_input(path: Path, accelerator: HWAccel | None = None, rate: Fraction | None = None) -> InputContainer:
+    """Open a media file, or an image sequence, for reading; errors in the user's words.
+
+    ``rate``: pictures a second, of a sequence.
+    """
+    form, options = None, {}
+    if is_sequence(path):
+        first = next(iter(numbers(path)), None)
+        if first is None:
+            raise InputError(f"{path} does not exist: there is no picture with such a name and a number.")
+        form = "image2"
+        options = {"pattern_type": "sequence", "start_number": str(first), "framerate": str(rate or 25)}
     try:
-        container: InputContainer = av.open(str(path), hwaccel=accelerator, **_READ_TAGS)
+        container: InputContainer = av.open(str(path), format=form, options=options, hwaccel=accelerator, **_READ_TAGS)
     except FileNotFoundError as err:
         raise InputError(f"{path} does not exist.") from err
     except IsADirectoryError as err:

@@ -19,10 +19,11 @@ from sr4k.configs import Preset, load_preset, preset_names
 from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import EXIT_WITH_LOSSES, OptionError, Sr4kError
 from sr4k.forecast import forecast, in_words
-from sr4k.job import Job, Summary, parse_devices, parse_size, parse_track
+from sr4k.job import Job, Summary, parse_devices, parse_rate, parse_size, parse_track
 from sr4k.live.address import is_live
 from sr4k.logs import collected_logs
 from sr4k.part import parse_part
+from sr4k.stages.sequence import is_picture
 from sr4k.target import check_target
 
 _CPUS_OF_A_JOB = 4
@@ -95,7 +96,9 @@ def stream(
         Path | None, typer.Option(help="Folder or checkpoint of its weights. Default: the shipped ones.")
     ] = None,
     precision: Annotated[str | None, typer.Option(help="auto, int8 or fp32; fp16 on a GPU.")] = None,
-    pixels: Annotated[str | None, typer.Option(help="yuv, or bgr: run the network on RGB. Slower, for checks.")] = None,
+    pixels: Annotated[
+        str | None, typer.Option(help="yuv, or bgr: run the network on RGB. Slower, for pictures and checks.")
+    ] = None,
     threads: Annotated[
         int | None, typer.Option(help="CPU threads of each network. Default: its share of the CPUs granted.")
     ] = None,
@@ -131,6 +134,10 @@ def stream(
             "--map", help="Which of several videos: its number, from 0, or i: and its id, such as i:0x101.", metavar="N"
         ),
     ] = "0",
+    rate: Annotated[
+        str | None,
+        typer.Option(help="Of an image sequence: pictures a second, such as 24 or 30000/1001. Default: 25."),
+    ] = None,
     realtime: Annotated[
         bool, typer.Option("--realtime", help="Play a file at its own pace, as if it were a live stream.")
     ] = False,
@@ -171,6 +178,8 @@ def stream(
     """Upscale a video to twice its size.
 
     Every source frame gives one output frame at the same time; sound, subtitles, chapters and tags are copied.
+
+    Pictures: IN and OUT may be a .png, .jpg or .webp, or many, such as frames/%05d.png.
 
     Live streams: IN may be rtmp(s), rtsp, http(s) or HLS, udp, srt, or pattern://1280x720@30; OUT rtmp(s), rtsp, udp,
     srt, a playlist.m3u8 or a recording, and there may be several. Where the source goes away it is waited for.
@@ -221,6 +230,10 @@ def stream(
             )
             return
         paths = [Path(text) for text in sources]
+        if is_picture(Path(target)) and any(option is not None for option in (codec, crf, bitrate, preset)):
+            raise OptionError(
+                "Pictures have no --codec, --crf, --bitrate and --preset: leave them out; -e goes by name."
+            )
         part = None if preview is None else parse_part(preview)
         jobs = jobs_into(
             paths,
@@ -231,6 +244,7 @@ def stream(
             part=part,
             deinterlace=deinterlace.value,
             track=parse_track(track),
+            rate=None if rate is None else parse_rate(rate, paths),
         )
         if compare and len(jobs) > 1:
             raise OptionError("--compare is for one video: leave it out, or upscale them one after the other.")
