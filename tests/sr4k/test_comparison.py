@@ -48,14 +48,16 @@ def test_the_left_half_is_the_source_and_the_right_one_the_result(pair: tuple[Pa
 
 
 def test_both_whole_side_by_side(pair: tuple[Path, Path], tmp_path: Path) -> None:
-    write_comparison(DecodeSettings(pair[0]), pair[1], tmp_path / "both.mkv", layout="side")
+    source, result = pair
+    write_comparison(DecodeSettings(source), result, tmp_path / "both.mkv", layout="side")
     both = lumas(tmp_path / "both.mkv")
     assert both.shape == (20, 96, 256)
     assert abs(int(both[:, :, 130:].mean()) - 200) <= 2
 
 
 def test_a_sheet_shows_details_of_pictures_across_the_video(pair: tuple[Path, Path], tmp_path: Path) -> None:
-    write_comparison(DecodeSettings(pair[0]), pair[1], tmp_path / "sheet.png")
+    source, result = pair
+    write_comparison(DecodeSettings(source), result, tmp_path / "sheet.png")
     sheet = cv2.imread(str(tmp_path / "sheet.png"))
     assert sheet is not None
     height, width = sheet.shape[:2]
@@ -74,6 +76,7 @@ def test_a_part_is_compared_with_that_part(make_clip: MakeClip, tmp_path: Path) 
 
 
 def test_what_is_neither_video_nor_picture(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    source, result = pair
     with pytest.raises(OptionError, match="png"):
-        write_comparison(DecodeSettings(pair[0]), pair[1], tmp_path / "both.xyz")
+        write_comparison(DecodeSettings(source), result, tmp_path / "both.xyz")
     assert not list(tmp_path.glob(".both*"))
