@@ -15,7 +15,7 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from sr4k.errors import OptionError, OutputError
-from sr4k.pipeline import Format, Frame, Sink
+from sr4k.pipeline import Format, Frame, FrameInfo, Sink
 from sr4k.stages.decode import Decode
 from sr4k.stages.fitting import CODES
 from sr4k.stages.picture import as_picture
@@ -55,15 +55,13 @@ class EncodePictures(Sink):
         if s.path.suffix.lower() not in _KINDS:
             raise OptionError(f"'{s.path.suffix}' is no kind of picture that can be written: use {', '.join(_KINDS)}.")
         self._kind, self._opaque, self._with_alpha, self._options = _KINDS[s.path.suffix.lower()]
-        self._first = 1
-        if is_sequence(s.path) and is_sequence(s.reading.path):
-            self._first = numbers(s.reading.path)[0]
+        self._first = numbers(s.reading.path)[0] if is_sequence(s.reading.path) else None
         self._leave_out()
 
     def consume(self, frame: Frame) -> None:
         path = self._settings.path
         if is_sequence(path):
-            path = numbered(path, self._first + self._frames)
+            path = numbered(path, self._number(frame.info))
         elif self._frames:
             raise OptionError(
                 f"{path.suffix} holds one picture, and there are more: name many, such as %05d{path.suffix}."
@@ -94,6 +92,13 @@ class EncodePictures(Sink):
             "copy_damage": None,
             "latency": None,
         }
+
+    def _number(self, info: FrameInfo) -> int:
+        """That of the source's picture, if it has one; else counted from 1."""
+        if self._first is None:
+            return self._frames + 1
+        seconds = info.pts * info.time_base + (self._info.origin or 0)
+        return self._first + round(seconds * self._info.rate)
 
     def _leave_out(self) -> None:
         """Find out what the source has beside the picture."""
