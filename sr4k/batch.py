@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import OptionError, OutputError, Sr4kError
 from sr4k.job import Job, Size, Summary
 from sr4k.pipeline import WorkerStatus
-from sr4k.stages.settings import Deinterlace, Part
+from sr4k.stages.settings import FIRST_TRACK, Deinterlace, Part, Track
 
 _TICK = 0.1
 """Seconds between two looks whether all jobs have ended."""
@@ -31,6 +32,8 @@ def jobs_into(
     deinterlace: Deinterlace = "auto",
     resume: bool = False,
     strict: bool = False,
+    track: Track = FIRST_TRACK,
+    rate: Fraction | None = None,
 ) -> list[Job]:
     """One job for each source: into ``target`` if it is the only one, else into that folder, under its own name.
 
@@ -48,6 +51,8 @@ def jobs_into(
         deinterlace=deinterlace,
         resume=resume,
         strict=strict,
+        track=track,
+        rate=rate,
     )
     if len(sources) == 1:
         return [first]

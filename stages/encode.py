@@ -72,7 +72,7 @@ class Encode(Sink):
         self._segments = SegmentWriter(self._journal)
         self._target = _open_output(s.path, _ticks(self._source, info))
         self._stream = add_video(self._target, info, s, self._pixel_format)
-        original = video_stream(self._source, s.source)
+        original = video_stream(self._source, s.source, s.track)
         self._stream.metadata.update(original.metadata)
         self._stream.disposition = original.disposition
         self._rest = Passthrough(self._source, original, self._target, info.origin)

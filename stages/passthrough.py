@@ -12,6 +12,8 @@ from av.packet import Packet
 from av.stream import AttachmentStream, Stream
 from av.video.stream import VideoStream
 
+from sr4k.stages.source import video_streams
+
 log = logging.getLogger(__name__)
 
 _ATTACHMENTS = {"matroska"}
@@ -66,6 +68,9 @@ class Passthrough:
     def _adopt(self, stream: Stream) -> None:
         """Make room for a stream in the target, or say why there is none."""
         container = self._target.format.name
+        if stream in (videos := video_streams(self._source)):
+            self.dropped.append(f"{_describe(stream)} is another video: --map {videos.index(stream)} upscales it")
+            return
         try:
             if isinstance(stream, AttachmentStream):
                 if container not in _ATTACHMENTS:
@@ -85,8 +90,8 @@ class Passthrough:
 
     def _carries(self, stream: Stream) -> bool:
         """Whether the target's container has a place for the stream's codec."""
-        if stream.type == "video" and not (_is_cover(stream) and self._target.format.name in _COVERS):
-            return False  # a second video would stay small beside an upscaled first
+        if _is_cover(stream) and self._target.format.name not in _COVERS:
+            return False
         codec = getattr(stream.codec_context, "codec", None)
         if codec is None:
             return False
