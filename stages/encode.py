@@ -5,7 +5,7 @@ import math
 import os
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -30,6 +30,12 @@ from sr4k.stages.video import VideoInfo
 log = logging.getLogger(__name__)
 
 _QUICKTIME = {"mp4", "mov"}
+
+_TURNING = {*_QUICKTIME, "matroska", "webm"}
+"""Containers that say how a picture is turned or mirrored."""
+
+_SHAPELESS = {"matroska", "webm"}
+"""Containers that would have to be told that pixels are not square."""
 
 _FINEST = 10_000_000
 """Ticks a second: of a movie's clock, at most."""
@@ -76,6 +82,7 @@ class Encode(Sink):
         self._stream.metadata.update(original.metadata)
         self._stream.disposition = original.disposition
         self._rest = Passthrough(self._source, original, self._target, info.origin)
+        self._rest.dropped.extend(_unfit(info, self._target.format.name, self._stream.codec_context.name))
         for dropped in self._rest.dropped:
             log.warning("%s; left out.", dropped)
         if not self._opens_late:
@@ -210,6 +217,15 @@ def spread(seconds: Iterable[float]) -> dict[str, float] | None:
     """Median and 95th percentile, if there is anything."""
     ordered = sorted(seconds)
     return {"median": ordered[len(ordered) // 2], "p95": ordered[len(ordered) * 95 // 100]} if ordered else None
+
+
+def _unfit(info: VideoInfo, container: str, encoder: str) -> Iterator[str]:
+    """What of the pictures' shape will not be seen."""
+    if info.display_matrix is not None and container not in _TURNING:
+        yield f"rotation can't be carried by {container}"
+    # PyAV can't tell a container; MP4 learns it from the encoder, and other codecs say it themselves
+    if (info.sample_aspect_ratio or 1) != 1 and container in _SHAPELESS and "av1" in encoder:
+        yield f"pixels of {info.sample_aspect_ratio} can't be carried by AV1 in {container}: .mp4 can"
 
 
 def _ticks(source: InputContainer, info: VideoInfo) -> int:

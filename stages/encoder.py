@@ -12,6 +12,9 @@ from sr4k.errors import OptionError
 from sr4k.stages.settings import EncoderSettings
 from sr4k.stages.video import ColourTags, VideoInfo
 
+_LEAST = {"libx265": 16, "libsvtav1": 32}
+"""Pixels that a side must have: below, libx265 does not open, and libsvtav1 may never end."""
+
 os.environ.setdefault("SVT_LOG", "1")  # errors alone: libsvtav1 has a tongue of its own
 
 _ENCODERS: dict[str, str] = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1"}
@@ -35,9 +38,15 @@ def add_video(
     ``pixel_format``: what it is given; ``None``: the pictures' own, or what it takes.
 
     Raises:
-        OptionError: the container can't hold the codec, or the encoder has no such option.
+        OptionError: the container can't hold the codec, the encoder has no such option, or the pictures are too small.
     """
     encoder = _ENCODERS.get(settings.codec, settings.codec)
+    least = _LEAST.get(encoder, 2)
+    if min(info.width, info.height) < least:
+        raise OptionError(
+            f"The {settings.codec} encoder can't have pictures of {info.width}x{info.height}: their sides need {least} "
+            "pixels; use --codec h264, or a larger --size."
+        )
     try:
         stream = target.add_stream(encoder, rate=info.rate, options=_options(settings))
     except (av.error.FFmpegError, ValueError) as err:
