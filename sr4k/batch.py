@@ -19,7 +19,7 @@ Result = Summary | Sr4kError | None
 
 
 def jobs_into(sources: Sequence[Path], first: Job) -> list[Job]:
-    """One job for each source, all like the first: into its target if it is alone, else into that folder, under its name.
+    """One job for each source, all like the first: into its target if alone, else into that folder, under its name.
 
     Raises:
         OutputError: the target is no folder, and there are several sources.
