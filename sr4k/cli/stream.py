@@ -252,8 +252,8 @@ def stream(
             raise OptionError("--preview is done in one go: leave --resume out.")
         if resume and is_picture(Path(target)):
             raise OptionError("Pictures are done in one go: leave --resume out.")
-        jobs = jobs_into(
-            paths,
+        first = Job(
+            paths[0],
             Path(target),
             chosen,
             size=exact,
@@ -265,6 +265,7 @@ def stream(
             track=parse_track(track),
             rate=None if rate is None else parse_rate(rate, paths),
         )
+        jobs = jobs_into(paths, first)
         if compare and len(jobs) > 1:
             raise OptionError("--compare is for one video: leave it out, or upscale them one after the other.")
         for beside in compare or []:
