@@ -1,5 +1,6 @@
 """How pictures are shaped, turned and mirrored: what goes in comes out, twice as large."""
 
+from contextlib import nullcontext
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,25 @@ def test_any_size_is_doubled_or_refused_in_one_line(
         return
     assert upscale(source, tmp_path / "out.mkv", codec).frames == 2
     assert shown(tmp_path / "out.mkv")[0] == (2 * size[0], 2 * size[1])
+
+
+@pytest.mark.parametrize(
+    ("size", "codec", "told"),
+    [((8194, 16), "h264", "16384x16384"), ((16, 8194), "h264", "16384x16384"), ((16, 4354), "av1", "16384x8704")],
+)
+def test_what_is_too_large_for_an_encoder_is_refused_in_one_line(
+    size: tuple[int, int], codec: str, told: str, make_clip: MakeClip, tmp_path: Path
+) -> None:
+    source = make_clip("in.mkv", size=size, frames=1, audio=False, codec="rawvideo", options={"threads": "1"})
+    with pytest.raises(OptionError, match=rf"can't have pictures of .*, but up to {told}: use --codec hevc"):
+        upscale(source, tmp_path / "out.mkv", codec)
+    with (
+        pytest.raises(OptionError, match="no sides of more than 16383 pixels")
+        if 16388 in (2 * size[0], 2 * size[1])
+        else nullcontext()
+    ):
+        upscale(source, tmp_path / "out.webp")
+    upscale(source, tmp_path / "out.png")
 
 
 @pytest.mark.parametrize("size", SIZES)
