@@ -11,7 +11,7 @@ import pytest
 from clips import MakeClip
 
 from sr4k import Job, Summary, load_preset
-from sr4k.errors import OptionError
+from sr4k.errors import OptionError, OutputError
 
 PRESET = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
 
@@ -95,6 +95,12 @@ def test_where_their_shape_is_lost_it_is_said(suffix: str, make_clip: MakeClip, 
     (line,) = upscale(source, tmp_path / f"out{suffix}", "av1").left_out
     assert line.startswith("pixels of 4/3 can't be carried by AV1 in")
     assert shown(tmp_path / f"out{suffix}")[1] == 1
+
+
+def test_a_container_that_refuses_the_codec_is_told_by_its_name(make_clip: MakeClip, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="mov files can't be written with av1 video"):
+        upscale(make_clip("in.mp4", frames=2, audio=False), tmp_path / "out.mov", "av1")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
 
 
 SIZES = [(1, 1), (2, 2), (3, 1), (64, 2), (2, 64), (65, 49), (16, 16), (17, 31), (33, 27), (130, 34)]
