@@ -31,9 +31,12 @@ def open_input(path: Path, accelerator: HWAccel | None = None) -> InputContainer
 
 
 def video_stream(container: InputContainer, path: Path) -> VideoStream:
-    """The stream to upscale: the first video stream that is not a cover picture."""
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:
+    """The stream to upscale: the first video stream that is not a cover picture, and that libav has a decoder for."""
+    videos = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    for stream in videos:
+        if stream.codec_context is not None:
             return stream
+    if videos:
+        raise InputError(f"{path}: its video is in a codec that is not known, or its header is damaged.")
     kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
     raise InputError(f"{path} has no video stream; it holds {kinds}.")
