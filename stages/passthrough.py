@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import av
@@ -14,15 +15,19 @@ from av.packet import Packet
 from av.stream import AttachmentStream, Stream
 from av.video.stream import VideoStream
 
+from sr4k.errors import InputError
+from sr4k.stages import timecode
 from sr4k.stages.captions import Rewritten
 from sr4k.stages.carriers import carries
 from sr4k.stages.sound import CODECS, Reencoded
+from sr4k.stages.source import open_input
 from sr4k.stages.tracks import Clock, Copied, Track
 
 log = logging.getLogger(__name__)
 
 _ATTACHMENTS = {"matroska"}
-_COVERS = {"mp4", "mov"}
+_COVERS = _TIMECODES = {"mp4", "mov"}
+_COVER_TYPES = {"mjpeg": ("jpg", "image/jpeg"), "png": ("png", "image/png")}
 
 _SAME_TIMES = {"matroska", "webm"}
 """Where packets of one stream may have the same dts."""
@@ -53,6 +58,8 @@ class Passthrough:
             if stream.index != video.index:
                 self._adopt(stream)
         target.metadata.update(source.metadata)
+        if target.format.name in _TIMECODES:
+            self._check_timecode(video.guessed_rate)
         if origin is None:
             self._copy_chapters()
         else:
@@ -103,13 +110,41 @@ class Passthrough:
                 name = stream.metadata.get("filename", "attachment")
                 self._target.add_attachment(name, stream.mimetype or "application/octet-stream", stream.data)
                 return
+            if _is_cover(stream) and container in _ATTACHMENTS:
+                self._attach_cover(stream)
+                return
+            if stream.type == "data" and timecode.TAG in stream.metadata and container != "mpegts":
+                return  # which the video has as a tag, that becomes a track again where there are any
             track = self._track(stream)
-        except (ValueError, av.error.FFmpegError):
-            self.dropped.append(f"{_describe(stream)} can't be carried by {container}")
+        except (ValueError, InputError, av.error.FFmpegError):
+            why = (
+                "does not say the size of its canvas" if _has_no_canvas(stream) else f"can't be carried by {container}"
+            )
+            self.dropped.append(f"{_describe(stream)} {why}")
             return
         track.stream.metadata.update(stream.metadata)
         track.stream.disposition = stream.disposition
         self._tracks[stream.index] = track
+
+    def _check_timecode(self, rate: Fraction | None) -> None:
+        """Leave out one that the muxer would pass over in silence."""
+        for tags in (self._target.metadata, *(stream.metadata for stream in self._target.streams)):
+            for key in [key for key in tags if key.lower() == timecode.TAG]:
+                if not timecode.fits(tags[key], rate or Fraction(25)):
+                    self.dropped.append(f"timecode {tags.pop(key)} is none of this frame rate")
+
+    def _attach_cover(self, stream: Stream) -> None:
+        """A picture for the whole file is an attachment here."""
+        codec = getattr(stream.codec_context, "name", None)
+        if codec not in _COVER_TYPES:
+            raise ValueError
+        suffix, mimetype = _COVER_TYPES[codec]
+        with open_input(Path(self._source.name)) as again:  # packets of this one are for later
+            data = next((bytes(packet) for packet in again.demux(again.streams[stream.index]) if packet.size), None)
+        if data is None:
+            raise ValueError
+        name = stream.metadata.get("filename", f"cover.{suffix}")
+        self._target.add_attachment(name, mimetype, data)
 
     def _track(self, stream: Stream) -> Track:
         """How its packets get into the target: as they are, or converted.
@@ -118,6 +153,8 @@ class Passthrough:
             ValueError: not at all.
         """
         container = self._target.format.name
+        if _has_no_canvas(stream):
+            raise ValueError
         if self._carries(stream):
             return Copied(self._target.add_stream_from_template(stream, opaque=True))
         track: Rewritten | Reencoded
@@ -177,6 +214,15 @@ class Passthrough:
 
 def _is_cover(stream: Stream) -> bool:
     return bool(stream.disposition & av.stream.Disposition.attached_pic)
+
+
+def _has_no_canvas(stream: Stream) -> bool:
+    """Whether it is bitmap subtitles that count in pixels of a picture that will no longer be there.
+
+    Blu-ray's and DVB's tell the size of their canvas, DVD's do in the head of the file, if at all.
+    """
+    context = stream.codec_context
+    return getattr(context, "name", None) == "dvdsub" and b"size:" not in (context.extradata or b"")
 
 
 def _describe(stream: Stream) -> str:

@@ -180,3 +180,47 @@ def test_times_that_go_back_are_put_right(tmp_path: Path) -> None:
     summary = upscale(tmp_path / "in.ts", tmp_path / "out.mp4")
     assert not summary.damaged
     assert [data for _, data in packet_bytes(tmp_path / "out.mp4", "audio")]
+
+
+def with_dvd_subtitles(path: Path, *, canvas: bytes = b"") -> Path:
+    plain = write_clip(path.with_name("plain.mkv"), frames=25, audio=False)
+    with av.open(str(plain)) as source, av.open(str(path), "w") as target:
+        video = target.add_stream_from_template(source.streams.video[0])
+        drawn = target.add_stream("dvdsub")
+        for packet in source.demux():
+            if packet.dts is not None:
+                packet.stream = video
+                target.mux(packet)
+        picture = av.Packet(bytes(range(40)))
+        picture.pts = picture.dts = 40
+        picture.duration, picture.time_base, picture.stream = 200, Fraction(1, 1000), drawn
+        target.mux(picture)
+    if canvas:
+        head = b"palette: 000000, 0000ff, 00ff00, ff0000, "
+        path.write_bytes(path.read_bytes().replace(head, (canvas + b"\npalette: 000000,").ljust(len(head)), 1))
+    return path
+
+
+def test_bitmap_subtitles_keep_their_canvas_or_are_refused(tmp_path: Path) -> None:
+    kept = upscale(with_dvd_subtitles(tmp_path / "in.mkv", canvas=b"size: 64x48"), tmp_path / "out.mkv")
+    assert kept.left_out == []
+    with av.open(str(tmp_path / "out.mkv")) as result:
+        assert b"size: 64x48" in (result.streams.subtitles[0].codec_context.extradata or b"")
+    refused = upscale(with_dvd_subtitles(tmp_path / "bare.mkv"), tmp_path / "b.mkv")
+    assert refused.left_out == ["stream 1 (subtitle, dvdsub) does not say the size of its canvas"]
+
+
+@pytest.mark.parametrize("suffix", [".mov", ".mp4"])
+def test_a_timecode_is_kept(suffix: str, tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "in.mov", frames=25, metadata={"timecode": "01:02:03:04"})
+    summary = upscale(source, tmp_path / f"out{suffix}")
+    assert summary.left_out == []
+    with av.open(str(tmp_path / f"out{suffix}")) as result:
+        assert result.streams.video[0].metadata["timecode"] == "01:02:03:04"
+
+
+@pytest.mark.parametrize("code", ["01:02:03;04", "01:02:03:30", "later"])
+def test_a_timecode_that_cannot_be_is_left_out_by_name(code: str, tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "in.mkv", frames=25, metadata={"timecode": code})
+    summary = upscale(source, tmp_path / "out.mov")
+    assert summary.left_out == [f"timecode {code} is none of this frame rate"]
