@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.video.frame import PictureType, VideoFrame
@@ -85,6 +86,8 @@ class Encode(Sink):
         self._rest.dropped.extend(_unfit(info, self._target.format.name, self._stream.codec_context.name))
         for dropped in self._rest.dropped:
             log.warning("%s; left out.", dropped)
+        for converted in self._rest.converted:
+            log.warning("%s: %s can't hold it as it is.", converted, self._target.format.name)
         if not self._opens_late:
             self._open_encoder(self._target)
         self._about = {
@@ -93,6 +96,7 @@ class Encode(Sink):
             "height": info.height,
             "container": self._target.format.name,
             "left_out": self._rest.dropped,
+            "converted": self._rest.converted,
         }
 
     def consume(self, frame: Frame) -> None:
@@ -123,6 +127,7 @@ class Encode(Sink):
             self._segments.finish()
             self._join(self._target)
             self._rest.mux_until(None if complete and self._info.origin is None else self._end)
+            self._rest.end()
             self._check_rest()
             self._target.close()
         self._target = None
@@ -233,14 +238,21 @@ def _unfit(info: VideoInfo, container: str, encoder: str) -> Iterator[str]:
 
 def _ticks(source: InputContainer, info: VideoInfo) -> int:
     """A second in ticks in which all tracks of the source can begin exactly when they do."""
-    ticks = math.lcm(info.time_base.denominator, *(stream.sample_rate or 1 for stream in source.streams.audio))
+    ticks = math.lcm(info.time_base.denominator, *map(_sample_rate, source.streams.audio))
     return ticks if ticks <= _FINEST else 90_000
+
+
+def _sample_rate(stream: AudioStream) -> int:
+    return 1 if stream.codec_context is None else stream.sample_rate or 1  # libav knows no such codec
 
 
 def _open_output(path: Path, ticks: int) -> OutputContainer:
     suffix = path.suffix.lstrip(".").lower()
-    # edit lists, which say when a track begins, count in the movie's clock: milliseconds, if it is not told better
-    options = {"movflags": "+faststart", "movie_timescale": str(ticks)} if suffix in _QUICKTIME else {}
+    # what begins before 0, as the lead-in of sound does, moves nothing
+    options = {"avoid_negative_ts": "disabled"}
+    if suffix in _QUICKTIME:
+        # edit lists, which say when a track begins, count in the movie's clock: milliseconds, if it is not told better
+        options |= {"movflags": "+faststart", "movie_timescale": str(ticks)}
     try:
         return av.open(str(path), "w", options=options)
     except ValueError as err:

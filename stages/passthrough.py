@@ -1,27 +1,36 @@
 """Everything in the file that is not upscaled: audio, subtitles, attachments, chapters, tags; packets are copied."""
 
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import AttachmentStream, Stream
 from av.video.stream import VideoStream
 
-from sr4k.stages.source import video_streams
+from sr4k.errors import InputError
+from sr4k.stages import timecode
+from sr4k.stages.captions import Rewritten
+from sr4k.stages.carriers import carries
+from sr4k.stages.sound import CODECS, Reencoded
+from sr4k.stages.source import open_input, video_streams
+from sr4k.stages.tracks import Clock, Copied, Track
 
 log = logging.getLogger(__name__)
 
 _ATTACHMENTS = {"matroska"}
-_COVERS = {"mp4", "mov"}
+_COVERS = _TIMECODES = {"mp4", "mov"}
+_COVER_TYPES = {"mjpeg": ("jpg", "image/jpeg"), "png": ("png", "image/png")}
 
-# libav can't tell which codecs an MPEG-TS may hold: those with a stream type or descriptor of their own (ISO 13818-1,
-# ETSI EN 300 468).
-_MPEGTS = {"aac", "ac3", "eac3", "mp2", "mp3", "dts", "opus", "dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle"}
+_SAME_TIMES = {"matroska", "webm"}
+"""Where packets of one stream may have the same dts."""
 
 
 class Passthrough:
@@ -38,14 +47,19 @@ class Passthrough:
         self._source = source
         self._target = target
         self._origin = origin
-        self._streams: dict[int, Stream] = {}
+        self._tracks: dict[int, Track] = {}
+        self._clock = Clock(equal=target.format.name in _SAME_TIMES)
+        self._refused: Counter[str] = Counter()  # packets, by stream and reason
         self._next: tuple[Fraction, Packet[Any]] | None = None
         self.dropped: list[str] = []  # what the target can't carry, in words
-        self.damage: str | None = None  # why copying ended early, if it did
+        self.converted: list[str] = []  # what it can't carry as it is, in words
+        self._broken: str | None = None  # why reading ended early, if it did
         for stream in source.streams:
             if stream.index != video.index:
                 self._adopt(stream)
         target.metadata.update(source.metadata)
+        if target.format.name in _TIMECODES:
+            self._check_timecode(video.guessed_rate)
         if origin is None:
             self._copy_chapters()
         else:
@@ -60,10 +74,31 @@ class Passthrough:
                 self._next = next(self._packets, None)
             if self._next is None or (time is not None and self._next[0] >= time):
                 return
-            packet = self._next[1]
-            packet.stream = self._streams[packet.stream_index]
+            packet, self._next = self._next[1], None
+            for made in self._tracks[packet.stream_index].packets(packet):
+                self._mux(made)
+
+    def end(self) -> None:
+        """Write what is held back."""
+        for track in self._tracks.values():
+            for made in track.drain():
+                self._mux(made)
+
+    @property
+    def damage(self) -> str | None:
+        """What of the source could not be copied, if anything."""
+        refused = [f"{number} packets of {why}" for why, number in self._refused.items()]
+        return "; ".join([*refused, *([self._broken] if self._broken else [])]) or None
+
+    def _mux(self, packet: "Packet[Any]") -> None:
+        stream = packet.stream
+        if not self._clock.put_right(packet, stream):
+            self._refused[f"{_describe(stream)}: times that can't be"] += 1
+            return
+        try:
             self._target.mux_one(packet)
-            self._next = None
+        except (av.error.InvalidDataError, av.error.ArgumentError) as err:  # of the packet, not of the disk
+            self._refused[f"{_describe(stream)}: {err.strerror}"] += 1
 
     def _adopt(self, stream: Stream) -> None:
         """Make room for a stream in the target, or say why there is none."""
@@ -78,26 +113,68 @@ class Passthrough:
                 name = stream.metadata.get("filename", "attachment")
                 self._target.add_attachment(name, stream.mimetype or "application/octet-stream", stream.data)
                 return
-            if not self._carries(stream):
-                raise ValueError
-            copy = self._target.add_stream_from_template(stream, opaque=True)
-        except (ValueError, av.error.FFmpegError):
-            self.dropped.append(f"{_describe(stream)} can't be carried by {container}")
+            if _is_cover(stream) and container in _ATTACHMENTS:
+                self._attach_cover(stream)
+                return
+            if stream.type == "data" and timecode.TAG in stream.metadata and container != "mpegts":
+                return  # which the video has as a tag, that becomes a track again where there are any
+            track = self._track(stream)
+        except (ValueError, InputError, av.error.FFmpegError):
+            why = (
+                "does not say the size of its canvas" if _has_no_canvas(stream) else f"can't be carried by {container}"
+            )
+            self.dropped.append(f"{_describe(stream)} {why}")
             return
-        copy.metadata.update(stream.metadata)
-        copy.disposition = stream.disposition
-        self._streams[stream.index] = copy
+        track.stream.metadata.update(stream.metadata)
+        track.stream.disposition = stream.disposition
+        self._tracks[stream.index] = track
+
+    def _check_timecode(self, rate: Fraction | None) -> None:
+        """Leave out one that the muxer would pass over in silence."""
+        for tags in (self._target.metadata, *(stream.metadata for stream in self._target.streams)):
+            for key in [key for key in tags if key.lower() == timecode.TAG]:
+                if not timecode.fits(tags[key], rate or Fraction(25)):
+                    self.dropped.append(f"timecode {tags.pop(key)} is none of this frame rate")
+
+    def _attach_cover(self, stream: Stream) -> None:
+        """A picture for the whole file is an attachment here."""
+        codec = getattr(stream.codec_context, "name", None)
+        if codec not in _COVER_TYPES:
+            raise ValueError
+        suffix, mimetype = _COVER_TYPES[codec]
+        with open_input(Path(self._source.name)) as again:  # packets of this one are for later
+            data = next((bytes(packet) for packet in again.demux(again.streams[stream.index]) if packet.size), None)
+        if data is None:
+            raise ValueError
+        name = stream.metadata.get("filename", f"cover.{suffix}")
+        self._target.add_attachment(name, mimetype, data)
+
+    def _track(self, stream: Stream) -> Track:
+        """How its packets get into the target: as they are, or converted.
+
+        Raises:
+            ValueError: not at all.
+        """
+        container = self._target.format.name
+        if _has_no_canvas(stream):
+            raise ValueError
+        if self._carries(stream):
+            return Copied(self._target.add_stream_from_template(stream, opaque=True))
+        track: Rewritten | Reencoded
+        if isinstance(stream, AudioStream) and container in CODECS and stream.codec_context is not None:
+            track = Reencoded(stream, self._target)
+        elif Rewritten.possible(stream, container):
+            track = Rewritten(stream, self._target)
+        else:
+            raise ValueError
+        self.converted.append(f"{_describe(stream)} becomes {track.stream.codec_context.codec.canonical_name}")
+        return track
 
     def _carries(self, stream: Stream) -> bool:
         """Whether the target's container has a place for the stream's codec."""
         if _is_cover(stream) and self._target.format.name not in _COVERS:
             return False
-        codec = getattr(stream.codec_context, "codec", None)
-        if codec is None:
-            return False
-        if self._target.format.name == "mpegts":
-            return codec.canonical_name in _MPEGTS
-        return bool({codec.name, codec.canonical_name} & self._target.supported_codecs)
+        return carries(self._target.format.name, stream)
 
     def _copy_chapters(self) -> None:
         chapters = self._source.chapters()
@@ -109,15 +186,15 @@ class Passthrough:
             self.dropped.append(f"{len(chapters)} chapters can't be carried by {self._target.format.name}")
 
     def _read(self) -> Iterator[tuple[Fraction, "Packet[Any]"]]:
-        if not self._streams:
+        if not self._tracks:
             return
-        wanted = [stream for stream in self._source.streams if stream.index in self._streams]
+        wanted = [stream for stream in self._source.streams if stream.index in self._tracks]
         packets = self._source.demux(wanted)
         while True:
             try:
                 packet = next(packets, None)
             except av.error.FFmpegError as err:
-                self.damage = f"reading broke off: {err.strerror}"
+                self._broken = f"reading broke off: {err.strerror}"
                 return
             if packet is None:
                 return
@@ -140,6 +217,15 @@ class Passthrough:
 
 def _is_cover(stream: Stream) -> bool:
     return bool(stream.disposition & av.stream.Disposition.attached_pic)
+
+
+def _has_no_canvas(stream: Stream) -> bool:
+    """Whether it is bitmap subtitles that count in pixels of a picture that will no longer be there.
+
+    Blu-ray's and DVB's tell the size of their canvas, DVD's do in the head of the file, if at all.
+    """
+    context = stream.codec_context
+    return getattr(context, "name", None) == "dvdsub" and b"size:" not in (context.extradata or b"")
 
 
 def _describe(stream: Stream) -> str:

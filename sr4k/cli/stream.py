@@ -4,6 +4,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -81,7 +82,8 @@ def stream(
     ] = None,
     size: Annotated[str | None, typer.Option(help="Exact output size: 4k, 1440p or WIDTHxHEIGHT. Default: x2.")] = None,
     codec: Annotated[
-        str | None, typer.Option(help="h264, hevc or av1; h264_nvenc, hevc_nvenc or av1_nvenc on an NVIDIA GPU.")
+        str | None,
+        typer.Option(help="h264, hevc or av1; h264_nvenc, hevc_nvenc or av1_nvenc on an NVIDIA GPU. For .webm: av1."),
     ] = None,
     crf: Annotated[int | None, typer.Option(help="Constant quality, lower is better, on the codec's scale.")] = None,
     bitrate: Annotated[str | None, typer.Option(help="Bits a second, such as 20M, instead of --crf.")] = None,
@@ -266,6 +268,8 @@ def stream(
             rate=None if rate is None else parse_rate(rate, paths),
         )
         jobs = jobs_into(paths, first)
+        if codec is None:
+            jobs = [replace(job, preset=_suited(job, crf, bitrate, preset)) for job in jobs]
         if compare and len(jobs) > 1:
             raise OptionError("--compare is for one video: leave it out, or upscale them one after the other.")
         for beside in compare or []:
@@ -369,6 +373,16 @@ def _with_encoder(
         pairs[key] = value
     bits = None if bitrate is None else _bits(bitrate)
     return preset.updated("encode", codec=codec, crf=crf, bitrate=bits, preset=speed, options=pairs)
+
+
+def _suited(job: Job, crf: int | None, bitrate: str | None, speed: str | None) -> Preset:
+    """The job's preset, with a codec that its container takes."""
+    codec = job.preset.encode.codec
+    if job.target.suffix.lower() != ".webm" or codec.startswith("av1"):
+        return job.preset
+    av1 = "av1_nvenc" if codec.endswith("_nvenc") else "av1"
+    typer.echo(f"{job.target.name}: WebM can't hold {codec}, so it is {av1}.", err=True)
+    return _with_encoder(job.preset, av1, crf, bitrate, speed, [])
 
 
 def _bits(text: str) -> int:

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from shared_memory import left_behind, names
 from toy_stages import Adding, Collecting, Counting
 
+from rig.shared_memory import left_behind, names
 from sr4k.pipeline import GraphSpec, Outcome, StageFailed, StageSpec, WorkerDied, WorkerSpec, run_graph
 from sr4k.pipeline.supervisor import GraphAborted, Mode
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from clips import MakeClip, packet_bytes, video_times, write_clip
-from shared_memory import left_behind, names
 
+from rig.shared_memory import left_behind, names
 from sr4k.parts import folder_of
 
 BIN = Path(sys.executable).parent

@@ -91,7 +91,7 @@ class TestTheRestOfTheFile:
         assert "attachment" in summary.left_out[0]
         assert "can't be carried by mp4" in summary.left_out[0]
 
-    @pytest.mark.parametrize(("suffix", "carried"), [(".mp4", True), (".mkv", False)])
+    @pytest.mark.parametrize(("suffix", "carried"), [(".mp4", True), (".mkv", True), (".ts", False)])
     def test_a_cover_picture_is_copied_or_said_to_be_left_out(
         self, suffix: str, carried: bool, make_clip: MakeClip, tmp_path: Path
     ) -> None:
@@ -110,7 +110,7 @@ class TestTheRestOfTheFile:
         with av.open(str(tmp_path / f"out{suffix}")) as result:
             covers = [s for s in result.streams.video if s.disposition & Disposition.attached_pic]
             assert (len(covers), len(result.streams.video)) == ((1, 2) if carried else (0, 1))
-        assert summary.left_out == ([] if carried else ["stream 2 (video, mjpeg) can't be carried by matroska"])
+        assert summary.left_out == ([] if carried else ["stream 2 (video, mjpeg) can't be carried by mpegts"])
 
     def test_tags_that_are_not_utf8_do_no_harm(self, make_clip: MakeClip, tmp_path: Path) -> None:
         source = make_clip("in.mkv", metadata={"title": "XXXX"})

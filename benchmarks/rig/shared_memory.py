@@ -9,6 +9,7 @@ FOLDER = Path("/dev/shm")
 
 
 def names() -> set[Path]:
+    """All that is there."""
     return set(FOLDER.iterdir())
 
 
