@@ -24,9 +24,9 @@ from sr4k.stages.deinterlace import Deinterlacer
 from sr4k.stages.fitting import fitted
 from sr4k.stages.losses import Awaited, Losses
 from sr4k.stages.rgb import copy_rgb_inside, rgb_format
-from sr4k.stages.sequence import is_sequence, numbered, numbers
+from sr4k.stages.sequence import is_picture, is_sequence, numbered, numbers
 from sr4k.stages.settings import DecodeSettings, Part
-from sr4k.stages.sidedata import side_data
+from sr4k.stages.sidedata import has_profile
 from sr4k.stages.source import open_input, video_stream
 from sr4k.stages.video import FULL_RANGE, LIMITED_RANGE
 
@@ -241,7 +241,7 @@ class Decode(Source):
 
     def _check_picture(self, first: VideoFrame) -> None:
         """Say what of a picture, or of a sequence of them, is not taken along."""
-        if side_data(first).get("ICC_PROFILE") is not None:
+        if has_profile(first):
             self._say("its ICC profile is left out; colours may look different")
         if self._rgb and any(component.bits > 8 for component in first.format.components):
             self._say(f"{first.format.name} pictures are reduced to 8 bits")
@@ -276,6 +276,8 @@ class Decode(Source):
         """Still to come, from the header: exact where the container counts frames, else reckoned from its duration."""
         if self._settings.part is not None:
             return max(1, round(self._info.rate * self._settings.part.seconds))
+        if is_picture(self._settings.path) and not is_sequence(self._settings.path):
+            return 1
         assert self._container is not None
         container, frames = self._container, self._stream.frames * self._deinterlacer.most
         if not self._counted(container):

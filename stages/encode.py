@@ -172,7 +172,10 @@ class Encode(Sink):
         try:
             target.start_encoding()
         except (av.error.FFmpegError, OSError) as err:
-            raise OutputError(f"{self._settings.path.name}: the container can't be written ({err.strerror}).") from err
+            raise OutputError(
+                f"{target.format.name} files can't be written with {self._settings.codec} video or what goes with it "
+                f"({err.strerror}): choose another container or codec."
+            ) from err
         self._check_encoder()
 
     def _check_encoder(self) -> None:

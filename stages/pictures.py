@@ -36,6 +36,9 @@ _KINDS: dict[str, tuple[str, str, str | None, dict[str, str]]] = {
 
 _OPAQUE = 255
 
+_MOST = {"libwebp": 16383}
+"""Pixels that a side can have, at most."""
+
 
 class EncodePictures(Sink):
     """Upright pictures, as they are to be seen: files of pictures have no rotation that every viewer heeds."""
@@ -55,6 +58,9 @@ class EncodePictures(Sink):
         if s.path.suffix.lower() not in _KINDS:
             raise OptionError(f"'{s.path.suffix}' is no kind of picture that can be written: use {', '.join(_KINDS)}.")
         self._kind, self._opaque, self._with_alpha, self._options = _KINDS[s.path.suffix.lower()]
+        most = _MOST.get(self._kind)
+        if most is not None and max(self._info.width, self._info.height) > most:
+            raise OptionError(f"{s.path.suffix} holds no sides of more than {most} pixels: use .png, or a --size.")
         self._first = numbers(s.reading.path)[0] if is_sequence(s.reading.path) else None
         self._leave_out()
 

@@ -140,12 +140,13 @@ def test_a_palette_with_transparency(tmp_path: Path) -> None:
     assert [made[1, x].tolist() for x in (1, 30)] == [[255, 0, 0, 255], [0, 0, 255, 100]]
 
 
+def chunk(kind: bytes, data: bytes) -> bytes:
+    """A part of a PNG file."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
 def write_palette(path: Path) -> None:
     """A row of red, and of a blue that shows through."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
     head = struct.pack(">IIBBBBB", 16, 1, 8, 3, 0, 0, 0)
     parts = [
         (b"IHDR", head),
@@ -154,6 +155,24 @@ def write_palette(path: Path) -> None:
         (b"IDAT", zlib.compress(bytes([0] * 9 + [1] * 8))),
     ]
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts) + chunk(b"IEND", b""))
+
+
+def test_sixteen_bits_become_eight_and_it_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    source = tmp_path / "in.png"
+    assert cv2.imwrite(str(source), specks()[..., ::-1].astype(np.uint16) * 257)
+    upscale(source, tmp_path / "out.png")
+    assert np.abs(read(tmp_path / "out.png").astype(int) - doubled(specks())).max() <= 1
+    assert "rgb48be pictures are reduced to 8 bits" in caplog.text
+
+
+def test_a_colour_profile_is_left_out_and_it_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    source = write(tmp_path / "in.png", specks())
+    data, profile = source.read_bytes(), struct.pack(">I", 140) + bytes(136)
+    head = 8 + 25  # signature and header
+    source.write_bytes(data[:head] + chunk(b"iCCP", b"mine\0\0" + zlib.compress(profile)) + data[head:])
+    summary = upscale(source, tmp_path / "out.png")
+    assert "its ICC profile is left out" in caplog.text
+    assert summary.source["expected_frames"] == 1
 
 
 def test_options_of_videos_are_not_for_pictures(tmp_path: Path) -> None:

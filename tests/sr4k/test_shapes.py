@@ -1,5 +1,6 @@
 """How pictures are shaped, turned and mirrored: what goes in comes out, twice as large."""
 
+from contextlib import nullcontext
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from clips import MakeClip
 
 from sr4k import Job, Summary, load_preset
-from sr4k.errors import OptionError
+from sr4k.errors import OptionError, OutputError
 
 PRESET = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
 
@@ -96,6 +97,12 @@ def test_where_their_shape_is_lost_it_is_said(suffix: str, make_clip: MakeClip, 
     assert shown(tmp_path / f"out{suffix}")[1] == 1
 
 
+def test_a_container_that_refuses_the_codec_is_told_by_its_name(make_clip: MakeClip, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="mov files can't be written with av1 video"):
+        upscale(make_clip("in.mp4", frames=2, audio=False), tmp_path / "out.mov", "av1")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
+
+
 SIZES = [(1, 1), (2, 2), (3, 1), (64, 2), (2, 64), (65, 49), (16, 16), (17, 31), (33, 27), (130, 34)]
 
 
@@ -112,6 +119,25 @@ def test_any_size_is_doubled_or_refused_in_one_line(
         return
     assert upscale(source, tmp_path / "out.mkv", codec).frames == 2
     assert shown(tmp_path / "out.mkv")[0] == (2 * size[0], 2 * size[1])
+
+
+@pytest.mark.parametrize(
+    ("size", "codec", "told"),
+    [((8194, 16), "h264", "16384x16384"), ((16, 8194), "h264", "16384x16384"), ((16, 4354), "av1", "16384x8704")],
+)
+def test_what_is_too_large_for_an_encoder_is_refused_in_one_line(
+    size: tuple[int, int], codec: str, told: str, make_clip: MakeClip, tmp_path: Path
+) -> None:
+    source = make_clip("in.mkv", size=size, frames=1, audio=False, codec="rawvideo", options={"threads": "1"})
+    with pytest.raises(OptionError, match=rf"can't have pictures of .*, but up to {told}: use --codec hevc"):
+        upscale(source, tmp_path / "out.mkv", codec)
+    with (
+        pytest.raises(OptionError, match="no sides of more than 16383 pixels")
+        if 16388 in (2 * size[0], 2 * size[1])
+        else nullcontext()
+    ):
+        upscale(source, tmp_path / "out.webp")
+    upscale(source, tmp_path / "out.png")
 
 
 @pytest.mark.parametrize("size", SIZES)
