@@ -51,8 +51,8 @@ def run(*args: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command(*args), capture_output=True, text=True, timeout=120, check=False)
 
 
-def killed(args: list[str], folder: Path, segments: int) -> None:
-    """Start it, and kill its supervisor, which takes the others along, once so many segments are done."""
+def killed(args: list[str], folder: Path, segments: int, *, group: bool = False) -> None:
+    """Start it, and kill its supervisor, which takes the others along, or all at once, after so many segments."""
     with subprocess.Popen(
         args, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     ) as process:
@@ -61,7 +61,7 @@ def killed(args: list[str], folder: Path, segments: int) -> None:
             assert time.monotonic() < limit
             time.sleep(0.005)
         if process.poll() is None:
-            os.kill(process.pid, signal.SIGKILL)
+            (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_kills_at_random_moments_leave_no_trace_in_the_result(
     whole, target = tmp_path / f"whole{suffix}", tmp_path / f"out{suffix}"
     assert run(source, whole, chosen).returncode == 0
     folder = folder_of(target)
-    killed(command(source, target, chosen), folder, chance.randint(1, 3))
+    killed(command(source, target, chosen), folder, chance.randint(1, 3), group=True)
     assert not target.exists()
     done = len(Journal(folder).segments())
     killed(command(source, target, chosen, "--resume"), folder, done + chance.randint(1, 2))
