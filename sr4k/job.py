@@ -141,12 +141,14 @@ class Job:
             return _summarise(output, outcome)
         with claimed(self.target) as parts:
             resumed = parts.begin(self._facts(), resume=self.resume, overwrite=self.overwrite)
-            outcome = _run(self.graph(parts, resumed), on_status, stop_requests, log_queue)
+            try:
+                outcome = _run(self.graph(parts, resumed), on_status, stop_requests, log_queue)
+            except WorkerError as err:
+                onward = "" if parts.done_until is None else " What is done is kept: --resume goes on."
+                raise WorkerError(f"{err}{onward}") from err
             output = self._output(outcome, resumed, is_ours=parts.has_left(self.target))
-            parts.whole.replace(output)
-            if outcome.stopped:
-                parts.leave(output)
-            else:
+            parts.place(output)
+            if not outcome.stopped:
                 parts.remove()
             return _summarise(output, outcome, resumed)
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from sr4k.errors import OptionError, OutputError
-from sr4k.stages.journal import Journal
+from sr4k.stages.journal import Journal, flush_to_disk
+from sr4k.stages.writing import writing
 
 _SAMPLED = 1 << 16
 """Bytes at both ends of the source that tell it from another."""
@@ -42,13 +43,15 @@ class Parts:
             How many frames are done.
 
         Raises:
-            OutputError: it was begun before, and is neither to be resumed nor to be overwritten.
+            OutputError: it was begun before, and is neither to be resumed nor to be overwritten; or writing failed.
             OptionError: it was begun as something else.
         """
         head, segments = self.journal.head(), self.journal.segments()
-        if not head or not segments or (overwrite and not resume):
-            self._clear()
-            self.journal.begin(dict(facts))
+        is_part = head is not None and head.get("part", "None") != "None"
+        if not head or not segments or is_part or (overwrite and not resume):
+            with writing(self.folder):
+                self._clear()
+                self.journal.begin(dict(facts))
             return 0
         if not resume:
             raise OutputError(
@@ -57,7 +60,8 @@ class Parts:
         if differing := [key for key in sorted({*head, *facts}) if head.get(key) != facts.get(key)]:
             told = ", ".join(f"{key} was {head.get(key)}, is {facts.get(key)}" for key in differing)
             raise OptionError(f"{self.target} can't be resumed: {told}; --overwrite begins again.")
-        self.journal.trim()
+        with writing(self.folder):
+            self.journal.trim()
         return sum(segment.frames for segment in segments)
 
     @property
@@ -66,12 +70,19 @@ class Parts:
         segments = self.journal.segments()
         return segments[-1].last if segments else None
 
-    def leave(self, output: Path) -> None:
-        """What is done lies there, and may be replaced by more of it."""
-        self.journal.note("left", {"name": output.name, "mtime_ns": output.stat().st_mtime_ns})
+    def place(self, output: Path) -> None:
+        """Give what is done its name. Whatever happens then, more of it may replace it.
+
+        Raises:
+            OutputError: it can't be.
+        """
+        with writing(self.folder):
+            self.journal.note("left", {"name": output.name, "mtime_ns": self.whole.stat().st_mtime_ns})
+            self.whole.replace(output)
+            flush_to_disk(output.parent)  # before the segments go
 
     def has_left(self, target: Path) -> bool:
-        """Whether that is what an earlier run left when it was stopped."""
+        """Whether that is what an earlier run left."""
         left = self.journal.left()
         return (
             left is not None
@@ -155,4 +166,7 @@ def _lock(parts: Parts) -> int:
     except BlockingIOError:
         os.close(descriptor)
         raise OutputError(f"{parts.target}: processes of a run that was killed have not ended yet.") from None
+    except OSError as err:
+        os.close(descriptor)
+        raise OutputError(f"{parts.folder} can't be written ({err.strerror}).") from err
     return descriptor

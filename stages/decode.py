@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 _BACK = (0, 10, 60, 600)
 """Seconds by which seeking goes further back, try after try: not every file knows where its key frames are."""
 
+_GUESSED = {"mpeg", "mpegvideo"}
+"""Containers in which few pictures have a time: those of the others, libav guesses otherwise after seeking."""
+
 
 class Decode(Source):
     """One video stream of a file."""
@@ -142,12 +145,14 @@ class Decode(Source):
         return self._container, self._deinterlacer.pictures(self._decode(self._container))
 
     def _onward(self, done: int) -> Iterator[VideoFrame]:
-        """Pictures from a key frame on that lies before all that is to be done.
+        """Pictures after those that are done, decoded from a key frame on that lies before them all.
 
-        Where seeking does not lead to one, further back is tried, and at last the beginning: then all is decoded again.
+        Where seeking does not lead to one, or the last that is done does not come by again, further back is tried, and
+        at last the beginning: then all is decoded again.
         """
+        assert self._container is not None
         lead = self._lead()
-        for back in _BACK:
+        for back in () if self._container.format.name in _GUESSED else _BACK:
             self.close()
             container, decoded = self._opened()
             at = done * self._unit - lead - back
@@ -158,8 +163,11 @@ class Decode(Source):
             first = next(decoded, None)
             if first is None or first.pts is None:
                 break
-            if first.key_frame and first.pts * self._unit <= done * self._unit - lead:
-                return itertools.chain([first], decoded)
+            early = first.key_frame and first.pts * self._unit <= done * self._unit - lead
+            if early and _comes_by(done, itertools.chain([first], decoded)):
+                self._last_pts = done
+                self._losses.forget()  # they were told when it was done
+                return decoded
         self.close()
         return self._opened()[1]
 
@@ -298,6 +306,14 @@ class Decode(Source):
         if message not in self._said:
             self._said.add(message)
             log.warning("%s: %s.", self._settings.path.name, message)
+
+
+def _comes_by(pts: int, pictures: Iterator[VideoFrame]) -> bool:
+    """Whether a picture of that time is among them; it and those before are taken."""
+    for picture in pictures:
+        if picture.pts is None or picture.pts >= pts:
+            return picture.pts == pts
+    return False
 
 
 def _end(packet: "Packet[Any]") -> Fraction:

@@ -23,10 +23,12 @@ from sr4k.stages.encoder import add_video, open_encoder, tag
 from sr4k.stages.journal import Journal, flush_to_disk
 from sr4k.stages.passthrough import Passthrough
 from sr4k.stages.picture import as_picture
+from sr4k.stages.room import check_room
 from sr4k.stages.segments import SegmentWriter, joined
 from sr4k.stages.settings import EncodeSettings
 from sr4k.stages.source import open_input, video_stream
 from sr4k.stages.video import VideoInfo
+from sr4k.stages.writing import writing
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +79,11 @@ class Encode(Sink):
         self._source = open_input(s.source)
         self._held = self._journal.hold(0.0)
         self._segments = SegmentWriter(self._journal)
+        done = self._journal.segments()
+        if done:
+            self._end = done[-1].last * info.time_base + 1 / info.rate
+        if info.origin is None:  # a part is short
+            check_room(self._source, info, s, s.parts, done=sum(segment.bytes for segment in done))
         self._target = _open_output(s.path, _ticks(self._source, info))
         self._stream = add_video(self._target, info, s, self._pixel_format)
         original = video_stream(self._source, s.source, s.track)
@@ -123,7 +130,7 @@ class Encode(Sink):
         assert self._target is not None and self._segments is not None
         if self._frames:
             self._write(self._stream.encode(None))
-        with _Writing(self._settings.path):
+        with writing(self._settings.parts, av.error.FFmpegError):
             self._segments.finish()
             self._join(self._target)
             self._rest.mux_until(None if complete and self._info.origin is None else self._end)
@@ -138,6 +145,7 @@ class Encode(Sink):
             with suppress(av.error.FFmpegError, OSError):  # what went wrong before is what the user should read
                 self._target.close()
             self._target = None
+            self._settings.path.unlink(missing_ok=True)
         if self._segments is not None:
             self._segments.abandon()
         if self._held is not None:
@@ -183,7 +191,8 @@ class Encode(Sink):
         }
         before = self._journal.encoder()
         if before is None:
-            self._journal.note("encoder", about)
+            with writing(self._settings.parts, av.error.FFmpegError):
+                self._journal.note("encoder", about)
         elif before != about:
             raise OptionError(
                 "It can't be resumed: it was begun with another encoder, or version of it; --overwrite begins again."
@@ -200,7 +209,7 @@ class Encode(Sink):
 
     def _write(self, packets: "list[Packet[Any]]") -> None:
         assert self._segments is not None
-        with _Writing(self._settings.path):
+        with writing(self._settings.parts, av.error.FFmpegError):
             for packet in packets:
                 self._note_latency(packet)
                 self._segments.write(packet)
@@ -261,16 +270,3 @@ def _open_output(path: Path, ticks: int) -> OutputContainer:
         ) from err
     except (av.error.FFmpegError, OSError) as err:
         raise OutputError(f"{path} can't be written ({err.strerror}).") from err
-
-
-class _Writing:
-    """Turns what goes wrong while writing into the user's words."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, av.error.FFmpegError | OSError):
-            raise OutputError(f"{self._path.parent}: writing failed ({error.strerror}).") from error

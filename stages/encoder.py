@@ -85,6 +85,11 @@ def open_encoder(stream: VideoStream, codec: str) -> None:
         raise OptionError(f"The {codec} encoder can't be opened with these settings ({reason}).") from err
 
 
+def default_crf(codec: str) -> int:
+    """Where the user names none."""
+    return _DEFAULTS[codec][0]
+
+
 def tag(target: VideoCodecContext | VideoFrame, tags: ColourTags) -> None:
     """Write the colour tags on an encoder, or on a picture for it."""
     target.colorspace, target.color_range = tags.colorspace, tags.color_range

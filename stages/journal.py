@@ -105,14 +105,14 @@ class Journal:
     def trim(self) -> None:
         """Leave out what was not written whole, and segments that are not there, so that more can be added."""
         kept = {segment.name for segment in self.segments()}
+        for path in self.folder.iterdir():  # first of all, for the disk may be full
+            if path.name not in {*kept, self._path.name}:
+                path.unlink()
         lines = [line for line in self._lines() if "segment" not in line or line["segment"]["name"] in kept]
         fresh = self._path.with_suffix(".new")
         fresh.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
         flush_to_disk(fresh)
         fresh.replace(self._path)
-        for path in self.folder.iterdir():
-            if path.suffix == ".packets" and path.name not in kept:
-                path.unlink()
 
     def _append(self, line: dict[str, Any]) -> None:
         with self._path.open("a") as file:
@@ -124,7 +124,7 @@ class Journal:
     def _lines(self) -> list[dict[str, Any]]:
         found = []
         if self._path.exists():
-            for line in self._path.read_text().splitlines():
+            for line in self._path.read_text(errors="replace").splitlines():
                 try:
                     found.append(json.loads(line))
                 except ValueError:

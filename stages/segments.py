@@ -6,6 +6,7 @@ libav's containers round times, lose durations or shift what is negative; a segm
 import struct
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -67,7 +68,8 @@ class SegmentWriter:
     def abandon(self) -> None:
         """Leave the segment as it is, which is nowhere."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # what is lost with a full disk
+                self._file.close()
             self._file = None
             self._path.unlink(missing_ok=True)
 

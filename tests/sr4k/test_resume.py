@@ -18,7 +18,7 @@ import pytest
 from clips import MakeClip, luma_planes, packet_bytes, video_times
 
 from sr4k import Job, Summary, load_preset
-from sr4k.errors import OptionError, OutputError
+from sr4k.errors import OptionError, OutputError, WorkerError
 from sr4k.parts import Parts, claimed, folder_of
 from sr4k.stages.journal import Journal
 
@@ -51,8 +51,8 @@ def run(*args: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command(*args), capture_output=True, text=True, timeout=120, check=False)
 
 
-def killed(args: list[str], folder: Path, segments: int) -> None:
-    """Start it, and kill its supervisor, which takes the others along, once so many segments are done."""
+def killed(args: list[str], folder: Path, segments: int, *, group: bool = False) -> None:
+    """Start it, and kill its supervisor, which takes the others along, or all at once, after so many segments."""
     with subprocess.Popen(
         args, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     ) as process:
@@ -61,7 +61,7 @@ def killed(args: list[str], folder: Path, segments: int) -> None:
             assert time.monotonic() < limit
             time.sleep(0.005)
         if process.poll() is None:
-            os.kill(process.pid, signal.SIGKILL)
+            (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_kills_at_random_moments_leave_no_trace_in_the_result(
     whole, target = tmp_path / f"whole{suffix}", tmp_path / f"out{suffix}"
     assert run(source, whole, chosen).returncode == 0
     folder = folder_of(target)
-    killed(command(source, target, chosen), folder, chance.randint(1, 3))
+    killed(command(source, target, chosen), folder, chance.randint(1, 3), group=True)
     assert not target.exists()
     done = len(Journal(folder).segments())
     killed(command(source, target, chosen, "--resume"), folder, done + chance.randint(1, 2))
@@ -159,9 +159,9 @@ def begun(make_clip: MakeClip, preset: Callable[..., Path], tmp_path: Path) -> C
     source, target = make_clip("a.mp4", frames=200, size=(160, 90)), tmp_path / "out.mp4"
     killed(command(source, target, preset()), folder_of(target), 2)
 
-    def go_on(*, resume: bool = True, overwrite: bool = False, **encode: Any) -> Summary:
+    def go_on(*, resume: bool = True, overwrite: bool = False, stops: int = 0, **encode: Any) -> Summary:
         chosen = load_preset(str(preset())).updated("encode", **encode)
-        return Job(source, target, chosen, overwrite=overwrite, resume=resume).run()
+        return Job(source, target, chosen, overwrite=overwrite, resume=resume).run(stop_requests=lambda: stops)
 
     return go_on
 
@@ -198,3 +198,42 @@ def test_nothing_is_left_of_a_job_that_had_done_nothing(tmp_path: Path) -> None:
         assert parts.folder.exists()
     assert not list(tmp_path.iterdir())
     assert Parts(tmp_path / "out.mp4").done_until is None
+
+
+def test_what_was_done_but_for_tidying_up_is_ended(
+    begun: Callable[..., Summary], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Parts, "remove", lambda _parts: None)
+        begun()
+    target = tmp_path / "out.mp4"
+    times = video_times(target)
+    assert folder_of(target).exists()
+    assert begun().resumed == len(times) == 200
+    assert video_times(target) == times
+    assert not folder_of(target).exists()
+
+
+def test_a_stop_before_anything_new_keeps_picture_and_sound(
+    make_clip: MakeClip, preset: Callable[..., Path], tmp_path: Path
+) -> None:
+    source, target = make_clip("a.mp4", frames=200, size=(160, 90)), tmp_path / "out.mp4"
+    killed(command(source, target, preset()), folder_of(target), 2)
+    done = Job(source, target, load_preset(str(preset())), resume=True).run(stop_requests=lambda: 1)
+    assert done.stopped
+    assert len(video_times(target)) == done.frames >= 50
+    sound = packet_bytes(target, "audio")
+    assert sound[-1][0] == pytest.approx(done.frames / 25, abs=0.2)
+
+
+def test_what_a_preview_left_is_begun_again(make_clip: MakeClip, preset: Callable[..., Path], tmp_path: Path) -> None:
+    source, target, chosen = make_clip("a.mp4", frames=400, size=(160, 90)), tmp_path / "out.mp4", preset()
+    killed(command(source, target, chosen, "--preview", "10s"), folder_of(target), 1)
+    assert Journal(folder_of(target)).segments()
+    assert json.loads(run(source, target, chosen).stdout)["frames"] == 400
+
+
+def test_two_signals_stop_at_once_and_tell_how_to_go_on(begun: Callable[..., Summary]) -> None:
+    with pytest.raises(WorkerError, match=r"Stopped at once: .* --resume goes on\."):
+        begun(stops=2)
+    assert begun().frames == 200
