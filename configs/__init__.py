@@ -61,14 +61,14 @@ class EnginePreset(_Section):
     """See `sr4k.engines.EngineSpec` and `sr4k.stages.settings.InferSettings`.
 
     ``name``: of an engine, or ``auto`` (see `sr4k.engines.choose`). ``threads``: ``null`` takes all that the machine
-    grants.
+    grants. ``pixels``: ``auto`` is ``yuv`` but for pictures that are made of pictures.
     """
 
     name: str = "auto"
     model: str = zoo.DEFAULT
     weights: Path | None = None
     precision: Precision = "auto"
-    pixels: Pixels = "yuv"
+    pixels: Pixels | Literal["auto"] = "auto"
     threads: Annotated[int, Field(ge=1)] | None = None
     reuse: bool = True
     reuse_threshold: Annotated[int, Field(ge=0, le=255)] = 0

@@ -12,9 +12,10 @@ from importlib.metadata import PackageNotFoundError, distribution, version
 from itertools import pairwise
 from pathlib import Path
 
-from sr4k.engines import ENGINES, create_engine
+from sr4k.engines import ENGINES, create_engine, load_engine
 from sr4k.engines.base import Engine, EngineSpec
 from sr4k.engines.nvidia import Gpu, driver
+from sr4k.engines.tiled import TiledEngine, is_too_large
 from sr4k.errors import EngineError, OptionError
 
 log = logging.getLogger(__name__)
@@ -82,10 +83,14 @@ def start_first(names: Sequence[str], spec: EngineSpec) -> tuple[str, Engine]:
     """
     for name, following in pairwise(names):
         try:
-            return name, create_engine(name, spec).__enter__()
+            return name, _engine(name, spec).__enter__()
         except (OptionError, RuntimeError, MemoryError) as err:  # what one engine can't be asked for another may do
             log.warning("The engine %s does not start, %s is tried: %s", name, following, " ".join(str(err).split()))
-    return names[-1], create_engine(names[-1], spec).__enter__()
+    return names[-1], _engine(names[-1], spec).__enter__()
+
+
+def _engine(name: str, spec: EngineSpec) -> Engine:
+    return TiledEngine(load_engine(name), spec) if is_too_large(spec) else create_engine(name, spec)
 
 
 @cache

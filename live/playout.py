@@ -42,6 +42,9 @@ _TICK = 0.01
 _SOUND_AHEAD = TICKS // 10
 """How far sound may run ahead of the pictures in the stream: these come later, by what the network takes."""
 
+_SLOWED = 2
+"""By how much time goes slower for what stands in for pictures that come late, until they have made it up."""
+
 _KEYS_APART = 0.5
 """Seconds between two key frames, however many targets ask for one."""
 
@@ -64,9 +67,10 @@ class Playout(Sink):
         self._outlets: list[Outlet] = []
         self._container: OutputContainer | None = None
         self._held: Frame | None = None  # the last picture
-        self._seen = 0.0  # when it came
-        self._pts = 0  # of the last picture sent, and of the last one that came
-        self._came = 0
+        self._pts = 0  # of the last picture sent
+        self._shown = 0.0  # when it was
+        self._came = 0  # pts of the last one that came, in time or not
+        self._seen = 0.0  # when it did
         self._key_wanted = False
         self._next_key = 0
         self._keyed = 0.0
@@ -103,6 +107,7 @@ class Playout(Sink):
 
     def consume(self, frame: Frame) -> None:
         with self._lock:
+            self._seen, self._came = time.monotonic(), frame.info.pts
             if self._held is not None and frame.info.pts <= self._pts:
                 self._counts["past"] += 1  # what stood in for it went further
                 frame.release()
@@ -114,7 +119,6 @@ class Playout(Sink):
             else:
                 self._held.release()
             self._held = frame
-            self._seen, self._came = time.monotonic(), frame.info.pts
             self._show(as_picture(frame.planes[0], self._info.pixel_format), frame.info.pts)
             self._latencies.append(time.monotonic() - frame.info.born)
             self._play()
@@ -173,7 +177,7 @@ class Playout(Sink):
         picture.pict_type = PictureType.I if key else PictureType.NONE
         tag(picture, self._info.tags)
         self._mux(self._video.encode(picture))
-        self._pts = pts
+        self._pts, self._shown = pts, now
         self._counts["frames"] += 1
 
     def _play(self) -> None:
@@ -211,10 +215,14 @@ class Playout(Sink):
                 if self._held is None or self._soundtrack is None or self._ended.is_set():
                     continue
                 due = self._came + round((now - self._seen) * TICKS)
-                if now - self._seen > self._settings.hold and due - self._pts >= interval:
+                following = self._pts + interval
+                if now - self._seen > self._settings.hold and due >= following:
                     # one after the other at the nominal rate, but for the first, which closes the gap
-                    following = self._pts + interval
                     self._show(self._stand_in(), following if due - following < interval else due)
+                    self._counts["repeated"] += 1
+                elif due < self._pts and now - self._shown > _SLOWED * interval / TICKS:
+                    # pictures come again, later than what stands in for them: that waits for them
+                    self._show(self._stand_in(), following)
                     self._counts["repeated"] += 1
                 if now - self._heard > self._settings.hold:
                     self._soundtrack.fill(self._pts)

@@ -6,12 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sr4k.configs import Preset
 from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import OptionError, OutputError, Sr4kError
-from sr4k.job import Job, Size, Summary
+from sr4k.job import Job, Summary
 from sr4k.pipeline import WorkerStatus
-from sr4k.stages.settings import Deinterlace, Part
 
 _TICK = 0.1
 """Seconds between two looks whether all jobs have ended."""
@@ -20,43 +18,22 @@ Result = Summary | Sr4kError | None
 """How a job went, what went wrong, or ``None`` if it had not begun when a stop was asked for."""
 
 
-def jobs_into(
-    sources: Sequence[Path],
-    target: Path,
-    preset: Preset,
-    *,
-    size: Size | None = None,
-    overwrite: bool = False,
-    part: Part | None = None,
-    deinterlace: Deinterlace = "auto",
-    resume: bool = False,
-    strict: bool = False,
-) -> list[Job]:
-    """One job for each source: into ``target`` if it is the only one, else into that folder, under its own name.
+def jobs_into(sources: Sequence[Path], first: Job) -> list[Job]:
+    """One job for each source, all like the first: into its target if alone, else into that folder, under its name.
 
     Raises:
-        OutputError: ``target`` is no folder, and there are several sources.
+        OutputError: the target is no folder, and there are several sources.
         OptionError: two sources have the same name.
     """
-    first = Job(
-        sources[0],
-        target,
-        preset,
-        size,
-        overwrite,
-        part=part,
-        deinterlace=deinterlace,
-        resume=resume,
-        strict=strict,
-    )
     if len(sources) == 1:
         return [first]
-    if not target.is_dir():
-        raise OutputError(f"{target} is no folder: several videos need one, make it first.")
+    folder = first.target
+    if not folder.is_dir():
+        raise OutputError(f"{folder} is no folder: several videos need one, make it first.")
     names = [source.name for source in sources]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise OptionError(f"Two sources are called {twice[0]}: upscale them one after the other.")
-    return [replace(first, source=source, target=target / source.name) for source in sources]
+    return [replace(first, source=source, target=folder / source.name) for source in sources]
 
 
 def run_jobs(

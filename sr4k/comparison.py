@@ -36,7 +36,7 @@ def write_comparison(source: DecodeSettings, result: Path, target: Path, *, layo
     """Write a video of both, or, where ``target`` is a picture, a sheet of enlarged details.
 
     Args:
-        source: what was read, as it was read.
+        source: how it was read.
         result: what became of it.
 
     Raises:

@@ -15,6 +15,7 @@ from sr4k.job import Job, Summary
 from sr4k.part import clock
 from sr4k.pipeline import WorkerStatus
 from sr4k.process_tree import own_bytes, resident_bytes
+from sr4k.stages.sequence import files_of
 from sr4k.stages.settings import Part
 from sr4k.target import check_target
 
@@ -93,10 +94,10 @@ def forecast(job: Job) -> Forecast:
     """
     check_target(job.target, job.source, overwrite=job.overwrite)
     with tempfile.TemporaryDirectory(prefix="sr4k-") as folder:
-        target = Path(folder) / f"sample{job.target.suffix}"
+        target = Path(folder) / job.target.name
         watch = _Watch()
         summary = replace(job, target=target, part=_middle(job)).run(on_status=watch, stop_requests=watch.enough)
-        size = Path(summary.output).stat().st_size
+        size = sum(file.stat().st_size for file in files_of(Path(summary.output)))
     frames, fps = _frames(job), watch.fps(summary)
     return Forecast(
         source=str(job.source),
@@ -145,9 +146,8 @@ def _middle(job: Job) -> Part | None:
 def _frames(job: Job) -> int | None:
     """As the header has it."""
     from sr4k.stages.decode import Decode
-    from sr4k.stages.settings import DecodeSettings
 
-    decode = Decode(DecodeSettings(job.source, part=job.part, deinterlace=job.deinterlace))
+    decode = Decode(job.reading)
     try:
         decode.open()
         frames: int | None = decode.report()["expected_frames"]

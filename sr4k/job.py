@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from sr4k.engines.choose import GPU_ENGINES, engines_for
 from sr4k.engines.cpu import granted_cpus
 from sr4k.engines.nvidia import only
 from sr4k.errors import InternalError, OptionError, OutputError, Sr4kError, WorkerError
+from sr4k.models.architecture import Pixels
 from sr4k.parts import Parts, claimed, fingerprint, flat
 from sr4k.pipeline import (
     GraphAborted,
@@ -23,8 +25,20 @@ from sr4k.pipeline import (
     WorkerStatus,
     run_graph,
 )
-from sr4k.stages.settings import DecodeSettings, Deinterlace, EncodeSettings, InferSettings, Part, PreprocessSettings
-from sr4k.target import check_target
+from sr4k.stages.sequence import is_picture, is_sequence
+from sr4k.stages.settings import (
+    FIRST_TRACK,
+    ConvertSettings,
+    DecodeSettings,
+    Deinterlace,
+    EncodeSettings,
+    InferSettings,
+    Part,
+    PictureSettings,
+    PreprocessSettings,
+    Track,
+)
+from sr4k.target import check_target, place, unfinished
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +103,8 @@ class Job:
         deinterlace: what becomes of interlaced pictures; see `sr4k.stages.settings.DecodeSettings`.
         resume: whether to go on where an earlier run of the same job was broken off, if there was one.
         strict: whether the first loss ends the job, and nothing is written.
+        track: which of several videos.
+        rate: pictures a second, of an image sequence; ``None``: 25.
     """
 
     source: Path
@@ -101,6 +117,8 @@ class Job:
     deinterlace: Deinterlace = "auto"
     resume: bool = False
     strict: bool = False
+    track: Track = FIRST_TRACK
+    rate: Fraction | None = None
 
     def run(
         self,
@@ -115,10 +133,16 @@ class Job:
             Sr4kError: what went wrong, in the user's words.
         """
         check_target(self.target, self.source, overwrite=self.overwrite or self._may_go_on())
+        if is_picture(self.target):
+            with unfinished(self.target) as partial:
+                outcome = _run(self._graph(self.reading, self._pictures(partial)), on_status, stop_requests, log_queue)
+                output = self._output(outcome)
+                place(partial, output)
+            return _summarise(output, outcome)
         with claimed(self.target) as parts:
             resumed = parts.begin(self._facts(), resume=self.resume, overwrite=self.overwrite)
             outcome = _run(self.graph(parts, resumed), on_status, stop_requests, log_queue)
-            output = self._output(outcome, resumed, parts)
+            output = self._output(outcome, resumed, is_ours=parts.has_left(self.target))
             parts.whole.replace(output)
             if outcome.stopped:
                 parts.leave(output)
@@ -126,9 +150,31 @@ class Job:
                 parts.remove()
             return _summarise(output, outcome, resumed)
 
+    @property
+    def reading(self) -> DecodeSettings:
+        """How the source is read."""
+        before_network = None if self.size is None else (self.size[0] // 2, self.size[1] // 2)
+        return DecodeSettings(
+            self.source,
+            before_network,
+            self.part,
+            self.deinterlace,
+            self.strict,
+            self.track,
+            self.rate,
+            self._pixels,
+        )
+
+    @property
+    def _pixels(self) -> Pixels:
+        """Pictures from pictures keep a colour for every pixel."""
+        if self.preset.engine.pixels != "auto":
+            return self.preset.engine.pixels
+        return "bgr" if is_picture(self.source) and is_picture(self.target) else "yuv"
+
     def _may_go_on(self) -> bool:
         """Whether the target is what an earlier run left, and may be replaced by more of it."""
-        return self.resume and Parts(self.target).has_left(self.target)
+        return self.resume and not is_picture(self.target) and Parts(self.target).has_left(self.target)
 
     def _facts(self) -> dict[str, Any]:
         """What the result depends on."""
@@ -136,35 +182,29 @@ class Job:
             "size": str(self.size),
             "part": str(self.part),
             "deinterlace": self.deinterlace,
+            "track": str(self.track),
+            "rate": str(self.rate),
             "engine": self.preset.engine.model_dump(exclude={"name", "threads", "reuse"}),
             "encode": self.preset.encode.model_dump(),
         }
         return fingerprint(self.source) | flat(settings)
 
     def graph(self, parts: Parts, resumed: int = 0) -> GraphSpec:
-        """The workers that write the result into its parts, after the ``resumed`` frames that are there."""
-        engine, encode = self.preset.engine, self.preset.encode
+        """The workers that write the video into its parts, after the ``resumed`` frames that are there."""
+        done = parts.done_until if resumed else None
+        return self._graph(replace(self.reading, done_until=done, done_frames=resumed), self._video(parts))
+
+    def _graph(self, reading: DecodeSettings, encode: StageSpec) -> GraphSpec:
+        engine = self.preset.engine
         layout, upscaler = self.preset.graph, self.preset.graph.upscaler
-        cpus = self.cpus or granted_cpus()
+        pixels, cpus = self._pixels, self.cpus or granted_cpus()
         first, *fallbacks = engines_for(engine.name)
         lanes = _lanes(layout, cpus, on_gpu=first in GPU_ENGINES)
         threads = engine.threads or max(1, cpus // lanes)
         devices = tuple(only(device) for device in layout.devices)
-        before_network = None if self.size is None else (self.size[0] // 2, self.size[1] // 2)
         specs = {
-            "decode": StageSpec(
-                "sr4k.stages.decode:Decode",
-                DecodeSettings(
-                    self.source,
-                    before_network,
-                    self.part,
-                    self.deinterlace,
-                    self.strict,
-                    parts.done_until if resumed else None,
-                    resumed,
-                ),
-            ),
-            "preprocess": StageSpec("sr4k.stages.preprocess:Preprocess", PreprocessSettings(engine.pixels)),
+            "decode": StageSpec("sr4k.stages.decode:Decode", reading),
+            "preprocess": StageSpec("sr4k.stages.preprocess:Preprocess", PreprocessSettings(pixels)),
             "infer": StageSpec(
                 "sr4k.stages.infer:Infer",
                 InferSettings(
@@ -173,44 +213,51 @@ class Job:
                     engine.weights,
                     engine.precision,
                     threads,
-                    engine.pixels,
+                    pixels,
                     engine.reuse,
                     engine.reuse_threshold,
                     tuple(fallbacks),
                 ),
             ),
             "reconstruct": StageSpec("sr4k.stages.reconstruct:Reconstruct"),
-            "convert": StageSpec("sr4k.stages.convert:Convert"),
-            "encode": StageSpec(
-                "sr4k.stages.encode:Encode",
-                EncodeSettings(
-                    encode.codec,
-                    encode.crf,
-                    encode.bitrate,
-                    encode.preset,
-                    dict(encode.options),
-                    source=self.source,
-                    path=parts.whole,
-                    parts=parts.folder,
-                    segment_seconds=encode.segment_seconds,
-                    strict=self.strict,
-                ),
-            ),
+            "convert": StageSpec("sr4k.stages.convert:Convert", ConvertSettings(rgb=is_picture(self.target))),
+            "encode": encode,
         }
         workers = tuple(
             WorkerSpec(name, tuple(specs[stage] for stage in stages), lanes, environments=devices)
             if name == upscaler
             else WorkerSpec(name, tuple(_on_card(specs, stages) if on_card else (specs[stage] for stage in stages)))
             for name, stages in layout.workers.items()
-            for on_card in [first == "cuda" and engine.pixels == "yuv" and {*STAGES[:-1]} <= {*stages}]
+            for on_card in [first == "cuda" and pixels == "yuv" and {*STAGES[:-1]} <= {*stages}]
         )
         return GraphSpec(workers, (layout.slots,) * (len(workers) - 1), layout.mode)
 
-    def _output(self, outcome: Outcome, resumed: int, parts: Parts) -> Path:
+    def _video(self, parts: Parts) -> StageSpec:
+        encode = self.preset.encode
+        settings = EncodeSettings(
+            encode.codec,
+            encode.crf,
+            encode.bitrate,
+            encode.preset,
+            dict(encode.options),
+            source=self.source,
+            path=parts.whole,
+            parts=parts.folder,
+            segment_seconds=encode.segment_seconds,
+            strict=self.strict,
+            track=self.track,
+        )
+        return StageSpec("sr4k.stages.encode:Encode", settings)
+
+    def _pictures(self, output: Path) -> StageSpec:
+        settings = PictureSettings(self.reading, output, dict(self.preset.encode.options))
+        return StageSpec("sr4k.stages.pictures:EncodePictures", settings)
+
+    def _output(self, outcome: Outcome, resumed: int = 0, *, is_ours: bool = False) -> Path:
         """The final name: an interrupted result does not replace a complete one."""
         if not resumed + outcome.reports.get("encode", {}).get("frames", 0):
             raise OutputError("Stopped before the first frame: nothing was written.")
-        if outcome.stopped and self.target.exists() and not parts.has_left(self.target):
+        if outcome.stopped and self.target.exists() and not is_ours:
             return self.target.with_stem(f"{self.target.stem}.partial")
         return self.target
 
@@ -219,7 +266,7 @@ def _on_card(specs: Mapping[str, StageSpec], stages: Sequence[StageName]) -> Ite
     """The stages of a worker with all up to the encoder, on a GPU: what lies between has become one kernel."""
     yield replace(specs["decode"], factory="sr4k.stages.card:CardDecode")
     yield replace(specs["infer"], factory="sr4k.stages.card:CardUpscale")
-    if "encode" in stages and specs["encode"].settings.codec.endswith("_nvenc"):
+    if "encode" in stages and getattr(specs["encode"].settings, "codec", "").endswith("_nvenc"):
         yield replace(specs["encode"], factory="sr4k.stages.card_encode:CardEncode")
         return
     yield StageSpec("sr4k.stages.card:Download")
@@ -250,6 +297,39 @@ def parse_size(text: str) -> Size:
     if any(side % 2 or not 4 <= side <= 16384 for side in size):
         raise OptionError(f"'{text}' can't be: both sides must be even, from 4 to 16384.")
     return size
+
+
+def parse_track(text: str) -> Track:
+    """``1``: the second video of a file; ``i:0x101``: the one with this id.
+
+    Raises:
+        OptionError: anything else.
+    """
+    by_id, number = text.startswith("i:"), text.removeprefix("i:")
+    try:
+        return Track(int(number, 0 if by_id else 10), by_id)
+    except ValueError:
+        raise OptionError(
+            f"'{text}' is no video track: use its number, from 0, or i: and its id, such as i:0x101."
+        ) from None
+
+
+def parse_rate(text: str, sources: Sequence[Path]) -> Fraction:
+    """``24`` or ``30000/1001`` pictures a second, for image sequences.
+
+    Raises:
+        OptionError: anything else, or a source that is no image sequence.
+    """
+    for source in sources:
+        if not is_sequence(source):
+            raise OptionError(f"--rate is for image sequences, which {source} is not: leave it out.")
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not 0 < rate <= 1000:
+        raise OptionError(f"'{text}' is no rate: use pictures a second, such as 24 or 30000/1001.")
+    return rate
 
 
 def parse_devices(text: str) -> tuple[int, ...]:
@@ -284,7 +364,7 @@ def _run(
         raise WorkerError("Stopped at once: nothing was written.") from err
 
 
-def _summarise(output: Path, outcome: Outcome, resumed: int) -> Summary:
+def _summarise(output: Path, outcome: Outcome, resumed: int = 0) -> Summary:
     reports = outcome.reports
     source, video = dict(reports["decode"]), dict(reports["encode"])
     losses = {**source.pop("losses"), "copying": video.pop("copy_damage")}

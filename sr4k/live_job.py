@@ -84,7 +84,7 @@ class LiveJob:
     def __post_init__(self) -> None:
         engine, graph, encode = self.preset.engine, self.preset.graph, self.preset.encode
         for key, is_wrong, instead in (
-            ("engine.pixels", engine.pixels != "yuv", "yuv"),
+            ("engine.pixels", engine.pixels == "bgr", "yuv"),
             ("graph.mode", graph.mode != "processes", "processes"),
             ("graph.lanes", graph.lanes not in ("auto", 1), "auto"),
             ("graph.devices", bool(graph.devices), "none"),

@@ -13,6 +13,7 @@ from av.video.frame import VideoFrame
 
 from sr4k.part import clock
 from sr4k.stages.decode import Decode
+from sr4k.stages.sequence import files_of
 from sr4k.stages.settings import DecodeSettings
 from sr4k.stages.source import open_input, video_stream
 from sr4k.stages.video import VideoInfo
@@ -64,7 +65,7 @@ def probe(path: Path) -> Probe:
             container.format.name,
             None if not container.duration else container.duration / av.time_base,
             (container.start_time or 0) / av.time_base,
-            path.stat().st_size,
+            sum(file.stat().st_size for file in files_of(path)),
             {"index": chosen.index, "codec": chosen.codec_context.codec.canonical_name} | _video(path),
             [_other(stream) for stream in container.streams if stream.index != chosen.index],
             len(container.chapters()),

@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sr4k.errors import OptionError, OutputError
+from sr4k.stages.sequence import files_of, is_sequence, numbered, numbers
 
 
 def check_target(target: Path, source: Path, *, overwrite: bool) -> None:
@@ -22,6 +23,10 @@ def check_target(target: Path, source: Path, *, overwrite: bool) -> None:
         raise OutputError(f"The folder {folder} does not exist: make it first.")
     if target.is_dir():
         raise OutputError(f"{target} is a folder: name a file in it.")
+    if is_sequence(target) and is_sequence(source) and target.resolve() == source.resolve():
+        raise OptionError(f"{target} is the source itself: choose another name.")
+    if is_sequence(target) and numbers(target) and not overwrite:
+        raise OutputError(f"{files_of(target)[0]} exists: choose another name, or add --overwrite.")
     if target.exists():
         if source.exists() and target.samefile(source):
             raise OptionError(f"{target} is the source itself: choose another name.")
@@ -39,4 +44,14 @@ def unfinished(target: Path) -> Iterator[Path]:
         yield partial
     finally:
         with suppress(OSError):
-            partial.unlink(missing_ok=True)
+            for file in files_of(partial):
+                file.unlink(missing_ok=True)
+
+
+def place(partial: Path, target: Path) -> None:
+    """Give what was written its name; each picture of a sequence its own."""
+    if is_sequence(partial):
+        for number in numbers(partial):
+            numbered(partial, number).replace(numbered(target, number))
+    else:
+        partial.replace(target)

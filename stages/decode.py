@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import av
@@ -22,7 +23,10 @@ from sr4k.stages.decoded import PLANAR_420, copy_inside, describe, padded_format
 from sr4k.stages.deinterlace import Deinterlacer
 from sr4k.stages.fitting import fitted
 from sr4k.stages.losses import Awaited, Losses
+from sr4k.stages.rgb import copy_rgb_inside, rgb_format
+from sr4k.stages.sequence import is_picture, is_sequence, numbered, numbers
 from sr4k.stages.settings import DecodeSettings, Part
+from sr4k.stages.sidedata import has_profile
 from sr4k.stages.source import open_input, video_stream
 from sr4k.stages.video import FULL_RANGE, LIMITED_RANGE
 
@@ -33,7 +37,7 @@ _BACK = (0, 10, 60, 600)
 
 
 class Decode(Source):
-    """The first video stream of a file that is not a cover picture."""
+    """One video stream of a file."""
 
     name = "decode"
 
@@ -72,12 +76,19 @@ class Decode(Source):
             self._decoded = self._onward(done)
             self._changes.follow(self._stream)
         self._expected = self._expected_frames()
-        return padded_format(self._info)
+        self._rgb = self._settings.pixels == "bgr" and first.format.name not in PLANAR_420
+        self._check_picture(first)
+        return rgb_format(self._info) if self._rgb else padded_format(self._info)
 
     def frames(self, buffers: Buffers) -> Iterator[Frame]:
         for picture, info in self.pictures():
             out = buffers.take(info)
-            copy_inside(self.fit(picture), out)
+            if self._rgb:
+                is_other = self._changes.note(picture, self._now())
+                shape = (self._changes.sample_aspect_ratio() or Fraction(1)) if is_other else None
+                copy_rgb_inside(picture, out, self._info, shape)
+            else:
+                copy_inside(self.fit(picture), out)
             yield out
 
     @property
@@ -120,8 +131,8 @@ class Decode(Source):
 
     def _opened(self) -> tuple[InputContainer, Iterator[VideoFrame]]:
         """The file, and its pictures from the beginning, or from where it is sought to before the first is taken."""
-        self._container = open_input(self._settings.path, self._accelerator)
-        self._stream = video_stream(self._container, self._settings.path)
+        self._container = open_input(self._settings.path, self._accelerator, self._settings.rate)
+        self._stream = video_stream(self._container, self._settings.path, self._settings.track)
         self._stream.thread_type = "AUTO"
         self._tick = positive(self._stream.time_base, Fraction(1, 90_000))
         self._deinterlacer = Deinterlacer(self._stream, self._say, self._settings.deinterlace)
@@ -220,6 +231,21 @@ class Decode(Source):
             dst_colorspace=tags.colorspace if picture.format.is_rgb else None,
         )
 
+    def _check_picture(self, first: VideoFrame) -> None:
+        """Say what of a picture, or of a sequence of them, is not taken along."""
+        if has_profile(first):
+            self._say("its ICC profile is left out; colours may look different")
+        if self._rgb and any(component.bits > 8 for component in first.format.components):
+            self._say(f"{first.format.name} pictures are reduced to 8 bits")
+        path = self._settings.path
+        if is_sequence(path):
+            found = numbers(path)
+            after = next((number for number, next_one in pairwise(found) if next_one > number + 1), None)
+            if after is not None:
+                left_out = [number for number in found if number > after]
+                reason = f"{numbered(path, after + 1).name} is missing, {len(left_out)} pictures after it are left out"
+                self._losses.add("missing", reason, (after + 1 - found[0]) / self._info.rate, len(left_out))
+
     def _time(self, picture: VideoFrame) -> FrameInfo:
         """The picture's own pts. One without, or one that does not grow, follows its predecessor."""
         pts, duration = picture.pts, picture.duration or 0
@@ -242,6 +268,8 @@ class Decode(Source):
         """Still to come, from the header: exact where the container counts frames, else reckoned from its duration."""
         if self._settings.part is not None:
             return max(1, round(self._info.rate * self._settings.part.seconds))
+        if is_picture(self._settings.path) and not is_sequence(self._settings.path):
+            return 1
         assert self._container is not None
         container, frames = self._container, self._stream.frames * self._deinterlacer.most
         if not self._counted(container):

@@ -11,6 +11,7 @@ from av.video.stream import VideoStream
 from sr4k.models.fold import padded_chroma, padded_luma
 from sr4k.pipeline import Format, Frame, PlaneSpec
 from sr4k.stages.picture import inside, rows_of
+from sr4k.stages.sidedata import side_data
 from sr4k.stages.video import BT601, BT709, FULL_RANGE, HD_HEIGHT, LIMITED_RANGE, ColourTags, VideoInfo, colour_of
 
 PLANAR_420 = {"yuv420p", "yuvj420p"}
@@ -24,7 +25,7 @@ def describe(first: VideoFrame, stream: VideoStream, size: tuple[int, int], tick
     sar = stream.sample_aspect_ratio or None
     if size != (first.width, first.height):
         sar = (sar or Fraction(1)) * Fraction(first.width * height, first.height * width)
-    matrix: Any = first.side_data.get("DISPLAYMATRIX")
+    matrix: Any = side_data(first).get("DISPLAYMATRIX")
     return VideoInfo(
         width=width,
         height=height,

@@ -32,6 +32,12 @@ log = logging.getLogger(__name__)
 
 _QUICKTIME = {"mp4", "mov"}
 
+_TURNING = {*_QUICKTIME, "matroska", "webm"}
+"""Containers that say how a picture is turned or mirrored."""
+
+_SHAPELESS = {"matroska", "webm"}
+"""Containers that would have to be told that pixels are not square."""
+
 _FINEST = 10_000_000
 """Ticks a second: of a movie's clock, at most."""
 
@@ -75,10 +81,11 @@ class Encode(Sink):
         self._segments = SegmentWriter(self._journal)
         self._target = _open_output(s.path, _ticks(self._source, info))
         self._stream = add_video(self._target, info, s, self._pixel_format)
-        original = video_stream(self._source, s.source)
+        original = video_stream(self._source, s.source, s.track)
         self._stream.metadata.update(original.metadata)
         self._stream.disposition = original.disposition
         self._rest = Passthrough(self._source, original, self._target, info.origin)
+        self._rest.dropped.extend(_unfit(info, self._target.format.name, self._stream.codec_context.name))
         for dropped in self._rest.dropped:
             log.warning("%s; left out.", dropped)
         for converted in self._rest.converted:
@@ -178,7 +185,10 @@ class Encode(Sink):
         try:
             target.start_encoding()
         except (av.error.FFmpegError, OSError) as err:
-            raise OutputError(f"{self._settings.path.name}: the container can't be written ({err.strerror}).") from err
+            raise OutputError(
+                f"{target.format.name} files can't be written with {self._settings.codec} video or what goes with it "
+                f"({err.strerror}): choose another container or codec."
+            ) from err
         self._check_encoder()
 
     def _check_encoder(self) -> None:
@@ -239,6 +249,15 @@ def spread(seconds: Iterable[float]) -> dict[str, float] | None:
     """Median and 95th percentile, if there is anything."""
     ordered = sorted(seconds)
     return {"median": ordered[len(ordered) // 2], "p95": ordered[len(ordered) * 95 // 100]} if ordered else None
+
+
+def _unfit(info: VideoInfo, container: str, encoder: str) -> Iterator[str]:
+    """What of the pictures' shape will not be seen."""
+    if info.display_matrix is not None and container not in _TURNING:
+        yield f"rotation can't be carried by {container}"
+    # PyAV can't tell a container; MP4 learns it from the encoder, and other codecs say it themselves
+    if (info.sample_aspect_ratio or 1) != 1 and container in _SHAPELESS and "av1" in encoder:
+        yield f"pixels of {info.sample_aspect_ratio} can't be carried by AV1 in {container}: .mp4 can"
 
 
 def _ticks(source: InputContainer, info: VideoInfo) -> int:

@@ -12,6 +12,12 @@ from sr4k.errors import OptionError
 from sr4k.stages.settings import EncoderSettings
 from sr4k.stages.video import ColourTags, VideoInfo
 
+_LEAST = {"libx265": 16, "libsvtav1": 32}
+"""Pixels that a side must have: below, libx265 does not open, and libsvtav1 may never end."""
+
+_MOST = {"libx264": (16384, 16384), "libsvtav1": (16384, 8704)}
+"""Width and height that a picture can have, at most."""
+
 os.environ.setdefault("SVT_LOG", "1")  # errors alone: libsvtav1 has a tongue of its own
 
 _ENCODERS: dict[str, str] = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1"}
@@ -35,9 +41,11 @@ def add_video(
     ``pixel_format``: what it is given; ``None``: the pictures' own, or what it takes.
 
     Raises:
-        OptionError: the container can't hold the codec, or the encoder has no such option.
+        OptionError: the container can't hold the codec, the encoder has no such option, or the pictures are too
+            small or too large for it.
     """
     encoder = _ENCODERS.get(settings.codec, settings.codec)
+    _check_size(encoder, info, settings.codec)
     try:
         stream = target.add_stream(encoder, rate=info.rate, options=_options(settings))
     except (av.error.FFmpegError, ValueError) as err:
@@ -81,6 +89,16 @@ def tag(target: VideoCodecContext | VideoFrame, tags: ColourTags) -> None:
     """Write the colour tags on an encoder, or on a picture for it."""
     target.colorspace, target.color_range = tags.colorspace, tags.color_range
     target.color_primaries, target.color_trc = tags.color_primaries, tags.color_trc
+
+
+def _check_size(encoder: str, info: VideoInfo, codec: str) -> None:
+    least = _LEAST.get(encoder, 2)
+    size = f"The {codec} encoder can't have pictures of {info.width}x{info.height}"
+    if min(info.width, info.height) < least:
+        raise OptionError(f"{size}: their sides need {least} pixels; use --codec h264, or a larger --size.")
+    width, height = _MOST.get(encoder, (info.width, info.height))
+    if info.width > width or info.height > height:
+        raise OptionError(f"{size}, but up to {width}x{height}: use --codec hevc, pictures (%05d.png), or a --size.")
 
 
 def _pixel_format(context: VideoCodecContext, info: VideoInfo) -> str:

@@ -17,7 +17,7 @@ def fitted(picture: VideoFrame, info: VideoInfo, sample_aspect_ratio: Fraction |
     """
     colour = colour_of(tags_of(picture), height=picture.height, codec="")
     same_colour = colour.matrix == info.colour.matrix and colour.full_range == info.colour.full_range
-    inner = _inner_size(picture, info, sample_aspect_ratio or Fraction(1))
+    inner = inner_size(picture, info, sample_aspect_ratio or Fraction(1))
     if picture.format.name in PLANAR_420 and same_colour and inner == (picture.width, picture.height):
         scaled = picture
     else:
@@ -27,17 +27,17 @@ def fitted(picture: VideoFrame, info: VideoInfo, sample_aspect_ratio: Fraction |
             interpolation="BICUBIC",
             src_color_range=FULL_RANGE if picture.format.is_rgb or colour.full_range else LIMITED_RANGE,
             dst_color_range=FULL_RANGE if info.colour.full_range else LIMITED_RANGE,
-            src_colorspace=None if picture.format.is_rgb else _CODES[colour.matrix],
-            dst_colorspace=_CODES[info.colour.matrix],
+            src_colorspace=None if picture.format.is_rgb else CODES[colour.matrix],
+            dst_colorspace=CODES[info.colour.matrix],
         )
     return scaled if inner == (info.width, info.height) else _with_bars(scaled, info)
 
 
-_CODES = {"bt709": 1, "bt601": 5, "bt2020": 9}
+CODES = {"bt709": 1, "bt601": 5, "bt2020": 9}
 """Matrices as libswscale numbers them."""
 
 
-def _inner_size(picture: VideoFrame, info: VideoInfo, sample_aspect_ratio: Fraction) -> tuple[int, int]:
+def inner_size(picture: VideoFrame, info: VideoInfo, sample_aspect_ratio: Fraction) -> tuple[int, int]:
     """The largest size inside the frame that keeps the shape on the screen; even where there are bars."""
     shape = Fraction(picture.width, picture.height) * sample_aspect_ratio
     pixel = info.sample_aspect_ratio or Fraction(1)

@@ -20,7 +20,7 @@ from sr4k.stages import timecode
 from sr4k.stages.captions import Rewritten
 from sr4k.stages.carriers import carries
 from sr4k.stages.sound import CODECS, Reencoded
-from sr4k.stages.source import open_input
+from sr4k.stages.source import open_input, video_streams
 from sr4k.stages.tracks import Clock, Copied, Track
 
 log = logging.getLogger(__name__)
@@ -113,6 +113,9 @@ class Passthrough:
     def _adopt(self, stream: Stream) -> None:
         """Make room for a stream in the target, or say why there is none."""
         container = self._target.format.name
+        if stream in (videos := video_streams(self._source)):
+            self.dropped.append(f"{_describe(stream)} is another video: --map {videos.index(stream)} upscales it")
+            return
         try:
             if isinstance(stream, AttachmentStream):
                 if container not in _ATTACHMENTS:

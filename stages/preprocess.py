@@ -16,7 +16,7 @@ from sr4k.stages.video import VideoInfo
 class Preprocess(Transform):
     """Fills the margins of the padded planes by replication, in place; for RGB, converts to float as well.
 
-    Plain YUV frames pass untouched.
+    What comes as RGB, 8-bit, keeps its colours. Plain YUV frames pass untouched.
     """
 
     name = "preprocess"
@@ -34,9 +34,12 @@ class Preprocess(Transform):
         self._colour = info.colour
         if self._pixels == "yuv":
             return source
-        return Format((PlaneSpec((3, *source.planes[0].shape), "float32"),), about=info)
+        return Format((PlaneSpec((3, *source.planes[0].shape[-2:]), "float32"),), about=info)
 
     def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:
+        if len(frame.planes) == 1:
+            yield self._from_rgb(frame, buffers)
+            return
         luma, chroma = frame.planes
         if frame.info.plain and self._pixels == "yuv":
             yield frame
@@ -49,6 +52,14 @@ class Preprocess(Transform):
         self._to_rgb(luma, chroma, out.planes[0])
         frame.release()
         yield out
+
+    def _from_rgb(self, frame: Frame, buffers: Buffers) -> Frame:
+        out = buffers.take(frame.info)
+        for plane, target in zip(frame.planes[0], out.planes[0], strict=True):
+            replicate_margins(plane, PAD_BEFORE, (PAD_AFTER + self._odd[0], PAD_AFTER + self._odd[1]))
+            np.copyto(target, plane)
+        frame.release()
+        return out
 
     def _to_rgb(self, luma: Plane, chroma: Plane, rgb: Plane) -> None:
         matrix, offset = rgb_from_yuv(self._colour)

@@ -21,6 +21,20 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Track:
+    """One of several videos in a file: by its number among them, from 0, or by the id that the container gives it."""
+
+    number: int
+    by_id: bool = False
+
+    def __str__(self) -> str:
+        return f"i:{self.number:#x}" if self.by_id else str(self.number)
+
+
+FIRST_TRACK = Track(0)
+
+
+@dataclass(frozen=True, slots=True)
 class DecodeSettings:
     """What to read.
 
@@ -30,6 +44,9 @@ class DecodeSettings:
         deinterlace: what becomes of interlaced pictures: ``auto``, one of each; ``double``, two; ``off``, nothing.
         strict: whether the first loss is an error.
         done_until: the last pts that is done already, in ticks of what comes out; ``done_frames``: how many are.
+        track: which video of several; cover pictures are none.
+        rate: pictures a second, of an image sequence; ``None``: 25.
+        pixels: what the network works on. For ``bgr``, pictures with a colour for every pixel stay RGB.
     """
 
     path: Path
@@ -37,6 +54,9 @@ class DecodeSettings:
     part: Part | None = None
     deinterlace: Deinterlace = "auto"
     strict: bool = False
+    track: Track = FIRST_TRACK
+    rate: Fraction | None = None
+    pixels: Pixels = "yuv"
     done_until: int | None = None
     done_frames: int = 0
 
@@ -46,6 +66,13 @@ class PreprocessSettings:
     """``pixels``: what the engine works on."""
 
     pixels: Pixels = "yuv"
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertSettings:
+    """``rgb``: leave RGB what it is, for pictures."""
+
+    rgb: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +127,7 @@ class EncodeSettings(EncoderSettings):
         parts: folder with the journal of what is done, and room for more; see `sr4k.stages.journal`.
         segment_seconds: of video, after which a segment ends.
         strict: whether damage of the other streams is an error.
+        track: the video that is upscaled.
     """
 
     source: Path
@@ -107,3 +135,19 @@ class EncodeSettings(EncoderSettings):
     parts: Path
     segment_seconds: float = 60.0
     strict: bool = False
+    track: Track = FIRST_TRACK
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSettings:
+    """What pictures to write.
+
+    Attributes:
+        reading: what they are made of, whose transparency they keep.
+        path: of the picture, or of the sequence; its suffix chooses the kind.
+        options: of the encoder, by libav's names.
+    """
+
+    reading: DecodeSettings
+    path: Path
+    options: Mapping[str, str] = field(default_factory=dict)

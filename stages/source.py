@@ -1,5 +1,6 @@
 """Opening a media file, and choosing what to upscale in it."""
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,27 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from sr4k.errors import InputError
+from sr4k.stages.sequence import is_sequence, numbers
+from sr4k.stages.settings import FIRST_TRACK, Track
 
 # PyAV 19 reads tags that are not UTF-8 as they are; 18 fails on them unless told otherwise.
 _READ_TAGS: dict[str, Any] = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "replace"}
 
 
-def open_input(path: Path, accelerator: HWAccel | None = None) -> InputContainer:
-    """Open a media file for reading; errors in the user's words."""
+def open_input(path: Path, accelerator: HWAccel | None = None, rate: Fraction | None = None) -> InputContainer:
+    """Open a media file, or an image sequence, for reading; errors in the user's words.
+
+    ``rate``: pictures a second, of a sequence.
+    """
+    form, options = None, {}
+    if is_sequence(path):
+        first = next(iter(numbers(path)), None)
+        if first is None:
+            raise InputError(f"{path} does not exist: there is no picture with such a name and a number.")
+        form = "image2"
+        options = {"pattern_type": "sequence", "start_number": str(first), "framerate": str(rate or 25)}
     try:
-        container: InputContainer = av.open(str(path), hwaccel=accelerator, **_READ_TAGS)
+        container: InputContainer = av.open(str(path), format=form, options=options, hwaccel=accelerator, **_READ_TAGS)
     except FileNotFoundError as err:
         raise InputError(f"{path} does not exist.") from err
     except IsADirectoryError as err:
@@ -30,13 +43,32 @@ def open_input(path: Path, accelerator: HWAccel | None = None) -> InputContainer
     return container
 
 
-def video_stream(container: InputContainer, path: Path) -> VideoStream:
-    """The stream to upscale: the first video stream that is not a cover picture, and that libav has a decoder for."""
-    videos = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
-    for stream in videos:
-        if stream.codec_context is not None:
+def video_stream(container: InputContainer, path: Path, track: Track = FIRST_TRACK) -> VideoStream:
+    """The video to upscale.
+
+    Raises:
+        InputError: there is no such one.
+    """
+    videos = video_streams(container)
+    for number, stream in enumerate(videos):
+        if track.number == (stream.id if track.by_id else number):
             return stream
-    if videos:
+    if not videos and any(stream.codec_context is None for stream in container.streams.video):
         raise InputError(f"{path}: its video is in a codec that is not known, or its header is damaged.")
-    kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
-    raise InputError(f"{path} has no video stream; it holds {kinds}.")
+    if not videos:
+        kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+        raise InputError(f"{path} has no video stream; it holds {kinds}.")
+    has_ids = len({stream.id for stream in videos}) == len(videos)  # Matroska's are all 0
+    known = ", ".join(
+        f"{number} (i:{stream.id:#x})" if has_ids else f"{number}" for number, stream in enumerate(videos)
+    )
+    raise InputError(f"{path} has no video {track}: --map takes one of {known}.")
+
+
+def video_streams(container: InputContainer) -> list[VideoStream]:
+    """All videos in the order that `Track` counts in: those that are not cover pictures, and that libav can decode."""
+    return [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & Disposition.attached_pic and stream.codec_context is not None
+    ]

@@ -20,11 +20,11 @@ from sr4k.configs import Preset, load_preset, preset_names
 from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import EXIT_WITH_LOSSES, OptionError, Sr4kError
 from sr4k.forecast import forecast, in_words
-from sr4k.job import Job, Summary, parse_devices, parse_size
+from sr4k.job import Job, Summary, parse_devices, parse_rate, parse_size, parse_track
 from sr4k.live.address import is_live
 from sr4k.logs import collected_logs
 from sr4k.part import clock, parse_part
-from sr4k.stages.settings import DecodeSettings
+from sr4k.stages.sequence import is_picture
 from sr4k.target import check_target
 
 _CPUS_OF_A_JOB = 4
@@ -38,19 +38,19 @@ _LOST = {"packets": "undecodable packet", "missing": "missing frame", "concealed
 _SUFFIXES = {"": 1, "k": 1_000, "M": 1_000_000}
 
 
-class CompareLayout(StrEnum):
-    """How a video has both source and result."""
-
-    SPLIT = "split"
-    SIDE = "side"
-
-
 class Deinterlacing(StrEnum):
     """What becomes of interlaced pictures."""
 
     AUTO = "auto"
     OFF = "off"
     DOUBLE = "double"
+
+
+class CompareLayout(StrEnum):
+    """How a video has both source and result."""
+
+    SPLIT = "split"
+    SIDE = "side"
 
 
 class LogForm(StrEnum):
@@ -103,7 +103,9 @@ def stream(
         Path | None, typer.Option(help="Folder or checkpoint of its weights. Default: the shipped ones.")
     ] = None,
     precision: Annotated[str | None, typer.Option(help="auto, int8 or fp32; fp16 on a GPU.")] = None,
-    pixels: Annotated[str | None, typer.Option(help="yuv, or bgr: run the network on RGB. Slower, for checks.")] = None,
+    pixels: Annotated[
+        str | None, typer.Option(help="yuv, or bgr: run the network on RGB. Slower, for pictures and checks.")
+    ] = None,
     threads: Annotated[
         int | None, typer.Option(help="CPU threads of each network. Default: its share of the CPUs granted.")
     ] = None,
@@ -139,6 +141,16 @@ def stream(
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first frame that is damaged or missing; leave nothing.")
     ] = False,
+    track: Annotated[
+        str,
+        typer.Option(
+            "--map", help="Which of several videos: its number, from 0, or i: and its id, such as i:0x101.", metavar="N"
+        ),
+    ] = "0",
+    rate: Annotated[
+        str | None,
+        typer.Option(help="Of an image sequence: pictures a second, such as 24 or 30000/1001. Default: 25."),
+    ] = None,
     realtime: Annotated[
         bool, typer.Option("--realtime", help="Play a file at its own pace, as if it were a live stream.")
     ] = False,
@@ -179,6 +191,8 @@ def stream(
     """Upscale a video to twice its size.
 
     Every source frame gives one output frame at the same time; sound, subtitles, chapters and tags are copied.
+
+    Pictures: IN and OUT may be a .png, .jpg or .webp, or many, such as frames/%05d.png.
 
     Live streams: IN may be rtmp(s), rtsp, http(s) or HLS, udp, srt, or pattern://1280x720@30; OUT rtmp(s), rtsp, udp,
     srt, a playlist.m3u8 or a recording, and there may be several. Where the source goes away it is waited for.
@@ -231,11 +245,17 @@ def stream(
             )
             return
         paths = [Path(text) for text in sources]
+        if is_picture(Path(target)) and any(option is not None for option in (codec, crf, bitrate, preset)):
+            raise OptionError(
+                "Pictures have no --codec, --crf, --bitrate and --preset: leave them out; -e goes by name."
+            )
         part = None if preview is None else parse_part(preview)
         if resume and part is not None:
             raise OptionError("--preview is done in one go: leave --resume out.")
-        jobs = jobs_into(
-            paths,
+        if resume and is_picture(Path(target)):
+            raise OptionError("Pictures are done in one go: leave --resume out.")
+        first = Job(
+            paths[0],
             Path(target),
             chosen,
             size=exact,
@@ -244,7 +264,10 @@ def stream(
             deinterlace=deinterlace.value,
             resume=resume,
             strict=strict,
+            track=parse_track(track),
+            rate=None if rate is None else parse_rate(rate, paths),
         )
+        jobs = jobs_into(paths, first)
         if codec is None:
             jobs = [replace(job, preset=_suited(job, crf, bitrate, preset)) for job in jobs]
         if compare and len(jobs) > 1:
@@ -297,9 +320,8 @@ def _tell_ahead(jobs: list[Job], *, as_json: bool) -> None:
 def _compare(job: Job, done: Summary, targets: list[Path], layout: CompareLayout) -> None:
     from sr4k.comparison import write_comparison  # codecs, which jobs keep in processes of their own
 
-    source = DecodeSettings(job.source, part=job.part, deinterlace=job.deinterlace)
     for target in targets:
-        write_comparison(source, Path(done.output), target, layout=layout.value)
+        write_comparison(job.reading, Path(done.output), target, layout=layout.value)
 
 
 def _lines(name: str, result: Result, *, alone: bool, quiet: bool) -> Iterator[str]:

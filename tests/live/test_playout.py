@@ -154,6 +154,19 @@ def test_pictures_that_come_later_than_what_stood_in_for_them_are_left_out(rig, 
     assert_unbroken([t for t, _ in packets(tmp_path / "out.mkv", "video")], longest=0.3)
 
 
+def test_pictures_that_go_on_coming_later_are_seen_again(rig, tmp_path: Path) -> None:
+    live = rig()
+    live.play(range(1, 26), level=80)
+    time.sleep(1.0)
+    live.play(range(26, 146), level=160)
+    report = live.finish()
+    assert report["past"] < 80
+    assert_unbroken([t for t, _ in packets(tmp_path / "out.mkv", "video")], longest=0.3)
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        levels = [int(f.to_ndarray()[: SIZE[1]].mean()) for f in container.decode(video=0)]
+    assert sum(abs(level - 160) < 4 for level in levels) > 30
+
+
 def test_without_any_sound_there_is_silence_beside_the_pictures(rig, tmp_path: Path) -> None:
     live = rig()
     live.play(range(1, 40), sound=False)

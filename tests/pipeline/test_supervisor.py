@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from shared_memory import left_behind, names
 from toy_stages import Adding, Collecting, Counting
 
 from sr4k.pipeline import GraphSpec, Outcome, StageFailed, StageSpec, WorkerDied, WorkerSpec, run_graph
@@ -46,13 +47,13 @@ def children() -> set[int]:
 
 @pytest.fixture(autouse=True)
 def _leaves_nothing_behind() -> object:
-    shared, processes = set(Path("/dev/shm").iterdir()), children()
+    shared, processes = names(), children()
     yield
     deadline = time.monotonic() + 5
     while children() - processes and time.monotonic() < deadline:
         time.sleep(0.05)
     assert children() <= processes
-    assert set(Path("/dev/shm").iterdir()) <= shared
+    assert not left_behind(shared)
 
 
 @pytest.mark.parametrize("mode", BOTH)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from clips import MakeClip, packet_bytes, video_times, write_clip
+from shared_memory import left_behind, names
 
 from sr4k.parts import folder_of
 
@@ -47,15 +48,6 @@ def family(pid: int) -> dict[int, str]:
 
 def alive(pids: set[int]) -> set[int]:
     return {pid for pid in pids if Path(f"/proc/{pid}").exists() and " Z " not in Path(f"/proc/{pid}/stat").read_text()}
-
-
-def in_use() -> set[Path]:
-    """What others have in /dev/shm."""
-    found = set()
-    for maps in Path("/proc").glob("[0-9]*/maps"):
-        with suppress(OSError):
-            found |= {Path(path) for path in re.findall(r"/dev/shm/\S+", maps.read_text())}
-    return found
 
 
 class Running:
@@ -100,7 +92,7 @@ def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def job(long_clip: Path, tmp_path: Path) -> Iterator[Running]:
-    shared = set(Path("/dev/shm").iterdir())
+    shared = names()
     source = tmp_path / "long.mkv"
     source.symlink_to(long_clip)
     running = Running(source, tmp_path / "out.mkv")
@@ -115,7 +107,7 @@ def job(long_clip: Path, tmp_path: Path) -> Iterator[Running]:
     while alive(running.everyone) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not alive(running.everyone), "orphans"
-    assert set(Path("/dev/shm").iterdir()) <= shared | in_use(), "left in /dev/shm"
+    assert not left_behind(shared)
 
 
 @pytest.mark.parametrize(("index", "name"), [(0, "decode"), (1, "upscale"), (2, "encode")])

@@ -1,5 +1,6 @@
 """Interlaced sources through whole jobs, without the network."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,10 @@ from clips import MakeClip, luma_planes, picture, video_times
 from numpy.typing import NDArray
 
 from sr4k import Job, Summary, load_preset
-from sr4k.stages.settings import Deinterlace, Part
+from sr4k.models.fold import PAD_AFTER, PAD_BEFORE
+from sr4k.pipeline.chain import HeapBuffers
+from sr4k.stages.decode import Decode
+from sr4k.stages.settings import DecodeSettings, Deinterlace, Part
 
 PRESET = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
 LOSSLESS = PRESET.updated("encode", preset="ultrafast", crf=0)
@@ -221,6 +225,31 @@ def test_a_part_has_the_pictures_of_the_whole(start: Fraction, tmp_path: Path) -
     made = luma_planes(tmp_path / "part.mkv")
     assert np.array_equal(made, luma_planes(tmp_path / "all.mkv")[first : first + len(made)])
     assert len(made) == 5
+
+
+def decoded(settings: DecodeSettings) -> list[tuple[int, bytes]]:
+    """Pts and luma of every picture."""
+    stage = Decode(settings)
+    try:
+        buffers = HeapBuffers(stage.open())
+        return [
+            (frame.info.pts, frame.planes[0][PAD_BEFORE:-PAD_AFTER, PAD_BEFORE:-PAD_AFTER].tobytes())
+            for frame in stage.frames(buffers)
+        ]
+    finally:
+        stage.close()
+
+
+@pytest.mark.parametrize("mode", ["auto", "double"])
+@pytest.mark.parametrize(("codec", "suffix"), [("mpeg2video", "ts"), ("mpeg2video", "mkv"), ("libx264", "mp4")])
+def test_what_is_gone_on_with_has_the_same_pictures(mode: Deinterlace, codec: str, suffix: str, tmp_path: Path) -> None:
+    settings = DecodeSettings(write(tmp_path / f"in.{suffix}", codec=codec, frames=40), deinterlace=mode)
+    whole = decoded(settings)
+    assert len(whole) == (40 if mode == "auto" else 80)
+    for done in (0, 11, 12, 13, 24, 25, 37):
+        rest = decoded(replace(settings, done_until=whole[done][0], done_frames=done + 1))
+        assert [pts for pts, _ in rest] == [pts for pts, _ in whole[done + 1 :]]
+        assert rest == whole[done + 1 :], done
 
 
 def test_what_is_too_small_stays_as_it_is(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

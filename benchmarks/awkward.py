@@ -1,0 +1,86 @@
+"""What becomes of files that break tools.
+
+    python benchmarks/awkward.py FOLDER [--results FOLDER]
+
+Every file is upscaled by the command line, without a network, into a container of its own kind. The table has what the
+command said, how it ended, and how far the times of pictures and sound are from the source's.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+
+_CONTAINERS = {".webm": ".mkv", ".flv": ".mkv", ".h264": ".mkv"}
+"""By suffix, where that container can't be written, or not with H.264."""
+
+
+def main() -> None:
+    """Run, print and store."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--results", type=Path, help="folder for awkward.md")
+    args = parser.parse_args()
+    rows = [row_of(path) for path in sorted(args.folder.iterdir())]
+    lines = ["| file | pictures | times | exit code | said |", "|---|---|---|---|---|", *rows, ""]
+    print("\n".join(lines))
+    if args.results:
+        (args.results / "awkward.md").write_text("\n".join(lines))
+
+
+def row_of(source: Path) -> str:
+    """A row of the table."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / f"out{_CONTAINERS.get(source.suffix, source.suffix)}"
+        command = [str(Path(sys.executable).with_name("sr4k-stream")), str(source), str(target)]
+        options = ["--engine", "nearest", "--preset", "ultrafast", "--json"]
+        done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+        told: dict[str, Any] = json.loads(done.stdout) if done.stdout else {}
+        times = _times(source, target) if target.exists() else "no output"
+    said = "; ".join(_short(line, source) for line in done.stderr.splitlines()) or "nothing"
+    return f"| {source.name} | {told.get('frames', 0)} | {times} | {done.returncode} | {said} |"
+
+
+def _times(source: Path, target: Path) -> str:
+    """How they differ."""
+    apart = []
+    for kind in ("video", "audio"):
+        there, here = _of(source, kind), _of(target, kind)
+        if there and here:
+            apart.append(max(abs(a - b) for a, b in zip(there, here, strict=False)) + (len(there) != len(here)))
+    if not apart:
+        return "made"
+    return "equal" if not max(apart) else f"up to {1000 * float(max(apart)):.3f} ms apart"
+
+
+def _of(path: Path, kind: str) -> list[Fraction]:
+    """Times of all pictures that can be decoded, or of all packets of sound."""
+    found: list[Fraction] = []
+    with av.open(str(path)) as container:
+        streams = [stream for stream in container.streams if stream.type == kind]
+        if not streams:
+            return []
+        streams[0].thread_type = "AUTO" if kind == "video" else "SLICE"
+        for packet in container.demux(streams[0]):
+            try:
+                parts = packet.decode() if kind == "video" else [packet]
+            except av.error.FFmpegError:
+                continue
+            found += [part.pts * packet.time_base for part in parts if part.pts is not None and packet.time_base]
+    return found
+
+
+def _short(line: str, source: Path) -> str:
+    for word in ("WARNING ", "warning: ", "error: ", f"{source}: ", f"{source.name}: "):
+        line = line.removeprefix(word)
+    return line.replace("|", "/")
+
+
+if __name__ == "__main__":
+    main()

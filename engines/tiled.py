@@ -1,0 +1,118 @@
+"""Pictures that are too large to be computed at once: in tiles, bit for bit the same.
+
+A cell of the output depends on the cells around it as far as the network sees. A tile is computed with that much of the
+picture around it, and only its own cells are kept. At the picture's own borders there is nothing more to see, tiled or
+not.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from sr4k.engines.base import Engine, EngineSpec, Plane
+from sr4k.models import zoo
+from sr4k.models.architecture import CELL
+from sr4k.models.fold import MARGIN, padded_chroma, padded_luma
+
+MOST_PIXELS = 4096 * 2304
+"""Of a picture that is computed at once."""
+
+_SIDE = (540, 960)
+"""Cells of a tile, about: 1920x1080 pixels."""
+
+
+def is_too_large(spec: EngineSpec) -> bool:
+    """Whether it is to be tiled, and can be: a network that sees the whole picture needs the whole picture."""
+    return spec.height * spec.width > MOST_PIXELS and zoo.architecture(spec.model).receptive_field is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """A length in cells, cut into boxes of one size: each a part of the output and what has to be seen around it."""
+
+    length: int
+    part: int
+    around: int
+
+    @property
+    def box(self) -> int:
+        return min(self.length, self.part + 2 * self.around)
+
+    @property
+    def parts(self) -> list[tuple[int, int]]:
+        """Where each part starts, and its box."""
+        starts = range(0, self.length, self.part)
+        return [(start, min(max(0, start - self.around), self.length - self.box)) for start in starts]
+
+
+class TiledEngine(Engine):
+    """An engine for tiles in place of one for the picture: it needs a tile's memory, and that of one result.
+
+    Args:
+        make: an engine for a spec, that of a tile.
+        spec: of the whole picture.
+        side: rows and columns of cells of a tile, about.
+    """
+
+    precisions = ("auto", "int8", "fp16", "fp32")
+
+    def __init__(self, make: Callable[[EngineSpec], Engine], spec: EngineSpec, side: tuple[int, int] = _SIDE) -> None:
+        super().__init__(spec)
+        reach = zoo.architecture(spec.model).receptive_field
+        assert reach is not None, "it sees the whole picture"
+        around = max(0, -(-reach // CELL) - 1 - MARGIN)  # beyond the margin that each picture has
+        self._rows, self._columns = (
+            _Cut(length, -(-length // max(1, round(length / about))), around)
+            for length, about in zip((spec.height // CELL, spec.width // CELL), side, strict=True)
+        )
+        self._tile = make(replace(spec, height=CELL * self._rows.box, width=CELL * self._columns.box))
+        self._corners = [(row, column) for row in self._rows.parts for column in self._columns.parts]
+
+    def activate_impl(self) -> None:
+        self._output = np.empty(self.spec.output_shape, self.spec.input_dtype)
+        self._tile.__enter__()
+
+    def deactivate_impl(self) -> None:
+        self._tile.__exit__(None, None, None)
+
+    def submit_impl(self, planes: Sequence[Plane]) -> None:
+        self._planes, self._begun = planes, 0
+        self._held: list[list[Plane]] = []  # what tiles are computed from: they read it until they are done
+        self._begin()
+
+    def result_impl(self) -> Plane:
+        for (top, box_top), (left, box_left) in self._corners:
+            self._begin()
+            cells = self._tile.result()
+            rows = min(self._rows.part, self._rows.length - top)
+            columns = min(self._columns.part, self._columns.length - left)
+            first_row, first_column = MARGIN + top - box_top, MARGIN + left - box_left
+            np.copyto(
+                self._output[MARGIN + top : MARGIN + top + rows, MARGIN + left : MARGIN + left + columns],
+                cells[first_row : first_row + rows, first_column : first_column + columns],
+            )
+            self._held.pop(0)
+        return self._output
+
+    def describe(self) -> dict[str, Any]:
+        about = self._tile.describe()
+        tiles = len(self._corners)
+        return {**about, "macs": tiles * about["macs"], "tiles": tiles}
+
+    def _begin(self) -> None:
+        """As many tiles as are computed side by side."""
+        while self._begun < len(self._corners) and self._tile.pending < self._tile.in_flight:
+            (_, top), (_, left) = self._corners[self._begun]
+            self._held.append([self._cut(plane, top, left) for plane in self._planes])
+            self._tile.submit(self._held[-1])
+            self._begun += 1
+
+    def _cut(self, plane: Plane, top: int, left: int) -> Plane:
+        """The padded part of a padded plane: chroma has one sample for each cell, luma and RGB have ``CELL`` a side."""
+        height, width = CELL * self._rows.box, CELL * self._columns.box
+        is_chroma = self.spec.colour is not None and plane.ndim == 3
+        rows, columns = (padded_chroma if is_chroma else padded_luma)(height, width)
+        side = 1 if is_chroma else CELL
+        return np.ascontiguousarray(plane[..., side * top : side * top + rows, side * left : side * left + columns])

@@ -1,0 +1,189 @@
+"""Pictures as the result: each in a file of its own."""
+
+import logging
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+from sr4k.errors import OptionError, OutputError
+from sr4k.pipeline import Format, Frame, FrameInfo, Sink
+from sr4k.stages.decode import Decode
+from sr4k.stages.fitting import CODES
+from sr4k.stages.picture import as_picture
+from sr4k.stages.sequence import is_sequence, numbered, numbers
+from sr4k.stages.settings import PictureSettings
+from sr4k.stages.source import open_input, video_stream
+from sr4k.stages.video import FULL_RANGE, LIMITED_RANGE, VideoInfo
+
+log = logging.getLogger(__name__)
+
+_KINDS: dict[str, tuple[str, str, str | None, dict[str, str]]] = {
+    ".png": ("png", "rgb24", "rgba", {}),
+    ".jpg": ("mjpeg", "yuvj444p", None, {"qmin": "2", "qmax": "2"}),
+    ".jpeg": ("mjpeg", "yuvj444p", None, {"qmin": "2", "qmax": "2"}),
+    ".webp": ("libwebp", "bgra", "bgra", {"lossless": "1"}),
+}
+"""Encoder, pixel format without and with transparency, and options by suffix."""
+
+_OPAQUE = 255
+
+_MOST = {"libwebp": 16383}
+"""Pixels that a side can have, at most."""
+
+
+class EncodePictures(Sink):
+    """Upright pictures, as they are to be seen: files of pictures have no rotation that every viewer heeds."""
+
+    name = "encode"
+
+    def __init__(self, settings: PictureSettings) -> None:
+        self._settings = settings
+        self._frames = 0
+        self._left_out: list[str] = []
+        self._encoder: VideoCodecContext | None = None
+        self._alpha: Iterator[NDArray[np.uint8]] | None = None
+
+    def open(self, source: Format) -> None:
+        s = self._settings
+        self._info: VideoInfo = source.about
+        if s.path.suffix.lower() not in _KINDS:
+            raise OptionError(f"'{s.path.suffix}' is no kind of picture that can be written: use {', '.join(_KINDS)}.")
+        self._kind, self._opaque, self._with_alpha, self._options = _KINDS[s.path.suffix.lower()]
+        most = _MOST.get(self._kind)
+        if most is not None and max(self._info.width, self._info.height) > most:
+            raise OptionError(f"{s.path.suffix} holds no sides of more than {most} pixels: use .png, or a --size.")
+        self._first = numbers(s.reading.path)[0] if is_sequence(s.reading.path) else None
+        self._leave_out()
+
+    def consume(self, frame: Frame) -> None:
+        path = self._settings.path
+        if is_sequence(path):
+            path = numbered(path, self._number(frame.info))
+        elif self._frames:
+            raise OptionError(
+                f"{path.suffix} holds one picture, and there are more: name many, such as %05d{path.suffix}."
+            )
+        rgb = self._rgb(frame)
+        frame.release()
+        if self._alpha is not None:
+            rgb = np.dstack([rgb, next(self._alpha)])
+        self._write(path, _upright(rgb, self._info.display_matrix))
+        self._frames += 1
+
+    def finish(self, *, complete: bool) -> None:
+        """Nothing: each picture was whole when it was written."""
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+    def report(self) -> dict[str, Any]:
+        if not hasattr(self, "_kind"):
+            return {}
+        return {
+            "codec": self._kind,
+            "width": self._info.width,
+            "height": self._info.height,
+            "container": "pictures",
+            "left_out": self._left_out,
+            "frames": self._frames,
+            "copy_damage": None,
+            "latency": None,
+        }
+
+    def _number(self, info: FrameInfo) -> int:
+        """That of the source's picture, if it has one; else counted from 1."""
+        if self._first is None:
+            return self._frames + 1
+        seconds = info.pts * info.time_base + (self._info.origin or 0)
+        return self._first + round(seconds * self._info.rate)
+
+    def _leave_out(self) -> None:
+        """Find out what the source has beside the picture."""
+        reading, suffix = self._settings.reading, self._settings.path.suffix
+        with open_input(reading.path) as source:
+            video = video_stream(source, reading.path, reading.track)
+            for stream in source.streams:
+                if stream.index != video.index:
+                    self._left_out.append(f"stream {stream.index} ({stream.type}) can't be carried by pictures")
+            form = video.format
+        if form.name == "pal8" or any(component.is_alpha for component in form.components):
+            first, *_ = islice(self._alphas(), 1)
+            if first.min() < _OPAQUE and self._with_alpha is None:
+                self._left_out.append(f"transparency can't be carried by {suffix}")
+            elif first.min() < _OPAQUE:
+                self._alpha = self._alphas()
+        for left_out in self._left_out:
+            log.warning("%s; left out.", left_out)
+
+    def _alphas(self) -> Iterator[NDArray[np.uint8]]:
+        """The transparency of each picture, at the size of the result. It does not go through the network."""
+        decode = Decode(self._settings.reading)
+        decode.open()
+        size = (self._info.width, self._info.height)
+        try:
+            for picture, _ in decode.pictures():
+                alpha = picture.to_ndarray(format="rgba")[..., 3]
+                yield np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_CUBIC), np.uint8)
+        finally:
+            decode.close()
+
+    def _rgb(self, frame: Frame) -> NDArray[np.uint8]:
+        plane, info = frame.planes[0], self._info
+        if len(plane.shape) == 3:
+            return plane.copy()
+        rgb = as_picture(plane, info.pixel_format).to_ndarray(
+            format="rgb24",
+            src_colorspace=CODES[info.colour.matrix],
+            src_color_range=FULL_RANGE if info.colour.full_range else LIMITED_RANGE,
+            dst_color_range=FULL_RANGE,
+        )
+        return rgb.astype(np.uint8, copy=False)
+
+    def _write(self, path: Path, pixels: NDArray[np.uint8]) -> None:
+        picture = VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgba" if self._alpha else "rgb24")
+        wanted = self._with_alpha if self._alpha and self._with_alpha else self._opaque
+        if wanted != picture.format.name:
+            picture = picture.reformat(
+                format=wanted, dst_colorspace=CODES["bt601"], src_color_range=FULL_RANGE, dst_color_range=FULL_RANGE
+            )
+        tags = self._info.tags
+        picture.color_primaries, picture.color_trc = tags.color_primaries, tags.color_trc
+        picture.pts, picture.time_base = self._frames, Fraction(1, 25)
+        try:
+            data = b"".join(map(bytes, self._opened(picture).encode(picture)))
+            path.write_bytes(data)
+        except (av.error.FFmpegError, OSError) as err:
+            raise OutputError(f"{path.parent}: the picture can't be written ({err.strerror}).") from err
+
+    def _opened(self, like: VideoFrame) -> VideoCodecContext:
+        if self._encoder is None:
+            encoder = av.CodecContext.create(self._kind, "w")
+            assert isinstance(encoder, VideoCodecContext)
+            encoder.width, encoder.height, encoder.pix_fmt = like.width, like.height, like.format.name
+            encoder.time_base = Fraction(1, 25)
+            encoder.color_range = FULL_RANGE
+            encoder.thread_count = 1  # threads would hold pictures back
+            if self._info.sample_aspect_ratio:
+                encoder.sample_aspect_ratio = self._info.sample_aspect_ratio
+            encoder.options = {**self._options, **self._settings.options}
+            self._encoder = encoder
+        return self._encoder
+
+
+def _upright(pixels: NDArray[np.uint8], matrix: tuple[int, ...] | None) -> NDArray[np.uint8]:
+    """Turned and mirrored in steps of 90 degrees, as a display matrix says: x' = ax + cy, y' = bx + dy."""
+    if matrix is None:
+        return pixels
+    a, b, c, d = (np.sign(matrix[k]) for k in (0, 1, 3, 4))
+    if a == d == 0:
+        pixels, a, d = pixels.transpose(1, 0, 2), c, b
+    return pixels[:: d or 1, :: a or 1]

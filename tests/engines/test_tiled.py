@@ -1,0 +1,87 @@
+"""Tiles must make the picture that is made without them, bit for bit."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from clips import MakeClip, luma_planes
+
+from sr4k import Job, load_preset
+from sr4k.engines import EngineSpec, create_engine, load_engine
+from sr4k.engines.tiled import MOST_PIXELS, TiledEngine, is_too_large
+from sr4k.models.architecture import CELL
+from sr4k.models.colour import Colour
+from sr4k.models.fold import MARGIN
+
+
+def planes_for(spec: EngineSpec, seed: int = 0) -> list[np.ndarray[Any, Any]]:
+    """Noise all over, margins as well: whatever a cell sees has to be there."""
+    generator = np.random.default_rng(seed)
+    return [generator.integers(0, 256, shape, dtype=np.uint8).astype(spec.input_dtype) for shape in spec.input_shapes]
+
+
+def inside(cells: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return cells[MARGIN:-MARGIN, MARGIN:-MARGIN].copy()
+
+
+@pytest.mark.parametrize("colour", [Colour(), None], ids=["yuv", "rgb"])
+@pytest.mark.parametrize(
+    ("engine", "model", "precision"),
+    [
+        ("nearest", "luma", "auto"),
+        ("openvino", "luma", "int8"),
+        ("openvino", "luma", "fp32"),
+        ("openvino", "luma-large", "int8"),
+        ("openvino", "rcan2", "int8"),
+        ("openvino", "rcan2", "fp32"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("size", "side"),
+    [((140, 182), (24, 30)), ((98, 130), (20, 200)), ((60, 226), (100, 25)), ((44, 44), (3, 5))],
+    ids=["grid", "rows", "columns", "less than what is seen"],
+)
+def test_bit_for_bit(
+    engine: str, model: str, precision: Any, colour: Colour | None, size: tuple[int, int], side: tuple[int, int]
+) -> None:
+    spec = EngineSpec(model, *size, colour, precision, threads=1)
+    first, second = planes_for(spec), planes_for(spec, 1)
+    with create_engine(engine, spec) as whole:
+        expected = [inside(whole.infer(planes)) for planes in (first, second)]
+    with TiledEngine(load_engine(engine), spec, side) as tiled:
+        made = [inside(tiled.infer(planes)) for planes in (first, second)]
+        assert tiled.describe()["tiles"] > 1
+    assert all(np.array_equal(a, b) for a, b in zip(made, expected, strict=True))
+
+
+def test_with_less_around_a_tile_it_is_another_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = EngineSpec("rcan2", 140, 182, Colour(), "fp32", threads=1)
+    planes = planes_for(spec)
+    with create_engine("openvino", spec) as whole:
+        expected = inside(whole.infer(planes))
+    short_sighted = SimpleNamespace(receptive_field=2 * CELL * MARGIN)
+    monkeypatch.setattr("sr4k.engines.tiled.zoo", SimpleNamespace(architecture=lambda _model: short_sighted))
+    with TiledEngine(load_engine("openvino"), spec, (24, 30)) as tiled:
+        assert not np.array_equal(inside(tiled.infer(planes)), expected)
+
+
+def test_only_large_pictures_are_tiled() -> None:
+    assert not is_too_large(EngineSpec("luma", 2160, 3840, None))
+    assert is_too_large(EngineSpec("luma", 4320, 7680, None))
+    assert is_too_large(EngineSpec("luma", 2, MOST_PIXELS, Colour()))
+
+
+@pytest.mark.parametrize("pixels", ["yuv", "bgr"])
+def test_jobs_tile_and_reuse_what_did_not_change(
+    pixels: str, make_clip: MakeClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = make_clip("in.mkv", size=(322, 242), frames=3, audio=False)
+    preset = load_preset("file").updated("graph", mode="threads").updated("engine", name="openvino", pixels=pixels)
+    preset = preset.updated("encode", crf=0, preset="ultrafast")
+    assert "tiles" not in Job(source, tmp_path / "whole.mkv", preset).run().engine
+    monkeypatch.setattr("sr4k.engines.tiled.MOST_PIXELS", 200 * 200)
+    monkeypatch.setattr(TiledEngine.__init__, "__defaults__", ((50, 70),))
+    assert Job(source, tmp_path / "tiled.mkv", preset).run().engine["tiles"] == 4
+    assert np.array_equal(luma_planes(tmp_path / "tiled.mkv"), luma_planes(tmp_path / "whole.mkv"))

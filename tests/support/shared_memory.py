@@ -1,0 +1,28 @@
+"""What processes leave in /dev/shm, beside what others that run at the same time have there."""
+
+import re
+import time
+from contextlib import suppress
+from pathlib import Path
+
+FOLDER = Path("/dev/shm")
+
+
+def names() -> set[Path]:
+    return set(FOLDER.iterdir())
+
+
+def left_behind(before: set[Path]) -> set[Path]:
+    """What is new, stays, and belongs to no process that lives."""
+    until = time.monotonic() + 5
+    while (left := names() - before - _in_use()) and time.monotonic() < until:
+        time.sleep(0.05)
+    return left
+
+
+def _in_use() -> set[Path]:
+    found = set()
+    for maps in Path("/proc").glob("[0-9]*/maps"):
+        with suppress(OSError):
+            found |= {Path(path) for path in re.findall(r"/dev/shm/\S+", maps.read_text())}
+    return found
