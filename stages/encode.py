@@ -6,7 +6,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,8 @@ class Encode(Sink):
         self._held: int | None = None  # the lock on it
         self._segments: SegmentWriter | None = None
         self._next_cut = Fraction(0)  # seconds, not before which the next segment begins
+        self._complaints = False  # of the muxer
+        self._written = 0
         self._end = Fraction(0)  # of the picture, in seconds
         self._born: dict[Fraction, float] = {}
         self._latencies: deque[float] = deque(maxlen=_REMEMBERED)
@@ -135,8 +137,9 @@ class Encode(Sink):
             self._join(self._target)
             self._rest.mux_until(None if complete and self._info.origin is None else self._end)
             self._rest.end()
+            with self._rest_answering():
+                self._target.close()
             self._check_rest()
-            self._target.close()
         self._target = None
         flush_to_disk(self._settings.path)
 
@@ -166,7 +169,20 @@ class Encode(Sink):
     def _picture(self, frame: Frame) -> VideoFrame:
         return as_picture(frame.planes[0], self._info.pixel_format)
 
+    @contextmanager
+    def _rest_answering(self) -> Iterator[None]:
+        """Count what the muxer does not like as a loss of the other streams; video comes from our own encoder."""
+        try:
+            yield
+        except av.error.FFmpegError as err:
+            if not self._rest.answers_for(err):
+                raise
+            self._complaints = True
+
     def _check_rest(self) -> None:
+        """Look whether all pictures are there after all, if the muxer complained."""
+        if self._complaints and (found := _pictures(self._settings.path)) != self._written:
+            raise OutputError(f"{self._settings.path.name}: only {found} of {self._written} pictures were written.")
         if self._settings.strict and self._rest.damage:
             name = self._settings.source.name
             raise InputError(f"{name} is damaged: {self._rest.damage}. --strict stops at the first loss.")
@@ -218,9 +234,11 @@ class Encode(Sink):
         """All segments, and everything else of the source beside them."""
         for packet in joined(self._journal, self._info.time_base):
             assert packet.dts is not None
+            self._written += 1
             self._rest.mux_until(packet.dts * self._info.time_base)
             packet.stream = self._stream
-            target.mux_one(packet)
+            with self._rest_answering():
+                target.mux_one(packet)
 
     def _note_latency(self, packet: "Packet[Any]") -> None:
         """How long ago the source had the frame of this packet."""
@@ -228,6 +246,12 @@ class Encode(Sink):
             born = self._born.pop(packet.pts * Fraction(packet.time_base), None)
             if born is not None:
                 self._latencies.append(time.monotonic() - born)
+
+
+def _pictures(path: Path) -> int:
+    """How many packets of video a file has."""
+    with open_input(path) as result:
+        return sum(packet.size > 0 for packet in result.demux(video=0))
 
 
 def spread(seconds: Iterable[float]) -> dict[str, float] | None:

@@ -29,6 +29,9 @@ _ATTACHMENTS = {"matroska"}
 _COVERS = _TIMECODES = {"mp4", "mov"}
 _COVER_TYPES = {"mjpeg": ("jpg", "image/jpeg"), "png": ("png", "image/png")}
 
+_OF_A_PACKET = (av.error.InvalidDataError, av.error.ArgumentError)
+"""What muxers say of a packet, rather than of the disk."""
+
 _SAME_TIMES = {"matroska", "webm"}
 """Where packets of one stream may have the same dts."""
 
@@ -84,6 +87,13 @@ class Passthrough:
             for made in track.drain():
                 self._mux(made)
 
+    def answers_for(self, error: av.error.FFmpegError) -> bool:
+        """Whether what the muxer says may be about these packets: it keeps some back, and tells it with others."""
+        if not self._tracks or not isinstance(error, _OF_A_PACKET):
+            return False
+        self._refused[f"other streams: {error.strerror}"] += 1
+        return True
+
     @property
     def damage(self) -> str | None:
         """What of the source could not be copied, if anything."""
@@ -97,7 +107,7 @@ class Passthrough:
             return
         try:
             self._target.mux_one(packet)
-        except (av.error.InvalidDataError, av.error.ArgumentError) as err:  # of the packet, not of the disk
+        except _OF_A_PACKET as err:
             self._refused[f"{_describe(stream)}: {err.strerror}"] += 1
 
     def _adopt(self, stream: Stream) -> None:
@@ -172,8 +182,8 @@ class Passthrough:
 
     def _carries(self, stream: Stream) -> bool:
         """Whether the target's container has a place for the stream's codec."""
-        if _is_cover(stream) and self._target.format.name not in _COVERS:
-            return False
+        if stream.type == "video" and not (_is_cover(stream) and self._target.format.name in _COVERS):
+            return False  # a second video would stay small beside an upscaled first
         return carries(self._target.format.name, stream)
 
     def _copy_chapters(self) -> None:

@@ -44,30 +44,31 @@ def open_input(path: Path, accelerator: HWAccel | None = None, rate: Fraction | 
 
 
 def video_stream(container: InputContainer, path: Path, track: Track = FIRST_TRACK) -> VideoStream:
-    """The video to upscale. The first is that of the first that libav has a decoder for.
+    """The video to upscale.
 
     Raises:
-        InputError: there is no such one, or it can't be decoded.
+        InputError: there is no such one.
     """
     videos = video_streams(container)
+    for number, stream in enumerate(videos):
+        if track.number == (stream.id if track.by_id else number):
+            return stream
+    if not videos and any(stream.codec_context is None for stream in container.streams.video):
+        raise InputError(f"{path}: its video is in a codec that is not known, or its header is damaged.")
     if not videos:
         kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
         raise InputError(f"{path} has no video stream; it holds {kinds}.")
-    known = [stream for stream in videos if stream.codec_context is not None]
-    if track == FIRST_TRACK and known:
-        return known[0]
-    for number, stream in enumerate(videos):
-        if track.number == (stream.id if track.by_id else number):
-            if stream not in known:
-                raise InputError(f"{path}: its video is in a codec that is not known, or its header is damaged.")
-            return stream
     has_ids = len({stream.id for stream in videos}) == len(videos)  # Matroska's are all 0
-    there = ", ".join(
+    known = ", ".join(
         f"{number} (i:{stream.id:#x})" if has_ids else f"{number}" for number, stream in enumerate(videos)
     )
-    raise InputError(f"{path} has no video {track}: --map takes one of {there}.")
+    raise InputError(f"{path} has no video {track}: --map takes one of {known}.")
 
 
 def video_streams(container: InputContainer) -> list[VideoStream]:
-    """All videos in the order that `Track` counts in: those that are not cover pictures."""
-    return [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    """All videos in the order that `Track` counts in: those that are not cover pictures, and that libav can decode."""
+    return [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & Disposition.attached_pic and stream.codec_context is not None
+    ]

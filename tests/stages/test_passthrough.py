@@ -224,3 +224,17 @@ def test_a_timecode_that_cannot_be_is_left_out_by_name(code: str, tmp_path: Path
     source = write_clip(tmp_path / "in.mkv", frames=25, metadata={"timecode": code})
     summary = upscale(source, tmp_path / "out.mov")
     assert summary.left_out == [f"timecode {code} is none of this frame rate"]
+
+
+def test_sound_without_a_rate_is_left_out_and_the_picture_is_whole(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "in.flv", frames=25)
+    data = bytearray(clip.read_bytes())
+    head = data.index(b"\x08", data.index(b"onMetaData") + 200)
+    while data[head + 11 : head + 13] != b"\xaf\x00":  # the tag with what AAC has to be told
+        head = data.index(b"\x08", head + 1)
+    data[head + 12] = 1
+    clip.write_bytes(data)
+    summary = upscale(clip, tmp_path / "out.mkv")
+    assert summary.frames == 25
+    with av.open(str(tmp_path / "out.mkv")) as result:
+        assert sum(packet.size > 0 for packet in result.demux(video=0)) == 25
