@@ -16,12 +16,13 @@ def names() -> set[Path]:
 def left_behind(before: set[Path]) -> set[Path]:
     """What is new, stays, and belongs to no process that lives."""
     until = time.monotonic() + 5
-    while (left := names() - before - _in_use()) and time.monotonic() < until:
+    while (left := names() - before - in_use()) and time.monotonic() < until:
         time.sleep(0.05)
     return left
 
 
-def _in_use() -> set[Path]:
+def in_use() -> set[Path]:
+    """What living processes have mapped."""
     found = set()
     for maps in Path("/proc").glob("[0-9]*/maps"):
         with suppress(OSError):

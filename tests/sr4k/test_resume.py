@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from clips import MakeClip, luma_planes, packet_bytes, video_times
 
+from rig.shared_memory import in_use, names
 from sr4k import Job, Summary, load_preset
 from sr4k.errors import OptionError, OutputError, WorkerError
 from sr4k.parts import Parts, claimed, folder_of
@@ -53,6 +54,7 @@ def run(*args: Any) -> subprocess.CompletedProcess[str]:
 
 def killed(args: list[str], folder: Path, segments: int, *, group: bool = False) -> None:
     """Start it, and kill its supervisor, which takes the others along, or all at once, after so many segments."""
+    shared = names()
     with subprocess.Popen(
         args, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     ) as process:
@@ -62,6 +64,9 @@ def killed(args: list[str], folder: Path, segments: int, *, group: bool = False)
             time.sleep(0.005)
         if process.poll() is None:
             (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
+    if group:  # with Python's own tracker of semaphores, too
+        for left in names() - shared - in_use():
+            left.unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize(
