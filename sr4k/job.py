@@ -187,6 +187,7 @@ class Job:
             "track": str(self.track),
             "rate": str(self.rate),
             "engine": self.preset.engine.model_dump(exclude={"name", "threads", "reuse"}),
+            "engine.name": engines_for(self.preset.engine.name)[0],
             "encode": self.preset.encode.model_dump(),
         }
         return fingerprint(self.source) | flat(settings)

@@ -16,6 +16,9 @@ from sr4k.stages.writing import writing
 _SAMPLED = 1 << 16
 """Bytes at both ends of the source that tell it from another."""
 
+_LOCK = "lock"
+"""The file that a run holds for as long as it lives."""
+
 _ORPHANS = 10.0
 """Seconds within which the processes of a run that was killed end."""
 
@@ -96,7 +99,8 @@ class Parts:
 
     def _clear(self) -> None:
         for path in self.folder.iterdir():
-            path.unlink()
+            if path.name != _LOCK:
+                path.unlink()
 
 
 def folder_of(target: Path) -> Path:
@@ -146,11 +150,14 @@ def flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _lock(parts: Parts) -> int:
     """The lock on the folder, which lasts as long as its descriptor."""
+    path = parts.folder / _LOCK
     while True:
         try:
             parts.folder.mkdir(exist_ok=True)
-            descriptor = os.open(parts.folder, os.O_RDONLY)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)  # NFS locks no folders
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            continue  # a run that ended has just removed the folder
         except BlockingIOError:
             os.close(descriptor)
             raise OutputError(
@@ -158,9 +165,9 @@ def _lock(parts: Parts) -> int:
             ) from None
         except OSError as err:
             raise OutputError(f"{parts.folder} can't be written ({err.strerror}).") from err
-        if parts.folder.exists() and parts.folder.stat().st_ino == os.fstat(descriptor).st_ino:
+        if path.exists() and path.stat().st_ino == os.fstat(descriptor).st_ino:
             break
-        os.close(descriptor)  # whose folder a run that ended has just removed
+        os.close(descriptor)  # likewise
     try:
         os.close(parts.journal.hold(_ORPHANS))
     except BlockingIOError:

@@ -106,7 +106,7 @@ class Journal:
         """Leave out what was not written whole, and segments that are not there, so that more can be added."""
         kept = {segment.name for segment in self.segments()}
         for path in self.folder.iterdir():  # first of all, for the disk may be full
-            if path.name not in {*kept, self._path.name}:
+            if path.stem == "whole" or (path.suffix == ".packets" and path.name not in kept):
                 path.unlink()
         lines = [line for line in self._lines() if "segment" not in line or line["segment"]["name"] in kept]
         fresh = self._path.with_suffix(".new")

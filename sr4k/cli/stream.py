@@ -24,6 +24,7 @@ from sr4k.job import Job, Summary, parse_devices, parse_rate, parse_size, parse_
 from sr4k.live.address import is_live
 from sr4k.logs import collected_logs
 from sr4k.part import clock, parse_part
+from sr4k.parts import folder_of
 from sr4k.stages.sequence import is_picture
 from sr4k.target import check_target
 
@@ -268,6 +269,10 @@ def stream(
             rate=None if rate is None else parse_rate(rate, paths),
         )
         jobs = jobs_into(paths, first)
+        if resume:
+            jobs = list(_unfinished(jobs))
+            if not jobs:
+                return
         if codec is None:
             jobs = [replace(job, preset=_suited(job, crf, bitrate, preset)) for job in jobs]
         if compare and len(jobs) > 1:
@@ -304,6 +309,15 @@ def stream(
             told = [_as_data(job, result) for job, result in zip(jobs, results, strict=True)]
             typer.echo(json.dumps(told[0] if len(told) == 1 else told, indent=2))
         raise typer.Exit(_exit_code(results, signals))
+
+
+def _unfinished(jobs: list[Job]) -> Iterator[Job]:
+    """Those that an earlier run of the same command did not get done."""
+    for job in jobs:
+        if job.target.exists() and not folder_of(job.target).exists():
+            typer.echo(f"{job.target} is there already.", err=True)
+        else:
+            yield job
 
 
 def _tell_ahead(jobs: list[Job], *, as_json: bool) -> None:

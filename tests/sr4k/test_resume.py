@@ -187,6 +187,22 @@ def test_another_job_can_not_go_on_with_it(begun: Callable[..., Summary], tmp_pa
     assert begun(resume=False, overwrite=True).frames == 200
 
 
+def test_of_several_videos_those_that_are_done_are_left_alone(
+    make_clip: MakeClip, preset: Callable[..., Path], tmp_path: Path
+) -> None:
+    sources, folder, chosen = [make_clip("a.mp4", frames=20), make_clip("b.mp4", frames=20)], tmp_path / "out", preset()
+    folder.mkdir()
+    assert run(sources[0], folder / "a.mp4", chosen).returncode == 0
+    before = (folder / "a.mp4").stat().st_mtime_ns
+    args = [str(BIN / "sr4k-stream"), *map(str, sources), str(folder), "-c", str(chosen), "--resume"]
+    for _ in range(2):
+        done = subprocess.run(args, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        assert f"{folder / 'a.mp4'} is there already" in done.stderr
+    assert (folder / "a.mp4").stat().st_mtime_ns == before
+    assert video_times(folder / "b.mp4") == video_times(sources[1])
+
+
 def test_a_torn_line_and_a_torn_segment_are_done_again(begun: Callable[..., Summary], tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "out.mp4")
     parts = Journal(folder).segments()
