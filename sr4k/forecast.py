@@ -105,7 +105,7 @@ def forecast(job: Job) -> Forecast:
         sampled=summary.frames,
         frames=frames,
         fps=fps,
-        seconds=None if frames is None else frames / fps + summary.seconds - summary.frames / fps,
+        seconds=None if frames is None else frames / fps + max(0.0, summary.seconds - summary.frames / fps),
         bytes=None if frames is None else round(size * frames / summary.frames),
         memory=watch.memory,
         free=shutil.disk_usage(job.target.parent).free,

@@ -1,6 +1,8 @@
 """The video encoders: which there are, what they are told, and how they are opened."""
 
 import os
+from contextlib import suppress
+from pathlib import Path
 
 import av
 from av.container import OutputContainer
@@ -83,6 +85,19 @@ def open_encoder(stream: VideoStream, codec: str) -> None:
         name = context.name
         reason = "no NVIDIA driver or GPU was found" if "nvenc" in name else f"{name}: {err.strerror}"
         raise OptionError(f"The {codec} encoder can't be opened with these settings ({reason}).") from err
+    if context.name == "libsvtav1":
+        share_cpus()
+
+
+def share_cpus() -> None:
+    """Of all threads of this process, and of those that they start: wait for a CPU like any other.
+
+    As root libsvtav1 gives its threads, and the one that opens it, the highest real-time priority that there is:
+    decoder, network and everybody else on the machine would get what it leaves.
+    """
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(OSError):  # it may have ended
+            os.sched_setscheduler(int(task.name), os.SCHED_OTHER, os.sched_param(0))
 
 
 def default_crf(codec: str) -> int:

@@ -15,6 +15,7 @@ from clips import MakeClip, write_clip
 from rig.servers import MissingServerError, NginxRtmp, NodeMediaServer
 from sr4k.engines.nvidia import driver
 from sr4k.errors import EngineError
+from sr4k.stages.encoder import share_cpus
 
 if not driver().gpus:
     os.environ["TRITON_INTERPRET"] = "1"  # read when the kernels are imported
@@ -39,6 +40,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def _seeded() -> None:
     random.seed(0)
     np.random.seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _sharing_cpus() -> Iterator[None]:
+    """Tests may open libsvtav1 themselves, which takes all CPUs for itself and for what they start afterwards."""
+    yield
+    share_cpus()
 
 
 @pytest.fixture

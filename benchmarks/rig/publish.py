@@ -15,6 +15,7 @@ from av.video.frame import PictureType, VideoFrame
 
 from rig import counter
 from rig.process import RigProcess, tell
+from sr4k.stages.encoder import share_cpus
 
 RATE = 48_000
 _BLOCK = 1024
@@ -122,6 +123,8 @@ class _Publishing:
         picture.pts, picture.time_base = 1000 * at // o["rate"] + more + shift, Fraction(1, 1000)
         picture.pict_type = PictureType.NONE
         self._target.mux(self._video.encode(picture))
+        if o["codec"] == "av1":
+            share_cpus()
 
     def _speak(self, block: int, shift: int) -> None:
         first = block * _BLOCK

@@ -1,6 +1,5 @@
 """What processes leave in /dev/shm, beside what others that run at the same time have there."""
 
-import re
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -22,9 +21,16 @@ def left_behind(before: set[Path]) -> set[Path]:
 
 
 def in_use() -> set[Path]:
-    """What living processes have mapped."""
-    found = set()
+    """What living processes have mapped: by inode, for a semaphore is mapped before it gets its name."""
+    inodes = set()
     for maps in Path("/proc").glob("[0-9]*/maps"):
         with suppress(OSError):
-            found |= {Path(path) for path in re.findall(r"/dev/shm/\S+", maps.read_text())}
-    return found
+            inodes |= {line.split()[4] for line in maps.read_text().splitlines() if str(FOLDER) in line}
+    return {path for path in FOLDER.iterdir() if _inode(path) in inodes}
+
+
+def _inode(path: Path) -> str:
+    try:
+        return str(path.stat().st_ino)
+    except OSError:
+        return ""

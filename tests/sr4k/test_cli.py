@@ -171,7 +171,7 @@ def test_json_tells_all_and_only_that(make_clip: MakeClip, tmp_path: Path) -> No
     assert summary["frames"] == 10
     latency = summary["video"].pop("latency")
     assert 0 < latency["median"] <= latency["p95"]
-    assert summary["video"] == {"codec": "libx264", "width": 128, "height": 96, "container": "mp4"}
+    assert summary["video"] == {"codec": "libx264", "width": 128, "height": 96, "container": "mp4", "converted": []}
     assert set(summary["stages"]) == {"decode", "preprocess", "infer", "reconstruct", "convert", "encode"}
     assert all(stage["frames"] == 10 for stage in summary["stages"].values())
     assert not summary["damaged"]

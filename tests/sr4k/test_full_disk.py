@@ -61,7 +61,11 @@ def test_a_job_goes_on_once_a_full_disk_has_room(
     with pytest.raises(OutputError, match=r"No room is left in .*: make some, then add --resume to go on\."):
         job(source, target, crf=0).run()
     kept = Journal(folder_of(target)).segments()
-    assert sorted(path.name for path in folder_of(target).iterdir()) == [*(s.name for s in kept), "journal.jsonl"]
+    assert sorted(path.name for path in folder_of(target).iterdir()) == [
+        *(s.name for s in kept),
+        "journal.jsonl",
+        "lock",
+    ]
     assert len(kept) == 5 if moment == "join" else 0 < len(kept) < 5
     disk.resize(64 << 10)
     done = job(source, target, crf=0, resume=True).run()

@@ -1,0 +1,27 @@
+import os
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+
+from sr4k.models.colour import Colour
+from sr4k.stages.encoder import add_video, open_encoder
+from sr4k.stages.settings import EncoderSettings
+from sr4k.stages.video import ColourTags, VideoInfo
+
+INFO = VideoInfo(64, 48, Fraction(1, 25), Fraction(25), None, ColourTags(1, 1, 1, 1), Colour(), None)
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1"])
+def test_no_encoder_takes_the_cpus_from_everybody_else(codec: str, tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "out.mkv"), "w") as target:
+        stream = add_video(target, INFO, EncoderSettings(codec))  # type: ignore[arg-type]
+        open_encoder(stream, codec)
+        for number in range(5):
+            picture = av.VideoFrame(64, 48, "yuv420p")
+            picture.pts, picture.time_base = number, Fraction(1, 25)
+            target.mux(stream.encode(picture))
+        policies = {os.sched_getscheduler(int(task.name)) for task in Path("/proc/self/task").iterdir()}
+        target.mux(stream.encode(None))
+    assert policies == {os.SCHED_OTHER}
