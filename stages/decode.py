@@ -27,7 +27,7 @@ from sr4k.stages.rgb import copy_rgb_inside, rgb_format
 from sr4k.stages.sequence import is_picture, is_sequence, numbered, numbers
 from sr4k.stages.settings import DecodeSettings, Part
 from sr4k.stages.sidedata import has_profile
-from sr4k.stages.source import open_input, video_stream
+from sr4k.stages.source import open_input, packets_of, video_stream
 from sr4k.stages.video import FULL_RANGE, LIMITED_RANGE
 
 log = logging.getLogger(__name__)
@@ -176,7 +176,7 @@ class Decode(Source):
         return 2 / positive(self._stream.guessed_rate, Fraction(25)) if self._deinterlacer.expected else Fraction(0)
 
     def _decode(self, container: InputContainer) -> Iterator[VideoFrame]:
-        packets = container.demux()
+        packets = packets_of(container)
         whole = self._settings.done_until is None and not (self._settings.part and self._settings.part.start)
         while True:
             try:

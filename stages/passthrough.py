@@ -20,7 +20,7 @@ from sr4k.stages import timecode
 from sr4k.stages.captions import Rewritten
 from sr4k.stages.carriers import carries
 from sr4k.stages.sound import CODECS, Reencoded
-from sr4k.stages.source import open_input, video_streams
+from sr4k.stages.source import open_input, packets_of, video_streams
 from sr4k.stages.tracks import Clock, Copied, Track
 
 log = logging.getLogger(__name__)
@@ -199,7 +199,7 @@ class Passthrough:
         if not self._tracks:
             return
         wanted = [stream for stream in self._source.streams if stream.index in self._tracks]
-        packets = self._source.demux(wanted)
+        packets = packets_of(self._source, *wanted)
         while True:
             try:
                 packet = next(packets, None)

@@ -1,5 +1,7 @@
 """Opening a media file, and choosing what to upscale in it."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -7,7 +9,8 @@ from typing import Any
 import av
 from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
-from av.stream import Disposition
+from av.packet import Packet
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from sr4k.errors import InputError
@@ -41,6 +44,15 @@ def open_input(path: Path, accelerator: HWAccel | None = None, rate: Fraction | 
     except (av.error.FFmpegError, OSError) as err:
         raise InputError(f"{path} is not a video that can be read, or its header is damaged ({err.strerror}).") from err
     return container
+
+
+def packets_of(container: InputContainer, *streams: Stream) -> "Iterator[Packet[Any]]":
+    """All packets of these streams, or of all, and last an empty one of each, which drains decoders.
+
+    A stream that turns up on the way, as in FLV, is no part of it. PyAV then may stumble when it is through.
+    """
+    with suppress(IndexError):
+        yield from container.demux(*streams)
 
 
 def video_stream(container: InputContainer, path: Path, track: Track = FIRST_TRACK) -> VideoStream:
