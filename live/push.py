@@ -28,7 +28,7 @@ from sr4k.errors import Sr4kError
 from sr4k.live.address import Address
 from sr4k.live.bridge import srt_writer
 from sr4k.live.settings import Segments
-from sr4k.live.tls import tls_options
+from sr4k.live.tls import is_secure, tls_options
 
 _REPORT_EVERY = 0.1
 """Seconds."""
@@ -174,7 +174,9 @@ def _open(target: Address, segments: Segments) -> OutputContainer:
             "rw_timeout": str(_WRITE_TIMEOUT),
             "tcp_nodelay": "1",
         }
-        told = ":".join(f"{key}={value}" for key, value in (options | tls_options(target)).items())
+        if is_secure(target):  # the muxer refuses what it has no use for
+            options |= tls_options(target)
+        told = ":".join(f"{key}={value}" for key, value in options.items())
         return av.open(f"[{told}]{target.url}", "w", format="tee")
     if target.kind == "rtsp":
         return av.open(target.url, "w", format="rtsp", options={"rtsp_transport": "tcp"})

@@ -16,6 +16,11 @@ _BUNDLES = (
 _SECURE = ("rtmps:", "rtsps:", "https:")
 
 
+def is_secure(address: Address) -> bool:
+    """Whether it is reached over TLS from the start; others may still send a reader on to one that is."""
+    return address.url.lower().startswith(_SECURE)
+
+
 def tls_options(address: Address) -> dict[str, str]:
     """Of libav's TLS: certificates are checked against the authorities that this machine trusts.
 
@@ -27,7 +32,7 @@ def tls_options(address: Address) -> dict[str, str]:
     bundle = _authorities()
     if bundle is not None:
         return {"tls_verify": "1", "ca_file": bundle}
-    if address.url.lower().startswith(_SECURE):
+    if is_secure(address):
         raise OptionError(
             "This machine trusts no certificate authorities: install ca-certificates, or name a file in SSL_CERT_FILE."
         )
