@@ -76,6 +76,7 @@ class Playout(Sink):
         self._keyed = 0.0
         self._soundtrack: Soundtrack | None = None
         self._heard = 0.0
+        self._arrived: deque[tuple[int, Samples]] = deque()  # sound that nobody had time for yet
         self._counts = {"frames": 0, "repeated": 0, "keyframes": 0, "past": 0}
         self._latencies: deque[float] = deque(maxlen=_REMEMBERED)
 
@@ -180,8 +181,17 @@ class Playout(Sink):
         self._pts, self._shown = pts, now
         self._counts["frames"] += 1
 
+    def _hear(self) -> None:
+        """Put what has arrived on the soundtrack."""
+        while self._arrived:
+            pts, samples = self._arrived.popleft()
+            if self._soundtrack is not None:
+                self._heard = time.monotonic()
+                self._soundtrack.add(pts, samples)
+
     def _play(self) -> None:
         """Encode the sound that belongs to the pictures so far."""
+        self._hear()
         if self._soundtrack is None or self._settings.sound is None:
             return
         for at, samples in self._soundtrack.blocks(self._pts + _SOUND_AHEAD):
@@ -193,18 +203,22 @@ class Playout(Sink):
             self._container.mux_one(packet)
 
     def _listen(self) -> None:
-        """Take sound as it comes."""
+        """Take sound as it comes.
+
+        It does not wait its turn: where encoding takes all the time there is, that may never come, and what sends the
+        sound would stand still. Whoever has the turn takes it along.
+        """
         sound = self._settings.sound
         assert sound is not None
         while not self._ended.is_set():
             if not sound.poll(0.1):
                 continue
-            pts, samples = unpack(sound.recv_bytes())
-            with self._lock:
-                if self._soundtrack is not None:
-                    self._heard = time.monotonic()
-                    self._soundtrack.add(pts, samples)
+            self._arrived.append(unpack(sound.recv_bytes()))
+            if self._lock.acquire(blocking=False):
+                try:
                     self._play()
+                finally:
+                    self._lock.release()
 
     def _watch(self) -> None:
         """Put something in the place of what does not come."""
@@ -224,6 +238,7 @@ class Playout(Sink):
                     # pictures come again, later than what stands in for them: that waits for them
                     self._show(self._stand_in(), following)
                     self._counts["repeated"] += 1
+                self._hear()
                 if now - self._heard > self._settings.hold:
                     self._soundtrack.fill(self._pts)
                 self._play()

@@ -1,6 +1,7 @@
 """The playout with real encoders, into a recording."""
 
 import multiprocessing
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -165,6 +166,16 @@ def test_pictures_that_go_on_coming_later_are_seen_again(rig, tmp_path: Path) ->
     with av.open(str(tmp_path / "out.mkv")) as container:
         levels = [int(f.to_ndarray()[: SIZE[1]].mean()) for f in container.decode(video=0)]
     assert sum(abs(level - 160) < 4 for level in levels) > 30
+
+
+def test_sound_is_taken_in_while_encoding_takes_all_the_time(rig) -> None:
+    made = rig()
+    sending = threading.Thread(target=lambda: [made.say(number) for number in range(8 * RATE)], daemon=True)
+    with made.playout._lock:
+        sending.start()
+        sending.join(10)
+        assert not sending.is_alive()
+    made.finish()
 
 
 def test_without_any_sound_there_is_silence_beside_the_pictures(rig, tmp_path: Path) -> None:
