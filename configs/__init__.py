@@ -75,9 +75,9 @@ class EnginePreset(_Section):
 
 
 class EncodePreset(_Section):
-    """See `sr4k.stages.settings.EncodeSettings`."""
+    """See `sr4k.stages.settings.EncodeSettings`. ``codec``: ``auto`` is h264, hevc for more than 8 bits."""
 
-    codec: Codec = "h264"
+    codec: Codec | Literal["auto"] = "auto"
     crf: Annotated[int, Field(ge=0, le=63)] | None = None
     bitrate: Annotated[int, Field(gt=0)] | None = None
     preset: str | None = None
@@ -105,6 +105,11 @@ class Preset(_Section):
     engine: EnginePreset = EnginePreset()
     encode: EncodePreset = EncodePreset()
     live: LivePreset = LivePreset()
+
+    @property
+    def codec(self) -> Codec:
+        """Of 8-bit pictures."""
+        return "h264" if self.encode.codec == "auto" else self.encode.codec
 
     def updated(self, section: Literal["graph", "engine", "encode", "live"], **changes: Any) -> "Preset":
         """A copy with some keys of one section changed; ``None`` leaves a key as it is.

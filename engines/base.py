@@ -46,22 +46,25 @@ class EngineSpec:
 
     @property
     def input_shapes(self) -> tuple[tuple[int, ...], ...]:
-        """Of the padded planes: luma (H + 21, W + 21), chroma (2, H/2 + 12, W/2 + 12); or RGB (3, H + 21, W + 21)."""
+        """Of the padded planes: luma (H + 21, W + 21), chroma (2, H/2 + 12, W/2 + 12); or RGB (3, H + 21, W + 21).
+
+        Chroma of 4:4:4 pictures: (2, H + 21, W + 21).
+        """
         luma = padded_luma(self.height, self.width)
         if self.colour is None:
             return ((3, *luma),)
-        return (luma, (2, *padded_chroma(self.height, self.width)))
+        return (luma, (2, *padded_chroma(self.height, self.width, self.colour.sampling)))
 
     @property
     def output_shape(self) -> tuple[int, int, int]:
-        """(H/2 + 10, W/2 + 10, 24), uint8, or 48 channels, float32, for RGB: cells with a margin of five around."""
+        """(H/2 + 10, W/2 + 10, 24), or 48 channels for RGB: cells with a margin of five around."""
         cells = (self.height // CELL + 2 * MARGIN, self.width // CELL + 2 * MARGIN)
         return (*cells, 48 if self.colour is None else 24)
 
     @property
     def input_dtype(self) -> np.dtype[Any]:
-        """uint8 for YUV, float32 for RGB 0..255; the output's is the same."""
-        return np.dtype(np.float32 if self.colour is None else np.uint8)
+        """uint8 for YUV, uint16 for more than 8 bits, float32 for RGB 0..255; the output's is the same."""
+        return np.dtype(np.float32 if self.colour is None else self.colour.dtype)
 
 
 class Engine(ABC):
@@ -77,12 +80,20 @@ class Engine(ABC):
     precisions: tuple[Precision, ...] = ("auto", "int8", "fp32")
     """What it can run."""
 
+    most_bits: int = 16
+    """Of a sample of the planes that it takes."""
+
     def __init__(self, spec: EngineSpec) -> None:
         if spec.height % CELL or spec.width % CELL or min(spec.height, spec.width) < CELL:
             raise InternalError(f"{spec.height = }, {spec.width = } must be even.")
         if spec.precision not in self.precisions:
             choices = ", ".join(self.precisions)
             raise OptionError(f"{type(self).__name__} has no {spec.precision}: --precision can be {choices}.")
+        if spec.colour is not None and spec.colour.bits > self.most_bits:
+            raise OptionError(
+                f"{type(self).__name__} works on pictures of {self.most_bits} bits, and these have {spec.colour.bits}: "
+                "use --engine openvino."
+            )
         self.spec = spec
         self._active = False
         self._pending = 0

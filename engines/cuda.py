@@ -28,6 +28,7 @@ class CudaEngine(Engine):
 
     in_flight = 3
     precisions = ("auto", "int8", "fp16")
+    most_bits = 8
 
     def __init__(self, spec: EngineSpec) -> None:
         super().__init__(spec)

@@ -86,7 +86,9 @@ class FusedNetwork:
         self._tuning = tuning or Tuning()
         self._quantized = network if isinstance(network, QuantizedNetwork) else None
         folded = network.network if isinstance(network, QuantizedNetwork) else network
+        assert folded.colour is not None
         self._convs, self.macs = folded.convs, folded.macs(height, width)
+        self._padded = padded_luma(height, width), padded_chroma(height, width, folded.colour.sampling)
         self._rows, self._columns = height // CELL + 2 * MARGIN, width // CELL + 2 * MARGIN
         self._stride = self._columns + 2 * _BORDER
         self._calls: list[_Call] = []
@@ -125,7 +127,8 @@ class FusedNetwork:
         """Enqueue one picture on the current stream.
 
         Args:
-            luma, chroma: padded planes (H + 21, W + 21) and (2, H/2 + 12, W/2 + 12), uint8, contiguous.
+            luma, chroma: padded planes (H + 21, W + 21) and (2, H/2 + 12, W/2 + 12), or of 4:4:4
+                pictures (2, H + 21, W + 21), uint8, contiguous.
             out: uint8, as `output_shape` says.
             maps: as `maps` makes them; no other picture may be at work in them.
         """
@@ -248,7 +251,7 @@ class FusedNetwork:
 
     def _plane(self, term: Term, kernel: Array, lanes: int) -> dict[str, Any]:
         assert isinstance(term.source, PlaneRef)
-        rows, pitch = (padded_luma if term.source.number == 0 else padded_chroma)(self.height, self.width)
+        rows, pitch = self._padded[term.source.number]
         conv = self._convs[term.conv]
         outputs, channels, height, width = kernel.shape
         top, left = conv.pads[:2]

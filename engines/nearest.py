@@ -31,8 +31,14 @@ class NearestEngine(Engine):
             for i, j in np.ndindex(CELL_OUT, CELL_OUT):
                 out[..., i, j] = picture[:, i // SCALE, :, j // SCALE]
         if len(planes) > 1:
-            inner = slice(CHROMA_PAD - MARGIN, MARGIN - CHROMA_PAD)
-            cells[..., CELL_OUT**2 :] = planes[1][:, inner, inner].transpose(1, 2, 0).repeat(SCALE**2, axis=2)
+            whole = planes[1].shape[1:] == planes[0].shape
+            inner = slice(first_cell, None) if whole else slice(CHROMA_PAD - MARGIN, MARGIN - CHROMA_PAD)
+            chroma = planes[1][:, inner, inner]
+            if whole:  # as many samples as the result has
+                chroma = chroma.reshape(2, rows, CELL, columns, CELL).transpose(1, 3, 0, 2, 4)
+                cells[..., CELL_OUT**2 :] = chroma.reshape(rows, columns, -1)
+            else:
+                cells[..., CELL_OUT**2 :] = chroma.transpose(1, 2, 0).repeat(SCALE**2, axis=2)
         self._results.append(cells)
 
     def result_impl(self) -> Plane:

@@ -27,7 +27,8 @@ class OpenVinoEngine(Engine):
 
     def activate_impl(self) -> None:
         spec, model = self.spec, zoo.load(self.spec.model, self.spec.weights)
-        fast = spec.precision == "auto" and has_fast_int8() and model.calibration is not None
+        deep = spec.colour is not None and spec.colour.bits > 8
+        fast = spec.precision == "auto" and has_fast_int8() and model.calibration is not None and not deep
         self._precision = "int8" if spec.precision == "int8" or fast else "fp32"
         quantized = model.quantized(spec.colour) if self._precision == "int8" else None
         network = model.folded(spec.colour) if quantized is None else quantized.network

@@ -32,6 +32,7 @@ class TensorRtEngine(Engine):
 
     in_flight = 3
     precisions = ("auto", "int8", "fp16", "fp32")
+    most_bits = 8
 
     def __init__(self, spec: EngineSpec) -> None:
         super().__init__(spec)

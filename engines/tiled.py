@@ -110,9 +110,10 @@ class TiledEngine(Engine):
             self._begun += 1
 
     def _cut(self, plane: Plane, top: int, left: int) -> Plane:
-        """The padded part of a padded plane: chroma has one sample for each cell, luma and RGB have ``CELL`` a side."""
+        """The padded part of a padded plane: 4:2:0 chroma has one sample for each cell, all else ``CELL`` a side."""
         height, width = CELL * self._rows.box, CELL * self._columns.box
-        is_chroma = self.spec.colour is not None and plane.ndim == 3
-        rows, columns = (padded_chroma if is_chroma else padded_luma)(height, width)
-        side = 1 if is_chroma else CELL
+        colour = self.spec.colour
+        is_small = colour is not None and colour.sampling == "420" and plane.ndim == 3
+        rows, columns = padded_chroma(height, width) if is_small else padded_luma(height, width)
+        side = 1 if is_small else CELL
         return np.ascontiguousarray(plane[..., side * top : side * top + rows, side * left : side * left + columns])

@@ -37,7 +37,8 @@ class TorchEngine(Engine):
         tensors = (torch.from_numpy(plane.reshape(1, *([1] * (3 - plane.ndim)), *plane.shape)) for plane in planes)
         out = self._run(*tensors)[0].permute(1, 2, 0)
         if self.spec.colour is not None:
-            out = out.round().clamp(0, 255).to(torch.uint8)
+            kind = torch.uint8 if self.spec.colour.bits == 8 else torch.uint16
+            out = out.round().clamp(0, self.spec.colour.peak).to(kind)
         self._results.append(out.contiguous().numpy())
 
     def result_impl(self) -> Plane:

@@ -180,7 +180,7 @@ class _Reader:
         info = FrameInfo(self._pts, TIME_BASE, 0, bool(picture.key_frame), bool(picture.is_corrupt), now)
         frame = self._link.take(info)
         if frame is not None:
-            copy_inside(fitted(picture, self._info, self._pixel_shape(picture)), frame)
+            copy_inside(fitted(picture, self._info, self._pixel_shape(picture)), frame.planes, self._info.colour)
             self._link.show(frame)
 
     def _pixel_shape(self, picture: VideoFrame) -> Fraction | None:

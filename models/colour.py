@@ -1,4 +1,4 @@
-"""Y'CbCr and R'G'B' as affine maps of 8-bit code values (ITU-R BT.601, BT.709, BT.2020 non-constant luminance)."""
+"""Y'CbCr code values and R'G'B' as affine maps (ITU-R BT.601, BT.709, BT.2020 non-constant luminance; H.273)."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 Matrix = Literal["bt601", "bt709", "bt2020"]
 ChromaLocation = Literal["left", "center", "topleft"]
 """Where a 4:2:0 chroma sample sits in its 2x2 luma pixels. H.264's and HEVC's default is left, JPEG's center."""
+
+Sampling = Literal["420", "444"]
+"""Whether chroma has a sample for each 2x2 luma pixels, or one for each."""
 
 Samples = NDArray[np.floating]
 """Any float precision; results keep it."""
@@ -26,21 +29,49 @@ LUMA: dict[Matrix, tuple[float, float, float]] = {m: (kr, 1 - kr - kb, kb) for m
 
 @dataclass(frozen=True, slots=True)
 class Colour:
-    """How the planes of a 4:2:0 picture are to be read."""
+    """How the planes of a picture are to be read.
+
+    ``sampling`` is that of the source. What the networks make is 4:2:0, sited as ``chroma_location`` says: at twice the
+    size it has as many chroma samples as a 4:4:4 source.
+    """
 
     matrix: Matrix = "bt709"
     full_range: bool = False
     chroma_location: ChromaLocation = "left"
+    bits: int = 8
+    sampling: Sampling = "420"
+
+    @property
+    def peak(self) -> int:
+        """The largest code value."""
+        return int(2**self.bits) - 1
+
+    @property
+    def unit(self) -> int:
+        """Code values that an 8-bit one is."""
+        return int(2 ** (self.bits - 8))
+
+    @property
+    def dtype(self) -> str:
+        """Of planes."""
+        return "uint8" if self.bits == 8 else "uint16"
 
 
 def yuv_from_rgb(colour: Colour) -> tuple[Samples, Samples]:
-    """``(A, b)`` with ``yuv = A @ rgb + b``: R'G'B' 0..255 to code values, limited 16..235 / 16..240 or full 0..255."""
+    """``(A, b)`` with ``yuv = A @ rgb + b``: R'G'B' 0..255 to code values.
+
+    In 8 bits: limited 16..235 / 16..240, or full 0..255.
+    """
     kr, kb = _KR_KB[colour.matrix]
     y = np.array(LUMA[colour.matrix])
     u = (np.array([0.0, 0.0, 1.0]) - y) / (2 * (1 - kb))
     v = (np.array([1.0, 0.0, 0.0]) - y) / (2 * (1 - kr))
-    luma_scale, chroma_scale, black = (1.0, 1.0, 0.0) if colour.full_range else (219 / 255, 224 / 255, 16.0)
-    return np.stack([luma_scale * y, chroma_scale * u, chroma_scale * v]), np.array([black, 128.0, 128.0])
+    unit, whole = colour.unit, colour.peak / 255
+    luma_scale, chroma_scale, black = (
+        (whole, whole, 0.0) if colour.full_range else (219 / 255 * unit, 224 / 255 * unit, 16.0 * unit)
+    )
+    middle = 128.0 * unit
+    return np.stack([luma_scale * y, chroma_scale * u, chroma_scale * v]), np.array([black, middle, middle])
 
 
 def rgb_from_yuv(colour: Colour) -> tuple[Samples, Samples]:

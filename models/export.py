@@ -1,9 +1,10 @@
 """A folded network as an ONNX graph with Q/DQ: the one artefact that every backend runs.
 
 Inputs are padded as `sr4k.models.fold` says. For YUV: ``luma`` uint8 (1, 1, H + 21, W + 21) and ``chroma`` uint8
-(1, 2, H/2 + 12, W/2 + 12); for RGB: ``rgb`` float32 (1, 3, H + 21, W + 21). H and W are even. The output ``subpixels``
-has one cell of the picture a position and five margin cells around: (1, H/2 + 10, W/2 + 10, 24) uint8, rounded, or
-(1, H/2 + 10, W/2 + 10, 48) float32, not rounded.
+(1, 2, H/2 + 12, W/2 + 12), or 4:4:4 (1, 2, H + 21, W + 21); for RGB: ``rgb`` float32 (1, 3, H + 21, W + 21). H and W
+are even. The output ``subpixels`` has one cell of the picture a position and five margin cells around:
+(1, H/2 + 10, W/2 + 10, 24) uint8, rounded, or (1, H/2 + 10, W/2 + 10, 48) float32, not rounded. Planes of more than 8
+bits are uint16, in and out.
 
 Q/DQ rules (for TensorRT and OpenVINO alike): opset 17, zero-points 0, a pair on every quantised convolution's input and
 weights, none after a convolution, float biases; the skip of an add goes through the pair of the convolution that reads
@@ -18,6 +19,7 @@ from numpy.typing import ArrayLike
 from onnx import TensorProto, helper, numpy_helper
 
 from sr4k.models.architecture import CELL
+from sr4k.models.colour import Colour
 from sr4k.models.fold import MARGIN, padded_chroma, padded_luma
 from sr4k.models.graph import FoldedNetwork
 from sr4k.models.quantize import OFFSET, QuantizedNetwork
@@ -34,10 +36,10 @@ def to_onnx(
     """
     ops = _OnnxOps(network, half=half)
     net = ops.network
-    luma, chroma = padded_luma(height, width), padded_chroma(height, width)
-    if net.yuv:
-        inputs = {"luma": [1, 1, *luma], "chroma": [1, 2, *chroma]}
-        kind = TensorProto.UINT8
+    luma = padded_luma(height, width)
+    if net.colour is not None:
+        inputs = {"luma": [1, 1, *luma], "chroma": [1, 2, *padded_chroma(height, width, net.colour.sampling)]}
+        kind = _kind(net.colour)
         outputs = list(net.structure(ops, tuple(map(ops.as_float, inputs))))
         if not cast_last:
             outputs = [ops.rounded(out) for out in outputs]
@@ -113,9 +115,10 @@ class _OnnxOps:
         return self.node("Cast", x, to=TensorProto.FLOAT)
 
     def rounded(self, x: str) -> str:
-        """As 8-bit code values."""
-        limits = (self._constant(np.float32(v), "limit") for v in (0, 255))
-        return self.node("Cast", self.node("Clip", self.node("Round", x), *limits), to=TensorProto.UINT8)
+        """As code values."""
+        assert self.network.colour is not None
+        limits = (self._constant(np.float32(v), "limit") for v in (0, self.network.colour.peak))
+        return self.node("Cast", self.node("Clip", self.node("Round", x), *limits), to=_kind(self.network.colour))
 
     def node(self, kind: str, *inputs: str, **attributes: Any) -> str:
         output = f"{kind.lower()}_{len(self.nodes)}"
@@ -136,3 +139,8 @@ class _OnnxOps:
         unique = f"{name}_{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.asarray(value), unique))
         return unique
+
+
+def _kind(colour: Colour) -> int:
+    """ONNX's number of the planes' type."""
+    return int(helper.np_dtype_to_tensor_dtype(np.dtype(colour.dtype)))

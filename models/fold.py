@@ -19,7 +19,7 @@ output of those cells is cut.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from sr4k.models.architecture import CELL, CELL_OUT, RcanShape
 from sr4k.models.colour import (
     Colour,
+    Sampling,
     downsample_chroma,
     rgb_from_yuv,
     upsample_chroma,
@@ -60,9 +61,10 @@ CHROMA_PAD = MARGIN + 1
 """Chroma samples of replication on every side."""
 
 
-def pad_planes(luma: NDArray[np.uint8], chroma: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """Planes (H, W) and (2, H/2, W/2) with their borders replicated as an engine takes them."""
-    around, beside = (PAD_BEFORE, PAD_AFTER), (CHROMA_PAD, CHROMA_PAD)
+def pad_planes(luma: NDArray[Any], chroma: NDArray[Any]) -> list[NDArray[Any]]:
+    """Planes (H, W) and (2, H/2, W/2), or (2, H, W), with their borders replicated as an engine takes them."""
+    around = (PAD_BEFORE, PAD_AFTER)
+    beside = around if chroma.shape[1:] == luma.shape else (CHROMA_PAD, CHROMA_PAD)
     return [
         np.ascontiguousarray(np.pad(luma, (around, around), mode="edge")),
         np.ascontiguousarray(np.pad(chroma, ((0, 0), beside, beside), mode="edge")),
@@ -74,29 +76,34 @@ def padded_luma(height: int, width: int) -> tuple[int, int]:
     return height + PAD_BEFORE + PAD_AFTER, width + PAD_BEFORE + PAD_AFTER
 
 
-def padded_chroma(height: int, width: int) -> tuple[int, int]:
-    """Rows and columns of each padded 4:2:0 chroma plane of a picture of ``height`` x ``width``."""
+def padded_chroma(height: int, width: int, sampling: Sampling = "420") -> tuple[int, int]:
+    """Rows and columns of each padded chroma plane of a picture of ``height`` x ``width``."""
+    if sampling == "444":
+        return padded_luma(height, width)
     return height // 2 + 2 * CHROMA_PAD, width // 2 + 2 * CHROMA_PAD
 
 
 def fold_yuv(arch: RcanShape, weights: Weights, colour: Colour) -> FoldedNetwork:
     """The network from Y, U, V planes to Y, U, V sub-pixels."""
-    return _network(arch, weights, fold_yuv_head(arch, weights, colour), fold_yuv_tail(arch, weights, colour))
+    heads, tail = fold_yuv_head(arch, weights, colour), fold_yuv_tail(arch, weights, colour)
+    return _network(arch, weights, heads, tail, colour)
 
 
 def fold_rgb(arch: RcanShape, weights: Weights) -> FoldedNetwork:
     """The network from RGB to RGB sub-pixels: tail collapsed and mean shifts folded, colour left alone."""
-    return _network(arch, weights, (fold_rgb_head(weights),), collapse_tail(arch, weights))
+    return _network(arch, weights, (fold_rgb_head(weights),), collapse_tail(arch, weights), None)
 
 
-def _network(arch: RcanShape, weights: Weights, heads: tuple[Conv, ...], tail: Conv) -> FoldedNetwork:
+def _network(
+    arch: RcanShape, weights: Weights, heads: tuple[Conv, ...], tail: Conv, colour: Colour | None
+) -> FoldedNetwork:
     convs = {f"head.{k}": replace(head, writes=STREAM) for k, head in enumerate(heads)}
     for name, reads, writes in body_convs(arch):
         convs[name] = replace(_conv(weights, name), pads=SAME3, quantised=True, reads=reads, writes=writes)
     convs["tail"] = replace(tail, pads=SAME5, quantised=True, reads=DETAIL)
     for k, head in enumerate(heads):
         convs[f"skip.{k}"] = _skip(head, tail)
-    return FoldedNetwork(arch, structure(arch), convs, yuv=len(heads) == 2)
+    return FoldedNetwork(arch, structure(arch), convs, colour)
 
 
 def body_convs(arch: RcanShape) -> Iterator[tuple[str, str, str]]:
@@ -148,13 +155,17 @@ def fold_rgb_head(weights: Weights) -> Conv:
 def fold_yuv_head(arch: RcanShape, weights: Weights, colour: Colour) -> tuple[Conv, Conv]:
     """Mean shift, Y'CbCr to R'G'B' and chroma upsampling folded into the head.
 
-    Returns the luma convolution (C, 1, 3, 3), stride 2, which carries the bias, and the chroma one (C, 2, 3, 3) on the
-    subsampled planes.
+    Returns the luma convolution (C, 1, 3, 3), stride 2, which carries the bias, and the chroma one (C, 2, 3, 3), on
+    subsampled planes, or with stride 2 on whole ones.
     """
     head = fold_rgb_head(weights)
     matrix, offset = rgb_from_yuv(colour)
     luma = np.einsum("ocyx,c->oyx", head.kernel, matrix[:, 0])[:, None]
     bias = head.bias + head.kernel.sum((2, 3)) @ offset
+
+    if colour.sampling == "444":
+        whole = np.einsum("ocyx,ci->oiyx", head.kernel, matrix[:, 1:])
+        return Conv(luma, bias, stride=CELL), Conv(whole, np.zeros(arch.features), stride=CELL)
 
     def from_chroma(planes: Array) -> Array:  # (n, 2, h, w) -> (n, C, h, w)
         rgb = np.einsum("ci,niyx->ncyx", matrix[:, 1:], upsample_chroma(planes, colour.chroma_location))

@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from sr4k.models.architecture import CELL, CELL_OUT, LumaShape
-from sr4k.models.colour import LUMA, ChromaLocation, Colour
+from sr4k.models.colour import LUMA, Colour
 from sr4k.models.fold import MARGIN, SAME3, Weights
 from sr4k.models.graph import Array, Conv, FoldedNetwork, Ops, Structure
 from sr4k.models.resize import bicubic_taps
@@ -28,12 +28,12 @@ _BEFORE, _AFTER = 1, 2
 
 def fold_yuv(arch: LumaShape, weights: Weights, colour: Colour) -> FoldedNetwork:
     """From Y, U, V planes to Y, U, V sub-pixels."""
-    scale, black = (1.0, 0.0) if colour.full_range else (255 / 219, 16.0)
+    scale, black = (255 / colour.peak, 0.0) if colour.full_range else (255 / 219 / colour.unit, 16.0 * colour.unit)
     convs = _chain(arch, weights, np.array([scale]), black)
     convs["head"] = replace(convs["head"], quantised=True, codes=True)
     convs["bicubic.luma"] = bicubic_luma(channels=1)
-    convs["bicubic.chroma"] = _bicubic_chroma(colour.chroma_location)
-    return FoldedNetwork(arch, structure(arch, codes=True), convs, yuv=True, rectified=_layers(arch))
+    convs["bicubic.chroma"] = _bicubic_chroma(colour)
+    return FoldedNetwork(arch, structure(arch, codes=True), convs, colour, rectified=_layers(arch))
 
 
 def fold_rgb(arch: LumaShape, weights: Weights) -> FoldedNetwork:
@@ -44,7 +44,7 @@ def fold_rgb(arch: LumaShape, weights: Weights) -> FoldedNetwork:
         np.tile(tail.kernel, (3, 1, 1, 1)), np.tile(tail.bias, 3), pads=SAME3, quantised=True, reads=tail.reads
     )
     convs["bicubic.luma"] = bicubic_luma(channels=3)
-    return FoldedNetwork(arch, structure(arch), convs, yuv=False, rectified=_layers(arch))
+    return FoldedNetwork(arch, structure(arch), convs, None, rectified=_layers(arch))
 
 
 def structure(arch: LumaShape, *, codes: bool = False) -> Structure:
@@ -97,10 +97,17 @@ def bicubic_luma(channels: int) -> Conv:
     return Conv(kernel, np.zeros(len(kernel)), stride=CELL, pads=pads, groups=channels)
 
 
-def _bicubic_chroma(location: ChromaLocation) -> Conv:
-    """Samples of both sizes sit where ``location`` says in their own 2x2 pixels, and the pixels' areas coincide."""
-    beside, on = np.array([-0.25, 0.25]), np.array([-0.125, 0.375])
-    rows = bicubic_taps(on if location == "topleft" else beside, first=-2, count=5)
-    columns = bicubic_taps(beside if location == "center" else on, first=-2, count=5)
-    kernel = np.tile(np.einsum("ay,bx->abyx", rows, columns).reshape(4, 1, 5, 5), (2, 1, 1, 1))
+def _bicubic_chroma(colour: Colour) -> Conv:
+    """Samples of both sizes sit where the colour says in their own 2x2 pixels, and the pixels' areas coincide.
+
+    Of a 4:4:4 picture, half of the axes' samples are where those of the result are, or all a quarter beside them.
+    """
+    whole = colour.sampling == "444"
+    beside, on = ([0.0, 1.0], [-0.25, 0.75]) if whole else ([-0.25, 0.25], [-0.125, 0.375])
+    count = 6 if whole else 5
+    rows = bicubic_taps(np.array(on if colour.chroma_location == "topleft" else beside), first=-2, count=count)
+    columns = bicubic_taps(np.array(beside if colour.chroma_location == "center" else on), first=-2, count=count)
+    kernel = np.tile(np.einsum("ay,bx->abyx", rows, columns).reshape(4, 1, count, count), (2, 1, 1, 1))
+    if whole:
+        return Conv(kernel, np.zeros(8), stride=CELL, pads=(_BEFORE, _BEFORE, _AFTER, _AFTER), groups=2)
     return Conv(kernel, np.zeros(8), pads=SAME3, groups=2)

@@ -65,11 +65,13 @@ class Model:
         return _fold(self.name, self.arch, self.weights, colour)
 
     def quantized(self, colour: Colour | None) -> QuantizedNetwork:
-        """In int8, likewise.
+        """In int8, likewise: of 8-bit planes.
 
         Raises:
-            OptionError: there is no calibration.
+            OptionError: there is no calibration, or there are more bits.
         """
+        if colour is not None and colour.bits > 8:
+            raise OptionError(f"Pictures of {colour.bits} bits are too fine for int8: leave --precision out.")
         if self.calibration is None:
             raise OptionError(f"These weights of {self.name} have no int8 calibration: take --precision fp32.")
         return quantize(_fold(self.name, self.arch, self.int8_weights or self.weights, colour), self.calibration)

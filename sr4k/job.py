@@ -238,7 +238,7 @@ class Job:
     def _video(self, parts: Parts) -> StageSpec:
         encode = self.preset.encode
         settings = EncodeSettings(
-            encode.codec,
+            self.preset.codec,
             encode.crf,
             encode.bitrate,
             encode.preset,
@@ -249,6 +249,7 @@ class Job:
             segment_seconds=encode.segment_seconds,
             strict=self.strict,
             track=self.track,
+            deep_codec="hevc" if encode.codec == "auto" else None,
         )
         return StageSpec("sr4k.stages.encode:Encode", settings)
 

@@ -206,7 +206,7 @@ class LiveJob:
         return PlayoutSettings(
             self.targets,
             sound,
-            encode.codec,
+            self.preset.codec,
             encode.bitrate,
             encode.preset,
             dict(encode.options),

@@ -17,14 +17,14 @@ from av.video.frame import VideoFrame
 from torch import Tensor
 
 from sr4k.engines import EngineSpec
-from sr4k.engines.cuda import cuda_device, described, fused_network
+from sr4k.engines.cuda import CudaEngine, cuda_device, described, fused_network
 from sr4k.engines.nvidia import driver
-from sr4k.errors import InputError, Sr4kError
+from sr4k.errors import InputError, OptionError, Sr4kError
 from sr4k.models.architecture import SCALE
-from sr4k.models.fold import padded_chroma, padded_luma
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Source, Transform
 from sr4k.stages.decode import Decode
-from sr4k.stages.picture import inside, rows_of
+from sr4k.stages.decoded import copy_inside
+from sr4k.stages.picture import inside
 from sr4k.stages.preprocess import fill_margins
 from sr4k.stages.settings import DecodeSettings, InferSettings
 from sr4k.stages.video import VideoInfo
@@ -48,6 +48,12 @@ class CardDecode(Source):
         form = self._open_nvdec() or self._decode.open()
         self._device = cuda_device()  # after NVDEC, which is to make the context: it wants flags of its own
         info: VideoInfo = form.about
+        if info.colour.bits > CudaEngine.most_bits:
+            raise OptionError(
+                f"{self._settings.path.name} has {info.colour.bits} bits, of which the GPU would keep 8: "
+                "use another preset, without -c gpu or nvenc."
+            )
+        self._form = form
         self._height, self._width = info.height, info.width
         return form
 
@@ -80,19 +86,21 @@ class CardDecode(Source):
         return None
 
     def _padded(self, picture: VideoFrame) -> tuple[Any, ...]:
-        even = (self._height + self._height % 2, self._width + self._width % 2)
-        luma = torch.empty(padded_luma(*even), dtype=torch.uint8, device=self._device)
-        chroma = torch.empty((2, *padded_chroma(*even)), dtype=torch.uint8, device=self._device)
-        targets = inside(luma, chroma, (self._width, self._height))
-        for target, plane in zip(targets, self._planes(picture), strict=True):
-            target.copy_(plane[: target.shape[0], : target.shape[1]])
+        shapes = [spec.shape for spec in self._form.planes]
+        if self._decode.on_card:
+            luma, chroma = (torch.empty(shape, dtype=torch.uint8, device=self._device) for shape in shapes)
+            targets = inside(luma, chroma, (self._width, self._height))
+            for target, plane in zip(targets, self._planes(picture), strict=True):
+                target.copy_(plane[: target.shape[0], : target.shape[1]])
+        else:
+            host = [np.empty(shape, np.uint8) for shape in shapes]
+            copy_inside(self._decode.fit(picture), host, self._form.about.colour)
+            luma, chroma = (torch.from_numpy(plane).to(self._device) for plane in host)
         fill_margins(luma, chroma, (self._height % 2, self._width % 2))
         return luma, chroma
 
     def _planes(self, picture: VideoFrame) -> tuple[Tensor, ...]:
-        """Y, U and V."""
-        if not self._decode.on_card:
-            return tuple(torch.from_numpy(np.array(rows_of(plane))) for plane in self._decode.fit(picture).planes)
+        """Y, U and V of NVDEC's."""
         if (picture.width, picture.height) != (self._width, self._height):
             change = f"the picture changes from {self._width}x{self._height} to {picture.width}x{picture.height}"
             raise InputError(f"{self._settings.path}: {change}, and NVDEC's can't be fitted: leave -c gpu out.")

@@ -12,7 +12,7 @@ from sr4k.stages.video import VideoInfo
 
 
 class Convert(Transform):
-    """RGB float (3, H, W) to one 8-bit 4:2:0 block (3H/2, W), or if wanted to 8-bit RGB (H, W, 3).
+    """RGB float (3, H, W) to one 4:2:0 block (3H/2, W), or if wanted to 8-bit RGB (H, W, 3).
 
     What is 4:2:0 already passes untouched.
     """
@@ -36,7 +36,7 @@ class Convert(Transform):
             return Format((PlaneSpec((info.height, info.width, 3)),), about=info)
         matrix, offset = yuv_from_rgb(info.colour)
         self._matrix, self._offset = matrix.astype(np.float32), offset.astype(np.float32)
-        return Format((PlaneSpec((info.height * 3 // 2, info.width)),), about=info)
+        return Format((PlaneSpec((info.height * 3 // 2, info.width), info.colour.dtype),), about=info)
 
     def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:
         if not self._rgb:
@@ -52,6 +52,6 @@ class Convert(Transform):
         yuv = (self._matrix @ rgb.reshape(3, -1)).reshape(rgb.shape) + self._offset[:, None, None]
         chroma = downsample_chroma(yuv[1:], self._colour.chroma_location)
         for plane, values in zip(split_420(out.planes[0]), (yuv[0], *chroma), strict=True):
-            np.copyto(plane, np.clip(np.rint(values), 0, 255), casting="unsafe")
+            np.copyto(plane, np.clip(np.rint(values), 0, self._colour.peak), casting="unsafe")
         frame.release()
         yield out

@@ -19,15 +19,17 @@ from av.video.frame import VideoFrame
 from sr4k.errors import InputError
 from sr4k.pipeline import Buffers, Format, Frame, FrameInfo, Source
 from sr4k.stages.changes import Changes
-from sr4k.stages.decoded import PLANAR_420, copy_inside, describe, padded_format, positive
+from sr4k.stages.decoded import copy_inside, describe, is_colourful, kept, layout_of, padded_format, positive
 from sr4k.stages.deinterlace import Deinterlacer
 from sr4k.stages.fitting import fitted
+from sr4k.stages.hdr import lost_metadata
 from sr4k.stages.losses import Awaited, Losses
-from sr4k.stages.rgb import copy_rgb_inside, rgb_format
+from sr4k.stages.rgb import copy_rgb_inside, deep_yuv, rgb_format
 from sr4k.stages.sequence import is_picture, is_sequence, numbered, numbers
 from sr4k.stages.settings import DecodeSettings, Part
 from sr4k.stages.sidedata import has_profile
 from sr4k.stages.source import open_input, packets_of, video_stream
+from sr4k.stages.transparency import may_be_transparent, over_black
 from sr4k.stages.video import FULL_RANGE, LIMITED_RANGE
 
 log = logging.getLogger(__name__)
@@ -71,6 +73,7 @@ class Decode(Source):
         self._changes = Changes(self._stream, first, self._say)
         self._size = self._settings.size or (first.width, first.height)
         self._info = describe(first, self._stream, self._size, self._unit)
+        self._info = kept(self._info, layout_of(first.sw_format or first.format), first)
         self._info = replace(self._info, rate=self._info.rate * self._deinterlacer.most)
         if part is not None:
             self._origin = first.pts or 0
@@ -79,7 +82,7 @@ class Decode(Source):
             self._decoded = self._onward(done)
             self._changes.follow(self._stream)
         self._expected = self._expected_frames()
-        self._rgb = self._settings.pixels == "bgr" and first.format.name not in PLANAR_420
+        self._rgb = self._settings.pixels == "bgr" and is_colourful(first.format)
         self._check_picture(first)
         return rgb_format(self._info) if self._rgb else padded_format(self._info)
 
@@ -91,7 +94,7 @@ class Decode(Source):
                 shape = (self._changes.sample_aspect_ratio() or Fraction(1)) if is_other else None
                 copy_rgb_inside(picture, out, self._info, shape)
             else:
-                copy_inside(self.fit(picture), out)
+                copy_inside(self.fit(picture), out.planes, self._info.colour)
             yield out
 
     @property
@@ -221,30 +224,38 @@ class Decode(Source):
                 yield picture
 
     def fit(self, picture: VideoFrame) -> VideoFrame:
-        """The picture in 8-bit 4:2:0 of the right size, converted only where it has to be."""
-        if self._changes.note(picture, self._now()):
+        """The picture in planes like the first one's, and of the right size: converted only where it has to be."""
+        is_other = self._changes.note(picture, self._now())
+        if may_be_transparent(picture.format) and (opaque := over_black(picture)) is not None:
+            self._say("what is transparent is laid over black")
+            picture = opaque
+        if is_other:
             return fitted(picture, self._info, self._changes.sample_aspect_ratio())
-        if picture.format.name not in PLANAR_420:
-            self._say(f"{picture.format.name} pictures are reduced to 8-bit 4:2:0")
-        elif (picture.width, picture.height) == self._size:
+        layout = layout_of(picture.format)
+        if layout.bits > 8 and is_colourful(picture.format):
+            picture = deep_yuv(picture, self._info.colour)
+        if layout.is_of(picture) and (picture.width, picture.height) == self._size:
             return picture
-        tags = self._info.tags
+        tags, rgb = self._info.tags, is_colourful(picture.format)
         color_range = tags.color_range or LIMITED_RANGE
         return picture.reformat(
             *self._size,
-            picture.format.name if picture.format.name in PLANAR_420 else "yuv420p",
+            picture.format.name if layout.is_of(picture) else layout.name,
             interpolation="BICUBIC" if self._settings.size is None else "LANCZOS",
-            src_color_range=FULL_RANGE if picture.format.is_rgb else color_range,
+            src_color_range=FULL_RANGE if rgb else color_range,
             dst_color_range=color_range,
-            dst_colorspace=tags.colorspace if picture.format.is_rgb else None,
+            dst_colorspace=tags.colorspace if rgb else None,
         )
 
     def _check_picture(self, first: VideoFrame) -> None:
-        """Say what of a picture, or of a sequence of them, is not taken along."""
+        """Say what of the pictures, or of a sequence of them, is not taken along."""
+        for lost in lost_metadata(first, self._stream):
+            self._say(lost)
+        bits = max((component.bits for component in first.format.components), default=8)
+        if bits > 10 and not is_colourful(first.format):
+            self._say(f"pictures of {bits} bits are reduced to 10")
         if has_profile(first):
             self._say("its ICC profile is left out; colours may look different")
-        if self._rgb and any(component.bits > 8 for component in first.format.components):
-            self._say(f"{first.format.name} pictures are reduced to 8 bits")
         path = self._settings.path
         if is_sequence(path):
             found = numbers(path)

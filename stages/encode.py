@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from av.video.frame import PictureType, VideoFrame
 from sr4k.errors import InputError, OptionError, OutputError
 from sr4k.pipeline import Format, Frame, FrameInfo, Sink
 from sr4k.stages.encoder import add_video, open_encoder, tag
+from sr4k.stages.hdr import static_metadata
 from sr4k.stages.journal import Journal, flush_to_disk
 from sr4k.stages.passthrough import Passthrough
 from sr4k.stages.picture import as_picture
@@ -75,8 +77,11 @@ class Encode(Sink):
         self._latencies: deque[float] = deque(maxlen=_REMEMBERED)
 
     def open(self, source: Format) -> None:
-        s, info = self._settings, source.about
+        info = source.about
         assert isinstance(info, VideoInfo)
+        s = self._settings
+        if info.colour.bits > 8 and s.deep_codec is not None:
+            s = self._settings = replace(s, codec=s.deep_codec)
         self._info = info
         self._source = open_input(s.source)
         self._held = self._journal.hold(0.0)
@@ -264,6 +269,8 @@ def _unfit(info: VideoInfo, container: str, encoder: str) -> Iterator[str]:
     """What of the pictures' shape will not be seen."""
     if info.display_matrix is not None and container not in _TURNING:
         yield f"rotation can't be carried by {container}"
+    if info.hdr is not None and not static_metadata(encoder, info.hdr):
+        yield f"what the pictures were mastered on can't be told by {encoder}"
     # PyAV can't tell a container; MP4 learns it from the encoder, and other codecs say it themselves
     if (info.sample_aspect_ratio or 1) != 1 and container in _SHAPELESS and "av1" in encoder:
         yield f"pixels of {info.sample_aspect_ratio} can't be carried by AV1 in {container}: .mp4 can"

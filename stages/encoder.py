@@ -1,6 +1,7 @@
 """The video encoders: which there are, what they are told, and how they are opened."""
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from sr4k.errors import OptionError
+from sr4k.models.colour import ChromaLocation
+from sr4k.stages.hdr import static_metadata
 from sr4k.stages.settings import EncoderSettings
 from sr4k.stages.video import ColourTags, VideoInfo
 
@@ -21,6 +24,18 @@ _MOST = {"libx264": (16384, 16384), "libsvtav1": (16384, 8704)}
 """Width and height that a picture can have, at most."""
 
 os.environ.setdefault("SVT_LOG", "1")  # errors alone: libsvtav1 has a tongue of its own
+
+_QUICKTIME = {"mp4", "mov"}
+
+_SITED: dict[str, dict[ChromaLocation, str]] = {
+    "x264-params": {"center": "chromaloc=1", "topleft": "chromaloc=2"},
+    "x265-params": {"center": "chromaloc=1", "topleft": "chromaloc=2"},
+    "svtav1-params": {"topleft": "chroma-sample-position=topleft"},
+}
+"""What encoders are told of chroma that is not sited as usual."""
+
+_PARAMS = {"libx264": "x264-params", "libx265": "x265-params", "libsvtav1": "svtav1-params"}
+"""Options of libav through which they are told what libav has no option for."""
 
 _ENCODERS: dict[str, str] = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1"}
 
@@ -49,7 +64,7 @@ def add_video(
     encoder = _ENCODERS.get(settings.codec, settings.codec)
     _check_size(encoder, info, settings.codec)
     try:
-        stream = target.add_stream(encoder, rate=info.rate, options=_options(settings))
+        stream = target.add_stream(encoder, rate=info.rate, options=_options(encoder, info, settings))
     except (av.error.FFmpegError, ValueError) as err:
         raise OptionError(
             f"{target.format.name} files can't hold {settings.codec} video: choose another container or codec."
@@ -67,6 +82,8 @@ def add_video(
     if settings.bitrate is not None:
         stream.bit_rate = settings.bitrate
     tag(context, info.tags)
+    if stream.codec_context.codec.canonical_name == "hevc" and target.format.name in _QUICKTIME:
+        context.codec_tag = "hvc1"  # without which Apple's players show nothing
     if info.display_matrix is not None:
         stream.set_display_matrix(info.display_matrix)
     return stream
@@ -122,12 +139,13 @@ def _check_size(encoder: str, info: VideoInfo, codec: str) -> None:
 
 
 def _pixel_format(context: VideoCodecContext, info: VideoInfo) -> str:
-    """The pictures' own, if the encoder takes it."""
-    own = info.pixel_format
-    return own if own in {form.name for form in context.codec.video_formats or ()} else "yuv420p"
+    """The pictures' own, or one of the same depth, if the encoder takes it."""
+    takes = {form.name for form in context.codec.video_formats or ()}
+    wanted = (info.pixel_format, "p010le") if info.colour.bits > 8 else (info.pixel_format,)
+    return next((name for name in wanted if name in takes), "yuv420p")
 
 
-def _options(settings: EncoderSettings) -> dict[str, str]:
+def _options(encoder: str, info: VideoInfo, settings: EncoderSettings) -> dict[str, str]:
     crf, speed = _DEFAULTS[settings.codec]
     options = {"preset": settings.preset or speed}
     if not settings.codec.startswith("av1"):
@@ -136,7 +154,21 @@ def _options(settings: EncoderSettings) -> dict[str, str]:
         options["cq" if settings.codec.endswith("nvenc") else "crf"] = str(
             crf if settings.crf is None else settings.crf
         )
-    return options | dict(settings.options)
+    options |= settings.options
+    if encoder in _PARAMS:
+        name = _PARAMS[encoder]
+        if told := ":".join(filter(None, [*_facts(encoder, name, info), options.get(name)])):
+            options[name] = told
+    return options
+
+
+def _facts(encoder: str, params: str, info: VideoInfo) -> Iterator[str]:
+    """What the stream is to say of its pictures, in an encoder's own tongue."""
+    if encoder == "libx265":
+        yield "log-level=error"
+    yield _SITED[params].get(info.colour.chroma_location, "")
+    if info.hdr is not None:
+        yield static_metadata(encoder, info.hdr)
 
 
 def _check_options(context: VideoCodecContext, settings: EncoderSettings) -> None:

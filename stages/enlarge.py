@@ -31,3 +31,12 @@ def enlarge_chroma(plane: Plane, out: Plane, location: ChromaLocation) -> None:
             part = cv2.sepFilter2D(plane, -1, horizontal, vertical, borderType=cv2.BORDER_REPLICATE)
             target = out[down::2, right::2]
             target[:] = part[: target.shape[0], : target.shape[1]]
+
+
+def widen_chroma(plane: Plane, out: Plane, location: ChromaLocation) -> None:
+    """U or V of 4:2:2 (H, W/2), sited on every other pixel or between two, to one for each: ``out`` (H, W)."""
+    columns = bicubic_taps(np.array([-0.25, 0.25] if location == "center" else [0.0, 0.5]), first=-2, count=5)
+    for right, horizontal in enumerate(columns):
+        target = out[:, right::2]
+        part = cv2.sepFilter2D(plane, -1, horizontal, np.ones(1), borderType=cv2.BORDER_REPLICATE)
+        target[:] = part[:, : target.shape[1]]

@@ -2,32 +2,33 @@
 
 from fractions import Fraction
 
-import numpy as np
 from av.video.frame import VideoFrame
 
-from sr4k.stages.decoded import PLANAR_420, tags_of
+from sr4k.stages.decoded import Layout, is_colourful, tags_of
 from sr4k.stages.picture import rows_of
 from sr4k.stages.video import FULL_RANGE, LIMITED_RANGE, VideoInfo, colour_of
 
 
 def fitted(picture: VideoFrame, info: VideoInfo, sample_aspect_ratio: Fraction | None = None) -> VideoFrame:
-    """The picture in 8-bit 4:2:0, in the colours and at the size of ``info``: scaled, its shape kept, bars around it.
+    """The picture in the colours and at the size of ``info``: scaled, its shape kept, bars around it.
 
     ``sample_aspect_ratio``: of the picture.
     """
     colour = colour_of(tags_of(picture), height=picture.height, codec="")
     same_colour = colour.matrix == info.colour.matrix and colour.full_range == info.colour.full_range
     inner = inner_size(picture, info, sample_aspect_ratio or Fraction(1))
-    if picture.format.name in PLANAR_420 and same_colour and inner == (picture.width, picture.height):
+    layout = Layout(10 if info.colour.bits > 8 else 8, info.colour.sampling)
+    if layout.is_of(picture) and same_colour and inner == (picture.width, picture.height):
         scaled = picture
     else:
+        rgb = is_colourful(picture.format)
         scaled = picture.reformat(
             *inner,
-            format="yuv420p",
+            format=layout.name,
             interpolation="BICUBIC",
-            src_color_range=FULL_RANGE if picture.format.is_rgb or colour.full_range else LIMITED_RANGE,
+            src_color_range=FULL_RANGE if rgb or colour.full_range else LIMITED_RANGE,
             dst_color_range=FULL_RANGE if info.colour.full_range else LIMITED_RANGE,
-            src_colorspace=None if picture.format.is_rgb else CODES[colour.matrix],
+            src_colorspace=None if rgb else CODES[colour.matrix],
             dst_colorspace=CODES[info.colour.matrix],
         )
     return scaled if inner == (info.width, info.height) else _with_bars(scaled, info)
@@ -49,14 +50,15 @@ def inner_size(picture: VideoFrame, info: VideoInfo, sample_aspect_ratio: Fracti
 
 
 def _with_bars(picture: VideoFrame, info: VideoInfo) -> VideoFrame:
-    frame = VideoFrame(info.width, info.height, "yuv420p")
+    frame = VideoFrame(info.width, info.height, picture.format.name)
+    colour = info.colour
     top, left = ((info.height - picture.height) // 4 * 2, (info.width - picture.width) // 4 * 2)
     for index, (source, target) in enumerate(zip(picture.planes, frame.planes, strict=True)):
-        rows = rows_of(target)
-        black = (0 if info.colour.full_range else 16) if index == 0 else 128
-        rows[:] = np.uint8(black)
-        step = 1 if index == 0 else 2
+        rows = rows_of(target, colour.dtype)
+        black = (0 if colour.full_range else 16) if index == 0 else 128
+        rows[:] = black * colour.unit
+        step = 1 if index == 0 or colour.sampling == "444" else 2
         height, width = -(-picture.height // step), -(-picture.width // step)
         y, x = top // step, left // step
-        rows[y : y + height, x : x + width] = rows_of(source)[:height, :width]
+        rows[y : y + height, x : x + width] = rows_of(source, colour.dtype)[:height, :width]
     return frame

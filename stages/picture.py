@@ -1,4 +1,4 @@
-"""8-bit 4:2:0 pictures: as one block of memory, in padded planes, and as libav's frames."""
+"""Pictures as one block of memory, in padded planes, and as libav's frames."""
 
 from typing import Any, Literal
 
@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 from sr4k.models.fold import CHROMA_PAD, PAD_BEFORE
 
 Block = NDArray[Any]
-"""Y, U and V one after the other, shape (3H/2, W), uint8; H and W even."""
+"""4:2:0: Y, U and V one after the other, shape (3H/2, W), uint8, or uint16 for more than 8 bits; H and W even."""
+
+PixelFormat = Literal["yuv420p", "nv12", "yuv420p10le"]
+"""Of blocks, by libav's names."""
 
 
 def split_420(block: Block) -> tuple[Block, Block, Block]:
@@ -28,24 +31,30 @@ def split_420(block: Block) -> tuple[Block, Block, Block]:
 def inside(luma: Any, chroma: Any, size: tuple[int, int]) -> tuple[Any, ...]:
     """Views of padded planes without their margins: where Y, U and V of a picture of ``size`` (width, height) go."""
     width, height = size
-    return (
-        luma[PAD_BEFORE : PAD_BEFORE + height, PAD_BEFORE : PAD_BEFORE + width],
-        *(plane[CHROMA_PAD:-CHROMA_PAD, CHROMA_PAD:-CHROMA_PAD] for plane in chroma),
-    )
+    rows, columns = slice(PAD_BEFORE, PAD_BEFORE + height), slice(PAD_BEFORE, PAD_BEFORE + width)
+    if not is_subsampled(luma, chroma):
+        return (luma[rows, columns], *(plane[rows, columns] for plane in chroma))
+    return (luma[rows, columns], *(plane[CHROMA_PAD:-CHROMA_PAD, CHROMA_PAD:-CHROMA_PAD] for plane in chroma))
 
 
-def rows_of(plane: VideoPlane) -> NDArray[np.uint8]:
-    """A view of a libav plane, (rows, line_size): wider than the picture where lines are padded."""
-    return np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+def is_subsampled(luma: Any, chroma: Any) -> bool:
+    """Whether padded planes are 4:2:0, and not 4:4:4."""
+    return bool(chroma.shape[1:] != luma.shape)
 
 
-def as_picture(block: Block, pixel_format: Literal["yuv420p", "nv12"] = "yuv420p") -> VideoFrame:
-    """A block as a libav frame; without a copy where PyAV can (H a multiple of 4)."""
+def rows_of(plane: VideoPlane, dtype: str = "uint8") -> NDArray[Any]:
+    """A view of a libav plane, (rows, samples of a line): wider than the picture where lines are padded."""
+    samples = plane.line_size // np.dtype(dtype).itemsize
+    return np.frombuffer(memoryview(plane), dtype).reshape(-1, samples)
+
+
+def as_picture(block: Block, pixel_format: PixelFormat = "yuv420p") -> VideoFrame:
+    """A block as a libav frame; without a copy where PyAV can (8 bits, H a multiple of 4)."""
     height, width = block.shape[0] * 2 // 3, block.shape[1]
-    if height % 4 == 0:
+    if height % 4 == 0 and block.dtype == np.uint8:
         return VideoFrame.from_numpy_buffer(block, pixel_format)
     picture = VideoFrame(width, height, pixel_format)
-    planes = split_420(block) if pixel_format == "yuv420p" else (block[:height], block[height:])
+    planes = (block[:height], block[height:]) if pixel_format == "nv12" else split_420(block)
     for plane, source in zip(picture.planes, planes, strict=True):
-        np.copyto(rows_of(plane)[: source.shape[0], : source.shape[1]], source)
+        np.copyto(rows_of(plane, str(block.dtype))[: source.shape[0], : source.shape[1]], source)
     return picture

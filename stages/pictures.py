@@ -75,7 +75,8 @@ class EncodePictures(Sink):
         rgb = self._rgb(frame)
         frame.release()
         if self._alpha is not None:
-            rgb = np.dstack([rgb, next(self._alpha)])
+            alpha = next(self._alpha)
+            rgb = np.dstack([rgb, alpha]) if self._with_alpha else _over_black(rgb, alpha)
         self._write(path, _upright(rgb, self._info.display_matrix))
         self._frames += 1
 
@@ -118,9 +119,11 @@ class EncodePictures(Sink):
         if form.name == "pal8" or any(component.is_alpha for component in form.components):
             first, *_ = islice(self._alphas(), 1)
             if first.min() < _OPAQUE and self._with_alpha is None:
-                self._left_out.append(f"transparency can't be carried by {suffix}")
-            elif first.min() < _OPAQUE:
+                self._left_out.append(f"transparency can't be carried by {suffix}, and is laid over black")
+            if first.min() < _OPAQUE:
                 self._alpha = self._alphas()
+        if self._info.colour.bits > 8:
+            self._left_out.append(f"more than 8 bits can't be carried by {suffix}")
         for left_out in self._left_out:
             log.warning("%s; left out.", left_out)
 
@@ -149,8 +152,9 @@ class EncodePictures(Sink):
         return rgb.astype(np.uint8, copy=False)
 
     def _write(self, path: Path, pixels: NDArray[np.uint8]) -> None:
-        picture = VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgba" if self._alpha else "rgb24")
-        wanted = self._with_alpha if self._alpha and self._with_alpha else self._opaque
+        has_alpha = pixels.shape[2] == 4
+        picture = VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgba" if has_alpha else "rgb24")
+        wanted = self._with_alpha if has_alpha and self._with_alpha else self._opaque
         if wanted != picture.format.name:
             picture = picture.reformat(
                 format=wanted, dst_colorspace=CODES["bt601"], src_color_range=FULL_RANGE, dst_color_range=FULL_RANGE
@@ -177,6 +181,10 @@ class EncodePictures(Sink):
             encoder.options = {**self._options, **self._settings.options}
             self._encoder = encoder
         return self._encoder
+
+
+def _over_black(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(np.rint(rgb * (alpha[..., None] / np.float32(_OPAQUE))), np.uint8)
 
 
 def _upright(pixels: NDArray[np.uint8], matrix: tuple[int, ...] | None) -> NDArray[np.uint8]:

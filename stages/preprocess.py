@@ -9,6 +9,7 @@ from sr4k.models.colour import rgb_from_yuv, upsample_chroma
 from sr4k.models.fold import CHROMA_PAD, PAD_AFTER, PAD_BEFORE
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
 from sr4k.pipeline.frame import Plane
+from sr4k.stages.picture import is_subsampled
 from sr4k.stages.settings import PreprocessSettings
 from sr4k.stages.video import VideoInfo
 
@@ -65,8 +66,11 @@ class Preprocess(Transform):
         matrix, offset = rgb_from_yuv(self._colour)
         reach = 2 * CHROMA_PAD - PAD_BEFORE  # the padded chroma starts this many luma pixels before the padded luma
         height, width = luma.shape
-        fine = upsample_chroma(chroma.astype(np.float32), self._colour.chroma_location)
-        yuv = np.concatenate([luma[None].astype(np.float32), fine[:, reach : reach + height, reach : reach + width]])
+        fine = chroma.astype(np.float32)
+        if is_subsampled(luma, chroma):
+            fine = upsample_chroma(fine, self._colour.chroma_location)
+            fine = fine[:, reach : reach + height, reach : reach + width]
+        yuv = np.concatenate([luma[None].astype(np.float32), fine])
         np.matmul(matrix.astype(np.float32), yuv.reshape(3, -1), out=rgb.reshape(3, -1))
         rgb += offset.astype(np.float32)[:, None, None]
 
@@ -75,7 +79,10 @@ def fill_margins(luma: Any, chroma: Any, odd: tuple[int, int]) -> None:
     """Replicate the borders of the picture in padded planes, arrays or tensors; ``odd``: rows, columns to make even."""
     replicate_margins(luma, PAD_BEFORE, (PAD_AFTER + odd[0], PAD_AFTER + odd[1]))
     for plane in chroma:
-        replicate_margins(plane, CHROMA_PAD, (CHROMA_PAD, CHROMA_PAD))
+        if is_subsampled(luma, chroma):
+            replicate_margins(plane, CHROMA_PAD, (CHROMA_PAD, CHROMA_PAD))
+        else:
+            replicate_margins(plane, PAD_BEFORE, (PAD_AFTER + odd[0], PAD_AFTER + odd[1]))
 
 
 def replicate_margins(plane: Plane, before: int, after: tuple[int, int]) -> None:

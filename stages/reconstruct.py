@@ -19,7 +19,7 @@ _ITEMS: dict[int, np.dtype[Any]] = {2: np.dtype("u2"), 4: np.dtype("u4"), 8: np.
 
 
 class Reconstruct(Transform):
-    """From (cells, 24) uint8 to a 4:2:0 block (3H, 2W) of Y, U and V, or from (cells, 48) float to RGB (3, 2H, 2W).
+    """From (cells, 24) to a 4:2:0 block (3H, 2W) of Y, U and V, or from (cells, 48) float to RGB (3, 2H, 2W).
 
     Plain YUV frames come as padded planes, and are enlarged here.
     """
@@ -34,7 +34,7 @@ class Reconstruct(Transform):
         about = replace(info, height=height, width=width)
         if self._rgb:
             return Format((PlaneSpec((3, height, width), "float32"),), about=about)
-        return Format((PlaneSpec((height * 3 // 2, width)),), about=about)
+        return Format((PlaneSpec((height * 3 // 2, width), source.planes[0].dtype),), about=about)
 
     def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:
         out = buffers.take(frame.info)

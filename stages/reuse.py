@@ -37,7 +37,10 @@ class Reuse:
     """
 
     def __init__(self, engine: str, spec: EngineSpec, threshold: int) -> None:
-        self._engine_name, self._threshold = engine, threshold
+        assert spec.colour is not None
+        self._engine_name, self._threshold = engine, threshold * spec.colour.unit
+        self._sampling = spec.colour.sampling
+        self._of_chroma = (1, CHROMA_PAD) if self._sampling == "420" else (CELL, PAD_BEFORE)  # a cell, and the margin
         self._known: tuple[Plane, ...] = ()  # what the output was computed from
         cells = (spec.height // CELL, spec.width // CELL)
         reach = zoo.architecture(spec.model).receptive_field
@@ -110,11 +113,12 @@ class Reuse:
         """Known luma and chroma, and the rows and columns of them that a tile depends on."""
         top, left = self._corner(tile)
         rows, columns = padded_luma(self._spec.height, self._spec.width)
-        small_rows, small_columns = padded_chroma(self._spec.height, self._spec.width)
+        small_rows, small_columns = padded_chroma(self._spec.height, self._spec.width, self._sampling)
         luma, chroma = self._known
+        cell, _ = self._of_chroma
         return [
             (luma, slice(CELL * top, CELL * top + rows), slice(CELL * left, CELL * left + columns)),
-            (chroma, slice(top, top + small_rows), slice(left, left + small_columns)),
+            (chroma, slice(cell * top, cell * top + small_rows), slice(cell * left, cell * left + small_columns)),
         ]
 
     def _differing(self, planes: Sequence[Plane], step: int) -> NDArray[np.bool_]:
@@ -123,14 +127,14 @@ class Reuse:
         known_luma, known_chroma = self._known
         sizes = (
             (CELL, padded_luma(self._spec.height, self._spec.width)),
-            *[(1, padded_chroma(self._spec.height, self._spec.width))] * 2,
+            *[(self._of_chroma[0], padded_chroma(self._spec.height, self._spec.width, self._sampling))] * 2,
         )
         pairs = ((luma, known_luma), *zip(chroma, known_chroma, strict=True))
         found = np.zeros((len(self._tops), len(self._lefts)), bool)
         for (now, before), (cell, (rows, columns)) in zip(pairs, sizes, strict=True):
             difference = cv2.absdiff(now[::step], before[::step])
-            if self._threshold:
-                difference = cv2.threshold(difference, self._threshold, 1, cv2.THRESH_BINARY)[1]
+            if self._threshold or difference.dtype != np.uint8:
+                difference = (difference > self._threshold).view(np.uint8)
             tops, lefts = -(-cell * self._tops // step), cell * self._lefts
             ends = -(-(cell * self._tops + rows) // step)
             sums = cv2.integral(difference)
@@ -145,8 +149,8 @@ class Reuse:
         elif self._threshold and not self.is_whole(tiles):
             for tile in tiles:
                 top, left = self._corner(tile)
-                for known, plane, cell, pad in zip(
-                    self._known, planes, (CELL, 1), (PAD_BEFORE, CHROMA_PAD), strict=True
+                for known, plane, (cell, pad) in zip(
+                    self._known, planes, ((CELL, PAD_BEFORE), self._of_chroma), strict=True
                 ):
                     rows, columns = (
                         slice(pad + cell * start, pad + cell * (start + side))

@@ -128,6 +128,7 @@ class EncodeSettings(EncoderSettings):
         segment_seconds: of video, after which a segment ends.
         strict: whether damage of the other streams is an error.
         track: the video that is upscaled.
+        deep_codec: the one to take for pictures of more than 8 bits; ``None``: the same.
     """
 
     source: Path
@@ -136,6 +137,7 @@ class EncodeSettings(EncoderSettings):
     segment_seconds: float = 60.0
     strict: bool = False
     track: Track = FIRST_TRACK
+    deep_codec: Codec | None = None
 
 
 @dataclass(frozen=True, slots=True)

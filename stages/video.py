@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
 
 from sr4k.models.colour import ChromaLocation, Colour, Matrix
+from sr4k.stages.hdr import Hdr
+from sr4k.stages.picture import PixelFormat
 
 # Code points of ITU-T H.273 as libav numbers them; matrices not listed are read by the size of the picture.
 BT709, BT601 = 1, 6
@@ -32,8 +33,8 @@ class VideoInfo:
     """A video stream on its way through the graph.
 
     ``width`` and ``height`` are the picture's at this point of the graph; ``rate`` is nominal, for the encoder's
-    benefit: time itself is each frame's pts. ``origin``: seconds of the source that are the output's 0, if only a part
-    of it is wanted.
+    benefit: time itself is each frame's pts. ``colour`` is how the source's planes are read, ``pixel_format`` what is
+    made of them. ``origin``: seconds of the source that are the output's 0, if only a part of it is wanted.
     """
 
     width: int
@@ -44,12 +45,14 @@ class VideoInfo:
     tags: ColourTags
     colour: Colour
     display_matrix: tuple[int, ...] | None
-    pixel_format: Literal["yuv420p", "nv12"] = "yuv420p"
+    pixel_format: PixelFormat = "yuv420p"
+    hdr: Hdr | None = None
     origin: Fraction | None = None
 
 
-def colour_of(tags: ColourTags, *, height: int, codec: str) -> Colour:
+def colour_of(tags: ColourTags, *, height: int, codec: str, chroma_location: ChromaLocation | None = None) -> Colour:
     """How planes with these tags are to be read: tags first, else by size (``HD_HEIGHT``), limited, sited left."""
     matrix = _MATRICES.get(tags.colorspace) or ("bt709" if height >= HD_HEIGHT else "bt601")
-    location: ChromaLocation = "center" if codec in _CENTERED else "left"
-    return Colour(matrix, full_range=tags.color_range == FULL_RANGE, chroma_location=location)
+    usual: ChromaLocation = "center" if codec in _CENTERED else "left"
+    full = tags.color_range == FULL_RANGE
+    return Colour(matrix, full_range=full, chroma_location=chroma_location or usual)

@@ -376,7 +376,7 @@ def _with_encoder(
     preset: Preset, codec: str | None, crf: int | None, bitrate: str | None, speed: str | None, options: list[str]
 ) -> Preset:
     """The preset with the encoder's options of the command line. Another codec has quality and speed of its own."""
-    if codec is not None and codec != preset.encode.codec:
+    if codec is not None and codec != preset.codec:
         cleared = preset.encode.model_copy(update={"crf": None, "preset": None})
         preset = preset.model_copy(update={"encode": cleared})
     pairs = dict(preset.encode.options)
@@ -391,7 +391,7 @@ def _with_encoder(
 
 def _suited(job: Job, crf: int | None, bitrate: str | None, speed: str | None) -> Preset:
     """The job's preset, with a codec that its container takes."""
-    codec = job.preset.encode.codec
+    codec = job.preset.codec
     if job.target.suffix.lower() != ".webm" or codec.startswith("av1"):
         return job.preset
     av1 = "av1_nvenc" if codec.endswith("_nvenc") else "av1"

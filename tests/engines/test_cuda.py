@@ -19,7 +19,7 @@ from sr4k.engines.nvidia import driver
 from sr4k.errors import OptionError
 from sr4k.models import zoo
 from sr4k.models.architecture import CELL, CELL_OUT
-from sr4k.models.colour import Colour
+from sr4k.models.colour import Colour, Sampling
 from sr4k.models.execute import FoldedExecutor, IntegerExecutor
 from sr4k.models.fold import MARGIN, pad_planes
 from sr4k.models.graph import FoldedNetwork
@@ -31,7 +31,9 @@ DEVICE = torch.device("cuda" if driver().gpus else "cpu")
 INNER = (slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN))
 
 
-def picture(seed: int = 0, size: tuple[int, int] = (HEIGHT, WIDTH)) -> list[NDArray[np.uint8]]:
+def picture(
+    seed: int = 0, size: tuple[int, int] = (HEIGHT, WIDTH), sampling: Sampling = "420"
+) -> list[NDArray[np.uint8]]:
     """Padded planes of something smooth."""
     height, width = size
     rng = np.random.default_rng(seed)
@@ -40,7 +42,8 @@ def picture(seed: int = 0, size: tuple[int, int] = (HEIGHT, WIDTH)) -> list[NDAr
         few = rng.integers(20, 230, (rows // 4, columns // 4)).astype(np.uint8)
         return np.asarray(cv2.resize(few, (columns, rows), interpolation=cv2.INTER_CUBIC), np.uint8)
 
-    return pad_planes(plane(height, width), np.stack([plane(height // 2, width // 2) for _ in range(2)]))
+    step = 2 if sampling == "420" else 1
+    return pad_planes(plane(height, width), np.stack([plane(height // step, width // step) for _ in range(2)]))
 
 
 def expected(network: FoldedNetwork | QuantizedNetwork, planes: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
@@ -65,9 +68,12 @@ def fused(
     return np.asarray(out.cpu().numpy())
 
 
-@pytest.mark.parametrize("model", ["luma", "luma-large", "rcan2"])
-def test_in_int8_the_result_is_that_of_exact_integers(model: str) -> None:
-    network, planes = zoo.load(model).quantized(COLOUR), picture()
+@pytest.mark.parametrize(
+    ("model", "sampling"), [("luma", "420"), ("luma", "444"), ("luma-large", "420"), ("rcan2", "420"), ("rcan2", "444")]
+)
+def test_in_int8_the_result_is_that_of_exact_integers(model: str, sampling: Sampling) -> None:
+    network = zoo.load(model).quantized(Colour(sampling=sampling))
+    planes = picture(int(sampling == "444"), sampling=sampling)  # where no value lies on the edge of two integers
     difference = np.abs(fused(network, planes)[INNER] - expected(network, planes))
     assert difference.max() <= 1
     assert (difference > 0).mean() < 0.005  # 32-bit floats between the integers: as often as OpenVINO

@@ -13,7 +13,7 @@ from sr4k.engines.cpu import granted_cpus, has_fast_int8
 from sr4k.errors import EngineError, InternalError, OptionError
 from sr4k.models import zoo
 from sr4k.models.architecture import Precision
-from sr4k.models.colour import Colour, downsample_chroma, yuv_from_rgb
+from sr4k.models.colour import Colour, Sampling, downsample_chroma, yuv_from_rgb
 from sr4k.models.fold import CHROMA_PAD, MARGIN, PAD_BEFORE, padded_chroma, padded_luma
 from sr4k.models.metrics import psnr
 
@@ -31,8 +31,12 @@ def planes_of(spec: EngineSpec, offset: int = 0, picture: NDArray[np.uint8] | No
     matrix, shift = yuv_from_rgb(spec.colour)
     yuv = np.einsum("ic,chw->ihw", matrix, rgb) + shift[:, None, None]
     luma = yuv[0, :rows, :columns]
-    chroma = downsample_chroma(yuv[1:], spec.colour.chroma_location)
-    return [np.ascontiguousarray(np.rint(plane).clip(0, 255).astype(np.uint8)) for plane in (luma, chroma)]
+    small = downsample_chroma(yuv[1:], spec.colour.chroma_location)
+    chroma = yuv[1:, :rows, :columns] if spec.colour.sampling == "444" else small
+    return [
+        np.ascontiguousarray(np.rint(plane).clip(0, spec.colour.peak).astype(spec.input_dtype))
+        for plane in (luma, chroma)
+    ]
 
 
 def inner(cells: Plane) -> Plane:
@@ -55,7 +59,7 @@ def test_results_come_in_order_and_each_is_of_its_own_picture(name: str, colour:
     assert alone[0].dtype == spec.input_dtype
 
 
-@pytest.mark.parametrize("colour", [Colour(), Colour("bt601", True, "center"), None], ids=str)
+@pytest.mark.parametrize("colour", [Colour(), Colour("bt601", True, "center"), Colour(sampling="444"), None], ids=str)
 def test_openvino_and_torch_agree(colour: Colour | None) -> None:
     pytest.importorskip("torch")
     spec = replace(SPEC, colour=colour)
@@ -67,6 +71,26 @@ def test_openvino_and_torch_agree(colour: Colour | None) -> None:
     reference = results["torch", "fp32"]
     assert psnr(results["openvino", "fp32"], reference) > 70
     assert psnr(results["openvino", "int8"], reference) > 45
+
+
+@pytest.mark.parametrize("model", ["luma", "rcan2"])
+@pytest.mark.parametrize("sampling", ["420", "444"])
+@pytest.mark.parametrize("full", [False, True], ids=["limited", "full"])
+def test_ten_bits_are_the_same_picture_in_finer_steps(model: str, sampling: Sampling, full: bool) -> None:
+    pytest.importorskip("torch")
+    coarse = EngineSpec(model, 96, 128, Colour("bt2020", full, sampling=sampling), "fp32")
+    fine = replace(coarse, colour=Colour("bt2020", full, bits=10, sampling=sampling))
+    planes = planes_of(fine)
+    with create_engine("torch", fine) as engine:
+        reference = inner(engine.infer(planes)).astype(int)
+    with create_engine("openvino", fine) as engine:
+        result = inner(engine.infer(planes)).astype(int)
+    with create_engine("openvino", coarse) as engine:
+        eight = inner(engine.infer(planes_of(coarse))).astype(float)
+    assert np.abs(result - reference).max() <= 1
+    assert len(np.unique(result % 4)) == 4
+    unit = 1023 / 255 if full else 4
+    assert np.abs(result - unit * eight).mean() < 2.5  # an 8-bit level is four
 
 
 @pytest.mark.parametrize("rgb", [(0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)])

@@ -117,20 +117,27 @@ def test_on_rgb_the_folded_network_is_the_published_one_up_to_the_border(
 
 
 @pytest.mark.parametrize(
-    "colour", COLOURS, ids=lambda c: f"{c.matrix}-{'full' if c.full_range else 'limited'}-{c.chroma_location}"
+    "colour", [*COLOURS, Colour(sampling="444"), Colour("bt2020", True, "topleft", 10, "444")], ids=str
 )
 @settings(deadline=None, max_examples=5)
 @given(rng=planes, height=st.integers(1, 6), width=st.integers(1, 6))
 def test_on_yuv_the_folded_network_is_conversion_network_and_conversion(
     net: Rcan, colour: Colour, rng: np.random.Generator, height: int, width: int
 ) -> None:
-    luma, chroma = rng.uniform(0, 255, (2 * height, 2 * width)), rng.uniform(0, 255, (2, height, width))
+    whole = colour.sampling == "444"
+    luma, chroma = (
+        rng.uniform(0, 255, (2 * height, 2 * width)),
+        rng.uniform(0, 255, (2, 2 * height, 2 * width) if whole else (2, height, width)),
+    )
 
     to_rgb, rgb_offset = rgb_from_yuv(colour)
     margin = 2 * CHROMA_PAD  # so that the chroma of the padding is interpolated as the picture's own is
-    yuv = np.concatenate(
-        [pad(luma, margin, margin)[None], upsample_chroma(pad(chroma, CHROMA_PAD, CHROMA_PAD), colour.chroma_location)]
+    fine = (
+        pad(chroma, margin, margin)
+        if whole
+        else upsample_chroma(pad(chroma, CHROMA_PAD, CHROMA_PAD), colour.chroma_location)
     )
+    yuv = np.concatenate([pad(luma, margin, margin)[None], fine])
     rgb = np.einsum("ci,ihw->chw", to_rgb, yuv) + rgb_offset[:, None, None]
     features = net.head(net.sub_mean(torch.from_numpy(rgb)[None]))[..., 1:-1, 1:-1]
     features = net.body(features) + features
@@ -142,7 +149,7 @@ def test_on_yuv_the_folded_network_is_conversion_network_and_conversion(
     cells = run(
         fold_yuv(ARCH, weights_of(net), colour),
         pad(luma, PAD_BEFORE, PAD_AFTER)[None, None],
-        pad(chroma, CHROMA_PAD, CHROMA_PAD)[None],
+        (pad(chroma, PAD_BEFORE, PAD_AFTER) if whole else pad(chroma, CHROMA_PAD, CHROMA_PAD))[None],
     )
     assert np.abs(shuffled(cells[:16], 4)[0] - expected[0, EDGE:-EDGE, EDGE:-EDGE]).max() < EXACT
     assert (
@@ -167,6 +174,8 @@ def test_colour_conversion_there_and_back_is_the_identity(colour: Colour, rgb: A
         (Colour("bt601"), (0, 255, 0), (144.6, 53.8, 34.2)),
         (Colour("bt601", full_range=True), (0, 0, 255), (29.1, 255.5, 107.3)),
         (Colour("bt2020"), (255, 0, 0), (73.5, 96.7, 240)),
+        (Colour("bt2020", bits=10), (255, 0, 0), (294.1, 386.9, 960)),
+        (Colour("bt709", full_range=True, bits=10), (255, 255, 255), (1023, 512, 512)),
     ],
 )
 def test_colour_bars_have_the_code_values_of_the_standards(

@@ -5,7 +5,7 @@ import pytest
 from skimage import data as photographs
 
 from sr4k.models.architecture import LumaShape
-from sr4k.models.colour import ChromaLocation, Colour, downsample_chroma, yuv_from_rgb
+from sr4k.models.colour import ChromaLocation, Colour, Sampling, downsample_chroma, yuv_from_rgb
 from sr4k.models.fold import CHROMA_PAD, MARGIN, PAD_AFTER, PAD_BEFORE, Weights
 from sr4k.models.fold_luma import fold_rgb, fold_yuv
 from sr4k.models.graph import Array, FoldedNetwork
@@ -61,31 +61,38 @@ def test_without_detail_rgb_is_bicubic_to_the_border(net: LumaNet) -> None:
 
 
 @pytest.mark.parametrize("location", ["left", "center", "topleft"])
-def test_chroma_stays_where_it_sits(net: LumaNet, location: ChromaLocation) -> None:
+@pytest.mark.parametrize("sampling", ["420", "444"])
+def test_chroma_stays_where_it_sits(net: LumaNet, location: ChromaLocation, sampling: Sampling) -> None:
     """A slope of colour, sampled at both sizes as ``location`` says, is upscaled without a shift."""
-    colour = Colour("bt709", chroma_location=location)
+    colour = Colour("bt709", chroma_location=location, sampling=sampling)
 
-    def chroma_of_slope(height: int, width: int, unit: float) -> Array:
+    def slope(height: int, width: int, unit: float) -> Array:
         y, x = ((np.arange(side) + 0.5) * unit for side in (height, width))
-        slope = 100 + x[None, :] + 0.5 * y[:, None]
-        return downsample_chroma(np.stack([slope, 200 - slope / 2]), location)
+        rise = 100 + x[None, :] + 0.5 * y[:, None]
+        return np.stack([rise, 200 - rise / 2])
 
-    small, large = chroma_of_slope(24, 32, 1.0), chroma_of_slope(48, 64, 0.5)
+    small, large = slope(24, 32, 1.0), downsample_chroma(slope(48, 64, 0.5), location)
     luma = np.full((1, 24, 32), 100.0)
-    cells = run(
-        fold_yuv(ARCH, silent(net), colour),
-        pad(luma, PAD_BEFORE, PAD_AFTER),
-        pad(small, CHROMA_PAD, CHROMA_PAD),
+    chroma = (
+        pad(small, PAD_BEFORE, PAD_AFTER)
+        if sampling == "444"
+        else pad(downsample_chroma(small, location), CHROMA_PAD, CHROMA_PAD)
     )
+    cells = run(fold_yuv(ARCH, silent(net), colour), pad(luma, PAD_BEFORE, PAD_AFTER), chroma)
     inside = slice(8, -8)
     assert np.abs(shuffled(cells[16:], 2) - large)[:, inside, inside].max() < 1e-9
 
 
-@pytest.mark.parametrize("colour", [Colour("bt709"), Colour("bt601", full_range=True)], ids=["limited", "full"])
-def test_luma_planes_of_any_range_give_what_the_trained_network_gives(net: LumaNet, colour: Colour) -> None:
+@pytest.mark.parametrize("bits", [8, 10])
+@pytest.mark.parametrize("full_range", [False, True], ids=["limited", "full"])
+def test_luma_planes_of_any_range_and_depth_give_what_the_trained_network_gives(
+    net: LumaNet, full_range: bool, bits: int
+) -> None:
     rng = np.random.default_rng(0)
+    colour = Colour(full_range=full_range, bits=bits)
     full = rng.uniform(0, 255, (1, 16, 20))
-    scale, black = (1.0, 0.0) if colour.full_range else (219 / 255, 16.0)
+    unit = 2 ** (bits - 8)
+    scale, black = ((2**bits - 1) / 255, 0.0) if full_range else (219 / 255 * unit, 16.0 * unit)
     expected = upscale(net, torch.from_numpy(full)[None])[0].numpy()
     chroma = pad(np.full((2, 8, 10), 128.0), CHROMA_PAD, CHROMA_PAD)
     cells = run(fold_yuv(ARCH, weights_of(net), colour), pad(black + scale * full, PAD_BEFORE, PAD_AFTER), chroma)

@@ -166,12 +166,12 @@ class TestPicture:
             aspect = Fraction(video.width, video.height) * (video.sample_aspect_ratio or 1)
             assert aspect == Fraction(4, 3)
 
-    def test_ten_bit_pictures_are_reduced_and_said_to_be(
+    def test_more_than_ten_bits_are_reduced_and_said_to_be(
         self, make_clip: MakeClip, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
-        source = make_clip("in.mkv", codec="ffv1", pix_fmt="yuv420p10le", options={}, frames=2)
+        source = make_clip("in.mkv", codec="ffv1", pix_fmt="yuv420p12le", options={}, frames=2)
         upscale(source, tmp_path / "out.mkv")
-        assert "yuv420p10le pictures are reduced to 8-bit 4:2:0" in caplog.text
+        assert "pictures of 12 bits are reduced to 10" in caplog.text
 
     @pytest.mark.parametrize(
         ("pix_fmt", "codec", "context"),

@@ -101,9 +101,12 @@ def test_transparency_is_kept(suffix: str, tmp_path: Path) -> None:
     assert np.array_equal(made[seen][:, :3], doubled(pixels)[seen][:, :3])
 
 
-def test_transparency_that_cannot_be_kept_is_said(tmp_path: Path) -> None:
-    source = write(tmp_path / "in.png", np.dstack([specks(), specks()[..., 0]]))
-    assert upscale(source, tmp_path / "out.jpg").left_out == ["transparency can't be carried by .jpg"]
+def test_transparency_that_cannot_be_kept_is_laid_over_black(tmp_path: Path) -> None:
+    picture = np.full((32, 48, 4), 200, np.uint8)
+    picture[..., 3] = np.repeat([0, 128, 255], 16).astype(np.uint8)
+    summary = upscale(write(tmp_path / "in.png", picture), tmp_path / "out.jpg")
+    assert summary.left_out == ["transparency can't be carried by .jpg, and is laid over black"]
+    assert read(tmp_path / "out.jpg")[32, [16, 48, 80], 1] == pytest.approx([0, 100, 200], abs=2)
 
 
 def test_gray_stays_gray(tmp_path: Path) -> None:
@@ -162,7 +165,7 @@ def test_sixteen_bits_become_eight_and_it_is_said(tmp_path: Path, caplog: pytest
     assert cv2.imwrite(str(source), specks()[..., ::-1].astype(np.uint16) * 257)
     upscale(source, tmp_path / "out.png")
     assert np.abs(read(tmp_path / "out.png").astype(int) - doubled(specks())).max() <= 1
-    assert "rgb48be pictures are reduced to 8 bits" in caplog.text
+    assert "more than 8 bits can't be carried by .png" in caplog.text
 
 
 def test_a_colour_profile_is_left_out_and_it_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

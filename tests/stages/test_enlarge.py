@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from sr4k.models.colour import ChromaLocation
-from sr4k.stages.enlarge import enlarge_chroma, enlarge_luma
+from sr4k.stages.enlarge import enlarge_chroma, enlarge_luma, widen_chroma
 
 
 def smooth(height: int, width: int) -> np.ndarray:
@@ -33,3 +33,18 @@ def test_chroma_keeps_its_place(location: ChromaLocation, x: float, y: float, od
     expected = 40 + 3 * (down / 2 + y) + 4 * (right / 2 + x)
     inner = slice(6, -6)
     assert np.abs(out - expected)[inner, inner].max() <= 0.51
+
+
+@pytest.mark.parametrize(("location", "x"), [("left", 0.0), ("center", -0.25), ("topleft", 0.0)])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+@pytest.mark.parametrize("odd", [0, 1])
+def test_chroma_of_every_other_pixel_is_put_between_them(
+    location: ChromaLocation, x: float, kind: type, odd: int
+) -> None:
+    rows, columns = np.mgrid[:20, :30]
+    ramp = (40 + 3 * rows + 4 * columns).astype(kind)
+    out = np.empty((20, 60 - odd), kind)
+    widen_chroma(ramp, out, location)
+    down, right = np.mgrid[:20, : 60 - odd]
+    expected = 40 + 3 * down + 4 * (right / 2 + x)
+    assert np.abs(out - expected)[:, 6:-6].max() <= 0.51

@@ -9,9 +9,10 @@ from skimage import data as pictures
 
 from sr4k.engines import ENGINES
 from sr4k.models.colour import Colour
-from sr4k.models.fold import CHROMA_PAD, PAD_AFTER, PAD_BEFORE, padded_chroma, padded_luma
-from sr4k.pipeline import Format, Frame, FrameInfo, PlaneSpec
+from sr4k.models.fold import pad_planes
+from sr4k.pipeline import Frame, FrameInfo
 from sr4k.pipeline.chain import HeapBuffers
+from sr4k.stages.decoded import padded_format
 from sr4k.stages.infer import Infer
 from sr4k.stages.settings import InferSettings
 from sr4k.stages.video import ColourTags, VideoInfo
@@ -26,21 +27,14 @@ def photograph() -> Picture:
     return rgb[..., 1].copy(), np.stack([rgb[::2, ::2, 0], rgb[::2, ::2, 2]])
 
 
-def padded(picture: Picture) -> Picture:
-    luma, chroma = picture
-    beside = (CHROMA_PAD, CHROMA_PAD)
-    return (
-        np.ascontiguousarray(np.pad(luma, ((PAD_BEFORE, PAD_AFTER), (PAD_BEFORE, PAD_AFTER)), mode="edge")),
-        np.ascontiguousarray(np.pad(chroma, ((0, 0), beside, beside), mode="edge")),
-    )
-
-
-def run(pictures: list[Picture], settings: InferSettings) -> tuple[list[np.ndarray], list[int], float]:
+def run(
+    pictures: list[Picture], settings: InferSettings, colour: Colour | None = None
+) -> tuple[list[np.ndarray], list[int], float]:
     """Sub-pixels of every picture, the pts in the order they came, and the share that was computed."""
     stage = Infer(settings)
-    info = VideoInfo(WIDTH, HEIGHT, Fraction(1, 25), Fraction(25), None, ColourTags(1, 1, 1, 1), Colour(), None)
-    planes = (PlaneSpec(padded_luma(HEIGHT, WIDTH)), PlaneSpec((2, *padded_chroma(HEIGHT, WIDTH))))
-    buffers = HeapBuffers(stage.open(Format(planes, about=info)))
+    tags = ColourTags(1, 1, 1, 1)
+    info = VideoInfo(WIDTH, HEIGHT, Fraction(1, 25), Fraction(25), None, tags, colour or Colour(), None)
+    buffers = HeapBuffers(stage.open(padded_format(info)))
     made, order = [], []
 
     def take(frame: Frame) -> None:
@@ -49,7 +43,7 @@ def run(pictures: list[Picture], settings: InferSettings) -> tuple[list[np.ndarr
 
     try:
         for number, picture in enumerate(pictures):
-            for frame in stage.process(Frame(padded(picture), FrameInfo(number, Fraction(1, 25))), buffers):
+            for frame in stage.process(Frame(tuple(pad_planes(*picture)), FrameInfo(number, Fraction(1, 25))), buffers):
                 take(frame)
         for frame in stage.drain(buffers):
             take(frame)
@@ -88,6 +82,21 @@ def test_the_output_is_what_it_would_be_without(photograph: Picture, model: str,
     assert all(np.array_equal(a, b) for a, b in zip(with_reuse, without, strict=True))
     assert whole == 1.0
     assert share < (0.75 if model == "luma" else 0.9)
+
+
+@pytest.mark.parametrize("threshold", [0, 1])
+def test_so_of_ten_bits_and_a_colour_for_every_pixel(photograph: Picture, threshold: int) -> None:
+    luma = photograph[0].astype(np.uint16) * 4
+    still = luma, np.stack([luma // 2, 1023 - luma])
+    other = still[0], still[1].copy()
+    other[1][0, 3, 5] += 4 * threshold + 1
+    settings = InferSettings("openvino", "luma", threads=2, reuse_threshold=threshold)
+    colour = Colour(bits=10, sampling="444")
+    made, _, share = run([still, still, other], settings, colour)
+    exact, _, _ = run([still, still, other], replace(settings, reuse=False), colour)
+    assert made[0].dtype == np.uint16
+    assert all(np.array_equal(a, b) for a, b in zip(made, exact, strict=True))
+    assert share == pytest.approx((16 + 1) / 48)
 
 
 def test_what_stands_still_is_computed_once(photograph: Picture) -> None:

@@ -1,0 +1,44 @@
+"""Pictures that are transparent in parts, for videos, which can't be."""
+
+import cv2
+import numpy as np
+from av.video.format import VideoFormat
+from av.video.frame import VideoFrame
+
+from sr4k.stages.decoded import is_colourful, layout_of, tags_of
+from sr4k.stages.picture import rows_of
+from sr4k.stages.video import FULL_RANGE
+
+
+def may_be_transparent(form: VideoFormat) -> bool:
+    """Whether the format has room for it."""
+    return form.has_palette or any(component.is_alpha for component in form.components)
+
+
+def over_black(picture: VideoFrame) -> VideoFrame | None:
+    """The picture laid over black, planar and of no more than 10 bits; ``None`` if nothing of it is transparent."""
+    layout = layout_of(picture.format)
+    depth, dtype = ("10le", "uint16") if layout.bits == 10 else ("", "uint8")
+    rgb = is_colourful(picture.format) or layout.chroma == "400"
+    name = "gbr{}p" if rgb else f"yuv{{}}{layout.chroma}p"
+    planar = picture.reformat(format=f"{name.format('a')}{depth}")
+    *planes, alpha = (
+        rows_of(plane, dtype)[: plane.height, : plane.width].astype(np.float32) for plane in planar.planes
+    )
+    peak = 2**layout.bits - 1
+    if alpha.min() == peak:
+        return None
+    out = VideoFrame(picture.width, picture.height, f"{name.format('')}{depth}")
+    unit = 2 ** (layout.bits - 8)
+    black = 0 if rgb or tags_of(picture).color_range == FULL_RANGE else 16 * unit
+    for number, (plane, target) in enumerate(zip(planes, out.planes, strict=True)):
+        nothing = black if rgb or number == 0 else 128 * unit
+        share = alpha / peak
+        if share.shape != plane.shape:
+            share = cv2.resize(share, plane.shape[::-1], interpolation=cv2.INTER_AREA)
+        mixed = nothing + (plane - nothing) * share
+        np.copyto(rows_of(target, dtype)[: plane.shape[0], : plane.shape[1]], np.rint(mixed), casting="unsafe")
+    tags = tags_of(picture)
+    out.colorspace, out.color_range = tags.colorspace, tags.color_range
+    out.color_primaries, out.color_trc = tags.color_primaries, tags.color_trc
+    return out
