@@ -67,6 +67,7 @@ class FrameInfo:
 
     ``pts`` and ``duration`` are in units of ``time_base`` seconds; ``born`` is when the source had it, on
     `time.monotonic`, which is one clock for all processes. ``plain``: there is no time for more than the least.
+    ``lost``: how much the source had failed to give by then.
     """
 
     pts: int
@@ -76,6 +77,7 @@ class FrameInfo:
     corrupt: bool = False
     born: float = 0.0
     plain: bool = False
+    lost: int = 0
 
 
 @dataclass(slots=True)

@@ -57,7 +57,7 @@ class Summary:
 
     ``stages`` has, by name, the seconds of work and the frames of each stage; ``processes`` the CPU seconds of each.
     ``losses`` is what the source could not give, ``left_out`` what the target could not carry. Of the ``frames``,
-    ``resumed`` were done by earlier runs.
+    ``resumed`` were done by earlier runs, to which the ``earlier`` losses came.
     """
 
     output: str
@@ -81,7 +81,7 @@ class Summary:
     @property
     def damaged(self) -> bool:
         """Whether anything of the source was lost or had to be patched up."""
-        return any(self.losses.get(key) for key in ("packets", "missing", "concealed", "copying"))
+        return any(self.losses.get(key) for key in ("packets", "missing", "concealed", "earlier", "copying"))
 
     def as_dict(self) -> dict[str, Any]:
         """All of it, for JSON."""
@@ -141,6 +141,7 @@ class Job:
             return _summarise(output, outcome)
         with claimed(self.target) as parts:
             resumed = parts.begin(self._facts(), resume=self.resume, overwrite=self.overwrite)
+            lost = parts.lost
             try:
                 outcome = _run(self.graph(parts, resumed), on_status, stop_requests, log_queue)
             except WorkerError as err:
@@ -150,7 +151,7 @@ class Job:
             parts.place(output)
             if not outcome.stopped:
                 parts.remove()
-            return _summarise(output, outcome, resumed)
+            return _summarise(output, outcome, resumed, lost)
 
     @property
     def reading(self) -> DecodeSettings:
@@ -368,10 +369,10 @@ def _run(
         raise WorkerError("Stopped at once: nothing was written.") from err
 
 
-def _summarise(output: Path, outcome: Outcome, resumed: int = 0) -> Summary:
+def _summarise(output: Path, outcome: Outcome, resumed: int = 0, lost: int = 0) -> Summary:
     reports = outcome.reports
     source, video = dict(reports["decode"]), dict(reports["encode"])
-    losses = {**source.pop("losses"), "copying": video.pop("copy_damage")}
+    losses = {**source.pop("losses"), "earlier": lost, "copying": video.pop("copy_damage")}
     statuses = outcome.statuses.values()
     return Summary(
         output=str(output),

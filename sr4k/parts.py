@@ -73,6 +73,11 @@ class Parts:
         segments = self.journal.segments()
         return segments[-1].last if segments else None
 
+    @property
+    def lost(self) -> int:
+        """What the source failed to give to those that are done."""
+        return sum(segment.lost for segment in self.journal.segments())
+
     def place(self, output: Path) -> None:
         """Give what is done its name. Whatever happens then, more of it may replace it.
 

@@ -277,7 +277,13 @@ class Decode(Source):
         if picture.is_corrupt:
             self._losses.add("concealed", "damaged pictures", self._now())
         return FrameInfo(
-            pts, self._info.time_base, duration, bool(picture.key_frame), bool(picture.is_corrupt), time.monotonic()
+            pts,
+            self._info.time_base,
+            duration,
+            bool(picture.key_frame),
+            bool(picture.is_corrupt),
+            time.monotonic(),
+            lost=self._losses.total,
         )
 
     def _now(self) -> Fraction:

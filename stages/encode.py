@@ -131,6 +131,8 @@ class Encode(Sink):
         if len(self._born) > _REMEMBERED:  # an encoder may drop a frame
             del self._born[next(iter(self._born))]
         self._end = (frame.info.pts + frame.info.duration) * frame.info.time_base
+        if self._segments is not None:
+            self._segments.lost = frame.info.lost
         self._write(packets)
 
     def finish(self, *, complete: bool) -> None:

@@ -26,6 +26,7 @@ class Segment:
         frames: how many.
         first, last: smallest and largest pts, in the encoder's ticks.
         delay: by how many pictures the order of decoding runs ahead of that of display.
+        lost: what the source failed to give since the segment before.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Segment:
     first: int
     last: int
     delay: int
+    lost: int
 
 
 class Journal:

@@ -65,6 +65,11 @@ class Losses:
         if at is not None:
             self._list(_Place(kind, at, at if until is None else until, frames))
 
+    @property
+    def total(self) -> int:
+        """Of all kinds."""
+        return sum(self.counts.values())
+
     def forget(self) -> None:
         """All that is lost so far."""
         self.counts = dict.fromkeys(self.counts, 0)

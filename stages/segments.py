@@ -33,6 +33,8 @@ class SegmentWriter:
         self._path = journal.folder
         self._pts: list[int] = []
         self._cuts: set[int] = set()
+        self._told = 0
+        self.lost = 0  # what the source has failed to give so far, in this run
 
     def cut_at(self, pts: int) -> None:
         """A segment is to begin with this picture, which the encoder was told to make a key frame."""
@@ -60,10 +62,9 @@ class SegmentWriter:
         self._file = None
         flush_to_disk(self._path)
         size = self._path.stat().st_size
-        self._journal.add(
-            Segment(self._path.name, size, len(self._pts), min(self._pts), max(self._pts), _delay(self._pts))
-        )
-        self._pts = []
+        pts, lost = self._pts, self.lost - self._told
+        self._journal.add(Segment(self._path.name, size, len(pts), min(pts), max(pts), _delay(pts), lost))
+        self._pts, self._told = [], self.lost
 
     def abandon(self) -> None:
         """Leave the segment as it is, which is nowhere."""

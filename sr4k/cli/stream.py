@@ -34,7 +34,12 @@ _CPUS_OF_A_JOB = 4
 _PLACES_TOLD = 10
 """Of what was lost; all that are listed are in ``--json``."""
 
-_LOST = {"packets": "undecodable packet", "missing": "missing frame", "concealed": "damaged picture"}
+_LOST = {
+    "packets": "undecodable packet",
+    "missing": "missing frame",
+    "concealed": "damaged picture",
+    "earlier": "earlier defect",
+}
 
 _SUFFIXES = {"": 1, "k": 1_000, "M": 1_000_000}
 
@@ -84,7 +89,9 @@ def stream(
     size: Annotated[str | None, typer.Option(help="Exact output size: 4k, 1440p or WIDTHxHEIGHT. Default: x2.")] = None,
     codec: Annotated[
         str | None,
-        typer.Option(help="h264, hevc or av1; h264_nvenc, hevc_nvenc or av1_nvenc on an NVIDIA GPU. For .webm: av1."),
+        typer.Option(
+            help="h264, hevc or av1; h264_nvenc, hevc_nvenc or av1_nvenc on an NVIDIA GPU. By itself h264, hevc for more than 8 bits, av1 for .webm."
+        ),
     ] = None,
     crf: Annotated[int | None, typer.Option(help="Constant quality, lower is better, on the codec's scale.")] = None,
     bitrate: Annotated[str | None, typer.Option(help="Bits a second, such as 20M, instead of --crf.")] = None,

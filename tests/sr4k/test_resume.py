@@ -112,6 +112,21 @@ def test_at_most_one_segment_is_done_again(make_clip: MakeClip, preset: Callable
     assert told["stages"]["encode"]["frames"] == 200 - kept
 
 
+def test_what_was_lost_before_a_kill_is_told_after_it(
+    make_clip: MakeClip, preset: Callable[..., Path], tmp_path: Path
+) -> None:
+    source, target, chosen = make_clip("a.mkv", frames=200, size=(160, 90), audio=False), tmp_path / "out.mkv", preset()
+    data = bytearray(source.read_bytes())
+    data[len(data) // 10 : len(data) // 10 + 200] = bytes(200)  # within the first second
+    source.write_bytes(data)
+    killed(command(source, target, chosen), folder_of(target), 3)
+    done = run(source, target, chosen, "--resume")
+    assert done.returncode == 9, done.stderr
+    told = json.loads(done.stdout)
+    assert told["losses"]["earlier"] > 0
+    assert told["resumed"] > 50
+
+
 @pytest.mark.parametrize("codec", ["hevc", "av1"])
 def test_other_encoders_are_cut_and_joined_as_well(
     codec: str, make_clip: MakeClip, preset: Callable[..., Path], tmp_path: Path
