@@ -13,6 +13,7 @@ from av.video.frame import VideoFrame
 
 from sr4k.part import clock
 from sr4k.stages.decode import Decode
+from sr4k.stages.hdr import Hdr
 from sr4k.stages.sequence import files_of
 from sr4k.stages.settings import DecodeSettings
 from sr4k.stages.source import open_input, video_stream
@@ -109,6 +110,8 @@ def _first_picture(picture: VideoFrame, info: VideoInfo) -> dict[str, Any]:
         "matrix": info.colour.matrix,
         "full_range": info.colour.full_range,
         "chroma_location": info.colour.chroma_location,
+        "bits": info.colour.bits,
+        "hdr": None if info.hdr is None else _hdr(info.hdr),
         "colour_tags": {
             "matrix": info.tags.colorspace,
             "range": info.tags.color_range,
@@ -136,6 +139,20 @@ def _video_in_words(video: dict[str, Any]) -> Iterator[str]:
         *([transfer] if transfer else []),
     ]
     yield f"    read as {', '.join(colours)}"
+    if hdr := video["hdr"]:
+        light = f", light up to {hdr['max_cll']} cd/m², {hdr['max_fall']} on average" if hdr["max_cll"] else ""
+        display = f"mastered for {hdr['least']:g} to {hdr['most']:g} cd/m²" if hdr["most"] else "HDR10"
+        yield f"    {display}{light}"
+
+
+def _hdr(hdr: Hdr) -> dict[str, Any]:
+    display, light = hdr.mastering, hdr.light or (None, None)
+    return {
+        "least": None if display is None else float(display.least),
+        "most": None if display is None else float(display.most),
+        "max_cll": light[0],
+        "max_fall": light[1],
+    }
 
 
 def _other(stream: Stream) -> dict[str, Any]:

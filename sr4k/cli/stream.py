@@ -90,7 +90,8 @@ def stream(
     codec: Annotated[
         str | None,
         typer.Option(
-            help="h264, hevc or av1; h264_nvenc, hevc_nvenc or av1_nvenc on an NVIDIA GPU. By itself h264, hevc for more than 8 bits, av1 for .webm."
+            help="auto, h264, hevc or av1; h264_nvenc, hevc_nvenc or av1_nvenc on an NVIDIA GPU. "
+            "auto is h264, hevc for more than 8 bits, av1 for .webm."
         ),
     ] = None,
     crf: Annotated[int | None, typer.Option(help="Constant quality, lower is better, on the codec's scale.")] = None,
