@@ -2,46 +2,35 @@
 
 import json
 import logging
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from sr4k.batch import Result, jobs_into, run_jobs
+from sr4k.cli.encoder import suited, with_encoder
 from sr4k.cli.live import run_live
 from sr4k.cli.outcome import log_handler, told_in_one_line
 from sr4k.cli.progress import display
+from sr4k.cli.result import as_data, exit_code, result_lines
 from sr4k.cli.signals import counted_signals
-from sr4k.configs import Preset, load_preset, preset_names
+from sr4k.configs import load_preset, preset_names
 from sr4k.engines.cpu import granted_cpus
-from sr4k.errors import EXIT_WITH_LOSSES, OptionError, Sr4kError
+from sr4k.errors import OptionError, Sr4kError
 from sr4k.forecast import forecast, in_words
 from sr4k.job import Job, Summary, parse_devices, parse_rate, parse_size, parse_track
 from sr4k.live.address import is_live
 from sr4k.logs import collected_logs
-from sr4k.part import clock, parse_part
+from sr4k.part import parse_part
 from sr4k.parts import folder_of
 from sr4k.stages.sequence import is_picture
 from sr4k.target import check_target
 
 _CPUS_OF_A_JOB = 4
 """What each of several videos gets, unless told otherwise: the fewer at once, the sooner the first is done."""
-
-_PLACES_TOLD = 10
-"""Of what was lost; all that are listed are in ``--json``."""
-
-_LOST = {
-    "packets": "undecodable packet",
-    "missing": "missing frame",
-    "concealed": "damaged picture",
-    "earlier": "earlier defect",
-}
-
-_SUFFIXES = {"": 1, "k": 1_000, "M": 1_000_000}
 
 
 class Deinterlacing(StrEnum):
@@ -229,7 +218,7 @@ def stream(
             )
             .updated("graph", mode=workers, lanes=lanes, devices=devices and parse_devices(devices))
         )
-        chosen = _with_encoder(chosen, codec, crf, bitrate, preset, encoder_option or [])
+        chosen = with_encoder(chosen, codec, crf, bitrate, preset, encoder_option or [])
         exact = None if size is None else parse_size(size)
         if live:
             if at_once is not None or overwrite or resume or preview is not None or compare or dry_run or strict:
@@ -282,7 +271,7 @@ def stream(
             if not jobs:
                 return
         if codec is None:
-            jobs = [replace(job, preset=_suited(job, crf, bitrate, preset)) for job in jobs]
+            jobs = [replace(job, preset=suited(job, crf, bitrate, preset)) for job in jobs]
         if compare and len(jobs) > 1:
             raise OptionError("--compare is for one video: leave it out, or upscale them one after the other.")
         for beside in compare or []:
@@ -299,7 +288,7 @@ def stream(
         ):
 
             def end(index: int, result: Result) -> None:
-                shown.end(index, _lines(names[index], result, alone=len(jobs) == 1, quiet=quiet or as_json))
+                shown.end(index, result_lines(names[index], result, alone=len(jobs) == 1, quiet=quiet or as_json))
 
             results = run_jobs(
                 jobs,
@@ -314,9 +303,9 @@ def stream(
         if compare and isinstance(results[0], Summary):
             _compare(jobs[0], results[0], compare, compare_layout)
         if as_json:
-            told = [_as_data(job, result) for job, result in zip(jobs, results, strict=True)]
+            told = [as_data(job, result) for job, result in zip(jobs, results, strict=True)]
             typer.echo(json.dumps(told[0] if len(told) == 1 else told, indent=2))
-        raise typer.Exit(_exit_code(results, signals))
+        raise typer.Exit(exit_code(results, signals))
 
 
 def _unfinished(jobs: list[Job]) -> Iterator[Job]:
@@ -344,105 +333,3 @@ def _compare(job: Job, done: Summary, targets: list[Path], layout: CompareLayout
 
     for target in targets:
         write_comparison(job.reading, Path(done.output), target, layout=layout.value)
-
-
-def _lines(name: str, result: Result, *, alone: bool, quiet: bool) -> Iterator[str]:
-    """What became of a job. The error of one that is alone is told by who catches it."""
-    source = "the source" if alone else name
-    if result is None:
-        yield f"{source}: stopped before it began"
-    elif isinstance(result, Sr4kError):
-        if not alone:
-            yield f"error: {source}: {result}"
-    else:
-        if not quiet:
-            yield _in_words(result)
-        if result.damaged:
-            yield f"warning: {source} is damaged: {_losses_in_words(result)}."
-            if not quiet:
-                yield from _places_in_words(result)
-
-
-def _as_data(job: Job, result: Result) -> dict[str, Any]:
-    if isinstance(result, Summary):
-        return result.as_dict()
-    return {"source": str(job.source), "error": "stopped before it began" if result is None else str(result)}
-
-
-def _exit_code(results: list[Result], signals: list[int]) -> int:
-    """The first error's; else that of the signal that ended it; else whether a source was damaged."""
-    for result in results:
-        if isinstance(result, Sr4kError):
-            return result.exit_code
-    done = [result for result in results if isinstance(result, Summary)]
-    if len(done) < len(results) or any(summary.stopped for summary in done):
-        return 128 + signals[0]
-    return EXIT_WITH_LOSSES if any(summary.damaged for summary in done) else 0
-
-
-def _with_encoder(
-    preset: Preset, codec: str | None, crf: int | None, bitrate: str | None, speed: str | None, options: list[str]
-) -> Preset:
-    """The preset with the encoder's options of the command line. Another codec has quality and speed of its own."""
-    if codec is not None and codec != preset.codec:
-        cleared = preset.encode.model_copy(update={"crf": None, "preset": None})
-        preset = preset.model_copy(update={"encode": cleared})
-    pairs = dict(preset.encode.options)
-    for option in options:
-        key, equals, value = option.partition("=")
-        if not (key and equals):
-            raise OptionError(f"'-e {option}' is not KEY=VALUE, such as -e tune=film.")
-        pairs[key] = value
-    bits = None if bitrate is None else _bits(bitrate)
-    return preset.updated("encode", codec=codec, crf=crf, bitrate=bits, preset=speed, options=pairs)
-
-
-def _suited(job: Job, crf: int | None, bitrate: str | None, speed: str | None) -> Preset:
-    """The job's preset, with a codec that its container takes."""
-    codec = job.preset.codec
-    if job.target.suffix.lower() != ".webm" or codec.startswith("av1"):
-        return job.preset
-    av1 = "av1_nvenc" if codec.endswith("_nvenc") else "av1"
-    typer.echo(f"{job.target.name}: WebM can't hold {codec}, so it is {av1}.", err=True)
-    return _with_encoder(job.preset, av1, crf, bitrate, speed, [])
-
-
-def _bits(text: str) -> int:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([kM]?)", text)
-    if not match:
-        raise OptionError(f"'{text}' is no bit rate: use a number with k or M, such as 20M.")
-    return round(float(match[1]) * _SUFFIXES[match[2]])
-
-
-def _in_words(summary: Summary) -> str:
-    video, engine = summary.video, summary.engine
-    ended = "ended early: " if summary.stopped else ""
-    onward = "; --resume goes on" if summary.stopped else ""
-    return (
-        f"{ended}{summary.output}: {summary.frames} frames, {video['width']}x{video['height']}, "
-        f"{summary.seconds:.1f} s, {summary.fps:.1f} fps "
-        f"({engine['engine']} {engine['model']} {engine['precision']}){onward}"
-    )
-
-
-def _losses_in_words(summary: Summary) -> str:
-    losses = summary.losses
-    counted = [_counted(losses[kind], kind) for kind in _LOST if losses[kind]]
-    where = [] if losses["first_at"] is None else [f"from {clock(losses['first_at'])} on"]
-    copying = [] if losses["copying"] is None else [f"other streams: {losses['copying']}"]
-    return ", ".join([*counted, *where, *losses["reasons"], *copying])
-
-
-def _places_in_words(summary: Summary) -> Iterator[str]:
-    places = summary.losses["places"]
-    if len(places) < 2:  # which has been told
-        return
-    for place in places[:_PLACES_TOLD]:
-        end = f" to {clock(place['until'])}" if place["until"] > place["at"] else ""
-        yield f"  {clock(place['at'])}{end}: {_counted(place['frames'], place['kind'])}"
-    if len(places) > _PLACES_TOLD:
-        yield f"  and {len(places) - _PLACES_TOLD} more places: see --json"
-
-
-def _counted(number: int, kind: str) -> str:
-    return f"{number} {_LOST[kind]}{'s' if number != 1 else ''}"

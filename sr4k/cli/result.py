@@ -1,0 +1,88 @@
+"""What is told of jobs that have ended."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sr4k.batch import Result
+from sr4k.errors import EXIT_WITH_LOSSES, Sr4kError
+from sr4k.job import Job, Summary
+from sr4k.part import clock
+
+_PLACES_TOLD = 10
+"""Of what was lost; all that are listed are in ``--json``."""
+
+_LOST = {
+    "packets": "undecodable packet",
+    "missing": "missing frame",
+    "concealed": "damaged picture",
+    "earlier": "earlier defect",
+}
+
+
+def result_lines(name: str, result: Result, *, alone: bool, quiet: bool) -> Iterator[str]:
+    """What became of a job. The error of one that is alone is told by who catches it."""
+    source = "the source" if alone else name
+    if result is None:
+        yield f"{source}: stopped before it began"
+    elif isinstance(result, Sr4kError):
+        if not alone:
+            yield f"error: {source}: {result}"
+    else:
+        if not quiet:
+            yield _in_words(result)
+        if result.damaged:
+            yield f"warning: {source} is damaged: {_losses_in_words(result)}."
+            if not quiet:
+                yield from _places_in_words(result)
+
+
+def as_data(job: Job, result: Result) -> dict[str, Any]:
+    """The same for JSON."""
+    if isinstance(result, Summary):
+        return result.as_dict()
+    return {"source": str(job.source), "error": "stopped before it began" if result is None else str(result)}
+
+
+def exit_code(results: list[Result], signals: list[int]) -> int:
+    """The first error's; else that of the signal that ended it; else whether a source was damaged."""
+    for result in results:
+        if isinstance(result, Sr4kError):
+            return result.exit_code
+    done = [result for result in results if isinstance(result, Summary)]
+    if len(done) < len(results) or any(summary.stopped for summary in done):
+        return 128 + signals[0]
+    return EXIT_WITH_LOSSES if any(summary.damaged for summary in done) else 0
+
+
+def _in_words(summary: Summary) -> str:
+    video, engine = summary.video, summary.engine
+    ended = "ended early: " if summary.stopped else ""
+    onward = "; --resume goes on" if summary.stopped else ""
+    return (
+        f"{ended}{summary.output}: {summary.frames} frames, {video['width']}x{video['height']}, "
+        f"{summary.seconds:.1f} s, {summary.fps:.1f} fps "
+        f"({engine['engine']} {engine['model']} {engine['precision']}){onward}"
+    )
+
+
+def _losses_in_words(summary: Summary) -> str:
+    losses = summary.losses
+    counted = [_counted(losses[kind], kind) for kind in _LOST if losses[kind]]
+    where = [] if losses["first_at"] is None else [f"from {clock(losses['first_at'])} on"]
+    copying = [] if losses["copying"] is None else [f"other streams: {losses['copying']}"]
+    return ", ".join([*counted, *where, *losses["reasons"], *copying])
+
+
+def _places_in_words(summary: Summary) -> Iterator[str]:
+    places = summary.losses["places"]
+    if len(places) < 2:  # which has been told
+        return
+    for place in places[:_PLACES_TOLD]:
+        end = f" to {clock(place['until'])}" if place["until"] > place["at"] else ""
+        yield f"  {clock(place['at'])}{end}: {_counted(place['frames'], place['kind'])}"
+    if len(places) > _PLACES_TOLD:
+        yield f"  and {len(places) - _PLACES_TOLD} more places: see --json"
+
+
+def _counted(number: int, kind: str) -> str:
+    return f"{number} {_LOST[kind]}{'s' if number != 1 else ''}"
