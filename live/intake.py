@@ -109,6 +109,7 @@ class Intake(Source):
             "fps": self._rate.of(self._frames),
             "bytes": tally.bytes,
             "damaged": tally.damaged,
+            "interlaced": tally.interlaced,
             "dropped": {**self._dropped, "backlog": tally.backlog, "full": tally.full},
             "restarts": self._timeline.restarts,
             "rung": self._governor.rung,

@@ -73,6 +73,7 @@ class Tally:
     backlog: int = 0  # pictures that came in a burst at the start
     full: int = 0  # pictures for which there was no room
     damaged: int = 0  # packets that could not be decoded, and pictures patched up
+    interlaced: int = 0  # pictures that were made of two fields
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))

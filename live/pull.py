@@ -33,6 +33,7 @@ from sr4k.live.timeline import TICKS, TIME_BASE
 from sr4k.pipeline import FrameInfo
 from sr4k.pipeline.channel import Memory
 from sr4k.stages.decoded import copy_inside, padded_format
+from sr4k.stages.deinterlace import Deinterlacer
 from sr4k.stages.fitting import fitted
 from sr4k.stages.video import VideoInfo
 
@@ -102,6 +103,7 @@ class _Reader:
         self._first_size = video.codec_context.width, video.codec_context.height
         video.thread_type = "SLICE" if self._is_live else "AUTO"  # frame threads hold pictures back
         video.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
+        self._deinterlacer = Deinterlacer(video, lambda _words: None, "auto")
 
     def run(self) -> Ended:
         """Read to the end, and say why it came."""
@@ -131,6 +133,8 @@ class _Reader:
                 keyed = keyed or packet.is_keyframe
                 if keyed and (trouble := self._see(packet, time.monotonic())) is not None:
                     return trouble
+        for whole in self._deinterlacer.finished():
+            self._show(whole, time.monotonic())
         if self._is_live:
             return Ended("the publisher went away")
         return Ended("it came to its end", final=self._order.source.kind == "file")
@@ -168,14 +172,16 @@ class _Reader:
             is_flood = len(self._recent) == 2 * _MOST_RATE and now - self._recent[0] < 2
             if is_flood and self._order.source.kind != "file":
                 return Ended(f"more than {_MOST_RATE} pictures a second come")
-            self._show(picture, now)
+            for whole in self._deinterlacer.through(picture):
+                self._show(whole, now)
+        self._link.tally.interlaced = self._deinterlacer.found
         return None
 
     def _show(self, picture: VideoFrame, now: float) -> None:
         if self._info is None:
             self._info = fitting_info(picture, self._opening.video, self._order.like, self._order.size)
             self._link.open(padded_format(self._info))
-        self._pts = _ticks(picture.pts, picture.time_base, otherwise=self._pts)
+        self._pts = _ticks(picture.pts, self._opening.video.time_base, otherwise=self._pts)
         self._link.tally.damaged += picture.is_corrupt
         info = FrameInfo(self._pts, TIME_BASE, 0, bool(picture.key_frame), bool(picture.is_corrupt), now)
         frame = self._link.take(info)

@@ -34,6 +34,7 @@ class IntakeStatus(_Report):
         connects, losses: how often it was opened and lost; ``restarts``: how often its clock began anew.
         frames, bytes: received; ``dropped``: pictures that were not used, by cause.
         damaged: packets that could not be decoded, and pictures patched up.
+        interlaced: pictures that were deinterlaced.
         fps: pictures received a second, lately.
         rung: of the ladder; 0: every picture goes through the network; ``steps``: how often it changed.
         age_ms: of the last picture when it was handed to the network.
@@ -48,6 +49,7 @@ class IntakeStatus(_Report):
     frames: int = 0
     bytes: int = 0
     damaged: int = 0
+    interlaced: int = 0
     dropped: Mapping[str, int] = field(default_factory=dict)
     fps: float | None = None
     rung: int = 0

@@ -35,6 +35,8 @@ class Deinterlacer:
     def __init__(self, stream: VideoStream, say: Callable[[str], None], mode: Deinterlace) -> None:
         self._stream, self._say, self._mode = stream, say, mode
         self._refused: object = None  # what pictures are like that stay as they are
+        self._before: VideoFrame | None = None
+        self._fields: _Fields | None = None
         self.ticks = 2 if mode == "double" else 1  # in one of the stream's
         self.found = 0  # interlaced pictures
 
@@ -50,23 +52,29 @@ class Deinterlacer:
 
     def pictures(self, decoded: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
         """All of them, with pts and durations in ticks, of which the stream's have one, or with ``double`` two."""
-        before: VideoFrame | None = None
-        fields: _Fields | None = None
         for picture in decoded:
-            interlaced = self._is_interlaced(picture)
-            self.found += interlaced
-            if fields is not None and fields.shape != _shape(picture):
-                yield from fields.finished()
-                fields = before = None
-            if fields is None and interlaced and self._mode != "off" and self._refused != _shape(picture):
-                fields = self._fields(picture, before)
-            if fields is None:
-                before = picture
-                yield _timed(picture, picture.pts, picture.duration, self.ticks)
-            else:
-                yield from fields.through(picture)
-        if fields is not None:
-            yield from fields.finished()
+            yield from self.through(picture)
+        yield from self.finished()
+
+    def through(self, picture: VideoFrame) -> Iterator[VideoFrame]:
+        """Take the next one, and give what is ready."""
+        interlaced = self._is_interlaced(picture)
+        self.found += interlaced
+        if self._fields is not None and self._fields.shape != _shape(picture):
+            yield from self._fields.finished()
+            self._fields = self._before = None
+        if self._fields is None and interlaced and self._mode != "off" and self._refused != _shape(picture):
+            self._fields = self._taken_apart(picture, self._before)
+        if self._fields is None:
+            self._before = picture
+            yield _timed(picture, picture.pts, picture.duration, self.ticks)
+        else:
+            yield from self._fields.through(picture)
+
+    def finished(self) -> Iterator[VideoFrame]:
+        """What waits for a next one."""
+        if self._fields is not None:
+            yield from self._fields.finished()
 
     def _is_interlaced(self, picture: VideoFrame) -> bool:
         return bool(picture.interlaced_frame) or self._parity() is not None
@@ -78,7 +86,7 @@ class Deinterlacer:
             return None
         return "tff" if context.field_order in _TOP_FIRST else "bff" if context.field_order in _BOTTOM_FIRST else None
 
-    def _fields(self, picture: VideoFrame, before: VideoFrame | None) -> "_Fields | None":
+    def _taken_apart(self, picture: VideoFrame, before: VideoFrame | None) -> "_Fields | None":
         """For pictures like this one; none where they have to stay as they are."""
         if self._stream.codec_context.name in _FIELDS_APART:
             trouble = "fields are pictures by themselves; they are upscaled as they are"

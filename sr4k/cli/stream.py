@@ -32,6 +32,9 @@ from sr4k.target import check_target
 _CPUS_OF_A_JOB = 4
 """What each of several videos gets, unless told otherwise: the fewer at once, the sooner the first is done."""
 
+_FIRST = "0"
+"""Of several videos."""
+
 
 class Deinterlacing(StrEnum):
     """What becomes of interlaced pictures."""
@@ -144,7 +147,7 @@ def stream(
         typer.Option(
             "--map", help="Which of several videos: its number, from 0, or i: and its id, such as i:0x101.", metavar="N"
         ),
-    ] = "0",
+    ] = _FIRST,
     rate: Annotated[
         str | None,
         typer.Option(help="Of an image sequence: pictures a second, such as 24 or 30000/1001. Default: 25."),
@@ -225,6 +228,11 @@ def stream(
                 raise OptionError(
                     "A live stream is alone, has no parts and no end, is not kept and never replaces a file: "
                     "leave --at-once, --preview, --compare, --dry-run, --resume, --strict and --overwrite out."
+                )
+            if deinterlace is not Deinterlacing.AUTO or track != _FIRST or rate is not None:
+                raise OptionError(
+                    "Of a live stream the first video is taken, and one picture of each interlaced one: leave --map, "
+                    "--deinterlace and --rate out."
                 )
             chosen = chosen.updated("live", slate=slate and slate.absolute(), segments=segments)
             source, *targets = *sources, target

@@ -15,7 +15,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from clips import MakeClip
+from clips import MakeClip, luma_planes
+from interlaced import combing, write_interlaced
 from pulling import FileServer, Pulled, publishing, required
 from rtsp import RtspServer
 
@@ -92,6 +93,16 @@ def test_a_file_is_played_at_its_own_pace_and_its_end_is_final(make_clip: MakeCl
     assert_sound_has_no_gaps(pulled)
     assert all(info.time_base == TIME_BASE for _, info, _ in pulled.frames)
     assert all(info.born <= at for at, info, _ in pulled.frames)
+
+
+@pytest.mark.parametrize(("codec", "suffix"), [("libx264", "mp4"), ("mpeg2video", "ts")])
+def test_interlaced_pictures_are_deinterlaced(codec: str, suffix: str, tmp_path: Path) -> None:
+    clip = write_interlaced(tmp_path / f"a.{suffix}", codec=codec, frames=12)
+    with Pulled(clip) as pulled:
+        assert pulled.end(10).final
+    assert pulled.tally.interlaced == pulled.tally.pictures == len(pulled.frames) == 12
+    assert np.diff([info.pts for _, info, _ in pulled.frames]) == pytest.approx(TICKS / 25, abs=1)
+    assert combing(pulled.last[0]) < 0.5 * combing(luma_planes(clip)[-1])
 
 
 def test_a_file_without_sound_is_a_source_as_well(make_clip: MakeClip) -> None:
