@@ -82,6 +82,7 @@ class Encode(Sink):
         s = self._settings
         if info.colour.bits > 8 and s.deep_codec is not None:
             s = self._settings = replace(s, codec=s.deep_codec)
+            log.warning("pictures of %d bits are encoded as %s: --codec names another.", info.colour.bits, s.codec)
         self._info = info
         self._source = open_input(s.source)
         self._held = self._journal.hold(0.0)
