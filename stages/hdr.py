@@ -14,6 +14,9 @@ from sr4k.stages.sidedata import side_data
 _CHROMATICITY, _LUMINANCE = 50_000, 10_000
 """Steps of 1, and of a candela a square metre, in which SMPTE ST 2086's values are counted."""
 
+_MOST_LIGHT = 65_535
+"""cd/m² that the headers have room for: what is more is damage."""
+
 _DOLBY_TAGS = {"dvh1", "dvhe", "dva1", "dvav", "dav1"}
 """Codec tags of Dolby Vision in MP4."""
 
@@ -55,11 +58,13 @@ class Hdr:
 
 
 def hdr_of(picture: VideoFrame) -> Hdr | None:
-    """What its stream or its own header says, if anything."""
+    """What its stream or its own header says, if anything that can be."""
     found = side_data(picture)
     mastering = _mastering(found.get("MASTERING_DISPLAY_METADATA"))
     data: Any = found.get("CONTENT_LIGHT_LEVEL")
     light = None if data is None else struct.unpack_from("II", bytes(data))
+    if light is not None and max(light) > _MOST_LIGHT:
+        light = None
     return None if mastering is None and light is None else Hdr(mastering, light)
 
 
@@ -100,7 +105,10 @@ def _mastering(data: Any) -> Mastering | None:
     red_x, red_y, green_x, green_y, blue_x, blue_y, white_x, white_y, least, most = (
         Fraction(numbers[k], numbers[k + 1] or 1) for k in range(0, 20, 2)
     )
-    return Mastering((red_x, red_y), (green_x, green_y), (blue_x, blue_y), (white_x, white_y), least, most)
+    corners = (red_x, red_y), (green_x, green_y), (blue_x, blue_y), (white_x, white_y)
+    if not all(0 <= value <= 1 for corner in corners for value in corner) or not 0 <= least < most <= _MOST_LIGHT:
+        return None
+    return Mastering(*corners, least, most)
 
 
 def _as_text(display: Mastering, *, whole: bool) -> str:

@@ -22,21 +22,20 @@ def over_black(picture: VideoFrame) -> VideoFrame | None:
     rgb = is_colourful(picture.format) or layout.chroma == "400"
     name = "gbr{}p" if rgb else f"yuv{{}}{layout.chroma}p"
     planar = picture.reformat(format=f"{name.format('a')}{depth}")
-    *planes, alpha = (
-        rows_of(plane, dtype)[: plane.height, : plane.width].astype(np.float32) for plane in planar.planes
-    )
+    *planes, alpha = (rows_of(plane, dtype)[: plane.height, : plane.width] for plane in planar.planes)
     peak = 2**layout.bits - 1
     if alpha.min() == peak:
         return None
+    opacity = alpha / np.float32(peak)
     out = VideoFrame(picture.width, picture.height, f"{name.format('')}{depth}")
     unit = 2 ** (layout.bits - 8)
     black = 0 if rgb or tags_of(picture).color_range == FULL_RANGE else 16 * unit
     for number, (plane, target) in enumerate(zip(planes, out.planes, strict=True)):
         nothing = black if rgb or number == 0 else 128 * unit
-        share = alpha / peak
+        share = opacity
         if share.shape != plane.shape:
             share = cv2.resize(share, plane.shape[::-1], interpolation=cv2.INTER_AREA)
-        mixed = nothing + (plane - nothing) * share
+        mixed = nothing + (plane.astype(np.float32) - nothing) * share
         np.copyto(rows_of(target, dtype)[: plane.shape[0], : plane.shape[1]], np.rint(mixed), casting="unsafe")
     tags = tags_of(picture)
     out.colorspace, out.color_range = tags.colorspace, tags.color_range

@@ -45,10 +45,11 @@ _SEEDS = (
     _Seed("b.avi", "mjpeg", "pcm_s16le", rate=8000),
 )
 
-_FORMATS = {"prores_ks": "yuv422p10le", "mjpeg": "yuvj420p"}
+_FORMATS = {"prores_ks": "yuv422p10le", "mjpeg": "yuvj420p", "libx265": "yuv420p10le"}
+_HDR = "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50):max-cll=1000,400"
 _OPTIONS = {
     "libx264": {"preset": "ultrafast", "g": "8"},
-    "libx265": {"preset": "ultrafast", "x265-params": "log-level=none:keyint=8"},
+    "libx265": {"preset": "ultrafast", "x265-params": f"log-level=none:keyint=8:{_HDR}"},
     "libvpx": {"deadline": "realtime", "cpu-used": "8", "g": "8"},
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8", "g": "8"},
 }

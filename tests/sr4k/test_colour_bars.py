@@ -175,8 +175,8 @@ class TestHdr:
     TAGS = {"colorspace": 9, "color_range": 1, "color_primaries": 9, "color_trc": 16}  # noqa: RUF012
     DISPLAY = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
 
-    def hdr10(self, path: Path, more: str = "", **how: Any) -> Path:
-        params = f"lossless=1:log-level=none:master-display={self.DISPLAY}:max-cll=1000,400{more}"
+    def hdr10(self, path: Path, more: str = "", display: str = DISPLAY, **how: Any) -> Path:
+        params = f"lossless=1:log-level=none:master-display={display}:max-cll=1000,400{more}"
         values = codes(BARS, matrix=9, full=False, bits=10).astype(np.uint16)
         rows = [drawn(values[:, k], WIDE // 2 if k else WIDE) for k in range(3)]
         options = {"x265-params": params, "preset": "ultrafast"}
@@ -211,6 +211,14 @@ class TestHdr:
         upscale(clip, tmp_path / "out.mkv", codec=codec)
         with av.open(str(tmp_path / "out.mkv")) as result:
             assert (chroma_location(result.streams.video[0]) or "left") == sited
+
+    def test_a_display_that_can_not_be_is_damage(self, tmp_path: Path) -> None:
+        clip = self.hdr10(tmp_path / "in.mkv", display=self.DISPLAY.replace("13250", "65000"))
+        assert upscale(clip, tmp_path / "out.mkv").frames == 3
+        with av.open(str(tmp_path / "out.mkv")) as result:
+            found = hdr_of(next(result.decode(video=0)))
+        assert found is not None
+        assert (found.mastering, found.light) == (None, (1000, 400))
 
     def test_of_dolby_vision_the_base_layer_is_taken_and_it_is_said(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
