@@ -1,9 +1,12 @@
 """Pictures that are transparent in parts, for videos, which can't be."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
+from numpy.typing import NDArray
 
 from sr4k.stages.decoded import is_colourful, layout_of, tags_of
 from sr4k.stages.picture import rows_of
@@ -19,18 +22,19 @@ def over_black(picture: VideoFrame) -> VideoFrame | None:
     """The picture laid over black, planar and of no more than 10 bits; ``None`` if nothing of it is transparent."""
     layout = layout_of(picture.format)
     depth, dtype = ("10le", "uint16") if layout.bits == 10 else ("", "uint8")
-    rgb = is_colourful(picture.format) or layout.chroma == "400"
+    gray = layout.chroma == "400"
+    rgb = is_colourful(picture.format) or gray
     name = "gbr{}p" if rgb else f"yuv{{}}{layout.chroma}p"
     planar = picture.reformat(format=f"{name.format('a')}{depth}")
     *planes, alpha = (rows_of(plane, dtype)[: plane.height, : plane.width] for plane in planar.planes)
     peak = 2**layout.bits - 1
     if alpha.min() == peak:
         return None
-    opacity = alpha / np.float32(peak)
-    out = VideoFrame(picture.width, picture.height, f"{name.format('')}{depth}")
+    opacity: NDArray[Any] = alpha / np.float32(peak)
+    out = VideoFrame(picture.width, picture.height, layout.name if gray else f"{name.format('')}{depth}")
     unit = 2 ** (layout.bits - 8)
     black = 0 if rgb or tags_of(picture).color_range == FULL_RANGE else 16 * unit
-    for number, (plane, target) in enumerate(zip(planes, out.planes, strict=True)):
+    for number, (plane, target) in enumerate(zip(planes, out.planes, strict=not gray)):
         nothing = black if rgb or number == 0 else 128 * unit
         share = opacity
         if share.shape != plane.shape:

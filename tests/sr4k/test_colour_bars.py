@@ -171,6 +171,17 @@ def test_what_is_transparent_is_laid_over_black(tmp_path: Path, caplog: pytest.L
     assert "transparent is laid over black" in caplog.text
 
 
+def test_so_are_grays(tmp_path: Path) -> None:
+    grays, opaque = np.linspace(30, 230, 8).astype(np.uint8), np.array([255, 0, 255, 128, 255, 0, 255, 255], np.uint8)
+    both = np.stack([drawn(grays, WIDE), drawn(opaque, WIDE)], 1).reshape(-1)
+    clip = write(tmp_path / "a.mov", "ya8", [both], {}, encoder="png")
+    upscale(clip, tmp_path / "out.mkv")
+    found, picture = bars_of(tmp_path / "out.mkv")
+    assert picture.color_range == 2
+    assert np.abs(found[:, 0] - grays * (opaque / 255)).max() <= 1
+    assert np.abs(found[:, 1:] - 128).max() <= 1
+
+
 class TestHdr:
     TAGS = {"colorspace": 9, "color_range": 1, "color_primaries": 9, "color_trc": 16}  # noqa: RUF012
     DISPLAY = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
