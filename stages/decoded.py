@@ -92,7 +92,7 @@ def tags_of(picture: VideoFrame) -> ColourTags:
     if is_colourful(picture.format):
         matrix = BT709 if picture.height >= HD_HEIGHT else BT601
         return replace(tags, colorspace=matrix, color_range=LIMITED_RANGE)
-    is_gray = len(picture.format.components) < 3
+    is_gray = 0 < len(picture.format.components) < 3  # on a GPU it has none
     if picture.format.name.startswith("yuvj") or (is_gray and not tags.color_range):
         return replace(tags, color_range=FULL_RANGE)
     return tags
