@@ -42,6 +42,9 @@ _TICK = 0.01
 _SOUND_AHEAD = TICKS // 10
 """How far sound may run ahead of the pictures in the stream: these come later, by what the network takes."""
 
+_LEAST_STEP = TICKS // 1000
+"""Between two pictures: a millisecond, of which FLV has no half."""
+
 _SLOWED = 2
 """By how much time goes slower for what stands in for pictures that come late, until they have made it up."""
 
@@ -109,7 +112,7 @@ class Playout(Sink):
     def consume(self, frame: Frame) -> None:
         with self._lock:
             self._seen, self._came = time.monotonic(), frame.info.pts
-            if self._held is not None and frame.info.pts <= self._pts:
+            if self._held is not None and frame.info.pts < self._pts + _LEAST_STEP:
                 self._counts["past"] += 1  # what stood in for it went further
                 frame.release()
                 return

@@ -168,6 +168,17 @@ def test_pictures_that_go_on_coming_later_are_seen_again(rig, tmp_path: Path) ->
     assert sum(abs(level - 160) < 4 for level in levels) > 30
 
 
+def test_two_pictures_never_share_a_millisecond(rig, tmp_path: Path) -> None:
+    made = rig()
+    made.play(range(1, 6))
+    made.zero += TICKS // 3000
+    made.show(5)
+    made.play(range(6, 10))
+    report = made.finish()
+    assert report["past"] == 1
+    assert_unbroken([t for t, _ in packets(tmp_path / "out.mkv", "video")], longest=0.3)
+
+
 def test_sound_is_taken_in_while_encoding_takes_all_the_time(rig) -> None:
     made = rig()
     sending = threading.Thread(target=lambda: [made.say(number) for number in range(8 * RATE)], daemon=True)
