@@ -1,4 +1,4 @@
-"""Damaged files through the command line, a hundred of the thousands that ``benchmarks/fuzz.py`` makes."""
+"""Damaged files through the command line, some of the thousands that ``benchmarks/fuzz.py`` makes."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ import fuzz
 import numpy as np
 
 
-def test_a_hundred_damaged_files_do_no_harm(tmp_path: Path) -> None:
-    report = fuzz.fuzz(100, seed=1, keep=tmp_path / "kept", own_process_every=50)
+def test_damaged_files_do_no_harm(tmp_path: Path) -> None:
+    report = fuzz.fuzz(60, seed=1, keep=tmp_path / "kept", own_process_every=30)
     assert report.faults == []
     assert report.own_processes >= 2
     assert len(report.containers) == 8

@@ -31,7 +31,7 @@ graph:
 engine: {name: nearest}
 encode: {codec: CODEC, crf: 0, preset: "SPEED", segment_seconds: 1}
 """
-VFR = [90_000 + 3600 * n + 700 * (n % 3) for n in range(200)]
+VFR = [90_000 + 3600 * n + 700 * (n % 3) for n in range(150)]
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def killed(args: list[str], folder: Path, segments: int, *, group: bool = False)
     ("name", "wishes"),
     [
         ("cfr.mp4", {}),
-        ("vfr.mkv", {"pts": [40 * n + n % 7 for n in range(200)], "time_base": Fraction(1, 1000)}),
+        ("vfr.mkv", {"pts": [40 * n + n % 7 for n in range(150)], "time_base": Fraction(1, 1000)}),
         ("pyramid.mp4", {"context": {"max_b_frames": 3, "gop_size": 40}, "options": {"x264-params": "b-pyramid=2"}}),
         ("open.mp4", {"context": {"max_b_frames": 3, "gop_size": 30}, "options": {"x264-params": "open-gop=1"}}),
         ("offset.ts", {"pts": VFR, "time_base": Fraction(1, 90000)}),
@@ -82,7 +82,7 @@ def killed(args: list[str], folder: Path, segments: int, *, group: bool = False)
 def test_kills_at_random_moments_leave_no_trace_in_the_result(
     name: str, wishes: dict[str, Any], make_clip: MakeClip, preset: Callable[..., Path], tmp_path: Path
 ) -> None:
-    source, chance = make_clip(name, frames=200, size=(160, 90), **wishes), random.Random(name)
+    source, chance = make_clip(name, frames=150, size=(160, 90), **wishes), random.Random(name)
     suffix, chosen = Path(name).suffix, preset()
     whole, target = tmp_path / f"whole{suffix}", tmp_path / f"out{suffix}"
     assert run(source, whole, chosen).returncode == 0
@@ -94,7 +94,7 @@ def test_kills_at_random_moments_leave_no_trace_in_the_result(
     last = run(source, target, chosen, "--resume")
     assert last.returncode == 0, last.stderr
     told = json.loads(last.stdout)
-    assert told["frames"] == len(video_times(whole)) == 200
+    assert told["frames"] == len(video_times(whole)) == 150
     assert told["resumed"] > 0
     assert video_times(target) == video_times(whole) == video_times(source)
     assert np.array_equal(luma_planes(target), luma_planes(whole))
@@ -145,7 +145,7 @@ def test_other_encoders_are_cut_and_joined_as_well(
 def test_a_signal_leaves_what_is_done_and_it_can_be_gone_on_with(
     make_clip: MakeClip, preset: Callable[..., Path], tmp_path: Path
 ) -> None:
-    source, target, chosen = make_clip("a.mp4", frames=400, size=(320, 180)), tmp_path / "out.mp4", preset()
+    source, target, chosen = make_clip("a.mp4", frames=400, size=(160, 90)), tmp_path / "out.mp4", preset()
     args = [arg for arg in command(source, target, chosen) if arg != "--json"]
     with subprocess.Popen(args, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         while len(Journal(folder_of(target)).segments()) < 2:
