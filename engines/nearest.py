@@ -8,7 +8,7 @@ import numpy as np
 
 from sr4k.engines.base import Engine, EngineSpec, Plane
 from sr4k.models.architecture import CELL, CELL_OUT, SCALE
-from sr4k.models.fold import CHROMA_PAD, MARGIN, PAD_BEFORE
+from sr4k.models.fold import CHROMA_PAD, MARGIN, PAD_BEFORE, is_subsampled
 
 
 class NearestEngine(Engine):
@@ -31,7 +31,7 @@ class NearestEngine(Engine):
             for i, j in np.ndindex(CELL_OUT, CELL_OUT):
                 out[..., i, j] = picture[:, i // SCALE, :, j // SCALE]
         if len(planes) > 1:
-            whole = planes[1].shape[1:] == planes[0].shape
+            whole = not is_subsampled(*planes)
             inner = slice(first_cell, None) if whole else slice(CHROMA_PAD - MARGIN, MARGIN - CHROMA_PAD)
             chroma = planes[1][:, inner, inner]
             if whole:  # as many samples as the result has

@@ -52,6 +52,16 @@ class Colour:
         return int(2 ** (self.bits - 8))
 
     @property
+    def black(self) -> int:
+        """Code value of luma."""
+        return 0 if self.full_range else 16 * self.unit
+
+    @property
+    def middle(self) -> int:
+        """Code value of chroma where there is no colour."""
+        return 128 * self.unit
+
+    @property
     def dtype(self) -> str:
         """Of planes."""
         return "uint8" if self.bits == 8 else "uint16"
@@ -67,11 +77,9 @@ def yuv_from_rgb(colour: Colour) -> tuple[Samples, Samples]:
     u = (np.array([0.0, 0.0, 1.0]) - y) / (2 * (1 - kb))
     v = (np.array([1.0, 0.0, 0.0]) - y) / (2 * (1 - kr))
     unit, whole = colour.unit, colour.peak / 255
-    luma_scale, chroma_scale, black = (
-        (whole, whole, 0.0) if colour.full_range else (219 / 255 * unit, 224 / 255 * unit, 16.0 * unit)
-    )
-    middle = 128.0 * unit
-    return np.stack([luma_scale * y, chroma_scale * u, chroma_scale * v]), np.array([black, middle, middle])
+    luma_scale, chroma_scale = (whole, whole) if colour.full_range else (219 / 255 * unit, 224 / 255 * unit)
+    offset = np.array([colour.black, colour.middle, colour.middle], float)
+    return np.stack([luma_scale * y, chroma_scale * u, chroma_scale * v]), offset
 
 
 def rgb_from_yuv(colour: Colour) -> tuple[Samples, Samples]:

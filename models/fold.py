@@ -64,11 +64,16 @@ CHROMA_PAD = MARGIN + 1
 def pad_planes(luma: NDArray[Any], chroma: NDArray[Any]) -> list[NDArray[Any]]:
     """Planes (H, W) and (2, H/2, W/2), or (2, H, W), with their borders replicated as an engine takes them."""
     around = (PAD_BEFORE, PAD_AFTER)
-    beside = around if chroma.shape[1:] == luma.shape else (CHROMA_PAD, CHROMA_PAD)
+    beside = (CHROMA_PAD, CHROMA_PAD) if is_subsampled(luma, chroma) else around
     return [
         np.ascontiguousarray(np.pad(luma, (around, around), mode="edge")),
         np.ascontiguousarray(np.pad(chroma, ((0, 0), beside, beside), mode="edge")),
     ]
+
+
+def is_subsampled(luma: Any, chroma: Any) -> bool:
+    """Whether planes (H, W) and (2, h, w), padded or not, are 4:2:0, and not 4:4:4."""
+    return bool(chroma.shape[1:] != luma.shape)
 
 
 def padded_luma(height: int, width: int) -> tuple[int, int]:

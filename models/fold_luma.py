@@ -28,8 +28,8 @@ _BEFORE, _AFTER = 1, 2
 
 def fold_yuv(arch: LumaShape, weights: Weights, colour: Colour) -> FoldedNetwork:
     """From Y, U, V planes to Y, U, V sub-pixels."""
-    scale, black = (255 / colour.peak, 0.0) if colour.full_range else (255 / 219 / colour.unit, 16.0 * colour.unit)
-    convs = _chain(arch, weights, np.array([scale]), black)
+    scale = 255 / colour.peak if colour.full_range else 255 / 219 / colour.unit
+    convs = _chain(arch, weights, np.array([scale]), colour.black)
     convs["head"] = replace(convs["head"], quantised=True, codes=True)
     convs["bicubic.luma"] = bicubic_luma(channels=1)
     convs["bicubic.chroma"] = _bicubic_chroma(colour)
@@ -100,7 +100,7 @@ def bicubic_luma(channels: int) -> Conv:
 def _bicubic_chroma(colour: Colour) -> Conv:
     """Samples of both sizes sit where the colour says in their own 2x2 pixels, and the pixels' areas coincide.
 
-    Of a 4:4:4 picture, half of the axes' samples are where those of the result are, or all a quarter beside them.
+    Along an axis, samples of a 4:4:4 picture are where the result's are, or a quarter of a pixel after them.
     """
     whole = colour.sampling == "444"
     beside, on = ([0.0, 1.0], [-0.25, 0.75]) if whole else ([-0.25, 0.25], [-0.125, 0.375])

@@ -7,6 +7,9 @@ import av
 from av.audio.stream import AudioStream
 from av.stream import Stream
 
+QUICKTIME = {"mp4", "mov"}
+"""MP4 and its elder: alone in having tracks for covers and timecodes, edit lists, and codec tags that players heed."""
+
 # What a muxer lets pass and no player finds: those with a stream type or descriptor of their own (ISO 13818-1,
 # ETSI EN 300 468).
 _MPEGTS = {"aac", "ac3", "eac3", "mp2", "mp3", "dts", "opus", "dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle"}

@@ -119,7 +119,7 @@ def copy_inside(picture: VideoFrame, out: Sequence[Plane], colour: Colour) -> No
     np.copyto(luma, planes[0][: luma.shape[0], : luma.shape[1]])
     layout = layout_of(picture.format)
     if layout.chroma == "400":
-        out[1][:] = 128 * colour.unit
+        out[1][:] = colour.middle
     for plane, target in zip(planes[1:], chroma, strict=False):
         if layout.chroma == "422":
             widen_chroma(plane[: target.shape[0], : -(-target.shape[1] // 2)], target, colour.chroma_location)

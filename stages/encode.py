@@ -20,6 +20,7 @@ from av.video.frame import PictureType, VideoFrame
 
 from sr4k.errors import InputError, OptionError, OutputError
 from sr4k.pipeline import Format, Frame, FrameInfo, Sink
+from sr4k.stages.carriers import QUICKTIME
 from sr4k.stages.encoder import add_video, open_encoder, tag
 from sr4k.stages.hdr import static_metadata
 from sr4k.stages.journal import Journal, flush_to_disk
@@ -34,9 +35,7 @@ from sr4k.stages.writing import writing
 
 log = logging.getLogger(__name__)
 
-_QUICKTIME = {"mp4", "mov"}
-
-_TURNING = {*_QUICKTIME, "matroska", "webm"}
+_TURNING = {*QUICKTIME, "matroska", "webm"}
 """Containers that say how a picture is turned or mirrored."""
 
 _SHAPELESS = {"matroska", "webm"}
@@ -293,7 +292,7 @@ def _open_output(path: Path, ticks: int) -> OutputContainer:
     suffix = path.suffix.lstrip(".").lower()
     # what begins before 0, as the lead-in of sound does, moves nothing
     options = {"avoid_negative_ts": "disabled"}
-    if suffix in _QUICKTIME:
+    if suffix in QUICKTIME:
         # edit lists, which say when a track begins, count in the movie's clock: milliseconds, if it is not told better
         options |= {"movflags": "+faststart", "movie_timescale": str(ticks)}
     try:

@@ -13,6 +13,7 @@ from av.video.stream import VideoStream
 
 from sr4k.errors import OptionError
 from sr4k.models.colour import ChromaLocation
+from sr4k.stages.carriers import QUICKTIME
 from sr4k.stages.hdr import static_metadata
 from sr4k.stages.settings import EncoderSettings
 from sr4k.stages.video import ColourTags, VideoInfo
@@ -25,12 +26,10 @@ _MOST = {"libx264": (16384, 16384), "libsvtav1": (16384, 8704)}
 
 os.environ.setdefault("SVT_LOG", "1")  # errors alone: libsvtav1 has a tongue of its own
 
-_QUICKTIME = {"mp4", "mov"}
-
 _SITED: dict[str, dict[ChromaLocation, str]] = {
-    "x264-params": {"center": "chromaloc=1", "topleft": "chromaloc=2"},
-    "x265-params": {"center": "chromaloc=1", "topleft": "chromaloc=2"},
-    "svtav1-params": {"topleft": "chroma-sample-position=topleft"},
+    "libx264": {"center": "chromaloc=1", "topleft": "chromaloc=2"},
+    "libx265": {"center": "chromaloc=1", "topleft": "chromaloc=2"},
+    "libsvtav1": {"topleft": "chroma-sample-position=topleft"},
 }
 """What encoders are told of chroma that is not sited as usual."""
 
@@ -82,7 +81,7 @@ def add_video(
     if settings.bitrate is not None:
         stream.bit_rate = settings.bitrate
     tag(context, info.tags)
-    if stream.codec_context.codec.canonical_name == "hevc" and target.format.name in _QUICKTIME:
+    if stream.codec_context.codec.canonical_name == "hevc" and target.format.name in QUICKTIME:
         context.codec_tag = "hvc1"  # without which Apple's players show nothing
     if info.display_matrix is not None:
         stream.set_display_matrix(info.display_matrix)
@@ -157,16 +156,16 @@ def _options(encoder: str, info: VideoInfo, settings: EncoderSettings) -> dict[s
     options |= settings.options
     if encoder in _PARAMS:
         name = _PARAMS[encoder]
-        if told := ":".join(filter(None, [*_facts(encoder, name, info), options.get(name)])):
+        if told := ":".join(filter(None, [*_facts(encoder, info), options.get(name)])):
             options[name] = told
     return options
 
 
-def _facts(encoder: str, params: str, info: VideoInfo) -> Iterator[str]:
+def _facts(encoder: str, info: VideoInfo) -> Iterator[str]:
     """What the stream is to say of its pictures, in an encoder's own tongue."""
     if encoder == "libx265":
         yield "log-level=error"
-    yield _SITED[params].get(info.colour.chroma_location, "")
+    yield _SITED[encoder].get(info.colour.chroma_location, "")
     if info.hdr is not None:
         yield static_metadata(encoder, info.hdr)
 

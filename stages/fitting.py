@@ -55,8 +55,7 @@ def _with_bars(picture: VideoFrame, info: VideoInfo) -> VideoFrame:
     top, left = ((info.height - picture.height) // 4 * 2, (info.width - picture.width) // 4 * 2)
     for index, (source, target) in enumerate(zip(picture.planes, frame.planes, strict=True)):
         rows = rows_of(target, colour.dtype)
-        black = (0 if colour.full_range else 16) if index == 0 else 128
-        rows[:] = black * colour.unit
+        rows[:] = colour.black if index == 0 else colour.middle
         step = 1 if index == 0 or colour.sampling == "444" else 2
         height, width = -(-picture.height // step), -(-picture.width // step)
         y, x = top // step, left // step

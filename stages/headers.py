@@ -45,9 +45,4 @@ def _trace(stream: VideoStream) -> str:
         return ""
     finally:
         av.logging.set_level(level)
-    return "".join(_text(line) for line in lines)
-
-
-def _text(line: tuple[int, str, str]) -> str:
-    *_, text = line
-    return text
+    return "".join(text for *_, text in lines)

@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 from sr4k.errors import InputError
 from sr4k.stages import timecode
 from sr4k.stages.captions import Rewritten
-from sr4k.stages.carriers import carries
+from sr4k.stages.carriers import QUICKTIME, carries
 from sr4k.stages.sound import CODECS, Reencoded
 from sr4k.stages.source import open_input, packets_of, video_streams
 from sr4k.stages.tracks import Clock, Copied, Track
@@ -26,7 +26,6 @@ from sr4k.stages.tracks import Clock, Copied, Track
 log = logging.getLogger(__name__)
 
 _ATTACHMENTS = {"matroska"}
-_COVERS = _TIMECODES = {"mp4", "mov"}
 _COVER_TYPES = {"mjpeg": ("jpg", "image/jpeg"), "png": ("png", "image/png")}
 
 _OF_A_PACKET = (av.error.InvalidDataError, av.error.ArgumentError)
@@ -61,7 +60,7 @@ class Passthrough:
             if stream.index != video.index:
                 self._adopt(stream)
         target.metadata.update(source.metadata)
-        if target.format.name in _TIMECODES:
+        if target.format.name in QUICKTIME:
             self._check_timecode(video.guessed_rate)
         if origin is None:
             self._copy_chapters()
@@ -182,7 +181,7 @@ class Passthrough:
 
     def _carries(self, stream: Stream) -> bool:
         """Whether the target's container has a place for the stream's codec."""
-        if stream.type == "video" and not (_is_cover(stream) and self._target.format.name in _COVERS):
+        if stream.type == "video" and not (_is_cover(stream) and self._target.format.name in QUICKTIME):
             return False  # a second video would stay small beside an upscaled first
         return carries(self._target.format.name, stream)
 

@@ -7,7 +7,7 @@ from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from numpy.typing import NDArray
 
-from sr4k.models.fold import CHROMA_PAD, PAD_BEFORE
+from sr4k.models.fold import CHROMA_PAD, PAD_BEFORE, is_subsampled
 
 Block = NDArray[Any]
 """4:2:0: Y, U and V one after the other, shape (3H/2, W), uint8, or uint16 for more than 8 bits; H and W even."""
@@ -35,11 +35,6 @@ def inside(luma: Any, chroma: Any, size: tuple[int, int]) -> tuple[Any, ...]:
     if not is_subsampled(luma, chroma):
         return (luma[rows, columns], *(plane[rows, columns] for plane in chroma))
     return (luma[rows, columns], *(plane[CHROMA_PAD:-CHROMA_PAD, CHROMA_PAD:-CHROMA_PAD] for plane in chroma))
-
-
-def is_subsampled(luma: Any, chroma: Any) -> bool:
-    """Whether padded planes are 4:2:0, and not 4:4:4."""
-    return bool(chroma.shape[1:] != luma.shape)
 
 
 def rows_of(plane: VideoPlane, dtype: str = "uint8") -> NDArray[Any]:
