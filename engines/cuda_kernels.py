@@ -21,6 +21,8 @@ def fused_convolution(
     quad_column,
     quad_offset,
     source,
+    source_stride,
+    source_origin,
     source_weights,
     source_scale,
     bias,
@@ -43,6 +45,7 @@ def fused_convolution(
     rows,
     first_column,
     last_column,
+    source_step: tl.constexpr,
     reach: tl.constexpr,
     features: tl.constexpr,
     kernel_rows: tl.constexpr,
@@ -70,7 +73,9 @@ def fused_convolution(
         source_scale, plane_scale: (lanes,), what the sums are multiplied by.
         plane_a, plane_b: 8-bit planes; weights (parts, lanes, count) in 16 bits, in parts whose sum counts; offsets of
             the ``count`` taps; steps by row and column of positions. ``count`` 0: there is none.
-        stride, origin: positions of a row of the maps, and the first that is not border.
+        source_stride, source_origin, source_step: positions of a row of that map, the first that is not border, and
+            how many of its positions, each way, there are to one of ``out``.
+        stride, origin: of ``out`` if it is a map, and of ``skip``.
         first_row, rows, first_column, last_column: what is computed.
         reach: rows and columns of the kernel above and to the left of its middle.
     """
@@ -83,13 +88,14 @@ def fused_convolution(
     value = tl.zeros((block, lanes), tl.float32)
 
     if kernel_rows > 0:
+        middle = source_origin + (y * source_stride + x) * source_step
         k = tl.arange(0, chunk)
         if source.dtype.element_ty == tl.int8:
             total = tl.zeros((block, lanes), tl.int32)
         else:
             total = tl.zeros((block, lanes), tl.float32)
         for step in range(kernel_rows * chunks):
-            run = (here + (step // chunks - reach) * stride - reach) * features + (step % chunks) * chunk
+            run = (middle + (step // chunks - reach) * source_stride - reach) * features + (step % chunks) * chunk
             pixels = tl.load(source + run[:, None] + k[None, :], mask=inside[:, None], other=0, cache_modifier=".ca")
             kernel = tl.load(source_weights + step * lanes * chunk + n[None, :] * chunk + k[:, None])
             total = tl.dot(pixels, kernel, total, out_dtype=total.dtype)

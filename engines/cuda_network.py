@@ -1,5 +1,6 @@
 """A folded network on a GPU: its launches, their weights as the kernel wants them, and the maps between them."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -22,7 +23,7 @@ Layout = Literal["cells", "nv12"]
 _CHANNELS = CELL_OUT**2 + 2 * CELL**2
 
 _BORDER = 2
-"""Cells of zeros around a map: as far as the widest kernel on a map reaches."""
+"""Positions of zeros around a map: as far as the widest kernel on a map reaches."""
 
 _SPARE = 64
 """Positions behind the last of a map, which the last row's taps may read."""
@@ -44,10 +45,34 @@ class Tuning:
 
 
 @dataclass(frozen=True, slots=True)
+class _Grid:
+    """The positions of a map, border aside: a cell or a pixel each, margin included."""
+
+    rows: int
+    columns: int
+
+    @property
+    def stride(self) -> int:
+        """Positions from row to row in memory."""
+        return self.columns + 2 * _BORDER
+
+    @property
+    def origin(self) -> int:
+        """The first position in memory that is not border."""
+        return _BORDER * self.stride + _BORDER
+
+    @property
+    def size(self) -> int:
+        """Positions in memory."""
+        return (self.rows + 2 * _BORDER) * self.stride + _SPARE
+
+
+@dataclass(frozen=True, slots=True)
 class _Call:
     """A launch made ready: what it reads, and all arguments that are the same for every picture."""
 
     launch: Launch
+    grid: _Grid
     outputs: int
     positions: int
     arguments: dict[str, Any] = field(repr=False)
@@ -89,8 +114,7 @@ class FusedNetwork:
         assert folded.colour is not None
         self._convs, self.macs = folded.convs, folded.macs(height, width)
         self._padded = padded_luma(height, width), padded_chroma(height, width, folded.colour.sampling)
-        self._rows, self._columns = height // CELL + 2 * MARGIN, width // CELL + 2 * MARGIN
-        self._stride = self._columns + 2 * _BORDER
+        self._cells = _Grid(height // CELL + 2 * MARGIN, width // CELL + 2 * MARGIN)
         self._calls: list[_Call] = []
         channel = 0
         for launch in fuse(network):
@@ -107,7 +131,7 @@ class FusedNetwork:
     def output_shape(self) -> tuple[int, ...]:
         """(H/2 + 10, W/2 + 10, 24) cells, whose margin is not written, or (3H, 2W): Y, and U and V interleaved."""
         if self.layout == "cells":
-            return (self._rows, self._columns, _CHANNELS)
+            return (self._cells.rows, self._cells.columns, _CHANNELS)
         return (SCALE * self.height * 3 // 2, SCALE * self.width)
 
     def maps(self) -> list[Tensor]:
@@ -117,10 +141,10 @@ class FusedNetwork:
         free: dict[int, list[Tensor]] = {}
         for k, call in enumerate(self._calls):
             if call.to_map:
-                spare = free.get(call.outputs)
-                found.append(spare.pop() if spare else self._map(call.outputs))
+                spare = free.get(call.outputs * call.grid.size)
+                found.append(spare.pop() if spare else self._map(call.outputs * call.grid.size))
             for launch in {launch for launch in call.reads if last_use[launch] == k}:
-                free.setdefault(self._calls[launch].outputs, []).append(found[launch])
+                free.setdefault(len(found[launch]), []).append(found[launch])
         return found
 
     def run(self, luma: Tensor, chroma: Tensor, out: Tensor, maps: Sequence[Tensor]) -> None:
@@ -161,30 +185,32 @@ class FusedNetwork:
                 },
             )
 
-    def _map(self, channels: int) -> Tensor:
-        positions = (self._rows + 2 * _BORDER) * self._stride + _SPARE
+    def _map(self, values: int) -> Tensor:
         kind = torch.float16 if self._quantized is None else torch.int8
-        return torch.zeros(positions * channels, dtype=kind, device=self.device)
+        return torch.zeros(values, dtype=kind, device=self.device)
 
     def _call(self, launch: Launch, channel: int) -> _Call:
         """``channel``: which of a cell's 24 is its first, where it writes sub-pixels."""
-        outputs = len(self._convs[launch.terms[0].conv].bias)
+        first = self._convs[launch.terms[0].conv]
+        grid = self._grid(first)
+        outputs = len(first.bias)
         to_map = launch.scale is not None
         order = np.arange(outputs) if to_map else self._order(channel, outputs)
         lanes = max(_LEAST_LANES, 1 << (outputs - 1).bit_length())
         unit = launch.scale or 1.0
         bias = sum((self._convs[term.conv].bias for term in launch.terms), np.zeros(outputs)) / unit
         margin = 0 if to_map else MARGIN
-        rows = self._rows - 2 * margin
+        beyond = first.pads[2] if launch.of_planes and to_map else 0  # rows of the margin that see past the plane's end
+        rows = grid.rows - 2 * margin - beyond
         arguments = {
             "bias": self._of_lanes(bias, order, lanes),
             "skip_scale": launch.skip.scale / unit if launch.skip else 0.0,
-            "stride": self._stride,
-            "origin": _BORDER * self._stride + _BORDER,
+            "stride": grid.stride,
+            "origin": grid.origin,
             "first_row": margin,
             "rows": rows,
             "first_column": margin,
-            "last_column": self._columns - margin,
+            "last_column": grid.columns - margin,
             "has_skip": launch.skip is not None,
             "relu": launch.relu,
             "to_map": to_map,
@@ -194,7 +220,12 @@ class FusedNetwork:
             **self._source(launch.of_map, order, lanes, unit),
             **self._planes(launch.of_planes, order, lanes, unit),
         }
-        return _Call(launch, outputs, rows * self._stride, arguments)
+        return _Call(launch, grid, outputs, rows * grid.stride, arguments)
+
+    def _grid(self, conv: Conv) -> _Grid:
+        """Of what the convolution writes."""
+        side = math.isqrt(conv.per_cell)
+        return _Grid(side * self._cells.rows, side * self._cells.columns)
 
     def _source(self, term: Term | None, order: NDArray[np.intp], lanes: int, unit: float) -> dict[str, Any]:
         """The convolution of a map: its taps row by row, each row in chunks of memory."""
@@ -202,9 +233,11 @@ class FusedNetwork:
             nothing = self._tensor(np.zeros(lanes), torch.float32)
             return {
                 "source_weights": nothing, "source_scale": nothing,
+                "source_stride": 0, "source_origin": 0, "source_step": 1,
                 "reach": 0, "features": 1, "kernel_rows": 0, "chunks": 0, "chunk": 1,
             }  # fmt: skip
-        conv = self._convs[term.conv]
+        assert isinstance(term.source, MapRef)
+        conv, source = self._convs[term.conv], self._calls[term.source.launch].grid
         kernel = conv.kernel
         scale: Array = np.ones(len(conv.bias))
         if self._quantized is not None:
@@ -220,7 +253,10 @@ class FusedNetwork:
         return {
             "source_weights": self._tensor(taps, torch.float16 if self._quantized is None else torch.int8),
             "source_scale": self._of_lanes(scale / unit, order, lanes),
-            "reach": side // 2,
+            "source_stride": source.stride,
+            "source_origin": source.origin,
+            "source_step": conv.stride,
+            "reach": conv.pads[0],
             "features": features,
             "kernel_rows": side,
             "chunks": chunks,
@@ -284,7 +320,7 @@ class FusedNetwork:
     def _quads(self, channel: int, outputs: int, lanes: int) -> dict[str, Tensor]:
         """Where each four channels lie: steps from row to row and column to column of cells, and start, in 4 bytes."""
         if self.layout == "cells":
-            quads = [(self._columns * _CHANNELS // 4, _CHANNELS // 4, q) for q in range(_CHANNELS // 4)]
+            quads = [(self._cells.columns * _CHANNELS // 4, _CHANNELS // 4, q) for q in range(_CHANNELS // 4)]
         else:
             pitch = SCALE * self.width // 4
             quads = [(CELL_OUT * pitch, 1, row * pitch) for row in range(CELL_OUT)]

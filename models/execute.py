@@ -1,7 +1,7 @@
 """A folded network run in PyTorch: the float reference, the eyes of calibration, and what training for int8 runs."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sr4k.models.architecture import CELL_OUT
+from sr4k.models.architecture import CELL, CELL_OUT
 from sr4k.models.fold import MARGIN, PAD_AFTER, PAD_BEFORE
 from sr4k.models.graph import Conv, FoldedNetwork, Structure
 from sr4k.models.quantize import OFFSET, QuantizedNetwork
@@ -29,6 +29,14 @@ class TensorConv:
     groups: int = 1
 
 
+def convolved(x: Tensor, c: TensorConv) -> Tensor:
+    """The convolution of (N, C, H, W)."""
+    top, left, bottom, right = c.pads
+    if top == left == bottom == right:
+        return F.conv2d(x, c.kernel, c.bias, stride=c.stride, padding=top, groups=c.groups)
+    return F.conv2d(F.pad(x, (left, right, top, bottom)), c.kernel, c.bias, stride=c.stride, groups=c.groups)
+
+
 class TorchOps:
     """`sr4k.models.graph.Ops` on tensors (N, C, H, W), in float."""
 
@@ -36,11 +44,7 @@ class TorchOps:
         self.convs = convs
 
     def conv(self, name: str, x: Tensor) -> Tensor:
-        c = self.convs[name]
-        top, left, bottom, right = c.pads
-        if top == left == bottom == right:
-            return F.conv2d(x, c.kernel, c.bias, stride=c.stride, padding=top, groups=c.groups)
-        return F.conv2d(F.pad(x, (left, right, top, bottom)), c.kernel, c.bias, stride=c.stride, groups=c.groups)
+        return convolved(x, self.convs[name])
 
     def quantise(self, name: str, x: Tensor) -> Tensor:  # noqa: ARG002
         return x
@@ -50,6 +54,17 @@ class TorchOps:
 
     def relu(self, x: Tensor, basis: str) -> Tensor:  # noqa: ARG002
         return F.relu(x)
+
+
+class Bfloat16Ops(TorchOps):
+    """The same with what may be int8 in bfloat16; the picture passes in float."""
+
+    def conv(self, name: str, x: Tensor) -> Tensor:
+        c = self.convs[name]
+        return convolved(x, replace(c, kernel=c.kernel.to(x.dtype), bias=c.bias.to(x.dtype)))
+
+    def quantise(self, name: str, x: Tensor) -> Tensor:  # noqa: ARG002
+        return x.to(torch.bfloat16)
 
 
 class Trainable(Protocol):
@@ -80,6 +95,14 @@ def upscale(net: Trainable, picture: Tensor, ops: TorchOps | None = None) -> Ten
     """
     (cells,) = net.structure(ops or TorchOps(net.convs()), (padded(picture),))
     return F.pixel_shuffle(cells[..., MARGIN:-MARGIN, MARGIN:-MARGIN], CELL_OUT)
+
+
+def upscale_window(net: Trainable, window: Tensor, ops: TorchOps) -> Tensor:
+    """The same without a margin, which for a small window is most of the work: the pixels at its border lack what they
+    would see beyond.
+    """
+    (cells,) = net.structure(ops, (F.pad(window, (PAD_BEFORE - CELL * MARGIN, 0) * 2, mode="replicate"),))
+    return F.pixel_shuffle(cells, CELL_OUT)
 
 
 class FoldedExecutor(TorchOps):
@@ -136,7 +159,7 @@ class IntegerExecutor(FoldedExecutor):
         c, steps = self.convs[name], self._weight_scales[name][:, None, None]
         weights = (c.kernel / steps[:, None]).round()
         integers = (x / self._input_scales[name]).round()
-        sums = F.conv2d(integers, weights, stride=c.stride, padding=c.pads[0])
+        sums = convolved(integers, replace(c, kernel=weights, bias=torch.zeros_like(c.bias)))
         return sums * (steps * self._input_scales[name]) + c.bias[:, None, None]
 
 

@@ -22,6 +22,13 @@ T = TypeVar("T")
 PEAK, MIDDLE = 255.0, 0.5
 """Luma to what the weights are for: divided by the one, less the other."""
 
+SHIFTS = np.stack([np.eye(4, 3, -pixel) for pixel in range(CELL)])
+"""From the 3 taps of a kernel on pixels to the 4 of one on cells, for the first and the second pixel of a cell."""
+
+TAIL_OF_CELLS = "iyu,jxv,abcuv->iajbcyx"
+"""The tail on features of pixels, which makes 2x2 sub-pixels of each, as one of stride 2 that makes a cell's 4x4:
+``SHIFTS`` twice and its kernel (2, 2, features, 3, 3) to (2, 2, 2, 2, features, 4, 4)."""
+
 _BEFORE, _AFTER = 1, 2
 """How far the bicubic sees beyond the padding: only for cells of the margin, which are cut."""
 
@@ -40,9 +47,7 @@ def fold_rgb(arch: LumaShape, weights: Weights) -> FoldedNetwork:
     """From RGB to RGB sub-pixels. Luma is that of BT.601, as in training."""
     convs = _chain(arch, weights, np.array(LUMA["bt601"]), 0.0)
     tail = convs["tail"]
-    convs["tail"] = Conv(
-        np.tile(tail.kernel, (3, 1, 1, 1)), np.tile(tail.bias, 3), pads=SAME3, quantised=True, reads=tail.reads
-    )
+    convs["tail"] = replace(tail, kernel=np.tile(tail.kernel, (3, 1, 1, 1)), bias=np.tile(tail.bias, 3))
     convs["bicubic.luma"] = bicubic_luma(channels=3)
     return FoldedNetwork(arch, structure(arch), convs, None, rectified=_layers(arch))
 
@@ -62,9 +67,14 @@ def structure(arch: LumaShape, *, codes: bool = False) -> Structure:
     return run
 
 
+def head_pads(arch: LumaShape) -> tuple[int, int, int, int]:
+    """Features of pixels get a last row and column, to be those of whole cells."""
+    return (0, 0, 1, 1) if arch.stride < CELL else (0, 0, 0, 0)
+
+
 def _layers(arch: LumaShape) -> frozenset[str]:
     """The bases between the convolutions. What their padding reaches stays within the margin."""
-    if arch.convs + 1 > MARGIN:
+    if arch.stride * (arch.convs + 1) + max(head_pads(arch)) > CELL * MARGIN:
         raise ValueError(f"{arch.convs} convolutions see further than the margin of {MARGIN} cells")
     return frozenset(f"layer.{k}" for k in range(arch.convs + 1))
 
@@ -78,14 +88,25 @@ def _chain(arch: LumaShape, weights: Weights, to_luma: Array, black: float) -> d
     kernel, bias = conv("head")
     bias = bias - MIDDLE * kernel.sum((1, 2, 3))
     kernel = kernel * to_luma[None, :, None, None] / PEAK
-    convs = {"head": Conv(kernel, bias - black * kernel.sum((1, 2, 3)), stride=CELL, writes="layer.0")}
+    bias = bias - black * kernel.sum((1, 2, 3))
+    per_cell = (CELL // arch.stride) ** 2
+    convs = {"head": Conv(kernel, bias, stride=arch.stride, pads=head_pads(arch), per_cell=per_cell, writes="layer.0")}
     for k in range(arch.convs):
         convs[f"body.{k}"] = Conv(
-            *conv(f"body.{k}"), pads=SAME3, quantised=True, reads=f"layer.{k}", writes=f"layer.{k + 1}"
+            *conv(f"body.{k}"),
+            pads=SAME3,
+            per_cell=per_cell,
+            quantised=True,
+            reads=f"layer.{k}",
+            writes=f"layer.{k + 1}",
         )
     unit = PEAK / to_luma.sum()
     kernel, bias = conv("tail")
-    convs["tail"] = Conv(kernel * unit, bias * unit, pads=SAME3, quantised=True, reads=f"layer.{arch.convs}")
+    if arch.stride < CELL:
+        kernel = np.einsum(TAIL_OF_CELLS, SHIFTS, SHIFTS, kernel.reshape(2, 2, -1, 3, 3)).reshape(16, -1, 4, 4)
+        bias = np.tile(bias.reshape(1, 2, 1, 2), (2, 1, 2, 1)).reshape(16)
+    stride, last = CELL // arch.stride, f"layer.{arch.convs}"
+    convs["tail"] = Conv(kernel * unit, bias * unit, stride=stride, pads=SAME3, quantised=True, reads=last)
     return convs
 
 

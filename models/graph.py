@@ -1,7 +1,7 @@
 """A folded network: its convolutions by name, and its structure written once, for whoever walks it.
 
 A structure is a function over `Ops`: running it with tensors computes, with node names exports, with fake quantisation
-trains for int8. Every convolution gives its output a position a cell.
+trains for int8.
 """
 
 from collections.abc import Callable, Mapping
@@ -44,6 +44,8 @@ class Conv:
 
     ``codes``: quantised, and its input is the picture's own 8-bit code values, which int8 holds exactly less 128.
 
+    ``per_cell``: positions of its output in a cell: 1, or 4 where features are of pixels.
+
     ``reads`` and ``writes`` name the basis of its input and output channels, where that is free: with each channel
     divided by a positive gain on the one side and multiplied on the other, the network stays the same.
     """
@@ -53,6 +55,7 @@ class Conv:
     stride: int = 1
     pads: tuple[int, int, int, int] = (0, 0, 0, 0)
     groups: int = 1
+    per_cell: int = 1
     quantised: bool = False
     codes: bool = False
     reads: str | None = None
@@ -94,4 +97,4 @@ class FoldedNetwork:
 
     def macs(self, height: int, width: int) -> int:
         """Multiply-accumulates of a picture of ``height`` x ``width`` pixels, its margin not counted."""
-        return sum(conv.kernel.size for conv in self.convs.values()) * (height * width // CELL**2)
+        return sum(conv.kernel.size * conv.per_cell for conv in self.convs.values()) * (height * width // CELL**2)

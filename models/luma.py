@@ -6,11 +6,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from sr4k.models.architecture import CELL, CELL_OUT, LumaShape
+from sr4k.models.architecture import CELL, LumaShape
 from sr4k.models.colour import LUMA
 from sr4k.models.execute import TensorConv, as_tensors, upscale
 from sr4k.models.fold import SAME3
-from sr4k.models.fold_luma import MIDDLE, PEAK, bicubic_luma, structure
+from sr4k.models.fold_luma import MIDDLE, PEAK, SHIFTS, TAIL_OF_CELLS, bicubic_luma, head_pads, structure
 
 
 class LumaNet(nn.Module):
@@ -23,7 +23,7 @@ class LumaNet(nn.Module):
         self.structure = structure(arch)
         self.head = nn.Conv2d(1, c, 3)
         self.body = nn.ModuleList(nn.Conv2d(c, c, 3) for _ in range(arch.convs))
-        self.tail = nn.Conv2d(c, CELL_OUT**2, 3)
+        self.tail = nn.Conv2d(c, arch.shuffle**2, 3)
         self._bicubic = as_tensors(bicubic_luma(channels=1), torch.float32)
         self._initialise()
 
@@ -33,11 +33,16 @@ class LumaNet(nn.Module):
     def convs(self) -> dict[str, TensorConv]:
         """The folded network on full-range luma, as tensors that gradients flow through."""
         kernel, bias = _parameters(self.head)
-        convs = {"head": TensorConv(kernel / PEAK, bias - MIDDLE * kernel.sum((1, 2, 3)), stride=CELL)}
+        bias = bias - MIDDLE * kernel.sum((1, 2, 3))
+        convs = {"head": TensorConv(kernel / PEAK, bias, self.arch.stride, head_pads(self.arch))}
         for k, conv in enumerate(self.body):
             convs[f"body.{k}"] = TensorConv(*_parameters(conv), pads=SAME3)
         kernel, bias = _parameters(self.tail)
-        convs["tail"] = TensorConv(kernel * PEAK, bias * PEAK, pads=SAME3)
+        if self.arch.stride < CELL:
+            shifts = torch.from_numpy(SHIFTS).to(kernel)
+            kernel = torch.einsum(TAIL_OF_CELLS, shifts, shifts, kernel.view(2, 2, -1, 3, 3))
+            kernel, bias = kernel.reshape(16, -1, 4, 4), bias.view(1, 2, 1, 2).expand(2, 2, 2, 2).reshape(16)
+        convs["tail"] = TensorConv(kernel * PEAK, bias * PEAK, CELL // self.arch.stride, SAME3)
         bicubic = self._bicubic
         convs["bicubic.luma"] = replace(bicubic, kernel=bicubic.kernel.to(kernel), bias=bicubic.bias.to(kernel))
         return convs

@@ -24,7 +24,7 @@ from sr4k.models.quantize import Calibration, QuantizedNetwork, quantize
 ARCHITECTURES: dict[str, Architecture] = {
     "luma": LumaShape(features=32, convs=4),
     "luma-video": LumaShape(features=32, convs=4),
-    "luma-large": LumaShape(features=64, convs=4),
+    "luma-large": LumaShape(features=32, convs=8, stride=1),
     "rcan": RcanShape(groups=3, blocks=2, features=32),
     "rcan2": RcanShape(groups=2, blocks=2, features=16),
     "rcan-basicsr": RcanShape(groups=3, blocks=2, features=32, mean_shift=False),

@@ -5,7 +5,6 @@ import json
 import logging
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,11 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from sr4k.engines.cpu import has_fast_bf16
 from sr4k.errors import OptionError
 from sr4k.models.architecture import SCALE, Architecture, LumaShape, RcanShape
 from sr4k.models.evaluate import mean_psnr_y
-from sr4k.models.execute import TorchOps, Trainable, upscale
+from sr4k.models.execute import Bfloat16Ops, TorchOps, Trainable, upscale, upscale_window
 from sr4k.models.luma import LumaNet
 from sr4k.models.rcan import TrainableRcan
 from sr4k.models.testset import pictures_of
@@ -39,6 +39,14 @@ _CLIP = 1.0
 
 Net = TrainableRcan | LumaNet
 MakeOps = Callable[[Trainable], TorchOps]
+
+
+def _in_float(net: Trainable) -> TorchOps:
+    return TorchOps(net.convs())
+
+
+def _in_bfloat16(net: Trainable) -> TorchOps:
+    return Bfloat16Ops(net.convs())
 
 
 def fresh(arch: Architecture) -> Net:
@@ -75,11 +83,13 @@ class Trainer:
         out: Path,
         *,
         validate: list[Path],
-        ops: MakeOps = lambda net: TorchOps(net.convs()),
+        ops: MakeOps | None = None,
     ) -> None:
         self.recipe, self.out, self.validate = recipe, out, validate
-        self._pairs, self._ops = pairs, ops
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        has_bf16 = self.device.type == "cuda" or has_fast_bf16()
+        self._pairs, self._ops = pairs, ops or _in_float
+        self._training_ops = ops or (_in_bfloat16 if has_bf16 else _in_float)
         self.net = net.to(self.device)
         self.average = copy.deepcopy(self.net).requires_grad_(False)
         self.trained = [p for p in self.net.parameters() if p.requires_grad]
@@ -122,10 +132,9 @@ class Trainer:
         """One step on a batch; returns its mean absolute error in 8-bit levels."""
         r = self.recipe
         x, target = (self.net.view(self._to_device(array)) for array in (low, high))
-        with torch.autocast("cuda", torch.bfloat16) if self.device.type == "cuda" else nullcontext():
-            prediction = upscale(self.net, x, self._ops(self.net))
+        prediction = upscale_window(self.net, x, self._training_ops(self.net))
         inner = slice(_CUT, -_CUT)
-        difference = (prediction.float() - target)[..., inner, inner] / 255
+        difference = (prediction - target)[..., inner, inner] / 255
         early = self.step < r.l2_from * r.steps
         loss = difference.abs().mean() if early else 10 * difference.square().mean()
         for optimiser in (self._muon, self._adam):

@@ -8,7 +8,7 @@ import soak
 
 from rig.servers import NginxRtmp
 
-MINUTES = 3
+MINUTES = 2
 
 
 @pytest.fixture(scope="module")

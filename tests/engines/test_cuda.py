@@ -79,7 +79,7 @@ def test_in_int8_the_result_is_that_of_exact_integers(model: str, sampling: Samp
     assert (difference > 0).mean() < 0.005  # 32-bit floats between the integers: as often as OpenVINO
 
 
-@pytest.mark.parametrize("model", ["luma", "rcan2"])
+@pytest.mark.parametrize("model", ["luma", "luma-large", "rcan2"])
 def test_in_16_bits_it_is_that_of_floats_but_for_a_level(model: str) -> None:
     network, planes = zoo.load(model).folded(COLOUR), picture()
     difference = np.abs(fused(network, planes)[INNER] - expected(network, planes))
@@ -144,10 +144,10 @@ def test_on_a_gpu_whole_pictures_in_flight_are_those_of_exact_integers(model: st
         assert (difference > 0).mean() < 0.005
 
 
-@pytest.mark.parametrize("capability", [80, 90])
-def test_it_compiles_for_tensor_cores(capability: int) -> None:
+@pytest.mark.parametrize(("model", "capability"), [("luma", 80), ("luma", 90), ("luma-large", 90)])
+def test_it_compiles_for_tensor_cores(model: str, capability: int) -> None:
     script = Path(__file__).parent.parent / "support" / "compiled_kernels.py"
-    done = subprocess.run([sys.executable, script, str(capability)], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, script, model, str(capability)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     kernels = json.loads(done.stdout)
     assert all("mma" in kernel["ptx"] for kernel in kernels)

@@ -42,9 +42,10 @@ def test_the_torch_networks_have_the_parameters_that_are_counted(name: str) -> N
     assert sum(p.numel() for p in rcan.Rcan(shape(name)).parameters()) == shape(name).parameters()
 
 
-def test_the_torch_luma_network_has_the_parameters_that_are_counted() -> None:
+@pytest.mark.parametrize("stride", [1, 2])
+def test_the_torch_luma_network_has_the_parameters_that_are_counted(stride: int) -> None:
     luma = pytest.importorskip("sr4k.models.luma")
-    small = LumaShape(features=8, convs=2)
+    small = LumaShape(features=8, convs=2, stride=stride)
     assert sum(p.numel() for p in luma.LumaNet(small).parameters()) == small.parameters()
 
 

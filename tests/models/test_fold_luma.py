@@ -18,15 +18,16 @@ F = torch.nn.functional
 from sr4k.models.execute import FoldedExecutor, upscale  # noqa: E402
 from sr4k.models.luma import LumaNet, luma_of  # noqa: E402
 
-ARCH = LumaShape(features=8, convs=2)
+CELLS = LumaShape(features=8, convs=2)
+PIXELS = LumaShape(features=8, convs=2, stride=1)
 NAMES = ("body.0", "body.1", "tail")
 INNER = slice(MARGIN, -MARGIN)
 
 
-@pytest.fixture(scope="module")
-def net() -> LumaNet:
+@pytest.fixture(scope="module", params=[CELLS, PIXELS], ids=["cells", "pixels"])
+def net(request: pytest.FixtureRequest) -> LumaNet:
     torch.manual_seed(0)
-    return LumaNet(ARCH).double().requires_grad_(False)
+    return LumaNet(request.param).double().requires_grad_(False)
 
 
 def weights_of(net: LumaNet) -> Weights:
@@ -53,7 +54,7 @@ def shuffled(cells: Array, r: int) -> Array:
 
 def test_without_detail_rgb_is_bicubic_to_the_border(net: LumaNet) -> None:
     low = photographs.astronaut()[100:132, 100:140]
-    cells = run(fold_rgb(ARCH, silent(net)), pad(low.transpose(2, 0, 1).astype(float), PAD_BEFORE, PAD_AFTER))
+    cells = run(fold_rgb(net.arch, silent(net)), pad(low.transpose(2, 0, 1).astype(float), PAD_BEFORE, PAD_AFTER))
     ours = np.clip(np.rint(shuffled(cells, 4)), 0, 255).transpose(1, 2, 0)
     difference = np.abs(ours - imresize(low, 64, 80))[4:-4, 4:-4]
     assert difference.max() <= 2, "imresize rounds and clips between rows and columns"
@@ -78,7 +79,7 @@ def test_chroma_stays_where_it_sits(net: LumaNet, location: ChromaLocation, samp
         if sampling == "444"
         else pad(downsample_chroma(small, location), CHROMA_PAD, CHROMA_PAD)
     )
-    cells = run(fold_yuv(ARCH, silent(net), colour), pad(luma, PAD_BEFORE, PAD_AFTER), chroma)
+    cells = run(fold_yuv(net.arch, silent(net), colour), pad(luma, PAD_BEFORE, PAD_AFTER), chroma)
     inside = slice(8, -8)
     assert np.abs(shuffled(cells[16:], 2) - large)[:, inside, inside].max() < 1e-9
 
@@ -95,14 +96,14 @@ def test_luma_planes_of_any_range_and_depth_give_what_the_trained_network_gives(
     scale, black = ((2**bits - 1) / 255, 0.0) if full_range else (219 / 255 * unit, 16.0 * unit)
     expected = upscale(net, torch.from_numpy(full)[None])[0].numpy()
     chroma = pad(np.full((2, 8, 10), 128.0), CHROMA_PAD, CHROMA_PAD)
-    cells = run(fold_yuv(ARCH, weights_of(net), colour), pad(black + scale * full, PAD_BEFORE, PAD_AFTER), chroma)
+    cells = run(fold_yuv(net.arch, weights_of(net), colour), pad(black + scale * full, PAD_BEFORE, PAD_AFTER), chroma)
     assert np.abs(shuffled(cells[:16], 4) - (black + scale * expected)).max() < 1e-9
 
 
 def test_on_rgb_the_detail_is_that_of_the_luma_and_the_same_in_every_colour(net: LumaNet) -> None:
     rgb = np.random.default_rng(1).uniform(0, 255, (3, 16, 20))
     padded = pad(rgb, PAD_BEFORE, PAD_AFTER)
-    made, plain = (shuffled(run(fold_rgb(ARCH, w), padded), 4) for w in (weights_of(net), silent(net)))
+    made, plain = (shuffled(run(fold_rgb(net.arch, w), padded), 4) for w in (weights_of(net), silent(net)))
     detail = made - plain
     assert np.abs(detail - detail[0]).max() < 1e-9
     luma = upscale(net, luma_of(torch.from_numpy(rgb)[None]))[0, 0].numpy()
@@ -117,23 +118,48 @@ def test_the_integers_are_the_same_whatever_the_colour(net: LumaNet) -> None:
         quantized = quantize(network, calibration)
         return np.rint(quantized.network.convs[name].kernel / quantized.weight_scales[name][:, None, None, None])
 
-    forms = [fold_yuv(ARCH, weights_of(net), Colour("bt2020", full)) for full in (False, True)]
+    forms = [fold_yuv(net.arch, weights_of(net), Colour("bt2020", full)) for full in (False, True)]
     for name in ("head", *NAMES):
         assert np.array_equal(*(integers(form, name) for form in forms))
-    on_rgb = integers(fold_rgb(ARCH, weights_of(net)), "tail")
+    on_rgb = integers(fold_rgb(net.arch, weights_of(net)), "tail")
     assert np.array_equal(on_rgb, np.tile(integers(forms[0], "tail"), (3, 1, 1, 1)))
+
+
+def test_the_trained_network_is_its_layers_one_after_another(net: LumaNet) -> None:
+    """Written out in PyTorch's own terms, on a picture with a wide border."""
+    picture = torch.from_numpy(np.random.default_rng(3).uniform(0, 255, (1, 1, 16, 20)))
+    wide = F.pad(picture, (24, 24, 24, 24), mode="replicate")
+    x = F.pad(wide / 255 - 0.5, (1, 0, 1, 0)) if net.arch.stride == 2 else F.pad(wide / 255 - 0.5, (1, 1, 1, 1))
+    x = F.relu(F.conv2d(x, net.head.weight, net.head.bias, stride=net.arch.stride))
+    for conv in net.body:
+        x = F.relu(F.conv2d(x, conv.weight, conv.bias, padding=1))
+    detail = F.pixel_shuffle(F.conv2d(x, net.tail.weight, net.tail.bias, padding=1), net.arch.shuffle)
+    smooth = F.interpolate(wide, scale_factor=2, mode="bicubic", antialias=True)  # antialias: a = -0.5
+    expected = (smooth + 255 * detail)[..., 48:-48, 48:-48]
+    assert (upscale(net, picture) - expected).abs().max() < 1e-9
 
 
 def test_the_receptive_field_is_what_changes_when_a_pixel_does(net: LumaNet) -> None:
     loud = {name: np.abs(array) + 0.1 for name, array in weights_of(net).items()}
-    run_on = FoldedExecutor(fold_rgb(ARCH, loud), dtype=torch.float64)
+    run_on = FoldedExecutor(fold_rgb(net.arch, loud), dtype=torch.float64)
     reaches = []
     for at in (20, 21):  # either side of a cell
         white, dotted = torch.full((2, 1, 3, 71, 71), 255.0, dtype=torch.float64)
         dotted[:, :, PAD_BEFORE + at, PAD_BEFORE + at] = 200
         rows = np.argwhere((run_on.picture(dotted) != run_on.picture(white)).numpy())[:, 2] // 2
         reaches.append(np.abs(rows - at).max())
-    assert max(reaches) == ARCH.receptive_field
+    assert max(reaches) == net.arch.receptive_field
+
+
+@pytest.mark.parametrize(("stride", "convs"), [(2, 4), (1, 8)])
+def test_more_layers_than_the_margin_bears_are_refused(stride: int, convs: int) -> None:
+    def folded(convs: int) -> FoldedNetwork:
+        net = LumaNet(LumaShape(features=2, convs=convs, stride=stride))
+        return fold_rgb(net.arch, {name: tensor.detach().numpy() for name, tensor in net.state_dict().items()})
+
+    folded(convs)
+    with pytest.raises(ValueError, match="margin"):
+        folded(convs + 1)
 
 
 def test_yuv_of_gray_stays_gray(net: LumaNet) -> None:
@@ -141,5 +167,5 @@ def test_yuv_of_gray_stays_gray(net: LumaNet) -> None:
     assert np.allclose(forward[1:].sum(axis=1), 0) and np.allclose(offset[1:], 128)
     chroma = pad(np.full((2, 8, 10), 128.0), CHROMA_PAD, CHROMA_PAD)
     luma = np.random.default_rng(2).uniform(16, 235, (1, 16, 20))
-    cells = run(fold_yuv(ARCH, weights_of(net), Colour()), pad(luma, PAD_BEFORE, PAD_AFTER), chroma)
+    cells = run(fold_yuv(net.arch, weights_of(net), Colour()), pad(luma, PAD_BEFORE, PAD_AFTER), chroma)
     assert np.abs(cells[16:] - 128).max() < 1e-9

@@ -30,6 +30,7 @@ from sr4k.models.training.train import Trainer, fresh  # noqa: E402
 
 RCAN = RcanShape(groups=1, blocks=1, features=12)
 LUMA = LumaShape(features=8, convs=1)
+PIXELS = LumaShape(features=8, convs=1, stride=1)
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +130,7 @@ def test_training_moves_the_weights_but_not_the_mean_shifts(folder: Path, tmp_pa
     assert not {key for key in changed if "_mean" in key}
 
 
-@pytest.mark.parametrize("arch", [RCAN, LUMA], ids=["rcan", "luma"])
+@pytest.mark.parametrize("arch", [RCAN, LUMA, PIXELS], ids=["rcan", "luma", "pixels"])
 def test_training_learns(arch: Architecture, folder: Path, tmp_path: Path) -> None:
     run = trainer(arch, folder, tmp_path, steps=60, batch=4)
     source = batches(load_pairs([folder], patch=16, keep=0.4), patch=16, batch=4, seed=1, start=0)

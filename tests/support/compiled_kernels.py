@@ -1,4 +1,4 @@
-"""Compile the kernels of the default network for a GPU that need not be here: JSON on stdout.
+"""Compile the kernels of a network for a GPU that need not be here: JSON on stdout.
 
 A program of its own, because Triton either interprets or compiles for the life of a process.
 """
@@ -26,8 +26,8 @@ OPTIONS = ("num_warps", "enable_fp_fusion")
 ALIGNED = [["tt.divisibility", 16]]
 
 
-def main(capability: int) -> None:
-    spec = EngineSpec("luma", 1080, 1920, Colour())
+def main(model: str, capability: int) -> None:
+    spec = EngineSpec(model, 1080, 1920, Colour())
     network = FusedNetwork(zoo.load(spec.model).quantized(spec.colour), spec.height, spec.width, torch.device("cpu"))
     planes = [torch.zeros(shape, dtype=torch.uint8) for shape in spec.input_shapes]
     out = torch.zeros(network.output_shape, dtype=torch.uint8)
@@ -51,4 +51,4 @@ def main(capability: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(sys.argv[1], int(sys.argv[2]))
