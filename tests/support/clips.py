@@ -74,9 +74,12 @@ def write_clip(
 
 def picture(number: int, width: int, height: int) -> NDArray[np.uint8]:
     """A moving pattern, uint8 RGB (height, width, 3)."""
-    y, x = np.mgrid[:height, :width]
-    rings = np.sin(((x - 3 * number) ** 2 + y**2) / 60)
-    return np.stack([128 + 100 * rings, x * 255 // width, (y * 255 // height + 5 * number) % 256], 2).astype(np.uint8)
+    y, x = np.ogrid[:height, :width]
+    made = np.empty((height, width, 3), np.uint8)
+    made[..., 0] = 128 + 100 * np.sin(((x - 3 * number) ** 2 + y**2) / 60)
+    made[..., 1] = x * 255 // width
+    made[..., 2] = (y * 255 // height + 5 * number) % 256
+    return made
 
 
 def _tone(stream: av.AudioStream, *, seconds: float) -> Iterator[av.Packet]:
