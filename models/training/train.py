@@ -31,7 +31,7 @@ CHECKPOINT = "checkpoint.pt"
 WEIGHTS = "weights.safetensors"
 HISTORY = "history.jsonl"
 
-_CUT = 4
+_CUT = 8
 """High-resolution pixels at the border of a window that the loss leaves out: what is beyond is not known there."""
 
 _CLIP = 1.0
