@@ -7,7 +7,6 @@ from pathlib import Path
 _CGROUP = Path("/sys/fs/cgroup")
 _CPUINFO = Path("/proc/cpuinfo")
 _INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8"}
-_BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
 
 
 def granted_cpus(cgroup: Path = _CGROUP) -> int:
@@ -19,20 +18,12 @@ def granted_cpus(cgroup: Path = _CGROUP) -> int:
 
 def has_fast_int8(cpuinfo: Path = _CPUINFO) -> bool:
     """Whether the CPU has int8 dot-product instructions (VNNI, AMX); without, int8 gains little and may saturate."""
-    return not _INT8_FLAGS.isdisjoint(_flags(cpuinfo))
-
-
-def has_fast_bf16(cpuinfo: Path = _CPUINFO) -> bool:
-    """Whether the CPU has dot-product instructions for bfloat16; without, it is slower than 32-bit floats."""
-    return not _BF16_FLAGS.isdisjoint(_flags(cpuinfo))
-
-
-def _flags(cpuinfo: Path) -> list[str]:
     try:
         lines = cpuinfo.read_text().splitlines()
     except OSError:
-        return []
-    return next((line.split(":", 1)[1].split() for line in lines if line.startswith("flags")), [])
+        return False
+    flags = next((line.split(":", 1)[1].split() for line in lines if line.startswith("flags")), [])
+    return not _INT8_FLAGS.isdisjoint(flags)
 
 
 def _cgroup_quota(root: Path) -> float | None:

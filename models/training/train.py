@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from sr4k.engines.cpu import has_fast_bf16
 from sr4k.errors import OptionError
 from sr4k.models.architecture import SCALE, Architecture, LumaShape, RcanShape
 from sr4k.models.evaluate import mean_psnr_y
@@ -47,6 +46,12 @@ def _in_float(net: Trainable) -> TorchOps:
 
 def _in_bfloat16(net: Trainable) -> TorchOps:
     return Bfloat16Ops(net.convs())
+
+
+def _cpu_has_bfloat16() -> bool:
+    """Whether the CPU has instructions for it; without, it is slower than 32-bit floats."""
+    found = torch.cpu.get_capabilities()
+    return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
 
 
 def fresh(arch: Architecture) -> Net:
@@ -87,7 +92,7 @@ class Trainer:
     ) -> None:
         self.recipe, self.out, self.validate = recipe, out, validate
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        has_bf16 = self.device.type == "cuda" or has_fast_bf16()
+        has_bf16 = self.device.type == "cuda" or _cpu_has_bfloat16()
         self._pairs, self._ops = pairs, ops or _in_float
         self._training_ops = ops or (_in_bfloat16 if has_bf16 else _in_float)
         self.net = net.to(self.device)
