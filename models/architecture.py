@@ -5,6 +5,7 @@ Two families. *RCAN*: Zhang et al., "Image Super-Resolution Using Very Deep Resi
 2x2-pixel *cells*). *Luma*: a plain chain of convolutions on the cells of the luma plane, of our own.
 """
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal
@@ -39,8 +40,19 @@ class Architecture(ABC):
         """How far, in input pixels to each side, an output pixel can see; ``None``: the whole picture."""
 
     @abstractmethod
+    def kernels(self) -> dict[str, tuple[int, int, int, int]]:
+        """The convolutions of the form that is trained and stored: shapes of kernels by name. Each has biases."""
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The tensors of that form, by name."""
+        found: dict[str, tuple[int, ...]] = {}
+        for name, kernel in self.kernels().items():
+            found |= {f"{name}.weight": kernel, f"{name}.bias": kernel[:1]}
+        return found
+
     def parameters(self) -> int:
-        """Number of parameters of the form that is trained and stored."""
+        """Number of parameters of that form."""
+        return sum(map(math.prod, self.shapes().values()))
 
     @abstractmethod
     def macs(self, height: int, width: int) -> int:
@@ -88,17 +100,22 @@ class RcanShape(Architecture):
             return None
         return self.stride * (self.body_convs + 2) + 1
 
-    def parameters(self) -> int:
+    def kernels(self) -> dict[str, tuple[int, int, int, int]]:
         c = self.features
-        per_block = 2 * (9 * c * c + c)
-        if self.reduction is not None:
-            squeezed = c // self.reduction
-            per_block += 2 * c * squeezed + squeezed + c
-        group = self.blocks * per_block + 9 * c * c + c
-        head = 3 * 9 * c + c
-        up = sum((9 * c + 1) * r * r * c for r in self.shuffles)
-        last = 9 * c * 3 + 3
-        return head + self.groups * group + 9 * c * c + c + up + last + (2 * (3 * 3 + 3) if self.mean_shift else 0)
+        found = dict.fromkeys(("sub_mean", "add_mean"), (3, 3, 1, 1)) if self.mean_shift else {}
+        found["head"] = (c, 3, 3, 3)
+        for group in range(self.groups):
+            for block in range(self.blocks):
+                layers = f"body.{group}.body.{block}.body"
+                found |= dict.fromkeys((f"{layers}.0", f"{layers}.2"), (c, c, 3, 3))
+                if self.reduction is not None:
+                    squeezed = c // self.reduction
+                    found[f"{layers}.3.squeeze"] = (squeezed, c, 1, 1)
+                    found[f"{layers}.3.excite"] = (c, squeezed, 1, 1)
+            found[f"body.{group}.body.{self.blocks}"] = (c, c, 3, 3)
+        found[f"body.{self.groups}"] = (c, c, 3, 3)
+        found |= {f"up.{k}": (r * r * c, c, 3, 3) for k, r in enumerate(self.shuffles)}
+        return found | {"last": (3, c, 3, 3)}
 
     def macs(self, height: int, width: int) -> int:
         c, pixels = self.features, height * width
@@ -146,9 +163,10 @@ class LumaShape(Architecture):
     def receptive_field(self) -> int | None:
         return self.stride * (self.convs + 1) + self.stride  # a cell's pixels are seen from both sides of it
 
-    def parameters(self) -> int:
-        c, values = self.features, self.shuffle**2
-        return 10 * c + self.convs * (9 * c * c + c) + 9 * c * values + values
+    def kernels(self) -> dict[str, tuple[int, int, int, int]]:
+        c = self.features
+        body = {f"body.{k}": (c, c, 3, 3) for k in range(self.convs)}
+        return {"head": (c, 1, 3, 3), **body, "tail": (self.shuffle**2, c, 3, 3)}
 
     def macs(self, height: int, width: int) -> int:
         """The bicubic has 36 taps a luma and 25 a chroma output."""

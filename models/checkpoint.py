@@ -16,6 +16,7 @@ from torch import Tensor
 
 from sr4k.errors import OptionError
 from sr4k.models.architecture import Architecture, RcanShape
+from sr4k.models.fitting import check_fit
 from sr4k.models.rcan import Rcan
 
 _WRAPPERS = ("params_ema", "params", "state_dict", "model")
@@ -40,9 +41,6 @@ _BASICSR = (
 )
 """Key patterns and what they are here. ``{half}``: convolutions and shuffles take turns in an upsampler."""
 
-_LISTED = 6
-"""Differences named in an error; the others are counted."""
-
 
 def read_checkpoint(path: Path, name: str, arch: Architecture) -> dict[str, NDArray[np.float32]]:
     """The weights in a ``.pt`` or ``.pth`` file, by their names here.
@@ -55,16 +53,12 @@ def read_checkpoint(path: Path, name: str, arch: Architecture) -> dict[str, NDAr
     state = _tensors(path)
     basicsr = "conv_first.weight" in state
     renamed = {_rename(key, arch, _BASICSR if basicsr else _OFFICIAL): tensor for key, tensor in state.items()}
-    expected = {key: tuple(tensor.shape) for key, tensor in Rcan(arch).state_dict().items()}
     if not arch.mean_shift:
         renamed = {key: tensor for key, tensor in renamed.items() if "_mean." not in key}
     elif basicsr:
         renamed |= {key: t for key, t in Rcan(arch).state_dict().items() if "_mean." in key}
-    differences = _differences(expected, {key: tuple(tensor.shape) for key, tensor in renamed.items()})
-    if differences:
-        more = f" and {len(differences) - _LISTED} more" if len(differences) > _LISTED else ""
-        raise OptionError(f"{path} does not fit {name}: {'; '.join(differences[:_LISTED])}{more}.")
-    return {key: renamed[key].float().numpy() for key in expected}
+    check_fit(path, name, arch, {key: tuple(tensor.shape) for key, tensor in renamed.items()})
+    return {key: renamed[key].float().numpy() for key in arch.shapes()}
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:
@@ -95,10 +89,3 @@ def _rename(key: str, arch: RcanShape, patterns: tuple[tuple[str, str], ...]) ->
             filled = filled.replace("{blocks}", str(arch.blocks)).replace("{groups}", str(arch.groups))
             return match.expand(filled) + key[match.end() :]
     return key
-
-
-def _differences(expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]) -> list[str]:
-    wrong = [f"{k} is {found[k]}, not {expected[k]}" for k in expected if k in found and found[k] != expected[k]]
-    missing = [f"{key} is missing" for key in expected if key not in found]
-    unknown = [f"{key} is not known" for key in found if key not in expected]
-    return wrong + missing + unknown

@@ -1,7 +1,6 @@
 """The networks by name, and the weights that ship with the package."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -17,6 +16,7 @@ from sr4k.errors import OptionError
 from sr4k.models import fold, fold_luma
 from sr4k.models.architecture import CELL, RGB_MEAN, Architecture, LumaShape, RcanShape
 from sr4k.models.colour import Colour
+from sr4k.models.fitting import check_fit
 from sr4k.models.fold import Weights
 from sr4k.models.graph import FoldedNetwork
 from sr4k.models.quantize import Calibration, QuantizedNetwork, quantize
@@ -105,8 +105,7 @@ def load(name: str = DEFAULT, source: Path | None = None) -> Model:
         raise OptionError(f"No weights of {name} ship with the package: give a checkpoint with --weights.")
     folder = source or _shipped()
     stored = SHARED.get(name, name)
-    weights = _read(folder / _WEIGHTS.format(name=stored))
-    _check(weights, ARCHITECTURES[stored], stored, folder / _WEIGHTS.format(name=stored))
+    weights = _weights(folder / _WEIGHTS.format(name=stored), stored, ARCHITECTURES[stored])
     int8_file = folder / _INT8.format(name=stored)
     if not int8_file.exists():
         return Model(name, arch, weights)
@@ -152,9 +151,7 @@ def _mean_shifts() -> dict[str, NDArray[np.float32]]:
 
 def _checkpoint(name: str, arch: Architecture, path: Path) -> Weights:
     if path.suffix == ".safetensors":
-        weights = _read(path)
-        _check(weights, arch, name, path)
-        return weights
+        return _weights(path, name, arch)
     try:
         from sr4k.models.checkpoint import read_checkpoint
     except ImportError as err:
@@ -162,10 +159,10 @@ def _checkpoint(name: str, arch: Architecture, path: Path) -> Weights:
     return read_checkpoint(path, name, arch)
 
 
-def _check(weights: Mapping[str, NDArray[np.float32]], arch: Architecture, name: str, path: Path) -> None:
-    count = sum(array.size for array in weights.values())
-    if count != arch.parameters():
-        raise OptionError(f"{path} holds {count} parameters; {name} has {arch.parameters()}.")
+def _weights(path: Path, name: str, arch: Architecture) -> Weights:
+    weights = _read(path)
+    check_fit(path, name, arch, {key: array.shape for key, array in weights.items()})
+    return weights
 
 
 def _read(path: Path) -> dict[str, NDArray[np.float32]]:
