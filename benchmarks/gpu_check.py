@@ -264,8 +264,7 @@ def launches(size: tuple[int, int]) -> Iterator[tuple[str, Callable[[], Row]]]:
         calls = list(fused.launches(*planes_on_gpu(size, 0), out, fused.maps()))
         for launch, (programs, arguments) in zip(fuse(network), calls, strict=True):
             names = " + ".join(term.conv for term in launch.terms)
-            convs = (network.network.convs[term.conv] for term in launch.terms)
-            work = sum(conv.kernel.size * conv.per_cell for conv in convs) * size[0] * size[1] // 4
+            work = sum(network.network.convs[term.conv].macs for term in launch.terms) * size[0] * size[1] // 4
             run = partial(fused_convolution[(programs,)], **arguments)
             yield f"{model}: {names}", partial(timed, [run], work)
 

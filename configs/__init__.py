@@ -77,7 +77,7 @@ class EnginePreset(_Section):
 class EncodePreset(_Section):
     """See `sr4k.stages.settings.EncodeSettings`. ``codec``: ``auto`` is h264, hevc for more than 8 bits."""
 
-    codec: Literal["auto", "h264", "hevc", "av1", "h264_nvenc", "hevc_nvenc", "av1_nvenc"] = "auto"
+    codec: Literal["auto", Codec] = "auto"
     crf: Annotated[int, Field(ge=0, le=63)] | None = None
     bitrate: Annotated[int, Field(gt=0)] | None = None
     preset: str | None = None

@@ -82,6 +82,11 @@ class _Call:
         return self.launch.scale is not None
 
     @property
+    def values(self) -> int:
+        """Of its map, in memory."""
+        return self.outputs * self.grid.size
+
+    @property
     def reads(self) -> list[int]:
         """The launches whose maps this one reads."""
         source = self.launch.of_map
@@ -141,8 +146,8 @@ class FusedNetwork:
         free: dict[int, list[Tensor]] = {}
         for k, call in enumerate(self._calls):
             if call.to_map:
-                spare = free.get(call.outputs * call.grid.size)
-                found.append(spare.pop() if spare else self._map(call.outputs * call.grid.size))
+                spare = free.get(call.values)
+                found.append(spare.pop() if spare else self._map(call.values))
             for launch in {launch for launch in call.reads if last_use[launch] == k}:
                 free.setdefault(len(found[launch]), []).append(found[launch])
         return found

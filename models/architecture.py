@@ -2,7 +2,7 @@
 
 Two families. *RCAN*: Zhang et al., "Image Super-Resolution Using Very Deep Residual Channel Attention Networks", arXiv
 1807.02758, in the paper's form and in the SR4K form (no channel attention, a stride-2 head, so that the body works on
-2x2-pixel *cells*). *Luma*: a plain chain of convolutions on the cells of the luma plane, of our own.
+2x2-pixel *cells*). *Luma*: a plain chain of convolutions on the cells or the pixels of the luma plane, of our own.
 """
 
 import math
@@ -170,7 +170,6 @@ class LumaShape(Architecture):
 
     def macs(self, height: int, width: int) -> int:
         """The bicubic has 36 taps a luma and 25 a chroma output."""
-        c, cells = self.features, height * width // CELL**2
-        positions = height * width // self.stride**2
+        positions, cells = (height * width // side**2 for side in (self.stride, CELL))
         bicubic = 36 * CELL_OUT**2 + 25 * CELL_OUT**2 // 2
-        return positions * (9 * c + self.convs * 9 * c * c + 9 * c * self.shuffle**2) + cells * bicubic
+        return positions * sum(map(math.prod, self.kernels().values())) + cells * bicubic

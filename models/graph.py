@@ -61,6 +61,11 @@ class Conv:
     reads: str | None = None
     writes: str | None = None
 
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of a cell."""
+        return self.kernel.size * self.per_cell
+
 
 @dataclass(frozen=True, slots=True)
 class FoldedNetwork:
@@ -97,4 +102,4 @@ class FoldedNetwork:
 
     def macs(self, height: int, width: int) -> int:
         """Multiply-accumulates of a picture of ``height`` x ``width`` pixels, its margin not counted."""
-        return sum(conv.kernel.size * conv.per_cell for conv in self.convs.values()) * (height * width // CELL**2)
+        return sum(conv.macs for conv in self.convs.values()) * (height * width // CELL**2)
