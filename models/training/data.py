@@ -1,6 +1,6 @@
 """Training pictures: pairs of high- and low-resolution windows, drawn where there is detail to learn from."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sr4k.errors import InputError
 from sr4k.models.architecture import SCALE
+from sr4k.models.resize import imresize
 from sr4k.models.testset import shrunk_pairs
 from sr4k.models.training.degrade import degraded
 from sr4k.models.training.recipe import Degradation
@@ -28,7 +29,13 @@ class Pair:
 
 
 def load_pairs(
-    folders: list[Path], *, patch: int, keep: float, degradation: Degradation | None = None, seed: int = 1
+    folders: list[Path],
+    *,
+    patch: int,
+    keep: float,
+    smaller: Sequence[float] = (),
+    degradation: Degradation | None = None,
+    seed: int = 1,
 ) -> list[Pair]:
     """Read every picture, shrink it by MATLAB's bicubic, and keep the most detailed share of all windows.
 
@@ -36,6 +43,7 @@ def load_pairs(
         folders: searched recursively.
         patch: side of a low-resolution window in pixels.
         keep: share (0..1] of the windows kept, most detailed first, ranked over all pictures together.
+        smaller: shares of its size at which every picture is taken as well.
         degradation: what the low resolution goes through; detail is rated before that.
         seed: of what is drawn for it.
 
@@ -44,12 +52,12 @@ def load_pairs(
     """
     rng = np.random.default_rng(seed)
     pairs, rated = [], []
-    for _, high, low in shrunk_pairs(folders):
+    for high, low in _at_all_sizes(folders, smaller):
         versions = [(high, low)] if degradation is None else degraded(high, low, degradation, rng)
         for whole, small in versions:
             if min(small.shape[:2]) >= patch:
                 pairs.append((whole, small))
-                rated.append(_rate_windows(small if degradation is None else _halved(whole), patch))
+                rated.append(_rate_windows(small if degradation is None else _averaged(whole, *small.shape[:2]), patch))
     if not rated:
         raise InputError(f"Every picture is smaller than a {patch * SCALE} px patch.")
     threshold = np.quantile(np.concatenate([scores for _, scores in rated]), 1 - keep)
@@ -60,10 +68,20 @@ def load_pairs(
     ]
 
 
-def _halved(high: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Half the size, quickly."""
-    height, width = high.shape[:2]
-    return np.asarray(cv2.resize(high, (width // SCALE, height // SCALE), interpolation=cv2.INTER_AREA), np.uint8)
+def _at_all_sizes(
+    folders: list[Path], smaller: Sequence[float]
+) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+    for _, high, low in shrunk_pairs(folders):
+        yield high, low
+        for share in smaller:
+            height, width = (int(share * side) // SCALE for side in high.shape[:2])
+            shrunk = _averaged(high, SCALE * height, SCALE * width)
+            yield shrunk, imresize(shrunk, height, width)
+
+
+def _averaged(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Shrunk by averages over areas."""
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _rate_windows(low: NDArray[np.uint8], patch: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:

@@ -38,9 +38,13 @@ class Degradation(_Section):
 
 
 class Teacher(_Section):
-    """A larger model to learn from: ``share`` of the target is its picture."""
+    """Models to learn from: ``share`` of the target is the mean of their pictures.
 
-    model: str
+    Attributes:
+        models: each the name of a model, or the path of weights of the recipe's own.
+    """
+
+    models: Annotated[tuple[str, ...], Field(min_length=1)]
     share: Share = 0.5
 
 
@@ -57,9 +61,12 @@ class Recipe(_Section):
 
     Attributes:
         model: name of the network in the zoo.
-        start_from: name of the model whose weights it starts from; ``None``: from a bicubic.
+        start_from: name of the model whose weights it starts from, or the path of weights of its own; ``None``: from a
+            bicubic.
         patch: side of a window, low-resolution pixels.
         keep: share of the windows, most detailed first.
+        smaller: shares of its size at which every picture is taken as well.
+        equivariant: whether what the network makes turns with the picture, exactly (`sr4k.models.training.symmetry`).
         learning_rate: of Muon, for the kernels that may change freely; fresh networks of this size like 0.01.
         adam_learning_rate: of Adam, for all else.
         l2_from: share of the run after which the loss turns from L1 to L2.
@@ -72,6 +79,8 @@ class Recipe(_Section):
     batch: Annotated[int, Field(ge=1)] = 16
     patch: Annotated[int, Field(ge=16, multiple_of=2)] = 48
     keep: Annotated[float, Field(gt=0, le=1)] = 0.4
+    smaller: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
+    equivariant: bool = False
     learning_rate: Annotated[float, Field(gt=0)] = 0.01
     adam_learning_rate: Annotated[float, Field(gt=0)] = 2e-3
     warm_up: Annotated[int, Field(ge=1)] = 300

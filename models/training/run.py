@@ -33,10 +33,18 @@ def train_model(recipe: Recipe, folders: list[Path], out: Path, *, validate: lis
     torch.manual_seed(recipe.seed)
     net = fresh(zoo.architecture(recipe.model))
     if recipe.start_from is not None:
-        _load(net, zoo.load(recipe.start_from))
-    pairs = load_pairs(folders, patch=recipe.patch, keep=recipe.keep, degradation=recipe.degradation, seed=recipe.seed)
+        _load(net, _named(recipe.start_from, recipe.model))
+    pairs = load_pairs(
+        folders,
+        patch=recipe.patch,
+        keep=recipe.keep,
+        smaller=recipe.smaller,
+        degradation=recipe.degradation,
+        seed=recipe.seed,
+    )
     if recipe.teacher is not None:
-        pairs = list(taught(pairs, zoo.load(recipe.teacher.model).folded(None), recipe.teacher.share))
+        teachers = [_named(name, recipe.model).folded(None) for name in recipe.teacher.models]
+        pairs = list(taught(pairs, teachers, recipe.teacher.share))
     log.info("%d pictures, %d windows", len(pairs), sum(len(pair.windows) for pair in pairs))
     weights = load_file(Trainer(net, recipe, pairs, out / "float", validate=validate).run())
     model = zoo.Model(recipe.model, net.arch, weights)
@@ -60,6 +68,7 @@ def tuned_for_int8(
         "learning_rate": recipe.int8.learning_rate,
         "adam_learning_rate": recipe.int8.adam_learning_rate,
         "l2_from": 1.0,
+        "equivariant": False,  # the steps of a group's features differ
     }
     log.info("int8: fine-tuning")
     trainer = Trainer(
@@ -72,6 +81,11 @@ def tuned_for_int8(
     )
     without_means = replace(calibration, means={})  # biases were trained with the roundings
     return zoo.Model(model.name, model.arch, model.weights, without_means, load_file(trainer.run()))
+
+
+def _named(name: str, model: str) -> zoo.Model:
+    """A model by its name, or ``model`` with weights by their path."""
+    return zoo.load(name) if name in zoo.ARCHITECTURES else zoo.load(model, Path(name))
 
 
 def _load(net: Net, model: zoo.Model) -> None:

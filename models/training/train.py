@@ -23,6 +23,7 @@ from sr4k.models.rcan import TrainableRcan
 from sr4k.models.testset import pictures_of
 from sr4k.models.training.data import Pair, batches
 from sr4k.models.training.recipe import Recipe
+from sr4k.models.training.symmetry import Symmetry
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +96,9 @@ class Trainer:
         has_bf16 = self.device.type == "cuda" or _cpu_has_bfloat16()
         self._pairs, self._ops = pairs, ops or _in_float
         self._training_ops = ops or (_in_bfloat16 if has_bf16 else _in_float)
+        self._symmetry = Symmetry(net) if recipe.equivariant else None
+        if self._symmetry is not None:
+            self._symmetry.project()
         self.net = net.to(self.device)
         self.average = copy.deepcopy(self.net).requires_grad_(False)
         self.trained = [p for p in self.net.parameters() if p.requires_grad]
@@ -147,6 +151,8 @@ class Trainer:
         for kernel in self._kernels:
             kernel.grad = None
         loss.backward()  # type: ignore[no-untyped-call]
+        if self._symmetry is not None:
+            self._symmetry.project_gradients()
         nn.utils.clip_grad_norm_(self.trained, _CLIP)
         for matrix, kernel in zip(self._matrices, self._kernels, strict=True):
             matrix.grad = None if kernel.grad is None else kernel.grad.reshape(matrix.shape)
@@ -154,6 +160,8 @@ class Trainer:
         for optimiser, rate in ((self._muon, r.learning_rate), (self._adam, r.adam_learning_rate)):
             optimiser.param_groups[0]["lr"] = rate * factor
             optimiser.step()  # type: ignore[no-untyped-call]
+        if self._symmetry is not None:
+            self._symmetry.project()  # Muon's bfloat16 strays
         self.step += 1
         decay = min(r.ema, self.step / (self.step + 100))
         with torch.no_grad():

@@ -25,6 +25,7 @@ from sr4k.models.training.degrade import degraded  # noqa: E402
 from sr4k.models.training.int8 import RoundedOps, input_steps  # noqa: E402
 from sr4k.models.training.recipe import Degradation, Recipe, load_recipe, recipe_names  # noqa: E402
 from sr4k.models.training.run import train_model  # noqa: E402
+from sr4k.models.training.symmetry import TURNS  # noqa: E402
 from sr4k.models.training.teach import taught  # noqa: E402
 from sr4k.models.training.train import Trainer, fresh  # noqa: E402
 
@@ -138,6 +139,25 @@ def test_training_learns(arch: Architecture, folder: Path, tmp_path: Path) -> No
     assert np.mean(errors[-15:]) < 0.95 * np.mean(errors[:15])
 
 
+def test_an_equivariant_network_treats_all_orientations_alike(folder: Path, tmp_path: Path) -> None:
+    run = trainer(replace(PIXELS, features=16), folder, tmp_path, equivariant=True, steps=30)
+    before = run.average.body[0].weight.clone()
+    run.run()
+    assert (run.average.body[0].weight - before).abs().max() > 1e-3  # it learnt
+    picture = pictures.astronaut()[:40, :48]
+    whole = on_picture(run.average, picture)
+    for turn in TURNS:
+        turned = turn.of(torch.from_numpy(picture).permute(2, 0, 1)).permute(1, 2, 0).numpy()
+        of_turned = torch.from_numpy(on_picture(run.average, turned)).permute(2, 0, 1)
+        np.testing.assert_allclose(turn.back(of_turned)[0].numpy(), whole[..., 0], atol=2e-2)
+
+
+@pytest.mark.parametrize("arch", [RCAN, LUMA, replace(PIXELS, features=12)])
+def test_networks_that_cannot_be_equivariant_are_told(arch: Architecture, folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="multiples of eight"):
+        trainer(arch, folder, tmp_path, equivariant=True)
+
+
 def test_a_run_is_not_resumed_with_another_recipe(folder: Path, tmp_path: Path) -> None:
     trainer(LUMA, folder, tmp_path).run()
     with pytest.raises(OptionError, match="another learning_rate"):
@@ -188,12 +208,22 @@ class TestInt8:
 def test_a_teacher_is_a_share_of_the_target(folder: Path) -> None:
     teacher = zoo.load("luma").folded(None)
     pairs = load_pairs([folder], patch=16, keep=0.4)
-    real, half, whole = (list(taught(pairs, teacher, share)) for share in (0.0, 0.5, 1.0))
+    real, half, whole = (list(taught(pairs, [teacher], share)) for share in (0.0, 0.5, 1.0))
     for pair, unchanged, mixed, made in zip(pairs, real, half, whole, strict=True):
         assert np.array_equal(unchanged.high, pair.high)
         unclipped = (made.high > 0) & (made.high < 255)
         assert np.abs(mixed.high.astype(float) - (made.high.astype(float) + pair.high) / 2)[unclipped].max() <= 1
         assert 0.5 < np.abs(made.high.astype(float) - pair.high).mean() < 10
+
+
+def test_several_teachers_give_their_mean(folder: Path) -> None:
+    luma, large = (zoo.load(name).folded(None) for name in ("luma", "luma-large"))
+    pairs = load_pairs([folder], patch=16, keep=0.4)[:1]
+    one, other, both = (
+        next(taught(pairs, teachers, 1.0)).high.astype(float) for teachers in ([luma], [large], [luma, large])
+    )
+    assert np.abs(one - other).max() > 3
+    assert np.abs(both - (one + other) / 2).max() <= 1
 
 
 class TestDegradation:
