@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from safetensors.numpy import load_file
 
+from sr4k.errors import OptionError
 from sr4k.models import zoo
 from sr4k.models.training.calibrate import calibrate
 from sr4k.models.training.data import Pair, load_pairs
@@ -28,7 +29,7 @@ def train_model(recipe: Recipe, folders: list[Path], out: Path, *, validate: lis
 
     Raises:
         InputError: no picture, or none large enough.
-        OptionError: no training for that model, or ``out`` holds a run of another recipe.
+        OptionError: no training for that model, no such teacher or start, or ``out`` holds a run of another recipe.
     """
     torch.manual_seed(recipe.seed)
     net = fresh(zoo.architecture(recipe.model))
@@ -85,7 +86,11 @@ def tuned_for_int8(
 
 def _named(name: str, model: str) -> zoo.Model:
     """A model by its name, or ``model`` with weights by their path."""
-    return zoo.load(name) if name in zoo.ARCHITECTURES else zoo.load(model, Path(name))
+    if name in zoo.ARCHITECTURES:
+        return zoo.load(name)
+    if not Path(name).exists():
+        raise OptionError(f"'{name}' is neither a model nor the path of weights of {model}.")
+    return zoo.load(model, Path(name))
 
 
 def _load(net: Net, model: zoo.Model) -> None:

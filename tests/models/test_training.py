@@ -216,6 +216,11 @@ def test_a_teacher_is_a_share_of_the_target(folder: Path) -> None:
         assert 0.5 < np.abs(made.high.astype(float) - pair.high).mean() < 10
 
 
+def test_unknown_weights_to_start_from_are_named(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="'lumma' is neither a model nor the path of weights of luma"):
+        train_model(recipe(start_from="lumma"), [folder], tmp_path, validate=[])
+
+
 def test_several_teachers_give_their_mean(folder: Path) -> None:
     luma, large = (zoo.load(name).folded(None) for name in ("luma", "luma-large"))
     pairs = load_pairs([folder], patch=16, keep=0.4)[:1]
