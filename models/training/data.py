@@ -34,6 +34,7 @@ def load_pairs(
     patch: int,
     keep: float,
     smaller: Sequence[float] = (),
+    softer: Sequence[float] = (),
     degradation: Degradation | None = None,
     seed: int = 1,
 ) -> list[Pair]:
@@ -44,6 +45,7 @@ def load_pairs(
         patch: side of a low-resolution window in pixels.
         keep: share (0..1] of the windows kept, most detailed first, ranked over all pictures together.
         smaller: shares of its size at which every picture is taken as well.
+        softer: standard deviations in pixels of Gaussians through which every picture is taken as well.
         degradation: what the low resolution goes through; detail is rated before that.
         seed: of what is drawn for it.
 
@@ -52,7 +54,7 @@ def load_pairs(
     """
     rng = np.random.default_rng(seed)
     pairs, rated = [], []
-    for high, low in _at_all_sizes(folders, smaller):
+    for high, low in _with_variants(folders, smaller, softer):
         versions = [(high, low)] if degradation is None else degraded(high, low, degradation, rng)
         for whole, small in versions:
             if min(small.shape[:2]) >= patch:
@@ -68,8 +70,8 @@ def load_pairs(
     ]
 
 
-def _at_all_sizes(
-    folders: list[Path], smaller: Sequence[float]
+def _with_variants(
+    folders: list[Path], smaller: Sequence[float], softer: Sequence[float]
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
     for _, high, low in shrunk_pairs(folders):
         yield high, low
@@ -77,6 +79,9 @@ def _at_all_sizes(
             height, width = (int(share * side) // SCALE for side in high.shape[:2])
             shrunk = _averaged(high, SCALE * height, SCALE * width)
             yield shrunk, imresize(shrunk, height, width)
+        for deviation in softer:
+            blurred = np.asarray(cv2.GaussianBlur(high, (0, 0), deviation), np.uint8)
+            yield blurred, imresize(blurred, *low.shape[:2])
 
 
 def _averaged(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

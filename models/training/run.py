@@ -40,6 +40,7 @@ def train_model(recipe: Recipe, folders: list[Path], out: Path, *, validate: lis
         patch=recipe.patch,
         keep=recipe.keep,
         smaller=recipe.smaller,
+        softer=recipe.softer,
         degradation=recipe.degradation,
         seed=recipe.seed,
     )
