@@ -18,6 +18,9 @@ from sr4k.models.training.recipe import Degradation
 _STRIDE = 16
 """Low-resolution pixels between the window positions that are rated for detail."""
 
+_FLATTEST, _STEEPEST = 0.6, 2.0
+"""Limits of the factor on the levels of a window that is relit."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -103,29 +106,57 @@ def _rate_windows(low: NDArray[np.uint8], patch: int) -> tuple[NDArray[np.intp],
 
 
 def batches(
-    pairs: list[Pair], *, patch: int, batch: int, seed: int, start: int
-) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
-    """Endless random batches (low, high), uint8 (N, 3, patch, patch) and (N, 3, 2 patch, 2 patch), turned and mirrored.
+    pairs: list[Pair], *, patch: int, batch: int, seed: int, start: int, relit: float = 0.0
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Endless random batches (low, high), float32 RGB (N, 3, patch, patch) and (N, 3, 2 patch, 2 patch), 0..255.
 
-    Batch number k depends on ``seed`` and k alone, so a run resumed at ``start`` sees what it would have seen.
+    Windows are turned and mirrored, and a share ``relit`` of them have other levels. Batch number k depends on ``seed``
+    and k alone, so a run resumed at ``start`` sees what it would have seen.
     """
     share = np.array([len(pair.windows) for pair in pairs], np.float64)
     share /= share.sum()
     step = start
     while True:
         rng = np.random.default_rng((seed, step))
-        lows: list[NDArray[np.uint8]] = []
-        highs: list[NDArray[np.uint8]] = []
+        lows: list[NDArray[np.float32]] = []
+        highs: list[NDArray[np.float32]] = []
         for index in rng.choice(len(pairs), batch, p=share):
-            pair = pairs[index]
-            y, x = pair.windows[rng.integers(len(pair.windows))]
-            limit = np.array(pair.low.shape[:2]) - patch
-            y, x = np.minimum(np.add((y, x), rng.integers(0, _STRIDE, 2)), limit)
-            low = pair.low[y : y + patch, x : x + patch]
-            high = pair.high[SCALE * y : SCALE * (y + patch), SCALE * x : SCALE * (x + patch)]
-            quarter_turns, mirrored = int(rng.integers(4)), int(rng.integers(2))
-            for array, out in ((low, lows), (high, highs)):
-                turned = np.rot90(array, quarter_turns)
-                out.append((turned[:, ::-1] if mirrored else turned).transpose(2, 0, 1))
+            low, high = _turned(*_window(pairs[index], patch, rng), rng)
+            low, high = (x.transpose(2, 0, 1).astype(np.float32) for x in (low, high))
+            if rng.random() < relit:
+                low, high = _relit(low, high, rng)
+            lows.append(low)
+            highs.append(high)
         yield np.stack(lows), np.stack(highs)
         step += 1
+
+
+def _window(pair: Pair, patch: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    y, x = pair.windows[rng.integers(len(pair.windows))]
+    limit = np.array(pair.low.shape[:2]) - patch
+    y, x = np.minimum(np.add((y, x), rng.integers(0, _STRIDE, 2)), limit)
+    high = pair.high[SCALE * y : SCALE * (y + patch), SCALE * x : SCALE * (x + patch)]
+    return pair.low[y : y + patch, x : x + patch], high
+
+
+def _turned(
+    low: NDArray[np.uint8], high: NDArray[np.uint8], rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    quarter_turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
+    low, high = (np.rot90(x, quarter_turns) for x in (low, high))
+    return (low[:, ::-1], high[:, ::-1]) if mirrored else (low, high)
+
+
+def _relit(
+    low: NDArray[np.float32], high: NDArray[np.float32], rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Levels stretched or compressed, by a factor and an offset for which they fit in 0..255; every other a negative.
+
+    The low resolution is linear in the high one, so it is changed alike.
+    """
+    darkest, span = float(high.min()), float(np.ptp(high))
+    widest = min(_STEEPEST, 255 / max(span, 1.0))
+    factor = np.float32(rng.uniform(_FLATTEST, max(widest, 1.0)))
+    offset = np.float32(rng.uniform(0, 255 - min(factor * span, 255.0)))
+    low, high = ((x - darkest) * factor + offset for x in (low, high))
+    return (255 - low, 255 - high) if rng.integers(2) else (low, high)

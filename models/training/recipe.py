@@ -67,6 +67,7 @@ class Recipe(_Section):
         keep: share of the windows, most detailed first.
         smaller: shares of its size at which every picture is taken as well.
         softer: standard deviations, high-resolution pixels, of Gaussians through which every picture is taken as well.
+        relit: share of the windows whose levels are stretched, compressed or inverted, at random.
         equivariant: whether what the network makes turns with the picture, exactly (`sr4k.models.training.symmetry`).
         learning_rate: of Muon, for the kernels that may change freely; fresh networks of this size like 0.01.
         adam_learning_rate: of Adam, for all else.
@@ -82,6 +83,7 @@ class Recipe(_Section):
     keep: Annotated[float, Field(gt=0, le=1)] = 0.4
     smaller: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
     softer: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    relit: Share = 0.0
     equivariant: bool = False
     learning_rate: Annotated[float, Field(gt=0)] = 0.01
     adam_learning_rate: Annotated[float, Field(gt=0)] = 2e-3

@@ -113,7 +113,7 @@ class Trainer:
     def run(self) -> Path:
         """Train to the end of the run; returns the file of averaged weights."""
         r = self.recipe
-        source = batches(self._pairs, patch=r.patch, batch=r.batch, seed=r.seed, start=self.step)
+        source = batches(self._pairs, patch=r.patch, batch=r.batch, seed=r.seed, start=self.step, relit=r.relit)
         began, began_at, losses = time.monotonic(), self.step, []
         while self.step < r.steps:
             losses.append(self.train_step(*next(source)))
@@ -137,8 +137,8 @@ class Trainer:
         full: NDArray[np.float64] = y[0, 0, : SCALE * height, : SCALE * width].clamp(0, 255).double().cpu().numpy()
         return 16 + full * 219 / 255
 
-    def train_step(self, low: NDArray[np.uint8], high: NDArray[np.uint8]) -> float:
-        """One step on a batch; returns its mean absolute error in 8-bit levels."""
+    def train_step(self, low: NDArray[np.float32], high: NDArray[np.float32]) -> float:
+        """One step on a batch of `batches`; returns its mean absolute error in 8-bit levels."""
         r = self.recipe
         x, target = (self.net.view(self._to_device(array)) for array in (low, high))
         prediction = upscale_window(self.net, x, self._training_ops(self.net))
@@ -204,9 +204,8 @@ class Trainer:
             pace * (self.recipe.steps - self.step) / 60,
         )
 
-    def _to_device(self, array: NDArray[np.uint8]) -> Tensor:
-        tensor = torch.from_numpy(array).to(self.device)
-        return tensor.float().contiguous(memory_format=torch.channels_last)
+    def _to_device(self, array: NDArray[np.float32]) -> Tensor:
+        return torch.from_numpy(array).to(self.device, memory_format=torch.channels_last)
 
     def _resume(self) -> None:
         path = self.out / CHECKPOINT

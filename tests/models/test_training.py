@@ -308,13 +308,32 @@ def test_pictures_are_taken_smaller_and_softer_as_well(tmp_path: Path) -> None:
         assert np.array_equal(imresize(pair.high, *pair.low.shape[:2]), pair.low)
 
 
-def test_batches_pair_windows_exactly(folder: Path) -> None:
-    low, high = next(batches(load_pairs([folder], patch=16, keep=1.0), patch=16, batch=8, seed=0, start=0))
+@pytest.mark.parametrize("relit", [0.0, 1.0])
+def test_batches_pair_windows_exactly(folder: Path, relit: float) -> None:
+    pairs = load_pairs([folder], patch=16, keep=1.0)
+    low, high = next(batches(pairs, patch=16, batch=8, seed=0, start=0, relit=relit))
     assert low.shape == (8, 3, 16, 16)
     for small, large in zip(low, high, strict=True):
-        shrunk = imresize(large.transpose(1, 2, 0), 16, 16).transpose(2, 0, 1)
+        shrunk = imresize(np.rint(large).astype(np.uint8).transpose(1, 2, 0), 16, 16).transpose(2, 0, 1)
         inside = slice(3, -3)
-        assert np.abs(shrunk[:, inside, inside].astype(int) - small[:, inside, inside]).max() <= 1
+        steps = 1 + 3 * relit  # roundings are stretched
+        assert np.abs(shrunk[:, inside, inside] - small[:, inside, inside]).max() <= steps
+
+
+def test_relit_windows_are_flatter_or_steeper_and_half_are_negatives(folder: Path) -> None:
+    pairs = load_pairs([folder], patch=16, keep=1.0)
+    slopes = []
+    for step in range(40):
+        plain, relit = (
+            next(batches(pairs, patch=16, batch=1, seed=0, start=step, relit=share))[1].ravel() for share in (0.0, 1.0)
+        )
+        slope, offset = np.polyfit(plain, relit, 1)
+        assert np.allclose(slope * plain + offset, relit, atol=0.01)
+        assert relit.min() >= 0 and relit.max() <= 255
+        slopes.append(slope)
+    steepness = np.abs(slopes)
+    assert steepness.min() < 0.8 and steepness.max() > 1.2
+    assert 10 < sum(slope < 0 for slope in slopes) < 30
 
 
 def test_clipping_gives_up_a_rare_peak_for_finer_steps() -> None:
