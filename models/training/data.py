@@ -121,8 +121,8 @@ def batches(
         lows: list[NDArray[np.float32]] = []
         highs: list[NDArray[np.float32]] = []
         for index in rng.choice(len(pairs), batch, p=share):
-            low, high = _turned(*_window(pairs[index], patch, rng), rng)
-            low, high = (x.transpose(2, 0, 1).astype(np.float32) for x in (low, high))
+            turned = _turned(*_window(pairs[index], patch, rng), rng)
+            low, high = (x.transpose(2, 0, 1).astype(np.float32) for x in turned)
             if rng.random() < relit:
                 low, high = _relit(low, high, rng)
             lows.append(low)
@@ -154,9 +154,10 @@ def _relit(
 
     The low resolution is linear in the high one, so it is changed alike.
     """
-    darkest, span = float(high.min()), float(np.ptp(high))
+    darkest = float(high.min())
+    span = float(high.max()) - darkest
     widest = min(_STEEPEST, 255 / max(span, 1.0))
-    factor = np.float32(rng.uniform(_FLATTEST, max(widest, 1.0)))
-    offset = np.float32(rng.uniform(0, 255 - min(factor * span, 255.0)))
+    factor = rng.uniform(_FLATTEST, max(widest, 1.0))
+    offset = rng.uniform(0, 255 - min(factor * span, 255.0))
     low, high = ((x - darkest) * factor + offset for x in (low, high))
     return (255 - low, 255 - high) if rng.integers(2) else (low, high)
