@@ -14,6 +14,7 @@ from sr4k.models import zoo
 try:
     import torch
     import triton
+    from torch import Tensor
 
     from sr4k.engines.cuda_network import FusedNetwork, Layout
 except ImportError as err:
@@ -37,7 +38,7 @@ class CudaEngine(Engine):
 
     def activate_impl(self) -> None:
         spec = self.spec
-        self._network = fused_network(spec, cuda_device())
+        self._network = _fused(spec, "cells")
         try:
             self._idle = deque(_Slot(self._network, spec) for _ in range(self.in_flight))
         except torch.cuda.OutOfMemoryError as err:
@@ -64,7 +65,7 @@ class CudaEngine(Engine):
         return slot.result
 
     def describe(self) -> dict[str, Any]:
-        return described(self.spec, self._network)
+        return _described(self.spec, self._network)
 
 
 class _Slot:
@@ -112,16 +113,32 @@ class _Slot:
         return graph
 
 
-def fused_network(spec: EngineSpec, device: torch.device, layout: Layout = "cells") -> FusedNetwork:
-    """The network that a spec asks for, on the device; ``auto`` is int8 where there is a calibration."""
+class CudaOnCard:
+    """The fused network on pictures that lie on the GPU; the last kernel writes NV12."""
+
+    def __init__(self, spec: EngineSpec) -> None:
+        self._spec = spec
+        self._network = _fused(spec, "nv12")
+        self._maps = self._network.maps()
+
+    def run(self, luma: Tensor, chroma: Tensor) -> Tensor:
+        out = torch.empty(self._network.output_shape, dtype=torch.uint8, device=self._network.device)
+        self._network.run(luma, chroma, out, self._maps)
+        return out
+
+    def describe(self) -> dict[str, Any]:
+        return _described(self._spec, self._network)
+
+
+def _fused(spec: EngineSpec, layout: Layout) -> FusedNetwork:
+    """The network that a spec asks for; ``auto`` is int8 where there is a calibration."""
     model = zoo.load(spec.model, spec.weights)
     int8 = spec.precision == "int8" or (spec.precision == "auto" and model.calibration is not None)
     network = model.quantized(spec.colour) if int8 else model.folded(spec.colour)
-    return FusedNetwork(network, spec.height, spec.width, device, layout=layout)
+    return FusedNetwork(network, spec.height, spec.width, cuda_device(), layout=layout)
 
 
-def described(spec: EngineSpec, network: FusedNetwork) -> dict[str, Any]:
-    """What `Engine.describe` tells."""
+def _described(spec: EngineSpec, network: FusedNetwork) -> dict[str, Any]:
     device = network.device
     return {
         "engine": "cuda",

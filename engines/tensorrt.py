@@ -8,7 +8,7 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -17,14 +17,25 @@ from sr4k.engines import cuda_memory
 from sr4k.engines.base import Engine, EngineSpec, Plane
 from sr4k.engines.cache import About, EngineCache, key_of
 from sr4k.engines.cuda_memory import Graph, Mirrored, Stream
-from sr4k.engines.nvidia import driver, first_gpu
-from sr4k.engines.tensorrt_plan import VERSION, Loaded, build_plan, load_plan, required
+from sr4k.engines.nvidia import Gpu, driver, first_gpu
+from sr4k.engines.tensorrt_plan import VERSION, Context, Loaded, build_plan, load_plan, required
 from sr4k.engines.tensorrt_versions import Exact
-from sr4k.errors import EngineError
+from sr4k.errors import EngineError, InternalError
 from sr4k.models import zoo
 from sr4k.models.export import to_onnx
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Built:
+    """An engine on the first GPU; whether it was in the cache, and what it is."""
+
+    loaded: Loaded
+    kept: bool
+    gpu: Gpu
+    precision: Exact
+    macs: int
 
 
 class TensorRtEngine(Engine):
@@ -39,23 +50,19 @@ class TensorRtEngine(Engine):
         self._resources = ExitStack()
         self._idle: deque[_Frame] = deque()
         self._running: deque[_Frame] = deque()
-        self._loaded: Loaded | None = None
+        self._built: Built | None = None
 
     def activate_impl(self) -> None:
-        self._gpu = first_gpu(driver())  # before anything of TensorRT is made
-        cuda_memory.start()
-        model = zoo.load(self.spec.model, self.spec.weights)
-        self._precision = _settled(self.spec, model)
-        self._loaded, self._was_kept = self._built(model)
+        self._built = build(self.spec)
         with ExitStack() as resources:
-            self._idle.extend([_Frame(self._loaded, self.spec, resources) for _ in range(self.in_flight)])
+            self._idle.extend([_Frame(self._built.loaded, self.spec, resources) for _ in range(self.in_flight)])
             self._resources = resources.pop_all()
 
     def deactivate_impl(self) -> None:
         self._resources.close()
         self._idle.clear()  # what runs an engine goes before the engine
         self._running.clear()
-        self._loaded = None
+        self._built = None
 
     def submit_impl(self, planes: Sequence[Plane]) -> None:
         frame = self._idle.popleft()
@@ -68,46 +75,78 @@ class TensorRtEngine(Engine):
         return frame.wait()
 
     def describe(self) -> dict[str, Any]:
-        return {
-            "engine": "tensorrt",
-            "version": VERSION,
-            "device": self._gpu.name,
-            "model": self.spec.model,
-            "precision": self._precision,
-            "threads": 1,
-            "macs": self._macs,
-            "kept": self._was_kept,
-        }
+        if self._built is None:
+            raise InternalError("the engine is not active.")
+        return describe(self.spec, self._built)
 
-    def _built(self, model: zoo.Model) -> tuple[Loaded, bool]:
-        """The engine, and whether it was in the cache."""
-        spec, precision = self.spec, self._precision
-        quantized = model.quantized(spec.colour) if precision == "int8" else None
-        network = model.folded(spec.colour) if quantized is None else quantized.network
-        self._macs = network.macs(spec.height, spec.width)
-        exported = to_onnx(quantized or network, spec.height, spec.width, half=precision == "fp16", cast_last=True)
-        graph = exported.SerializeToString(deterministic=True)
-        machine = {"tensorrt": VERSION, "gpu": astuple(self._gpu)[1:], "cuda": driver().cuda}
-        about = About(
-            spec.model, f"{spec.width}x{spec.height}", precision, self._gpu.name, library=f"TensorRT {VERSION}"
+
+def build(spec: EngineSpec) -> Built:
+    """The engine of a spec, from the cache or built.
+
+    Raises:
+        EngineError: there is no GPU, or TensorRT can't build it.
+        OptionError: the network has no such form.
+    """
+    gpu = first_gpu(driver())  # before anything of TensorRT is made
+    cuda_memory.start()
+    model = zoo.load(spec.model, spec.weights)
+    precision = _settled(spec, model)
+    quantized = model.quantized(spec.colour) if precision == "int8" else None
+    network = model.folded(spec.colour) if quantized is None else quantized.network
+    exported = to_onnx(quantized or network, spec.height, spec.width, half=precision == "fp16", cast_last=True)
+    graph = exported.SerializeToString(deterministic=True)
+    machine = {"tensorrt": VERSION, "gpu": astuple(gpu)[1:], "cuda": driver().cuda}
+    about = About(spec.model, f"{spec.width}x{spec.height}", precision, gpu.name, library=f"TensorRT {VERSION}")
+    cache, timing = EngineCache(), key_of(machine)
+
+    def built() -> bytes:
+        before = cache.seconds(spec.model)
+        length = "may take minutes" if before is None else f"took {before:.0f} s the last time"
+        log.warning(
+            "Building the engine of %s for %s in %s: this is done once and %s.",
+            about.model,
+            about.size,
+            about.precision,
+            length,
         )
-        cache, timing = EngineCache(), key_of(machine)
+        plan, timings = build_plan(graph, precision, cache.timing(timing))
+        cache.keep_timing(timing, timings)
+        return plan
 
-        def build() -> bytes:
-            before = cache.seconds(spec.model)
-            length = "may take minutes" if before is None else f"took {before:.0f} s the last time"
-            log.warning(
-                "Building the engine of %s for %s in %s: this is done once and %s.",
-                about.model,
-                about.size,
-                about.precision,
-                length,
-            )
-            plan, timings = build_plan(graph, precision, cache.timing(timing))
-            cache.keep_timing(timing, timings)
-            return plan
+    loaded, kept = cache.get(key_of({**machine, "precision": precision}, graph), about, load_plan, built)
+    return Built(loaded, kept, gpu, precision, network.macs(spec.height, spec.width))
 
-        return cache.get(key_of({**machine, "precision": precision}, graph), about, load_plan, build)
+
+def describe(spec: EngineSpec, built: Built) -> dict[str, Any]:
+    """What `Engine.describe` tells."""
+    return {
+        "engine": "tensorrt",
+        "version": VERSION,
+        "device": built.gpu.name,
+        "model": spec.model,
+        "precision": built.precision,
+        "threads": 1,
+        "macs": built.macs,
+        "kept": built.kept,
+    }
+
+
+def bind(context: Context, name: str, address: int) -> None:
+    """Where an input or output of the engine lies on the device: ``rgb`` or ``luma`` and ``chroma``; ``subpixels``.
+
+    Raises:
+        EngineError: the engine has none of that name.
+    """
+    required(f"knows no '{name}'", lambda: context.set_tensor_address(name, address) or None)
+
+
+def enqueue(context: Context, stream: int) -> None:
+    """Put one picture on a stream.
+
+    Raises:
+        EngineError: TensorRT refuses; says why.
+    """
+    required("can't run the engine", lambda: context.execute_async_v3(stream) or None)
 
 
 class _Frame:
@@ -123,7 +162,7 @@ class _Frame:
         self._output = resources.enter_context(Mirrored(spec.output_shape, spec.input_dtype))
         names = ("rgb",) if spec.colour is None else ("luma", "chroma")
         for name, memory in zip((*names, "subpixels"), (*self._inputs, self._output), strict=True):
-            self._bind(name, memory)
+            bind(self._context, name, memory.device)
         self._enqueue()  # TensorRT wants to have run once before it is captured
         self._stream.wait()
         self._graph: Graph | None = None
@@ -144,13 +183,10 @@ class _Frame:
         self._stream.wait()
         return self._output.host
 
-    def _bind(self, name: str, memory: Mirrored) -> None:
-        required(f"knows no '{name}'", lambda: self._context.set_tensor_address(name, memory.device) or None)
-
     def _enqueue(self) -> None:
         for memory in self._inputs:
             memory.upload(self._stream)
-        required("can't run the engine", lambda: self._context.execute_async_v3(self._stream.handle) or None)
+        enqueue(self._context, self._stream.handle)
         self._output.download(self._stream)
 
 

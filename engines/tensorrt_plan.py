@@ -28,6 +28,9 @@ T = TypeVar("T")
 
 VERSION: str = trt.__version__
 
+Context = trt.IExecutionContext
+"""What runs one picture at a time."""
+
 _LINE_EVERY = 10.0
 """Seconds between two lines on the progress of a build."""
 
@@ -67,8 +70,8 @@ class Loaded:
     engine: trt.ICudaEngine
     runtime: trt.Runtime
 
-    def new_context(self) -> trt.IExecutionContext:
-        """What runs one picture at a time; it must go before the engine does.
+    def new_context(self) -> Context:
+        """It must go before the engine does.
 
         Raises:
             EngineError: it can't be made, mostly for lack of memory on the GPU.

@@ -232,7 +232,7 @@ class Job:
             if name == upscaler
             else WorkerSpec(name, tuple(_on_card(specs, stages) if on_card else (specs[stage] for stage in stages)))
             for name, stages in layout.workers.items()
-            for on_card in [first == "cuda" and pixels == "yuv" and {*STAGES[:-1]} <= {*stages}]
+            for on_card in [first in GPU_ENGINES and pixels == "yuv" and {*STAGES[:-1]} <= {*stages}]
         )
         return GraphSpec(workers, (layout.slots,) * (len(workers) - 1), layout.mode)
 

@@ -17,8 +17,9 @@ from av.video.frame import VideoFrame
 from torch import Tensor
 
 from sr4k.engines import EngineSpec
-from sr4k.engines.cuda import CudaEngine, cuda_device, described, fused_network
+from sr4k.engines.cuda import CudaEngine, cuda_device
 from sr4k.engines.nvidia import driver
+from sr4k.engines.on_card import open_on_card
 from sr4k.errors import InputError, OptionError, Sr4kError
 from sr4k.models.architecture import SCALE
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Source, Transform
@@ -111,7 +112,7 @@ class CardDecode(Source):
 
 
 class CardUpscale(Transform):
-    """The network by kernels of our own, to NV12 on the card."""
+    """The network, to NV12 on the card."""
 
     name = "infer"
 
@@ -124,18 +125,16 @@ class CardUpscale(Transform):
         assert isinstance(info, VideoInfo)
         height, width = info.height + info.height % 2, info.width + info.width % 2
         spec = EngineSpec(s.model, height, width, info.colour, s.precision, weights=s.weights)
-        self._network = fused_network(spec, cuda_device(), layout="nv12")
-        self._maps = self._network.maps()
+        self._network = open_on_card((s.engine, *s.fallbacks), spec)
+        self._about = self._network.describe()
         self._size = (SCALE * info.height, SCALE * info.width)
-        self._about = described(spec, self._network)
         rows, columns = self._size
         about = replace(info, height=rows, width=columns, pixel_format="nv12")
         return Format((PlaneSpec((rows * 3 // 2, columns)),), about=about)
 
     def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - on the card
         luma, chroma = frame.planes
-        out = torch.empty(self._network.output_shape, dtype=torch.uint8, device=self._network.device)
-        self._network.run(luma, chroma, out, self._maps)  # type: ignore[arg-type]
+        out = self._network.run(luma, chroma)  # type: ignore[arg-type]
         frame.release()
         yield Frame((self._cut(out),), frame.info)  # type: ignore[arg-type]
 

@@ -14,9 +14,9 @@ from sr4k import Job, Summary, load_preset
 from sr4k.engines.nvidia import driver
 
 
-def upscale(source: Path, target: Path, config: str, **encode: Any) -> Summary:
+def upscale(source: Path, target: Path, config: str, engine: str = "cuda", **encode: Any) -> Summary:
     preset = load_preset(config).updated("graph", mode="threads").updated("encode", **encode)
-    return Job(source, target, preset.updated("engine", name="cuda", reuse=False)).run()
+    return Job(source, target, preset.updated("engine", name=engine, reuse=False)).run()
 
 
 def pictures(path: Path) -> NDArray[np.uint8]:
@@ -63,4 +63,16 @@ def test_nvdec_gives_the_pictures_that_the_cpu_decodes(make_clip: MakeClip, tmp_
     there = upscale(source, tmp_path / "card.mkv", "gpu", crf=0)
     assert there.source["decoder"] == "nvdec"
     upscale(source, tmp_path / "host.mkv", "file", crf=0)
+    assert np.array_equal(pictures(tmp_path / "card.mkv"), pictures(tmp_path / "host.mkv"))
+
+
+@pytest.mark.gpu("sr4k.stages.card", "sr4k.engines.tensorrt_card")
+def test_tensorrt_makes_the_same_of_pictures_on_the_card_and_in_host_memory(
+    make_clip: MakeClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SR4K_CACHE", str(tmp_path))  # both run the engine that the first builds
+    source = make_clip("real.mp4", size=(640, 360), frames=30)
+    there = upscale(source, tmp_path / "card.mkv", "gpu", "tensorrt", crf=0)
+    assert there.engine["engine"] == "tensorrt" and "download" in there.stages
+    upscale(source, tmp_path / "host.mkv", "file", "tensorrt", crf=0)
     assert np.array_equal(pictures(tmp_path / "card.mkv"), pictures(tmp_path / "host.mkv"))

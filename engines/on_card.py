@@ -1,0 +1,80 @@
+"""Networks on pictures that lie on an NVIDIA GPU, from padded planes to NV12, for stages that never leave the card.
+
+Planes and pictures are PyTorch's tensors; all work is ordered after what the current stream holds, and what comes after
+it there is ordered after that.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from itertools import pairwise
+from typing import Any, Protocol
+
+from sr4k.engines.base import EngineSpec
+from sr4k.errors import EngineError, OptionError
+
+try:
+    import torch
+    from torch import Tensor
+except ImportError as err:
+    raise EngineError("Pictures stay on the GPU as PyTorch's: pip install 'sr4k-stream[cuda]'.") from err
+
+from sr4k.models.architecture import CELL, CELL_OUT
+from sr4k.models.fold import MARGIN
+
+log = logging.getLogger(__name__)
+
+_NETWORKS: dict[str, str] = {
+    "cuda": "sr4k.engines.cuda:CudaOnCard",
+    "tensorrt": "sr4k.engines.tensorrt_card:TensorRtOnCard",
+}
+"""By engine: their libraries are imported only when they are asked for."""
+
+
+class CardNetwork(Protocol):
+    """A network ready to run, for one size."""
+
+    def run(self, luma: Tensor, chroma: Tensor) -> Tensor:
+        """One picture: padded planes as ``spec.input_shapes`` says to NV12 (3H, 2W), uint8, all on the GPU."""
+
+    def describe(self) -> dict[str, Any]:
+        """As `sr4k.engines.Engine.describe`."""
+
+
+def open_on_card(names: Sequence[str], spec: EngineSpec) -> CardNetwork:
+    """The network by the first of these engines that can have pictures on the card and starts.
+
+    Args:
+        spec: of YUV planes.
+
+    Raises:
+        OptionError: none of them can.
+        EngineError: what kept the last one from starting.
+    """
+    fit = [name for name in names if name in _NETWORKS]
+    if not fit:
+        raise OptionError(f"Pictures stay on the card with --engine {' or '.join(_NETWORKS)} alone.")
+    for name, following in pairwise(fit):
+        try:
+            return _load(name)(spec)
+        except (EngineError, OptionError) as err:
+            log.warning("The engine %s does not start, %s is tried: %s", name, following, " ".join(str(err).split()))
+    return _load(fit[-1])(spec)
+
+
+def nv12_of(cells: Tensor) -> Tensor:
+    """The pixel shuffle of cells (H/2 + margins, W/2 + margins, 24), margins cut, to one NV12 picture (3H, 2W)."""
+    inner = cells[MARGIN:-MARGIN, MARGIN:-MARGIN]
+    rows, columns = inner.shape[:2]
+    luma, chroma = inner[..., : CELL_OUT**2], inner[..., CELL_OUT**2 :]
+    out = torch.empty(((CELL_OUT + CELL) * rows, CELL_OUT * columns), dtype=cells.dtype, device=cells.device)
+    y, uv = out[: CELL_OUT * rows], out[CELL_OUT * rows :]
+    y.view(rows, CELL_OUT, columns, CELL_OUT).copy_(luma.reshape(rows, columns, CELL_OUT, CELL_OUT).permute(0, 2, 1, 3))
+    uv.view(rows, CELL, columns, CELL, 2).copy_(chroma.reshape(rows, columns, 2, CELL, CELL).permute(0, 3, 1, 4, 2))
+    return out
+
+
+def _load(name: str) -> Callable[[EngineSpec], CardNetwork]:
+    module, attribute = _NETWORKS[name].split(":")
+    make: Callable[[EngineSpec], CardNetwork] = getattr(import_module(module), attribute)
+    return make
