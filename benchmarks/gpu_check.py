@@ -3,7 +3,8 @@
     python benchmarks/gpu_check.py [--minutes 8] [--size 1920x1080] [--results benchmarks/results]
 
 Which libraries are there; every engine against the float reference on photographs; times of the networks by CUDA
-events; what each launch takes; whole engines from host memory to host memory; rates of PCIe, of NVDEC and of NVENC.
+events; what each launch takes; whole engines from host memory to host memory; rates of PCIe, of NVDEC and of NVENC;
+whole videos whose pictures stay on the card.
 What can't run says why in its row, and the rest goes on. When the minutes are over, what is left is left out, by name.
 """
 
@@ -82,6 +83,7 @@ def parts(size: tuple[int, int]) -> dict[str, Callable[[], Iterator[tuple[str, C
         "launches": lambda: launches(size),
         "engines": lambda: engines(size),
         "rates": lambda: rates(size),
+        "videos": lambda: videos(size),
         "tunings": lambda: tunings(size),
     }
 
@@ -198,6 +200,12 @@ def networks(size: tuple[int, int]) -> Iterator[tuple[str, Callable[[], Row]]]:
         quantized, folded = zoo.load(model).quantized(COLOUR), zoo.load(model).folded(COLOUR)
         yield f"{model}, own kernels, int8", partial(own, quantized, size)
         yield f"{model}, own kernels, fp16", partial(own, folded, size)
+        for engine in ("cuda", "tensorrt"):
+            for precision in ("int8", "fp16"):
+                yield (
+                    f"{model}, engine {engine}, {precision}, to NV12",
+                    partial(to_nv12, engine, model, precision, size),
+                )
         yield f"{model}, folded, PyTorch fp16 channels_last, compiled", partial(folded_in_torch, folded, size, True)
         yield f"{model}, folded, PyTorch fp16 channels_last", partial(folded_in_torch, folded, size, False)
     yield "rcan2, as published, PyTorch fp16 channels_last, compiled", partial(published_in_torch, size, True)
@@ -213,6 +221,16 @@ def own(network: FoldedNetwork | QuantizedNetwork, size: tuple[int, int], **tuni
             for k in range(SETS)]  # fmt: skip
     folded = network.network if isinstance(network, QuantizedNetwork) else network
     return timed([partial(fused.run, *one) for one in sets], folded.macs(size[1], size[0]))
+
+
+def to_nv12(engine: str, model: str, precision: str, size: tuple[int, int]) -> Row:
+    """An engine on pictures that stay on the card, pixel shuffle included."""
+    from sr4k.engines import EngineSpec
+    from sr4k.engines.on_card import open_on_card
+
+    network = open_on_card((engine,), EngineSpec(model, size[1], size[0], COLOUR, precision))  # type: ignore[arg-type]
+    calls = [partial(network.run, *planes_on_gpu(size, k)) for k in range(SETS)]
+    return timed(calls, network.describe()["macs"])
 
 
 def folded_in_torch(network: FoldedNetwork, size: tuple[int, int], compiled: bool) -> Row:
@@ -366,6 +384,26 @@ def encoding(codec: str, size: tuple[int, int]) -> Row:
         context.encode(picture)
     context.encode(None)
     return {"frames_a_second": 100 / (time.perf_counter() - began)}
+
+
+def videos(size: tuple[int, int]) -> Iterator[tuple[str, Callable[[], Row]]]:
+    """Whole jobs."""
+    for config in ("gpu", "nvenc"):
+        for engine in ("cuda", "tensorrt"):
+            yield f"sr4k-stream -c {config} --engine {engine}", partial(video, config, engine, size)
+
+
+def video(config: str, engine: str, size: tuple[int, int]) -> Row:
+    """Frames a second, start-up included, and what decoded and encoded."""
+    import tempfile
+
+    from sr4k import Job, load_preset
+
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / "clip.mp4", Path(folder) / "upscaled.mp4"
+        source.write_bytes(sample_clip(size))
+        done = Job(source, target, load_preset(config).updated("engine", name=engine)).run()
+    return {"frames_a_second": done.fps, "decoder": done.source["decoder"], "encoder": done.video["codec"]}
 
 
 def sample_clip(size: tuple[int, int]) -> bytes:
