@@ -13,11 +13,12 @@ import io
 import itertools
 import statistics
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -197,9 +198,7 @@ def as_planes(bgr: NDArray[np.uint8]) -> Planes:
 def networks(size: tuple[int, int]) -> Iterator[tuple[str, Callable[[], Row]]]:
     """Networks on planes that lie on the GPU, by CUDA events."""
     for model in MODELS:
-        quantized, folded = zoo.load(model).quantized(COLOUR), zoo.load(model).folded(COLOUR)
-        yield f"{model}, own kernels, int8", partial(own, quantized, size)
-        yield f"{model}, own kernels, fp16", partial(own, folded, size)
+        folded = zoo.load(model).folded(COLOUR)
         for engine in ("cuda", "tensorrt"):
             for precision in ("int8", "fp16"):
                 yield (
@@ -212,15 +211,14 @@ def networks(size: tuple[int, int]) -> Iterator[tuple[str, Callable[[], Row]]]:
     yield "rcan2, as published, PyTorch fp16 channels_last", partial(published_in_torch, size, False)
 
 
-def own(network: FoldedNetwork | QuantizedNetwork, size: tuple[int, int], **tuning: int) -> Row:
+def own(network: QuantizedNetwork, size: tuple[int, int], **tuning: int) -> Row:
     """This project's kernels, sub-pixels written as cells."""
     from sr4k.engines.cuda_network import FusedNetwork, Tuning
 
     fused = FusedNetwork(network, size[1], size[0], torch.device(DEVICE), tuning=Tuning(**tuning))
     sets = [(*planes_on_gpu(size, k), torch.zeros(fused.output_shape, dtype=torch.uint8, device=DEVICE), fused.maps())
             for k in range(SETS)]  # fmt: skip
-    folded = network.network if isinstance(network, QuantizedNetwork) else network
-    return timed([partial(fused.run, *one) for one in sets], folded.macs(size[1], size[0]))
+    return timed([partial(fused.run, *one) for one in sets], network.network.macs(size[1], size[0]))
 
 
 def to_nv12(engine: str, model: str, precision: str, size: tuple[int, int]) -> Row:
@@ -395,8 +393,6 @@ def videos(size: tuple[int, int]) -> Iterator[tuple[str, Callable[[], Row]]]:
 
 def video(config: str, engine: str, size: tuple[int, int]) -> Row:
     """Frames a second, start-up included, and what decoded and encoded."""
-    import tempfile
-
     from sr4k import Job, load_preset
 
     with tempfile.TemporaryDirectory() as folder:
@@ -406,10 +402,9 @@ def video(config: str, engine: str, size: tuple[int, int]) -> Row:
     return {"frames_a_second": done.fps, "decoder": done.source["decoder"], "encoder": done.video["codec"]}
 
 
+@cache
 def sample_clip(size: tuple[int, int]) -> bytes:
     """Four seconds of the sample, as an MP4 file."""
-    import tempfile
-
     from sr4k.sample import write_sample
 
     with tempfile.TemporaryDirectory() as folder:
