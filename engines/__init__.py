@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from importlib import import_module
+from typing import Any
 
 from sr4k.engines.base import Engine, EngineSpec
 from sr4k.errors import OptionError
 
-__all__ = ["ENGINES", "Engine", "EngineSpec", "create_engine", "load_engine"]
+__all__ = ["ENGINES", "Engine", "EngineSpec", "create_engine", "imported", "load_engine"]
 
 ENGINES: dict[str, str] = {
     "cuda": "sr4k.engines.cuda:CudaEngine",
@@ -37,6 +38,11 @@ def load_engine(name: str) -> Callable[[EngineSpec], Engine]:
     """
     if name not in ENGINES:
         raise OptionError(f"There is no engine '{name}'. Known: {', '.join(ENGINES)}.")
-    module, attribute = ENGINES[name].split(":")
-    make: Callable[[EngineSpec], Engine] = getattr(import_module(module), attribute)
+    make: Callable[[EngineSpec], Engine] = imported(ENGINES[name])
     return make
+
+
+def imported(home: str) -> Any:
+    """What lives at ``module:attribute``."""
+    module, attribute = home.split(":")
+    return getattr(import_module(module), attribute)

@@ -5,12 +5,13 @@ The driver and the list of installed packages are asked; nothing heavy is import
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution, version
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeVar
 
 from sr4k.engines import ENGINES, create_engine, load_engine
 from sr4k.engines.base import Engine, EngineSpec
@@ -19,6 +20,8 @@ from sr4k.engines.tiled import TiledEngine, is_too_large
 from sr4k.errors import EngineError, OptionError
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 AUTO = "auto"
 """In place of an engine's name: the best that can be used here."""
@@ -81,12 +84,21 @@ def start_first(names: Sequence[str], spec: EngineSpec) -> tuple[str, Engine]:
     Raises:
         Sr4kError: what kept the last one from starting.
     """
+    return first_to_start(names, lambda name: _engine(name, spec).__enter__())
+
+
+def first_to_start(names: Sequence[str], start: Callable[[str], T]) -> tuple[str, T]:
+    """The first of these engines that ``start`` starts, and what it made. Those that do not start are said.
+
+    Raises:
+        Sr4kError: what kept the last one from starting.
+    """
     for name, following in pairwise(names):
         try:
-            return name, _engine(name, spec).__enter__()
+            return name, start(name)
         except (OptionError, RuntimeError, MemoryError) as err:  # what one engine can't be asked for another may do
             log.warning("The engine %s does not start, %s is tried: %s", name, following, " ".join(str(err).split()))
-    return names[-1], _engine(names[-1], spec).__enter__()
+    return names[-1], start(names[-1])
 
 
 def _engine(name: str, spec: EngineSpec) -> Engine:

@@ -4,25 +4,17 @@ Planes and pictures are PyTorch's tensors; all work is ordered after what the cu
 it there is ordered after that.
 """
 
-import logging
-from collections.abc import Callable, Sequence
-from importlib import import_module
-from itertools import pairwise
+from collections.abc import Sequence
 from typing import Any, Protocol
 
-from sr4k.engines.base import EngineSpec
-from sr4k.errors import EngineError, OptionError
+import torch
+from torch import Tensor
 
-try:
-    import torch
-    from torch import Tensor
-except ImportError as err:
-    raise EngineError("Pictures stay on the GPU as PyTorch's: pip install 'sr4k-stream[cuda]'.") from err
-
+from sr4k.engines import EngineSpec, imported
+from sr4k.engines.choose import first_to_start
+from sr4k.errors import OptionError
 from sr4k.models.architecture import CELL, CELL_OUT
 from sr4k.models.fold import MARGIN
-
-log = logging.getLogger(__name__)
 
 _NETWORKS: dict[str, str] = {
     "cuda": "sr4k.engines.cuda:CudaOnCard",
@@ -54,12 +46,9 @@ def open_on_card(names: Sequence[str], spec: EngineSpec) -> CardNetwork:
     fit = [name for name in names if name in _NETWORKS]
     if not fit:
         raise OptionError(f"Pictures stay on the card with --engine {' or '.join(_NETWORKS)} alone.")
-    for name, following in pairwise(fit):
-        try:
-            return _load(name)(spec)
-        except (EngineError, OptionError) as err:
-            log.warning("The engine %s does not start, %s is tried: %s", name, following, " ".join(str(err).split()))
-    return _load(fit[-1])(spec)
+    network: CardNetwork
+    _, network = first_to_start(fit, lambda name: imported(_NETWORKS[name])(spec))
+    return network
 
 
 def nv12_of(cells: Tensor) -> Tensor:
@@ -72,9 +61,3 @@ def nv12_of(cells: Tensor) -> Tensor:
     y.view(rows, CELL_OUT, columns, CELL_OUT).copy_(luma.reshape(rows, columns, CELL_OUT, CELL_OUT).permute(0, 2, 1, 3))
     uv.view(rows, CELL, columns, CELL, 2).copy_(chroma.reshape(rows, columns, 2, CELL, CELL).permute(0, 3, 1, 4, 2))
     return out
-
-
-def _load(name: str) -> Callable[[EngineSpec], CardNetwork]:
-    module, attribute = _NETWORKS[name].split(":")
-    make: Callable[[EngineSpec], CardNetwork] = getattr(import_module(module), attribute)
-    return make

@@ -5,16 +5,12 @@ Not yet run on hardware.
 
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from sr4k.engines.base import EngineSpec
 from sr4k.engines.on_card import nv12_of
 from sr4k.engines.tensorrt import bind, build, describe, enqueue
-from sr4k.errors import EngineError
-
-try:
-    import torch
-    from torch import Tensor
-except ImportError as err:
-    raise EngineError("Pictures stay on the GPU as PyTorch's: pip install 'sr4k-stream[cuda]'.") from err
 
 
 class TensorRtOnCard:

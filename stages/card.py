@@ -11,16 +11,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from av.codec.hwaccel import HWAccel
 from av.video.frame import VideoFrame
-from torch import Tensor
 
 from sr4k.engines import EngineSpec
-from sr4k.engines.cuda import CudaEngine, cuda_device
 from sr4k.engines.nvidia import driver
-from sr4k.engines.on_card import open_on_card
-from sr4k.errors import InputError, OptionError, Sr4kError
+from sr4k.errors import EngineError, InputError, OptionError, Sr4kError
 from sr4k.models.architecture import SCALE
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Source, Transform
 from sr4k.stages.decode import Decode
@@ -29,6 +25,15 @@ from sr4k.stages.picture import inside
 from sr4k.stages.preprocess import fill_margins
 from sr4k.stages.settings import DecodeSettings, InferSettings
 from sr4k.stages.video import VideoInfo
+
+try:
+    import torch
+    from torch import Tensor
+
+    from sr4k.engines.cuda import CudaEngine, cuda_device
+    from sr4k.engines.on_card import open_on_card
+except ImportError as err:
+    raise EngineError("Pictures stay on the GPU as PyTorch's: pip install 'sr4k-stream[cuda]'.") from err
 
 log = logging.getLogger(__name__)
 

@@ -1,6 +1,7 @@
 """Pictures that stay on the card: on a GPU if there is one, else by Triton's interpreter and codecs on the CPU."""
 
 import logging
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from sr4k import Job, Summary, load_preset
 from sr4k.engines.nvidia import driver
+from sr4k.errors import EngineError
 
 
 def upscale(source: Path, target: Path, config: str, engine: str = "cuda", **encode: Any) -> Summary:
@@ -55,6 +57,15 @@ def test_without_nvenc_the_cpu_encodes_and_that_is_said(
     assert "h264_nvenc can't be used (there is no GPU)" in caplog.text
     assert summary.video["codec"] == "libx264"
     assert len(pictures(tmp_path / "out.mp4")) == 2
+
+
+def test_without_pytorch_the_extra_is_named(
+    make_clip: MakeClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "sr4k.stages.card", raising=False)
+    with pytest.raises(EngineError, match=r"pip install 'sr4k-stream\[cuda\]'"):
+        upscale(make_clip("small.mkv", size=(24, 16), frames=2, audio=False), tmp_path / "out.mkv", "gpu")
 
 
 @pytest.mark.gpu("sr4k.stages.card")
