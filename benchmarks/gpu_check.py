@@ -9,22 +9,20 @@ What can't run says why in its row, and the rest goes on. When the minutes are o
 """
 
 import argparse
-import io
 import itertools
-import statistics
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from fractions import Fraction
-from functools import cache, partial
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from gpu_timing import DEVICE, SETS, Row, timed
+from gpu_video import rates, videos
 from numpy.typing import NDArray
 
 from sr4k.engines.nvidia import driver
@@ -36,7 +34,6 @@ from sr4k.models.quantize import QuantizedNetwork
 
 HERE = Path(__file__).parent
 COLOUR = Colour()
-DEVICE = "cuda"
 PHOTOGRAPH = (296, 448)
 """Rows and columns that all of them have."""
 
@@ -45,11 +42,7 @@ LIBRARIES = (
     "sr4k-stream", "torch", "triton", "tensorrt", "tensorrt-cu12", "tensorrt-cu13", "cuda-bindings", "av", "openvino",
     "onnx", "numpy",
 )  # fmt: skip
-ROUNDS = 30
-SETS = 3
-"""Inputs, maps and outputs that take turns, as in a pipeline, so that no cache holds one picture's all."""
 
-Row = dict[str, Any]
 Planes = list[NDArray[np.uint8]]
 
 
@@ -306,113 +299,6 @@ def engine(name: str, model: str, precision: str, size: tuple[int, int]) -> Row:
     }
 
 
-def rates(size: tuple[int, int]) -> Iterator[tuple[str, Callable[[], Row]]]:
-    """Memory, PCIe and the codecs on the card."""
-    yield "memory, device to device, read and written", partial(copies, "cuda", "cuda", 2)
-    yield "PCIe, pinned host to device", partial(copies, "pinned", "cuda", 1)
-    yield "PCIe, device to pinned host", partial(copies, "cuda", "pinned", 1)
-    yield "fp16 matrix product", products
-    yield "NVDEC, H.264, frames left on the card", partial(decoding, size, hardware=True)
-    yield "FFmpeg, H.264, on the CPU", partial(decoding, size, hardware=False)
-    for codec in ("h264_nvenc", "hevc_nvenc", "av1_nvenc"):
-        yield f"{codec}, from host memory", partial(encoding, codec, (2 * size[0], 2 * size[1]))
-
-
-def copies(source: str, target: str, counted: int) -> Row:
-    """Gigabytes a second, of blocks of 256 MiB."""
-    count = 256 * 2**20
-
-    def memory(kind: str) -> torch.Tensor:
-        if kind == "cuda":
-            return torch.zeros(count, dtype=torch.uint8, device=DEVICE)
-        return torch.zeros(count, dtype=torch.uint8, pin_memory=True)
-
-    pairs = [(memory(target), memory(source)) for _ in range(SETS)]
-    ms = median_ms([partial(to.copy_, of, non_blocking=True) for to, of in pairs])
-    return {"gigabytes_a_second": counted * count / ms / 1e6}
-
-
-def products() -> Row:
-    """TFLOP/s, 8192 a side."""
-    a, b = (torch.randn(8192, 8192, device=DEVICE, dtype=torch.float16) for _ in range(2))
-    return {"tflops": 2 * 8192**3 / median_ms([partial(torch.matmul, a, b)]) / 1e9}
-
-
-def decoding(size: tuple[int, int], *, hardware: bool) -> Row:
-    """Frames a second; NVDEC's pictures must be the CPU's, bit for bit."""
-    import av
-    from av.codec.hwaccel import HWAccel
-
-    clip = sample_clip(size)
-
-    def frames(on_card: bool) -> Iterator[av.VideoFrame]:
-        accel = HWAccel("cuda", device="0", allow_software_fallback=False, is_hw_owned=True) if on_card else None
-        with av.open(io.BytesIO(clip), hwaccel=accel) as container:
-            yield from container.decode(container.streams.video[0])
-
-    if hardware:
-        first = next(frames(True))
-        luma = torch.utils.dlpack.from_dlpack(first.planes[0].__dlpack__())
-        torch.cuda.synchronize()
-        expected = next(frames(False)).to_ndarray()[: size[1]]
-        if not np.array_equal(luma.cpu().numpy()[:, : size[0]], expected):
-            raise RuntimeError("NVDEC's picture is not the CPU's")
-    began, count = time.perf_counter(), 0
-    for _ in frames(hardware):
-        count += 1
-    torch.cuda.synchronize()
-    return {"frames_a_second": count / (time.perf_counter() - began)}
-
-
-def encoding(codec: str, size: tuple[int, int]) -> Row:
-    """Frames a second of NV12 pictures that lie ready."""
-    import av
-
-    context = av.CodecContext.create(codec, "w")
-    context.width, context.height, context.pix_fmt = *size, "nv12"
-    context.time_base, context.framerate = Fraction(1, 50), Fraction(50)
-    rng = np.random.default_rng(0)
-    pictures = [
-        av.VideoFrame.from_ndarray(rng.integers(0, 256, (size[1] * 3 // 2, size[0]), np.uint8), format="nv12")
-        for _ in range(4)
-    ]
-    context.encode(pictures[0])
-    began = time.perf_counter()
-    for picture in itertools.islice(itertools.cycle(pictures), 100):
-        context.encode(picture)
-    context.encode(None)
-    return {"frames_a_second": 100 / (time.perf_counter() - began)}
-
-
-def videos(size: tuple[int, int]) -> Iterator[tuple[str, Callable[[], Row]]]:
-    """Whole jobs."""
-    for config in ("gpu", "nvenc"):
-        for engine in ("cuda", "tensorrt"):
-            yield f"sr4k-stream -c {config} --engine {engine}", partial(video, config, engine, size)
-
-
-def video(config: str, engine: str, size: tuple[int, int]) -> Row:
-    """Frames a second, start-up included, and what decoded and encoded."""
-    from sr4k import Job, load_preset
-
-    with tempfile.TemporaryDirectory() as folder:
-        source, target = Path(folder) / "clip.mp4", Path(folder) / "upscaled.mp4"
-        source.write_bytes(sample_clip(size))
-        done = Job(source, target, load_preset(config).updated("engine", name=engine)).run()
-    return {"frames_a_second": done.fps, "decoder": done.source["decoder"], "encoder": done.video["codec"]}
-
-
-@cache
-def sample_clip(size: tuple[int, int]) -> bytes:
-    """Four seconds of the sample, as an MP4 file."""
-    from sr4k.sample import write_sample
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "clip.mp4"
-        write_sample(path, seconds=4, size=size)
-        return path.read_bytes()
-
-
 def tunings(size: tuple[int, int]) -> Iterator[tuple[str, Callable[[], Row]]]:
     """How the launches are best spread over this GPU."""
     for model in MODELS:
@@ -430,41 +316,6 @@ def planes_on_gpu(size: tuple[int, int], number: int) -> tuple[torch.Tensor, tor
 
     luma, chroma = as_planes(draw(25 * number, size))
     return torch.from_numpy(luma).to(DEVICE), torch.from_numpy(chroma).to(DEVICE)
-
-
-def timed(calls: list[Callable[[], Any]], macs: int) -> Row:
-    """Median, and the multiply-accumulates a second that it comes to."""
-    ms = median_ms(calls)
-    return {"ms": ms, "gmac": macs / 1e9, "tmac_a_second": macs / ms / 1e9}
-
-
-def median_ms(calls: list[Callable[[], Any]]) -> float:
-    """Of one call, all of them in turn as one CUDA graph where they can be captured."""
-    for call in [*calls, *calls]:
-        call()
-    torch.cuda.synchronize()
-
-    def all_of_them() -> None:
-        for call in calls:
-            call()
-
-    try:
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            all_of_them()
-        run: Callable[[], Any] = graph.replay
-    except RuntimeError:
-        torch.cuda.synchronize()
-        run = all_of_them
-    times = []
-    for _ in range(ROUNDS):
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        start.record()
-        run()
-        end.record()
-        end.synchronize()
-        times.append(start.elapsed_time(end) / len(calls))
-    return statistics.median(times[ROUNDS // 5 :])
 
 
 def store(folder: Path, result: Row) -> None:

@@ -19,6 +19,7 @@ from rig.servers import MissingServerError
 from sr4k.live.address import parse_source
 from sr4k.live.link import Ended, Opened, Sound
 from sr4k.live.puller import Puller
+from sr4k.live.timeline import TICKS
 from sr4k.pipeline import Format, Frame
 from sr4k.stages.picture import inside
 
@@ -161,3 +162,27 @@ class FileServer:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+
+def numbers(pulled: Pulled) -> list[int]:
+    """Those drawn into the pictures; each must have one."""
+    read = [number for *_, number in pulled.frames]
+    assert None not in read
+    return [number for number in read if number is not None]
+
+
+def assert_in_real_time(pulled: Pulled, rate: float) -> None:
+    """Pictures came when their times say, ``rate`` a second."""
+    arrived, times = [at for at, *_ in pulled.frames], [info.pts / TICKS for _, info, _ in pulled.frames]
+    lag = np.array(arrived) - np.array(times)
+    assert lag.max() - lag.min() < 0.25
+    assert abs((len(times) - 1) / (times[-1] - times[0]) - rate) < 0.1 * rate
+
+
+def assert_sound_has_no_gaps(pulled: Pulled, *, adjusted: int = 0) -> None:
+    """``adjusted``: how often its clock may be put right."""
+    ends = [pts + len(samples) * TICKS / 48000 for pts, samples in pulled.sound]
+    steps = [pts - end for end, (pts, _) in zip(ends, pulled.sound[1:], strict=False)]
+    assert sum(abs(step) > 0.003 * TICKS for step in steps) <= adjusted
+    assert max(map(abs, steps)) < 0.1 * TICKS
+    assert max(len(samples) for _, samples in pulled.sound) <= 1024
