@@ -36,7 +36,7 @@ def load_pairs(
     *,
     patch: int,
     keep: float,
-    smaller: Sequence[float] = (),
+    resized: Sequence[float] = (),
     softer: Sequence[float] = (),
     degradation: Degradation | None = None,
     seed: int = 1,
@@ -47,7 +47,7 @@ def load_pairs(
         folders: searched recursively.
         patch: side of a low-resolution window in pixels.
         keep: share (0..1] of the windows kept, most detailed first, ranked over all pictures together.
-        smaller: shares of its size at which every picture is taken as well.
+        resized: factors on its size by which every picture is taken as well.
         softer: standard deviations in pixels of Gaussians through which every picture is taken as well.
         degradation: what the low resolution goes through; detail is rated before that.
         seed: of what is drawn for it.
@@ -57,7 +57,7 @@ def load_pairs(
     """
     rng = np.random.default_rng(seed)
     pairs, rated = [], []
-    for high, low in _with_variants(folders, smaller, softer):
+    for high, low in _with_variants(folders, resized, softer):
         versions = [(high, low)] if degradation is None else degraded(high, low, degradation, rng)
         for whole, small in versions:
             if min(small.shape[:2]) >= patch:
@@ -74,14 +74,14 @@ def load_pairs(
 
 
 def _with_variants(
-    folders: list[Path], smaller: Sequence[float], softer: Sequence[float]
+    folders: list[Path], resized: Sequence[float], softer: Sequence[float]
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
     for _, high, low in shrunk_pairs(folders):
         yield high, low
-        for share in smaller:
-            height, width = (int(share * side) // SCALE for side in high.shape[:2])
-            shrunk = _averaged(high, SCALE * height, SCALE * width)
-            yield shrunk, imresize(shrunk, height, width)
+        for factor in resized:
+            height, width = (int(factor * side) // SCALE for side in high.shape[:2])
+            other = (_averaged if factor < 1 else _interpolated)(high, SCALE * height, SCALE * width)
+            yield other, imresize(other, height, width)
         for deviation in softer:
             blurred = np.asarray(cv2.GaussianBlur(high, (0, 0), deviation), np.uint8)
             yield blurred, imresize(blurred, *low.shape[:2])
@@ -90,6 +90,11 @@ def _with_variants(
 def _averaged(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
     """Shrunk by averages over areas."""
     return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _interpolated(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Enlarged by a bicubic."""
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
 def _rate_windows(low: NDArray[np.uint8], patch: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:

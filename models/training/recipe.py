@@ -65,7 +65,8 @@ class Recipe(_Section):
             bicubic.
         patch: side of a window, low-resolution pixels.
         keep: share of the windows, most detailed first.
-        smaller: shares of its size at which every picture is taken as well.
+        resized: factors on its size by which every picture is taken as well: below one by averages over areas, above by
+            a bicubic.
         softer: standard deviations, high-resolution pixels, of Gaussians through which every picture is taken as well.
         relit: share of the windows whose levels are stretched, compressed or inverted, at random.
         equivariant: whether what the network makes turns with the picture, exactly (`sr4k.models.training.symmetry`).
@@ -81,7 +82,7 @@ class Recipe(_Section):
     batch: Annotated[int, Field(ge=1)] = 16
     patch: Annotated[int, Field(ge=16, multiple_of=2)] = 48
     keep: Annotated[float, Field(gt=0, le=1)] = 0.4
-    smaller: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
+    resized: tuple[Annotated[float, Field(gt=0, le=4)], ...] = ()
     softer: tuple[Annotated[float, Field(gt=0)], ...] = ()
     relit: Share = 0.0
     equivariant: bool = False

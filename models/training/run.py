@@ -39,7 +39,7 @@ def train_model(recipe: Recipe, folders: list[Path], out: Path, *, validate: lis
         folders,
         patch=recipe.patch,
         keep=recipe.keep,
-        smaller=recipe.smaller,
+        resized=recipe.resized,
         softer=recipe.softer,
         degradation=recipe.degradation,
         seed=recipe.seed,

@@ -298,13 +298,13 @@ def test_windows_are_drawn_where_the_detail_is(tmp_path: Path) -> None:
     assert (pair.windows[:, 1] >= 48).all()
 
 
-def test_pictures_are_taken_smaller_and_softer_as_well(tmp_path: Path) -> None:
+def test_pictures_are_taken_smaller_larger_and_softer_as_well(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "cat.png"), pictures.chelsea()[:200, :300, ::-1])
-    whole, half, soft = load_pairs([tmp_path], patch=16, keep=1.0, smaller=[0.5], softer=[1.0])
-    assert (whole.high.shape, half.high.shape, soft.high.shape) == ((200, 300, 3), (100, 150, 3), (200, 300, 3))
-    detail = [cv2.Laplacian(pair.high, cv2.CV_64F).var() for pair in (whole, half, soft)]
-    assert detail[1] > detail[0] > 3 * detail[2]
-    for pair in (whole, half, soft):
+    versions = load_pairs([tmp_path], patch=16, keep=1.0, resized=[0.5, 1.2], softer=[1.0])
+    assert [pair.high.shape[:2] for pair in versions] == [(200, 300), (100, 150), (240, 360), (200, 300)]
+    whole, half, larger, soft = (cv2.Laplacian(pair.high, cv2.CV_64F).var() for pair in versions)
+    assert half > whole > 1.2 * larger > 1.2 * soft
+    for pair in versions:
         assert np.array_equal(imresize(pair.high, *pair.low.shape[:2]), pair.low)
 
 
