@@ -106,11 +106,11 @@ class NginxRtmp(_Server):
     """nginx with its RTMP module. Applications: ``live``, tuned for live streams; ``plain``, as it is by default."""
 
     def __init__(self) -> None:
-        super().__init__()
         module = next((path for path in _MODULES if path.exists()), None)
         nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
         if module is None or nginx is None:
             raise MissingServerError("nginx with its RTMP module: apt-get install nginx libnginx-mod-rtmp")
+        super().__init__()
         self._nginx = nginx
         folder = Path(self._folder.name)
         (folder / "logs").mkdir()
@@ -131,9 +131,9 @@ class NodeMediaServer(_Server):
     """node-media-server: knows HEVC and AV1 by enhanced RTMP, which nginx does not."""
 
     def __init__(self) -> None:
-        super().__init__()
         if shutil.which("node") is None or not (_node_folder() / "node_modules" / "node-media-server").is_dir():
             raise MissingServerError("node-media-server: npm, and python -m rig.servers in benchmarks/")
+        super().__init__()
         settings = {
             "bind": "127.0.0.1",
             "rtmp": {"port": self.port},
