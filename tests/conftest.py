@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 from clips import MakeClip, write_clip
+from needed import required
 
-from rig.servers import MissingServerError, NginxRtmp, NodeMediaServer
+from rig.servers import NginxRtmp, NodeMediaServer
 from sr4k.engines.nvidia import driver
 from sr4k.errors import EngineError
 from sr4k.stages.encoder import share_cpus
@@ -65,10 +66,6 @@ def server() -> Iterator[Callable[[type], Any]]:
     with ExitStack() as stack:
 
         def start(kind: type[NginxRtmp] | type[NodeMediaServer]) -> Any:
-            try:
-                made = kind()
-            except MissingServerError as err:
-                (pytest.fail if os.environ.get("SR4K_REQUIRE_SERVERS") == "1" else pytest.skip)(f"needs {err}")
-            return stack.enter_context(made)
+            return stack.enter_context(required(kind))
 
         yield start

@@ -62,7 +62,7 @@ def load_pairs(
         for whole, small in versions:
             if min(small.shape[:2]) >= patch:
                 pairs.append((whole, small))
-                rated.append(_rate_windows(small if degradation is None else _averaged(whole, *small.shape[:2]), patch))
+                rated.append(_rate_windows(small if degradation is None else _resized(whole, *small.shape[:2]), patch))
     if not rated:
         raise InputError(f"Every picture is smaller than a {patch * SCALE} px patch.")
     threshold = np.quantile(np.concatenate([scores for _, scores in rated]), 1 - keep)
@@ -80,21 +80,17 @@ def _with_variants(
         yield high, low
         for factor in resized:
             height, width = (int(factor * side) // SCALE for side in high.shape[:2])
-            other = (_averaged if factor < 1 else _interpolated)(high, SCALE * height, SCALE * width)
+            other = _resized(high, SCALE * height, SCALE * width)
             yield other, imresize(other, height, width)
         for deviation in softer:
             blurred = np.asarray(cv2.GaussianBlur(high, (0, 0), deviation), np.uint8)
             yield blurred, imresize(blurred, *low.shape[:2])
 
 
-def _averaged(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Shrunk by averages over areas."""
-    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _interpolated(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Enlarged by a bicubic."""
-    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+def _resized(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Shrunk by averages over areas, or enlarged by a bicubic."""
+    way = cv2.INTER_AREA if height < len(picture) else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=way), np.uint8)
 
 
 def _rate_windows(low: NDArray[np.uint8], patch: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from av.video.frame import VideoFrame
 from clips import MakeClip
-from pulling import FileServer, Pulled, publishing, required
+from needed import required
+from pulling import FileServer, Pulled, publishing
 
 from rig.faults import Proxy
 from rig.servers import NginxRtmp, free_port

@@ -1,12 +1,10 @@
 """Pullers of UDP, SRT, RTSP, HLS and HTTP, from real senders."""
 
 import contextlib
-import os
-import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -14,9 +12,11 @@ from pathlib import Path
 import av
 import pytest
 from clips import MakeClip
+from needed import program
 from pulling import FileServer, Pulled, assert_in_real_time, assert_sound_has_no_gaps, numbers
 from rtsp import RtspServer
 
+from rig.channel import eventually
 from rig.publish import Publisher
 from rig.servers import free_port
 from sr4k.live.link import Ended
@@ -41,19 +41,11 @@ H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g",
 AAC = ("-c:a", "aac")
 
 
-def ffmpeg() -> str:
-    """The program, or the test is skipped, or fails where SR4K_REQUIRE_SERVERS=1."""
-    found = shutil.which("ffmpeg")
-    if found is None:
-        (pytest.fail if os.environ.get("SR4K_REQUIRE_SERVERS") == "1" else pytest.skip)("needs ffmpeg")
-    return found
-
-
 @contextlib.contextmanager
 def sending(*options: str, in_real_time: bool = True) -> Iterator["subprocess.Popen[bytes]"]:
     """An ffmpeg that sends what it makes."""
     pace = ["-re"] if in_real_time else []
-    command = [ffmpeg(), "-loglevel", "quiet", *pace, *MADE, *H264, *AAC, *options]
+    command = [program("ffmpeg"), "-loglevel", "quiet", *pace, *MADE, *H264, *AAC, *options]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
         try:
             yield process
@@ -62,7 +54,7 @@ def sending(*options: str, in_real_time: bool = True) -> Iterator["subprocess.Po
 
 
 def test_srt_comes_through_ffmpeg_and_its_command_line_holds_no_secret() -> None:
-    port = free_udp_port()
+    port = free_port(socket.SOCK_DGRAM)
     secret = "k3y-of-mine-1"
     listener = f"srt://127.0.0.1:{port}?mode=listener&passphrase={secret}"
     with sending("-pes_payload_size", "0", "-f", "mpegts", listener):
@@ -80,8 +72,8 @@ def test_srt_comes_through_ffmpeg_and_its_command_line_holds_no_secret() -> None
 
 
 def test_srt_without_a_sender_ends() -> None:
-    ffmpeg()
-    with Pulled(f"srt://127.0.0.1:{free_udp_port()}") as pulled:
+    program("ffmpeg")
+    with Pulled(f"srt://127.0.0.1:{free_port(socket.SOCK_DGRAM)}") as pulled:
         ended = pulled.end(12)
     assert ended == Ended("nothing came")
 
@@ -95,7 +87,7 @@ def test_srt_without_ffmpeg_says_what_to_install(monkeypatch: pytest.MonkeyPatch
 
 
 def test_rtsp_gives_pictures_and_sound_and_silence_ends_it() -> None:
-    with RtspServer(ffmpeg(), MADE, H264, AAC) as server, Pulled(server.url) as pulled:
+    with RtspServer(program("ffmpeg"), MADE, H264, AAC) as server, Pulled(server.url) as pulled:
         pulled.pictures(40)
         assert_in_real_time(pulled, 25)
         assert_sound_has_no_gaps(pulled, adjusted=1)  # when the first report on both clocks comes
@@ -118,7 +110,7 @@ def test_a_live_hls_playlist_is_followed(tmp_path: Path, kind: str) -> None:
     playlist = tmp_path / "a.m3u8"
     options = ("-f", "hls", "-hls_time", "1", "-hls_list_size", "4", "-hls_segment_type", kind)
     with FileServer(tmp_path) as server, sending(*options, str(playlist)):
-        wait_for(lambda: playlist.exists() and playlist.read_text().count("#EXTINF") >= 3, 15)
+        eventually(lambda: playlist.exists() and playlist.read_text().count("#EXTINF") >= 3, 15)
         with Pulled(server.url("a.m3u8")) as pulled:
             pulled.pictures(50)
             assert_in_real_time(pulled, 25)
@@ -169,20 +161,6 @@ def headed_first(clip: Path) -> Path:
                 packet.stream = tracks[packet.stream.index]
                 target.mux(packet)
     return copy
-
-
-def wait_for(reached: Callable[[], bool], seconds: float) -> None:
-    limit = time.monotonic() + seconds
-    while not reached():
-        assert time.monotonic() < limit
-        time.sleep(0.05)
-
-
-def free_udp_port() -> int:
-    with socket.socket(type=socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def children_of(process: int) -> list[int]:

@@ -6,7 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from pulling import Pulled, assert_in_real_time, assert_sound_has_no_gaps, numbers, publishing, required
+from needed import required
+from pulling import Pulled, assert_in_real_time, assert_sound_has_no_gaps, numbers, publishing
 
 from rig.publish import Publisher
 from rig.servers import NginxRtmp, NodeMediaServer, SilentServer, free_port

@@ -1,7 +1,5 @@
 """Streams over TLS, from and to a real server behind a proxy that ends it."""
 
-import os
-import shutil
 import ssl
 import subprocess
 from collections.abc import Callable, Iterator
@@ -9,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from needed import program
 from pulling import Pulled, publishing
 
 from rig.channel import Channel, eventually
@@ -25,9 +24,7 @@ NEW = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """One that nobody but itself vouches for, and its key."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        (pytest.fail if os.environ.get("SR4K_REQUIRE_SERVERS") == "1" else pytest.skip)("needs openssl")
+    openssl = program("openssl")
     folder = tmp_path_factory.mktemp("tls")
     paths = folder / "cert.pem", folder / "key.pem"
     files = ["-out", str(paths[0]), "-keyout", str(paths[1]), "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,17 +15,12 @@ from typing import Any
 import pytest
 from clips import video_times
 
+from rig.servers import free_port
 from sr4k.cli import signals
 from sr4k.cli.signals import Impatient
 
 BIN = Path(sys.executable).parent
 KEYS = {"IN_KEY": "sourcekey77", "OUT_KEY": "targetkey88"}
-
-
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Service:

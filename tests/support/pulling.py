@@ -1,6 +1,5 @@
 """What a puller gives, taken down as it comes."""
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,11 +10,10 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import pytest
 
 from rig import counter
+from rig.channel import eventually
 from rig.publish import Publisher
-from rig.servers import MissingServerError
 from sr4k.live.address import parse_source
 from sr4k.live.link import Ended, Opened, Sound
 from sr4k.live.puller import Puller
@@ -24,22 +22,11 @@ from sr4k.pipeline import Format, Frame
 from sr4k.stages.picture import inside
 
 
-def required(server: Callable[[], Any]) -> Any:
-    """The server; without its programs the test is skipped, or fails where SR4K_REQUIRE_SERVERS=1."""
-    try:
-        return server()
-    except MissingServerError as err:
-        (pytest.fail if os.environ.get("SR4K_REQUIRE_SERVERS") == "1" else pytest.skip)(f"needs {err}")
-
-
 @contextmanager
 def publishing(url: str, **wishes: Any) -> Iterator[Publisher]:
     """A publisher that has begun."""
     with Publisher(url, **wishes) as publisher:
-        limit = time.monotonic() + 15
-        while len(publisher.lines()) < 3:
-            assert time.monotonic() < limit, "the publisher does not begin"
-            time.sleep(0.05)
+        eventually(lambda: len(publisher.lines()) >= 3, 15, "the publisher begins")
         yield publisher
 
 
