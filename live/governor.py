@@ -146,12 +146,12 @@ class Governor:
             self._patience = _PATIENCE
         fits = (k for k in range(self.rung + 1, len(RUNGS)) if self._predicted(k, rate) <= _FULL)
         self._step(next(fits, len(RUNGS) - 1) if "plain" in self._costs else self.rung + 1, now)
-        log.warning("The machine can't hold the rate: %s from now on.", self.name)
+        log.warning("The machine can't hold the rate: %s from now on.", self.name, extra={"event": "ladder"})
 
     def _step_up(self, now: float) -> None:
         self._stepped_up = now
         self._step(self.rung - 1, now)
-        log.warning("There is room again: %s from now on.", self.name)
+        log.warning("There is room again: %s from now on.", self.name, extra={"event": "ladder"})
 
     def _step(self, rung: int, now: float) -> None:
         self.rung, self._stepped = rung, now

@@ -14,6 +14,7 @@ from sr4k.live.governor import Governor
 from sr4k.live.link import Ended, Opened, Sound, Tally
 from sr4k.live.puller import Puller
 from sr4k.live.rate import Rate
+from sr4k.live.retries import Retries
 from sr4k.live.settings import IntakeSettings
 from sr4k.live.sound import pack
 from sr4k.live.timeline import TICKS, TIME_BASE, Timeline
@@ -57,6 +58,7 @@ class Intake(Source):
         self._puller: Puller | None = None
         self._past = Tally()  # of connections that have ended
         self._is_heard = False  # whether anybody takes sound
+        self._told = Retries(log, str(settings.source), fields={"source": str(settings.source)})
 
     def open(self) -> Format:
         self._thread.start()
@@ -151,7 +153,7 @@ class Intake(Source):
             self._state, self._reason = "away" if self._form else "connecting", ended.reason
             wait = backoff.wait()
             if not self._stopping.is_set():
-                log.warning("%s: %s; trying again in %.1f s.", self._settings.source, ended.reason, wait)
+                self._told.failed(ended.reason, wait)
             self._stopping.wait(wait)
         with self._changed:
             self._ended = ended
@@ -185,9 +187,9 @@ class Intake(Source):
         self._connects += 1
         self._state, self._reason = "live", ""
         if self._form is None:
-            log.info("%s is there.", self._settings.source)
+            self._told.connected("it is there")
         else:
-            log.warning("%s is back.", self._settings.source)
+            self._told.connected("it is back", logging.WARNING)
         with self._changed:
             self._form = self._form or opened.form
             self._changed.notify_all()

@@ -16,6 +16,7 @@ from sr4k.live.backoff import Backoff
 from sr4k.live.child import start_child
 from sr4k.live.flv import Tag
 from sr4k.live.push import Order, Ready, Stopped, Wrote
+from sr4k.live.retries import Retries
 from sr4k.live.settings import Segments
 from sr4k.live.tagqueue import TagQueue
 
@@ -96,10 +97,11 @@ class Outlet:
 
     def _run(self) -> None:
         backoff = Backoff()
+        told = Retries(log, str(self._target), fields={"target": str(self._target)})
         while not self._ending.is_set():
             began = time.monotonic()
             self._state = "connecting"
-            self._try = _Try(self._target, self._segments, self._queue, self._wake, lambda: self._until)
+            self._try = _Try(self._target, self._segments, self._queue, self._wake, lambda: self._until, told)
             reason = self._try.run()
             self._connects += self._try.is_ready
             self._bytes += self._try.bytes
@@ -110,7 +112,7 @@ class Outlet:
                 backoff.reset()
             wait = backoff.wait()
             self._state, self._reason = "waiting", reason
-            log.warning("%s: %s; trying again in %.1f s.", self._target, reason, wait)
+            told.failed(reason, wait)
             self._ending.wait(wait)
         self._state = "ended"
 
@@ -125,8 +127,10 @@ class _Try:
         queue: TagQueue,
         wake: int,
         until: Callable[[], float | None],
+        told: Retries,
     ) -> None:
-        self._target, self._queue, self._wake, self._until = target, queue, wake, until
+        self._told = told
+        self._queue, self._wake, self._until = queue, wake, until
         data_out, self._data = os.pipe()
         os.set_blocking(self._data, False)
         self._reports, reports_in = Pipe(duplex=False)
@@ -185,7 +189,7 @@ class _Try:
                 return
             if isinstance(report, Ready):
                 self.is_ready, self._moved = True, time.monotonic()
-                log.info("%s: connected.", self._target)
+                self._told.connected("connected")
                 self._queue.open()  # what was for it to see what comes is old by now
             elif isinstance(report, Wrote) and report.bytes > self.bytes:
                 self.bytes, self._out, self._moved = report.bytes, report.time, time.monotonic()

@@ -83,7 +83,7 @@ def run_in_process(
     log_level: int,
 ) -> None:
     """The main function of a worker process."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # they reach the whole group: the supervisor decides
     if spec.cpus is not None:
         os.sched_setaffinity(0, spec.cpus)
@@ -94,6 +94,7 @@ def run_in_process(
         root = logging.getLogger()
         root.handlers[:] = [logging.handlers.QueueHandler(log_queue)]
         root.setLevel(log_level)
+        logging.captureWarnings(True)
     run(spec, inbound, outbound, control, orphaned=lambda: os._exit(1))
     logging.shutdown()
 

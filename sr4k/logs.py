@@ -2,7 +2,6 @@
 
 import json
 import logging
-import multiprocessing
 import pickle
 import socket
 import threading
@@ -10,11 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any, Literal
-
-from multiprocessing_logging import MultiProcessingHandler
+from typing import Literal
 
 LogFormat = Literal["text", "json"]
+
+FIELDS = ("event", "source", "target", "worker", "reason", "delay", "tries")
+"""What a record may bear beside its message (``extra``), for programs that read logs."""
 
 _LONGEST = 8192
 """Characters of a record's message on its way to this process."""
@@ -29,31 +29,32 @@ _channel: ContextVar[str | None] = ContextVar("channel", default=None)
 
 
 @contextmanager
-def collected_logs(handler: logging.Handler, level: int) -> Iterator[Any]:
-    """Send every record of this process to ``handler``, and give a queue through which other processes send theirs.
+def collected_logs(handler: logging.Handler, level: int) -> Iterator["LogWire"]:
+    """Send every record of this process to ``handler``, and give what other processes send theirs through.
 
-    The root logger is as it was afterwards.
+    Warnings of Python's own become records as well. The root logger is as it was afterwards.
     """
     root = logging.getLogger()
     before = root.handlers[:], root.level
-    collector = _spawnable(_Gate(handler))
-    collector.addFilter(_with_channel)
-    root.handlers[:], root.level = [collector], level
+    handler.addFilter(_with_channel)
+    root.handlers[:] = [handler]
     root.setLevel(level)
+    logging.captureWarnings(True)
     try:
-        yield collector.queue
+        with of_channel(None) as wire:
+            yield wire
     finally:
-        collector.close()
+        logging.captureWarnings(False)
         root.handlers[:] = before[0]
         root.setLevel(before[1])
+        handler.removeFilter(_with_channel)
 
 
 @contextmanager
 def of_channel(name: str | None) -> Iterator["LogWire"]:
     """Records of this thread, and those sent through what this gives, bear the name of a channel.
 
-    That is for ``log_queue`` of `sr4k.pipeline.run_graph`, in place of the queue of `collected_logs`: processes of a
-    channel may be killed at any moment, and a queue's lock would stay with the dead, to the silence of all others.
+    That is for ``log_queue`` of `sr4k.pipeline.run_graph`.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     reader = threading.Thread(target=_read, args=(ours, name), name="sr4k-log", daemon=True)
@@ -68,7 +69,11 @@ def of_channel(name: str | None) -> Iterator["LogWire"]:
 
 
 class LogWire:
-    """A way for log records from other processes, to be handed to them: a socket, one record a message, no locks."""
+    """A way for log records from other processes, to be handed to them: a socket, one record a message, no locks.
+
+    Processes may be killed at any moment, and a queue's lock would stay with the dead, to the silence of all others.
+    To `logging.handlers.QueueHandler` it is a queue.
+    """
 
     def __init__(self, end: socket.socket) -> None:
         self._end = end
@@ -77,6 +82,8 @@ class LogWire:
         """Send a record. It is lost where there is no room: log lines must never keep a worker from its work."""
         if isinstance(record.msg, str) and len(record.msg) > _LONGEST:
             record.msg = record.message = f"{record.msg[:_LONGEST]} …"
+        if record.exc_text:
+            record.exc_text = record.exc_text[:_LONGEST]
         with suppress(OSError):
             self._end.send(pickle.dumps(record), socket.MSG_DONTWAIT)
 
@@ -85,10 +92,13 @@ class LogWire:
 
 
 class TextLines(logging.Formatter):
-    """Level, channel if there is one, and message."""
+    """Level, channel if there is one, and message; ``timed``: the time before them (ISO 8601, UTC)."""
 
-    def __init__(self) -> None:
-        super().__init__("%(levelname)s %(message)s")
+    def __init__(self, *, timed: bool = False) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(message)s" if timed else "%(levelname)s %(message)s")
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802, ARG002
+        return _time(record)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         channel = getattr(record, "channel", None)
@@ -98,36 +108,26 @@ class TextLines(logging.Formatter):
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: time (ISO 8601, UTC), level, logger, channel, message and, of an exception, its trace.
+    """One JSON object a line: time (ISO 8601, UTC), level, logger, channel, `FIELDS`, message, an exception's trace.
 
-    Nothing else: what libraries hang on their records may be anything.
+    Those that a record does not have are left out. Nothing else: what libraries hang on their records may be anything.
     """
 
     def format(self, record: logging.LogRecord) -> str:
         told = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "time": _time(record),
             "level": record.levelname,
             "logger": record.name,
             "channel": getattr(record, "channel", None),
+            **{name: getattr(record, name, None) for name in FIELDS},
             "message": record.getMessage(),
             "exception": record.exc_text or (self.formatException(record.exc_info) if record.exc_info else None),
         }
         return json.dumps({key: value for key, value in told.items() if value is not None}, ensure_ascii=False)
 
 
-class _Gate(logging.Handler):
-    """Has a handler apply its filters: multiprocessing-logging leaves those out for records of other processes."""
-
-    def __init__(self, handler: logging.Handler) -> None:
-        super().__init__()
-        self._handler = handler
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._handler.handle(record)
-
-    def close(self) -> None:
-        self._handler.close()
-        super().close()
+def _time(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _read(end: socket.socket, channel: str | None) -> None:
@@ -141,26 +141,12 @@ def _read(end: socket.socket, channel: str | None) -> None:
 
 
 def _write(record: logging.LogRecord) -> None:
-    """Here and now, not by the collector's queue, which has no end: who logs faster than that loses records."""
+    """Here and now, by no queue that has no end: who logs faster than that loses records."""
     for handler in logging.getLogger().handlers:
-        (handler.sub_handler if isinstance(handler, MultiProcessingHandler) else handler).handle(record)
+        handler.handle(record)
 
 
 def _with_channel(record: logging.LogRecord) -> bool:
     if (name := _channel.get()) is not None:
         record.channel = name
     return True
-
-
-def _spawnable(handler: logging.Handler) -> MultiProcessingHandler:
-    """A collector whose queue can travel to spawned processes.
-
-    multiprocessing-logging takes its queue from the default context, which on Linux is ``fork`` before Python 3.14, and
-    such a queue can't be handed to a spawned child.
-    """
-    default = multiprocessing.get_start_method()
-    multiprocessing.set_start_method("spawn", force=True)
-    try:
-        return MultiProcessingHandler("sr4k-logs", sub_handler=handler)
-    finally:
-        multiprocessing.set_start_method(default, force=True)

@@ -9,8 +9,9 @@ from pathlib import Path
 from sr4k.cli.outcome import log_handler
 from sr4k.endpoint import serve_http
 from sr4k.live_status import ChannelMonitor
-from sr4k.logs import LogFormat, LogWire, collected_logs, of_channel
+from sr4k.logs import LogFormat, LogWire, collected_logs
 from sr4k.redaction import Redaction, hide_command_line
+from sr4k.stray import stray_lines
 
 log = logging.getLogger(__name__)
 
@@ -38,11 +39,11 @@ def operated(
     """
     program, *arguments = sys.argv
     hide_command_line([Path(program).name, *map(redaction.text, arguments)])
-    handler = log_handler(log_format)
-    handler.addFilter(redaction)
     with ExitStack() as stack:
-        stack.enter_context(collected_logs(handler, level))
-        wire = stack.enter_context(of_channel(None))
+        stack.enter_context(stray_lines())
+        handler = log_handler(log_format, timed=True)
+        handler.addFilter(redaction)
+        wire = stack.enter_context(collected_logs(handler, level))
         if metrics is not None:
             port = stack.enter_context(serve_http(metrics, channels, redaction))
             log.info("Metrics and health on port %d: /metrics, /health, /ready", port)

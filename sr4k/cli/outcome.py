@@ -32,10 +32,10 @@ def told_in_one_line(*, verbose: bool) -> Iterator[Redaction]:
         _end(text, InternalError.exit_code, redaction, verbose=verbose)
 
 
-def log_handler(form: LogFormat = "text") -> logging.Handler:
-    """Plain lines on stderr, or JSON ones."""
+def log_handler(form: LogFormat = "text", *, timed: bool = False) -> logging.Handler:
+    """Plain lines on stderr, or JSON ones. ``timed``: plain ones begin with the time; JSON ones always hold it."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines() if form == "json" else TextLines())
+    handler.setFormatter(JsonLines() if form == "json" else TextLines(timed=timed))
     return handler
 
 

@@ -10,7 +10,6 @@ def test_a_plain_install_brings_no_torch_and_no_tensorrt() -> None:
     names = {re.split(r"[<>=!~ ;\[]", r, maxsplit=1)[0].lower() for r in core}
     assert names == {
         "av",
-        "multiprocessing-logging",
         "numpy",
         "onnx",
         "opencv-python-headless",
