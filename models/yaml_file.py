@@ -12,6 +12,20 @@ from sr4k.errors import OptionError
 Settings = TypeVar("Settings", bound=BaseModel)
 
 
+class SettingError(OptionError):
+    """A key or value that there can't be.
+
+    Attributes:
+        key: dotted, such as ``encode.codec``; empty where it is the settings as a whole.
+        given: the value.
+        reason: why it can't be, in words; ``allowed``: the values that can, if they can be listed.
+    """
+
+    def __init__(self, where: str, key: str, given: object, reason: str, allowed: str | None) -> None:
+        super().__init__(f"{where}: {key}: {reason}." if key else f"{where}: {reason}.")
+        self.key, self.given, self.reason, self.allowed = key, given, reason, allowed
+
+
 def shipped_names(package: str) -> list[str]:
     """The YAML files in a package, without their suffix."""
     return sorted(path.name.removesuffix(".yaml") for path in files(package).iterdir() if path.name.endswith(".yaml"))
@@ -62,11 +76,14 @@ def validated(kind: type[Settings], data: dict[str, Any], where: str) -> Setting
     """The settings that ``data`` holds.
 
     Raises:
-        OptionError: a key or value that there can't be; names ``where`` and the key.
+        SettingError: a key or value that there can't be; names ``where`` and the key.
     """
     try:
         return kind.model_validate(data)
     except ValidationError as err:
         first = err.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise OptionError(f"{where}: {key}: {first['msg']}.") from err
+        allowed = [each["ctx"]["expected"] for each in err.errors() if each["type"] == "literal_error"]
+        raise SettingError(
+            where, key, first["input"], first["msg"].removeprefix("Value error, "), next(iter(allowed), None)
+        ) from err

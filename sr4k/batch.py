@@ -3,11 +3,10 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from sr4k.engines.cpu import granted_cpus
-from sr4k.errors import OptionError, OutputError, Sr4kError
+from sr4k.errors import Sr4kError
 from sr4k.job import Job, Summary
 from sr4k.pipeline import WorkerStatus
 
@@ -16,24 +15,6 @@ _TICK = 0.1
 
 Result = Summary | Sr4kError | None
 """How a job went, what went wrong, or ``None`` if it had not begun when a stop was asked for."""
-
-
-def jobs_into(sources: Sequence[Path], first: Job) -> list[Job]:
-    """One job for each source, all like the first: into its target if alone, else into that folder, under its name.
-
-    Raises:
-        OutputError: the target is no folder, and there are several sources.
-        OptionError: two sources have the same name.
-    """
-    if len(sources) == 1:
-        return [first]
-    folder = first.target
-    if not folder.is_dir():
-        raise OutputError(f"{folder} is no folder: several videos need one, make it first.")
-    names = [source.name for source in sources]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise OptionError(f"Two sources are called {twice[0]}: upscale them one after the other.")
-    return [replace(first, source=source, target=folder / source.name) for source in sources]
 
 
 def run_jobs(

@@ -17,7 +17,7 @@ from sr4k.pipeline import WorkerStatus
 from sr4k.process_tree import own_bytes, resident_bytes
 from sr4k.stages.sequence import files_of
 from sr4k.stages.settings import Part
-from sr4k.target import check_target
+from sr4k.target import check_target, existing_folder
 
 _SAMPLE = 4
 """Seconds of the video that are upscaled, at most."""
@@ -108,7 +108,7 @@ def forecast(job: Job) -> Forecast:
         seconds=None if frames is None else frames / fps + max(0.0, summary.seconds - summary.frames / fps),
         bytes=None if frames is None else round(size * frames / summary.frames),
         memory=watch.memory,
-        free=shutil.disk_usage(job.target.parent).free,
+        free=shutil.disk_usage(existing_folder(job.target)).free,
         summary={key: value for key, value in summary.as_dict().items() if key in _TOLD},
     )
 

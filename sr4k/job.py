@@ -1,6 +1,7 @@
 """One upscaling job: from a source and a target to a graph, and from how the graph went to a summary."""
 
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
@@ -38,7 +39,7 @@ from sr4k.stages.settings import (
     PreprocessSettings,
     Track,
 )
-from sr4k.target import check_target, place, unfinished
+from sr4k.target import check_target, folder_made, place, unfinished
 
 log = logging.getLogger(__name__)
 
@@ -88,13 +89,29 @@ class Summary:
         return {**asdict(self), "fps": self.fps, "damaged": self.damaged}
 
 
+class _PathField:
+    """A field that is given as a path or as text, and is a path."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = f"_{name}"
+
+    def __get__(self, job: object, owner: type) -> Path:
+        path: Path | None = getattr(job, self._name, None)
+        if path is None:  # asked of the class: there is no default
+            raise AttributeError(self._name[1:])
+        return path
+
+    def __set__(self, job: object, value: str | os.PathLike[str]) -> None:
+        job.__dict__[self._name] = Path(value)
+
+
 @dataclass(frozen=True)
 class Job:
     """What to do: one file, one target, one preset.
 
     Attributes:
-        source: a video file.
-        target: where the result goes; its suffix chooses the container.
+        source: a video file; text or a path, and a path once it is there.
+        target: where the result goes, likewise; its suffix chooses the container.
         preset: see `sr4k.configs`.
         size: width and height that the output must have; ``None``: twice the source's.
         overwrite: whether an existing target may be replaced.
@@ -107,8 +124,8 @@ class Job:
         rate: pictures a second, of an image sequence; ``None``: 25.
     """
 
-    source: Path
-    target: Path
+    source: _PathField = _PathField()
+    target: _PathField = _PathField()
     preset: Preset = field(default_factory=lambda: load_preset("file"))
     size: Size | None = None
     overwrite: bool = False
@@ -133,6 +150,15 @@ class Job:
             Sr4kError: what went wrong, in the user's words.
         """
         check_target(self.target, self.source, overwrite=self.overwrite or self._may_go_on())
+        with folder_made(self.target.parent):
+            return self._run_into_folder(on_status, stop_requests, log_queue)
+
+    def _run_into_folder(
+        self,
+        on_status: Callable[[dict[str, WorkerStatus]], None],
+        stop_requests: Callable[[], int],
+        log_queue: Any,
+    ) -> Summary:
         if is_picture(self.target):
             with unfinished(self.target) as partial:
                 outcome = _run(self._graph(self.reading, self._pictures(partial)), on_status, stop_requests, log_queue)

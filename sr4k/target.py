@@ -6,21 +6,21 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sr4k.errors import OptionError, OutputError
-from sr4k.stages.sequence import files_of, is_sequence, numbered, numbers
+from sr4k.stages.containers import container_of
+from sr4k.stages.sequence import files_of, is_picture, is_sequence, numbered, numbers
 
 
 def check_target(target: Path, source: Path, *, overwrite: bool) -> None:
     """See to it that a file can be written there.
 
     Raises:
-        OptionError: the name has no suffix, or is the source's.
-        OutputError: there is no such folder, it can't be written to, or the file exists.
+        OptionError: the name has no suffix, or one of no container, or is the source's.
+        OutputError: the folder can't be written to, or the file exists.
     """
-    folder = target.parent
     if not target.suffix:
         raise OptionError(f"{target} has no suffix to choose a container by: try {target}.mp4.")
-    if not folder.is_dir():
-        raise OutputError(f"The folder {folder} does not exist: make it first.")
+    if not is_picture(target):
+        container_of(target)
     if target.is_dir():
         raise OutputError(f"{target} is a folder: name a file in it.")
     if is_sequence(target) and is_sequence(source) and target.resolve() == source.resolve():
@@ -32,8 +32,36 @@ def check_target(target: Path, source: Path, *, overwrite: bool) -> None:
             raise OptionError(f"{target} is the source itself: choose another name.")
         if not overwrite:
             raise OutputError(f"{target} exists: choose another name, or add --overwrite.")
+    folder = existing_folder(target)
+    if not folder.is_dir():
+        raise OutputError(f"{folder} is a file: it can't be the folder of {target.name}.")
     if not os.access(folder, os.W_OK):
         raise OutputError(f"The folder {folder} can't be written to: check its permissions.")
+
+
+def existing_folder(target: Path) -> Path:
+    """The target's folder, or where that is to be made, the nearest above it that there is."""
+    return next(each for each in target.absolute().parents if each.exists())
+
+
+@contextmanager
+def folder_made(folder: Path) -> Iterator[None]:
+    """Make the folder where it is missing; at the end, what was made goes again if nothing was written there.
+
+    Raises:
+        OutputError: it can't be made.
+    """
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise OutputError(f"The folder {folder} can't be made ({err.strerror}).") from err
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # somebody's files are in it
+            for each in missing:
+                each.rmdir()
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from av.video.frame import PictureType, VideoFrame
 from sr4k.errors import InputError, OptionError, OutputError
 from sr4k.pipeline import Format, Frame, FrameInfo, Sink
 from sr4k.stages.carriers import QUICKTIME
+from sr4k.stages.containers import container_of
 from sr4k.stages.encoder import add_video, open_encoder, tag
 from sr4k.stages.hdr import static_metadata
 from sr4k.stages.journal import Journal, flush_to_disk
@@ -289,17 +290,13 @@ def _sample_rate(stream: AudioStream) -> int:
 
 
 def _open_output(path: Path, ticks: int) -> OutputContainer:
-    suffix = path.suffix.lstrip(".").lower()
+    container = container_of(path)
     # what begins before 0, as the lead-in of sound does, moves nothing
     options = {"avoid_negative_ts": "disabled"}
-    if suffix in QUICKTIME:
+    if container in QUICKTIME:
         # edit lists, which say when a track begins, count in the movie's clock: milliseconds, if it is not told better
         options |= {"movflags": "+faststart", "movie_timescale": str(ticks)}
     try:
-        return av.open(str(path), "w", options=options)
-    except ValueError as err:
-        raise OptionError(
-            f"'.{suffix}' is not a container that can be written: use .mp4, .mkv, .mov, .webm or .ts."
-        ) from err
+        return av.open(str(path), "w", format=container, options=options)
     except (av.error.FFmpegError, OSError) as err:
         raise OutputError(f"{path} can't be written ({err.strerror}).") from err

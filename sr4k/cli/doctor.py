@@ -13,7 +13,7 @@ from sr4k.cli.outcome import told_in_one_line
 from sr4k.doctor import Finding, Report, State, examine
 from sr4k.errors import EngineError
 
-_STYLES: dict[State, str] = {"ok": "green", "missing": "yellow", "problem": "bold red"}
+_STYLES: dict[State, str] = {"ok": "green", "optional": "yellow", "problem": "bold red"}
 _WIDTH = max(map(len, _STYLES))
 
 
@@ -21,7 +21,9 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout instead of text.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show tracebacks.")] = False,
 ) -> None:
-    """What this machine can do: engines, GPUs, codecs, protocols. What is missing comes with what mends it.
+    """What this machine can do: engines, GPUs, codecs, protocols.
+
+    ok: it works. optional: it is not there, and nothing above needs it. problem: it is broken; what mends it is said.
 
     Exit codes: 0 something here can upscale, 5 nothing can.
     """
@@ -33,6 +35,7 @@ def doctor(
             console = Console(highlight=False, soft_wrap=True)
             for line in _lines(report):
                 console.print(line)
+            console.print(_conclusion(report))
         raise typer.Exit(0 if report.engine else EngineError.exit_code)
 
 
@@ -44,6 +47,14 @@ def _lines(report: Report) -> Iterator[Text]:
             yield Text("  ").append(f"{state:{_WIDTH}}", _STYLES[state]).append(f"  {word}{', '.join(names)}: {told}")
             if mend is not None:
                 yield Text(f"  {'':{_WIDTH}}  mend it: {mend}")
+
+
+def _conclusion(report: Report) -> Text:
+    """Whether it can be used, and whether anything has to be mended."""
+    ready = f"Ready: videos are upscaled by {report.engine}." if report.engine else "Nothing here can upscale a video."
+    count = len(report.problems)
+    broken = f" {count} problem{'s' if count != 1 else ''} above." if count else " Nothing is broken."
+    return Text(ready + broken, style="bold")
 
 
 def _what_is_told(finding: Finding) -> tuple[State, str, str | None, str]:

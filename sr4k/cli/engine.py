@@ -10,6 +10,7 @@ import typer
 from sr4k.bench import InputSize, Size
 from sr4k.cli.outcome import log_handler, told_in_one_line
 from sr4k.cli.table import table
+from sr4k.engines.choose import candidates
 from sr4k.job import parse_size
 from sr4k.models import zoo
 from sr4k.models.architecture import Precision
@@ -57,7 +58,7 @@ def list_all(verbose: Verbose = False) -> None:
             [a.model, a.size, a.precision, a.gpu, a.library, a.created, f"{a.seconds:.0f}", f"{a.nbytes / 1e6:.1f}"]
             for a in cache.entries()
         ]
-        typer.echo(table(header, rows) if rows else "none")
+        typer.echo(table(header, rows) if rows else _none_in_words())
         typer.echo(f"in {cache.folder}", err=True)
 
 
@@ -70,6 +71,15 @@ def clear(verbose: Verbose = False) -> None:
         cache = EngineCache()
         plans, nbytes = cache.clear()
         typer.echo(f"{plans} deleted, {nbytes / 1e6:.1f} MB, from {cache.folder}")
+
+
+def _none_in_words() -> str:
+    """Why nothing has been built."""
+    tensorrt = next((each for each in candidates() if each.name == "tensorrt"), None)
+    if tensorrt is None or tensorrt.usable:
+        return "No engine has been built yet: sr4k engine build makes one."
+    mend = f": {tensorrt.mend}" if tensorrt.mend else ""
+    return f"No engine has been built, and none can be here: {tensorrt.reason}{mend}."
 
 
 def _pixels(text: str) -> Size:

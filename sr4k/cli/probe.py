@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from sr4k.cli.outcome import told_in_one_line
+from sr4k.errors import InputError
 
 
 def probe(
@@ -15,13 +16,27 @@ def probe(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show tracebacks.")] = False,
 ) -> None:
     """What is in a file: its streams, and how its pictures are read."""
-    with told_in_one_line(verbose=verbose):
+    with told_in_one_line(verbose=verbose) as redaction:
         from sr4k.probe import in_words
         from sr4k.probe import probe as look_into
 
-        found = [look_into(path) for path in files]
+        if len(files) == 1:
+            found = look_into(files[0])
+            typer.echo(json.dumps(found.as_dict(), indent=2) if as_json else in_words(found))
+            return
+        told: list[dict[str, Any]] = []
+        failures: list[InputError] = []
+        for path in files:
+            try:
+                found = look_into(path)
+            except InputError as err:
+                failures.append(err)
+                told.append({"path": str(path), "error": str(err)})
+                typer.echo(f"error: {redaction.text(str(err))}", err=True)
+            else:
+                told.append(found.as_dict())
+                if not as_json:
+                    typer.echo(in_words(found))
         if as_json:
-            told = [each.as_dict() for each in found]
-            typer.echo(json.dumps(told[0] if len(told) == 1 else told, indent=2))
-        else:
-            typer.echo("\n".join(in_words(each) for each in found))
+            typer.echo(json.dumps(told, indent=2))
+        raise typer.Exit(failures[0].exit_code if failures else 0)

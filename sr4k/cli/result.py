@@ -36,6 +36,22 @@ def result_lines(name: str, result: Result, *, alone: bool, quiet: bool) -> Iter
                 yield from _places_in_words(result)
 
 
+def tally(jobs: list[Job], results: list[Result]) -> str:
+    """How many of several are done, and the names of those that are not: ``3 of 5 done, 1 failed: a.mp4, 1 …``."""
+    ended = list(zip(jobs, results, strict=True))
+    kinds = {
+        "failed": [job for job, result in ended if isinstance(result, Sr4kError)],
+        "ended early": [job for job, result in ended if isinstance(result, Summary) and result.stopped],
+        "not begun": [job for job, result in ended if result is None],
+    }
+    done = len(jobs) - sum(map(len, kinds.values()))
+    told = [f"{done} of {len(jobs)} done"]
+    told += [
+        f"{len(left)} {kind}: {', '.join(job.source.name for job in left)}" for kind, left in kinds.items() if left
+    ]
+    return f"{'; '.join(told)}."
+
+
 def as_data(job: Job, result: Result) -> dict[str, Any]:
     """The same for JSON."""
     if isinstance(result, Summary):

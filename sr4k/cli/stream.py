@@ -10,12 +10,13 @@ from typing import Annotated
 
 import typer
 
-from sr4k.batch import Result, jobs_into, run_jobs
+from sr4k.batch import Result, run_jobs
 from sr4k.cli.encoder import suited, with_encoder
 from sr4k.cli.live import run_live
+from sr4k.cli.options import told_by_option
 from sr4k.cli.outcome import log_handler, told_in_one_line
 from sr4k.cli.progress import display
-from sr4k.cli.result import as_data, exit_code, result_lines
+from sr4k.cli.result import as_data, exit_code, result_lines, tally
 from sr4k.cli.signals import counted_signals
 from sr4k.configs import load_preset, preset_names
 from sr4k.engines.cpu import granted_cpus
@@ -26,6 +27,7 @@ from sr4k.live.address import is_live
 from sr4k.logs import collected_logs
 from sr4k.part import parse_part
 from sr4k.parts import folder_of
+from sr4k.sources import jobs_into
 from sr4k.stages.sequence import is_picture
 from sr4k.target import check_target
 
@@ -60,13 +62,17 @@ class LogForm(StrEnum):
 
 def stream(
     sources: Annotated[
-        list[str], typer.Argument(help="The video to upscale, or several; or the URL of a live stream.", metavar="IN")
+        list[str],
+        typer.Argument(
+            help="The video to upscale, or several, or a folder of them; or the URL of a live stream.", metavar="IN"
+        ),
     ],
     target: Annotated[
         str,
         typer.Argument(
-            help="Where to write; the suffix chooses the container. For several videos: a folder. For a live stream: "
-            "URLs to push to, an HLS playlist (.m3u8), a recording, or several of them.",
+            help="Where to write; the suffix chooses the container. Or a folder, which is made if need be: for a "
+            "single video, end it with a slash. For a live stream: URLs to push to, an HLS playlist (.m3u8), a "
+            "recording, or several of them.",
             metavar="OUT",
         ),
     ],
@@ -127,7 +133,13 @@ def stream(
     at_once: Annotated[
         int | None, typer.Option(min=1, help="How many of several videos share the CPUs. Default: one for every four.")
     ] = None,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", help="Of a folder: the videos in all folders below it as well.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing OUT.")] = False,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Leave out what has its result already.")
+    ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where an earlier run of the same command was broken off.")
     ] = False,
@@ -206,9 +218,9 @@ def stream(
     """
     with told_in_one_line(verbose=verbose) as redaction:
         live = realtime or any(is_live(text) for text in (*sources, target))
-        chosen = (
-            load_preset(config or ("live" if live else "file"))
-            .updated(
+        chosen = load_preset(config or ("live" if live else "file"))
+        with told_by_option():
+            chosen = chosen.updated(
                 "engine",
                 name=engine,
                 model=model,
@@ -218,10 +230,9 @@ def stream(
                 threads=threads,
                 reuse=reuse,
                 reuse_threshold=reuse_threshold,
-            )
-            .updated("graph", mode=workers, lanes=lanes, devices=devices and parse_devices(devices))
-        )
-        chosen = with_encoder(chosen, codec, crf, bitrate, preset, encoder_option or [])
+            ).updated("graph", mode=workers, lanes=lanes, devices=devices and parse_devices(devices))
+            chosen = with_encoder(chosen, codec, crf, bitrate, preset, encoder_option or [])
+            chosen = chosen.updated("live", slate=slate and slate.absolute(), segments=segments)
         exact = None if size is None else parse_size(size)
         if live:
             if at_once is not None or overwrite or resume or preview is not None or compare or dry_run or strict:
@@ -229,12 +240,13 @@ def stream(
                     "A live stream is alone, has no parts and no end, is not kept and never replaces a file: "
                     "leave --at-once, --preview, --compare, --dry-run, --resume, --strict and --overwrite out."
                 )
+            if recursive or skip_existing:
+                raise OptionError("A live stream is no folder of videos: leave --recursive and --skip-existing out.")
             if deinterlace is not Deinterlacing.AUTO or track != _FIRST or rate is not None:
                 raise OptionError(
                     "Of a live stream the first video is taken, and one picture of each interlaced one: leave --map, "
                     "--deinterlace and --rate out."
                 )
-            chosen = chosen.updated("live", slate=slate and slate.absolute(), segments=segments)
             source, *targets = *sources, target
             run_live(
                 source,
@@ -273,8 +285,8 @@ def stream(
             track=parse_track(track),
             rate=None if rate is None else parse_rate(rate, paths),
         )
-        jobs = jobs_into(paths, first)
-        if resume:
+        jobs = jobs_into(paths, first, folder=target.endswith("/"), recursive=recursive)
+        if resume or skip_existing:
             jobs = list(_unfinished(jobs))
             if not jobs:
                 return
@@ -308,6 +320,8 @@ def stream(
             )
         if len(results) == 1 and isinstance(results[0], Sr4kError):
             raise results[0]
+        if len(results) > 1 and not quiet:
+            typer.echo(tally(jobs, results), err=True)
         if compare and isinstance(results[0], Summary):
             _compare(jobs[0], results[0], compare, compare_layout)
         if as_json:
@@ -317,7 +331,7 @@ def stream(
 
 
 def _unfinished(jobs: list[Job]) -> Iterator[Job]:
-    """Those that an earlier run of the same command did not get done."""
+    """Those that have no whole result yet."""
     for job in jobs:
         if job.target.exists() and not folder_of(job.target).exists():
             typer.echo(f"{job.target} is there already.", err=True)

@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from typing import Any, Literal
 
-State = Literal["ok", "missing", "problem"]
-"""There and working; not there; there and not working."""
+State = Literal["ok", "optional", "problem"]
+"""There and working; not there, and nothing that works here needs it; broken."""
 
 Probe = Callable[[], "Iterator[Finding]"]
 
@@ -53,6 +53,11 @@ class Report:
 
     sections: dict[str, list[Finding]]
     engine: str | None
+
+    @property
+    def problems(self) -> list[Finding]:
+        """What is broken."""
+        return [finding for findings in self.sections.values() for finding in findings if finding.state == "problem"]
 
     def as_dict(self) -> dict[str, Any]:
         """All of it, for JSON."""

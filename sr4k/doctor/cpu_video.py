@@ -5,11 +5,14 @@ from collections.abc import Iterator
 
 import av
 
-from sr4k.doctor import Finding
+from sr4k.doctor import Finding, State
 from sr4k.doctor.clips import FRAMES, WHEEL, encoded, why
 
 _TRIED = {"libx264": "h264", "libx265": "hevc", "libsvtav1": "libdav1d", "libvpx-vp9": "vp9"}
 """Encoders, and the decoders of what they make."""
+
+_DEFAULT = "libx264"
+"""What videos are encoded by unless another is named."""
 
 _OTHER_DECODERS = ("mpeg2video", "mpeg4", "vc1", "vp8", "mjpeg", "prores", "dnxhd", "ffv1")
 
@@ -23,7 +26,8 @@ def _codecs() -> Iterator[Finding]:
     clips = dict[str, bytes]()
     for encoder, decoder in _TRIED.items():
         if encoder not in av.codecs_available:
-            yield Finding(f"encoder {encoder}", "missing", "PyAV's FFmpeg is built without it", WHEEL)
+            state: State = "problem" if encoder == _DEFAULT else "optional"
+            yield Finding(f"encoder {encoder}", state, "PyAV's FFmpeg is built without it", WHEEL)
             continue
         try:
             clips[decoder] = encoded(encoder)
@@ -45,7 +49,7 @@ def _decoded(decoder: str, clip: bytes) -> Finding:
     except Exception as err:
         return Finding(name, "problem", f"does not decode ({why(err)})", WHEEL)
     if took != decoder:
-        return Finding(name, "missing", f"{took} takes its place", WHEEL)
+        return Finding(name, "optional", f"{took} takes its place", WHEEL)
     if frames != FRAMES:
         return Finding(name, "problem", f"gave {frames} of {FRAMES} frames", WHEEL)
     return Finding(name, "ok", "works")
@@ -53,7 +57,7 @@ def _decoded(decoder: str, clip: bytes) -> Finding:
 
 def _presence(decoder: str) -> Finding:
     if decoder not in av.codecs_available:
-        return Finding(f"decoder {decoder}", "missing", "PyAV's FFmpeg is built without it", WHEEL)
+        return Finding(f"decoder {decoder}", "optional", "PyAV's FFmpeg is built without it", WHEEL)
     return Finding(f"decoder {decoder}", "ok", "there")
 
 

@@ -5,7 +5,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
-from sr4k.doctor import Finding
+from sr4k.doctor import Finding, State
 from sr4k.engines import EngineSpec, create_engine
 from sr4k.engines.choose import Candidate, candidates
 from sr4k.models import zoo
@@ -37,7 +37,8 @@ def _engines() -> Iterator[Finding]:
 def _as_found(candidate: Candidate) -> Finding:
     facts = {"version": candidate.version}
     if not candidate.usable:
-        return Finding(candidate.name, "missing", candidate.reason, candidate.mend, facts)
+        state: State = "problem" if candidate.name == _TRIED else "optional"  # a dependency that is always installed
+        return Finding(candidate.name, state, candidate.reason, candidate.mend, facts)
     return Finding(candidate.name, "ok", f"{candidate.reason}; not started here", facts=facts)
 
 
@@ -60,7 +61,7 @@ def _torch() -> Finding:
     try:
         return Finding("torch", "ok", f"PyTorch {version('torch')}: the float reference, slow")
     except PackageNotFoundError:
-        return Finding("torch", "missing", "the float reference, for checks", "pip install 'sr4k-stream[torch]'")
+        return Finding("torch", "optional", "the float reference, for checks", "pip install 'sr4k-stream[torch]'")
 
 
 PROBES = (_engines,)

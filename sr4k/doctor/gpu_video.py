@@ -32,12 +32,12 @@ def _encoding() -> Iterator[Finding]:
 
 def _tried(label: str, there: bool, count: Callable[[], int]) -> Finding:
     if not there:
-        return Finding(label, "missing", "PyAV's FFmpeg is built without it", WHEEL)
+        return Finding(label, "optional", "PyAV's FFmpeg is built without it", WHEEL)
     try:
         made = count()
     except Exception as err:
         return Finding(
-            label, "missing", f"does not open here ({why(err)})" if driver().gpus else "there is no GPU for it"
+            label, "optional", f"does not open here ({why(err)})" if driver().gpus else "there is no GPU for it"
         )
     if made != FRAMES:
         return Finding(label, "problem", f"opens, but gave {made} of {FRAMES} frames")

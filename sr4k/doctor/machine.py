@@ -46,7 +46,7 @@ def _cpu() -> Iterator[Finding]:
         yield Finding("int8", "ok", "the CPU has dot products of int8")
     else:
         yield Finding(
-            "int8", "missing", "no AVX512-VNNI, AVX-VNNI or AMX: the network runs in float on this CPU, slower"
+            "int8", "optional", "no AVX512-VNNI, AVX-VNNI or AMX: the network runs in float on this CPU, slower"
         )
 
 

@@ -51,7 +51,7 @@ def _driver_and_gpus() -> Iterator[Finding]:
 
 def _no_driver(module: str | None) -> Finding:
     if module is None and not _cards():
-        return Finding("driver", "missing", "no NVIDIA GPU and no driver: everything runs on the CPU")
+        return Finding("driver", "optional", "no NVIDIA GPU and no driver: everything runs on the CPU")
     if module is None:
         return Finding("driver", "problem", "there is an NVIDIA card and no driver for it", _DRIVER)
     told = f"the kernel has {module}, but libcuda.so.1 is not found: a container without it, or half an installation"

@@ -42,7 +42,7 @@ def _opened(protocol: str, mode: Literal["r", "w"]) -> Finding:
 
 def _without(name: str) -> Finding:
     mend = "pip install --no-binary av av  # beside the development files of an FFmpeg that has it"
-    return Finding(name, "missing", "PyAV's FFmpeg is built without it", mend)
+    return Finding(name, "optional", "PyAV's FFmpeg is built without it", mend)
 
 
 PROBES = (_protocols, _hls)

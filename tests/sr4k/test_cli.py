@@ -245,18 +245,24 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_nothing(make_clip: MakeClip,
         (["nope.mp4", "out.mp4"], 3, "nope.mp4 does not exist"),
         (["in.mp4", "out.mp4", "--size", "huge"], 2, "'huge' is no size"),
         (["in.mp4", "out.mp4", "--size", "3841x2160"], 2, "must be even"),
-        (["in.mp4", "out.mp4", "--crf", "99"], 2, "encode.crf"),
+        (["in.mp4", "out.mp4", "--crf", "99"], 2, "--crf can't be 99: it must be less than or equal to 63"),
+        (["in.mp4", "out.mp4", "--codec", "h265"], 2, "--codec can't be h265: use auto, h264, hevc, av1, "),
+        (["in.mp4", "out.xyz"], 2, "'.xyz' is not a container that can be written: use .mp4, .m4v, .mov, .mkv, "),
         (["in.mp4", "out.mp4", "--bitrate", "fast"], 2, "'fast' is no bit rate"),
         (["in.mp4", "out.mp4", "-e", "tune"], 2, "not KEY=VALUE"),
         (["in.mp4", "out.mp4", "-c", "nope"], 2, "no preset 'nope'"),
         (["in.mp4", "out.mp4", "--engine", "vulkan"], 2, "no engine 'vulkan'"),
-        (["in.mp4", "out.mp4", "--lanes", "0"], 2, "graph.lanes"),
+        (
+            ["in.mp4", "out.mp4", "--lanes", "0"],
+            2,
+            "--lanes can't be 0: it must be greater than or equal to 1, or auto",
+        ),
         (["in.mp4", "in.mp4", "out.mp4"], 4, "is no folder: several videos need one"),
     ],
 )
 def test_bad_input_gets_one_line(args: list[str], code: int, words: str, make_clip: MakeClip, tmp_path: Path) -> None:
     make_clip("in.mp4", frames=2)
-    args = [str(tmp_path / a) if a.endswith(".mp4") else a for a in args]
+    args = [str(tmp_path / a) if a.endswith((".mp4", ".xyz")) else a for a in args]
     done = run(*args)
     assert done.returncode == code
     assert words in done.stderr
@@ -268,11 +274,10 @@ def test_bad_input_gets_one_line(args: list[str], code: int, words: str, make_cl
 def test_several_videos_share_the_machine_and_not_their_fate(make_clip: MakeClip, tmp_path: Path) -> None:
     good, bad, other = make_clip("a.mp4", frames=5), tmp_path / "bad.mp4", make_clip("b.mkv", frames=7)
     bad.write_bytes(b"no video")
-    folder = tmp_path / "out"
-    folder.mkdir()
+    folder = tmp_path / "is" / "made"
     done = run(good, bad, other, folder, *NEAREST, "--json", "--at-once", "3")
     assert done.returncode == 3
-    assert re.fullmatch(r"error: bad\.mp4: .+\n", done.stderr), done.stderr
+    assert re.fullmatch(r"error: bad\.mp4: .+\n2 of 3 done; 1 failed: bad\.mp4\.\n", done.stderr), done.stderr
     first, second, third = json.loads(done.stdout)
     assert (first["frames"], third["frames"]) == (5, 7)
     assert second["source"] == str(bad) and "bad.mp4" in second["error"]
@@ -293,6 +298,7 @@ def test_a_signal_to_several_ends_what_runs_and_begins_no_more(long_clip: Path, 
         rest = process.stderr.read()
     assert process.returncode == 130
     assert "b.mp4: stopped before it began" in rest
+    assert rest.endswith("0 of 2 done; 1 ended early: a.mp4; 1 not begun: b.mp4.\n")
     assert sorted(path.name for path in folder.iterdir()) == [".a.mp4.parts", "a.mp4"]
 
 

@@ -1,5 +1,6 @@
 """Whole jobs on real files, by the Python door. The network is left out where it is not the point."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -371,7 +372,7 @@ class TestBadOutput:
     @pytest.mark.parametrize(
         ("name", "error", "words"),
         [
-            ("nowhere/out.mp4", OutputError, "nowhere does not exist"),
+            ("clip.mp4/out.mp4", OutputError, "clip.mp4 is a file"),
             ("out", OptionError, "no suffix"),
             ("out.xyz", OptionError, r"'\.xyz' is not a container"),
         ],
@@ -395,6 +396,26 @@ class TestBadOutput:
             pytest.skip("there is an NVIDIA GPU")
         with pytest.raises(OptionError, match="no NVIDIA driver or GPU"):
             upscale(make_clip(), tmp_path / "out.mp4", codec="h264_nvenc", preset="p4")
+
+
+def test_paths_may_be_text(make_clip: MakeClip, tmp_path: Path) -> None:
+    preset = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
+    job = Job(str(make_clip()), str(tmp_path / "new" / "folder" / "out.mp4"), preset)
+    assert job.target == tmp_path / "new" / "folder" / "out.mp4"
+    assert replace(job, overwrite=True).source == job.source
+    assert len(video_times(Path(job.run().output))) == 10
+
+
+def test_a_job_has_to_be_told_where_to_write() -> None:
+    with pytest.raises(TypeError, match="target"):
+        Job("in.mp4")  # type: ignore[call-arg]
+
+
+def test_a_folder_that_was_made_for_nothing_goes_again(tmp_path: Path) -> None:
+    (tmp_path / "in.mp4").write_text("rubbish")
+    with pytest.raises(InputError):
+        upscale(tmp_path / "in.mp4", tmp_path / "new" / "folder" / "out.mp4")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
 
 
 def test_the_test_picture_moves() -> None:

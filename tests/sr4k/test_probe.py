@@ -43,3 +43,15 @@ def test_what_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> None:
     done = sr4k("probe", tmp_path / "none.mp4")
     assert done.exit_code == 3
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_bad_file_does_not_hide_the_good_ones(make_clip: MakeClip, tmp_path: Path) -> None:
+    one, bad, other = make_clip("a.mp4"), tmp_path / "bad.mp4", make_clip("b.mkv")
+    bad.write_bytes(b"no video")
+    done = sr4k("probe", one, bad, other)
+    assert done.exit_code == 3
+    assert str(one) in done.stdout and str(other) in done.stdout
+    assert len(done.stderr.splitlines()) == 1 and "bad.mp4" in done.stderr
+    told = json.loads(sr4k("probe", one, bad, other, "--json").stdout)
+    assert [each["path"] for each in told] == [str(one), str(bad), str(other)]
+    assert ["error" in each for each in told] == [False, True, False]

@@ -1,0 +1,37 @@
+"""The containers that a video can be written to."""
+
+from pathlib import Path
+
+from sr4k.errors import OptionError
+
+CONTAINERS = {
+    ".mp4": "mp4",
+    ".m4v": "mp4",
+    ".mov": "mov",
+    ".mkv": "matroska",
+    ".webm": "webm",
+    ".ts": "mpegts",
+    ".m2ts": "mpegts",
+    ".mts": "mpegts",
+    ".flv": "flv",
+    ".nut": "nut",
+}
+"""libav's name of the container for each suffix. Others, such as AVI, ASF or MXF, have no place for exact times."""
+
+
+def container_of(path: Path) -> str:
+    """Libav's name of the container that a target's suffix chooses.
+
+    Raises:
+        OptionError: it chooses none that can be written.
+    """
+    try:
+        return CONTAINERS[path.suffix.lower()]
+    except KeyError:
+        raise OptionError(f"'{path.suffix}' is not a container that can be written: use {in_words()}.") from None
+
+
+def in_words() -> str:
+    """All suffixes, for people: ``.mp4, .m4v … or .nut``."""
+    *others, last = CONTAINERS
+    return f"{', '.join(others)} or {last}"
