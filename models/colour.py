@@ -1,4 +1,6 @@
-"""Y'CbCr code values and R'G'B' as affine maps (ITU-R BT.601, BT.709, BT.2020 non-constant luminance; H.273)."""
+"""Y'CbCr code values and R'G'B' as affine maps (ITU-T H.273: BT.601, BT.709, BT.2020
+non-constant luminance, and the older FCC and SMPTE 240M).
+"""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Matrix = Literal["bt601", "bt709", "bt2020"]
+Matrix = Literal["bt601", "bt709", "bt2020", "fcc", "smpte240m"]
 ChromaLocation = Literal["left", "center", "topleft"]
 """Where a 4:2:0 chroma sample sits in its 2x2 luma pixels. H.264's and HEVC's default is left, JPEG's center."""
 
@@ -20,6 +22,8 @@ _KR_KB: dict[Matrix, tuple[float, float]] = {
     "bt601": (0.299, 0.114),
     "bt709": (0.2126, 0.0722),
     "bt2020": (0.2627, 0.0593),
+    "fcc": (0.30, 0.11),
+    "smpte240m": (0.212, 0.087),
 }
 
 

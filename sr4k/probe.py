@@ -20,7 +20,7 @@ from sr4k.stages.source import open_input, video_stream
 from sr4k.stages.video import VideoInfo
 
 _TRANSFERS = {16: "PQ (HDR)", 18: "HLG (HDR)"}
-_MATRICES = {"bt709": "BT.709", "bt601": "BT.601", "bt2020": "BT.2020"}
+_MATRICES = {"bt709": "BT.709", "bt601": "BT.601", "bt2020": "BT.2020", "fcc": "FCC", "smpte240m": "SMPTE 240M"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,7 @@ def _video(path: Path) -> dict[str, Any]:
 
 
 def _first_picture(picture: VideoFrame, info: VideoInfo) -> dict[str, Any]:
+    told = info.told or info.tags
     return {
         "width": picture.width,
         "height": picture.height,
@@ -113,10 +114,10 @@ def _first_picture(picture: VideoFrame, info: VideoInfo) -> dict[str, Any]:
         "bits": info.colour.bits,
         "hdr": None if info.hdr is None else _hdr(info.hdr),
         "colour_tags": {
-            "matrix": info.tags.colorspace,
-            "range": info.tags.color_range,
-            "primaries": info.tags.color_primaries,
-            "transfer": info.tags.color_trc,
+            "matrix": told.colorspace,
+            "range": told.color_range,
+            "primaries": told.color_primaries,
+            "transfer": told.color_trc,
         },
     }
 

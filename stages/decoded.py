@@ -15,14 +15,18 @@ from sr4k.models.fold import padded_chroma, padded_luma
 from sr4k.pipeline import Format, PlaneSpec
 from sr4k.pipeline.frame import Plane
 from sr4k.stages.enlarge import widen_chroma
-from sr4k.stages.hdr import hdr_of
+from sr4k.stages.hdr import hdr_of, is_unreadable
 from sr4k.stages.headers import chroma_location
 from sr4k.stages.picture import inside, rows_of
 from sr4k.stages.sidedata import side_data
+from sr4k.stages.told import completed
 from sr4k.stages.video import BT601, BT709, FULL_RANGE, HD_HEIGHT, LIMITED_RANGE, ColourTags, VideoInfo, colour_of
 
 Chroma = Literal["400", "420", "422", "444"]
 """How many samples of colour there are: none, for each 2x2 pixels, for each two in a row, for each."""
+
+_STILL = {"mjpeg", "webp", "png", "apng", "gif", "bmp", "tiff"}
+"""Codecs of pictures, which are sRGB where nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +70,31 @@ def describe(first: VideoFrame, stream: VideoStream, size: tuple[int, int], tick
     if size != (first.width, first.height):
         sar = (sar or Fraction(1)) * Fraction(first.width * height, first.height * width)
     matrix: Any = side_data(first).get("DISPLAYMATRIX")
+    colour = colour_of(
+        tags,
+        height=first.height,
+        codec=stream.codec_context.name,
+        chroma_location=chroma_location(stream),
+    )
     return VideoInfo(
         width=width,
         height=height,
         time_base=tick,
         rate=positive(stream.guessed_rate or stream.average_rate, Fraction(25)),
         sample_aspect_ratio=sar,
-        tags=tags,
-        colour=colour_of(
-            tags,
-            height=first.height,
-            codec=stream.codec_context.name,
-            chroma_location=chroma_location(stream),
-        ),
+        tags=_written(tags, colour, first, stream),
+        colour=colour,
         display_matrix=None if matrix is None else tuple(np.frombuffer(bytes(matrix), np.int32).tolist()),
+        told=tags,
     )
+
+
+def _written(tags: ColourTags, colour: Colour, first: VideoFrame, stream: VideoStream) -> ColourTags:
+    """What the result says of its colours; nothing is made up for planes that are no colours anybody else knows."""
+    if is_unreadable(first, stream):
+        return tags
+    is_graphic = is_colourful(first.format) or stream.codec_context.codec.canonical_name in _STILL
+    return completed(tags, colour, first.height, is_graphic=is_graphic, may_be_hdr=hdr_of(first) is not None)
 
 
 def tags_of(picture: VideoFrame) -> ColourTags:

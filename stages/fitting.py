@@ -34,7 +34,7 @@ def fitted(picture: VideoFrame, info: VideoInfo, sample_aspect_ratio: Fraction |
     return scaled if inner == (info.width, info.height) else _with_bars(scaled, info)
 
 
-CODES = {"bt709": 1, "bt601": 5, "bt2020": 9}
+CODES = {"bt709": 1, "bt601": 5, "bt2020": 9, "fcc": 4, "smpte240m": 7}
 """Matrices as libswscale numbers them."""
 
 

@@ -84,15 +84,24 @@ def static_metadata(encoder: str, hdr: Hdr) -> str:
 def lost_metadata(picture: VideoFrame, stream: VideoStream) -> Iterator[str]:
     """What a picture brings that no encoder here takes, in words."""
     found = side_data(picture)
-    tag = stream.codec_context.codec_tag
-    if "DOVI_RPU_BUFFER" in found or "DOVI_METADATA" in found or tag in _DOLBY_TAGS:
-        if picture.color_trc == _UNSPECIFIED:
+    if _is_dolby_vision(picture, stream):
+        if is_unreadable(picture, stream):
             yield "this Dolby Vision has no base layer that other players can show: its colours will be wrong"
         else:
             yield "of Dolby Vision the base layer is upscaled, its dynamic metadata are left out"
     for name, called in _DYNAMIC.items():
         if name in found:
             yield f"the dynamic metadata of {called} are left out"
+
+
+def is_unreadable(picture: VideoFrame, stream: VideoStream) -> bool:
+    """Whether its planes are no colours that anything but Dolby Vision can make something of (profile 5)."""
+    return picture.color_trc == _UNSPECIFIED and _is_dolby_vision(picture, stream)
+
+
+def _is_dolby_vision(picture: VideoFrame, stream: VideoStream) -> bool:
+    found = side_data(picture)
+    return "DOVI_RPU_BUFFER" in found or "DOVI_METADATA" in found or stream.codec_context.codec_tag in _DOLBY_TAGS
 
 
 def _mastering(data: Any) -> Mastering | None:

@@ -10,7 +10,15 @@ from sr4k.stages.picture import PixelFormat
 # Code points of ITU-T H.273 as libav numbers them; matrices not listed are read by the size of the picture.
 BT709, BT601 = 1, 6
 LIMITED_RANGE, FULL_RANGE = 1, 2
-_MATRICES: dict[int, Matrix] = {BT709: "bt709", 5: "bt601", BT601: "bt601", 9: "bt2020", 10: "bt2020"}
+_MATRICES: dict[int, Matrix] = {
+    BT709: "bt709",
+    4: "fcc",
+    5: "bt601",
+    BT601: "bt601",
+    7: "smpte240m",
+    9: "bt2020",
+    10: "bt2020",
+}
 
 _CENTERED = {"mjpeg", "mpeg1video"}
 
@@ -20,7 +28,7 @@ HD_HEIGHT = 720
 
 @dataclass(frozen=True, slots=True)
 class ColourTags:
-    """Code points as libav has them; they reach the output as they came."""
+    """Code points as libav has them."""
 
     colorspace: int
     color_range: int
@@ -34,7 +42,9 @@ class VideoInfo:
 
     ``width`` and ``height`` are the picture's at this point of the graph; ``rate`` is nominal, for the encoder's
     benefit: time itself is each frame's pts. ``colour`` is how the source's planes are read, ``pixel_format`` what is
-    made of them. ``origin``: seconds of the source that are the output's 0, if only a part of it is wanted.
+    made of them. ``tags`` are what the result says of itself: the source's, and what was guessed where it says nothing;
+    ``told`` are the source's alone. ``origin``: seconds of the source that are the output's 0, if only a part of it is
+    wanted.
     """
 
     width: int
@@ -48,6 +58,7 @@ class VideoInfo:
     pixel_format: PixelFormat = "yuv420p"
     hdr: Hdr | None = None
     origin: Fraction | None = None
+    told: ColourTags | None = None
 
 
 def colour_of(tags: ColourTags, *, height: int, codec: str, chroma_location: ChromaLocation | None = None) -> Colour:
