@@ -35,7 +35,9 @@ _TARGETS: dict[str, Kind] = {
     "srt": "srt",
 }
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(//)?")
-_PATTERN = re.compile(r"pattern://(?P<width>\d{2,4})x(?P<height>\d{2,4})(@(?P<rate>[\d./]+))?/?(\?(?P<query>.*))?")
+_PATTERN = re.compile(
+    r"pattern://(?P<width>\d{2,4})x(?P<height>\d{2,4})(@(?P<rate>\d+(\.\d+|/\d+)?))?/?(\?(?P<query>.*))?"
+)
 _SAFE = re.compile(r"[A-Za-z0-9._~:/?=&%@+,-]+")
 """What a URL to push to may be made of: libav's tee would read more into ``|``, ``[``, ``]``, ``\\`` and ``'``."""
 
@@ -50,6 +52,19 @@ _SHORTEST_SECRET = 4
 """Characters. What is shorter is no secret, and would be found everywhere."""
 
 
+class AddressError(OptionError):
+    """An address that can't be.
+
+    Args:
+        subject: which, as far as it may be shown.
+        reason: what is wrong with it, and what to do; quotes nothing.
+    """
+
+    def __init__(self, subject: str, reason: str) -> None:
+        super().__init__(f"{subject} {reason}")
+        self.reason = reason
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """One source or target. ``str()`` of it is fit to be shown; ``url`` is not.
@@ -57,7 +72,7 @@ class Address:
     Attributes:
         url: what is opened, with all its secrets; of a file, its path.
         kind: how.
-        shown: scheme, host and path, without user, password, stream key and query.
+        shown: scheme and host, without user, password and query; of RTMP the application as well, of HTTP the path.
         secrets: parts of ``url`` that must appear nowhere.
     """
 
@@ -84,7 +99,7 @@ def parse_source(text: str) -> Address:
     """A URL of one of the schemes that can be pulled, ``pattern://1280x720@30``, or the path of a file.
 
     Raises:
-        OptionError: another scheme, no host, or no pattern.
+        AddressError: another scheme, no host, or no pattern.
     """
     address = _parse(text, _SOURCES, "read from", "file")
     if address.kind == "pattern":
@@ -96,13 +111,14 @@ def parse_target(text: str) -> Address:
     """A URL of one of the schemes that can be pushed to, the path of an HLS playlist (.m3u8), or of a recording.
 
     Raises:
-        OptionError: another scheme or suffix, no host, or characters that have a meaning of their own to libav.
+        AddressError: another scheme or suffix, no host, or characters that have a meaning of their own to libav.
     """
     address = _parse(text, _TARGETS, "written to", "hls" if text.lower().endswith(".m3u8") else "file")
     if address.kind == "file" and address.path.suffix.lower() not in RECORDINGS:
-        raise OptionError(f"{address} can't be a recording: use one of {', '.join(RECORDINGS)}, or .m3u8 for HLS.")
+        reason = f"can't be a recording: use one of {', '.join(RECORDINGS)}, or .m3u8 for HLS."
+        raise AddressError(str(address), reason)
     if address.kind not in ("file", "hls") and not _SAFE.fullmatch(address.url):
-        raise OptionError(f"{address} has characters that a stream's URL can't have: write them as %XX.")
+        raise AddressError(str(address), "has characters that a stream's URL can't have: write them as %XX.")
     return address
 
 
@@ -110,7 +126,7 @@ def parse_pattern(source: Address) -> tuple[tuple[int, int], Fraction, float | N
     """Size (width, height), pictures a second, and seconds, if it ends.
 
     Raises:
-        OptionError: it says something else.
+        AddressError: it says something else.
     """
     match = _PATTERN.fullmatch(source.url)
     seconds = parse_qs(match["query"] or "").get("seconds") if match else None
@@ -122,8 +138,20 @@ def parse_pattern(source: Address) -> tuple[tuple[int, int], Fraction, float | N
         if not (min(size) >= 16 and max(size) <= 4096 and 1 <= rate <= 120 and (length is None or length > 0)):
             raise ValueError
     except (ValueError, ZeroDivisionError):
-        raise OptionError(f"{source} is no pattern: write pattern://1280x720@30, or …?seconds=10 to end it.") from None
+        reason = "is no pattern: write pattern://1280x720@30, or …?seconds=10 to end it."
+        raise AddressError(str(source), reason) from None
     return size, rate, length
+
+
+def shown(text: str) -> str:
+    """What may be shown of it, whether it is an address that can be opened or not."""
+    scheme = _scheme(text)
+    if scheme is None:
+        return text
+    try:
+        return _parse(text, _SOURCES, "read from", "file").shown
+    except OptionError:
+        return f"{scheme}://{_HIDDEN}"
 
 
 def _parse(text: str, schemes: dict[str, Kind], verb: str, without: Kind) -> Address:
@@ -132,24 +160,38 @@ def _parse(text: str, schemes: dict[str, Kind], verb: str, without: Kind) -> Add
         return Address(text, without, text)
     kind = schemes.get(scheme)
     if kind is None:
-        raise OptionError(f"'{scheme}:' can't be {verb}: use a path, or a URL with one of {', '.join(schemes)}.")
+        reason = f"can't be {verb}: use a path, or a URL with one of {', '.join(schemes)}."
+        raise AddressError(f"'{scheme}:'", reason)
     if kind == "pattern":
         return Address(text, kind, text)
     parts = _split(text, scheme)
     if not (parts.hostname or (kind == "udp" and parts.netloc)):
-        raise OptionError(f"The {scheme} URL names no host: write {scheme}://host/….")
+        raise AddressError(f"The {scheme} URL", f"names no host: write {scheme}://host/….")
     host = parts.netloc.rpartition("@")[2]
-    folder, _, name = parts.path.rpartition("/")
-    hides_name = kind == "rtmp" and bool(name)  # the stream key
-    path = f"{folder}/{_HIDDEN}" if hides_name else parts.path
-    shown = f"{scheme}://{host}{path}{f'?{_HIDDEN}' if parts.query else ''}"
-    found = [text, parts.username, parts.password, parts.query, parts.fragment]
-    found += [pair.partition("=")[2] for pair in parts.query.split("&")]
-    if hides_name:
-        found.append(name)
+    open_path, hidden_path = _path(parts.path, kind)
+    hidden = f"/{_HIDDEN}" if hidden_path.strip("/") else hidden_path
+    shown = f"{scheme}://{host}{open_path}{hidden}{f'?{_HIDDEN}' if parts.query else ''}"
+    found = [text, parts.username, parts.password, parts.query, parts.fragment, hidden_path.strip("/")]
+    found += hidden_path.split("/")
+    for pair in parts.query.split("&"):
+        value = pair.partition("=")[2]
+        found += [value, *value.split("/")]  # rtmp://host/app?token=…/key
     secrets = {form for secret in found if secret for form in (secret, unquote(secret))}
     kept = sorted((s for s in secrets if len(s) >= _SHORTEST_SECRET), key=len, reverse=True)
     return Address(text, kind, shown, tuple(kept))
+
+
+def _path(path: str, kind: Kind) -> tuple[str, str]:
+    """What of a path may be shown, and the rest, which may be a stream key or hold one.
+
+    RTMP shows the application if more follows; RTSP, SRT and UDP have none; HTTP shows it all.
+    """
+    if kind == "http":
+        return path, ""
+    if kind != "rtmp":
+        return "", path
+    application, slash, rest = path.lstrip("/").partition("/")
+    return (f"/{application}", slash + rest) if rest.strip("/") else ("", path)
 
 
 def _split(text: str, scheme: str) -> SplitResult:
@@ -159,7 +201,8 @@ def _split(text: str, scheme: str) -> SplitResult:
         parts = urlsplit(text)
         _ = parts.port  # read when asked for
     except ValueError:
-        raise OptionError(f"The {scheme} URL is not one: check its host and port, and write blanks as %20.") from None
+        reason = "is not one: check its host and port, and write blanks as %20."
+        raise AddressError(f"The {scheme} URL", reason) from None
     return parts
 
 

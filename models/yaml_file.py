@@ -67,6 +67,10 @@ def parsed(kind: type[Settings], text: str, where: str) -> Settings:
         raise OptionError(f"{where} is not valid YAML{line}: {err.problem}.") from None
     except yaml.YAMLError:
         raise OptionError(f"{where} is not valid YAML: it has characters that can't be.") from None
+    except RecursionError:
+        raise OptionError(f"{where} is not valid YAML: it is nested too deeply.") from None
+    except (ValueError, OverflowError):  # of Python's own types: no such day, or a number of thousands of digits
+        raise OptionError(f"{where} is not valid YAML: it has a number or a date that can't be.") from None
     if not isinstance(data, dict):
         raise OptionError(f"{where} must be a YAML mapping with the keys {', '.join(kind.model_fields)}.")
     return validated(kind, data, where)

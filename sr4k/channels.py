@@ -15,7 +15,8 @@ from sr4k.configs import Preset, load_preset, preset_names
 from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import OptionError, Sr4kError
 from sr4k.job import parse_size
-from sr4k.live.address import Address, parse_source, parse_target
+from sr4k.live.address import Address, AddressError, parse_source, parse_target
+from sr4k.live.address import shown as shown_of
 from sr4k.live.backoff import Backoff
 from sr4k.live_job import LiveJob
 from sr4k.live_status import ChannelMonitor
@@ -210,7 +211,10 @@ def _changed(preset: Preset, options: Mapping[str, Any]) -> Preset:
 def _filled(text: str, parse: Callable[[str], Address], environment: Mapping[str, str]) -> Address:
     """The address, with variables of the environment in their places and nowhere to be seen."""
     values = dict(_values(text, environment))
-    address = parse(_VARIABLE.sub(lambda found: values[found[1]], text))
+    try:
+        address = parse(_VARIABLE.sub(lambda found: values[found[1]], text))
+    except AddressError as err:
+        raise err if not values else OptionError(f"{shown_of(text)} {err.reason}") from None
     hidden = tuple(value for value in values.values() if len(value) >= _SHORTEST_SECRET)
     shown = address.shown
     for value in sorted(hidden, key=len, reverse=True):

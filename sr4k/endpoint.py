@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 _PATIENCE = 10.0
 """Seconds that a client may be silent."""
 
+_OWN_WORDS = ("reason", "error")
+"""Keys of /ready whose values are sentences."""
+
 _TICK = 0.1
 """Seconds until the server sees that it is to end."""
 
@@ -112,15 +115,24 @@ def _app(channels: Sequence[ChannelMonitor], redaction: Redaction) -> Callable[[
                 now = {status.name: status for status in (channel.status for channel in channels)}
                 ready = all(status.ready for status in now.values())
                 told = {"ready": ready, "channels": {name: status.as_dict() for name, status in now.items()}}
-                return _answer(respond, "200 OK" if ready else "503 Service Unavailable", told, redaction)
+                return _answer(respond, "200 OK" if ready else "503 Service Unavailable", _redacted(told, redaction))
             case _:
                 return _answer(respond, "404 Not Found", {"paths": ["/metrics", "/health", "/ready"]})
 
     return app
 
 
-def _answer(respond: Respond, status: str, told: dict[str, Any], redaction: Redaction | None = None) -> Iterable[bytes]:
-    text = json.dumps(told, indent=2) + "\n"
-    body = (redaction.text(text) if redaction else text).encode()
+def _answer(respond: Respond, status: str, told: dict[str, Any]) -> Iterable[bytes]:
+    body = (json.dumps(told, indent=2) + "\n").encode()
     respond(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
     return [body]
+
+
+def _redacted(told: Any, redaction: Redaction) -> Any:
+    """The same, without secrets in what channels say in their own words; what the words stand under is ours."""
+    if isinstance(told, dict):
+        return {
+            key: redaction.text(value) if key in _OWN_WORDS and isinstance(value, str) else _redacted(value, redaction)
+            for key, value in told.items()
+        }
+    return [_redacted(each, redaction) for each in told] if isinstance(told, list) else told

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from sr4k.configs import Preset, load_preset
@@ -129,7 +130,7 @@ class LiveJob:
             require_srt()
         for target in self.targets:
             if target.kind in ("file", "hls") and not target.path.parent.is_dir():
-                raise OutputError(f"The folder {target.path.parent} does not exist: make it first.")
+                raise OutputError(f"The folder {Path(target.shown).parent} does not exist: make it first.")
         if self.source.kind == "file" and not self.source.path.is_file():
             raise InputError(f"{self.source} does not exist.")
 

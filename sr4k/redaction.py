@@ -2,23 +2,39 @@
 
 import logging
 import re
+import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import quote, unquote
 
 from setproctitle import setproctitle
 
-from sr4k.live.address import Address
+from sr4k.live.address import Address, shown
 
 _HIDDEN = "***"
 
+_TEXTS = ("msg", "message", "exc_text", "stack_info", "reason")
+"""Of a record: what was written for people. Names of channels, loggers and threads are words of their own."""
+
+_WORD = re.compile(r"[a-z]{,11}|[0-9]*|.{,7}")
+"""What a text may hold by chance: a stream is called ``live`` or ``cam1`` more often than not."""
+
+_MARKS = "/?&=:@#"
+"""Between the parts of a URL."""
+
 
 class Redaction(logging.Filter):
-    """Takes the secrets of addresses out of texts; attached to a handler, out of all that it is given."""
+    """Takes the secrets of addresses out of texts; attached to a handler, out of all that it is given.
+
+    A secret that could be an ordinary word is hidden where it stands as it does in its address, with what comes before
+    it there, and not wherever that word is used.
+    """
 
     def __init__(self, *addresses: Address) -> None:
         super().__init__()
         self._shown: dict[str, str] = {}
+        self._rules: dict[str, int] = {}  # regular expressions, and the length of what they look for
         self._pattern: re.Pattern[str] | None = None
         self.hide(*addresses)
 
@@ -28,16 +44,20 @@ class Redaction(logging.Filter):
             for secret in address.secrets:
                 # Whole URLs become what may be shown of them, so that a line still tells which stream it is about.
                 whole = secret in (address.url, unquote(address.url))
+                if not whole and _WORD.fullmatch(secret):
+                    self._rules |= dict.fromkeys(_in_place(secret, address.url), len(secret))
+                    continue
                 for form in {secret, quote(secret, safe=""), secret.encode("unicode_escape").decode()}:
                     self._shown[form] = address.shown if whole else _HIDDEN
-        longest_first = sorted(self._shown, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+                    self._rules[re.escape(form)] = len(form)
+        longest_first = sorted(self._rules, key=self._rules.__getitem__, reverse=True)
+        self._pattern = re.compile("|".join(longest_first)) if longest_first else None
 
     def text(self, text: str) -> str:
         """``text`` without secrets."""
         if self._pattern is None:
             return text
-        return self._pattern.sub(lambda found: self._shown[found[0]], text)
+        return self._pattern.sub(lambda found: self._shown.get(found[0], _HIDDEN), text)
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let every record pass, without secrets in its message, its exception, or whatever else it bears."""
@@ -51,11 +71,27 @@ class Redaction(logging.Filter):
                 record.exc_text = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
             record.exc_info = None  # a formatter would make the text anew
         for key, value in vars(record).items():
-            if isinstance(value, str):
+            if isinstance(value, str) and (key in _TEXTS or "://" in value):
                 setattr(record, key, self.text(value))
         return True
 
 
-def hide_command_line(shown: Sequence[str]) -> None:
-    """Let ``ps`` show this instead of what the process was called with."""
-    setproctitle(" ".join(shown))
+def hide_command_line() -> None:
+    """Let ``ps`` show no more of the addresses that this process was called with than may be shown."""
+    program, *arguments = sys.argv
+    told = [_argument(argument) for argument in arguments]
+    if told != arguments:
+        setproctitle(" ".join([Path(program).name, *told]))
+
+
+def _argument(text: str) -> str:
+    option, equals, value = text.partition("=")
+    return f"{option}={shown(value)}" if equals and option.startswith("-") else shown(text)
+
+
+def _in_place(secret: str, url: str) -> Iterator[str]:
+    """Expressions for a part of a URL where it comes after what it comes after there."""
+    for found in re.finditer(rf"(?<![^{_MARKS}]){re.escape(secret)}(?![^{_MARKS}])", url):
+        before = re.search(rf"[^{_MARKS}]*[{_MARKS}]+$", url[: found.start()])
+        if before is not None:
+            yield rf"(?<={re.escape(before[0])}){re.escape(secret)}(?!\w)"

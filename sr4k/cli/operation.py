@@ -1,16 +1,14 @@
 """What commands have in common that run for weeks: logs, an endpoint, and no secret anywhere."""
 
 import logging
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 from sr4k.cli.outcome import log_handler
 from sr4k.endpoint import serve_http
 from sr4k.live_status import ChannelMonitor
 from sr4k.logs import LogFormat, LogWire, collected_logs
-from sr4k.redaction import Redaction, hide_command_line
+from sr4k.redaction import Redaction
 from sr4k.stray import stray_lines
 
 log = logging.getLogger(__name__)
@@ -25,7 +23,7 @@ def operated(
     log_format: LogFormat = "text",
     level: int = logging.INFO,
 ) -> Iterator[LogWire]:
-    """Logs on stderr, an endpoint if ``metrics`` names where, and a command line without secrets.
+    """Logs on stderr, an endpoint if ``metrics`` names where, and no secrets in either.
 
     Args:
         redaction: told of all addresses already.
@@ -37,8 +35,6 @@ def operated(
     Raises:
         OptionError: ``metrics`` can't be listened on.
     """
-    program, *arguments = sys.argv
-    hide_command_line([Path(program).name, *map(redaction.text, arguments)])
     with ExitStack() as stack:
         stack.enter_context(stray_lines())
         handler = log_handler(log_format, timed=True)

@@ -1,7 +1,9 @@
+from fractions import Fraction
+
 import pytest
 
 from sr4k.errors import OptionError
-from sr4k.live.address import is_live, parse_pattern, parse_source, parse_target
+from sr4k.live.address import is_live, parse_pattern, parse_source, parse_target, shown
 
 SECRETS = ("hunter2222", "k3y-of-mine", "t0ken")
 
@@ -9,6 +11,18 @@ WITH_SECRETS = [
     "rtmp://anna:hunter2222@example.com/live/k3y-of-mine?auth=t0ken",
     "rtmps://example.com:443/live/k3y-of-mine",
     "rtmp://example.com/live/instance/k3y-of-mine",
+    "rtmp://example.com/live/k3y-of-mine/",
+    "rtmp://example.com/live/k3y-of-mine//?auth=t0ken",
+    "rtmp://example.com/live/k3y-of-mine/instance",
+    "rtmp://example.com/k3y-of-mine",
+    "rtmp://example.com/k3y-of-mine/",
+    "rtmp://example.com//live//k3y-of-mine",
+    "rtmp://example.com/live?auth=t0ken/k3y-of-mine",
+    "rtsp://example.com/k3y-of-mine",
+    "rtsps://example.com/live/k3y-of-mine/",
+    "rtsp://example.com/k3y-of-mine/trackID=1",
+    "srt://example.com:9000/k3y-of-mine",
+    "udp://example.com:9000/k3y-of-mine",
     "rtsp://anna:hunter2222@camera.example/axis",
     "https://anna:hunter2222@example.com/hls/a.m3u8?auth=t0ken#hunter2222",
     "srt://example.com:9000?streamid=k3y-of-mine&passphrase=hunter2222",
@@ -18,8 +32,8 @@ WITH_SECRETS = [
 @pytest.mark.parametrize("text", WITH_SECRETS)
 def test_what_is_shown_of_an_address_holds_no_secret(text: str) -> None:
     address = parse_source(text)
-    for shown in (str(address), repr(address), f"{address}", address.shown):
-        assert not [secret for secret in SECRETS if secret in shown]
+    for told in (str(address), repr(address), f"{address}", address.shown):
+        assert not [secret for secret in SECRETS if secret in told]
     assert str(address).startswith(text.split("://", maxsplit=1)[0])
     assert address.url == text
 
@@ -28,6 +42,28 @@ def test_what_is_shown_of_an_address_holds_no_secret(text: str) -> None:
 def test_every_secret_of_an_address_is_listed_so_that_logs_can_be_searched(text: str) -> None:
     held = [secret for secret in SECRETS if secret in text]
     assert set(held) <= set(parse_source(text).secrets)
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("rtmp://h/live/key1", "rtmp://h/live/***"),
+        ("rtmp://h/live/key1/", "rtmp://h/live/***"),
+        ("rtmp://h/live/a/key1?b=c", "rtmp://h/live/***?***"),
+        ("rtmp://h/key1", "rtmp://h/***"),
+        ("rtmp://h/", "rtmp://h/"),
+        ("rtmps://user:word@h:443/live/key1", "rtmps://h:443/live/***"),
+        ("rtsp://h:554/live/key1", "rtsp://h:554/***"),
+        ("rtsp://h", "rtsp://h"),
+        ("srt://h:1?streamid=key1", "srt://h:1?***"),
+        ("https://user:word@h/a/b.m3u8?key1", "https://h/a/b.m3u8?***"),
+        ("clips/a.mp4", "clips/a.mp4"),
+        ("gopher://h/key1", "gopher://***"),
+        ("rtmp://h:port/key1", "rtmp://***"),
+    ],
+)
+def test_what_is_shown(text: str, seen: str) -> None:
+    assert shown(text) == seen
 
 
 def test_an_escaped_secret_is_listed_in_both_forms() -> None:
@@ -130,6 +166,13 @@ def test_a_pattern_says_its_size_rate_and_length() -> None:
     assert (size, rate, seconds) == ((1280, 720), 30, None)
 
 
+@pytest.mark.parametrize("end", ["", "/", "?seconds=2", "/?seconds=2"])
+@pytest.mark.parametrize(("told", "rate"), [("", 30), ("@10", 10), ("@29.97", Fraction("29.97")), ("@25/2", 12.5)])
+def test_a_pattern_may_end_like_any_url(told: str, rate: Fraction, end: str) -> None:
+    size, read, seconds = parse_pattern(parse_source(f"pattern://160x90{told}{end}"))
+    assert (size, read, seconds) == ((160, 90), rate, 2 if "seconds" in end else None)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -140,6 +183,10 @@ def test_a_pattern_says_its_size_rate_and_length() -> None:
         "pattern://320x180@0",
         "pattern://320x180@500",
         "pattern://320x180@1/0",
+        "pattern://320x180@1/2/3",
+        "pattern://320x180@1.5/2",
+        "pattern://320x180@/",
+        "pattern://320x180@25//",
         "pattern://320x180@25?seconds=x",
         "pattern://320x180@25?seconds=0",
         "pattern://320x180@25?seconds=nan",

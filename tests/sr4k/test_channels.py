@@ -1,6 +1,7 @@
 import itertools
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from toy_statuses import statuses
 
 from sr4k import channels
 from sr4k.channels import load_service, plan, run_channels, variables
-from sr4k.errors import InputError, OptionError
+from sr4k.errors import InputError, OptionError, OutputError
 from sr4k.live.backoff import Backoff
 from sr4k.live_job import LiveJob
 from sr4k.live_status import ChannelMonitor
@@ -133,6 +134,44 @@ def test_a_wrong_address_is_told_without_its_secrets(planned: Planned) -> None:
     with pytest.raises(OptionError) as caught:
         planned(VALID.replace("key1234", "key12|34"))
     assert "key12" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "value", "words"),
+    [
+        ("a.mp4", "${T}", "topsecretvalue", "${T} can't be a recording"),
+        ("pattern://${T}", "x.mkv", "topsecretvalue", "pattern://${T} is no pattern"),
+        ("${T}", "x.mkv", "topsecret:abc", "${T} can't be read from"),
+        ("a.mp4", "${T}", "topsecret:abc", "${T} can't be written to"),
+        ("a.mp4", "rtmp://h/${T}/x|y", "topsecretvalue", "rtmp://h/${T}/*** has characters"),
+        ("rtmp://h/app/${T}", "x.mkv", "topsecret value", "rtmp://h/app/*** is not one"),
+        ("rtmp://${T}/app/key", "x.mkv", "topsecret:value", "rtmp://${T}/app/*** is not one"),
+        ("rtmp://${T}", "x.mkv", "/topsecret", "rtmp://${T} names no host"),
+        ("a.mp4", "${T}/x.mkv", "no:secret", "${T}/x.mkv can't be written to"),
+    ],
+)
+def test_what_comes_from_the_environment_is_not_quoted_where_it_makes_an_address_wrong(
+    planned: Planned, source: str, target: str, value: str, words: str
+) -> None:
+    with pytest.raises(OptionError) as caught:
+        planned(f"channels: {{a: {{source: '{source}', targets: ['{target}']}}}}", {"T": value})
+    assert words in str(caught.value)
+    assert "secret" not in "".join(traceback.format_exception(caught.value)).replace("test_what", "")
+
+
+def test_a_folder_from_the_environment_that_is_not_there_is_not_quoted(planned: Planned) -> None:
+    jobs = planned("channels: {a: {source: 'pattern://160x90@10', targets: ['/tmp/${T}/x.mkv']}}", {"T": "topsecret"})
+    with pytest.raises(OutputError) as caught:
+        jobs["a"].run()
+    assert "/tmp/*** does not exist" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "value", ["[" * 5000, "{a: " * 5000, "9" * 5000, "2024-13-45", "!!float x", "!!python/none x", "{[1]: 2}"]
+)
+def test_yaml_that_can_not_be_taken_in_is_one_clear_error(planned: Planned, value: str) -> None:
+    with pytest.raises(OptionError, match="not valid YAML"):
+        planned(f"channels:\n  a:\n    source: {value}\n")
 
 
 def test_a_file_that_is_not_there_is_one_clear_error(tmp_path: Path) -> None:

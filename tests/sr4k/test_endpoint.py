@@ -9,6 +9,7 @@ from toy_statuses import SECRETS, SOURCE, addresses, statuses
 
 from sr4k.endpoint import parse_address, serve_http
 from sr4k.errors import OptionError
+from sr4k.live.address import parse_source
 from sr4k.live_status import ChannelMonitor
 from sr4k.redaction import Redaction
 
@@ -59,6 +60,18 @@ def test_secrets_go_from_what_channels_tell_in_their_own_words(channel: ChannelM
         channel.update(statuses(intake={"state": "away", "reason": f"no {SOURCE}"}))
         text = get(port, "/ready")[1]
     assert json.loads(text)["channels"]["news"]["in"]["reason"] == "no rtmp://in.example/live/***?***"
+
+
+@pytest.mark.parametrize("key", ["live", "true", "channels", "reason", "news"])
+def test_a_stream_key_that_is_an_ordinary_word_leaves_ready_as_it_is(channel: ChannelMonitor, key: str) -> None:
+    with serve_http("127.0.0.1:0", [channel], Redaction(parse_source(f"rtmp://in.example/{key}/{key}"))) as port:
+        channel.update(statuses(intake={"reason": f"no rtmp://in.example/{key}/{key}"}))
+        hidden = json.loads(get(port, "/ready")[1])
+    with serve_http("127.0.0.1:0", [channel]) as port:
+        plain = json.loads(get(port, "/ready")[1])
+    assert plain["channels"]["news"]["in"].pop("reason") == f"no rtmp://in.example/{key}/{key}"
+    assert hidden["channels"]["news"]["in"].pop("reason") == f"no rtmp://in.example/{key}/***"
+    assert hidden == plain
 
 
 def test_health_does_not_depend_on_streams() -> None:

@@ -57,8 +57,43 @@ def test_other_spellings_of_a_secret_are_hidden(secret: str) -> None:
 
 
 def test_the_longer_of_two_secrets_is_hidden_whole() -> None:
-    redaction = Redaction(parse_source("rtmp://a.example/live/abcd"), parse_source("rtmp://a.example/live/abcdefgh"))
-    assert redaction.text("key abcdefgh") == "key ***"
+    redaction = Redaction(
+        parse_source("rtmp://a.example/live/ab-cd-12"), parse_source("rtmp://a.example/live/ab-cd-123")
+    )
+    assert redaction.text("key ab-cd-123") == "key ***"
+
+
+@pytest.mark.parametrize("word", ["live", "true", "channels", "picture", "connecting", "1234", "cam1", "Test"])
+@pytest.mark.parametrize(
+    "address", ["rtmp://h.example/app/{}", "rtmp://h.example/{}/", "https://h.example/a.m3u8?mode={}"]
+)
+def test_a_key_that_is_an_ordinary_word_leaves_that_word_alone_elsewhere(address: str, word: str) -> None:
+    url = address.format(word)
+    redaction = Redaction(parse_source(url))
+    sentence = f"{word}: there was sound, but no {word}, in {word}.mkv, is {word}"
+    assert redaction.text(sentence) == sentence
+    marked = record(f"no {url}", channel=word, name=f"sr4k.{word}.intake")
+    assert redaction.filter(marked)
+    assert (marked.name, vars(marked)["channel"]) == (f"sr4k.{word}.intake", word)
+    assert word not in marked.getMessage().replace(f"{word}.", "")
+
+
+@pytest.mark.parametrize(
+    ("address", "said", "written"),
+    [
+        ("rtmp://h.example/app/live", "app/live is busy", "app/*** is busy"),
+        ("rtmp://h.example/app/live", "h.example:1935/app/live?a", "h.example:1935/app/***?a"),
+        ("https://h.example/a?mode=live&x=1", "GET /b?mode=live", "GET /b?mode=***"),
+        ("rtsp://anna:fish@h.example/a", "rtsp://anna:fish@h.example/b", "rtsp://***:***@h.example/b"),
+        ("rtmp://h.example/app/live", "app/livestream", "app/livestream"),
+    ],
+)
+def test_an_ordinary_word_is_hidden_where_it_stands_as_in_its_address(address: str, said: str, written: str) -> None:
+    assert Redaction(parse_source(address)).text(said) == written
+
+
+def test_a_long_word_is_hidden_everywhere() -> None:
+    assert Redaction(parse_source("rtmp://h.example/app/topsecretvalue")).text("<topsecretvalue>") == "<***>"
 
 
 def test_without_addresses_nothing_changes() -> None:
@@ -69,14 +104,29 @@ def test_ps_shows_no_secret_and_neither_do_children() -> None:
     code = """
 import subprocess, sys
 from pathlib import Path
-from sr4k.live.address import parse_target
-from sr4k.redaction import Redaction, hide_command_line
-hide = Redaction(parse_target(sys.argv[1])).text
-hide_command_line(["sr4k-stream", *map(hide, sys.argv[1:])])
+from sr4k.redaction import hide_command_line
+sys.argv[0] = "/bin/sr4k-stream"
+hide_command_line()
+assert not {"av", "numpy", "pydantic", "typer"} & sys.modules.keys()
 child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
 print(Path("/proc/self/cmdline").read_text() + Path(f"/proc/{child.pid}/cmdline").read_text())
 child.kill(); child.wait(); child.stdin.close()
 """
-    shown = subprocess.run([sys.executable, "-c", code, TARGET], capture_output=True, text=True, check=True).stdout
-    assert "sr4k-stream rtmp://out.example/app/***" in shown
+    refused = "rtmp://anna:streamkey2@h/a\nb"
+    arguments = [TARGET, f"{TARGET}/", "--slate", f"--x={TARGET}", "gopher://streamkey2", refused, "out.mkv"]
+    shown = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True).stdout
+    address = "rtmp://out.example/app/***"
+    assert f"sr4k-stream {address} {address} --slate --x={address} gopher://*** rtmp://*** out.mkv" in shown
     assert "streamkey2" not in shown
+
+
+@pytest.mark.parametrize("entry", ["main", "stream_main"])
+def test_a_command_hides_its_arguments_before_anything_slow_is_imported(entry: str) -> None:
+    code = f"""
+import sys
+import sr4k.cli, sr4k.redaction
+sr4k.redaction.hide_command_line = lambda: sys.exit("late" if "typer" in sys.modules else "first")
+sr4k.cli.{entry}()
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ran.stderr.strip() == "first"
