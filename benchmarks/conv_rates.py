@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 import onnx
-import openvino as ov
 from onnx import TensorProto, helper, numpy_helper
 
 from sr4k.bench import machine
 from sr4k.bench.report import store
 from sr4k.engines.cpu import granted_cpus
+from sr4k.engines.openvino_library import ov
 from sr4k.models.fold import MARGIN
 
 HERE = Path(__file__).parent

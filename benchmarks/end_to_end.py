@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 import psutil
 from skimage import data
@@ -30,6 +29,7 @@ from sr4k.bench import machine
 from sr4k.bench.report import store
 from sr4k.models import zoo
 from sr4k.models.metrics import psnr
+from sr4k.models.opencv import cv2
 from sr4k.stages.picture import rows_of
 
 HERE = Path(__file__).parent

@@ -4,10 +4,9 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-import openvino as ov
-
 from sr4k.engines.base import Engine, EngineSpec, Plane
 from sr4k.engines.cpu import granted_cpus, has_fast_int8
+from sr4k.engines.openvino_library import ov
 from sr4k.models import zoo
 from sr4k.models.export import to_onnx
 

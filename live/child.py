@@ -12,10 +12,21 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
-from typing import Any
+from typing import Any, BinaryIO
+
+from sr4k.pipeline.starting import interpreter, safe_path
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)  # found before a fork, after which little may be done
+
+# The current folder is not searched. First of all comes the parent's `sys.path`: it alone may know this package.
+_START = """
+import os, pickle, sys
+told = os.fdopen(int(sys.argv[2]), "rb")
+sys.path[:] = pickle.load(told)
+from sr4k.live.child import run
+run(sys.argv[1], told)
+"""
 
 
 def start_child(module: str, settings: Any, *, fds: Sequence[int] = ()) -> "subprocess.Popen[bytes]":
@@ -26,16 +37,18 @@ def start_child(module: str, settings: Any, *, fds: Sequence[int] = ()) -> "subp
     """
     readable, writable = os.pipe()
     try:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "sr4k.live.child", module, str(readable)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            pass_fds=(readable, *fds),
-            start_new_session=True,  # Ctrl-C is for the supervisor to decide on
-        )
+        with safe_path():
+            child = subprocess.Popen(
+                [*interpreter(), "-c", _START, module, str(readable)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=(readable, *fds),
+                start_new_session=True,  # Ctrl-C is for the supervisor to decide on
+            )
     finally:
         os.close(readable)
     with suppress(BrokenPipeError), os.fdopen(writable, "wb") as pipe:  # a child that died at once is seen to be dead
+        pickle.dump(sys.path, pipe)
         pickle.dump((os.getpid(), settings), pipe)
     return child
 
@@ -45,14 +58,10 @@ def die_with_parent() -> None:
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _main() -> None:
-    module, told = sys.argv[1:]
-    with os.fdopen(int(told), "rb") as pipe:
-        parent, settings = pickle.load(pipe)
+def run(module: str, told: BinaryIO) -> None:
+    """The main function of such a process: what it is told is read to its end."""
+    with told:
+        parent, settings = pickle.load(told)
     die_with_parent()
     if os.getppid() == parent:
         import_module(module).main(settings)
-
-
-if __name__ == "__main__":
-    _main()

@@ -4,7 +4,6 @@ import math
 import time
 from fractions import Fraction
 
-import cv2
 import numpy as np
 from av.video.frame import VideoFrame
 
@@ -13,6 +12,7 @@ from sr4k.live.link import Ended, PullerEnd
 from sr4k.live.sandbox import Allowance
 from sr4k.live.sound import SAMPLE_RATE
 from sr4k.live.timeline import TICKS, TIME_BASE
+from sr4k.models.opencv import cv2
 from sr4k.pipeline import FrameInfo
 from sr4k.pipeline.frame import Plane
 from sr4k.sample import draw, tone

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from sr4k.errors import OutputError
+from sr4k.models.opencv import cv2
 
 _SIDE, _ZOOM = 96, 3
 _LABEL = 24

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from sr4k.models.metrics import luma, psnr, ssim, without_border
+from sr4k.models.opencv import cv2
 from sr4k.models.resize import imresize
 from sr4k.models.testset import Picture
 

@@ -3,11 +3,11 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from sr4k.errors import InputError, OptionError
+from sr4k.models.opencv import cv2
 
 
 def frechet_distance(made: list[NDArray[np.uint8]], real: list[NDArray[np.uint8]], inception: Path) -> float:

@@ -1,8 +1,9 @@
 """Measures of picture quality."""
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from sr4k.models.opencv import cv2
 
 Samples = NDArray[np.generic]
 

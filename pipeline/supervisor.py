@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from sr4k.pipeline.channel import Inlet, Outlet, create_channel
 from sr4k.pipeline.lanes import Dealer, Gatherer
+from sr4k.pipeline.starting import safe_path
 from sr4k.pipeline.worker import STOP, Done, Failed, Lost, WorkerSpec, WorkerStatus, run, run_in_process
 
 Mode = Literal["processes", "threads"]
@@ -164,7 +165,8 @@ class _Supervisor:
             level = logging.getLogger().getEffectiveLevel()
             args = (spec, inlet, outlet, theirs, self._log_queue, level)
             body = context.Process(target=run_in_process, args=args, name=f"sr4k-{spec.name}", daemon=True)
-            body.start()
+            with safe_path():
+                body.start()
             for end in (inlet, outlet, theirs):
                 if end is not None:
                     end.close()

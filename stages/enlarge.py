@@ -1,9 +1,9 @@
 """Plain enlarging, by bicubic interpolation: for pictures that there is no time to put through the network."""
 
-import cv2
 import numpy as np
 
 from sr4k.models.colour import ChromaLocation
+from sr4k.models.opencv import cv2
 from sr4k.models.resize import bicubic_taps
 from sr4k.pipeline.frame import Plane
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from sr4k.errors import OptionError, OutputError
+from sr4k.models.opencv import cv2
 from sr4k.pipeline import Format, Frame, FrameInfo, Sink
 from sr4k.stages.decode import Decode
 from sr4k.stages.fitting import CODES

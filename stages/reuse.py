@@ -7,7 +7,6 @@ sees: where all of that is as it was, the output is as it was, bit for bit.
 from collections.abc import Sequence
 from dataclasses import replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +14,7 @@ from sr4k.engines import Engine, EngineSpec, create_engine
 from sr4k.models import zoo
 from sr4k.models.architecture import CELL
 from sr4k.models.fold import CHROMA_PAD, MARGIN, PAD_BEFORE, padded_chroma, padded_luma
+from sr4k.models.opencv import cv2
 from sr4k.pipeline.frame import Plane
 
 _SIDE = (60, 96)

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-import cv2
 import numpy as np
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from sr4k.models.colour import Colour
+from sr4k.models.opencv import cv2
 from sr4k.stages.decoded import is_colourful, layout_of, tags_of
 from sr4k.stages.picture import rows_of
 from sr4k.stages.video import FULL_RANGE

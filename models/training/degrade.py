@@ -10,11 +10,11 @@ network that only ever saw sharp ground truth invents detail there. Blur is of t
 from collections.abc import Iterator
 
 import av
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from sr4k.models.architecture import SCALE
+from sr4k.models.opencv import cv2
 from sr4k.models.resize import imresize
 from sr4k.models.training.recipe import Degradation
 

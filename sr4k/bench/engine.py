@@ -6,7 +6,6 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +16,7 @@ from sr4k.evaluate import shuffled
 from sr4k.models.architecture import CELL_OUT, SCALE, Precision
 from sr4k.models.colour import Colour
 from sr4k.models.fold import MARGIN, PAD_AFTER, PAD_BEFORE, pad_planes
+from sr4k.models.opencv import cv2
 from sr4k.sample import draw
 
 _PICTURES = 4

@@ -4,8 +4,9 @@ import time
 
 import numpy as np
 import onnx
-import openvino as ov
 from onnx import TensorProto, helper, numpy_helper
+
+from sr4k.engines.openvino_library import ov
 
 _CHANNELS, _SIDE, _LAYERS = 1024, 32, 8
 """1x1 convolutions whose weights and features both stay in the cache."""

@@ -7,13 +7,14 @@ the rest of its section.
 import json
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from typing import Any, Literal
+
+from sr4k.pipeline.starting import interpreter, safe_path
 
 State = Literal["ok", "optional", "problem"]
 """There and working; not there, and nothing that works here needs it; broken."""
@@ -95,13 +96,14 @@ def _found(title: str, home: str) -> Iterator[Finding]:
 def _examined(title: str, home: str, limit: float) -> list[Finding]:
     code = f"from sr4k.doctor import tell; tell({title!r}, {home!r})"
     try:
-        ran = subprocess.run(
-            [sys.executable, "-P", "-c", code],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=limit,
-            check=False,
-        )
+        with safe_path():
+            ran = subprocess.run(
+                [*interpreter(), "-c", code],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=limit,
+                check=False,
+            )
         told, end = ran.stdout, _in_words(ran.returncode)
     except subprocess.TimeoutExpired as err:
         told, end = err.stdout or b"", f"took longer than {limit:.0f} s"

@@ -1,0 +1,42 @@
+"""Helper processes run nothing of the folder that they are started in, and find what the one who starts them finds."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import bait
+
+PROGRAM = """
+import os
+from sr4k.live.child import start_child
+
+readable, writable = os.pipe()
+with start_child("mine", writable, fds=(writable,)) as child:
+    os.close(writable)
+    print(os.read(readable, 99).decode(), child.wait(20))
+"""
+
+MINE = """
+import os
+
+def main(pipe):
+    os.write(pipe, b"told")
+"""
+
+
+def test_a_child_runs_nothing_of_the_current_folder_and_finds_the_users_modules(tmp_path: Path) -> None:
+    folder = bait.set_out(tmp_path / "downloads")
+    for name, text in (("program.py", PROGRAM), ("mine.py", MINE)):
+        (tmp_path / name).write_text(text)
+    done = subprocess.run(
+        [sys.executable, tmp_path / "program.py"],
+        cwd=folder,
+        env={**os.environ, "LD_LIBRARY_PATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert bait.ran(folder) == []
+    assert (done.stdout, done.stderr) == ("told 0\n", "")
