@@ -22,6 +22,7 @@ from av.video.frame import PictureType, VideoFrame
 
 from sr4k.live.encoding import encoder_settings
 from sr4k.live.flv import FlvSplitter, Tag
+from sr4k.live.histogram import Histogram
 from sr4k.live.outlet import Outlet
 from sr4k.live.settings import PlayoutSettings
 from sr4k.live.slate import load_slate
@@ -82,6 +83,7 @@ class Playout(Sink):
         self._arrived: deque[tuple[int, Samples]] = deque()  # sound that nobody had time for yet
         self._counts = {"frames": 0, "repeated": 0, "keyframes": 0, "past": 0}
         self._latencies: deque[float] = deque(maxlen=_REMEMBERED)
+        self._histogram = Histogram()  # of all of them
 
     def open(self, source: Format) -> None:
         info: VideoInfo = source.about
@@ -125,6 +127,7 @@ class Playout(Sink):
             self._held = frame
             self._show(as_picture(frame.planes[0], self._info.pixel_format), frame.info.pts)
             self._latencies.append(time.monotonic() - frame.info.born)
+            self._histogram.add(self._latencies[-1])
             self._play()
 
     def finish(self, *, complete: bool) -> None:  # noqa: ARG002 - a live stream has no end of its own
@@ -156,6 +159,7 @@ class Playout(Sink):
             "silence_seconds": 0.0 if track is None else track.silence / SAMPLE_RATE,
             "av_offset_ms": 0.0 if track is None else 1000 * track.offset,
             "latency": spread(tuple(self._latencies)),
+            "latency_histogram": self._histogram.report(),
             "codec": self._video.codec_context.name if hasattr(self, "_video") else None,
             "width": self._info.width if hasattr(self, "_info") else None,
             "height": self._info.height if hasattr(self, "_info") else None,

@@ -16,6 +16,8 @@ class Rate:
     def of(self, count: int) -> float:
         """Now, with the count as it is."""
         now = time.monotonic()
+        if self._samples and count < self._samples[-1][1]:
+            self._samples.clear()  # it began anew
         self._samples.append((now, count))
         while now - self._samples[0][0] > _WINDOW:
             self._samples.popleft()

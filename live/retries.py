@@ -44,7 +44,7 @@ class Retries:
         self._log, self._who, self._clock = log, f"{who}: " if who else "", clock
         self._event, self._verb, self._level, self._fields = event, verb, level, fields or {}
         self._connected: float | None = None
-        self._forget()
+        self.forget()
 
     def connected(self, words: str, level: int = logging.INFO) -> None:
         """A try went well, as far as can be seen."""
@@ -56,7 +56,7 @@ class Retries:
         """A try failed, or what it brought has ended; the next one is in ``delay`` seconds."""
         now = self._clock()
         if self._connected is not None and now - self._connected >= _HELD:
-            self._forget()
+            self.forget()
         self._connected = None
         self._tries += 1
         if self._is_told(reason):
@@ -65,7 +65,8 @@ class Retries:
             text = f"{self._who}{reason}; {self._verb} again in {delay:.1f} s{how_often}."
             self._log.log(self._level, "%s", text, extra={**self._fields, **extra})
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """It went well for long: what fails next is the first of a new row."""
         self._tries = self._lines = 0
         self._began = self._clock()
         self._told: dict[str, float] = {}

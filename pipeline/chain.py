@@ -14,11 +14,16 @@ from sr4k.pipeline.stage import Buffers, Sink, Source, Stage, Transform
 
 @dataclass(slots=True)
 class StageClock:
-    """How long a stage has worked, and on how many frames."""
+    """How long a stage has worked, and on how many frames.
+
+    ``since``: when it began with the frame that it is at, as of `time.monotonic`; ``None``: it is at none. A source
+    that waits for its input is at none.
+    """
 
     name: str
     busy: float = 0.0
     frames: int = 0
+    since: float | None = None
 
 
 class HeapBuffers:
@@ -158,8 +163,9 @@ class Chain:
         yield from self._pull(index, stage.drain(buffers))
 
     def _pull(self, index: int, frames: Iterator[Frame]) -> Iterator[Frame]:
+        is_source = isinstance(self._stages[index], Source)
         while True:
-            with _Working(self, index):
+            with _Working(self, index, at_frame=not is_source):
                 frame = next(frames, None)
             if frame is None:
                 return
@@ -168,7 +174,7 @@ class Chain:
 
     def _run_sink(self, index: int, stage: Sink, source: Iterator[Frame]) -> Iterator[Frame]:
         for frame in source:
-            with _Working(self, index):
+            with _Working(self, index, at_frame=True):
                 stage.consume(frame)
             self.clocks[index].frames += 1
         with _Working(self, index):
@@ -179,16 +185,20 @@ class Chain:
 class _Working:
     """Times a stage at work, less what it waits for room in the output, and puts its name on what it raises."""
 
-    def __init__(self, chain: Chain, index: int) -> None:
+    def __init__(self, chain: Chain, index: int, *, at_frame: bool = False) -> None:
         self._chain = chain
         self._index = index
+        self._at_frame = at_frame
 
     def __enter__(self) -> None:
+        if self._at_frame:
+            self._chain.clocks[self._index].since = time.monotonic()
         self._waited = self._chain.waited[1]
         self._began = time.perf_counter()
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         clock = self._chain.clocks[self._index]
+        clock.since = None
         clock.busy += time.perf_counter() - self._began - (self._chain.waited[1] - self._waited)
         if isinstance(error, Exception) and not isinstance(error, PeerLostError):
             raise StageError(clock.name, error) from error

@@ -95,7 +95,8 @@ def run_graph(
     """Run a graph to its end.
 
     Args:
-        on_status: called now and then with the latest status of each worker, by worker name.
+        on_status: called now and then with the latest status of each worker, by worker name. What it raises ends the
+            graph.
         stop_requests: how often a stop was asked for so far. At one, the source ends and the rest drains; at two,
             everything is killed.
         log_queue: where worker processes put their log records.
@@ -223,7 +224,7 @@ class _Supervisor:
         for worker in workers:
             if isinstance(worker.body, BaseProcess) and worker.body.is_alive():
                 worker.body.kill()
-                worker.body.join()
+                worker.body.join(_GRACE)  # one that waits for a dead disk can't even be killed
             worker.control.close()
 
 

@@ -9,7 +9,7 @@ import threading
 import time
 import traceback
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -39,7 +39,7 @@ class WorkerSpec:
 
 @dataclass(frozen=True, slots=True)
 class WorkerStatus:
-    """A worker at one moment. Times in seconds since it started."""
+    """A worker at one moment. Times in seconds since it started. ``ended``: it tells no more after this."""
 
     worker: str
     stages: tuple[StageClock, ...]
@@ -49,6 +49,7 @@ class WorkerStatus:
     cpu: float  # of the whole process that the worker lives in
     depth: int  # frames in the outbound channel
     reports: dict[str, dict[str, Any]]  # of the stages, by name
+    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ class _Wire:
         self._ended.set()
         if self._thread is not None:
             self._thread.join()
-            self._send(self._status())
+            self._send(replace(self._status(), ended=True))
         self._send(message)
 
     def _serve(self) -> None:

@@ -16,6 +16,7 @@ from sr4k.errors import InputError, InternalError, OptionError, OutputError, Sr4
 from sr4k.live.address import Address
 from sr4k.live.backoff import Backoff
 from sr4k.live.bridge import require_srt
+from sr4k.live.retries import Retries
 from sr4k.live.settings import IntakeSettings, PlayoutSettings
 from sr4k.pipeline import (
     GraphAborted,
@@ -29,6 +30,7 @@ from sr4k.pipeline import (
     run_graph,
 )
 from sr4k.stages.settings import InferSettings, PreprocessSettings
+from sr4k.watchdog import Watchdog, WorkerHangsError
 
 log = logging.getLogger(__name__)
 
@@ -103,25 +105,27 @@ class LiveJob:
     ) -> LiveSummary:
         """Run until the source ends, if it is one that does, or a stop is asked for; see `sr4k.pipeline.run_graph`.
 
-        A process that dies is replaced, with all that belong to it.
+        A process that dies or hangs is replaced, with all that belong to it.
 
         Raises:
             Sr4kError: what can't go well however often it is tried, in the user's words.
         """
         self._check()
-        began, backoff = time.monotonic(), Backoff()
+        began, restarts, backoff = time.monotonic(), 0, Backoff()
+        told = Retries(log, str(self.source), event="restart", verb="starting", level=logging.ERROR)
         while True:
             started = time.monotonic()
             try:
                 outcome = self._run_once(on_status, stop_requests, log_queue)
-                return _summarise(outcome, time.monotonic() - began, backoff.tries)
-            except WorkerDied as err:
+                return _summarise(outcome, time.monotonic() - began, restarts)
+            except (WorkerDied, WorkerHangsError) as err:
                 if stop_requests():
                     raise WorkerError(f"Stopped: {err}.") from err
                 if time.monotonic() - started > 60:
                     backoff.reset()
-                wait = backoff.wait()
-                log.error("%s: %s; starting again in %.1f s.", self.source, err, wait)
+                    told.forget()
+                restarts, wait = restarts + 1, backoff.wait()
+                told.failed(str(err), wait)
                 _wait(wait, stop_requests)
 
     def _check(self) -> None:
@@ -141,10 +145,14 @@ class LiveJob:
         log_queue: Any,
     ) -> Outcome:
         statuses: dict[str, WorkerStatus] = {}
+        watchdog = Watchdog(self.preset.graph.workers, hold=self.preset.live.hold)
 
         def note(latest: dict[str, WorkerStatus]) -> None:
             statuses.update(latest)
             on_status(latest)
+            stall = watchdog.look(latest)
+            if stall is not None and stall.is_over and not stop_requests():
+                raise WorkerHangsError(str(stall))
 
         with ExitStack() as ends:
             heard, said = multiprocessing.Pipe(duplex=False)

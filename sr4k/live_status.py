@@ -2,19 +2,27 @@
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
-from sr4k.live.rate import Rate
+from sr4k.failures import Kind, kind_of
+from sr4k.live.histogram import Histogram
 from sr4k.pipeline import WorkerStatus
+from sr4k.watchdog import Stall, Watchdog
+
+_N = TypeVar("_N", int, float)
 
 Phase = Literal["starting", "running", "waiting", "ended"]
 """Of a channel: not yet begun; its graph runs; it failed and begins again soon; it came to its end."""
 
 _SILENCE = 3.0
 """Seconds after which a graph that tells nothing is taken for gone, as it is from the death of a worker to the next."""
+
+
+CAUSES = "late", "ladder", "clock", "backlog", "full"
+"""Why pictures are not used."""
 
 
 class _Report:
@@ -30,12 +38,11 @@ class IntakeStatus(_Report):
     """Of the source so far.
 
     Attributes:
-        state: connecting, waiting, live or away; ``reason`` says why it is not live.
+        state: connecting, waiting, live, away, or hangs: its process does. ``reason`` says why it is not live.
         connects, losses: how often it was opened and lost; ``restarts``: how often its clock began anew.
         frames, bytes: received; ``dropped``: pictures that were not used, by cause.
         damaged: packets that could not be decoded, and pictures patched up.
         interlaced: pictures that were deinterlaced.
-        fps: pictures received a second, lately.
         rung: of the ladder; 0: every picture goes through the network; ``steps``: how often it changed.
         age_ms: of the last picture when it was handed to the network.
     """
@@ -50,8 +57,7 @@ class IntakeStatus(_Report):
     bytes: int = 0
     damaged: int = 0
     interlaced: int = 0
-    dropped: Mapping[str, int] = field(default_factory=dict)
-    fps: float | None = None
+    dropped: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(CAUSES, 0))
     rung: int = 0
     rung_name: str = ""
     steps: int = 0
@@ -63,7 +69,8 @@ class OutletStatus(_Report):
     """Of one target so far.
 
     Attributes:
-        state: connecting, live, waiting or ended; ``reason`` says why it is not live.
+        state: connecting, live, waiting, ended, or hangs: the process does that feeds it. ``reason`` says why it is not
+            live.
         connects: how often it was opened.
         dropped: packets that it did not get.
         queue_seconds: of video that wait for it.
@@ -86,7 +93,8 @@ class PlayoutStatus(_Report):
         frames: pictures encoded; ``repeated``: those among them that filled a gap.
         silence_seconds: of sound that filled gaps.
         av_offset_ms: sound less picture.
-        latency: seconds from the reception of a picture until it was encoded: median and p95.
+        latency: seconds from the reception of a picture until it was encoded, lately: median and p95.
+        latency_histogram: of all pictures; see `sr4k.live.histogram.Histogram.report`.
         seconds: of the output's timeline.
     """
 
@@ -96,6 +104,7 @@ class PlayoutStatus(_Report):
     keyframes: int = 0
     av_offset_ms: float | None = None
     latency: Mapping[str, float] | None = None
+    latency_histogram: Mapping[str, Any] = field(default_factory=lambda: Histogram().report())
     seconds: float = 0.0
     outlets: tuple[OutletStatus, ...] = ()
 
@@ -117,14 +126,20 @@ class LiveStatus:
     worked: Mapping[str, int]
 
     @classmethod
-    def of(cls, statuses: Mapping[str, WorkerStatus]) -> "LiveStatus":
-        """Read off the latest status of each worker, by worker name."""
+    def none_yet(cls, targets: Sequence[str]) -> "LiveStatus":
+        """Before a graph has told anything."""
+        outlets = tuple(OutletStatus(target) for target in targets)
+        return cls(IntakeStatus(), PlayoutStatus(outlets=outlets), {}, {}, {}, {}, {})
+
+    @classmethod
+    def of(cls, statuses: Mapping[str, WorkerStatus], hanging: str | None = None) -> "LiveStatus":
+        """Read off the latest status of each worker, by worker name. ``hanging``: one that is not to be believed."""
         reports: dict[str, Mapping[str, Any]] = {}
         busy: dict[str, float] = {}
         worked: dict[str, int] = {}
         for status in statuses.values():
             for name, report in status.reports.items():
-                reports.setdefault(name, report)
+                reports.setdefault(name, _doubted(report) if status.worker == hanging else report)
             for clock in status.stages:
                 busy[clock.name] = busy.get(clock.name, 0.0) + clock.busy
                 worked[clock.name] = worked.get(clock.name, 0) + clock.frames
@@ -140,6 +155,31 @@ class LiveStatus:
             worked=worked,
         )
 
+    def filled(self, before: "LiveStatus") -> "LiveStatus":
+        """With all that ``before`` tells of and this does not tell of yet, at nought: no series ends in between."""
+
+        def zeros(now: Mapping[str, _N], then: Mapping[str, _N], nought: _N) -> dict[str, _N]:
+            return {**dict.fromkeys(then, nought), **now}
+
+        playout = self.playout
+        if not playout.outlets:
+            outlets = tuple(OutletStatus(outlet.target) for outlet in before.playout.outlets)
+            playout = replace(playout, outlets=outlets)
+        intake = replace(
+            self.intake,
+            dropped=zeros(self.intake.dropped, before.intake.dropped, 0),
+            rung_name=self.intake.rung_name or before.intake.rung_name,
+        )
+        return LiveStatus(
+            intake,
+            playout,
+            self.engine or before.engine,
+            zeros(self.queues, before.queues, 0),
+            zeros(self.cpu, before.cpu, 0.0),
+            zeros(self.busy, before.busy, 0.0),
+            zeros(self.worked, before.worked, 0),
+        )
+
     @property
     def live(self) -> bool:
         """Whether pictures come in, and go out to every target."""
@@ -147,17 +187,62 @@ class LiveStatus:
         return self.intake.state == "live" and bool(outlets) and all(outlet.state == "live" for outlet in outlets)
 
 
+def _doubted(report: Mapping[str, Any]) -> dict[str, Any]:
+    """What a worker told before it hung, where nothing is live any more."""
+    doubted = dict(report)
+    if doubted.get("state") == "live":
+        doubted["state"] = "hangs"
+    if "outlets" in doubted:
+        doubted["outlets"] = [_doubted(outlet) for outlet in doubted["outlets"]]
+    return doubted
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """When something was seen last, as Unix times; 0: never.
+
+    Attributes:
+        frame_in, frame_out: a picture that was received, and one that was encoded.
+        failures: by the part that failed ("source", "target" or "channel") and `sr4k.failures.Kind`.
+    """
+
+    frame_in: float = 0.0
+    frame_out: float = 0.0
+    failures: Mapping[tuple[str, Kind], float] = field(default_factory=dict)
+
+    def after(self, before: LiveStatus | None, graph: LiveStatus, now: float) -> "Marks":
+        """With what has changed from one moment to the next."""
+        frame_in, frame_out = (0, 0) if before is None else (before.intake.frames, before.playout.frames)
+        found = dict(self.failures)
+        if graph.intake.state != "live" and graph.intake.reason:
+            found["source", kind_of(graph.intake.reason)] = now
+        for outlet in graph.playout.outlets:
+            if outlet.state != "live" and outlet.reason:
+                found["target", kind_of(outlet.reason)] = now
+        return Marks(
+            now if graph.intake.frames > frame_in else self.frame_in,
+            now if graph.playout.frames > frame_out else self.frame_out,
+            found,
+        )
+
+    def failed(self, part: str, reason: str, now: float) -> "Marks":
+        """With a failure."""
+        return replace(self, failures={**self.failures, (part, kind_of(reason)): now})
+
+
 @dataclass(frozen=True, slots=True)
 class ChannelStatus:
     """A channel at one moment.
 
     Attributes:
-        began: when its graph was started last; ``heard``: when it told anything last. Both as of `time.monotonic`.
+        began: when its graph was started last, as a Unix time; 0: not yet.
+        heard: when it told anything last, as of `time.monotonic`.
         thread: the native id of the thread that runs it.
         restarts: how often its graph was started again.
         error: why it does not run.
-        fps_out: pictures encoded a second, lately.
+        stall: what hangs in it.
         graph: what its graph told last, if it runs.
+        last: what any told last, with all that was known before: nothing is missing between two runs.
     """
 
     name: str
@@ -167,8 +252,10 @@ class ChannelStatus:
     thread: int | None = None
     restarts: int = 0
     error: str | None = None
-    fps_out: float | None = None
+    stall: Stall | None = None
     graph: LiveStatus | None = None
+    last: LiveStatus = field(default_factory=lambda: LiveStatus.none_yet(()))
+    marks: Marks = field(default_factory=Marks)
 
     @property
     def up(self) -> bool:
@@ -178,13 +265,13 @@ class ChannelStatus:
     @property
     def ready(self) -> bool:
         """Whether pictures come in, and go out to every target."""
-        return self.up and self.graph is not None and self.graph.live
+        return self.up and self.stall is None and self.graph is not None and self.graph.live
 
     def as_dict(self) -> dict[str, Any]:
         """What whoever asks for its health wants to know, for JSON."""
         told: dict[str, Any] = {"ready": self.ready, "up": self.up, "phase": self.phase, "restarts": self.restarts}
-        if self.error is not None:
-            told["error"] = self.error
+        if (error := self.error or (self.stall and str(self.stall))) is not None:
+            told["error"] = error
         if self.graph is not None:
             intake = self.graph.intake
             told["in"] = {"source": intake.source, "state": intake.state, "reason": intake.reason}
@@ -196,12 +283,15 @@ class ChannelStatus:
 
 
 class ChannelMonitor:
-    """Keeps the latest status of a channel. Written by the thread that runs it, read by any."""
+    """Keeps the latest status of a channel. Written by the thread that runs it, read by any.
 
-    def __init__(self, name: str) -> None:
-        self._status = ChannelStatus(name)
+    ``targets``: how they are shown; known before a graph has told anything.
+    """
+
+    def __init__(self, name: str, targets: Sequence[str] = ()) -> None:
+        self._status = ChannelStatus(name, last=LiveStatus.none_yet(targets))
         self._runs = 0
-        self._rate = Rate()
+        self._watchdog = Watchdog()
 
     @property
     def status(self) -> ChannelStatus:
@@ -216,24 +306,29 @@ class ChannelMonitor:
         try:
             yield
         finally:
-            self._change(phase="ended", fps_out=None, graph=None)
+            self._change(phase="ended", graph=None, stall=None)
 
     def update(self, statuses: Mapping[str, WorkerStatus]) -> None:
         """Take in the latest status of each worker, by worker name."""
         known = self._status.graph
         if known is not None and not known.queues.keys() <= statuses.keys():
             self._started()  # workers have died, and others have taken their places
-        graph = LiveStatus.of(statuses)
-        self._change(graph=graph, fps_out=self._rate.of(graph.playout.frames), heard=time.monotonic())
+        stall = self._watchdog.look(statuses)
+        graph = LiveStatus.of(statuses, None if stall is None else stall.worker)
+        marks = self._status.marks.after(self._status.graph, graph, time.time())
+        if stall is not None:
+            marks = marks.failed("channel", str(stall), time.time())
+        self._change(
+            graph=graph, last=graph.filled(self._status.last), stall=stall, marks=marks, heard=time.monotonic()
+        )
 
     def failed(self, error: str) -> None:
         """Its graph broke, and is to be started again. ``error``: fit to be shown."""
-        self._change(phase="waiting", error=error)
+        self._change(phase="waiting", error=error, marks=self._status.marks.failed("channel", error, time.time()))
 
     def _started(self) -> None:
-        now = time.monotonic()
-        self._rate = Rate()
-        self._change(began=now, heard=now, restarts=self._runs, fps_out=None, graph=None)
+        self._watchdog = Watchdog()
+        self._change(began=time.time(), heard=time.monotonic(), restarts=self._runs, graph=None, stall=None)
         self._runs += 1
 
     def _change(self, **changes: Any) -> None:

@@ -1,49 +1,66 @@
 """What Prometheus is told of the channels, read when it asks."""
 
-import time
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from importlib.metadata import version
+from itertools import accumulate
+from typing import Any, Literal
 
 from prometheus_client import CollectorRegistry, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 from sr4k.live_status import ChannelMonitor, ChannelStatus, IntakeStatus, LiveStatus, OutletStatus, PlayoutStatus
 from sr4k.process_tree import resident_bytes
 
-Samples = Iterable[tuple[tuple[str, ...], float | None]]
-"""Values of labels, and what was measured; ``None``: nothing yet."""
+Samples = Iterable[tuple[tuple[str, ...], Any]]
+"""Values of labels, and what was measured; ``None``: nothing yet. Of a histogram: `Histogram.report`."""
 
-_STATES_IN = "connecting", "waiting", "live", "away"
-_STATES_OUT = "connecting", "live", "waiting", "ended"
-_QUANTILES = {"0.5": "median", "0.95": "p95"}
+Family = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily
+
+_STATES_IN = "connecting", "waiting", "live", "away", "hangs"
+_STATES_OUT = "connecting", "live", "waiting", "ended", "hangs"
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric of every channel. ``labels``: those beside the channel."""
+    """One metric of every channel.
 
-    kind: Literal["counter", "gauge"]
+    Attributes:
+        read: its samples. Those of a graph are there between two runs as well: counters as they were last.
+        labels: those beside the channel.
+        idle: the value of a gauge while the channel's graph does not run; ``None``: as it is read.
+    """
+
+    kind: Literal["counter", "gauge", "histogram"]
     name: str
     help: str
     read: Callable[[ChannelStatus], Samples]
     labels: tuple[str, ...] = ()
+    idle: float | None = None
 
-    def family(self, channels: Sequence[ChannelStatus]) -> CounterMetricFamily | GaugeMetricFamily:
+    def family(self, channels: Sequence[ChannelStatus]) -> Family:
         """It, of all channels, now."""
-        make = CounterMetricFamily if self.kind == "counter" else GaugeMetricFamily
-        family = make(f"sr4k_{self.name}", self.help, labels=("channel", *self.labels))
+        name, labels = f"sr4k_{self.name}", ("channel", *self.labels)
+        if self.kind == "histogram":
+            histogram = HistogramMetricFamily(name, self.help, labels=labels)
+            for channel in channels:
+                for values, report in self.read(channel):
+                    histogram.add_metric((channel.name, *values), *_buckets(report))
+            return histogram
+        family = (CounterMetricFamily if self.kind == "counter" else GaugeMetricFamily)(name, self.help, labels=labels)
         for channel in channels:
-            for labels, value in self.read(channel):
-                if value is not None:
-                    family.add_metric((channel.name, *labels), value)
+            is_idle = channel.graph is None and self.idle is not None
+            for values, value in self.read(channel):
+                told = self.idle if is_idle else value
+                family.add_metric((channel.name, *values), math.nan if told is None else told)
         return family
 
 
 def registry_of(channels: Sequence[ChannelMonitor]) -> CollectorRegistry:
-    """All metrics of these channels, and those of this process that Prometheus knows of any."""
-    registry = CollectorRegistry()
+    """All metrics of these channels, which may come and go, and those of this process that Prometheus knows of any."""
+    registry = CollectorRegistry(auto_describe=True)  # so that one can be asked for by its name
     ProcessCollector(registry=registry)
     registry.register(_Channels(channels))
     return registry
@@ -53,10 +70,19 @@ class _Channels(Collector):
     def __init__(self, channels: Sequence[ChannelMonitor]) -> None:
         self._channels = channels
 
-    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+    def collect(self) -> Iterator[Family]:
+        build = GaugeMetricFamily("sr4k_build_info", "1, with the version of sr4k-stream.", labels=("version",))
+        build.add_metric((version("sr4k-stream"),), 1)
+        yield build
         now = [channel.status for channel in self._channels]
         for metric in METRICS:
             yield metric.family(now)
+
+
+def _buckets(report: Mapping[str, Any]) -> tuple[list[tuple[str, float]], float]:
+    """Cumulative counts by upper bound, and the sum, as `HistogramMetricFamily` takes them."""
+    bounds = [*map(str, report["bounds"]), "+Inf"]
+    return list(zip(bounds, map(float, accumulate(report["counts"])), strict=True)), report["sum"]
 
 
 def _of_channel(read: Callable[[ChannelStatus], float | None]) -> Callable[[ChannelStatus], Samples]:
@@ -64,14 +90,14 @@ def _of_channel(read: Callable[[ChannelStatus], float | None]) -> Callable[[Chan
 
 
 def _of_graph(read: Callable[[LiveStatus], Samples]) -> Callable[[ChannelStatus], Samples]:
-    return lambda channel: () if channel.graph is None else read(channel.graph)
+    return lambda channel: read(channel.last)
 
 
 def _of_intake(read: Callable[[IntakeStatus], float | None]) -> Callable[[ChannelStatus], Samples]:
     return _of_graph(lambda graph: [((), read(graph.intake))])
 
 
-def _of_playout(read: Callable[[PlayoutStatus], float | None]) -> Callable[[ChannelStatus], Samples]:
+def _of_playout(read: Callable[[PlayoutStatus], Any]) -> Callable[[ChannelStatus], Samples]:
     return _of_graph(lambda graph: [((), read(graph.playout))])
 
 
@@ -96,21 +122,16 @@ def _states_out(graph: LiveStatus) -> Samples:
             yield (*labels, state), float(state == outlet.state)
 
 
+def _failures(channel: ChannelStatus) -> Samples:
+    return list(channel.marks.failures.items())
+
+
 def _seconds(milliseconds: float | None) -> float | None:
     return None if milliseconds is None else milliseconds / 1000
 
 
-def _uptime(channel: ChannelStatus) -> float:
-    return time.monotonic() - channel.began if channel.up else 0.0
-
-
-def _memory(channel: ChannelStatus) -> float | None:
-    return None if channel.thread is None else resident_bytes(channel.thread)
-
-
-def _latency(graph: LiveStatus) -> Samples:
-    latency = graph.playout.latency or {}
-    return [((quantile,), latency.get(name)) for quantile, name in _QUANTILES.items()]
+def _memory(channel: ChannelStatus) -> float:
+    return 0 if channel.thread is None else resident_bytes(channel.thread)
 
 
 def _engine(graph: LiveStatus) -> Samples:
@@ -148,9 +169,16 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         "gauge",
-        "uptime_seconds",
-        "Since the channel's processes were started last; 0 between two runs.",
-        _of_channel(_uptime),
+        "start_time_seconds",
+        "When the channel's processes were started last, as a Unix time; 0: not yet.",
+        _of_channel(lambda channel: channel.began),
+    ),
+    Metric(
+        "gauge",
+        "last_failure_timestamp_seconds",
+        "When a part of the channel (source, target or channel) was last seen to fail in this way, as a Unix time.",
+        _failures,
+        ("part", "kind"),
     ),
     Metric(
         "gauge",
@@ -159,7 +187,7 @@ METRICS: tuple[Metric, ...] = (
         _of_channel(_memory),
     ),
     # In
-    Metric("gauge", "in_state", "1 for the state that the source is in.", _of_graph(_states_in), ("state",)),
+    Metric("gauge", "in_state", "1 for the state that the source is in.", _of_graph(_states_in), ("state",), 0.0),
     Metric(
         "counter",
         "in_connects",
@@ -174,11 +202,16 @@ METRICS: tuple[Metric, ...] = (
         _of_intake(lambda intake: intake.restarts),
     ),
     Metric("counter", "in_frames", "Pictures received.", _of_intake(lambda intake: intake.frames)),
-    Metric("gauge", "in_fps", "Pictures received a second, lately.", _of_intake(lambda intake: intake.fps)),
+    Metric(
+        "gauge",
+        "in_last_frame_timestamp_seconds",
+        "When a picture was received last, as a Unix time; 0: not yet.",
+        _of_channel(lambda channel: channel.marks.frame_in),
+    ),
     Metric("counter", "in_bytes", "Bytes received.", _of_intake(lambda intake: intake.bytes)),
     Metric(
         "counter",
-        "in_damaged",
+        "in_decode_errors",
         "Packets that could not be decoded, and pictures patched up.",
         _of_intake(lambda intake: intake.damaged),
     ),
@@ -187,6 +220,7 @@ METRICS: tuple[Metric, ...] = (
         "in_age_seconds",
         "Age of the last picture that the network was free for.",
         _of_intake(lambda intake: _seconds(intake.age_ms)),
+        idle=math.nan,
     ),
     Metric(
         "counter",
@@ -203,6 +237,7 @@ METRICS: tuple[Metric, ...] = (
         "ladder_rung",
         "Step of the ladder; 0: every picture goes through the network.",
         _of_intake(lambda intake: intake.rung),
+        idle=math.nan,
     ),
     Metric(
         "counter", "ladder_steps", "How often the step of the ladder changed.", _of_intake(lambda intake: intake.steps)
@@ -213,13 +248,15 @@ METRICS: tuple[Metric, ...] = (
         "1, with the step of the ladder in words.",
         _of_graph(lambda graph: [((graph.intake.rung_name,), 1.0)]),
         ("rung",),
+        idle=0.0,
     ),
-    Metric("gauge", "engine_info", "1, with what runs the network.", _of_graph(_engine), _ENGINE),
+    Metric("gauge", "engine_info", "1, with what runs the network.", _of_graph(_engine), _ENGINE, 0.0),
     Metric(
         "gauge",
         "computed_ratio",
         "Share of the pictures that was computed: the rest was as in the picture before.",
         _of_graph(lambda graph: [((), graph.engine.get("computed"))]),
+        idle=math.nan,
     ),
     Metric(
         "gauge",
@@ -227,6 +264,7 @@ METRICS: tuple[Metric, ...] = (
         "Frames that wait behind a worker for the next one.",
         _of_graph(lambda graph: _each(graph.queues)),
         ("worker",),
+        0.0,
     ),
     Metric(
         "counter",
@@ -250,15 +288,19 @@ METRICS: tuple[Metric, ...] = (
         ("worker",),
     ),
     Metric(
-        "gauge",
+        "histogram",
         "latency_seconds",
-        "From the reception of a picture until it was encoded, lately.",
-        _of_graph(_latency),
-        ("quantile",),
+        "From the reception of a picture until it was encoded.",
+        _of_playout(lambda playout: playout.latency_histogram),
     ),
     # Out
     Metric("counter", "out_frames", "Pictures encoded.", _of_playout(lambda playout: playout.frames)),
-    Metric("gauge", "out_fps", "Pictures encoded a second, lately.", _of_channel(lambda channel: channel.fps_out)),
+    Metric(
+        "gauge",
+        "out_last_frame_timestamp_seconds",
+        "When a picture was encoded last, repeated ones included, as a Unix time; 0: not yet.",
+        _of_channel(lambda channel: channel.marks.frame_out),
+    ),
     Metric(
         "counter",
         "out_repeated_frames",
@@ -276,10 +318,19 @@ METRICS: tuple[Metric, ...] = (
         "counter", "out_timeline_seconds", "Length of the output so far.", _of_playout(lambda playout: playout.seconds)
     ),
     Metric(
-        "gauge", "av_offset_seconds", "Sound less picture.", _of_playout(lambda playout: _seconds(playout.av_offset_ms))
+        "gauge",
+        "av_offset_seconds",
+        "Sound less picture.",
+        _of_playout(lambda playout: _seconds(playout.av_offset_ms)),
+        idle=math.nan,
     ),
     Metric(
-        "gauge", "target_state", "1 for the state that a target is in.", _of_graph(_states_out), (*_TARGET, "state")
+        "gauge",
+        "target_state",
+        "1 for the state that a target is in.",
+        _of_graph(_states_out),
+        (*_TARGET, "state"),
+        0.0,
     ),
     Metric(
         "counter",
@@ -291,7 +342,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("counter", "target_bytes", "Bytes sent to a target.", _of_outlets(lambda outlet: outlet.bytes), _TARGET),
     Metric(
         "counter",
-        "target_dropped",
+        "target_dropped_packets",
         "Packets that a target did not get.",
         _of_outlets(lambda outlet: outlet.dropped),
         _TARGET,
@@ -302,5 +353,6 @@ METRICS: tuple[Metric, ...] = (
         "Of video that wait for a target.",
         _of_outlets(lambda outlet: outlet.queue_seconds),
         _TARGET,
+        math.nan,
     ),
 )

@@ -16,6 +16,7 @@ from sr4k.cli.signals import Impatient, counted_signals
 from sr4k.configs import Preset
 from sr4k.job import Size
 from sr4k.live.address import parse_source, parse_target
+from sr4k.live.rate import Rate
 from sr4k.live_job import LiveJob, LiveSummary
 from sr4k.live_status import ChannelMonitor
 from sr4k.logs import LogFormat
@@ -48,7 +49,7 @@ def run_live(
     addresses = parse_source(source), *(parse_target(target) for target in targets)
     redaction.hide(*addresses)
     job = LiveJob(addresses[0], addresses[1:], preset, size, sound)
-    monitor = ChannelMonitor("live")
+    monitor = ChannelMonitor("live", [str(target) for target in job.targets])
     level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
     with (
         counted_signals() as signals,
@@ -79,6 +80,7 @@ class _Status:
         self._monitor, self._quiet = monitor, quiet
         self._live = Live(console=Console(stderr=True), transient=True) if sys.stderr.isatty() and not quiet else None
         self._next = time.monotonic() + _LINE_EVERY
+        self._rate = Rate()
 
     def __enter__(self) -> "_Status":
         if self._live is not None:
@@ -103,7 +105,7 @@ class _Status:
         if status.graph is None:
             return "starting"
         intake, playout = status.graph.intake, status.graph.playout
-        parts = [f"in: {intake.state}", f"{status.fps_out or 0.0:.1f} fps"]
+        parts = [f"in: {intake.state}", f"{self._rate.of(playout.frames):.1f} fps"]
         if playout.latency:
             parts.append(f"{1000 * playout.latency['median']:.0f} ms")
         if intake.rung:

@@ -133,10 +133,23 @@ def test_a_service_tells_how_it_is_drains_on_sigterm_and_shows_no_key_anywhere(s
 
 def test_a_channel_whose_worker_dies_comes_back_alone(service: Service) -> None:
     service.until(lambda: plays(service))
-    (playout,) = [pid for pid in service.family() if any(is_push(child) for child in children(pid))]
-    os.kill(playout, signal.SIGKILL)
+    os.kill(playout_of(service), signal.SIGKILL)
     service.until(lambda: service.states()["plays"]["restarts"] == 1 and plays(service))
     assert service.states()["waits"]["restarts"] == 0
+
+    # One that is frozen is alive: the first to be seen is that nothing is live, then it is replaced as well.
+    os.kill(playout_of(service), signal.SIGSTOP)
+    frozen = time.monotonic()
+    service.until(lambda: service.states()["plays"].get("error", "").startswith("the playout process hangs"))
+    assert time.monotonic() - frozen < 7
+    assert "live" not in [out["state"] for out in service.states()["plays"].get("out", [])]
+    service.until(lambda: service.states()["plays"]["restarts"] == 2 and plays(service))
+    assert "the playout process hangs: nothing was heard of it for 8 s; starting again in" in service.log
+
+
+def playout_of(service: Service) -> int:
+    (playout,) = [pid for pid in service.family() if any(is_push(child) for child in children(pid))]
+    return playout
 
 
 def children(pid: int) -> list[int]:

@@ -1,0 +1,46 @@
+"""Kinds of failures: few and fixed, so that metrics and alerts can name them, where reasons are words for people."""
+
+import re
+from typing import Literal, get_args
+
+Kind = Literal[
+    "refused",
+    "unreachable",
+    "timeout",
+    "name",
+    "certificate",
+    "rejected",
+    "closed",
+    "unreadable",
+    "disk",
+    "storage",
+    "hangs",
+    "crashed",
+    "limits",
+    "other",
+]
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+# The first that is found counts. A text that names several causes is of the kind that is the likeliest.
+_WORDS: tuple[tuple[str, Kind], ...] = (
+    (r"process hangs", "hangs"),
+    (r"connection was refused|Connection refused", "refused"),
+    (r"nobody publishes|application or key|not allowed: somebody|passphrase|rejected|401|403|password", "rejected"),
+    (r"certificate is|certificate was|certificate has|certificate does", "certificate"),
+    (r"can't be resolved|Name or service", "name"),
+    (r"unreachable|[Nn]o route", "unreachable"),
+    (r"did not answer|does not answer|no answer|nothing came|took nothing|no picture came|no picture for", "timeout"),
+    (r"disk is full|[Nn]o space left", "disk"),
+    (r"folder|[Pp]ermission|[Rr]ead-only|[Nn]o such file|does not exist|can't be written|is a directory", "storage"),
+    (r"too large|too many|more than|memory|asks for more|no longer does what it was started for", "limits"),
+    (r"was killed|was ended|exit code|process died|crashed|gave up|was busy|reader failed|a bug", "crashed"),
+    (r"broke off|went away|came to its end|it ended|lost its neighbour|Broken pipe|reset by peer", "closed"),
+    (r"no video|can't be decoded|could be decoded|no stream that|container or protocol|Invalid data", "unreadable"),
+)
+_PATTERNS: tuple[tuple[re.Pattern[str], Kind], ...] = tuple((re.compile(words), kind) for words, kind in _WORDS)
+
+
+def kind_of(reason: str) -> Kind:
+    """Of what kind a failure is, by the words in which it was told."""
+    return next((kind for pattern, kind in _PATTERNS if pattern.search(reason)), "other")

@@ -1,0 +1,115 @@
+"""Whether the processes of a live channel do what they are there for: one that is alive may hang all the same."""
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sr4k.pipeline import GraphError, WorkerStatus
+
+_STEP = 1.0
+"""Seconds that count, at most, between two looks: this process may have been halted, and all others with it."""
+
+
+class WorkerHangsError(GraphError):
+    """A worker is alive and no longer does its work."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """Seconds after which it is told that something hangs, and after which it is too long."""
+
+    told: float
+    most: float
+
+
+_SILENT = _Rule(3.0, 8.0)
+"""A worker tells how it is four times a second, whatever its stages do."""
+
+_STARTING = _Rule(60.0, 60.0)
+"""The same of one that has not worked on a frame: it may import and compile."""
+
+_AT_A_FRAME = _Rule(5.0, 30.0)
+"""A stage works on one and the same picture. Large networks on small machines may take seconds, before they are left
+out."""
+
+_OUT = _Rule(5.0, 10.0)
+"""No picture is encoded. Where none comes, the last one is repeated, so that there always is one."""
+
+_IN = _Rule(15.0, 20.0)
+"""No picture comes from a source that is said to be live: the intake gives it up before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """Something hangs: in which worker, for how many seconds, and whether that is too long. ``str()`` says it."""
+
+    worker: str
+    what: str
+    seconds: float
+    is_over: bool
+
+    def __str__(self) -> str:
+        return f"the {self.worker} process hangs: {self.what} for {self.seconds:.0f} s"
+
+
+class Watchdog:
+    """Looks at the statuses of workers, and tells which of them hangs.
+
+    Args:
+        workers: that there must be.
+        hold: seconds without a picture after which the last one is repeated.
+        clock: seconds, as of `time.monotonic`.
+    """
+
+    def __init__(
+        self, workers: Collection[str] = (), *, hold: float = 0.5, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._workers, self._hold, self._clock = workers, hold, clock
+        self._looked = clock()
+        self._still: dict[str, tuple[Any, float]] = {}
+
+    def look(self, statuses: Mapping[str, WorkerStatus]) -> Stall | None:
+        """What hangs now. Of several, the last in the flow: those before it wait for it.
+
+        Args:
+            statuses: the latest of each worker, by worker name.
+        """
+        now = self._clock()
+        step, self._looked = min(now - self._looked, _STEP), now
+        stalls = list(self._stalls(statuses, step))
+        order = list(self._workers or statuses)
+        return max(stalls, key=lambda stall: (stall.is_over, order.index(stall.worker)), default=None)
+
+    def _stalls(self, statuses: Mapping[str, WorkerStatus], step: float) -> Iterator[Stall]:
+        for name in dict.fromkeys((*self._workers, *statuses)):
+            status = statuses.get(name)
+            if status is not None and status.ended:
+                continue
+            rule = _SILENT if status is not None and status.stages[-1].frames > 0 else _STARTING
+            running = None if status is None else status.running
+            yield from self._judged(name, "nothing was heard of it", running, step, rule)
+            if status is not None:
+                ending = any(other.ended for other in statuses.values())
+                yield from self._inside(name, status, step, ending=ending)
+
+    def _inside(self, name: str, status: WorkerStatus, step: float, *, ending: bool) -> Iterator[Stall]:
+        for clock in status.stages:
+            if clock.since is not None:
+                what = f"its stage {clock.name} is at one picture"
+                yield from self._judged(name, what, (clock.frames, clock.since), step, _AT_A_FRAME)
+        played, taken = status.reports.get("playout", {}), status.reports.get("intake", {})
+        if played.get("frames") and not ending:
+            rule = _Rule(_OUT.told + self._hold, _OUT.most + self._hold)
+            yield from self._judged(name, "no picture was encoded", played["frames"], step, rule)
+        if taken.get("state") == "live":
+            came = (taken.get("connects"), taken.get("frames"))
+            yield from self._judged(name, "its source is open, and no picture came", came, step, _IN)
+
+    def _judged(self, worker: str, what: str, value: Any, step: float, rule: _Rule) -> Iterator[Stall]:
+        key = f"{worker}: {what}"
+        before, seconds = self._still.get(key, (value, 0.0))
+        seconds = seconds + step if before == value else 0.0
+        self._still[key] = value, seconds
+        if seconds >= rule.told:
+            yield Stall(worker, what, seconds, seconds >= rule.most)
