@@ -41,6 +41,13 @@ _PATTERN = re.compile(
 _SAFE = re.compile(r"[A-Za-z0-9._~:/?=&%@+,-]+")
 """What a URL to push to may be made of: libav's tee would read more into ``|``, ``[``, ``]``, ``\\`` and ``'``."""
 
+_BARE = re.compile(
+    r"amqp|async|bluray|cache|concatf?|crypto|data|fd|file|ftp|gophers?|hls|https?|httpproxy|icecast|ip[fn]s|lavfi|"
+    r"libsmbclient|md5|mms[ht]|pattern|pipe|prompeg|rist|rtmp(e|s|t|te|ts)?|rtps?|rtsps?|sctp|sftp|smb|srtp?|tcp|tee|"
+    r"tls|udp|udplite|unix|zmq"
+)
+"""Schemes, and names of protocols and devices of libav, that may stand before a colon without slashes after it."""
+
 _UNFIT = re.compile(r"[\x00-\x20\x7f]")
 """In no URL: a line break would end a line of HTTP or of an ffmpeg's script."""
 
@@ -160,7 +167,7 @@ def _parse(text: str, schemes: dict[str, Kind], verb: str, without: Kind) -> Add
         return Address(text, without, text)
     kind = schemes.get(scheme)
     if kind is None:
-        reason = f"can't be {verb}: use a path, or a URL with one of {', '.join(schemes)}."
+        reason = f"can't be {verb}: use a path (./NAME where it has a colon), or a URL with one of {', '.join(schemes)}."
         raise AddressError(f"'{scheme}:'", reason)
     if kind == "pattern":
         return Address(text, kind, text)
@@ -207,8 +214,12 @@ def _split(text: str, scheme: str) -> SplitResult:
 
 
 def _scheme(text: str) -> str | None:
-    """Of a URL, or of what libav would take for one; one letter and a colon are a drive, and a path has no scheme."""
+    """Of a URL, or of what libav would take for one. A path has none, though its name may have a colon in it."""
+    if text.startswith("subfile,"):
+        return "subfile"
     match = _SCHEME.match(text)
-    if match and len(match[1]) > 1:
-        return match[1].lower()
-    return "subfile" if text.startswith("subfile,") else None
+    if match is None:
+        return None
+    scheme, slashes = match[1].lower(), match[2]
+    is_name = not slashes and (not _BARE.fullmatch(scheme) or text[match.end() :].startswith(" "))
+    return None if is_name else scheme

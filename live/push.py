@@ -29,6 +29,7 @@ from sr4k.live.address import Address
 from sr4k.live.bridge import srt_writer
 from sr4k.live.settings import Segments
 from sr4k.live.tls import is_secure, tls_options
+from sr4k.stages.paths import for_libav
 
 _REPORT_EVERY = 0.1
 """Seconds."""
@@ -186,9 +187,9 @@ def _open(target: Address, segments: Segments) -> OutputContainer:
         )
         return av.open(url, "w", format="mpegts", options={"flush_packets": "1"})
     if target.kind == "hls":
-        return av.open(str(target.path), "w", format="hls", options=_hls_options(target.path, segments))
+        return av.open(for_libav(target.path), "w", format="hls", options=_hls_options(target.path, segments))
     path = _free_name(target.path)
-    return av.open(str(path), "w", options={"flush_packets": "1"} | _RECORDINGS[path.suffix.lower()])
+    return av.open(for_libav(path), "w", options={"flush_packets": "1"} | _RECORDINGS[path.suffix.lower()])
 
 
 def _hls_options(playlist: Path, segments: Segments) -> dict[str, str]:
@@ -199,7 +200,7 @@ def _hls_options(playlist: Path, segments: Segments) -> dict[str, str]:
         "hls_list_size": "6",
         "hls_delete_threshold": "2",
         "hls_flags": "delete_segments+independent_segments+program_date_time+temp_file+append_list+discont_start",
-        "hls_segment_filename": str(playlist.with_name(f"{playlist.stem}-%06d.{suffix}")),
+        "hls_segment_filename": for_libav(playlist.with_name(f"{playlist.stem}-%06d.{suffix}")),
         "hls_start_number_source": "epoch",
     }
     if segments == "fmp4":

@@ -9,6 +9,7 @@ from av.video.frame import VideoFrame
 from sr4k.errors import OptionError
 from sr4k.stages.fitting import fitted
 from sr4k.stages.picture import Block, rows_of
+from sr4k.stages.source import open_input
 from sr4k.stages.video import VideoInfo
 
 
@@ -19,7 +20,7 @@ def load_slate(path: Path, info: VideoInfo) -> Block:
         OptionError: it can't be read.
     """
     try:
-        with av.open(str(path)) as container:
+        with open_input(path) as container:
             picture = fitted(next(container.decode(video=0)), info)
     except (av.error.FFmpegError, OSError, StopIteration, IndexError) as err:
         raise OptionError(f"The slate {path} is no picture that can be read.") from err

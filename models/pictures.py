@@ -17,7 +17,7 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
     Raises:
         InputError: it can't be read.
     """
-    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None  # a pipe would be waited for
     if bgr is None:
         raise InputError(f"{path} is not a picture that OpenCV can read.")
     return np.ascontiguousarray(bgr[..., ::-1], dtype=np.uint8)
@@ -29,7 +29,7 @@ def picture_files(folders: list[Path]) -> list[Path]:
     Raises:
         InputError: there are none.
     """
-    files = [f for folder in folders for f in sorted(folder.rglob("*")) if f.suffix.lower() in SUFFIXES]
+    files = [f for folder in folders for f in sorted(folder.rglob("*")) if f.suffix.lower() in SUFFIXES and f.is_file()]
     if not files:
         raise InputError(f"No pictures below {', '.join(map(str, folders))}: expected {', '.join(sorted(SUFFIXES))}.")
     return files

@@ -10,6 +10,7 @@ import numpy as np
 
 from sr4k.errors import InputError
 from sr4k.models.plotting import new_figure
+from sr4k.stages.source import open_input
 
 _MEASURES = {
     "PSNR": ("psnr", "lavfi.psnr.psnr.y"),
@@ -100,9 +101,11 @@ class _Graph:
 
 def _pictures(path: Path) -> Iterator[av.VideoFrame]:
     try:
-        with av.open(str(path)) as container:
+        with open_input(path) as container:
             if not container.streams.video:
                 raise InputError(f"{path} has no video.")
             yield from container.decode(video=0)
+    except InputError:
+        raise
     except (av.FFmpegError, OSError) as err:
         raise InputError(f"{path} can't be read: {err}.") from err

@@ -17,6 +17,7 @@ from sr4k.models.contact_sheet import write_contact_sheet
 from sr4k.part import clock
 from sr4k.stages.decode import Decode
 from sr4k.stages.encoder import add_video, open_encoder, tag
+from sr4k.stages.paths import for_libav
 from sr4k.stages.picture import Block, as_picture, split_420
 from sr4k.stages.settings import DecodeSettings, EncoderSettings
 from sr4k.stages.source import open_input, video_stream
@@ -89,7 +90,7 @@ def _write_video(source: DecodeSettings, result: Path, target: Path, layout: Lay
 
 def _open(target: Path) -> OutputContainer:
     try:
-        return av.open(str(target), "w")
+        return av.open(for_libav(target), "w")
     except ValueError as err:
         raise OptionError(
             f"'{target.suffix}' is neither a container nor a picture: compare into .mp4, .mkv or .png."

@@ -12,7 +12,7 @@ from typing import Any
 from sr4k.configs import Preset, load_preset
 from sr4k.engines.choose import engines_for
 from sr4k.engines.cpu import granted_cpus
-from sr4k.errors import InputError, InternalError, OptionError, OutputError, Sr4kError, WorkerError
+from sr4k.errors import InternalError, OptionError, OutputError, Sr4kError, WorkerError
 from sr4k.live.address import Address
 from sr4k.live.backoff import Backoff
 from sr4k.live.bridge import require_srt
@@ -29,6 +29,7 @@ from sr4k.pipeline import (
     WorkerStatus,
     run_graph,
 )
+from sr4k.stages.paths import check_file
 from sr4k.stages.settings import InferSettings, PreprocessSettings
 from sr4k.watchdog import Watchdog, WorkerHangsError
 
@@ -135,8 +136,8 @@ class LiveJob:
         for target in self.targets:
             if target.kind in ("file", "hls") and not target.path.parent.is_dir():
                 raise OutputError(f"The folder {Path(target.shown).parent} does not exist: make it first.")
-        if self.source.kind == "file" and not self.source.path.is_file():
-            raise InputError(f"{self.source} does not exist.")
+        if self.source.kind == "file":
+            check_file(self.source.path)
 
     def _run_once(
         self,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from sr4k.errors import OutputError
 from sr4k.models.opencv import cv2
+from sr4k.stages.paths import for_libav
 
 RATE = 25
 SAMPLE_RATE = 48_000
@@ -27,7 +28,7 @@ def write_sample(path: Path, *, seconds: float, size: tuple[int, int]) -> None:
         OutputError: the file can't be written.
     """
     try:
-        with av.open(str(path), "w") as target:
+        with av.open(for_libav(path), "w") as target:
             _write(target, max(1, round(seconds * RATE)), size)
     except (av.error.FFmpegError, OSError, ValueError) as err:
         raise OutputError(f"{path} can't be written: use a name ending in .mp4 or .mkv in a folder of yours.") from err

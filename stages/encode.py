@@ -26,6 +26,7 @@ from sr4k.stages.encoder import add_video, open_encoder, tag
 from sr4k.stages.hdr import static_metadata
 from sr4k.stages.journal import Journal, flush_to_disk
 from sr4k.stages.passthrough import Passthrough
+from sr4k.stages.paths import for_libav
 from sr4k.stages.picture import as_picture
 from sr4k.stages.room import check_room
 from sr4k.stages.segments import SegmentWriter, joined
@@ -297,6 +298,6 @@ def _open_output(path: Path, ticks: int) -> OutputContainer:
         # edit lists, which say when a track begins, count in the movie's clock: milliseconds, if it is not told better
         options |= {"movflags": "+faststart", "movie_timescale": str(ticks)}
     try:
-        return av.open(str(path), "w", format=container, options=options)
+        return av.open(for_libav(path), "w", format=container, options=options)
     except (av.error.FFmpegError, OSError) as err:
         raise OutputError(f"{path} can't be written ({err.strerror}).") from err

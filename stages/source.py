@@ -14,7 +14,8 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from sr4k.errors import InputError
-from sr4k.stages.sequence import is_sequence, numbers
+from sr4k.stages.paths import check_source, for_libav
+from sr4k.stages.sequence import is_picture, is_sequence, numbers
 from sr4k.stages.settings import FIRST_TRACK, Track
 
 # PyAV 19 reads tags that are not UTF-8 as they are; 18 fails on them unless told otherwise.
@@ -26,21 +27,20 @@ def open_input(path: Path, accelerator: HWAccel | None = None, rate: Fraction | 
 
     ``rate``: pictures a second, of a sequence.
     """
-    form, options = None, {}
+    check_source(path)
+    form, options, name = None, {}, for_libav(path)
     if is_sequence(path):
-        first = next(iter(numbers(path)), None)
-        if first is None:
-            raise InputError(f"{path} does not exist: there is no picture with such a name and a number.")
         form = "image2"
-        options = {"pattern_type": "sequence", "start_number": str(first), "framerate": str(rate or 25)}
+        options = {
+            "pattern_type": "sequence",
+            "start_number": str(numbers(path)[0]),
+            "framerate": str(rate or 25),
+        }
+        name = f"{for_libav(path.parent).replace('%', '%%')}/{path.name}"
+    elif is_picture(path) and "%" in name:  # which would stand for many to libav
+        form, options = "image2", {"pattern_type": "none"}
     try:
-        container: InputContainer = av.open(str(path), format=form, options=options, hwaccel=accelerator, **_READ_TAGS)
-    except FileNotFoundError as err:
-        raise InputError(f"{path} does not exist.") from err
-    except IsADirectoryError as err:
-        raise InputError(f"{path} is a folder, not a video file.") from err
-    except PermissionError as err:
-        raise InputError(f"{path} may not be read: check its permissions.") from err
+        container: InputContainer = av.open(name, format=form, options=options, hwaccel=accelerator, **_READ_TAGS)
     except (av.error.FFmpegError, OSError) as err:
         raise InputError(f"{path} is not a video that can be read, or its header is damaged ({err.strerror}).") from err
     return container

@@ -1,0 +1,77 @@
+"""Paths of files: which may be read, and how they are told to libav."""
+
+import errno
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sr4k.errors import InputError
+from sr4k.stages.sequence import is_sequence, numbered, numbers
+
+_BY_NUMBER = re.compile(r"/dev/(stdin|fd/\d+)|/proc/(self|\d+)/fd/\d+")
+"""What is open already, such as standard input or ``<(...)`` of a shell."""
+
+_KINDS = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def for_libav(path: Path) -> str:
+    """The path as libav takes it for nothing else: a name with a colon in it would be a protocol's."""
+    return str(path) if path.is_absolute() else f"./{path}"
+
+
+def check_source(path: Path) -> None:
+    """See to it that there is such a file, or such a sequence, and that it may be read.
+
+    Raises:
+        InputError: it is not so.
+    """
+    if is_sequence(path):
+        first = next(iter(numbers(path)), None)
+        if first is None:
+            raise InputError(f"{path} does not exist: there is no picture with such a name and a number.")
+        path = numbered(path, first)
+    check_file(path)
+
+
+def check_file(path: Path) -> None:
+    """See to it that it is one that can be read from any place in it, and more than once, by several processes.
+
+    Raises:
+        InputError: it is not so.
+    """
+    if _BY_NUMBER.fullmatch(str(path)):
+        raise InputError(f"{path} can't be read: a video has to be a file, so save what comes through it to one first.")
+    with _in_words(path):
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise InputError(f"{path} is a folder, not a video file.")
+        if not stat.S_ISREG(mode):
+            kind = _KINDS.get(stat.S_IFMT(mode), "no file")
+            raise InputError(f"{path} is {kind}: a video has to be a file, so save what comes through it to one first.")
+        os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+
+
+@contextmanager
+def _in_words(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except InputError:
+        raise
+    except PermissionError as err:
+        raise InputError(f"{path} may not be read: check its permissions.") from err
+    except OSError as err:
+        if err.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+            raise InputError(f"{path} does not exist.") from err
+        if err.errno == errno.ELOOP:
+            raise InputError(f"{path} is a link that leads in a circle.") from err
+        if err.errno in (errno.EMFILE, errno.ENFILE):
+            raise
+        raise InputError(f"{path} can't be read ({err.strerror}).") from err
