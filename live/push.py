@@ -29,7 +29,7 @@ from sr4k.live.address import Address
 from sr4k.live.bridge import srt_writer
 from sr4k.live.settings import Segments
 from sr4k.live.tls import is_secure, tls_options
-from sr4k.stages.paths import for_libav
+from sr4k.stages.paths import for_libav, free_name
 
 _REPORT_EVERY = 0.1
 """Seconds."""
@@ -188,7 +188,7 @@ def _open(target: Address, segments: Segments) -> OutputContainer:
         return av.open(url, "w", format="mpegts", options={"flush_packets": "1"})
     if target.kind == "hls":
         return av.open(for_libav(target.path), "w", format="hls", options=_hls_options(target.path, segments))
-    path = _free_name(target.path)
+    path = free_name(target.path)  # a recording never replaces another
     return av.open(for_libav(path), "w", options={"flush_packets": "1"} | _RECORDINGS[path.suffix.lower()])
 
 
@@ -206,15 +206,6 @@ def _hls_options(playlist: Path, segments: Segments) -> dict[str, str]:
     if segments == "fmp4":
         options |= {"hls_segment_type": "fmp4", "hls_fmp4_init_filename": f"{playlist.stem}-init.mp4"}
     return options
-
-
-def _free_name(path: Path) -> Path:
-    """The path, or NAME-2, NAME-3 and so on: a recording never replaces another."""
-    number, free = 1, path
-    while free.exists():
-        number += 1
-        free = path.with_stem(f"{path.stem}-{number}")
-    return free
 
 
 def _milliseconds(packet: "Packet[Any]") -> int:

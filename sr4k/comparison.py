@@ -22,7 +22,7 @@ from sr4k.stages.picture import Block, as_picture, split_420
 from sr4k.stages.settings import DecodeSettings, EncoderSettings
 from sr4k.stages.source import open_input, video_stream
 from sr4k.stages.video import VideoInfo
-from sr4k.target import unfinished
+from sr4k.target import folder_made, place, unfinished
 
 Layout = Literal["split", "side"]
 """One picture, bicubic on its left and upscaled on its right; or both whole, side by side."""
@@ -33,7 +33,9 @@ _LINE = 235
 """Luma of the line between the halves: white."""
 
 
-def write_comparison(source: DecodeSettings, result: Path, target: Path, *, layout: Layout = "split") -> None:
+def write_comparison(
+    source: DecodeSettings, result: Path, target: Path, *, layout: Layout = "split", overwrite: bool = False
+) -> None:
     """Write a video of both, or, where ``target`` is a picture, a sheet of enlarged details.
 
     Args:
@@ -45,12 +47,12 @@ def write_comparison(source: DecodeSettings, result: Path, target: Path, *, layo
         OptionError: the suffix is no container's.
         OutputError: the target can't be written.
     """
-    with unfinished(target) as partial:
+    with folder_made(target.parent), unfinished(target) as partial:
         if target.suffix.lower() in _SHEETS:
             _write_sheet(source, result, partial)
         else:
             _write_video(source, result, partial, layout)
-        partial.replace(target)
+        place(partial, target, overwrite=overwrite)
 
 
 def _write_sheet(source: DecodeSettings, result: Path, target: Path) -> None:

@@ -6,6 +6,7 @@
   - OutputError                   4   OSError
   - EngineError                   5   RuntimeError
   - WorkerError                   6   RuntimeError
+  - StoppedError                130   (143 where SIGTERM asked for it)
 * InternalError                  70: a bug in this package, never the user's fault; not an Sr4kError
 
 Texts are for the user: what, where, what to do.
@@ -49,6 +50,12 @@ class WorkerError(Sr4kError, RuntimeError):
     """A process of the graph died."""
 
     exit_code = 6
+
+
+class StoppedError(Sr4kError):
+    """Ended early, as was asked for, when nothing could be left that can be played."""
+
+    exit_code = 130
 
 
 class InternalError(Exception):

@@ -12,7 +12,7 @@ from sr4k.configs import STAGES, GraphPreset, Preset, StageName, load_preset
 from sr4k.engines.choose import GPU_ENGINES, engines_for
 from sr4k.engines.cpu import granted_cpus
 from sr4k.engines.nvidia import only
-from sr4k.errors import InternalError, OptionError, OutputError, Sr4kError, WorkerError
+from sr4k.errors import InternalError, OptionError, Sr4kError, StoppedError, WorkerError
 from sr4k.models.architecture import Pixels
 from sr4k.parts import Parts, claimed, fingerprint, flat
 from sr4k.pipeline import (
@@ -39,7 +39,7 @@ from sr4k.stages.settings import (
     PreprocessSettings,
     Track,
 )
-from sr4k.target import check_target, folder_made, place, unfinished
+from sr4k.target import appeared, check_target, folder_made, free_partial_of, place, unfinished
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,8 @@ Size = tuple[int, int]
 
 _CPUS_OF_A_LANE = 16
 """What one lane keeps busy, and its share of decoder and encoder beside it."""
+
+_KEPT = "What is done is kept: --resume goes on."
 
 _NAMED_SIZES: dict[str, Size] = {"4k": (3840, 2160), "1440p": (2560, 1440)}
 
@@ -58,7 +60,8 @@ class Summary:
 
     ``stages`` has, by name, the seconds of work and the frames of each stage; ``processes`` the CPU seconds of each.
     ``losses`` is what the source could not give, ``left_out`` what the target could not carry. Of the ``frames``,
-    ``resumed`` were done by earlier runs, to which the ``earlier`` losses came.
+    ``resumed`` were done by earlier runs, to which the ``earlier`` losses came. ``goes_on``: whether it was stopped and
+    can be resumed.
     """
 
     output: str
@@ -73,6 +76,7 @@ class Summary:
     left_out: list[str]
     stages: dict[str, dict[str, float]]
     processes: dict[str, dict[str, float]]
+    goes_on: bool = False
 
     @property
     def fps(self) -> float:
@@ -162,22 +166,26 @@ class Job:
         if is_picture(self.target):
             with unfinished(self.target) as partial:
                 outcome = _run(self._graph(self.reading, self._pictures(partial)), on_status, stop_requests, log_queue)
-                output = self._output(outcome)
-                place(partial, output)
+                self._check_outcome(outcome)
+                output = free_partial_of(self.target) if outcome.stopped else self.target
+                place(partial, output, overwrite=self.overwrite)
             return _summarise(output, outcome)
         with claimed(self.target) as parts:
             resumed = parts.begin(self._facts(), resume=self.resume, overwrite=self.overwrite)
             lost = parts.lost
             try:
                 outcome = _run(self.graph(parts, resumed), on_status, stop_requests, log_queue)
-            except WorkerError as err:
-                onward = "" if parts.done_until is None else " What is done is kept: --resume goes on."
-                raise WorkerError(f"{err}{onward}") from err
-            output = self._output(outcome, resumed, is_ours=parts.has_left(self.target))
-            parts.place(output)
-            if not outcome.stopped:
+            except (WorkerError, StoppedError) as err:
+                goes_on = self.part is None and parts.done_until is not None
+                raise type(err)(f"{err} {_KEPT if goes_on else 'Nothing was written.'}") from err
+            self._check_outcome(outcome, resumed)
+            output = parts.place(stopped=outcome.stopped, overwrite=self.overwrite)
+            goes_on = outcome.stopped and self.part is None
+            if not goes_on:
                 parts.remove()
-            return _summarise(output, outcome, resumed, lost)
+            if output != self.target and not outcome.stopped:
+                raise appeared(self.target, output)
+            return replace(_summarise(output, outcome, resumed, lost), goes_on=goes_on)
 
     @property
     def reading(self) -> DecodeSettings:
@@ -203,7 +211,7 @@ class Job:
 
     def _may_go_on(self) -> bool:
         """Whether the target is what an earlier run left, and may be replaced by more of it."""
-        return self.resume and not is_picture(self.target) and Parts(self.target).has_left(self.target)
+        return self.resume and not is_picture(self.target) and Parts(self.target).left == self.target
 
     def _facts(self) -> dict[str, Any]:
         """What the result depends on."""
@@ -284,13 +292,9 @@ class Job:
         settings = PictureSettings(self.reading, output, dict(self.preset.encode.options))
         return StageSpec("sr4k.stages.pictures:EncodePictures", settings)
 
-    def _output(self, outcome: Outcome, resumed: int = 0, *, is_ours: bool = False) -> Path:
-        """The final name: an interrupted result does not replace a complete one."""
+    def _check_outcome(self, outcome: Outcome, resumed: int = 0) -> None:
         if not resumed + outcome.reports.get("encode", {}).get("frames", 0):
-            raise OutputError("Stopped before the first frame: nothing was written.")
-        if outcome.stopped and self.target.exists() and not is_ours:
-            return self.target.with_stem(f"{self.target.stem}.partial")
-        return self.target
+            raise StoppedError("Stopped before the first frame: nothing was written.")
 
 
 def _on_card(specs: Mapping[str, StageSpec], stages: Sequence[StageName]) -> Iterator[StageSpec]:
@@ -392,7 +396,7 @@ def _run(
     except WorkerDied as err:
         raise WorkerError(f"Stopped: {err}.") from err
     except GraphAborted as err:
-        raise WorkerError("Stopped at once: nothing was written.") from err
+        raise StoppedError("Stopped at once.") from err
 
 
 def _summarise(output: Path, outcome: Outcome, resumed: int = 0, lost: int = 0) -> Summary:

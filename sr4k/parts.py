@@ -1,17 +1,22 @@
 """The parts of a job that may be broken off at any moment: whose they are, and what they were begun with."""
 
+import errno
 import fcntl
 import hashlib
 import os
-import shutil
+import stat
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from sr4k.errors import OptionError, OutputError
-from sr4k.stages.journal import Journal, flush_to_disk
+from sr4k.stages.journal import Journal, flush_to_disk, open_within
+from sr4k.stages.paths import check_source, free_name
+from sr4k.stages.sequence import is_sequence
 from sr4k.stages.writing import writing
+from sr4k.target import beside, free_partial_of, is_there, partial_of, put
 
 _SAMPLED = 1 << 16
 """Bytes at both ends of the source that tell it from another."""
@@ -21,6 +26,15 @@ _LOCK = "lock"
 
 _ORPHANS = 10.0
 """Seconds within which the processes of a run that was killed end."""
+
+_TICK = 0.01
+"""Seconds between two tries."""
+
+_NO_FILES = {errno.ELOOP, errno.EINVAL, errno.ENOTDIR, errno.EISDIR}
+"""What the kernel says of links and the like where plain files should be."""
+
+_NOBODY = 65534
+"""Who owns, on shared disks, what root has made."""
 
 
 class Parts:
@@ -35,6 +49,23 @@ class Parts:
     def whole(self) -> Path:
         """What the target is written as, until it is whole."""
         return self.folder / f"whole{self.target.suffix}"
+
+    def make(self) -> None:
+        """The folder, if it is not there.
+
+        Raises:
+            OutputError: it can't be made, or there is something else of this name.
+        """
+        try:
+            self.folder.mkdir()
+        except FileExistsError:
+            with suppress(FileNotFoundError):  # it has just been removed
+                found = self.folder.lstat()
+                if not stat.S_ISDIR(found.st_mode) or _is_foreign(self.folder, found.st_uid):
+                    told = f"{self.folder} is a link, or not yours: look what it is, and remove it."
+                    raise OutputError(told) from None
+        except OSError as err:
+            raise OutputError(f"{self.folder} can't be written ({err.strerror}): name another folder.") from err
 
     def begin(self, facts: Mapping[str, Any], *, resume: bool, overwrite: bool) -> int:
         """Get ready to begin, or to go on.
@@ -53,8 +84,11 @@ class Parts:
         is_part = head is not None and head.get("part", "None") != "None"
         if not head or not segments or is_part or (overwrite and not resume):
             with writing(self.folder):
-                self._clear()
+                left = self.journal.left()
+                self.journal.clear()
                 self.journal.begin(dict(facts))
+                if left is not None:
+                    self.journal.note("left", left)
             return 0
         if not resume:
             raise OutputError(
@@ -78,39 +112,56 @@ class Parts:
         """What the source failed to give to those that are done."""
         return sum(segment.lost for segment in self.journal.segments())
 
-    def place(self, output: Path) -> None:
-        """Give what is done its name. Whatever happens then, more of it may replace it.
+    def place(self, *, stopped: bool, overwrite: bool) -> Path:
+        """Give what was written a name: the target's, or if it was ``stopped`` that of something unfinished.
+
+        What an earlier run has left goes. Whatever else has such a name stays, unless it is to be overwritten.
+
+        Returns:
+            The name: another one, with a number, where there is something that stays.
 
         Raises:
             OutputError: it can't be.
         """
+        output, left = partial_of(self.target) if stopped else self.target, self.left
         with writing(self.folder):
-            self.journal.note("left", {"name": output.name, "mtime_ns": self.whole.stat().st_mtime_ns})
-            self.whole.replace(output)
+            while not self._placed(output, overwrite=overwrite or output == left):
+                output = free_partial_of(self.target) if stopped else free_name(self.target, taken=is_there)
+            if left is not None and left != output:
+                left.unlink(missing_ok=True)
             flush_to_disk(output.parent)  # before the segments go
+        return output
 
-    def has_left(self, target: Path) -> bool:
-        """Whether that is what an earlier run left."""
-        left = self.journal.left()
-        return (
-            left is not None
-            and target.exists()
-            and left == {"name": target.name, "mtime_ns": target.stat().st_mtime_ns}
-        )
+    @property
+    def left(self) -> Path | None:
+        """What an earlier run has given a name, if it still is what it was. More of it may replace it."""
+        told = self.journal.left() or {}
+        path = self.target.with_name(Path(str(told.get("name", self.target.name))).name)
+        try:
+            is_same = path.lstat().st_mtime_ns == told.get("mtime_ns")
+        except OSError:
+            return None
+        return path if is_same else None
 
     def remove(self) -> None:
-        """The target is there."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """All of it has a name, or is of no use."""
+        with suppress(OSError):  # what is not ours stays, and the folder with it
+            self.journal.clear()
+            (self.folder / _LOCK).unlink()
+            self.folder.rmdir()
 
-    def _clear(self) -> None:
-        for path in self.folder.iterdir():
-            if path.name != _LOCK:
-                path.unlink()
+    def _placed(self, output: Path, *, overwrite: bool) -> bool:
+        self.journal.note("left", {"name": output.name, "mtime_ns": self.whole.stat().st_mtime_ns})
+        try:
+            put(self.whole, output, overwrite=overwrite)
+        except FileExistsError:
+            return False
+        return True
 
 
 def folder_of(target: Path) -> Path:
     """Hidden, beside the target."""
-    return target.with_name(f".{target.name}.parts")
+    return beside(target, f".{target.name}", ".parts")
 
 
 @contextmanager
@@ -131,8 +182,13 @@ def claimed(target: Path) -> Iterator[Parts]:
 
 
 def fingerprint(source: Path) -> dict[str, Any]:
-    """What tells a file from another, or from what it was."""
-    if not source.is_file():
+    """What tells a file from another, or from what it was.
+
+    Raises:
+        InputError: it is no file that can be read.
+    """
+    check_source(source)
+    if is_sequence(source):
         return {}
     size = source.stat().st_size
     with source.open("rb") as file:
@@ -155,30 +211,46 @@ def flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _lock(parts: Parts) -> int:
     """The lock on the folder, which lasts as long as its descriptor."""
-    path = parts.folder / _LOCK
-    while True:
-        try:
-            parts.folder.mkdir(exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)  # NFS locks no folders
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            continue  # a run that ended has just removed the folder
-        except BlockingIOError:
-            os.close(descriptor)
-            raise OutputError(
-                f"{parts.target} is being written by another run: wait for it, or name another."
-            ) from None
-        except OSError as err:
-            raise OutputError(f"{parts.folder} can't be written ({err.strerror}).") from err
-        if path.exists() and path.stat().st_ino == os.fstat(descriptor).st_ino:
-            break
-        os.close(descriptor)  # likewise
     try:
-        os.close(parts.journal.hold(_ORPHANS))
+        descriptor = _own(parts, time.monotonic() + _ORPHANS)
+        try:
+            os.close(parts.journal.hold(_ORPHANS))
+        except BaseException:
+            os.close(descriptor)
+            raise
+    except OutputError:
+        raise
     except BlockingIOError:
-        os.close(descriptor)
         raise OutputError(f"{parts.target}: processes of a run that was killed have not ended yet.") from None
     except OSError as err:
-        os.close(descriptor)
+        if err.errno in _NO_FILES:
+            told = f"{parts.folder} has something else in the place of a file of ours: look what it is, and remove it."
+            raise OutputError(told) from err
         raise OutputError(f"{parts.folder} can't be written ({err.strerror}).") from err
     return descriptor
+
+
+def _own(parts: Parts, until: float) -> int:
+    while time.monotonic() < until:
+        parts.make()
+        try:
+            descriptor = open_within(parts.folder, _LOCK, os.O_RDWR | os.O_CREAT)  # NFS locks no folders
+        except FileNotFoundError:  # a run that ended has just removed the folder
+            time.sleep(_TICK)
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            told = f"{parts.target} is being written by another run: wait for it, or name another."
+            raise OutputError(told) from None
+        with suppress(FileNotFoundError):
+            if (parts.folder / _LOCK).stat().st_ino == os.fstat(descriptor).st_ino:
+                return descriptor
+        os.close(descriptor)  # likewise
+    raise OutputError(f"{parts.folder} can't be written: it goes away again and again.")
+
+
+def _is_foreign(folder: Path, owner: int) -> bool:
+    """Whether it belongs to neither this user nor to who owns the place: what it holds may be a trap."""
+    return owner not in (os.geteuid(), folder.parent.stat().st_uid, _NOBODY)

@@ -10,13 +10,11 @@ from sr4k.errors import InputError, OptionError, OutputError
 from sr4k.job import Job
 from sr4k.stages.containers import CONTAINERS
 from sr4k.stages.sequence import is_picture
+from sr4k.target import PARTIAL
 
 _OTHERS = ".avi .wmv .asf .mpg .mpeg .vob .mxf .ogv .3gp .3g2 .f4v .gif .rm .rmvb .divx .dv .m2v .mod .tod"
 _VIDEOS = {*CONTAINERS, *_OTHERS.split()}
 """Suffixes by which a folder's videos are told from its other files."""
-
-_PARTIAL = ".partial"
-"""How the stem of a result ends that is not whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ def _videos_in(source: Path, target: Path, *, recursive: bool) -> Iterator[Path]
             if recursive and not name.startswith(".") and (Path(folder) / name).resolve() != target.resolve()
         ]
         for path in (Path(folder) / name for name in names):
-            if path.suffix.lower() in _VIDEOS and not path.name.startswith(".") and not path.stem.endswith(_PARTIAL):
+            if path.suffix.lower() in _VIDEOS and not path.name.startswith(".") and not path.stem.endswith(PARTIAL):
                 yield path
 
 

@@ -4,16 +4,25 @@ Power may fail at any moment: a segment is on the disk before the journal names 
 whole is not there.
 """
 
+import errno
 import fcntl
 import json
 import os
+import re
+import stat
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-_NAME = "journal.jsonl"
+NAME = "journal.jsonl"
+"""Of the journal in its folder."""
+
+
+_FRESH = "journal.new"
+_SEGMENT = re.compile(r"\d+\.packets")
+_OURS = re.compile(rf"{re.escape(NAME)}|{re.escape(_FRESH)}|{_SEGMENT.pattern}|whole\.[^/]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +52,6 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._path = folder / _NAME
 
     def head(self) -> dict[str, Any] | None:
         """What was written first."""
@@ -63,15 +71,14 @@ class Journal:
         for line in self._lines():
             if "segment" in line:
                 segment = Segment(**line["segment"])
-                path = self.folder / segment.name
-                if not path.exists() or path.stat().st_size != segment.bytes:
+                if not _SEGMENT.fullmatch(segment.name) or size_within(self.folder, segment.name) != segment.bytes:
                     break
                 found.append(segment)
         return found
 
     def begin(self, head: Mapping[str, Any]) -> None:
         """A new journal."""
-        self._path.unlink(missing_ok=True)
+        (self.folder / NAME).unlink(missing_ok=True)
         self._append(dict(head))
 
     def add(self, segment: Segment) -> None:
@@ -91,7 +98,7 @@ class Journal:
         Raises:
             BlockingIOError: it does not let go.
         """
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = open_within(self.folder, NAME, os.O_RDWR | os.O_CREAT)
         until = time.monotonic() + seconds
         while True:
             try:
@@ -111,27 +118,67 @@ class Journal:
             if path.stem == "whole" or (path.suffix == ".packets" and path.name not in kept):
                 path.unlink()
         lines = [line for line in self._lines() if "segment" not in line or line["segment"]["name"] in kept]
-        fresh = self._path.with_suffix(".new")
-        fresh.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+        fresh = self.folder / _FRESH
+        fresh.unlink(missing_ok=True)
+        with os.fdopen(open_within(self.folder, _FRESH, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "w") as file:
+            file.write("".join(f"{json.dumps(line)}\n" for line in lines))
         flush_to_disk(fresh)
-        fresh.replace(self._path)
+        fresh.replace(self.folder / NAME)
+
+    def clear(self) -> None:
+        """Remove all that was done, and what it was to become; what anybody else has put there stays."""
+        for path in self.folder.iterdir():
+            if _OURS.fullmatch(path.name):
+                path.unlink()
 
     def _append(self, line: dict[str, Any]) -> None:
-        with self._path.open("a") as file:
+        with os.fdopen(open_within(self.folder, NAME, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "a") as file:
             file.write(f"{json.dumps(line)}\n")
             file.flush()
             os.fsync(file.fileno())
         flush_to_disk(self.folder)
 
     def _lines(self) -> list[dict[str, Any]]:
+        try:
+            with os.fdopen(open_within(self.folder, NAME, os.O_RDONLY), errors="replace") as file:
+                text = file.read()
+        except OSError as err:
+            if err.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL):
+                return []  # there is none, or it is none of ours
+            raise
         found = []
-        if self._path.exists():
-            for line in self._path.read_text(errors="replace").splitlines():
-                try:
-                    found.append(json.loads(line))
-                except ValueError:
-                    break
+        for line in text.splitlines():
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                break
         return found
+
+
+def open_within(folder: Path, name: str, flags: int) -> int:
+    """A descriptor of a plain file in a folder. Neither may be a link: whoever may write beside a target may plant one.
+
+    Raises:
+        OSError: it can't be opened, or is no plain file.
+    """
+    place = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        descriptor = os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644, dir_fd=place)
+    finally:
+        os.close(place)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no plain file", name)
+    return descriptor
+
+
+def size_within(folder: Path, name: str) -> int | None:
+    """Bytes of a plain file in a folder, or ``None``."""
+    try:
+        found = (folder / name).lstat()
+    except OSError:
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 def flush_to_disk(path: Path) -> None:

@@ -4,7 +4,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,6 +25,15 @@ _KINDS = {
 def for_libav(path: Path) -> str:
     """The path as libav takes it for nothing else: a name with a colon in it would be a protocol's."""
     return str(path) if path.is_absolute() else f"./{path}"
+
+
+def free_name(path: Path, taken: Callable[[Path], bool] = Path.exists) -> Path:
+    """The path, or NAME-2, NAME-3 and so on, the first that is not taken."""
+    number, free = 1, path
+    while taken(free):
+        number += 1
+        free = path.with_stem(f"{path.stem}-{number}")
+    return free
 
 
 def check_source(path: Path) -> None:

@@ -3,6 +3,7 @@
 libav's containers round times, lose durations or shift what is negative; a segment is a file of packets as they are.
 """
 
+import os
 import struct
 from collections import deque
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typing import Any, BinaryIO
 
 from av.packet import Packet
 
-from sr4k.stages.journal import Journal, Segment, flush_to_disk
+from sr4k.stages.journal import Journal, Segment, flush_to_disk, open_within
 
 _RECORD = struct.Struct("<qqBI")
 """pts and duration in ticks, whether it is a key frame, size; the data follows."""
@@ -48,7 +49,8 @@ class SegmentWriter:
             self._cuts = {pts for pts in self._cuts if pts > packet.pts}
             self._path = self._journal.folder / f"{self._number:06d}.packets"
             self._number += 1
-            self._file = self._path.open("wb")
+            descriptor = open_within(self._path.parent, self._path.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+            self._file = os.fdopen(descriptor, "wb")
         data = bytes(packet)
         self._file.write(_RECORD.pack(packet.pts, packet.duration or 0, packet.is_keyframe, len(data)))
         self._file.write(data)
@@ -101,8 +103,12 @@ def _delay(pts: list[int]) -> int:
     return max(index - rank[at] for index, at in enumerate(pts))
 
 
+def _reading(path: Path) -> BinaryIO:
+    return os.fdopen(open_within(path.parent, path.name, os.O_RDONLY), "rb")
+
+
 def _times(path: Path) -> Iterator[int]:
-    with path.open("rb") as file:
+    with _reading(path) as file:
         while record := file.read(_RECORD.size):
             pts, _, _, size = _RECORD.unpack(record)
             file.seek(size, 1)
@@ -110,7 +116,7 @@ def _times(path: Path) -> Iterator[int]:
 
 
 def _packets(path: Path, time_base: Fraction) -> "Iterator[Packet[Any]]":
-    with path.open("rb") as file:
+    with _reading(path) as file:
         while record := file.read(_RECORD.size):
             pts, duration, key, size = _RECORD.unpack(record)
             packet: Packet[Any] = Packet(file.read(size))

@@ -19,6 +19,12 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in PICTURES
 
 
+def number_in(name: str) -> str | None:
+    """The place for a number in a name, if it has one, such as ``%05d``."""
+    match = _NUMBER.search(name)
+    return None if match is None else match[0]
+
+
 def numbered(path: Path, number: int) -> Path:
     """The file with this number."""
     return path.with_name(_NUMBER.sub(lambda match: f"{number:0{match[1] or 1}d}", path.name))
@@ -35,6 +41,14 @@ def numbers(path: Path) -> list[int]:
         if re.fullmatch(re.escape(before) + r"\d+" + re.escape(after), file.name)
     )
     return sorted(number for number in found if numbered(path, number).exists())
+
+
+def stands_for(sequence: Path, path: Path) -> bool:
+    """Whether a name with a place for a number stands for that file, be it there or not."""
+    if not is_sequence(sequence) or sequence.parent.resolve() != path.parent.resolve():
+        return False
+    before, after = (re.escape(part) for part in _NUMBER.split(sequence.name)[:: _NUMBER.groups + 1])
+    return re.fullmatch(rf"{before}\d+{after}", path.name) is not None
 
 
 def files_of(path: Path) -> list[Path]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sr4k.batch import Result
-from sr4k.errors import EXIT_WITH_LOSSES, Sr4kError
+from sr4k.errors import EXIT_WITH_LOSSES, Sr4kError, StoppedError
 from sr4k.job import Job, Summary
 from sr4k.part import clock
 
@@ -62,7 +62,7 @@ def as_data(job: Job, result: Result) -> dict[str, Any]:
 def exit_code(results: list[Result], signals: list[int]) -> int:
     """The first error's; else that of the signal that ended it; else whether a source was damaged."""
     for result in results:
-        if isinstance(result, Sr4kError):
+        if isinstance(result, Sr4kError) and not isinstance(result, StoppedError):
             return result.exit_code
     done = [result for result in results if isinstance(result, Summary)]
     if len(done) < len(results) or any(summary.stopped for summary in done):
@@ -73,7 +73,7 @@ def exit_code(results: list[Result], signals: list[int]) -> int:
 def _in_words(summary: Summary) -> str:
     video, engine = summary.video, summary.engine
     ended = "ended early: " if summary.stopped else ""
-    onward = "; --resume goes on" if summary.stopped else ""
+    onward = "; --resume goes on" if summary.goes_on else ""
     return (
         f"{ended}{summary.output}: {summary.frames} frames, {video['width']}x{video['height']}, "
         f"{summary.seconds:.1f} s, {summary.fps:.1f} fps "

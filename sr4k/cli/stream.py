@@ -29,7 +29,7 @@ from sr4k.part import parse_part
 from sr4k.parts import folder_of
 from sr4k.sources import jobs_into
 from sr4k.stages.sequence import is_picture
-from sr4k.target import check_target
+from sr4k.target import check_apart, check_target
 
 _CPUS_OF_A_JOB = 4
 """What each of several videos gets, unless told otherwise: the fewer at once, the sooner the first is done."""
@@ -294,7 +294,8 @@ def stream(
             jobs = [replace(job, preset=suited(job, crf, bitrate, preset)) for job in jobs]
         if compare and len(jobs) > 1:
             raise OptionError("--compare is for one video: leave it out, or upscale them one after the other.")
-        for beside in compare or []:
+        for number, beside in enumerate(compare or []):
+            check_apart(beside, [jobs[0].target, jobs[0].source, *(compare or [])[:number]])
             check_target(beside, jobs[0].source, overwrite=overwrite)
         if dry_run:
             _tell_ahead(jobs, as_json=as_json)
@@ -354,4 +355,4 @@ def _compare(job: Job, done: Summary, targets: list[Path], layout: CompareLayout
     from sr4k.comparison import write_comparison  # codecs, which jobs keep in processes of their own
 
     for target in targets:
-        write_comparison(job.reading, Path(done.output), target, layout=layout.value)
+        write_comparison(job.reading, Path(done.output), target, layout=layout.value, overwrite=job.overwrite)
