@@ -167,7 +167,8 @@ def _parse(text: str, schemes: dict[str, Kind], verb: str, without: Kind) -> Add
         return Address(text, without, text)
     kind = schemes.get(scheme)
     if kind is None:
-        reason = f"can't be {verb}: use a path (./NAME where it has a colon), or a URL with one of {', '.join(schemes)}."
+        path = "a path (./NAME where it has a colon)"
+        reason = f"can't be {verb}: use {path}, or a URL with one of {', '.join(schemes)}."
         raise AddressError(f"'{scheme}:'", reason)
     if kind == "pattern":
         return Address(text, kind, text)

@@ -137,7 +137,7 @@ class LiveJob:
             if target.kind in ("file", "hls") and not target.path.parent.is_dir():
                 raise OutputError(f"The folder {Path(target.shown).parent} does not exist: make it first.")
         if self.source.kind == "file":
-            check_file(self.source.path)
+            check_file(self.source.path, str(self.source))
 
     def _run_once(
         self,

@@ -50,37 +50,40 @@ def check_source(path: Path) -> None:
     check_file(path)
 
 
-def check_file(path: Path) -> None:
+def check_file(path: Path, shown: str | None = None) -> None:
     """See to it that it is one that can be read from any place in it, and more than once, by several processes.
+
+    ``shown``: what it is called in errors, if not by its path.
 
     Raises:
         InputError: it is not so.
     """
+    name = shown or str(path)
     if _BY_NUMBER.fullmatch(str(path)):
-        raise InputError(f"{path} can't be read: a video has to be a file, so save what comes through it to one first.")
-    with _in_words(path):
+        raise InputError(f"{name} can't be read: a video has to be a file, so save what comes through it to one first.")
+    with _in_words(name):
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
-            raise InputError(f"{path} is a folder, not a video file.")
+            raise InputError(f"{name} is a folder, not a video file.")
         if not stat.S_ISREG(mode):
             kind = _KINDS.get(stat.S_IFMT(mode), "no file")
-            raise InputError(f"{path} is {kind}: a video has to be a file, so save what comes through it to one first.")
+            raise InputError(f"{name} is {kind}: a video has to be a file, so save what comes through it to one first.")
         os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
 
 
 @contextmanager
-def _in_words(path: Path) -> Iterator[None]:
+def _in_words(name: str) -> Iterator[None]:
     try:
         yield
     except InputError:
         raise
     except PermissionError as err:
-        raise InputError(f"{path} may not be read: check its permissions.") from err
+        raise InputError(f"{name} may not be read: check its permissions.") from err
     except OSError as err:
         if err.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
-            raise InputError(f"{path} does not exist.") from err
+            raise InputError(f"{name} does not exist.") from err
         if err.errno == errno.ELOOP:
-            raise InputError(f"{path} is a link that leads in a circle.") from err
+            raise InputError(f"{name} is a link that leads in a circle.") from err
         if err.errno in (errno.EMFILE, errno.ENFILE):
             raise
-        raise InputError(f"{path} can't be read ({err.strerror}).") from err
+        raise InputError(f"{name} can't be read ({err.strerror}).") from err

@@ -141,13 +141,14 @@ def test_a_wrong_address_is_told_without_its_secrets(planned: Planned) -> None:
     [
         ("a.mp4", "${T}", "topsecretvalue", "${T} can't be a recording"),
         ("pattern://${T}", "x.mkv", "topsecretvalue", "pattern://${T} is no pattern"),
-        ("${T}", "x.mkv", "topsecret:abc", "${T} can't be read from"),
-        ("a.mp4", "${T}", "topsecret:abc", "${T} can't be written to"),
+        ("${T}", "x.mkv", "data:topsecret", "${T} can't be read from"),
+        ("a.mp4", "${T}", "tcp:topsecret", "${T} can't be written to"),
+        ("a.mp4", "${T}", "topsecret:abc", "${T} can't be a recording"),
         ("a.mp4", "rtmp://h/${T}/x|y", "topsecretvalue", "rtmp://h/${T}/*** has characters"),
         ("rtmp://h/app/${T}", "x.mkv", "topsecret value", "rtmp://h/app/*** is not one"),
         ("rtmp://${T}/app/key", "x.mkv", "topsecret:value", "rtmp://${T}/app/*** is not one"),
         ("rtmp://${T}", "x.mkv", "/topsecret", "rtmp://${T} names no host"),
-        ("a.mp4", "${T}/x.mkv", "no:secret", "${T}/x.mkv can't be written to"),
+        ("a.mp4", "${T}/x.mkv", "concat:secret", "${T}/x.mkv can't be written to"),
     ],
 )
 def test_what_comes_from_the_environment_is_not_quoted_where_it_makes_an_address_wrong(
