@@ -4,6 +4,8 @@ import errno
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from http.client import responses as HTTP_WORDS
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 import av
@@ -16,7 +18,9 @@ from av.video.stream import VideoStream
 
 from sr4k.live.address import Address, Kind
 from sr4k.live.bridge import srt_reader
-from sr4k.live.tls import tls_options
+from sr4k.live.playlist import Fetcher
+from sr4k.live.tls import certificate_trouble, tls_options
+from sr4k.live.web import Web
 
 MOST_PIXELS = 4096 * 2304
 """Of a picture."""
@@ -81,8 +85,8 @@ _WAYS: dict[Kind, _Way] = {
     "http": _Way(
         "http,https,tcp,tls,crypto",
         None,
-        # HLS alone opens further addresses, and only by the protocols allowed. A playlist lists many streams.
-        {"format_whitelist": f"hls,{_CONTAINERS}", "rw_timeout": "10000000", "max_reload": "10"},
+        # HLS alone opens further addresses, and that is another way. A playlist lists many streams.
+        {"format_whitelist": _CONTAINERS, "rw_timeout": "10000000"},
         read_timeout=12.0,
         streams=64,
     ),
@@ -98,6 +102,13 @@ _WAYS: dict[Kind, _Way] = {
 }
 
 
+_OF_HLS = {
+    "format_whitelist": f"hls,{_CONTAINERS}",
+    "max_reload": "10",
+    "http_persistent": "0",  # connections that it keeps are its own
+    "http_multiple": "0",
+}
+
 _REFUSALS = (errno.EIO, errno.EPIPE, errno.EPERM, errno.ECONNRESET)
 """How servers say no, and how they go away."""
 
@@ -108,11 +119,15 @@ class CantOpenError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """An open source, and those of its tracks that are wanted; the others are not read."""
+    """An open source, and those of its tracks that are wanted; the others are not read.
+
+    ``fetcher``: of HLS, what opens its segments.
+    """
 
     container: InputContainer
     video: VideoStream
     audio: AudioStream | None
+    fetcher: Fetcher | None = None
 
     @property
     def wanted(self) -> list[Stream]:
@@ -127,7 +142,9 @@ def open_source(address: Address) -> Opening:
         OptionError: what it takes is not on this machine.
     """
     found = "nothing"
-    for container, seconds in _tries(address):
+    for container, seconds, fetcher in _tries(address):
+        if fetcher is not None and fetcher.refused is not None:
+            raise CantOpenError(fetcher.refused)
         if len(container.streams) >= _WAYS[address.kind].streams:
             raise CantOpenError(f"it has too many tracks ({len(container.streams)} or more)")
         video = _video(container, address.kind)
@@ -137,7 +154,7 @@ def open_source(address: Address) -> Opening:
                 raise CantOpenError("its video can't be decoded: the size of its pictures is unknown")
             if width * height > MOST_PIXELS:
                 raise CantOpenError(too_large(width, height))
-            opening = Opening(container, video, _audio(container, video, address.kind))
+            opening = Opening(container, video, _audio(container, video, address.kind), fetcher)
             for stream in container.streams:
                 if stream not in opening.wanted:
                     stream.discard = Discard.all
@@ -164,6 +181,8 @@ def why(error: Exception, address: Address, *, opening: bool) -> str:
         return "it does not answer" if opening else f"nothing came for {read_timeout(address.kind):.0f} s"
     if isinstance(error, ConnectionRefusedError):
         return "the connection was refused"
+    if isinstance(error, HTTPError):
+        return f"the server says {error.code} {HTTP_WORDS.get(error.code, '')}".rstrip()
     if isinstance(error, MemoryError) or number == errno.ENOMEM:
         return "it asks for more than it may have: memory, or streams"
     if isinstance(error, av.error.EOFError):
@@ -178,7 +197,7 @@ def why(error: Exception, address: Address, *, opening: bool) -> str:
     return text if isinstance(text, str) and "://" not in text else type(error).__name__
 
 
-def _tries(address: Address) -> Iterator[tuple[InputContainer, float]]:
+def _tries(address: Address) -> Iterator[tuple[InputContainer, float, Fetcher | None]]:
     """The source, opened with more patience each time it is asked for again."""
     way = _WAYS[address.kind]
     for seconds in way.patience:
@@ -188,18 +207,37 @@ def _tries(address: Address) -> Iterator[tuple[InputContainer, float]]:
             "analyzeduration": str(round(seconds * 1e6)),
             "probesize": "5000000",
         }
-        url = _for_libav(address)
+        options |= way.options | (tls_options(address) if "tls" in way.protocols else {})
+        timeout, url = (_OPEN_TIMEOUT + seconds, way.read_timeout), _for_libav(address)
         try:
             container: InputContainer = av.open(
-                url,
-                format=way.container,
-                options=options | way.options | (tls_options(address) if "tls" in way.protocols else {}),
-                timeout=(_OPEN_TIMEOUT + seconds, way.read_timeout),
-                metadata_errors="replace",
+                url, format=way.container, options=options, timeout=timeout, metadata_errors="replace"
             )
+        except av.error.ArgumentError as err:  # no container that is allowed
+            if address.kind != "http":
+                raise CantOpenError(why(err, address, opening=True)) from None
+            container, fetcher = _open_playlist(address, options, timeout, err)
+            yield container, seconds, fetcher
         except (FFmpegError, OSError, ValueError, MemoryError) as err:
             raise CantOpenError(why(err, address, opening=True)) from None
-        yield container, seconds
+        else:
+            yield container, seconds, None
+
+
+def _open_playlist(
+    address: Address, options: dict[str, str], timeout: tuple[float, float], refusal: Exception
+) -> tuple[InputContainer, Fetcher]:
+    """HLS. ``refusal``: what is said where it is something else."""
+    of_all = ("protocol_whitelist", "rw_timeout", "tls_verify", "ca_file")
+    fetcher = Fetcher(address.url, {key: options[key] for key in of_all if key in options}, timeout)
+    try:
+        container: InputContainer = av.open(
+            address.url, format="hls", options=options | _OF_HLS, timeout=timeout, io_open=fetcher
+        )
+    except (FFmpegError, OSError, ValueError, MemoryError) as err:
+        cause = fetcher.error or (err if fetcher.is_playlist else refusal)
+        raise CantOpenError(fetcher.refused or why(cause, address, opening=True)) from None
+    return container, fetcher
 
 
 def _for_libav(address: Address) -> str:
@@ -253,7 +291,9 @@ def _at_opening(address: Address) -> str:
             socket.getaddrinfo(host, None)
         except OSError:
             return f"the name {host} can't be resolved"
+    trouble = Web().distrust(address.url) if address.kind == "http" else certificate_trouble(address)
+    if trouble is not None:
+        return trouble
     if address.kind == "rtmp":
-        untrusted = ", or its certificate is not trusted" if address.url.lower().startswith("rtmps:") else ""
-        return f"nobody publishes there, or the application or key is wrong{untrusted}"
+        return "nobody publishes there, or the application or key is wrong"
     return "nothing came" if address.kind in ("udp", "srt") else "the connection broke off"

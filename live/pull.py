@@ -114,7 +114,9 @@ class _Reader:
             try:
                 packet = next(packets, None)
             except (FFmpegError, OSError) as err:
-                return Ended(why(err, self._order.source, opening=False))
+                return Ended(self._refused or why(err, self._order.source, opening=False))
+            if packet is None and self._refused is not None:
+                return Ended(self._refused)
             if packet is None:
                 break
             now = time.monotonic()
@@ -138,6 +140,11 @@ class _Reader:
         if self._is_live:
             return Ended("the publisher went away")
         return Ended("it came to its end", final=self._order.source.kind == "file")
+
+    @property
+    def _refused(self) -> str | None:
+        """Of HLS: that a server which it led to was not believed."""
+        return None if self._opening.fetcher is None else self._opening.fetcher.refused
 
     def _keep_pace(self, at: int | None) -> None:
         if self._pace is None:

@@ -1,8 +1,11 @@
-"""What libav is told about servers that must prove who they are: rtmps, rtsps, https."""
+"""Servers that must prove who they are: rtmps, rtsps, https. What libav and Python are told, and what was wrong."""
 
 import os
+import socket
 import ssl
+from contextlib import closing, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sr4k.errors import OptionError
 from sr4k.live.address import Address
@@ -13,12 +16,15 @@ _BUNDLES = (
     "/etc/ssl/ca-bundle.pem",  # openSUSE
 )
 
-_SECURE = ("rtmps:", "rtsps:", "https:")
+_PORTS = {"rtmps": 443, "rtsps": 322, "https": 443}
+
+_PATIENCE = 3.0
+"""Seconds to look for what is wrong with a certificate."""
 
 
 def is_secure(address: Address) -> bool:
     """Whether it is reached over TLS from the start; others may still send a reader on to one that is."""
-    return address.url.lower().startswith(_SECURE)
+    return urlsplit(address.url).scheme in _PORTS
 
 
 def tls_options(address: Address) -> dict[str, str]:
@@ -32,13 +38,54 @@ def tls_options(address: Address) -> dict[str, str]:
     bundle = _authorities()
     if bundle is not None:
         return {"tls_verify": "1", "ca_file": bundle}
-    if is_secure(address):
-        raise OptionError(
-            "This machine trusts no certificate authorities: install ca-certificates, or name a file in SSL_CERT_FILE."
-        )
-    return {"tls_verify": "1"}
+    if not is_secure(address):
+        return {"tls_verify": "1"}
+    if named := os.environ.get("SSL_CERT_FILE"):
+        raise OptionError(f"SSL_CERT_FILE names {named}, which is no file: name one, or leave it out.")
+    raise OptionError(
+        "This machine trusts no certificate authorities: install ca-certificates, or name a file in SSL_CERT_FILE."
+    )
+
+
+def tls_context() -> ssl.SSLContext:
+    """The same for Python's TLS. Where there are no authorities, nobody is believed."""
+    bundle = _authorities()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if bundle is not None:
+        with suppress(ssl.SSLError):  # it holds none
+            context.load_verify_locations(bundle)
+    return context
+
+
+def distrusted(error: BaseException) -> str | None:
+    """What is said of an error, if a certificate was its cause."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {error.verify_message.rstrip('.')}"
+    return None
+
+
+def certificate_trouble(address: Address) -> str | None:
+    """Why a server that is reached over TLS is not believed, if that is why it fails: libav gives no reason.
+
+    It is asked once more, for its certificate alone.
+    """
+    if not is_secure(address):
+        return None
+    parts = urlsplit(address.url)
+    where = (parts.hostname or "", parts.port or _PORTS[parts.scheme])
+    try:
+        with (
+            closing(socket.create_connection(where, _PATIENCE)) as plain,
+            tls_context().wrap_socket(plain, server_hostname=where[0]),
+        ):
+            return None
+    except OSError as err:  # those of TLS among them
+        return distrusted(err)
 
 
 def _authorities() -> str | None:
-    named = os.environ.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().cafile
-    return next((path for path in (named, *_BUNDLES) if path and Path(path).is_file()), None)
+    """A file of their certificates."""
+    if named := os.environ.get("SSL_CERT_FILE"):
+        return named if Path(named).is_file() else None
+    candidates = (ssl.get_default_verify_paths().cafile, *_BUNDLES)
+    return next((path for path in candidates if path and Path(path).is_file()), None)

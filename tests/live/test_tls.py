@@ -1,13 +1,11 @@
 """Streams over TLS, from and to a real server behind a proxy that ends it."""
 
-import ssl
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from needed import program
+from certificates import serving, write_certificate
 from pulling import Pulled, publishing
 
 from rig.channel import Channel, eventually
@@ -18,27 +16,18 @@ from sr4k.errors import OptionError
 from sr4k.live.address import parse_source
 from sr4k.live.tls import tls_options
 
-NEW = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
-
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """One that nobody but itself vouches for, and its key."""
-    openssl = program("openssl")
-    folder = tmp_path_factory.mktemp("tls")
-    paths = folder / "cert.pem", folder / "key.pem"
-    files = ["-out", str(paths[0]), "-keyout", str(paths[1]), "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    subprocess.run([openssl, *NEW.split(), *files], check=True, capture_output=True)
-    return paths
+    return write_certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="module")
 def secure(server: Callable[[type], Any], certificate: tuple[Path, Path]) -> Iterator[tuple[NginxRtmp, str]]:
     """A server, and where it is reached over TLS."""
     plain = server(NginxRtmp)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*certificate)
-    with Proxy(plain.port, tls=context) as proxy:
+    with Proxy(plain.port, tls=serving(certificate)) as proxy:
         yield plain, f"rtmps://localhost:{proxy.port}/live"
 
 

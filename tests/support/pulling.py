@@ -1,9 +1,11 @@
 """What a puller gives, taken down as it comes."""
 
+import ssl
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -103,15 +105,19 @@ class Pulled:
 
 
 class FileServer:
-    """HTTP on loopback; a context manager.
+    """HTTP on loopback, or HTTPS with ``tls``; a context manager. ``/to/…`` leads to whatever follows.
 
     Attributes:
         asked: paths, as they were asked for.
+        cookies: what came with those requests.
+        sets: the cookie that it sets, if any.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tls: ssl.SSLContext | None = None) -> None:
         self.asked: list[str] = []
-        asked = self.asked
+        self.cookies: list[str | None] = []
+        self.sets: str | None = None
+        asked, server, self._tls = self.asked, self, tls
 
         class Handler(SimpleHTTPRequestHandler):
             extensions_map = SimpleHTTPRequestHandler.extensions_map | {
@@ -121,6 +127,7 @@ class FileServer:
 
             def do_GET(self) -> None:
                 asked.append(self.path)
+                server.cookies.append(self.headers.get("Cookie"))
                 if self.path.startswith("/to/"):
                     self.send_response(302)
                     self.send_header("Location", self.path.removeprefix("/to/"))
@@ -128,18 +135,31 @@ class FileServer:
                 else:
                     super().do_GET()
 
+            def end_headers(self) -> None:
+                if server.sets is not None:
+                    self.send_header("Set-Cookie", server.sets)
+                super().end_headers()
+
             def log_message(self, *words: object) -> None:
                 pass
 
             def handle(self) -> None:
-                with suppress(ConnectionError):  # the puller was killed
-                    super().handle()
+                if isinstance(self.connection, ssl.SSLSocket):
+                    self.connection.do_handshake()
+                super().handle()
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
+        class Server(ThreadingHTTPServer):
+            def handle_error(self, *_words: object) -> None:
+                assert isinstance(sys.exception(), OSError)  # the puller was killed, or believes no such certificate
+
+        self._server = Server(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
 
     def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/{path}"
+        begin = "http://127.0.0.1" if self._tls is None else "https://localhost"
+        return f"{begin}:{self._server.server_port}/{path}"
 
     def __enter__(self) -> Self:
         self._thread.start()
