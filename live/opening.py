@@ -21,6 +21,7 @@ from sr4k.live.bridge import srt_reader
 from sr4k.live.playlist import Fetcher
 from sr4k.live.tls import certificate_trouble, tls_options
 from sr4k.live.web import Web
+from sr4k.stages.layouts import Speakers
 
 MOST_PIXELS = 4096 * 2304
 """Of a picture."""
@@ -121,12 +122,13 @@ class CantOpenError(Exception):
 class Opening:
     """An open source, and those of its tracks that are wanted; the others are not read.
 
-    ``fetcher``: of HLS, what opens its segments.
+    ``speakers``: of the sound. ``fetcher``: of HLS, what opens its segments.
     """
 
     container: InputContainer
     video: VideoStream
     audio: AudioStream | None
+    speakers: Speakers | None
     fetcher: Fetcher | None = None
 
     @property
@@ -154,7 +156,9 @@ def open_source(address: Address) -> Opening:
                 raise CantOpenError("its video can't be decoded: the size of its pictures is unknown")
             if width * height > MOST_PIXELS:
                 raise CantOpenError(too_large(width, height))
-            opening = Opening(container, video, _audio(container, video, address.kind), fetcher)
+            audio = _audio(container, video, address.kind)
+            speakers = None if audio is None else Speakers.of(audio)
+            opening = Opening(container, video, audio, speakers, fetcher)
             for stream in container.streams:
                 if stream not in opening.wanted:
                     stream.discard = Discard.all

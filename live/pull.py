@@ -5,7 +5,6 @@ It decodes what strangers send, so it may do little else, and it may die: whoeve
 
 import time
 from collections import deque
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,7 +15,6 @@ from typing import Any, TypeVar
 import av
 import numpy as np
 from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
 from av.error import FFmpegError
 from av.packet import Packet
 from av.video.frame import VideoFrame
@@ -35,6 +33,8 @@ from sr4k.pipeline.channel import Memory
 from sr4k.stages.decoded import copy_inside, padded_format
 from sr4k.stages.deinterlace import Deinterlacer
 from sr4k.stages.fitting import fitted
+from sr4k.stages.layouts import is_owned
+from sr4k.stages.mixing import Mixer
 from sr4k.stages.video import VideoInfo
 
 _MOST_RATE = 120
@@ -95,7 +95,8 @@ class _Reader:
         self._pace = None if self._is_live else Pace()
         self._edge = LiveEdge() if self._is_live else None
         self._info: VideoInfo | None = None
-        self._resampler: AudioResampler | None = None
+        if opening.speakers is not None:
+            self._mixer = Mixer(opening.speakers, "stereo", SAMPLE_RATE, form="s16")
         self._recent: deque[float] = deque(maxlen=2 * _MOST_RATE)
         self._pts = self._sound_pts = 0
         self._barren = 0
@@ -207,8 +208,11 @@ class _Reader:
         """Decode a packet of sound, and pass it on; before the first picture there is nobody to hear it."""
         assert self._opening.audio is not None
         try:
-            for frame in self._opening.audio.decode(packet):
-                for even in self._resampled(frame):
+            frames = self._opening.audio.decode(packet)
+            if sum(is_owned(frame) for frame in frames):  # which looks at all of them
+                raise ValueError
+            for frame in frames:
+                for even in self._mixer.mixed(frame):
                     if self._info is not None:
                         self._say(even)
         except (FFmpegError, ValueError):
@@ -219,17 +223,6 @@ class _Reader:
         samples = frame.to_ndarray().astype(np.int16, copy=False).reshape(-1, CHANNELS)
         self._link.say(self._sound_pts, samples)
         self._sound_pts += len(samples) * TICKS // SAMPLE_RATE
-
-    def _resampled(self, frame: AudioFrame) -> "Iterator[AudioFrame]":
-        """In the one form of sound that goes on; a source may change its own at any time."""
-        if self._resampler is not None:
-            try:
-                yield from self._resampler.resample(frame)
-                return
-            except ValueError:
-                pass
-        self._resampler = AudioResampler(format="s16", layout="stereo", rate=SAMPLE_RATE)
-        yield from self._resampler.resample(frame)
 
 
 def _where(err: Exception) -> str:

@@ -14,6 +14,7 @@ from av.video.frame import VideoFrame
 from sr4k.part import clock
 from sr4k.stages.decode import Decode
 from sr4k.stages.hdr import Hdr
+from sr4k.stages.layouts import Speakers
 from sr4k.stages.sequence import files_of
 from sr4k.stages.settings import DecodeSettings
 from sr4k.stages.source import open_input, video_stream
@@ -159,8 +160,8 @@ def _hdr(hdr: Hdr) -> dict[str, Any]:
 def _other(stream: Stream) -> dict[str, Any]:
     context = stream.codec_context
     told: dict[str, Any] = {"index": stream.index, "kind": stream.type, "codec": getattr(context, "name", None)}
-    if isinstance(stream, AudioStream):
-        told |= {"rate": f"{stream.sample_rate} Hz", "layout": stream.layout.name}
+    if isinstance(stream, AudioStream) and context is not None:
+        told |= {"rate": f"{stream.sample_rate} Hz", "layout": Speakers.of(stream).called}
     told |= {"language": stream.language if stream.language != "und" else None, "title": stream.metadata.get("title")}
     flags = [flag.name for flag in Disposition if flag in stream.disposition and flag.name]
     return told | {"disposition": " ".join(flags)}

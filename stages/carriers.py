@@ -1,11 +1,21 @@
 """Which containers carry what, asked of libav where it knows."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from io import BytesIO
+from itertools import islice
+from pathlib import Path
+from typing import Any
 
 import av
 from av.audio.stream import AudioStream
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
 from av.stream import Stream
+
+from sr4k.errors import InputError
+from sr4k.stages.layouts import Speakers
+from sr4k.stages.source import open_input, packets_of
 
 QUICKTIME = {"mp4", "mov"}
 """MP4 and its elder: alone in having tracks for covers and timecodes, edit lists, and codec tags that players heed."""
@@ -14,40 +24,95 @@ QUICKTIME = {"mp4", "mov"}
 # ETSI EN 300 468).
 _MPEGTS = {"aac", "ac3", "eac3", "mp2", "mp3", "dts", "opus", "dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle"}
 
-_ADTS = {"mpegts", "aac"}
+_LOOKED_AT = 1000
+"""Packets of a file, at most, to find the first of each stream."""
+
+_ADTS_SYNC = 0xFFF0
+"""With which each packet of AAC begins that says itself what it is: 12 bits, then one of the version, two of 0."""
 
 
-def carries(container: str, stream: Stream) -> bool:
-    """Whether a container, by its name in libav, has a place for the stream's packets as they are."""
+def carries(
+    container: str,
+    stream: Stream,
+    first: "Packet[Any] | None",
+    speakers: Speakers | None = None,
+    layout: str | None = None,
+) -> bool:
+    """Whether a container, by its name in libav, has a place for the stream's packets as they are.
+
+    Args:
+        first: of these packets.
+        speakers: which channels they have, of sound.
+        layout: of the channels, that the muxer is told where the source does not.
+    """
     codec = getattr(stream.codec_context, "codec", None)
     if codec is None or (container == "mpegts" and codec.canonical_name not in _MPEGTS):
         return False
-    if isinstance(stream, AudioStream) and not _is_told(stream):
+    if isinstance(stream, AudioStream) and not _is_told(stream, first):
         return False  # of a damaged head: some muxers find out when they have begun to write a packet
-    return _takes(container, stream)
+    file = BytesIO()
+    if not _takes(file, container, stream, first, layout):
+        return False
+    return speakers is None or speakers.is_ordered or _tells(file, speakers)
 
 
-def _is_told(stream: AudioStream) -> bool:
-    """Whether there is what a muxer has to know. AAC says it in its packets in transport streams, else in the head."""
+def copy_of(stream: Stream, target: OutputContainer, layout: str | None = None) -> Stream:
+    """A stream for the same packets in ``target``.
+
+    Raises:
+        ValueError: the container can't have it.
+    """
+    copy = target.add_stream_from_template(stream, opaque=True)
+    if layout is not None and isinstance(copy, AudioStream):
+        copy.codec_context.layout = layout
+    return copy
+
+
+def first_packets(source: InputContainer, streams: Sequence[Stream]) -> "dict[int, Packet[Any]]":
+    """The first packet of each of these streams that has any soon, by the stream's index."""
+    found: dict[int, Packet[Any]] = {}
+    wanted = {stream.index for stream in streams}
+    if not wanted:
+        return found
+    with suppress(av.error.FFmpegError, InputError), open_input(Path(source.name)) as again:
+        for packet in islice(packets_of(again), _LOOKED_AT):
+            if packet.size and packet.stream_index in wanted:
+                found.setdefault(packet.stream_index, packet)
+            if len(found) == len(wanted):
+                break
+    return found
+
+
+def _is_told(stream: AudioStream, first: "Packet[Any] | None") -> bool:
+    """Whether there is what a muxer has to know, of sound with a known number of channels."""
     context = stream.codec_context
     head = context.extradata or b""
-    if not (context.sample_rate and context.channels):
+    if not context.sample_rate:
         return False
-    if context.name == "aac":
-        return bool(head) or stream.container.format.name in _ADTS
+    if context.name == "aac":  # which says it in the head, else in each packet
+        return bool(head) or (first is not None and int.from_bytes(bytes(first)[:2]) & 0xFFF6 == _ADTS_SYNC)
     if stream.codec_context.codec.canonical_name == "opus":  # RFC 7845: 19 bytes, and a table if the family is not 0
         return head[:8] == b"OpusHead" and len(head) >= 19 and (head[18] == 0 or len(head) >= 21 + head[9])
     return True
 
 
-def _takes(container: str, stream: Stream) -> bool:
-    """Whether a file of it that has this stream alone can be begun: the muxer has the last word, and only then."""
+def _takes(file: BytesIO, container: str, stream: Stream, first: "Packet[Any] | None", layout: str | None) -> bool:
+    """Whether a file that has this stream alone can be written, to its end: some muxers complain only there."""
     try:
-        trial = av.open(BytesIO(), "w", format=container)
-        trial.add_stream_from_template(stream, opaque=True)
-        trial.start_encoding()
+        with av.open(file, "w", format=container) as trial:
+            copy = copy_of(stream, trial, layout)
+            trial.start_encoding()
+            if first is not None:
+                first.stream, first.pts, first.dts = copy, 0, 0
+                trial.mux_one(first)
     except (ValueError, av.error.FFmpegError):
         return False
-    with suppress(ValueError, av.error.FFmpegError):
-        trial.close()
     return True
+
+
+def _tells(file: BytesIO, speakers: Speakers) -> bool:
+    """Whether a file of sound says in which order the channels come: Matroska does not, and AVI can't."""
+    file.seek(0)
+    with suppress(av.error.FFmpegError, IndexError), av.open(file) as written:
+        return Speakers.of(written.streams.audio[0]).names == speakers.names
+    return False

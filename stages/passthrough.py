@@ -18,7 +18,8 @@ from av.video.stream import VideoStream
 from sr4k.errors import InputError
 from sr4k.stages import timecode
 from sr4k.stages.captions import Rewritten
-from sr4k.stages.carriers import QUICKTIME, carries
+from sr4k.stages.carriers import QUICKTIME, carries, copy_of, first_packets
+from sr4k.stages.layouts import Speakers
 from sr4k.stages.sound import CODECS, Reencoded
 from sr4k.stages.source import open_input, packets_of, video_streams
 from sr4k.stages.tracks import Clock, Copied, Track
@@ -56,9 +57,10 @@ class Passthrough:
         self.dropped: list[str] = []  # what the target can't carry, in words
         self.converted: list[str] = []  # what it can't carry as it is, in words
         self._broken: str | None = None  # why reading ended early, if it did
-        for stream in source.streams:
-            if stream.index != video.index:
-                self._adopt(stream)
+        others = [stream for stream in source.streams if stream.index != video.index]
+        self._first = first_packets(source, [stream for stream in others if stream.codec_context is not None])
+        for stream in others:
+            self._adopt(stream)
         target.metadata.update(source.metadata)
         if target.format.name in QUICKTIME:
             self._check_timecode(video.guessed_rate)
@@ -82,9 +84,15 @@ class Passthrough:
 
     def end(self) -> None:
         """Write what is held back."""
-        for track in self._tracks.values():
+        for index, track in self._tracks.items():
             for made in track.drain():
                 self._mux(made)
+            stream = _describe(self._source.streams[index])
+            self._refused.update({f"{stream}: {why}": number for why, number in track.lost.items()})
+            if isinstance(track, Rewritten) and track.shortened:
+                name = self._target.format.name
+                self.dropped.append(f"{stream}: {track.shortened} texts overlap, of which {name} shows one at a time")
+                log.warning("%s: they end when the next begins.", self.dropped[-1])
 
     def answers_for(self, error: av.error.FFmpegError) -> bool:
         """Whether what the muxer says may be about these packets: it keeps some back, and tells it with others."""
@@ -96,7 +104,7 @@ class Passthrough:
     @property
     def damage(self) -> str | None:
         """What of the source could not be copied, if anything."""
-        refused = [f"{number} packets of {why}" for why, number in self._refused.items()]
+        refused = [f"{number} packets of {why}" for why, number in (+self._refused).items()]
         return "; ".join([*refused, *([self._broken] if self._broken else [])]) or None
 
     def _mux(self, packet: "Packet[Any]") -> None:
@@ -125,6 +133,8 @@ class Passthrough:
             if _is_cover(stream) and container in _ATTACHMENTS:
                 self._attach_cover(stream)
                 return
+            if _tells_chapters(stream) and self._source.chapters():
+                return  # which become chapters again where there are any
             if stream.type == "data" and timecode.TAG in stream.metadata and container != "mpegts":
                 return  # which the video has as a tag, that becomes a track again where there are any
             track = self._track(stream)
@@ -167,11 +177,12 @@ class Passthrough:
         container = self._target.format.name
         if _has_no_canvas(stream):
             raise ValueError
-        if self._carries(stream):
-            return Copied(self._target.add_stream_from_template(stream, opaque=True))
+        speakers = Speakers.of(stream) if isinstance(stream, AudioStream) and stream.codec_context else None
+        if (copied := self._copied(stream, speakers)) is not None:
+            return copied
         track: Rewritten | Reencoded
-        if isinstance(stream, AudioStream) and container in CODECS and stream.codec_context is not None:
-            track = Reencoded(stream, self._target)
+        if isinstance(stream, AudioStream) and container in CODECS and speakers is not None:
+            track = Reencoded(stream, speakers, self._target)
         elif Rewritten.possible(stream, container):
             track = Rewritten(stream, self._target)
         else:
@@ -179,11 +190,19 @@ class Passthrough:
         self.converted.append(f"{_describe(stream)} becomes {track.stream.codec_context.codec.canonical_name}")
         return track
 
-    def _carries(self, stream: Stream) -> bool:
-        """Whether the target's container has a place for the stream's codec."""
+    def _copied(self, stream: Stream, speakers: Speakers | None) -> Copied | None:
+        """Its packets as they are, if the target's container has a place for them."""
         if stream.type == "video" and not (_is_cover(stream) and self._target.format.name in QUICKTIME):
-            return False  # a second video would stay small beside an upscaled first
-        return carries(self._target.format.name, stream)
+            return None  # a second video would stay small beside an upscaled first
+        if speakers is not None and not speakers.number:
+            return None
+        # some muxers have to know which channels these are, where the source gives their number alone
+        layouts = (None,) if speakers is None or speakers.names or not speakers.usual else (None, speakers.usual)
+        first = self._first.get(stream.index)
+        for layout in layouts:
+            if carries(self._target.format.name, stream, first, speakers, layout):
+                return Copied(copy_of(stream, self._target, layout))
+        return None
 
     def _copy_chapters(self) -> None:
         chapters = self._source.chapters()
@@ -226,6 +245,12 @@ class Passthrough:
 
 def _is_cover(stream: Stream) -> bool:
     return bool(stream.disposition & av.stream.Disposition.attached_pic)
+
+
+def _tells_chapters(stream: Stream) -> bool:
+    """Whether it is the text of chapters, a track of QuickTime's that libav has read, and passes over from then on."""
+    name = getattr(stream, "name", None)
+    return stream.type == "data" and name == "bin_data" and stream.discard == av.stream.Discard.all
 
 
 def _has_no_canvas(stream: Stream) -> bool:

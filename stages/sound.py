@@ -1,5 +1,6 @@
 """Sound in a codec that the container takes, at the very times that it had."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
@@ -11,10 +12,12 @@ from av.audio.codeccontext import AudioCodecContext
 from av.audio.format import AudioFormat
 from av.audio.frame import AudioFrame
 from av.audio.layout import AudioLayout
-from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
+
+from sr4k.stages.layouts import Speakers, is_owned, roomiest
+from sr4k.stages.mixing import Mixer
 
 CODECS = {"mp4": "aac", "mov": "aac", "matroska": "aac", "mpegts": "aac", "webm": "libopus"}
 """By the container."""
@@ -30,35 +33,55 @@ _JITTER = Fraction(1, 50)
 _SILENCE = 10
 """Seconds of a gap that are filled; after a longer one the sound goes on without."""
 
-_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+_AAC = ("mono", "stereo", "3.0", "4.0", "5.0", "5.1", "7.1")
+"""Which ISO 14496-3 numbers: every decoder knows them."""
+
+_SPELLED_OUT = (
+    *("2.1", "3.0(back)", "quad", "quad(side)", "3.1", "4.1", "6.0", "6.0(front)", "hexagonal"),
+    *("6.1", "6.1(back)", "6.1(front)", "7.0", "7.0(front)", "7.1(wide)", "7.1(wide-side)", "octagonal"),
+)
+"""Which AAC can say in the head of a file."""
+
+_OPUS = ("mono", "stereo", "3.0", "quad", "5.1", "7.1")
+"""Of RFC 7845's; libav's encoder puts the channels of 5.0 and 6.1 in the wrong order."""
+
+_LAYOUTS = {"mpegts": _AAC, "webm": _OPUS}
+"""By the container, the most usual of as many channels first."""
 
 
 class Reencoded:
     """One stream of sound. A gap becomes silence, what overlaps is cut: a sample is where its time says.
 
+    Attributes:
+        lost: packets by what became of them.
+
     Raises:
-        ValueError: libav can't decode it, or has no encoder for so many channels or such a rate.
+        ValueError: libav can't decode it, or has no encoder for such channels or such a rate.
     """
 
-    def __init__(self, source: AudioStream, target: OutputContainer) -> None:
+    def __init__(self, source: AudioStream, speakers: Speakers, target: OutputContainer) -> None:
         self._source = source.codec_context
         codec = CODECS[target.format.name]
-        if not self._source.sample_rate or self._source.channels not in _LAYOUTS:
+        if not self._source.sample_rate:
             raise ValueError
+        layout = roomiest(speakers.named(), _LAYOUTS.get(target.format.name, (*_AAC, *_SPELLED_OUT)))
         rates = av.Codec(codec, "w").audio_rates
         self._rate = self._source.sample_rate if not rates or self._source.sample_rate in rates else _USUAL_RATE
-        layout = _LAYOUTS[self._source.channels]
         form = _opens(codec, layout, self._rate)
+        self._mixer = Mixer(speakers, layout, self._rate)
+        self._mixer.check(self._source.format.name if self._source.format else "flt", self._source.sample_rate)
         stream = target.add_stream(codec, rate=self._rate, layout=layout)
         assert isinstance(stream, AudioStream)
         self.stream = stream
         self.stream.codec_context.format = AudioFormat(form)
-        self.stream.bit_rate = _BITS_OF_A_CHANNEL[codec] * self._source.channels
+        self._layout, self._channels = layout, AudioLayout(layout).nb_channels
+        self.stream.bit_rate = _BITS_OF_A_CHANNEL[codec] * self._channels
         self.stream.time_base = Fraction(1, self._rate)
-        self._resampler = AudioResampler("fltp", layout, self._rate)
-        self._samples = np.empty((self._source.channels, 0), np.float32)
+        self._samples = np.empty((0, self._channels), np.float32)
         self._at: int | None = None  # the time of the first of them, in samples
-        self.undecodable = 0
+        self._last_pts: int | None = None  # of the source
+        self._is_given_up = False
+        self.lost: Counter[str] = Counter()
 
     def packets(self, packet: "Packet[Any]") -> Iterator["Packet[Any]"]:
         if packet.size:
@@ -66,46 +89,61 @@ class Reencoded:
 
     def drain(self) -> Iterator["Packet[Any]"]:
         yield from self._decoded(None)
-        with suppress(av.error.FFmpegError, ValueError):
-            for frame in self._resampler.resample(None):
+        with suppress(av.error.FFmpegError):
+            for frame in self._mixer.drained():
                 yield from self._append(frame)
         yield from self._encoded(everything=True)
         yield from self._sent(None)
 
     def _decoded(self, packet: "Packet[Any] | None") -> Iterator["Packet[Any]"]:
+        if self._is_given_up:
+            self.lost["channels in an order of their own, which can't be read"] += packet is not None
+            return
         try:
             frames = self._source.decode(packet)
-        except av.error.FFmpegError:
-            self.undecodable += packet is not None
+        except av.error.FFmpegError as err:
+            self.lost[f"undecodable ({err.strerror})"] += packet is not None
+            return
+        if sum(is_owned(frame) for frame in frames):  # which looks at all of them
+            self._is_given_up = True
+            self.lost["channels in an order of their own, which can't be read"] += 1
             return
         for frame in frames:
-            for part in self._resampler.resample(frame):
-                yield from self._append(part)
+            self.lost["damaged"] += frame.is_corrupt
+            if frame.pts is not None and self._last_pts is not None and frame.pts <= self._last_pts:
+                frame.pts = None  # it has the time of one before: it follows that
+            elif frame.pts is not None:
+                self._last_pts = frame.pts
+            try:
+                for part in self._mixer.mixed(frame):
+                    yield from self._append(part)
+            except (av.error.FFmpegError, ValueError):
+                self.lost["sound of another kind, which can't be converted"] += 1
         yield from self._encoded(everything=False)
 
     def _append(self, frame: AudioFrame) -> Iterator["Packet[Any]"]:
         """Where its time says."""
-        samples = frame.to_ndarray()
+        samples = frame.to_ndarray().reshape(-1, self._channels)
         if self._at is None:
             self._at = 0 if frame.pts is None else round(frame.pts * Fraction(frame.time_base or 0) * self._rate)
         elif frame.pts is not None:
-            end = self._at + self._samples.shape[1]
+            end = self._at + len(self._samples)
             off = round(frame.pts * Fraction(frame.time_base or 0) * self._rate) - end
             if off > _JITTER * self._rate:
                 if off > _SILENCE * self._rate:
                     yield from self._jump(off)
                 else:
-                    self._samples = np.pad(self._samples, ((0, 0), (0, off)))
+                    self._samples = np.pad(self._samples, ((0, off), (0, 0)))
             elif off < -_JITTER * self._rate:
-                samples = samples[:, -off:]
-        self._samples = np.concatenate([self._samples, samples], 1)
+                samples = samples[-off:]
+        self._samples = np.concatenate([self._samples, samples])
 
     def _jump(self, far: int) -> Iterator["Packet[Any]"]:
         """Go on so many samples after the end of those so far, whose last block is filled up."""
         assert self._at is not None
-        end = self._at + self._samples.shape[1]
-        missing = -self._samples.shape[1] % self._block
-        self._samples = np.pad(self._samples, ((0, 0), (0, missing)))
+        end = self._at + len(self._samples)
+        missing = -len(self._samples) % self._block
+        self._samples = np.pad(self._samples, ((0, missing), (0, 0)))
         yield from self._encoded(everything=True)
         self._at = end + far
 
@@ -116,14 +154,13 @@ class Reencoded:
 
     def _encoded(self, *, everything: bool) -> Iterator["Packet[Any]"]:
         block = self._block
-        while self._samples.shape[1] >= block or (everything and self._samples.shape[1]):
+        while len(self._samples) >= block or (everything and len(self._samples)):
             assert self._at is not None
-            taken = np.ascontiguousarray(self._samples[:, :block])
-            layout = self.stream.codec_context.layout.name
-            frame = AudioFrame.from_ndarray(taken, format="fltp", layout=layout)
+            taken = np.ascontiguousarray(self._samples[:block])
+            frame = AudioFrame.from_ndarray(taken.reshape(1, -1), format="flt", layout=self._layout)
             frame.sample_rate, frame.pts, frame.time_base = self._rate, self._at, Fraction(1, self._rate)
-            self._samples = self._samples[:, block:]
-            self._at += taken.shape[1]
+            self._samples = self._samples[block:]
+            self._at += len(taken)
             yield from self._sent(frame)
 
     def _sent(self, frame: AudioFrame | None) -> Iterator["Packet[Any]"]:

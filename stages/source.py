@@ -21,6 +21,8 @@ from sr4k.stages.settings import FIRST_TRACK, Track
 # PyAV 19 reads tags that are not UTF-8 as they are; 18 fails on them unless told otherwise.
 _READ_TAGS: dict[str, Any] = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "replace"}
 
+_COVER = "a cover picture"
+
 
 def open_input(path: Path, accelerator: HWAccel | None = None, rate: Fraction | None = None) -> InputContainer:
     """Open a media file, or an image sequence, for reading; errors in the user's words.
@@ -68,13 +70,18 @@ def video_stream(container: InputContainer, path: Path, track: Track = FIRST_TRA
     if not videos and any(stream.codec_context is None for stream in container.streams.video):
         raise InputError(f"{path}: its video is in a codec that is not known, or its header is damaged.")
     if not videos:
-        kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+        found = sorted(set(map(_kind, container.streams)), key=lambda kind: (kind == _COVER, kind))
+        kinds = ", ".join(found) or "nothing"
         raise InputError(f"{path} has no video stream; it holds {kinds}.")
     has_ids = len({stream.id for stream in videos}) == len(videos)  # Matroska's are all 0
     known = ", ".join(
         f"{number} (i:{stream.id:#x})" if has_ids else f"{number}" for number, stream in enumerate(videos)
     )
     raise InputError(f"{path} has no video {track}: --map takes one of {known}.")
+
+
+def _kind(stream: Stream) -> str:
+    return _COVER if stream.disposition & Disposition.attached_pic else stream.type
 
 
 def video_streams(container: InputContainer) -> list[VideoStream]:

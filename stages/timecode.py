@@ -5,7 +5,7 @@ from fractions import Fraction
 
 TAG = "timecode"
 
-_CODE = re.compile(r"\d\d:[0-5]\d:[0-5]\d(?P<before>[:;.])(?P<frame>\d\d)")
+_CODE = re.compile(r"\d\d:[0-5]\d:[0-5]\d(?P<before>[:;.])(?P<frame>\d{2,3})")
 
 _NTSC = Fraction(1001, 30_000)
 

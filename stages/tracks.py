@@ -1,5 +1,6 @@
 """Streams beside the upscaled video, on their way from the source into the target."""
 
+from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ class Track(Protocol):
     """What makes packets of the source ready for one stream of the target."""
 
     stream: Any  # the target's
+    lost: Counter[str]  # packets of the source that gave nothing, by the reason
 
     def packets(self, packet: "Packet[Any]") -> Iterator["Packet[Any]"]:
         """Of the target, from one of the source."""
@@ -25,13 +27,21 @@ class Track(Protocol):
         ...
 
 
+_NO_TEXT = b"\0\0"
+"""Of MP4's subtitles: from here on nothing is shown (3GPP TS 26.245)."""
+
+
 class Copied:
-    """Packets as they are."""
+    """Packets as they are, but for texts that last no time: libav's muxer leaves them behind where two cues meet."""
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
+        self._is_text = getattr(stream.codec_context, "name", None) == "mov_text"
+        self.lost: Counter[str] = Counter()
 
     def packets(self, packet: "Packet[Any]") -> Iterator["Packet[Any]"]:
+        if self._is_text and not packet.duration and bytes(packet) == _NO_TEXT:
+            return
         packet.stream = self.stream
         yield packet
 

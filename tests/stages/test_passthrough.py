@@ -226,6 +226,22 @@ def test_a_timecode_that_cannot_be_is_left_out_by_name(code: str, tmp_path: Path
     assert summary.left_out == [f"timecode {code} is none of this frame rate"]
 
 
+def test_a_timecode_of_many_frames_a_second_is_kept(tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "in.mov", frames=6, rate=120, metadata={"timecode": "09:20:02:104"}, audio=False)
+    summary = upscale(source, tmp_path / "out.mp4")
+    assert summary.left_out == []
+    with av.open(str(tmp_path / "out.mp4")) as result:
+        assert result.streams.video[0].metadata["timecode"] == "09:20:02:104"
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_the_track_that_tells_chapters_is_not_missed(suffix: str, tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "in.mp4", frames=25, chapters=True)
+    assert upscale(source, tmp_path / f"out{suffix}").left_out == []
+    with av.open(str(tmp_path / f"out{suffix}")) as result:
+        assert [chapter["metadata"]["title"] for chapter in result.chapters()] == ["One", "Two"]
+
+
 def test_sound_without_a_rate_is_left_out_and_the_picture_is_whole(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "in.flv", frames=25)
     data = bytearray(clip.read_bytes())

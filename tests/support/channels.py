@@ -1,0 +1,91 @@
+"""Clips with sound in which each channel has a tone of its own, and which speaker has which tone in a result."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.audio.layout import AudioLayout
+
+from sr4k.stages.layouts import Speakers
+from sr4k.stages.mixing import Mixer
+from sr4k.stages.passthrough import Passthrough
+
+RATE = 48_000
+
+TONES = {"LFE": 60, "FL": 300, "FR": 450, "FC": 600, "BL": 750, "BR": 900, "SL": 1050, "SR": 1200, "BC": 1350}
+TONES |= {"FLC": 1500, "FRC": 1650}
+"""Hertz."""
+
+BEHIND = {"SL": "BL", "SR": "BR"}
+
+
+def clip_with_channels(path: Path, codec: str, layout: str, *, seconds: float = 0.5, video: str = "mpeg4") -> Path:
+    """A clip of a few pictures with sound in which each speaker of the layout plays its tone."""
+    names = [channel.name for channel in AudioLayout(layout).channels]
+    time = np.arange(round(seconds * RATE)) / RATE
+    samples = np.stack([0.3 * np.sin(2 * np.pi * TONES[name] * time) for name in names], 1)
+    with av.open(str(path), "w") as target:
+        pictures: Any = target.add_stream(video, rate=25)
+        pictures.width, pictures.height = 64, 48
+        sound: Any = target.add_stream(codec, rate=RATE, layout=layout)
+        for number in range(round(seconds * 25)):
+            picture = av.VideoFrame(64, 48, "yuv420p")
+            picture.pts, picture.time_base = number, Fraction(1, 25)
+            target.mux(pictures.encode(picture))
+        target.mux(pictures.encode(None))
+        for at in range(0, len(samples), 960):
+            block = (samples[at : at + 960] * 32767).astype(np.int16).reshape(1, -1)
+            frame = av.AudioFrame.from_ndarray(block, format="s16", layout=layout)
+            frame.sample_rate, frame.pts, frame.time_base = RATE, at, Fraction(1, RATE)
+            target.mux(sound.encode(frame))
+        target.mux(sound.encode(None))
+    return path
+
+
+def pass_through(source: Path, target: Path) -> Passthrough:
+    """The source's video and all that goes beside it into another container, as at the end of a job."""
+    with av.open(str(source)) as whole, av.open(str(target), "w") as out:
+        codec, options = ("libvpx", {"deadline": "realtime"}) if target.suffix == ".webm" else ("libx264", {})
+        video: Any = out.add_stream(codec, rate=25, options=options)
+        video.width, video.height = 64, 48
+        rest = Passthrough(whole, whole.streams.video[0], out)
+        for number in range(2):
+            picture = av.VideoFrame(64, 48, "yuv420p")
+            picture.pts, picture.time_base = number, Fraction(1, 25)
+            out.mux(video.encode(picture))
+        out.mux(video.encode(None))
+        rest.mux_until(None)
+        rest.end()
+    return rest
+
+
+def heard(path: Path) -> dict[str, int]:
+    """The tone of each speaker, in hertz, of a file's first sound; speakers behind and beside count as one."""
+    with av.open(str(path)) as source:
+        stream = source.streams.audio[0]
+        speakers = Speakers.of(stream)
+        layout = speakers.usual if speakers.names is None else _native(speakers.names)
+        assert layout is not None
+        mixer = Mixer(speakers, layout, RATE)
+        blocks = [part.to_ndarray() for frame in source.decode(stream) for part in mixer.mixed(frame)]
+        blocks += [part.to_ndarray() for part in mixer.drained()]
+    samples = np.concatenate(blocks, 1).reshape(-1, speakers.number)
+    names = [channel.name for channel in AudioLayout(layout).channels]
+    found = {name: _tone(samples[:, index]) for index, name in enumerate(names)}
+    return {BEHIND.get(name, name): tone for name, tone in found.items() if tone}
+
+
+def _native(names: tuple[str, ...]) -> str:
+    """A layout of these in libav's order."""
+    order = ["FL", "FR", "FC", "LFE", "BL", "BR", "FLC", "FRC", "BC", "SL", "SR"]
+    return "+".join(sorted(names, key=order.index))
+
+
+def _tone(samples: "np.ndarray[Any, Any]") -> int:
+    """Hertz of the loudest, 0 if there is none."""
+    if np.abs(samples).max() < 0.02:
+        return 0
+    spectrum = np.abs(np.fft.rfft(samples, 8 * RATE))
+    return round(float(spectrum.argmax()) / 8 / 30) * 30
