@@ -22,6 +22,7 @@ from sr4k.live.playlist import Fetcher
 from sr4k.live.tls import certificate_trouble, tls_options
 from sr4k.live.web import Web
 from sr4k.stages.layouts import Speakers
+from sr4k.stages.source import READ_TAGS
 
 MOST_PIXELS = 4096 * 2304
 """Of a picture."""
@@ -215,7 +216,7 @@ def _tries(address: Address) -> Iterator[tuple[InputContainer, float, Fetcher | 
         timeout, url = (_OPEN_TIMEOUT + seconds, way.read_timeout), _for_libav(address)
         try:
             container: InputContainer = av.open(
-                url, format=way.container, options=options, timeout=timeout, metadata_errors="replace"
+                url, format=way.container, options=options, timeout=timeout, **READ_TAGS
             )
         except av.error.ArgumentError as err:  # no container that is allowed
             if address.kind != "http":
@@ -236,7 +237,7 @@ def _open_playlist(
     fetcher = Fetcher(address.url, {key: options[key] for key in of_all if key in options}, timeout)
     try:
         container: InputContainer = av.open(
-            address.url, format="hls", options=options | _OF_HLS, timeout=timeout, io_open=fetcher
+            address.url, format="hls", options=options | _OF_HLS, timeout=timeout, io_open=fetcher, **READ_TAGS
         )
     except (FFmpegError, OSError, ValueError, MemoryError) as err:
         cause = fetcher.error or (err if fetcher.is_playlist else refusal)

@@ -35,7 +35,7 @@ from sr4k.stages.deinterlace import Deinterlacer
 from sr4k.stages.fitting import fitted
 from sr4k.stages.layouts import is_owned
 from sr4k.stages.mixing import Mixer
-from sr4k.stages.video import VideoInfo
+from sr4k.stages.video import VideoInfo, ratio
 
 _MOST_RATE = 120
 """Pictures a second, over two seconds."""
@@ -201,8 +201,8 @@ class _Reader:
         """What the container says of its pixels holds for pictures of the size that it names."""
         video = self._opening.video
         if (picture.width, picture.height) == self._first_size:
-            return video.sample_aspect_ratio
-        return video.codec_context.sample_aspect_ratio
+            return ratio(video.sample_aspect_ratio)
+        return ratio(video.codec_context.sample_aspect_ratio)
 
     def _hear(self, packet: "Packet[Any]") -> None:
         """Decode a packet of sound, and pass it on; before the first picture there is nobody to hear it."""

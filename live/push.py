@@ -112,7 +112,7 @@ def _from(source: InputContainer, start: Connection) -> "Iterator[Packet[Any]]":
     """
     first, keyed = None, False
     for packet in source.demux():
-        if packet.dts is None or packet.time_base is None:
+        if packet.dts is None or not packet.time_base:
             continue
         if first is None:
             if not start.poll(0):
@@ -209,7 +209,7 @@ def _hls_options(playlist: Path, segments: Segments) -> dict[str, str]:
 
 
 def _milliseconds(packet: "Packet[Any]") -> int:
-    assert packet.dts is not None and packet.time_base is not None
+    assert packet.dts is not None and packet.time_base
     return packet.dts * packet.time_base.numerator * 1000 // packet.time_base.denominator
 
 

@@ -142,5 +142,5 @@ def _rgb(picture: VideoFrame, info: VideoInfo) -> "np.ndarray[tuple[int, ...], n
 
 
 def _tick(picture: VideoFrame) -> Fraction:
-    assert picture.time_base is not None
-    return picture.time_base
+    assert picture.time_base
+    return Fraction(picture.time_base)

@@ -10,7 +10,7 @@ from av.video.stream import VideoStream
 
 from sr4k.models.colour import Colour
 from sr4k.stages.decoded import tags_of
-from sr4k.stages.video import colour_of
+from sr4k.stages.video import colour_of, ratio
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,9 @@ class Changes:
     def sample_aspect_ratio(self) -> Fraction | None:
         """Of the last picture noted: the decoder's, if that has changed, else the container's."""
         now = self._last.sample_aspect_ratio
-        return self._stream.sample_aspect_ratio if now == self._first.sample_aspect_ratio else now
+        return ratio(self._stream.sample_aspect_ratio) if now == self._first.sample_aspect_ratio else now
 
     def _look(self, picture: VideoFrame) -> Look:
         context = self._stream.codec_context
         colour = colour_of(tags_of(picture), height=picture.height, codec=context.name)
-        return Look(picture.width, picture.height, picture.format.name, colour, context.sample_aspect_ratio)
+        return Look(picture.width, picture.height, picture.format.name, colour, ratio(context.sample_aspect_ratio))

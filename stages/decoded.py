@@ -20,7 +20,17 @@ from sr4k.stages.headers import chroma_location
 from sr4k.stages.picture import inside, rows_of
 from sr4k.stages.sidedata import side_data
 from sr4k.stages.told import completed
-from sr4k.stages.video import BT601, BT709, FULL_RANGE, HD_HEIGHT, LIMITED_RANGE, ColourTags, VideoInfo, colour_of
+from sr4k.stages.video import (
+    BT601,
+    BT709,
+    FULL_RANGE,
+    HD_HEIGHT,
+    LIMITED_RANGE,
+    ColourTags,
+    VideoInfo,
+    colour_of,
+    ratio,
+)
 
 Chroma = Literal["400", "420", "422", "444"]
 """How many samples of colour there are: none, for each 2x2 pixels, for each two in a row, for each."""
@@ -66,7 +76,7 @@ def describe(first: VideoFrame, stream: VideoStream, size: tuple[int, int], tick
     """A stream by its first picture, as it goes on at ``size`` (width, height), in 8 bits and 4:2:0."""
     width, height = size
     tags = tags_of(first)
-    sar = stream.sample_aspect_ratio or None
+    sar = ratio(stream.sample_aspect_ratio)
     if size != (first.width, first.height):
         sar = (sar or Fraction(1)) * Fraction(first.width * height, first.height * width)
     matrix: Any = side_data(first).get("DISPLAYMATRIX")

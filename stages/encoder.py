@@ -95,13 +95,13 @@ def open_encoder(stream: VideoStream, codec: str) -> None:
         OptionError: it does not take its settings, or there is no GPU for it.
     """
     context = stream.codec_context
+    name = context.name
     try:
         context.open(strict=False)
-    except (av.error.FFmpegError, OSError) as err:
-        name = context.name
+    except (av.error.FFmpegError, OSError) as err:  # from now on, to ask the context for its codec may crash
         reason = "no NVIDIA driver or GPU was found" if "nvenc" in name else f"{name}: {err.strerror}"
         raise OptionError(f"The {codec} encoder can't be opened with these settings ({reason}).") from err
-    if context.name == "libsvtav1":
+    if name == "libsvtav1":
         share_cpus()
 
 

@@ -1,4 +1,4 @@
-"""What a codec's own headers say and PyAV does not."""
+"""What a codec's own headers say and PyAV before 19 does not."""
 
 import re
 
@@ -15,6 +15,9 @@ _H26X: dict[int, ChromaLocation] = {0: "left", 1: "center", 2: "topleft"}
 _AV1: dict[int, ChromaLocation] = {1: "left", 2: "topleft"}
 """``chroma_sample_position`` of AV1."""
 
+_LIBAV: dict[int, ChromaLocation] = {1: "left", 2: "center", 3: "topleft"}
+"""``AVChromaLocation``."""
+
 _NAMES: dict[str, tuple[str, dict[int, ChromaLocation]]] = {
     "h264": ("chroma_sample_loc_type_top_field", _H26X),
     "hevc": ("chroma_sample_loc_type_top_field", _H26X),
@@ -25,8 +28,12 @@ _NAMES: dict[str, tuple[str, dict[int, ChromaLocation]]] = {
 def chroma_location(stream: VideoStream) -> ChromaLocation | None:
     """Where the headers at the beginning of a stream say that chroma is sited, if they do.
 
-    To be asked while nothing is being decoded.
+    To be asked when the first picture is decoded, and nothing is being decoded. PyAV from 19 on knows what the decoder
+    found, or the container says; for older ones the headers are read.
     """
+    known: int | None = getattr(stream.codec_context, "chroma_sample_location", None)
+    if known is not None:
+        return _LIBAV.get(known)
     name, values = _NAMES.get(stream.codec_context.codec.canonical_name, ("", {}))
     if not name or not stream.codec_context.extradata:
         return None

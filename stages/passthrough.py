@@ -23,6 +23,7 @@ from sr4k.stages.layouts import Speakers
 from sr4k.stages.sound import CODECS, Reencoded
 from sr4k.stages.source import open_input, packets_of, video_streams
 from sr4k.stages.tracks import Clock, Copied, Track
+from sr4k.stages.video import ratio
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ class Passthrough:
             self._adopt(stream)
         target.metadata.update(source.metadata)
         if target.format.name in QUICKTIME:
-            self._check_timecode(video.guessed_rate)
+            self._check_timecode(ratio(video.guessed_rate))
         if origin is None:
             self._copy_chapters()
         else:
@@ -238,7 +239,7 @@ class Passthrough:
         """Whether it belongs to what begins there; its times from there on."""
         if packet.pts is None or packet.dts is None or not packet.time_base:
             return False
-        ticks = round(origin / packet.time_base)
+        ticks = round(origin / Fraction(packet.time_base))
         packet.pts, packet.dts = packet.pts - ticks, packet.dts - ticks
         return packet.pts >= 0
 

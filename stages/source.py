@@ -19,7 +19,7 @@ from sr4k.stages.sequence import is_picture, is_sequence, numbers
 from sr4k.stages.settings import FIRST_TRACK, Track
 
 # PyAV 19 reads tags that are not UTF-8 as they are; 18 fails on them unless told otherwise.
-_READ_TAGS: dict[str, Any] = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "replace"}
+READ_TAGS: dict[str, Any] = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "replace"}
 
 _COVER = "a cover picture"
 
@@ -42,7 +42,7 @@ def open_input(path: Path, accelerator: HWAccel | None = None, rate: Fraction | 
     elif is_picture(path) and "%" in name:  # which would stand for many to libav
         form, options = "image2", {"pattern_type": "none"}
     try:
-        container: InputContainer = av.open(name, format=form, options=options, hwaccel=accelerator, **_READ_TAGS)
+        container: InputContainer = av.open(name, format=form, options=options, hwaccel=accelerator, **READ_TAGS)
     except (av.error.FFmpegError, OSError) as err:
         raise InputError(f"{path} is not a video that can be read, or its header is damaged ({err.strerror}).") from err
     return container

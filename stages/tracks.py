@@ -62,7 +62,7 @@ class Clock:
 
     def put_right(self, packet: "Packet[Any]", stream: Stream) -> bool:
         """Whether the packet, in ticks of the target's stream from now on, can be written."""
-        assert stream.time_base is not None and packet.time_base is not None
+        assert stream.time_base and packet.time_base
         tick = Fraction(stream.time_base)
         ratio = Fraction(packet.time_base) / tick
         pts, dts = (None if time is None else _nearest(time * ratio) for time in (packet.pts, packet.dts))

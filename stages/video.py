@@ -61,6 +61,14 @@ class VideoInfo:
     told: ColourTags | None = None
 
 
+def ratio(value: Fraction | None) -> Fraction | None:
+    """What PyAV tells, as a fraction; ``None`` where nothing is told, which is 0 from PyAV 19 on.
+
+    PyAV 19's own ratios don't round, print otherwise, and their products may be inexact.
+    """
+    return Fraction(value) if value else None
+
+
 def colour_of(tags: ColourTags, *, height: int, codec: str, chroma_location: ChromaLocation | None = None) -> Colour:
     """How planes with these tags are to be read: tags first, else by size (``HD_HEIGHT``), limited, sited left."""
     matrix = _MATRICES.get(tags.colorspace) or ("bt709" if height >= HD_HEIGHT else "bt601")
