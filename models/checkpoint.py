@@ -5,6 +5,7 @@ Files are read with weights-only loading: nothing in them is executed.
 
 import pickle
 import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -58,10 +59,27 @@ def read_checkpoint(path: Path, name: str, arch: Architecture) -> dict[str, NDAr
     elif basicsr:
         renamed |= {key: t for key, t in Rcan(arch).state_dict().items() if "_mean." in key}
     check_fit(path, name, arch, {key: tuple(tensor.shape) for key, tensor in renamed.items()})
+    for key in arch.shapes():
+        if not renamed[key].is_floating_point() or renamed[key].layout is not torch.strided:
+            raise OptionError(f"{path} is damaged, or of another kind: {key} holds no plain floats.")
     return {key: renamed[key].float().numpy() for key in arch.shapes()}
 
 
+def _check_archive(path: Path) -> None:
+    """PyTorch stores its archives as they are: one that grows as it is read may fill the memory."""
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+    except (OSError, zipfile.BadZipFile) as err:
+        raise OptionError(f"{path} can't be read as a PyTorch checkpoint: {err}.") from err
+    if size > path.stat().st_size:
+        raise OptionError(f"{path} is refused: its contents are packed, or overlap, and PyTorch's never do.")
+
+
 def _tensors(path: Path) -> dict[str, Tensor]:
+    _check_archive(path)
     try:
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as err:

@@ -1,13 +1,54 @@
-"""Whether weights are those of a network."""
+"""Whether weights are those of a network, and sound."""
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sr4k.errors import OptionError
 from sr4k.models.architecture import Architecture
 
 _LISTED = 6
 """Differences named in an error; the others are counted."""
+
+
+_MOST = 1e6
+"""Beyond any value in a network that was trained on pictures; the largest known are means of colours, some hundreds."""
+
+_ROOM = 1 << 20
+"""Bytes of a file beside its tensors."""
+
+
+def check_size(path: Path, name: str, arch: Architecture) -> None:
+    """Look whether a file may be one of a network's weights before it is read.
+
+    Raises:
+        OptionError: it is far too large.
+    """
+    if path.is_file() and path.stat().st_size > _ROOM + 2 * np.dtype(np.float64).itemsize * arch.parameters():
+        raise OptionError(f"{path} does not fit {name}: it is far too large for {arch.parameters()} parameters.")
+
+
+def check_values(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
+    """Look whether tensors are what training can have made.
+
+    Raises:
+        OptionError: one does not hold floating-point numbers, or holds some that are not finite or far too large; or
+            all kernels are 0.
+    """
+    for key, array in tensors.items():
+        if not np.issubdtype(array.dtype, np.floating):
+            raise OptionError(f"{path} is damaged, or of another kind: {key} holds {array.dtype}, no floats.")
+        if not np.isfinite(array).all():
+            raise OptionError(f"{path} is damaged: {key} holds values that are not finite.")
+        largest = float(np.abs(array).max(initial=0.0))
+        if largest > _MOST:
+            raise OptionError(f"{path} is damaged: {key} holds values as large as {largest:.3g}.")
+    kernels = [array for key, array in tensors.items() if key.endswith(".weight")]
+    if kernels and not any(np.count_nonzero(kernel) for kernel in kernels):
+        raise OptionError(f"{path} is damaged: all its weights are 0.")
 
 
 def check_fit(path: Path, name: str, arch: Architecture, found: Mapping[str, tuple[int, ...]]) -> None:

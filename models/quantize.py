@@ -48,11 +48,36 @@ class Calibration:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.float32]]) -> "Calibration":
-        """The inverse of `to_arrays`; other arrays are passed over."""
-        gains = {name[5:]: array.astype(np.float64) for name, array in arrays.items() if name.startswith("gain.")}
-        peaks = {name[5:]: float(array) for name, array in arrays.items() if name.startswith("peak.")}
-        means = {name[5:]: array.astype(np.float64) for name, array in arrays.items() if name.startswith("mean.")}
-        return cls(gains, peaks, means)
+        """The inverse of `to_arrays`.
+
+        Raises:
+            ValueError: an array is none of those, or a gain or a peak is not positive.
+        """
+        found: dict[str, dict[str, NDArray[np.float64]]] = {"gain": {}, "peak": {}, "mean": {}}
+        for key, array in arrays.items():
+            kind, _, name = key.partition(".")
+            if kind not in found or array.ndim != (0 if kind == "peak" else 1):
+                raise ValueError(f"{key} {array.shape} is not known")
+            if kind != "mean" and not (array > 0).all():
+                raise ValueError(f"{key} must be positive")
+            found[kind][name] = array.astype(np.float64)
+        return cls(found["gain"], {name: float(peak) for name, peak in found["peak"].items()}, found["mean"])
+
+    def trouble(self, network: FoldedNetwork) -> str | None:
+        """Why it is none of a network, in words."""
+        convs = network.convs.values()
+        sizes = {conv.reads: conv.kernel.shape[1] for conv in convs} | {c.writes: len(c.kernel) for c in convs}
+        inputs = {k: c.kernel.shape[1] for k, c in network.convs.items() if c.quantised and not c.codes}
+        wanted: dict[str, tuple[int, ...]] = {
+            f"gain.{basis}": (size,) for basis, size in sizes.items() if basis is not None
+        }
+        wanted |= {f"peak.{conv}": () for conv in inputs}
+        optional = {f"mean.{conv}": (size,) for conv, size in inputs.items()}
+        found = {key: array.shape for key, array in self.to_arrays().items()}
+        if missing := sorted(wanted.keys() - found.keys()):
+            return f"{missing[0]} is missing"
+        wrong = [key for key in found if found[key] != (wanted | optional).get(key)]
+        return f"{wrong[0]} {found[wrong[0]]} is not known" if wrong else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from sr4k.errors import OptionError
 from sr4k.models import fold, fold_luma
 from sr4k.models.architecture import CELL, RGB_MEAN, Architecture, LumaShape, RcanShape
 from sr4k.models.colour import Colour
-from sr4k.models.fitting import check_fit
+from sr4k.models.fitting import check_fit, check_size, check_values
 from sr4k.models.fold import Weights
 from sr4k.models.graph import FoldedNetwork
 from sr4k.models.quantize import Calibration, QuantizedNetwork, quantize
@@ -68,13 +68,16 @@ class Model:
         """In int8, likewise: of 8-bit planes.
 
         Raises:
-            OptionError: there is no calibration, or there are more bits.
+            OptionError: there is no calibration, or it does not fit, or there are more bits.
         """
         if colour is not None and colour.bits > 8:
             raise OptionError(f"Pictures of {colour.bits} bits are too fine for int8: leave --precision out.")
         if self.calibration is None:
             raise OptionError(f"These weights of {self.name} have no int8 calibration: take --precision fp32.")
-        return quantize(_fold(self.name, self.arch, self.int8_weights or self.weights, colour), self.calibration)
+        network = _fold(self.name, self.arch, self.int8_weights or self.weights, colour)
+        if trouble := self.calibration.trouble(network):
+            raise OptionError(f"The int8 calibration of {self.name} does not fit: {trouble}.")
+        return quantize(network, self.calibration)
 
 
 def architecture(name: str) -> Architecture:
@@ -109,9 +112,8 @@ def load(name: str = DEFAULT, source: Path | None = None) -> Model:
     int8_file = folder / _INT8.format(name=stored)
     if not int8_file.exists():
         return Model(name, arch, weights)
-    int8 = _read(int8_file)
-    tuned = {key.removeprefix(_TUNED): array for key, array in int8.items() if key.startswith(_TUNED)}
-    return Model(name, arch, weights, Calibration.from_arrays(int8), tuned or None)
+    calibration, tuned = _int8(int8_file, stored, ARCHITECTURES[stored])
+    return Model(name, arch, weights, calibration, tuned)
 
 
 def save(folder: Path, model: Model) -> None:
@@ -156,20 +158,39 @@ def _checkpoint(name: str, arch: Architecture, path: Path) -> Weights:
         from sr4k.models.checkpoint import read_checkpoint
     except ImportError as err:
         raise OptionError(f"{path}: a PyTorch checkpoint needs PyTorch: pip install 'sr4k-stream[torch]'.") from err
-    return read_checkpoint(path, name, arch)
-
-
-def _weights(path: Path, name: str, arch: Architecture) -> Weights:
-    weights = _read(path)
-    check_fit(path, name, arch, {key: array.shape for key, array in weights.items()})
+    weights = read_checkpoint(path, name, arch)
+    check_values(path, weights)
     return weights
 
 
-def _read(path: Path) -> dict[str, NDArray[np.float32]]:
+def _weights(path: Path, name: str, arch: Architecture) -> Weights:
+    weights = _read(path, name, arch)
+    check_fit(path, name, arch, {key: array.shape for key, array in weights.items()})
+    check_values(path, weights)
+    return weights
+
+
+def _int8(path: Path, name: str, arch: Architecture) -> tuple[Calibration, Weights | None]:
+    """A calibration, and weights of its own if it has some."""
+    arrays = _read(path, name, arch)
+    tuned = {key.removeprefix(_TUNED): array for key, array in arrays.items() if key.startswith(_TUNED)}
+    if tuned:
+        check_fit(path, name, arch, {key: array.shape for key, array in tuned.items()})
+    check_values(path, arrays)
+    try:
+        return Calibration.from_arrays({k: a for k, a in arrays.items() if not k.startswith(_TUNED)}), tuned or None
+    except ValueError as err:
+        raise OptionError(f"{path} is damaged, or of another kind: {err}.") from err
+
+
+def _read(path: Path, name: str, arch: Architecture) -> dict[str, NDArray[np.float32]]:
+    check_size(path, name, arch)
     try:
         return load_file(path)
-    except (OSError, ValueError, SafetensorError) as err:
+    except (OSError, SafetensorError) as err:
         raise OptionError(f"{path} can't be read as safetensors: {err}.") from err
+    except Exception as err:  # kinds of numbers that NumPy has not
+        raise OptionError(f"{path} can't be read: it holds no 16- to 64-bit floats ({err!r}).") from err
 
 
 def _contiguous(weights: Weights) -> dict[str, NDArray[Any]]:

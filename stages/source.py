@@ -18,8 +18,9 @@ from sr4k.stages.paths import check_source, for_libav
 from sr4k.stages.sequence import is_picture, is_sequence, numbers
 from sr4k.stages.settings import FIRST_TRACK, Track
 
-# PyAV 19 reads tags that are not UTF-8 as they are; 18 fails on them unless told otherwise.
-READ_TAGS: dict[str, Any] = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "replace"}
+# Tags that are not UTF-8: PyAV 18 fails on them unless told otherwise, 19 gives text that can't be written out again.
+_IS_19 = int(av.__version__.split(".")[0]) >= 19
+READ_TAGS: dict[str, Any] = {} if _IS_19 else {"metadata_errors": "replace"}
 
 _COVER = "a cover picture"
 
@@ -45,7 +46,15 @@ def open_input(path: Path, accelerator: HWAccel | None = None, rate: Fraction | 
         container: InputContainer = av.open(name, format=form, options=options, hwaccel=accelerator, **READ_TAGS)
     except (av.error.FFmpegError, OSError) as err:
         raise InputError(f"{path} is not a video that can be read, or its header is damaged ({err.strerror}).") from err
+    for tags in (container.metadata, *(stream.metadata for stream in container.streams)):
+        legible = {_legible(key): _legible(value) for key, value in tags.items()}
+        tags.clear()
+        tags.update(legible)
     return container
+
+
+def _legible(text: str) -> str:
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def packets_of(container: InputContainer, *streams: Stream) -> "Iterator[Packet[Any]]":

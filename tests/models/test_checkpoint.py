@@ -1,6 +1,7 @@
 """Checkpoints in the layouts of others: what fits loads exactly, what doesn't is told by name."""
 
 import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -136,3 +137,23 @@ def test_basicsrs_form_is_the_official_one_with_its_ranges_folded(tmp_path: Path
     rgb = 255 * torch.rand(1, 3, 16, 20, dtype=torch.float64)
     with torch.no_grad():
         assert (255 * in_units(rgb / 255) - net.double()(rgb)).abs().max() < 1e-4  # the shifts' biases are float32
+
+
+def test_an_archive_that_would_fill_the_memory_is_refused_unread(tmp_path: Path) -> None:
+    torch.save(official(net_of(PLAIN)), tmp_path / "plain.pth")
+    packed = zipfile.ZipFile(tmp_path / "packed.pth", "w", zipfile.ZIP_DEFLATED)
+    with zipfile.ZipFile(tmp_path / "plain.pth") as plain, packed:
+        for entry in plain.infolist():
+            packed.writestr(entry.filename, bytes(1 << 24) if entry.filename.endswith("data/0") else plain.read(entry))
+    with pytest.raises(OptionError, match="packed, or overlap"):
+        read_checkpoint(tmp_path / "packed.pth", "plain", PLAIN)
+
+
+def test_a_checkpoint_of_whole_numbers_or_of_none_is_refused(tmp_path: Path) -> None:
+    state = official(net_of(zoo.ARCHITECTURES["rcan2"]))
+    torch.save({key: tensor.long() for key, tensor in state.items()}, tmp_path / "whole.pth")
+    with pytest.raises(OptionError, match="holds no plain floats"):
+        zoo.load("rcan2", tmp_path / "whole.pth")
+    torch.save({key: tensor * torch.nan for key, tensor in state.items()}, tmp_path / "nan.pth")
+    with pytest.raises(OptionError, match="not finite"):
+        zoo.load("rcan2", tmp_path / "nan.pth")

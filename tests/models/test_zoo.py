@@ -1,10 +1,13 @@
 import importlib.util
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
 
 from sr4k.errors import OptionError
 from sr4k.models import zoo
@@ -111,6 +114,80 @@ def test_weights_of_another_network_are_refused_by_names_and_shapes(tmp_path: Pa
     for source in (tmp_path, tmp_path / "luma.safetensors"):
         with pytest.raises(OptionError, match=r"tail.weight is \(32, 16, 3, 3\), not .*head.bias is missing"):
             zoo.load("luma", source)
+
+
+def damaged(value: float) -> dict[str, NDArray[Any]]:
+    """The weights of luma, with one of them replaced."""
+    weights = {key: array.copy() for key, array in zoo.load("luma").weights.items()}
+    weights["body.0.weight"].flat[0] = value
+    return weights
+
+
+@pytest.mark.parametrize(
+    ("weights", "told"),
+    [
+        (damaged(np.nan), "body.0.weight holds values that are not finite"),
+        (damaged(-np.inf), "body.0.weight holds values that are not finite"),
+        (damaged(1e30), r"body.0.weight holds values as large as 1e\+30"),
+        ({key: array.astype(np.int64) for key, array in damaged(1).items()}, "holds int64, no floats"),
+        ({key: array > 0 for key, array in damaged(1).items()}, "holds bool, no floats"),
+        ({key: 0 * array for key, array in damaged(1).items()}, "all its weights are 0"),
+    ],
+    ids=["nan", "infinite", "huge", "whole numbers", "truth values", "zero"],
+)
+def test_damaged_weights_are_refused(weights: dict[str, NDArray[Any]], told: str, tmp_path: Path) -> None:
+    save_file(weights, tmp_path / "luma.safetensors")
+    with pytest.raises(OptionError, match=told):
+        zoo.load("luma", tmp_path / "luma.safetensors")
+
+
+def test_weights_in_half_precision_are_taken(tmp_path: Path) -> None:
+    weights = {key: array.astype(np.float16) for key, array in zoo.load("luma").weights.items()}
+    save_file(weights, tmp_path / "luma.safetensors")
+    assert zoo.load("luma", tmp_path).folded(Colour()).outputs == 24
+
+
+def test_numbers_that_numpy_has_not_are_refused(tmp_path: Path) -> None:
+    head = b'{"x":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]}}'
+    (tmp_path / "luma.safetensors").write_bytes(len(head).to_bytes(8, "little") + head + b"\0")
+    with pytest.raises(OptionError, match="no 16- to 64-bit floats"):
+        zoo.load("luma", tmp_path)
+
+
+def test_a_file_too_large_for_a_network_is_refused_unread(tmp_path: Path) -> None:
+    with (tmp_path / "luma.safetensors").open("wb") as file:
+        file.truncate(1 << 40)  # a hole: nothing of it is on disk
+    with pytest.raises(OptionError, match="far too large"):
+        zoo.load("luma", tmp_path)
+
+
+Change = Callable[[dict[str, NDArray[Any]]], dict[str, NDArray[Any]]]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda found: found | {"gain.layer.0": 0 * found["gain.layer.0"]}, "gain.layer.0 must be positive"),
+        (lambda found: found | {"gain.layer.0": -found["gain.layer.0"]}, "gain.layer.0 must be positive"),
+        (lambda found: found | {"peak.tail": np.float32(0)}, "peak.tail must be positive"),
+        (lambda found: found | {"peak.tail": np.float32(np.nan)}, "peak.tail holds values that are not finite"),
+        (lambda found: found | {"gain.layer.1": found["gain.layer.1"][:3]}, r"gain.layer.1 \(3,\) is not known"),
+        (lambda found: found | {"gain.other": found["gain.layer.1"]}, r"gain.other \(32,\) is not known"),
+        (lambda found: found | {"mean.tail": np.zeros(5, np.float32)}, r"mean.tail \(5,\) is not known"),
+        (lambda found: {key: array for key, array in found.items() if key != "peak.tail"}, "peak.tail is missing"),
+        (lambda found: {key: array for key, array in found.items() if key != "gain.layer.2"}, "layer.2 is missing"),
+        (lambda _found: {"x": np.zeros(3, np.float32)}, r"x \(3,\) is not known"),
+        (lambda _found: {}, "gain.layer.0 is missing"),
+        (lambda found: found | {"weights.tail.bias": found["weights.tail.bias"][:3]}, r"tail.bias is \(3,\), not"),
+        (lambda found: {key: array for key, array in found.items() if key != "weights.tail.bias"}, "bias is missing"),
+    ],
+)
+def test_a_damaged_int8_file_is_refused(change: Change, told: str, tmp_path: Path) -> None:
+    zoo.save(tmp_path, zoo.load("luma"))
+    file = tmp_path / "luma.int8.safetensors"
+    save_file({key: np.asarray(array) for key, array in change(load_file(file)).items()}, file)
+    with pytest.raises(OptionError, match=told):
+        zoo.load("luma", tmp_path).quantized(Colour())
 
 
 def test_the_house_networks_differ_in_size_alone() -> None:
