@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 from av.container import InputContainer
+from clips import write_clip
 
 from sr4k.errors import InputError
 from sr4k.stages.source import open_input, packets_of, video_stream
@@ -38,3 +39,10 @@ def test_music_with_a_cover_is_told_to_have_no_video(tmp_path: Path) -> None:
         target.mux([*sound.encode(frame), *sound.encode(None)])
     with open_input(path) as music, pytest.raises(InputError, match="it holds audio, a cover picture"):
         video_stream(music, path)
+
+
+def test_tags_that_are_not_utf_8_can_be_written_out_again(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "in.mkv", audio=False, metadata={"title": "caf#"})
+    clip.write_bytes(clip.read_bytes().replace(b"caf#", b"caf\xe9"))
+    with open_input(clip) as container:
+        assert container.metadata["title"] == "caf\ufffd"
