@@ -7,6 +7,7 @@ from av.video.stream import VideoStream
 
 from sr4k.live.timeline import TIME_BASE
 from sr4k.stages.decoded import describe
+from sr4k.stages.fitting import framed
 from sr4k.stages.video import VideoInfo
 
 
@@ -15,11 +16,9 @@ def fitting_info(
 ) -> VideoInfo:
     """The frame that pictures go into: the one there was before, or what this first picture asks for.
 
-    With a ``size`` (width, height) it is that one, of square pixels.
+    With a ``size`` (width, height) that the result is to have it has the shape of that one; see `framed`.
     """
     if like is not None:
         return like
-    own = describe(first, stream, (first.width, first.height), TIME_BASE)
-    if size is None:
-        return replace(own, display_matrix=None)
-    return replace(own, width=size[0], height=size[1], sample_aspect_ratio=None, display_matrix=None)
+    own = replace(describe(first, stream, (first.width, first.height), TIME_BASE), display_matrix=None)
+    return own if size is None else framed(own, size)

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import av
 import numpy as np
 from av.audio.frame import AudioFrame
+from av.codec.context import Flags
 from av.error import FFmpegError
 from av.packet import Packet
 from av.video.frame import VideoFrame
@@ -30,11 +31,14 @@ from sr4k.live.sound import CHANNELS, SAMPLE_RATE
 from sr4k.live.timeline import TICKS, TIME_BASE
 from sr4k.pipeline import FrameInfo
 from sr4k.pipeline.channel import Memory
+from sr4k.stages.crop import Crop
 from sr4k.stages.decoded import copy_inside, padded_format
 from sr4k.stages.deinterlace import Deinterlacer
 from sr4k.stages.fitting import fitted
+from sr4k.stages.headers import margins
 from sr4k.stages.layouts import is_owned
 from sr4k.stages.mixing import Mixer
+from sr4k.stages.scaling import Scaler
 from sr4k.stages.video import VideoInfo, ratio
 
 _MOST_RATE = 120
@@ -102,6 +106,8 @@ class _Reader:
         self._barren = 0
         video = opening.video
         self._first_size = video.codec_context.width, video.codec_context.height
+        self._scaler, self._crop = Scaler(), Crop(margins(video), self._first_size)
+        video.codec_context.flags |= Flags.unaligned  # else what is to be cut off on the left is not
         video.thread_type = "SLICE" if self._is_live else "AUTO"  # frame threads hold pictures back
         video.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
         self._deinterlacer = Deinterlacer(video, lambda _words: None, "auto")
@@ -186,6 +192,8 @@ class _Reader:
         return None
 
     def _show(self, picture: VideoFrame, now: float) -> None:
+        pixel_shape = self._pixel_shape(picture)
+        picture = self._crop(picture)
         if self._info is None:
             self._info = fitting_info(picture, self._opening.video, self._order.like, self._order.size)
             self._link.open(padded_format(self._info))
@@ -194,7 +202,8 @@ class _Reader:
         info = FrameInfo(self._pts, TIME_BASE, 0, bool(picture.key_frame), bool(picture.is_corrupt), now)
         frame = self._link.take(info)
         if frame is not None:
-            copy_inside(fitted(picture, self._info, self._pixel_shape(picture)), frame.planes, self._info.colour)
+            whole = fitted(picture, self._info, pixel_shape, self._scaler)
+            copy_inside(whole, frame.planes, self._info.colour)
             self._link.show(frame)
 
     def _pixel_shape(self, picture: VideoFrame) -> Fraction | None:

@@ -43,7 +43,7 @@ class Puller:
     Args:
         source: what to read.
         like: the frame that pictures must fit into; ``None``: the first picture decides.
-        size: width and height, if they are not to be the first picture's.
+        size: width and height of the result, if its shape is not to be the first picture's.
     """
 
     def __init__(self, source: Address, *, like: VideoInfo | None = None, size: tuple[int, int] | None = None) -> None:

@@ -20,7 +20,7 @@ class IntakeSettings:
     Attributes:
         source: what to pull.
         sound: where blocks of sound go, as `sr4k.live.sound.pack` makes them; ``None``: nowhere.
-        size: width and height that every picture is fitted into; ``None``: the first picture's.
+        size: width and height of the result, whose shape every picture is fitted into; ``None``: the first picture's.
         freshness: seconds behind its arrival after which a picture is not worth the network's time.
         tries: connections that may fail one after the other before it is given up; ``None``: for ever.
     """

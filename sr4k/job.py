@@ -190,16 +190,16 @@ class Job:
     @property
     def reading(self) -> DecodeSettings:
         """How the source is read."""
-        before_network = None if self.size is None else (self.size[0] // 2, self.size[1] // 2)
         return DecodeSettings(
             self.source,
-            before_network,
+            self.size,
             self.part,
             self.deinterlace,
             self.strict,
             self.track,
             self.rate,
             self._pixels,
+            is_picture(self.target),
         )
 
     @property
@@ -258,7 +258,7 @@ class Job:
                 ),
             ),
             "reconstruct": StageSpec("sr4k.stages.reconstruct:Reconstruct"),
-            "convert": StageSpec("sr4k.stages.convert:Convert", ConvertSettings(rgb=is_picture(self.target))),
+            "convert": StageSpec("sr4k.stages.convert:Convert", ConvertSettings(is_picture(self.target), self.size)),
             "encode": encode,
         }
         workers = tuple(
@@ -298,13 +298,19 @@ class Job:
 
 
 def _on_card(specs: Mapping[str, StageSpec], stages: Sequence[StageName]) -> Iterator[StageSpec]:
-    """The stages of a worker with all up to the encoder, on a GPU: what lies between has become one kernel."""
+    """The stages of a worker with all up to the encoder, on a GPU: what lies between has become one kernel.
+
+    What is to have another size than the network makes is scaled in host memory.
+    """
     yield replace(specs["decode"], factory="sr4k.stages.card:CardDecode")
     yield replace(specs["infer"], factory="sr4k.stages.card:CardUpscale")
-    if "encode" in stages and getattr(specs["encode"].settings, "codec", "").endswith("_nvenc"):
+    is_resized = getattr(specs["convert"].settings, "size", None) is not None
+    if not is_resized and "encode" in stages and getattr(specs["encode"].settings, "codec", "").endswith("_nvenc"):
         yield replace(specs["encode"], factory="sr4k.stages.card_encode:CardEncode")
         return
     yield StageSpec("sr4k.stages.card:Download")
+    if is_resized:
+        yield specs["convert"]
     if "encode" in stages:
         yield specs["encode"]
 

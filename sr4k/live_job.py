@@ -30,7 +30,7 @@ from sr4k.pipeline import (
     run_graph,
 )
 from sr4k.stages.paths import check_file
-from sr4k.stages.settings import InferSettings, PreprocessSettings
+from sr4k.stages.settings import ConvertSettings, InferSettings, PreprocessSettings
 from sr4k.watchdog import Watchdog, WorkerHangsError
 
 log = logging.getLogger(__name__)
@@ -163,7 +163,7 @@ class LiveJob:
                 IntakeSettings(
                     self.source,
                     said if self.sound else None,
-                    _halved(self.size),
+                    self.size,
                     self.preset.live.freshness,
                     self.preset.live.tries,
                 ),
@@ -203,7 +203,7 @@ class LiveJob:
                 ),
             ),
             "reconstruct": StageSpec("sr4k.stages.reconstruct:Reconstruct"),
-            "convert": StageSpec("sr4k.stages.convert:Convert"),
+            "convert": StageSpec("sr4k.stages.convert:Convert", ConvertSettings(size=self.size)),
             "encode": StageSpec("sr4k.live.playout:Playout", playout),
         }
         workers = tuple(
@@ -226,10 +226,6 @@ class LiveJob:
             sound_bitrate=live.sound_bitrate,
             segments=live.segments,
         )
-
-
-def _halved(size: Size | None) -> Size | None:
-    return None if size is None else (size[0] // 2, size[1] // 2)
 
 
 def _wait(seconds: float, stop_requests: Callable[[], int]) -> None:

@@ -93,9 +93,13 @@ def _video(path: Path) -> dict[str, Any]:
     try:
         info: VideoInfo = decode.open().about
         first, _ = next(decode.pictures())
-        return _first_picture(first, info) | {
-            key: value for key, value in decode.report().items() if key in ("rate", "expected_frames")
+        found = decode.report()
+        told = {
+            "interlaced": found["interlaced"] > 0,
+            "rate": found["rate"],
+            "expected_frames": found["expected_frames"],
         }
+        return _first_picture(first, info) | told
     finally:
         decode.close()
 
@@ -108,7 +112,6 @@ def _first_picture(picture: VideoFrame, info: VideoInfo) -> dict[str, Any]:
         "sample_aspect_ratio": str(info.sample_aspect_ratio or Fraction(1)),
         "rotation": picture.rotation,
         "pixel_format": picture.format.name,
-        "interlaced": bool(picture.interlaced_frame),
         "matrix": info.colour.matrix,
         "full_range": info.colour.full_range,
         "chroma_location": info.colour.chroma_location,

@@ -74,7 +74,7 @@ class CardDecode(Source):
         return {**self._decode.report(), "decoder": "nvdec" if self._decode.on_card else "cpu"}
 
     def _open_nvdec(self) -> Format | None:
-        if not driver().gpus or self._settings.size is not None:
+        if not driver().gpus:
             return None
         accelerator = HWAccel("cuda", device="0", allow_software_fallback=False, is_hw_owned=True)
         decode = Decode(self._settings, accelerator)
@@ -82,6 +82,7 @@ class CardDecode(Source):
             form = decode.open()
             trouble = None if decode.on_card else "the pictures are not 8-bit 4:2:0"
             trouble = "they are interlaced" if decode.interlaced else trouble
+            trouble = "they are to be cropped or shrunk" if decode.is_cut else trouble
         except (Sr4kError, RuntimeError) as err:
             trouble = str(err)
         if trouble is None:

@@ -1,12 +1,19 @@
-"""Convert: to the pixel format of the sink."""
+"""Convert: to the pixel format and the size of the sink."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
 
 import numpy as np
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
 
-from sr4k.models.colour import downsample_chroma, yuv_from_rgb
+from sr4k.models.colour import Colour, downsample_chroma, yuv_from_rgb
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
-from sr4k.stages.picture import split_420
+from sr4k.pipeline.frame import Plane
+from sr4k.stages.picture import as_picture, rows_of, split_420
+from sr4k.stages.scaling import Scaler
 from sr4k.stages.settings import ConvertSettings
 from sr4k.stages.video import VideoInfo
 
@@ -14,44 +21,86 @@ from sr4k.stages.video import VideoInfo
 class Convert(Transform):
     """RGB float (3, H, W) to one 4:2:0 block (3H/2, W), or if wanted to 8-bit RGB (H, W, 3).
 
-    What is 4:2:0 already passes untouched.
+    What is 4:2:0 already, and of the size that is wanted, passes untouched. Any other size is made of what the network
+    made, by a Lanczos filter: that beats a network that is given pictures of a size to begin with.
     """
 
     name = "convert"
 
     def __init__(self, settings: ConvertSettings | None = None) -> None:
-        self._stays_rgb = settings is not None and settings.rgb
+        self._settings = settings or ConvertSettings()
+        self._scaler = Scaler()
 
     @property
     def in_place(self) -> bool:  # type: ignore[override]
-        return not self._rgb
+        return not (self._rgb or self._resized)
 
     def open(self, source: Format) -> Format:
         info: VideoInfo = source.about
+        self._info = info
         self._rgb = len(source.planes[0].shape) == 3
-        self._colour = info.colour
-        if not self._rgb:
+        size = self._settings.size or (info.width, info.height)
+        self._resized = size != (info.width, info.height)
+        if not self._rgb and not self._resized:
             return source
-        if self._stays_rgb:
-            return Format((PlaneSpec((info.height, info.width, 3)),), about=info)
+        self._colour = replace(info.colour, sampling="420")
         matrix, offset = yuv_from_rgb(info.colour)
         self._matrix, self._offset = matrix.astype(np.float32), offset.astype(np.float32)
-        return Format((PlaneSpec((info.height * 3 // 2, info.width), info.colour.dtype),), about=info)
+        self._made = self._block((info.width, info.height))
+        about = info
+        if self._resized:
+            shape = (info.sample_aspect_ratio or 1) * Fraction(info.width * size[1], info.height * size[0])
+            about = replace(info, width=size[0], height=size[1], sample_aspect_ratio=shape)
+        return Format((self._block(size),), about=about)
 
     def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:
-        if not self._rgb:
+        if not self._rgb and not self._resized:
             yield frame
             return
         out = buffers.take(frame.info)
-        rgb = frame.planes[0]
+        made = frame.planes[0]
+        if self._rgb:
+            made = np.empty(self._made.shape, self._made.dtype) if self._resized else out.planes[0]
+            self._convert(frame.planes[0], made)
+        if self._resized:
+            self._resize(made, out.planes[0])
+        frame.release()
+        yield out
+
+    @property
+    def _stays_rgb(self) -> bool:
+        return self._rgb and self._settings.rgb
+
+    def _block(self, size: tuple[int, int]) -> PlaneSpec:
+        width, height = size
         if self._stays_rgb:
-            np.copyto(out.planes[0], np.clip(np.rint(np.moveaxis(rgb, 0, 2)), 0, 255), casting="unsafe")
-            frame.release()
-            yield out
+            return PlaneSpec((height, width, 3))
+        return PlaneSpec((height * 3 // 2, width), self._colour.dtype)
+
+    def _convert(self, rgb: Plane, out: Plane) -> None:
+        """Float (3, H, W) to what the sink wants, at its size."""
+        if self._stays_rgb:
+            np.copyto(out, np.clip(np.rint(np.moveaxis(rgb, 0, 2)), 0, 255), casting="unsafe")
             return
         yuv = (self._matrix @ rgb.reshape(3, -1)).reshape(rgb.shape) + self._offset[:, None, None]
         chroma = downsample_chroma(yuv[1:], self._colour.chroma_location)
-        for plane, values in zip(split_420(out.planes[0]), (yuv[0], *chroma), strict=True):
+        for plane, values in zip(split_420(out), (yuv[0], *chroma), strict=True):
             np.copyto(plane, np.clip(np.rint(values), 0, self._colour.peak), casting="unsafe")
-        frame.release()
-        yield out
+
+    def _resize(self, block: Plane, out: Plane) -> None:
+        """From the size it was made in to that of ``out``, in the same form."""
+        colour, name = self._colour, self._info.pixel_format
+        size = (out.shape[1], out.shape[0] * 2 // 3)
+        if self._stays_rgb:
+            colour, name, size = Colour(full_range=True), "rgb24", (out.shape[1], out.shape[0])
+        picture = VideoFrame.from_ndarray(block, "rgb24") if self._stays_rgb else as_picture(block, name)
+        scaled = self._scaler(picture, size, name, colour, colour)
+        for plane, target in zip(scaled.planes, self._planes(out), strict=True):
+            flat: NDArray[Any] = target.reshape(target.shape[0], -1)
+            np.copyto(flat, rows_of(plane, str(out.dtype))[: flat.shape[0], : flat.shape[1]])
+
+    def _planes(self, out: Plane) -> tuple[Plane, ...]:
+        if self._stays_rgb:
+            return (out,)
+        height = out.shape[0] * 2 // 3
+        return (out[:height], out[height:]) if self._info.pixel_format == "nv12" else split_420(out)

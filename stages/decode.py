@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 import av
+from av.codec.context import Flags
 from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.packet import Packet
@@ -19,18 +20,20 @@ from av.video.frame import VideoFrame
 from sr4k.errors import InputError
 from sr4k.pipeline import Buffers, Format, Frame, FrameInfo, Source
 from sr4k.stages.changes import Changes
+from sr4k.stages.crop import Crop
 from sr4k.stages.decoded import copy_inside, describe, is_colourful, kept, layout_of, padded_format, positive
 from sr4k.stages.deinterlace import Deinterlacer
-from sr4k.stages.fitting import fitted
+from sr4k.stages.fitting import before_network, fitted
 from sr4k.stages.hdr import lost_metadata
+from sr4k.stages.headers import margins
 from sr4k.stages.losses import Awaited, Losses
 from sr4k.stages.rgb import copy_rgb_inside, deep_yuv, rgb_format
+from sr4k.stages.scaling import Scaler
 from sr4k.stages.sequence import is_picture, is_sequence, numbered, numbers
 from sr4k.stages.settings import DecodeSettings, Part
 from sr4k.stages.sidedata import has_profile
 from sr4k.stages.source import open_input, packets_of, video_stream
 from sr4k.stages.transparency import may_be_transparent, over_black
-from sr4k.stages.video import FULL_RANGE, LIMITED_RANGE
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +61,7 @@ class Decode(Source):
         self._origin = 0  # the pts that is the output's 0
         self._end_of_packets = Fraction(0)
         self._said: set[str] = set()
+        self._scaler = Scaler()
 
     def open(self) -> Format:
         container, decoded = self._opened()
@@ -71,7 +75,8 @@ class Decode(Source):
         self._decoded = itertools.chain([first], self._decoded)
         self.on_card = first.sw_format is not None and first.sw_format.name == "nv12"
         self._changes = Changes(self._stream, first, self._say)
-        self._size = self._settings.size or (first.width, first.height)
+        self._shown = (first.width, first.height)
+        self._size = before_network(self._shown, self._settings.size)
         self._info = describe(first, self._stream, self._size, self._unit)
         self._info = kept(self._info, layout_of(first.sw_format or first.format), first)
         self._info = replace(self._info, rate=self._info.rate * self._deinterlacer.most)
@@ -92,7 +97,7 @@ class Decode(Source):
             if self._rgb:
                 is_other = self._changes.note(picture, self._now())
                 shape = (self._changes.sample_aspect_ratio() or Fraction(1)) if is_other else None
-                copy_rgb_inside(picture, out, self._info, shape)
+                copy_rgb_inside(picture, out, self._info, shape, self._scaler)
             else:
                 copy_inside(self.fit(picture), out.planes, self._info.colour)
             yield out
@@ -101,6 +106,12 @@ class Decode(Source):
     def interlaced(self) -> bool:
         """Once open: whether pictures are to be deinterlaced."""
         return self._settings.deinterlace != "off" and self._deinterlacer.expected
+
+    @property
+    def is_cut(self) -> bool:
+        """Once open: whether pictures go on in part or smaller, or more of them than is to be seen, as a GPU's may."""
+        context = self._stream.codec_context
+        return self._shown != (context.width, context.height) or self._size != self._shown or self._crop.is_needed
 
     def pictures(self) -> Iterator[tuple[VideoFrame, FrameInfo]]:
         """All pictures as they were decoded, or deinterlaced, with their times."""
@@ -123,8 +134,8 @@ class Decode(Source):
         if not hasattr(self, "_expected"):
             return {}
         return {
-            "width": self._stream.width,
-            "height": self._stream.height,
+            "width": self._shown[0],
+            "height": self._shown[1],
             "codec": self._stream.codec_context.name,
             "rate": float(self._info.rate),
             "expected_frames": self._expected,
@@ -140,12 +151,15 @@ class Decode(Source):
         self._container = open_input(self._settings.path, self._accelerator, self._settings.rate)
         self._stream = video_stream(self._container, self._settings.path, self._settings.track)
         self._stream.thread_type = "AUTO"
+        self._stream.codec_context.flags |= Flags.unaligned  # else what is to be cut off on the left is not
         self._tick = positive(self._stream.time_base, Fraction(1, 90_000))
         self._deinterlacer = Deinterlacer(self._stream, self._say, self._settings.deinterlace)
         self._unit = self._tick / self._deinterlacer.ticks
         self._losses.near = 2 / positive(self._stream.guessed_rate, Fraction(25))
         self._awaited = Awaited(self._stream, self._tick, self._losses)
-        return self._container, self._deinterlacer.pictures(self._decode(self._container))
+        context = self._stream.codec_context
+        self._crop = Crop(margins(self._stream), (context.width, context.height))
+        return self._container, map(self._crop, self._deinterlacer.pictures(self._decode(self._container)))
 
     def _onward(self, done: int) -> Iterator[VideoFrame]:
         """Pictures after those that are done, decoded from a key frame on that lies before them all.
@@ -226,26 +240,19 @@ class Decode(Source):
     def fit(self, picture: VideoFrame) -> VideoFrame:
         """The picture in planes like the first one's, and of the right size: converted only where it has to be."""
         is_other = self._changes.note(picture, self._now())
-        if may_be_transparent(picture.format) and (opaque := over_black(picture)) is not None:
+        shows_through = not self._settings.keeps_alpha and may_be_transparent(picture.format)
+        if shows_through and (opaque := over_black(picture)) is not None:
             self._say("what is transparent is laid over black")
             picture = opaque
         if is_other:
-            return fitted(picture, self._info, self._changes.sample_aspect_ratio())
-        layout = layout_of(picture.format)
+            return fitted(picture, self._info, self._changes.sample_aspect_ratio(), self._scaler)
+        layout, target = layout_of(picture.format), self._info.colour
         if layout.bits > 8 and is_colourful(picture.format):
-            picture = deep_yuv(picture, self._info.colour)
+            picture = deep_yuv(picture, target)
         if layout.is_of(picture) and (picture.width, picture.height) == self._size:
             return picture
-        tags, rgb = self._info.tags, is_colourful(picture.format)
-        color_range = tags.color_range or LIMITED_RANGE
-        return picture.reformat(
-            *self._size,
-            picture.format.name if layout.is_of(picture) else layout.name,
-            interpolation="BICUBIC" if self._settings.size is None else "LANCZOS",
-            src_color_range=FULL_RANGE if rgb else color_range,
-            dst_color_range=color_range,
-            dst_colorspace=tags.colorspace if rgb else None,
-        )
+        source = replace(target, full_range=True) if is_colourful(picture.format) else target
+        return self._scaler(picture, self._size, layout.name, source, target)
 
     def _check_picture(self, first: VideoFrame) -> None:
         """Say what of the pictures, or of a sequence of them, is not taken along."""

@@ -17,7 +17,15 @@ _TOP_FIRST, _BOTTOM_FIRST = {2, 5}, {3, 4}
 _FIELDS_APART = {"hevc"}
 """Decoders whose interlaced pictures are single fields, half as high: there is nothing in them to take apart."""
 
+_PASSES = {"png", "apng"}
+"""Codecs that call pictures interlaced whose pixels come in several passes (Adam7): they are whole, without fields."""
+
 _MADE = {1: "each gives one", 2: "each gives two"}
+
+
+def has_fields(picture: VideoFrame, stream: VideoStream) -> bool:
+    """Whether a decoder says that a picture is made of two fields."""
+    return bool(picture.interlaced_frame) and stream.codec_context.codec.canonical_name not in _PASSES
 
 
 class Deinterlacer:
@@ -77,7 +85,7 @@ class Deinterlacer:
             yield from self._fields.finished()
 
     def _is_interlaced(self, picture: VideoFrame) -> bool:
-        return bool(picture.interlaced_frame) or self._parity() is not None
+        return has_fields(picture, self._stream) or self._parity() is not None
 
     def _parity(self) -> str | None:
         """What all pictures are, where the header has the last word: not every decoder of single pictures knows."""

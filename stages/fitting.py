@@ -1,41 +1,71 @@
 """Pictures of any size, shape and colour into the frame of a stream."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 from av.video.frame import VideoFrame
 
+from sr4k.models.colour import Colour
 from sr4k.stages.decoded import Layout, is_colourful, tags_of
 from sr4k.stages.picture import rows_of
-from sr4k.stages.video import FULL_RANGE, LIMITED_RANGE, VideoInfo, colour_of
+from sr4k.stages.scaling import Scaler
+from sr4k.stages.video import VideoInfo, colour_of
 
 
-def fitted(picture: VideoFrame, info: VideoInfo, sample_aspect_ratio: Fraction | None = None) -> VideoFrame:
+def fitted(
+    picture: VideoFrame,
+    info: VideoInfo,
+    sample_aspect_ratio: Fraction | None = None,
+    scaler: Scaler | None = None,
+) -> VideoFrame:
     """The picture in the colours and at the size of ``info``: scaled, its shape kept, bars around it.
 
-    ``sample_aspect_ratio``: of the picture.
+    Args:
+        sample_aspect_ratio: of the picture.
+        scaler: what many of a kind have in common is kept in.
     """
-    colour = colour_of(tags_of(picture), height=picture.height, codec="")
-    same_colour = colour.matrix == info.colour.matrix and colour.full_range == info.colour.full_range
     inner = inner_size(picture, info, sample_aspect_ratio or Fraction(1))
     layout = Layout(10 if info.colour.bits > 8 else 8, info.colour.sampling)
-    if layout.is_of(picture) and same_colour and inner == (picture.width, picture.height):
-        scaled = picture
-    else:
-        rgb = is_colourful(picture.format)
-        scaled = picture.reformat(
-            *inner,
-            format=layout.name,
-            interpolation="BICUBIC",
-            src_color_range=FULL_RANGE if rgb or colour.full_range else LIMITED_RANGE,
-            dst_color_range=FULL_RANGE if info.colour.full_range else LIMITED_RANGE,
-            src_colorspace=None if rgb else CODES[colour.matrix],
-            dst_colorspace=CODES[info.colour.matrix],
-        )
+    target = replace(info.colour, sampling="420")
+    source = read_as(picture, target)
+    scaled = picture
+    if not (layout.is_of(picture) and source == target and inner == (picture.width, picture.height)):
+        scaled = (scaler or Scaler())(picture, inner, layout.name, source, target)
     return scaled if inner == (info.width, info.height) else _with_bars(scaled, info)
+
+
+def read_as(picture: VideoFrame, like: Colour) -> Colour:
+    """By its own tags, its chroma sited like that of the others, of which no picture by itself tells."""
+    colour = colour_of(tags_of(picture), height=picture.height, codec="", chroma_location=like.chroma_location)
+    return replace(colour, bits=like.bits, full_range=colour.full_range or is_colourful(picture.format))
 
 
 CODES = {"bt709": 1, "bt601": 5, "bt2020": 9, "fcc": 4, "smpte240m": 7}
 """Matrices as libswscale numbers them."""
+
+
+def before_network(picture: tuple[int, int], wanted: tuple[int, int] | None) -> tuple[int, int]:
+    """The size (width, height) at which a picture goes through the network for a result of the ``wanted`` one.
+
+    Its own: what the network makes is scaled to what is wanted, which is better than what it makes of a scaled picture.
+    Only where the result is smaller than the source the picture is shrunk first: there is nothing to be made up.
+    """
+    if wanted is None:
+        return picture
+    return min(picture[0], wanted[0]), min(picture[1], wanted[1])
+
+
+def framed(info: VideoInfo, wanted: tuple[int, int]) -> VideoInfo:
+    """A frame of the shape of ``wanted`` (width, height) around pictures like these, in which they keep their size.
+
+    Its pixels are shaped so that those of the wanted size are square.
+    """
+    pixel = info.sample_aspect_ratio or Fraction(1)
+    width, height = info.width * max(pixel, Fraction(1)), info.height / min(pixel, Fraction(1))
+    share = max(Fraction(width) / wanted[0], Fraction(height) / wanted[1])
+    inner_width, inner_height = (max(2, round(min(share, Fraction(1)) * side / 2) * 2) for side in wanted)
+    shape = Fraction(wanted[0] * inner_height, wanted[1] * inner_width)
+    return replace(info, width=inner_width, height=inner_height, sample_aspect_ratio=shape)
 
 
 def inner_size(picture: VideoFrame, info: VideoInfo, sample_aspect_ratio: Fraction) -> tuple[int, int]:

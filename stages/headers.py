@@ -1,4 +1,4 @@
-"""What a codec's own headers say and PyAV before 19 does not."""
+"""What a codec's own headers and its container say, and PyAV, at least before 19, does not."""
 
 import re
 
@@ -8,6 +8,7 @@ from av.bitstream import BitStreamFilterContext
 from av.video.stream import VideoStream
 
 from sr4k.models.colour import ChromaLocation
+from sr4k.stages.crop import Margins
 
 _H26X: dict[int, ChromaLocation] = {0: "left", 1: "center", 2: "topleft"}
 """Chroma sample location types of H.264 and HEVC (ITU-T H.264, Figure E-1)."""
@@ -25,8 +26,13 @@ _NAMES: dict[str, tuple[str, dict[int, ChromaLocation]]] = {
 }
 
 
+_PLACES: dict[str, ChromaLocation] = {"left": "left", "center": "center", "topleft": "topleft"}
+
+_VERBOSE, _USUAL = av.logging.VERBOSE, av.logging.INFO
+
+
 def chroma_location(stream: VideoStream) -> ChromaLocation | None:
-    """Where the headers at the beginning of a stream say that chroma is sited, if they do.
+    """Where the headers at the beginning of a stream say that chroma is sited, or its container, if they do.
 
     To be asked when the first picture is decoded, and nothing is being decoded. PyAV from 19 on knows what the decoder
     found, or the container says; for older ones the headers are read.
@@ -35,10 +41,39 @@ def chroma_location(stream: VideoStream) -> ChromaLocation | None:
     if known is not None:
         return _LIBAV.get(known)
     name, values = _NAMES.get(stream.codec_context.codec.canonical_name, ("", {}))
-    if not name or not stream.codec_context.extradata:
+    if name and stream.codec_context.extradata:
+        found = re.search(rf"\b{name}\b.* = (\d+)", _trace(stream))
+        if found is not None:
+            return values.get(int(found[1]))
+    found = re.search(r"[(,] ?(left|center|topleft)\)", _described(stream).partition("\n")[0])
+    return None if found is None else _PLACES[found[1]]
+
+
+def margins(stream: VideoStream) -> Margins | None:
+    """What the container says is not to be seen of its pictures.
+
+    To be asked while nothing is being decoded.
+    """
+    found = re.search(r"^ +Frame Cropping: (\d+)/(\d+)/(\d+)/(\d+)$", _described(stream), re.MULTILINE)
+    cut = None if found is None else Margins(*map(int, found.groups()))
+    context = stream.codec_context
+    if cut is None or not any(cut):
         return None
-    found = re.search(rf"\b{name}\b.* = (\d+)", _trace(stream))
-    return None if found is None else values.get(int(found[1]))
+    return cut if cut.left + cut.right < context.width and cut.top + cut.bottom < context.height else None
+
+
+def _described(stream: VideoStream) -> str:
+    """What libav tells of a stream when it lists a container's: PyAV has no other way to some of it."""
+    level = av.logging.get_level()
+    av.logging.set_level(_VERBOSE)
+    av.logging.set_libav_level(_VERBOSE)
+    try:
+        listed = stream.container.dumps_format()
+    finally:
+        av.logging.set_libav_level(_USUAL)
+        av.logging.set_level(level)
+    _, *rest = re.split(rf"^  Stream #0:{stream.index}(?!\d)", listed, maxsplit=1, flags=re.MULTILINE)
+    return "".join(rest).partition("\n  Stream #0:")[0]
 
 
 def _trace(stream: VideoStream) -> str:

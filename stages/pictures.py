@@ -2,8 +2,8 @@
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,12 @@ from sr4k.pipeline import Format, Frame, FrameInfo, Sink
 from sr4k.stages.decode import Decode
 from sr4k.stages.fitting import CODES
 from sr4k.stages.picture import as_picture
+from sr4k.stages.scaling import Scaler
 from sr4k.stages.sequence import is_sequence, numbered, numbers
 from sr4k.stages.settings import PictureSettings
 from sr4k.stages.source import open_input, video_stream
-from sr4k.stages.video import FULL_RANGE, LIMITED_RANGE, VideoInfo
+from sr4k.stages.transparency import may_be_transparent
+from sr4k.stages.video import FULL_RANGE, VideoInfo
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +51,8 @@ class EncodePictures(Sink):
         self._settings = settings
         self._frames = 0
         self._left_out: list[str] = []
-        self._encoder: VideoCodecContext | None = None
+        self._encoders: dict[str, VideoCodecContext] = {}
+        self._scaler = Scaler()
         self._alpha: Iterator[NDArray[np.uint8]] | None = None
 
     def open(self, source: Format) -> None:
@@ -75,8 +78,7 @@ class EncodePictures(Sink):
         rgb = self._rgb(frame)
         frame.release()
         if self._alpha is not None:
-            alpha = next(self._alpha)
-            rgb = np.dstack([rgb, alpha]) if self._with_alpha else _over_black(rgb, alpha)
+            rgb = self._through(rgb, next(self._alpha))
         self._write(path, _upright(rgb, self._info.display_matrix))
         self._frames += 1
 
@@ -116,16 +118,24 @@ class EncodePictures(Sink):
                 if stream.index != video.index:
                     self._left_out.append(f"stream {stream.index} ({stream.type}) can't be carried by pictures")
             form = video.format
-        if form.name == "pal8" or any(component.is_alpha for component in form.components):
-            first, *_ = islice(self._alphas(), 1)
-            if first.min() < _OPAQUE and self._with_alpha is None:
-                self._left_out.append(f"transparency can't be carried by {suffix}, and is laid over black")
-            if first.min() < _OPAQUE:
-                self._alpha = self._alphas()
+        if may_be_transparent(form):
+            self._alpha = self._alphas()
         if self._info.colour.bits > 8:
             self._left_out.append(f"more than 8 bits can't be carried by {suffix}")
         for left_out in self._left_out:
             log.warning("%s; left out.", left_out)
+
+    def _through(self, rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The picture with what can be seen through it, or over black where the file can't say so."""
+        if alpha.min() == _OPAQUE:
+            return rgb
+        if self._with_alpha:
+            return np.dstack([rgb, alpha])
+        words = f"transparency can't be carried by {self._settings.path.suffix}, and is laid over black"
+        if words not in self._left_out:
+            self._left_out.append(words)
+            log.warning("%s; left out.", words)
+        return _over_black(rgb, alpha)
 
     def _alphas(self) -> Iterator[NDArray[np.uint8]]:
         """The transparency of each picture, at the size of the result. It does not go through the network."""
@@ -143,13 +153,11 @@ class EncodePictures(Sink):
         plane, info = frame.planes[0], self._info
         if len(plane.shape) == 3:
             return plane.copy()
-        rgb = as_picture(plane, info.pixel_format).to_ndarray(
-            format="rgb24",
-            src_colorspace=CODES[info.colour.matrix],
-            src_color_range=FULL_RANGE if info.colour.full_range else LIMITED_RANGE,
-            dst_color_range=FULL_RANGE,
-        )
-        return rgb.astype(np.uint8, copy=False)
+        made = replace(info.colour, sampling="420")
+        picture = as_picture(plane, info.pixel_format)
+        size = (info.width, info.height)
+        rgb = self._scaler(picture, size, "rgb24", made, replace(made, full_range=True)).to_ndarray()
+        return np.asarray(rgb, np.uint8)
 
     def _write(self, path: Path, pixels: NDArray[np.uint8]) -> None:
         has_alpha = pixels.shape[2] == 4
@@ -169,22 +177,28 @@ class EncodePictures(Sink):
             raise OutputError(f"{path.parent}: the picture can't be written ({err.strerror}).") from err
 
     def _opened(self, like: VideoFrame) -> VideoCodecContext:
-        if self._encoder is None:
+        name = like.format.name
+        if name not in self._encoders:
             encoder = av.CodecContext.create(self._kind, "w")
             assert isinstance(encoder, VideoCodecContext)
-            encoder.width, encoder.height, encoder.pix_fmt = like.width, like.height, like.format.name
+            encoder.width, encoder.height, encoder.pix_fmt = like.width, like.height, name
             encoder.time_base = Fraction(1, 25)
             encoder.color_range = FULL_RANGE
             encoder.thread_count = 1  # threads would hold pictures back
-            if self._info.sample_aspect_ratio:
-                encoder.sample_aspect_ratio = self._info.sample_aspect_ratio
+            if shape := self._info.sample_aspect_ratio:
+                encoder.sample_aspect_ratio = 1 / shape if _is_turned(self._info.display_matrix) else shape
             encoder.options = {**self._options, **self._settings.options}
-            self._encoder = encoder
-        return self._encoder
+            self._encoders[name] = encoder
+        return self._encoders[name]
 
 
 def _over_black(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(np.rint(rgb * (alpha[..., None] / np.float32(_OPAQUE))), np.uint8)
+
+
+def _is_turned(matrix: tuple[int, ...] | None) -> bool:
+    """Whether rows become columns."""
+    return matrix is not None and matrix[0] == matrix[4] == 0
 
 
 def _upright(pixels: NDArray[np.uint8], matrix: tuple[int, ...] | None) -> NDArray[np.uint8]:
@@ -192,6 +206,6 @@ def _upright(pixels: NDArray[np.uint8], matrix: tuple[int, ...] | None) -> NDArr
     if matrix is None:
         return pixels
     a, b, c, d = (np.sign(matrix[k]) for k in (0, 1, 3, 4))
-    if a == d == 0:
+    if _is_turned(matrix):
         pixels, a, d = pixels.transpose(1, 0, 2), c, b
     return pixels[:: d or 1, :: a or 1]

@@ -1,5 +1,6 @@
 """RGB pictures: every pixel keeps a colour of its own."""
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -11,10 +12,11 @@ from sr4k.models.colour import Colour, yuv_from_rgb
 from sr4k.models.fold import PAD_BEFORE, padded_luma
 from sr4k.models.opencv import cv2
 from sr4k.pipeline import Format, Frame, PlaneSpec
-from sr4k.stages.decoded import layout_of, tags_of
-from sr4k.stages.fitting import CODES, inner_size
+from sr4k.stages.decoded import layout_of
+from sr4k.stages.fitting import inner_size, read_as
 from sr4k.stages.picture import rows_of
-from sr4k.stages.video import FULL_RANGE, LIMITED_RANGE, VideoInfo, colour_of
+from sr4k.stages.scaling import Scaler
+from sr4k.stages.video import VideoInfo
 
 
 def rgb_format(info: VideoInfo) -> Format:
@@ -24,24 +26,19 @@ def rgb_format(info: VideoInfo) -> Format:
     return Format((PlaneSpec((3, *padded_luma(*even)), kind),), about=info)
 
 
-def copy_rgb_inside(picture: VideoFrame, out: Frame, info: VideoInfo, sample_aspect_ratio: Fraction | None) -> None:
+def copy_rgb_inside(
+    picture: VideoFrame, out: Frame, info: VideoInfo, sample_aspect_ratio: Fraction | None, scaler: Scaler
+) -> None:
     """Into the middle of padded RGB, 0..255; what has another shape keeps it, on black.
 
     ``sample_aspect_ratio``: of the picture, where it is not like the first one.
     """
     size = (info.width, info.height)
     inner = size if sample_aspect_ratio is None else inner_size(picture, info, sample_aspect_ratio)
-    colour = colour_of(tags_of(picture), height=picture.height, codec="")
-    full = picture.format.is_rgb or picture.format.name.startswith(("gray", "ya", "pal")) or colour.full_range
     deep = layout_of(picture.format).bits > 8
-    rgb: NDArray[Any] = picture.reformat(
-        *inner,
-        format="rgb48le" if deep else "rgb24",
-        interpolation="LANCZOS",
-        src_colorspace=None if picture.format.is_rgb else CODES[colour.matrix],
-        src_color_range=FULL_RANGE if full else LIMITED_RANGE,
-        dst_color_range=FULL_RANGE,
-    ).to_ndarray()
+    source = read_as(picture, info.colour)
+    target = replace(source, full_range=True)
+    rgb: NDArray[Any] = scaler(picture, inner, "rgb48le" if deep else "rgb24", source, target).to_ndarray()
     if deep:
         rgb = rgb.astype(np.float32) / 257
     plane = out.planes[0][:, PAD_BEFORE : PAD_BEFORE + info.height, PAD_BEFORE : PAD_BEFORE + info.width]

@@ -39,7 +39,7 @@ class DecodeSettings:
     """What to read.
 
     Attributes:
-        size: width and height to scale every picture to before the network.
+        size: width and height of the result: pictures larger than that are shrunk before the network.
         part: no more than this.
         deinterlace: what becomes of interlaced pictures: ``auto``, one of each; ``double``, two; ``off``, nothing.
         strict: whether the first loss is an error.
@@ -47,6 +47,7 @@ class DecodeSettings:
         track: which video of several; cover pictures are none.
         rate: pictures a second, of an image sequence; ``None``: 25.
         pixels: what the network works on. For ``bgr``, pictures with a colour for every pixel stay RGB.
+        keeps_alpha: whether what is transparent is somebody else's affair, and not laid over black.
     """
 
     path: Path
@@ -57,6 +58,7 @@ class DecodeSettings:
     track: Track = FIRST_TRACK
     rate: Fraction | None = None
     pixels: Pixels = "yuv"
+    keeps_alpha: bool = False
     done_until: int | None = None
     done_frames: int = 0
 
@@ -70,9 +72,10 @@ class PreprocessSettings:
 
 @dataclass(frozen=True, slots=True)
 class ConvertSettings:
-    """``rgb``: leave RGB what it is, for pictures."""
+    """``rgb``: leave RGB what it is, for pictures. ``size``: width and height of the result; ``None``: as made."""
 
     rgb: bool = False
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,8 @@ def test_a_size_can_be_asked_for_and_pixels_become_square(make_clip: MakeClip) -
     clip = make_clip("a.mp4", frames=3, size=(80, 90), sample_aspect_ratio=Fraction(2, 1))
     with Pulled(clip, size=(320, 180)) as pulled:
         pulled.end(10)
-    assert pulled.size == (320, 180)
+    assert pulled.size == (160, 90)
+    assert pulled.form.about.sample_aspect_ratio == 1
     assert not (pulled.last[0][:, :4] == 16).all()  # 2:1 pixels make 80x90 a 16:9 picture: no bars
 
 

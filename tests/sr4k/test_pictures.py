@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from sr4k.cli.main import app
 from sr4k.errors import InputError, OptionError, OutputError
 from sr4k.job import parse_rate
 from sr4k.models.metrics import psnr
+from sr4k.probe import probe
 from sr4k.stages.settings import Part
 
 NEAREST = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
@@ -183,6 +185,89 @@ def test_options_of_videos_are_not_for_pictures(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["stream", str(source), str(tmp_path / "out.png"), "--crf", "20"])
     assert done.exit_code == 2
     assert "Pictures have no --codec, --crf" in done.output
+
+
+@pytest.mark.parametrize("pix_fmt", ["ya8", "ya16be", "yuva420p", "yuva444p10le", "rgba", "pal8"])
+def test_what_shows_through_keeps_its_colour(pix_fmt: str, tmp_path: Path) -> None:
+    """Whatever form it comes in: nothing is laid over black that can stay transparent."""
+    half = np.dstack([np.full((32, 32, 3), 200, np.uint8), np.full((32, 32), 128, np.uint8)])
+    source = tmp_path / ("in.png" if pix_fmt[0] in "yrp" and "yuva" not in pix_fmt else "in.mkv")
+    with av.open(str(source), "w", format=None if source.suffix == ".mkv" else "image2") as out:
+        video = out.add_stream("ffv1" if source.suffix == ".mkv" else "png", rate=25)
+        video.width, video.height, video.pix_fmt = 32, 32, "rgba" if pix_fmt == "pal8" else pix_fmt
+        one = av.VideoFrame.from_ndarray(half, format="rgba").reformat(format=video.pix_fmt)
+        out.mux([*video.encode(one), *video.encode(None)])
+    if pix_fmt == "pal8":
+        write_faint(source)
+    upscale(source, tmp_path / "out.png")
+    made = read(tmp_path / "out.png")
+    assert np.abs(made[20, 20, :3].astype(int) - 200).max() <= 2
+    assert abs(int(made[20, 20, 3]) - 128) <= 1
+    upscale(source, tmp_path / "out.jpg")
+    assert np.abs(read(tmp_path / "out.jpg")[20, 20].astype(int) - 100).max() <= 3
+
+
+def write_faint(path: Path) -> None:
+    """A palette of one colour, half transparent."""
+    head = struct.pack(">2I5B", 32, 32, 8, 3, 0, 0, 0)
+    rows = zlib.compress(bytes(33 * 32))
+    parts = [(b"IHDR", head), (b"PLTE", bytes([200] * 3)), (b"tRNS", bytes([128])), (b"IDAT", rows), (b"IEND", b"")]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts))
+
+
+def test_of_a_sequence_each_is_as_transparent_as_it_was(tmp_path: Path) -> None:
+    opaque = np.full((16, 16, 4), 255, np.uint8)
+    half = np.full((16, 16, 4), 128, np.uint8)
+    for number, pixels in enumerate([opaque, half, opaque]):
+        write(tmp_path / f"in{number}.png", pixels)
+    summary = upscale(tmp_path / "in%d.png", tmp_path / "out%d.png")
+    made = [read(tmp_path / f"out{number}.png") for number in range(3)]
+    assert [one[8, 8].tolist() for one in made] == [[255] * 3, [128] * 4, [255] * 3]
+    assert summary.left_out == []
+
+
+@pytest.mark.parametrize("target", ["out%d.png", "out.mkv"])
+def test_pictures_in_several_passes_are_whole_and_not_deinterlaced(target: str, tmp_path: Path) -> None:
+    pixels = np.zeros((32, 32, 3), np.uint8)
+    pixels[::2] = 255
+    for number in range(3):
+        write_in_passes(tmp_path / f"in{number}.png", pixels)
+    summary = upscale(
+        tmp_path / "in%d.png",
+        tmp_path / target,
+        preset=NEAREST.updated("encode", crf=0) if "mkv" in target else NEAREST,
+    )
+    assert summary.source["interlaced"] == 0
+    if target == "out.mkv":
+        assert all(np.ptp(luma[::4].astype(int)) < 3 and luma[0, 0] > 230 for luma in luma_planes(tmp_path / target))
+    else:
+        assert all(np.array_equal(read(tmp_path / f"out{n}.png"), doubled(pixels)) for n in range(3))
+    assert not probe(tmp_path / "in%d.png").video["interlaced"]
+
+
+def write_in_passes(path: Path, pixels: Pixels) -> None:
+    """Adam7, which no encoder at hand writes."""
+    passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
+    rows = [b"\0" + row.tobytes() for top, left, down, right in passes for row in pixels[top::down, left::right]]
+    head = struct.pack(">2I5B", pixels.shape[1], pixels.shape[0], 8, 2, 0, 0, 1)
+    parts = [(b"IHDR", head), (b"IDAT", zlib.compress(b"".join(rows))), (b"IEND", b"")]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts))
+
+
+@pytest.mark.parametrize(
+    ("turn", "expected"), [([0, 65536, -65536, 0], Fraction(3, 4)), ([-65536, 0, 0, -65536], Fraction(4, 3))]
+)
+def test_the_shape_of_pixels_turns_with_them(
+    turn: list[int], expected: Fraction, make_clip: MakeClip, tmp_path: Path
+) -> None:
+    a, b, c, d = turn
+    matrix = [a, b, 0, c, d, 0, 0, 0, 1 << 30]
+    source = make_clip("in.mp4", frames=1, audio=False, sample_aspect_ratio=Fraction(4, 3), display_matrix=matrix)
+    upscale(source, tmp_path / "out.png")
+    with av.open(str(tmp_path / "out.png")) as made:
+        stream = made.streams.video[0]
+        assert (stream.width < stream.height) == (expected < 1)
+        assert abs(float(stream.sample_aspect_ratio) - float(expected)) < 1e-4
 
 
 class TestSequences:

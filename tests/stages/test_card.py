@@ -87,3 +87,17 @@ def test_tensorrt_makes_the_same_of_pictures_on_the_card_and_in_host_memory(
     assert there.engine["engine"] == "tensorrt" and "download" in there.stages
     upscale(source, tmp_path / "host.mkv", "file", "tensorrt", crf=0)
     assert np.array_equal(pictures(tmp_path / "card.mkv"), pictures(tmp_path / "host.mkv"))
+
+
+@pytest.mark.parametrize("size", [(36, 24), (72, 48), (12, 8)])
+def test_a_size_is_made_in_host_memory_of_what_the_card_made(
+    size: tuple[int, int], make_clip: MakeClip, tmp_path: Path
+) -> None:
+    source = make_clip("small.mkv", size=(24, 16), frames=3, codec="ffv1", options={}, audio=False)
+    results = []
+    for config in ("gpu", "file"):
+        preset = load_preset(config).updated("graph", mode="threads").updated("encode", crf=0)
+        preset = preset.updated("engine", name="cuda", reuse=False)
+        results.append(Job(source, tmp_path / f"{config}.mkv", preset, size=size).run())
+    assert set(results[0].stages) == {"decode", "infer", "download", "convert", "encode"}
+    assert np.array_equal(pictures(tmp_path / "gpu.mkv"), pictures(tmp_path / "file.mkv"))

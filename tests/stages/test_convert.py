@@ -1,0 +1,50 @@
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from sr4k.models.colour import Colour
+from sr4k.pipeline import Format, Frame, FrameInfo, PlaneSpec
+from sr4k.pipeline.chain import HeapBuffers
+from sr4k.stages.convert import Convert
+from sr4k.stages.picture import PixelFormat, split_420
+from sr4k.stages.settings import ConvertSettings
+from sr4k.stages.video import ColourTags, VideoInfo
+
+INFO = FrameInfo(0, Fraction(1, 25), 1, True, False, 0.0)
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "nv12"])
+def test_a_block_is_scaled_with_its_colour_where_it_was(pixel_format: PixelFormat) -> None:
+    about = VideoInfo(
+        128, 64, Fraction(1, 25), Fraction(25), Fraction(4, 3), ColourTags(1, 1, 1, 1), Colour(), None, pixel_format
+    )
+    block = np.empty((96, 128), np.uint8)
+    y, u, v = block[:64], *split_420(np.empty((96, 128), np.uint8))[1:]
+    y[:], u[:], v[:] = 100, 20 + 3 * np.arange(64), 200
+    if pixel_format == "nv12":
+        block[64:].reshape(32, 64, 2)[:] = np.stack([u, v], 2)
+    else:
+        for plane, values in zip(split_420(block), (y, u, v), strict=True):
+            plane[:] = values
+    convert = Convert(ConvertSettings(size=(192, 96)))
+    form = convert.open(Format((PlaneSpec(block.shape),), about=about))
+    assert (form.about.width, form.about.height, form.about.sample_aspect_ratio) == (192, 96, Fraction(4, 3))
+    (out,) = convert.process(Frame((block,), INFO), HeapBuffers(form))
+    made = out.planes[0]
+    planes = (
+        split_420(made) if pixel_format == "yuv420p" else (made[:96], *np.moveaxis(made[96:].reshape(48, 96, 2), 2, 0))
+    )
+    assert np.abs(planes[0].astype(int) - 100).max() <= 1
+    assert np.abs(planes[2].astype(int) - 200).max() <= 1
+    # chroma sample k of the result lies at its pixel 2k, which is (2k + 0.5) * 2 / 3 - 0.5 of the source
+    there = ((2 * np.arange(96) + 0.5) * 2 / 3 - 0.5) / 2
+    assert abs((planes[1][24] - (20 + 3 * there))[10:-10].mean()) < 0.3
+
+
+def test_what_has_the_size_passes_untouched() -> None:
+    about = VideoInfo(64, 32, Fraction(1, 25), Fraction(25), None, ColourTags(1, 1, 1, 1), Colour(), None)
+    form = Format((PlaneSpec((48, 64)),), about=about)
+    convert = Convert(ConvertSettings(size=(64, 32)))
+    assert convert.open(form) is form
+    assert convert.in_place

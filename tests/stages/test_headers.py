@@ -1,0 +1,59 @@
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from clips import MakeClip
+
+from sr4k.models.colour import ChromaLocation
+from sr4k.stages.headers import chroma_location
+
+_SITES = {"left": b"420mpeg2", "center": b"420jpeg", "topleft": b"420paldv"}
+
+
+def location(path: Path) -> ChromaLocation | None:
+    with av.open(str(path)) as container:
+        return chroma_location(container.streams.video[0])
+
+
+@pytest.mark.parametrize("sited", ["left", "center", "topleft"])
+def test_a_container_may_say_where_chroma_sits(sited: ChromaLocation, tmp_path: Path) -> None:
+    """In YUV4MPEG2's words, and when they are handed on to Matroska."""
+    raw = tmp_path / "in.y4m"
+    raw.write_bytes(b"YUV4MPEG2 W32 H32 F25:1 Ip A1:1 C" + _SITES[sited] + b"\n" + (b"FRAME\n" + bytes(32 * 48)) * 2)
+    assert location(raw) == sited
+    with av.open(str(raw)) as source, av.open(str(tmp_path / "out.mkv"), "w", options={"allow_raw_vfw": "1"}) as target:
+        stream = source.streams.video[0]
+        copy = target.add_stream_from_template(stream)
+        for packet in source.demux(stream):
+            if packet.size:
+                packet.stream = copy
+                target.mux(packet)
+    assert location(tmp_path / "out.mkv") == sited
+
+
+def test_the_codec_has_the_first_word(make_clip: MakeClip) -> None:
+    options = {"x264-params": "chromaloc=2", "preset": "ultrafast"}
+    assert location(make_clip("in.mkv", frames=1, audio=False, options=options)) == "topleft"
+
+
+@pytest.mark.parametrize(("codec", "suffix"), [("libvpx-vp9", ".webm"), ("ffv1", ".mkv")])
+def test_where_nobody_says_it_is_not_known(codec: str, suffix: str, make_clip: MakeClip) -> None:
+    assert location(make_clip(f"in{suffix}", frames=1, audio=False, codec=codec, options={})) is None
+
+
+def test_each_stream_has_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "two.mkv"
+    with av.open(str(path), "w") as target:
+        streams = []
+        for site in (1, 2):
+            video = target.add_stream("libx264", rate=25, options={"x264-params": f"chromaloc={site}"})
+            video.width, video.height, video.pix_fmt = 32, 32, "yuv420p"
+            streams.append(video)
+        for video in streams:
+            picture = av.VideoFrame.from_ndarray(np.zeros((48, 32), np.uint8), format="yuv420p")
+            picture.pts, picture.time_base = 0, Fraction(1, 25)
+            target.mux([*video.encode(picture), *video.encode(None)])
+    with av.open(str(path)) as container:
+        assert [chroma_location(stream) for stream in container.streams.video] == ["center", "topleft"]
