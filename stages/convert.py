@@ -89,11 +89,13 @@ class Convert(Transform):
 
     def _resize(self, block: Plane, out: Plane) -> None:
         """From the size it was made in to that of ``out``, in the same form."""
-        colour, name = self._colour, self._info.pixel_format
+        colour, name = self._colour, str(self._info.pixel_format)
         size = (out.shape[1], out.shape[0] * 2 // 3)
         if self._stays_rgb:
             colour, name, size = Colour(full_range=True), "rgb24", (out.shape[1], out.shape[0])
-        picture = VideoFrame.from_ndarray(block, "rgb24") if self._stays_rgb else as_picture(block, name)
+        picture = (
+            VideoFrame.from_ndarray(block, "rgb24") if self._stays_rgb else as_picture(block, self._info.pixel_format)
+        )
         scaled = self._scaler(picture, size, name, colour, colour)
         for plane, target in zip(scaled.planes, self._planes(out), strict=True):
             flat: NDArray[Any] = target.reshape(target.shape[0], -1)

@@ -1,6 +1,7 @@
 """What a codec's own headers and its container say, and PyAV, at least before 19, does not."""
 
 import re
+from typing import Any
 
 import av
 import av.logging
@@ -68,7 +69,8 @@ def _described(stream: VideoStream) -> str:
     av.logging.set_level(_VERBOSE)
     av.logging.set_libav_level(_VERBOSE)
     try:
-        listed = stream.container.dumps_format()
+        container: Any = stream.container  # its stubs leave this out
+        listed: str = container.dumps_format()
     finally:
         av.logging.set_libav_level(_USUAL)
         av.logging.set_level(level)
