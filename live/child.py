@@ -64,4 +64,5 @@ def run(module: str, told: BinaryIO) -> None:
         parent, settings = pickle.load(told)
     die_with_parent()
     if os.getppid() == parent:
-        import_module(module).main(settings)
+        with suppress(BrokenPipeError, ConnectionResetError):  # the parent is gone: there is nobody to tell
+            import_module(module).main(settings)

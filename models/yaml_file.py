@@ -1,5 +1,6 @@
 """Settings in YAML files, those of a package by name and the user's by path, checked against a pydantic model."""
 
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,6 +11,9 @@ from pydantic import BaseModel, ValidationError
 from sr4k.errors import OptionError
 
 Settings = TypeVar("Settings", bound=BaseModel)
+
+_KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+"""Keys that may be quoted: anything else may be a stream key in the wrong place."""
 
 
 class SettingError(OptionError):
@@ -24,6 +28,24 @@ class SettingError(OptionError):
     def __init__(self, where: str, key: str, given: object, reason: str, allowed: str | None) -> None:
         super().__init__(f"{where}: {key}: {reason}." if key else f"{where}: {reason}.")
         self.key, self.given, self.reason, self.allowed = key, given, reason, allowed
+
+
+class _Loader(yaml.SafeLoader):
+    """A safe loader that refuses a mapping with two keys of one name, where YAML's would drop the first."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
+        seen: dict[str, int] = {}
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                line = key.start_mark.line + 1
+                if key.value in seen:
+                    name = f"the key {key.value}" if _KEY.fullmatch(key.value) else "a key"
+                    raise yaml.constructor.ConstructorError(
+                        problem=f"{name} is there twice, first in line {seen[key.value]}", problem_mark=key.start_mark
+                    )
+                seen[key.value] = line
+        return node
 
 
 def shipped_names(package: str) -> list[str]:
@@ -61,7 +83,7 @@ def parsed(kind: type[Settings], text: str, where: str) -> Settings:
             quotes nothing, as the text may hold stream keys.
     """
     try:
-        data = yaml.safe_load(text)
+        data = yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as err:
         line = "" if err.problem_mark is None else f" in line {err.problem_mark.line + 1}"
         raise OptionError(f"{where} is not valid YAML{line}: {err.problem}.") from None

@@ -75,7 +75,7 @@ class LiveJob:
         preset: see `sr4k.configs`.
         size: width and height that the output must have; ``None``: twice the source's, as it is at first.
         sound: whether there is to be any.
-        cpus: how many CPUs to plan for; ``None``: all that are granted.
+        cpus: how many CPUs to plan for; ``None``: all that are granted. Jobs that differ in this alone are equal.
     """
 
     source: Address
@@ -83,7 +83,7 @@ class LiveJob:
     preset: Preset = field(default_factory=lambda: load_preset("live"))
     size: Size | None = None
     sound: bool = True
-    cpus: int | None = None
+    cpus: int | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         engine, graph, encode = self.preset.engine, self.preset.graph, self.preset.encode
@@ -134,8 +134,8 @@ class LiveJob:
         if any(address.kind == "srt" for address in (self.source, *self.targets)):
             require_srt()
         for target in self.targets:
-            if target.kind in ("file", "hls") and not target.path.parent.is_dir():
-                raise OutputError(f"The folder {Path(target.shown).parent} does not exist: make it first.")
+            if target.kind in ("file", "hls"):
+                _make_folder(target)
         if self.source.kind == "file":
             check_file(self.source.path, str(self.source))
 
@@ -167,7 +167,7 @@ class LiveJob:
                     self.preset.live.freshness,
                     self.preset.live.tries,
                 ),
-                self._playout(heard if self.sound else None),
+                self.playout(heard if self.sound else None),
             )
             try:
                 return run_graph(spec, on_status=note, stop_requests=stop_requests, log_queue=log_queue)
@@ -211,7 +211,8 @@ class LiveJob:
         )
         return GraphSpec(workers, (layout.slots,) * (len(workers) - 1))
 
-    def _playout(self, sound: Any) -> PlayoutSettings:
+    def playout(self, sound: Any) -> PlayoutSettings:
+        """What the last stage is told. ``sound``: where it comes from, if there is to be any."""
         encode, live = self.preset.encode, self.preset.live
         return PlayoutSettings(
             self.targets,
@@ -226,6 +227,13 @@ class LiveJob:
             sound_bitrate=live.sound_bitrate,
             segments=live.segments,
         )
+
+
+def _make_folder(target: Address) -> None:
+    try:
+        target.path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise OutputError(f"The folder {Path(target.shown).parent} can't be made: {err.strerror}.") from err
 
 
 def _wait(seconds: float, stop_requests: Callable[[], int]) -> None:

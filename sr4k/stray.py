@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 log = logging.getLogger(__name__)
 
@@ -36,15 +36,17 @@ def stray_lines() -> Iterator[None]:
     os.close(writable)
     reader = threading.Thread(target=_read, args=(readable,), name="sr4k-stderr", daemon=True)
     reader.start()
-    with os.fdopen(real, "w", buffering=1, encoding=before.encoding, errors="backslashreplace") as true:
-        sys.stderr = true
-        try:
-            yield
-        finally:
-            before.flush()
-            os.dup2(real, _STDERR)
-            reader.join(_LEAVING)  # until the last process has let go of its end
-            sys.stderr = before
+    true = os.fdopen(real, "w", buffering=1, encoding=before.encoding, errors="backslashreplace")
+    sys.stderr = true
+    try:
+        yield
+    finally:
+        before.flush()
+        os.dup2(real, _STDERR)
+        reader.join(_LEAVING)  # until the last process has let go of its end
+        sys.stderr = before
+        with suppress(OSError):  # a terminal that is gone takes no more
+            true.close()
 
 
 def _is_original() -> bool:

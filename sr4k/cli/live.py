@@ -5,6 +5,7 @@ import logging
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 import typer
 from rich.console import Console
@@ -61,7 +62,8 @@ def run_live(
     if as_json:
         typer.echo(json.dumps(summary.as_dict(), indent=2))
     elif not quiet:
-        typer.echo(_in_words(summary), err=True)
+        with suppress(OSError):
+            typer.echo(_in_words(summary), err=True)
 
 
 def _in_words(summary: LiveSummary) -> str:
@@ -89,10 +91,15 @@ class _Status:
 
     def __exit__(self, *exc: object) -> None:
         if self._live is not None:
-            self._live.stop()
+            with suppress(OSError):
+                self._live.stop()
 
     def __call__(self, statuses: dict[str, WorkerStatus]) -> None:
         self._monitor.update(statuses)
+        with suppress(OSError):  # a terminal that is gone is no reason to end otherwise than in order
+            self._show()
+
+    def _show(self) -> None:
         now = time.monotonic()
         if self._live is not None:
             self._live.update(Text(self._text()))

@@ -8,6 +8,7 @@ from sr4k.cli.outcome import log_handler
 from sr4k.endpoint import serve_http
 from sr4k.live_status import ChannelMonitor
 from sr4k.logs import LogFormat, LogWire, collected_logs
+from sr4k.orphans import orphans_reaped
 from sr4k.redaction import Redaction
 from sr4k.stray import stray_lines
 
@@ -23,7 +24,7 @@ def operated(
     log_format: LogFormat = "text",
     level: int = logging.INFO,
 ) -> Iterator[LogWire]:
-    """Logs on stderr, an endpoint if ``metrics`` names where, and no secrets in either.
+    """Logs on stderr, an endpoint if ``metrics`` names where, no secrets in either, and no zombies.
 
     Args:
         redaction: told of all addresses already.
@@ -36,6 +37,7 @@ def operated(
         OptionError: ``metrics`` can't be listened on.
     """
     with ExitStack() as stack:
+        stack.enter_context(orphans_reaped())
         stack.enter_context(stray_lines())
         handler = log_handler(log_format, timed=True)
         handler.addFilter(redaction)

@@ -2,45 +2,145 @@
 
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sr4k.channels import load_service, plan, run_channels, variables
+from sr4k.channels import ServiceSettings, load_service, plan, variables
 from sr4k.cli.operation import operated
 from sr4k.cli.outcome import told_in_one_line
 from sr4k.cli.signals import Impatient, counted_signals
-from sr4k.live_status import ChannelMonitor
+from sr4k.endpoint import parse_address
+from sr4k.errors import OptionError, Sr4kError
+from sr4k.live_job import LiveJob
+from sr4k.preflight import troubles, troubles_of_ports
+from sr4k.redaction import Redaction
+from sr4k.service import Service
+
+log = logging.getLogger(__name__)
 
 
 def serve(
     file: Annotated[Path, typer.Argument(help="A YAML file of channels.", metavar="CHANNELS.YAML")],
-    check: Annotated[bool, typer.Option("--check", help="Only say whether the file is right.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say whether the file is right, and what of it can't work here.")
+    ] = False,
+    metrics: Annotated[
+        str | None, typer.Option(help="HOST:PORT for /metrics, /health and /ready, in place of the file's.")
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more, and show tracebacks.")] = False,
 ) -> None:
     """Run live channels, each in processes of its own; one that fails is started again, and the others go on.
 
-    SIGTERM or Ctrl-C ends all, with what is under way sent out; a second one stops at once.
+    SIGTERM or Ctrl-C ends all, with what is under way sent out; a second one stops at once. SIGHUP reads the file
+    again: channels that it leaves as they are go on untouched, and where it is wrong all do.
 
     Exit codes: 0 ended, 130 or 143 stopped at once by a signal, 2 the file is wrong.
     """
     with told_in_one_line(verbose=verbose) as redaction:
-        service = load_service(file)
-        jobs = plan(service, file.parent, os.environ)
-        for job in jobs.values():
-            redaction.hide(job.source, *job.targets)
-        for name in variables(service):
-            os.environ.pop(name, None)  # no process of ours is to inherit it
+        environment = dict(os.environ)
+        service = _read(file, metrics)
+        jobs = _planned(service, file, environment, redaction)
         if check:
-            typer.echo(f"{file} is right. Channels: {', '.join(jobs)}.")
+            _check(file, service, jobs, redaction)
             return
-        monitors = [ChannelMonitor(name) for name in jobs]
-        level = logging.DEBUG if verbose else logging.INFO
-        with (
-            counted_signals() as signals,
-            operated(monitors, redaction, metrics=service.metrics, log_format=service.log_format, level=level),
-        ):
+        hangups: list[int] = []
+        with counted_signals(hangups) as signals:
             stop_requests = Impatient(signals)
-            run_channels(jobs, monitors, stop_requests=stop_requests)
+            channels = Service(jobs, _targets(jobs), stop_requests=stop_requests)
+            reload = _Reload(file, metrics, environment, redaction, service, channels, hangups)
+            level = logging.DEBUG if verbose else logging.INFO
+            with operated(
+                channels.monitors, redaction, metrics=service.metrics, log_format=service.log_format, level=level
+            ):
+                channels.run(reload)
         raise typer.Exit(128 + signals[0] if stop_requests() > 1 else 0)
+
+
+class _Reload:
+    """Reads the file again for each SIGHUP."""
+
+    def __init__(
+        self,
+        file: Path,
+        metrics: str | None,
+        environment: Mapping[str, str],
+        redaction: Redaction,
+        service: ServiceSettings,
+        channels: Service,
+        hangups: list[int],
+    ) -> None:
+        self._file, self._metrics, self._environment, self._redaction = file, metrics, environment, redaction
+        self._service, self._channels, self._hangups = service, channels, hangups
+
+    def __call__(self) -> None:
+        if not self._hangups:
+            return
+        self._hangups.clear()
+        try:
+            self._take(_read(self._file, self._metrics))
+        except Sr4kError as err:
+            self._refused(str(err))
+        except Exception as err:
+            self._refused(f"{type(err).__name__}, a bug in sr4k-stream: {err}")
+            log.debug("Where it failed", exc_info=err)
+
+    def _take(self, service: ServiceSettings) -> None:
+        jobs = _planned(service, self._file, self._environment, self._redaction)
+        found = self._channels.differences(jobs)
+        fresh = {name: jobs[name] for name in (*found["added"], *found["changed"])}
+        if wrong := troubles(fresh):
+            raise OptionError(" ".join(wrong))
+        for key in ("metrics", "log_format"):
+            if getattr(service, key) != getattr(self._service, key):
+                log.warning("%s: that %s is another takes effect when the service is started again.", self._file, key)
+        self._channels.change(jobs, _targets(jobs))
+        told = "; ".join(f"{what}: {', '.join(names)}" for what, names in found.items() if names)
+        log.info("%s was read again. %s.", self._file, told or "No channel is another", extra={"event": "reload"})
+
+    def _refused(self, reason: str) -> None:
+        extra = {"event": "reload", "reason": reason}
+        log.error("%s was read again and not taken, all goes on as it was: %s", self._file, reason, extra=extra)
+
+
+def _read(file: Path, metrics: str | None) -> ServiceSettings:
+    service = load_service(file)
+    service = service if metrics is None else service.model_copy(update={"metrics": metrics})
+    if service.metrics is not None:
+        parse_address(service.metrics)
+    return service
+
+
+def _planned(
+    service: ServiceSettings, file: Path, environment: Mapping[str, str], redaction: Redaction
+) -> dict[str, LiveJob]:
+    """All channels; nobody is to see their secrets, and no process of ours to inherit them."""
+    jobs = plan(service, file.parent, environment)
+    for job in jobs.values():
+        redaction.hide(job.source, *job.targets)
+    for name in variables(service):
+        os.environ.pop(name, None)
+    return jobs
+
+
+def _targets(jobs: Mapping[str, LiveJob]) -> dict[str, list[str]]:
+    return {name: [str(target) for target in job.targets] for name, job in jobs.items()}
+
+
+def _check(file: Path, service: ServiceSettings, jobs: Mapping[str, LiveJob], redaction: Redaction) -> None:
+    """Say whether all is right; each trouble in a line.
+
+    Raises:
+        typer.Exit: something is wrong.
+    """
+    ports, is_running = troubles_of_ports(service.metrics, jobs)
+    wrong = troubles(jobs) + ([] if is_running else ports)
+    for line in wrong:
+        typer.echo(f"error: {redaction.text(line)}", err=True)
+    if wrong:
+        raise typer.Exit(OptionError.exit_code)
+    if ports and is_running:
+        typer.echo(f"It is being served on {service.metrics} already: SIGHUP has it read again.", err=True)
+    typer.echo(f"{file} is right. Channels: {', '.join(jobs)}.")

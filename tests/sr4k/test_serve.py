@@ -1,17 +1,22 @@
 """``sr4k serve`` as a user meets it: real processes, real signals."""
 
+import fcntl
 import json
 import os
 import re
+import select
 import signal
+import socket
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 from clips import video_times
 
@@ -147,6 +152,71 @@ def test_a_channel_whose_worker_dies_comes_back_alone(service: Service) -> None:
     assert "the playout process hangs: nothing was heard of it for 8 s; starting again in" in service.log
 
 
+def test_sighup_reads_the_file_again_and_leaves_alone_what_it_does_not_change(service: Service) -> None:
+    service.until(lambda: plays(service))
+    file, before = service.folder / "channels.yaml", service.family()
+    text, untouched = file.read_text(), playout_of(service)
+
+    file.write_text(text + "  plays: {source: a.mp4, targets: [b.mkv]}\n")
+    service.process.send_signal(signal.SIGHUP)
+    service.until(lambda: "the key plays is there twice" in service.log)
+    assert "all goes on as it was" in service.log
+    assert set(service.states()) == {"plays", "waits"}
+
+    file.write_text(text.replace("  waits:", "  comes:"))
+    service.process.send_signal(signal.SIGHUP)
+    service.until(lambda: set(service.states()) == {"plays", "comes"})
+    assert "was read again. added: comes; removed: waits." in service.log
+    assert playout_of(service) == untouched
+    assert untouched in before
+    assert service.states()["plays"]["restarts"] == 0
+    assert 'sr4k_up{channel="comes"}' in service.get("/metrics")[1]
+    assert 'channel="waits"' not in service.get("/metrics")[1]
+
+    file.write_text(text.replace("pattern://160x90@25", "pattern://96x64@25").replace("  waits:", "  comes:"))
+    service.process.send_signal(signal.SIGHUP)
+    service.until(lambda: "changed: plays" in service.log and not alive(untouched) and plays(service))
+    assert len(video_times(service.folder / "out.mkv")) > 5  # what there was is whole
+    assert not [key for key in KEYS.values() if key in service.log]
+    for line in service.log.splitlines():
+        assert json.loads(line)["time"]
+
+
+@pytest.mark.parametrize("command", ["serve", "stream"])
+def test_a_terminal_that_closes_ends_in_order(command: str, tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(
+        "channels: {a: {source: 'pattern://96x64@25', targets: [out.mkv], options: {engine: {name: nearest}}}}"
+    )
+    told = ["serve", "c.yaml"] if command == "serve" else ["pattern://96x64@25", "out.mkv", "--engine", "nearest"]
+    ours, theirs = os.openpty()
+    running = subprocess.Popen(
+        [BIN / ("sr4k" if command == "serve" else "sr4k-stream"), *told],
+        cwd=tmp_path,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(theirs)
+    recording, seen = tmp_path / "out.mkv", b""
+    try:
+        deadline = time.monotonic() + 60
+        while not (recording.exists() and recording.stat().st_size > 20_000):
+            if select.select([ours], [], [], 0.1)[0]:
+                seen += os.read(ours, 65536)
+            assert running.poll() is None, seen
+            assert time.monotonic() < deadline, seen
+        os.close(ours)
+        assert running.wait(15) == 0
+    finally:
+        running.kill()
+        running.wait()
+    with av.open(str(recording)) as container:
+        assert container.duration  # written when a recording is closed
+    assert len(video_times(recording)) > 10
+
+
 def playout_of(service: Service) -> int:
     (playout,) = [pid for pid in service.family() if any(is_push(child) for child in children(pid))]
     return playout
@@ -170,13 +240,47 @@ def is_push(pid: int) -> bool:
 def check(text: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     (tmp_path / "c.yaml").write_text(text)
     command = [BIN / "sr4k", "serve", "--check", tmp_path / "c.yaml"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
 
 
 def test_check_says_that_a_file_is_right(tmp_path: Path) -> None:
-    ran = check("channels: {a: {source: a.mp4, targets: [b.mkv]}}", tmp_path)
+    ran = check("channels: {a: {source: 'pattern://96x64@25', targets: [b.mkv]}}", tmp_path)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout.endswith("c.yaml is right. Channels: a.\n")
+
+
+def test_check_finds_all_that_will_fail(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, socket.socket(type=socket.SOCK_DGRAM) as heard:
+        heard.bind(("127.0.0.1", 0))
+        ran = check(
+            f"""
+metrics: 127.0.0.1:{taken.getsockname()[1]}
+channels:
+  folder: {{source: 'pattern://96x64@25', targets: [/proc/none/b.mkv, sub/new/c.m3u8]}}
+  model: {{source: 'pattern://96x64@25', targets: [m.mkv], options: {{engine: {{weights: none.safetensors}}}}}}
+  encoder: {{source: 'pattern://16x16@25', targets: [e.mkv], options: {{encode: {{codec: hevc, preset: nonsense}}}}}}
+  slate: {{source: 'pattern://96x64@25', targets: [s.mkv], options: {{live: {{slate: none.png}}}}}}
+  port: {{source: 'udp://127.0.0.1:{heard.getsockname()[1]}', targets: [p.mkv]}}
+  file: {{source: none.mp4, targets: [f.mkv]}}
+""",
+            tmp_path,
+        )
+    lines = ran.stderr.splitlines()
+    assert ran.returncode == 2
+    for number, words in enumerate(
+        (
+            "error: channels.folder: /proc/none/b.mkv can't be written: nothing can be written in /proc",
+            "error: channels.file: none.mp4",
+            "error: channels.model: ",
+            "error: channels.encoder: The hevc encoder can't be opened",
+            "error: channels.slate: The slate none.png is no picture",
+            "error: metrics: ",
+            "error: channels.port: udp://127.0.0.1:",
+        )
+    ):
+        assert lines[number].startswith(words), ran.stderr
+    assert len(lines) == 7
+    assert not (tmp_path / "sub").exists()
 
 
 def test_check_says_in_one_line_what_is_wrong(tmp_path: Path) -> None:
