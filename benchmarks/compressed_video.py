@@ -23,8 +23,11 @@ from sr4k import Job, load_preset
 from sr4k.bench import machine
 from sr4k.bench.report import store
 from sr4k.compare import compare_videos
+from sr4k.stages.encoder import tag
+from sr4k.stages.video import BT709, LIMITED_RANGE, ColourTags
 
 HERE = Path(__file__).parent
+TAGS = ColourTags(BT709, LIMITED_RANGE, BT709, BT709)
 MEASURES = ("PSNR", "SSIM", "XPSNR")
 
 
@@ -71,8 +74,10 @@ def write(target: Path, frames: Iterator[av.VideoFrame], codec: str, options: di
         stream = out.add_stream(codec, rate=25, options=options)
         for number, frame in enumerate(frames):
             if number == 0:
+                tag(stream.codec_context, TAGS)  # halved, it would be taken for BT.601
                 stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, "yuv420p"
             plain = av.VideoFrame.from_ndarray(frame.to_ndarray(), format="yuv420p")
+            tag(plain, TAGS)
             plain.pts = number
             plain.time_base = 1 / stream.average_rate
             out.mux(stream.encode(plain))

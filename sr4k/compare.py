@@ -1,111 +1,224 @@
-"""Two videos compared frame by frame, with FFmpeg's own measures."""
+"""Two videos compared frame by frame, with FFmpeg's own measures, as they are shown."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import zip_longest
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import av
 import av.filter
 import numpy as np
+from av.codec.context import Flags
+from av.video.frame import VideoFrame
 
 from sr4k.errors import InputError
+from sr4k.models.colour import Colour
 from sr4k.models.plotting import new_figure
-from sr4k.stages.source import open_input
+from sr4k.stages.crop import Crop
+from sr4k.stages.decoded import Layout, is_colourful, layout_of, tags_of
+from sr4k.stages.headers import chroma_location, margins
+from sr4k.stages.picture import rows_of
+from sr4k.stages.scaling import Scaler
+from sr4k.stages.source import open_input, packets_of, video_stream
+from sr4k.stages.video import colour_of
 
-_MEASURES = {
-    "PSNR": ("psnr", "lavfi.psnr.psnr.y"),
-    "SSIM": ("ssim", "lavfi.ssim.Y"),
-    "XPSNR": ("xpsnr", "lavfi.xpsnr.xpsnr.y"),
+MEASURES = {"PSNR": "dB", "PSNR Cb": "dB", "PSNR Cr": "dB", "SSIM": "", "XPSNR": "dB"}
+"""Their units. PSNR, SSIM (0..1) and XPSNR (weighted by what an eye sees) are the luma's."""
+
+_NOTED = {
+    "psnr": {"PSNR": "lavfi.psnr.psnr.y", "PSNR Cb": "lavfi.psnr.psnr.u", "PSNR Cr": "lavfi.psnr.psnr.v"},
+    "ssim": {"SSIM": "lavfi.ssim.Y"},
+    "xpsnr": {"XPSNR": "lavfi.xpsnr.xpsnr.y"},
 }
-"""FFmpeg's filters and where they note the luma's value: dB, 0..1, and dB weighted by what an eye sees."""
+"""By FFmpeg's filters: where they note them on a frame."""
+
+_TICK = Fraction(1, 25)
+"""FFmpeg pairs pictures by time: here, by number."""
+
+_NAMES = {"bt709": "BT.709", "bt601": "BT.601", "bt2020": "BT.2020", "fcc": "FCC", "smpte240m": "SMPTE 240M"}
 
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """Every frame's time in seconds, and its measures by name."""
+    """How a video compares with another.
+
+    Attributes:
+        frames: every frame's time in seconds, and its measures by name.
+        size: width and height. ``bits``: at which they were compared.
+        notes: what has to be known beside the figures, in words.
+    """
 
     frames: list[dict[str, float]]
+    size: tuple[int, int] = (0, 0)
+    bits: int = 8
+    notes: tuple[str, ...] = ()
 
     def mean(self) -> dict[str, float]:
         """Mean of each measure over the frames that differ at all."""
-        values = {name: [frame[name] for frame in self.frames] for name in _MEASURES}
+        values = {name: [frame[name] for frame in self.frames] for name in MEASURES}
         return {
             name: float(np.mean([v for v in series if np.isfinite(v)] or [np.inf])) for name, series in values.items()
         }
+
+    def worst(self) -> dict[str, dict[str, float]]:
+        """Of each measure its least ``value``, and the ``frame``, from 0, and ``time``, in seconds, that has it."""
+        found = {}
+        for name in MEASURES:
+            number = min(range(len(self.frames)), key=lambda k: self.frames[k][name])
+            frame = self.frames[number]
+            found[name] = {"value": frame[name], "frame": number, "time": frame["time"]}
+        return found
 
 
 def compare_videos(video: Path, reference: Path) -> Course:
     """Compare frame k of the one with frame k of the other, as far as both go.
 
+    They are compared as they are shown: where matrix or range differ, by tags or by what is assumed without them, the
+    video is converted. Of two depths and two samplings of chroma the finer one is kept.
+
     Raises:
         InputError: one can't be read, or their sizes differ.
     """
     frames: list[dict[str, float]] = []
-    graph: _Graph | None = None
-    for one, other in zip(_pictures(video), _pictures(reference), strict=False):
-        if (one.width, one.height) != (other.width, other.height):
-            raise InputError(
-                f"{video} is {one.width}x{one.height}, {reference} {other.width}x{other.height}: compare equal sizes."
-            )
-        graph = graph or _Graph(one)
-        frames.append({"time": float(one.time or 0.0), **graph.measure(one, other, len(frames))})
-    if not frames:
+    gauge, notes = None, []
+    for one, other in zip_longest(_pictures(video), _pictures(reference)):
+        if one is None or other is None:
+            longer = video if other is None else reference
+            notes.append(f"{longer} goes on: only the first {len(frames)} frames are compared")
+            break
+        if gauge is None:
+            _check_sizes(one.picture, other.picture, video, reference)
+            gauge = _Gauge(one, other)
+            notes.extend(_differences(one, other, video, reference))
+        frames.append({"time": float(one.picture.time or 0.0), **gauge.measure(one, other, len(frames))})
+    if gauge is None or not frames:
         raise InputError(f"{video} or {reference} has no pictures.")
-    return Course(frames)
+    return Course(frames, gauge.size, gauge.layout.bits, tuple(notes))
 
 
 def plot_course(course: Course, target: Path) -> None:
     """The measures over time as a picture. Needs matplotlib."""
-    figure = new_figure(9, 2.2 * len(_MEASURES))
+    figure = new_figure(9, 2.2 * len(MEASURES))
     times = [frame["time"] for frame in course.frames]
-    for axes, name in zip(figure.subplots(len(_MEASURES), 1, sharex=True), _MEASURES, strict=True):
+    for axes, (name, unit) in zip(figure.subplots(len(MEASURES), 1, sharex=True), MEASURES.items(), strict=True):
         axes.plot(times, [frame[name] for frame in course.frames], linewidth=1)
-        axes.set(ylabel=name)
+        axes.set(ylabel=f"{name} ({unit})" if unit else name)
         axes.grid(alpha=0.3)
     axes.set(xlabel="seconds")
     figure.savefig(target, dpi=100)
 
 
-class _Graph:
-    """FFmpeg's measures, each with both pictures going in."""
+class _Seen(NamedTuple):
+    """A picture, and how its planes are read."""
 
-    def __init__(self, like: av.VideoFrame) -> None:
-        self._graphs = {}
-        for name, (kind, key) in _MEASURES.items():
-            graph = av.filter.Graph()
-            sources = [
-                graph.add_buffer(
-                    width=like.width, height=like.height, format=av.VideoFormat("yuv420p"), time_base=like.time_base
-                )
-                for _ in range(2)
-            ]
-            measure, sink = graph.add(kind), graph.add("buffersink")
-            for index, source in enumerate(sources):
-                source.link_to(measure, 0, index)
-            measure.link_to(sink)
-            graph.configure()
-            self._graphs[name] = (sources, sink, key, graph)
+    picture: VideoFrame
+    colour: Colour
 
-    def measure(self, one: av.VideoFrame, other: av.VideoFrame, number: int) -> dict[str, float]:
+
+class _Gauge:
+    """Both pictures in one form, and FFmpeg's measures of them."""
+
+    def __init__(self, video: _Seen, reference: _Seen) -> None:
+        self.size = reference.picture.width, reference.picture.height
+        self._colour = reference.colour
+        self.layout = _common(video, reference)
+        self._scalers = Scaler(), Scaler()
+        self._measures = {
+            # XPSNR weighs by what its first input shows, which has to be the reference; its strides go wrong beyond
+            # 8 bits but for planes without padding, so it gets luma alone
+            name: _Measure(name, self.size, f"gray{self._depth}" if name == "xpsnr" else self.layout.name)
+            for name in _NOTED
+        }
+
+    def measure(self, video: _Seen, reference: _Seen, number: int) -> dict[str, float]:
+        one, other = (
+            scaler(seen.picture, self.size, self.layout.name, seen.colour, self._colour)
+            for scaler, seen in zip(self._scalers, (video, reference), strict=True)
+        )
         values = {}
-        for name, (sources, sink, key, _) in self._graphs.items():
-            for source, frame in zip(sources, (one, other), strict=True):
-                plain = frame.reformat(format="yuv420p")
-                plain.pts = number
-                source.push(plain)
-            measured = sink.pull()
-            assert isinstance(measured, av.VideoFrame)
-            values[name] = float(measured.metadata[key])
-        return values
+        for name, measure in self._measures.items():
+            pair = (self._luma(other), self._luma(one)) if name == "xpsnr" else (one, other)
+            values.update(measure(*pair, number))
+        return {name: values[name] for name in MEASURES}
+
+    @property
+    def _depth(self) -> str:
+        return "10le" if self.layout.bits > 8 else ""
+
+    def _luma(self, picture: VideoFrame) -> VideoFrame:
+        rows = rows_of(picture.planes[0], "uint16" if self.layout.bits > 8 else "uint8")
+        packed = np.ascontiguousarray(rows[: picture.height, : picture.width])
+        return VideoFrame.from_numpy_buffer(packed, f"gray{self._depth}")
 
 
-def _pictures(path: Path) -> Iterator[av.VideoFrame]:
-    try:
-        with open_input(path) as container:
-            if not container.streams.video:
-                raise InputError(f"{path} has no video.")
-            yield from container.decode(video=0)
-    except InputError:
-        raise
-    except (av.FFmpegError, OSError) as err:
-        raise InputError(f"{path} can't be read: {err}.") from err
+class _Measure:
+    """One filter, with two pictures going in."""
+
+    def __init__(self, kind: str, size: tuple[int, int], pixel_format: str) -> None:
+        self._keys = _NOTED[kind]
+        self._graph = graph = av.filter.Graph()
+        self._sources = [
+            graph.add_buffer(width=size[0], height=size[1], format=av.VideoFormat(pixel_format), time_base=_TICK)
+            for _ in range(2)
+        ]
+        measure, self._sink = graph.add(kind), graph.add("buffersink")
+        for index, source in enumerate(self._sources):
+            source.link_to(measure, 0, index)
+        measure.link_to(self._sink)
+        graph.configure()
+
+    def __call__(self, first: VideoFrame, second: VideoFrame, number: int) -> dict[str, float]:
+        for source, picture in zip(self._sources, (first, second), strict=True):
+            picture.pts, picture.time_base = number, _TICK
+            source.push(picture)
+        measured: Any = self._sink.pull()
+        self._fed = first, second  # the filter holds on to them, and not to the memory that they may lie in
+        return {name: float(measured.metadata[key]) for name, key in self._keys.items()}
+
+
+def _common(video: _Seen, reference: _Seen) -> Layout:
+    """What holds all of both; where colours have to be converted, fine enough not to be seen itself."""
+    layouts = [layout_of(seen.picture.format) for seen in (video, reference)]
+    chroma = {"420" if layout.chroma == "400" else layout.chroma for layout in layouts}
+    deep = any(layout.bits > 8 for layout in layouts) or video.colour != reference.colour
+    return Layout(10 if deep else 8, chroma.pop() if len(chroma) == 1 else "444")
+
+
+def _check_sizes(one: VideoFrame, other: VideoFrame, video: Path, reference: Path) -> None:
+    if (one.width, one.height) == (other.width, other.height):
+        return
+    size = f"{other.width}x{other.height}"
+    raise InputError(
+        f"{video} is {one.width}x{one.height}, {reference} {size}: compare equal sizes. --size {size} upscales to that "
+        "of the reference; sr4k-stream --compare shows a source beside its result."
+    )
+
+
+def _differences(one: _Seen, other: _Seen, video: Path, reference: Path) -> Iterator[str]:
+    mine, theirs = (
+        f"{_NAMES[seen.colour.matrix]}, {'full' if seen.colour.full_range else 'limited'} range"
+        for seen in (one, other)
+    )
+    if mine != theirs:
+        yield f"{video} is shown as {mine}, {reference} as {theirs}: they are compared as shown"
+
+
+def _pictures(path: Path) -> Iterator[_Seen]:
+    with open_input(path) as container:
+        stream = video_stream(container, path)
+        context = stream.codec_context
+        stream.thread_type = "AUTO"
+        context.flags |= Flags.unaligned
+        crop = Crop(margins(stream), (context.width, context.height))
+        sited = chroma_location(stream)
+        try:
+            for packet in packets_of(container, stream):
+                for picture in map(crop, stream.decode(packet)):
+                    tags = tags_of(picture)
+                    colour = colour_of(tags, height=picture.height, codec=context.name, chroma_location=sited)
+                    full = colour.full_range or is_colourful(picture.format)
+                    yield _Seen(picture, replace(colour, full_range=full))
+        except (av.FFmpegError, OSError) as err:
+            raise InputError(f"{path} can't be read to its end: {err.strerror}.") from err

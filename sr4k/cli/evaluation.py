@@ -1,10 +1,11 @@
 """``sr4k eval``, ``sr4k compare`` and ``sr4k models``: how good the networks are."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 
 from sr4k.cli.outcome import told_in_one_line
@@ -14,6 +15,9 @@ from sr4k.models import zoo
 from sr4k.models.architecture import Pixels
 from sr4k.models.colour import Colour
 from sr4k.models.evaluate import Protocol
+
+if TYPE_CHECKING:
+    from sr4k.compare import Course
 
 _HD = (1080, 1920)
 
@@ -59,7 +63,7 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout, with every frame.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show tracebacks.")] = False,
 ) -> None:
-    """PSNR, SSIM and XPSNR of a video's luma against another, frame by frame."""
+    """PSNR of luma and chroma, SSIM and XPSNR of luma, of a video against another, frame by frame, as it is shown."""
     with told_in_one_line(verbose=verbose):
         from sr4k.compare import compare_videos, plot_course
 
@@ -67,11 +71,30 @@ def compare(
         if plot is not None:
             plot_course(course, plot)
         if as_json:
-            typer.echo(json.dumps({"mean": course.mean(), "frames": course.frames}, indent=2))
+            told = {"video": str(upscaled), "reference": str(reference), "notes": course.notes}
+            figures = {"mean": course.mean(), "worst": course.worst(), "frames": course.frames}
+            typer.echo(json.dumps(told | figures, indent=2))
             return
-        typer.echo(f"{len(course.frames)} frames")
-        for name, value in course.mean().items():
-            typer.echo(f"{name:>6} {value:.3f}")
+        typer.echo("\n".join(_in_words(course, upscaled, reference)))
+
+
+def _in_words(course: "Course", video: Path, reference: Path) -> Iterator[str]:
+    from sr4k.compare import MEASURES
+    from sr4k.part import clock
+
+    width, height = course.size
+    yield f"{video} against {reference}: {len(course.frames)} frames of {width}x{height}, {course.bits} bits"
+    yield from (f"  {note}" for note in course.notes)
+    mean, worst = course.mean(), course.worst()
+    for name, unit in MEASURES.items():
+        label = name if name.startswith("PSNR C") else f"{name} Y"
+        if np.isinf(worst[name]["value"]):
+            yield f"  {label:<8} no difference"
+            continue
+        digits = 4 if name == "SSIM" else 2
+        values = (f"{value:.{digits}f} {unit}".rstrip() for value in (mean[name], worst[name]["value"]))
+        at = f"{clock(worst[name]['time'])} (frame {worst[name]['frame']})"
+        yield "  {:<8} {:<10} worst {} at {}".format(label, *values, at)
 
 
 def models(

@@ -135,7 +135,7 @@ class TestCompare:
         first, second = json.loads(done.stdout)["frames"]
         assert second["time"] - first["time"] == pytest.approx(0.04)
         assert first["PSNR"] > second["PSNR"] + 3
-        assert {"time", "PSNR", "SSIM", "XPSNR"} == set(first)
+        assert {"time", "PSNR", "PSNR Cb", "PSNR Cr", "SSIM", "XPSNR"} == set(first)
         assert (tmp_path / "course.png").stat().st_size > 5000
 
     def test_other_sizes_are_told(self, tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ class TestCompare:
         (tmp_path / "a.mkv").write_bytes(b"rubbish")
         done = sr4k("compare", tmp_path / "a.mkv", tmp_path / "a.mkv")
         assert done.exit_code == 3
-        assert "a.mkv can't be read" in done.stderr
+        assert "a.mkv is not a video that can be read" in done.stderr
 
 
 class TestModels:
