@@ -14,6 +14,14 @@ def luma(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
     return 16 + (65.481 * r + 128.553 * g + 24.966 * b) / 255
 
 
+def chroma(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Cb and Cr of BT.601, (H, W, 2), limited range 16..240, not rounded, from uint8 RGB (H, W, 3)."""
+    r, g, b = (rgb[..., k].astype(np.float64) for k in range(3))
+    cb = 128 + (-37.797 * r - 74.203 * g + 112 * b) / 255
+    cr = 128 + (112 * r - 93.786 * g - 18.214 * b) / 255
+    return np.stack([cb, cr], axis=2)
+
+
 def psnr(a: Samples, b: Samples) -> float:
     """Peak signal-to-noise ratio in dB of two arrays of one shape, peak 255; infinite when they are equal."""
     mse = float(np.mean((a.astype(np.float64) - b.astype(np.float64)) ** 2))
@@ -40,4 +48,4 @@ def _local_mean(x: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def without_border(picture: Samples, border: int) -> Samples:
     """The picture less ``border`` pixels on every side."""
-    return picture[border:-border, border:-border]
+    return picture[border : picture.shape[0] - border, border : picture.shape[1] - border]

@@ -129,7 +129,8 @@ def evaluate_networks(
         sheet: where to write crops of the first folder, of the first network.
 
     Returns:
-        By network, folder and precision (``bicubic``, ``fp32``, ``int8``): ``psnr``, ``ssim`` and perhaps ``fid``.
+        By network, folder and precision (``bicubic``, ``fp32``, ``int8``): ``psnr``, ``ssim``, ``chroma`` (PSNR) and
+        perhaps ``fid``.
 
     Raises:
         InputError: a folder has no pictures, or there are no Inception weights.

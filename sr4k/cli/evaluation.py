@@ -45,7 +45,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout instead of a table.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show tracebacks.")] = False,
 ) -> None:
-    """PSNR and SSIM of networks on pictures, against bicubic: in float and in int8, as it is deployed."""
+    """PSNR, SSIM and PSNR of chroma of networks on pictures, against bicubic: in float and in int8, as deployed."""
     with told_in_one_line(verbose=verbose):
         from sr4k.evaluate import evaluate_networks
 
@@ -140,7 +140,7 @@ def _describe(name: str) -> dict[str, Any]:
 
 
 def _as_markdown(results: dict[str, Any]) -> str:
-    header = ["folder", "network", "precision", "PSNR", "SSIM", "FID"]
+    header = ["folder", "network", "precision", "PSNR", "SSIM", "chroma", "FID"]
     rows = []
     for name, folders in results.items():
         for folder, by_precision in folders.items():
@@ -153,6 +153,7 @@ def _as_markdown(results: dict[str, Any]) -> str:
                         precision,
                         f"{quality['psnr']:.3f}",
                         f"{quality['ssim']:.4f}",
+                        f"{quality['chroma']:.3f}",
                         "" if fid is None else f"{fid:.3f}",
                     ]
                 )

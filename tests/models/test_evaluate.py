@@ -10,8 +10,8 @@ from skimage.metrics import structural_similarity
 
 from sr4k.errors import InputError, OutputError
 from sr4k.models.contact_sheet import write_contact_sheet
-from sr4k.models.evaluate import Quality, as_protocol, bicubic, compare, mean
-from sr4k.models.metrics import psnr, ssim
+from sr4k.models.evaluate import Protocol, Quality, as_protocol, bicubic, compare, mean
+from sr4k.models.metrics import chroma, psnr, ssim
 from sr4k.models.resize import imresize
 from sr4k.models.testset import Picture, pictures_of
 
@@ -78,7 +78,7 @@ def test_the_usual_protocol_compares_luma_without_the_border() -> None:
     high = photographs.astronaut()[:64, :64].copy()
     spoilt = high.copy()
     spoilt[:2], spoilt[:, -2:] = 0, 255
-    assert compare(spoilt, high, "usual", 2) == Quality(float("inf"), pytest.approx(1.0))
+    assert compare(spoilt, high, "usual", 2) == Quality(float("inf"), pytest.approx(1.0), float("inf"))
     assert compare(spoilt, high, "usual", 1).psnr < 40
 
 
@@ -93,7 +93,8 @@ def test_the_cards_protocol_compares_all_colours_at_4k() -> None:
 
 
 def test_bicubic_scores_as_published_on_set5s_protocol() -> None:
-    assert mean([Quality(30, 0.8), Quality(40, 0.9)]) == Quality(35, pytest.approx(0.85))
+    assert mean([Quality(30, 0.8, 40), Quality(40, 0.9, 44)]) == Quality(35, pytest.approx(0.85), 42)
+    assert mean([Quality(30, 0.8, 40), Quality(30, 0.8, np.inf)]).chroma == 40
     high = photographs.chelsea()[:200, :200]
     upscaled = bicubic(imresize(high, 100, 100))
     assert 30 < compare(upscaled, high, "usual", 2).psnr < 45
@@ -114,3 +115,22 @@ def test_a_sheet_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     picture = np.zeros((100, 100, 3), np.uint8)
     with pytest.raises(OutputError, match="can't be written"):
         write_contact_sheet([("a", {"b": picture})], tmp_path / "nowhere" / "sheet.png")
+
+
+@pytest.mark.parametrize("protocol", ["usual", "card"])
+def test_colours_that_are_off_show_though_luma_is_right(protocol: Protocol) -> None:
+    """As video read by another matrix than it was written by."""
+    high = photographs.coffee()[:64, :64].copy()
+    red, blue = (high[..., k].astype(float) for k in (0, 2))
+    off = high.copy()
+    off[..., 0] = np.clip(np.rint(red + 12), 0, 255)
+    off[..., 1] = np.clip(np.rint(high[..., 1] - 12 * 65.481 / 128.553), 0, 255)
+    off[..., 2] = np.clip(np.rint(blue), 0, 255)
+    found = compare(off, high, protocol, 2)
+    assert found.chroma < 34
+    assert protocol == "card" or found.psnr > 45
+
+
+def test_chroma_is_that_of_bt601() -> None:
+    rgb = np.array([[[255, 0, 0], [0, 0, 255], [90, 90, 90]]], np.uint8)
+    assert np.rint(chroma(rgb)).tolist() == [[[90, 240], [240, 110], [128, 128]]]
