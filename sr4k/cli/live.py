@@ -24,6 +24,8 @@ from sr4k.logs import LogFormat
 from sr4k.pipeline import WorkerStatus
 from sr4k.redaction import Redaction
 
+log = logging.getLogger(__name__)
+
 _LINE_EVERY = 10.0
 """Seconds between two plain lines."""
 
@@ -59,9 +61,11 @@ def run_live(
         monitor.running(),
     ):
         summary = job.run(on_status=shown, stop_requests=Impatient(signals), log_queue=queue)
+        if log_format == "json":
+            log.info("%s", _in_words(summary), extra={"event": "ended"})
     if as_json:
         typer.echo(json.dumps(summary.as_dict(), indent=2))
-    elif not quiet:
+    elif not quiet and log_format == "text":
         with suppress(OSError):
             typer.echo(_in_words(summary), err=True)
 
@@ -69,9 +73,10 @@ def run_live(
 def _in_words(summary: LiveSummary) -> str:
     intake, playout = summary.intake, summary.playout
     lost = sum(intake.get("dropped", {}).values())
+    again = f"; processes started again {summary.restarts} times, counts are since then" if summary.restarts else ""
     return (
         f"{playout.get('frames', 0)} pictures out in {summary.seconds:.0f} s, {playout.get('repeated', 0)} of them "
-        f"repeated; {intake.get('frames', 0)} in, {lost} left out; {intake.get('connects', 0)} connections"
+        f"repeated; {intake.get('frames', 0)} in, {lost} left out; {intake.get('connects', 0)} connections{again}"
     )
 
 
@@ -82,7 +87,7 @@ class _Status:
         self._monitor, self._quiet = monitor, quiet
         self._live = Live(console=Console(stderr=True), transient=True) if sys.stderr.isatty() and not quiet else None
         self._next = time.monotonic() + _LINE_EVERY
-        self._rate = Rate()
+        self._rate, self._fps = Rate(), 0.0
 
     def __enter__(self) -> "_Status":
         if self._live is not None:
@@ -96,6 +101,8 @@ class _Status:
 
     def __call__(self, statuses: dict[str, WorkerStatus]) -> None:
         self._monitor.update(statuses)
+        graph = self._monitor.status.graph
+        self._fps = 0.0 if graph is None else self._rate.of(graph.playout.frames)
         with suppress(OSError):  # a terminal that is gone is no reason to end otherwise than in order
             self._show()
 
@@ -112,7 +119,7 @@ class _Status:
         if status.graph is None:
             return "starting"
         intake, playout = status.graph.intake, status.graph.playout
-        parts = [f"in: {intake.state}", f"{self._rate.of(playout.frames):.1f} fps"]
+        parts = [f"in: {intake.state}", f"{self._fps:.1f} fps"]
         if playout.latency:
             parts.append(f"{1000 * playout.latency['median']:.0f} ms")
         if intake.rung:

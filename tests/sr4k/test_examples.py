@@ -5,14 +5,23 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
+import time
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+from rig.servers import free_port
+from sr4k.metrics import METRICS
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
 SR4K = Path(sys.executable).parent / "sr4k"
+HOME = "/var/lib/sr4k"
 
 
 def keys() -> dict[str, str]:
@@ -20,52 +29,149 @@ def keys() -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines if not line.startswith("#"))
 
 
-def check(*command: str) -> subprocess.CompletedProcess[str]:
-    """Run a command of an example with ``--check``, on the example of a file."""
+def unit() -> str:
+    return (EXAMPLES / "sr4k.service").read_text()
+
+
+def container() -> str:
+    return (EXAMPLES / "Containerfile").read_text()
+
+
+def started_in_container() -> list[str]:
+    commands = dict(re.findall(r"^(ENTRYPOINT|CMD) (\[.+\])$", container(), re.M))
+    return [*json.loads(commands["ENTRYPOINT"]), *json.loads(commands["CMD"])]
+
+
+def here(command: list[str], tmp_path: Path, *changes: tuple[str, str]) -> list[str | Path]:
+    """A command of an example with this machine's program, folders and ports."""
     program, *arguments = command
     assert Path(program).name == "sr4k"
     assert arguments[-1] == "/etc/sr4k/channels.yaml"
+    text = (EXAMPLES / "channels.yaml").read_text()
+    for old, new in ((HOME, str(tmp_path / "state")), ('":9108"', '"127.0.0.1:0"'), *changes):
+        assert old in text
+        text = text.replace(old, new)
+    (tmp_path / "channels.yaml").write_text(text)
+    told = ["127.0.0.1:0" if argument == ":9108" else argument for argument in arguments[:-1]]
+    return [SR4K, *told, tmp_path / "channels.yaml"]
+
+
+def check(command: list[str], tmp_path: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [SR4K, *arguments[:-1], "--check", EXAMPLES / "channels.yaml"],
+        [*here(command, tmp_path), "--check"],
         env={**os.environ, **keys()},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
 
-def test_the_service_runs_the_channels() -> None:
-    start = re.search(r"^ExecStart=(.+)$", (EXAMPLES / "sr4k.service").read_text(), re.M)
+def started_by_systemd() -> list[str]:
+    start = re.search(r"^ExecStart=(.+)$", unit(), re.M)
     assert start is not None
-    ran = check(*shlex.split(start[1]))
-    assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.endswith("Channels: news, lobby.\n")
+    return shlex.split(start[1])
 
 
-def test_the_container_runs_the_channels() -> None:
-    text = (EXAMPLES / "Containerfile").read_text()
-    commands = dict(re.findall(r"^(ENTRYPOINT|CMD) (\[.+\])$", text, re.M))
-    ran = check(*json.loads(commands["ENTRYPOINT"]), *json.loads(commands["CMD"]))
-    assert ran.returncode == 0, ran.stderr
+def test_the_service_and_the_container_run_the_channels(tmp_path: Path) -> None:
+    for command in (started_by_systemd(), started_in_container()):
+        ran = check(command, tmp_path)
+        assert (ran.returncode, ran.stderr) == (0, "")
+        assert ran.stdout.endswith("Channels: news, lobby.\n")
 
 
-def test_the_containers_health_check_asks_what_the_service_answers() -> None:
+def test_what_the_service_writes_can_be_read_by_a_web_server(tmp_path: Path) -> None:
+    """With sources of this machine, and the unit's file mode and folder."""
+    mask = re.search(r"^UMask=(\d+)$", unit(), re.M)
+    mode = re.search(r"^StateDirectoryMode=(\d+)$", unit(), re.M)
+    assert mask is not None
+    assert mode is not None
+    assert "DynamicUser" not in unit()  # whose folders are behind one that root alone may enter
+    state = tmp_path / "state"
+    state.mkdir()
+    state.chmod(int(mode[1], 8))
+    command = here(
+        started_by_systemd(),
+        tmp_path,
+        ("rtsp://viewer:${LOBBY_PASSWORD}@camera.example.net/stream1", "pattern://160x90@25"),
+        ("rtmp://ingest.example.net", f"rtmp://127.0.0.1:{free_port()}"),
+        ("a.example.net", f"127.0.0.1:{free_port()}"),
+        ("rtmps://b.example.net", f"rtmp://127.0.0.1:{free_port()}"),
+        ("engine: {threads: 2}", "engine: {name: nearest}"),
+    )
+    playlist = state / "lobby" / "lobby.m3u8"
+    running = subprocess.Popen(
+        command, env={**os.environ, **keys()}, cwd=state, umask=int(mask[1], 8), stderr=subprocess.PIPE, text=True
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not playlist.exists():
+            assert running.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        running.send_signal(signal.SIGTERM)
+        told = running.communicate(timeout=20)[1]
+        assert running.returncode == 0, told
+    finally:
+        running.kill()
+        running.wait()
+    segments = list(playlist.parent.glob("*.m4s"))
+    assert segments
+    for path in (playlist, *segments, *playlist.parent.glob("*.mp4")):
+        assert path.stat().st_mode & 0o004, path
+    assert (playlist.parent.stat().st_mode & 0o005, state.stat().st_mode & 0o005) == (0o005, 0o005)
+
+
+def test_the_containers_health_check_asks_the_port_that_its_service_listens_on() -> None:
     from sr4k.endpoint import serve_http
 
-    text = (EXAMPLES / "Containerfile").read_text()
-    found = re.search(r"HEALTHCHECK.*?CMD (\[.+?\])$", text, re.M | re.S)
+    found = re.search(r"HEALTHCHECK.*?CMD (\[.+?\])$", container(), re.M | re.S)
     assert found is not None
-    command = json.loads(found[1])
+    command, start = json.loads(found[1]), started_in_container()
+    port_of_service = start[start.index("--metrics") + 1]
+    assert port_of_service in command[-1]
+    assert f"EXPOSE {port_of_service[1:]}\n" in container()
     with serve_http("127.0.0.1:0", []) as port:
-        here = [sys.executable, *(part.replace(":9108", f":{port}") for part in command[1:])]
-        assert subprocess.run(here, timeout=60, check=False).returncode == 0
-    assert subprocess.run(here, timeout=60, check=False, stderr=subprocess.DEVNULL).returncode == 1
+        asked = [sys.executable, *(part.replace(port_of_service, f":{port}") for part in command[1:])]
+        assert subprocess.run(asked, timeout=60, check=False).returncode == 0
+    assert subprocess.run(asked, timeout=60, check=False, stderr=subprocess.DEVNULL).returncode == 1
+
+
+def test_the_container_is_built_from_what_the_package_consists_of_and_nothing_else() -> None:
+    lines = [line for line in (ROOT / ".containerignore").read_text().splitlines() if line and line[0] != "#"]
+    assert lines[0] == "*"
+    let_in = {line[1:] for line in lines if line[0] == "!"}
+    about = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    folders = {path.split("/")[0] for path in about["tool"]["setuptools"]["package-dir"].values()}
+    files = {"pyproject.toml", about["project"]["readme"], *about["project"]["license-files"]}
+    assert let_in == folders | files
+    assert (ROOT / ".dockerignore").read_text() == (ROOT / ".containerignore").read_text()
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
 def test_systemd_takes_the_service(tmp_path: Path) -> None:
-    unit = tmp_path / "sr4k.service"
-    unit.write_text((EXAMPLES / "sr4k.service").read_text().replace("/opt/sr4k/bin/sr4k", str(SR4K)))
-    ran = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, timeout=60, check=False)
+    path = tmp_path / "sr4k.service"
+    path.write_text(unit().replace("/opt/sr4k/bin/sr4k", str(SR4K)))
+    ran = subprocess.run(["systemd-analyze", "verify", path], capture_output=True, text=True, timeout=60, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_alerts_ask_for_metrics_that_there_are() -> None:
+    (group,) = yaml.safe_load((EXAMPLES / "alerts.yaml").read_text())["groups"]
+    told = {f"sr4k_{metric.name}{suffix}" for metric in METRICS for suffix in _SUFFIXES[metric.kind]}
+    labels = {"channel", "job", "le", *(label for metric in METRICS for label in metric.labels)}
+    for rule in group["rules"]:
+        assert set(re.findall(r"sr4k_\w+", rule["expr"])) <= told, rule["alert"]
+        assert set(re.findall(r"(\w+)=~?\"", rule["expr"])) <= labels, rule["alert"]
+        assert rule["annotations"]["summary"].endswith("."), rule["alert"]
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="needs promtool, of Debian's package prometheus")
+def test_prometheus_takes_the_alerts() -> None:
+    ran = subprocess.run(
+        ["promtool", "check", "rules", EXAMPLES / "alerts.yaml"], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+
+
+_SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
