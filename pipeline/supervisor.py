@@ -6,9 +6,10 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext
 from multiprocessing.process import BaseProcess
@@ -166,7 +167,7 @@ class _Supervisor:
             level = logging.getLogger().getEffectiveLevel()
             args = (spec, inlet, outlet, theirs, self._log_queue, level)
             body = context.Process(target=run_in_process, args=args, name=f"sr4k-{spec.name}", daemon=True)
-            with safe_path():
+            with safe_path(), _deaf():
                 body.start()
             for end in (inlet, outlet, theirs):
                 if end is not None:
@@ -226,6 +227,17 @@ class _Supervisor:
                 worker.body.kill()
                 worker.body.join(_GRACE)  # one that waits for a dead disk can't even be killed
             worker.control.close()
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Processes started meanwhile hear of no signals to the whole group before they can say that they ignore them."""
+    resource_tracker.ensure_running()  # it lets them through again when it is started
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _lanes(spec: WorkerSpec) -> list[WorkerSpec]:

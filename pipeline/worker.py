@@ -86,6 +86,7 @@ def run_in_process(
     """The main function of a worker process."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # they reach the whole group: the supervisor decides
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     if spec.cpus is not None:
         os.sched_setaffinity(0, spec.cpus)
     for variables in spec.environments[:1]:

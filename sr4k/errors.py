@@ -6,6 +6,7 @@
   - OutputError                   4   OSError
   - EngineError                   5   RuntimeError
   - WorkerError                   6   RuntimeError
+  - MachineError                  7   OSError
   - StoppedError                130   (143 where SIGTERM asked for it)
 * InternalError                  70: a bug in this package, never the user's fault; not an Sr4kError
 
@@ -50,6 +51,12 @@ class WorkerError(Sr4kError, RuntimeError):
     """A process of the graph died."""
 
     exit_code = 6
+
+
+class MachineError(Sr4kError, OSError):
+    """The machine has too little of something: memory, files that may be open, processes."""
+
+    exit_code = 7
 
 
 class StoppedError(Sr4kError):

@@ -26,6 +26,7 @@ from sr4k.pipeline import (
     WorkerStatus,
     run_graph,
 )
+from sr4k.refusals import refusal
 from sr4k.stages.sequence import is_picture, is_sequence
 from sr4k.stages.settings import (
     FIRST_TRACK,
@@ -398,6 +399,8 @@ def _run(
         log.debug("%s failed:\n%s", err.stage, err.trace)
         if isinstance(err.cause, Sr4kError):
             raise err.cause from err
+        if (refused := refusal(err.cause)) is not None:
+            raise refused from err
         raise InternalError(f"{err.stage} failed: {err.cause or type(err.cause).__name__}") from err
     except WorkerDied as err:
         raise WorkerError(f"Stopped: {err}.") from err

@@ -12,7 +12,7 @@ from typing import Any
 from sr4k.configs import Preset, load_preset
 from sr4k.engines.choose import engines_for
 from sr4k.engines.cpu import granted_cpus
-from sr4k.errors import InternalError, OptionError, OutputError, Sr4kError, WorkerError
+from sr4k.errors import InternalError, OptionError, OutputError, Sr4kError, StoppedError, WorkerError
 from sr4k.live.address import Address
 from sr4k.live.backoff import Backoff
 from sr4k.live.bridge import require_srt
@@ -179,7 +179,7 @@ class LiveJob:
                     raise err.cause from err
                 raise InternalError(f"{err.stage} failed: {err.cause or type(err.cause).__name__}") from err
             except GraphAborted as err:
-                raise WorkerError("Stopped at once.") from err
+                raise StoppedError("Stopped at once.") from err
 
     def graph(self, intake: IntakeSettings, playout: PlayoutSettings) -> GraphSpec:
         """The workers."""

@@ -11,6 +11,8 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Literal
 
+from sr4k.printable import printable
+
 LogFormat = Literal["text", "json"]
 
 FIELDS = ("event", "source", "target", "worker", "reason", "delay", "tries")
@@ -104,6 +106,7 @@ class TextLines(logging.Formatter):
         channel = getattr(record, "channel", None)
         if channel is not None:
             record.message = f"{channel}: {record.message}"
+        record.message = printable(record.message, keep="\n\t" if record.levelname == "DEBUG" else "")
         return super().formatMessage(record)
 
 
@@ -123,7 +126,8 @@ class JsonLines(logging.Formatter):
             "message": record.getMessage(),
             "exception": record.exc_text or (self.formatException(record.exc_info) if record.exc_info else None),
         }
-        return json.dumps({key: value for key, value in told.items() if value is not None}, ensure_ascii=False)
+        known = {key: value for key, value in told.items() if value is not None}
+        return printable(json.dumps(known, ensure_ascii=False))
 
 
 def _time(record: logging.LogRecord) -> str:

@@ -176,8 +176,9 @@ def claimed(target: Path) -> Iterator[Parts]:
     try:
         yield parts
     finally:
-        if parts.folder.exists() and not parts.journal.segments():
-            parts.remove()
+        with suppress(OSError):  # where nothing more can be opened, all stays
+            if not any(parts.folder.glob("*.packets")) or not parts.journal.segments():
+                parts.remove()
         os.close(descriptor)
 
 

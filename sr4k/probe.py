@@ -12,6 +12,7 @@ from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 
 from sr4k.part import clock
+from sr4k.printable import printable
 from sr4k.stages.decode import Decode
 from sr4k.stages.hdr import Hdr
 from sr4k.stages.layouts import Speakers
@@ -85,7 +86,7 @@ def in_words(found: Probe) -> str:
         lines.append(f"  {stream['kind']} {stream['index']}: {', '.join(told)}")
     if found.chapters:
         lines.append(f"  {found.chapters} chapters")
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _video(path: Path) -> dict[str, Any]:

@@ -7,19 +7,34 @@ long to import.
 
 def main() -> None:
     """Entry point of ``sr4k``."""
-    from sr4k.redaction import hide_command_line
-
-    hide_command_line()
-    from sr4k.cli.main import app
-
-    app()
+    _run("app")
 
 
 def stream_main() -> None:
     """Entry point of ``sr4k-stream``."""
-    from sr4k.redaction import hide_command_line
+    _run("stream_app")
 
-    hide_command_line()
-    from sr4k.cli.main import stream_app
 
-    stream_app()
+def _run(name: str) -> None:
+    import sys
+    from importlib import import_module
+
+    from sr4k.cli.signals import exit_at_once
+    from sr4k.cli.streams import open_closed_ones
+
+    open_closed_ones()
+    exit_at_once()
+    try:
+        from sr4k.redaction import hide_command_line
+
+        hide_command_line()
+        app = getattr(import_module("sr4k.cli.main"), name)
+    except (ImportError, MemoryError, OSError) as err:
+        from sr4k.refusals import refusal
+
+        refused = refusal(err)
+        if refused is None:
+            raise
+        print(f"error: {refused}", file=sys.stderr)
+        sys.exit(refused.exit_code)
+    app()

@@ -2,8 +2,7 @@
 
 import re
 
-import typer
-
+from sr4k.cli.outcome import say
 from sr4k.configs import Preset
 from sr4k.errors import OptionError
 from sr4k.job import Job
@@ -34,7 +33,7 @@ def suited(job: Job, crf: int | None, bitrate: str | None, speed: str | None) ->
     if job.target.suffix.lower() != ".webm" or codec.startswith("av1"):
         return job.preset
     av1 = "av1_nvenc" if codec.endswith("_nvenc") else "av1"
-    typer.echo(f"{job.target.name}: WebM can't hold {codec}, so it is {av1}.", err=True)
+    say(f"{job.target.name}: WebM can't hold {codec}, so it is {av1}.", err=True)
     return with_encoder(job.preset, av1, crf, bitrate, speed, [])
 
 

@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.text import Text
 
 from sr4k.cli.operation import operated
+from sr4k.cli.outcome import say
 from sr4k.cli.signals import Impatient, counted_signals
 from sr4k.configs import Preset
 from sr4k.job import Size
@@ -22,6 +23,7 @@ from sr4k.live_job import LiveJob, LiveSummary
 from sr4k.live_status import ChannelMonitor
 from sr4k.logs import LogFormat
 from sr4k.pipeline import WorkerStatus
+from sr4k.printable import printable
 from sr4k.redaction import Redaction
 
 log = logging.getLogger(__name__)
@@ -66,8 +68,7 @@ def run_live(
     if as_json:
         typer.echo(json.dumps(summary.as_dict(), indent=2))
     elif not quiet and log_format == "text":
-        with suppress(OSError):
-            typer.echo(_in_words(summary), err=True)
+        say(_in_words(summary), err=True)
 
 
 def _in_words(summary: LiveSummary) -> str:
@@ -124,4 +125,4 @@ class _Status:
             parts.append(f"{1000 * playout.latency['median']:.0f} ms")
         if intake.rung:
             parts.append(intake.rung_name)
-        return "  ".join([*parts, *(f"{outlet.target}: {outlet.state}" for outlet in playout.outlets)])
+        return printable("  ".join([*parts, *(f"{outlet.target}: {outlet.state}" for outlet in playout.outlets)]))

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sr4k.cli.outcome import told_in_one_line
+from sr4k.cli.outcome import say, told_in_one_line
 from sr4k.errors import InputError
 
 
@@ -32,7 +32,7 @@ def probe(
             except InputError as err:
                 failures.append(err)
                 told.append({"path": str(path), "error": str(err)})
-                typer.echo(f"error: {redaction.text(str(err))}", err=True)
+                say(f"error: {redaction.text(str(err))}", err=True)
             else:
                 told.append(found.as_dict())
                 if not as_json:

@@ -13,6 +13,7 @@ from rich.progress import Progress as RichProgress
 
 from sr4k.configs import STAGES
 from sr4k.pipeline import WorkerStatus
+from sr4k.printable import printable
 
 _WINDOW = 5.0
 """Seconds over which speed and load are averaged."""
@@ -104,7 +105,7 @@ class Live:
     def __init__(self, names: list[str]) -> None:
         self._names = names
         self._gauges = [Gauge() for _ in names]
-        columns = (BarColumn(bar_width=30), TextColumn("{task.percentage:>3.0f}%  {task.fields[text]}"))
+        columns = (BarColumn(bar_width=30), TextColumn("{task.percentage:>3.0f}%  {task.fields[text]}", markup=False))
         self._bars = RichProgress(*columns, console=Console(stderr=True), transient=True)
         self._tasks: dict[int, TaskID] = {}
 
@@ -128,7 +129,7 @@ class Live:
         if job in self._tasks:
             self._bars.remove_task(self._tasks.pop(job))
         for line in lines:
-            self._bars.console.print(line, soft_wrap=True, markup=False, highlight=False)
+            self._bars.console.print(printable(line), soft_wrap=True, markup=False, highlight=False)
 
 
 class Lines:
@@ -157,12 +158,12 @@ class Lines:
 
 def _print(lines: Iterable[str]) -> None:
     for line in lines:
-        print(line, file=sys.stderr, flush=True)
+        print(printable(line), file=sys.stderr, flush=True)
 
 
 def display(names: list[str], *, quiet: bool) -> Display:
     """The one that fits where stderr goes. ``names``: of the jobs, shown if there are several."""
     if quiet:
         return Silent()
-    labels = [""] if len(names) == 1 else [f"{name}: " for name in names]
+    labels = [""] if len(names) == 1 else [f"{printable(name)}: " for name in names]
     return Live(labels) if sys.stderr.isatty() else Lines(labels)

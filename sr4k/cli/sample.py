@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from sr4k.cli.outcome import told_in_one_line
+from sr4k.cli.outcome import say, told_in_one_line
 from sr4k.errors import OutputError
 from sr4k.job import parse_size
 
@@ -24,4 +24,4 @@ def sample(
         from sr4k.sample import write_sample  # codecs: only when needed
 
         write_sample(target, seconds=seconds, size=parse_size(size))
-        typer.echo(f"{target}: try  sr4k-stream {target} upscaled{target.suffix}", err=True)
+        say(f"{target}: try  sr4k-stream {target} upscaled{target.suffix}", err=True)

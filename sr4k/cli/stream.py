@@ -14,13 +14,13 @@ from sr4k.batch import Result, run_jobs
 from sr4k.cli.encoder import suited, with_encoder
 from sr4k.cli.live import run_live
 from sr4k.cli.options import told_by_option
-from sr4k.cli.outcome import log_handler, told_in_one_line
+from sr4k.cli.outcome import log_handler, say, told_in_one_line
 from sr4k.cli.progress import display
 from sr4k.cli.result import as_data, exit_code, result_lines, tally
 from sr4k.cli.signals import counted_signals
 from sr4k.configs import load_preset, preset_names
 from sr4k.engines.cpu import granted_cpus
-from sr4k.errors import OptionError, Sr4kError
+from sr4k.errors import OptionError, Sr4kError, StoppedError
 from sr4k.forecast import forecast, in_words
 from sr4k.job import Job, Summary, parse_devices, parse_rate, parse_size, parse_track
 from sr4k.live.address import is_live
@@ -322,8 +322,10 @@ def stream(
         if len(results) == 1 and isinstance(results[0], Sr4kError):
             raise results[0]
         if len(results) > 1 and not quiet:
-            typer.echo(tally(jobs, results), err=True)
+            say(tally(jobs, results), err=True)
         if compare and isinstance(results[0], Summary):
+            if signals:
+                raise StoppedError(f"Stopped: the comparison was not written. {results[0].output} is kept.")
             _compare(jobs[0], results[0], compare, compare_layout)
         if as_json:
             told = [as_data(job, result) for job, result in zip(jobs, results, strict=True)]
@@ -335,7 +337,7 @@ def _unfinished(jobs: list[Job]) -> Iterator[Job]:
     """Those that have no whole result yet."""
     for job in jobs:
         if job.target.exists() and not folder_of(job.target).exists():
-            typer.echo(f"{job.target} is there already.", err=True)
+            say(f"{job.target} is there already.", err=True)
         else:
             yield job
 
@@ -345,7 +347,7 @@ def _tell_ahead(jobs: list[Job], *, as_json: bool) -> None:
     for job in jobs:
         found.append(forecast(job))
         if not as_json:
-            typer.echo("\n".join(in_words(found[-1])))
+            say(*in_words(found[-1]))
     if as_json:
         told = [each.as_dict() for each in found]
         typer.echo(json.dumps(told[0] if len(told) == 1 else told, indent=2))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sr4k.cli.outcome import log_handler, told_in_one_line
+from sr4k.cli.outcome import log_handler, say, told_in_one_line
 from sr4k.errors import OptionError
 from sr4k.models import zoo
 from sr4k.models.training.recipe import load_recipe, recipe_names
@@ -63,7 +63,7 @@ def quantize(
         calibration = calibrate(loaded.folded(None), data)
         out.mkdir(parents=True, exist_ok=True)
         zoo.save(out, zoo.Model(loaded.name, loaded.arch, loaded.weights, calibration))
-        typer.echo(f"{out}: {model} is ready; try  sr4k-stream --model {model} --weights {out} IN OUT", err=True)
+        say(f"{out}: {model} is ready; try  sr4k-stream --model {model} --weights {out} IN OUT", err=True)
 
 
 def _need_torch() -> None:
