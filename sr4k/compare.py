@@ -20,6 +20,7 @@ from sr4k.stages.crop import Crop
 from sr4k.stages.decoded import Layout, is_colourful, layout_of, tags_of
 from sr4k.stages.headers import chroma_location, margins
 from sr4k.stages.picture import rows_of
+from sr4k.stages.png import plain_head, plain_packet
 from sr4k.stages.scaling import Scaler
 from sr4k.stages.source import open_input, packets_of, video_stream
 from sr4k.stages.video import colour_of
@@ -211,11 +212,12 @@ def _pictures(path: Path) -> Iterator[_Seen]:
         context = stream.codec_context
         stream.thread_type = "AUTO"
         context.flags |= Flags.unaligned
+        plain_head(stream)
         crop = Crop(margins(stream), (context.width, context.height))
         sited = chroma_location(stream)
         try:
             for packet in packets_of(container, stream):
-                for picture in map(crop, stream.decode(packet)):
+                for picture in map(crop, stream.decode(plain_packet(packet, stream))):
                     tags = tags_of(picture)
                     colour = colour_of(tags, height=picture.height, codec=context.name, chroma_location=sited)
                     full = colour.full_range or is_colourful(picture.format)

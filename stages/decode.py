@@ -27,6 +27,7 @@ from sr4k.stages.fitting import before_network, fitted
 from sr4k.stages.hdr import lost_metadata
 from sr4k.stages.headers import margins
 from sr4k.stages.losses import Awaited, Losses
+from sr4k.stages.png import plain_head, plain_packet
 from sr4k.stages.rgb import copy_rgb_inside, deep_yuv, rgb_format
 from sr4k.stages.scaling import Scaler
 from sr4k.stages.sequence import is_picture, is_sequence, numbered, numbers
@@ -151,6 +152,7 @@ class Decode(Source):
         self._container = open_input(self._settings.path, self._accelerator, self._settings.rate)
         self._stream = video_stream(self._container, self._settings.path, self._settings.track)
         self._stream.thread_type = "AUTO"
+        plain_head(self._stream)
         self._stream.codec_context.flags |= Flags.unaligned  # else what is to be cut off on the left is not
         self._tick = positive(self._stream.time_base, Fraction(1, 90_000))
         self._deinterlacer = Deinterlacer(self._stream, self._say, self._settings.deinterlace)
@@ -211,7 +213,7 @@ class Decode(Source):
             self._packets += packet.size > 0
             self._awaited.sent(packet)
             try:
-                for picture in self._stream.decode(packet):
+                for picture in self._stream.decode(plain_packet(packet, self._stream)):
                     self._awaited.shown(picture, whole=whole)
                     yield picture
             except av.error.FFmpegError as err:
