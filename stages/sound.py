@@ -45,6 +45,9 @@ _SPELLED_OUT = (
 _OPUS = ("mono", "stereo", "3.0", "quad", "5.1", "7.1")
 """Of RFC 7845's; libav's encoder puts the channels of 5.0 and 6.1 in the wrong order."""
 
+_BEYOND_ADTS = {"aac_pce": "1"} if av.library_versions["libavcodec"][0] >= 63 else {}
+"""From FFmpeg 9 on its encoder gives 7.1 a number that the AAC of MPEG-TS has no room for: it is spelled out there."""
+
 _LAYOUTS = {"mpegts": _AAC, "webm": _OPUS}
 """By the container, the most usual of as many channels first."""
 
@@ -70,7 +73,8 @@ class Reencoded:
         form = _opens(codec, layout, self._rate)
         self._mixer = Mixer(speakers, layout, self._rate)
         self._mixer.check(self._source.format.name if self._source.format else "flt", self._source.sample_rate)
-        stream = target.add_stream(codec, rate=self._rate, layout=layout)
+        options = _BEYOND_ADTS if target.format.name == "mpegts" and layout == "7.1" else {}
+        stream = target.add_stream(codec, rate=self._rate, layout=layout, options=options)
         assert isinstance(stream, AudioStream)
         self.stream = stream
         self.stream.codec_context.format = AudioFormat(form)

@@ -9,21 +9,24 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import torch
 from engine_runs import kept_full
 from numpy.typing import NDArray
 
 from sr4k.engines import EngineSpec, create_engine
-from sr4k.engines.cuda_network import FusedNetwork, Layout, Tuning
 from sr4k.engines.nvidia import driver
 from sr4k.errors import OptionError
 from sr4k.models import zoo
 from sr4k.models.architecture import CELL, CELL_OUT
 from sr4k.models.colour import Colour, Sampling
-from sr4k.models.execute import FoldedExecutor, IntegerExecutor
 from sr4k.models.fold import MARGIN, pad_planes
 from sr4k.models.graph import FoldedNetwork
 from sr4k.models.quantize import QuantizedNetwork
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("triton")
+
+from sr4k.engines.cuda_network import FusedNetwork, Layout, Tuning  # noqa: E402
+from sr4k.models.execute import FoldedExecutor, IntegerExecutor  # noqa: E402
 
 COLOUR = Colour()
 HEIGHT, WIDTH = 16, 24

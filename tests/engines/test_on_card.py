@@ -5,14 +5,16 @@ import logging
 import numpy as np
 import pytest
 
-from sr4k.engines import EngineSpec, on_card
-from sr4k.engines.on_card import nv12_of, open_on_card
+from sr4k.engines import EngineSpec
 from sr4k.errors import EngineError, OptionError
 from sr4k.models.architecture import CELL, CELL_OUT
 from sr4k.models.colour import Colour
 from sr4k.stages.reconstruct import shuffle
 
 torch = pytest.importorskip("torch")
+
+from sr4k.engines import on_card  # noqa: E402
+from sr4k.engines.on_card import nv12_of, open_on_card  # noqa: E402
 
 SPEC = EngineSpec("luma", 16, 24, Colour())
 

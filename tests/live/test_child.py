@@ -1,6 +1,5 @@
 """Helper processes run nothing of the folder that they are started in, and find what the one who starts them finds."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -32,7 +31,7 @@ def test_a_child_runs_nothing_of_the_current_folder_and_finds_the_users_modules(
     done = subprocess.run(
         [sys.executable, tmp_path / "program.py"],
         cwd=folder,
-        env={**os.environ, "LD_LIBRARY_PATH": ""},
+        env=bait.environment(),
         capture_output=True,
         text=True,
         timeout=60,

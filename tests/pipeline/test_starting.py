@@ -50,7 +50,7 @@ def test_workers_run_nothing_of_the_current_folder_and_find_the_users_modules(pr
     done = subprocess.run(
         [sys.executable, program],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(support)},
+        env=bait.environment(PYTHONPATH=str(support)),
         capture_output=True,
         text=True,
         timeout=60,

@@ -67,7 +67,7 @@ def run(command: str, folder: Path, home: Path) -> Ran:
     done = subprocess.run(
         [Path(sys.executable).parent / program, *arguments],
         cwd=folder,
-        env={**os.environ, "HOME": str(home), "PYTHONPATH": str(SUPPORT / "seen"), "SEEN_SENDING": str(sent)},
+        env=bait.environment(HOME=str(home), PYTHONPATH=str(SUPPORT / "seen"), SEEN_SENDING=str(sent)),
         capture_output=True,
         text=True,
         timeout=120,

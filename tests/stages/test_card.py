@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from sr4k import Job, Summary, load_preset
 from sr4k.engines.nvidia import driver
 from sr4k.errors import EngineError
 
+needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="needs PyTorch")
+
 
 def upscale(source: Path, target: Path, config: str, engine: str = "cuda", **encode: Any) -> Summary:
     preset = load_preset(config).updated("graph", mode="threads").updated("encode", **encode)
@@ -26,6 +29,7 @@ def pictures(path: Path) -> NDArray[np.uint8]:
         return np.stack([frame.to_ndarray(format="yuv420p") for frame in result.decode(video=0)])
 
 
+@needs_torch
 @pytest.mark.parametrize("size", [(24, 16), (21, 17)], ids=["even", "odd"])
 def test_nothing_differs_from_pictures_in_host_memory(
     size: tuple[int, int], make_clip: MakeClip, tmp_path: Path
@@ -38,6 +42,7 @@ def test_nothing_differs_from_pictures_in_host_memory(
     assert video_times(tmp_path / "card.mkv") == video_times(source)
 
 
+@needs_torch
 def test_an_encoder_that_takes_no_nv12_gets_what_it_takes(make_clip: MakeClip, tmp_path: Path) -> None:
     source = make_clip("small.mkv", size=(24, 16), frames=3, audio=False)
     upscale(
@@ -47,6 +52,7 @@ def test_an_encoder_that_takes_no_nv12_gets_what_it_takes(make_clip: MakeClip, t
     assert np.array_equal(pictures(tmp_path / "card.mkv"), pictures(tmp_path / "host.mkv"))
 
 
+@needs_torch
 @pytest.mark.skipif(bool(driver().gpus), reason="there is a GPU")
 def test_without_nvenc_the_cpu_encodes_and_that_is_said(
     make_clip: MakeClip, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -89,6 +95,7 @@ def test_tensorrt_makes_the_same_of_pictures_on_the_card_and_in_host_memory(
     assert np.array_equal(pictures(tmp_path / "card.mkv"), pictures(tmp_path / "host.mkv"))
 
 
+@needs_torch
 @pytest.mark.parametrize("size", [(36, 24), (72, 48), (12, 8)])
 def test_a_size_is_made_in_host_memory_of_what_the_card_made(
     size: tuple[int, int], make_clip: MakeClip, tmp_path: Path

@@ -1,5 +1,6 @@
 """Folders that programs must run nothing of: their modules write down that they ran, their libraries break a loader."""
 
+import os
 from pathlib import Path
 
 _MODULES = (
@@ -28,6 +29,11 @@ def set_out(folder: Path) -> Path:
     for name in ("libm.so.6", "libc.so.6"):
         (folder / name).write_text("no library")
     return folder
+
+
+def environment(**more: str) -> dict[str, str]:
+    """For a program that is started there: this process's own may have what the import of OpenCV leaves in it."""
+    return {**os.environ, "LD_LIBRARY_PATH": "", **more}
 
 
 def ran(folder: Path) -> list[str]:
