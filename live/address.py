@@ -4,6 +4,7 @@ Nothing reaches libav that is not of a scheme named here: ``concat:``, ``subfile
 this machine.
 """
 
+import os
 import re
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -34,6 +35,7 @@ _TARGETS: dict[str, Kind] = {
     "udp": "udp",
     "srt": "srt",
 }
+_PORTS = {"rtmp": 1935, "rtmps": 443, "rtsp": 554}
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(//)?")
 _PATTERN = re.compile(
     r"pattern://(?P<width>\d{2,4})x(?P<height>\d{2,4})(@(?P<rate>\d+(\.\d+|/\d+)?))?/?(\?(?P<query>.*))?"
@@ -90,6 +92,21 @@ class Address:
 
     def __str__(self) -> str:
         return self.shown
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a file, or a folder of them."""
+        return self.kind in ("file", "hls")
+
+    @property
+    def place(self) -> str:
+        """The same for two targets, however they are spelled, that would be written to at the same place."""
+        if self.is_local:
+            path = Path(os.path.realpath(self.path.parent)) / self.path.name
+            return str(path.with_suffix(".m3u8") if self.kind == "hls" else path)
+        parts = urlsplit(self.url)
+        port = parts.port or _PORTS.get(parts.scheme.lower())
+        return f"{parts.scheme.lower()}://{parts.hostname or ''}:{port}{unquote(parts.path).rstrip('/')}?{parts.query}"
 
     @property
     def path(self) -> Path:

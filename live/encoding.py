@@ -1,9 +1,13 @@
-"""What encoders are told for a stream that must not wait: no look ahead, no B-frames, a bit rate that is held."""
+"""What encoders are told for a stream that must not wait: no look ahead, no B-frames, a bit rate that is held.
 
+And what comes of that for HLS, whose segments end where key frames come by time.
+"""
+
+import math
 from fractions import Fraction
 from typing import Any
 
-from sr4k.live.settings import PlayoutSettings
+from sr4k.live.settings import HlsForm, PlayoutSettings
 from sr4k.stages.settings import EncoderSettings
 from sr4k.stages.video import VideoInfo
 
@@ -38,3 +42,13 @@ def _low_delay(codec: str, bitrate: int) -> dict[str, Any]:
     if codec == "av1":
         return {"svtav1-params": "rtc=1:rc=2:pred-struct=1"}  # real time, constant bit rate, low delay
     return held | {"tune": "ull", "zerolatency": 1, "forced-idr": 1, "rc": "cbr"}
+
+
+def hls_form(settings: PlayoutSettings, info: VideoInfo) -> HlsForm:
+    """A segment is longer than the time between key frames by as much as the first picture of the next one is late.
+
+    That is a picture's time, where none are missing; where the machine is slow, four, or until one is repeated.
+    """
+    picture = float(1 / info.rate)
+    late = 1.1 * max(picture, min(4 * picture, settings.hold))
+    return HlsForm(settings.segments, settings.key_seconds, max(1, math.floor(settings.key_seconds + late + 0.5)))

@@ -17,7 +17,7 @@ from sr4k.live.child import start_child
 from sr4k.live.flv import Tag
 from sr4k.live.push import Order, Ready, Stopped, Wrote
 from sr4k.live.retries import Retries
-from sr4k.live.settings import Segments
+from sr4k.live.settings import HlsForm
 from sr4k.live.tagqueue import TagQueue
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ _IN_THE_PIPE = 1000
 """Milliseconds of the stream that may be on their way without being missed."""
 
 _PROVEN = 2.0
-"""Seconds after which a connection counts as good, and the wait for the next one is short again."""
+"""Seconds for which a target must have taken what came for the wait to be short again after its end."""
 
 _GLANCE = 0.25
 """Seconds between two looks when nothing happens."""
@@ -45,17 +45,18 @@ class Outlet:
     """Never keeps whoever offers it something waiting.
 
     Args:
-        target: where to.
-        segments: of an HLS target.
+        target: where to. One on a disk is given all from the first picture on, one on a network what is fresh.
+        hls: of an HLS target.
         wants_key: called, in another thread, when a key frame would be of use now.
     """
 
-    def __init__(self, target: Address, *, segments: Segments, wants_key: Callable[[], None]) -> None:
-        self._target, self._segments = target, segments
-        self._queue = TagQueue(_DISK_AGE if target.kind in ("file", "hls") else _NETWORK_AGE, wants_key)
+    def __init__(self, target: Address, *, hls: HlsForm, wants_key: Callable[[], None]) -> None:
+        self._target, self._hls = target, hls
+        self._queue = TagQueue(_DISK_AGE if target.is_local else _NETWORK_AGE, wants_key)
         self._wake = os.eventfd(0, os.EFD_NONBLOCK)
         self._ending = threading.Event()
         self._until: float | None = None  # once it is to end
+        self._is_last = False  # whether the stream is over for good then
         self._thread = threading.Thread(target=self._run, name="outlet", daemon=True)
         self._state, self._reason = "connecting", ""
         self._connects = self._bytes = 0
@@ -63,6 +64,7 @@ class Outlet:
 
     def start(self) -> None:
         """Begin to connect."""
+        self._queue.open()
         self._thread.start()
 
     def offer(self, header: bytes, tags: Sequence[Tag]) -> None:
@@ -75,16 +77,17 @@ class Outlet:
         current = self._try
         return {
             "target": str(self._target),
-            "state": "live" if current is not None and current.is_ready else self._state,
+            "state": "live" if current is not None and current.is_live else self._state,
             "reason": self._reason or None,
-            "connects": self._connects + (current is not None and current.is_ready),
+            "connects": self._connects + (current is not None and current.is_live),
             "bytes": self._bytes + (0 if current is None else current.bytes),
             "dropped": self._queue.dropped,
             "queue_seconds": self._queue.waiting,
         }
 
-    def close(self, seconds: float) -> None:
-        """Send what is left, for no longer than that."""
+    def close(self, seconds: float, *, ended: bool = False) -> None:
+        """Send what is left, for no longer than that; ``ended``: the stream is over for good."""
+        self._is_last = ended
         self._until = time.monotonic() + seconds
         self._ending.set()
         self._notify()
@@ -99,22 +102,29 @@ class Outlet:
         backoff = Backoff()
         told = Retries(log, str(self._target), fields={"target": str(self._target)})
         while not self._ending.is_set():
-            began = time.monotonic()
             self._state = "connecting"
-            self._try = _Try(self._target, self._segments, self._queue, self._wake, lambda: self._until, told)
-            reason = self._try.run()
-            self._connects += self._try.is_ready
-            self._bytes += self._try.bytes
-            self._try = None
+            reason, seconds = self._one_try(told)
             if self._ending.is_set():
                 break
-            if time.monotonic() - began > _PROVEN:
+            if seconds > _PROVEN:
                 backoff.reset()
             wait = backoff.wait()
             self._state, self._reason = "waiting", reason
             told.failed(reason, wait)
             self._ending.wait(wait)
         self._state = "ended"
+
+    def _one_try(self, told: Retries) -> tuple[str, float]:
+        """Why it ended, and for how many seconds it went well."""
+        try:
+            current = self._try = _Try(self._target, self._hls, self._queue, self._wake, lambda: self._until, told)
+        except OSError as err:
+            return f"no process could be started ({err.strerror})", 0.0
+        reason = current.run(lambda: self._is_last)
+        self._connects += current.is_live
+        self._bytes += current.bytes
+        self._try = None
+        return reason, current.seconds
 
 
 class _Try:
@@ -123,7 +133,7 @@ class _Try:
     def __init__(
         self,
         target: Address,
-        segments: Segments,
+        hls: HlsForm,
         queue: TagQueue,
         wake: int,
         until: Callable[[], float | None],
@@ -131,39 +141,66 @@ class _Try:
     ) -> None:
         self._told = told
         self._queue, self._wake, self._until = queue, wake, until
+        self._keeps = target.is_local  # what waits for it while it opens
+        self._in_the_pipe = _IN_THE_PIPE + (1500 * hls.longest if target.kind == "hls" else 0)
         data_out, self._data = os.pipe()
         os.set_blocking(self._data, False)
         self._reports, reports_in = Pipe(duplex=False)
         start_out, self._start = Pipe(duplex=False)
         with reports_in, start_out:
-            order = Order(target, segments, data_out, reports_in.fileno(), start_out.fileno())
-            self._child = start_child("sr4k.live.push", order, fds=(data_out, reports_in.fileno(), start_out.fileno()))
-        os.close(data_out)
+            order = Order(target, hls, data_out, reports_in.fileno(), start_out.fileno())
+            try:
+                self._child = start_child(
+                    "sr4k.live.push", order, fds=(data_out, reports_in.fileno(), start_out.fileno())
+                )
+            except OSError:
+                os.close(self._data)
+                self._reports.close()
+                self._start.close()
+                raise
+            finally:
+                os.close(data_out)
         self._on_the_way = b""  # what is left of a tag
         self._headed = self._started = False  # whether the head of the stream was sent, and the time to begin at told
+        self._first: int | None = None  # that time, ms
         self._moved = time.monotonic()  # when it last took something, or had nothing to take
         self._sent = self._out = 0  # times in the stream, ms
         self._reason = ""
         self.is_ready = False
+        self._since: float | None = None  # when the first of it had arrived
         self.bytes = 0
 
-    def run(self) -> str:
-        """Why it ended."""
-        self._queue.open()
+    @property
+    def is_live(self) -> bool:
+        """Whether anything has arrived."""
+        return self._since is not None
+
+    @property
+    def seconds(self) -> float:
+        """For how long it has gone well."""
+        return 0.0 if self._since is None else time.monotonic() - self._since
+
+    def run(self, is_last: Callable[[], bool]) -> str:
+        """Why it ended; ``is_last``: whether the stream is over for good, if it is to end."""
+        if self._keeps:
+            self._queue.rewind()
+        else:
+            self._queue.open()
         try:
             while not self._is_over():
                 self._wait()
                 self._heed_reports()
                 self._write()
         finally:
-            self._queue.close()
-            self._end()
+            if not self._keeps:
+                self._queue.close()
+            self._end(ended=is_last())
         return self._reason
 
     def _is_over(self) -> bool:
         now, until = time.monotonic(), self._until()
-        if until is not None:
-            return now >= until or not self.is_ready or not (self._queue or self._on_the_way)
+        if until is not None and not self._reason:
+            return now >= until or (not (self._queue or self._on_the_way) if self.is_ready else not self._keeps)
         limit = _STUCK if self.is_ready else _OPENING
         if not self._reason and now - self._moved > limit:
             self._reason = f"it took nothing for {limit:g} s" if self.is_ready else f"no answer for {limit:g} s"
@@ -189,10 +226,15 @@ class _Try:
                 return
             if isinstance(report, Ready):
                 self.is_ready, self._moved = True, time.monotonic()
-                self._told.connected("connected")
-                self._queue.open()  # what was for it to see what comes is old by now
+                if self._keeps:
+                    self._tell_start()
+                else:
+                    self._queue.open()  # what was for it to see what comes is old by now
             elif isinstance(report, Wrote) and report.bytes > self.bytes:
                 self.bytes, self._out, self._moved = report.bytes, report.time, time.monotonic()
+                if self._since is None:
+                    self._since = self._moved
+                    self._told.connected("connected")
             elif isinstance(report, Stopped):
                 self._reason = report.reason or "it ended"
 
@@ -202,7 +244,7 @@ class _Try:
             if not self._on_the_way:
                 self._on_the_way = self._next()
             if not self._on_the_way:
-                if self.is_ready and self._sent - self._out < _IN_THE_PIPE:
+                if self.is_ready and self._sent - self._out < self._in_the_pipe:
                     self._moved = time.monotonic()
                 return
             try:
@@ -220,23 +262,33 @@ class _Try:
         tag = self._queue.take()
         if tag is None:
             return b""
-        if self.is_ready:
-            if not self._started:
-                self._started, self._out = True, tag.time
-                with suppress(OSError):
-                    self._start.send(tag.time)
+        if self._first is None and (self.is_ready or self._keeps):
+            self._first = self._out = tag.time
+        if self._first is not None:
             self._sent = tag.time
+        if self.is_ready:
+            self._tell_start()
         if self._headed:
             return tag.data
         self._headed = True
         return self._queue.head() + tag.data
 
-    def _end(self) -> None:
+    def _tell_start(self) -> None:
+        """From where on it is to send: once, as soon as both are known."""
+        if not self._started and self._first is not None:
+            self._started = True
+            with suppress(OSError):
+                self._start.send(self._first)
+
+    def _end(self, *, ended: bool) -> None:
         """Let it finish what it has, if there is time for that."""
-        os.close(self._data)
-        self._start.close()
         until = self._until()
         left = 0.0 if until is None or not self.is_ready else max(0.0, until - time.monotonic())
+        if left and ended:
+            with suppress(OSError):
+                self._start.send(True)
+        os.close(self._data)
+        self._start.close()
         try:
             self._child.wait(left)
         except subprocess.TimeoutExpired:

@@ -20,7 +20,7 @@ from av.container import OutputContainer
 from av.packet import Packet
 from av.video.frame import PictureType, VideoFrame
 
-from sr4k.live.encoding import encoder_settings
+from sr4k.live.encoding import encoder_settings, hls_form
 from sr4k.live.flv import FlvSplitter, Tag
 from sr4k.live.histogram import Histogram
 from sr4k.live.outlet import Outlet
@@ -52,8 +52,8 @@ _SLOWED = 2
 _KEYS_APART = 0.5
 """Seconds between two key frames, however many targets ask for one."""
 
-_FAREWELL = 2.5
-"""Seconds that targets get to send what is left, at the end."""
+_FAREWELL, _LONG_FAREWELL = 2.5, 15.0
+"""Seconds that targets get to send what is left: when a stop was asked for, and when the source came to its end."""
 
 _REMEMBERED = 256
 """Pictures over which latency is reported."""
@@ -76,7 +76,8 @@ class Playout(Sink):
         self._came = 0  # pts of the last one that came, in time or not
         self._seen = 0.0  # when it did
         self._key_wanted = False
-        self._next_key = 0
+        self._period = round(settings.key_seconds * TICKS)
+        self._slot = -1  # the last multiple of the period that a picture was sent in
         self._keyed = 0.0
         self._soundtrack: Soundtrack | None = None
         self._heard = 0.0
@@ -90,7 +91,7 @@ class Playout(Sink):
         s = self._settings
         self._info = info
         self._slate = None if s.slate is None else load_slate(s.slate, info)
-        self._outlets = [Outlet(t, segments=s.segments, wants_key=self._want_key) for t in s.targets]
+        self._outlets = [Outlet(t, hls=hls_form(s, info), wants_key=self._want_key) for t in s.targets]
         self._container = av.open(
             _Tap(self._offer), "w", format="flv", options={"flush_packets": "1", "flvflags": "no_duration_filesize"}
         )
@@ -119,7 +120,6 @@ class Playout(Sink):
                 frame.release()
                 return
             if self._held is None:
-                self._next_key = frame.info.pts
                 self._soundtrack = Soundtrack(frame.info.pts)
                 self._heard = time.monotonic()
             else:
@@ -130,7 +130,7 @@ class Playout(Sink):
             self._histogram.add(self._latencies[-1])
             self._play()
 
-    def finish(self, *, complete: bool) -> None:  # noqa: ARG002 - a live stream has no end of its own
+    def finish(self, *, complete: bool) -> None:
         self._stop_threads()
         assert self._container is not None
         with self._lock:
@@ -141,12 +141,12 @@ class Playout(Sink):
             self._mux(self._video.encode(None))
             self._container.close()
             self._container = None
-        self._close_outlets(_FAREWELL)
+        self._close_outlets(_LONG_FAREWELL if complete else _FAREWELL, ended=complete)
 
     def close(self) -> None:
         if hasattr(self, "_threads"):
             self._stop_threads()
-        self._close_outlets(0.0)
+        self._close_outlets(0.0, ended=False)
         if self._held is not None:
             self._held.release()
             self._held = None
@@ -174,12 +174,12 @@ class Playout(Sink):
             outlet.offer(header, tags)
 
     def _show(self, picture: VideoFrame, pts: int) -> None:
-        """Encode a picture; a key frame if it is time for one, or one is wanted."""
-        now = time.monotonic()
-        key = pts >= self._next_key or (self._key_wanted and now - self._keyed >= _KEYS_APART)
+        """Encode a picture; a key frame if it is the first of its period, or one is wanted and that is not near."""
+        now, slot = time.monotonic(), pts // self._period
+        apart = min(now - self._keyed, ((slot + 1) * self._period - pts) / TICKS)
+        key = slot != self._slot or (self._key_wanted and apart >= _KEYS_APART)
         if key:
-            self._key_wanted, self._keyed = False, now
-            self._next_key = pts + round(self._settings.key_seconds * TICKS)
+            self._key_wanted, self._keyed, self._slot = False, now, slot
             self._counts["keyframes"] += 1
         picture.pts, picture.time_base = pts, TIME_BASE
         picture.pict_type = PictureType.I if key else PictureType.NONE
@@ -269,14 +269,14 @@ class Playout(Sink):
         for thread in self._threads:
             thread.join()
 
-    def _close_outlets(self, seconds: float) -> None:
-        closing = [threading.Thread(target=outlet.close, args=(seconds,)) for outlet in self._outlets]
+    def _close_outlets(self, seconds: float, *, ended: bool) -> None:
+        closing = [
+            threading.Thread(target=outlet.close, args=(seconds,), kwargs={"ended": ended}) for outlet in self._outlets
+        ]
         for thread in closing:
             thread.start()
         for thread in closing:
             thread.join()
-        if closing and not seconds:
-            self._outlets = []
 
 
 class _Tap:

@@ -5,47 +5,26 @@ Python's lock while it does: nobody else is hurt, and whoever started it ends it
 """
 
 import errno
-import fcntl
 import os
-import stat
-import subprocess
-import termios
 import time
-from array import array
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import av
-from av.container import InputContainer, OutputContainer
+from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 
 from sr4k.errors import Sr4kError
 from sr4k.live.address import Address
-from sr4k.live.bridge import srt_writer
-from sr4k.live.settings import Segments
-from sr4k.live.tls import is_secure, tls_options
-from sr4k.stages.paths import for_libav, free_name
+from sr4k.live.sending import Sender, opened
+from sr4k.live.settings import HlsForm
 
 _REPORT_EVERY = 0.1
 """Seconds."""
-
-_WRITE_TIMEOUT = 1_000_000
-"""Microseconds that a write to the network may take."""
-
-_FRAGMENTED = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
-_RECORDINGS: dict[str, dict[str, str]] = {
-    ".mp4": _FRAGMENTED,
-    ".mov": _FRAGMENTED,
-    ".mkv": {"cluster_time_limit": "2000"},
-    ".ts": {},
-    ".flv": {"flvflags": "no_duration_filesize"},
-}
-"""What keeps a recording playable up to where it was broken off, by suffix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +32,7 @@ class Order:
     """What to push where, and over which pipes: FLV comes in, reports go out, the start comes in."""
 
     target: Address
-    segments: Segments
+    hls: HlsForm
     data: int
     reports: int
     start: int
@@ -95,33 +74,36 @@ def main(order: Order) -> None:
 
 def _push(order: Order, reports: Connection) -> None:
     pipe = os.fdopen(order.data, "rb", buffering=0)
-    probe = {"analyzeduration": "0", "probesize": "4096"}
+    start = Connection(order.start, writable=False)
+    probe = {"analyzeduration": "0", "probesize": "32"}  # all is in the head: of a thin stream more would take long
     source: InputContainer = av.open(pipe, format="flv", buffer_size=32768, options=probe)  # type: ignore[assignment]
-    with source, _opened(order.target, order.segments) as target:
-        streams = {s.index: target.add_stream_from_template(s, opaque=True) for s in source.streams}
-        target.start_encoding()
+    with source, opened(order.target, order.hls) as sender:
+        streams = {s.index: sender.container.add_stream_from_template(s, opaque=True) for s in source.streams}
+        sender.container.start_encoding()
         reports.send(Ready())
-        start = Connection(order.start, writable=False)
-        _copy(_from(source, start), target, streams, lambda time, size: reports.send(Wrote(time, size)))
+        packets = _from(source, start, patient=order.target.is_local)
+        _copy(packets, sender, streams, lambda time, size: reports.send(Wrote(time, size)))
+        sender.close(ended=_last_word(start))
 
 
-def _from(source: InputContainer, start: Connection) -> "Iterator[Packet[Any]]":
+def _from(source: InputContainer, start: Connection, *, patient: bool) -> "Iterator[Packet[Any]]":
     """Packets from the time on, in ms, that ``start`` tells, the first of video a key frame.
 
-    It tells that before the first of them goes into the pipe, which may be full until then of what came earlier.
+    It tells that before the first of them goes into the pipe, which may be full until then of what came earlier; to the
+    ``patient``, who want all that is in the pipe, as soon as they are ready.
     """
     first, keyed = None, False
     for packet in source.demux():
         if packet.dts is None or not packet.time_base:
             continue
         if first is None:
-            if not start.poll(0):
+            if not patient and not start.poll(0):
                 continue
             try:
                 first = start.recv()
             except EOFError:
                 return  # it was to end before it began
-        if _milliseconds(packet) >= first:
+        if milliseconds(packet) >= first:
             keyed = keyed or (packet.stream.type == "video" and packet.is_keyframe)
             if keyed:
                 yield packet
@@ -129,86 +111,32 @@ def _from(source: InputContainer, start: Connection) -> "Iterator[Packet[Any]]":
 
 def _copy(
     packets: "Iterator[Packet[Any]]",
-    target: OutputContainer,
+    sender: Sender,
     streams: dict[int, Any],
     report: Callable[[int, int], None],
 ) -> None:
-    written, reported = 0, 0.0
+    at = written = 0
+    reported = 0.0
     for packet in packets:
-        at, size = _milliseconds(packet), packet.size
+        at, size = milliseconds(packet), packet.size
         packet.stream = streams[packet.stream.index]
-        target.mux_one(packet)
+        has_news = sender.write(packet, at)
         written += size
-        if (now := time.monotonic()) - reported >= _REPORT_EVERY:
+        if (now := time.monotonic()) - reported >= _REPORT_EVERY or has_news:
             reported = now
-            report(at, written - _unsent())
+            report(at, sender.arrived(written))
+    report(at, sender.arrived(written))
 
 
-def _unsent() -> int:
-    """Bytes that the other side has not taken yet: sockets hold seconds of a stream before a write waits."""
-    total = 0
-    for number in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208 - numbers, not paths
-        with suppress(OSError):
-            if stat.S_ISSOCK(os.fstat(number).st_mode):
-                waiting = array("i", [0])
-                fcntl.ioctl(number, termios.TIOCOUTQ, waiting)
-                total += waiting[0]
-    return total
+def _last_word(start: Connection) -> bool:
+    """Whether the stream is over for good; else it was only stopped."""
+    with suppress(EOFError, OSError):
+        return start.poll(0) and bool(start.recv())
+    return False
 
 
-@contextmanager
-def _opened(target: Address, segments: Segments) -> Iterator[OutputContainer]:
-    if target.kind == "srt":
-        with srt_writer(target) as pipe, av.open(pipe, "w", format="mpegts") as container:
-            yield container
-        return
-    with _open(target, segments) as container:
-        yield container
-
-
-def _open(target: Address, segments: Segments) -> OutputContainer:
-    if target.kind == "rtmp":
-        # Opened by the tee muxer, the protocol gets options; opened by PyAV itself, a write could last for ever.
-        options = {
-            "f": "flv",
-            "flvflags": "no_duration_filesize",
-            "rw_timeout": str(_WRITE_TIMEOUT),
-            "tcp_nodelay": "1",
-        }
-        if is_secure(target):  # the muxer refuses what it has no use for
-            options |= tls_options(target)
-        told = ":".join(f"{key}={value}" for key, value in options.items())
-        return av.open(f"[{told}]{target.url}", "w", format="tee")
-    if target.kind == "rtsp":
-        return av.open(target.url, "w", format="rtsp", options={"rtsp_transport": "tcp"})
-    if target.kind == "udp":
-        url = (
-            target.url if "pkt_size=" in target.url else f"{target.url}{'&' if '?' in target.url else '?'}pkt_size=1316"
-        )
-        return av.open(url, "w", format="mpegts", options={"flush_packets": "1"})
-    if target.kind == "hls":
-        return av.open(for_libav(target.path), "w", format="hls", options=_hls_options(target.path, segments))
-    path = free_name(target.path)  # a recording never replaces another
-    return av.open(for_libav(path), "w", options={"flush_packets": "1"} | _RECORDINGS[path.suffix.lower()])
-
-
-def _hls_options(playlist: Path, segments: Segments) -> dict[str, str]:
-    """Segments end at key frames, which come by time; a file has its name only when it is whole."""
-    suffix = "ts" if segments == "ts" else "m4s"
-    options = {
-        "hls_time": "1.5",
-        "hls_list_size": "6",
-        "hls_delete_threshold": "2",
-        "hls_flags": "delete_segments+independent_segments+program_date_time+temp_file+append_list+discont_start",
-        "hls_segment_filename": for_libav(playlist.with_name(f"{playlist.stem}-%06d.{suffix}")),
-        "hls_start_number_source": "epoch",
-    }
-    if segments == "fmp4":
-        options |= {"hls_segment_type": "fmp4", "hls_fmp4_init_filename": f"{playlist.stem}-init.mp4"}
-    return options
-
-
-def _milliseconds(packet: "Packet[Any]") -> int:
+def milliseconds(packet: "Packet[Any]") -> int:
+    """Its time of decoding."""
     assert packet.dts is not None and packet.time_base
     return packet.dts * packet.time_base.numerator * 1000 // packet.time_base.denominator
 
@@ -221,8 +149,6 @@ def _reason(error: Exception) -> str:
         return "it did not answer in time"
     if isinstance(error, BrokenPipeError | ConnectionResetError):
         return "the connection broke off"
-    if isinstance(error, subprocess.SubprocessError):
-        return "ffmpeg failed"
     if isinstance(error, PermissionError):
         return "it is not allowed: somebody else may publish under this name"
     number = getattr(error, "errno", None)

@@ -14,6 +14,21 @@ Segments = Literal["ts", "fmp4"]
 
 
 @dataclass(frozen=True, slots=True)
+class HlsForm:
+    """Of the segments of HLS.
+
+    Attributes:
+        kind: MPEG-TS or fragmented MP4.
+        seconds: from one to the next, on the stream's own clock.
+        longest: what a playlist promises that none exceeds, rounded to whole seconds.
+    """
+
+    kind: Segments = "ts"
+    seconds: float = 2.0
+    longest: int = 2
+
+
+@dataclass(frozen=True, slots=True)
 class IntakeSettings:
     """Where pictures and sound come from.
 

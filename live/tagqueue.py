@@ -45,6 +45,17 @@ class TagQueue:
             self._is_open, self._keyed = True, False
         self._wants_key()
 
+    def rewind(self) -> None:
+        """What is kept begins with a key frame again: somebody else took what was before it."""
+        with self._lock:
+            while self._tags and not self._tags[0][1].key:
+                self._tags.popleft()
+                self.dropped += 1
+            if self._tags:
+                return
+            self._keyed = False
+        self._wants_key()
+
     def close(self) -> None:
         """Nothing is kept any more."""
         with self._lock:
