@@ -89,9 +89,9 @@ def plan(service: ServiceSettings, folder: Path, environment: Mapping[str, str])
     writers: dict[str, str] = {}
     for name, job in jobs.items():
         for target in job.targets:
-            if target.url in writers:
-                raise OptionError(f"channels.{name}: {target} is a target of {writers[target.url]} already.")
-            writers[target.url] = name
+            if target.place in writers:
+                raise OptionError(f"channels.{name}: {target} is a target of {writers[target.place]} already.")
+            writers[target.place] = name
     return jobs
 
 

@@ -6,18 +6,19 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from sr4k.configs import Preset, load_preset
 from sr4k.engines.choose import engines_for
 from sr4k.engines.cpu import granted_cpus
-from sr4k.errors import InternalError, OptionError, OutputError, Sr4kError, StoppedError, WorkerError
+from sr4k.errors import InternalError, OptionError, Sr4kError, StoppedError, WorkerError
 from sr4k.live.address import Address
 from sr4k.live.backoff import Backoff
 from sr4k.live.bridge import require_srt
 from sr4k.live.retries import Retries
 from sr4k.live.settings import IntakeSettings, PlayoutSettings
+from sr4k.live.target import check_target
+from sr4k.live.tls import is_secure, tls_options
 from sr4k.pipeline import (
     GraphAborted,
     GraphSpec,
@@ -96,6 +97,11 @@ class LiveJob:
         ):
             if is_wrong:
                 raise OptionError(f"A live stream can't have this {key}: use {instead}.")
+        places: set[str] = set()
+        for target in self.targets:
+            if target.place in places:
+                raise OptionError(f"{target} is a target twice: leave one out.")
+            places.add(target.place)
 
     def run(
         self,
@@ -130,12 +136,19 @@ class LiveJob:
                 _wait(wait, stop_requests)
 
     def _check(self) -> None:
-        """What can't go well however often it is tried."""
-        if any(address.kind == "srt" for address in (self.source, *self.targets)):
+        """What can't go well however often it is tried: one target may fail, if another may go well."""
+        if self.source.kind == "srt":
             require_srt()
+        if is_secure(self.source):
+            tls_options(self.source)
+        failures: list[Sr4kError] = []
         for target in self.targets:
-            if target.kind in ("file", "hls"):
-                _make_folder(target)
+            try:
+                check_target(target)
+            except Sr4kError as err:
+                failures.append(err)
+        if len(failures) == len(self.targets):
+            raise failures[0]
         if self.source.kind == "file":
             check_file(self.source.path, str(self.source))
 
@@ -227,13 +240,6 @@ class LiveJob:
             sound_bitrate=live.sound_bitrate,
             segments=live.segments,
         )
-
-
-def _make_folder(target: Address) -> None:
-    try:
-        target.path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as err:
-        raise OutputError(f"The folder {Path(target.shown).parent} can't be made: {err.strerror}.") from err
 
 
 def _wait(seconds: float, stop_requests: Callable[[], int]) -> None:
