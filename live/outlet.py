@@ -294,4 +294,5 @@ class _Try:
         except subprocess.TimeoutExpired:
             self._child.kill()
             self._child.wait()
+        self._heed_reports()  # of the last that arrived
         self._reports.close()

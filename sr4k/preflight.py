@@ -16,7 +16,7 @@ from sr4k.endpoint import parse_address
 from sr4k.engines.choose import engines_for
 from sr4k.errors import Sr4kError
 from sr4k.live.address import Address
-from sr4k.live.bridge import require_srt
+from sr4k.live.bridge import require_srt, secrets_of
 from sr4k.live_job import LiveJob
 from sr4k.pipeline.starting import safe_path
 from sr4k.stages.paths import check_file
@@ -58,8 +58,11 @@ def _outside(job: LiveJob) -> Iterator[str]:
     except Sr4kError as err:
         yield str(err)
     try:
-        if any(address.kind == "srt" for address in (job.source, *job.targets)):
+        if job.source.kind == "srt":
             require_srt()
+        for target in job.targets:
+            if target.kind == "srt":
+                require_srt(with_secrets=bool(secrets_of(target)))
         engines_for(job.preset.engine.name)
     except Sr4kError as err:
         yield str(err)
