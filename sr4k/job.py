@@ -421,7 +421,7 @@ def _summarise(output: Path, outcome: Outcome, resumed: int = 0, lost: int = 0) 
         stopped=outcome.stopped,
         source=source,
         engine=_of_all_lanes(outcome.lane_reports["infer"]),
-        left_out=video.pop("left_out"),
+        left_out=[*source.pop("left_out", []), *video.pop("left_out")],
         video=video,
         losses=losses,
         stages=_stages(statuses),

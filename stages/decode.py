@@ -35,6 +35,7 @@ from sr4k.stages.settings import DecodeSettings, Part
 from sr4k.stages.sidedata import has_profile
 from sr4k.stages.source import open_input, packets_of, video_stream
 from sr4k.stages.transparency import may_be_transparent, over_black
+from sr4k.stages.unkept import Unkept
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ class Decode(Source):
         self._end_of_packets = Fraction(0)
         self._said: set[str] = set()
         self._scaler = Scaler()
+        self._left_out: list[str] = []  # of what the pictures say
 
     def open(self) -> Format:
         container, decoded = self._opened()
@@ -76,6 +78,7 @@ class Decode(Source):
         self._decoded = itertools.chain([first], self._decoded)
         self.on_card = first.sw_format is not None and first.sw_format.name == "nv12"
         self._changes = Changes(self._stream, first, self._say)
+        self._unkept = Unkept(self._stream)
         self._shown = (first.width, first.height)
         self._size = before_network(self._shown, self._settings.size)
         self._info = describe(first, self._stream, self._size, self._unit)
@@ -123,6 +126,9 @@ class Decode(Source):
                 self._losses.forget()  # they were told when it was done
                 continue
             self._emitted += 1
+            for unkept in self._unkept.of(picture):
+                self._left_out.append(f"{unkept} can't be taken along")
+                self._say(self._left_out[-1])
             yield picture, info
         if self._settings.part is None:
             self._count_missing()
@@ -145,6 +151,7 @@ class Decode(Source):
             "changes": self._changes.found,
             "seconds": float((self._last_pts or 0) * self._info.time_base),
             "losses": self._losses.as_dict(),
+            "left_out": self._left_out,
         }
 
     def _opened(self) -> tuple[InputContainer, Iterator[VideoFrame]]:

@@ -18,15 +18,22 @@ def side_data(picture: VideoFrame) -> Any:
     PyAV gives nothing where there is a kind that it does not know, such as EXIF; and whatever has a name of its own, as
     profiles do, it frees a second time, which ends the process. So they are taken off before it looks.
     """
+    return named_and_numbered(picture)[0]
+
+
+def named_and_numbered(picture: VideoFrame) -> tuple[Any, set[int]]:
+    """The same, and libav's numbers of the kinds that PyAV has no name for."""
     if picture.sw_format is None:  # on a GPU there are neither
         (picture,) = _filtered(picture, f"mode=delete:type={_PROFILE}")
+    numbers: set[int] = set()
     while True:
         try:
-            return picture.side_data
+            return picture.side_data, numbers
         except ValueError as err:
             unknown = re.match(r"(\d+) is not a valid Type", str(err))
             if unknown is None:
                 raise
+            numbers.add(int(unknown[1]))
             (picture,) = _filtered(picture, f"mode=delete:type={unknown[1]}")
 
 

@@ -1,0 +1,76 @@
+"""What hangs on pictures, is meant for whoever shows them, and is not taken along: it is told."""
+
+import struct
+import sys
+from collections.abc import Iterator
+
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from sr4k.stages.sidedata import named_and_numbered
+
+_LOST = {
+    "A53_CC": "closed captions (CEA-608, CEA-708)",
+    "SPHERICAL": "that they are spherical (360°)",
+    "AFD": "which part of them matters (AFD)",
+    "PANSCAN": "which part of them narrower screens show (pan and scan)",
+    "S12M_TIMECODE": "their timecodes (SMPTE ST 12)",
+    "GOP_TIMECODE": "their timecodes (GOP headers)",
+    "AMBIENT_VIEWING_ENVIRONMENT": "the light of the room that they were graded in",
+    "FILM_GRAIN_PARAMS": "film grain, which players would add",
+    "SEI_UNREGISTERED": "data that their maker added (SEI)",
+}
+"""By PyAV's names. Turning, brightness and colour profiles are dealt with elsewhere; other kinds say nothing that is
+seen, such as motion vectors."""
+
+_LOST_BY_NUMBER = {28: "their enhancement layer (LCEVC)", 29: "the views beside the first (MV-HEVC)"}
+"""By libav's numbers, for want of names."""
+
+_NOTES = (b"x264 - core", b"x265 (build", b"Lavc", b"ATEME", b"SVT-")
+"""What encoders write of themselves."""
+
+_CLOCK = 0xFFEFFF
+"""Bits of a GOP's timecode: hours, minutes, seconds and pictures (ISO 13818-2, 6.3.8), without the marker there."""
+
+_WITH_ALPHA = {"vp8", "vp9"}
+"""Codecs whose transparency is a second video inside, which libav's own decoders pass over."""
+
+
+class Unkept:
+    """Of one stream, each kind once."""
+
+    def __init__(self, stream: VideoStream) -> None:
+        self._stream = stream
+        self._told: set[str] = set()
+        self._is_first = True
+
+    def of(self, picture: VideoFrame) -> Iterator[str]:
+        """What this one is the first to have, in words. Only key frames are looked at: the others have it as well."""
+        if not (self._is_first or picture.key_frame):
+            return
+        for words in self._found(picture):
+            if words not in self._told:
+                self._told.add(words)
+                yield words
+        self._is_first = False
+
+    def _found(self, picture: VideoFrame) -> Iterator[str]:
+        codec = self._stream.codec_context.codec.canonical_name
+        if codec in _WITH_ALPHA and self._stream.metadata.get("alpha_mode") == "1":
+            yield f"what {codec} says of transparency"
+        named, numbers = named_and_numbered(picture)
+        for kind, words in _LOST.items():
+            if kind in named and self._says_something(kind, bytes(named[kind]), picture):
+                yield f"what the pictures say: {words}"
+        for number in numbers & _LOST_BY_NUMBER.keys():
+            yield f"what the pictures say: {_LOST_BY_NUMBER[number]}"
+
+    def _says_something(self, kind: str, data: bytes, picture: VideoFrame) -> bool:
+        if kind == "SEI_UNREGISTERED":  # 16 bytes of a UUID, then its maker's
+            return not data[16:].startswith(_NOTES)
+        if kind == "GOP_TIMECODE":  # which every GOP of MPEG-2 has, and most count from 0
+            return self._is_first and bool(int.from_bytes(data[:4], sys.byteorder) & _CLOCK)
+        if kind == "PANSCAN":  # id, width and height in 16ths of a pixel; MPEG-2 has always one, mostly of the whole
+            _, width, height = struct.unpack_from("3i", data)
+            return 0 < width < 16 * picture.width or 0 < height < 16 * picture.height
+        return True
