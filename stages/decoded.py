@@ -19,6 +19,7 @@ from sr4k.stages.hdr import hdr_of, is_unreadable
 from sr4k.stages.headers import chroma_location
 from sr4k.stages.picture import inside, rows_of
 from sr4k.stages.sidedata import side_data
+from sr4k.stages.stereo import stereo_mode
 from sr4k.stages.told import completed
 from sr4k.stages.video import (
     BT601,
@@ -96,6 +97,7 @@ def describe(first: VideoFrame, stream: VideoStream, size: tuple[int, int], tick
         colour=colour,
         display_matrix=None if matrix is None else tuple(np.frombuffer(bytes(matrix), np.int32).tolist()),
         told=tags,
+        stereo_mode=stereo_mode(first),
     )
 
 

@@ -32,6 +32,8 @@ from sr4k.stages.room import check_room
 from sr4k.stages.segments import SegmentWriter, joined
 from sr4k.stages.settings import EncodeSettings
 from sr4k.stages.source import open_input, video_stream
+from sr4k.stages.stereo import packing, says_by_tag
+from sr4k.stages.tags import are_a_phones, of_the_work
 from sr4k.stages.video import VideoInfo
 from sr4k.stages.writing import writing
 
@@ -93,10 +95,13 @@ class Encode(Sink):
             self._end = done[-1].last * info.time_base + 1 / info.rate
         if info.origin is None:  # a part is short
             check_room(self._source, info, s, s.parts, done=sum(segment.bytes for segment in done))
-        self._target = _open_output(s.path, _ticks(self._source, info))
+        self._target = _open_output(s.path, _ticks(self._source, info), phone=are_a_phones(self._source.metadata))
         self._stream = add_video(self._target, info, s, self._pixel_format)
         original = video_stream(self._source, s.source, s.track)
-        self._stream.metadata.update(original.metadata)
+        self._stream.metadata.update(of_the_work(original.metadata))
+        mode = self._stream.metadata.pop("stereo_mode", None) or info.stereo_mode
+        if mode is not None and says_by_tag(self._target.format.name, mode):
+            self._stream.metadata["stereo_mode"] = mode
         self._stream.disposition = original.disposition
         self._rest = Passthrough(self._source, original, self._target, info.origin)
         self._rest.dropped.extend(_unfit(info, self._target.format.name, self._stream.codec_context.name))
@@ -206,6 +211,8 @@ class Encode(Sink):
                 f"{target.format.name} files can't be written with {self._settings.codec} video or what goes with it "
                 f"({err.strerror}): choose another container or codec."
             ) from err
+        for lost in self._rest.check_tags():
+            log.warning("%s; left out.", lost)
         self._check_encoder()
 
     def _check_encoder(self) -> None:
@@ -275,6 +282,9 @@ def _unfit(info: VideoInfo, container: str, encoder: str) -> Iterator[str]:
         yield f"rotation can't be carried by {container}"
     if info.hdr is not None and not static_metadata(encoder, info.hdr):
         yield f"what the pictures were mastered on can't be told by {encoder}"
+    mode = info.stereo_mode
+    if mode is not None and not says_by_tag(container, mode) and not packing(encoder, mode):
+        yield f"that the pictures are stereoscopic (3D, {mode}) can't be carried by {container}"
     # PyAV can't tell a container; MP4 learns it from the encoder, and other codecs say it themselves
     if (info.sample_aspect_ratio or 1) != 1 and container in _SHAPELESS and "av1" in encoder:
         yield f"pixels of {info.sample_aspect_ratio} can't be carried by AV1 in {container}: .mp4 can"
@@ -290,13 +300,14 @@ def _sample_rate(stream: AudioStream) -> int:
     return 1 if stream.codec_context is None else stream.sample_rate or 1  # libav knows no such codec
 
 
-def _open_output(path: Path, ticks: int) -> OutputContainer:
+def _open_output(path: Path, ticks: int, *, phone: bool) -> OutputContainer:
     container = container_of(path)
     # what begins before 0, as the lead-in of sound does, moves nothing
     options = {"avoid_negative_ts": "disabled"}
     if container in QUICKTIME:
         # edit lists, which say when a track begins, count in the movie's clock: milliseconds, if it is not told better
-        options |= {"movflags": "+faststart", "movie_timescale": str(ticks)}
+        flags = "+faststart+use_metadata_tags" if phone else "+faststart"
+        options |= {"movflags": flags, "movie_timescale": str(ticks)}
     try:
         return av.open(for_libav(path), "w", format=container, options=options)
     except (av.error.FFmpegError, OSError) as err:

@@ -16,6 +16,7 @@ from sr4k.models.colour import ChromaLocation
 from sr4k.stages.carriers import QUICKTIME
 from sr4k.stages.hdr import static_metadata
 from sr4k.stages.settings import EncoderSettings
+from sr4k.stages.stereo import packing
 from sr4k.stages.video import ColourTags, VideoInfo
 
 _LEAST = {"libx265": 16, "libsvtav1": 32}
@@ -168,6 +169,7 @@ def _facts(encoder: str, info: VideoInfo) -> Iterator[str]:
     yield _SITED[encoder].get(info.colour.chroma_location, "")
     if info.hdr is not None:
         yield static_metadata(encoder, info.hdr)
+    yield packing(encoder, info.stereo_mode)
 
 
 def _check_options(context: VideoCodecContext, settings: EncoderSettings) -> None:

@@ -16,7 +16,7 @@ from av.stream import AttachmentStream, Stream
 from av.video.stream import VideoStream
 
 from sr4k.errors import InputError
-from sr4k.stages import timecode
+from sr4k.stages import tags, timecode
 from sr4k.stages.captions import Rewritten
 from sr4k.stages.carriers import QUICKTIME, carries, copy_of, first_packets
 from sr4k.stages.layouts import Speakers
@@ -57,12 +57,13 @@ class Passthrough:
         self._next: tuple[Fraction, Packet[Any]] | None = None
         self.dropped: list[str] = []  # what the target can't carry, in words
         self.converted: list[str] = []  # what it can't carry as it is, in words
+        self._has_chapters = False
         self._broken: str | None = None  # why reading ended early, if it did
         others = [stream for stream in source.streams if stream.index != video.index]
         self._first = first_packets(source, [stream for stream in others if stream.codec_context is not None])
         for stream in others:
             self._adopt(stream)
-        target.metadata.update(source.metadata)
+        target.metadata.update(tags.of_the_work(source.metadata))
         if target.format.name in QUICKTIME:
             self._check_timecode(ratio(video.guessed_rate))
         if origin is None:
@@ -71,6 +72,13 @@ class Passthrough:
             with suppress(av.error.FFmpegError):  # what can't be sought in is read from its beginning
                 source.seek(int(origin * av.time_base))
         self._packets = self._read()
+
+    def check_tags(self) -> list[str]:
+        """What of tags, marks and chapters the target will not have, now that its head is written; it is left out."""
+        chapters = self._source.chapters() if self._origin is None and self._has_chapters else []
+        found = list(tags.lost(self._target, chapters, _describe))
+        self.dropped.extend(found)
+        return found
 
     def mux_until(self, time: Fraction | None) -> None:
         """Write all packets whose dts is before ``time`` in seconds; ``None``: all that are left."""
@@ -151,10 +159,10 @@ class Passthrough:
 
     def _check_timecode(self, rate: Fraction | None) -> None:
         """Leave out one that the muxer would pass over in silence."""
-        for tags in (self._target.metadata, *(stream.metadata for stream in self._target.streams)):
-            for key in [key for key in tags if key.lower() == timecode.TAG]:
-                if not timecode.fits(tags[key], rate or Fraction(25)):
-                    self.dropped.append(f"timecode {tags.pop(key)} is none of this frame rate")
+        for found in (self._target.metadata, *(stream.metadata for stream in self._target.streams)):
+            for key in [key for key in found if key.lower() == timecode.TAG]:
+                if not timecode.fits(found[key], rate or Fraction(25)):
+                    self.dropped.append(f"timecode {found.pop(key)} is none of this frame rate")
 
     def _attach_cover(self, stream: Stream) -> None:
         """A picture for the whole file is an attachment here."""
@@ -211,6 +219,7 @@ class Passthrough:
             return
         try:
             self._target.set_chapters(chapters)
+            self._has_chapters = True
         except (ValueError, av.error.FFmpegError):
             self.dropped.append(f"{len(chapters)} chapters can't be carried by {self._target.format.name}")
 

@@ -19,7 +19,10 @@ from av.packet import Packet
 from sr4k.stages.layouts import Speakers, is_owned, roomiest
 from sr4k.stages.mixing import Mixer
 
-CODECS = {"mp4": "aac", "mov": "aac", "matroska": "aac", "mpegts": "aac", "webm": "libopus"}
+CODECS = {
+    **dict.fromkeys(("mp4", "mov", "matroska", "mpegts", "flv", "nut"), "aac"),
+    "webm": "libopus",
+}
 """By the container."""
 
 _BITS_OF_A_CHANNEL = {"aac": 96_000, "libopus": 80_000}
@@ -48,7 +51,7 @@ _OPUS = ("mono", "stereo", "3.0", "quad", "5.1", "7.1")
 _BEYOND_ADTS = {"aac_pce": "1"} if av.library_versions["libavcodec"][0] >= 63 else {}
 """From FFmpeg 9 on its encoder gives 7.1 a number that the AAC of MPEG-TS has no room for: it is spelled out there."""
 
-_LAYOUTS = {"mpegts": _AAC, "webm": _OPUS}
+_LAYOUTS = {"mpegts": _AAC, "flv": _AAC, "webm": _OPUS}
 """By the container, the most usual of as many channels first."""
 
 

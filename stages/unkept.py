@@ -10,20 +10,20 @@ from av.video.stream import VideoStream
 from sr4k.stages.sidedata import named_and_numbered
 
 _LOST = {
-    "A53_CC": "closed captions (CEA-608, CEA-708)",
-    "SPHERICAL": "that they are spherical (360°)",
-    "AFD": "which part of them matters (AFD)",
-    "PANSCAN": "which part of them narrower screens show (pan and scan)",
-    "S12M_TIMECODE": "their timecodes (SMPTE ST 12)",
-    "GOP_TIMECODE": "their timecodes (GOP headers)",
-    "AMBIENT_VIEWING_ENVIRONMENT": "the light of the room that they were graded in",
+    "A53_CC": "closed captions of the pictures (CEA-608, CEA-708)",
+    "SPHERICAL": "that the pictures are spherical (360°)",
+    "AFD": "which part of the pictures matters (AFD)",
+    "PANSCAN": "which part of the pictures narrower screens show (pan and scan)",
+    "S12M_TIMECODE": "timecodes of the pictures (SMPTE ST 12)",
+    "GOP_TIMECODE": "timecodes of the pictures (GOP headers)",
+    "AMBIENT_VIEWING_ENVIRONMENT": "the light of the room that the pictures were graded in",
     "FILM_GRAIN_PARAMS": "film grain, which players would add",
-    "SEI_UNREGISTERED": "data that their maker added (SEI)",
+    "SEI_UNREGISTERED": "data that the maker added to the pictures (SEI)",
 }
-"""By PyAV's names. Turning, brightness and colour profiles are dealt with elsewhere; other kinds say nothing that is
-seen, such as motion vectors."""
+"""By PyAV's names. Turning, brightness, colour profiles and 3D are dealt with elsewhere; other kinds, such as motion
+vectors, say nothing that is seen."""
 
-_LOST_BY_NUMBER = {28: "their enhancement layer (LCEVC)", 29: "the views beside the first (MV-HEVC)"}
+_LOST_BY_NUMBER = {28: "the enhancement layer (LCEVC)", 29: "the views beside the first (MV-HEVC)"}
 """By libav's numbers, for want of names."""
 
 _NOTES = (b"x264 - core", b"x265 (build", b"Lavc", b"ATEME", b"SVT-")
@@ -56,14 +56,15 @@ class Unkept:
 
     def _found(self, picture: VideoFrame) -> Iterator[str]:
         codec = self._stream.codec_context.codec.canonical_name
-        if codec in _WITH_ALPHA and self._stream.metadata.get("alpha_mode") == "1":
-            yield f"what {codec} says of transparency"
+        tags = {key.lower(): value for key, value in self._stream.metadata.items()}
+        if codec in _WITH_ALPHA and tags.get("alpha_mode") == "1":
+            yield f"transparency of {codec} (alpha)"
         named, numbers = named_and_numbered(picture)
         for kind, words in _LOST.items():
             if kind in named and self._says_something(kind, bytes(named[kind]), picture):
-                yield f"what the pictures say: {words}"
+                yield words
         for number in numbers & _LOST_BY_NUMBER.keys():
-            yield f"what the pictures say: {_LOST_BY_NUMBER[number]}"
+            yield _LOST_BY_NUMBER[number]
 
     def _says_something(self, kind: str, data: bytes, picture: VideoFrame) -> bool:
         if kind == "SEI_UNREGISTERED":  # 16 bytes of a UUID, then its maker's
@@ -72,5 +73,5 @@ class Unkept:
             return self._is_first and bool(int.from_bytes(data[:4], sys.byteorder) & _CLOCK)
         if kind == "PANSCAN":  # id, width and height in 16ths of a pixel; MPEG-2 has always one, mostly of the whole
             _, width, height = struct.unpack_from("3i", data)
-            return 0 < width < 16 * picture.width or 0 < height < 16 * picture.height
+            return bool(0 < width < 16 * picture.width or 0 < height < 16 * picture.height)
         return True

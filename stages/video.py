@@ -44,7 +44,7 @@ class VideoInfo:
     benefit: time itself is each frame's pts. ``colour`` is how the source's planes are read, ``pixel_format`` what is
     made of them. ``tags`` are what the result says of itself: the source's, and what was guessed where it says nothing;
     ``told`` are the source's alone. ``origin``: seconds of the source that are the output's 0, if only a part of it is
-    wanted.
+    wanted. ``stereo_mode``: how pictures for two eyes are packed.
     """
 
     width: int
@@ -59,6 +59,7 @@ class VideoInfo:
     hdr: Hdr | None = None
     origin: Fraction | None = None
     told: ColourTags | None = None
+    stereo_mode: str | None = None
 
 
 def ratio(value: Fraction | None) -> Fraction | None:
