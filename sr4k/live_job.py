@@ -109,10 +109,11 @@ class LiveJob:
         on_status: Callable[[dict[str, WorkerStatus]], None] = lambda _statuses: None,
         stop_requests: Callable[[], int] = lambda: 0,
         log_queue: Any = None,
+        on_failure: Callable[[str], None] = lambda _reason: None,
     ) -> LiveSummary:
         """Run until the source ends, if it is one that does, or a stop is asked for; see `sr4k.pipeline.run_graph`.
 
-        A process that dies or hangs is replaced, with all that belong to it.
+        A process that dies or hangs is replaced, with all that belong to it; ``on_failure`` is told why.
 
         Raises:
             Sr4kError: what can't go well however often it is tried, in the user's words.
@@ -133,6 +134,7 @@ class LiveJob:
                     told.forget()
                 restarts, wait = restarts + 1, backoff.wait()
                 told.failed(str(err), wait)
+                on_failure(str(err))
                 _wait(wait, stop_requests)
 
     def _check(self) -> None:

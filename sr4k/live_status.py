@@ -311,6 +311,9 @@ class ChannelMonitor:
     def update(self, statuses: Mapping[str, WorkerStatus]) -> None:
         """Take in the latest status of each worker, by worker name."""
         known = self._status.graph
+        if self._status.phase == "waiting":
+            self._change(phase="running", error=None)
+            self._started()
         if known is not None and not known.queues.keys() <= statuses.keys():
             self._started()  # workers have died, and others have taken their places
         stall = self._watchdog.look(statuses)
@@ -324,7 +327,8 @@ class ChannelMonitor:
 
     def failed(self, error: str) -> None:
         """Its graph broke, and is to be started again. ``error``: fit to be shown."""
-        self._change(phase="waiting", error=error, marks=self._status.marks.failed("channel", error, time.time()))
+        marks = self._status.marks.failed("channel", error, time.time())
+        self._change(phase="waiting", error=error, marks=marks, graph=None, stall=None)
 
     def _started(self) -> None:
         self._watchdog = Watchdog()

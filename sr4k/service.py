@@ -27,7 +27,7 @@ _DRAIN = 8.0
 
 
 class Runner(Protocol):
-    """What runs a channel's graph to its end, as often as it is told to; see `sr4k.job.Job.run`."""
+    """What runs a channel's graph to its end, as often as it is told to; see `sr4k.live_job.LiveJob.run`."""
 
     def run(
         self,
@@ -35,6 +35,7 @@ class Runner(Protocol):
         on_status: Callable[[dict[str, WorkerStatus]], None],
         stop_requests: Callable[[], int],
         log_queue: Any,
+        on_failure: Callable[[str], None],
     ) -> object: ...
 
 
@@ -143,7 +144,7 @@ def _keep_running(name: str, runner: Runner, monitor: ChannelMonitor, stop: Call
             began = time.monotonic()
             try:
                 with monitor.running():
-                    runner.run(on_status=monitor.update, stop_requests=stop, log_queue=wire)
+                    runner.run(on_status=monitor.update, stop_requests=stop, log_queue=wire, on_failure=monitor.failed)
                 log.info("ended", extra={"event": "ended"})
                 return
             except Exception as err:

@@ -4,8 +4,11 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
+import typer
+
 from sr4k.cli.outcome import log_handler
 from sr4k.endpoint import serve_http
+from sr4k.errors import InternalError, Sr4kError
 from sr4k.live_status import ChannelMonitor
 from sr4k.logs import LogFormat, LogWire, collected_logs
 from sr4k.orphans import orphans_reaped
@@ -42,7 +45,25 @@ def operated(
         handler = log_handler(log_format, timed=True)
         handler.addFilter(redaction)
         wire = stack.enter_context(collected_logs(handler, level))
+        if log_format == "json":
+            stack.enter_context(_told_in_the_log(level))
         if metrics is not None:
             port = stack.enter_context(serve_http(metrics, channels, redaction))
             log.info("Metrics and health on port %d: /metrics, /health, /ready", port)
         yield wire
+
+
+@contextmanager
+def _told_in_the_log(level: int) -> Iterator[None]:
+    """What ends a command is a record of its log as well, and no plain line behind it."""
+    try:
+        yield
+    except typer.Exit:
+        raise
+    except Exception as err:
+        code = err.exit_code if isinstance(err, Sr4kError) else InternalError.exit_code
+        reason = (
+            str(err) if isinstance(err, Sr4kError) else f"{err or type(err).__name__} This is a bug in sr4k-stream."
+        )
+        log.error("%s", reason, extra={"event": "failed", "reason": reason}, exc_info=level <= logging.DEBUG)
+        raise typer.Exit(code) from err

@@ -60,7 +60,7 @@ class _Watch:
         os.close(self._writable)
 
     def _serve(self) -> None:
-        received = 0
+        received: list[int] = []
         deadline: float | None = None
         while True:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
@@ -69,10 +69,12 @@ class _Watch:
             if self._is_over or (ready and not numbers):
                 os.close(self._readable)
                 return
-            received += sum(map(_is_ours, numbers))
-            if received > self.heeded or (deadline is not None and time.monotonic() >= deadline):
+            for number in filter(_is_ours, numbers):
+                if number != signal.SIGHUP or number not in received:
+                    received.append(number)
+            if len(received) > self.heeded or (deadline is not None and time.monotonic() >= deadline):
                 self._end()
-            if received == self.heeded:
+            if len(received) == self.heeded:
                 deadline = deadline or time.monotonic() + _PATIENCE
 
     def _end(self) -> NoReturn:
@@ -123,16 +125,18 @@ def counted_signals(hangups: list[int] | None = None) -> Iterator[list[int]]:
         hangups: where a SIGHUP counts instead, as a wish to begin anew with other settings; but one that comes because
             the terminal was closed asks for an end.
 
-    SIGHUP stays ignored where it is (``nohup``), unless it has a meaning of its own here.
+    Of several SIGHUPs one counts. It stays ignored where it is (``nohup``), unless it has a meaning of its own here.
     """
     received: list[int] = []
 
     def count(number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            if number in received:  # a terminal that closes may tell it several times
+                return
+            leave_terminal()
         received.append(number)
         if _watch is not None:
             _watch.signals.append(number)
-        if number == signal.SIGHUP:
-            leave_terminal()
 
     had_terminal = _has_terminal() and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN
     before = _handled(count)

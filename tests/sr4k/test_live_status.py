@@ -105,6 +105,22 @@ def test_a_channel_one_of_whose_processes_is_frozen_is_not_ready_within_seconds_
         assert graph.monitor.status.ready
 
 
+def test_what_broke_within_a_run_is_told_until_there_are_new_workers() -> None:
+    monitor = ChannelMonitor("news")
+    with monitor.running():
+        monitor.update(statuses())
+        monitor.failed("the playout process (stages: playout) was killed by SIGKILL")
+        told = monitor.status.as_dict()
+        assert (told["ready"], told["up"], told["phase"]) == (False, False, "waiting")
+        assert told["error"] == "the playout process (stages: playout) was killed by SIGKILL"
+        assert "out" not in told
+        assert ("channel", "crashed") in monitor.status.marks.failures
+        monitor.update({})
+        monitor.update(statuses())
+        told = monitor.status.as_dict()
+        assert (told["ready"], told["restarts"], "error" in told) == (True, 1, False)
+
+
 def test_restarts_are_counted_those_within_a_run_too() -> None:
     monitor = ChannelMonitor("news")
     with monitor.running():

@@ -24,7 +24,7 @@ class ToyJob:
         self.runs = 0
         self.stopped = threading.Event()
 
-    def run(self, *, on_status: Callable[..., None], stop_requests: Callable[[], int], log_queue: Any) -> None:  # noqa: ARG002
+    def run(self, *, on_status: Callable[..., None], stop_requests: Callable[[], int], **_told: Any) -> None:
         self.runs += 1
         on_status(statuses())
         if self.runs <= self.fails:
@@ -180,7 +180,7 @@ def test_a_channel_that_does_not_heed_a_change_is_asked_twice(monkeypatch: pytes
     asked: list[int] = []
 
     class Deaf(ToyJob):
-        def run(self, *, on_status: Callable[..., None], stop_requests: Callable[[], int], log_queue: Any) -> None:  # noqa: ARG002
+        def run(self, *, on_status: Callable[..., None], stop_requests: Callable[[], int], **_told: Any) -> None:  # noqa: ARG002
             while stop_requests() < 2:
                 time.sleep(0.01)
             asked.append(stop_requests())

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 SCRIPT = """
 import logging, os, subprocess, sys, warnings
@@ -33,3 +34,13 @@ def test_what_is_written_to_stderr_past_the_log_becomes_lines_of_it_without_secr
     assert "a tracker died" in words
     assert "in order" in words
     assert "streamkey1" not in ran.stderr
+
+
+def test_what_ends_a_command_is_a_json_line_as_well(tmp_path: Path) -> None:
+    command = [Path(sys.executable).parent / "sr4k-stream", "none.mp4", "out.mkv", "--realtime", "--log-format", "json"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 3
+    (line,) = ran.stderr.splitlines()
+    told = json.loads(line)
+    assert (told["event"], told["level"]) == ("failed", "ERROR")
+    assert told["message"].startswith("none.mp4")
