@@ -1,5 +1,6 @@
 """Source and result beside each other: what the network did, to be looked at."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -10,15 +11,17 @@ import av
 import numpy as np
 from av.container import OutputContainer
 from av.video.frame import VideoFrame
-from av.video.reformatter import Colorspace
 
 from sr4k.errors import OptionError, OutputError
+from sr4k.models.colour import Colour
 from sr4k.models.contact_sheet import write_contact_sheet
 from sr4k.part import clock
 from sr4k.stages.decode import Decode
+from sr4k.stages.decoded import is_colourful
 from sr4k.stages.encoder import add_video, open_encoder, tag
 from sr4k.stages.paths import for_libav
 from sr4k.stages.picture import Block, as_picture, split_420
+from sr4k.stages.scaling import Scaler
 from sr4k.stages.settings import DecodeSettings, EncoderSettings
 from sr4k.stages.source import open_input, video_stream
 from sr4k.stages.video import VideoInfo
@@ -61,9 +64,9 @@ def _write_sheet(source: DecodeSettings, result: Path, target: Path) -> None:
     rows = [
         (
             clock(float(ours.time or 0.0)),
-            {"bicubic": _rgb(bicubic, info), "upscaled": _rgb(ours, info)},
+            {"bicubic": drawn.rgb(bicubic), "upscaled": drawn.rgb(ours)},
         )
-        for number, (bicubic, ours, info) in enumerate(_pairs(source, result))
+        for number, (bicubic, ours, drawn) in enumerate(_pairs(source, result))
         if number in shown
     ]
     write_contact_sheet(rows, target)
@@ -72,8 +75,8 @@ def _write_sheet(source: DecodeSettings, result: Path, target: Path) -> None:
 def _write_video(source: DecodeSettings, result: Path, target: Path, layout: Layout) -> None:
     output: OutputContainer | None = None
     try:
-        for bicubic, ours, info in _pairs(source, result):
-            block = _beside(_planes(bicubic), _planes(ours), layout)
+        for bicubic, ours, drawn in _pairs(source, result):
+            info, block = drawn.info, _beside(drawn.planes(bicubic), drawn.planes(ours), layout)
             if output is None:
                 output = _open(target)
                 shape = replace(info, width=block.shape[1], height=block.shape[0] * 2 // 3, time_base=_tick(ours))
@@ -99,16 +102,41 @@ def _open(target: Path) -> OutputContainer:
         ) from err
 
 
-def _pairs(source: DecodeSettings, result: Path) -> Iterator[tuple[VideoFrame, VideoFrame, VideoInfo]]:
-    """Each picture of the source, enlarged by bicubic interpolation, and what became of it."""
+class _Drawn:
+    """Pictures of the source, and of its colours, as they are drawn: in 8 bits, enlarged by bicubic interpolation."""
+
+    def __init__(self, info: VideoInfo, size: tuple[int, int]) -> None:
+        self._size = size
+        self._colour = replace(info.colour, bits=8, sampling="420")
+        self.info = replace(info, colour=self._colour, pixel_format="yuv420p")
+        self._scalers: defaultdict[tuple[int, int, str], Scaler] = defaultdict(lambda: Scaler("bicubic"))
+
+    def planes(self, picture: VideoFrame) -> Block:
+        """A block of Y, U and V."""
+        return self._as("yuv420p", picture, self._colour).to_ndarray()
+
+    def rgb(self, picture: VideoFrame) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
+        """(H, W, 3)."""
+        rgb = self._as("rgb24", picture, replace(self._colour, full_range=True)).to_ndarray()
+        return rgb.astype(np.uint8, copy=False)
+
+    def _as(self, pixel_format: str, picture: VideoFrame, target: Colour) -> VideoFrame:
+        source = replace(self._colour, full_range=True) if is_colourful(picture.format) else self._colour
+        kind = (picture.width, picture.height, picture.format.name)
+        return self._scalers[kind](picture, self._size, pixel_format, source, target)
+
+
+def _pairs(source: DecodeSettings, result: Path) -> Iterator[tuple[VideoFrame, VideoFrame, _Drawn]]:
+    """Each picture of the source as it went on, what became of it, and how both are drawn."""
     decode = Decode(source)
     info: VideoInfo = decode.open().about
+    drawn: _Drawn | None = None
     try:
         with open_input(result) as container:
             upscaled = container.decode(video_stream(container, result))
             for (picture, _), ours in zip(decode.pictures(), upscaled, strict=False):
-                size = ours.width, ours.height
-                yield picture.reformat(*size, format="yuv420p", interpolation="BICUBIC"), ours, info
+                drawn = drawn or _Drawn(info, (ours.width, ours.height))
+                yield decode.fit(picture), ours, drawn
     finally:
         decode.close()
 
@@ -116,10 +144,6 @@ def _pairs(source: DecodeSettings, result: Path) -> Iterator[tuple[VideoFrame, V
 def _count(path: Path) -> int:
     with open_input(path) as container:
         return sum(packet.size > 0 for packet in container.demux(video_stream(container, path)))
-
-
-def _planes(picture: VideoFrame) -> Block:
-    return picture.to_ndarray(format="yuv420p")
 
 
 def _beside(left: Block, right: Block, layout: Layout) -> Block:
@@ -134,11 +158,6 @@ def _beside(left: Block, right: Block, layout: Layout) -> Block:
     luma = split_420(block)[0]
     luma[:, luma.shape[1] // 2] = _LINE
     return block
-
-
-def _rgb(picture: VideoFrame, info: VideoInfo) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
-    matrix = {"bt709": Colorspace.ITU709, "bt601": Colorspace.ITU601}.get(info.colour.matrix)
-    return picture.to_ndarray(format="rgb24", src_colorspace=matrix).astype(np.uint8, copy=False)
 
 
 def _tick(picture: VideoFrame) -> Fraction:

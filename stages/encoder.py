@@ -30,9 +30,9 @@ os.environ.setdefault("SVT_LOG", "1")  # errors alone: libsvtav1 has a tongue of
 _SITED: dict[str, dict[ChromaLocation, str]] = {
     "libx264": {"center": "chromaloc=1", "topleft": "chromaloc=2"},
     "libx265": {"center": "chromaloc=1", "topleft": "chromaloc=2"},
-    "libsvtav1": {"topleft": "chroma-sample-position=topleft"},
+    "libsvtav1": {"left": "chroma-sample-position=left", "topleft": "chroma-sample-position=topleft"},
 }
-"""What encoders are told of chroma that is not sited as usual."""
+"""What encoders are told of chroma where silence would mean something else; AV1 has no word for the center."""
 
 _PARAMS = {"libx264": "x264-params", "libx265": "x265-params", "libsvtav1": "svtav1-params"}
 """Options of libav through which they are told what libav has no option for."""

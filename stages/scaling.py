@@ -1,6 +1,7 @@
 """Pictures at another size, in another pixel format or other colours: libswscale, told all that it would guess."""
 
 from fractions import Fraction
+from typing import Literal
 
 from av.filter import Graph
 from av.video.frame import VideoFrame
@@ -8,7 +9,7 @@ from av.video.frame import VideoFrame
 from sr4k.models.colour import Colour
 from sr4k.stages.depth import reduced
 
-_FINE = "lanczos+accurate_rnd"
+_FINE = "+accurate_rnd"
 _FINE_RGB = "+full_chroma_int+full_chroma_inp"
 """Without which a colour is taken for two pixels, wherever its sample sits."""
 
@@ -20,13 +21,14 @@ class Scaler:
     sited in the middle, while most video has them on the left, and moves their colour.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, kernel: Literal["lanczos", "bicubic"] = "lanczos") -> None:
+        self._kernel = kernel
         self._made: tuple[object, ...] = ()
 
     def __call__(
         self, picture: VideoFrame, size: tuple[int, int], pixel_format: str, source: Colour, target: Colour
     ) -> VideoFrame:
-        """The picture by a Lanczos filter, at ``size`` (width, height).
+        """The picture at ``size`` (width, height).
 
         Args:
             pixel_format: of the result, by libav's name.
@@ -39,17 +41,19 @@ class Scaler:
             return picture
         kind = (picture.width, picture.height, name, size, pixel_format, source, target)
         if kind != self._made:
-            self._graph, self._made = _graph(picture, size, pixel_format, source, target), kind
+            self._graph, self._made = _graph(self._kernel, picture, size, pixel_format, source, target), kind
         self._graph.vpush(picture)
         return self._graph.vpull()
 
 
-def _graph(picture: VideoFrame, size: tuple[int, int], pixel_format: str, source: Colour, target: Colour) -> Graph:
+def _graph(
+    kernel: str, picture: VideoFrame, size: tuple[int, int], pixel_format: str, source: Colour, target: Colour
+) -> Graph:
     has_rgb = picture.format.is_rgb or picture.format.has_palette or pixel_format.startswith(("rgb", "bgr", "gbr"))
     options = {
         "w": size[0],
         "h": size[1],
-        "flags": _FINE + _FINE_RGB if has_rgb else _FINE,
+        "flags": kernel + _FINE + (_FINE_RGB if has_rgb else ""),
         "in_color_matrix": source.matrix,
         "out_color_matrix": target.matrix,
         "in_range": "full" if source.full_range else "limited",

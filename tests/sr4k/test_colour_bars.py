@@ -5,14 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from sr4k import Job, Summary, load_preset
+from sr4k.comparison import write_comparison
 from sr4k.errors import OptionError
 from sr4k.stages.hdr import hdr_of
 from sr4k.stages.headers import chroma_location
+from sr4k.stages.settings import DecodeSettings
 
 Bars = NDArray[np.float64]
 
@@ -131,6 +134,27 @@ def test_bars_keep_their_levels(pix_fmt: str, matrix: int, full: bool, pixels: s
     assert picture.colorspace == matrix
     assert picture.color_range == (2 if full else 1)
     assert np.abs(found - codes(BARS, matrix=matrix, full=full, bits=bits)).max() <= 1
+
+
+@pytest.mark.parametrize(("matrix", "full"), [(1, False), (6, True), (9, False)])
+def test_so_does_a_comparison(matrix: int, full: bool, tmp_path: Path) -> None:
+    """Source and result side by side, in 8 bits."""
+    clip = source(tmp_path / "bars.mkv", "yuv422p10le", matrix=matrix, full=full)
+    upscale(clip, tmp_path / "out.mkv", engine="nearest")
+    write_comparison(DecodeSettings(clip), tmp_path / "out.mkv", tmp_path / "both.mkv", layout="side")
+    with av.open(str(tmp_path / "both.mkv")) as container:
+        picture = next(container.decode(video=0))
+    luma = np.frombuffer(memoryview(picture.planes[0]), np.uint8).reshape(-1, picture.planes[0].line_size)
+    expected = codes(BARS, matrix=matrix, full=full, bits=8)[:, 0]
+    assert np.abs(luma[64, 64 * np.arange(16) + 32] - np.tile(expected, 2)).max() <= 2
+    assert (picture.colorspace, picture.color_range) == (matrix, 2 if full else 1)
+
+    write_comparison(DecodeSettings(clip), tmp_path / "out.mkv", tmp_path / "sheet.png")
+    sheet = cv2.imread(str(tmp_path / "sheet.png"))
+    assert sheet is not None
+    drawn = sheet[60:250, 10:560, ::-1].reshape(-1, 1, 3) / 255
+    far = np.abs(drawn - BARS).max(axis=2).min(axis=1)  # from the nearest bar
+    assert np.median(far) < 0.02
 
 
 @pytest.mark.parametrize("pix_fmt", ["gray", "gray10le"])
