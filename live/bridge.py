@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from sr4k.errors import OptionError, OutputError
 from sr4k.live.address import Address
-from sr4k.live.child import die_with_parent
+from sr4k.live.started import die_with_parent
 
 _PUBLIC = {
     *("mode", "latency", "rcvlatency", "peerlatency", "tsbpddelay", "connect_timeout", "listen_timeout", "timeout"),

@@ -1,29 +1,27 @@
 """What travels from a puller's process to the intake: messages over a socket, pictures in shared memory."""
 
-import io
-import pickle
+import socket
 import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
-from fractions import Fraction
 from functools import partial
-from multiprocessing.connection import Connection
+from multiprocessing.connection import wait
 from typing import Any, TypeGuard
 
+from sr4k.live.plausible import cleaned, is_format, is_picture
 from sr4k.live.sound import SAMPLE_RATE, Samples
 from sr4k.live.timeline import TICKS
+from sr4k.live.wire import is_number, pack, unpack
+from sr4k.models.colour import Colour
 from sr4k.pipeline.channel import Memory, map_slots
-from sr4k.pipeline.frame import Format, Frame, FrameInfo
-from sr4k.stages.video import VideoInfo
+from sr4k.pipeline.frame import Format, Frame, FrameInfo, PlaneSpec
+from sr4k.stages.video import ColourTags, VideoInfo
 
 SLOTS = 8
 """Pictures that fit into the ring."""
 
-_LARGEST_PICTURE = 32 << 20
-"""Bytes."""
-
-_LARGEST_MESSAGE = 1 << 20
+_LARGEST_MESSAGE = 1 << 16
 """Bytes."""
 
 _PIECE = 1024
@@ -82,6 +80,11 @@ class Tally:
 Message = Opened | Picture | Sound | Ended | Tally
 
 
+def create_link() -> tuple[socket.socket, socket.socket]:
+    """Both ends. Each message arrives whole or not at all: nobody can be kept waiting for the rest of one."""
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
 class NonsenseError(Exception):
     """The other side sent what no puller sends."""
 
@@ -89,7 +92,7 @@ class NonsenseError(Exception):
 class PullerEnd:
     """The puller's side. Nothing waits here for the network's sake: a picture that finds no room is left out."""
 
-    def __init__(self, wire: Connection, memory: Memory) -> None:
+    def __init__(self, wire: socket.socket, memory: Memory) -> None:
         self._wire = wire
         self._memory = memory
         self._free: list[int] = []
@@ -98,14 +101,15 @@ class PullerEnd:
 
     def open(self, form: Format) -> None:
         """Tell the format, and wait until the other side has made room."""
-        self._wire.send(Opened(form))
-        self._free = list(range(self._wire.recv()))
+        self._send(Opened(form))
+        self._free = list(range(self._received(0)))
         self._slots = map_slots(self._memory, form, len(self._free))
 
     def take(self, info: FrameInfo) -> Frame | None:
         """A frame to fill and `show`, if there is room."""
-        while self._wire.poll(0):
-            self._free.append(self._wire.recv())
+        with suppress(BlockingIOError):
+            while True:
+                self._free.append(self._received(socket.MSG_DONTWAIT))
         if not self._free:
             self.tally.full += 1
             return None
@@ -115,25 +119,34 @@ class PullerEnd:
     def show(self, frame: Frame) -> None:
         """Pass a picture on."""
         assert frame.slot is not None
-        self._wire.send(Picture(frame.slot, frame.info))
+        self._send(Picture(frame.slot, frame.info))
 
     def say(self, pts: int, samples: Samples) -> None:
         """Pass sound on, in small pieces; ``pts`` of its first sample."""
         for start in range(0, len(samples), _PIECE):
             piece = samples[start : start + _PIECE].astype("<i2", copy=False)
-            self._wire.send(Sound(pts + start * TICKS // SAMPLE_RATE, piece.tobytes()))
+            self._send(Sound(pts + start * TICKS // SAMPLE_RATE, piece.tobytes()))
 
     def report(self) -> None:
         """Send the tally, if it is time to: it is also the sign that this process lives."""
         now = time.monotonic()
         if now - self._tallied >= _TALLY_EVERY:
             self._tallied = now
-            self._wire.send(replace(self.tally))
+            self._send(self.tally)
 
     def end(self, ended: Ended) -> None:
         """Say the last word."""
-        self._wire.send(self.tally)
-        self._wire.send(ended)
+        self._send(self.tally)
+        self._send(ended)
+
+    def _send(self, message: Message) -> None:
+        self._wire.send(pack(message))
+
+    def _received(self, flags: int) -> int:
+        number = self._wire.recv(1, flags)
+        if not number:
+            raise EOFError
+        return number[0]
 
 
 class IntakeEnd:
@@ -144,7 +157,7 @@ class IntakeEnd:
         NonsenseError: it is no longer what was started.
     """
 
-    def __init__(self, wire: Connection, memory: Memory) -> None:
+    def __init__(self, wire: socket.socket, memory: Memory) -> None:
         self._wire = wire
         self._memory = memory
         self._slots: list[Any] = []
@@ -152,14 +165,19 @@ class IntakeEnd:
 
     def receive(self, timeout: float) -> Frame | Opened | Sound | Ended | Tally | None:
         """What comes next within ``timeout`` seconds."""
-        if not self._wire.poll(timeout):
+        if not wait([self._wire], timeout):
             return None
-        message = _read(self._wire.recv_bytes(_LARGEST_MESSAGE))
+        packed, is_cut = self._received()
+        if not packed:
+            raise EOFError
+        if is_cut:
+            raise NonsenseError
+        message = _read(packed)
         if isinstance(message, Opened):
             if self._slots:
                 raise NonsenseError
             self._slots = map_slots(self._memory, message.form, SLOTS)
-            self._wire.send(SLOTS)
+            self._tell(SLOTS)
         if isinstance(message, Picture):
             if not self._slots:
                 raise NonsenseError
@@ -179,15 +197,26 @@ class IntakeEnd:
             self._slots = []
 
     def _give_back(self, slot: int) -> None:
-        with self._closing, suppress(OSError):  # the puller may be gone
-            self._wire.send(slot)
+        with self._closing, suppress(OSError):  # the puller may be gone, or read nothing
+            self._tell(slot)
+
+    def _received(self) -> tuple[bytes, bool]:
+        """A message, and whether it is longer than any may be."""
+        try:
+            packed, _, flags, _ = self._wire.recvmsg(_LARGEST_MESSAGE, 0, socket.MSG_DONTWAIT)
+        except ConnectionResetError:  # it is gone, and did not read all: what it said last is still there
+            packed, _, flags, _ = self._wire.recvmsg(_LARGEST_MESSAGE, 0, socket.MSG_DONTWAIT)
+        return packed, bool(flags & socket.MSG_TRUNC)
+
+    def _tell(self, number: int) -> None:
+        self._wire.send(bytes([number]), socket.MSG_DONTWAIT)
 
 
 def _read(message: bytes) -> Message:
     try:
-        read = _Reader(io.BytesIO(message)).load()
+        read = unpack(message, _KINDS)
         if _makes_sense(read):
-            return read
+            return replace(read, reason=cleaned(read.reason)) if isinstance(read, Ended) else read
     except Exception as err:
         raise NonsenseError from err
     raise NonsenseError
@@ -195,34 +224,21 @@ def _read(message: bytes) -> Message:
 
 def _makes_sense(read: object) -> TypeGuard[Message]:
     match read:
-        case Opened(Format(about=VideoInfo()) as form):
-            return 0 < form.nbytes <= _LARGEST_PICTURE
-        case Picture(int() as slot, FrameInfo(int(), Fraction(), born=float())):
-            return 0 <= slot < SLOTS
-        case Sound(int(), bytes() as samples):
-            return len(samples) % 4 == 0
-        case Ended(str(), bool()) | Tally(int(), int(), int(), int(), int()):
+        case Opened(Format() as form):
+            return is_format(form)
+        case Picture(slot, FrameInfo() as info):
+            return is_number(slot, 0) and slot < SLOTS and is_picture(info)
+        case Sound(pts, bytes() as samples):
+            return is_number(pts) and len(samples) % 4 == 0
+        case Ended(str(), bool()):
             return True
+        case Tally():
+            return all(is_number(getattr(read, f.name), 0) for f in fields(read))
     return False
 
 
-class _Reader(pickle.Unpickler):
-    """Makes nothing but messages: a pickle may otherwise call whatever it names."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _PARTS:
-            raise NonsenseError
-        return super().find_class(module, name)
-
-
-_PARTS = {("fractions", "Fraction")} | {
-    (f"sr4k.{module}", name)
-    for module, names in {
-        "live.link": ("Opened", "Picture", "Sound", "Ended", "Tally"),
-        "pipeline.frame": ("Format", "PlaneSpec", "FrameInfo"),
-        "stages.video": ("VideoInfo", "ColourTags"),
-        "models.colour": ("Colour",),
-    }.items()
-    for name in names
+_KINDS: dict[str, type] = {
+    kind.__name__: kind
+    for kind in (Opened, Picture, Sound, Ended, Tally, Format, PlaneSpec, FrameInfo, VideoInfo, ColourTags, Colour)
 }
-"""What messages are made of."""
+"""What messages are made of. None of them computes anything when it is made."""

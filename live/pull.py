@@ -3,12 +3,12 @@
 It decodes what strangers send, so it may do little else, and it may die: whoever started it tries again.
 """
 
+import socket
 import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -64,7 +64,7 @@ class Order:
 def main(order: Order) -> None:
     """Read until the source ends, or the parent does. What is open is closed with the process: libav may take long."""
     av.logging.set_level(None)  # its lines hold the address
-    link = PullerEnd(Connection(order.wire), Memory(order.memory))
+    link = PullerEnd(socket.socket(fileno=order.wire), Memory(order.memory))
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the parent is gone
         link.end(_pull(order, link))
 

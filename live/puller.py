@@ -1,15 +1,19 @@
 """The handle on a puller's process: what it sends, and its end, however it came."""
 
-import multiprocessing
+import shutil
 import signal
 import subprocess
 import time
 from contextlib import suppress
+from dataclasses import replace
 
+from sr4k.errors import OptionError
 from sr4k.live.address import Address
+from sr4k.live.bridge import require_srt
 from sr4k.live.child import start_child
-from sr4k.live.link import Ended, IntakeEnd, NonsenseError, Opened, Sound, Tally
+from sr4k.live.link import Ended, IntakeEnd, NonsenseError, Opened, Sound, Tally, create_link
 from sr4k.live.pull import Order
+from sr4k.live.tls import tls_options
 from sr4k.pipeline import Frame
 from sr4k.pipeline.channel import Memory
 from sr4k.stages.video import VideoInfo
@@ -47,13 +51,15 @@ class Puller:
     """
 
     def __init__(self, source: Address, *, like: VideoInfo | None = None, size: tuple[int, int] | None = None) -> None:
+        self._source = source
         self._stall = _STALL_OF_HTTP if source.kind == "http" else STALL
-        ours, theirs = multiprocessing.Pipe()
+        ours, theirs = create_link()
         memory = Memory.create()
         self._link = IntakeEnd(ours, memory)
         with theirs:
             order = Order(source, like, size, theirs.fileno(), memory.fd)
-            self._child = start_child("sr4k.live.pull", order, fds=(theirs.fileno(), memory.fd))
+            programs = [found] if source.kind == "srt" and (found := shutil.which("ffmpeg")) else []
+            self._child = start_child("sr4k.live.pull", order, fds=(theirs.fileno(), memory.fd), programs=programs)
         self._opened = False
         self._began = self._heard = self._saw = time.monotonic()
         self.tally = Tally()
@@ -76,7 +82,7 @@ class Puller:
         elif isinstance(message, Sound):
             self._heard = now
         elif isinstance(message, Ended):
-            return message
+            return message if not message.final or self._may_be_final() else replace(message, final=False)
         if (overdue := self._overdue(now)) is not None:
             if isinstance(message, Frame):
                 message.release()
@@ -97,6 +103,18 @@ class Puller:
         if now - self._heard > self._stall:
             return f"nothing came for {self._stall:g} s"
         return f"there was sound, but no picture for {_NO_PICTURE:g} s" if now - self._saw > _NO_PICTURE else None
+
+    def _may_be_final(self) -> bool:
+        """Whether another try is of no use: who reads from strangers is not believed where that can be seen here."""
+        if self._source.kind in ("file", "pattern"):
+            return True
+        try:
+            tls_options(self._source)
+            if self._source.kind == "srt":
+                require_srt()
+        except OptionError:
+            return True
+        return False
 
     def _cause(self) -> str:
         """What became of a process that went without a word."""

@@ -3,7 +3,10 @@
 import ctypes
 import resource
 import time
+from collections.abc import Sequence
 from pathlib import Path
+
+from sr4k.live.landlock import forbid_changes
 
 MEMORY = 4 << 30
 """Bytes of address space beside what is mapped already: a 4K decoder takes a quarter of it."""
@@ -19,15 +22,30 @@ _RENEW_EVERY = 1.0
 
 _PR_SET_NO_NEW_PRIVS = 38
 
+_is_confined = False
+
+
+def confine(programs: Sequence[str] = ()) -> None:
+    """Give up, for good: new privileges, and files of the user other than to read them (see `sr4k.live.landlock`).
+
+    To be called before libraries start threads: those that run already are not confined. ``programs``: paths of those
+    that may be run nevertheless.
+    """
+    global _is_confined
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "no_new_privs")
+    forbid_changes(programs)
+    _is_confined = True
+
 
 def enter(memory: int = MEMORY) -> "Allowance":
-    """Give up, for good: new privileges, writing files, core dumps, more than ``memory`` bytes beside those in use.
+    """Give up, for good: what `confine` takes, writing files, core dumps, more than ``memory`` bytes beside those used.
 
     Returns what has to be renewed as long as there is progress: otherwise the CPU time runs out, and the kernel ends
     the process (SIGXCPU).
     """
-    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
-        raise OSError(ctypes.get_errno(), "no_new_privs")
+    if not _is_confined:
+        confine()
     mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     for limit, value in (
         (resource.RLIMIT_AS, mapped + memory),

@@ -5,6 +5,7 @@ kernel frees it with the last process. Slots are handed back over a second pipe.
 of one end can't block the other: it sees the pipe close.
 """
 
+import fcntl
 import mmap
 import os
 import time
@@ -90,8 +91,10 @@ class Memory:
 
     @classmethod
     def create(cls) -> "Memory":
-        """A new one, empty."""
-        return cls(os.memfd_create("sr4k-ring"))
+        """A new one, empty. It can grow and never shrink: a mapping would lose the ground it stands on (SIGBUS)."""
+        fd = os.memfd_create("sr4k-ring", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)
+        return cls(fd)
 
     def duplicate(self) -> "Memory":
         """A second handle on the same memory."""

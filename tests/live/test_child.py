@@ -1,10 +1,13 @@
 """Helper processes run nothing of the folder that they are started in, and find what the one who starts them finds."""
 
+import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
 
 import bait
+import numpy as np
 
 PROGRAM = """
 import os
@@ -39,3 +42,16 @@ def test_a_child_runs_nothing_of_the_current_folder_and_finds_the_users_modules(
     )
     assert bait.ran(folder) == []
     assert (done.stdout, done.stderr) == ("told 0\n", "")
+
+
+def test_a_process_is_confined_before_it_imports_what_may_start_threads() -> None:
+    code = """
+import io, os, pickle, sys
+from sr4k.live import started
+started.confine = lambda programs: print(programs, "numpy" in sys.modules, len(os.listdir("/proc/self/task")))
+started.run("json", io.BytesIO(pickle.dumps((0, ["ffmpeg"])) + sys.stdin.buffer.read()))
+print("numpy" in sys.modules)
+"""
+    told = pickle.dumps(np.zeros(1))
+    ran = subprocess.run([sys.executable, "-c", code], input=told, capture_output=True, check=True)
+    assert ran.stdout.decode().splitlines() == ["['ffmpeg'] False 1", "True"]

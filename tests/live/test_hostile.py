@@ -16,8 +16,10 @@ from pulling import FileServer, Pulled, publishing
 
 from rig.faults import Proxy
 from rig.servers import NginxRtmp, free_port
+from sr4k.live import landlock
 from sr4k.live import puller as puller_module
 from sr4k.live.child import start_child
+from sr4k.live.link import Ended
 
 REFUSED = "it is refused: a container or protocol that is not allowed here, or a damaged stream"
 
@@ -247,6 +249,28 @@ def test_a_source_that_asks_for_too_much_memory_ends_with_its_process(
     stand_in("narrow")
     with Pulled(clip) as pulled:
         assert "memory" in pulled.end(20).reason
+
+
+def test_a_decoder_that_is_somebody_elses_can_change_no_file_and_run_nothing(
+    stand_in: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not landlock.version():
+        pytest.skip("this kernel has no Landlock")
+    (tmp_path / "victim").touch()
+    monkeypatch.setenv("VICTIM", str(tmp_path / "victim"))
+    stand_in("meddling")
+    with Pulled("rtmp://127.0.0.1:1/live/a") as pulled:
+        assert pulled.end(20).reason == "it could []"
+    assert (tmp_path / "victim").exists()
+
+
+@pytest.mark.parametrize(("source", "final"), [("rtmp://127.0.0.1:1/live/a", False), ("a.mp4", True)])
+def test_a_decoder_that_is_somebody_elses_can_not_end_a_live_source_for_good(
+    stand_in: Callable[[str], None], source: str, final: bool
+) -> None:
+    stand_in("giving")
+    with Pulled(source) as pulled:
+        assert pulled.end(20) == Ended("never again", final=final)
 
 
 def test_a_decoder_that_spins_is_ended(stand_in: Callable[[str], None]) -> None:

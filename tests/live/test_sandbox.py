@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from sr4k.live import landlock
+
 BEFORE = "import os, resource, sys, time\nfrom sr4k.live import sandbox\n"
 
 
@@ -35,11 +39,76 @@ def test_what_was_mapped_before_does_not_count() -> None:
     assert done.stdout == "some\n"
 
 
-def test_no_file_can_be_written(tmp_path: Path) -> None:
+def test_no_file_can_be_written_not_even_one_that_was_open(tmp_path: Path) -> None:
     target = tmp_path / "a"
-    done = run("sandbox.enter()\nopen(sys.argv[1], 'wb', 0).write(b'x')", str(target))
+    before = f"held = open({str(target)!r}, 'wb', 0)"
+    done = run("sandbox.enter()\nheld.write(b'x')", before=before)
     assert "File too large" in done.stderr
     assert target.stat().st_size == 0
+
+
+ATTEMPTS = {
+    "overwrite": "import mmap; fd = os.open('kept', os.O_RDWR); mmap.mmap(fd, 4)[:] = b'evil'",
+    "truncate": "os.close(os.open('kept', os.O_WRONLY | os.O_TRUNC))",
+    "truncate by name": "os.truncate('kept', 0)",
+    "delete": "os.unlink('kept')",
+    "delete a folder": "os.rmdir('folder')",
+    "rename": "os.rename('kept', 'moved')",
+    "move over another": "os.replace('other', 'kept')",
+    "move into another folder": "os.rename('kept', 'folder/kept')",
+    "link": "os.link('kept', 'folder/kept')",
+    "symlink": "os.symlink('/etc/passwd', 'link')",
+    "make a folder": "os.mkdir('new')",
+    "make a file": "os.close(os.open('new', os.O_CREAT | os.O_WRONLY))",
+    "make a named pipe": "os.mkfifo('new')",
+    "make a socket": "import socket; socket.socket(socket.AF_UNIX).bind('new')",
+    "run a program": "import subprocess; subprocess.run(['/bin/true'], check=True)",
+    "signal another process": "os.kill(os.getppid(), 0)",
+    "listen": "import socket; socket.socket().bind(('127.0.0.1', 0))",
+}
+
+
+@pytest.fixture
+def _landlocked() -> None:
+    if landlock.version() < 6:
+        pytest.skip(f"this kernel's Landlock is of version {landlock.version()}")
+
+
+@pytest.mark.usefixtures("_landlocked")
+def test_nothing_of_the_users_can_be_changed_and_nothing_run(tmp_path: Path) -> None:
+    for name in ("kept", "other"):
+        (tmp_path / name).write_text("precious")
+    (tmp_path / "folder").mkdir()
+    script = (
+        f"sandbox.enter()\nos.chdir(sys.argv[1])\nfor name, attempt in {ATTEMPTS!r}.items():\n"
+        "    try: exec(attempt)\n    except PermissionError: continue\n    print(name, 'is possible')\n"
+        "print('read:', open('kept').read(), open('/dev/null', 'w').fileno() > 0)"
+    )
+    done = run(script, str(tmp_path))
+    assert (done.stdout, done.stderr) == ("read: precious True\n", "")
+    assert {path.name for path in tmp_path.iterdir()} == {"kept", "other", "folder"}
+    assert (tmp_path / "kept").read_text() == (tmp_path / "other").read_text() == "precious"
+
+
+@pytest.mark.usefixtures("_landlocked")
+def test_a_program_that_is_needed_may_be_run_and_no_other(tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text("#!/bin/sh\nexec /bin/echo said\n")
+    script.chmod(0o700)
+    attempt = "import subprocess\nsandbox.confine([sys.argv[1]])\nsandbox.enter()\nsubprocess.run(sys.argv[1:3])"
+    assert run(attempt, "/bin/echo", "said").stdout == "said\n"
+    assert run(attempt, str(script), "x").stdout == "said\n"
+    refused = run(f"{attempt}\nsubprocess.run(['/bin/true'])", "/bin/echo", "said")
+    assert (refused.stdout, "Permission denied" in refused.stderr) == ("said\n", True)
+
+
+def test_without_landlock_there_are_still_limits(tmp_path: Path) -> None:
+    done = run(
+        "sandbox.enter()\nopen(sys.argv[1], 'wb', 0).write(b'x')",
+        str(tmp_path / "a"),
+        before="from sr4k.live import landlock\nlandlock._call = lambda *_: -1",
+    )
+    assert "File too large" in done.stderr
 
 
 def test_shared_memory_that_the_parent_has_sized_can_be_written() -> None:

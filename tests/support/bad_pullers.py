@@ -1,11 +1,16 @@
 """Processes that stand in for `sr4k.live.pull`: what a decoder may become when it is given the wrong bytes."""
 
 import os
-from multiprocessing.connection import Connection
+import pickle
+import socket
+import subprocess
+from contextlib import suppress
 from typing import Any
 
 from sr4k.live import pull, sandbox
+from sr4k.live.link import Ended, PullerEnd
 from sr4k.live.pull import Order
+from sr4k.pipeline.channel import Memory
 
 
 class Narrow:
@@ -33,7 +38,32 @@ class Taken:
 
     @staticmethod
     def main(order: Order) -> None:
-        Connection(order.wire).send(_Call())
+        socket.socket(fileno=order.wire).send(pickle.dumps(_Call()))
+
+
+class Meddling:
+    """One that tries to delete a file, and to run a program, and says what it could do."""
+
+    @staticmethod
+    def main(order: Order) -> None:
+        could = []
+        for name, attempt in {
+            "delete": lambda: os.unlink(os.environ["VICTIM"]),  # noqa: PTH108
+            "run": lambda: subprocess.run(["/bin/true"], check=True),
+        }.items():
+            with suppress(PermissionError):
+                attempt()
+                could.append(name)
+        PullerEnd(socket.socket(fileno=order.wire), Memory(order.memory)).end(Ended(f"it could {could}", final=True))
+
+
+class Giving:
+    """One that says that there is no use in another try."""
+
+    @staticmethod
+    def main(order: Order) -> None:
+        link = PullerEnd(socket.socket(fileno=order.wire), Memory(order.memory))
+        link.end(Ended("never again", final=True))
 
 
 class Crashing:
@@ -50,4 +80,11 @@ class _Call:
 
 
 def main(order: Order) -> None:
-    {"narrow": Narrow, "spinning": Spinning, "taken": Taken, "crashing": Crashing}[os.environ["BAD_PULLER"]].main(order)
+    {
+        "meddling": Meddling,
+        "giving": Giving,
+        "narrow": Narrow,
+        "spinning": Spinning,
+        "taken": Taken,
+        "crashing": Crashing,
+    }[os.environ["BAD_PULLER"]].main(order)
