@@ -49,7 +49,7 @@ def require_srt(*, with_secrets: bool = False) -> str:
     Raises:
         OptionError: there is none.
     """
-    found = _ffmpegs()
+    found = ffmpegs()
     if not found:
         raise OptionError("SRT needs the program ffmpeg, which is not on PATH: install it.")
     able = [path for path in found if "srt" in _run(path, *_QUIET, "-protocols").split()]
@@ -64,7 +64,8 @@ def require_srt(*, with_secrets: bool = False) -> str:
     return discreet
 
 
-def _ffmpegs() -> list[str]:
+def ffmpegs() -> list[str]:
+    """The paths of all on PATH."""
     folders = dict.fromkeys(folder for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if folder)
     return [path for folder in folders if (path := shutil.which("ffmpeg", path=folder)) is not None]
 

@@ -1,6 +1,5 @@
 """The handle on a puller's process: what it sends, and its end, however it came."""
 
-import shutil
 import signal
 import subprocess
 import time
@@ -9,7 +8,7 @@ from dataclasses import replace
 
 from sr4k.errors import OptionError
 from sr4k.live.address import Address
-from sr4k.live.bridge import require_srt
+from sr4k.live.bridge import ffmpegs, require_srt
 from sr4k.live.child import start_child
 from sr4k.live.link import Ended, IntakeEnd, NonsenseError, Opened, Sound, Tally, create_link
 from sr4k.live.pull import Order
@@ -58,7 +57,7 @@ class Puller:
         self._link = IntakeEnd(ours, memory)
         with theirs:
             order = Order(source, like, size, theirs.fileno(), memory.fd)
-            programs = [found] if source.kind == "srt" and (found := shutil.which("ffmpeg")) else []
+            programs = ffmpegs() if source.kind == "srt" else []
             self._child = start_child("sr4k.live.pull", order, fds=(theirs.fileno(), memory.fd), programs=programs)
         self._opened = False
         self._began = self._heard = self._saw = time.monotonic()

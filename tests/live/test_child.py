@@ -1,6 +1,5 @@
 """Helper processes run nothing of the folder that they are started in, and find what the one who starts them finds."""
 
-import os
 import pickle
 import subprocess
 import sys
@@ -10,7 +9,6 @@ import bait
 import numpy as np
 
 PROGRAM = """
-import os
 from sr4k.live.child import start_child
 
 readable, writable = os.pipe()
@@ -20,7 +18,6 @@ with start_child("mine", writable, fds=(writable,)) as child:
 """
 
 MINE = """
-import os
 
 def main(pipe):
     os.write(pipe, b"told")
