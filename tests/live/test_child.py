@@ -9,6 +9,7 @@ import bait
 import numpy as np
 
 PROGRAM = """
+import os
 from sr4k.live.child import start_child
 
 readable, writable = os.pipe()
@@ -18,6 +19,7 @@ with start_child("mine", writable, fds=(writable,)) as child:
 """
 
 MINE = """
+import os
 
 def main(pipe):
     os.write(pipe, b"told")
