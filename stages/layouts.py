@@ -148,8 +148,7 @@ def sorted_names(speakers: Speakers) -> tuple[str, ...]:
 def is_owned(frame: AudioFrame) -> bool:
     """Whether PyAV would free the memory of a decoded frame's layout twice. If so, it never does."""
     layout = frame.layout
-    names = tuple(channel.name for channel in layout.channels)
-    if "(" not in layout.name or "+" not in layout.name or _is_ordered(names):
+    if "+" not in layout.name or _is_ordered([channel.name for channel in layout.channels]):
         return False
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(layout))
     return True

@@ -9,7 +9,7 @@ from av.filter import Graph
 
 from sr4k.stages.layouts import Speakers, places, sorted_names, spelled
 
-_Form = tuple[str, int, Speakers, Fraction | None]
+_Form = tuple[str, int, str, Fraction | None]
 
 
 class Mixer:
@@ -41,13 +41,13 @@ class Mixer:
         Raises:
             ValueError: libav can't make the layout of that.
         """
-        speakers = Speakers.of_frame(frame)
-        if speakers.names is None and speakers.number == self._told.number:
-            speakers = self._told
-        form = (frame.format.name, frame.sample_rate, speakers, frame.time_base)
+        form = (frame.format.name, frame.sample_rate, frame.layout.name, frame.time_base)
         if form != self._form:
             yield from self.drained()
-            self._form, self._graph = form, self._made(*form, spelled(Speakers.of_frame(frame)))
+            came = Speakers.of_frame(frame)
+            speakers = self._told if came.names is None and came.number == self._told.number else came
+            self._graph = self._made(frame.format.name, frame.sample_rate, speakers, frame.time_base, spelled(came))
+            self._form = form
         assert self._graph is not None
         self._graph.push(frame)
         yield from _pulled(self._graph)

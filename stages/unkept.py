@@ -26,6 +26,9 @@ vectors, say nothing that is seen."""
 _LOST_BY_NUMBER = {28: "the enhancement layer (LCEVC)", 29: "the views beside the first (MV-HEVC)"}
 """By libav's numbers, for want of names."""
 
+_EVERY = 8
+"""Pictures of which one is looked at, beside the key frames."""
+
 _NOTES = (b"x264 - core", b"x265 (build", b"Lavc", b"ATEME", b"SVT-")
 """What encoders write of themselves."""
 
@@ -42,17 +45,17 @@ class Unkept:
     def __init__(self, stream: VideoStream) -> None:
         self._stream = stream
         self._told: set[str] = set()
-        self._is_first = True
+        self._number = 0
 
     def of(self, picture: VideoFrame) -> Iterator[str]:
-        """What this one is the first to have, in words. Only key frames are looked at: the others have it as well."""
-        if not (self._is_first or picture.key_frame):
+        """What this one is the first to have, in words. Not each is looked at: who says something says it of many."""
+        self._number += 1
+        if not (picture.key_frame or self._number % _EVERY == 1):
             return
         for words in self._found(picture):
             if words not in self._told:
                 self._told.add(words)
                 yield words
-        self._is_first = False
 
     def _found(self, picture: VideoFrame) -> Iterator[str]:
         codec = self._stream.codec_context.codec.canonical_name
@@ -70,7 +73,7 @@ class Unkept:
         if kind == "SEI_UNREGISTERED":  # 16 bytes of a UUID, then its maker's
             return not data[16:].startswith(_NOTES)
         if kind == "GOP_TIMECODE":  # which every GOP of MPEG-2 has, and most count from 0
-            return self._is_first and bool(int.from_bytes(data[:4], sys.byteorder) & _CLOCK)
+            return self._number == 1 and bool(int.from_bytes(data[:4], sys.byteorder) & _CLOCK)
         if kind == "PANSCAN":  # id, width and height in 16ths of a pixel; MPEG-2 has always one, mostly of the whole
             _, width, height = struct.unpack_from("3i", data)
             return bool(0 < width < 16 * picture.width or 0 < height < 16 * picture.height)

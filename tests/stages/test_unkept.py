@@ -35,7 +35,7 @@ def box(kind: bytes, body: bytes) -> bytes:
 
 def with_captions(path: Path, *, first: int = 0) -> Path:
     """A clip whose pictures have captions from one on."""
-    plain = write_clip(path.with_name("plain.mp4"), frames=20, audio=False, options={"g": "10", "preset": "ultrafast"})
+    plain = write_clip(path.with_name("plain.mp4"), frames=20, audio=False, options={"preset": "ultrafast"})
     with av.open(str(plain)) as source, av.open(str(path), "w") as target:
         copy = target.add_stream_from_template(source.streams.video[0])
         for number, packet in enumerate(source.demux(video=0)):
