@@ -99,6 +99,7 @@ def _video(path: Path) -> dict[str, Any]:
             "interlaced": found["interlaced"] > 0,
             "rate": found["rate"],
             "expected_frames": found["expected_frames"],
+            "frames_counted": found["frames_counted"],
         }
         return _first_picture(first, info) | told
     finally:
@@ -133,7 +134,8 @@ def _video_in_words(video: dict[str, Any]) -> Iterator[str]:
         shape += f" (sample aspect ratio {video['sample_aspect_ratio']})"
     if video["rotation"]:
         shape += f", shown rotated by {video['rotation']} degrees"
-    frames = f", {video['expected_frames']} frames" if video["expected_frames"] else ""
+    about = "" if video["frames_counted"] else "about "
+    frames = f", {about}{video['expected_frames']} frames" if video["expected_frames"] else ""
     scan = "interlaced" if video["interlaced"] else "progressive"
     yield f"  video: {video['codec']}, {shape}, {video['pixel_format']}, {scan}, {video['rate']:g} fps{frames}"
     extent = "full range" if video["full_range"] else "limited range"

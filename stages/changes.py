@@ -34,7 +34,7 @@ class Changes:
 
     def __init__(self, stream: VideoStream, first: VideoFrame, say: Callable[[str], None]) -> None:
         self._stream, self._say = stream, say
-        self._first = self._last = self._look(first)
+        self._first = self._last = self.look(first)
         self.found: list[dict[str, Any]] = []
         """Seconds and look, wherever it is another than that of the picture before."""
 
@@ -42,9 +42,14 @@ class Changes:
         """The same stream, opened anew."""
         self._stream = stream
 
-    def note(self, picture: VideoFrame, at: Fraction) -> bool:
-        """Whether it is unlike the first."""
-        look = self._look(picture)
+    def look(self, picture: VideoFrame) -> Look:
+        """What it looks like; to be asked before the next one is decoded."""
+        context = self._stream.codec_context
+        colour = colour_of(tags_of(picture), height=picture.height, codec=context.name)
+        return Look(picture.width, picture.height, picture.format.name, colour, ratio(context.sample_aspect_ratio))
+
+    def note(self, look: Look, at: Fraction) -> bool:
+        """Whether a picture that looks so is unlike the first."""
         if look != self._last:
             self._last = look
             self.found.append({"at": float(at), "to": str(look)})
@@ -56,8 +61,3 @@ class Changes:
         """Of the last picture noted: the decoder's, if that has changed, else the container's."""
         now = self._last.sample_aspect_ratio
         return ratio(self._stream.sample_aspect_ratio) if now == self._first.sample_aspect_ratio else now
-
-    def _look(self, picture: VideoFrame) -> Look:
-        context = self._stream.codec_context
-        colour = colour_of(tags_of(picture), height=picture.height, codec=context.name)
-        return Look(picture.width, picture.height, picture.format.name, colour, ratio(context.sample_aspect_ratio))

@@ -45,6 +45,9 @@ _TURNING = {*QUICKTIME, "matroska", "webm"}
 _SHAPELESS = {"matroska", "webm"}
 """Containers that would have to be told that pixels are not square."""
 
+_UNSIGNED = {"flv", "nut"}
+"""Containers that have no times below 0, such as the dts of a first picture that later ones look back to."""
+
 _FINEST = 10_000_000
 """Ticks a second: of a movie's clock, at most."""
 
@@ -77,6 +80,7 @@ class Encode(Sink):
         self._written = 0
         self._end = Fraction(0)  # of the picture, in seconds
         self._born: dict[Fraction, float] = {}
+        self._durations: dict[int, int] = {}  # by pts: not every encoder passes them on
         self._latencies: deque[float] = deque(maxlen=_REMEMBERED)
 
     def open(self, source: Format) -> None:
@@ -137,7 +141,11 @@ class Encode(Sink):
         self._born[frame.info.pts * frame.info.time_base] = frame.info.born
         if len(self._born) > _REMEMBERED:  # an encoder may drop a frame
             del self._born[next(iter(self._born))]
-        self._end = (frame.info.pts + frame.info.duration) * frame.info.time_base
+        self._durations[frame.info.pts] = frame.info.duration
+        if len(self._durations) > _REMEMBERED:
+            del self._durations[next(iter(self._durations))]
+        shown = frame.info.duration * frame.info.time_base or 1 / self._info.rate
+        self._end = frame.info.pts * frame.info.time_base + shown
         if self._segments is not None:
             self._segments.lost = frame.info.lost
         self._write(packets)
@@ -176,6 +184,7 @@ class Encode(Sink):
         return {
             **self._about,
             "frames": self._frames,
+            "until": float(self._end),
             "copy_damage": damage,
             "latency": spread(self._latencies),
         }
@@ -244,6 +253,7 @@ class Encode(Sink):
         with writing(self._settings.parts, av.error.FFmpegError):
             for packet in packets:
                 self._note_latency(packet)
+                packet.duration = self._durations.pop(packet.pts or 0, 0) or packet.duration
                 self._segments.write(packet)
 
     def _join(self, target: OutputContainer) -> None:
@@ -302,8 +312,8 @@ def _sample_rate(stream: AudioStream) -> int:
 
 def _open_output(path: Path, ticks: int, *, phone: bool) -> OutputContainer:
     container = container_of(path)
-    # what begins before 0, as the lead-in of sound does, moves nothing
-    options = {"avoid_negative_ts": "disabled"}
+    # what begins before 0, as the lead-in of sound does, moves nothing where that can be told
+    options = {"avoid_negative_ts": "make_non_negative" if container in _UNSIGNED else "disabled"}
     if container in QUICKTIME:
         # edit lists, which say when a track begins, count in the movie's clock: milliseconds, if it is not told better
         flags = "+faststart+use_metadata_tags" if phone else "+faststart"

@@ -19,9 +19,10 @@ from sr4k.errors import InputError
 from sr4k.stages import tags, timecode
 from sr4k.stages.captions import Rewritten
 from sr4k.stages.carriers import QUICKTIME, carries, copy_of, first_packets
+from sr4k.stages.joins import OneClock
 from sr4k.stages.layouts import Speakers
 from sr4k.stages.sound import CODECS, Reencoded
-from sr4k.stages.source import open_input, packets_of, video_streams
+from sr4k.stages.source import open_input, video_streams
 from sr4k.stages.tracks import Clock, Copied, Track
 from sr4k.stages.video import ratio
 
@@ -59,6 +60,7 @@ class Passthrough:
         self.converted: list[str] = []  # what it can't carry as it is, in words
         self._has_chapters = False
         self._broken: str | None = None  # why reading ended early, if it did
+        self._one_clock = OneClock(source, video)
         others = [stream for stream in source.streams if stream.index != video.index]
         self._first = first_packets(source, [stream for stream in others if stream.codec_context is not None])
         for stream in others:
@@ -68,7 +70,7 @@ class Passthrough:
             self._check_timecode(ratio(video.guessed_rate))
         if origin is None:
             self._copy_chapters()
-        else:
+        elif not self._one_clock.is_read_through:
             with suppress(av.error.FFmpegError):  # what can't be sought in is read from its beginning
                 source.seek(int(origin * av.time_base))
         self._packets = self._read()
@@ -226,8 +228,7 @@ class Passthrough:
     def _read(self) -> Iterator[tuple[Fraction, "Packet[Any]"]]:
         if not self._tracks:
             return
-        wanted = [stream for stream in self._source.streams if stream.index in self._tracks]
-        packets = packets_of(self._source, *wanted)
+        packets = self._one_clock.packets()
         while True:
             try:
                 packet = next(packets, None)
@@ -236,6 +237,8 @@ class Passthrough:
                 return
             if packet is None:
                 return
+            if packet.stream.index not in self._tracks:
+                continue
             if packet.size and _is_cover(packet.stream):
                 packet.pts = packet.dts = 0  # a picture for the whole file: readers give it no time
             elif self._origin is not None and not self._shift(packet, self._origin):

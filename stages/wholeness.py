@@ -1,0 +1,65 @@
+"""Whether a file has all the bytes that its own structure promises: told without reading it through."""
+
+import struct
+from pathlib import Path
+
+_HEAD = 1 << 16
+"""Bytes in which ASF's properties are."""
+
+_EBML, _SEGMENT = bytes.fromhex("1A45DFA3"), bytes.fromhex("18538067")
+_FILE_PROPERTIES = bytes.fromhex("A1DCAB8C47A9CF118EE400C00C205365")
+_FLV_TAG = 11
+"""Bytes before a tag's data."""
+
+
+def is_cut_off(path: Path, container: str) -> bool | None:
+    """Whether the end of a file is missing; ``None`` where it can't be told.
+
+    Args:
+        container: by its name in libav, when reading.
+    """
+    if not path.is_file():
+        return None
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+        file.seek(max(0, size - 4))
+        last = int.from_bytes(file.read(4), "big")
+        if container == "flv" and _FLV_TAG <= last <= size - 4:
+            file.seek(size - 4 - last)
+            return int.from_bytes(file.read(4)[1:], "big") + _FLV_TAG != last
+    promised = {"matroska,webm": _matroska, "asf": _asf}.get(container, _untold)(head)
+    return (container == "flv") or None if promised is None else size < promised
+
+
+def _untold(head: bytes) -> int | None:  # noqa: ARG001
+    return None
+
+
+def _matroska(head: bytes) -> int | None:
+    """Where the segment ends, which follows the EBML header."""
+    if not head.startswith(_EBML):
+        return None
+    size, at = _number(head, len(_EBML))
+    if size is None or head[at + size : at + size + 4] != _SEGMENT:
+        return None
+    length, begin = _number(head, at + size + 4)
+    return None if length is None else begin + length
+
+
+def _number(data: bytes, at: int) -> tuple[int | None, int]:
+    """A number of variable length, and what follows it; none where all bits are set, which means unknown."""
+    if at >= len(data) or not data[at]:
+        return None, at
+    length = 9 - data[at].bit_length()
+    value = int.from_bytes(data[at : at + length], "big") & ((1 << 7 * length) - 1)
+    return (None if value == (1 << 7 * length) - 1 else value), at + length
+
+
+def _asf(head: bytes) -> int | None:
+    """The size of the file among its properties: behind GUID, size of the object and id of the file."""
+    at = head.find(_FILE_PROPERTIES)
+    if at < 0 or len(head) < at + 48:
+        return None
+    size: int = struct.unpack_from("<Q", head, at + 40)[0]
+    return size or None
