@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from sr4k.errors import OutputError
 from sr4k.models.opencv import cv2
+from sr4k.stages.encoder import tag
 from sr4k.stages.paths import for_libav
+from sr4k.stages.video import BT601, BT709, HD_HEIGHT, LIMITED_RANGE, ColourTags
 
 RATE = 25
 SAMPLE_RATE = 48_000
@@ -44,8 +46,14 @@ def _write(target: OutputContainer, frames: int, size: tuple[int, int]) -> None:
     audio.layout = "stereo"
     blocks = -(-frames * SAMPLE_RATE // (RATE * _BLOCK))
     written = 0
+    matrix = BT709 if size[1] >= HD_HEIGHT else BT601
+    tags = ColourTags(matrix, LIMITED_RANGE, BT709, BT709)
+    tag(video.codec_context, tags)
     for number in range(frames):
-        target.mux(video.encode(VideoFrame.from_ndarray(draw(number, size), format="bgr24")))
+        drawn = VideoFrame.from_ndarray(draw(number, size), format="bgr24")
+        picture = drawn.reformat(format="yuv420p", dst_colorspace=matrix, dst_color_range=LIMITED_RANGE)
+        tag(picture, tags)
+        target.mux(video.encode(picture))
         while written < blocks and written * _BLOCK * RATE <= number * SAMPLE_RATE:
             target.mux(audio.encode(_block(written)))
             written += 1

@@ -33,3 +33,14 @@ def test_the_sample_has_detail_to_sharpen() -> None:
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"nowhere.*can't be written"):
         write_sample(tmp_path / "nowhere" / "clip.mp4", seconds=1, size=(64, 48))
+
+
+@pytest.mark.parametrize("size", [(64, 90), (64, 720)])
+def test_its_colours_are_those_it_says(size: tuple[int, int], tmp_path: Path) -> None:
+    write_sample(tmp_path / "clip.mkv", seconds=0.04, size=size)
+    with av.open(str(tmp_path / "clip.mkv")) as clip:
+        picture = next(clip.decode(video=0))
+    assert (picture.colorspace, picture.color_range) == (1 if size[1] >= 720 else 6, 1)
+    kr, kb = (0.2126, 0.0722) if size[1] >= 720 else (0.299, 0.114)
+    luma = 16 + 219 / 255 * (draw(0, size) @ np.array([kb, 1 - kr - kb, kr]))
+    assert np.abs(picture.to_ndarray(format="yuv420p")[: size[1]] - luma).mean() < 3
