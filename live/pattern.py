@@ -17,7 +17,6 @@ from sr4k.pipeline import FrameInfo
 from sr4k.pipeline.frame import Plane
 from sr4k.sample import draw, tone
 from sr4k.stages.decoded import padded_format
-from sr4k.stages.fitting import framed
 from sr4k.stages.picture import inside, rows_of
 from sr4k.stages.video import BT601, BT709, HD_HEIGHT, LIMITED_RANGE, ColourTags, VideoInfo, colour_of
 
@@ -29,11 +28,10 @@ class Pattern:
         OptionError: an address that says something else.
     """
 
-    def __init__(self, source: Address, link: PullerEnd, like: VideoInfo | None, size: tuple[int, int] | None) -> None:
+    def __init__(self, source: Address, link: PullerEnd, like: VideoInfo | None) -> None:
         self._size, self._rate, self._seconds = parse_pattern(source)
         self._link = link
-        own = _describe(self._size, self._rate)
-        self._info = like or (own if size is None else framed(own, size))
+        self._info = like or _describe(self._size, self._rate)
         self._canvas = _canvas(self._info)
 
     def run(self, allowance: Allowance) -> Ended:

@@ -39,6 +39,7 @@ from sr4k.stages.headers import margins
 from sr4k.stages.layouts import is_owned
 from sr4k.stages.mixing import Mixer
 from sr4k.stages.scaling import Scaler
+from sr4k.stages.settings import Box
 from sr4k.stages.video import VideoInfo, ratio
 
 _MOST_RATE = 120
@@ -56,7 +57,7 @@ class Order:
 
     source: Address
     like: VideoInfo | None
-    size: tuple[int, int] | None
+    size: Box | None
     wire: int
     memory: int
 
@@ -76,7 +77,7 @@ def _pull(order: Order, link: PullerEnd) -> Ended:
         if order.source.kind == "pattern":
             from sr4k.live.pattern import Pattern  # OpenCV, which others need not wait for
 
-            return Pattern(order.source, link, order.like, order.size).run(allowance)
+            return Pattern(order.source, link, order.like).run(allowance)
         return _Reader(order, link, allowance, open_source(order.source)).run()
     except (EOFError, BrokenPipeError, ConnectionResetError):
         raise

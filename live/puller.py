@@ -15,6 +15,7 @@ from sr4k.live.pull import Order
 from sr4k.live.tls import tls_options
 from sr4k.pipeline import Frame
 from sr4k.pipeline.channel import Memory
+from sr4k.stages.settings import Box
 from sr4k.stages.video import VideoInfo
 
 STALL = 4.5
@@ -46,10 +47,10 @@ class Puller:
     Args:
         source: what to read.
         like: the frame that pictures must fit into; ``None``: the first picture decides.
-        size: width and height of the result, if its shape is not to be the first picture's.
+        size: of the result; ``None``: twice the first picture's.
     """
 
-    def __init__(self, source: Address, *, like: VideoInfo | None = None, size: tuple[int, int] | None = None) -> None:
+    def __init__(self, source: Address, *, like: VideoInfo | None = None, size: Box | None = None) -> None:
         self._source = source
         self._stall = _STALL_OF_HTTP if source.kind == "http" else STALL
         ours, theirs = create_link()

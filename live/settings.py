@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from sr4k.live.address import Address
-from sr4k.stages.settings import Codec
+from sr4k.stages.settings import Box, Codec
 
 Segments = Literal["ts", "fmp4"]
 """Of HLS."""
@@ -35,14 +35,14 @@ class IntakeSettings:
     Attributes:
         source: what to pull.
         sound: where blocks of sound go, as `sr4k.live.sound.pack` makes them; ``None``: nowhere.
-        size: width and height of the result, whose shape every picture is fitted into; ``None``: the first picture's.
+        size: of the result; ``None``: twice the first picture's.
         freshness: seconds behind its arrival after which a picture is not worth the network's time.
         tries: connections that may fail one after the other before it is given up; ``None``: for ever.
     """
 
     source: Address
     sound: Connection | None
-    size: tuple[int, int] | None = None
+    size: Box | None = None
     freshness: float = 0.5
     tries: int | None = None
 

@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from sr4k.configs import Preset, load_preset
     from sr4k.errors import Sr4kError
     from sr4k.job import Job, Summary
+    from sr4k.stages.settings import Box
 
-__all__ = ["Job", "Preset", "Sr4kError", "Summary", "load_preset"]
+__all__ = ["Box", "Job", "Preset", "Sr4kError", "Summary", "load_preset"]
 
 _HOMES = {
+    "Box": "sr4k.stages.settings",
     "Job": "sr4k.job",
     "Preset": "sr4k.configs",
     "Sr4kError": "sr4k.errors",

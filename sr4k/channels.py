@@ -11,12 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sr4k.configs import Preset, load_preset, preset_names
 from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import OptionError
-from sr4k.job import parse_size
 from sr4k.live.address import Address, AddressError, parse_source, parse_target
 from sr4k.live.address import shown as shown_of
 from sr4k.live_job import LiveJob
 from sr4k.logs import LogFormat
 from sr4k.models.yaml_file import parsed, validated
+from sr4k.size import parse_size
+from sr4k.stages.settings import Fit
 
 _SHORTEST_SECRET = 4
 """Characters; see `sr4k.live.address`."""
@@ -35,13 +36,15 @@ class ChannelSettings(_Section):
     """One channel. In ``source`` and ``targets``, ``${NAME}`` is the environment's, and is a secret; ``$$`` is a ``$``.
 
     ``config``: a preset by name, or by path from the file's folder. ``options``: keys of the preset to be changed, by
-    section, in the preset's own form. ``size`` and ``sound``: as of `sr4k.live_job.LiveJob`.
+    section, in the preset's own form. ``size`` and ``fit``: see `sr4k.size`; ``sound``: as of
+    `sr4k.live_job.LiveJob`.
     """
 
     source: str
     targets: Annotated[tuple[str, ...], Field(min_length=1)]
     config: str = "live"
     size: str | None = None
+    fit: Fit = "inside"
     sound: bool = True
     options: Mapping[str, Any] = {}
 
@@ -107,7 +110,7 @@ def _planned(settings: ChannelSettings, folder: Path, environment: Mapping[str, 
         _filled(settings.source, parse_source, environment),
         tuple(_filled(target, parse_target, environment) for target in settings.targets),
         _changed(preset, settings.options),
-        None if settings.size is None else parse_size(settings.size),
+        None if settings.size is None else parse_size(settings.size, settings.fit),
         settings.sound,
         cpus,
     )

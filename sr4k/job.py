@@ -30,6 +30,7 @@ from sr4k.refusals import refusal
 from sr4k.stages.sequence import is_picture, is_sequence
 from sr4k.stages.settings import (
     FIRST_TRACK,
+    Box,
     ConvertSettings,
     DecodeSettings,
     Deinterlace,
@@ -44,15 +45,10 @@ from sr4k.target import appeared, check_target, folder_made, free_partial_of, pl
 
 log = logging.getLogger(__name__)
 
-Size = tuple[int, int]
-"""Width and height in pixels."""
-
 _CPUS_OF_A_LANE = 16
 """What one lane keeps busy, and its share of decoder and encoder beside it."""
 
 _KEPT = "What is done is kept: --resume goes on."
-
-_NAMED_SIZES: dict[str, Size] = {"4k": (3840, 2160), "1440p": (2560, 1440)}
 
 
 @dataclass(frozen=True)
@@ -118,7 +114,7 @@ class Job:
         source: a video file; text or a path, and a path once it is there.
         target: where the result goes, likewise; its suffix chooses the container.
         preset: see `sr4k.configs`.
-        size: width and height that the output must have; ``None``: twice the source's.
+        size: what the result has to fit into; ``None``: twice the source's.
         overwrite: whether an existing target may be replaced.
         cpus: how many CPUs to plan for; ``None``: all that are granted.
         part: what to upscale of it; ``None``: all.
@@ -132,7 +128,7 @@ class Job:
     source: _PathField = _PathField()
     target: _PathField = _PathField()
     preset: Preset = field(default_factory=lambda: load_preset("file"))
-    size: Size | None = None
+    size: Box | None = None
     overwrite: bool = False
     cpus: int | None = None
     part: Part | None = None
@@ -322,23 +318,6 @@ def _lanes(layout: GraphPreset, cpus: int, *, on_gpu: bool) -> int:
     if on_gpu:
         return max(1, len(layout.devices))
     return 1 if layout.upscaler is None else max(1, cpus // _CPUS_OF_A_LANE)
-
-
-def parse_size(text: str) -> Size:
-    """``4k``, ``1440p`` or ``WIDTHxHEIGHT``, even numbers.
-
-    Raises:
-        OptionError: anything else.
-    """
-    if text.lower() in _NAMED_SIZES:
-        return _NAMED_SIZES[text.lower()]
-    width, _, height = text.lower().partition("x")
-    if not (width.isdecimal() and height.isdecimal()):
-        raise OptionError(f"'{text}' is no size: use {', '.join(_NAMED_SIZES)} or WIDTHxHEIGHT, such as 3840x2160.")
-    size = (int(width), int(height))
-    if any(side % 2 or not 4 <= side <= 16384 for side in size):
-        raise OptionError(f"'{text}' can't be: both sides must be even, from 4 to 16384.")
-    return size
 
 
 def parse_track(text: str) -> Track:

@@ -31,12 +31,10 @@ from sr4k.pipeline import (
     run_graph,
 )
 from sr4k.stages.paths import check_file
-from sr4k.stages.settings import ConvertSettings, InferSettings, PreprocessSettings
+from sr4k.stages.settings import Box, ConvertSettings, InferSettings, PreprocessSettings
 from sr4k.watchdog import Watchdog, WorkerHangsError
 
 log = logging.getLogger(__name__)
-
-Size = tuple[int, int]
 
 _SOUND_HELD = 1 << 20
 """Bytes of sound that fit between intake and playout: five seconds."""
@@ -74,7 +72,7 @@ class LiveJob:
         source: what to pull.
         targets: where to push to, all the same.
         preset: see `sr4k.configs`.
-        size: width and height that the output must have; ``None``: twice the source's, as it is at first.
+        size: what the output has to fit into; ``None``: twice the source's, as it is at first.
         sound: whether there is to be any.
         cpus: how many CPUs to plan for; ``None``: all that are granted. Jobs that differ in this alone are equal.
     """
@@ -82,7 +80,7 @@ class LiveJob:
     source: Address
     targets: tuple[Address, ...]
     preset: Preset = field(default_factory=lambda: load_preset("live"))
-    size: Size | None = None
+    size: Box | None = None
     sound: bool = True
     cpus: int | None = field(default=None, compare=False)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sr4k.models.colour import Colour, downsample_chroma, yuv_from_rgb
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
 from sr4k.pipeline.frame import Plane
+from sr4k.stages.box import Placed, placed
 from sr4k.stages.picture import as_picture, rows_of, split_420
 from sr4k.stages.scaling import Scaler
 from sr4k.stages.settings import ConvertSettings
@@ -39,8 +40,9 @@ class Convert(Transform):
         info: VideoInfo = source.about
         self._info = info
         self._rgb = len(source.planes[0].shape) == 3
-        size = self._settings.size or (info.width, info.height)
-        self._resized = size != (info.width, info.height)
+        box, made = self._settings.size, (info.width, info.height)
+        self._placed = Placed(made, made, info.sample_aspect_ratio or Fraction(1)) if box is None else placed(box, info)
+        self._resized = not self._placed.size == self._placed.inner == made
         if not self._rgb and not self._resized:
             return source
         self._colour = replace(info.colour, sampling="420")
@@ -49,9 +51,9 @@ class Convert(Transform):
         self._made = self._block((info.width, info.height))
         about = info
         if self._resized:
-            shape = (info.sample_aspect_ratio or 1) * Fraction(info.width * size[1], info.height * size[0])
-            about = replace(info, width=size[0], height=size[1], sample_aspect_ratio=shape)
-        return Format((self._block(size),), about=about)
+            (width, height), shape = self._placed.size, self._placed.sample_aspect_ratio
+            about = replace(info, width=width, height=height, sample_aspect_ratio=shape)
+        return Format((self._block(self._placed.size),), about=about)
 
     def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:
         if not self._rgb and not self._resized:
@@ -88,18 +90,27 @@ class Convert(Transform):
             np.copyto(plane, np.clip(np.rint(values), 0, self._colour.peak), casting="unsafe")
 
     def _resize(self, block: Plane, out: Plane) -> None:
-        """From the size it was made in to that of ``out``, in the same form."""
+        """From the size it was made in to its own within ``out``, in the same form, with black around it."""
         colour, name = self._colour, str(self._info.pixel_format)
-        size = (out.shape[1], out.shape[0] * 2 // 3)
         if self._stays_rgb:
-            colour, name, size = Colour(full_range=True), "rgb24", (out.shape[1], out.shape[0])
+            colour, name = Colour(full_range=True), "rgb24"
         picture = (
             VideoFrame.from_ndarray(block, "rgb24") if self._stays_rgb else as_picture(block, self._info.pixel_format)
         )
-        scaled = self._scaler(picture, size, name, colour, colour)
-        for plane, target in zip(scaled.planes, self._planes(out), strict=True):
-            flat: NDArray[Any] = target.reshape(target.shape[0], -1)
+        scaled = self._scaler(picture, self._placed.inner, name, colour, colour)
+        for index, (plane, target) in enumerate(zip(scaled.planes, self._planes(out), strict=True)):
+            whole: NDArray[Any] = target.reshape(target.shape[0], -1)
+            if self._placed.inner != self._placed.size:
+                whole[:] = 0 if self._stays_rgb else colour.black if index == 0 else colour.middle
+            flat = self._middle(whole)
             np.copyto(flat, rows_of(plane, str(out.dtype))[: flat.shape[0], : flat.shape[1]])
+
+    def _middle(self, plane: NDArray[Any]) -> NDArray[Any]:
+        """Where the picture goes in a plane of the result. Its top and left are even, for the colour's sake."""
+        (width, height), (inner_width, inner_height) = self._placed.size, self._placed.inner
+        top, left = (height - inner_height) // 4 * 2, (width - inner_width) // 4 * 2
+        rows = slice(top * plane.shape[0] // height, (top + inner_height) * plane.shape[0] // height)
+        return plane[rows, left * plane.shape[1] // width : (left + inner_width) * plane.shape[1] // width]
 
     def _planes(self, out: Plane) -> tuple[Plane, ...]:
         if self._stays_rgb:

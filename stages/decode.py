@@ -13,9 +13,10 @@ from av.video.frame import VideoFrame
 
 from sr4k.errors import InputError
 from sr4k.pipeline import Buffers, Format, Frame, FrameInfo, Source
+from sr4k.stages.box import before_network
 from sr4k.stages.changes import Changes, Look
 from sr4k.stages.decoded import copy_inside, describe, is_colourful, kept, layout_of, padded_format
-from sr4k.stages.fitting import before_network, fitted
+from sr4k.stages.fitting import fitted
 from sr4k.stages.hdr import lost_metadata
 from sr4k.stages.losses import Losses
 from sr4k.stages.reading import Reading
@@ -63,8 +64,10 @@ class Decode(Source):
         self._changes = Changes(reading.stream, first, self._say)
         self._unkept = Unkept(reading.stream)
         self._shown = (first.width, first.height)
-        self._size = before_network(self._shown, self._settings.size)
-        self._info = describe(first, reading.stream, self._size, reading.unit)
+        self._info = describe(first, reading.stream, self._shown, reading.unit)
+        self._size = before_network(self._settings.size, self._info)
+        if self._size != self._shown:
+            self._info = describe(first, reading.stream, self._size, reading.unit)
         self._info = kept(self._info, layout_of(first.sw_format or first.format), first)
         self._info = replace(self._info, rate=self._info.rate * reading.deinterlacer.most)
         if part is not None:

@@ -44,30 +44,6 @@ CODES = {"bt709": 1, "bt601": 5, "bt2020": 9, "fcc": 4, "smpte240m": 7}
 """Matrices as libswscale numbers them."""
 
 
-def before_network(picture: tuple[int, int], wanted: tuple[int, int] | None) -> tuple[int, int]:
-    """The size (width, height) at which a picture goes through the network for a result of the ``wanted`` one.
-
-    Its own: what the network makes is scaled to what is wanted, which is better than what it makes of a scaled picture.
-    Only where the result is smaller than the source the picture is shrunk first: there is nothing to be made up.
-    """
-    if wanted is None:
-        return picture
-    return min(picture[0], wanted[0]), min(picture[1], wanted[1])
-
-
-def framed(info: VideoInfo, wanted: tuple[int, int]) -> VideoInfo:
-    """A frame of the shape of ``wanted`` (width, height) around pictures like these, in which they keep their size.
-
-    Its pixels are shaped so that those of the wanted size are square.
-    """
-    pixel = info.sample_aspect_ratio or Fraction(1)
-    width, height = info.width * max(pixel, Fraction(1)), info.height / min(pixel, Fraction(1))
-    share = max(Fraction(width) / wanted[0], Fraction(height) / wanted[1])
-    inner_width, inner_height = (max(2, round(min(share, Fraction(1)) * side / 2) * 2) for side in wanted)
-    shape = Fraction(wanted[0] * inner_height, wanted[1] * inner_width)
-    return replace(info, width=inner_width, height=inner_height, sample_aspect_ratio=shape)
-
-
 def inner_size(picture: VideoFrame, info: VideoInfo, sample_aspect_ratio: Fraction) -> tuple[int, int]:
     """The largest size inside the frame that keeps the shape on the screen; even where there are bars."""
     shape = Fraction(picture.width, picture.height) * sample_aspect_ratio

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sr4k.errors import OptionError, OutputError
 from sr4k.models.opencv import cv2
 from sr4k.pipeline import Format, Frame, FrameInfo, Sink
+from sr4k.stages.box import placed
 from sr4k.stages.decode import Decode
 from sr4k.stages.fitting import CODES
 from sr4k.stages.picture import as_picture
@@ -140,12 +141,17 @@ class EncodePictures(Sink):
     def _alphas(self) -> Iterator[NDArray[np.uint8]]:
         """The transparency of each picture, at the size of the result. It does not go through the network."""
         decode = Decode(self._settings.reading)
-        decode.open()
-        size = (self._info.width, self._info.height)
+        source: VideoInfo = decode.open().about
+        width, height = self._info.width, self._info.height
+        box = self._settings.reading.size
+        inner = (width, height) if box is None else placed(box, source).inner
+        top, left = (height - inner[1]) // 4 * 2, (width - inner[0]) // 4 * 2
         try:
             for picture, _ in decode.pictures():
                 alpha = picture.to_ndarray(format="rgba")[..., 3]
-                yield np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_CUBIC), np.uint8)
+                whole = np.full((height, width), _OPAQUE, np.uint8)
+                cv2.resize(alpha, inner, interpolation=cv2.INTER_CUBIC, dst=whole[top:, left:][: inner[1], : inner[0]])
+                yield whole
         finally:
             decode.close()
 

@@ -34,12 +34,32 @@ class Track:
 FIRST_TRACK = Track(0)
 
 
+Fit = Literal["inside", "pad", "stretch"]
+"""What becomes of a picture of another shape: the result is as large as goes inside; or has black bars; or has exactly
+that size, and a sample aspect ratio that makes up for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A size in pixels, both sides even.
+
+    Attributes:
+        width, height: as shown, so that they are the other way round for a stream that is shown turned by 90 degrees.
+        turns: whether it lies down or stands up as the picture does, as the names of sizes do.
+    """
+
+    width: int
+    height: int
+    fit: Fit = "inside"
+    turns: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class DecodeSettings:
     """What to read.
 
     Attributes:
-        size: width and height of the result: pictures larger than that are shrunk before the network.
+        size: of the result: pictures larger than that are shrunk before the network.
         part: no more than this.
         deinterlace: what becomes of interlaced pictures: ``auto``, one of each; ``double``, two; ``off``, nothing.
         strict: whether the first loss is an error.
@@ -51,7 +71,7 @@ class DecodeSettings:
     """
 
     path: Path
-    size: tuple[int, int] | None = None
+    size: Box | None = None
     part: Part | None = None
     deinterlace: Deinterlace = "auto"
     strict: bool = False
@@ -72,10 +92,10 @@ class PreprocessSettings:
 
 @dataclass(frozen=True, slots=True)
 class ConvertSettings:
-    """``rgb``: leave RGB what it is, for pictures. ``size``: width and height of the result; ``None``: as made."""
+    """``rgb``: leave RGB what it is, for pictures. ``size``: of the result; ``None``: as made."""
 
     rgb: bool = False
-    size: tuple[int, int] | None = None
+    size: Box | None = None
 
 
 @dataclass(frozen=True, slots=True)

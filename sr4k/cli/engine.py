@@ -11,9 +11,9 @@ from sr4k.bench import InputSize, Size
 from sr4k.cli.outcome import log_handler, told_in_one_line
 from sr4k.cli.table import table
 from sr4k.engines.choose import candidates
-from sr4k.job import parse_size
 from sr4k.models import zoo
 from sr4k.models.architecture import Precision
+from sr4k.size import parse_sides
 
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log more, and show tracebacks.")]
 
@@ -83,4 +83,4 @@ def _none_in_words() -> str:
 
 
 def _pixels(text: str) -> Size:
-    return InputSize(text).pixels if text in {*InputSize} else parse_size(text)
+    return InputSize(text).pixels if text in {*InputSize} else parse_sides(text)

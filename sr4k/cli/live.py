@@ -16,7 +16,6 @@ from sr4k.cli.operation import operated
 from sr4k.cli.outcome import say
 from sr4k.cli.signals import Impatient, counted_signals
 from sr4k.configs import Preset
-from sr4k.job import Size
 from sr4k.live.address import parse_source, parse_target
 from sr4k.live.rate import Rate
 from sr4k.live_job import LiveJob, LiveSummary
@@ -25,6 +24,7 @@ from sr4k.logs import LogFormat
 from sr4k.pipeline import WorkerStatus
 from sr4k.printable import printable
 from sr4k.redaction import Redaction
+from sr4k.stages.settings import Box
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def run_live(
     targets: Sequence[str],
     preset: Preset,
     *,
-    size: Size | None,
+    size: Box | None,
     sound: bool,
     as_json: bool,
     quiet: bool,

@@ -22,11 +22,12 @@ from sr4k.configs import load_preset, preset_names
 from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import OptionError, Sr4kError, StoppedError
 from sr4k.forecast import forecast, in_words
-from sr4k.job import Job, Summary, parse_devices, parse_rate, parse_size, parse_track
+from sr4k.job import Job, Summary, parse_devices, parse_rate, parse_track
 from sr4k.live.address import is_live
 from sr4k.logs import collected_logs
 from sr4k.part import parse_part
 from sr4k.parts import folder_of
+from sr4k.size import NAMED_SIZES, parse_size
 from sr4k.sources import jobs_into
 from sr4k.stages.sequence import is_picture
 from sr4k.target import check_apart, check_target
@@ -44,6 +45,14 @@ class Deinterlacing(StrEnum):
     AUTO = "auto"
     OFF = "off"
     DOUBLE = "double"
+
+
+class Fitting(StrEnum):
+    """How pictures of another shape go into a size."""
+
+    INSIDE = "inside"
+    PAD = "pad"
+    STRETCH = "stretch"
 
 
 class CompareLayout(StrEnum):
@@ -84,7 +93,16 @@ def stream(
             help=f"Preset ({', '.join(preset_names())}) or path of a YAML file. Default: file, or live for streams.",
         ),
     ] = None,
-    size: Annotated[str | None, typer.Option(help="Exact output size: 4k, 1440p or WIDTHxHEIGHT. Default: x2.")] = None,
+    size: Annotated[
+        str | None, typer.Option(help=f"Of the result: {', '.join(NAMED_SIZES)}, WIDTHxHEIGHT or x2. Default: x2.")
+    ] = None,
+    fit: Annotated[
+        Fitting,
+        typer.Option(
+            help="Where the picture has another shape than --size: inside leaves its shape, and the result is smaller; "
+            "pad puts black bars around it; stretch fills the size, and players are told the shape of its pixels."
+        ),
+    ] = Fitting.INSIDE,
     codec: Annotated[
         str | None,
         typer.Option(
@@ -233,7 +251,7 @@ def stream(
             ).updated("graph", mode=workers, lanes=lanes, devices=devices and parse_devices(devices))
             chosen = with_encoder(chosen, codec, crf, bitrate, preset, encoder_option or [])
             chosen = chosen.updated("live", slate=slate and slate.absolute(), segments=segments)
-        exact = None if size is None else parse_size(size)
+        box = None if size is None else parse_size(size, fit.value)
         if live:
             if at_once is not None or overwrite or resume or preview is not None or compare or dry_run or strict:
                 raise OptionError(
@@ -252,7 +270,7 @@ def stream(
                 source,
                 targets,
                 chosen,
-                size=exact,
+                size=box,
                 sound=sound,
                 as_json=as_json,
                 quiet=quiet,
@@ -276,7 +294,7 @@ def stream(
             paths[0],
             Path(target),
             chosen,
-            size=exact,
+            size=box,
             overwrite=overwrite,
             part=part,
             deinterlace=deinterlace.value,

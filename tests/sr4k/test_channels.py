@@ -8,6 +8,7 @@ from sr4k import channels
 from sr4k.channels import load_service, plan, variables
 from sr4k.errors import OptionError, OutputError
 from sr4k.live_job import LiveJob
+from sr4k.stages.settings import Box
 
 VALID = """
 metrics: ":9108"
@@ -49,7 +50,7 @@ def test_a_file_becomes_jobs(planned: Planned) -> None:
     assert list(jobs) == ["news", "lobby"]
     assert news.source.url == "rtmp://in.example/live/abcd1234"
     assert [str(target) for target in news.targets] == ["rtmp://out.example/live/***", "out.m3u8"]
-    assert (news.size, news.sound, jobs["lobby"].sound) == ((640, 360), False, True)
+    assert (news.size, news.sound, jobs["lobby"].sound) == (Box(640, 360), False, True)
     assert (news.preset.engine.model, news.preset.live.segments) == ("rcan2", "fmp4")
     assert jobs["lobby"].preset.engine.model == "luma"
 

@@ -10,6 +10,7 @@ from clips import MakeClip, picture
 from sr4k import Job, load_preset
 from sr4k.live.fitting import fitting_info
 from sr4k.probe import probe
+from sr4k.stages.settings import Box
 from sr4k.stages.video import ColourTags
 
 PRESET = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
@@ -17,7 +18,7 @@ PRESET = load_preset("file").updated("graph", mode="threads").updated("engine", 
 
 def upscale(source: Path, target: Path, codec: str = "h264", size: tuple[int, int] | None = None) -> None:
     preset = PRESET.updated("encode", codec=codec, preset="12" if codec == "av1" else "ultrafast")
-    Job(source, target, preset, size=size).run()
+    Job(source, target, preset, size=size and Box(*size, "stretch")).run()
 
 
 def tags(path: Path) -> ColourTags:

@@ -14,6 +14,7 @@ from sr4k.live.fitting import fitting_info
 from sr4k.probe import probe
 from sr4k.stages.crop import Margins
 from sr4k.stages.headers import margins
+from sr4k.stages.settings import Box
 
 TAGGED = {"colorspace": 1, "color_primaries": 1, "color_trc": 1}
 LEFT, RIGHT, TOP, BOTTOM = 6, 10, 4, 2
@@ -84,7 +85,7 @@ class TestCleanAperture:
         assert (probe(source).video["width"], probe(source).video["height"]) == (144, 90)
 
     def test_a_size_is_that_of_what_is_seen(self, source: Path, tmp_path: Path) -> None:
-        Job(source, tmp_path / "out.mkv", LOSSLESS, size=(144, 90)).run()
+        Job(source, tmp_path / "out.mkv", LOSSLESS, size=Box(144, 90)).run()
         made = luma_planes(tmp_path / "out.mkv")[0]
         assert np.abs(made.astype(int) - of_the_source(source)[::2, ::2]).mean() < 4
 

@@ -12,6 +12,7 @@ from clips import MakeClip
 
 from sr4k import Job, Summary, load_preset
 from sr4k.errors import OptionError, OutputError
+from sr4k.stages.settings import Box
 
 PRESET = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
 
@@ -152,7 +153,7 @@ def test_an_exact_size_of_a_turned_picture_of_oblong_pixels(make_clip: MakeClip,
     source = make_clip(
         "in.mp4", frames=2, audio=False, display_matrix=matrix_of("by 270"), sample_aspect_ratio=Fraction(4, 3)
     )
-    upscale(source, tmp_path / "out.mp4", size=(200, 100))
+    upscale(source, tmp_path / "out.mp4", size=Box(100, 200, "stretch"))
     size, shape, matrix = shown(tmp_path / "out.mp4")
     assert (size, matrix) == ((200, 100), matrix_of("by 270"))
     assert Fraction(*size) * shape == Fraction(64, 48) * Fraction(4, 3)

@@ -13,8 +13,13 @@ from numpy.typing import NDArray
 from sr4k import Job, load_preset
 from sr4k.live.address import parse_source, parse_target
 from sr4k.live_job import LiveJob
+from sr4k.models.colour import Colour
 from sr4k.models.metrics import psnr
 from sr4k.models.resize import imresize
+from sr4k.size import parse_size
+from sr4k.stages.box import Placed, before_network, placed
+from sr4k.stages.settings import Box
+from sr4k.stages.video import ColourTags, VideoInfo
 
 FAST = load_preset("file").updated("graph", mode="threads").updated("encode", crf=0, preset="ultrafast")
 NEAREST = FAST.updated("engine", name="nearest")
@@ -39,7 +44,7 @@ def test_it_is_better_than_lanczos_at_any_ratio(ratio: Fraction, tmp_path: Path)
     high = astronaut()
     rows, columns = (int(side / ratio) for side in high.shape[:2])
     source = write_low(tmp_path / "low.mkv", imresize(high, rows, columns))
-    Job(source, tmp_path / "out.mkv", FAST.updated("engine", name="openvino"), size=(384, 288)).run()
+    Job(source, tmp_path / "out.mkv", FAST.updated("engine", name="openvino"), size=Box(384, 288)).run()
     truth = av.VideoFrame.from_ndarray(high, format="rgb24").to_ndarray(format="yuv420p")[:288]
     with av.open(str(source)) as container:
         plain = next(container.decode(video=0)).reformat(384, 288, interpolation="LANCZOS").to_ndarray()[:288]
@@ -52,7 +57,7 @@ def test_it_is_exact_and_the_picture_stays_where_it_is(
     size: tuple[int, int], pixels: str, make_clip: MakeClip, tmp_path: Path
 ) -> None:
     source = make_clip("in.mkv", frames=2, audio=False, codec="ffv1", options={})
-    Job(source, tmp_path / "out.mkv", NEAREST.updated("engine", pixels=pixels), size=size).run()
+    Job(source, tmp_path / "out.mkv", NEAREST.updated("engine", pixels=pixels), size=Box(*size, "stretch")).run()
     made, low = luma_planes(tmp_path / "out.mkv")[1], luma_planes(source)[1]
     assert made.shape == size[::-1]
     expected = cv2.resize(low, size, interpolation=cv2.INTER_AREA if size[0] < 64 else cv2.INTER_LINEAR)
@@ -64,7 +69,7 @@ def test_ten_bits_and_their_siting_stay(tmp_path: Path) -> None:
         tmp_path / "in.mkv", frames=2, audio=False, codec="libx265", pix_fmt="yuv420p10le",
         options={"x265-params": "log-level=none:chromaloc=2"},
     )  # fmt: skip
-    Job(source, tmp_path / "out.mkv", NEAREST, size=(96, 72)).run()
+    Job(source, tmp_path / "out.mkv", NEAREST, size=Box(96, 72)).run()
     with av.open(str(tmp_path / "out.mkv")) as result:
         first = next(result.decode(video=0))
     assert (first.width, first.height, first.format.name) == (96, 72, "yuv420p10le")
@@ -75,43 +80,98 @@ def test_pictures_too(channels: int, tmp_path: Path) -> None:
     pixels = np.full((40, 60, channels), 90, np.uint8)
     pixels[:, 30:] = 200
     assert cv2.imwrite(str(tmp_path / "in.png"), pixels)
-    Job(tmp_path / "in.png", tmp_path / "out.png", NEAREST, size=(90, 60)).run()
+    Job(tmp_path / "in.png", tmp_path / "out.png", NEAREST, size=Box(90, 60)).run()
     made = cv2.imread(str(tmp_path / "out.png"), cv2.IMREAD_UNCHANGED)
     assert made is not None
     assert made.shape == (60, 90, channels)
     assert np.abs(made[:, [10, 80]].astype(int) - [[90], [200]]).max() <= 1
 
 
+def info_of(width: int, height: int, shape: Fraction | None = None, turned: bool = False) -> VideoInfo:
+    matrix = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30) if turned else None
+    tags = ColourTags(1, 1, 1, 1)
+    return VideoInfo(width, height, Fraction(1, 25), Fraction(25), shape, tags, Colour(), matrix)
+
+
 @pytest.mark.parametrize(
-    ("source", "shape", "size", "frame"),
+    ("name", "source", "size"),
     [
-        ((1280, 720), None, (1920, 1080), (1280, 720)),
-        ((1280, 720), None, (3840, 2160), (1280, 720)),
-        ((640, 480), None, (1920, 1080), (854, 480)),
-        ((720, 576), Fraction(64, 45), (1920, 1080), (1024, 576)),
-        ((720, 480), Fraction(8, 9), (1440, 1080), (720, 540)),
-        ((3840, 2160), None, (1280, 720), (1280, 720)),
+        ("4k", info_of(1920, 1080), (3840, 2160)),
+        ("4k", info_of(640, 480), (2880, 2160)),
+        ("2160p", info_of(720, 576, Fraction(16, 15)), (2880, 2160)),
+        ("4k", info_of(854, 480), (3840, 2160)),
+        ("1080p", info_of(2048, 858), (1920, 804)),
+        ("4k", info_of(1080, 1920), (2160, 3840)),
+        ("1440p", info_of(1920, 1080, turned=True), (2560, 1440)),
+        ("720p", info_of(100, 100), (720, 720)),
+        ("300x400", info_of(1920, 1080, turned=True), (400, 226)),
+        ("300x400", info_of(1920, 1080), (300, 168)),
+        ("8k", info_of(3840, 2160), (7680, 4320)),
     ],
 )
-def test_a_live_picture_goes_through_the_network_at_its_own_size(
-    source: tuple[int, int], shape: Fraction | None, size: tuple[int, int], frame: tuple[int, int]
-) -> None:
-    from sr4k.live.timeline import TIME_BASE
-    from sr4k.models.colour import Colour
-    from sr4k.stages.fitting import framed
-    from sr4k.stages.video import ColourTags, VideoInfo
+def test_a_result_is_as_large_as_fits_inside_its_size(name: str, source: VideoInfo, size: tuple[int, int]) -> None:
+    box = parse_size(name)
+    assert box is not None
+    assert placed(box, source) == Placed(size, size, Fraction(1))
 
-    own = VideoInfo(*source, TIME_BASE, Fraction(25), shape, ColourTags(1, 1, 1, 1), Colour(), None)
-    inside = framed(own, size)
-    assert (inside.width, inside.height) == frame
-    assert inside.sample_aspect_ratio == Fraction(size[0] * frame[1], size[1] * frame[0])
+
+def test_or_it_has_bars_or_is_stretched() -> None:
+    wide, dvd = info_of(2048, 858), info_of(720, 576, Fraction(16, 15))
+    assert placed(Box(1920, 1080, "pad"), wide) == Placed((1920, 1080), (1920, 804), Fraction(1))
+    assert placed(Box(1920, 1080, "stretch"), dvd) == Placed((1920, 1080), (1920, 1080), Fraction(3, 4))
+
+
+def test_twice_is_what_it_is_without_a_size() -> None:
+    assert parse_size("x2") is None
+
+
+@pytest.mark.parametrize(
+    ("source", "box", "size"),
+    [
+        (info_of(1280, 720), Box(1920, 1080), (1280, 720)),
+        (info_of(1280, 720), Box(3840, 2160), (1280, 720)),
+        (info_of(720, 576, Fraction(64, 45)), Box(1920, 1080), (720, 576)),
+        (info_of(3840, 2160), Box(1280, 720), (1280, 720)),
+        (info_of(3840, 1600), Box(1280, 720, "pad"), (1280, 534)),
+    ],
+)
+def test_a_picture_goes_through_the_network_at_its_own_size_or_that_of_the_result(
+    source: VideoInfo, box: Box, size: tuple[int, int]
+) -> None:
+    assert before_network(box, source) == size
+
+
+@pytest.mark.parametrize("target", ["out.mkv", "out.png"])
+@pytest.mark.parametrize("box", [Box(200, 100, "pad"), Box(60, 140, "pad")])
+def test_bars_are_black_and_the_picture_is_in_their_middle(
+    target: str, box: Box, make_clip: MakeClip, tmp_path: Path
+) -> None:
+    source = make_clip("in.mkv", frames=1, audio=False, codec="ffv1", options={})
+    Job(source, tmp_path / target, NEAREST, size=box).run()
+    with av.open(str(tmp_path / target)) as made:
+        picture = next(made.decode(video=0))
+    seen = picture.to_ndarray(format="rgb24").max(axis=2) > 40
+    assert (picture.width, picture.height) == (box.width, box.height)
+    rows, columns = seen.any(axis=1).nonzero()[0], seen.any(axis=0).nonzero()[0]
+    inner = placed(box, info_of(64, 48)).inner
+    for found, length, whole in ((columns, inner[0], box.width), (rows, inner[1], box.height)):
+        assert found[0] == pytest.approx((whole - length) / 2, abs=3)
+        assert found[-1] + 1 == pytest.approx((whole + length) / 2, abs=3)
+
+
+def test_bars_around_a_transparent_picture_are_opaque(tmp_path: Path) -> None:
+    assert cv2.imwrite(str(tmp_path / "in.png"), np.full((40, 40, 4), (90, 90, 90, 128), np.uint8))
+    Job(tmp_path / "in.png", tmp_path / "out.png", NEAREST, size=Box(120, 80, "pad")).run()
+    made = cv2.imread(str(tmp_path / "out.png"), cv2.IMREAD_UNCHANGED)
+    assert made is not None
+    assert made[40, [5, 60, 115]].tolist() == [[0, 0, 0, 255], [90, 90, 90, 128], [0, 0, 0, 255]]
 
 
 def test_a_live_stream_has_the_size_and_says_its_colours(tmp_path: Path) -> None:
     target = tmp_path / "out.ts"
     preset = load_preset("live").updated("engine", name="nearest")
     source = parse_source("pattern://64x48@10?seconds=4")
-    LiveJob(source, (parse_target(str(target)),), preset, size=(96, 72)).run()
+    LiveJob(source, (parse_target(str(target)),), preset, size=Box(96, 72)).run()
     with av.open(str(target)) as result:
         first = next(result.decode(video=0))
     assert (first.width, first.height, first.colorspace, first.color_range) == (96, 72, 6, 1)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sr4k import Job, Summary, load_preset
 from sr4k.engines.nvidia import driver
 from sr4k.errors import EngineError
+from sr4k.stages.settings import Box
 
 needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="needs PyTorch")
 
@@ -105,6 +106,6 @@ def test_a_size_is_made_in_host_memory_of_what_the_card_made(
     for config in ("gpu", "file"):
         preset = load_preset(config).updated("graph", mode="threads").updated("encode", crf=0)
         preset = preset.updated("engine", name="cuda", reuse=False)
-        results.append(Job(source, tmp_path / f"{config}.mkv", preset, size=size).run())
+        results.append(Job(source, tmp_path / f"{config}.mkv", preset, size=Box(*size)).run())
     assert set(results[0].stages) == {"decode", "infer", "download", "convert", "encode"}
     assert np.array_equal(pictures(tmp_path / "gpu.mkv"), pictures(tmp_path / "file.mkv"))

@@ -12,6 +12,7 @@ from clips import luma_planes, video_times
 from numpy.typing import NDArray
 
 from sr4k import Job, Summary, load_preset
+from sr4k.stages.settings import Box
 
 PRESET = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
 LOSSLESS = PRESET.updated("encode", preset="ultrafast", crf=0)
@@ -100,7 +101,9 @@ def test_levels_stay_when_the_range_changes(tmp_path: Path) -> None:
 
 def test_with_an_exact_size_they_are_fitted_into_that(tmp_path: Path) -> None:
     source = write(tmp_path / "in.ts", [FIRST, (64, 64, "yuv420p", None)])
-    upscale(source, tmp_path / "out.mp4", size=(192, 192))  # the first is stretched, and its pixels say so
+    upscale(
+        source, tmp_path / "out.mp4", size=Box(192, 192, "stretch")
+    )  # the first is stretched, and its pixels say so
     assert [inner(plane) for plane in luma_planes(tmp_path / "out.mp4")] == [(192, 192)] * 3 + [(128, 192)] * 3
 
 

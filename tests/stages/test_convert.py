@@ -8,7 +8,7 @@ from sr4k.pipeline import Format, Frame, FrameInfo, PlaneSpec
 from sr4k.pipeline.chain import HeapBuffers
 from sr4k.stages.convert import Convert
 from sr4k.stages.picture import PixelFormat, split_420
-from sr4k.stages.settings import ConvertSettings
+from sr4k.stages.settings import Box, ConvertSettings
 from sr4k.stages.video import ColourTags, VideoInfo
 
 INFO = FrameInfo(0, Fraction(1, 25), 1, True, False, 0.0)
@@ -27,7 +27,7 @@ def test_a_block_is_scaled_with_its_colour_where_it_was(pixel_format: PixelForma
     else:
         for plane, values in zip(split_420(block), (y, u, v), strict=True):
             plane[:] = values
-    convert = Convert(ConvertSettings(size=(192, 96)))
+    convert = Convert(ConvertSettings(size=Box(192, 96, "stretch")))
     form = convert.open(Format((PlaneSpec(block.shape),), about=about))
     assert (form.about.width, form.about.height, form.about.sample_aspect_ratio) == (192, 96, Fraction(4, 3))
     (out,) = convert.process(Frame((block,), INFO), HeapBuffers(form))
@@ -45,6 +45,6 @@ def test_a_block_is_scaled_with_its_colour_where_it_was(pixel_format: PixelForma
 def test_what_has_the_size_passes_untouched() -> None:
     about = VideoInfo(64, 32, Fraction(1, 25), Fraction(25), None, ColourTags(1, 1, 1, 1), Colour(), None)
     form = Format((PlaneSpec((48, 64)),), about=about)
-    convert = Convert(ConvertSettings(size=(64, 32)))
+    convert = Convert(ConvertSettings(size=Box(64, 32)))
     assert convert.open(form) is form
     assert convert.in_place

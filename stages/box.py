@@ -1,0 +1,55 @@
+"""How pictures of any shape go into the size that a result is to have."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from sr4k.stages.settings import Box
+from sr4k.stages.video import VideoInfo
+
+_ALIKE = Fraction(1, 100)
+"""Shapes that differ by no more than this are one: 854x480 is 16:9."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A picture in its box: (width, height) of the result, and of the picture within, in the middle of it."""
+
+    size: tuple[int, int]
+    inner: tuple[int, int]
+    sample_aspect_ratio: Fraction
+
+
+def placed(box: Box, info: VideoInfo) -> Placed:
+    """How pictures such as ``info`` tells, of any size, go into a box."""
+    shape = Fraction(info.width, info.height) * (info.sample_aspect_ratio or 1)
+    width, height = _as_coded(box, info, shape)
+    if box.fit == "stretch":
+        return Placed((width, height), (width, height), shape * Fraction(height, width))
+    inner = (width, height)
+    if abs(shape * Fraction(height, width) - 1) > _ALIKE:
+        inner = min(width, _even(height * shape)), min(height, _even(width / shape))
+    return Placed(inner if box.fit == "inside" else (width, height), inner, Fraction(1))
+
+
+def before_network(box: Box | None, info: VideoInfo) -> tuple[int, int]:
+    """The size (width, height) at which pictures such as ``info`` tells go through the network.
+
+    Their own: what the network makes is scaled to what is wanted, which is better than what it makes of a scaled
+    picture. Only where the result is smaller than the source the picture is shrunk first: there is nothing to make up.
+    """
+    if box is None:
+        return info.width, info.height
+    width, height = placed(box, info).inner
+    return min(info.width, width), min(info.height, height)
+
+
+def _as_coded(box: Box, info: VideoInfo, shape: Fraction) -> tuple[int, int]:
+    """Its sides as the stream has them, before it is turned for showing."""
+    matrix = info.display_matrix
+    is_shown_turned = matrix is not None and matrix[0] == 0 and matrix[1] != 0
+    is_other = (shape < 1) == (box.width > box.height) and shape != 1 if box.turns else is_shown_turned
+    return (box.height, box.width) if is_other else (box.width, box.height)
+
+
+def _even(side: Fraction) -> int:
+    return max(2, round(side / 2) * 2)
