@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -15,6 +16,7 @@ from sr4k.live.slate import load_slate
 from sr4k.live.timeline import TIME_BASE
 from sr4k.live_job import LiveJob
 from sr4k.models import zoo
+from sr4k.stages.box import placed
 from sr4k.stages.encoder import add_video, open_encoder
 from sr4k.stages.video import BT709, LIMITED_RANGE, ColourTags, VideoInfo, colour_of
 
@@ -65,6 +67,9 @@ def _info(job: LiveJob) -> VideoInfo:
     if job.source.kind == "pattern":
         (width, height), rate, _ = parse_pattern(job.source)
         size = 2 * width, 2 * height
-    size = job.size or size
     tags = ColourTags(BT709, LIMITED_RANGE, BT709, BT709)
-    return VideoInfo(*size, TIME_BASE, rate, None, tags, colour_of(tags, height=size[1], codec=""), None)
+    info = VideoInfo(*size, TIME_BASE, rate, None, tags, colour_of(tags, height=size[1], codec=""), None)
+    if job.size is None:
+        return info
+    width, height = placed(job.size, info).size
+    return replace(info, width=width, height=height)

@@ -7,7 +7,7 @@ import typer
 
 from sr4k.cli.outcome import say, told_in_one_line
 from sr4k.errors import OutputError
-from sr4k.job import parse_size
+from sr4k.size import parse_sides
 
 
 def sample(
@@ -23,5 +23,5 @@ def sample(
             raise OutputError(f"{target} exists: choose another name, or add --overwrite.")
         from sr4k.sample import write_sample  # codecs: only when needed
 
-        write_sample(target, seconds=seconds, size=parse_size(size))
+        write_sample(target, seconds=seconds, size=parse_sides(size))
         say(f"{target}: try  sr4k-stream {target} upscaled{target.suffix}", err=True)

@@ -85,7 +85,7 @@ class TestCleanAperture:
         assert (probe(source).video["width"], probe(source).video["height"]) == (144, 90)
 
     def test_a_size_is_that_of_what_is_seen(self, source: Path, tmp_path: Path) -> None:
-        Job(source, tmp_path / "out.mkv", LOSSLESS, size=Box(144, 90)).run()
+        Job(source, tmp_path / "out.mkv", LOSSLESS, size=Box(144, 90, "stretch")).run()
         made = luma_planes(tmp_path / "out.mkv")[0]
         assert np.abs(made.astype(int) - of_the_source(source)[::2, ::2]).mean() < 4
 

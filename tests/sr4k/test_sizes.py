@@ -104,7 +104,7 @@ def info_of(width: int, height: int, shape: Fraction | None = None, turned: bool
         ("4k", info_of(1080, 1920), (2160, 3840)),
         ("1440p", info_of(1920, 1080, turned=True), (2560, 1440)),
         ("720p", info_of(100, 100), (720, 720)),
-        ("300x400", info_of(1920, 1080, turned=True), (400, 226)),
+        ("300x400", info_of(1920, 1080, turned=True), (400, 224)),
         ("300x400", info_of(1920, 1080), (300, 168)),
         ("8k", info_of(3840, 2160), (7680, 4320)),
     ],
