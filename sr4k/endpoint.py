@@ -5,8 +5,9 @@ import logging
 import socket
 import socketserver
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
@@ -20,7 +21,13 @@ from sr4k.redaction import Redaction
 log = logging.getLogger(__name__)
 
 _PATIENCE = 10.0
-"""Seconds that a client may be silent."""
+"""Seconds that a client may take, from its connection to the end of its answer."""
+
+_MOST_CLIENTS = 32
+"""At once. One more, and the oldest has to go: a probe takes milliseconds, and what stays for longer means harm."""
+
+_BREATH = 0.5
+"""Seconds to wait where no connection can be accepted for want of descriptors or memory."""
 
 _OWN_WORDS = ("reason", "error")
 """Keys of /ready whose values are sentences."""
@@ -77,6 +84,43 @@ def parse_address(address: str) -> tuple[str, int]:
 
 class _Server(socketserver.ThreadingMixIn, WSGIServer):
     daemon_threads = True
+    request_queue_size = 2 * _MOST_CLIENTS
+
+    def __init__(self, *args: Any) -> None:
+        self._clients: dict[socket.socket, float] = {}  # since when they are here, the oldest first
+        self._counting = threading.Lock()
+        super().__init__(*args)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        try:
+            return super().get_request()
+        except OSError:
+            time.sleep(_BREATH)  # the connection still waits: without this, it would be tried again at once, for ever
+            raise
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._counting:
+            self._clients[request] = time.monotonic()
+            if len(self._clients) > _MOST_CLIENTS:
+                self._hang_up(next(iter(self._clients)))
+        super().process_request(request, client_address)
+
+    def service_actions(self) -> None:
+        now = time.monotonic()
+        with self._counting:
+            for client in [client for client, since in self._clients.items() if now - since > _PATIENCE]:
+                self._hang_up(client)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._counting:
+            self._clients.pop(request, None)
+        super().shutdown_request(request)
+
+    def _hang_up(self, client: socket.socket) -> None:
+        """Its thread sees that, and closes it."""
+        del self._clients[client]
+        with suppress(OSError):
+            client.shutdown(socket.SHUT_RDWR)
 
     def server_bind(self) -> None:
         socketserver.TCPServer.server_bind(self)

@@ -30,6 +30,7 @@ from sr4k.pipeline import (
     WorkerStatus,
     run_graph,
 )
+from sr4k.refusals import refusal
 from sr4k.stages.paths import check_file
 from sr4k.stages.settings import Box, ConvertSettings, InferSettings, PreprocessSettings
 from sr4k.watchdog import Watchdog, WorkerHangsError
@@ -124,15 +125,18 @@ class LiveJob:
             try:
                 outcome = self._run_once(on_status, stop_requests, log_queue)
                 return _summarise(outcome, time.monotonic() - began, restarts)
-            except (WorkerDied, WorkerHangsError) as err:
+            except (WorkerDied, WorkerHangsError, OSError) as err:
+                if isinstance(err, OSError) and not restarts:
+                    raise  # what the machine refuses from the start is for the user to mend
                 if stop_requests():
                     raise WorkerError(f"Stopped: {err}.") from err
                 if time.monotonic() - started > 60:
                     backoff.reset()
                     told.forget()
                 restarts, wait = restarts + 1, backoff.wait()
-                told.failed(str(err), wait)
-                on_failure(str(err))
+                reason = str(refusal(err) or err).rstrip(".")
+                told.failed(reason, wait)
+                on_failure(reason)
                 _wait(wait, stop_requests)
 
     def _check(self) -> None:

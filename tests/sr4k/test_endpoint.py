@@ -1,12 +1,18 @@
 import json
 import socket
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from http.client import HTTPConnection
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from toy_statuses import SECRETS, SOURCE, addresses, statuses
 
+from sr4k import endpoint
 from sr4k.endpoint import parse_address, serve_http
 from sr4k.errors import OptionError
 from sr4k.live.address import parse_source
@@ -86,6 +92,69 @@ def test_a_client_that_says_nothing_keeps_nobody_waiting() -> None:
         socket.create_connection(("127.0.0.1", port)),
     ):
         assert get(port, "/health")[0] == 200
+
+
+def test_a_client_that_takes_too_long_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoint, "_PATIENCE", 1.0)
+    with (
+        serve_http("127.0.0.1:0", [ChannelMonitor("news")]) as port,
+        socket.create_connection(("127.0.0.1", port), 10) as slow,
+    ):
+        slow.sendall(b"GET /health HTTP/1.1\r\nX: ")
+        began = time.monotonic()
+        with suppress(OSError):
+            while time.monotonic() < began + 10:
+                slow.sendall(b"a")
+                time.sleep(0.1)
+        assert 0.9 < time.monotonic() - began < 9
+
+
+def test_clients_that_stay_make_room_for_those_who_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoint, "_MOST_CLIENTS", 4)
+    with serve_http("127.0.0.1:0", [ChannelMonitor("news")]) as port, ExitStack() as held:
+        before = threading.active_count()
+        staying = [held.enter_context(socket.create_connection(("127.0.0.1", port), 10)) for _ in range(20)]
+        for client in staying:
+            with suppress(OSError):  # hung up on already
+                client.sendall(b"GET /health HTTP/1.1\r\nX: ")
+        assert get(port, "/health")[0] == 200
+        assert all(is_gone(client) for client in staying[:16])
+        assert threading.active_count() - before <= 8
+
+
+def is_gone(client: socket.socket) -> bool:
+    try:
+        return client.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_where_descriptors_have_run_out_it_neither_spins_nor_dies() -> None:
+    code = """
+import os, resource, socket, sys, time
+from urllib.request import urlopen
+from sr4k import endpoint
+from sr4k.endpoint import serve_http
+from sr4k.live_status import ChannelMonitor
+with serve_http("127.0.0.1:0", [ChannelMonitor("news")]) as port:
+    urlopen(f"http://127.0.0.1:{port}/health").close()
+    client, held = socket.socket(), []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    try:
+        while True:
+            held.append(os.open("/dev/null", os.O_RDONLY))
+    except OSError:
+        pass
+    client.connect(("127.0.0.1", port))
+    began = time.process_time()
+    time.sleep(2)
+    print("busy" if time.process_time() - began > 0.5 else "idle")
+    for number in held:
+        os.close(number)
+    print(urlopen(f"http://127.0.0.1:{port}/health", timeout=10).status)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout.split(), done.stderr) == (["idle", "200"], "")
 
 
 def test_a_taken_port_is_one_clear_error() -> None:
