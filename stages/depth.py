@@ -5,17 +5,21 @@ from av.video.frame import VideoFrame
 
 from sr4k.stages.picture import rows_of
 
-_TEN, _PEAK = "10le", 1023
+_PEAK = 1023
 
 
 def reduced(picture: VideoFrame, pixel_format: str, *, full_range: bool) -> VideoFrame:
-    """A picture in planes of more than 10 bits in as many of 10, where ``pixel_format`` has no more; else as it is.
+    """A picture in planes of more than 10 bits in as many of 10, if it is to become one in planes; else as it is.
+
+    Args:
+        pixel_format: what it is to become, of 8 or 10 bits: to 8, libswscale dithers.
+        full_range: how it is read.
 
     What ranges from 0 to the peak is scaled by the peaks' ratio, what is limited by a power of two (ITU-T H.273).
     """
     bits = max((component.bits for component in picture.format.components), default=8)
     kinds = ("yuv", "gray")
-    if bits <= 10 or not pixel_format.endswith(_TEN) or not pixel_format.startswith(kinds) or _is_rgb(picture):
+    if bits <= 10 or not pixel_format.startswith(kinds) or _is_rgb(picture):
         return picture
     deep = picture.reformat(format=_planar(picture, 16 if bits > 14 else bits))
     peak = (1 << deep.format.components[0].bits) - 1

@@ -100,3 +100,15 @@ def test_however_they_are_packed(packed: str, planar: str) -> None:
     one, other = (Scaler()(each, (64, 8), name, colour, colour) for each in (deep, deep.reformat(format=packed)))
     for a, b in zip(one.planes, other.planes, strict=True):
         assert np.array_equal(*(rows_of(p, "uint16")[: p.height, : p.width] for p in (a, b)))
+
+
+@pytest.mark.parametrize("name", ["yuv420p10le", "yuv420p12le", "yuv444p16le"])
+def test_eight_bits_are_as_bright_as_more_were(name: str) -> None:
+    bits = VideoFormat(name).components[0].bits
+    deep = VideoFrame(4096, 16, name)
+    values = np.linspace(16 << (bits - 8), 235 << (bits - 8), 4096).round()
+    for plane in deep.planes:
+        rows_of(plane, "uint16")[:, : plane.width] = values[: plane.width]
+    eight = Scaler()(deep, (4096, 16), name[:7], Colour(), Colour())
+    made = rows_of(eight.planes[0])[:16, :4096]
+    assert abs((made - values * 2.0 ** (8 - bits)).mean()) < 0.05
