@@ -11,6 +11,7 @@ from sr4k.models.colour import ChromaLocation, Colour, Matrix, Sampling
 from sr4k.pipeline import Format, FrameInfo
 from sr4k.stages.decoded import padded_format
 from sr4k.stages.picture import PixelFormat
+from sr4k.stages.stereo import MODES
 from sr4k.stages.video import ColourTags, VideoInfo
 
 _LARGEST_PICTURE = 32 << 20
@@ -66,6 +67,7 @@ def _is_description(info: VideoInfo) -> bool:
         and info.pixel_format in get_args(PixelFormat)
         and info.hdr is None
         and info.origin is None
+        and info.stereo_mode in (None, *MODES)
     )
 
 

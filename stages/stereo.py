@@ -17,6 +17,9 @@ _MODES = {
 }
 """By libav's ``AVStereo3DType``: the left eye's picture first, or the right one's."""
 
+MODES = frozenset(mode for modes in _MODES.values() for mode in modes)
+"""All that `stereo_mode` gives."""
+
 _NO_WEBM = {"block_lr", "block_rl", "anaglyph_green_magenta"}
 
 _SEI = {"left_right": 3, "top_bottom": 4}
