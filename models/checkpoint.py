@@ -65,8 +65,12 @@ def read_checkpoint(path: Path, name: str, arch: Architecture) -> dict[str, NDAr
     return {key: renamed[key].float().numpy() for key in arch.shapes()}
 
 
-def _check_archive(path: Path) -> None:
-    """PyTorch stores its archives as they are: one that grows as it is read may fill the memory."""
+def check_archive(path: Path) -> None:
+    """PyTorch stores its archives as they are: one that grows as it is read may fill the memory.
+
+    Raises:
+        OptionError: it is such a one, or its list of contents is damaged.
+    """
     if not zipfile.is_zipfile(path):
         return
     try:
@@ -79,7 +83,7 @@ def _check_archive(path: Path) -> None:
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:
-    _check_archive(path)
+    check_archive(path)
     try:
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as err:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
+from safetensors.numpy import save as packed
 
 from sr4k.errors import OptionError
 from sr4k.models import fold, fold_luma
@@ -20,6 +21,7 @@ from sr4k.models.fitting import check_fit, check_size, check_values
 from sr4k.models.fold import Weights
 from sr4k.models.graph import FoldedNetwork
 from sr4k.models.quantize import Calibration, QuantizedNetwork, quantize
+from sr4k.models.saving import write_whole
 
 ARCHITECTURES: dict[str, Architecture] = {
     "luma": LumaShape(features=32, convs=4),
@@ -117,11 +119,16 @@ def load(name: str = DEFAULT, source: Path | None = None) -> Model:
 
 
 def save(folder: Path, model: Model) -> None:
-    """Write a model's two files."""
-    save_file(_contiguous(model.weights), folder / _WEIGHTS.format(name=model.name))
+    """Write a model's two files, and their folder.
+
+    Raises:
+        OutputError: they can't be written.
+    """
+    write_whole(folder / _WEIGHTS.format(name=model.name), packed(_contiguous(model.weights)))
     if model.calibration is not None:
         tuned = {_TUNED + key: array for key, array in (model.int8_weights or {}).items()}
-        save_file(model.calibration.to_arrays() | _contiguous(tuned), folder / _INT8.format(name=model.name))
+        arrays = model.calibration.to_arrays() | _contiguous(tuned)
+        write_whole(folder / _INT8.format(name=model.name), packed(arrays))
 
 
 def has_weights(name: str) -> bool:

@@ -1,9 +1,11 @@
 """The course of a run as a picture. Needs matplotlib."""
 
+import io
 import json
 from pathlib import Path
 
 from sr4k.models.plotting import new_figure
+from sr4k.models.saving import write_whole
 
 
 def plot_history(histories: list[Path], target: Path) -> None:
@@ -23,4 +25,6 @@ def plot_history(histories: list[Path], target: Path) -> None:
     error_axes.set(title="mean absolute error, 8-bit levels", xlabel="step")
     error_axes.legend()
     psnr_axes.set(title="PSNR-Y, dB (dashed: int8)", xlabel="step")
-    figure.savefig(target, dpi=100)
+    picture = io.BytesIO()
+    figure.savefig(picture, dpi=100, format="png")
+    write_whole(target, picture.getvalue())

@@ -9,6 +9,7 @@ from safetensors.numpy import load_file
 
 from sr4k.errors import OptionError
 from sr4k.models import zoo
+from sr4k.models.plotting import require_plotting
 from sr4k.models.training.calibrate import calibrate
 from sr4k.models.training.data import Pair, load_pairs
 from sr4k.models.training.int8 import RoundedOps, input_steps
@@ -29,8 +30,11 @@ def train_model(recipe: Recipe, folders: list[Path], out: Path, *, validate: lis
 
     Raises:
         InputError: no picture, or none large enough.
-        OptionError: no training for that model, no such teacher or start, or ``out`` holds a run of another recipe.
+        OptionError: no training for that model, no such teacher or start, ``out`` holds a run of another recipe or a
+            damaged one, or matplotlib is missing.
+        OutputError: ``out`` can't be written to.
     """
+    require_plotting()  # what the end of it lacks is told before hours of work
     torch.manual_seed(recipe.seed)
     net = fresh(zoo.architecture(recipe.model))
     if recipe.start_from is not None:

@@ -1,25 +1,29 @@
 """Training of a network on pairs of pictures: resumable, with an average of the weights kept beside them."""
 
 import copy
+import io
 import json
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors.torch import save as packed
 from torch import Tensor, nn
 
 from sr4k.errors import OptionError
 from sr4k.models.architecture import SCALE, Architecture, LumaShape, RcanShape
+from sr4k.models.checkpoint import check_archive
 from sr4k.models.evaluate import mean_psnr_y
 from sr4k.models.execute import Bfloat16Ops, TorchOps, Trainable, upscale, upscale_window
 from sr4k.models.luma import LumaNet
 from sr4k.models.rcan import TrainableRcan
+from sr4k.models.saving import write_whole
 from sr4k.models.testset import pictures_of
 from sr4k.models.training.data import Pair, batches
 from sr4k.models.training.recipe import Recipe
@@ -108,6 +112,7 @@ class Trainer:
         by_muon = {id(p) for p in self._kernels}
         self._adam = torch.optim.Adam([p for p in self.trained if id(p) not in by_muon], lr=recipe.adam_learning_rate)
         self.step = 0
+        self._history: list[dict[str, Any]] = []
         self._resume()
 
     def run(self) -> Path:
@@ -122,6 +127,8 @@ class Trainer:
                 self._report(float(np.mean(losses)), pace)
                 self.save()
                 losses.clear()
+        if self.step == began_at:
+            self.save()  # the run may have been broken off between its files
         return self.out / WEIGHTS
 
     def psnr_y(self, folder: Path) -> float:
@@ -169,8 +176,11 @@ class Trainer:
         return 255 * float(difference.detach().abs().mean())
 
     def save(self) -> None:
-        """Write the checkpoint and the averaged weights."""
-        self.out.mkdir(parents=True, exist_ok=True)
+        """Write the checkpoint and the averaged weights.
+
+        Raises:
+            OutputError: they can't be written.
+        """
         state = {
             "step": self.step,
             "recipe": self.recipe.model_dump(mode="json"),
@@ -179,9 +189,11 @@ class Trainer:
             "muon": self._muon.state_dict(),
             "adam": self._adam.state_dict(),
         }
-        torch.save(state, self.out / "checkpoint.tmp")
-        (self.out / "checkpoint.tmp").replace(self.out / CHECKPOINT)
-        save_file({k: v.contiguous().cpu() for k, v in self.average.state_dict().items()}, self.out / WEIGHTS)
+        whole = io.BytesIO()
+        torch.save(state, whole)
+        write_whole(self.out / CHECKPOINT, whole.getvalue())
+        averaged = {key: tensor.contiguous().cpu() for key, tensor in self.average.state_dict().items()}
+        write_whole(self.out / WEIGHTS, packed(averaged))
 
     def _schedule(self) -> float:
         r = self.recipe
@@ -191,9 +203,9 @@ class Trainer:
 
     def _report(self, loss: float, pace: float) -> None:
         scores = {folder.name: self.psnr_y(folder) for folder in self.validate}
-        self.out.mkdir(parents=True, exist_ok=True)
-        with (self.out / HISTORY).open("a") as history:
-            history.write(json.dumps({"step": self.step, "mae": loss, "psnr_y": scores}) + "\n")
+        self._history.append({"step": self.step, "mae": loss, "psnr_y": scores})
+        lines = "".join(json.dumps(entry) + "\n" for entry in self._history)
+        write_whole(self.out / HISTORY, lines.encode())
         log.info(
             "step %d/%d  error %.3f  %s  %.0f ms/step, %.0f min left",
             self.step,
@@ -211,7 +223,18 @@ class Trainer:
         path = self.out / CHECKPOINT
         if not path.exists():
             return
-        state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
+        check_archive(path)
+        try:
+            self._take(path, torch.load(path, map_location=self.device, weights_only=True))
+        except OptionError:
+            raise
+        except Exception as err:  # cut off or overwritten, it breaks its reader in many ways
+            raise OptionError(
+                f"{path} is damaged: remove it to begin this part of the run again, or choose another --out."
+            ) from err
+        log.info("resumed at step %d", self.step)
+
+    def _take(self, path: Path, state: dict[str, Any]) -> None:
         now = self.recipe.model_dump(mode="json")
         if differing := sorted(key for key in now if now[key] != state["recipe"].get(key) and key != "every"):
             raise OptionError(
@@ -223,4 +246,13 @@ class Trainer:
         self._muon.load_state_dict(state["muon"])
         self._adam.load_state_dict(state["adam"])
         self.step = int(state["step"])
-        log.info("resumed at step %d", self.step)
+        self._history = _entries(self.out / HISTORY, self.step)
+
+
+def _entries(path: Path, step: int) -> list[dict[str, Any]]:
+    """Of a history, up to that step."""
+    found = []
+    for line in path.read_text("utf-8").splitlines() if path.exists() else ():
+        with suppress(ValueError):  # cut off
+            found.append(json.loads(line))
+    return [entry for entry in found if entry["step"] <= step]

@@ -1,5 +1,7 @@
 """Training in miniature."""
 
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +29,7 @@ from sr4k.models.training.recipe import Degradation, Recipe, load_recipe, recipe
 from sr4k.models.training.run import train_model  # noqa: E402
 from sr4k.models.training.symmetry import TURNS  # noqa: E402
 from sr4k.models.training.teach import taught  # noqa: E402
-from sr4k.models.training.train import Trainer, fresh  # noqa: E402
+from sr4k.models.training.train import CHECKPOINT, HISTORY, WEIGHTS, Trainer, fresh  # noqa: E402
 
 RCAN = RcanShape(groups=1, blocks=1, features=12)
 LUMA = LumaShape(features=8, convs=1)
@@ -162,6 +164,32 @@ def test_a_run_is_not_resumed_with_another_recipe(folder: Path, tmp_path: Path) 
     trainer(LUMA, folder, tmp_path).run()
     with pytest.raises(OptionError, match="another learning_rate"):
         trainer(LUMA, folder, tmp_path, learning_rate=0.5)
+
+
+@pytest.mark.parametrize("damage", [lambda whole: whole[:1000], lambda _whole: b"", lambda _whole: b"rubbish"])
+def test_a_damaged_checkpoint_is_told(damage: Callable[[bytes], bytes], folder: Path, tmp_path: Path) -> None:
+    trainer(LUMA, folder, tmp_path).save()
+    checkpoint = tmp_path / CHECKPOINT
+    checkpoint.write_bytes(damage(checkpoint.read_bytes()))
+    with pytest.raises(OptionError, match="is damaged: remove it to begin this part of the run again"):
+        trainer(LUMA, folder, tmp_path)
+
+
+def test_a_run_goes_on_whatever_of_its_other_files_was_lost(folder: Path, tmp_path: Path) -> None:
+    whole = load_file(trainer(LUMA, folder, tmp_path).run())
+    history = (tmp_path / HISTORY).read_text()
+    (tmp_path / WEIGHTS).write_bytes(b"cut off")
+    (tmp_path / HISTORY).write_text(history + '{"step": 9')
+    again = trainer(LUMA, folder, tmp_path)
+    assert all(np.array_equal(whole[key], array) for key, array in load_file(again.run()).items())
+    assert [entry["step"] for entry in again._history] == [3, 6]
+
+
+def test_without_matplotlib_a_run_does_not_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(OptionError, match=r"Plots need matplotlib"):
+        train_model(recipe(), [tmp_path / "not there"], tmp_path / "out", validate=[])
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("name", ["rcan-full", "rcan-basicsr"])
