@@ -15,7 +15,7 @@ from sr4k.printable import printable
 
 LogFormat = Literal["text", "json"]
 
-FIELDS = ("event", "source", "target", "worker", "reason", "delay", "tries")
+FIELDS = ("event", "source", "target", "reason", "delay", "tries")
 """What a record may bear beside its message (``extra``), for programs that read logs."""
 
 _LONGEST = 8192

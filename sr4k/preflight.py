@@ -144,6 +144,8 @@ def _tried(jobs: Mapping[str, LiveJob]) -> Iterator[tuple[str, str]]:
 
 
 def _try_parts(job: LiveJob, answers: Connection) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # they reach the whole group: whoever has started this decides
     from sr4k.preflight_parts import troubles_of_parts  # codecs and networks, which this process alone needs
 
     answers.send(list(troubles_of_parts(job)))

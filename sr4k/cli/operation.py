@@ -6,9 +6,9 @@ from contextlib import ExitStack, contextmanager
 
 import typer
 
-from sr4k.cli.outcome import log_handler
+from sr4k.cli.outcome import log_handler, verdict
+from sr4k.cli.signals import Interrupted
 from sr4k.endpoint import serve_http
-from sr4k.errors import InternalError, Sr4kError
 from sr4k.live_status import ChannelMonitor
 from sr4k.logs import LogFormat, LogWire, collected_logs
 from sr4k.orphans import orphans_reaped
@@ -60,10 +60,14 @@ def _told_in_the_log(level: int) -> Iterator[None]:
         yield
     except typer.Exit:
         raise
-    except Exception as err:
-        code = err.exit_code if isinstance(err, Sr4kError) else InternalError.exit_code
-        reason = (
-            str(err) if isinstance(err, Sr4kError) else f"{err or type(err).__name__} This is a bug in sr4k-stream."
+    except (Interrupted, Exception) as err:
+        end = verdict(err)
+        extra = {"event": "failed" if end.is_error else "ended", "reason": end.text}
+        log.log(
+            logging.ERROR if end.is_error else logging.INFO,
+            "%s",
+            end.text,
+            extra=extra,
+            exc_info=level <= logging.DEBUG and end.is_error,
         )
-        log.error("%s", reason, extra={"event": "failed", "reason": reason}, exc_info=level <= logging.DEBUG)
-        raise typer.Exit(code) from err
+        raise typer.Exit(end.code) from err

@@ -6,8 +6,8 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 import typer
 
@@ -31,22 +31,39 @@ def told_in_one_line(*, verbose: bool) -> Iterator[Redaction]:
         with interruptible():
             _check_folder()
             yield redaction
-    except Interrupted:
-        _end("Stopped.", 128 + (last_signal() or signal.SIGTERM), redaction, verbose=verbose)
-    except StoppedError as err:
-        _end(str(err), 128 + (last_signal() or signal.SIGINT), redaction, verbose=verbose)
-    except Sr4kError as err:
-        _end(f"error: {err}", err.exit_code, redaction, verbose=verbose)
     except typer.Exit:
         raise
-    except Exception as err:
-        refused = refusal(err)
+    except (Interrupted, Exception) as err:
         if isinstance(err, BrokenPipeError):
             leave_stdout()
-        if refused is not None:
-            _end(f"error: {refused}", refused.exit_code, redaction, verbose=verbose)
-        text = f"error: {err or type(err).__name__} This is a bug in sr4k-stream; --verbose shows where."
-        _end(text, InternalError.exit_code, redaction, verbose=verbose)
+        end = verdict(err)
+        if verbose:
+            typer.echo(redaction.text(traceback.format_exc()), err=True, nl=False)
+        text = " ".join(f"{'error: ' if end.is_error else ''}{end.text}".split())
+        say(redaction.text(text), err=True)
+        raise typer.Exit(end.code) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is told of what ended a command, and the exit code; ``is_error``: nobody has asked for it to end."""
+
+    text: str
+    code: int
+    is_error: bool = True
+
+
+def verdict(error: BaseException) -> Verdict:
+    """In the user's words."""
+    if isinstance(error, Interrupted):
+        return Verdict("Stopped.", 128 + (last_signal() or signal.SIGTERM), is_error=False)
+    if isinstance(error, StoppedError):
+        return Verdict(str(error), 128 + (last_signal() or signal.SIGINT), is_error=False)
+    told = error if isinstance(error, Sr4kError) else refusal(error)
+    if told is not None:
+        return Verdict(str(told), told.exit_code)
+    text = f"{error or type(error).__name__} This is a bug in sr4k-stream; --verbose shows where."
+    return Verdict(text, InternalError.exit_code)
 
 
 def say(*lines: str, err: bool = False) -> None:
@@ -69,10 +86,3 @@ def _check_folder() -> None:
         Path.cwd()
     except FileNotFoundError:
         raise OptionError("The current folder has been deleted: go to one that is there.") from None
-
-
-def _end(text: str, code: int, redaction: Redaction, *, verbose: bool) -> NoReturn:
-    if verbose:
-        typer.echo(redaction.text(traceback.format_exc()), err=True, nl=False)
-    say(redaction.text(" ".join(text.split())), err=True)
-    raise typer.Exit(code)
