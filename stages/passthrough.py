@@ -276,6 +276,7 @@ def _has_no_canvas(stream: Stream) -> bool:
 
 
 def _describe(stream: Stream) -> str:
-    codec = getattr(stream.codec_context, "name", None) or "unknown"
-    language = f", {stream.language}" if stream.language else ""
-    return f"stream {stream.index} ({stream.type}, {codec}{language})"
+    context = stream.codec_context
+    codec = context.codec.canonical_name if getattr(context, "is_encoder", False) else getattr(context, "name", None)
+    language = f", {stream.language}" if stream.language not in (None, "und") else ""
+    return f"stream {stream.index} ({stream.type}, {codec or 'unknown'}{language})"

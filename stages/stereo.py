@@ -17,7 +17,9 @@ _MODES = {
 }
 """By libav's ``AVStereo3DType``: the left eye's picture first, or the right one's."""
 
-MODES = frozenset(mode for modes in _MODES.values() for mode in modes)
+_FLAT, _OTHER = 0, "other"
+
+MODES = frozenset([*(mode for modes in _MODES.values() for mode in modes), _OTHER])
 """All that `stereo_mode` gives."""
 
 _NO_WEBM = {"block_lr", "block_rl", "anaglyph_green_magenta"}
@@ -27,17 +29,19 @@ _SEI = {"left_right": 3, "top_bottom": 4}
 
 
 def stereo_mode(picture: VideoFrame) -> str | None:
-    """How a picture is packed, if it is one for two eyes."""
+    """How a picture is packed, if it is one for two eyes; ``other``, if there is no word for it."""
     data: Any = side_data(picture).get("STEREO3D")
     if data is None:
         return None
     kind, flags = struct.unpack_from("2i", bytes(data))
-    return _MODES[kind][flags & 1] if kind in _MODES else None
+    if kind == _FLAT:
+        return None
+    return _MODES[kind][flags & 1] if kind in _MODES else _OTHER
 
 
 def says_by_tag(container: str, mode: str) -> bool:
     """Whether a container says it, by a tag of the stream."""
-    return container == "matroska" or (container == "webm" and mode not in _NO_WEBM)
+    return mode != _OTHER and (container == "matroska" or (container == "webm" and mode not in _NO_WEBM))
 
 
 def packing(encoder: str, mode: str | None) -> str:

@@ -18,7 +18,7 @@ _LOST = {
     "GOP_TIMECODE": "timecodes of the pictures (GOP headers)",
     "AMBIENT_VIEWING_ENVIRONMENT": "the light of the room that the pictures were graded in",
     "FILM_GRAIN_PARAMS": "film grain, which players would add",
-    "SEI_UNREGISTERED": "data that the maker added to the pictures (SEI)",
+    "SEI_UNREGISTERED": "when each picture was taken (MISB ST 0604)",
 }
 """By PyAV's names. Turning, brightness, colour profiles and 3D are dealt with elsewhere; other kinds, such as motion
 vectors, say nothing that is seen."""
@@ -29,8 +29,12 @@ _LOST_BY_NUMBER = {28: "the enhancement layer (LCEVC)", 29: "the views beside th
 _EVERY = 8
 """Pictures of which one is looked at, beside the key frames."""
 
-_NOTES = (b"x264 - core", b"x265 (build", b"Lavc", b"ATEME", b"SVT-")
-"""What encoders write of themselves."""
+_CLOCKS = b"MISPmicrosectime"
+"""The UUID of what SEI says of when a picture was taken (MISB ST 0604). Of others, encoders mostly tell how they were
+set, which says nothing of the new one."""
+
+_WHOLE_FRAME = (0, 8)
+"""Active formats by which all of the picture matters."""
 
 _CLOCK = 0xFFEFFF
 """Bits of a GOP's timecode: hours, minutes, seconds and pictures (ISO 13818-2, 6.3.8), without the marker there."""
@@ -63,15 +67,18 @@ class Unkept:
         if codec in _WITH_ALPHA and tags.get("alpha_mode") == "1":
             yield f"transparency of {codec} (alpha)"
         named, numbers = named_and_numbered(picture)
-        for kind, words in _LOST.items():
-            if kind in named and self._says_something(kind, bytes(named[kind]), picture):
-                yield words
+        for data in named:
+            kind = data.type.name
+            if kind in _LOST and self._says_something(kind, bytes(data), picture):
+                yield _LOST[kind]
         for number in numbers & _LOST_BY_NUMBER.keys():
             yield _LOST_BY_NUMBER[number]
 
     def _says_something(self, kind: str, data: bytes, picture: VideoFrame) -> bool:
-        if kind == "SEI_UNREGISTERED":  # 16 bytes of a UUID, then its maker's
-            return not data[16:].startswith(_NOTES)
+        if kind == "SEI_UNREGISTERED":
+            return data.startswith(_CLOCKS)
+        if kind == "AFD":
+            return data[0] not in _WHOLE_FRAME
         if kind == "GOP_TIMECODE":  # which every GOP of MPEG-2 has, and most count from 0
             return self._number == 1 and bool(int.from_bytes(data[:4], sys.byteorder) & _CLOCK)
         if kind == "PANSCAN":  # id, width and height in 16ths of a pixel; MPEG-2 has always one, mostly of the whole
