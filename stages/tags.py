@@ -13,6 +13,8 @@ from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import AttachmentStream, Disposition, Stream
 
+from sr4k.stages.source import READ_TAGS
+
 _FACTS = re.compile(
     r"major_brand|minor_version|compatible_brands|encoder|software|handler_name|vendor_id|alpha_mode|stereo_mode"
     r"|variant_bitrate"
@@ -74,7 +76,7 @@ def lost(target: OutputContainer, chapters: list[Any], describe: Callable[[Strea
         if not _written(file, target, streams, chapters):
             return
     file.seek(0)
-    with suppress(av.error.FFmpegError), av.open(file, metadata_errors="replace") as again:
+    with suppress(av.error.FFmpegError), av.open(file, **READ_TAGS) as again:
         timecodes = [stream.metadata for stream in again.streams if "timecode" in stream.metadata]
         if gone := list(_gone(target.metadata, ChainMap(again.metadata, *timecodes))):
             yield f"{_tags(gone)} can't be carried by {container}"
