@@ -14,16 +14,24 @@ _LABEL = 24
 """Pixels of the line above a row."""
 
 
-def write_contact_sheet(rows: Sequence[tuple[str, dict[str, NDArray[np.uint8]]]], target: Path) -> None:
+def write_contact_sheet(
+    rows: Sequence[tuple[str, dict[str, NDArray[np.uint8]]]], target: Path, *, apart: bool = False
+) -> None:
     """One row a picture: its most detailed window in each version, three times enlarged without smoothing.
 
     Args:
         rows: name, and versions by label, uint8 RGB of one size; the last is the ground truth.
+        apart: whether each row shows another place, where the pictures have room for that: for those of one video.
 
     Raises:
         OutputError: the file can't be written.
     """
-    sheet = np.concatenate([_row(name, versions) for name, versions in rows])
+    places: list[tuple[int, int]] = []
+    tiles = []
+    for name, versions in rows:
+        places.append(_most_detailed(list(versions.values())[-1], places if apart else []))
+        tiles.append(_row(name, versions, *places[-1]))
+    sheet = np.concatenate(tiles)
     try:
         written = cv2.imwrite(str(target), sheet[..., ::-1])
     except cv2.error:
@@ -32,8 +40,7 @@ def write_contact_sheet(rows: Sequence[tuple[str, dict[str, NDArray[np.uint8]]]]
         raise OutputError(f"{target} can't be written as a picture: does its folder exist, and is it a .png?")
 
 
-def _row(name: str, versions: dict[str, NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    top, left = _most_detailed(list(versions.values())[-1])
+def _row(name: str, versions: dict[str, NDArray[np.uint8]], top: int, left: int) -> NDArray[np.uint8]:
     tiles = []
     for label, picture in versions.items():
         crop = picture[top : top + _SIDE, left : left + _SIDE]
@@ -45,10 +52,16 @@ def _row(name: str, versions: dict[str, NDArray[np.uint8]]) -> NDArray[np.uint8]
     return np.concatenate(tiles, axis=1)
 
 
-def _most_detailed(picture: NDArray[np.uint8]) -> tuple[int, int]:
-    """Top and left of the window with the most energy in the Laplacian."""
+def _most_detailed(picture: NDArray[np.uint8], others: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """Top and left of the window with the most energy in the Laplacian, beside the ``others`` if there is room."""
     height, width = (max(1, side - _SIDE) for side in picture.shape[:2])
     energy = np.square(cv2.Laplacian(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.CV_32F))
     means = cv2.boxFilter(energy, -1, (_SIDE, _SIDE), anchor=(0, 0), borderType=cv2.BORDER_CONSTANT)
-    top, left = np.unravel_index(int(np.argmax(means[:height, :width])), (height, width))
+    means = means[:height, :width]
+    free = np.ones(means.shape, bool)
+    for above, before in others:
+        free[max(0, above - _SIDE + 1) : above + _SIDE, max(0, before - _SIDE + 1) : before + _SIDE] = False
+    if free.any():
+        means = np.where(free, means, -1)
+    top, left = np.unravel_index(int(np.argmax(means)), means.shape)
     return int(top), int(left)

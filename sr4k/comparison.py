@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import av
+import cv2
 import numpy as np
 from av.container import OutputContainer
 from av.video.frame import VideoFrame
@@ -33,7 +34,11 @@ Layout = Literal["split", "side"]
 _SHEETS = {".png", ".jpg", ".jpeg", ".webp"}
 _ROWS = 6
 _LINE = 235
-"""Luma of the line between the halves: white."""
+"""Luma of the line between the halves and of their names: white."""
+_SHADOW = 16
+"""Luma of what is around the names: black."""
+_LEAST_NAMED = 120
+"""Pixels that a half has at least to bear its name."""
 
 
 def write_comparison(
@@ -59,17 +64,17 @@ def write_comparison(
 
 
 def _write_sheet(source: DecodeSettings, result: Path, target: Path) -> None:
-    total = _count(result)
+    total, begin = _count(result), 0 if source.part is None else source.part.start
     shown = {round((row + 0.5) * total / _ROWS - 0.5) for row in range(_ROWS)}
     rows = [
         (
-            clock(float(ours.time or 0.0)),
+            clock(begin + Fraction(ours.pts or 0) * _tick(ours)),
             {"bicubic": drawn.rgb(bicubic), "upscaled": drawn.rgb(ours)},
         )
         for number, (bicubic, ours, drawn) in enumerate(_pairs(source, result))
         if number in shown
     ]
-    write_contact_sheet(rows, target)
+    write_contact_sheet(rows, target, apart=True)
 
 
 def _write_video(source: DecodeSettings, result: Path, target: Path, layout: Layout) -> None:
@@ -151,12 +156,28 @@ def _beside(left: Block, right: Block, layout: Layout) -> Block:
     if layout == "side":
         pairs = zip(split_420(left), split_420(right), strict=True)
         planes = [np.concatenate(pair, axis=1) for pair in pairs]
-        return np.concatenate([plane.reshape(-1) for plane in planes]).reshape(left.shape[0], -1)
+        both = np.concatenate([plane.reshape(-1) for plane in planes]).reshape(left.shape[0], -1)
+        return _labelled(both)
     block = right.copy()
     for plane, other in zip(split_420(block), split_420(left), strict=True):
         plane[:, : plane.shape[1] // 2] = other[:, : plane.shape[1] // 2]
     luma = split_420(block)[0]
     luma[:, luma.shape[1] // 2] = _LINE
+    return _labelled(block)
+
+
+def _labelled(block: Block) -> Block:
+    """The two halves with their names at the top, if these can be read there."""
+    luma = split_420(block)[0]
+    height, half = luma.shape[0], luma.shape[1] // 2
+    if half < _LEAST_NAMED:
+        return block
+    scale = max(0.45, height / 1200)
+    for left, name in ((0, "bicubic"), (half, "upscaled")):
+        where = (left + round(16 * scale), round(36 * scale))
+        for thickness, level in ((5, _SHADOW), (2, _LINE)):
+            width = max(1, round(thickness * scale))
+            cv2.putText(luma, name, where, cv2.FONT_HERSHEY_SIMPLEX, scale, level, width, cv2.LINE_AA)
     return block
 
 

@@ -1,4 +1,5 @@
 from fractions import Fraction
+from itertools import combinations
 from pathlib import Path
 
 import av
@@ -63,6 +64,48 @@ def test_a_sheet_shows_details_of_pictures_across_the_video(pair: tuple[Path, Pa
     height, width = sheet.shape[:2]
     assert (height, width) == (6 * (24 + 288), 2 * 288)
     assert abs(float(sheet[40:300, 300:560].mean()) - 1.164 * (200 - 16)) < 4
+
+
+def names_of(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is written onto pictures from now on."""
+    names: list[str] = []
+    write = cv2.putText
+
+    def note(picture: np.ndarray, text: str, *rest: object) -> object:
+        names.append(text)
+        return write(picture, text, *rest)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(cv2, "putText", note)
+    return names
+
+
+def test_a_sheet_of_a_part_tells_times_of_the_film_and_shows_six_places(
+    make_clip: MakeClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, result = make_clip("a.mp4", frames=20, size=(160, 160)), tmp_path / "part.mkv"
+    preset = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
+    Job(source, result, preset.updated("encode", crf=0), part=PART).run()
+    names = names_of(monkeypatch)
+    write_comparison(DecodeSettings(source, part=PART), result, tmp_path / "sheet.png")
+    assert [name for name in names if name.endswith("bicubic")] == [
+        f"0:00:00.{hundredths}: bicubic" for hundredths in (20, 28, 36, 40, 48, 56)
+    ]
+    sheet = cv2.imread(str(tmp_path / "sheet.png"))
+    assert sheet is not None
+    rows = [row[24:, 288:] for row in np.split(sheet, 6)]
+    assert all(np.abs(a.astype(int) - b).mean() > 5 for a, b in combinations(rows, 2))
+
+
+def test_the_halves_of_a_video_bear_their_names(
+    make_clip: MakeClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = make_clip("a.mp4", frames=2, size=(320, 180))
+    names = names_of(monkeypatch)
+    write_comparison(DecodeSettings(clip), clip, tmp_path / "both.mkv")
+    assert {*names} == {"bicubic", "upscaled"}
+    luma = luma_planes(tmp_path / "both.mkv")[0]
+    for half in np.hsplit(luma[:24], 2):
+        assert half.max() > 220 and half.min() < 30
 
 
 def test_a_part_is_compared_with_that_part(make_clip: MakeClip, tmp_path: Path) -> None:
