@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Literal
 
 import av
-import cv2
 import numpy as np
 from av.container import OutputContainer
 from av.video.frame import VideoFrame
@@ -16,6 +15,7 @@ from av.video.frame import VideoFrame
 from sr4k.errors import OptionError, OutputError
 from sr4k.models.colour import Colour
 from sr4k.models.contact_sheet import write_contact_sheet
+from sr4k.models.opencv import cv2
 from sr4k.part import clock
 from sr4k.stages.decode import Decode
 from sr4k.stages.decoded import is_colourful
