@@ -34,7 +34,8 @@ class Forecast:
 
     Attributes:
         sampled: frames that were upscaled to find out.
-        frames: of the source, as far as its header tells.
+        frames: of the source: counted by its header or, as well as can be told, by the sample.
+        counted: whether these are exact.
         fps: frames a second, once it runs.
         seconds: that it would take.
         bytes: of the result.
@@ -47,6 +48,7 @@ class Forecast:
     output: str
     sampled: int
     frames: int | None
+    counted: bool
     fps: float
     seconds: float | None
     bytes: int | None
@@ -95,15 +97,19 @@ def forecast(job: Job) -> Forecast:
     check_target(job.target, job.source, overwrite=job.overwrite)
     with tempfile.TemporaryDirectory(prefix="sr4k-") as folder:
         target = Path(folder) / job.target.name
-        watch = _Watch()
-        summary = replace(job, target=target, part=_middle(job)).run(on_status=watch, stop_requests=watch.enough)
+        watch, sample = _Watch(), _middle(job)
+        summary = replace(job, target=target, part=sample).run(on_status=watch, stop_requests=watch.enough)
         size = sum(file.stat().st_size for file in files_of(Path(summary.output)))
-    frames, fps = _frames(job), watch.fps(summary)
+    seconds, counted = _expected(job)
+    if sample == job.part and not summary.stopped:  # that was all of it
+        counted = summary.frames
+    frames, fps = _frames(summary, seconds, counted, sample=sample), watch.fps(summary)
     return Forecast(
         source=str(job.source),
         output=str(job.target),
         sampled=summary.frames,
         frames=frames,
+        counted=counted is not None,
         fps=fps,
         seconds=None if frames is None else frames / fps + max(0.0, summary.seconds - summary.frames / fps),
         bytes=None if frames is None else round(size * frames / summary.frames),
@@ -126,33 +132,51 @@ def in_words(found: Forecast) -> Iterator[str]:
     if found.seconds is None or found.bytes is None:
         yield f"  {found.fps:.1f} frames a second; how many there are its header does not tell"
     else:
-        yield f"  takes about {clock(round(found.seconds))[:-3]}: {found.frames} frames, {found.fps:.1f} a second"
+        frames = f"{'' if found.counted else 'about '}{found.frames} frames"
+        yield f"  takes about {clock(round(found.seconds))[:-3]}: {frames}, {found.fps:.1f} a second"
         yield f"  result about {found.bytes / 1e6:.0f} MB; {found.free / 1e9:.1f} GB are free there"
     yield f"  memory {found.memory / 2**20:.0f} MiB (measured on {found.sampled} frames)"
 
 
 def _middle(job: Job) -> Part | None:
     """Of what is wanted of it, if its length is known."""
-    from sr4k.stages.source import open_input  # codecs, which jobs keep in processes of their own
+    from sr4k.stages.extent import ENDS  # codecs, which jobs keep in processes of their own
+    from sr4k.stages.source import open_input
 
     with open_input(job.source) as container:
-        length = Fraction(container.duration or 0, 1_000_000)
+        begin, end = container.start_time or 0, container.duration or 0
+        length = Fraction(end - begin if container.format.name in ENDS and begin < end else end, 1_000_000)
     start, seconds = (job.part.start, job.part.seconds) if job.part else (Fraction(0), length)
+    if length > start:
+        seconds = min(seconds, length - start)
     if seconds <= _SAMPLE:
         return job.part
     return Part(start + (seconds - _SAMPLE) / 2, Fraction(_SAMPLE))
 
 
-def _frames(job: Job) -> int | None:
-    """As the header has it."""
+def _expected(job: Job) -> tuple[Fraction | None, int | None]:
+    """Seconds of what is wanted of it, and frames where they are counted, as the header has it."""
     from sr4k.stages.decode import Decode
 
     decode = Decode(job.reading)
     try:
         decode.open()
-        frames: int | None = decode.report()["expected_frames"]
+        found = decode.report()
     except InputError:
-        return None
+        return None, None
     finally:
         decode.close()
-    return frames
+    seconds = found["expected_seconds"]
+    return (
+        None if seconds is None else Fraction(seconds),
+        found["expected_frames"] if found["frames_counted"] else None,
+    )
+
+
+def _frames(summary: Summary, seconds: Fraction | None, counted: int | None, *, sample: Part | None) -> int | None:
+    """Of the job: counted by the header, else as dense as in the sample."""
+    if counted is not None or seconds is None:
+        return counted
+    made = summary.video["until"] - summary.source["start"]
+    sampled = float(sample.seconds) if sample is not None and not summary.stopped else made
+    return max(1, round(summary.frames * float(seconds) / sampled)) if sampled > 0 else None

@@ -140,6 +140,7 @@ class Decode(Source):
             "frames_counted": self._counted_frames() is not None,
             "expected_seconds": self._expected_seconds(),
             "start": float(self._start),
+            "resumed": self._settings.done_frames,
             "frames": self._emitted,
             "interlaced": reading.deinterlacer.found,
             "changes": self._changes.found,

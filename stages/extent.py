@@ -16,7 +16,7 @@ from sr4k.stages.wholeness import is_cut_off
 _MEASURED = {"mpegts", "mpeg", "ogg"}
 """Containers whose header says nothing: libav looks at the end of the file."""
 
-_ENDS = {"matroska,webm", "asf", "nut", "flv"}
+ENDS = {"matroska,webm", "asf", "nut", "flv"}
 """Containers whose duration counts from 0, not from where they start: it is an end."""
 
 _TIMELESS = {"avi"}
@@ -59,8 +59,8 @@ class Extent:
         self._is_measured = name in _MEASURED
         self._promised = Fraction(0)
         if length and not self._is_measured:
-            self._promised = length if name in _ENDS else clock.start + length
-        before = clock.start if name in _ENDS and clock.start < length else Fraction(0)
+            self._promised = length if name in ENDS else clock.start + length
+        before = clock.start if name in ENDS and clock.start < length else Fraction(0)
         self._seconds = length - before if length else None
         self._size = container.size
         self._packets = 0
@@ -137,7 +137,7 @@ class Extent:
             return _seconds(video.metadata.get("DURATION"))
         if video.duration is None or not video.time_base or name in _MEASURED:
             return None
-        start = 0 if name in _ENDS else video.start_time or 0
+        start = 0 if name in ENDS else video.start_time or 0
         return (start + video.duration) * Fraction(video.time_base)
 
     @property

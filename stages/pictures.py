@@ -51,6 +51,7 @@ class EncodePictures(Sink):
     def __init__(self, settings: PictureSettings) -> None:
         self._settings = settings
         self._frames = 0
+        self._until = 0.0  # seconds
         self._left_out: list[str] = []
         self._encoders: dict[str, VideoCodecContext] = {}
         self._scaler = Scaler()
@@ -82,6 +83,7 @@ class EncodePictures(Sink):
             rgb = self._through(rgb, next(self._alpha))
         self._write(path, _upright(rgb, self._info.display_matrix))
         self._frames += 1
+        self._until = float((frame.info.pts + frame.info.duration) * frame.info.time_base)
 
     def finish(self, *, complete: bool) -> None:
         """Nothing: each picture was whole when it was written."""
@@ -99,6 +101,7 @@ class EncodePictures(Sink):
             "container": "pictures",
             "left_out": self._left_out,
             "frames": self._frames,
+            "until": self._until,
             "copy_damage": None,
             "latency": None,
         }

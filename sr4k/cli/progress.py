@@ -1,9 +1,12 @@
-"""Progress on stderr: a live display on a terminal, plain lines elsewhere."""
+"""Progress: a live display on a terminal, plain lines elsewhere, or JSON for other programs."""
 
+import fcntl
+import json
+import os
 import sys
 import time
-from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -11,15 +14,27 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as RichProgress
 
-from sr4k.configs import STAGES
+from sr4k.cli.gauge import Gauge
+from sr4k.errors import OptionError
 from sr4k.pipeline import WorkerStatus
 from sr4k.printable import printable
 
-_WINDOW = 5.0
-"""Seconds over which speed and load are averaged."""
-
 _LINE_EVERY = 5.0
-"""Seconds between two plain lines."""
+"""Seconds between two plain lines, at first."""
+
+_RARER = 0.05
+"""Of the time that a job has run, how long no further line comes: the longer it gets, the fewer there are."""
+
+_LINE_AT_LEAST = 600.0
+"""Seconds between two lines, at most."""
+
+_JSON_EVERY = 1.0
+"""Seconds between two lines of JSON."""
+
+_NARROW = 100
+"""Columns of a terminal that has no room for all."""
+
+_STDERR = 2
 
 
 class Display(Protocol):
@@ -33,8 +48,8 @@ class Display(Protocol):
 
     def __call__(self, job: int, statuses: dict[str, WorkerStatus]) -> None: ...
 
-    def end(self, job: int, lines: Iterable[str]) -> None:
-        """Show the job no more, but these lines, which stay."""
+    def end(self, job: int, lines: Iterable[str], state: str) -> None:
+        """Show the job no more, but these lines, which stay. ``state``: what became of it, in a word."""
         ...
 
 
@@ -48,65 +63,26 @@ class Silent:
 
     def __call__(self, job: int, statuses: dict[str, WorkerStatus]) -> None: ...
 
-    def end(self, job: int, lines: Iterable[str]) -> None:  # noqa: ARG002
+    def end(self, job: int, lines: Iterable[str], state: str) -> None:  # noqa: ARG002
         _print(lines)
 
 
-class Gauge:
-    """Reads frames, speed, time left and load off the statuses, over the last few seconds."""
-
-    def __init__(self) -> None:
-        self._samples: deque[tuple[float, int, dict[str, float]]] = deque()
-        self.frames = 0
-        self.total: int | None = None
-        self._rate = 0.0
-
-    def update(self, statuses: dict[str, WorkerStatus], now: float) -> None:
-        """Take in the latest statuses."""
-        lanes: dict[str, list[float]] = {}
-        for clock in (clock for status in statuses.values() for clock in status.stages):
-            lanes.setdefault(clock.name, []).append(clock.busy)
-        busy = {name: sum(times) / len(times) for name, times in lanes.items()}
-        self.frames = next((c.frames for s in statuses.values() for c in s.stages if c.name == "encode"), 0)
-        source = next((s.reports["decode"] for s in statuses.values() if s.reports.get("decode")), {})
-        self.total, self._rate = source.get("expected_frames"), source.get("rate", 0.0)
-        self._samples.append((now, self.frames, busy))
-        while now - self._samples[0][0] > _WINDOW and len(self._samples) > 2:
-            self._samples.popleft()
-
-    @property
-    def fps(self) -> float:
-        """Frames a second of late."""
-        (then, frames, _), (now, latest, _) = self._samples[0], self._samples[-1]
-        return (latest - frames) / (now - then) if now > then else 0.0
-
-    def text(self) -> str:
-        """``312/9000 frames  5.2 fps  0.17x real time  ETA 27:53``."""
-        parts = [f"{self.frames}{f'/{self.total}' if self.total else ''} frames", f"{self.fps:.1f} fps"]
-        if self._rate:
-            parts.append(f"{self.fps / self._rate:.2f}x real time")
-        if self.total and self.fps:
-            left = max(0, round((self.total - self.frames) / self.fps))
-            parts.append(f"ETA {left // 3600:d}:{left // 60 % 60:02d}:{left % 60:02d}")
-        return "  ".join(parts)
-
-    def load(self) -> str:
-        """``decode 3%  infer 95% ...``: the share of time that each stage worked; the highest is the bottleneck."""
-        (then, _, before), (now, _, after) = self._samples[0], self._samples[-1]
-        if now <= then:
-            return ""
-        shares = {name: (busy - before.get(name, 0.0)) / (now - then) for name, busy in after.items()}
-        return "  ".join(f"{name} {min(1.0, shares[name]):.0%}" for name in STAGES if name in shares)
-
-
 class Live:
-    """A bar with the figures beside it for each job that has begun, and the load of each stage below."""
+    """A bar with the figures beside it for each job that has begun, and the load of each stage below.
+
+    On a narrow terminal: a short bar, the main figures, and the busiest stage alone.
+    """
 
     def __init__(self, names: list[str]) -> None:
         self._names = names
         self._gauges = [Gauge() for _ in names]
-        columns = (BarColumn(bar_width=30), TextColumn("{task.percentage:>3.0f}%  {task.fields[text]}", markup=False))
-        self._bars = RichProgress(*columns, console=Console(stderr=True), transient=True)
+        console = Console(stderr=True)
+        self._is_narrow = console.width < _NARROW
+        columns = (
+            BarColumn(bar_width=10 if self._is_narrow else 30),
+            TextColumn("{task.percentage:>3.0f}%  {task.fields[text]}", markup=False),
+        )
+        self._bars = RichProgress(*columns, console=console, transient=True)
         self._tasks: dict[int, TaskID] = {}
 
     def __enter__(self) -> Self:
@@ -122,10 +98,17 @@ class Live:
         gauge = self._gauges[job]
         gauge.update(statuses, time.monotonic())
         if gauge.frames:
-            text = f"{self._names[job]}{gauge.text()}\n{gauge.load()}"
-            self._bars.update(self._tasks[job], completed=gauge.frames, total=gauge.total, text=text)
+            share = gauge.share
+            total = None if share is None else 1.0
+            self._bars.update(self._tasks[job], completed=share or 0.0, total=total, text=self._text(job, gauge))
 
-    def end(self, job: int, lines: Iterable[str]) -> None:
+    def _text(self, job: int, gauge: Gauge) -> str:
+        name = self._names[job]
+        if not self._is_narrow:
+            return f"{name}{gauge.text()}\n{gauge.load_text()}"
+        return "\n".join(filter(None, [name, gauge.text(short=True), gauge.busiest()]))
+
+    def end(self, job: int, lines: Iterable[str], state: str) -> None:  # noqa: ARG002
         if job in self._tasks:
             self._bars.remove_task(self._tasks.pop(job))
         for line in lines:
@@ -133,12 +116,13 @@ class Live:
 
 
 class Lines:
-    """A plain line for each job now and then."""
+    """A plain line for each job now and then, and the rarer the longer it takes."""
 
     def __init__(self, names: list[str]) -> None:
         self._names = names
         self._gauges = [Gauge() for _ in names]
-        self._next = [time.monotonic() + _LINE_EVERY] * len(names)
+        self._began: dict[int, float] = {}
+        self._next: dict[int, float] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -147,13 +131,50 @@ class Lines:
 
     def __call__(self, job: int, statuses: dict[str, WorkerStatus]) -> None:
         now, gauge = time.monotonic(), self._gauges[job]
+        began = self._began.setdefault(job, now)
         gauge.update(statuses, now)
-        if now >= self._next[job]:
-            self._next[job] = now + _LINE_EVERY
-            print(f"{self._names[job]}{gauge.text()}  [{gauge.load()}]", file=sys.stderr, flush=True)
+        if now >= self._next.setdefault(job, now + _LINE_EVERY):
+            self._next[job] = now + until_next_line(now - began)
+            print(printable(f"{self._names[job]}{gauge.text()}  [{gauge.load_text()}]"), file=sys.stderr, flush=True)
 
-    def end(self, job: int, lines: Iterable[str]) -> None:  # noqa: ARG002
+    def end(self, job: int, lines: Iterable[str], state: str) -> None:  # noqa: ARG002
         _print(lines)
+
+
+class JsonLines:
+    """An object of JSON on a line of its own for each job, every second, and one at its end.
+
+    Args:
+        descriptor: of the file that they are written to; a reader that goes away ends that, and nothing else.
+    """
+
+    def __init__(self, names: list[str], descriptor: int) -> None:
+        self._names, self._descriptor = names, descriptor
+        self._gauges = [Gauge() for _ in names]
+        self._next: dict[int, float] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None: ...
+
+    def __call__(self, job: int, statuses: dict[str, WorkerStatus]) -> None:
+        now = time.monotonic()
+        self._gauges[job].update(statuses, now)
+        if now >= self._next.get(job, 0.0):
+            self._next[job] = now + _JSON_EVERY
+            self._write({"event": "progress", **self._about(job), **self._gauges[job].as_dict()})
+
+    def end(self, job: int, lines: Iterable[str], state: str) -> None:
+        _print(lines)
+        self._write({"event": "end", **self._about(job), "state": state, "frames": self._gauges[job].frames})
+
+    def _about(self, job: int) -> dict[str, object]:
+        return {"job": job, "source": self._names[job]}
+
+    def _write(self, line: dict[str, object]) -> None:
+        with suppress(OSError):
+            os.write(self._descriptor, f"{json.dumps(line)}\n".encode())
 
 
 def _print(lines: Iterable[str]) -> None:
@@ -161,8 +182,42 @@ def _print(lines: Iterable[str]) -> None:
         print(printable(line), file=sys.stderr, flush=True)
 
 
-def display(names: list[str], *, quiet: bool) -> Display:
-    """The one that fits where stderr goes. ``names``: of the jobs, shown if there are several."""
+def until_next_line(ran: float) -> float:
+    """Seconds between two plain lines of a job that has run so long."""
+    return min(_LINE_AT_LEAST, max(_LINE_EVERY, _RARER * ran))
+
+
+def parse_progress(text: str) -> int | None:
+    """``json``: JSON on stderr; ``json:3``: on that descriptor; ``auto``: what fits where stderr goes.
+
+    Returns:
+        The descriptor for JSON, if any.
+
+    Raises:
+        OptionError: anything else, or a descriptor that can't be written to.
+    """
+    kind, _, number = text.partition(":")
+    if text == "auto":
+        return None
+    if kind != "json" or not (number.isdecimal() or text == "json"):
+        raise OptionError(f"'{text}' is no way to show progress: use auto, json, or json:N for file descriptor N.")
+    descriptor = int(number) if number else _STDERR
+    try:
+        mode = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
+    except (OSError, OverflowError):
+        mode = os.O_RDONLY
+    if mode == os.O_RDONLY:
+        raise OptionError(f"File descriptor {descriptor} is not open for writing: --progress json:N needs one that is.")
+    return descriptor
+
+
+def display(names: list[str], *, quiet: bool, json_to: int | None = None) -> Display:
+    """The one that fits where stderr goes, or JSON for a descriptor.
+
+    ``names``: of the jobs, shown if there are several.
+    """
+    if json_to is not None:
+        return JsonLines(names, json_to)
     if quiet:
         return Silent()
     labels = [""] if len(names) == 1 else [f"{printable(name)}: " for name in names]

@@ -36,6 +36,15 @@ def result_lines(name: str, result: Result, *, alone: bool, quiet: bool) -> Iter
                 yield from _places_in_words(result)
 
 
+def state_of(result: Result) -> str:
+    """What became of a job, in a word for programs: ``done``, ``damaged``, ``stopped``, ``failed`` or ``unbegun``."""
+    if result is None:
+        return "unbegun"
+    if isinstance(result, Sr4kError):
+        return "failed"
+    return "stopped" if result.stopped else "damaged" if result.damaged else "done"
+
+
 def tally(jobs: list[Job], results: list[Result]) -> str:
     """How many of several are done, and the names of those that are not: ``3 of 5 done, 1 failed: a.mp4, 1 …``."""
     ended = list(zip(jobs, results, strict=True))

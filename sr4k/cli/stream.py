@@ -15,8 +15,8 @@ from sr4k.cli.encoder import suited, with_encoder
 from sr4k.cli.live import run_live
 from sr4k.cli.options import told_by_option
 from sr4k.cli.outcome import log_handler, say, told_in_one_line
-from sr4k.cli.progress import display
-from sr4k.cli.result import as_data, exit_code, result_lines, tally
+from sr4k.cli.progress import display, parse_progress
+from sr4k.cli.result import as_data, exit_code, result_lines, state_of, tally
 from sr4k.cli.signals import counted_signals
 from sr4k.configs import load_preset, preset_names
 from sr4k.engines.cpu import granted_cpus
@@ -36,6 +36,8 @@ _CPUS_OF_A_JOB = 4
 """What each of several videos gets, unless told otherwise: the fewer at once, the sooner the first is done."""
 
 _FIRST = "0"
+
+_AUTO = "auto"
 """Of several videos."""
 
 
@@ -216,6 +218,14 @@ def stream(
     ] = None,
     log_format: Annotated[LogForm, typer.Option(help="Of a live stream's log.")] = LogForm.TEXT,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON on stdout.")] = False,
+    progress: Annotated[
+        str,
+        typer.Option(
+            help="auto; or json, an object on a line for each job and second, on stderr, or on the file descriptor N "
+            "of json:N.",
+            metavar="FORM",
+        ),
+    ] = _AUTO,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary; warnings stay.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more, and show tracebacks.")] = False,
 ) -> None:
@@ -260,6 +270,8 @@ def stream(
                 )
             if recursive or skip_existing:
                 raise OptionError("A live stream is no folder of videos: leave --recursive and --skip-existing out.")
+            if progress != _AUTO:
+                raise OptionError("A live stream has no end to progress to: leave --progress out; see --log-format.")
             if deinterlace is not Deinterlacing.AUTO or track != _FIRST or rate is not None:
                 raise OptionError(
                     "Of a live stream the first video is taken, and one picture of each interlaced one: leave --map, "
@@ -280,7 +292,7 @@ def stream(
                 redaction=redaction,
             )
             return
-        paths = [Path(text) for text in sources]
+        paths, json_to = [Path(text) for text in sources], parse_progress(progress)
         if is_picture(Path(target)) and any(option is not None for option in (codec, crf, bitrate, preset)):
             raise OptionError(
                 "Pictures have no --codec, --crf, --bitrate and --preset: leave them out; -e goes by name."
@@ -323,11 +335,12 @@ def stream(
         with (
             collected_logs(log_handler(), level) as queue,
             counted_signals() as signals,
-            display(names, quiet=quiet or as_json) as shown,
+            display(names, quiet=quiet or as_json, json_to=json_to) as shown,
         ):
 
             def end(index: int, result: Result) -> None:
-                shown.end(index, result_lines(names[index], result, alone=len(jobs) == 1, quiet=quiet or as_json))
+                lines = result_lines(names[index], result, alone=len(jobs) == 1, quiet=quiet or as_json)
+                shown.end(index, lines, state_of(result))
 
             results = run_jobs(
                 jobs,

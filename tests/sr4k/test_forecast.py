@@ -34,6 +34,21 @@ def test_a_short_source_or_part_is_done_whole(make_clip: MakeClip, tmp_path: Pat
     assert (found.sampled, found.frames) == (10, 10)
 
 
+def test_a_part_that_reaches_beyond_the_end_is_as_long_as_the_video(make_clip: MakeClip, tmp_path: Path) -> None:
+    job = Job(make_clip("a.mp4", frames=50), tmp_path / "out.mp4", PRESET.updated("graph", mode="threads"))
+    found = forecast(replace(job, part=Part(Fraction(1), Fraction(60))))
+    assert (found.sampled, found.frames, found.counted) == (25, 25, True)
+
+
+def test_frames_at_no_steady_rate_are_not_made_up(make_clip: MakeClip, tmp_path: Path) -> None:
+    times = [1000 * n for n in range(30)]
+    source = make_clip("a.mkv", pts=times, time_base=Fraction(1, 1000), audio=False)
+    found = forecast(Job(source, tmp_path / "out.mp4", PRESET.updated("graph", mode="threads")))
+    assert found.frames == pytest.approx(30, abs=3)
+    assert not found.counted
+    assert any(f"about {found.frames} frames" in line for line in in_words(found))
+
+
 def test_what_would_go_wrong_is_told(make_clip: MakeClip, tmp_path: Path) -> None:
     (tmp_path / "out.mp4").write_text("mine")
     with pytest.raises(OutputError, match="exists"):
