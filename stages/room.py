@@ -46,4 +46,4 @@ def video_bytes(source: InputContainer, info: VideoInfo, settings: EncoderSettin
     pixels = info.width * info.height * float(info.rate) * seconds
     usual = default_crf(settings.codec)
     finer = usual - (usual if settings.crf is None else settings.crf)
-    return round(min(source.size, pixels * _BITS_OF_A_PIXEL / 8) * 2 ** min(0, finer / _HALVES))
+    return round(min(source.size or 0, pixels * _BITS_OF_A_PIXEL / 8) * 2 ** min(0, finer / _HALVES))
