@@ -76,16 +76,19 @@ class _Way:
 
 _WAYS: dict[Kind, _Way] = {
     "rtmp": _Way(
-        "rtmp,rtmps,rtmpt,tcp,tls",
+        "rtmp,rtmps,rtmpt,tcp,tls,httpproxy",
         "flv",
         {"rtmp_live": "live", "fflags": "nobuffer", "rw_timeout": "4000000", "tcp_nodelay": "1"},
         (1.0, 3.0, 10.0),
     ),
     "rtsp": _Way(
-        "rtsp,rtsps,rtp,udp,tcp,tls", "rtsp", {"rtsp_transport": "tcp", "fflags": "nobuffer"}, patience=(2.0, 8.0)
+        "rtsp,rtsps,rtp,udp,tcp,tls,httpproxy",
+        "rtsp",
+        {"rtsp_transport": "tcp", "fflags": "nobuffer"},
+        patience=(2.0, 8.0),
     ),
     "http": _Way(
-        "http,https,tcp,tls,crypto",
+        "http,https,tcp,tls,crypto,httpproxy",
         None,
         # HLS alone opens further addresses, and that is another way. A playlist lists many streams.
         {"format_whitelist": _CONTAINERS, "rw_timeout": "10000000"},

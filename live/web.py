@@ -1,5 +1,6 @@
 """HTTP(S) by Python, for what libav doesn't tell: where a redirection led, and why a server was not believed."""
 
+import os
 import zlib
 from http.client import HTTPException
 from http.cookiejar import CookieJar
@@ -47,9 +48,10 @@ class Web:
     def __init__(self) -> None:
         self._cookies = CookieJar()
         self._passwords = HTTPPasswordMgrWithDefaultRealm()
+        proxy = os.environ.get("http_proxy")  # what libav heeds, for both; and both heed no_proxy
         self._opener = OpenerDirector()  # what builds one has it open files of this machine as well
         for handler in (
-            ProxyHandler(),
+            ProxyHandler(dict.fromkeys(SCHEMES, proxy) if proxy else {}),
             HTTPHandler(),
             HTTPSHandler(context=tls_context()),
             HTTPRedirectHandler(),

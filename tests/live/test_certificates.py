@@ -3,10 +3,12 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import av
 import pytest
 from certificates import serving, write_certificate
+from connecting import ConnectProxy
 from pulling import FileServer, Pulled
 
 from sr4k.errors import OptionError
@@ -236,3 +238,20 @@ def test_authorities_that_are_none_let_nobody_be_believed(
     site.write("led.m3u8", with_strangers(site, "clear", r"^clear.*"))
     assert "certificate" in refusal(site.plain.url("led.m3u8"))
     assert tls_options(parse_source("rtmp://host/app/key"))["tls_verify"] == "1"
+
+
+@pytest.mark.parametrize("name", ["clear0.ts", "clear.m3u8"])
+def test_https_goes_through_a_proxy_and_is_checked_there_as_well(
+    site: Site, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ConnectProxy() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        url = site.trusted.url(name)
+        assert pictures(url) == (10 if name == "clear0.ts" else 20)
+        direct = urlsplit(url).netloc
+        assert set(proxy.asked) == {direct}
+        assert "certificate is not trusted" in refusal(site.stranger.url(name))
+        asked = len(proxy.asked)
+        monkeypatch.setenv("no_proxy", "localhost")
+        assert pictures(url) > 0
+        assert len(proxy.asked) == asked
