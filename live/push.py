@@ -22,6 +22,7 @@ from sr4k.errors import Sr4kError
 from sr4k.live.address import Address
 from sr4k.live.sending import Sender, opened
 from sr4k.live.settings import HlsForm
+from sr4k.live.tls import certificate_trouble
 
 _REPORT_EVERY = 0.1
 """Seconds."""
@@ -68,7 +69,7 @@ def main(order: Order) -> None:
     except Sr4kError as err:
         reason = str(err).rstrip(".")
     except (FFmpegError, OSError, ValueError) as err:
-        reason = _reason(err)
+        reason = _reason(err, order.target)
     reports.send(Stopped(reason))
 
 
@@ -141,7 +142,7 @@ def milliseconds(packet: "Packet[Any]") -> int:
     return packet.dts * packet.time_base.numerator * 1000 // packet.time_base.denominator
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, target: Address) -> str:
     """What went wrong, without the address: libav's own texts hold it whole."""
     if isinstance(error, ConnectionRefusedError):
         return "the connection was refused"
@@ -155,9 +156,7 @@ def _reason(error: Exception) -> str:
     if number == errno.ENOSPC:
         return "the disk is full"
     if number == errno.EIO:
-        return (
-            "it was refused: the application or key is wrong, the name can't be resolved, or the certificate is not "
-            "trusted"
-        )
+        refused = "it was refused: the application or key is wrong, or the name can't be resolved"
+        return certificate_trouble(target) or refused
     text = getattr(error, "strerror", None)
     return text if isinstance(text, str) and "://" not in text else type(error).__name__

@@ -1,5 +1,6 @@
 """Streams over TLS, from and to a real server behind a proxy that ends it."""
 
+import errno
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from rig.faults import Proxy
 from rig.servers import NginxRtmp
 from rig.view import Viewer
 from sr4k.errors import OptionError
-from sr4k.live.address import parse_source
+from sr4k.live.address import parse_source, parse_target
+from sr4k.live.push import _reason
 from sr4k.live.tls import tls_options
 
 
@@ -47,6 +49,15 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(secure: tuple[NginxRtm
     plain, url = secure
     with publishing(plain.url("in")), Pulled(f"{url}/in") as pulled:
         assert "certificate is not trusted" in pulled.end(20).reason
+
+
+def test_a_target_with_such_a_certificate_is_told_why(
+    secure: tuple[NginxRtmp, str], certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, refused = parse_target(f"{secure[1]}/out"), OSError(errno.EIO, "I/O error")
+    assert _reason(refused, target).startswith("its certificate is not trusted: ")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    assert "certificate" not in _reason(refused, target)
 
 
 def test_without_authorities_secure_addresses_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
