@@ -4,7 +4,6 @@ import math
 import os
 import pickle
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from fractions import Fraction
@@ -227,7 +226,7 @@ def test_bytes_that_are_no_message_are_refused(ends: Ends, packed: bytes) -> Non
         {"born": math.nan},
         {"born": math.inf},
         {"born": 10**400},
-        {"born": time.monotonic() + 1e6},
+        {"born": 1e12},
     ],
     ids=repr,
 )
