@@ -101,9 +101,10 @@ class Passthrough:
             stream = _describe(self._source.streams[index])
             self._refused.update({f"{stream}: {why}": number for why, number in track.lost.items()})
             if isinstance(track, Rewritten) and track.shortened:
-                name = self._target.format.name
-                self.dropped.append(f"{stream}: {track.shortened} texts overlap, of which {name} shows one at a time")
-                log.warning("%s: they end when the next begins.", self.dropped[-1])
+                what = "text overlaps" if track.shortened == 1 else "texts overlap"
+                shows = f"{self._target.format.name} shows one at a time"
+                self.dropped.append(f"{stream}: {track.shortened} {what} the next, of which {shows}")
+                log.warning("%s: it ends when the next begins.", self.dropped[-1])
 
     def answers_for(self, error: av.error.FFmpegError) -> bool:
         """Whether what the muxer says may be about these packets: it keeps some back, and tells it with others."""

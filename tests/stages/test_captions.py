@@ -57,7 +57,7 @@ def test_texts_that_overlap_begin_when_they_should_in_each_track(suffix: str, tm
     rest = pass_through(source, tmp_path / f"out{suffix}")
     assert cues(tmp_path / f"out{suffix}") == [(0.1, 1.0, "long sign"), (1.0, 2.0, "dialogue"), (3.5, 4.0, "after")]
     assert cues(tmp_path / f"out{suffix}", 1) == [(0.2, 1.0, "one"), (1.0, 1.5, "two"), (1.5, 2.5, r"three\Nbeside it")]
-    shows = f"1 texts overlap, of which {suffix[1:]} shows one at a time"
+    shows = f"1 text overlaps the next, of which {suffix[1:]} shows one at a time"
     assert rest.dropped == [f"stream 2 (subtitle, srt): {shows}"]
     again = tmp_path / f"again{suffix}"
     assert pass_through(tmp_path / f"out{suffix}", again).dropped == []
