@@ -83,6 +83,7 @@ class EncodePreset(_Section):
     preset: str | None = None
     options: Mapping[str, str] = {}
     segment_seconds: Annotated[float, Field(ge=1, le=3600)] = 60.0
+    work_seconds: Annotated[float, Field(ge=1)] = 120.0
 
 
 class LivePreset(_Section):

@@ -78,10 +78,10 @@ class Chain:
                 stage.close()
 
     def stop(self) -> None:
-        """End the source after the frame it is at, as if its input had ended there."""
+        """End the source after the frame it is at, as if its input had ended there; a sink that finishes, early."""
         self._stopping = True
         for stage in self._stages:
-            if isinstance(stage, Source):
+            if isinstance(stage, Source | Sink):
                 stage.stop()
 
     @property

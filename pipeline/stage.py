@@ -87,6 +87,9 @@ class Sink(Stage):
         ``complete``: the source came to its own end; if not, it was stopped on request.
         """
 
+    def stop(self) -> None:
+        """Called in another thread, when the end is asked for: for sinks that may take long to finish."""
+
 
 @dataclass(frozen=True, slots=True)
 class StageSpec:

@@ -98,8 +98,8 @@ def run_graph(
     Args:
         on_status: called now and then with the latest status of each worker, by worker name. What it raises ends the
             graph.
-        stop_requests: how often a stop was asked for so far. At one, the source ends and the rest drains; at two,
-            everything is killed.
+        stop_requests: how often a stop was asked for so far. At one, the source ends and the rest drains, or, if it
+            has ended, the sink may finish early; at two, everything is killed.
         log_queue: where worker processes put their log records.
 
     Raises:
@@ -131,6 +131,7 @@ class _Supervisor:
         self._stop_requests = stop_requests
         self._log_queue = log_queue
         self._outcome = Outcome()
+        self._has_asked = False  # for the end
 
     def run(self) -> Outcome:
         began = time.monotonic()
@@ -212,10 +213,12 @@ class _Supervisor:
         requests = self._stop_requests()
         if requests >= 2:
             raise GraphAborted("stopped at once")
-        if requests == 1 and not self._outcome.stopped and not workers[0].ended:
-            self._outcome.stopped = True
-            with suppress(OSError):
-                workers[0].control.send(STOP)
+        if requests == 1 and not self._has_asked:
+            self._has_asked = True
+            self._outcome.stopped = not workers[0].ended
+            for worker in (workers[0], *workers[1:][-1:]):
+                with suppress(OSError):
+                    worker.control.send(STOP)
 
     def _end(self, workers: list[_Worker], *, grace: float) -> None:
         """Wait for all workers, and kill what is left after ``grace`` seconds."""

@@ -72,7 +72,7 @@ class Done:
 
 
 STOP = "stop"
-"""From the supervisor: end the source here."""
+"""From the supervisor: end the source here, or finish early."""
 
 
 def run_in_process(

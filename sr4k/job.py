@@ -48,8 +48,6 @@ log = logging.getLogger(__name__)
 _CPUS_OF_A_LANE = 16
 """What one lane keeps busy, and its share of decoder and encoder beside it."""
 
-_KEPT = "What is done is kept: --resume goes on."
-
 
 @dataclass(frozen=True)
 class Summary:
@@ -173,15 +171,14 @@ class Job:
             try:
                 outcome = _run(self.graph(parts, resumed), on_status, stop_requests, log_queue)
             except (WorkerError, StoppedError) as err:
-                goes_on = self.part is None and parts.done_until is not None
-                raise type(err)(f"{err} {_KEPT if goes_on else 'Nothing was written.'}") from err
+                raise type(err)(f"{err} {parts.fate(is_part=self.part is not None)}") from err
             self._check_outcome(outcome, resumed)
             output = parts.place(stopped=outcome.stopped, overwrite=self.overwrite)
-            goes_on = outcome.stopped and self.part is None
-            if not goes_on:
+            if not outcome.stopped or self.part is not None:
                 parts.remove()
             if output != self.target and not outcome.stopped:
                 raise appeared(self.target, output)
+            goes_on = outcome.stopped and self.part is None
             return replace(_summarise(output, outcome, resumed, lost), goes_on=goes_on)
 
     @property
@@ -220,7 +217,7 @@ class Job:
             "rate": str(self.rate),
             "engine": self.preset.engine.model_dump(exclude={"name", "threads", "reuse"}),
             "engine.name": engines_for(self.preset.engine.name)[0],
-            "encode": self.preset.encode.model_dump(),
+            "encode": self.preset.encode.model_dump(exclude={"work_seconds"}),
         }
         return fingerprint(self.source) | flat(settings)
 
@@ -279,6 +276,7 @@ class Job:
             path=parts.whole,
             parts=parts.folder,
             segment_seconds=encode.segment_seconds,
+            work_seconds=encode.work_seconds,
             strict=self.strict,
             track=self.track,
             deep_codec="hevc" if encode.codec == "auto" else None,
@@ -373,7 +371,7 @@ def _run(
 ) -> Outcome:
     """Run the graph, with its errors turned into ours."""
     try:
-        return run_graph(spec, on_status=on_status, stop_requests=stop_requests, log_queue=log_queue)
+        outcome = run_graph(spec, on_status=on_status, stop_requests=stop_requests, log_queue=log_queue)
     except StageFailed as err:
         log.debug("%s failed:\n%s", err.stage, err.trace)
         if isinstance(err.cause, Sr4kError):
@@ -385,6 +383,8 @@ def _run(
         raise WorkerError(f"Stopped: {err}.") from err
     except GraphAborted as err:
         raise StoppedError("Stopped at once.") from err
+    outcome.stopped = not outcome.reports.get("encode", {}).get("is_whole", not outcome.stopped)
+    return outcome
 
 
 def _summarise(output: Path, outcome: Outcome, resumed: int = 0, lost: int = 0) -> Summary:
@@ -392,9 +392,10 @@ def _summarise(output: Path, outcome: Outcome, resumed: int = 0, lost: int = 0) 
     source, video = dict(reports["decode"]), dict(reports["encode"])
     losses = {**source.pop("losses"), "earlier": lost, "copying": video.pop("copy_damage")}
     statuses = outcome.statuses.values()
+    frames, _ = resumed + video.pop("frames"), video.pop("is_whole", None)
     return Summary(
         output=str(output),
-        frames=resumed + video.pop("frames"),
+        frames=video.pop("joined", None) or frames,
         resumed=resumed,
         seconds=outcome.seconds,
         stopped=outcome.stopped,

@@ -107,6 +107,12 @@ class Parts:
         segments = self.journal.segments()
         return segments[-1].last if segments else None
 
+    def fate(self, *, is_part: bool) -> str:
+        """What is told of it when it was broken off; parts of a video begin anew."""
+        if is_part or self.done_until is None:
+            return "Nothing was written."
+        return "What is done is kept: --resume goes on."
+
     @property
     def lost(self) -> int:
         """What the source failed to give to those that are done."""

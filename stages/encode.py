@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
-from av.video.frame import PictureType, VideoFrame
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 
 from sr4k.errors import InputError, OptionError, OutputError
 from sr4k.pipeline import Format, Frame, FrameInfo, Sink
@@ -75,7 +77,13 @@ class Encode(Sink):
         self._journal = Journal(settings.parts)
         self._held: int | None = None  # the lock on it
         self._segments: SegmentWriter | None = None
-        self._next_cut = Fraction(0)  # seconds, not before which the next segment begins
+        self._encoding: VideoStream | None = None  # with the encoder of the segment
+        self._in_stretch = 0  # of those of equal length that the video is cut into
+        self._work_until = math.inf
+        self._is_joining = False
+        self._is_cut = False  # where that is, for a stop was asked for
+        self._is_whole = False
+        self._joined: int | None = None  # pictures, up to there
         self._complaints = False  # of the muxer
         self._written = 0
         self._end = Fraction(0)  # of the picture, in seconds
@@ -130,8 +138,7 @@ class Encode(Sink):
         if frame.info.duration:
             picture.duration = frame.info.duration
         tag(picture, self._info.tags)
-        self._cut(picture, frame.info)
-        packets = self._stream.encode(picture)
+        packets = self._encoder_for(frame.info).encode(picture)
         if self._opens_late and not self._frames:
             assert self._target is not None
             self._open_encoder(self._target)
@@ -152,18 +159,21 @@ class Encode(Sink):
 
     def finish(self, *, complete: bool) -> None:
         assert self._target is not None and self._segments is not None
-        if self._frames:
-            self._write(self._stream.encode(None))
+        self._end_segment()
         with writing(self._settings.parts, av.error.FFmpegError):
-            self._segments.finish()
             self._join(self._target)
-            self._rest.mux_until(None if complete and self._info.origin is None else self._end)
+            self._is_whole = complete and self._joined is None
+            self._rest.mux_until(None if self._is_whole and self._info.origin is None else self._end)
             self._rest.end()
             with self._rest_answering():
                 self._target.close()
             self._check_rest()
         self._target = None
         flush_to_disk(self._settings.path)
+
+    def stop(self) -> None:
+        """End the file where it is, if all that is left to do is to make it."""
+        self._is_cut = self._is_joining
 
     def close(self) -> None:
         if self._target is not None:
@@ -185,6 +195,8 @@ class Encode(Sink):
             **self._about,
             "frames": self._frames,
             "until": float(self._end),
+            "joined": self._joined,
+            "is_whole": self._is_whole,
             "copy_damage": damage,
             "latency": spread(self._latencies),
         }
@@ -239,14 +251,39 @@ class Encode(Sink):
                 "It can't be resumed: it was begun with another encoder, or version of it; --overwrite begins again."
             )
 
-    def _cut(self, picture: VideoFrame, info: FrameInfo) -> None:
-        """Begin a segment with this picture, if it is time for one."""
-        at = info.pts * info.time_base
-        if self._frames == 0 or at >= self._next_cut:
-            assert self._segments is not None
-            self._segments.cut_at(info.pts)
-            picture.pict_type = PictureType.I
-            self._next_cut = at + Fraction(self._settings.segment_seconds)
+    def _encoder_for(self, info: FrameInfo) -> VideoStream:
+        """A new one with the first picture of a segment, if it is time for one.
+
+        It knows nothing of what came before: a segment that is made again is what it was. And it holds nothing back:
+        what is ended is on the disk.
+        """
+        stretch = info.pts * info.time_base // Fraction(self._settings.segment_seconds)
+        if self._encoding is not None and stretch == self._in_stretch and time.monotonic() < self._work_until:
+            return self._encoding
+        if self._encoding is None:
+            self._encoding = self._stream
+        else:
+            self._end_segment()
+            self._encoding = self._another_encoder()
+        self._in_stretch = stretch
+        self._work_until = time.monotonic() + self._settings.work_seconds
+        return self._encoding
+
+    def _another_encoder(self) -> VideoStream:
+        """Like the first one, but with no file to write to."""
+        assert self._target is not None
+        nowhere = av.open(BytesIO(), "w", format=self._target.format.name)
+        stream = add_video(nowhere, self._info, self._settings, self._pixel_format)
+        if not self._opens_late:
+            open_encoder(stream, self._settings.codec)
+        return stream
+
+    def _end_segment(self) -> None:
+        assert self._segments is not None
+        if self._encoding is not None:
+            self._write(self._encoding.encode(None))
+        with writing(self._settings.parts, av.error.FFmpegError):
+            self._segments.finish()
 
     def _write(self, packets: "list[Packet[Any]]") -> None:
         assert self._segments is not None
@@ -258,8 +295,12 @@ class Encode(Sink):
 
     def _join(self, target: OutputContainer) -> None:
         """All segments, and everything else of the source beside them."""
+        self._is_joining = True
         for packet in joined(self._journal, self._info.time_base):
             assert packet.dts is not None
+            if self._is_cut and self._written:
+                self._joined, self._end = self._written, packet.dts * self._info.time_base
+                return
             self._written += 1
             self._rest.mux_until(packet.dts * self._info.time_base)
             packet.stream = self._stream

@@ -148,8 +148,6 @@ def _pixel_format(context: VideoCodecContext, info: VideoInfo) -> str:
 def _options(encoder: str, info: VideoInfo, settings: EncoderSettings) -> dict[str, str]:
     crf, speed = _DEFAULTS[settings.codec]
     options = {"preset": settings.preset or speed}
-    if not settings.codec.startswith("av1"):
-        options["forced-idr"] = "1"  # a picture that is to be a key frame is one that nothing after it looks past
     if settings.bitrate is None:
         options["cq" if settings.codec.endswith("nvenc") else "crf"] = str(
             crf if settings.crf is None else settings.crf

@@ -33,20 +33,13 @@ class SegmentWriter:
         self._file: BinaryIO | None = None
         self._path = journal.folder
         self._pts: list[int] = []
-        self._cuts: set[int] = set()
         self._told = 0
         self.lost = 0  # what the source has failed to give so far, in this run
 
-    def cut_at(self, pts: int) -> None:
-        """A segment is to begin with this picture, which the encoder was told to make a key frame."""
-        self._cuts.add(pts)
-
     def write(self, packet: "Packet[Any]") -> None:
-        """The next packet, in the order of decoding."""
+        """The next packet, in the order of decoding; the first of a segment is a key frame, as encoders begin with."""
         assert packet.pts is not None
-        if self._file is None or (packet.is_keyframe and packet.pts in self._cuts):
-            self.finish()
-            self._cuts = {pts for pts in self._cuts if pts > packet.pts}
+        if self._file is None:
             self._path = self._journal.folder / f"{self._number:06d}.packets"
             self._number += 1
             descriptor = open_within(self._path.parent, self._path.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)

@@ -148,7 +148,8 @@ class EncodeSettings(EncoderSettings):
         source: the file whose other streams are copied.
         path: where to write; its suffix chooses the container.
         parts: folder with the journal of what is done, and room for more; see `sr4k.stages.journal`.
-        segment_seconds: of video, after which a segment ends.
+        segment_seconds: of video: where each multiple of it begins, a segment does.
+        work_seconds: for which a segment is worked on at most, give or take a picture.
         strict: whether damage of the other streams is an error.
         track: the video that is upscaled.
         deep_codec: the one to take for pictures of more than 8 bits; ``None``: the same.
@@ -158,6 +159,7 @@ class EncodeSettings(EncoderSettings):
     path: Path
     parts: Path
     segment_seconds: float = 60.0
+    work_seconds: float = 120.0
     strict: bool = False
     track: Track = FIRST_TRACK
     deep_codec: Codec | None = None
