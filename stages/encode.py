@@ -53,6 +53,9 @@ _UNSIGNED = {"flv", "nut"}
 _FINEST = 10_000_000
 """Ticks a second: of a movie's clock, at most."""
 
+_LONGEST = 2**31 - 1
+"""Ticks at most from one sample to the next in MP4 and MOV, as libav writes them."""
+
 _REMEMBERED = 256
 """Frames whose way through the graph is remembered."""
 
@@ -88,6 +91,7 @@ class Encode(Sink):
         self._written = 0
         self._end = Fraction(0)  # of the picture, in seconds
         self._born: dict[Fraction, float] = {}
+        self._last_pts: int | None = None
         self._durations: dict[int, int] = {}  # by pts: not every encoder passes them on
         self._latencies: deque[float] = deque(maxlen=_REMEMBERED)
 
@@ -138,6 +142,7 @@ class Encode(Sink):
         if frame.info.duration:
             picture.duration = frame.info.duration
         tag(picture, self._info.tags)
+        self._check_gap(frame.info)
         packets = self._encoder_for(frame.info).encode(picture)
         if self._opens_late and not self._frames:
             assert self._target is not None
@@ -249,6 +254,18 @@ class Encode(Sink):
         elif before != about:
             raise OptionError(
                 "It can't be resumed: it was begun with another encoder, or version of it; --overwrite begins again."
+            )
+
+    def _check_gap(self, info: FrameInfo) -> None:
+        """See to it that the muxer will not put later pictures at other times, which it tells no one."""
+        gap = max(0 if self._last_pts is None else info.pts - self._last_pts, info.duration)
+        self._last_pts = info.pts
+        if gap > _LONGEST and self._about["container"] in QUICKTIME:
+            hours = float(gap * info.time_base / 3600)
+            raise OutputError(
+                f"{self._settings.source.name} has no picture for {hours:.1f} hours from "
+                f"{float(info.pts * info.time_base) / 3600 - hours:.1f} h on, which {self._about['container']} can't "
+                "hold in ticks this short: use .mkv."
             )
 
     def _encoder_for(self, info: FrameInfo) -> VideoStream:

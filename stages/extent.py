@@ -52,8 +52,8 @@ class Extent:
     from_beginning = True
 
     def __init__(self, path: Path, container: InputContainer, video: VideoStream, clock: OneClock) -> None:
-        self._path, self._container, self._video, self._clock = path, container, video, clock
-        name = container.format.name
+        self._path, self._video, self._clock = path, video, clock
+        name = self._container_name = container.format.name
         self.frames = video.frames if video.frames > 0 and name not in _TIMELESS else None
         length = Fraction(container.duration or 0, av.time_base)
         self._is_measured = name in _MEASURED
@@ -93,14 +93,14 @@ class Extent:
 
     def expected_seconds(self) -> Fraction | None:
         """How long the whole will be, by the header, or by how far in the file so many seconds have led."""
-        if self._seconds is not None and not (self._is_measured and self._clock.jumps):
+        if self._seconds is not None and not self._is_off:
             return self._seconds
         begun = self._shown - self._clock.start
         return begun * self._size / self._bytes if self._bytes and begun > 0 else None
 
     def missing(self, rate: Fraction) -> Missing | None:
         """What the header promised and did not come, once all has been read, at ``rate`` pictures a second."""
-        seen, promised = max(self.seen, self._held), self._promised
+        seen, promised = max(self.seen, self._held), Fraction(0) if self._is_off else self._promised
         if self.frames is not None and self.from_beginning:
             frames = max(0, self.frames - self._packets)
         else:
@@ -127,12 +127,18 @@ class Extent:
         own = self._own_promise
         if own is None and self._others + _SHORT < self._promised:  # it is the picture's end then, not the sound's
             own = self._promised
-        return own if own is not None and self._last is not None and self._is_whole else Fraction(0)
+        tells = own is not None and self._last is not None and not self._is_off and self._is_whole
+        return own if tells and own is not None else Fraction(0)
+
+    @property
+    def _is_off(self) -> bool:
+        """Whether the clock has jumped, so that what the header says of its end is about another time."""
+        return bool(self._clock.jumps) and self._container_name != "hls"
 
     @property
     def _own_promise(self) -> Fraction | None:
         """Where the video ends by its own account."""
-        name, video = self._container.format.name, self._video
+        name, video = self._container_name, self._video
         if name == "matroska,webm":
             return _seconds(video.metadata.get("DURATION"))
         if video.duration is None or not video.time_base or name in _MEASURED:
@@ -146,9 +152,9 @@ class Extent:
         if self.frames is not None:
             all_came = self._promised - self.seen < _SHORT
             return self._packets >= self.frames if self.from_beginning else all_came
-        if is_cut_off(self._path, self._container.format.name) is not False:
+        if is_cut_off(self._path, self._container_name) is not False:
             return False
-        if self._container.format.name != "matroska,webm" or self._last is None:
+        if self._container_name != "matroska,webm" or self._last is None:
             return True
         begun, unread = self._shown - self._clock.start, self._size - self._bytes
         return unread * begun < _LIKELY * self._bytes * (self._promised - self.seen) or self._promised <= self.seen

@@ -10,6 +10,7 @@ from clips import MakeClip, video_times, write_clip
 from joined import moved
 
 from sr4k import Job, Summary, load_preset
+from sr4k.errors import OutputError
 from sr4k.stages.decode import Decode
 from sr4k.stages.settings import DecodeSettings
 
@@ -118,3 +119,25 @@ def test_containers_without_times_below_0_begin_at_0(
     with av.open(str(target)) as result:
         sound = next(packet.pts * packet.time_base for packet in result.demux(audio=0) if packet.pts is not None)
     assert sound - shown[0] == pytest.approx(0, abs=0.05)
+
+
+def test_a_hole_that_mp4_can_not_hold_is_told_before_the_end(tmp_path: Path) -> None:
+    hours = 8 * 3600 * 90_000
+    source = write_clip(
+        tmp_path / "in.nut", pts=[0, 3600, hours, hours + 3600], time_base=Fraction(1, 90_000), audio=False
+    )
+    with pytest.raises(
+        OutputError, match=r"no picture for 8\.0 hours from 0\.0 h on, which mp4 can't hold .* use \.mkv"
+    ):
+        upscale(source, tmp_path / "out.mp4")
+    assert upscale(source, tmp_path / "out.mkv").frames == 4
+    assert float(video_times(tmp_path / "out.mkv")[-1]) == pytest.approx(28800.04, abs=0.001)
+
+
+def test_a_leap_of_days_is_closed_in_any_container(tmp_path: Path) -> None:
+    days = 40 * 3600 * 1000
+    source = write_clip(tmp_path / "in.mkv", pts=[0, 40, 80, days, days + 40], time_base=Fraction(1, 1000), audio=False)
+    summary = upscale(source, tmp_path / "out.mp4")
+    assert not summary.damaged
+    assert [float(at) for at in video_times(tmp_path / "out.mp4")] == pytest.approx([0, 0.04, 0.08, 0.12, 0.16])
+    assert seconds(tmp_path / "out.mp4") == pytest.approx(0.2, abs=0.01)
