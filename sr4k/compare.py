@@ -17,7 +17,7 @@ from sr4k.errors import InputError
 from sr4k.models.colour import Colour
 from sr4k.models.plotting import new_figure
 from sr4k.stages.crop import Crop
-from sr4k.stages.decoded import Layout, is_colourful, layout_of, tags_of
+from sr4k.stages.decoded import Layout, is_colourful, layout_of, positive, tags_of
 from sr4k.stages.headers import chroma_location, margins
 from sr4k.stages.picture import rows_of
 from sr4k.stages.png import plain_head, plain_packet
@@ -37,6 +37,8 @@ _NOTED = {
 
 _TICK = Fraction(1, 25)
 """FFmpeg pairs pictures by time: here, by number."""
+
+_USUAL_RATE = Fraction(25)
 
 _NAMES = {"bt709": "BT.709", "bt601": "BT.601", "bt2020": "BT.2020", "fcc": "FCC", "smpte240m": "SMPTE 240M"}
 
@@ -112,10 +114,11 @@ def plot_course(course: Course, target: Path) -> None:
 
 
 class _Seen(NamedTuple):
-    """A picture, and how its planes are read."""
+    """A picture, how its planes are read, and how many of its kind there are a second."""
 
     picture: VideoFrame
     colour: Colour
+    rate: Fraction
 
 
 class _Gauge:
@@ -129,7 +132,9 @@ class _Gauge:
         self._measures = {
             # XPSNR weighs by what its first input shows, which has to be the reference; its strides go wrong beyond
             # 8 bits but for planes without padding, so it gets luma alone
-            name: _Measure(name, self.size, f"gray{self._depth}" if name == "xpsnr" else self.layout.name)
+            name: _Measure(
+                name, self.size, f"gray{self._depth}" if name == "xpsnr" else self.layout.name, reference.rate
+            )
             for name in _NOTED
         }
 
@@ -157,13 +162,11 @@ class _Gauge:
 class _Measure:
     """One filter, with two pictures going in."""
 
-    def __init__(self, kind: str, size: tuple[int, int], pixel_format: str) -> None:
+    def __init__(self, kind: str, size: tuple[int, int], pixel_format: str, rate: Fraction) -> None:
         self._keys = _NOTED[kind]
         self._graph = graph = av.filter.Graph()
-        self._sources = [
-            graph.add_buffer(width=size[0], height=size[1], format=av.VideoFormat(pixel_format), time_base=_TICK)
-            for _ in range(2)
-        ]
+        about = f"video_size={size[0]}x{size[1]}:pix_fmt={pixel_format}:time_base={_TICK}:frame_rate={rate}"
+        self._sources = [graph.add("buffer", about) for _ in range(2)]  # XPSNR weighs what is seen but briefly less
         measure, self._sink = graph.add(kind), graph.add("buffersink")
         for index, source in enumerate(self._sources):
             source.link_to(measure, 0, index)
@@ -214,13 +217,13 @@ def _pictures(path: Path) -> Iterator[_Seen]:
         context.flags |= Flags.unaligned
         plain_head(stream)
         crop = Crop(margins(stream), (context.width, context.height))
-        sited = chroma_location(stream)
+        sited, rate = chroma_location(stream), positive(stream.guessed_rate, _USUAL_RATE)
         try:
             for packet in packets_of(container, stream):
                 for picture in map(crop, stream.decode(plain_packet(packet, stream))):
                     tags = tags_of(picture)
                     colour = colour_of(tags, height=picture.height, codec=context.name, chroma_location=sited)
                     full = colour.full_range or is_colourful(picture.format)
-                    yield _Seen(picture, replace(colour, full_range=full))
+                    yield _Seen(picture, replace(colour, full_range=full), rate)
         except (av.FFmpegError, OSError) as err:
             raise InputError(f"{path} can't be read to its end: {err.strerror}.") from err

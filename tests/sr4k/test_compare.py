@@ -20,10 +20,16 @@ Planes = list[NDArray[Any]]
 TAGS = ("colorspace", "color_range", "color_primaries", "color_trc")
 
 
-def write(path: Path, pictures: list[Planes], pix_fmt: str = "yuv420p", tags: tuple[int, ...] = (2, 0, 2, 2)) -> Path:
+def write(
+    path: Path,
+    pictures: list[Planes],
+    pix_fmt: str = "yuv420p",
+    tags: tuple[int, ...] = (2, 0, 2, 2),
+    rate: int = 25,
+) -> Path:
     height, width = pictures[0][0].shape
     with av.open(str(path), "w") as out:
-        video = out.add_stream("ffv1", rate=25)
+        video = out.add_stream("ffv1", rate=rate)
         video.width, video.height, video.pix_fmt = width, height, pix_fmt
         for number, planes in enumerate(pictures):
             picture = av.VideoFrame(width, height, pix_fmt)
@@ -33,7 +39,7 @@ def write(path: Path, pictures: list[Planes], pix_fmt: str = "yuv420p", tags: tu
             for name, value in zip(TAGS, tags, strict=True):
                 setattr(picture, name, value)
                 setattr(video.codec_context, name, value)
-            picture.pts, picture.time_base = number, Fraction(1, 25)
+            picture.pts, picture.time_base = number, Fraction(1, rate)
             out.mux(video.encode(picture))
         out.mux(video.encode(None))
     return path
@@ -95,6 +101,17 @@ def test_errors_weigh_by_what_the_reference_shows(tmp_path: Path) -> None:
     spoilt, smoothed = compare_videos(b, a).mean(), compare_videos(a, b).mean()
     assert spoilt["PSNR"] == pytest.approx(smoothed["PSNR"])
     assert spoilt["XPSNR"] < smoothed["XPSNR"] - 5
+
+
+def test_errors_weigh_by_how_long_a_picture_is_seen(tmp_path: Path) -> None:
+    pictures = [[np.roll(plane, 3 * number, axis=1) for plane in noise()] for number in range(3)]
+    off = [moved(planes, 3, 3, 3) for planes in pictures]
+    found = [
+        compare_videos(write(tmp_path / "b.mkv", off, rate=rate), write(tmp_path / "a.mkv", pictures, rate=rate)).mean()
+        for rate in (25, 60)
+    ]
+    assert found[0]["PSNR"] == pytest.approx(found[1]["PSNR"])
+    assert found[1]["XPSNR"] > found[0]["XPSNR"] + 0.2
 
 
 @pytest.mark.parametrize(
