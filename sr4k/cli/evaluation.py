@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from sr4k.cli.outcome import told_in_one_line
+from sr4k.cli.outcome import say, told_in_one_line
 from sr4k.cli.table import table
 from sr4k.errors import OptionError
 from sr4k.models import zoo
 from sr4k.models.architecture import Pixels
 from sr4k.models.colour import Colour
 from sr4k.models.evaluate import Protocol
+from sr4k.target import check_apart
 
 if TYPE_CHECKING:
     from sr4k.compare import Course
@@ -67,6 +68,8 @@ def compare(
     with told_in_one_line(verbose=verbose):
         from sr4k.compare import compare_videos, plot_course
 
+        if plot is not None:
+            check_apart(plot, [upscaled, reference])
         course = compare_videos(upscaled, reference)
         if plot is not None:
             plot_course(course, plot)
@@ -75,7 +78,7 @@ def compare(
             figures = {"mean": course.mean(), "worst": course.worst(), "frames": course.frames}
             typer.echo(json.dumps(told | figures, indent=2))
             return
-        typer.echo("\n".join(_in_words(course, upscaled, reference)))
+        say(*_in_words(course, upscaled, reference))
 
 
 def _in_words(course: "Course", video: Path, reference: Path) -> Iterator[str]:

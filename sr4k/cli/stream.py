@@ -17,7 +17,7 @@ from sr4k.cli.options import told_by_option
 from sr4k.cli.outcome import log_handler, say, told_in_one_line
 from sr4k.cli.progress import display, parse_progress
 from sr4k.cli.result import as_data, exit_code, result_lines, state_of, tally
-from sr4k.cli.signals import counted_signals
+from sr4k.cli.signals import Interrupted, counted_signals
 from sr4k.configs import load_preset, preset_names
 from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import OptionError, Sr4kError, StoppedError
@@ -355,9 +355,7 @@ def stream(
         if len(results) > 1 and not quiet:
             say(tally(jobs, results), err=True)
         if compare and isinstance(results[0], Summary):
-            if signals:
-                raise StoppedError(f"Stopped: the comparison was not written. {results[0].output} is kept.")
-            _compare(jobs[0], results[0], compare, compare_layout)
+            _compare(jobs[0], results[0], compare, compare_layout, is_wanted=not signals)
         if as_json:
             told = [as_data(job, result) for job, result in zip(jobs, results, strict=True)]
             typer.echo(json.dumps(told[0] if len(told) == 1 else told, indent=2))
@@ -384,8 +382,13 @@ def _tell_ahead(jobs: list[Job], *, as_json: bool) -> None:
         typer.echo(json.dumps(told[0] if len(told) == 1 else told, indent=2))
 
 
-def _compare(job: Job, done: Summary, targets: list[Path], layout: CompareLayout) -> None:
+def _compare(job: Job, done: Summary, targets: list[Path], layout: CompareLayout, *, is_wanted: bool) -> None:
     from sr4k.comparison import write_comparison  # codecs, which jobs keep in processes of their own
 
     for target in targets:
-        write_comparison(job.reading, Path(done.output), target, layout=layout.value, overwrite=job.overwrite)
+        try:
+            if not is_wanted:
+                raise Interrupted
+            write_comparison(job.reading, Path(done.output), target, layout=layout.value, overwrite=job.overwrite)
+        except Interrupted:
+            raise StoppedError(f"Stopped: {target} was not written. {done.output} is kept.") from None
