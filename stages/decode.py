@@ -31,6 +31,9 @@ from sr4k.stages.video import ratio
 
 log = logging.getLogger(__name__)
 
+_FASTEST = 120
+"""Pictures a second: a container whose clock is finer, and who tells that as the rate, knows none."""
+
 
 class Decode(Source):
     """One video stream of a file."""
@@ -236,7 +239,8 @@ class Decode(Source):
     def _expected_frames(self) -> int | None:
         """Of the whole job: counted, or reckoned from how many a second there are on average."""
         counted, seconds, rate = self._counted_frames(), self._expected_seconds(), self._average_rate
-        if counted is not None or seconds is None or not rate:
+        is_clock = rate is not None and rate > _FASTEST and rate * self._reading.tick == 1  # and no rate
+        if counted is not None or seconds is None or not rate or is_clock:
             return counted
         return max(1, round(rate * self._reading.deinterlacer.most * Fraction(seconds)))
 

@@ -25,6 +25,9 @@ _TIMELESS = {"avi"}
 _SHORT = Fraction(1)
 """Seconds that may be missing: headers are not exact."""
 
+_FAR_LESS = 4
+"""How many times shorter than the one before it a picture is not."""
+
 _LIKELY = Fraction(1, 4)
 """Of the bytes that missing frames would take, how many have to be there, unread, for them to be missing."""
 
@@ -111,15 +114,18 @@ class Extent:
 
     def last_picture(self, at: Fraction) -> Fraction:
         """Seconds for which a last picture is shown that begins then: longer than it says itself, or 0."""
-        return max(Fraction(0), max(self._held, self._shown) - at)
+        if self._last is None or at < self._last[0]:
+            return Fraction(0)  # there was another, that could not be decoded
+        return max(self._held, self._shown) - at
 
     @property
     def _shown(self) -> Fraction:
-        """The end of the latest picture: where it does not tell, it lasts as long as the one before it."""
+        """The end of the latest picture: where it tells none, or a tick, it lasts as long as the one before it."""
         if self._last is None:
             return Fraction(0)
         at, end = self._last
-        return end if end > at else at + self._step
+        is_told = self.frames is not None or (end > at and end - at >= self._step / _FAR_LESS)
+        return end if is_told else at + self._step
 
     @property
     def _held(self) -> Fraction:

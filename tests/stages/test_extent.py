@@ -141,3 +141,27 @@ def test_a_leap_of_days_is_closed_in_any_container(tmp_path: Path) -> None:
     assert not summary.damaged
     assert [float(at) for at in video_times(tmp_path / "out.mp4")] == pytest.approx([0, 0.04, 0.08, 0.12, 0.16])
     assert seconds(tmp_path / "out.mp4") == pytest.approx(0.2, abs=0.01)
+
+
+def test_a_last_picture_is_not_held_for_those_that_are_lost(make_clip: MakeClip, tmp_path: Path) -> None:
+    clip = make_clip("a.mp4", frames=50, options={"preset": "ultrafast", "g": "10", "bf": "0"}, audio=False)
+    data = bytearray(clip.read_bytes())
+    with av.open(str(clip)) as container:
+        places = [(packet.pos or 0, packet.size) for packet in container.demux(video=0) if packet.size]
+    for at, size in places[30:]:
+        data[at + 4 : at + size] = bytes(size - 4)
+    (tmp_path / "bad.mp4").write_bytes(data)
+    summary = upscale(tmp_path / "bad.mp4", tmp_path / "out.mp4")
+    assert summary.damaged
+    assert seconds(tmp_path / "out.mp4") == pytest.approx(summary.frames / 25, abs=0.01)
+
+
+def test_a_clock_is_not_taken_for_a_rate(make_clip: MakeClip) -> None:
+    clip = make_clip("a.mkv", pts=[0, 33, 67, 100, 133], rate=1000, time_base=Fraction(1, 1000), audio=False)
+    decode = Decode(DecodeSettings(clip))
+    decode.open()
+    pictures = [info for _, info in decode.pictures()]
+    told = decode.report()
+    decode.close()
+    assert (told["expected_frames"], told["frames_counted"]) == (None, False)
+    assert pictures[-1].duration * pictures[-1].time_base == pytest.approx(0.033, abs=0.001)
