@@ -67,7 +67,8 @@ class Unkept:
         if codec in _WITH_ALPHA and tags.get("alpha_mode") == "1":
             yield f"transparency of {codec} (alpha)"
         named, numbers = named_and_numbered(picture)
-        for data in named:
+        for place in range(len(named)):  # gone through, PyAV 18 gives the data and 19 the kinds
+            data = named[place]
             kind = data.type.name
             if kind in _LOST and self._says_something(kind, bytes(data), picture):
                 yield _LOST[kind]
