@@ -58,6 +58,7 @@ class Intake(Source):
         self._puller: Puller | None = None
         self._past = Tally()  # of connections that have ended
         self._is_heard = False  # whether anybody takes sound
+        self._is_awaited = threading.Event()  # whether anybody takes pictures
         self._told = Retries(log, str(settings.source), fields={"source": str(settings.source)})
 
     def open(self) -> Format:
@@ -70,8 +71,11 @@ class Intake(Source):
             return self._form
 
     def frames(self, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - pictures lie in the puller's ring
+        while self._settings.ready is not None and not self._over and not self._settings.ready.poll(_GLANCE):
+            pass
         self._governor = Governor(time.monotonic())  # what came while the network was being readied was too early
         self._is_heard = True
+        self._is_awaited.set()
         while (frame := self._next()) is not None:
             self._age = time.monotonic() - frame.info.born
             if self._age > self._settings.freshness:
@@ -175,6 +179,8 @@ class Intake(Source):
                     self._pass_on(event)
                 elif isinstance(event, Opened):
                     self._opened(event)
+                    self._wait_for_the_rest()
+                    puller.go_on()
                 elif isinstance(event, Ended):
                     return event
             return Ended("stopped", final=True)
@@ -182,6 +188,12 @@ class Intake(Source):
             puller.kill()
             self._past, self._puller = self._past + puller.tally, None
             self._losses += self._state == "live"
+
+    def _wait_for_the_rest(self) -> None:
+        """A source at its own pace begins when all that follows is ready: nothing of it is lost."""
+        if self._settings.source.kind == "file":
+            while not self._stopping.is_set() and not self._is_awaited.wait(_GLANCE):
+                pass
 
     def _opened(self, opened: Opened) -> None:
         self._connects += 1

@@ -177,7 +177,6 @@ class IntakeEnd:
             if self._slots:
                 raise NonsenseError
             self._slots = map_slots(self._memory, message.form, SLOTS)
-            self._tell(SLOTS)
         if isinstance(message, Picture):
             if not self._slots:
                 raise NonsenseError
@@ -188,6 +187,10 @@ class IntakeEnd:
                 on_release=partial(self._give_back, message.slot),
             )
         return message
+
+    def make_room(self) -> None:
+        """The source is opened, and may go on."""
+        self._tell(SLOTS)
 
     def close(self) -> None:
         """Close it; frames that are still held stay readable."""

@@ -46,6 +46,9 @@ _SOUND_AHEAD = TICKS // 10
 _LEAST_STEP = TICKS // 1000
 """Between two pictures: a millisecond, of which FLV has no half."""
 
+_LATE = 1.5
+"""Of a picture's time: the next one may come so late before anything stands in for it, at however few a second."""
+
 _SLOWED = 2
 """By how much time goes slower for what stands in for pictures that come late, until they have made it up."""
 
@@ -111,6 +114,8 @@ class Playout(Sink):
             self._threads.append(listener)
         for thread in self._threads:
             thread.start()
+        if s.ready is not None:
+            s.ready.send(True)
 
     def consume(self, frame: Frame) -> None:
         with self._lock:
@@ -230,6 +235,7 @@ class Playout(Sink):
     def _watch(self) -> None:
         """Put something in the place of what does not come."""
         interval = round(TICKS / self._info.rate)
+        patience = max(self._settings.hold, _LATE * interval / TICKS)
         while not self._ended.wait(_TICK):
             with self._lock:
                 now = time.monotonic()
@@ -237,7 +243,7 @@ class Playout(Sink):
                     continue
                 due = self._came + round((now - self._seen) * TICKS)
                 following = self._pts + interval
-                if now - self._seen > self._settings.hold and due >= following:
+                if now - self._seen > patience and due >= following:
                     # one after the other at the nominal rate, but for the first, which closes the gap
                     self._show(self._stand_in(), following if due - following < interval else due)
                     self._counts["repeated"] += 1

@@ -48,6 +48,12 @@ _MOST_RATE = 120
 _UNDECODABLE = 50
 """Packets in a row without a picture: it would go on like this."""
 
+_HELD_BACK = 0.25
+"""Seconds of pictures that a decoder of many threads may hold back: sound must not come sooner by more than that."""
+
+_EARLY = 500
+"""Blocks of sound, some ten seconds, that are kept until the first picture."""
+
 _T = TypeVar("_T", int, None)
 
 
@@ -98,6 +104,8 @@ class _Reader:
         self._order, self._link, self._allowance, self._opening = order, link, allowance, opening
         self._is_live = order.source.kind in ("rtmp", "rtsp", "udp", "srt")
         self._pace = None if self._is_live else Pace()
+        self._picture_pace = Pace() if order.source.kind == "file" else None
+        self._early: list[AudioFrame] = []  # sound before the first picture, of a source at its own pace
         self._edge = LiveEdge() if self._is_live else None
         self._info: VideoInfo | None = None
         if opening.speakers is not None:
@@ -110,6 +118,8 @@ class _Reader:
         self._scaler, self._crop = Scaler(), Crop(margins(video), self._first_size)
         video.codec_context.flags |= Flags.unaligned  # else what is to be cut off on the left is not
         video.thread_type = "SLICE" if self._is_live else "AUTO"  # frame threads hold pictures back
+        if not self._is_live:
+            video.thread_count = max(1, round(_HELD_BACK * float(video.average_rate or 1)))
         video.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
         self._deinterlacer = Deinterlacer(video, lambda _words: None, "auto")
 
@@ -134,7 +144,7 @@ class _Reader:
             if self._edge is not None and self._edge.is_reached(at, now):
                 self._edge = None
             self._link.tally.bytes += packet.size
-            self._keep_pace(at)
+            self._keep(self._pace, at)
             self._link.report()
             if packet.stream is self._opening.audio:
                 if self._edge is None:
@@ -154,11 +164,11 @@ class _Reader:
         """Of HLS: that a server which it led to was not believed."""
         return None if self._opening.fetcher is None else self._opening.fetcher.refused
 
-    def _keep_pace(self, at: int | None) -> None:
-        if self._pace is None:
+    def _keep(self, pace: Pace | None, at: int | None) -> None:
+        if pace is None:
             return
-        self._pace.note(at, time.monotonic())
-        while (wait := self._pace.wait(time.monotonic())) > 0:
+        pace.note(at, time.monotonic())
+        while (wait := pace.wait(time.monotonic())) > 0:
             time.sleep(min(wait, 0.2))
             self._link.report()
 
@@ -198,8 +208,14 @@ class _Reader:
         if self._info is None:
             self._info = fitting_info(picture, self._opening.video, self._order.like, self._order.size)
             self._link.open(padded_format(self._info))
+            for block in self._early:
+                self._say(block)
+            self._early, now = [], time.monotonic()
         self._pts = _ticks(picture.pts, self._opening.video.time_base, otherwise=self._pts)
         self._link.tally.damaged += picture.is_corrupt
+        if self._picture_pace is not None:  # at its end a decoder gives all that it held back
+            self._keep(self._picture_pace, self._pts)
+            now = time.monotonic()
         info = FrameInfo(self._pts, TIME_BASE, 0, bool(picture.key_frame), bool(picture.is_corrupt), now)
         frame = self._link.take(info)
         if frame is not None:
@@ -215,7 +231,7 @@ class _Reader:
         return ratio(video.codec_context.sample_aspect_ratio)
 
     def _hear(self, packet: "Packet[Any]") -> None:
-        """Decode a packet of sound, and pass it on; before the first picture there is nobody to hear it."""
+        """Decode a packet of sound, and pass it on; before the first picture only a file's is kept."""
         assert self._opening.audio is not None
         try:
             frames = self._opening.audio.decode(packet)
@@ -225,6 +241,8 @@ class _Reader:
                 for even in self._mixer.mixed(frame):
                     if self._info is not None:
                         self._say(even)
+                    elif self._picture_pace is not None and len(self._early) < _EARLY:
+                        self._early.append(even)
         except (FFmpegError, ValueError):
             self._link.tally.damaged += 1
 

@@ -89,6 +89,12 @@ class Puller:
             return Ended(overdue)
         return None if isinstance(message, Tally) else message
 
+    def go_on(self) -> None:
+        """After an `Opened`, for which it waits: pictures may come."""
+        with suppress(OSError):  # it died meanwhile, as will be seen
+            self._link.make_room()
+        self._saw = self._heard = time.monotonic()
+
     def kill(self) -> None:
         """End it, whatever it does."""
         with suppress(OSError):

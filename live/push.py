@@ -83,8 +83,9 @@ def _push(order: Order, reports: Connection) -> None:
         sender.container.start_encoding()
         reports.send(Ready())
         packets = _from(source, start, patient=order.target.is_local)
-        _copy(packets, sender, streams, lambda time, size: reports.send(Wrote(time, size)))
+        at, written = _copy(packets, sender, streams, lambda time, size: reports.send(Wrote(time, size)))
         sender.close(ended=_last_word(start))
+        reports.send(Wrote(at, sender.arrived(written)))
 
 
 def _from(source: InputContainer, start: Connection, *, patient: bool) -> "Iterator[Packet[Any]]":
@@ -115,7 +116,8 @@ def _copy(
     sender: Sender,
     streams: dict[int, Any],
     report: Callable[[int, int], None],
-) -> None:
+) -> tuple[int, int]:
+    """All packets, up to what time and how many bytes."""
     at = written = 0
     reported = 0.0
     for packet in packets:
@@ -126,7 +128,7 @@ def _copy(
         if (now := time.monotonic()) - reported >= _REPORT_EVERY or has_news:
             reported = now
             report(at, sender.arrived(written))
-    report(at, sender.arrived(written))
+    return at, written
 
 
 def _last_word(start: Connection) -> bool:

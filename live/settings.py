@@ -38,6 +38,7 @@ class IntakeSettings:
         size: of the result; ``None``: twice the first picture's.
         freshness: seconds behind its arrival after which a picture is not worth the network's time.
         tries: connections that may fail one after the other before it is given up; ``None``: for ever.
+        ready: where the playout tells that it takes pictures; ``None``: it does not tell.
     """
 
     source: Address
@@ -45,6 +46,7 @@ class IntakeSettings:
     size: Box | None = None
     freshness: float = 0.5
     tries: int | None = None
+    ready: Connection | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class PlayoutSettings:
         slate: a picture to show instead of the last one.
         sound_bitrate: bits a second.
         segments: of HLS targets.
+        ready: where to tell that pictures are taken; ``None``: nobody asks.
+        ready: where to tell that pictures are taken; ``None``: nobody asks.
     """
 
     targets: tuple[Address, ...]
@@ -74,3 +78,4 @@ class PlayoutSettings:
     slate: Path | None = None
     sound_bitrate: int = 160_000
     segments: Segments = "ts"
+    ready: Connection | None = None

@@ -5,7 +5,7 @@ import multiprocessing
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sr4k.configs import Preset, load_preset
@@ -174,7 +174,8 @@ class LiveJob:
 
         with ExitStack() as ends:
             heard, said = multiprocessing.Pipe(duplex=False)
-            for end in (heard, said):
+            told, tells = multiprocessing.Pipe(duplex=False)
+            for end in (heard, said, told, tells):
                 ends.enter_context(end)
             spec = self.graph(
                 IntakeSettings(
@@ -183,8 +184,9 @@ class LiveJob:
                     self.size,
                     self.preset.live.freshness,
                     self.preset.live.tries,
+                    told,
                 ),
-                self.playout(heard if self.sound else None),
+                replace(self.playout(heard if self.sound else None), ready=tells),
             )
             try:
                 return run_graph(spec, on_status=note, stop_requests=stop_requests, log_queue=log_queue)

@@ -42,6 +42,7 @@ class Ends:
         opening = threading.Thread(target=self.puller.open, args=(form,))
         opening.start()
         assert self.intake.receive(5) == Opened(form)
+        self.intake.make_room()
         opening.join()
 
     def send(self, value: int) -> None:

@@ -99,6 +99,7 @@ class Pulled:
         elif isinstance(event, Sound):
             self.sound.append((event.pts, np.frombuffer(event.samples, "<i2").reshape(-1, 2)))
         elif isinstance(event, Opened):
+            self.puller.go_on()
             self.form = event.form
         elif isinstance(event, Ended):
             self.ended, self.ended_at = event, now - self.began
