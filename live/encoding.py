@@ -14,6 +14,9 @@ from sr4k.stages.video import VideoInfo
 _BITS_A_PIXEL = 0.1
 """Of H.264, where no bit rate is asked for: 25 Mbit/s for 3840x2160 at 30."""
 
+_LEAST_BITS = 64_000
+"""A second, of however small pictures: with a few hundred no encoder can be opened."""
+
 _SHARE: dict[str, float] = {"h264": 1.0, "hevc": 0.7, "av1": 0.6}
 """Of those bits that a codec needs for about the same."""
 
@@ -21,7 +24,8 @@ _SHARE: dict[str, float] = {"h264": 1.0, "hevc": 0.7, "av1": 0.6}
 def encoder_settings(settings: PlayoutSettings, info: VideoInfo) -> EncoderSettings:
     """Key frames are ours to force, by time: an encoder counts pictures, and adds its own only if we did not."""
     codec = settings.codec.removesuffix("_nvenc")
-    bitrate = settings.bitrate or round(_BITS_A_PIXEL * _SHARE[codec] * info.width * info.height * info.rate)
+    asked = round(_BITS_A_PIXEL * _SHARE[codec] * info.width * info.height * info.rate)
+    bitrate = settings.bitrate or max(_LEAST_BITS, asked)
     pictures = max(1, round(2 * Fraction(settings.key_seconds) * info.rate))
     options: dict[str, Any] = {"g": pictures} | _low_delay(settings.codec, bitrate)
     return EncoderSettings(

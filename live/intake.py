@@ -56,6 +56,7 @@ class Intake(Source):
         self._dropped = {"late": 0, "ladder": 0, "clock": 0}
         self._age = 0.0
         self._puller: Puller | None = None
+        self._shown: float | None = None  # when the connection brought its first picture
         self._past = Tally()  # of connections that have ended
         self._is_heard = False  # whether anybody takes sound
         self._is_awaited = threading.Event()  # whether anybody takes pictures
@@ -148,9 +149,8 @@ class Intake(Source):
         """One connection after the other."""
         backoff, ended = Backoff(), Ended("stopped before its first picture", final=True)
         while not self._stopping.is_set():
-            began = time.monotonic()
             ended = self._one_connection()
-            if time.monotonic() - began > _PROVEN:
+            if self._shown is not None and time.monotonic() - self._shown > _PROVEN:
                 backoff.reset()
             if ended.final or (self._settings.tries is not None and backoff.tries + 1 >= self._settings.tries):
                 break
@@ -166,6 +166,7 @@ class Intake(Source):
     def _one_connection(self) -> Ended:
         """From the try to open the source to its end."""
         about = self._form.about if self._form else None
+        self._shown = None
         try:
             puller = self._puller = Puller(self._settings.source, like=about, size=self._settings.size)
         except OSError as err:
@@ -208,6 +209,7 @@ class Intake(Source):
 
     def _take(self, frame: Frame) -> None:
         self._frames += 1
+        self._shown = self._shown or time.monotonic()
         placed = self._timeline.place("video", frame.info.pts, _now())
         if placed is None:
             self._drop(frame, "clock")

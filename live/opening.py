@@ -2,6 +2,7 @@
 
 import errno
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.client import responses as HTTP_WORDS
@@ -29,6 +30,15 @@ MOST_PIXELS = 4096 * 2304
 
 _OPEN_TIMEOUT = 5.0
 """Seconds to connect, beside those spent looking for streams."""
+
+_SAID_YES = 3.0
+"""Seconds: a server of RTMP that says no, or goes, does it sooner."""
+
+_KEY_FRAMES_APART = 24.0
+"""Seconds that are waited for a key frame: many encoders send one in 250 pictures if they are not told otherwise."""
+
+_PROBE, _LONG_PROBE = 5_000_000, 100_000_000
+"""Bytes of a stream that are looked at for its tracks."""
 
 _LONG_ENOUGH = 3.0
 """Seconds of a stream after which one without sound has none."""
@@ -78,15 +88,10 @@ _WAYS: dict[Kind, _Way] = {
     "rtmp": _Way(
         "rtmp,rtmps,rtmpt,tcp,tls,httpproxy",
         "flv",
-        {"rtmp_live": "live", "fflags": "nobuffer", "rw_timeout": "4000000", "tcp_nodelay": "1"},
-        (1.0, 3.0, 10.0),
+        {"rtmp_live": "live", "rw_timeout": "4000000", "tcp_nodelay": "1"},
+        (1.0, 3.0, _KEY_FRAMES_APART),
     ),
-    "rtsp": _Way(
-        "rtsp,rtsps,rtp,udp,tcp,tls,httpproxy",
-        "rtsp",
-        {"rtsp_transport": "tcp", "fflags": "nobuffer"},
-        patience=(2.0, 8.0),
-    ),
+    "rtsp": _Way("rtsp,rtsps,rtp,udp,tcp,tls,httpproxy", "rtsp", {"rtsp_transport": "tcp"}, patience=(2.0, 8.0)),
     "http": _Way(
         "http,https,tcp,tls,crypto,httpproxy",
         None,
@@ -98,11 +103,11 @@ _WAYS: dict[Kind, _Way] = {
     "udp": _Way(
         "udp,rtp",
         "mpegts",
-        {"fifo_size": "50000", "overrun_nonfatal": "1", "fflags": "nobuffer"},
-        patience=(2.0, 8.0),
+        {"fifo_size": "50000", "overrun_nonfatal": "1"},
+        patience=(2.0, _KEY_FRAMES_APART),
         streams=64,
     ),
-    "srt": _Way("pipe", "mpegts", {"fflags": "nobuffer"}, patience=(2.0, 8.0), streams=64),
+    "srt": _Way("pipe", "mpegts", patience=(2.0, _KEY_FRAMES_APART), streams=64),
     "file": _Way("file,crypto", None, {"format_whitelist": f"{_CONTAINERS},avi,mxf,mpeg,ogg"}, streams=64),
 }
 
@@ -113,6 +118,9 @@ _OF_HLS = {
     "http_persistent": "0",  # connections that it keeps are its own
     "http_multiple": "0",
 }
+
+_LIVE: tuple[Kind, ...] = ("rtmp", "rtsp", "udp", "srt")
+_OR_NOT_YET: dict[Kind, str] = dict.fromkeys(_LIVE, f", or no key frame for {_KEY_FRAMES_APART:.0f} s")
 
 _REFUSALS = (errno.EIO, errno.EPIPE, errno.EPERM, errno.ECONNRESET)
 """How servers say no, and how they go away."""
@@ -156,8 +164,11 @@ def open_source(address: Address) -> Opening:
         video = _video(container, address.kind)
         if video is not None and (container.streams.audio or seconds >= _LONG_ENOUGH or address.kind != "rtmp"):
             width, height = video.codec_context.width, video.codec_context.height
+            if not width and seconds < _WAYS[address.kind].patience[-1]:
+                container.close()
+                continue
             if not width:
-                raise CantOpenError("its video can't be decoded: the size of its pictures is unknown")
+                raise CantOpenError("its video can't be decoded: no key frame came, or none that tells its size")
             if width * height > MOST_PIXELS:
                 raise CantOpenError(too_large(width, height))
             audio = _audio(container, video, address.kind)
@@ -169,7 +180,7 @@ def open_source(address: Address) -> Opening:
             return opening
         found = ", ".join(sorted({_named(stream) for stream in container.streams})) or found
         container.close()
-    raise CantOpenError(f"there is no video that can be decoded, but {found}")
+    raise CantOpenError(f"there is no video that can be decoded{_OR_NOT_YET.get(address.kind, '')}, but {found}")
 
 
 def read_timeout(kind: Kind) -> float:
@@ -207,16 +218,19 @@ def why(error: Exception, address: Address, *, opening: bool) -> str:
 
 def _tries(address: Address) -> Iterator[tuple[InputContainer, float, Fetcher | None]]:
     """The source, opened with more patience each time it is asked for again."""
-    way = _WAYS[address.kind]
+    way, is_quiet = _WAYS[address.kind], False
     for seconds in way.patience:
         options = {
             "protocol_whitelist": way.protocols,
             "max_streams": str(way.streams),
             "analyzeduration": str(round(seconds * 1e6)),
-            "probesize": "5000000",
+            "probesize": str(_LONG_PROBE if seconds == _KEY_FRAMES_APART else _PROBE),
         }
         options |= way.options | (tls_options(address) if "tls" in way.protocols else {})
-        timeout, url = (_OPEN_TIMEOUT + seconds, way.read_timeout), _for_libav(address)
+        if is_quiet:
+            options["rw_timeout"] = str(round(1e6 * _KEY_FRAMES_APART))
+        opening = seconds + (_KEY_FRAMES_APART if is_quiet else _OPEN_TIMEOUT)
+        timeout, url, began = (opening, way.read_timeout), _for_libav(address), time.monotonic()
         try:
             container: InputContainer = av.open(
                 url, format=way.container, options=options, timeout=timeout, **READ_TAGS
@@ -227,7 +241,11 @@ def _tries(address: Address) -> Iterator[tuple[InputContainer, float, Fetcher | 
             container, fetcher = _open_playlist(address, options, timeout, err)
             yield container, seconds, fetcher
         except (FFmpegError, OSError, ValueError, MemoryError) as err:
-            raise CantOpenError(why(err, address, opening=True)) from None
+            # A server that has nothing to send yet, perhaps for want of a key frame, has at least agreed to send it.
+            may_send = address.kind == "rtmp" and err.errno == errno.EIO if isinstance(err, OSError) else False
+            if is_quiet or not may_send or time.monotonic() - began < _SAID_YES:
+                raise CantOpenError(why(err, address, opening=True)) from None
+            is_quiet = True
         else:
             yield container, seconds, None
 

@@ -24,7 +24,7 @@ STALL = 4.5
 _STALL_OF_HTTP = 12.0
 """Seconds; segments of a playlist come one at a time."""
 
-_OPENING = 30.0
+_OPENING = 60.0
 """Seconds that opening may take, with all its tries, up to the first picture."""
 
 _NO_PICTURE = 10.0
@@ -105,7 +105,7 @@ class Puller:
     def _overdue(self, now: float) -> str | None:
         """What should have come by now."""
         if not self._opened:
-            return f"no picture came within {_OPENING:g} s" if now - self._began > _OPENING else None
+            return f"no picture came within {_OPENING:g} s, or no key frame" if now - self._began > _OPENING else None
         if now - self._heard > self._stall:
             return f"nothing came for {self._stall:g} s"
         return f"there was sound, but no picture for {_NO_PICTURE:g} s" if now - self._saw > _NO_PICTURE else None

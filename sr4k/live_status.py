@@ -325,6 +325,10 @@ class ChannelMonitor:
             graph=graph, last=graph.filled(self._status.last), stall=stall, marks=marks, heard=time.monotonic()
         )
 
+    def gave_up(self, error: str) -> None:
+        """It can't run however often it is started. ``error``: fit to be shown."""
+        self._change(phase="ended", error=error, marks=self._status.marks.failed("channel", error, time.time()))
+
     def failed(self, error: str) -> None:
         """Its graph broke, and is to be started again. ``error``: fit to be shown."""
         marks = self._status.marks.failed("channel", error, time.time())

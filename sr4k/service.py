@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from sr4k.errors import Sr4kError
+from sr4k.errors import OptionError, Sr4kError
 from sr4k.live.backoff import Backoff
 from sr4k.live.retries import Retries
 from sr4k.live_status import ChannelMonitor
@@ -49,6 +49,8 @@ class _Channel:
 
 class Service:
     """Runs channels until each has come to its end; one that fails is started again, for ever, and the others go on.
+
+    One that fails by an `OptionError` before its first picture can't run as it is told to: it has come to its end.
 
     Attributes:
         monitors: of the channels that there are now; the list changes with them.
@@ -137,18 +139,29 @@ class Service:
 
 
 def _keep_running(name: str, runner: Runner, monitor: ChannelMonitor, stop: Callable[[], int]) -> None:
-    backoff = Backoff()
+    backoff, has_worked = Backoff(), False
+
+    def update(statuses: dict[str, WorkerStatus]) -> None:
+        nonlocal has_worked
+        monitor.update(statuses)
+        graph = monitor.status.graph
+        has_worked = has_worked or (graph is not None and graph.playout.frames > 0)
+
     told = Retries(log, event="restart", verb="starting", level=logging.ERROR)
     with of_channel(name) as wire:
         while not stop():
             began = time.monotonic()
             try:
                 with monitor.running():
-                    runner.run(on_status=monitor.update, stop_requests=stop, log_queue=wire, on_failure=monitor.failed)
+                    runner.run(on_status=update, stop_requests=stop, log_queue=wire, on_failure=monitor.failed)
                 log.info("ended", extra={"event": "ended"})
                 return
             except Exception as err:
                 reason = str(err).rstrip(".")
+                if isinstance(err, OptionError) and not has_worked:  # it would fail in the same way for ever
+                    log.error("%s; not started again.", reason, extra={"event": "ended", "reason": reason})
+                    monitor.gave_up(reason)
+                    return
                 if not isinstance(err, Sr4kError):
                     reason = f"{type(err).__name__}, a bug in sr4k-stream: {reason}"
                 if stop():

@@ -56,7 +56,10 @@ def serve(
                 channels.monitors, redaction, metrics=service.metrics, log_format=service.log_format, level=level
             ):
                 channels.run(reload)
-        raise typer.Exit(128 + signals[0] if stop_requests() > 1 else 0)
+        if stop_requests() > 1:
+            raise typer.Exit(128 + signals[0])
+        if any(monitor.status.phase == "ended" and monitor.status.error for monitor in channels.monitors):
+            raise typer.Exit(OptionError.exit_code)
 
 
 class _Reload:

@@ -12,7 +12,7 @@ from clips import MakeClip, luma_planes
 from interlaced import combing, write_interlaced
 from pulling import Pulled, assert_in_real_time, assert_sound_has_no_gaps
 
-from sr4k.live.link import SLOTS, Ended
+from sr4k.live.link import SLOTS, Ended, Opened
 from sr4k.live.timeline import TICKS, TIME_BASE
 from sr4k.models.fold import padded_chroma, padded_luma
 from sr4k.stages.settings import Box
@@ -124,6 +124,8 @@ def test_a_picture_without_room_is_dropped_and_counted_and_sound_goes_on() -> No
                 held.append(event)
             elif type(event).__name__ == "Sound":
                 pieces += 1
+            elif isinstance(event, Opened):
+                pulled.puller.go_on()
             elif isinstance(event, Ended):
                 pulled.ended = event
         assert len(held) == SLOTS

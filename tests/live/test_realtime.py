@@ -1,6 +1,6 @@
 """Files at their own pace: nothing of them is lost, from the first picture to the last."""
 
-from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -27,5 +27,5 @@ def test_every_picture_of_a_file_is_recorded_however_short_it_is(
         with av.open(str(target)) as container:
             pictures = [float(frame.pts * frame.time_base) for frame in container.decode(video=0)]
         assert len(pictures) == frames, target
-        steps = [later - earlier for earlier, later in zip(pictures, pictures[1:], strict=False)]
+        steps = [later - earlier for earlier, later in pairwise(pictures)]
         assert steps == pytest.approx([1 / rate] * (frames - 1), abs=0.002)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from certificates import serving, write_certificate
+from connect_proxy import ConnectProxy
 from pulling import Pulled, publishing
 
 from rig.channel import Channel, eventually
@@ -33,16 +34,30 @@ def secure(server: Callable[[type], Any], certificate: tuple[Path, Path]) -> Ite
         yield plain, f"rtmps://localhost:{proxy.port}/live"
 
 
-def test_streams_come_and_go_by_rtmps(
-    secure: tuple[NginxRtmp, str], certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+def test_streams_come_and_go_by_rtmps_whatever_the_file_of_authorities_is_called(
+    secure: tuple[NginxRtmp, str], certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     plain, url = secure
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    authorities = tmp_path / "a:b]'c=d|e\\.pem"
+    authorities.write_bytes(certificate[0].read_bytes())
+    monkeypatch.setenv("SSL_CERT_FILE", str(authorities))
     with publishing(plain.url("in")), Channel(f"{url}/in", f"{url}/out") as channel:
         eventually(lambda: channel.states_out() == ["live"], 30)
         with Viewer(plain.url("out")) as viewer:
             eventually(lambda: sum("picture" in line for line in viewer.lines()) > 20, 20)
         assert channel.stop()[0] == 0
+
+
+def test_where_http_proxy_says_so_a_source_is_reached_through_a_proxy(
+    secure: tuple[NginxRtmp, str], certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, url = secure
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    with ConnectProxy() as proxy, publishing(plain.url("in")):
+        monkeypatch.setenv("http_proxy", proxy.url)
+        with Pulled(f"{url}/in") as pulled:
+            pulled.until(lambda: len(pulled.frames) > 5, 20)
+    assert proxy.asked[0] == url.removeprefix("rtmps://").partition("/")[0]
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(secure: tuple[NginxRtmp, str]) -> None:

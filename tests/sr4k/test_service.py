@@ -10,7 +10,7 @@ import pytest
 from toy_statuses import statuses
 
 from sr4k import service as service_module
-from sr4k.errors import InputError
+from sr4k.errors import InputError, OptionError
 from sr4k.live.backoff import Backoff
 from sr4k.live_status import ChannelMonitor
 from sr4k.service import Service
@@ -22,11 +22,13 @@ class ToyJob:
     def __init__(self, fails: int = 0, error: Exception | None = None, ends: bool = False) -> None:
         self.fails, self.error, self.ends = fails, error or InputError("the source broke."), ends
         self.runs = 0
+        self.sends = True
         self.stopped = threading.Event()
 
     def run(self, *, on_status: Callable[..., None], stop_requests: Callable[[], int], **_told: Any) -> None:
         self.runs += 1
-        on_status(statuses())
+        if self.sends:
+            on_status(statuses())
         if self.runs <= self.fails:
             raise self.error
         while not self.ends and not stop_requests():
@@ -80,6 +82,20 @@ def test_a_channel_that_fails_is_started_again_and_the_others_go_on(error: Excep
     assert service.monitors["bad"].status.restarts == 5
     assert (good.runs, service.monitors["good"].status.restarts) == (1, 0)
     service.stop()
+    assert good.stopped.is_set()
+
+
+@pytest.mark.usefixtures("_soon")
+def test_what_can_not_go_well_is_told_once_and_not_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    bad, good = ToyJob(fails=9, error=OptionError("The encoder can't be opened.")), ToyJob()
+    bad.sends = False
+    service = Running(bad=bad, good=good)
+    until(lambda: service.monitors["bad"].status.phase == "ended")
+    time.sleep(0.1)
+    service.stop()
+    assert bad.runs == 1
+    assert service.monitors["bad"].status.error == "The encoder can't be opened"
+    assert caplog.messages.count("The encoder can't be opened; not started again.") == 1
     assert good.stopped.is_set()
 
 
