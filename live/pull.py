@@ -3,6 +3,7 @@
 It decodes what strangers send, so it may do little else, and it may die: whoever started it tries again.
 """
 
+import os
 import socket
 import time
 from collections import deque
@@ -119,7 +120,8 @@ class _Reader:
         video.codec_context.flags |= Flags.unaligned  # else what is to be cut off on the left is not
         video.thread_type = "SLICE" if self._is_live else "AUTO"  # frame threads hold pictures back
         if not self._is_live:
-            video.thread_count = max(1, round(_HELD_BACK * float(video.average_rate or 1)))
+            held = max(1, round(_HELD_BACK * float(video.average_rate or 1)))
+            video.thread_count = min(held, len(os.sched_getaffinity(0)))
         video.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
         self._deinterlacer = Deinterlacer(video, lambda _words: None, "auto")
 
