@@ -77,8 +77,8 @@ class Decode(Source):
             self._origin = first.pts or 0
             self._info = replace(self._info, origin=self._origin * reading.unit)
         if done is not None:
-            self._decoded = reading.onward(done)
-            if not reading.extent.from_beginning:
+            self._decoded, come_by = reading.onward(done)
+            if not come_by:
                 self._last_pts = done
                 self._losses.forget()  # they were told when it was done
             self._changes.follow(reading.stream)

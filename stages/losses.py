@@ -17,7 +17,7 @@ Kind = Literal["packets", "missing", "concealed"]
 _LISTED = 100
 """Places at most: what else is lost is counted."""
 
-_REORDERED = 16
+REORDERED = 16
 """Pictures that one may be late by: the most that H.264 and HEVC allow."""
 
 _ONE_EACH = {"h264", "hevc", "mpeg2video", "mjpeg", "prores", "dnxhd", "ffv1", "ffvhuff", "huffyuv"}
@@ -113,7 +113,7 @@ class Awaited:
         self._tick, self._losses = tick, losses
         self._one_each = stream.codec_context.name in _ONE_EACH
         self._times: set[int] = set()
-        self._shown: deque[int] = deque(maxlen=_REORDERED)
+        self._shown: deque[int] = deque(maxlen=REORDERED)
         self._early: list[int] | None = []  # before the first picture
         self._complaints: list[str] = []  # that no lost packet has answered for yet
 
@@ -143,7 +143,7 @@ class Awaited:
             return
         self._times.discard(picture.pts)
         self._shown.append(picture.pts)
-        if len(self._shown) == _REORDERED:
+        if len(self._shown) == REORDERED:
             self._give_up([pts for pts in self._times if pts < min(self._shown)])
 
     def ended(self) -> None:

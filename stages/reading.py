@@ -20,7 +20,7 @@ from sr4k.stages.deinterlace import Deinterlacer
 from sr4k.stages.extent import Extent
 from sr4k.stages.headers import margins
 from sr4k.stages.joins import OneClock, from_key_frame
-from sr4k.stages.losses import Awaited, Losses
+from sr4k.stages.losses import REORDERED, Awaited, Losses
 from sr4k.stages.order import Order
 from sr4k.stages.png import plain_head, plain_packet
 from sr4k.stages.settings import DecodeSettings, Part
@@ -66,11 +66,14 @@ class Reading:
         part = self._settings.part
         return self._from_beginning() if part is None else self._of(part, container)
 
-    def onward(self, done: int) -> Iterator[VideoFrame]:
+    def onward(self, done: int) -> tuple[Iterator[VideoFrame], bool]:
         """Those after the one of that pts, decoded from a key frame on that lies before them all.
 
         Where seeking does not lead to one, or the last that is done does not come by again, further back is tried, and
-        at last the beginning: then all is decoded again, and those that are done come by once more.
+        at last the beginning: then all is decoded again.
+
+        Returns:
+            The pictures, and whether those that are done come by once more.
         """
         lead = self._lead()
         assert self._container is not None
@@ -87,10 +90,10 @@ class Reading:
                 break
             early = first.key_frame and first.pts * self.unit <= done * self.unit - lead
             if early and _comes_by(done, chain([first], decoded)):
-                return decoded
+                return decoded, False
         self.close()
         self._open()
-        return self._from_beginning()
+        return self._from_beginning(), True
 
     def close(self) -> None:
         """Close the file."""
@@ -127,6 +130,8 @@ class Reading:
         Raises:
             av.error.FFmpegError: it can't be sought in.
         """
+        if at <= self.clock.start:
+            return self._made(self.clock.packets(), whole=False)
         self.extent.from_beginning = False
         if self.clock.is_read_through:
             return self._made(from_key_frame(self.clock.packets(), self.stream, at), whole=False)
@@ -139,9 +144,10 @@ class Reading:
         decoded = self._from_beginning()
         if part.start:
             with suppress(av.error.FFmpegError):  # what can't be sought in is read from its beginning
-                decoded = self._from(start - self._lead(), container)
+                decoded = self._from(start - self._lead() - self._ahead(), container)
+        at = start - (step := 1 / positive(self.stream.guessed_rate, Fraction(25)))
         for picture in decoded:
-            at = start if picture.pts is None else picture.pts * self.unit
+            at = at + step if picture.pts is None else picture.pts * self.unit
             if at >= start + part.seconds:
                 return
             if at >= start:
@@ -150,6 +156,11 @@ class Reading:
     def _lead(self) -> Fraction:
         """Seconds before a picture that it takes to make it: fields need the pictures around them."""
         return 2 / positive(self.stream.guessed_rate, Fraction(25)) if self.deinterlacer.expected else Fraction(0)
+
+    def _ahead(self) -> Fraction:
+        """Seconds by which pictures may be decoded before they are shown, where their container may not tell."""
+        pictures = REORDERED if self.stream.codec_context.has_b_frames else 0
+        return pictures / positive(self.stream.guessed_rate, Fraction(25))
 
     def _made(self, packets: "Iterator[Packet[Any]]", *, whole: bool) -> Iterator[VideoFrame]:
         """Of packets. ``whole``: that they are those of the stream from its beginning."""
