@@ -192,9 +192,11 @@ class Intake(Source):
 
     def _wait_for_the_rest(self) -> None:
         """A source at its own pace begins when all that follows is ready: nothing of it is lost."""
-        if self._settings.source.kind == "file":
+        if self._settings.source.kind == "file" and not self._is_awaited.is_set():
+            self._state = "waiting"
             while not self._stopping.is_set() and not self._is_awaited.wait(_GLANCE):
                 pass
+            self._state = "live"
 
     def _opened(self, opened: Opened) -> None:
         self._connects += 1
