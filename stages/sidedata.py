@@ -1,6 +1,7 @@
 """What libav hangs on a picture beside its pixels."""
 
 import re
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -8,6 +9,9 @@ from av.error import BlockingIOError as NothingYet
 from av.filter import Graph
 from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
+
+_UNKNOWN = "UNKNOWN_"
+"""What PyAV 19 calls kinds that it does not know, and their number."""
 
 _PROFILE = Type.ICC_PROFILE.value
 
@@ -28,13 +32,21 @@ def named_and_numbered(picture: VideoFrame) -> tuple[Any, set[int]]:
     numbers: set[int] = set()
     while True:
         try:
-            return picture.side_data, numbers
+            found = picture.side_data
+            numbers |= {int(kind.removeprefix(_UNKNOWN)) for kind, _ in each(found) if kind.startswith(_UNKNOWN)}
+            return found, numbers
         except ValueError as err:
             unknown = re.match(r"(\d+) is not a valid Type", str(err))
             if unknown is None:
                 raise
             numbers.add(int(unknown[1]))
             (picture,) = _filtered(picture, f"mode=delete:type={unknown[1]}")
+
+
+def each(found: Any) -> Iterator[tuple[str, bytes]]:
+    """Name and contents of each kind; PyAV 18 gives these where it is iterated over, 19 keys."""
+    for index in range(len(found)):
+        yield found[index].type.name, bytes(found[index])
 
 
 def has_profile(picture: VideoFrame) -> bool:

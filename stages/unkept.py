@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from sr4k.stages.sidedata import named_and_numbered
+from sr4k.stages.sidedata import each, named_and_numbered
 
 _LOST = {
     "A53_CC": "closed captions of the pictures (CEA-608, CEA-708)",
@@ -24,7 +24,9 @@ _LOST = {
 vectors, say nothing that is seen."""
 
 _LOST_BY_NUMBER = {28: "the enhancement layer (LCEVC)", 29: "the views beside the first (MV-HEVC)"}
-"""By libav's numbers, for want of names."""
+"""By libav's numbers, for want of names in PyAV 18."""
+
+_LOST |= {"LCEVC": _LOST_BY_NUMBER[28], "VIEW_ID": _LOST_BY_NUMBER[29]}
 
 _EVERY = 8
 """Pictures of which one is looked at, beside the key frames."""
@@ -67,10 +69,8 @@ class Unkept:
         if codec in _WITH_ALPHA and tags.get("alpha_mode") == "1":
             yield f"transparency of {codec} (alpha)"
         named, numbers = named_and_numbered(picture)
-        for place in range(len(named)):  # gone through, PyAV 18 gives the data and 19 the kinds
-            data = named[place]
-            kind = data.type.name
-            if kind in _LOST and self._says_something(kind, bytes(data), picture):
+        for kind, data in each(named):
+            if kind in _LOST and self._says_something(kind, data, picture):
                 yield _LOST[kind]
         for number in numbers & _LOST_BY_NUMBER.keys():
             yield _LOST_BY_NUMBER[number]
