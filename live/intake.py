@@ -168,7 +168,7 @@ class Intake(Source):
         about = self._form.about if self._form else None
         self._shown = None
         try:
-            puller = self._puller = Puller(self._settings.source, like=about, size=self._settings.size)
+            puller = self._puller = Puller(self._settings.source, like=about)
         except OSError as err:
             return Ended(f"no process could be started ({err.strerror})")
         try:

@@ -40,7 +40,6 @@ from sr4k.stages.headers import margins
 from sr4k.stages.layouts import is_owned
 from sr4k.stages.mixing import Mixer
 from sr4k.stages.scaling import Scaler
-from sr4k.stages.settings import Box
 from sr4k.stages.video import VideoInfo, ratio
 
 _MOST_RATE = 120
@@ -64,7 +63,6 @@ class Order:
 
     source: Address
     like: VideoInfo | None
-    size: Box | None
     wire: int
     memory: int
 
@@ -208,7 +206,7 @@ class _Reader:
         pixel_shape = self._pixel_shape(picture)
         picture = self._crop(picture)
         if self._info is None:
-            self._info = fitting_info(picture, self._opening.video, self._order.like, self._order.size)
+            self._info = fitting_info(picture, self._opening.video, self._order.like)
             self._link.open(padded_format(self._info))
             for block in self._early:
                 self._say(block)

@@ -15,7 +15,6 @@ from sr4k.live.pull import Order
 from sr4k.live.tls import tls_options
 from sr4k.pipeline import Frame
 from sr4k.pipeline.channel import Memory
-from sr4k.stages.settings import Box
 from sr4k.stages.video import VideoInfo
 
 STALL = 4.5
@@ -47,17 +46,16 @@ class Puller:
     Args:
         source: what to read.
         like: the frame that pictures must fit into; ``None``: the first picture decides.
-        size: of the result; ``None``: twice the first picture's.
     """
 
-    def __init__(self, source: Address, *, like: VideoInfo | None = None, size: Box | None = None) -> None:
+    def __init__(self, source: Address, *, like: VideoInfo | None = None) -> None:
         self._source = source
         self._stall = _STALL_OF_HTTP if source.kind == "http" else STALL
         ours, theirs = create_link()
         memory = Memory.create()
         self._link = IntakeEnd(ours, memory)
         with theirs:
-            order = Order(source, like, size, theirs.fileno(), memory.fd)
+            order = Order(source, like, theirs.fileno(), memory.fd)
             programs = ffmpegs() if source.kind == "srt" else []
             self._child = start_child("sr4k.live.pull", order, fds=(theirs.fileno(), memory.fd), programs=programs)
         self._opened = False

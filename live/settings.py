@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from sr4k.live.address import Address
-from sr4k.stages.settings import Box, Codec
+from sr4k.stages.settings import Codec
 
 Segments = Literal["ts", "fmp4"]
 """Of HLS."""
@@ -35,7 +35,6 @@ class IntakeSettings:
     Attributes:
         source: what to pull.
         sound: where blocks of sound go, as `sr4k.live.sound.pack` makes them; ``None``: nowhere.
-        size: of the result; ``None``: twice the first picture's.
         freshness: seconds behind its arrival after which a picture is not worth the network's time.
         tries: connections that may fail one after the other before it is given up; ``None``: for ever.
         ready: where the playout tells that it takes pictures; ``None``: it does not tell.
@@ -43,7 +42,6 @@ class IntakeSettings:
 
     source: Address
     sound: Connection | None
-    size: Box | None = None
     freshness: float = 0.5
     tries: int | None = None
     ready: Connection | None = None

@@ -186,7 +186,6 @@ class Job:
         """How the source is read."""
         return DecodeSettings(
             self.source,
-            self.size,
             self.part,
             self.deinterlace,
             self.strict,
@@ -284,7 +283,7 @@ class Job:
         return StageSpec("sr4k.stages.encode:Encode", settings)
 
     def _pictures(self, output: Path) -> StageSpec:
-        settings = PictureSettings(self.reading, output, dict(self.preset.encode.options))
+        settings = PictureSettings(self.reading, output, dict(self.preset.encode.options), self.size)
         return StageSpec("sr4k.stages.pictures:EncodePictures", settings)
 
     def _check_outcome(self, outcome: Outcome, resumed: int = 0) -> None:

@@ -181,7 +181,6 @@ class LiveJob:
                 IntakeSettings(
                     self.source,
                     said if self.sound else None,
-                    self.size,
                     self.preset.live.freshness,
                     self.preset.live.tries,
                     told,

@@ -31,18 +31,6 @@ def placed(box: Box, info: VideoInfo) -> Placed:
     return Placed(inner if box.fit == "inside" else (width, height), inner, Fraction(1))
 
 
-def before_network(box: Box | None, info: VideoInfo) -> tuple[int, int]:
-    """The size (width, height) at which pictures such as ``info`` tells go through the network.
-
-    Their own: what the network makes is scaled to what is wanted, which is better than what it makes of a scaled
-    picture. Only where the result is smaller than the source the picture is shrunk first: there is nothing to make up.
-    """
-    if box is None:
-        return info.width, info.height
-    width, height = placed(box, info).inner
-    return min(info.width, width), min(info.height, height)
-
-
 def _as_coded(box: Box, info: VideoInfo, shape: Fraction) -> tuple[int, int]:
     """Its sides as the stream has them, before it is turned for showing."""
     matrix = info.display_matrix

@@ -82,7 +82,7 @@ class CardDecode(Source):
             form = decode.open()
             trouble = None if decode.on_card else "the pictures are not 8-bit 4:2:0"
             trouble = "they are interlaced" if decode.interlaced else trouble
-            trouble = "they are to be cropped or shrunk" if decode.is_cut else trouble
+            trouble = "they are to be cropped" if decode.is_cut else trouble
         except (Sr4kError, RuntimeError) as err:
             trouble = str(err)
         if trouble is None:

@@ -1,5 +1,6 @@
 """Convert: to the pixel format and the size of the sink."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -9,6 +10,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
+from sr4k.models.architecture import SCALE
 from sr4k.models.colour import Colour, downsample_chroma, yuv_from_rgb
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
 from sr4k.pipeline.frame import Plane
@@ -17,6 +19,8 @@ from sr4k.stages.picture import as_picture, rows_of, split_420
 from sr4k.stages.scaling import Scaler
 from sr4k.stages.settings import ConvertSettings
 from sr4k.stages.video import VideoInfo
+
+log = logging.getLogger(__name__)
 
 
 class Convert(Transform):
@@ -43,6 +47,8 @@ class Convert(Transform):
         box, made = self._settings.size, (info.width, info.height)
         self._placed = Placed(made, made, info.sample_aspect_ratio or Fraction(1)) if box is None else placed(box, info)
         self._resized = not self._placed.size == self._placed.inner == made
+        if all(SCALE * side < there for side, there in zip(self._placed.inner, made, strict=True)):
+            log.warning("the result is smaller than its source: a plain scaler is better there than a network.")
         if not self._rgb and not self._resized:
             return source
         self._colour = replace(info.colour, sampling="420")

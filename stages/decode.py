@@ -13,7 +13,6 @@ from av.video.frame import VideoFrame
 
 from sr4k.errors import InputError
 from sr4k.pipeline import Buffers, Format, Frame, FrameInfo, Source
-from sr4k.stages.box import before_network
 from sr4k.stages.changes import Changes, Look
 from sr4k.stages.decoded import copy_inside, describe, is_colourful, kept, layout_of, padded_format
 from sr4k.stages.fitting import fitted
@@ -68,9 +67,6 @@ class Decode(Source):
         self._unkept = Unkept(reading.stream)
         self._shown = (first.width, first.height)
         self._info = describe(first, reading.stream, self._shown, reading.unit)
-        self._size = before_network(self._settings.size, self._info)
-        if self._size != self._shown:
-            self._info = describe(first, reading.stream, self._size, reading.unit)
         self._info = kept(self._info, layout_of(first.sw_format or first.format), first)
         self._info = replace(self._info, rate=self._info.rate * reading.deinterlacer.most)
         if part is not None:
@@ -103,10 +99,9 @@ class Decode(Source):
 
     @property
     def is_cut(self) -> bool:
-        """Once open: whether pictures go on in part or smaller, or more of them than is to be seen, as a GPU's may."""
+        """Once open: whether pictures go on in part, or more of them than is to be seen, as a GPU's may."""
         context = self._reading.stream.codec_context
-        shown = self._shown
-        return shown != (context.width, context.height) or self._size != shown or self._reading.crop.is_needed
+        return self._shown != (context.width, context.height) or self._reading.crop.is_needed
 
     def pictures(self) -> Iterator[tuple[VideoFrame, FrameInfo]]:
         """All pictures as they were decoded, or deinterlaced, with their times."""
@@ -164,10 +159,10 @@ class Decode(Source):
         layout, target = layout_of(picture.format), self._info.colour
         if layout.bits > 8 and is_colourful(picture.format):
             picture = deep_yuv(picture, target)
-        if layout.is_of(picture) and (picture.width, picture.height) == self._size:
+        if layout.is_of(picture) and (picture.width, picture.height) == self._shown:
             return picture
         source = replace(target, full_range=True) if is_colourful(picture.format) else target
-        return self._scaler(picture, self._size, layout.name, source, target)
+        return self._scaler(picture, self._shown, layout.name, source, target)
 
     def _check_picture(self, first: VideoFrame) -> None:
         """Say what of the pictures, or of a sequence of them, is not taken along."""

@@ -146,7 +146,7 @@ class EncodePictures(Sink):
         decode = Decode(self._settings.reading)
         source: VideoInfo = decode.open().about
         width, height = self._info.width, self._info.height
-        box = self._settings.reading.size
+        box = self._settings.size
         inner = (width, height) if box is None else placed(box, source).inner
         top, left = (height - inner[1]) // 4 * 2, (width - inner[0]) // 4 * 2
         try:

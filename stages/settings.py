@@ -59,7 +59,6 @@ class DecodeSettings:
     """What to read.
 
     Attributes:
-        size: of the result: pictures larger than that are shrunk before the network.
         part: no more than this.
         deinterlace: what becomes of interlaced pictures: ``auto``, one of each; ``double``, two; ``off``, nothing.
         strict: whether the first loss is an error.
@@ -71,7 +70,6 @@ class DecodeSettings:
     """
 
     path: Path
-    size: Box | None = None
     part: Part | None = None
     deinterlace: Deinterlace = "auto"
     strict: bool = False
@@ -173,8 +171,10 @@ class PictureSettings:
         reading: what they are made of, whose transparency they keep.
         path: of the picture, or of the sequence; its suffix chooses the kind.
         options: of the encoder, by libav's names.
+        size: of the result; ``None``: twice the source's.
     """
 
     reading: DecodeSettings
     path: Path
     options: Mapping[str, str] = field(default_factory=dict)
+    size: Box | None = None

@@ -3,7 +3,6 @@
 import os
 import signal
 import time
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,6 @@ from pulling import Pulled, assert_in_real_time, assert_sound_has_no_gaps
 from sr4k.live.link import SLOTS, Ended, Opened
 from sr4k.live.timeline import TICKS, TIME_BASE
 from sr4k.models.fold import padded_chroma, padded_luma
-from sr4k.stages.settings import Box
 
 pytestmark = pytest.mark.usefixtures("silent_children")
 
@@ -104,14 +102,6 @@ def test_later_connections_fit_into_the_picture_of_the_first(make_clip: MakeClip
     assert later.form == first.form
     assert (later.last[0][:, :30] == 16).all()
     assert len(later.frames) == 3
-
-
-def test_a_picture_comes_at_its_own_size_or_at_that_of_a_smaller_result(make_clip: MakeClip) -> None:
-    clip = make_clip("a.mp4", frames=3, size=(80, 90), sample_aspect_ratio=Fraction(2, 1))
-    for box, size, shape in ((Box(320, 180), (80, 90), 2), (Box(64, 36), (64, 36), 1)):
-        with Pulled(clip, size=box) as pulled:
-            pulled.end(10)
-        assert (pulled.size, pulled.form.about.sample_aspect_ratio) == (size, shape)
 
 
 def test_a_picture_without_room_is_dropped_and_counted_and_sound_goes_on() -> None:

@@ -102,7 +102,7 @@ def test_what_is_told_is_kept(told: ColourTags, make_clip: MakeClip, tmp_path: P
 def test_so_does_a_live_stream(make_clip: MakeClip) -> None:
     with av.open(str(make_clip("in.mp4", frames=2, size=(64, 480), audio=False))) as container:
         first = next(container.decode(video=0))
-        info = fitting_info(first, container.streams.video[0], None, Box(1280, 720))
+        info = fitting_info(first, container.streams.video[0], None)
     assert info.tags == ColourTags(6, 1, 6, 6)
     assert info.colour.matrix == "bt601"
 

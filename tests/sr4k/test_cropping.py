@@ -94,7 +94,7 @@ class TestCleanAperture:
             stream = container.streams.video[0]
             assert margins(stream) == Margins(LEFT, RIGHT, TOP, BOTTOM)
             first = next(container.decode(stream))
-            assert fitting_info(first, stream, None, None).width == 160
+            assert fitting_info(first, stream, None).width == 160
 
 
 def test_a_clean_aperture_larger_than_the_picture_is_none(make_clip: MakeClip) -> None:

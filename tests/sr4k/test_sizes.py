@@ -17,7 +17,7 @@ from sr4k.models.colour import Colour
 from sr4k.models.metrics import psnr
 from sr4k.models.resize import imresize
 from sr4k.size import parse_size
-from sr4k.stages.box import Placed, before_network, placed
+from sr4k.stages.box import Placed, placed
 from sr4k.stages.settings import Box
 from sr4k.stages.video import ColourTags, VideoInfo
 
@@ -66,7 +66,7 @@ def test_it_is_exact_and_the_picture_stays_where_it_is(
 
 def test_ten_bits_and_their_siting_stay(tmp_path: Path) -> None:
     source = write_clip(
-        tmp_path / "in.mkv", frames=2, audio=False, codec="libx265", pix_fmt="yuv420p10le",
+        tmp_path / "in.mkv", frames=4, audio=False, codec="libx265", pix_fmt="yuv420p10le",
         options={"x265-params": "log-level=none:chromaloc=2"},
     )  # fmt: skip
     Job(source, tmp_path / "out.mkv", NEAREST, size=Box(96, 72)).run()
@@ -123,22 +123,6 @@ def test_or_it_has_bars_or_is_stretched() -> None:
 
 def test_twice_is_what_it_is_without_a_size() -> None:
     assert parse_size("x2") is None
-
-
-@pytest.mark.parametrize(
-    ("source", "box", "size"),
-    [
-        (info_of(1280, 720), Box(1920, 1080), (1280, 720)),
-        (info_of(1280, 720), Box(3840, 2160), (1280, 720)),
-        (info_of(720, 576, Fraction(64, 45)), Box(1920, 1080), (720, 576)),
-        (info_of(3840, 2160), Box(1280, 720), (1280, 720)),
-        (info_of(3840, 1600), Box(1280, 720, "pad"), (1280, 534)),
-    ],
-)
-def test_a_picture_goes_through_the_network_at_its_own_size_or_that_of_the_result(
-    source: VideoInfo, box: Box, size: tuple[int, int]
-) -> None:
-    assert before_network(box, source) == size
 
 
 @pytest.mark.parametrize("target", ["out.mkv", "out.png"])

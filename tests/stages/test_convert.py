@@ -42,6 +42,15 @@ def test_a_block_is_scaled_with_its_colour_where_it_was(pixel_format: PixelForma
     assert abs((planes[1][24] - (20 + 3 * there))[10:-10].mean()) < 0.3
 
 
+def test_that_a_network_adds_nothing_to_what_gets_smaller_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    about = VideoInfo(64, 32, Fraction(1, 25), Fraction(25), None, ColourTags(1, 1, 1, 1), Colour(), None)
+    form = Format((PlaneSpec((48, 64)),), about=about)
+    for box, said in ((Box(32, 16), False), (Box(40, 20), False), (Box(28, 14), True)):
+        caplog.clear()
+        Convert(ConvertSettings(size=box)).open(form)
+        assert ("a plain scaler is better" in caplog.text) == said
+
+
 def test_what_has_the_size_passes_untouched() -> None:
     about = VideoInfo(64, 32, Fraction(1, 25), Fraction(25), None, ColourTags(1, 1, 1, 1), Colour(), None)
     form = Format((PlaneSpec((48, 64)),), about=about)
