@@ -1,5 +1,6 @@
 """Encode: 4:2:0 blocks to a video file, with everything else of the source beside it."""
 
+import gc
 import logging
 import math
 import os
@@ -281,6 +282,8 @@ class Encode(Sink):
             self._encoding = self._stream
         else:
             self._end_segment()
+            self._encoding = None
+            gc.collect()  # encoders are held in circles by their files
             self._encoding = self._another_encoder()
         self._in_stretch = stretch
         self._work_until = time.monotonic() + self._settings.work_seconds

@@ -1,5 +1,6 @@
 """How much is done again after a kill, and that it is done as before: jobs in threads, with no network."""
 
+import gc
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -8,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from av.video.stream import VideoStream
 from clips import MakeClip, packet_bytes, video_times
 
 from sr4k import Job, Summary, load_preset
@@ -75,6 +77,19 @@ def test_a_segment_ends_when_it_was_worked_on_for_long(
     assert len(segments) > 4
     assert max(segment.frames for segment in segments) <= 20
     assert video_times(tmp_path / "out.mp4") == video_times(tmp_path / "a.mp4")
+
+
+def test_encoders_of_segments_that_have_ended_go(upscale: Upscale, monkeypatch: pytest.MonkeyPatch) -> None:
+    alive, another = [], Encode._another_encoder
+
+    def counted(self: Encode) -> VideoStream:
+        alive.append(sum(isinstance(thing, VideoStream) for thing in gc.get_objects()))
+        return another(self)
+
+    monkeypatch.setattr(Encode, "_another_encoder", counted)
+    upscale("out.mp4", work_seconds=1, segment_seconds=1)
+    assert len(alive) >= 3
+    assert max(alive) == alive[0]
 
 
 @pytest.mark.usefixtures("kept")
