@@ -1,6 +1,8 @@
 """The files of one HLS target: segments that are whole or not there, and a playlist that always is."""
 
+import errno
 import hashlib
+import math
 import os
 import re
 import socket
@@ -53,7 +55,16 @@ class HlsFolder:
 
     def add(self, data: bytes, init: bytes, seconds: float, begins: float, *, discontinuity: bool) -> None:
         """Store a segment and list it, in this order; ``init``: what has to be read before it."""
-        self._sweep()
+        self._sweep(time.time())
+        try:
+            self._add(data, init, seconds, begins, discontinuity=discontinuity)
+        except OSError as err:
+            if err.errno != errno.ENOSPC:
+                raise
+            self._make_room()
+            self._add(data, init, seconds, begins, discontinuity=discontinuity)
+
+    def _add(self, data: bytes, init: bytes, seconds: float, begins: float, *, discontinuity: bool) -> None:
         number, longest = self._list.following, max(self._list.target, round(seconds))
         if init and self._init is None:
             self._init = f"{self._base}-init-{number:06d}.mp4"
@@ -61,7 +72,11 @@ class HlsFolder:
         name = f"{self._base}-{number:06d}.{self._suffix}"
         self._put(name, data)
         segment = Segment(number, name, round(seconds, 3), begins, self._init, discontinuity)
-        self._change(replace(self._list, target=longest).with_next(segment))
+        try:
+            self._change(replace(self._list, target=longest).with_next(segment))
+        except OSError:
+            self._path.with_name(name).unlink(missing_ok=True)  # or it would take the room that the list needs
+            raise
         self.stored += len(data)
 
     def end(self) -> None:
@@ -107,9 +122,16 @@ class HlsFolder:
             until = time.time() + before.seconds + segment.seconds
             self._retired += [(until, name) for name in _files_of(segment) if name not in listed]
 
-    def _sweep(self) -> None:
+    def _make_room(self) -> None:
+        """On a full disk as little is kept as a list must have: to go on is worth more to all who view it."""
+        self._sweep(math.inf)
+        with suppress(OSError):
+            self._change(self._list.within(0.0))
+        self._sweep(math.inf)
+
+    def _sweep(self, now: float) -> None:
         """Delete what nobody can ask for any more."""
-        now, listed = time.time(), _files(self._list)
+        listed = _files(self._list)
         for _ in range(len(self._retired)):
             until, name = self._retired.popleft()
             if until > now:

@@ -54,17 +54,18 @@ class Playlist:
 
     def with_next(self, segment: Segment) -> "Playlist":
         """One segment more, and those less that may go."""
-        return replace(self, segments=(*self.segments, segment), following=segment.number + 1)._in_window()
+        return replace(self, segments=(*self.segments, segment), following=segment.number + 1).within(WINDOW)
 
     def without(self, count: int) -> "Playlist":
         """The first ``count`` are no longer listed."""
         gone = sum(segment.discontinuity for segment in self.segments[:count])
         return replace(self, segments=self.segments[count:], passed=self.passed + gone)
 
-    def _in_window(self) -> "Playlist":
-        least, left, count = max(WINDOW, 3 * self.target), self.seconds, 0
+    def within(self, seconds: float) -> "Playlist":
+        """No more than must be listed: so many seconds, or three target durations."""
+        least, left, count = max(seconds, 3 * self.target), self.seconds, 0
         for segment in self.segments:
-            left -= segment.seconds
+            left = round(left - segment.seconds, 3)
             if left < least:
                 break
             count += 1

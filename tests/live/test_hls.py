@@ -273,6 +273,22 @@ def test_a_folder_that_is_missing_is_made_and_one_that_went_away_is_made_again(f
     eventually(live.path.exists, 10)
 
 
+def test_on_a_disk_with_room_for_little_more_than_three_segments_it_goes_on(folder, tmp_path: Path) -> None:
+    (tmp_path / "small").mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=172k", "tmpfs", tmp_path / "small"], check=False).returncode:
+        pytest.skip("a small disk can't be mounted without root")
+    try:
+        live = folder(name="small/live.m3u8")
+        for _ in range(3):
+            live.play(8)
+        live.stop()
+        assert live.outlet.report()["connects"] == 1
+        assert live.reader.playlist.seconds >= 6
+        assert not [fault for fault in live.reader.faults if "too early" not in fault]
+    finally:
+        subprocess.run(["umount", "-l", tmp_path / "small"], check=True)
+
+
 @pytest.mark.parametrize("kind", ["ts", "fmp4"])
 def test_on_a_full_disk_the_list_stays_whole_the_target_says_so_and_it_goes_on_when_there_is_room(
     folder, tmp_path: Path, kind: Segments
