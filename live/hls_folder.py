@@ -19,6 +19,12 @@ from sr4k.live.settings import HlsForm
 _LEAST_NUMBER = 10**9
 """Of a first segment, where the clock is not set: what is called so can't be the second part of a recording."""
 
+_LONGEST_KEPT = 4
+"""Of what a segment must stay: what an earlier sender left is deleted after that since it was made, at the latest.
+
+When it left the list is not known. It was listed for about as long as it must stay after, and while nobody wrote there.
+"""
+
 _PLAIN, _ODD = re.compile(r"[A-Za-z0-9._-]{1,200}"), re.compile(r"[^A-Za-z0-9._-]")
 
 _SUFFIXES = {"ts": "ts", "fmp4": "m4s"}
@@ -118,9 +124,8 @@ class HlsFolder:
         self._put(self._path.name, following.text().encode())
         self._list = following
         listed = _files(following)
-        for segment in before.segments:
-            until = time.time() + before.seconds + segment.seconds
-            self._retired += [(until, name) for name in _files_of(segment) if name not in listed]
+        until = time.time() + following.kept
+        self._retired += [(until, name) for name in _files(before) - listed]
 
     def _make_room(self) -> None:
         """On a full disk as little is kept as a list must have: to go on is worth more to all who view it."""
@@ -141,15 +146,15 @@ class HlsFolder:
 
     def _collect_leftovers(self) -> int:
         """What was retired when this was last written to, or was never listed; gives the highest number, or 0."""
-        listed, highest = _files(self._list), 0
+        listed, highest, now = _files(self._list), 0, time.time()
         for path in self._path.parent.iterdir():
             if (found := self._ours.fullmatch(path.name)) is None:
                 continue
             highest = max(highest, int(found[1]))
             if path.name not in listed:
                 with suppress(FileNotFoundError):
-                    stays = 0.0 if found[2] else path.stat().st_mtime + 2 * self._list.seconds
-                    self._retired.append((stays, path.name))
+                    stays = min(now + self._list.kept, path.stat().st_mtime + _LONGEST_KEPT * self._list.kept)
+                    self._retired.append((0.0 if found[2] else stays, path.name))
         return highest
 
     def _put(self, name: str, data: bytes) -> None:

@@ -48,6 +48,11 @@ class Playlist:
     ended: bool = False
 
     @property
+    def kept(self) -> float:
+        """Seconds that a segment must stay when it is no longer listed: its own, and those of the longest list."""
+        return max(WINDOW, 3 * self.target) + 2 * self.target + 2
+
+    @property
     def seconds(self) -> float:
         """Of all that is listed."""
         return sum(segment.seconds for segment in self.segments)
