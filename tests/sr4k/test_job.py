@@ -11,7 +11,7 @@ import pytest
 from av.stream import Disposition
 from clips import MakeClip, luma_planes, packet_bytes, picture, video_times
 
-from sr4k import Job, Summary, load_preset
+from sr4k import Box, Job, Summary, load_preset
 from sr4k.engines.nvidia import Driver, Gpu
 from sr4k.errors import InputError, OptionError, OutputError
 from sr4k.job import parse_devices
@@ -160,7 +160,7 @@ class TestPicture:
     def test_an_exact_size_keeps_the_shape_on_screen(
         self, size: tuple[int, int], make_clip: MakeClip, tmp_path: Path
     ) -> None:
-        upscale(make_clip(), tmp_path / "out.mp4", size=size)
+        upscale(make_clip(), tmp_path / "out.mp4", size=Box(*size, "stretch"))
         with av.open(str(tmp_path / "out.mp4")) as result:
             video = result.streams.video[0]
             assert (video.width, video.height) == size
