@@ -21,8 +21,7 @@ from typing import Any
 
 import av
 import numpy as np
-import psutil
-from skimage import data
+from extras import required
 from straightforward import MODEL
 
 from sr4k.bench import machine
@@ -31,6 +30,8 @@ from sr4k.models import zoo
 from sr4k.models.metrics import psnr
 from sr4k.models.opencv import cv2
 from sr4k.stages.picture import rows_of
+
+psutil, data = required("psutil"), required("skimage.data")
 
 HERE = Path(__file__).parent
 CRF, PRESET = "18", "ultrafast"

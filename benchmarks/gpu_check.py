@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+from extras import required
 from gpu_timing import DEVICE, SETS, Row, timed
 from gpu_video import rates, videos
 from numpy.typing import NDArray
@@ -31,6 +31,8 @@ from sr4k.models.colour import Colour
 from sr4k.models.fold import MARGIN
 from sr4k.models.graph import FoldedNetwork
 from sr4k.models.quantize import QuantizedNetwork
+
+torch = required("torch")
 
 HERE = Path(__file__).parent
 COLOUR = Colour()

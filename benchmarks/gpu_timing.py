@@ -4,7 +4,10 @@ import statistics
 from collections.abc import Callable
 from typing import Any
 
-import torch
+from extras import required
+
+torch = required("torch")
+
 
 DEVICE = "cuda"
 SETS = 3

@@ -10,8 +10,10 @@ from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
-import torch
+from extras import required
 from gpu_timing import DEVICE, SETS, Row, median_ms
+
+torch = required("torch")
 
 
 def rates(size: tuple[int, int]) -> Iterator[tuple[str, Callable[[], Row]]]:

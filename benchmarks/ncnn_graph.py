@@ -13,15 +13,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import ncnn
 import numpy as np
-import torch
+from extras import required
 from numpy.typing import ArrayLike, NDArray
 
 from sr4k.models.architecture import CELL
-from sr4k.models.execute import IntegerExecutor
 from sr4k.models.fold import CHROMA_PAD, MARGIN, PAD_AFTER, PAD_BEFORE
 from sr4k.models.quantize import OFFSET, QuantizedNetwork
+
+ncnn, torch = required("ncnn"), required("torch")
+IntegerExecutor = required("sr4k.models.execute").IntegerExecutor
 
 MAGIC = "7767517"
 """First line of the text of layers."""

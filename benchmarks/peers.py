@@ -20,10 +20,9 @@ from typing import Any
 
 import av
 import numpy as np
-import onnxruntime as ort
-import torch
 from av.video.reformatter import Interpolation
 from end_to_end import CRF, PRESET, made_clip
+from extras import required
 from ncnn_graph import NcnnNetwork
 from published_graph import PublishedGraph
 
@@ -35,9 +34,11 @@ from sr4k.bench.whole import run_pipeline
 from sr4k.engines.cpu import granted_cpus
 from sr4k.models import zoo
 from sr4k.models.colour import Colour
-from sr4k.models.execute import FoldedExecutor
 from sr4k.models.export import to_onnx
 from sr4k.sample import draw
+
+ort, torch = required("onnxruntime"), required("torch")
+FoldedExecutor = required("sr4k.models.execute").FoldedExecutor
 
 HERE = Path(__file__).parent
 SIZE = (1920, 1080)

@@ -19,14 +19,16 @@ from typing import Any
 
 import av
 import numpy as np
+from extras import required
 from numpy.typing import NDArray
-from skimage import data
 
 from sr4k import Preset, load_preset
 from sr4k.bench import machine
 from sr4k.bench.report import store
 from sr4k.bench.whole import run_pipeline, watched
 from sr4k.compare import compare_videos
+
+data = required("skimage.data")
 
 HERE = Path(__file__).parent
 WIDTH, HEIGHT, FRAMES = 1920, 1080, 100

@@ -11,9 +11,11 @@ from heapq import heappop, heappush
 from itertools import count, cycle
 from typing import Any
 
-import simpy
+from extras import required
 
 from sr4k import load_preset
+
+simpy = required("simpy")
 
 SLOTS = load_preset("file").graph.slots
 DECODE_THREADS = 16

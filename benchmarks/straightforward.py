@@ -11,11 +11,13 @@ import time
 
 import av
 import numpy as np
-import onnxruntime as ort
+from extras import required
 from published_graph import PublishedGraph
 
 from sr4k.engines.cpu import granted_cpus
 from sr4k.models import zoo
+
+ort = required("onnxruntime")
 
 MODEL = "rcan2"
 
