@@ -12,7 +12,7 @@ from sr4k.configs import STAGES, GraphPreset, Preset, StageName, load_preset
 from sr4k.engines.choose import GPU_ENGINES, engines_for
 from sr4k.engines.cpu import granted_cpus
 from sr4k.engines.nvidia import only
-from sr4k.errors import InternalError, OptionError, Sr4kError, StoppedError, WorkerError
+from sr4k.errors import InputError, InternalError, OptionError, Sr4kError, StoppedError, WorkerError
 from sr4k.models.architecture import Pixels
 from sr4k.parts import Parts, claimed, fingerprint, flat
 from sr4k.pipeline import (
@@ -172,6 +172,10 @@ class Job:
                 outcome = _run(self.graph(parts, resumed), on_status, stop_requests, log_queue)
             except (WorkerError, StoppedError) as err:
                 raise type(err)(f"{err} {parts.fate(is_part=self.part is not None)}") from err
+            except InputError:
+                if self.strict and not resumed:  # it would fail again, and is to leave nothing
+                    parts.remove()
+                raise
             self._check_outcome(outcome, resumed)
             output = parts.place(stopped=outcome.stopped, overwrite=self.overwrite)
             if not outcome.stopped or self.part is not None:

@@ -77,7 +77,7 @@ def test_lost_sound_is_damage_and_strict_does_not_bear_it(tmp_path: Path) -> Non
     assert Job(source, tmp_path / "out.ts", PRESET).run().damaged
     with pytest.raises(InputError, match="undecodable"):
         Job(source, tmp_path / "strict.ts", PRESET, strict=True).run()
-    assert not (tmp_path / "strict.ts").exists()
+    assert not list(tmp_path.glob("*strict.ts*"))
 
 
 def test_packets_without_a_time_of_their_own_follow_each_other(tmp_path: Path) -> None:
