@@ -24,7 +24,7 @@ def bench(
     rounds: Annotated[int, typer.Option(min=1, help="Of each measurement; the median counts.")] = 3,
     config: Annotated[str, typer.Option(help="Preset, as for stream.")] = "file",
     out: Annotated[
-        Path | None, typer.Option(help="Folder for bench.json, bench.md and bench.png (extra [eval]).")
+        Path | None, typer.Option(help="Folder for bench.json, bench.md and bench.png (extra \\[eval]).")
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show tracebacks.")] = False,
 ) -> None:

@@ -40,7 +40,7 @@ def evaluate(
         Pixels, typer.Option(help="bgr: the networks on RGB; yuv: on 4:2:0 planes, as video has them.")
     ] = "bgr",
     fid: Annotated[
-        Path | None, typer.Option(help="Also FID, with the Inception weights in this file (extra [fid]).")
+        Path | None, typer.Option(help="Also FID, with the Inception weights in this file (extra \\[fid]).")
     ] = None,
     sheet: Annotated[Path | None, typer.Option(help="Write crops beside each other to this .png.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout instead of a table.")] = False,
@@ -60,7 +60,7 @@ def evaluate(
 def compare(
     upscaled: Annotated[Path, typer.Argument(help="A video.", metavar="VIDEO")],
     reference: Annotated[Path, typer.Argument(help="What it should be, of the same size.", metavar="REFERENCE")],
-    plot: Annotated[Path | None, typer.Option(help="Write the course over time to this .png (extra [eval]).")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Write the course over time to this .png (extra \\[eval]).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout, with every frame.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show tracebacks.")] = False,
 ) -> None:

@@ -153,3 +153,8 @@ def test_a_missing_plot_library_is_told_before_anything_is_measured(
     assert result.exit_code == 2
     assert "pip install 'sr4k-stream[eval]'" in result.output
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("command", "extra"), [("bench", "[eval]"), ("eval", "[fid]"), ("compare", "[eval]")])
+def test_help_names_the_extra(command: str, extra: str) -> None:
+    assert extra in CliRunner().invoke(app, [command, "--help"]).output
