@@ -318,3 +318,19 @@ def test_on_a_full_disk_the_list_stays_whole_the_target_says_so_and_it_goes_on_w
         live.stop()
     finally:
         subprocess.run(["umount", "-l", tmp_path / "small"], check=True)
+
+
+def test_pictures_of_another_size_have_an_init_section_of_their_own(folder) -> None:
+    live = folder("fmp4")
+    live.play(4)
+    live.restart()
+    live.play(4)
+    live.stop()
+    widths = []
+    for entry in live.reader.playlist.entries:
+        assert entry.init is not None
+        whole = live.path.with_name("look")
+        whole.write_bytes(b"".join(live.path.with_name(name).read_bytes() for name in (entry.init, entry.name)))
+        with av.open(str(whole)) as container:
+            widths.append({frame.width for frame in container.decode(video=0)})
+    assert widths == [{64}] * 3 + [{96}] * 3
