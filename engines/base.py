@@ -88,7 +88,7 @@ class Engine(ABC):
             raise InternalError(f"{spec.height = }, {spec.width = } must be even.")
         if spec.precision not in self.precisions:
             choices = ", ".join(self.precisions)
-            raise OptionError(f"{type(self).__name__} has no {spec.precision}: --precision can be {choices}.")
+            raise OptionError(f"This engine has no {spec.precision}: --precision can be {choices}.")
         if spec.colour is not None and spec.colour.bits > self.most_bits:
             raise OptionError(
                 f"{type(self).__name__} works on pictures of {self.most_bits} bits, and these have {spec.colour.bits}: "

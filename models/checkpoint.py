@@ -49,6 +49,8 @@ def read_checkpoint(path: Path, name: str, arch: Architecture) -> dict[str, NDAr
     Raises:
         OptionError: it can't be read, holds more than tensors, or does not fit; names the differing keys and shapes.
     """
+    if not path.exists():
+        raise OptionError(f"{path} does not exist.")
     if not isinstance(arch, RcanShape):
         raise OptionError(f"{name} has no checkpoints of others: give a .safetensors file or a folder.")
     state = _tensors(path)

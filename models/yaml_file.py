@@ -68,6 +68,8 @@ def load_settings(kind: type[Settings], name: str, *, package: str, noun: str) -
     else:
         try:
             text, where = Path(name).read_text("utf-8"), name
+        except UnicodeDecodeError:
+            raise OptionError(f"{name} is no {noun}: it is not text in UTF-8.") from None
         except OSError as err:
             raise OptionError(
                 f"There is no {noun} '{name}'. Known: {', '.join(shipped)}; or the path of a YAML file."

@@ -5,6 +5,7 @@
 ``LD_LIBRARY_PATH`` has an empty entry, as the import of OpenCV leaves it.
 """
 
+import multiprocessing
 import os
 import sys
 import threading
@@ -16,6 +17,20 @@ _LIBRARIES = "LD_LIBRARY_PATH"
 _lock = threading.Lock()
 _inside = 0
 _before: dict[str, str | None] = {}
+_main_file: list[str] = []
+
+
+UNGUARDED = 79
+"""The exit code of a worker that would have started a job while it imported the user's script."""
+
+
+def leave_if_importing() -> None:
+    """To be called before a graph is started: ends a worker that got here by importing the script it was started from.
+
+    A spawned process runs the main script anew; without ``if __name__ == "__main__":`` that starts the job once more.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):  # as multiprocessing itself finds out
+        os._exit(UNGUARDED)
 
 
 def interpreter() -> list[str]:
@@ -30,7 +45,8 @@ def safe_path() -> Iterator[None]:
 
     A spawned process gets ``sys.path`` of this one as soon as it can read it, and finds the user's modules by that.
     It keeps the variables, for what it may start itself; this process has them only meanwhile, for other programs that
-    it starts may want their own folder. Several threads may be in here.
+    it starts may want their own folder. Several threads may be in here. A main script that is no file,
+    but came through a pipe, is not looked for by what is started.
     """
     global _inside
     with _lock:
@@ -38,6 +54,7 @@ def safe_path() -> Iterator[None]:
             wanted = {"PYTHONSAFEPATH": "1", _LIBRARIES: _without_empty(os.environ.get(_LIBRARIES))}
             _before.update({name: os.environ.get(name) for name in wanted})
             _set(wanted)
+            _hide_main()
         _inside += 1
     try:
         yield
@@ -46,6 +63,7 @@ def safe_path() -> Iterator[None]:
             _inside -= 1
             if _inside == 0:
                 _set(_before)
+                _show_main()
 
 
 def _without_empty(path: str | None) -> str | None:
@@ -58,3 +76,16 @@ def _set(variables: dict[str, str | None]) -> None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
+
+
+def _hide_main() -> None:
+    """Multiprocessing tells a new process to run the main module's file, even where that is called ``<stdin>``."""
+    file = getattr(sys.modules["__main__"], "__file__", None)
+    if file is not None and not os.path.isfile(file):  # noqa: PTH113 - of whatever name
+        _main_file.append(file)
+        del sys.modules["__main__"].__file__
+
+
+def _show_main() -> None:
+    while _main_file:
+        sys.modules["__main__"].__file__ = _main_file.pop()

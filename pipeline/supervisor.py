@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from sr4k.pipeline.channel import Inlet, Outlet, create_channel
 from sr4k.pipeline.lanes import Dealer, Gatherer
-from sr4k.pipeline.starting import safe_path
+from sr4k.pipeline.starting import UNGUARDED, leave_if_importing, safe_path
 from sr4k.pipeline.worker import STOP, Done, Failed, Lost, WorkerSpec, WorkerStatus, run, run_in_process
 
 Mode = Literal["processes", "threads"]
@@ -107,6 +107,7 @@ def run_graph(
         WorkerDied: a worker process was killed or crashed.
         GraphAborted: a second stop was asked for.
     """
+    leave_if_importing()
     return _Supervisor(spec, on_status, stop_requests, log_queue).run()
 
 
@@ -285,6 +286,11 @@ def _obituary(worker: _Worker) -> str:
             cause = f"was killed by {signal.Signals(-code).name}"
             if -code == signal.SIGKILL:
                 cause += " (by hand, or by the system for want of memory)"
+        elif code == UNGUARDED:
+            return (
+                "your script runs anew in each worker, and would start the job again there: put what starts it under "
+                'if __name__ == "__main__":, or let workers be threads'
+            )
         elif code is not None:
             cause = f"ended with exit code {code}"
     return f"the {worker.spec.name} process (stages: {stages}) {cause}"

@@ -3,10 +3,10 @@
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar, get_args, overload
 
 from sr4k.configs import STAGES, GraphPreset, Preset, StageName, load_preset
 from sr4k.engines.choose import GPU_ENGINES, engines_for
@@ -26,7 +26,9 @@ from sr4k.pipeline import (
     WorkerStatus,
     run_graph,
 )
+from sr4k.pipeline.starting import leave_if_importing
 from sr4k.refusals import refusal
+from sr4k.size import parse_size
 from sr4k.stages.sequence import is_picture, is_sequence
 from sr4k.stages.settings import (
     FIRST_TRACK,
@@ -88,20 +90,44 @@ class Summary:
         return {**asdict(self), "fps": self.fps, "damaged": self.damaged}
 
 
-class _PathField:
-    """A field that is given as a path or as text, and is a path."""
+_Given = TypeVar("_Given")
+_Kept = TypeVar("_Kept")
+
+
+class _Field(Generic[_Given, _Kept]):
+    """A field that may be given in a person's words, and is kept as what they mean."""
+
+    def __init__(self, meaning: Callable[[_Given], _Kept], *default: _Given) -> None:
+        self._meaning, self._default = meaning, default
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self._name = f"_{name}"
+        self._name = name
 
-    def __get__(self, job: object, owner: type) -> Path:
-        path: Path | None = getattr(job, self._name, None)
-        if path is None:  # asked of the class: there is no default
-            raise AttributeError(self._name[1:])
-        return path
+    @overload
+    def __get__(self, job: None, owner: type) -> _Given: ...
+    @overload
+    def __get__(self, job: object, owner: type) -> _Kept: ...
+    def __get__(self, job: object | None, owner: type) -> Any:
+        if job is not None:
+            return job.__dict__[self._name]
+        if not self._default:  # dataclasses ask the class for it
+            raise AttributeError(self._name)
+        return self._default[0]
 
-    def __set__(self, job: object, value: str | os.PathLike[str]) -> None:
-        job.__dict__[self._name] = Path(value)
+    def __set__(self, job: object, value: _Given) -> None:
+        job.__dict__[self._name] = self._meaning(value)
+
+
+def _path(given: str | os.PathLike[str]) -> Path:
+    return Path(given)
+
+
+def _preset(given: Preset | str) -> Preset:
+    return load_preset(given) if isinstance(given, str) else given
+
+
+def _box(given: Box | str | None) -> Box | None:
+    return parse_size(given) if isinstance(given, str) else given
 
 
 @dataclass(frozen=True)
@@ -111,8 +137,8 @@ class Job:
     Attributes:
         source: a video file; text or a path, and a path once it is there.
         target: where the result goes, likewise; its suffix chooses the container.
-        preset: see `sr4k.configs`.
-        size: what the result has to fit into; ``None``: twice the source's.
+        preset: see `sr4k.configs`; or its name, or the path of its file, as text.
+        size: what the result has to fit into; or text as for `sr4k.size.parse_size`; ``None``: twice the source's.
         overwrite: whether an existing target may be replaced.
         cpus: how many CPUs to plan for; ``None``: all that are granted.
         part: what to upscale of it; ``None``: all.
@@ -123,10 +149,10 @@ class Job:
         rate: pictures a second, of an image sequence; ``None``: 25.
     """
 
-    source: _PathField = _PathField()
-    target: _PathField = _PathField()
-    preset: Preset = field(default_factory=lambda: load_preset("file"))
-    size: Box | None = None
+    source: _Field[str | os.PathLike[str], Path] = _Field(_path)
+    target: _Field[str | os.PathLike[str], Path] = _Field(_path)
+    preset: _Field[Preset | str, Preset] = _Field(_preset, "file")
+    size: _Field[Box | str | None, Box | None] = _Field(_box, None)
     overwrite: bool = False
     cpus: int | None = None
     part: Part | None = None
@@ -135,6 +161,17 @@ class Job:
     strict: bool = False
     track: Track = FIRST_TRACK
     rate: Fraction | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be, while whoever made it is there.
+
+        Raises:
+            OptionError: a value that there can't be.
+        """
+        if self.deinterlace not in get_args(Deinterlace):
+            raise OptionError(f"deinterlace can't be '{self.deinterlace}': use {', '.join(get_args(Deinterlace))}.")
+        if self.rate is not None and not is_sequence(self.source):
+            raise OptionError(f"A rate is for image sequences, which {self.source} is not: leave it out.")
 
     def run(
         self,
@@ -148,6 +185,7 @@ class Job:
         Raises:
             Sr4kError: what went wrong, in the user's words.
         """
+        leave_if_importing()
         check_target(self.target, self.source, overwrite=self.overwrite or self._may_go_on())
         with folder_made(self.target.parent):
             return self._run_into_folder(on_status, stop_requests, log_queue)

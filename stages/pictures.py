@@ -115,7 +115,7 @@ class EncodePictures(Sink):
 
     def _leave_out(self) -> None:
         """Find out what the source has beside the picture."""
-        reading, suffix = self._settings.reading, self._settings.path.suffix
+        reading = self._settings.reading
         with open_input(reading.path) as source:
             video = video_stream(source, reading.path, reading.track)
             for stream in source.streams:
@@ -125,7 +125,7 @@ class EncodePictures(Sink):
         if may_be_transparent(form):
             self._alpha = self._alphas()
         if self._info.colour.bits > 8:
-            self._left_out.append(f"more than 8 bits can't be carried by {suffix}")
+            self._left_out.append("what pictures have beyond 8 bits")
         for left_out in self._left_out:
             log.warning("%s; left out.", left_out)
 

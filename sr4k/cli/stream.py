@@ -262,6 +262,10 @@ def stream(
             chosen = with_encoder(chosen, codec, crf, bitrate, preset, encoder_option or [])
             chosen = chosen.updated("live", slate=slate and slate.absolute(), segments=segments)
         box = None if size is None else parse_size(size, fit.value)
+        if fit is not Fitting.INSIDE and box is None:
+            raise OptionError("--fit says how pictures go into a --size: name one, such as --size 4k.")
+        if crf is not None and bitrate is not None:
+            raise OptionError("Either the quality is constant or the bit rate is: leave --crf or --bitrate out.")
         if live:
             if at_once is not None or overwrite or resume or preview is not None or compare or dry_run or strict:
                 raise OptionError(
@@ -292,6 +296,17 @@ def stream(
                 redaction=redaction,
             )
             return
+        if (
+            metrics is not None
+            or log_format is not LogForm.TEXT
+            or slate is not None
+            or segments is not None
+            or not sound
+        ):
+            raise OptionError(
+                "A file is no live stream: leave --metrics, --log-format, --slate, --segments and --no-sound out, or "
+                "add --realtime to play it as one."
+            )
         paths, json_to = [Path(text) for text in sources], parse_progress(progress)
         if is_picture(Path(target)) and any(option is not None for option in (codec, crf, bitrate, preset)):
             raise OptionError(

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import bait
 import pytest
+import yaml
+from clips import MakeClip
 
+from sr4k import load_preset
 from sr4k.pipeline.starting import safe_path
 
 PROGRAM = """
@@ -70,3 +73,27 @@ def test_the_variables_are_as_they_were_when_the_last_one_is_out(monkeypatch: py
         assert os.environ["PYTHONSAFEPATH"] == "1"
     assert os.environ["LD_LIBRARY_PATH"] == "/opt/lib:"
     assert "PYTHONSAFEPATH" not in os.environ
+
+
+UNGUARDED = """
+from sr4k import Job
+Job("in.mp4", "out.mp4", preset="mine.yaml").run()
+"""
+
+
+@pytest.mark.parametrize("piped", [False, True])
+def test_a_script_without_a_guard_is_told_what_it_lacks_and_one_through_a_pipe_needs_none(
+    piped: bool, make_clip: MakeClip, tmp_path: Path
+) -> None:
+    make_clip("in.mp4", frames=2)
+    nearest = load_preset("file").updated("engine", name="nearest").updated("encode", preset="ultrafast")
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(nearest.model_dump(mode="json"), sort_keys=False))
+    (tmp_path / "script.py").write_text(UNGUARDED)
+    done = subprocess.run(
+        [sys.executable, "-" if piped else "script.py"],
+        cwd=tmp_path, input=UNGUARDED, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (tmp_path / "out.mp4").exists() == piped, done.stderr
+    if not piped:
+        assert 'under if __name__ == "__main__":' in done.stderr.splitlines()[-1]
+        assert "another run" not in done.stderr, "what its workers would say"

@@ -174,6 +174,7 @@ def test_json_tells_all_and_only_that(make_clip: MakeClip, tmp_path: Path) -> No
     assert summary["frames"] == 10
     latency = summary["video"].pop("latency")
     assert 0 < latency["median"] <= latency["p95"]
+    assert summary["video"].pop("until") == 0.4
     assert summary["video"] == {"codec": "libx264", "width": 128, "height": 96, "container": "mp4", "converted": []}
     assert set(summary["stages"]) == {"decode", "preprocess", "infer", "reconstruct", "convert", "encode"}
     assert all(stage["frames"] == 10 for stage in summary["stages"].values())
@@ -199,7 +200,10 @@ def test_progress_without_a_terminal_is_plain_lines(long_clip: Path, tmp_path: P
         line = process.stderr.readline()
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
-    shape = r"\d+/1\d{3} frames  [\d.]+ fps  [\d.]+x real time  ETA \d+:\d\d:\d\d  \[.*infer \d+%.*\]\n"
+    shape = (
+        r"\d+ frames  0:00:\d\d of about 0:01:00  [\d.]+ fps  [\d.]+x real time(  ETA \d+:\d\d:\d\d)?"
+        r"  \[.*infer \d+%.*\]\n"
+    )
     assert re.fullmatch(shape, line), line
     assert "\x1b" not in line + rest
 
@@ -253,6 +257,11 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_nothing(make_clip: MakeClip,
         (["in.mp4", "out.xyz"], 2, "'.xyz' is not a container that can be written: use .mp4, .m4v, .mov, .mkv, "),
         (["in.mp4", "out.mp4", "--bitrate", "fast"], 2, "'fast' is no bit rate"),
         (["in.mp4", "out.mp4", "-e", "tune"], 2, "not KEY=VALUE"),
+        (["in.mp4", "out.mp4", "--metrics", ":9108"], 2, "A file is no live stream: leave --metrics"),
+        (["in.mp4", "out.mp4", "--fit", "pad"], 2, "name one, such as --size 4k"),
+        (["in.mp4", "out.mp4", "--crf", "20", "--bitrate", "20M"], 2, "leave --crf or --bitrate out"),
+        (["in.mp4", "out.mp4", "-c", "in.mp4"], 2, "is no preset: it is not text in UTF-8"),
+        (["in.mp4", "out.mp4", "--weights", "nowhere"], 2, "nowhere does not exist"),
         (["in.mp4", "out.mp4", "-c", "nope"], 2, "no preset 'nope'"),
         (["in.mp4", "out.mp4", "--engine", "vulkan"], 2, "no engine 'vulkan'"),
         (

@@ -406,6 +406,20 @@ def test_paths_may_be_text(make_clip: MakeClip, tmp_path: Path) -> None:
     assert len(video_times(Path(job.run().output))) == 10
 
 
+def test_a_job_takes_a_persons_words() -> None:
+    job = Job("in.mp4", "out.mp4", preset="fast", size="4k")
+    assert (job.preset, job.size) == (load_preset("fast"), Box(3840, 2160, turns=True))
+    assert Job("in.mp4", "out.mp4").preset == load_preset("file")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"size": "huge"}, {"preset": "nope"}, {"deinterlace": "yes"}, {"rate": Fraction(24)}]
+)
+def test_what_can_not_be_is_refused_when_a_job_is_made(wrong: dict[str, Any]) -> None:
+    with pytest.raises(OptionError):
+        Job("in.mp4", "out.mp4", **wrong)
+
+
 def test_a_job_has_to_be_told_where_to_write() -> None:
     with pytest.raises(TypeError, match="target"):
         Job("in.mp4")  # type: ignore[call-arg]
