@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from sr4k.live.address import is_live
 from sr4k.live.settings import Segments
 from sr4k.models import zoo
 from sr4k.models.architecture import Pixels, Precision
@@ -96,6 +97,13 @@ class LivePreset(_Section):
     slate: Path | None = None
     sound_bitrate: Annotated[int, Field(ge=32_000, le=512_000)] = 160_000
     segments: Segments = "ts"
+
+    @field_validator("slate")
+    @classmethod
+    def _of_this_machine(cls, slate: Path | None) -> Path | None:
+        if slate is not None and is_live(str(slate)):
+            raise ValueError("a slate has to be the path of a picture's file, not a URL")
+        return slate and slate.absolute()
 
 
 class Preset(_Section):

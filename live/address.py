@@ -36,6 +36,9 @@ _TARGETS: dict[str, Kind] = {
     "srt": "srt",
 }
 _PORTS = {"rtmp": 1935, "rtmps": 443, "rtsp": 554}
+_WITH_PORT: tuple[Kind, ...] = ("udp", "srt")
+"""Kinds without a usual port."""
+
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(//)?")
 _PATTERN = re.compile(
     r"pattern://(?P<width>\d{2,4})x(?P<height>\d{2,4})(@(?P<rate>\d+(\.\d+|/\d+)?))?/?(\?(?P<query>.*))?"
@@ -49,6 +52,12 @@ _BARE = re.compile(
     r"tls|udp|udplite|unix|zmq"
 )
 """Schemes, and names of protocols and devices of libav, that may stand before a colon without slashes after it."""
+
+_GARBLED = re.compile(r"[^/]*:[^\w/]*//|\W*(?:rtmps?|rtsps?|https?|srt|udp)[^\w/]*//", re.IGNORECASE)
+"""What is no URL, but begins as if it was meant to be one: its rest may be a stream key."""
+
+_STRAY = re.compile(r"[^\w/.]+")
+"""Blanks, quotes and the like before an address."""
 
 _UNFIT = re.compile(r"[\x00-\x20\x7f]")
 """In no URL: a line break would end a line of HTTP or of an ffmpeg's script."""
@@ -115,8 +124,8 @@ class Address:
 
 
 def is_live(text: str) -> bool:
-    """Whether this is a URL, and not the path of a file."""
-    return _scheme(text) is not None
+    """Whether this is a URL, or meant to be one, and not the path of a file."""
+    return _scheme(text) is not None or _is_garbled(text)
 
 
 def parse_source(text: str) -> Address:
@@ -171,7 +180,7 @@ def shown(text: str) -> str:
     """What may be shown of it, whether it is an address that can be opened or not."""
     scheme = _scheme(text)
     if scheme is None:
-        return text
+        return _HIDDEN if _is_garbled(text) else text
     try:
         return _parse(text, _SOURCES, "read from", "file").shown
     except OptionError:
@@ -181,6 +190,8 @@ def shown(text: str) -> str:
 def _parse(text: str, schemes: dict[str, Kind], verb: str, without: Kind) -> Address:
     scheme = _scheme(text)
     if scheme is None:
+        if _is_garbled(text):
+            raise AddressError(f"The address {_HIDDEN}", _garbled(text))
         return Address(text, without, text)
     kind = schemes.get(scheme)
     if kind is None:
@@ -192,6 +203,8 @@ def _parse(text: str, schemes: dict[str, Kind], verb: str, without: Kind) -> Add
     parts = _split(text, scheme)
     if not (parts.hostname or (kind == "udp" and parts.netloc)):
         raise AddressError(f"The {scheme} URL", f"names no host: write {scheme}://host/….")
+    if kind in _WITH_PORT and not parts.port:
+        raise AddressError(f"The {scheme} URL", f"names no port: write {scheme}://host:port.")
     host = parts.netloc.rpartition("@")[2]
     open_path, hidden_path = _path(parts.path, kind)
     hidden = f"/{_HIDDEN}" if hidden_path.strip("/") else hidden_path
@@ -241,3 +254,20 @@ def _scheme(text: str) -> str | None:
     scheme, slashes = match[1].lower(), match[2]
     is_name = not slashes and (not _BARE.fullmatch(scheme) or text[match.end() :].startswith(" "))
     return None if is_name else scheme
+
+
+def _is_garbled(text: str) -> bool:
+    """Whether a text without a scheme is an address all the same, with something before it or a part missing."""
+    if text.startswith("//") and not text.startswith("///"):
+        return not os.path.exists("/" + text.strip("/").partition("/")[0])  # noqa: PTH110 - raises where a name is too long
+    stray = _STRAY.match(text)
+    return bool(_GARBLED.match(text)) or (stray is not None and _scheme(text[stray.end() :]) is not None)
+
+
+def _garbled(text: str) -> str:
+    """What is wrong with it, without a word of it."""
+    if text[0].isspace():
+        return "begins with a blank: leave it out."
+    if _STRAY.match(text):
+        return "begins with a character that does not belong there, such as a quote: leave it out."
+    return "has no scheme that can be read: write it as rtmp://host/…, or ./NAME if it is the path of a file."

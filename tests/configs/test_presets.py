@@ -63,3 +63,10 @@ def test_options_change_single_keys() -> None:
     assert preset.encode.preset == load_preset("file").encode.preset
     with pytest.raises(OptionError, match=r"option: encode\.codec"):
         preset.updated("encode", codec="vp9")
+
+
+@pytest.mark.parametrize("slate", ["http://anna:hunter2222@h/a.png", " https://anna:hunter2222@h/a.png"])
+def test_a_slate_that_is_a_url_is_refused_without_repeating_it(slate: str) -> None:
+    with pytest.raises(OptionError, match="not a URL") as caught:
+        load_preset("live").updated("live", slate=Path(slate))
+    assert "hunter2222" not in str(caught.value)

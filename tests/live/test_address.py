@@ -117,6 +117,47 @@ def test_a_url_without_a_host_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (" rtmp://h/live/k3y-of-mine", "begins with a blank"),
+        ("\trtmp:h/live/k3y-of-mine", "begins with a blank"),
+        ("\N{NO-BREAK SPACE}srt://h:1?streamid=k3y-of-mine", "begins with a blank"),
+        ('"rtmp://h/live/k3y-of-mine"', "such as a quote"),
+        ("'https://anna:hunter2222@h/'", "such as a quote"),
+        ("\N{ZERO WIDTH NO-BREAK SPACE}rtmp://h/live/k3y-of-mine", "does not belong"),
+        ("rtmp ://h/live/k3y-of-mine", "no scheme"),
+        ("rtm p://h/live/k3y-of-mine", "no scheme"),
+        ("rtmp: //h/live/k3y-of-mine", "no scheme"),
+        ("rtmp//h/live/k3y-of-mine", "no scheme"),
+        ("//no-such-folder.example/live/k3y-of-mine", "no scheme|does not belong"),
+    ],
+)
+@pytest.mark.parametrize("end", ["", ".mkv"])
+def test_an_address_with_a_slip_at_its_beginning_is_no_path_and_shows_no_key(text: str, reason: str, end: str) -> None:
+    assert is_live(text + end)
+    assert shown(text + end) == "***"
+    for parse in (parse_source, parse_target):
+        with pytest.raises(OptionError, match=reason) as caught:
+            parse(text + end)
+        assert not [secret for secret in SECRETS if secret in str(caught.value)]
+
+
+@pytest.mark.parametrize("text", ["//tmp/a.mkv", "a b/c.mkv", "a//b.mkv", "./rtm p://a.mkv", "'a'.mkv", "- a: b.mkv"])
+def test_a_path_with_odd_characters_is_still_one(text: str) -> None:
+    assert not is_live(text)
+    assert (parse_source(text).url, shown(text)) == (text, text)
+
+
+@pytest.mark.parametrize(
+    "text", ["udp://127.0.0.1", "udp://@", "udp://[::1]", "udp://h:0", "srt://h?streamid=x", "SRT://h/"]
+)
+def test_a_url_of_a_kind_without_a_usual_port_has_to_name_one(text: str) -> None:
+    for parse in (parse_source, parse_target):
+        with pytest.raises(OptionError, match="names no port"):
+            parse(text)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "http://[::1/a",
