@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from importlib import import_module
@@ -20,6 +21,9 @@ from sr4k.stages.encoder import share_cpus
 
 if not driver().gpus:
     os.environ["TRITON_INTERPRET"] = "1"  # read when the kernels are imported
+
+
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored under nohup, and by all that is started then
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
