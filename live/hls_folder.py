@@ -19,12 +19,6 @@ from sr4k.live.settings import HlsForm
 _LEAST_NUMBER = 10**9
 """Of a first segment, where the clock is not set: what is called so can't be the second part of a recording."""
 
-_LONGEST_KEPT = 4
-"""Of what a segment must stay: what an earlier sender left is deleted after that since it was made, at the latest.
-
-When it left the list is not known. It was listed for about as long as it must stay after, and while nobody wrote there.
-"""
-
 _PLAIN, _ODD = re.compile(r"[A-Za-z0-9._-]{1,200}"), re.compile(r"[^A-Za-z0-9._-]")
 
 _SUFFIXES = {"ts": "ts", "fmp4": "m4s"}
@@ -51,6 +45,7 @@ class HlsFolder:
         self._ours = re.compile(rf"\.?{base}-(?:init-)?(\d{{10,}})\.(?:ts|m4s|mp4)(\.part)?")
         self._retired: deque[tuple[float, str]] = deque()  # until when a file must stay, and its name
         self._init: str | None = None
+        self._served: set[str] = set()  # files that the list on the disk names
         self.stored = 0
         """Bytes of segments that are listed."""
         self._list = self._resumed(form)
@@ -106,6 +101,7 @@ class HlsFolder:
             raise OutputError(f"{self._path} is a playlist of something else, or none: remove it.") from None
         if found is None:
             return Playlist(form.longest)
+        self._served = _files(found)
         missing = [k for k, segment in enumerate(found.segments, 1) if not self._is_there(segment)]
         is_other = any(not segment.name.endswith(self._suffix) for segment in found.segments)
         lost = len(found.segments) if found.ended or is_other else max(missing, default=0)
@@ -119,13 +115,19 @@ class HlsFolder:
         )
 
     def _change(self, following: Playlist) -> None:
-        """The next version of the list; what it no longer names may still be asked for by who has the last one."""
-        before = self._list
-        self._put(self._path.name, following.text().encode())
-        self._list = following
+        """The next version of the list; what it no longer names may still be asked for by who has the last one.
+
+        That it leaves the list now is written into the file's time, for a sender that goes on from here.
+        """
         listed = _files(following)
+        leaving = self._served - listed
+        for name in leaving:
+            with suppress(OSError):
+                os.utime(self._path.with_name(name))
+        self._put(self._path.name, following.text().encode())
+        self._list, self._served = following, listed
         until = time.time() + following.kept
-        self._retired += [(until, name) for name in _files(before) - listed]
+        self._retired += [(until, name) for name in leaving]
 
     def _make_room(self) -> None:
         """On a full disk as little is kept as a list must have: to go on is worth more to all who view it."""
@@ -146,14 +148,14 @@ class HlsFolder:
 
     def _collect_leftovers(self) -> int:
         """What was retired when this was last written to, or was never listed; gives the highest number, or 0."""
-        listed, highest, now = _files(self._list), 0, time.time()
+        listed, highest, now = self._served, 0, time.time()
         for path in self._path.parent.iterdir():
             if (found := self._ours.fullmatch(path.name)) is None:
                 continue
             highest = max(highest, int(found[1]))
             if path.name not in listed:
                 with suppress(FileNotFoundError):
-                    stays = min(now + self._list.kept, path.stat().st_mtime + _LONGEST_KEPT * self._list.kept)
+                    stays = min(now, path.stat().st_mtime) + self._list.kept
                     self._retired.append((0.0 if found[2] else stays, path.name))
         return highest
 

@@ -263,6 +263,7 @@ def _open_playlist(
     except (FFmpegError, OSError, ValueError, MemoryError) as err:
         cause = fetcher.error or (err if fetcher.is_playlist else refusal)
         raise CantOpenError(fetcher.refused or why(cause, address, opening=True)) from None
+    fetcher.is_open = True
     return container, fetcher
 
 

@@ -7,6 +7,7 @@ all else by libav once more, with all its options.
 
 import errno
 import re
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
@@ -21,6 +22,12 @@ from sr4k.live.web import SCHEMES, Web
 
 _PIECE = "32768"
 """Bytes of a segment that are read at once, at most."""
+
+_MOST_PLAYLISTS = 256
+"""That a list of playlists may lead to: libav opens them all."""
+
+_LONGEST_OPENING = 30.0
+"""Seconds that playlists may be fetched before the stream is open."""
 
 _START = "#EXTM3U"
 _OF_PLAYLISTS = re.compile("^#EXT-X-(STREAM-INF|MEDIA|I-FRAME-STREAM-INF):", re.MULTILINE)
@@ -40,11 +47,15 @@ class Readable(Protocol):
     def close(self) -> None: ...
 
 
+class _EndlessError(ValueError):
+    """Playlists that lead to playlists without an end; says so in words."""
+
+
 class Fetcher:
     """Opens what an HLS demuxer asks for: to be given to `av.open` as ``io_open``.
 
     Nothing is raised into libav, which goes on with the next segment: what can't be had is empty. Once a certificate
-    was refused, nothing more can be had.
+    was refused, or playlists lead on for ever, nothing more can be had.
 
     Args:
         playlist: where it begins.
@@ -52,7 +63,8 @@ class Fetcher:
         timeout: seconds to open something, and to read on.
 
     Attributes:
-        refused: what is said of a certificate that was refused.
+        refused: why nothing more can be had, in words.
+        is_open: whether the demuxer has all that it needs; to be set.
         error: what went wrong last.
         is_playlist: whether what it begins with is one.
     """
@@ -63,7 +75,8 @@ class Fetcher:
         self._playlists, self._host = {playlist}, urlsplit(playlist).hostname
         self.refused: str | None = None
         self.error: Exception | None = None
-        self.is_playlist = False
+        self.is_playlist = self.is_open = False
+        self._begun, self._leads_on = time.monotonic(), False
 
     def __call__(self, url: str, _flags: int, options: dict[str, str]) -> Readable:
         """A playlist, segment or key."""
@@ -71,9 +84,11 @@ class Fetcher:
             return _Nothing()
         try:
             return _Text(self._playlist(url)) if url in self._playlists else self._bytes(url, options)
+        except _EndlessError as err:
+            self.error, self.refused = err, str(err)
         except (OSError, FFmpegError, ValueError) as err:
             self.error, self.refused = err, self._distrust(url, err)
-            return _Nothing()
+        return _Nothing()
 
     def _bytes(self, url: str, options: dict[str, str]) -> Readable:
         cookies = self._web.cookies(_ENCRYPTED.sub("", url))
@@ -86,14 +101,25 @@ class Fetcher:
 
         Those of other playlists are as well, to be known again.
         """
+        if not self.is_open and time.monotonic() - self._begun > _LONGEST_OPENING:
+            raise _EndlessError(f"its playlists were not there within {_LONGEST_OPENING:.0f} s")
         text, base = self._web.text(url)
         self.is_playlist = self.is_playlist or text.startswith(_START)
         leads_on = _OF_PLAYLISTS.search(text) is not None
         if leads_on or base != url:
             text = _REFERENCE.sub(lambda found: _whole(found[0].strip(), base), text)
         if leads_on:
-            self._playlists.update(_REFERENCE.findall(text))
+            self._lead_on(_REFERENCE.findall(text))
         return text.encode()
+
+    def _lead_on(self, references: list[str]) -> None:
+        """To playlists of segments, which is where it ends (RFC 8216, 4.3.4): libav would follow a ring for ever."""
+        if self._leads_on:
+            raise _EndlessError("its playlist of playlists leads to another of that kind, or to itself")
+        if len(references) > _MOST_PLAYLISTS:
+            raise _EndlessError(f"its playlist leads to too many others ({len(references)})")
+        self._leads_on = True
+        self._playlists.update(references)
 
     def _distrust(self, url: str, error: Exception) -> str | None:
         """What is said of a certificate, if that is what was wrong; libav doesn't tell."""

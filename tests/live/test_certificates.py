@@ -200,6 +200,26 @@ def test_schemes_that_are_none_of_the_webs_are_not_opened_by_a_playlist(site: Si
         refusal(site.plain.url("led.m3u8"))
 
 
+_VARIANT = "#EXT-X-STREAM-INF:BANDWIDTH=1\n"
+_SOUND = '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="a",URI="ring.m3u8"\n#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO="a"\n'
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        (f"{_VARIANT}ring.m3u8\n", "", "to itself"),
+        (f"{_VARIANT}ring.m3u8?again\n", "", "to itself"),
+        (f"{_VARIANT}other.m3u8\n", f"{_VARIANT}ring.m3u8\n", "leads to another"),
+        (f"{_SOUND}clear.m3u8\n", "", "to itself"),
+        ("".join(f"{_VARIANT}clear.m3u8?{k}\n" for k in range(300)), "", "too many others"),
+    ],
+)
+def test_playlists_that_lead_on_for_ever_are_refused_at_once(site: Site, first: str, second: str, words: str) -> None:
+    site.write("ring.m3u8", first)
+    site.write("other.m3u8", second)
+    assert words in refusal(site.plain.url("ring.m3u8"))
+
+
 @pytest.mark.parametrize(
     ("names", "words"),
     [("DNS:localhost", "self"), ("DNS:elsewhere.example", "self"), ("DNS:a.example", "Hostname mismatch")],

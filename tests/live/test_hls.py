@@ -15,6 +15,7 @@ from rig.channel import eventually
 from rig.hls import Entry, StrictReader
 from sr4k.live.address import parse_target
 from sr4k.live.flv import FlvSplitter
+from sr4k.live.hls_folder import HlsFolder
 from sr4k.live.outlet import Outlet
 from sr4k.live.settings import HlsForm, Segments
 
@@ -218,6 +219,34 @@ def test_what_left_the_window_is_deleted_though_another_sender_wrote_it(folder, 
     left = {path.name for path in tmp_path.glob("*.ts")}
     assert not left & unlisted
     assert recording.name in left
+
+
+def test_what_left_the_list_stays_as_long_as_it_must_however_old_it_is_and_whoever_comes_next(tmp_path: Path) -> None:
+    def written(count: int) -> set[str]:
+        """By a sender that ends without a word."""
+        folder = HlsFolder(tmp_path / "live.m3u8", HlsForm("fmp4"))
+        for k in range(count):
+            folder.add(b"data", b"init", 2.0, 2.0 * k, discontinuity=False)
+        folder.close()
+        return names()
+
+    def names() -> set[str]:
+        return {path.name for path in tmp_path.glob("live-*")}
+
+    def listed() -> set[str]:
+        text = (tmp_path / "live.m3u8").read_text()
+        return {name for name in names() if name in text}
+
+    first = written(6)
+    assert {name for name in first if "init" in name} < listed()
+    for name in first:
+        os.utime(tmp_path / name, (0, 0))  # its run began long ago
+    assert first < written(7)
+    assert not first & listed()
+    assert first < written(1), "they left it just now"
+    for name in first:
+        os.utime(tmp_path / name, (0, 0))
+    assert not first & written(1)
 
 
 @pytest.mark.parametrize("name", ["50%d off.m3u8", "a b#c?é.m3u8", f"{'n' * 240}.m3u8"])
