@@ -1,8 +1,7 @@
 """sr4k-stream: a real-time 1080p to 4K video upscaler.
 
->>> from pathlib import Path
 >>> from sr4k import Job
->>> summary = Job(Path("in.mp4"), Path("out.mp4")).run()  # doctest: +SKIP
+>>> summary = Job("in.mp4", "out.mp4", size="4k").run()  # doctest: +SKIP
 """
 
 from importlib import import_module
