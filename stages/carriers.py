@@ -24,6 +24,13 @@ QUICKTIME = {"mp4", "mov"}
 # ETSI EN 300 468).
 _MPEGTS = {"aac", "ac3", "eac3", "mp2", "mp3", "dts", "opus", "dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle"}
 
+# What every player of FLV knows. The muxer lets more pass, in an extension that few know, and of raw samples and some
+# others it aborts the process rather than refuse them.
+_FLV = {"aac", "mp3", "text"}
+
+_FINDABLE = {"mpegts": _MPEGTS, "flv": _FLV}
+"""By the container, where the muxer is not to be asked about any other."""
+
 _LOOKED_AT = 1000
 """Packets of a file, at most, to find the first of each stream."""
 
@@ -46,7 +53,7 @@ def carries(
         layout: of the channels, that the muxer is told where the source does not.
     """
     codec = getattr(stream.codec_context, "codec", None)
-    if codec is None or (container == "mpegts" and codec.canonical_name not in _MPEGTS):
+    if codec is None or codec.canonical_name not in _FINDABLE.get(container, {codec.canonical_name}):
         return False
     if isinstance(stream, AudioStream) and not _is_told(stream, first):
         return False  # of a damaged head: some muxers find out when they have begun to write a packet

@@ -8,6 +8,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from channels import pass_through
 from clips import packet_bytes, write_clip
 
 from sr4k import Job, Summary, load_preset
@@ -46,6 +47,25 @@ def with_sound(path: Path, codec: str, *, start: Fraction = Fraction(0), hole: b
             frame = av.AudioFrame.from_ndarray(samples[None, at : at + 960], format="fltp", layout="mono")
             frame.sample_rate, frame.time_base, frame.pts = RATE, Fraction(1, RATE), at + round(start * RATE)
             target.mux(sound.encode(frame))
+        target.mux(sound.encode(None))
+    return path
+
+
+def in_nut(path: Path, codec: str) -> Path:
+    """A clip with a little sound, at a rate and in a container that take nearly every codec."""
+    rate = 48_000 if codec == "libopus" else 44_100
+    with av.open(str(path), "w") as target:
+        video: Any = target.add_stream("mpeg4", rate=25)
+        video.width, video.height = 64, 48
+        sound: Any = target.add_stream(codec, rate=rate, layout="mono")
+        target.mux([*video.encode(av.VideoFrame(64, 48, "yuv420p")), *video.encode(None)])
+        frame = av.AudioFrame(sound.codec_context.codec.audio_formats[0].name, "mono", 8192)
+        frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), 0
+        for plane in frame.planes:
+            plane.update(bytes(plane.buffer_size))
+        resampler = av.AudioResampler(frame.format, "mono", rate, sound.codec_context.frame_size or 4096)
+        for part in resampler.resample(frame):
+            target.mux(sound.encode(part))
         target.mux(sound.encode(None))
     return path
 
@@ -133,6 +153,18 @@ def test_sound_is_copied_or_converted_to_the_sample(codec: str, suffix: str, bec
     assert len(edges(source)) == len(CLICKS)
     with av.open(str(target)) as result:
         assert result.streams.audio[0].language == "fra"
+
+
+RAW = ["pcm_u8", "pcm_s16le", "pcm_s16be", "pcm_alaw", "pcm_mulaw", "adpcm_swf"]
+
+
+@pytest.mark.parametrize("codec", [*RAW, "flac", "ac3", "eac3", "libopus"])
+def test_sound_that_players_of_flv_do_not_know_becomes_aac(codec: str, tmp_path: Path) -> None:
+    source = in_nut(tmp_path / "in.nut", codec)
+    rest = pass_through(source, tmp_path / "out.flv")
+    assert (rest.dropped, rest.damage) == ([], None)
+    assert codecs(tmp_path / "out.flv", "audio") == ["aac"]
+    assert rest.converted[0].endswith("becomes aac")
 
 
 @pytest.mark.parametrize("suffix", [".ts", ".webm", ".mov"])
