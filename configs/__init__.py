@@ -103,7 +103,7 @@ class LivePreset(_Section):
     def _of_this_machine(cls, slate: Path | None) -> Path | None:
         if slate is not None and is_live(str(slate)):
             raise ValueError("a slate has to be the path of a picture's file, not a URL")
-        return slate and slate.absolute()
+        return slate
 
 
 class Preset(_Section):

@@ -39,6 +39,9 @@ _PORTS = {"rtmp": 1935, "rtmps": 443, "rtsp": 554}
 _WITH_PORT: tuple[Kind, ...] = ("udp", "srt")
 """Kinds without a usual port."""
 
+_PASSPHRASE = range(10, 80)
+"""Bytes of SRT's."""
+
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(//)?")
 _PATTERN = re.compile(
     r"pattern://(?P<width>\d{2,4})x(?P<height>\d{2,4})(@(?P<rate>\d+(\.\d+|/\d+)?))?/?(\?(?P<query>.*))?"
@@ -205,6 +208,9 @@ def _parse(text: str, schemes: dict[str, Kind], verb: str, without: Kind) -> Add
         raise AddressError(f"The {scheme} URL", f"names no host: write {scheme}://host/….")
     if kind in _WITH_PORT and not parts.port:
         raise AddressError(f"The {scheme} URL", f"names no port: write {scheme}://host:port.")
+    phrases = parse_qs(parts.query).get("passphrase", []) if kind == "srt" else []
+    if not all(len(phrase.encode()) in _PASSPHRASE for phrase in phrases):
+        raise AddressError(f"The {scheme} URL", "has a passphrase that can't be: SRT wants 10 to 79 characters.")
     host = parts.netloc.rpartition("@")[2]
     open_path, hidden_path = _path(parts.path, kind)
     hidden = f"/{_HIDDEN}" if hidden_path.strip("/") else hidden_path

@@ -17,6 +17,7 @@ from sr4k.engines.choose import engines_for
 from sr4k.errors import Sr4kError
 from sr4k.live.address import Address
 from sr4k.live.bridge import require_srt, secrets_of
+from sr4k.live.tls import is_secure, tls_options
 from sr4k.live_job import LiveJob
 from sr4k.pipeline.starting import safe_path
 from sr4k.stages.paths import check_file
@@ -64,6 +65,11 @@ def _outside(job: LiveJob) -> Iterator[str]:
             if target.kind == "srt":
                 require_srt(with_secrets=bool(secrets_of(target)))
         engines_for(job.preset.engine.name)
+    except Sr4kError as err:
+        yield str(err)
+    try:
+        for address in filter(is_secure, (job.source, *job.targets)):
+            tls_options(address)
     except Sr4kError as err:
         yield str(err)
 

@@ -261,6 +261,7 @@ def stream(
             ).updated("graph", mode=workers, lanes=lanes, devices=devices and parse_devices(devices))
             chosen = with_encoder(chosen, codec, crf, bitrate, preset, encoder_option or [])
             chosen = chosen.updated("live", slate=slate, segments=segments)
+            chosen = chosen.updated("live", slate=slate and slate.absolute())
         box = None if size is None else parse_size(size, fit.value)
         if fit is not Fitting.INSIDE and box is None:
             raise OptionError("--fit says how pictures go into a --size: name one, such as --size 4k.")

@@ -116,6 +116,15 @@ def test_a_url_without_a_host_is_refused(text: str) -> None:
     assert "hunter2222" not in str(caught.value)
 
 
+@pytest.mark.parametrize("phrase", ["short", "k3y-9char", "k3y%2D9char", "k3y" * 27])
+def test_a_passphrase_that_srt_can_not_have_is_refused_without_repeating_it(phrase: str) -> None:
+    for parse in (parse_source, parse_target):
+        with pytest.raises(OptionError, match="10 to 79") as caught:
+            parse(f"srt://h:1?mode=caller&passphrase={phrase}")
+        assert phrase not in str(caught.value)
+        assert parse(f"srt://h:1?passphrase={'k' * 79}").kind == "srt"
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

@@ -249,7 +249,8 @@ def test_check_says_that_a_file_is_right(tmp_path: Path) -> None:
     assert ran.stdout.endswith("c.yaml is right. Channels: a.\n")
 
 
-def test_check_finds_all_that_will_fail(tmp_path: Path) -> None:
+def test_check_finds_all_that_will_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/none.pem")
     with socket.create_server(("127.0.0.1", 0)) as taken, socket.socket(type=socket.SOCK_DGRAM) as heard:
         heard.bind(("127.0.0.1", 0))
         ran = check(
@@ -262,6 +263,7 @@ channels:
   slate: {{source: 'pattern://96x64@25', targets: [s.mkv], options: {{live: {{slate: none.png}}}}}}
   port: {{source: 'udp://127.0.0.1:{heard.getsockname()[1]}', targets: [p.mkv]}}
   file: {{source: none.mp4, targets: [f.mkv]}}
+  secure: {{source: 'pattern://96x64@25', targets: ['rtmps://h/app/k3y-of-mine']}}
 """,
             tmp_path,
         )
@@ -271,6 +273,7 @@ channels:
         (
             "error: channels.folder: /proc/none/b.mkv can't be written: nothing can be written in /proc",
             "error: channels.file: none.mp4",
+            "error: channels.secure: SSL_CERT_FILE names /none.pem, which is no file",
             "error: channels.model: ",
             "error: channels.encoder: The hevc encoder can't be opened",
             "error: channels.slate: The slate none.png is no picture",
@@ -279,7 +282,7 @@ channels:
         )
     ):
         assert lines[number].startswith(words), ran.stderr
-    assert len(lines) == 7
+    assert len(lines) == 8
     assert not (tmp_path / "sub").exists()
 
 
