@@ -14,6 +14,7 @@ from av.packet import Packet
 from av.stream import Stream
 
 from sr4k.errors import InputError
+from sr4k.stages.containers import is_blu_ray
 from sr4k.stages.layouts import Speakers
 from sr4k.stages.source import open_input, packets_of
 
@@ -22,7 +23,13 @@ QUICKTIME = {"mp4", "mov"}
 
 # What a muxer lets pass and no player finds: those with a stream type or descriptor of their own (ISO 13818-1,
 # ETSI EN 300 468).
-_MPEGTS = {"aac", "ac3", "eac3", "mp2", "mp3", "dts", "opus", "dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle"}
+_MPEGTS = {"aac", "ac3", "eac3", "mp2", "mp3", "dts", "opus", "dvb_subtitle", "dvb_teletext"}
+
+_ONLY_BLU_RAY = {"hdmv_pgs_subtitle"}
+"""What MPEG-TS has a type for as Blu-ray has it, and not as it is broadcast."""
+
+BLU_RAY = {"mpegts_m2ts_mode": "1"}
+"""The muxer's option for it: left to itself it goes by .m2ts alone."""
 
 # What every player of FLV knows. The muxer lets more pass, in an extension that few know, and of raw samples and some
 # others it aborts the process rather than refuse them.
@@ -39,13 +46,13 @@ _ADTS_SYNC = 0xFFF0
 
 
 def carries(
-    container: str,
+    target: OutputContainer,
     stream: Stream,
     first: "Packet[Any] | None",
     speakers: Speakers | None = None,
     layout: str | None = None,
 ) -> bool:
-    """Whether a container, by its name in libav, has a place for the stream's packets as they are.
+    """Whether a target has a place for the stream's packets as they are.
 
     Args:
         first: of these packets.
@@ -53,12 +60,12 @@ def carries(
         layout: of the channels, that the muxer is told where the source does not.
     """
     codec = getattr(stream.codec_context, "codec", None)
-    if codec is None or codec.canonical_name not in _FINDABLE.get(container, {codec.canonical_name}):
+    if codec is None or not _has_type(target, codec.canonical_name):
         return False
     if isinstance(stream, AudioStream) and not _is_told(stream, first):
         return False  # of a damaged head: some muxers find out when they have begun to write a packet
     file = BytesIO()
-    if not _takes(file, container, stream, first, layout):
+    if not _takes(file, target.format.name, stream, first, layout):
         return False
     return speakers is None or speakers.is_ordered or _tells(file, speakers)
 
@@ -88,6 +95,13 @@ def first_packets(source: InputContainer, streams: Sequence[Stream]) -> "dict[in
             if len(found) == len(wanted):
                 break
     return found
+
+
+def _has_type(target: OutputContainer, codec: str) -> bool:
+    """Whether players find what is in this codec, where the muxer is not the one to be asked."""
+    if codec in _ONLY_BLU_RAY and is_blu_ray(Path(target.name)):
+        return True
+    return codec in _FINDABLE.get(target.format.name, {codec})
 
 
 def _is_told(stream: AudioStream, first: "Packet[Any] | None") -> bool:

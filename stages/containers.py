@@ -31,6 +31,11 @@ def container_of(path: Path) -> str:
         raise OptionError(f"'{path.suffix}' is not a container that can be written: use {in_words()}.") from None
 
 
+def is_blu_ray(path: Path) -> bool:
+    """Whether a target is MPEG-TS as Blu-ray and AVCHD have it: packets of 192 bytes, and subtitles of their own."""
+    return path.suffix.lower() in (".m2ts", ".mts")
+
+
 def in_words() -> str:
     """All suffixes, for people: ``.mp4, .m4v … or .nut``."""
     *others, last = CONTAINERS

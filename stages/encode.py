@@ -23,8 +23,8 @@ from av.video.stream import VideoStream
 
 from sr4k.errors import InputError, OptionError, OutputError
 from sr4k.pipeline import Format, Frame, FrameInfo, Sink
-from sr4k.stages.carriers import QUICKTIME
-from sr4k.stages.containers import container_of
+from sr4k.stages.carriers import BLU_RAY, QUICKTIME
+from sr4k.stages.containers import container_of, is_blu_ray
 from sr4k.stages.encoder import add_video, open_encoder, tag
 from sr4k.stages.hdr import static_metadata
 from sr4k.stages.journal import Journal, flush_to_disk
@@ -379,6 +379,8 @@ def _open_output(path: Path, ticks: int, *, phone: bool) -> OutputContainer:
         # edit lists, which say when a track begins, count in the movie's clock: milliseconds, if it is not told better
         flags = "+faststart+use_metadata_tags" if phone else "+faststart"
         options |= {"movflags": flags, "movie_timescale": str(ticks)}
+    if is_blu_ray(path):
+        options |= BLU_RAY
     try:
         return av.open(for_libav(path), "w", format=container, options=options)
     except (av.error.FFmpegError, OSError) as err:

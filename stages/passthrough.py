@@ -212,7 +212,7 @@ class Passthrough:
         layouts = (None,) if speakers is None or speakers.names or not speakers.usual else (None, speakers.usual)
         first = self._first.get(stream.index)
         for layout in layouts:
-            if carries(self._target.format.name, stream, first, speakers, layout):
+            if carries(self._target, stream, first, speakers, layout):
                 return Copied(copy_of(stream, self._target, layout))
         return None
 

@@ -1,5 +1,6 @@
 """What becomes of everything that is not upscaled, by container: copied, converted, or left out by name."""
 
+import struct
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -240,6 +241,31 @@ def test_bitmap_subtitles_keep_their_canvas_or_are_refused(tmp_path: Path) -> No
         assert b"size: 64x48" in (result.streams.subtitles[0].codec_context.extradata or b"")
     refused = upscale(with_dvd_subtitles(tmp_path / "bare.mkv"), tmp_path / "b.mkv")
     assert refused.left_out == ["stream 1 (subtitle, dvdsub) does not say the size of its canvas"]
+
+
+def with_blu_ray_subtitles(path: Path) -> Path:
+    """A clip with two drawings as Blu-ray has them: each the size of its canvas, and its end."""
+    drawn = b""
+    for ticks in (9_000, 27_000):
+        for kind, body in ((0x16, struct.pack(">HHBHBBBB", 64, 48, 0x10, 0, 0x80, 0, 0, 0)), (0x80, b"")):
+            drawn += struct.pack(">2sIIBH", b"PG", ticks, 0, kind, len(body)) + body
+    path.with_name("drawn.sup").write_bytes(drawn)
+    write_clip(path.with_name("plain.mkv"), frames=25, audio=False)
+    return _joined([path.with_name("plain.mkv"), path.with_name("drawn.sup")], path)
+
+
+def test_subtitles_of_blu_ray_are_carried_by_its_own_ts_and_left_out_of_others_by_name(tmp_path: Path) -> None:
+    source = with_blu_ray_subtitles(tmp_path / "in.mkv")
+    refused = upscale(source, tmp_path / "out.ts")
+    assert refused.left_out == ["stream 1 (subtitle, pgssub) can't be carried by mpegts"]
+    assert codecs(tmp_path / "out.ts", "subtitle") == []
+    for target in (tmp_path / "out.m2ts", tmp_path / "out.MTS", tmp_path / "out.mkv"):
+        assert upscale(source, target).left_out == []
+        assert codecs(target, "subtitle") == ["hdmv_pgs_subtitle"]
+        assert len(packet_bytes(target, "subtitle")) == len(packet_bytes(source, "subtitle")) > 0
+    for suffix in (".m2ts", ".MTS"):
+        data = (tmp_path / f"out{suffix}").read_bytes()
+        assert len(data) % 192 == 0 and set(data[4::192]) == {0x47}  # each packet behind a time of arrival
 
 
 @pytest.mark.parametrize("suffix", [".mov", ".mp4"])
