@@ -61,10 +61,14 @@ class HlsWriter:
         if packet.stream.type == "video":
             if not self._begun:
                 self._begun, self._first = time.time(), at
-                self._start = self._last = at
-            elif packet.is_keyframe:
-                self._cuts.append(self._cut(at))
-            self._step, self._last = at - self._last, at
+                self._start = at
+                # All that is known of a single picture.
+                self._step = round(1000 * (packet.duration or 0) * (packet.time_base or 0))
+            else:
+                if packet.is_keyframe:
+                    self._cuts.append(self._cut(at))
+                self._step = at - self._last
+            self._last = at
         self.container.mux_one(packet)
         before = self._folder.stored
         self._store()

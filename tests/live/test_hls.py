@@ -190,6 +190,14 @@ def _decoded(playlist: Path, entries: Sequence[Entry]) -> list[float]:
     return pictures
 
 
+@pytest.mark.parametrize("kind", ["ts", "fmp4"])
+def test_a_stream_of_one_picture_is_as_long_as_that_picture(folder, kind: Segments) -> None:
+    live = folder(kind)
+    live.programme.play(live.outlet, 1 / RATE)
+    live.stop(ended=True)
+    assert [entry.seconds for entry in live.reader.playlist.entries] == [1 / RATE]
+
+
 def test_a_gap_in_the_stream_is_no_part_of_a_segment_but_a_discontinuity(folder) -> None:
     live = folder()
     live.play(3)
