@@ -110,8 +110,18 @@ def validated(kind: type[Settings], data: dict[str, Any], where: str) -> Setting
         return kind.model_validate(data)
     except ValidationError as err:
         first = err.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        key, reason = _in_words(first["loc"], first["type"], first["msg"], first["input"])
         allowed = [each["ctx"]["expected"] for each in err.errors() if each["type"] == "literal_error"]
-        raise SettingError(
-            where, key, first["input"], first["msg"].removeprefix("Value error, "), next(iter(allowed), None)
-        ) from err
+        raise SettingError(where, key, first["input"], reason, next(iter(allowed), None)) from err
+
+
+def _in_words(loc: tuple[int | str, ...], kind: str, message: str, given: object) -> tuple[str, str]:
+    """The dotted key, and what is wrong, where the validator speaks of Python's types."""
+    if loc[-1:] == ("[key]",) and isinstance(given, bool):
+        return ".".join(map(str, loc[:-2])), "a name that YAML takes for true or false has to be put in quotes"
+    if loc[-1:] == ("[key]",):
+        reason = "has to be text: put it in quotes" if kind == "string_type" else message
+        return ".".join(map(str, loc[:-1])), reason
+    mapping = "has to be a mapping of keys"
+    reasons = {"tuple_type": "has to be a list, such as [a, b]", "dict_type": mapping, "mapping_type": mapping}
+    return ".".join(map(str, loc)), reasons.get(kind, message.removeprefix("Value error, "))

@@ -180,3 +180,21 @@ def test_yaml_that_can_not_be_taken_in_is_one_clear_error(planned: Planned, valu
 def test_a_file_that_is_not_there_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"none\.yaml can't be read: No such file"):
         load_service(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("channels: {1: {source: a.mp4, targets: [b.mkv]}}", "channels.1: has to be text: put it in quotes."),
+        (
+            "channels: {yes: {source: a.mp4, targets: [b.mkv]}}",
+            "channels: a name that YAML takes for true or false has to be put in quotes",
+        ),
+        ("channels: {a: {source: a.mp4, targets: b.mkv}}", "channels.a.targets: has to be a list"),
+        ("channels: [a]", "channels: has to be a mapping"),
+    ],
+)
+def test_a_value_of_another_type_is_told_in_the_words_of_yaml(planned: Planned, text: str, words: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        planned(text)
+    assert words in str(caught.value)
