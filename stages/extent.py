@@ -73,8 +73,8 @@ class Extent:
         self._bytes = 0  # up to which the file was read
 
     def saw(self, packet: "Packet[Any]") -> None:
-        """Take note of a packet of the file."""
-        if not packet.size or not packet.time_base:
+        """Take note of a packet of the file. An empty one with a time has the picture before it shown again."""
+        if not packet.time_base or (not packet.size and packet.pts is None):
             return
         self._bytes = max(self._bytes, (packet.pos or 0) + packet.size)
         is_video = packet.stream.index == self._video.index
@@ -85,6 +85,8 @@ class Extent:
         at, end = packet.pts * tick, (packet.pts + (packet.duration or 0)) * tick
         if not is_video:
             self._others = max(self._others, end)
+        elif not packet.size:
+            self._last = self._last and (self._last[0], max(end, at + self._step))
         elif self._last is None or at > self._last[0]:
             self._step = Fraction(0) if self._last is None else at - self._last[0]
             self._last = at, end

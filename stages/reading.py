@@ -25,6 +25,7 @@ from sr4k.stages.order import Order
 from sr4k.stages.png import plain_head, plain_packet
 from sr4k.stages.settings import DecodeSettings, Part
 from sr4k.stages.source import open_input, video_stream
+from sr4k.stages.untimed import counted_back
 
 _BACK = (0, 10, 60, 600)
 """Seconds by which seeking goes further back, try after try: not every file knows where its key frames are."""
@@ -122,7 +123,7 @@ class Reading:
     def _from_beginning(self) -> Iterator[VideoFrame]:
         part = self._settings.part
         whole = self._settings.done_until is None and not (part and part.start)
-        return self._made(self.clock.packets(), whole=whole)
+        return self._made(self.clock.packets(), whole=whole, from_beginning=True)
 
     def _from(self, at: Fraction, container: InputContainer) -> Iterator[VideoFrame]:
         """From the last key frame on that is shown no later than ``at`` seconds, if seeking leads there.
@@ -131,7 +132,7 @@ class Reading:
             av.error.FFmpegError: it can't be sought in.
         """
         if at <= self.clock.start:
-            return self._made(self.clock.packets(), whole=False)
+            return self._from_beginning()
         self.extent.from_beginning = False
         if self.clock.is_read_through:
             return self._made(from_key_frame(self.clock.packets(), self.stream, at), whole=False)
@@ -162,11 +163,14 @@ class Reading:
         pictures = REORDERED if self.stream.codec_context.has_b_frames else 0
         return pictures / positive(self.stream.guessed_rate, Fraction(25))
 
-    def _made(self, packets: "Iterator[Packet[Any]]", *, whole: bool) -> Iterator[VideoFrame]:
-        """Of packets. ``whole``: that they are those of the stream from its beginning."""
+    def _made(
+        self, packets: "Iterator[Packet[Any]]", *, whole: bool, from_beginning: bool = False
+    ) -> Iterator[VideoFrame]:
+        """Of packets. ``whole``: that they are those of the stream from its beginning, and all are wanted."""
         assert self._order is not None
-        decoded = self._decode(packets, self._order, whole=whole)
-        return map(self.crop, self.deinterlacer.pictures(self._order.kept(decoded)))
+        timed = self._order.kept(self._decode(packets, self._order, whole=whole))
+        timed = counted_back(timed, self._settings) if from_beginning else timed
+        return map(self.crop, self.deinterlacer.pictures(timed))
 
     def _decode(self, packets: "Iterator[Packet[Any]]", order: Order, *, whole: bool) -> Iterator[VideoFrame]:
         while True:
@@ -176,11 +180,11 @@ class Reading:
                 self._losses.add("packets", f"reading broke off: {err.strerror}", self.extent.seen)
                 packet = None
             if packet is None:
-                yield from self._drain()
+                yield from self._drain(whole=whole)
                 self._awaited.ended()
                 return
             self.extent.saw(packet)
-            if packet.stream.index != self.stream.index:
+            if packet.stream.index != self.stream.index or not packet.size:  # which shows the last picture again
                 continue
             order.sent(packet)
             self._awaited.sent(packet)
@@ -191,11 +195,11 @@ class Reading:
             except av.error.FFmpegError as err:
                 self._awaited.failed(packet, f"undecodable packet: {err.strerror}")
 
-    def _drain(self) -> Iterator[VideoFrame]:
-        """What the decoder still has, where the end came as an error."""
-        with suppress(av.error.FFmpegError):  # it has been drained: the end is a packet too
+    def _drain(self, *, whole: bool) -> Iterator[VideoFrame]:
+        """What the decoder still has at the end."""
+        with suppress(av.error.FFmpegError):
             for picture in self.stream.decode(None):
-                self._awaited.shown(picture, whole=True)
+                self._awaited.shown(picture, whole=whole)
                 yield picture
 
 

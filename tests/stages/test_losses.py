@@ -28,14 +28,22 @@ def losses(path: Path, *, strict: bool = False) -> dict[str, Any]:
     return decode.report()["losses"]
 
 
-def rewritten(source: Path, target: Path, *, spoilt: set[int] = frozenset(), dropped: set[int] = frozenset()) -> Path:
-    """The packets of the picture, some of them spoilt and some left out, by their numbers."""
+def rewritten(
+    source: Path,
+    target: Path,
+    *,
+    spoilt: set[int] = frozenset(),
+    emptied: set[int] = frozenset(),
+    dropped: set[int] = frozenset(),
+) -> Path:
+    """The packets of the picture, some of them spoilt or emptied and some left out, by their numbers."""
     with av.open(str(source)) as a, av.open(str(target), "w") as b:
         copy = b.add_stream_from_template(a.streams.video[0])
         for number, packet in enumerate(a.demux(video=0)):
             if packet.dts is None or number in dropped:
                 continue
-            made = av.Packet(bytes(range(256)) * 2 if number in spoilt else bytes(packet))
+            content = bytes(range(256)) * 2 if number in spoilt else bytes(packet)
+            made = av.Packet(b"" if number in emptied else content)
             made.pts, made.dts, made.duration, made.time_base = (
                 packet.pts,
                 packet.dts,
@@ -129,3 +137,17 @@ def test_random_damage_never_raises(make_clip: MakeClip) -> None:
             data[at] = dice.integers(256)
         clip.write_bytes(bytes(data))
         assert losses(clip)
+
+
+def test_an_empty_packet_shows_the_last_picture_again(make_clip: MakeClip, tmp_path: Path) -> None:
+    clean = make_clip("in.nut", frames=12, codec="mjpeg", pix_fmt="yuvj420p", options={"g": "1"}, audio=False)
+    source = rewritten(clean, tmp_path / "again.nut", emptied={4, 7, 8, 11})
+    with av.open(str(source)) as container:
+        assert [packet.size for packet in container.demux(video=0)].count(0) == 5  # and the end
+    decode = Decode(DecodeSettings(source, strict=True))
+    decode.open()
+    times = [(info.pts * info.time_base, info.duration * info.time_base) for _, info in decode.pictures()]
+    decode.close()
+    assert [at * 25 for at, _ in times] == [0, 1, 2, 3, 5, 6, 9, 10]
+    assert times[-1][1] * 25 == 2
+    assert decode.report()["losses"]["retimed"] == 0

@@ -1,0 +1,71 @@
+"""Pictures at the beginning that have no time lead up evenly to the first that has one."""
+
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+from clips import MakeClip
+
+from sr4k.stages.decode import Decode
+from sr4k.stages.settings import DecodeSettings, Part
+
+STEP = Fraction(1, 25)
+BEFORE = 23
+"""Pictures before 0."""
+
+
+def earlier(clip: Path, path: Path) -> Path:
+    """The same packets, so much earlier that the first are shown before 0, which Matroska can't say."""
+    with av.open(str(clip)) as source, av.open(str(path), "w", options={"avoid_negative_ts": "disabled"}) as target:
+        copies = {stream.index: target.add_stream_from_template(stream) for stream in source.streams}
+        for packet in source.demux():
+            if packet.dts is None or packet.pts is None or packet.time_base is None:
+                continue
+            by = round(BEFORE * STEP / packet.time_base)
+            packet.pts, packet.dts = packet.pts - by, packet.dts - by
+            packet.stream = copies[packet.stream.index]
+            target.mux(packet)
+    return path
+
+
+@pytest.fixture
+def source(make_clip: MakeClip, tmp_path: Path) -> Path:
+    clip = make_clip("in.mp4", frames=50, options={"preset": "veryfast", "g": "40", "bf": "2", "crf": "30"})
+    return earlier(clip, tmp_path / "early.mkv")
+
+
+def decoded(path: Path, **settings: Any) -> tuple[list[int], Decode]:
+    decode = Decode(DecodeSettings(path, strict=True, **settings))
+    decode.open()
+    try:
+        return [info.pts for _, info in decode.pictures()], decode
+    finally:
+        decode.close()
+
+
+def test_they_are_counted_back_from_the_first_known_one(source: Path) -> None:
+    with av.open(str(source)) as container:
+        assert [picture.pts for picture in container.decode(video=0)][:BEFORE] == [None] * BEFORE
+    found, decode = decoded(source)
+    assert found == [40 * (number - BEFORE) for number in range(50)]
+    assert decode.report()["losses"]["retimed"] == 0
+
+
+def test_they_have_the_same_times_after_an_interruption(source: Path) -> None:
+    whole, _ = decoded(source)
+    for done in (1, 12, BEFORE, 45):
+        assert decoded(source, done_until=whole[done - 1], done_frames=done)[0] == whole[done:], done
+
+
+def test_a_part_begins_among_them(source: Path) -> None:
+    found, _ = decoded(source, part=Part(Fraction(1, 2), Fraction(1)))
+    assert len(found) == 25
+    assert {after - before for before, after in pairwise(found)} == {40}
+
+
+def test_where_none_has_a_time_they_come_at_the_frame_rate(make_clip: MakeClip) -> None:
+    found, _ = decoded(make_clip("in.h264", frames=10, audio=False))
+    assert {after - before for before, after in pairwise(found)} == {found[1]}
