@@ -67,7 +67,9 @@ def carries(
     file = BytesIO()
     if not _takes(file, target.format.name, stream, first, layout):
         return False
-    return speakers is None or speakers.is_ordered or _tells(file, speakers)
+    if speakers is None or speakers.names is None or (speakers.is_ordered and speakers.number <= 2):
+        return True
+    return first is None or _tells(file, speakers)
 
 
 def copy_of(stream: Stream, target: OutputContainer, layout: str | None = None) -> Stream:
@@ -132,8 +134,12 @@ def _takes(file: BytesIO, container: str, stream: Stream, first: "Packet[Any] | 
 
 
 def _tells(file: BytesIO, speakers: Speakers) -> bool:
-    """Whether a file of sound says in which order the channels come: Matroska does not, and AVI can't."""
+    """Whether whoever reads a file of sound knows which channel is which.
+
+    Of raw samples Matroska and NUT tell the number alone, FLAC in MP4 too: it may do where all mean the same by it.
+    """
     file.seek(0)
     with suppress(av.error.FFmpegError, IndexError), av.open(file) as written:
-        return Speakers.of(written.streams.audio[0]).names == speakers.names
+        found = Speakers.of(written.streams.audio[0])
+        return found.names == speakers.names or (speakers.is_ordered and found.means(speakers))
     return False

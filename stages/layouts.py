@@ -38,6 +38,9 @@ _HALF = 0.5**0.5
 _USUAL = {1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 """Where nothing is told but the number of channels."""
 
+_SURE = {1, 2, 5, 6, 7, 8}
+"""Numbers that mean the same to all; three and four do not to FLAC, to AAC and to libav."""
+
 
 @dataclass(frozen=True, slots=True)
 class Speakers:
@@ -79,6 +82,14 @@ class Speakers:
     def is_ordered(self) -> bool:
         """Whether they come in libav's own order, which most containers take for granted, or in none that is told."""
         return self.names is None or _is_ordered(self.names)
+
+    def means(self, other: "Speakers") -> bool:
+        """Whether these are the other's, beside the listener being as good as behind; or not told and beyond doubt."""
+        if self.number != other.number or other.names is None:
+            return False
+        if self.names is not None:
+            return _around(self.names) == _around(other.names)
+        return self.number in _SURE and _around(other.names) == _around(_names(_USUAL[self.number]))
 
     def named(self) -> "Speakers":
         """The same with places for the channels: what is not told is taken for the usual.
@@ -133,6 +144,11 @@ def _stand_ins(name: str, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
         yield ("BL", "BR")
     elif _BESIDE.get(name, name) not in names:
         yield (_BESIDE.get(name, name),)
+
+
+def _around(names: Sequence[str]) -> tuple[str, ...]:
+    """Those beside the listener as those behind him, where there are not both."""
+    return tuple(name if _BESIDE.get(name, name) in names or name[0] != "S" else f"B{name[1:]}" for name in names)
 
 
 def _names(layout: str) -> tuple[str, ...]:

@@ -39,11 +39,8 @@ _SILENCE = 10
 _AAC = ("mono", "stereo", "3.0", "4.0", "5.0", "5.1", "7.1")
 """Which ISO 14496-3 numbers: every decoder knows them."""
 
-_SPELLED_OUT = (
-    *("2.1", "3.0(back)", "quad", "quad(side)", "3.1", "4.1", "6.0", "6.0(front)", "hexagonal"),
-    *("6.1", "6.1(back)", "6.1(front)", "7.0", "7.0(front)", "7.1(wide)", "7.1(wide-side)", "octagonal"),
-)
-"""Which AAC can say in the head of a file."""
+_SPELLED_OUT = ("2.1", "3.0(back)", "quad")
+"""Which AAC can say in the head of a file, and libav's decoder names then: of others it tells the number alone."""
 
 _OPUS = ("mono", "stereo", "3.0", "quad", "5.1", "7.1")
 """Of RFC 7845's; libav's encoder puts the channels of 5.0 and 6.1 in the wrong order."""
