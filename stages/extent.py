@@ -62,8 +62,9 @@ class Extent:
         self._is_measured = name in _MEASURED
         self._promised = Fraction(0)
         if length and not self._is_measured:
-            self._promised = length if name in ENDS else clock.start + length
-        before = clock.start if name in ENDS and clock.start < length else Fraction(0)
+            self._promised = (clock.shift if name in ENDS else clock.start) + length
+        begin = clock.start - clock.shift
+        before = begin if name in ENDS and begin < length else Fraction(0)
         self._seconds = length - before if length else None
         self._size = container.size
         self._packets = 0
@@ -148,7 +149,8 @@ class Extent:
         """Where the video ends by its own account."""
         name, video = self._container_name, self._video
         if name == "matroska,webm":
-            return _seconds(video.metadata.get("DURATION"))
+            end = _seconds(video.metadata.get("DURATION"))
+            return None if end is None else end + self._clock.shift
         if video.duration is None or not video.time_base or name in _MEASURED:
             return None
         start = 0 if name in ENDS else video.start_time or 0

@@ -41,6 +41,12 @@ _STRAY = 2
 _HELD = 20_000
 """Packets at most that this takes."""
 
+_EARLY = {"matroska,webm"}
+"""Containers whose negative times are shown: more of them than the lead of a sound's decoder are moved up to 0."""
+
+_LEAD = Fraction(1, 10)
+"""Seconds that such a lead may take."""
+
 _BY_READING = {"flv"}
 """Containers whose clock should not jump, but that are joined by putting them one after the other."""
 
@@ -100,6 +106,7 @@ class OneClock:
 
     Attributes:
         start: seconds at which the file begins.
+        shift: seconds by which all of it is moved from the beginning on.
         jumps: seconds at which its clock jumped, and by how much.
     """
 
@@ -112,8 +119,10 @@ class OneClock:
         begin = Fraction(container.start_time or 0, av.time_base)
         first = (video.start_time or 0) * Fraction(video.time_base or 1)
         # a counter that wraps soon after the beginning: libav counts up to 0 there, which most containers can't tell
-        self._moves = [-begin if may_jump and first < 0 else Fraction(0)]
-        self.start = begin + self._moves[0]
+        is_early = first < 0 if may_jump else container.format.name in _EARLY and begin < -_LEAD
+        self.shift = -begin if is_early else Fraction(0)
+        self._moves = [self.shift]
+        self.start = begin + self.shift
         self._courses = {stream.index: _course(stream) for stream in container.streams if stream.time_base}
         self._now: Fraction | None = None
         self.jumps: list[tuple[Fraction, Fraction]] = []

@@ -72,7 +72,7 @@ class Passthrough:
             self._copy_chapters()
         elif not self._one_clock.is_read_through:
             with suppress(av.error.FFmpegError):  # what can't be sought in is read from its beginning
-                source.seek(int(origin * av.time_base))
+                source.seek(int((origin - self._one_clock.shift) * av.time_base))
         self._packets = self._read()
 
     def check_tags(self) -> list[str]:
@@ -220,6 +220,9 @@ class Passthrough:
         chapters = self._source.chapters()
         if not chapters:
             return
+        for chapter in chapters:
+            later = round(self._one_clock.shift / (chapter["time_base"] or 1))
+            chapter["start"], chapter["end"] = chapter["start"] + later, chapter["end"] + later
         try:
             self._target.set_chapters(chapters)
             self._has_chapters = True

@@ -136,7 +136,7 @@ class Reading:
         self.extent.from_beginning = False
         if self.clock.is_read_through:
             return self._made(from_key_frame(self.clock.packets(), self.stream, at), whole=False)
-        container.seek(int(at / self.tick), stream=self.stream)
+        container.seek(int((at - self.clock.shift) / self.tick), stream=self.stream)
         return self._made(self.clock.packets(), whole=False)
 
     def _of(self, part: Part, container: InputContainer) -> Iterator[VideoFrame]:

@@ -7,8 +7,9 @@ from typing import Any
 
 import av
 import pytest
-from clips import MakeClip
+from clips import MakeClip, packet_bytes, video_times
 
+from sr4k import Job, load_preset
 from sr4k.stages.decode import Decode
 from sr4k.stages.settings import DecodeSettings, Part
 
@@ -20,6 +21,8 @@ BEFORE = 23
 def earlier(clip: Path, path: Path) -> Path:
     """The same packets, so much earlier that the first are shown before 0, which Matroska can't say."""
     with av.open(str(clip)) as source, av.open(str(path), "w", options={"avoid_negative_ts": "disabled"}) as target:
+        chapter = {"id": 1, "start": 0, "end": 1000, "time_base": Fraction(1, 1000), "metadata": {"title": "From 0"}}
+        target.set_chapters([chapter])
         copies = {stream.index: target.add_stream_from_template(stream) for stream in source.streams}
         for packet in source.demux():
             if packet.dts is None or packet.pts is None or packet.time_base is None:
@@ -50,7 +53,9 @@ def test_they_are_counted_back_from_the_first_known_one(source: Path) -> None:
     with av.open(str(source)) as container:
         assert [picture.pts for picture in container.decode(video=0)][:BEFORE] == [None] * BEFORE
     found, decode = decoded(source)
-    assert found == [40 * (number - BEFORE) for number in range(50)]
+    assert [pts - found[0] for pts in found] == [40 * number for number in range(50)]
+    assert 0 <= found[0] <= 40
+    assert decode.report()["expected_seconds"] == pytest.approx(2, abs=0.05)
     assert decode.report()["losses"]["retimed"] == 0
 
 
@@ -69,3 +74,19 @@ def test_a_part_begins_among_them(source: Path) -> None:
 def test_where_none_has_a_time_they_come_at_the_frame_rate(make_clip: MakeClip) -> None:
     found, _ = decoded(make_clip("in.h264", frames=10, audio=False))
     assert {after - before for before, after in pairwise(found)} == {found[1]}
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_what_is_made_of_it_begins_with_them_and_its_sound(suffix: str, source: Path, tmp_path: Path) -> None:
+    preset = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
+    made = tmp_path / f"out{suffix}"
+    Job(source, made, preset.updated("encode", preset="ultrafast")).run()
+    times = video_times(made)
+    assert len(times) == 50
+    assert 0 <= times[0] <= STEP
+    assert times[0] - packet_bytes(made, "audio")[0][0] == pytest.approx(Fraction(0), abs=0.03)
+    with av.open(str(made)) as container:
+        assert Fraction(container.duration, av.time_base) == pytest.approx(2, abs=0.06)
+        chapter = container.chapters()[0]
+    if suffix == ".mkv":  # the first of an MP4 always begins at 0
+        assert chapter["start"] * chapter["time_base"] == pytest.approx(times[0] + BEFORE * STEP, abs=0.03)
