@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from fractions import Fraction
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import av
+from av.audio.codeccontext import AudioCodecContext
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
@@ -15,7 +17,7 @@ from av.stream import Stream
 
 from sr4k.errors import InputError
 from sr4k.stages.containers import is_blu_ray
-from sr4k.stages.layouts import Speakers
+from sr4k.stages.layouts import Speakers, is_owned
 from sr4k.stages.source import open_input, packets_of
 
 QUICKTIME = {"mp4", "mov"}
@@ -34,6 +36,9 @@ BLU_RAY = {"mpegts_m2ts_mode": "1"}
 # What every player of FLV knows. The muxer lets more pass, in an extension that few know, and of raw samples and some
 # others it aborts the process rather than refuse them.
 _FLV = {"aac", "mp3", "text"}
+
+_MANGLED = {("matroska", "tta")}
+"""By container and codec what libav writes without a word and can't decode again: it loses the table in the head."""
 
 _FINDABLE = {"mpegts": _MPEGTS, "flv": _FLV}
 """By the container, where the muxer is not to be asked about any other."""
@@ -79,9 +84,33 @@ def copy_of(stream: Stream, target: OutputContainer, layout: str | None = None) 
         ValueError: the container can't have it.
     """
     copy = target.add_stream_from_template(stream, opaque=True)
-    if layout is not None and isinstance(copy, AudioStream):
+    if not isinstance(copy, AudioStream):
+        return copy
+    if isinstance(stream, AudioStream) and stream.sample_rate and not copy.sample_rate:  # as `introduce` heard it
+        copy.codec_context.sample_rate = stream.sample_rate
+        layout = layout or stream.codec_context.layout.name
+    if layout is not None:
         copy.codec_context.layout = layout
     return copy
+
+
+def introduce(stream: AudioStream, first: "Packet[Any] | None") -> Fraction | None:
+    """Tell a stream whose sound begins late what its first packet says: its rate and its channels.
+
+    Returns:
+        The seconds of sound in a packet; ``None`` if the stream knows, or the packet does not say.
+    """
+    context = stream.codec_context
+    if context.sample_rate or first is None:
+        return None
+    decoder = AudioCodecContext.create(context.name, "r")
+    assert isinstance(decoder, AudioCodecContext)
+    with suppress(av.error.FFmpegError):
+        for frame in decoder.decode(first):
+            if not is_owned(frame):
+                context.sample_rate, context.layout = frame.sample_rate, frame.layout
+                return Fraction(frame.samples, frame.sample_rate)
+    return None
 
 
 def first_packets(source: InputContainer, streams: Sequence[Stream]) -> "dict[int, Packet[Any]]":
@@ -103,6 +132,8 @@ def _has_type(target: OutputContainer, codec: str) -> bool:
     """Whether players find what is in this codec, where the muxer is not the one to be asked."""
     if codec in _ONLY_BLU_RAY and is_blu_ray(Path(target.name)):
         return True
+    if (target.format.name, codec) in _MANGLED:
+        return False
     return codec in _FINDABLE.get(target.format.name, {codec})
 
 

@@ -18,12 +18,12 @@ from av.video.stream import VideoStream
 from sr4k.errors import InputError
 from sr4k.stages import tags, timecode
 from sr4k.stages.captions import Rewritten
-from sr4k.stages.carriers import QUICKTIME, carries, copy_of, first_packets
+from sr4k.stages.carriers import QUICKTIME, carries, copy_of, first_packets, introduce
 from sr4k.stages.joins import OneClock
 from sr4k.stages.layouts import Speakers
 from sr4k.stages.sound import CODECS, Reencoded
 from sr4k.stages.source import open_input, video_streams
-from sr4k.stages.tracks import Clock, Copied, Track
+from sr4k.stages.tracks import Clock, Copied, Following, Track
 from sr4k.stages.video import ratio
 
 log = logging.getLogger(__name__)
@@ -53,6 +53,7 @@ class Passthrough:
         self._target = target
         self._origin = origin
         self._tracks: dict[int, Track] = {}
+        self._following: dict[int, Following] = {}
         self._clock = Clock(equal=target.format.name in _SAME_TIMES)
         self._refused: Counter[str] = Counter()  # packets, by stream and reason
         self._next: tuple[Fraction, Packet[Any]] | None = None
@@ -189,6 +190,10 @@ class Passthrough:
         container = self._target.format.name
         if _has_no_canvas(stream):
             raise ValueError
+        if isinstance(stream, AudioStream) and stream.codec_context:
+            lasts = introduce(stream, self._first.get(stream.index))
+            if lasts is not None:  # nor does libav know then when any but the first of several together begins
+                self._following[stream.index] = Following(lasts)
         speakers = Speakers.of(stream) if isinstance(stream, AudioStream) and stream.codec_context else None
         if (copied := self._copied(stream, speakers)) is not None:
             return copied
@@ -243,6 +248,8 @@ class Passthrough:
                 return
             if packet.stream.index not in self._tracks:
                 continue
+            if packet.size and packet.stream.index in self._following:
+                self._following[packet.stream.index].time(packet)
             if packet.size and _is_cover(packet.stream):
                 packet.pts = packet.dts = 0  # a picture for the whole file: readers give it no time
             elif self._origin is not None and not self._shift(packet, self._origin):

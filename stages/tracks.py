@@ -49,6 +49,29 @@ class Copied:
         return iter(())
 
 
+class Following:
+    """Gives packets of sound that have no times the one at which those before end.
+
+    Args:
+        lasts: seconds of sound in a packet.
+    """
+
+    def __init__(self, lasts: Fraction) -> None:
+        self._lasts = lasts
+        self._end: Fraction | None = None
+
+    def time(self, packet: "Packet[Any]") -> None:
+        """Put it at its time, and say how long it lasts."""
+        tick = Fraction(packet.time_base or 0)
+        if packet.dts is not None:
+            self._end = packet.dts * tick
+        elif self._end is not None and tick:
+            packet.pts = packet.dts = _nearest(self._end / tick)
+        if self._end is not None and tick:
+            self._end += self._lasts
+            packet.duration = packet.duration or _nearest(self._lasts / tick)
+
+
 class Clock:
     """Sees to it that dts grow, which muxers insist on.
 

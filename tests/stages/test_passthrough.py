@@ -9,7 +9,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from channels import pass_through
+from channels import clip_with_channels, pass_through
 from clips import packet_bytes, write_clip
 
 from sr4k import Job, Summary, load_preset
@@ -312,3 +312,27 @@ def test_sound_without_a_rate_is_left_out_and_the_picture_is_whole(tmp_path: Pat
     assert summary.frames == 25
     with av.open(str(tmp_path / "out.mkv")) as result:
         assert sum(packet.size > 0 for packet in result.demux(video=0)) == 25
+
+
+@pytest.mark.parametrize(("suffix", "becomes"), [(".mp4", "aac"), (".mkv", "aac"), (".webm", "opus")])
+def test_sound_that_begins_in_the_second_part_of_a_joined_ts_is_carried(
+    suffix: str, becomes: str, tmp_path: Path
+) -> None:
+    write_clip(tmp_path / "silent.ts", frames=150, audio=False)
+    with_sound(tmp_path / "heard.ts", "aac")  # several packets together, of which libav tells when the first begins
+    (tmp_path / "in.ts").write_bytes((tmp_path / "silent.ts").read_bytes() + (tmp_path / "heard.ts").read_bytes())
+    with av.open(str(tmp_path / "in.ts")) as source:
+        assert source.streams.audio[0].sample_rate == 0
+    rest = pass_through(tmp_path / "in.ts", tmp_path / f"out{suffix}")
+    assert (rest.dropped, rest.damage) == ([], None)
+    assert codecs(tmp_path / f"out{suffix}", "audio") == [becomes]
+    steps = edges(tmp_path / f"out{suffix}")
+    assert [step - steps[0] for step in steps] == pytest.approx([click - CLICKS[0] for click in CLICKS], abs=1 / 500)
+
+
+def test_tta_that_libav_would_mangle_is_converted(tmp_path: Path) -> None:
+    source = clip_with_channels(tmp_path / "in.mkv", "tta", "stereo", seconds=2)  # more than one block of it
+    rest = pass_through(source, tmp_path / "out.mkv")
+    assert rest.converted == ["stream 1 (audio, tta) becomes aac"]
+    with av.open(str(tmp_path / "out.mkv")) as result:
+        assert sum(frame.samples for frame in result.decode(audio=0)) == pytest.approx(2 * RATE, abs=2048)
