@@ -142,10 +142,13 @@ class Reading:
     def _of(self, part: Part, container: InputContainer) -> Iterator[VideoFrame]:
         """The pictures of a part: from the key frame before it on they are decoded, and those before it left out."""
         start = self.clock.start + part.start
-        decoded = self._from_beginning()
-        if part.start:
-            with suppress(av.error.FFmpegError):  # what can't be sought in is read from its beginning
-                decoded = self._from(start - self._lead() - self._ahead(), container)
+        try:
+            at = start - self._lead() - self._ahead()
+            decoded = self._from(at, container) if part.start else self._from_beginning()
+        except av.error.FFmpegError:  # what can't be sought in is read from its beginning, and seeking has led astray
+            self.close()
+            self._open()
+            decoded = self._from_beginning()
         at = start - (step := 1 / positive(self.stream.guessed_rate, Fraction(25)))
         for picture in decoded:
             at = at + step if picture.pts is None else picture.pts * self.unit

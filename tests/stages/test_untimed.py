@@ -71,6 +71,12 @@ def test_a_part_begins_among_them(source: Path) -> None:
     assert {after - before for before, after in pairwise(found)} == {40}
 
 
+def test_a_part_of_what_cannot_be_sought_in_is_found_by_reading(make_clip: MakeClip, tmp_path: Path) -> None:
+    clip = make_clip("in.mp4", frames=50, options={"preset": "veryfast", "g": "250"})  # no key frame has a time
+    found, _ = decoded(earlier(clip, tmp_path / "early.mkv"), part=Part(Fraction(3, 2), Fraction(2, 5)))
+    assert found == [40 * number for number in range(10)]
+
+
 def test_where_none_has_a_time_they_come_at_the_frame_rate(make_clip: MakeClip) -> None:
     found, _ = decoded(make_clip("in.h264", frames=10, audio=False))
     assert {after - before for before, after in pairwise(found)} == {found[1]}
