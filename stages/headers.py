@@ -1,6 +1,9 @@
 """What a codec's own headers and its container say, and PyAV, at least before 19, does not."""
 
 import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import av
@@ -30,6 +33,9 @@ _NAMES: dict[str, tuple[str, dict[int, ChromaLocation]]] = {
 _PLACES: dict[str, ChromaLocation] = {"left": "left", "center": "center", "topleft": "topleft"}
 
 _VERBOSE, _USUAL = av.logging.VERBOSE, av.logging.INFO
+
+_LETTING_GO = 0.02
+"""Seconds."""
 
 
 def chroma_location(stream: VideoStream) -> ChromaLocation | None:
@@ -65,28 +71,39 @@ def margins(stream: VideoStream) -> Margins | None:
 
 def _described(stream: VideoStream) -> str:
     """What libav tells of a stream when it lists a container's: PyAV has no other way to some of it."""
-    level = av.logging.get_level()
-    av.logging.set_level(_VERBOSE)
-    av.logging.set_libav_level(_VERBOSE)
-    try:
-        container: Any = stream.container  # its stubs leave this out
-        listed: str = container.dumps_format()
-    finally:
-        av.logging.set_libav_level(_USUAL)
-        av.logging.set_level(level)
+    with _listening(_VERBOSE):  # else cropping, and where chroma is sited, are left out
+        av.logging.set_libav_level(_VERBOSE)
+        try:
+            container: Any = stream.container  # its stubs leave this out
+            listed: str = container.dumps_format()
+        finally:
+            av.logging.set_libav_level(_USUAL)
     _, *rest = re.split(rf"^  Stream #0:{stream.index}(?!\d)", listed, maxsplit=1, flags=re.MULTILINE)
     return "".join(rest).partition("\n  Stream #0:")[0]
 
 
 def _trace(stream: VideoStream) -> str:
     """Every field of the headers, in libav's words."""
-    level = av.logging.get_level()
-    av.logging.set_level(av.logging.INFO)
     try:
-        with av.logging.Capture() as lines:
+        with _listening(_USUAL), av.logging.Capture() as lines:
             BitStreamFilterContext("trace_headers", stream)
     except av.error.FFmpegError:  # of a damaged head
         return ""
+    return "".join(text for *_, text in lines)
+
+
+@contextmanager
+def _listening(least: int) -> Iterator[None]:
+    """What libav says reaches Python meanwhile, from a level on.
+
+    That goes for the threads of other decoders too: one that has something to say waits for the interpreter's lock, and
+    who frees that decoder waits for the thread, with the lock in hand, for ever. So the lock is let go of at the end,
+    until all who began to speak have done so.
+    """
+    level = av.logging.get_level()
+    av.logging.set_level(least)
+    try:
+        yield
     finally:
         av.logging.set_level(level)
-    return "".join(text for *_, text in lines)
+        time.sleep(_LETTING_GO)
