@@ -202,6 +202,8 @@ class Reading:
         """What the decoder still has at the end."""
         with suppress(av.error.FFmpegError):
             for picture in self.stream.decode(None):
+                if self.stream.time_base is not None:  # pictures that come of no packet have none
+                    picture.time_base = self.stream.time_base
                 self._awaited.shown(picture, whole=whole)
                 yield picture
 
