@@ -18,6 +18,12 @@ class Placed:
     inner: tuple[int, int]
     sample_aspect_ratio: Fraction
 
+    @property
+    def corner(self) -> tuple[int, int]:
+        """Top and left of the picture in the result: even, so that its colour is in place."""
+        (width, height), (inner_width, inner_height) = self.size, self.inner
+        return (height - inner_height) // 4 * 2, (width - inner_width) // 4 * 2
+
 
 def placed(box: Box, info: VideoInfo) -> Placed:
     """How pictures such as ``info`` tells, of any size, go into a box."""

@@ -112,9 +112,9 @@ class Convert(Transform):
             np.copyto(flat, rows_of(plane, str(out.dtype))[: flat.shape[0], : flat.shape[1]])
 
     def _middle(self, plane: NDArray[Any]) -> NDArray[Any]:
-        """Where the picture goes in a plane of the result. Its top and left are even, for the colour's sake."""
+        """Where the picture goes in a plane of the result."""
         (width, height), (inner_width, inner_height) = self._placed.size, self._placed.inner
-        top, left = (height - inner_height) // 4 * 2, (width - inner_width) // 4 * 2
+        top, left = self._placed.corner
         rows = slice(top * plane.shape[0] // height, (top + inner_height) * plane.shape[0] // height)
         return plane[rows, left * plane.shape[1] // width : (left + inner_width) * plane.shape[1] // width]
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sr4k.errors import OptionError, OutputError
 from sr4k.models.opencv import cv2
 from sr4k.pipeline import Format, Frame, FrameInfo, Sink
-from sr4k.stages.box import placed
+from sr4k.stages.box import Placed, placed
 from sr4k.stages.decode import Decode
 from sr4k.stages.fitting import CODES
 from sr4k.stages.picture import as_picture
@@ -146,9 +146,9 @@ class EncodePictures(Sink):
         decode = Decode(self._settings.reading)
         source: VideoInfo = decode.open().about
         width, height = self._info.width, self._info.height
-        box = self._settings.size
-        inner = (width, height) if box is None else placed(box, source).inner
-        top, left = (height - inner[1]) // 4 * 2, (width - inner[0]) // 4 * 2
+        box, made = self._settings.size, (width, height)
+        there = Placed(made, made, Fraction(1)) if box is None else placed(box, source)
+        inner, (top, left) = there.inner, there.corner
         try:
             for picture, _ in decode.pictures():
                 alpha = picture.to_ndarray(format="rgba")[..., 3]
