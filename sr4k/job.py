@@ -374,15 +374,12 @@ def parse_track(text: str) -> Track:
         ) from None
 
 
-def parse_rate(text: str, sources: Sequence[Path]) -> Fraction:
-    """``24`` or ``30000/1001`` pictures a second, for image sequences.
+def parse_rate(text: str) -> Fraction:
+    """``24`` or ``30000/1001`` pictures a second.
 
     Raises:
-        OptionError: anything else, or a source that is no image sequence.
+        OptionError: anything else.
     """
-    for source in sources:
-        if not is_sequence(source):
-            raise OptionError(f"--rate is for image sequences, which {source} is not: leave it out.")
     try:
         rate = Fraction(text)
     except (ValueError, ZeroDivisionError):

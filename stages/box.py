@@ -25,8 +25,11 @@ class Placed:
         return (height - inner_height) // 4 * 2, (width - inner_width) // 4 * 2
 
 
-def placed(box: Box, info: VideoInfo) -> Placed:
-    """How pictures such as ``info`` tells, of any size, go into a box."""
+def placed(box: Box | None, info: VideoInfo) -> Placed:
+    """How pictures such as ``info`` tells, of any size, go into a box; without one they stay as they are."""
+    if box is None:
+        size = info.width, info.height
+        return Placed(size, size, info.sample_aspect_ratio or Fraction(1))
     shape = Fraction(info.width, info.height) * (info.sample_aspect_ratio or 1)
     width, height = _as_coded(box, info, shape)
     if box.fit == "stretch":

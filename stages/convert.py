@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from sr4k.models.architecture import SCALE
 from sr4k.models.colour import Colour, downsample_chroma, yuv_from_rgb
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
 from sr4k.pipeline.frame import Plane
-from sr4k.stages.box import Placed, placed
+from sr4k.stages.box import placed
 from sr4k.stages.picture import as_picture, rows_of, split_420
 from sr4k.stages.scaling import Scaler
 from sr4k.stages.settings import ConvertSettings
@@ -44,8 +43,7 @@ class Convert(Transform):
         info: VideoInfo = source.about
         self._info = info
         self._rgb = len(source.planes[0].shape) == 3
-        box, made = self._settings.size, (info.width, info.height)
-        self._placed = Placed(made, made, info.sample_aspect_ratio or Fraction(1)) if box is None else placed(box, info)
+        self._placed, made = placed(self._settings.size, info), (info.width, info.height)
         self._resized = not self._placed.size == self._placed.inner == made
         if all(SCALE * side < there for side, there in zip(self._placed.inner, made, strict=True)):
             log.warning("the result is smaller than its source: a plain scaler is better there than a network.")

@@ -6,6 +6,7 @@ from fractions import Fraction
 from av.video.frame import VideoFrame
 
 from sr4k.models.colour import Colour
+from sr4k.stages.box import Placed
 from sr4k.stages.decoded import Layout, is_colourful, tags_of
 from sr4k.stages.picture import rows_of
 from sr4k.stages.scaling import Scaler
@@ -58,7 +59,7 @@ def inner_size(picture: VideoFrame, info: VideoInfo, sample_aspect_ratio: Fracti
 def _with_bars(picture: VideoFrame, info: VideoInfo) -> VideoFrame:
     frame = VideoFrame(info.width, info.height, picture.format.name)
     colour = info.colour
-    top, left = ((info.height - picture.height) // 4 * 2, (info.width - picture.width) // 4 * 2)
+    top, left = Placed((info.width, info.height), (picture.width, picture.height), Fraction(1)).corner
     for index, (source, target) in enumerate(zip(picture.planes, frame.planes, strict=True)):
         rows = rows_of(target, colour.dtype)
         rows[:] = colour.black if index == 0 else colour.middle

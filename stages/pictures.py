@@ -14,9 +14,10 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from sr4k.errors import OptionError, OutputError
+from sr4k.models.architecture import SCALE
 from sr4k.models.opencv import cv2
 from sr4k.pipeline import Format, Frame, FrameInfo, Sink
-from sr4k.stages.box import Placed, placed
+from sr4k.stages.box import placed
 from sr4k.stages.decode import Decode
 from sr4k.stages.fitting import CODES
 from sr4k.stages.picture import as_picture
@@ -146,8 +147,8 @@ class EncodePictures(Sink):
         decode = Decode(self._settings.reading)
         source: VideoInfo = decode.open().about
         width, height = self._info.width, self._info.height
-        box, made = self._settings.size, (width, height)
-        there = Placed(made, made, Fraction(1)) if box is None else placed(box, source)
+        made = replace(source, width=SCALE * source.width, height=SCALE * source.height)
+        there = placed(self._settings.size, made)
         inner, (top, left) = there.inner, there.corner
         try:
             for picture, _ in decode.pictures():

@@ -329,7 +329,7 @@ def stream(
             resume=resume,
             strict=strict,
             track=parse_track(track),
-            rate=None if rate is None else parse_rate(rate, paths),
+            rate=None if rate is None else parse_rate(rate),
         )
         jobs = jobs_into(paths, first, folder=target.endswith("/"), recursive=recursive)
         if resume or skip_existing:

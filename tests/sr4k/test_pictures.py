@@ -361,9 +361,9 @@ class TestSequences:
     @pytest.mark.parametrize("text", ["0", "-1", "fast", "1/0", "5000"])
     def test_what_is_no_rate(self, text: str) -> None:
         with pytest.raises(OptionError, match="is no rate"):
-            parse_rate(text, [Path("%d.png")])
+            parse_rate(text)
         with pytest.raises(OptionError, match="for image sequences"):
-            parse_rate("24", [Path("in.mp4")])
+            Job("in.mp4", "out.mp4", rate=parse_rate("24"))
 
 
 def test_other_suffixes_are_refused(tmp_path: Path) -> None:

@@ -123,6 +123,8 @@ def test_or_it_has_bars_or_is_stretched() -> None:
 
 def test_twice_is_what_it_is_without_a_size() -> None:
     assert parse_size("x2") is None
+    dvd = info_of(1440, 1152, Fraction(16, 15))
+    assert placed(None, dvd) == Placed((1440, 1152), (1440, 1152), Fraction(16, 15))
 
 
 @pytest.mark.parametrize("target", ["out.mkv", "out.png"])
