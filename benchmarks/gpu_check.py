@@ -128,7 +128,9 @@ def difference(engine: str, model: str, precision: str, pictures: list[Planes]) 
     squares, most, beyond, count = 0.0, 0, 0, 0
     reference = referring(FoldedExecutor(network.folded(COLOUR), dtype=torch.float64))
     integers = referring(IntegerExecutor(network.quantized(COLOUR))) if precision == "int8" else None
-    with create_engine(engine, EngineSpec(model, *PHOTOGRAPH, COLOUR, precision)) as running:  # type: ignore[arg-type]
+    height, width = PHOTOGRAPH
+    spec = EngineSpec(model=model, height=height, width=width, colour=COLOUR, precision=precision)  # type: ignore[arg-type]
+    with create_engine(engine, spec) as running:
         for planes in pictures:
             inputs = [torch.from_numpy(planes[0])[None, None].to(DEVICE), torch.from_numpy(planes[1])[None].to(DEVICE)]
             exact = inner(reference, inputs)
@@ -221,7 +223,9 @@ def to_nv12(engine: str, model: str, precision: str, size: tuple[int, int]) -> R
     from sr4k.engines import EngineSpec
     from sr4k.engines.on_card import open_on_card
 
-    network = open_on_card((engine,), EngineSpec(model, size[1], size[0], COLOUR, precision))  # type: ignore[arg-type]
+    width, height = size
+    spec = EngineSpec(model=model, height=height, width=width, colour=COLOUR, precision=precision)  # type: ignore[arg-type]
+    network = open_on_card((engine,), spec)
     calls = [partial(network.run, *planes_on_gpu(size, k)) for k in range(SETS)]
     return timed(calls, network.describe()["macs"])
 

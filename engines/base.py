@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Plane = NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSpec:
     """What to run, at which size.
 

@@ -29,7 +29,7 @@ def encoder_settings(settings: PlayoutSettings, info: VideoInfo) -> EncoderSetti
     pictures = max(1, round(2 * Fraction(settings.key_seconds) * info.rate))
     options: dict[str, Any] = {"g": pictures} | _low_delay(settings.codec, bitrate)
     return EncoderSettings(
-        settings.codec,
+        codec=settings.codec,
         bitrate=bitrate,
         preset=settings.preset,
         options={key: str(value) for key, value in options.items()} | dict(settings.options),

@@ -53,7 +53,7 @@ class Pattern:
 
     def _draw(self, number: int) -> None:
         now, pts = time.monotonic(), round(number * TICKS / self._rate)
-        frame = self._link.take(FrameInfo(pts, TIME_BASE, 0, True, False, now))
+        frame = self._link.take(FrameInfo(pts=pts, time_base=TIME_BASE, duration=0, key=True, corrupt=False, born=now))
         if frame is None:
             return
         luma, chroma = frame.planes
@@ -82,4 +82,13 @@ def _canvas(info: VideoInfo) -> tuple[Plane, Plane, Plane]:
 def _describe(size: tuple[int, int], rate: Fraction) -> VideoInfo:
     code = BT709 if size[1] >= HD_HEIGHT else BT601
     tags = ColourTags(code, LIMITED_RANGE, code, code)
-    return VideoInfo(*size, TIME_BASE, rate, None, tags, colour_of(tags, height=size[1], codec=""), None)
+    return VideoInfo(
+        width=size[0],
+        height=size[1],
+        time_base=TIME_BASE,
+        rate=rate,
+        sample_aspect_ratio=None,
+        tags=tags,
+        colour=colour_of(tags, height=size[1], codec=""),
+        display_matrix=None,
+    )

@@ -216,7 +216,14 @@ class _Reader:
         if self._picture_pace is not None:  # at its end a decoder gives all that it held back
             self._keep(self._picture_pace, self._pts)
             now = time.monotonic()
-        info = FrameInfo(self._pts, TIME_BASE, 0, bool(picture.key_frame), bool(picture.is_corrupt), now)
+        info = FrameInfo(
+            pts=self._pts,
+            time_base=TIME_BASE,
+            duration=0,
+            key=bool(picture.key_frame),
+            corrupt=bool(picture.is_corrupt),
+            born=now,
+        )
         frame = self._link.take(info)
         if frame is not None:
             whole = fitted(picture, self._info, pixel_shape, self._scaler)

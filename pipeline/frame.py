@@ -61,7 +61,7 @@ class Format:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FrameInfo:
     """What belongs to one frame beside its pixels. It passes through the graph untouched.
 

@@ -44,7 +44,9 @@ def upscaler(model: str, precision: Precision, weights: Path | None = None, *, p
     def upscale(low: NDArray[np.uint8]) -> NDArray[np.uint8]:
         height, width = low.shape[:2]
         even = np.pad(low, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge").transpose(2, 0, 1)
-        spec = EngineSpec(model, even.shape[1], even.shape[2], colour, precision, weights=weights)
+        spec = EngineSpec(
+            model=model, height=even.shape[1], width=even.shape[2], colour=colour, precision=precision, weights=weights
+        )
         with create_engine("openvino", spec) as engine:
             cells = engine.infer(_planes_of(even, colour))[MARGIN:-MARGIN, MARGIN:-MARGIN].astype(np.float64)
         picture = _rgb_of(cells, colour).transpose(1, 2, 0)

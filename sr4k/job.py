@@ -227,14 +227,14 @@ class Job:
     def reading(self) -> DecodeSettings:
         """How the source is read."""
         return DecodeSettings(
-            self.source,
-            self.part,
-            self.deinterlace,
-            self.strict,
-            self.track,
-            self.rate,
-            self._pixels,
-            is_picture(self.target),
+            path=self.source,
+            part=self.part,
+            deinterlace=self.deinterlace,
+            strict=self.strict,
+            track=self.track,
+            rate=self.rate,
+            pixels=self._pixels,
+            keeps_alpha=is_picture(self.target),
         )
 
     @property
@@ -277,23 +277,25 @@ class Job:
         devices = tuple(only(device) for device in layout.devices)
         specs = {
             "decode": StageSpec("sr4k.stages.decode:Decode", reading),
-            "preprocess": StageSpec("sr4k.stages.preprocess:Preprocess", PreprocessSettings(pixels)),
+            "preprocess": StageSpec("sr4k.stages.preprocess:Preprocess", PreprocessSettings(pixels=pixels)),
             "infer": StageSpec(
                 "sr4k.stages.infer:Infer",
                 InferSettings(
-                    first,
-                    engine.model,
-                    engine.weights,
-                    engine.precision,
-                    threads,
-                    pixels,
-                    engine.reuse,
-                    engine.reuse_threshold,
-                    tuple(fallbacks),
+                    engine=first,
+                    model=engine.model,
+                    weights=engine.weights,
+                    precision=engine.precision,
+                    threads=threads,
+                    pixels=pixels,
+                    reuse=engine.reuse,
+                    reuse_threshold=engine.reuse_threshold,
+                    fallbacks=tuple(fallbacks),
                 ),
             ),
             "reconstruct": StageSpec("sr4k.stages.reconstruct:Reconstruct"),
-            "convert": StageSpec("sr4k.stages.convert:Convert", ConvertSettings(is_picture(self.target), self.size)),
+            "convert": StageSpec(
+                "sr4k.stages.convert:Convert", ConvertSettings(rgb=is_picture(self.target), size=self.size)
+            ),
             "encode": encode,
         }
         workers = tuple(
@@ -308,11 +310,11 @@ class Job:
     def _video(self, parts: Parts) -> StageSpec:
         encode = self.preset.encode
         settings = EncodeSettings(
-            self.preset.codec,
-            encode.crf,
-            encode.bitrate,
-            encode.preset,
-            dict(encode.options),
+            codec=self.preset.codec,
+            crf=encode.crf,
+            bitrate=encode.bitrate,
+            preset=encode.preset,
+            options=dict(encode.options),
             source=self.source,
             path=parts.whole,
             parts=parts.folder,
@@ -325,7 +327,9 @@ class Job:
         return StageSpec("sr4k.stages.encode:Encode", settings)
 
     def _pictures(self, output: Path) -> StageSpec:
-        settings = PictureSettings(self.reading, output, dict(self.preset.encode.options), self.size)
+        settings = PictureSettings(
+            reading=self.reading, path=output, options=dict(self.preset.encode.options), size=self.size
+        )
         return StageSpec("sr4k.stages.pictures:EncodePictures", settings)
 
     def _check_outcome(self, outcome: Outcome, resumed: int = 0) -> None:

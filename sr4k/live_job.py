@@ -209,11 +209,11 @@ class LiveJob:
             "infer": StageSpec(
                 "sr4k.stages.infer:Infer",
                 InferSettings(
-                    first,
-                    engine.model,
-                    engine.weights,
-                    engine.precision,
-                    engine.threads or self.cpus or granted_cpus(),
+                    engine=first,
+                    model=engine.model,
+                    weights=engine.weights,
+                    precision=engine.precision,
+                    threads=engine.threads or self.cpus or granted_cpus(),
                     reuse=engine.reuse,
                     reuse_threshold=engine.reuse_threshold,
                     fallbacks=tuple(fallbacks),

@@ -68,7 +68,16 @@ def _info(job: LiveJob) -> VideoInfo:
         (width, height), rate, _ = parse_pattern(job.source)
         size = 2 * width, 2 * height
     tags = ColourTags(BT709, LIMITED_RANGE, BT709, BT709)
-    info = VideoInfo(*size, TIME_BASE, rate, None, tags, colour_of(tags, height=size[1], codec=""), None)
+    info = VideoInfo(
+        width=size[0],
+        height=size[1],
+        time_base=TIME_BASE,
+        rate=rate,
+        sample_aspect_ratio=None,
+        tags=tags,
+        colour=colour_of(tags, height=size[1], codec=""),
+        display_matrix=None,
+    )
     if job.size is None:
         return info
     width, height = placed(job.size, info).size

@@ -90,7 +90,7 @@ def in_words(found: Probe) -> str:
 
 
 def _video(path: Path) -> dict[str, Any]:
-    decode = Decode(DecodeSettings(path, deinterlace="off"))
+    decode = Decode(DecodeSettings(path=path, deinterlace="off"))
     try:
         info: VideoInfo = decode.open().about
         first, _ = next(decode.pictures())

@@ -130,7 +130,9 @@ class CardUpscale(Transform):
         s, info = self._settings, source.about
         assert isinstance(info, VideoInfo)
         height, width = info.height + info.height % 2, info.width + info.width % 2
-        spec = EngineSpec(s.model, height, width, info.colour, s.precision, weights=s.weights)
+        spec = EngineSpec(
+            model=s.model, height=height, width=width, colour=info.colour, precision=s.precision, weights=s.weights
+        )
         self._network = open_on_card((s.engine, *s.fallbacks), spec)
         self._about = self._network.describe()
         self._size = (SCALE * info.height, SCALE * info.width)

@@ -194,12 +194,12 @@ class Decode(Source):
         if picture.is_corrupt:
             self._losses.add("concealed", "damaged pictures", pts * self._info.time_base)
         return FrameInfo(
-            pts,
-            self._info.time_base,
-            duration,
-            bool(picture.key_frame),
-            bool(picture.is_corrupt),
-            time.monotonic(),
+            pts=pts,
+            time_base=self._info.time_base,
+            duration=duration,
+            key=bool(picture.key_frame),
+            corrupt=bool(picture.is_corrupt),
+            born=time.monotonic(),
             lost=self._losses.total,
         )
 

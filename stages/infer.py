@@ -38,7 +38,7 @@ class Infer(Transform):
         s, info = self._settings, source.about
         assert isinstance(info, VideoInfo)
         spec = EngineSpec(
-            s.model,
+            model=s.model,
             height=info.height + info.height % 2,
             width=info.width + info.width % 2,
             colour=info.colour if s.pixels == "yuv" else None,

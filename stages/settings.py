@@ -54,7 +54,7 @@ class Box:
     turns: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DecodeSettings:
     """What to read.
 
@@ -81,14 +81,14 @@ class DecodeSettings:
     done_frames: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PreprocessSettings:
     """``pixels``: what the engine works on."""
 
     pixels: Pixels = "yuv"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConvertSettings:
     """``rgb``: leave RGB what it is, for pictures. ``size``: of the result; ``None``: as made."""
 
@@ -96,7 +96,7 @@ class ConvertSettings:
     size: Box | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InferSettings:
     """Which engine runs which model; see `sr4k.engines.EngineSpec`.
 
@@ -119,7 +119,7 @@ class InferSettings:
     prompt: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderSettings:
     """How to encode.
 
@@ -163,7 +163,7 @@ class EncodeSettings(EncoderSettings):
     deep_codec: Codec | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PictureSettings:
     """What pictures to write.
 

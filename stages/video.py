@@ -36,7 +36,7 @@ class ColourTags:
     color_trc: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VideoInfo:
     """A video stream on its way through the graph.
 

@@ -52,7 +52,9 @@ def measure_engine(
     """
     width, height = size
     inputs = [padded_planes(draw(25 * k, size)) for k in range(_PICTURES)]
-    with create_engine(name, EngineSpec(model, height, width, Colour(), precision)) as engine:
+    with create_engine(
+        name, EngineSpec(model=model, height=height, width=width, colour=Colour(), precision=precision)
+    ) as engine:
         expected = []
         for planes in inputs:  # this warms up as well
             cells = engine.infer(planes)

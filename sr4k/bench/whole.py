@@ -246,7 +246,9 @@ def _require_a_network(clip: Path, output: Path, preset: Preset, engine: str) ->
     """What the output adds to a bicubic must be what the engine adds, as far as the encoder lets it through."""
     small, made = (next(_pictures(path)) for path in (clip, output))
     height, width = small.height // 2 * 2, small.width // 2 * 2
-    spec = EngineSpec(preset.engine.model, height, width, Colour(), preset.engine.precision)
+    spec = EngineSpec(
+        model=preset.engine.model, height=height, width=width, colour=Colour(), precision=preset.engine.precision
+    )
     with create_engine(engine, spec) as running:
         cells = running.infer(padded_planes(np.asarray(small.to_ndarray(format="bgr24"), np.uint8)[:height, :width]))
         luma = rows_of(small.planes[0])[:height, :width]

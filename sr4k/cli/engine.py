@@ -39,7 +39,14 @@ def build(
         logging.getLogger("sr4k").setLevel(logging.DEBUG if verbose else logging.INFO)
         width, height = _pixels(size)
         began = time.monotonic()
-        spec = EngineSpec(model, height, width, Colour(), precision, weights=weights and weights.absolute())
+        spec = EngineSpec(
+            model=model,
+            height=height,
+            width=width,
+            colour=Colour(),
+            precision=precision,
+            weights=weights and weights.absolute(),
+        )
         with create_engine("tensorrt", spec) as engine:
             about = engine.describe()
         done = "was there" if about["kept"] else f"built in {time.monotonic() - began:.0f} s"

@@ -44,7 +44,7 @@ def _as_found(candidate: Candidate) -> Finding:
 
 def _trial(candidate: Candidate) -> Finding:
     """Upscale a picture."""
-    spec = EngineSpec(zoo.DEFAULT, _SIDE, _SIDE, Colour())
+    spec = EngineSpec(model=zoo.DEFAULT, height=_SIDE, width=_SIDE, colour=Colour())
     planes = [np.zeros(shape, spec.input_dtype) for shape in spec.input_shapes]
     try:
         with create_engine(candidate.name, spec) as engine:

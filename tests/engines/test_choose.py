@@ -17,7 +17,7 @@ from sr4k.engines.nvidia import Driver, Gpu
 from sr4k.errors import EngineError
 from sr4k.models.colour import Colour
 
-SPEC = EngineSpec("luma", 16, 16, Colour())
+SPEC = EngineSpec(model="luma", height=16, width=16, colour=Colour())
 FAILING = "toy_engines:FailingEngine"
 
 Install = Callable[..., Path]

@@ -116,7 +116,7 @@ def test_maps_that_are_not_needed_at_once_share_memory() -> None:
 
 
 def test_several_pictures_in_flight_come_out_in_order() -> None:
-    spec = EngineSpec("luma", HEIGHT, WIDTH, COLOUR)
+    spec = EngineSpec(model="luma", height=HEIGHT, width=WIDTH, colour=COLOUR)
     pictures = [picture(seed) for seed in range(4)]
     with create_engine("cuda", spec) as engine:
         results = kept_full(engine, pictures)
@@ -128,9 +128,9 @@ def test_several_pictures_in_flight_come_out_in_order() -> None:
 
 def test_rgb_and_32_bits_are_refused_by_name() -> None:
     with pytest.raises(OptionError, match="YUV planes"):
-        create_engine("cuda", EngineSpec("luma", HEIGHT, WIDTH, None))
+        create_engine("cuda", EngineSpec(model="luma", height=HEIGHT, width=WIDTH, colour=None))
     with pytest.raises(OptionError, match="int8, fp16"):
-        create_engine("cuda", EngineSpec("luma", HEIGHT, WIDTH, COLOUR, precision="fp32"))
+        create_engine("cuda", EngineSpec(model="luma", height=HEIGHT, width=WIDTH, colour=COLOUR, precision="fp32"))
 
 
 @pytest.mark.gpu("sr4k.engines.cuda")
@@ -138,7 +138,9 @@ def test_rgb_and_32_bits_are_refused_by_name() -> None:
 def test_on_a_gpu_whole_pictures_in_flight_are_those_of_exact_integers(model: str) -> None:
     size = (1080, 1920)
     pictures = [picture(seed, size) for seed in range(3)]
-    with create_engine("cuda", EngineSpec(model, *size, COLOUR, "int8")) as engine:
+    with create_engine(
+        "cuda", EngineSpec(model=model, height=size[0], width=size[1], colour=COLOUR, precision="int8")
+    ) as engine:
         results = kept_full(engine, pictures)
     network = zoo.load(model).quantized(COLOUR)
     for planes, result in zip(pictures, results, strict=True):

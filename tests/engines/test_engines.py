@@ -17,7 +17,7 @@ from sr4k.models.colour import Colour, Sampling, downsample_chroma, yuv_from_rgb
 from sr4k.models.fold import CHROMA_PAD, MARGIN, PAD_BEFORE, padded_chroma, padded_luma
 from sr4k.models.metrics import psnr
 
-SPEC = EngineSpec("rcan2", 96, 128, Colour())
+SPEC = EngineSpec(model="rcan2", height=96, width=128, colour=Colour())
 
 
 def planes_of(spec: EngineSpec, offset: int = 0, picture: NDArray[np.uint8] | None = None) -> list[Plane]:
@@ -78,7 +78,9 @@ def test_openvino_and_torch_agree(colour: Colour | None) -> None:
 @pytest.mark.parametrize("full", [False, True], ids=["limited", "full"])
 def test_ten_bits_are_the_same_picture_in_finer_steps(model: str, sampling: Sampling, full: bool) -> None:
     pytest.importorskip("torch")
-    coarse = EngineSpec(model, 96, 128, Colour("bt2020", full, sampling=sampling), "fp32")
+    coarse = EngineSpec(
+        model=model, height=96, width=128, colour=Colour("bt2020", full, sampling=sampling), precision="fp32"
+    )
     fine = replace(coarse, colour=Colour("bt2020", full, bits=10, sampling=sampling))
     planes = planes_of(fine)
     with create_engine("torch", fine) as engine:

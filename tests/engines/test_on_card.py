@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch")
 from sr4k.engines import on_card  # noqa: E402
 from sr4k.engines.on_card import nv12_of, open_on_card  # noqa: E402
 
-SPEC = EngineSpec("luma", 16, 24, Colour())
+SPEC = EngineSpec(model="luma", height=16, width=24, colour=Colour())
 
 
 def test_nv12_is_the_pixel_shuffle_of_the_cells() -> None:

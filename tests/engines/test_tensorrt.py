@@ -30,7 +30,7 @@ V8 = {"EXPLICIT_BATCH": 0, "EXPLICIT_PRECISION": 1}
 V10 = {"EXPLICIT_BATCH": 0, "STRONGLY_TYPED": 1, "PREFER_JIT_PYTHON_PLUGINS": 2, "PREFER_AOT_PYTHON_PLUGINS": 3}
 V11 = {"STRONGLY_TYPED": 0, "PREFER_JIT_PYTHON_PLUGINS": 1, "PREFER_AOT_PYTHON_PLUGINS": 2}
 
-SPEC = EngineSpec("luma", 96, 128, Colour(), "int8")
+SPEC = EngineSpec(model="luma", height=96, width=128, colour=Colour(), precision="int8")
 
 
 class TestVersions:

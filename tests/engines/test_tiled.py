@@ -46,7 +46,7 @@ def inside(cells: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 def test_bit_for_bit(
     engine: str, model: str, precision: Any, colour: Colour | None, size: tuple[int, int], side: tuple[int, int]
 ) -> None:
-    spec = EngineSpec(model, *size, colour, precision, threads=1)
+    spec = EngineSpec(model=model, height=size[0], width=size[1], colour=colour, precision=precision, threads=1)
     first, second = planes_for(spec), planes_for(spec, 1)
     with create_engine(engine, spec) as whole:
         expected = [inside(whole.infer(planes)) for planes in (first, second)]
@@ -57,7 +57,7 @@ def test_bit_for_bit(
 
 
 def test_with_less_around_a_tile_it_is_another_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = EngineSpec("rcan2", 140, 182, Colour(), "fp32", threads=1)
+    spec = EngineSpec(model="rcan2", height=140, width=182, colour=Colour(), precision="fp32", threads=1)
     planes = planes_for(spec)
     with create_engine("openvino", spec) as whole:
         expected = inside(whole.infer(planes))
@@ -69,9 +69,9 @@ def test_with_less_around_a_tile_it_is_another_picture(monkeypatch: pytest.Monke
 
 
 def test_only_large_pictures_are_tiled() -> None:
-    assert not is_too_large(EngineSpec("luma", 2160, 3840, None))
-    assert is_too_large(EngineSpec("luma", 4320, 7680, None))
-    assert is_too_large(EngineSpec("luma", 2, MOST_PIXELS, Colour()))
+    assert not is_too_large(EngineSpec(model="luma", height=2160, width=3840, colour=None))
+    assert is_too_large(EngineSpec(model="luma", height=4320, width=7680, colour=None))
+    assert is_too_large(EngineSpec(model="luma", height=2, width=MOST_PIXELS, colour=Colour()))
 
 
 @pytest.mark.parametrize("pixels", ["yuv", "bgr"])

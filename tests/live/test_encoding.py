@@ -16,7 +16,16 @@ from sr4k.stages.video import ColourTags, VideoInfo
 
 def info(rate: float, size: tuple[int, int] = (64, 64)) -> VideoInfo:
     rate_of = Fraction(rate).limit_denominator(1001)
-    return VideoInfo(*size, TIME_BASE, rate_of, None, ColourTags(6, 1, 6, 6), Colour("bt601"), None)
+    return VideoInfo(
+        width=size[0],
+        height=size[1],
+        time_base=TIME_BASE,
+        rate=rate_of,
+        sample_aspect_ratio=None,
+        tags=ColourTags(6, 1, 6, 6),
+        colour=Colour("bt601"),
+        display_matrix=None,
+    )
 
 
 @pytest.mark.parametrize("size", [(32, 32), (64, 64)])

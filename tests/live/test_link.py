@@ -23,10 +23,17 @@ from sr4k.stages.decoded import padded_format
 from sr4k.stages.video import ColourTags, VideoInfo
 
 INFO = VideoInfo(
-    64, 48, TIME_BASE, Fraction(25), Fraction(4, 3), ColourTags(6, 1, 6, 6), Colour("bt601"), tuple(range(9))
+    width=64,
+    height=48,
+    time_base=TIME_BASE,
+    rate=Fraction(25),
+    sample_aspect_ratio=Fraction(4, 3),
+    tags=ColourTags(6, 1, 6, 6),
+    colour=Colour("bt601"),
+    display_matrix=tuple(range(9)),
 )
 FORM = padded_format(INFO)
-NOW = FrameInfo(7, TIME_BASE, 0, True, False, 1.5)
+NOW = FrameInfo(pts=7, time_base=TIME_BASE, duration=0, key=True, corrupt=False, born=1.5)
 
 
 class Ends:

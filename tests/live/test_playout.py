@@ -25,7 +25,16 @@ from sr4k.stages.video import ColourTags, VideoInfo
 SIZE = (128, 96)
 RATE = 25
 STEP = TICKS // RATE
-INFO = VideoInfo(*SIZE, TIME_BASE, Fraction(RATE), None, ColourTags(6, 1, 6, 6), Colour("bt601"), None)
+INFO = VideoInfo(
+    width=SIZE[0],
+    height=SIZE[1],
+    time_base=TIME_BASE,
+    rate=Fraction(RATE),
+    sample_aspect_ratio=None,
+    tags=ColourTags(6, 1, 6, 6),
+    colour=Colour("bt601"),
+    display_matrix=None,
+)
 
 
 class Rig:
@@ -52,7 +61,7 @@ class Rig:
 
         block = np.full((SIZE[1] * 3 // 2, SIZE[0]), level, np.uint8)
         self.given += 1
-        info = FrameInfo(self.zero + number * STEP, TIME_BASE, born=time.monotonic())
+        info = FrameInfo(pts=self.zero + number * STEP, time_base=TIME_BASE, born=time.monotonic())
         self.playout.consume(Frame((block,), info, on_release=released))
 
     def say(self, number: int, level: int = 1000) -> None:

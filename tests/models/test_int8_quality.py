@@ -44,7 +44,9 @@ def photograph() -> Planes:
 
 def run(model: str, precision: Precision, planes: Planes) -> np.ndarray:
     height, width = (side - PAD_BEFORE - PAD_AFTER for side in planes[0].shape)
-    with create_engine("openvino", EngineSpec(model, height, width, Colour(), precision)) as engine:
+    with create_engine(
+        "openvino", EngineSpec(model=model, height=height, width=width, colour=Colour(), precision=precision)
+    ) as engine:
         return engine.infer(planes)[MARGIN:-MARGIN, MARGIN:-MARGIN].copy()
 
 

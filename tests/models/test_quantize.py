@@ -141,7 +141,7 @@ class TestQdqRules:
 def test_onnx_runtime_runs_the_same_artefact_to_the_same_picture(model: zoo.Model) -> None:
     from sr4k.engines import EngineSpec, create_engine
 
-    spec = EngineSpec("rcan2", 32, 48, Colour(), precision="int8")
+    spec = EngineSpec(model="rcan2", height=32, width=48, colour=Colour(), precision="int8")
     gray = pictures.camera()[100:]
     planes = [np.ascontiguousarray(np.broadcast_to(gray[: s[-2], : s[-1]], s)) for s in spec.input_shapes]
     planes[1] = planes[1] // 8 + 112

@@ -141,7 +141,7 @@ def test_so_does_a_comparison(matrix: int, full: bool, tmp_path: Path) -> None:
     """Source and result side by side, in 8 bits."""
     clip = source(tmp_path / "bars.mkv", "yuv422p10le", matrix=matrix, full=full)
     upscale(clip, tmp_path / "out.mkv", engine="nearest")
-    write_comparison(DecodeSettings(clip), tmp_path / "out.mkv", tmp_path / "both.mkv", layout="side")
+    write_comparison(DecodeSettings(path=clip), tmp_path / "out.mkv", tmp_path / "both.mkv", layout="side")
     with av.open(str(tmp_path / "both.mkv")) as container:
         picture = next(container.decode(video=0))
     luma = np.frombuffer(memoryview(picture.planes[0]), np.uint8).reshape(-1, picture.planes[0].line_size)
@@ -149,7 +149,7 @@ def test_so_does_a_comparison(matrix: int, full: bool, tmp_path: Path) -> None:
     assert np.abs(luma[64, 64 * np.arange(16) + 32] - np.tile(expected, 2)).max() <= 2
     assert (picture.colorspace, picture.color_range) == (matrix, 2 if full else 1)
 
-    write_comparison(DecodeSettings(clip), tmp_path / "out.mkv", tmp_path / "sheet.png")
+    write_comparison(DecodeSettings(path=clip), tmp_path / "out.mkv", tmp_path / "sheet.png")
     sheet = cv2.imread(str(tmp_path / "sheet.png"))
     assert sheet is not None
     drawn = sheet[60:250, 10:560, ::-1].reshape(-1, 1, 3) / 255

@@ -38,7 +38,7 @@ def lumas(path: Path) -> np.ndarray:
 
 def test_the_left_half_is_the_source_and_the_right_one_the_result(pair: tuple[Path, Path], tmp_path: Path) -> None:
     source, result = pair
-    write_comparison(DecodeSettings(source), result, tmp_path / "both.mp4")
+    write_comparison(DecodeSettings(path=source), result, tmp_path / "both.mp4")
     both = lumas(tmp_path / "both.mp4")
     assert both.shape == (20, 96, 128)
     assert abs(int(both[:, :, 70:].mean()) - 200) <= 2
@@ -50,7 +50,7 @@ def test_the_left_half_is_the_source_and_the_right_one_the_result(pair: tuple[Pa
 
 def test_both_whole_side_by_side(pair: tuple[Path, Path], tmp_path: Path) -> None:
     source, result = pair
-    write_comparison(DecodeSettings(source), result, tmp_path / "both.mkv", layout="side")
+    write_comparison(DecodeSettings(path=source), result, tmp_path / "both.mkv", layout="side")
     both = lumas(tmp_path / "both.mkv")
     assert both.shape == (20, 96, 256)
     assert abs(int(both[:, :, 130:].mean()) - 200) <= 2
@@ -58,7 +58,7 @@ def test_both_whole_side_by_side(pair: tuple[Path, Path], tmp_path: Path) -> Non
 
 def test_a_sheet_shows_details_of_pictures_across_the_video(pair: tuple[Path, Path], tmp_path: Path) -> None:
     source, result = pair
-    write_comparison(DecodeSettings(source), result, tmp_path / "sheet.png")
+    write_comparison(DecodeSettings(path=source), result, tmp_path / "sheet.png")
     sheet = cv2.imread(str(tmp_path / "sheet.png"))
     assert sheet is not None
     height, width = sheet.shape[:2]
@@ -86,7 +86,7 @@ def test_a_sheet_of_a_part_tells_times_of_the_film_and_shows_six_places(
     preset = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
     Job(source, result, preset.updated("encode", crf=0), part=PART).run()
     names = names_of(monkeypatch)
-    write_comparison(DecodeSettings(source, part=PART), result, tmp_path / "sheet.png")
+    write_comparison(DecodeSettings(path=source, part=PART), result, tmp_path / "sheet.png")
     assert [name for name in names if name.endswith("bicubic")] == [
         f"0:00:00.{hundredths}: bicubic" for hundredths in (20, 28, 36, 40, 48, 56)
     ]
@@ -101,7 +101,7 @@ def test_the_halves_of_a_video_bear_their_names(
 ) -> None:
     clip = make_clip("a.mp4", frames=2, size=(320, 180))
     names = names_of(monkeypatch)
-    write_comparison(DecodeSettings(clip), clip, tmp_path / "both.mkv")
+    write_comparison(DecodeSettings(path=clip), clip, tmp_path / "both.mkv")
     assert {*names} == {"bicubic", "upscaled"}
     luma = luma_planes(tmp_path / "both.mkv")[0]
     for half in np.hsplit(luma[:24], 2):
@@ -112,7 +112,7 @@ def test_a_part_is_compared_with_that_part(make_clip: MakeClip, tmp_path: Path) 
     source, result = make_clip("a.mp4", frames=20), tmp_path / "part.mkv"
     preset = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
     Job(source, result, preset.updated("encode", crf=0), part=PART).run()
-    write_comparison(DecodeSettings(source, part=PART), result, tmp_path / "both.mkv", layout="side")
+    write_comparison(DecodeSettings(path=source, part=PART), result, tmp_path / "both.mkv", layout="side")
     both = lumas(tmp_path / "both.mkv").astype(int)
     assert len(both) == 10
     assert np.abs(both[:, :, :128] - both[:, :, 128:]).mean() < 12  # nearest against bicubic, of the same pictures
@@ -121,5 +121,5 @@ def test_a_part_is_compared_with_that_part(make_clip: MakeClip, tmp_path: Path) 
 def test_what_is_neither_video_nor_picture(pair: tuple[Path, Path], tmp_path: Path) -> None:
     source, result = pair
     with pytest.raises(OptionError, match="png"):
-        write_comparison(DecodeSettings(source), result, tmp_path / "both.xyz")
+        write_comparison(DecodeSettings(path=source), result, tmp_path / "both.xyz")
     assert not list(tmp_path.glob(".both*"))

@@ -90,7 +90,16 @@ def test_pictures_too(channels: int, tmp_path: Path) -> None:
 def info_of(width: int, height: int, shape: Fraction | None = None, turned: bool = False) -> VideoInfo:
     matrix = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30) if turned else None
     tags = ColourTags(1, 1, 1, 1)
-    return VideoInfo(width, height, Fraction(1, 25), Fraction(25), shape, tags, Colour(), matrix)
+    return VideoInfo(
+        width=width,
+        height=height,
+        time_base=Fraction(1, 25),
+        rate=Fraction(25),
+        sample_aspect_ratio=shape,
+        tags=tags,
+        colour=Colour(),
+        display_matrix=matrix,
+    )
 
 
 @pytest.mark.parametrize(

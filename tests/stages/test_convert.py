@@ -11,13 +11,21 @@ from sr4k.stages.picture import PixelFormat, split_420
 from sr4k.stages.settings import Box, ConvertSettings
 from sr4k.stages.video import ColourTags, VideoInfo
 
-INFO = FrameInfo(0, Fraction(1, 25), 1, True, False, 0.0)
+INFO = FrameInfo(pts=0, time_base=Fraction(1, 25), duration=1, key=True, corrupt=False, born=0.0)
 
 
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "nv12"])
 def test_a_block_is_scaled_with_its_colour_where_it_was(pixel_format: PixelFormat) -> None:
     about = VideoInfo(
-        128, 64, Fraction(1, 25), Fraction(25), Fraction(4, 3), ColourTags(1, 1, 1, 1), Colour(), None, pixel_format
+        width=128,
+        height=64,
+        time_base=Fraction(1, 25),
+        rate=Fraction(25),
+        sample_aspect_ratio=Fraction(4, 3),
+        tags=ColourTags(1, 1, 1, 1),
+        colour=Colour(),
+        display_matrix=None,
+        pixel_format=pixel_format,
     )
     block = np.empty((96, 128), np.uint8)
     y, u, v = block[:64], *split_420(np.empty((96, 128), np.uint8))[1:]
@@ -43,7 +51,16 @@ def test_a_block_is_scaled_with_its_colour_where_it_was(pixel_format: PixelForma
 
 
 def test_that_a_network_adds_nothing_to_what_gets_smaller_is_said(caplog: pytest.LogCaptureFixture) -> None:
-    about = VideoInfo(64, 32, Fraction(1, 25), Fraction(25), None, ColourTags(1, 1, 1, 1), Colour(), None)
+    about = VideoInfo(
+        width=64,
+        height=32,
+        time_base=Fraction(1, 25),
+        rate=Fraction(25),
+        sample_aspect_ratio=None,
+        tags=ColourTags(1, 1, 1, 1),
+        colour=Colour(),
+        display_matrix=None,
+    )
     form = Format((PlaneSpec((48, 64)),), about=about)
     for box, said in ((Box(32, 16), False), (Box(40, 20), False), (Box(28, 14), True)):
         caplog.clear()
@@ -52,7 +69,16 @@ def test_that_a_network_adds_nothing_to_what_gets_smaller_is_said(caplog: pytest
 
 
 def test_what_has_the_size_passes_untouched() -> None:
-    about = VideoInfo(64, 32, Fraction(1, 25), Fraction(25), None, ColourTags(1, 1, 1, 1), Colour(), None)
+    about = VideoInfo(
+        width=64,
+        height=32,
+        time_base=Fraction(1, 25),
+        rate=Fraction(25),
+        sample_aspect_ratio=None,
+        tags=ColourTags(1, 1, 1, 1),
+        colour=Colour(),
+        display_matrix=None,
+    )
     form = Format((PlaneSpec((48, 64)),), about=about)
     convert = Convert(ConvertSettings(size=Box(64, 32)))
     assert convert.open(form) is form

@@ -155,7 +155,9 @@ def decoded(settings: DecodeSettings) -> list[tuple[int, bytes]]:
 @pytest.mark.parametrize("mode", ["auto", "double"])
 @pytest.mark.parametrize(("codec", "suffix"), [("mpeg2video", "ts"), ("mpeg2video", "mkv"), ("libx264", "mp4")])
 def test_what_is_gone_on_with_has_the_same_pictures(mode: Deinterlace, codec: str, suffix: str, tmp_path: Path) -> None:
-    settings = DecodeSettings(write_interlaced(tmp_path / f"in.{suffix}", codec=codec, frames=40), deinterlace=mode)
+    settings = DecodeSettings(
+        path=write_interlaced(tmp_path / f"in.{suffix}", codec=codec, frames=40), deinterlace=mode
+    )
     whole = decoded(settings)
     assert len(whole) == (40 if mode == "auto" else 80)
     for done in (0, 11, 12, 13, 24, 25, 37):

@@ -53,7 +53,7 @@ def upscale(source: Path, target: Path, **job: Any) -> Summary:
 
 
 def missing(path: Path) -> int:
-    decode = Decode(DecodeSettings(path))
+    decode = Decode(DecodeSettings(path=path))
     decode.open()
     try:
         assert list(decode.pictures())
@@ -158,7 +158,7 @@ def test_a_last_picture_is_not_held_for_those_that_are_lost(make_clip: MakeClip,
 
 def test_a_clock_is_not_taken_for_a_rate(make_clip: MakeClip) -> None:
     clip = make_clip("a.mkv", pts=[0, 33, 67, 100, 133], rate=1000, time_base=Fraction(1, 1000), audio=False)
-    decode = Decode(DecodeSettings(clip))
+    decode = Decode(DecodeSettings(path=clip))
     decode.open()
     pictures = [info for _, info in decode.pictures()]
     told = decode.report()

@@ -19,7 +19,16 @@ def info(
     width: int = 320, height: int = 180, sar: Fraction | None = None, matrix: Matrix = "bt601", *, full: bool = False
 ) -> VideoInfo:
     tags = ColourTags(CODES[matrix], FULL_RANGE if full else LIMITED_RANGE, CODES[matrix], CODES[matrix])
-    return VideoInfo(width, height, TIME_BASE, Fraction(25), sar, tags, Colour(matrix, full_range=full), None)
+    return VideoInfo(
+        width=width,
+        height=height,
+        time_base=TIME_BASE,
+        rate=Fraction(25),
+        sample_aspect_ratio=sar,
+        tags=tags,
+        colour=Colour(matrix, full_range=full),
+        display_matrix=None,
+    )
 
 
 def flat(

@@ -41,7 +41,7 @@ def on_one_clock(path: Path) -> Clock:
 
 
 def decoded(path: Path, **settings: object) -> list[Fraction]:
-    decode = Decode(DecodeSettings(path, **settings))  # type: ignore[arg-type]
+    decode = Decode(DecodeSettings(path=path, **settings))  # type: ignore[arg-type]
     decode.open()
     try:
         return [info.pts * info.time_base for _, info in decode.pictures()]
@@ -164,7 +164,7 @@ def test_a_part_counts_on_the_clock_that_goes_on(start: Fraction, part: Path, tm
 
 def test_what_is_left_after_a_jump_goes_on_as_if_nothing_had_been(part: Path, tmp_path: Path) -> None:
     source = joined(tmp_path / "in.ts", part, moved(tmp_path / "late.ts", part, 5000), part)
-    decode = Decode(DecodeSettings(source))
+    decode = Decode(DecodeSettings(path=source))
     tick = decode.open().about.time_base
     decode.close()
     whole = decoded(source)

@@ -20,7 +20,7 @@ GOPS = {"g": "10", "preset": "ultrafast", "bf": "0", "crf": "20"}
 
 
 def losses(path: Path, *, strict: bool = False) -> dict[str, Any]:
-    decode = Decode(DecodeSettings(path, strict=strict))
+    decode = Decode(DecodeSettings(path=path, strict=strict))
     decode.open()
     for _ in decode.pictures():
         pass
@@ -102,7 +102,7 @@ def test_a_header_that_lies_about_the_size(make_clip: MakeClip) -> None:
     data = bytearray(clip.read_bytes())
     struct.pack_into(">HH", data, data.index(b"avc1", data.index(b"stsd")) + 28, 9000, 7)
     clip.write_bytes(data)
-    decode = Decode(DecodeSettings(clip))
+    decode = Decode(DecodeSettings(path=clip))
     info = decode.open().about
     decode.close()
     assert isinstance(info, VideoInfo)
@@ -144,7 +144,7 @@ def test_an_empty_packet_shows_the_last_picture_again(make_clip: MakeClip, tmp_p
     source = rewritten(clean, tmp_path / "again.nut", emptied={4, 7, 8, 11})
     with av.open(str(source)) as container:
         assert [packet.size for packet in container.demux(video=0)].count(0) == 5  # and the end
-    decode = Decode(DecodeSettings(source, strict=True))
+    decode = Decode(DecodeSettings(path=source, strict=True))
     decode.open()
     times = [(info.pts * info.time_base, info.duration * info.time_base) for _, info in decode.pictures()]
     decode.close()

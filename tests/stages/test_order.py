@@ -31,7 +31,7 @@ def by_decoding(clip: Path, path: Path) -> Path:
 
 
 def decoded(path: Path, **settings: Any) -> tuple[list[Fraction], int]:
-    decode = Decode(DecodeSettings(path, **settings))
+    decode = Decode(DecodeSettings(path=path, **settings))
     decode.open()
     try:
         times = [info.pts * info.time_base for _, info in decode.pictures()]
@@ -53,7 +53,7 @@ def test_pictures_that_look_ahead_come_evenly(codec: str, suffix: str, make_clip
 
 def test_they_go_on_evenly_after_an_interruption(make_clip: MakeClip, tmp_path: Path) -> None:
     source = by_decoding(make_clip("a.ts", frames=40, options=PYRAMID, audio=False), tmp_path / "in.avi")
-    decode = Decode(DecodeSettings(source))
+    decode = Decode(DecodeSettings(path=source))
     tick = decode.open().about.time_base
     decode.close()
     whole, _ = decoded(source)

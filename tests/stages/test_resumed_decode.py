@@ -49,9 +49,9 @@ def test_it_goes_on_with_the_next_picture(
     name: str, wishes: dict[str, Any], deinterlace: Any, make_clip: MakeClip
 ) -> None:
     path: Path = make_clip(name, frames=72, **wishes)
-    whole = decoded(DecodeSettings(path, deinterlace=deinterlace))
+    whole = decoded(DecodeSettings(path=path, deinterlace=deinterlace))
     for done in (1, 23, 24, 30, 47, 50, len(whole)):
-        settings = DecodeSettings(path, deinterlace=deinterlace, done_until=whole[done - 1][0], done_frames=done)
+        settings = DecodeSettings(path=path, deinterlace=deinterlace, done_until=whole[done - 1][0], done_frames=done)
         rest = decoded(settings)
         assert [pts for pts, _ in rest] == [pts for pts, _ in whole[done:]], done
         assert all((a == b).all() for (_, a), (_, b) in zip(rest, whole[done:], strict=True)), done

@@ -33,7 +33,16 @@ def run(
     """Sub-pixels of every picture, the pts in the order they came, and the share that was computed."""
     stage = Infer(settings)
     tags = ColourTags(1, 1, 1, 1)
-    info = VideoInfo(WIDTH, HEIGHT, Fraction(1, 25), Fraction(25), None, tags, colour or Colour(), None)
+    info = VideoInfo(
+        width=WIDTH,
+        height=HEIGHT,
+        time_base=Fraction(1, 25),
+        rate=Fraction(25),
+        sample_aspect_ratio=None,
+        tags=tags,
+        colour=colour or Colour(),
+        display_matrix=None,
+    )
     buffers = HeapBuffers(stage.open(padded_format(info)))
     made, order = [], []
 
@@ -43,7 +52,9 @@ def run(
 
     try:
         for number, picture in enumerate(pictures):
-            for frame in stage.process(Frame(tuple(pad_planes(*picture)), FrameInfo(number, Fraction(1, 25))), buffers):
+            for frame in stage.process(
+                Frame(tuple(pad_planes(*picture)), FrameInfo(pts=number, time_base=Fraction(1, 25))), buffers
+            ):
                 take(frame)
         for frame in stage.drain(buffers):
             take(frame)
@@ -75,7 +86,7 @@ def test_the_output_is_what_it_would_be_without(photograph: Picture, model: str,
         moved,
         still,
     ]
-    settings = InferSettings("openvino", model, precision=precision, threads=2)  # type: ignore[arg-type]
+    settings = InferSettings(engine="openvino", model=model, precision=precision, threads=2)  # type: ignore[arg-type]
     with_reuse, order, share = run(sequence, settings)
     without, _, whole = run(sequence, replace(settings, reuse=False))
     assert order == list(range(len(sequence)))
@@ -90,7 +101,7 @@ def test_so_of_ten_bits_and_a_colour_for_every_pixel(photograph: Picture, thresh
     still = luma, np.stack([luma // 2, 1023 - luma])
     other = still[0], still[1].copy()
     other[1][0, 3, 5] += 4 * threshold + 1
-    settings = InferSettings("openvino", "luma", threads=2, reuse_threshold=threshold)
+    settings = InferSettings(engine="openvino", model="luma", threads=2, reuse_threshold=threshold)
     colour = Colour(bits=10, sampling="444")
     made, _, share = run([still, still, other], settings, colour)
     exact, _, _ = run([still, still, other], replace(settings, reuse=False), colour)
@@ -100,19 +111,19 @@ def test_so_of_ten_bits_and_a_colour_for_every_pixel(photograph: Picture, thresh
 
 
 def test_what_stands_still_is_computed_once(photograph: Picture) -> None:
-    _, _, share = run([photograph] * 10, InferSettings("nearest", "luma"))
+    _, _, share = run([photograph] * 10, InferSettings(engine="nearest", model="luma"))
     assert share == pytest.approx(1 / 10)
 
 
 def test_a_small_change_costs_the_tiles_that_see_it(photograph: Picture) -> None:
-    _, _, share = run([photograph, changed(photograph, 3, 5)], InferSettings("nearest", "luma"))
+    _, _, share = run([photograph, changed(photograph, 3, 5)], InferSettings(engine="nearest", model="luma"))
     assert share == pytest.approx((16 + 1) / 32)
 
 
 def test_a_threshold_lets_small_differences_pass_but_not_pile_up(photograph: Picture) -> None:
     fade = [(np.minimum(photograph[0], 200) + step, photograph[1]) for step in range(6)]
-    made, _, share = run(fade, InferSettings("nearest", "luma", reuse_threshold=2))
-    exact, _, _ = run(fade, InferSettings("nearest", "luma"))
+    made, _, share = run(fade, InferSettings(engine="nearest", model="luma", reuse_threshold=2))
+    exact, _, _ = run(fade, InferSettings(engine="nearest", model="luma"))
     errors = [int(np.abs(a.astype(int) - b).max()) for a, b in zip(made, exact, strict=True)]
     assert max(errors) == 2
     assert share == pytest.approx(2 / 6), "at the start, and at the fourth"
@@ -121,7 +132,7 @@ def test_a_threshold_lets_small_differences_pass_but_not_pile_up(photograph: Pic
 def test_tiles_are_computed_by_the_engine_that_was_opened(photograph: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(ENGINES, "failing", "toy_engines:FailingEngine")
     sequence = [photograph, changed(photograph, 3, 5)]
-    made, _, share = run(sequence, InferSettings("failing", "luma", fallbacks=("nearest",)))
-    expected, _, _ = run(sequence, InferSettings("nearest", "luma", reuse=False))
+    made, _, share = run(sequence, InferSettings(engine="failing", model="luma", fallbacks=("nearest",)))
+    expected, _, _ = run(sequence, InferSettings(engine="nearest", model="luma", reuse=False))
     assert all(np.array_equal(a, b) for a, b in zip(made, expected, strict=True))
     assert share < 1

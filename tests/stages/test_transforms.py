@@ -20,12 +20,21 @@ from sr4k.stages.reconstruct import Reconstruct
 from sr4k.stages.settings import InferSettings, PreprocessSettings
 from sr4k.stages.video import ColourTags, VideoInfo, colour_of
 
-INFO = FrameInfo(5, Fraction(1, 25))
+INFO = FrameInfo(pts=5, time_base=Fraction(1, 25))
 
 
 def about(width: int, height: int, colour: Colour | None = None) -> VideoInfo:
     tags = ColourTags(1, 1, 1, 1)
-    return VideoInfo(width, height, Fraction(1, 25), Fraction(25), None, tags, colour or Colour(), None)
+    return VideoInfo(
+        width=width,
+        height=height,
+        time_base=Fraction(1, 25),
+        rate=Fraction(25),
+        sample_aspect_ratio=None,
+        tags=tags,
+        colour=colour or Colour(),
+        display_matrix=None,
+    )
 
 
 def run(stage: Transform, info: VideoInfo, *planes: Plane) -> tuple[list[Plane], VideoInfo]:
@@ -72,7 +81,7 @@ def test_reconstruction_puts_every_subpixel_in_its_place(width: int, height: int
 def test_a_flat_colour_survives_the_way_through_rgb(colour: Colour) -> None:
     luma, chroma = np.full(padded_luma(4, 6), 100, np.uint8), np.full((2, *padded_chroma(4, 6)), 90, np.uint8)
     chroma[1] = 150
-    (rgb,), _ = run(Preprocess(PreprocessSettings("bgr")), about(6, 4, colour), luma, chroma)
+    (rgb,), _ = run(Preprocess(PreprocessSettings(pixels="bgr")), about(6, 4, colour), luma, chroma)
     assert rgb.shape == (3, *padded_luma(4, 6))
     cells = np.repeat(rgb[:, 0, 0], 16)[None, None] * np.ones((2 + 2 * MARGIN, 3 + 2 * MARGIN, 1), np.float32)
     (picture,), info = run(Reconstruct(), about(6, 4, colour), cells)
@@ -127,7 +136,7 @@ def test_a_plain_frame_passes_the_network_and_is_enlarged(width: int, height: in
     plain, info = replace(INFO, plain=True), about(width, height)
     source = Format((PlaneSpec(luma.shape), PlaneSpec(chroma.shape)), about=info)
     (frame,) = Preprocess(PreprocessSettings()).process(Frame((luma, chroma), plain), HeapBuffers(source))
-    infer = Infer(InferSettings("nearest", "luma", prompt=True))
+    infer = Infer(InferSettings(engine="nearest", model="luma", prompt=True))
     cells = infer.open(source)
     (frame,) = infer.process(frame, HeapBuffers(cells))
     reconstruct = Reconstruct()

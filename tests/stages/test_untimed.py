@@ -41,7 +41,7 @@ def source(make_clip: MakeClip, tmp_path: Path) -> Path:
 
 
 def decoded(path: Path, **settings: Any) -> tuple[list[int], Decode]:
-    decode = Decode(DecodeSettings(path, strict=True, **settings))
+    decode = Decode(DecodeSettings(path=path, strict=True, **settings))
     decode.open()
     try:
         return [info.pts for _, info in decode.pictures()], decode

@@ -27,7 +27,7 @@ ALIGNED = [["tt.divisibility", 16]]
 
 
 def main(model: str, capability: int) -> None:
-    spec = EngineSpec(model, 1080, 1920, Colour())
+    spec = EngineSpec(model=model, height=1080, width=1920, colour=Colour())
     network = FusedNetwork(zoo.load(spec.model).quantized(spec.colour), spec.height, spec.width, torch.device("cpu"))
     planes = [torch.zeros(shape, dtype=torch.uint8) for shape in spec.input_shapes]
     out = torch.zeros(network.output_shape, dtype=torch.uint8)

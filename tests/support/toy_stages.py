@@ -44,7 +44,7 @@ class Counter(Source):
             if number == self._s.die_at:
                 os.kill(os.getpid(), signal.SIGKILL)
             time.sleep(self._s.seconds)
-            frame = buffers.take(FrameInfo(number, TIME_BASE))
+            frame = buffers.take(FrameInfo(pts=number, time_base=TIME_BASE))
             frame.planes[0][:] = number % 251
             frame.planes[1][:] = number
             self._made += 1
