@@ -22,7 +22,7 @@ from sr4k.bench import machine
 from sr4k.bench.report import store
 from sr4k.engines.cpu import granted_cpus
 from sr4k.engines.openvino_library import ov
-from sr4k.models.fold import MARGIN
+from sr4k.models.geometry import MARGIN
 
 HERE = Path(__file__).parent
 ROUNDS, PICTURES = 7, 6

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from sr4k.engines.nvidia import driver
 from sr4k.models import zoo
 from sr4k.models.colour import Colour
-from sr4k.models.fold import MARGIN
+from sr4k.models.geometry import MARGIN
 from sr4k.models.graph import FoldedNetwork
 from sr4k.models.quantize import QuantizedNetwork
 

@@ -17,8 +17,7 @@ import numpy as np
 from extras import required
 from numpy.typing import ArrayLike, NDArray
 
-from sr4k.models.architecture import CELL
-from sr4k.models.fold import CHROMA_PAD, MARGIN, PAD_AFTER, PAD_BEFORE
+from sr4k.models.geometry import CELL, CHROMA_PAD, MARGIN, PAD_AFTER, PAD_BEFORE
 from sr4k.models.quantize import OFFSET, QuantizedNetwork
 
 ncnn, torch = required("ncnn"), required("torch")

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr4k.errors import EngineError, InternalError, OptionError
-from sr4k.models.architecture import CELL, Precision
+from sr4k.models.architecture import Precision
 from sr4k.models.colour import Colour
-from sr4k.models.fold import MARGIN, padded_chroma, padded_luma
+from sr4k.models.geometry import CELL, MARGIN, padded_chroma, padded_luma
 
 if TYPE_CHECKING:
     from typing import Self  # Python 3.11: an engine's library may want an older one

@@ -12,8 +12,7 @@ from torch import Tensor
 
 from sr4k.engines.cuda_kernels import PLANE_TAPS, fused_convolution
 from sr4k.engines.fuse import Launch, MapRef, PlaneRef, Term, fuse
-from sr4k.models.architecture import CELL, CELL_OUT, SCALE
-from sr4k.models.fold import MARGIN, padded_chroma, padded_luma
+from sr4k.models.geometry import CELL, CELL_OUT, MARGIN, SCALE, padded_chroma, padded_luma
 from sr4k.models.graph import Array, Conv, FoldedNetwork
 from sr4k.models.quantize import QuantizedNetwork
 

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from sr4k.engines.base import Engine, EngineSpec, Plane
-from sr4k.models.architecture import CELL, CELL_OUT, SCALE
-from sr4k.models.fold import CHROMA_PAD, MARGIN, PAD_BEFORE, is_subsampled
+from sr4k.models.geometry import CELL, CELL_OUT, CHROMA_PAD, MARGIN, PAD_BEFORE, SCALE, is_subsampled
 
 
 class NearestEngine(Engine):

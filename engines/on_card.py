@@ -13,8 +13,7 @@ from torch import Tensor
 from sr4k.engines import EngineSpec, imported
 from sr4k.engines.choose import first_to_start
 from sr4k.errors import OptionError
-from sr4k.models.architecture import CELL, CELL_OUT
-from sr4k.models.fold import MARGIN
+from sr4k.models.geometry import CELL, CELL_OUT, MARGIN
 
 _NETWORKS: dict[str, str] = {
     "cuda": "sr4k.engines.cuda:CudaOnCard",
@@ -52,7 +51,10 @@ def open_on_card(names: Sequence[str], spec: EngineSpec) -> CardNetwork:
 
 
 def nv12_of(cells: Tensor) -> Tensor:
-    """The pixel shuffle of cells (H/2 + margins, W/2 + margins, 24), margins cut, to one NV12 picture (3H, 2W)."""
+    """The pixel shuffle of cells (H/2 + margins, W/2 + margins, 24), margins cut, to one NV12 picture (3H, 2W).
+
+    A form of its own, since it works on tensors, and has the samples of U and V lie beside one another.
+    """
     inner = cells[MARGIN:-MARGIN, MARGIN:-MARGIN]
     rows, columns = inner.shape[:2]
     luma, chroma = inner[..., : CELL_OUT**2], inner[..., CELL_OUT**2 :]

@@ -13,11 +13,10 @@ import numpy as np
 
 from sr4k.engines.base import Engine, EngineSpec, Plane
 from sr4k.models import zoo
-from sr4k.models.architecture import CELL
-from sr4k.models.fold import MARGIN, padded_chroma, padded_luma
+from sr4k.models.geometry import CELL, MARGIN, padded_chroma, padded_luma
 
-MOST_PIXELS = 4096 * 2304
-"""Of a picture that is computed at once."""
+MOST_AT_ONCE = 4096 * 2304
+"""Pixels of the largest picture that is computed at once: a larger one is computed in tiles."""
 
 _SIDE = (540, 960)
 """Cells of a tile, about: 1920x1080 pixels."""
@@ -25,7 +24,7 @@ _SIDE = (540, 960)
 
 def is_too_large(spec: EngineSpec) -> bool:
     """Whether it is to be tiled, and can be: a network that sees the whole picture needs the whole picture."""
-    return spec.height * spec.width > MOST_PIXELS and zoo.architecture(spec.model).receptive_field is not None
+    return spec.height * spec.width > MOST_AT_ONCE and zoo.architecture(spec.model).receptive_field is not None
 
 
 @dataclass(frozen=True, slots=True)

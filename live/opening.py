@@ -25,8 +25,8 @@ from sr4k.live.web import Web
 from sr4k.stages.layouts import Speakers
 from sr4k.stages.source import READ_TAGS
 
-MOST_PIXELS = 4096 * 2304
-"""Of a picture."""
+MOST_ACCEPTED = 4096 * 2304
+"""Pixels of the largest picture that is accepted from a live source: a larger one is refused."""
 
 _OPEN_TIMEOUT = 5.0
 """Seconds to connect, beside those spent looking for streams."""
@@ -169,7 +169,7 @@ def open_source(address: Address) -> Opening:
                 continue
             if not width:
                 raise CantOpenError("its video can't be decoded: no key frame came, or none that tells its size")
-            if width * height > MOST_PIXELS:
+            if width * height > MOST_ACCEPTED:
                 raise CantOpenError(too_large(width, height))
             audio = _audio(container, video, address.kind)
             speakers = None if audio is None else Speakers.of(audio)
@@ -285,7 +285,7 @@ def _video(container: InputContainer, kind: Kind) -> VideoStream | None:
 
 def _rank(stream: VideoStream) -> int:
     pixels = stream.codec_context.width * stream.codec_context.height
-    return pixels if pixels <= MOST_PIXELS else -pixels
+    return pixels if pixels <= MOST_ACCEPTED else -pixels
 
 
 def _audio(container: InputContainer, video: VideoStream, kind: Kind) -> AudioStream | None:

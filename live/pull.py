@@ -25,7 +25,7 @@ from sr4k.errors import Sr4kError
 from sr4k.live.address import Address
 from sr4k.live.fitting import fitting_info
 from sr4k.live.link import Ended, PullerEnd
-from sr4k.live.opening import MOST_PIXELS, CantOpenError, Opening, open_source, read_timeout, too_large, why
+from sr4k.live.opening import MOST_ACCEPTED, CantOpenError, Opening, open_source, read_timeout, too_large, why
 from sr4k.live.pace import LiveEdge, Pace
 from sr4k.live.sandbox import Allowance, enter
 from sr4k.live.sound import CHANNELS, SAMPLE_RATE
@@ -120,7 +120,7 @@ class _Reader:
         if not self._is_live:
             held = max(1, round(_HELD_BACK * float(video.average_rate or 1)))
             video.thread_count = min(held, len(os.sched_getaffinity(0)))
-        video.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
+        video.codec_context.options = {"max_pixels": str(MOST_ACCEPTED)}
         self._deinterlacer = Deinterlacer(video, lambda _words: None, "auto")
 
     def run(self) -> Ended:
@@ -188,7 +188,7 @@ class _Reader:
             self._barren = 0
             self._allowance.renew()
             self._link.tally.pictures += 1
-            if picture.width * picture.height > MOST_PIXELS:
+            if picture.width * picture.height > MOST_ACCEPTED:
                 return Ended(too_large(picture.width, picture.height))
             if self._edge is not None:
                 self._link.tally.backlog += 1

@@ -10,20 +10,13 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal
 
+from sr4k.models.geometry import CELL, CELL_OUT, SCALE
+
 Pixels = Literal["yuv", "bgr"]
 """What a network works on: Y, U and V planes with the colour folded in, or RGB."""
 
 Precision = Literal["auto", "int8", "fp16", "fp32"]
 """How it computes; ``auto`` takes the best that the hardware runs well."""
-
-SCALE = 2
-"""The networks of the pipeline double width and height."""
-
-CELL = 2
-"""Input pixels on the side of a cell: the head's stride."""
-
-CELL_OUT = CELL * SCALE
-"""Output pixels on the side of a cell: the factor of the PixelShuffle."""
 
 RGB_MEAN = (0.4488, 0.4371, 0.4040)
 """DIV2K's mean colour, as a fraction of 255, which RCAN takes out and puts back."""
@@ -128,13 +121,6 @@ class RcanShape(Architecture):
         if self.reduction is not None:
             total += self.groups * self.blocks * (2 * c * (c // self.reduction) + c * cells)
         return total + (9 * (pixels + outputs) if self.mean_shift else 0)
-
-    def bias_additions(self, height: int, width: int) -> int:
-        """Additions of biases in the SR4K form, which some tools count beside the multiply-accumulates."""
-        cells, pixels = height * width // self.stride**2, height * width
-        shifts = 3 * pixels + 3 * pixels * self.scale**2 if self.mean_shift else 0
-        of_a_cell = self.features * (1 + self.body_convs + CELL_OUT**2)
-        return of_a_cell * cells + 3 * pixels * self.scale**2 + shifts
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sr4k.models.architecture import CELL, CELL_OUT
-from sr4k.models.fold import MARGIN, PAD_AFTER, PAD_BEFORE
+from sr4k.models.geometry import CELL, CELL_OUT, MARGIN, PAD_AFTER, PAD_BEFORE
 from sr4k.models.graph import Conv, FoldedNetwork, Structure
 from sr4k.models.quantize import OFFSET, QuantizedNetwork
 
@@ -83,7 +82,7 @@ class Trainable(Protocol):
 
 
 def padded(picture: Tensor) -> Tensor:
-    """Replicated borders, as `sr4k.models.fold` says, for (N, channels, H, W); odd sides are made even first."""
+    """Replicated borders, as `sr4k.models.geometry` says, for (N, channels, H, W); odd sides are made even first."""
     height, width = picture.shape[-2:]
     return F.pad(picture, (PAD_BEFORE, PAD_AFTER + width % 2, PAD_BEFORE, PAD_AFTER + height % 2), mode="replicate")
 
@@ -106,7 +105,7 @@ def upscale_window(net: Trainable, window: Tensor, ops: TorchOps) -> Tensor:
 
 
 class FoldedExecutor(TorchOps):
-    """Runs a `FoldedNetwork`; inputs padded as `sr4k.models.fold` says."""
+    """Runs a `FoldedNetwork`; inputs padded as `sr4k.models.geometry` says."""
 
     def __init__(
         self, network: FoldedNetwork, *, dtype: torch.dtype = torch.float32, observe: Observer | None = None

@@ -1,6 +1,6 @@
 """A folded network as an ONNX graph with Q/DQ: the one artefact that every backend runs.
 
-Inputs are padded as `sr4k.models.fold` says. For YUV: ``luma`` uint8 (1, 1, H + 21, W + 21) and ``chroma`` uint8
+Inputs are padded as `sr4k.models.geometry` says. For YUV: ``luma`` uint8 (1, 1, H + 21, W + 21) and ``chroma`` uint8
 (1, 2, H/2 + 12, W/2 + 12), or 4:4:4 (1, 2, H + 21, W + 21); for RGB: ``rgb`` float32 (1, 3, H + 21, W + 21). H and W
 are even. The output ``subpixels`` has one cell of the picture a position and five margin cells around:
 (1, H/2 + 10, W/2 + 10, 24) uint8, rounded, or (1, H/2 + 10, W/2 + 10, 48) float32, not rounded. Planes of more than 8
@@ -18,9 +18,8 @@ import onnx
 from numpy.typing import ArrayLike
 from onnx import TensorProto, helper, numpy_helper
 
-from sr4k.models.architecture import CELL
 from sr4k.models.colour import Colour
-from sr4k.models.fold import MARGIN, padded_chroma, padded_luma
+from sr4k.models.geometry import CELL, MARGIN, padded_chroma, padded_luma
 from sr4k.models.graph import FoldedNetwork
 from sr4k.models.quantize import OFFSET, QuantizedNetwork
 

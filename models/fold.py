@@ -12,27 +12,25 @@ convolution.
 Each linear map is written down once, as plain code, and its kernel is read off the response to one impulse a channel:
 what is folded is what was written. All in float64.
 
-Borders: a picture is padded by replication, by ``PAD_BEFORE`` and ``PAD_AFTER`` luma pixels. The head then needs no
-zeros; the body works on some cells more than the picture has on each side, at least as far as the tail reaches, and the
-output of those cells is cut.
+How pictures are padded is told in `sr4k.models.geometry`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sr4k.models.architecture import CELL, CELL_OUT, RcanShape
+from sr4k.models.architecture import RcanShape
 from sr4k.models.colour import (
     Colour,
-    Sampling,
     downsample_chroma,
     rgb_from_yuv,
     upsample_chroma,
     yuv_from_rgb,
 )
+from sr4k.models.geometry import CELL, CELL_OUT, pixel_shuffle
 from sr4k.models.graph import Array, Conv, FoldedNetwork, Ops, Structure
 
 T = TypeVar("T")
@@ -47,45 +45,6 @@ SAME3 = (1, 1, 1, 1)
 
 SAME5 = (2, 2, 2, 2)
 """The same at a 5x5."""
-
-MARGIN = 5
-"""Cells around the picture that the body computes and the output drops: as far as a luma network's layers see."""
-
-PAD_BEFORE = CELL * MARGIN + 1
-"""Luma pixels of replication above and to the left: the margin and the head's reach."""
-
-PAD_AFTER = CELL * MARGIN
-"""The same below and to the right."""
-
-CHROMA_PAD = MARGIN + 1
-"""Chroma samples of replication on every side."""
-
-
-def pad_planes(luma: NDArray[Any], chroma: NDArray[Any]) -> list[NDArray[Any]]:
-    """Planes (H, W) and (2, H/2, W/2), or (2, H, W), with their borders replicated as an engine takes them."""
-    around = (PAD_BEFORE, PAD_AFTER)
-    beside = (CHROMA_PAD, CHROMA_PAD) if is_subsampled(luma, chroma) else around
-    return [
-        np.ascontiguousarray(np.pad(luma, (around, around), mode="edge")),
-        np.ascontiguousarray(np.pad(chroma, ((0, 0), beside, beside), mode="edge")),
-    ]
-
-
-def is_subsampled(luma: Any, chroma: Any) -> bool:
-    """Whether planes (H, W) and (2, h, w), padded or not, are 4:2:0, and not 4:4:4."""
-    return bool(chroma.shape[1:] != luma.shape)
-
-
-def padded_luma(height: int, width: int) -> tuple[int, int]:
-    """Rows and columns of a padded luma plane, or of each plane of RGB."""
-    return height + PAD_BEFORE + PAD_AFTER, width + PAD_BEFORE + PAD_AFTER
-
-
-def padded_chroma(height: int, width: int, sampling: Sampling = "420") -> tuple[int, int]:
-    """Rows and columns of each padded chroma plane of a picture of ``height`` x ``width``."""
-    if sampling == "444":
-        return padded_luma(height, width)
-    return height // 2 + 2 * CHROMA_PAD, width // 2 + 2 * CHROMA_PAD
 
 
 def fold_yuv(arch: RcanShape, weights: Weights, colour: Colour) -> FoldedNetwork:
@@ -201,7 +160,7 @@ def fold_yuv_tail(arch: RcanShape, weights: Weights, colour: Colour) -> Conv:
     matrix, offset = yuv_from_rgb(colour)
 
     def to_yuv(cells: Array) -> Array:  # (n, 48, h, w) -> (n, 24, h, w)
-        yuv = np.einsum("ic,ncyx->niyx", matrix, _shuffle(cells, CELL_OUT))
+        yuv = np.einsum("ic,ncyx->niyx", matrix, pixel_shuffle(cells, CELL_OUT))
         chroma = downsample_chroma(yuv[:, 1:], colour.chroma_location)
         return np.concatenate([_unshuffle(yuv[:, :1], CELL_OUT), _unshuffle(chroma, CELL)], axis=1)
 
@@ -215,12 +174,12 @@ def _collapse(arch: RcanShape, weights: Weights, after: Callable[[Array], Array]
     recolour = shift.kernel[:, :, 0, 0]
 
     def linear(features: Array) -> Array:
-        rgb = _conv3(_shuffle(_conv3(features, up.kernel), CELL_OUT), last.kernel)
+        rgb = _conv3(pixel_shuffle(_conv3(features, up.kernel), CELL_OUT), last.kernel)
         return after(_unshuffle(np.einsum("ic,ncyx->niyx", recolour, rgb), CELL_OUT))
 
     def constant() -> Array:
         flat = np.broadcast_to(up.bias[None, :, None, None], (1, up.bias.size, 5, 5))
-        rgb = _conv3(_shuffle(flat, CELL_OUT), last.kernel) + last.bias[:, None, None]
+        rgb = _conv3(pixel_shuffle(flat, CELL_OUT), last.kernel) + last.bias[:, None, None]
         rgb = np.einsum("ic,ncyx->niyx", recolour, rgb) + shift.bias[:, None, None]
         return after(_unshuffle(rgb, CELL_OUT))[0, :, 2, 2]
 
@@ -250,12 +209,6 @@ def _conv3(x: Array, kernel: Array) -> Array:
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
     out: Array = np.einsum("nchwyx,ocyx->nohw", windows, kernel, optimize=True)
     return out
-
-
-def _shuffle(x: Array, r: int) -> Array:
-    """PixelShuffle (arXiv 1609.05158): (n, c r r, h, w) to (n, c, h r, w r)."""
-    n, c, h, w = x.shape
-    return x.reshape(n, c // r**2, r, r, h, w).transpose(0, 1, 4, 2, 5, 3).reshape(n, c // r**2, h * r, w * r)
 
 
 def _unshuffle(x: Array, r: int) -> Array:

@@ -11,9 +11,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from sr4k.models.architecture import CELL, CELL_OUT, LumaShape
+from sr4k.models.architecture import LumaShape
 from sr4k.models.colour import LUMA, Colour
-from sr4k.models.fold import MARGIN, SAME3, Weights
+from sr4k.models.fold import SAME3, Weights
+from sr4k.models.geometry import CELL, CELL_OUT, MARGIN
 from sr4k.models.graph import Array, Conv, FoldedNetwork, Ops, Structure
 from sr4k.models.resize import bicubic_taps
 

@@ -11,8 +11,9 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sr4k.models.architecture import CELL, Architecture
+from sr4k.models.architecture import Architecture
 from sr4k.models.colour import Colour
+from sr4k.models.geometry import CELL
 
 Array = NDArray[np.floating]
 T = TypeVar("T")
@@ -71,9 +72,9 @@ class Conv:
 class FoldedNetwork:
     """A network as it is run.
 
-    Inputs are padded as `sr4k.models.fold` says. For YUV, read as ``colour`` says: luma (1, H + 21, W + 21) and chroma
-    (2, H/2 + 12, W/2 + 12), or 4:4:4 (2, H + 21, W + 21), to 16 Y, 4 U and 4 V sub-pixels of a cell, row by row; for
-    RGB, without a ``colour``: (3, H + 21, W + 21) to 16 R, 16 G and 16 B.
+    Inputs are padded as `sr4k.models.geometry` says. For YUV, read as ``colour`` says: luma (1, H + 21, W + 21)
+    and chroma (2, H/2 + 12, W/2 + 12), or 4:4:4 (2, H + 21, W + 21), to 16 Y, 4 U and 4 V sub-pixels of a cell,
+    row by row; for RGB, without a ``colour``: (3, H + 21, W + 21) to 16 R, 16 G and 16 B.
 
     ``rectified``: bases of what a ReLU gives, where the zeros of padding never reach the picture. In int8 their 0 may
     be -128, so that all eight bits count and the saturation of the rounding is the ReLU.

@@ -6,11 +6,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from sr4k.models.architecture import CELL, LumaShape
+from sr4k.models.architecture import LumaShape
 from sr4k.models.colour import LUMA
 from sr4k.models.execute import TensorConv, as_tensors, upscale
 from sr4k.models.fold import SAME3
 from sr4k.models.fold_luma import MIDDLE, PEAK, SHIFTS, TAIL_OF_CELLS, bicubic_luma, head_pads, structure
+from sr4k.models.geometry import CELL
 
 
 class LumaNet(nn.Module):

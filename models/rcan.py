@@ -5,9 +5,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sr4k.models.architecture import CELL, CELL_OUT, RGB_MEAN, RcanShape
+from sr4k.models.architecture import RGB_MEAN, RcanShape
 from sr4k.models.execute import TensorConv
 from sr4k.models.fold import SAME3, SAME5, body_convs, structure
+from sr4k.models.geometry import CELL, CELL_OUT
 from sr4k.models.luma import luma_of
 from sr4k.models.resize import bicubic_taps
 

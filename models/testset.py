@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr4k.errors import InputError
-from sr4k.models.architecture import SCALE
+from sr4k.models.geometry import SCALE
 from sr4k.models.pictures import picture_files, read_rgb
 from sr4k.models.resize import imresize
 

@@ -15,10 +15,11 @@ from safetensors.numpy import save as packed
 
 from sr4k.errors import OptionError
 from sr4k.models import fold, fold_luma
-from sr4k.models.architecture import CELL, RGB_MEAN, Architecture, LumaShape, RcanShape
+from sr4k.models.architecture import RGB_MEAN, Architecture, LumaShape, RcanShape
 from sr4k.models.colour import Colour
 from sr4k.models.fitting import check_fit, check_size, check_values
 from sr4k.models.fold import Weights
+from sr4k.models.geometry import CELL
 from sr4k.models.graph import FoldedNetwork
 from sr4k.models.quantize import Calibration, QuantizedNetwork, quantize
 from sr4k.models.saving import write_whole

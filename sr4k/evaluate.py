@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from sr4k.engines import EngineSpec, create_engine
 from sr4k.errors import OptionError
 from sr4k.models import zoo
-from sr4k.models.architecture import CELL, CELL_OUT, SCALE, Pixels, Precision, RcanShape
+from sr4k.models.architecture import Pixels, Precision, RcanShape
 from sr4k.models.colour import Colour, downsample_chroma, rgb_from_yuv, upsample_chroma, yuv_from_rgb
 from sr4k.models.contact_sheet import write_contact_sheet
 from sr4k.models.evaluate import Protocol, Upscale, as_protocol, bicubic, compare, mean
 from sr4k.models.fid import frechet_distance
-from sr4k.models.fold import MARGIN, PAD_AFTER, PAD_BEFORE, pad_planes
+from sr4k.models.geometry import CELL, CELL_OUT, MARGIN, PAD_AFTER, PAD_BEFORE, SCALE, pad_planes, pixel_shuffle
 from sr4k.models.testset import pictures_of
 
 
@@ -71,20 +71,14 @@ def _planes_of(rgb: NDArray[np.uint8], colour: Colour | None) -> list[NDArray[An
 
 def _rgb_of(cells: NDArray[np.floating], colour: Colour | None) -> NDArray[np.floating]:
     """RGB (3, 4 rows, 4 columns) of sub-pixels (rows, columns, 48), or of (rows, columns, 24) of YUV."""
+    values = np.moveaxis(cells, -1, 0)
     if colour is None:
-        return shuffled(cells, CELL_OUT)
-    luma, chroma = shuffled(cells[..., :16], CELL_OUT), shuffled(cells[..., 16:], CELL)
+        return pixel_shuffle(values, CELL_OUT)
+    luma, chroma = pixel_shuffle(values[:16], CELL_OUT), pixel_shuffle(values[16:], CELL)
     matrix, offset = rgb_from_yuv(colour)
     yuv = np.concatenate([luma, upsample_chroma(chroma, colour.chroma_location)])
     rgb: NDArray[np.floating] = np.einsum("ci,ihw->chw", matrix, yuv) + offset[:, None, None]
     return rgb
-
-
-def shuffled(cells: NDArray[Any], r: int) -> NDArray[Any]:
-    """PixelShuffle of (rows, columns, channels r r) to (channels, rows r, columns r)."""
-    rows, columns, values = cells.shape
-    split = cells.reshape(rows, columns, values // r**2, r, r)
-    return split.transpose(2, 0, 3, 1, 4).reshape(values // r**2, rows * r, columns * r)
 
 
 def _published(model: str, arch: RcanShape, weights: Path | None) -> Upscale:

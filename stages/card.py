@@ -17,7 +17,7 @@ from av.video.frame import VideoFrame
 from sr4k.engines import EngineSpec
 from sr4k.engines.nvidia import driver
 from sr4k.errors import EngineError, InputError, OptionError, Sr4kError
-from sr4k.models.architecture import SCALE
+from sr4k.models.geometry import SCALE
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Source, Transform
 from sr4k.stages.decode import Decode
 from sr4k.stages.decoded import copy_inside

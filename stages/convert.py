@@ -9,8 +9,8 @@ import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from sr4k.models.architecture import SCALE
 from sr4k.models.colour import Colour, downsample_chroma, yuv_from_rgb
+from sr4k.models.geometry import SCALE
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
 from sr4k.pipeline.frame import Plane
 from sr4k.stages.box import placed

@@ -11,7 +11,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from sr4k.models.colour import Colour
-from sr4k.models.fold import padded_chroma, padded_luma
+from sr4k.models.geometry import padded_chroma, padded_luma
 from sr4k.pipeline import Format, PlaneSpec
 from sr4k.pipeline.frame import Plane
 from sr4k.stages.enlarge import widen_chroma

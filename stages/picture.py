@@ -7,7 +7,7 @@ from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from numpy.typing import NDArray
 
-from sr4k.models.fold import CHROMA_PAD, PAD_BEFORE, is_subsampled
+from sr4k.models.geometry import CHROMA_PAD, PAD_BEFORE, is_subsampled
 
 Block = NDArray[Any]
 """4:2:0: Y, U and V one after the other, shape (3H/2, W), uint8, or uint16 for more than 8 bits; H and W even."""

@@ -14,7 +14,7 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from sr4k.errors import OptionError, OutputError
-from sr4k.models.architecture import SCALE
+from sr4k.models.geometry import SCALE
 from sr4k.models.opencv import cv2
 from sr4k.pipeline import Format, Frame, FrameInfo, Sink
 from sr4k.stages.box import placed

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from sr4k.engines import Engine, EngineSpec, create_engine
 from sr4k.models import zoo
-from sr4k.models.architecture import CELL
-from sr4k.models.fold import CHROMA_PAD, MARGIN, PAD_BEFORE, padded_chroma, padded_luma
+from sr4k.models.geometry import CELL, CHROMA_PAD, MARGIN, PAD_BEFORE, padded_chroma, padded_luma
 from sr4k.models.opencv import cv2
 from sr4k.pipeline.frame import Plane
 

@@ -9,7 +9,7 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from sr4k.models.colour import Colour, yuv_from_rgb
-from sr4k.models.fold import PAD_BEFORE, padded_luma
+from sr4k.models.geometry import PAD_BEFORE, padded_luma
 from sr4k.models.opencv import cv2
 from sr4k.pipeline import Format, Frame, PlaneSpec
 from sr4k.stages.decoded import layout_of

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr4k.errors import InputError
-from sr4k.models.architecture import SCALE
+from sr4k.models.geometry import SCALE
 from sr4k.models.opencv import cv2
 from sr4k.models.resize import imresize
 from sr4k.models.testset import shrunk_pairs

@@ -17,10 +17,11 @@ from safetensors.torch import save as packed
 from torch import Tensor, nn
 
 from sr4k.errors import OptionError
-from sr4k.models.architecture import SCALE, Architecture, LumaShape, RcanShape
+from sr4k.models.architecture import Architecture, LumaShape, RcanShape
 from sr4k.models.checkpoint import check_archive
 from sr4k.models.evaluate import mean_psnr_y
 from sr4k.models.execute import Bfloat16Ops, TorchOps, Trainable, upscale, upscale_window
+from sr4k.models.geometry import SCALE
 from sr4k.models.luma import LumaNet
 from sr4k.models.rcan import TrainableRcan
 from sr4k.models.saving import write_whole

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from sr4k.bench import Size
 from sr4k.engines import Engine, EngineSpec, create_engine
 from sr4k.errors import InternalError
-from sr4k.evaluate import shuffled
-from sr4k.models.architecture import CELL_OUT, SCALE, Precision
+from sr4k.models.architecture import Precision
 from sr4k.models.colour import Colour
-from sr4k.models.fold import MARGIN, PAD_AFTER, PAD_BEFORE, pad_planes
+from sr4k.models.geometry import CELL_OUT, MARGIN, PAD_AFTER, PAD_BEFORE, SCALE, pad_planes, pixel_shuffle
 from sr4k.models.opencv import cv2
 from sr4k.sample import draw
 
@@ -96,7 +95,8 @@ def _checksum(cells: NDArray[np.uint8]) -> int:
 
 def added_to_bicubic(cells: NDArray[np.uint8], luma: NDArray[np.uint8]) -> NDArray[np.int16]:
     """What an engine's sub-pixels make of a luma plane (H, W), less what a bicubic makes of it: (2H, 2W)."""
-    made: NDArray[np.uint8] = shuffled(cells[MARGIN:-MARGIN, MARGIN:-MARGIN, : CELL_OUT**2], CELL_OUT)[0]
+    values = np.moveaxis(cells[MARGIN:-MARGIN, MARGIN:-MARGIN, : CELL_OUT**2], -1, 0)
+    made: NDArray[np.uint8] = pixel_shuffle(values, CELL_OUT)[0]
     return made.astype(np.int16) - bicubic(luma)
 
 

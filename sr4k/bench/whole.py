@@ -18,8 +18,8 @@ from sr4k.engines import EngineSpec, create_engine
 from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import InternalError, Sr4kError
 from sr4k.job import Job, Summary
-from sr4k.models.architecture import SCALE
 from sr4k.models.colour import Colour
+from sr4k.models.geometry import SCALE
 from sr4k.parts import claimed
 from sr4k.pipeline import (
     Buffers,

@@ -14,7 +14,7 @@ from sr4k.errors import EngineError, InternalError, OptionError
 from sr4k.models import zoo
 from sr4k.models.architecture import Precision
 from sr4k.models.colour import Colour, Sampling, downsample_chroma, yuv_from_rgb
-from sr4k.models.fold import CHROMA_PAD, MARGIN, PAD_BEFORE, padded_chroma, padded_luma
+from sr4k.models.geometry import CHROMA_PAD, MARGIN, PAD_BEFORE, padded_chroma, padded_luma
 from sr4k.models.metrics import psnr
 
 SPEC = EngineSpec(model="rcan2", height=96, width=128, colour=Colour())

@@ -7,8 +7,8 @@ import pytest
 
 from sr4k.engines import EngineSpec
 from sr4k.errors import EngineError, OptionError
-from sr4k.models.architecture import CELL, CELL_OUT
 from sr4k.models.colour import Colour
+from sr4k.models.geometry import CELL, CELL_OUT
 from sr4k.stages.reconstruct import shuffle
 
 torch = pytest.importorskip("torch")

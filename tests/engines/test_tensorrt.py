@@ -23,7 +23,7 @@ from sr4k.errors import EngineError
 from sr4k.models import zoo
 from sr4k.models.architecture import Precision
 from sr4k.models.colour import Colour
-from sr4k.models.fold import MARGIN, pad_planes
+from sr4k.models.geometry import MARGIN, pad_planes
 
 # `NetworkDefinitionCreationFlag.__members__` of each version.
 V8 = {"EXPLICIT_BATCH": 0, "EXPLICIT_PRECISION": 1}

@@ -11,10 +11,9 @@ from clips import MakeClip, luma_planes
 
 from sr4k import Job, load_preset
 from sr4k.engines import EngineSpec, create_engine, load_engine
-from sr4k.engines.tiled import MOST_PIXELS, TiledEngine, is_too_large
-from sr4k.models.architecture import CELL
+from sr4k.engines.tiled import MOST_AT_ONCE, TiledEngine, is_too_large
 from sr4k.models.colour import Colour
-from sr4k.models.fold import MARGIN
+from sr4k.models.geometry import CELL, MARGIN
 
 YUV, DEEP = Colour(), Colour(bits=10, sampling="444")
 
@@ -71,7 +70,7 @@ def test_with_less_around_a_tile_it_is_another_picture(monkeypatch: pytest.Monke
 def test_only_large_pictures_are_tiled() -> None:
     assert not is_too_large(EngineSpec(model="luma", height=2160, width=3840, colour=None))
     assert is_too_large(EngineSpec(model="luma", height=4320, width=7680, colour=None))
-    assert is_too_large(EngineSpec(model="luma", height=2, width=MOST_PIXELS, colour=Colour()))
+    assert is_too_large(EngineSpec(model="luma", height=2, width=MOST_AT_ONCE, colour=Colour()))
 
 
 @pytest.mark.parametrize("pixels", ["yuv", "bgr"])
@@ -82,7 +81,7 @@ def test_jobs_tile_and_reuse_what_did_not_change(
     preset = load_preset("file").updated("graph", mode="threads").updated("engine", name="openvino", pixels=pixels)
     preset = preset.updated("encode", crf=0, preset="ultrafast")
     assert "tiles" not in Job(source, tmp_path / "whole.mkv", preset).run().engine
-    monkeypatch.setattr("sr4k.engines.tiled.MOST_PIXELS", 200 * 200)
+    monkeypatch.setattr("sr4k.engines.tiled.MOST_AT_ONCE", 200 * 200)
     monkeypatch.setattr(TiledEngine.__init__, "__defaults__", ((50, 70),))
     assert Job(source, tmp_path / "tiled.mkv", preset).run().engine["tiles"] == 4
     assert np.array_equal(luma_planes(tmp_path / "tiled.mkv"), luma_planes(tmp_path / "whole.mkv"))

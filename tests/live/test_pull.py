@@ -13,7 +13,7 @@ from pulling import Pulled, assert_in_real_time, assert_sound_has_no_gaps
 
 from sr4k.live.link import SLOTS, Ended, Opened
 from sr4k.live.timeline import TICKS, TIME_BASE
-from sr4k.models.fold import padded_chroma, padded_luma
+from sr4k.models.geometry import padded_chroma, padded_luma
 
 pytestmark = pytest.mark.usefixtures("silent_children")
 

@@ -9,7 +9,7 @@ from skimage import data as pictures
 from sr4k.models import zoo
 from sr4k.models.colour import Colour
 from sr4k.models.export import to_onnx
-from sr4k.models.fold import pad_planes
+from sr4k.models.geometry import pad_planes
 from sr4k.models.metrics import psnr
 
 HEIGHT, WIDTH = 32, 48

@@ -10,7 +10,7 @@ from sr4k.evaluate import upscaler
 from sr4k.models import zoo
 from sr4k.models.architecture import Precision
 from sr4k.models.colour import Colour, downsample_chroma, yuv_from_rgb
-from sr4k.models.fold import CHROMA_PAD, MARGIN, PAD_AFTER, PAD_BEFORE
+from sr4k.models.geometry import CHROMA_PAD, MARGIN, PAD_AFTER, PAD_BEFORE
 from sr4k.models.metrics import psnr
 from sr4k.models.resize import imresize
 

@@ -22,7 +22,7 @@ from sr4k.engines.base import Plane
 from sr4k.engines.cpu import granted_cpus
 from sr4k.engines.nearest import NearestEngine
 from sr4k.errors import InternalError
-from sr4k.models.fold import MARGIN, PAD_AFTER, PAD_BEFORE
+from sr4k.models.geometry import MARGIN, PAD_AFTER, PAD_BEFORE
 from sr4k.sample import write_sample
 
 SIZE = (96, 64)

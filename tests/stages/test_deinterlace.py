@@ -13,7 +13,7 @@ from interlaced import combing, write_interlaced, write_mixed
 from numpy.typing import NDArray
 
 from sr4k import Job, Summary, load_preset
-from sr4k.models.fold import PAD_AFTER, PAD_BEFORE
+from sr4k.models.geometry import PAD_AFTER, PAD_BEFORE
 from sr4k.pipeline.chain import HeapBuffers
 from sr4k.stages.decode import Decode
 from sr4k.stages.settings import DecodeSettings, Deinterlace, Part

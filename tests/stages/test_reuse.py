@@ -9,7 +9,7 @@ from skimage import data as pictures
 
 from sr4k.engines import ENGINES
 from sr4k.models.colour import Colour
-from sr4k.models.fold import pad_planes
+from sr4k.models.geometry import pad_planes
 from sr4k.pipeline import Frame, FrameInfo
 from sr4k.pipeline.chain import HeapBuffers
 from sr4k.stages.decoded import padded_format

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sr4k.models.colour import Colour
-from sr4k.models.fold import CHROMA_PAD, MARGIN, PAD_AFTER, PAD_BEFORE, padded_chroma, padded_luma
+from sr4k.models.geometry import CHROMA_PAD, MARGIN, PAD_AFTER, PAD_BEFORE, padded_chroma, padded_luma
 from sr4k.pipeline import Format, Frame, FrameInfo, PlaneSpec
 from sr4k.pipeline.chain import HeapBuffers
 from sr4k.pipeline.frame import Plane
