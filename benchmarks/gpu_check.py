@@ -4,7 +4,7 @@
 
 Which libraries are there; every engine against the float reference on photographs; times of the networks by CUDA
 events; what each launch takes; whole engines from host memory to host memory; rates of PCIe, of NVDEC and of NVENC;
-whole videos whose pictures stay on the card.
+whole videos whose pictures stay on the GPU.
 What can't run says why in its row, and the rest goes on. When the minutes are over, what is left is left out, by name.
 """
 
@@ -219,13 +219,13 @@ def own(network: QuantizedNetwork, size: tuple[int, int], **tuning: int) -> Row:
 
 
 def to_nv12(engine: str, model: str, precision: str, size: tuple[int, int]) -> Row:
-    """An engine on pictures that stay on the card, pixel shuffle included."""
+    """An engine on pictures that stay on the GPU, pixel shuffle included."""
     from sr4k.engines import EngineSpec
-    from sr4k.engines.on_card import open_on_card
+    from sr4k.engines.on_card import open_on_gpu
 
     width, height = size
     spec = EngineSpec(model=model, height=height, width=width, colour=COLOUR, precision=precision)  # type: ignore[arg-type]
-    network = open_on_card((engine,), spec)
+    network = open_on_gpu((engine,), spec)
     calls = [partial(network.run, *planes_on_gpu(size, k)) for k in range(SETS)]
     return timed(calls, network.describe()["macs"])
 

@@ -17,12 +17,12 @@ torch = required("torch")
 
 
 def rates(size: tuple[int, int]) -> Iterator[tuple[str, Callable[[], Row]]]:
-    """Memory, PCIe and the codecs on the card."""
+    """Memory, PCIe and the codecs on the GPU."""
     yield "memory, device to device, read and written", partial(copies, "cuda", "cuda", 2)
     yield "PCIe, pinned host to device", partial(copies, "pinned", "cuda", 1)
     yield "PCIe, device to pinned host", partial(copies, "cuda", "pinned", 1)
     yield "fp16 matrix product", products
-    yield "NVDEC, H.264, frames left on the card", partial(decoding, size, hardware=True)
+    yield "NVDEC, H.264, frames left on the GPU", partial(decoding, size, hardware=True)
     yield "FFmpeg, H.264, on the CPU", partial(decoding, size, hardware=False)
     for codec in ("h264_nvenc", "hevc_nvenc", "av1_nvenc"):
         yield f"{codec}, from host memory", partial(encoding, codec, (2 * size[0], 2 * size[1]))
@@ -55,8 +55,8 @@ def decoding(size: tuple[int, int], *, hardware: bool) -> Row:
 
     clip = sample_clip(size)
 
-    def frames(on_card: bool) -> Iterator[av.VideoFrame]:
-        accel = HWAccel("cuda", device="0", allow_software_fallback=False, is_hw_owned=True) if on_card else None
+    def frames(on_gpu: bool) -> Iterator[av.VideoFrame]:
+        accel = HWAccel("cuda", device="0", allow_software_fallback=False, is_hw_owned=True) if on_gpu else None
         with av.open(io.BytesIO(clip), hwaccel=accel) as container:
             yield from container.decode(container.streams.video[0])
 

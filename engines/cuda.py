@@ -113,7 +113,7 @@ class _Slot:
         return graph
 
 
-class CudaOnCard:
+class CudaOnGpu:
     """The fused network on pictures that lie on the GPU; the last kernel writes NV12."""
 
     def __init__(self, spec: EngineSpec) -> None:

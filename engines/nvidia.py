@@ -17,7 +17,7 @@ _VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One card. ``capability``: of compute, (9, 0) for Hopper; ``memory``: bytes."""
+    """One GPU. ``capability``: of compute, (9, 0) for Hopper; ``memory``: bytes."""
 
     index: int
     name: str

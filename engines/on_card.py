@@ -1,4 +1,4 @@
-"""Networks on pictures that lie on an NVIDIA GPU, from padded planes to NV12, for stages that never leave the card.
+"""Networks on pictures that lie on an NVIDIA GPU, from padded planes to NV12, for stages that never leave the GPU.
 
 Planes and pictures are PyTorch's tensors; all work is ordered after what the current stream holds, and what comes after
 it there is ordered after that.
@@ -16,13 +16,13 @@ from sr4k.errors import OptionError
 from sr4k.models.geometry import CELL, CELL_OUT, MARGIN
 
 _NETWORKS: dict[str, str] = {
-    "cuda": "sr4k.engines.cuda:CudaOnCard",
-    "tensorrt": "sr4k.engines.tensorrt_card:TensorRtOnCard",
+    "cuda": "sr4k.engines.cuda:CudaOnGpu",
+    "tensorrt": "sr4k.engines.tensorrt_card:TensorRtOnGpu",
 }
 """By engine: their libraries are imported only when they are asked for."""
 
 
-class CardNetwork(Protocol):
+class GpuNetwork(Protocol):
     """A network ready to run, for one size."""
 
     def run(self, luma: Tensor, chroma: Tensor) -> Tensor:
@@ -32,8 +32,8 @@ class CardNetwork(Protocol):
         """As `sr4k.engines.Engine.describe`."""
 
 
-def open_on_card(names: Sequence[str], spec: EngineSpec) -> CardNetwork:
-    """The network by the first of these engines that can have pictures on the card and starts.
+def open_on_gpu(names: Sequence[str], spec: EngineSpec) -> GpuNetwork:
+    """The network by the first of these engines that can have pictures on the GPU and starts.
 
     Args:
         spec: of YUV planes.
@@ -44,8 +44,8 @@ def open_on_card(names: Sequence[str], spec: EngineSpec) -> CardNetwork:
     """
     fit = [name for name in names if name in _NETWORKS]
     if not fit:
-        raise OptionError(f"Pictures stay on the card with --engine {' or '.join(_NETWORKS)} alone.")
-    network: CardNetwork
+        raise OptionError(f"Pictures stay on the GPU with --engine {' or '.join(_NETWORKS)} alone.")
+    network: GpuNetwork
     _, network = first_to_start(fit, lambda name: imported(_NETWORKS[name])(spec))
     return network
 

@@ -13,7 +13,7 @@ from sr4k.engines.on_card import nv12_of
 from sr4k.engines.tensorrt import bind, build, describe, enqueue
 
 
-class TensorRtOnCard:
+class TensorRtOnGpu:
     """The engine on a stream of its own, for on the default one TensorRT would wait for the whole GPU.
 
     Events order it after what the current stream was given before, and the current stream after it; the sub-pixels

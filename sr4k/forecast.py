@@ -16,7 +16,7 @@ from sr4k.part import clock
 from sr4k.pipeline import WorkerStatus
 from sr4k.process_tree import own_bytes, resident_bytes
 from sr4k.stages.sequence import files_of
-from sr4k.stages.settings import Part
+from sr4k.stages.settings import TimeSpan
 from sr4k.target import check_target, existing_folder
 
 _SAMPLE = 4
@@ -138,7 +138,7 @@ def in_words(found: Forecast) -> Iterator[str]:
     yield f"  memory {found.memory / 2**20:.0f} MiB (measured on {found.sampled} frames)"
 
 
-def _middle(job: Job) -> Part | None:
+def _middle(job: Job) -> TimeSpan | None:
     """Of what is wanted of it, if its length is known."""
     from sr4k.stages.extent import ENDS  # codecs, which jobs keep in processes of their own
     from sr4k.stages.source import open_input
@@ -151,7 +151,7 @@ def _middle(job: Job) -> Part | None:
         seconds = min(seconds, length - start)
     if seconds <= _SAMPLE:
         return job.part
-    return Part(start + (seconds - _SAMPLE) / 2, Fraction(_SAMPLE))
+    return TimeSpan(start + (seconds - _SAMPLE) / 2, Fraction(_SAMPLE))
 
 
 def _expected(job: Job) -> tuple[Fraction | None, int | None]:
@@ -173,7 +173,7 @@ def _expected(job: Job) -> tuple[Fraction | None, int | None]:
     )
 
 
-def _frames(summary: Summary, seconds: Fraction | None, counted: int | None, *, sample: Part | None) -> int | None:
+def _frames(summary: Summary, seconds: Fraction | None, counted: int | None, *, sample: TimeSpan | None) -> int | None:
     """Of the job: counted by the header, else as dense as in the sample."""
     if counted is not None or seconds is None:
         return counted

@@ -31,17 +31,17 @@ from sr4k.refusals import refusal
 from sr4k.size import parse_size
 from sr4k.stages.sequence import is_picture, is_sequence
 from sr4k.stages.settings import (
-    FIRST_TRACK,
+    FIRST_VIDEO,
     Box,
     ConvertSettings,
     DecodeSettings,
     Deinterlace,
     EncodeSettings,
     InferSettings,
-    Part,
     PictureSettings,
     PreprocessSettings,
-    Track,
+    TimeSpan,
+    VideoChoice,
 )
 from sr4k.target import appeared, check_target, folder_made, free_partial_of, place, unfinished
 
@@ -155,11 +155,11 @@ class Job:
     size: _Field[Box | str | None, Box | None] = _Field(_box, None)
     overwrite: bool = False
     cpus: int | None = None
-    part: Part | None = None
+    part: TimeSpan | None = None
     deinterlace: Deinterlace = "auto"
     resume: bool = False
     strict: bool = False
-    track: Track = FIRST_TRACK
+    track: VideoChoice = FIRST_VIDEO
     rate: Fraction | None = None
 
     def __post_init__(self) -> None:
@@ -301,9 +301,9 @@ class Job:
         workers = tuple(
             WorkerSpec(name, tuple(specs[stage] for stage in stages), lanes, environments=devices)
             if name == upscaler
-            else WorkerSpec(name, tuple(_on_card(specs, stages) if on_card else (specs[stage] for stage in stages)))
+            else WorkerSpec(name, tuple(_on_gpu(specs, stages) if on_gpu else (specs[stage] for stage in stages)))
             for name, stages in layout.workers.items()
-            for on_card in [first in GPU_ENGINES and pixels == "yuv" and {*STAGES[:-1]} <= {*stages}]
+            for on_gpu in [first in GPU_ENGINES and pixels == "yuv" and {*STAGES[:-1]} <= {*stages}]
         )
         return GraphSpec(workers, (layout.slots,) * (len(workers) - 1), layout.mode)
 
@@ -337,16 +337,16 @@ class Job:
             raise StoppedError("Stopped before the first frame: nothing was written.")
 
 
-def _on_card(specs: Mapping[str, StageSpec], stages: Sequence[StageName]) -> Iterator[StageSpec]:
+def _on_gpu(specs: Mapping[str, StageSpec], stages: Sequence[StageName]) -> Iterator[StageSpec]:
     """The stages of a worker with all up to the encoder, on a GPU: what lies between has become one kernel.
 
     What is to have another size than the network makes is scaled in host memory.
     """
-    yield replace(specs["decode"], factory="sr4k.stages.card:CardDecode")
-    yield replace(specs["infer"], factory="sr4k.stages.card:CardUpscale")
+    yield replace(specs["decode"], factory="sr4k.stages.card:GpuDecode")
+    yield replace(specs["infer"], factory="sr4k.stages.card:GpuUpscale")
     is_resized = getattr(specs["convert"].settings, "size", None) is not None
     if not is_resized and "encode" in stages and getattr(specs["encode"].settings, "codec", "").endswith("_nvenc"):
-        yield replace(specs["encode"], factory="sr4k.stages.card_encode:CardEncode")
+        yield replace(specs["encode"], factory="sr4k.stages.card_encode:GpuEncode")
         return
     yield StageSpec("sr4k.stages.card:Download")
     if is_resized:
@@ -363,7 +363,7 @@ def _lanes(layout: GraphPreset, cpus: int, *, on_gpu: bool) -> int:
     return 1 if layout.upscaler is None else max(1, cpus // _CPUS_OF_A_LANE)
 
 
-def parse_track(text: str) -> Track:
+def parse_track(text: str) -> VideoChoice:
     """``1``: the second video of a file; ``i:0x101``: the one with this id.
 
     Raises:
@@ -371,7 +371,7 @@ def parse_track(text: str) -> Track:
     """
     by_id, number = text.startswith("i:"), text.removeprefix("i:")
     try:
-        return Track(int(number, 0 if by_id else 10), by_id)
+        return VideoChoice(int(number, 0 if by_id else 10), by_id)
     except ValueError:
         raise OptionError(
             f"'{text}' is no video track: use its number, from 0, or i: and its id, such as i:0x101."

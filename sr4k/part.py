@@ -4,13 +4,13 @@ import re
 from fractions import Fraction
 
 from sr4k.errors import OptionError
-from sr4k.stages.settings import Part
+from sr4k.stages.settings import TimeSpan
 
 _TIME = r"(?:(?:(?P<{0}h>\d+):)?(?P<{0}m>\d+):)?(?P<{0}s>\d+(?:\.\d+)?)s?"
 _PART = re.compile(_TIME.format("l") + "(?:@" + _TIME.format("f") + ")?")
 
 
-def parse_part(text: str) -> Part:
+def parse_part(text: str) -> TimeSpan:
     """``10s@00:05:00``: ten seconds from five minutes on; ``10s``: the first ten.
 
     Raises:
@@ -22,7 +22,7 @@ def parse_part(text: str) -> Part:
     seconds = _seconds(match, "l")
     if not seconds:
         raise OptionError(f"'{text}' has no length: use LENGTH@FROM, such as 10s@00:05:00.")
-    return Part(_seconds(match, "f"), seconds)
+    return TimeSpan(_seconds(match, "f"), seconds)
 
 
 def clock(seconds: float | Fraction) -> str:

@@ -31,7 +31,7 @@ try:
     from torch import Tensor
 
     from sr4k.engines.cuda import CudaEngine, cuda_device
-    from sr4k.engines.on_card import open_on_card
+    from sr4k.engines.on_card import open_on_gpu
 except ImportError as err:
     raise EngineError("Pictures stay on the GPU as PyTorch's: pip install 'sr4k-stream[cuda]'.") from err
 
@@ -41,8 +41,8 @@ _BEHIND = 2
 """Pictures that are on their way to host memory while the next is computed."""
 
 
-class CardDecode(Source):
-    """Padded planes on the card: from NVDEC where it takes the video, else decoded on the CPU and copied."""
+class GpuDecode(Source):
+    """Padded planes on the GPU: from NVDEC where it takes the video, else decoded on the CPU and copied."""
 
     name = "decode"
 
@@ -63,7 +63,7 @@ class CardDecode(Source):
         self._height, self._width = info.height, info.width
         return form
 
-    def frames(self, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - on the card
+    def frames(self, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - on the GPU
         for picture, info in self._decode.pictures():
             yield Frame(self._padded(picture), info)
 
@@ -71,7 +71,7 @@ class CardDecode(Source):
         self._decode.close()
 
     def report(self) -> dict[str, Any]:
-        return {**self._decode.report(), "decoder": "nvdec" if self._decode.on_card else "cpu"}
+        return {**self._decode.report(), "decoder": "nvdec" if self._decode.on_gpu else "cpu"}
 
     def _open_nvdec(self) -> Format | None:
         if not driver().gpus:
@@ -80,7 +80,7 @@ class CardDecode(Source):
         decode = Decode(self._settings, accelerator)
         try:
             form = decode.open()
-            trouble = None if decode.on_card else "the pictures are not 8-bit 4:2:0"
+            trouble = None if decode.on_gpu else "the pictures are not 8-bit 4:2:0"
             trouble = "they are interlaced" if decode.interlaced else trouble
             trouble = "they are to be cropped" if decode.is_cut else trouble
         except (Sr4kError, RuntimeError) as err:
@@ -94,7 +94,7 @@ class CardDecode(Source):
 
     def _padded(self, picture: VideoFrame) -> tuple[Any, ...]:
         shapes = [spec.shape for spec in self._form.planes]
-        if self._decode.on_card:
+        if self._decode.on_gpu:
             luma, chroma = (torch.empty(shape, dtype=torch.uint8, device=self._device) for shape in shapes)
             targets = inside(luma, chroma, (self._width, self._height))
             for target, plane in zip(targets, self._planes(picture), strict=True):
@@ -117,8 +117,8 @@ class CardDecode(Source):
         return luma, both[..., 0], both[..., 1]
 
 
-class CardUpscale(Transform):
-    """The network, to NV12 on the card."""
+class GpuUpscale(Transform):
+    """The network, to NV12 on the GPU."""
 
     name = "infer"
 
@@ -133,14 +133,14 @@ class CardUpscale(Transform):
         spec = EngineSpec(
             model=s.model, height=height, width=width, colour=info.colour, precision=s.precision, weights=s.weights
         )
-        self._network = open_on_card((s.engine, *s.fallbacks), spec)
+        self._network = open_on_gpu((s.engine, *s.fallbacks), spec)
         self._about = self._network.describe()
         self._size = (SCALE * info.height, SCALE * info.width)
         rows, columns = self._size
         about = replace(info, height=rows, width=columns, pixel_format="nv12")
         return Format((PlaneSpec((rows * 3 // 2, columns)),), about=about)
 
-    def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - on the card
+    def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - on the GPU
         luma, chroma = frame.planes
         out = self._network.run(luma, chroma)  # type: ignore[arg-type]
         frame.release()
@@ -159,7 +159,7 @@ class CardUpscale(Transform):
 
 
 class Download(Transform):
-    """From the card to host memory, for encoders there: while a picture is copied, the next are computed."""
+    """From the GPU to host memory, for encoders there: while a picture is copied, the next are computed."""
 
     name = "download"
 

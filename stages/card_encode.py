@@ -1,4 +1,4 @@
-"""Encode by NVENC, from memory of the card."""
+"""Encode by NVENC, from memory of the GPU."""
 
 import logging
 from dataclasses import replace
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 _ON_CPU: dict[str, Codec] = {"h264_nvenc": "h264", "hevc_nvenc": "hevc", "av1_nvenc": "av1"}
 
 
-class CardEncode(Encode):
+class GpuEncode(Encode):
     """NVENC on pictures where they lie; where it can't be had, the same codec on the CPU, and that is said."""
 
     def __init__(self, settings: EncodeSettings) -> None:
@@ -42,14 +42,14 @@ class CardEncode(Encode):
         super().open(source)
 
     def _trouble(self, height: int, width: int) -> str | None:
-        """Why this encoder does not take a picture of that size from the card, if it does not."""
+        """Why this encoder does not take a picture of that size from the GPU, if it does not."""
         self._cuda = CudaContext(device_id=0)  # the primary context, and its default stream
         probe = CodecContext.create(self._settings.codec, "w")
         assert isinstance(probe, VideoCodecContext)
         probe.width, probe.height, probe.pix_fmt = width, height, "cuda"
         probe.time_base, probe.framerate = Fraction(1, 25), Fraction(25)
         try:
-            probe.encode(self._on_card(torch.zeros((height * 3 // 2, width), dtype=torch.uint8, device="cuda")))
+            probe.encode(self._on_gpu(torch.zeros((height * 3 // 2, width), dtype=torch.uint8, device="cuda")))
             probe.encode(None)
         except (av.error.FFmpegError, OSError, RuntimeError, ValueError) as err:
             return str(err)
@@ -57,9 +57,9 @@ class CardEncode(Encode):
 
     def _picture(self, frame: Frame) -> VideoFrame:
         block: Tensor = frame.planes[0]  # type: ignore[assignment]
-        return as_picture(block.cpu().numpy(), "nv12") if self._cuda is None else self._on_card(block)
+        return as_picture(block.cpu().numpy(), "nv12") if self._cuda is None else self._on_gpu(block)
 
-    def _on_card(self, block: Tensor) -> VideoFrame:
+    def _on_gpu(self, block: Tensor) -> VideoFrame:
         """Y and UV of one allocation, which NVENC reads as such: it is given the address of Y alone."""
         height = block.shape[0] * 2 // 3
         return VideoFrame.from_dlpack((block[:height], block[height:]), format="nv12", cuda_context=self._cuda)

@@ -26,8 +26,8 @@ class Crop:
 
     def __call__(self, picture: VideoFrame) -> VideoFrame:
         """The picture without its margins, with its time."""
-        is_on_card = picture.sw_format is not None
-        if self._margins is None or is_on_card or (picture.width, picture.height) != self._size:
+        is_on_gpu = picture.sw_format is not None
+        if self._margins is None or is_on_gpu or (picture.width, picture.height) != self._size:
             return picture
         if picture.format.name != self._format:
             self._graph, self._format = _cutting(picture, self._margins), picture.format.name

@@ -44,7 +44,7 @@ class Decode(Source):
         self._losses = Losses(settings.path.name, settings.strict)
         self._reading = Reading(settings, self._losses, self._say, accelerator)
         self._emitted = 0
-        self.on_card = False  # once open: whether pictures are NV12 in a GPU's memory
+        self.on_gpu = False  # once open: whether pictures are NV12 in a GPU's memory
         self._last_pts: int | None = None
         self._origin = 0  # the pts that is the output's 0
         self._is_other = False  # the picture that is passed on, than the first
@@ -61,7 +61,7 @@ class Decode(Source):
             reason = "; ".join(self._losses.reasons) or empty
             raise InputError(f"{self._settings.path}: no picture could be decoded ({reason}).")
         self._decoded = chain([first], self._decoded)
-        self.on_card = first.sw_format is not None and first.sw_format.name == "nv12"
+        self.on_gpu = first.sw_format is not None and first.sw_format.name == "nv12"
         self._average_rate = ratio(reading.stream.average_rate)  # a report is asked for in another thread
         self._changes = Changes(reading.stream, first, self._say)
         self._unkept = Unkept(reading.stream)

@@ -23,7 +23,7 @@ from sr4k.stages.joins import OneClock
 from sr4k.stages.layouts import Speakers
 from sr4k.stages.sound import CODECS, Reencoded
 from sr4k.stages.source import open_input, video_streams
-from sr4k.stages.tracks import Clock, Copied, Following, Track
+from sr4k.stages.tracks import Clock, Copied, Following, TrackWriter
 from sr4k.stages.video import ratio
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class Passthrough:
         self._source = source
         self._target = target
         self._origin = origin
-        self._tracks: dict[int, Track] = {}
+        self._tracks: dict[int, TrackWriter] = {}
         self._following: dict[int, Following] = {}
         self._clock = Clock(equal=target.format.name in _SAME_TIMES)
         self._refused: Counter[str] = Counter()  # packets, by stream and reason
@@ -181,7 +181,7 @@ class Passthrough:
         name = stream.metadata.get("filename", f"cover.{suffix}")
         self._target.add_attachment(name, mimetype, data)
 
-    def _track(self, stream: Stream) -> Track:
+    def _track(self, stream: Stream) -> TrackWriter:
         """How its packets get into the target: as they are, or converted.
 
         Raises:

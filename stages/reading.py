@@ -23,7 +23,7 @@ from sr4k.stages.joins import OneClock, from_key_frame
 from sr4k.stages.losses import REORDERED, Awaited, Losses
 from sr4k.stages.order import Order
 from sr4k.stages.png import plain_head, plain_packet
-from sr4k.stages.settings import DecodeSettings, Part
+from sr4k.stages.settings import DecodeSettings, TimeSpan
 from sr4k.stages.source import open_input, video_stream
 from sr4k.stages.untimed import counted_back
 
@@ -139,7 +139,7 @@ class Reading:
         container.seek(int((at - self.clock.shift) / self.tick), stream=self.stream)
         return self._made(self.clock.packets(), whole=False)
 
-    def _of(self, part: Part, container: InputContainer) -> Iterator[VideoFrame]:
+    def _of(self, part: TimeSpan, container: InputContainer) -> Iterator[VideoFrame]:
         """The pictures of a part: from the key frame before it on they are decoded, and those before it left out."""
         start = self.clock.start + part.start
         try:

@@ -13,16 +13,16 @@ Deinterlace = Literal["auto", "off", "double"]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """Of a video: so many seconds, from so many after its beginning on."""
+class TimeSpan:
+    """A part of a video: ``seconds`` long, from ``start`` seconds after its beginning on."""
 
     start: Fraction
     seconds: Fraction
 
 
 @dataclass(frozen=True, slots=True)
-class Track:
-    """One of several videos in a file: by its number among them, from 0, or by the id that the container gives it."""
+class VideoChoice:
+    """Which of several videos in a file: by its number among them, from 0, or by the id that the container gives it."""
 
     number: int
     by_id: bool = False
@@ -31,7 +31,7 @@ class Track:
         return f"i:{self.number:#x}" if self.by_id else str(self.number)
 
 
-FIRST_TRACK = Track(0)
+FIRST_VIDEO = VideoChoice(0)
 
 
 Fit = Literal["inside", "pad", "stretch"]
@@ -70,10 +70,10 @@ class DecodeSettings:
     """
 
     path: Path
-    part: Part | None = None
+    part: TimeSpan | None = None
     deinterlace: Deinterlace = "auto"
     strict: bool = False
-    track: Track = FIRST_TRACK
+    track: VideoChoice = FIRST_VIDEO
     rate: Fraction | None = None
     pixels: Pixels = "yuv"
     keeps_alpha: bool = False
@@ -159,7 +159,7 @@ class EncodeSettings(EncoderSettings):
     segment_seconds: float = 60.0
     work_seconds: float = 120.0
     strict: bool = False
-    track: Track = FIRST_TRACK
+    track: VideoChoice = FIRST_VIDEO
     deep_codec: Codec | None = None
 
 

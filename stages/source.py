@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 from sr4k.errors import InputError
 from sr4k.stages.paths import check_source, for_libav
 from sr4k.stages.sequence import is_picture, is_sequence, numbers
-from sr4k.stages.settings import FIRST_TRACK, Track
+from sr4k.stages.settings import FIRST_VIDEO, VideoChoice
 
 # Tags that are not UTF-8: PyAV 18 fails on them unless told otherwise, 19 gives text that can't be written out again.
 _IS_19 = int(av.__version__.split(".")[0]) >= 19
@@ -66,7 +66,7 @@ def packets_of(container: InputContainer, *streams: Stream) -> "Iterator[Packet[
         yield from container.demux(*streams)
 
 
-def video_stream(container: InputContainer, path: Path, track: Track = FIRST_TRACK) -> VideoStream:
+def video_stream(container: InputContainer, path: Path, track: VideoChoice = FIRST_VIDEO) -> VideoStream:
     """The video to upscale.
 
     Raises:
@@ -94,7 +94,7 @@ def _kind(stream: Stream) -> str:
 
 
 def video_streams(container: InputContainer) -> list[VideoStream]:
-    """All videos in the order that `Track` counts in: those that are not cover pictures, and that libav can decode."""
+    """All videos that libav can decode, cover pictures left out, in the order that `VideoChoice` counts in."""
     return [
         stream
         for stream in container.streams.video

@@ -12,7 +12,7 @@ _FAR = Fraction(1)
 """Seconds by which a time may go back and be put right; what goes back further belongs elsewhere."""
 
 
-class Track(Protocol):
+class TrackWriter(Protocol):
     """What makes packets of the source ready for one stream of the target."""
 
     stream: Any  # the target's

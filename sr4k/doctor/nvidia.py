@@ -50,10 +50,10 @@ def _driver_and_gpus() -> Iterator[Finding]:
 
 
 def _no_driver(module: str | None) -> Finding:
-    if module is None and not _cards():
+    if module is None and not _gpus_on_the_bus():
         return Finding("driver", "optional", "no NVIDIA GPU and no driver: everything runs on the CPU")
     if module is None:
-        return Finding("driver", "problem", "there is an NVIDIA card and no driver for it", _DRIVER)
+        return Finding("driver", "problem", "there is an NVIDIA GPU and no driver for it", _DRIVER)
     told = f"the kernel has {module}, but libcuda.so.1 is not found: a container without it, or half an installation"
     return Finding("driver", "problem", told, _IN_A_CONTAINER)
 
@@ -81,7 +81,7 @@ def _libraries() -> Iterator[Finding]:
             yield Finding(library, "ok", f"there, for {use} on the GPU")
 
 
-def _cards() -> list[Path]:
+def _gpus_on_the_bus() -> list[Path]:
     """Display controllers by NVIDIA on the PCI bus."""
     return [
         device

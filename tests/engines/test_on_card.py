@@ -14,7 +14,7 @@ from sr4k.stages.reconstruct import shuffle
 torch = pytest.importorskip("torch")
 
 from sr4k.engines import on_card  # noqa: E402
-from sr4k.engines.on_card import nv12_of, open_on_card  # noqa: E402
+from sr4k.engines.on_card import nv12_of, open_on_gpu  # noqa: E402
 
 SPEC = EngineSpec(model="luma", height=16, width=24, colour=Colour())
 
@@ -35,17 +35,17 @@ def test_nv12_is_the_pixel_shuffle_of_the_cells() -> None:
 
 
 def test_engines_without_a_place_for_such_pictures_are_passed_over() -> None:
-    assert open_on_card(("openvino", "cuda", "torch"), SPEC).describe()["engine"] == "cuda"
+    assert open_on_gpu(("openvino", "cuda", "torch"), SPEC).describe()["engine"] == "cuda"
     with pytest.raises(OptionError, match="--engine cuda or tensorrt alone"):
-        open_on_card(("openvino",), SPEC)
+        open_on_gpu(("openvino",), SPEC)
 
 
 def test_where_one_does_not_start_the_next_is_taken_and_that_is_said(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setitem(on_card._NETWORKS, "tensorrt", "toy_engines:FailingOnCard")
+    monkeypatch.setitem(on_card._NETWORKS, "tensorrt", "toy_engines:FailingOnGpu")
     with caplog.at_level(logging.WARNING):
-        assert open_on_card(("tensorrt", "cuda"), SPEC).describe()["engine"] == "cuda"
+        assert open_on_gpu(("tensorrt", "cuda"), SPEC).describe()["engine"] == "cuda"
     assert "The engine tensorrt does not start, cuda is tried: the GPU is full." in caplog.text
     with pytest.raises(EngineError, match="full"):
-        open_on_card(("openvino", "tensorrt"), SPEC)
+        open_on_gpu(("openvino", "tensorrt"), SPEC)

@@ -11,9 +11,9 @@ from clips import MakeClip, luma_planes, video_times
 from sr4k import Job, load_preset
 from sr4k.comparison import write_comparison
 from sr4k.errors import OptionError
-from sr4k.stages.settings import DecodeSettings, Part
+from sr4k.stages.settings import DecodeSettings, TimeSpan
 
-PART = Part(Fraction("0.2"), Fraction("0.4"))
+PART = TimeSpan(Fraction("0.2"), Fraction("0.4"))
 
 
 @pytest.fixture

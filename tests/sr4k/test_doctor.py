@@ -132,7 +132,7 @@ class TestNvidia:
         assert gpu.mend == mend
 
     @pytest.mark.parametrize(("vendor", "state"), [("0x10de", "problem"), ("0x8086", "optional")])
-    def test_a_card_without_a_driver_is_a_problem(
+    def test_a_gpu_without_a_driver_is_a_problem(
         self, vendor: str, state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         device = tmp_path / "0000:01:00.0"

@@ -8,7 +8,7 @@ from clips import MakeClip
 from sr4k import Job, load_preset
 from sr4k.errors import InputError, OutputError
 from sr4k.forecast import forecast, in_words
-from sr4k.stages.settings import Part
+from sr4k.stages.settings import TimeSpan
 
 PRESET = load_preset("file").updated("engine", name="nearest").updated("encode", preset="ultrafast")
 
@@ -30,13 +30,13 @@ def test_a_forecast_comes_true(make_clip: MakeClip, tmp_path: Path) -> None:
 def test_a_short_source_or_part_is_done_whole(make_clip: MakeClip, tmp_path: Path) -> None:
     job = Job(make_clip("a.mp4", frames=50), tmp_path / "out.mp4", PRESET.updated("graph", mode="threads"))
     assert forecast(job).sampled == 50
-    found = forecast(replace(job, part=Part(Fraction(1), Fraction("0.4"))))
+    found = forecast(replace(job, part=TimeSpan(Fraction(1), Fraction("0.4"))))
     assert (found.sampled, found.frames) == (10, 10)
 
 
 def test_a_part_that_reaches_beyond_the_end_is_as_long_as_the_video(make_clip: MakeClip, tmp_path: Path) -> None:
     job = Job(make_clip("a.mp4", frames=50), tmp_path / "out.mp4", PRESET.updated("graph", mode="threads"))
-    found = forecast(replace(job, part=Part(Fraction(1), Fraction(60))))
+    found = forecast(replace(job, part=TimeSpan(Fraction(1), Fraction(60))))
     assert (found.sampled, found.frames, found.counted) == (25, 25, True)
 
 

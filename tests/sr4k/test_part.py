@@ -9,12 +9,12 @@ from clips import MakeClip, luma_planes, packet_bytes, video_times
 from sr4k import Job, Summary, load_preset
 from sr4k.errors import InputError, OptionError
 from sr4k.part import clock, parse_part
-from sr4k.stages.settings import Part
+from sr4k.stages.settings import TimeSpan
 
 PRESET = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest").updated("encode", crf=0)
 
 
-def upscale(source: Path, target: Path, part: Part | None = None) -> Summary:
+def upscale(source: Path, target: Path, part: TimeSpan | None = None) -> Summary:
     return Job(source, target, PRESET, part=part).run()
 
 
@@ -28,7 +28,7 @@ def upscale(source: Path, target: Path, part: Part | None = None) -> Summary:
     ],
 )
 def test_a_part_is_a_length_and_where_it_begins(text: str, start: Fraction, seconds: Fraction) -> None:
-    assert parse_part(text) == Part(Fraction(start), Fraction(seconds))
+    assert parse_part(text) == TimeSpan(Fraction(start), Fraction(seconds))
 
 
 @pytest.mark.parametrize("text", ["", "@5", "ten", "-3s", "0s@10", "5s@", "1:2:3:4"])
@@ -55,7 +55,7 @@ def test_a_part_has_the_pictures_of_the_whole_from_time_zero_on(
         options={"b": "1M"},
     )
     upscale(source, tmp_path / "all.mkv")
-    upscale(source, tmp_path / "part.mkv", Part(Fraction(1), Fraction("0.48")))
+    upscale(source, tmp_path / "part.mkv", TimeSpan(Fraction(1), Fraction("0.48")))
     times = video_times(source)
     shown = [number for number, at in enumerate(times) if 1 <= at - times[0] < Fraction("1.48")]
     assert len(shown) == 12
@@ -67,7 +67,7 @@ def test_a_part_has_the_pictures_of_the_whole_from_time_zero_on(
 
 def test_sound_stays_with_its_pictures(make_clip: MakeClip, tmp_path: Path) -> None:
     source = make_clip("a.mp4", frames=60, rate=25, chapters=True)
-    upscale(source, tmp_path / "part.mp4", Part(Fraction(1), Fraction(1)))
+    upscale(source, tmp_path / "part.mp4", TimeSpan(Fraction(1), Fraction(1)))
     there, here = packet_bytes(source, "audio"), packet_bytes(tmp_path / "part.mp4", "audio")
     wanted = [(at - 1, data) for at, data in there if 1 <= at < 2]
     assert [data for _, data in here] == [data for _, data in wanted]
@@ -80,7 +80,7 @@ def test_a_start_offset_does_not_move_the_part(make_clip: MakeClip, tmp_path: Pa
     source = make_clip(
         "a.mkv", frames=30, pts=[5000 + 40 * n for n in range(30)], time_base=Fraction(1, 1000), audio=False
     )
-    summary = upscale(source, tmp_path / "part.mkv", Part(Fraction("0.4"), Fraction("0.2")))
+    summary = upscale(source, tmp_path / "part.mkv", TimeSpan(Fraction("0.4"), Fraction("0.2")))
     assert summary.frames == 5
     assert not summary.damaged
     assert video_times(tmp_path / "part.mkv")[0] == 0
@@ -88,5 +88,5 @@ def test_a_start_offset_does_not_move_the_part(make_clip: MakeClip, tmp_path: Pa
 
 def test_a_part_after_the_end_is_told(make_clip: MakeClip, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="ends before that part"):
-        upscale(make_clip("a.mp4"), tmp_path / "part.mp4", Part(Fraction(100), Fraction(1)))
+        upscale(make_clip("a.mp4"), tmp_path / "part.mp4", TimeSpan(Fraction(100), Fraction(1)))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4"]

@@ -20,7 +20,7 @@ from sr4k.errors import InputError, OptionError, OutputError
 from sr4k.job import parse_rate
 from sr4k.models.metrics import psnr
 from sr4k.probe import probe
-from sr4k.stages.settings import Part
+from sr4k.stages.settings import TimeSpan
 
 NEAREST = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
 
@@ -293,7 +293,7 @@ class TestSequences:
 
     def test_a_part_keeps_them_too(self, tmp_path: Path) -> None:
         self.make(tmp_path, list(range(3, 13)))
-        upscale(tmp_path / "%03d.png", tmp_path / "out%d.png", part=Part(Fraction(4, 25), Fraction(2, 25)))
+        upscale(tmp_path / "%03d.png", tmp_path / "out%d.png", part=TimeSpan(Fraction(4, 25), Fraction(2, 25)))
         assert sorted(path.name for path in tmp_path.glob("out*")) == ["out7.png", "out8.png"]
         assert np.array_equal(read(tmp_path / "out7.png"), doubled(specks(seed=7)))
 

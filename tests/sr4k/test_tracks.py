@@ -12,14 +12,14 @@ from clips import luma_planes
 from sr4k import Job, Summary, load_preset
 from sr4k.errors import InputError, OptionError
 from sr4k.job import parse_track
-from sr4k.stages.settings import FIRST_TRACK, Track
+from sr4k.stages.settings import FIRST_VIDEO, VideoChoice
 
 PRESET = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
 
 LEVELS = [60, 120, 200]
 
 
-def upscale(source: Path, target: Path, track: Track = FIRST_TRACK) -> Summary:
+def upscale(source: Path, target: Path, track: VideoChoice = FIRST_VIDEO) -> Summary:
     return Job(source, target, PRESET.updated("encode", crf=0), track=track).run()
 
 
@@ -51,7 +51,7 @@ def write(path: Path, *, cover: bool = False) -> Path:
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_one_is_upscaled_and_the_others_are_named(number: int, suffix: str, tmp_path: Path) -> None:
     source = write(tmp_path / f"in.{suffix}")
-    summary = upscale(source, tmp_path / f"out.{suffix}", Track(number))
+    summary = upscale(source, tmp_path / f"out.{suffix}", VideoChoice(number))
     plane = luma_planes(tmp_path / f"out.{suffix}")[0]
     assert plane.shape == [(96, 128), (128, 96), (64, 64)][number]
     assert abs(int(plane.mean()) - LEVELS[number]) <= 1
@@ -66,24 +66,28 @@ def test_by_the_id_that_the_container_gives_it(suffix: str, tmp_path: Path) -> N
     source = write(tmp_path / f"in.{suffix}")
     with av.open(str(source)) as container:
         ids = [stream.id for stream in container.streams.video]
-    upscale(source, tmp_path / "out.mp4", Track(ids[1], by_id=True))
+    upscale(source, tmp_path / "out.mp4", VideoChoice(ids[1], by_id=True))
     assert luma_planes(tmp_path / "out.mp4")[0].shape == (128, 96)
 
 
 def test_cover_pictures_are_not_counted(tmp_path: Path) -> None:
     source = write(tmp_path / "in.mp4", cover=True)
-    upscale(source, tmp_path / "out.mp4", Track(2))
+    upscale(source, tmp_path / "out.mp4", VideoChoice(2))
     assert luma_planes(tmp_path / "out.mp4")[0].shape == (64, 64)
     with av.open(str(source)) as container:
         cover = next(s.id for s in container.streams.video if s.disposition & Disposition.attached_pic)
-    for track in (Track(3), Track(cover, by_id=True)):
+    for track in (VideoChoice(3), VideoChoice(cover, by_id=True)):
         with pytest.raises(InputError, match=rf"no video {track}: --map takes one of 0 \(i:0x1\), 1 .*, 2 .*\)\."):
             upscale(source, tmp_path / "none.mp4", track)
     assert not list(tmp_path.glob("*none*"))
 
 
 def test_tracks_as_people_write_them() -> None:
-    assert [parse_track(text) for text in ("1", "i:0x101", "i:7")] == [Track(1), Track(257, True), Track(7, True)]
+    assert [parse_track(text) for text in ("1", "i:0x101", "i:7")] == [
+        VideoChoice(1),
+        VideoChoice(257, True),
+        VideoChoice(7, True),
+    ]
     for text in ("", "one", "0x1", "i:", "v:0"):
         with pytest.raises(OptionError, match="is no video track"):
             parse_track(text)

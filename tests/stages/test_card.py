@@ -1,4 +1,4 @@
-"""Pictures that stay on the card: on a GPU if there is one, else by Triton's interpreter and codecs on the CPU."""
+"""Pictures that stay on the GPU: on a GPU if there is one, else by Triton's interpreter and codecs on the CPU."""
 
 import logging
 import sys
@@ -36,21 +36,21 @@ def test_nothing_differs_from_pictures_in_host_memory(
     size: tuple[int, int], make_clip: MakeClip, tmp_path: Path
 ) -> None:
     source = make_clip("small.mkv", size=size, frames=4, codec="ffv1", options={}, audio=False)
-    there = upscale(source, tmp_path / "card.mkv", "gpu", crf=0)
+    there = upscale(source, tmp_path / "gpu.mkv", "gpu", crf=0)
     upscale(source, tmp_path / "host.mkv", "file", crf=0)
     assert set(there.stages) == {"decode", "infer", "download", "encode"}
-    assert np.array_equal(pictures(tmp_path / "card.mkv"), pictures(tmp_path / "host.mkv"))
-    assert video_times(tmp_path / "card.mkv") == video_times(source)
+    assert np.array_equal(pictures(tmp_path / "gpu.mkv"), pictures(tmp_path / "host.mkv"))
+    assert video_times(tmp_path / "gpu.mkv") == video_times(source)
 
 
 @needs_torch
 def test_an_encoder_that_takes_no_nv12_gets_what_it_takes(make_clip: MakeClip, tmp_path: Path) -> None:
     source = make_clip("small.mkv", size=(24, 16), frames=3, audio=False)
     upscale(
-        source, tmp_path / "card.mkv", "gpu", codec="hevc", preset="ultrafast", options={"x265-params": "lossless=1"}
+        source, tmp_path / "gpu.mkv", "gpu", codec="hevc", preset="ultrafast", options={"x265-params": "lossless=1"}
     )
     upscale(source, tmp_path / "host.mkv", "gpu", crf=0)
-    assert np.array_equal(pictures(tmp_path / "card.mkv"), pictures(tmp_path / "host.mkv"))
+    assert np.array_equal(pictures(tmp_path / "gpu.mkv"), pictures(tmp_path / "host.mkv"))
 
 
 @needs_torch
@@ -78,27 +78,27 @@ def test_without_pytorch_the_extra_is_named(
 @pytest.mark.gpu("sr4k.stages.card")
 def test_nvdec_gives_the_pictures_that_the_cpu_decodes(make_clip: MakeClip, tmp_path: Path) -> None:
     source = make_clip("real.mp4", size=(640, 360), frames=30)
-    there = upscale(source, tmp_path / "card.mkv", "gpu", crf=0)
+    there = upscale(source, tmp_path / "gpu.mkv", "gpu", crf=0)
     assert there.source["decoder"] == "nvdec"
     upscale(source, tmp_path / "host.mkv", "file", crf=0)
-    assert np.array_equal(pictures(tmp_path / "card.mkv"), pictures(tmp_path / "host.mkv"))
+    assert np.array_equal(pictures(tmp_path / "gpu.mkv"), pictures(tmp_path / "host.mkv"))
 
 
 @pytest.mark.gpu("sr4k.stages.card", "sr4k.engines.tensorrt_card")
-def test_tensorrt_makes_the_same_of_pictures_on_the_card_and_in_host_memory(
+def test_tensorrt_makes_the_same_of_pictures_on_the_gpu_and_in_host_memory(
     make_clip: MakeClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SR4K_CACHE", str(tmp_path))  # both run the engine that the first builds
     source = make_clip("real.mp4", size=(640, 360), frames=30)
-    there = upscale(source, tmp_path / "card.mkv", "gpu", "tensorrt", crf=0)
+    there = upscale(source, tmp_path / "gpu.mkv", "gpu", "tensorrt", crf=0)
     assert there.engine["engine"] == "tensorrt" and "download" in there.stages
     upscale(source, tmp_path / "host.mkv", "file", "tensorrt", crf=0)
-    assert np.array_equal(pictures(tmp_path / "card.mkv"), pictures(tmp_path / "host.mkv"))
+    assert np.array_equal(pictures(tmp_path / "gpu.mkv"), pictures(tmp_path / "host.mkv"))
 
 
 @needs_torch
 @pytest.mark.parametrize("size", [(36, 24), (72, 48), (12, 8)])
-def test_a_size_is_made_in_host_memory_of_what_the_card_made(
+def test_a_size_is_made_in_host_memory_of_what_the_gpu_made(
     size: tuple[int, int], make_clip: MakeClip, tmp_path: Path
 ) -> None:
     source = make_clip("small.mkv", size=(24, 16), frames=3, codec="ffv1", options={}, audio=False)

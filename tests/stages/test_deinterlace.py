@@ -16,7 +16,7 @@ from sr4k import Job, Summary, load_preset
 from sr4k.models.geometry import PAD_AFTER, PAD_BEFORE
 from sr4k.pipeline.chain import HeapBuffers
 from sr4k.stages.decode import Decode
-from sr4k.stages.settings import DecodeSettings, Deinterlace, Part
+from sr4k.stages.settings import DecodeSettings, Deinterlace, TimeSpan
 
 PRESET = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
 LOSSLESS = PRESET.updated("encode", preset="ultrafast", crf=0)
@@ -132,7 +132,7 @@ def test_few_pictures_are_all_there(mode: Deinterlace, each: int, frames: int, t
 def test_a_part_has_the_pictures_of_the_whole(start: Fraction, tmp_path: Path) -> None:
     source = write_interlaced(tmp_path / "in.mkv", frames=30)  # a key frame every 12
     upscale(source, tmp_path / "all.mkv")
-    upscale(source, tmp_path / "part.mkv", part=Part(Fraction(start), Fraction(5, 25)))
+    upscale(source, tmp_path / "part.mkv", part=TimeSpan(Fraction(start), Fraction(5, 25)))
     first = int(start * 25)
     made = luma_planes(tmp_path / "part.mkv")
     assert np.array_equal(made, luma_planes(tmp_path / "all.mkv")[first : first + len(made)])

@@ -13,7 +13,7 @@ from joined import joined, moved, times
 from sr4k import Job, Summary, load_preset
 from sr4k.stages.decode import Decode
 from sr4k.stages.joins import OneClock
-from sr4k.stages.settings import DecodeSettings, Part
+from sr4k.stages.settings import DecodeSettings, TimeSpan
 
 PRESET = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
 FRAME = Fraction(1, 25)
@@ -155,7 +155,7 @@ def test_a_part_counts_on_the_clock_that_goes_on(start: Fraction, part: Path, tm
     with av.open(str(source)) as container:
         first = OneClock(container, container.streams.video[0]).start
     wanted = [at for at in whole if start <= at - first < start + Fraction(1, 2)]
-    upscale(source, tmp_path / "out.mkv", part=Part(start, Fraction(1, 2)))
+    upscale(source, tmp_path / "out.mkv", part=TimeSpan(start, Fraction(1, 2)))
     shown = times(tmp_path / "out.mkv", "video")
     assert [float(at) for at in shown] == pytest.approx([float(at - wanted[0]) for at in wanted], abs=0.001)
     sound = times(tmp_path / "out.mkv", "audio")

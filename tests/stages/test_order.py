@@ -12,7 +12,7 @@ from clips import MakeClip, luma_planes, video_times, write_clip
 from sr4k import Job, load_preset
 from sr4k.errors import InputError
 from sr4k.stages.decode import Decode
-from sr4k.stages.settings import DecodeSettings, Part
+from sr4k.stages.settings import DecodeSettings, TimeSpan
 
 PYRAMID = {"preset": "medium", "bf": "3", "g": "12", "b_strategy": "0"}
 
@@ -66,10 +66,10 @@ def test_a_part_of_it_has_those_of_its_time(make_clip: MakeClip, tmp_path: Path)
     whole, _ = decoded(source)
     for start in (Fraction(0), Fraction(1, 2), Fraction(3, 2)):
         wanted = [at for at in whole if start <= at < start + Fraction(1, 2)]
-        found, _ = decoded(source, part=Part(start, Fraction(1, 2)))
+        found, _ = decoded(source, part=TimeSpan(start, Fraction(1, 2)))
         assert found == [at - wanted[0] for at in wanted]
     with pytest.raises(InputError, match="ends before that part"):
-        decoded(source, part=Part(Fraction(2), Fraction(1)))
+        decoded(source, part=TimeSpan(Fraction(2), Fraction(1)))
 
 
 def test_the_pictures_are_the_same_ones(make_clip: MakeClip, tmp_path: Path) -> None:

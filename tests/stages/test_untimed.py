@@ -11,7 +11,7 @@ from clips import MakeClip, packet_bytes, video_times
 
 from sr4k import Job, load_preset
 from sr4k.stages.decode import Decode
-from sr4k.stages.settings import DecodeSettings, Part
+from sr4k.stages.settings import DecodeSettings, TimeSpan
 
 STEP = Fraction(1, 25)
 BEFORE = 23
@@ -66,14 +66,14 @@ def test_they_have_the_same_times_after_an_interruption(source: Path) -> None:
 
 
 def test_a_part_begins_among_them(source: Path) -> None:
-    found, _ = decoded(source, part=Part(Fraction(1, 2), Fraction(1)))
+    found, _ = decoded(source, part=TimeSpan(Fraction(1, 2), Fraction(1)))
     assert len(found) == 25
     assert {after - before for before, after in pairwise(found)} == {40}
 
 
 def test_a_part_of_what_cannot_be_sought_in_is_found_by_reading(make_clip: MakeClip, tmp_path: Path) -> None:
     clip = make_clip("in.mp4", frames=50, options={"preset": "veryfast", "g": "250"})  # no key frame has a time
-    found, _ = decoded(earlier(clip, tmp_path / "early.mkv"), part=Part(Fraction(3, 2), Fraction(2, 5)))
+    found, _ = decoded(earlier(clip, tmp_path / "early.mkv"), part=TimeSpan(Fraction(3, 2), Fraction(2, 5)))
     assert found == [40 * number for number in range(10)]
 
 

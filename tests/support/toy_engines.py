@@ -12,7 +12,7 @@ class FailingEngine(NearestEngine):
         raise EngineError("the GPU\nis full.")
 
 
-class FailingOnCard:
+class FailingOnGpu:
     """The same for pictures on the GPU."""
 
     def __init__(self, spec: EngineSpec) -> None:  # noqa: ARG002
