@@ -192,6 +192,8 @@ class Encode(Sink):
         if self._held is not None:
             os.close(self._held)
             self._held = None
+        if hasattr(self, "_rest"):
+            self._rest.close()
         if hasattr(self, "_source"):
             self._source.close()
 

@@ -3,7 +3,6 @@
 import logging
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -62,6 +61,7 @@ class Passthrough:
         self._has_chapters = False
         self._broken: str | None = None  # why reading ended early, if it did
         self._one_clock = OneClock(source, video)
+        self._again: InputContainer | None = None  # where the source could not be sought in
         others = [stream for stream in source.streams if stream.index != video.index]
         self._first = first_packets(source, [stream for stream in others if stream.codec_context is not None])
         for stream in others:
@@ -72,8 +72,7 @@ class Passthrough:
         if origin is None:
             self._copy_chapters()
         elif not self._one_clock.is_read_through:
-            with suppress(av.error.FFmpegError):  # what can't be sought in is read from its beginning
-                source.seek(int((origin - self._one_clock.shift) * av.time_base))
+            self._seek(origin - self._one_clock.shift, video)
         self._packets = self._read()
 
     def check_tags(self) -> list[str]:
@@ -113,6 +112,11 @@ class Passthrough:
             return False
         self._refused[f"other streams: {error.strerror}"] += 1
         return True
+
+    def close(self) -> None:
+        """Close what was opened here."""
+        if self._again is not None:
+            self._again.close()
 
     @property
     def damage(self) -> str | None:
@@ -233,6 +237,16 @@ class Passthrough:
             self._has_chapters = True
         except (ValueError, av.error.FFmpegError):
             self.dropped.append(f"{len(chapters)} chapters can't be carried by {self._target.format.name}")
+
+    def _seek(self, seconds: Fraction, video: VideoStream) -> None:
+        """Go there; what can't be sought in is read from its beginning, and opened anew: seeking has led astray."""
+        try:
+            self._source.seek(int(seconds * av.time_base))
+        except av.error.FFmpegError:
+            path = Path(self._source.name)
+            self._again = open_input(path)
+            same = next(each for each in self._again.streams.video if each.index == video.index)
+            self._one_clock = OneClock(self._again, same)
 
     def _read(self) -> Iterator[tuple[Fraction, "Packet[Any]"]]:
         if not self._tracks:

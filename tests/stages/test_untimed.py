@@ -77,6 +77,17 @@ def test_a_part_of_what_cannot_be_sought_in_is_found_by_reading(make_clip: MakeC
     assert found == [40 * number for number in range(10)]
 
 
+def test_and_its_sound_is_there_from_its_beginning_to_its_end(make_clip: MakeClip, tmp_path: Path) -> None:
+    clip = make_clip("in.mp4", frames=50, options={"preset": "veryfast", "g": "250"})
+    source, target = earlier(clip, tmp_path / "early.mkv"), tmp_path / "part.mkv"
+    preset = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
+    Job(source, target, preset, part=TimeSpan(Fraction(3, 2), Fraction(2, 5))).run()
+    whole, kept = packet_bytes(clip, "audio"), packet_bytes(target, "audio")
+    begin, end = (next(time for time, data in whole if data == kept[at][1]) for at in (0, -1))
+    assert [data for _, data in kept] == [data for time, data in whole if begin <= time <= end]
+    assert (float(begin), float(end)) == pytest.approx((1.5, 1.88), abs=0.02)
+
+
 def test_where_none_has_a_time_they_come_at_the_frame_rate(make_clip: MakeClip) -> None:
     found, _ = decoded(make_clip("in.h264", frames=10, audio=False))
     assert {after - before for before, after in pairwise(found)} == {found[1]}
