@@ -11,6 +11,7 @@ from sr4k.live.settings import Segments
 from sr4k.models import zoo
 from sr4k.models.architecture import Pixels, Precision
 from sr4k.models.yaml_file import load_settings, shipped_names, validated
+from sr4k.stages.limits import check_quality
 from sr4k.stages.settings import Codec
 
 StageName = Literal["decode", "preprocess", "infer", "reconstruct", "convert", "encode"]
@@ -85,6 +86,11 @@ class EncodePreset(_Section):
     options: Mapping[str, str] = {}
     segment_seconds: Annotated[float, Field(ge=1, le=3600)] = 60.0
     work_seconds: Annotated[float, Field(ge=1)] = 120.0
+
+    @model_validator(mode="after")
+    def _within_limits(self) -> Self:
+        check_quality(self.codec, self.crf, self.preset)
+        return self
 
 
 class LivePreset(_Section):

@@ -15,6 +15,7 @@ from sr4k.errors import OptionError
 from sr4k.models.colour import ChromaLocation
 from sr4k.stages.carriers import QUICKTIME
 from sr4k.stages.hdr import static_metadata
+from sr4k.stages.limits import check_quality
 from sr4k.stages.settings import EncoderSettings
 from sr4k.stages.stereo import packing
 from sr4k.stages.video import ColourTags, VideoInfo
@@ -62,6 +63,7 @@ def add_video(
             small or too large for it.
     """
     encoder = _ENCODERS.get(settings.codec, settings.codec)
+    _check_quality(settings)
     _check_size(encoder, info, settings.codec)
     try:
         stream = target.add_stream(encoder, rate=info.rate, options=_options(encoder, info, settings))
@@ -126,6 +128,14 @@ def tag(target: VideoCodecContext | VideoFrame, tags: ColourTags) -> None:
     """Write the colour tags on an encoder, or on a picture for it."""
     target.colorspace, target.color_range = tags.colorspace, tags.color_range
     target.color_primaries, target.color_trc = tags.color_primaries, tags.color_trc
+
+
+def _check_quality(settings: EncoderSettings) -> None:
+    """For a codec that was chosen by the container or by the pictures: what was asked for may be another's."""
+    try:
+        check_quality(settings.codec, settings.crf, settings.preset)
+    except ValueError as err:
+        raise OptionError(f"{str(err)[:1].upper()}{str(err)[1:]}.") from err
 
 
 def _check_size(encoder: str, info: VideoInfo, codec: str) -> None:

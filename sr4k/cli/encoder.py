@@ -2,6 +2,7 @@
 
 import re
 
+from sr4k.cli.options import told_by_option
 from sr4k.cli.outcome import say
 from sr4k.configs import Preset
 from sr4k.errors import OptionError
@@ -34,7 +35,8 @@ def suited(job: Job, crf: int | None, bitrate: str | None, speed: str | None) ->
         return job.preset
     av1 = "av1_nvenc" if codec.endswith("_nvenc") else "av1"
     say(f"{job.target.name}: WebM can't hold {codec}, so it is {av1}.", err=True)
-    return with_encoder(job.preset, av1, crf, bitrate, speed, [])
+    with told_by_option():
+        return with_encoder(job.preset, av1, crf, bitrate, speed, [])
 
 
 def _bits(text: str) -> int:

@@ -1,6 +1,8 @@
 import os
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
@@ -9,6 +11,7 @@ from sr4k.engines.nvidia import driver
 from sr4k.errors import OptionError
 from sr4k.models.colour import Colour
 from sr4k.stages.encoder import add_video, open_encoder
+from sr4k.stages.limits import LIMITS, check_quality
 from sr4k.stages.settings import EncoderSettings
 from sr4k.stages.video import ColourTags, VideoInfo
 
@@ -50,3 +53,42 @@ def test_an_encoder_that_cannot_be_opened_is_told_and_does_no_harm(codec: str, t
         stream = add_video(target, INFO, settings)
         with pytest.raises(OptionError, match=f"The {codec} encoder can't be opened"):
             open_encoder(stream, codec)
+
+
+def opens(codec: str, crf: int | None = None, preset: str | None = None) -> bool:
+    """Whether the encoder does, asked without our check."""
+    name = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1"}[codec]
+    context: Any = av.CodecContext.create(name, "w")
+    context.width, context.height, context.pix_fmt, context.time_base = 64, 48, "yuv420p", Fraction(1, 25)
+    context.options = {"crf": str(crf)} if crf is not None else {"preset": str(preset)}
+    with suppress(av.error.FFmpegError, OSError):
+        context.open()
+        return True
+    return False
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1"])
+def test_an_encoder_takes_all_that_it_is_said_to_take(codec: str) -> None:
+    limits = LIMITS[codec]  # type: ignore[index]
+    ends = {limits.presets[0], limits.presets[-1]} if codec == "av1" else {*limits.presets, *limits.others}
+    assert all(opens(codec, crf=crf) for crf in (limits.crf[0], limits.crf[-1]))
+    assert all(opens(codec, preset=preset) for preset in ends)
+
+
+@pytest.mark.parametrize(
+    ("codec", "crf", "takes"),
+    [("h264", 52, "0 .* 51"), ("hevc", 52, "0 .* 51"), ("av1", 0, "1 .* 63"), ("av1", 64, "")],
+)
+def test_a_quality_that_it_does_not_take_is_refused_with_its_range(codec: Any, crf: int, takes: str) -> None:
+    with av.open(os.devnull, "w", format="matroska") as target, pytest.raises(OptionError, match=f"crf from {takes}"):
+        add_video(target, INFO, EncoderSettings(codec, crf=crf))
+
+
+@pytest.mark.parametrize("codec", ["h264_nvenc", "hevc_nvenc", "av1_nvenc"])
+def test_what_nvenc_takes_is_what_libav_says(codec: Any) -> None:
+    options = {option.name: option for option in av.CodecContext.create(codec, "w").supported_options.private}
+    names = {choice.name for choice in options["preset"].choices or ()}
+    assert names == {*LIMITS[codec].presets, *LIMITS[codec].others}
+    assert options["cq"].max == LIMITS[codec].crf[-1]
+    with pytest.raises(ValueError, match=r"p1 \(fastest\) to p7 \(slowest\), not 'veryfast'"):
+        check_quality(codec, None, "veryfast")
