@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sr4k.configs import Preset, load_preset
     from sr4k.errors import Sr4kError
-    from sr4k.job import Job, Summary
+    from sr4k.job import Job
     from sr4k.stages.settings import Box
+    from sr4k.summary import Summary
 
 __all__ = ["Box", "Job", "Preset", "Sr4kError", "Summary", "load_preset"]
 
@@ -20,7 +21,7 @@ _HOMES = {
     "Job": "sr4k.job",
     "Preset": "sr4k.configs",
     "Sr4kError": "sr4k.errors",
-    "Summary": "sr4k.job",
+    "Summary": "sr4k.summary",
     "load_preset": "sr4k.configs",
 }
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import Sr4kError
-from sr4k.job import Job, Summary
+from sr4k.job import Job
 from sr4k.pipeline import WorkerStatus
+from sr4k.summary import Summary
 
 _TICK = 0.1
 """Seconds between two looks whether all jobs have ended."""

@@ -16,7 +16,7 @@ from sr4k.live.address import shown as shown_of
 from sr4k.live_job import LiveJob
 from sr4k.logs import LogFormat
 from sr4k.models.yaml_file import parsed, validated
-from sr4k.size import parse_size
+from sr4k.parse import parse_size
 from sr4k.stages.settings import Fit
 
 _SHORTEST_SECRET = 4
@@ -36,7 +36,7 @@ class ChannelSettings(_Section):
     """One channel. In ``source`` and ``targets``, ``${NAME}`` is the environment's, and is a secret; ``$$`` is a ``$``.
 
     ``config``: a preset by name, or by path from the file's folder. ``options``: keys of the preset to be changed, by
-    section, in the preset's own form. ``size`` and ``fit``: see `sr4k.size`; ``sound``: as of
+    section, in the preset's own form. ``size`` and ``fit``: see `sr4k.parse`; ``sound``: as of
     `sr4k.live_job.LiveJob`.
     """
 

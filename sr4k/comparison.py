@@ -16,7 +16,7 @@ from sr4k.errors import OptionError, OutputError
 from sr4k.models.colour import Colour
 from sr4k.models.contact_sheet import write_contact_sheet
 from sr4k.models.opencv import cv2
-from sr4k.part import clock
+from sr4k.printable import clock
 from sr4k.stages.decode import Decode
 from sr4k.stages.decoded import is_colourful
 from sr4k.stages.encoder import add_video, open_encoder, tag

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from sr4k.errors import InputError
-from sr4k.job import Job, Summary
-from sr4k.part import clock
+from sr4k.job import Job
 from sr4k.pipeline import WorkerStatus
+from sr4k.printable import clock
 from sr4k.process_tree import own_bytes, resident_bytes
 from sr4k.stages.sequence import files_of
 from sr4k.stages.settings import TimeSpan
+from sr4k.summary import Summary
 from sr4k.target import check_target, existing_folder
 
 _SAMPLE = 4

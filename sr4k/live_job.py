@@ -9,9 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sr4k.configs import Preset, load_preset
-from sr4k.engines.choose import engines_for
-from sr4k.engines.cpu import granted_cpus
-from sr4k.errors import InternalError, OptionError, Sr4kError, StoppedError, WorkerError
+from sr4k.errors import OptionError, Sr4kError, StoppedError, WorkerError
+from sr4k.graph import assembled, run_assembled
 from sr4k.live.address import Address
 from sr4k.live.backoff import Backoff
 from sr4k.live.bridge import require_srt
@@ -19,50 +18,14 @@ from sr4k.live.retries import Retries
 from sr4k.live.settings import IntakeSettings, PlayoutSettings
 from sr4k.live.target import check_target
 from sr4k.live.tls import is_secure, tls_options
-from sr4k.pipeline import (
-    GraphAborted,
-    GraphSpec,
-    Outcome,
-    StageFailed,
-    StageSpec,
-    WorkerDied,
-    WorkerSpec,
-    WorkerStatus,
-    run_graph,
-)
+from sr4k.pipeline import GraphSpec, Outcome, StageSpec, WorkerDied, WorkerStatus
 from sr4k.refusals import refusal
 from sr4k.stages.paths import check_file
-from sr4k.stages.settings import Box, ConvertSettings, InferSettings, PreprocessSettings
+from sr4k.stages.settings import Box, ConvertSettings
+from sr4k.summary import LiveSummary, summarised_live
 from sr4k.watchdog import Watchdog, WorkerHangsError
 
 log = logging.getLogger(__name__)
-
-_SOUND_HELD = 1 << 20
-"""Bytes of sound that fit between intake and playout: five seconds."""
-
-
-@dataclass(frozen=True)
-class LiveSummary:
-    """How a channel went.
-
-    ``intake``, ``playout`` and ``engine`` are what those stages reported last; ``restarts``: of the graph.
-    """
-
-    seconds: float
-    restarts: int
-    intake: dict[str, Any]
-    playout: dict[str, Any]
-    engine: dict[str, Any]
-
-    def as_dict(self) -> dict[str, Any]:
-        """All of it, for JSON."""
-        return {
-            "seconds": self.seconds,
-            "restarts": self.restarts,
-            "intake": self.intake,
-            "playout": self.playout,
-            "engine": self.engine,
-        }
 
 
 @dataclass(frozen=True)
@@ -124,7 +87,7 @@ class LiveJob:
             started = time.monotonic()
             try:
                 outcome = self._run_once(on_status, stop_requests, log_queue)
-                return _summarise(outcome, time.monotonic() - began, restarts)
+                return summarised_live(outcome, time.monotonic() - began, restarts)
             except (WorkerDied, WorkerHangsError, OSError) as err:
                 if isinstance(err, OSError) and not restarts:
                     raise  # what the machine refuses from the start is for the user to mend
@@ -188,46 +151,24 @@ class LiveJob:
                 replace(self.playout(heard if self.sound else None), ready=tells),
             )
             try:
-                return run_graph(spec, on_status=note, stop_requests=stop_requests, log_queue=log_queue)
-            except StageFailed as err:
-                log.debug("%s failed:\n%s", err.stage, err.trace)
-                if isinstance(err.cause, Sr4kError):
-                    if stop_requests():
-                        return Outcome(statuses, stopped=True)
-                    raise err.cause from err
-                raise InternalError(f"{err.stage} failed: {err.cause or type(err.cause).__name__}") from err
-            except GraphAborted as err:
-                raise StoppedError("Stopped at once.") from err
+                return run_assembled(spec, on_status=note, stop_requests=stop_requests, log_queue=log_queue)
+            except StoppedError:
+                raise
+            except Sr4kError:
+                if stop_requests():
+                    return Outcome(statuses, stopped=True)
+                raise
 
     def graph(self, intake: IntakeSettings, playout: PlayoutSettings) -> GraphSpec:
         """The workers."""
-        engine, layout = self.preset.engine, self.preset.graph
-        first, *fallbacks = engines_for(engine.name)
-        specs = {
-            "decode": StageSpec("sr4k.live.intake:Intake", intake),
-            "preprocess": StageSpec("sr4k.stages.preprocess:Preprocess", PreprocessSettings()),
-            "infer": StageSpec(
-                "sr4k.stages.infer:Infer",
-                InferSettings(
-                    engine=first,
-                    model=engine.model,
-                    weights=engine.weights,
-                    precision=engine.precision,
-                    threads=engine.threads or self.cpus or granted_cpus(),
-                    reuse=engine.reuse,
-                    reuse_threshold=engine.reuse_threshold,
-                    fallbacks=tuple(fallbacks),
-                    prompt=True,
-                ),
-            ),
-            "reconstruct": StageSpec("sr4k.stages.reconstruct:Reconstruct"),
-            "convert": StageSpec("sr4k.stages.convert:Convert", ConvertSettings(size=self.size)),
-            "encode": StageSpec("sr4k.live.playout:Playout", playout),
-        }
-        workers = tuple(
-            WorkerSpec(name, tuple(specs[stage] for stage in stages)) for name, stages in layout.workers.items()
+        return assembled(
+            self.preset,
+            decode=StageSpec("sr4k.live.intake:Intake", intake),
+            convert=ConvertSettings(size=self.size),
+            encode=StageSpec("sr4k.live.playout:Playout", playout),
+            cpus=self.cpus,
+            prompt=True,
         )
-        return GraphSpec(workers, (layout.slots,) * (len(workers) - 1))
 
     def playout(self, sound: Any) -> PlayoutSettings:
         """What the last stage is told. ``sound``: where it comes from, if there is to be any."""
@@ -251,10 +192,3 @@ def _wait(seconds: float, stop_requests: Callable[[], int]) -> None:
     end = time.monotonic() + seconds
     while not stop_requests() and time.monotonic() < end:
         time.sleep(0.1)
-
-
-def _summarise(outcome: Outcome, seconds: float, restarts: int) -> LiveSummary:
-    reports = outcome.reports
-    return LiveSummary(
-        seconds, restarts, reports.get("intake", {}), reports.get("playout", {}), reports.get("infer", {})
-    )

@@ -1,7 +1,8 @@
-"""Text from elsewhere, such as names of files, on its way to a terminal."""
+"""What people read: text from elsewhere, such as names of files, on its way to a terminal; and times."""
 
 import json
 import unicodedata
+from fractions import Fraction
 
 _UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 """Categories of Unicode: controls, what turns the direction of writing, halves of characters and breaks of lines."""
@@ -18,6 +19,12 @@ def printable(text: str, *, keep: str = "") -> str:
     if text.isprintable():
         return text
     return "".join(character if character in keep or _is_safe(character) else _escape(character) for character in text)
+
+
+def clock(seconds: float | Fraction) -> str:
+    """``0:05:00.20``."""
+    whole = int(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{float(seconds - whole) + whole % 60:05.2f}"
 
 
 def _is_safe(character: str) -> bool:

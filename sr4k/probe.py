@@ -11,8 +11,7 @@ from av.audio.stream import AudioStream
 from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 
-from sr4k.part import clock
-from sr4k.printable import printable
+from sr4k.printable import clock, printable
 from sr4k.stages.decode import Decode
 from sr4k.stages.hdr import Hdr
 from sr4k.stages.layouts import Speakers

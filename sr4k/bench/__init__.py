@@ -2,8 +2,7 @@
 
 from enum import StrEnum
 
-Size = tuple[int, int]
-"""Width and height of the input in pixels."""
+from sr4k.parse import Size
 
 
 class Part(StrEnum):
@@ -27,6 +26,6 @@ class InputSize(StrEnum):
 
     @property
     def pixels(self) -> Size:
-        """16:9."""
+        """Width and height of the input, 16:9."""
         height = int(self[:-1])
         return height * 16 // 9, height

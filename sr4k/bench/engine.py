@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sr4k.bench import Size
 from sr4k.engines import Engine, EngineSpec, create_engine
 from sr4k.errors import InternalError
 from sr4k.models.architecture import Precision
 from sr4k.models.colour import Colour
 from sr4k.models.geometry import CELL_OUT, MARGIN, PAD_AFTER, PAD_BEFORE, SCALE, pad_planes, pixel_shuffle
 from sr4k.models.opencv import cv2
+from sr4k.parse import Size
 from sr4k.sample import draw
 
 _PICTURES = 4

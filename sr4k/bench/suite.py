@@ -7,13 +7,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sr4k.bench import InputSize, Part, Size, machine
+from sr4k.bench import InputSize, Part, machine
 from sr4k.bench.engine import measure_engine
 from sr4k.bench.peak import int8_peak
 from sr4k.bench.whole import latency, many, run_pipeline, stages_alone
 from sr4k.configs import Preset
 from sr4k.engines.choose import engines_for
 from sr4k.engines.cpu import granted_cpus
+from sr4k.parse import Size
 from sr4k.sample import RATE, write_sample
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from sr4k.configs import Preset
 from sr4k.engines import EngineSpec, create_engine
 from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import InternalError, Sr4kError
-from sr4k.job import Job, Summary
+from sr4k.job import Job
 from sr4k.models.colour import Colour
 from sr4k.models.geometry import SCALE
 from sr4k.parts import claimed
@@ -39,6 +39,7 @@ from sr4k.stages.decode import Decode
 from sr4k.stages.infer import Infer
 from sr4k.stages.picture import rows_of
 from sr4k.stages.settings import DecodeSettings
+from sr4k.summary import Summary
 
 _WARM_UP = 0.25
 """Share of the frames before the steady part."""

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from sr4k.bench import InputSize, Size
+from sr4k.bench import InputSize
 from sr4k.cli.outcome import log_handler, told_in_one_line
 from sr4k.cli.table import table
 from sr4k.engines.choose import candidates
 from sr4k.models import zoo
 from sr4k.models.architecture import Precision
-from sr4k.size import parse_sides
+from sr4k.parse import Size, parse_sides
 
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log more, and show tracebacks.")]
 

@@ -83,7 +83,7 @@ def compare(
 
 def _in_words(course: "Course", video: Path, reference: Path) -> Iterator[str]:
     from sr4k.compare import MEASURES
-    from sr4k.part import clock
+    from sr4k.printable import clock
 
     width, height = course.size
     yield f"{video} against {reference}: {len(course.frames)} frames of {width}x{height}, {course.bits} bits"

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sr4k.configs import STAGES
-from sr4k.part import clock
 from sr4k.pipeline import WorkerStatus
+from sr4k.printable import clock
 
 _WINDOW = 5.0
 """Seconds over which speed and load are averaged."""

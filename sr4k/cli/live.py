@@ -18,13 +18,14 @@ from sr4k.cli.signals import Impatient, counted_signals
 from sr4k.configs import Preset
 from sr4k.live.address import parse_source, parse_target
 from sr4k.live.rate import Rate
-from sr4k.live_job import LiveJob, LiveSummary
+from sr4k.live_job import LiveJob
 from sr4k.live_status import ChannelMonitor
 from sr4k.logs import LogFormat
 from sr4k.pipeline import WorkerStatus
 from sr4k.printable import printable
 from sr4k.redaction import Redaction
 from sr4k.stages.settings import Box
+from sr4k.summary import LiveSummary
 
 log = logging.getLogger(__name__)
 

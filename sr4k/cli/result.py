@@ -5,8 +5,9 @@ from typing import Any
 
 from sr4k.batch import Result
 from sr4k.errors import EXIT_WITH_LOSSES, Sr4kError, StoppedError
-from sr4k.job import Job, Summary
-from sr4k.part import clock
+from sr4k.job import Job
+from sr4k.printable import clock
+from sr4k.summary import Summary
 
 _PLACES_TOLD = 10
 """Of what was lost; all that are listed are in ``--json``."""

@@ -22,14 +22,14 @@ from sr4k.configs import load_preset, preset_names
 from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import OptionError, Sr4kError, StoppedError
 from sr4k.forecast import forecast, in_words
-from sr4k.job import Job, Summary, parse_devices, parse_rate, parse_track
+from sr4k.job import Job
 from sr4k.live.address import is_live
 from sr4k.logs import collected_logs
-from sr4k.part import parse_part
+from sr4k.parse import NAMED_SIZES, parse_devices, parse_part, parse_rate, parse_size, parse_track
 from sr4k.parts import folder_of
-from sr4k.size import NAMED_SIZES, parse_size
 from sr4k.sources import jobs_into
 from sr4k.stages.sequence import is_picture
+from sr4k.summary import Summary
 from sr4k.target import check_apart, check_target
 
 _CPUS_OF_A_JOB = 4

@@ -14,8 +14,8 @@ from clips import MakeClip, luma_planes, packet_bytes, picture, video_times
 from sr4k import Box, Job, Summary, load_preset
 from sr4k.engines.nvidia import Driver, Gpu
 from sr4k.errors import InputError, OptionError, OutputError
-from sr4k.job import parse_devices
 from sr4k.models.metrics import psnr
+from sr4k.parse import parse_devices
 from sr4k.parts import Parts
 from sr4k.pipeline import WorkerSpec
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sr4k import live_job
+from sr4k import graph
 from sr4k.live.address import parse_source, parse_target
 from sr4k.live.backoff import Backoff
 from sr4k.live_job import LiveJob
@@ -28,7 +28,7 @@ def run(job: LiveJob, ends: list[Any], monkeypatch: pytest.MonkeyPatch) -> tuple
             raise end
         return Outcome({}, stopped=True)
 
-    monkeypatch.setattr(live_job, "run_graph", run_graph)
+    monkeypatch.setattr(graph, "run_graph", run_graph)
     told: list[str] = []
     return job.run(on_failure=told.append).restarts, told
 

@@ -13,7 +13,7 @@ from clips import MakeClip, video_times
 
 from sr4k import Job, Summary, load_preset
 from sr4k.errors import OutputError
-from sr4k.part import parse_part
+from sr4k.parse import parse_part
 from sr4k.stages.encode import Encode
 
 BIN = Path(sys.executable).parent

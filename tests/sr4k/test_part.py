@@ -8,7 +8,8 @@ from clips import MakeClip, luma_planes, packet_bytes, video_times
 
 from sr4k import Job, Summary, load_preset
 from sr4k.errors import InputError, OptionError
-from sr4k.part import clock, parse_part
+from sr4k.parse import parse_part
+from sr4k.printable import clock
 from sr4k.stages.settings import TimeSpan
 
 PRESET = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest").updated("encode", crf=0)

@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 from sr4k import Job, Summary, load_preset
 from sr4k.cli.main import app
 from sr4k.errors import InputError, OptionError, OutputError
-from sr4k.job import parse_rate
 from sr4k.models.metrics import psnr
+from sr4k.parse import parse_rate
 from sr4k.probe import probe
 from sr4k.stages.settings import TimeSpan
 

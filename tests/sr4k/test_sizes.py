@@ -16,7 +16,7 @@ from sr4k.live_job import LiveJob
 from sr4k.models.colour import Colour
 from sr4k.models.metrics import psnr
 from sr4k.models.resize import imresize
-from sr4k.size import parse_size
+from sr4k.parse import parse_size
 from sr4k.stages.box import Placed, placed
 from sr4k.stages.settings import Box
 from sr4k.stages.video import ColourTags, VideoInfo

@@ -11,7 +11,7 @@ from clips import luma_planes
 
 from sr4k import Job, Summary, load_preset
 from sr4k.errors import InputError, OptionError
-from sr4k.job import parse_track
+from sr4k.parse import parse_track
 from sr4k.stages.settings import FIRST_VIDEO, VideoChoice
 
 PRESET = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")

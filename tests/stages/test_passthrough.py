@@ -13,7 +13,7 @@ from channels import clip_with_channels, pass_through
 from clips import packet_bytes, write_clip
 
 from sr4k import Job, Summary, load_preset
-from sr4k.part import parse_part
+from sr4k.parse import parse_part
 
 PRESET = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
 LINES = "1\n00:00:00,040 --> 00:00:00,200\nGood <i>day</i>\n\n2\n00:00:00,240 --> 00:00:00,600\nGood, bye\nand more\n"
