@@ -1,5 +1,6 @@
 """What measures live streams must itself be right: counters, servers, publisher and viewer, faults."""
 
+import os
 import socket
 import threading
 import time
@@ -12,8 +13,9 @@ import cv2
 import numpy as np
 import pytest
 
-from rig import counter
+from rig import counter, fair_time
 from rig.channel import eventually
+from rig.fair_time import Stopwatch, crowding
 from rig.faults import Proxy
 from rig.publish import Publisher
 from rig.recording import inspect
@@ -161,9 +163,10 @@ def test_a_proxy_passes_everything_on(echo: Echo) -> None:
 
 def test_a_proxy_delays_without_holding_up_what_follows(proxy: Proxy, echo: Echo) -> None:
     proxy.delay = 0.2
-    began = time.monotonic()
+    watch = Stopwatch()
     assert echo(bytes(400_000)) == bytes(400_000)
-    assert 0.4 <= time.monotonic() - began < 2
+    assert watch.wall >= 0.4
+    assert watch.fair < 2
 
 
 def test_a_connection_that_is_held_is_open_and_dead(proxy: Proxy, echo: Echo) -> None:
@@ -191,6 +194,21 @@ def test_bytes_are_corrupted_now_and_then(proxy: Proxy, echo: Echo) -> None:
     back = [echo(bytes(100)) for _ in range(100)]
     assert all(len(data) == 100 for data in back)
     assert 5 < sum(data != bytes(100) for data in back) < 40
+
+
+def test_a_stopwatch_takes_off_what_others_have_of_the_cpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    load = tmp_path / "loadavg"
+    load.write_text(f"9.0 9.0 9.0 {4 * (os.cpu_count() or 1) + 1}/99 1\n")
+    monkeypatch.setattr(fair_time, "_LOAD", load)
+    watch = Stopwatch()
+    time.sleep(0.2)
+    assert watch.fair == pytest.approx(watch.wall / 4, rel=0.1)
+    assert watch.slowdown == pytest.approx(4, rel=0.1)
+
+
+@pytest.mark.parametrize(("runnable", "crowded"), [(1, 1.0), (3, 1.0), (5, 2.0), (9, 4.0)])
+def test_a_machine_with_cpus_to_spare_slows_nothing_down(runnable: int, crowded: float) -> None:
+    assert crowding(f"0.1 0.2 0.3 {runnable}/314 999\n", cpus=2) == crowded
 
 
 def test_a_recording_without_a_packet_has_no_length(tmp_path: Path) -> None:

@@ -1,8 +1,6 @@
 """Whole graphs of toy stages, as threads and as processes."""
 
-import math
 import os
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +8,8 @@ from pathlib import Path
 import pytest
 from toy_stages import Adding, Collecting, Counting
 
+from rig.channel import eventually
+from rig.fair_time import Stopwatch
 from rig.shared_memory import left_behind, names
 from sr4k.pipeline import GraphSpec, Outcome, StageFailed, StageSpec, WorkerDied, WorkerSpec, WorkerStatus, run_graph
 from sr4k.pipeline.supervisor import GraphAborted, Mode
@@ -50,10 +50,7 @@ def children() -> set[int]:
 def _leaves_nothing_behind() -> object:
     shared, processes = names(), children()
     yield
-    deadline = time.monotonic() + 5
-    while children() - processes and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert children() <= processes
+    eventually(lambda: children() <= processes, 5)
     assert not left_behind(shared)
 
 
@@ -160,7 +157,8 @@ def test_a_killed_worker_is_named_within_seconds(
     spec = graph(counting, (Adding(),), Collecting(tmp_path / "out", **collecting), "processes")
     with pytest.raises(WorkerDied, match=rf"the {worker} process \(stages: \w+\) was killed by SIGKILL"):
         run_graph(spec, on_status=seen)
-    assert time.monotonic() - seen.began < 5
+    assert seen.began is not None
+    assert seen.began.fair < 5
 
 
 class _Seen:
@@ -168,10 +166,11 @@ class _Seen:
 
     def __init__(self) -> None:
         self.frames = 0
-        self.began = self.asked = math.inf
+        self.began: Stopwatch | None = None
+        self.asked: Stopwatch | None = None
 
     def __call__(self, statuses: dict[str, WorkerStatus]) -> None:
-        self.began = min(self.began, time.monotonic())
+        self.began = self.began or Stopwatch()
         self.frames = next((c.frames for s in statuses.values() for c in s.stages if c.name == "collector"), 0)
 
     def after(self, frames: int, requests: int) -> Callable[[], int]:
@@ -180,7 +179,7 @@ class _Seen:
         def requested() -> int:
             if self.frames < frames:
                 return 0
-            self.asked = min(self.asked, time.monotonic())
+            self.asked = self.asked or Stopwatch()
             return requests
 
         return requested
@@ -205,7 +204,8 @@ def test_a_second_stop_request_kills_even_a_hanging_worker(tmp_path: Path) -> No
     seen = _Seen()
     with pytest.raises(GraphAborted):
         run_graph(spec, on_status=seen, stop_requests=seen.after(3, 2))
-    assert time.monotonic() - seen.asked < 5
+    assert seen.asked is not None
+    assert seen.asked.fair < 5
 
 
 @pytest.mark.parametrize("mode", BOTH)

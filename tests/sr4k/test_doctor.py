@@ -5,12 +5,12 @@ import os
 import re
 import subprocess
 import sys
-import time
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from rig.fair_time import Stopwatch
 from sr4k.doctor import SECTIONS, Finding, examine, nvidia
 from sr4k.engines.nvidia import Driver, Gpu
 
@@ -20,7 +20,7 @@ SUPPORT = Path(__file__).parents[1] / "support"
 def run(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [Path(sys.executable).parent / "sr4k", "doctor", *args]
     env = {**os.environ, **environment}
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=env)
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, env=env)
 
 
 class TestCommand:
@@ -67,7 +67,7 @@ class TestProbesThatFail:
         monkeypatch.setenv("PYTHONPATH", str(SUPPORT))
 
     @staticmethod
-    def findings(home: str, limit: float = 60) -> list[Finding]:
+    def findings(home: str, limit: float = 240) -> list[Finding]:
         return examine({"Toys": home}, limit).sections["Toys"]
 
     def test_one_that_raises_is_a_line_and_the_others_go_on(self) -> None:
@@ -82,10 +82,10 @@ class TestProbesThatFail:
         assert crash.state == "problem" and "Segmentation fault" in crash.told
 
     def test_one_that_hangs_has_a_time_limit(self) -> None:
-        began = time.monotonic()
+        watch = Stopwatch()
         first, hung = self.findings("toy_probes:HANGING", limit=5)
         assert first.told == "works" and "took longer than 5 s" in hung.told
-        assert time.monotonic() - began < 15
+        assert watch.fair < 15
 
     def test_a_section_that_cannot_be_imported_is_a_line(self) -> None:
         (line,) = self.findings("nowhere:PROBES")

@@ -16,7 +16,10 @@ import av
 import numpy as np
 import pytest
 from clips import MakeClip, luma_planes, packet_bytes, video_times
+from holding import held
 
+from rig.channel import eventually
+from rig.fair_time import Stopwatch
 from rig.shared_memory import in_use, names
 from sr4k import Job, Summary, load_preset
 from sr4k.errors import OptionError, OutputError, StoppedError
@@ -49,21 +52,22 @@ def command(source: Path, target: Path, preset: Path, *options: str) -> list[str
 
 
 def run(*args: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*args), capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command(*args), capture_output=True, text=True, timeout=240, check=False)
 
 
-def killed(args: list[str], folder: Path, segments: int, *, group: bool = False) -> None:
-    """Start it, and kill its supervisor, which takes the others along, or all at once, after so many segments."""
-    shared = names()
+def killed(args: list[str], folder: Path, more: int, *, group: bool = False) -> None:
+    """Start it, and kill its supervisor, which takes the others along, or all at once, after so many segments more."""
+    shared, segments = names(), len(Journal(folder).segments()) + more
+    environment = held(after=25 * more + 20, seconds=0.3)  # so that it is not done before it is killed
     with subprocess.Popen(
-        args, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        args, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, env=environment
     ) as process:
-        limit = time.monotonic() + 60
-        while len(Journal(folder).segments()) < segments and process.poll() is None:
-            assert time.monotonic() < limit
+        watch = Stopwatch()
+        while len(Journal(folder).segments()) < segments:
+            assert process.poll() is None
+            assert watch.fair < 60
             time.sleep(0.005)
-        if process.poll() is None:
-            (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
+        (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
     if group:  # with Python's own tracker of semaphores, too
         for left in names() - shared - in_use():
             left.unlink(missing_ok=True)
@@ -89,8 +93,7 @@ def test_kills_at_random_moments_leave_no_trace_in_the_result(
     folder = folder_of(target)
     killed(command(source, target, chosen), folder, chance.randint(1, 3), group=True)
     assert not target.exists()
-    done = len(Journal(folder).segments())
-    killed(command(source, target, chosen, "--resume"), folder, done + chance.randint(1, 2))
+    killed(command(source, target, chosen, "--resume"), folder, chance.randint(1, 2))
     last = run(source, target, chosen, "--resume")
     assert last.returncode == 0, last.stderr
     told = json.loads(last.stdout)
@@ -147,11 +150,13 @@ def test_a_signal_leaves_what_is_done_and_it_can_be_gone_on_with(
 ) -> None:
     source, target, chosen = make_clip("a.mp4", frames=400, size=(160, 90)), tmp_path / "out.mp4", preset()
     args = [arg for arg in command(source, target, chosen) if arg != "--json"]
-    with subprocess.Popen(args, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
-        while len(Journal(folder_of(target)).segments()) < 2:
-            time.sleep(0.01)
+    environment = held(after=50)
+    with subprocess.Popen(
+        args, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        eventually(lambda: len(Journal(folder_of(target)).segments()) >= 2, 60)
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=60)
+        _, told = process.communicate(timeout=240)
     assert process.returncode == 130
     assert "--resume" in told
     assert not target.exists()
@@ -212,7 +217,7 @@ def test_of_several_videos_those_that_are_done_are_left_alone(
     before = (folder / "a.mp4").stat().st_mtime_ns
     args = [str(BIN / "sr4k-stream"), *map(str, sources), str(folder), "-c", str(chosen), "--resume"]
     for _ in range(2):
-        done = subprocess.run(args, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(args, capture_output=True, text=True, timeout=240, check=False)
         assert done.returncode == 0, done.stderr
         assert f"{folder / 'a.mp4'} is there already" in done.stderr
     assert (folder / "a.mp4").stat().st_mtime_ns == before

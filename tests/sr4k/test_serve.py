@@ -20,6 +20,8 @@ import av
 import pytest
 from clips import video_times
 
+from rig.channel import eventually
+from rig.fair_time import Stopwatch
 from rig.servers import free_port
 from sr4k.cli import signals
 from sr4k.cli.signals import Impatient
@@ -56,7 +58,7 @@ channels:
             )
 
     def get(self, path: str) -> tuple[int, str]:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request("GET", path)
             answer = connection.getresponse()
@@ -71,10 +73,10 @@ channels:
         return json.loads(text)["channels"] if text else {}
 
     def until(self, true: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 60
+        watch = Stopwatch()
         while not true():
             assert self.process.poll() is None, self.log
-            assert time.monotonic() < deadline, self.log
+            assert watch.fair < 60, self.log
             time.sleep(0.1)
 
     def family(self) -> set[int]:
@@ -121,12 +123,11 @@ def test_a_service_tells_how_it_is_drains_on_sigterm_and_shows_no_key_anywhere(s
     assert service.get("/ready")[0] == 503
     assert 'sr4k_resident_memory_bytes{channel="plays"}' in told
 
-    began = time.monotonic()
+    watch = Stopwatch()
     service.process.send_signal(signal.SIGTERM)
-    assert service.process.wait(10) == 0
-    assert time.monotonic() - began < 5
-    while left := [Path(f"/proc/{pid}/cmdline").read_text() for pid in family if alive(pid)]:
-        assert time.monotonic() - began < 10, left
+    assert service.process.wait(60) == 0
+    assert watch.fair < 5
+    eventually(lambda: not [pid for pid in family if alive(pid)], 5, "its processes have ended")
     assert len(video_times(service.folder / "out.mkv")) > 20
 
     told += service.log
@@ -144,9 +145,9 @@ def test_a_channel_whose_worker_dies_comes_back_alone(service: Service) -> None:
 
     # One that is frozen is alive: the first to be seen is that nothing is live, then it is replaced as well.
     os.kill(playout_of(service), signal.SIGSTOP)
-    frozen = time.monotonic()
+    frozen = Stopwatch()
     service.until(lambda: service.states()["plays"].get("error", "").startswith("the playout process hangs"))
-    assert time.monotonic() - frozen < 7
+    assert frozen.fair < 7
     assert "live" not in [out["state"] for out in service.states()["plays"].get("out", [])]
     service.until(lambda: service.states()["plays"]["restarts"] == 2 and plays(service))
     assert "the playout process hangs: nothing was heard of it for 8 s; starting again in" in service.log
@@ -201,14 +202,14 @@ def test_a_terminal_that_closes_ends_in_order(command: str, tmp_path: Path) -> N
     os.close(theirs)
     recording, seen = tmp_path / "out.mkv", b""
     try:
-        deadline = time.monotonic() + 60
+        watch = Stopwatch()
         while not (recording.exists() and recording.stat().st_size > 20_000):
             if select.select([ours], [], [], 0.1)[0]:
                 seen += os.read(ours, 65536)
             assert running.poll() is None, seen
-            assert time.monotonic() < deadline, seen
+            assert watch.fair < 60, seen
         os.close(ours)
-        assert running.wait(15) == 0
+        assert running.wait(60) == 0
     finally:
         running.kill()
         running.wait()
@@ -240,7 +241,7 @@ def is_push(pid: int) -> bool:
 def check(text: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     (tmp_path / "c.yaml").write_text(text)
     command = [BIN / "sr4k", "serve", "--check", tmp_path / "c.yaml"]
-    return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
 
 
 def test_check_says_that_a_file_is_right(tmp_path: Path) -> None:

@@ -1,0 +1,24 @@
+"""On PYTHONPATH, has the engine ``nearest`` take its time in the workers of a job: see `holding.held`."""
+
+import os
+import sys
+import time
+from typing import Any
+
+
+def _hold(pictures: int, seconds: float) -> None:
+    from sr4k.engines.nearest import NearestEngine
+
+    submit, left = NearestEngine.submit_impl, iter(range(pictures))
+
+    def submit_later(self: NearestEngine, planes: Any) -> None:
+        if next(left, None) is None:
+            time.sleep(seconds)
+        submit(self, planes)
+
+    NearestEngine.submit_impl = submit_later  # type: ignore[method-assign]
+
+
+if "--multiprocessing-fork" in sys.orig_argv:
+    _pictures, _, _seconds = os.environ["HELD"].partition(":")
+    _hold(int(_pictures), float(_seconds))
