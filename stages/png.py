@@ -33,7 +33,8 @@ def plain_packet(packet: "Packet[Any]", stream: VideoStream) -> "Packet[Any]":
     plain = without_bombs(data)
     if plain is data:
         return packet
-    made: Packet[Any] = Packet(plain)
+    made: Packet[Any] = Packet(len(plain))  # of libav's own memory: a decoder's thread frees Python's under its lock
+    made.update(plain)
     made.stream, made.pts, made.dts, made.duration = stream, packet.pts, packet.dts, packet.duration
     made.is_keyframe = packet.is_keyframe
     if packet.time_base:

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -5,6 +7,7 @@ import av
 import numpy as np
 import pytest
 from clips import MakeClip
+from needed import program
 
 from sr4k.models.colour import ChromaLocation
 from sr4k.stages.headers import chroma_location
@@ -57,3 +60,61 @@ def test_each_stream_has_its_own(tmp_path: Path) -> None:
             target.mux([*video.encode(picture), *video.encode(None)])
     with av.open(str(path)) as container:
         assert [chroma_location(stream) for stream in container.streams.video] == ["center", "topleft"]
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_the_codec_is_believed_before_its_container(codec: str, make_clip: MakeClip, tmp_path: Path) -> None:
+    key = {"libx264": "x264-params", "libx265": "x265-params"}[codec]
+    options = {key: "chromaloc=2", "preset": "ultrafast"}
+    center = tmp_path / "center.mkv"
+    command = [
+        "-loglevel",
+        "error",
+        "-i",
+        str(make_clip("in.mkv", frames=1, audio=False, codec=codec, options=options)),
+    ]
+    subprocess.run(
+        [program("ffmpeg"), *command, "-c", "copy", "-chroma_sample_location", "center", str(center)], check=True
+    )
+    assert location(center) == "topleft"
+
+
+_ROUNDS = """
+import random, sys
+import av
+from sr4k.stages.headers import chroma_location, margins
+
+chance = random.Random(1)
+for _ in range(60):
+    container = av.open(sys.argv[1])
+    video = container.streams.video[0]
+    video.thread_type, video.thread_count = "FRAME", 8
+    for number, packet in enumerate(container.demux(video)):
+        data = bytearray(bytes(packet))
+        for _ in range(40 if number and data else 0):
+            data[chance.randrange(60, len(data))] ^= chance.randrange(1, 256)
+        if number == 12 or not data:
+            break
+        damaged = av.Packet(len(data))
+        damaged.update(bytes(data))
+        damaged.stream, damaged.pts, damaged.dts = video, packet.pts, packet.dts
+        try:
+            video.decode(damaged)
+        except av.error.FFmpegError:
+            pass
+    chroma_location(video), margins(video)
+    del video
+    container.close()
+"""
+
+
+def test_a_decoder_whose_threads_complain_of_damage_is_freed_whenever_its_headers_are_read(tmp_path: Path) -> None:
+    noisy, chance = tmp_path / "noisy.mp4", np.random.default_rng(1)
+    with av.open(str(noisy), "w") as target:
+        video = target.add_stream("libx264", rate=25, options={"preset": "ultrafast", "g": "5"})
+        video.width, video.height, video.pix_fmt = 320, 240, "yuv420p"
+        for _ in range(13):
+            noise = chance.integers(0, 256, (360, 320), np.uint8)
+            target.mux(video.encode(av.VideoFrame.from_ndarray(noise, format="yuv420p")))
+        target.mux(video.encode(None))
+    subprocess.run([sys.executable, "-c", _ROUNDS, str(noisy)], check=True, timeout=60)
