@@ -1,6 +1,8 @@
 """Two videos compared frame by frame, with FFmpeg's own measures, as they are shown."""
 
+import math
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import zip_longest
@@ -24,9 +26,10 @@ from sr4k.stages.png import plain_head, plain_packet
 from sr4k.stages.scaling import Scaler
 from sr4k.stages.source import open_input, packets_of, video_stream
 from sr4k.stages.video import colour_of
+from sr4k.vmaf import MODELS, Vmaf, lack
 
-MEASURES = {"PSNR": "dB", "PSNR Cb": "dB", "PSNR Cr": "dB", "SSIM": "", "XPSNR": "dB"}
-"""Their units. PSNR, SSIM (0..1) and XPSNR (weighted by what an eye sees) are the luma's."""
+MEASURES = {"PSNR": "dB", "PSNR Cb": "dB", "PSNR Cr": "dB", "SSIM": "", "XPSNR": "dB"} | dict.fromkeys(MODELS, "")
+"""Their units. All but two are the luma's: SSIM is 0..1, XPSNR is weighted by what an eye sees, VMAF is 0..100."""
 
 _NOTED = {
     "psnr": {"PSNR": "lavfi.psnr.psnr.y", "PSNR Cb": "lavfi.psnr.psnr.u", "PSNR Cr": "lavfi.psnr.psnr.v"},
@@ -48,19 +51,25 @@ class Course:
     """How a video compares with another.
 
     Attributes:
-        frames: every frame's time in seconds, and its measures by name.
+        frames: every frame's time in seconds, and its measures by name: those of `MEASURES` that there are here.
         size: width and height. ``bits``: at which they were compared.
-        notes: what has to be known beside the figures, in words.
+        notes: what has to be known beside the figures, in words. ``lacking``: which measures there are not, and why.
     """
 
     frames: list[dict[str, float]]
     size: tuple[int, int] = (0, 0)
     bits: int = 8
     notes: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
+
+    @property
+    def measures(self) -> dict[str, str]:
+        """What was measured, and its units."""
+        return {name: unit for name, unit in MEASURES.items() if name in self.frames[0]}
 
     def mean(self) -> dict[str, float]:
         """Mean of each measure over the frames that differ at all."""
-        values = {name: [frame[name] for frame in self.frames] for name in MEASURES}
+        values = {name: [frame[name] for frame in self.frames] for name in self.measures}
         return {
             name: float(np.mean([v for v in series if np.isfinite(v)] or [np.inf])) for name, series in values.items()
         }
@@ -68,7 +77,7 @@ class Course:
     def worst(self) -> dict[str, dict[str, float]]:
         """Of each measure its least ``value``, and the ``frame``, from 0, and ``time``, in seconds, that has it."""
         found = {}
-        for name in MEASURES:
+        for name in self.measures:
             number = min(range(len(self.frames)), key=lambda k: self.frames[k][name])
             frame = self.frames[number]
             found[name] = {"value": frame[name], "frame": number, "time": frame["time"]}
@@ -79,33 +88,40 @@ def compare_videos(video: Path, reference: Path) -> Course:
     """Compare frame k of the one with frame k of the other, as far as both go.
 
     They are compared as they are shown: where matrix or range differ, by tags or by what is assumed without them, the
-    video is converted. Of two depths and two samplings of chroma the finer one is kept.
+    video is converted. Of two depths and two samplings of chroma the finer one is kept. Which measures there are
+    not, of pictures this small or without libvmaf, is told.
 
     Raises:
         InputError: one can't be read, or their sizes differ.
+        MachineError: libvmaf is there, but failed.
     """
     frames: list[dict[str, float]] = []
     gauge, notes = None, []
-    for one, other in zip_longest(_pictures(video), _pictures(reference)):
-        if one is None or other is None:
-            longer = video if other is None else reference
-            notes.append(f"{longer} goes on: only the first {len(frames)} frames are compared")
-            break
-        if gauge is None:
-            _check_sizes(one.picture, other.picture, video, reference)
-            gauge = _Gauge(one, other)
-            notes.extend(_differences(one, other, video, reference))
-        frames.append({"time": float(one.picture.time or 0.0), **gauge.measure(one, other, len(frames))})
-    if gauge is None or not frames:
-        raise InputError(f"{video} or {reference} has no pictures.")
-    return Course(frames, gauge.size, gauge.layout.bits, tuple(notes))
+    with ExitStack() as held:
+        for one, other in zip_longest(_pictures(video), _pictures(reference)):
+            if one is None or other is None:
+                longer = video if other is None else reference
+                notes.append(f"{longer} goes on: only the first {len(frames)} frames are compared")
+                break
+            if gauge is None:
+                _check_sizes(one.picture, other.picture, video, reference)
+                gauge = _Gauge(one, other)
+                held.callback(gauge.close)
+                notes.extend(_differences(one, other, video, reference))
+            frames.append({"time": float(one.picture.time or 0.0), **gauge.measure(one, other, len(frames))})
+        if gauge is None or not frames:
+            raise InputError(f"{video} or {reference} has no pictures.")
+        for number, late in enumerate(gauge.late()):
+            frames[number].update(late)
+    return Course(frames, gauge.size, gauge.layout.bits, tuple(notes), gauge.lacking)
 
 
 def plot_course(course: Course, target: Path) -> None:
     """The measures over time as a picture. Needs matplotlib."""
-    figure = new_figure(9, 2.2 * len(MEASURES))
+    measures = course.measures
+    figure = new_figure(9, 2.2 * len(measures))
     times = [frame["time"] for frame in course.frames]
-    for axes, (name, unit) in zip(figure.subplots(len(MEASURES), 1, sharex=True), MEASURES.items(), strict=True):
+    for axes, (name, unit) in zip(figure.subplots(len(measures), 1, sharex=True), measures.items(), strict=True):
         axes.plot(times, [frame[name] for frame in course.frames], linewidth=1)
         axes.set(ylabel=f"{name} ({unit})" if unit else name)
         axes.grid(alpha=0.3)
@@ -136,7 +152,16 @@ class _Gauge:
                 name, self.size, f"gray{self._depth}" if name == "xpsnr" else self.layout.name, reference.rate
             )
             for name in _NOTED
+            if _is_large_enough(name, self.size)
         }
+        why = lack(self.size)
+        small = (f"no {name.upper()} of pictures this small" for name in _NOTED if name not in self._measures)
+        self.lacking = (*small, *([] if why is None else [why]))
+        self._vmaf = Vmaf(self.size, self.layout.name) if why is None else None
+
+    def close(self) -> None:
+        if self._vmaf is not None:
+            self._vmaf.close()
 
     def measure(self, video: _Seen, reference: _Seen, number: int) -> dict[str, float]:
         one, other = (
@@ -147,7 +172,13 @@ class _Gauge:
         for name, measure in self._measures.items():
             pair = (self._luma(other), self._luma(one)) if name == "xpsnr" else (one, other)
             values.update(measure(*pair, number))
-        return {name: values[name] for name in MEASURES}
+        if self._vmaf is not None:
+            self._vmaf.add(one, other)
+        return {name: values[name] for name in MEASURES if name in values}
+
+    def late(self) -> Iterator[dict[str, float]]:
+        """What is known of every pair when all are in."""
+        return iter(()) if self._vmaf is None else self._vmaf.scores()
 
     @property
     def _depth(self) -> str:
@@ -180,6 +211,13 @@ class _Measure:
         measured: Any = self._sink.pull()
         self._fed = first, second  # the filter holds on to them, and not to the memory that they may lie in
         return {name: float(measured.metadata[key]) for name, key in self._keys.items()}
+
+
+def _is_large_enough(kind: str, size: tuple[int, int]) -> bool:
+    """Whether FFmpeg's filter measures it: SSIM sees blocks of 8x8, XPSNR crashes where its own come out as nothing."""
+    if kind == "xpsnr":
+        return 32 * math.sqrt(size[0] * size[1] / (3840 * 2160)) >= 0.5
+    return kind != "ssim" or min(size) >= 8
 
 
 def _common(video: _Seen, reference: _Seen) -> Layout:

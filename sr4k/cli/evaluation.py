@@ -64,7 +64,10 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout, with every frame.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show tracebacks.")] = False,
 ) -> None:
-    """PSNR of luma and chroma, SSIM and XPSNR of luma, of a video against another, frame by frame, as it is shown."""
+    """PSNR, SSIM, XPSNR, VMAF and VMAF-NEG of a video against another, frame by frame, as it is shown.
+
+    All are of luma; PSNR is that of chroma too. VMAF needs the extra named vmaf.
+    """
     with told_in_one_line(verbose=verbose):
         from sr4k.compare import compare_videos, plot_course
 
@@ -74,7 +77,7 @@ def compare(
         if plot is not None:
             plot_course(course, plot)
         if as_json:
-            told = {"video": str(upscaled), "reference": str(reference), "notes": course.notes}
+            told = {"video": str(upscaled), "reference": str(reference), "notes": course.notes + course.lacking}
             figures = {"mean": course.mean(), "worst": course.worst(), "frames": course.frames}
             typer.echo(json.dumps(told | figures, indent=2))
             return
@@ -82,15 +85,14 @@ def compare(
 
 
 def _in_words(course: "Course", video: Path, reference: Path) -> Iterator[str]:
-    from sr4k.compare import MEASURES
     from sr4k.printable import clock
 
     width, height = course.size
     yield f"{video} against {reference}: {len(course.frames)} frames of {width}x{height}, {course.bits} bits"
-    yield from (f"  {note}" for note in course.notes)
+    yield from (f"  {note}" for note in course.notes + course.lacking)
     mean, worst = course.mean(), course.worst()
-    for name, unit in MEASURES.items():
-        label = name if name.startswith("PSNR C") else f"{name} Y"
+    for name, unit in course.measures.items():
+        label = name if name.startswith(("PSNR C", "VMAF")) else f"{name} Y"
         if np.isinf(worst[name]["value"]):
             yield f"  {label:<8} no difference"
             continue
