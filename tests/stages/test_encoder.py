@@ -77,11 +77,11 @@ def test_an_encoder_takes_all_that_it_is_said_to_take(codec: str) -> None:
 
 @pytest.mark.parametrize(
     ("codec", "crf", "takes"),
-    [("h264", 52, "0 .* 51"), ("hevc", 52, "0 .* 51"), ("av1", 0, "1 .* 63"), ("av1", 64, "")],
+    [("h264", 52, "0 .* 51"), ("hevc", 52, "0 .* 51"), ("av1", 0, "1 .* 63"), ("av1", 64, "1 .* 63")],
 )
 def test_a_quality_that_it_does_not_take_is_refused_with_its_range(codec: Any, crf: int, takes: str) -> None:
     with av.open(os.devnull, "w", format="matroska") as target, pytest.raises(OptionError, match=f"crf from {takes}"):
-        add_video(target, INFO, EncoderSettings(codec, crf=crf))
+        add_video(target, INFO, EncoderSettings(codec=codec, crf=crf))
 
 
 @pytest.mark.parametrize("codec", ["h264_nvenc", "hevc_nvenc", "av1_nvenc"])
