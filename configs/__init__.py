@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from sr4k.errors import OptionError
 from sr4k.live.address import is_live
 from sr4k.live.settings import Segments
 from sr4k.models import zoo
@@ -20,6 +21,13 @@ STAGES: tuple[StageName, ...] = get_args(StageName)
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _no_url(path: object, told: str) -> object:
+    """The path, if it is one; a URL is not repeated, as it may hold a password."""
+    if path is not None and is_live(str(path)):
+        raise ValueError(f"{told}, not a URL")
+    return path
 
 
 class GraphPreset(_Section):
@@ -75,6 +83,11 @@ class EnginePreset(_Section):
     reuse: bool = True
     reuse_threshold: Annotated[int, Field(ge=0, le=255)] = 0
 
+    @field_validator("weights", mode="before")
+    @classmethod
+    def _of_this_machine(cls, weights: object) -> object:
+        return _no_url(weights, "weights have to be the path of a folder or of a checkpoint")
+
 
 class EncodePreset(_Section):
     """See `sr4k.stages.settings.EncodeSettings`. ``codec``: ``auto`` is h264, hevc for more than 8 bits."""
@@ -104,12 +117,10 @@ class LivePreset(_Section):
     sound_bitrate: Annotated[int, Field(ge=32_000, le=512_000)] = 160_000
     segments: Segments = "ts"
 
-    @field_validator("slate")
+    @field_validator("slate", mode="before")
     @classmethod
-    def _of_this_machine(cls, slate: Path | None) -> Path | None:
-        if slate is not None and is_live(str(slate)):
-            raise ValueError("a slate has to be the path of a picture's file, not a URL")
-        return slate
+    def _of_this_machine(cls, slate: object) -> object:
+        return _no_url(slate, "a slate has to be the path of a picture's file")
 
 
 class Preset(_Section):
@@ -148,4 +159,6 @@ def load_preset(name: str) -> Preset:
     Raises:
         OptionError: no such preset, or the file is not a valid one; names the key.
     """
+    if is_live(name):
+        raise OptionError(f"A preset can't be a URL: use {', '.join(preset_names())}, or the path of a YAML file.")
     return load_settings(Preset, name, package=__name__, noun="preset")

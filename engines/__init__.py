@@ -7,7 +7,7 @@ from typing import Any
 from sr4k.engines.base import Engine, EngineSpec
 from sr4k.errors import OptionError
 
-__all__ = ["ENGINES", "Engine", "EngineSpec", "create_engine", "imported", "load_engine"]
+__all__ = ["AUTO", "ENGINES", "Engine", "EngineSpec", "check_engine", "create_engine", "imported", "load_engine"]
 
 ENGINES: dict[str, str] = {
     "cuda": "sr4k.engines.cuda:CudaEngine",
@@ -17,6 +17,22 @@ ENGINES: dict[str, str] = {
     "torch": "sr4k.engines.torch:TorchEngine",
 }
 """Where each backend lives: its library is imported only when it is asked for."""
+
+AUTO = "auto"
+"""In place of an engine's name: the best that can be used here."""
+
+_FOR_TESTS = {"nearest"}
+
+
+def check_engine(name: str) -> None:
+    """See to it that there is such an engine.
+
+    Raises:
+        OptionError: there is none; names those that a user may choose.
+    """
+    if name not in (AUTO, *ENGINES):
+        offered = [each for each in (AUTO, *ENGINES) if each not in _FOR_TESTS]
+        raise OptionError(f"There is no engine '{name}': use {', '.join(offered[:-1])} or {offered[-1]}.")
 
 
 def create_engine(name: str, spec: EngineSpec) -> Engine:
@@ -36,8 +52,7 @@ def load_engine(name: str) -> Callable[[EngineSpec], Engine]:
         OptionError: no such engine.
         EngineError: its library is not installed.
     """
-    if name not in ENGINES:
-        raise OptionError(f"There is no engine '{name}'. Known: {', '.join(ENGINES)}.")
+    check_engine(name)
     make: Callable[[EngineSpec], Engine] = imported(ENGINES[name])
     return make
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
-from sr4k.engines import ENGINES, create_engine, load_engine
+from sr4k.engines import AUTO, ENGINES, check_engine, create_engine, load_engine
 from sr4k.engines.base import Engine, EngineSpec
 from sr4k.engines.nvidia import Gpu, driver
 from sr4k.engines.tiled import TiledEngine, is_too_large
@@ -22,9 +22,6 @@ from sr4k.errors import EngineError, OptionError
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-AUTO = "auto"
-"""In place of an engine's name: the best that can be used here."""
 
 GPU_ENGINES = ("tensorrt", "cuda")
 """Those that run on an NVIDIA GPU."""
@@ -71,7 +68,9 @@ def engines_for(name: str) -> tuple[str, ...]:
 
     Raises:
         EngineError: `AUTO`, and none can be used.
+        OptionError: there is no such engine.
     """
+    check_engine(name)
     if name != AUTO:
         return (name,)
     with _one_at_a_time:

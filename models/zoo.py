@@ -119,17 +119,23 @@ def load(name: str = DEFAULT, source: Path | None = None) -> Model:
     return Model(name, arch, weights, calibration, tuned)
 
 
+def files_of(folder: Path, name: str) -> tuple[Path, Path]:
+    """Where `save` writes a model of that name."""
+    return folder / _WEIGHTS.format(name=name), folder / _INT8.format(name=name)
+
+
 def save(folder: Path, model: Model) -> None:
     """Write a model's two files, and their folder.
 
     Raises:
         OutputError: they can't be written.
     """
-    write_whole(folder / _WEIGHTS.format(name=model.name), packed(_contiguous(model.weights)))
+    weights, int8 = files_of(folder, model.name)
+    write_whole(weights, packed(_contiguous(model.weights)))
     if model.calibration is not None:
         tuned = {_TUNED + key: array for key, array in (model.int8_weights or {}).items()}
         arrays = model.calibration.to_arrays() | _contiguous(tuned)
-        write_whole(folder / _INT8.format(name=model.name), packed(arrays))
+        write_whole(int8, packed(arrays))
 
 
 def has_weights(name: str) -> bool:

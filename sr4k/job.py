@@ -29,6 +29,7 @@ from sr4k.stages.settings import (
     TimeSpan,
     VideoChoice,
 )
+from sr4k.stages.writing import FullDiskError
 from sr4k.summary import Summary, summarised
 from sr4k.target import appeared, check_target, folder_made, free_partial_of, place, unfinished
 
@@ -149,6 +150,8 @@ class Job:
                 outcome = run(self.graph(parts, resumed))
             except (WorkerError, StoppedError) as err:
                 raise type(err)(f"{err} {parts.fate(is_part=self.part is not None)}") from err
+            except FullDiskError as err:
+                raise FullDiskError(err.folder, parts.keeps(is_part=self.part is not None)) from err
             except InputError:
                 if self.strict and not resumed:  # it would fail again, and is to leave nothing
                     parts.remove()

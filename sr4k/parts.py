@@ -107,11 +107,13 @@ class Parts:
         segments = self.journal.segments()
         return segments[-1].last if segments else None
 
+    def keeps(self, *, is_part: bool) -> bool:
+        """Whether there is something to go on from when it was broken off; parts of a video begin anew."""
+        return not is_part and self.done_until is not None
+
     def fate(self, *, is_part: bool) -> str:
-        """What is told of it when it was broken off; parts of a video begin anew."""
-        if is_part or self.done_until is None:
-            return "Nothing was written."
-        return "What is done is kept: --resume goes on."
+        """What is told of it when it was broken off."""
+        return "What is done is kept: --resume goes on." if self.keeps(is_part=is_part) else "Nothing was written."
 
     @property
     def lost(self) -> int:

@@ -4,7 +4,7 @@ import logging
 import re
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -50,14 +50,26 @@ class Redaction(logging.Filter):
                 for form in {secret, quote(secret, safe=""), secret.encode("unicode_escape").decode()}:
                     self._shown[form] = address.shown if whole else _HIDDEN
                     self._rules[re.escape(form)] = len(form)
-        longest_first = sorted(self._rules, key=self._rules.__getitem__, reverse=True)
-        self._pattern = re.compile("|".join(longest_first)) if longest_first else None
+        self._compile()
+
+    def hide_typed(self, arguments: Iterable[str]) -> None:
+        """Hide what of a command line is no address, but may be meant to be one, such as a path that is a URL."""
+        for text in filter(_is_secret, (value for argument in arguments for value in _values(argument))):
+            path = str(Path(text))  # as which it has fewer slashes
+            for form in {text, path, repr(text)[1:-1], repr(path)[1:-1]}:
+                self._shown[form] = shown(text)
+                self._rules[re.escape(form)] = len(form)
+        self._compile()
 
     def text(self, text: str) -> str:
         """``text`` without secrets."""
         if self._pattern is None:
             return text
         return self._pattern.sub(lambda found: self._shown.get(found[0], _HIDDEN), text)
+
+    def _compile(self) -> None:
+        longest_first = sorted(self._rules, key=self._rules.__getitem__, reverse=True)
+        self._pattern = re.compile("|".join(longest_first)) if longest_first else None
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let every record pass, without secrets in its message, its exception, or whatever else it bears."""
@@ -85,8 +97,22 @@ def hide_command_line() -> None:
 
 
 def _argument(text: str) -> str:
-    option, equals, value = text.partition("=")
-    return f"{option}={shown(value)}" if equals and option.startswith("-") else shown(text)
+    value = _values(text)[-1]
+    return text.removesuffix(value) + shown(value) if value else text
+
+
+def _values(argument: str) -> tuple[str, ...]:
+    """An argument, and what in it is the value of an option: ``--config=VALUE``, ``-cVALUE``, ``-c=VALUE``."""
+    _, equals, value = argument.partition("=")
+    if argument.startswith("--"):
+        return (argument, value) if equals else (argument,)
+    if argument.startswith("-"):
+        return argument, argument[2:].removeprefix("=")
+    return (argument,)
+
+
+def _is_secret(text: str) -> bool:
+    return "//" in text and shown(text) != text
 
 
 def _in_place(secret: str, url: str) -> Iterator[str]:

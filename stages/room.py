@@ -33,7 +33,7 @@ def check_room(
     needed, free = max(0, video - done) + video, shutil.disk_usage(folder).free
     if free < needed:
         raise OutputError(
-            f"{folder.parent} has too little room: {free / 1e6:.0f} MB are free, and at least {needed / 1e6:.0f} MB "
+            f"{folder.parent} has too little room: {_in_words(free)} are free, and at least {_in_words(needed)} "
             "are needed, half of them until it is done: make room, or name another disk."
         )
 
@@ -47,3 +47,11 @@ def video_bytes(source: InputContainer, info: VideoInfo, settings: EncoderSettin
     usual = default_crf(settings.codec)
     finer = usual - (usual if settings.crf is None else settings.crf)
     return round(min(source.size or 0, pixels * _BITS_OF_A_PIXEL / 8) * 2 ** min(0, finer / _HALVES))
+
+
+def _in_words(count: int) -> str:
+    """``40 kB``, ``1.2 GB``: in a unit in which it is no 0."""
+    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= size:
+            return f"{count / size:.{1 if count < 10 * size else 0}f} {unit}"
+    return f"{count} bytes"

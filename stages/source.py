@@ -46,11 +46,23 @@ def open_input(path: Path, accelerator: HWAccel | None = None, rate: Fraction | 
         container: InputContainer = av.open(name, format=form, options=options, hwaccel=accelerator, **READ_TAGS)
     except (av.error.FFmpegError, OSError) as err:
         raise InputError(f"{path} is not a video that can be read, or its header is damaged ({err.strerror}).") from err
+    if container.format.name == "webp_pipe" and _is_animated(path):
+        container.close()
+        raise InputError(
+            f"{path} is an animated WebP, which can't be read: save it as a GIF, a video or pictures first."
+        )
     for tags in (container.metadata, *(stream.metadata for stream in container.streams)):
         legible = {_legible(key): _legible(value) for key, value in tags.items()}
         tags.clear()
         tags.update(legible)
     return container
+
+
+def _is_animated(path: Path) -> bool:
+    """Whether a WebP says in its head that it has several pictures, of which libav reads none."""
+    with path.open("rb") as file:
+        head = file.read(21)
+    return head[12:16] == b"VP8X" and bool(head[20:21] and head[20] & 2)
 
 
 def _legible(text: str) -> str:

@@ -10,12 +10,29 @@ from sr4k.errors import OutputError, Sr4kError
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
+class FullDiskError(OutputError):
+    """No room is left.
+
+    Attributes:
+        folder: where.
+        is_kept: whether what is done is kept, and can be resumed.
+    """
+
+    def __init__(self, folder: str, is_kept: bool = False) -> None:
+        super().__init__(folder, is_kept)
+        self.folder, self.is_kept = folder, is_kept
+
+    def __str__(self) -> str:
+        onward = "add --resume to go on" if self.is_kept else "begin again: nothing of it is kept"
+        return f"No room is left in {self.folder}: make some, then {onward}."
+
+
 @contextmanager
 def writing(folder: Path, *others: type[Exception]) -> Iterator[None]:
     """Around whatever writes to a folder. ``others``: what else it may raise, with the attributes of an `OSError`.
 
     Raises:
-        OutputError: it could not.
+        OutputError: it could not; a `FullDiskError` where no room is left.
     """
     caught: tuple[type[Exception], ...] = (OSError, *others)
     try:
@@ -25,6 +42,5 @@ def writing(folder: Path, *others: type[Exception]) -> Iterator[None]:
     except caught as err:
         number, words = getattr(err, "errno", None), getattr(err, "strerror", err)
         if number in _FULL:
-            told = f"No room is left in {folder}: make some, then add --resume to go on."
-            raise OutputError(told) from err
+            raise FullDiskError(str(folder)) from err
         raise OutputError(f"{folder}: writing failed ({words}).") from err

@@ -49,10 +49,13 @@ def evaluate(
     """PSNR, SSIM and PSNR of chroma of networks on pictures, against bicubic: in float and in int8, as deployed."""
     with told_in_one_line(verbose=verbose):
         from sr4k.evaluate import evaluate_networks
+        from sr4k.models.pictures import picture_files
 
         names = model or [name for name in zoo.ARCHITECTURES if zoo.has_weights(name)]
         if weights is not None and len(names) != 1:
             raise OptionError("--weights belong to one network: name it with --model.")
+        if sheet is not None:
+            check_apart(sheet, [*picture_files(folders), *filter(None, [weights, fid])])
         results = evaluate_networks(folders, names, weights, protocol, pixels=pixels, fid=fid, sheet=sheet)
         typer.echo(json.dumps(results, indent=2) if as_json else _as_markdown(results))
 

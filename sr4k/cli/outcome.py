@@ -27,6 +27,7 @@ def told_in_one_line(*, verbose: bool) -> Iterator[Redaction]:
     Gives what keeps secrets out of that line, and out of the traceback: whoever learns of an address tells it.
     """
     redaction = Redaction()
+    redaction.hide_typed(sys.argv[1:])
     try:
         with interruptible():
             _check_folder()

@@ -10,6 +10,7 @@ from sr4k.cli.outcome import log_handler, say, told_in_one_line
 from sr4k.errors import OptionError
 from sr4k.models import zoo
 from sr4k.models.training.recipe import load_recipe, recipe_names
+from sr4k.target import check_apart
 
 
 def train(
@@ -59,6 +60,8 @@ def quantize(
         _need_torch()
         from sr4k.models.training.calibrate import calibrate
 
+        for file in zoo.files_of(out, model):
+            check_apart(file, [weights])
         loaded = zoo.load(model, weights)
         calibration = calibrate(loaded.folded(None), data)
         out.mkdir(parents=True, exist_ok=True)

@@ -70,3 +70,16 @@ def test_a_slate_that_is_a_url_is_refused_without_repeating_it(slate: str) -> No
     with pytest.raises(OptionError, match="not a URL") as caught:
         load_preset("live").updated("live", slate=Path(slate))
     assert "hunter2222" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["live: {slate: 'URL'}", "engine: {weights: 'URL'}"])
+@pytest.mark.parametrize("url", ["http://anna:hunter2222@h/a.png", "rtm p://anna:hunter2222@h/a.png"])
+def test_a_url_where_a_path_belongs_is_refused_without_repeating_it(key: str, url: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(VALID + key.replace("URL", url))
+    with pytest.raises(OptionError, match="not a URL") as caught:
+        load_preset(str(path))
+    assert "hunter2222" not in str(caught.value)
+    with pytest.raises(OptionError, match="can't be a URL") as caught:
+        load_preset(url)
+    assert "hunter2222" not in str(caught.value)

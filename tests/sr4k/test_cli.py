@@ -262,6 +262,7 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_nothing(make_clip: MakeClip,
         (["in.mp4", "out.mp4", "--weights", "nowhere"], 2, "nowhere does not exist"),
         (["in.mp4", "out.mp4", "-c", "nope"], 2, "no preset 'nope'"),
         (["in.mp4", "out.mp4", "--engine", "vulkan"], 2, "no engine 'vulkan'"),
+        (["in.mp4", "out.mp4", "--engine", "openvin"], 2, "use auto, cuda, openvino, tensorrt or torch."),
         (
             ["in.mp4", "out.mp4", "--lanes", "0"],
             2,

@@ -78,6 +78,20 @@ class TestEval:
         sheet = cv2.imread(str(tmp_path / "sheet.png"))
         assert sheet is not None and sheet.shape[0] > 600
 
+    def test_a_contact_sheet_replaces_nothing_that_is_read(self, folder: Path) -> None:
+        picture = next(folder.rglob("*.png"))
+        before = picture.read_bytes()
+        done = sr4k("eval", folder, "--model", "luma", "--sheet", picture)
+        assert (done.exit_code, "is the same file as" in done.output) == (2, True)
+        assert picture.read_bytes() == before
+
+    def test_a_checkpoint_is_not_replaced_by_what_is_made_of_it(self, folder: Path, tmp_path: Path) -> None:
+        pytest.importorskip("torch")
+        (tmp_path / "luma.safetensors").write_bytes(b"precious")
+        done = sr4k("quantize", tmp_path / "luma.safetensors", folder, "--model", "luma", "--out", tmp_path)
+        assert (done.exit_code, "is the same file as" in done.output) == (2, True)
+        assert (tmp_path / "luma.safetensors").read_bytes() == b"precious"
+
     def test_the_papers_network_from_a_checkpoint(self, tmp_path: Path) -> None:
         torch = pytest.importorskip("torch")
         from sr4k.models.architecture import RcanShape

@@ -2,6 +2,8 @@
 
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from sr4k import Job, load_preset
 from sr4k.errors import OutputError
 from sr4k.parts import folder_of
 from sr4k.stages.journal import Journal
+from sr4k.stages.settings import TimeSpan
 
 
 class Disk:
@@ -45,9 +48,17 @@ def job(source: Path, target: Path, *, crf: int, resume: bool = False) -> Job:
 def test_too_little_room_is_told_before_the_start(make_clip: MakeClip, disk: Disk) -> None:
     source, target = make_clip("a.mp4", frames=250, size=(160, 90)), disk.path / "out.mp4"
     disk.resize(40)
-    with pytest.raises(OutputError, match=r"has too little room: 0 MB are free, and at least \d"):
+    with pytest.raises(OutputError, match=r"has too little room: \d\d kB are free, and at least \d+ kB are needed"):
         job(source, target, crf=18).run()
     assert not list(disk.path.iterdir())
+
+
+def test_where_nothing_is_kept_no_going_on_is_offered(make_clip: MakeClip, disk: Disk) -> None:
+    source, target = make_clip("a.mp4", frames=50, size=(160, 90)), disk.path / "out.mp4"
+    disk.resize(64)
+    whole = replace(job(source, target, crf=0), part=TimeSpan(Fraction(0), Fraction(2)))
+    with pytest.raises(OutputError, match=r"No room is left in .*: make some, then begin again: nothing of it is kept"):
+        whole.run()
 
 
 # while segments are written, and while they are joined

@@ -1,10 +1,14 @@
 import logging
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from clips import MakeClip
 from toy_statuses import SECRETS, SOURCE, TARGET, addresses
+from typer.testing import CliRunner
 
+from sr4k.cli.main import app
 from sr4k.live.address import parse_source
 from sr4k.redaction import Redaction
 
@@ -130,3 +134,37 @@ sr4k.cli.{entry}()
 """
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ran.stderr.strip() == "first"
+
+
+SECRET_URL = "rtmp://anna:hunter2222@h.example/app/k3y4567890"
+
+
+@pytest.mark.parametrize("url", [SECRET_URL, SECRET_URL.replace("rtmp", "rtm p"), f" {SECRET_URL}"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "sr4k stream in.mp4 out.mp4 --config",
+        "sr4k stream in.mp4 out.mp4 -c{}",
+        "sr4k stream in.mp4 out.mp4 --slate={}",
+        "sr4k stream in.mp4 out.mp4 --weights={} --engine openvino",
+        "sr4k probe",
+        "sr4k compare in.mp4",
+        "sr4k eval",
+        "sr4k eval . --fid",
+        "sr4k serve",
+        "sr4k sample",
+        "sr4k bench --config",
+        "sr4k quantize --model luma --out out {} pictures",
+    ],
+)
+def test_no_path_that_is_a_url_is_repeated(
+    command: str, url: str, make_clip: MakeClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_clip("in.mp4", frames=1)
+    monkeypatch.chdir(tmp_path)
+    words = command.split() if "{}" in command else [*command.split(), "{}"]
+    monkeypatch.setattr(sys, "argv", [word.format(url) for word in words])
+    done = CliRunner().invoke(app, sys.argv[1:])
+    assert done.exit_code not in (0, 70), done.output
+    assert "hunter2222" not in done.output
+    assert "k3y4567890" not in done.output

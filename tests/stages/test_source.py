@@ -46,3 +46,16 @@ def test_tags_that_are_not_utf_8_can_be_written_out_again(tmp_path: Path) -> Non
     clip.write_bytes(clip.read_bytes().replace(b"caf#", b"caf\xe9"))
     with open_input(clip) as container:
         assert container.metadata["title"] == "caf\ufffd"
+
+
+def test_an_animated_webp_is_told_for_what_it_is(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "in.webp"), "w", format="webp") as target:
+        video: Any = target.add_stream("libwebp_anim", rate=10)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        for number in range(3):
+            picture = av.VideoFrame.from_ndarray(np.full((72, 64), 60 * number, np.uint8), "yuv420p")
+            picture.pts = number
+            target.mux(video.encode(picture))
+        target.mux(video.encode(None))
+    with pytest.raises(InputError, match="is an animated WebP, which can't be read: save it as"):
+        open_input(tmp_path / "in.webp")
