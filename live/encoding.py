@@ -55,4 +55,5 @@ def hls_form(settings: PlayoutSettings, info: VideoInfo) -> HlsForm:
     """
     picture = float(1 / info.rate)
     late = 1.1 * max(picture, min(4 * picture, settings.hold))
-    return HlsForm(settings.segments, settings.key_seconds, max(1, math.floor(settings.key_seconds + late + 0.5)))
+    longest = max(1, math.floor(settings.key_seconds + late + 0.5))
+    return HlsForm(kind=settings.segments, seconds=settings.key_seconds, longest=longest)

@@ -9,12 +9,11 @@ from dataclasses import replace
 from typing import Any
 
 from sr4k.errors import InputError
-from sr4k.live.backoff import Backoff
 from sr4k.live.governor import Governor
 from sr4k.live.link import Ended, Opened, Sound, Tally
 from sr4k.live.puller import Puller
 from sr4k.live.rate import Rate
-from sr4k.live.retries import Retries
+from sr4k.live.retries import Retries, Tried, keep_trying
 from sr4k.live.settings import IntakeSettings
 from sr4k.live.sound import pack
 from sr4k.live.timeline import TICKS, TIME_BASE, Timeline
@@ -147,21 +146,28 @@ class Intake(Source):
 
     def _pull(self) -> None:
         """One connection after the other."""
-        backoff, ended = Backoff(), Ended("stopped before its first picture", final=True)
-        while not self._stopping.is_set():
-            ended = self._one_connection()
-            if self._shown is not None and time.monotonic() - self._shown > _PROVEN:
-                backoff.reset()
-            if ended.final or (self._settings.tries is not None and backoff.tries + 1 >= self._settings.tries):
-                break
-            self._state, self._reason = "away" if self._form else "connecting", ended.reason
-            wait = backoff.wait()
-            if not self._stopping.is_set():
-                self._told.failed(ended.reason, wait)
-            self._stopping.wait(wait)
+        last = Ended("stopped before its first picture", final=True)
+
+        def once() -> Tried:
+            nonlocal last
+            last = self._one_connection()
+            seconds = 0.0 if self._shown is None else time.monotonic() - self._shown
+            return Tried(last.reason, seconds, last.final)
+
+        keep_trying(
+            once,
+            proven=_PROVEN,
+            told=self._told,
+            should_stop=self._stopping.is_set,
+            on_wait=self._wait_for_another,
+            tries=self._settings.tries,
+        )
         with self._changed:
-            self._ended = ended
+            self._ended = last
             self._changed.notify_all()
+
+    def _wait_for_another(self, reason: str) -> None:
+        self._state, self._reason = "away" if self._form else "connecting", reason
 
     def _one_connection(self) -> Ended:
         """From the try to open the source to its end."""

@@ -3,22 +3,25 @@
 import logging
 import os
 import select
+import socket
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing import Pipe
+from multiprocessing.connection import wait
 from typing import Any
 
 from sr4k.live.address import Address
-from sr4k.live.backoff import Backoff
 from sr4k.live.child import start_child
 from sr4k.live.flv import Tag
-from sr4k.live.push import Order, Ready, Stopped, Wrote
-from sr4k.live.retries import Retries
+from sr4k.live.plausible import cleaned
+from sr4k.live.push import PushOrder, Ready, Stopped, Wrote
+from sr4k.live.retries import Retries, Tried, keep_trying
 from sr4k.live.settings import HlsForm
 from sr4k.live.tagqueue import TagQueue
+from sr4k.live.wire import is_number, unpack
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +43,11 @@ _PROVEN = 2.0
 _GLANCE = 0.25
 """Seconds between two looks when nothing happens."""
 
+_LARGEST_REPORT = 1 << 16
+"""Bytes."""
 
-class Outlet:
+
+class LiveTarget:
     """Never keeps whoever offers it something waiting.
 
     Args:
@@ -57,7 +63,7 @@ class Outlet:
         self._ending = threading.Event()
         self._until: float | None = None  # once it is to end
         self._is_last = False  # whether the stream is over for good then
-        self._thread = threading.Thread(target=self._run, name="outlet", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="target", daemon=True)
         self._state, self._reason = "connecting", ""
         self._connects = self._bytes = 0
         self._try: _Try | None = None
@@ -99,32 +105,30 @@ class Outlet:
             os.eventfd_write(self._wake, 1)
 
     def _run(self) -> None:
-        backoff = Backoff()
         told = Retries(log, str(self._target), fields={"target": str(self._target)})
-        while not self._ending.is_set():
-            self._state = "connecting"
-            reason, seconds = self._one_try(told)
-            if self._ending.is_set():
-                break
-            if seconds > _PROVEN:
-                backoff.reset()
-            wait = backoff.wait()
-            self._state, self._reason = "waiting", reason
-            told.failed(reason, wait)
-            self._ending.wait(wait)
+        keep_trying(
+            lambda: self._one_try(told),
+            proven=_PROVEN,
+            told=told,
+            should_stop=self._ending.is_set,
+            on_wait=self._wait_for_another,
+        )
         self._state = "ended"
 
-    def _one_try(self, told: Retries) -> tuple[str, float]:
-        """Why it ended, and for how many seconds it went well."""
+    def _wait_for_another(self, reason: str) -> None:
+        self._state, self._reason = "waiting", reason
+
+    def _one_try(self, told: Retries) -> Tried:
+        self._state = "connecting"
         try:
             current = self._try = _Try(self._target, self._hls, self._queue, self._wake, lambda: self._until, told)
         except OSError as err:
-            return f"no process could be started ({err.strerror})", 0.0
+            return Tried(f"no process could be started ({err.strerror})")
         reason = current.run(lambda: self._is_last)
         self._connects += current.is_live
         self._bytes += current.bytes
         self._try = None
-        return reason, current.seconds
+        return Tried(reason, current.seconds, final=self._ending.is_set())
 
 
 class _Try:
@@ -145,10 +149,12 @@ class _Try:
         self._in_the_pipe = _IN_THE_PIPE + (1500 * hls.longest if target.kind == "hls" else 0)
         data_out, self._data = os.pipe()
         os.set_blocking(self._data, False)
-        self._reports, reports_in = Pipe(duplex=False)
+        self._reports, reports_in = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         start_out, self._start = Pipe(duplex=False)
         with reports_in, start_out:
-            order = Order(target, hls, data_out, reports_in.fileno(), start_out.fileno())
+            order = PushOrder(
+                target=target, hls=hls, data=data_out, reports=reports_in.fileno(), start=start_out.fileno()
+            )
             try:
                 self._child = start_child(
                     "sr4k.live.push", order, fds=(data_out, reports_in.fileno(), start_out.fileno())
@@ -218,25 +224,35 @@ class _Try:
             os.eventfd_read(self._wake)
 
     def _heed_reports(self) -> None:
-        while not self._reason and self._reports.poll(0):
+        while not self._reason:
             try:
-                report = self._reports.recv()
-            except (EOFError, OSError):
+                packed = self._reports.recv(_LARGEST_REPORT, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+            except OSError:
+                packed = b""
+            if not packed:
                 self._reason = f"its process ended with exit code {self._child.wait()}"
                 return
-            if isinstance(report, Ready):
+            self._heed(_read(packed))
+
+    def _heed(self, report: Ready | Wrote | Stopped | None) -> None:
+        match report:
+            case Ready():
                 self.is_ready, self._moved = True, time.monotonic()
                 if self._keeps:
                     self._tell_start()
                 else:
                     self._queue.open()  # what was for it to see what comes is old by now
-            elif isinstance(report, Wrote) and report.bytes > self.bytes:
-                self.bytes, self._out, self._moved = report.bytes, report.time, time.monotonic()
+            case Wrote(at, size) if size > self.bytes:
+                self.bytes, self._out, self._moved = size, at, time.monotonic()
                 if self._since is None:
                     self._since = self._moved
                     self._told.connected("connected")
-            elif isinstance(report, Stopped):
-                self._reason = report.reason or "it ended"
+            case Stopped(reason):
+                self._reason = cleaned(reason) or "it ended"
+            case None:
+                self._reason = "its process no longer does what it was started for"
 
     def _write(self) -> None:
         """As much as goes without waiting."""
@@ -252,7 +268,7 @@ class _Try:
             except BlockingIOError:
                 return
             except BrokenPipeError:
-                if not self._reports.poll(1.0):  # its last word
+                if not wait([self._reports], 1.0):  # its last word
                     self._reason = "its process died"
                 self._heed_reports()
                 return
@@ -296,3 +312,19 @@ class _Try:
             self._child.wait()
         self._heed_reports()  # of the last that arrived
         self._reports.close()
+
+
+def _read(packed: bytes) -> Ready | Wrote | Stopped | None:
+    """A report; ``None``: it is none. libav writes there what a stranger's server answers: it is not believed."""
+    try:
+        match read := unpack(packed, _KINDS):
+            case Ready() | Stopped(str()):
+                return read
+            case Wrote(at, size) if is_number(at) and is_number(size, 0):
+                return read
+    except Exception:
+        return None
+    return None
+
+
+_KINDS: dict[str, type] = {kind.__name__: kind for kind in (Ready, Wrote, Stopped)}

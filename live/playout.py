@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -19,11 +19,12 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
 from av.video.frame import PictureType, VideoFrame
+from av.video.stream import VideoStream
 
 from sr4k.live.encoding import encoder_settings, hls_form
 from sr4k.live.flv import FlvSplitter, Tag
 from sr4k.live.histogram import Histogram
-from sr4k.live.outlet import Outlet
+from sr4k.live.outlet import LiveTarget
 from sr4k.live.settings import PlayoutSettings
 from sr4k.live.slate import load_slate
 from sr4k.live.sound import CHANNELS, SAMPLE_RATE, Samples, unpack
@@ -32,7 +33,7 @@ from sr4k.live.timeline import TICKS, TIME_BASE
 from sr4k.pipeline import Format, Frame, Sink
 from sr4k.stages.encode import spread
 from sr4k.stages.encoder import add_video, open_encoder, tag
-from sr4k.stages.picture import as_picture
+from sr4k.stages.picture import Block, as_picture
 from sr4k.stages.video import VideoInfo
 
 log = logging.getLogger(__name__)
@@ -71,8 +72,10 @@ class Playout(Sink):
         self._settings = settings
         self._lock = threading.Lock()  # on all that follows: pictures, sound and the clock have a thread each
         self._ended = threading.Event()
-        self._outlets: list[Outlet] = []
+        self._targets: list[LiveTarget] = []
         self._container: OutputContainer | None = None
+        self._output: _Output | None = None  # once it is open
+        self._threads: list[threading.Thread] = []
         self._held: Frame | None = None  # the last picture
         self._pts = 0  # of the last picture sent
         self._shown = 0.0  # when it was
@@ -92,22 +95,23 @@ class Playout(Sink):
     def open(self, source: Format) -> None:
         info: VideoInfo = source.about
         s = self._settings
-        self._info = info
-        self._slate = None if s.slate is None else load_slate(s.slate, info)
-        self._outlets = [Outlet(t, hls=hls_form(s, info), wants_key=self._want_key) for t in s.targets]
+        slate = None if s.slate is None else load_slate(s.slate, info)
+        self._targets = [LiveTarget(t, hls=hls_form(s, info), wants_key=self._want_key) for t in s.targets]
         self._container = av.open(
             _Tap(self._offer), "w", format="flv", options={"flush_packets": "1", "flvflags": "no_duration_filesize"}
         )
-        self._video = add_video(self._container, replace(info, time_base=TIME_BASE), encoder_settings(s, info))
+        video = add_video(self._container, replace(info, time_base=TIME_BASE), encoder_settings(s, info))
+        audio = None
         if s.sound is not None:
             stream = self._container.add_stream("aac", rate=SAMPLE_RATE)
             assert isinstance(stream, AudioStream)
             stream.layout, stream.bit_rate = "stereo", s.sound_bitrate
-            self._audio = stream
-        open_encoder(self._video, s.codec)
+            audio = stream
+        open_encoder(video, s.codec)
+        self._output = _Output(info, video, audio, slate)
         self._container.start_encoding()
-        for outlet in self._outlets:
-            outlet.start()
+        for target in self._targets:
+            target.start()
         self._threads = [threading.Thread(target=self._guarded, args=(self._watch,), name="playout-clock", daemon=True)]
         if s.sound is not None:
             listener = threading.Thread(target=self._guarded, args=(self._listen,), name="playout-sound", daemon=True)
@@ -130,7 +134,7 @@ class Playout(Sink):
             else:
                 self._held.release()
             self._held = frame
-            self._show(as_picture(frame.planes[0], self._info.pixel_format), frame.info.pts)
+            self._show(as_picture(frame.planes[0], self._out.info.pixel_format), frame.info.pts)
             self._latencies.append(time.monotonic() - frame.info.born)
             self._histogram.add(self._latencies[-1])
             self._play()
@@ -139,25 +143,24 @@ class Playout(Sink):
         self._stop_threads()
         assert self._container is not None
         with self._lock:
-            if self._soundtrack is not None and self._settings.sound is not None:
+            if self._soundtrack is not None and self._out.audio is not None:
                 self._soundtrack.fill(self._pts)
                 self._play()
-                self._mux(self._audio.encode(None))
-            self._mux(self._video.encode(None))
+                self._mux(self._out.audio.encode(None))
+            self._mux(self._out.video.encode(None))
             self._container.close()
             self._container = None
-        self._close_outlets(_LONG_FAREWELL if complete else _FAREWELL, ended=complete)
+        self._close_targets(_LONG_FAREWELL if complete else _FAREWELL, ended=complete)
 
     def close(self) -> None:
-        if hasattr(self, "_threads"):
-            self._stop_threads()
-        self._close_outlets(0.0, ended=False)
+        self._stop_threads()
+        self._close_targets(0.0, ended=False)
         if self._held is not None:
             self._held.release()
             self._held = None
 
     def report(self) -> dict[str, Any]:
-        track = self._soundtrack
+        track, output = self._soundtrack, self._output
         return {
             **self._counts,
             "seconds": self._pts / TICKS,
@@ -165,18 +168,23 @@ class Playout(Sink):
             "av_offset_ms": 0.0 if track is None else 1000 * track.offset,
             "latency": spread(tuple(self._latencies)),
             "latency_histogram": self._histogram.report(),
-            "codec": self._video.codec_context.name if hasattr(self, "_video") else None,
-            "width": self._info.width if hasattr(self, "_info") else None,
-            "height": self._info.height if hasattr(self, "_info") else None,
-            "outlets": [outlet.report() for outlet in self._outlets],
+            "codec": None if output is None else output.video.codec_context.name,
+            "width": None if output is None else output.info.width,
+            "height": None if output is None else output.info.height,
+            "outlets": [target.report() for target in self._targets],
         }
+
+    @property
+    def _out(self) -> "_Output":
+        assert self._output is not None, "not open"
+        return self._output
 
     def _want_key(self) -> None:
         self._key_wanted = True
 
     def _offer(self, header: bytes, tags: Sequence[Tag]) -> None:
-        for outlet in self._outlets:
-            outlet.offer(header, tags)
+        for target in self._targets:
+            target.offer(header, tags)
 
     def _show(self, picture: VideoFrame, pts: int) -> None:
         """Encode a picture; a key frame if it is the first of its period, or one is wanted and that is not near."""
@@ -188,8 +196,8 @@ class Playout(Sink):
             self._counts["keyframes"] += 1
         picture.pts, picture.time_base = pts, TIME_BASE
         picture.pict_type = PictureType.I if key else PictureType.NONE
-        tag(picture, self._info.tags)
-        self._mux(self._video.encode(picture))
+        tag(picture, self._out.info.tags)
+        self._mux(self._out.video.encode(picture))
         self._pts, self._shown = pts, now
         self._counts["frames"] += 1
 
@@ -204,10 +212,11 @@ class Playout(Sink):
     def _play(self) -> None:
         """Encode the sound that belongs to the pictures so far."""
         self._hear()
-        if self._soundtrack is None or self._settings.sound is None:
+        audio = self._out.audio
+        if self._soundtrack is None or audio is None:
             return
         for at, samples in self._soundtrack.blocks(self._pts + _SOUND_AHEAD):
-            self._mux(self._audio.encode(_sound_frame(at, samples)))
+            self._mux(audio.encode(_sound_frame(at, samples)))
 
     def _mux(self, packets: "Sequence[Packet[Any]]") -> None:
         assert self._container is not None
@@ -234,7 +243,7 @@ class Playout(Sink):
 
     def _watch(self) -> None:
         """Put something in the place of what does not come."""
-        interval = round(TICKS / self._info.rate)
+        interval = round(TICKS / self._out.info.rate)
         patience = max(self._settings.hold, _LATE * interval / TICKS)
         while not self._ended.wait(_TICK):
             with self._lock:
@@ -258,8 +267,8 @@ class Playout(Sink):
 
     def _stand_in(self) -> VideoFrame:
         assert self._held is not None
-        block = self._held.planes[0] if self._slate is None else self._slate
-        return as_picture(block, self._info.pixel_format)
+        block = self._held.planes[0] if self._out.slate is None else self._out.slate
+        return as_picture(block, self._out.info.pixel_format)
 
     def _guarded(self, run: Callable[[], None]) -> None:
         """A thread that fails must not leave a stream that stands still: the process ends, and is seen to."""
@@ -275,14 +284,24 @@ class Playout(Sink):
         for thread in self._threads:
             thread.join()
 
-    def _close_outlets(self, seconds: float, *, ended: bool) -> None:
+    def _close_targets(self, seconds: float, *, ended: bool) -> None:
         closing = [
-            threading.Thread(target=outlet.close, args=(seconds,), kwargs={"ended": ended}) for outlet in self._outlets
+            threading.Thread(target=target.close, args=(seconds,), kwargs={"ended": ended}) for target in self._targets
         ]
         for thread in closing:
             thread.start()
         for thread in closing:
             thread.join()
+
+
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """What is there once it is open. ``audio``: if there is to be sound; ``slate``: if there is one."""
+
+    info: VideoInfo
+    video: VideoStream
+    audio: AudioStream | None
+    slate: Block | None
 
 
 class _Tap:

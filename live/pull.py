@@ -57,8 +57,8 @@ _EARLY = 500
 _T = TypeVar("_T", int, None)
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullOrder:
     """What a puller is told: where from, into which picture (``None``: the source's own), and over what."""
 
     source: Address
@@ -67,7 +67,7 @@ class Order:
     memory: int
 
 
-def main(order: Order) -> None:
+def main(order: PullOrder) -> None:
     """Read until the source ends, or the parent does. What is open is closed with the process: libav may take long."""
     av.logging.set_level(None)  # its lines hold the address
     link = PullerEnd(socket.socket(fileno=order.wire), Memory(order.memory))
@@ -75,7 +75,7 @@ def main(order: Order) -> None:
         link.end(_pull(order, link))
 
 
-def _pull(order: Order, link: PullerEnd) -> Ended:
+def _pull(order: PullOrder, link: PullerEnd) -> Ended:
     allowance = enter()
     is_own = order.source.kind in ("file", "pattern")
     try:
@@ -99,7 +99,7 @@ def _pull(order: Order, link: PullerEnd) -> Ended:
 class _Reader:
     """Packets to pictures and sound, as long as they come."""
 
-    def __init__(self, order: Order, link: PullerEnd, allowance: Allowance, opening: Opening) -> None:
+    def __init__(self, order: PullOrder, link: PullerEnd, allowance: Allowance, opening: Opening) -> None:
         self._order, self._link, self._allowance, self._opening = order, link, allowance, opening
         self._is_live = order.source.kind in ("rtmp", "rtsp", "udp", "srt")
         self._pace = None if self._is_live else Pace()
@@ -173,7 +173,9 @@ class _Reader:
             self._link.report()
 
     def _see(self, packet: "Packet[Any]", now: float) -> Ended | None:
-        """Decode a packet of video, and pass its pictures on."""
+        """Decode a packet of video, and pass its pictures on. An empty one with a time shows the last one again."""
+        if not packet.size and packet.pts is not None:
+            return None
         self._barren += packet.size > 0
         try:
             pictures = self._opening.video.decode(packet)

@@ -11,7 +11,7 @@ from sr4k.live.address import Address
 from sr4k.live.bridge import ffmpegs, require_srt
 from sr4k.live.child import start_child
 from sr4k.live.link import Ended, IntakeEnd, NonsenseError, Opened, Sound, Tally, create_link
-from sr4k.live.pull import Order
+from sr4k.live.pull import PullOrder
 from sr4k.live.tls import tls_options
 from sr4k.pipeline import Frame
 from sr4k.pipeline.channel import Memory
@@ -55,7 +55,7 @@ class Puller:
         memory = Memory.create()
         self._link = IntakeEnd(ours, memory)
         with theirs:
-            order = Order(source, like, theirs.fileno(), memory.fd)
+            order = PullOrder(source=source, like=like, wire=theirs.fileno(), memory=memory.fd)
             programs = ffmpegs() if source.kind == "srt" else []
             self._child = start_child("sr4k.live.pull", order, fds=(theirs.fileno(), memory.fd), programs=programs)
         self._opened = False

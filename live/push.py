@@ -6,6 +6,7 @@ Python's lock while it does: nobody else is hurt, and whoever started it ends it
 
 import errno
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -23,13 +24,14 @@ from sr4k.live.address import Address
 from sr4k.live.sending import Sender, opened
 from sr4k.live.settings import HlsForm
 from sr4k.live.tls import certificate_trouble
+from sr4k.live.wire import pack
 
 _REPORT_EVERY = 0.1
 """Seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushOrder:
     """What to push where, and over which pipes: FLV comes in, reports go out, the start comes in."""
 
     target: Address
@@ -59,10 +61,10 @@ class Stopped:
     reason: str
 
 
-def main(order: Order) -> None:
+def main(order: PushOrder) -> None:
     """Push until the pipe ends."""
     av.logging.set_level(None)  # its lines hold the address
-    reports = Connection(order.reports, readable=False)
+    reports = _Reports(socket.socket(fileno=order.reports))
     try:
         _push(order, reports)
         reason = ""
@@ -73,7 +75,17 @@ def main(order: Order) -> None:
     reports.send(Stopped(reason))
 
 
-def _push(order: Order, reports: Connection) -> None:
+class _Reports:
+    """To whoever started this: messages that are read without a pickle."""
+
+    def __init__(self, wire: socket.socket) -> None:
+        self._wire = wire
+
+    def send(self, report: Ready | Wrote | Stopped) -> None:
+        self._wire.send(pack(report))
+
+
+def _push(order: PushOrder, reports: _Reports) -> None:
     pipe = os.fdopen(order.data, "rb", buffering=0)
     start = Connection(order.start, writable=False)
     probe = {"analyzeduration": "0", "probesize": "32"}  # all is in the head: of a thin stream more would take long

@@ -1,9 +1,12 @@
-"""What is told of tries that fail, so that a log stays readable however long they go on."""
+"""Tries that go on until a stop: how long is waited between them, and what is told, so that a log stays readable."""
 
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
+
+from sr4k.live.backoff import Backoff
 
 _AT_ONCE = 10
 """Lines of a row of failures that are written as they come."""
@@ -16,6 +19,56 @@ _HELD = 60.0
 
 _REASONS = 16
 """Different reasons that are kept apart; beyond, they are told as one."""
+
+_TICK = 0.1
+"""Seconds between two looks whether to stop, while waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """How a try ended: why, and for how many seconds it went well; ``final``: there is to be no other."""
+
+    reason: str
+    seconds: float = 0.0
+    final: bool = False
+
+
+def keep_trying(
+    once: Callable[[], Tried],
+    *,
+    proven: float,
+    told: "Retries",
+    should_stop: Callable[[], object],
+    on_wait: Callable[[str], None] = lambda _reason: None,
+    on_proven: Callable[[], None] = lambda: None,
+    tries: int | None = None,
+) -> None:
+    """Try, and again after a wait that grows, until a try is the final one or a stop is asked for.
+
+    Args:
+        once: one try, from its beginning to its end. What it raises ends all.
+        proven: seconds that a try has to go well for the next wait to be short again.
+        told: is told of each failure.
+        should_stop: whether a stop was asked for; heeded between tries, and while waiting.
+        on_wait: called with the reason before each wait.
+        on_proven: called after each try that went well for so long.
+        tries: that may fail one after the other before it is given up; ``None``: any number.
+    """
+    backoff = Backoff()
+    while not should_stop():
+        tried = once()
+        if tried.seconds > proven:
+            backoff.reset()
+            on_proven()
+        if tried.final or (tries is not None and backoff.tries + 1 >= tries):
+            return
+        wait = backoff.wait()
+        on_wait(tried.reason)
+        if not should_stop():
+            told.failed(tried.reason, wait)
+        until = time.monotonic() + wait
+        while not should_stop() and (left := until - time.monotonic()) > 0:
+            time.sleep(min(_TICK, left))
 
 
 class Retries:

@@ -1,4 +1,9 @@
-"""What the stages of a live channel can be told. Plain data, light to import."""
+"""What the stages of a live channel can be told. Light to import.
+
+Plain data, but for the ends of two pipes: sound goes from the intake to the playout beside the graph, not through it,
+and the playout tells the intake when it is ready. Who builds the graph makes these pipes, and the ends go to the
+stages' processes with their settings.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +18,7 @@ Segments = Literal["ts", "fmp4"]
 """Of HLS."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HlsForm:
     """Of the segments of HLS.
 
@@ -28,7 +33,7 @@ class HlsForm:
     longest: int = 2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IntakeSettings:
     """Where pictures and sound come from.
 
@@ -47,7 +52,7 @@ class IntakeSettings:
     ready: Connection | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlayoutSettings:
     """Where they go.
 
@@ -61,7 +66,6 @@ class PlayoutSettings:
         slate: a picture to show instead of the last one.
         sound_bitrate: bits a second.
         segments: of HLS targets.
-        ready: where to tell that pictures are taken; ``None``: nobody asks.
         ready: where to tell that pictures are taken; ``None``: nobody asks.
     """
 

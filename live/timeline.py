@@ -13,7 +13,7 @@ TICKS = 90_000
 
 TIME_BASE = Fraction(1, TICKS)
 
-Track = Literal["video", "audio"]
+Kind = Literal["video", "audio"]
 
 _TOLERANCE = 1 * TICKS
 """How far from its arrival a sample may be placed: networks deliver late, and then all at once."""
@@ -40,11 +40,11 @@ class Timeline:
     def __init__(self) -> None:
         self._offsets: list[int] = []  # the last used first
         self._ahead = 0  # of the output's clock before ours
-        self._last: dict[Track, tuple[int, int, int]] = {}  # pts, output, now
+        self._last: dict[Kind, tuple[int, int, int]] = {}  # pts, output, now
         self._late: tuple[int, int] | None = None  # since when, and how late then
         self.restarts = 0
 
-    def place(self, track: Track, pts: int, now: int) -> int | None:
+    def place(self, kind: Kind, pts: int, now: int) -> int | None:
         """The output time of a sample that came at ``now`` (our clock); ``None``: it is too late to be of use.
 
         Pictures get times that grow strictly.
@@ -52,17 +52,17 @@ class Timeline:
         if not self._offsets:
             self._offsets = [_START - pts]
             self._ahead = _START - now
-        placed = self._placed(track, pts, now)
+        placed = self._placed(kind, pts, now)
         if placed is None:
             return None
-        before = self._last.get(track)
-        if before is not None and track == "video" and placed <= before[1]:
+        before = self._last.get(kind)
+        if before is not None and kind == "video" and placed <= before[1]:
             return None
-        self._last[track] = pts, placed, now
+        self._last[kind] = pts, placed, now
         return placed
 
-    def _placed(self, track: Track, pts: int, now: int) -> int | None:
-        before = self._last.get(track)
+    def _placed(self, kind: Kind, pts: int, now: int) -> int | None:
+        before = self._last.get(kind)
         if before is not None and pts == before[0]:
             return before[1] + max(1, now - before[2])  # its clock stands still: ours goes on
         expected = now + self._ahead

@@ -12,9 +12,8 @@ from sr4k.configs import Preset, load_preset
 from sr4k.errors import OptionError, Sr4kError, StoppedError, WorkerError
 from sr4k.graph import assembled, run_assembled
 from sr4k.live.address import Address
-from sr4k.live.backoff import Backoff
 from sr4k.live.bridge import require_srt
-from sr4k.live.retries import Retries
+from sr4k.live.retries import Retries, Tried, keep_trying
 from sr4k.live.settings import IntakeSettings, PlayoutSettings
 from sr4k.live.target import check_target
 from sr4k.live.tls import is_secure, tls_options
@@ -26,6 +25,9 @@ from sr4k.summary import LiveSummary, summarised_live
 from sr4k.watchdog import Watchdog, WorkerHangsError
 
 log = logging.getLogger(__name__)
+
+_STEADY = 60.0
+"""Seconds that a graph has to run for the wait for the next one to be short again."""
 
 
 @dataclass(frozen=True)
@@ -72,35 +74,44 @@ class LiveJob:
         stop_requests: Callable[[], int] = lambda: 0,
         log_queue: Any = None,
         on_failure: Callable[[str], None] = lambda _reason: None,
+        on_restart: Callable[[], None] = lambda: None,
     ) -> LiveSummary:
         """Run until the source ends, if it is one that does, or a stop is asked for; see `sr4k.pipeline.run_graph`.
 
-        A process that dies or hangs is replaced, with all that belong to it; ``on_failure`` is told why.
+        A process that dies or hangs is replaced, with all that belong to it; ``on_failure`` is told why,
+        and ``on_restart`` when that has been done.
 
         Raises:
             Sr4kError: what can't go well however often it is tried, in the user's words.
         """
         self._check()
-        began, restarts, backoff = time.monotonic(), 0, Backoff()
-        told = Retries(log, str(self.source), event="restart", verb="starting", level=logging.ERROR)
-        while True:
-            started = time.monotonic()
+        began, runs, outcome = time.monotonic(), 0, Outcome({})
+
+        def once() -> Tried:
+            nonlocal runs, outcome
+            runs, started = runs + 1, time.monotonic()
+            if runs > 1:
+                on_restart()
             try:
                 outcome = self._run_once(on_status, stop_requests, log_queue)
-                return summarised_live(outcome, time.monotonic() - began, restarts)
+                return Tried("ended", final=True)
             except (WorkerDied, WorkerHangsError, OSError) as err:
-                if isinstance(err, OSError) and not restarts:
+                if isinstance(err, OSError) and runs == 1:
                     raise  # what the machine refuses from the start is for the user to mend
                 if stop_requests():
                     raise WorkerError(f"Stopped: {err}.") from err
-                if time.monotonic() - started > 60:
-                    backoff.reset()
-                    told.forget()
-                restarts, wait = restarts + 1, backoff.wait()
-                reason = str(refusal(err) or err).rstrip(".")
-                told.failed(reason, wait)
-                on_failure(reason)
-                _wait(wait, stop_requests)
+                return Tried(str(refusal(err) or err).rstrip("."), time.monotonic() - started)
+
+        told = Retries(log, str(self.source), event="restart", verb="starting", level=logging.ERROR)
+        keep_trying(
+            once,
+            proven=_STEADY,
+            told=told,
+            should_stop=stop_requests,
+            on_wait=on_failure,
+            on_proven=told.forget,
+        )
+        return summarised_live(outcome, time.monotonic() - began, runs - 1)
 
     def _check(self) -> None:
         """What can't go well however often it is tried: one target may fail, if another may go well."""
@@ -142,11 +153,11 @@ class LiveJob:
                 ends.enter_context(end)
             spec = self.graph(
                 IntakeSettings(
-                    self.source,
-                    said if self.sound else None,
-                    self.preset.live.freshness,
-                    self.preset.live.tries,
-                    told,
+                    source=self.source,
+                    sound=said if self.sound else None,
+                    freshness=self.preset.live.freshness,
+                    tries=self.preset.live.tries,
+                    ready=told,
                 ),
                 replace(self.playout(heard if self.sound else None), ready=tells),
             )
@@ -174,21 +185,15 @@ class LiveJob:
         """What the last stage is told. ``sound``: where it comes from, if there is to be any."""
         encode, live = self.preset.encode, self.preset.live
         return PlayoutSettings(
-            self.targets,
-            sound,
-            self.preset.codec,
-            encode.bitrate,
-            encode.preset,
-            dict(encode.options),
+            targets=self.targets,
+            sound=sound,
+            codec=self.preset.codec,
+            bitrate=encode.bitrate,
+            preset=encode.preset,
+            options=dict(encode.options),
             key_seconds=live.key_seconds,
             hold=live.hold,
             slate=live.slate,
             sound_bitrate=live.sound_bitrate,
             segments=live.segments,
         )
-
-
-def _wait(seconds: float, stop_requests: Callable[[], int]) -> None:
-    end = time.monotonic() + seconds
-    while not stop_requests() and time.monotonic() < end:
-        time.sleep(0.1)

@@ -310,12 +310,6 @@ class ChannelMonitor:
 
     def update(self, statuses: Mapping[str, WorkerStatus]) -> None:
         """Take in the latest status of each worker, by worker name."""
-        known = self._status.graph
-        if self._status.phase == "waiting":
-            self._change(phase="running", error=None)
-            self._started()
-        if known is not None and not known.queues.keys() <= statuses.keys():
-            self._started()  # workers have died, and others have taken their places
         stall = self._watchdog.look(statuses)
         graph = LiveStatus.of(statuses, None if stall is None else stall.worker)
         marks = self._status.marks.after(self._status.graph, graph, time.time())
@@ -333,6 +327,11 @@ class ChannelMonitor:
         """Its graph broke, and is to be started again. ``error``: fit to be shown."""
         marks = self._status.marks.failed("channel", error, time.time())
         self._change(phase="waiting", error=error, marks=marks, graph=None, stall=None)
+
+    def restarted(self) -> None:
+        """It is started again, within the same run."""
+        self._change(phase="running", error=None)
+        self._started()
 
     def _started(self) -> None:
         self._watchdog = Watchdog()

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sr4k.errors import OptionError, Sr4kError
-from sr4k.live.backoff import Backoff
-from sr4k.live.retries import Retries
+from sr4k.live.retries import Retries, Tried, keep_trying
 from sr4k.live_status import ChannelMonitor
 from sr4k.logs import of_channel
 from sr4k.pipeline import WorkerStatus
@@ -36,6 +35,7 @@ class Runner(Protocol):
         stop_requests: Callable[[], int],
         log_queue: Any,
         on_failure: Callable[[str], None],
+        on_restart: Callable[[], None],
     ) -> object: ...
 
 
@@ -139,7 +139,7 @@ class Service:
 
 
 def _keep_running(name: str, runner: Runner, monitor: ChannelMonitor, stop: Callable[[], int]) -> None:
-    backoff, has_worked = Backoff(), False
+    has_worked = False
 
     def update(statuses: dict[str, WorkerStatus]) -> None:
         nonlocal has_worked
@@ -147,37 +147,33 @@ def _keep_running(name: str, runner: Runner, monitor: ChannelMonitor, stop: Call
         graph = monitor.status.graph
         has_worked = has_worked or (graph is not None and graph.playout.frames > 0)
 
+    def once() -> Tried:
+        began = time.monotonic()
+        try:
+            with monitor.running():
+                runner.run(
+                    on_status=update,
+                    stop_requests=stop,
+                    log_queue=wire,
+                    on_failure=monitor.failed,
+                    on_restart=monitor.restarted,
+                )
+            log.info("ended", extra={"event": "ended"})
+            return Tried("ended", final=True)
+        except Exception as err:
+            reason = str(err).rstrip(".")
+            if isinstance(err, OptionError) and not has_worked:  # it would fail in the same way for ever
+                log.error("%s; not started again.", reason, extra={"event": "ended", "reason": reason})
+                monitor.gave_up(reason)
+                return Tried(reason, final=True)
+            if not isinstance(err, Sr4kError):
+                reason = f"{type(err).__name__}, a bug in sr4k-stream: {reason}"
+            if stop():
+                log.info("stopped: %s", reason, extra={"event": "ended", "reason": reason})
+                return Tried(reason, final=True)
+            log.debug("Where it failed", exc_info=err)
+            return Tried(reason, time.monotonic() - began)
+
     told = Retries(log, event="restart", verb="starting", level=logging.ERROR)
     with of_channel(name) as wire:
-        while not stop():
-            began = time.monotonic()
-            try:
-                with monitor.running():
-                    runner.run(on_status=update, stop_requests=stop, log_queue=wire, on_failure=monitor.failed)
-                log.info("ended", extra={"event": "ended"})
-                return
-            except Exception as err:
-                reason = str(err).rstrip(".")
-                if isinstance(err, OptionError) and not has_worked:  # it would fail in the same way for ever
-                    log.error("%s; not started again.", reason, extra={"event": "ended", "reason": reason})
-                    monitor.gave_up(reason)
-                    return
-                if not isinstance(err, Sr4kError):
-                    reason = f"{type(err).__name__}, a bug in sr4k-stream: {reason}"
-                if stop():
-                    log.info("stopped: %s", reason, extra={"event": "ended", "reason": reason})
-                    return
-                if time.monotonic() - began >= _STEADY:
-                    backoff.reset()
-                    told.forget()
-                wait = backoff.wait()
-                told.failed(reason, wait)
-                log.debug("Where it failed", exc_info=err)
-                monitor.failed(reason)
-                _wait(wait, stop)
-
-
-def _wait(seconds: float, stop: Callable[[], int]) -> None:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until and not stop():
-        time.sleep(_TICK)
+        keep_trying(once, proven=_STEADY, told=told, should_stop=stop, on_wait=monitor.failed, on_proven=told.forget)

@@ -63,7 +63,13 @@ def run_live(
         _Status(monitor, quiet=quiet or log_format == "json") as shown,
         monitor.running(),
     ):
-        summary = job.run(on_status=shown, stop_requests=Impatient(signals), log_queue=queue, on_failure=monitor.failed)
+        summary = job.run(
+            on_status=shown,
+            stop_requests=Impatient(signals),
+            log_queue=queue,
+            on_failure=monitor.failed,
+            on_restart=monitor.restarted,
+        )
         if log_format == "json":
             log.info("%s", _in_words(summary), extra={"event": "ended"})
     if as_json:

@@ -10,7 +10,7 @@ from sr4k.live import outlet as outlet_module
 from sr4k.live.address import parse_source, parse_target
 from sr4k.live.backoff import CAP, Backoff
 from sr4k.live.intake import Intake
-from sr4k.live.outlet import Outlet
+from sr4k.live.outlet import LiveTarget
 from sr4k.live.settings import HlsForm, IntakeSettings
 
 
@@ -29,8 +29,8 @@ def test_tries_that_only_last_long_make_no_wait_short_again(monkeypatch: pytest.
     for module in (outlet_module, intake_module):
         monkeypatch.setattr(module, "_PROVEN", 0.2)
     with SilentServer() as server:
-        outlet = Outlet(parse_target(server.url("key")), hls=HlsForm(), wants_key=lambda: None)
-        intake = Intake(IntakeSettings(parse_source(server.url("key")), None, tries=2))
+        outlet = LiveTarget(parse_target(server.url("key")), hls=HlsForm(), wants_key=lambda: None)
+        intake = Intake(IntakeSettings(source=parse_source(server.url("key")), sound=None, tries=2))
         outlet.start()
         intake._thread.start()
         try:
@@ -48,7 +48,7 @@ def test_a_source_that_went_well_makes_the_next_wait_short(
     resets: list[Backoff] = []
     monkeypatch.setattr(Backoff, "reset", lambda self: resets.append(self))
     monkeypatch.setattr(intake_module, "_PROVEN", 0.2)
-    intake = Intake(IntakeSettings(parse_source(str(make_clip("a.mp4", frames=20))), None))
+    intake = Intake(IntakeSettings(source=parse_source(str(make_clip("a.mp4", frames=20))), sound=None))
     try:
         intake.open()
         for frame in intake.frames(None):  # type: ignore[arg-type]

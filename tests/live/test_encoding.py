@@ -30,7 +30,7 @@ def info(rate: float, size: tuple[int, int] = (64, 64)) -> VideoInfo:
 
 @pytest.mark.parametrize("size", [(32, 32), (64, 64)])
 def test_the_smallest_pictures_and_rates_have_a_bit_rate_that_the_encoder_takes(size: tuple[int, int]) -> None:
-    settings = PlayoutSettings((), None)
+    settings = PlayoutSettings(targets=(), sound=None)
     with av.open(io.BytesIO(), "w", format="flv") as container:
         open_encoder(add_video(container, info(1, size), encoder_settings(settings, info(1, size))), "h264")
 
@@ -40,6 +40,6 @@ def test_the_smallest_pictures_and_rates_have_a_bit_rate_that_the_encoder_takes(
     [(25, 2.0, 2), (60, 2.0, 2), (10, 2.0, 2), (1, 2.0, 3), (25, 4.0, 4), (25, 0.5, 1)],
 )
 def test_no_segment_is_longer_than_is_promised(rate: int, key_seconds: float, longest: int) -> None:
-    form = hls_form(PlayoutSettings((), None, key_seconds=key_seconds), info(rate))
+    form = hls_form(PlayoutSettings(targets=(), sound=None, key_seconds=key_seconds), info(rate))
     assert form.longest == longest
     assert round(key_seconds + 1 / rate) <= form.longest

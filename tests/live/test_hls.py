@@ -16,7 +16,7 @@ from rig.hls import Entry, StrictReader
 from sr4k.live.address import parse_target
 from sr4k.live.flv import FlvSplitter
 from sr4k.live.hls_folder import HlsFolder
-from sr4k.live.outlet import Outlet
+from sr4k.live.outlet import LiveTarget
 from sr4k.live.settings import HlsForm, Segments
 
 RATE = 10
@@ -27,7 +27,7 @@ class Programme:
 
     def __init__(self, *, size: tuple[int, int] = (64, 48)) -> None:
         self._splitter = FlvSplitter()
-        self._outlet: Outlet | None = None
+        self._outlet: LiveTarget | None = None
         self._container = av.open(self, "w", format="flv", options={"flush_packets": "1"})
         self._video = self._container.add_stream("libx264", rate=RATE, options={"tune": "zerolatency", "g": "500"})
         self._video.width, self._video.height, self._video.pix_fmt = *size, "yuv420p"
@@ -42,7 +42,7 @@ class Programme:
             self._outlet.offer(self._splitter.header, tags)
         return len(data)
 
-    def play(self, outlet: Outlet, seconds: float, *, keys: tuple[float, ...] = ()) -> None:
+    def play(self, outlet: LiveTarget, seconds: float, *, keys: tuple[float, ...] = ()) -> None:
         """``keys``: seconds from now at which key frames come beside those that are due every 2 s."""
         self._outlet = outlet
         wanted = {self.number + round(RATE * key) for key in keys} | {self.number}
@@ -72,14 +72,14 @@ class Folder:
     """A playlist, its outlet and its strict reader."""
 
     def __init__(self, path: Path, kind: Segments) -> None:
-        self.path, self._form = path, HlsForm(kind)
+        self.path, self._form = path, HlsForm(kind=kind)
         self.reader = StrictReader(path)
         self.programme = Programme()
         self._due = 0
         self.outlet = self._started()
 
-    def _started(self) -> Outlet:
-        outlet = Outlet(parse_target(str(self.path)), hls=self._form, wants_key=lambda: None)
+    def _started(self) -> LiveTarget:
+        outlet = LiveTarget(parse_target(str(self.path)), hls=self._form, wants_key=lambda: None)
         outlet.start()
         return outlet
 
@@ -232,7 +232,7 @@ def test_what_left_the_window_is_deleted_though_another_sender_wrote_it(folder, 
 def test_what_left_the_list_stays_as_long_as_it_must_however_old_it_is_and_whoever_comes_next(tmp_path: Path) -> None:
     def written(count: int) -> set[str]:
         """By a sender that ends without a word."""
-        folder = HlsFolder(tmp_path / "live.m3u8", HlsForm("fmp4"))
+        folder = HlsFolder(tmp_path / "live.m3u8", HlsForm(kind="fmp4"))
         for k in range(count):
             folder.add(b"data", b"init", 2.0, 2.0 * k, discontinuity=False)
         folder.close()

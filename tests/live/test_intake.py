@@ -14,7 +14,7 @@ from sr4k.pipeline.chain import HeapBuffers
 
 
 def test_pictures_come_in_time_and_end_with_the_source() -> None:
-    intake = Intake(IntakeSettings(parse_source("pattern://64x48@25?seconds=2"), None))
+    intake = Intake(IntakeSettings(source=parse_source("pattern://64x48@25?seconds=2"), sound=None))
     form = intake.open()
     assert (form.about.width, form.about.height) == (64, 48)
     times = []
@@ -28,7 +28,7 @@ def test_pictures_come_in_time_and_end_with_the_source() -> None:
 
 
 def test_pictures_that_nobody_takes_are_let_go_the_oldest_first() -> None:
-    intake = Intake(IntakeSettings(parse_source("pattern://64x48@50?seconds=4"), None))
+    intake = Intake(IntakeSettings(source=parse_source("pattern://64x48@50?seconds=4"), sound=None))
     form = intake.open()
     ages = []
     for frame in intake.frames(HeapBuffers(form)):
@@ -43,7 +43,7 @@ def test_pictures_that_nobody_takes_are_let_go_the_oldest_first() -> None:
 
 
 def test_a_stop_ends_the_wait_for_a_source() -> None:
-    intake = Intake(IntakeSettings(parse_source(f"rtmp://127.0.0.1:{free_port()}/live/key"), None))
+    intake = Intake(IntakeSettings(source=parse_source(f"rtmp://127.0.0.1:{free_port()}/live/key"), sound=None))
     intake.stop()
     with pytest.raises(InputError, match="stopped before its first picture"):
         intake.open()
@@ -51,7 +51,8 @@ def test_a_stop_ends_the_wait_for_a_source() -> None:
 
 
 def test_a_number_of_tries_may_be_enough() -> None:
-    intake = Intake(IntakeSettings(parse_source(f"rtmp://127.0.0.1:{free_port()}/live/key"), None, tries=2))
+    source = parse_source(f"rtmp://127.0.0.1:{free_port()}/live/key")
+    intake = Intake(IntakeSettings(source=source, sound=None, tries=2))
     with pytest.raises(InputError, match="refused") as caught:
         intake.open()
     intake.close()

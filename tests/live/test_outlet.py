@@ -8,13 +8,13 @@ import numpy as np
 
 from sr4k.live.address import parse_target
 from sr4k.live.flv import FlvSplitter
-from sr4k.live.outlet import Outlet
+from sr4k.live.outlet import LiveTarget
 from sr4k.live.settings import HlsForm
 
 
 def test_a_target_that_opens_slower_than_the_pipe_to_it_fills_gets_the_stream(tmp_path: Path) -> None:
     target = tmp_path / "a.mkv"
-    outlet = Outlet(parse_target(str(target)), hls=HlsForm(), wants_key=lambda: None)
+    outlet = LiveTarget(parse_target(str(target)), hls=HlsForm(), wants_key=lambda: None)
     splitter = FlvSplitter()
 
     class Tap:

@@ -42,7 +42,7 @@ class Rig:
 
     def __init__(self, path: Path, **changes: object) -> None:
         heard, self.sound = multiprocessing.Pipe(duplex=False)
-        settings = PlayoutSettings((parse_target(str(path)),), heard, hold=0.2)
+        settings = PlayoutSettings(targets=(parse_target(str(path)),), sound=heard, hold=0.2)
         self.playout = Playout(replace(settings, **changes))  # type: ignore[arg-type]
         self.playout.open(Format((PlaneSpec((SIZE[1] * 3 // 2, SIZE[0])),), about=INFO))
         self.released = self.given = 0

@@ -115,6 +115,7 @@ def test_what_broke_within_a_run_is_told_until_there_are_new_workers() -> None:
         assert told["error"] == "the playout process (stages: playout) was killed by SIGKILL"
         assert "out" not in told
         assert ("channel", "crashed") in monitor.status.marks.failures
+        monitor.restarted()
         monitor.update({})
         monitor.update(statuses())
         told = monitor.status.as_dict()
@@ -126,6 +127,7 @@ def test_restarts_are_counted_those_within_a_run_too() -> None:
     with monitor.running():
         monitor.update(statuses())
         assert monitor.status.restarts == 0
+        monitor.restarted()
         monitor.update({})  # new workers, which have told nothing yet
         monitor.update(statuses())
         assert monitor.status.restarts == 1

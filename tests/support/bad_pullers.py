@@ -9,7 +9,7 @@ from typing import Any
 
 from sr4k.live import pull, sandbox
 from sr4k.live.link import Ended, PullerEnd
-from sr4k.live.pull import Order
+from sr4k.live.pull import PullOrder
 from sr4k.pipeline.channel import Memory
 
 
@@ -17,7 +17,7 @@ class Narrow:
     """One with little memory."""
 
     @staticmethod
-    def main(order: Order) -> None:
+    def main(order: PullOrder) -> None:
         pull.enter = lambda: sandbox.enter(40 << 20)  # type: ignore[assignment]
         pull.main(order)
 
@@ -26,7 +26,7 @@ class Spinning:
     """One whose decoder never comes back."""
 
     @staticmethod
-    def main(_order: Order) -> None:
+    def main(_order: PullOrder) -> None:
         sandbox._CPU_AHEAD = 1
         sandbox.enter()
         while True:
@@ -37,7 +37,7 @@ class Taken:
     """One that is no longer its own."""
 
     @staticmethod
-    def main(order: Order) -> None:
+    def main(order: PullOrder) -> None:
         socket.socket(fileno=order.wire).send(pickle.dumps(_Call()))
 
 
@@ -45,7 +45,7 @@ class Meddling:
     """One that tries to delete a file, and to run a program, and says what it could do."""
 
     @staticmethod
-    def main(order: Order) -> None:
+    def main(order: PullOrder) -> None:
         could = []
         for name, attempt in {
             "delete": lambda: os.unlink(os.environ["VICTIM"]),  # noqa: PTH108
@@ -61,7 +61,7 @@ class Giving:
     """One that says that there is no use in another try."""
 
     @staticmethod
-    def main(order: Order) -> None:
+    def main(order: PullOrder) -> None:
         link = PullerEnd(socket.socket(fileno=order.wire), Memory(order.memory))
         link.end(Ended("never again", final=True))
 
@@ -70,7 +70,7 @@ class Crashing:
     """One whose decoder crashes."""
 
     @staticmethod
-    def main(_order: Order) -> None:
+    def main(_order: PullOrder) -> None:
         os.kill(os.getpid(), 11)
 
 
@@ -79,7 +79,7 @@ class _Call:
         return os.putenv, ("SR4K_CALLED", "1")
 
 
-def main(order: Order) -> None:
+def main(order: PullOrder) -> None:
     {
         "meddling": Meddling,
         "giving": Giving,
