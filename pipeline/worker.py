@@ -10,7 +10,7 @@ import time
 import traceback
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any
 
 from sr4k.pipeline.chain import Chain, StageClock, StageError
@@ -134,7 +134,7 @@ class _Wire:
     def __init__(self, control: Connection) -> None:
         self._control = control
         self._sending = threading.Lock()
-        self._ended = threading.Event()
+        self._woken, self._wake = Pipe(duplex=False)  # closed, it wakes the thread for its end
         self._thread: threading.Thread | None = None
 
     def start(self, name: str, chain: Chain, outbound: Outlet | None, orphaned: Any) -> None:
@@ -144,16 +144,20 @@ class _Wire:
         self._thread.start()
 
     def end(self, message: object) -> None:
-        self._ended.set()
+        self._wake.close()
         if self._thread is not None:
             self._thread.join()
             self._send(replace(self._status(), ended=True))
         self._send(message)
 
     def _serve(self) -> None:
-        while not self._ended.is_set():
+        while True:
             try:
-                if not self._control.poll(STATUS_EVERY):
+                ready = wait((self._control, self._woken), STATUS_EVERY)
+                if self._woken in ready:
+                    self._woken.close()
+                    return
+                if not ready:
                     self._send(self._status())
                 elif self._control.recv() == STOP:
                     self._chain.stop()

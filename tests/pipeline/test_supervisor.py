@@ -11,8 +11,20 @@ from toy_stages import Adding, Collecting, Counting
 from rig.channel import eventually
 from rig.fair_time import Stopwatch
 from rig.shared_memory import left_behind, names
-from sr4k.pipeline import GraphSpec, Outcome, StageFailed, StageSpec, WorkerDied, WorkerSpec, WorkerStatus, run_graph
+from sr4k.pipeline import (
+    GraphSpec,
+    Outcome,
+    StageFailed,
+    StageSpec,
+    WorkerDied,
+    WorkerSpec,
+    WorkerStatus,
+    run_graph,
+    worker,
+)
 from sr4k.pipeline.supervisor import GraphAborted, Mode
+
+pytestmark = pytest.mark.slow
 
 BOTH: tuple[Mode, ...] = ("threads", "processes")
 
@@ -206,6 +218,13 @@ def test_a_second_stop_request_kills_even_a_hanging_worker(tmp_path: Path) -> No
         run_graph(spec, on_status=seen, stop_requests=seen.after(3, 2))
     assert seen.asked is not None
     assert seen.asked.fair < 5
+
+
+def test_the_end_waits_for_no_status(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(worker, "STATUS_EVERY", 60.0)
+    watch = Stopwatch()
+    run_graph(graph(Counting(3), (Adding(),), Collecting(tmp_path / "out"), "threads"))
+    assert watch.fair < 10
 
 
 @pytest.mark.parametrize("mode", BOTH)
