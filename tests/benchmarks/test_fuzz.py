@@ -4,8 +4,10 @@ from pathlib import Path
 
 import fuzz
 import numpy as np
+import pytest
 
 
+@pytest.mark.slow(seconds=25)
 def test_damaged_files_do_no_harm(tmp_path: Path) -> None:
     report = fuzz.fuzz(60, seed=1, keep=tmp_path / "kept", own_process_every=30)
     assert report.faults == []

@@ -116,6 +116,7 @@ def test_a_wheel_can_not_write_outside_of_the_target(tmp_path: Path) -> None:
     assert not (tmp_path / "outside").exists()
 
 
+@pytest.mark.slow
 def test_pip_gathers_wheels_for_another_python(tmp_path: Path) -> None:
     """From a folder instead of an index, by pip's own environment variables."""
     for tag in ("cp310-cp310-manylinux_2_28_x86_64", "cp312-cp312-manylinux2014_x86_64", "cp312-cp312-win_amd64"):

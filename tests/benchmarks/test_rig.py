@@ -42,6 +42,7 @@ def test_a_picture_without_a_number_has_none() -> None:
     assert counter.read(np.full((180, 320), 128, np.uint8)) is None
 
 
+@pytest.mark.slow
 def test_what_is_published_is_seen_whole_at_once_and_in_step(server: Callable[[type], Any]) -> None:
     url = server(NginxRtmp).url("a")
     with Viewer(url) as viewer, Publisher(url, size=(160, 90)) as publisher:
@@ -70,6 +71,7 @@ def test_loss_repetition_disorder_and_delay_are_seen() -> None:
     assert found.offset_worst == pytest.approx(0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [NginxRtmp, NodeMediaServer])
 def test_a_server_answers_but_when_it_is_frozen_or_dead(server: Callable[[type], Any], kind: type) -> None:
     running = server(kind)
@@ -85,11 +87,13 @@ def test_a_server_answers_but_when_it_is_frozen_or_dead(server: Callable[[type],
     assert answers(running.port)
 
 
+@pytest.mark.slow
 def test_a_silent_server_accepts_and_says_nothing() -> None:
     with SilentServer() as silent:
         assert not answers(silent.port)
 
 
+@pytest.mark.slow
 def test_a_publisher_that_is_frozen_stops_and_goes_on(server: Callable[[type], Any]) -> None:
     with Publisher(server(NginxRtmp).url("b"), size=(160, 90)) as publisher:
         eventually(lambda: len(publisher.lines()) > 5, 10, "published")

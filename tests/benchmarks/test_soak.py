@@ -10,6 +10,8 @@ from rig.servers import NginxRtmp
 
 MINUTES = 2
 
+pytestmark = pytest.mark.slow(seconds=60 * MINUTES + 30)
+
 
 @pytest.fixture(scope="module")
 def report(server: Callable[[type], Any]) -> soak.Report:

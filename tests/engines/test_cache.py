@@ -180,6 +180,7 @@ class TestProcesses:
         assert [process.wait(240) for process in processes] == [0] * 4
         assert len(self.builds(tmp_path)) == 1
 
+    @pytest.mark.slow
     def test_no_two_build_at_once(self, tmp_path: Path) -> None:
         processes = [self.start(tmp_path, f"key{k}", 0.7) for k in range(3)]
         assert [process.wait(240) for process in processes] == [0] * 3

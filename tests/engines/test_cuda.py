@@ -21,6 +21,8 @@ from sr4k.models.geometry import CELL, CELL_OUT, MARGIN, pad_planes
 from sr4k.models.graph import FoldedNetwork
 from sr4k.models.quantize import QuantizedNetwork
 
+pytestmark = pytest.mark.slow
+
 torch = pytest.importorskip("torch")
 pytest.importorskip("triton")
 

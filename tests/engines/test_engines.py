@@ -43,6 +43,7 @@ def inner(cells: Plane) -> Plane:
     return cells[MARGIN:-MARGIN, MARGIN:-MARGIN]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["openvino", "torch", "nearest"])
 @pytest.mark.parametrize("colour", [Colour(), None], ids=["yuv", "rgb"])
 def test_results_come_in_order_and_each_is_of_its_own_picture(name: str, colour: Colour | None) -> None:

@@ -13,6 +13,8 @@ from sr4k.live.intake import Intake
 from sr4k.live.outlet import LiveTarget
 from sr4k.live.settings import HlsForm, IntakeSettings
 
+pytestmark = pytest.mark.slow
+
 
 def test_waits_grow_to_half_a_minute() -> None:
     backoff = Backoff()

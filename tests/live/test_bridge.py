@@ -71,6 +71,7 @@ def send(url: str, seconds: int = 8) -> int:
         return pipe.sent()
 
 
+@pytest.mark.slow
 def test_an_ffmpeg_that_passes_over_secrets_is_not_used_for_them(deaf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{deaf.parent}:/usr/bin:/bin")
     assert bridge.require_srt() == str(deaf)
@@ -91,6 +92,7 @@ def test_should_one_be_used_all_the_same_nothing_goes_out_in_the_clear(
     assert not (tmp_path / "got.ts").exists() or not (tmp_path / "got.ts").stat().st_size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("query", "reason"),
     [

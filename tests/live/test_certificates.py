@@ -181,6 +181,7 @@ def test_segments_that_a_redirection_leads_to_a_stranger_are_not_taken(site: Sit
     assert site.stranger.asked == []
 
 
+@pytest.mark.slow
 def test_a_stranger_that_takes_a_servers_place_meanwhile_ends_the_stream(
     site: Site, certificates: tuple[Certificate, Certificate]
 ) -> None:

@@ -137,6 +137,7 @@ def folder(tmp_path: Path) -> Iterator[Callable[[Segments], Folder]]:
         each.outlet.close(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ts", "fmp4"])
 def test_segments_keep_their_numbers_and_lengths_whatever_becomes_of_the_sender(folder, kind: Segments) -> None:
     live = folder(kind)
@@ -208,6 +209,7 @@ def test_a_gap_in_the_stream_is_no_part_of_a_segment_but_a_discontinuity(folder)
     assert [entry.discontinuity for entry in live.reader.playlist.entries] == [k == 3 for k in range(7)]
 
 
+@pytest.mark.slow
 def test_what_left_the_window_is_deleted_though_another_sender_wrote_it(folder, tmp_path: Path) -> None:
     live = folder()
     live.play(5)
@@ -300,6 +302,7 @@ def test_two_senders_never_write_one_playlist(folder, tmp_path: Path) -> None:
     assert live.reader.faults == []
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_missing_is_made_and_one_that_went_away_is_made_again(folder, tmp_path: Path) -> None:
     live = folder(name="a/b/live.m3u8")
     live.play(3)
@@ -357,6 +360,7 @@ def test_on_a_full_disk_the_list_stays_whole_the_target_says_so_and_it_goes_on_w
         subprocess.run(["umount", "-l", tmp_path / "small"], check=True)
 
 
+@pytest.mark.slow
 def test_pictures_of_another_size_have_an_init_section_of_their_own(folder) -> None:
     live = folder("fmp4")
     live.play(4)

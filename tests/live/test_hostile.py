@@ -53,6 +53,7 @@ def flat_clip(path: Path, size: tuple[int, int], count: int, codec: str = "libx2
     return path
 
 
+@pytest.mark.slow
 def test_a_playlist_plays_what_lies_beside_it(server: FileServer, tmp_path: Path, local: Path) -> None:
     (tmp_path / "a.ts").write_bytes(local.read_bytes())
     (tmp_path / "a.m3u8").write_text(playlist("a.ts"))
@@ -60,6 +61,7 @@ def test_a_playlist_plays_what_lies_beside_it(server: FileServer, tmp_path: Path
         pulled.pictures(5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "segment",
     [
@@ -95,6 +97,7 @@ def test_a_key_of_a_playlist_is_no_file_either(server: FileServer, tmp_path: Pat
     assert pulled.frames == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["file://{path}", "{path}", "concat:{path}"])
 def test_a_redirection_leads_to_no_file(server: FileServer, local: Path, target: str) -> None:
     with Pulled(server.url(f"to/{target.format(path=local)}")) as pulled:
@@ -131,6 +134,7 @@ def test_containers_that_are_not_named_are_not_tried(
     assert reason in (REFUSED, "what comes is no stream that can be read") or reason.startswith("there is no video")
 
 
+@pytest.mark.slow
 def test_a_codec_that_no_stream_uses_is_not_decoded(server: FileServer, tmp_path: Path) -> None:
     clip = flat_clip(tmp_path / "a.mkv", (64, 48), 5, "ffv1")
     with Pulled(server.url("a.mkv")) as pulled:
@@ -139,12 +143,14 @@ def test_a_codec_that_no_stream_uses_is_not_decoded(server: FileServer, tmp_path
         own.pictures(5)
 
 
+@pytest.mark.slow
 def test_pictures_that_are_too_large_are_refused_before_one_is_decoded(tmp_path: Path) -> None:
     clip = flat_clip(tmp_path / "a.mp4", (4400, 2400), 1, preset="ultrafast")
     with Pulled(clip) as pulled:
         assert pulled.end(15).reason == "its pictures are too large (4400x2400)"
 
 
+@pytest.mark.slow
 def test_pictures_that_become_too_large_end_it(tmp_path: Path, server: FileServer) -> None:
     small = flat_clip(tmp_path / "small.ts", (160, 90), 20, preset="ultrafast", tune="zerolatency")
     large = flat_clip(tmp_path / "large.ts", (4400, 2400), 60, preset="ultrafast", tune="zerolatency")
@@ -170,6 +176,7 @@ def test_more_tracks_than_anybody_needs_are_refused(tmp_path: Path, server: File
         assert pulled.end(15).reason == "it has too many tracks (64 or more)"
 
 
+@pytest.mark.slow
 def test_a_flood_of_pictures_ends_it(tmp_path: Path, server: FileServer) -> None:
     with av.open(str(tmp_path / "a.mkv"), "w") as target:
         stream: Any = target.add_stream("libx264", rate=1000, options={"preset": "ultrafast", "tune": "zerolatency"})
@@ -183,6 +190,7 @@ def test_a_flood_of_pictures_ends_it(tmp_path: Path, server: FileServer) -> None
         assert pulled.end(15).reason == "more than 120 pictures a second come"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_damaged_bytes_are_counted_and_never_more_than_an_end(make_clip: MakeClip, seed: int) -> None:
     clip = make_clip("a.ts", frames=40, size=(160, 90))
@@ -198,6 +206,7 @@ def test_damaged_bytes_are_counted_and_never_more_than_an_end(make_clip: MakeCli
     assert pulled.frames
 
 
+@pytest.mark.slow
 def test_damage_on_the_way_ends_the_connection_without_a_word_of_its_address() -> None:
     with (
         required(NginxRtmp) as nginx,
@@ -213,6 +222,7 @@ def test_damage_on_the_way_ends_the_connection_without_a_word_of_its_address() -
         assert not ended.reason.startswith("its process")
 
 
+@pytest.mark.slow
 def test_a_line_that_is_cut_without_a_word_is_seen_within_five_seconds() -> None:
     with (
         required(NginxRtmp) as nginx,
@@ -242,6 +252,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     return choose
 
 
+@pytest.mark.slow
 def test_a_source_that_asks_for_too_much_memory_ends_with_its_process(
     stand_in: Callable[[str], None], tmp_path: Path
 ) -> None:
@@ -273,6 +284,7 @@ def test_a_decoder_that_is_somebody_elses_can_not_end_a_live_source_for_good(
         assert pulled.end(20) == Ended("never again", final=final)
 
 
+@pytest.mark.slow
 def test_a_decoder_that_spins_is_ended(stand_in: Callable[[str], None]) -> None:
     stand_in("spinning")
     with Pulled("rtmp://127.0.0.1:1/live/a") as pulled:

@@ -12,6 +12,8 @@ from sr4k.live.intake import Intake
 from sr4k.live.settings import IntakeSettings
 from sr4k.pipeline.chain import HeapBuffers
 
+pytestmark = pytest.mark.slow
+
 
 def test_pictures_come_in_time_and_end_with_the_source() -> None:
     intake = Intake(IntakeSettings(source=parse_source("pattern://64x48@25?seconds=2"), sound=None))

@@ -5,11 +5,14 @@ from pathlib import Path
 
 import av
 import numpy as np
+import pytest
 
 from sr4k.live.address import parse_target
 from sr4k.live.flv import FlvSplitter
 from sr4k.live.outlet import LiveTarget
 from sr4k.live.settings import HlsForm
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_target_that_opens_slower_than_the_pipe_to_it_fills_gets_the_stream(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from sr4k.models.colour import Colour
 from sr4k.pipeline import Format, Frame, FrameInfo, PlaneSpec
 from sr4k.stages.video import ColourTags, VideoInfo
 
+pytestmark = pytest.mark.slow
+
 SIZE = (128, 96)
 RATE = 25
 STEP = TICKS // RATE

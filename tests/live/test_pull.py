@@ -15,7 +15,7 @@ from sr4k.live.link import SLOTS, Ended, Opened
 from sr4k.live.timeline import TICKS, TIME_BASE
 from sr4k.models.geometry import padded_chroma, padded_luma
 
-pytestmark = pytest.mark.usefixtures("silent_children")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("silent_children")]
 
 
 def test_a_pattern_runs_in_real_time_with_sound_and_ends_when_it_should() -> None:

@@ -21,7 +21,7 @@ from rig.publish import Publisher
 from rig.servers import free_port
 from sr4k.live.link import Ended
 
-pytestmark = pytest.mark.usefixtures("silent_children")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("silent_children")]
 
 
 def test_udp_gives_pictures_and_sound_and_silence_ends_it() -> None:

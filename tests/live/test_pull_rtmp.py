@@ -14,7 +14,7 @@ from rig.servers import NginxRtmp, NodeMediaServer, SilentServer, free_port
 from sr4k.live.link import Ended
 from sr4k.live.timeline import TICKS
 
-pytestmark = pytest.mark.usefixtures("silent_children")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("silent_children")]
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,8 @@ from sr4k.configs import load_preset
 from sr4k.live.address import parse_source, parse_target
 from sr4k.live_job import LiveJob
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(("rate", "frames"), [(25, 25), (1, 3)])
 def test_every_picture_of_a_file_is_recorded_however_short_it_is(

@@ -145,11 +145,13 @@ def test_limits_that_are_lower_already_stay() -> None:
     assert done.stdout == "(32, 32)\n"
 
 
+@pytest.mark.slow
 def test_a_process_that_spins_without_progress_is_ended() -> None:
     done = run("sandbox.enter()\nwhile True: pass", before="sandbox._CPU_AHEAD = 1")
     assert done.returncode == -signal.SIGXCPU
 
 
+@pytest.mark.slow
 def test_progress_prolongs_the_allowance() -> None:
     script = (
         "allowance = sandbox.enter()\nlast = time.process_time()\n"

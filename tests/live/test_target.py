@@ -53,6 +53,7 @@ def test_a_folder_that_can_be_made_is_no_fault_and_one_that_cant_is_told(tmp_pat
         check_target(parse_target(str(tmp_path / "file" / "a.mkv")))
 
 
+@pytest.mark.slow
 def test_one_bad_target_ends_nothing_and_bad_targets_alone_are_told_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

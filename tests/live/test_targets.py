@@ -16,6 +16,8 @@ from rig.recording import inspect
 from rig.servers import NginxRtmp, free_port
 from rig.view import Viewer, measure
 
+pytestmark = pytest.mark.slow
+
 PATTERN = "pattern://160x90@25"
 PASSPHRASE = "thatnobodymaysee"
 

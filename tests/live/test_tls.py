@@ -34,6 +34,7 @@ def secure(server: Callable[[type], Any], certificate: tuple[Path, Path]) -> Ite
         yield plain, f"rtmps://localhost:{proxy.port}/live"
 
 
+@pytest.mark.slow
 def test_streams_come_and_go_by_rtmps_whatever_the_file_of_authorities_is_called(
     secure: tuple[NginxRtmp, str], certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -48,6 +49,7 @@ def test_streams_come_and_go_by_rtmps_whatever_the_file_of_authorities_is_called
         assert channel.stop()[0] == 0
 
 
+@pytest.mark.slow
 def test_where_http_proxy_says_so_a_source_is_reached_through_a_proxy(
     secure: tuple[NginxRtmp, str], certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,8 @@ from rig.recording import Recorded, events, inspect
 from rig.servers import NginxRtmp, NodeMediaServer
 from rig.view import Viewer, measure
 
+pytestmark = pytest.mark.slow
+
 WRAP = 2**31 / 1000
 """Seconds after which FLV's 31-bit timestamps begin again."""
 

@@ -45,6 +45,7 @@ def test_the_cards_costs() -> None:
     assert with_biases / CARD_UNIT == pytest.approx(358.207, abs=5e-4), "this row of the card counts biases as well"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["rcan", "rcan2", "rcan-basicsr", "rcan-full", "rcan-full-x3", "rcan-full-x4"])
 def test_the_torch_networks_have_the_parameters_that_are_counted(name: str) -> None:
     rcan = pytest.importorskip("sr4k.models.rcan")

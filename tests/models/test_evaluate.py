@@ -82,6 +82,7 @@ def test_the_usual_protocol_compares_luma_without_the_border() -> None:
     assert compare(spoilt, high, "usual", 1).psnr < 40
 
 
+@pytest.mark.slow
 def test_the_cards_protocol_compares_all_colours_at_4k() -> None:
     high = photographs.astronaut()
     picture = as_protocol(Picture("astronaut", high, imresize(high, 256, 256)), "card")

@@ -50,6 +50,7 @@ def run(model: str, precision: Precision, planes: Planes) -> np.ndarray:
         return engine.infer(planes)[MARGIN:-MARGIN, MARGIN:-MARGIN].copy()
 
 
+@pytest.mark.slow
 @exact_sums
 @pytest.mark.parametrize("model", MODELS)
 def test_openvino_agrees_with_exact_integers(model: str) -> None:

@@ -71,6 +71,7 @@ def test_a_luma_head_reads_code_values_as_the_integers_they_are() -> None:
     assert shifted.op_type == "Sub" and constants[shifted.input[1]] == 128
 
 
+@pytest.mark.slow
 def test_equalising_changes_nothing_but_the_basis(model: zoo.Model) -> None:
     torch = pytest.importorskip("torch")
     from sr4k.models.execute import FoldedExecutor

@@ -109,6 +109,7 @@ def test_training_computes_the_published_form() -> None:
         assert torch.allclose(a, b, rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arch", [RCAN, LUMA], ids=["rcan", "luma"])
 def test_a_resumed_run_ends_where_the_uninterrupted_one_does(arch: Architecture, folder: Path, tmp_path: Path) -> None:
     whole = load_file(trainer(arch, folder, tmp_path / "whole").run())
@@ -198,6 +199,7 @@ def test_forms_that_are_not_trained_are_told(name: str) -> None:
         fresh(zoo.architecture(name))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start_from", [None, "luma"])
 def test_a_whole_run_makes_a_model_that_loads(folder: Path, tmp_path: Path, start_from: str | None) -> None:
     quick = recipe(start_from=start_from, steps=4, every=2, degradation={"versions": 1})

@@ -62,6 +62,7 @@ def test_a_model_without_weights_asks_for_a_checkpoint() -> None:
         zoo.load("rcan-full")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="a checkpoint needs PyTorch")
 def test_the_papers_network_is_not_for_video(tmp_path: Path) -> None:
     import torch

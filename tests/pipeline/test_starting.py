@@ -13,6 +13,8 @@ from clips import MakeClip
 from sr4k import load_preset
 from sr4k.pipeline.starting import safe_path
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = """
 from dataclasses import dataclass
 from pathlib import Path

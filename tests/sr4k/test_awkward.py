@@ -21,7 +21,10 @@ LEAD_IN = Fraction(1, 10)
 
 PRESET = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
 
-pytestmark = pytest.mark.skipif(not FILES, reason="needs the awkward files, which are not part of the project")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not FILES, reason="needs the awkward files, which are not part of the project"),
+]
 
 Times = list[Fraction]
 

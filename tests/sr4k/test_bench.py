@@ -90,12 +90,14 @@ class TestEngine:
 
 
 class TestWhole:
+    @pytest.mark.slow
     def test_a_pipeline_is_watched(self, clip: Path, tmp_path: Path, preset: Preset) -> None:
         run = run_pipeline(clip, tmp_path / "out.mp4", preset)
         assert run.summary.frames == 50
         assert run.moments[-1].frames == 50
         assert set(run.moments[-1].depths) == {"decode", "upscale", "encode"}
 
+    @pytest.mark.slow
     def test_an_output_without_the_network_is_told(
         self, clip: Path, tmp_path: Path, preset: Preset, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -105,6 +107,7 @@ class TestWhole:
         with pytest.raises(InternalError, match="does not show what the network adds"):
             run_pipeline(clip, tmp_path / "out.mp4", preset)
 
+    @pytest.mark.slow
     def test_the_steady_part_leaves_out_start_and_end(self, clip: Path, tmp_path: Path, preset: Preset) -> None:
         summary = run_pipeline(clip, tmp_path / "out.mp4", preset).summary
         course = [(0.0, 0, 0.0), (3.0, 20, 4.0), (4.0, 30, 5.0), (5.0, 50, 6.0), (9.0, 50, 9.0)]
@@ -118,16 +121,19 @@ class TestWhole:
         assert tuple(found) == STAGES
         assert found["infer"] > found["convert"] >= 0
 
+    @pytest.mark.slow
     def test_latency_is_that_of_a_paced_source(self, clip: Path, tmp_path: Path, preset: Preset) -> None:
         found = latency(clip, tmp_path / "out.mp4", preset, rate=50)
         assert 0 < found["median"] <= found["p95"] < 5
 
+    @pytest.mark.slow
     def test_many_run_at_once(self, clip: Path, tmp_path: Path, preset: Preset) -> None:
         found = many(clip, tmp_path, preset, 2)
         assert found["streams"] == 2 and found["fps"] > 0
         assert 0 < found["slowest_to_fastest"] <= 1
 
 
+@pytest.mark.slow
 def test_the_suite_gives_a_page_and_a_plot(preset: Preset, tmp_path: Path) -> None:
     parts = [Part.STAGES, Part.ENGINE, Part.LANES]
     result = run_suite(preset, parts=parts, sizes=[InputSize.P540], models=["luma"], frames=8, rounds=1)

@@ -19,6 +19,8 @@ from rig.fair_time import Stopwatch
 from rig.shared_memory import left_behind, names
 from sr4k.parts import folder_of
 
+pytestmark = pytest.mark.slow
+
 BIN = Path(sys.executable).parent
 NEAREST = ("--engine", "nearest", "--preset", "ultrafast")
 

@@ -5,7 +5,10 @@ import sys
 from pathlib import Path
 
 import av
+import pytest
 from clips import MakeClip, video_times
+
+pytestmark = pytest.mark.slow
 
 NEAREST = ("--engine", "nearest", "--workers", "threads")
 

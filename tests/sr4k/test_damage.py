@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from clips import MakeClip, video_times
 
+pytestmark = pytest.mark.slow
+
 COMMAND = [Path(sys.executable).parent / "sr4k-stream"]
 NEAREST = ("--engine", "nearest", "--preset", "ultrafast", "--workers", "threads")
 

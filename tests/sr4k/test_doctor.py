@@ -24,6 +24,7 @@ def run(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 class TestCommand:
+    @pytest.mark.slow
     def test_it_tells_this_machine_in_text(self) -> None:
         done = run()
         assert (done.returncode, done.stderr) == (0, "")
@@ -35,6 +36,7 @@ class TestCommand:
         assert "ok" in marks and marks <= {"ok", "optional", "problem"}
         assert any(re.match("  ok +encoder libx264, libx265, libsvtav1", line) for line in lines)
 
+    @pytest.mark.slow
     def test_and_in_json(self) -> None:
         done = run("--json", CUDA_VISIBLE_DEVICES="")
         report = json.loads(done.stdout)
@@ -51,6 +53,7 @@ class TestCommand:
         gpu = {name: f["told"] for name, f in found.items() if name.startswith(("NVDEC", "NVENC"))}
         assert len(gpu) == 7 and set(gpu.values()) == {"there is no GPU for it"}
 
+    @pytest.mark.slow
     def test_where_nothing_can_upscale_it_says_so_and_ends_as_an_engine_error(self, tmp_path: Path) -> None:
         (tmp_path / "openvino.py").write_text("raise ImportError('half installed')")
         done = run("--json", CUDA_VISIBLE_DEVICES="", PYTHONPATH=str(tmp_path))
@@ -81,6 +84,7 @@ class TestProbesThatFail:
         assert first.told == "works"
         assert crash.state == "problem" and "Segmentation fault" in crash.told
 
+    @pytest.mark.slow
     def test_one_that_hangs_has_a_time_limit(self) -> None:
         watch = Stopwatch()
         first, hung = self.findings("toy_probes:HANGING", limit=5)

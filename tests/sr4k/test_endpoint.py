@@ -94,6 +94,7 @@ def test_a_client_that_says_nothing_keeps_nobody_waiting() -> None:
         assert get(port, "/health")[0] == 200
 
 
+@pytest.mark.slow
 def test_a_client_that_takes_too_long_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(endpoint, "_PATIENCE", 1.0)
     with (
@@ -129,6 +130,7 @@ def is_gone(client: socket.socket) -> bool:
         return True
 
 
+@pytest.mark.slow
 def test_where_descriptors_have_run_out_it_neither_spins_nor_dies() -> None:
     code = """
 import os, resource, socket, sys, time

@@ -17,6 +17,7 @@ def run(*args: str, cache: Path, python_path: Path | None = None) -> subprocess.
     return subprocess.run([SR4K, "engine", *args], capture_output=True, text=True, timeout=60, check=False, env=env)
 
 
+@pytest.mark.slow
 def test_what_was_built_is_listed_and_cleared(tmp_path: Path) -> None:
     about = About("luma", "1920x1080", "int8", "NVIDIA H100", "TensorRT 10.16")
     EngineCache(tmp_path).get("key", about, bytes, lambda: b"0" * 2_500_000)

@@ -56,6 +56,7 @@ class TestEval:
         assert header.split("|")[1].strip() == "folder" and set(rule) <= set("|- ")
         assert [row.split("|")[3].strip() for row in rows] == ["bicubic", "fp32", "int8", "fp32", "int8"]
 
+    @pytest.mark.slow
     def test_networks_run_on_planes_as_well(self, folder: Path) -> None:
         on_rgb, on_planes = (
             json.loads(sr4k("eval", folder, "--model", "rcan2", "--pixels", pixels, "--json").stdout)["rcan2"]
@@ -65,6 +66,7 @@ class TestEval:
             one, other = (r[folder.name][precision]["psnr"] for r in (on_rgb, on_planes))
             assert 0 < abs(one - other) < 0.2, "chroma is subsampled, the luma all but the same"
 
+    @pytest.mark.slow
     def test_the_cards_protocol(self, tmp_path: Path) -> None:
         (tmp_path / "one").mkdir()
         cv2.imwrite(str(tmp_path / "one" / "coffee.png"), photographs.coffee()[..., ::-1])
@@ -92,6 +94,7 @@ class TestEval:
         assert (done.exit_code, "is the same file as" in done.output) == (2, True)
         assert (tmp_path / "luma.safetensors").read_bytes() == b"precious"
 
+    @pytest.mark.slow
     def test_the_papers_network_from_a_checkpoint(self, tmp_path: Path) -> None:
         torch = pytest.importorskip("torch")
         from sr4k.models.architecture import RcanShape
@@ -141,6 +144,7 @@ class TestCompare:
         assert course["mean"]["SSIM"] == pytest.approx(1.0)
         assert course["mean"]["PSNR"] == float("inf")
 
+    @pytest.mark.slow
     def test_every_frame_has_its_time_and_measures(self, tmp_path: Path) -> None:
         reference = write_video(tmp_path / "a.mkv", list(self.PICTURES))
         shifted = [np.clip(p.astype(int) + 4 * (k + 1), 0, 255).astype(np.uint8) for k, p in enumerate(self.PICTURES)]

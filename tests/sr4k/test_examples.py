@@ -73,6 +73,7 @@ def started_by_systemd() -> list[str]:
     return shlex.split(start[1])
 
 
+@pytest.mark.slow
 def test_the_service_and_the_container_run_the_channels(tmp_path: Path) -> None:
     for command in (started_by_systemd(), started_in_container()):
         ran = check(command, tmp_path)
@@ -80,6 +81,7 @@ def test_the_service_and_the_container_run_the_channels(tmp_path: Path) -> None:
         assert ran.stdout.endswith("Channels: news, lobby.\n")
 
 
+@pytest.mark.slow
 def test_what_the_service_writes_can_be_read_by_a_web_server(tmp_path: Path) -> None:
     """With sources of this machine, and the unit's file mode and folder."""
     mask = re.search(r"^UMask=(\d+)$", unit(), re.M)

@@ -13,6 +13,7 @@ from sr4k.stages.settings import TimeSpan
 PRESET = load_preset("file").updated("engine", name="nearest").updated("encode", preset="ultrafast")
 
 
+@pytest.mark.slow
 def test_a_forecast_comes_true(make_clip: MakeClip, tmp_path: Path) -> None:
     source, target = make_clip("a.mp4", frames=250, size=(160, 90)), tmp_path / "out.mkv"
     job = Job(source, target, PRESET)

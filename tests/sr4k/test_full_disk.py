@@ -15,6 +15,8 @@ from sr4k.parts import folder_of
 from sr4k.stages.journal import Journal
 from sr4k.stages.settings import TimeSpan
 
+pytestmark = pytest.mark.slow
+
 
 class Disk:
     """A file system of so many KiB."""

@@ -215,6 +215,7 @@ class TestPicture:
             assert result.streams.video[0].codec_context.codec.canonical_name == codec
         assert summary.frames == 4
 
+    @pytest.mark.slow
     def test_a_single_frame_of_hevc_has_a_time(self, make_clip: MakeClip, tmp_path: Path) -> None:
         source = make_clip(frames=1, audio=False)
         for number in range(12):  # what is guarded against came and went
@@ -241,6 +242,7 @@ class TestEnginesAgree:
         with av.open(str(target)) as result:
             return np.stack([f.to_ndarray(format="yuv420p") for f in result.decode(video=0)])
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("model", ["luma", "rcan2"])
     def test_within_45_db_in_int8_and_55_db_in_float(self, model: str, clip: Path, tmp_path: Path) -> None:
         """All planes; of the luma networks on RGB only the luma, for there chroma is brought to full size and back."""
@@ -257,6 +259,7 @@ class TestEnginesAgree:
             rows = made.shape[1] * 2 // 3 if model == "luma" and "bgr" in name else made.shape[1]
             assert psnr(made[:, :rows], reference[:, :rows]) > bar, name
 
+    @pytest.mark.slow
     def test_lanes_change_nothing(self, make_clip: MakeClip, tmp_path: Path) -> None:
         clip = make_clip("moving.mkv", size=(160, 120), frames=7, audio=False)
         alone, shared = (

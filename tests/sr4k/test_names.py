@@ -16,6 +16,8 @@ from sr4k.errors import OutputError
 from sr4k.parse import parse_part
 from sr4k.stages.encode import Encode
 
+pytestmark = pytest.mark.slow
+
 BIN = Path(sys.executable).parent
 
 Upscale = Callable[..., Summary]

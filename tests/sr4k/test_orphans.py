@@ -3,6 +3,10 @@
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 SCRIPT = """
 import ctypes, multiprocessing, os, subprocess, sys, time
 from pathlib import Path

@@ -42,6 +42,7 @@ def test_seconds_are_shown_as_on_a_clock() -> None:
     assert [clock(Fraction(3723) + Fraction(1, 4)), clock(59.5)] == ["1:02:03.25", "0:00:59.50"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", ["libx264", "mpeg2video"])
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
 def test_a_part_has_the_pictures_of_the_whole_from_time_zero_on(

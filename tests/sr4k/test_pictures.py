@@ -371,6 +371,7 @@ def test_other_suffixes_are_refused(tmp_path: Path) -> None:
         upscale(write(tmp_path / "in.png", specks()), tmp_path / "out.bmp")
 
 
+@pytest.mark.slow
 def test_by_the_command_with_the_network(tmp_path: Path) -> None:
     """The network does better than 4:2:0 could."""
     from skimage import data as pictures

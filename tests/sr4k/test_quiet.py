@@ -13,6 +13,8 @@ from clips import write_clip
 
 from sr4k.models.opencv import cv2
 
+pytestmark = pytest.mark.slow
+
 SUPPORT = Path(__file__).parents[1] / "support"
 NOBODYS = Path("/proc")
 """A home that not even root can write to."""

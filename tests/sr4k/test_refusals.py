@@ -47,6 +47,7 @@ def shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_outputs_that_are_closed_or_full_are_no_bug(make_clip: MakeClip, tmp_path: Path) -> None:
     make_clip("a.mp4", frames=1, audio=False)
     for line, code, words in (
@@ -77,6 +78,7 @@ def test_a_current_folder_that_was_deleted_is_told(make_clip: MakeClip, tmp_path
     assert done.stderr == "error: The current folder has been deleted: go to one that is there.\n"
 
 
+@pytest.mark.slow
 def test_names_are_plain_text_on_a_terminal(make_clip: MakeClip, tmp_path: Path) -> None:
     name = "red\x1b[31m\nerror: no \u202efile \udcff\x9b2J.mp4"
     make_clip("a.mp4", frames=1, audio=False).rename(tmp_path / name)

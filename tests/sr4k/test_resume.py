@@ -26,6 +26,8 @@ from sr4k.errors import OptionError, OutputError, StoppedError
 from sr4k.parts import Parts, claimed, folder_of
 from sr4k.stages.journal import Journal
 
+pytestmark = pytest.mark.slow
+
 BIN = Path(sys.executable).parent
 PRESET = """
 description: For tests.

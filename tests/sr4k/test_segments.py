@@ -18,6 +18,8 @@ from sr4k.stages import encode
 from sr4k.stages.encode import Encode
 from sr4k.stages.journal import NAME, Journal
 
+pytestmark = pytest.mark.slow
+
 FRAMES = 100
 """Four seconds."""
 

@@ -26,6 +26,8 @@ from rig.servers import free_port
 from sr4k.cli import signals
 from sr4k.cli.signals import Impatient
 
+pytestmark = pytest.mark.slow
+
 BIN = Path(sys.executable).parent
 KEYS = {"IN_KEY": "sourcekey77", "OUT_KEY": "targetkey88"}
 

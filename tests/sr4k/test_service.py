@@ -208,6 +208,7 @@ def test_a_channel_that_does_not_heed_a_change_is_asked_twice(monkeypatch: pytes
     service.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_soon")
 def test_failures_that_go_on_are_told_ten_times_and_then_seldom(caplog: pytest.LogCaptureFixture) -> None:
     bad = ToyJob(fails=40)

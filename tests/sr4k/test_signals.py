@@ -143,6 +143,7 @@ def test_patience_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ends == [130]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.05, 0.3, 0.7])
 @pytest.mark.parametrize("times", [1, 2])
 def test_ctrl_c_in_the_first_second_is_one_line(

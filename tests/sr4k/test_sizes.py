@@ -162,6 +162,7 @@ def test_bars_around_a_transparent_picture_are_opaque(tmp_path: Path) -> None:
     assert made[40, [5, 60, 115]].tolist() == [[0, 0, 0, 255], [90, 90, 90, 128], [0, 0, 0, 255]]
 
 
+@pytest.mark.slow
 def test_a_live_stream_has_the_size_and_says_its_colours(tmp_path: Path) -> None:
     target = tmp_path / "out.ts"
     preset = load_preset("live").updated("engine", name="nearest")

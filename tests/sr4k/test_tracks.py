@@ -70,6 +70,7 @@ def test_by_the_id_that_the_container_gives_it(suffix: str, tmp_path: Path) -> N
     assert luma_planes(tmp_path / "out.mp4")[0].shape == (128, 96)
 
 
+@pytest.mark.slow
 def test_cover_pictures_are_not_counted(tmp_path: Path) -> None:
     source = write(tmp_path / "in.mp4", cover=True)
     upscale(source, tmp_path / "out.mp4", VideoChoice(2))

@@ -17,6 +17,8 @@ from sr4k.engines.nvidia import driver
 from sr4k.errors import EngineError
 from sr4k.stages.settings import Box
 
+pytestmark = pytest.mark.slow
+
 needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="needs PyTorch")
 
 

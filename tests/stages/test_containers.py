@@ -9,6 +9,8 @@ from clips import video_times
 from rig.seeds import write_seeds
 from sr4k import Job, load_preset
 
+pytestmark = pytest.mark.slow
+
 PRESET = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
 
 SOUND = {

@@ -35,6 +35,7 @@ def bar(plane: NDArray[np.uint8]) -> float:
 SOURCES = [("mpeg2video", "ts"), ("mpeg2video", "mkv"), ("libx264", "mp4"), ("mpeg4", "avi"), ("ffv1", "mkv")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("codec", "suffix"), SOURCES)
 @pytest.mark.parametrize("top_first", [True, False], ids=["top first", "bottom first"])
 def test_each_picture_gives_one_at_its_time_without_combs(
@@ -152,6 +153,7 @@ def decoded(settings: DecodeSettings) -> list[tuple[int, bytes]]:
         stage.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["auto", "double"])
 @pytest.mark.parametrize(("codec", "suffix"), [("mpeg2video", "ts"), ("mpeg2video", "mkv"), ("libx264", "mp4")])
 def test_what_is_gone_on_with_has_the_same_pictures(mode: Deinterlace, codec: str, suffix: str, tmp_path: Path) -> None:
@@ -173,6 +175,7 @@ def test_what_is_too_small_stays_as_it_is(tmp_path: Path, caplog: pytest.LogCapt
     assert summary.frames == 8
 
 
+@pytest.mark.slow
 def test_in_processes_and_with_the_network_as_well(tmp_path: Path) -> None:
     source = write_interlaced(tmp_path / "in.ts", frames=4)
     preset = load_preset("file").updated("engine", name="openvino")

@@ -105,6 +105,7 @@ def test_sound_is_copied_only_where_all_find_each_channel(
         assert Speakers.of(stream).means(_speakers(layout))
 
 
+@pytest.mark.slow
 def test_asking_again_and_again_frees_nothing_twice(tmp_path: Path) -> None:
     source = in_order_of_films(tmp_path / "in.mov")
     for _ in range(20):

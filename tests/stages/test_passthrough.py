@@ -254,6 +254,7 @@ def with_blu_ray_subtitles(path: Path) -> Path:
     return _joined([path.with_name("plain.mkv"), path.with_name("drawn.sup")], path)
 
 
+@pytest.mark.slow
 def test_subtitles_of_blu_ray_are_carried_by_its_own_ts_and_left_out_of_others_by_name(tmp_path: Path) -> None:
     source = with_blu_ray_subtitles(tmp_path / "in.mkv")
     refused = upscale(source, tmp_path / "out.ts")

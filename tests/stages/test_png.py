@@ -59,6 +59,7 @@ def test_the_picture_is_all_there() -> None:
     assert np.all(picture.to_ndarray(format="rgb24") == 0x80)
 
 
+@pytest.mark.slow
 def test_what_is_beside_a_picture_is_never_unpacked(tmp_path: Path) -> None:
     """By itself, in a sequence, and as a video."""
     data = png(packed(b"iCCP", 300 << 20))

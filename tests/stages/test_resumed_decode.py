@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from sr4k.stages.decode import Decode
 from sr4k.stages.settings import DecodeSettings
 
+pytestmark = pytest.mark.slow
+
 TICKS = {"time_base": Fraction(1, 25), "pts": list(range(72))}
 PYRAMID = {"max_b_frames": 3, "gop_size": 24}
 MPEG2 = {"codec": "mpeg2video", "context": {"max_b_frames": 2, "gop_size": 12}, "options": {}, **TICKS}

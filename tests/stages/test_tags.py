@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import av
+import pytest
 from av.stream import Disposition
 from clips import write_clip
 
@@ -36,6 +37,7 @@ def phone_clip(path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_what_a_phone_notes_is_kept(tmp_path: Path) -> None:
     source = phone_clip(tmp_path / "in.mov")
     for suffix in (".mov", ".mp4", ".mkv", ".webm"):

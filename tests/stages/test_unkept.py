@@ -104,6 +104,7 @@ def alpha_of(path: Path) -> Path:
     return path.with_name("a.webm")
 
 
+@pytest.mark.slow
 def test_what_goes_with_the_pictures_and_is_not_kept_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for source, words in cases(tmp_path):
         summary = upscale(source, tmp_path / f"{source.stem}-out.mkv")
@@ -112,6 +113,7 @@ def test_what_goes_with_the_pictures_and_is_not_kept_is_told(tmp_path: Path, cap
         assert not summary.damaged
 
 
+@pytest.mark.slow
 def test_nothing_is_told_of_pictures_that_say_nothing(tmp_path: Path) -> None:
     for suffix, codec in ((".mp4", "libx264"), (".mpg", "mpeg2video"), (".mkv", "libx265")):
         source = tmp_path / f"in{suffix}"
