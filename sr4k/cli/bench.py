@@ -9,26 +9,35 @@ from typing import Annotated
 import typer
 
 from sr4k.bench import InputSize, Part
-from sr4k.cli.outcome import told_in_one_line
+from sr4k.cli.one_line_errors import told_in_one_line
 from sr4k.configs import load_preset
 from sr4k.models import zoo
 
 
 def bench(
-    part: Annotated[list[Part] | None, typer.Option(help="What to measure; may repeat. Default: all.")] = None,
-    size: Annotated[list[InputSize] | None, typer.Option(help="Of the input; may repeat. Default: all.")] = None,
+    part: Annotated[
+        list[Part] | None,
+        typer.Option(help="Part of the program to measure; may be given several times. Default: all parts."),
+    ] = None,
+    size: Annotated[
+        list[InputSize] | None, typer.Option(help="Size of the input; may be given several times. Default: all sizes.")
+    ] = None,
     model: Annotated[
-        list[str] | None, typer.Option(help="Which network; may repeat, the first is for all parts. Default: luma.")
+        list[str] | None,
+        typer.Option(help="Network to measure; may be given several times, all parts use the first. Default: luma."),
     ] = None,
-    frames: Annotated[int, typer.Option(min=20, help="Of each clip.")] = 75,
-    rounds: Annotated[int, typer.Option(min=1, help="Of each measurement; the median counts.")] = 3,
-    config: Annotated[str, typer.Option(help="Preset, as for stream.")] = "file",
+    frames: Annotated[int, typer.Option(min=20, help="Frames of each clip.")] = 75,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of each measurement; their median counts.")] = 3,
+    config: Annotated[str, typer.Option(help="Preset, or the path of a YAML file, as for sr4k-stream.")] = "file",
     out: Annotated[
-        Path | None, typer.Option(help="Folder for bench.json, bench.md and bench.png (extra \\[eval]).")
+        Path | None,
+        typer.Option(
+            help="Folder in which to write bench.json, bench.md and bench.png (extra \\[eval]). Default: print only."
+        ),
     ] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show tracebacks.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print tracebacks of errors.")] = False,
 ) -> None:
-    """How many frames a second this machine upscales, and where the time goes."""
+    """Measure how many frames a second this machine upscales, and where the time goes."""
     with told_in_one_line(verbose=verbose):
         from sr4k.bench.report import as_markdown, plot, store
         from sr4k.bench.suite import run_suite

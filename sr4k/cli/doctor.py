@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from sr4k.cli.outcome import told_in_one_line
+from sr4k.cli.one_line_errors import told_in_one_line
 from sr4k.doctor import Finding, Report, State, examine
 from sr4k.errors import EngineError
 
@@ -18,10 +18,10 @@ _WIDTH = max(map(len, _STYLES))
 
 
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout instead of text.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show tracebacks.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of text.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print tracebacks of errors.")] = False,
 ) -> None:
-    """What this machine can do: engines, GPUs, codecs, protocols.
+    """Show what this machine can do: engines, GPUs, codecs, protocols.
 
     ok: it works. optional: it is not there, and nothing above needs it. problem: it is broken; what mends it is said.
 

@@ -2,8 +2,8 @@
 
 import re
 
+from sr4k.cli.one_line_errors import say
 from sr4k.cli.options import told_by_option
-from sr4k.cli.outcome import say
 from sr4k.configs import Preset
 from sr4k.errors import OptionError
 from sr4k.job import Job

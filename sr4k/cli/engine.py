@@ -8,26 +8,33 @@ from typing import Annotated
 import typer
 
 from sr4k.bench import InputSize
-from sr4k.cli.outcome import log_handler, told_in_one_line
+from sr4k.cli.one_line_errors import log_handler, told_in_one_line
 from sr4k.cli.table import table
 from sr4k.engines.choose import candidates
 from sr4k.models import zoo
 from sr4k.models.architecture import Precision
 from sr4k.parse import Size, parse_sides
 
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log more, and show tracebacks.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log more, and print tracebacks of errors.")]
 
-app = typer.Typer(help="The engines that TensorRT builds for this GPU: build ahead, list, clear.", no_args_is_help=True)
+app = typer.Typer(
+    help="Build the engines of TensorRT for this GPU ahead of time, list and clear them.", no_args_is_help=True
+)
 
 
 @app.command()
 def build(
-    size: Annotated[str, typer.Option(help=f"Of the input: {', '.join(InputSize)} or WIDTHxHEIGHT.")],
-    model: Annotated[str, typer.Option(help="Which network: see sr4k models.")] = zoo.DEFAULT,
+    size: Annotated[str, typer.Option(help=f"Size of the input: {', '.join(InputSize)}, or WIDTHxHEIGHT in pixels.")],
+    model: Annotated[str, typer.Option(help="Network to build an engine of: sr4k models lists all.")] = zoo.DEFAULT,
     weights: Annotated[
-        Path | None, typer.Option(help="Folder or checkpoint of its weights. Default: the shipped ones.")
+        Path | None,
+        typer.Option(
+            help="Folder or checkpoint with weights of your own for the network. Default: those that are shipped."
+        ),
     ] = None,
-    precision: Annotated[Precision, typer.Option(help="auto takes int8 where there is a calibration.")] = "auto",
+    precision: Annotated[
+        Precision, typer.Option(help="Number format of the network; auto is int8 where the network has a calibration.")
+    ] = "auto",
     verbose: Verbose = False,
 ) -> None:
     """Build an engine now, so that a first video of BT.709 and limited range need not wait for it."""
@@ -55,7 +62,7 @@ def build(
 
 @app.command("list")
 def list_all(verbose: Verbose = False) -> None:
-    """What has been built."""
+    """List the engines that have been built."""
     with told_in_one_line(verbose=verbose):
         from sr4k.engines.cache import EngineCache
 
@@ -71,7 +78,7 @@ def list_all(verbose: Verbose = False) -> None:
 
 @app.command()
 def clear(verbose: Verbose = False) -> None:
-    """Delete all of them."""
+    """Delete all engines that have been built."""
     with told_in_one_line(verbose=verbose):
         from sr4k.engines.cache import EngineCache
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from sr4k.cli.outcome import say, told_in_one_line
+from sr4k.cli.one_line_errors import say, told_in_one_line
 from sr4k.cli.table import table
 from sr4k.errors import OptionError
 from sr4k.models import zoo
@@ -26,27 +26,38 @@ _HD = (1080, 1920)
 def evaluate(
     folders: Annotated[
         list[Path],
-        typer.Argument(help="Folders of high-resolution pictures, or of DIV2K's layout.", metavar="FOLDER..."),
+        typer.Argument(help="Folders of high-resolution pictures, or in the layout of DIV2K.", metavar="FOLDER..."),
     ],
-    model: Annotated[list[str] | None, typer.Option(help="Which network; may repeat. Default: all that ship.")] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Network to measure; may be given several times. Default: all that are shipped."),
+    ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="Folder or checkpoint of its weights. Default: the shipped ones.")
+        Path | None,
+        typer.Option(
+            help="Folder or checkpoint with weights of your own for the network. Default: those that are shipped."
+        ),
     ] = None,
     protocol: Annotated[
         Protocol,
-        typer.Option(help="usual: luma, as in papers; card: 1080p to 4K, all colours, as the SR4K card has it."),
+        typer.Option(
+            help="Way to measure: usual is luma, as in papers; card is 1080p to 4K in all colours, as on SR4K's card."
+        ),
     ] = "usual",
     pixels: Annotated[
-        Pixels, typer.Option(help="bgr: the networks on RGB; yuv: on 4:2:0 planes, as video has them.")
+        Pixels, typer.Option(help="Colour planes that the networks work on: bgr, or yuv, which is 4:2:0 as in videos.")
     ] = "bgr",
     fid: Annotated[
-        Path | None, typer.Option(help="Also FID, with the Inception weights in this file (extra \\[fid]).")
+        Path | None,
+        typer.Option(help="File of Inception weights, to measure FID as well (extra \\[fid]). Default: no FID."),
     ] = None,
-    sheet: Annotated[Path | None, typer.Option(help="Write crops beside each other to this .png.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout instead of a table.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show tracebacks.")] = False,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Picture (.png) to write, with crops of all versions beside each other.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of a table.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print tracebacks of errors.")] = False,
 ) -> None:
-    """PSNR, SSIM and PSNR of chroma of networks on pictures, against bicubic: in float and in int8, as deployed."""
+    """Measure PSNR, SSIM and PSNR of chroma of networks on pictures, beside bicubic: in float, and in int8 as used."""
     with told_in_one_line(verbose=verbose):
         from sr4k.evaluate import evaluate_networks
         from sr4k.models.pictures import picture_files
@@ -61,15 +72,21 @@ def evaluate(
 
 
 def compare(
-    upscaled: Annotated[Path, typer.Argument(help="A video.", metavar="VIDEO")],
-    reference: Annotated[Path, typer.Argument(help="What it should be, of the same size.", metavar="REFERENCE")],
-    plot: Annotated[Path | None, typer.Option(help="Write the course over time to this .png (extra \\[eval]).")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout, with every frame.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show tracebacks.")] = False,
+    upscaled: Annotated[Path, typer.Argument(help="Video to measure.", metavar="VIDEO")],
+    reference: Annotated[
+        Path, typer.Argument(help="Video that it should be like, of the same size.", metavar="REFERENCE")
+    ],
+    plot: Annotated[
+        Path | None, typer.Option(help="Picture (.png) to write, with the measures over time (extra \\[eval]).")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON on stdout, with the measures of every frame.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print tracebacks of errors.")] = False,
 ) -> None:
-    """PSNR, SSIM, XPSNR, VMAF and VMAF-NEG of a video against another, frame by frame, as it is shown.
+    r"""Measure PSNR, SSIM, XPSNR, VMAF and VMAF-NEG of a video against another, frame by frame, as both are shown.
 
-    All are of luma; PSNR is that of chroma too. VMAF needs the extra named vmaf.
+    All are of luma; PSNR is that of chroma too. VMAF is an extra (extra \[vmaf]).
     """
     with told_in_one_line(verbose=verbose):
         from sr4k.compare import compare_videos, plot_course
@@ -106,10 +123,10 @@ def _in_words(course: "Course", video: Path, reference: Path) -> Iterator[str]:
 
 
 def models(
-    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout instead of a table.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show tracebacks.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of a table.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print tracebacks of errors.")] = False,
 ) -> None:
-    """The networks: size, cost for 1080p, quality of the shipped weights as last measured, licence."""
+    """List the networks: size, cost for 1080p, quality of the shipped weights as last measured, licence."""
     with told_in_one_line(verbose=verbose):
         rows = [_describe(name) for name in zoo.ARCHITECTURES]
         if as_json:

@@ -6,16 +6,19 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 
 import typer
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from sr4k.cli.operation import operated
-from sr4k.cli.outcome import say
+from sr4k.cli.long_running import operated
+from sr4k.cli.one_line_errors import say
 from sr4k.cli.signals import Impatient, counted_signals
 from sr4k.configs import Preset
+from sr4k.errors import OptionError
 from sr4k.live.address import parse_source, parse_target
 from sr4k.live.rate import Rate
 from sr4k.live_job import LiveJob
@@ -33,18 +36,40 @@ _LINE_EVERY = 10.0
 """Seconds between two plain lines."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveOptions:
+    """The options that are about live streams alone, as they were typed."""
+
+    sound: bool
+    slate: Path | None
+    segments: str | None
+    metrics: str | None
+    log_format: LogFormat
+
+    def refuse_for_files(self) -> None:
+        """See to it that none of them is given for files.
+
+        Raises:
+            OptionError: one is.
+        """
+        given = self.metrics, self.slate, self.segments
+        if any(value is not None for value in given) or self.log_format != "text" or not self.sound:
+            raise OptionError(
+                "A file is no live stream: leave --metrics, --log-format, --slate, --segments and --no-sound out, or "
+                "add --realtime to play it as one."
+            )
+
+
 def run_live(
     source: str,
     targets: Sequence[str],
     preset: Preset,
+    options: LiveOptions,
     *,
     size: Box | None,
-    sound: bool,
     as_json: bool,
     quiet: bool,
     verbose: bool,
-    metrics: str | None,
-    log_format: LogFormat,
     redaction: Redaction,
 ) -> None:
     """Run one channel to its end. ``redaction`` learns of its addresses.
@@ -52,14 +77,15 @@ def run_live(
     Raises:
         Sr4kError: what can't go well however often it is tried.
     """
+    log_format = options.log_format
     addresses = parse_source(source), *(parse_target(target) for target in targets)
     redaction.hide(*addresses)
-    job = LiveJob(addresses[0], addresses[1:], preset, size, sound)
+    job = LiveJob(addresses[0], addresses[1:], preset, size, options.sound)
     monitor = ChannelMonitor("live", [str(target) for target in job.targets])
     level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
     with (
         counted_signals() as signals,
-        operated([monitor], redaction, metrics=metrics, log_format=log_format, level=level) as queue,
+        operated([monitor], redaction, metrics=options.metrics, log_format=log_format, level=level) as queue,
         _Status(monitor, quiet=quiet or log_format == "json") as shown,
         monitor.running(),
     ):

@@ -1,6 +1,9 @@
 """The commands: ``sr4k`` is the group of all tools, ``sr4k-stream`` its main job alone."""
 
+from typing import Any
+
 import typer
+from typer.core import TyperCommand
 
 from sr4k.cli.bench import bench
 from sr4k.cli.doctor import doctor
@@ -11,14 +14,34 @@ from sr4k.cli.sample import sample
 from sr4k.cli.serve import serve
 from sr4k.cli.stream import stream
 from sr4k.cli.training import quantize, train
+from sr4k.cli.version import Version
+
+
+class InAndOut(TyperCommand):
+    """A command with several IN and one OUT, whose parser takes a single name for OUT, and then asks for IN."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as err:
+            named: dict[str | None, Any] = {param.name: param for param in self.params}
+            if err.param is named["sources"] and self.make_parser(ctx).parse_args(given)[0].get("target"):
+                err.param = named["target"]
+            raise
+
+
+def tools(version: Version = False) -> None:
+    """Upscale video to twice its size with an int8 neural network."""
+
 
 app = typer.Typer(
     help="Upscale video to twice its size with an int8 neural network.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
-app.command(no_args_is_help=True)(stream)
+app.callback()(tools)
+app.command(no_args_is_help=True, cls=InAndOut)(stream)
 app.command(no_args_is_help=True)(probe)
 app.command(no_args_is_help=True)(sample)
 app.command(no_args_is_help=True)(serve)
@@ -31,5 +54,5 @@ app.command()(models)
 app.command()(bench)
 app.add_typer(engine_app, name="engine")
 
-stream_app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
-stream_app.command(no_args_is_help=True)(stream)
+stream_app = typer.Typer(pretty_exceptions_enable=False)
+stream_app.command(no_args_is_help=True, cls=InAndOut)(stream)

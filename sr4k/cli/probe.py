@@ -6,16 +6,18 @@ from typing import Annotated, Any
 
 import typer
 
-from sr4k.cli.outcome import say, told_in_one_line
+from sr4k.cli.one_line_errors import say, told_in_one_line
 from sr4k.errors import InputError
 
 
 def probe(
-    files: Annotated[list[Path], typer.Argument(help="Videos.", metavar="FILE...")],
-    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show tracebacks.")] = False,
+    files: Annotated[
+        list[Path], typer.Argument(help="Videos, pictures or image sequences to look into.", metavar="FILE...")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of text.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print tracebacks of errors.")] = False,
 ) -> None:
-    """What is in a file: its streams, and how its pictures are read."""
+    """Show what is in a file: its streams, and how its pictures are read."""
     with told_in_one_line(verbose=verbose) as redaction:
         from sr4k.probe import in_words
         from sr4k.probe import probe as look_into

@@ -67,7 +67,7 @@ class Silent:
         _print(lines)
 
 
-class Live:
+class ProgressBars:
     """A bar with the figures beside it for each job that has begun, and the load of each stage below.
 
     On a narrow terminal: a short bar, the main figures, and the busiest stage alone.
@@ -221,4 +221,4 @@ def display(names: list[str], *, quiet: bool, json_to: int | None = None) -> Dis
     if quiet:
         return Silent()
     labels = [""] if len(names) == 1 else [f"{printable(name)}: " for name in names]
-    return Live(labels) if sys.stderr.isatty() else Lines(labels)
+    return ProgressBars(labels) if sys.stderr.isatty() else Lines(labels)

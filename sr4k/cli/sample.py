@@ -5,17 +5,17 @@ from typing import Annotated
 
 import typer
 
-from sr4k.cli.outcome import say, told_in_one_line
+from sr4k.cli.one_line_errors import say, told_in_one_line
 from sr4k.errors import OutputError
 from sr4k.parse import parse_sides
 
 
 def sample(
-    target: Annotated[Path, typer.Argument(help="The clip to make, such as clip.mp4.", metavar="OUT")],
-    seconds: Annotated[float, typer.Option(min=0.1, max=600, help="Its length.")] = 3.0,
-    size: Annotated[str, typer.Option(help="Its size, WIDTHxHEIGHT.")] = "960x540",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show tracebacks.")] = False,
+    target: Annotated[Path, typer.Argument(help="Clip to write, such as clip.mp4.", metavar="OUT")],
+    seconds: Annotated[float, typer.Option(min=0.1, max=600, help="Length of the clip, in seconds.")] = 3.0,
+    size: Annotated[str, typer.Option(help="Size of the clip, WIDTHxHEIGHT in pixels.")] = "960x540",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an OUT that exists.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print tracebacks of errors.")] = False,
 ) -> None:
     """Make a short clip of moving pictures with sound."""
     with told_in_one_line(verbose=verbose):

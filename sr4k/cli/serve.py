@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from sr4k.channels import ServiceSettings, load_service, plan, variables
-from sr4k.cli.operation import operated
-from sr4k.cli.outcome import told_in_one_line
+from sr4k.cli.long_running import operated
+from sr4k.cli.one_line_errors import told_in_one_line
 from sr4k.cli.signals import Impatient, counted_signals
 from sr4k.endpoint import parse_address
 from sr4k.errors import OptionError, Sr4kError
@@ -23,14 +23,20 @@ log = logging.getLogger(__name__)
 
 
 def serve(
-    file: Annotated[Path, typer.Argument(help="A YAML file of channels.", metavar="CHANNELS.YAML")],
+    file: Annotated[Path, typer.Argument(help="YAML file with the channels.", metavar="CHANNELS.YAML")],
     check: Annotated[
-        bool, typer.Option("--check", help="Only say whether the file is right, and what of it can't work here.")
+        bool,
+        typer.Option(
+            "--check", help="Start nothing: print whether the file is right, and what of it can't work on this machine."
+        ),
     ] = False,
     metrics: Annotated[
-        str | None, typer.Option(help="HOST:PORT for /metrics, /health and /ready, in place of the file's.")
+        str | None,
+        typer.Option(
+            help="Address at which to answer /metrics, /health and /ready, such as :9108. Default: the one in the file."
+        ),
     ] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more, and show tracebacks.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more, and print tracebacks of errors.")] = False,
 ) -> None:
     """Run live channels, each in processes of its own; one that fails is started again, and the others go on.
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sr4k.cli.outcome import log_handler, say, told_in_one_line
+from sr4k.cli.one_line_errors import log_handler, say, told_in_one_line
 from sr4k.errors import OptionError
 from sr4k.models import zoo
 from sr4k.models.training.recipe import load_recipe, recipe_names
@@ -14,21 +14,30 @@ from sr4k.target import check_apart
 
 
 def train(
-    data: Annotated[list[Path], typer.Argument(help="Folders of pictures to learn from.", metavar="FOLDER...")],
-    out: Annotated[Path, typer.Option(help="Folder of the run: checkpoints, plot and the finished model.")],
+    data: Annotated[list[Path], typer.Argument(help="Folders of pictures to train on.", metavar="FOLDER...")],
+    out: Annotated[
+        Path, typer.Option(help="Folder in which to write the run: checkpoints, plot and the finished model.")
+    ],
     config: Annotated[
-        str, typer.Option("--config", "-c", help=f"Recipe ({', '.join(recipe_names())}) or path of a YAML file.")
+        str,
+        typer.Option(
+            "--config", "-c", help=f"Recipe to train by: {', '.join(recipe_names())}, or the path of a YAML file."
+        ),
     ] = zoo.DEFAULT,
-    validate: Annotated[list[Path] | None, typer.Option(help="Folder of test pictures; may repeat.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Other than the recipe's.")] = None,
-    batch: Annotated[int | None, typer.Option(min=1, help="Windows in a step, other than the recipe's.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Other than the recipe's.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. Default: PyTorch's own choice.")] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show tracebacks.")] = False,
+    validate: Annotated[
+        list[Path] | None, typer.Option(help="Folder of test pictures; may be given several times. Default: none.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps to train for. Default: the recipe's number.")] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Windows in a step. Default: the recipe's number.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the random numbers. Default: the recipe's.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads to train with. Default: PyTorch's own choice.")
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print tracebacks of errors.")] = False,
 ) -> None:
-    """Train a network, in float and then for int8. Run it again to go on where it was interrupted.
+    r"""Train a network, in float and then for int8. Run it again to go on where it was interrupted.
 
-    Takes an NVIDIA GPU if PyTorch sees one.
+    An NVIDIA GPU is used if PyTorch sees one (extra \[train]).
     """
     with told_in_one_line(verbose=verbose):
         logging.basicConfig(level=logging.INFO, handlers=[log_handler()])
@@ -48,14 +57,15 @@ def train(
 
 def quantize(
     weights: Annotated[
-        Path, typer.Argument(help="Checkpoint: .safetensors, or .pt / .pth in the official or BasicSR's layout.")
+        Path,
+        typer.Argument(help="Checkpoint to prepare: .safetensors, or .pt / .pth in the official or BasicSR's layout."),
     ],
     data: Annotated[list[Path], typer.Argument(help="Folders of pictures to calibrate on.", metavar="FOLDER...")],
-    model: Annotated[str, typer.Option(help="Which network it is of.")],
-    out: Annotated[Path, typer.Option(help="Folder for the model's files.")],
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show tracebacks.")] = False,
+    model: Annotated[str, typer.Option(help="Network that the checkpoint is of: sr4k models lists all.")],
+    out: Annotated[Path, typer.Option(help="Folder in which to write the files of the model.")],
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print tracebacks of errors.")] = False,
 ) -> None:
-    """Ready a checkpoint for sr4k-stream: calibrate it for int8 on some pictures."""
+    r"""Prepare a checkpoint for sr4k-stream: calibrate it for int8 on some pictures (extra \[train])."""
     with told_in_one_line(verbose=verbose):
         _need_torch()
         from sr4k.models.training.calibrate import calibrate

@@ -11,7 +11,7 @@ from rich.console import Console
 from sr4k.cli import progress
 from sr4k.cli.gauge import Gauge
 from sr4k.cli.main import stream_app
-from sr4k.cli.progress import JsonLines, Live, parse_progress, until_next_line
+from sr4k.cli.progress import JsonLines, ProgressBars, parse_progress, until_next_line
 from sr4k.errors import OptionError
 from sr4k.pipeline import WorkerStatus
 from sr4k.pipeline.chain import StageClock
@@ -84,7 +84,7 @@ def test_the_busiest_stage_is_seen_on_narrow_terminals(columns: int, monkeypatch
     monkeypatch.setattr(progress, "Console", lambda **_: console)
     now = 100.0
     monkeypatch.setattr(progress.time, "monotonic", lambda: now)
-    shown = Live([""])
+    shown = ProgressBars([""])
     for second in range(6):
         now = 100.0 + second
         shown(0, statuses(10 * second, 0.1 * second, 0.97 * second))

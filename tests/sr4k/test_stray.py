@@ -7,7 +7,7 @@ from pathlib import Path
 
 SCRIPT = """
 import logging, os, subprocess, sys, warnings
-from sr4k.cli.operation import operated
+from sr4k.cli.long_running import operated
 from sr4k.live.address import parse_source
 from sr4k.live_status import ChannelMonitor
 from sr4k.redaction import Redaction

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 
 import typer
 
-from sr4k.cli.outcome import log_handler, verdict
+from sr4k.cli.one_line_errors import log_handler, verdict
 from sr4k.cli.signals import Interrupted
 from sr4k.endpoint import serve_http
 from sr4k.live_status import ChannelMonitor

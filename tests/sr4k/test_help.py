@@ -1,0 +1,134 @@
+"""What the commands say of themselves: help, version, usage errors, and completion in a shell."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from sr4k.cli.main import app, stream_app
+
+BIN = Path(sys.executable).parent
+PANELS = ("What is written", "Picture", "Network", "Live streams", "Files", "Looks and reports")
+
+
+def commands(command: Any, *names: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """All commands below one, each with what it is called by."""
+    yield names, command
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from commands(inner, *names, name)
+
+
+ALL = dict(commands(typer.main.get_command(app)))
+
+
+def shown(*names: str) -> str:
+    """The help of a command, in one line and without what is drawn around it."""
+    done = CliRunner().invoke(app, [*names, "--help"], env={"COLUMNS": "200", "TERM": "dumb"})
+    assert done.exit_code == 0, done.output
+    return " ".join(re.sub(r"[│╭╮╰╯─]", " ", done.output).split())
+
+
+def written(command: Any) -> list[str]:
+    """What its source says of it and of its options, as it is meant."""
+    texts = [command.help, *(param.help for param in command.params)]
+    return [text.replace("\\[", "[") for text in texts if text]
+
+
+@pytest.mark.parametrize("names", ALL, ids=" ".join)
+def test_nothing_in_square_brackets_is_taken_for_markup(names: tuple[str, ...]) -> None:
+    found = shown(*names)
+    brackets = [each for text in written(ALL[names]) for each in re.findall(r"\[[^\]]*\]", text)]
+    assert [each for each in brackets if each not in found] == []
+    assert "(extra )" not in found
+
+
+def test_the_extras_that_commands_need_are_named() -> None:
+    assert {"[eval]", "[fid]", "[train]", "[vmaf]"} <= {
+        each for names in ALL for each in re.findall(r"\[[a-z]+\]", shown(*names))
+    }
+
+
+@pytest.mark.parametrize("names", ALL, ids=" ".join)
+def test_every_option_is_told_of_in_a_sentence_of_its_own(names: tuple[str, ...]) -> None:
+    for param in ALL[names].params:
+        assert param.help, param.name
+        assert re.match(r"[A-Z][A-Za-z]+,? ", param.help), param.help
+        assert not re.match(r"(Of|What|Which|Whether|Where|How|Its|Other) ", param.help), param.help
+        assert param.help.endswith("."), param.help
+
+
+def test_the_options_of_streams_are_in_panels() -> None:
+    done = CliRunner().invoke(stream_app, ["--help"], env={"COLUMNS": "120"})
+    titles = re.findall(r"╭─ ([^─]+) ─", done.output)
+    assert titles == ["Arguments", "Options", *PANELS]
+
+
+@pytest.mark.parametrize("command", [["sr4k"], ["sr4k-stream"], ["sr4k", "stream"]])
+def test_both_commands_tell_their_version(command: list[str]) -> None:
+    done = subprocess.run([BIN / command[0], *command[1:], "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"sr4k-stream {version('sr4k-stream')}\n"
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("args", [["a.mp4"], ["a.mp4", "--quiet"], ["--size", "4k", "a.mp4"]])
+def test_a_single_name_lacks_the_out_and_not_the_in(args: list[str]) -> None:
+    done = CliRunner().invoke(stream_app, args)
+    assert (done.exit_code, "Missing argument 'OUT'" in done.output) == (2, True)
+
+
+def test_without_any_name_it_is_the_in_that_is_missing() -> None:
+    assert "Missing argument 'IN'" in CliRunner().invoke(stream_app, ["--quiet"]).output
+
+
+def test_brackets_in_what_was_typed_are_repeated_as_they_are() -> None:
+    assert "--nope[bold]" in CliRunner().invoke(app, ["stream", "--nope[bold]"]).output
+    done = CliRunner().invoke(app, ["stream", "[bold]a.mp4", "[red]b.mp4"])
+    assert "[bold]a.mp4 does not exist" in done.output
+
+
+COMPLETE = """
+eval "$(_{variable}_COMPLETE=source_bash {command})"
+function=$(complete -p {command} | sed 's/.*-F \\([^ ]*\\) .*/\\1/')
+COMP_WORDS=({words}) COMP_CWORD={last}
+$function {command}
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "found"),
+    [
+        ("sr4k-stream", ("--comp",), {"--compare", "--compare-layout"}),
+        ("sr4k-stream", ("--fit", "''"), {"inside", "pad", "stretch"}),
+        ("sr4k", ("mo",), {"models"}),
+    ],
+)
+def test_bash_completes_what_is_typed(command: str, words: tuple[str, ...], found: set[str]) -> None:
+    variable = command.upper().replace("-", "_")
+    script = COMPLETE.format(variable=variable, command=command, words=" ".join([command, *words]), last=len(words))
+    done = subprocess.run(
+        ["bash", "-c", script], capture_output=True, text=True, check=True, env={"PATH": f"{BIN}:/usr/bin:/bin"}
+    )
+    assert {*done.stdout.split()} == found, done.stderr
+
+
+def test_completion_is_installed_by_an_option(tmp_path: Path) -> None:
+    environment = {"PATH": f"{BIN}:/usr/bin:/bin", "HOME": str(tmp_path)}
+    script = "sr4k-stream --install-completion && true"
+    subprocess.run(["bash", "-c", script], capture_output=True, check=True, env=environment)
+    profile = (tmp_path / ".bashrc").read_text()
+    ran = subprocess.run(
+        ["bash", "-c", f"{profile}\ncomplete -p sr4k-stream"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+    )
+    assert ran.stdout.startswith("complete -o default -F ")
