@@ -220,8 +220,13 @@ def _without_secrets(url: str) -> tuple[str, list[tuple[str, str]]]:
 def srt_reader(source: Address) -> int:
     """The reading end of a pipe of MPEG-TS; the ffmpeg that writes it ends with the thread that calls this.
 
-    The address reaches it through its standard input, as a list of one: command lines are for all to read.
+    The address reaches it through its standard input, as a list of one: command lines are for all to read. Passphrase
+    and stream id are options of it, since of an address ffmpeg takes ``%XX`` as it stands.
+
+    Raises:
+        OptionError: no ffmpeg here can do that, or an option of the address is empty.
     """
+    url, secrets = _without_secrets(source.url)
     command = [require_srt(), *_QUIET, "-protocol_whitelist", "pipe,srt,udp", "-format_whitelist", "concat,mpegts"]
     command += ["-fflags", "nobuffer", "-f", "concat", "-safe", "0", "-i", "pipe:0"]
     # Nothing waits for the other track, or for sound enough to fill a packet.
@@ -232,9 +237,14 @@ def srt_reader(source: Address) -> int:
         ffmpeg = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=pipe, preexec_fn=_set_free)
     assert ffmpeg.stdin is not None
     with suppress(BrokenPipeError), ffmpeg.stdin as script:
-        url = source.url.replace("'", r"'\''")
-        script.write(f"ffconcat version 1.0\nfile '{url}'\n".encode())
+        lines = ["ffconcat version 1.0", f"file {_quoted(url)}", *(f"option {k} {_quoted(v)}" for k, v in secrets)]
+        script.write("".join(f"{line}\n" for line in lines).encode())
     return readable
+
+
+def _quoted(text: str) -> str:
+    """As one word of a list of files."""
+    return "'{}'".format(text.replace("'", r"'\''"))
 
 
 def _set_free() -> None:

@@ -53,18 +53,24 @@ def sending(*options: str, in_real_time: bool = True) -> Iterator["subprocess.Po
             process.kill()
 
 
-def test_srt_comes_through_ffmpeg_and_its_command_line_holds_no_secret() -> None:
+@pytest.mark.parametrize(
+    ("secret", "written"),
+    [("k3y-of-mine-1", "k3y-of-mine-1"), ("k3y/of%mine'1+\u00e9", "k3y%2Fof%25mine%271%2B%C3%A9")],
+    ids=["plain", "percent-encoded"],
+)
+def test_srt_comes_through_ffmpeg_and_its_command_line_holds_no_secret(secret: str, written: str) -> None:
     port = free_port(socket.SOCK_DGRAM)
-    secret = "k3y-of-mine-1"
-    listener = f"srt://127.0.0.1:{port}?mode=listener&passphrase={secret}"
-    with sending("-pes_payload_size", "0", "-f", "mpegts", listener):
+    listener = f"srt://127.0.0.1:{port}?mode=listener"
+    with sending("-pes_payload_size", "0", "-passphrase", secret, "-f", "mpegts", listener):
         time.sleep(1)
-        with Pulled(f"srt://127.0.0.1:{port}?mode=caller&passphrase={secret}") as pulled:
+        with Pulled(f"srt://127.0.0.1:{port}?mode=caller&passphrase={written}&streamid=a%2Fb") as pulled:
             pulled.pictures(25)
             children = children_of(pulled.puller._child.pid)
             assert len(children) == 1
-            assert secret.encode() not in Path(f"/proc/{children[0]}/cmdline").read_bytes()
-            assert secret.encode() not in Path(f"/proc/{pulled.puller._child.pid}/cmdline").read_bytes()
+            for child in (children[0], pulled.puller._child.pid):
+                told = Path(f"/proc/{child}/cmdline").read_bytes()
+                assert secret.encode() not in told
+                assert written.encode() not in told
         assert gone_within(children[0], 2)
     assert pulled.size == (160, 90)
     assert pulled.sound
