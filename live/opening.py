@@ -20,6 +20,7 @@ from av.video.stream import VideoStream
 from sr4k.live.address import Address, Kind
 from sr4k.live.bridge import srt_reader
 from sr4k.live.playlist import Fetcher
+from sr4k.live.proxy import check_proxy, proxy_trouble
 from sr4k.live.tls import certificate_trouble, tls_options
 from sr4k.live.web import Web
 from sr4k.stages.layouts import Speakers
@@ -153,7 +154,8 @@ def open_source(address: Address) -> Opening:
 
     Raises:
         CantOpenError: it can't be opened, or has no video that may be decoded.
-        OptionError: what it takes is not on this machine.
+        OptionError: what it takes is not on this machine, or what the environment names as proxy or authorities is
+            none.
     """
     found = "nothing"
     for container, seconds, fetcher in _tries(address):
@@ -195,6 +197,8 @@ def too_large(width: int, height: int) -> str:
 
 def why(error: Exception, address: Address, *, opening: bool) -> str:
     """What an error means, without the address: libav's own texts hold it whole."""
+    if opening and (trouble := proxy_trouble(address)) is not None:
+        return trouble
     number = getattr(error, "errno", None)
     if isinstance(error, av.error.ExitError | TimeoutError):
         return "it does not answer" if opening else f"nothing came for {read_timeout(address.kind):.0f} s"
@@ -218,6 +222,7 @@ def why(error: Exception, address: Address, *, opening: bool) -> str:
 
 def _tries(address: Address) -> Iterator[tuple[InputContainer, float, Fetcher | None]]:
     """The source, opened with more patience each time it is asked for again."""
+    check_proxy(address)
     way, is_quiet = _WAYS[address.kind], False
     for seconds in way.patience:
         options = {

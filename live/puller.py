@@ -11,6 +11,7 @@ from sr4k.live.address import Address
 from sr4k.live.bridge import ffmpegs, require_srt
 from sr4k.live.child import start_child
 from sr4k.live.link import Ended, IntakeEnd, NonsenseError, Opened, Sound, Tally, create_link
+from sr4k.live.proxy import check_proxy
 from sr4k.live.pull import PullOrder
 from sr4k.live.tls import tls_options
 from sr4k.pipeline import Frame
@@ -114,6 +115,7 @@ class Puller:
             return True
         try:
             tls_options(self._source)
+            check_proxy(self._source)
             if self._source.kind == "srt":
                 require_srt()
         except OptionError:

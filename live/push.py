@@ -21,6 +21,7 @@ from av.packet import Packet
 
 from sr4k.errors import Sr4kError
 from sr4k.live.address import Address
+from sr4k.live.proxy import proxy_trouble
 from sr4k.live.sending import Sender, opened
 from sr4k.live.settings import HlsForm
 from sr4k.live.tls import certificate_trouble
@@ -158,6 +159,8 @@ def milliseconds(packet: "Packet[Any]") -> int:
 
 def _reason(error: Exception, target: Address) -> str:
     """What went wrong, without the address: libav's own texts hold it whole."""
+    if (trouble := proxy_trouble(target)) is not None:
+        return trouble
     if isinstance(error, ConnectionRefusedError):
         return "the connection was refused"
     if isinstance(error, TimeoutError):

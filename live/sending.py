@@ -18,6 +18,7 @@ from sr4k.live.address import Address
 from sr4k.live.bridge import SrtPipe, srt_writer
 from sr4k.live.hls import HlsWriter
 from sr4k.live.hls_folder import HlsFolder
+from sr4k.live.proxy import check_proxy
 from sr4k.live.settings import HlsForm
 from sr4k.live.tls import is_secure, tls_options
 from sr4k.stages.paths import for_libav, free_name
@@ -166,6 +167,7 @@ def _open(target: Address) -> OutputContainer:
             "rw_timeout": str(_WRITE_TIMEOUT),
             "tcp_nodelay": "1",
         }
+        check_proxy(target)
         if is_secure(target):  # the muxer refuses what it has no use for
             options |= _nameless(tls_options(target))
         told = ":".join(f"{key}={value}" for key, value in options.items())

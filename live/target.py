@@ -6,6 +6,7 @@ from pathlib import Path
 from sr4k.errors import OutputError
 from sr4k.live.address import Address
 from sr4k.live.bridge import require_srt, secrets_of
+from sr4k.live.proxy import check_proxy
 from sr4k.live.tls import is_secure, tls_options
 
 
@@ -20,6 +21,7 @@ def check_target(target: Address) -> None:
         require_srt(with_secrets=bool(secrets_of(target)))
     if is_secure(target):
         tls_options(target)
+        check_proxy(target)
     if not target.is_local:
         return
     folder = Path(target.shown).parent

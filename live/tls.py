@@ -35,13 +35,13 @@ def tls_options(address: Address) -> dict[str, str]:
     Raises:
         OptionError: the address needs authorities, and there are none.
     """
-    bundle = _authorities()
+    bundle, trouble = _authorities(), _trouble_with_authorities()
+    if trouble is not None and is_secure(address):
+        raise OptionError(f"{trouble}: name another, or leave it out.")
     if bundle is not None:
         return {"tls_verify": "1", "ca_file": bundle}
     if not is_secure(address):
         return {"tls_verify": "1"}
-    if named := os.environ.get("SSL_CERT_FILE"):
-        raise OptionError(f"SSL_CERT_FILE names {named}, which is no file: name one, or leave it out.")
     raise OptionError(
         "This machine trusts no certificate authorities: install ca-certificates, or name a file in SSL_CERT_FILE."
     )
@@ -52,7 +52,7 @@ def tls_context() -> ssl.SSLContext:
     bundle = _authorities()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if bundle is not None:
-        with suppress(ssl.SSLError):  # it holds none
+        with suppress(OSError):  # it holds none
             context.load_verify_locations(bundle)
     return context
 
@@ -60,6 +60,8 @@ def tls_context() -> ssl.SSLContext:
 def distrusted(error: BaseException) -> str | None:
     """What is said of an error, if a certificate was its cause."""
     if isinstance(error, ssl.SSLCertVerificationError):
+        if (trouble := _trouble_with_authorities()) is not None:
+            return f"its certificate is not trusted: {trouble}"
         return f"its certificate is not trusted: {error.verify_message.rstrip('.')}"
     return None
 
@@ -81,6 +83,22 @@ def certificate_trouble(address: Address) -> str | None:
             return None
     except OSError as err:  # those of TLS among them
         return distrusted(err)
+
+
+def _trouble_with_authorities() -> str | None:
+    """What is wrong with the file that ``SSL_CERT_FILE`` names, if there is anything."""
+    named = os.environ.get("SSL_CERT_FILE")
+    if not named:
+        return None
+    if not Path(named).is_file():
+        return f"SSL_CERT_FILE names {named}, which is no file"
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(named)
+    except ssl.SSLError:
+        return f"SSL_CERT_FILE names {named}, which holds no certificate"
+    except OSError as err:
+        return f"SSL_CERT_FILE names {named}, which can't be read ({err.strerror})"
+    return None
 
 
 def _authorities() -> str | None:

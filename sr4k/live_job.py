@@ -13,6 +13,7 @@ from sr4k.errors import OptionError, Sr4kError, StoppedError, WorkerError
 from sr4k.graph import assembled, run_assembled
 from sr4k.live.address import Address
 from sr4k.live.bridge import require_srt
+from sr4k.live.proxy import check_proxy
 from sr4k.live.retries import Retries, Tried, keep_trying
 from sr4k.live.settings import IntakeSettings, PlayoutSettings
 from sr4k.live.target import check_target
@@ -119,6 +120,7 @@ class LiveJob:
             require_srt()
         if is_secure(self.source):
             tls_options(self.source)
+        check_proxy(self.source)
         failures: list[Sr4kError] = []
         for target in self.targets:
             try:

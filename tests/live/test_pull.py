@@ -2,13 +2,16 @@
 
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from clips import MakeClip, luma_planes
 from interlaced import combing, write_interlaced
+from needed import program
 from pulling import Pulled, assert_in_real_time, assert_sound_has_no_gaps
 
 from sr4k.live.link import SLOTS, Ended, Opened
@@ -56,6 +59,25 @@ def test_interlaced_pictures_are_deinterlaced(codec: str, suffix: str, tmp_path:
     assert pulled.tally.interlaced == pulled.tally.pictures == len(pulled.frames) == 12
     assert np.diff([info.pts for _, info, _ in pulled.frames]) == pytest.approx(TICKS / 25, abs=1)
     assert combing(pulled.last[0]) < 0.5 * combing(luma_planes(clip)[-1])
+
+
+def test_an_empty_packet_shows_the_last_picture_again_and_is_no_damage(make_clip: MakeClip, tmp_path: Path) -> None:
+    """As Theora has it."""
+    clean, again = tmp_path / "in.ogv", tmp_path / "again.ogv"
+    theora = ["-c:v", "libtheora", "-frames:v", "12", "-an", str(clean)]
+    subprocess.run(
+        [program("ffmpeg"), "-loglevel", "error", "-i", str(make_clip("in.mp4", frames=12)), *theora], check=True
+    )
+    with av.open(str(clean)) as source, av.open(str(again), "w") as target:
+        copy = target.add_stream_from_template(source.streams.video[0], opaque=True)
+        for number, packet in enumerate(p for p in source.demux(video=0) if p.size):
+            made = av.Packet(b"" if number in (4, 7, 8, 11) else bytes(packet))
+            made.pts, made.dts, made.time_base = packet.pts, packet.dts, packet.time_base
+            made.is_keyframe, made.stream = packet.is_keyframe, copy
+            target.mux(made)
+    with Pulled(again) as pulled:
+        assert pulled.end(10).final
+    assert (len(pulled.frames), pulled.tally.damaged) == (8, 0)
 
 
 def test_a_file_without_sound_is_a_source_as_well(make_clip: MakeClip) -> None:

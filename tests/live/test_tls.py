@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from certificates import serving, write_certificate
-from connect_proxy import ConnectProxy
+from connecting import ConnectProxy
 from pulling import Pulled, publishing
 
 from rig.channel import Channel, eventually

@@ -4,23 +4,30 @@ import socket
 import threading
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
+
+from serving import Serving
 
 
-class ConnectProxy:
+class ConnectProxy(Serving):
     """On loopback.
+
+    Args:
+        refuses: the status that it answers with whatever it is asked for.
 
     Attributes:
         asked: where to, each time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, refuses: int | None = None) -> None:
         self.asked: list[str] = []
         asked = self.asked
 
         class Handler(BaseHTTPRequestHandler):
             def do_CONNECT(self) -> None:
                 asked.append(self.path)
+                if refuses is not None:
+                    self.send_error(refuses)
+                    return
                 host, _, port = self.path.rpartition(":")
                 with socket.create_connection((host, int(port))) as there:
                     self.send_response(200)
@@ -30,21 +37,17 @@ class ConnectProxy:
                     _pass_on(self.connection, there)
                     back.join()
 
+            def do_GET(self) -> None:
+                self.send_error(refuses or 501)
+
+            def do_HEAD(self) -> None:
+                self.do_GET()
+
             def log_message(self, *words: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
+        self.url = f"http://127.0.0.1:{self.port}"
 
 
 def _pass_on(source: socket.socket, target: socket.socket) -> None:

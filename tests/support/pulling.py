@@ -2,7 +2,6 @@
 
 import ssl
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from serving import Serving
 
 from rig import counter
 from rig.channel import eventually
@@ -105,7 +105,7 @@ class Pulled:
             self.ended, self.ended_at = event, now - self.began
 
 
-class FileServer:
+class FileServer(Serving):
     """HTTP on loopback, or HTTPS with ``tls``; a context manager. ``/to/…`` leads to whatever follows.
 
     Attributes:
@@ -153,23 +153,15 @@ class FileServer:
             def handle_error(self, *_words: object) -> None:
                 assert isinstance(sys.exception(), OSError)  # the puller was killed, or believes no such certificate
 
-        self._server = Server(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
+        server_of_files = Server(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
         if tls is not None:
-            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+            listening = server_of_files.socket
+            server_of_files.socket = tls.wrap_socket(listening, server_side=True, do_handshake_on_connect=False)
+        super().__init__(server_of_files)
 
     def url(self, path: str) -> str:
         begin = "http://127.0.0.1" if self._tls is None else "https://localhost"
-        return f"{begin}:{self._server.server_port}/{path}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        return f"{begin}:{self.port}/{path}"
 
 
 def numbers(pulled: Pulled) -> list[int]:
