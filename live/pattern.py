@@ -53,7 +53,7 @@ class Pattern:
 
     def _draw(self, number: int) -> None:
         now, pts = time.monotonic(), round(number * TICKS / self._rate)
-        frame = self._link.take(FrameInfo(pts=pts, time_base=TIME_BASE, duration=0, key=True, corrupt=False, born=now))
+        frame = self._link.take(FrameInfo(pts=pts, time_base=TIME_BASE, born=now))
         if frame is None:
             return
         luma, chroma = frame.planes

@@ -37,7 +37,7 @@ def is_picture(info: FrameInfo) -> bool:
         and info.time_base == TIME_BASE
         and is_number(info.duration, 0)
         and is_number(info.lost, 0)
-        and all(isinstance(mark, bool) for mark in (info.key, info.corrupt, info.plain))
+        and isinstance(info.plain, bool)
         and isinstance(info.born, float)
         and math.isfinite(info.born)
         and info.born <= time.monotonic()

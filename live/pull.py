@@ -38,6 +38,7 @@ from sr4k.stages.deinterlace import Deinterlacer
 from sr4k.stages.fitting import fitted
 from sr4k.stages.headers import margins
 from sr4k.stages.layouts import is_owned
+from sr4k.stages.look import Look, Picture
 from sr4k.stages.mixing import Mixer
 from sr4k.stages.scaling import Scaler
 from sr4k.stages.video import VideoInfo, ratio
@@ -204,32 +205,23 @@ class _Reader:
         self._link.tally.interlaced = self._deinterlacer.found
         return None
 
-    def _show(self, picture: VideoFrame, now: float) -> None:
-        pixel_shape = self._pixel_shape(picture)
-        picture = self._crop(picture)
+    def _show(self, whole: VideoFrame, now: float) -> None:
+        cut, codec = self._crop(whole), self._opening.video.codec_context.name
+        picture = Picture(cut, Look.of(cut, codec=codec, sample_aspect_ratio=self._pixel_shape(whole)))
         if self._info is None:
             self._info = fitting_info(picture, self._opening.video, self._order.like)
             self._link.open(padded_format(self._info))
             for block in self._early:
                 self._say(block)
             self._early, now = [], time.monotonic()
-        self._pts = _ticks(picture.pts, self._opening.video.time_base, otherwise=self._pts)
-        self._link.tally.damaged += picture.is_corrupt
+        self._pts = _ticks(cut.pts, self._opening.video.time_base, otherwise=self._pts)
+        self._link.tally.damaged += cut.is_corrupt
         if self._picture_pace is not None:  # at its end a decoder gives all that it held back
             self._keep(self._picture_pace, self._pts)
             now = time.monotonic()
-        info = FrameInfo(
-            pts=self._pts,
-            time_base=TIME_BASE,
-            duration=0,
-            key=bool(picture.key_frame),
-            corrupt=bool(picture.is_corrupt),
-            born=now,
-        )
-        frame = self._link.take(info)
+        frame = self._link.take(FrameInfo(pts=self._pts, time_base=TIME_BASE, born=now))
         if frame is not None:
-            whole = fitted(picture, self._info, pixel_shape, self._scaler)
-            copy_inside(whole, frame.planes, self._info.colour)
+            copy_inside(fitted(picture, self._info, self._scaler), frame.planes, self._info.colour)
             self._link.show(frame)
 
     def _pixel_shape(self, picture: VideoFrame) -> Fraction | None:

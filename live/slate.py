@@ -8,6 +8,7 @@ from av.video.frame import VideoFrame
 
 from sr4k.errors import OptionError
 from sr4k.stages.fitting import fitted
+from sr4k.stages.look import Look, Picture
 from sr4k.stages.picture import Block, rows_of
 from sr4k.stages.source import open_input
 from sr4k.stages.video import VideoInfo
@@ -21,7 +22,8 @@ def load_slate(path: Path, info: VideoInfo) -> Block:
     """
     try:
         with open_input(path) as container:
-            picture = fitted(next(container.decode(video=0)), info)
+            frame = next(container.decode(video=0))
+            picture = fitted(Picture(frame, Look.of(frame)), info).frame
     except (av.error.FFmpegError, OSError, StopIteration, IndexError) as err:
         raise OptionError(f"The slate {path} is no picture that can be read.") from err
     return _as_block(picture)

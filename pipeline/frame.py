@@ -65,16 +65,16 @@ class Format:
 class FrameInfo:
     """What belongs to one frame beside its pixels. It passes through the graph untouched.
 
-    ``pts`` and ``duration`` are in units of ``time_base`` seconds; ``born`` is when the source had it, on
-    `time.monotonic`, which is one clock for all processes. ``plain``: there is no time for more than the least.
-    ``lost``: how much the source had failed to give by then.
+    Attributes:
+        pts, duration: in units of ``time_base`` seconds.
+        born: when the source had the frame, on `time.monotonic`, which is one clock for all processes.
+        plain: the network is skipped, and the frame is enlarged by bicubic interpolation: there is no time for more.
+        lost: frames of the source that were lost so far.
     """
 
     pts: int
     time_base: Fraction
     duration: int = 0
-    key: bool = False
-    corrupt: bool = False
     born: float = 0.0
     plain: bool = False
     lost: int = 0

@@ -19,13 +19,13 @@ from sr4k.errors import InputError
 from sr4k.models.colour import Colour
 from sr4k.models.plotting import new_figure
 from sr4k.stages.crop import Crop
-from sr4k.stages.decoded import Layout, is_colourful, layout_of, positive, tags_of
+from sr4k.stages.decoded import positive
 from sr4k.stages.headers import chroma_location, margins
+from sr4k.stages.look import Layout, Look
 from sr4k.stages.picture import rows_of
 from sr4k.stages.png import plain_head, plain_packet
 from sr4k.stages.scaling import Scaler
 from sr4k.stages.source import open_input, packets_of, video_stream
-from sr4k.stages.video import colour_of
 from sr4k.vmaf import MODELS, Vmaf, lack
 
 MEASURES = {"PSNR": "dB", "PSNR Cb": "dB", "PSNR Cr": "dB", "SSIM": "", "XPSNR": "dB"} | dict.fromkeys(MODELS, "")
@@ -130,9 +130,10 @@ def plot_course(course: Course, target: Path) -> None:
 
 
 class _Seen(NamedTuple):
-    """A picture, how its planes are read, and how many of its kind there are a second."""
+    """A picture, what holds it, how its planes are read, and how many of its kind there are a second."""
 
     picture: VideoFrame
+    layout: Layout
     colour: Colour
     rate: Fraction
 
@@ -222,7 +223,7 @@ def _is_large_enough(kind: str, size: tuple[int, int]) -> bool:
 
 def _common(video: _Seen, reference: _Seen) -> Layout:
     """What holds all of both; where colours have to be converted, fine enough not to be seen itself."""
-    layouts = [layout_of(seen.picture.format) for seen in (video, reference)]
+    layouts = [seen.layout for seen in (video, reference)]
     chroma = {"420" if layout.chroma == "400" else layout.chroma for layout in layouts}
     deep = any(layout.bits > 8 for layout in layouts) or video.colour != reference.colour
     return Layout(10 if deep else 8, chroma.pop() if len(chroma) == 1 else "444")
@@ -259,9 +260,8 @@ def _pictures(path: Path) -> Iterator[_Seen]:
         try:
             for packet in packets_of(container, stream):
                 for picture in map(crop, stream.decode(plain_packet(packet, stream))):
-                    tags = tags_of(picture)
-                    colour = colour_of(tags, height=picture.height, codec=context.name, chroma_location=sited)
-                    full = colour.full_range or is_colourful(picture.format)
-                    yield _Seen(picture, replace(colour, full_range=full), rate)
+                    look = Look.of(picture, codec=context.name)
+                    colour = replace(look.colour, chroma_location=sited or look.colour.chroma_location)
+                    yield _Seen(picture, look.layout, look.read_like(colour), rate)
         except (av.FFmpegError, OSError) as err:
             raise InputError(f"{path} can't be read to its end: {err.strerror}.") from err

@@ -17,13 +17,13 @@ from sr4k.models.colour import Colour
 from sr4k.models.contact_sheet import write_contact_sheet
 from sr4k.models.opencv import cv2
 from sr4k.printable import clock
-from sr4k.stages.decode import Decode
-from sr4k.stages.decoded import is_colourful
 from sr4k.stages.encoder import add_video, open_encoder, tag
+from sr4k.stages.look import is_colourful
 from sr4k.stages.paths import for_libav
 from sr4k.stages.picture import Block, as_picture, split_420
+from sr4k.stages.reader import VideoReader
 from sr4k.stages.scaling import Scaler
-from sr4k.stages.settings import DecodeSettings, EncoderSettings
+from sr4k.stages.settings import EncoderSettings, ReadSettings
 from sr4k.stages.source import open_input, video_stream
 from sr4k.stages.video import VideoInfo
 from sr4k.target import folder_made, place, unfinished
@@ -42,7 +42,7 @@ _LEAST_NAMED = 120
 
 
 def write_comparison(
-    source: DecodeSettings, result: Path, target: Path, *, layout: Layout = "split", overwrite: bool = False
+    source: ReadSettings, result: Path, target: Path, *, layout: Layout = "split", overwrite: bool = False
 ) -> None:
     """Write a video of both, or, where ``target`` is a picture, a sheet of enlarged details.
 
@@ -63,7 +63,7 @@ def write_comparison(
         place(partial, target, overwrite=overwrite)
 
 
-def _write_sheet(source: DecodeSettings, result: Path, target: Path) -> None:
+def _write_sheet(source: ReadSettings, result: Path, target: Path) -> None:
     total, begin = _count(result), 0 if source.part is None else source.part.start
     shown = {round((row + 0.5) * total / _ROWS - 0.5) for row in range(_ROWS)}
     rows = [
@@ -77,7 +77,7 @@ def _write_sheet(source: DecodeSettings, result: Path, target: Path) -> None:
     write_contact_sheet(rows, target, apart=True)
 
 
-def _write_video(source: DecodeSettings, result: Path, target: Path, layout: Layout) -> None:
+def _write_video(source: ReadSettings, result: Path, target: Path, layout: Layout) -> None:
     output: OutputContainer | None = None
     try:
         for bicubic, ours, drawn in _pairs(source, result):
@@ -131,19 +131,14 @@ class _Drawn:
         return self._scalers[kind](picture, self._size, pixel_format, source, target)
 
 
-def _pairs(source: DecodeSettings, result: Path) -> Iterator[tuple[VideoFrame, VideoFrame, _Drawn]]:
+def _pairs(source: ReadSettings, result: Path) -> Iterator[tuple[VideoFrame, VideoFrame, _Drawn]]:
     """Each picture of the source as it went on, what became of it, and how both are drawn."""
-    decode = Decode(source)
-    info: VideoInfo = decode.open().about
     drawn: _Drawn | None = None
-    try:
-        with open_input(result) as container:
-            upscaled = container.decode(video_stream(container, result))
-            for (picture, _), ours in zip(decode.pictures(), upscaled, strict=False):
-                drawn = drawn or _Drawn(info, (ours.width, ours.height))
-                yield decode.fit(picture), ours, drawn
-    finally:
-        decode.close()
+    with VideoReader(source) as reader, open_input(result) as container:
+        upscaled = container.decode(video_stream(container, result))
+        for (picture, _), ours in zip(reader.pictures(), upscaled, strict=False):
+            drawn = drawn or _Drawn(reader.info, (ours.width, ours.height))
+            yield reader.fit(picture).frame, ours, drawn
 
 
 def _count(path: Path) -> int:

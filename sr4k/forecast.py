@@ -157,21 +157,15 @@ def _middle(job: Job) -> TimeSpan | None:
 
 def _expected(job: Job) -> tuple[Fraction | None, int | None]:
     """Seconds of what is wanted of it, and frames where they are counted, as the header has it."""
-    from sr4k.stages.decode import Decode
+    from sr4k.stages.reader import VideoReader
 
-    decode = Decode(job.reading)
     try:
-        decode.open()
-        found = decode.report()
+        with VideoReader(job.reading) as reader:
+            found = reader.report()
     except InputError:
         return None, None
-    finally:
-        decode.close()
-    seconds = found["expected_seconds"]
-    return (
-        None if seconds is None else Fraction(seconds),
-        found["expected_frames"] if found["frames_counted"] else None,
-    )
+    seconds = None if found.expected_seconds is None else Fraction(found.expected_seconds)
+    return seconds, found.expected_frames if found.frames_counted else None
 
 
 def _frames(summary: Summary, seconds: Fraction | None, counted: int | None, *, sample: TimeSpan | None) -> int | None:

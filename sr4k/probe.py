@@ -12,11 +12,11 @@ from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 
 from sr4k.printable import clock, printable
-from sr4k.stages.decode import Decode
 from sr4k.stages.hdr import Hdr
 from sr4k.stages.layouts import Speakers
+from sr4k.stages.reader import VideoReader
 from sr4k.stages.sequence import files_of
-from sr4k.stages.settings import DecodeSettings
+from sr4k.stages.settings import ReadSettings
 from sr4k.stages.source import open_input, video_stream
 from sr4k.stages.video import VideoInfo
 
@@ -89,20 +89,16 @@ def in_words(found: Probe) -> str:
 
 
 def _video(path: Path) -> dict[str, Any]:
-    decode = Decode(DecodeSettings(path=path, deinterlace="off"))
-    try:
-        info: VideoInfo = decode.open().about
-        first, _ = next(decode.pictures())
-        found = decode.report()
+    with VideoReader(ReadSettings(path=path, deinterlace="off")) as reader:
+        first, _ = next(reader.pictures())
+        found = reader.report()
         told = {
-            "interlaced": found["interlaced"] > 0,
-            "rate": found["rate"],
-            "expected_frames": found["expected_frames"],
-            "frames_counted": found["frames_counted"],
+            "interlaced": found.interlaced > 0,
+            "rate": found.rate,
+            "expected_frames": found.expected_frames,
+            "frames_counted": found.frames_counted,
         }
-        return _first_picture(first, info) | told
-    finally:
-        decode.close()
+        return _first_picture(first.frame, reader.info) | told
 
 
 def _first_picture(picture: VideoFrame, info: VideoInfo) -> dict[str, Any]:

@@ -19,10 +19,12 @@ from sr4k.engines.nvidia import driver
 from sr4k.errors import EngineError, InputError, OptionError, Sr4kError
 from sr4k.models.geometry import SCALE
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Source, Transform
-from sr4k.stages.decode import Decode
-from sr4k.stages.decoded import copy_inside
+from sr4k.stages.decoded import copy_inside, padded_format
+from sr4k.stages.look import Picture
 from sr4k.stages.picture import inside
 from sr4k.stages.preprocess import fill_margins
+from sr4k.stages.reader import VideoReader
+from sr4k.stages.reports import as_data
 from sr4k.stages.settings import DecodeSettings, InferSettings
 from sr4k.stages.video import VideoInfo
 
@@ -48,60 +50,67 @@ class GpuDecode(Source):
 
     def __init__(self, settings: DecodeSettings) -> None:
         self._settings = settings
-        self._decode = Decode(settings)
+        self._reader: VideoReader | None = None
 
     def open(self) -> Format:
-        form = self._open_nvdec() or self._decode.open()
+        reader = self._reader = self._open_nvdec() or VideoReader(self._settings)
+        if self._settings.done_until is not None:
+            reader.resume_after(self._settings.done_until)
         self._device = cuda_device()  # after NVDEC, which is to make the context: it wants flags of its own
-        info: VideoInfo = form.about
+        info = reader.info
         if info.colour.bits > CudaEngine.most_bits:
             raise OptionError(
                 f"{self._settings.path.name} has {info.colour.bits} bits, of which the GPU would keep 8: "
                 "use another preset, without -c gpu or nvenc."
             )
-        self._form = form
+        self._form = padded_format(info)
         self._height, self._width = info.height, info.width
-        return form
+        return self._form
 
     def frames(self, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - on the GPU
-        for picture, info in self._decode.pictures():
-            yield Frame(self._padded(picture), info)
+        assert self._reader is not None
+        for picture, info in self._reader.pictures():
+            yield Frame(self._padded(self._reader, picture), info)
 
     def close(self) -> None:
-        self._decode.close()
+        if self._reader is not None:
+            self._reader.close()
 
     def report(self) -> dict[str, Any]:
-        return {**self._decode.report(), "decoder": "nvdec" if self._decode.on_gpu else "cpu"}
+        if self._reader is None:
+            return {}
+        told = replace(self._reader.report(), resumed=self._settings.done_frames)
+        return as_data(told) | {"decoder": "nvdec" if self._reader.on_gpu else "cpu"}
 
-    def _open_nvdec(self) -> Format | None:
+    def _open_nvdec(self) -> VideoReader | None:
         if not driver().gpus:
             return None
         accelerator = HWAccel("cuda", device="0", allow_software_fallback=False, is_hw_owned=True)
-        decode = Decode(self._settings, accelerator)
+        reader: VideoReader | None = None
         try:
-            form = decode.open()
-            trouble = None if decode.on_gpu else "the pictures are not 8-bit 4:2:0"
-            trouble = "they are interlaced" if decode.interlaced else trouble
-            trouble = "they are to be cropped" if decode.is_cut else trouble
+            reader = VideoReader(self._settings, accelerator)
+            trouble = None if reader.on_gpu else "the pictures are not 8-bit 4:2:0"
+            trouble = "they are interlaced" if reader.interlaced else trouble
+            trouble = "they are to be cropped" if reader.is_cut else trouble
         except (Sr4kError, RuntimeError) as err:
             trouble = str(err)
         if trouble is None:
-            self._decode = decode
-            return form
-        decode.close()
+            return reader
+        if reader is not None:
+            reader.close()
         log.warning("%s is decoded on the CPU: not by NVDEC (%s).", self._settings.path.name, trouble)
         return None
 
-    def _padded(self, picture: VideoFrame) -> tuple[Any, ...]:
+    def _padded(self, reader: VideoReader, picture: Picture) -> tuple[Any, ...]:
         shapes = [spec.shape for spec in self._form.planes]
-        if self._decode.on_gpu:
+        if reader.on_gpu:
             luma, chroma = (torch.empty(shape, dtype=torch.uint8, device=self._device) for shape in shapes)
             targets = inside(luma, chroma, (self._width, self._height))
-            for target, plane in zip(targets, self._planes(picture), strict=True):
+            for target, plane in zip(targets, self._planes(picture.frame), strict=True):
                 target.copy_(plane[: target.shape[0], : target.shape[1]])
         else:
             host = [np.empty(shape, np.uint8) for shape in shapes]
-            copy_inside(self._decode.fit(picture), host, self._form.about.colour)
+            copy_inside(reader.fit(picture), host, reader.info.colour)
             luma, chroma = (torch.from_numpy(plane).to(self._device) for plane in host)
         fill_margins(luma, chroma, (self._height % 2, self._width % 2))
         return luma, chroma

@@ -3,16 +3,14 @@
 from collections import deque
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any
 
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from sr4k.errors import InputError
-
-Kind = Literal["packets", "missing", "concealed"]
-"""Packets that could not be decoded; frames that were promised and never came; frames that the decoder patched up."""
+from sr4k.stages.reports import LossKind, LossReport, LostPlace
 
 _LISTED = 100
 """Places at most: what else is lost is counted."""
@@ -26,7 +24,7 @@ _ONE_EACH = {"h264", "hevc", "mpeg2video", "mjpeg", "prores", "dnxhd", "ffv1", "
 
 @dataclass(slots=True)
 class _Place:
-    kind: Kind
+    kind: LossKind
     at: Fraction
     until: Fraction
     frames: int
@@ -44,13 +42,15 @@ class Losses:
     file: str
     strict: bool = False
     near: Fraction = Fraction(1, 10)
-    counts: dict[Kind, int] = field(default_factory=lambda: {"packets": 0, "missing": 0, "concealed": 0})
+    counts: dict[LossKind, int] = field(default_factory=lambda: {"packets": 0, "missing": 0, "concealed": 0})
     retimed: int = 0  # frames whose pts was missing or did not grow: none of them is lost
     reasons: list[str] = field(default_factory=list)
     _places: list[_Place] = field(default_factory=list)
     _unlisted: int = 0
 
-    def add(self, kind: Kind, reason: str, at: Fraction | None, frames: int = 1, until: Fraction | None = None) -> None:
+    def add(
+        self, kind: LossKind, reason: str, at: Fraction | None, frames: int = 1, until: Fraction | None = None
+    ) -> None:
         """Count what is lost from ``at`` to ``until``, in seconds of the source.
 
         Raises:
@@ -76,20 +76,19 @@ class Losses:
         self.retimed = self._unlisted = 0
         self.reasons, self._places = [], []
 
-    def as_dict(self) -> dict[str, Any]:
-        """All of it, for a report."""
+    def report(self) -> LossReport:
+        """All of it."""
         places = sorted(self._places, key=lambda place: place.at)
-        return {
-            **{str(kind): count for kind, count in self.counts.items()},
-            "retimed": self.retimed,
-            "first_at": float(places[0].at) if places else None,
-            "reasons": list(self.reasons),
-            "places": [
-                {"kind": place.kind, "at": float(place.at), "until": float(place.until), "frames": place.frames}
-                for place in places
-            ],
-            "unlisted": self._unlisted,
-        }
+        return LossReport(
+            packets=self.counts["packets"],
+            missing=self.counts["missing"],
+            concealed=self.counts["concealed"],
+            retimed=self.retimed,
+            first_at=float(places[0].at) if places else None,
+            reasons=tuple(self.reasons),
+            places=tuple(LostPlace(place.kind, float(place.at), float(place.until), place.frames) for place in places),
+            unlisted=self._unlisted,
+        )
 
     def _list(self, new: _Place) -> None:
         last = next((place for place in reversed(self._places) if place.kind == new.kind), None)

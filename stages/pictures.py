@@ -18,14 +18,14 @@ from sr4k.models.geometry import SCALE
 from sr4k.models.opencv import cv2
 from sr4k.pipeline import Format, Frame, FrameInfo, Sink
 from sr4k.stages.box import placed
-from sr4k.stages.decode import Decode
 from sr4k.stages.fitting import CODES
+from sr4k.stages.look import may_be_transparent
 from sr4k.stages.picture import as_picture
+from sr4k.stages.reader import VideoReader
 from sr4k.stages.scaling import Scaler
 from sr4k.stages.sequence import is_sequence, numbered, numbers
 from sr4k.stages.settings import PictureSettings
 from sr4k.stages.source import open_input, video_stream
-from sr4k.stages.transparency import may_be_transparent
 from sr4k.stages.video import FULL_RANGE, VideoInfo
 
 log = logging.getLogger(__name__)
@@ -144,20 +144,17 @@ class EncodePictures(Sink):
 
     def _alphas(self) -> Iterator[NDArray[np.uint8]]:
         """The transparency of each picture, at the size of the result. It does not go through the network."""
-        decode = Decode(self._settings.reading)
-        source: VideoInfo = decode.open().about
         width, height = self._info.width, self._info.height
-        made = replace(source, width=SCALE * source.width, height=SCALE * source.height)
-        there = placed(self._settings.size, made)
-        inner, (top, left) = there.inner, there.corner
-        try:
-            for picture, _ in decode.pictures():
-                alpha = picture.to_ndarray(format="rgba")[..., 3]
+        with VideoReader(self._settings.reading) as reader:
+            source = reader.info
+            made = replace(source, width=SCALE * source.width, height=SCALE * source.height)
+            there = placed(self._settings.size, made)
+            inner, (top, left) = there.inner, there.corner
+            for picture, _ in reader.pictures():
+                alpha = picture.frame.to_ndarray(format="rgba")[..., 3]
                 whole = np.full((height, width), _OPAQUE, np.uint8)
                 cv2.resize(alpha, inner, interpolation=cv2.INTER_CUBIC, dst=whole[top:, left:][: inner[1], : inner[0]])
                 yield whole
-        finally:
-            decode.close()
 
     def _rgb(self, frame: Frame) -> NDArray[np.uint8]:
         plane, info = frame.planes[0], self._info

@@ -1,7 +1,6 @@
 """RGB pictures: every pixel keeps a colour of its own."""
 
 from dataclasses import replace
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,8 @@ from sr4k.models.colour import Colour, yuv_from_rgb
 from sr4k.models.geometry import PAD_BEFORE, padded_luma
 from sr4k.models.opencv import cv2
 from sr4k.pipeline import Format, Frame, PlaneSpec
-from sr4k.stages.decoded import layout_of
-from sr4k.stages.fitting import inner_size, read_as
+from sr4k.stages.fitting import inner_size
+from sr4k.stages.look import Picture
 from sr4k.stages.picture import rows_of
 from sr4k.stages.scaling import Scaler
 from sr4k.stages.video import VideoInfo
@@ -26,19 +25,14 @@ def rgb_format(info: VideoInfo) -> Format:
     return Format((PlaneSpec((3, *padded_luma(*even)), kind),), about=info)
 
 
-def copy_rgb_inside(
-    picture: VideoFrame, out: Frame, info: VideoInfo, sample_aspect_ratio: Fraction | None, scaler: Scaler
-) -> None:
-    """Into the middle of padded RGB, 0..255; what has another shape keeps it, on black.
-
-    ``sample_aspect_ratio``: of the picture, where it is not like the first one.
-    """
+def copy_rgb_inside(picture: Picture, out: Frame, info: VideoInfo, scaler: Scaler) -> None:
+    """Into the middle of padded RGB, 0..255; what has another shape keeps it, on black."""
     size = (info.width, info.height)
-    inner = size if sample_aspect_ratio is None else inner_size(picture, info, sample_aspect_ratio)
-    deep = layout_of(picture.format).bits > 8
-    source = read_as(picture, info.colour)
+    inner = inner_size(picture.look, info) if picture.is_other else size
+    deep = picture.look.layout.bits > 8
+    source = picture.look.read_like(info.colour)
     target = replace(source, full_range=True)
-    rgb: NDArray[Any] = scaler(picture, inner, "rgb48le" if deep else "rgb24", source, target).to_ndarray()
+    rgb: NDArray[Any] = scaler(picture.frame, inner, "rgb48le" if deep else "rgb24", source, target).to_ndarray()
     if deep:
         rgb = rgb.astype(np.float32) / 257
     plane = out.planes[0][:, PAD_BEFORE : PAD_BEFORE + info.height, PAD_BEFORE : PAD_BEFORE + info.width]
@@ -48,13 +42,13 @@ def copy_rgb_inside(
     np.copyto(plane[:, top : top + inner[1], left : left + inner[0]], np.moveaxis(rgb, 2, 0))
 
 
-def deep_yuv(picture: VideoFrame, colour: Colour) -> VideoFrame:
+def deep_yuv(rgb_frame: VideoFrame, colour: Colour) -> VideoFrame:
     """RGB of more than 8 bits as 4:4:4 Y'CbCr of 10, by the matrix of ``colour``: libswscale is off by two levels."""
     matrix, offset = yuv_from_rgb(colour)
-    rgb = picture.to_ndarray(format="rgb48le")
+    rgb = rgb_frame.to_ndarray(format="rgb48le")
     yuv = cv2.transform(rgb.astype(np.float32), np.column_stack([matrix / 257, offset]).astype(np.float32))
-    out = VideoFrame(picture.width, picture.height, "yuv444p10le")
+    out = VideoFrame(rgb_frame.width, rgb_frame.height, "yuv444p10le")
     for plane, values in zip(out.planes, cv2.split(yuv), strict=True):
         levels = np.clip(np.rint(values), 0, colour.peak)
-        np.copyto(rows_of(plane, colour.dtype)[:, : picture.width], levels, casting="unsafe")
+        np.copyto(rows_of(plane, colour.dtype)[:, : rgb_frame.width], levels, casting="unsafe")
     return out

@@ -55,17 +55,16 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DecodeSettings:
+class ReadSettings:
     """What to read.
 
     Attributes:
+        path: of a media file, a picture, or an image sequence such as ``frame-%05d.png``.
         part: no more than this.
         deinterlace: what becomes of interlaced pictures: ``auto``, one of each; ``double``, two; ``off``, nothing.
         strict: whether the first loss is an error.
-        done_until: the last pts that is done already, in ticks of what comes out; ``done_frames``: how many are.
         track: which video of several; cover pictures are none.
         rate: pictures a second, of an image sequence; ``None``: 25.
-        pixels: what the network works on. For ``bgr``, pictures with a colour for every pixel stay RGB.
         keeps_alpha: whether what is transparent is somebody else's affair, and not laid over black.
     """
 
@@ -75,8 +74,19 @@ class DecodeSettings:
     strict: bool = False
     track: VideoChoice = FIRST_VIDEO
     rate: Fraction | None = None
-    pixels: Pixels = "yuv"
     keeps_alpha: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodeSettings(ReadSettings):
+    """What to read, and for which network.
+
+    Attributes:
+        pixels: what the network works on. For ``bgr``, pictures with a colour for every pixel stay RGB.
+        done_until: the last pts that is done already, in ticks of what comes out; ``done_frames``: how many are.
+    """
+
+    pixels: Pixels = "yuv"
     done_until: int | None = None
     done_frames: int = 0
 
@@ -174,7 +184,7 @@ class PictureSettings:
         size: of the result; ``None``: twice the source's.
     """
 
-    reading: DecodeSettings
+    reading: ReadSettings
     path: Path
     options: Mapping[str, str] = field(default_factory=dict)
     size: Box | None = None

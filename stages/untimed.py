@@ -13,14 +13,14 @@ from av.video.stream import VideoStream
 
 from sr4k.stages.decoded import positive
 from sr4k.stages.joins import OneClock
-from sr4k.stages.settings import DecodeSettings
+from sr4k.stages.settings import ReadSettings
 from sr4k.stages.source import open_input, video_stream
 
 _MOST = 1000
 """Pictures without a time after which none that has one is looked for."""
 
 
-def counted_back(pictures: Iterator[VideoFrame], settings: DecodeSettings) -> Iterator[VideoFrame]:
+def counted_back(pictures: Iterator[VideoFrame], settings: ReadSettings) -> Iterator[VideoFrame]:
     """The pictures of a file from its beginning: the first ones, if they have no pts, lead up to the first that has.
 
     They come evenly, at the file's frame rate. The file is opened once more to find that first one, so that no picture
@@ -35,7 +35,7 @@ def counted_back(pictures: Iterator[VideoFrame], settings: DecodeSettings) -> It
         yield picture
 
 
-def _before_the_known(settings: DecodeSettings) -> list[int]:
+def _before_the_known(settings: ReadSettings) -> list[int]:
     """The times of the pictures before the first with a pts, in ticks of their stream."""
     with open_input(settings.path, rate=settings.rate) as container:
         if Flags.no_timestamps in Flags(container.format.flags):

@@ -33,7 +33,7 @@ INFO = VideoInfo(
     display_matrix=tuple(range(9)),
 )
 FORM = padded_format(INFO)
-NOW = FrameInfo(pts=7, time_base=TIME_BASE, duration=0, key=True, corrupt=False, born=1.5)
+NOW = FrameInfo(pts=7, time_base=TIME_BASE, duration=0, born=1.5)
 
 
 class Ends:
@@ -228,8 +228,6 @@ def test_bytes_that_are_no_message_are_refused(ends: Ends, packed: bytes) -> Non
         {"time_base": Fraction(1, 1000)},
         {"duration": "boom"},
         {"lost": -1},
-        {"key": "x"},
-        {"corrupt": 1},
         {"plain": None},
         {"born": math.nan},
         {"born": math.inf},

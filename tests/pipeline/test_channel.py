@@ -17,7 +17,7 @@ def ends() -> tuple[Sender, Receiver]:
 
 
 def info(pts: int) -> FrameInfo:
-    return FrameInfo(pts=pts, time_base=Fraction(1, 90000), duration=3003, key=True)
+    return FrameInfo(pts=pts, time_base=Fraction(1, 90000), duration=3003)
 
 
 def test_planes_cross_without_a_copy(ends: tuple[Sender, Receiver]) -> None:

@@ -14,6 +14,7 @@ from sr4k.live.fitting import fitting_info
 from sr4k.probe import probe
 from sr4k.stages.crop import Margins
 from sr4k.stages.headers import margins
+from sr4k.stages.look import Look, Picture
 from sr4k.stages.settings import Box
 
 TAGGED = {"colorspace": 1, "color_primaries": 1, "color_trc": 1}
@@ -94,7 +95,7 @@ class TestCleanAperture:
             stream = container.streams.video[0]
             assert margins(stream) == Margins(LEFT, RIGHT, TOP, BOTTOM)
             first = next(container.decode(stream))
-            assert fitting_info(first, stream, None).width == 160
+            assert fitting_info(Picture(first, Look.of(first)), stream, None).width == 160
 
 
 def test_a_clean_aperture_larger_than_the_picture_is_none(make_clip: MakeClip) -> None:

@@ -11,7 +11,7 @@ from sr4k.stages.picture import PixelFormat, split_420
 from sr4k.stages.settings import Box, ConvertSettings
 from sr4k.stages.video import ColourTags, VideoInfo
 
-INFO = FrameInfo(pts=0, time_base=Fraction(1, 25), duration=1, key=True, corrupt=False, born=0.0)
+INFO = FrameInfo(pts=0, time_base=Fraction(1, 25), duration=1, born=0.0)
 
 
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "nv12"])

@@ -11,8 +11,8 @@ from joined import moved
 
 from sr4k import Job, Summary, load_preset
 from sr4k.errors import OutputError
-from sr4k.stages.decode import Decode
-from sr4k.stages.settings import DecodeSettings
+from sr4k.stages.reader import VideoReader
+from sr4k.stages.settings import ReadSettings
 
 PRESET = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
 SLOW = [0, 100, 400, 900, 1600]
@@ -53,14 +53,9 @@ def upscale(source: Path, target: Path, **job: Any) -> Summary:
 
 
 def missing(path: Path) -> int:
-    decode = Decode(DecodeSettings(path=path))
-    decode.open()
-    try:
-        assert list(decode.pictures())
-        found: int = decode.report()["losses"]["missing"]
-        return found
-    finally:
-        decode.close()
+    with VideoReader(ReadSettings(path=path)) as reader:
+        assert list(reader.pictures())
+        return reader.report().losses.missing
 
 
 @pytest.mark.parametrize("target", ["out.mp4", "out.mkv", "out.flv"])
@@ -158,10 +153,8 @@ def test_a_last_picture_is_not_held_for_those_that_are_lost(make_clip: MakeClip,
 
 def test_a_clock_is_not_taken_for_a_rate(make_clip: MakeClip) -> None:
     clip = make_clip("a.mkv", pts=[0, 33, 67, 100, 133], rate=1000, time_base=Fraction(1, 1000), audio=False)
-    decode = Decode(DecodeSettings(path=clip))
-    decode.open()
-    pictures = [info for _, info in decode.pictures()]
-    told = decode.report()
-    decode.close()
-    assert (told["expected_frames"], told["frames_counted"]) == (None, False)
+    with VideoReader(ReadSettings(path=clip)) as reader:
+        pictures = [info for _, info in reader.pictures()]
+        told = reader.report()
+    assert (told.expected_frames, told.frames_counted) == (None, False)
     assert pictures[-1].duration * pictures[-1].time_base == pytest.approx(0.033, abs=0.001)

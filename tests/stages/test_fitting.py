@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sr4k.live.timeline import TIME_BASE
 from sr4k.models.colour import Colour, Matrix
 from sr4k.stages.fitting import fitted
+from sr4k.stages.look import Look, Picture
 from sr4k.stages.picture import rows_of
 from sr4k.stages.video import BT601, BT709, FULL_RANGE, LIMITED_RANGE, ColourTags, VideoInfo
 
@@ -46,6 +47,10 @@ def flat(
     return picture
 
 
+def fit(frame: VideoFrame, info: VideoInfo, sample_aspect_ratio: Fraction | None = None) -> VideoFrame:
+    return fitted(Picture(frame, Look.of(frame, sample_aspect_ratio=sample_aspect_ratio)), info).frame
+
+
 def planes(picture: VideoFrame) -> list[NDArray[np.uint8]]:
     width, height = picture.width, picture.height
     sizes = [(height, width), *[(-(-height // 2), -(-width // 2))] * 2]
@@ -61,7 +66,7 @@ def inner(picture: VideoFrame) -> tuple[int, int]:
 
 def test_a_picture_that_fits_is_not_touched() -> None:
     picture = flat((320, 180))
-    assert fitted(picture, info()) is picture
+    assert fit(picture, info()) is picture
 
 
 @pytest.mark.parametrize(
@@ -85,14 +90,14 @@ def test_a_picture_that_fits_is_not_touched() -> None:
 def test_the_shape_is_kept_and_bars_fill_the_rest(
     size: tuple[int, int], sar: Fraction | None, frame: VideoInfo, expected: tuple[int, int]
 ) -> None:
-    picture = fitted(flat(size), frame, sar)
+    picture = fit(flat(size), frame, sar)
     assert (picture.width, picture.height) == (frame.width, frame.height)
     assert inner(picture) == expected
 
 
 @pytest.mark.parametrize("full", [False, True])
 def test_bars_are_black_and_the_picture_is_in_the_middle(full: bool) -> None:
-    y, u, v = planes(fitted(flat((240, 180), full=full), info(full=full)))
+    y, u, v = planes(fit(flat((240, 180), full=full), info(full=full)))
     black = 0 if full else 16
     assert (y[:, :40] == black).all()
     assert (y[:, 280:] == black).all()
@@ -106,11 +111,11 @@ def test_bars_are_black_and_the_picture_is_in_the_middle(full: bool) -> None:
 @pytest.mark.parametrize("size", [(161, 91), (101, 90), (320, 181), (319, 180)])
 def test_odd_sizes_fit_and_are_fitted(size: tuple[int, int]) -> None:
     width, height = size
-    assert [p.shape for p in planes(fitted(flat((320, 180)), info(width, height)))] == [
+    assert [p.shape for p in planes(fit(flat((320, 180)), info(width, height)))] == [
         (height, width),
         *[(-(-height // 2), -(-width // 2))] * 2,
     ]
-    assert fitted(flat(size), info()).width == 320
+    assert fit(flat(size), info()).width == 320
 
 
 def as_rgb(value: NDArray[np.float64], matrix: str, *, full: bool) -> NDArray[np.float64]:
@@ -138,7 +143,7 @@ def test_colours_stay_what_they_are_on_the_screen(
     size: tuple[int, int], source: tuple[Matrix, bool], target: tuple[Matrix, bool]
 ) -> None:
     value = (120, 100, 160)
-    picture = fitted(flat(size, value, source[0], full=source[1]), info(matrix=target[0], full=target[1]))
+    picture = fit(flat(size, value, source[0], full=source[1]), info(matrix=target[0], full=target[1]))
     got = np.array([float(plane[40, 60]) for plane in planes(picture)])
     expected = as_rgb(np.array(value, float), source[0], full=source[1])
     assert np.abs(as_rgb(got, target[0], full=target[1]) - expected).max() < 3.5 / 255
@@ -147,7 +152,7 @@ def test_colours_stay_what_they_are_on_the_screen(
 
 @pytest.mark.parametrize("name", ["yuv422p", "yuv444p", "yuvj420p"])
 def test_other_pixel_formats_become_8_bit_420(name: str) -> None:
-    picture = fitted(flat((320, 180), full=name.startswith("yuvj"), pixel_format=name), info())
+    picture = fit(flat((320, 180), full=name.startswith("yuvj"), pixel_format=name), info())
     assert picture.format.name == "yuv420p"
     level = 180 if not name.startswith("yuvj") else 16 + 180 * 219 / 255
     assert abs(float(planes(picture)[0].mean()) - level) < 1.5
@@ -155,7 +160,7 @@ def test_other_pixel_formats_become_8_bit_420(name: str) -> None:
 
 def test_rgb_becomes_the_colours_of_the_frame() -> None:
     drawn = VideoFrame.from_ndarray(np.full((180, 320, 3), (200, 60, 30), np.uint8), format="rgb24")
-    got = np.array([float(plane[40, 60]) for plane in planes(fitted(drawn, info(matrix="bt709")))])
+    got = np.array([float(plane[40, 60]) for plane in planes(fit(drawn, info(matrix="bt709")))])
     assert np.abs(as_rgb(got, "bt709", full=False) * 255 - (200, 60, 30)).max() < 3
 
 
@@ -164,4 +169,4 @@ def test_ten_bits_become_eight() -> None:
     for plane, level in zip(picture.planes, (400, 512, 512), strict=True):
         rows_of(plane).view("<u2")[:] = level
     picture.colorspace, picture.color_range = BT601, LIMITED_RANGE
-    assert abs(float(planes(fitted(picture, info()))[0].mean()) - 100) <= 1
+    assert abs(float(planes(fit(picture, info()))[0].mean()) - 100) <= 1

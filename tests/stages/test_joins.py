@@ -11,9 +11,9 @@ from clips import write_clip
 from joined import joined, moved, times
 
 from sr4k import Job, Summary, load_preset
-from sr4k.stages.decode import Decode
 from sr4k.stages.joins import OneClock
-from sr4k.stages.settings import DecodeSettings, TimeSpan
+from sr4k.stages.reader import VideoReader
+from sr4k.stages.settings import ReadSettings, TimeSpan
 
 PRESET = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
 FRAME = Fraction(1, 25)
@@ -40,13 +40,11 @@ def on_one_clock(path: Path) -> Clock:
     return found, clock.jumps
 
 
-def decoded(path: Path, **settings: object) -> list[Fraction]:
-    decode = Decode(DecodeSettings(path=path, **settings))  # type: ignore[arg-type]
-    decode.open()
-    try:
-        return [info.pts * info.time_base for _, info in decode.pictures()]
-    finally:
-        decode.close()
+def decoded(path: Path, after: int | None = None) -> list[Fraction]:
+    with VideoReader(ReadSettings(path=path)) as reader:
+        if after is not None:
+            reader.resume_after(after)
+        return [info.pts * info.time_base for _, info in reader.pictures()]
 
 
 def upscale(source: Path, target: Path, **job: object) -> Summary:
@@ -164,13 +162,12 @@ def test_a_part_counts_on_the_clock_that_goes_on(start: Fraction, part: Path, tm
 
 def test_what_is_left_after_a_jump_goes_on_as_if_nothing_had_been(part: Path, tmp_path: Path) -> None:
     source = joined(tmp_path / "in.ts", part, moved(tmp_path / "late.ts", part, 5000), part)
-    decode = Decode(DecodeSettings(path=source))
-    tick = decode.open().about.time_base
-    decode.close()
+    with VideoReader(ReadSettings(path=source)) as reader:
+        tick = reader.info.time_base
     whole = decoded(source)
     for done in (1, 24, 25, 40, 60, 75):
         last = int(whole[done - 1] / tick)
-        assert decoded(source, done_until=last, done_frames=done) == whole[done:], done
+        assert decoded(source, after=last) == whole[done:], done
 
 
 def test_hls_goes_on_after_a_discontinuity(part: Path, tmp_path: Path) -> None:

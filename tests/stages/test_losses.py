@@ -3,7 +3,6 @@
 import struct
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -11,21 +10,19 @@ import pytest
 from clips import MakeClip
 
 from sr4k.errors import InputError
-from sr4k.stages.decode import Decode
 from sr4k.stages.losses import Losses
-from sr4k.stages.settings import DecodeSettings
-from sr4k.stages.video import VideoInfo
+from sr4k.stages.reader import VideoReader
+from sr4k.stages.reports import LossReport, LostPlace
+from sr4k.stages.settings import ReadSettings
 
 GOPS = {"g": "10", "preset": "ultrafast", "bf": "0", "crf": "20"}
 
 
-def losses(path: Path, *, strict: bool = False) -> dict[str, Any]:
-    decode = Decode(DecodeSettings(path=path, strict=strict))
-    decode.open()
-    for _ in decode.pictures():
-        pass
-    decode.close()
-    return decode.report()["losses"]
+def losses(path: Path, *, strict: bool = False) -> LossReport:
+    with VideoReader(ReadSettings(path=path, strict=strict)) as reader:
+        for _ in reader.pictures():
+            pass
+        return reader.report().losses
 
 
 def rewritten(
@@ -59,8 +56,8 @@ def rewritten(
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov", ".ts", ".flv", ".avi"])
 def test_nothing_is_lost_of_a_clean_file(suffix: str, options: dict[str, str], make_clip: MakeClip) -> None:
     found = losses(make_clip(f"in{suffix}", frames=40, options=options, audio=False), strict=True)
-    assert not any(found[kind] for kind in ("packets", "missing", "concealed"))
-    assert found["places"] == []
+    assert (found.packets, found.missing, found.concealed) == (0, 0, 0)
+    assert found.places == ()
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
@@ -69,20 +66,20 @@ def test_pictures_that_cannot_be_decoded_are_listed_with_their_times(
 ) -> None:
     clean = make_clip(f"in{suffix}", frames=40, options=GOPS, audio=False)
     found = losses(rewritten(clean, tmp_path / f"bad{suffix}", spoilt={9, 28, 29}))
-    assert found["packets"] == 3
-    assert [(p["kind"], p["at"], p["until"], p["frames"]) for p in found["places"] if p["kind"] == "packets"] == [
+    assert found.packets == 3
+    assert [(p.kind, p.at, p.until, p.frames) for p in found.places if p.kind == "packets"] == [
         ("packets", 0.36, 0.36, 1),
         ("packets", 1.12, 1.16, 2),
     ]
-    assert found["first_at"] == 0.36
+    assert found.first_at == 0.36
 
 
 def test_a_start_without_its_key_frame(make_clip: MakeClip, tmp_path: Path) -> None:
     clean = make_clip("in.mkv", frames=40, options=GOPS, audio=False)
     found = losses(rewritten(clean, tmp_path / "bad.mkv", dropped=set(range(4))))
-    assert found["missing"] == 6
-    assert found["places"][0] == {"kind": "missing", "at": 0.16, "until": 0.36, "frames": 6}
-    assert found["reasons"] == ["the start can't be decoded: its key frame is missing"]
+    assert found.missing == 6
+    assert found.places[0] == LostPlace("missing", at=0.16, until=0.36, frames=6)
+    assert found.reasons == ("the start can't be decoded: its key frame is missing",)
 
 
 def test_a_header_that_promises_more_than_there_is(make_clip: MakeClip) -> None:
@@ -93,8 +90,8 @@ def test_a_header_that_promises_more_than_there_is(make_clip: MakeClip) -> None:
     struct.pack_into(">d", data, duration, 11_600.0)
     clip.write_bytes(data)
     found = losses(clip)
-    assert found["missing"] == 250
-    assert found["places"] == [{"kind": "missing", "at": 1.6, "until": 11.6, "frames": 250}]
+    assert found.missing == 250
+    assert found.places == (LostPlace("missing", at=1.6, until=11.6, frames=250),)
 
 
 def test_a_header_that_lies_about_the_size(make_clip: MakeClip) -> None:
@@ -102,10 +99,8 @@ def test_a_header_that_lies_about_the_size(make_clip: MakeClip) -> None:
     data = bytearray(clip.read_bytes())
     struct.pack_into(">HH", data, data.index(b"avc1", data.index(b"stsd")) + 28, 9000, 7)
     clip.write_bytes(data)
-    decode = Decode(DecodeSettings(path=clip))
-    info = decode.open().about
-    decode.close()
-    assert isinstance(info, VideoInfo)
+    with VideoReader(ReadSettings(path=clip)) as reader:
+        info = reader.info
     assert (info.width, info.height) == (64, 48)
 
 
@@ -122,10 +117,10 @@ def test_the_list_is_bounded_and_the_counts_are_not() -> None:
     for second in range(1000):
         found.add("concealed", "damaged pictures", Fraction(second))
         found.add("concealed", "damaged pictures", Fraction(second) + Fraction(1, 20))
-    told = found.as_dict()
-    assert told["concealed"] == 2000
-    assert len(told["places"]) == 100
-    assert sum(place["frames"] for place in told["places"]) + told["unlisted"] == 2000
+    told = found.report()
+    assert told.concealed == 2000
+    assert len(told.places) == 100
+    assert sum(place.frames for place in told.places) + told.unlisted == 2000
 
 
 def test_random_damage_never_raises(make_clip: MakeClip) -> None:
@@ -144,10 +139,8 @@ def test_an_empty_packet_shows_the_last_picture_again(make_clip: MakeClip, tmp_p
     source = rewritten(clean, tmp_path / "again.nut", emptied={4, 7, 8, 11})
     with av.open(str(source)) as container:
         assert [packet.size for packet in container.demux(video=0)].count(0) == 5  # and the end
-    decode = Decode(DecodeSettings(path=source, strict=True))
-    decode.open()
-    times = [(info.pts * info.time_base, info.duration * info.time_base) for _, info in decode.pictures()]
-    decode.close()
+    with VideoReader(ReadSettings(path=source, strict=True)) as reader:
+        times = [(info.pts * info.time_base, info.duration * info.time_base) for _, info in reader.pictures()]
     assert [at * 25 for at, _ in times] == [0, 1, 2, 3, 5, 6, 9, 10]
     assert times[-1][1] * 25 == 2
-    assert decode.report()["losses"]["retimed"] == 0
+    assert reader.report().losses.retimed == 0

@@ -11,8 +11,8 @@ from clips import MakeClip, luma_planes, video_times, write_clip
 
 from sr4k import Job, load_preset
 from sr4k.errors import InputError
-from sr4k.stages.decode import Decode
-from sr4k.stages.settings import DecodeSettings, TimeSpan
+from sr4k.stages.reader import VideoReader
+from sr4k.stages.settings import ReadSettings, TimeSpan
 
 PYRAMID = {"preset": "medium", "bf": "3", "g": "12", "b_strategy": "0"}
 
@@ -30,14 +30,12 @@ def by_decoding(clip: Path, path: Path) -> Path:
     return path
 
 
-def decoded(path: Path, **settings: Any) -> tuple[list[Fraction], int]:
-    decode = Decode(DecodeSettings(path=path, **settings))
-    decode.open()
-    try:
-        times = [info.pts * info.time_base for _, info in decode.pictures()]
-        return times, decode.report()["losses"]["retimed"]
-    finally:
-        decode.close()
+def decoded(path: Path, after: int | None = None, **settings: Any) -> tuple[list[Fraction], int]:
+    with VideoReader(ReadSettings(path=path, **settings)) as reader:
+        if after is not None:
+            reader.resume_after(after)
+        times = [info.pts * info.time_base for _, info in reader.pictures()]
+        return times, reader.report().losses.retimed
 
 
 @pytest.mark.parametrize(
@@ -53,12 +51,11 @@ def test_pictures_that_look_ahead_come_evenly(codec: str, suffix: str, make_clip
 
 def test_they_go_on_evenly_after_an_interruption(make_clip: MakeClip, tmp_path: Path) -> None:
     source = by_decoding(make_clip("a.ts", frames=40, options=PYRAMID, audio=False), tmp_path / "in.avi")
-    decode = Decode(DecodeSettings(path=source))
-    tick = decode.open().about.time_base
-    decode.close()
+    with VideoReader(ReadSettings(path=source)) as reader:
+        tick = reader.info.time_base
     whole, _ = decoded(source)
     for done in (1, 12, 20, 39):
-        assert decoded(source, done_until=int(whole[done - 1] / tick), done_frames=done)[0] == whole[done:], done
+        assert decoded(source, after=int(whole[done - 1] / tick))[0] == whole[done:], done
 
 
 def test_a_part_of_it_has_those_of_its_time(make_clip: MakeClip, tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import pytest
 from clips import MakeClip
 from numpy.typing import NDArray
 
-from sr4k.stages.decode import Decode
-from sr4k.stages.settings import DecodeSettings
+from sr4k.stages.reader import VideoReader
+from sr4k.stages.settings import ReadSettings
 
 pytestmark = pytest.mark.slow
 
@@ -22,13 +22,13 @@ VP9 = {"deadline": "good", "cpu-used": "4", "auto-alt-ref": "1", "lag-in-frames"
 FIELDS = {"flags": "+ilme+ildct", "x264-params": "tff=1"}
 
 
-def decoded(settings: DecodeSettings) -> list[tuple[int, NDArray[Any]]]:
-    stage = Decode(settings)
-    stage.open()
-    try:
-        return [(info.pts, stage.fit(picture).to_ndarray(format="yuv420p")) for picture, info in stage.pictures()]
-    finally:
-        stage.close()
+def decoded(settings: ReadSettings, after: int | None = None) -> list[tuple[int, NDArray[Any]]]:
+    with VideoReader(settings) as reader:
+        if after is not None:
+            reader.resume_after(after)
+        return [
+            (info.pts, reader.fit(picture).frame.to_ndarray(format="yuv420p")) for picture, info in reader.pictures()
+        ]
 
 
 @pytest.mark.parametrize(
@@ -51,9 +51,9 @@ def test_it_goes_on_with_the_next_picture(
     name: str, wishes: dict[str, Any], deinterlace: Any, make_clip: MakeClip
 ) -> None:
     path: Path = make_clip(name, frames=72, **wishes)
-    whole = decoded(DecodeSettings(path=path, deinterlace=deinterlace))
+    settings = ReadSettings(path=path, deinterlace=deinterlace)
+    whole = decoded(settings)
     for done in (1, 23, 24, 30, 47, 50, len(whole)):
-        settings = DecodeSettings(path=path, deinterlace=deinterlace, done_until=whole[done - 1][0], done_frames=done)
-        rest = decoded(settings)
+        rest = decoded(settings, after=whole[done - 1][0])
         assert [pts for pts, _ in rest] == [pts for pts, _ in whole[done:]], done
         assert all((a == b).all() for (_, a), (_, b) in zip(rest, whole[done:], strict=True)), done

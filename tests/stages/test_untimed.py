@@ -10,8 +10,9 @@ import pytest
 from clips import MakeClip, packet_bytes, video_times
 
 from sr4k import Job, load_preset
-from sr4k.stages.decode import Decode
-from sr4k.stages.settings import DecodeSettings, TimeSpan
+from sr4k.stages.reader import VideoReader
+from sr4k.stages.reports import DecodeReport
+from sr4k.stages.settings import ReadSettings, TimeSpan
 
 STEP = Fraction(1, 25)
 BEFORE = 23
@@ -40,29 +41,27 @@ def source(make_clip: MakeClip, tmp_path: Path) -> Path:
     return earlier(clip, tmp_path / "early.mkv")
 
 
-def decoded(path: Path, **settings: Any) -> tuple[list[int], Decode]:
-    decode = Decode(DecodeSettings(path=path, strict=True, **settings))
-    decode.open()
-    try:
-        return [info.pts for _, info in decode.pictures()], decode
-    finally:
-        decode.close()
+def decoded(path: Path, after: int | None = None, **settings: Any) -> tuple[list[int], DecodeReport]:
+    with VideoReader(ReadSettings(path=path, strict=True, **settings)) as reader:
+        if after is not None:
+            reader.resume_after(after)
+        return [info.pts for _, info in reader.pictures()], reader.report()
 
 
 def test_they_are_counted_back_from_the_first_known_one(source: Path) -> None:
     with av.open(str(source)) as container:
         assert [picture.pts for picture in container.decode(video=0)][:BEFORE] == [None] * BEFORE
-    found, decode = decoded(source)
+    found, told = decoded(source)
     assert [pts - found[0] for pts in found] == [40 * number for number in range(50)]
     assert 0 <= found[0] <= 40
-    assert decode.report()["expected_seconds"] == pytest.approx(2, abs=0.05)
-    assert decode.report()["losses"]["retimed"] == 0
+    assert told.expected_seconds == pytest.approx(2, abs=0.05)
+    assert told.losses.retimed == 0
 
 
 def test_they_have_the_same_times_after_an_interruption(source: Path) -> None:
     whole, _ = decoded(source)
     for done in (1, 12, BEFORE, 45):
-        assert decoded(source, done_until=whole[done - 1], done_frames=done)[0] == whole[done:], done
+        assert decoded(source, after=whole[done - 1])[0] == whole[done:], done
 
 
 def test_a_part_begins_among_them(source: Path) -> None:
