@@ -31,7 +31,7 @@ from sr4k.live.sound import CHANNELS, SAMPLE_RATE, Samples, unpack
 from sr4k.live.soundtrack import Soundtrack
 from sr4k.live.timeline import TICKS, TIME_BASE
 from sr4k.pipeline import Format, Frame, Sink
-from sr4k.stages.encode import spread
+from sr4k.pipeline.latency import spread
 from sr4k.stages.encoder import add_video, open_encoder, tag
 from sr4k.stages.picture import Block, as_picture
 from sr4k.stages.video import VideoInfo

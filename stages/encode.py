@@ -6,8 +6,8 @@ import math
 import os
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from fractions import Fraction
 from io import BytesIO
@@ -23,6 +23,7 @@ from av.video.stream import VideoStream
 
 from sr4k.errors import InputError, OptionError, OutputError
 from sr4k.pipeline import Format, Frame, FrameInfo, Sink
+from sr4k.pipeline.latency import spread
 from sr4k.stages.carriers import BLU_RAY, QUICKTIME
 from sr4k.stages.containers import container_of, is_blu_ray
 from sr4k.stages.encoder import add_video, open_encoder, tag
@@ -80,6 +81,7 @@ class Encode(Sink):
         self._frames = 0
         self._journal = Journal(settings.parts)
         self._held: int | None = None  # the lock on it
+        self._opened = ExitStack()  # the source, and what is copied from it
         self._segments: SegmentWriter | None = None
         self._encoding: VideoStream | None = None  # with the encoder of the segment
         self._in_stretch = 0  # of those of equal length that the video is cut into
@@ -104,7 +106,7 @@ class Encode(Sink):
             s = self._settings = replace(s, codec=s.deep_codec)
             log.warning("pictures of %d bits are encoded as %s: --codec names another.", info.colour.bits, s.codec)
         self._info = info
-        self._source = open_input(s.source)
+        self._source = self._opened.enter_context(open_input(s.source))
         self._held = self._journal.hold(0.0)
         self._segments = SegmentWriter(self._journal)
         done = self._journal.segments()
@@ -121,6 +123,7 @@ class Encode(Sink):
             self._stream.metadata["stereo_mode"] = mode
         self._stream.disposition = original.disposition
         self._rest = Passthrough(self._source, original, self._target, info.origin)
+        self._opened.callback(self._rest.close)
         self._rest.dropped.extend(_unfit(info, self._target.format.name, self._stream.codec_context.name))
         for dropped in self._rest.dropped:
             log.warning("%s; left out.", dropped)
@@ -192,20 +195,18 @@ class Encode(Sink):
         if self._held is not None:
             os.close(self._held)
             self._held = None
-        if hasattr(self, "_rest"):
-            self._rest.close()
-        if hasattr(self, "_source"):
-            self._source.close()
+        self._opened.close()
 
     def report(self) -> dict[str, Any]:
-        damage = self._rest.damage if hasattr(self, "_rest") else None
+        if not self._about:  # not open yet
+            return {}
         return {
             **self._about,
             "frames": self._frames,
             "until": float(self._end),
             "joined": self._joined,
             "is_whole": self._is_whole,
-            "copy_damage": damage,
+            "copy_damage": self._rest.damage,
             "latency": spread(self._latencies),
         }
 
@@ -341,12 +342,6 @@ def _pictures(path: Path) -> int:
     """How many packets of video a file has."""
     with open_input(path) as result:
         return sum(packet.size > 0 for packet in result.demux(video=0))
-
-
-def spread(seconds: Iterable[float]) -> dict[str, float] | None:
-    """Median and 95th percentile, if there is anything."""
-    ordered = sorted(seconds)
-    return {"median": ordered[len(ordered) // 2], "p95": ordered[len(ordered) * 95 // 100]} if ordered else None
 
 
 def _unfit(info: VideoInfo, container: str, encoder: str) -> Iterator[str]:

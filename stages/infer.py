@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from sr4k.engines import EngineSpec, load_engine
@@ -33,6 +33,7 @@ class Infer(Transform):
         self._last: Plane | None = None  # of the engine's results, while the next picture has none yet
         self._reuse: Reuse | None = None
         self._about: dict[str, Any] = {}
+        self._opened = ExitStack()  # the engine
 
     def open(self, source: Format) -> Format:
         s, info = self._settings, source.about
@@ -48,6 +49,7 @@ class Infer(Transform):
             prompt=s.prompt,
         )
         name, self._engine = start_first((s.engine, *s.fallbacks), spec)
+        self._opened.push(self._engine)
         self._about = self._engine.describe()
         if s.reuse and s.pixels == "yuv":
             self._reuse = Reuse(name, spec, s.reuse_threshold)
@@ -74,8 +76,7 @@ class Infer(Transform):
     def close(self) -> None:
         if self._reuse is not None:
             self._reuse.close()
-        if hasattr(self, "_engine"):
-            self._engine.__exit__(None, None, None)
+        self._opened.close()
 
     def report(self) -> dict[str, Any]:
         if self._reuse is None or not self._reuse.seen:

@@ -54,6 +54,7 @@ class EncodePictures(Sink):
         self._frames = 0
         self._until = 0.0  # seconds
         self._left_out: list[str] = []
+        self._kind = ""  # by the name of its encoder
         self._encoders: dict[str, VideoCodecContext] = {}
         self._scaler = Scaler()
         self._alpha: Iterator[NDArray[np.uint8]] | None = None
@@ -93,7 +94,7 @@ class EncodePictures(Sink):
         """Nothing is kept open."""
 
     def report(self) -> dict[str, Any]:
-        if not hasattr(self, "_kind"):
+        if not self._kind:  # not open yet
             return {}
         return {
             "codec": self._kind,
