@@ -1,7 +1,7 @@
 """Sound in a codec that the container takes, at the very times that it had."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from typing import Any
@@ -15,8 +15,9 @@ from av.audio.layout import AudioLayout
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
+from numpy.typing import NDArray
 
-from sr4k.stages.layouts import Speakers, is_owned, roomiest
+from sr4k.stages.layouts import Speakers, is_owned, places, roomiest
 from sr4k.stages.mixing import Mixer
 
 CODECS = {
@@ -25,7 +26,16 @@ CODECS = {
 }
 """By the container."""
 
+_LOSSLESS = {"matroska", "nut"}
+"""Containers in which sound that has lost nothing so far becomes FLAC, of up to 24 bits."""
+
+_SHORT = {"u8", "u8p", "s16", "s16p"}
+"""Forms of samples that have no more than 16 bits."""
+
 _BITS_OF_A_CHANNEL = {"aac": 96_000, "libopus": 80_000}
+
+_DTYPES = {"flt": np.float32, "s16": np.int16, "s32": np.int32}
+"""Of interleaved samples, by libav's name."""
 
 _USUAL_RATE = 48_000
 """Where the encoder can't have the source's own."""
@@ -51,6 +61,12 @@ _BEYOND_ADTS = {"aac_pce": "1"} if av.library_versions["libavcodec"][0] >= 63 el
 _LAYOUTS = {"mpegts": _AAC, "flv": _AAC, "webm": _OPUS}
 """By the container, the most usual of as many channels first."""
 
+_FLAC = ("mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1")
+"""Which FLAC means by so many channels (RFC 9639, section 9.1.3)."""
+
+_FLAC_LAYOUTS = {"nut": _FLAC, "matroska": (*_FLAC, "2.1", "4.0", "3.1", "4.1")}
+"""By the container: Matroska keeps the mask of channels that FLAC can have as a tag."""
+
 
 class Reencoded:
     """One stream of sound. A gap becomes silence, what overlaps is cut: a sample is where its time says.
@@ -64,24 +80,29 @@ class Reencoded:
 
     def __init__(self, source: AudioStream, speakers: Speakers, target: OutputContainer) -> None:
         self._source = source.codec_context
-        codec = CODECS[target.format.name]
+        container = target.format.name
+        codec = _codec_for(self._source, container)
         if not self._source.sample_rate:
             raise ValueError
-        layout = roomiest(speakers.named(), _LAYOUTS.get(target.format.name, (*_AAC, *_SPELLED_OUT)))
+        layout = roomiest(speakers.named(), _layouts_for(codec, container, speakers.named()))
         rates = av.Codec(codec, "w").audio_rates
         self._rate = self._source.sample_rate if not rates or self._source.sample_rate in rates else _USUAL_RATE
-        form = _opens(codec, layout, self._rate)
-        self._mixer = Mixer(speakers, layout, self._rate)
-        self._mixer.check(self._source.format.name if self._source.format else "flt", self._source.sample_rate)
-        options = _BEYOND_ADTS if target.format.name == "mpegts" and layout == "7.1" else {}
+        source_form = self._source.format.name if self._source.format else "flt"
+        form = _opens(codec, layout, self._rate, "s16" if source_form in _SHORT else "s32")
+        self._form = form if codec == "flac" else "flt"
+        self._mixer = Mixer(speakers, layout, self._rate, self._form)
+        self._mixer.check(source_form, self._source.sample_rate)
+        options = _BEYOND_ADTS if container == "mpegts" and layout == "7.1" else {}
         stream = target.add_stream(codec, rate=self._rate, layout=layout, options=options)
         assert isinstance(stream, AudioStream)
         self.stream = stream
         self.stream.codec_context.format = AudioFormat(form)
+        self._has_late_head = container == "matroska"  # FLAC's, whose last packet is that and nothing else
         self._layout, self._channels = layout, AudioLayout(layout).nb_channels
-        self.stream.bit_rate = _BITS_OF_A_CHANNEL[codec] * self._channels
+        if codec in _BITS_OF_A_CHANNEL:
+            self.stream.bit_rate = _BITS_OF_A_CHANNEL[codec] * self._channels
         self.stream.time_base = Fraction(1, self._rate)
-        self._samples = np.empty((0, self._channels), np.float32)
+        self._samples: NDArray[Any] = np.empty((0, self._channels), _DTYPES[self._form])
         self._at: int | None = None  # the time of the first of them, in samples
         self._last_pts: int | None = None  # of the source
         self._is_given_up = False
@@ -161,7 +182,7 @@ class Reencoded:
         while len(self._samples) >= block or (everything and len(self._samples)):
             assert self._at is not None
             taken = np.ascontiguousarray(self._samples[:block])
-            frame = AudioFrame.from_ndarray(taken.reshape(1, -1), format="flt", layout=self._layout)
+            frame = AudioFrame.from_ndarray(taken.reshape(1, -1), format=self._form, layout=self._layout)
             frame.sample_rate, frame.pts, frame.time_base = self._rate, self._at, Fraction(1, self._rate)
             self._samples = self._samples[block:]
             self._at += len(taken)
@@ -171,15 +192,32 @@ class Reencoded:
         if frame is None and self._at is None:
             return
         for packet in self.stream.encode(frame):
-            packet.stream = self.stream
-            yield packet
+            if packet.size or self._has_late_head:
+                packet.stream = self.stream
+                yield packet
 
 
-def _opens(codec: str, layout: str, rate: int) -> str:
-    """The sample format that the encoder wants, if it opens at all."""
+def _codec_for(source: AudioCodecContext, container: str) -> str:
+    """What sound becomes in a container: what has lost nothing so far loses nothing, if there is a place for it."""
+    is_whole = source.codec.lossless and not source.codec.lossy
+    return "flac" if is_whole and container in _LOSSLESS else CODECS[container]
+
+
+def _layouts_for(codec: str, container: str, speakers: Speakers) -> Sequence[str]:
+    """Which to choose from: of FLAC those in which each channel has one speaker of its own, if there are any."""
+    if codec != "flac":
+        return _LAYOUTS.get(container, (*_AAC, *_SPELLED_OUT))
+    known = {layout: places(speakers, layout) for layout in _FLAC_LAYOUTS[container]}
+    whole = [layout for layout, found in known.items() if found and not any("*" in share for share in found.values())]
+    return whole or list(known)
+
+
+def _opens(codec: str, layout: str, rate: int, whole: str) -> str:
+    """The sample format that the encoder wants, if it opens at all. ``whole``: the one for an encoder of integers."""
     context = AudioCodecContext.create(codec, "w")
     assert isinstance(context, AudioCodecContext)
-    form = next((form.name for form in context.codec.audio_formats or () if form.name in ("fltp", "flt")), None)
+    wanted = ("fltp", "flt", whole)
+    form = next((form.name for form in context.codec.audio_formats or () if form.name in wanted), None)
     if form is None:
         raise ValueError
     context.format, context.layout = AudioFormat(form), AudioLayout(layout)

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 from av.audio.layout import AudioLayout
 from channels import BEHIND, TONES, clip_with_channels, heard, pass_through
+from numpy.typing import NDArray
 
 from sr4k.probe import probe
 from sr4k.stages.layouts import Speakers, places, roomiest
@@ -28,7 +30,7 @@ def tones(layout: str) -> dict[str, int]:
 def expected(layout: str, suffix: str) -> dict[str, int]:
     """Where AAC and Opus have no speaker at the center behind, those beside it play what it would."""
     found = tones(layout)
-    if "BC" in found and (suffix == ".webm" or (suffix in (".ts", ".mkv") and layout != "4.0")):
+    if "BC" in found and (suffix == ".webm" or (suffix == ".ts" and layout != "4.0")):
         behind = found.pop("BC")
         found.setdefault("BL", behind)
         found.setdefault("BR", behind)
@@ -86,8 +88,9 @@ def test_channels_in_an_order_of_their_own_are_found_again_in_every_container(tm
         ("flac", "quad", ".mp4", "flac"),
         ("flac", "5.1", ".mp4", "flac"),
         ("flac", "4.0", ".mkv", "flac"),
-        ("pcm_s16le", "2.1", ".nut", "aac"),
-        ("pcm_s16le", "quad", ".nut", "aac"),
+        ("pcm_s16le", "3.0", ".nut", "flac"),
+        ("pcm_s16le", "2.1", ".mkv", "flac"),
+        ("pcm_s16le", "quad", ".nut", "flac"),
         ("pcm_s16le", "5.1(side)", ".nut", "pcm_s16le"),
         ("ac3", "5.1(side)", ".ts", "ac3"),
         ("ac3", "2.1", ".mov", "ac3"),
@@ -103,6 +106,32 @@ def test_sound_is_copied_only_where_all_find_each_channel(
         stream = result.streams.audio[0]
         assert stream.codec_context.codec.canonical_name == becomes
         assert Speakers.of(stream).means(_speakers(layout))
+
+
+@pytest.mark.parametrize("codec", ["pcm_u8", "pcm_s16be", "pcm_s24le"])
+@pytest.mark.parametrize("layout", ["2.1", "4.0", "quad"])
+@pytest.mark.parametrize("suffix", [".mkv", ".nut"])
+def test_raw_sound_whose_channels_could_not_be_named_loses_no_bit(
+    codec: str, layout: str, suffix: str, tmp_path: Path
+) -> None:
+    source = clip_with_channels(tmp_path / "in.mov", codec, layout)
+    rest = pass_through(source, tmp_path / f"out{suffix}")
+    assert (rest.converted, rest.damage) == ([f"stream 1 (audio, {codec}) becomes flac"], None)
+    assert heard(tmp_path / f"out{suffix}") == {name: tone for name, tone in tones(layout).items() if tone}
+    names = [channel.name for channel in AudioLayout(layout).channels]
+    before, after = samples(source), samples(tmp_path / f"out{suffix}")
+    for index, name in enumerate(names):
+        assert any(np.array_equal(before[:, index], channel) for channel in after.T), name
+
+
+def samples(path: Path) -> NDArray[np.int64]:
+    """Of each channel, as 32-bit numbers."""
+    with av.open(str(path)) as source:
+        stream = source.streams.audio[0]
+        number = Speakers.of(stream).number
+        blocks = [frame.to_ndarray().reshape(-1, number) for frame in source.decode(stream)]
+    made = np.concatenate(blocks).astype(np.int64)
+    return (made - 128) << 24 if blocks[0].dtype == np.uint8 else made << (16 if blocks[0].dtype == np.int16 else 0)
 
 
 @pytest.mark.slow

@@ -334,6 +334,6 @@ def test_sound_that_begins_in_the_second_part_of_a_joined_ts_is_carried(
 def test_tta_that_libav_would_mangle_is_converted(tmp_path: Path) -> None:
     source = clip_with_channels(tmp_path / "in.mkv", "tta", "stereo", seconds=2)  # more than one block of it
     rest = pass_through(source, tmp_path / "out.mkv")
-    assert rest.converted == ["stream 1 (audio, tta) becomes aac"]
+    assert rest.converted == ["stream 1 (audio, tta) becomes flac"]
     with av.open(str(tmp_path / "out.mkv")) as result:
         assert sum(frame.samples for frame in result.decode(audio=0)) == pytest.approx(2 * RATE, abs=2048)
