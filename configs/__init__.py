@@ -12,8 +12,9 @@ from sr4k.live.settings import Segments
 from sr4k.models import zoo
 from sr4k.models.architecture import Pixels, Precision
 from sr4k.models.yaml_file import load_settings, shipped_names, validated
+from sr4k.stages.codec import chosen_codec
 from sr4k.stages.limits import check_quality
-from sr4k.stages.settings import Codec
+from sr4k.stages.settings import Codec, CodecChoice
 
 StageName = Literal["decode", "preprocess", "infer", "reconstruct", "convert", "encode"]
 STAGES: tuple[StageName, ...] = get_args(StageName)
@@ -90,9 +91,12 @@ class EnginePreset(_Section):
 
 
 class EncodePreset(_Section):
-    """See `sr4k.stages.settings.EncodeSettings`. ``codec``: ``auto`` is h264, hevc for more than 8 bits."""
+    """See `sr4k.stages.settings.EncodeSettings`.
 
-    codec: Literal["auto", Codec] = "auto"
+    ``codec``: ``auto`` is h264, hevc for more than 8 bits, av1 for WebM; ``auto_nvenc`` the same on an NVIDIA GPU.
+    """
+
+    codec: CodecChoice = "auto"
     crf: Annotated[int, Field(ge=0, le=63)] | None = None
     bitrate: Annotated[int, Field(gt=0)] | None = None
     preset: str | None = None
@@ -134,8 +138,8 @@ class Preset(_Section):
 
     @property
     def codec(self) -> Codec:
-        """Of 8-bit pictures."""
-        return "h264" if self.encode.codec == "auto" else self.encode.codec
+        """Of 8-bit pictures, where the container holds any."""
+        return chosen_codec(self.encode.codec)
 
     def updated(self, section: Literal["graph", "engine", "encode", "live"], **changes: Any) -> "Preset":
         """A copy with some keys of one section changed; ``None`` leaves a key as it is.

@@ -2,6 +2,7 @@
 
 * Sr4kError                exit code  also is
   - OptionError                   2   ValueError
+    - FieldError                  2   of a job's fields
   - InputError                    3   OSError
   - OutputError                   4   OSError
   - EngineError                   5   RuntimeError
@@ -12,6 +13,9 @@
 
 Texts are for the user: what, where, what to do.
 """
+
+import re
+from collections.abc import Mapping
 
 EXIT_WITH_LOSSES = 9
 """Exit code of a job that was done, but whose source was damaged."""
@@ -27,6 +31,31 @@ class OptionError(Sr4kError, ValueError):
     """An option, a preset or a combination of them that can't be."""
 
     exit_code = 2
+
+
+class FieldError(OptionError):
+    """Fields of a job that can't be what they are, or not together.
+
+    Args:
+        text: what can't be, with ``{field}`` for the name of a field, and ``{0}`` for the first of the values.
+        values: to be told, which may be any text.
+    """
+
+    def __init__(self, text: str, *values: object) -> None:
+        self._text, self._values = text, values
+        super().__init__(self.told({}))
+
+    def told(self, names: Mapping[str, str]) -> str:
+        """The text with other names for fields, such as those of a command line's options."""
+
+        def name(match: re.Match[str]) -> str:
+            field = match[1]
+            return str(self._values[int(field)]) if field.isdecimal() else names.get(field, field)
+
+        return re.sub(r"\{([\w.]+)\}", name, self._text)
+
+    def __reduce__(self) -> tuple[type["FieldError"], tuple[object, ...]]:
+        return FieldError, (self._text, *self._values)
 
 
 class InputError(Sr4kError, OSError):

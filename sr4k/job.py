@@ -1,8 +1,9 @@
 """One upscaling job: from a source and a target to a graph, and from how the graph went to a summary."""
 
+import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -10,13 +11,15 @@ from typing import Any, Generic, TypeVar, get_args, overload
 
 from sr4k.configs import Preset, load_preset
 from sr4k.engines.choose import engines_for
-from sr4k.errors import InputError, OptionError, StoppedError, WorkerError
+from sr4k.errors import FieldError, InputError, OptionError, StoppedError, WorkerError
 from sr4k.graph import assembled, run_assembled
 from sr4k.models.architecture import Pixels
 from sr4k.parse import parse_size
 from sr4k.parts import Parts, claimed, fingerprint, flat
 from sr4k.pipeline import GraphSpec, Outcome, StageSpec, WorkerDied, WorkerStatus
 from sr4k.pipeline.starting import leave_if_importing
+from sr4k.stages.codec import check_container, chosen_codec
+from sr4k.stages.limits import takes_preset
 from sr4k.stages.sequence import is_picture, is_sequence
 from sr4k.stages.settings import (
     FIRST_VIDEO,
@@ -32,6 +35,19 @@ from sr4k.stages.settings import (
 from sr4k.stages.writing import FullDiskError
 from sr4k.summary import Summary, summarised
 from sr4k.target import appeared, check_target, folder_made, free_partial_of, place, unfinished
+
+log = logging.getLogger(__name__)
+
+NO_FACTS = {
+    "source",  # its bytes are
+    "target",
+    "preset",  # its sections are, but for what changes only how fast it goes
+    "overwrite",
+    "cpus",
+    "resume",
+    "strict",
+}
+"""Fields of a job that its result does not depend on, or not by their value."""
 
 _Given = TypeVar("_Given")
 _Kept = TypeVar("_Kept")
@@ -114,7 +130,25 @@ class Job:
         if self.deinterlace not in get_args(Deinterlace):
             raise OptionError(f"deinterlace can't be '{self.deinterlace}': use {', '.join(get_args(Deinterlace))}.")
         if self.rate is not None and not is_sequence(self.source):
-            raise OptionError(f"A rate is for image sequences, which {self.source} is not: leave it out.")
+            raise FieldError("A rate is for image sequences, which {0} is not: leave {rate} out.", self.source)
+        if self.resume and self.part is not None:
+            raise FieldError("A part of a video is done in one go: leave {resume} or {part} out.")
+        if is_picture(self.target):
+            self._check_pictures()
+        else:
+            check_container(self.preset.encode.codec, self.target)
+        if self.preset.encode.crf is not None and self.preset.encode.bitrate is not None:
+            raise FieldError(
+                "Either the quality is constant or the bit rate is: leave {encode.crf} or {encode.bitrate} out."
+            )
+
+    def _check_pictures(self) -> None:
+        """The speed of an encoder that a preset names goes unused: it is of its videos alone."""
+        encode = self.preset.encode
+        if self.resume:
+            raise FieldError("Pictures are done in one go: leave {resume} out.")
+        if not encode.codec.startswith("auto") or encode.crf is not None or encode.bitrate is not None:
+            raise no_options_of_videos()
 
     def run(
         self,
@@ -143,8 +177,9 @@ class Job:
         return summarised(output, outcome)
 
     def _make_video(self, run: Callable[[GraphSpec], Outcome]) -> Summary:
+        self._tell_codec()
         with claimed(self.target) as parts:
-            resumed = parts.begin(self._facts(), resume=self.resume, overwrite=self.overwrite)
+            resumed = parts.begin(self.facts(), resume=self.resume, overwrite=self.overwrite)
             lost = parts.lost
             try:
                 outcome = run(self.graph(parts, resumed))
@@ -164,6 +199,15 @@ class Job:
                 raise appeared(self.target, output)
             goes_on = outcome.stopped and self.part is None
             return replace(summarised(output, outcome, resumed, lost), goes_on=goes_on)
+
+    def _tell_codec(self) -> None:
+        """What the container has made of it."""
+        encode, usual = self.preset.encode, self.preset.codec
+        codec = chosen_codec(encode.codec, self.target)
+        if codec != usual:
+            is_dropped = encode.preset is not None and not takes_preset(codec, encode.preset)
+            speed = ", and has a speed of its own" if is_dropped else ""
+            log.warning("%s: WebM can't hold %s, so it is %s%s.", self.target.name, usual, codec, speed)
 
     @property
     def reading(self) -> DecodeSettings:
@@ -190,19 +234,19 @@ class Job:
         """Whether the target is what an earlier run left, and may be replaced by more of it."""
         return self.resume and not is_picture(self.target) and Parts(self.target).left == self.target
 
-    def _facts(self) -> dict[str, Any]:
-        """What the result depends on."""
-        settings = {
-            "size": str(self.size),
-            "part": str(self.part),
-            "deinterlace": self.deinterlace,
-            "track": str(self.track),
-            "rate": str(self.rate),
+    def facts(self) -> dict[str, Any]:
+        """What the result depends on, flat: two jobs that differ in it can't go on with each other's work.
+
+        Raises:
+            InputError: the source can't be read.
+        """
+        own = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in NO_FACTS}
+        own |= {
             "engine": self.preset.engine.model_dump(exclude={"name", "threads", "reuse"}),
             "engine.name": engines_for(self.preset.engine.name)[0],
             "encode": self.preset.encode.model_dump(exclude={"work_seconds"}),
         }
-        return fingerprint(self.source) | flat(settings)
+        return fingerprint(self.source) | flat(own)
 
     def graph(self, parts: Parts, resumed: int = 0) -> GraphSpec:
         """The workers that write the video into its parts, after the ``resumed`` frames that are there."""
@@ -222,7 +266,7 @@ class Job:
     def _video(self, parts: Parts) -> StageSpec:
         encode = self.preset.encode
         settings = EncodeSettings(
-            codec=self.preset.codec,
+            codec=encode.codec,
             crf=encode.crf,
             bitrate=encode.bitrate,
             preset=encode.preset,
@@ -234,7 +278,6 @@ class Job:
             work_seconds=encode.work_seconds,
             strict=self.strict,
             track=self.track,
-            deep_codec="hevc" if encode.codec == "auto" else None,
         )
         return StageSpec("sr4k.stages.encode:Encode", settings)
 
@@ -243,6 +286,14 @@ class Job:
             reading=self.reading, path=output, options=dict(self.preset.encode.options), size=self.size
         )
         return StageSpec("sr4k.stages.pictures:EncodePictures", settings)
+
+
+def no_options_of_videos() -> FieldError:
+    """What to tell of a picture that is to be encoded as a video."""
+    return FieldError(
+        "Pictures have no {encode.codec}, {encode.crf}, {encode.bitrate} and {encode.preset}: leave them out; "
+        "{encode.options} names what their own encoder takes."
+    )
 
 
 def _run(spec: GraphSpec, **watching: Any) -> Outcome:

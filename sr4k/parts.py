@@ -8,6 +8,7 @@ import stat
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +81,13 @@ class Parts:
             OutputError: it was begun before, and is neither to be resumed nor to be overwritten; or writing failed.
             OptionError: it was begun as something else.
         """
+        if not self.journal.is_ours and not overwrite:
+            raise OutputError(
+                f"{self.target} was begun by another version of sr4k-stream, which alone can go on with it: "
+                "--overwrite begins again."
+            )
         head, segments = self.journal.head(), self.journal.segments()
-        is_part = head is not None and head.get("part", "None") != "None"
+        is_part = head is not None and any(key.startswith("part.") for key in head)
         if not head or not segments or is_part or (overwrite and not resume):
             with writing(self.folder):
                 left = self.journal.left()
@@ -185,7 +191,8 @@ def claimed(target: Path) -> Iterator[Parts]:
         yield parts
     finally:
         with suppress(OSError):  # where nothing more can be opened, all stays
-            if not any(parts.folder.glob("*.packets")) or not parts.journal.segments():
+            is_ours = parts.journal.is_ours
+            if not any(parts.folder.glob("*.packets")) or (is_ours and not parts.journal.segments()):
                 parts.remove()
         os.close(descriptor)
 
@@ -211,7 +218,9 @@ def flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested settings with dotted keys; what JSON has no word for as text."""
     found: dict[str, Any] = {}
     for key, value in data.items():
-        if isinstance(value, Mapping):
+        if is_dataclass(value) and not isinstance(value, type):
+            found |= flat(asdict(value), f"{prefix}{key}.")
+        elif isinstance(value, Mapping):
             found |= flat(value, f"{prefix}{key}.")
         else:
             found[f"{prefix}{key}"] = value if isinstance(value, str | int | float | bool | None) else str(value)

@@ -50,7 +50,16 @@ def jobs_into(sources: Sequence[Path], first: Job, *, folder: bool = False, recu
         raise OutputError(f"{target} is no folder: several videos need one. Name one, or end it with a slash.")
     found = [each for source in sources for each in _found_at(source, target, recursive=recursive)]
     targets = _targets(found, target)
-    return [replace(first, source=each.path, target=to) for each, to in zip(found, targets, strict=True)]
+    return [_like(first, each.path, to) for each, to in zip(found, targets, strict=True)]
+
+
+def _like(first: Job, source: Path, target: Path) -> Job:
+    """Another job like the first; of what is said of videos, pictures among them have nothing."""
+    if not is_picture(target):
+        return replace(first, source=source, target=target)
+    encode = first.preset.encode.model_copy(update={"codec": "auto", "crf": None, "bitrate": None})
+    preset = first.preset.model_copy(update={"encode": encode})
+    return replace(first, source=source, target=target, preset=preset, resume=False)
 
 
 def _found_at(source: Path, target: Path, *, recursive: bool) -> Iterator[_Found]:

@@ -1,7 +1,6 @@
 """Encode by NVENC, from memory of the GPU."""
 
 import logging
-from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -13,13 +12,12 @@ from torch import Tensor
 
 from sr4k.engines.nvidia import driver
 from sr4k.pipeline import Format, Frame
+from sr4k.stages.codec import settled
 from sr4k.stages.encode import Encode
 from sr4k.stages.picture import as_picture
-from sr4k.stages.settings import Codec, EncodeSettings
+from sr4k.stages.settings import EncodeSettings
 
 log = logging.getLogger(__name__)
-
-_ON_CPU: dict[str, Codec] = {"h264_nvenc": "h264", "hevc_nvenc": "hevc", "av1_nvenc": "av1"}
 
 
 class GpuEncode(Encode):
@@ -30,12 +28,12 @@ class GpuEncode(Encode):
         self._cuda: CudaContext | None = None
 
     def open(self, source: Format) -> None:
-        rows, width = source.planes[0].shape
+        (rows, width), bits = source.planes[0].shape, source.about.colour.bits
+        asked, self._settings = self._settings, settled(self._settings, bits=bits)
         trouble = "there is no GPU" if not driver().gpus else self._trouble(rows * 2 // 3, width)
         if trouble is not None:
-            codec = _ON_CPU[self._settings.codec]
             log.warning("Encoding is on the CPU: %s can't be used (%s).", self._settings.codec, trouble)
-            self._settings = replace(self._settings, codec=codec, preset=None, crf=None, options={})
+            self._settings = settled(asked, bits=bits, nvenc=False)
             self._cuda = None
         self._opens_late = self._cuda is not None
         self._pixel_format = None if self._cuda is None else "cuda"

@@ -8,7 +8,6 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
@@ -25,6 +24,7 @@ from sr4k.errors import InputError, OptionError, OutputError
 from sr4k.pipeline import Format, Frame, FrameInfo, Sink
 from sr4k.pipeline.latency import spread
 from sr4k.stages.carriers import BLU_RAY, QUICKTIME
+from sr4k.stages.codec import chosen_codec, settled
 from sr4k.stages.containers import container_of, is_blu_ray
 from sr4k.stages.encoder import add_video, open_encoder, tag
 from sr4k.stages.hdr import static_metadata
@@ -101,9 +101,9 @@ class Encode(Sink):
     def open(self, source: Format) -> None:
         info = source.about
         assert isinstance(info, VideoInfo)
-        s = self._settings
-        if info.colour.bits > 8 and s.deep_codec is not None:
-            s = self._settings = replace(s, codec=s.deep_codec)
+        s, asked = self._settings, self._settings.codec
+        s = self._settings = settled(s, bits=info.colour.bits)
+        if s.codec != chosen_codec(asked, s.path):
             log.warning("pictures of %d bits are encoded as %s: --codec names another.", info.colour.bits, s.codec)
         self._info = info
         self._source = self._opened.enter_context(open_input(s.source))

@@ -19,6 +19,8 @@ from typing import Any
 NAME = "journal.jsonl"
 """Of the journal in its folder."""
 
+VERSION = 1
+"""Of what stands in the journal and in the files of segments: another one can't be gone on with."""
 
 _FRESH = "journal.new"
 _SEGMENT = re.compile(r"\d+\.packets")
@@ -53,9 +55,15 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether this version can read it. There may be none, or none of its lines whole."""
+        lines = self._lines()
+        return not lines or lines[0].get("version") == VERSION
+
     def head(self) -> dict[str, Any] | None:
-        """What was written first."""
-        return next((line for line in self._lines() if "segment" not in line), None)
+        """What the job was when it was begun."""
+        return next((line["job"] for line in self._lines() if "job" in line), None)
 
     def encoder(self) -> dict[str, Any] | None:
         """What the encoder was, if one was opened."""
@@ -68,7 +76,7 @@ class Journal:
     def segments(self) -> list[Segment]:
         """All that are done, in their order, up to the first whose file is not what it was."""
         found = []
-        for line in self._lines():
+        for line in self._lines() if self.is_ours else ():
             if "segment" in line:
                 segment = Segment(**line["segment"])
                 if not _SEGMENT.fullmatch(segment.name) or size_within(self.folder, segment.name) != segment.bytes:
@@ -79,7 +87,7 @@ class Journal:
     def begin(self, head: Mapping[str, Any]) -> None:
         """A new journal."""
         (self.folder / NAME).unlink(missing_ok=True)
-        self._append(dict(head))
+        self._append({"version": VERSION, "job": dict(head)})
 
     def add(self, segment: Segment) -> None:
         """Enter a segment whose file is on the disk."""
@@ -149,9 +157,12 @@ class Journal:
         found = []
         for line in text.splitlines():
             try:
-                found.append(json.loads(line))
+                entry = json.loads(line)
             except ValueError:
                 break
+            if not isinstance(entry, dict):
+                break
+            found.append(entry)
         return found
 
 

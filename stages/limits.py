@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import cast
 
-from sr4k.stages.settings import Codec
+from sr4k.stages.settings import Codec, CodecChoice
 
 _X26 = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
 _P = tuple(f"p{number}" for number in range(1, 8))
@@ -45,20 +45,28 @@ LIMITS: Mapping[Codec, Limits] = {
 }
 """By the codec. Of x264, x265 and SVT-AV1 by their documentation, of NVENC by libav's."""
 
-_AUTO: tuple[Codec, ...] = ("h264", "hevc", "av1")
+_LEFT_OPEN: Mapping[CodecChoice, tuple[Codec, ...]] = {
+    "auto": ("h264", "hevc", "av1"),
+    "auto_nvenc": ("h264_nvenc", "hevc_nvenc", "av1_nvenc"),
+}
 """What a codec that is chosen for a job may turn out to be."""
 
 
-def check_quality(codec: Codec | Literal["auto"], crf: int | None, preset: str | None) -> None:
-    """See to it that the encoder takes this quality and this speed; of ``auto``, that one of those it may be does.
+def check_quality(codec: CodecChoice, crf: int | None, preset: str | None) -> None:
+    """See to it that the encoder takes this quality and this speed; of a codec that is left open, one that it may be.
 
     Raises:
         ValueError: it does not; says what it takes.
     """
-    possible = [LIMITS[each] for each in (_AUTO if codec == "auto" else (codec,))]
-    usual, name = possible[0], _AUTO[0] if codec == "auto" else codec
-    if crf is not None and not any(crf in limits.crf for limits in possible):
+    names = _LEFT_OPEN[codec] if codec in _LEFT_OPEN else (cast(Codec, codec),)
+    usual, name = LIMITS[names[0]], names[0]
+    if crf is not None and not any(crf in LIMITS[each].crf for each in names):
         best, worst = usual.crf[0], usual.crf[-1]
         raise ValueError(f"the {name} encoder takes a crf from {best} (best) to {worst} (smallest), not {crf}")
-    if preset is not None and not any(preset in (*limits.presets, *limits.others) for limits in possible):
+    if preset is not None and not any(takes_preset(each, preset) for each in names):
         raise ValueError(f"the {name} encoder takes the preset {usual.told}, not '{preset}'")
+
+
+def takes_preset(codec: Codec, preset: str) -> bool:
+    """Whether its encoder has a speed of that name."""
+    return preset in (*LIMITS[codec].presets, *LIMITS[codec].others)

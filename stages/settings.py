@@ -9,6 +9,9 @@ from typing import Literal
 from sr4k.models.architecture import Pixels, Precision
 
 Codec = Literal["h264", "hevc", "av1", "h264_nvenc", "hevc_nvenc", "av1_nvenc"]
+CodecChoice = Literal["auto", Codec, "auto_nvenc"]
+"""A codec, or what leaves it to `sr4k.stages.codec`, on the CPU or on an NVIDIA GPU."""
+
 Deinterlace = Literal["auto", "off", "double"]
 
 
@@ -134,14 +137,14 @@ class EncoderSettings:
     """How to encode.
 
     Attributes:
-        codec: h264, hevc and av1 are libx264, libx265 and libsvtav1.
+        codec: h264, hevc and av1 are libx264, libx265 and libsvtav1. What is left open is settled before the encoder.
         crf: constant quality (``cq`` for NVENC), ignored if there is a ``bitrate``; ``None``: one that suits the codec.
         bitrate: bits a second.
         preset: the encoder's own name of a speed; ``None``: a fast one.
         options: further options of the encoder, by libav's names.
     """
 
-    codec: Codec = "h264"
+    codec: CodecChoice = "h264"
     crf: int | None = None
     bitrate: int | None = None
     preset: str | None = None
@@ -160,7 +163,6 @@ class EncodeSettings(EncoderSettings):
         work_seconds: for which a segment is worked on at most, give or take a picture.
         strict: whether damage of the other streams is an error.
         track: the video that is upscaled.
-        deep_codec: the one to take for pictures of more than 8 bits; ``None``: the same.
     """
 
     source: Path
@@ -170,7 +172,6 @@ class EncodeSettings(EncoderSettings):
     work_seconds: float = 120.0
     strict: bool = False
     track: VideoChoice = FIRST_VIDEO
-    deep_codec: Codec | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,11 +2,8 @@
 
 import re
 
-from sr4k.cli.one_line_errors import say
-from sr4k.cli.options import told_by_option
 from sr4k.configs import Preset
 from sr4k.errors import OptionError
-from sr4k.job import Job
 
 _SUFFIXES = {"": 1, "k": 1_000, "M": 1_000_000}
 
@@ -18,6 +15,9 @@ def with_encoder(
     if codec is not None and codec != preset.codec:
         cleared = preset.encode.model_copy(update={"crf": None, "preset": None})
         preset = preset.model_copy(update={"encode": cleared})
+    if (crf is None) != (bitrate is None):  # one takes the place of the other
+        kept = preset.encode.model_copy(update={"crf" if crf is None else "bitrate": None})
+        preset = preset.model_copy(update={"encode": kept})
     pairs = dict(preset.encode.options)
     for option in options:
         key, equals, value = option.partition("=")
@@ -26,17 +26,6 @@ def with_encoder(
         pairs[key] = value
     bits = None if bitrate is None else _bits(bitrate)
     return preset.updated("encode", codec=codec, crf=crf, bitrate=bits, preset=speed, options=pairs)
-
-
-def suited(job: Job, crf: int | None, bitrate: str | None, speed: str | None) -> Preset:
-    """The job's preset, with a codec that its container takes."""
-    codec = job.preset.codec
-    if job.target.suffix.lower() != ".webm" or codec.startswith("av1"):
-        return job.preset
-    av1 = "av1_nvenc" if codec.endswith("_nvenc") else "av1"
-    say(f"{job.target.name}: WebM can't hold {codec}, so it is {av1}.", err=True)
-    with told_by_option():
-        return with_encoder(job.preset, av1, crf, bitrate, speed, [])
 
 
 def _bits(text: str) -> int:

@@ -3,15 +3,15 @@
 import json
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 
 from sr4k.batch import Result, run_jobs
-from sr4k.cli.encoder import suited
 from sr4k.cli.job_words import as_data, exit_code, result_lines, state_of, tally
 from sr4k.cli.one_line_errors import log_handler, say
+from sr4k.cli.options import told_by_option
 from sr4k.cli.progress import display, parse_progress
 from sr4k.cli.signals import Interrupted, counted_signals
 from sr4k.cli.stream_options import AUTO, FIRST, CompareLayout
@@ -19,7 +19,7 @@ from sr4k.configs import Preset
 from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import OptionError, Sr4kError, StoppedError
 from sr4k.forecast import forecast, in_words
-from sr4k.job import Job
+from sr4k.job import Job, no_options_of_videos
 from sr4k.logs import collected_logs
 from sr4k.parse import parse_part, parse_rate, parse_track
 from sr4k.parts import folder_of
@@ -39,10 +39,10 @@ class FileOptions:
     """The options that are about files alone, as they were typed.
 
     Attributes:
-        encoder: codec, crf, bit rate and speed, which pictures do not have.
+        speed: of an encoder of videos: a preset may name one for pictures too, and a person may not.
     """
 
-    encoder: tuple[str | None, int | None, str | None, str | None]
+    speed: str | None
     deinterlace: Deinterlace
     preview: str | None
     track: str
@@ -124,38 +124,25 @@ def run_files(
 
 def _jobs(sources: Sequence[str], target: str, preset: Preset, options: FileOptions, size: Box | None) -> list[Job]:
     """One for each video that has no result yet, or is to have another."""
-    codec, crf, bitrate, speed = options.encoder
-    _check_pictures(target, options)
     paths = [Path(text) for text in sources]
-    first = Job(
-        paths[0],
-        Path(target),
-        preset,
-        size=size,
-        overwrite=options.overwrite,
-        part=None if options.preview is None else parse_part(options.preview),
-        deinterlace=options.deinterlace,
-        resume=options.resume,
-        strict=options.strict,
-        track=parse_track(options.track),
-        rate=None if options.rate is None else parse_rate(options.rate),
-    )
-    jobs = jobs_into(paths, first, folder=target.endswith("/"), recursive=options.recursive)
-    if options.resume or options.skip_existing:
-        jobs = list(_unfinished(jobs))
-    if codec is None:
-        jobs = [replace(job, preset=suited(job, crf, bitrate, speed)) for job in jobs]
-    return jobs
-
-
-def _check_pictures(target: str, options: FileOptions) -> None:
-    """See to it that nothing is asked for that pictures, or parts, do not have."""
-    if is_picture(Path(target)) and any(option is not None for option in options.encoder):
-        raise OptionError("Pictures have no --codec, --crf, --bitrate and --preset: leave them out; -e goes by name.")
-    if options.resume and options.preview is not None:
-        raise OptionError("--preview is done in one go: leave --resume out.")
-    if options.resume and is_picture(Path(target)):
-        raise OptionError("Pictures are done in one go: leave --resume out.")
+    with told_by_option():
+        if options.speed is not None and is_picture(Path(target)):
+            raise no_options_of_videos()
+        first = Job(
+            paths[0],
+            Path(target),
+            preset,
+            size=size,
+            overwrite=options.overwrite,
+            part=None if options.preview is None else parse_part(options.preview),
+            deinterlace=options.deinterlace,
+            resume=options.resume,
+            strict=options.strict,
+            track=parse_track(options.track),
+            rate=None if options.rate is None else parse_rate(options.rate),
+        )
+        jobs = jobs_into(paths, first, folder=target.endswith("/"), recursive=options.recursive)
+    return list(_unfinished(jobs)) if options.resume or options.skip_existing else jobs
 
 
 def _unfinished(jobs: list[Job]) -> Iterator[Job]:

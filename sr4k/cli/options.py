@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sr4k.errors import OptionError
+from sr4k.errors import FieldError, OptionError
 from sr4k.models.yaml_file import SettingError
 
 _OPTIONS = {
@@ -20,20 +20,26 @@ _OPTIONS = {
     "encode.crf": "--crf",
     "encode.bitrate": "--bitrate",
     "encode.preset": "--preset",
+    "encode.options": "-e",
+    "rate": "--rate",
+    "part": "--preview",
+    "resume": "--resume",
     "live.segments": "--segments",
 }
-"""The option for each key of a preset that has one."""
+"""The option for each key of a preset, and each field of a job, that has one."""
 
 
 @contextmanager
 def told_by_option() -> Iterator[None]:
-    """Around what puts options into a preset.
+    """Around what puts options into a preset or a job.
 
     Raises:
         OptionError: a value that the option can't have.
     """
     try:
         yield
+    except FieldError as err:
+        raise OptionError(err.told(_OPTIONS)) from err
     except SettingError as err:
         section, _, rest = err.key.partition(".")
         option = _OPTIONS.get(f"{section}.{rest.partition('.')[0]}")

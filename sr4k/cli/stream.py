@@ -82,7 +82,7 @@ def stream(
     """
     with told_in_one_line(verbose=verbose) as redaction:
         files = FileOptions(
-            encoder=(codec, crf, bitrate, preset),
+            speed=preset,
             deinterlace=deinterlace,
             preview=preview,
             track=track,
@@ -118,8 +118,6 @@ def stream(
         ).over(load_preset(config or ("live" if is_stream else "file")))
         with told_by_option():
             chosen = with_encoder(chosen, codec, crf, bitrate, preset, encoder_option or [])
-        if crf is not None and bitrate is not None:
-            raise OptionError("Either the quality is constant or the bit rate is: leave --crf or --bitrate out.")
         box = _box(size, fit)
         if is_stream:
             files.refuse_for_live()

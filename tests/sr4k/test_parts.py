@@ -7,7 +7,7 @@ import pytest
 
 from sr4k.errors import OutputError
 from sr4k.parts import Parts, claimed, folder_of
-from sr4k.stages.journal import NAME, open_within
+from sr4k.stages.journal import NAME, VERSION, open_within
 
 
 @pytest.fixture
@@ -110,3 +110,21 @@ def test_names_as_long_as_they_can_be_have_their_folder(length: int, tmp_path: P
     with claimed(target) as parts, claimed(other):
         parts.begin({}, resume=False, overwrite=False)
         assert parts.folder.is_dir()
+
+
+def test_the_work_of_another_version_is_left_alone_until_it_is_to_be_overwritten(tmp_path: Path) -> None:
+    target = tmp_path / "out.mp4"
+    with claimed(target) as parts:
+        parts.begin({}, resume=False, overwrite=False)
+        journal = parts.folder / NAME
+        journal.write_text(journal.read_text().replace(f'"version": {VERSION}', f'"version": {VERSION + 1}'))
+        with journal.open("a") as file:
+            file.write('{"segment": {"of": "another form"}}\n')
+        (parts.folder / "000000.packets").write_bytes(b"an hour's work")
+    for resume in (True, False):
+        with pytest.raises(OutputError, match="another version"), claimed(target) as parts:
+            parts.begin({}, resume=resume, overwrite=False)
+    assert (folder_of(target) / "000000.packets").read_bytes() == b"an hour's work"
+    with claimed(target) as parts:
+        assert parts.begin({}, resume=False, overwrite=True) == 0
+        assert not (parts.folder / "000000.packets").exists()
