@@ -2,6 +2,8 @@
 
 >>> from sr4k import Job
 >>> summary = Job("in.mp4", "out.mp4", size="4k").run()  # doctest: +SKIP
+
+What this package exports is its interface; every module below it is private.
 """
 
 from importlib import import_module
@@ -9,20 +11,78 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sr4k.configs import Preset, load_preset
-    from sr4k.errors import Sr4kError
+    from sr4k.errors import (
+        EngineError,
+        FieldError,
+        InputError,
+        InternalError,
+        MachineError,
+        OptionError,
+        OutputError,
+        Sr4kError,
+        StoppedError,
+        WorkerError,
+    )
     from sr4k.job import Job
-    from sr4k.stages.settings import Box
-    from sr4k.summary import Summary
+    from sr4k.live.address import Address, parse_source, parse_target
+    from sr4k.live_job import LiveJob
+    from sr4k.pipeline import WorkerStatus
+    from sr4k.probing import Probe, probe
+    from sr4k.stages.settings import Box, TimeSpan, VideoChoice
+    from sr4k.summary import LiveSummary, Summary
 
-__all__ = ["Box", "Job", "Preset", "Sr4kError", "Summary", "load_preset"]
+    __version__: str
+
+__all__ = [
+    "Address",
+    "Box",
+    "EngineError",
+    "FieldError",
+    "InputError",
+    "InternalError",
+    "Job",
+    "LiveJob",
+    "LiveSummary",
+    "MachineError",
+    "OptionError",
+    "OutputError",
+    "Preset",
+    "Probe",
+    "Sr4kError",
+    "StoppedError",
+    "Summary",
+    "TimeSpan",
+    "VideoChoice",
+    "WorkerError",
+    "WorkerStatus",
+    "__version__",
+    "load_preset",
+    "parse_source",
+    "parse_target",
+    "probe",
+]
 
 _HOMES = {
-    "Box": "sr4k.stages.settings",
-    "Job": "sr4k.job",
-    "Preset": "sr4k.configs",
-    "Sr4kError": "sr4k.errors",
-    "Summary": "sr4k.summary",
-    "load_preset": "sr4k.configs",
+    "sr4k.configs": ("Preset", "load_preset"),
+    "sr4k.errors": (
+        "EngineError",
+        "FieldError",
+        "InputError",
+        "InternalError",
+        "MachineError",
+        "OptionError",
+        "OutputError",
+        "Sr4kError",
+        "StoppedError",
+        "WorkerError",
+    ),
+    "sr4k.job": ("Job",),
+    "sr4k.live.address": ("Address", "parse_source", "parse_target"),
+    "sr4k.live_job": ("LiveJob",),
+    "sr4k.pipeline": ("WorkerStatus",),
+    "sr4k.probing": ("Probe", "probe"),
+    "sr4k.stages.settings": ("Box", "TimeSpan", "VideoChoice"),
+    "sr4k.summary": ("LiveSummary", "Summary"),
 }
 
 
@@ -32,6 +92,11 @@ def __dir__() -> list[str]:
 
 def __getattr__(name: str) -> Any:
     """Import public names when they are used: worker processes, which import this package too, need none of them."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("sr4k-stream")
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(home), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -19,8 +19,8 @@ def probe(
 ) -> None:
     """Show what is in a file: its streams, and how its pictures are read."""
     with told_in_one_line(verbose=verbose) as redaction:
-        from sr4k.probe import in_words
-        from sr4k.probe import probe as look_into
+        from sr4k.probing import in_words
+        from sr4k.probing import probe as look_into
 
         if len(files) == 1:
             found = look_into(files[0])

@@ -9,7 +9,7 @@ from clips import MakeClip, picture
 
 from sr4k import Job, load_preset
 from sr4k.live.fitting import fitting_info
-from sr4k.probe import probe
+from sr4k.probing import probe
 from sr4k.stages.look import Look, Picture
 from sr4k.stages.settings import Box
 from sr4k.stages.video import ColourTags

@@ -11,7 +11,7 @@ from clips import MakeClip, luma_planes
 
 from sr4k import Job, load_preset
 from sr4k.live.fitting import fitting_info
-from sr4k.probe import probe
+from sr4k.probing import probe
 from sr4k.stages.crop import Margins
 from sr4k.stages.headers import margins
 from sr4k.stages.look import Look, Picture

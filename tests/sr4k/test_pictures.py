@@ -19,7 +19,7 @@ from sr4k.cli.main import app
 from sr4k.errors import InputError, OptionError, OutputError
 from sr4k.models.metrics import psnr
 from sr4k.parse import parse_rate
-from sr4k.probe import probe
+from sr4k.probing import probe
 from sr4k.stages.settings import TimeSpan
 
 NEAREST = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")

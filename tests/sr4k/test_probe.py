@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from sr4k.cli.main import app
 from sr4k.errors import InputError
-from sr4k.probe import in_words, probe
+from sr4k.probing import in_words, probe
 
 
 def sr4k(*args: object) -> Any:

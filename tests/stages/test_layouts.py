@@ -9,7 +9,7 @@ from av.audio.layout import AudioLayout
 from channels import BEHIND, TONES, clip_with_channels, heard, pass_through
 from numpy.typing import NDArray
 
-from sr4k.probe import probe
+from sr4k.probing import probe
 from sr4k.stages.layouts import Speakers, places, roomiest
 
 LAYOUTS = [

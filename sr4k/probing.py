@@ -1,5 +1,6 @@
 """What is in a file, and how it would be read."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -54,12 +55,13 @@ class Probe:
         return asdict(self)
 
 
-def probe(path: Path) -> Probe:
+def probe(path: str | os.PathLike[str]) -> Probe:
     """Read the header, and decode the first picture.
 
     Raises:
         InputError: it can't be read, or has no picture that can be decoded.
     """
+    path = Path(path)
     with open_input(path) as container:
         chosen = video_stream(container, path)
         return Probe(

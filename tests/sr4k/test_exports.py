@@ -1,0 +1,129 @@
+"""What a program that embeds the package finds in it, and what it leaves untouched."""
+
+import inspect
+import logging
+import os
+import pkgutil
+import signal
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clips import MakeClip
+
+import sr4k
+from sr4k import errors
+
+PUBLIC = [
+    "Address",
+    "Box",
+    "EngineError",
+    "FieldError",
+    "InputError",
+    "InternalError",
+    "Job",
+    "LiveJob",
+    "LiveSummary",
+    "MachineError",
+    "OptionError",
+    "OutputError",
+    "Preset",
+    "Probe",
+    "Sr4kError",
+    "StoppedError",
+    "Summary",
+    "TimeSpan",
+    "VideoChoice",
+    "WorkerError",
+    "WorkerStatus",
+    "__version__",
+    "load_preset",
+    "parse_source",
+    "parse_target",
+    "probe",
+]
+
+
+def test_the_public_names_are_these() -> None:
+    assert sorted(PUBLIC) == sorted(sr4k.__all__) == sorted(dir(sr4k))
+    assert sr4k.__version__ == version("sr4k-stream")
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_each_is_there_and_says_what_it_is(name: str) -> None:
+    found = getattr(sr4k, name)
+    assert isinstance(found, str) or inspect.getdoc(found)
+
+
+def test_no_module_takes_the_name_of_what_is_exported() -> None:
+    modules = {module.name for module in pkgutil.iter_modules(sr4k.__path__)}
+    assert not modules & {*PUBLIC}
+
+
+def test_every_error_is_among_them() -> None:
+    found = {name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, Exception)}
+    assert found <= {*PUBLIC}
+
+
+def test_what_is_not_exported_is_no_attribute() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Parts'"):
+        sr4k.Parts  # noqa: B018
+
+
+def test_all_but_a_look_into_a_file_is_had_without_codecs_and_networks() -> None:
+    heavy = "av", "openvino", "onnx", "torch", "cv2", "tensorrt"
+    code = (
+        "import sys, sr4k; [getattr(sr4k, name) for name in sr4k.__all__ if name.lower() != 'probe']; "
+        f"print([module for module in {heavy!r} if module in sys.modules])"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
+def belongings() -> dict[str, Any]:
+    """What is the program's, and not a library's."""
+    root = logging.getLogger()
+    return {
+        "handlers": (root.handlers[:], root.level, root.filters[:], logging.getLogger("sr4k").handlers[:]),
+        "warnings": warnings.showwarning,
+        "signals": [signal.getsignal(number) for number in sorted(signal.valid_signals())],
+        "path": sys.path[:],
+        "environment": dict(os.environ),
+        "folder": Path.cwd(),
+    }
+
+
+def run_file(make_clip: MakeClip, tmp_path: Path, seen: Callable[[object], None]) -> None:
+    preset = sr4k.load_preset("file").updated("engine", name="nearest")
+    summary = sr4k.Job(make_clip("in.mp4", frames=5), tmp_path / "out.mp4", preset).run(on_status=seen)
+    assert summary.frames == 5
+
+
+def run_live(make_clip: MakeClip, tmp_path: Path, seen: Callable[[object], None]) -> None:  # noqa: ARG001
+    preset = sr4k.load_preset("live").updated("engine", name="nearest")
+    target = sr4k.parse_target(str(tmp_path / "out.mkv"))
+    job = sr4k.LiveJob(sr4k.parse_source("pattern://64x48@10"), (target,), preset)
+    frames: list[int] = [0]
+
+    def watch(statuses: dict[str, sr4k.WorkerStatus]) -> None:
+        seen(statuses)
+        frames.extend(clock.frames for status in statuses.values() for clock in status.stages)
+
+    assert job.run(on_status=watch, stop_requests=lambda: int(max(frames) > 0)).seconds > 0
+
+
+@pytest.mark.parametrize("run", [run_file, run_live])
+def test_a_job_in_a_thread_of_a_program_leaves_what_is_the_programs(
+    run: Callable[[MakeClip, Path, Callable[[object], None]], None], make_clip: MakeClip, tmp_path: Path
+) -> None:
+    before, meanwhile = belongings(), []
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(run, make_clip, tmp_path, lambda _: meanwhile.append(belongings())).result()
+    assert meanwhile
+    assert all(found == before for found in (*meanwhile, belongings()))
