@@ -1,6 +1,7 @@
 """The network on luma in PyTorch, as it is trained."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
@@ -33,12 +34,20 @@ class LumaNet(nn.Module):
 
     def convs(self) -> dict[str, TensorConv]:
         """The folded network on full-range luma, as tensors that gradients flow through."""
-        kernel, bias = _parameters(self.head)
+        return self.convs_of(dict(self.named_parameters()))
+
+    def convs_of(self, weights: Mapping[str, Tensor]) -> dict[str, TensorConv]:
+        """The same with other weights, by the names of its parameters."""
+
+        def conv(name: str) -> tuple[Tensor, Tensor]:
+            return weights[f"{name}.weight"], weights[f"{name}.bias"]
+
+        kernel, bias = conv("head")
         bias = bias - MIDDLE * kernel.sum((1, 2, 3))
         convs = {"head": TensorConv(kernel / PEAK, bias, self.arch.stride, head_pads(self.arch))}
-        for k, conv in enumerate(self.body):
-            convs[f"body.{k}"] = TensorConv(*_parameters(conv), pads=SAME3)
-        kernel, bias = _parameters(self.tail)
+        for k in range(self.arch.convs):
+            convs[f"body.{k}"] = TensorConv(*conv(f"body.{k}"), pads=SAME3)
+        kernel, bias = conv("tail")
         if self.arch.stride < CELL:
             shifts = torch.from_numpy(SHIFTS).to(kernel)
             kernel = torch.einsum(TAIL_OF_CELLS, shifts, shifts, kernel.view(2, 2, -1, 3, 3))

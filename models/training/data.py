@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,17 @@ _STRIDE = 16
 
 _FLATTEST, _STEEPEST = 0.6, 2.0
 """Limits of the factor on the levels of a window that is relit."""
+
+
+class Batch(NamedTuple):
+    """Windows, float32 (N, channels, p, p) and (N, channels, 2 p, 2 p), 0..255: RGB, or full-range luma.
+
+    ``quality``: how compressed they are (`sr4k.models.training.quality`); 0: not at all.
+    """
+
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
+    quality: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +118,8 @@ def _rate_windows(low: NDArray[np.uint8], patch: int) -> tuple[NDArray[np.intp],
     return np.stack([top, left], axis=1), np.asarray(total / patch**2, np.float64)
 
 
-def batches(
-    pairs: list[Pair], *, patch: int, batch: int, seed: int, start: int, relit: float = 0.0
-) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Endless random batches (low, high), float32 RGB (N, 3, patch, patch) and (N, 3, 2 patch, 2 patch), 0..255.
+def batches(pairs: list[Pair], *, patch: int, batch: int, seed: int, start: int, relit: float = 0.0) -> Iterator[Batch]:
+    """Endless random batches, RGB.
 
     Windows are turned and mirrored, and a share ``relit`` of them have other levels. Batch number k depends on ``seed``
     and k alone, so a run resumed at ``start`` sees what it would have seen.
@@ -122,13 +132,13 @@ def batches(
         lows: list[NDArray[np.float32]] = []
         highs: list[NDArray[np.float32]] = []
         for index in rng.choice(len(pairs), batch, p=share):
-            turned = _turned(*_window(pairs[index], patch, rng), rng)
-            low, high = (x.transpose(2, 0, 1).astype(np.float32) for x in turned)
+            both = turned(*_window(pairs[index], patch, rng), rng)
+            low, high = (x.transpose(2, 0, 1).astype(np.float32) for x in both)
             if rng.random() < relit:
                 low, high = _relit(low, high, rng)
             lows.append(low)
             highs.append(high)
-        yield np.stack(lows), np.stack(highs)
+        yield Batch(np.stack(lows), np.stack(highs))
         step += 1
 
 
@@ -140,9 +150,10 @@ def _window(pair: Pair, patch: int, rng: np.random.Generator) -> tuple[NDArray[n
     return pair.low[y : y + patch, x : x + patch], high
 
 
-def _turned(
+def turned(
     low: NDArray[np.uint8], high: NDArray[np.uint8], rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """A window in one of its eight orientations."""
     quarter_turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
     low, high = (np.rot90(x, quarter_turns) for x in (low, high))
     return (low[:, ::-1], high[:, ::-1]) if mirrored else (low, high)

@@ -4,14 +4,24 @@ Gradients pass a rounding as if it were not there and stop where values clip (Be
 al., arXiv 1712.05877). Activation scales stay as calibrated.
 """
 
+import logging
 from dataclasses import replace
+from pathlib import Path
 
 import torch
+from safetensors.numpy import load_file
 from torch import Tensor
 
+from sr4k.models import zoo
 from sr4k.models.execute import TensorConv, TorchOps, Trainable
 from sr4k.models.graph import FoldedNetwork
 from sr4k.models.quantize import LEVELS, OFFSET, Calibration
+from sr4k.models.training.calibrate import calibrate
+from sr4k.models.training.recipe import Recipe
+from sr4k.models.training.start import fresh, take
+from sr4k.models.training.train import Source, Trainer
+
+log = logging.getLogger(__name__)
 
 
 class RoundedOps(TorchOps):
@@ -44,6 +54,45 @@ def input_steps(folded: FoldedNetwork, calibration: Calibration) -> dict[str, Te
         assert basis is not None
         steps[name] = torch.from_numpy(calibration.steps(name, basis)).float()
     return steps
+
+
+def tuned_for_int8(
+    model: zoo.Model, recipe: Recipe, source: Source, folders: list[Path], out: Path, *, validate: list[Path]
+) -> zoo.Model:
+    """Calibrate a float model on pictures, and fine-tune a copy of its weights with the roundings in place.
+
+    Args:
+        folders: of the pictures.
+        out: folder of the run; an interrupted one is gone on with.
+        validate: folders of test pictures.
+
+    Raises:
+        OptionError: ``out`` holds a run of another recipe, or a damaged one.
+        OutputError: it can't be written.
+    """
+    folded = model.folded(None)
+    calibration = calibrate(folded, folders)
+    steps = input_steps(folded, calibration)
+    net = fresh(model.arch)
+    take(net, model)
+    changes = {
+        "steps": recipe.int8.steps,
+        "learning_rate": recipe.int8.learning_rate,
+        "adam_learning_rate": recipe.int8.adam_learning_rate,
+        "l2_from": 1.0,
+        "equivariant": False,  # the steps of a group's features differ
+    }
+    log.info("int8: fine-tuning")
+    trainer = Trainer(
+        net,
+        recipe.model_copy(update=changes),
+        source,
+        out,
+        validate=validate,
+        ops=lambda net: RoundedOps(net, folded, steps),
+    )
+    without_means = replace(calibration, means={})  # biases were trained with the roundings
+    return zoo.Model(model.name, model.arch, model.weights, without_means, load_file(trainer.run()))
 
 
 def _rounded(conv: TensorConv, steps: Tensor) -> TensorConv:

@@ -37,6 +37,55 @@ class Degradation(_Section):
     crf: tuple[int, int] = (17, 34)
 
 
+class Clips(_Section):
+    """Video made of the pictures (`sr4k.models.training.clips`).
+
+    Attributes:
+        versions: clips of each picture.
+        frames: of a clip that patches are of.
+        patches: of a frame.
+        patch: side of one, low-resolution pixels.
+        crf: range of libx264's rate factor; other encoders get one of like quality.
+        soft: share of the clips whose truth is blurred.
+        softness: range of the standard deviation of that Gaussian, high-resolution pixels.
+        noise: most of the standard deviation of white noise, 8-bit levels.
+    """
+
+    versions: Annotated[int, Field(ge=1)] = 24
+    frames: Annotated[int, Field(ge=1, le=7)] = 3
+    patches: Annotated[int, Field(ge=1)] = 4
+    patch: Annotated[int, Field(ge=16, multiple_of=2)] = 64
+    crf: tuple[int, int] = (0, 38)
+    soft: Share = 0.4
+    softness: tuple[float, float] = (0.3, 2.0)
+    noise: Annotated[float, Field(ge=0)] = 1.5
+
+
+class Quality(_Section):
+    """Weights that follow how compressed the source is (`sr4k.models.training.quality`).
+
+    Attributes:
+        knots: qualities that have a set of weights of their own, rising; the first is of sources that nothing was taken
+            from.
+        fixed: how many of the first sets stay as they are.
+        unsure: standard deviation of what the quality that is told is wrong by.
+        clips: what it learns from.
+    """
+
+    knots: Annotated[tuple[Annotated[float, Field(ge=0, le=51)], ...], Field(min_length=1)] = (
+        0,
+        14,
+        20,
+        25,
+        30,
+        35,
+        40,
+    )
+    fixed: Annotated[int, Field(ge=0)] = 1
+    unsure: Annotated[float, Field(ge=0)] = 1.5
+    clips: Clips = Clips()
+
+
 class Teacher(_Section):
     """Models to learn from: ``share`` of the target is the mean of their pictures.
 
@@ -95,6 +144,7 @@ class Recipe(_Section):
     every: Annotated[int, Field(ge=1)] = 1000
     degradation: Degradation | None = None
     teacher: Teacher | None = None
+    quality: Quality | None = None
     int8: Int8 = Int8()
 
     def updated(self, **changes: Any) -> "Recipe":

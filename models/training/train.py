@@ -5,7 +5,7 @@ import io
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,17 +17,16 @@ from safetensors.torch import save as packed
 from torch import Tensor, nn
 
 from sr4k.errors import OptionError
-from sr4k.models.architecture import Architecture, LumaShape, RcanShape
 from sr4k.models.checkpoint import check_archive
 from sr4k.models.evaluate import mean_psnr_y
 from sr4k.models.execute import Bfloat16Ops, TorchOps, Trainable, upscale, upscale_window
 from sr4k.models.geometry import SCALE
-from sr4k.models.luma import LumaNet
-from sr4k.models.rcan import TrainableRcan
 from sr4k.models.saving import write_whole
 from sr4k.models.testset import pictures_of
-from sr4k.models.training.data import Pair, batches
+from sr4k.models.training.data import Batch
+from sr4k.models.training.quality import QualityNet
 from sr4k.models.training.recipe import Recipe
+from sr4k.models.training.start import Net
 from sr4k.models.training.symmetry import Symmetry
 
 log = logging.getLogger(__name__)
@@ -42,8 +41,8 @@ _CUT = 8
 _CLIP = 1.0
 """Norm that gradients are cut to."""
 
-Net = TrainableRcan | LumaNet
 MakeOps = Callable[[Trainable], TorchOps]
+Source = Callable[[int], Iterator[Batch]]
 
 
 def _in_float(net: Trainable) -> TorchOps:
@@ -60,27 +59,12 @@ def _cpu_has_bfloat16() -> bool:
     return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
 
 
-def fresh(arch: Architecture) -> Net:
-    """An untrained network: a bicubic.
-
-    Raises:
-        OptionError: there is no training for that form.
-    """
-    if isinstance(arch, LumaShape):
-        return LumaNet(arch)
-    if isinstance(arch, RcanShape) and arch.reduction is None and arch.mean_shift:
-        return TrainableRcan(arch)
-    raise OptionError(
-        "Training is for rcan, rcan2 and the luma networks; other forms take the weights of a checkpoint."
-    )
-
-
 class Trainer:
     """The state of one run: network, its moving average, optimisers and step number.
 
     Args:
         net: where it starts.
-        pairs: what it learns from.
+        source: what it learns from: endless batches from that of a given number on.
         out: folder of the run.
         validate: folders of test pictures.
         ops: how convolutions are computed; rounded, for int8.
@@ -90,7 +74,7 @@ class Trainer:
         self,
         net: Net,
         recipe: Recipe,
-        pairs: list[Pair],
+        source: Source,
         out: Path,
         *,
         validate: list[Path],
@@ -99,7 +83,7 @@ class Trainer:
         self.recipe, self.out, self.validate = recipe, out, validate
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         has_bf16 = self.device.type == "cuda" or _cpu_has_bfloat16()
-        self._pairs, self._ops = pairs, ops or _in_float
+        self._source, self._ops = source, ops or _in_float
         self._training_ops = ops or (_in_bfloat16 if has_bf16 else _in_float)
         self._symmetry = Symmetry(net) if recipe.equivariant else None
         if self._symmetry is not None:
@@ -119,10 +103,10 @@ class Trainer:
     def run(self) -> Path:
         """Train to the end of the run; returns the file of averaged weights."""
         r = self.recipe
-        source = batches(self._pairs, patch=r.patch, batch=r.batch, seed=r.seed, start=self.step, relit=r.relit)
+        source = self._source(self.step)
         began, began_at, losses = time.monotonic(), self.step, []
         while self.step < r.steps:
-            losses.append(self.train_step(*next(source)))
+            losses.append(self.train_step(next(source)))
             if self.step % r.every == 0 or self.step == r.steps:
                 pace = (time.monotonic() - began) / (self.step - began_at)
                 self._report(float(np.mean(losses)), pace)
@@ -145,11 +129,12 @@ class Trainer:
         full: NDArray[np.float64] = y[0, 0, : SCALE * height, : SCALE * width].clamp(0, 255).double().cpu().numpy()
         return 16 + full * 219 / 255
 
-    def train_step(self, low: NDArray[np.float32], high: NDArray[np.float32]) -> float:
-        """One step on a batch of `batches`; returns its mean absolute error in 8-bit levels."""
+    def train_step(self, batch: Batch) -> float:
+        """One step; returns the mean absolute error in 8-bit levels."""
         r = self.recipe
-        x, target = (self.net.view(self._to_device(array)) for array in (low, high))
-        prediction = upscale_window(self.net, x, self._training_ops(self.net))
+        net = self.net.at(batch.quality) if isinstance(self.net, QualityNet) else self.net
+        x, target = (net.view(self._to_device(array)) for array in (batch.low, batch.high))
+        prediction = upscale_window(net, x, self._training_ops(net))
         inner = slice(_CUT, -_CUT)
         difference = (prediction - target)[..., inner, inner] / 255
         early = self.step < r.l2_from * r.steps

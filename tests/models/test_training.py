@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -27,9 +28,10 @@ from sr4k.models.training.degrade import degraded  # noqa: E402
 from sr4k.models.training.int8 import RoundedOps, input_steps  # noqa: E402
 from sr4k.models.training.recipe import Degradation, Recipe, load_recipe, recipe_names  # noqa: E402
 from sr4k.models.training.run import train_model  # noqa: E402
+from sr4k.models.training.start import fresh  # noqa: E402
 from sr4k.models.training.symmetry import TURNS  # noqa: E402
 from sr4k.models.training.teach import taught  # noqa: E402
-from sr4k.models.training.train import CHECKPOINT, HISTORY, WEIGHTS, Trainer, fresh  # noqa: E402
+from sr4k.models.training.train import CHECKPOINT, HISTORY, WEIGHTS, Trainer  # noqa: E402
 
 RCAN = RcanShape(groups=1, blocks=1, features=12)
 LUMA = LumaShape(features=8, convs=1)
@@ -52,7 +54,9 @@ def recipe(**changes: object) -> Recipe:
 def trainer(arch: Architecture, folder: Path, out: Path, **changes: object) -> Trainer:
     torch.manual_seed(0)
     pairs = load_pairs([folder], patch=16, keep=0.4)
-    return Trainer(fresh(arch), recipe(**changes), pairs, out, validate=[])
+    settings = recipe(**changes)
+    source = partial(batches, pairs, patch=16, batch=settings.batch, seed=1)
+    return Trainer(fresh(arch), settings, lambda start: source(start=start), out, validate=[])
 
 
 def on_picture(net: Trainable, low: np.ndarray) -> np.ndarray:
@@ -116,7 +120,7 @@ def test_a_resumed_run_ends_where_the_uninterrupted_one_does(arch: Architecture,
     interrupted = trainer(arch, folder, tmp_path / "parts")
     source = batches(load_pairs([folder], patch=16, keep=0.4), patch=16, batch=2, seed=1, start=0)
     for _ in range(3):
-        interrupted.train_step(*next(source))
+        interrupted.train_step(next(source))
     interrupted.save()
     resumed = trainer(arch, folder, tmp_path / "parts")
     assert resumed.step == 3
@@ -138,7 +142,7 @@ def test_training_moves_the_weights_but_not_the_mean_shifts(folder: Path, tmp_pa
 def test_training_learns(arch: Architecture, folder: Path, tmp_path: Path) -> None:
     run = trainer(arch, folder, tmp_path, steps=60, batch=4)
     source = batches(load_pairs([folder], patch=16, keep=0.4), patch=16, batch=4, seed=1, start=0)
-    errors = [run.train_step(*next(source)) for _ in range(60)]
+    errors = [run.train_step(next(source)) for _ in range(60)]
     assert np.mean(errors[-15:]) < 0.95 * np.mean(errors[:15])
 
 
@@ -342,7 +346,7 @@ def test_pictures_are_taken_smaller_larger_and_softer_as_well(tmp_path: Path) ->
 @pytest.mark.parametrize("relit", [0.0, 1.0])
 def test_batches_pair_windows_exactly(folder: Path, relit: float) -> None:
     pairs = load_pairs([folder], patch=16, keep=1.0)
-    low, high = next(batches(pairs, patch=16, batch=8, seed=0, start=0, relit=relit))
+    low, high, _ = next(batches(pairs, patch=16, batch=8, seed=0, start=0, relit=relit))
     assert low.shape == (8, 3, 16, 16)
     for small, large in zip(low, high, strict=True):
         shrunk = imresize(np.rint(large).astype(np.uint8).transpose(1, 2, 0), 16, 16).transpose(2, 0, 1)

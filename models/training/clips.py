@@ -1,0 +1,195 @@
+"""What real video does to pictures: moving views of them, shrunk as video is shrunk, through real encoders.
+
+Of every picture come clips, of every clip a few frames, of every frame a few patches: luma at both sizes, and how
+compressed its frame was. Camera, scaler, encoder and its settings are drawn for each clip.
+
+Not every truth is sharp: video has softness from its lens, its depth of field, its motion and earlier codecs, and a
+network that only ever saw sharp truth invents detail there. So some pictures are blurred, as a whole or in places, or
+have been through a codec at their full size.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import av
+import numpy as np
+from av.video.reformatter import Interpolation
+from numpy.typing import NDArray
+
+from sr4k.models.geometry import SCALE
+from sr4k.models.metrics import chroma, luma
+from sr4k.models.opencv import cv2
+from sr4k.models.training.codec import CODECS, Decoded, Encoding, luma_of, steady_qp, through_codec
+from sr4k.models.training.motion import moving
+from sr4k.models.training.recipe import Clips
+
+FACTS = np.dtype(
+    [(name, "u1") for name in ("codec", "factor", "kind")]
+    + [(name, "f4") for name in ("qp", "clip_qp", "bits", "error", "soft")]
+)
+"""Of a patch's frame: index in `CODECS`, rate factor, kind, QP, `steady_qp` of its clip, bits a pixel; the mean square
+error of its luma through the codec; the standard deviation of the blur that its truth has."""
+
+_FRAMES = 10
+_FIRST_KEPT, _AFTER_KEPT = 1, 8
+"""Frames that patches are of: the first is an I frame, and what nothing follows an encoder treats unlike the rest."""
+
+_SHARES = {"h264": 0.5, "hevc": 0.2, "av1": 0.18, "jpeg": 0.12}
+_PRESETS = {
+    "h264": ("veryfast", "veryfast", "veryfast", "superfast", "ultrafast", "medium"),
+    "hevc": ("ultrafast", "superfast", "veryfast"),
+    "av1": ("8", "10", "12"),
+    "jpeg": ("",),
+}
+_LIVE = 0.15
+_SCALERS = (Interpolation.BICUBIC, Interpolation.BICUBIC, Interpolation.AREA, Interpolation.LANCZOS)
+_FINEST_AV1 = 10
+"""Rate factor below which SVT-AV1 makes streams that dav1d can't always read."""
+
+_FIRST = 0.1
+"""Share of the clips that are of the first frame alone, as stills and the starts of scenes are."""
+
+_PREVIOUS = 0.1
+"""Share of the clips whose truth has been through a codec."""
+
+_LARGEST, _STEP = 576, 16
+"""Pixels of the largest side of a view, and what its sides are multiples of."""
+
+_MARGIN = 0.1
+"""Share of a picture's side that is left to move in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patches:
+    """Luma, uint8, limited range: (n, p, p) and (n, 2 p, 2 p); with `FACTS` (n,)."""
+
+    low: NDArray[np.uint8]
+    high: NDArray[np.uint8]
+    facts: NDArray[np.void]
+
+
+def patches_of(rgb: NDArray[np.uint8], settings: Clips, seed: tuple[int, ...]) -> Patches:
+    """The patches of one clip of a picture, uint8 RGB (H, W, 3), with sides of 256 at least."""
+    rng = np.random.default_rng(seed)
+    frames, truth, soft = _clip(rgb, settings, rng)
+    encoding = drawn_encoding(settings, rng)
+    level = settings.noise * max(0.0, float(rng.uniform(-2, 1)))  # a third of the clips have some
+    shown = [_noisy(frame, level, rng) for frame in frames] if level else frames
+    before = [luma_of(frame) for frame in shown]
+    last = _AFTER_KEPT
+    if encoding.codec == "jpeg" or rng.random() < _FIRST:
+        last = 1
+    decoded = through_codec(shown[: 1 if encoding.codec == "jpeg" else None], encoding)
+    chosen = range(last) if last == 1 else rng.choice(np.arange(_FIRST_KEPT, last), settings.frames, replace=False)
+    lows, highs, facts = [], [], []
+    for k in chosen:
+        fact = _fact(decoded[k], encoding, steady_qp(decoded), before[k], soft)
+        for top, left in _places(before[k], settings, rng):
+            lows.append(_cut(decoded[k].luma, top, left, settings.patch))
+            highs.append(_cut(truth[k], SCALE * top, SCALE * left, SCALE * settings.patch))
+            facts.append(fact)
+    return Patches(np.stack(lows), np.stack(highs), np.array(facts, FACTS))
+
+
+def drawn_encoding(settings: Clips, rng: np.random.Generator) -> Encoding:
+    """Any codec, at a rate factor of like quality in each, counted as libx264 does."""
+    codec = str(rng.choice(CODECS, p=[_SHARES[codec] for codec in CODECS]))
+    crf = int(rng.integers(settings.crf[0], settings.crf[1] + 1))
+    factor = {
+        "h264": crf,
+        "hevc": crf + 2,
+        "av1": min(_FINEST_AV1 + round(1.4 * crf), 63),
+        "jpeg": max(100 - 2 * crf, 10),
+    }[codec]
+    preset = str(rng.choice(_PRESETS[codec]))
+    return Encoding(codec, factor, preset, live=bool(rng.random() < _LIVE))
+
+
+def frames_of(views: Iterator[NDArray[np.uint8]]) -> list[av.VideoFrame]:
+    """Views, YUV uint8 (H, W, 3) of limited range, as 4:2:0."""
+    return [_frame(view) for view in views]
+
+
+def shrunk(frame: av.VideoFrame, how: Interpolation) -> av.VideoFrame:
+    """By swscale, to half its size."""
+    return frame.reformat(frame.width // SCALE, frame.height // SCALE, interpolation=how)
+
+
+def as_yuv(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """BT.601, limited range, uint8 (H, W, 3)."""
+    return np.clip(np.rint(np.dstack([luma(rgb), chroma(rgb)])), 0, 255).astype(np.uint8)
+
+
+def view_size(rgb: NDArray[np.uint8]) -> tuple[int, int]:
+    """Of the views that a picture is large enough for: a little less than itself."""
+    height, width = (int(min(side * (1 - _MARGIN), _LARGEST)) // _STEP * _STEP for side in rgb.shape[:2])
+    return height, width
+
+
+def _clip(
+    rgb: NDArray[np.uint8], settings: Clips, rng: np.random.Generator
+) -> tuple[list[av.VideoFrame], list[NDArray[np.uint8]], float]:
+    """Small frames, the luma of the large ones that they were made from, and how those were blurred."""
+    yuv = as_yuv(rgb)
+    soft = 0.0
+    if rng.random() < settings.soft:
+        soft = float(rng.uniform(*settings.softness))
+        yuv = _softened(yuv, soft, rng)
+    large = frames_of(moving(yuv, view_size(rgb), _FRAMES, rng))
+    truth = [luma_of(frame) for frame in large]
+    if rng.random() < _PREVIOUS:
+        truth = [d.luma for d in through_codec(large, Encoding("h264", int(rng.integers(15, 29)), "veryfast"))]
+        large = [_with_luma(frame, plane) for frame, plane in zip(large, truth, strict=True)]
+    how = _SCALERS[rng.integers(len(_SCALERS))]
+    return [shrunk(frame, how) for frame in large], truth, soft
+
+
+def _softened(yuv: NDArray[np.uint8], sigma: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Blurred by a Gaussian; every other time in places, as what is out of focus is."""
+    blurred = np.asarray(cv2.GaussianBlur(yuv, (0, 0), sigma), np.uint8)
+    if rng.random() < 0.5:
+        return blurred
+    coarse = rng.normal(0, 1, (4, 4)).astype(np.float32)
+    share = np.clip(cv2.resize(coarse, yuv.shape[1::-1], interpolation=cv2.INTER_CUBIC) * 2 + 0.5, 0, 1)[..., None]
+    return np.asarray(np.rint(share * blurred + (1 - share) * yuv), np.uint8)
+
+
+def _noisy(frame: av.VideoFrame, level: float, rng: np.random.Generator) -> av.VideoFrame:
+    """With a camera's noise, which after its filters is mostly of the luma."""
+    plane = luma_of(frame)
+    return _with_luma(frame, np.clip(np.rint(plane + rng.normal(0, level, plane.shape)), 0, 255).astype(np.uint8))
+
+
+def _with_luma(frame: av.VideoFrame, plane: NDArray[np.uint8]) -> av.VideoFrame:
+    planes = frame.to_ndarray(format="yuv420p")
+    planes[: frame.height] = plane
+    return av.VideoFrame.from_ndarray(planes, format="yuv420p")
+
+
+def _frame(view: NDArray[np.uint8]) -> av.VideoFrame:
+    height, width = view.shape[:2]
+    small = cv2.resize(view, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    planes = np.concatenate([view[..., 0].ravel(), small[..., 1].ravel(), small[..., 2].ravel()])
+    return av.VideoFrame.from_ndarray(planes.reshape(height * 3 // 2, width), format="yuv420p")
+
+
+def _fact(
+    decoded: Decoded, encoding: Encoding, clip_qp: float, before: NDArray[np.uint8], soft: float
+) -> tuple[float, ...]:
+    error = float(np.mean((decoded.luma.astype(np.float32) - before) ** 2))
+    bits = 8 * decoded.size / before.size
+    return CODECS.index(encoding.codec), encoding.factor, decoded.kind, decoded.qp, clip_qp, bits, error, soft
+
+
+def _places(plane: NDArray[np.uint8], settings: Clips, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Top and left of patches (n, 2), drawn more often where there is more detail."""
+    most = np.array(plane.shape) - settings.patch
+    drawn = rng.integers(0, most + 1, (4 * settings.patches, 2))
+    laplacian = np.square(cv2.Laplacian(plane, cv2.CV_32F))
+    detail = [_cut(laplacian, top, left, settings.patch).mean() for top, left in drawn]
+    weight = np.sqrt(np.array(detail)) + 1
+    return drawn[rng.choice(len(drawn), settings.patches, replace=False, p=weight / weight.sum())]
+
+
+def _cut(plane: NDArray[np.generic], top: int, left: int, side: int) -> NDArray[np.generic]:
+    return plane[top : top + side, left : left + side]

@@ -1,0 +1,164 @@
+"""Real encoders and decoders for training: clips through H.264, HEVC, AV1 and JPEG, and what each frame's bits tell.
+
+Frames are YUV 4:2:0, limited range.
+"""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import av
+import numpy as np
+from av.packet import Packet
+from av.sidedata.encparams import VideoEncParams
+from av.sidedata.sidedata import Type
+from numpy.typing import NDArray
+
+from sr4k.models.opencv import cv2
+
+WORST = 51.0
+"""The largest QP of H.264."""
+
+CODECS = ("h264", "hevc", "av1", "jpeg")
+
+_ENCODERS = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1"}
+_DECODERS = {"h264": "h264", "hevc": "hevc", "av1": "libdav1d"}
+_LAMBDA = 118
+"""A quantiser step in the units that FFmpeg's encoders tell it in (FF_QP2LAMBDA)."""
+
+
+_DELTA_QP = 16
+"""Where in FFmpeg's ``AVVideoBlockParams`` the block's offset from the frame's QP is, bytes."""
+
+INTRA, PREDICTED, BIPREDICTED = 1, 2, 3
+"""Kinds of frames: predicted from nothing, from earlier frames, from later ones as well."""
+
+_FINER = 3
+"""Steps of QP: libx264's ipratio of 1.4."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How a clip is encoded.
+
+    Attributes:
+        codec: one of `CODECS`.
+        factor: the rate factor of the encoder; for JPEG, the quality.
+        preset: of the encoder; none for JPEG.
+        live: without frames that are predicted from later ones, and without delay.
+    """
+
+    codec: str
+    factor: int
+    preset: str = ""
+    live: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A frame after its codec.
+
+    Attributes:
+        luma: uint8 (H, W), limited range.
+        kind: `INTRA`, `PREDICTED` or `BIPREDICTED`.
+        qp: mean quantiser parameter, in the codec's own units; for JPEG, the quality.
+        size: of its packet, bytes.
+    """
+
+    luma: NDArray[np.uint8]
+    kind: int
+    qp: float
+    size: int
+
+
+def through_codec(clip: list[av.VideoFrame], encoding: Encoding) -> list[Decoded]:
+    """The frames, YUV 4:2:0 in limited range, encoded and decoded again."""
+    if encoding.codec == "jpeg":
+        return [_through_jpeg(luma_of(frame), encoding.factor) for frame in clip]
+    encoder, packets = _encoded(clip, encoding)
+    sizes = {packet.pts: packet.size for packet in packets}
+    told = {packet.pts: _told_by_encoder(packet) for packet in packets}
+    decoder = av.CodecContext.create(_DECODERS[encoding.codec], "r")
+    assert isinstance(decoder, av.VideoCodecContext)
+    decoder.options = {"export_side_data": "venc_params"}
+    decoder.thread_count = 1
+    if encoder.extradata:
+        decoder.extradata = encoder.extradata
+    found = []
+    for packet in [*packets, None]:
+        for frame in decoder.decode(packet):
+            qp = mean_qp(frame)
+            known = told.get(frame.pts, 0.0) if qp is None else qp
+            found.append(Decoded(luma_of(frame), int(frame.pict_type), known, sizes.get(frame.pts, 0)))
+    return found
+
+
+def steady_qp(frames: list[Decoded]) -> float:
+    """The QP that a clip's frames have in the long run, which tells how compressed it is.
+
+    It is the mean of the frames that are not predicted from later ones: those often keep what they are predicted from,
+    at whatever QP. Encoders make frames that are predicted from nothing finer, by `_FINER`.
+    """
+    found = [frame.qp + (_FINER if frame.kind == INTRA else 0) for frame in frames if frame.kind != BIPREDICTED]
+    return sum(found) / len(found)
+
+
+def luma_of(frame: av.VideoFrame) -> NDArray[np.uint8]:
+    """The first plane of YUV 4:2:0, uint8 (H, W)."""
+    return np.asarray(frame.to_ndarray(format="yuv420p")[: frame.height], np.uint8)
+
+
+def mean_qp(frame: av.VideoFrame) -> float | None:
+    """Mean quantiser parameter of a frame of a decoder that exports it (``export_side_data=venc_params``).
+
+    ``None`` where it exports none, as those of HEVC and AV1.
+    """
+    data = frame.side_data.get(Type.VIDEO_ENC_PARAMS.name)
+    if not isinstance(data, VideoEncParams):
+        return None
+    if not data.nb_blocks:
+        return float(data.qp)
+    raw = np.frombuffer(bytes(cast(Any, data)), np.uint8, data.nb_blocks * data.block_size, data.blocks_offset)
+    beyond = raw.reshape(-1, data.block_size)[:, _DELTA_QP : _DELTA_QP + 4]
+    return float(data.qp + np.ascontiguousarray(beyond).view("<i4").mean())
+
+
+def _encoded(clip: list[av.VideoFrame], encoding: Encoding) -> "tuple[av.VideoCodecContext, list[Packet[Any]]]":
+    encoder = av.CodecContext.create(_ENCODERS[encoding.codec], "w")
+    assert isinstance(encoder, av.VideoCodecContext)
+    encoder.width, encoder.height = clip[0].width, clip[0].height
+    encoder.pix_fmt, encoder.framerate = "yuv420p", 25  # type: ignore[assignment]
+    encoder.options = _options(encoding)
+    encoder.thread_count = 1
+    packets: list[Packet[Any]] = []
+    for number, frame in enumerate(clip):
+        frame.pts = number
+        packets += encoder.encode(frame)
+    return encoder, packets + encoder.encode(None)
+
+
+def _options(encoding: Encoding) -> dict[str, str]:
+    options = {"crf": str(encoding.factor), "preset": encoding.preset}
+    if encoding.codec == "hevc":
+        options["x265-params"] = "log-level=none"
+    if encoding.codec == "av1":
+        options["svtav1-params"] = "lp=1" + (":pred-struct=1" if encoding.live else "")
+    elif encoding.live:
+        options["tune"] = "zerolatency"
+    return options
+
+
+def _told_by_encoder(packet: "Packet[Any]") -> float:
+    """The quantiser that an encoder says it used; 0 if it says nothing."""
+    for data in packet.iter_sidedata():
+        if data.data_type == "quality_stats":
+            return int.from_bytes(bytes(data)[:4], "little") / _LAMBDA
+    return 0.0
+
+
+def _through_jpeg(luma: NDArray[np.uint8], quality: int) -> Decoded:
+    """JPEG's luma is of full range."""
+    full = np.clip(np.rint((luma - 16.0) * (255 / 219)), 0, 255).astype(np.uint8)
+    ok, coded = cv2.imencode(".jpg", full, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    assert ok
+    decoded = np.asarray(cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE), np.float64)
+    return Decoded(np.rint(16 + decoded * (219 / 255)).astype(np.uint8), PREDICTED, float(quality), len(coded))

@@ -1,0 +1,48 @@
+"""Where training starts from: a bicubic, or weights there are."""
+
+from pathlib import Path
+
+import torch
+
+from sr4k.errors import OptionError
+from sr4k.models import zoo
+from sr4k.models.architecture import Architecture, LumaShape, RcanShape
+from sr4k.models.luma import LumaNet
+from sr4k.models.rcan import TrainableRcan
+from sr4k.models.training.quality import QualityNet
+
+Plain = TrainableRcan | LumaNet
+Net = Plain | QualityNet
+
+
+def fresh(arch: Architecture) -> Plain:
+    """An untrained network: a bicubic.
+
+    Raises:
+        OptionError: there is no training for that form.
+    """
+    if isinstance(arch, LumaShape):
+        return LumaNet(arch)
+    if isinstance(arch, RcanShape) and arch.reduction is None and arch.mean_shift:
+        return TrainableRcan(arch)
+    raise OptionError(
+        "Training is for rcan, rcan2 and the luma networks; other forms take the weights of a checkpoint."
+    )
+
+
+def named(name: str, model: str) -> zoo.Model:
+    """A model by its name, or ``model`` with weights by their path.
+
+    Raises:
+        OptionError: neither is there.
+    """
+    if name in zoo.ARCHITECTURES:
+        return zoo.load(name)
+    if not Path(name).exists():
+        raise OptionError(f"'{name}' is neither a model nor the path of weights of {model}.")
+    return zoo.load(model, Path(name))
+
+
+def take(net: Plain, model: zoo.Model) -> None:
+    """Give a network the float weights of a model of its shape."""
+    net.load_state_dict({key: torch.from_numpy(array) for key, array in model.weights.items()})
