@@ -7,15 +7,10 @@ import numpy as np
 
 from sr4k.live.sound import CHANNELS, SAMPLE_RATE, Samples
 from sr4k.live.timeline import TICKS
+from sr4k.stages.gapless import LONGEST_GAP, seam
 
 BLOCK = 1024
 """Samples of an AAC frame."""
-
-_SLACK = SAMPLE_RATE * 20 // 1000
-"""Samples: by less than this, times that don't meet are roundings and jitter, and samples are joined as they come."""
-
-_LONGEST_GAP = 10 * SAMPLE_RATE
-"""Samples of silence that one block may ask for: the clock that placed it allows for no more."""
 
 
 class Soundtrack:
@@ -36,13 +31,12 @@ class Soundtrack:
     def add(self, pts: int, samples: Samples) -> None:
         """Append a block that belongs at ``pts``, 1/90000 s."""
         ahead = position(pts) - self._end
-        slack = 0 if self._after_silence else _SLACK
-        if ahead > slack:
-            self._append_silence(min(ahead, _LONGEST_GAP))
-        elif ahead < -slack:
-            samples = samples[-ahead:]
+        silence, cut = seam(ahead, SAMPLE_RATE, exact=self._after_silence)
+        if silence:
+            self._append_silence(min(silence, LONGEST_GAP * SAMPLE_RATE))  # the clock that placed it allows for no more
+        samples = samples[cut:]
         if len(samples):
-            self.offset = -ahead / SAMPLE_RATE if abs(ahead) <= slack else 0.0
+            self.offset = 0.0 if silence or cut else -ahead / SAMPLE_RATE
             self._append(samples)
             self._after_silence = False
 

@@ -17,6 +17,7 @@ from av.container import OutputContainer
 from av.packet import Packet
 from numpy.typing import NDArray
 
+from sr4k.stages.gapless import LONGEST_GAP, seam
 from sr4k.stages.layouts import Speakers, is_owned, places, roomiest
 from sr4k.stages.mixing import Mixer
 
@@ -39,12 +40,6 @@ _DTYPES = {"flt": np.float32, "s16": np.int16, "s32": np.int32}
 
 _USUAL_RATE = 48_000
 """Where the encoder can't have the source's own."""
-
-_JITTER = Fraction(1, 50)
-"""Seconds that times may be off from where the samples so far end: containers round them."""
-
-_SILENCE = 10
-"""Seconds of a gap that are filled; after a longer one the sound goes on without."""
 
 _AAC = ("mono", "stereo", "3.0", "4.0", "5.0", "5.1", "7.1")
 """Which ISO 14496-3 numbers: every decoder knows them."""
@@ -154,13 +149,12 @@ class Reencoded:
         elif frame.pts is not None:
             end = self._at + len(self._samples)
             off = round(frame.pts * Fraction(frame.time_base or 0) * self._rate) - end
-            if off > _JITTER * self._rate:
-                if off > _SILENCE * self._rate:
-                    yield from self._jump(off)
-                else:
-                    self._samples = np.pad(self._samples, ((0, off), (0, 0)))
-            elif off < -_JITTER * self._rate:
-                samples = samples[-off:]
+            silence, cut = seam(off, self._rate)
+            if silence > LONGEST_GAP * self._rate:  # the sound goes on without
+                yield from self._jump(silence)
+            elif silence:
+                self._samples = np.pad(self._samples, ((0, silence), (0, 0)))
+            samples = samples[cut:]
         self._samples = np.concatenate([self._samples, samples])
 
     def _jump(self, far: int) -> Iterator["Packet[Any]"]:

@@ -139,3 +139,18 @@ def test_hevc_by_enhanced_rtmp_from_a_server_that_sends_what_is_old_first() -> N
         sent = {line["n"]: line["at"] for line in publisher.lines()}
     assert pulled.size == (320, 180)
     assert max(at - sent[number] for (at, *_), number in zip(pulled.frames, numbers(pulled), strict=True)) < 0.5
+
+
+def test_key_frames_twelve_seconds_apart_are_waited_for_and_what_comes_then_is_whole_and_fresh(
+    nginx: NginxRtmp,
+) -> None:
+    url = nginx.url("long", "plain")
+    with publishing(url, rate=10, gop=12.0) as publisher, Pulled(url) as pulled:
+        pulled.pictures(20, seconds=29)
+        sent = {line["n"]: line["at"] for line in publisher.lines()}
+    read = numbers(pulled)
+    assert 120 <= read[0] < 240, "the key frame after that which was missed, and not the one after that"
+    assert read == list(range(read[0], read[0] + 20))
+    assert max(at - sent[number] for (at, *_), number in zip(pulled.frames, read, strict=True)) < 0.5
+    assert pulled.tally.damaged == 0
+    assert_sound_has_no_gaps(pulled)
