@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 
 from sr4k.live.address import Address, Kind
 from sr4k.live.bridge import srt_reader
+from sr4k.live.causes import cause
 from sr4k.live.playlist import Fetcher
 from sr4k.live.proxy import check_proxy, proxy_trouble
 from sr4k.live.tls import certificate_trouble, tls_options
@@ -196,14 +197,12 @@ def too_large(width: int, height: int) -> str:
 
 
 def why(error: Exception, address: Address, *, opening: bool) -> str:
-    """What an error means, without the address: libav's own texts hold it whole."""
+    """What an error means: what is particular to sources, and else `sr4k.live.causes.cause`."""
     if opening and (trouble := proxy_trouble(address)) is not None:
         return trouble
     number = getattr(error, "errno", None)
     if isinstance(error, av.error.ExitError | TimeoutError):
         return "it does not answer" if opening else f"nothing came for {read_timeout(address.kind):.0f} s"
-    if isinstance(error, ConnectionRefusedError):
-        return "the connection was refused"
     if isinstance(error, HTTPError):
         return f"the server says {error.code} {HTTP_WORDS.get(error.code, '')}".rstrip()
     if isinstance(error, MemoryError) or number == errno.ENOMEM:
@@ -216,8 +215,7 @@ def why(error: Exception, address: Address, *, opening: bool) -> str:
         return "it is refused: a container or protocol that is not allowed here, or a damaged stream"
     if number in _REFUSALS:
         return _at_opening(address) if opening else "the connection broke off"
-    text = getattr(error, "strerror", None)
-    return text if isinstance(text, str) and "://" not in text else type(error).__name__
+    return cause(error)
 
 
 def _tries(address: Address) -> Iterator[tuple[InputContainer, float, Fetcher | None]]:

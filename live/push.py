@@ -21,6 +21,7 @@ from av.packet import Packet
 
 from sr4k.errors import Sr4kError
 from sr4k.live.address import Address
+from sr4k.live.causes import cause
 from sr4k.live.proxy import proxy_trouble
 from sr4k.live.sending import Sender, opened
 from sr4k.live.settings import HlsForm
@@ -158,22 +159,14 @@ def milliseconds(packet: "Packet[Any]") -> int:
 
 
 def _reason(error: Exception, target: Address) -> str:
-    """What went wrong, without the address: libav's own texts hold it whole."""
+    """What went wrong: what is particular to targets, and else `sr4k.live.causes.cause`."""
     if (trouble := proxy_trouble(target)) is not None:
         return trouble
-    if isinstance(error, ConnectionRefusedError):
-        return "the connection was refused"
     if isinstance(error, TimeoutError):
         return "it did not answer in time"
-    if isinstance(error, BrokenPipeError | ConnectionResetError):
-        return "the connection broke off"
     if isinstance(error, PermissionError):
         return "it is not allowed: somebody else may publish under this name"
-    number = getattr(error, "errno", None)
-    if number == errno.ENOSPC:
-        return "the disk is full"
-    if number == errno.EIO:
+    if getattr(error, "errno", None) == errno.EIO:
         refused = "it was refused: the application or key is wrong, or the name can't be resolved"
         return certificate_trouble(target) or refused
-    text = getattr(error, "strerror", None)
-    return text if isinstance(text, str) and "://" not in text else type(error).__name__
+    return cause(error)

@@ -17,6 +17,7 @@ from sr4k.live_job import LiveJob
 from sr4k.logs import LogFormat
 from sr4k.models.yaml_file import parsed, validated
 from sr4k.parse import parse_size
+from sr4k.redaction import without_passwords
 from sr4k.stages.settings import Fit
 
 _SHORTEST_SECRET = 4
@@ -68,7 +69,10 @@ def load_service(path: Path) -> ServiceSettings:
     except (OSError, UnicodeDecodeError) as err:
         reason = err.strerror if isinstance(err, OSError) else "it is not UTF-8"
         raise OptionError(f"{path} can't be read: {reason}.") from err
-    return parsed(ServiceSettings, text, str(path))
+    try:
+        return parsed(ServiceSettings, text, str(path))
+    except OptionError as err:
+        raise OptionError(without_passwords(str(err))) from err
 
 
 def plan(service: ServiceSettings, folder: Path, environment: Mapping[str, str]) -> dict[str, LiveJob]:
@@ -88,7 +92,7 @@ def plan(service: ServiceSettings, folder: Path, environment: Mapping[str, str])
         try:
             jobs[name] = _planned(settings, folder, environment, cpus)
         except OptionError as err:
-            raise OptionError(f"channels.{name}: {err}") from err
+            raise OptionError(f"channels.{name}: {without_passwords(str(err))}") from err
     writers: dict[str, str] = {}
     for name, job in jobs.items():
         for target in job.targets:

@@ -16,7 +16,7 @@ from prometheus_client import make_wsgi_app
 from sr4k.errors import OptionError
 from sr4k.live_status import ChannelMonitor
 from sr4k.metrics import registry_of
-from sr4k.redaction import Redaction
+from sr4k.redaction import Redaction, without_passwords
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,8 @@ def parse_address(address: str) -> tuple[str, int]:
     host, colon, port = address.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
     if not (colon and port.isascii() and port.isdecimal() and int(port) < 65536 and (bracketed or ":" not in host)):
-        raise OptionError(f"'{address}' is no address to listen on: use :PORT or HOST:PORT, such as 127.0.0.1:9108.")
+        found = without_passwords(address)
+        raise OptionError(f"'{found}' is no address to listen on: use :PORT or HOST:PORT, such as 127.0.0.1:9108.")
     return host.strip("[]"), int(port)
 
 

@@ -20,6 +20,7 @@ from sr4k.live.bridge import require_srt, secrets_of
 from sr4k.live.tls import is_secure, tls_options
 from sr4k.live_job import LiveJob
 from sr4k.pipeline.starting import safe_path
+from sr4k.redaction import without_passwords
 from sr4k.stages.paths import check_file
 
 _PATIENCE = 60.0
@@ -28,8 +29,8 @@ _PATIENCE = 60.0
 
 def troubles(jobs: Mapping[str, LiveJob]) -> list[str]:
     """A sentence for each thing that will keep a channel from working, with the channel's name."""
-    found = [f"channels.{name}: {text}" for name, job in jobs.items() for text in _outside(job)]
-    return found + [f"channels.{name}: {text}" for name, text in _tried(jobs)]
+    found = [(name, text) for name, job in jobs.items() for text in _outside(job)]
+    return [f"channels.{name}: {without_passwords(text)}" for name, text in [*found, *_tried(jobs)]]
 
 
 def troubles_of_ports(metrics: str | None, jobs: Mapping[str, LiveJob]) -> tuple[list[str], bool]:

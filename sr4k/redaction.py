@@ -24,6 +24,14 @@ _MARKS = "/?&=:@#"
 """Between the parts of a URL."""
 
 
+_WITH_USER = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:/{1,2})[^\s'\"]*@[^\s'\",]*")
+
+
+def without_passwords(text: str) -> str:
+    """The text, but of addresses with a user or a password in them no more than the scheme."""
+    return _WITH_USER.sub(r"\1***", text)
+
+
 class Redaction(logging.Filter):
     """Takes the secrets of addresses out of texts; attached to a handler, out of all that it is given.
 

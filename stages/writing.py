@@ -7,7 +7,8 @@ from pathlib import Path
 
 from sr4k.errors import OutputError, Sr4kError
 
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+FULL = {errno.ENOSPC, errno.EDQUOT}
+"""Numbers of errors: no room on the disk, or none left of one's share of it."""
 
 
 class FullDiskError(OutputError):
@@ -41,6 +42,6 @@ def writing(folder: Path, *others: type[Exception]) -> Iterator[None]:
         raise
     except caught as err:
         number, words = getattr(err, "errno", None), getattr(err, "strerror", err)
-        if number in _FULL:
+        if number in FULL:
             raise FullDiskError(str(folder)) from err
         raise OutputError(f"{folder}: writing failed ({words}).") from err

@@ -1,6 +1,6 @@
 """One channel through all that can happen to its source, with real servers; a recording tells what came out.
 
-The tests share the channel, and run in their order.
+It is one scenario: each step goes on where the one before has ended.
 """
 
 import os
@@ -21,7 +21,7 @@ from rig.servers import NginxRtmp
 KEY = "keythatnobodymaysee"
 
 
-class Stage:
+class Scene:
     """A server, a proxy before it, and a channel that pulls through the proxy and records."""
 
     def __init__(self, server: NginxRtmp, folder: Path) -> None:
@@ -52,95 +52,115 @@ class Stage:
         return eventually(lambda: self.channel.state_in() == "away", seconds, "away")
 
 
-@pytest.fixture(scope="module")
-def stage(server: Callable[[type], Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    made = Stage(server(NginxRtmp), tmp_path_factory.mktemp("live"))
+@pytest.fixture
+def scene(server: Callable[[type], Any], tmp_path: Path) -> Iterator[Scene]:
+    made = Scene(server(NginxRtmp), tmp_path)
     made.server.kill()
     with made.proxy, Channel(made.proxy.url(KEY), str(made.recording)) as made.channel:
         yield made
         made.silence()
 
 
-def test_a_server_that_is_not_there_is_waited_for(stage: Stage) -> None:
-    eventually(lambda: "trying again" in stage.channel.log, 10)
-    assert stage.channel.process.poll() is None
-    stage.server.start()
+def a_server_that_is_not_there_is_waited_for(scene: Scene) -> None:
+    eventually(lambda: "trying again" in scene.channel.log, 10)
+    assert scene.channel.process.poll() is None
+    scene.server.start()
 
 
-def test_a_publisher_that_is_not_there_is_waited_for(stage: Stage) -> None:
-    eventually(lambda: "nobody publishes there" in stage.channel.log, 15)
-    stage.publish()
-    stage.is_live(20)
-    eventually(lambda: stage.channel.states_out() == ["live"], 15)
+def a_publisher_that_is_not_there_is_waited_for(scene: Scene) -> None:
+    eventually(lambda: "nobody publishes there" in scene.channel.log, 15)
+    scene.publish()
+    scene.is_live(20)
+    eventually(lambda: scene.channel.states_out() == ["live"], 15)
 
 
-def test_a_publisher_that_goes_and_comes_back_otherwise_is_taken_up(stage: Stage) -> None:
+def a_publisher_that_goes_and_comes_back_otherwise_is_taken_up(scene: Scene) -> None:
     time.sleep(2.5)  # long enough to count as a good connection
-    stage.silence()
-    stage.is_away()
-    stage.publish(size=(480, 270), rate=30)
-    stage.is_live()
+    scene.silence()
+    scene.is_away()
+    scene.publish(size=(480, 270), rate=30)
+    scene.is_live()
 
 
-def test_another_publisher_at_once_is_taken_up_whatever_its_shape_and_clock(stage: Stage) -> None:
+def another_publisher_at_once_is_taken_up_whatever_its_shape_and_clock(scene: Scene) -> None:
     time.sleep(2.5)
-    stage.publish(size=(240, 180), start=1000.0)
-    stage.is_live()
+    scene.publish(size=(240, 180), start=1000.0)
+    scene.is_live()
 
 
-def test_a_frozen_publisher_is_missed_within_five_seconds(stage: Stage) -> None:
+def a_frozen_publisher_is_missed_within_five_seconds(scene: Scene) -> None:
     time.sleep(2.5)
-    assert stage.publisher is not None
-    stage.publisher.freeze()
-    assert stage.is_away(5.5) <= 5.2
-    stage.publisher.thaw()
-    stage.publish()
-    stage.is_live()
+    assert scene.publisher is not None
+    scene.publisher.freeze()
+    assert scene.is_away(5.5) <= 5.2
+    scene.publisher.thaw()
+    scene.publish()
+    scene.is_live()
 
 
-def test_a_connection_that_is_cut_is_made_again(stage: Stage) -> None:
+def a_connection_that_is_cut_is_made_again(scene: Scene) -> None:
     time.sleep(2.5)
-    connects = stage.channel.value("in_connects_total")
-    stage.proxy.cut()
-    eventually(lambda: stage.channel.value("in_connects_total") > connects, 10)
+    connects = scene.channel.value("in_connects_total")
+    scene.proxy.cut()
+    eventually(lambda: scene.channel.value("in_connects_total") > connects, 10)
 
 
-def test_a_connection_that_is_open_and_dead_is_given_up(stage: Stage) -> None:
+def a_connection_that_is_open_and_dead_is_given_up(scene: Scene) -> None:
     time.sleep(2.5)
-    stage.proxy.hold = True
-    assert stage.is_away(5.5) <= 5.2
-    stage.proxy.cut()
-    stage.proxy.hold = False
-    stage.is_live()
+    scene.proxy.hold = True
+    assert scene.is_away(5.5) <= 5.2
+    scene.proxy.cut()
+    scene.proxy.hold = False
+    scene.is_live()
 
 
-def test_broken_bytes_break_nothing(stage: Stage) -> None:
+def broken_bytes_break_nothing(scene: Scene) -> None:
     time.sleep(2)
-    stage.proxy.corrupt = 0.05
+    scene.proxy.corrupt = 0.05
     time.sleep(6)
-    stage.proxy.corrupt = 0.0
-    stage.proxy.cut()
-    stage.is_live(20)
-    assert stage.channel.process.poll() is None
+    scene.proxy.corrupt = 0.0
+    scene.proxy.cut()
+    scene.is_live(20)
+    assert scene.channel.process.poll() is None
 
 
-def test_the_reader_may_be_killed(stage: Stage) -> None:
+def the_reader_may_be_killed(scene: Scene) -> None:
     time.sleep(2.5)
-    os.kill(stage.channel.child("sr4k.live.pull"), signal.SIGKILL)
-    eventually(lambda: "its process was killed" in stage.channel.log, 5)
-    stage.is_live()
+    os.kill(scene.channel.child("sr4k.live.pull"), signal.SIGKILL)
+    eventually(lambda: "its process was killed" in scene.channel.log, 5)
+    scene.is_live()
 
 
-def test_what_went_out_is_one_unbroken_stream_of_one_size_in_step(stage: Stage) -> None:
+def what_went_out_is_one_unbroken_stream_of_one_size_in_step(scene: Scene) -> None:
     time.sleep(2)
-    code, seconds = stage.channel.stop()
+    code, seconds = scene.channel.stop()
     assert code == 0
     assert seconds < 5
-    assert_whole(stage.recording)
+    assert_whole(scene.recording)
 
 
-def test_no_key_was_told(stage: Stage) -> None:
-    assert KEY not in stage.channel.log
+def no_key_was_told(scene: Scene) -> None:
+    assert KEY not in scene.channel.log
+
+
+STEPS: tuple[Callable[[Scene], None], ...] = (
+    a_server_that_is_not_there_is_waited_for,
+    a_publisher_that_is_not_there_is_waited_for,
+    a_publisher_that_goes_and_comes_back_otherwise_is_taken_up,
+    another_publisher_at_once_is_taken_up_whatever_its_shape_and_clock,
+    a_frozen_publisher_is_missed_within_five_seconds,
+    a_connection_that_is_cut_is_made_again,
+    a_connection_that_is_open_and_dead_is_given_up,
+    broken_bytes_break_nothing,
+    the_reader_may_be_killed,
+    what_went_out_is_one_unbroken_stream_of_one_size_in_step,
+    no_key_was_told,
+)
+
+
+def test_a_channel_outlives_all_that_can_happen_to_its_source(scene: Scene) -> None:
+    for step in STEPS:
+        step(scene)
 
 
 def assert_whole(path: Path) -> None:

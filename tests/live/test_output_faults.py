@@ -1,6 +1,6 @@
 """One channel through all that can happen to its targets, with real servers. A second target must never notice.
 
-The tests share the channel, and run in their order.
+It is one scenario: each step goes on where the one before has ended.
 """
 
 import os
@@ -22,7 +22,7 @@ from rig.view import Viewer, measure
 KEY = "keythatnobodymaysee"
 
 
-class Stage:
+class Scene:
     """Two servers: a publisher on one, a channel from it to the other and to a recording."""
 
     def __init__(self, near: NginxRtmp, far: NginxRtmp, silent: SilentServer, folder: Path) -> None:
@@ -49,25 +49,25 @@ class Stage:
             return viewer, viewer.lines()
 
 
-@pytest.fixture(scope="module")
-def stage(server: Callable[[type], Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+@pytest.fixture
+def scene(server: Callable[[type], Any], tmp_path: Path) -> Iterator[Scene]:
     near, far = server(NginxRtmp), server(NginxRtmp)
     far.kill()
     with SilentServer() as silent:
-        made = Stage(near, far, silent, tmp_path_factory.mktemp("live"))
+        made = Scene(near, far, silent, tmp_path)
         with made.publisher, made.channel:
             yield made
 
 
-def test_a_target_that_is_not_there_is_waited_for(stage: Stage) -> None:
-    eventually(lambda: "the connection was refused" in stage.channel.log, 20)
-    stage.far.start()
-    stage.is_live()
+def a_target_that_is_not_there_is_waited_for(scene: Scene) -> None:
+    eventually(lambda: "the connection was refused" in scene.channel.log, 20)
+    scene.far.start()
+    scene.is_live()
 
 
-def test_what_a_viewer_gets_is_whole_and_fresh(stage: Stage) -> None:
-    _, lines = stage.view(7)
-    seen = measure(stage.publisher.lines(), lines)
+def what_a_viewer_gets_is_whole_and_fresh(scene: Scene) -> None:
+    _, lines = scene.view(7)
+    seen = measure(scene.publisher.lines(), lines)
     assert seen.pictures > 80
     assert seen.sizes == ((640, 360),)
     assert (seen.backwards, seen.reordered) == (0, 0)
@@ -75,57 +75,74 @@ def test_what_a_viewer_gets_is_whole_and_fresh(stage: Stage) -> None:
     assert seen.latency < 0.6
 
 
-def test_a_server_that_dies_is_connected_to_again_with_a_key_frame_that_is_fresh(stage: Stage) -> None:
-    before = stage.connects()
-    stage.far.kill()
-    eventually(lambda: stage.state() == "waiting", 8)
+def a_server_that_dies_is_connected_to_again_with_a_key_frame_that_is_fresh(scene: Scene) -> None:
+    before = scene.connects()
+    scene.far.kill()
+    eventually(lambda: scene.state() == "waiting", 8)
     time.sleep(1)
-    stage.far.start()
-    with Viewer(stage.far.url(KEY), patience=20) as viewer:
+    scene.far.start()
+    with Viewer(scene.far.url(KEY), patience=20) as viewer:
         eventually(lambda: any("picture" in line for line in viewer.lines()), 20)
         first = next(line for line in viewer.lines() if "picture" in line)
-        sent = {line["n"]: line["at"] for line in stage.publisher.lines()}
-    assert stage.connects() == before + 1
+        sent = {line["n"]: line["at"] for line in scene.publisher.lines()}
+    assert scene.connects() == before + 1
     assert first["key"]
     assert first["at"] - sent[first["picture"]] < 2.1, "a second, and a group of pictures that the server keeps"
 
 
-def test_a_server_that_freezes_is_given_up_and_found_again(stage: Stage) -> None:
+def a_server_that_freezes_is_given_up_and_found_again(scene: Scene) -> None:
     time.sleep(2.5)
-    before = stage.connects()
-    stage.far.freeze()
-    eventually(lambda: stage.state() != "live", 25)  # the kernel takes half a megabyte in the server's name
+    before = scene.connects()
+    scene.far.freeze()
+    eventually(lambda: scene.state() != "live", 25)  # the kernel takes half a megabyte in the server's name
     time.sleep(1)
-    stage.far.thaw()
-    eventually(lambda: stage.connects() > before and stage.state() == "live", 15)
+    scene.far.thaw()
+    eventually(lambda: scene.connects() > before and scene.state() == "live", 15)
 
 
-def test_the_sender_may_be_killed_without_hurting_anybody(stage: Stage) -> None:
+def the_sender_may_be_killed_without_hurting_anybody(scene: Scene) -> None:
     time.sleep(2.5)
-    before, frames = stage.all_connects(), stage.channel.value("out_frames_total")
-    os.kill(stage.channel.child("sr4k.live.push"), signal.SIGKILL)
-    eventually(lambda: stage.all_connects() > before, 10)
-    eventually(lambda: stage.channel.value("out_frames_total") > frames + 10, 2)
-    stage.is_live()
+    before, frames = scene.all_connects(), scene.channel.value("out_frames_total")
+    os.kill(scene.channel.child("sr4k.live.push"), signal.SIGKILL)
+    eventually(lambda: scene.all_connects() > before, 10)
+    eventually(lambda: scene.channel.value("out_frames_total") > frames + 10, 2)
+    scene.is_live()
 
 
-def test_a_server_that_says_nothing_is_given_up_again_and_again(stage: Stage) -> None:
-    eventually(lambda: "it did not answer in time" in stage.channel.log or "no answer" in stage.channel.log, 12)
-    assert stage.channel.states_out()[1] in ("connecting", "waiting")
+def a_server_that_says_nothing_is_given_up_again_and_again(scene: Scene) -> None:
+    eventually(lambda: "it did not answer in time" in scene.channel.log or "no answer" in scene.channel.log, 12)
+    assert scene.channel.states_out()[1] in ("connecting", "waiting")
 
 
-def test_the_recording_never_noticed(stage: Stage) -> None:
-    code, seconds = stage.channel.stop()
+def the_recording_never_noticed(scene: Scene) -> None:
+    code, seconds = scene.channel.stop()
     assert code == 0
     assert seconds < 5
-    parts = sorted(stage.recording.parent.glob("*.mkv"))
+    parts = sorted(scene.recording.parent.glob("*.mkv"))
     for part in parts:
         assert_whole(part)
     assert len(parts) <= 2, "a new part if it was its sender that was killed"
 
 
-def test_no_key_was_told(stage: Stage) -> None:
-    assert KEY not in stage.channel.log
+def no_key_was_told(scene: Scene) -> None:
+    assert KEY not in scene.channel.log
+
+
+STEPS: tuple[Callable[[Scene], None], ...] = (
+    a_target_that_is_not_there_is_waited_for,
+    what_a_viewer_gets_is_whole_and_fresh,
+    a_server_that_dies_is_connected_to_again_with_a_key_frame_that_is_fresh,
+    a_server_that_freezes_is_given_up_and_found_again,
+    the_sender_may_be_killed_without_hurting_anybody,
+    a_server_that_says_nothing_is_given_up_again_and_again,
+    the_recording_never_noticed,
+    no_key_was_told,
+)
+
+
+def test_a_channel_outlives_all_that_can_happen_to_a_target_and_the_other_never_notices(scene: Scene) -> None:
+    for step in STEPS:
+        step(scene)
 
 
 def test_a_name_that_is_taken_a_wrong_application_and_a_name_that_nobody_knows_are_told(

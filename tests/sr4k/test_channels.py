@@ -6,8 +6,10 @@ import pytest
 
 from sr4k import channels
 from sr4k.channels import load_service, plan, variables
+from sr4k.endpoint import parse_address
 from sr4k.errors import OptionError, OutputError
 from sr4k.live_job import LiveJob
+from sr4k.redaction import without_passwords
 from sr4k.stages.settings import Box
 
 VALID = """
@@ -198,3 +200,38 @@ def test_a_value_of_another_type_is_told_in_the_words_of_yaml(planned: Planned, 
     with pytest.raises(OptionError) as caught:
         planned(text)
     assert words in str(caught.value)
+
+
+_URL = "https://anna:hunter2222@example.com/k3y-of-mine"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        f"options: {{live: {{slate: '{_URL}'}}}}",
+        f"options: {{engine: {{weights: '{_URL}'}}}}",
+        f"options: {{encode: {{preset: '{_URL}'}}}}",
+        f"options: {{'{_URL}': {{a: 1}}}}",
+        f"options: {{live: {{'{_URL}': 1}}}}",
+        f"config: '{_URL}'",
+        f"config: 'a/{_URL}'",
+        f"size: '{_URL}'",
+        f"fit: '{_URL}'",
+        f"'{_URL}': 1",
+    ],
+)
+def test_an_address_where_it_does_not_belong_is_not_repeated(lines: str, tmp_path: Path) -> None:
+    path = tmp_path / "channels.yaml"
+    path.write_text(f"channels:\n  a:\n    source: pattern://64x48@10\n    targets: [a.mkv]\n    {lines}\n")
+    with pytest.raises(OptionError) as told:
+        plan(load_service(path), tmp_path, {})
+    assert "hunter2222" not in str(told.value)
+    assert "k3y-of-mine" not in str(told.value)
+
+
+def test_nor_is_it_where_the_machine_is_asked() -> None:
+    told = without_passwords(f"There is no model '{_URL}'. Known: luma.")
+    assert told == "There is no model 'https://***'. Known: luma."
+    with pytest.raises(OptionError) as caught:
+        parse_address(_URL)
+    assert "hunter2222" not in str(caught.value)
