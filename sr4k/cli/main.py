@@ -1,9 +1,11 @@
 """The commands: ``sr4k`` is the group of all tools, ``sr4k-stream`` its main job alone."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from sr4k.cli.bench import bench
 from sr4k.cli.doctor import doctor
@@ -15,9 +17,39 @@ from sr4k.cli.serve import serve
 from sr4k.cli.stream import stream
 from sr4k.cli.training import quantize, train
 from sr4k.cli.version import Version
+from sr4k.redaction import Redaction
 
 
-class InAndOut(TyperCommand):
+@contextmanager
+def _without_secrets(args: list[str]) -> Iterator[None]:
+    """Around what may complain of arguments: an address among them is repeated no further than it may be shown."""
+    redaction = Redaction()
+    redaction.hide_typed(list(args))
+    try:
+        yield
+    except Exception as err:
+        if "message" in vars(err):  # as all complaints of usage have, whose class has no public name
+            vars(err)["message"] = redaction.text(str(vars(err)["message"]))
+        raise
+
+
+class Command(TyperCommand):
+    """One whose complaints repeat no secret."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        with _without_secrets(args):
+            return super().parse_args(ctx, args)
+
+
+class Group(TyperGroup):
+    """Commands, likewise."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        with _without_secrets(args):
+            return super().resolve_command(ctx, args)
+
+
+class InAndOut(Command):
     """A command with several IN and one OUT, whose parser takes a single name for OUT, and then asks for IN."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -36,22 +68,22 @@ def tools(version: Version = False) -> None:
 
 
 app = typer.Typer(
-    help="Upscale video to twice its size with an int8 neural network.",
+    cls=Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
 app.callback()(tools)
 app.command(no_args_is_help=True, cls=InAndOut)(stream)
-app.command(no_args_is_help=True)(probe)
-app.command(no_args_is_help=True)(sample)
-app.command(no_args_is_help=True)(serve)
-app.command()(doctor)
-app.command(no_args_is_help=True)(train)
-app.command(no_args_is_help=True)(quantize)
-app.command("eval", no_args_is_help=True)(evaluate)
-app.command(no_args_is_help=True)(compare)
-app.command()(models)
-app.command()(bench)
+app.command(no_args_is_help=True, cls=Command)(probe)
+app.command(no_args_is_help=True, cls=Command)(sample)
+app.command(no_args_is_help=True, cls=Command)(serve)
+app.command(cls=Command)(doctor)
+app.command(no_args_is_help=True, cls=Command)(train)
+app.command(no_args_is_help=True, cls=Command)(quantize)
+app.command("eval", no_args_is_help=True, cls=Command)(evaluate)
+app.command(no_args_is_help=True, cls=Command)(compare)
+app.command(cls=Command)(models)
+app.command(cls=Command)(bench)
 app.add_typer(engine_app, name="engine")
 
 stream_app = typer.Typer(pretty_exceptions_enable=False)

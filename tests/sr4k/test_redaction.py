@@ -168,3 +168,11 @@ def test_no_path_that_is_a_url_is_repeated(
     assert done.exit_code not in (0, 70), done.output
     assert "hunter2222" not in done.output
     assert "k3y4567890" not in done.output
+
+
+@pytest.mark.parametrize("command", ["sample a.mp4", "bench --part", "stream a.mp4 b.mp4 --at-once", "", "doctor"])
+def test_nor_is_a_url_that_no_command_takes(command: str) -> None:
+    done = CliRunner().invoke(app, [*command.split(), SECRET_URL])
+    assert done.exit_code == 2, done.output
+    assert "hunter2222" not in done.output
+    assert "k3y4567890" not in done.output
