@@ -1,8 +1,12 @@
 import logging
+import threading
+import time
+from typing import Any
 
 import pytest
 
-from sr4k.live.retries import Retries
+from sr4k.live.backoff import Backoff
+from sr4k.live.retries import Retries, Tried, keep_trying
 
 log = logging.getLogger("sr4k.test")
 
@@ -95,3 +99,58 @@ def test_reasons_without_end_take_no_memory_and_no_lines(
     for number in range(1000):
         fail(retries, clock, 1, f"error {number}")
     assert len(caplog.records) < 40
+
+
+class Tries:
+    """Tries that end as they are told to, each after a wait of nothing."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *ends: Tried) -> None:
+        self.ends, self.resets, self.waits = list(ends), 0, list[str]()
+        monkeypatch.setattr(Backoff, "wait", self._wait)
+        monkeypatch.setattr(Backoff, "reset", lambda backoff: self._reset(backoff))
+
+    def run(self, retries: Retries, **wishes: Any) -> None:
+        def once() -> Tried:
+            return self.ends.pop(0)
+
+        wishes = {"should_stop": lambda: not self.ends, "proven": 2.0, **wishes}
+        keep_trying(once, told=retries, on_wait=self.waits.append, **wishes)
+
+    @staticmethod
+    def _wait(backoff: Backoff) -> float:
+        backoff.tries += 1
+        return 0.0
+
+    def _reset(self, backoff: Backoff) -> None:
+        self.resets += 1
+        backoff.tries = 0
+
+
+def test_tries_go_on_until_the_final_one(retries: Retries, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = Tries(monkeypatch, Tried("a"), Tried("b", 1.9), Tried("c", final=True), Tried("d"))
+    tries.run(retries)
+    assert (tries.waits, tries.resets) == (["a", "b"], 0)
+    assert tries.ends == [Tried("d")]
+
+
+def test_what_went_well_for_long_makes_the_wait_short_and_counts_as_no_failure_in_a_row(
+    retries: Retries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proven: list[bool] = []
+    tries = Tries(monkeypatch, Tried("a"), Tried("b", 2.1), Tried("c"), Tried("d"), Tried("e"))
+    tries.run(retries, tries=3, on_proven=lambda: proven.append(True))
+    assert (tries.waits, tries.resets, proven) == (["a", "b", "c"], 1, [True])
+    assert tries.ends == [Tried("e")]
+
+
+def test_a_stop_cuts_the_wait_short(retries: Retries, caplog: pytest.LogCaptureFixture) -> None:
+    stopped = threading.Event()
+
+    def once() -> Tried:
+        threading.Timer(0.2, stopped.set).start()
+        return Tried("it broke")
+
+    began = time.monotonic()
+    keep_trying(once, proven=1.0, told=retries, should_stop=stopped.is_set)
+    assert time.monotonic() - began < 0.75, "of a wait of 0.8 s or more"
+    assert len(caplog.records) == 1

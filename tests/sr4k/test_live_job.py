@@ -30,7 +30,10 @@ def run(job: LiveJob, ends: list[Any], monkeypatch: pytest.MonkeyPatch) -> tuple
 
     monkeypatch.setattr(graph, "run_graph", run_graph)
     told: list[str] = []
-    return job.run(on_failure=told.append).restarts, told
+    said: list[int] = []
+    restarts = job.run(on_failure=told.append, on_restart=lambda: said.append(len(told))).restarts
+    assert said == list(range(1, restarts + 1)), "each start but the first, when the failure before it was told"
+    return restarts, told
 
 
 def refused() -> OSError:
