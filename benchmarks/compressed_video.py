@@ -107,11 +107,16 @@ def _command() -> str:
 
 
 def _covers(rows: list[Row]) -> str:
-    frames = ", ".join(map(str, sorted({row["frames"] for row in rows})))
+    def each(key: str) -> str:
+        return ", ".join(str(value) for value in dict.fromkeys(row[key] for row in rows))
+
+    clips = len({row["clip"] for row in rows})
     return (
-        f"Luma, means over the frames ({frames} of each clip): lanczos, and the gain of each network over it; int8 "
-        "where the CPU multiplies it well. PSNR and XPSNR in dB, VMAF (v0.6.1) and VMAF-NEG in points. x264 and x265 "
-        "veryfast; SVT-AV1 preset 10 at 63/51 of the CRF."
+        f"Covers {clips} clips, the first {each('frames')} frames of each; made smaller by {each('scaler')}; "
+        f"{each('codec')}; CRF {each('crf')}.\n\n"
+        "Luma, means over the frames: lanczos, and the gain of each network over it; int8 where the CPU multiplies it "
+        "well. PSNR and XPSNR in dB, VMAF (v0.6.1) and VMAF-NEG in points. libx264 and libx265 at veryfast; libsvtav1 "
+        "at preset 10 and 63/51 of the CRF."
     )
 
 

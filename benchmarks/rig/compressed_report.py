@@ -47,7 +47,7 @@ def plot(rows: Sequence[Row], target: Path) -> None:
             points = _by(found, "crf", name, measure)
             axes.plot(list(points), list(points.values()), marker="o", label=name)
         axes.axhline(0, color="gray", linewidth=1)
-        axes.set(title=f"{measure}: gain over lanczos", xlabel="CRF")
+        axes.set(title=f"{measure}: gain over lanczos", xlabel="CRF", xticks=sorted({row["crf"] for row in found}))
         axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(target, dpi=100)
