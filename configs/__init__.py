@@ -4,24 +4,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from sr4k.errors import OptionError
 from sr4k.live.address import is_live
 from sr4k.live.settings import Segments
 from sr4k.models import zoo
 from sr4k.models.architecture import Pixels, Precision
-from sr4k.models.yaml_file import load_settings, shipped_names, validated
+from sr4k.models.yaml_file import Section, load_settings, shipped_names, validated
 from sr4k.stages.codec import chosen_codec
 from sr4k.stages.limits import check_quality
 from sr4k.stages.settings import Codec, CodecChoice
 
 StageName = Literal["decode", "preprocess", "infer", "reconstruct", "convert", "encode"]
 STAGES: tuple[StageName, ...] = get_args(StageName)
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _no_url(path: object, told: str) -> object:
@@ -31,7 +27,7 @@ def _no_url(path: object, told: str) -> object:
     return path
 
 
-class GraphPreset(_Section):
+class GraphPreset(Section):
     """How the stages are spread over workers.
 
     ``workers``: name of each worker and its stages, in the order of the flow. ``slots``: frames that fit between two
@@ -68,7 +64,7 @@ class GraphPreset(_Section):
         return self
 
 
-class EnginePreset(_Section):
+class EnginePreset(Section):
     """See `sr4k.engines.EngineSpec` and `sr4k.stages.settings.InferSettings`.
 
     ``name``: of an engine, or ``auto`` (see `sr4k.engines.choose`). ``threads``: ``null`` takes all that the machine
@@ -90,7 +86,7 @@ class EnginePreset(_Section):
         return _no_url(weights, "weights have to be the path of a folder or of a checkpoint")
 
 
-class EncodePreset(_Section):
+class EncodePreset(Section):
     """See `sr4k.stages.settings.EncodeSettings`.
 
     ``codec``: ``auto`` is h264, hevc for more than 8 bits, av1 for WebM; ``auto_nvenc`` the same on an NVIDIA GPU.
@@ -110,7 +106,7 @@ class EncodePreset(_Section):
         return self
 
 
-class LivePreset(_Section):
+class LivePreset(Section):
     """See `sr4k.live.settings`; of use to live streams alone."""
 
     freshness: Annotated[float, Field(gt=0, le=10)] = 0.5
@@ -127,7 +123,7 @@ class LivePreset(_Section):
         return _no_url(slate, "a slate has to be the path of a picture's file")
 
 
-class Preset(_Section):
+class Preset(Section):
     """One preset file."""
 
     description: str

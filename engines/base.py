@@ -98,14 +98,26 @@ class Engine(ABC):
         self._active = False
         self._pending = 0
 
-    def __enter__(self) -> "Self":
+    def activate(self) -> "Self":
+        """Get ready: load the network and take memory for it. ``with engine:`` does this, and `deactivate` at its end.
+
+        Raises:
+            EngineError: what it needs is not there, or does not work.
+        """
         self.activate_impl()
         self._active = True
         return self
 
-    def __exit__(self, *exc: object) -> None:
+    def deactivate(self) -> None:
+        """Give back what `activate` took; results are no longer valid."""
         self._active = False
         self.deactivate_impl()
+
+    def __enter__(self) -> "Self":
+        return self.activate()
+
+    def __exit__(self, *exc: object) -> None:
+        self.deactivate()
 
     @property
     def pending(self) -> int:
@@ -144,7 +156,7 @@ class Engine(ABC):
 
     def _require_active(self) -> None:
         if not self._active:
-            raise InternalError(f"{type(self).__name__} is not active: open it with `with engine:` first.")
+            raise InternalError(f"{type(self).__name__} is not active: `activate` it, or use it in `with engine:`.")
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def start_first(names: Sequence[str], spec: EngineSpec) -> tuple[str, Engine]:
     Raises:
         Sr4kError: what kept the last one from starting.
     """
-    return first_to_start(names, lambda name: _engine(name, spec).__enter__())
+    return first_to_start(names, lambda name: _engine(name, spec).activate())
 
 
 def first_to_start(names: Sequence[str], start: Callable[[str], T]) -> tuple[str, T]:

@@ -48,14 +48,14 @@ class TensorRtEngine(Engine):
     def __init__(self, spec: EngineSpec) -> None:
         super().__init__(spec)
         self._resources = ExitStack()
-        self._idle: deque[_Frame] = deque()
-        self._running: deque[_Frame] = deque()
+        self._idle: deque[_Slot] = deque()
+        self._running: deque[_Slot] = deque()
         self._built: Built | None = None
 
     def activate_impl(self) -> None:
         self._built = build(self.spec)
         with ExitStack() as resources:
-            self._idle.extend([_Frame(self._built.loaded, self.spec, resources) for _ in range(self.in_flight)])
+            self._idle.extend([_Slot(self._built.loaded, self.spec, resources) for _ in range(self.in_flight)])
             self._resources = resources.pop_all()
 
     def deactivate_impl(self) -> None:
@@ -149,7 +149,7 @@ def enqueue(context: Context, stream: int) -> None:
     required("can't run the engine", lambda: context.execute_async_v3(stream) or None)
 
 
-class _Frame:
+class _Slot:
     """What one picture in flight takes: a stream, a context and memory on both sides.
 
     Upload, network and download are captured as one CUDA graph, if that can be, so that a picture costs one call.

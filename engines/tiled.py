@@ -71,10 +71,10 @@ class TiledEngine(Engine):
 
     def activate_impl(self) -> None:
         self._output = np.empty(self.spec.output_shape, self.spec.input_dtype)
-        self._tile.__enter__()
+        self._tile.activate()
 
     def deactivate_impl(self) -> None:
-        self._tile.__exit__(None, None, None)
+        self._tile.deactivate()
 
     def submit_impl(self, planes: Sequence[Plane]) -> None:
         self._planes, self._begun = planes, 0

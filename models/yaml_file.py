@@ -6,11 +6,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sr4k.errors import OptionError
 
 Settings = TypeVar("Settings", bound=BaseModel)
+
+
+class Section(BaseModel):
+    """A mapping in such a file: it has no other keys than these, and does not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
 
 _KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 """Keys that may be quoted: anything else may be a stream key in the wrong place."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from sr4k.configs import Preset, load_preset, preset_names
 from sr4k.engines.cpu import granted_cpus
@@ -15,7 +15,7 @@ from sr4k.live.address import Address, AddressError, parse_source, parse_target
 from sr4k.live.address import shown as shown_of
 from sr4k.live_job import LiveJob
 from sr4k.logs import LogFormat
-from sr4k.models.yaml_file import parsed, validated
+from sr4k.models.yaml_file import Section, parsed, validated
 from sr4k.parse import parse_size
 from sr4k.redaction import without_passwords
 from sr4k.stages.settings import Fit
@@ -29,11 +29,7 @@ _DOLLAR = re.compile(r"\$(?:\$|\{([A-Za-z_][A-Za-z0-9_]*)\})?")
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ChannelSettings(_Section):
+class ChannelSettings(Section):
     """One channel. In ``source`` and ``targets``, ``${NAME}`` is the environment's, and is a secret; ``$$`` is a ``$``.
 
     ``config``: a preset by name, or by path from the file's folder. ``options``: keys of the preset to be changed, by
@@ -50,7 +46,7 @@ class ChannelSettings(_Section):
     options: Mapping[str, Any] = {}
 
 
-class ServiceSettings(_Section):
+class ServiceSettings(Section):
     """A whole file. ``metrics``: see `sr4k.endpoint.serve_http`; none: no endpoint."""
 
     channels: Annotated[Mapping[Name, ChannelSettings], Field(min_length=1)]

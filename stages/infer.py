@@ -49,7 +49,7 @@ class Infer(Transform):
             prompt=s.prompt,
         )
         name, self._engine = start_first((s.engine, *s.fallbacks), spec)
-        self._opened.push(self._engine)
+        self._opened.callback(self._engine.deactivate)
         self._about = self._engine.describe()
         if s.reuse and s.pixels == "yuv":
             self._reuse = Reuse(name, spec, s.reuse_threshold)

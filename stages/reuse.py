@@ -84,7 +84,7 @@ class Reuse:
         """The sub-pixels of the whole picture, with these tiles computed again; valid until the next call."""
         if tiles and self._engine is None:
             self._engine = create_engine(self._engine_name, self._spec)
-            self._engine.__enter__()
+            self._engine.activate()
         waiting, held = list(tiles), list[list[Plane]]()
         for tile in tiles:
             assert self._engine is not None
@@ -101,7 +101,7 @@ class Reuse:
     def close(self) -> None:
         """Give back the engine of the tiles."""
         if self._engine is not None:
-            self._engine.__exit__(None, None, None)
+            self._engine.deactivate()
 
     def _corner(self, tile: int) -> tuple[int, int]:
         """First row and column of cells."""

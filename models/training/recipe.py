@@ -2,20 +2,16 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from sr4k.models.yaml_file import load_settings, shipped_names, validated
+from sr4k.models.yaml_file import Section, load_settings, shipped_names, validated
 
 _PACKAGE = "sr4k.models.training"
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Degradation(_Section):
+class Degradation(Section):
     """What low-resolution pictures went through: each a range that is drawn from for every version of a picture.
 
     Attributes:
@@ -37,7 +33,7 @@ class Degradation(_Section):
     crf: tuple[int, int] = (17, 34)
 
 
-class Clips(_Section):
+class Clips(Section):
     """Video made of the pictures (`sr4k.models.training.clips`).
 
     Attributes:
@@ -61,7 +57,7 @@ class Clips(_Section):
     noise: Annotated[float, Field(ge=0)] = 1.5
 
 
-class Quality(_Section):
+class Quality(Section):
     """Weights that follow how compressed the source is (`sr4k.models.training.quality`).
 
     Attributes:
@@ -86,7 +82,7 @@ class Quality(_Section):
     clips: Clips = Clips()
 
 
-class Teacher(_Section):
+class Teacher(Section):
     """Models to learn from: ``share`` of the target is the mean of their pictures.
 
     Attributes:
@@ -97,7 +93,7 @@ class Teacher(_Section):
     share: Share = 0.5
 
 
-class Int8(_Section):
+class Int8(Section):
     """Fine-tuning with rounded weights and activations, after the float training."""
 
     steps: Annotated[int, Field(ge=1)] = 4000
@@ -105,7 +101,7 @@ class Int8(_Section):
     adam_learning_rate: Annotated[float, Field(gt=0)] = 1e-4
 
 
-class Recipe(_Section):
+class Recipe(Section):
     """One training run. Learning rates: linear warm-up, then cosine to 1 %.
 
     Attributes:

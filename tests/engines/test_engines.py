@@ -206,3 +206,20 @@ class TestCpu:
     def test_int8_needs_dot_product_instructions(self, flags: str, fast: bool, tmp_path: Path) -> None:
         (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags\t\t: fpu {flags}\n")
         assert has_fast_int8(tmp_path / "cpuinfo") is fast
+
+
+def test_an_engine_is_activated_and_deactivated_by_name_as_by_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = create_engine("nearest", replace(SPEC, height=4, width=6))
+    planes = [np.zeros(shape, np.uint8) for shape in engine.spec.input_shapes]
+    with pytest.raises(InternalError, match="not active"):
+        engine.infer(planes)
+    assert engine.activate() is engine
+    assert engine.infer(planes).shape == engine.spec.output_shape
+    given_back: list[bool] = []
+    monkeypatch.setattr(engine, "deactivate_impl", lambda: given_back.append(True))
+    engine.deactivate()
+    with pytest.raises(InternalError, match="not active"):
+        engine.infer(planes)
+    with engine:
+        engine.infer(planes)
+    assert given_back == [True, True]

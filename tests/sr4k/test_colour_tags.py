@@ -18,7 +18,8 @@ PRESET = load_preset("file").updated("graph", mode="threads").updated("engine", 
 
 
 def upscale(source: Path, target: Path, codec: str = "h264", size: tuple[int, int] | None = None) -> None:
-    preset = PRESET.updated("encode", codec=codec, preset="12" if codec == "av1" else "ultrafast")
+    speed = "12" if codec == "av1" else "ultrafast"
+    preset = PRESET if target.suffix == ".png" else PRESET.updated("encode", codec=codec, preset=speed)
     Job(source, target, preset, size=size and Box(*size, "stretch")).run()
 
 

@@ -34,7 +34,8 @@ def upscale(source: Path, target: Path, codec: str | None = None, **job: Any) ->
     codec, speed = (
         (codec, "12" if codec == "av1" else "ultrafast") if codec else CODECS.get(target.suffix, ("h264", "ultrafast"))
     )
-    return Job(source, target, PRESET.updated("encode", codec=codec, preset=speed), **job).run()
+    preset = PRESET if target.suffix in (".png", ".webp") else PRESET.updated("encode", codec=codec, preset=speed)
+    return Job(source, target, preset, **job).run()
 
 
 def matrix_of(turn: str) -> list[int]:
