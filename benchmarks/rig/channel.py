@@ -20,7 +20,9 @@ from rig.servers import free_port
 class Channel:
     """``sr4k-stream`` on these addresses, with JSON logs and metrics. A context manager."""
 
-    def __init__(self, source: str, *targets: str, options: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, source: str, *targets: str, options: tuple[str, ...] = (), environment: dict[str, str] | None = None
+    ) -> None:
         self._log = tempfile.NamedTemporaryFile("w+", suffix=".log")  # noqa: SIM115 - as long as the channel
         self.port = free_port()
         command = Path(sys.executable).with_name("sr4k-stream")
@@ -29,6 +31,7 @@ class Channel:
             stderr=self._log,
             stdout=subprocess.DEVNULL,
             start_new_session=True,
+            env=environment,
         )
 
     def __enter__(self) -> Self:

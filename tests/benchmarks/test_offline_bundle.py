@@ -17,13 +17,13 @@ PIECE = 1000
 def run(script: Path, *args: object, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, *map(str, (script, *args))]
     env = {**os.environ, **environment}
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=env)
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, env=env)
 
 
 def unpack(bundle: Path, target: Path) -> subprocess.CompletedProcess[str]:
     """By the copy in the bundle, on a Python that has the standard library and nothing else."""
     command = [sys.executable, "-I", "-S", bundle / SCRIPT.name, "unpack", bundle, "--target", target]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
 
 
 def make_wheel(folder: Path, name: str, files: dict[str, bytes], tag: str = "py3-none-any") -> Path:

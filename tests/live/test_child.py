@@ -15,7 +15,7 @@ from sr4k.live.child import start_child
 readable, writable = os.pipe()
 with start_child("mine", writable, fds=(writable,)) as child:
     os.close(writable)
-    print(os.read(readable, 99).decode(), child.wait(20))
+    print(os.read(readable, 99).decode(), child.wait(120))
 """
 
 MINE = """
@@ -36,7 +36,7 @@ def test_a_child_runs_nothing_of_the_current_folder_and_finds_the_users_modules(
         env=bait.environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert bait.ran(folder) == []

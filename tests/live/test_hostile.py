@@ -1,7 +1,6 @@
 """Sources that mean harm: what they can't reach, and what is said of them."""
 
 import random
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from clips import MakeClip
 from needed import required
 from pulling import FileServer, Pulled, publishing
 
+from rig.fair_time import Stopwatch
 from rig.faults import Proxy
 from rig.servers import NginxRtmp, free_port
 from sr4k.live import landlock
@@ -232,9 +232,9 @@ def test_a_line_that_is_cut_without_a_word_is_seen_within_five_seconds() -> None
     ):
         pulled.pictures(10)
         proxy.hold = True
-        held = time.monotonic()
+        held = Stopwatch()
         assert pulled.end(8).reason.startswith("nothing came for 4")
-        assert time.monotonic() - held < 5
+        assert held.fair < 5
 
 
 @pytest.fixture

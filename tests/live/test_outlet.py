@@ -39,9 +39,13 @@ def test_a_target_that_opens_slower_than_the_pipe_to_it_fills_gets_the_stream(tm
     with av.open(Tap(), "w", format="flv", options={"flush_packets": "1"}) as container:
         video = container.add_stream("libx264", rate=25, options={"crf": "0", "tune": "zerolatency", "g": "5"})
         video.width, video.height, video.pix_fmt = 320, 180, "yuv420p"
-        for number in range(75):
+        number = live_since = 0
+        while not live_since or number < live_since + 50:
+            assert number < 3000
+            live_since = live_since or (number if outlet.report()["state"] == "live" else 0)
             frame = av.VideoFrame.from_ndarray(np.roll(noise, number, axis=1), format="yuv420p")
             container.mux(video.encode(frame))
+            number += 1
             time.sleep(0.04)
     report = sending.report()
     sending.close(5)

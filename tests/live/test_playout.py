@@ -13,6 +13,7 @@ import av
 import numpy as np
 import pytest
 
+from rig.channel import eventually
 from sr4k.live.address import parse_target
 from sr4k.live.playout import Playout
 from sr4k.live.settings import PlayoutSettings
@@ -50,9 +51,7 @@ class Rig:
         self.released = self.given = 0
         self.zero = TICKS
         self.show(0)  # there is nothing to connect with before the first picture
-        until = time.monotonic() + 10
-        while self.playout.report()["outlets"][0]["state"] != "live" and time.monotonic() < until:
-            time.sleep(0.05)  # meanwhile it is repeated
+        eventually(lambda: self.playout.report()["outlets"][0]["state"] == "live", 60)  # meanwhile it is repeated
         time.sleep(0.1)
         self.before = self.playout.report()
         self.zero = round(self.before["seconds"] * TICKS)
@@ -72,12 +71,12 @@ class Rig:
         self.sound.send_bytes(pack(self.zero + number * STEP, samples.tobytes()))
 
     def play(self, numbers: range, *, sound: bool = True, level: int = 100) -> None:
-        for number in numbers:
-            began = time.monotonic()
+        began = time.monotonic()
+        for count, number in enumerate(numbers, 1):
             if sound:
                 self.say(number)
             self.show(number, level)
-            time.sleep(max(0.0, began + 1 / RATE - time.monotonic()))
+            time.sleep(max(0.0, began + count / RATE - time.monotonic()))
 
     def finish(self) -> dict[str, Any]:
         self.playout.finish(complete=True)
@@ -113,7 +112,7 @@ def assert_unbroken(times: list[float], *, longest: float) -> None:
 
 
 def test_pictures_and_sound_go_out_with_their_times_and_a_key_frame_every_so_often(rig, tmp_path: Path) -> None:
-    live = rig(key_seconds=1.0)
+    live = rig(key_seconds=1.0, hold=1.0)  # a machine that is busy may feed it late
     live.play(range(1, 76))
     report = live.finish()
     video, audio = packets(tmp_path / "out.mkv", "video"), packets(tmp_path / "out.mkv", "audio")
@@ -196,7 +195,7 @@ def test_sound_is_taken_in_while_encoding_takes_all_the_time(rig) -> None:
     sending = threading.Thread(target=lambda: [made.say(number) for number in range(8 * RATE)], daemon=True)
     with made.playout._lock:
         sending.start()
-        sending.join(10)
+        sending.join(60)
         assert not sending.is_alive()
     made.finish()
 

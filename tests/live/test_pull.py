@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import av
@@ -12,8 +11,9 @@ import pytest
 from clips import MakeClip, luma_planes
 from interlaced import combing, write_interlaced
 from needed import program
-from pulling import Pulled, assert_in_real_time, assert_sound_has_no_gaps
+from pulling import Pulled, assert_all_came, assert_in_real_time, assert_sound_has_no_gaps
 
+from rig.fair_time import Stopwatch
 from sr4k.live.link import SLOTS, Ended, Opened
 from sr4k.live.timeline import TICKS, TIME_BASE
 from sr4k.models.geometry import padded_chroma, padded_luma
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("silent_children")]
 def test_a_pattern_runs_in_real_time_with_sound_and_ends_when_it_should() -> None:
     with Pulled("pattern://160x90@25?seconds=2") as pulled:
         assert pulled.end(10) == Ended("the pattern came to its end", final=True)
-    assert len(pulled.frames) == 50
+    assert_all_came(pulled, 50)
     assert pulled.tally.pictures == 50
     assert_in_real_time(pulled, 25)
     assert_sound_has_no_gaps(pulled)
@@ -44,7 +44,8 @@ def test_a_file_is_played_at_its_own_pace_and_its_end_is_final(make_clip: MakeCl
     clip = make_clip("a.mp4", frames=50, size=(160, 90))
     with Pulled(clip) as pulled:
         assert pulled.end(10) == Ended("it came to its end", final=True)
-    assert len(pulled.frames) == pulled.tally.pictures == 50
+    assert_all_came(pulled, 50)
+    assert pulled.tally.pictures == 50
     assert_in_real_time(pulled, 25)
     assert_sound_has_no_gaps(pulled)
     assert all(info.time_base == TIME_BASE for _, info, _ in pulled.frames)
@@ -129,8 +130,7 @@ def test_later_connections_fit_into_the_picture_of_the_first(make_clip: MakeClip
 def test_a_picture_without_room_is_dropped_and_counted_and_sound_goes_on() -> None:
     with Pulled("pattern://160x90@25?seconds=2") as pulled:
         held, pieces = [], 0
-        limit = time.monotonic() + 10
-        while pulled.ended is None and time.monotonic() < limit:
+        while pulled.ended is None and pulled.watch.fair < 10:
             event = pulled.puller.receive(0.1)
             if type(event).__name__ == "Frame":
                 held.append(event)
@@ -148,19 +148,20 @@ def test_a_picture_without_room_is_dropped_and_counted_and_sound_goes_on() -> No
 def test_the_death_of_the_process_is_told_at_once() -> None:
     with Pulled("pattern://160x90@25") as pulled:
         pulled.pictures(3)
-        killed = time.monotonic()
+        killed = Stopwatch()
         os.kill(pulled.puller._child.pid, signal.SIGKILL)
         assert pulled.end(5).reason == "its process was killed"
-        assert time.monotonic() - killed < 0.5
+        assert killed.fair < 0.5
 
 
 def test_a_process_that_hangs_is_taken_for_gone_after_4_5_seconds() -> None:
     with Pulled("pattern://160x90@25") as pulled:
         pulled.pictures(3)
-        frozen = time.monotonic()
+        frozen = Stopwatch()
         os.kill(pulled.puller._child.pid, signal.SIGSTOP)
         assert pulled.end(8).reason == "nothing came for 4.5 s"
-        assert 4.4 < time.monotonic() - frozen < 5.5
+        assert frozen.wall > 4.4
+        assert frozen.fair < 5.5
 
 
 def test_a_killed_puller_leaves_no_process_and_no_open_file() -> None:

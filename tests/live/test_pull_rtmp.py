@@ -1,6 +1,5 @@
 """Pullers of RTMP, from real servers."""
 
-import time
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -9,6 +8,8 @@ import pytest
 from needed import required
 from pulling import Pulled, assert_in_real_time, assert_sound_has_no_gaps, numbers, publishing
 
+from rig.channel import eventually
+from rig.fair_time import Stopwatch
 from rig.publish import Publisher
 from rig.servers import NginxRtmp, NodeMediaServer, SilentServer, free_port
 from sr4k.live.link import Ended
@@ -33,7 +34,7 @@ def test_rtmp_gives_pictures_and_sound_in_time_and_together(nginx: NginxRtmp) ->
     read = numbers(pulled)
     assert [b - a for a, b in pairwise(read)] == [1] * 49
     late = sorted(at - sent[number] for (at, *_), number in zip(pulled.frames, read, strict=True))
-    assert late[len(late) // 2] < 0.15
+    assert late[len(late) // 2] < 0.15 * pulled.watch.slowdown
     assert_sound_has_no_gaps(pulled)
     assert_in_real_time(pulled, 25)
     assert pulled.tally.bytes > 10_000
@@ -90,27 +91,28 @@ def test_a_publisher_that_goes_is_seen_at_once_where_the_server_tells(nginx: Ngi
     with publishing(nginx.url("gone")) as publisher, Pulled(nginx.url("gone")) as pulled:
         pulled.pictures(5)
         publisher.kill()
-        gone = time.monotonic()
+        gone = Stopwatch()
         assert pulled.end(6) == Ended("the publisher went away")
-        assert time.monotonic() - gone < 2
+        assert gone.fair < 2
 
 
 def test_a_publisher_that_freezes_is_seen_within_five_seconds(nginx: NginxRtmp) -> None:
     with publishing(nginx.url("frozen", "plain")) as publisher, Pulled(nginx.url("frozen", "plain")) as pulled:
         pulled.pictures(5)
         publisher.freeze()
-        frozen = time.monotonic()
+        frozen = Stopwatch()
         assert pulled.end(7).reason.startswith("nothing came for 4")
-        assert 3.5 < time.monotonic() - frozen < 5
+        assert frozen.wall > 3.5
+        assert frozen.fair < 5
 
 
 def test_a_server_that_is_killed_is_seen_at_once() -> None:
     with required(NginxRtmp) as server, publishing(server.url("a")), Pulled(server.url("a")) as pulled:
         pulled.pictures(5)
         server.kill()
-        killed = time.monotonic()
+        killed = Stopwatch()
         assert pulled.end(6) == Ended("the connection broke off")
-        assert time.monotonic() - killed < 1
+        assert killed.fair < 1
 
 
 def test_a_new_size_on_the_same_connection_fits_into_the_old_picture(nginx: NginxRtmp) -> None:
@@ -133,12 +135,13 @@ def test_a_new_size_on_the_same_connection_fits_into_the_old_picture(nginx: Ngin
 
 def test_hevc_by_enhanced_rtmp_from_a_server_that_sends_what_is_old_first() -> None:
     with required(NodeMediaServer) as server, publishing(server.url("a"), codec="hevc", rate=10, gop=2.0) as publisher:
-        time.sleep(1.5)
+        eventually(lambda: len(publisher.lines()) >= 18, 60)
         with Pulled(server.url("a")) as pulled:
             pulled.pictures(10)
         sent = {line["n"]: line["at"] for line in publisher.lines()}
     assert pulled.size == (320, 180)
-    assert max(at - sent[number] for (at, *_), number in zip(pulled.frames, numbers(pulled), strict=True)) < 0.5
+    late = [at - sent[number] for (at, *_), number in zip(pulled.frames, numbers(pulled), strict=True)]
+    assert max(late) < 0.5 * pulled.watch.slowdown
 
 
 def test_key_frames_twelve_seconds_apart_are_waited_for_and_what_comes_then_is_whole_and_fresh(
@@ -151,6 +154,7 @@ def test_key_frames_twelve_seconds_apart_are_waited_for_and_what_comes_then_is_w
     read = numbers(pulled)
     assert 120 <= read[0] < 240, "the key frame after that which was missed, and not the one after that"
     assert read == list(range(read[0], read[0] + 20))
-    assert max(at - sent[number] for (at, *_), number in zip(pulled.frames, read, strict=True)) < 0.5
+    late = [at - sent[number] for (at, *_), number in zip(pulled.frames, read, strict=True)]
+    assert max(late) < 0.5 * pulled.watch.slowdown
     assert pulled.tally.damaged == 0
     assert_sound_has_no_gaps(pulled)

@@ -17,7 +17,7 @@ def run(script: str, *args: str, before: str = "") -> "subprocess.CompletedProce
         [sys.executable, "-c", f"{BEFORE}{before}\n{script}", *args],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
 

@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ def test_a_folder_of_hls_can_be_played_and_holds_whole_files_alone(tmp_path: Pat
         text = playlist.read_text()
         listed = [line for line in text.splitlines() if not line.startswith("#")]
         assert all((tmp_path / name).stat().st_size for name in listed)
-        assert channel.process.wait(30) == 0
+        assert channel.process.wait(240) == 0
     assert "#EXT-X-INDEPENDENT-SEGMENTS" in text
     assert all(name.endswith(suffix) for name in listed)
     assert not list(tmp_path.glob("*.tmp"))
@@ -40,13 +39,23 @@ def test_a_folder_of_hls_can_be_played_and_holds_whole_files_alone(tmp_path: Pat
     assert "#EXT-X-ENDLIST" in playlist.read_text()
 
 
-@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov", ".ts", ".flv"])
-def test_a_recording_is_playable_though_its_sender_was_killed(tmp_path: Path, suffix: str) -> None:
-    target = tmp_path / f"out{suffix}"
-    with Channel(PATTERN, str(target)) as channel:
-        eventually(lambda: channel.states_out() == ["live"], 25)
-        time.sleep(5)
-    with av.open(str(target)) as container:
+SUFFIXES = (".mkv", ".mp4", ".mov", ".ts", ".flv")
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with recordings of every kind whose senders were killed five seconds after the last had begun."""
+    folder = tmp_path_factory.mktemp("killed")
+    with Channel(PATTERN, *(str(folder / f"out{suffix}") for suffix in SUFFIXES)) as channel:
+        eventually(lambda: channel.states_out() == ["live"] * len(SUFFIXES), 60)
+        goal = channel.value("out_frames_total") + 5 * 25
+        eventually(lambda: channel.value("out_frames_total") > goal, 60)
+    return folder
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_recording_is_playable_though_its_sender_was_killed(killed: Path, suffix: str) -> None:
+    with av.open(str(killed / f"out{suffix}")) as container:
         assert len(list(container.decode(video=0))) > 25
 
 
@@ -54,7 +63,7 @@ def test_a_recording_never_replaces_a_file(tmp_path: Path) -> None:
     target = tmp_path / "out.mkv"
     target.write_text("mine")
     with Channel(f"{PATTERN}?seconds=4", str(target)) as channel:
-        assert channel.process.wait(30) == 0
+        assert channel.process.wait(240) == 0
     assert target.read_text() == "mine"
     with av.open(str(tmp_path / "out-2.mkv")) as container:
         assert len(list(container.decode(video=0))) > 25
@@ -62,7 +71,7 @@ def test_a_recording_never_replaces_a_file(tmp_path: Path) -> None:
 
 def test_a_file_that_cant_be_a_recording_is_told_at_once(tmp_path: Path) -> None:
     with Channel(PATTERN, str(tmp_path / "out.xyz")) as channel:
-        assert channel.process.wait(20) == 2
+        assert channel.process.wait(240) == 2
         assert ".mkv" in channel.log
 
 
@@ -89,12 +98,12 @@ def test_srt_carries_the_stream(tmp_path: Path) -> None:
     with subprocess.Popen([*listening, str(out)], stdin=subprocess.PIPE) as listener:
         try:
             with Channel(f"{PATTERN}?seconds=10", f"{url}?passphrase={PASSPHRASE}&streamid=here%2Fa") as channel:
-                eventually(lambda: channel.states_out() == ["live"], 25)
+                eventually(lambda: channel.states_out() == ["live"], 60)
                 senders = [_command(process) for process in channel.children()]
                 assert any("ffmpeg" in command for command in senders)
                 assert not [command for command in senders if PASSPHRASE in command or "here" in command]
-                assert channel.process.wait(40) == 0
-            listener.wait(10)
+                assert channel.process.wait(240) == 0
+            listener.wait(120)
         finally:
             listener.kill()
     recorded = inspect(out)
@@ -120,8 +129,8 @@ def test_rtsp_carries_the_stream(tmp_path: Path) -> None:
         try:
             eventually(lambda: _is_open(port), 10)
             with Channel(f"{PATTERN}?seconds=10", url) as channel:
-                assert channel.process.wait(40) == 0, channel.log
-            listener.wait(10)
+                assert channel.process.wait(240) == 0, channel.log
+            listener.wait(120)
         finally:
             listener.kill()
     recorded = inspect(out)

@@ -47,7 +47,7 @@ def test_taking_waits_until_a_slot_is_given_back(ends: tuple[Sender, Receiver]) 
         sender.send(sender.take(info(pts)))
     assert sender.depth == 2
     first = next(iter(receiver))
-    threading.Timer(0.2, first.release).start()
+    threading.Timer(0.5, first.release).start()
     began = time.perf_counter()
     third = sender.take(info(2))
     assert time.perf_counter() - began >= 0.15

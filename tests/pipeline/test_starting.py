@@ -58,7 +58,7 @@ def test_workers_run_nothing_of_the_current_folder_and_find_the_users_modules(pr
         env=bait.environment(PYTHONPATH=str(support)),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert bait.ran(folder) == []
@@ -93,7 +93,7 @@ def test_a_script_without_a_guard_is_told_what_it_lacks_and_one_through_a_pipe_n
     (tmp_path / "script.py").write_text(UNGUARDED)
     done = subprocess.run(
         [sys.executable, "-" if piped else "script.py"],
-        cwd=tmp_path, input=UNGUARDED, capture_output=True, text=True, timeout=60, check=False,
+        cwd=tmp_path, input=UNGUARDED, capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     assert (tmp_path / "out.mp4").exists() == piped, done.stderr
     if not piped:

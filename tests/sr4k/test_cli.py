@@ -77,7 +77,7 @@ class Running:
     def end(self) -> tuple[int, str, str, float]:
         """Exit code, stdout, stderr, and the seconds it took."""
         watch = Stopwatch()
-        out, err = self.process.communicate(timeout=120)
+        out, err = self.process.communicate(timeout=240)
         return self.process.returncode, out, err, watch.fair
 
     def _frames_flow(self) -> bool:

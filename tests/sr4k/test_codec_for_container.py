@@ -15,7 +15,7 @@ NEAREST = ("--engine", "nearest", "--workers", "threads")
 
 def run(*args: object) -> subprocess.CompletedProcess[str]:
     command = [Path(sys.executable).parent / "sr4k-stream", *map(str, args), *NEAREST]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
 
 
 def test_webm_gets_av1_and_opus_by_itself(make_clip: MakeClip, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ NEAREST = ("--engine", "nearest", "--preset", "ultrafast", "--workers", "threads
 
 
 def run(*args: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *map(str, args)], capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run([*COMMAND, *map(str, args)], capture_output=True, text=True, timeout=240, check=False)
 
 
 @pytest.fixture

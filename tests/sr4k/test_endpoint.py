@@ -12,6 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from toy_statuses import SECRETS, SOURCE, addresses, statuses
 
+from rig.fair_time import Stopwatch
 from sr4k import endpoint
 from sr4k.endpoint import parse_address, serve_http
 from sr4k.errors import OptionError
@@ -28,7 +29,7 @@ def channel() -> Iterator[ChannelMonitor]:
 
 
 def get(port: int, path: str) -> tuple[int, str]:
-    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = HTTPConnection("127.0.0.1", port, timeout=240)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -102,12 +103,13 @@ def test_a_client_that_takes_too_long_is_hung_up_on(monkeypatch: pytest.MonkeyPa
         socket.create_connection(("127.0.0.1", port), 10) as slow,
     ):
         slow.sendall(b"GET /health HTTP/1.1\r\nX: ")
-        began = time.monotonic()
+        watch = Stopwatch()
         with suppress(OSError):
-            while time.monotonic() < began + 10:
+            while watch.fair < 10:
                 slow.sendall(b"a")
                 time.sleep(0.1)
-        assert 0.9 < time.monotonic() - began < 9
+        assert watch.wall > 0.9
+        assert watch.fair < 9
 
 
 def test_clients_that_stay_make_room_for_those_who_come(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,9 +155,9 @@ with serve_http("127.0.0.1:0", [ChannelMonitor("news")]) as port:
     print("busy" if time.process_time() - began > 0.5 else "idle")
     for number in held:
         os.close(number)
-    print(urlopen(f"http://127.0.0.1:{port}/health", timeout=10).status)
+    print(urlopen(f"http://127.0.0.1:{port}/health", timeout=240).status)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=240, check=False)
     assert (done.stdout.split(), done.stderr) == (["idle", "200"], "")
 
 

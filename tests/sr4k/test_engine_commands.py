@@ -14,7 +14,7 @@ SR4K = Path(sys.executable).parent / "sr4k"
 
 def run(*args: str, cache: Path, python_path: Path | None = None) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "SR4K_CACHE": str(cache), **({} if python_path is None else {"PYTHONPATH": str(python_path)})}
-    return subprocess.run([SR4K, "engine", *args], capture_output=True, text=True, timeout=60, check=False, env=env)
+    return subprocess.run([SR4K, "engine", *args], capture_output=True, text=True, timeout=240, check=False, env=env)
 
 
 @pytest.mark.slow

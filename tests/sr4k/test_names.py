@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from clips import MakeClip, video_times
 from sr4k import Job, Summary, load_preset
 from sr4k.errors import OutputError
 from sr4k.parse import parse_part
+from sr4k.pipeline import Source
+from sr4k.pipeline.chain import Chain
 from sr4k.stages.encode import Encode
 
 pytestmark = pytest.mark.slow
@@ -36,17 +38,22 @@ def upscale(make_clip: MakeClip, tmp_path: Path) -> Upscale:
 
 @pytest.fixture
 def begun(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
-    """Asks for a stop as soon as there is a picture, which then takes its time."""
+    """Asks for a stop as soon as there are pictures; there are no more of them until the decoder has heard of it."""
     pictures: list[int] = []
-    consume = Encode.consume
+    heard, consume, stop = threading.Event(), Encode.consume, Chain.stop
 
-    def slow(self: Encode, frame: Any) -> None:
+    def wait_for_the_stop(self: Encode, frame: Any) -> None:
         pictures.append(1)
         consume(self, frame)
-        if len(pictures) < 30:
-            time.sleep(0.02)
+        assert len(pictures) < 3 or heard.wait(60)
 
-    monkeypatch.setattr(Encode, "consume", slow)
+    def hear(self: Chain) -> None:
+        stop(self)
+        if isinstance(self._stages[0], Source):
+            heard.set()
+
+    monkeypatch.setattr(Encode, "consume", wait_for_the_stop)
+    monkeypatch.setattr(Chain, "stop", hear)
     return lambda: int(len(pictures) > 2)
 
 
@@ -112,7 +119,7 @@ def test_any_name_goes_all_the_way_and_the_comparison_must_be_another(make_clip:
     """
     environment = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}"}
     done = subprocess.run(
-        ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
+        ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == 0, done.stderr
     told = done.stderr.splitlines()

@@ -19,7 +19,7 @@ def measured(code: str) -> int:
             assert process.stdout is not None
             process.stdout.readline()
             found.append(resident_bytes(threading.get_native_id()))
-            process.communicate("\n", timeout=60)
+            process.communicate("\n", timeout=240)
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -42,4 +42,4 @@ def test_what_other_threads_started_does_not_count() -> None:
         thread.start()
         thread.join()
         assert found == [0]
-        process.communicate(b"\n", timeout=60)
+        process.communicate(b"\n", timeout=240)

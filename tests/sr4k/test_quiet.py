@@ -72,7 +72,7 @@ def run(command: str, folder: Path, home: Path) -> Ran:
         env=bait.environment(HOME=str(home), PYTHONPATH=str(SUPPORT / "seen"), SEEN_SENDING=str(sent)),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     told = sent.read_text() if sent.exists() else ""

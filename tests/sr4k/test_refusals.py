@@ -43,7 +43,7 @@ def test_what_may_be_a_bug_stays_one(error: BaseException) -> None:
 def shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}"}
     return subprocess.run(
-        ["bash", "-c", line], cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
+        ["bash", "-c", line], cwd=folder, env=environment, capture_output=True, text=True, timeout=240, check=False
     )
 
 
@@ -83,7 +83,7 @@ def test_names_are_plain_text_on_a_terminal(make_clip: MakeClip, tmp_path: Path)
     name = "red\x1b[31m\nerror: no \u202efile \udcff\x9b2J.mp4"
     make_clip("a.mp4", frames=1, audio=False).rename(tmp_path / name)
     done = subprocess.run(
-        [str(BIN / "sr4k"), "probe", name], cwd=tmp_path, capture_output=True, timeout=60, check=False
+        [str(BIN / "sr4k"), "probe", name], cwd=tmp_path, capture_output=True, timeout=240, check=False
     )
     assert done.returncode == 0, done.stderr
     told = done.stdout.decode()
@@ -92,7 +92,7 @@ def test_names_are_plain_text_on_a_terminal(make_clip: MakeClip, tmp_path: Path)
         [str(BIN / "sr4k-stream"), name, "no\x1b[2Jthing.xyz"],
         cwd=tmp_path,
         capture_output=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert refused.returncode == 2

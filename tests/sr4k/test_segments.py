@@ -14,6 +14,8 @@ from clips import MakeClip, packet_bytes, video_times
 
 from sr4k import Job, Summary, load_preset
 from sr4k.parts import Parts, folder_of
+from sr4k.pipeline import Source
+from sr4k.pipeline.chain import Chain
 from sr4k.stages import encode
 from sr4k.stages.encode import Encode
 from sr4k.stages.journal import NAME, Journal
@@ -95,12 +97,28 @@ def test_encoders_of_segments_that_have_ended_go(upscale: Upscale, monkeypatch: 
 
 
 @pytest.mark.usefixtures("kept")
-def test_after_a_cut_elsewhere_segments_end_where_they_always_do(upscale: Upscale, tmp_path: Path) -> None:
+def test_after_a_cut_elsewhere_segments_end_where_they_always_do(
+    upscale: Upscale, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     upscale("whole.mp4")
-    frames = iter(range(1_000))
-    early = upscale("out.mp4", stops=lambda: int(next(frames) > 3))
-    if not early.stopped:
-        pytest.skip("it was too fast to be stopped")
+    begun, heard, consume, stop = threading.Event(), threading.Event(), Encode.consume, Chain.stop
+
+    def wait_for_the_stop(self: Encode, frame: Any) -> None:
+        if frame.info.pts > frame.info.time_base.denominator // 3:
+            begun.set()
+            assert heard.wait(60)
+        consume(self, frame)
+
+    def hear(self: Chain) -> None:
+        stop(self)
+        if isinstance(self._stages[0], Source):
+            heard.set()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Encode, "consume", wait_for_the_stop)
+        patch.setattr(Chain, "stop", hear)
+        early = upscale("out.mp4", stops=lambda: int(begun.is_set()))
+    assert early.stopped
     done = upscale("out.mp4", resume=True)
     assert done.resumed == early.frames
     segments = Journal(folder_of(tmp_path / "out.mp4")).segments()
@@ -118,7 +136,7 @@ def test_a_stop_while_the_file_is_made_ends_it_there_and_resume_makes_it_whole(
         for number, packet in enumerate(real(*args)):
             if number == 40:
                 asked.set()
-                assert heard.wait(10)
+                assert heard.wait(60)
                 time.sleep(0.05)
             yield packet
 

@@ -60,7 +60,7 @@ channels:
             )
 
     def get(self, path: str) -> tuple[int, str]:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=240)
         try:
             connection.request("GET", path)
             answer = connection.getresponse()

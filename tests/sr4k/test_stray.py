@@ -23,7 +23,7 @@ print("after", file=sys.stderr)
 
 
 def test_what_is_written_to_stderr_past_the_log_becomes_lines_of_it_without_secrets() -> None:
-    ran = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=60, check=False)
+    ran = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=240, check=False)
     assert ran.returncode == 0, ran.stderr
     *lines, last = ran.stderr.splitlines()
     assert last == "after"
@@ -38,7 +38,7 @@ def test_what_is_written_to_stderr_past_the_log_becomes_lines_of_it_without_secr
 
 def test_what_ends_a_command_is_a_json_line_as_well(tmp_path: Path) -> None:
     command = [Path(sys.executable).parent / "sr4k-stream", "none.mp4", "out.mkv", "--realtime", "--log-format", "json"]
-    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
     assert ran.returncode == 3
     (line,) = ran.stderr.splitlines()
     told = json.loads(line)
