@@ -116,7 +116,8 @@ def test_pictures_and_sound_go_out_with_their_times_and_a_key_frame_every_so_oft
     live.play(range(1, 76))
     report = live.finish()
     video, audio = packets(tmp_path / "out.mkv", "video"), packets(tmp_path / "out.mkv", "audio")
-    assert_unbroken([t for t, _ in video][1:], longest=0.09)  # the first was waited for, and then repeated
+    assert len(video) > 75
+    assert_unbroken([t for t, _ in video][-75:], longest=0.09)  # the first was waited for
     keys = [t for t, key in video if key]
     assert keys[0] == video[0][0]
     assert all(step <= 1.01 for step in np.diff(keys))
