@@ -1,7 +1,7 @@
 """Stages run one after the other in one thread: each frame is pulled through as far as it goes."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,9 +49,19 @@ class StageError(Exception):
 
 
 class Chain:
-    """The stages of one worker between an optional inbound and an optional outbound channel."""
+    """The stages of one worker between an optional inbound and an optional outbound channel.
 
-    def __init__(self, stages: list[Stage], inbound: Inlet | None, outbound: Outlet | None) -> None:
+    ``clock``: seconds by which it is told how long each has worked.
+    """
+
+    def __init__(
+        self,
+        stages: list[Stage],
+        inbound: Inlet | None,
+        outbound: Outlet | None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.clock = clock
         self._stages = stages
         self._inbound = inbound
         self._outbound = outbound
@@ -194,11 +204,11 @@ class _Working:
         if self._at_frame:
             self._chain.clocks[self._index].since = time.monotonic()
         self._waited = self._chain.waited[1]
-        self._began = time.perf_counter()
+        self._began = self._chain.clock()
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         clock = self._chain.clocks[self._index]
         clock.since = None
-        clock.busy += time.perf_counter() - self._began - (self._chain.waited[1] - self._waited)
+        clock.busy += self._chain.clock() - self._began - (self._chain.waited[1] - self._waited)
         if isinstance(error, Exception) and not isinstance(error, PeerLostError):
             raise StageError(clock.name, error) from error

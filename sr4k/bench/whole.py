@@ -1,10 +1,12 @@
 """Whole pipelines: what each stage takes by itself, what they reach together, how long a frame is on its way."""
 
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import chain, islice
+from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import av
@@ -20,23 +22,19 @@ from sr4k.errors import InternalError, Sr4kError
 from sr4k.job import Job
 from sr4k.models.colour import Colour
 from sr4k.models.geometry import SCALE
-from sr4k.parts import claimed
+from sr4k.parts import Parts
 from sr4k.pipeline import (
     Buffers,
     Format,
     Frame,
     FrameInfo,
     GraphSpec,
-    Sink,
-    Source,
-    Stage,
     StageSpec,
-    Transform,
     WorkerStatus,
     run_graph,
 )
+from sr4k.pipeline.chain import Chain
 from sr4k.stages.decode import Decode
-from sr4k.stages.infer import Infer
 from sr4k.stages.picture import rows_of
 from sr4k.stages.settings import DecodeSettings
 from sr4k.summary import Summary
@@ -105,14 +103,13 @@ def watched(clip: Path, target: Path, preset: Preset) -> PipelineRun:
 
 
 @contextmanager
-def _graph(job: Job) -> Iterator[GraphSpec]:
+def _graph(clip: Path, folder: Path, preset: Preset) -> Iterator[GraphSpec]:
     """Of a job whose result nobody wants."""
-    with claimed(job.target) as parts:
-        parts.begin({}, resume=False, overwrite=True)
-        try:
-            yield job.graph(parts)
-        finally:
-            parts.remove()
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=folder) as inside:
+        job = Job(clip, Path(inside) / "out.mp4", preset)
+        parts = Parts(job.target)
+        parts.make()
+        yield job.graph(parts)
 
 
 def stages_alone(
@@ -122,69 +119,95 @@ def stages_alone(
 
     ``clock`` may count CPU seconds instead: `time.process_time` of all threads, `time.thread_time` of the stage's own.
     """
-    with _graph(Job(clip, target, preset)) as graph:
+    with _graph(clip, target.parent, preset) as graph:
         return _alone([spec for worker in graph.workers for spec in worker.stages], frames, clock)
 
 
 def _alone(specs: list[StageSpec], frames: int, clock: Callable[[], float]) -> dict[str, float]:
     found: dict[str, float] = {}
-    form: Format | None = None
-    taken: list[Frame] = []
-    for stage in (spec.create() for spec in specs):
-        try:
-            form = _opened(stage, form)
-            buffers = _Pool(form, frames) if form is not None else None
-            began = clock()
-            taken = _passed(stage, taken, buffers, frames)
-            found[stage.name] = (clock() - began) / frames
-        finally:
-            stage.close()
+    given: _Given | None = None
+    for index, stage in enumerate(spec.create() for spec in specs):
+        taken = _Taken(frames) if index < len(specs) - 1 else None
+        chain = Chain([stage], given, taken, clock)
+        opening: list[float] = []
+        for end in (given, taken):
+            if end is not None:
+                end.on_open = partial(_note_opening, chain, opening)
+        if taken is not None:
+            taken.on_full = chain.stop
+        chain.run()
+        found[stage.name] = (chain.clocks[0].busy - opening[0]) / frames
+        given = None if taken is None else _Given(taken)
     return found
 
 
-def _opened(stage: Stage, form: Format | None) -> Format | None:
-    if isinstance(stage, Source):
-        return stage.open()
-    assert form is not None
-    if isinstance(stage, Transform):
-        return stage.open(form)
-    assert isinstance(stage, Sink)
-    stage.open(form)
-    return None
+def _note_opening(chain: Chain, opening: list[float]) -> None:
+    """How long the stage has worked by now, which was on getting ready."""
+    opening.append(chain.clocks[0].busy)
 
 
-def _passed(stage: Stage, frames: list[Frame], buffers: "_Pool | None", count: int) -> list[Frame]:
-    """The frames that a stage makes of the frames."""
-    if isinstance(stage, Sink):
-        for frame in frames:
-            stage.consume(frame)
-        stage.finish(complete=False)
-        return []
-    assert buffers is not None
-    if isinstance(stage, Source):
-        return list(islice(stage.frames(buffers), count))
-    assert isinstance(stage, Transform)
-    made = chain((out for frame in frames for out in stage.process(frame, buffers)), stage.drain(buffers))
-    if isinstance(stage, Infer):  # its results lie in the engine's memory until the next
-        return [_copied(frame, buffers) for frame in made]
-    return list(made)
+class _Taken:
+    """What a stage made, in memory that has been touched before, as a ring's has. It ends a source in time."""
 
+    waited, depth = 0.0, 0
 
-def _copied(frame: Frame, pool: "_Pool") -> Frame:
-    out = pool.take(frame.info)
-    for source, copy in zip(frame.planes, out.planes, strict=True):
-        np.copyto(copy, source)
-    return out
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._idle: list[Frame] = []
+        self.frames: list[Frame] = []
+        self.on_open: Callable[[], None] = lambda: None
+        self.on_full: Callable[[], None] = lambda: None
 
-
-class _Pool:
-    """Frames in memory that has been touched before, as a ring's has."""
-
-    def __init__(self, form: Format, count: int) -> None:
-        self._idle = [form.view(np.ones(form.nbytes, np.uint8).data) for _ in range(count)]
+    def open(self, form: Format) -> None:
+        self.form = form
+        unknown = FrameInfo(pts=0, time_base=Fraction(1))
+        planes = (form.view(np.ones(form.nbytes, np.uint8).data) for _ in range(self._count))
+        self._idle = [Frame(each, unknown, slot) for slot, each in enumerate(planes)]
+        self.on_open()
 
     def take(self, info: FrameInfo) -> Frame:
-        return Frame(self._idle.pop(), info)
+        frame = self._idle.pop()
+        frame.info = info
+        return frame
+
+    def send(self, frame: Frame) -> None:
+        """Keep it; an engine's results lie in its own memory, until the next."""
+        is_lent = frame.slot is None and all(isinstance(plane, np.ndarray) for plane in frame.planes)
+        self.frames.append(self._copied(frame) if is_lent else frame)
+        if len(self.frames) == self._count:
+            self.on_full()
+
+    def finish(self, *, complete: bool) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+    def _copied(self, frame: Frame) -> Frame:
+        out = self.take(frame.info)
+        for source, copy in zip(frame.planes, out.planes, strict=True):
+            np.copyto(copy, source)
+        return out
+
+
+class _Given:
+    """What one stage has made, for the next."""
+
+    waited, complete = 0.0, False
+
+    def __init__(self, made: _Taken) -> None:
+        self._made = made
+        self.on_open: Callable[[], None] = lambda: None
+
+    def open(self) -> Format:
+        return self._made.form
+
+    def __iter__(self) -> Iterator[Frame]:
+        self.on_open()
+        return iter(self._made.frames)
+
+    def close(self) -> None:
+        """Nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +240,7 @@ def latency(clip: Path, target: Path, preset: Preset, rate: float) -> dict[str, 
     The encoder is told to hold nothing back (``tune=zerolatency``), as for a live stream.
     """
     options = {**preset.encode.options, "tune": "zerolatency"}
-    with _graph(Job(clip, target, preset.updated("encode", options=options))) as graph:
+    with _graph(clip, target.parent, preset.updated("encode", options=options)) as graph:
         first, *others = graph.workers
         paced = StageSpec(f"{__name__}:PacedDecode", PacedSettings(first.stages[0].settings, rate))
         outcome = run_graph(replace(graph, workers=(replace(first, stages=(paced, *first.stages[1:])), *others)))

@@ -53,7 +53,7 @@ Codec = Annotated[
     str | None,
     typer.Option(
         help="Video codec: h264, hevc or av1; h264_nvenc, hevc_nvenc or av1_nvenc on an NVIDIA GPU; or auto, which is "
-        "h264, hevc for more than 8 bits, av1 in .webm. Default: auto.",
+        "h264, hevc for more than 8 bits, av1 in .webm; or auto_nvenc, the same on the GPU. Default: auto.",
         metavar="CODEC",
         rich_help_panel=_WRITTEN,
     ),
