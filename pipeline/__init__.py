@@ -6,7 +6,7 @@ It knows frames, channels, workers and time, and nothing of codecs or networks.
 from sr4k.pipeline.frame import Format, Frame, FrameInfo, PlaneSpec
 from sr4k.pipeline.stage import Buffers, Sink, Source, Stage, StageSpec, Transform
 from sr4k.pipeline.supervisor import GraphAborted, GraphError, GraphSpec, Outcome, StageFailed, WorkerDied, run_graph
-from sr4k.pipeline.worker import WorkerSpec, WorkerStatus
+from sr4k.pipeline.worker import WorkerSpec, WorkerStatus, report_of
 
 __all__ = [
     "Buffers",
@@ -27,5 +27,6 @@ __all__ = [
     "WorkerDied",
     "WorkerSpec",
     "WorkerStatus",
+    "report_of",
     "run_graph",
 ]

@@ -99,7 +99,7 @@ class Chain:
         """Seconds spent waiting for input and for room in the output."""
         return (self._inbound.waited if self._inbound else 0.0, self._outbound.waited if self._outbound else 0.0)
 
-    def reports(self) -> dict[str, dict[str, Any]]:
+    def reports(self) -> dict[str, Any]:
         """What each stage has to tell."""
         return {stage.name: stage.report() for stage in self._stages}
 

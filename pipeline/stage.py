@@ -30,8 +30,11 @@ class Stage(ABC):
     def close(self) -> None:
         """Give back what `open` took."""
 
-    def report(self) -> dict[str, Any]:
-        """Facts for whoever started the graph, picklable; read now and then while it runs, and at its end."""
+    def report(self) -> Any:
+        """Facts for whoever started the graph, picklable; read now and then while it runs, and at its end.
+
+        Where there is nothing to tell, an empty dict or ``None``. May be called in another thread.
+        """
         return {}
 
 
@@ -93,10 +96,19 @@ class Sink(Stage):
 
 @dataclass(frozen=True, slots=True)
 class StageSpec:
-    """A stage to be made where it will run: ``module:class``, and the one argument of the class if it takes one."""
+    """A stage to be made where it will run: ``module:class``, and the one argument of the class if it takes one.
+
+    ``called``: its name for people, where that is not its class's.
+    """
 
     factory: str
     settings: Any = None
+    called: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name for people, as when its process dies."""
+        return self.called or self.factory.rpartition(":")[2].lower()
 
     def create(self) -> Stage:
         """Import the module and make the stage."""

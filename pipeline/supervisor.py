@@ -72,14 +72,14 @@ class Outcome:
     seconds: float = 0.0
 
     @property
-    def reports(self) -> dict[str, dict[str, Any]]:
+    def reports(self) -> dict[str, Any]:
         """What each stage reported last, by stage name; of its first lane, where it has several."""
         return {name: reports[0] for name, reports in self.lane_reports.items()}
 
     @property
-    def lane_reports(self) -> dict[str, list[dict[str, Any]]]:
+    def lane_reports(self) -> dict[str, list[Any]]:
         """The same of all lanes."""
-        found: dict[str, list[dict[str, Any]]] = {}
+        found: dict[str, list[Any]] = {}
         for status in self.statuses.values():
             for name, report in status.reports.items():
                 found.setdefault(name, []).append(report)
@@ -277,7 +277,7 @@ def _joined(context: SpawnContext, before: int, after: int, slots: int) -> tuple
 
 def _obituary(worker: _Worker) -> str:
     """Who died and of what, for the user."""
-    stages = ", ".join(stage.factory.rpartition(":")[2].lower() for stage in worker.spec.stages)
+    stages = ", ".join(stage.name for stage in worker.spec.stages)
     cause = "ended without a word"
     if isinstance(worker.body, BaseProcess):
         worker.body.join(1.0)

@@ -8,10 +8,11 @@ import signal
 import threading
 import time
 import traceback
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, Pipe, wait
-from typing import Any
+from typing import Any, TypeVar
 
 from sr4k.pipeline.chain import Chain, StageClock, StageError
 from sr4k.pipeline.channel import Inlet, Outlet, PeerLostError
@@ -48,8 +49,17 @@ class WorkerStatus:
     waited_out: float
     cpu: float  # of the whole process that the worker lives in
     depth: int  # frames in the outbound channel
-    reports: dict[str, dict[str, Any]]  # of the stages, by name
+    reports: dict[str, Any]  # of the stages, by name
     ended: bool = False
+
+
+_Report = TypeVar("_Report")
+
+
+def report_of(statuses: Mapping[str, WorkerStatus], stage: str, kind: type[_Report]) -> _Report | None:
+    """What a stage reported last, by the latest status of each worker; ``None``: nothing of that kind yet."""
+    told = (status.reports.get(stage) for status in statuses.values())
+    return next((report for report in told if isinstance(report, kind)), None)
 
 
 @dataclass(frozen=True, slots=True)

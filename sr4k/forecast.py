@@ -5,7 +5,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from sr4k.job import Job
 from sr4k.pipeline import WorkerStatus
 from sr4k.printable import clock
 from sr4k.process_tree import own_bytes, resident_bytes
+from sr4k.stages.reports import ENCODE
 from sr4k.stages.sequence import files_of
 from sr4k.stages.settings import TimeSpan
 from sr4k.summary import Summary
@@ -55,11 +56,12 @@ class Forecast:
     bytes: int | None
     memory: int
     free: int
-    summary: dict[str, Any]
+    summary: Summary
 
     def as_dict(self) -> dict[str, Any]:
         """All of it, for JSON."""
-        return asdict(self)
+        told = {key: value for key, value in self.summary.as_dict().items() if key in _TOLD}
+        return {each.name: getattr(self, each.name) for each in fields(self)} | {"summary": told}
 
 
 class _Watch:
@@ -72,7 +74,7 @@ class _Watch:
         self.memory = 0
 
     def __call__(self, statuses: dict[str, WorkerStatus]) -> None:
-        frames = next((c.frames for s in statuses.values() for c in s.stages if c.name == "encode"), 0)
+        frames = next((c.frames for s in statuses.values() for c in s.stages if c.name == ENCODE), 0)
         self.memory = max(self.memory, own_bytes() + resident_bytes(self._thread))
         if frames > self._last[1]:
             self._last = time.monotonic(), frames
@@ -116,19 +118,19 @@ def forecast(job: Job) -> Forecast:
         bytes=None if frames is None else round(size * frames / summary.frames),
         memory=watch.memory,
         free=shutil.disk_usage(existing_folder(job.target)).free,
-        summary={key: value for key, value in summary.as_dict().items() if key in _TOLD},
+        summary=summary,
     )
 
 
 def in_words(found: Forecast) -> Iterator[str]:
     """Lines for people."""
-    source, video, engine = (found.summary[key] for key in ("source", "video", "engine"))
+    source, video, engine = found.summary.source, found.summary.video, found.summary.engine
     yield (
-        f"{found.source}: {source['codec']} {source['width']}x{source['height']} -> "
-        f"{found.output}: {video['codec']} {video['width']}x{video['height']} in {video['container']}"
+        f"{found.source}: {source.codec} {source.width}x{source.height} -> "
+        f"{found.output}: {video.codec} {video.width}x{video.height} in {video.container}"
     )
     yield f"  network: {engine['model']}, {engine['precision']}, on {engine['engine']}"
-    for left_out in found.summary["left_out"]:
+    for left_out in found.summary.left_out:
         yield f"  left out: {left_out}"
     if found.seconds is None or found.bytes is None:
         yield f"  {found.fps:.1f} frames a second; how many there are its header does not tell"
@@ -161,7 +163,7 @@ def _expected(job: Job) -> tuple[Fraction | None, int | None]:
 
     try:
         with VideoReader(job.reading) as reader:
-            found = reader.report()
+            found = reader.report().source
     except InputError:
         return None, None
     seconds = None if found.expected_seconds is None else Fraction(found.expected_seconds)
@@ -172,6 +174,6 @@ def _frames(summary: Summary, seconds: Fraction | None, counted: int | None, *, 
     """Of the job: counted by the header, else as dense as in the sample."""
     if counted is not None or seconds is None:
         return counted
-    made = summary.video["until"] - summary.source["start"]
+    made = summary.video.until - summary.source.start
     sampled = float(sample.seconds) if sample is not None and not summary.stopped else made
     return max(1, round(summary.frames * float(seconds) / sampled)) if sampled > 0 else None

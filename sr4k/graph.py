@@ -132,11 +132,11 @@ def _on_gpu(specs: Mapping[StageName, StageSpec], stages: Sequence[StageName]) -
 
     What is to have another size than the network makes is scaled in host memory.
     """
-    yield replace(specs["decode"], factory="sr4k.stages.card:GpuDecode")
-    yield replace(specs["infer"], factory="sr4k.stages.card:GpuUpscale")
+    yield replace(specs["decode"], factory="sr4k.stages.card:GpuDecode", called="decode")
+    yield replace(specs["infer"], factory="sr4k.stages.card:GpuUpscale", called="infer")
     is_resized = getattr(specs["convert"].settings, "size", None) is not None
     if not is_resized and "encode" in stages and getattr(specs["encode"].settings, "codec", "").endswith("_nvenc"):
-        yield replace(specs["encode"], factory="sr4k.stages.card_encode:GpuEncode")
+        yield replace(specs["encode"], factory="sr4k.stages.card_encode:GpuEncode", called="encode")
         return
     yield StageSpec("sr4k.stages.card:Download")
     if is_resized:

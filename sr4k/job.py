@@ -16,10 +16,11 @@ from sr4k.graph import assembled, run_assembled
 from sr4k.models.architecture import Pixels
 from sr4k.parse import parse_size
 from sr4k.parts import Parts, claimed, fingerprint, flat
-from sr4k.pipeline import GraphSpec, Outcome, StageSpec, WorkerDied, WorkerStatus
+from sr4k.pipeline import GraphSpec, Outcome, StageSpec, WorkerDied, WorkerStatus, report_of
 from sr4k.pipeline.starting import leave_if_importing
 from sr4k.stages.codec import check_container, chosen_codec
 from sr4k.stages.limits import takes_preset
+from sr4k.stages.reports import ENCODE, EncodeReport
 from sr4k.stages.sequence import is_picture, is_sequence
 from sr4k.stages.settings import (
     FIRST_VIDEO,
@@ -302,10 +303,13 @@ def _run(spec: GraphSpec, **watching: Any) -> Outcome:
         outcome = run_assembled(spec, **watching)
     except WorkerDied as err:
         raise WorkerError(f"Stopped: {err}.") from err
-    outcome.stopped = not outcome.reports.get("encode", {}).get("is_whole", not outcome.stopped)
+    written = report_of(outcome.statuses, ENCODE, EncodeReport)
+    if written is not None and written.is_whole is not None:
+        outcome.stopped = not written.is_whole
     return outcome
 
 
 def _check_outcome(outcome: Outcome, resumed: int = 0) -> None:
-    if not resumed + outcome.reports.get("encode", {}).get("frames", 0):
+    written = report_of(outcome.statuses, ENCODE, EncodeReport)
+    if not resumed + (0 if written is None else written.frames):
         raise StoppedError("Stopped before the first frame: nothing was written.")

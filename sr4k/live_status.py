@@ -10,6 +10,7 @@ from typing import Any, Literal, Self, TypeVar
 from sr4k.failures import Kind, kind_of
 from sr4k.live.histogram import Histogram
 from sr4k.pipeline import WorkerStatus
+from sr4k.stages.reports import INFER
 from sr4k.watchdog import Stall, Watchdog
 
 _N = TypeVar("_N", int, float)
@@ -148,7 +149,7 @@ class LiveStatus:
         return cls(
             intake=IntakeStatus.of(reports.get("intake", {})),
             playout=PlayoutStatus.of(playout),
-            engine=reports.get("infer", {}),
+            engine=reports.get(INFER, {}),
             queues={name: status.depth for name, status in statuses.items()},
             cpu={name: status.cpu for name, status in statuses.items()},
             busy=busy,

@@ -93,7 +93,7 @@ def in_words(found: Probe) -> str:
 def _video(path: Path) -> dict[str, Any]:
     with VideoReader(ReadSettings(path=path, deinterlace="off")) as reader:
         first, _ = next(reader.pictures())
-        found = reader.report()
+        found = reader.report().source
         told = {
             "interlaced": found.interlaced > 0,
             "rate": found.rate,

@@ -1,11 +1,22 @@
 """How jobs went: what is left of them when all their processes have ended."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from sr4k.pipeline import Outcome, WorkerStatus
+from sr4k.pipeline import Outcome, WorkerStatus, report_of
+from sr4k.stages.reports import (
+    DECODE,
+    ENCODE,
+    INFER,
+    DecodeReport,
+    EncodeReport,
+    LossReport,
+    SourceReport,
+    VideoReport,
+    as_data,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +33,20 @@ class RunSummary:
 
     def as_dict(self) -> dict[str, Any]:
         """All of it, for JSON."""
-        return asdict(self)
+        return as_data(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobLosses(LossReport):
+    """What the source could not give to this run and to those before it.
+
+    Attributes:
+        earlier: losses of the frames that earlier runs had done.
+        copying: what was wrong with the other streams, in words.
+    """
+
+    earlier: int = 0
+    copying: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +63,9 @@ class Summary(RunSummary):
     frames: int
     resumed: int
     stopped: bool
-    source: dict[str, Any]
-    video: dict[str, Any]
-    losses: dict[str, Any]
+    source: SourceReport
+    video: VideoReport
+    losses: JobLosses
     left_out: list[str]
     stages: dict[str, dict[str, float]]
     processes: dict[str, dict[str, float]]
@@ -55,7 +79,8 @@ class Summary(RunSummary):
     @property
     def damaged(self) -> bool:
         """Whether anything of the source was lost or had to be patched up."""
-        return any(self.losses.get(key) for key in ("packets", "missing", "concealed", "earlier", "copying"))
+        lost = self.losses
+        return bool(lost.packets or lost.missing or lost.concealed or lost.earlier or lost.copying)
 
     def as_dict(self) -> dict[str, Any]:
         """All of it, for JSON."""
@@ -83,22 +108,22 @@ def summarised(output: Path, outcome: Outcome, resumed: int = 0, lost: int = 0) 
         resumed: frames that were done before it.
         lost: what the source failed to give to those.
     """
-    reports = outcome.reports
-    source, video = dict(reports["decode"]), dict(reports["encode"])
-    losses = {**source.pop("losses"), "earlier": lost, "copying": video.pop("copy_damage")}
+    read = report_of(outcome.statuses, DECODE, DecodeReport)
+    written = report_of(outcome.statuses, ENCODE, EncodeReport)
+    assert read is not None and written is not None  # which a graph that came to its end has told
+    losses = {each.name: getattr(read.losses, each.name) for each in fields(read.losses)}
     statuses = outcome.statuses.values()
-    frames, _ = resumed + video.pop("frames"), video.pop("is_whole", None)
     return Summary(
         output=str(output),
-        frames=video.pop("joined", None) or frames,
+        frames=written.joined or resumed + written.frames,
         resumed=resumed,
         seconds=outcome.seconds,
         stopped=outcome.stopped,
-        source=source,
-        engine=_of_all_lanes(outcome.lane_reports["infer"]),
-        left_out=[*source.pop("left_out", []), *video.pop("left_out")],
-        video=video,
-        losses=losses,
+        source=read.source,
+        engine=_of_all_lanes(outcome.lane_reports[INFER]),
+        left_out=[*read.left_out, *written.left_out],
+        video=written.video,
+        losses=JobLosses(**losses, earlier=lost, copying=written.copy_damage),
         stages=_stages(statuses),
         processes={
             s.worker: {"cpu": s.cpu, "waited_in": s.waited_in, "waited_out": s.waited_out, "running": s.running}
@@ -112,7 +137,7 @@ def summarised_live(outcome: Outcome, seconds: float, restarts: int) -> LiveSumm
     reports = outcome.reports
     return LiveSummary(
         seconds=seconds,
-        engine=reports.get("infer", {}),
+        engine=reports.get(INFER, {}),
         restarts=restarts,
         intake=reports.get("intake", {}),
         playout=reports.get("playout", {}),

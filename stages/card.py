@@ -7,7 +7,7 @@ that the order of reading and writing is the order in which it is asked for. Pla
 import logging
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from sr4k.stages.look import Picture
 from sr4k.stages.picture import inside
 from sr4k.stages.preprocess import fill_margins
 from sr4k.stages.reader import VideoReader
-from sr4k.stages.reports import as_data
+from sr4k.stages.reports import DECODE, INFER, DecodeReport, GpuSourceReport
 from sr4k.stages.settings import DecodeSettings, InferSettings
 from sr4k.stages.video import VideoInfo
 
@@ -46,7 +46,7 @@ _BEHIND = 2
 class GpuDecode(Source):
     """Padded planes on the GPU: from NVDEC where it takes the video, else decoded on the CPU and copied."""
 
-    name = "decode"
+    name = DECODE
 
     def __init__(self, settings: DecodeSettings) -> None:
         self._settings = settings
@@ -76,11 +76,14 @@ class GpuDecode(Source):
         if self._reader is not None:
             self._reader.close()
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> DecodeReport | None:
         if self._reader is None:
-            return {}
-        told = replace(self._reader.report(), resumed=self._settings.done_frames)
-        return as_data(told) | {"decoder": "nvdec" if self._reader.on_gpu else "cpu"}
+            return None
+        told = self._reader.report()
+        common = {each.name: getattr(told.source, each.name) for each in fields(told.source)}
+        common["resumed"] = self._settings.done_frames
+        source = GpuSourceReport(**common, decoder="nvdec" if self._reader.on_gpu else "cpu")
+        return replace(told, source=source)
 
     def _open_nvdec(self) -> VideoReader | None:
         if not driver().gpus:
@@ -129,7 +132,7 @@ class GpuDecode(Source):
 class GpuUpscale(Transform):
     """The network, to NV12 on the GPU."""
 
-    name = "infer"
+    name = INFER
 
     def __init__(self, settings: InferSettings) -> None:
         self._settings = settings

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 from sr4k.pipeline import Buffers, Format, Frame, Source
 from sr4k.stages.decoded import copy_inside, padded_format
 from sr4k.stages.reader import VideoReader
-from sr4k.stages.reports import as_data
+from sr4k.stages.reports import DECODE, DecodeReport
 from sr4k.stages.rgb import copy_rgb_inside, rgb_format
 from sr4k.stages.scaling import Scaler
 from sr4k.stages.settings import DecodeSettings
@@ -16,7 +15,7 @@ from sr4k.stages.settings import DecodeSettings
 class Decode(Source):
     """One video stream of a file. Margins are left to be filled."""
 
-    name = "decode"
+    name = DECODE
 
     def __init__(self, settings: DecodeSettings) -> None:
         self._settings = settings
@@ -47,7 +46,8 @@ class Decode(Source):
         if self._reader is not None:
             self._reader.close()
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> DecodeReport | None:
         if self._reader is None:
-            return {}
-        return as_data(replace(self._reader.report(), resumed=self._settings.done_frames))
+            return None
+        told = self._reader.report()
+        return replace(told, source=replace(told.source, resumed=self._settings.done_frames))

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
@@ -32,6 +33,7 @@ from sr4k.stages.journal import Journal, flush_to_disk
 from sr4k.stages.passthrough import Passthrough
 from sr4k.stages.paths import for_libav
 from sr4k.stages.picture import as_picture
+from sr4k.stages.reports import ENCODE, EncodeReport, VideoReport
 from sr4k.stages.room import check_room
 from sr4k.stages.segments import SegmentWriter, joined
 from sr4k.stages.settings import EncodeSettings
@@ -68,7 +70,7 @@ class Encode(Sink):
     Video goes into segments first, so that what is done is never lost; at the end they become one file with the rest.
     """
 
-    name = "encode"
+    name = ENCODE
     _opens_late = False
     """Whether it is the first picture that opens the encoder."""
     _pixel_format: str | None = None
@@ -77,7 +79,7 @@ class Encode(Sink):
     def __init__(self, settings: EncodeSettings) -> None:
         self._settings = settings
         self._target: OutputContainer | None = None
-        self._about: dict[str, Any] = {}
+        self._about: VideoReport | None = None  # once open
         self._frames = 0
         self._journal = Journal(settings.parts)
         self._held: int | None = None  # the lock on it
@@ -131,14 +133,12 @@ class Encode(Sink):
             log.warning("%s: %s can't hold it as it is.", converted, self._target.format.name)
         if not self._opens_late:
             self._open_encoder(self._target)
-        self._about = {
-            "codec": self._stream.codec_context.name,
-            "width": info.width,
-            "height": info.height,
-            "container": self._target.format.name,
-            "left_out": self._rest.dropped,
-            "converted": self._rest.converted,
-        }
+        self._about = VideoReport(
+            codec=self._stream.codec_context.name,
+            width=info.width,
+            height=info.height,
+            container=self._target.format.name,
+        )
 
     def consume(self, frame: Frame) -> None:
         picture = self._picture(frame)
@@ -197,18 +197,22 @@ class Encode(Sink):
             self._held = None
         self._opened.close()
 
-    def report(self) -> dict[str, Any]:
-        if not self._about:  # not open yet
-            return {}
-        return {
-            **self._about,
-            "frames": self._frames,
-            "until": float(self._end),
-            "joined": self._joined,
-            "is_whole": self._is_whole,
-            "copy_damage": self._rest.damage,
-            "latency": spread(self._latencies),
-        }
+    def report(self) -> EncodeReport | None:
+        if self._about is None:
+            return None
+        return EncodeReport(
+            video=replace(
+                self._about,
+                converted=tuple(self._rest.converted),
+                until=float(self._end),
+                latency=spread(tuple(self._latencies)),
+            ),
+            frames=self._frames,
+            joined=self._joined,
+            is_whole=self._is_whole,
+            copy_damage=self._rest.damage,
+            left_out=tuple(self._rest.dropped),
+        )
 
     def _picture(self, frame: Frame) -> VideoFrame:
         return as_picture(frame.planes[0], self._info.pixel_format)
@@ -262,13 +266,15 @@ class Encode(Sink):
 
     def _check_gap(self, info: FrameInfo) -> None:
         """See to it that the muxer will not put later pictures at other times, which it tells no one."""
+        assert self._about is not None
+        container = self._about.container
         gap = max(0 if self._last_pts is None else info.pts - self._last_pts, info.duration)
         self._last_pts = info.pts
-        if gap > _LONGEST and self._about["container"] in QUICKTIME:
+        if gap > _LONGEST and container in QUICKTIME:
             hours = float(gap * info.time_base / 3600)
             raise OutputError(
                 f"{self._settings.source.name} has no picture for {hours:.1f} hours from "
-                f"{float(info.pts * info.time_base) / 3600 - hours:.1f} h on, which {self._about['container']} can't "
+                f"{float(info.pts * info.time_base) / 3600 - hours:.1f} h on, which {container} can't "
                 "hold in ticks this short: use .mkv."
             )
 

@@ -10,6 +10,7 @@ from sr4k.engines.choose import start_first
 from sr4k.errors import EngineError
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
 from sr4k.pipeline.frame import Plane
+from sr4k.stages.reports import INFER
 from sr4k.stages.reuse import Reuse
 from sr4k.stages.settings import InferSettings
 from sr4k.stages.video import VideoInfo
@@ -22,7 +23,7 @@ class Infer(Transform):
     as they are.
     """
 
-    name = "infer"
+    name = INFER
     in_place = False
 
     def __init__(self, settings: InferSettings) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -22,6 +21,7 @@ from sr4k.stages.fitting import CODES
 from sr4k.stages.look import may_be_transparent
 from sr4k.stages.picture import as_picture
 from sr4k.stages.reader import VideoReader
+from sr4k.stages.reports import ENCODE, EncodeReport, VideoReport
 from sr4k.stages.scaling import Scaler
 from sr4k.stages.sequence import is_sequence, numbered, numbers
 from sr4k.stages.settings import PictureSettings
@@ -47,7 +47,7 @@ _MOST = {"libwebp": 16383}
 class EncodePictures(Sink):
     """Upright pictures, as they are to be seen: files of pictures have no rotation that every viewer heeds."""
 
-    name = "encode"
+    name = ENCODE
 
     def __init__(self, settings: PictureSettings) -> None:
         self._settings = settings
@@ -93,20 +93,14 @@ class EncodePictures(Sink):
     def close(self) -> None:
         """Nothing is kept open."""
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> EncodeReport | None:
         if not self._kind:  # not open yet
-            return {}
-        return {
-            "codec": self._kind,
-            "width": self._info.width,
-            "height": self._info.height,
-            "container": "pictures",
-            "left_out": self._left_out,
-            "frames": self._frames,
-            "until": self._until,
-            "copy_damage": None,
-            "latency": None,
-        }
+            return None
+        info = self._info
+        video = VideoReport(
+            codec=self._kind, width=info.width, height=info.height, container="pictures", until=self._until
+        )
+        return EncodeReport(video=video, frames=self._frames, left_out=tuple(self._left_out))
 
     def _number(self, info: FrameInfo) -> int:
         """That of the source's picture, if it has one; else counted from 1."""

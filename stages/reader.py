@@ -20,7 +20,7 @@ from sr4k.stages.fitting import fitted
 from sr4k.stages.hdr import lost_metadata
 from sr4k.stages.look import Picture, Planes
 from sr4k.stages.losses import Losses
-from sr4k.stages.reports import DecodeReport, Join
+from sr4k.stages.reports import DecodeReport, Join, SourceReport
 from sr4k.stages.rgb import deep_yuv
 from sr4k.stages.scaling import Scaler
 from sr4k.stages.sequence import is_picture, is_sequence, numbered, numbers
@@ -165,7 +165,7 @@ class VideoReader:
     def report(self) -> DecodeReport:
         """How reading goes; may be asked for in another thread."""
         file = self._file
-        return DecodeReport(
+        source = SourceReport(
             width=self._shown[0],
             height=self._shown[1],
             codec=file.stream.codec_context.name,
@@ -179,9 +179,8 @@ class VideoReader:
             changes=tuple(self._changes.found),
             joins=tuple(Join(float(at), float(by)) for at, by in file.clock.jumps),
             seconds=float((self._last_pts or 0) * self.info.time_base),
-            losses=self._losses.report(),
-            left_out=tuple(self._left_out),
         )
+        return DecodeReport(source=source, losses=self._losses.report(), left_out=tuple(self._left_out))
 
     def _begun(self) -> tuple[VideoFrame, Iterator[VideoFrame]]:
         """The first picture, and all."""

@@ -31,11 +31,13 @@ from sr4k.pipeline import (
     GraphSpec,
     StageSpec,
     WorkerStatus,
+    report_of,
     run_graph,
 )
 from sr4k.pipeline.chain import Chain
 from sr4k.stages.decode import Decode
 from sr4k.stages.picture import rows_of
+from sr4k.stages.reports import ENCODE, INFER, EncodeReport
 from sr4k.stages.settings import DecodeSettings
 from sr4k.summary import Summary
 
@@ -81,7 +83,7 @@ def run_pipeline(clip: Path, target: Path, preset: Preset) -> PipelineRun:
     """A file to a file, watched. The engine must have counted every frame, and the output must show its work."""
     run = watched(clip, target, preset)
     summary = run.summary
-    if summary.stages["infer"]["frames"] != summary.frames:
+    if summary.stages[INFER]["frames"] != summary.frames:
         raise InternalError(f"The engine saw {summary.stages['infer']['frames']} of {summary.frames} frames.")
     _require_a_network(clip, target, preset, summary.engine["engine"])
     return run
@@ -93,7 +95,7 @@ def watched(clip: Path, target: Path, preset: Preset) -> PipelineRun:
     began = time.monotonic()
 
     def note(statuses: dict[str, WorkerStatus]) -> None:
-        frames = sum(c.frames for s in statuses.values() for c in s.stages if c.name == "encode")
+        frames = sum(c.frames for s in statuses.values() for c in s.stages if c.name == ENCODE)
         cpu = sum(status.cpu for status in statuses.values())
         moments.append(
             Moment(time.monotonic() - began, frames, cpu, {name: status.depth for name, status in statuses.items()})
@@ -244,8 +246,9 @@ def latency(clip: Path, target: Path, preset: Preset, rate: float) -> dict[str, 
         first, *others = graph.workers
         paced = StageSpec(f"{__name__}:PacedDecode", PacedSettings(first.stages[0].settings, rate))
         outcome = run_graph(replace(graph, workers=(replace(first, stages=(paced, *first.stages[1:])), *others)))
-    found: dict[str, float] = outcome.reports["encode"]["latency"]
-    return {**found, "rate": rate}
+    written = report_of(outcome.statuses, ENCODE, EncodeReport)
+    assert written is not None and written.video.latency is not None
+    return {**written.video.latency, "rate": rate}
 
 
 def many(clip: Path, folder: Path, preset: Preset, count: int) -> dict[str, float]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sr4k.configs import STAGES
-from sr4k.pipeline import WorkerStatus
+from sr4k.pipeline import WorkerStatus, report_of
 from sr4k.printable import clock
+from sr4k.stages.reports import DECODE, ENCODE, DecodeReport, EncodeReport
 
 _WINDOW = 5.0
 """Seconds over which speed and load are averaged."""
@@ -52,12 +53,16 @@ class Gauge:
         for stage in (stage for status in statuses.values() for stage in status.stages):
             lanes.setdefault(stage.name, []).append(stage.busy)
         busy = {name: sum(times) / len(times) for name, times in lanes.items()}
-        made = next((s.frames for status in statuses.values() for s in status.stages if s.name == "encode"), 0)
-        source, video = _report(statuses, "decode"), _report(statuses, "encode")
-        self.frames = source.get("resumed", 0) + made
-        self.total = source.get("expected_frames") if source.get("frames_counted", True) else None
-        self.length, self._rate = source.get("expected_seconds"), source.get("rate", 0.0)
-        self.seconds = max(0.0, video.get("until", 0.0) - source.get("start", 0.0))
+        made = next((s.frames for status in statuses.values() for s in status.stages if s.name == ENCODE), 0)
+        read, written = report_of(statuses, DECODE, DecodeReport), report_of(statuses, ENCODE, EncodeReport)
+        self.frames = made
+        if read is not None:
+            source = read.source
+            self.frames += source.resumed
+            self.total = source.expected_frames if source.frames_counted else None
+            self.length, self._rate = source.expected_seconds, source.rate
+            if written is not None:
+                self.seconds = max(0.0, written.video.until - source.start)
         if made and self._began is None:
             self._began = now
             self._samples.clear()
@@ -164,10 +169,6 @@ class Gauge:
             return None
         end = self._samples[-1].now - seconds
         return next((sample for sample in reversed(self._samples) if sample.now <= end), self._samples[0])
-
-
-def _report(statuses: dict[str, WorkerStatus], stage: str) -> dict[str, Any]:
-    return next((status.reports[stage] for status in statuses.values() if status.reports.get(stage)), {})
 
 
 def _clock(seconds: float) -> str:

@@ -85,7 +85,7 @@ def _in_words(summary: Summary) -> str:
     ended = "ended early: " if summary.stopped else ""
     onward = "; --resume goes on" if summary.goes_on else ""
     return (
-        f"{ended}{summary.output}: {summary.frames} frames, {video['width']}x{video['height']}, "
+        f"{ended}{summary.output}: {summary.frames} frames, {video.width}x{video.height}, "
         f"{summary.seconds:.1f} s, {summary.fps:.1f} fps "
         f"({engine['engine']} {engine['model']} {engine['precision']}){onward}"
     )
@@ -93,19 +93,19 @@ def _in_words(summary: Summary) -> str:
 
 def _losses_in_words(summary: Summary) -> str:
     losses = summary.losses
-    counted = [_counted(losses[kind], kind) for kind in _LOST if losses[kind]]
-    where = [] if losses["first_at"] is None else [f"from {clock(losses['first_at'])} on"]
-    copying = [] if losses["copying"] is None else [f"other streams: {losses['copying']}"]
-    return ", ".join([*counted, *where, *losses["reasons"], *copying])
+    counted = [_counted(number, kind) for kind in _LOST if (number := getattr(losses, kind))]
+    where = [] if losses.first_at is None else [f"from {clock(losses.first_at)} on"]
+    copying = [] if losses.copying is None else [f"other streams: {losses.copying}"]
+    return ", ".join([*counted, *where, *losses.reasons, *copying])
 
 
 def _places_in_words(summary: Summary) -> Iterator[str]:
-    places = summary.losses["places"]
+    places = summary.losses.places
     if len(places) < 2:  # which has been told
         return
     for place in places[:_PLACES_TOLD]:
-        end = f" to {clock(place['until'])}" if place["until"] > place["at"] else ""
-        yield f"  {clock(place['at'])}{end}: {_counted(place['frames'], place['kind'])}"
+        end = f" to {clock(place.until)}" if place.until > place.at else ""
+        yield f"  {clock(place.at)}{end}: {_counted(place.frames, place.kind)}"
     if len(places) > _PLACES_TOLD:
         yield f"  and {len(places) - _PLACES_TOLD} more places: see --json"
 

@@ -80,7 +80,7 @@ class TestCleanAperture:
     def test_the_rest_is_not_seen(self, source: Path, tmp_path: Path) -> None:
         summary = Job(source, tmp_path / "out.mp4", LOSSLESS).run()
         assert np.array_equal(luma_planes(tmp_path / "out.mp4")[0], of_the_source(source))
-        assert (summary.source["width"], summary.source["height"], summary.frames) == (144, 90, 3)
+        assert (summary.source.width, summary.source.height, summary.frames) == (144, 90, 3)
         with av.open(str(tmp_path / "out.mp4")) as result:
             assert margins(result.streams.video[0]) is None
         assert (probe(source).video["width"], probe(source).video["height"]) == (144, 90)

@@ -25,7 +25,7 @@ def test_a_forecast_comes_true(make_clip: MakeClip, tmp_path: Path) -> None:
     assert found.bytes == pytest.approx(target.stat().st_size, rel=0.3)
     assert found.seconds is not None
     assert 0 < 250 / found.fps <= found.seconds
-    assert found.summary["video"]["width"] == summary.video["width"]
+    assert found.summary.video.width == summary.video.width
 
 
 def test_a_short_source_or_part_is_done_whole(make_clip: MakeClip, tmp_path: Path) -> None:

@@ -336,8 +336,8 @@ class TestBadInput:
         assert len(video_times(tmp_path / f"out{suffix}")) == summary.frames
         if suffix != ".ts":  # which does not say how long it is
             assert summary.damaged
-            assert summary.losses["missing"] > 10
-            assert any("the file ends at" in reason for reason in summary.losses["reasons"])
+            assert summary.losses.missing > 10
+            assert any("the file ends at" in reason for reason in summary.losses.reasons)
 
     def test_damage_in_the_middle_is_counted_and_passed(self, make_clip: MakeClip, tmp_path: Path) -> None:
         clip = make_clip("in.mkv", frames=100, size=(160, 120), options={"g": "10", "preset": "ultrafast"})
@@ -348,7 +348,7 @@ class TestBadInput:
         summary = upscale(clip, tmp_path / "out.mkv")
         assert summary.frames >= 60
         assert summary.damaged
-        assert summary.losses["first_at"] is not None
+        assert summary.losses.first_at is not None
 
 
 class TestBadOutput:

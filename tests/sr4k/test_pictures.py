@@ -177,7 +177,7 @@ def test_a_colour_profile_is_left_out_and_it_is_said(tmp_path: Path, caplog: pyt
     source.write_bytes(data[:head] + chunk(b"iCCP", b"mine\0\0" + zlib.compress(profile)) + data[head:])
     summary = upscale(source, tmp_path / "out.png")
     assert "its ICC profile is left out" in caplog.text
-    assert summary.source["expected_frames"] == 1
+    assert summary.source.expected_frames == 1
 
 
 def test_options_of_videos_are_not_for_pictures(tmp_path: Path) -> None:
@@ -237,7 +237,7 @@ def test_pictures_in_several_passes_are_whole_and_not_deinterlaced(target: str, 
         tmp_path / target,
         preset=NEAREST.updated("encode", crf=0) if "mkv" in target else NEAREST,
     )
-    assert summary.source["interlaced"] == 0
+    assert summary.source.interlaced == 0
     if target == "out.mkv":
         assert all(np.ptp(luma[::4].astype(int)) < 3 and luma[0, 0] > 230 for luma in luma_planes(tmp_path / target))
     else:
@@ -303,7 +303,7 @@ class TestSequences:
         summary = upscale(tmp_path / "in" / "%03d.png", tmp_path / "out" / "%03d.png")
         assert summary.frames == 3
         assert summary.damaged
-        assert summary.losses["reasons"] == ["007.png is missing, 2 pictures after it are left out"]
+        assert summary.losses.reasons == ("007.png is missing, 2 pictures after it are left out",)
 
     @pytest.mark.parametrize(
         ("rate", "expected"), [(None, 25), (Fraction(24), 24), (Fraction(30000, 1001), Fraction(30000, 1001))]
@@ -334,7 +334,7 @@ class TestSequences:
         made = [read(tmp_path / f"{number}.png") for number in range(3)]
         assert {one.shape for one in made} == {(28, 40, 3)}
         assert [int((one[..., 0] > 125).any(axis=0).sum()) for one in made] == [40, 40, 28]
-        assert len(summary.source["changes"]) == 2
+        assert len(summary.source.changes) == 2
 
     def test_what_is_there_is_not_replaced_unasked(self, tmp_path: Path) -> None:
         self.make(tmp_path / "in", [1, 2])

@@ -15,6 +15,7 @@ from sr4k.cli.progress import JsonLines, ProgressBars, parse_progress, until_nex
 from sr4k.errors import OptionError
 from sr4k.pipeline import WorkerStatus
 from sr4k.pipeline.chain import StageClock
+from sr4k.stages.reports import DecodeReport, EncodeReport, SourceReport, VideoReport
 
 COUNTED = {"expected_frames": 100, "rate": 25.0}
 GUESSED = {"expected_frames": 744, "frames_counted": False, "expected_seconds": 30.0, "rate": 25.0, "start": 5.0}
@@ -23,7 +24,9 @@ GUESSED = {"expected_frames": 744, "frames_counted": False, "expected_seconds": 
 def statuses(
     frames: int, infer: float, encode: float, source: dict[str, Any] = COUNTED, until: float = 0.0
 ) -> dict[str, WorkerStatus]:
-    reports = {"encode": {"until": until}, "decode": source}
+    read = {"width": 64, "height": 48, "codec": "h264", "frames_counted": True, "expected_seconds": None, **source}
+    video = VideoReport(codec="libx264", width=128, height=96, container="mp4", until=until)
+    reports = {"encode": EncodeReport(video=video), "decode": DecodeReport(source=SourceReport(**read))}
     return {
         "upscale": WorkerStatus("upscale", (StageClock("infer", infer, frames + 2),), 0, 0, 0, 0, 0, {"infer": {}}),
         "encode": WorkerStatus("encode", (StageClock("encode", encode, frames),), 0, 0, 0, 0, 0, reports),

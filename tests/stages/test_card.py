@@ -64,7 +64,7 @@ def test_without_nvenc_the_cpu_encodes_and_that_is_said(
     with caplog.at_level(logging.WARNING):
         summary = upscale(source, tmp_path / "out.mp4", "nvenc")
     assert "h264_nvenc can't be used (there is no GPU)" in caplog.text
-    assert summary.video["codec"] == "libx264"
+    assert summary.video.codec == "libx264"
     assert len(pictures(tmp_path / "out.mp4")) == 2
 
 
@@ -81,7 +81,7 @@ def test_without_pytorch_the_extra_is_named(
 def test_nvdec_gives_the_pictures_that_the_cpu_decodes(make_clip: MakeClip, tmp_path: Path) -> None:
     source = make_clip("real.mp4", size=(640, 360), frames=30)
     there = upscale(source, tmp_path / "gpu.mkv", "gpu", crf=0)
-    assert there.source["decoder"] == "nvdec"
+    assert there.source.decoder == "nvdec"
     upscale(source, tmp_path / "host.mkv", "file", crf=0)
     assert np.array_equal(pictures(tmp_path / "gpu.mkv"), pictures(tmp_path / "host.mkv"))
 

@@ -84,10 +84,10 @@ def test_pictures_keep_their_shape_inside_the_first_ones_size(
     assert [inner(plane) for plane in planes] == [(192, 128)] * 3 + [shown] * 3 + [(192, 128)] * 3
     assert video_times(tmp_path / "out.mp4") == video_times(source)
     assert caplog.text.count("the picture changes to") == 1
-    assert [change["at"] - video_times(source)[0] for change in summary.source["changes"]] == pytest.approx(
+    assert [change.at - video_times(source)[0] for change in summary.source.changes] == pytest.approx(
         [0.12, 0.24], abs=1e-6
     )
-    assert f"{kind[0]}x{kind[1]} ({kind[2]}" in summary.source["changes"][0]["to"]
+    assert f"{kind[0]}x{kind[1]} ({kind[2]}" in summary.source.changes[0].to
     assert not summary.damaged
 
 
@@ -117,4 +117,4 @@ def test_the_first_pictures_shape_counts(tmp_path: Path) -> None:
 
 
 def test_a_steady_stream_has_no_changes(tmp_path: Path) -> None:
-    assert upscale(write(tmp_path / "in.ts", [FIRST] * 4), tmp_path / "out.mp4").source["changes"] == []
+    assert upscale(write(tmp_path / "in.ts", [FIRST] * 4), tmp_path / "out.mp4").source.changes == ()

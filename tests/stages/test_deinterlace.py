@@ -44,7 +44,7 @@ def test_each_picture_gives_one_at_its_time_without_combs(
     source = write_interlaced(tmp_path / f"in.{suffix}", codec=codec, top_first=top_first)
     summary = upscale(source, tmp_path / "out.mp4")
     assert video_times(tmp_path / "out.mp4") == video_times(source)
-    assert (summary.frames, summary.source["interlaced"], summary.damaged) == (8, 8, False)
+    assert (summary.frames, summary.source.interlaced, summary.damaged) == (8, 8, False)
     assert caplog.text.count("interlaced pictures are deinterlaced, each gives one") == 1
     planes = luma_planes(tmp_path / "out.mp4")
     assert max(combing(plane[::2]) for plane in planes[1:-1]) < 2
@@ -69,7 +69,7 @@ def test_each_field_may_give_one_halfway_to_the_next(
     summary = upscale(source, tmp_path / "out.mp4", "double")
     times = video_times(source)
     assert video_times(tmp_path / "out.mp4") == [time + late for time in times for late in (0, Fraction(1, 50))]
-    assert (summary.frames, summary.source["interlaced"], summary.source["rate"]) == (16, 8, 50)
+    assert (summary.frames, summary.source.interlaced, summary.source.rate) == (16, 8, 50)
     assert "each gives two" in caplog.text
     assert not summary.damaged
     moves = np.diff([bar(plane) for plane in luma_planes(tmp_path / "out.mp4")[1:-1]])
@@ -95,7 +95,7 @@ def test_progressive_pictures_among_them_stay_as_they_are(
 ) -> None:
     source = write_mixed(tmp_path / "in.ts", progressive)
     summary = upscale(source, tmp_path / "out.mkv", mode)
-    assert summary.source["interlaced"] == 8 - len(progressive)
+    assert summary.source.interlaced == 8 - len(progressive)
     made, there = luma_planes(tmp_path / "out.mkv"), luma_planes(source)
     places = [sum(1 if n in progressive or mode == "auto" else 2 for n in range(number)) for number in range(9)]
     assert len(made) == places[-1]
@@ -116,7 +116,7 @@ def test_progressive_sources_know_nothing_of_it(
     monkeypatch.setattr("sr4k.stages.deinterlace.Graph", refuse)
     source = make_clip("in.mp4")
     summary = upscale(source, tmp_path / "out.mp4", mode)
-    assert (summary.frames, summary.source["interlaced"], summary.source["rate"]) == (10, 0, 25)
+    assert (summary.frames, summary.source.interlaced, summary.source.rate) == (10, 0, 25)
     assert video_times(tmp_path / "out.mp4") == video_times(source)
 
 

@@ -84,7 +84,7 @@ def test_a_late_start_is_no_damage(suffix: str, make_clip: MakeClip, tmp_path: P
     source = moved(tmp_path / f"in{suffix}", clip, 5)
     summary = upscale(source, tmp_path / "out.mkv", strict=True)
     assert not summary.damaged
-    assert summary.source["expected_seconds"] == pytest.approx(1, abs=0.15)
+    assert summary.source.expected_seconds == pytest.approx(1, abs=0.15)
     again = upscale(tmp_path / "out.mkv", tmp_path / "again.mp4", strict=True)
     assert (summary.frames, again.frames, again.damaged) == (25, 25, False)
     assert float(video_times(tmp_path / "again.mp4")[0]) == pytest.approx(5, abs=0.03)

@@ -84,7 +84,7 @@ def test_sound_and_pictures_are_moved_alike(part: Path, tmp_path: Path) -> None:
     source = joined(tmp_path / "in.ts", part, moved(tmp_path / "late.ts", part, 5000), part)
     summary = upscale(source, tmp_path / "out.mkv")
     assert not summary.damaged
-    assert (summary.frames, summary.losses["retimed"]) == (75, 0)
+    assert (summary.frames, summary.losses.retimed) == (75, 0)
     pictures, sound = (times(tmp_path / "out.mkv", kind) for kind in ("video", "audio"))
     apart = pictures[0] - sound[0]
     blocks = len(sound) // 3

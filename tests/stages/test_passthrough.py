@@ -149,7 +149,7 @@ def test_sound_is_copied_or_converted_to_the_sample(codec: str, suffix: str, bec
     assert not summary.damaged
     exact = codec in ("flac", "pcm_s16le") and suffix != ".webm"  # where neither clock counts in milliseconds
     same = codecs(source, "audio") == [becomes]
-    assert len(summary.video["converted"]) == (0 if same else 1)
+    assert len(summary.video.converted) == (0 if same else 1)
     assert edges(target) == pytest.approx(edges(source), abs=2 / RATE if exact else 1 / 1000)
     assert len(edges(source)) == len(CLICKS)
     with av.open(str(target)) as result:
