@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 
 from sr4k.errors import InputError
 from sr4k.models.opencv import cv2
-
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+from sr4k.models.suffixes import READABLE
 
 
 def read_rgb(path: Path) -> NDArray[np.uint8]:
@@ -29,7 +28,7 @@ def picture_files(folders: list[Path]) -> list[Path]:
     Raises:
         InputError: there are none.
     """
-    files = [f for folder in folders for f in sorted(folder.rglob("*")) if f.suffix.lower() in SUFFIXES and f.is_file()]
+    files = [f for folder in folders for f in sorted(folder.rglob("*")) if f.suffix.lower() in READABLE and f.is_file()]
     if not files:
-        raise InputError(f"No pictures below {', '.join(map(str, folders))}: expected {', '.join(sorted(SUFFIXES))}.")
+        raise InputError(f"No pictures below {', '.join(map(str, folders))}: expected {', '.join(sorted(READABLE))}.")
     return files

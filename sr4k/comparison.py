@@ -16,6 +16,7 @@ from sr4k.errors import OptionError, OutputError
 from sr4k.models.colour import Colour
 from sr4k.models.contact_sheet import write_contact_sheet
 from sr4k.models.opencv import cv2
+from sr4k.models.suffixes import WRITABLE
 from sr4k.printable import clock
 from sr4k.stages.encoder import add_video, open_encoder, tag
 from sr4k.stages.look import is_colourful
@@ -31,7 +32,6 @@ from sr4k.target import folder_made, place, unfinished
 Layout = Literal["split", "side"]
 """One picture, bicubic on its left and upscaled on its right; or both whole, side by side."""
 
-_SHEETS = {".png", ".jpg", ".jpeg", ".webp"}
 _ROWS = 6
 _LINE = 235
 """Luma of the line between the halves and of their names: white."""
@@ -56,7 +56,7 @@ def write_comparison(
         OutputError: the target can't be written.
     """
     with folder_made(target.parent), unfinished(target) as partial:
-        if target.suffix.lower() in _SHEETS:
+        if target.suffix.lower() in WRITABLE:
             _write_sheet(source, result, partial)
         else:
             _write_video(source, result, partial, layout)

@@ -36,7 +36,7 @@ _KINDS: dict[str, tuple[str, str, str | None, dict[str, str]]] = {
     ".jpeg": ("mjpeg", "yuvj444p", None, {"qmin": "2", "qmax": "2"}),
     ".webp": ("libwebp", "bgra", "bgra", {"lossless": "1"}),
 }
-"""Encoder, pixel format without and with transparency, and options by suffix."""
+"""By suffix, those of `sr4k.models.suffixes.WRITABLE`: encoder, pixel format without and with alpha, and options."""
 
 _OPAQUE = 255
 

@@ -3,8 +3,7 @@
 import re
 from pathlib import Path
 
-PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
-"""Suffixes of files that hold one picture."""
+from sr4k.models.suffixes import READABLE
 
 _NUMBER = re.compile(r"%(?:0(\d+))?d")
 
@@ -16,7 +15,7 @@ def is_sequence(path: Path) -> bool:
 
 def is_picture(path: Path) -> bool:
     """Whether it is one picture, or a sequence of them."""
-    return path.suffix.lower() in PICTURES
+    return path.suffix.lower() in READABLE
 
 
 def number_in(name: str) -> str | None:

@@ -18,8 +18,10 @@ from sr4k import Job, Summary, load_preset
 from sr4k.cli.main import app
 from sr4k.errors import InputError, OptionError, OutputError
 from sr4k.models.metrics import psnr
+from sr4k.models.suffixes import READABLE, WRITABLE
 from sr4k.parse import parse_rate
 from sr4k.probing import probe
+from sr4k.stages.pictures import _KINDS
 from sr4k.stages.settings import TimeSpan
 
 NEAREST = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
@@ -386,3 +388,7 @@ def test_by_the_command_with_the_network(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     bicubic = cv2.resize(imresize(high, 96, 96), (192, 192), interpolation=cv2.INTER_CUBIC)
     assert psnr(read(tmp_path / "out.png"), high) > psnr(bicubic.astype(np.uint8), high) + 0.5
+
+
+def test_what_is_called_a_picture_that_can_be_written_can_be() -> None:
+    assert _KINDS.keys() == WRITABLE <= READABLE
