@@ -1,6 +1,7 @@
 """Patches of clips on disk, made once for all runs: a shard for each round over the pictures."""
 
 import io
+import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sr4k.errors import InputError
+from sr4k.errors import InputError, OptionError
 from sr4k.models.pictures import picture_files, read_rgb
 from sr4k.models.saving import write_whole
 from sr4k.models.training.clips import Patches, patches_of
@@ -34,6 +35,8 @@ _LIKE_H264 = {
 
 _ALIKE = 0.02
 """Share of the patches, in order of quality, that a batch is drawn from."""
+
+_SETTINGS = "settings.json"
 
 _PARTS = ("low", "high", "facts")
 
@@ -99,12 +102,18 @@ def batches_of(
             lows.append(low)
             highs.append(high)
         told = float(np.clip(quality[chosen].mean() + rng.normal(0, unsure), 0, WORST))
-        yield Batch(_as_full_range(lows), _as_full_range(highs), told)
+        yield Batch(as_full_range(np.stack(lows)), as_full_range(np.stack(highs)), told)
         step += 1
 
 
-def _as_full_range(luma: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
-    return np.asarray((np.stack(luma)[:, None].astype(np.float32) - 16) * np.float32(255 / 219))
+def as_full_range(luma: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Patches (n, p, p) of limited range as (n, 1, p, p) of full range, 0..255."""
+    return np.asarray((luma[:, None].astype(np.float32) - 16) * np.float32(255 / 219))
+
+
+def as_limited_range(luma: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The inverse, not rounded."""
+    return np.asarray(luma[:, 0] * np.float32(219 / 255) + 16)
 
 
 def make_cache(folders: list[Path], settings: Clips, seed: int, out: Path) -> Cache:
@@ -112,8 +121,10 @@ def make_cache(folders: list[Path], settings: Clips, seed: int, out: Path) -> Ca
 
     Raises:
         InputError: no picture is large enough.
+        OptionError: what is there was made with other settings.
         OutputError: they can't be written.
     """
+    _check_settings(settings, seed, out)
     files = picture_files(folders)
     for version in range(settings.versions):
         if (out / _name(version, _PARTS[-1])).exists():
@@ -124,12 +135,21 @@ def make_cache(folders: list[Path], settings: Clips, seed: int, out: Path) -> Ca
         ]
         if not found:
             raise InputError(f"Every picture has a side of less than {_SMALLEST} pixels.")
-        for part in _PARTS:
-            whole = io.BytesIO()
-            np.save(whole, np.concatenate([getattr(patches, part) for patches in found]))
-            write_whole(out / _name(version, part), whole.getvalue())
+        write_shard(out, version, Patches(*(np.concatenate([getattr(p, part) for p in found]) for part in _PARTS)))
         log.info("clips: %d of %d rounds", version + 1, settings.versions)
-    return read_cache(out)
+    return Cache(read_cache(out).shards[: settings.versions])
+
+
+def write_shard(folder: Path, version: int, patches: Patches) -> None:
+    """Write a shard; its facts, last of all, make it whole.
+
+    Raises:
+        OutputError: it can't be written.
+    """
+    for part in _PARTS:
+        whole = io.BytesIO()
+        np.save(whole, getattr(patches, part))
+        write_whole(folder / _name(version, part), whole.getvalue())
 
 
 def read_cache(folder: Path) -> Cache:
@@ -139,6 +159,21 @@ def read_cache(folder: Path) -> Cache:
     return Cache(
         tuple(Patches(*(np.load(folder / f"{name}.{part}.npy", mmap_mode="r") for part in _PARTS)) for name in names)
     )
+
+
+def _check_settings(settings: Clips, seed: int, out: Path) -> None:
+    """Clips of other settings are not to be mixed; there may be more versions."""
+    now = {"seed": seed} | settings.model_dump(mode="json", exclude={"versions"})
+    path = out / _SETTINGS
+    if not path.exists():
+        write_whole(path, json.dumps(now).encode())
+        return
+    try:
+        before = dict(json.loads(path.read_text("utf-8")))
+    except ValueError as err:
+        raise OptionError(f"{path} is damaged: remove {out}, and its clips are made again.") from err
+    if differing := sorted(key for key in now if now[key] != before.get(key)):
+        raise OptionError(f"The clips in {out} are of another {', '.join(differing)}: choose another --out.")
 
 
 def _name(version: int, part: str) -> str:

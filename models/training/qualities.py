@@ -16,12 +16,14 @@ from sr4k.models.training.plot import plot_history
 from sr4k.models.training.quality import QualityNet
 from sr4k.models.training.recipe import Quality, Recipe
 from sr4k.models.training.start import named, take
+from sr4k.models.training.teach import taught_cache
 from sr4k.models.training.train import HISTORY, Source, Trainer
 
 log = logging.getLogger(__name__)
 
-CLIPS = "clips"
-"""Folder of the patches, within that of the run: another run may have it, linked or copied."""
+CLIPS, TAUGHT = "clips", "taught"
+"""Folders of the patches within that of the run, as they are and with what a teacher makes of them: another run may
+have them, linked or copied."""
 
 
 def train_qualities(
@@ -40,7 +42,7 @@ def train_qualities(
 
     Raises:
         InputError: no picture, or none large enough.
-        OptionError: the model is none on luma, or its start is missing; or ``out`` holds another run.
+        OptionError: the model is none on luma, its start or a teacher is missing, or ``out`` holds another run.
         OutputError: ``out`` can't be written to.
     """
     arch = zoo.architecture(recipe.model)
@@ -51,6 +53,9 @@ def train_qualities(
         for part in net.plain():
             take(part, named(recipe.start_from, recipe.model))
     cache = make_cache(folders, quality.clips, recipe.seed, out / CLIPS)
+    if recipe.teacher is not None:
+        teachers = [QualityNet.load(Path(name)) for name in recipe.teacher.models]
+        cache = taught_cache(cache, teachers, recipe.teacher.share, out / TAUGHT)
     log.info("%d patches", len(cache.facts))
     trainer = Trainer(net, recipe, _source(cache, recipe, quality), out / "float", validate=validate)
     net.load_state_dict(load_file(trainer.run()))

@@ -5,13 +5,19 @@ whole set of weights; between them, weights are in proportion. So a source of an
 of the same cost.
 """
 
+import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from sr4k.errors import OptionError
 from sr4k.models.architecture import LumaShape
 from sr4k.models.execute import TensorConv
+from sr4k.models.geometry import SCALE
 from sr4k.models.graph import Structure
 from sr4k.models.luma import LumaNet, luma_of
 
@@ -25,6 +31,23 @@ class QualityNet(nn.Module):
     """
 
     qualities: Tensor
+
+    @classmethod
+    def load(cls, path: Path) -> "QualityNet":
+        """That of a file of weights that training made.
+
+        Raises:
+            OptionError: it can't be read, or is none.
+        """
+        try:
+            tensors = load_file(path)
+            head, tail = tensors["sets.0.head.weight"], tensors["sets.0.tail.weight"]
+            convs = sum(name.startswith("sets.0.body.") for name in tensors) // 2
+            net = cls(LumaShape(len(head), convs, stride=math.isqrt(len(tail)) // SCALE), tensors["qualities"].tolist())
+            net.load_state_dict(tensors)
+        except (OSError, SafetensorError, KeyError, RuntimeError) as err:
+            raise OptionError(f"{path} holds no weights that follow quality: it takes a run's float weights.") from err
+        return net
 
     def __init__(self, arch: LumaShape, knots: Sequence[float], *, fixed: int = 0) -> None:
         super().__init__()

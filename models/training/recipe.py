@@ -2,13 +2,17 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from sr4k.models.yaml_file import Section, load_settings, shipped_names, validated
 
 _PACKAGE = "sr4k.models.training"
 
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+_OF_PICTURES = ("patch", "keep", "resized", "softer", "relit", "equivariant", "degradation")
+"""Keys of a recipe that say what windows of pictures are."""
 
 
 class Degradation(Section):
@@ -86,7 +90,8 @@ class Teacher(Section):
     """Models to learn from: ``share`` of the target is the mean of their pictures.
 
     Attributes:
-        models: each the name of a model, or the path of weights of the recipe's own.
+        models: each the name of a model, or the path of weights of the recipe's own; with quality, of weights that
+            training with quality made, of any luma network.
     """
 
     models: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -142,6 +147,14 @@ class Recipe(Section):
     teacher: Teacher | None = None
     quality: Quality | None = None
     int8: Int8 = Int8()
+
+    @model_validator(mode="after")
+    def _qualities_have_clips(self) -> "Recipe":
+        """What says how pictures are cut and changed is not for clips."""
+        idle = [key for key in _OF_PICTURES if getattr(self, key) != type(self).model_fields[key].default]
+        if self.quality is not None and idle:
+            raise ValueError(f"with quality, windows are the patches of its clips: leave out {', '.join(idle)}")
+        return self
 
     def updated(self, **changes: Any) -> "Recipe":
         """A copy with some keys changed; ``None`` leaves a key as it is.

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from skimage import data as pictures
 
-from sr4k.errors import InputError
+from sr4k.errors import InputError, OptionError
 from sr4k.models.training.cache import batches_of, make_cache, quality_of, read_cache
 from sr4k.models.training.clips import FACTS, Patches, as_yuv, frames_of, patches_of
 from sr4k.models.training.codec import CODECS, Decoded, Encoding, mean_qp, steady_qp, through_codec
@@ -150,6 +150,12 @@ class TestCache:
         after = {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in made.iterdir()}
         assert {name: data for name, (_, data) in before.items()} == {name: data for name, (_, data) in after.items()}
         assert all(before[name] == after[name] for name in after if name.startswith("000."))
+
+    def test_clips_of_other_settings_are_not_mixed_but_there_may_be_more(self, folder: Path, made: Path) -> None:
+        fewer = SMALL.model_copy(update={"versions": 1})
+        assert len(make_cache([folder], fewer, 1, made).shards) == 1
+        with pytest.raises(OptionError, match="are of another crf, patches: choose another --out"):
+            make_cache([folder], SMALL.model_copy(update={"crf": (1, 2), "patches": 1}), 1, made)
 
     def test_a_batch_depends_on_seed_and_number_alone(self, made: Path) -> None:
         cache = read_cache(made)
