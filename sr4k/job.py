@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, TypeVar, get_args, overload
+from typing import Any, get_args
 
 from sr4k.configs import Preset, load_preset
 from sr4k.engines.choose import engines_for
@@ -36,6 +36,7 @@ from sr4k.stages.settings import (
 from sr4k.stages.writing import FullDiskError
 from sr4k.summary import Summary, summarised
 from sr4k.target import appeared, check_target, folder_made, free_partial_of, place, unfinished
+from sr4k.words import Field
 
 log = logging.getLogger(__name__)
 
@@ -49,33 +50,6 @@ NO_FACTS = {
     "strict",
 }
 """Fields of a job that its result does not depend on, or not by their value."""
-
-_Given = TypeVar("_Given")
-_Kept = TypeVar("_Kept")
-
-
-class _Field(Generic[_Given, _Kept]):
-    """A field that may be given in a person's words, and is kept as what they mean."""
-
-    def __init__(self, meaning: Callable[[_Given], _Kept], *default: _Given) -> None:
-        self._meaning, self._default = meaning, default
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    @overload
-    def __get__(self, job: None, owner: type) -> _Given: ...
-    @overload
-    def __get__(self, job: object, owner: type) -> _Kept: ...
-    def __get__(self, job: object | None, owner: type) -> Any:
-        if job is not None:
-            return job.__dict__[self._name]
-        if not self._default:  # dataclasses ask the class for it
-            raise AttributeError(self._name)
-        return self._default[0]
-
-    def __set__(self, job: object, value: _Given) -> None:
-        job.__dict__[self._name] = self._meaning(value)
 
 
 def _path(given: str | os.PathLike[str]) -> Path:
@@ -109,10 +83,10 @@ class Job:
         rate: pictures a second, of an image sequence; ``None``: 25.
     """
 
-    source: _Field[str | os.PathLike[str], Path] = _Field(_path)
-    target: _Field[str | os.PathLike[str], Path] = _Field(_path)
-    preset: _Field[Preset | str, Preset] = _Field(_preset, "file")
-    size: _Field[Box | str | None, Box | None] = _Field(_box, None)
+    source: Field[str | os.PathLike[str], Path] = Field(_path)  # noqa: RUF009 - a descriptor
+    target: Field[str | os.PathLike[str], Path] = Field(_path)  # noqa: RUF009 - a descriptor
+    preset: Field[Preset | str, Preset] = Field(_preset, "file")  # noqa: RUF009 - a descriptor
+    size: Field[Box | str | None, Box | None] = Field(_box, None)  # noqa: RUF009 - a descriptor
     overwrite: bool = False
     cpus: int | None = None
     part: TimeSpan | None = None
