@@ -158,6 +158,7 @@ STEPS: tuple[Callable[[Scene], None], ...] = (
 )
 
 
+@pytest.mark.slow(seconds=70)
 def test_a_channel_outlives_all_that_can_happen_to_its_source(scene: Scene) -> None:
     for step in STEPS:
         step(scene)

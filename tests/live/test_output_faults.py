@@ -140,11 +140,13 @@ STEPS: tuple[Callable[[Scene], None], ...] = (
 )
 
 
+@pytest.mark.slow(seconds=50)
 def test_a_channel_outlives_all_that_can_happen_to_a_target_and_the_other_never_notices(scene: Scene) -> None:
     for step in STEPS:
         step(scene)
 
 
+@pytest.mark.slow
 def test_a_name_that_is_taken_a_wrong_application_and_a_name_that_nobody_knows_are_told(
     server: Callable[[type], Any],
 ) -> None:
@@ -167,6 +169,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_a_recording_and_nothing_else(small_disk: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.mkv"
     with Channel("pattern://160x90@25", str(small_disk / "a.mkv"), str(other)) as channel:
