@@ -106,7 +106,7 @@ def test_what_the_service_writes_can_be_read_by_a_web_server(tmp_path: Path) -> 
         command, env={**os.environ, **keys()}, cwd=state, umask=int(mask[1], 8), stderr=subprocess.PIPE, text=True
     )
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while not playlist.exists():
             assert running.poll() is None
             assert time.monotonic() < deadline

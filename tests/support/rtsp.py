@@ -31,7 +31,7 @@ class RtspServer:
         self._thread = threading.Thread(target=self._serve)
 
     def __enter__(self) -> Self:
-        limit = time.monotonic() + 15
+        limit = time.monotonic() + 120
         while not self._sdp.exists() or self._sdp.read_text().count("m=") < 2:
             assert time.monotonic() < limit, "ffmpeg does not send"
             time.sleep(0.05)
