@@ -1,7 +1,8 @@
 """The contract of every backend."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,25 +126,37 @@ class Engine(ABC):
         return self._pending
 
     def submit(self, planes: Sequence[Plane]) -> None:
-        """Start on one picture: padded planes as ``spec.input_shapes`` and ``spec.input_dtype`` say."""
+        """Start on one picture.
+
+        Args:
+            planes: padded, with the shapes of ``spec.input_shapes`` and the dtype ``spec.input_dtype``.
+
+        Raises:
+            EngineError: the backend fails, as after an earlier error of the GPU.
+            InternalError: the engine is not active, `in_flight` pictures are at work, or a shape or dtype is wrong.
+        """
         self._require_active()
         if self._pending >= self.in_flight:
             raise InternalError(f"{self._pending} pictures are in flight: take a result first.")
         shapes = tuple(plane.shape for plane in planes)
         if shapes != self.spec.input_shapes or any(plane.dtype != self.spec.input_dtype for plane in planes):
             raise InternalError(f"expected {self.spec.input_dtype} {self.spec.input_shapes}, got {shapes}.")
-        self.submit_impl(planes)
+        with self._failures_named():
+            self.submit_impl(planes)
         self._pending += 1
 
     def result(self) -> Plane:
-        """Wait for the oldest picture: sub-pixels as ``spec.output_shape`` says."""
+        """Wait for the oldest picture and return its sub-pixels, shaped ``spec.output_shape``.
+
+        Raises:
+            EngineError: the backend fails.
+            InternalError: the engine is not active, nothing was submitted, or the backend returns another shape.
+        """
         self._require_active()
         if not self._pending:
             raise InternalError("nothing was submitted.")
-        try:
+        with self._failures_named():
             out = self.result_impl()
-        except (RuntimeError, MemoryError) as err:
-            raise EngineError(f"{type(self).__name__} failed at {self.spec.width}x{self.spec.height}: {err}") from err
         self._pending -= 1
         if out.shape != self.spec.output_shape:
             raise InternalError(f"{type(self).__name__} returned {out.shape}, not {self.spec.output_shape}.")
@@ -153,6 +166,14 @@ class Engine(ABC):
         """One picture, start to end."""
         self.submit(planes)
         return self.result()
+
+    @contextmanager
+    def _failures_named(self) -> Iterator[None]:
+        """Turn what a backend's library raises into an EngineError that names the engine and the size."""
+        try:
+            yield
+        except (RuntimeError, MemoryError) as err:
+            raise EngineError(f"{type(self).__name__} failed at {self.spec.width}x{self.spec.height}: {err}") from err
 
     def _require_active(self) -> None:
         if not self._active:

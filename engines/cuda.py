@@ -1,7 +1,8 @@
 """NVIDIA GPUs by kernels of our own, in Triton. Needs the extra ``[cuda]``; compute capability 8.0 or newer."""
 
+import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ try:
     from sr4k.engines.cuda_network import FusedNetwork, Layout
 except ImportError as err:
     raise EngineError("The engine 'cuda' needs PyTorch and Triton: pip install 'sr4k-stream[cuda]'.") from err
+
+log = logging.getLogger(__name__)
 
 
 class CudaEngine(Engine):
@@ -80,17 +83,14 @@ class _Slot:
         self._out = self._host_out.to(network.device)
         self.result: Plane = self._host_out.numpy()
         self._stream = torch.cuda.Stream(network.device) if on_gpu else None  # type: ignore[no-untyped-call]
-        self._graph = None if self._stream is None else self._captured(self._stream)
+        self._work = self._enqueue if self._stream is None else captured(self._enqueue, self._stream)
 
     def start(self, planes: Sequence[Plane]) -> None:
         """Take the planes over, and start on them."""
         for host, plane in zip(self._host_in, planes, strict=True):
             np.copyto(host.numpy(), plane)
-        if self._stream is None or self._graph is None:
-            self._enqueue()
-        else:
-            with torch.cuda.stream(self._stream):
-                self._graph.replay()
+        with torch.cuda.stream(self._stream):  # no change where there is none
+            self._work()
 
     def wait(self) -> None:
         """Until the result is in host memory."""
@@ -103,31 +103,59 @@ class _Slot:
         self._network.run(self._planes[0], self._planes[1], self._out, self._maps)
         self._host_out.copy_(self._out, non_blocking=True)
 
-    def _captured(self, stream: torch.cuda.Stream) -> torch.cuda.CUDAGraph:
-        with torch.cuda.stream(stream):
-            self._enqueue()  # compiles the kernels, which a capture can't
-        stream.synchronize()
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=stream):
-            self._enqueue()
-        return graph
-
 
 class CudaOnGpu:
-    """The fused network on pictures that lie on the GPU; the last kernel writes NV12."""
+    """The fused network on frames that lie on the GPU; the last kernel writes NV12.
+
+    The kernels of a frame are one CUDA graph, because launching each from Python takes longer than it runs. A graph has
+    fixed addresses, so a frame is copied into its inputs and out of its output: some 15 MB within the GPU at 1080p.
+    """
 
     def __init__(self, spec: EngineSpec) -> None:
         self._spec = spec
-        self._network = _fused(spec, "nv12")
-        self._maps = self._network.maps()
+        network = self._network = _fused(spec, "nv12")
+        self._maps = network.maps()
+        self._luma, self._chroma = (
+            torch.zeros(shape, dtype=torch.uint8, device=network.device) for shape in spec.input_shapes
+        )
+        self._out = torch.zeros(network.output_shape, dtype=torch.uint8, device=network.device)
+        self._work: Callable[[], None] = self._enqueue
+        if network.device.type == "cuda":
+            stream = torch.cuda.Stream(network.device)  # type: ignore[no-untyped-call]
+            stream.wait_stream(torch.cuda.current_stream(network.device))
+            self._work = captured(self._enqueue, stream)
 
     def run(self, luma: Tensor, chroma: Tensor) -> Tensor:
-        out = torch.empty(self._network.output_shape, dtype=torch.uint8, device=self._network.device)
-        self._network.run(luma, chroma, out, self._maps)
-        return out
+        """Enqueue one frame on the current stream; see `sr4k.engines.on_card.GpuNetwork.run`."""
+        self._luma.copy_(luma)
+        self._chroma.copy_(chroma)
+        self._work()
+        return self._out.clone()
+
+    def _enqueue(self) -> None:
+        self._network.run(self._luma, self._chroma, self._out, self._maps)
 
     def describe(self) -> dict[str, Any]:
         return _described(self._spec, self._network)
+
+
+def captured(work: Callable[[], None], stream: torch.cuda.Stream) -> Callable[[], None]:
+    """Run ``work`` once on a stream, then capture it as a CUDA graph, and return what replays it on the current stream.
+
+    Where it can't be captured the log says why, and ``work`` itself is returned.
+    """
+    with torch.cuda.stream(stream):
+        work()  # compiles the kernels, which a capture can't
+    stream.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    try:
+        # Of this thread alone: others may allocate memory meanwhile.
+        with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+            work()
+    except RuntimeError as err:
+        log.info("Without a CUDA graph: %s", err)
+        return work
+    return graph.replay
 
 
 def _fused(spec: EngineSpec, layout: Layout) -> FusedNetwork:

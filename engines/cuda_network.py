@@ -37,10 +37,19 @@ _LEAST_INT8_CHUNK = 32
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """How a launch is spread over the GPU: positions of a program, and its warps."""
+    """How a launch is spread over the GPU.
+
+    Attributes:
+        block: positions that one program computes; a power of two, 16 or more.
+        warps: warps of 32 threads in a program.
+        stages: depth of the software pipeline of loads. With 2 or more, operands are copied to shared memory by
+            ``cp.async``, which bypasses the L1 cache in code of Triton before 3.9; with 1 they are loaded through it.
+            ``None``: Triton's default.
+    """
 
     block: int = 128
     warps: int = 4
+    stages: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +194,7 @@ class FusedNetwork:
                     **call.arguments,
                     "block": tuning.block,
                     "num_warps": tuning.warps,
+                    **({} if tuning.stages is None else {"num_stages": tuning.stages}),
                     "enable_fp_fusion": False,  # so that a GPU rounds as the reference does
                 },
             )

@@ -1,10 +1,13 @@
 """Kernels of our own: on the GPU if there is one, else by Triton's interpreter; and compiled for GPUs not here."""
 
 import json
+import logging
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,8 +27,9 @@ from sr4k.models.quantize import QuantizedNetwork
 pytestmark = pytest.mark.slow
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("triton")
+triton = pytest.importorskip("triton")
 
+from sr4k.engines.cuda import CudaOnGpu, captured  # noqa: E402
 from sr4k.engines.cuda_network import FusedNetwork, Layout, Tuning  # noqa: E402
 from sr4k.models.execute import FoldedExecutor, IntegerExecutor  # noqa: E402
 
@@ -150,13 +154,110 @@ def test_on_a_gpu_whole_pictures_in_flight_are_those_of_exact_integers(model: st
         assert (difference > 0).mean() < 0.005
 
 
-@pytest.mark.parametrize(("model", "capability"), [("luma", 80), ("luma", 90), ("luma-large", 90)])
-def test_it_compiles_for_tensor_cores(model: str, capability: int) -> None:
+def kernels_of(model: str, capability: int, *stages: int) -> list[dict[str, Any]]:
     script = Path(__file__).parent.parent / "support" / "compiled_kernels.py"
-    done = subprocess.run([sys.executable, script, model, str(capability)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, script, model, *map(str, (capability, *stages))], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
-    kernels = json.loads(done.stdout)
+    found: list[dict[str, Any]] = json.loads(done.stdout)
+    return found
+
+
+def body_of(kernels: list[dict[str, Any]]) -> str:
+    return next(str(kernel["ptx"]) for kernel in kernels if kernel["features"] == 32 and kernel["to_map"])
+
+
+@pytest.mark.parametrize(("model", "capability"), [("luma", 80), ("luma", 89), ("luma", 90), ("luma-large", 90)])
+def test_it_compiles_for_tensor_cores(model: str, capability: int) -> None:
+    kernels = kernels_of(model, capability)
     assert all("mma" in kernel["ptx"] for kernel in kernels)
-    body = next(kernel["ptx"] for kernel in kernels if kernel["features"] == 32 and kernel["to_map"])
+    body = body_of(kernels)
     assert ".s32.s8.s8" in body
-    assert "cp.async" in body, "loads must run ahead of the products"
+    past_l1 = tuple(map(int, triton.__version__.split(".")[:2])) < (3, 9)
+    assert f"cp.async.c{'g' if past_l1 else 'a'}.shared.global" in body, "loads run ahead of the products"
+
+
+def test_with_one_stage_the_taps_are_loaded_through_the_l1_cache() -> None:
+    body = body_of(kernels_of("luma", 90, 1))
+    assert "cp.async" not in body
+    assert "ld.global.ca" in body
+
+
+@pytest.mark.parametrize("stages", [1, 2, 4])
+def test_the_result_does_not_depend_on_the_stages_of_a_launch(stages: int) -> None:
+    network = FusedNetwork(zoo.load("luma").quantized(COLOUR), HEIGHT, WIDTH, DEVICE, tuning=Tuning(stages=stages))
+    luma, chroma = (torch.from_numpy(plane).to(DEVICE) for plane in picture(1))
+    out = torch.zeros(network.output_shape, dtype=torch.uint8, device=DEVICE)
+    assert all(
+        arguments["num_stages"] == stages for _, arguments in network.launches(luma, chroma, out, network.maps())
+    )
+    network.run(luma, chroma, out, network.maps())
+    np.testing.assert_array_equal(
+        out.cpu().numpy()[INNER], fused(zoo.load("luma").quantized(COLOUR), picture(1))[INNER]
+    )
+
+
+class Capturing:
+    """torch.cuda's part in capturing a graph, on a machine that has no GPU."""
+
+    def __init__(self, error: str | None = None) -> None:
+        self.modes: list[str] = []
+        self.replays = 0
+        self._error = error
+
+    def synchronize(self) -> None:
+        """A stream's."""
+
+    def replay(self) -> None:
+        """A graph's."""
+        self.replays += 1
+
+    @contextmanager
+    def graph(self, graph: object, *, stream: object, capture_error_mode: str) -> Iterator[None]:
+        assert graph is self and stream is self
+        self.modes.append(capture_error_mode)
+        yield
+        if self._error:
+            raise RuntimeError(self._error)
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(torch.cuda, "stream", lambda _: nullcontext())
+        monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: self)
+        monkeypatch.setattr(torch.cuda, "graph", self.graph)
+
+
+def test_a_capture_minds_this_thread_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    capturing = Capturing()
+    capturing.install(monkeypatch)
+    done: list[int] = []
+    replay = captured(lambda: done.append(1), capturing)  # type: ignore[arg-type]
+    assert capturing.modes == ["thread_local"]
+    assert len(done) == 2  # once to compile, once to capture
+    replay()
+    assert capturing.replays == 1
+
+
+def test_what_cannot_be_captured_is_run_launch_by_launch(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    capturing = Capturing("an operation is not permitted")
+    capturing.install(monkeypatch)
+
+    def work() -> None: ...
+
+    with caplog.at_level(logging.INFO):
+        assert captured(work, capturing) is work  # type: ignore[arg-type]
+    assert "Without a CUDA graph: an operation is not permitted" in caplog.text
+
+
+def test_frames_on_the_gpu_are_those_of_exact_integers_and_each_has_memory_of_its_own() -> None:
+    network = CudaOnGpu(EngineSpec(model="luma", height=HEIGHT, width=WIDTH, colour=COLOUR))
+    made = []
+    for seed in (0, 1):
+        luma, chroma = (torch.from_numpy(plane).to(DEVICE) for plane in picture(seed))
+        made.append(network.run(luma, chroma))
+    for seed, nv12 in enumerate(made):
+        np.testing.assert_array_equal(
+            nv12.cpu().numpy(), fused(zoo.load("luma").quantized(COLOUR), picture(seed), layout="nv12")
+        )

@@ -159,11 +159,14 @@ class TestContract:
         with pytest.raises(InternalError, match="must be even"):
             create_engine("nearest", replace(SPEC, width=127))
 
-    def test_a_failing_backend_is_an_engine_error(self, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-        def fail() -> Plane:
+    @pytest.mark.parametrize("step", ["submit_impl", "result_impl"])
+    def test_a_failing_backend_is_an_engine_error(
+        self, step: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: object) -> Plane:
             raise RuntimeError("out of memory")
 
-        monkeypatch.setattr(engine, "result_impl", fail)
+        monkeypatch.setattr(engine, step, fail)
         with engine, pytest.raises(EngineError, match="at 128x96: out of memory"):
             engine.infer(planes_of(SPEC))
 
