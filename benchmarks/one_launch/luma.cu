@@ -1,0 +1,217 @@
+// The luma half of the int8 network `luma` in one launch: NV12's Y from the padded luma plane. A prototype, not an engine.
+//
+// A block computes one tile of the output with all layers. Feature maps stay in shared memory and a layer's weights in
+// registers, so memory is touched twice: to read the plane and to write the result. The halo of a tile is recomputed.
+// Products are mma.sync m16n8k32 and m16n8k16 of int8 (sm_80 and newer). Compiles with nvcc, with NVRTC, and with
+// g++ -DEMULATED, where tests/support/cuda_on_cpu.h stands for the GPU.
+#ifdef EMULATED
+#include "cuda_on_cpu.h"
+#else
+typedef unsigned char uint8_t;
+typedef unsigned int uint32_t;
+#define DEV __device__ __forceinline__
+#endif
+
+// Sizes in cells of 2x2 pixels; packing.py repeats TW, TH, HALO, PLANE and WARPS.
+#ifndef TW
+#define TW 60                             // columns of a tile
+#define TH 34                             // rows of a tile
+#endif
+#define HALO 5                            // cells around a tile that the network sees
+#define P (TW + 2 * HALO)                 // positions in a row of the map
+#define ROWS (TH + 2 * HALO)
+#define POS (P * ROWS)
+// 16-byte halves of a map, with those that the last products read beyond it. It is 4 mod 8, so that stores to both
+// halves hit different banks.
+#define PLANE ((POS + 15) / 16 * 16 + 68)
+#define WARPS 4
+#define MT 4                              // 16-position tiles that a warp holds in registers
+#define CHUNK (WARPS * MT * 16)
+#define BODY 4
+static_assert(((ROWS - 2) * P - 1) / (16 * MT) * (16 * MT) + 16 * MT + 2 * P + 2 <= PLANE, "reads end within a half");
+
+// Weights lie in the order of mma fragments, by lane:
+// head [32]: 4 n-tiles of k16, one word each
+// body [BODY][9][2][32]: n-tiles 0 and 1, then 2 and 3, two words each
+// tail [9][32]: 2 n-tiles, two words each
+// cubic [3][32]: chunks of k16: n-tiles 0 and 1 of the weights' high part, then of the low part
+// scales, biases [1 + BODY][32], then [16]
+
+#ifndef EMULATED
+DEV void ldmatrix(uint32_t (&a)[4], const uint4* at) {
+    uint32_t s = (uint32_t)__cvta_generic_to_shared(at);
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+                 : "=r"(a[0]), "=r"(a[1]), "=r"(a[2]), "=r"(a[3]) : "r"(s) : "memory");
+}
+DEV void mma32(int (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
+    asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+                 : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3]) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+DEV void mma16(int (&c)[4], uint32_t a0, uint32_t a1, uint32_t b0) {
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.s32.s8.s8.s32 {%0,%1,%2,%3}, {%4,%5}, {%6}, {%0,%1,%2,%3};"
+                 : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3]) : "r"(a0), "r"(a1), "r"(b0));
+}
+#endif
+
+// Four bytes at any address, from two aligned words. `limit`: index of the plane's last word.
+DEV uint32_t four_bytes(const uint8_t* plane, int at, int limit) {
+    const uint32_t* words = (const uint32_t*)plane;
+    int first = at >> 2;
+    uint32_t low = __ldg(words + min(first, limit)), high = __ldg(words + min(first + 1, limit));
+    return __funnelshift_r(low, high, 8 * (at & 3));
+}
+
+// To the nearest integer, half to even, within bounds: 1.5 * 2**23 leaves it in the low bits.
+DEV float rounded(float v, float least, float most) { return fminf(fmaxf(v, least), most) + 12582912.0f; }
+
+// The low bytes of four results of `rounded`.
+DEV uint32_t packed(float a, float b, float c, float d) {
+    uint32_t lo = __byte_perm(__float_as_uint(a), __float_as_uint(b), 0x0040);
+    uint32_t hi = __byte_perm(__float_as_uint(c), __float_as_uint(d), 0x0040);
+    return __byte_perm(lo, hi, 0x5410);
+}
+
+// Round the sums of 16 positions and 32 channels to int8 and store them in the map at position q: a lane holds 8
+// channels of 2 positions.
+DEV void store_features(uint4* map, int q, const int (&c)[4][4], const float (&scale)[8], const float (&bias)[8], int lane) {
+    int g = lane >> 2, t = lane & 3;
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        float v[8];
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+#pragma unroll
+            for (int e = 0; e < 2; e++)
+                v[2 * j + e] = rounded(fmaf((float)c[j][2 * half + e], scale[2 * j + e], bias[2 * j + e]), -128.f, 127.f);
+        uint2 both = make_uint2(packed(v[0], v[1], v[2], v[3]), packed(v[4], v[5], v[6], v[7]));
+        *((uint2*)(map + (t >> 1) * PLANE + q + g + 8 * half) + (t & 1)) = both;
+    }
+}
+
+DEV void load8(float (&to)[8], const float* from, int t) {
+#pragma unroll
+    for (int k = 0; k < 8; k++) to[k] = __ldg(from + 8 * t + k);
+}
+
+// luma: the padded plane (H + 21, pitch = W + 21), uint8. out: 2H rows of 2W bytes, as words. cell_rows, cell_columns:
+// H/2 and W/2. A block is WARPS * 32 threads, the grid (columns / TW, rows / TH) tiles, rounded up.
+extern "C" __global__ void __launch_bounds__(32 * WARPS, 2)
+luma_one_launch(const uint8_t* __restrict__ luma, uint32_t* __restrict__ out, const uint4* __restrict__ head,
+           const uint4* __restrict__ body, const uint4* __restrict__ tail, const uint4* __restrict__ cubic,
+           const float* __restrict__ scales, const float* __restrict__ biases, int pitch, int cell_rows, int cell_columns) {
+    extern __shared__ uint4 map[];
+    int warp = threadIdx.x >> 5, lane = threadIdx.x & 31, g = lane >> 2, t = lane & 3;
+    int top = blockIdx.y * TH, left = blockIdx.x * TW;
+    int grid_rows = cell_rows + 2 * HALO, grid_columns = cell_columns + 2 * HALO;
+    int limit = ((2 * grid_rows + 1) * pitch - 1) >> 2;
+    const uint4* mine = map + (lane >> 4) * PLANE + (lane & 15);  // the row that this lane passes to ldmatrix
+
+    { // head: 3x3 of stride 2, k = 4 * ky + kx
+        uint4 b = __ldg(head + lane);
+        float scale[8], bias[8];
+        load8(scale, scales, t);
+        load8(bias, biases, t);
+        for (int q0 = warp * 16; q0 < POS; q0 += WARPS * 16) {
+            uint32_t a[2];
+#pragma unroll
+            for (int half = 0; half < 2; half++) {
+                int q = q0 + g + 8 * half, row = min(top + q / P, grid_rows - 1), column = min(left + q % P, grid_columns - 1);
+                a[half] = t == 3 ? 0u : four_bytes(luma, (2 * row + t) * pitch + 2 * column, limit) ^ 0x80808080u;
+            }
+            int c[4][4] = {};
+            mma16(c[0], a[0], a[1], b.x);
+            mma16(c[1], a[0], a[1], b.y);
+            mma16(c[2], a[0], a[1], b.z);
+            mma16(c[3], a[0], a[1], b.w);
+            store_features(map, q0, c, scale, bias, lane);
+        }
+    }
+    __syncthreads();
+
+    // body: out[q] from in[q + ky * P + kx], in place: a chunk is written once all warps have read theirs
+    for (int layer = 0; layer < BODY; layer++) {
+        uint4 b[9][2];
+#pragma unroll
+        for (int tap = 0; tap < 9; tap++)
+#pragma unroll
+            for (int k = 0; k < 2; k++) b[tap][k] = __ldg(body + ((layer * 9 + tap) * 2 + k) * 32 + lane);
+        int count = (ROWS - 2 * (layer + 1)) * P;
+        for (int start = 0; start < count; start += CHUNK) {
+            int q0 = start + warp * MT * 16;
+            int c[MT][4][4] = {};
+            if (q0 < count) {
+#pragma unroll
+                for (int tap = 0; tap < 9; tap++)
+#pragma unroll
+                    for (int m = 0; m < MT; m++) {
+                        uint32_t a[4];
+                        ldmatrix(a, mine + q0 + 16 * m + (tap / 3) * P + tap % 3);
+                        mma32(c[m][0], a, b[tap][0].x, b[tap][0].y);
+                        mma32(c[m][1], a, b[tap][0].z, b[tap][0].w);
+                        mma32(c[m][2], a, b[tap][1].x, b[tap][1].y);
+                        mma32(c[m][3], a, b[tap][1].z, b[tap][1].w);
+                    }
+            }
+            __syncthreads();
+            if (q0 < count) {
+                float scale[8], bias[8];
+                load8(scale, scales + 32 * (layer + 1), t);
+                load8(bias, biases + 32 * (layer + 1), t);
+#pragma unroll
+                for (int m = 0; m < MT; m++) store_features(map, q0 + 16 * m, c[m], scale, bias, lane);
+            }
+        }
+        __syncthreads();
+    }
+
+    // tail and bicubic: 16 sub-pixels a cell; a lane holds the 4 of sub-pixel row t
+    {
+        uint4 b[9], k[3];
+#pragma unroll
+        for (int tap = 0; tap < 9; tap++) b[tap] = __ldg(tail + tap * 32 + lane);
+#pragma unroll
+        for (int s = 0; s < 3; s++) k[s] = __ldg(cubic + s * 32 + lane);
+        float scale[4], bias[4];
+#pragma unroll
+        for (int n = 0; n < 4; n++) {
+            scale[n] = __ldg(scales + 32 * (BODY + 1) + 4 * t + n);
+            bias[n] = __ldg(biases + 32 * (BODY + 1) + 4 * t + n);
+        }
+        for (int q0 = warp * 16; q0 < TH * P; q0 += WARPS * 16) {
+            int c[2][4] = {}, high[2][4] = {}, low[2][4] = {};
+#pragma unroll
+            for (int s = 0; s < 3; s++) { // k = 8 * (ky % 2) + kx
+                uint32_t a[2];
+#pragma unroll
+                for (int half = 0; half < 2; half++) {
+                    int q = q0 + g + 8 * half, row = min(top + q / P, cell_rows - 1), column = min(left + q % P, cell_columns - 1);
+                    a[half] = four_bytes(luma, (2 * (row + HALO) - 1 + 2 * s + (t >> 1)) * pitch + 2 * (column + HALO) - 1 + 4 * (t & 1), limit) ^ 0x80808080u;
+                }
+                mma16(high[0], a[0], a[1], k[s].x);
+                mma16(high[1], a[0], a[1], k[s].y);
+                mma16(low[0], a[0], a[1], k[s].z);
+                mma16(low[1], a[0], a[1], k[s].w);
+            }
+#pragma unroll
+            for (int tap = 0; tap < 9; tap++) {
+                uint32_t a[4];
+                ldmatrix(a, mine + q0 + (tap / 3) * P + tap % 3);
+                mma32(c[0], a, b[tap].x, b[tap].y);
+                mma32(c[1], a, b[tap].z, b[tap].w);
+            }
+#pragma unroll
+            for (int half = 0; half < 2; half++) {
+                int q = q0 + g + 8 * half, r = q / P, x = q % P, row = top + r, column = left + x;
+                float v[4];
+#pragma unroll
+                for (int n = 0; n < 4; n++) {
+                    int j = n >> 1, e = 2 * half + (n & 1);
+                    float cubic = (float)(128 * high[j][e] + low[j][e] + 128 * 16384) * (1.0f / 16384);
+                    v[n] = rounded(__fadd_rn(__fadd_rn(__fmul_rn((float)c[j][e], scale[n]), cubic), bias[n]), 0.f, 255.f);
+                }
+                if (r < TH && x < TW && row < cell_rows && column < cell_columns)
+                    out[(4 * row + t) * cell_columns + column] = packed(v[0], v[1], v[2], v[3]);
+            }
+        }
+    }
+}

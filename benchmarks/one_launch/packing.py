@@ -1,0 +1,121 @@
+"""The weights of the int8 network `luma` in the order in which `luma.cu` reads them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sr4k.models.quantize import QuantizedNetwork
+
+TILE = (34, 60)
+"""Rows and columns of cells that a block computes; TH and TW of luma.cu."""
+
+THREADS = 128
+"""Of a block."""
+
+_HALO, _LANES, _BODY = 5, 32, 4
+_ROW = 16
+"""Bytes of int8 in a k16 fragment of a product."""
+
+_BICUBIC_UNIT = 16384
+"""The bicubic's weights are integers over this: an int8 high part times 128 and an int8 low part hold them exactly."""
+
+NAMES = ("head", "body", "tail", "cubic", "scales", "biases")
+"""The arrays of `pack`, in the order of the kernel's parameters."""
+
+
+def shared_bytes(tile: tuple[int, int] = TILE) -> int:
+    """Return the dynamic shared memory that a block needs, in bytes."""
+    positions = (tile[0] + 2 * _HALO) * (tile[1] + 2 * _HALO)
+    return 2 * 16 * (-(-positions // 16) * 16 + 68)
+
+
+def pack(network: QuantizedNetwork) -> dict[str, NDArray[Any]]:
+    """Return the arrays `NAMES`: uint32 fragments of int8 weights, and float32 scales and biases of 176 channels.
+
+    Raises:
+        ValueError: the network is not shaped like `luma`, or its weights don't fit the kernel's integers.
+    """
+    convs, steps = network.network.convs, network.weight_scales
+    if convs["head"].kernel.shape != (32, 1, 3, 3) or convs["tail"].kernel.shape != (16, 32, 3, 3):
+        raise ValueError("luma.cu computes networks shaped like luma alone")
+    whole = {name: np.rint(convs[name].kernel / step[:, None, None, None]) for name, step in steps.items()}
+    fragments = {
+        "head": _head(whole["head"]),
+        "body": np.stack([part for k in range(_BODY) for part in _body(whole[f"body.{k}"])]),
+        "tail": np.stack([_fragments(tap, 2).reshape(_LANES, 4) for tap in _taps(whole["tail"])]),
+        "cubic": _bicubic(convs["bicubic.luma"].kernel[:, 0]),
+    }
+    return {name: np.ascontiguousarray(words, np.uint32) for name, words in fragments.items()} | _epilogues(network)
+
+
+def _epilogues(network: QuantizedNetwork) -> dict[str, NDArray[np.float32]]:
+    """Scales and biases that turn a layer's sums into the next layer's int8 values, or into code values."""
+    convs, steps, inputs = network.network.convs, network.weight_scales, network.input_scales
+    body = [f"body.{k}" for k in range(_BODY)]
+    units = [inputs[name] for name in (*body, "tail")]
+    scales, biases = [steps["head"] / units[0]], [convs["head"].bias / units[0]]
+    for name, unit in zip(body, units[1:], strict=True):
+        scales.append(steps[name] * inputs[name] / unit)
+        biases.append(convs[name].bias / unit)
+    scales.append(steps["tail"] * inputs["tail"])
+    biases.append(convs["tail"].bias + convs["bicubic.luma"].bias)
+    return {"scales": np.concatenate(scales).astype(np.float32), "biases": np.concatenate(biases).astype(np.float32)}
+
+
+def _head(kernel: NDArray[Any]) -> NDArray[np.uint32]:
+    """Lay 3x3 taps out as k = 4 * row + column."""
+    rows = np.zeros((32, _ROW))
+    for row in range(3):
+        rows[:, 4 * row : 4 * row + 3] = kernel[:, 0, row]
+    return _fragments(rows, 4)[:, :, 0]
+
+
+def _body(kernel: NDArray[Any]) -> list[NDArray[np.uint32]]:
+    """Return each tap as (2, lanes, 4) words: n-tiles 0 and 1, then 2 and 3."""
+    return [_fragments(tap, 4).reshape(_LANES, 2, 4).transpose(1, 0, 2) for tap in _taps(kernel)]
+
+
+def _taps(kernel: NDArray[Any]) -> list[NDArray[Any]]:
+    return [kernel[:, :, row, column] for row in range(3) for column in range(3)]
+
+
+def _bicubic(kernel: NDArray[Any]) -> NDArray[np.uint32]:
+    """Lay 6x6 taps out as three chunks of two rows, k = 8 * (row % 2) + column, each in a high and a low part."""
+    whole = np.rint(kernel * _BICUBIC_UNIT)
+    if np.abs(kernel * _BICUBIC_UNIT - whole).max() > 1e-6:
+        raise ValueError(f"the bicubic's weights are not integers over {_BICUBIC_UNIT}")
+    low = (whole + 64) % 128 - 64
+    chunks = []
+    for chunk in range(3):
+        parts = []
+        for weights in ((whole - low) / 128, low):
+            rows = np.zeros((16, _ROW))
+            for row in range(2):
+                rows[:, 8 * row : 8 * row + 6] = weights[:, 2 * chunk + row]
+            parts.append(_fragments(rows, 2)[:, :, 0])
+        chunks.append(np.concatenate(parts, axis=1))
+    return np.stack(chunks)
+
+
+def _fragments(weights: NDArray[Any], tiles: int) -> NDArray[np.uint32]:
+    """Return the B operands of mma.m16n8 of int8 weights (outputs, k): (lanes, n-tiles, k // 16) words.
+
+    Column n of n-tile j is output ``n // 2 * 2 * tiles + 2 * j + n % 2``, so that the outputs of a lane are neighbours.
+    """
+    if np.abs(weights).max() > 127:
+        raise ValueError("a weight is no int8")
+    parts = weights.shape[1] // _ROW
+    words = np.zeros((_LANES, tiles, parts), np.uint32)
+    for lane in range(_LANES):
+        column, k = lane // 4, 4 * (lane % 4)
+        for tile in range(tiles):
+            row = weights[column // 2 * 2 * tiles + 2 * tile + column % 2].astype(np.int8)
+            for part in range(parts):
+                words[lane, tile, part] = _word(row[part * _ROW + k : part * _ROW + k + 4])
+    return words
+
+
+def _word(values: Sequence[int] | NDArray[np.int8]) -> int:
+    return int(np.ascontiguousarray(values, np.int8).view(np.uint32)[0])
