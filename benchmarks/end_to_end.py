@@ -26,10 +26,10 @@ from straightforward import MODEL
 
 from sr4k.bench import machine
 from sr4k.bench.report import store
+from sr4k.common.opencv import cv2
+from sr4k.media.planes import rows_of
 from sr4k.models import zoo
-from sr4k.models.metrics import psnr
-from sr4k.models.opencv import cv2
-from sr4k.stages.picture import rows_of
+from sr4k.models.quality.metrics import psnr
 
 psutil, data = required("psutil"), required("skimage.data")
 

@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 from sr4k.engines.nvidia import driver
 from sr4k.models import zoo
 from sr4k.models.colour import Colour
+from sr4k.models.folded_network import FoldedNetwork
 from sr4k.models.geometry import MARGIN
-from sr4k.models.graph import FoldedNetwork
 from sr4k.models.quantize import QuantizedNetwork
 
 torch = required("torch")
@@ -187,7 +187,7 @@ def photographs() -> list[NDArray[np.uint8]]:
 
 def as_planes(bgr: NDArray[np.uint8]) -> Planes:
     """Padded luma and chroma."""
-    from sr4k.bench.engine import padded_planes
+    from sr4k.bench.engine_alone import padded_planes
 
     return list(padded_planes(bgr))
 
@@ -221,7 +221,7 @@ def own(network: QuantizedNetwork, size: tuple[int, int], **tuning: int) -> Row:
 def to_nv12(engine: str, model: str, precision: str, size: tuple[int, int]) -> Row:
     """An engine on pictures that stay on the GPU, pixel shuffle included."""
     from sr4k.engines import EngineSpec
-    from sr4k.engines.on_card import open_on_gpu
+    from sr4k.engines.on_gpu import open_on_gpu
 
     width, height = size
     spec = EngineSpec(model=model, height=height, width=width, colour=COLOUR, precision=precision)  # type: ignore[arg-type]
@@ -294,7 +294,7 @@ def engines(size: tuple[int, int]) -> Iterator[tuple[str, Callable[[], Row]]]:
 
 def engine(name: str, model: str, precision: str, size: tuple[int, int]) -> Row:
     """Milliseconds a frame, and for how long it was being got ready."""
-    from sr4k.bench.engine import measure_engine
+    from sr4k.bench.engine_alone import measure_engine
 
     began = time.perf_counter()
     found = measure_engine(name, model, size, precision=precision, frames=60, rounds=3)  # type: ignore[arg-type]
@@ -318,7 +318,7 @@ def tunings(size: tuple[int, int]) -> Iterator[tuple[str, Callable[[], Row]]]:
 
 def planes_on_gpu(size: tuple[int, int], number: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Padded planes of a sample picture."""
-    from sr4k.sample import draw
+    from sr4k.media.sample_pattern import draw
 
     luma, chroma = as_planes(draw(25 * number, size))
     return torch.from_numpy(luma).to(DEVICE), torch.from_numpy(chroma).to(DEVICE)

@@ -26,7 +26,7 @@ from sr4k.bench.machine import describe, in_words
 _CALM = (4.0, 10.0)
 """Seconds, from and to, between two faults."""
 
-_SENDER = "sr4k.live.push"
+_SENDER = "sr4k.live.send.push_process"
 
 
 @dataclass

@@ -108,7 +108,9 @@ class _Layer:
 
 
 class _NcnnOps:
-    """`sr4k.models.graph.Ops` on names of values: appends layers, each of which makes the value of its name."""
+    """`sr4k.models.folded_network.Ops` on names of values: appends layers, each of which makes the value of its
+    name.
+    """
 
     planes = ("luma", "chroma")
 

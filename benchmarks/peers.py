@@ -28,14 +28,14 @@ from published_graph import PublishedGraph
 
 from sr4k import load_preset
 from sr4k.bench import machine
-from sr4k.bench.engine import measure_engine, padded_planes
+from sr4k.bench.engine_alone import measure_engine, padded_planes
 from sr4k.bench.report import store
 from sr4k.bench.whole import run_pipeline
 from sr4k.engines.cpu import granted_cpus
+from sr4k.media.sample_pattern import draw
 from sr4k.models import zoo
 from sr4k.models.colour import Colour
 from sr4k.models.export import to_onnx
-from sr4k.sample import draw
 
 ort, torch = required("onnxruntime"), required("torch")
 FoldedExecutor = required("sr4k.models.execute").FoldedExecutor

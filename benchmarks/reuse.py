@@ -26,7 +26,7 @@ from sr4k import Preset, load_preset
 from sr4k.bench import machine
 from sr4k.bench.report import store
 from sr4k.bench.whole import run_pipeline, watched
-from sr4k.compare import compare_videos
+from sr4k.quality.measure_videos import compare_videos
 
 data = required("skimage.data")
 

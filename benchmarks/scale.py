@@ -26,7 +26,7 @@ from sr4k import load_preset
 from sr4k.bench import InputSize, machine
 from sr4k.bench.report import store
 from sr4k.bench.whole import stages_alone
-from sr4k.models.plotting import new_figure
+from sr4k.common.plotting import new_figure
 from sr4k.sample import write_sample
 
 HERE = Path(__file__).parent

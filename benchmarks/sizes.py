@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from sr4k import Box, Job, load_preset
 from sr4k.bench import machine
 from sr4k.bench.report import store
-from sr4k.models.metrics import psnr
+from sr4k.media.video import BT709, LIMITED_RANGE, ColourTags
+from sr4k.media.writing.encoder import tag
+from sr4k.models.quality.metrics import psnr
 from sr4k.models.resize import imresize
-from sr4k.stages.encoder import tag
-from sr4k.stages.video import BT709, LIMITED_RANGE, ColourTags
 
 HERE = Path(__file__).parent
 RATIOS = [Fraction(3, 4), Fraction(4, 3), Fraction(15, 8), Fraction(3), Fraction(4)]

@@ -96,8 +96,8 @@ class Soak:
             "connection of the source is dead": lambda: self._hold(self.entry),
             "connection of the target is dead": lambda: self._hold(self.exit),
             "bytes of the source are broken": self._corrupt,
-            "reader is killed": lambda: self._kill("sr4k.live.pull"),
-            "sender is killed": lambda: self._kill("sr4k.live.push"),
+            "reader is killed": lambda: self._kill("sr4k.live.receive.pull_process"),
+            "sender is killed": lambda: self._kill("sr4k.live.send.push_process"),
         }
 
     def is_live(self) -> bool:

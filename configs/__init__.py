@@ -6,15 +6,15 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
+from sr4k.common.yaml_file import Section, load_settings, shipped_names, validated
 from sr4k.errors import OptionError
 from sr4k.live.address import is_live
 from sr4k.live.settings import Segments
+from sr4k.media.options import Codec, CodecChoice
+from sr4k.media.writing.codec_choice import chosen_codec
+from sr4k.media.writing.encoder_limits import check_quality
 from sr4k.models import zoo
 from sr4k.models.architecture import Pixels, Precision
-from sr4k.models.yaml_file import Section, load_settings, shipped_names, validated
-from sr4k.stages.codec import chosen_codec
-from sr4k.stages.limits import check_quality
-from sr4k.stages.settings import Codec, CodecChoice
 
 StageName = Literal["decode", "preprocess", "infer", "reconstruct", "convert", "encode"]
 STAGES: tuple[StageName, ...] = get_args(StageName)
@@ -87,7 +87,7 @@ class EnginePreset(Section):
 
 
 class EncodePreset(Section):
-    """See `sr4k.stages.settings.EncodeSettings`.
+    """See `sr4k.media.options.EncodeSettings`.
 
     ``codec``: ``auto`` is h264, hevc for more than 8 bits, av1 for WebM; ``auto_nvenc`` the same on an NVIDIA GPU.
     """

@@ -126,7 +126,7 @@ class CudaOnGpu:
             self._work = captured(self._enqueue, stream)
 
     def run(self, luma: Tensor, chroma: Tensor) -> Tensor:
-        """Enqueue one frame on the current stream; see `sr4k.engines.on_card.GpuNetwork.run`."""
+        """Enqueue one frame on the current stream; see `sr4k.engines.on_gpu.GpuNetwork.run`."""
         self._luma.copy_(luma)
         self._chroma.copy_(chroma)
         self._work()

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from sr4k.engines.cuda_kernels import PLANE_TAPS, fused_convolution
 from sr4k.engines.fuse import Launch, MapRef, PlaneRef, Term, fuse
+from sr4k.models.folded_network import Array, Conv, FoldedNetwork
 from sr4k.models.geometry import CELL, CELL_OUT, MARGIN, SCALE, padded_chroma, padded_luma
-from sr4k.models.graph import Array, Conv, FoldedNetwork
 from sr4k.models.quantize import QuantizedNetwork
 
 Layout = Literal["cells", "nv12"]

@@ -8,7 +8,7 @@ it; then it becomes a launch. So additions, ReLUs and roundings never cost a pas
 from dataclasses import dataclass, replace
 
 from sr4k.errors import InternalError
-from sr4k.models.graph import FoldedNetwork
+from sr4k.models.folded_network import FoldedNetwork
 from sr4k.models.quantize import QuantizedNetwork
 
 
@@ -72,7 +72,7 @@ _Value = PlaneRef | MapRef | Launch
 
 
 class _Recorder:
-    """`sr4k.models.graph.Ops` on values that are not computed yet."""
+    """`sr4k.models.folded_network.Ops` on values that are not computed yet."""
 
     def __init__(self, network: FoldedNetwork | QuantizedNetwork) -> None:
         self.network = network.network if isinstance(network, QuantizedNetwork) else network

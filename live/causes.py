@@ -1,6 +1,6 @@
 """What an error of libav's means, where that is the same for sources and targets."""
 
-from sr4k.stages.writing import FULL
+from sr4k.media.writing.write_errors import FULL
 
 
 def cause(error: Exception) -> str:

@@ -1,7 +1,7 @@
 """Helper processes that may die at any moment, and must not outlive whoever started them.
 
-What they are told goes through a pipe, never through their command line: it holds stream keys. `sr4k.live.started` is
-the other end of it.
+What they are told goes through a pipe, never through their command line: it holds stream keys. `sr4k.live.child_main`
+is the other end of it.
 """
 
 import os
@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from sr4k.pipeline.starting import interpreter, safe_path
+from sr4k.pipeline.spawning import interpreter, safe_path
 
 # The current folder is not searched. First of all comes the parent's `sys.path`: it alone may know this package.
 _START = """
 import os, pickle, sys
 told = os.fdopen(int(sys.argv[2]), "rb")
 sys.path[:] = pickle.load(told)
-from sr4k.live.started import run
+from sr4k.live.child_main import run
 run(sys.argv[1], told)
 """
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from sr4k.live.address import Address
-from sr4k.stages.settings import Codec
+from sr4k.media.options import Codec
 
 Segments = Literal["ts", "fmp4"]
 """Of HLS."""
@@ -39,7 +39,7 @@ class IntakeSettings:
 
     Attributes:
         source: what to pull.
-        sound: where blocks of sound go, as `sr4k.live.sound.pack` makes them; ``None``: nowhere.
+        sound: where blocks of sound go, as `sr4k.live.audio_blocks.pack` makes them; ``None``: nowhere.
         freshness: seconds behind its arrival after which a picture is not worth the network's time.
         tries: connections that may fail one after the other before it is given up; ``None``: for ever.
         ready: where the playout tells that it takes pictures; ``None``: it does not tell.
@@ -59,7 +59,7 @@ class PlayoutSettings:
     Attributes:
         targets: where to push to, all the same.
         sound: where blocks of sound come from; ``None``: there is to be no sound.
-        codec, bitrate, preset, options: as of `sr4k.stages.settings.EncodeSettings`; without a ``bitrate``, one by
+        codec, bitrate, preset, options: as of `sr4k.media.options.EncodeSettings`; without a ``bitrate``, one by
             size and rate.
         key_seconds: time between two key frames.
         hold: seconds without a picture, or sound, after which the last one is repeated, or there is silence.

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from sr4k.errors import OptionError
 from sr4k.models.architecture import Architecture, RcanShape
-from sr4k.models.fitting import check_fit
+from sr4k.models.check_weights import check_fit
 from sr4k.models.rcan import Rcan
 
 _WRAPPERS = ("params_ema", "params", "state_dict", "model")

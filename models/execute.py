@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from sr4k.models.folded_network import Conv, FoldedNetwork, Structure
 from sr4k.models.geometry import CELL, CELL_OUT, MARGIN, PAD_AFTER, PAD_BEFORE
-from sr4k.models.graph import Conv, FoldedNetwork, Structure
 from sr4k.models.quantize import OFFSET, QuantizedNetwork
 
 Observer = Callable[[str, Tensor], None]
@@ -19,7 +19,7 @@ Observer = Callable[[str, Tensor], None]
 
 @dataclass(frozen=True, slots=True)
 class TensorConv:
-    """`sr4k.models.graph.Conv` in tensors."""
+    """`sr4k.models.folded_network.Conv` in tensors."""
 
     kernel: Tensor
     bias: Tensor
@@ -37,7 +37,7 @@ def convolved(x: Tensor, c: TensorConv) -> Tensor:
 
 
 class TorchOps:
-    """`sr4k.models.graph.Ops` on tensors (N, C, H, W), in float."""
+    """`sr4k.models.folded_network.Ops` on tensors (N, C, H, W), in float."""
 
     def __init__(self, convs: Mapping[str, TensorConv]) -> None:
         self.convs = convs

@@ -19,8 +19,8 @@ from numpy.typing import ArrayLike
 from onnx import TensorProto, helper, numpy_helper
 
 from sr4k.models.colour import Colour
+from sr4k.models.folded_network import FoldedNetwork
 from sr4k.models.geometry import CELL, MARGIN, padded_chroma, padded_luma
-from sr4k.models.graph import FoldedNetwork
 from sr4k.models.quantize import OFFSET, QuantizedNetwork
 
 
@@ -66,7 +66,7 @@ def to_onnx(
 
 
 class _OnnxOps:
-    """`sr4k.models.graph.Ops` on names of values: appends nodes and constants."""
+    """`sr4k.models.folded_network.Ops` on names of values: appends nodes and constants."""
 
     def __init__(self, network: FoldedNetwork | QuantizedNetwork, *, half: bool = False) -> None:
         self._scales = network if isinstance(network, QuantizedNetwork) else None

@@ -30,8 +30,8 @@ from sr4k.models.colour import (
     upsample_chroma,
     yuv_from_rgb,
 )
+from sr4k.models.folded_network import Array, Conv, FoldedNetwork, Ops, Structure
 from sr4k.models.geometry import CELL, CELL_OUT, pixel_shuffle
-from sr4k.models.graph import Array, Conv, FoldedNetwork, Ops, Structure
 
 T = TypeVar("T")
 Weights = Mapping[str, NDArray[np.floating]]

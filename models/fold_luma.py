@@ -14,8 +14,8 @@ import numpy as np
 from sr4k.models.architecture import LumaShape
 from sr4k.models.colour import LUMA, Colour
 from sr4k.models.fold import SAME3, Weights
+from sr4k.models.folded_network import Array, Conv, FoldedNetwork, Ops, Structure
 from sr4k.models.geometry import CELL, CELL_OUT, MARGIN
-from sr4k.models.graph import Array, Conv, FoldedNetwork, Ops, Structure
 from sr4k.models.resize import bicubic_taps
 
 T = TypeVar("T")

@@ -65,7 +65,7 @@ def pixel_shuffle(values: NDArray[Any], r: int) -> NDArray[Any]:
     """PixelShuffle (arXiv 1609.05158): (..., c r r, h, w) to (..., c, h r, w r), of the same dtype, in new memory.
 
     For networks' outputs that are looked at or folded. Each stage that makes pictures for a video has its own form of
-    it, which writes where the picture is to be: `sr4k.stages.reconstruct.shuffle` and `sr4k.engines.on_card.nv12_of`.
+    it, which writes where the picture is to be: `sr4k.stages.reconstruct.shuffle` and `sr4k.engines.on_gpu.nv12_of`.
     """
     *outer, channels, h, w = values.shape
     split = values.reshape(*outer, channels // r**2, r, r, h, w)

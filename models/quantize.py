@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sr4k.models.graph import Array, Conv, FoldedNetwork
+from sr4k.models.folded_network import Array, Conv, FoldedNetwork
 
 LEVELS = 127
 OFFSET = 128

@@ -13,16 +13,16 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from safetensors.numpy import save as packed
 
+from sr4k.common.whole_file import write_whole
 from sr4k.errors import OptionError
 from sr4k.models import fold, fold_luma
 from sr4k.models.architecture import RGB_MEAN, Architecture, LumaShape, RcanShape
+from sr4k.models.check_weights import check_fit, check_size, check_values
 from sr4k.models.colour import Colour
-from sr4k.models.fitting import check_fit, check_size, check_values
 from sr4k.models.fold import Weights
+from sr4k.models.folded_network import FoldedNetwork
 from sr4k.models.geometry import CELL
-from sr4k.models.graph import FoldedNetwork
 from sr4k.models.quantize import Calibration, QuantizedNetwork, quantize
-from sr4k.models.saving import write_whole
 
 ARCHITECTURES: dict[str, Architecture] = {
     "luma": LumaShape(features=32, convs=4),

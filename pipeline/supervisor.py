@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from sr4k.pipeline.channel import Inlet, Outlet, create_channel
 from sr4k.pipeline.lanes import Dealer, Gatherer
-from sr4k.pipeline.starting import UNGUARDED, leave_if_importing, safe_path
+from sr4k.pipeline.spawning import UNGUARDED, leave_if_importing, safe_path
 from sr4k.pipeline.worker import STOP, Done, Failed, Lost, WorkerSpec, WorkerStatus, run, run_in_process
 
 Mode = Literal["processes", "threads"]

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
         StoppedError,
         WorkerError,
     )
-    from sr4k.job import Job
+    from sr4k.jobs.file_job import Job
+    from sr4k.jobs.live_job import LiveJob
+    from sr4k.jobs.summary import LiveSummary, Summary
     from sr4k.live.address import Address, parse_source, parse_target
-    from sr4k.live_job import LiveJob
+    from sr4k.media.options import Box, TimeSpan, VideoChoice
     from sr4k.pipeline import WorkerStatus
     from sr4k.probing import Probe, probe
-    from sr4k.stages.settings import Box, TimeSpan, VideoChoice
-    from sr4k.summary import LiveSummary, Summary
 
     __version__: str
 
@@ -76,13 +76,13 @@ _HOMES = {
         "StoppedError",
         "WorkerError",
     ),
-    "sr4k.job": ("Job",),
+    "sr4k.jobs.file_job": ("Job",),
+    "sr4k.jobs.live_job": ("LiveJob",),
+    "sr4k.jobs.summary": ("LiveSummary", "Summary"),
     "sr4k.live.address": ("Address", "parse_source", "parse_target"),
-    "sr4k.live_job": ("LiveJob",),
+    "sr4k.media.options": ("Box", "TimeSpan", "VideoChoice"),
     "sr4k.pipeline": ("WorkerStatus",),
     "sr4k.probing": ("Probe", "probe"),
-    "sr4k.stages.settings": ("Box", "TimeSpan", "VideoChoice"),
-    "sr4k.summary": ("LiveSummary", "Summary"),
 }
 
 

@@ -12,14 +12,14 @@ from av.audio.stream import AudioStream
 from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 
-from sr4k.printable import clock, printable
-from sr4k.stages.hdr import Hdr
-from sr4k.stages.layouts import Speakers
-from sr4k.stages.reader import VideoReader
-from sr4k.stages.sequence import files_of
-from sr4k.stages.settings import ReadSettings
-from sr4k.stages.source import open_input, video_stream
-from sr4k.stages.video import VideoInfo
+from sr4k.common.printable import clock, printable
+from sr4k.media.channel_layouts import Speakers
+from sr4k.media.hdr import Hdr
+from sr4k.media.image_names import files_of
+from sr4k.media.options import ReadSettings
+from sr4k.media.reading.open_file import open_input, video_stream
+from sr4k.media.reading.reader import VideoReader
+from sr4k.media.video import VideoInfo
 
 _TRANSFERS = {16: "PQ (HDR)", 18: "HLG (HDR)"}
 _MATRICES = {"bt709": "BT.709", "bt601": "BT.601", "bt2020": "BT.2020", "fcc": "FCC", "smpte240m": "SMPTE 240M"}

@@ -9,15 +9,15 @@ import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
+from sr4k.media.placement import placed
+from sr4k.media.planes import as_picture, rows_of, split_420
+from sr4k.media.scaling import Scaler
+from sr4k.media.video import VideoInfo
 from sr4k.models.colour import Colour, downsample_chroma, yuv_from_rgb
 from sr4k.models.geometry import SCALE
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
 from sr4k.pipeline.frame import Plane
-from sr4k.stages.box import placed
-from sr4k.stages.picture import as_picture, rows_of, split_420
-from sr4k.stages.scaling import Scaler
 from sr4k.stages.settings import ConvertSettings
-from sr4k.stages.video import VideoInfo
 
 log = logging.getLogger(__name__)
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from sr4k.media.decoded_picture import copy_inside, padded_format
+from sr4k.media.reading.reader import VideoReader
+from sr4k.media.reports import DECODE, DecodeReport
+from sr4k.media.rgb import copy_rgb_inside, rgb_format
+from sr4k.media.scaling import Scaler
 from sr4k.pipeline import Buffers, Format, Frame, Source
-from sr4k.stages.decoded import copy_inside, padded_format
-from sr4k.stages.reader import VideoReader
-from sr4k.stages.reports import DECODE, DecodeReport
-from sr4k.stages.rgb import copy_rgb_inside, rgb_format
-from sr4k.stages.scaling import Scaler
 from sr4k.stages.settings import DecodeSettings
 
 

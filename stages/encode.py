@@ -22,26 +22,26 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from sr4k.errors import InputError, OptionError, OutputError
+from sr4k.media.hdr import static_metadata
+from sr4k.media.options import EncodeSettings
+from sr4k.media.paths import for_libav
+from sr4k.media.planes import as_picture
+from sr4k.media.reading.open_file import open_input, video_stream
+from sr4k.media.reports import ENCODE, EncodeReport, VideoReport
+from sr4k.media.resume.journal import Journal, flush_to_disk
+from sr4k.media.resume.segments import SegmentWriter, joined
+from sr4k.media.stereo3d import packing, says_by_tag
+from sr4k.media.video import VideoInfo
+from sr4k.media.writing.codec_choice import chosen_codec, settled
+from sr4k.media.writing.container_support import BLU_RAY, QUICKTIME
+from sr4k.media.writing.containers import container_of, is_blu_ray
+from sr4k.media.writing.disk_space import check_room
+from sr4k.media.writing.encoder import add_video, open_encoder, tag
+from sr4k.media.writing.metadata import are_a_phones, of_the_work
+from sr4k.media.writing.passthrough import Passthrough
+from sr4k.media.writing.write_errors import writing
 from sr4k.pipeline import Format, Frame, FrameInfo, Sink
 from sr4k.pipeline.latency import spread
-from sr4k.stages.carriers import BLU_RAY, QUICKTIME
-from sr4k.stages.codec import chosen_codec, settled
-from sr4k.stages.containers import container_of, is_blu_ray
-from sr4k.stages.encoder import add_video, open_encoder, tag
-from sr4k.stages.hdr import static_metadata
-from sr4k.stages.journal import Journal, flush_to_disk
-from sr4k.stages.passthrough import Passthrough
-from sr4k.stages.paths import for_libav
-from sr4k.stages.picture import as_picture
-from sr4k.stages.reports import ENCODE, EncodeReport, VideoReport
-from sr4k.stages.room import check_room
-from sr4k.stages.segments import SegmentWriter, joined
-from sr4k.stages.settings import EncodeSettings
-from sr4k.stages.source import open_input, video_stream
-from sr4k.stages.stereo import packing, says_by_tag
-from sr4k.stages.tags import are_a_phones, of_the_work
-from sr4k.stages.video import VideoInfo
-from sr4k.stages.writing import writing
 
 log = logging.getLogger(__name__)
 

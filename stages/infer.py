@@ -8,12 +8,12 @@ from typing import Any
 from sr4k.engines import EngineSpec, load_engine
 from sr4k.engines.choose import start_first
 from sr4k.errors import EngineError
+from sr4k.media.reports import INFER
+from sr4k.media.video import VideoInfo
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
 from sr4k.pipeline.frame import Plane
-from sr4k.stages.reports import INFER
 from sr4k.stages.reuse import Reuse
 from sr4k.stages.settings import InferSettings
-from sr4k.stages.video import VideoInfo
 
 
 class Infer(Transform):

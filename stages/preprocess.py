@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from sr4k.media.video import VideoInfo
 from sr4k.models.colour import rgb_from_yuv, upsample_chroma
 from sr4k.models.geometry import CHROMA_PAD, PAD_AFTER, PAD_BEFORE, is_subsampled
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
 from sr4k.pipeline.frame import Plane
 from sr4k.stages.settings import PreprocessSettings
-from sr4k.stages.video import VideoInfo
 
 
 class Preprocess(Transform):

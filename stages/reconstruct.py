@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from sr4k.media.enlarge import enlarge_chroma, enlarge_luma
+from sr4k.media.planes import inside, split_420
+from sr4k.media.video import VideoInfo
 from sr4k.models.geometry import CELL, CELL_OUT, MARGIN, SCALE
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
 from sr4k.pipeline.frame import Plane
-from sr4k.stages.enlarge import enlarge_chroma, enlarge_luma
-from sr4k.stages.picture import inside, split_420
-from sr4k.stages.video import VideoInfo
 
 _ITEMS: dict[int, np.dtype[Any]] = {2: np.dtype("u2"), 4: np.dtype("u4"), 8: np.dtype("u8"), 16: np.dtype("c16")}
 """Types to move 2, 4, 8 or 16 bytes as one."""

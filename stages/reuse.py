@@ -10,10 +10,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from sr4k.common.opencv import cv2
 from sr4k.engines import Engine, EngineSpec, create_engine
 from sr4k.models import zoo
 from sr4k.models.geometry import CELL, CHROMA_PAD, MARGIN, PAD_BEFORE, padded_chroma, padded_luma
-from sr4k.models.opencv import cv2
 from sr4k.pipeline.frame import Plane
 
 _SIDE = (60, 96)

@@ -18,7 +18,7 @@ from needed import required
 from rig.servers import NginxRtmp, NodeMediaServer
 from sr4k.engines.nvidia import driver
 from sr4k.errors import EngineError
-from sr4k.stages.encoder import share_cpus
+from sr4k.media.writing.encoder import share_cpus
 
 if not driver().gpus:
     os.environ["TRITON_INTERPRET"] = "1"  # read when the kernels are imported

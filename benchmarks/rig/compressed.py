@@ -22,11 +22,11 @@ from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
 from sr4k import Job, load_preset
-from sr4k.compare import compare_videos
+from sr4k.media.planes import rows_of
+from sr4k.media.video import BT709, LIMITED_RANGE, ColourTags
+from sr4k.media.writing.encoder import share_cpus, tag
 from sr4k.models import zoo
-from sr4k.stages.encoder import share_cpus, tag
-from sr4k.stages.picture import rows_of
-from sr4k.stages.video import BT709, LIMITED_RANGE, ColourTags
+from sr4k.quality.measure_videos import compare_videos
 
 SCALERS = {"bicubic": Interpolation.BICUBIC, "area": Interpolation.AREA, "lanczos": Interpolation.LANCZOS}
 CODECS = ("libx264", "libx265", "libsvtav1")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rig.compressed import LANCZOS, MEASURES, Row
-from sr4k.models.plotting import new_figure
+from sr4k.common.plotting import new_figure
 
 _DIGITS = {"PSNR": 2, "XPSNR": 2, "VMAF": 1, "VMAF-NEG": 1}
 _CELL = ("clip", "scaler", "codec", "crf")

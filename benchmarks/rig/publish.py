@@ -15,7 +15,7 @@ from av.video.frame import PictureType, VideoFrame
 
 from rig import counter
 from rig.process import RigProcess, tell
-from sr4k.stages.encoder import share_cpus
+from sr4k.media.writing.encoder import share_cpus
 
 RATE = 48_000
 _BLOCK = 1024

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sr4k.models.execute import FoldedExecutor, padded
-from sr4k.models.graph import Array, FoldedNetwork
+from sr4k.models.folded_network import Array, FoldedNetwork
+from sr4k.models.quality.testset import shrunk_pairs
 from sr4k.models.quantize import LEVELS, OFFSET, Calibration, equalise
-from sr4k.models.testset import shrunk_pairs
 
 _FLAT_SIDE = 64
 _DRAWN = 2000

@@ -16,9 +16,9 @@ import numpy as np
 from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
+from sr4k.common.opencv import cv2
 from sr4k.models.geometry import SCALE
-from sr4k.models.metrics import chroma, luma
-from sr4k.models.opencv import cv2
+from sr4k.models.quality.metrics import chroma, luma
 from sr4k.models.training.codec import CODECS, Decoded, Encoding, luma_of, steady_qp, through_codec
 from sr4k.models.training.motion import moving
 from sr4k.models.training.recipe import Clips

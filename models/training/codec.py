@@ -13,7 +13,7 @@ from av.sidedata.encparams import VideoEncParams
 from av.sidedata.sidedata import Type
 from numpy.typing import NDArray
 
-from sr4k.models.opencv import cv2
+from sr4k.common.opencv import cv2
 
 WORST = 51.0
 """The largest QP of H.264."""

@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sr4k.common.opencv import cv2
 from sr4k.errors import InputError
 from sr4k.models.geometry import SCALE
-from sr4k.models.opencv import cv2
+from sr4k.models.quality.testset import shrunk_pairs
 from sr4k.models.resize import imresize
-from sr4k.models.testset import shrunk_pairs
 from sr4k.models.training.degrade import degraded
 from sr4k.models.training.recipe import Degradation
 
@@ -26,7 +26,7 @@ _FLATTEST, _STEEPEST = 0.6, 2.0
 class Batch(NamedTuple):
     """Windows, float32 (N, channels, p, p) and (N, channels, 2 p, 2 p), 0..255: RGB, or full-range luma.
 
-    ``quality``: how compressed they are (`sr4k.models.training.quality`); 0: not at all.
+    ``quality``: how compressed they are (`sr4k.models.training.quality_net`); 0: not at all.
     """
 
     low: NDArray[np.float32]

@@ -13,8 +13,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from sr4k.common.opencv import cv2
 from sr4k.models.geometry import SCALE
-from sr4k.models.opencv import cv2
 from sr4k.models.resize import imresize
 from sr4k.models.training.recipe import Degradation
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sr4k.models import zoo
 from sr4k.models.execute import TensorConv, TorchOps, Trainable
-from sr4k.models.graph import FoldedNetwork
+from sr4k.models.folded_network import FoldedNetwork
 from sr4k.models.quantize import LEVELS, OFFSET, Calibration
 from sr4k.models.training.calibrate import calibrate
 from sr4k.models.training.recipe import Recipe
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class RoundedOps(TorchOps):
-    """`sr4k.models.graph.Ops` in float on int8 grids.
+    """`sr4k.models.folded_network.Ops` in float on int8 grids.
 
     Args:
         net: whose convolutions are rounded; gradients reach its parameters.

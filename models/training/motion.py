@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sr4k.models.opencv import cv2
+from sr4k.common.opencv import cv2
 
 _STILL, _PANNED = 0.1, 0.35
 """Shares of the clips that stand still, and that move by whole pixels."""

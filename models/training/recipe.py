@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from sr4k.models.yaml_file import Section, load_settings, shipped_names, validated
+from sr4k.common.yaml_file import Section, load_settings, shipped_names, validated
 
 _PACKAGE = "sr4k.models.training"
 
@@ -62,7 +62,7 @@ class Clips(Section):
 
 
 class Quality(Section):
-    """Weights that follow how compressed the source is (`sr4k.models.training.quality`).
+    """Weights that follow how compressed the source is (`sr4k.models.training.quality_net`).
 
     Attributes:
         knots: qualities that have a set of weights of their own, rising; the first is of sources that nothing was taken

@@ -7,16 +7,16 @@ from pathlib import Path
 import torch
 from safetensors.numpy import load_file
 
+from sr4k.common.plotting import require_plotting
 from sr4k.models import zoo
-from sr4k.models.plotting import require_plotting
 from sr4k.models.training.data import Batch, batches, load_pairs
 from sr4k.models.training.int8 import tuned_for_int8
-from sr4k.models.training.plot import plot_history
-from sr4k.models.training.qualities import train_qualities
+from sr4k.models.training.plot_history import plot_history
 from sr4k.models.training.recipe import Recipe
 from sr4k.models.training.start import fresh, named, take
 from sr4k.models.training.teach import taught
 from sr4k.models.training.train import HISTORY, Trainer
+from sr4k.models.training.train_qualities import train_qualities
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from sr4k.models import zoo
 from sr4k.models.architecture import Architecture, LumaShape, RcanShape
 from sr4k.models.luma import LumaNet
 from sr4k.models.rcan import TrainableRcan
-from sr4k.models.training.quality import QualityNet
+from sr4k.models.training.quality_net import QualityNet
 
 Plain = TrainableRcan | LumaNet
 Net = Plain | QualityNet

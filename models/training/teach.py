@@ -15,17 +15,10 @@ import torch
 from torch import Tensor
 
 from sr4k.models.execute import FoldedExecutor, padded, upscale
-from sr4k.models.graph import FoldedNetwork
-from sr4k.models.training.cache import (
-    Cache,
-    as_full_range,
-    as_limited_range,
-    quality_of,
-    read_cache,
-    write_shard,
-)
+from sr4k.models.folded_network import FoldedNetwork
 from sr4k.models.training.data import Pair
-from sr4k.models.training.quality import NetAt, QualityNet
+from sr4k.models.training.patch_cache import Cache, as_full_range, as_limited_range, quality_of, read_cache, write_shard
+from sr4k.models.training.quality_net import NetAt, QualityNet
 from sr4k.models.training.symmetry import TURNS
 
 log = logging.getLogger(__name__)

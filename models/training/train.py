@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 from safetensors.torch import save as packed
 from torch import Tensor, nn
 
+from sr4k.common.whole_file import write_whole
 from sr4k.errors import OptionError
 from sr4k.models.checkpoint import check_archive
-from sr4k.models.evaluate import mean_psnr_y
 from sr4k.models.execute import Bfloat16Ops, TorchOps, Trainable, upscale, upscale_window
 from sr4k.models.geometry import SCALE
-from sr4k.models.saving import write_whole
-from sr4k.models.testset import pictures_of
+from sr4k.models.quality.protocol import mean_psnr_y
+from sr4k.models.quality.testset import pictures_of
 from sr4k.models.training.data import Batch
-from sr4k.models.training.quality import QualityNet
+from sr4k.models.training.quality_net import QualityNet
 from sr4k.models.training.recipe import Recipe
 from sr4k.models.training.start import Net
 from sr4k.models.training.symmetry import Symmetry

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from sr4k.parse import Size
+from sr4k.jobs.parse import Size
 
 
 class Part(StrEnum):

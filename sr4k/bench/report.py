@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sr4k.bench.machine import in_words
-from sr4k.models.plotting import new_figure
+from sr4k.common.plotting import new_figure
 
 
 def as_markdown(result: dict[str, Any], command: str) -> str:

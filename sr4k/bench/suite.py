@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from sr4k.bench import InputSize, Part, machine
-from sr4k.bench.engine import measure_engine
+from sr4k.bench.engine_alone import measure_engine
 from sr4k.bench.peak import int8_peak
 from sr4k.bench.whole import latency, many, run_pipeline, stages_alone
 from sr4k.configs import Preset
 from sr4k.engines.choose import engines_for
 from sr4k.engines.cpu import granted_cpus
-from sr4k.parse import Size
-from sr4k.sample import RATE, write_sample
+from sr4k.jobs.parse import Size
+from sr4k.media.sample_pattern import RATE
+from sr4k.sample import write_sample
 
 log = logging.getLogger(__name__)
 

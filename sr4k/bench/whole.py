@@ -8,38 +8,38 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 from av.video.frame import VideoFrame
 
-from sr4k.batch import run_jobs
-from sr4k.bench.engine import added_to_bicubic, bicubic, padded_planes
+from sr4k.bench.engine_alone import added_to_bicubic, bicubic, padded_planes
 from sr4k.configs import Preset
 from sr4k.engines import EngineSpec, create_engine
 from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import InternalError, Sr4kError
-from sr4k.job import Job
+from sr4k.jobs.batch import run_jobs
+from sr4k.jobs.file_job import Job
+from sr4k.jobs.summary import Summary
+from sr4k.media.planes import rows_of
+from sr4k.media.reports import ENCODE, INFER, EncodeReport
+from sr4k.media.resume.job_folder import Parts
 from sr4k.models.colour import Colour
 from sr4k.models.geometry import SCALE
-from sr4k.parts import Parts
 from sr4k.pipeline import (
     Buffers,
     Format,
     Frame,
     FrameInfo,
     GraphSpec,
+    Source,
     StageSpec,
     WorkerStatus,
     report_of,
     run_graph,
 )
 from sr4k.pipeline.chain import Chain
-from sr4k.stages.decode import Decode
-from sr4k.stages.picture import rows_of
-from sr4k.stages.reports import ENCODE, INFER, EncodeReport
-from sr4k.stages.settings import DecodeSettings
-from sr4k.summary import Summary
 
 _WARM_UP = 0.25
 """Share of the frames before the steady part."""
@@ -214,26 +214,40 @@ class _Given:
 
 @dataclass(frozen=True, slots=True)
 class PacedSettings:
-    """What `PacedDecode` is told; ``rate`` in frames a second."""
+    """What `PacedSource` is told; ``rate`` in frames a second."""
 
-    decode: DecodeSettings
+    source: StageSpec
     rate: float
 
 
-class PacedDecode(Decode):
-    """`Decode` that gives out frames at a fixed rate, as a camera would."""
+class PacedSource(Source):
+    """A source whose frames come at a fixed rate, as a camera's do."""
 
     def __init__(self, settings: PacedSettings) -> None:
-        super().__init__(settings.decode)
-        self._interval = 1 / settings.rate
+        source = settings.source.create()
+        assert isinstance(source, Source)
+        self._source, self._interval = source, 1 / settings.rate
+        self.name = source.name
+
+    def open(self) -> Format:
+        return self._source.open()
 
     def frames(self, buffers: Buffers) -> Iterator[Frame]:
         due = time.monotonic()
-        for frame in super().frames(buffers):
+        for frame in self._source.frames(buffers):
             time.sleep(max(0.0, due - time.monotonic()))
             due += self._interval
             frame.info = replace(frame.info, born=time.monotonic())
             yield frame
+
+    def stop(self) -> None:
+        self._source.stop()
+
+    def report(self) -> Any:
+        return self._source.report()
+
+    def close(self) -> None:
+        self._source.close()
 
 
 def latency(clip: Path, target: Path, preset: Preset, rate: float) -> dict[str, float]:
@@ -244,7 +258,7 @@ def latency(clip: Path, target: Path, preset: Preset, rate: float) -> dict[str, 
     options = {**preset.encode.options, "tune": "zerolatency"}
     with _graph(clip, target.parent, preset.updated("encode", options=options)) as graph:
         first, *others = graph.workers
-        paced = StageSpec(f"{__name__}:PacedDecode", PacedSettings(first.stages[0].settings, rate))
+        paced = StageSpec(f"{__name__}:PacedSource", PacedSettings(first.stages[0], rate))
         outcome = run_graph(replace(graph, workers=(replace(first, stages=(paced, *first.stages[1:])), *others)))
     written = report_of(outcome.statuses, ENCODE, EncodeReport)
     assert written is not None and written.video.latency is not None

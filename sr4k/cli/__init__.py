@@ -20,17 +20,17 @@ def _run(name: str) -> None:
     from importlib import import_module
 
     from sr4k.cli.signals import exit_at_once
-    from sr4k.cli.streams import open_closed_ones
+    from sr4k.cli.standard_streams import open_closed_ones
 
     open_closed_ones()
     exit_at_once()
     try:
-        from sr4k.redaction import hide_command_line
+        from sr4k.service.redaction import hide_command_line
 
         hide_command_line()
         app = getattr(import_module("sr4k.cli.main"), name)
     except (ImportError, MemoryError, OSError) as err:
-        from sr4k.refusals import refusal
+        from sr4k.common.system_errors import refusal
 
         refused = refusal(err)
         if refused is None:

@@ -41,7 +41,7 @@ def bench(
     with told_in_one_line(verbose=verbose):
         from sr4k.bench.report import as_markdown, plot, store
         from sr4k.bench.suite import run_suite
-        from sr4k.models.plotting import new_figure
+        from sr4k.common.plotting import new_figure
 
         if out is not None:
             new_figure(1, 1)  # what the plot lacks is told now, not after minutes

@@ -11,9 +11,9 @@ from sr4k.bench import InputSize
 from sr4k.cli.one_line_errors import log_handler, told_in_one_line
 from sr4k.cli.table import table
 from sr4k.engines.choose import candidates
+from sr4k.jobs.parse import Size, parse_sides
 from sr4k.models import zoo
 from sr4k.models.architecture import Precision
-from sr4k.parse import Size, parse_sides
 
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log more, and print tracebacks of errors.")]
 

@@ -11,14 +11,14 @@ import typer
 from sr4k.cli.one_line_errors import say, told_in_one_line
 from sr4k.cli.table import table
 from sr4k.errors import OptionError
+from sr4k.media.writing.target_file import check_apart
 from sr4k.models import zoo
 from sr4k.models.architecture import Pixels
 from sr4k.models.colour import Colour
-from sr4k.models.evaluate import Protocol
-from sr4k.target import check_apart
+from sr4k.models.quality.protocol import Protocol
 
 if TYPE_CHECKING:
-    from sr4k.compare import Course
+    from sr4k.quality.measure_videos import Course
 
 _HD = (1080, 1920)
 
@@ -59,8 +59,8 @@ def evaluate(
 ) -> None:
     """Measure PSNR, SSIM and PSNR of chroma of networks on pictures, beside bicubic: in float, and in int8 as used."""
     with told_in_one_line(verbose=verbose):
-        from sr4k.evaluate import evaluate_networks
-        from sr4k.models.pictures import picture_files
+        from sr4k.models.quality.image_files import picture_files
+        from sr4k.quality.measure_networks import evaluate_networks
 
         names = model or [name for name in zoo.ARCHITECTURES if zoo.has_weights(name)]
         if weights is not None and len(names) != 1:
@@ -89,7 +89,7 @@ def compare(
     All are of luma; PSNR is that of chroma too. VMAF is an extra (extra \[vmaf]).
     """
     with told_in_one_line(verbose=verbose):
-        from sr4k.compare import compare_videos, plot_course
+        from sr4k.quality.measure_videos import compare_videos, plot_course
 
         if plot is not None:
             check_apart(plot, [upscaled, reference])
@@ -105,7 +105,7 @@ def compare(
 
 
 def _in_words(course: "Course", video: Path, reference: Path) -> Iterator[str]:
-    from sr4k.printable import clock
+    from sr4k.common.printable import clock
 
     width, height = course.size
     yield f"{video} against {reference}: {len(course.frames)} frames of {width}x{height}, {course.bits} bits"

@@ -8,27 +8,27 @@ from pathlib import Path
 
 import typer
 
-from sr4k.batch import Result, run_jobs
 from sr4k.cli.job_words import as_data, exit_code, result_lines, state_of, tally
 from sr4k.cli.one_line_errors import log_handler, say
-from sr4k.cli.options import told_by_option
 from sr4k.cli.progress import display, parse_progress
+from sr4k.cli.setting_errors import told_by_option
 from sr4k.cli.signals import Interrupted, counted_signals
 from sr4k.cli.stream_options import AUTO, FIRST, CompareLayout
+from sr4k.common.logs import collected_logs
 from sr4k.configs import Preset
 from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import OptionError, Sr4kError, StoppedError
-from sr4k.forecast import forecast, in_words
-from sr4k.job import Job, no_options_of_videos
-from sr4k.logs import collected_logs
-from sr4k.parse import parse_part, parse_rate, parse_track
-from sr4k.parts import folder_of
-from sr4k.redaction import Redaction
-from sr4k.sources import jobs_into
-from sr4k.stages.sequence import is_picture
-from sr4k.stages.settings import Box, Deinterlace
-from sr4k.summary import Summary
-from sr4k.target import check_apart, check_target
+from sr4k.jobs.batch import Result, run_jobs
+from sr4k.jobs.file_job import Job, no_options_of_videos
+from sr4k.jobs.forecast import forecast, in_words
+from sr4k.jobs.parse import parse_part, parse_rate, parse_track
+from sr4k.jobs.sources import jobs_into
+from sr4k.jobs.summary import Summary
+from sr4k.media.image_names import is_picture
+from sr4k.media.options import Box, Deinterlace
+from sr4k.media.resume.job_folder import folder_of
+from sr4k.media.writing.target_file import check_apart, check_target
+from sr4k.service.redaction import Redaction
 
 _CPUS_OF_A_JOB = 4
 """What each of several videos gets, unless told otherwise: the fewer at once, the sooner the first is done."""
@@ -205,7 +205,7 @@ def _run(
 
 def _compare(job: Job, done: Summary, options: FileOptions, *, is_wanted: bool) -> None:
     """Write source and result beside each other."""
-    from sr4k.comparison import write_comparison  # codecs, which jobs keep in processes of their own
+    from sr4k.quality.side_by_side import write_comparison  # codecs, which jobs keep in processes of their own
 
     for target in options.compare:
         try:

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from sr4k.batch import Result
+from sr4k.common.printable import clock
 from sr4k.errors import EXIT_WITH_LOSSES, Sr4kError, StoppedError
-from sr4k.job import Job
-from sr4k.printable import clock
-from sr4k.summary import Summary
+from sr4k.jobs.batch import Result
+from sr4k.jobs.file_job import Job
+from sr4k.jobs.summary import Summary
 
 _PLACES_TOLD = 10
 """Of what was lost; all that are listed are in ``--json``."""

@@ -17,18 +17,18 @@ from rich.text import Text
 from sr4k.cli.long_running import operated
 from sr4k.cli.one_line_errors import say
 from sr4k.cli.signals import Impatient, counted_signals
+from sr4k.common.logs import LogFormat
+from sr4k.common.printable import printable
 from sr4k.configs import Preset
 from sr4k.errors import OptionError
+from sr4k.jobs.live_job import LiveJob
+from sr4k.jobs.summary import LiveSummary
 from sr4k.live.address import parse_source, parse_target
 from sr4k.live.rate import Rate
-from sr4k.live_job import LiveJob
-from sr4k.live_status import ChannelMonitor
-from sr4k.logs import LogFormat
+from sr4k.media.options import Box
 from sr4k.pipeline import WorkerStatus
-from sr4k.printable import printable
-from sr4k.redaction import Redaction
-from sr4k.stages.settings import Box
-from sr4k.summary import LiveSummary
+from sr4k.service.channel_status import ChannelMonitor
+from sr4k.service.redaction import Redaction
 
 log = logging.getLogger(__name__)
 

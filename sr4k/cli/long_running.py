@@ -8,12 +8,12 @@ import typer
 
 from sr4k.cli.one_line_errors import log_handler, verdict
 from sr4k.cli.signals import Interrupted
-from sr4k.endpoint import serve_http
-from sr4k.live_status import ChannelMonitor
-from sr4k.logs import LogFormat, LogWire, collected_logs
-from sr4k.orphans import orphans_reaped
-from sr4k.redaction import Redaction
-from sr4k.stray import stray_lines
+from sr4k.common.logs import LogFormat, LogWire, collected_logs
+from sr4k.service.channel_status import ChannelMonitor
+from sr4k.service.endpoint import serve_http
+from sr4k.service.reaper import orphans_reaped
+from sr4k.service.redaction import Redaction
+from sr4k.service.stderr_lines import stray_lines
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ def operated(
 
     Args:
         redaction: told of all addresses already.
-        metrics: see `sr4k.endpoint.serve_http`.
+        metrics: see `sr4k.service.endpoint.serve_http`.
 
     Returns:
         What other processes send their log records through, if they are of no channel that has its own.

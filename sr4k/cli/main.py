@@ -17,7 +17,7 @@ from sr4k.cli.serve import serve
 from sr4k.cli.stream import stream
 from sr4k.cli.training import quantize, train
 from sr4k.cli.version import Version
-from sr4k.redaction import Redaction
+from sr4k.service.redaction import Redaction
 
 
 @contextmanager

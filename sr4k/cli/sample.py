@@ -7,7 +7,7 @@ import typer
 
 from sr4k.cli.one_line_errors import say, told_in_one_line
 from sr4k.errors import OutputError
-from sr4k.parse import parse_sides
+from sr4k.jobs.parse import parse_sides
 
 
 def sample(

@@ -8,16 +8,16 @@ from typing import Annotated
 
 import typer
 
-from sr4k.channels import ServiceSettings, load_service, plan, variables
 from sr4k.cli.long_running import operated
 from sr4k.cli.one_line_errors import told_in_one_line
 from sr4k.cli.signals import Impatient, counted_signals
-from sr4k.endpoint import parse_address
 from sr4k.errors import OptionError, Sr4kError
-from sr4k.live_job import LiveJob
-from sr4k.preflight import troubles, troubles_of_ports
-from sr4k.redaction import Redaction
-from sr4k.service import Service
+from sr4k.jobs.live_job import LiveJob
+from sr4k.service.channel_file import ServiceSettings, load_service, plan, variables
+from sr4k.service.endpoint import parse_address
+from sr4k.service.preflight import troubles, troubles_of_ports
+from sr4k.service.redaction import Redaction
+from sr4k.service.run_channels import Service
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, NoReturn
 
-from sr4k.cli.streams import leave_terminal
+from sr4k.cli.standard_streams import leave_terminal
 
 _DRAIN = 8.0
 """Seconds that a live channel gets to come to its end."""

@@ -5,17 +5,17 @@ from pathlib import Path
 from typing import Any
 
 from sr4k.cli import stream_options as o
-from sr4k.cli.encoder import with_encoder
+from sr4k.cli.encoder_options import with_encoder
 from sr4k.cli.files import FileOptions, run_files
 from sr4k.cli.live import LiveOptions, run_live
 from sr4k.cli.one_line_errors import told_in_one_line
-from sr4k.cli.options import told_by_option
+from sr4k.cli.setting_errors import told_by_option
 from sr4k.cli.version import Version
 from sr4k.configs import Preset, load_preset
 from sr4k.errors import OptionError
+from sr4k.jobs.parse import parse_devices, parse_size
 from sr4k.live.address import is_live
-from sr4k.parse import parse_devices, parse_size
-from sr4k.stages.settings import Box, Fit
+from sr4k.media.options import Box, Fit
 
 
 def stream(

@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 
 import typer
 
+from sr4k.common.logs import LogFormat as LogLines
 from sr4k.configs import preset_names
-from sr4k.logs import LogFormat as LogLines
-from sr4k.parse import NAMED_SIZES
-from sr4k.stages.settings import Deinterlace as Fields
-from sr4k.stages.settings import Fit as Shape
+from sr4k.jobs.parse import NAMED_SIZES
+from sr4k.media.options import Deinterlace as Fields
+from sr4k.media.options import Fit as Shape
 
 FIRST = "0"
 """Of several videos."""
@@ -309,7 +309,7 @@ LogFormat = Annotated[
 ]
 
 CompareLayout = Literal["split", "side"]
-"""See `sr4k.comparison.Layout`, which needs codecs."""
+"""See `sr4k.quality.side_by_side.Layout`, which needs codecs."""
 
 Compare = Annotated[
     list[Path] | None,

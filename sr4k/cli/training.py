@@ -8,9 +8,9 @@ import typer
 
 from sr4k.cli.one_line_errors import log_handler, say, told_in_one_line
 from sr4k.errors import OptionError
+from sr4k.media.writing.target_file import check_apart
 from sr4k.models import zoo
 from sr4k.models.training.recipe import load_recipe, recipe_names
-from sr4k.target import check_apart
 
 
 def train(

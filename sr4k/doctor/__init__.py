@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from typing import Any, Literal
 
-from sr4k.pipeline.starting import interpreter, safe_path
+from sr4k.pipeline.spawning import interpreter, safe_path
 
 State = Literal["ok", "optional", "problem"]
 """There and working; not there, and nothing that works here needs it; broken."""
@@ -27,7 +27,7 @@ SECTIONS = {
     "NVIDIA": "sr4k.doctor.nvidia:PROBES",
     "Video on the GPU": "sr4k.doctor.gpu_video:PROBES",
     "Video on the CPU": "sr4k.doctor.cpu_video:PROBES",
-    "Streams": "sr4k.doctor.streams:PROBES",
+    "Streams": "sr4k.doctor.live_protocols:PROBES",
 }
 """Title, and where the probes are."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import av
 
 from sr4k.doctor import Finding, State
-from sr4k.doctor.clips import FRAMES, WHEEL, encoded, why
+from sr4k.doctor.tiny_clips import FRAMES, WHEEL, encoded, why
 
 _TRIED = {"libx264": "h264", "libx265": "hevc", "libsvtav1": "libdav1d", "libvpx-vp9": "vp9"}
 """Encoders, and the decoders of what they make."""

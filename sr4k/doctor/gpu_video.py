@@ -10,7 +10,7 @@ from av.codec.hwaccel import HWAccel
 from av.video.codeccontext import VideoCodecContext
 
 from sr4k.doctor import Finding
-from sr4k.doctor.clips import FRAMES, WHEEL, encoded, packets_of, why
+from sr4k.doctor.tiny_clips import FRAMES, WHEEL, encoded, packets_of, why
 from sr4k.engines.nvidia import driver
 
 _DECODERS = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1", "vp9": "libvpx-vp9"}

@@ -20,8 +20,8 @@ from sr4k.engines.nvidia import driver
 from sr4k.errors import OptionError
 from sr4k.models import zoo
 from sr4k.models.colour import Colour, Sampling
+from sr4k.models.folded_network import FoldedNetwork
 from sr4k.models.geometry import CELL, CELL_OUT, MARGIN, pad_planes
-from sr4k.models.graph import FoldedNetwork
 from sr4k.models.quantize import QuantizedNetwork
 
 pytestmark = pytest.mark.slow

@@ -15,7 +15,7 @@ from sr4k.models import zoo
 from sr4k.models.architecture import Precision
 from sr4k.models.colour import Colour, Sampling, downsample_chroma, yuv_from_rgb
 from sr4k.models.geometry import CHROMA_PAD, MARGIN, PAD_BEFORE, padded_chroma, padded_luma
-from sr4k.models.metrics import psnr
+from sr4k.models.quality.metrics import psnr
 
 SPEC = EngineSpec(model="rcan2", height=96, width=128, colour=Colour())
 

@@ -15,7 +15,7 @@ import pytest
 
 OLDEST = (3, 10)
 ROOT = Path(__file__).parents[2]
-ROOMS = {"pipeline", "models", "engines", "stages", "configs"}
+ROOMS = {"pipeline", "media", "models", "engines", "stages", "configs"}
 
 
 def path_of(module: str) -> Path | None:

@@ -5,12 +5,12 @@ from clips import MakeClip
 
 from rig.channel import eventually
 from rig.servers import SilentServer
-from sr4k.live import intake as intake_module
-from sr4k.live import outlet as outlet_module
 from sr4k.live.address import parse_source, parse_target
 from sr4k.live.backoff import CAP, Backoff
-from sr4k.live.intake import Intake
-from sr4k.live.outlet import LiveTarget
+from sr4k.live.receive import intake as intake_module
+from sr4k.live.receive.intake import Intake
+from sr4k.live.send import live_target as outlet_module
+from sr4k.live.send.live_target import LiveTarget
 from sr4k.live.settings import HlsForm, IntakeSettings
 
 pytestmark = pytest.mark.slow

@@ -13,8 +13,8 @@ from pulling import FileServer, Pulled
 
 from sr4k.errors import OptionError
 from sr4k.live.address import parse_source
-from sr4k.live.opening import CantOpenError, open_source
-from sr4k.live.playlist import _whole
+from sr4k.live.receive.hls_fetcher import _whole
+from sr4k.live.receive.open_source import CantOpenError, open_source
 from sr4k.live.tls import tls_options
 
 Certificate = tuple[Path, Path]

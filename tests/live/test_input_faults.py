@@ -126,7 +126,7 @@ def broken_bytes_break_nothing(scene: Scene) -> None:
 
 def the_reader_may_be_killed(scene: Scene) -> None:
     time.sleep(2.5)
-    os.kill(scene.channel.child("sr4k.live.pull"), signal.SIGKILL)
+    os.kill(scene.channel.child("sr4k.live.receive.pull_process"), signal.SIGKILL)
     eventually(lambda: "its process was killed" in scene.channel.log, 5)
     scene.is_live()
 

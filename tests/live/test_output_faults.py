@@ -103,7 +103,7 @@ def a_server_that_freezes_is_given_up_and_found_again(scene: Scene) -> None:
 def the_sender_may_be_killed_without_hurting_anybody(scene: Scene) -> None:
     time.sleep(2.5)
     before, frames = scene.all_connects(), scene.channel.value("out_frames_total")
-    os.kill(scene.channel.child("sr4k.live.push"), signal.SIGKILL)
+    os.kill(scene.channel.child("sr4k.live.send.push_process"), signal.SIGKILL)
     eventually(lambda: scene.all_connects() > before, 10)
     eventually(lambda: scene.channel.value("out_frames_total") > frames + 10, 2)
     scene.is_live()

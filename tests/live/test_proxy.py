@@ -10,10 +10,10 @@ from pulling import FileServer
 from rig.servers import free_port
 from sr4k.errors import OptionError
 from sr4k.live.address import parse_source, parse_target
-from sr4k.live.opening import CantOpenError, open_source
 from sr4k.live.proxy import check_proxy, proxy_trouble
-from sr4k.live.push import _reason
-from sr4k.live.target import check_target
+from sr4k.live.receive.open_source import CantOpenError, open_source
+from sr4k.live.send.check_target import check_target
+from sr4k.live.send.push_process import _reason
 
 SECURE = ["https://localhost:9/a.ts", "rtmps://localhost:9/app/key", "rtsps://localhost:9/a"]
 

@@ -8,8 +8,8 @@ import pytest
 from clips import MakeClip
 
 from sr4k.configs import load_preset
+from sr4k.jobs.live_job import LiveJob
 from sr4k.live.address import parse_source, parse_target
-from sr4k.live_job import LiveJob
 
 pytestmark = pytest.mark.slow
 

@@ -16,7 +16,7 @@ from rig.servers import NginxRtmp
 from rig.view import Viewer
 from sr4k.errors import OptionError
 from sr4k.live.address import parse_source, parse_target
-from sr4k.live.push import _reason
+from sr4k.live.send.push_process import _reason
 from sr4k.live.tls import tls_options
 
 

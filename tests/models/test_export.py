@@ -10,7 +10,7 @@ from sr4k.models import zoo
 from sr4k.models.colour import Colour
 from sr4k.models.export import to_onnx
 from sr4k.models.geometry import pad_planes
-from sr4k.models.metrics import psnr
+from sr4k.models.quality.metrics import psnr
 
 HEIGHT, WIDTH = 32, 48
 MODELS = ["luma", "rcan2"]

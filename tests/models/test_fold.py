@@ -20,8 +20,8 @@ from sr4k.models.colour import (
     yuv_from_rgb,
 )
 from sr4k.models.fold import Weights, collapse_tail, fold_rgb, fold_rgb_head, fold_yuv
+from sr4k.models.folded_network import Array, FoldedNetwork
 from sr4k.models.geometry import CHROMA_PAD, MARGIN, PAD_AFTER, PAD_BEFORE
-from sr4k.models.graph import Array, FoldedNetwork
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional

@@ -8,8 +8,8 @@ from sr4k.models.architecture import LumaShape
 from sr4k.models.colour import ChromaLocation, Colour, Sampling, downsample_chroma, yuv_from_rgb
 from sr4k.models.fold import Weights
 from sr4k.models.fold_luma import fold_rgb, fold_yuv
+from sr4k.models.folded_network import Array, FoldedNetwork
 from sr4k.models.geometry import CHROMA_PAD, MARGIN, PAD_AFTER, PAD_BEFORE
-from sr4k.models.graph import Array, FoldedNetwork
 from sr4k.models.quantize import Calibration, quantize
 from sr4k.models.resize import imresize
 

@@ -6,13 +6,13 @@ from skimage import data as photographs
 
 from sr4k.engines import EngineSpec, create_engine
 from sr4k.engines.cpu import has_fast_int8
-from sr4k.evaluate import upscaler
 from sr4k.models import zoo
 from sr4k.models.architecture import Precision
 from sr4k.models.colour import Colour, downsample_chroma, yuv_from_rgb
 from sr4k.models.geometry import CHROMA_PAD, MARGIN, PAD_AFTER, PAD_BEFORE
-from sr4k.models.metrics import psnr
+from sr4k.models.quality.metrics import psnr
 from sr4k.models.resize import imresize
+from sr4k.quality.measure_networks import upscaler
 
 MODELS = [name for name in zoo.ARCHITECTURES if zoo.has_weights(name) and name not in zoo.SHARED]
 Planes = tuple[np.ndarray, np.ndarray]

@@ -7,7 +7,7 @@ from skimage import data as pictures
 from sr4k.models import zoo
 from sr4k.models.colour import Colour
 from sr4k.models.export import to_onnx
-from sr4k.models.graph import Conv, FoldedNetwork
+from sr4k.models.folded_network import Conv, FoldedNetwork
 from sr4k.models.quantize import Calibration, equalise, quantize, round_keeping_sums, round_to_nearest
 
 

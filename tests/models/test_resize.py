@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sr4k.models.pictures import read_rgb
+from sr4k.models.quality.image_files import read_rgb
 from sr4k.models.resize import imresize
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "eval"

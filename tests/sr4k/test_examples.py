@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from rig.servers import free_port
-from sr4k.metrics import METRICS
+from sr4k.service.prometheus import METRICS
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -125,7 +125,7 @@ def test_what_the_service_writes_can_be_read_by_a_web_server(tmp_path: Path) -> 
 
 
 def test_the_containers_health_check_asks_the_port_that_its_service_listens_on() -> None:
-    from sr4k.endpoint import serve_http
+    from sr4k.service.endpoint import serve_http
 
     found = re.search(r"HEALTHCHECK.*?CMD (\[.+?\])$", container(), re.M | re.S)
     assert found is not None

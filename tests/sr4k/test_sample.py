@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from sr4k.errors import OutputError
-from sr4k.sample import draw, write_sample
+from sr4k.media.sample_pattern import draw
+from sr4k.sample import write_sample
 
 
 def test_a_sample_has_moving_pictures_and_sound_of_the_same_length(tmp_path: Path) -> None:

@@ -3,13 +3,14 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from sr4k.media.options import Box
+from sr4k.media.planes import PixelFormat, split_420
+from sr4k.media.video import ColourTags, VideoInfo
 from sr4k.models.colour import Colour
 from sr4k.pipeline import Format, Frame, FrameInfo, PlaneSpec
 from sr4k.pipeline.chain import HeapBuffers
 from sr4k.stages.convert import Convert
-from sr4k.stages.picture import PixelFormat, split_420
-from sr4k.stages.settings import Box, ConvertSettings
-from sr4k.stages.video import ColourTags, VideoInfo
+from sr4k.stages.settings import ConvertSettings
 
 INFO = FrameInfo(pts=0, time_base=Fraction(1, 25), duration=1, born=0.0)
 

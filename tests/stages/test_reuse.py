@@ -8,14 +8,14 @@ import pytest
 from skimage import data as pictures
 
 from sr4k.engines import ENGINES
+from sr4k.media.decoded_picture import padded_format
+from sr4k.media.video import ColourTags, VideoInfo
 from sr4k.models.colour import Colour
 from sr4k.models.geometry import pad_planes
 from sr4k.pipeline import Frame, FrameInfo
 from sr4k.pipeline.chain import HeapBuffers
-from sr4k.stages.decoded import padded_format
 from sr4k.stages.infer import Infer
 from sr4k.stages.settings import InferSettings
-from sr4k.stages.video import ColourTags, VideoInfo
 
 HEIGHT, WIDTH = 482, 774  # four by four tiles, of which the last ones lie over those before
 Picture = tuple[np.ndarray, np.ndarray]

@@ -6,6 +6,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from sr4k.media.planes import as_picture, inside, split_420
+from sr4k.media.video import ColourTags, VideoInfo, colour_of
 from sr4k.models.colour import Colour
 from sr4k.models.geometry import CHROMA_PAD, MARGIN, PAD_AFTER, PAD_BEFORE, padded_chroma, padded_luma
 from sr4k.pipeline import Format, Frame, FrameInfo, PlaneSpec
@@ -14,11 +16,9 @@ from sr4k.pipeline.frame import Plane
 from sr4k.pipeline.stage import Transform
 from sr4k.stages.convert import Convert
 from sr4k.stages.infer import Infer
-from sr4k.stages.picture import as_picture, inside, split_420
 from sr4k.stages.preprocess import Preprocess
 from sr4k.stages.reconstruct import Reconstruct
 from sr4k.stages.settings import InferSettings, PreprocessSettings
-from sr4k.stages.video import ColourTags, VideoInfo, colour_of
 
 INFO = FrameInfo(pts=5, time_base=Fraction(1, 25))
 

@@ -1,4 +1,6 @@
-"""Processes that stand in for `sr4k.live.pull`: what a decoder may become when it is given the wrong bytes."""
+"""Processes that stand in for `sr4k.live.receive.pull_process`: what a decoder may become when it is given the wrong
+bytes.
+"""
 
 import os
 import pickle
@@ -7,9 +9,10 @@ import subprocess
 from contextlib import suppress
 from typing import Any
 
-from sr4k.live import pull, sandbox
-from sr4k.live.link import Ended, PullerEnd
-from sr4k.live.pull import PullOrder
+from sr4k.live import sandbox
+from sr4k.live.receive import pull_process
+from sr4k.live.receive.link import Ended, PullerEnd
+from sr4k.live.receive.pull_process import PullOrder
 from sr4k.pipeline.channel import Memory
 
 
@@ -18,8 +21,8 @@ class Narrow:
 
     @staticmethod
     def main(order: PullOrder) -> None:
-        pull.enter = lambda: sandbox.enter(40 << 20)  # type: ignore[assignment]
-        pull.main(order)
+        pull_process.enter = lambda: sandbox.enter(40 << 20)  # type: ignore[assignment]
+        pull_process.main(order)
 
 
 class Spinning:

@@ -8,9 +8,9 @@ import av
 import numpy as np
 from av.audio.layout import AudioLayout
 
-from sr4k.stages.layouts import Speakers
-from sr4k.stages.mixing import Mixer
-from sr4k.stages.passthrough import Passthrough
+from sr4k.media.audio_mixer import Mixer
+from sr4k.media.channel_layouts import Speakers
+from sr4k.media.writing.passthrough import Passthrough
 
 RATE = 48_000
 

@@ -18,11 +18,11 @@ from rig.channel import eventually
 from rig.fair_time import Stopwatch
 from rig.publish import Publisher
 from sr4k.live.address import parse_source
-from sr4k.live.link import Ended, Opened, Sound
-from sr4k.live.puller import Puller
+from sr4k.live.receive.link import Ended, Opened, Sound
+from sr4k.live.receive.puller import Puller
 from sr4k.live.timeline import TICKS
+from sr4k.media.planes import inside
 from sr4k.pipeline import Format, Frame
-from sr4k.stages.picture import inside
 
 
 @contextmanager

@@ -1,0 +1,65 @@
+"""Networks on pictures that lie on an NVIDIA GPU, from padded planes to NV12, for stages that never leave the GPU.
+
+Planes and pictures are PyTorch's tensors; all work is ordered after what the current stream holds, and what comes after
+it there is ordered after that.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from sr4k.engines import EngineSpec, imported
+from sr4k.engines.choose import first_to_start
+from sr4k.errors import OptionError
+from sr4k.models.geometry import CELL, CELL_OUT, MARGIN
+
+_NETWORKS: dict[str, str] = {
+    "cuda": "sr4k.engines.cuda:CudaOnGpu",
+    "tensorrt": "sr4k.engines.tensorrt_on_gpu:TensorRtOnGpu",
+}
+"""By engine: their libraries are imported only when they are asked for."""
+
+
+class GpuNetwork(Protocol):
+    """A network ready to run, for one size."""
+
+    def run(self, luma: Tensor, chroma: Tensor) -> Tensor:
+        """One picture: padded planes as ``spec.input_shapes`` says to NV12 (3H, 2W), uint8, all on the GPU."""
+
+    def describe(self) -> dict[str, Any]:
+        """As `sr4k.engines.Engine.describe`."""
+
+
+def open_on_gpu(names: Sequence[str], spec: EngineSpec) -> GpuNetwork:
+    """The network by the first of these engines that can have pictures on the GPU and starts.
+
+    Args:
+        spec: of YUV planes.
+
+    Raises:
+        OptionError: none of them can.
+        EngineError: what kept the last one from starting.
+    """
+    fit = [name for name in names if name in _NETWORKS]
+    if not fit:
+        raise OptionError(f"Pictures stay on the GPU with --engine {' or '.join(_NETWORKS)} alone.")
+    network: GpuNetwork
+    _, network = first_to_start(fit, lambda name: imported(_NETWORKS[name])(spec))
+    return network
+
+
+def nv12_of(cells: Tensor) -> Tensor:
+    """The pixel shuffle of cells (H/2 + margins, W/2 + margins, 24), margins cut, to one NV12 picture (3H, 2W).
+
+    A form of its own, since it works on tensors, and has the samples of U and V lie beside one another.
+    """
+    inner = cells[MARGIN:-MARGIN, MARGIN:-MARGIN]
+    rows, columns = inner.shape[:2]
+    luma, chroma = inner[..., : CELL_OUT**2], inner[..., CELL_OUT**2 :]
+    out = torch.empty(((CELL_OUT + CELL) * rows, CELL_OUT * columns), dtype=cells.dtype, device=cells.device)
+    y, uv = out[: CELL_OUT * rows], out[CELL_OUT * rows :]
+    y.view(rows, CELL_OUT, columns, CELL_OUT).copy_(luma.reshape(rows, columns, CELL_OUT, CELL_OUT).permute(0, 2, 1, 3))
+    uv.view(rows, CELL, columns, CELL, 2).copy_(chroma.reshape(rows, columns, 2, CELL, CELL).permute(0, 3, 1, 4, 2))
+    return out

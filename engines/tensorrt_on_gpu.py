@@ -1,0 +1,41 @@
+"""TensorRT on pictures that lie on the GPU: no copy between host and device. Needs the extras ``[gpu]`` and ``[cuda]``.
+
+Not yet run on hardware.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sr4k.engines.base import EngineSpec
+from sr4k.engines.on_gpu import nv12_of
+from sr4k.engines.tensorrt import bind, build, describe, enqueue
+
+
+class TensorRtOnGpu:
+    """The engine on a stream of its own, for on the default one TensorRT would wait for the whole GPU.
+
+    Events order it after what the current stream was given before, and the current stream after it; the sub-pixels
+    between it and NV12 have one place, which the next picture may take only then.
+    """
+
+    def __init__(self, spec: EngineSpec) -> None:
+        self._spec = spec
+        self._built = build(spec)
+        self._context = self._built.loaded.new_context()
+        self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        self._cells = torch.empty(spec.output_shape, dtype=torch.uint8, device="cuda")
+        bind(self._context, "subpixels", self._cells.data_ptr())
+
+    def run(self, luma: Tensor, chroma: Tensor) -> Tensor:
+        current = torch.cuda.current_stream()
+        self._stream.wait_stream(current)
+        bind(self._context, "luma", luma.data_ptr())
+        bind(self._context, "chroma", chroma.data_ptr())
+        enqueue(self._context, self._stream.cuda_stream)
+        current.wait_stream(self._stream)
+        return nv12_of(self._cells)
+
+    def describe(self) -> dict[str, Any]:
+        return describe(self._spec, self._built)

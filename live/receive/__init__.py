@@ -1,0 +1,1 @@
+"""From a live source to pictures and sound in time."""

@@ -1,0 +1,241 @@
+"""Intake: pictures from a live source, in time or not at all, whatever becomes of source and network."""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from sr4k.errors import InputError
+from sr4k.live.audio_blocks import pack
+from sr4k.live.rate import Rate
+from sr4k.live.receive.ladder import Governor
+from sr4k.live.receive.link import Ended, Opened, Sound, Tally
+from sr4k.live.receive.puller import Puller
+from sr4k.live.retries import Retries, Tried, keep_trying
+from sr4k.live.settings import IntakeSettings
+from sr4k.live.timeline import TICKS, TIME_BASE, Timeline
+from sr4k.pipeline import Buffers, Format, Frame, Source
+
+log = logging.getLogger(__name__)
+
+_GLANCE = 0.1
+"""Seconds between two looks whether to stop."""
+
+_WAITING = 4
+"""Pictures that may wait for the network: half of the puller's slots."""
+
+_PROVEN = 2.0
+"""Seconds of pictures after which a connection counts as good, and the wait for the next one is short again."""
+
+
+class Intake(Source):
+    """Pulls for as long as it is not told to stop: a thread receives, the stage's own hands pictures on.
+
+    Pictures that wait too long are let go, the oldest first.
+    """
+
+    name = "intake"
+
+    def __init__(self, settings: IntakeSettings) -> None:
+        self._settings = settings
+        self._stopping = threading.Event()
+        self._changed = threading.Condition()
+        self._waiting: deque[Frame] = deque()
+        self._form: Format | None = None
+        self._ended: Ended | None = None
+        self._timeline = Timeline()
+        self._governor = Governor(time.monotonic())
+        self._thread = threading.Thread(target=self._pull, name="intake", daemon=True)
+        self._state, self._reason = "connecting", ""
+        self._connects = self._losses = self._frames = 0
+        self._rate = Rate()
+        self._dropped = {"late": 0, "ladder": 0, "clock": 0}
+        self._age = 0.0
+        self._puller: Puller | None = None
+        self._shown: float | None = None  # when the connection brought its first picture
+        self._past = Tally()  # of connections that have ended
+        self._is_heard = False  # whether anybody takes sound
+        self._is_awaited = threading.Event()  # whether anybody takes pictures
+        self._told = Retries(log, str(settings.source), fields={"source": str(settings.source)})
+
+    def open(self) -> Format:
+        self._thread.start()
+        with self._changed:
+            self._changed.wait_for(lambda: self._form is not None or self._over)
+            if self._form is None:
+                reason = self._ended.reason if self._ended is not None else "stopped before its first picture"
+                raise InputError(f"{self._settings.source}: {reason}.")
+            return self._form
+
+    def frames(self, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - pictures lie in the puller's ring
+        while self._settings.ready is not None and not self._over and not self._settings.ready.poll(_GLANCE):
+            pass
+        self._governor = Governor(time.monotonic())  # what came while the network was being readied was too early
+        self._is_heard = True
+        self._is_awaited.set()
+        while (frame := self._next()) is not None:
+            self._age = time.monotonic() - frame.info.born
+            if self._age > self._settings.freshness:
+                self._governor.late()
+                self._drop(frame, "late")
+            elif (treatment := self._governor.treatment()) == "skip":
+                self._drop(frame, "ladder")
+            else:
+                frame.info = replace(frame.info, plain=treatment == "plain")
+                began = time.monotonic()
+                yield frame
+                ended = time.monotonic()
+                self._governor.took(treatment, ended - began, ended)
+            self._governor.look(time.monotonic())
+        if self._ended is not None and not self._ended.final and not self._stopping.is_set():
+            raise InputError(f"{self._settings.source}: {self._ended.reason}; given up.")
+
+    def stop(self) -> None:
+        self._stopping.set()
+        with self._changed:
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        self.stop()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def report(self) -> dict[str, Any]:
+        tally = self._tally
+        return {
+            "source": str(self._settings.source),
+            "state": self._state,
+            "reason": self._reason or None,
+            "connects": self._connects,
+            "losses": self._losses,
+            "frames": self._frames,
+            "fps": self._rate.of(self._frames),
+            "bytes": tally.bytes,
+            "damaged": tally.damaged,
+            "interlaced": tally.interlaced,
+            "dropped": {**self._dropped, "backlog": tally.backlog, "full": tally.full},
+            "restarts": self._timeline.restarts,
+            "rung": self._governor.rung,
+            "rung_name": self._governor.name,
+            "steps": self._governor.steps,
+            "age_ms": 1000 * self._age,
+        }
+
+    @property
+    def _tally(self) -> Tally:
+        """Of all connections."""
+        return self._past if self._puller is None else self._past + self._puller.tally
+
+    @property
+    def _over(self) -> bool:
+        return self._ended is not None or self._stopping.is_set()
+
+    def _next(self) -> Frame | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._over)
+            if self._stopping.is_set() or not self._waiting:
+                return None
+            return self._waiting.popleft()
+
+    def _drop(self, frame: Frame, cause: str) -> None:
+        self._dropped[cause] += 1
+        frame.release()
+
+    def _pull(self) -> None:
+        """One connection after the other."""
+        last = Ended("stopped before its first picture", final=True)
+
+        def once() -> Tried:
+            nonlocal last
+            last = self._one_connection()
+            seconds = 0.0 if self._shown is None else time.monotonic() - self._shown
+            return Tried(last.reason, seconds, last.final)
+
+        keep_trying(
+            once,
+            proven=_PROVEN,
+            told=self._told,
+            should_stop=self._stopping.is_set,
+            on_wait=self._wait_for_another,
+            tries=self._settings.tries,
+        )
+        with self._changed:
+            self._ended = last
+            self._changed.notify_all()
+
+    def _wait_for_another(self, reason: str) -> None:
+        self._state, self._reason = "away" if self._form else "connecting", reason
+
+    def _one_connection(self) -> Ended:
+        """From the try to open the source to its end."""
+        about = self._form.about if self._form else None
+        self._shown = None
+        try:
+            puller = self._puller = Puller(self._settings.source, like=about)
+        except OSError as err:
+            return Ended(f"no process could be started ({err.strerror})")
+        try:
+            while not self._stopping.is_set():
+                event = puller.receive(_GLANCE)
+                if isinstance(event, Frame):
+                    self._take(event)
+                elif isinstance(event, Sound):
+                    self._pass_on(event)
+                elif isinstance(event, Opened):
+                    self._opened(event)
+                    self._wait_for_the_rest()
+                    puller.go_on()
+                elif isinstance(event, Ended):
+                    return event
+            return Ended("stopped", final=True)
+        finally:
+            puller.kill()
+            self._past, self._puller = self._past + puller.tally, None
+            self._losses += self._state == "live"
+
+    def _wait_for_the_rest(self) -> None:
+        """A source at its own pace begins when all that follows is ready: nothing of it is lost."""
+        if self._settings.source.kind == "file" and not self._is_awaited.is_set():
+            self._state = "waiting"
+            while not self._stopping.is_set() and not self._is_awaited.wait(_GLANCE):
+                pass
+            self._state = "live"
+
+    def _opened(self, opened: Opened) -> None:
+        self._connects += 1
+        self._state, self._reason = "live", ""
+        if self._form is None:
+            self._told.connected("it is there")
+        else:
+            self._told.connected("it is back", logging.WARNING)
+        with self._changed:
+            self._form = self._form or opened.form
+            self._changed.notify_all()
+
+    def _take(self, frame: Frame) -> None:
+        self._frames += 1
+        self._shown = self._shown or time.monotonic()
+        placed = self._timeline.place("video", frame.info.pts, _now())
+        if placed is None:
+            self._drop(frame, "clock")
+            return
+        frame.info = replace(frame.info, pts=placed, time_base=TIME_BASE)
+        with self._changed:
+            self._waiting.append(frame)
+            if len(self._waiting) > _WAITING:
+                self._governor.late()
+                self._drop(self._waiting.popleft(), "late")
+            self._changed.notify_all()
+
+    def _pass_on(self, sound: Sound) -> None:
+        placed = self._timeline.place("audio", sound.pts, _now())
+        if placed is not None and self._settings.sound is not None and self._is_heard:
+            self._settings.sound.send_bytes(pack(placed, sound.samples))
+
+
+def _now() -> int:
+    """Our clock, in the timeline's units."""
+    return time.monotonic_ns() * TICKS // 1_000_000_000

@@ -1,0 +1,247 @@
+"""What travels from a puller's process to the intake: messages over a socket, pictures in shared memory."""
+
+import socket
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from multiprocessing.connection import wait
+from typing import Any, TypeGuard
+
+from sr4k.live.audio_blocks import SAMPLE_RATE, Samples
+from sr4k.live.receive.link_checks import is_format, is_picture
+from sr4k.live.timeline import TICKS
+from sr4k.live.wire_format import cleaned, is_number, pack, unpack
+from sr4k.media.video import ColourTags, VideoInfo
+from sr4k.models.colour import Colour
+from sr4k.pipeline.channel import Memory, map_slots
+from sr4k.pipeline.frame import Format, Frame, FrameInfo, PlaneSpec
+
+SLOTS = 8
+"""Pictures that fit into the ring."""
+
+_LARGEST_MESSAGE = 1 << 16
+"""Bytes."""
+
+_PIECE = 1024
+"""Samples of sound."""
+
+_TALLY_EVERY = 0.5
+"""Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The source is there, and this is the format of its pictures."""
+
+    form: Format
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture lies in this slot."""
+
+    slot: int
+    info: FrameInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """Interleaved s16 little-endian stereo at 48 kHz; ``pts`` in 1/90000 s of the source's clock."""
+
+    pts: int
+    samples: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """There will be no more: why, and whether another try is of no use."""
+
+    reason: str
+    final: bool = False
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a connection brought so far, and what of it was of no use."""
+
+    bytes: int = 0
+    pictures: int = 0
+    backlog: int = 0  # pictures that came in a burst at the start
+    full: int = 0  # pictures for which there was no room
+    damaged: int = 0  # packets that could not be decoded, and pictures patched up
+    interlaced: int = 0  # pictures that were made of two fields
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+
+Message = Opened | Picture | Sound | Ended | Tally
+
+
+def create_link() -> tuple[socket.socket, socket.socket]:
+    """Both ends. Each message arrives whole or not at all: nobody can be kept waiting for the rest of one."""
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+class NonsenseError(Exception):
+    """The other side sent what no puller sends."""
+
+
+class PullerEnd:
+    """The puller's side. Nothing waits here for the network's sake: a picture that finds no room is left out."""
+
+    def __init__(self, wire: socket.socket, memory: Memory) -> None:
+        self._wire = wire
+        self._memory = memory
+        self._free: list[int] = []
+        self._tallied = time.monotonic()
+        self.tally = Tally()
+
+    def open(self, form: Format) -> None:
+        """Tell the format, and wait until the other side has made room."""
+        self._send(Opened(form))
+        self._free = list(range(self._received(0)))
+        self._slots = map_slots(self._memory, form, len(self._free))
+
+    def take(self, info: FrameInfo) -> Frame | None:
+        """A frame to fill and `show`, if there is room."""
+        with suppress(BlockingIOError):
+            while True:
+                self._free.append(self._received(socket.MSG_DONTWAIT))
+        if not self._free:
+            self.tally.full += 1
+            return None
+        slot = self._free.pop()
+        return Frame(self._slots[slot], info, slot=slot)
+
+    def show(self, frame: Frame) -> None:
+        """Pass a picture on."""
+        assert frame.slot is not None
+        self._send(Picture(frame.slot, frame.info))
+
+    def say(self, pts: int, samples: Samples) -> None:
+        """Pass sound on, in small pieces; ``pts`` of its first sample."""
+        for start in range(0, len(samples), _PIECE):
+            piece = samples[start : start + _PIECE].astype("<i2", copy=False)
+            self._send(Sound(pts + start * TICKS // SAMPLE_RATE, piece.tobytes()))
+
+    def report(self) -> None:
+        """Send the tally, if it is time to: it is also the sign that this process lives."""
+        now = time.monotonic()
+        if now - self._tallied >= _TALLY_EVERY:
+            self._tallied = now
+            self._send(self.tally)
+
+    def end(self, ended: Ended) -> None:
+        """Say the last word."""
+        self._send(self.tally)
+        self._send(ended)
+
+    def _send(self, message: Message) -> None:
+        self._wire.send(pack(message))
+
+    def _received(self, flags: int) -> int:
+        number = self._wire.recv(1, flags)
+        if not number:
+            raise EOFError
+        return number[0]
+
+
+class IntakeEnd:
+    """The intake's side. It believes nothing: what decodes a stranger's bytes may have become the stranger's own.
+
+    Raises:
+        EOFError: the other side is gone.
+        NonsenseError: it is no longer what was started.
+    """
+
+    def __init__(self, wire: socket.socket, memory: Memory) -> None:
+        self._wire = wire
+        self._memory = memory
+        self._slots: list[Any] = []
+        self._closing = threading.Lock()  # frames are handed back by threads other than the one that closes
+
+    def receive(self, timeout: float) -> Frame | Opened | Sound | Ended | Tally | None:
+        """What comes next within ``timeout`` seconds."""
+        if not wait([self._wire], timeout):
+            return None
+        packed, is_cut = self._received()
+        if not packed:
+            raise EOFError
+        if is_cut:
+            raise NonsenseError
+        message = _read(packed)
+        if isinstance(message, Opened):
+            if self._slots:
+                raise NonsenseError
+            self._slots = map_slots(self._memory, message.form, SLOTS)
+        if isinstance(message, Picture):
+            if not self._slots:
+                raise NonsenseError
+            return Frame(
+                self._slots[message.slot],
+                message.info,
+                slot=message.slot,
+                on_release=partial(self._give_back, message.slot),
+            )
+        return message
+
+    def make_room(self) -> None:
+        """The source is opened, and may go on."""
+        self._tell(SLOTS)
+
+    def close(self) -> None:
+        """Close it; frames that are still held stay readable."""
+        with self._closing:
+            self._wire.close()
+            self._memory.close()
+            self._slots = []
+
+    def _give_back(self, slot: int) -> None:
+        with self._closing, suppress(OSError):  # the puller may be gone, or read nothing
+            self._tell(slot)
+
+    def _received(self) -> tuple[bytes, bool]:
+        """A message, and whether it is longer than any may be."""
+        try:
+            packed, _, flags, _ = self._wire.recvmsg(_LARGEST_MESSAGE, 0, socket.MSG_DONTWAIT)
+        except ConnectionResetError:  # it is gone, and did not read all: what it said last is still there
+            packed, _, flags, _ = self._wire.recvmsg(_LARGEST_MESSAGE, 0, socket.MSG_DONTWAIT)
+        return packed, bool(flags & socket.MSG_TRUNC)
+
+    def _tell(self, number: int) -> None:
+        self._wire.send(bytes([number]), socket.MSG_DONTWAIT)
+
+
+def _read(message: bytes) -> Message:
+    try:
+        read = unpack(message, _KINDS)
+        if _makes_sense(read):
+            return replace(read, reason=cleaned(read.reason)) if isinstance(read, Ended) else read
+    except Exception as err:
+        raise NonsenseError from err
+    raise NonsenseError
+
+
+def _makes_sense(read: object) -> TypeGuard[Message]:
+    match read:
+        case Opened(Format() as form):
+            return is_format(form)
+        case Picture(slot, FrameInfo() as info):
+            return is_number(slot, 0) and slot < SLOTS and is_picture(info)
+        case Sound(pts, bytes() as samples):
+            return is_number(pts) and len(samples) % 4 == 0
+        case Ended(str(), bool()):
+            return True
+        case Tally():
+            return all(is_number(getattr(read, f.name), 0) for f in fields(read))
+    return False
+
+
+_KINDS: dict[str, type] = {
+    kind.__name__: kind
+    for kind in (Opened, Picture, Sound, Ended, Tally, Format, PlaneSpec, FrameInfo, VideoInfo, ColourTags, Colour)
+}
+"""What messages are made of. None of them computes anything when it is made."""

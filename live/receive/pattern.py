@@ -1,0 +1,94 @@
+"""A source that needs no network: a window that glides over the pattern of `sr4k sample`, a counter, and its tone."""
+
+import math
+import time
+from fractions import Fraction
+
+import numpy as np
+from av.video.frame import VideoFrame
+
+from sr4k.common.opencv import cv2
+from sr4k.live.address import Address, parse_pattern
+from sr4k.live.audio_blocks import SAMPLE_RATE
+from sr4k.live.receive.link import Ended, PullerEnd
+from sr4k.live.sandbox import Allowance
+from sr4k.live.timeline import TICKS, TIME_BASE
+from sr4k.media.decoded_picture import padded_format
+from sr4k.media.planes import inside, rows_of
+from sr4k.media.sample_pattern import draw, tone
+from sr4k.media.video import BT601, BT709, HD_HEIGHT, LIMITED_RANGE, ColourTags, VideoInfo, colour_of
+from sr4k.pipeline import FrameInfo
+from sr4k.pipeline.frame import Plane
+
+
+class Pattern:
+    """Stands in for a reader: ``pattern://1280x720@30``, with ``?seconds=10`` for one that ends.
+
+    Raises:
+        OptionError: an address that says something else.
+    """
+
+    def __init__(self, source: Address, link: PullerEnd, like: VideoInfo | None) -> None:
+        self._size, self._rate, self._seconds = parse_pattern(source)
+        self._link = link
+        self._info = like or _describe(self._size, self._rate)
+        self._canvas = _canvas(self._info)
+
+    def run(self, allowance: Allowance) -> Ended:
+        """Send pictures and sound until the end, if there is one."""
+        self._link.open(padded_format(self._info))
+        began, number, sent = time.monotonic(), 0, 0
+        while self._seconds is None or number < self._seconds * self._rate:
+            time.sleep(max(0.0, began + number / self._rate - time.monotonic()))
+            self._draw(number)
+            self._link.tally.pictures += 1
+            self._link.report()
+            due = round((number + 1) * SAMPLE_RATE / self._rate)
+            wave = (tone(sent, due - sent) * 32767).astype(np.int16)
+            self._link.say(sent * TICKS // SAMPLE_RATE, np.stack((wave, wave), axis=1))
+            behind = int((time.monotonic() - began) * self._rate)  # a machine too slow for it leaves pictures out
+            sent, number = due, max(number + 1, behind)
+            allowance.renew()
+        return Ended("the pattern came to its end", final=True)
+
+    def _draw(self, number: int) -> None:
+        now, pts = time.monotonic(), round(number * TICKS / self._rate)
+        frame = self._link.take(FrameInfo(pts=pts, time_base=TIME_BASE, born=now))
+        if frame is None:
+            return
+        luma, chroma = frame.planes
+        t = number / self._rate
+        y, x = (
+            round(side / 4 * (1 + math.sin(w * t))) for side, w in ((self._info.height, 1.1), (self._info.width, 0.7))
+        )
+        targets = inside(luma, chroma, (self._info.width, self._info.height))
+        for target, plane, step in zip(targets, self._canvas, (1, 2, 2), strict=True):
+            rows, columns = target.shape
+            np.copyto(target, plane[2 * y // step :, 2 * x // step :][:rows, :columns])
+        scale = self._info.height / 360
+        where = (round(12 * scale), round(34 * scale))
+        cv2.putText(targets[0], f"{number:06d}", where, cv2.FONT_HERSHEY_SIMPLEX, scale, 235, max(1, round(2 * scale)))
+        self._link.show(frame)
+
+
+def _canvas(info: VideoInfo) -> tuple[Plane, Plane, Plane]:
+    """Y, U and V of a picture of twice the size."""
+    drawn = VideoFrame.from_ndarray(draw(0, (2 * info.width, 2 * info.height)), format="bgr24")
+    space = BT709 if info.colour.matrix == "bt709" else BT601
+    y, u, v = (rows_of(plane) for plane in drawn.reformat(format="yuv420p", dst_colorspace=space).planes)
+    return y, u, v
+
+
+def _describe(size: tuple[int, int], rate: Fraction) -> VideoInfo:
+    code = BT709 if size[1] >= HD_HEIGHT else BT601
+    tags = ColourTags(code, LIMITED_RANGE, code, code)
+    return VideoInfo(
+        width=size[0],
+        height=size[1],
+        time_base=TIME_BASE,
+        rate=rate,
+        sample_aspect_ratio=None,
+        tags=tags,
+        colour=colour_of(tags, height=size[1], codec=""),
+        display_matrix=None,
+    )

@@ -1,0 +1,117 @@
+"""What is sent to an HLS target: packets in, segments and a playlist out.
+
+A segment ends where a span of ``HlsForm.seconds`` of the stream's own time does: the playout puts a key frame there.
+Key frames between, which other targets asked for, change nothing.
+"""
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import av
+from av.container import OutputContainer
+from av.packet import Packet
+
+from sr4k.live.send.hls_cutter import Cutter, Mp4Cutter, TsCutter
+from sr4k.live.send.hls_folder import HlsFolder
+from sr4k.live.settings import HlsForm
+
+_TS = {"mpegts_flags": "pat_pmt_at_frames", "pes_payload_size": "0"}
+"""So that a segment begins with its tables, and holds all the sound before its end."""
+
+_FMP4 = {"movflags": "frag_keyframe+empty_moov+default_base_moof+frag_discont+skip_trailer"}
+"""So that a segment is a whole number of fragments, with the stream's own times."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """A segment to be: seconds, when it begins (since 1970), and whether it goes on from the one before."""
+
+    seconds: float
+    begins: float
+    discontinuity: bool
+
+
+class HlsWriter:
+    """One run of segments: a sender, as of `sr4k.live.send.open_target`.
+
+    Args:
+        folder: where they go.
+        form: how long they are, and in which container.
+    """
+
+    def __init__(self, folder: HlsFolder, form: HlsForm) -> None:
+        self._folder, self._form = folder, form
+        self._cutter: Cutter = TsCutter() if form.kind == "ts" else Mp4Cutter()
+        self.container: OutputContainer = av.open(
+            self._cutter,
+            "w",
+            format="mpegts" if form.kind == "ts" else "mp4",
+            options=_TS if form.kind == "ts" else _FMP4,
+        )
+        self._cuts: deque[_Span | None] = deque()  # for each key frame but the first: the segment that ends there
+        self._parts: list[bytes] = []
+        self._first = self._start = self._last = self._step = 0  # times in the stream, ms
+        self._begun = 0.0  # since 1970
+        self._broken = folder.is_resumed  # whether the segment does not go on from the one before
+
+    def write(self, packet: "Packet[Any]", at: int) -> bool:
+        """Take a packet, ``at`` ms of the stream; store what is complete by it, and say whether anything was."""
+        if packet.stream.type == "video":
+            if not self._begun:
+                self._begun, self._first = time.time(), at
+                self._start = at
+                # All that is known of a single picture.
+                self._step = round(1000 * (packet.duration or 0) * (packet.time_base or 0))
+            else:
+                if packet.is_keyframe:
+                    self._cuts.append(self._cut(at))
+                self._step = at - self._last
+            self._last = at
+        self.container.mux_one(packet)
+        before = self._folder.stored
+        self._store()
+        return self._folder.stored > before
+
+    def arrived(self, written: int) -> int:  # noqa: ARG002 - of which what lies in memory is nothing yet
+        """Bytes that viewers can have."""
+        return self._folder.stored
+
+    def close(self, *, ended: bool) -> None:
+        """Store the rest; ``ended``: the stream is over for good."""
+        self.container.close()
+        self._store()
+        if self._begun:
+            self._complete(self._span(self._last + self._step))
+            if ended:
+                self._folder.end()
+
+    def _cut(self, at: int) -> _Span | None:
+        """What ends before a key frame."""
+        if self._slot(at) == self._slot(self._start):
+            return None
+        span, broken = self._span(at), False
+        if round(span.seconds) > self._form.longest:  # nothing came for a while: that is no part of a segment
+            span, broken = self._span(self._last + self._step), True
+        self._start, self._broken = at, broken
+        return span
+
+    def _span(self, end: int) -> _Span:
+        begins = self._begun + (self._start - self._first) / 1000
+        return _Span(max(1, end - self._start) / 1000, begins, self._broken)
+
+    def _slot(self, at: int) -> int:
+        return int((at + 1) / (1000 * self._form.seconds))  # what was rounded down belongs to the next
+
+    def _store(self) -> None:
+        pieces = self._cutter.pieces
+        while pieces:
+            is_key, data = pieces.popleft()
+            if is_key and self._cuts and (span := self._cuts.popleft()) is not None:
+                self._complete(span)
+            self._parts.append(data)
+
+    def _complete(self, span: _Span) -> None:
+        data, self._parts = b"".join(self._parts), []
+        self._folder.add(data, self._cutter.init, span.seconds, span.begins, discontinuity=span.discontinuity)

@@ -1,0 +1,329 @@
+"""One target of a channel: its process after process, and what is done when one fails."""
+
+import logging
+import os
+import select
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from multiprocessing import Pipe
+from multiprocessing.connection import wait
+from typing import Any
+
+from sr4k.live.address import Address
+from sr4k.live.child import start_child
+from sr4k.live.retries import Retries, Tried, keep_trying
+from sr4k.live.send.flv import Tag
+from sr4k.live.send.push_process import PushOrder, Ready, Stopped, Wrote
+from sr4k.live.send.tag_queue import TagQueue
+from sr4k.live.settings import HlsForm
+from sr4k.live.wire_format import cleaned, is_number, unpack
+
+log = logging.getLogger(__name__)
+
+_NETWORK_AGE, _DISK_AGE = 1.0, 10.0
+"""Seconds that a tag may be old when it is sent."""
+
+_OPENING = 8.0
+"""Seconds that a target may take to answer."""
+
+_STUCK = 4.0
+"""Seconds for which it may take nothing of what is there."""
+
+_IN_THE_PIPE = 1000
+"""Milliseconds of the stream that may be on their way without being missed."""
+
+_PROVEN = 2.0
+"""Seconds for which a target must have taken what came for the wait to be short again after its end."""
+
+_GLANCE = 0.25
+"""Seconds between two looks when nothing happens."""
+
+_LARGEST_REPORT = 1 << 16
+"""Bytes."""
+
+
+class LiveTarget:
+    """Never keeps whoever offers it something waiting.
+
+    Args:
+        target: where to. One on a disk is given all from the first picture on, one on a network what is fresh.
+        hls: of an HLS target.
+        wants_key: called, in another thread, when a key frame would be of use now.
+    """
+
+    def __init__(self, target: Address, *, hls: HlsForm, wants_key: Callable[[], None]) -> None:
+        self._target, self._hls = target, hls
+        self._queue = TagQueue(_DISK_AGE if target.is_local else _NETWORK_AGE, wants_key)
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK)
+        self._ending = threading.Event()
+        self._until: float | None = None  # once it is to end
+        self._is_last = False  # whether the stream is over for good then
+        self._thread = threading.Thread(target=self._run, name="target", daemon=True)
+        self._state, self._reason = "connecting", ""
+        self._connects = self._bytes = 0
+        self._try: _Try | None = None
+
+    def start(self) -> None:
+        """Begin to connect."""
+        self._queue.open()
+        self._thread.start()
+
+    def offer(self, header: bytes, tags: Sequence[Tag]) -> None:
+        """Take in what was made; ``header``: of the stream."""
+        self._queue.offer(header, tags)
+        self._notify()
+
+    def report(self) -> dict[str, Any]:
+        """How it is."""
+        current = self._try
+        return {
+            "target": str(self._target),
+            "state": "live" if current is not None and current.is_live else self._state,
+            "reason": self._reason or None,
+            "connects": self._connects + (current is not None and current.is_live),
+            "bytes": self._bytes + (0 if current is None else current.bytes),
+            "dropped": self._queue.dropped,
+            "queue_seconds": self._queue.waiting,
+        }
+
+    def close(self, seconds: float, *, ended: bool = False) -> None:
+        """Send what is left, for no longer than that; ``ended``: the stream is over for good."""
+        self._is_last = ended
+        self._until = time.monotonic() + seconds
+        self._ending.set()
+        self._notify()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _notify(self) -> None:
+        with suppress(BlockingIOError):
+            os.eventfd_write(self._wake, 1)
+
+    def _run(self) -> None:
+        told = Retries(log, str(self._target), fields={"target": str(self._target)})
+        keep_trying(
+            lambda: self._one_try(told),
+            proven=_PROVEN,
+            told=told,
+            should_stop=self._ending.is_set,
+            on_wait=self._wait_for_another,
+        )
+        self._state = "ended"
+
+    def _wait_for_another(self, reason: str) -> None:
+        self._state, self._reason = "waiting", reason
+
+    def _one_try(self, told: Retries) -> Tried:
+        self._state = "connecting"
+        try:
+            current = self._try = _Try(self._target, self._hls, self._queue, self._wake, lambda: self._until, told)
+        except OSError as err:
+            return Tried(f"no process could be started ({err.strerror})")
+        reason = current.run(lambda: self._is_last)
+        self._connects += current.is_live
+        self._bytes += current.bytes
+        self._try = None
+        return Tried(reason, current.seconds, final=self._ending.is_set())
+
+
+class _Try:
+    """One process, from its start to its end. ``until``: when it is to have ended, once it is to end."""
+
+    def __init__(
+        self,
+        target: Address,
+        hls: HlsForm,
+        queue: TagQueue,
+        wake: int,
+        until: Callable[[], float | None],
+        told: Retries,
+    ) -> None:
+        self._told = told
+        self._queue, self._wake, self._until = queue, wake, until
+        self._keeps = target.is_local  # what waits for it while it opens
+        self._in_the_pipe = _IN_THE_PIPE + (1500 * hls.longest if target.kind == "hls" else 0)
+        data_out, self._data = os.pipe()
+        os.set_blocking(self._data, False)
+        self._reports, reports_in = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        start_out, self._start = Pipe(duplex=False)
+        with reports_in, start_out:
+            order = PushOrder(
+                target=target, hls=hls, data=data_out, reports=reports_in.fileno(), start=start_out.fileno()
+            )
+            try:
+                self._child = start_child(
+                    "sr4k.live.send.push_process", order, fds=(data_out, reports_in.fileno(), start_out.fileno())
+                )
+            except OSError:
+                os.close(self._data)
+                self._reports.close()
+                self._start.close()
+                raise
+            finally:
+                os.close(data_out)
+        self._on_the_way = b""  # what is left of a tag
+        self._headed = self._started = False  # whether the head of the stream was sent, and the time to begin at told
+        self._first: int | None = None  # that time, ms
+        self._moved = time.monotonic()  # when it last took something, or had nothing to take
+        self._sent = self._out = 0  # times in the stream, ms
+        self._reason = ""
+        self.is_ready = False
+        self._since: float | None = None  # when the first of it had arrived
+        self.bytes = 0
+
+    @property
+    def is_live(self) -> bool:
+        """Whether anything has arrived."""
+        return self._since is not None
+
+    @property
+    def seconds(self) -> float:
+        """For how long it has gone well."""
+        return 0.0 if self._since is None else time.monotonic() - self._since
+
+    def run(self, is_last: Callable[[], bool]) -> str:
+        """Why it ended; ``is_last``: whether the stream is over for good, if it is to end."""
+        if self._keeps:
+            self._queue.rewind()
+        else:
+            self._queue.open()
+        try:
+            while not self._is_over():
+                self._wait()
+                self._heed_reports()
+                self._write()
+        finally:
+            if not self._keeps:
+                self._queue.close()
+            self._end(ended=is_last())
+        return self._reason
+
+    def _is_over(self) -> bool:
+        now, until = time.monotonic(), self._until()
+        if until is not None and not self._reason:
+            return now >= until or (not (self._queue or self._on_the_way) if self.is_ready else not self._keeps)
+        limit = _STUCK if self.is_ready else _OPENING
+        if not self._reason and now - self._moved > limit:
+            self._reason = f"it took nothing for {limit:g} s" if self.is_ready else f"no answer for {limit:g} s"
+        return bool(self._reason)
+
+    def _wait(self) -> None:
+        """Until there is something to do."""
+        poll = select.poll()
+        poll.register(self._reports.fileno(), select.POLLIN)
+        poll.register(self._wake, select.POLLIN)
+        if self._on_the_way:
+            poll.register(self._data, select.POLLOUT)
+        poll.poll(1000 * _GLANCE)
+        with suppress(BlockingIOError):
+            os.eventfd_read(self._wake)
+
+    def _heed_reports(self) -> None:
+        while not self._reason:
+            try:
+                packed = self._reports.recv(_LARGEST_REPORT, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+            except OSError:
+                packed = b""
+            if not packed:
+                self._reason = f"its process ended with exit code {self._child.wait()}"
+                return
+            self._heed(_read(packed))
+
+    def _heed(self, report: Ready | Wrote | Stopped | None) -> None:
+        match report:
+            case Ready():
+                self.is_ready, self._moved = True, time.monotonic()
+                if self._keeps:
+                    self._tell_start()
+                else:
+                    self._queue.open()  # what was for it to see what comes is old by now
+            case Wrote(at, size) if size > self.bytes:
+                self.bytes, self._out, self._moved = size, at, time.monotonic()
+                if self._since is None:
+                    self._since = self._moved
+                    self._told.connected("connected")
+            case Stopped(reason):
+                self._reason = cleaned(reason) or "it ended"
+            case None:
+                self._reason = "its process no longer does what it was started for"
+
+    def _write(self) -> None:
+        """As much as goes without waiting."""
+        while not self._reason:
+            if not self._on_the_way:
+                self._on_the_way = self._next()
+            if not self._on_the_way:
+                if self.is_ready and self._sent - self._out < self._in_the_pipe:
+                    self._moved = time.monotonic()
+                return
+            try:
+                self._on_the_way = self._on_the_way[os.write(self._data, self._on_the_way) :]
+            except BlockingIOError:
+                return
+            except BrokenPipeError:
+                if not wait([self._reports], 1.0):  # its last word
+                    self._reason = "its process died"
+                self._heed_reports()
+                return
+
+    def _next(self) -> bytes:
+        """The head of the stream, and then one tag after the other."""
+        tag = self._queue.take()
+        if tag is None:
+            return b""
+        if self._first is None and (self.is_ready or self._keeps):
+            self._first = self._out = tag.time
+        if self._first is not None:
+            self._sent = tag.time
+        if self.is_ready:
+            self._tell_start()
+        if self._headed:
+            return tag.data
+        self._headed = True
+        return self._queue.head() + tag.data
+
+    def _tell_start(self) -> None:
+        """From where on it is to send: once, as soon as both are known."""
+        if not self._started and self._first is not None:
+            self._started = True
+            with suppress(OSError):
+                self._start.send(self._first)
+
+    def _end(self, *, ended: bool) -> None:
+        """Let it finish what it has, if there is time for that."""
+        until = self._until()
+        left = 0.0 if until is None or not self.is_ready else max(0.0, until - time.monotonic())
+        if left and ended:
+            with suppress(OSError):
+                self._start.send(True)
+        os.close(self._data)
+        self._start.close()
+        try:
+            self._child.wait(left)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+        self._heed_reports()  # of the last that arrived
+        self._reports.close()
+
+
+def _read(packed: bytes) -> Ready | Wrote | Stopped | None:
+    """A report; ``None``: it is none. libav writes there what a stranger's server answers: it is not believed."""
+    try:
+        match read := unpack(packed, _KINDS):
+            case Ready() | Stopped(str()):
+                return read
+            case Wrote(at, size) if is_number(at) and is_number(size, 0):
+                return read
+    except Exception:
+        return None
+    return None
+
+
+_KINDS: dict[str, type] = {kind.__name__: kind for kind in (Ready, Wrote, Stopped)}

@@ -1,0 +1,325 @@
+"""Playout: one unbroken stream, whatever comes in.
+
+Where pictures fail to come the last one stays; where sound does, there is silence.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+import av
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.packet import Packet
+from av.video.frame import PictureType, VideoFrame
+from av.video.stream import VideoStream
+
+from sr4k.live.audio_blocks import CHANNELS, SAMPLE_RATE, Samples, unpack
+from sr4k.live.histogram import Histogram
+from sr4k.live.send.encoder_settings import encoder_settings, hls_form
+from sr4k.live.send.flv import FlvSplitter, Tag
+from sr4k.live.send.live_target import LiveTarget
+from sr4k.live.send.slate import load_slate
+from sr4k.live.send.soundtrack import Soundtrack
+from sr4k.live.settings import PlayoutSettings
+from sr4k.live.timeline import TICKS, TIME_BASE
+from sr4k.media.planes import Block, as_picture
+from sr4k.media.video import VideoInfo
+from sr4k.media.writing.encoder import add_video, open_encoder, tag
+from sr4k.pipeline import Format, Frame, Sink
+from sr4k.pipeline.latency import spread
+
+log = logging.getLogger(__name__)
+
+_TICK = 0.01
+"""Seconds between two looks whether something is missing."""
+
+_SOUND_AHEAD = TICKS // 10
+"""How far sound may run ahead of the pictures in the stream: these come later, by what the network takes."""
+
+_LEAST_STEP = TICKS // 1000
+"""Between two pictures: a millisecond, of which FLV has no half."""
+
+_LATE = 1.5
+"""Of a picture's time: the next one may come so late before anything stands in for it, at however few a second."""
+
+_SLOWED = 2
+"""By how much time goes slower for what stands in for pictures that come late, until they have made it up."""
+
+_KEYS_APART = 0.5
+"""Seconds between two key frames, however many targets ask for one."""
+
+_FAREWELL, _LONG_FAREWELL = 2.5, 15.0
+"""Seconds that targets get to send what is left: when a stop was asked for, and when the source came to its end."""
+
+_REMEMBERED = 256
+"""Pictures over which latency is reported."""
+
+
+class Playout(Sink):
+    """Encodes pictures and sound into one FLV stream, and offers that to every target."""
+
+    name = "playout"
+
+    def __init__(self, settings: PlayoutSettings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()  # on all that follows: pictures, sound and the clock have a thread each
+        self._ended = threading.Event()
+        self._targets: list[LiveTarget] = []
+        self._container: OutputContainer | None = None
+        self._output: _Output | None = None  # once it is open
+        self._threads: list[threading.Thread] = []
+        self._held: Frame | None = None  # the last picture
+        self._pts = 0  # of the last picture sent
+        self._shown = 0.0  # when it was
+        self._came = 0  # pts of the last one that came, in time or not
+        self._seen = 0.0  # when it did
+        self._key_wanted = False
+        self._period = round(settings.key_seconds * TICKS)
+        self._slot = -1  # the last multiple of the period that a picture was sent in
+        self._keyed = 0.0
+        self._soundtrack: Soundtrack | None = None
+        self._heard = 0.0
+        self._arrived: deque[tuple[int, Samples]] = deque()  # sound that nobody had time for yet
+        self._counts = {"frames": 0, "repeated": 0, "keyframes": 0, "past": 0}
+        self._latencies: deque[float] = deque(maxlen=_REMEMBERED)
+        self._histogram = Histogram()  # of all of them
+
+    def open(self, source: Format) -> None:
+        info: VideoInfo = source.about
+        s = self._settings
+        slate = None if s.slate is None else load_slate(s.slate, info)
+        self._targets = [LiveTarget(t, hls=hls_form(s, info), wants_key=self._want_key) for t in s.targets]
+        self._container = av.open(
+            _Tap(self._offer), "w", format="flv", options={"flush_packets": "1", "flvflags": "no_duration_filesize"}
+        )
+        video = add_video(self._container, replace(info, time_base=TIME_BASE), encoder_settings(s, info))
+        audio = None
+        if s.sound is not None:
+            stream = self._container.add_stream("aac", rate=SAMPLE_RATE)
+            assert isinstance(stream, AudioStream)
+            stream.layout, stream.bit_rate = "stereo", s.sound_bitrate
+            audio = stream
+        open_encoder(video, s.codec)
+        self._output = _Output(info, video, audio, slate)
+        self._container.start_encoding()
+        for target in self._targets:
+            target.start()
+        self._threads = [threading.Thread(target=self._guarded, args=(self._watch,), name="playout-clock", daemon=True)]
+        if s.sound is not None:
+            listener = threading.Thread(target=self._guarded, args=(self._listen,), name="playout-sound", daemon=True)
+            self._threads.append(listener)
+        for thread in self._threads:
+            thread.start()
+        if s.ready is not None:
+            s.ready.send(True)
+
+    def consume(self, frame: Frame) -> None:
+        with self._lock:
+            self._seen, self._came = time.monotonic(), frame.info.pts
+            if self._held is not None and frame.info.pts < self._pts + _LEAST_STEP:
+                self._counts["past"] += 1  # what stood in for it went further
+                frame.release()
+                return
+            if self._held is None:
+                self._soundtrack = Soundtrack(frame.info.pts)
+                self._heard = time.monotonic()
+            else:
+                self._held.release()
+            self._held = frame
+            self._show(as_picture(frame.planes[0], self._out.info.pixel_format), frame.info.pts)
+            self._latencies.append(time.monotonic() - frame.info.born)
+            self._histogram.add(self._latencies[-1])
+            self._play()
+
+    def finish(self, *, complete: bool) -> None:
+        self._stop_threads()
+        assert self._container is not None
+        with self._lock:
+            if self._soundtrack is not None and self._out.audio is not None:
+                self._soundtrack.fill(self._pts)
+                self._play()
+                self._mux(self._out.audio.encode(None))
+            self._mux(self._out.video.encode(None))
+            self._container.close()
+            self._container = None
+        self._close_targets(_LONG_FAREWELL if complete else _FAREWELL, ended=complete)
+
+    def close(self) -> None:
+        self._stop_threads()
+        self._close_targets(0.0, ended=False)
+        if self._held is not None:
+            self._held.release()
+            self._held = None
+
+    def report(self) -> dict[str, Any]:
+        track, output = self._soundtrack, self._output
+        return {
+            **self._counts,
+            "seconds": self._pts / TICKS,
+            "silence_seconds": 0.0 if track is None else track.silence / SAMPLE_RATE,
+            "av_offset_ms": 0.0 if track is None else 1000 * track.offset,
+            "latency": spread(tuple(self._latencies)),
+            "latency_histogram": self._histogram.report(),
+            "codec": None if output is None else output.video.codec_context.name,
+            "width": None if output is None else output.info.width,
+            "height": None if output is None else output.info.height,
+            "outlets": [target.report() for target in self._targets],
+        }
+
+    @property
+    def _out(self) -> "_Output":
+        assert self._output is not None, "not open"
+        return self._output
+
+    def _want_key(self) -> None:
+        self._key_wanted = True
+
+    def _offer(self, header: bytes, tags: Sequence[Tag]) -> None:
+        for target in self._targets:
+            target.offer(header, tags)
+
+    def _show(self, picture: VideoFrame, pts: int) -> None:
+        """Encode a picture; a key frame if it is the first of its period, or one is wanted and that is not near."""
+        now, slot = time.monotonic(), pts // self._period
+        apart = min(now - self._keyed, ((slot + 1) * self._period - pts) / TICKS)
+        key = slot != self._slot or (self._key_wanted and apart >= _KEYS_APART)
+        if key:
+            self._key_wanted, self._keyed, self._slot = False, now, slot
+            self._counts["keyframes"] += 1
+        picture.pts, picture.time_base = pts, TIME_BASE
+        picture.pict_type = PictureType.I if key else PictureType.NONE
+        tag(picture, self._out.info.tags)
+        self._mux(self._out.video.encode(picture))
+        self._pts, self._shown = pts, now
+        self._counts["frames"] += 1
+
+    def _hear(self) -> None:
+        """Put what has arrived on the soundtrack."""
+        while self._arrived:
+            pts, samples = self._arrived.popleft()
+            if self._soundtrack is not None:
+                self._heard = time.monotonic()
+                self._soundtrack.add(pts, samples)
+
+    def _play(self) -> None:
+        """Encode the sound that belongs to the pictures so far."""
+        self._hear()
+        audio = self._out.audio
+        if self._soundtrack is None or audio is None:
+            return
+        for at, samples in self._soundtrack.blocks(self._pts + _SOUND_AHEAD):
+            self._mux(audio.encode(_sound_frame(at, samples)))
+
+    def _mux(self, packets: "Sequence[Packet[Any]]") -> None:
+        assert self._container is not None
+        for packet in packets:
+            self._container.mux_one(packet)
+
+    def _listen(self) -> None:
+        """Take sound as it comes.
+
+        It does not wait its turn: where encoding takes all the time there is, that may never come, and what sends the
+        sound would stand still. Whoever has the turn takes it along.
+        """
+        sound = self._settings.sound
+        assert sound is not None
+        while not self._ended.is_set():
+            if not sound.poll(0.1):
+                continue
+            self._arrived.append(unpack(sound.recv_bytes()))
+            if self._lock.acquire(blocking=False):
+                try:
+                    self._play()
+                finally:
+                    self._lock.release()
+
+    def _watch(self) -> None:
+        """Put something in the place of what does not come."""
+        interval = round(TICKS / self._out.info.rate)
+        patience = max(self._settings.hold, _LATE * interval / TICKS)
+        while not self._ended.wait(_TICK):
+            with self._lock:
+                now = time.monotonic()
+                if self._held is None or self._soundtrack is None or self._ended.is_set():
+                    continue
+                due = self._came + round((now - self._seen) * TICKS)
+                following = self._pts + interval
+                if now - self._seen > patience and due >= following:
+                    # one after the other at the nominal rate, but for the first, which closes the gap
+                    self._show(self._stand_in(), following if due - following < interval else due)
+                    self._counts["repeated"] += 1
+                elif due < self._pts and now - self._shown > _SLOWED * interval / TICKS:
+                    # pictures come again, later than what stands in for them: that waits for them
+                    self._show(self._stand_in(), following)
+                    self._counts["repeated"] += 1
+                self._hear()
+                if now - self._heard > self._settings.hold:
+                    self._soundtrack.fill(self._pts)
+                self._play()
+
+    def _stand_in(self) -> VideoFrame:
+        assert self._held is not None
+        block = self._held.planes[0] if self._out.slate is None else self._out.slate
+        return as_picture(block, self._out.info.pixel_format)
+
+    def _guarded(self, run: Callable[[], None]) -> None:
+        """A thread that fails must not leave a stream that stands still: the process ends, and is seen to."""
+        try:
+            run()
+        except Exception:
+            log.exception("playout failed")
+            logging.shutdown()
+            os._exit(1)
+
+    def _stop_threads(self) -> None:
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _close_targets(self, seconds: float, *, ended: bool) -> None:
+        closing = [
+            threading.Thread(target=target.close, args=(seconds,), kwargs={"ended": ended}) for target in self._targets
+        ]
+        for thread in closing:
+            thread.start()
+        for thread in closing:
+            thread.join()
+
+
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """What is there once it is open. ``audio``: if there is to be sound; ``slate``: if there is one."""
+
+    info: VideoInfo
+    video: VideoStream
+    audio: AudioStream | None
+    slate: Block | None
+
+
+class _Tap:
+    """A file for libav to write FLV into: its tags go on as they are complete."""
+
+    def __init__(self, offer: Callable[[bytes, Sequence[Tag]], None]) -> None:
+        self._offer = offer
+        self._splitter = FlvSplitter()
+
+    def write(self, data: bytes) -> int:
+        if tags := list(self._splitter.feed(bytes(data))):
+            self._offer(self._splitter.header, tags)
+        return len(data)
+
+
+def _sound_frame(at: int, samples: Samples) -> AudioFrame:
+    """Samples (n, 2), s16, as the encoder wants them."""
+    planar = samples.T.astype("f4") / 32768
+    frame = AudioFrame.from_ndarray(planar.copy(), format="fltp", layout="stereo" if CHANNELS == 2 else "mono")
+    frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, at, Fraction(1, SAMPLE_RATE)
+    return frame

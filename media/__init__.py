@@ -1,0 +1,1 @@
+"""What a video is, and how libav reads and writes it: no graph, no network."""

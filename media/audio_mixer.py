@@ -1,0 +1,98 @@
+"""Sound of any form, also of one that changes on the way, in one layout and rate."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+import av
+from av.audio.frame import AudioFrame
+from av.filter import Graph
+
+from sr4k.media.channel_layouts import Speakers, places, sorted_names, spelled
+
+_Form = tuple[str, int, str, Fraction | None]
+
+
+class Mixer:
+    """Frames of interleaved samples. Each channel stays what it was where the layout has a place for it.
+
+    Args:
+        told: the channels by the header, for frames that do not tell theirs.
+        layout: libav's name of the one to make.
+        rate: samples a second to make.
+        form: libav's name of the samples to make, such as ``flt`` and ``s16``.
+    """
+
+    def __init__(self, told: Speakers, layout: str, rate: int, form: str = "flt") -> None:
+        self._told, self._layout, self._rate, self._made_form = told, layout, rate, form
+        self._form: _Form | None = None
+        self._graph: Graph | None = None
+
+    def check(self, form: str, rate: int) -> None:
+        """Whether it can be made of samples of that form, with the channels that are told.
+
+        Raises:
+            ValueError: it can't.
+        """
+        self._made(form, rate, self._told, None, spelled(self._told))
+
+    def mixed(self, frame: AudioFrame) -> Iterator[AudioFrame]:
+        """What there is of it by now.
+
+        Raises:
+            ValueError: libav can't make the layout of that.
+        """
+        form = (frame.format.name, frame.sample_rate, frame.layout.name, frame.time_base)
+        if form != self._form:
+            yield from self.drained()
+            came = Speakers.of_frame(frame)
+            speakers = self._told if came.names is None and came.number == self._told.number else came
+            self._graph = self._made(frame.format.name, frame.sample_rate, speakers, frame.time_base, spelled(came))
+            self._form = form
+        assert self._graph is not None
+        self._graph.push(frame)
+        yield from _pulled(self._graph)
+
+    def drained(self) -> Iterator[AudioFrame]:
+        """What is held back."""
+        if self._graph is not None:
+            self._graph.push(None)
+            yield from _pulled(self._graph)
+        self._form = self._graph = None
+
+    def _made(self, form: str, rate: int, speakers: Speakers, time_base: Fraction | None, layout: str) -> Graph:
+        try:
+            named = speakers.named()
+            graph = Graph()
+            source = graph.add(
+                "abuffer",
+                sample_fmt=form,
+                sample_rate=str(rate),
+                channel_layout=layout,
+                time_base=str(time_base or Fraction(1, rate)),
+            )
+            made = graph.add(
+                "aformat", sample_fmts=self._made_form, sample_rates=str(self._rate), channel_layouts=self._layout
+            )
+            graph.link_nodes(source, graph.add("pan", self._placing(named)), made, graph.add("abuffersink")).configure()
+        except av.error.FFmpegError as err:
+            raise ValueError from err
+        return graph
+
+    def _placing(self, speakers: Speakers) -> str:
+        """Which channel goes where; where one would have to be mixed, libav does that with all of them."""
+        found = places(speakers, self._layout)
+        assert speakers.names is not None
+        if found is not None:
+            return "|".join([self._layout, *(f"{place}={what}" for place, what in found.items())])
+        names = sorted_names(speakers)
+        return "|".join(["+".join(names), *(f"{name}=c{speakers.names.index(name)}" for name in names)])
+
+
+def _pulled(graph: Graph) -> Iterator[AudioFrame]:
+    while True:
+        try:
+            frame = graph.pull()
+        except (EOFError, BlockingIOError):
+            return
+        assert isinstance(frame, AudioFrame)
+        yield frame

@@ -1,0 +1,46 @@
+"""From more bits to ten, rounded: libswscale cuts them off, which darkens a picture by up to a level."""
+
+import numpy as np
+from av.video.frame import VideoFrame
+
+from sr4k.media.planes import rows_of
+
+_PEAK = 1023
+
+
+def reduced(picture: VideoFrame, pixel_format: str, *, full_range: bool) -> VideoFrame:
+    """A picture in planes of more than 10 bits in as many of 10, if it is to become one in planes; else as it is.
+
+    Args:
+        pixel_format: what it is to become, of 8 or 10 bits: to 8, libswscale dithers.
+        full_range: how it is read.
+
+    What ranges from 0 to the peak is scaled by the peaks' ratio, what is limited by a power of two (ITU-T H.273).
+    """
+    bits = max((component.bits for component in picture.format.components), default=8)
+    kinds = ("yuv", "gray")
+    if bits <= 10 or not pixel_format.startswith(kinds) or _is_rgb(picture):
+        return picture
+    deep = picture.reformat(format=_planar(picture, 16 if bits > 14 else bits))
+    peak = (1 << deep.format.components[0].bits) - 1
+    scale = _PEAK / peak if full_range else 1024 / (peak + 1)
+    levels = np.minimum(np.rint(np.arange(peak + 1) * scale), _PEAK).astype(np.uint16)
+    out = VideoFrame(picture.width, picture.height, _planar(picture, 10))
+    for source, target in zip(deep.planes, out.planes, strict=True):
+        width = target.width
+        np.take(levels, rows_of(source, "uint16")[: target.height, :width], out=rows_of(target, "uint16")[:, :width])
+    out.colorspace, out.color_range = picture.colorspace, picture.color_range
+    return out
+
+
+def _is_rgb(picture: VideoFrame) -> bool:
+    return picture.format.is_rgb or picture.format.has_palette
+
+
+def _planar(picture: VideoFrame, bits: int) -> str:
+    """The format of planes with as many samples of colour, without alpha."""
+    form = picture.format
+    if len(form.components) < 3:
+        return f"gray{bits}le"
+    wide, high = form.chroma_width(64) == 64, form.chroma_height(64) == 64
+    return f"yuv{'444' if wide and high else '440' if wide else '422' if high else '420'}p{bits}le"

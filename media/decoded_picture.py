@@ -1,0 +1,93 @@
+"""Decoded pictures: what they are, and into the planes that the engine reads."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from av.video.stream import VideoStream
+
+from sr4k.media.assumed_colour import completed
+from sr4k.media.enlarge import widen_chroma
+from sr4k.media.hdr import hdr_of, is_unreadable
+from sr4k.media.headers import chroma_location
+from sr4k.media.look import Picture, Planes
+from sr4k.media.planes import inside, rows_of
+from sr4k.media.side_data import side_data
+from sr4k.media.stereo3d import stereo_mode
+from sr4k.media.video import ColourTags, VideoInfo, ratio
+from sr4k.models.colour import Colour
+from sr4k.models.geometry import padded_chroma, padded_luma
+from sr4k.pipeline import Format, PlaneSpec
+from sr4k.pipeline.frame import Plane
+
+_STILL = {"mjpeg", "webp", "png", "apng", "gif", "bmp", "tiff"}
+"""Codecs of pictures, which are sRGB where nothing else is said."""
+
+
+def describe(first: Picture, stream: VideoStream, size: tuple[int, int], tick: Fraction) -> VideoInfo:
+    """A stream by its first picture, as it goes on at ``size`` (width, height), in 8 bits and 4:2:0."""
+    width, height = size
+    frame, look = first.frame, first.look
+    sar = ratio(stream.sample_aspect_ratio)
+    if size != (look.width, look.height):
+        sar = (sar or Fraction(1)) * Fraction(look.width * height, look.height * width)
+    matrix: Any = side_data(frame).get("DISPLAYMATRIX")
+    colour = replace(look.colour, chroma_location=chroma_location(stream) or look.colour.chroma_location)
+    return VideoInfo(
+        width=width,
+        height=height,
+        time_base=tick,
+        rate=positive(stream.guessed_rate or stream.average_rate, Fraction(25)),
+        sample_aspect_ratio=sar,
+        tags=_written(first, colour, stream),
+        colour=colour,
+        display_matrix=None if matrix is None else tuple(np.frombuffer(bytes(matrix), np.int32).tolist()),
+        told=look.tags,
+        stereo_mode=stereo_mode(frame),
+    )
+
+
+def _written(first: Picture, colour: Colour, stream: VideoStream) -> ColourTags:
+    """What the result says of its colours; nothing is made up for planes that are no colours anybody else knows."""
+    frame, look = first.frame, first.look
+    if is_unreadable(frame, stream):
+        return look.tags
+    is_graphic = look.is_colourful or stream.codec_context.codec.canonical_name in _STILL
+    return completed(look.tags, colour, look.height, is_graphic=is_graphic, may_be_hdr=hdr_of(frame) is not None)
+
+
+def kept(info: VideoInfo, first: Picture) -> VideoInfo:
+    """The same with the depth and the chroma of the source."""
+    layout = first.look.layout
+    colour = replace(info.colour, bits=layout.bits, sampling="444" if layout.chroma in ("422", "444") else "420")
+    deep = layout.bits > 8
+    return replace(info, colour=colour, pixel_format="yuv420p10le" if deep else "yuv420p", hdr=hdr_of(first.frame))
+
+
+def padded_format(info: VideoInfo) -> Format:
+    """Of padded luma and chroma for pictures of this size, made even."""
+    even, colour = (info.height + info.height % 2, info.width + info.width % 2), info.colour
+    luma, chroma = padded_luma(*even), padded_chroma(*even, colour.sampling)
+    return Format((PlaneSpec(luma, colour.dtype), PlaneSpec((2, *chroma), colour.dtype)), about=info)
+
+
+def copy_inside(picture: Planes, out: Sequence[Plane], colour: Colour) -> None:
+    """The one copy between decoder and engine, into the middle of padded planes."""
+    frame, layout = picture
+    luma, *chroma = inside(out[0], out[1], (frame.width, frame.height))
+    planes = [rows_of(plane, colour.dtype) for plane in frame.planes]
+    np.copyto(luma, planes[0][: luma.shape[0], : luma.shape[1]])
+    if layout.chroma == "400":
+        out[1][:] = colour.middle
+    for plane, target in zip(planes[1:], chroma, strict=False):
+        if layout.chroma == "422":
+            widen_chroma(plane[: target.shape[0], : -(-target.shape[1] // 2)], target, colour.chroma_location)
+        else:
+            np.copyto(target, plane[: target.shape[0], : target.shape[1]])
+
+
+def positive(value: Fraction | None, otherwise: Fraction) -> Fraction:
+    """The value, if there is one and it is not 0."""
+    return Fraction(value) if value else otherwise

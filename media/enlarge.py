@@ -1,0 +1,42 @@
+"""Plain enlarging, by bicubic interpolation: for pictures that there is no time to put through the network."""
+
+import numpy as np
+
+from sr4k.common.opencv import cv2
+from sr4k.models.colour import ChromaLocation
+from sr4k.models.resize import bicubic_taps
+from sr4k.pipeline.frame import Plane
+
+_BESIDE = np.array([-0.25, 0.25])
+"""Where the two samples that come of one lie, if all of them sit in the middle of what they cover."""
+
+_ON = np.array([-0.125, 0.375])
+"""The same, if they sit on its edge."""
+
+
+def enlarge_luma(plane: Plane, out: Plane) -> None:
+    """Write ``plane`` (H, W), uint8, at twice its size into ``out``, (2H, 2W)."""
+    cv2.resize(plane, (out.shape[1], out.shape[0]), dst=out, interpolation=cv2.INTER_CUBIC)
+
+
+def enlarge_chroma(plane: Plane, out: Plane, location: ChromaLocation) -> None:
+    """The same for U or V, whose samples sit where ``location`` says in their own 2x2 pixels, before and after.
+
+    ``out`` may be smaller by a row or a column.
+    """
+    rows = bicubic_taps(_ON if location == "topleft" else _BESIDE, first=-2, count=5)
+    columns = bicubic_taps(_BESIDE if location == "center" else _ON, first=-2, count=5)
+    for down, vertical in enumerate(rows):
+        for right, horizontal in enumerate(columns):
+            part = cv2.sepFilter2D(plane, -1, horizontal, vertical, borderType=cv2.BORDER_REPLICATE)
+            target = out[down::2, right::2]
+            target[:] = part[: target.shape[0], : target.shape[1]]
+
+
+def widen_chroma(plane: Plane, out: Plane, location: ChromaLocation) -> None:
+    """U or V of 4:2:2 (H, W/2), sited on every other pixel or between two, to one for each: ``out`` (H, W)."""
+    columns = bicubic_taps(np.array([-0.25, 0.25] if location == "center" else [0.0, 0.5]), first=-2, count=5)
+    for right, horizontal in enumerate(columns):
+        target = out[:, right::2]
+        part = cv2.sepFilter2D(plane, -1, horizontal, np.ones(1), borderType=cv2.BORDER_REPLICATE)
+        target[:] = part[:, : target.shape[1]]

@@ -1,0 +1,1 @@
+"""Reading: from a file to decoded pictures, each with its time."""

@@ -1,0 +1,114 @@
+"""Opening a media file, and choosing what to upscale in it."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+from av.codec.hwaccel import HWAccel
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Disposition, Stream
+from av.video.stream import VideoStream
+
+from sr4k.errors import InputError
+from sr4k.media.image_names import is_picture, is_sequence, numbers
+from sr4k.media.options import FIRST_VIDEO, VideoChoice
+from sr4k.media.paths import check_source, for_libav
+
+# Tags that are not UTF-8: PyAV 18 fails on them unless told otherwise, 19 gives text that can't be written out again.
+_IS_19 = int(av.__version__.split(".")[0]) >= 19
+READ_TAGS: dict[str, Any] = {} if _IS_19 else {"metadata_errors": "replace"}
+
+_COVER = "a cover picture"
+
+
+def open_input(path: Path, accelerator: HWAccel | None = None, rate: Fraction | None = None) -> InputContainer:
+    """Open a media file, or an image sequence, for reading; errors in the user's words.
+
+    ``rate``: pictures a second, of a sequence.
+    """
+    check_source(path)
+    form, options, name = None, {}, for_libav(path)
+    if is_sequence(path):
+        form = "image2"
+        options = {
+            "pattern_type": "sequence",
+            "start_number": str(numbers(path)[0]),
+            "framerate": str(rate or 25),
+        }
+        name = f"{for_libav(path.parent).replace('%', '%%')}/{path.name}"
+    elif is_picture(path) and "%" in name:  # which would stand for many to libav
+        form, options = "image2", {"pattern_type": "none"}
+    try:
+        container: InputContainer = av.open(name, format=form, options=options, hwaccel=accelerator, **READ_TAGS)
+    except (av.error.FFmpegError, OSError) as err:
+        raise InputError(f"{path} is not a video that can be read, or its header is damaged ({err.strerror}).") from err
+    if container.format.name == "webp_pipe" and _is_animated(path):
+        container.close()
+        raise InputError(
+            f"{path} is an animated WebP, which can't be read: save it as a GIF, a video or pictures first."
+        )
+    for tags in (container.metadata, *(stream.metadata for stream in container.streams)):
+        legible = {_legible(key): _legible(value) for key, value in tags.items()}
+        tags.clear()
+        tags.update(legible)
+    return container
+
+
+def _is_animated(path: Path) -> bool:
+    """Whether a WebP says in its head that it has several pictures, of which libav reads none."""
+    with path.open("rb") as file:
+        head = file.read(21)
+    return head[12:16] == b"VP8X" and bool(head[20:21] and head[20] & 2)
+
+
+def _legible(text: str) -> str:
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def packets_of(container: InputContainer, *streams: Stream) -> "Iterator[Packet[Any]]":
+    """All packets of these streams, or of all, and last an empty one of each, which drains decoders.
+
+    A stream that turns up on the way, as in FLV, is no part of it. PyAV then may stumble when it is through.
+    """
+    with suppress(IndexError):
+        yield from container.demux(*streams)
+
+
+def video_stream(container: InputContainer, path: Path, track: VideoChoice = FIRST_VIDEO) -> VideoStream:
+    """The video to upscale.
+
+    Raises:
+        InputError: there is no such one.
+    """
+    videos = video_streams(container)
+    for number, stream in enumerate(videos):
+        if track.number == (stream.id if track.by_id else number):
+            return stream
+    if not videos and any(stream.codec_context is None for stream in container.streams.video):
+        raise InputError(f"{path}: its video is in a codec that is not known, or its header is damaged.")
+    if not videos:
+        found = sorted(set(map(_kind, container.streams)), key=lambda kind: (kind == _COVER, kind))
+        kinds = ", ".join(found) or "nothing"
+        raise InputError(f"{path} has no video stream; it holds {kinds}.")
+    has_ids = len({stream.id for stream in videos}) == len(videos)  # Matroska's are all 0
+    known = ", ".join(
+        f"{number} (i:{stream.id:#x})" if has_ids else f"{number}" for number, stream in enumerate(videos)
+    )
+    raise InputError(f"{path} has no video {track}: --map takes one of {known}.")
+
+
+def _kind(stream: Stream) -> str:
+    return _COVER if stream.disposition & Disposition.attached_pic else stream.type
+
+
+def video_streams(container: InputContainer) -> list[VideoStream]:
+    """All videos that libav can decode, cover pictures left out, in the order that `VideoChoice` counts in."""
+    return [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & Disposition.attached_pic and stream.codec_context is not None
+    ]

@@ -1,0 +1,1 @@
+"""Resuming: what of a job is done, kept in a folder beside its target."""

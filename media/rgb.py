@@ -1,0 +1,54 @@
+"""RGB pictures: every pixel keeps a colour of its own."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+from sr4k.common.opencv import cv2
+from sr4k.media.fitting import inner_size
+from sr4k.media.look import Picture
+from sr4k.media.planes import rows_of
+from sr4k.media.scaling import Scaler
+from sr4k.media.video import VideoInfo
+from sr4k.models.colour import Colour, yuv_from_rgb
+from sr4k.models.geometry import PAD_BEFORE, padded_luma
+from sr4k.pipeline import Format, Frame, PlaneSpec
+
+
+def rgb_format(info: VideoInfo) -> Format:
+    """Of padded RGB for pictures of this size, made even: uint8, or float where that is too coarse."""
+    even = (info.height + info.height % 2, info.width + info.width % 2)
+    kind = "uint8" if info.colour.bits == 8 else "float32"
+    return Format((PlaneSpec((3, *padded_luma(*even)), kind),), about=info)
+
+
+def copy_rgb_inside(picture: Picture, out: Frame, info: VideoInfo, scaler: Scaler) -> None:
+    """Into the middle of padded RGB, 0..255; what has another shape keeps it, on black."""
+    size = (info.width, info.height)
+    inner = inner_size(picture.look, info) if picture.is_other else size
+    deep = picture.look.layout.bits > 8
+    source = picture.look.read_like(info.colour)
+    target = replace(source, full_range=True)
+    rgb: NDArray[Any] = scaler(picture.frame, inner, "rgb48le" if deep else "rgb24", source, target).to_ndarray()
+    if deep:
+        rgb = rgb.astype(np.float32) / 257
+    plane = out.planes[0][:, PAD_BEFORE : PAD_BEFORE + info.height, PAD_BEFORE : PAD_BEFORE + info.width]
+    top, left = (info.height - inner[1]) // 2, (info.width - inner[0]) // 2
+    if inner != size:
+        plane[:] = 0
+    np.copyto(plane[:, top : top + inner[1], left : left + inner[0]], np.moveaxis(rgb, 2, 0))
+
+
+def deep_yuv(rgb_frame: VideoFrame, colour: Colour) -> VideoFrame:
+    """RGB of more than 8 bits as 4:4:4 Y'CbCr of 10, by the matrix of ``colour``: libswscale is off by two levels."""
+    matrix, offset = yuv_from_rgb(colour)
+    rgb = rgb_frame.to_ndarray(format="rgb48le")
+    yuv = cv2.transform(rgb.astype(np.float32), np.column_stack([matrix / 257, offset]).astype(np.float32))
+    out = VideoFrame(rgb_frame.width, rgb_frame.height, "yuv444p10le")
+    for plane, values in zip(out.planes, cv2.split(yuv), strict=True):
+        levels = np.clip(np.rint(values), 0, colour.peak)
+        np.copyto(rows_of(plane, colour.dtype)[:, : rgb_frame.width], levels, casting="unsafe")
+    return out

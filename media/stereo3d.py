@@ -1,0 +1,49 @@
+"""Pictures for two eyes: how they are packed, in Matroska's words."""
+
+import struct
+from typing import Any
+
+from av.video.frame import VideoFrame
+
+from sr4k.media.side_data import side_data
+
+_MODES = {
+    1: ("left_right", "right_left"),
+    2: ("top_bottom", "bottom_top"),
+    3: ("block_lr", "block_rl"),
+    4: ("checkerboard_lr", "checkerboard_rl"),
+    6: ("row_interleaved_lr", "row_interleaved_rl"),
+    7: ("col_interleaved_lr", "col_interleaved_rl"),
+}
+"""By libav's ``AVStereo3DType``: the left eye's picture first, or the right one's."""
+
+_FLAT, _OTHER = 0, "other"
+
+MODES = frozenset([*(mode for modes in _MODES.values() for mode in modes), _OTHER])
+"""All that `stereo_mode` gives."""
+
+_NO_WEBM = {"block_lr", "block_rl", "anaglyph_green_magenta"}
+
+_SEI = {"left_right": 3, "top_bottom": 4}
+"""Frame packing of ITU-T H.264 (D.2.26), of the left eye first: libx264 can say no more."""
+
+
+def stereo_mode(picture: VideoFrame) -> str | None:
+    """How a picture is packed, if it is one for two eyes; ``other``, if there is no word for it."""
+    data: Any = side_data(picture).get("STEREO3D")
+    if data is None:
+        return None
+    kind, flags = struct.unpack_from("2i", bytes(data))
+    if kind == _FLAT:
+        return None
+    return _MODES[kind][flags & 1] if kind in _MODES else _OTHER
+
+
+def says_by_tag(container: str, mode: str) -> bool:
+    """Whether a container says it, by a tag of the stream."""
+    return mode != _OTHER and (container == "matroska" or (container == "webm" and mode not in _NO_WEBM))
+
+
+def packing(encoder: str, mode: str | None) -> str:
+    """The parameter by which an encoder, by its name in libav, says it in the pictures; none where it can't."""
+    return f"frame-packing={_SEI[mode]}" if encoder == "libx264" and mode in _SEI else ""

@@ -1,0 +1,57 @@
+"""Which codec a video gets is decided here, and nowhere else. Light to import: a job is refused before its work."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+from sr4k.errors import OptionError
+from sr4k.media.options import Codec, CodecChoice, EncodeSettings
+from sr4k.media.writing.containers import CONTAINERS
+from sr4k.media.writing.encoder_limits import takes_preset
+
+_AUTO = ("auto", "auto_nvenc")
+
+
+def chosen_codec(choice: CodecChoice, target: Path | None = None, *, bits: int = 8, nvenc: bool = True) -> Codec:
+    """The codec of a video.
+
+    Args:
+        choice: what was asked for. What ``auto`` leaves open is AV1 in WebM, which holds none of the others; HEVC for
+            more than 8 bits, which few decoders of H.264 take; and else H.264.
+        target: the file, whose suffix chooses the container; ``None``: one that holds them all.
+        bits: of a sample.
+        nvenc: whether an NVIDIA GPU can encode here. If not, it is the same codec on the CPU.
+    """
+    family, _, on_gpu = choice.partition("_")
+    if family == "auto":
+        family = "av1" if _is_webm(target) else "hevc" if bits > 8 else "h264"
+    return cast(Codec, f"{family}_nvenc" if on_gpu and nvenc else family)
+
+
+def check_container(choice: CodecChoice, target: Path) -> None:
+    """See to it that the container that the target's suffix chooses can hold the codec.
+
+    Raises:
+        OptionError: it can't.
+    """
+    codec = chosen_codec(choice, target)
+    if _is_webm(target) and not codec.startswith("av1"):
+        raise OptionError(f"webm files can't hold {codec} video: choose another container or codec.")
+
+
+def settled(settings: EncodeSettings, *, bits: int, nvenc: bool = True) -> EncodeSettings:
+    """The settings with the codec that pictures of so many bits get, and nothing that was meant for another encoder.
+
+    NVENC's options are its own; AV1 has other names for its speeds than H.264 and HEVC, for which presets have them.
+    """
+    codec = chosen_codec(settings.codec, settings.path, bits=bits, nvenc=nvenc)
+    if settings.codec.endswith("_nvenc") and not nvenc:
+        return replace(settings, codec=codec, preset=None, crf=None, options={})
+    is_switched = settings.codec in _AUTO and codec != chosen_codec(settings.codec, bits=bits)
+    if is_switched and settings.preset is not None and not takes_preset(codec, settings.preset):
+        return replace(settings, codec=codec, preset=None)
+    return replace(settings, codec=codec)
+
+
+def _is_webm(target: Path | None) -> bool:
+    return target is not None and CONTAINERS.get(target.suffix.lower()) == "webm"

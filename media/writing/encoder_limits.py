@@ -1,0 +1,72 @@
+"""What the encoders can be told of quality and speed. Light to import: a job is refused before any codec is loaded."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from sr4k.media.options import Codec, CodecChoice
+
+_X26 = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
+_P = tuple(f"p{number}" for number in range(1, 8))
+_SVT = tuple(map(str, range(14)))
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of one encoder.
+
+    Attributes:
+        crf: what the quality can be, the best first.
+        presets: the names of its speeds, or numbers.
+        told: these in words.
+        others: names of speeds that it takes as well, and that are nothing to recommend.
+    """
+
+    crf: range
+    presets: tuple[str, ...]
+    told: str
+    others: tuple[str, ...] = ()
+
+
+_BY_NAME = ", ".join(_X26)
+_BY_NUMBER = tuple(map(str, range(len(_X26))))
+_OLD_NVENC = ("default", "slow", "medium", "fast")
+_OLDER_NVENC = (*_OLD_NVENC, "hp", "hq", "bd", "ll", "llhq", "llhp", "lossless", "losslesshp")
+_P_TOLD = "p1 (fastest) to p7 (slowest)"
+
+LIMITS: Mapping[Codec, Limits] = {
+    "h264": Limits(range(52), _X26, _BY_NAME, _BY_NUMBER),
+    "hevc": Limits(range(52), _X26, _BY_NAME, _BY_NUMBER),
+    # libav takes a 0 for none given: it would be the encoder's own default, 35 or so, and not the best quality
+    "av1": Limits(range(1, 64), _SVT, "0 (slowest) to 13 (fastest)", ("-1",)),
+    "h264_nvenc": Limits(range(1, 52), _P, _P_TOLD, _OLDER_NVENC),
+    "hevc_nvenc": Limits(range(1, 52), _P, _P_TOLD, _OLDER_NVENC),
+    "av1_nvenc": Limits(range(1, 64), _P, _P_TOLD, _OLD_NVENC),
+}
+"""By the codec. Of x264, x265 and SVT-AV1 by their documentation, of NVENC by libav's."""
+
+_LEFT_OPEN: Mapping[CodecChoice, tuple[Codec, ...]] = {
+    "auto": ("h264", "hevc", "av1"),
+    "auto_nvenc": ("h264_nvenc", "hevc_nvenc", "av1_nvenc"),
+}
+"""What a codec that is chosen for a job may turn out to be."""
+
+
+def check_quality(codec: CodecChoice, crf: int | None, preset: str | None) -> None:
+    """See to it that the encoder takes this quality and this speed; of a codec that is left open, one that it may be.
+
+    Raises:
+        ValueError: it does not; says what it takes.
+    """
+    names = _LEFT_OPEN[codec] if codec in _LEFT_OPEN else (cast(Codec, codec),)
+    usual, name = LIMITS[names[0]], names[0]
+    if crf is not None and not any(crf in LIMITS[each].crf for each in names):
+        best, worst = usual.crf[0], usual.crf[-1]
+        raise ValueError(f"the {name} encoder takes a crf from {best} (best) to {worst} (smallest), not {crf}")
+    if preset is not None and not any(takes_preset(each, preset) for each in names):
+        raise ValueError(f"the {name} encoder takes the preset {usual.told}, not '{preset}'")
+
+
+def takes_preset(codec: Codec, preset: str) -> bool:
+    """Whether its encoder has a speed of that name."""
+    return preset in (*LIMITS[codec].presets, *LIMITS[codec].others)

@@ -1,0 +1,307 @@
+"""Everything in the file that is not upscaled: audio, subtitles, attachments, chapters, tags; packets are copied."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
+from av.stream import AttachmentStream, Stream
+from av.video.stream import VideoStream
+
+from sr4k.errors import InputError
+from sr4k.media.channel_layouts import Speakers
+from sr4k.media.reading.discontinuities import OneClock
+from sr4k.media.reading.open_file import open_input, video_streams
+from sr4k.media.video import ratio
+from sr4k.media.writing import metadata, timecode
+from sr4k.media.writing.audio_encoder import CODECS, Reencoded
+from sr4k.media.writing.container_support import QUICKTIME, carries, copy_of, first_packets, introduce
+from sr4k.media.writing.subtitles import Rewritten
+from sr4k.media.writing.tracks import Clock, Copied, Following, TrackWriter
+
+log = logging.getLogger(__name__)
+
+_ATTACHMENTS = {"matroska"}
+_COVER_TYPES = {"mjpeg": ("jpg", "image/jpeg"), "png": ("png", "image/png")}
+
+_OF_A_PACKET = (av.error.InvalidDataError, av.error.ArgumentError)
+"""What muxers say of a packet, rather than of the disk."""
+
+_SAME_TIMES = {"matroska", "webm"}
+"""Where packets of one stream may have the same dts."""
+
+
+class Passthrough:
+    """Copies the other streams of a source beside the upscaled video, in step with it.
+
+    Args:
+        origin: seconds of the source that are the target's 0, what comes before is left out, and so are chapters;
+            ``None``: all of it, with its own times.
+    """
+
+    def __init__(
+        self, source: InputContainer, video: VideoStream, target: OutputContainer, origin: Fraction | None = None
+    ) -> None:
+        self._source = source
+        self._target = target
+        self._origin = origin
+        self._tracks: dict[int, TrackWriter] = {}
+        self._following: dict[int, Following] = {}
+        self._clock = Clock(equal=target.format.name in _SAME_TIMES)
+        self._refused: Counter[str] = Counter()  # packets, by stream and reason
+        self._next: tuple[Fraction, Packet[Any]] | None = None
+        self.dropped: list[str] = []  # what the target can't carry, in words
+        self.converted: list[str] = []  # what it can't carry as it is, in words
+        self._has_chapters = False
+        self._broken: str | None = None  # why reading ended early, if it did
+        self._one_clock = OneClock(source, video)
+        self._again: InputContainer | None = None  # where the source could not be sought in
+        others = [stream for stream in source.streams if stream.index != video.index]
+        self._first = first_packets(source, [stream for stream in others if stream.codec_context is not None])
+        for stream in others:
+            self._adopt(stream)
+        target.metadata.update(metadata.of_the_work(source.metadata))
+        if target.format.name in QUICKTIME:
+            self._check_timecode(ratio(video.guessed_rate))
+        if origin is None:
+            self._copy_chapters()
+        elif not self._one_clock.is_read_through:
+            self._seek(origin - self._one_clock.shift, video)
+        self._packets = self._read()
+
+    def check_tags(self) -> list[str]:
+        """What of tags, marks and chapters the target will not have, now that its head is written; it is left out."""
+        chapters = self._source.chapters() if self._origin is None and self._has_chapters else []
+        found = list(metadata.lost(self._target, chapters, _describe))
+        self.dropped.extend(found)
+        return found
+
+    def mux_until(self, time: Fraction | None) -> None:
+        """Write all packets whose dts is before ``time`` in seconds; ``None``: all that are left."""
+        while True:
+            if self._next is None:
+                self._next = next(self._packets, None)
+            if self._next is None or (time is not None and self._next[0] >= time):
+                return
+            packet, self._next = self._next[1], None
+            for made in self._tracks[packet.stream_index].packets(packet):
+                self._mux(made)
+
+    def end(self) -> None:
+        """Write what is held back."""
+        for index, track in self._tracks.items():
+            for made in track.drain():
+                self._mux(made)
+            stream = _describe(self._source.streams[index])
+            self._refused.update({f"{stream}: {why}": number for why, number in track.lost.items()})
+            if isinstance(track, Rewritten) and track.shortened:
+                what = "text overlaps" if track.shortened == 1 else "texts overlap"
+                shows = f"{self._target.format.name} shows one at a time"
+                self.dropped.append(f"{stream}: {track.shortened} {what} the next, of which {shows}")
+                log.warning("%s: it ends when the next begins.", self.dropped[-1])
+
+    def answers_for(self, error: av.error.FFmpegError) -> bool:
+        """Whether what the muxer says may be about these packets: it keeps some back, and tells it with others."""
+        if not self._tracks or not isinstance(error, _OF_A_PACKET):
+            return False
+        self._refused[f"other streams: {error.strerror}"] += 1
+        return True
+
+    def close(self) -> None:
+        """Close what was opened here."""
+        if self._again is not None:
+            self._again.close()
+
+    @property
+    def damage(self) -> str | None:
+        """What of the source could not be copied, if anything."""
+        refused = [f"{number} packets of {why}" for why, number in (+self._refused).items()]
+        return "; ".join([*refused, *([self._broken] if self._broken else [])]) or None
+
+    def _mux(self, packet: "Packet[Any]") -> None:
+        stream = packet.stream
+        if not self._clock.put_right(packet, stream):
+            self._refused[f"{_describe(stream)}: times that can't be"] += 1
+            return
+        try:
+            self._target.mux_one(packet)
+        except _OF_A_PACKET as err:
+            self._refused[f"{_describe(stream)}: {err.strerror}"] += 1
+
+    def _adopt(self, stream: Stream) -> None:
+        """Make room for a stream in the target, or say why there is none."""
+        container = self._target.format.name
+        if stream in (videos := video_streams(self._source)):
+            self.dropped.append(f"{_describe(stream)} is another video: --map {videos.index(stream)} upscales it")
+            return
+        try:
+            if isinstance(stream, AttachmentStream):
+                if container not in _ATTACHMENTS:
+                    raise ValueError
+                name = stream.metadata.get("filename", "attachment")
+                self._target.add_attachment(name, stream.mimetype or "application/octet-stream", stream.data)
+                return
+            if _is_cover(stream) and container in _ATTACHMENTS:
+                self._attach_cover(stream)
+                return
+            if _tells_chapters(stream) and self._source.chapters():
+                return  # which become chapters again where there are any
+            if stream.type == "data" and timecode.TAG in stream.metadata and container != "mpegts":
+                return  # which the video has as a tag, that becomes a track again where there are any
+            track = self._track(stream)
+        except (ValueError, InputError, av.error.FFmpegError):
+            why = (
+                "does not say the size of its canvas" if _has_no_canvas(stream) else f"can't be carried by {container}"
+            )
+            self.dropped.append(f"{_describe(stream)} {why}")
+            return
+        track.stream.metadata.update(stream.metadata)
+        track.stream.disposition = stream.disposition
+        self._tracks[stream.index] = track
+
+    def _check_timecode(self, rate: Fraction | None) -> None:
+        """Leave out one that the muxer would pass over in silence."""
+        for found in (self._target.metadata, *(stream.metadata for stream in self._target.streams)):
+            for key in [key for key in found if key.lower() == timecode.TAG]:
+                if not timecode.fits(found[key], rate or Fraction(25)):
+                    self.dropped.append(f"timecode {found.pop(key)} is none of this frame rate")
+
+    def _attach_cover(self, stream: Stream) -> None:
+        """A picture for the whole file is an attachment here."""
+        codec = getattr(stream.codec_context, "name", None)
+        if codec not in _COVER_TYPES:
+            raise ValueError
+        suffix, mimetype = _COVER_TYPES[codec]
+        with open_input(Path(self._source.name)) as again:  # packets of this one are for later
+            data = next((bytes(packet) for packet in again.demux(again.streams[stream.index]) if packet.size), None)
+        if data is None:
+            raise ValueError
+        name = stream.metadata.get("filename", f"cover.{suffix}")
+        self._target.add_attachment(name, mimetype, data)
+
+    def _track(self, stream: Stream) -> TrackWriter:
+        """How its packets get into the target: as they are, or converted.
+
+        Raises:
+            ValueError: not at all.
+        """
+        container = self._target.format.name
+        if _has_no_canvas(stream):
+            raise ValueError
+        if isinstance(stream, AudioStream) and stream.codec_context:
+            lasts = introduce(stream, self._first.get(stream.index))
+            if lasts is not None:  # nor does libav know then when any but the first of several together begins
+                self._following[stream.index] = Following(lasts)
+        speakers = Speakers.of(stream) if isinstance(stream, AudioStream) and stream.codec_context else None
+        if (copied := self._copied(stream, speakers)) is not None:
+            return copied
+        track: Rewritten | Reencoded
+        if isinstance(stream, AudioStream) and container in CODECS and speakers is not None:
+            track = Reencoded(stream, speakers, self._target)
+        elif Rewritten.possible(stream, container):
+            track = Rewritten(stream, self._target)
+        else:
+            raise ValueError
+        self.converted.append(f"{_describe(stream)} becomes {track.stream.codec_context.codec.canonical_name}")
+        return track
+
+    def _copied(self, stream: Stream, speakers: Speakers | None) -> Copied | None:
+        """Its packets as they are, if the target's container has a place for them."""
+        if stream.type == "video" and not (_is_cover(stream) and self._target.format.name in QUICKTIME):
+            return None  # a second video would stay small beside an upscaled first
+        if speakers is not None and not speakers.number:
+            return None
+        # some muxers have to know which channels these are, where the source gives their number alone
+        layouts = (None,) if speakers is None or speakers.names or not speakers.usual else (None, speakers.usual)
+        first = self._first.get(stream.index)
+        for layout in layouts:
+            if carries(self._target, stream, first, speakers, layout):
+                return Copied(copy_of(stream, self._target, layout))
+        return None
+
+    def _copy_chapters(self) -> None:
+        chapters = self._source.chapters()
+        if not chapters:
+            return
+        for chapter in chapters:
+            later = round(self._one_clock.shift / (chapter["time_base"] or 1))
+            chapter["start"], chapter["end"] = chapter["start"] + later, chapter["end"] + later
+        try:
+            self._target.set_chapters(chapters)
+            self._has_chapters = True
+        except (ValueError, av.error.FFmpegError):
+            self.dropped.append(f"{len(chapters)} chapters can't be carried by {self._target.format.name}")
+
+    def _seek(self, seconds: Fraction, video: VideoStream) -> None:
+        """Go there; what can't be sought in is read from its beginning, and opened anew: seeking has led astray."""
+        try:
+            self._source.seek(int(seconds * av.time_base))
+        except av.error.FFmpegError:
+            path = Path(self._source.name)
+            self._again = open_input(path)
+            same = next(each for each in self._again.streams.video if each.index == video.index)
+            self._one_clock = OneClock(self._again, same)
+
+    def _read(self) -> Iterator[tuple[Fraction, "Packet[Any]"]]:
+        if not self._tracks:
+            return
+        packets = self._one_clock.packets()
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.error.FFmpegError as err:
+                self._broken = f"reading broke off: {err.strerror}"
+                return
+            if packet is None:
+                return
+            if packet.stream.index not in self._tracks:
+                continue
+            if packet.size and packet.stream.index in self._following:
+                self._following[packet.stream.index].time(packet)
+            if packet.size and _is_cover(packet.stream):
+                packet.pts = packet.dts = 0  # a picture for the whole file: readers give it no time
+            elif self._origin is not None and not self._shift(packet, self._origin):
+                continue
+            if packet.dts is not None and packet.time_base:
+                yield packet.dts * Fraction(packet.time_base), packet
+
+    @staticmethod
+    def _shift(packet: "Packet[Any]", origin: Fraction) -> bool:
+        """Whether it belongs to what begins there; its times from there on."""
+        if packet.pts is None or packet.dts is None or not packet.time_base:
+            return False
+        ticks = round(origin / Fraction(packet.time_base))
+        packet.pts, packet.dts = packet.pts - ticks, packet.dts - ticks
+        return packet.pts >= 0
+
+
+def _is_cover(stream: Stream) -> bool:
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+
+
+def _tells_chapters(stream: Stream) -> bool:
+    """Whether it is the text of chapters, a track of QuickTime's that libav has read, and passes over from then on."""
+    name = getattr(stream, "name", None)
+    return stream.type == "data" and name == "bin_data" and stream.discard == av.stream.Discard.all
+
+
+def _has_no_canvas(stream: Stream) -> bool:
+    """Whether it is bitmap subtitles that count in pixels of a picture that will no longer be there.
+
+    Blu-ray's and DVB's tell the size of their canvas, DVD's do in the head of the file, if at all.
+    """
+    context = stream.codec_context
+    return getattr(context, "name", None) == "dvdsub" and b"size:" not in (context.extradata or b"")
+
+
+def _describe(stream: Stream) -> str:
+    context = stream.codec_context
+    codec = context.codec.canonical_name if getattr(context, "is_encoder", False) else getattr(context, "name", None)
+    language = f", {stream.language}" if stream.language not in (None, "und") else ""
+    return f"stream {stream.index} ({stream.type}, {codec or 'unknown'}{language})"

@@ -1,0 +1,1 @@
+"""How good a network is: test pictures, protocols and measures."""

@@ -1,0 +1,67 @@
+"""Crops side by side: what numbers can't show."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sr4k.common.opencv import cv2
+from sr4k.errors import OutputError
+
+_SIDE, _ZOOM = 96, 3
+_LABEL = 24
+"""Pixels of the line above a row."""
+
+
+def write_contact_sheet(
+    rows: Sequence[tuple[str, dict[str, NDArray[np.uint8]]]], target: Path, *, apart: bool = False
+) -> None:
+    """One row a picture: its most detailed window in each version, three times enlarged without smoothing.
+
+    Args:
+        rows: name, and versions by label, uint8 RGB of one size; the last is the ground truth.
+        apart: whether each row shows another place, where the pictures have room for that: for those of one video.
+
+    Raises:
+        OutputError: the file can't be written.
+    """
+    places: list[tuple[int, int]] = []
+    tiles = []
+    for name, versions in rows:
+        places.append(_most_detailed(list(versions.values())[-1], places if apart else []))
+        tiles.append(_row(name, versions, *places[-1]))
+    sheet = np.concatenate(tiles)
+    try:
+        written = cv2.imwrite(str(target), sheet[..., ::-1])
+    except cv2.error:
+        written = False
+    if not written:
+        raise OutputError(f"{target} can't be written as a picture: does its folder exist, and is it a .png?")
+
+
+def _row(name: str, versions: dict[str, NDArray[np.uint8]], top: int, left: int) -> NDArray[np.uint8]:
+    tiles = []
+    for label, picture in versions.items():
+        crop = picture[top : top + _SIDE, left : left + _SIDE]
+        tile = np.full((_LABEL + _SIDE * _ZOOM, _SIDE * _ZOOM, 3), 255, np.uint8)
+        enlarged = crop.repeat(_ZOOM, axis=0).repeat(_ZOOM, axis=1)
+        tile[_LABEL : _LABEL + len(enlarged), : enlarged.shape[1]] = enlarged
+        cv2.putText(tile, f"{name}: {label}", (4, 17), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA)
+        tiles.append(tile)
+    return np.concatenate(tiles, axis=1)
+
+
+def _most_detailed(picture: NDArray[np.uint8], others: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """Top and left of the window with the most energy in the Laplacian, beside the ``others`` if there is room."""
+    height, width = (max(1, side - _SIDE) for side in picture.shape[:2])
+    energy = np.square(cv2.Laplacian(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.CV_32F))
+    means = cv2.boxFilter(energy, -1, (_SIDE, _SIDE), anchor=(0, 0), borderType=cv2.BORDER_CONSTANT)
+    means = means[:height, :width]
+    free = np.ones(means.shape, bool)
+    for above, before in others:
+        free[max(0, above - _SIDE + 1) : above + _SIDE, max(0, before - _SIDE + 1) : before + _SIDE] = False
+    if free.any():
+        means = np.where(free, means, -1)
+    top, left = np.unravel_index(int(np.argmax(means)), means.shape)
+    return int(top), int(left)

@@ -1,0 +1,61 @@
+"""Folders of test pictures: pairs of high and low resolution, read as they lie or made by shrinking."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sr4k.errors import InputError
+from sr4k.models.geometry import SCALE
+from sr4k.models.quality.image_files import picture_files, read_rgb
+from sr4k.models.resize import imresize
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A test picture, uint8 RGB: (scale H, scale W, 3) and (H, W, 3)."""
+
+    name: str
+    high: NDArray[np.uint8]
+    low: NDArray[np.uint8]
+
+
+def pictures_of(folder: Path, *, scale: int = SCALE) -> Iterator[Picture]:
+    """The pictures of a folder.
+
+    DIV2K's layout, ``*_HR/0801.png`` beside ``*_LR_bicubic/X2/0801x2.png``, is read as it is. Any other folder holds
+    high resolution: its pictures are cut to a multiple of the scale and shrunk by MATLAB's bicubic.
+
+    Raises:
+        InputError: there are no pictures, one can't be read, or a low resolution is missing or has another size.
+    """
+    high_folders = [path for path in sorted(folder.glob("*_HR")) if path.is_dir()]
+    if not high_folders:
+        yield from (Picture(path.stem, high, low) for path, high, low in shrunk_pairs([folder], scale=scale))
+        return
+    for high_folder in high_folders:
+        low_folder = folder / high_folder.name.replace("_HR", "_LR_bicubic") / f"X{scale}"
+        for path in picture_files([high_folder]):
+            low = read_rgb(low_folder / f"{path.stem}x{scale}{path.suffix}")
+            high = read_rgb(path)[: scale * low.shape[0], : scale * low.shape[1]]
+            if high.shape != (scale * low.shape[0], scale * low.shape[1], 3):
+                raise InputError(f"{path} is not {scale} times as large as its picture in {low_folder}.")
+            yield Picture(path.stem, high, low)
+
+
+def shrunk_pairs(
+    folders: list[Path], *, scale: int = SCALE, multiple: int | None = None
+) -> Iterator[tuple[Path, NDArray[np.uint8], NDArray[np.uint8]]]:
+    """Path, high and low resolution, uint8 RGB, of each picture: cut to a multiple, shrunk by MATLAB's bicubic.
+
+    Args:
+        multiple: what the sides are cut to; the scale if ``None``.
+    """
+    multiple = multiple or scale
+    for path in picture_files(folders):
+        high = read_rgb(path)
+        height, width = (side // multiple * multiple for side in high.shape[:2])
+        high = high[:height, :width]
+        yield path, high, imresize(high, height // scale, width // scale)

@@ -1,0 +1,181 @@
+"""Patches of clips on disk, made once for all runs: a shard for each round over the pictures."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sr4k.common.whole_file import write_whole
+from sr4k.errors import InputError, OptionError
+from sr4k.models.quality.image_files import picture_files, read_rgb
+from sr4k.models.training.clips import Patches, patches_of
+from sr4k.models.training.codec import CODECS, WORST
+from sr4k.models.training.data import Batch, turned
+from sr4k.models.training.recipe import Clips
+
+log = logging.getLogger(__name__)
+
+_SMALLEST = 256
+"""Pixels of the least side of a picture that clips are made of."""
+
+_LIKE_H264 = {
+    "hevc": ([0.0, 16.9, 23.0, 29.1, 35.3, 41.3, 51.0], [1.0, 16.7, 22.4, 28.3, 33.7, 38.5, 46.0]),
+    "av1": ([0.0, 11.7, 22.4, 34.1, 45.3, 59.0, 63.0], [14.0, 19.9, 23.9, 27.8, 31.2, 38.0, 40.0]),
+    "jpeg": (
+        [10.0, 15.0, 30.0, 50.0, 65.0, 75.0, 85.0, 90.0, 95.0, 98.0, 100.0],
+        [37.5, 36.3, 33.2, 30.5, 28.4, 26.4, 22.6, 19.5, 14.3, 8.9, 5.0],
+    ),
+}
+"""Their QP, for JPEG their quality, and H.264's QP at which the same clips lose as much: the median of eleven, which
+differ by 2 (AV1: 3) either way."""
+
+_ALIKE = 0.02
+"""Share of the patches, in order of quality, that a batch is drawn from."""
+
+_SETTINGS = "settings.json"
+
+_PARTS = ("low", "high", "facts")
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """Shards of patches, read from disk as they are used."""
+
+    shards: tuple[Patches, ...]
+
+    @property
+    def facts(self) -> NDArray[np.void]:
+        """Of all patches, shard by shard."""
+        return np.concatenate([shard.facts for shard in self.shards])
+
+
+def quality_of(facts: NDArray[np.void]) -> NDArray[np.float64]:
+    """Of patches, the QP of H.264 at which as much is lost, 0..51."""
+    found = np.array(facts["clip_qp"], np.float64)
+    for codec, (theirs, ours) in _LIKE_H264.items():
+        of_it = facts["codec"] == CODECS.index(codec)
+        found[of_it] = np.interp(found[of_it], theirs, ours)
+    return np.clip(found, 0, WORST)
+
+
+def batches_of(
+    cache: Cache,
+    *,
+    batch: int,
+    unsure: float,
+    seed: int,
+    start: int,
+    within: tuple[float, float] = (0.0, WORST),
+) -> Iterator[Batch]:
+    """Endless random batches of luma, each of patches of about one quality, turned and mirrored.
+
+    Batch number k depends on ``seed`` and k alone.
+
+    Args:
+        unsure: standard deviation of what the quality told is wrong by, for in use it is an estimate.
+        within: qualities of the patches that are drawn.
+
+    Raises:
+        InputError: there are none.
+    """
+    quality = quality_of(cache.facts)
+    order = np.argsort(quality, kind="stable")
+    order = order[slice(*np.searchsorted(quality[order], within))]
+    if not len(order):
+        raise InputError(f"No clip has a quality of {within[0]:g} to {within[1]:g}: make more versions.")
+    first = np.cumsum([0, *(len(shard.facts) for shard in cache.shards)])
+    reach = max(int(len(order) * _ALIKE), batch)
+    step = start
+    while True:
+        rng = np.random.default_rng((seed, step))
+        at = rng.integers(0, max(len(order) - reach, 1))
+        chosen = order[at : at + reach][rng.permutation(min(reach, len(order)))[:batch]]
+        lows, highs = [], []
+        for number in chosen:
+            shard = int(np.searchsorted(first, number, "right")) - 1
+            patches = cache.shards[shard]
+            low, high = turned(patches.low[number - first[shard]], patches.high[number - first[shard]], rng)
+            lows.append(low)
+            highs.append(high)
+        told = float(np.clip(quality[chosen].mean() + rng.normal(0, unsure), 0, WORST))
+        yield Batch(as_full_range(np.stack(lows)), as_full_range(np.stack(highs)), told)
+        step += 1
+
+
+def as_full_range(luma: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Patches (n, p, p) of limited range as (n, 1, p, p) of full range, 0..255."""
+    return np.asarray((luma[:, None].astype(np.float32) - 16) * np.float32(255 / 219))
+
+
+def as_limited_range(luma: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The inverse, not rounded."""
+    return np.asarray(luma[:, 0] * np.float32(219 / 255) + 16)
+
+
+def make_cache(folders: list[Path], settings: Clips, seed: int, out: Path) -> Cache:
+    """Make the shards that are missing; the rest is from an earlier run.
+
+    Raises:
+        InputError: no picture is large enough.
+        OptionError: what is there was made with other settings.
+        OutputError: they can't be written.
+    """
+    _check_settings(settings, seed, out)
+    files = picture_files(folders)
+    for version in range(settings.versions):
+        if (out / _name(version, _PARTS[-1])).exists():
+            continue
+        pictures = ((k, read_rgb(path)) for k, path in enumerate(files))
+        found = [
+            patches_of(rgb, settings, (seed, k, version)) for k, rgb in pictures if min(rgb.shape[:2]) >= _SMALLEST
+        ]
+        if not found:
+            raise InputError(f"Every picture has a side of less than {_SMALLEST} pixels.")
+        write_shard(out, version, Patches(*(np.concatenate([getattr(p, part) for p in found]) for part in _PARTS)))
+        log.info("clips: %d of %d rounds", version + 1, settings.versions)
+    return Cache(read_cache(out).shards[: settings.versions])
+
+
+def write_shard(folder: Path, version: int, patches: Patches) -> None:
+    """Write a shard; its facts, last of all, make it whole.
+
+    Raises:
+        OutputError: it can't be written.
+    """
+    for part in _PARTS:
+        whole = io.BytesIO()
+        np.save(whole, getattr(patches, part))
+        write_whole(folder / _name(version, part), whole.getvalue())
+
+
+def read_cache(folder: Path) -> Cache:
+    """The shards of a folder that are whole."""
+    last = f".{_PARTS[-1]}.npy"
+    names = sorted(path.name.removesuffix(last) for path in folder.glob(f"*{last}"))
+    return Cache(
+        tuple(Patches(*(np.load(folder / f"{name}.{part}.npy", mmap_mode="r") for part in _PARTS)) for name in names)
+    )
+
+
+def _check_settings(settings: Clips, seed: int, out: Path) -> None:
+    """Clips of other settings are not to be mixed; there may be more versions."""
+    now = {"seed": seed} | settings.model_dump(mode="json", exclude={"versions"})
+    path = out / _SETTINGS
+    if not path.exists():
+        write_whole(path, json.dumps(now).encode())
+        return
+    try:
+        before = dict(json.loads(path.read_text("utf-8")))
+    except ValueError as err:
+        raise OptionError(f"{path} is damaged: remove {out}, and its clips are made again.") from err
+    if differing := sorted(key for key in now if now[key] != before.get(key)):
+        raise OptionError(f"The clips in {out} are of another {', '.join(differing)}: choose another --out.")
+
+
+def _name(version: int, part: str) -> str:
+    return f"{version:03}.{part}.npy"

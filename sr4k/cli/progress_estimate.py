@@ -1,0 +1,175 @@
+"""How far a job is, how fast, and how long it will take: read off the statuses of its workers."""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sr4k.common.printable import clock
+from sr4k.configs import STAGES
+from sr4k.media.reports import DECODE, ENCODE, DecodeReport, EncodeReport
+from sr4k.pipeline import WorkerStatus, report_of
+
+_WINDOW = 5.0
+"""Seconds over which speed and load are averaged."""
+
+_LONG_WINDOW = 60.0
+"""Seconds over which they are for the time that is left."""
+
+_SETTLED = 2.0
+"""Seconds after the first picture before which nothing is said about that."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    now: float
+    frames: int
+    seconds: float  # of the video
+    busy: dict[str, float]  # seconds of work, by stage
+
+
+class Gauge:
+    """Speed is that of the last seconds, without the start: what comes before the first picture counts nowhere.
+
+    Attributes:
+        frames: done, those of earlier runs included.
+        total: of them, where the source counts them.
+        seconds: of the video that are done.
+        length: of it, where that is known.
+    """
+
+    def __init__(self) -> None:
+        self._samples: deque[_Sample] = deque()
+        self.frames = 0
+        self.total: int | None = None
+        self.seconds = 0.0
+        self.length: float | None = None
+        self._rate = 0.0
+        self._began: float | None = None  # the first picture
+
+    def update(self, statuses: dict[str, WorkerStatus], now: float) -> None:
+        """Take in the latest statuses."""
+        lanes: dict[str, list[float]] = {}
+        for stage in (stage for status in statuses.values() for stage in status.stages):
+            lanes.setdefault(stage.name, []).append(stage.busy)
+        busy = {name: sum(times) / len(times) for name, times in lanes.items()}
+        made = next((s.frames for status in statuses.values() for s in status.stages if s.name == ENCODE), 0)
+        read, written = report_of(statuses, DECODE, DecodeReport), report_of(statuses, ENCODE, EncodeReport)
+        self.frames = made
+        if read is not None:
+            source = read.source
+            self.frames += source.resumed
+            self.total = source.expected_frames if source.frames_counted else None
+            self.length, self._rate = source.expected_seconds, source.rate
+            if written is not None:
+                self.seconds = max(0.0, written.video.until - source.start)
+        if made and self._began is None:
+            self._began = now
+            self._samples.clear()
+        self._samples.append(_Sample(now, self.frames, self.seconds, busy))
+        while now - self._samples[0].now > _LONG_WINDOW and len(self._samples) > 2:
+            self._samples.popleft()
+
+    @property
+    def share(self) -> float | None:
+        """Of the job that is done, 0 to 1; ``None`` where its end is not known."""
+        if self.total:
+            return min(1.0, self.frames / self.total)
+        return self.seconds / self.length if self.length and self.seconds < self.length else None
+
+    @property
+    def fps(self) -> float:
+        """Frames a second of late."""
+        return self._pace(_WINDOW)[0]
+
+    @property
+    def speed(self) -> float | None:
+        """Seconds of video in a second, of late."""
+        fps, seconds = self._pace(_WINDOW)
+        if self.seconds:
+            return seconds
+        return fps / self._rate if self._rate else None
+
+    @property
+    def eta(self) -> float | None:
+        """Seconds that are left, once that can be told."""
+        last = self._samples[-1].now if self._samples else 0.0
+        if self._began is None or last - self._began < _SETTLED:
+            return None
+        fps, seconds = self._pace(_LONG_WINDOW)
+        if self.total:
+            return max(0, self.total - self.frames) / fps if fps else None
+        return (self.length - self.seconds) / seconds if self.length and self.share is not None and seconds else None
+
+    def text(self, *, short: bool = False) -> str:
+        """``312/9000 frames  5.2 fps  0.17x real time  ETA 0:27:53``; or by time, where frames are not counted."""
+        return "  ".join(self._told(short=short))
+
+    def load(self) -> dict[str, float]:
+        """The share of time that each stage worked, in the order of the graph; the highest is the bottleneck."""
+        first = self._since(_WINDOW)
+        if first is None:
+            return {}
+        last = self._samples[-1]
+        shares = {
+            name: min(1.0, (busy - first.busy.get(name, 0.0)) / (last.now - first.now))
+            for name, busy in last.busy.items()
+        }
+        return {name: shares[name] for name in STAGES if name in shares}
+
+    def load_text(self) -> str:
+        """``decode 3%  infer 95% ...``."""
+        return "  ".join(f"{name} {share:.0%}" for name, share in self.load().items())
+
+    def busiest(self) -> str:
+        """``busiest: infer 95%``."""
+        load = self.load()
+        name = max(load, key=lambda stage: load[stage], default=None)
+        return "" if name is None else f"busiest: {name} {load[name]:.0%}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it, for JSON."""
+        load = self.load()
+        return {
+            "frames": self.frames,
+            "frames_total": self.total,
+            "seconds": round(self.seconds, 3),
+            "seconds_total": self.length,
+            "share": self.share,
+            "fps": round(self.fps, 3),
+            "speed": None if self.speed is None else round(self.speed, 4),
+            "eta": None if self.eta is None else round(self.eta, 1),
+            "busiest": max(load, key=lambda stage: load[stage], default=None),
+            "load": {name: round(share, 3) for name, share in load.items()},
+        }
+
+    def _told(self, *, short: bool) -> Iterator[str]:
+        of_all = f"/{self.total}" if self.total else ""
+        yield f"{self.frames}{of_all}" + ("" if short and of_all else " frames")
+        if self.length and not self.total:
+            yield f"{_clock(self.seconds)} of about {_clock(self.length)}" if self.share is not None else "near the end"
+        yield f"{self.fps:.1f} fps"
+        if self.speed is not None and not short:
+            yield f"{self.speed:.2f}x real time"
+        if self.eta is not None:
+            yield f"ETA {_clock(self.eta)}"
+
+    def _pace(self, window: float) -> tuple[float, float]:
+        """Frames and seconds of video, in a second."""
+        first = self._since(window)
+        if first is None:
+            return 0.0, 0.0
+        last = self._samples[-1]
+        took = last.now - first.now
+        return (last.frames - first.frames) / took, (last.seconds - first.seconds) / took
+
+    def _since(self, seconds: float) -> _Sample | None:
+        """The latest sample that is so old, or the first; not the last."""
+        if not self._samples or self._samples[0].now >= self._samples[-1].now:
+            return None
+        end = self._samples[-1].now - seconds
+        return next((sample for sample in reversed(self._samples) if sample.now <= end), self._samples[0])
+
+
+def _clock(seconds: float) -> str:
+    return clock(round(seconds))[:-3]

@@ -1,0 +1,1 @@
+"""Jobs: one upscaled file, several of them, or one live channel."""

@@ -1,0 +1,64 @@
+"""Several jobs that share the machine: each plans for its part of the CPUs, and all compete as equals for them."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
+from typing import Any
+
+from sr4k.engines.cpu import granted_cpus
+from sr4k.errors import Sr4kError
+from sr4k.jobs.file_job import Job
+from sr4k.jobs.summary import Summary
+from sr4k.pipeline import WorkerStatus
+
+_TICK = 0.1
+"""Seconds between two looks whether all jobs have ended."""
+
+Result = Summary | Sr4kError | None
+"""How a job went, what went wrong, or ``None`` if it had not begun when a stop was asked for."""
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    *,
+    at_once: int = 1,
+    on_status: Callable[[int, dict[str, WorkerStatus]], None] = lambda _index, _statuses: None,
+    on_end: Callable[[int, Result], None] = lambda _index, _result: None,
+    stop_requests: Callable[[], int] = lambda: 0,
+    log_queue: Any = None,
+) -> list[Result]:
+    """Run them, ``at_once`` at a time, in their order; what becomes of one does not touch the others.
+
+    Args:
+        on_status: called with the number of a job, from 0, and its workers' statuses; from several threads.
+        on_end: likewise with its result, once.
+        stop_requests: as for `Job.run`, for all that run; those that have not begun are left out.
+
+    Returns:
+        One result for each job.
+    """
+    at_once = min(at_once, len(jobs))
+    cpus = max(1, granted_cpus() // at_once)
+
+    def run(index: int) -> Result:
+        result: Result = None
+        if not stop_requests():
+            job = replace(jobs[index], cpus=cpus)
+            try:
+                result = job.run(
+                    on_status=lambda statuses: on_status(index, statuses),
+                    stop_requests=stop_requests,
+                    log_queue=log_queue,
+                )
+            except Sr4kError as err:
+                result = err
+        on_end(index, result)
+        return result
+
+    with ThreadPoolExecutor(at_once) as pool:
+        running = [pool.submit(run, index) for index in range(len(jobs))]
+        # Python's signal handlers run in the main thread alone, and a signal that another thread of the process takes
+        # does not wake it: it has to wake up by itself.
+        while wait(running, timeout=_TICK).not_done:
+            pass
+        return [future.result() for future in running]

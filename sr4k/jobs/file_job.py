@@ -1,0 +1,281 @@
+"""One upscaling job: from a source and a target to a graph, and from how the graph went to a summary."""
+
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import Any, get_args
+
+from sr4k.configs import Preset, load_preset
+from sr4k.engines.choose import engines_for
+from sr4k.errors import FieldError, InputError, OptionError, StoppedError, WorkerError
+from sr4k.jobs.fields import Field
+from sr4k.jobs.graph import assembled, run_assembled
+from sr4k.jobs.parse import parse_size
+from sr4k.jobs.summary import Summary, summarised
+from sr4k.media.image_names import is_picture, is_sequence
+from sr4k.media.options import FIRST_VIDEO, Box, Deinterlace, EncodeSettings, TimeSpan, VideoChoice
+from sr4k.media.reports import ENCODE, EncodeReport
+from sr4k.media.resume.job_folder import Parts, claimed, fingerprint, flat
+from sr4k.media.writing.codec_choice import check_container, chosen_codec
+from sr4k.media.writing.encoder_limits import takes_preset
+from sr4k.media.writing.target_file import appeared, check_target, folder_made, free_partial_of, place, unfinished
+from sr4k.media.writing.write_errors import FullDiskError
+from sr4k.models.architecture import Pixels
+from sr4k.pipeline import GraphSpec, Outcome, StageSpec, WorkerDied, WorkerStatus, report_of
+from sr4k.pipeline.spawning import leave_if_importing
+from sr4k.stages.settings import ConvertSettings, DecodeSettings, PictureSettings
+
+log = logging.getLogger(__name__)
+
+NO_FACTS = {
+    "source",  # its bytes are
+    "target",
+    "preset",  # its sections are, but for what changes only how fast it goes
+    "overwrite",
+    "cpus",
+    "resume",
+    "strict",
+}
+"""Fields of a job that its result does not depend on, or not by their value."""
+
+
+def _path(given: str | os.PathLike[str]) -> Path:
+    return Path(given)
+
+
+def _preset(given: Preset | str) -> Preset:
+    return load_preset(given) if isinstance(given, str) else given
+
+
+def _box(given: Box | str | None) -> Box | None:
+    return parse_size(given) if isinstance(given, str) else given
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to do: one file, one target, one preset.
+
+    Attributes:
+        source: a video file; text or a path, and a path once it is there.
+        target: where the result goes, likewise; its suffix chooses the container.
+        preset: see `sr4k.configs`; or its name, or the path of its file, as text.
+        size: what the result has to fit into; or text as for `sr4k.jobs.parse.parse_size`; ``None``: twice the
+            source's.
+        overwrite: whether an existing target may be replaced.
+        cpus: how many CPUs to plan for; ``None``: all that are granted.
+        part: what to upscale of it; ``None``: all.
+        deinterlace: what becomes of interlaced pictures; see `sr4k.stages.settings.DecodeSettings`.
+        resume: whether to go on where an earlier run of the same job was broken off, if there was one.
+        strict: whether the first loss ends the job, and nothing is written.
+        track: which of several videos.
+        rate: pictures a second, of an image sequence; ``None``: 25.
+    """
+
+    source: Field[str | os.PathLike[str], Path] = Field(_path)  # noqa: RUF009 - a descriptor
+    target: Field[str | os.PathLike[str], Path] = Field(_path)  # noqa: RUF009 - a descriptor
+    preset: Field[Preset | str, Preset] = Field(_preset, "file")  # noqa: RUF009 - a descriptor
+    size: Field[Box | str | None, Box | None] = Field(_box, None)  # noqa: RUF009 - a descriptor
+    overwrite: bool = False
+    cpus: int | None = None
+    part: TimeSpan | None = None
+    deinterlace: Deinterlace = "auto"
+    resume: bool = False
+    strict: bool = False
+    track: VideoChoice = FIRST_VIDEO
+    rate: Fraction | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be, while whoever made it is there.
+
+        Raises:
+            OptionError: a value that there can't be.
+        """
+        if self.deinterlace not in get_args(Deinterlace):
+            raise OptionError(f"deinterlace can't be '{self.deinterlace}': use {', '.join(get_args(Deinterlace))}.")
+        if self.rate is not None and not is_sequence(self.source):
+            raise FieldError("A rate is for image sequences, which {0} is not: leave {rate} out.", self.source)
+        if self.resume and self.part is not None:
+            raise FieldError("A part of a video is done in one go: leave {resume} or {part} out.")
+        if is_picture(self.target):
+            self._check_pictures()
+        else:
+            check_container(self.preset.encode.codec, self.target)
+        if self.preset.encode.crf is not None and self.preset.encode.bitrate is not None:
+            raise FieldError(
+                "Either the quality is constant or the bit rate is: leave {encode.crf} or {encode.bitrate} out."
+            )
+
+    def _check_pictures(self) -> None:
+        """The speed of an encoder that a preset names goes unused: it is of its videos alone."""
+        encode = self.preset.encode
+        if self.resume:
+            raise FieldError("Pictures are done in one go: leave {resume} out.")
+        if not encode.codec.startswith("auto") or encode.crf is not None or encode.bitrate is not None:
+            raise no_options_of_videos()
+
+    def run(
+        self,
+        *,
+        on_status: Callable[[dict[str, WorkerStatus]], None] = lambda _statuses: None,
+        stop_requests: Callable[[], int] = lambda: 0,
+        log_queue: Any = None,
+    ) -> Summary:
+        """Upscale. The target appears under its name only when it is complete; see `sr4k.pipeline.run_graph`.
+
+        Raises:
+            Sr4kError: what went wrong, in the user's words.
+        """
+        leave_if_importing()
+        check_target(self.target, self.source, overwrite=self.overwrite or self._may_go_on())
+        run = partial(_run, on_status=on_status, stop_requests=stop_requests, log_queue=log_queue)
+        with folder_made(self.target.parent):
+            return self._make_pictures(run) if is_picture(self.target) else self._make_video(run)
+
+    def _make_pictures(self, run: Callable[[GraphSpec], Outcome]) -> Summary:
+        with unfinished(self.target) as partial_target:
+            outcome = run(self._graph(self.reading, self._pictures(partial_target)))
+            _check_outcome(outcome)
+            output = free_partial_of(self.target) if outcome.stopped else self.target
+            place(partial_target, output, overwrite=self.overwrite)
+        return summarised(output, outcome)
+
+    def _make_video(self, run: Callable[[GraphSpec], Outcome]) -> Summary:
+        self._tell_codec()
+        with claimed(self.target) as parts:
+            resumed = parts.begin(self.facts(), resume=self.resume, overwrite=self.overwrite)
+            lost = parts.lost
+            try:
+                outcome = run(self.graph(parts, resumed))
+            except (WorkerError, StoppedError) as err:
+                raise type(err)(f"{err} {parts.fate(is_part=self.part is not None)}") from err
+            except FullDiskError as err:
+                raise FullDiskError(err.folder, parts.keeps(is_part=self.part is not None)) from err
+            except InputError:
+                if self.strict and not resumed:  # it would fail again, and is to leave nothing
+                    parts.remove()
+                raise
+            _check_outcome(outcome, resumed)
+            output = parts.place(stopped=outcome.stopped, overwrite=self.overwrite)
+            if not outcome.stopped or self.part is not None:
+                parts.remove()
+            if output != self.target and not outcome.stopped:
+                raise appeared(self.target, output)
+            goes_on = outcome.stopped and self.part is None
+            return replace(summarised(output, outcome, resumed, lost), goes_on=goes_on)
+
+    def _tell_codec(self) -> None:
+        """What the container has made of it."""
+        encode, usual = self.preset.encode, self.preset.codec
+        codec = chosen_codec(encode.codec, self.target)
+        if codec != usual:
+            is_dropped = encode.preset is not None and not takes_preset(codec, encode.preset)
+            speed = ", and has a speed of its own" if is_dropped else ""
+            log.warning("%s: WebM can't hold %s, so it is %s%s.", self.target.name, usual, codec, speed)
+
+    @property
+    def reading(self) -> DecodeSettings:
+        """How the source is read."""
+        return DecodeSettings(
+            path=self.source,
+            part=self.part,
+            deinterlace=self.deinterlace,
+            strict=self.strict,
+            track=self.track,
+            rate=self.rate,
+            pixels=self._pixels,
+            keeps_alpha=is_picture(self.target),
+        )
+
+    @property
+    def _pixels(self) -> Pixels:
+        """Pictures from pictures keep a colour for every pixel."""
+        if self.preset.engine.pixels != "auto":
+            return self.preset.engine.pixels
+        return "bgr" if is_picture(self.source) and is_picture(self.target) else "yuv"
+
+    def _may_go_on(self) -> bool:
+        """Whether the target is what an earlier run left, and may be replaced by more of it."""
+        return self.resume and not is_picture(self.target) and Parts(self.target).left == self.target
+
+    def facts(self) -> dict[str, Any]:
+        """What the result depends on, flat: two jobs that differ in it can't go on with each other's work.
+
+        Raises:
+            InputError: the source can't be read.
+        """
+        own = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in NO_FACTS}
+        own |= {
+            "engine": self.preset.engine.model_dump(exclude={"name", "threads", "reuse"}),
+            "engine.name": engines_for(self.preset.engine.name)[0],
+            "encode": self.preset.encode.model_dump(exclude={"work_seconds"}),
+        }
+        return fingerprint(self.source) | flat(own)
+
+    def graph(self, parts: Parts, resumed: int = 0) -> GraphSpec:
+        """The workers that write the video into its parts, after the ``resumed`` frames that are there."""
+        done = parts.done_until if resumed else None
+        return self._graph(replace(self.reading, done_until=done, done_frames=resumed), self._video(parts))
+
+    def _graph(self, reading: DecodeSettings, encode: StageSpec) -> GraphSpec:
+        return assembled(
+            self.preset,
+            decode=StageSpec("sr4k.stages.decode:Decode", reading),
+            convert=ConvertSettings(rgb=is_picture(self.target), size=self.size),
+            encode=encode,
+            pixels=self._pixels,
+            cpus=self.cpus,
+        )
+
+    def _video(self, parts: Parts) -> StageSpec:
+        encode = self.preset.encode
+        settings = EncodeSettings(
+            codec=encode.codec,
+            crf=encode.crf,
+            bitrate=encode.bitrate,
+            preset=encode.preset,
+            options=dict(encode.options),
+            source=self.source,
+            path=parts.whole,
+            parts=parts.folder,
+            segment_seconds=encode.segment_seconds,
+            work_seconds=encode.work_seconds,
+            strict=self.strict,
+            track=self.track,
+        )
+        return StageSpec("sr4k.stages.encode:Encode", settings)
+
+    def _pictures(self, output: Path) -> StageSpec:
+        settings = PictureSettings(
+            reading=self.reading, path=output, options=dict(self.preset.encode.options), size=self.size
+        )
+        return StageSpec("sr4k.stages.encode_images:EncodePictures", settings)
+
+
+def no_options_of_videos() -> FieldError:
+    """What to tell of a picture that is to be encoded as a video."""
+    return FieldError(
+        "Pictures have no {encode.codec}, {encode.crf}, {encode.bitrate} and {encode.preset}: leave them out; "
+        "{encode.options} names what their own encoder takes."
+    )
+
+
+def _run(spec: GraphSpec, **watching: Any) -> Outcome:
+    """Run the graph to its end, which for a job on files the death of a worker is too."""
+    try:
+        outcome = run_assembled(spec, **watching)
+    except WorkerDied as err:
+        raise WorkerError(f"Stopped: {err}.") from err
+    written = report_of(outcome.statuses, ENCODE, EncodeReport)
+    if written is not None and written.is_whole is not None:
+        outcome.stopped = not written.is_whole
+    return outcome
+
+
+def _check_outcome(outcome: Outcome, resumed: int = 0) -> None:
+    written = report_of(outcome.statuses, ENCODE, EncodeReport)
+    if not resumed + (0 if written is None else written.frames):
+        raise StoppedError("Stopped before the first frame: nothing was written.")

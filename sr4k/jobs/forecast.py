@@ -1,0 +1,179 @@
+"""What a job would do, and what it would cost: told by doing a little of it."""
+
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from sr4k.common.printable import clock
+from sr4k.common.process_tree import own_bytes, resident_bytes
+from sr4k.errors import InputError
+from sr4k.jobs.file_job import Job
+from sr4k.jobs.summary import Summary
+from sr4k.media.image_names import files_of
+from sr4k.media.options import TimeSpan
+from sr4k.media.reports import ENCODE
+from sr4k.media.writing.target_file import check_target, existing_folder
+from sr4k.pipeline import WorkerStatus
+
+_SAMPLE = 4
+"""Seconds of the video that are upscaled, at most."""
+
+_TOLD = ("source", "engine", "video", "left_out", "losses")
+
+_PATIENCE = 8.0
+"""Seconds that this may take once pictures come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Of a job.
+
+    Attributes:
+        sampled: frames that were upscaled to find out.
+        frames: of the source: counted by its header or, as well as can be told, by the sample.
+        counted: whether these are exact.
+        fps: frames a second, once it runs.
+        seconds: that it would take.
+        bytes: of the result.
+        memory: bytes that its processes hold.
+        free: bytes where the result would go.
+        summary: how the sample went: source, engine, video, what is left out.
+    """
+
+    source: str
+    output: str
+    sampled: int
+    frames: int | None
+    counted: bool
+    fps: float
+    seconds: float | None
+    bytes: int | None
+    memory: int
+    free: int
+    summary: Summary
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it, for JSON."""
+        told = {key: value for key, value in self.summary.as_dict().items() if key in _TOLD}
+        return {each.name: getattr(self, each.name) for each in fields(self)} | {"summary": told}
+
+
+class _Watch:
+    """Speed and memory of a job while it runs; it has it stopped when enough was seen."""
+
+    def __init__(self) -> None:
+        self._thread = threading.get_native_id()
+        self._first: tuple[float, int] | None = None
+        self._last = (0.0, 0)
+        self.memory = 0
+
+    def __call__(self, statuses: dict[str, WorkerStatus]) -> None:
+        frames = next((c.frames for s in statuses.values() for c in s.stages if c.name == ENCODE), 0)
+        self.memory = max(self.memory, own_bytes() + resident_bytes(self._thread))
+        if frames > self._last[1]:
+            self._last = time.monotonic(), frames
+            self._first = self._first or self._last
+
+    def enough(self) -> int:
+        """How many stops to ask for."""
+        return int(self._first is not None and time.monotonic() - self._first[0] > _PATIENCE)
+
+    def fps(self, summary: Summary) -> float:
+        """Without the start, where there was time to see more than that."""
+        if self._first is not None and self._last[1] - self._first[1] >= 2:
+            return (self._last[1] - self._first[1]) / (self._last[0] - self._first[0])
+        return summary.fps
+
+
+def forecast(job: Job) -> Forecast:
+    """Upscale some seconds of the middle into a folder that goes again.
+
+    Raises:
+        Sr4kError: what would go wrong.
+    """
+    check_target(job.target, job.source, overwrite=job.overwrite)
+    with tempfile.TemporaryDirectory(prefix="sr4k-") as folder:
+        target = Path(folder) / job.target.name
+        watch, sample = _Watch(), _middle(job)
+        summary = replace(job, target=target, part=sample).run(on_status=watch, stop_requests=watch.enough)
+        size = sum(file.stat().st_size for file in files_of(Path(summary.output)))
+    seconds, counted = _expected(job)
+    if sample == job.part and not summary.stopped:  # that was all of it
+        counted = summary.frames
+    frames, fps = _frames(summary, seconds, counted, sample=sample), watch.fps(summary)
+    return Forecast(
+        source=str(job.source),
+        output=str(job.target),
+        sampled=summary.frames,
+        frames=frames,
+        counted=counted is not None,
+        fps=fps,
+        seconds=None if frames is None else frames / fps + max(0.0, summary.seconds - summary.frames / fps),
+        bytes=None if frames is None else round(size * frames / summary.frames),
+        memory=watch.memory,
+        free=shutil.disk_usage(existing_folder(job.target)).free,
+        summary=summary,
+    )
+
+
+def in_words(found: Forecast) -> Iterator[str]:
+    """Lines for people."""
+    source, video, engine = found.summary.source, found.summary.video, found.summary.engine
+    yield (
+        f"{found.source}: {source.codec} {source.width}x{source.height} -> "
+        f"{found.output}: {video.codec} {video.width}x{video.height} in {video.container}"
+    )
+    yield f"  network: {engine['model']}, {engine['precision']}, on {engine['engine']}"
+    for left_out in found.summary.left_out:
+        yield f"  left out: {left_out}"
+    if found.seconds is None or found.bytes is None:
+        yield f"  {found.fps:.1f} frames a second; how many there are its header does not tell"
+    else:
+        frames = f"{'' if found.counted else 'about '}{found.frames} frames"
+        yield f"  takes about {clock(round(found.seconds))[:-3]}: {frames}, {found.fps:.1f} a second"
+        yield f"  result about {found.bytes / 1e6:.0f} MB; {found.free / 1e9:.1f} GB are free there"
+    yield f"  memory {found.memory / 2**20:.0f} MiB (measured on {found.sampled} frames)"
+
+
+def _middle(job: Job) -> TimeSpan | None:
+    """Of what is wanted of it, if its length is known."""
+    from sr4k.media.reading.duration import ENDS  # codecs, which jobs keep in processes of their own
+    from sr4k.media.reading.open_file import open_input
+
+    with open_input(job.source) as container:
+        begin, end = container.start_time or 0, container.duration or 0
+        length = Fraction(end - begin if container.format.name in ENDS and begin < end else end, 1_000_000)
+    start, seconds = (job.part.start, job.part.seconds) if job.part else (Fraction(0), length)
+    if length > start:
+        seconds = min(seconds, length - start)
+    if seconds <= _SAMPLE:
+        return job.part
+    return TimeSpan(start + (seconds - _SAMPLE) / 2, Fraction(_SAMPLE))
+
+
+def _expected(job: Job) -> tuple[Fraction | None, int | None]:
+    """Seconds of what is wanted of it, and frames where they are counted, as the header has it."""
+    from sr4k.media.reading.reader import VideoReader
+
+    try:
+        with VideoReader(job.reading) as reader:
+            found = reader.report().source
+    except InputError:
+        return None, None
+    seconds = None if found.expected_seconds is None else Fraction(found.expected_seconds)
+    return seconds, found.expected_frames if found.frames_counted else None
+
+
+def _frames(summary: Summary, seconds: Fraction | None, counted: int | None, *, sample: TimeSpan | None) -> int | None:
+    """Of the job: counted by the header, else as dense as in the sample."""
+    if counted is not None or seconds is None:
+        return counted
+    made = summary.video.until - summary.source.start
+    sampled = float(sample.seconds) if sample is not None and not summary.stopped else made
+    return max(1, round(summary.frames * float(seconds) / sampled)) if sampled > 0 else None

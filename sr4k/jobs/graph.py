@@ -1,0 +1,153 @@
+"""From a preset and its two ends to the workers of a graph, and from how that went to our errors.
+
+Files and live streams differ in where pictures come from and where they go; all between is assembled here.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sr4k.common.system_errors import refusal
+from sr4k.configs import STAGES, EnginePreset, GraphPreset, Preset, StageName
+from sr4k.engines.choose import GPU_ENGINES, engines_for
+from sr4k.engines.cpu import granted_cpus
+from sr4k.engines.nvidia import only
+from sr4k.errors import InternalError, Sr4kError, StoppedError
+from sr4k.models.architecture import Pixels
+from sr4k.pipeline import (
+    GraphAborted,
+    GraphSpec,
+    Outcome,
+    StageFailed,
+    StageSpec,
+    WorkerSpec,
+    WorkerStatus,
+    run_graph,
+)
+from sr4k.stages.settings import ConvertSettings, InferSettings, PreprocessSettings
+
+log = logging.getLogger(__name__)
+
+_CPUS_OF_A_LANE = 16
+"""What one lane keeps busy, and its share of decoder and encoder beside it."""
+
+
+def assembled(
+    preset: Preset,
+    *,
+    decode: StageSpec,
+    convert: ConvertSettings,
+    encode: StageSpec,
+    pixels: Pixels = "yuv",
+    cpus: int | None = None,
+    prompt: bool = False,
+) -> GraphSpec:
+    """The workers of a preset's graph.
+
+    Args:
+        preset: how the stages are spread over workers, and which network runs.
+        decode: where pictures come from.
+        convert: what becomes of them after the network.
+        encode: where they go.
+        pixels: what the network works on.
+        cpus: how many CPUs to plan for; ``None``: all that are granted.
+        prompt: whether each picture is to be done as soon as can be: by one network, from and into host memory.
+
+    Raises:
+        EngineError: no engine can be used.
+        OptionError: a GPU is asked for that is not there.
+    """
+    layout, cpus = preset.graph, cpus or granted_cpus()
+    engines = engines_for(preset.engine.name)
+    on_gpu = engines[0] in GPU_ENGINES
+    lanes = 1 if prompt else _lanes(layout, cpus, on_gpu=on_gpu)
+    specs: dict[StageName, StageSpec] = {
+        "decode": decode,
+        "preprocess": StageSpec("sr4k.stages.preprocess:Preprocess", PreprocessSettings(pixels=pixels)),
+        "infer": _infer(preset.engine, engines, threads=max(1, cpus // lanes), pixels=pixels, prompt=prompt),
+        "reconstruct": StageSpec("sr4k.stages.reconstruct:Reconstruct"),
+        "convert": StageSpec("sr4k.stages.convert:Convert", convert),
+        "encode": encode,
+    }
+    devices = tuple(only(device) for device in layout.devices)
+    workers = []
+    for name, names in layout.workers.items():
+        stages = tuple(specs[stage] for stage in names)
+        if name == layout.upscaler:
+            workers.append(WorkerSpec(name, stages, lanes, environments=devices))
+        elif on_gpu and pixels == "yuv" and not prompt and {*STAGES[:-1]} <= {*names}:
+            workers.append(WorkerSpec(name, tuple(_on_gpu(specs, names))))
+        else:
+            workers.append(WorkerSpec(name, stages))
+    return GraphSpec(tuple(workers), (layout.slots,) * (len(workers) - 1), layout.mode)
+
+
+def run_assembled(
+    spec: GraphSpec,
+    *,
+    on_status: Callable[[dict[str, WorkerStatus]], None],
+    stop_requests: Callable[[], int],
+    log_queue: Any,
+) -> Outcome:
+    """Run the graph; see `sr4k.pipeline.run_graph`.
+
+    Raises:
+        Sr4kError: what a stage could not do, in the user's words; or it was stopped at once.
+        InternalError: a stage failed of something that nobody has foreseen.
+        WorkerDied: a worker process was killed or crashed; whether that is the end is for the caller to say.
+    """
+    try:
+        return run_graph(spec, on_status=on_status, stop_requests=stop_requests, log_queue=log_queue)
+    except StageFailed as err:
+        log.debug("%s failed:\n%s", err.stage, err.trace)
+        if isinstance(err.cause, Sr4kError):
+            raise err.cause from err
+        if (refused := refusal(err.cause)) is not None:
+            raise refused from err
+        raise InternalError(f"{err.stage} failed: {str(err.cause) or type(err.cause).__name__}") from err
+    except GraphAborted as err:
+        raise StoppedError("Stopped at once.") from err
+
+
+def _infer(engine: EnginePreset, engines: Sequence[str], *, threads: int, pixels: Pixels, prompt: bool) -> StageSpec:
+    first, *fallbacks = engines
+    settings = InferSettings(
+        engine=first,
+        model=engine.model,
+        weights=engine.weights,
+        precision=engine.precision,
+        threads=engine.threads or threads,
+        pixels=pixels,
+        reuse=engine.reuse,
+        reuse_threshold=engine.reuse_threshold,
+        fallbacks=tuple(fallbacks),
+        prompt=prompt,
+    )
+    return StageSpec("sr4k.stages.infer:Infer", settings)
+
+
+def _on_gpu(specs: Mapping[StageName, StageSpec], stages: Sequence[StageName]) -> Iterator[StageSpec]:
+    """The stages of a worker with all up to the encoder, on a GPU: what lies between has become one kernel.
+
+    What is to have another size than the network makes is scaled in host memory.
+    """
+    yield replace(specs["decode"], factory="sr4k.stages.gpu:GpuDecode", called="decode")
+    yield replace(specs["infer"], factory="sr4k.stages.gpu:GpuUpscale", called="infer")
+    is_resized = getattr(specs["convert"].settings, "size", None) is not None
+    if not is_resized and "encode" in stages and getattr(specs["encode"].settings, "codec", "").endswith("_nvenc"):
+        yield replace(specs["encode"], factory="sr4k.stages.gpu_encode:GpuEncode", called="encode")
+        return
+    yield StageSpec("sr4k.stages.gpu:Download")
+    if is_resized:
+        yield specs["convert"]
+    if "encode" in stages:
+        yield specs["encode"]
+
+
+def _lanes(layout: GraphPreset, cpus: int, *, on_gpu: bool) -> int:
+    if layout.lanes != "auto":
+        return layout.lanes
+    if on_gpu:
+        return max(1, len(layout.devices))
+    return 1 if layout.upscaler is None else max(1, cpus // _CPUS_OF_A_LANE)

@@ -1,0 +1,202 @@
+"""One live channel: from a source and its targets to a graph that runs until it is told to stop."""
+
+import logging
+import multiprocessing
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sr4k.common.system_errors import refusal
+from sr4k.configs import Preset, load_preset
+from sr4k.errors import OptionError, Sr4kError, StoppedError, WorkerError
+from sr4k.jobs.graph import assembled, run_assembled
+from sr4k.jobs.summary import LiveSummary, summarised_live
+from sr4k.jobs.watchdog import Watchdog, WorkerHangsError
+from sr4k.live.address import Address
+from sr4k.live.proxy import check_proxy
+from sr4k.live.retries import Retries, Tried, keep_trying
+from sr4k.live.send.check_target import check_target
+from sr4k.live.settings import IntakeSettings, PlayoutSettings
+from sr4k.live.srt import require_srt
+from sr4k.live.tls import is_secure, tls_options
+from sr4k.media.options import Box
+from sr4k.media.paths import check_file
+from sr4k.pipeline import GraphSpec, Outcome, StageSpec, WorkerDied, WorkerStatus
+from sr4k.stages.settings import ConvertSettings
+
+log = logging.getLogger(__name__)
+
+_STEADY = 60.0
+"""Seconds that a graph has to run for the wait for the next one to be short again."""
+
+
+@dataclass(frozen=True)
+class LiveJob:
+    """What to do.
+
+    Attributes:
+        source: what to pull.
+        targets: where to push to, all the same.
+        preset: see `sr4k.configs`.
+        size: what the output has to fit into; ``None``: twice the source's, as it is at first.
+        sound: whether there is to be any.
+        cpus: how many CPUs to plan for; ``None``: all that are granted. Jobs that differ in this alone are equal.
+    """
+
+    source: Address
+    targets: tuple[Address, ...]
+    preset: Preset = field(default_factory=lambda: load_preset("live"))
+    size: Box | None = None
+    sound: bool = True
+    cpus: int | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        engine, graph, encode = self.preset.engine, self.preset.graph, self.preset.encode
+        for key, is_wrong, instead in (
+            ("engine.pixels", engine.pixels == "bgr", "yuv"),
+            ("graph.mode", graph.mode != "processes", "processes"),
+            ("graph.lanes", graph.lanes not in ("auto", 1), "auto"),
+            ("graph.devices", bool(graph.devices), "none"),
+            ("encode.crf", encode.crf is not None, "encode.bitrate"),
+        ):
+            if is_wrong:
+                raise OptionError(f"A live stream can't have this {key}: use {instead}.")
+        places: set[str] = set()
+        for target in self.targets:
+            if target.place in places:
+                raise OptionError(f"{target} is a target twice: leave one out.")
+            places.add(target.place)
+
+    def run(
+        self,
+        *,
+        on_status: Callable[[dict[str, WorkerStatus]], None] = lambda _statuses: None,
+        stop_requests: Callable[[], int] = lambda: 0,
+        log_queue: Any = None,
+        on_failure: Callable[[str], None] = lambda _reason: None,
+        on_restart: Callable[[], None] = lambda: None,
+    ) -> LiveSummary:
+        """Run until the source ends, if it is one that does, or a stop is asked for; see `sr4k.pipeline.run_graph`.
+
+        A process that dies or hangs is replaced, with all that belong to it; ``on_failure`` is told why,
+        and ``on_restart`` when that has been done.
+
+        Raises:
+            Sr4kError: what can't go well however often it is tried, in the user's words.
+        """
+        self._check()
+        began, runs, outcome = time.monotonic(), 0, Outcome({})
+
+        def once() -> Tried:
+            nonlocal runs, outcome
+            runs, started = runs + 1, time.monotonic()
+            if runs > 1:
+                on_restart()
+            try:
+                outcome = self._run_once(on_status, stop_requests, log_queue)
+                return Tried("ended", final=True)
+            except (WorkerDied, WorkerHangsError, OSError) as err:
+                if isinstance(err, OSError) and runs == 1:
+                    raise  # what the machine refuses from the start is for the user to mend
+                if stop_requests():
+                    raise WorkerError(f"Stopped: {err}.") from err
+                return Tried(str(refusal(err) or err).rstrip("."), time.monotonic() - started)
+
+        told = Retries(log, str(self.source), event="restart", verb="starting", level=logging.ERROR)
+        keep_trying(
+            once,
+            proven=_STEADY,
+            told=told,
+            should_stop=stop_requests,
+            on_wait=on_failure,
+            on_proven=told.forget,
+        )
+        return summarised_live(outcome, time.monotonic() - began, runs - 1)
+
+    def _check(self) -> None:
+        """What can't go well however often it is tried: one target may fail, if another may go well."""
+        if self.source.kind == "srt":
+            require_srt()
+        if is_secure(self.source):
+            tls_options(self.source)
+        check_proxy(self.source)
+        failures: list[Sr4kError] = []
+        for target in self.targets:
+            try:
+                check_target(target)
+            except Sr4kError as err:
+                failures.append(err)
+        if len(failures) == len(self.targets):
+            raise failures[0]
+        if self.source.kind == "file":
+            check_file(self.source.path, str(self.source))
+
+    def _run_once(
+        self,
+        on_status: Callable[[dict[str, WorkerStatus]], None],
+        stop_requests: Callable[[], int],
+        log_queue: Any,
+    ) -> Outcome:
+        statuses: dict[str, WorkerStatus] = {}
+        watchdog = Watchdog(self.preset.graph.workers, hold=self.preset.live.hold)
+
+        def note(latest: dict[str, WorkerStatus]) -> None:
+            statuses.update(latest)
+            on_status(latest)
+            stall = watchdog.look(latest)
+            if stall is not None and stall.is_over and not stop_requests():
+                raise WorkerHangsError(str(stall))
+
+        with ExitStack() as ends:
+            heard, said = multiprocessing.Pipe(duplex=False)
+            told, tells = multiprocessing.Pipe(duplex=False)
+            for end in (heard, said, told, tells):
+                ends.enter_context(end)
+            spec = self.graph(
+                IntakeSettings(
+                    source=self.source,
+                    sound=said if self.sound else None,
+                    freshness=self.preset.live.freshness,
+                    tries=self.preset.live.tries,
+                    ready=told,
+                ),
+                replace(self.playout(heard if self.sound else None), ready=tells),
+            )
+            try:
+                return run_assembled(spec, on_status=note, stop_requests=stop_requests, log_queue=log_queue)
+            except StoppedError:
+                raise
+            except Sr4kError:
+                if stop_requests():
+                    return Outcome(statuses, stopped=True)
+                raise
+
+    def graph(self, intake: IntakeSettings, playout: PlayoutSettings) -> GraphSpec:
+        """The workers."""
+        return assembled(
+            self.preset,
+            decode=StageSpec("sr4k.live.receive.intake:Intake", intake),
+            convert=ConvertSettings(size=self.size),
+            encode=StageSpec("sr4k.live.send.playout:Playout", playout),
+            cpus=self.cpus,
+            prompt=True,
+        )
+
+    def playout(self, sound: Any) -> PlayoutSettings:
+        """What the last stage is told. ``sound``: where it comes from, if there is to be any."""
+        encode, live = self.preset.encode, self.preset.live
+        return PlayoutSettings(
+            targets=self.targets,
+            sound=sound,
+            codec=self.preset.codec,
+            bitrate=encode.bitrate,
+            preset=encode.preset,
+            options=dict(encode.options),
+            key_seconds=live.key_seconds,
+            hold=live.hold,
+            slate=live.slate,
+            sound_bitrate=live.sound_bitrate,
+            segments=live.segments,
+        )

@@ -1,0 +1,118 @@
+"""What a person writes for a size, a part of a video, one of several videos, a rate or GPUs."""
+
+import re
+from fractions import Fraction
+
+from sr4k.errors import OptionError
+from sr4k.media.options import Box, Fit, TimeSpan, VideoChoice
+
+Size = tuple[int, int]
+"""Width and height in pixels."""
+
+NAMED_SIZES: dict[str, Size] = {
+    "720p": (1280, 720),
+    "1080p": (1920, 1080),
+    "1440p": (2560, 1440),
+    "2160p": (3840, 2160),
+    "4k": (3840, 2160),
+    "8k": (7680, 4320),
+}
+
+_TWICE = "x2"
+"""What a result is if nothing is said."""
+
+_TIME = r"(?:(?:(?P<{0}h>\d+):)?(?P<{0}m>\d+):)?(?P<{0}s>\d+(?:\.\d+)?)s?"
+_PART = re.compile(_TIME.format("l") + "(?:@" + _TIME.format("f") + ")?")
+
+
+def parse_size(text: str, fit: Fit = "inside") -> Box | None:
+    """A name, which stands for a box that turns with the picture, or ``WIDTHxHEIGHT``; ``None`` for ``x2``.
+
+    Raises:
+        OptionError: anything else.
+    """
+    name = text.lower()
+    if name == _TWICE:
+        return None
+    if name in NAMED_SIZES:
+        return Box(*NAMED_SIZES[name], fit, turns=True)
+    if "x" not in name:
+        raise OptionError(f"'{text}' is no size: use {', '.join(NAMED_SIZES)}, x2 or WIDTHxHEIGHT, such as 3840x2160.")
+    return Box(*parse_sides(text), fit)
+
+
+def parse_sides(text: str) -> Size:
+    """``WIDTHxHEIGHT``, even numbers.
+
+    Raises:
+        OptionError: anything else.
+    """
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise OptionError(f"'{text}' is no size: use WIDTHxHEIGHT, such as 3840x2160.")
+    size = (int(width), int(height))
+    if any(side % 2 or not 4 <= side <= 16384 for side in size):
+        raise OptionError(f"'{text}' can't be: both sides must be even, from 4 to 16384.")
+    return size
+
+
+def parse_part(text: str) -> TimeSpan:
+    """``10s@00:05:00``: ten seconds from five minutes on; ``10s``: the first ten.
+
+    Raises:
+        OptionError: anything else.
+    """
+    match = _PART.fullmatch(text.strip())
+    if match is None:
+        raise OptionError(f"'{text}' is no part of a video: use LENGTH@FROM, such as 10s@00:05:00.")
+    seconds = _seconds(match, "l")
+    if not seconds:
+        raise OptionError(f"'{text}' has no length: use LENGTH@FROM, such as 10s@00:05:00.")
+    return TimeSpan(_seconds(match, "f"), seconds)
+
+
+def parse_track(text: str) -> VideoChoice:
+    """``1``: the second video of a file; ``i:0x101``: the one with this id.
+
+    Raises:
+        OptionError: anything else.
+    """
+    by_id, number = text.startswith("i:"), text.removeprefix("i:")
+    try:
+        return VideoChoice(int(number, 0 if by_id else 10), by_id)
+    except ValueError:
+        raise OptionError(
+            f"'{text}' is no video track: use its number, from 0, or i: and its id, such as i:0x101."
+        ) from None
+
+
+def parse_rate(text: str) -> Fraction:
+    """``24`` or ``30000/1001`` pictures a second.
+
+    Raises:
+        OptionError: anything else.
+    """
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not 0 < rate <= 1000:
+        raise OptionError(f"'{text}' is no rate: use pictures a second, such as 24 or 30000/1001.")
+    return rate
+
+
+def parse_devices(text: str) -> tuple[int, ...]:
+    """Numbers with commas between them.
+
+    Raises:
+        OptionError: anything else.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise OptionError(f"'{text}' are no GPUs: use their numbers with commas between, such as 0,1.")
+    return tuple(map(int, parts))
+
+
+def _seconds(match: re.Match[str], which: str) -> Fraction:
+    hours, minutes, seconds = (Fraction(match[which + unit] or 0) for unit in "hms")
+    return 3600 * hours + 60 * minutes + seconds

@@ -1,0 +1,107 @@
+"""Which jobs are meant by the sources and the target that a person typed."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sr4k.errors import InputError, OptionError, OutputError
+from sr4k.jobs.file_job import Job
+from sr4k.media.image_names import is_picture
+from sr4k.media.writing.containers import CONTAINERS
+from sr4k.media.writing.target_file import PARTIAL
+
+_OTHERS = ".avi .wmv .asf .mpg .mpeg .vob .mxf .ogv .3gp .3g2 .f4v .gif .rm .rmvb .divx .dv .m2v .mod .tod"
+_VIDEOS = {*CONTAINERS, *_OTHERS.split()}
+"""Suffixes by which a folder's videos are told from its other files."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A source, and its path below the folder that was named, or its name alone."""
+
+    path: Path
+    below: Path
+
+
+def jobs_into(sources: Sequence[Path], first: Job, *, folder: bool = False, recursive: bool = False) -> list[Job]:
+    """One job for each source, all like the first.
+
+    Args:
+        sources: files, image sequences and folders; of a folder all videos in it, in the order of their names.
+        first: its target is where to write. With several sources, a folder among them, or where it is a folder, the
+            results go into it, each under its source's name; as ``.mkv`` where the source's container can't be written.
+        folder: whether the target is meant as a folder even if there is none yet.
+        recursive: whether folders are searched through all their folders; the results lie in folders of the same names.
+
+    Raises:
+        InputError: a folder has no videos.
+        OptionError: two results would have the same name.
+        OutputError: the target has to be a folder and is none.
+    """
+    target = first.target
+    has_folders = any(source.is_dir() for source in sources)
+    if len(sources) == 1 and not (has_folders or folder or target.is_dir()):
+        return [first]
+    if target.exists() and not target.is_dir():
+        raise OutputError(f"{target} is no folder: several videos need one.")
+    if not (folder or target.is_dir()) and (target.suffix.lower() in CONTAINERS or is_picture(target)):
+        raise OutputError(f"{target} is no folder: several videos need one. Name one, or end it with a slash.")
+    found = [each for source in sources for each in _found_at(source, target, recursive=recursive)]
+    targets = _targets(found, target)
+    return [_like(first, each.path, to) for each, to in zip(found, targets, strict=True)]
+
+
+def _like(first: Job, source: Path, target: Path) -> Job:
+    """Another job like the first; of what is said of videos, pictures among them have nothing."""
+    if not is_picture(target):
+        return replace(first, source=source, target=target)
+    encode = first.preset.encode.model_copy(update={"codec": "auto", "crf": None, "bitrate": None})
+    preset = first.preset.model_copy(update={"encode": encode})
+    return replace(first, source=source, target=target, preset=preset, resume=False)
+
+
+def _found_at(source: Path, target: Path, *, recursive: bool) -> Iterator[_Found]:
+    if not source.is_dir():
+        yield _Found(source, Path(source.name))
+        return
+    videos = sorted(_videos_in(source, target, recursive=recursive))
+    if not videos:
+        where = "" if recursive else ", or --recursive to search the folders in it"
+        raise InputError(f"{source} is a folder without videos: name a video{where}; pictures as %05d.png.")
+    for path in videos:
+        yield _Found(path, path.relative_to(source))
+
+
+def _videos_in(source: Path, target: Path, *, recursive: bool) -> Iterator[Path]:
+    for folder, inner, names in os.walk(source):
+        inner[:] = [
+            name
+            for name in inner
+            if recursive and not name.startswith(".") and (Path(folder) / name).resolve() != target.resolve()
+        ]
+        for path in (Path(folder) / name for name in names):
+            if path.suffix.lower() in _VIDEOS and not path.name.startswith(".") and not path.stem.endswith(PARTIAL):
+                yield path
+
+
+def _targets(found: Sequence[_Found], folder: Path) -> list[Path]:
+    """Where each goes. Sources of one name are told apart by the folder that they come from."""
+    plain = [folder / _named(each.below) for each in found]
+    times = Counter(plain)
+    targets = [
+        to if times[to] == 1 else folder / each.path.absolute().parent.name / _named(each.below)
+        for each, to in zip(found, plain, strict=True)
+    ]
+    seen: dict[Path, Path] = {}
+    for each, to in zip(found, targets, strict=True):
+        if to in seen:
+            raise OptionError(f"{seen[to]} and {each.path} would both become {to}: upscale them one after the other.")
+        seen[to] = each.path
+    return targets
+
+
+def _named(path: Path) -> Path:
+    """The name of the result, in a container that can be written."""
+    return path if path.suffix.lower() in CONTAINERS or is_picture(path) else path.with_suffix(".mkv")

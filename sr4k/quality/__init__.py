@@ -1,0 +1,1 @@
+"""Results compared: with their source, with one another, with the ground truth."""

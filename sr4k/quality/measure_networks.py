@@ -1,0 +1,168 @@
+"""The networks as functions on pictures, through the engines that ship, to be measured."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sr4k.engines import EngineSpec, create_engine
+from sr4k.errors import OptionError
+from sr4k.models import zoo
+from sr4k.models.architecture import Pixels, Precision, RcanShape
+from sr4k.models.colour import Colour, downsample_chroma, rgb_from_yuv, upsample_chroma, yuv_from_rgb
+from sr4k.models.geometry import CELL, CELL_OUT, MARGIN, PAD_AFTER, PAD_BEFORE, SCALE, pad_planes, pixel_shuffle
+from sr4k.models.quality.contact_sheet import write_contact_sheet
+from sr4k.models.quality.fid import frechet_distance
+from sr4k.models.quality.protocol import Protocol, Upscale, as_protocol, bicubic, compare, mean
+from sr4k.models.quality.testset import pictures_of
+
+
+def upscaler(model: str, precision: Precision, weights: Path | None = None, *, pixels: Pixels = "bgr") -> Upscale:
+    """A function from uint8 RGB (H, W, 3) to (scale H, scale W, 3) that runs a network.
+
+    In OpenVINO, folded; the networks that can't be folded in PyTorch, in float, on RGB.
+
+    Args:
+        pixels: ``bgr`` runs the network on RGB, ``yuv`` on 4:2:0 planes as video has them (BT.601, full range), with
+            the conversions around it.
+
+    Raises:
+        OptionError: there are no weights, no int8, or no PyTorch where it is needed.
+    """
+    arch = zoo.architecture(model)
+    if isinstance(arch, RcanShape) and (arch.stride != CELL or arch.reduction is not None):
+        if precision == "int8":
+            raise OptionError(f"{model} runs in float only.")
+        return _published(model, arch, weights)
+    loaded = zoo.load(model, weights)
+    if precision == "int8" and loaded.calibration is None:
+        raise OptionError(f"These weights of {model} have no int8 calibration: see sr4k quantize.")
+    colour = _PLANES if pixels == "yuv" else None
+
+    def upscale(low: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        height, width = low.shape[:2]
+        even = np.pad(low, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge").transpose(2, 0, 1)
+        spec = EngineSpec(
+            model=model, height=even.shape[1], width=even.shape[2], colour=colour, precision=precision, weights=weights
+        )
+        with create_engine("openvino", spec) as engine:
+            cells = engine.infer(_planes_of(even, colour))[MARGIN:-MARGIN, MARGIN:-MARGIN].astype(np.float64)
+        picture = _rgb_of(cells, colour).transpose(1, 2, 0)
+        return _as_bytes(picture[: SCALE * height, : SCALE * width])
+
+    return upscale
+
+
+_PLANES = Colour("bt601", full_range=True)
+
+
+def _planes_of(rgb: NDArray[np.uint8], colour: Colour | None) -> list[NDArray[Any]]:
+    """Padded planes of RGB (3, H, W)."""
+    if colour is None:
+        around = (PAD_BEFORE, PAD_AFTER)
+        return [np.ascontiguousarray(np.pad(rgb, ((0, 0), around, around), mode="edge"), np.float32)]
+    matrix, offset = yuv_from_rgb(colour)
+    yuv = np.einsum("ic,chw->ihw", matrix, rgb) + offset[:, None, None]
+    chroma = downsample_chroma(yuv[1:], colour.chroma_location)
+    return pad_planes(_as_bytes(yuv[0]), _as_bytes(chroma))
+
+
+def _rgb_of(cells: NDArray[np.floating], colour: Colour | None) -> NDArray[np.floating]:
+    """RGB (3, 4 rows, 4 columns) of sub-pixels (rows, columns, 48), or of (rows, columns, 24) of YUV."""
+    values = np.moveaxis(cells, -1, 0)
+    if colour is None:
+        return pixel_shuffle(values, CELL_OUT)
+    luma, chroma = pixel_shuffle(values[:16], CELL_OUT), pixel_shuffle(values[16:], CELL)
+    matrix, offset = rgb_from_yuv(colour)
+    yuv = np.concatenate([luma, upsample_chroma(chroma, colour.chroma_location)])
+    rgb: NDArray[np.floating] = np.einsum("ci,ihw->chw", matrix, yuv) + offset[:, None, None]
+    return rgb
+
+
+def _published(model: str, arch: RcanShape, weights: Path | None) -> Upscale:
+    loaded = zoo.load(model, weights)
+    try:
+        import torch
+
+        from sr4k.models.rcan import Rcan
+    except ImportError as err:
+        raise OptionError(f"{model} needs PyTorch: pip install 'sr4k-stream[torch]'.") from err
+    net = Rcan(arch)
+    net.load_state_dict({key: torch.from_numpy(array) for key, array in loaded.weights.items()})
+    peak = 1.0 if arch.mean_shift else 255.0  # BasicSR's form has RGB 0..1
+
+    def upscale(low: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        x = torch.from_numpy(low).permute(2, 0, 1)[None].float() / peak
+        with torch.inference_mode():
+            rgb: NDArray[np.float32] = net(x)[0].permute(1, 2, 0).numpy()
+        return _as_bytes(peak * rgb)
+
+    return upscale
+
+
+def _as_bytes(picture: NDArray[np.floating]) -> NDArray[np.uint8]:
+    clipped: NDArray[np.floating] = np.clip(np.rint(picture), 0, 255)
+    return clipped.astype(np.uint8)
+
+
+def evaluate_networks(
+    folders: list[Path],
+    names: list[str],
+    weights: Path | None,
+    protocol: Protocol,
+    *,
+    pixels: Pixels = "bgr",
+    fid: Path | None = None,
+    sheet: Path | None = None,
+) -> dict[str, Any]:
+    """Quality of networks on folders of pictures, with bicubic's beside it.
+
+    Args:
+        weights: of the one network named; ``None``: those that ship.
+        fid: file of Inception weights, to measure the Frechet inception distance as well.
+        sheet: where to write crops of the first folder, of the first network.
+
+    Returns:
+        By network, folder and precision (``bicubic``, ``fp32``, ``int8``): ``psnr``, ``ssim``, ``chroma`` (PSNR) and
+        perhaps ``fid``.
+
+    Raises:
+        InputError: a folder has no pictures, or there are no Inception weights.
+        OptionError: a network has no weights, or a library is missing.
+        OutputError: the sheet can't be written.
+    """
+    results: dict[str, Any] = {}
+    for name in names:
+        scale = zoo.architecture(name).scale
+        networks = _networks(name, weights, scale, pixels)
+        results[name] = {}
+        for folder in folders:
+            versions = [
+                (picture, {label: upscale(picture.low) for label, upscale in networks.items()})
+                for picture in (as_protocol(p, protocol) for p in pictures_of(folder, scale=scale))
+            ]
+            results[name][folder.name] = {
+                label: asdict(mean(compare(made[label], picture.high, protocol, scale) for picture, made in versions))
+                for label in networks
+            }
+            if fid is not None:
+                for label, quality in results[name][folder.name].items():
+                    quality["fid"] = frechet_distance(
+                        [v[label] for _, v in versions], [p.high for p, _ in versions], fid
+                    )
+            if sheet is not None and name == names[0] and folder == folders[0]:
+                rows = [(p.name, {**made, "ground truth": p.high}) for p, made in versions]
+                write_contact_sheet(rows, sheet)
+    return results
+
+
+def _networks(name: str, weights: Path | None, scale: int, pixels: Pixels) -> dict[str, Upscale]:
+    networks: dict[str, Upscale] = {
+        "bicubic": lambda low: bicubic(low, scale),
+        "fp32": upscaler(name, "fp32", weights, pixels=pixels),
+    }
+    if zoo.load(name, weights).calibration is not None:
+        networks["int8"] = upscaler(name, "int8", weights, pixels=pixels)
+    return networks

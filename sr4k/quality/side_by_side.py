@@ -1,0 +1,181 @@
+"""Source and result beside each other: what the network did, to be looked at."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+import av
+import numpy as np
+from av.container import OutputContainer
+from av.video.frame import VideoFrame
+
+from sr4k.common.opencv import cv2
+from sr4k.common.picture_suffixes import WRITABLE
+from sr4k.common.printable import clock
+from sr4k.errors import OptionError, OutputError
+from sr4k.media.look import is_colourful
+from sr4k.media.options import EncoderSettings, ReadSettings
+from sr4k.media.paths import for_libav
+from sr4k.media.planes import Block, as_picture, split_420
+from sr4k.media.reading.open_file import open_input, video_stream
+from sr4k.media.reading.reader import VideoReader
+from sr4k.media.scaling import Scaler
+from sr4k.media.video import VideoInfo
+from sr4k.media.writing.encoder import add_video, open_encoder, tag
+from sr4k.media.writing.target_file import folder_made, place, unfinished
+from sr4k.models.colour import Colour
+from sr4k.models.quality.contact_sheet import write_contact_sheet
+
+Layout = Literal["split", "side"]
+"""One picture, bicubic on its left and upscaled on its right; or both whole, side by side."""
+
+_ROWS = 6
+_LINE = 235
+"""Luma of the line between the halves and of their names: white."""
+_SHADOW = 16
+"""Luma of what is around the names: black."""
+_LEAST_NAMED = 120
+"""Pixels that a half has at least to bear its name."""
+
+
+def write_comparison(
+    source: ReadSettings, result: Path, target: Path, *, layout: Layout = "split", overwrite: bool = False
+) -> None:
+    """Write a video of both, or, where ``target`` is a picture, a sheet of enlarged details.
+
+    Args:
+        source: how it was read.
+        result: what became of it.
+
+    Raises:
+        InputError: one of them can't be read.
+        OptionError: the suffix is no container's.
+        OutputError: the target can't be written.
+    """
+    with folder_made(target.parent), unfinished(target) as partial:
+        if target.suffix.lower() in WRITABLE:
+            _write_sheet(source, result, partial)
+        else:
+            _write_video(source, result, partial, layout)
+        place(partial, target, overwrite=overwrite)
+
+
+def _write_sheet(source: ReadSettings, result: Path, target: Path) -> None:
+    total, begin = _count(result), 0 if source.part is None else source.part.start
+    shown = {round((row + 0.5) * total / _ROWS - 0.5) for row in range(_ROWS)}
+    rows = [
+        (
+            clock(begin + Fraction(ours.pts or 0) * _tick(ours)),
+            {"bicubic": drawn.rgb(bicubic), "upscaled": drawn.rgb(ours)},
+        )
+        for number, (bicubic, ours, drawn) in enumerate(_pairs(source, result))
+        if number in shown
+    ]
+    write_contact_sheet(rows, target, apart=True)
+
+
+def _write_video(source: ReadSettings, result: Path, target: Path, layout: Layout) -> None:
+    output: OutputContainer | None = None
+    try:
+        for bicubic, ours, drawn in _pairs(source, result):
+            info, block = drawn.info, _beside(drawn.planes(bicubic), drawn.planes(ours), layout)
+            if output is None:
+                output = _open(target)
+                shape = replace(info, width=block.shape[1], height=block.shape[0] * 2 // 3, time_base=_tick(ours))
+                stream = add_video(output, shape, EncoderSettings())
+                open_encoder(stream, "h264")
+            picture = as_picture(block)
+            picture.pts, picture.time_base = ours.pts, _tick(ours)
+            tag(picture, info.tags)
+            output.mux(stream.encode(picture))
+        if output is not None:
+            output.mux(stream.encode(None))
+            output.close()
+    except (av.error.FFmpegError, OSError) as err:
+        raise OutputError(f"{target.parent}: the comparison could not be written ({err.strerror}).") from err
+
+
+def _open(target: Path) -> OutputContainer:
+    try:
+        return av.open(for_libav(target), "w")
+    except ValueError as err:
+        raise OptionError(
+            f"'{target.suffix}' is neither a container nor a picture: compare into .mp4, .mkv or .png."
+        ) from err
+
+
+class _Drawn:
+    """Pictures of the source, and of its colours, as they are drawn: in 8 bits, enlarged by bicubic interpolation."""
+
+    def __init__(self, info: VideoInfo, size: tuple[int, int]) -> None:
+        self._size = size
+        self._colour = replace(info.colour, bits=8, sampling="420")
+        self.info = replace(info, colour=self._colour, pixel_format="yuv420p")
+        self._scalers: defaultdict[tuple[int, int, str], Scaler] = defaultdict(lambda: Scaler("bicubic"))
+
+    def planes(self, picture: VideoFrame) -> Block:
+        """A block of Y, U and V."""
+        return self._as("yuv420p", picture, self._colour).to_ndarray()
+
+    def rgb(self, picture: VideoFrame) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
+        """(H, W, 3)."""
+        rgb = self._as("rgb24", picture, replace(self._colour, full_range=True)).to_ndarray()
+        return rgb.astype(np.uint8, copy=False)
+
+    def _as(self, pixel_format: str, picture: VideoFrame, target: Colour) -> VideoFrame:
+        source = replace(self._colour, full_range=True) if is_colourful(picture.format) else self._colour
+        kind = (picture.width, picture.height, picture.format.name)
+        return self._scalers[kind](picture, self._size, pixel_format, source, target)
+
+
+def _pairs(source: ReadSettings, result: Path) -> Iterator[tuple[VideoFrame, VideoFrame, _Drawn]]:
+    """Each picture of the source as it went on, what became of it, and how both are drawn."""
+    drawn: _Drawn | None = None
+    with VideoReader(source) as reader, open_input(result) as container:
+        upscaled = container.decode(video_stream(container, result))
+        for (picture, _), ours in zip(reader.pictures(), upscaled, strict=False):
+            drawn = drawn or _Drawn(reader.info, (ours.width, ours.height))
+            yield reader.fit(picture).frame, ours, drawn
+
+
+def _count(path: Path) -> int:
+    with open_input(path) as container:
+        return sum(packet.size > 0 for packet in container.demux(video_stream(container, path)))
+
+
+def _beside(left: Block, right: Block, layout: Layout) -> Block:
+    """Two pictures as one, in blocks of Y, U and V."""
+    if layout == "side":
+        pairs = zip(split_420(left), split_420(right), strict=True)
+        planes = [np.concatenate(pair, axis=1) for pair in pairs]
+        both = np.concatenate([plane.reshape(-1) for plane in planes]).reshape(left.shape[0], -1)
+        return _labelled(both)
+    block = right.copy()
+    for plane, other in zip(split_420(block), split_420(left), strict=True):
+        plane[:, : plane.shape[1] // 2] = other[:, : plane.shape[1] // 2]
+    luma = split_420(block)[0]
+    luma[:, luma.shape[1] // 2] = _LINE
+    return _labelled(block)
+
+
+def _labelled(block: Block) -> Block:
+    """The two halves with their names at the top, if these can be read there."""
+    luma = split_420(block)[0]
+    height, half = luma.shape[0], luma.shape[1] // 2
+    if half < _LEAST_NAMED:
+        return block
+    scale = max(0.45, height / 1200)
+    for left, name in ((0, "bicubic"), (half, "upscaled")):
+        where = (left + round(16 * scale), round(36 * scale))
+        for thickness, level in ((5, _SHADOW), (2, _LINE)):
+            width = max(1, round(thickness * scale))
+            cv2.putText(luma, name, where, cv2.FONT_HERSHEY_SIMPLEX, scale, level, width, cv2.LINE_AA)
+    return block
+
+
+def _tick(picture: VideoFrame) -> Fraction:
+    assert picture.time_base
+    return Fraction(picture.time_base)

@@ -1,0 +1,1 @@
+"""Live channels that run for weeks: several in one process, watched and measured."""

@@ -1,0 +1,343 @@
+"""What is known of live channels: read off the reports of their stages, and kept for those that ask."""
+
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, Self, TypeVar
+
+from sr4k.jobs.watchdog import Stall, Watchdog
+from sr4k.live.histogram import Histogram
+from sr4k.media.reports import INFER
+from sr4k.pipeline import WorkerStatus
+from sr4k.service.failure_kinds import Kind, kind_of
+
+_N = TypeVar("_N", int, float)
+
+Phase = Literal["starting", "running", "waiting", "ended"]
+"""Of a channel: not yet begun; its graph runs; it failed and begins again soon; it came to its end."""
+
+_SILENCE = 3.0
+"""Seconds after which a graph that tells nothing is taken for gone, as it is from the death of a worker to the next."""
+
+
+CAUSES = "late", "ladder", "clock", "backlog", "full"
+"""Why pictures are not used."""
+
+
+class _Report:
+    """A report of a stage. Its keys are the fields; those that are missing have their defaults."""
+
+    @classmethod
+    def of(cls, report: Mapping[str, Any]) -> Self:
+        return cls(**{f.name: report[f.name] for f in fields(cls) if f.name in report})  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeStatus(_Report):
+    """Of the source so far.
+
+    Attributes:
+        state: connecting, waiting, live, away, or hangs: its process does. ``reason`` says why it is not live.
+        connects, losses: how often it was opened and lost; ``restarts``: how often its clock began anew.
+        frames, bytes: received; ``dropped``: pictures that were not used, by cause.
+        damaged: packets that could not be decoded, and pictures patched up.
+        interlaced: pictures that were deinterlaced.
+        rung: of the ladder; 0: every picture goes through the network; ``steps``: how often it changed.
+        age_ms: of the last picture when it was handed to the network.
+    """
+
+    state: str = "connecting"
+    source: str = ""
+    reason: str | None = None
+    connects: int = 0
+    losses: int = 0
+    restarts: int = 0
+    frames: int = 0
+    bytes: int = 0
+    damaged: int = 0
+    interlaced: int = 0
+    dropped: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(CAUSES, 0))
+    rung: int = 0
+    rung_name: str = ""
+    steps: int = 0
+    age_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutletStatus(_Report):
+    """Of one target so far.
+
+    Attributes:
+        state: connecting, live, waiting, ended, or hangs: the process does that feeds it. ``reason`` says why it is not
+            live.
+        connects: how often it was opened.
+        dropped: packets that it did not get.
+        queue_seconds: of video that wait for it.
+    """
+
+    target: str
+    state: str = "connecting"
+    reason: str | None = None
+    connects: int = 0
+    bytes: int = 0
+    dropped: int = 0
+    queue_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlayoutStatus(_Report):
+    """Of the output so far.
+
+    Attributes:
+        frames: pictures encoded; ``repeated``: those among them that filled a gap.
+        silence_seconds: of sound that filled gaps.
+        av_offset_ms: sound less picture.
+        latency: seconds from the reception of a picture until it was encoded, lately: median and p95.
+        latency_histogram: of all pictures; see `sr4k.live.histogram.Histogram.report`.
+        seconds: of the output's timeline.
+    """
+
+    frames: int = 0
+    repeated: int = 0
+    silence_seconds: float = 0.0
+    keyframes: int = 0
+    av_offset_ms: float | None = None
+    latency: Mapping[str, float] | None = None
+    latency_histogram: Mapping[str, Any] = field(default_factory=lambda: Histogram().report())
+    seconds: float = 0.0
+    outlets: tuple[OutletStatus, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LiveStatus:
+    """A channel's graph at one moment.
+
+    ``queues`` and ``cpu``: frames behind each worker, and its CPU seconds. ``busy`` and ``worked``: seconds of work and
+    frames of each stage, of all its lanes together. ``engine``: see `sr4k.engines.Engine.describe`.
+    """
+
+    intake: IntakeStatus
+    playout: PlayoutStatus
+    engine: Mapping[str, Any]
+    queues: Mapping[str, int]
+    cpu: Mapping[str, float]
+    busy: Mapping[str, float]
+    worked: Mapping[str, int]
+
+    @classmethod
+    def none_yet(cls, targets: Sequence[str]) -> "LiveStatus":
+        """Before a graph has told anything."""
+        outlets = tuple(OutletStatus(target) for target in targets)
+        return cls(IntakeStatus(), PlayoutStatus(outlets=outlets), {}, {}, {}, {}, {})
+
+    @classmethod
+    def of(cls, statuses: Mapping[str, WorkerStatus], hanging: str | None = None) -> "LiveStatus":
+        """Read off the latest status of each worker, by worker name. ``hanging``: one that is not to be believed."""
+        reports: dict[str, Mapping[str, Any]] = {}
+        busy: dict[str, float] = {}
+        worked: dict[str, int] = {}
+        for status in statuses.values():
+            for name, report in status.reports.items():
+                reports.setdefault(name, _doubted(report) if status.worker == hanging else report)
+            for clock in status.stages:
+                busy[clock.name] = busy.get(clock.name, 0.0) + clock.busy
+                worked[clock.name] = worked.get(clock.name, 0) + clock.frames
+        playout = dict(reports.get("playout", {}))
+        playout["outlets"] = tuple(OutletStatus.of(outlet) for outlet in playout.get("outlets", ()))
+        return cls(
+            intake=IntakeStatus.of(reports.get("intake", {})),
+            playout=PlayoutStatus.of(playout),
+            engine=reports.get(INFER, {}),
+            queues={name: status.depth for name, status in statuses.items()},
+            cpu={name: status.cpu for name, status in statuses.items()},
+            busy=busy,
+            worked=worked,
+        )
+
+    def filled(self, before: "LiveStatus") -> "LiveStatus":
+        """With all that ``before`` tells of and this does not tell of yet, at nought: no series ends in between."""
+
+        def zeros(now: Mapping[str, _N], then: Mapping[str, _N], nought: _N) -> dict[str, _N]:
+            return {**dict.fromkeys(then, nought), **now}
+
+        playout = self.playout
+        if not playout.outlets:
+            outlets = tuple(OutletStatus(outlet.target) for outlet in before.playout.outlets)
+            playout = replace(playout, outlets=outlets)
+        intake = replace(
+            self.intake,
+            dropped=zeros(self.intake.dropped, before.intake.dropped, 0),
+            rung_name=self.intake.rung_name or before.intake.rung_name,
+        )
+        return LiveStatus(
+            intake,
+            playout,
+            self.engine or before.engine,
+            zeros(self.queues, before.queues, 0),
+            zeros(self.cpu, before.cpu, 0.0),
+            zeros(self.busy, before.busy, 0.0),
+            zeros(self.worked, before.worked, 0),
+        )
+
+    @property
+    def live(self) -> bool:
+        """Whether pictures come in, and go out to every target."""
+        outlets = self.playout.outlets
+        return self.intake.state == "live" and bool(outlets) and all(outlet.state == "live" for outlet in outlets)
+
+
+def _doubted(report: Mapping[str, Any]) -> dict[str, Any]:
+    """What a worker told before it hung, where nothing is live any more."""
+    doubted = dict(report)
+    if doubted.get("state") == "live":
+        doubted["state"] = "hangs"
+    if "outlets" in doubted:
+        doubted["outlets"] = [_doubted(outlet) for outlet in doubted["outlets"]]
+    return doubted
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """When something was seen last, as Unix times; 0: never.
+
+    Attributes:
+        frame_in, frame_out: a picture that was received, and one that was encoded.
+        failures: by the part that failed ("source", "target" or "channel") and `sr4k.service.failure_kinds.Kind`.
+    """
+
+    frame_in: float = 0.0
+    frame_out: float = 0.0
+    failures: Mapping[tuple[str, Kind], float] = field(default_factory=dict)
+
+    def after(self, before: LiveStatus | None, graph: LiveStatus, now: float) -> "Marks":
+        """With what has changed from one moment to the next."""
+        frame_in, frame_out = (0, 0) if before is None else (before.intake.frames, before.playout.frames)
+        found = dict(self.failures)
+        if graph.intake.state != "live" and graph.intake.reason:
+            found["source", kind_of(graph.intake.reason)] = now
+        for outlet in graph.playout.outlets:
+            if outlet.state != "live" and outlet.reason:
+                found["target", kind_of(outlet.reason)] = now
+        return Marks(
+            now if graph.intake.frames > frame_in else self.frame_in,
+            now if graph.playout.frames > frame_out else self.frame_out,
+            found,
+        )
+
+    def failed(self, part: str, reason: str, now: float) -> "Marks":
+        """With a failure."""
+        return replace(self, failures={**self.failures, (part, kind_of(reason)): now})
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelStatus:
+    """A channel at one moment.
+
+    Attributes:
+        began: when its graph was started last, as a Unix time; 0: not yet.
+        heard: when it told anything last, as of `time.monotonic`.
+        thread: the native id of the thread that runs it.
+        restarts: how often its graph was started again.
+        error: why it does not run.
+        stall: what hangs in it.
+        graph: what its graph told last, if it runs.
+        last: what any told last, with all that was known before: nothing is missing between two runs.
+    """
+
+    name: str
+    phase: Phase = "starting"
+    began: float = 0.0
+    heard: float = 0.0
+    thread: int | None = None
+    restarts: int = 0
+    error: str | None = None
+    stall: Stall | None = None
+    graph: LiveStatus | None = None
+    last: LiveStatus = field(default_factory=lambda: LiveStatus.none_yet(()))
+    marks: Marks = field(default_factory=Marks)
+
+    @property
+    def up(self) -> bool:
+        """Whether its graph runs, and tells so."""
+        return self.phase == "running" and time.monotonic() - self.heard < _SILENCE
+
+    @property
+    def ready(self) -> bool:
+        """Whether pictures come in, and go out to every target."""
+        return self.up and self.stall is None and self.graph is not None and self.graph.live
+
+    def as_dict(self) -> dict[str, Any]:
+        """What whoever asks for its health wants to know, for JSON."""
+        told: dict[str, Any] = {"ready": self.ready, "up": self.up, "phase": self.phase, "restarts": self.restarts}
+        if (error := self.error or (self.stall and str(self.stall))) is not None:
+            told["error"] = error
+        if self.graph is not None:
+            intake = self.graph.intake
+            told["in"] = {"source": intake.source, "state": intake.state, "reason": intake.reason}
+            told["out"] = [
+                {"target": outlet.target, "state": outlet.state, "reason": outlet.reason}
+                for outlet in self.graph.playout.outlets
+            ]
+        return told
+
+
+class ChannelMonitor:
+    """Keeps the latest status of a channel. Written by the thread that runs it, read by any.
+
+    ``targets``: how they are shown; known before a graph has told anything.
+    """
+
+    def __init__(self, name: str, targets: Sequence[str] = ()) -> None:
+        self._status = ChannelStatus(name, last=LiveStatus.none_yet(targets))
+        self._runs = 0
+        self._watchdog = Watchdog()
+
+    @property
+    def status(self) -> ChannelStatus:
+        """Now."""
+        return self._status
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """While its graph runs, in the thread that runs it."""
+        self._change(phase="running", thread=threading.get_native_id(), error=None)
+        self._started()
+        try:
+            yield
+        finally:
+            self._change(phase="ended", graph=None, stall=None)
+
+    def update(self, statuses: Mapping[str, WorkerStatus]) -> None:
+        """Take in the latest status of each worker, by worker name."""
+        stall = self._watchdog.look(statuses)
+        graph = LiveStatus.of(statuses, None if stall is None else stall.worker)
+        marks = self._status.marks.after(self._status.graph, graph, time.time())
+        if stall is not None:
+            marks = marks.failed("channel", str(stall), time.time())
+        self._change(
+            graph=graph, last=graph.filled(self._status.last), stall=stall, marks=marks, heard=time.monotonic()
+        )
+
+    def gave_up(self, error: str) -> None:
+        """It can't run however often it is started. ``error``: fit to be shown."""
+        self._change(phase="ended", error=error, marks=self._status.marks.failed("channel", error, time.time()))
+
+    def failed(self, error: str) -> None:
+        """Its graph broke, and is to be started again. ``error``: fit to be shown."""
+        marks = self._status.marks.failed("channel", error, time.time())
+        self._change(phase="waiting", error=error, marks=marks, graph=None, stall=None)
+
+    def restarted(self) -> None:
+        """It is started again, within the same run."""
+        self._change(phase="running", error=None)
+        self._started()
+
+    def _started(self) -> None:
+        self._watchdog = Watchdog()
+        self._change(began=time.time(), heard=time.monotonic(), restarts=self._runs, graph=None, stall=None)
+        self._runs += 1
+
+    def _change(self, **changes: Any) -> None:
+        self._status = replace(self._status, **changes)

@@ -1,0 +1,183 @@
+"""The HTTP endpoint: ``/metrics`` for Prometheus, ``/health`` and ``/ready`` for whoever keeps the service running."""
+
+import json
+import logging
+import socket
+import socketserver
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+from prometheus_client import make_wsgi_app
+
+from sr4k.errors import OptionError
+from sr4k.service.channel_status import ChannelMonitor
+from sr4k.service.prometheus import registry_of
+from sr4k.service.redaction import Redaction, without_passwords
+
+log = logging.getLogger(__name__)
+
+_PATIENCE = 10.0
+"""Seconds that a client may take, from its connection to the end of its answer."""
+
+_MOST_CLIENTS = 32
+"""At once. One more, and the oldest has to go: a probe takes milliseconds, and what stays for longer means harm."""
+
+_BREATH = 0.5
+"""Seconds to wait where no connection can be accepted for want of descriptors or memory."""
+
+_OWN_WORDS = ("reason", "error")
+"""Keys of /ready whose values are sentences."""
+
+_TICK = 0.1
+"""Seconds until the server sees that it is to end."""
+
+
+@contextmanager
+def serve_http(address: str, channels: Sequence[ChannelMonitor], redaction: Redaction | None = None) -> Iterator[int]:
+    """Answer in threads of its own; gives the port that it listens on.
+
+    * ``/metrics``: see `sr4k.service.prometheus`.
+    * ``/health``: 200 as long as this process works at all.
+    * ``/ready``: 200 if every channel is live, in and out, else 503; in both cases with the states as JSON.
+
+    Args:
+        address: ``HOST:PORT``; ``:PORT`` listens on all IPv4 interfaces, as Prometheus's own programs do, and port 0 is
+            any that is free.
+        redaction: of what the channels tell in their own words.
+
+    Raises:
+        OptionError: no such address, or the port is taken.
+    """
+    host, port = parse_address(address)
+    try:
+        family = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        server = (_Server6 if host and family == socket.AF_INET6 else _Server)((host, port), _Handler)
+    except OSError as err:
+        raise OptionError(f"Can't listen on {address}: {err.strerror}. Choose another address or port.") from err
+    server.set_app(_app(channels, redaction or Redaction()))
+    thread = threading.Thread(target=server.serve_forever, args=(_TICK,), name="sr4k-http", daemon=True)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def parse_address(address: str) -> tuple[str, int]:
+    """Host and port of ``HOST:PORT``, ``[IPV6]:PORT`` or ``:PORT``.
+
+    Raises:
+        OptionError: anything else.
+    """
+    host, colon, port = address.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    if not (colon and port.isascii() and port.isdecimal() and int(port) < 65536 and (bracketed or ":" not in host)):
+        found = without_passwords(address)
+        raise OptionError(f"'{found}' is no address to listen on: use :PORT or HOST:PORT, such as 127.0.0.1:9108.")
+    return host.strip("[]"), int(port)
+
+
+class _Server(socketserver.ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+    request_queue_size = 2 * _MOST_CLIENTS
+
+    def __init__(self, *args: Any) -> None:
+        self._clients: dict[socket.socket, float] = {}  # since when they are here, the oldest first
+        self._counting = threading.Lock()
+        super().__init__(*args)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        try:
+            return super().get_request()
+        except OSError:
+            time.sleep(_BREATH)  # the connection still waits: without this, it would be tried again at once, for ever
+            raise
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._counting:
+            self._clients[request] = time.monotonic()
+            if len(self._clients) > _MOST_CLIENTS:
+                self._hang_up(next(iter(self._clients)))
+        super().process_request(request, client_address)
+
+    def service_actions(self) -> None:
+        now = time.monotonic()
+        with self._counting:
+            for client in [client for client, since in self._clients.items() if now - since > _PATIENCE]:
+                self._hang_up(client)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._counting:
+            self._clients.pop(request, None)
+        super().shutdown_request(request)
+
+    def _hang_up(self, client: socket.socket) -> None:
+        """Its thread sees that, and closes it."""
+        del self._clients[client]
+        with suppress(OSError):
+            client.shutdown(socket.SHUT_RDWR)
+
+    def server_bind(self) -> None:
+        socketserver.TCPServer.server_bind(self)
+        # Not what HTTPServer does: it asks the DNS for a name, which may take long.
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+        self.setup_environ()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
+        log.debug("A client of the endpoint failed", exc_info=True)
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = _PATIENCE
+
+    def log_message(self, format: str, *args: Any) -> None: ...
+
+
+Respond = Callable[[str, list[tuple[str, str]]], Any]
+
+
+def _app(channels: Sequence[ChannelMonitor], redaction: Redaction) -> Callable[[dict[str, Any], Any], Any]:
+    metrics = make_wsgi_app(registry_of(channels))
+
+    def app(environ: dict[str, Any], respond: Respond) -> Any:
+        match environ["PATH_INFO"]:
+            case "/metrics":
+                page: Iterable[bytes] = metrics(environ, respond)
+                return page
+            case "/health":
+                return _answer(respond, "200 OK", {"ok": True})
+            case "/ready":
+                now = {status.name: status for status in (channel.status for channel in channels)}
+                ready = all(status.ready for status in now.values())
+                told = {"ready": ready, "channels": {name: status.as_dict() for name, status in now.items()}}
+                return _answer(respond, "200 OK" if ready else "503 Service Unavailable", _redacted(told, redaction))
+            case _:
+                return _answer(respond, "404 Not Found", {"paths": ["/metrics", "/health", "/ready"]})
+
+    return app
+
+
+def _answer(respond: Respond, status: str, told: dict[str, Any]) -> Iterable[bytes]:
+    body = (json.dumps(told, indent=2) + "\n").encode()
+    respond(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+def _redacted(told: Any, redaction: Redaction) -> Any:
+    """The same, without secrets in what channels say in their own words; what the words stand under is ours."""
+    if isinstance(told, dict):
+        return {
+            key: redaction.text(value) if key in _OWN_WORDS and isinstance(value, str) else _redacted(value, redaction)
+            for key, value in told.items()
+        }
+    return [_redacted(each, redaction) for each in told] if isinstance(told, list) else told

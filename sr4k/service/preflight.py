@@ -1,0 +1,158 @@
+"""What can be known to fail before channels are run: folders, ports, models, engines, encoders, slates."""
+
+import json
+import multiprocessing
+import signal
+import socket
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from http.client import HTTPConnection, HTTPException
+from multiprocessing.connection import Connection
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from sr4k.engines.choose import engines_for
+from sr4k.errors import Sr4kError
+from sr4k.jobs.live_job import LiveJob
+from sr4k.live.address import Address
+from sr4k.live.srt import require_srt, secrets_of
+from sr4k.live.tls import is_secure, tls_options
+from sr4k.media.paths import check_file
+from sr4k.pipeline.spawning import safe_path
+from sr4k.service.endpoint import parse_address
+from sr4k.service.redaction import without_passwords
+
+_PATIENCE = 60.0
+"""Seconds that a channel's engine, encoder and slate may take to be tried."""
+
+
+def troubles(jobs: Mapping[str, LiveJob]) -> list[str]:
+    """A sentence for each thing that will keep a channel from working, with the channel's name."""
+    found = [(name, text) for name, job in jobs.items() for text in _outside(job)]
+    return [f"channels.{name}: {without_passwords(text)}" for name, text in [*found, *_tried(jobs)]]
+
+
+def troubles_of_ports(metrics: str | None, jobs: Mapping[str, LiveJob]) -> tuple[list[str], bool]:
+    """The same of ports that are taken; and whether a service of ours answers on that of ``metrics``.
+
+    That may be the very service that the file is for, which then holds the other ports as well.
+    """
+    found = []
+    if metrics is not None and (reason := _port_trouble(*parse_address(metrics), socket.SOCK_STREAM)):
+        found.append(f"metrics: {metrics} can't be listened on: {reason}.")
+    is_running = bool(found) and metrics is not None and _is_ours(*parse_address(metrics))
+    for name, job in jobs.items():
+        where = _listens_on(job.source)
+        if where is not None and (reason := _port_trouble(*where, socket.SOCK_DGRAM)):
+            found.append(f"channels.{name}: {job.source} can't be listened on: {reason}.")
+    return found, is_running
+
+
+def _outside(job: LiveJob) -> Iterator[str]:
+    """What can be seen of the machine without a library of video."""
+    for target in job.targets:
+        if target.kind in ("file", "hls") and (reason := _folder_trouble(target.path.absolute())) is not None:
+            yield f"{target} can't be written: {reason}."
+    try:
+        if job.source.kind == "file":
+            check_file(job.source.path, str(job.source))
+    except Sr4kError as err:
+        yield str(err)
+    try:
+        if job.source.kind == "srt":
+            require_srt()
+        for target in job.targets:
+            if target.kind == "srt":
+                require_srt(with_secrets=bool(secrets_of(target)))
+        engines_for(job.preset.engine.name)
+    except Sr4kError as err:
+        yield str(err)
+    try:
+        for address in filter(is_secure, (job.source, *job.targets)):
+            tls_options(address)
+    except Sr4kError as err:
+        yield str(err)
+
+
+def _folder_trouble(path: Path) -> str | None:
+    """Why no file can be made here; folders that are missing will be made."""
+    if path.is_dir():
+        return "it is a folder"
+    folder = path.parent
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir():
+        return f"{folder} is no folder"
+    try:
+        with tempfile.TemporaryFile(dir=folder):  # one without a name, where the file system has such
+            return None
+    except OSError as err:
+        return f"nothing can be written in {folder} ({err.strerror})"
+
+
+def _listens_on(source: Address) -> tuple[str, int] | None:
+    """Host and port that a source waits at, if it does and others may not as well."""
+    if source.kind not in ("udp", "srt"):
+        return None
+    parts = urlsplit(source.url)
+    is_shared = "reuse" in parse_qs(parts.query, keep_blank_values=True) or _is_multicast(parts.hostname or "")
+    is_caller = source.kind == "srt" and parse_qs(parts.query).get("mode") != ["listener"]
+    return None if parts.port is None or is_shared or is_caller else ((parts.hostname or "").lstrip("@"), parts.port)
+
+
+def _is_multicast(host: str) -> bool:
+    first = host.lstrip("@").partition(".")[0]
+    return host.lower().startswith("ff") or (first.isdecimal() and 224 <= int(first) < 240)
+
+
+def _port_trouble(host: str, port: int, kind: int) -> str | None:
+    """Why nobody can listen there."""
+    try:
+        family, _, _, _, where = socket.getaddrinfo(host or None, port, type=kind, flags=socket.AI_PASSIVE)[0]
+        with socket.socket(family if host else socket.AF_INET, kind) as tried:
+            if kind == socket.SOCK_STREAM:
+                tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the endpoint does
+            tried.bind(where if host else ("", port))
+    except OSError as err:
+        return err.strerror or str(err)
+    return None
+
+
+def _is_ours(host: str, port: int) -> bool:
+    with closing(HTTPConnection(host or "127.0.0.1", port, timeout=3)) as connection:
+        try:
+            connection.request("GET", "/health")
+            return bool(json.loads(connection.getresponse().read(64)) == {"ok": True})
+        except (OSError, HTTPException, ValueError):
+            return False
+
+
+def _tried(jobs: Mapping[str, LiveJob]) -> Iterator[tuple[str, str]]:
+    """What fails where libraries are asked: in a process of its own, which a driver may bring down."""
+    for name, job in jobs.items():
+        ours, theirs = multiprocessing.Pipe(duplex=False)
+        process = multiprocessing.get_context("spawn").Process(target=_try_parts, args=(job, theirs), daemon=True)
+        with safe_path():
+            process.start()
+        theirs.close()
+        try:
+            answered = ours.poll(_PATIENCE)
+            yield from ((name, text) for text in (ours.recv() if answered else ["its engine or encoder hangs."]))
+        except EOFError:
+            process.join(1.0)
+            code = process.exitcode or 0
+            cause = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+            yield name, f"its engine or encoder brings its process down ({cause})."
+        finally:
+            process.kill()
+            process.join()
+            ours.close()
+
+
+def _try_parts(job: LiveJob, answers: Connection) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # they reach the whole group: whoever has started this decides
+    from sr4k.service.preflight_parts import troubles_of_parts  # codecs and networks, which this process alone needs
+
+    answers.send(list(troubles_of_parts(job)))

@@ -1,0 +1,84 @@
+"""Network, encoder and slate of a live channel, tried as far as that goes without its source."""
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+
+import av
+
+from sr4k.engines import load_engine
+from sr4k.engines.choose import engines_for
+from sr4k.errors import Sr4kError
+from sr4k.jobs.live_job import LiveJob
+from sr4k.live.address import parse_pattern
+from sr4k.live.send.encoder_settings import encoder_settings
+from sr4k.live.send.slate import load_slate
+from sr4k.live.timeline import TIME_BASE
+from sr4k.media.placement import placed
+from sr4k.media.video import BT709, LIMITED_RANGE, ColourTags, VideoInfo, colour_of
+from sr4k.media.writing.encoder import add_video, open_encoder
+from sr4k.models import zoo
+
+_USUAL = (1280, 720), Fraction(30)
+"""Size and rate of a result, where neither options nor source tell."""
+
+
+def troubles_of_parts(job: LiveJob) -> Iterator[str]:
+    """What is wrong with each, in words."""
+    for part in (_network, _output):
+        if (trouble := _trouble(part, job)) is not None:
+            yield trouble
+
+
+def _trouble(part: Callable[[LiveJob], None], job: LiveJob) -> str | None:
+    try:
+        part(job)
+    except Sr4kError as err:
+        return str(err)
+    except (OSError, RuntimeError, ValueError, MemoryError) as err:
+        return f"{type(err).__name__}: {err}"
+    return None
+
+
+def _network(job: LiveJob) -> None:
+    """The engine's library, and weights that fit the model."""
+    engine = job.preset.engine
+    load_engine(engines_for(engine.name)[0])
+    model, colour = zoo.load(engine.model, engine.weights), _info(job).colour
+    if engine.precision == "int8":
+        model.quantized(colour)
+    else:
+        model.folded(colour)
+
+
+def _output(job: LiveJob) -> None:
+    """The encoder, opened for pictures of the size that there will be, and the slate."""
+    settings, info = job.playout(None), _info(job)
+    with av.open(io.BytesIO(), "w", format="flv") as container:
+        stream = add_video(container, info, encoder_settings(settings, info))
+        open_encoder(stream, settings.codec)
+    if settings.slate is not None:
+        load_slate(settings.slate, info)
+
+
+def _info(job: LiveJob) -> VideoInfo:
+    size, rate = _USUAL
+    if job.source.kind == "pattern":
+        (width, height), rate, _ = parse_pattern(job.source)
+        size = 2 * width, 2 * height
+    tags = ColourTags(BT709, LIMITED_RANGE, BT709, BT709)
+    info = VideoInfo(
+        width=size[0],
+        height=size[1],
+        time_base=TIME_BASE,
+        rate=rate,
+        sample_aspect_ratio=None,
+        tags=tags,
+        colour=colour_of(tags, height=size[1], codec=""),
+        display_matrix=None,
+    )
+    if job.size is None:
+        return info
+    width, height = placed(job.size, info).size
+    return replace(info, width=width, height=height)

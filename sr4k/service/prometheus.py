@@ -1,0 +1,365 @@
+"""What Prometheus is told of the channels, read when it asks."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import accumulate
+from typing import Any, Literal
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.registry import Collector
+
+from sr4k.common.process_tree import resident_bytes
+from sr4k.service.channel_status import (
+    ChannelMonitor,
+    ChannelStatus,
+    IntakeStatus,
+    LiveStatus,
+    OutletStatus,
+    PlayoutStatus,
+)
+
+Samples = Iterable[tuple[tuple[str, ...], Any]]
+"""Values of labels, and what was measured; ``None``: nothing yet. Of a histogram: `Histogram.report`."""
+
+Family = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily
+
+_STATES_IN = "connecting", "waiting", "live", "away", "hangs"
+_STATES_OUT = "connecting", "live", "waiting", "ended", "hangs"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric of every channel.
+
+    Attributes:
+        read: its samples. Those of a graph are there between two runs as well: counters as they were last.
+        labels: those beside the channel.
+        idle: the value of a gauge while the channel's graph does not run; ``None``: as it is read.
+    """
+
+    kind: Literal["counter", "gauge", "histogram"]
+    name: str
+    help: str
+    read: Callable[[ChannelStatus], Samples]
+    labels: tuple[str, ...] = ()
+    idle: float | None = None
+
+    def family(self, channels: Sequence[ChannelStatus]) -> Family:
+        """It, of all channels, now."""
+        name, labels = f"sr4k_{self.name}", ("channel", *self.labels)
+        if self.kind == "histogram":
+            histogram = HistogramMetricFamily(name, self.help, labels=labels)
+            for channel in channels:
+                for values, report in self.read(channel):
+                    histogram.add_metric((channel.name, *values), *_buckets(report))
+            return histogram
+        family = (CounterMetricFamily if self.kind == "counter" else GaugeMetricFamily)(name, self.help, labels=labels)
+        for channel in channels:
+            is_idle = channel.graph is None and self.idle is not None
+            for values, value in self.read(channel):
+                told = self.idle if is_idle else value
+                family.add_metric((channel.name, *values), math.nan if told is None else told)
+        return family
+
+
+def registry_of(channels: Sequence[ChannelMonitor]) -> CollectorRegistry:
+    """All metrics of these channels, which may come and go, and those of this process that Prometheus knows of any."""
+    registry = CollectorRegistry(auto_describe=True)  # so that one can be asked for by its name
+    ProcessCollector(registry=registry)
+    registry.register(_Channels(channels))
+    return registry
+
+
+class _Channels(Collector):
+    def __init__(self, channels: Sequence[ChannelMonitor]) -> None:
+        self._channels = channels
+
+    def collect(self) -> Iterator[Family]:
+        build = GaugeMetricFamily("sr4k_build_info", "1, with the version of sr4k-stream.", labels=("version",))
+        build.add_metric((version("sr4k-stream"),), 1)
+        yield build
+        now = [channel.status for channel in self._channels]
+        for metric in METRICS:
+            yield metric.family(now)
+
+
+def _buckets(report: Mapping[str, Any]) -> tuple[list[tuple[str, float]], float]:
+    """Cumulative counts by upper bound, and the sum, as `HistogramMetricFamily` takes them."""
+    bounds = [*map(str, report["bounds"]), "+Inf"]
+    return list(zip(bounds, map(float, accumulate(report["counts"])), strict=True)), report["sum"]
+
+
+def _of_channel(read: Callable[[ChannelStatus], float | None]) -> Callable[[ChannelStatus], Samples]:
+    return lambda channel: [((), read(channel))]
+
+
+def _of_graph(read: Callable[[LiveStatus], Samples]) -> Callable[[ChannelStatus], Samples]:
+    return lambda channel: read(channel.last)
+
+
+def _of_intake(read: Callable[[IntakeStatus], float | None]) -> Callable[[ChannelStatus], Samples]:
+    return _of_graph(lambda graph: [((), read(graph.intake))])
+
+
+def _of_playout(read: Callable[[PlayoutStatus], Any]) -> Callable[[ChannelStatus], Samples]:
+    return _of_graph(lambda graph: [((), read(graph.playout))])
+
+
+def _of_outlets(read: Callable[[OutletStatus], float | None]) -> Callable[[ChannelStatus], Samples]:
+    return _of_graph(lambda graph: [(labels, read(outlet)) for labels, outlet in _outlets(graph)])
+
+
+def _outlets(graph: LiveStatus) -> Iterator[tuple[tuple[str, str], OutletStatus]]:
+    """With the values of their labels. They are numbered: two whose stream keys alone differ are shown alike."""
+    for number, outlet in enumerate(graph.playout.outlets, 1):
+        yield (str(number), outlet.target), outlet
+
+
+def _states_in(graph: LiveStatus) -> Samples:
+    for state in _STATES_IN:
+        yield (state,), float(state == graph.intake.state)
+
+
+def _states_out(graph: LiveStatus) -> Samples:
+    for labels, outlet in _outlets(graph):
+        for state in _STATES_OUT:
+            yield (*labels, state), float(state == outlet.state)
+
+
+def _failures(channel: ChannelStatus) -> Samples:
+    return list(channel.marks.failures.items())
+
+
+def _seconds(milliseconds: float | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000
+
+
+def _memory(channel: ChannelStatus) -> float:
+    return 0 if channel.thread is None else resident_bytes(channel.thread)
+
+
+def _engine(graph: LiveStatus) -> Samples:
+    engine = graph.engine
+    if "engine" in engine:
+        yield tuple(str(engine.get(key, "")) for key in _ENGINE), 1.0
+
+
+def _each(values: Mapping[str, float]) -> Samples:
+    return [((name,), value) for name, value in values.items()]
+
+
+_ENGINE = ("engine", "model", "precision", "device")
+_TARGET = ("outlet", "target")
+
+METRICS: tuple[Metric, ...] = (
+    # The channel as a whole
+    Metric(
+        "gauge",
+        "up",
+        "1 while the channel's processes run, 0 between two runs.",
+        _of_channel(lambda channel: float(channel.up)),
+    ),
+    Metric(
+        "gauge",
+        "ready",
+        "1 while pictures come in and go out to every target.",
+        _of_channel(lambda channel: float(channel.ready)),
+    ),
+    Metric(
+        "counter",
+        "restarts",
+        "How often the channel's processes were started again.",
+        _of_channel(lambda channel: channel.restarts),
+    ),
+    Metric(
+        "gauge",
+        "start_time_seconds",
+        "When the channel's processes were started last, as a Unix time; 0: not yet.",
+        _of_channel(lambda channel: channel.began),
+    ),
+    Metric(
+        "gauge",
+        "last_failure_timestamp_seconds",
+        "When a part of the channel (source, target or channel) was last seen to fail in this way, as a Unix time.",
+        _failures,
+        ("part", "kind"),
+    ),
+    Metric(
+        "gauge",
+        "resident_memory_bytes",
+        "Memory of all processes of the channel, but not of this one. What several share counts for each.",
+        _of_channel(_memory),
+    ),
+    # In
+    Metric("gauge", "in_state", "1 for the state that the source is in.", _of_graph(_states_in), ("state",), 0.0),
+    Metric(
+        "counter",
+        "in_connects",
+        "How often the source was opened, the first time included.",
+        _of_intake(lambda intake: intake.connects),
+    ),
+    Metric("counter", "in_losses", "How often the source was lost.", _of_intake(lambda intake: intake.losses)),
+    Metric(
+        "counter",
+        "in_clock_restarts",
+        "How often the times of the source began anew.",
+        _of_intake(lambda intake: intake.restarts),
+    ),
+    Metric("counter", "in_frames", "Pictures received.", _of_intake(lambda intake: intake.frames)),
+    Metric(
+        "gauge",
+        "in_last_frame_timestamp_seconds",
+        "When a picture was received last, as a Unix time; 0: not yet.",
+        _of_channel(lambda channel: channel.marks.frame_in),
+    ),
+    Metric("counter", "in_bytes", "Bytes received.", _of_intake(lambda intake: intake.bytes)),
+    Metric(
+        "counter",
+        "in_decode_errors",
+        "Packets that could not be decoded, and pictures patched up.",
+        _of_intake(lambda intake: intake.damaged),
+    ),
+    Metric(
+        "gauge",
+        "in_age_seconds",
+        "Age of the last picture that the network was free for.",
+        _of_intake(lambda intake: _seconds(intake.age_ms)),
+        idle=math.nan,
+    ),
+    Metric(
+        "counter",
+        "dropped_frames",
+        "Pictures not used. late: older than the freshness budget; ladder: the rate could not be held; "
+        "clock: no place in the output's time; backlog: a burst when the source was opened; full: nobody "
+        "took them.",
+        _of_graph(lambda graph: _each(graph.intake.dropped)),
+        ("cause",),
+    ),
+    # Between
+    Metric(
+        "gauge",
+        "ladder_rung",
+        "Step of the ladder; 0: every picture goes through the network.",
+        _of_intake(lambda intake: intake.rung),
+        idle=math.nan,
+    ),
+    Metric(
+        "counter", "ladder_steps", "How often the step of the ladder changed.", _of_intake(lambda intake: intake.steps)
+    ),
+    Metric(
+        "gauge",
+        "ladder_info",
+        "1, with the step of the ladder in words.",
+        _of_graph(lambda graph: [((graph.intake.rung_name,), 1.0)]),
+        ("rung",),
+        idle=0.0,
+    ),
+    Metric("gauge", "engine_info", "1, with what runs the network.", _of_graph(_engine), _ENGINE, 0.0),
+    Metric(
+        "gauge",
+        "computed_ratio",
+        "Share of the pictures that was computed: the rest was as in the picture before.",
+        _of_graph(lambda graph: [((), graph.engine.get("computed"))]),
+        idle=math.nan,
+    ),
+    Metric(
+        "gauge",
+        "queue_frames",
+        "Frames that wait behind a worker for the next one.",
+        _of_graph(lambda graph: _each(graph.queues)),
+        ("worker",),
+        0.0,
+    ),
+    Metric(
+        "counter",
+        "stage_busy_seconds",
+        "For which a stage has worked.",
+        _of_graph(lambda graph: _each(graph.busy)),
+        ("stage",),
+    ),
+    Metric(
+        "counter",
+        "stage_frames",
+        "Frames that a stage has worked on.",
+        _of_graph(lambda graph: _each(graph.worked)),
+        ("stage",),
+    ),
+    Metric(
+        "counter",
+        "worker_cpu_seconds",
+        "CPU time of a worker process, without its children.",
+        _of_graph(lambda graph: _each(graph.cpu)),
+        ("worker",),
+    ),
+    Metric(
+        "histogram",
+        "latency_seconds",
+        "From the reception of a picture until it was encoded.",
+        _of_playout(lambda playout: playout.latency_histogram),
+    ),
+    # Out
+    Metric("counter", "out_frames", "Pictures encoded.", _of_playout(lambda playout: playout.frames)),
+    Metric(
+        "gauge",
+        "out_last_frame_timestamp_seconds",
+        "When a picture was encoded last, repeated ones included, as a Unix time; 0: not yet.",
+        _of_channel(lambda channel: channel.marks.frame_out),
+    ),
+    Metric(
+        "counter",
+        "out_repeated_frames",
+        "Pictures encoded once more, to fill a gap.",
+        _of_playout(lambda playout: playout.repeated),
+    ),
+    Metric(
+        "counter",
+        "out_silence_seconds",
+        "Of silence that filled gaps of the sound.",
+        _of_playout(lambda playout: playout.silence_seconds),
+    ),
+    Metric("counter", "out_keyframes", "Keyframes encoded.", _of_playout(lambda playout: playout.keyframes)),
+    Metric(
+        "counter", "out_timeline_seconds", "Length of the output so far.", _of_playout(lambda playout: playout.seconds)
+    ),
+    Metric(
+        "gauge",
+        "av_offset_seconds",
+        "Sound less picture.",
+        _of_playout(lambda playout: _seconds(playout.av_offset_ms)),
+        idle=math.nan,
+    ),
+    Metric(
+        "gauge",
+        "target_state",
+        "1 for the state that a target is in.",
+        _of_graph(_states_out),
+        (*_TARGET, "state"),
+        0.0,
+    ),
+    Metric(
+        "counter",
+        "target_connects",
+        "How often a target was opened, the first time included.",
+        _of_outlets(lambda outlet: outlet.connects),
+        _TARGET,
+    ),
+    Metric("counter", "target_bytes", "Bytes sent to a target.", _of_outlets(lambda outlet: outlet.bytes), _TARGET),
+    Metric(
+        "counter",
+        "target_dropped_packets",
+        "Packets that a target did not get.",
+        _of_outlets(lambda outlet: outlet.dropped),
+        _TARGET,
+    ),
+    Metric(
+        "gauge",
+        "target_queue_seconds",
+        "Of video that wait for a target.",
+        _of_outlets(lambda outlet: outlet.queue_seconds),
+        _TARGET,
+        math.nan,
+    ),
+)

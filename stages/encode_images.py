@@ -1,0 +1,215 @@
+"""Pictures as the result: each in a file of its own."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+from sr4k.common.opencv import cv2
+from sr4k.errors import OptionError, OutputError
+from sr4k.media.fitting import CODES
+from sr4k.media.image_names import is_sequence, numbered, numbers
+from sr4k.media.look import may_be_transparent
+from sr4k.media.placement import placed
+from sr4k.media.planes import as_picture
+from sr4k.media.reading.open_file import open_input, video_stream
+from sr4k.media.reading.reader import VideoReader
+from sr4k.media.reports import ENCODE, EncodeReport, VideoReport
+from sr4k.media.scaling import Scaler
+from sr4k.media.video import FULL_RANGE, VideoInfo
+from sr4k.models.geometry import SCALE
+from sr4k.pipeline import Format, Frame, FrameInfo, Sink
+from sr4k.stages.settings import PictureSettings
+
+log = logging.getLogger(__name__)
+
+_KINDS: dict[str, tuple[str, str, str | None, dict[str, str]]] = {
+    ".png": ("png", "rgb24", "rgba", {}),
+    ".jpg": ("mjpeg", "yuvj444p", None, {"qmin": "2", "qmax": "2"}),
+    ".jpeg": ("mjpeg", "yuvj444p", None, {"qmin": "2", "qmax": "2"}),
+    ".webp": ("libwebp", "bgra", "bgra", {"lossless": "1"}),
+}
+"""By suffix, those of `sr4k.common.picture_suffixes.WRITABLE`: encoder, pixel format without and with alpha, and
+options.
+"""
+
+_OPAQUE = 255
+
+_MOST = {"libwebp": 16383}
+"""Pixels that a side can have, at most."""
+
+
+class EncodePictures(Sink):
+    """Upright pictures, as they are to be seen: files of pictures have no rotation that every viewer heeds."""
+
+    name = ENCODE
+
+    def __init__(self, settings: PictureSettings) -> None:
+        self._settings = settings
+        self._frames = 0
+        self._until = 0.0  # seconds
+        self._left_out: list[str] = []
+        self._kind = ""  # by the name of its encoder
+        self._encoders: dict[str, VideoCodecContext] = {}
+        self._scaler = Scaler()
+        self._alpha: Iterator[NDArray[np.uint8]] | None = None
+
+    def open(self, source: Format) -> None:
+        s = self._settings
+        self._info: VideoInfo = source.about
+        if s.path.suffix.lower() not in _KINDS:
+            raise OptionError(f"'{s.path.suffix}' is no kind of picture that can be written: use {', '.join(_KINDS)}.")
+        self._kind, self._opaque, self._with_alpha, self._options = _KINDS[s.path.suffix.lower()]
+        most = _MOST.get(self._kind)
+        if most is not None and max(self._info.width, self._info.height) > most:
+            raise OptionError(f"{s.path.suffix} holds no sides of more than {most} pixels: use .png, or a --size.")
+        self._first = numbers(s.reading.path)[0] if is_sequence(s.reading.path) else None
+        self._leave_out()
+
+    def consume(self, frame: Frame) -> None:
+        path = self._settings.path
+        if is_sequence(path):
+            path = numbered(path, self._number(frame.info))
+        elif self._frames:
+            raise OptionError(
+                f"{path.suffix} holds one picture, and there are more: name many, such as %05d{path.suffix}."
+            )
+        rgb = self._rgb(frame)
+        frame.release()
+        if self._alpha is not None:
+            rgb = self._through(rgb, next(self._alpha))
+        self._write(path, _upright(rgb, self._info.display_matrix))
+        self._frames += 1
+        self._until = float((frame.info.pts + frame.info.duration) * frame.info.time_base)
+
+    def finish(self, *, complete: bool) -> None:
+        """Nothing: each picture was whole when it was written."""
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+    def report(self) -> EncodeReport | None:
+        if not self._kind:  # not open yet
+            return None
+        info = self._info
+        video = VideoReport(
+            codec=self._kind, width=info.width, height=info.height, container="pictures", until=self._until
+        )
+        return EncodeReport(video=video, frames=self._frames, left_out=tuple(self._left_out))
+
+    def _number(self, info: FrameInfo) -> int:
+        """That of the source's picture, if it has one; else counted from 1."""
+        if self._first is None:
+            return self._frames + 1
+        seconds = info.pts * info.time_base + (self._info.origin or 0)
+        return self._first + round(seconds * self._info.rate)
+
+    def _leave_out(self) -> None:
+        """Find out what the source has beside the picture."""
+        reading = self._settings.reading
+        with open_input(reading.path) as source:
+            video = video_stream(source, reading.path, reading.track)
+            for stream in source.streams:
+                if stream.index != video.index:
+                    self._left_out.append(f"stream {stream.index} ({stream.type}) can't be carried by pictures")
+            form = video.format
+        if may_be_transparent(form):
+            self._alpha = self._alphas()
+        if self._info.colour.bits > 8:
+            self._left_out.append("what pictures have beyond 8 bits")
+        for left_out in self._left_out:
+            log.warning("%s; left out.", left_out)
+
+    def _through(self, rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The picture with what can be seen through it, or over black where the file can't say so."""
+        if alpha.min() == _OPAQUE:
+            return rgb
+        if self._with_alpha:
+            return np.dstack([rgb, alpha])
+        words = f"transparency can't be carried by {self._settings.path.suffix}, and is laid over black"
+        if words not in self._left_out:
+            self._left_out.append(words)
+            log.warning("%s; left out.", words)
+        return _over_black(rgb, alpha)
+
+    def _alphas(self) -> Iterator[NDArray[np.uint8]]:
+        """The transparency of each picture, at the size of the result. It does not go through the network."""
+        width, height = self._info.width, self._info.height
+        with VideoReader(self._settings.reading) as reader:
+            source = reader.info
+            made = replace(source, width=SCALE * source.width, height=SCALE * source.height)
+            there = placed(self._settings.size, made)
+            inner, (top, left) = there.inner, there.corner
+            for picture, _ in reader.pictures():
+                alpha = picture.frame.to_ndarray(format="rgba")[..., 3]
+                whole = np.full((height, width), _OPAQUE, np.uint8)
+                cv2.resize(alpha, inner, interpolation=cv2.INTER_CUBIC, dst=whole[top:, left:][: inner[1], : inner[0]])
+                yield whole
+
+    def _rgb(self, frame: Frame) -> NDArray[np.uint8]:
+        plane, info = frame.planes[0], self._info
+        if len(plane.shape) == 3:
+            return plane.copy()
+        made = replace(info.colour, sampling="420")
+        picture = as_picture(plane, info.pixel_format)
+        size = (info.width, info.height)
+        rgb = self._scaler(picture, size, "rgb24", made, replace(made, full_range=True)).to_ndarray()
+        return np.asarray(rgb, np.uint8)
+
+    def _write(self, path: Path, pixels: NDArray[np.uint8]) -> None:
+        has_alpha = pixels.shape[2] == 4
+        picture = VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgba" if has_alpha else "rgb24")
+        wanted = self._with_alpha if has_alpha and self._with_alpha else self._opaque
+        if wanted != picture.format.name:
+            picture = picture.reformat(
+                format=wanted, dst_colorspace=CODES["bt601"], src_color_range=FULL_RANGE, dst_color_range=FULL_RANGE
+            )
+        tags = self._info.told or self._info.tags  # a guess is no reason for a viewer to change the colours
+        picture.color_primaries, picture.color_trc = tags.color_primaries, tags.color_trc
+        picture.pts, picture.time_base = self._frames, Fraction(1, 25)
+        try:
+            data = b"".join(map(bytes, self._opened(picture).encode(picture)))
+            path.write_bytes(data)
+        except (av.error.FFmpegError, OSError) as err:
+            raise OutputError(f"{path.parent}: the picture can't be written ({err.strerror}).") from err
+
+    def _opened(self, like: VideoFrame) -> VideoCodecContext:
+        name = like.format.name
+        if name not in self._encoders:
+            encoder = av.CodecContext.create(self._kind, "w")
+            assert isinstance(encoder, VideoCodecContext)
+            encoder.width, encoder.height, encoder.pix_fmt = like.width, like.height, name
+            encoder.time_base = Fraction(1, 25)
+            encoder.color_range = FULL_RANGE
+            encoder.thread_count = 1  # threads would hold pictures back
+            if shape := self._info.sample_aspect_ratio:
+                encoder.sample_aspect_ratio = 1 / shape if _is_turned(self._info.display_matrix) else shape
+            encoder.options = {**self._options, **self._settings.options}
+            self._encoders[name] = encoder
+        return self._encoders[name]
+
+
+def _over_black(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(np.rint(rgb * (alpha[..., None] / np.float32(_OPAQUE))), np.uint8)
+
+
+def _is_turned(matrix: tuple[int, ...] | None) -> bool:
+    """Whether rows become columns."""
+    return matrix is not None and matrix[0] == matrix[4] == 0
+
+
+def _upright(pixels: NDArray[np.uint8], matrix: tuple[int, ...] | None) -> NDArray[np.uint8]:
+    """Turned and mirrored in steps of 90 degrees, as a display matrix says: x' = ax + cy, y' = bx + dy."""
+    if matrix is None:
+        return pixels
+    a, b, c, d = (np.sign(matrix[k]) for k in (0, 1, 3, 4))
+    if _is_turned(matrix):
+        pixels, a, d = pixels.transpose(1, 0, 2), c, b
+    return pixels[:: d or 1, :: a or 1]

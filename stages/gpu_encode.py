@@ -1,0 +1,63 @@
+"""Encode by NVENC, from memory of the GPU."""
+
+import logging
+from fractions import Fraction
+
+import av
+import torch
+from av.codec.context import CodecContext
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import CudaContext, VideoFrame
+from torch import Tensor
+
+from sr4k.engines.nvidia import driver
+from sr4k.media.options import EncodeSettings
+from sr4k.media.planes import as_picture
+from sr4k.media.writing.codec_choice import settled
+from sr4k.pipeline import Format, Frame
+from sr4k.stages.encode import Encode
+
+log = logging.getLogger(__name__)
+
+
+class GpuEncode(Encode):
+    """NVENC on pictures where they lie; where it can't be had, the same codec on the CPU, and that is said."""
+
+    def __init__(self, settings: EncodeSettings) -> None:
+        super().__init__(settings)
+        self._cuda: CudaContext | None = None
+
+    def open(self, source: Format) -> None:
+        (rows, width), bits = source.planes[0].shape, source.about.colour.bits
+        asked, self._settings = self._settings, settled(self._settings, bits=bits)
+        trouble = "there is no GPU" if not driver().gpus else self._trouble(rows * 2 // 3, width)
+        if trouble is not None:
+            log.warning("Encoding is on the CPU: %s can't be used (%s).", self._settings.codec, trouble)
+            self._settings = settled(asked, bits=bits, nvenc=False)
+            self._cuda = None
+        self._opens_late = self._cuda is not None
+        self._pixel_format = None if self._cuda is None else "cuda"
+        super().open(source)
+
+    def _trouble(self, height: int, width: int) -> str | None:
+        """Why this encoder does not take a picture of that size from the GPU, if it does not."""
+        self._cuda = CudaContext(device_id=0)  # the primary context, and its default stream
+        probe = CodecContext.create(self._settings.codec, "w")
+        assert isinstance(probe, VideoCodecContext)
+        probe.width, probe.height, probe.pix_fmt = width, height, "cuda"
+        probe.time_base, probe.framerate = Fraction(1, 25), Fraction(25)
+        try:
+            probe.encode(self._on_gpu(torch.zeros((height * 3 // 2, width), dtype=torch.uint8, device="cuda")))
+            probe.encode(None)
+        except (av.error.FFmpegError, OSError, RuntimeError, ValueError) as err:
+            return str(err)
+        return None
+
+    def _picture(self, frame: Frame) -> VideoFrame:
+        block: Tensor = frame.planes[0]  # type: ignore[assignment]
+        return as_picture(block.cpu().numpy(), "nv12") if self._cuda is None else self._on_gpu(block)
+
+    def _on_gpu(self, block: Tensor) -> VideoFrame:
+        """Y and UV of one allocation, which NVENC reads as such: it is given the address of Y alone."""
+        height = block.shape[0] * 2 // 3
+        return VideoFrame.from_dlpack((block[:height], block[height:]), format="nv12", cuda_context=self._cuda)

@@ -1,0 +1,87 @@
+import pytest
+
+from sr4k.live.receive.ladder import RUNGS, Governor
+
+
+class Machine:
+    """Pictures at ``rate`` that cost ``network`` or ``plain`` seconds each; what is over half a second old is late."""
+
+    def __init__(self, rate: float = 30.0) -> None:
+        self.rate, self.clock, self.free = rate, 0.0, 0.0
+        self.governor = Governor(0.0)
+        self.done: list[str] = []
+
+    def run(self, seconds: float, *, network: float, plain: float = 0.004) -> None:
+        self.done = []
+        end = self.clock + seconds
+        while self.clock < end:
+            self.clock += 1 / self.rate
+            now = max(self.clock, self.free)
+            if now - self.clock > 0.5:
+                self.governor.late()
+                self.done.append("late")
+            else:
+                what = self.governor.treatment()
+                cost = {"network": network, "plain": plain, "skip": 0.0}[what]
+                self.done.append(what)
+                if what != "skip":
+                    self.governor.took(what, cost, now)
+                    self.free = now + cost
+            self.governor.look(self.clock)
+
+
+def test_a_machine_that_holds_the_rate_is_left_alone() -> None:
+    machine = Machine()
+    machine.run(600, network=0.030)
+    assert machine.governor.steps == 0
+    assert set(machine.done) == {"network"}
+
+
+@pytest.mark.parametrize(("network", "rung"), [(0.050, 1), (0.1, 2), (0.5, 3)])
+def test_the_first_rung_that_holds_is_kept(network: float, rung: int) -> None:
+    machine = Machine()
+    machine.run(60, network=network)
+    machine.run(60, network=network)
+    assert machine.governor.rung == rung
+    assert machine.done.count("late") <= 0.01 * len(machine.done)
+
+
+def test_pictures_are_left_out_when_even_plain_ones_cost_too_much() -> None:
+    machine = Machine(60)
+    machine.run(60, network=0.5, plain=0.025)
+    machine.run(30, network=0.5, plain=0.025)
+    assert RUNGS[machine.governor.rung].kept == 2
+    assert machine.done.count("late") == 0
+    assert machine.done.count("plain") == pytest.approx(30 * 60 / 2, abs=2)
+
+
+def test_it_steps_up_again_when_there_is_room_and_does_not_swing() -> None:
+    machine = Machine()
+    machine.run(60, network=0.5)
+    assert machine.governor.rung == 3
+    machine.run(300, network=0.02)
+    assert machine.governor.rung == 0
+    steps = machine.governor.steps
+    machine.run(600, network=0.02)
+    assert machine.governor.steps == steps
+
+
+def test_a_network_that_stays_too_slow_is_seldom_tried() -> None:
+    machine = Machine()
+    machine.run(60, network=0.5)
+    steps = machine.governor.steps
+    machine.run(1800, network=0.5)
+    assert machine.governor.steps - steps < 20
+
+
+def test_a_step_up_that_does_not_hold_is_tried_ever_more_rarely() -> None:
+    machine = Machine()
+    machine.run(30, network=0.05)
+    for _ in range(20):  # cheap until it is stepped up, as when still pictures end
+        machine.run(30, network=0.02)
+        machine.run(30, network=0.05)
+    early = machine.governor.steps
+    for _ in range(20):
+        machine.run(30, network=0.02)
+        machine.run(30, network=0.05)
+    assert machine.governor.steps - early <= early

@@ -1,0 +1,70 @@
+"""What is known of targets before anything is sent."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sr4k.errors import OptionError, Sr4kError
+from sr4k.jobs.live_job import LiveJob
+from sr4k.live.address import parse_source, parse_target
+from sr4k.live.send.check_target import check_target
+
+SOURCE = parse_source("pattern://64x48@10")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("live.m3u8", "./live.m3u8"),
+        ("live.m3u8", "{here}/live.m3u8"),
+        ("live.m3u8", "a/../live.m3u8"),
+        ("live.m3u8", "link/live.m3u8"),
+        ("live.m3u8", "live.M3U8"),
+        ("a/rec.mkv", "a//rec.mkv"),
+        ("rtmp://host/app/key", "RTMP://Host:1935/app/key/"),
+        ("rtmp://host/app/a%2Db", "rtmp://host/app/a-b"),
+    ],
+)
+def test_two_spellings_of_one_target_are_one_target(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one: str, other: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path)
+    targets = parse_target(one), parse_target(other.format(here=tmp_path))
+    assert targets[0].place == targets[1].place
+    with pytest.raises(OptionError, match="twice"):
+        LiveJob(SOURCE, targets)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("a.m3u8", "b.m3u8"), ("a.m3u8", "a.ts"), ("rtmp://h/app/a", "rtmp://h/app/b"), ("udp://h:1", "udp://h:2")],
+)
+def test_others_are_two(one: str, other: str) -> None:
+    LiveJob(SOURCE, (parse_target(one), parse_target(other)))
+
+
+def test_a_folder_that_can_be_made_is_no_fault_and_one_that_cant_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    check_target(parse_target(str(tmp_path / "new" / "er" / "a.mkv")))
+    with pytest.raises(Sr4kError, match="can't be made"):
+        check_target(parse_target(str(tmp_path / "file" / "a.mkv")))
+
+
+@pytest.mark.slow
+def test_one_bad_target_ends_nothing_and_bad_targets_alone_are_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PATH", "")
+    bad = parse_target(str(tmp_path / "file" / "a.mkv")), parse_target("srt://127.0.0.1:1")
+    job = LiveJob(parse_source(f"{SOURCE.url}?seconds=1"), bad)
+    with pytest.raises(Sr4kError, match="can't be made"):
+        job.run()
+    good = parse_target(str(tmp_path / "new" / "a.mkv"))
+    outlets = replace(job, targets=(*bad, good)).run().playout["outlets"]
+    assert [outlet["connects"] for outlet in outlets] == [0, 0, 1]
+    assert [outlet["state"] for outlet in outlets] == ["ended"] * 3
+    assert outlets[2]["bytes"] > 0

@@ -1,0 +1,105 @@
+"""What one target gets."""
+
+import os
+import pickle
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from rig.channel import eventually
+from sr4k.live.address import parse_target
+from sr4k.live.child import start_child
+from sr4k.live.send import live_target
+from sr4k.live.send.flv import FlvSplitter
+from sr4k.live.send.live_target import LiveTarget, _read
+from sr4k.live.send.push_process import PushOrder, Ready, Stopped, Wrote
+from sr4k.live.settings import HlsForm
+from sr4k.live.wire_format import pack
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_target_that_opens_slower_than_the_pipe_to_it_fills_gets_the_stream(tmp_path: Path) -> None:
+    target = tmp_path / "a.mkv"
+    sending = LiveTarget(parse_target(str(target)), hls=HlsForm(), wants_key=lambda: None)
+    splitter = FlvSplitter()
+
+    class Tap:
+        def write(self, data: bytes) -> int:
+            sending.offer(splitter.header, list(splitter.feed(bytes(data))))
+            return len(data)
+
+    sending.start()
+    noise = np.random.default_rng(0).integers(0, 256, (270, 320), np.uint8)
+    with av.open(Tap(), "w", format="flv", options={"flush_packets": "1"}) as container:
+        video = container.add_stream("libx264", rate=25, options={"crf": "0", "tune": "zerolatency", "g": "5"})
+        video.width, video.height, video.pix_fmt = 320, 180, "yuv420p"
+        number = live_since = 0
+        while not live_since or number < live_since + 50:
+            assert number < 3000
+            live_since = live_since or (number if live_target.report()["state"] == "live" else 0)
+            frame = av.VideoFrame.from_ndarray(np.roll(noise, number, axis=1), format="yuv420p")
+            container.mux(video.encode(frame))
+            number += 1
+            time.sleep(0.04)
+    report = sending.report()
+    sending.close(5)
+    assert (report["state"], report["connects"], report["reason"]) == ("live", 1, None)
+    with av.open(str(target)) as recording:
+        assert sum(1 for _ in recording.decode(video=0)) > 25
+
+
+class Call:
+    """What a pickle can do to whoever reads it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.putenv, ("SR4K_CALLED", "1")
+
+
+@pytest.mark.parametrize("report", [Ready(), Wrote(40, 1000), Stopped("the disk is full")])
+def test_what_a_sender_tells_is_read_as_it_was_told(report: Any) -> None:
+    assert _read(pack(report)) == report
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        pickle.dumps(Call()),
+        pickle.dumps(Stopped("over")),
+        pack(Wrote(10**30, 0)),
+        pack(Wrote(0, -1)),
+        pack(Wrote(True, 0)),
+        pack(Wrote("now", 0)),  # type: ignore[arg-type]
+        pack(Stopped(7)),  # type: ignore[arg-type]
+        b'{"is":"Ready","more":1}\n',
+        b'{"is":"LiveTarget"}\n',
+        b"[" * 60_000,
+        b"\xff",
+    ],
+)
+def test_nothing_else_is_read_and_no_pickle(told: bytes) -> None:
+    assert _read(told) is None
+    assert "SR4K_CALLED" not in os.environ
+
+
+def test_a_sender_that_tells_nonsense_is_ended_and_another_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def nonsense(module: str, order: PushOrder, **wishes: Any) -> Any:
+        with socket.socket(fileno=os.dup(order.reports)) as wire:
+            wire.send(pickle.dumps(Call()))
+        return start_child(module, order, **wishes)
+
+    monkeypatch.setattr(live_target, "start_child", nonsense)
+    target = LiveTarget(parse_target(str(tmp_path / "a.mkv")), hls=HlsForm(), wants_key=lambda: None)
+    target.start()
+    eventually(lambda: target.report()["state"] == "waiting", 10)
+    target.close(0)
+    assert target.report()["reason"] == "its process no longer does what it was started for"
+    assert "SR4K_CALLED" not in os.environ
+    assert "trying again" in caplog.text

@@ -1,0 +1,243 @@
+"""The playout with real encoders, into a recording."""
+
+import multiprocessing
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from rig.channel import eventually
+from sr4k.live.address import parse_target
+from sr4k.live.audio_blocks import pack
+from sr4k.live.send.playout import Playout
+from sr4k.live.settings import PlayoutSettings
+from sr4k.live.timeline import TICKS, TIME_BASE
+from sr4k.media.video import ColourTags, VideoInfo
+from sr4k.models.colour import Colour
+from sr4k.pipeline import Format, Frame, FrameInfo, PlaneSpec
+
+pytestmark = pytest.mark.slow
+
+SIZE = (128, 96)
+RATE = 25
+STEP = TICKS // RATE
+INFO = VideoInfo(
+    width=SIZE[0],
+    height=SIZE[1],
+    time_base=TIME_BASE,
+    rate=Fraction(RATE),
+    sample_aspect_ratio=None,
+    tags=ColourTags(6, 1, 6, 6),
+    colour=Colour("bt601"),
+    display_matrix=None,
+)
+
+
+class Rig:
+    """A playout, fed by hand in real time."""
+
+    def __init__(self, path: Path, **changes: object) -> None:
+        heard, self.sound = multiprocessing.Pipe(duplex=False)
+        settings = PlayoutSettings(targets=(parse_target(str(path)),), sound=heard, hold=0.2)
+        self.playout = Playout(replace(settings, **changes))  # type: ignore[arg-type]
+        self.playout.open(Format((PlaneSpec((SIZE[1] * 3 // 2, SIZE[0])),), about=INFO))
+        self.released = self.given = 0
+        self.zero = TICKS
+        self.show(0)  # there is nothing to connect with before the first picture
+        eventually(lambda: self.playout.report()["outlets"][0]["state"] == "live", 60)  # meanwhile it is repeated
+        time.sleep(0.1)
+        self.before = self.playout.report()
+        self.zero = round(self.before["seconds"] * TICKS)
+
+    def show(self, number: int, level: int = 100) -> None:
+        def released() -> None:
+            self.released += 1
+
+        block = np.full((SIZE[1] * 3 // 2, SIZE[0]), level, np.uint8)
+        self.given += 1
+        info = FrameInfo(pts=self.zero + number * STEP, time_base=TIME_BASE, born=time.monotonic())
+        self.playout.consume(Frame((block,), info, on_release=released))
+
+    def say(self, number: int, level: int = 1000) -> None:
+        """The sound of one picture."""
+        samples = np.full((48000 // RATE, 2), level, "<i2")
+        self.sound.send_bytes(pack(self.zero + number * STEP, samples.tobytes()))
+
+    def play(self, numbers: range, *, sound: bool = True, level: int = 100) -> None:
+        began = time.monotonic()
+        for count, number in enumerate(numbers, 1):
+            if sound:
+                self.say(number)
+            self.show(number, level)
+            time.sleep(max(0.0, began + count / RATE - time.monotonic()))
+
+    def finish(self) -> dict[str, Any]:
+        self.playout.finish(complete=True)
+        report = self.playout.report()
+        self.playout.close()
+        counted = ("repeated", "silence_seconds", "past")
+        return report | {key: report[key] - self.before[key] for key in counted}
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
+    made: list[Rig] = []
+
+    def make(**changes: object) -> Rig:
+        made.append(Rig(tmp_path / "out.mkv", **changes))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.playout.close()
+
+
+def packets(path: Path, kind: str) -> list[tuple[float, bool]]:
+    with av.open(str(path)) as container:
+        stream = next(s for s in container.streams if s.type == kind)
+        return [(float(p.pts * p.time_base), bool(p.is_keyframe)) for p in container.demux(stream) if p.pts is not None]
+
+
+def assert_unbroken(times: list[float], *, longest: float) -> None:
+    steps = np.diff(times)
+    assert (steps > 0).all()
+    assert steps.max() <= longest
+
+
+def test_pictures_and_sound_go_out_with_their_times_and_a_key_frame_every_so_often(rig, tmp_path: Path) -> None:
+    live = rig(key_seconds=1.0, hold=1.0)  # a machine that is busy may feed it late
+    live.play(range(1, 76))
+    report = live.finish()
+    video, audio = packets(tmp_path / "out.mkv", "video"), packets(tmp_path / "out.mkv", "audio")
+    assert len(video) > 75
+    assert_unbroken([t for t, _ in video][-75:], longest=0.09)  # the first was waited for
+    keys = [t for t, key in video if key]
+    assert keys[0] == video[0][0]
+    assert all(step <= 1.01 for step in np.diff(keys))
+    assert abs(video[-1][0] - audio[-1][0]) < 0.1
+    assert abs(report["av_offset_ms"]) <= 1
+    assert report["repeated"] <= 2
+    assert live.released == live.given
+
+
+def test_while_nothing_comes_the_last_picture_stays_and_there_is_silence(rig, tmp_path: Path) -> None:
+    live = rig()
+    live.play(range(1, 26), level=80)
+    time.sleep(1.5)
+    live.play(range(66, 90), level=160)
+    report = live.finish()
+    assert report["repeated"] > 20
+    assert 1 < report["silence_seconds"] < 2
+    for kind in ("video", "audio"):
+        assert_unbroken([t for t, _ in packets(tmp_path / "out.mkv", kind)], longest=0.3)
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        levels = [int(f.to_ndarray()[: SIZE[1]].mean()) for f in container.decode(video=0)]
+    assert abs(levels[-30] - 80) < 4, "a repeated picture"
+    assert abs(levels[-2] - 160) < 4
+
+
+def test_a_slate_stands_in_if_there_is_one(rig, tmp_path: Path) -> None:
+    import cv2
+
+    cv2.imwrite(str(tmp_path / "slate.png"), np.full((30, 40, 3), 255, np.uint8))
+    live = rig(slate=tmp_path / "slate.png")
+    live.play(range(1, 20), level=80)
+    time.sleep(1.0)
+    live.finish()
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        last = list(container.decode(video=0))[-1].to_ndarray()[: SIZE[1]]
+    assert last[SIZE[1] // 2, SIZE[0] // 2] > 220
+
+
+def test_pictures_that_come_later_than_what_stood_in_for_them_are_left_out(rig, tmp_path: Path) -> None:
+    live = rig()
+    live.play(range(1, 26))
+    time.sleep(1.0)
+    live.play(range(26, 60), sound=False)
+    report = live.finish()
+    assert report["past"] > 10
+    assert_unbroken([t for t, _ in packets(tmp_path / "out.mkv", "video")], longest=0.3)
+
+
+def test_pictures_that_go_on_coming_later_are_seen_again(rig, tmp_path: Path) -> None:
+    live = rig()
+    live.play(range(1, 26), level=80)
+    time.sleep(1.0)
+    live.play(range(26, 146), level=160)
+    report = live.finish()
+    assert report["past"] < 80
+    assert_unbroken([t for t, _ in packets(tmp_path / "out.mkv", "video")], longest=0.3)
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        levels = [int(f.to_ndarray()[: SIZE[1]].mean()) for f in container.decode(video=0)]
+    assert sum(abs(level - 160) < 4 for level in levels) > 30
+
+
+def test_two_pictures_never_share_a_millisecond(rig, tmp_path: Path) -> None:
+    made = rig()
+    made.zero += -made.zero % (TICKS // 1000)
+    made.play(range(1, 6))
+    made.zero += TICKS // 3000
+    made.show(5)
+    made.play(range(6, 10))
+    report = made.finish()
+    assert report["past"] == 1
+    assert_unbroken([t for t, _ in packets(tmp_path / "out.mkv", "video")], longest=0.3)
+
+
+def test_sound_is_taken_in_while_encoding_takes_all_the_time(rig) -> None:
+    made = rig()
+    sending = threading.Thread(target=lambda: [made.say(number) for number in range(8 * RATE)], daemon=True)
+    with made.playout._lock:
+        sending.start()
+        sending.join(60)
+        assert not sending.is_alive()
+    made.finish()
+
+
+def test_without_any_sound_there_is_silence_beside_the_pictures(rig, tmp_path: Path) -> None:
+    live = rig()
+    live.play(range(1, 40), sound=False)
+    live.finish()
+    video, audio = packets(tmp_path / "out.mkv", "video"), packets(tmp_path / "out.mkv", "audio")
+    assert abs(video[-1][0] - audio[-1][0]) < 0.1
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert max(np.abs(f.to_ndarray()).max() for f in container.decode(audio=0)) == 0
+
+
+def test_without_a_sound_track_pictures_do_not_wait_for_one(rig, tmp_path: Path) -> None:
+    live = rig(sound=None)
+    live.play(range(1, 20), sound=False)
+    live.finish()
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert [s.type for s in container.streams] == ["video"]
+
+
+def test_sound_that_is_early_waits_for_its_pictures(rig, tmp_path: Path) -> None:
+    live = rig()
+    for number in range(1, 40):
+        live.say(number)
+    live.play(range(1, 40), sound=False)
+    live.finish()
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        seen = {"video": 0.0, "audio": 0.0}
+        for packet in container.demux():
+            if packet.pts is not None:
+                seen[packet.stream.type] = float(packet.pts * packet.time_base)
+                assert not seen["video"] or seen["audio"] - seen["video"] < 0.2
+
+
+@pytest.mark.parametrize("codec", ["hevc", "av1"])
+def test_other_codecs_go_the_same_way(rig, tmp_path: Path, codec: str) -> None:
+    live = rig(codec=codec)
+    live.play(range(1, 30))
+    live.finish()
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert container.streams.video[0].codec_context.name in {"hevc": ("hevc",), "av1": ("libdav1d", "av1")}[codec]
+        assert len(list(container.decode(video=0))) >= 25

@@ -1,0 +1,63 @@
+"""Which codec a video gets."""
+
+from pathlib import Path
+
+import pytest
+
+from sr4k.errors import OptionError
+from sr4k.media.options import CodecChoice, EncodeSettings
+from sr4k.media.writing.codec_choice import check_container, chosen_codec, settled
+
+MP4, WEBM = Path("out.mp4"), Path("out.WebM")
+
+
+@pytest.mark.parametrize(
+    ("choice", "target", "bits", "nvenc", "codec"),
+    [
+        ("auto", MP4, 8, True, "h264"),
+        ("auto", MP4, 10, True, "hevc"),
+        ("auto", WEBM, 8, True, "av1"),
+        ("auto", WEBM, 10, True, "av1"),
+        ("auto", None, 8, True, "h264"),
+        ("auto_nvenc", MP4, 8, True, "h264_nvenc"),
+        ("auto_nvenc", MP4, 10, True, "hevc_nvenc"),
+        ("auto_nvenc", WEBM, 8, True, "av1_nvenc"),
+        ("auto_nvenc", WEBM, 8, False, "av1"),
+        ("hevc_nvenc", MP4, 8, False, "hevc"),
+        ("h264", MP4, 10, True, "h264"),
+        ("h264", WEBM, 8, True, "h264"),
+    ],
+)
+def test_a_codec_is_chosen_by_what_was_asked_the_container_the_depth_and_the_gpu(
+    choice: CodecChoice, target: Path | None, bits: int, nvenc: bool, codec: str
+) -> None:
+    assert chosen_codec(choice, target, bits=bits, nvenc=nvenc) == codec
+
+
+@pytest.mark.parametrize("choice", ["h264", "hevc", "h264_nvenc"])
+def test_what_the_container_cant_hold_is_refused_if_it_was_named(choice: CodecChoice) -> None:
+    with pytest.raises(OptionError, match=f"webm files can't hold {choice} video"):
+        check_container(choice, WEBM)
+    check_container(choice, MP4)
+
+
+@pytest.mark.parametrize("choice", ["auto", "auto_nvenc", "av1", "av1_nvenc"])
+def test_what_the_container_can_hold_is_not(choice: CodecChoice) -> None:
+    check_container(choice, WEBM)
+
+
+def encode(path: Path, **settings: object) -> EncodeSettings:
+    return EncodeSettings(source=Path("in.mp4"), path=path, parts=Path("parts"), **settings)  # type: ignore[arg-type]
+
+
+def test_a_speed_of_another_encoder_is_not_asked_of_the_one_that_the_container_chose() -> None:
+    assert settled(encode(WEBM, codec="auto", preset="superfast", crf=20), bits=8) == encode(WEBM, codec="av1", crf=20)
+    kept = encode(WEBM, codec="auto", preset="12")
+    assert settled(kept, bits=8).preset == "12"
+    assert settled(encode(MP4, codec="auto", preset="superfast"), bits=10).preset == "superfast"
+
+
+def test_what_nvenc_was_told_is_not_asked_of_the_cpu() -> None:
+    asked = encode(MP4, codec="h264_nvenc", preset="p4", crf=20, options={"rc": "vbr"}, bitrate=1_000_000)
+    assert settled(asked, bits=8, nvenc=False) == encode(MP4, codec="h264", bitrate=1_000_000)
+    assert settled(asked, bits=8) == asked

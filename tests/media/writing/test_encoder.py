@@ -1,0 +1,94 @@
+import os
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+
+from sr4k.engines.nvidia import driver
+from sr4k.errors import OptionError
+from sr4k.media.options import EncoderSettings
+from sr4k.media.video import ColourTags, VideoInfo
+from sr4k.media.writing.encoder import add_video, open_encoder
+from sr4k.media.writing.encoder_limits import LIMITS, check_quality
+from sr4k.models.colour import Colour
+
+INFO = VideoInfo(
+    width=64,
+    height=48,
+    time_base=Fraction(1, 25),
+    rate=Fraction(25),
+    sample_aspect_ratio=None,
+    tags=ColourTags(1, 1, 1, 1),
+    colour=Colour(),
+    display_matrix=None,
+)
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1"])
+def test_no_encoder_takes_the_cpus_from_everybody_else(codec: str, tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "out.mkv"), "w") as target:
+        stream = add_video(target, INFO, EncoderSettings(codec=codec))  # type: ignore[arg-type]
+        open_encoder(stream, codec)
+        for number in range(5):
+            picture = av.VideoFrame(64, 48, "yuv420p")
+            picture.pts, picture.time_base = number, Fraction(1, 25)
+            target.mux(stream.encode(picture))
+        policies = {os.sched_getscheduler(int(task.name)) for task in Path("/proc/self/task").iterdir()}
+        target.mux(stream.encode(None))
+    assert policies == {os.SCHED_OTHER}
+
+
+UNOPENABLE = {"h264": {"preset": "nonsense"}, "hevc": {"preset": "nonsense"}, "av1": {"preset": "99"}}
+if not driver().gpus:
+    UNOPENABLE |= {"h264_nvenc": {}, "hevc_nvenc": {}, "av1_nvenc": {}}
+
+
+@pytest.mark.parametrize("codec", UNOPENABLE)
+def test_an_encoder_that_cannot_be_opened_is_told_and_does_no_harm(codec: str, tmp_path: Path) -> None:
+    settings = EncoderSettings(codec=codec, options=UNOPENABLE[codec])  # type: ignore[arg-type]
+    with av.open(str(tmp_path / "out.mkv"), "w") as target:
+        stream = add_video(target, INFO, settings)
+        with pytest.raises(OptionError, match=f"The {codec} encoder can't be opened"):
+            open_encoder(stream, codec)
+
+
+def opens(codec: str, crf: int | None = None, preset: str | None = None) -> bool:
+    """Whether the encoder does, asked without our check."""
+    name = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1"}[codec]
+    context: Any = av.CodecContext.create(name, "w")
+    context.width, context.height, context.pix_fmt, context.time_base = 64, 48, "yuv420p", Fraction(1, 25)
+    context.options = {"crf": str(crf)} if crf is not None else {"preset": str(preset)}
+    with suppress(av.error.FFmpegError, OSError):
+        context.open()
+        return True
+    return False
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1"])
+def test_an_encoder_takes_all_that_it_is_said_to_take(codec: str) -> None:
+    limits = LIMITS[codec]  # type: ignore[index]
+    ends = {limits.presets[0], limits.presets[-1]} if codec == "av1" else {*limits.presets, *limits.others}
+    assert all(opens(codec, crf=crf) for crf in (limits.crf[0], limits.crf[-1]))
+    assert all(opens(codec, preset=preset) for preset in ends)
+
+
+@pytest.mark.parametrize(
+    ("codec", "crf", "takes"),
+    [("h264", 52, "0 .* 51"), ("hevc", 52, "0 .* 51"), ("av1", 0, "1 .* 63"), ("av1", 64, "1 .* 63")],
+)
+def test_a_quality_that_it_does_not_take_is_refused_with_its_range(codec: Any, crf: int, takes: str) -> None:
+    with av.open(os.devnull, "w", format="matroska") as target, pytest.raises(OptionError, match=f"crf from {takes}"):
+        add_video(target, INFO, EncoderSettings(codec=codec, crf=crf))
+
+
+@pytest.mark.parametrize("codec", ["h264_nvenc", "hevc_nvenc", "av1_nvenc"])
+def test_what_nvenc_takes_is_what_libav_says(codec: Any) -> None:
+    options = {option.name: option for option in av.CodecContext.create(codec, "w").supported_options.private}
+    names = {choice.name for choice in options["preset"].choices or ()}
+    assert names == {*LIMITS[codec].presets, *LIMITS[codec].others}
+    assert options["cq"].max == LIMITS[codec].crf[-1]
+    with pytest.raises(ValueError, match=r"p1 \(fastest\) to p7 \(slowest\), not 'veryfast'"):
+        check_quality(codec, None, "veryfast")

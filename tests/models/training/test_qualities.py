@@ -1,0 +1,135 @@
+"""A network whose weights follow how compressed its source is."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from skimage import data as pictures
+
+from sr4k.errors import OptionError
+from sr4k.models import zoo
+from sr4k.models.architecture import LumaShape
+
+torch = pytest.importorskip("torch")
+
+from safetensors.torch import save_file  # noqa: E402
+
+from sr4k.models.execute import upscale  # noqa: E402
+from sr4k.models.training.data import Batch  # noqa: E402
+from sr4k.models.training.patch_cache import Cache, make_cache  # noqa: E402
+from sr4k.models.training.quality_net import QualityNet  # noqa: E402
+from sr4k.models.training.recipe import Clips, Recipe  # noqa: E402
+from sr4k.models.training.run import train_model  # noqa: E402
+from sr4k.models.training.teach import taught_cache  # noqa: E402
+from sr4k.models.training.train import Trainer  # noqa: E402
+
+SHAPE = LumaShape(features=8, convs=1)
+KNOTS = (0.0, 20.0, 30.0)
+
+
+def made(net: QualityNet, quality: float) -> np.ndarray:
+    luma = torch.from_numpy(pictures.camera()[:32, :32].copy())[None, None].float()
+    with torch.no_grad():
+        return upscale(net.at(quality), luma).numpy()
+
+
+def test_at_a_knot_and_beyond_the_last_it_is_that_set_alone() -> None:
+    net = QualityNet(SHAPE, KNOTS)
+    luma = torch.from_numpy(pictures.camera()[:32, :32].copy())[None, None].float()
+    for quality, k in ((0.0, 0), (20.0, 1), (30.0, 2), (45.0, 2)):
+        with torch.no_grad():
+            assert np.array_equal(made(net, quality), net.plain()[k](luma).numpy())
+
+
+def test_between_knots_its_weights_are_in_proportion() -> None:
+    net = QualityNet(SHAPE, KNOTS)
+    with torch.no_grad():
+        net.plain()[2].load_state_dict(net.plain()[1].state_dict())
+        bias = net.plain()[2].tail.bias
+        assert bias is not None
+        bias += 0.1
+    shift = made(net, 24.0) - made(net, 20.0)
+    assert shift == pytest.approx(0.4 * 0.1 * 255, abs=1e-3)
+
+
+def test_a_step_changes_the_knots_beside_the_quality_but_none_that_is_fixed(tmp_path: Path) -> None:
+    net = QualityNet(SHAPE, KNOTS, fixed=1)
+    settings = Recipe.model_validate({"model": "luma", "steps": 9, "batch": 2, "patch": 16, "warm_up": 1})
+    trainer = Trainer(net, settings, lambda _: iter(()), tmp_path, validate=[])
+    rng = np.random.default_rng(0)
+    low, high = (rng.uniform(0, 255, (2, 1, side, side)).astype(np.float32) for side in (16, 32))
+    for quality, changing in ((10.0, {1}), (25.0, {1, 2}), (40.0, {2})):
+        before = [part.head.weight.detach().clone() for part in net.plain()]
+        trainer.train_step(Batch(low, high, quality))
+        assert {k for k, part in enumerate(net.plain()) if not torch.equal(part.head.weight, before[k])} == changing
+
+
+def test_a_whole_run_makes_a_model_of_each_knot(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "coffee.png"), pictures.coffee()[:280, :280, ::-1])
+    clips = {"versions": 3, "frames": 2, "patches": 2, "patch": 32}
+    recipe = Recipe.model_validate(
+        {
+            "model": "luma",
+            "start_from": "luma",
+            "steps": 4,
+            "batch": 2,
+            "every": 2,
+            "int8": {"steps": 2},
+            "quality": {"knots": [0, 25], "clips": clips},
+        }
+    )
+    train_model(recipe, [tmp_path], tmp_path / "run", validate=[])
+    assert not (tmp_path / "run" / "q00").exists()
+    model = zoo.load("luma", tmp_path / "run" / "q25")
+    assert model.int8_weights is not None
+    assert not np.array_equal(model.weights["head.weight"], zoo.load("luma").weights["head.weight"])
+    assert (tmp_path / "run" / "training.png").exists()
+
+
+@pytest.mark.parametrize("shape", [SHAPE, replace(SHAPE, stride=1, convs=2)], ids=["cells", "pixels"])
+def test_its_file_tells_what_it_is(shape: LumaShape, tmp_path: Path) -> None:
+    net = QualityNet(shape, KNOTS)
+    save_file(net.state_dict(), tmp_path / "weights.safetensors")
+    loaded = QualityNet.load(tmp_path / "weights.safetensors")
+    assert loaded.arch == shape
+    assert np.array_equal(made(loaded, 24.0), made(net, 24.0))
+
+
+def test_weights_that_follow_no_quality_are_told(tmp_path: Path) -> None:
+    save_file({"head.weight": torch.zeros(1)}, tmp_path / "plain.safetensors")
+    for path in (tmp_path / "plain.safetensors", tmp_path / "missing"):
+        with pytest.raises(OptionError, match="holds no weights that follow quality"):
+            QualityNet.load(path)
+
+
+def test_a_teacher_makes_its_share_of_the_target_and_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "coffee.png"), pictures.coffee()[:280, :280, ::-1])
+    settings = Clips(versions=2, frames=1, patches=2, patch=32, noise=0.0)
+    cache = make_cache([tmp_path], settings, 1, tmp_path / "clips")
+    teacher = QualityNet(SHAPE, KNOTS)
+    with torch.no_grad():
+        for part in teacher.plain():
+            part.tail.weight.zero_()  # a bicubic
+    taught_cache(Cache(cache.shards[:1]), [teacher], 1.0, tmp_path / "taught")
+    whole = taught_cache(cache, [teacher], 1.0, tmp_path / "taught")
+    half = taught_cache(cache, [teacher], 0.5, tmp_path / "half")
+    for before, bicubic, mixed in zip(cache.shards, whole.shards, half.shards, strict=True):
+        assert np.array_equal(before.low, bicubic.low)
+        expected = cv2.resize(before.low[0].astype(np.float32), (64, 64), interpolation=cv2.INTER_CUBIC)
+        assert np.abs(bicubic.high[0][8:-8, 8:-8] - expected[8:-8, 8:-8]).mean() < 0.7  # OpenCV's cubic is sharper
+        mean = (bicubic.high.astype(float) + before.high) / 2
+        assert np.abs(mixed.high - mean).max() <= 1
+
+
+def test_keys_of_pictures_are_not_for_clips() -> None:
+    with pytest.raises(ValidationError, match="leave out patch, softer"):
+        Recipe.model_validate({"model": "luma", "quality": {}, "patch": 64, "softer": [0.5]})
+
+
+def test_networks_that_are_none_on_luma_are_told(tmp_path: Path) -> None:
+    recipe = Recipe.model_validate({"model": "rcan", "quality": {}})
+    with pytest.raises(OptionError, match="Qualities are for luma networks; rcan is none"):
+        train_model(recipe, [tmp_path], tmp_path / "run", validate=[])

@@ -1,0 +1,196 @@
+"""``sr4k eval``, ``compare``, ``models`` and ``quantize`` as a user meets them."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import pytest
+from skimage import data as photographs
+from typer.testing import CliRunner
+
+from sr4k.cli.main import app
+from sr4k.models import zoo
+from sr4k.quality.vmaf import lack
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("test-pictures")
+    for name in ("astronaut", "chelsea"):
+        cv2.imwrite(str(folder / f"{name}.png"), getattr(photographs, name)()[:201, :203, ::-1])
+    return folder
+
+
+def sr4k(*args: object) -> Any:
+    return CliRunner().invoke(app, [str(arg) for arg in args])
+
+
+def write_video(path: Path, pictures: list[np.ndarray]) -> Path:
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=25, options={"qp": "0", "preset": "ultrafast"})
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        for picture in pictures:
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        out.mux(stream.encode(None))
+    return path
+
+
+class TestEval:
+    def test_networks_beat_bicubic_and_int8_is_close_to_float(self, folder: Path) -> None:
+        done = sr4k("eval", folder, "--model", "luma", "--model", "rcan2", "--json")
+        results = json.loads(done.stdout)
+        assert list(results) == ["luma", "rcan2"]
+        for by_folder in results.values():
+            quality = by_folder[folder.name]
+            assert quality["fp32"]["psnr"] > quality["bicubic"]["psnr"] + 1
+            assert quality["fp32"]["ssim"] > quality["bicubic"]["ssim"]
+            assert abs(quality["fp32"]["psnr"] - quality["int8"]["psnr"]) < 0.3
+
+    def test_the_table_is_markdown_with_bicubic_once(self, folder: Path) -> None:
+        done = sr4k("eval", folder, "--model", "luma", "--model", "rcan2")
+        header, rule, *rows = done.stdout.splitlines()
+        assert header.split("|")[1].strip() == "folder" and set(rule) <= set("|- ")
+        assert [row.split("|")[3].strip() for row in rows] == ["bicubic", "fp32", "int8", "fp32", "int8"]
+
+    @pytest.mark.slow
+    def test_networks_run_on_planes_as_well(self, folder: Path) -> None:
+        on_rgb, on_planes = (
+            json.loads(sr4k("eval", folder, "--model", "rcan2", "--pixels", pixels, "--json").stdout)["rcan2"]
+            for pixels in ("bgr", "yuv")
+        )
+        for precision in ("fp32", "int8"):
+            one, other = (r[folder.name][precision]["psnr"] for r in (on_rgb, on_planes))
+            assert 0 < abs(one - other) < 0.2, "chroma is subsampled, the luma all but the same"
+
+    @pytest.mark.slow
+    def test_the_cards_protocol(self, tmp_path: Path) -> None:
+        (tmp_path / "one").mkdir()
+        cv2.imwrite(str(tmp_path / "one" / "coffee.png"), photographs.coffee()[..., ::-1])
+        done = sr4k("eval", tmp_path / "one", "--model", "luma", "--protocol", "card", "--json")
+        quality = json.loads(done.stdout)["luma"]["one"]
+        assert set(quality) == {"bicubic", "fp32", "int8"}
+        assert all(25 < q["psnr"] < 50 for q in quality.values())
+
+    def test_a_contact_sheet(self, folder: Path, tmp_path: Path) -> None:
+        assert sr4k("eval", folder, "--model", "luma", "--sheet", tmp_path / "sheet.png").exit_code == 0
+        sheet = cv2.imread(str(tmp_path / "sheet.png"))
+        assert sheet is not None and sheet.shape[0] > 600
+
+    def test_a_contact_sheet_replaces_nothing_that_is_read(self, folder: Path) -> None:
+        picture = next(folder.rglob("*.png"))
+        before = picture.read_bytes()
+        done = sr4k("eval", folder, "--model", "luma", "--sheet", picture)
+        assert (done.exit_code, "is the same file as" in done.output) == (2, True)
+        assert picture.read_bytes() == before
+
+    def test_a_checkpoint_is_not_replaced_by_what_is_made_of_it(self, folder: Path, tmp_path: Path) -> None:
+        pytest.importorskip("torch")
+        (tmp_path / "luma.safetensors").write_bytes(b"precious")
+        done = sr4k("quantize", tmp_path / "luma.safetensors", folder, "--model", "luma", "--out", tmp_path)
+        assert (done.exit_code, "is the same file as" in done.output) == (2, True)
+        assert (tmp_path / "luma.safetensors").read_bytes() == b"precious"
+
+    @pytest.mark.slow
+    def test_the_papers_network_from_a_checkpoint(self, tmp_path: Path) -> None:
+        torch = pytest.importorskip("torch")
+        from sr4k.models.architecture import RcanShape
+        from sr4k.models.rcan import Rcan
+
+        (tmp_path / "one").mkdir()
+        cv2.imwrite(str(tmp_path / "one" / "tiny.png"), photographs.coffee()[:36, :36, ::-1])
+        arch = zoo.architecture("rcan-full-x3")
+        assert isinstance(arch, RcanShape)
+        torch.save({"params": Rcan(arch).state_dict()}, tmp_path / "x3.pth")
+        done = sr4k("eval", tmp_path / "one", "--model", "rcan-full-x3", "--weights", tmp_path / "x3.pth", "--json")
+        assert set(json.loads(done.stdout)["rcan-full-x3"]["one"]) == {"bicubic", "fp32"}
+
+    @pytest.mark.parametrize(
+        ("args", "told"),
+        [
+            (["--model", "rcan9"], "There is no model 'rcan9'"),
+            (["--weights", "here"], "--weights belong to one network"),
+            (["--model", "rcan-full"], "No weights of rcan-full ship"),
+            (["--model", "luma", "--fid", "nowhere.pth"], "FID needs Inception weights, and nowhere.pth is not there"),
+        ],
+    )
+    def test_wrong_options_get_one_line(self, folder: Path, args: list[str], told: str) -> None:
+        done = sr4k("eval", folder, *args)
+        assert done.exit_code in (2, 3)
+        assert told in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_without_a_working_torch_fidelity_fid_names_the_extra(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "inception.pth").write_bytes(b"weights")
+    monkeypatch.setitem(sys.modules, "torch_fidelity", None)
+    done = sr4k("eval", folder, "--model", "luma", "--fid", tmp_path / "inception.pth")
+    assert done.exit_code == 2
+    assert "pip install 'sr4k-stream[fid]'" in done.stderr
+
+
+class TestCompare:
+    PICTURES = (photographs.astronaut()[:96, :128], photographs.coffee()[:96, :128])
+
+    def test_a_video_with_itself_is_perfect(self, tmp_path: Path) -> None:
+        video = write_video(tmp_path / "a.mkv", list(self.PICTURES))
+        course = json.loads(sr4k("compare", video, video, "--json").stdout)
+        assert len(course["frames"]) == 2
+        assert course["mean"]["SSIM"] == pytest.approx(1.0)
+        assert course["mean"]["PSNR"] == float("inf")
+
+    @pytest.mark.slow
+    def test_every_frame_has_its_time_and_measures(self, tmp_path: Path) -> None:
+        reference = write_video(tmp_path / "a.mkv", list(self.PICTURES))
+        shifted = [np.clip(p.astype(int) + 4 * (k + 1), 0, 255).astype(np.uint8) for k, p in enumerate(self.PICTURES)]
+        video = write_video(tmp_path / "b.mkv", shifted)
+        done = sr4k("compare", video, reference, "--json", "--plot", tmp_path / "course.png")
+        first, second = json.loads(done.stdout)["frames"]
+        assert second["time"] - first["time"] == pytest.approx(0.04)
+        assert first["PSNR"] > second["PSNR"] + 3
+        vmaf = {"VMAF", "VMAF-NEG"} if lack((128, 96)) is None else set()
+        assert {"time", "PSNR", "PSNR Cb", "PSNR Cr", "SSIM", "XPSNR"} | vmaf == set(first)
+        assert (tmp_path / "course.png").stat().st_size > 5000
+
+    def test_other_sizes_are_told(self, tmp_path: Path) -> None:
+        a = write_video(tmp_path / "a.mkv", [self.PICTURES[0]])
+        b = write_video(tmp_path / "b.mkv", [self.PICTURES[0][:64]])
+        done = sr4k("compare", a, b)
+        assert done.exit_code == 3
+        assert "compare equal sizes" in done.stderr
+
+    def test_a_file_that_is_no_video_is_told(self, tmp_path: Path) -> None:
+        (tmp_path / "a.mkv").write_bytes(b"rubbish")
+        done = sr4k("compare", tmp_path / "a.mkv", tmp_path / "a.mkv")
+        assert done.exit_code == 3
+        assert "a.mkv is not a video that can be read" in done.stderr
+
+
+class TestModels:
+    def test_every_model_has_a_line(self) -> None:
+        lines = sr4k("models").stdout.splitlines()
+        for name in zoo.ARCHITECTURES:
+            assert any(line.startswith(f"| {name} ") for line in lines)
+        (default,) = [line for line in lines if "(default)" in line]
+        assert "shipped, Apache-2.0" in default
+
+    def test_as_json(self) -> None:
+        rows = {row["model"]: row for row in json.loads(sr4k("models", "--json").stdout)}
+        assert rows["rcan2"]["parameters"] == 63_547
+        assert rows["rcan-full"]["weights"] == "your own: --weights"
+
+
+def test_a_checkpoint_is_readied_for_video(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from safetensors.numpy import save_file
+
+    save_file(dict(zoo.load("rcan2").weights), tmp_path / "mine.safetensors")
+    done = sr4k("quantize", tmp_path / "mine.safetensors", folder, "--model", "rcan2", "--out", tmp_path / "ready")
+    assert done.exit_code == 0
+    assert zoo.load("rcan2", tmp_path / "ready").quantized(None).network.quantised

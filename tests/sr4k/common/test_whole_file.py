@@ -1,0 +1,41 @@
+"""Files are whole, or what they were before."""
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from sr4k.common.whole_file import write_whole
+from sr4k.errors import OutputError
+from sr4k.models import zoo
+
+
+@contextmanager
+def full_disk(room: int) -> Iterator[None]:
+    """No file of this process can have more bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_where_there_is_no_room_the_former_file_stays(tmp_path: Path) -> None:
+    write_whole(tmp_path / "folder" / "file", b"before")
+    with full_disk(4096), pytest.raises(OutputError, match=r"can't be written .* run it again"):
+        write_whole(tmp_path / "folder" / "file", bytes(8192))
+    assert [path.read_bytes() for path in (tmp_path / "folder").iterdir()] == [b"before"]
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OutputError, match="can't be written"):
+        write_whole(tmp_path / "file" / "under it", b"")
+
+
+def test_a_model_that_does_not_fit_on_the_disk_is_told(tmp_path: Path) -> None:
+    with full_disk(4096), pytest.raises(OutputError, match=r"luma\.safetensors can't be written"):
+        zoo.save(tmp_path, zoo.load("luma"))

@@ -1,0 +1,109 @@
+"""What a job refuses by itself, whoever made it, and what its result depends on."""
+
+import pickle
+from dataclasses import fields, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+from clips import MakeClip
+
+from sr4k import Job, Preset, load_preset
+from sr4k.errors import FieldError, OptionError
+from sr4k.jobs.file_job import NO_FACTS
+from sr4k.media.options import Box, TimeSpan, VideoChoice
+
+PRESET = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
+PART = TimeSpan(Fraction(1), Fraction(2))
+
+
+def encoded(**options: Any) -> Preset:
+    return PRESET.updated("encode", **options)
+
+
+@pytest.mark.parametrize("preset", ["file", "fast"])
+def test_webm_has_av1_from_python_as_well(
+    preset: str, make_clip: MakeClip, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    of_speed = load_preset(preset).encode
+    target = tmp_path / "b.webm"
+    Job(make_clip("a.mp4", frames=3), target, PRESET.model_copy(update={"encode": of_speed})).run()
+    assert "b.webm: WebM can't hold h264, so it is av1" in caplog.text
+    with av.open(str(target)) as result:
+        assert result.streams.video[0].codec_context.codec.canonical_name == "av1"
+
+
+REFUSED: dict[str, tuple[str, dict[str, Any]]] = {
+    "Pictures are done in one go: leave resume out.": ("out.png", {"resume": True}),
+    "A part of a video is done in one go: leave resume or part out.": ("out.mp4", {"resume": True, "part": PART}),
+    "Pictures have no encode.codec, encode.crf": ("out.png", {"preset": encoded(crf=20)}),
+    "Pictures have no encode.codec, ": ("%04d.png", {"preset": encoded(codec="h264")}),
+    "Pictures have no ": ("out.jpg", {"preset": encoded(bitrate=1_000_000)}),
+    "leave encode.crf or encode.bitrate out": ("out.mp4", {"preset": encoded(crf=20, bitrate=1_000_000)}),
+    "in.mp4 is not: leave rate out": ("out.mp4", {"rate": Fraction(24)}),
+    "webm files can't hold h264": ("out.webm", {"preset": encoded(codec="h264")}),
+    "use auto, off, double": ("out.mp4", {"deinterlace": "on"}),
+}
+
+
+@pytest.mark.parametrize("words", REFUSED)
+def test_what_cant_be_is_refused_by_the_job_itself(words: str) -> None:
+    target, options = REFUSED[words]
+    with pytest.raises(OptionError, match=words):
+        Job("in.mp4", target, **options)
+
+
+@pytest.mark.parametrize("preset", ["file", "fast", "quality", "gpu", "nvenc"])
+def test_a_preset_that_ships_does_for_pictures_and_webm(preset: str) -> None:
+    Job("in.mp4", "out.png", preset)
+    Job("in.mp4", "out.webm", preset)
+
+
+def test_fields_have_other_names_on_a_command_line_and_values_are_no_names() -> None:
+    error = pickle.loads(pickle.dumps(FieldError("{rate} is not for {0}: see {encode.crf}.", "{rate}.mp4")))
+    assert str(error) == "rate is not for {rate}.mp4: see encode.crf."
+    assert error.told({"rate": "--rate", "encode.crf": "--crf"}) == "--rate is not for {rate}.mp4: see --crf."
+
+
+OTHERS: dict[str, Any] = {
+    "size": Box(64, 48),
+    "part": PART,
+    "deinterlace": "double",
+    "track": VideoChoice(1),
+    "rate": Fraction(24),
+}
+
+
+def test_every_field_of_a_job_is_in_its_fingerprint_or_excused_by_name() -> None:
+    assert {*OTHERS} | NO_FACTS == {field.name for field in fields(Job)}
+    assert not {*OTHERS} & NO_FACTS
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_job_with_another_value_is_another(name: str, tmp_path: Path) -> None:
+    (tmp_path / "001.png").touch()
+    job = Job(tmp_path / "%03d.png", "out.mp4", PRESET)
+    other = replace(job, **{name: OTHERS[name]}).facts()
+    changed = {key for key in {*other, *job.facts()} if other.get(key) != job.facts().get(key)}
+    assert changed
+    assert all(key.partition(".")[0] == name for key in changed)
+
+
+def test_what_a_preset_asks_of_the_result_is_in_it_and_its_speed_is_not(tmp_path: Path) -> None:
+    (tmp_path / "001.png").touch()
+
+    def facts(preset: Preset) -> dict[str, Any]:
+        return Job(tmp_path / "%03d.png", "out.mp4", preset).facts()
+
+    assert facts(encoded(crf=20)) != facts(PRESET)
+    assert facts(PRESET.updated("engine", model="rcan2")) != facts(PRESET)
+    assert facts(PRESET.updated("engine", threads=1).updated("graph", slots=8)) == facts(PRESET)
+
+
+def test_facts_are_fields_that_json_has_words_for(tmp_path: Path) -> None:
+    (tmp_path / "001.png").touch()
+    facts = Job(tmp_path / "%03d.png", "out.mp4", PRESET, part=PART, size="4k").facts()
+    assert (facts["part.start"], facts["part.seconds"], facts["size.width"], facts["rate"]) == ("1", "2", 3840, None)
+    assert not [key for key, value in facts.items() if "(" in str(value)]

@@ -1,0 +1,52 @@
+"""A live channel in a machine that has run out of something."""
+
+import errno
+import os
+from typing import Any
+
+import pytest
+
+from sr4k.jobs import graph
+from sr4k.jobs.live_job import LiveJob
+from sr4k.live.address import parse_source, parse_target
+from sr4k.live.backoff import Backoff
+from sr4k.pipeline import Outcome, WorkerDied
+
+
+@pytest.fixture
+def job(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> LiveJob:
+    monkeypatch.setattr(Backoff, "wait", lambda _self: 0.0)
+    return LiveJob(parse_source("pattern://160x90@10"), (parse_target(f"{tmp_path}/a.mkv"),))
+
+
+def run(job: LiveJob, ends: list[Any], monkeypatch: pytest.MonkeyPatch) -> tuple[int, list[str]]:
+    """How often its graph was started again, and why, if its runs end like this."""
+
+    def run_graph(*_: Any, **__: Any) -> Outcome:
+        end = ends.pop(0)
+        if isinstance(end, Exception):
+            raise end
+        return Outcome({}, stopped=True)
+
+    monkeypatch.setattr(graph, "run_graph", run_graph)
+    told: list[str] = []
+    said: list[int] = []
+    restarts = job.run(on_failure=told.append, on_restart=lambda: said.append(len(told))).restarts
+    assert said == list(range(1, restarts + 1)), "each start but the first, when the failure before it was told"
+    return restarts, told
+
+
+def refused() -> OSError:
+    return OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+
+def test_a_channel_waits_until_the_machine_has_room_again(job: LiveJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    restarts, told = run(job, [WorkerDied("upscale died"), refused(), refused(), None], monkeypatch)
+    assert restarts == 3
+    assert "died" in told[0]
+    assert told[1:] == ["The machine refuses what is needed: too many files are open: raise the limit (ulimit -n)"] * 2
+
+
+def test_what_the_machine_refuses_from_the_start_is_told_at_once(job: LiveJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(OSError, match="Too many open files"):
+        run(job, [refused(), None], monkeypatch)

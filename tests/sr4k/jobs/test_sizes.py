@@ -1,0 +1,173 @@
+"""Results of a size that was asked for."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from clips import MakeClip, luma_planes, write_clip
+from numpy.typing import NDArray
+
+from sr4k import Job, load_preset
+from sr4k.jobs.live_job import LiveJob
+from sr4k.jobs.parse import parse_size
+from sr4k.live.address import parse_source, parse_target
+from sr4k.media.options import Box
+from sr4k.media.placement import Placed, placed
+from sr4k.media.video import ColourTags, VideoInfo
+from sr4k.models.colour import Colour
+from sr4k.models.quality.metrics import psnr
+from sr4k.models.resize import imresize
+
+FAST = load_preset("file").updated("graph", mode="threads").updated("encode", crf=0, preset="ultrafast")
+NEAREST = FAST.updated("engine", name="nearest")
+
+
+def astronaut() -> NDArray[np.uint8]:
+    from skimage import data
+
+    return np.asarray(data.astronaut()[:288, 96:480], np.uint8)
+
+
+def write_low(path: Path, low: NDArray[np.uint8]) -> Path:
+    with av.open(str(path), "w") as out:
+        video = out.add_stream("ffv1", rate=25)
+        video.width, video.height, video.pix_fmt = low.shape[1], low.shape[0], "yuv420p"
+        out.mux([*video.encode(av.VideoFrame.from_ndarray(low, format="rgb24")), *video.encode(None)])
+    return path
+
+
+@pytest.mark.parametrize("ratio", [Fraction(4, 3), Fraction(3)])
+def test_it_is_better_than_lanczos_at_any_ratio(ratio: Fraction, tmp_path: Path) -> None:
+    high = astronaut()
+    rows, columns = (int(side / ratio) for side in high.shape[:2])
+    source = write_low(tmp_path / "low.mkv", imresize(high, rows, columns))
+    Job(source, tmp_path / "out.mkv", FAST.updated("engine", name="openvino"), size=Box(384, 288)).run()
+    truth = av.VideoFrame.from_ndarray(high, format="rgb24").to_ndarray(format="yuv420p")[:288]
+    with av.open(str(source)) as container:
+        plain = next(container.decode(video=0)).reformat(384, 288, interpolation="LANCZOS").to_ndarray()[:288]
+    assert psnr(luma_planes(tmp_path / "out.mkv")[0], truth) > psnr(plain, truth) + 0.7
+
+
+@pytest.mark.parametrize("size", [(96, 72), (64, 48), (48, 36), (300, 200), (32, 96)])
+@pytest.mark.parametrize("pixels", ["yuv", "bgr"])
+def test_it_is_exact_and_the_picture_stays_where_it_is(
+    size: tuple[int, int], pixels: str, make_clip: MakeClip, tmp_path: Path
+) -> None:
+    source = make_clip("in.mkv", frames=2, audio=False, codec="ffv1", options={})
+    Job(source, tmp_path / "out.mkv", NEAREST.updated("engine", pixels=pixels), size=Box(*size, "stretch")).run()
+    made, low = luma_planes(tmp_path / "out.mkv")[1], luma_planes(source)[1]
+    assert made.shape == size[::-1]
+    expected = cv2.resize(low, size, interpolation=cv2.INTER_AREA if size[0] < 64 else cv2.INTER_LINEAR)
+    assert psnr(made, expected) > 25
+
+
+def test_ten_bits_and_their_siting_stay(tmp_path: Path) -> None:
+    source = write_clip(
+        tmp_path / "in.mkv", frames=4, audio=False, codec="libx265", pix_fmt="yuv420p10le",
+        options={"x265-params": "log-level=none:chromaloc=2"},
+    )  # fmt: skip
+    Job(source, tmp_path / "out.mkv", NEAREST, size=Box(96, 72)).run()
+    with av.open(str(tmp_path / "out.mkv")) as result:
+        first = next(result.decode(video=0))
+    assert (first.width, first.height, first.format.name) == (96, 72, "yuv420p10le")
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_pictures_too(channels: int, tmp_path: Path) -> None:
+    pixels = np.full((40, 60, channels), 90, np.uint8)
+    pixels[:, 30:] = 200
+    assert cv2.imwrite(str(tmp_path / "in.png"), pixels)
+    Job(tmp_path / "in.png", tmp_path / "out.png", NEAREST, size=Box(90, 60)).run()
+    made = cv2.imread(str(tmp_path / "out.png"), cv2.IMREAD_UNCHANGED)
+    assert made is not None
+    assert made.shape == (60, 90, channels)
+    assert np.abs(made[:, [10, 80]].astype(int) - [[90], [200]]).max() <= 1
+
+
+def info_of(width: int, height: int, shape: Fraction | None = None, turned: bool = False) -> VideoInfo:
+    matrix = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30) if turned else None
+    tags = ColourTags(1, 1, 1, 1)
+    return VideoInfo(
+        width=width,
+        height=height,
+        time_base=Fraction(1, 25),
+        rate=Fraction(25),
+        sample_aspect_ratio=shape,
+        tags=tags,
+        colour=Colour(),
+        display_matrix=matrix,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "size"),
+    [
+        ("4k", info_of(1920, 1080), (3840, 2160)),
+        ("4k", info_of(640, 480), (2880, 2160)),
+        ("2160p", info_of(720, 576, Fraction(16, 15)), (2880, 2160)),
+        ("4k", info_of(854, 480), (3840, 2160)),
+        ("1080p", info_of(2048, 858), (1920, 804)),
+        ("4k", info_of(1080, 1920), (2160, 3840)),
+        ("1440p", info_of(1920, 1080, turned=True), (2560, 1440)),
+        ("720p", info_of(100, 100), (720, 720)),
+        ("300x400", info_of(1920, 1080, turned=True), (400, 224)),
+        ("300x400", info_of(1920, 1080), (300, 168)),
+        ("8k", info_of(3840, 2160), (7680, 4320)),
+    ],
+)
+def test_a_result_is_as_large_as_fits_inside_its_size(name: str, source: VideoInfo, size: tuple[int, int]) -> None:
+    box = parse_size(name)
+    assert box is not None
+    assert placed(box, source) == Placed(size, size, Fraction(1))
+
+
+def test_or_it_has_bars_or_is_stretched() -> None:
+    wide, dvd = info_of(2048, 858), info_of(720, 576, Fraction(16, 15))
+    assert placed(Box(1920, 1080, "pad"), wide) == Placed((1920, 1080), (1920, 804), Fraction(1))
+    assert placed(Box(1920, 1080, "stretch"), dvd) == Placed((1920, 1080), (1920, 1080), Fraction(3, 4))
+
+
+def test_twice_is_what_it_is_without_a_size() -> None:
+    assert parse_size("x2") is None
+    dvd = info_of(1440, 1152, Fraction(16, 15))
+    assert placed(None, dvd) == Placed((1440, 1152), (1440, 1152), Fraction(16, 15))
+
+
+@pytest.mark.parametrize("target", ["out.mkv", "out.png"])
+@pytest.mark.parametrize("box", [Box(200, 100, "pad"), Box(60, 140, "pad")])
+def test_bars_are_black_and_the_picture_is_in_their_middle(
+    target: str, box: Box, make_clip: MakeClip, tmp_path: Path
+) -> None:
+    source = make_clip("in.mkv", frames=1, audio=False, codec="ffv1", options={})
+    Job(source, tmp_path / target, NEAREST, size=box).run()
+    with av.open(str(tmp_path / target)) as made:
+        picture = next(made.decode(video=0))
+    seen = picture.to_ndarray(format="rgb24").max(axis=2) > 40
+    assert (picture.width, picture.height) == (box.width, box.height)
+    rows, columns = seen.any(axis=1).nonzero()[0], seen.any(axis=0).nonzero()[0]
+    inner = placed(box, info_of(64, 48)).inner
+    for found, length, whole in ((columns, inner[0], box.width), (rows, inner[1], box.height)):
+        assert found[0] == pytest.approx((whole - length) / 2, abs=3)
+        assert found[-1] + 1 == pytest.approx((whole + length) / 2, abs=3)
+
+
+def test_bars_around_a_transparent_picture_are_opaque(tmp_path: Path) -> None:
+    assert cv2.imwrite(str(tmp_path / "in.png"), np.full((40, 40, 4), (90, 90, 90, 128), np.uint8))
+    Job(tmp_path / "in.png", tmp_path / "out.png", NEAREST, size=Box(120, 80, "pad")).run()
+    made = cv2.imread(str(tmp_path / "out.png"), cv2.IMREAD_UNCHANGED)
+    assert made is not None
+    assert made[40, [5, 60, 115]].tolist() == [[0, 0, 0, 255], [90, 90, 90, 128], [0, 0, 0, 255]]
+
+
+@pytest.mark.slow
+def test_a_live_stream_has_the_size_and_says_its_colours(tmp_path: Path) -> None:
+    target = tmp_path / "out.ts"
+    preset = load_preset("live").updated("engine", name="nearest")
+    source = parse_source("pattern://64x48@10?seconds=4")
+    LiveJob(source, (parse_target(str(target)),), preset, size=Box(96, 72)).run()
+    with av.open(str(target)) as result:
+        first = next(result.decode(video=0))
+    assert (first.width, first.height, first.colorspace, first.color_range) == (96, 72, 6, 1)

@@ -1,0 +1,38 @@
+import pytest
+
+from sr4k.service.failure_kinds import KINDS, kind_of
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("the connection was refused", "refused"),
+        ("its certificate is not trusted", "certificate"),
+        (
+            "nobody publishes there, or the application or key is wrong, or its certificate is not trusted",
+            "rejected",
+        ),
+        ("nobody publishes there, or the application or key is wrong", "rejected"),
+        ("it is not allowed: somebody else may publish under this name", "rejected"),
+        ("the name nowhere.example can't be resolved", "name"),
+        ("Network is unreachable", "unreachable"),
+        ("it does not answer", "timeout"),
+        ("nothing came for 5 s", "timeout"),
+        ("it took nothing for 4 s", "timeout"),
+        ("the disk is full", "disk"),
+        ("Permission denied", "storage"),
+        ("its pictures are too large (9000x9000)", "limits"),
+        ("its decoder crashed, or had no memory left", "limits"),
+        ("the playout process (stages: playout) was killed by SIGKILL", "crashed"),
+        ("its process ended with exit code 1", "crashed"),
+        ("the connection broke off", "closed"),
+        ("the publisher went away", "closed"),
+        ("what comes is no stream that can be read", "unreadable"),
+        ("there is no video that can be decoded, but audio (aac)", "unreadable"),
+        ("the playout process hangs: nothing was heard of it for 8 s", "hangs"),
+        ("words that nobody has thought of", "other"),
+    ],
+)
+def test_a_reason_is_of_a_kind(reason: str, kind: str) -> None:
+    assert kind_of(reason) == kind
+    assert kind in KINDS

@@ -1,0 +1,46 @@
+"""What processes write past the log, tried in a process whose stderr is a pipe."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = """
+import logging, os, subprocess, sys, warnings
+from sr4k.cli.long_running import operated
+from sr4k.live.address import parse_source
+from sr4k.service.channel_status import ChannelMonitor
+from sr4k.service.redaction import Redaction
+
+redaction = Redaction(parse_source("rtmp://in.example/live/streamkey1"))
+with operated([ChannelMonitor("news")], redaction, log_format="json"):
+    os.write(2, b"double free or corruption\\n")
+    subprocess.run([sys.executable, "-c", "raise ValueError('rtmp://in.example/live/streamkey1')"])
+    warnings.warn("a tracker died")
+    logging.getLogger("sr4k.test").info("in order")
+print("after", file=sys.stderr)
+"""
+
+
+def test_what_is_written_to_stderr_past_the_log_becomes_lines_of_it_without_secrets() -> None:
+    ran = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=240, check=False)
+    assert ran.returncode == 0, ran.stderr
+    *lines, last = ran.stderr.splitlines()
+    assert last == "after"
+    told = [json.loads(line) for line in lines]
+    words = "\n".join(line["message"] for line in told)
+    assert "double free or corruption" in words
+    assert "Traceback" in words
+    assert "a tracker died" in words
+    assert "in order" in words
+    assert "streamkey1" not in ran.stderr
+
+
+def test_what_ends_a_command_is_a_json_line_as_well(tmp_path: Path) -> None:
+    command = [Path(sys.executable).parent / "sr4k-stream", "none.mp4", "out.mkv", "--realtime", "--log-format", "json"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
+    assert ran.returncode == 3
+    (line,) = ran.stderr.splitlines()
+    told = json.loads(line)
+    assert (told["event"], told["level"]) == ("failed", "ERROR")
+    assert told["message"].startswith("none.mp4")
