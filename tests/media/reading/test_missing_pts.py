@@ -54,7 +54,7 @@ def test_they_are_counted_back_from_the_first_known_one(source: Path) -> None:
     found, told = decoded(source)
     assert [pts - found[0] for pts in found] == [40 * number for number in range(50)]
     assert 0 <= found[0] <= 40
-    assert told.expected_seconds == pytest.approx(2, abs=0.05)
+    assert told.source.expected_seconds == pytest.approx(2, abs=0.05)
     assert told.losses.retimed == 0
 
 
