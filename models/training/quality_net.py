@@ -28,6 +28,7 @@ class QualityNet(nn.Module):
     Args:
         knots: qualities, rising.
         fixed: how many of the first sets stay as they are.
+        shared: the sets are one but for the biases of the head.
     """
 
     qualities: Tensor
@@ -49,12 +50,14 @@ class QualityNet(nn.Module):
             raise OptionError(f"{path} holds no weights that follow quality: it takes a run's float weights.") from err
         return net
 
-    def __init__(self, arch: LumaShape, knots: Sequence[float], *, fixed: int = 0) -> None:
+    def __init__(self, arch: LumaShape, knots: Sequence[float], *, fixed: int = 0, shared: bool = False) -> None:
         super().__init__()
         self.arch = arch
         self.sets = nn.ModuleList(LumaNet(arch) for _ in knots)
         for part in self.plain()[:fixed]:
             part.requires_grad_(requires_grad=False)
+        for part in self.plain()[1:] if shared else ():
+            _share(self.plain()[0], part)
         self.register_buffer("qualities", torch.tensor(knots, dtype=torch.float32))
         self.structure: Structure = self.plain()[0].structure
 
@@ -90,16 +93,21 @@ class QualityNet(nn.Module):
         return picture
 
 
+def _share(first: LumaNet, other: LumaNet) -> None:
+    """Make all parameters of the other those of the first, but for the biases of the head."""
+    other.head.weight, other.body, other.tail = first.head.weight, first.body, first.tail
+
+
 class NetAt:
     """A `QualityNet` at one quality: `sr4k.models.execute.Trainable`."""
 
     def __init__(self, net: LumaNet, weights: dict[str, Tensor]) -> None:
         self.structure = net.structure
-        self._net, self._weights = net, weights
+        self._net, self.weights = net, weights
 
     def convs(self) -> dict[str, TensorConv]:
         """Folded, as tensors that gradients flow through to the knots beside."""
-        return self._net.convs_of(self._weights)
+        return self._net.convs_of(self.weights)
 
     def view(self, rgb: Tensor) -> Tensor:
         """As `QualityNet.view`."""

@@ -68,6 +68,8 @@ class Quality(Section):
         knots: qualities that have a set of weights of their own, rising; the first is of sources that nothing was taken
             from.
         fixed: how many of the first sets stay as they are.
+        shared: whether the sets are one but for the biases of the head. That learns the most of it quickly.
+        start_from: path of float weights of an earlier run with quality, which the sets that are not fixed start from.
         unsure: standard deviation of what the quality that is told is wrong by.
         clips: what it learns from.
     """
@@ -82,8 +84,16 @@ class Quality(Section):
         40,
     )
     fixed: Annotated[int, Field(ge=0)] = 1
+    shared: bool = False
+    start_from: str | None = None
     unsure: Annotated[float, Field(ge=0)] = 1.5
     clips: Clips = Clips()
+
+    @model_validator(mode="after")
+    def _nothing_shared_is_fixed(self) -> "Quality":
+        if self.shared and self.fixed:
+            raise ValueError("sets that are one can't be fixed: take fixed: 0 with shared")
+        return self
 
 
 class Teacher(Section):

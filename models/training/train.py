@@ -178,7 +178,7 @@ class Trainer:
         whole = io.BytesIO()
         torch.save(state, whole)
         write_whole(self.out / CHECKPOINT, whole.getvalue())
-        averaged = {key: tensor.contiguous().cpu() for key, tensor in self.average.state_dict().items()}
+        averaged = {key: tensor.contiguous().cpu().clone() for key, tensor in self.average.state_dict().items()}
         write_whole(self.out / WEIGHTS, packed(averaged))
 
     def _schedule(self) -> float:

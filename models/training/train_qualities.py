@@ -48,10 +48,7 @@ def train_qualities(
     arch = zoo.architecture(recipe.model)
     if not isinstance(arch, LumaShape):
         raise OptionError(f"Qualities are for luma networks; {recipe.model} is none.")
-    net = QualityNet(arch, quality.knots, fixed=quality.fixed)
-    if recipe.start_from is not None:
-        for part in net.plain():
-            take(part, named(recipe.start_from, recipe.model))
+    net = started(arch, recipe, quality)
     cache = make_cache(folders, quality.clips, recipe.seed, out / CLIPS)
     if recipe.teacher is not None:
         teachers = [QualityNet.load(Path(name)) for name in recipe.teacher.models]
@@ -68,6 +65,26 @@ def train_qualities(
         model = tuned_for_int8(model, recipe, near, folders, folder / "int8", validate=validate)
         zoo.save(folder, model)
     return model
+
+
+def started(arch: LumaShape, recipe: Recipe, quality: Quality) -> QualityNet:
+    """The network as a recipe has it start.
+
+    Raises:
+        OptionError: what it starts from is missing, or of another shape.
+    """
+    net = QualityNet(arch, quality.knots, fixed=quality.fixed, shared=quality.shared)
+    if recipe.start_from is not None:
+        for part in net.plain():
+            take(part, named(recipe.start_from, recipe.model))
+    if quality.start_from is None:
+        return net
+    earlier = QualityNet.load(Path(quality.start_from))
+    if earlier.arch != arch:
+        raise OptionError(f"{quality.start_from} is not of {recipe.model}.")
+    for knot, part in list(zip(quality.knots, net.plain(), strict=True))[quality.fixed :]:
+        part.load_state_dict(earlier.at(knot).weights)
+    return net
 
 
 def _beside(knots: tuple[float, ...], k: int) -> tuple[float, float]:

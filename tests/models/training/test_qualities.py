@@ -21,10 +21,11 @@ from sr4k.models.execute import upscale  # noqa: E402
 from sr4k.models.training.data import Batch  # noqa: E402
 from sr4k.models.training.patch_cache import Cache, make_cache  # noqa: E402
 from sr4k.models.training.quality_net import QualityNet  # noqa: E402
-from sr4k.models.training.recipe import Clips, Recipe  # noqa: E402
+from sr4k.models.training.recipe import Clips, Quality, Recipe  # noqa: E402
 from sr4k.models.training.run import train_model  # noqa: E402
 from sr4k.models.training.teach import taught_cache  # noqa: E402
 from sr4k.models.training.train import Trainer  # noqa: E402
+from sr4k.models.training.train_qualities import started  # noqa: E402
 
 SHAPE = LumaShape(features=8, convs=1)
 KNOTS = (0.0, 20.0, 30.0)
@@ -87,6 +88,29 @@ def test_a_whole_run_makes_a_model_of_each_knot(tmp_path: Path) -> None:
     assert model.int8_weights is not None
     assert not np.array_equal(model.weights["head.weight"], zoo.load("luma").weights["head.weight"])
     assert (tmp_path / "run" / "training.png").exists()
+
+
+def test_sets_that_are_one_differ_in_the_biases_of_the_head_alone_and_may_part_later(tmp_path: Path) -> None:
+    settings = Recipe.model_validate({"model": "luma", "steps": 9, "batch": 2, "patch": 16, "warm_up": 1})
+    rng = np.random.default_rng(0)
+    low, high = (rng.uniform(0, 255, (2, 1, side, side)).astype(np.float32) for side in (16, 32))
+    trainer = Trainer(QualityNet(SHAPE, KNOTS, shared=True), settings, lambda _: iter(()), tmp_path, validate=[])
+    for quality in (10.0, 30.0):
+        trainer.train_step(Batch(low, high, quality))
+    trainer.save()
+    sets = [part.state_dict() for part in QualityNet.load(tmp_path / "weights.safetensors").plain()]
+    assert {name for name in sets[0] if not torch.equal(sets[0][name], sets[2][name])} == {"head.bias"}
+    later = Quality(knots=(0, 30), fixed=1, start_from=str(tmp_path / "weights.safetensors"))
+    first, last = (part.state_dict() for part in started(SHAPE, settings, later).plain())
+    assert all(torch.equal(last[name], sets[2][name]) for name in last)
+    assert not torch.equal(first["head.weight"], last["head.weight"])
+    with pytest.raises(OptionError, match="is not of luma"):
+        started(replace(SHAPE, convs=2), settings, later)
+
+
+def test_sets_that_are_one_cannot_be_fixed() -> None:
+    with pytest.raises(ValidationError, match="can't be fixed"):
+        Quality(shared=True, fixed=1)
 
 
 @pytest.mark.parametrize("shape", [SHAPE, replace(SHAPE, stride=1, convs=2)], ids=["cells", "pixels"])
