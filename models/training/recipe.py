@@ -133,6 +133,8 @@ class Recipe(Section):
         learning_rate: of Muon, for the kernels that may change freely; fresh networks of this size like 0.01.
         adam_learning_rate: of Adam, for all else.
         l2_from: share of the run after which the loss turns from L1 to L2.
+        decibels: whether the loss is the mean of the windows' PSNR instead, in which soft places count as much as those
+            full of detail.
         ema: decay of the moving average of the weights, which is what is kept.
     """
 
@@ -150,6 +152,7 @@ class Recipe(Section):
     adam_learning_rate: Annotated[float, Field(gt=0)] = 2e-3
     warm_up: Annotated[int, Field(ge=1)] = 300
     l2_from: Share = 0.8
+    decibels: bool = False
     ema: Share = 0.999
     seed: int = 1
     every: Annotated[int, Field(ge=1)] = 1000

@@ -38,6 +38,9 @@ HISTORY = "history.jsonl"
 _CUT = 8
 """High-resolution pixels at the border of a window that the loss leaves out: what is beyond is not known there."""
 
+_LEAST_ERROR = (0.5 / 255) ** 2
+"""Added to the mean square error of a window before its logarithm: what can't be seen is not worth learning."""
+
 _CLIP = 1.0
 """Norm that gradients are cut to."""
 
@@ -137,8 +140,7 @@ class Trainer:
         prediction = upscale_window(net, x, self._training_ops(net))
         inner = slice(_CUT, -_CUT)
         difference = (prediction - target)[..., inner, inner] / 255
-        early = self.step < r.l2_from * r.steps
-        loss = difference.abs().mean() if early else 10 * difference.square().mean()
+        loss = loss_of(difference, r, self.step)
         for optimiser in (self._muon, self._adam):
             optimiser.zero_grad(set_to_none=True)
         for kernel in self._kernels:
@@ -233,6 +235,15 @@ class Trainer:
         self._adam.load_state_dict(state["adam"])
         self.step = int(state["step"])
         self._history = _entries(self.out / HISTORY, self.step)
+
+
+def loss_of(difference: Tensor, r: Recipe, step: int) -> Tensor:
+    """Of what windows (N, 1 or 3, H, W) lack, 0..1, at a step of a run."""
+    if r.decibels:
+        return torch.log(difference.square().mean((1, 2, 3)) + _LEAST_ERROR).mean()
+    if step < r.l2_from * r.steps:
+        return difference.abs().mean()
+    return 10 * difference.square().mean()
 
 
 def _entries(path: Path, step: int) -> list[dict[str, Any]]:

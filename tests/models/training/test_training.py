@@ -31,7 +31,7 @@ from sr4k.models.training.run import train_model  # noqa: E402
 from sr4k.models.training.start import fresh  # noqa: E402
 from sr4k.models.training.symmetry import TURNS  # noqa: E402
 from sr4k.models.training.teach import taught  # noqa: E402
-from sr4k.models.training.train import CHECKPOINT, HISTORY, WEIGHTS, Trainer  # noqa: E402
+from sr4k.models.training.train import CHECKPOINT, HISTORY, WEIGHTS, Trainer, loss_of  # noqa: E402
 
 RCAN = RcanShape(groups=1, blocks=1, features=12)
 LUMA = LumaShape(features=8, convs=1)
@@ -144,6 +144,16 @@ def test_training_learns(arch: Architecture, folder: Path, tmp_path: Path) -> No
     source = batches(load_pairs([folder], patch=16, keep=0.4), patch=16, batch=4, seed=1, start=0)
     errors = [run.train_step(next(source)) for _ in range(60)]
     assert np.mean(errors[-15:]) < 0.95 * np.mean(errors[:15])
+
+
+def test_in_decibels_soft_windows_count_as_much_as_detailed_ones() -> None:
+    errors = torch.rand(2, 1, 8, 8) * torch.tensor([0.03, 0.6])[:, None, None, None]
+    better = [errors * torch.tensor(factors)[:, None, None, None] for factors in ([0.5, 1.0], [1.0, 0.5])]
+    by_decibels, by_error = (
+        [float(loss_of(errors, r, 0) - loss_of(x, r, 0)) for x in better] for r in (recipe(decibels=True), recipe())
+    )
+    assert by_decibels[0] == pytest.approx(by_decibels[1], rel=0.2)
+    assert by_error[0] < 0.1 * by_error[1]
 
 
 def test_an_equivariant_network_treats_all_orientations_alike(folder: Path, tmp_path: Path) -> None:
