@@ -31,6 +31,9 @@ _ORPHANS = 10.0
 _TICK = 0.01
 """Seconds between two tries."""
 
+_SPARES = 2
+"""File descriptors that a run keeps back, so that it can remove its folder even where it failed for want of more."""
+
 _NO_FILES = {errno.ELOOP, errno.EINVAL, errno.ENOTDIR, errno.EISDIR}
 """What the kernel says of links and the like where plain files should be."""
 
@@ -187,10 +190,14 @@ def claimed(target: Path) -> Iterator[Parts]:
     """
     parts = Parts(target)
     descriptor = _lock(parts)
+    spares: list[int] = []
     try:
+        spares += [os.dup(descriptor) for _ in range(_SPARES)]
         yield parts
     finally:
-        with suppress(OSError):  # where nothing more can be opened, all stays
+        for spare in spares:
+            os.close(spare)
+        with suppress(OSError):
             is_ours = parts.journal.is_ours
             if not any(parts.folder.glob("*.packets")) or (is_ours and not parts.journal.segments()):
                 parts.remove()

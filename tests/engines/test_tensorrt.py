@@ -60,7 +60,7 @@ from sr4k.engines import EngineSpec, create_engine
 from sr4k.errors import EngineError
 from sr4k.models.colour import Colour
 try:
-    with create_engine("tensorrt", EngineSpec("luma", 96, 128, Colour())):
+    with create_engine("tensorrt", EngineSpec(model="luma", height=96, width=128, colour=Colour())):
         print("made")
 except EngineError as err:
     print(err)

@@ -10,7 +10,7 @@ import pytest
 from clips import MakeClip, luma_planes, write_clip
 from numpy.typing import NDArray
 
-from sr4k import Job, load_preset
+from sr4k import Job, Preset, load_preset
 from sr4k.jobs.live_job import LiveJob
 from sr4k.jobs.parse import parse_size
 from sr4k.live.address import parse_source, parse_target
@@ -21,8 +21,10 @@ from sr4k.models.colour import Colour
 from sr4k.models.quality.metrics import psnr
 from sr4k.models.resize import imresize
 
-FAST = load_preset("file").updated("graph", mode="threads").updated("encode", crf=0, preset="ultrafast")
+THREADS = load_preset("file").updated("graph", mode="threads")
+FAST = THREADS.updated("encode", crf=0, preset="ultrafast")
 NEAREST = FAST.updated("engine", name="nearest")
+NEAREST_PICTURES = THREADS.updated("engine", name="nearest")
 
 
 def astronaut() -> NDArray[np.uint8]:
@@ -80,7 +82,7 @@ def test_pictures_too(channels: int, tmp_path: Path) -> None:
     pixels = np.full((40, 60, channels), 90, np.uint8)
     pixels[:, 30:] = 200
     assert cv2.imwrite(str(tmp_path / "in.png"), pixels)
-    Job(tmp_path / "in.png", tmp_path / "out.png", NEAREST, size=Box(90, 60)).run()
+    Job(tmp_path / "in.png", tmp_path / "out.png", NEAREST_PICTURES, size=Box(90, 60)).run()
     made = cv2.imread(str(tmp_path / "out.png"), cv2.IMREAD_UNCHANGED)
     assert made is not None
     assert made.shape == (60, 90, channels)
@@ -136,13 +138,13 @@ def test_twice_is_what_it_is_without_a_size() -> None:
     assert placed(None, dvd) == Placed((1440, 1152), (1440, 1152), Fraction(16, 15))
 
 
-@pytest.mark.parametrize("target", ["out.mkv", "out.png"])
+@pytest.mark.parametrize(("target", "preset"), [("out.mkv", NEAREST), ("out.png", NEAREST_PICTURES)])
 @pytest.mark.parametrize("box", [Box(200, 100, "pad"), Box(60, 140, "pad")])
 def test_bars_are_black_and_the_picture_is_in_their_middle(
-    target: str, box: Box, make_clip: MakeClip, tmp_path: Path
+    target: str, preset: Preset, box: Box, make_clip: MakeClip, tmp_path: Path
 ) -> None:
     source = make_clip("in.mkv", frames=1, audio=False, codec="ffv1", options={})
-    Job(source, tmp_path / target, NEAREST, size=box).run()
+    Job(source, tmp_path / target, preset, size=box).run()
     with av.open(str(tmp_path / target)) as made:
         picture = next(made.decode(video=0))
     seen = picture.to_ndarray(format="rgb24").max(axis=2) > 40
@@ -156,7 +158,7 @@ def test_bars_are_black_and_the_picture_is_in_their_middle(
 
 def test_bars_around_a_transparent_picture_are_opaque(tmp_path: Path) -> None:
     assert cv2.imwrite(str(tmp_path / "in.png"), np.full((40, 40, 4), (90, 90, 90, 128), np.uint8))
-    Job(tmp_path / "in.png", tmp_path / "out.png", NEAREST, size=Box(120, 80, "pad")).run()
+    Job(tmp_path / "in.png", tmp_path / "out.png", NEAREST_PICTURES, size=Box(120, 80, "pad")).run()
     made = cv2.imread(str(tmp_path / "out.png"), cv2.IMREAD_UNCHANGED)
     assert made is not None
     assert made[40, [5, 60, 115]].tolist() == [[0, 0, 0, 255], [90, 90, 90, 128], [0, 0, 0, 255]]
