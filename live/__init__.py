@@ -1,1 +1,1 @@
-"""Live streams: what pulls, holds the time, and pushes, around the stages that files go through as well."""
+"""Live streams: pulling sources, keeping time and pushing to targets, around the stages that files share."""

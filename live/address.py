@@ -1,7 +1,7 @@
-"""Where streams come from and go to, and what of it may be shown.
+"""Addresses of sources and targets, and the parts of them that may be shown.
 
-Nothing reaches libav that is not of a scheme named here: ``concat:``, ``subfile,,…:`` and ``lavfi`` would open files of
-this machine.
+Only addresses with a scheme named here reach libav: ``concat:``, ``subfile,,…:`` and ``lavfi`` would open files of this
+machine.
 """
 
 import os
@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 from sr4k.errors import OptionError
 
 Kind = Literal["rtmp", "rtsp", "http", "udp", "srt", "file", "hls", "pattern"]
-"""How an address is opened; rtmps, rtsps and https are their plain relatives over TLS."""
+"""How an address is opened; rtmps, rtsps and https are of the same kind as rtmp, rtsp and http."""
 
 _SOURCES: dict[str, Kind] = {
     "rtmp": "rtmp",
@@ -37,48 +37,48 @@ _TARGETS: dict[str, Kind] = {
 }
 _PORTS = {"rtmp": 1935, "rtmps": 443, "rtsp": 554}
 _WITH_PORT: tuple[Kind, ...] = ("udp", "srt")
-"""Kinds without a usual port."""
+"""Kinds without a default port, whose URLs must name one."""
 
 _PASSPHRASE = range(10, 80)
-"""Bytes of SRT's."""
+"""Allowed length of an SRT passphrase, in bytes."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(//)?")
 _PATTERN = re.compile(
     r"pattern://(?P<width>\d{2,4})x(?P<height>\d{2,4})(@(?P<rate>\d+(\.\d+|/\d+)?))?/?(\?(?P<query>.*))?"
 )
 _SAFE = re.compile(r"[A-Za-z0-9._~:/?=&%@+,-]+")
-"""What a URL to push to may be made of: libav's tee would read more into ``|``, ``[``, ``]``, ``\\`` and ``'``."""
+"""Characters allowed in a URL to push to: ``|``, ``[``, ``]``, ``\\`` and ``'`` are syntax of libav's tee muxer."""
 
 _BARE = re.compile(
     r"amqp|async|bluray|cache|concatf?|crypto|data|fd|file|ftp|gophers?|hls|https?|httpproxy|icecast|ip[fn]s|lavfi|"
     r"libsmbclient|md5|mms[ht]|pattern|pipe|prompeg|rist|rtmp(e|s|t|te|ts)?|rtps?|rtsps?|sctp|sftp|smb|srtp?|tcp|tee|"
     r"tls|udp|udplite|unix|zmq"
 )
-"""Schemes, and names of protocols and devices of libav, that may stand before a colon without slashes after it."""
+"""Schemes, and libav's names of protocols and devices, that are recognized without slashes after the colon."""
 
 _GARBLED = re.compile(r"[^/]*:[^\w/]*//|\W*(?:rtmps?|rtsps?|https?|srt|udp)[^\w/]*//", re.IGNORECASE)
-"""What is no URL, but begins as if it was meant to be one: its rest may be a stream key."""
+"""Beginning of a malformed URL: the rest may hold a stream key."""
 
 _STRAY = re.compile(r"[^\w/.]+")
-"""Blanks, quotes and the like before an address."""
+"""Spaces, quotes and the like before an address."""
 
 _UNFIT = re.compile(r"[\x00-\x20\x7f]")
-"""In no URL: a line break would end a line of HTTP or of an ffmpeg's script."""
+"""Characters that no URL may have: a line break would end a line of HTTP or of an ffmpeg script."""
 
 RECORDINGS = (".mkv", ".mp4", ".mov", ".ts", ".flv")
-"""Suffixes."""
+"""File suffixes of recordings."""
 
 _HIDDEN = "***"
 _SHORTEST_SECRET = 4
-"""Characters. What is shorter is no secret, and would be found everywhere."""
+"""Minimum length of a secret, in characters: anything shorter would match everywhere."""
 
 
 class AddressError(OptionError):
-    """An address that can't be.
+    """An address that is invalid or not supported.
 
     Args:
-        subject: which, as far as it may be shown.
-        reason: what is wrong with it, and what to do; quotes nothing.
+        subject: the address, as far as it may be shown.
+        reason: what is wrong with it, and what to do, without quoting it.
     """
 
     def __init__(self, subject: str, reason: str) -> None:
@@ -88,13 +88,13 @@ class AddressError(OptionError):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One source or target. ``str()`` of it is fit to be shown; ``url`` is not.
+    """Address of a source or target. Its ``str()`` may be shown; ``url`` may not.
 
     Attributes:
-        url: what is opened, with all its secrets; of a file, its path.
-        kind: how.
-        shown: scheme and host, without user, password and query; of RTMP the application as well, of HTTP the path.
-        secrets: parts of ``url`` that must appear nowhere.
+        url: URL with all its secrets, or the path of a file.
+        kind: how it is opened.
+        shown: scheme and host, without user, password and query; for RTMP also the application, for HTTP the path.
+        secrets: parts of ``url`` that must never be shown.
     """
 
     url: str = field(repr=False)
@@ -107,12 +107,12 @@ class Address:
 
     @property
     def is_local(self) -> bool:
-        """Whether it is a file, or a folder of them."""
+        """Whether this is a local file or HLS folder."""
         return self.kind in ("file", "hls")
 
     @property
     def place(self) -> str:
-        """The same for two targets, however they are spelled, that would be written to at the same place."""
+        """Canonical form of a target: equal for two spellings that write to the same place."""
         if self.is_local:
             path = Path(os.path.realpath(self.path.parent)) / self.path.name
             return str(path.with_suffix(".m3u8") if self.kind == "hls" else path)
@@ -122,20 +122,20 @@ class Address:
 
     @property
     def path(self) -> Path:
-        """Of a file, a recording or an HLS playlist."""
+        """Path of a file, a recording or an HLS playlist."""
         return Path(self.url)
 
 
 def is_live(text: str) -> bool:
-    """Whether this is a URL, or meant to be one, and not the path of a file."""
+    """Whether this text is a URL, or a malformed one, rather than the path of a file."""
     return _scheme(text) is not None or _is_garbled(text)
 
 
 def parse_source(text: str) -> Address:
-    """A URL of one of the schemes that can be pulled, ``pattern://1280x720@30``, or the path of a file.
+    """Parse a source: a URL with a scheme that can be pulled, ``pattern://1280x720@30``, or the path of a file.
 
     Raises:
-        AddressError: another scheme, no host, or no pattern.
+        AddressError: the scheme is not supported, or the URL or pattern is invalid.
     """
     address = _parse(text, _SOURCES, "read from", "file")
     if address.kind == "pattern":
@@ -144,10 +144,10 @@ def parse_source(text: str) -> Address:
 
 
 def parse_target(text: str) -> Address:
-    """A URL of one of the schemes that can be pushed to, the path of an HLS playlist (.m3u8), or of a recording.
+    """Parse a target: a URL with a scheme that can be pushed to, or the path of an HLS playlist (.m3u8) or recording.
 
     Raises:
-        AddressError: another scheme or suffix, no host, or characters that have a meaning of their own to libav.
+        AddressError: the scheme or suffix is not supported, or the URL is invalid or has characters special to libav.
     """
     address = _parse(text, _TARGETS, "written to", "hls" if text.lower().endswith(".m3u8") else "file")
     if address.kind == "file" and address.path.suffix.lower() not in RECORDINGS:
@@ -159,10 +159,10 @@ def parse_target(text: str) -> Address:
 
 
 def parse_pattern(source: Address) -> tuple[tuple[int, int], Fraction, float | None]:
-    """Size (width, height), pictures a second, and seconds, if it ends.
+    """Return size (width, height), frames per second, and duration in seconds (``None``: endless) of a test pattern.
 
     Raises:
-        AddressError: it says something else.
+        AddressError: the address isn't a valid pattern.
     """
     match = _PATTERN.fullmatch(source.url)
     seconds = parse_qs(match["query"] or "").get("seconds") if match else None
@@ -174,13 +174,13 @@ def parse_pattern(source: Address) -> tuple[tuple[int, int], Fraction, float | N
         if not (min(size) >= 16 and max(size) <= 4096 and 1 <= rate <= 120 and (length is None or length > 0)):
             raise ValueError
     except (ValueError, ZeroDivisionError):
-        reason = "is no pattern: write pattern://1280x720@30, or …?seconds=10 to end it."
+        reason = "isn't a pattern: write pattern://1280x720@30, or …?seconds=10 to limit its length."
         raise AddressError(str(source), reason) from None
     return size, rate, length
 
 
 def shown(text: str) -> str:
-    """What may be shown of it, whether it is an address that can be opened or not."""
+    """Return what may be shown of a text, whether it is a valid address or not."""
     scheme = _scheme(text)
     if scheme is None:
         return _HIDDEN if _is_garbled(text) else text
@@ -210,7 +210,7 @@ def _parse(text: str, schemes: dict[str, Kind], verb: str, without: Kind) -> Add
         raise AddressError(f"The {scheme} URL", f"names no port: write {scheme}://host:port.")
     phrases = parse_qs(parts.query).get("passphrase", []) if kind == "srt" else []
     if not all(len(phrase.encode()) in _PASSPHRASE for phrase in phrases):
-        raise AddressError(f"The {scheme} URL", "has a passphrase that can't be: SRT wants 10 to 79 characters.")
+        raise AddressError(f"The {scheme} URL", "has an invalid passphrase: SRT requires 10 to 79 characters.")
     host = parts.netloc.rpartition("@")[2]
     open_path, hidden_path = _path(parts.path, kind)
     hidden = f"/{_HIDDEN}" if hidden_path.strip("/") else hidden_path
@@ -226,9 +226,9 @@ def _parse(text: str, schemes: dict[str, Kind], verb: str, without: Kind) -> Add
 
 
 def _path(path: str, kind: Kind) -> tuple[str, str]:
-    """What of a path may be shown, and the rest, which may be a stream key or hold one.
+    """Split a path into the part that may be shown and the rest, which may be or hold a stream key.
 
-    RTMP shows the application if more follows; RTSP, SRT and UDP have none; HTTP shows it all.
+    For RTMP the application is shown if more follows, for RTSP, SRT and UDP nothing, for HTTP the whole path.
     """
     if kind == "http":
         return path, ""
@@ -243,15 +243,15 @@ def _split(text: str, scheme: str) -> SplitResult:
         if _UNFIT.search(text):
             raise ValueError
         parts = urlsplit(text)
-        _ = parts.port  # read when asked for
+        _ = parts.port  # parsed on access, may raise
     except ValueError:
-        reason = "is not one: check its host and port, and write blanks as %20."
+        reason = "is invalid: check its host and port, and write spaces as %20."
         raise AddressError(f"The {scheme} URL", reason) from None
     return parts
 
 
 def _scheme(text: str) -> str | None:
-    """Of a URL, or of what libav would take for one. A path has none, though its name may have a colon in it."""
+    """Return the scheme of a URL, or of anything that libav would treat as one; ``None`` for a path."""
     if text.startswith("subfile,"):
         return "subfile"
     match = _SCHEME.match(text)
@@ -263,7 +263,7 @@ def _scheme(text: str) -> str | None:
 
 
 def _is_garbled(text: str) -> bool:
-    """Whether a text without a scheme is an address all the same, with something before it or a part missing."""
+    """Whether a text without a scheme is a malformed address, with something before it or a part missing."""
     if text.startswith("//") and not text.startswith("///"):
         return not os.path.exists("/" + text.strip("/").partition("/")[0])  # noqa: PTH110 - raises where a name is too long
     stray = _STRAY.match(text)
@@ -271,9 +271,9 @@ def _is_garbled(text: str) -> bool:
 
 
 def _garbled(text: str) -> str:
-    """What is wrong with it, without a word of it."""
+    """Return what is wrong with a malformed address, without quoting it."""
     if text[0].isspace():
-        return "begins with a blank: leave it out."
+        return "begins with whitespace: remove it."
     if _STRAY.match(text):
-        return "begins with a character that does not belong there, such as a quote: leave it out."
-    return "has no scheme that can be read: write it as rtmp://host/…, or ./NAME if it is the path of a file."
+        return "begins with a character that does not belong there, such as a quote: remove it."
+    return "has no readable scheme: write it as rtmp://host/…, or ./NAME if it is the path of a file."

@@ -1,10 +1,10 @@
-"""What an error of libav's means, where that is the same for sources and targets."""
+"""Wording of those libav errors that mean the same for sources and targets."""
 
 from sr4k.media.writing.write_errors import FULL
 
 
 def cause(error: Exception) -> str:
-    """In the user's words, and without the address: libav's own texts hold it whole."""
+    """Return the cause of an error in plain words, without the address: libav's own messages contain all of it."""
     if isinstance(error, ConnectionRefusedError):
         return "the connection was refused"
     if isinstance(error, BrokenPipeError | ConnectionResetError):

@@ -1,7 +1,7 @@
-"""Helper processes that may die at any moment, and must not outlive whoever started them.
+"""Starting helper processes, which may die at any moment and never outlive the thread that started them.
 
-What they are told goes through a pipe, never through their command line: it holds stream keys. `sr4k.live.child_main`
-is the other end of it.
+Their settings hold stream keys, so they are sent through a pipe and never by the command line. `sr4k.live.child_main`
+reads the other end of that pipe.
 """
 
 import os
@@ -14,24 +14,30 @@ from typing import Any
 
 from sr4k.pipeline.spawning import interpreter, safe_path
 
-# The current folder is not searched. First of all comes the parent's `sys.path`: it alone may know this package.
+# The current folder is not searched. The child sets the parent's `sys.path` first: only it may lead to this package.
 _START = """
 import os, pickle, sys
-told = os.fdopen(int(sys.argv[2]), "rb")
-sys.path[:] = pickle.load(told)
+pipe = os.fdopen(int(sys.argv[2]), "rb")
+sys.path[:] = pickle.load(pipe)
 from sr4k.live.child_main import run
-run(sys.argv[1], told)
+run(sys.argv[1], pipe)
 """
 
 
 def start_child(
     module: str, settings: Any, *, fds: Sequence[int] = (), programs: Sequence[str] | None = None
 ) -> "subprocess.Popen[bytes]":
-    """Run ``module.main(settings)`` in a process of its own, with these file descriptors open.
+    """Run ``module.main(settings)`` in a process of its own, which ends with the calling thread at the latest.
 
-    ``settings`` are picklable. The process ends with the thread that calls this, at the latest. The caller closes its
-    own copies of ``fds``. With ``programs``, it is confined to running these before it imports anything: see
-    `sr4k.live.sandbox.confine`.
+    Args:
+        module: name of the module.
+        settings: any picklable object.
+        fds: file descriptors to keep open in the child; the caller closes its own copies.
+        programs: confine the child, before it imports anything else, to running the programs with these paths (see
+            `sr4k.live.sandbox.confine`); ``None``: don't confine it.
+
+    Raises:
+        OSError: the process can't be started.
     """
     readable, writable = os.pipe()
     try:
@@ -41,11 +47,11 @@ def start_child(
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=(readable, *fds),
-                start_new_session=True,  # Ctrl-C is for the supervisor to decide on
+                start_new_session=True,  # the supervisor decides what Ctrl-C does
             )
     finally:
         os.close(readable)
-    with suppress(BrokenPipeError), os.fdopen(writable, "wb") as pipe:  # a child that died at once is seen to be dead
+    with suppress(BrokenPipeError), os.fdopen(writable, "wb") as pipe:  # the caller notices a child that died at once
         pickle.dump(sys.path, pipe)
         pickle.dump((os.getpid(), programs), pipe)
         pickle.dump(settings, pipe)

@@ -1,4 +1,4 @@
-"""The first that runs in a helper process. It imports little: what a library starts before is not confined."""
+"""Entry point of helper processes. It imports little: threads that libraries start before `confine` stay free."""
 
 import ctypes
 import os
@@ -11,22 +11,22 @@ from typing import BinaryIO
 from sr4k.live.sandbox import confine
 
 _PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None)  # found before a fork, after which little may be done
+_LIBC = ctypes.CDLL(None)  # loaded before a fork, after which little is safe
 
 
 def die_with_parent() -> None:
-    """End this process when the thread that started it ends."""
+    """Have the kernel kill this process when the thread that started it ends."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def run(module: str, told: BinaryIO) -> None:
-    """The main function of such a process: what it is told is read to its end."""
-    with told:
-        parent, programs = pickle.load(told)
+def run(module: str, pipe: BinaryIO) -> None:
+    """Read settings from the pipe, confine the process if asked to, and call ``module.main``."""
+    with pipe:
+        parent, programs = pickle.load(pipe)
         die_with_parent()
         if programs is not None:
             confine(programs)
-        settings = pickle.load(told)  # which imports what they are made of
+        settings = pickle.load(pipe)  # imports the modules of their classes
     if os.getppid() == parent:
-        with suppress(BrokenPipeError, ConnectionResetError):  # the parent is gone: there is nobody to tell
+        with suppress(BrokenPipeError, ConnectionResetError):  # the parent is gone: nobody reads the result
             import_module(module).main(settings)

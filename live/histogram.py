@@ -1,15 +1,15 @@
-"""How often something took how long."""
+"""Histogram of durations, as Prometheus counts them."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
 LATENCIES = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0)
-"""Seconds: upper bounds for what goes through a live channel."""
+"""Upper bounds, in seconds, for the latency of a live channel."""
 
 
 class Histogram:
-    """Counts values by upper bounds; what is above the last counts beyond them."""
+    """Counts of values by upper bounds; values above the last bound are counted separately."""
 
     def __init__(self, bounds: Sequence[float] = LATENCIES) -> None:
         self._bounds = tuple(bounds)
@@ -22,5 +22,5 @@ class Histogram:
         self._sum += value
 
     def report(self) -> dict[str, Any]:
-        """``bounds``, ``counts`` (one more than bounds, each of its own range) and ``sum``."""
+        """Return ``bounds``, ``counts`` (one more than bounds, not cumulative) and the ``sum`` of all values."""
         return {"bounds": self._bounds, "counts": tuple(self._counts), "sum": self._sum}

@@ -1,4 +1,4 @@
-"""What a process may do to the files of its user: only read them, where the kernel has Landlock (Linux 5.13 and later).
+"""Confinement with Landlock (Linux 5.13 and later): a process may read its user's files, and not change them.
 
 The kernel's interface (``linux/landlock.h``) is called directly: no library is needed.
 """
@@ -20,31 +20,31 @@ _ON_FILES = {
     3: 1 << 14,  # truncating
     5: 1 << 15,  # commands to devices
 }
-"""Rights that a version of the interface brought. Reading is not among those that are taken."""
+"""File rights to revoke, by the version of the interface that introduced them. Reading is not revoked."""
 
 _BIND_TCP = 1 << 0  # since version 4
-_ABSTRACT_SOCKETS, _SIGNALS = 1 << 0, 1 << 1  # since version 6: those of processes outside
+_ABSTRACT_SOCKETS, _SIGNALS = 1 << 0, 1 << 1  # since version 6: to processes outside the sandbox
 
 _LOADER = 3
-"""Type of the part of an ELF file that names what loads it."""
+"""Type of the ELF program header that names the loader (``PT_INTERP``)."""
 
 
 def version() -> int:
-    """Of the interface that this kernel has; 0 if none."""
+    """Return the version of the kernel's Landlock interface; 0 if it has none."""
     return max(0, _call(_CREATE_RULESET, None, 0, _ASK_VERSION))
 
 
 def forbid_changes(programs: Sequence[str] = ()) -> None:
-    """For good, of this thread and all that it will start: no file may be made, changed, moved or removed, none run.
+    """Forbid this thread and its children, irrevocably, to create, change, move, remove or run any file.
 
-    Nor may it send signals to others, or listen on TCP ports, where the kernel is new enough for that; without Landlock
-    nothing is forbidden. Files that are open stay as they are. Modes and owners of files can still be changed.
+    Where the kernel is new enough, sending signals to other processes and listening on TCP ports are forbidden as well;
+    without Landlock nothing is. Files that are open stay usable. Modes and owners of files can still be changed.
 
     Args:
-        programs: paths of those that may be run nevertheless.
+        programs: paths of programs that may be run nevertheless.
 
     Raises:
-        OSError: the kernel refuses, or a program is not there.
+        OSError: the kernel refuses, or a program does not exist.
     """
     known = version()
     if not known:
@@ -55,8 +55,8 @@ def forbid_changes(programs: Sequence[str] = ()) -> None:
         attributes.append(_BIND_TCP)
     if known >= 6:
         attributes.append(_ABSTRACT_SOCKETS | _SIGNALS)
-    told = struct.pack(f"={len(attributes)}Q", *attributes)
-    ruleset = _checked(_call(_CREATE_RULESET, told, len(told), 0))
+    packed = struct.pack(f"={len(attributes)}Q", *attributes)
+    ruleset = _checked(_call(_CREATE_RULESET, packed, len(packed), 0))
     try:
         _allow(ruleset, "/dev/null", _WRITE_FILE)
         for program in programs:
@@ -76,7 +76,7 @@ def _allow(ruleset: int, path: str, right: int) -> None:
 
 
 def _needed_by(program: str) -> Sequence[str]:
-    """What is run with it: the loader that an ELF file names; of a script, whatever it may be."""
+    """Return what a program executes: the loader that an ELF file names; for a script ``/``, meaning any program."""
     with Path(program).open("rb") as file:
         header = file.read(64)
         if not header.startswith(b"\x7fELF\x02"):
@@ -92,7 +92,7 @@ def _needed_by(program: str) -> Sequence[str]:
 
 
 def _call(number: int, *arguments: object) -> int:
-    """A system call; -1 if it failed."""
+    """Make a system call and return its result, -1 if it failed."""
     passed = [ctypes.c_long(each) if isinstance(each, int) else each for each in arguments]
     return int(_libc.syscall(ctypes.c_long(number), *passed))
 

@@ -1,4 +1,4 @@
-"""The proxy that ``http_proxy`` names: whether there can be such a one, and why it fails, which libav doesn't tell."""
+"""Checks of the proxy in ``http_proxy``: whether its address is valid, and why it fails, which libav doesn't report."""
 
 import os
 import re
@@ -11,10 +11,10 @@ from sr4k.errors import OptionError
 from sr4k.live.address import Address
 
 _PORTS = {"http": 80, "https": 443, "rtmps": 443, "rtsps": 322}
-"""Of the schemes that go through a proxy."""
+"""Default ports of the schemes that use a proxy."""
 
 _PATIENCE = 3.0
-"""Seconds to look for what is wrong with it."""
+"""Timeout in seconds of the diagnosis."""
 
 _REFUSED = re.compile(r"Tunnel connection failed: (\d{3})")
 _DENIED = 407
@@ -23,38 +23,41 @@ _HOW = "write http://HOST:PORT, or http://USER:PASSWORD@HOST:PORT"
 
 
 def check_proxy(address: Address) -> None:
-    """See to it that the proxy which this address is reached through may be one.
+    """Check the address of the proxy that this address is reached through, if any.
 
     Raises:
-        OptionError: ``http_proxy`` holds something else, which libav would pass over.
+        OptionError: ``http_proxy`` holds no valid proxy address; libav would silently ignore it.
     """
     if _applies(address):
         _proxy()
 
 
 def proxy_trouble(address: Address) -> str | None:
-    """Why the proxy does not lead to an address, if that is why it fails; it is asked once more."""
+    """Return why the proxy is the reason that an address can't be reached, or ``None`` if it isn't.
+
+    Connects to the proxy once to find out.
+    """
     if not _applies(address):
         return None
     try:
         host, port, head = _proxy()
     except OptionError as err:
         return str(err).rstrip(".")
-    named, parts = f"the proxy {host}:{port}, which http_proxy names,", urlsplit(address.url)
+    named, parts = f"the proxy {host}:{port}, set in http_proxy,", urlsplit(address.url)
     proxy = HTTPConnection(host, port, timeout=_PATIENCE)
     try:
         if parts.scheme == "http":
             proxy.request("HEAD", f"http://{parts.netloc.rpartition('@')[2]}/", headers=head)
             code = proxy.getresponse().status
-            return f"{named} wants a user and a password: {_HOW}" if code == _DENIED else None
+            return f"{named} requires a user and a password: {_HOW}" if code == _DENIED else None
         proxy.set_tunnel(parts.hostname or "", parts.port or _PORTS[parts.scheme], head)
         proxy.connect()
     except (OSError, HTTPException) as err:
         refused = _REFUSED.search(str(err))
         if refused is not None and int(refused[1]) == _DENIED:
-            return f"{named} wants a user and a password: {_HOW}"
+            return f"{named} requires a user and a password: {_HOW}"
         if refused is not None:
-            return f"{named} refuses to lead there ({refused[1]})"
+            return f"{named} refuses to connect there ({refused[1]})"
         if proxy.sock is None:
             return f"{named} can't be reached: {getattr(err, 'strerror', None) or 'no answer'}"
     finally:
@@ -71,10 +74,10 @@ def _applies(address: Address) -> bool:
 
 
 def _proxy() -> tuple[str, int, dict[str, str]]:
-    """Its host and port, and what it is told of who asks.
+    """Return the proxy's host, its port, and the headers that authenticate with it.
 
     Raises:
-        OptionError: it is none.
+        OptionError: ``http_proxy`` holds no valid proxy address.
     """
     try:
         parts = urlsplit(os.environ["http_proxy"])
@@ -82,7 +85,7 @@ def _proxy() -> tuple[str, int, dict[str, str]]:
         if parts.scheme != "http" or not host:
             raise ValueError
     except ValueError:
-        raise OptionError(f"http_proxy holds no address of a proxy: {_HOW}, or leave it out.") from None
+        raise OptionError(f"http_proxy isn't the address of a proxy: {_HOW}, or unset it.") from None
     if parts.username is None:
         return host, port, {}
     user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"

@@ -1,23 +1,23 @@
-"""How many a second, lately."""
+"""Rate of a counter over the last seconds."""
 
 import time
 from collections import deque
 
 _WINDOW = 5.0
-"""Seconds."""
+"""Length of the sliding window, in seconds."""
 
 
 class Rate:
-    """Of a count that grows."""
+    """Rate of a growing count, over a sliding window."""
 
     def __init__(self) -> None:
         self._samples: deque[tuple[float, int]] = deque()
 
     def of(self, count: int) -> float:
-        """Now, with the count as it is."""
+        """Return the rate per second, given the present count."""
         now = time.monotonic()
         if self._samples and count < self._samples[-1][1]:
-            self._samples.clear()  # it began anew
+            self._samples.clear()  # the count was reset
         self._samples.append((now, count))
         while now - self._samples[0][0] > _WINDOW:
             self._samples.popleft()

@@ -1,4 +1,4 @@
-"""Tries that go on until a stop: how long is waited between them, and what is told, so that a log stays readable."""
+"""Retries until a stop: the waits between them, and log lines that are rate-limited."""
 
 import logging
 import time
@@ -9,24 +9,30 @@ from typing import Any
 from sr4k.live.backoff import Backoff
 
 _AT_ONCE = 10
-"""Lines of a row of failures that are written as they come."""
+"""Number of first lines in a series of failures that are logged at once."""
 
 _AGAIN = 3600.0
-"""Seconds until the same is told again after that."""
+"""Seconds until the same reason is logged again after that."""
 
 _HELD = 60.0
-"""Seconds after which a connection that breaks is the first failure of a new row."""
+"""Seconds that a connection must last for its end to begin a new series of failures."""
 
 _REASONS = 16
-"""Different reasons that are kept apart; beyond, they are told as one."""
+"""Number of reasons that are rate-limited separately; all further ones share one limit."""
 
 _TICK = 0.1
-"""Seconds between two looks whether to stop, while waiting."""
+"""Interval in seconds at which a wait checks whether to stop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """How a try ended: why, and for how many seconds it went well; ``final``: there is to be no other."""
+    """End of a try.
+
+    Attributes:
+        reason: why, in words for the log.
+        seconds: how long it had succeeded by then.
+        final: whether another try is pointless.
+    """
 
     reason: str
     seconds: float = 0.0
@@ -37,22 +43,22 @@ def keep_trying(
     once: Callable[[], Tried],
     *,
     proven: float,
-    told: "Retries",
+    retries: "Retries",
     should_stop: Callable[[], object],
     on_wait: Callable[[str], None] = lambda _reason: None,
     on_proven: Callable[[], None] = lambda: None,
     tries: int | None = None,
 ) -> None:
-    """Try, and again after a wait that grows, until a try is the final one or a stop is asked for.
+    """Call ``once`` again and again, with growing waits between, until a try is final or a stop is requested.
 
     Args:
-        once: one try, from its beginning to its end. What it raises ends all.
-        proven: seconds that a try has to go well for the next wait to be short again.
-        told: is told of each failure.
-        should_stop: whether a stop was asked for; heeded between tries, and while waiting.
+        once: makes one try and returns when it has ended. Its exceptions end all tries.
+        proven: seconds that a try must succeed for the next wait to be short again.
+        retries: logs each failure.
+        should_stop: whether a stop was requested; polled between tries, and while waiting.
         on_wait: called with the reason before each wait.
-        on_proven: called after each try that went well for so long.
-        tries: that may fail one after the other before it is given up; ``None``: any number.
+        on_proven: called after each try that succeeded for that long.
+        tries: consecutive tries that may fail; ``None``: any number.
     """
     backoff = Backoff()
     while not should_stop():
@@ -65,22 +71,25 @@ def keep_trying(
         wait = backoff.wait()
         on_wait(tried.reason)
         if not should_stop():
-            told.failed(tried.reason, wait)
+            retries.failed(tried.reason, wait)
         until = time.monotonic() + wait
         while not should_stop() and (left := until - time.monotonic()) > 0:
             time.sleep(min(_TICK, left))
 
 
 class Retries:
-    """Tells of a row of failures: the first ten lines as they come, then each reason once an hour, with the count.
+    """Logs a series of failures: the first ten lines at once, then each reason once an hour, with the count.
 
-    Records bear ``event`` ("connected", "retry" or "restart"), ``reason``, ``delay`` (seconds) and ``tries``.
+    Log records have ``event`` ("connected", "retry" or "restart"), ``reason``, ``delay`` (seconds) and ``tries``.
 
     Args:
-        log: where to.
-        who: what the lines begin with, fit to be shown; may be empty.
-        event, verb, level: of the lines about failures.
-        fields: of all records, such as ``target``.
+        log: logger to write to.
+        who: prefix of the lines, without secrets; may be empty.
+        event: value of ``event`` in records of failures.
+        verb: verb before "again in … s" in their text.
+        level: log level of those records.
+        fields: further attributes of all records, such as ``target``.
+        clock: monotonic time in seconds.
     """
 
     def __init__(
@@ -100,37 +109,38 @@ class Retries:
         self.forget()
 
     def connected(self, words: str, level: int = logging.INFO) -> None:
-        """A try went well, as far as can be seen."""
+        """Log that a try has connected, in these words."""
         self._connected = self._clock()
-        if self._is_told(words):
+        if self._is_due(words):
             self._log.log(level, "%s%s.", self._who, words, extra={**self._fields, "event": "connected"})
 
     def failed(self, reason: str, delay: float) -> None:
-        """A try failed, or what it brought has ended; the next one is in ``delay`` seconds."""
+        """Log that a try failed or a connection ended, and that the next try is in ``delay`` seconds."""
         now = self._clock()
         if self._connected is not None and now - self._connected >= _HELD:
             self.forget()
         self._connected = None
         self._tries += 1
-        if self._is_told(reason):
+        if self._is_due(reason):
             extra = {"event": self._event, "reason": reason, "delay": round(delay, 1), "tries": self._tries}
             how_often = f" ({self._tries} times in {_span(now - self._began)})" if self._lines > _AT_ONCE else ""
             text = f"{self._who}{reason}; {self._verb} again in {delay:.1f} s{how_often}."
             self._log.log(self._level, "%s", text, extra={**self._fields, **extra})
 
     def forget(self) -> None:
-        """It went well for long: what fails next is the first of a new row."""
+        """Begin a new series, after a connection that lasted: its first failures are logged at once again."""
         self._tries = self._lines = 0
         self._began = self._clock()
-        self._told: dict[str, float] = {}
+        self._logged: dict[str, float] = {}
 
-    def _is_told(self, what: str) -> bool:
+    def _is_due(self, what: str) -> bool:
+        """Whether to log this text now; if so, it is counted as logged."""
         now = self._clock()
-        key = what if what in self._told or len(self._told) < _REASONS else ""
-        last = self._told.get(key)
+        key = what if what in self._logged or len(self._logged) < _REASONS else ""
+        last = self._logged.get(key)
         if self._lines >= _AT_ONCE and last is not None and now - last < _AGAIN:
             return False
-        self._told[key] = now
+        self._logged[key] = now
         self._lines += 1
         return True
 

@@ -1,4 +1,4 @@
-"""What a process that decodes a stranger's bytes may do: no more than it needs."""
+"""Confinement of a process that decodes untrusted input to the resources and rights that it needs."""
 
 import ctypes
 import resource
@@ -9,16 +9,16 @@ from pathlib import Path
 from sr4k.live.landlock import forbid_changes
 
 MEMORY = 4 << 30
-"""Bytes of address space beside what is mapped already: a 4K decoder takes a quarter of it."""
+"""Bytes of address space beyond what is mapped already: a 4K decoder needs a quarter of it."""
 
 _FILES = 64
-"""Open at once: pipes, shared memory, a socket or a few, a device of random numbers."""
+"""Maximum of open files: pipes, shared memory, a few sockets, a random number device."""
 
 _CPU_AHEAD = 30
-"""CPU seconds that may pass without a picture."""
+"""CPU seconds that may be used without a picture."""
 
 _RENEW_EVERY = 1.0
-"""Seconds between two renewals."""
+"""Minimum interval of renewals, in seconds."""
 
 _PR_SET_NO_NEW_PRIVS = 38
 
@@ -26,10 +26,15 @@ _is_confined = False
 
 
 def confine(programs: Sequence[str] = ()) -> None:
-    """Give up, for good: new privileges, and files of the user other than to read them (see `sr4k.live.landlock`).
+    """Renounce, irrevocably, gaining privileges and changing the user's files (see `sr4k.live.landlock`).
 
-    To be called before libraries start threads: those that run already are not confined. ``programs``: paths of those
-    that may be run nevertheless.
+    Call it before libraries start threads: threads that run already are not confined.
+
+    Args:
+        programs: paths of programs that may be run nevertheless.
+
+    Raises:
+        OSError: the kernel refuses, or a program does not exist.
     """
     global _is_confined
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
@@ -39,10 +44,16 @@ def confine(programs: Sequence[str] = ()) -> None:
 
 
 def enter(memory: int = MEMORY) -> "Allowance":
-    """Give up, for good: what `confine` takes, writing files, core dumps, more than ``memory`` bytes beside those used.
+    """Confine this process if it isn't yet, and limit its memory, open files, file writes, core dumps and CPU time.
 
-    Returns what has to be renewed as long as there is progress: otherwise the CPU time runs out, and the kernel ends
-    the process (SIGXCPU).
+    Args:
+        memory: bytes of address space beyond what is mapped already.
+
+    Returns:
+        The allowance of CPU time, to be renewed on progress: when it runs out, the kernel ends the process (SIGXCPU).
+
+    Raises:
+        OSError: the kernel refuses.
     """
     if not _is_confined:
         confine()
@@ -61,13 +72,13 @@ def enter(memory: int = MEMORY) -> "Allowance":
 
 
 class Allowance:
-    """CPU time that a process may use before it has to show progress."""
+    """CPU time that this process may use until its next progress."""
 
     def __init__(self) -> None:
         self._renewed = float("-inf")
 
     def renew(self) -> None:
-        """There was progress. Cheap: it may be called for every picture."""
+        """Extend the allowance after progress. Cheap enough to call for every picture."""
         now = time.monotonic()
         if now - self._renewed < _RENEW_EVERY:
             return

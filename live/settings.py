@@ -1,8 +1,8 @@
-"""What the stages of a live channel can be told. Light to import.
+"""Settings of the stages of a live channel. Light to import.
 
-Plain data, but for the ends of two pipes: sound goes from the intake to the playout beside the graph, not through it,
-and the playout tells the intake when it is ready. Who builds the graph makes these pipes, and the ends go to the
-stages' processes with their settings.
+They are plain data except for the ends of two pipes: sound bypasses the graph from intake to playout, and the playout
+signals the intake when it is ready. `sr4k.jobs` creates these pipes, and their ends are passed to the stages'
+processes with the settings.
 """
 
 from collections.abc import Mapping
@@ -15,17 +15,17 @@ from sr4k.live.address import Address
 from sr4k.media.options import Codec
 
 Segments = Literal["ts", "fmp4"]
-"""Of HLS."""
+"""Container of HLS segments: MPEG-TS or fragmented MP4."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HlsForm:
-    """Of the segments of HLS.
+    """Form of HLS segments.
 
     Attributes:
         kind: MPEG-TS or fragmented MP4.
-        seconds: from one to the next, on the stream's own clock.
-        longest: what a playlist promises that none exceeds, rounded to whole seconds.
+        seconds: interval between the starts of two segments, on the stream's own clock.
+        longest: EXT-X-TARGETDURATION of the playlist, in seconds: no segment's rounded duration exceeds it.
     """
 
     kind: Segments = "ts"
@@ -35,14 +35,14 @@ class HlsForm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntakeSettings:
-    """Where pictures and sound come from.
+    """Settings of the intake: where frames and sound come from.
 
     Attributes:
-        source: what to pull.
-        sound: where blocks of sound go, as `sr4k.live.audio_blocks.pack` makes them; ``None``: nowhere.
-        freshness: seconds behind its arrival after which a picture is not worth the network's time.
-        tries: connections that may fail one after the other before it is given up; ``None``: for ever.
-        ready: where the playout tells that it takes pictures; ``None``: it does not tell.
+        source: address to pull.
+        sound: pipe to send blocks of sound to, as `sr4k.live.audio_blocks.pack` makes them; ``None``: discard sound.
+        freshness: maximum age of a frame in seconds since its arrival; older ones are dropped before the network.
+        tries: consecutive connections that may fail before the intake gives up; ``None``: no limit.
+        ready: pipe on which the playout signals that it accepts frames; ``None``: start without a signal.
     """
 
     source: Address
@@ -54,19 +54,19 @@ class IntakeSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlayoutSettings:
-    """Where they go.
+    """Settings of the playout: how frames and sound are encoded, and where they go.
 
     Attributes:
-        targets: where to push to, all the same.
-        sound: where blocks of sound come from; ``None``: there is to be no sound.
-        codec, bitrate, preset, options: as of `sr4k.media.options.EncodeSettings`; without a ``bitrate``, one by
-            size and rate.
-        key_seconds: time between two key frames.
-        hold: seconds without a picture, or sound, after which the last one is repeated, or there is silence.
-        slate: a picture to show instead of the last one.
-        sound_bitrate: bits a second.
-        segments: of HLS targets.
-        ready: where to tell that pictures are taken; ``None``: nobody asks.
+        targets: addresses to push the same stream to.
+        sound: pipe to receive blocks of sound from; ``None``: the output has no sound track.
+        codec, bitrate, preset, options: as in `sr4k.media.options.EncoderSettings`; without a ``bitrate``, it is
+            computed from size and rate.
+        key_seconds: interval between key frames, in seconds.
+        hold: seconds without a frame, or sound, after which the last frame is repeated, or silence is inserted.
+        slate: image file to show instead of repeating the last frame.
+        sound_bitrate: audio bit rate, in bits per second.
+        segments: container of the segments of HLS targets.
+        ready: pipe on which to signal that frames are accepted; ``None``: send no signal.
     """
 
     targets: tuple[Address, ...]

@@ -1,4 +1,4 @@
-"""SRT, which libav has not here, through an ``ffmpeg`` that has it: MPEG-TS over a pipe."""
+"""SRT through an external ``ffmpeg``, since PyAV's libav is built without it: MPEG-TS over a pipe."""
 
 import os
 import resource
@@ -24,48 +24,51 @@ _PUBLIC = {
     *("pbkeylen", "kmrefreshrate", "kmpreannounce", "snddropdelay", "tlpktdrop", "nakreport", "lossmaxttl"),
     *("sndbuf", "rcvbuf", "send_buffer_size", "recv_buffer_size", "minversion", "smoother", "messageapi", "tsbpd"),
 }
-"""Of a query: what may stand in a command line, which is for all to read."""
+"""Options of an SRT URL that may appear on a command line, which every user of the machine can read."""
 
 _PRESET_NAMES = {"streamid": "srt_streamid"}
-"""What else the same option is called: ffmpeg itself has one of the first name."""
+"""Other names of options in preset files: ffmpeg has an option of its own called ``streamid``."""
 
 _QUIET = ("-hide_banner", "-loglevel", "quiet", "-nostats")
 
 _PROMPT = ("-analyzeduration", "1000000", "-fpsprobesize", "0")
-"""A second of the stream has all that is in it. ffmpeg connects when it has seen that."""
+"""Probe one second only, which contains every track: ffmpeg connects once it has probed."""
 
 _REFUSALS = (
-    (("BADSECRET", "Incorrect passphrase"), "the other side has another passphrase"),
-    (("UNSECURE", "Password required"), "one side has a passphrase, and the other has none"),
+    (("BADSECRET", "Incorrect passphrase"), "the other side has a different passphrase"),
+    (("UNSECURE", "Password required"), "only one of the two sides has a passphrase"),
     (("REJECT", "rejected"), "the other side refused the connection"),
 )
-"""What libsrt says, and what it means."""
+"""Words in libsrt's messages, with their meaning."""
 
 
 @cache
 def require_srt(*, with_secrets: bool = False) -> str:
-    """The path of the first ffmpeg on PATH that can do it; ``with_secrets``: that can be told them unseen.
+    """Return the path of the first ffmpeg on PATH that supports SRT.
+
+    Args:
+        with_secrets: whether it must also accept options from a preset file, so that no secret is on its command line.
 
     Raises:
-        OptionError: there is none.
+        OptionError: no ffmpeg on PATH qualifies.
     """
     found = ffmpegs()
     if not found:
         raise OptionError("SRT needs the program ffmpeg, which is not on PATH: install it.")
     able = [path for path in found if "srt" in _run(path, *_QUIET, "-protocols").split()]
     if not able:
-        raise OptionError(f"{found[0]} was built without SRT: install one with libsrt.")
+        raise OptionError(f"{found[0]} was built without SRT: install an ffmpeg with libsrt.")
     discreet = next((path for path in able if _heeds_presets(path)), None) if with_secrets else able[0]
     if discreet is None:
         raise OptionError(
-            f"{able[0]} takes a passphrase or a stream id only where everybody on this machine can read it, so nothing "
-            "is sent: put an older ffmpeg with SRT on PATH (5.1 will do)."
+            f"{able[0]} accepts a passphrase or stream id only on its command line, which everybody on this machine "
+            "can read, so nothing is sent: put an older ffmpeg with SRT on PATH (5.1 will do)."
         )
     return discreet
 
 
 def ffmpegs() -> list[str]:
-    """The paths of all on PATH."""
+    """Return the paths of all ffmpeg programs on PATH, in its order."""
     folders = dict.fromkeys(folder for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if folder)
     return [path for folder in folders if (path := shutil.which("ffmpeg", path=folder)) is not None]
 
@@ -76,7 +79,7 @@ def _run(*command: str) -> str:
 
 
 def _heeds_presets(ffmpeg: str) -> bool:
-    """Whether options of a muxer or protocol reach it from a file of them: ffmpeg 9 passes over them without a word."""
+    """Whether this ffmpeg applies a preset file's options to muxers and protocols: ffmpeg 9 silently ignores them."""
     with _preset([("rf64", "always")]) as options:
         command = [ffmpeg, *_QUIET, "-f", "u8", "-ar", "8000", "-ac", "1", "-i", "pipe:0", "-c", "copy"]
         command += ["-fpre", f"/dev/fd/{options}", "-f", "wav", "pipe:1"]
@@ -85,13 +88,13 @@ def _heeds_presets(ffmpeg: str) -> bool:
 
 
 class SrtPipe:
-    """A file for MPEG-TS, to an ffmpeg that sends it."""
+    """Writable file object: an ffmpeg sends the MPEG-TS that is written to it."""
 
     def __init__(self, ffmpeg: "subprocess.Popen[bytes]", progress: int) -> None:
         assert ffmpeg.stdin is not None and ffmpeg.stderr is not None
         self._stdin, self._ffmpeg = ffmpeg.stdin, ffmpeg
         self._sent = 0
-        self._said: deque[str] = deque(maxlen=50)
+        self._messages: deque[str] = deque(maxlen=50)
         self._threads = [
             threading.Thread(target=self._follow, args=(os.fdopen(progress, "rb"),), daemon=True),
             threading.Thread(target=self._hear, args=(ffmpeg.stderr,), daemon=True),
@@ -100,18 +103,22 @@ class SrtPipe:
             thread.start()
 
     def write(self, data: bytes) -> int:
-        """Hand it on."""
+        """Pass MPEG-TS on to ffmpeg, and return the number of bytes written.
+
+        Raises:
+            BrokenPipeError: ffmpeg has exited.
+        """
         return self._stdin.write(data)
 
     def sent(self) -> int:
-        """Bytes that went to the other side: none before it has agreed."""
+        """Return the number of bytes sent to the other side: 0 until it has accepted the connection."""
         return self._sent
 
     def end(self) -> None:
-        """Let it send what it has.
+        """Close the pipe and wait until ffmpeg has sent the rest.
 
         Raises:
-            OutputError: it failed.
+            OutputError: ffmpeg failed, or did not exit within two seconds.
         """
         with suppress(BrokenPipeError):
             self._stdin.close()
@@ -119,17 +126,17 @@ class SrtPipe:
             code = self._ffmpeg.wait(2.0)
         except subprocess.TimeoutExpired:
             self._ffmpeg.kill()
-            raise OutputError("ffmpeg did not end.") from None
+            raise OutputError("ffmpeg did not exit.") from None
         for thread in self._threads:
             thread.join(1.0)
         if code:
             raise OutputError(f"{self._reason(code)}.")
 
     def _reason(self, code: int) -> str:
-        said = "\n".join(self._said)
+        messages = "\n".join(self._messages)
         if code < 0:
-            return f"ffmpeg was ended by {signal.Signals(-code).name}"
-        meant = next((meaning for words, meaning in _REFUSALS if any(word in said for word in words)), None)
+            return f"ffmpeg was ended by signal {signal.Signals(-code).name}"
+        meant = next((meaning for words, meaning in _REFUSALS if any(word in messages for word in words)), None)
         return meant or ("the connection broke off" if self._sent else "nobody answers there")
 
     def _follow(self, progress: BinaryIO) -> None:
@@ -141,25 +148,25 @@ class SrtPipe:
 
     def _hear(self, stderr: IO[bytes]) -> None:
         for line in stderr:
-            self._said.append(line.decode("latin-1"))
+            self._messages.append(line.decode("latin-1"))
 
 
 @contextmanager
 def srt_writer(target: Address) -> Iterator[SrtPipe]:
-    """A pipe for MPEG-TS to send.
+    """Start an ffmpeg that sends MPEG-TS to an SRT address, and yield the pipe to it.
 
-    Secrets reach ffmpeg through a pipe of their own, as a file of options. Should it pass over them, the passphrase is
-    one that nobody knows, and no connection comes about: nothing goes out in the clear.
+    Secrets reach ffmpeg as a preset file, through a pipe of their own. In case it ignores the file, its command line
+    has a random passphrase: then no connection is made, and nothing is sent unencrypted.
 
     Raises:
-        OptionError: no ffmpeg here can do that.
-        OutputError: it failed.
+        OptionError: no ffmpeg on PATH can do this, or an option of the address is empty.
+        OutputError: sending failed.
     """
     url, secrets = _without_secrets(target.url)
     is_encrypted = any(key == "passphrase" for key, _ in secrets)
     command = [require_srt(with_secrets=bool(secrets)), "-hide_banner", "-loglevel", "error", "-nostats"]
-    told, tells = os.pipe()
-    command += ["-progress", f"pipe:{tells}", *_PROMPT, "-f", "mpegts", "-i", "pipe:0", "-c", "copy"]
+    progress, progress_end = os.pipe()
+    command += ["-progress", f"pipe:{progress_end}", *_PROMPT, "-f", "mpegts", "-i", "pipe:0", "-c", "copy"]
     with _preset(secrets) as options:
         command += ["-passphrase", token_hex(16)] if is_encrypted else []
         command += ["-fpre", f"/dev/fd/{options}"] if secrets else []
@@ -169,13 +176,13 @@ def srt_writer(target: Address) -> Iterator[SrtPipe]:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
-                pass_fds=(options, tells),
+                pass_fds=(options, progress_end),
                 preexec_fn=die_with_parent,
             )
         finally:
-            os.close(tells)
+            os.close(progress_end)
     with ffmpeg:
-        pipe = SrtPipe(ffmpeg, told)
+        pipe = SrtPipe(ffmpeg, progress)
         try:
             yield pipe
         finally:
@@ -184,7 +191,7 @@ def srt_writer(target: Address) -> Iterator[SrtPipe]:
 
 @contextmanager
 def _preset(options: list[tuple[str, str]]) -> Iterator[int]:
-    """The reading end of a pipe that holds them as ffmpeg's presets are written."""
+    """Yield the reading end of a pipe that holds these options in the form of an ffmpeg preset file."""
     readable, writable = os.pipe()
     with os.fdopen(writable, "w") as pipe:
         pipe.writelines(f"{key}={value}\n" for key, value in options)
@@ -195,16 +202,16 @@ def _preset(options: list[tuple[str, str]]) -> Iterator[int]:
 
 
 def secrets_of(target: Address) -> list[tuple[str, str]]:
-    """What of an SRT address must not be seen, as libav's options.
+    """Return the secrets in an SRT address, as (name, value) of libav's options.
 
     Raises:
-        OptionError: one of them is empty.
+        OptionError: one of them is empty, or has a line break.
     """
     return _without_secrets(target.url)[1]
 
 
 def _without_secrets(url: str) -> tuple[str, list[tuple[str, str]]]:
-    """The address without them, and they as libav's options."""
+    """Return the address without its secrets, and the secrets as libav's options."""
     parts = urlsplit(url)
     pairs = parse_qsl(parts.query, keep_blank_values=True)
     secrets = [(_PRESET_NAMES.get(key, key), value) for key, value in pairs if key not in _PUBLIC]
@@ -218,23 +225,24 @@ def _without_secrets(url: str) -> tuple[str, list[tuple[str, str]]]:
 
 
 def srt_reader(source: Address) -> int:
-    """The reading end of a pipe of MPEG-TS; the ffmpeg that writes it ends with the thread that calls this.
+    """Start an ffmpeg that reads an SRT address, and return the reading end of a pipe of MPEG-TS.
 
-    The address reaches it through its standard input, as a list of one: command lines are for all to read. Passphrase
-    and stream id are options of it, since of an address ffmpeg takes ``%XX`` as it stands.
+    The ffmpeg ends with the thread that calls this. It reads the address from its standard input, as a concat script of
+    one entry, since every user can read command lines. Passphrase and stream id are options of that entry, since ffmpeg
+    does not decode ``%XX`` in an address.
 
     Raises:
-        OptionError: no ffmpeg here can do that, or an option of the address is empty.
+        OptionError: no ffmpeg on PATH supports SRT, or an option of the address is empty.
     """
     url, secrets = _without_secrets(source.url)
     command = [require_srt(), *_QUIET, "-protocol_whitelist", "pipe,srt,udp", "-format_whitelist", "concat,mpegts"]
     command += ["-fflags", "nobuffer", "-f", "concat", "-safe", "0", "-i", "pipe:0"]
-    # Nothing waits for the other track, or for sound enough to fill a packet.
+    # No packet waits for the other track, or for enough sound to fill it.
     command += ["-c", "copy", "-max_interleave_delta", "1", "-flush_packets", "1"]
     command += ["-muxdelay", "0", "-muxpreload", "0", "-pes_payload_size", "0", "-f", "mpegts", "pipe:1"]
     readable, writable = os.pipe()
     with os.fdopen(writable, "wb") as pipe:
-        ffmpeg = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=pipe, preexec_fn=_set_free)
+        ffmpeg = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=pipe, preexec_fn=_prepare_child)
     assert ffmpeg.stdin is not None
     with suppress(BrokenPipeError), ffmpeg.stdin as script:
         lines = ["ffconcat version 1.0", f"file {_quoted(url)}", *(f"option {k} {_quoted(v)}" for k, v in secrets)]
@@ -243,12 +251,12 @@ def srt_reader(source: Address) -> int:
 
 
 def _quoted(text: str) -> str:
-    """As one word of a list of files."""
+    """Quote text as one word of a concat script."""
     return "'{}'".format(text.replace("'", r"'\''"))
 
 
-def _set_free() -> None:
-    """Between fork and exec: not to outlive the parent, and no part in its allowance of CPU time."""
+def _prepare_child() -> None:
+    """Run between fork and exec: die with the parent, and lift the soft limit of CPU time inherited from it."""
     die_with_parent()
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(resource.RLIMIT_CPU, (hard, hard))

@@ -1,53 +1,53 @@
-"""One clock for the output, whatever the source's timestamps do.
+"""One monotonic clock for the output, whatever the source's timestamps do.
 
-A source's pts plus an offset are the output's, and both tracks share the offset: so sound stays with the picture. A new
-offset is taken where the old ones put a sample too far from when it came: the publisher started again from 0, the
-counter wrapped, somebody set a clock. Times are integers in `TIME_BASE`.
+Output pts are source pts plus an offset, which both tracks share so that audio and video stay in sync. A new offset is
+used where the known ones put a sample too far from its arrival: the publisher restarted from 0, the counter wrapped,
+somebody set a clock. Times are integers in `TIME_BASE`.
 """
 
 from fractions import Fraction
 from typing import Literal
 
 TICKS = 90_000
-"""A second: milliseconds (FLV) and MPEG's own clock are whole numbers of it."""
+"""Ticks per second: FLV's milliseconds and MPEG's 90 kHz clock are whole numbers of ticks."""
 
 TIME_BASE = Fraction(1, TICKS)
 
 Kind = Literal["video", "audio"]
 
 _TOLERANCE = 1 * TICKS
-"""How far from its arrival a sample may be placed: networks deliver late, and then all at once."""
+"""Maximum distance of a sample from its arrival, in ticks: networks deliver late, and then in a burst."""
 
 _BACKLOG = 10 * TICKS
-"""What is later than that is no backlog: no connection is silent for so long before it is given up."""
+"""Maximum lateness of a backlog, in ticks: a connection that is silent for longer has been given up before."""
 
 _CATCHING_UP = TICKS // 2
-"""What is late and does not get less so within this time is not catching up: its clock has stood still."""
+"""Ticks within which the lateness of a backlog must shrink: otherwise the source's clock has been paused."""
 
 _START = 1 * TICKS
-"""Of the output: an encoder's first pts may lie a little before what it was given, and must not be negative."""
+"""First output time, in ticks: an encoder's first dts may precede its first pts, and must not be negative."""
 
 _DRIFT = 256
-"""Samples over which the difference between the source's clock and ours is averaged: crystals differ by 100 ppm."""
+"""Samples over which the drift between the source's clock and ours is averaged: oscillators differ by 100 ppm."""
 
 _REMEMBERED = 4
-"""Offsets: after a restart the tracks change over one after the other."""
+"""Number of offsets remembered: after a restart, the two tracks switch one after the other."""
 
 
 class Timeline:
     """Places the samples of a source, and of the sources that come after it, on one output clock."""
 
     def __init__(self) -> None:
-        self._offsets: list[int] = []  # the last used first
-        self._ahead = 0  # of the output's clock before ours
+        self._offsets: list[int] = []  # most recently used first
+        self._ahead = 0  # output clock minus ours
         self._last: dict[Kind, tuple[int, int, int]] = {}  # pts, output, now
-        self._late: tuple[int, int] | None = None  # since when, and how late then
+        self._late: tuple[int, int] | None = None  # since when, and the error then
         self.restarts = 0
 
     def place(self, kind: Kind, pts: int, now: int) -> int | None:
-        """The output time of a sample that came at ``now`` (our clock); ``None``: it is too late to be of use.
+        """Return the output time of a sample that arrived at ``now`` by our clock, or ``None`` if it is too late.
 
-        Pictures get times that grow strictly.
+        Output times of video increase strictly. All times are in ticks.
         """
         if not self._offsets:
             self._offsets = [_START - pts]
@@ -64,7 +64,7 @@ class Timeline:
     def _placed(self, kind: Kind, pts: int, now: int) -> int | None:
         before = self._last.get(kind)
         if before is not None and pts == before[0]:
-            return before[1] + max(1, now - before[2])  # its clock stands still: ours goes on
+            return before[1] + max(1, now - before[2])  # its clock stands still: advance by ours
         expected = now + self._ahead
         offset = min(self._offsets, key=lambda known: abs(pts + known - expected))
         error = pts + offset - expected
@@ -83,7 +83,7 @@ class Timeline:
         return pts + offset
 
     def _may_catch_up(self, error: int, now: int) -> bool:
-        """Whether this may be what a network held back, all of which comes at once."""
+        """Whether a late sample may belong to a backlog that the network delivers in a burst."""
         if self._late is None:
             self._late = now, error
         since, then = self._late

@@ -1,4 +1,4 @@
-"""Servers that must prove who they are: rtmps, rtsps, https. What libav and Python are told, and what was wrong."""
+"""TLS for rtmps, rtsps and https: certificate checks in libav and in Python, and why they failed."""
 
 import os
 import socket
@@ -19,25 +19,25 @@ _BUNDLES = (
 _PORTS = {"rtmps": 443, "rtsps": 322, "https": 443}
 
 _PATIENCE = 3.0
-"""Seconds to look for what is wrong with a certificate."""
+"""Timeout in seconds of the diagnosis of a certificate."""
 
 
 def is_secure(address: Address) -> bool:
-    """Whether it is reached over TLS from the start; others may still send a reader on to one that is."""
+    """Whether the first connection to an address uses TLS; plain addresses may still redirect to one that does."""
     return urlsplit(address.url).scheme in _PORTS
 
 
 def tls_options(address: Address) -> dict[str, str]:
-    """Of libav's TLS: certificates are checked against the authorities that this machine trusts.
+    """Return libav's TLS options: certificates are checked against the authorities that this machine trusts.
 
-    ``SSL_CERT_FILE`` names others, as it does for OpenSSL: of a server that signed its certificate itself, that one.
+    ``SSL_CERT_FILE`` names others, as it does for OpenSSL; to trust a self-signed certificate, it names that one.
 
     Raises:
-        OptionError: the address needs authorities, and there are none.
+        OptionError: the address uses TLS, and this machine has no authorities or ``SSL_CERT_FILE`` is wrong.
     """
     bundle, trouble = _authorities(), _trouble_with_authorities()
     if trouble is not None and is_secure(address):
-        raise OptionError(f"{trouble}: name another, or leave it out.")
+        raise OptionError(f"{trouble}: name another file, or unset it.")
     if bundle is not None:
         return {"tls_verify": "1", "ca_file": bundle}
     if not is_secure(address):
@@ -48,17 +48,17 @@ def tls_options(address: Address) -> dict[str, str]:
 
 
 def tls_context() -> ssl.SSLContext:
-    """The same for Python's TLS. Where there are no authorities, nobody is believed."""
+    """Return a context for Python's TLS with the same authorities; without any, every certificate is rejected."""
     bundle = _authorities()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if bundle is not None:
-        with suppress(OSError):  # it holds none
+        with suppress(OSError):  # it holds no certificate
             context.load_verify_locations(bundle)
     return context
 
 
 def distrusted(error: BaseException) -> str | None:
-    """What is said of an error, if a certificate was its cause."""
+    """Return the wording of an error that a certificate caused, or ``None`` for any other."""
     if isinstance(error, ssl.SSLCertVerificationError):
         if (trouble := _trouble_with_authorities()) is not None:
             return f"its certificate is not trusted: {trouble}"
@@ -67,9 +67,9 @@ def distrusted(error: BaseException) -> str | None:
 
 
 def certificate_trouble(address: Address) -> str | None:
-    """Why a server that is reached over TLS is not believed, if that is why it fails: libav gives no reason.
+    """Return why the certificate of a server is rejected, or ``None`` if it isn't: libav reports no reason.
 
-    It is asked once more, for its certificate alone.
+    Connects to the server once more, for its certificate alone.
     """
     if not is_secure(address):
         return None
@@ -81,17 +81,17 @@ def certificate_trouble(address: Address) -> str | None:
             tls_context().wrap_socket(plain, server_hostname=where[0]),
         ):
             return None
-    except OSError as err:  # those of TLS among them
+    except OSError as err:  # includes TLS errors
         return distrusted(err)
 
 
 def _trouble_with_authorities() -> str | None:
-    """What is wrong with the file that ``SSL_CERT_FILE`` names, if there is anything."""
+    """Return what is wrong with the file that ``SSL_CERT_FILE`` names, or ``None``."""
     named = os.environ.get("SSL_CERT_FILE")
     if not named:
         return None
     if not Path(named).is_file():
-        return f"SSL_CERT_FILE names {named}, which is no file"
+        return f"SSL_CERT_FILE names {named}, which is not a file"
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(named)
     except ssl.SSLError:
@@ -102,7 +102,7 @@ def _trouble_with_authorities() -> str | None:
 
 
 def _authorities() -> str | None:
-    """A file of their certificates."""
+    """Return the path of a file with the certificates of authorities, or ``None``."""
     if named := os.environ.get("SSL_CERT_FILE"):
         return named if Path(named).is_file() else None
     candidates = (ssl.get_default_verify_paths().cafile, *_BUNDLES)

@@ -1,7 +1,7 @@
-"""How messages are written between two processes of which one may be anybody's: JSON, and bytes after it.
+"""Serialization of messages between two processes of which one is untrusted: a line of JSON, then raw bytes.
 
-A pickle calls whatever it names with whatever it holds, and can ask for any amount of memory. This makes dataclasses of
-those kinds that the reader names, of numbers that can be reckoned with.
+Unpickling can call any function with any arguments and allocate any amount of memory. `unpack` only creates dataclasses
+of the kinds that the reader names, with integers of limited size.
 """
 
 import json
@@ -12,24 +12,28 @@ from typing import Any
 
 _KIND, _RATIO, _REST = "is", "/", "rest"
 _END = b"\n"
-"""Of JSON, which has none inside."""
+"""End of the JSON, which contains no line break."""
 
 LARGEST = 2**62
-"""Of a number, either way: far from where sums overflow."""
+"""Largest absolute value of a number: sums of such numbers stay far from overflow."""
 
 
 def pack(message: object) -> bytes:
-    """A dataclass of plain values, tuples, fractions, other dataclasses, and bytes at most once."""
+    """Serialize a dataclass of plain values, tuples, fractions, other dataclasses, and bytes at most once."""
     rest: list[bytes] = []
     text = json.dumps(_plain(message, rest), separators=(",", ":"))
     return b"".join((text.encode(), _END, *rest))
 
 
 def unpack(packed: bytes, kinds: Mapping[str, type]) -> object:
-    """What was packed. Whether its values are of the right types is for the reader to find out.
+    """Return the dataclass that was packed. The caller must check the types of its values.
+
+    Args:
+        packed: a message made by `pack`, or anything an attacker sends instead.
+        kinds: dataclasses that may be created, by name.
 
     Raises:
-        ValueError, TypeError, KeyError, RecursionError: it is nothing of these kinds.
+        ValueError, TypeError, KeyError, RecursionError: the message is malformed, or of none of these kinds.
     """
     text, _, rest = packed.partition(_END)
 
@@ -48,7 +52,7 @@ def unpack(packed: bytes, kinds: Mapping[str, type]) -> object:
 
 
 def is_number(value: object, lowest: int = -LARGEST) -> bool:
-    """Whether it is a whole number that can be reckoned with."""
+    """Whether the value is an int, not a bool, between ``lowest`` and `LARGEST`."""
     return isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= LARGEST
 
 
@@ -84,10 +88,10 @@ def _ratio(numerator: object, denominator: object) -> Fraction:
 
 
 _LONGEST_REASON = 300
-"""Characters."""
+"""Maximum length of a reason, in characters."""
 
 
 def cleaned(reason: str) -> str:
-    """Words that may be shown: one short line, and nothing that a terminal would obey."""
+    """Return text from an untrusted process as one short line without control characters."""
     line = " ".join("".join(c if c.isprintable() else " " for c in reason[: 4 * _LONGEST_REASON]).split())
     return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]} …"

@@ -59,7 +59,7 @@ class Intake(Source):
         self._past = Tally()  # of connections that have ended
         self._is_heard = False  # whether anybody takes sound
         self._is_awaited = threading.Event()  # whether anybody takes pictures
-        self._told = Retries(log, str(settings.source), fields={"source": str(settings.source)})
+        self._retries = Retries(log, str(settings.source), fields={"source": str(settings.source)})
 
     def open(self) -> Format:
         self._thread.start()
@@ -157,7 +157,7 @@ class Intake(Source):
         keep_trying(
             once,
             proven=_PROVEN,
-            told=self._told,
+            retries=self._retries,
             should_stop=self._stopping.is_set,
             on_wait=self._wait_for_another,
             tries=self._settings.tries,
@@ -208,9 +208,9 @@ class Intake(Source):
         self._connects += 1
         self._state, self._reason = "live", ""
         if self._form is None:
-            self._told.connected("it is there")
+            self._retries.connected("it is there")
         else:
-            self._told.connected("it is back", logging.WARNING)
+            self._retries.connected("it is back", logging.WARNING)
         with self._changed:
             self._form = self._form or opened.form
             self._changed.notify_all()

@@ -108,7 +108,7 @@ class LiveTarget:
         keep_trying(
             lambda: self._one_try(told),
             proven=_PROVEN,
-            told=told,
+            retries=told,
             should_stop=self._ending.is_set,
             on_wait=self._wait_for_another,
         )

@@ -108,7 +108,7 @@ class LiveJob:
         keep_trying(
             once,
             proven=_STEADY,
-            told=told,
+            retries=told,
             should_stop=stop_requests,
             on_wait=on_failure,
             on_proven=told.forget,

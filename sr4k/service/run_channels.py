@@ -176,4 +176,4 @@ def _keep_running(name: str, runner: Runner, monitor: ChannelMonitor, stop: Call
 
     told = Retries(log, event="restart", verb="starting", level=logging.ERROR)
     with of_channel(name) as wire:
-        keep_trying(once, proven=_STEADY, told=told, should_stop=stop, on_wait=monitor.failed, on_proven=told.forget)
+        keep_trying(once, proven=_STEADY, retries=told, should_stop=stop, on_wait=monitor.failed, on_proven=told.forget)

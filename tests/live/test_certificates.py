@@ -1,4 +1,4 @@
-"""Servers that can't prove who they are: nothing is taken from them, wherever a source leads, and it is told why."""
+"""Servers without a trusted certificate: nothing is read from them, wherever a source leads; the reason is reported."""
 
 import re
 from collections.abc import Iterator
@@ -251,7 +251,7 @@ def test_authorities_that_are_none_let_nobody_be_believed(
     if content is not None:
         named.write_bytes(content)
     monkeypatch.setenv("SSL_CERT_FILE", str(named))
-    words = "is no file" if content is None else "holds no certificate"
+    words = "is not a file" if content is None else "holds no certificate"
     with pytest.raises(OptionError, match=rf"SSL_CERT_FILE names .*none\.pem, which {words}"):
         open_source(parse_source(site.trusted.url("clear.m3u8")))
     site.write("led.m3u8", with_strangers(site, "clear", r"^clear.*"))

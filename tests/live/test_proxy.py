@@ -1,4 +1,4 @@
-"""What is said of a proxy that leads nowhere: it is named, and the variable that names it."""
+"""Errors of a proxy that can't be used: they name the proxy, and the variable that it comes from."""
 
 import socket
 from pathlib import Path
@@ -26,19 +26,19 @@ def refusal(url: str) -> str:
 
 @pytest.mark.parametrize("url", SECURE)
 @pytest.mark.parametrize(
-    ("code", "words"), [(403, "refuses to lead there (403)"), (407, "wants a user and a password")]
+    ("code", "words"), [(403, "refuses to connect there (403)"), (407, "requires a user and a password")]
 )
 def test_a_proxy_that_refuses_is_named(url: str, code: int, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with ConnectProxy(refuses=code) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
         told = refusal(url)
-    assert told.startswith(f"the proxy 127.0.0.1:{proxy.port}, which http_proxy names, {words}")
+    assert told.startswith(f"the proxy 127.0.0.1:{proxy.port}, set in http_proxy, {words}")
 
 
 def test_a_proxy_that_wants_a_password_is_named_for_plain_http_too(monkeypatch: pytest.MonkeyPatch) -> None:
     with ConnectProxy(refuses=407) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
-        assert "which http_proxy names, wants a user" in refusal("http://localhost:9/a.ts")
+        assert "set in http_proxy, requires a user" in refusal("http://localhost:9/a.ts")
 
 
 @pytest.mark.parametrize("url", ["http://localhost:9/a.ts", *SECURE])
@@ -46,7 +46,7 @@ def test_a_proxy_that_is_not_there_is_named_and_its_password_is_not(url: str, mo
     port = free_port(socket.SOCK_STREAM)
     monkeypatch.setenv("http_proxy", f"http://anna:hunter2222@127.0.0.1:{port}")
     told = refusal(url)
-    assert told == f"the proxy 127.0.0.1:{port}, which http_proxy names, can't be reached: Connection refused"
+    assert told == f"the proxy 127.0.0.1:{port}, set in http_proxy, can't be reached: Connection refused"
 
 
 @pytest.mark.parametrize("proxy", ["nonsense", "127.0.0.1:3128", "socks5://anna:hunter2222@h:1", "http://h:port"])
@@ -57,7 +57,7 @@ def test_what_is_no_proxy_is_told_with_its_variable_before_anything_is_tried(
     for url in ("http://localhost:9/a.ts", *SECURE):
         with pytest.raises(OptionError) as told:
             open_source(parse_source(url))
-        assert str(told.value).startswith("http_proxy holds no address of a proxy: write http://HOST:PORT")
+        assert str(told.value).startswith("http_proxy isn't the address of a proxy: write http://HOST:PORT")
         assert proxy not in str(told.value)
     with pytest.raises(OptionError, match="http_proxy"):
         check_target(parse_target("rtmps://localhost:9/app/key"))
@@ -67,7 +67,7 @@ def test_a_target_is_told_why_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     with ConnectProxy(refuses=403) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
         told = _reason(OSError(5, "I/O error"), parse_target("rtmps://localhost:9/app/key"))
-    assert "which http_proxy names, refuses" in told
+    assert "set in http_proxy, refuses" in told
 
 
 def test_a_proxy_is_not_blamed_for_what_others_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

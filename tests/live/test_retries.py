@@ -12,7 +12,7 @@ log = logging.getLogger("sr4k.test")
 
 
 class Clock:
-    """One that is set by hand."""
+    """A clock that is set by hand."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -102,7 +102,7 @@ def test_reasons_without_end_take_no_memory_and_no_lines(
 
 
 class Tries:
-    """Tries that end as they are told to, each after a wait of nothing."""
+    """Tries with given ends, and no waits between them."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *ends: Tried) -> None:
         self.ends, self.resets, self.waits = list(ends), 0, list[str]()
@@ -114,7 +114,7 @@ class Tries:
             return self.ends.pop(0)
 
         wishes = {"should_stop": lambda: not self.ends, "proven": 2.0, **wishes}
-        keep_trying(once, told=retries, on_wait=self.waits.append, **wishes)
+        keep_trying(once, retries=retries, on_wait=self.waits.append, **wishes)
 
     @staticmethod
     def _wait(backoff: Backoff) -> float:
@@ -151,6 +151,6 @@ def test_a_stop_cuts_the_wait_short(retries: Retries, caplog: pytest.LogCaptureF
         return Tried("it broke")
 
     began = time.monotonic()
-    keep_trying(once, proven=1.0, told=retries, should_stop=stopped.is_set)
+    keep_trying(once, proven=1.0, retries=retries, should_stop=stopped.is_set)
     assert time.monotonic() - began < 0.75, "of a wait of 0.8 s or more"
     assert len(caplog.records) == 1

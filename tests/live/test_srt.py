@@ -1,4 +1,4 @@
-"""SRT through ffmpeg: what is secret stays so, whichever ffmpeg there is."""
+"""SRT through ffmpeg: secrets stay secret, whichever ffmpeg is installed."""
 
 import shutil
 import subprocess
@@ -96,8 +96,8 @@ def test_should_one_be_used_all_the_same_nothing_goes_out_in_the_clear(
 @pytest.mark.parametrize(
     ("query", "reason"),
     [
-        ("&passphrase=another1234", "the other side has another passphrase"),
-        ("", "one side has a passphrase, and the other has none"),
+        ("&passphrase=another1234", "the other side has a different passphrase"),
+        ("", "only one of the two sides has a passphrase"),
     ],
 )
 def test_a_refusal_is_told_and_never_called_a_connection(tmp_path: Path, query: str, reason: str) -> None:

@@ -276,7 +276,7 @@ channels:
         (
             "error: channels.folder: /proc/none/b.mkv can't be written: nothing can be written in /proc",
             "error: channels.file: none.mp4",
-            "error: channels.secure: SSL_CERT_FILE names /none.pem, which is no file",
+            "error: channels.secure: SSL_CERT_FILE names /none.pem, which is not a file",
             "error: channels.model: ",
             "error: channels.encoder: The hevc encoder can't be opened",
             "error: channels.slate: The slate none.png is no picture",
