@@ -1,4 +1,4 @@
-"""Two HLS targets of one live channel, read by strict readers while their senders are killed and the service restarts.
+"""HLS targets of live channels, read by strict readers while their processes are killed and the service restarts.
 
     python benchmarks/hls_soak.py --minutes 10 --results benchmarks/results
 
@@ -26,7 +26,7 @@ from sr4k.bench.machine import describe, in_words
 _CALM = (4.0, 10.0)
 """Seconds, from and to, between two faults."""
 
-_SENDER = "sr4k.live.send.push_process"
+_PUSH_PROCESS = "sr4k.live.send.push_process"
 
 
 @dataclass
@@ -48,7 +48,11 @@ class Soak:
         self.playlists = {kind: folder / kind / "index.m3u8" for kind in ("ts", "fmp4")}
         self._channels: dict[str, Channel] = {}
         self.start()
-        self.faults = {"a sender is killed": self.kill, "the other target goes": self.bounce, "restarted": self.restart}
+        self.faults = {
+            "process of a target is killed": self.kill,
+            "the other target goes": self.bounce,
+            "restarted": self.restart,
+        }
 
     def start(self) -> None:
         """A channel for each kind of segments; one has another target."""
@@ -72,11 +76,11 @@ class Soak:
         self.start()
 
     def kill(self) -> None:
-        """The senders of one channel."""
+        """Kill the processes of one channel's targets."""
         channel = random.choice(list(self._channels.values()))
         for process in channel.children():
             with suppress(OSError):
-                if _SENDER in Path(f"/proc/{process}/cmdline").read_text():
+                if _PUSH_PROCESS in Path(f"/proc/{process}/cmdline").read_text():
                     os.kill(process, signal.SIGKILL)
 
     def bounce(self) -> None:

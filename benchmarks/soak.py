@@ -97,7 +97,7 @@ class Soak:
             "connection of the target is dead": lambda: self._hold(self.exit),
             "bytes of the source are broken": self._corrupt,
             "reader is killed": lambda: self._kill("sr4k.live.receive.pull_process"),
-            "sender is killed": lambda: self._kill("sr4k.live.send.push_process"),
+            "process of a target is killed": lambda: self._kill("sr4k.live.send.push_process"),
         }
 
     def is_live(self) -> bool:
@@ -231,7 +231,7 @@ def _mended(soak: Soak, name: str) -> float:
 def _count(report: Report, soak: Soak) -> None:
     """Read the metrics, at the end."""
     value = soak.channel.value
-    report.connects = {"source": value("in_connects_total"), "target": value("target_connects_total", 'outlet="1"')}
+    report.connects = {"source": value("in_connects_total"), "target": value("target_connects_total", 'number="1"')}
     causes = ("late", "ladder", "clock", "backlog", "full")
     report.dropped = {cause: value("dropped_frames_total", f'cause="{cause}"') for cause in causes}
     report.frames, report.repeated = value("out_frames_total"), value("out_repeated_frames_total")

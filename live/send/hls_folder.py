@@ -117,7 +117,7 @@ class HlsFolder:
     def _change(self, following: Playlist) -> None:
         """The next version of the list; what it no longer names may still be asked for by who has the last one.
 
-        That it leaves the list now is written into the file's time, for a sender that goes on from here.
+        That it leaves the list now is written into the file's time, for a target that goes on from here.
         """
         listed = _files(following)
         leaving = self._served - listed
@@ -198,5 +198,5 @@ def _claimed(path: Path) -> socket.socket:
         claim.bind(f"\0sr4k-hls-{place[:40]}")
     except OSError:
         claim.close()
-        raise OutputError(f"Another sender writes to {path} already.") from None
+        raise OutputError(f"Another target writes to {path} already.") from None
     return claim

@@ -34,7 +34,7 @@ class _Span:
 
 
 class HlsWriter:
-    """One run of segments: a sender, as of `sr4k.live.send.open_target`.
+    """One run of segments: see `OpenTarget` in `sr4k.live.send.open_target`.
 
     Args:
         folder: where they go.

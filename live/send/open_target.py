@@ -37,7 +37,7 @@ _RECORDINGS: dict[str, dict[str, str]] = {
 """What keeps a recording playable up to where it was broken off, by suffix."""
 
 
-class Sender(Protocol):
+class OpenTarget(Protocol):
     """Takes the packets of one try. ``container``: for its streams to be added to, and its header to be written."""
 
     container: OutputContainer
@@ -56,8 +56,8 @@ class Sender(Protocol):
 
 
 @contextmanager
-def opened(target: Address, form: HlsForm) -> Iterator[Sender]:
-    """The sender of a target; ``form``: of HLS.
+def opened(target: Address, form: HlsForm) -> Iterator[OpenTarget]:
+    """The opened target; ``form``: of HLS.
 
     Raises:
         Sr4kError, FFmpegError, OSError: it can't be.
@@ -72,8 +72,8 @@ def opened(target: Address, form: HlsForm) -> Iterator[Sender]:
         finally:
             folder.close()
     elif target.kind == "file":
-        with _recording(target.path) as sender:
-            yield sender
+        with _recording(target.path) as recording:
+            yield recording
     else:
         with _open(target) as container:
             yield _Network(container)
@@ -134,14 +134,14 @@ def _recording(path: Path) -> Iterator[_Recording]:
     """A file of a name that nobody has; gone again if nothing could be written."""
     path.parent.mkdir(parents=True, exist_ok=True)
     taken = free_name(path, taken=_is_taken)  # a recording never replaces another
-    sender = None
+    recording = None
     try:
         options = {"flush_packets": "1"} | _RECORDINGS[path.suffix.lower()]
         with av.open(for_libav(taken), "w", format=_format(path), options=options) as container:
-            sender = _Recording(container)
-            yield sender
+            recording = _Recording(container)
+            yield recording
     finally:
-        if sender is None or sender.is_empty:
+        if recording is None or recording.is_empty:
             taken.unlink(missing_ok=True)
 
 

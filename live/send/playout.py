@@ -171,7 +171,7 @@ class Playout(Sink):
             "codec": None if output is None else output.video.codec_context.name,
             "width": None if output is None else output.info.width,
             "height": None if output is None else output.info.height,
-            "outlets": [target.report() for target in self._targets],
+            "targets": [target.report() for target in self._targets],
         }
 
     @property

@@ -23,7 +23,7 @@ from sr4k.errors import Sr4kError
 from sr4k.live.address import Address
 from sr4k.live.causes import cause
 from sr4k.live.proxy import proxy_trouble
-from sr4k.live.send.open_target import Sender, opened
+from sr4k.live.send.open_target import OpenTarget, opened
 from sr4k.live.settings import HlsForm
 from sr4k.live.tls import certificate_trouble
 from sr4k.live.wire_format import pack
@@ -92,14 +92,14 @@ def _push(order: PushOrder, reports: _Reports) -> None:
     start = Connection(order.start, writable=False)
     probe = {"analyzeduration": "0", "probesize": "32"}  # all is in the head: of a thin stream more would take long
     source: InputContainer = av.open(pipe, format="flv", buffer_size=32768, options=probe)  # type: ignore[assignment]
-    with source, opened(order.target, order.hls) as sender:
-        streams = {s.index: sender.container.add_stream_from_template(s, opaque=True) for s in source.streams}
-        sender.container.start_encoding()
+    with source, opened(order.target, order.hls) as target:
+        streams = {s.index: target.container.add_stream_from_template(s, opaque=True) for s in source.streams}
+        target.container.start_encoding()
         reports.send(Ready())
         packets = _from(source, start, patient=order.target.is_local)
-        at, written = _copy(packets, sender, streams, lambda time, size: reports.send(Wrote(time, size)))
-        sender.close(ended=_last_word(start))
-        reports.send(Wrote(at, sender.arrived(written)))
+        at, written = _copy(packets, target, streams, lambda time, size: reports.send(Wrote(time, size)))
+        target.close(ended=_last_word(start))
+        reports.send(Wrote(at, target.arrived(written)))
 
 
 def _from(source: InputContainer, start: Connection, *, patient: bool) -> "Iterator[Packet[Any]]":
@@ -127,7 +127,7 @@ def _from(source: InputContainer, start: Connection, *, patient: bool) -> "Itera
 
 def _copy(
     packets: "Iterator[Packet[Any]]",
-    sender: Sender,
+    target: OpenTarget,
     streams: dict[int, Any],
     report: Callable[[int, int], None],
 ) -> tuple[int, int]:
@@ -137,11 +137,11 @@ def _copy(
     for packet in packets:
         at, size = milliseconds(packet), packet.size
         packet.stream = streams[packet.stream.index]
-        has_news = sender.write(packet, at)
+        has_news = target.write(packet, at)
         written += size
         if (now := time.monotonic()) - reported >= _REPORT_EVERY or has_news:
             reported = now
-            report(at, sender.arrived(written))
+            report(at, target.arrived(written))
     return at, written
 
 

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from sr4k.cli.long_running import operated
 from sr4k.cli.one_line_errors import say
+from sr4k.cli.setting_errors import told_by_option
 from sr4k.cli.signals import Impatient, counted_signals
 from sr4k.common.logs import LogFormat
 from sr4k.common.printable import printable
@@ -80,7 +81,8 @@ def run_live(
     log_format = options.log_format
     addresses = parse_source(source), *(parse_target(target) for target in targets)
     redaction.hide(*addresses)
-    job = LiveJob(addresses[0], addresses[1:], preset, size, options.sound)
+    with told_by_option():
+        job = LiveJob(addresses[0], addresses[1:], preset, size, options.sound)
     monitor = ChannelMonitor("live", [str(target) for target in job.targets])
     level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
     with (
@@ -158,4 +160,4 @@ class _Status:
             parts.append(f"{1000 * playout.latency['median']:.0f} ms")
         if intake.rung:
             parts.append(intake.rung_name)
-        return printable("  ".join([*parts, *(f"{outlet.target}: {outlet.state}" for outlet in playout.outlets)]))
+        return printable("  ".join([*parts, *(f"{target.target}: {target.state}" for target in playout.targets)]))

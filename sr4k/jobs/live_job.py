@@ -10,7 +10,7 @@ from typing import Any
 
 from sr4k.common.system_errors import refusal
 from sr4k.configs import Preset, load_preset
-from sr4k.errors import OptionError, Sr4kError, StoppedError, WorkerError
+from sr4k.errors import FieldError, OptionError, Sr4kError, StoppedError, WorkerError
 from sr4k.jobs.graph import assembled, run_assembled
 from sr4k.jobs.summary import LiveSummary, summarised_live
 from sr4k.jobs.watchdog import Watchdog, WorkerHangsError
@@ -54,15 +54,15 @@ class LiveJob:
 
     def __post_init__(self) -> None:
         engine, graph, encode = self.preset.engine, self.preset.graph, self.preset.encode
-        for key, is_wrong, instead in (
-            ("engine.pixels", engine.pixels == "bgr", "yuv"),
-            ("graph.mode", graph.mode != "processes", "processes"),
-            ("graph.lanes", graph.lanes not in ("auto", 1), "auto"),
-            ("graph.devices", bool(graph.devices), "none"),
-            ("encode.crf", encode.crf is not None, "encode.bitrate"),
+        for key, value, is_wrong, instead in (
+            ("engine.pixels", engine.pixels, engine.pixels == "bgr", "use yuv"),
+            ("graph.mode", graph.mode, graph.mode != "processes", "use processes"),
+            ("graph.lanes", graph.lanes, graph.lanes not in ("auto", 1), "use auto"),
+            ("graph.devices", ",".join(map(str, graph.devices)), bool(graph.devices), "leave it out"),
+            ("encode.crf", encode.crf, encode.crf is not None, "use {encode.bitrate}, such as 20M"),
         ):
             if is_wrong:
-                raise OptionError(f"A live stream can't have this {key}: use {instead}.")
+                raise FieldError(f"A live stream can't be run with {{{key}}} {{0}}: {instead}.", value)
         places: set[str] = set()
         for target in self.targets:
             if target.place in places:

@@ -66,7 +66,7 @@ class IntakeStatus(_Report):
 
 
 @dataclass(frozen=True, slots=True)
-class OutletStatus(_Report):
+class TargetStatus(_Report):
     """Of one target so far.
 
     Attributes:
@@ -107,7 +107,7 @@ class PlayoutStatus(_Report):
     latency: Mapping[str, float] | None = None
     latency_histogram: Mapping[str, Any] = field(default_factory=lambda: Histogram().report())
     seconds: float = 0.0
-    outlets: tuple[OutletStatus, ...] = ()
+    targets: tuple[TargetStatus, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +129,8 @@ class LiveStatus:
     @classmethod
     def none_yet(cls, targets: Sequence[str]) -> "LiveStatus":
         """Before a graph has told anything."""
-        outlets = tuple(OutletStatus(target) for target in targets)
-        return cls(IntakeStatus(), PlayoutStatus(outlets=outlets), {}, {}, {}, {}, {})
+        none_yet = tuple(TargetStatus(target) for target in targets)
+        return cls(IntakeStatus(), PlayoutStatus(targets=none_yet), {}, {}, {}, {}, {})
 
     @classmethod
     def of(cls, statuses: Mapping[str, WorkerStatus], hanging: str | None = None) -> "LiveStatus":
@@ -145,7 +145,7 @@ class LiveStatus:
                 busy[clock.name] = busy.get(clock.name, 0.0) + clock.busy
                 worked[clock.name] = worked.get(clock.name, 0) + clock.frames
         playout = dict(reports.get("playout", {}))
-        playout["outlets"] = tuple(OutletStatus.of(outlet) for outlet in playout.get("outlets", ()))
+        playout["targets"] = tuple(TargetStatus.of(target) for target in playout.get("targets", ()))
         return cls(
             intake=IntakeStatus.of(reports.get("intake", {})),
             playout=PlayoutStatus.of(playout),
@@ -163,9 +163,9 @@ class LiveStatus:
             return {**dict.fromkeys(then, nought), **now}
 
         playout = self.playout
-        if not playout.outlets:
-            outlets = tuple(OutletStatus(outlet.target) for outlet in before.playout.outlets)
-            playout = replace(playout, outlets=outlets)
+        if not playout.targets:
+            targets = tuple(TargetStatus(target.target) for target in before.playout.targets)
+            playout = replace(playout, targets=targets)
         intake = replace(
             self.intake,
             dropped=zeros(self.intake.dropped, before.intake.dropped, 0),
@@ -184,8 +184,8 @@ class LiveStatus:
     @property
     def live(self) -> bool:
         """Whether pictures come in, and go out to every target."""
-        outlets = self.playout.outlets
-        return self.intake.state == "live" and bool(outlets) and all(outlet.state == "live" for outlet in outlets)
+        targets = self.playout.targets
+        return self.intake.state == "live" and bool(targets) and all(target.state == "live" for target in targets)
 
 
 def _doubted(report: Mapping[str, Any]) -> dict[str, Any]:
@@ -193,8 +193,8 @@ def _doubted(report: Mapping[str, Any]) -> dict[str, Any]:
     doubted = dict(report)
     if doubted.get("state") == "live":
         doubted["state"] = "hangs"
-    if "outlets" in doubted:
-        doubted["outlets"] = [_doubted(outlet) for outlet in doubted["outlets"]]
+    if "targets" in doubted:
+        doubted["targets"] = [_doubted(target) for target in doubted["targets"]]
     return doubted
 
 
@@ -217,9 +217,9 @@ class Marks:
         found = dict(self.failures)
         if graph.intake.state != "live" and graph.intake.reason:
             found["source", kind_of(graph.intake.reason)] = now
-        for outlet in graph.playout.outlets:
-            if outlet.state != "live" and outlet.reason:
-                found["target", kind_of(outlet.reason)] = now
+        for target in graph.playout.targets:
+            if target.state != "live" and target.reason:
+                found["target", kind_of(target.reason)] = now
         return Marks(
             now if graph.intake.frames > frame_in else self.frame_in,
             now if graph.playout.frames > frame_out else self.frame_out,
@@ -277,8 +277,8 @@ class ChannelStatus:
             intake = self.graph.intake
             told["in"] = {"source": intake.source, "state": intake.state, "reason": intake.reason}
             told["out"] = [
-                {"target": outlet.target, "state": outlet.state, "reason": outlet.reason}
-                for outlet in self.graph.playout.outlets
+                {"target": target.target, "state": target.state, "reason": target.reason}
+                for target in self.graph.playout.targets
             ]
         return told
 

@@ -17,8 +17,8 @@ from sr4k.service.channel_status import (
     ChannelStatus,
     IntakeStatus,
     LiveStatus,
-    OutletStatus,
     PlayoutStatus,
+    TargetStatus,
 )
 
 Samples = Iterable[tuple[tuple[str, ...], Any]]
@@ -108,14 +108,14 @@ def _of_playout(read: Callable[[PlayoutStatus], Any]) -> Callable[[ChannelStatus
     return _of_graph(lambda graph: [((), read(graph.playout))])
 
 
-def _of_outlets(read: Callable[[OutletStatus], float | None]) -> Callable[[ChannelStatus], Samples]:
-    return _of_graph(lambda graph: [(labels, read(outlet)) for labels, outlet in _outlets(graph)])
+def _of_targets(read: Callable[[TargetStatus], float | None]) -> Callable[[ChannelStatus], Samples]:
+    return _of_graph(lambda graph: [(labels, read(target)) for labels, target in _targets(graph)])
 
 
-def _outlets(graph: LiveStatus) -> Iterator[tuple[tuple[str, str], OutletStatus]]:
+def _targets(graph: LiveStatus) -> Iterator[tuple[tuple[str, str], TargetStatus]]:
     """With the values of their labels. They are numbered: two whose stream keys alone differ are shown alike."""
-    for number, outlet in enumerate(graph.playout.outlets, 1):
-        yield (str(number), outlet.target), outlet
+    for number, target in enumerate(graph.playout.targets, 1):
+        yield (str(number), target.target), target
 
 
 def _states_in(graph: LiveStatus) -> Samples:
@@ -124,9 +124,9 @@ def _states_in(graph: LiveStatus) -> Samples:
 
 
 def _states_out(graph: LiveStatus) -> Samples:
-    for labels, outlet in _outlets(graph):
+    for labels, target in _targets(graph):
         for state in _STATES_OUT:
-            yield (*labels, state), float(state == outlet.state)
+            yield (*labels, state), float(state == target.state)
 
 
 def _failures(channel: ChannelStatus) -> Samples:
@@ -152,7 +152,7 @@ def _each(values: Mapping[str, float]) -> Samples:
 
 
 _ENGINE = ("engine", "model", "precision", "device")
-_TARGET = ("outlet", "target")
+_TARGET = ("number", "target")
 
 METRICS: tuple[Metric, ...] = (
     # The channel as a whole
@@ -343,22 +343,22 @@ METRICS: tuple[Metric, ...] = (
         "counter",
         "target_connects",
         "How often a target was opened, the first time included.",
-        _of_outlets(lambda outlet: outlet.connects),
+        _of_targets(lambda target: target.connects),
         _TARGET,
     ),
-    Metric("counter", "target_bytes", "Bytes sent to a target.", _of_outlets(lambda outlet: outlet.bytes), _TARGET),
+    Metric("counter", "target_bytes", "Bytes sent to a target.", _of_targets(lambda target: target.bytes), _TARGET),
     Metric(
         "counter",
         "target_dropped_packets",
         "Packets that a target did not get.",
-        _of_outlets(lambda outlet: outlet.dropped),
+        _of_targets(lambda target: target.dropped),
         _TARGET,
     ),
     Metric(
         "gauge",
         "target_queue_seconds",
         "Of video that wait for a target.",
-        _of_outlets(lambda outlet: outlet.queue_seconds),
+        _of_targets(lambda target: target.queue_seconds),
         _TARGET,
         math.nan,
     ),

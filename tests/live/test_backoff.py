@@ -9,7 +9,7 @@ from sr4k.live.address import parse_source, parse_target
 from sr4k.live.backoff import CAP, Backoff
 from sr4k.live.receive import intake as intake_module
 from sr4k.live.receive.intake import Intake
-from sr4k.live.send import live_target as outlet_module
+from sr4k.live.send import live_target as target_module
 from sr4k.live.send.live_target import LiveTarget
 from sr4k.live.settings import HlsForm, IntakeSettings
 
@@ -27,19 +27,19 @@ def test_tries_that_only_last_long_make_no_wait_short_again(monkeypatch: pytest.
     resets: list[Backoff] = []
     monkeypatch.setattr(Backoff, "reset", lambda self: resets.append(self))
     monkeypatch.setattr(Backoff, "wait", lambda _self: 0.05)
-    monkeypatch.setattr(outlet_module, "_OPENING", 1.0)
-    for module in (outlet_module, intake_module):
+    monkeypatch.setattr(target_module, "_OPENING", 1.0)
+    for module in (target_module, intake_module):
         monkeypatch.setattr(module, "_PROVEN", 0.2)
     with SilentServer() as server:
-        outlet = LiveTarget(parse_target(server.url("key")), hls=HlsForm(), wants_key=lambda: None)
+        target = LiveTarget(parse_target(server.url("key")), hls=HlsForm(), wants_key=lambda: None)
         intake = Intake(IntakeSettings(source=parse_source(server.url("key")), sound=None, tries=2))
-        outlet.start()
+        target.start()
         intake._thread.start()
         try:
             eventually(lambda: intake.report()["reason"] is not None, 30)
-            eventually(lambda: outlet.report()["reason"] is not None, 10)
+            eventually(lambda: target.report()["reason"] is not None, 10)
         finally:
-            outlet.close(0)
+            target.close(0)
             intake.close()
     assert resets == []
 

@@ -38,10 +38,10 @@ class Scene:
         return (self.channel.states_out() or [""])[0]
 
     def connects(self) -> float:
-        return self.channel.value("target_connects_total", 'outlet="1"')
+        return self.channel.value("target_connects_total", 'number="1"')
 
     def all_connects(self) -> float:
-        return sum(self.channel.value("target_connects_total", f'outlet="{k}"') for k in (1, 2, 3))
+        return sum(self.channel.value("target_connects_total", f'number="{k}"') for k in (1, 2, 3))
 
     def view(self, seconds: float) -> tuple[Viewer, list[dict[str, Any]]]:
         with Viewer(self.far.url(KEY)) as viewer:
@@ -121,7 +121,7 @@ def the_recording_never_noticed(scene: Scene) -> None:
     parts = sorted(scene.recording.parent.glob("*.mkv"))
     for part in parts:
         assert_whole(part)
-    assert len(parts) <= 2, "a new part if it was its sender that was killed"
+    assert len(parts) <= 2, "a new part if it was its process that was killed"
 
 
 def no_key_was_told(scene: Scene) -> None:

@@ -16,7 +16,7 @@ def addresses() -> tuple[Address, Address]:
     return parse_source(SOURCE), parse_target(TARGET)
 
 
-def outlet(**changes: Any) -> dict[str, Any]:
+def target(**changes: Any) -> dict[str, Any]:
     """The report of one."""
     about = {"target": str(addresses()[1]), "state": "live", "reason": None, "connects": 2, "bytes": 5000}
     return {**about, "dropped": 7, "queue_seconds": 0.25, **changes}
@@ -55,7 +55,7 @@ def statuses(
         "latency": {"median": 0.1, "p95": 0.2},
         "latency_histogram": {"bounds": (0.1, 1.0), "counts": (2, 1, 1), "sum": 6.2},
         "seconds": 3.6,
-        "outlets": [outlet(), outlet(state="live", bytes=1)],
+        "targets": [target(), target(state="live", bytes=1)],
         **(playout or {}),
     }
     clocks = (StageClock("intake", 0.5, 100), StageClock("infer", 2.5, 80))

@@ -64,7 +64,7 @@ def test_one_bad_target_ends_nothing_and_bad_targets_alone_are_told_at_once(
     with pytest.raises(Sr4kError, match="can't be made"):
         job.run()
     good = parse_target(str(tmp_path / "new" / "a.mkv"))
-    outlets = replace(job, targets=(*bad, good)).run().playout["outlets"]
-    assert [outlet["connects"] for outlet in outlets] == [0, 0, 1]
-    assert [outlet["state"] for outlet in outlets] == ["ended"] * 3
-    assert outlets[2]["bytes"] > 0
+    targets = replace(job, targets=(*bad, good)).run().playout["targets"]
+    assert [target["connects"] for target in targets] == [0, 0, 1]
+    assert [target["state"] for target in targets] == ["ended"] * 3
+    assert targets[2]["bytes"] > 0

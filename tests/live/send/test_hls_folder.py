@@ -1,4 +1,4 @@
-"""Folders of HLS as viewers see them: real senders, killed and started again, read by a strict reader."""
+"""Folders of HLS as viewers see them: real targets, killed and started again, read by a strict reader."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ class Programme:
 
     def __init__(self, *, size: tuple[int, int] = (64, 48)) -> None:
         self._splitter = FlvSplitter()
-        self._outlet: LiveTarget | None = None
+        self._target: LiveTarget | None = None
         self._container = av.open(self, "w", format="flv", options={"flush_packets": "1"})
         self._video = self._container.add_stream("libx264", rate=RATE, options={"tune": "zerolatency", "g": "500"})
         self._video.width, self._video.height, self._video.pix_fmt = *size, "yuv420p"
@@ -38,13 +38,13 @@ class Programme:
 
     def write(self, data: bytes) -> int:
         tags = list(self._splitter.feed(bytes(data)))
-        if self._outlet is not None:
-            self._outlet.offer(self._splitter.header, tags)
+        if self._target is not None:
+            self._target.offer(self._splitter.header, tags)
         return len(data)
 
-    def play(self, outlet: LiveTarget, seconds: float, *, keys: tuple[float, ...] = ()) -> None:
+    def play(self, target: LiveTarget, seconds: float, *, keys: tuple[float, ...] = ()) -> None:
         """``keys``: seconds from now at which key frames come beside those that are due every 2 s."""
-        self._outlet = outlet
+        self._target = target
         wanted = {self.number + round(RATE * key) for key in keys} | {self.number}
         for number in range(self.number, self.number + round(RATE * seconds)):
             self._frame.pts = number
@@ -69,25 +69,25 @@ class Programme:
 
 
 class Folder:
-    """A playlist, its outlet and its strict reader."""
+    """A playlist, its target and its strict reader."""
 
     def __init__(self, path: Path, kind: Segments) -> None:
         self.path, self._form = path, HlsForm(kind=kind)
         self.reader = StrictReader(path)
         self.programme = Programme()
         self._due = 0
-        self.outlet = self._started()
+        self.target = self._started()
 
     def _started(self) -> LiveTarget:
-        outlet = LiveTarget(parse_target(str(self.path)), hls=self._form, wants_key=lambda: None)
-        outlet.start()
-        return outlet
+        target = LiveTarget(parse_target(str(self.path)), hls=self._form, wants_key=lambda: None)
+        target.start()
+        return target
 
     def play(self, seconds: float, *, keys: tuple[float, ...] = ()) -> None:
         """Until all of it but the segment under way is listed."""
         first, period = self.programme.number, 2 * RATE
         self._due += (first + round(RATE * seconds) - 1) // period - first // period
-        self.programme.play(self.outlet, seconds, keys=keys)
+        self.programme.play(self.target, seconds, keys=keys)
         eventually(self._is_listed, 20, f"{self._due} segments")
 
     def _is_listed(self) -> bool:
@@ -95,16 +95,16 @@ class Folder:
         return len(self.reader.segments) >= self._due
 
     def kill(self) -> None:
-        """The process of the sender; the outlet starts another."""
-        before = self.outlet.report()["connects"]
-        (sender,) = _children("sr4k.live.send.push_process")
-        os.kill(sender, signal.SIGKILL)
-        eventually(lambda: self.outlet.report()["state"] != "live", 10)
-        assert self.outlet.report()["connects"] == before
+        """Kill the target's process; the target starts another."""
+        before = self.target.report()["connects"]
+        (process,) = _children("sr4k.live.send.push_process")
+        os.kill(process, signal.SIGKILL)
+        eventually(lambda: self.target.report()["state"] != "live", 10)
+        assert self.target.report()["connects"] == before
 
     def stop(self, *, ended: bool = False) -> None:
-        """End the outlet: the segment under way is stored."""
-        self.outlet.close(10, ended=ended)
+        """End the target: the segment under way is stored."""
+        self.target.close(10, ended=ended)
         self.reader.look()
         self._due = len(self.reader.segments)
 
@@ -112,7 +112,7 @@ class Folder:
         """As the service does, with another stream."""
         self.stop()
         self.programme = Programme(size=(96, 64))
-        self.outlet = self._started()
+        self.target = self._started()
 
 
 def _children(module: str) -> list[int]:
@@ -134,7 +134,7 @@ def folder(tmp_path: Path) -> Iterator[Callable[[Segments], Folder]]:
 
     yield make
     for each in made:
-        each.outlet.close(0)
+        each.target.close(0)
 
 
 @pytest.mark.slow
@@ -194,7 +194,7 @@ def _decoded(playlist: Path, entries: Sequence[Entry]) -> list[float]:
 @pytest.mark.parametrize("kind", ["ts", "fmp4"])
 def test_a_stream_of_one_picture_is_as_long_as_that_picture(folder, kind: Segments) -> None:
     live = folder(kind)
-    live.programme.play(live.outlet, 1 / RATE)
+    live.programme.play(live.target, 1 / RATE)
     live.stop(ended=True)
     assert [entry.seconds for entry in live.reader.playlist.entries] == [1 / RATE]
 
@@ -233,7 +233,7 @@ def test_what_left_the_window_is_deleted_though_another_sender_wrote_it(folder, 
 
 def test_what_left_the_list_stays_as_long_as_it_must_however_old_it_is_and_whoever_comes_next(tmp_path: Path) -> None:
     def written(count: int) -> set[str]:
-        """By a sender that ends without a word."""
+        """By a target's process that ends without a word."""
         folder = HlsFolder(tmp_path / "live.m3u8", HlsForm(kind="fmp4"))
         for k in range(count):
             folder.add(b"data", b"init", 2.0, 2.0 * k, discontinuity=False)
@@ -286,8 +286,8 @@ def test_a_playlist_of_something_else_is_left_alone(folder, tmp_path: Path) -> N
     theirs = "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nholiday.ts\n#EXT-X-ENDLIST\n"
     (tmp_path / "live.m3u8").write_text(theirs)
     live = folder()
-    live.programme.play(live.outlet, 4)
-    eventually(lambda: "a playlist of something else" in str(live.outlet.report()["reason"]), 10)
+    live.programme.play(live.target, 4)
+    eventually(lambda: "a playlist of something else" in str(live.target.report()["reason"]), 10)
     assert (tmp_path / "live.m3u8").read_text() == theirs
 
 
@@ -296,8 +296,8 @@ def test_two_senders_never_write_one_playlist(folder, tmp_path: Path) -> None:
     live.play(3)
     (tmp_path / "same").symlink_to(tmp_path)
     other = folder(name="same/live.m3u8")
-    other.programme.play(other.outlet, 3)
-    eventually(lambda: "Another sender" in str(other.outlet.report()["reason"]), 10)
+    other.programme.play(other.target, 3)
+    eventually(lambda: "Another target" in str(other.target.report()["reason"]), 10)
     live.play(3)
     assert live.reader.faults == []
 
@@ -307,9 +307,9 @@ def test_a_folder_that_is_missing_is_made_and_one_that_went_away_is_made_again(f
     live = folder(name="a/b/live.m3u8")
     live.play(3)
     shutil.rmtree(tmp_path / "a")
-    live.programme.play(live.outlet, 4)
-    eventually(lambda: live.outlet.report()["state"] == "waiting", 10)
-    live.programme.play(live.outlet, 5)
+    live.programme.play(live.target, 4)
+    eventually(lambda: live.target.report()["state"] == "waiting", 10)
+    live.programme.play(live.target, 5)
     eventually(live.path.exists, 10)
 
 
@@ -322,7 +322,7 @@ def test_on_a_disk_with_room_for_little_more_than_three_segments_it_goes_on(fold
         for _ in range(3):
             live.play(8)
         live.stop()
-        assert live.outlet.report()["connects"] == 1
+        assert live.target.report()["connects"] == 1
         assert live.reader.playlist.seconds >= 6
         assert not [fault for fault in live.reader.faults if "too early" not in fault]
     finally:
@@ -343,11 +343,11 @@ def test_on_a_full_disk_the_list_stays_whole_the_target_says_so_and_it_goes_on_w
         with pytest.raises(OSError, match="No space"), stuffing.open("wb", buffering=0) as file:
             while file.write(bytes(4096)):
                 pass
-        before = live.outlet.report()["bytes"]
-        live.programme.play(live.outlet, 4)
-        eventually(lambda: live.outlet.report()["reason"] == "the disk is full", 10)
-        assert live.outlet.report()["state"] != "live"
-        assert live.outlet.report()["bytes"] == before
+        before = live.target.report()["bytes"]
+        live.programme.play(live.target, 4)
+        eventually(lambda: live.target.report()["reason"] == "the disk is full", 10)
+        assert live.target.report()["state"] != "live"
+        assert live.target.report()["bytes"] == before
         live.reader.look()
         assert live.reader.faults == []
         stuffing.unlink()

@@ -51,7 +51,7 @@ class Rig:
         self.released = self.given = 0
         self.zero = TICKS
         self.show(0)  # there is nothing to connect with before the first picture
-        eventually(lambda: self.playout.report()["outlets"][0]["state"] == "live", 60)  # meanwhile it is repeated
+        eventually(lambda: self.playout.report()["targets"][0]["state"] == "live", 60)  # meanwhile it is repeated
         time.sleep(0.1)
         self.before = self.playout.report()
         self.zero = round(self.before["seconds"] * TICKS)

@@ -44,7 +44,7 @@ SUFFIXES = (".mkv", ".mp4", ".mov", ".ts", ".flv")
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with recordings of every kind whose senders were killed five seconds after the last had begun."""
+    """A folder with recordings of every kind whose processes were killed five seconds after the last had begun."""
     folder = tmp_path_factory.mktemp("killed")
     with Channel(PATTERN, *(str(folder / f"out{suffix}") for suffix in SUFFIXES)) as channel:
         eventually(lambda: channel.states_out() == ["live"] * len(SUFFIXES), 60)
@@ -99,9 +99,9 @@ def test_srt_carries_the_stream(tmp_path: Path) -> None:
         try:
             with Channel(f"{PATTERN}?seconds=10", f"{url}?passphrase={PASSPHRASE}&streamid=here%2Fa") as channel:
                 eventually(lambda: channel.states_out() == ["live"], 60)
-                senders = [_command(process) for process in channel.children()]
-                assert any("ffmpeg" in command for command in senders)
-                assert not [command for command in senders if PASSPHRASE in command or "here" in command]
+                processes = [_command(process) for process in channel.children()]
+                assert any("ffmpeg" in command for command in processes)
+                assert not [command for command in processes if PASSPHRASE in command or "here" in command]
                 assert channel.process.wait(240) == 0
             listener.wait(120)
         finally:

@@ -270,6 +270,7 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_nothing(make_clip: MakeClip,
             2,
             "--lanes can't be 0: it must be greater than or equal to 1, or auto",
         ),
+        (["pattern://64x48@10", "out.mp4", "--crf", "20"], 2, "with --crf 20: use --bitrate, such as 20M."),
         (["in.mp4", "in.mp4", "out.mp4"], 4, "is no folder: several videos need one"),
     ],
 )

@@ -2,10 +2,14 @@
 
 import errno
 import os
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from sr4k.configs import load_preset
+from sr4k.errors import FieldError
 from sr4k.jobs import graph
 from sr4k.jobs.live_job import LiveJob
 from sr4k.live.address import parse_source, parse_target
@@ -50,3 +54,21 @@ def test_a_channel_waits_until_the_machine_has_room_again(job: LiveJob, monkeypa
 def test_what_the_machine_refuses_from_the_start_is_told_at_once(job: LiveJob, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(OSError, match="Too many open files"):
         run(job, [refused(), None], monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "words"),
+    [
+        ("engine", {"pixels": "bgr"}, "engine.pixels bgr: use yuv"),
+        ("graph", {"mode": "threads"}, "graph.mode threads: use processes"),
+        ("graph", {"lanes": 2}, "graph.lanes 2: use auto"),
+        ("graph", {"devices": (0, 1)}, "graph.devices 0,1: leave it out"),
+        ("encode", {"crf": 20}, "encode.crf 20: use encode.bitrate, such as 20M"),
+    ],
+)
+def test_what_is_for_files_alone_is_refused_by_its_name(
+    section: str, change: dict[str, Any], words: str, job: LiveJob
+) -> None:
+    preset = job.preset.updated("graph", workers=load_preset("file").graph.workers)
+    with pytest.raises(FieldError, match=re.escape(words)):
+        replace(job, preset=preset.updated(section, **change))

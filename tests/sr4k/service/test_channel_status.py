@@ -2,7 +2,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from toy_statuses import outlet, statuses
+from toy_statuses import statuses, target
 
 from sr4k.jobs.watchdog import Watchdog
 from sr4k.pipeline import WorkerStatus
@@ -14,7 +14,7 @@ def test_a_status_is_read_off_the_reports() -> None:
     graph = LiveStatus.of(statuses())
     assert (graph.intake.frames, graph.intake.dropped["late"]) == (100, 4)
     assert graph.playout.latency == {"median": 0.1, "p95": 0.2}
-    assert [o.connects for o in graph.playout.outlets] == [2, 2]
+    assert [each.connects for each in graph.playout.targets] == [2, 2]
     assert (graph.queues, graph.cpu) == ({"upscale": 3, "playout": 0}, {"upscale": 4.5, "playout": 2.5})
     assert graph.busy == {"intake": 0.5, "infer": 2.5, "playout": 1.5}
     assert graph.worked == {"intake": 100, "infer": 80, "playout": 90}
@@ -37,8 +37,8 @@ def test_frames_of_several_lanes_are_added_up() -> None:
     [
         ({}, {}, True),
         ({"state": "away"}, {}, False),
-        ({}, {"outlets": [outlet(), outlet(state="waiting")]}, False),
-        ({}, {"outlets": []}, False),
+        ({}, {"targets": [target(), target(state="waiting")]}, False),
+        ({}, {"targets": []}, False),
     ],
 )
 def test_live_means_in_and_out_to_every_target(intake: dict, playout: dict, live: bool) -> None:

@@ -13,7 +13,7 @@ from prometheus_client import generate_latest
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
-from toy_statuses import SECRETS, outlet, statuses
+from toy_statuses import SECRETS, statuses, target
 
 from sr4k.service.channel_status import ChannelMonitor
 from sr4k.service.prometheus import METRICS, registry_of
@@ -88,11 +88,11 @@ def running() -> Iterator[Run]:
         ("out_keyframes_total", {}, 4),
         ("out_timeline_seconds_total", {}, 3.6),
         ("av_offset_seconds", {}, -0.012),
-        ("target_state", {"outlet": "1", "target": "rtmp://out.example/app/***", "state": "live"}, 1),
-        ("target_connects_total", {"outlet": "1", "target": "rtmp://out.example/app/***"}, 2),
-        ("target_bytes_total", {"outlet": "2", "target": "rtmp://out.example/app/***"}, 1),
-        ("target_dropped_packets_total", {"outlet": "1", "target": "rtmp://out.example/app/***"}, 7),
-        ("target_queue_seconds", {"outlet": "1", "target": "rtmp://out.example/app/***"}, 0.25),
+        ("target_state", {"number": "1", "target": "rtmp://out.example/app/***", "state": "live"}, 1),
+        ("target_connects_total", {"number": "1", "target": "rtmp://out.example/app/***"}, 2),
+        ("target_bytes_total", {"number": "2", "target": "rtmp://out.example/app/***"}, 1),
+        ("target_dropped_packets_total", {"number": "1", "target": "rtmp://out.example/app/***"}, 7),
+        ("target_queue_seconds", {"number": "1", "target": "rtmp://out.example/app/***"}, 0.25),
     ],
 )
 def test_what_a_channel_reports_is_a_metric(name: str, labels: dict[str, str], value: float, running: Run) -> None:
@@ -118,15 +118,15 @@ def test_every_metric_has_samples_of_every_channel(running: Run) -> None:
 
 def test_a_channel_that_has_not_begun_has_its_series_at_nought() -> None:
     samples = scraped(ChannelMonitor("news", ["rtmp://out.example/app/***"]))
-    target = {"channel": "news", "outlet": "1", "target": "rtmp://out.example/app/***"}
+    labels_of_target = {"channel": "news", "number": "1", "target": "rtmp://out.example/app/***"}
     for name, labels in (
         ("up", {"channel": "news"}),
         ("in_frames_total", {"channel": "news"}),
         ("out_frames_total", {"channel": "news"}),
         ("dropped_frames_total", {"channel": "news", "cause": "late"}),
         ("latency_seconds_count", {"channel": "news"}),
-        ("target_bytes_total", target),
-        ("target_state", {**target, "state": "live"}),
+        ("target_bytes_total", labels_of_target),
+        ("target_state", {**labels_of_target, "state": "live"}),
     ):
         assert samples[f"sr4k_{name}", frozenset(labels.items())] == 0, name
 
@@ -151,7 +151,7 @@ def test_series_stay_while_a_channel_is_between_two_runs() -> None:
 
 
 def test_what_is_not_known_yet_is_no_number(running: Run) -> None:
-    monitor = running(playout={"av_offset_ms": None, "outlets": [outlet(queue_seconds=None)]})
+    monitor = running(playout={"av_offset_ms": None, "targets": [target(queue_seconds=None)]})
     samples = scraped(monitor)
     assert math.isnan(samples["sr4k_av_offset_seconds", frozenset({("channel", "news")})])
 
