@@ -7,7 +7,7 @@ from typing import cast
 from sr4k.errors import OptionError
 from sr4k.media.options import Codec, CodecChoice, EncodeSettings
 from sr4k.media.writing.containers import CONTAINERS
-from sr4k.media.writing.encoder_limits import takes_preset
+from sr4k.media.writing.encoder_limits import check_quality, takes_preset
 
 _AUTO = ("auto", "auto_nvenc")
 
@@ -37,6 +37,21 @@ def check_container(choice: CodecChoice, target: Path) -> None:
     codec = chosen_codec(choice, target)
     if _is_webm(target) and not codec.startswith("av1"):
         raise OptionError(f"webm files can't hold {codec} video: choose another container or codec.")
+
+
+def check_speed(choice: CodecChoice, speed: str, target: Path) -> None:
+    """Refuse a speed that a person asked for, and that the encoder chosen for the target doesn't have.
+
+    A preset may name a speed of the encoder that it is mostly used with: `settled` replaces that one without an error.
+
+    Raises:
+        OptionError: The encoder has no such speed; names those that it has.
+    """
+    codec = chosen_codec(choice, target)
+    try:
+        check_quality(codec, None, speed)
+    except ValueError as err:
+        raise OptionError(f"{target} is encoded as {codec}: {err}.") from err
 
 
 def settled(settings: EncodeSettings, *, bits: int, nvenc: bool = True) -> EncodeSettings:

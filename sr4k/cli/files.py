@@ -27,6 +27,7 @@ from sr4k.jobs.summary import Summary
 from sr4k.media.image_names import is_picture
 from sr4k.media.options import Box, Deinterlace
 from sr4k.media.resume.job_folder import folder_of
+from sr4k.media.writing.codec_choice import check_speed
 from sr4k.media.writing.target_file import check_apart, check_target
 from sr4k.service.redaction import Redaction
 
@@ -142,6 +143,10 @@ def _jobs(sources: Sequence[str], target: str, preset: Preset, options: FileOpti
             rate=None if options.rate is None else parse_rate(options.rate),
         )
         jobs = jobs_into(paths, first, folder=target.endswith("/"), recursive=options.recursive)
+    if options.speed is not None:
+        for job in jobs:
+            if not is_picture(job.target):
+                check_speed(job.preset.encode.codec, options.speed, job.target)
     return list(_unfinished(jobs)) if options.resume or options.skip_existing else jobs
 
 

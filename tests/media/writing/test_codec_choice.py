@@ -6,7 +6,7 @@ import pytest
 
 from sr4k.errors import OptionError
 from sr4k.media.options import CodecChoice, EncodeSettings
-from sr4k.media.writing.codec_choice import check_container, chosen_codec, settled
+from sr4k.media.writing.codec_choice import check_container, check_speed, chosen_codec, settled
 
 MP4, WEBM = Path("out.mp4"), Path("out.WebM")
 
@@ -55,6 +55,17 @@ def test_a_speed_of_another_encoder_is_not_asked_of_the_one_that_the_container_c
     kept = encode(WEBM, codec="auto", preset="12")
     assert settled(kept, bits=8).preset == "12"
     assert settled(encode(MP4, codec="auto", preset="superfast"), bits=10).preset == "superfast"
+
+
+def test_a_speed_that_the_chosen_encoder_lacks_is_refused_with_those_that_it_has() -> None:
+    with pytest.raises(OptionError, match=r"out\.WebM is encoded as av1: .* 0 \(slowest\) to 13 \(fastest\), not"):
+        check_speed("auto", "fast", WEBM)
+    with pytest.raises(OptionError, match=r"out\.mp4 is encoded as h264: .* ultrafast, .*, not '12'"):
+        check_speed("auto", "12", MP4)
+    with pytest.raises(OptionError, match=r"encoded as av1_nvenc: .* p1 \(fastest\) to p7 \(slowest\), not 'hq'"):
+        check_speed("auto_nvenc", "hq", WEBM)
+    check_speed("auto", "12", WEBM)
+    check_speed("auto", "fast", MP4)
 
 
 def test_what_nvenc_was_told_is_not_asked_of_the_cpu() -> None:

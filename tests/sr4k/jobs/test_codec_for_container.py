@@ -8,8 +8,11 @@ import av
 import pytest
 from clips import MakeClip, video_times
 
+from sr4k import configs
+
 pytestmark = pytest.mark.slow
 
+PRESETS = Path(configs.__file__).parent
 NEAREST = ("--engine", "nearest", "--workers", "threads")
 
 
@@ -26,6 +29,20 @@ def test_webm_gets_av1_and_opus_by_itself(make_clip: MakeClip, tmp_path: Path) -
     with av.open(str(tmp_path / "out.webm")) as result:
         assert [stream.codec_context.codec.canonical_name for stream in result.streams] == ["av1", "opus"]
     assert video_times(tmp_path / "out.webm") == video_times(clip)
+
+
+def test_a_speed_of_another_encoder_is_refused_if_it_is_typed_and_dropped_if_a_preset_file_has_it(
+    make_clip: MakeClip, tmp_path: Path
+) -> None:
+    clip, target, preset = make_clip("in.mp4", frames=4), tmp_path / "out.webm", tmp_path / "own.yaml"
+    typed = run(clip, target, "--preset", "superfast")
+    assert typed.returncode == 2
+    assert "takes the preset 0 (slowest) to 13 (fastest), not 'superfast'" in typed.stderr
+    assert not target.exists()
+    preset.write_text((PRESETS / "file.yaml").read_text() + "  preset: superfast\n")
+    dropped = run(clip, target, "-c", preset)
+    assert dropped.returncode == 0, dropped.stderr
+    assert "so it is av1, and has a speed of its own." in dropped.stderr
 
 
 def test_a_codec_that_is_named_stays(make_clip: MakeClip, tmp_path: Path) -> None:
