@@ -9,6 +9,7 @@ import numpy as np
 import typer
 
 from sr4k.cli.one_line_errors import say, told_in_one_line
+from sr4k.cli.picture_folders import check_outside
 from sr4k.cli.table import table
 from sr4k.errors import OptionError
 from sr4k.media.writing.target_file import check_apart
@@ -67,6 +68,8 @@ def evaluate(
             raise OptionError("--weights belong to one network: name it with --model.")
         if sheet is not None:
             check_apart(sheet, [*picture_files(folders), *filter(None, [weights, fid])])
+            for folder in folders:
+                check_outside(sheet, folder, "--sheet")
         results = evaluate_networks(folders, names, weights, protocol, pixels=pixels, fid=fid, sheet=sheet)
         typer.echo(json.dumps(results, indent=2) if as_json else _as_markdown(results))
 

@@ -116,7 +116,7 @@ class ProgressBars:
 
 
 class Lines:
-    """A plain line for each job now and then, and the rarer the longer it takes."""
+    """Prints a plain line for each job at intervals that grow with its running time, the first after it was opened."""
 
     def __init__(self, names: list[str]) -> None:
         self._names = names
@@ -131,11 +131,15 @@ class Lines:
 
     def __call__(self, job: int, statuses: dict[str, WorkerStatus]) -> None:
         now, gauge = time.monotonic(), self._gauges[job]
-        began = self._began.setdefault(job, now)
         gauge.update(statuses, now)
+        if not gauge.is_open:  # an error on opening is the only line then
+            return
+        began = self._began.setdefault(job, now)
         if now >= self._next.setdefault(job, now + _LINE_EVERY):
             self._next[job] = now + until_next_line(now - began)
-            print(printable(f"{self._names[job]}{gauge.text()}  [{gauge.load_text()}]"), file=sys.stderr, flush=True)
+            load = gauge.load_text()
+            line = f"{self._names[job]}{gauge.text()}{f'  [{load}]' if load else ''}"
+            print(printable(line), file=sys.stderr, flush=True)
 
     def end(self, job: int, lines: Iterable[str], state: str) -> None:  # noqa: ARG002
         _print(lines)

@@ -32,14 +32,16 @@ class Gauge:
     """Speed is that of the last seconds, without the start: what comes before the first picture counts nowhere.
 
     Attributes:
-        frames: done, those of earlier runs included.
-        total: of them, where the source counts them.
-        seconds: of the video that are done.
-        length: of it, where that is known.
+        is_open: whether the source has been opened.
+        frames: frames done, including those of earlier runs.
+        total: number of frames, if the source counts them.
+        seconds: seconds of video done.
+        length: length of the video in seconds, if known.
     """
 
     def __init__(self) -> None:
         self._samples: deque[_Sample] = deque()
+        self.is_open = False
         self.frames = 0
         self.total: int | None = None
         self.seconds = 0.0
@@ -57,7 +59,7 @@ class Gauge:
         read, written = report_of(statuses, DECODE, DecodeReport), report_of(statuses, ENCODE, EncodeReport)
         self.frames = made
         if read is not None:
-            source = read.source
+            self.is_open, source = True, read.source
             self.frames += source.resumed
             self.total = source.expected_frames if source.frames_counted else None
             self.length, self._rate = source.expected_seconds, source.rate

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from sr4k.cli.one_line_errors import log_handler, say, told_in_one_line
+from sr4k.cli.picture_folders import check_outside
 from sr4k.errors import OptionError
 from sr4k.media.writing.target_file import check_apart
 from sr4k.models import zoo
@@ -41,6 +42,8 @@ def train(
     """
     with told_in_one_line(verbose=verbose):
         logging.basicConfig(level=logging.INFO, handlers=[log_handler()])
+        for folder in (*data, *(validate or [])):
+            check_outside(out, folder, "--out")
         recipe = load_recipe(config).updated(steps=steps, batch=batch, seed=seed)
         _need_torch()
         import torch

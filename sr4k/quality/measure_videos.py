@@ -1,7 +1,7 @@
-"""Two videos compared frame by frame, with FFmpeg's own measures, as they are shown."""
+"""Compares two videos frame by frame with FFmpeg's measures, as a player shows them."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -29,17 +29,18 @@ from sr4k.models.colour import Colour
 from sr4k.quality.vmaf import MODELS, Vmaf, lack
 
 MEASURES = {"PSNR": "dB", "PSNR Cb": "dB", "PSNR Cr": "dB", "SSIM": "", "XPSNR": "dB"} | dict.fromkeys(MODELS, "")
-"""Their units. All but two are the luma's: SSIM is 0..1, XPSNR is weighted by what an eye sees, VMAF is 0..100."""
+"""Measures and their units. All are of luma, except the two of chroma. SSIM is 0 to 1, VMAF 0 to 100; XPSNR is a PSNR
+weighted by visibility."""
 
-_NOTED = {
+_METADATA_KEYS = {
     "psnr": {"PSNR": "lavfi.psnr.psnr.y", "PSNR Cb": "lavfi.psnr.psnr.u", "PSNR Cr": "lavfi.psnr.psnr.v"},
     "ssim": {"SSIM": "lavfi.ssim.Y"},
     "xpsnr": {"XPSNR": "lavfi.xpsnr.xpsnr.y"},
 }
-"""By FFmpeg's filters: where they note them on a frame."""
+"""Frame metadata in which each FFmpeg filter returns its measures."""
 
 _TICK = Fraction(1, 25)
-"""FFmpeg pairs pictures by time: here, by number."""
+"""FFmpeg's filters pair frames by time; here, frame numbers serve as times."""
 
 _USUAL_RATE = Fraction(25)
 
@@ -48,12 +49,14 @@ _NAMES = {"bt709": "BT.709", "bt601": "BT.601", "bt2020": "BT.2020", "fcc": "FCC
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """How a video compares with another.
+    """Measures of a video against its reference, frame by frame.
 
     Attributes:
-        frames: every frame's time in seconds, and its measures by name: those of `MEASURES` that there are here.
-        size: width and height. ``bits``: at which they were compared.
-        notes: what has to be known beside the figures, in words. ``lacking``: which measures there are not, and why.
+        frames: for each frame, ``time`` in seconds and its measures by their names in `MEASURES`.
+        size: width and height in pixels.
+        bits: bit depth of the comparison.
+        notes: remarks that a reader of the figures needs, one sentence each.
+        lacking: measures that could not be computed, each with the reason.
     """
 
     frames: list[dict[str, float]]
@@ -64,18 +67,18 @@ class Course:
 
     @property
     def measures(self) -> dict[str, str]:
-        """What was measured, and its units."""
+        """Measures that were computed, with their units."""
         return {name: unit for name, unit in MEASURES.items() if name in self.frames[0]}
 
     def mean(self) -> dict[str, float]:
-        """Mean of each measure over the frames that differ at all."""
+        """Return the mean of each measure over all frames where it is finite (PSNR of equal frames is not)."""
         values = {name: [frame[name] for frame in self.frames] for name in self.measures}
         return {
             name: float(np.mean([v for v in series if np.isfinite(v)] or [np.inf])) for name, series in values.items()
         }
 
     def worst(self) -> dict[str, dict[str, float]]:
-        """Of each measure its least ``value``, and the ``frame``, from 0, and ``time``, in seconds, that has it."""
+        """Return the lowest ``value`` of each measure, with its ``frame`` (from 0) and ``time`` in seconds."""
         found = {}
         for name in self.measures:
             number = min(range(len(self.frames)), key=lambda k: self.frames[k][name])
@@ -84,40 +87,51 @@ class Course:
         return found
 
 
-def compare_videos(video: Path, reference: Path) -> Course:
-    """Compare frame k of the one with frame k of the other, as far as both go.
+def compare_videos(video: Path, reference: Path, measures: Iterable[str] = MEASURES) -> Course:
+    """Compare frame k of one video with frame k of the other, up to the end of the shorter one.
 
-    They are compared as they are shown: where matrix or range differ, by tags or by what is assumed without them, the
-    video is converted. Of two depths and two samplings of chroma the finer one is kept. Which measures there are
-    not, of pictures this small or without libvmaf, is told.
+    Frames are compared as a player shows them: where matrix coefficients or range differ, by their tags or by the
+    defaults for missing ones, the video is converted to those of the reference. The greater bit depth and the finer
+    chroma subsampling of the two are used.
+
+    Args:
+        video: the video to measure.
+        reference: the video it should be like.
+        measures: names from `MEASURES` to compute. `Course.lacking` says which of them could not be, and why: the
+            frames are too small, or libvmaf is not installed.
 
     Raises:
-        InputError: one can't be read, or their sizes differ.
-        MachineError: libvmaf is there, but failed.
+        InputError: a file can't be read, or the sizes differ.
+        MachineError: libvmaf is installed, but failed.
     """
+    wanted = frozenset(measures)
     frames: list[dict[str, float]] = []
     gauge, notes = None, []
     with ExitStack() as held:
         for one, other in zip_longest(_pictures(video), _pictures(reference)):
             if one is None or other is None:
                 longer = video if other is None else reference
-                notes.append(f"{longer} goes on: only the first {len(frames)} frames are compared")
+                notes.append(f"{longer} is longer: only the first {len(frames)} frames are compared")
                 break
             if gauge is None:
                 _check_sizes(one.picture, other.picture, video, reference)
-                gauge = _Gauge(one, other)
+                gauge = _Gauge(one, other, wanted)
                 held.callback(gauge.close)
                 notes.extend(_differences(one, other, video, reference))
             frames.append({"time": float(one.picture.time or 0.0), **gauge.measure(one, other, len(frames))})
         if gauge is None or not frames:
-            raise InputError(f"{video} or {reference} has no pictures.")
+            raise InputError(f"{video} or {reference} has no frames.")
         for number, late in enumerate(gauge.late()):
             frames[number].update(late)
     return Course(frames, gauge.size, gauge.layout.bits, tuple(notes), gauge.lacking)
 
 
 def plot_course(course: Course, target: Path) -> None:
-    """The measures over time as a picture. Needs matplotlib."""
+    """Write a plot of the measures over time as a picture file.
+
+    Raises:
+        OptionError: matplotlib is not installed.
+    """
     measures = course.measures
     figure = new_figure(9, 2.2 * len(measures))
     times = [frame["time"] for frame in course.frames]
@@ -129,8 +143,8 @@ def plot_course(course: Course, target: Path) -> None:
     figure.savefig(target, dpi=100)
 
 
-class _Seen(NamedTuple):
-    """A picture, what holds it, how its planes are read, and how many of its kind there are a second."""
+class _Shown(NamedTuple):
+    """A decoded frame with its layout, its colour as a player reads it, and the frame rate of its video."""
 
     picture: VideoFrame
     layout: Layout
@@ -139,35 +153,38 @@ class _Seen(NamedTuple):
 
 
 class _Gauge:
-    """Both pictures in one form, and FFmpeg's measures of them."""
+    """Brings both frames to one pixel format and measures them with FFmpeg's filters."""
 
-    def __init__(self, video: _Seen, reference: _Seen) -> None:
+    def __init__(self, video: _Shown, reference: _Shown, wanted: frozenset[str]) -> None:
         self.size = reference.picture.width, reference.picture.height
         self._colour = reference.colour
         self.layout = _common(video, reference)
         self._scalers = Scaler(), Scaler()
+        self._wanted = wanted
+        filters = [name for name, keys in _METADATA_KEYS.items() if not wanted.isdisjoint(keys)]
         self._measures = {
-            # XPSNR weighs by what its first input shows, which has to be the reference; its strides go wrong beyond
-            # 8 bits but for planes without padding, so it gets luma alone
+            # XPSNR weighs errors by the content of its first input, which must be the reference. Beyond 8 bits it
+            # misreads the strides of padded planes, so it gets luma alone.
             name: _Measure(
                 name, self.size, f"gray{self._depth}" if name == "xpsnr" else self.layout.name, reference.rate
             )
-            for name in _NOTED
+            for name in filters
             if _is_large_enough(name, self.size)
         }
-        why = lack(self.size)
-        small = (f"no {name.upper()} of pictures this small" for name in _NOTED if name not in self._measures)
+        is_vmaf_wanted = not wanted.isdisjoint(MODELS)
+        why = lack(self.size) if is_vmaf_wanted else None
+        small = (f"no {name.upper()}: the frames are too small" for name in filters if name not in self._measures)
         self.lacking = (*small, *([] if why is None else [why]))
-        self._vmaf = Vmaf(self.size, self.layout.name) if why is None else None
+        self._vmaf = Vmaf(self.size, self.layout.name) if is_vmaf_wanted and why is None else None
 
     def close(self) -> None:
         if self._vmaf is not None:
             self._vmaf.close()
 
-    def measure(self, video: _Seen, reference: _Seen, number: int) -> dict[str, float]:
+    def measure(self, video: _Shown, reference: _Shown, number: int) -> dict[str, float]:
         one, other = (
-            scaler(seen.picture, self.size, self.layout.name, seen.colour, self._colour)
-            for scaler, seen in zip(self._scalers, (video, reference), strict=True)
+            scaler(shown.picture, self.size, self.layout.name, shown.colour, self._colour)
+            for scaler, shown in zip(self._scalers, (video, reference), strict=True)
         )
         values = {}
         for name, measure in self._measures.items():
@@ -175,11 +192,12 @@ class _Gauge:
             values.update(measure(*pair, number))
         if self._vmaf is not None:
             self._vmaf.add(one, other)
-        return {name: values[name] for name in MEASURES if name in values}
+        return {name: values[name] for name in MEASURES if name in values and name in self._wanted}
 
     def late(self) -> Iterator[dict[str, float]]:
-        """What is known of every pair when all are in."""
-        return iter(()) if self._vmaf is None else self._vmaf.scores()
+        """Yield each pair's measures that are computed once all pairs are in: VMAF."""
+        scores = iter(()) if self._vmaf is None else self._vmaf.scores()
+        return ({name: value for name, value in pair.items() if name in self._wanted} for pair in scores)
 
     @property
     def _depth(self) -> str:
@@ -192,13 +210,13 @@ class _Gauge:
 
 
 class _Measure:
-    """One filter, with two pictures going in."""
+    """An FFmpeg filter that compares two frames."""
 
     def __init__(self, kind: str, size: tuple[int, int], pixel_format: str, rate: Fraction) -> None:
-        self._keys = _NOTED[kind]
+        self._keys = _METADATA_KEYS[kind]
         self._graph = graph = av.filter.Graph()
         about = f"video_size={size[0]}x{size[1]}:pix_fmt={pixel_format}:time_base={_TICK}:frame_rate={rate}"
-        self._sources = [graph.add("buffer", about) for _ in range(2)]  # XPSNR weighs what is seen but briefly less
+        self._sources = [graph.add("buffer", about) for _ in range(2)]  # XPSNR depends on the frame rate
         measure, self._sink = graph.add(kind), graph.add("buffersink")
         for index, source in enumerate(self._sources):
             source.link_to(measure, 0, index)
@@ -210,20 +228,23 @@ class _Measure:
             picture.pts, picture.time_base = number, _TICK
             source.push(picture)
         measured: Any = self._sink.pull()
-        self._fed = first, second  # the filter holds on to them, and not to the memory that they may lie in
+        self._fed = first, second  # the filter keeps these frames, but not the NumPy memory that they may refer to
         return {name: float(measured.metadata[key]) for name, key in self._keys.items()}
 
 
 def _is_large_enough(kind: str, size: tuple[int, int]) -> bool:
-    """Whether FFmpeg's filter measures it: SSIM sees blocks of 8x8, XPSNR crashes where its own come out as nothing."""
+    """Whether FFmpeg's filter can measure frames of this size.
+
+    SSIM needs blocks of 8x8. XPSNR's block side is 32 * sqrt(w * h / (3840 * 2160)), and the filter crashes at 0.
+    """
     if kind == "xpsnr":
         return 32 * math.sqrt(size[0] * size[1] / (3840 * 2160)) >= 0.5
     return kind != "ssim" or min(size) >= 8
 
 
-def _common(video: _Seen, reference: _Seen) -> Layout:
-    """What holds all of both; where colours have to be converted, fine enough not to be seen itself."""
-    layouts = [seen.layout for seen in (video, reference)]
+def _common(video: _Shown, reference: _Shown) -> Layout:
+    """Return a layout that holds both without loss, at 10 bits where colours are converted, for the rounding."""
+    layouts = [shown.layout for shown in (video, reference)]
     chroma = {"420" if layout.chroma == "400" else layout.chroma for layout in layouts}
     deep = any(layout.bits > 8 for layout in layouts) or video.colour != reference.colour
     return Layout(10 if deep else 8, chroma.pop() if len(chroma) == 1 else "444")
@@ -234,21 +255,21 @@ def _check_sizes(one: VideoFrame, other: VideoFrame, video: Path, reference: Pat
         return
     size = f"{other.width}x{other.height}"
     raise InputError(
-        f"{video} is {one.width}x{one.height}, {reference} {size}: compare equal sizes. --size {size} upscales to that "
-        "of the reference; sr4k-stream --compare shows a source beside its result."
+        f"{video} is {one.width}x{one.height} and {reference} is {size}: only equal sizes can be compared. "
+        f"sr4k-stream --size {size} upscales to the size of the reference; --compare shows a source beside its result."
     )
 
 
-def _differences(one: _Seen, other: _Seen, video: Path, reference: Path) -> Iterator[str]:
+def _differences(one: _Shown, other: _Shown, video: Path, reference: Path) -> Iterator[str]:
     mine, theirs = (
-        f"{_NAMES[seen.colour.matrix]}, {'full' if seen.colour.full_range else 'limited'} range"
-        for seen in (one, other)
+        f"{_NAMES[shown.colour.matrix]}, {'full' if shown.colour.full_range else 'limited'} range"
+        for shown in (one, other)
     )
     if mine != theirs:
-        yield f"{video} is shown as {mine}, {reference} as {theirs}: they are compared as shown"
+        yield f"{video} is shown as {mine}, {reference} as {theirs}: both are compared as shown"
 
 
-def _pictures(path: Path) -> Iterator[_Seen]:
+def _pictures(path: Path) -> Iterator[_Shown]:
     with open_input(path) as container:
         stream = video_stream(container, path)
         context = stream.codec_context
@@ -262,6 +283,6 @@ def _pictures(path: Path) -> Iterator[_Seen]:
                 for picture in map(crop, stream.decode(plain_packet(packet, stream))):
                     look = Look.of(picture, codec=context.name)
                     colour = replace(look.colour, chroma_location=sited or look.colour.chroma_location)
-                    yield _Seen(picture, look.layout, look.read_like(colour), rate)
+                    yield _Shown(picture, look.layout, look.read_like(colour), rate)
         except (av.FFmpegError, OSError) as err:
             raise InputError(f"{path} can't be read to its end: {err.strerror}.") from err

@@ -81,6 +81,10 @@ class TestEval:
         sheet = cv2.imread(str(tmp_path / "sheet.png"))
         assert sheet is not None and sheet.shape[0] > 600
 
+    def test_a_contact_sheet_does_not_join_the_pictures_that_are_measured(self, folder: Path) -> None:
+        done = sr4k("eval", folder, "--model", "luma", "--sheet", folder / "sheet.png")
+        assert (done.exit_code, "--sheet" in done.stderr and f"lies in {folder}" in done.stderr) == (2, True)
+
     def test_a_contact_sheet_replaces_nothing_that_is_read(self, folder: Path) -> None:
         picture = next(folder.rglob("*.png"))
         before = picture.read_bytes()
@@ -163,7 +167,7 @@ class TestCompare:
         b = write_video(tmp_path / "b.mkv", [self.PICTURES[0][:64]])
         done = sr4k("compare", a, b)
         assert done.exit_code == 3
-        assert "compare equal sizes" in done.stderr
+        assert "only equal sizes can be compared" in done.stderr
 
     def test_a_file_that_is_no_video_is_told(self, tmp_path: Path) -> None:
         (tmp_path / "a.mkv").write_bytes(b"rubbish")

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from sr4k.cli import progress
 from sr4k.cli.main import stream_app
-from sr4k.cli.progress import JsonLines, ProgressBars, parse_progress, until_next_line
+from sr4k.cli.progress import JsonLines, Lines, ProgressBars, parse_progress, until_next_line
 from sr4k.cli.progress_estimate import Gauge
 from sr4k.errors import OptionError
 from sr4k.media.reports import DecodeReport, EncodeReport, SourceReport, VideoReport
@@ -97,6 +97,20 @@ def test_the_busiest_stage_is_seen_on_narrow_terminals(columns: int, monkeypatch
     assert "50/100" in words
     assert "ETA 0:00:05" in words
     assert max(map(len, words.splitlines())) <= columns
+
+
+def test_no_plain_line_comes_before_the_source_is_open(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seconds = map(float, range(66))
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(seconds))
+    shown, opening = Lines([""]), {"upscale": statuses(0, 0.0, 0.0)["upscale"]}
+    for _ in range(60):
+        shown(0, opening)
+    assert capsys.readouterr().err == ""
+    for _ in range(6):
+        shown(0, statuses(0, 0.0, 0.0))
+    assert capsys.readouterr().err == "0/100 frames  0.0 fps  0.00x real time  [infer 0%  encode 0%]\n"
 
 
 def test_plain_lines_get_rarer() -> None:

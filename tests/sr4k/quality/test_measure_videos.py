@@ -71,6 +71,15 @@ def test_chroma_is_measured(tmp_path: Path) -> None:
     assert mean["PSNR Cr"] == pytest.approx(20 * np.log10(255 / 8), abs=0.01)
 
 
+def test_only_the_measures_that_are_asked_for_are_computed(tmp_path: Path) -> None:
+    video, reference = write(tmp_path / "b.mkv", [moved(noise(), 1, 4, 8)]), write(tmp_path / "a.mkv", [noise()])
+    course, whole = compare_videos(video, reference, ["PSNR Cb", "SSIM"]), compare_videos(video, reference)
+    assert [*course.measures] == ["PSNR Cb", "SSIM"]
+    assert course.mean() == {name: whole.mean()[name] for name in course.measures}
+    assert course.lacking == ()  # nothing is said of the VMAF that frames this small can't have
+    assert any("VMAF" in each for each in whole.lacking)
+
+
 @pytest.mark.parametrize("step", [1, 2])
 def test_ten_bits_are_kept(step: int, tmp_path: Path) -> None:
     planes = noise(unit=4)
@@ -148,7 +157,7 @@ def test_it_says_what_where_and_how_bad(tmp_path: Path) -> None:
     reference, video = write(tmp_path / "a.mkv", pictures), write(tmp_path / "b.mkv", [*off, pictures[0]])
     text = compared(video, reference)
     assert f"{video} against {reference}: 4 frames of 100x72, 8 bits" in text
-    assert f"{video} goes on: only the first 4 frames are compared" in text
+    assert f"{video} is longer: only the first 4 frames are compared" in text
     (line,) = [line for line in text.splitlines() if "PSNR Cb" in line]
     assert line.split() == ["PSNR", "Cb", "43.13", "dB", "worst", "28.13", "dB", "at", "0:00:00.08", "(frame", "2)"]
     found = json.loads(compared(video, reference, "--json"))
@@ -158,5 +167,5 @@ def test_it_says_what_where_and_how_bad(tmp_path: Path) -> None:
 
 def test_other_sizes_and_what_to_do(tmp_path: Path) -> None:
     small, large = write(tmp_path / "a.mkv", [noise()]), write(tmp_path / "b.mkv", [noise(144, 200)])
-    with pytest.raises(InputError, match=r"a\.mkv is 100x72, .*b\.mkv 200x144: .*--size 200x144 .*--compare"):
+    with pytest.raises(InputError, match=r"a\.mkv is 100x72 and .*b\.mkv is 200x144: .*--size 200x144 .*--compare"):
         compare_videos(small, large)
