@@ -120,8 +120,8 @@ def compare(clip: Path, work: Path, repeats: int) -> dict[str, Any]:
     rows = []
     for _ in range(repeats):
         on, off = (run_pipeline(clip, work / "out.mp4", preset(reuse=reuse)) for reuse in (True, False))
-        row = {"with": on.steady()["fps"], "without": off.steady()["fps"], "computed": on.summary.engine["computed"]}
-        cpu = [run.summary.processes["upscale"]["cpu"] / run.summary.frames for run in (on, off)]
+        row = {"with": on.steady()["fps"], "without": off.steady()["fps"], "computed": on.summary.engine.computed}
+        cpu = [run.summary.processes["upscale"].cpu / run.summary.frames for run in (on, off)]
         row["ceiling"] = watched(clip, work / "out.mp4", preset(name="nearest", reuse=False)).steady()["fps"]
         row |= {"cpu_with": cpu[0], "cpu_without": cpu[1], "cpu_ratio": cpu[1] / cpu[0]}
         rows.append(row | {"ratio": row["with"] / row["without"]})
@@ -140,7 +140,7 @@ def thresholds(clip: Path, work: Path) -> list[dict[str, Any]]:
         run_pipeline(clip, target, lossless)
         psnr = compare_videos(target, work / "threshold-0.mkv", ["PSNR"]).mean()["PSNR"]
         row = {"threshold": threshold, "fps": run.steady()["fps"], "psnr": psnr if np.isfinite(psnr) else None}
-        rows.append(row | {"computed": run.summary.engine["computed"]})
+        rows.append(row | {"computed": run.summary.engine.computed})
         print(rows[-1], file=sys.stderr, flush=True)
     return rows
 

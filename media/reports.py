@@ -1,9 +1,12 @@
 """What stages on files tell of their work. Plain data, light to import: whoever reads it needs no codec."""
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final, Literal
 
-DECODE, INFER, ENCODE = "decode", "infer", "encode"
+DECODE: Final = "decode"
+INFER: Final = "infer"
+ENCODE: Final = "encode"
 """Names of the stages whose reports are read. A live stream has `sr4k.live.receive.intake.Intake` in place of the first
 and `sr4k.live.send.playout.Playout` in place of the last, which report as ``intake`` and ``playout``."""
 
@@ -114,6 +117,47 @@ class DecodeReport:
     source: SourceReport
     losses: LossReport = LossReport()
     left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineReport:
+    """Which network ran on what. ``None``: the engine has no such thing.
+
+    Attributes:
+        engine: name of the backend, a key of `sr4k.engines.ENGINES`.
+        version: of the backend's library.
+        device: name of the CPU or GPU, as the library gives it.
+        model: name of the network.
+        precision: that the network ran in, such as ``int8``.
+        threads: CPU threads of the engine.
+        macs: multiply-accumulates per frame.
+        kept: whether the engine was saved in the cache.
+        tiles: number of tiles that each frame is cut into.
+        lanes: number of engines that ran side by side.
+        computed: share of each frame that was computed and not reused, 0 to 1; the mean over all frames and lanes.
+    """
+
+    engine: str
+    version: str | None = None
+    device: str | None = None
+    model: str
+    precision: str
+    threads: int
+    macs: float
+    kept: bool | None = None
+    tiles: int | None = None
+    lanes: int | None = None
+    computed: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all that is not ``None``, for JSON."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+    @staticmethod
+    def of_lanes(reports: "Sequence[EngineReport]") -> "EngineReport":
+        """Return one report for engines that ran side by side: they differ in ``computed`` alone."""
+        shares = [report.computed for report in reports if report.computed is not None]
+        return replace(reports[0], lanes=len(reports), computed=sum(shares) / len(shares) if shares else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

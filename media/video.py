@@ -6,6 +6,7 @@ from fractions import Fraction
 from sr4k.media.hdr import Hdr
 from sr4k.media.planes import PixelFormat
 from sr4k.models.colour import ChromaLocation, Colour, Matrix
+from sr4k.pipeline import Format
 
 # Code points of ITU-T H.273 as libav numbers them; matrices not listed are read by the size of the picture.
 BT709, BT601 = 1, 6
@@ -76,3 +77,9 @@ def colour_of(tags: ColourTags, *, height: int, codec: str, chroma_location: Chr
     usual: ChromaLocation = "center" if codec in _CENTERED else "left"
     full = tags.color_range == FULL_RANGE
     return Colour(matrix, full_range=full, chroma_location=chroma_location or usual)
+
+
+def info_of(form: Format) -> VideoInfo:
+    """Return what a stage of the graph told the next one about the video: ``form.about``, with its type."""
+    assert isinstance(form.about, VideoInfo)
+    return form.about

@@ -4,7 +4,7 @@ It knows frames, channels, workers and time, and nothing of codecs or networks.
 """
 
 from sr4k.pipeline.frame import Format, Frame, FrameInfo, PlaneSpec
-from sr4k.pipeline.stage import Buffers, Sink, Source, Stage, StageSpec, Transform
+from sr4k.pipeline.stage import Buffers, Report, Sink, Source, Stage, StageSpec, Transform
 from sr4k.pipeline.supervisor import GraphAborted, GraphError, GraphSpec, Outcome, StageFailed, WorkerDied, run_graph
 from sr4k.pipeline.worker import WorkerSpec, WorkerStatus, report_of
 
@@ -18,6 +18,7 @@ __all__ = [
     "GraphSpec",
     "Outcome",
     "PlaneSpec",
+    "Report",
     "Sink",
     "Source",
     "Stage",

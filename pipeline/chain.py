@@ -9,7 +9,7 @@ import numpy as np
 
 from sr4k.pipeline.channel import Inlet, Outlet, PeerLostError
 from sr4k.pipeline.frame import Format, Frame, FrameInfo
-from sr4k.pipeline.stage import Buffers, Sink, Source, Stage, Transform
+from sr4k.pipeline.stage import Buffers, Report, Sink, Source, Stage, Transform
 
 
 @dataclass(slots=True)
@@ -99,7 +99,7 @@ class Chain:
         """Seconds spent waiting for input and for room in the output."""
         return (self._inbound.waited if self._inbound else 0.0, self._outbound.waited if self._outbound else 0.0)
 
-    def reports(self) -> dict[str, Any]:
+    def reports(self) -> dict[str, Report]:
         """What each stage has to tell."""
         return {stage.name: stage.report() for stage in self._stages}
 

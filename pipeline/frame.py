@@ -33,11 +33,12 @@ class Format:
 
     Attributes:
         planes: in memory order.
-        about: facts for the stages that follow, which the runtime only carries; picklable.
+        about: facts for the stages that follow, picklable. The runtime only passes them on and does not know their
+            type; for video it is `sr4k.media.video.VideoInfo`, which `sr4k.media.video.info_of` returns.
     """
 
     planes: tuple[PlaneSpec, ...]
-    about: Any = None
+    about: object = None
 
     @property
     def offsets(self) -> tuple[int, ...]:

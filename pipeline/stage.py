@@ -1,13 +1,21 @@
 """The boxes of the graph. A stage does not know whether it runs in a thread or a process, nor what runs beside it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from sr4k.pipeline.frame import Format, Frame, FrameInfo
+
+
+class _Dataclass(Protocol):
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+Report = _Dataclass | Mapping[str, Any] | None
+"""Facts that a stage reports: a picklable dataclass or mapping; ``None`` or an empty mapping while there are none."""
 
 
 class Buffers(Protocol):
@@ -30,10 +38,10 @@ class Stage(ABC):
     def close(self) -> None:
         """Give back what `open` took."""
 
-    def report(self) -> Any:
-        """Facts for whoever started the graph, picklable; read now and then while it runs, and at its end.
+    def report(self) -> Report:
+        """Return facts for whoever started the graph; called now and then while it runs, and at its end.
 
-        Where there is nothing to tell, an empty dict or ``None``. May be called in another thread.
+        May be called in another thread.
         """
         return {}
 

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from sr4k.pipeline.channel import Inlet, Outlet, create_channel
 from sr4k.pipeline.lanes import Dealer, Gatherer
 from sr4k.pipeline.spawning import UNGUARDED, leave_if_importing, safe_path
+from sr4k.pipeline.stage import Report
 from sr4k.pipeline.worker import STOP, Done, Failed, Lost, WorkerSpec, WorkerStatus, run, run_in_process
 
 Mode = Literal["processes", "threads"]
@@ -72,14 +73,14 @@ class Outcome:
     seconds: float = 0.0
 
     @property
-    def reports(self) -> dict[str, Any]:
+    def reports(self) -> dict[str, Report]:
         """What each stage reported last, by stage name; of its first lane, where it has several."""
         return {name: reports[0] for name, reports in self.lane_reports.items()}
 
     @property
-    def lane_reports(self) -> dict[str, list[Any]]:
+    def lane_reports(self) -> dict[str, list[Report]]:
         """The same of all lanes."""
-        found: dict[str, list[Any]] = {}
+        found: dict[str, list[Report]] = {}
         for status in self.statuses.values():
             for name, report in status.reports.items():
                 found.setdefault(name, []).append(report)

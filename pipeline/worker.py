@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from sr4k.pipeline.chain import Chain, StageClock, StageError
 from sr4k.pipeline.channel import Inlet, Outlet, PeerLostError
-from sr4k.pipeline.stage import StageSpec
+from sr4k.pipeline.stage import Report, StageSpec
 
 STATUS_EVERY = 0.25
 """Seconds between two status messages."""
@@ -49,7 +49,7 @@ class WorkerStatus:
     waited_out: float
     cpu: float  # of the whole process that the worker lives in
     depth: int  # frames in the outbound channel
-    reports: dict[str, Any]  # of the stages, by name
+    reports: dict[str, Report]  # of the stages, by name
     ended: bool = False
 
 

@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     )
     from sr4k.jobs.file_job import Job
     from sr4k.jobs.live_job import LiveJob
-    from sr4k.jobs.summary import LiveSummary, Summary
+    from sr4k.jobs.summary import JobLosses, LiveSummary, ProcessWork, StageWork, Summary
     from sr4k.live.address import Address, parse_source, parse_target
     from sr4k.media.options import Box, TimeSpan, VideoChoice
+    from sr4k.media.reports import EngineReport, SourceReport, VideoReport
     from sr4k.pipeline import WorkerStatus
     from sr4k.probing import Probe, probe
 
@@ -37,10 +38,12 @@ __all__ = [
     "Address",
     "Box",
     "EngineError",
+    "EngineReport",
     "FieldError",
     "InputError",
     "InternalError",
     "Job",
+    "JobLosses",
     "LiveJob",
     "LiveSummary",
     "MachineError",
@@ -48,11 +51,15 @@ __all__ = [
     "OutputError",
     "Preset",
     "Probe",
+    "ProcessWork",
+    "SourceReport",
     "Sr4kError",
+    "StageWork",
     "StoppedError",
     "Summary",
     "TimeSpan",
     "VideoChoice",
+    "VideoReport",
     "WorkerError",
     "WorkerStatus",
     "__version__",
@@ -78,9 +85,10 @@ _HOMES = {
     ),
     "sr4k.jobs.file_job": ("Job",),
     "sr4k.jobs.live_job": ("LiveJob",),
-    "sr4k.jobs.summary": ("LiveSummary", "Summary"),
+    "sr4k.jobs.summary": ("JobLosses", "LiveSummary", "ProcessWork", "StageWork", "Summary"),
     "sr4k.live.address": ("Address", "parse_source", "parse_target"),
     "sr4k.media.options": ("Box", "TimeSpan", "VideoChoice"),
+    "sr4k.media.reports": ("EngineReport", "SourceReport", "VideoReport"),
     "sr4k.pipeline": ("WorkerStatus",),
     "sr4k.probing": ("Probe", "probe"),
 }

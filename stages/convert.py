@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sr4k.media.placement import placed
 from sr4k.media.planes import as_picture, rows_of, split_420
 from sr4k.media.scaling import Scaler
-from sr4k.media.video import VideoInfo
+from sr4k.media.video import info_of
 from sr4k.models.colour import Colour, downsample_chroma, yuv_from_rgb
 from sr4k.models.geometry import SCALE
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
@@ -40,7 +40,7 @@ class Convert(Transform):
         return not (self._rgb or self._resized)
 
     def open(self, source: Format) -> Format:
-        info: VideoInfo = source.about
+        info = info_of(source)
         self._info = info
         self._rgb = len(source.planes[0].shape) == 3
         self._placed, made = placed(self._settings.size, info), (info.width, info.height)

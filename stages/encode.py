@@ -31,7 +31,7 @@ from sr4k.media.reports import ENCODE, EncodeReport, VideoReport
 from sr4k.media.resume.journal import Journal, flush_to_disk
 from sr4k.media.resume.segments import SegmentWriter, joined
 from sr4k.media.stereo3d import packing, says_by_tag
-from sr4k.media.video import VideoInfo
+from sr4k.media.video import VideoInfo, info_of
 from sr4k.media.writing.codec_choice import chosen_codec, settled
 from sr4k.media.writing.container_support import BLU_RAY, QUICKTIME
 from sr4k.media.writing.containers import container_of, is_blu_ray
@@ -101,8 +101,7 @@ class Encode(Sink):
         self._latencies: deque[float] = deque(maxlen=_REMEMBERED)
 
     def open(self, source: Format) -> None:
-        info = source.about
-        assert isinstance(info, VideoInfo)
+        info = info_of(source)
         s, asked = self._settings, self._settings.codec
         s = self._settings = settled(s, bits=info.colour.bits)
         if s.codec != chosen_codec(asked, s.path):

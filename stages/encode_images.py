@@ -23,7 +23,7 @@ from sr4k.media.reading.open_file import open_input, video_stream
 from sr4k.media.reading.reader import VideoReader
 from sr4k.media.reports import ENCODE, EncodeReport, VideoReport
 from sr4k.media.scaling import Scaler
-from sr4k.media.video import FULL_RANGE, VideoInfo
+from sr4k.media.video import FULL_RANGE, info_of
 from sr4k.models.geometry import SCALE
 from sr4k.pipeline import Format, Frame, FrameInfo, Sink
 from sr4k.stages.settings import PictureSettings
@@ -63,7 +63,7 @@ class EncodePictures(Sink):
 
     def open(self, source: Format) -> None:
         s = self._settings
-        self._info: VideoInfo = source.about
+        self._info = info_of(source)
         if s.path.suffix.lower() not in _KINDS:
             raise OptionError(f"'{s.path.suffix}' is no kind of picture that can be written: use {', '.join(_KINDS)}.")
         self._kind, self._opaque, self._with_alpha, self._options = _KINDS[s.path.suffix.lower()]

@@ -21,8 +21,8 @@ from sr4k.media.decoded_picture import copy_inside, padded_format
 from sr4k.media.look import Picture
 from sr4k.media.planes import inside
 from sr4k.media.reading.reader import VideoReader
-from sr4k.media.reports import DECODE, INFER, DecodeReport, GpuSourceReport
-from sr4k.media.video import VideoInfo
+from sr4k.media.reports import DECODE, INFER, DecodeReport, EngineReport, GpuSourceReport
+from sr4k.media.video import info_of
 from sr4k.models.geometry import SCALE
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Source, Transform
 from sr4k.stages.preprocess import fill_margins
@@ -136,17 +136,16 @@ class GpuUpscale(Transform):
 
     def __init__(self, settings: InferSettings) -> None:
         self._settings = settings
-        self._about: dict[str, Any] = {}
+        self._about: EngineReport | None = None
 
     def open(self, source: Format) -> Format:
-        s, info = self._settings, source.about
-        assert isinstance(info, VideoInfo)
+        s, info = self._settings, info_of(source)
         height, width = info.height + info.height % 2, info.width + info.width % 2
         spec = EngineSpec(
             model=s.model, height=height, width=width, colour=info.colour, precision=s.precision, weights=s.weights
         )
         self._network = open_on_gpu((s.engine, *s.fallbacks), spec)
-        self._about = self._network.describe()
+        self._about = EngineReport(**self._network.describe())
         self._size = (SCALE * info.height, SCALE * info.width)
         rows, columns = self._size
         about = replace(info, height=rows, width=columns, pixel_format="nv12")
@@ -158,7 +157,7 @@ class GpuUpscale(Transform):
         frame.release()
         yield Frame((self._cut(out),), frame.info)  # type: ignore[arg-type]
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> EngineReport | None:
         return self._about
 
     def _cut(self, out: Tensor) -> Tensor:

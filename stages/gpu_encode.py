@@ -13,6 +13,7 @@ from torch import Tensor
 from sr4k.engines.nvidia import driver
 from sr4k.media.options import EncodeSettings
 from sr4k.media.planes import as_picture
+from sr4k.media.video import info_of
 from sr4k.media.writing.codec_choice import settled
 from sr4k.pipeline import Format, Frame
 from sr4k.stages.encode import Encode
@@ -28,7 +29,7 @@ class GpuEncode(Encode):
         self._cuda: CudaContext | None = None
 
     def open(self, source: Format) -> None:
-        (rows, width), bits = source.planes[0].shape, source.about.colour.bits
+        (rows, width), bits = source.planes[0].shape, info_of(source).colour.bits
         asked, self._settings = self._settings, settled(self._settings, bits=bits)
         trouble = "there is no GPU" if not driver().gpus else self._trouble(rows * 2 // 3, width)
         if trouble is not None:

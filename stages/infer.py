@@ -3,13 +3,13 @@
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from typing import Any
+from dataclasses import replace
 
-from sr4k.engines import EngineSpec, load_engine
+from sr4k.engines import Engine, EngineSpec, load_engine
 from sr4k.engines.choose import start_first
 from sr4k.errors import EngineError
-from sr4k.media.reports import INFER
-from sr4k.media.video import VideoInfo
+from sr4k.media.reports import INFER, EngineReport
+from sr4k.media.video import info_of
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
 from sr4k.pipeline.frame import Plane
 from sr4k.stages.reuse import Reuse
@@ -30,15 +30,15 @@ class Infer(Transform):
         self._settings = settings
         with suppress(EngineError):  # told when it is needed
             load_engine(settings.engine)  # imported while the source is being opened
+        self._engine: Engine | None = None
         self._pending: deque[Frame] = deque()
         self._last: Plane | None = None  # of the engine's results, while the next picture has none yet
         self._reuse: Reuse | None = None
-        self._about: dict[str, Any] = {}
+        self._about: EngineReport | None = None
         self._opened = ExitStack()  # the engine
 
     def open(self, source: Format) -> Format:
-        s, info = self._settings, source.about
-        assert isinstance(info, VideoInfo)
+        s, info = self._settings, info_of(source)
         spec = EngineSpec(
             model=s.model,
             height=info.height + info.height % 2,
@@ -51,7 +51,7 @@ class Infer(Transform):
         )
         name, self._engine = start_first((s.engine, *s.fallbacks), spec)
         self._opened.callback(self._engine.deactivate)
-        self._about = self._engine.describe()
+        self._about = EngineReport(**self._engine.describe())
         if s.reuse and s.pixels == "yuv":
             self._reuse = Reuse(name, spec, s.reuse_threshold)
         return Format((PlaneSpec(spec.output_shape, str(spec.input_dtype)),), about=info)
@@ -66,9 +66,10 @@ class Infer(Transform):
             if not self._reuse.is_whole(tiles):
                 yield from self._patched(frame, tiles, self._reuse)
                 return
-        self._engine.submit(frame.planes)
+        engine = self._opened_engine
+        engine.submit(frame.planes)
         self._pending.append(frame)
-        if self._settings.prompt or self._engine.pending == self._engine.in_flight:
+        if self._settings.prompt or engine.pending == engine.in_flight:
             yield self._collect()  # not later: the next frame may need this one's slot
 
     def drain(self, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002
@@ -79,10 +80,15 @@ class Infer(Transform):
             self._reuse.close()
         self._opened.close()
 
-    def report(self) -> dict[str, Any]:
-        if self._reuse is None or not self._reuse.seen:
+    def report(self) -> EngineReport | None:
+        if self._about is None or self._reuse is None or not self._reuse.seen:
             return self._about
-        return {**self._about, "computed": self._reuse.computed / self._reuse.seen}
+        return replace(self._about, computed=self._reuse.computed / self._reuse.seen)
+
+    @property
+    def _opened_engine(self) -> Engine:
+        assert self._engine is not None
+        return self._engine
 
     def _patched(self, frame: Frame, tiles: list[int], reuse: Reuse) -> Iterator[Frame]:
         """The picture before with some tiles computed again, after all pictures before it."""
@@ -98,7 +104,7 @@ class Infer(Transform):
             yield self._collect()
 
     def _collect(self) -> Frame:
-        subpixels = self._last = self._engine.result()
+        subpixels = self._last = self._opened_engine.result()
         frame = self._pending.popleft()
         frame.release()
         return Frame((subpixels,), frame.info)

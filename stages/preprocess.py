@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from sr4k.media.video import VideoInfo
+from sr4k.media.video import info_of
 from sr4k.models.colour import rgb_from_yuv, upsample_chroma
 from sr4k.models.geometry import CHROMA_PAD, PAD_AFTER, PAD_BEFORE, is_subsampled
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
@@ -29,7 +29,7 @@ class Preprocess(Transform):
         return self._pixels == "yuv"
 
     def open(self, source: Format) -> Format:
-        info: VideoInfo = source.about
+        info = info_of(source)
         self._odd = (info.height % 2, info.width % 2)
         self._colour = info.colour
         if self._pixels == "yuv":

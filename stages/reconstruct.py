@@ -8,7 +8,7 @@ import numpy as np
 
 from sr4k.media.enlarge import enlarge_chroma, enlarge_luma
 from sr4k.media.planes import inside, split_420
-from sr4k.media.video import VideoInfo
+from sr4k.media.video import info_of
 from sr4k.models.geometry import CELL, CELL_OUT, MARGIN, SCALE
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
 from sr4k.pipeline.frame import Plane
@@ -26,7 +26,7 @@ class Reconstruct(Transform):
     name = "reconstruct"
 
     def open(self, source: Format) -> Format:
-        info: VideoInfo = source.about
+        info = info_of(source)
         self._source = info
         height, width = SCALE * info.height, SCALE * info.width
         self._rgb = source.planes[0].shape[2] == 48

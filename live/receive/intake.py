@@ -17,6 +17,7 @@ from sr4k.live.receive.puller import Puller
 from sr4k.live.retries import Retries, Tried, keep_trying
 from sr4k.live.settings import IntakeSettings
 from sr4k.live.timeline import TICKS, TIME_BASE, Timeline
+from sr4k.media.video import info_of
 from sr4k.pipeline import Buffers, Format, Frame, Source
 
 log = logging.getLogger(__name__)
@@ -171,7 +172,7 @@ class Intake(Source):
 
     def _one_connection(self) -> Ended:
         """From the try to open the source to its end."""
-        about = self._form.about if self._form else None
+        about = info_of(self._form) if self._form else None
         self._shown = None
         try:
             puller = self._puller = Puller(self._settings.source, like=about)

@@ -31,7 +31,7 @@ from sr4k.live.send.soundtrack import Soundtrack
 from sr4k.live.settings import PlayoutSettings
 from sr4k.live.timeline import TICKS, TIME_BASE
 from sr4k.media.planes import Block, as_picture
-from sr4k.media.video import VideoInfo
+from sr4k.media.video import VideoInfo, info_of
 from sr4k.media.writing.encoder import add_video, open_encoder, tag
 from sr4k.pipeline import Format, Frame, Sink
 from sr4k.pipeline.latency import spread
@@ -93,7 +93,7 @@ class Playout(Sink):
         self._histogram = Histogram()  # of all of them
 
     def open(self, source: Format) -> None:
-        info: VideoInfo = source.about
+        info = info_of(source)
         s = self._settings
         slate = None if s.slate is None else load_slate(s.slate, info)
         self._targets = [LiveTarget(t, hls=hls_form(s, info), wants_key=self._want_key) for t in s.targets]

@@ -103,7 +103,7 @@ def _pipeline(task: _Task) -> dict[str, Any]:
         **middle.steady(),
         "rounds": [run.steady()["fps"] for run in runs],
         "fps_with_start_up": summary.fps,
-        "stages": {name: stage["busy"] / stage["frames"] for name, stage in summary.stages.items()},
+        "stages": {name: stage.busy / stage.frames for name, stage in summary.stages.items()},
         "course": [asdict(moment) for moment in middle.moments],
     }
 

@@ -83,9 +83,9 @@ def run_pipeline(clip: Path, target: Path, preset: Preset) -> PipelineRun:
     """A file to a file, watched. The engine must have counted every frame, and the output must show its work."""
     run = watched(clip, target, preset)
     summary = run.summary
-    if summary.stages[INFER]["frames"] != summary.frames:
-        raise InternalError(f"The engine saw {summary.stages['infer']['frames']} of {summary.frames} frames.")
-    _require_a_network(clip, target, preset, summary.engine["engine"])
+    if summary.stages[INFER].frames != summary.frames:
+        raise InternalError(f"The engine saw {summary.stages[INFER].frames} of {summary.frames} frames.")
+    _require_a_network(clip, target, preset, summary.engine.engine)
     return run
 
 

@@ -129,7 +129,7 @@ def in_words(found: Forecast) -> Iterator[str]:
         f"{found.source}: {source.codec} {source.width}x{source.height} -> "
         f"{found.output}: {video.codec} {video.width}x{video.height} in {video.container}"
     )
-    yield f"  network: {engine['model']}, {engine['precision']}, on {engine['engine']}"
+    yield f"  network: {engine.model}, {engine.precision}, on {engine.engine}"
     for left_out in found.summary.left_out:
         yield f"  left out: {left_out}"
     if found.seconds is None or found.bytes is None:

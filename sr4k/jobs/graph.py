@@ -14,6 +14,7 @@ from sr4k.engines.choose import GPU_ENGINES, engines_for
 from sr4k.engines.cpu import granted_cpus
 from sr4k.engines.nvidia import only
 from sr4k.errors import InternalError, Sr4kError, StoppedError
+from sr4k.media.reports import DECODE, ENCODE, INFER
 from sr4k.models.architecture import Pixels
 from sr4k.pipeline import (
     GraphAborted,
@@ -63,12 +64,12 @@ def assembled(
     on_gpu = engines[0] in GPU_ENGINES
     lanes = 1 if prompt else _lanes(layout, cpus, on_gpu=on_gpu)
     specs: dict[StageName, StageSpec] = {
-        "decode": decode,
+        DECODE: decode,
         "preprocess": StageSpec("sr4k.stages.preprocess:Preprocess", PreprocessSettings(pixels=pixels)),
-        "infer": _infer(preset.engine, engines, threads=max(1, cpus // lanes), pixels=pixels, prompt=prompt),
+        INFER: _infer(preset.engine, engines, threads=max(1, cpus // lanes), pixels=pixels, prompt=prompt),
         "reconstruct": StageSpec("sr4k.stages.reconstruct:Reconstruct"),
         "convert": StageSpec("sr4k.stages.convert:Convert", convert),
-        "encode": encode,
+        ENCODE: encode,
     }
     devices = tuple(only(device) for device in layout.devices)
     workers = []
@@ -132,17 +133,17 @@ def _on_gpu(specs: Mapping[StageName, StageSpec], stages: Sequence[StageName]) -
 
     What is to have another size than the network makes is scaled in host memory.
     """
-    yield replace(specs["decode"], factory="sr4k.stages.gpu:GpuDecode", called="decode")
-    yield replace(specs["infer"], factory="sr4k.stages.gpu:GpuUpscale", called="infer")
+    yield replace(specs[DECODE], factory="sr4k.stages.gpu:GpuDecode", called=DECODE)
+    yield replace(specs[INFER], factory="sr4k.stages.gpu:GpuUpscale", called=INFER)
     is_resized = getattr(specs["convert"].settings, "size", None) is not None
-    if not is_resized and "encode" in stages and getattr(specs["encode"].settings, "codec", "").endswith("_nvenc"):
-        yield replace(specs["encode"], factory="sr4k.stages.gpu_encode:GpuEncode", called="encode")
+    if not is_resized and ENCODE in stages and getattr(specs[ENCODE].settings, "codec", "").endswith("_nvenc"):
+        yield replace(specs[ENCODE], factory="sr4k.stages.gpu_encode:GpuEncode", called=ENCODE)
         return
     yield StageSpec("sr4k.stages.gpu:Download")
     if is_resized:
         yield specs["convert"]
-    if "encode" in stages:
-        yield specs["encode"]
+    if ENCODE in stages:
+        yield specs[ENCODE]
 
 
 def _lanes(layout: GraphPreset, cpus: int, *, on_gpu: bool) -> int:

@@ -11,6 +11,7 @@ from sr4k.media.reports import (
     INFER,
     DecodeReport,
     EncodeReport,
+    EngineReport,
     LossReport,
     SourceReport,
     VideoReport,
@@ -29,11 +30,41 @@ class RunSummary:
     """
 
     seconds: float
-    engine: dict[str, Any]
+    engine: EngineReport | None
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it, for JSON."""
-        return as_data(self)
+        """Return all of it as plain dicts and lists, for JSON."""
+        return {**as_data(self), "engine": {} if self.engine is None else self.engine.as_dict()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageWork:
+    """Work of a stage, of all its lanes together.
+
+    Attributes:
+        busy: seconds of work.
+        frames: number of frames that it emitted.
+    """
+
+    busy: float
+    frames: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessWork:
+    """Work of a worker, in seconds.
+
+    Attributes:
+        cpu: CPU time of its process.
+        waited_in: time spent waiting for input.
+        waited_out: time spent waiting for a free slot in its output.
+        running: wall time since it started.
+    """
+
+    cpu: float
+    waited_in: float
+    waited_out: float
+    running: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +84,13 @@ class JobLosses(LossReport):
 class Summary(RunSummary):
     """How a job went.
 
-    ``stages`` has, by name, the seconds of work and the frames of each stage; ``processes`` the CPU seconds of each.
+    ``stages`` and ``processes`` hold the work of each by name; see `sr4k.media.reports` for the names of stages.
     ``losses`` is what the source could not give, ``left_out`` what the target could not carry. Of the ``frames``,
     ``resumed`` were done by earlier runs, to which the ``earlier`` losses came. ``goes_on``: whether it was stopped and
     can be resumed.
     """
 
+    engine: EngineReport
     output: str
     frames: int
     resumed: int
@@ -67,8 +99,8 @@ class Summary(RunSummary):
     video: VideoReport
     losses: JobLosses
     left_out: list[str]
-    stages: dict[str, dict[str, float]]
-    processes: dict[str, dict[str, float]]
+    stages: dict[str, StageWork]
+    processes: dict[str, ProcessWork]
     goes_on: bool = False
 
     @property
@@ -111,6 +143,7 @@ def summarised(output: Path, outcome: Outcome, resumed: int = 0, lost: int = 0) 
     read = report_of(outcome.statuses, DECODE, DecodeReport)
     written = report_of(outcome.statuses, ENCODE, EncodeReport)
     assert read is not None and written is not None  # which a graph that came to its end has told
+    engines = [report for report in outcome.lane_reports[INFER] if isinstance(report, EngineReport)]
     losses = {each.name: getattr(read.losses, each.name) for each in fields(read.losses)}
     statuses = outcome.statuses.values()
     return Summary(
@@ -120,13 +153,13 @@ def summarised(output: Path, outcome: Outcome, resumed: int = 0, lost: int = 0) 
         seconds=outcome.seconds,
         stopped=outcome.stopped,
         source=read.source,
-        engine=_of_all_lanes(outcome.lane_reports[INFER]),
+        engine=EngineReport.of_lanes(engines),
         left_out=[*read.left_out, *written.left_out],
         video=written.video,
         losses=JobLosses(**losses, earlier=lost, copying=written.copy_damage),
         stages=_stages(statuses),
         processes={
-            s.worker: {"cpu": s.cpu, "waited_in": s.waited_in, "waited_out": s.waited_out, "running": s.running}
+            s.worker: ProcessWork(cpu=s.cpu, waited_in=s.waited_in, waited_out=s.waited_out, running=s.running)
             for s in statuses
         },
     )
@@ -134,28 +167,19 @@ def summarised(output: Path, outcome: Outcome, resumed: int = 0, lost: int = 0) 
 
 def summarised_live(outcome: Outcome, seconds: float, restarts: int) -> LiveSummary:
     """Of a live channel, whose graph was started again ``restarts`` times within the ``seconds``."""
-    reports = outcome.reports
+    statuses = outcome.statuses
     return LiveSummary(
         seconds=seconds,
-        engine=reports.get(INFER, {}),
+        engine=report_of(statuses, INFER, EngineReport),
         restarts=restarts,
-        intake=reports.get("intake", {}),
-        playout=reports.get("playout", {}),
+        intake=report_of(statuses, "intake", dict) or {},
+        playout=report_of(statuses, "playout", dict) or {},
     )
 
 
-def _of_all_lanes(reports: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the engines tell; they differ in the share of the work that had to be computed alone."""
-    shares = [report["computed"] for report in reports if "computed" in report]
-    computed = {"computed": sum(shares) / len(shares)} if shares else {}
-    return {**reports[0], "lanes": len(reports), **computed}
-
-
-def _stages(statuses: Iterable[WorkerStatus]) -> dict[str, dict[str, float]]:
-    """Seconds of work and frames of each stage, of all its lanes together."""
-    found: dict[str, dict[str, float]] = {}
+def _stages(statuses: Iterable[WorkerStatus]) -> dict[str, StageWork]:
+    found: dict[str, StageWork] = {}
     for clock in (clock for status in statuses for clock in status.stages):
-        stage = found.setdefault(clock.name, {"busy": 0.0, "frames": 0})
-        stage["busy"] += clock.busy
-        stage["frames"] += clock.frames
+        before = found.get(clock.name, StageWork(busy=0.0, frames=0))
+        found[clock.name] = StageWork(busy=before.busy + clock.busy, frames=before.frames + clock.frames)
     return found

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sr4k.pipeline import GraphError, WorkerStatus
+from sr4k.pipeline import GraphError, WorkerStatus, report_of
 
 _STEP = 1.0
 """Seconds that count, at most, between two looks: this process may have been halted, and all others with it."""
@@ -98,7 +98,7 @@ class Watchdog:
             if clock.since is not None:
                 what = f"its stage {clock.name} is at one picture"
                 yield from self._judged(name, what, (clock.frames, clock.since), step, _AT_A_FRAME)
-        played, taken = status.reports.get("playout", {}), status.reports.get("intake", {})
+        played, taken = (report_of({name: status}, stage, dict) or {} for stage in ("playout", "intake"))
         if played.get("frames") and not ending:
             rule = _Rule(_OUT.told + self._hold, _OUT.most + self._hold)
             yield from self._judged(name, "no picture was encoded", played["frames"], step, rule)

@@ -9,8 +9,8 @@ from typing import Any, Literal, Self, TypeVar
 
 from sr4k.jobs.watchdog import Stall, Watchdog
 from sr4k.live.histogram import Histogram
-from sr4k.media.reports import INFER
-from sr4k.pipeline import WorkerStatus
+from sr4k.media.reports import INFER, EngineReport
+from sr4k.pipeline import WorkerStatus, report_of
 from sr4k.service.failure_kinds import Kind, kind_of
 
 _N = TypeVar("_N", int, float)
@@ -115,12 +115,12 @@ class LiveStatus:
     """A channel's graph at one moment.
 
     ``queues`` and ``cpu``: frames behind each worker, and its CPU seconds. ``busy`` and ``worked``: seconds of work and
-    frames of each stage, of all its lanes together. ``engine``: see `sr4k.engines.Engine.describe`.
+    frames of each stage, of all its lanes together. ``engine``: ``None`` before it starts.
     """
 
     intake: IntakeStatus
     playout: PlayoutStatus
-    engine: Mapping[str, Any]
+    engine: EngineReport | None
     queues: Mapping[str, int]
     cpu: Mapping[str, float]
     busy: Mapping[str, float]
@@ -130,7 +130,7 @@ class LiveStatus:
     def none_yet(cls, targets: Sequence[str]) -> "LiveStatus":
         """Before a graph has told anything."""
         none_yet = tuple(TargetStatus(target) for target in targets)
-        return cls(IntakeStatus(), PlayoutStatus(targets=none_yet), {}, {}, {}, {}, {})
+        return cls(IntakeStatus(), PlayoutStatus(targets=none_yet), None, {}, {}, {}, {})
 
     @classmethod
     def of(cls, statuses: Mapping[str, WorkerStatus], hanging: str | None = None) -> "LiveStatus":
@@ -140,7 +140,8 @@ class LiveStatus:
         worked: dict[str, int] = {}
         for status in statuses.values():
             for name, report in status.reports.items():
-                reports.setdefault(name, _doubted(report) if status.worker == hanging else report)
+                if isinstance(report, Mapping):
+                    reports.setdefault(name, _doubted(report) if status.worker == hanging else report)
             for clock in status.stages:
                 busy[clock.name] = busy.get(clock.name, 0.0) + clock.busy
                 worked[clock.name] = worked.get(clock.name, 0) + clock.frames
@@ -149,7 +150,7 @@ class LiveStatus:
         return cls(
             intake=IntakeStatus.of(reports.get("intake", {})),
             playout=PlayoutStatus.of(playout),
-            engine=reports.get(INFER, {}),
+            engine=report_of(statuses, INFER, EngineReport),
             queues={name: status.depth for name, status in statuses.items()},
             cpu={name: status.cpu for name, status in statuses.items()},
             busy=busy,

@@ -142,9 +142,9 @@ def _memory(channel: ChannelStatus) -> float:
 
 
 def _engine(graph: LiveStatus) -> Samples:
-    engine = graph.engine
-    if "engine" in engine:
-        yield tuple(str(engine.get(key, "")) for key in _ENGINE), 1.0
+    if graph.engine is not None:
+        told = graph.engine.as_dict()
+        yield tuple(str(told.get(key, "")) for key in _ENGINE), 1.0
 
 
 def _each(values: Mapping[str, float]) -> Samples:
@@ -262,7 +262,7 @@ METRICS: tuple[Metric, ...] = (
         "gauge",
         "computed_ratio",
         "Share of the pictures that was computed: the rest was as in the picture before.",
-        _of_graph(lambda graph: [((), graph.engine.get("computed"))]),
+        _of_graph(lambda graph: [((), None if graph.engine is None else graph.engine.computed)]),
         idle=math.nan,
     ),
     Metric(

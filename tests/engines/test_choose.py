@@ -169,7 +169,7 @@ class TestJob:
         monkeypatch.delitem(ENGINES, "cuda")
         clip = make_clip()
         summary = self.job(clip, tmp_path / "out.mp4", AUTO).run()
-        assert summary.engine["engine"] == "openvino"
+        assert summary.engine.engine == "openvino"
         assert video_times(tmp_path / "out.mp4") == video_times(clip)
         assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
             "The engine tensorrt does not start, openvino is tried: the GPU is full."

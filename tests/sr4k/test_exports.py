@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from clips import MakeClip
@@ -24,10 +24,12 @@ PUBLIC = [
     "Address",
     "Box",
     "EngineError",
+    "EngineReport",
     "FieldError",
     "InputError",
     "InternalError",
     "Job",
+    "JobLosses",
     "LiveJob",
     "LiveSummary",
     "MachineError",
@@ -35,11 +37,15 @@ PUBLIC = [
     "OutputError",
     "Preset",
     "Probe",
+    "ProcessWork",
+    "SourceReport",
     "Sr4kError",
+    "StageWork",
     "StoppedError",
     "Summary",
     "TimeSpan",
     "VideoChoice",
+    "VideoReport",
     "WorkerError",
     "WorkerStatus",
     "__version__",
@@ -59,6 +65,13 @@ def test_the_public_names_are_these() -> None:
 def test_each_is_there_and_says_what_it_is(name: str) -> None:
     found = getattr(sr4k, name)
     assert isinstance(found, str) or inspect.getdoc(found)
+
+
+@pytest.mark.parametrize("summary", [sr4k.Summary, sr4k.LiveSummary])
+def test_so_are_the_types_of_a_summarys_fields(summary: type) -> None:
+    named = [kind for hint in get_type_hints(summary).values() for kind in (hint, *get_args(hint))]
+    ours = {kind.__name__ for kind in named if getattr(kind, "__module__", "").startswith("sr4k.")}
+    assert "EngineReport" in ours and ours <= {*PUBLIC}
 
 
 def test_no_module_takes_the_name_of_what_is_exported() -> None:

@@ -93,7 +93,7 @@ def test_tensorrt_makes_the_same_of_pictures_on_the_gpu_and_in_host_memory(
     monkeypatch.setenv("SR4K_CACHE", str(tmp_path))  # both run the engine that the first builds
     source = make_clip("real.mp4", size=(640, 360), frames=30)
     there = upscale(source, tmp_path / "gpu.mkv", "gpu", "tensorrt", crf=0)
-    assert there.engine["engine"] == "tensorrt" and "download" in there.stages
+    assert there.engine.engine == "tensorrt" and "download" in there.stages
     upscale(source, tmp_path / "host.mkv", "file", "tensorrt", crf=0)
     assert np.array_equal(pictures(tmp_path / "gpu.mkv"), pictures(tmp_path / "host.mkv"))
 

@@ -58,7 +58,8 @@ def run(
                 take(frame)
         for frame in stage.drain(buffers):
             take(frame)
-        return made, order, stage.report().get("computed", 1.0)
+        report = stage.report()
+        return made, order, 1.0 if report.computed is None else report.computed
     finally:
         stage.close()
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sr4k.live.address import Address, parse_source, parse_target
+from sr4k.media.reports import EngineReport
 from sr4k.pipeline import WorkerStatus
 from sr4k.pipeline.chain import StageClock
 
@@ -44,7 +45,9 @@ def statuses(
             "damaged": 1,
             **(intake or {}),
         },
-        "infer": {"engine": "openvino", "model": "luma", "precision": "int8", "device": "CPU", "computed": 0.5},
+        "infer": EngineReport(
+            engine="openvino", model="luma", precision="int8", device="CPU", threads=2, macs=1e9, computed=0.5
+        ),
     }
     played = {
         "frames": 90,

@@ -21,7 +21,8 @@ def test_a_status_is_read_off_the_reports() -> None:
 
 
 def test_every_key_may_be_missing_and_others_may_be_there() -> None:
-    bare = {name: replace(status, reports={"intake": {"later": 1}, "infer": {}}) for name, status in statuses().items()}
+    reports = {"intake": {"later": 1}, "infer": None}
+    bare = {name: replace(status, reports=reports) for name, status in statuses().items()}
     assert LiveStatus.of(bare).intake.state == "connecting"
     assert not LiveStatus.of({}).live
 
