@@ -6,10 +6,12 @@ that the order of reading and writing is the order in which it is asked for. Pla
 
 import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from typing import Any
 
+import av.logging
 import numpy as np
 from av.codec.hwaccel import HWAccel
 from av.video.frame import VideoFrame
@@ -43,6 +45,33 @@ _BEHIND = 2
 """Pictures that are on their way to host memory while the next is computed."""
 
 
+_CURRENT_CONTEXT: dict[str, object] = {"primary_ctx": "0", "current_ctx": "1"}
+"""Options of FFmpeg's CUDA device: take the context that is current. The primary one it would want with flags of its
+own, and refuse once PyTorch has made it."""
+
+
+def make_context_current(device: torch.device) -> None:
+    """Make PyTorch's CUDA context, and make it this thread's, so that FFmpeg finds it there and both use one."""
+    torch.zeros(1, device=device)
+
+
+@contextmanager
+def ffmpeg_errors() -> Iterator[list[tuple[int, str, str]]]:
+    """Collect FFmpeg's lines on errors in this thread, for `cause_of`."""
+    before = av.logging.get_level()
+    av.logging.set_level(av.logging.ERROR)
+    try:
+        with av.logging.Capture() as lines:
+            yield lines
+    finally:
+        av.logging.set_level(before)
+
+
+def cause_of(err: Exception, lines: Sequence[tuple[int, str, str]]) -> str:
+    """Return the first error that FFmpeg logged; its exception holds only the last consequence."""
+    return next((text.strip() for level, _, text in lines if level <= av.logging.ERROR), str(err))
+
+
 class GpuDecode(Source):
     """Padded planes on the GPU: from NVDEC where it takes the video, else decoded on the CPU and copied."""
 
@@ -53,10 +82,10 @@ class GpuDecode(Source):
         self._reader: VideoReader | None = None
 
     def open(self) -> Format:
+        self._device = cuda_device()
         reader = self._reader = self._open_nvdec() or VideoReader(self._settings)
         if self._settings.done_until is not None:
             reader.resume_after(self._settings.done_until)
-        self._device = cuda_device()  # after NVDEC, which is to make the context: it wants flags of its own
         info = reader.info
         if info.colour.bits > CudaEngine.most_bits:
             raise OptionError(
@@ -88,15 +117,17 @@ class GpuDecode(Source):
     def _open_nvdec(self) -> VideoReader | None:
         if not driver().gpus:
             return None
-        accelerator = HWAccel("cuda", device="0", allow_software_fallback=False, is_hw_owned=True)
+        make_context_current(self._device)
+        accelerator = HWAccel(
+            "cuda", device="0", allow_software_fallback=False, is_hw_owned=True, options=_CURRENT_CONTEXT
+        )
         reader: VideoReader | None = None
-        try:
-            reader = VideoReader(self._settings, accelerator)
-            trouble = None if reader.on_gpu else "the pictures are not 8-bit 4:2:0"
-            trouble = "they are interlaced" if reader.interlaced else trouble
-            trouble = "they are to be cropped" if reader.is_cut else trouble
-        except (Sr4kError, RuntimeError) as err:
-            trouble = str(err)
+        with ffmpeg_errors() as lines:
+            try:
+                reader = VideoReader(self._settings, accelerator)
+                trouble = _unfit(reader)
+            except (Sr4kError, RuntimeError) as err:
+                trouble = cause_of(err, lines)
         if trouble is None:
             return reader
         if reader is not None:
@@ -127,6 +158,19 @@ class GpuDecode(Source):
         luma, both = (torch.utils.dlpack.from_dlpack(plane.__dlpack__()) for plane in picture.planes)
         both = both.view(both.shape[0], -1, 2)
         return luma, both[..., 0], both[..., 1]
+
+
+def _unfit(reader: VideoReader) -> str | None:
+    """Return why frames of NVDEC's can't go on as they are, or ``None``."""
+    if not reader.on_gpu:
+        return "the pictures are not 8-bit 4:2:0"
+    if reader.interlaced:
+        return "they are interlaced"
+    if reader.is_cut:
+        return "they are to be cropped"
+    if reader.info.width % 2 or reader.info.height % 2:
+        return "an odd width or height"  # of whose chroma PyAV hands out one row or column too few
+    return None
 
 
 class GpuUpscale(Transform):
@@ -170,28 +214,39 @@ class GpuUpscale(Transform):
 
 
 class Download(Transform):
-    """From the GPU to host memory, for encoders there: while a picture is copied, the next are computed."""
+    """From the GPU to host memory, for encoders there: while one frame is copied, the next are computed.
+
+    Copies have a stream of their own: on the default one, kernels and copies would take turns.
+    """
 
     name = "download"
 
     def open(self, source: Format) -> Format:
-        self._device = cuda_device()
+        device = cuda_device()
         shape = source.planes[0].shape
-        on_gpu = self._device.type == "cuda"
-        self._idle = deque(torch.empty(shape, dtype=torch.uint8, pin_memory=on_gpu) for _ in range(_BEHIND + 1))
+        self._idle = deque(_host_memory(shape, device) for _ in range(_BEHIND + 1))
         self._waiting: deque[tuple[Frame, Tensor, torch.cuda.Event | None]] = deque()
+        on_gpu = device.type == "cuda"
+        self._copies = torch.cuda.Stream(device) if on_gpu else None  # type: ignore[no-untyped-call]
         return source
 
     def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:
         host = self._idle.popleft()
-        host.copy_(frame.planes[0], non_blocking=True)  # type: ignore[arg-type]
-        arrived = None
-        if self._device.type == "cuda":
-            arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            arrived.record()
-        self._waiting.append((frame, host, arrived))
+        self._waiting.append((frame, host, self._copy(frame.planes[0], host)))  # type: ignore[arg-type]
         if len(self._waiting) > _BEHIND:
             yield self._finished(buffers)
+
+    def _copy(self, block: Tensor, host: Tensor) -> torch.cuda.Event | None:
+        """Copy once the frame is computed, and return the event of the copy's end, until when both must live."""
+        if self._copies is None:
+            host.copy_(block)
+            return None
+        self._copies.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._copies):
+            host.copy_(block, non_blocking=True)
+            arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            arrived.record(self._copies)
+        return arrived
 
     def drain(self, buffers: Buffers) -> Iterator[Frame]:
         while self._waiting:
@@ -206,3 +261,8 @@ class Download(Transform):
         self._idle.append(host)
         frame.release()
         return out
+
+
+def _host_memory(shape: tuple[int, ...], device: torch.device) -> Tensor:
+    """Memory that the GPU copies to by itself."""
+    return torch.empty(shape, dtype=torch.uint8, pin_memory=device.type == "cuda")

@@ -10,13 +10,16 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import CudaContext, VideoFrame
 from torch import Tensor
 
+from sr4k.engines.cuda import cuda_device
 from sr4k.engines.nvidia import driver
+from sr4k.errors import EngineError
 from sr4k.media.options import EncodeSettings
 from sr4k.media.planes import as_picture
 from sr4k.media.video import info_of
 from sr4k.media.writing.codec_choice import settled
 from sr4k.pipeline import Format, Frame
 from sr4k.stages.encode import Encode
+from sr4k.stages.gpu import cause_of, ffmpeg_errors, make_context_current
 
 log = logging.getLogger(__name__)
 
@@ -41,17 +44,23 @@ class GpuEncode(Encode):
         super().open(source)
 
     def _trouble(self, height: int, width: int) -> str | None:
-        """Why this encoder does not take a picture of that size from the GPU, if it does not."""
-        self._cuda = CudaContext(device_id=0)  # the primary context, and its default stream
+        """Return why this encoder does not take a frame of that size from the GPU, or ``None``."""
+        try:
+            device = cuda_device()
+        except EngineError as err:
+            return str(err)
+        make_context_current(device)
+        self._cuda = CudaContext(device_id=0, primary_ctx=False, current_ctx=True)  # and its default stream
         probe = CodecContext.create(self._settings.codec, "w")
         assert isinstance(probe, VideoCodecContext)
         probe.width, probe.height, probe.pix_fmt = width, height, "cuda"
         probe.time_base, probe.framerate = Fraction(1, 25), Fraction(25)
-        try:
-            probe.encode(self._on_gpu(torch.zeros((height * 3 // 2, width), dtype=torch.uint8, device="cuda")))
-            probe.encode(None)
-        except (av.error.FFmpegError, OSError, RuntimeError, ValueError) as err:
-            return str(err)
+        with ffmpeg_errors() as lines:
+            try:
+                probe.encode(self._on_gpu(torch.zeros((height * 3 // 2, width), dtype=torch.uint8, device=device)))
+                probe.encode(None)
+            except (av.error.FFmpegError, OSError, RuntimeError, ValueError) as err:
+                return cause_of(err, lines)
         return None
 
     def _picture(self, frame: Frame) -> VideoFrame:

@@ -11,6 +11,7 @@ from av.codec.hwaccel import HWAccel
 from av.packet import Packet
 from av.video.frame import VideoFrame
 
+from sr4k.errors import InputError
 from sr4k.media.crop import Crop
 from sr4k.media.decoded_picture import positive
 from sr4k.media.deinterlace import Deinterlacer
@@ -26,6 +27,9 @@ from sr4k.media.reading.untrusted_png import plain_head, plain_packet
 
 _GUESSED = {"mpeg", "mpegvideo"}
 """Containers in which few pictures have a time: those of the others, libav guesses otherwise after seeking."""
+
+_MOST_FAILURES = 8
+"""Packets that a GPU's decoder may refuse before its first frame: one that can't start refuses all of them."""
 
 
 class VideoFile:
@@ -57,6 +61,9 @@ class VideoFile:
         self.stream.thread_type = "AUTO"
         plain_head(self.stream)
         context = self.stream.codec_context
+        self._is_accelerated = accelerator is not None
+        if self._is_accelerated:
+            context.thread_count = 1  # each thread of FFmpeg's takes a surface of NVDEC, which has 32 at most
         context.flags |= Flags.unaligned  # else what is to be cut off on the left is not
         self.tick = positive(self.stream.time_base, Fraction(1, 90_000))
         self.deinterlacer = Deinterlacer(self.stream, say, settings.deinterlace)
@@ -122,6 +129,7 @@ class VideoFile:
         return map(self.crop, self.deinterlacer.pictures(timed))
 
     def _decode(self, packets: "Iterator[Packet[Any]]", *, whole: bool) -> Iterator[VideoFrame]:
+        started, failures = not self._is_accelerated, 0
         while True:
             try:
                 packet = next(packets, None)
@@ -139,9 +147,15 @@ class VideoFile:
             self._awaited.sent(packet)
             try:
                 for picture in self.stream.decode(plain_packet(packet, self.stream)):
+                    started = True
                     self._awaited.shown(picture, whole=whole)
                     yield picture
             except av.error.FFmpegError as err:
+                failures += 1
+                if not started and failures == _MOST_FAILURES:
+                    raise InputError(
+                        f"{self._settings.path}: the GPU decodes none of the first {failures} packets ({err.strerror})."
+                    ) from err
                 self._awaited.failed(packet, f"undecodable packet: {err.strerror}")
 
     def _drain(self, *, whole: bool) -> Iterator[VideoFrame]:

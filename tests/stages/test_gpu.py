@@ -1,9 +1,17 @@
 """Pictures that stay on the GPU: on a GPU if there is one, else by Triton's interpreter and codecs on the CPU."""
 
+import json
 import logging
+import os
+import shutil
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -16,6 +24,7 @@ from sr4k import Job, Summary, load_preset
 from sr4k.engines.nvidia import driver
 from sr4k.errors import EngineError
 from sr4k.media.options import Box
+from sr4k.pipeline import Format, Frame, FrameInfo, PlaneSpec
 
 pytestmark = pytest.mark.slow
 
@@ -111,3 +120,110 @@ def test_a_size_is_made_in_host_memory_of_what_the_gpu_made(
         results.append(Job(source, tmp_path / f"{config}.mkv", preset, size=Box(*size)).run())
     assert set(results[0].stages) == {"decode", "infer", "download", "convert", "encode"}
     assert np.array_equal(pictures(tmp_path / "gpu.mkv"), pictures(tmp_path / "file.mkv"))
+
+
+@pytest.fixture(scope="module")
+def driver_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a driver that shows one GPU and can do nothing with it."""
+    if shutil.which("gcc") is None:
+        pytest.skip("needs gcc")
+    folder = tmp_path_factory.mktemp("driver")
+    source = Path(__file__).parents[1] / "support" / "stand_in_driver.c"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", folder / "libcuda.so.1", source], check=True)
+    return folder
+
+
+@needs_torch
+@pytest.mark.skipif(bool(driver().gpus), reason="there is a GPU")
+def test_ffmpeg_shares_a_context_that_is_there_already_and_gives_up_soon_with_the_true_reason(
+    driver_folder: Path, make_clip: MakeClip, tmp_path: Path
+) -> None:
+    clip = make_clip("long.mp4", size=(64, 48), frames=120, audio=False)
+    script = Path(__file__).parents[1] / "support" / "gpu_stages_told.py"
+    told = subprocess.run(
+        [sys.executable, script, clip, tmp_path / "out.mp4"],
+        env={**os.environ, "LD_LIBRARY_PATH": str(driver_folder), "ACTIVE_CONTEXT": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 0, told.stderr
+    found = json.loads(told.stdout)
+    assert found["gpus"] == ["Stand-in"]
+    decoding, encoding = found["log"]
+    assert decoding == "long.mp4 is decoded on the CPU: not by NVDEC (Cannot load libnvcuvid.so.1)."
+    assert encoding.startswith("Encoding is on the CPU: h264_nvenc can't be used (")
+    assert "not supported" not in encoding
+    assert found["context"] == {"device_id": 0, "primary_ctx": False, "current_ctx": True}
+    assert found["packets"] < 40, "NVDEC is given up after a few of 120 packets, and the CPU begins anew"
+    assert found["threads"] == 1, "each thread of FFmpeg takes a surface of NVDEC"
+    assert found["decoder"] == "cpu" and found["is_a_picture"]
+    assert found["level"] is None, "FFmpeg's log is as quiet as before"
+
+
+@needs_torch
+@pytest.mark.parametrize(
+    ("trouble", "reader"),
+    [
+        (None, {}),
+        ("an odd width or height", {"info": SimpleNamespace(width=21, height=16)}),
+        ("an odd width or height", {"info": SimpleNamespace(width=24, height=17)}),
+        ("they are interlaced", {"interlaced": True}),
+        ("they are to be cropped", {"is_cut": True}),
+        ("the pictures are not 8-bit 4:2:0", {"on_gpu": False}),
+    ],
+)
+def test_what_nvdec_hands_out_otherwise_is_decoded_on_the_cpu(trouble: str | None, reader: dict[str, Any]) -> None:
+    from sr4k.stages.gpu import _unfit
+
+    whole = {"on_gpu": True, "interlaced": False, "is_cut": False, "info": SimpleNamespace(width=24, height=16)}
+    assert _unfit(SimpleNamespace(**whole | reader)) == trouble  # type: ignore[arg-type]
+
+
+@needs_torch
+def test_frames_are_copied_from_the_gpu_beside_what_is_computed_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from sr4k.stages import gpu
+
+    done: list[str] = []
+
+    class Stream:
+        def __init__(self, device: object) -> None:
+            assert getattr(device, "type", None) == "cuda"
+
+        def wait_stream(self, other: str) -> None:
+            done.append(f"after {other}")
+
+    class Event:
+        def record(self, stream: Stream) -> None:
+            assert isinstance(stream, Stream)
+            done.append("recorded")
+
+        def synchronize(self) -> None:
+            done.append("arrived")
+
+    @contextmanager
+    def on(_: Stream) -> Iterator[None]:
+        done.append("copies begin")
+        yield
+        done.append("copies end")
+
+    for name, stand_in in {"Stream": Stream, "Event": Event, "stream": on, "current_stream": lambda: "network"}.items():
+        monkeypatch.setattr(torch.cuda, name, stand_in)
+    monkeypatch.setattr(gpu, "cuda_device", lambda: SimpleNamespace(type="cuda"))
+    monkeypatch.setattr(gpu, "_host_memory", lambda shape, _: torch.empty(shape, dtype=torch.uint8))
+    download = gpu.Download()
+    download.open(Format((PlaneSpec((6, 4)),), about=None))
+    info = FrameInfo(pts=0, time_base=Fraction(1, 25))
+
+    class Host:
+        def take(self, info: FrameInfo) -> Frame:
+            return Frame((np.zeros((6, 4), np.uint8),), info)
+
+    frames = [Frame((torch.full((6, 4), k, dtype=torch.uint8),), info) for k in range(4)]  # type: ignore[arg-type]
+    out = [made for frame in frames for made in download.process(frame, Host())]
+    assert done.count("arrived") == 2, "two copies are on their way while the next frames are computed"
+    out += download.drain(Host())
+    assert [int(frame.planes[0][0, 0]) for frame in out] == [0, 1, 2, 3]
+    assert done[:4] == ["after network", "copies begin", "recorded", "copies end"]

@@ -1,0 +1,89 @@
+"""What the stages for frames on a GPU say and do where the driver is the stand-in: JSON on stdout.
+
+A program of its own, because the driver is asked once in the life of a process. Its argument is a video of many frames.
+"""
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+
+os.environ["TRITON_INTERPRET"] = "1"
+
+import av
+import numpy as np
+from av.codec.hwaccel import HWAccel
+from av.video.frame import CudaContext
+
+from sr4k.engines.nvidia import driver
+from sr4k.media.options import EncodeSettings, ReadSettings
+from sr4k.media.reading.losses import Losses
+from sr4k.media.reading.video_file import VideoFile
+from sr4k.pipeline import Format, PlaneSpec
+from sr4k.stages import gpu_encode
+from sr4k.stages.gpu import GpuDecode
+from sr4k.stages.gpu_encode import GpuEncode
+from sr4k.stages.settings import DecodeSettings
+
+
+class Lines(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.found: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.found.append(record.getMessage())
+
+
+def main(clip: Path, target: Path) -> None:
+    lines = Lines()
+    logging.getLogger().addHandler(lines)
+    packets = [0]
+    saw = VideoFile._made
+
+    def counted(self, given, **options):  # type: ignore[no-untyped-def]
+        def each():  # type: ignore[no-untyped-def]
+            for packet in given:
+                packets[0] += 1
+                yield packet
+
+        return saw(self, each(), **options)
+
+    VideoFile._made = counted  # type: ignore[method-assign]
+    decode = GpuDecode(DecodeSettings(path=clip))
+    form = decode.open()
+    first = next(decode.frames(None))  # type: ignore[arg-type]
+    shared: list[dict[str, object]] = []
+
+    def context(**options: object) -> CudaContext:
+        shared.append(options)
+        return CudaContext(**options)  # type: ignore[arg-type]
+
+    gpu_encode.CudaContext = context  # type: ignore[assignment,misc]
+    parts = target.with_suffix(".parts")
+    parts.mkdir()
+    nvenc = GpuEncode(EncodeSettings(codec="h264_nvenc", source=clip, path=target, parts=parts))
+    rows, columns = form.about.height, form.about.width
+    nvenc.open(Format((PlaneSpec((rows * 3 // 2, columns)),), about=form.about))
+    accelerator = HWAccel("cuda", device="0", is_hw_owned=True, options={"primary_ctx": "0", "current_ctx": "1"})
+    opened = VideoFile(ReadSettings(path=clip), Losses(clip.name), print, accelerator=accelerator)
+    report = decode.report()
+    assert report is not None
+    json.dump(
+        {
+            "gpus": [gpu.name for gpu in driver().gpus],
+            "log": lines.found,
+            "packets": packets[0],
+            "threads": opened.stream.codec_context.thread_count,
+            "decoder": report.source.decoder,  # type: ignore[attr-defined]
+            "is_a_picture": bool(np.ptp(np.asarray(first.planes[0])) > 0),
+            "level": av.logging.get_level(),
+            "context": shared[0],
+        },
+        sys.stdout,
+    )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
