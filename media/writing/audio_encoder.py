@@ -1,4 +1,4 @@
-"""Sound in a codec that the container takes, at the very times that it had."""
+"""Convert sound to a codec that the container supports, each sample at its original time."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -25,52 +25,55 @@ CODECS = {
     **dict.fromkeys(("mp4", "mov", "matroska", "mpegts", "flv", "nut"), "aac"),
     "webm": "libopus",
 }
-"""By the container."""
+"""Encoder by container; names are libav's."""
 
 _LOSSLESS = {"matroska", "nut"}
-"""Containers in which sound that has lost nothing so far becomes FLAC, of up to 24 bits."""
+"""Containers in which lossless sound becomes FLAC, of up to 24 bits."""
 
 _SHORT = {"u8", "u8p", "s16", "s16p"}
-"""Forms of samples that have no more than 16 bits."""
+"""Sample formats of up to 16 bits."""
 
 _BITS_OF_A_CHANNEL = {"aac": 96_000, "libopus": 80_000}
 
 _DTYPES = {"flt": np.float32, "s16": np.int16, "s32": np.int32}
-"""Of interleaved samples, by libav's name."""
+"""NumPy dtypes of interleaved sample formats, by libav's name."""
 
 _USUAL_RATE = 48_000
-"""Where the encoder can't have the source's own."""
+"""Sample rate in Hz where the encoder doesn't support the source's."""
 
 _AAC = ("mono", "stereo", "3.0", "4.0", "5.0", "5.1", "7.1")
-"""Which ISO 14496-3 numbers: every decoder knows them."""
+"""Channel configurations that ISO 14496-3 numbers: every decoder knows them."""
 
 _SPELLED_OUT = ("2.1", "3.0(back)", "quad")
-"""Which AAC can say in the head of a file, and libav's decoder names then: of others it tells the number alone."""
+"""Layouts that AAC spells out in the header, and that libav's decoder names; of others it reports the count alone."""
 
 _OPUS = ("mono", "stereo", "3.0", "quad", "5.1", "7.1")
-"""Of RFC 7845's; libav's encoder puts the channels of 5.0 and 6.1 in the wrong order."""
+"""Layouts of RFC 7845, without 5.0 and 6.1, whose channels libav's encoder puts in the wrong order."""
 
 _BEYOND_ADTS = {"aac_pce": "1"} if av.library_versions["libavcodec"][0] >= 63 else {}
-"""From FFmpeg 9 on its encoder gives 7.1 a number that the AAC of MPEG-TS has no room for: it is spelled out there."""
+"""Options for 7.1 in MPEG-TS: FFmpeg 9 gives it a number that ADTS has no bits for, so it is spelled out (PCE)."""
 
 _LAYOUTS = {"mpegts": _AAC, "flv": _AAC, "webm": _OPUS}
-"""By the container, the most usual of as many channels first."""
+"""Layouts by container; of those with equally many channels the most usual comes first."""
 
 _FLAC = ("mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1")
-"""Which FLAC means by so many channels (RFC 9639, section 9.1.3)."""
+"""Layouts that FLAC implies by the number of channels (RFC 9639, section 9.1.3)."""
 
 _FLAC_LAYOUTS = {"nut": _FLAC, "matroska": (*_FLAC, "2.1", "4.0", "3.1", "4.1")}
-"""By the container: Matroska keeps the mask of channels that FLAC can have as a tag."""
+"""FLAC's layouts by container: Matroska keeps the channel mask that FLAC stores as a tag."""
 
 
 class Reencoded:
-    """One stream of sound. A gap becomes silence, what overlaps is cut: a sample is where its time says.
+    """One stream of sound, decoded and encoded again.
+
+    Every sample keeps its time: gaps are filled with silence, overlaps are cut.
 
     Attributes:
-        lost: packets by what became of them.
+        stream: The target's stream.
+        lost: Packets of the source that could not be converted, counted by reason.
 
     Raises:
-        ValueError: libav can't decode it, or has no encoder for such channels or such a rate.
+        ValueError: libav can't decode the stream, or has no encoder for its channels or sample rate.
     """
 
     def __init__(self, source: AudioStream, speakers: Speakers, target: OutputContainer) -> None:
@@ -92,22 +95,24 @@ class Reencoded:
         assert isinstance(stream, AudioStream)
         self.stream = stream
         self.stream.codec_context.format = AudioFormat(form)
-        self._has_late_head = container == "matroska"  # FLAC's, whose last packet is that and nothing else
+        self._has_late_head = container == "matroska"  # FLAC's last packet is an empty one with the final header
         self._layout, self._channels = layout, AudioLayout(layout).nb_channels
         if codec in _BITS_OF_A_CHANNEL:
             self.stream.bit_rate = _BITS_OF_A_CHANNEL[codec] * self._channels
         self.stream.time_base = Fraction(1, self._rate)
         self._samples: NDArray[Any] = np.empty((0, self._channels), _DTYPES[self._form])
-        self._at: int | None = None  # the time of the first of them, in samples
-        self._last_pts: int | None = None  # of the source
+        self._at: int | None = None  # time of the first of `_samples`, in samples
+        self._last_pts: int | None = None  # in ticks of the source
         self._is_given_up = False
         self.lost: Counter[str] = Counter()
 
     def packets(self, packet: "Packet[Any]") -> Iterator["Packet[Any]"]:
+        """Convert one packet of the source; see `TrackWriter`."""
         if packet.size:
             yield from self._decoded(packet)
 
     def drain(self) -> Iterator["Packet[Any]"]:
+        """Emit what decoder, mixer and encoder hold back; see `TrackWriter`."""
         yield from self._decoded(None)
         with suppress(av.error.FFmpegError):
             for frame in self._mixer.drained():
@@ -124,25 +129,25 @@ class Reencoded:
         except av.error.FFmpegError as err:
             self.lost[f"undecodable ({err.strerror})"] += packet is not None
             return
-        if sum(is_owned(frame) for frame in frames):  # which looks at all of them
+        if sum(is_owned(frame) for frame in frames):  # not any(): all of them must be checked
             self._is_given_up = True
             self.lost["channels in an order of their own, which can't be read"] += 1
             return
         for frame in frames:
             self.lost["damaged"] += frame.is_corrupt
             if frame.pts is not None and self._last_pts is not None and frame.pts <= self._last_pts:
-                frame.pts = None  # it has the time of one before: it follows that
+                frame.pts = None  # a repeated time: place it after the previous frame
             elif frame.pts is not None:
                 self._last_pts = frame.pts
             try:
                 for part in self._mixer.mixed(frame):
                     yield from self._append(part)
             except (av.error.FFmpegError, ValueError):
-                self.lost["sound of another kind, which can't be converted"] += 1
+                self.lost["a changed format, which can't be converted"] += 1
         yield from self._encoded(everything=False)
 
     def _append(self, frame: AudioFrame) -> Iterator["Packet[Any]"]:
-        """Where its time says."""
+        """Append a frame's samples at the position that its pts says."""
         samples = frame.to_ndarray().reshape(-1, self._channels)
         if self._at is None:
             self._at = 0 if frame.pts is None else round(frame.pts * Fraction(frame.time_base or 0) * self._rate)
@@ -150,7 +155,7 @@ class Reencoded:
             end = self._at + len(self._samples)
             off = round(frame.pts * Fraction(frame.time_base or 0) * self._rate) - end
             silence, cut = seam(off, self._rate)
-            if silence > LONGEST_GAP * self._rate:  # the sound goes on without
+            if silence > LONGEST_GAP * self._rate:  # too long to fill: the target has a gap as well
                 yield from self._jump(silence)
             elif silence:
                 self._samples = np.pad(self._samples, ((0, silence), (0, 0)))
@@ -158,7 +163,7 @@ class Reencoded:
         self._samples = np.concatenate([self._samples, samples])
 
     def _jump(self, far: int) -> Iterator["Packet[Any]"]:
-        """Go on so many samples after the end of those so far, whose last block is filled up."""
+        """Leave a gap of so many samples, after filling the last block with silence."""
         assert self._at is not None
         end = self._at + len(self._samples)
         missing = -len(self._samples) % self._block
@@ -168,7 +173,7 @@ class Reencoded:
 
     @property
     def _block(self) -> int:
-        """Samples that the encoder wants at a time, once it is open."""
+        """Samples per encoder frame; valid once the encoder is open."""
         return int(self.stream.codec_context.frame_size or 1024)
 
     def _encoded(self, *, everything: bool) -> Iterator["Packet[Any]"]:
@@ -192,13 +197,13 @@ class Reencoded:
 
 
 def _codec_for(source: AudioCodecContext, container: str) -> str:
-    """What sound becomes in a container: what has lost nothing so far loses nothing, if there is a place for it."""
+    """Return the encoder for a container: a lossless one for lossless sound where the container has one."""
     is_whole = source.codec.lossless and not source.codec.lossy
     return "flac" if is_whole and container in _LOSSLESS else CODECS[container]
 
 
 def _layouts_for(codec: str, container: str, speakers: Speakers) -> Sequence[str]:
-    """Which to choose from: of FLAC those in which each channel has one speaker of its own, if there are any."""
+    """Return the layouts to choose from; for FLAC those that keep each channel apart, if there are any."""
     if codec != "flac":
         return _LAYOUTS.get(container, (*_AAC, *_SPELLED_OUT))
     known = {layout: places(speakers, layout) for layout in _FLAC_LAYOUTS[container]}
@@ -207,7 +212,17 @@ def _layouts_for(codec: str, container: str, speakers: Speakers) -> Sequence[str
 
 
 def _opens(codec: str, layout: str, rate: int, whole: str) -> str:
-    """The sample format that the encoder wants, if it opens at all. ``whole``: the one for an encoder of integers."""
+    """Return the encoder's sample format after a trial opening.
+
+    Args:
+        codec: libav's name of the encoder.
+        layout: libav's name of the channel layout.
+        rate: Sample rate in Hz.
+        whole: Sample format for encoders of integers.
+
+    Raises:
+        ValueError: The encoder takes none of our formats, or doesn't open.
+    """
     context = AudioCodecContext.create(codec, "w")
     assert isinstance(context, AudioCodecContext)
     wanted = ("fltp", "flt", whole)

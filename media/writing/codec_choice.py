@@ -1,4 +1,4 @@
-"""Which codec a video gets is decided here, and nowhere else. Light to import: a job is refused before its work."""
+"""The only place that decides which codec a video gets. Light to import, so that a job can be refused early."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,14 +13,14 @@ _AUTO = ("auto", "auto_nvenc")
 
 
 def chosen_codec(choice: CodecChoice, target: Path | None = None, *, bits: int = 8, nvenc: bool = True) -> Codec:
-    """The codec of a video.
+    """Return the codec of a video.
 
     Args:
-        choice: what was asked for. What ``auto`` leaves open is AV1 in WebM, which holds none of the others; HEVC for
-            more than 8 bits, which few decoders of H.264 take; and else H.264.
-        target: the file, whose suffix chooses the container; ``None``: one that holds them all.
-        bits: of a sample.
-        nvenc: whether an NVIDIA GPU can encode here. If not, it is the same codec on the CPU.
+        choice: The codec asked for. ``auto`` is AV1 in WebM, which holds none of the others; HEVC for more than 8
+            bits, which few decoders of H.264 support; and else H.264.
+        target: File whose suffix chooses the container; ``None``: a container that holds all codecs.
+        bits: Bits per sample.
+        nvenc: Whether an NVIDIA GPU can encode here. If not, the same codec is encoded on the CPU.
     """
     family, _, on_gpu = choice.partition("_")
     if family == "auto":
@@ -29,10 +29,10 @@ def chosen_codec(choice: CodecChoice, target: Path | None = None, *, bits: int =
 
 
 def check_container(choice: CodecChoice, target: Path) -> None:
-    """See to it that the container that the target's suffix chooses can hold the codec.
+    """Refuse a codec that the container chosen by the target's suffix can't hold.
 
     Raises:
-        OptionError: it can't.
+        OptionError: WebM can't hold the codec.
     """
     codec = chosen_codec(choice, target)
     if _is_webm(target) and not codec.startswith("av1"):
@@ -55,9 +55,10 @@ def check_speed(choice: CodecChoice, speed: str, target: Path) -> None:
 
 
 def settled(settings: EncodeSettings, *, bits: int, nvenc: bool = True) -> EncodeSettings:
-    """The settings with the codec that pictures of so many bits get, and nothing that was meant for another encoder.
+    """Return the settings with the codec that pictures of so many bits get, without what was meant for another encoder.
 
-    NVENC's options are its own; AV1 has other names for its speeds than H.264 and HEVC, for which presets have them.
+    NVENC has options of its own. AV1 names its speeds otherwise than H.264 and HEVC, so a preset's speed for these is
+    dropped.
     """
     codec = chosen_codec(settings.codec, settings.path, bits=bits, nvenc=nvenc)
     if settings.codec.endswith("_nvenc") and not nvenc:

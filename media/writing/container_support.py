@@ -1,4 +1,4 @@
-"""Which containers carry what, asked of libav where it knows."""
+"""Which streams a container can hold: libav is asked by a trial, except where it is known to be wrong."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -21,33 +21,32 @@ from sr4k.media.reading.open_file import open_input, packets_of
 from sr4k.media.writing.containers import is_blu_ray
 
 QUICKTIME = {"mp4", "mov"}
-"""MP4 and its elder: alone in having tracks for covers and timecodes, edit lists, and codec tags that players heed."""
+"""MP4 and MOV, which alone have tracks for covers and timecodes, edit lists, and codec tags that players heed."""
 
-# What a muxer lets pass and no player finds: those with a stream type or descriptor of their own (ISO 13818-1,
-# ETSI EN 300 468).
+# The muxer writes any codec; players find those with a stream type or descriptor (ISO 13818-1, ETSI EN 300 468).
 _MPEGTS = {"aac", "ac3", "eac3", "mp2", "mp3", "dts", "opus", "dvb_subtitle", "dvb_teletext"}
 
 _ONLY_BLU_RAY = {"hdmv_pgs_subtitle"}
-"""What MPEG-TS has a type for as Blu-ray has it, and not as it is broadcast."""
+"""Codecs that have a stream type in Blu-ray's MPEG-TS, and none in the broadcast one."""
 
 BLU_RAY = {"mpegts_m2ts_mode": "1"}
-"""The muxer's option for it: left to itself it goes by .m2ts alone."""
+"""Muxer option for Blu-ray's MPEG-TS, which libav sets by itself for .m2ts alone."""
 
-# What every player of FLV knows. The muxer lets more pass, in an extension that few know, and of raw samples and some
-# others it aborts the process rather than refuse them.
+# Codecs that every player of FLV supports. The muxer accepts more, in an extension that few players support, and
+# for raw samples and some others it aborts the process rather than refuse them.
 _FLV = {"aac", "mp3", "text"}
 
 _MANGLED = {("matroska", "tta")}
-"""By container and codec what libav writes without a word and can't decode again: it loses the table in the head."""
+"""Pairs of container and codec that libav writes without an error and can't decode again: TTA's seek table is lost."""
 
 _FINDABLE = {"mpegts": _MPEGTS, "flv": _FLV}
-"""By the container, where the muxer is not to be asked about any other."""
+"""Supported codecs by container, for those whose muxer accepts more than players do."""
 
 _LOOKED_AT = 1000
-"""Packets of a file, at most, to find the first of each stream."""
+"""Maximum number of packets read to find the first of each stream."""
 
 _ADTS_SYNC = 0xFFF0
-"""With which each packet of AAC begins that says itself what it is: 12 bits, then one of the version, two of 0."""
+"""Start of AAC's ADTS header, which describes the stream in each packet: 12 bits of sync, one of version, two of 0."""
 
 
 def carries(
@@ -57,36 +56,38 @@ def carries(
     speakers: Speakers | None = None,
     layout: str | None = None,
 ) -> bool:
-    """Whether a target has a place for the stream's packets as they are.
+    """Return whether a target can hold the stream's packets unchanged.
 
     Args:
-        first: of these packets.
-        speakers: which channels they have, of sound.
-        layout: of the channels, that the muxer is told where the source does not.
+        target: Container opened for writing.
+        stream: Stream of the source.
+        first: Its first packet, if known.
+        speakers: Its channels, if it is sound.
+        layout: Channel layout for the muxer, where the source names none.
     """
     codec = getattr(stream.codec_context, "codec", None)
     if codec is None or not _has_type(target, codec.canonical_name):
         return False
-    if isinstance(stream, AudioStream) and not _is_told(stream, first):
-        return False  # of a damaged head: some muxers find out when they have begun to write a packet
+    if isinstance(stream, AudioStream) and not _has_header(stream, first):
+        return False  # a damaged header: some muxers notice only after they have begun to write a packet
     file = BytesIO()
-    if not _takes(file, target.format.name, stream, first, layout):
+    if not _is_writable(file, target.format.name, stream, first, layout):
         return False
     if speakers is None or speakers.names is None or (speakers.is_ordered and speakers.number <= 2):
         return True
-    return first is None or _tells(file, speakers)
+    return first is None or _keeps_layout(file, speakers)
 
 
 def copy_of(stream: Stream, target: OutputContainer, layout: str | None = None) -> Stream:
-    """A stream for the same packets in ``target``.
+    """Add a stream for the same packets to ``target``.
 
     Raises:
-        ValueError: the container can't have it.
+        ValueError: The container can't hold it.
     """
     copy = target.add_stream_from_template(stream, opaque=True)
     if not isinstance(copy, AudioStream):
         return copy
-    if isinstance(stream, AudioStream) and stream.sample_rate and not copy.sample_rate:  # as `introduce` heard it
+    if isinstance(stream, AudioStream) and stream.sample_rate and not copy.sample_rate:  # as `introduce` has found out
         copy.codec_context.sample_rate = stream.sample_rate
         layout = layout or stream.codec_context.layout.name
     if layout is not None:
@@ -95,10 +96,10 @@ def copy_of(stream: Stream, target: OutputContainer, layout: str | None = None) 
 
 
 def introduce(stream: AudioStream, first: "Packet[Any] | None") -> Fraction | None:
-    """Tell a stream whose sound begins late what its first packet says: its rate and its channels.
+    """Set sample rate and channels of a stream whose sound begins too late for libav to probe it.
 
     Returns:
-        The seconds of sound in a packet; ``None`` if the stream knows, or the packet does not say.
+        Seconds of sound per packet; ``None`` if the stream was probed, or the packet can't be decoded.
     """
     context = stream.codec_context
     if context.sample_rate or first is None:
@@ -114,7 +115,7 @@ def introduce(stream: AudioStream, first: "Packet[Any] | None") -> Fraction | No
 
 
 def first_packets(source: InputContainer, streams: Sequence[Stream]) -> "dict[int, Packet[Any]]":
-    """The first packet of each of these streams that has any soon, by the stream's index."""
+    """Return the first packet of each of these streams, by index; streams that begin late are missing."""
     found: dict[int, Packet[Any]] = {}
     wanted = {stream.index for stream in streams}
     if not wanted:
@@ -129,7 +130,7 @@ def first_packets(source: InputContainer, streams: Sequence[Stream]) -> "dict[in
 
 
 def _has_type(target: OutputContainer, codec: str) -> bool:
-    """Whether players find what is in this codec, where the muxer is not the one to be asked."""
+    """Whether players find a stream of this codec, for containers whose muxer accepts more."""
     if codec in _ONLY_BLU_RAY and is_blu_ray(Path(target.name)):
         return True
     if (target.format.name, codec) in _MANGLED:
@@ -137,21 +138,23 @@ def _has_type(target: OutputContainer, codec: str) -> bool:
     return codec in _FINDABLE.get(target.format.name, {codec})
 
 
-def _is_told(stream: AudioStream, first: "Packet[Any] | None") -> bool:
-    """Whether there is what a muxer has to know, of sound with a known number of channels."""
+def _has_header(stream: AudioStream, first: "Packet[Any] | None") -> bool:
+    """Whether the stream has the sample rate and header that a muxer needs."""
     context = stream.codec_context
     head = context.extradata or b""
     if not context.sample_rate:
         return False
-    if context.name == "aac":  # which says it in the head, else in each packet
+    if context.name == "aac":  # described in the header (ASC), or in each packet (ADTS)
         return bool(head) or (first is not None and int.from_bytes(bytes(first)[:2]) & 0xFFF6 == _ADTS_SYNC)
     if stream.codec_context.codec.canonical_name == "opus":  # RFC 7845: 19 bytes, and a table if the family is not 0
         return head[:8] == b"OpusHead" and len(head) >= 19 and (head[18] == 0 or len(head) >= 21 + head[9])
     return True
 
 
-def _takes(file: BytesIO, container: str, stream: Stream, first: "Packet[Any] | None", layout: str | None) -> bool:
-    """Whether a file that has this stream alone can be written, to its end: some muxers complain only there."""
+def _is_writable(
+    file: BytesIO, container: str, stream: Stream, first: "Packet[Any] | None", layout: str | None
+) -> bool:
+    """Whether a file with this stream alone can be written to its end, where some muxers report errors first."""
     try:
         with av.open(file, "w", format=container) as trial:
             copy = copy_of(stream, trial, layout)
@@ -164,10 +167,11 @@ def _takes(file: BytesIO, container: str, stream: Stream, first: "Packet[Any] | 
     return True
 
 
-def _tells(file: BytesIO, speakers: Speakers) -> bool:
-    """Whether whoever reads a file of sound knows which channel is which.
+def _keeps_layout(file: BytesIO, speakers: Speakers) -> bool:
+    """Whether a reader of the written file knows which channel is which.
 
-    Of raw samples Matroska and NUT tell the number alone, FLAC in MP4 too: it may do where all mean the same by it.
+    Matroska and NUT store only the number of channels of raw samples, MP4 of FLAC. That suffices where the number
+    implies the layout.
     """
     file.seek(0)
     with suppress(av.error.FFmpegError, IndexError), av.open(file) as written:

@@ -16,27 +16,27 @@ CONTAINERS = {
     ".flv": "flv",
     ".nut": "nut",
 }
-"""libav's name of the container for each suffix. Others, such as AVI, ASF or MXF, have no place for exact times."""
+"""libav's name of the container for each suffix. Others, such as AVI, ASF or MXF, can't store exact times."""
 
 
 def container_of(path: Path) -> str:
-    """Libav's name of the container that a target's suffix chooses.
+    """Return libav's name of the container that a target's suffix chooses.
 
     Raises:
-        OptionError: it chooses none that can be written.
+        OptionError: It chooses none that can be written.
     """
     try:
         return CONTAINERS[path.suffix.lower()]
     except KeyError:
-        raise OptionError(f"'{path.suffix}' is not a container that can be written: use {in_words()}.") from None
+        raise OptionError(f"'{path.suffix}' isn't a container that can be written: use {in_words()}.") from None
 
 
 def is_blu_ray(path: Path) -> bool:
-    """Whether a target is MPEG-TS as Blu-ray and AVCHD have it: packets of 192 bytes, and subtitles of their own."""
+    """Whether a target is the MPEG-TS of Blu-ray and AVCHD: packets of 192 bytes, PGS subtitles."""
     return path.suffix.lower() in (".m2ts", ".mts")
 
 
 def in_words() -> str:
-    """All suffixes, for people: ``.mp4, .m4v … or .nut``."""
+    """Return all suffixes for a message: ``.mp4, .m4v … or .nut``."""
     *others, last = CONTAINERS
     return f"{', '.join(others)} or {last}"

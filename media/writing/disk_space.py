@@ -1,4 +1,4 @@
-"""How much room on the disk a job takes, reckoned before it begins."""
+"""Estimate of the disk space that a job needs, checked before it begins."""
 
 import shutil
 from pathlib import Path
@@ -12,34 +12,38 @@ from sr4k.media.video import VideoInfo
 from sr4k.media.writing.encoder import default_crf
 
 _BITS_OF_A_PIXEL = 0.03
-"""Of video that is easy to encode: a job that would fit is not to be refused."""
+"""Bits per pixel of video that is easy to encode: a job that would fit must not be refused."""
 
 _HALVES = 6
-"""By so much more crf, half the bytes."""
+"""Steps of crf that halve the size."""
 
 
-def check_room(
+def check_space(
     source: InputContainer, info: VideoInfo, settings: EncoderSettings, folder: Path, *, done: int = 0
 ) -> None:
-    """See to it that there is room for the segments and for the file that is made of them.
+    """Refuse a job whose disk has no space for the segments and the file that is made of them.
 
     Args:
-        done: bytes of segments that are there.
+        source: Opened source.
+        info: The result's video.
+        settings: The encoder's settings.
+        folder: Folder of the segments.
+        done: Bytes of segments that exist.
 
     Raises:
-        OutputError: there is less than even video that is easy to encode takes.
+        OutputError: There is less space than even video that is easy to encode needs.
     """
     video = video_bytes(source, info, settings)
     needed, free = max(0, video - done) + video, shutil.disk_usage(folder).free
     if free < needed:
         raise OutputError(
-            f"{folder.parent} has too little room: {_in_words(free)} are free, and at least {_in_words(needed)} "
-            "are needed, half of them until it is done: make room, or name another disk."
+            f"{folder.parent} has too little disk space: {_in_words(free)} are free, and at least {_in_words(needed)} "
+            "are needed, half of them only until the job is done: free some, or name another disk."
         )
 
 
 def video_bytes(source: InputContainer, info: VideoInfo, settings: EncoderSettings) -> int:
-    """Of the result, at least: 0 where the source does not tell its length."""
+    """Return the minimum size of the result in bytes; 0 where the source has no duration."""
     seconds = (source.duration or 0) / av.time_base
     if settings.bitrate is not None:
         return round(seconds * settings.bitrate / 8)
@@ -50,7 +54,7 @@ def video_bytes(source: InputContainer, info: VideoInfo, settings: EncoderSettin
 
 
 def _in_words(count: int) -> str:
-    """``40 kB``, ``1.2 GB``: in a unit in which it is no 0."""
+    """Format a number of bytes: ``40 kB``, ``1.2 GB``."""
     for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if count >= size:
             return f"{count / size:.{1 if count < 10 * size else 0}f} {unit}"
