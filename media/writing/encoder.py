@@ -174,6 +174,8 @@ def _facts(encoder: str, info: VideoInfo) -> Iterator[str]:
     """What the stream is to say of its pictures, in an encoder's own tongue."""
     if encoder == "libx265":
         yield "log-level=error"
+    if encoder == "libsvtav1":
+        yield "min-qp=1"  # its choice of 0, for pictures that are easy to predict, is a stream that can't be decoded
     yield _SITED[encoder].get(info.colour.chroma_location, "")
     if info.hdr is not None:
         yield static_metadata(encoder, info.hdr)

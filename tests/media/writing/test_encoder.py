@@ -1,10 +1,13 @@
 import os
 from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 import pytest
 
 from sr4k.engines.nvidia import driver
@@ -39,6 +42,24 @@ def test_no_encoder_takes_the_cpus_from_everybody_else(codec: str, tmp_path: Pat
         policies = {os.sched_getscheduler(int(task.name)) for task in Path("/proc/self/task").iterdir()}
         target.mux(stream.encode(None))
     assert policies == {os.SCHED_OTHER}
+
+
+def test_av1_of_the_best_quality_can_be_decoded_where_pictures_are_easy_to_predict() -> None:
+    y, x = np.mgrid[:180, :320]
+    info = replace(INFO, width=320, height=180)
+    file = BytesIO()
+    with av.open(file, "w", format="matroska") as target:
+        stream = add_video(target, info, EncoderSettings(codec="av1", crf=1, preset="12"))
+        open_encoder(stream, "av1")
+        for number in range(26):
+            pixels = np.stack([x + number, y + 2 * number, (x + y) // 2], -1).astype(np.uint8)
+            picture = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format="yuv420p")
+            picture.pts, picture.time_base = number, Fraction(1, 25)
+            target.mux(stream.encode(picture))
+        target.mux(stream.encode(None))
+    file.seek(0)
+    with av.open(file) as result:
+        assert len(list(result.decode(video=0))) == 26
 
 
 UNOPENABLE = {"h264": {"preset": "nonsense"}, "hevc": {"preset": "nonsense"}, "av1": {"preset": "99"}}
