@@ -1,1 +1,1 @@
-"""What a video is, and how libav reads and writes it: no graph, no network."""
+"""Video data (pixel formats, colour, geometry, side data), and reading and writing it with libav."""

@@ -1,6 +1,6 @@
-"""What the result says of its colours where the source says nothing: what it was read by.
+"""Colour tags for a source that has none: the values that its planes were read with are written to the result.
 
-A player guesses by the size of a picture, and the result has another size: what was guessed once must be written.
+A player guesses by the picture's size, and the result has another size, so the guess must be made once and be written.
 """
 
 from dataclasses import replace
@@ -20,15 +20,17 @@ _CAMERA = {BT709, _BT470BG, BT601}
 
 
 def completed(tags: ColourTags, colour: Colour, height: int, *, is_graphic: bool, may_be_hdr: bool) -> ColourTags:
-    """The tags, and in place of those that say nothing what the planes were read by.
+    """Return the tags with unspecified ones replaced by what the planes were read with.
 
-    Primaries, which reading does not need, are those that players assume at the source's size. The transfer function
-    stays untold where it may be one of several.
+    Primaries, which reading does not need, become those that players assume at the source's size. The transfer
+    function stays unspecified where several are possible.
 
     Args:
-        height: rows of the source, by which they guess.
-        is_graphic: whether it comes of RGB or a still picture, which are sRGB if nothing else is said.
-        may_be_hdr: whether there is light metadata, which go with more than one transfer function.
+        tags: the source's tags.
+        colour: how the source's planes are read.
+        height: rows of the source; players guess by it.
+        is_graphic: whether the source is RGB or a still picture, which is sRGB unless tagged otherwise.
+        may_be_hdr: whether there is HDR metadata, which goes with more than one transfer function (PQ, HLG).
     """
     if tags.colorspace in _SAYS_NOTHING:
         matrix = {"bt709": BT709, "bt2020": _BT2020}.get(colour.matrix, BT601)

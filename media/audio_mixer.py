@@ -1,4 +1,4 @@
-"""Sound of any form, also of one that changes on the way, in one layout and rate."""
+"""Converts audio of any sample format, rate and layout, which may change midway, to one of each."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -13,13 +13,13 @@ _Form = tuple[str, int, str, Fraction | None]
 
 
 class Mixer:
-    """Frames of interleaved samples. Each channel stays what it was where the layout has a place for it.
+    """Converts frames to interleaved samples. Each channel keeps its role where the target layout has a place for it.
 
     Args:
-        told: the channels by the header, for frames that do not tell theirs.
-        layout: libav's name of the one to make.
-        rate: samples a second to make.
-        form: libav's name of the samples to make, such as ``flt`` and ``s16``.
+        told: the channels that the header declares, for frames that do not declare theirs.
+        layout: the target layout, by libav's name.
+        rate: the target rate, in samples a second.
+        form: the target sample format, by libav's name, such as ``flt`` or ``s16``.
     """
 
     def __init__(self, told: Speakers, layout: str, rate: int, form: str = "flt") -> None:
@@ -28,18 +28,18 @@ class Mixer:
         self._graph: Graph | None = None
 
     def check(self, form: str, rate: int) -> None:
-        """Whether it can be made of samples of that form, with the channels that are told.
+        """Check that samples of this format and rate, with the channels that the header declares, can be converted.
 
         Raises:
-            ValueError: it can't.
+            ValueError: libav can't convert them.
         """
         self._made(form, rate, self._told, None, spelled(self._told))
 
     def mixed(self, frame: AudioFrame) -> Iterator[AudioFrame]:
-        """What there is of it by now.
+        """Convert a frame and yield the frames that are ready.
 
         Raises:
-            ValueError: libav can't make the layout of that.
+            ValueError: libav can't convert these channels to the target layout.
         """
         form = (frame.format.name, frame.sample_rate, frame.layout.name, frame.time_base)
         if form != self._form:
@@ -53,7 +53,7 @@ class Mixer:
         yield from _pulled(self._graph)
 
     def drained(self) -> Iterator[AudioFrame]:
-        """What is held back."""
+        """Yield the frames that are still buffered; call at the end."""
         if self._graph is not None:
             self._graph.push(None)
             yield from _pulled(self._graph)
@@ -79,7 +79,10 @@ class Mixer:
         return graph
 
     def _placing(self, speakers: Speakers) -> str:
-        """Which channel goes where; where one would have to be mixed, libav does that with all of them."""
+        """Arguments of libavfilter's ``pan``: a place for each channel, or, if some must be mixed, their own layout.
+
+        In the latter case libav's ``aformat`` mixes all channels.
+        """
         found = places(speakers, self._layout)
         assert speakers.names is not None
         if found is not None:

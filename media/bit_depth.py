@@ -1,4 +1,4 @@
-"""From more bits to ten, rounded: libswscale cuts them off, which darkens a picture by up to a level."""
+"""Reduces more than 10 bits to 10 by rounding: libswscale truncates, which darkens a picture by up to one level."""
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -9,13 +9,15 @@ _PEAK = 1023
 
 
 def reduced(picture: VideoFrame, pixel_format: str, *, full_range: bool) -> VideoFrame:
-    """A picture in planes of more than 10 bits in as many of 10, if it is to become one in planes; else as it is.
+    """Return a Y'CbCr or gray picture of more than 10 bits in 10, with the same chroma sampling; any other unchanged.
+
+    Full range is scaled by the ratio of the peaks, limited range by a power of two (ITU-T H.273).
 
     Args:
-        pixel_format: what it is to become, of 8 or 10 bits: to 8, libswscale dithers.
-        full_range: how it is read.
-
-    What ranges from 0 to the peak is scaled by the peaks' ratio, what is limited by a power of two (ITU-T H.273).
+        picture: a decoded picture.
+        pixel_format: what it will be converted to, by libav's name; RGB needs no reduction. From 10 to 8 bits,
+            libswscale dithers.
+        full_range: whether its code values are full range.
     """
     bits = max((component.bits for component in picture.format.components), default=8)
     kinds = ("yuv", "gray")
@@ -38,7 +40,7 @@ def _is_rgb(picture: VideoFrame) -> bool:
 
 
 def _planar(picture: VideoFrame, bits: int) -> str:
-    """The format of planes with as many samples of colour, without alpha."""
+    """Name the planar format of this depth with the same chroma sampling, without alpha."""
     form = picture.format
     if len(form.components) < 3:
         return f"gray{bits}le"

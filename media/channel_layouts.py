@@ -1,17 +1,17 @@
-"""Which channel of sound is which, and how to ask PyAV without harm.
+"""Channel layouts of audio, and how to read them from PyAV safely.
 
-PyAV 18 hands out a stream's layout, and that of each decoded frame, as a plain copy of libav's structure. Where the
-order of the channels is not libav's own (a "custom" one, as QuickTime's files often have), that structure owns memory,
-which is then freed by both: the process dies, or worse, goes on. What is safe, and all that is done here:
+PyAV 18 returns the layout of a stream, and of each decoded frame, as a shallow copy of libav's structure. Where the
+channel order is not libav's native one (a "custom" layout, common in QuickTime files), that structure owns memory, and
+both copies free it: a double free. Only these uses are safe, and this module is limited to them:
 
-- A codec context that is not open may be asked once, if it is given another layout right after: setting one writes over
-  the pointer that has just been freed. `Speakers.of` does so, and nothing else asks a source for its layout.
-- Frames take their layout from the context, so what it was given is what they free; a decoder that makes a custom one
-  by itself, which is all but unheard of, is found by `is_owned`, and its frames are never let go of.
+- The layout of a codec context that is not open may be read once, if another layout is assigned right after: that
+  overwrites the dangling pointer. `Speakers.of` does so, and nothing else reads a source's layout.
+- Frames copy their layout from the context, so they free what was assigned to it. A decoder that creates a custom
+  layout itself, which is very rare, is detected by `is_owned`, and the layouts of its frames are never freed.
 
-Besides, ``AudioFrame.planes`` counts pointers until one is null. Of planar sound in exactly eight channels there is
-none: it reads what lies behind, and so do ``to_ndarray`` and ``from_ndarray``. Samples go in and out interleaved, which
-is one plane. Copying a stream from a template is safe: libav does it itself.
+Besides, ``AudioFrame.planes`` counts pointers until it finds a null one. Planar audio with exactly eight channels has
+none, so it reads out of bounds, and so do ``to_ndarray`` and ``from_ndarray``. Samples therefore enter and leave
+interleaved, in one plane. Copying a stream from a template is safe: libav does it itself.
 """
 
 import ctypes
@@ -27,24 +27,30 @@ _ORDER = (
     "FL", "FR", "FC", "LFE", "BL", "BR", "FLC", "FRC", "BC", "SL", "SR", "TC", "TFL", "TFC", "TFR", "TBL", "TBC", "TBR",
     "DL", "DR", "WL", "WR", "SDL", "SDR", "LFE2", "TSL", "TSR", "BFC", "BFL", "BFR", "SSL", "SSR", "TTL", "TTR",
 )  # fmt: skip
-"""Channels in libav's own order."""
+"""Channels in libav's native order."""
 
 _BESIDE = {"SL": "BL", "SR": "BR", "BL": "SL", "BR": "SR", "DL": "FL", "DR": "FR"}
-"""Speakers that stand in for others: behind the listener for beside him, and back; a stereo mix is left and right."""
+"""Substitutes for speakers: side and back replace each other, and a stereo downmix plays on left and right."""
 
 _HALF = 0.5**0.5
-"""Of a channel's amplitude on each of two speakers: half its power."""
+"""Gain that splits a channel between two speakers: half its power on each."""
 
 _USUAL = {1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
-"""Where nothing is told but the number of channels."""
+"""Layouts assumed where only the number of channels is known."""
 
 _SURE = {1, 2, 5, 6, 7, 8}
-"""Numbers that mean the same to all; three and four do not to FLAC, to AAC and to libav."""
+"""Channel counts that imply the same layout everywhere; FLAC, AAC and libav disagree on 3 and 4."""
 
 
 @dataclass(frozen=True, slots=True)
 class Speakers:
-    """The channels of a source. ``names``: libav's, in the order that they come in; ``None`` if they are not told."""
+    """The channels of a source.
+
+    Attributes:
+        number: how many there are.
+        names: libav's names, in the order of the samples; ``None`` if the source does not name them.
+        called: libav's name of the layout.
+    """
 
     number: int
     names: tuple[str, ...] | None = None
@@ -52,9 +58,9 @@ class Speakers:
 
     @staticmethod
     def of(stream: AudioStream) -> "Speakers":
-        """Ask a stream that nothing has been decoded of yet. To be called before anything else that may.
+        """Read the layout of a stream before anything is decoded from it, and before anything else reads the layout.
 
-        The stream then has a layout of as many channels that is safe.
+        Replaces the stream's layout by a safe one with the same number of channels.
         """
         context = stream.codec_context
         layout = context.layout
@@ -64,27 +70,30 @@ class Speakers:
 
     @staticmethod
     def of_frame(frame: AudioFrame) -> "Speakers":
-        """Those of a decoded frame."""
+        """Read the layout of a decoded frame."""
         return _read(frame.layout)
 
     @property
     def usual(self) -> str | None:
-        """The layout that is meant by so many channels, if there is one."""
+        """Layout assumed for this number of channels, by libav's name; ``None`` if there is none."""
         return _USUAL.get(self.number)
 
     @property
     def is_placed(self) -> bool:
-        """Whether each channel has a place of its own, as those of Ambisonics or of loose tracks have not."""
+        """Whether each channel has a speaker of its own; those of Ambisonics and of unassigned tracks have none."""
         names = self.names or ()
         return bool(names) and all(name in _ORDER for name in names) and len(set(names)) == len(names)
 
     @property
     def is_ordered(self) -> bool:
-        """Whether they come in libav's own order, which most containers take for granted, or in none that is told."""
+        """Whether the channels are in libav's native order, which most containers assume, or are not named."""
         return self.names is None or _is_ordered(self.names)
 
     def means(self, other: "Speakers") -> bool:
-        """Whether these are the other's, beside the listener being as good as behind; or not told and beyond doubt."""
+        """Whether both have the same channels, side and back counting as the same.
+
+        Unnamed channels match where their number alone implies the layout.
+        """
         if self.number != other.number or other.names is None:
             return False
         if self.names is not None:
@@ -92,10 +101,10 @@ class Speakers:
         return self.number in _SURE and _around(other.names) == _around(_names(_USUAL[self.number]))
 
     def named(self) -> "Speakers":
-        """The same with places for the channels: what is not told is taken for the usual.
+        """Return the channels with a speaker for each; unnamed ones get the usual layout.
 
         Raises:
-            ValueError: what the channels are for is told, and it is no place; or nothing is usual.
+            ValueError: the channels are Ambisonics, or no layout is usual for their number.
         """
         if self.is_placed:
             return self
@@ -105,11 +114,11 @@ class Speakers:
 
 
 def places(speakers: Speakers, layout: str) -> dict[str, str] | None:
-    """What each speaker of a layout gets, as libavfilter's ``pan`` has it; ``None`` if some would have to be mixed."""
+    """Map each speaker of a layout to its input in the syntax of ``pan``; ``None`` if mixing is needed."""
     assert speakers.names is not None
     theirs = _names(layout)
     if speakers.number == len(theirs) == 1:
-        return {theirs[0]: "c0"}  # a track of the left channel alone is mono to whoever hears it alone
+        return {theirs[0]: "c0"}  # a track with the left channel alone is heard as mono
     found: dict[str, str] = {}
     for index, name in enumerate(speakers.names):
         for chosen in _stand_ins(name, speakers.names):
@@ -123,7 +132,10 @@ def places(speakers: Speakers, layout: str) -> dict[str, str] | None:
 
 
 def roomiest(speakers: Speakers, layouts: Sequence[str]) -> str:
-    """Of these layouts the smallest that has a place for each channel, the first of equals; else for most of them."""
+    """Choose the smallest layout with a place for each channel, or else the one with places for most of them.
+
+    The first of equals wins.
+    """
     assert speakers.names is not None
     fitting = [layout for layout in layouts if places(speakers, layout) is not None]
     if fitting:
@@ -138,7 +150,7 @@ def roomiest(speakers: Speakers, layouts: Sequence[str]) -> str:
 
 
 def _stand_ins(name: str, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Where a channel may be played, best first."""
+    """Yield the sets of speakers that may play a channel, best first."""
     yield (name,)
     if name == "BC":
         yield ("BL", "BR")
@@ -147,7 +159,7 @@ def _stand_ins(name: str, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
 
 
 def _around(names: Sequence[str]) -> tuple[str, ...]:
-    """Those beside the listener as those behind him, where there are not both."""
+    """Rename side channels to back channels, except where a layout has both."""
     return tuple(name if _BESIDE.get(name, name) in names or name[0] != "S" else f"B{name[1:]}" for name in names)
 
 
@@ -156,13 +168,13 @@ def _names(layout: str) -> tuple[str, ...]:
 
 
 def sorted_names(speakers: Speakers) -> tuple[str, ...]:
-    """The channels in libav's own order, in which a layout of them owns no memory."""
+    """Return the channels in libav's native order, in which a layout owns no memory."""
     assert speakers.names is not None
     return tuple(sorted(speakers.names, key=_ORDER.index))
 
 
 def is_owned(frame: AudioFrame) -> bool:
-    """Whether PyAV would free the memory of a decoded frame's layout twice. If so, it never does."""
+    """Whether PyAV would free the memory of a decoded frame's layout twice; if so, leak the layout to prevent it."""
     layout = frame.layout
     if "+" not in layout.name or _is_ordered([channel.name for channel in layout.channels]):
         return False
@@ -171,7 +183,7 @@ def is_owned(frame: AudioFrame) -> bool:
 
 
 def spelled(speakers: Speakers) -> str:
-    """In libav's words, of channels as they come: those of a custom order have a number alone."""
+    """Describe the channels in libav's syntax; channels in a custom order are given by their number alone."""
     if speakers.names is not None and _is_ordered(speakers.names):
         return "+".join(speakers.names)
     return f"{speakers.number} channels"
@@ -190,7 +202,7 @@ def _safe(told: Speakers) -> str:
 
 
 def _is_ordered(names: Sequence[str]) -> bool:
-    """Whether they are places in libav's own order, which it keeps as bits."""
+    """Whether these are speakers in libav's native order, which it stores as a bit mask."""
     if not all(name in _ORDER for name in names):
         return False
     return all(_ORDER.index(name) < _ORDER.index(after) for name, after in pairwise(names))

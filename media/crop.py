@@ -1,4 +1,4 @@
-"""The part of a coded picture that its container says is to be seen."""
+"""Crops pictures to the area that their container marks as visible."""
 
 from fractions import Fraction
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from av.video.frame import VideoFrame
 
 
 class Margins(NamedTuple):
-    """Columns and rows of a picture that are not to be seen: the clean aperture of MP4, the cropping of Matroska."""
+    """Columns and rows at a picture's edges to crop, from MP4's clean aperture or Matroska's cropping elements."""
 
     left: int
     right: int
@@ -17,7 +17,12 @@ class Margins(NamedTuple):
 
 
 class Crop:
-    """Cuts margins, if there are any, off pictures of one size in host memory, without a copy; others pass."""
+    """Crops pictures of one size in host memory, without a copy; other pictures pass unchanged.
+
+    Args:
+        margins: what to crop; ``None``: nothing.
+        size: (width, height) of the pictures that the margins apply to.
+    """
 
     def __init__(self, margins: Margins | None, size: tuple[int, int]) -> None:
         self._margins, self._size = margins, size
@@ -25,7 +30,7 @@ class Crop:
         self.is_needed = margins is not None
 
     def __call__(self, picture: VideoFrame) -> VideoFrame:
-        """The picture without its margins, with its time."""
+        """Return the picture without its margins, with its pts, time base and duration."""
         is_on_gpu = picture.sw_format is not None
         if self._margins is None or is_on_gpu or (picture.width, picture.height) != self._size:
             return picture

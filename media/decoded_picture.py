@@ -1,4 +1,4 @@
-"""Decoded pictures: what they are, and into the planes that the engine reads."""
+"""Decoded pictures: their description for the graph, and the copy into the padded planes that the engine reads."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,11 +23,18 @@ from sr4k.pipeline import Format, PlaneSpec
 from sr4k.pipeline.frame import Plane
 
 _STILL = {"mjpeg", "webp", "png", "apng", "gif", "bmp", "tiff"}
-"""Codecs of pictures, which are sRGB where nothing else is said."""
+"""Codecs of still pictures, which are sRGB unless tagged otherwise."""
 
 
 def describe(first: Picture, stream: VideoStream, size: tuple[int, int], tick: Fraction) -> VideoInfo:
-    """A stream by its first picture, as it goes on at ``size`` (width, height), in 8 bits and 4:2:0."""
+    """Describe a stream by its first picture, as the graph processes it in 8 bits and 4:2:0.
+
+    Args:
+        first: the first picture.
+        stream: the stream that it was decoded from.
+        size: (width, height) at which the graph processes it.
+        tick: the time base of its pts, in seconds.
+    """
     width, height = size
     frame, look = first.frame, first.look
     sar = ratio(stream.sample_aspect_ratio)
@@ -50,7 +57,7 @@ def describe(first: Picture, stream: VideoStream, size: tuple[int, int], tick: F
 
 
 def _written(first: Picture, colour: Colour, stream: VideoStream) -> ColourTags:
-    """What the result says of its colours; nothing is made up for planes that are no colours anybody else knows."""
+    """Return the colour tags of the result; nothing is assumed for planes that only Dolby Vision can interpret."""
     frame, look = first.frame, first.look
     if is_unreadable(frame, stream):
         return look.tags
@@ -59,7 +66,7 @@ def _written(first: Picture, colour: Colour, stream: VideoStream) -> ColourTags:
 
 
 def kept(info: VideoInfo, first: Picture) -> VideoInfo:
-    """The same with the depth and the chroma of the source."""
+    """Return the description with the source's bit depth and chroma sampling, and its HDR metadata."""
     layout = first.look.layout
     colour = replace(info.colour, bits=layout.bits, sampling="444" if layout.chroma in ("422", "444") else "420")
     deep = layout.bits > 8
@@ -67,14 +74,20 @@ def kept(info: VideoInfo, first: Picture) -> VideoInfo:
 
 
 def padded_format(info: VideoInfo) -> Format:
-    """Of padded luma and chroma for pictures of this size, made even."""
+    """Return the format of padded planes for pictures of this size, rounded up to even: luma and (2, …) chroma."""
     even, colour = (info.height + info.height % 2, info.width + info.width % 2), info.colour
     luma, chroma = padded_luma(*even), padded_chroma(*even, colour.sampling)
     return Format((PlaneSpec(luma, colour.dtype), PlaneSpec((2, *chroma), colour.dtype)), about=info)
 
 
 def copy_inside(picture: Planes, out: Sequence[Plane], colour: Colour) -> None:
-    """The one copy between decoder and engine, into the middle of padded planes."""
+    """Copy a picture into the middle of padded planes: the only copy between decoder and engine.
+
+    Args:
+        picture: in the layout of its stream.
+        out: padded luma and chroma, as `padded_format` describes them.
+        colour: depth, sampling and chroma location of the stream.
+    """
     frame, layout = picture
     luma, *chroma = inside(out[0], out[1], (frame.width, frame.height))
     planes = [rows_of(plane, colour.dtype) for plane in frame.planes]
@@ -89,5 +102,5 @@ def copy_inside(picture: Planes, out: Sequence[Plane], colour: Colour) -> None:
 
 
 def positive(value: Fraction | None, otherwise: Fraction) -> Fraction:
-    """The value, if there is one and it is not 0."""
+    """Return the value, or ``otherwise`` if it is ``None`` or 0."""
     return Fraction(value) if value else otherwise

@@ -1,4 +1,4 @@
-"""Interlaced pictures to whole ones, by libavfilter's bwdif. Progressive ones pass as they are."""
+"""Deinterlaces pictures with libavfilter's bwdif; progressive pictures pass unchanged."""
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -12,67 +12,71 @@ from av.video.stream import VideoStream
 from sr4k.media.options import Deinterlace
 
 _TOP_FIRST, _BOTTOM_FIRST = {2, 5}, {3, 4}
-"""Field orders of a header (libav's numbers), by the field that is shown first."""
+"""Field orders of a header (libav's ``AVFieldOrder``), by the field that is shown first."""
 
 _FIELDS_APART = {"hevc"}
-"""Decoders whose interlaced pictures are single fields, half as high: there is nothing in them to take apart."""
+"""Decoders whose interlaced pictures are single fields of half the height, so that there is nothing to deinterlace."""
 
 _PASSES = {"png", "apng"}
-"""Codecs that call pictures interlaced whose pixels come in several passes (Adam7): they are whole, without fields."""
+"""Codecs that call a picture interlaced when its pixels are coded in several passes (Adam7); it has no fields."""
 
 _MADE = {1: "each gives one", 2: "each gives two"}
 
 
 def has_fields(picture: VideoFrame, stream: VideoStream) -> bool:
-    """Whether a decoder says that a picture is made of two fields."""
+    """Whether the decoder marks a picture as made of two fields."""
     return bool(picture.interlaced_frame) and stream.codec_context.codec.canonical_name not in _PASSES
 
 
 class Deinterlacer:
-    """The pictures of one stream, deinterlaced.
+    """Deinterlaces the pictures of one stream.
 
-    Until the first interlaced picture nothing is set up and nothing waits; from there on each picture waits for the
-    next one, whose fields it needs.
+    Until the first interlaced picture no filter is set up and nothing is delayed; from then on each picture waits for
+    the next one, whose fields it needs.
+
+    Attributes:
+        ticks: output ticks in one tick of the stream: 2 with ``double``, else 1.
+        found: interlaced pictures so far.
 
     Args:
-        stream: what they are decoded from.
-        say: takes a line for the log, in words.
-        mode: ``auto``: one picture of each; ``double``: one of each field; ``off``: interlaced ones are only counted.
+        stream: the stream that the pictures are decoded from.
+        say: logs a message.
+        mode: ``auto``: one picture for each; ``double``: one for each field; ``off``: interlaced ones are only counted.
     """
 
     def __init__(self, stream: VideoStream, say: Callable[[str], None], mode: Deinterlace) -> None:
         self._stream, self._say, self._mode = stream, say, mode
-        self._refused: object = None  # what pictures are like that stay as they are
+        self._refused: object = None  # shape of pictures that can't be deinterlaced
         self._before: VideoFrame | None = None
         self._fields: _Fields | None = None
-        self.ticks = 2 if mode == "double" else 1  # in one of the stream's
-        self.found = 0  # interlaced pictures
+        self.ticks = 2 if mode == "double" else 1
+        self.found = 0
 
     @property
     def expected(self) -> bool:
-        """Whether there have been interlaced pictures, or the header says that there may be."""
+        """Whether there have been interlaced pictures, or the header declares a field order."""
         return self.found > 0 or self._stream.codec_context.field_order in _TOP_FIRST | _BOTTOM_FIRST
 
     @property
     def most(self) -> int:
-        """Pictures that one gives."""
+        """Maximum number of output pictures for one input picture."""
         return self.ticks if self.expected else 1
 
     def pictures(self, decoded: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
-        """All of them, with pts and durations in ticks, of which the stream's have one, or with ``double`` two."""
+        """Yield all pictures, deinterlaced, with pts and durations in output ticks (see `ticks`)."""
         for picture in decoded:
             yield from self.through(picture)
         yield from self.finished()
 
     def through(self, picture: VideoFrame) -> Iterator[VideoFrame]:
-        """Take the next one, and give what is ready."""
+        """Process the next picture and yield those that are ready."""
         interlaced = self._is_interlaced(picture)
         self.found += interlaced
         if self._fields is not None and self._fields.shape != _shape(picture):
             yield from self._fields.finished()
             self._fields = self._before = None
         if self._fields is None and interlaced and self._mode != "off" and self._refused != _shape(picture):
-            self._fields = self._taken_apart(picture, self._before)
+            self._fields = self._filter_for(picture, self._before)
         if self._fields is None:
             self._before = picture
             yield _timed(picture, picture.pts, picture.duration, self.ticks)
@@ -80,7 +84,7 @@ class Deinterlacer:
             yield from self._fields.through(picture)
 
     def finished(self) -> Iterator[VideoFrame]:
-        """What waits for a next one."""
+        """Yield the pictures that still wait for a next one; call at the end."""
         if self._fields is not None:
             yield from self._fields.finished()
 
@@ -88,14 +92,14 @@ class Deinterlacer:
         return has_fields(picture, self._stream) or self._parity() is not None
 
     def _parity(self) -> str | None:
-        """What all pictures are, where the header has the last word: not every decoder of single pictures knows."""
+        """Field order of all pictures (``tff``, ``bff``) where the header decides: intra-only decoders may not know."""
         context = self._stream.codec_context
         if not context.codec.intra_only:
             return None
         return "tff" if context.field_order in _TOP_FIRST else "bff" if context.field_order in _BOTTOM_FIRST else None
 
-    def _taken_apart(self, picture: VideoFrame, before: VideoFrame | None) -> "_Fields | None":
-        """For pictures like this one; none where they have to stay as they are."""
+    def _filter_for(self, picture: VideoFrame, before: VideoFrame | None) -> "_Fields | None":
+        """Set up the filter for pictures like this one; ``None`` if they can't be deinterlaced."""
         if self._stream.codec_context.name in _FIELDS_APART:
             trouble = "fields are pictures by themselves; they are upscaled as they are"
         elif picture.sw_format is not None:
@@ -111,19 +115,19 @@ class Deinterlacer:
                     fields.begin_after(before)
                 return fields
         self._refused = _shape(picture)
-        if before is not None or picture.sw_format is None:  # else it is the first, and will be decoded elsewhere
+        if before is not None or picture.sw_format is None:  # else it is the first on a GPU: the CPU will decode it
             self._say(trouble)
         return None
 
 
 class _Fields:
-    """The filter for pictures of one shape, from the first to the last. It knows them by number: times stay exact."""
+    """The filter for pictures of one shape. It sees their numbers instead of their pts, so that times stay exact."""
 
     def __init__(self, like: VideoFrame, ticks: int, parity: str | None) -> None:
         self.shape = _shape(like)
         self._ticks = ticks
         self._next = 0
-        self._times: dict[int, tuple[int | None, int]] = {}  # pts and duration of those that it still has
+        self._times: dict[int, tuple[int | None, int]] = {}  # pts and duration of the pictures in the filter
         graph = self._graph = Graph()
         nodes = [graph.add_buffer(width=like.width, height=like.height, format=like.format, time_base=Fraction(1))]
         if parity is not None:
@@ -132,18 +136,18 @@ class _Fields:
         graph.link_nodes(*nodes, graph.add("buffersink")).configure()
 
     def begin_after(self, picture: VideoFrame) -> None:
-        """Let the first see this one, which has gone its way already."""
+        """Give the filter the picture before its first, as a reference; it has been returned already."""
         self._push(picture, -1)
 
     def through(self, picture: VideoFrame) -> Iterator[VideoFrame]:
-        """Put one in, and take what has become of the one before."""
+        """Push a picture, and yield the output for the one before."""
         self._times[self._next] = picture.pts, picture.duration or 0
         self._push(picture, self._next)
         self._next += 1
         yield from self._made()
 
     def finished(self) -> Iterator[VideoFrame]:
-        """What is left."""
+        """Yield the rest; call at the end."""
         self._graph.vpush(None)
         yield from self._made()
 
@@ -159,7 +163,7 @@ class _Fields:
                 self._times.pop(number - 1, None)
 
     def _pulled(self) -> Iterator[VideoFrame]:
-        """What the filter has ready; it counts in halves of a number."""
+        """Yield the pictures that the filter has ready; their pts count in halves of a number."""
         while True:
             try:
                 yield self._graph.vpull()
@@ -170,7 +174,7 @@ class _Fields:
         yield _timed(picture, *self._times[number], self._ticks)
 
     def _halves(self, made: list[VideoFrame], number: int) -> Iterator[VideoFrame]:
-        """Of two fields the second is halfway to the next picture, the last as far as the one before it."""
+        """Place the second field halfway to the next picture; the last picture repeats the previous distance."""
         pts, duration = self._times[number]
         after, _ = self._times.get(number + 1, (None, 0))
         before, _ = self._times.get(number - 1, (None, 0))

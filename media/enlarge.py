@@ -1,4 +1,4 @@
-"""Plain enlarging, by bicubic interpolation: for pictures that there is no time to put through the network."""
+"""Bicubic enlargement, for frames that there is no time to put through the network."""
 
 import numpy as np
 
@@ -8,10 +8,10 @@ from sr4k.models.resize import bicubic_taps
 from sr4k.pipeline.frame import Plane
 
 _BESIDE = np.array([-0.25, 0.25])
-"""Where the two samples that come of one lie, if all of them sit in the middle of what they cover."""
+"""Positions of the two output samples of one input sample, where samples are centred on the pixels they cover."""
 
 _ON = np.array([-0.125, 0.375])
-"""The same, if they sit on its edge."""
+"""The same, where samples are co-sited with the first of the pixels they cover."""
 
 
 def enlarge_luma(plane: Plane, out: Plane) -> None:
@@ -20,9 +20,9 @@ def enlarge_luma(plane: Plane, out: Plane) -> None:
 
 
 def enlarge_chroma(plane: Plane, out: Plane, location: ChromaLocation) -> None:
-    """The same for U or V, whose samples sit where ``location`` says in their own 2x2 pixels, before and after.
+    """Write a Cb or Cr plane (H, W), uint8, at twice its size into ``out``, (2H, 2W), or smaller by a row or a column.
 
-    ``out`` may be smaller by a row or a column.
+    Samples are sited at ``location`` within their 2x2 pixels, before and after.
     """
     rows = bicubic_taps(_ON if location == "topleft" else _BESIDE, first=-2, count=5)
     columns = bicubic_taps(_BESIDE if location == "center" else _ON, first=-2, count=5)
@@ -34,7 +34,10 @@ def enlarge_chroma(plane: Plane, out: Plane, location: ChromaLocation) -> None:
 
 
 def widen_chroma(plane: Plane, out: Plane, location: ChromaLocation) -> None:
-    """U or V of 4:2:2 (H, W/2), sited on every other pixel or between two, to one for each: ``out`` (H, W)."""
+    """Write a Cb or Cr plane of 4:2:2 (H, W/2) as 4:4:4 into ``out`` (H, W), by bicubic interpolation.
+
+    With ``location`` ``center``, its samples lie between two pixels; otherwise on the left one of them.
+    """
     columns = bicubic_taps(np.array([-0.25, 0.25] if location == "center" else [0.0, 0.5]), first=-2, count=5)
     for right, horizontal in enumerate(columns):
         target = out[:, right::2]

@@ -1,4 +1,4 @@
-"""Pictures of any size, shape and colour into the frame of a stream."""
+"""Fits pictures of any size, shape and colour into the frame of a stream."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -13,9 +13,12 @@ from sr4k.media.video import VideoInfo
 
 
 def fitted(picture: Picture, info: VideoInfo, scaler: Scaler | None = None) -> Planes:
-    """The picture in the colours and at the size of ``info``: scaled, its shape kept, bars around it.
+    """Return the picture in the colours and at the size of ``info``: scaled, with its shape kept by black bars.
 
-    ``scaler``: what many of a kind have in common is kept in.
+    Args:
+        picture: a decoded picture.
+        info: the stream that it has to match.
+        scaler: pass the same one for pictures of one kind, so that its filter graph is set up once.
     """
     frame, look = picture.frame, picture.look
     inner = inner_size(look, info)
@@ -29,11 +32,11 @@ def fitted(picture: Picture, info: VideoInfo, scaler: Scaler | None = None) -> P
 
 
 CODES = {"bt709": 1, "bt601": 5, "bt2020": 9, "fcc": 4, "smpte240m": 7}
-"""Matrices as libswscale numbers them."""
+"""libswscale's numbers of the matrices (``SWS_CS_*``)."""
 
 
 def inner_size(look: Look, info: VideoInfo) -> tuple[int, int]:
-    """The largest size inside the frame that keeps the shape on the screen; even where there are bars."""
+    """Return the largest (width, height) inside the frame that keeps the display aspect ratio; even with bars."""
     shape = Fraction(look.width, look.height) * (look.sample_aspect_ratio or 1)
     pixel = info.sample_aspect_ratio or Fraction(1)
     if abs(shape / (Fraction(info.width, info.height) * pixel) - 1) < Fraction(1, 100):

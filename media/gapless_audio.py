@@ -1,24 +1,25 @@
-"""Sound without a gap, out of pieces that come with times: what goes between two of them, and what is cut off."""
+"""Joins timed pieces of audio without gaps: how much silence to insert between two, and how much to cut."""
 
 from fractions import Fraction
 
 JITTER = Fraction(1, 50)
-"""Seconds by which times may be off from where the samples so far end: containers round them, and networks too."""
+"""Seconds by which a timestamp may be off from the end of the samples so far: containers and networks round them."""
 
 LONGEST_GAP = 10
-"""Seconds of silence that a gap is filled with, at most."""
+"""Longest gap, in seconds, that is filled with silence."""
 
 
 def seam(ahead: int, rate: int, *, exact: bool = False) -> tuple[int, int]:
-    """How a piece of sound is joined to what there is.
+    """Compute how a piece of audio is joined to the audio before it.
 
     Args:
-        ahead: samples from where what there is ends to where the piece belongs; below 0 where they overlap.
+        ahead: samples from the end of the audio so far to the start of the piece; negative where they overlap.
         rate: samples a second.
-        exact: join it where it belongs, however little that is off; else it follows what there is, within `JITTER`.
+        exact: place the piece at its own time, however small the difference; else differences within `JITTER` are
+            ignored, and the piece follows directly.
 
     Returns:
-        Samples of silence before the piece, and samples to be cut off its beginning.
+        Samples of silence before the piece, and samples to cut off its beginning.
     """
     if not exact and abs(ahead) <= JITTER * rate:
         return 0, 0

@@ -1,4 +1,4 @@
-"""What is said of a picture's brightness beside its pixels: HDR10's static metadata, and what goes beyond."""
+"""HDR metadata: HDR10's static metadata, which is kept, and dynamic metadata and Dolby Vision, which are reported."""
 
 import struct
 from collections.abc import Iterator
@@ -12,33 +12,34 @@ from av.video.stream import VideoStream
 from sr4k.media.side_data import side_data
 
 _CHROMATICITY, _LUMINANCE = 50_000, 10_000
-"""Steps of 1, and of a candela a square metre, in which SMPTE ST 2086's values are counted."""
+"""Units per 1 (chromaticity) and per cd/m² (luminance) in SMPTE ST 2086."""
 
 _MOST_LIGHT = 65_535
-"""cd/m² that the headers have room for: what is more is damage."""
+"""Largest value in cd/m² that the headers can hold; larger ones are damage."""
 
 _DOLBY_TAGS = {"dvh1", "dvhe", "dva1", "dvav", "dav1"}
 """Codec tags of Dolby Vision in MP4."""
 
 _UNSPECIFIED = 2
-"""Transfer characteristics of a base layer that only Dolby Vision can read (profile 5)."""
+"""Transfer characteristics of a base layer that only Dolby Vision can interpret (profile 5)."""
 
 _KEYS = {
     "libx264": ("mastering-display", "cll"),
     "libx265": ("master-display", "max-cll"),
     "libsvtav1": ("mastering-display", "content-light"),
 }
-"""Parameters for the display and for the light, of encoders that take them."""
+"""The parameters for mastering display and content light level, by encoder."""
 
 _DYNAMIC = {"DYNAMIC_HDR_PLUS": "HDR10+", "DYNAMIC_HDR_VIVID": "HDR Vivid"}
 
 
 @dataclass(frozen=True, slots=True)
 class Mastering:
-    """The display that it was mastered on (SMPTE ST 2086).
+    """The mastering display (SMPTE ST 2086).
 
-    ``red``, ``green``, ``blue`` and ``white`` are CIE 1931 chromaticities (x, y), ``least`` and ``most`` its
-    luminance in cd/m².
+    Attributes:
+        red, green, blue, white: CIE 1931 chromaticities (x, y), 0 to 1.
+        least, most: luminance in cd/m².
     """
 
     red: tuple[Fraction, Fraction]
@@ -51,14 +52,19 @@ class Mastering:
 
 @dataclass(frozen=True, slots=True)
 class Hdr:
-    """Static metadata. ``light``: of the brightest pixel and the brightest picture, in cd/m² (CTA-861.3)."""
+    """HDR10's static metadata.
+
+    Attributes:
+        mastering: the mastering display.
+        light: MaxCLL and MaxFALL, in cd/m² (CTA-861.3).
+    """
 
     mastering: Mastering | None
     light: tuple[int, int] | None
 
 
 def hdr_of(picture: VideoFrame) -> Hdr | None:
-    """What its stream or its own header says, if anything that can be."""
+    """Return the static metadata of a picture, ``None`` if it has none; values out of range are ignored."""
     found = side_data(picture)
     mastering = _mastering(found.get("MASTERING_DISPLAY_METADATA"))
     data: Any = found.get("CONTENT_LIGHT_LEVEL")
@@ -69,7 +75,15 @@ def hdr_of(picture: VideoFrame) -> Hdr | None:
 
 
 def static_metadata(encoder: str, hdr: Hdr) -> str:
-    """The parameters by which an encoder, by its name in libav, says the same; none where it can't."""
+    """Return the parameters that make an encoder write the metadata.
+
+    Args:
+        encoder: libav's name.
+        hdr: the metadata to write.
+
+    Returns:
+        ``name=value`` pairs joined by colons; empty if the encoder can't write it.
+    """
     if encoder not in _KEYS:
         return ""
     display, light = _KEYS[encoder]
@@ -82,7 +96,7 @@ def static_metadata(encoder: str, hdr: Hdr) -> str:
 
 
 def lost_metadata(picture: VideoFrame, stream: VideoStream) -> Iterator[str]:
-    """What a picture brings that no encoder here takes, in words."""
+    """Yield a message for each kind of HDR metadata of a picture that can't be kept."""
     found = side_data(picture)
     if _is_dolby_vision(picture, stream):
         if is_unreadable(picture, stream):
@@ -95,7 +109,7 @@ def lost_metadata(picture: VideoFrame, stream: VideoStream) -> Iterator[str]:
 
 
 def is_unreadable(picture: VideoFrame, stream: VideoStream) -> bool:
-    """Whether its planes are no colours that anything but Dolby Vision can make something of (profile 5)."""
+    """Whether only Dolby Vision can interpret the picture's planes (profile 5)."""
     return picture.color_trc == _UNSPECIFIED and _is_dolby_vision(picture, stream)
 
 
@@ -105,7 +119,7 @@ def _is_dolby_vision(picture: VideoFrame, stream: VideoStream) -> bool:
 
 
 def _mastering(data: Any) -> Mastering | None:
-    """From libav's structure: ten rationals, and whether colours and luminances are told."""
+    """Parse libav's ``AVMasteringDisplayMetadata``: ten rationals, and whether primaries and luminance are set."""
     if data is None:
         return None
     *numbers, colours, luminances = struct.unpack_from("22i", bytes(data))
@@ -121,7 +135,7 @@ def _mastering(data: Any) -> Mastering | None:
 
 
 def _as_text(display: Mastering, *, whole: bool) -> str:
-    """``G(x,y)B(x,y)R(x,y)WP(x,y)L(max,min)``: in steps as integers, or as they are."""
+    """Format as ``G(x,y)B(x,y)R(x,y)WP(x,y)L(max,min)``: in ST 2086's integer units, or as decimals."""
 
     def pair(values: tuple[Fraction, Fraction], steps: int) -> str:
         return ",".join(str(round(value * steps)) if whole else f"{float(value):.5f}" for value in values)

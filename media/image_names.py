@@ -1,4 +1,4 @@
-"""Pictures in files: which names are pictures, and series of them with a number in the name, such as ``%05d.png``."""
+"""Names of image files, and of image sequences with a number in the name, such as ``%05d.png``."""
 
 import re
 from pathlib import Path
@@ -9,28 +9,28 @@ _NUMBER = re.compile(r"%(?:0(\d+))?d")
 
 
 def is_sequence(path: Path) -> bool:
-    """Whether the name stands for many: it has a place for a number, and no file is called so."""
+    """Whether the name is the pattern of an image sequence: it has a number field, and no file has that very name."""
     return len(_NUMBER.findall(path.name)) == 1 and not path.exists()
 
 
 def is_picture(path: Path) -> bool:
-    """Whether it is one picture, or a sequence of them."""
+    """Whether the name is that of an image file or of an image sequence, by its suffix."""
     return path.suffix.lower() in READABLE
 
 
 def number_in(name: str) -> str | None:
-    """The place for a number in a name, if it has one, such as ``%05d``."""
+    """Return the number field of a name, such as ``%05d``; ``None`` if it has none."""
     match = _NUMBER.search(name)
     return None if match is None else match[0]
 
 
 def numbered(path: Path, number: int) -> Path:
-    """The file with this number."""
+    """Return the path of the file with this number in a sequence."""
     return path.with_name(_NUMBER.sub(lambda match: f"{number:0{match[1] or 1}d}", path.name))
 
 
 def numbers(path: Path) -> list[int]:
-    """Of the files that there are, in order."""
+    """Return the numbers of a sequence's existing files, in ascending order."""
     before, after = path.name[: (place := _place(path))[0]], path.name[place[1] :]
     if not path.parent.is_dir():
         return []
@@ -43,7 +43,7 @@ def numbers(path: Path) -> list[int]:
 
 
 def stands_for(sequence: Path, path: Path) -> bool:
-    """Whether a name with a place for a number stands for that file, be it there or not."""
+    """Whether a sequence's pattern matches the path of a file, which need not exist."""
     if not is_sequence(sequence) or sequence.parent.resolve() != path.parent.resolve():
         return False
     before, after = (re.escape(part) for part in _NUMBER.split(sequence.name)[:: _NUMBER.groups + 1])
@@ -51,7 +51,7 @@ def stands_for(sequence: Path, path: Path) -> bool:
 
 
 def files_of(path: Path) -> list[Path]:
-    """All files that a name stands for."""
+    """Return all existing files of a sequence, or the path itself if it is none."""
     return [numbered(path, number) for number in numbers(path)] if is_sequence(path) else [path]
 
 

@@ -1,4 +1,4 @@
-"""What a picture looks like: worked out once, where it is decoded, and handed on with it."""
+"""A picture's look (size, pixel format, colour, pixel shape): determined once, on decoding, and passed on with it."""
 
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -11,40 +11,41 @@ from sr4k.media.video import BT601, BT709, FULL_RANGE, HD_HEIGHT, LIMITED_RANGE,
 from sr4k.models.colour import Colour
 
 Chroma = Literal["400", "420", "422", "444"]
-"""How many samples of colour there are: none, for each 2x2 pixels, for each two in a row, for each."""
+"""Chroma sampling: gray, 4:2:0, 4:2:2 or 4:4:4."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What of a pixel format is kept: 8 or 10 bits, and its chroma. ``name`` is libav's of planes that hold it."""
+    """The part of a pixel format that is kept: a depth of 8 or 10 bits, and the chroma sampling."""
 
     bits: Literal[8, 10]
     chroma: Chroma
 
     @property
     def name(self) -> str:
+        """Planar pixel format with this depth and sampling, by libav's name."""
         depth = "10le" if self.bits == 10 else ""
         return f"gray{depth}" if self.chroma == "400" else f"yuv{self.chroma}p{depth}"
 
     def is_of(self, pixel_format: str) -> bool:
-        """Whether planes of that pixel format, by libav's name, are these, and need no conversion."""
+        """Whether planes of a pixel format, by libav's name, have this layout and need no conversion."""
         return pixel_format in (self.name, self.name.replace("yuv", "yuvj"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """Size, pixel format, how its planes are to be read, and the shape of a pixel. Pictures are alike if these are.
+    """Size, pixel format, colour and pixel shape of a picture. Pictures with equal looks are processed alike.
 
     Attributes:
         width, height: in pixels.
-        pixel_format: by libav's name.
-        colour: how its planes are to be read. Of RGB, how they are once it is Y'CbCr. Always said as of 8 bits and
-            4:2:0 (``layout`` tells these), sited as is usual for the codec.
-        sample_aspect_ratio: ``None``: nothing is said.
-        tags: its own colour tags, put right where the pixel format says more.
-        layout: what of the pixel format is kept.
-        is_colourful: whether it has a colour for every pixel: RGB, or by a palette.
-        may_be_transparent: whether the pixel format has room for transparency.
+        pixel_format: libav's name.
+        colour: how to read its planes; for RGB, how to read the Y'CbCr made from it. Always with 8 bits and 4:2:0
+            (``layout`` has the real ones) and the codec's usual chroma location.
+        sample_aspect_ratio: ``None``: not specified.
+        tags: the picture's colour tags, corrected where the pixel format is more specific.
+        layout: the part of the pixel format that is kept.
+        is_colourful: whether it has a colour for every pixel: RGB or a palette.
+        may_be_transparent: whether the pixel format has an alpha channel or a palette.
     """
 
     width: int
@@ -59,11 +60,12 @@ class Look:
 
     @classmethod
     def of(cls, frame: VideoFrame, *, codec: str = "", sample_aspect_ratio: Fraction | None = None) -> "Look":
-        """That of a decoded picture.
+        """Determine the look of a decoded picture.
 
         Args:
-            codec: by libav's name, for what is usual there.
-            sample_aspect_ratio: which the picture itself does not tell.
+            frame: the picture.
+            codec: libav's name, which decides the usual chroma location.
+            sample_aspect_ratio: the stream's; PyAV does not expose the picture's own.
         """
         tags = _tags_of(frame)
         return cls(
@@ -79,9 +81,9 @@ class Look:
         )
 
     def read_like(self, others: Colour) -> Colour:
-        """How libswscale is to read its planes, sited like those of others, of which no picture by itself tells.
+        """Return how libswscale is to read the planes: by the picture's own tags, RGB as full range.
 
-        By its own tags, and RGB in full range.
+        Depth and chroma location, which the picture alone doesn't have, come from ``others``.
         """
         full_range = self.colour.full_range or self.is_colourful
         return replace(self.colour, bits=others.bits, chroma_location=others.chroma_location, full_range=full_range)
@@ -94,14 +96,14 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A decoded picture and its look. ``is_other``: it is unlike the first of its stream."""
+    """A decoded picture and its look. ``is_other``: whether its look differs from that of its stream's first one."""
 
     frame: VideoFrame
     look: Look
     is_other: bool = False
 
     def made_opaque(self, frame: VideoFrame) -> "Picture":
-        """The same picture in another pixel format, as deep and with as many samples of colour, and opaque."""
+        """Return the picture with a frame without alpha, of the same depth and chroma sampling."""
         look = replace(self.look, pixel_format=frame.format.name, may_be_transparent=False)
         return replace(self, frame=frame, look=look)
 
@@ -114,7 +116,7 @@ class Planes(NamedTuple):
 
 
 def layout_of(form: VideoFormat) -> Layout:
-    """What holds all of a pixel format, or its first 10 bits."""
+    """Return the layout that holds a pixel format completely, or its 10 most significant bits."""
     bits: Literal[8, 10] = 10 if max((component.bits for component in form.components), default=8) > 8 else 8
     if is_colourful(form):
         return Layout(bits, "444")
@@ -125,25 +127,25 @@ def layout_of(form: VideoFormat) -> Layout:
 
 
 def is_colourful(form: VideoFormat) -> bool:
-    """Whether it has a colour for every pixel: RGB, or by a palette."""
+    """Whether the pixel format has a colour for every pixel: RGB or a palette."""
     return form.is_rgb or form.has_palette
 
 
 def may_be_transparent(form: VideoFormat) -> bool:
-    """Whether the format has room for transparency."""
+    """Whether the pixel format has an alpha channel or a palette, which may have transparent entries."""
     return form.has_palette or any(component.is_alpha for component in form.components)
 
 
 def _tags_of(frame: VideoFrame) -> ColourTags:
-    """Its tags, put right where the pixel format says more: yuvj is full range, RGB becomes Y'CbCr.
+    """Return the frame's tags, corrected where its format is more specific: yuvj is full range, RGB becomes Y'CbCr.
 
-    Gray without tags is full range: so libav makes it.
+    Untagged gray is full range, as libav writes it.
     """
     tags = ColourTags(frame.colorspace, frame.color_range, frame.color_primaries, frame.color_trc)
     if is_colourful(frame.format):
         matrix = BT709 if frame.height >= HD_HEIGHT else BT601
         return replace(tags, colorspace=matrix, color_range=LIMITED_RANGE)
-    is_gray = 0 < len(frame.format.components) < 3  # on a GPU it has none
+    is_gray = 0 < len(frame.format.components) < 3  # a format on the GPU has no components
     if frame.format.name.startswith("yuvj") or (is_gray and not tags.color_range):
         return replace(tags, color_range=FULL_RANGE)
     return tags

@@ -1,4 +1,4 @@
-"""What reading and writing a video can be told. Plain data, light to import."""
+"""Settings for reading and writing a video. Plain data, light to import."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,14 +8,14 @@ from typing import Literal
 
 Codec = Literal["h264", "hevc", "av1", "h264_nvenc", "hevc_nvenc", "av1_nvenc"]
 CodecChoice = Literal["auto", Codec, "auto_nvenc"]
-"""A codec, or what leaves it to `sr4k.media.writing.codec_choice`, on the CPU or on an NVIDIA GPU."""
+"""A codec, or ``auto`` (CPU) and ``auto_nvenc`` (NVIDIA GPU), which `sr4k.media.writing.codec_choice` resolves."""
 
 Deinterlace = Literal["auto", "off", "double"]
 
 
 @dataclass(frozen=True, slots=True)
 class TimeSpan:
-    """A part of a video: ``seconds`` long, from ``start`` seconds after its beginning on."""
+    """A part of a video: ``seconds`` long, beginning ``start`` seconds after the video's beginning."""
 
     start: Fraction
     seconds: Fraction
@@ -23,7 +23,7 @@ class TimeSpan:
 
 @dataclass(frozen=True, slots=True)
 class VideoChoice:
-    """Which of several videos in a file: by its number among them, from 0, or by the id that the container gives it."""
+    """Selects one of several videos in a file by its number, counted from 0, or, with ``by_id``, by its stream ID."""
 
     number: int
     by_id: bool = False
@@ -36,8 +36,8 @@ FIRST_VIDEO = VideoChoice(0)
 
 
 Fit = Literal["inside", "pad", "stretch"]
-"""What becomes of a picture of another shape: the result is as large as goes inside; or has black bars; or has exactly
-that size, and a sample aspect ratio that makes up for it."""
+"""How a picture of another shape is fitted to a size: ``inside``, the largest result that fits within it; ``pad``, with
+black bars; ``stretch``, exactly that size, with a sample aspect ratio that preserves the shape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ class Box:
     """A size in pixels, both sides even.
 
     Attributes:
-        width, height: as shown, so that they are the other way round for a stream that is shown turned by 90 degrees.
-        turns: whether it lies down or stands up as the picture does, as the names of sizes do.
+        width, height: as displayed, so they are swapped for a stream that is displayed rotated by 90 degrees.
+        turns: whether width and height are swapped for a portrait picture, as for the named sizes.
     """
 
     width: int
@@ -57,16 +57,16 @@ class Box:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadSettings:
-    """What to read.
+    """What to read, and how.
 
     Attributes:
-        path: of a media file, a picture, or an image sequence such as ``frame-%05d.png``.
-        part: no more than this.
-        deinterlace: what becomes of interlaced pictures: ``auto``, one of each; ``double``, two; ``off``, nothing.
-        strict: whether the first loss is an error.
-        track: which video of several; cover pictures are none.
-        rate: pictures a second, of an image sequence; ``None``: 25.
-        keeps_alpha: whether what is transparent is somebody else's affair, and not laid over black.
+        path: a media file, a picture, or an image sequence such as ``frame-%05d.png``.
+        part: the part to read; ``None``: all.
+        deinterlace: ``auto``: one picture for each interlaced one; ``double``: two; ``off``: leave them as they are.
+        strict: whether the first decode loss is an error.
+        track: which of several videos; cover pictures don't count.
+        rate: pictures a second of an image sequence; ``None``: 25.
+        keeps_alpha: whether transparency is left to the caller instead of being composited over black.
     """
 
     path: Path
@@ -83,9 +83,9 @@ class EncoderSettings:
     """How to encode.
 
     Attributes:
-        codec: h264, hevc and av1 are libx264, libx265 and libsvtav1. What is left open is settled before the encoder.
-        crf: constant quality (``cq`` for NVENC), ignored if there is a ``bitrate``; ``None``: one that suits the codec.
-        bitrate: bits a second.
+        codec: h264, hevc and av1 are libx264, libx265 and libsvtav1. ``auto`` is resolved before an encoder is opened.
+        crf: constant quality (``cq`` of NVENC), ignored if there is a ``bitrate``; ``None``: a value that suits the codec.
+        bitrate: bits a second; ``None``: constant quality.
         preset: the encoder's own name of a speed; ``None``: a fast one.
         options: further options of the encoder, by libav's names.
     """
@@ -99,15 +99,15 @@ class EncoderSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodeSettings(EncoderSettings):
-    """What to write.
+    """What to write, and how.
 
     Attributes:
         source: the file whose other streams are copied.
-        path: where to write; its suffix chooses the container.
-        parts: folder with the journal of what is done, and room for more; see `sr4k.media.resume.journal`.
-        segment_seconds: of video: where each multiple of it begins, a segment does.
-        work_seconds: for which a segment is worked on at most, give or take a picture.
-        strict: whether damage of the other streams is an error.
+        path: the target; its suffix decides the container.
+        parts: the job's folder, with the journal and the segments; see `sr4k.media.resume.journal`.
+        segment_seconds: seconds of video; a new segment begins at each multiple of it.
+        work_seconds: maximum time in seconds spent on one segment, give or take a picture.
+        strict: whether damage in the other streams is an error.
         track: the video that is upscaled.
     """
 
