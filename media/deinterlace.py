@@ -20,7 +20,7 @@ _FIELDS_APART = {"hevc"}
 _PASSES = {"png", "apng"}
 """Codecs that call a picture interlaced when its pixels are coded in several passes (Adam7); it has no fields."""
 
-_MADE = {1: "each gives one", 2: "each gives two"}
+_MADE = {1: "one frame for each", 2: "two frames for each"}
 
 
 def has_fields(picture: VideoFrame, stream: VideoStream) -> bool:
@@ -101,16 +101,16 @@ class Deinterlacer:
     def _filter_for(self, picture: VideoFrame, before: VideoFrame | None) -> "_Fields | None":
         """Set up the filter for pictures like this one; ``None`` if they can't be deinterlaced."""
         if self._stream.codec_context.name in _FIELDS_APART:
-            trouble = "fields are pictures by themselves; they are upscaled as they are"
+            trouble = "fields are coded as separate frames; they are upscaled without deinterlacing"
         elif picture.sw_format is not None:
-            trouble = "interlaced pictures on a GPU stay as they are"
+            trouble = "interlaced frames on a GPU are not deinterlaced"
         else:
             try:
                 fields = _Fields(picture, self.ticks, self._parity())
             except av.error.FFmpegError:
                 trouble = f"{picture.width}x{picture.height} is too small to be deinterlaced"
             else:
-                self._say(f"interlaced pictures are deinterlaced, {_MADE[self.ticks]}")
+                self._say(f"interlaced frames are deinterlaced, {_MADE[self.ticks]}")
                 if before is not None and _shape(before) == fields.shape:
                     fields.begin_after(before)
                 return fields

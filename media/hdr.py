@@ -100,9 +100,9 @@ def lost_metadata(picture: VideoFrame, stream: VideoStream) -> Iterator[str]:
     found = side_data(picture)
     if _is_dolby_vision(picture, stream):
         if is_unreadable(picture, stream):
-            yield "this Dolby Vision has no base layer that other players can show: its colours will be wrong"
+            yield "this Dolby Vision profile has no base layer that other players can show: its colours will be wrong"
         else:
-            yield "of Dolby Vision the base layer is upscaled, its dynamic metadata are left out"
+            yield "the base layer of Dolby Vision is upscaled, its dynamic metadata are left out"
     for name, called in _DYNAMIC.items():
         if name in found:
             yield f"the dynamic metadata of {called} are left out"

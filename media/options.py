@@ -84,7 +84,7 @@ class EncoderSettings:
 
     Attributes:
         codec: h264, hevc and av1 are libx264, libx265 and libsvtav1. ``auto`` is resolved before an encoder is opened.
-        crf: constant quality (``cq`` of NVENC), ignored if there is a ``bitrate``; ``None``: a value that suits the codec.
+        crf: constant quality (``cq`` of NVENC), ignored if there is a ``bitrate``; ``None``: one that suits the codec.
         bitrate: bits a second; ``None``: constant quality.
         preset: the encoder's own name of a speed; ``None``: a fast one.
         options: further options of the encoder, by libav's names.

@@ -1,4 +1,4 @@
-"""Paths of files: which may be read, and how they are told to libav."""
+"""Paths of files: checks before reading, and how to pass them to libav."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ from sr4k.errors import InputError
 from sr4k.media.image_names import is_sequence, numbered, numbers
 
 _BY_NUMBER = re.compile(r"/dev/(stdin|fd/\d+)|/proc/(self|\d+)/fd/\d+")
-"""What is open already, such as standard input or ``<(...)`` of a shell."""
+"""Paths of open file descriptors, such as standard input or a shell's ``<(...)``."""
 
 _KINDS = {
     stat.S_IFIFO: "a named pipe",
@@ -23,12 +23,12 @@ _KINDS = {
 
 
 def for_libav(path: Path) -> str:
-    """The path as libav takes it for nothing else: a name with a colon in it would be a protocol's."""
+    """Return the path in a form that libav reads as a file; it takes the part before a colon for a protocol."""
     return str(path) if path.is_absolute() else f"./{path}"
 
 
 def free_name(path: Path, taken: Callable[[Path], bool] = Path.exists) -> Path:
-    """The path, or NAME-2, NAME-3 and so on, the first that is not taken."""
+    """Return the first of the path itself, NAME-2, NAME-3 and so on for which ``taken`` is false."""
     number, free = 1, path
     while taken(free):
         number += 1
@@ -37,37 +37,41 @@ def free_name(path: Path, taken: Callable[[Path], bool] = Path.exists) -> Path:
 
 
 def check_source(path: Path) -> None:
-    """See to it that there is such a file, or such a sequence, and that it may be read.
+    """Check that a file or image sequence exists and can be read.
 
     Raises:
-        InputError: it is not so.
+        InputError: it doesn't exist, is not a regular file, or can't be read.
+        OSError: the process has too many open files.
     """
     if is_sequence(path):
         first = next(iter(numbers(path)), None)
         if first is None:
-            raise InputError(f"{path} does not exist: there is no picture with such a name and a number.")
+            raise InputError(f"{path} does not exist: no file in its folder has such a name with a number.")
         path = numbered(path, first)
     check_file(path)
 
 
 def check_file(path: Path, shown: str | None = None) -> None:
-    """See to it that it is one that can be read from any place in it, and more than once, by several processes.
+    """Check that a path is a regular file, which several processes can open, seek in, and read more than once.
 
-    ``shown``: what it is called in errors, if not by its path.
+    Args:
+        path: the file.
+        shown: its name in errors, if not the path.
 
     Raises:
-        InputError: it is not so.
+        InputError: it doesn't exist, is not a regular file, or can't be read.
+        OSError: the process has too many open files.
     """
     name = shown or str(path)
     if _BY_NUMBER.fullmatch(str(path)):
-        raise InputError(f"{name} can't be read: a video has to be a file, so save what comes through it to one first.")
+        raise InputError(f"{name} can't be read: a video must be a regular file, so save the data to a file first.")
     with _in_words(name):
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             raise InputError(f"{name} is a folder, not a video file.")
         if not stat.S_ISREG(mode):
-            kind = _KINDS.get(stat.S_IFMT(mode), "no file")
-            raise InputError(f"{name} is {kind}: a video has to be a file, so save what comes through it to one first.")
+            kind = _KINDS.get(stat.S_IFMT(mode), "not a regular file")
+            raise InputError(f"{name} is {kind}: a video must be a regular file, so save the data to a file first.")
         os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
 
 
@@ -83,7 +87,7 @@ def _in_words(name: str) -> Iterator[None]:
         if err.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
             raise InputError(f"{name} does not exist.") from err
         if err.errno == errno.ELOOP:
-            raise InputError(f"{name} is a link that leads in a circle.") from err
+            raise InputError(f"{name} is a symbolic link that leads back to itself.") from err
         if err.errno in (errno.EMFILE, errno.ENFILE):
             raise
         raise InputError(f"{name} can't be read ({err.strerror}).") from err

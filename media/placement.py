@@ -1,4 +1,4 @@
-"""How pictures of any shape go into the size that a result is to have."""
+"""Computes how pictures of any shape are placed in a result of a given size."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -7,12 +7,18 @@ from sr4k.media.options import Box
 from sr4k.media.video import VideoInfo
 
 _ALIKE = Fraction(1, 100)
-"""Shapes that differ by no more than this are one: 854x480 is 16:9."""
+"""Relative difference up to which two display aspect ratios count as equal: 854x480 is 16:9."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A picture in its box: (width, height) of the result, and of the picture within, in the middle of it."""
+    """A picture's place in the result.
+
+    Attributes:
+        size: (width, height) of the result.
+        inner: (width, height) of the picture in the middle of it.
+        sample_aspect_ratio: of the result.
+    """
 
     size: tuple[int, int]
     inner: tuple[int, int]
@@ -20,13 +26,13 @@ class Placed:
 
     @property
     def corner(self) -> tuple[int, int]:
-        """Top and left of the picture in the result: even, so that its colour is in place."""
+        """(top, left) of the picture in the result: even, so that chroma samples keep their sites."""
         (width, height), (inner_width, inner_height) = self.size, self.inner
         return (height - inner_height) // 4 * 2, (width - inner_width) // 4 * 2
 
 
 def placed(box: Box | None, info: VideoInfo) -> Placed:
-    """How pictures such as ``info`` tells, of any size, go into a box; without one they stay as they are."""
+    """Place pictures as ``info`` describes them in a box; without a box they keep their size and pixel shape."""
     if box is None:
         size = info.width, info.height
         return Placed(size, size, info.sample_aspect_ratio or Fraction(1))
@@ -41,7 +47,7 @@ def placed(box: Box | None, info: VideoInfo) -> Placed:
 
 
 def _as_coded(box: Box, info: VideoInfo, shape: Fraction) -> tuple[int, int]:
-    """Its sides as the stream has them, before it is turned for showing."""
+    """Return the box's (width, height) as coded in the stream, before it is rotated for display."""
     matrix = info.display_matrix
     is_shown_turned = matrix is not None and matrix[0] == 0 and matrix[1] != 0
     is_other = (shape < 1) == (box.width > box.height) and shape != 1 if box.turns else is_shown_turned

@@ -1,4 +1,4 @@
-"""Pictures as one block of memory, in padded planes, and as libav's frames."""
+"""Memory layouts of pictures: one block, padded planes, and libav's frames."""
 
 from typing import Any, Literal
 
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from sr4k.models.geometry import CHROMA_PAD, PAD_BEFORE, is_subsampled
 
 Block = NDArray[Any]
-"""4:2:0: Y, U and V one after the other, shape (3H/2, W), uint8, or uint16 for more than 8 bits; H and W even."""
+"""A 4:2:0 picture: Y, U and V in this order, shape (3H/2, W), uint8, or uint16 for more than 8 bits; H and W even."""
 
 PixelFormat = Literal["yuv420p", "nv12", "yuv420p10le"]
-"""Of blocks, by libav's names."""
+"""libav's names of the pixel formats that a block may have."""
 
 
 def split_420(block: Block) -> tuple[Block, Block, Block]:
-    """Views of Y (H, W), U and V (H/2, W/2) in one block."""
+    """Return views of a block's planes: Y (H, W), U and V (H/2, W/2)."""
     height, width = block.shape[0] * 2 // 3, block.shape[1]
     flat, luma, chroma = block.reshape(-1), height * width, height * width // 4
     half = (height // 2, width // 2)
@@ -29,7 +29,13 @@ def split_420(block: Block) -> tuple[Block, Block, Block]:
 
 
 def inside(luma: Any, chroma: Any, size: tuple[int, int]) -> tuple[Any, ...]:
-    """Views of padded planes without their margins: where Y, U and V of a picture of ``size`` (width, height) go."""
+    """Return views of padded planes without their margins: Y, U and V of a picture of ``size`` (width, height).
+
+    Args:
+        luma: padded luma, two-dimensional.
+        chroma: padded chroma, (2, rows, columns), subsampled or not.
+        size: (width, height) of the picture in pixels.
+    """
     width, height = size
     rows, columns = slice(PAD_BEFORE, PAD_BEFORE + height), slice(PAD_BEFORE, PAD_BEFORE + width)
     if not is_subsampled(luma, chroma):
@@ -38,13 +44,13 @@ def inside(luma: Any, chroma: Any, size: tuple[int, int]) -> tuple[Any, ...]:
 
 
 def rows_of(plane: VideoPlane, dtype: str = "uint8") -> NDArray[Any]:
-    """A view of a libav plane, (rows, samples of a line): wider than the picture where lines are padded."""
+    """Return a view of a libav plane, shape (rows, samples a line); wider than the picture where lines are padded."""
     samples = plane.line_size // np.dtype(dtype).itemsize
     return np.frombuffer(memoryview(plane), dtype).reshape(-1, samples)
 
 
 def as_picture(block: Block, pixel_format: PixelFormat = "yuv420p") -> VideoFrame:
-    """A block as a libav frame; without a copy where PyAV can (8 bits, H a multiple of 4)."""
+    """Return a block as a libav frame; without a copy where PyAV supports it (8 bits, H a multiple of 4)."""
     height, width = block.shape[0] * 2 // 3, block.shape[1]
     if height % 4 == 0 and block.dtype == np.uint8:
         return VideoFrame.from_numpy_buffer(block, pixel_format)

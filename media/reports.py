@@ -1,4 +1,4 @@
-"""What stages on files tell of their work. Plain data, light to import: whoever reads it needs no codec."""
+"""Reports of the stages that read and write files. Plain data, light to import: reading a report needs no codec."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -7,16 +7,16 @@ from typing import Any, Final, Literal
 DECODE: Final = "decode"
 INFER: Final = "infer"
 ENCODE: Final = "encode"
-"""Names of the stages whose reports are read. A live stream has `sr4k.live.receive.intake.Intake` in place of the first
-and `sr4k.live.send.playout.Playout` in place of the last, which report as ``intake`` and ``playout``."""
+"""Names of the stages whose reports are evaluated. A live channel has `sr4k.live.receive.intake.Intake` instead of the
+first and `sr4k.live.send.playout.Playout` instead of the last, which report as ``intake`` and ``playout``."""
 
 LossKind = Literal["packets", "missing", "concealed"]
-"""Packets that could not be decoded; frames that were promised and never came; frames that the decoder patched up."""
+"""Packets that could not be decoded; frames that were announced and never came; frames with errors concealed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Another look than that of the picture before: at how many seconds, and which."""
+    """A change of the pictures' look: its time in seconds, and the new look."""
 
     at: float
     to: str
@@ -24,7 +24,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """A jump of the clock: at how many seconds, and by how many what follows it is moved."""
+    """A discontinuity of the clock: its time, and the shift of all that follows, in seconds."""
 
     at: float
     by: float
@@ -32,7 +32,7 @@ class Join:
 
 @dataclass(frozen=True, slots=True)
 class LostPlace:
-    """Where ``frames`` of a kind were lost, in seconds of the source."""
+    """A place where ``frames`` of one kind were lost, from ``at`` to ``until`` in seconds of the source."""
 
     kind: LossKind
     at: float
@@ -42,14 +42,14 @@ class LostPlace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossReport:
-    """What the source could not give.
+    """Decode losses of a source.
 
     Attributes:
-        packets, missing, concealed: frames lost, by kind; see `LossKind`.
-        retimed: frames whose pts was missing or did not grow: none of them is lost.
-        first_at: seconds of the first loss whose place is known.
-        reasons: in words, each once.
-        places: where, up to a number of them; ``unlisted``: frames that were lost elsewhere.
+        packets, missing, concealed: lost frames, by kind; see `LossKind`.
+        retimed: frames whose pts was missing or did not increase; they are not lost.
+        first_at: time of the first loss whose place is known, in seconds.
+        reasons: descriptions, each once.
+        places: the first places; ``unlisted``: frames that were lost at further ones.
     """
 
     packets: int = 0
@@ -64,21 +64,22 @@ class LossReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceReport:
-    """The video that is read, and how far.
+    """The video that is read, and how far reading has come.
 
     Attributes:
-        width, height: of its pictures, in pixels.
+        width, height: size of its pictures, in pixels.
         codec: libav's name of the decoder.
-        rate: pictures a second, nominal.
-        expected_frames: of the whole job; ``frames_counted``: whether the header counts them.
-        expected_seconds: of the whole job, as far as can be told.
-        start: seconds of the output at which it begins.
+        rate: nominal frame rate, in frames a second.
+        expected_frames: frames of the whole job, ``None`` if unknown; ``frames_counted``: whether the header counts
+            them.
+        expected_seconds: duration of the whole job, ``None`` if unknown.
+        start: time of the output at which it begins, in seconds.
         resumed: frames that an earlier run had done.
-        frames: read so far, by this run.
-        interlaced: how many pictures were interlaced.
-        changes: of the pictures' look.
-        joins: jumps of the clock.
-        seconds: up to which was read.
+        frames: frames read by this run so far.
+        interlaced: interlaced pictures so far.
+        changes: changes of the pictures' look.
+        joins: discontinuities of the clock.
+        seconds: time of the latest frame, in seconds.
     """
 
     width: int
@@ -99,19 +100,19 @@ class SourceReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuSourceReport(SourceReport):
-    """The same where there are two ways to decode: on the CPU, or by the GPU's own decoder."""
+    """The same for a graph that decodes either on the CPU or with the GPU's own decoder."""
 
     decoder: Literal["cpu", "nvdec"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecodeReport:
-    """How reading a video goes, or went.
+    """Progress or outcome of reading a video.
 
     Attributes:
         source: the video.
-        losses: what it could not give.
-        left_out: what its pictures say beside their pixels, and is not taken along, in words.
+        losses: its decode losses.
+        left_out: descriptions of the pictures' side data that are not kept.
     """
 
     source: SourceReport
@@ -162,15 +163,16 @@ class EngineReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoReport:
-    """The video that is written, and how far.
+    """The video that is written, and how far writing has come.
 
     Attributes:
         codec: libav's name of the encoder.
         width, height: in pixels.
         container: libav's name, or ``pictures``.
-        converted: other streams that the container can't hold as they were, in words.
-        until: seconds of the output at which the last picture ends.
-        latency: median and p95 of the seconds from a frame's decoding to its packet; ``None``: not measured.
+        converted: descriptions of other streams that were converted because the container can't hold them as they were.
+        until: time of the output at which the last picture ends, in seconds.
+        latency: median and 95th percentile of the time from a frame's decoding to its packet, in seconds; ``None``:
+            not measured.
     """
 
     codec: str
@@ -184,15 +186,15 @@ class VideoReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodeReport:
-    """How writing a result goes, or went.
+    """Progress or outcome of writing a result.
 
     Attributes:
-        video: what is written.
-        frames: encoded so far, by this run.
-        joined: frames in the file, where making it was cut short.
-        is_whole: whether the file holds all of the source, once it is made; ``None``: it is made as frames come.
-        copy_damage: what was wrong with the other streams, in words.
-        left_out: what the target can't carry, in words.
+        video: the video that is written.
+        frames: frames encoded by this run so far.
+        joined: frames in the file, if joining the segments was interrupted.
+        is_whole: whether the finished file holds all of the source; ``None``: it is written as frames come.
+        copy_damage: a description of damage in the other streams.
+        left_out: descriptions of what the target's container can't hold.
     """
 
     video: VideoReport
@@ -204,5 +206,5 @@ class EncodeReport:
 
 
 def as_data(report: Any) -> dict[str, Any]:
-    """A report, a dataclass, in dicts and lists, as ``--json`` shows it."""
+    """Return a report (a dataclass) as dicts and lists, as ``--json`` prints it."""
     return asdict(report, dict_factory=lambda pairs: {k: list(v) if isinstance(v, tuple) else v for k, v in pairs})

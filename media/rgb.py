@@ -1,4 +1,4 @@
-"""RGB pictures: every pixel keeps a colour of its own."""
+"""RGB pictures, in which every pixel keeps its own colour."""
 
 from dataclasses import replace
 from typing import Any
@@ -19,14 +19,26 @@ from sr4k.pipeline import Format, Frame, PlaneSpec
 
 
 def rgb_format(info: VideoInfo) -> Format:
-    """Of padded RGB for pictures of this size, made even: uint8, or float where that is too coarse."""
+    """Return the format of padded RGB for pictures of this size, rounded up to even.
+
+    One plane (3, rows, columns): uint8, or float32 for more than 8 bits.
+    """
     even = (info.height + info.height % 2, info.width + info.width % 2)
     kind = "uint8" if info.colour.bits == 8 else "float32"
     return Format((PlaneSpec((3, *padded_luma(*even)), kind),), about=info)
 
 
 def copy_rgb_inside(picture: Picture, out: Frame, info: VideoInfo, scaler: Scaler) -> None:
-    """Into the middle of padded RGB, 0..255; what has another shape keeps it, on black."""
+    """Convert a picture to RGB in the middle of a padded frame, 0 to 255.
+
+    A picture of another shape than the stream's keeps it, with black bars.
+
+    Args:
+        picture: a decoded picture.
+        out: a frame as `rgb_format` describes it.
+        info: the stream.
+        scaler: the converter, kept between pictures.
+    """
     size = (info.width, info.height)
     inner = inner_size(picture.look, info) if picture.is_other else size
     deep = picture.look.layout.bits > 8
@@ -43,7 +55,10 @@ def copy_rgb_inside(picture: Picture, out: Frame, info: VideoInfo, scaler: Scale
 
 
 def deep_yuv(rgb_frame: VideoFrame, colour: Colour) -> VideoFrame:
-    """RGB of more than 8 bits as 4:4:4 Y'CbCr of 10, by the matrix of ``colour``: libswscale is off by two levels."""
+    """Convert RGB of more than 8 bits to 10-bit 4:4:4 Y'CbCr with the matrix and range of ``colour``.
+
+    libswscale's own result is off by up to two levels.
+    """
     matrix, offset = yuv_from_rgb(colour)
     rgb = rgb_frame.to_ndarray(format="rgb48le")
     yuv = cv2.transform(rgb.astype(np.float32), np.column_stack([matrix / 257, offset]).astype(np.float32))

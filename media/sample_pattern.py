@@ -1,4 +1,4 @@
-"""The pattern of the sample clip: moving shapes with fine detail, a frame counter, and a gliding tone."""
+"""Draws the sample clip: moving shapes with fine detail, a frame counter, and a gliding tone."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ SAMPLE_RATE = 48_000
 
 
 def draw(number: int, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Picture ``number`` of the clip, BGR (height, width, 3)."""
+    """Draw frame ``number`` of the clip at ``size`` (width, height): BGR, (height, width, 3), uint8."""
     width, height = size
     y, x = np.mgrid[:height, :width].astype(np.float32)
     t = number / RATE
@@ -41,7 +41,7 @@ def draw(number: int, size: tuple[int, int]) -> NDArray[np.uint8]:
 
 
 def tone(first: int, count: int) -> NDArray[np.float32]:
-    """Samples, -1 to 1, of a tone whose pitch glides up and down between 220 and 660 Hz."""
+    """Return ``count`` samples from number ``first`` on, -1 to 1, of a tone that glides between 220 and 660 Hz."""
     t = (first + np.arange(count)) / SAMPLE_RATE
     wave: NDArray[np.float64] = 0.2 * np.sin(2 * np.pi * (440 * t - 220 / np.pi * np.cos(np.pi * t)))
     return wave.astype(np.float32)

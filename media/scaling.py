@@ -1,4 +1,4 @@
-"""Pictures at another size, in another pixel format or other colours: libswscale, told all that it would guess."""
+"""Scales and converts pictures with libswscale, with explicit values for all that it would otherwise guess."""
 
 from fractions import Fraction
 from typing import Literal
@@ -11,14 +11,17 @@ from sr4k.models.colour import Colour
 
 _FINE = "+accurate_rnd"
 _FINE_RGB = "+full_chroma_int+full_chroma_inp"
-"""Without which a colour is taken for two pixels, wherever its sample sits."""
+"""Without these flags, libswscale uses one chroma sample for two pixels, wherever it is sited."""
 
 
 class Scaler:
-    """Keeps what it set up for as long as pictures of one kind come.
+    """Scales and converts pictures; keeps its filter graph as long as pictures of one kind come.
 
-    Unlike ``VideoFrame.reformat`` it knows where chroma sits: libswscale takes samples whose place is not stated as
-    sited in the middle, while most video has them on the left, and moves their colour.
+    Unlike ``VideoFrame.reformat`` it passes the chroma location on: libswscale treats an unspecified one as center,
+    while most video has left, and would shift the colour.
+
+    Args:
+        kernel: the interpolation filter.
     """
 
     def __init__(self, kernel: Literal["lanczos", "bicubic"] = "lanczos") -> None:
@@ -28,12 +31,14 @@ class Scaler:
     def __call__(
         self, picture: VideoFrame, size: tuple[int, int], pixel_format: str, source: Colour, target: Colour
     ) -> VideoFrame:
-        """The picture at ``size`` (width, height).
+        """Return the picture at ``size``; without a copy if there is nothing to change.
 
         Args:
-            pixel_format: of the result, by libav's name.
-            source: how its planes are read; of RGB, the range alone.
-            target: how those of the result are.
+            picture: in host memory.
+            size: (width, height) of the result.
+            pixel_format: libav's name of the result's pixel format.
+            source: how the picture's planes are read; for RGB, only the range matters.
+            target: how the result's planes are to be read.
         """
         picture = reduced(picture, pixel_format, full_range=source.full_range)
         name = picture.format.name

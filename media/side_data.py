@@ -1,4 +1,4 @@
-"""What libav hangs on a picture beside its pixels."""
+"""Reads the side data that libav attaches to frames."""
 
 import re
 from collections.abc import Iterator
@@ -11,22 +11,22 @@ from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 
 _UNKNOWN = "UNKNOWN_"
-"""What PyAV 19 calls kinds that it does not know, and their number."""
+"""Prefix of PyAV 19's names for types that it does not know; libav's number follows."""
 
 _PROFILE = Type.ICC_PROFILE.value
 
 
 def side_data(picture: VideoFrame) -> Any:
-    """All that PyAV has a name for, by name, but for colour profiles.
+    """Return the side data of types that PyAV knows, by name, without ICC profiles.
 
-    PyAV gives nothing where there is a kind that it does not know, such as EXIF; and whatever has a name of its own, as
-    profiles do, it frees a second time, which ends the process. So they are taken off before it looks.
+    PyAV fails if there is a type that it does not know, such as EXIF; and it frees side data with metadata of its own,
+    as profiles have, a second time, which crashes the process. So both are removed before PyAV reads them.
     """
     return named_and_numbered(picture)[0]
 
 
 def named_and_numbered(picture: VideoFrame) -> tuple[Any, set[int]]:
-    """The same, and libav's numbers of the kinds that PyAV has no name for."""
+    """Return the same, and libav's numbers of the types that PyAV has no name for."""
     if picture.sw_format is None:  # on a GPU there are neither
         (picture,) = _filtered(picture, f"mode=delete:type={_PROFILE}")
     numbers: set[int] = set()
@@ -44,18 +44,18 @@ def named_and_numbered(picture: VideoFrame) -> tuple[Any, set[int]]:
 
 
 def each(found: Any) -> Iterator[tuple[str, bytes]]:
-    """Name and contents of each kind; PyAV 18 gives these where it is iterated over, 19 keys."""
+    """Yield name and contents of each type. Indexing works with PyAV 18, which iterates over values, and 19 (keys)."""
     for index in range(len(found)):
         yield found[index].type.name, bytes(found[index])
 
 
 def has_profile(picture: VideoFrame) -> bool:
-    """Whether there is an ICC profile."""
+    """Whether a picture has an ICC profile."""
     return picture.sw_format is None and bool(_filtered(picture, f"mode=select:type={_PROFILE}"))
 
 
 def _filtered(picture: VideoFrame, what: str) -> list[VideoFrame]:
-    """What libavfilter's ``sidedata`` lets through of it."""
+    """Filter a picture with libavfilter's ``sidedata``; empty if it drops the picture."""
     graph = Graph()
     source = graph.add_buffer(
         width=picture.width, height=picture.height, format=picture.format, time_base=Fraction(1, 1000)

@@ -1,4 +1,4 @@
-"""Pictures for two eyes: how they are packed, in Matroska's words."""
+"""Stereoscopic (3D) pictures: how both eyes' views are packed, by the names of Matroska's StereoMode."""
 
 import struct
 from typing import Any
@@ -15,21 +15,21 @@ _MODES = {
     6: ("row_interleaved_lr", "row_interleaved_rl"),
     7: ("col_interleaved_lr", "col_interleaved_rl"),
 }
-"""By libav's ``AVStereo3DType``: the left eye's picture first, or the right one's."""
+"""Names by libav's ``AVStereo3DType``: with the left eye's view first, and with the right eye's."""
 
 _FLAT, _OTHER = 0, "other"
 
 MODES = frozenset([*(mode for modes in _MODES.values() for mode in modes), _OTHER])
-"""All that `stereo_mode` gives."""
+"""All names that `stereo_mode` returns."""
 
 _NO_WEBM = {"block_lr", "block_rl", "anaglyph_green_magenta"}
 
 _SEI = {"left_right": 3, "top_bottom": 4}
-"""Frame packing of ITU-T H.264 (D.2.26), of the left eye first: libx264 can say no more."""
+"""Frame packing types of ITU-T H.264 (D.2.26) that libx264 can signal, which implies that the left eye comes first."""
 
 
 def stereo_mode(picture: VideoFrame) -> str | None:
-    """How a picture is packed, if it is one for two eyes; ``other``, if there is no word for it."""
+    """Return how a stereoscopic picture is packed; ``other`` if there is no name for it, ``None`` if it is 2D."""
     data: Any = side_data(picture).get("STEREO3D")
     if data is None:
         return None
@@ -40,10 +40,10 @@ def stereo_mode(picture: VideoFrame) -> str | None:
 
 
 def says_by_tag(container: str, mode: str) -> bool:
-    """Whether a container says it, by a tag of the stream."""
+    """Whether a container, by libav's name, stores a stereo mode in a tag of the stream."""
     return mode != _OTHER and (container == "matroska" or (container == "webm" and mode not in _NO_WEBM))
 
 
 def packing(encoder: str, mode: str | None) -> str:
-    """The parameter by which an encoder, by its name in libav, says it in the pictures; none where it can't."""
+    """Return the parameter that makes an encoder, by libav's name, signal a stereo mode; empty if it can't."""
     return f"frame-packing={_SEI[mode]}" if encoder == "libx264" and mode in _SEI else ""

@@ -1,4 +1,4 @@
-"""Pictures that are transparent in parts, for videos, which can't be."""
+"""Composites transparent pictures over black, for video, which has no alpha channel."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from sr4k.models.colour import Colour
 
 
 def over_black(picture: Picture) -> Picture | None:
-    """The picture laid over black, planar and of no more than 10 bits; ``None`` if nothing of it is transparent."""
+    """Return the picture composited over black, planar and of at most 10 bits; ``None`` if it is fully opaque."""
     frame, layout, tags = picture.frame, picture.look.layout, picture.look.tags
     levels = Colour(full_range=tags.color_range == FULL_RANGE, bits=layout.bits)
     depth = "10le" if layout.bits == 10 else ""

@@ -1,4 +1,4 @@
-"""What the stages tell each other about the video, and the rules by which its planes are read."""
+"""Description of a video stream that the stages pass on, and the rules for reading its planes."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -8,7 +8,7 @@ from sr4k.media.planes import PixelFormat
 from sr4k.models.colour import ChromaLocation, Colour, Matrix
 from sr4k.pipeline import Format
 
-# Code points of ITU-T H.273 as libav numbers them; matrices not listed are read by the size of the picture.
+# Code points of ITU-T H.273 as libav numbers them; for a matrix that is not listed, the picture's size decides.
 BT709, BT601 = 1, 6
 LIMITED_RANGE, FULL_RANGE = 1, 2
 _MATRICES: dict[int, Matrix] = {
@@ -24,12 +24,12 @@ _MATRICES: dict[int, Matrix] = {
 _CENTERED = {"mjpeg", "mpeg1video"}
 
 HD_HEIGHT = 720
-"""An untagged picture of at least this many rows is BT.709, a lower one BT.601."""
+"""Untagged pictures are BT.709 from this many rows on, and BT.601 below."""
 
 
 @dataclass(frozen=True, slots=True)
 class ColourTags:
-    """Code points as libav has them."""
+    """Colour code points as libav numbers them: matrix, range, primaries and transfer characteristics."""
 
     colorspace: int
     color_range: int
@@ -41,11 +41,19 @@ class ColourTags:
 class VideoInfo:
     """A video stream on its way through the graph.
 
-    ``width`` and ``height`` are the picture's at this point of the graph; ``rate`` is nominal, for the encoder's
-    benefit: time itself is each frame's pts. ``colour`` is how the source's planes are read, ``pixel_format`` what is
-    made of them. ``tags`` are what the result says of itself: the source's, and what was guessed where it says nothing;
-    ``told`` are the source's alone. ``origin``: seconds of the source that are the output's 0, if only a part of it is
-    wanted. ``stereo_mode``: how pictures for two eyes are packed.
+    Attributes:
+        width, height: size of a frame at this point of the graph, in pixels.
+        time_base: seconds of one tick of a frame's pts.
+        rate: nominal frame rate, in frames a second, as a hint for the encoder; the pts have the actual times.
+        sample_aspect_ratio: width of a pixel divided by its height; ``None``: unknown.
+        tags: the result's colour tags: the source's, with assumed values where it has none.
+        colour: how the source's planes are read.
+        display_matrix: libav's display matrix (rotation and mirroring), nine integers.
+        pixel_format: pixel format of the result.
+        hdr: static HDR metadata.
+        origin: time of the source, in seconds, that is the output's 0; ``None`` unless only a part is read.
+        told: the source's own colour tags.
+        stereo_mode: how stereoscopic pictures are packed; see `sr4k.media.stereo3d`.
     """
 
     width: int
@@ -64,15 +72,22 @@ class VideoInfo:
 
 
 def ratio(value: Fraction | None) -> Fraction | None:
-    """What PyAV tells, as a fraction; ``None`` where nothing is told, which is 0 from PyAV 19 on.
+    """Return a ratio from PyAV as a fraction; ``None`` if it is unknown, which PyAV 19 and later reports as 0.
 
-    PyAV 19's own ratios don't round, print otherwise, and their products may be inexact.
+    PyAV 19's own type can't be rounded, prints differently, and its products may be inexact.
     """
     return Fraction(value) if value else None
 
 
 def colour_of(tags: ColourTags, *, height: int, codec: str, chroma_location: ChromaLocation | None = None) -> Colour:
-    """How planes with these tags are to be read: tags first, else by size (``HD_HEIGHT``), limited, sited left."""
+    """Return how planes with these tags are read.
+
+    Args:
+        tags: the colour tags. Without a matrix, the height decides (see `HD_HEIGHT`); without a range, it is limited.
+        height: rows of the picture.
+        codec: libav's name, which decides the usual chroma location.
+        chroma_location: the known chroma location; ``None``: the codec's usual one, left or center.
+    """
     matrix = _MATRICES.get(tags.colorspace) or ("bt709" if height >= HD_HEIGHT else "bt601")
     usual: ChromaLocation = "center" if codec in _CENTERED else "left"
     full = tags.color_range == FULL_RANGE

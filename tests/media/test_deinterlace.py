@@ -46,7 +46,7 @@ def test_each_picture_gives_one_at_its_time_without_combs(
     summary = upscale(source, tmp_path / "out.mp4")
     assert video_times(tmp_path / "out.mp4") == video_times(source)
     assert (summary.frames, summary.source.interlaced, summary.damaged) == (8, 8, False)
-    assert caplog.text.count("interlaced pictures are deinterlaced, each gives one") == 1
+    assert caplog.text.count("interlaced frames are deinterlaced, one frame for each") == 1
     planes = luma_planes(tmp_path / "out.mp4")
     assert max(combing(plane[::2]) for plane in planes[1:-1]) < 2
     upscale(source, tmp_path / "combed.mp4", "off")
@@ -71,7 +71,7 @@ def test_each_field_may_give_one_halfway_to_the_next(
     times = video_times(source)
     assert video_times(tmp_path / "out.mp4") == [time + late for time in times for late in (0, Fraction(1, 50))]
     assert (summary.frames, summary.source.interlaced, summary.source.rate) == (16, 8, 50)
-    assert "each gives two" in caplog.text
+    assert "two frames for each" in caplog.text
     assert not summary.damaged
     moves = np.diff([bar(plane) for plane in luma_planes(tmp_path / "out.mp4")[1:-1]])
     assert moves == pytest.approx(4, abs=1.5)  # always forwards: the fields are in order

@@ -262,7 +262,7 @@ class TestHdr:
         clip.write_bytes(clip.read_bytes().replace(b"hev1", b"dvhe"))
         summary = upscale(clip, tmp_path / "out.mp4")
         assert summary.frames == 3
-        assert "of Dolby Vision the base layer is upscaled" in caplog.text
+        assert "the base layer of Dolby Vision is upscaled" in caplog.text
 
     def test_int8_is_too_coarse_for_ten_bits(self, tmp_path: Path) -> None:
         clip = source(tmp_path / "in.mkv", "yuv420p10le", matrix=9, full=False)

@@ -357,7 +357,7 @@ class TestSequences:
         assert not list((tmp_path / "out").iterdir())
 
     def test_none_is_told(self, tmp_path: Path) -> None:
-        with pytest.raises(InputError, match="no picture with such a name"):
+        with pytest.raises(InputError, match="no file in its folder has such a name"):
             upscale(tmp_path / "%03d.png", tmp_path / "out.mp4")
 
     @pytest.mark.parametrize("text", ["0", "-1", "fast", "1/0", "5000"])
