@@ -65,7 +65,7 @@ def _written(first: Picture, colour: Colour, stream: VideoStream) -> ColourTags:
     return completed(look.tags, colour, look.height, is_graphic=is_graphic, may_be_hdr=hdr_of(frame) is not None)
 
 
-def kept(info: VideoInfo, first: Picture) -> VideoInfo:
+def with_source_depth(info: VideoInfo, first: Picture) -> VideoInfo:
     """Return the description with the source's bit depth and chroma sampling, and its HDR metadata."""
     layout = first.look.layout
     colour = replace(info.colour, bits=layout.bits, sampling="444" if layout.chroma in ("422", "444") else "420")

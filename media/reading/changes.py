@@ -1,4 +1,4 @@
-"""Where the look of pictures changes on the way."""
+"""Detects changes of the pictures' look within a stream."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,28 +13,40 @@ from sr4k.media.video import ratio
 
 
 class Changes:
-    """Pictures of a stream that are not like its first."""
+    """Compares the pictures of a stream with its first one.
+
+    Attributes:
+        found: the changes so far: each picture whose look differs from that of the one before.
+
+    Args:
+        stream: the stream.
+        first: its first picture.
+        say: logs a message.
+    """
 
     def __init__(self, stream: VideoStream, first: VideoFrame, say: Callable[[str], None]) -> None:
         self._stream, self._say = stream, say
         self._first = self._last = self.picture(first).look
         self.found: list[Change] = []
-        """Seconds and look, wherever it is another than that of the picture before."""
 
     def follow(self, stream: VideoStream) -> None:
-        """The same stream, opened anew."""
+        """Continue with the same stream of a file that was opened again."""
         self._stream = stream
 
     def picture(self, frame: VideoFrame) -> Picture:
-        """The picture and its look; to be asked before the next one is decoded."""
+        """Return the picture with its look; call it before the next picture is decoded."""
         context = self._stream.codec_context
         shape = ratio(context.sample_aspect_ratio)
         return Picture(frame, Look.of(frame, codec=context.name, sample_aspect_ratio=shape))
 
     def noted(self, picture: Picture, at: Fraction) -> Picture:
-        """The same picture, compared with the first; where it is unlike that, with the shape of pixels that counts.
+        """Record and log a change, and return the picture, marked if its look differs from that of the first one.
 
-        That is the decoder's, if it has changed, else the container's.
+        A marked picture has the sample aspect ratio of the decoder if that has changed, else that of the container.
+
+        Args:
+            picture: the picture.
+            at: its time in seconds.
         """
         look = picture.look
         if look != self._last:
@@ -42,7 +54,7 @@ class Changes:
             self.found.append(Change(float(at), str(look)))
         if look == self._first:
             return picture
-        self._say(f"the picture changes to {look}; it is fitted into that of the first, its shape kept")
+        self._say(f"the picture changes to {look}; it is fitted into the first one's size, keeping its shape")
         if look.sample_aspect_ratio == self._first.sample_aspect_ratio:
             look = replace(look, sample_aspect_ratio=ratio(self._stream.sample_aspect_ratio))
         return Picture(picture.frame, look, is_other=True)

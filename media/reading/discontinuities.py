@@ -1,7 +1,7 @@
-"""One clock for a file whose own starts again: joined recordings, programmes cut together, a counter that wraps.
+"""One continuous clock for a file whose timestamps jump: joined recordings, edited programmes, wrapped counters.
 
-All packets behind a jump are moved by the same time, so that sound and pictures stay together. Whoever reads the file
-from its beginning gets the same times: decoder and muxer read it each for itself.
+All packets after a jump are shifted by the same time, so that audio and video stay in sync. The shifts depend on the
+file alone: decoder and muxer each read it from its beginning and get the same times.
 """
 
 from collections import deque
@@ -21,48 +21,48 @@ from sr4k.media.reading.open_file import packets_of
 from sr4k.media.video import ratio
 
 _BACK = Fraction(1, 10)
-"""Seconds by which dts may go back in a stream without a jump, where clocks may jump (as ffmpeg has it)."""
+"""Largest step back of dts, in seconds, that is not a jump, in containers that allow jumps (ffmpeg's threshold)."""
 
 _FORWARD = Fraction(10)
-"""Seconds by which they may go on there, and by which streams may be apart."""
+"""Largest step forward there that is not a jump, and largest distance between streams, in seconds."""
 
 _STEADY_BACK, _STEADY_FORWARD = Fraction(1), Fraction(30 * 3600)
-"""The same for the other containers, in which a jump is a fault."""
+"""The same for all other containers, in which a jump is a fault."""
 
 _LOOK = Fraction(2)
-"""Seconds of a stream that has jumped within which the others are waited for."""
+"""Seconds of a stream after its jump within which the jumps of the other streams are awaited."""
 
 _SOON = Fraction(1)
-"""Seconds of it that are looked at in any case, for pictures that are shown before the first."""
+"""Seconds of it that are examined in any case, for pictures that are displayed before the first one."""
 
 _STRAY = 2
-"""Packets of a stream, one after the other, that may have wrong times without being a part of their own."""
+"""Maximum number of successive packets of a stream whose times count as wrong, and not as a new section."""
 
 _HELD = 20_000
-"""Packets at most that this takes."""
+"""Maximum number of packets to look ahead."""
 
 _EARLY = {"matroska,webm"}
-"""Containers whose negative times are shown: more of them than the lead of a sound's decoder are moved up to 0."""
+"""Containers whose packets with negative times are displayed: a file that begins before -`_LEAD` is shifted to 0."""
 
 _LEAD = Fraction(1, 10)
-"""Seconds that such a lead may take."""
+"""Seconds before 0 that an audio decoder's priming may take."""
 
 _BY_READING = {"flv"}
-"""Containers whose clock should not jump, but that are joined by putting them one after the other."""
+"""Containers whose clock should not jump, but that are commonly joined by concatenation."""
 
 
 @dataclass(slots=True)
-class _Course:
-    """How far one stream has come, in ticks of its own clock."""
+class _StreamClock:
+    """Position of one stream, in ticks of its own clock."""
 
     tick: Fraction
-    usual: int  # duration, where a packet tells none
+    usual: int  # duration of packets that have none
     is_video: bool
-    is_steady: bool  # pictures and sound, of which something comes all the time
-    part: int = 0
-    last: int | None = None  # dts
-    end: int = 0  # of the packet, by dts
-    shown: int = 0  # the latest end of a picture
+    is_steady: bool  # audio and video, whose packets come continuously
+    section: int = 0  # index of the section with one shift that the stream is in
+    last: int | None = None  # dts of the latest packet
+    end: int = 0  # its end, by dts
+    shown: int = 0  # latest end of a picture, by pts
 
     def take(self, packet: "Packet[Any]") -> None:
         assert packet.dts is not None
@@ -72,42 +72,43 @@ class _Course:
 
     @property
     def until(self) -> Fraction:
-        """Where something else may follow, in seconds of its own clock."""
+        """End of the stream so far, where another section may begin, in seconds of its own clock."""
         return max(self.end, self.shown if self.is_video else self.end) * self.tick
 
 
 @dataclass(slots=True)
-class _New:
-    """What a stream does after a jump."""
+class _Jumped:
+    """A stream after its jump."""
 
-    course: _Course
-    low: int  # the earliest time
-    first: int  # dts
-    last: int
+    clock: _StreamClock
+    low: int  # earliest pts
+    first: int  # dts of the first packet
+    last: int  # dts of the latest packet
     packets: int = 1
-    is_over: bool = False  # it has jumped again
+    is_over: bool = False  # whether it has jumped again
 
     @property
     def seconds(self) -> Fraction:
-        return (self.last - self.first) * self.course.tick
+        return (self.last - self.first) * self.clock.tick
 
 
 @dataclass(slots=True)
-class _Ahead:
-    """What the packets after a jump tell."""
+class _LookAhead:
+    """State of all streams, as far as packets after a jump were examined."""
 
-    old: dict[int, _Course] = field(default_factory=dict)
-    new: dict[int, _New] = field(default_factory=dict)
-    went_on: set[int] = field(default_factory=set)  # streams that kept to the old clock for long
+    old: dict[int, _StreamClock] = field(default_factory=dict)
+    new: dict[int, _Jumped] = field(default_factory=dict)
+    went_on: set[int] = field(default_factory=set)  # streams that stayed on the old clock for `_SOON`
 
 
 class OneClock:
-    """Packets of a file in its order, with times that only go on.
+    """Returns the packets of a file in order, with continuous timestamps.
 
     Attributes:
-        start: seconds at which the file begins.
-        shift: seconds by which all of it is moved from the beginning on.
-        jumps: seconds at which its clock jumped, and by how much.
+        start: time at which the file begins, in seconds.
+        shift: shift of the whole file, in seconds.
+        jumps: times of the discontinuities, and the change of shift at each, in seconds.
+        is_read_through: whether a position in the file can be found only by reading from the beginning.
     """
 
     def __init__(self, container: InputContainer, video: VideoStream) -> None:
@@ -118,20 +119,20 @@ class OneClock:
         self.is_read_through = may_jump or container.format.name in _BY_READING
         begin = Fraction(container.start_time or 0, av.time_base)
         first = (video.start_time or 0) * Fraction(video.time_base or 1)
-        # a counter that wraps soon after the beginning: libav counts up to 0 there, which most containers can't tell
+        # libav makes times before an early wrap of the counter negative, which most containers can't store
         is_early = first < 0 if may_jump else container.format.name in _EARLY and begin < -_LEAD
         self.shift = -begin if is_early else Fraction(0)
-        self._moves = [self.shift]
+        self._shifts = [self.shift]
         self.start = begin + self.shift
-        self._courses = {stream.index: _course(stream) for stream in container.streams if stream.time_base}
+        self._clocks = {stream.index: _stream_clock(stream) for stream in container.streams if stream.time_base}
         self._now: Fraction | None = None
         self.jumps: list[tuple[Fraction, Fraction]] = []
 
     def packets(self) -> "Iterator[Packet[Any]]":
-        """All that come, and last an empty one of each stream.
+        """Yield all packets, and at the end an empty one of each stream.
 
         Raises:
-            av.error.FFmpegError: reading broke off.
+            av.error.FFmpegError: reading failed.
         """
         source = packets_of(self._container)
         waiting: deque[Packet[Any]] = deque()
@@ -142,64 +143,64 @@ class OneClock:
                 if broken:
                     raise broken[0]
                 return
-            course = self._courses.get(packet.stream.index)
-            if course is not None and packet.dts is not None:
-                if not self._place(course, packet):
-                    self._meet(course, packet, self._ahead(packet, waiting, source, broken))
-            elif course is not None:
-                self._move(packet, course)
+            clock = self._clocks.get(packet.stream.index)
+            if clock is not None and packet.dts is not None:
+                if not self._place(clock, packet):
+                    self._place_jump(clock, packet, self._ahead(packet, waiting, source, broken))
+            elif clock is not None:
+                self._move(packet, clock)
             yield packet
 
-    def _place(self, course: _Course, packet: "Packet[Any]") -> bool:
-        """Whether it is known which clock the packet has: it is moved, then."""
+    def _place(self, clock: _StreamClock, packet: "Packet[Any]") -> bool:
+        """Shift a packet if its section is known, and return whether it is."""
         assert packet.dts is not None
-        if not course.is_steady or course.last is None:
-            course.part = self._nearest(course, packet.dts)
-        elif not self._goes_on(course, packet.dts):
-            fitting = self._fitting(course, packet.dts)
+        if not clock.is_steady or clock.last is None:
+            clock.section = self._nearest(clock, packet.dts)
+        elif not self._goes_on(clock, packet.dts):
+            fitting = self._matching_section(clock, packet.dts)
             if fitting is None:
                 return False
-            self._enter(course, fitting)
-        self._accept(course, packet)
+            self._enter(clock, fitting)
+        self._accept(clock, packet)
         return True
 
-    def _accept(self, course: _Course, packet: "Packet[Any]") -> None:
-        course.take(packet)
-        self._move(packet, course)
-        if course.is_steady and packet.dts is not None:
-            self._now = packet.dts * course.tick
+    def _accept(self, clock: _StreamClock, packet: "Packet[Any]") -> None:
+        clock.take(packet)
+        self._move(packet, clock)
+        if clock.is_steady and packet.dts is not None:
+            self._now = packet.dts * clock.tick
 
-    def _move(self, packet: "Packet[Any]", course: _Course, by: Fraction = Fraction(0)) -> None:
-        move = self._moves[course.part] + by
+    def _move(self, packet: "Packet[Any]", clock: _StreamClock, by: Fraction = Fraction(0)) -> None:
+        move = self._shifts[clock.section] + by
         if move:
-            ticks = round(move / course.tick)
+            ticks = round(move / clock.tick)
             packet.pts = None if packet.pts is None else packet.pts + ticks
             packet.dts = None if packet.dts is None else packet.dts + ticks
 
-    def _goes_on(self, course: _Course, dts: int) -> bool:
-        assert course.last is not None
-        return -self._back <= (dts - course.last) * course.tick and (dts - course.end) * course.tick <= self._forward
+    def _goes_on(self, clock: _StreamClock, dts: int) -> bool:
+        assert clock.last is not None
+        return -self._back <= (dts - clock.last) * clock.tick and (dts - clock.end) * clock.tick <= self._forward
 
-    def _fitting(self, course: _Course, dts: int) -> int | None:
-        """The part in which this is what comes next, or what the other streams are at, if there is one."""
-        due, at = course.end * course.tick + self._moves[course.part], dts * course.tick
-        late = {part: at + move - due for part, move in enumerate(self._moves)}
-        found = [part for part, gap in late.items() if -self._back <= gap <= self._forward]
-        if not found and self._now is not None and late[course.part] > 0:
-            found = [course.part] if abs(at + self._moves[course.part] - self._now) <= self._forward else []
-        return min(found, key=lambda part: abs(late[part]), default=None)
+    def _matching_section(self, clock: _StreamClock, dts: int) -> int | None:
+        """Return the section in which this dts continues the stream, or is where the other streams are, if any."""
+        due, at = clock.end * clock.tick + self._shifts[clock.section], dts * clock.tick
+        late = {section: at + move - due for section, move in enumerate(self._shifts)}
+        found = [section for section, gap in late.items() if -self._back <= gap <= self._forward]
+        if not found and self._now is not None and late[clock.section] > 0:
+            found = [clock.section] if abs(at + self._shifts[clock.section] - self._now) <= self._forward else []
+        return min(found, key=lambda section: abs(late[section]), default=None)
 
-    def _nearest(self, course: _Course, dts: int) -> int:
-        """The part that puts what comes now and then, or for the first time, nearest to the rest."""
-        parts = range(course.part, len(self._moves))
+    def _nearest(self, clock: _StreamClock, dts: int) -> int:
+        """Return the section that puts a packet of a sparse stream, or a stream's first one, nearest to the others."""
+        sections = range(clock.section, len(self._shifts))
         if self._now is None:
-            return course.part
-        now, at = self._now, dts * course.tick
-        return min(parts, key=lambda part: abs(at + self._moves[part] - now))
+            return clock.section
+        now, at = self._now, dts * clock.tick
+        return min(sections, key=lambda section: abs(at + self._shifts[section] - now))
 
     @staticmethod
-    def _enter(course: _Course, part: int) -> None:
-        course.part, course.shown = part, 0
+    def _enter(clock: _StreamClock, section: int) -> None:
+        clock.section, clock.shown = section, 0
 
     def _ahead(
         self,
@@ -207,13 +208,13 @@ class OneClock:
         waiting: "deque[Packet[Any]]",
         source: "Iterator[Packet[Any]]",
         broken: list[av.error.FFmpegError],
-    ) -> _Ahead:
-        """Look at what comes after a packet that jumps; it stays in ``waiting``."""
-        found = _Ahead({index: replace(course) for index, course in self._courses.items() if course.is_steady})
-        self._see(found, packet)
+    ) -> _LookAhead:
+        """Examine the packets after one that jumps; they are kept in ``waiting``."""
+        found = _LookAhead({index: replace(clock) for index, clock in self._clocks.items() if clock.is_steady})
+        self._note(found, packet)
         jumped = packet.stream.index
         seen = iter(list(waiting))
-        while len(waiting) < _HELD and jumped in found.new and not self._seen_enough(found, jumped):
+        while len(waiting) < _HELD and jumped in found.new and not self._is_decided(found, jumped):
             after = next(seen, None)
             if after is None:
                 try:
@@ -224,62 +225,70 @@ class OneClock:
                 if after is None:
                     break
                 waiting.append(after)
-            self._see(found, after)
+            self._note(found, after)
         return found
 
-    def _see(self, found: _Ahead, packet: "Packet[Any]") -> None:
+    def _note(self, found: _LookAhead, packet: "Packet[Any]") -> None:
         index = packet.stream.index
-        course, new = found.old.get(index), found.new.get(index)
-        if course is None or packet.dts is None:
+        clock, new = found.old.get(index), found.new.get(index)
+        if clock is None or packet.dts is None:
             return
-        low = packet.dts if packet.pts is None or not course.is_video else packet.pts
-        if course.last is None:
-            course.take(packet)
+        low = packet.dts if packet.pts is None or not clock.is_video else packet.pts
+        if clock.last is None:
+            clock.take(packet)
         elif new is None:
-            if self._goes_on(course, packet.dts) or self._fitting(course, packet.dts) is not None:
-                if (packet.dts - (self._courses[index].last or 0)) * course.tick >= _SOON:
+            if self._goes_on(clock, packet.dts) or self._matching_section(clock, packet.dts) is not None:
+                if (packet.dts - (self._clocks[index].last or 0)) * clock.tick >= _SOON:
                     found.went_on.add(index)
-                course.take(packet)
+                clock.take(packet)
             else:
-                found.new[index] = _New(course, low, packet.dts, packet.dts)
-        elif not new.is_over and -self._back <= (packet.dts - new.last) * course.tick <= self._forward:
+                found.new[index] = _Jumped(clock, low, packet.dts, packet.dts)
+        elif not new.is_over and -self._back <= (packet.dts - new.last) * clock.tick <= self._forward:
             new.low, new.last, new.packets = min(new.low, low), max(new.last, packet.dts), new.packets + 1
-        elif new.packets <= _STRAY and self._goes_on(course, packet.dts):
-            del found.new[index]  # it goes on as if nothing had been
+        elif new.packets <= _STRAY and self._goes_on(clock, packet.dts):
+            del found.new[index]  # it continues as if there had been no jump
         else:
             new.is_over = True
 
     @staticmethod
-    def _seen_enough(found: _Ahead, jumped: int) -> bool:
+    def _is_decided(found: _LookAhead, jumped: int) -> bool:
         own = found.new[jumped]
-        alive = {index for index, course in found.old.items() if course.last is not None}
+        alive = {index for index, clock in found.old.items() if clock.last is not None}
         return own.seconds >= _LOOK or ((own.seconds >= _SOON or own.is_over) and alive <= {*found.new})
 
-    def _meet(self, course: _Course, packet: "Packet[Any]", ahead: _Ahead) -> None:
-        """Place a packet that jumps, by what comes after it."""
+    def _place_jump(self, clock: _StreamClock, packet: "Packet[Any]", ahead: _LookAhead) -> None:
+        """Shift a packet that jumps, depending on the packets after it."""
         assert packet.dts is not None
         own = ahead.new.get(packet.stream.index)
-        if own is None:  # a single one with a wrong time: it is put where it was due
-            self._move(packet, course, (course.end - packet.dts) * course.tick)
+        if own is None:  # a stray packet with a wrong time: it is put where it was expected
+            self._move(packet, clock, (clock.end - packet.dts) * clock.tick)
             return
-        if course.is_video or not ahead.went_on - {*ahead.new}:  # else sound alone: the pictures know better
+        if clock.is_video or not ahead.went_on - {*ahead.new}:  # audio alone has a gap if the video goes on
             self._join(own, [new for new in ahead.new.values() if new is not own])
-            self._enter(course, len(self._moves) - 1)
-        self._accept(course, packet)
+            self._enter(clock, len(self._shifts) - 1)
+        self._accept(clock, packet)
 
-    def _join(self, own: _New, others: list[_New]) -> None:
-        """Begin a part behind all that was before: as early as no stream overlaps."""
-        at = own.low * own.course.tick
-        together = [own, *(new for new in others if abs(new.low * new.course.tick - at) <= _FORWARD)]
-        move = max(self._moves[new.course.part] + new.course.until - new.low * new.course.tick for new in together)
-        self.jumps.append((at + move, move - self._moves[own.course.part]))
-        self._moves.append(move)
+    def _join(self, own: _Jumped, others: list[_Jumped]) -> None:
+        """Begin a section after all packets so far: as early as possible without any stream overlapping."""
+        at = own.low * own.clock.tick
+        together = [own, *(new for new in others if abs(new.low * new.clock.tick - at) <= _FORWARD)]
+        move = max(self._shifts[new.clock.section] + new.clock.until - new.low * new.clock.tick for new in together)
+        self.jumps.append((at + move, move - self._shifts[own.clock.section]))
+        self._shifts.append(move)
 
 
 def from_key_frame(packets: "Iterator[Packet[Any]]", video: VideoStream, at: Fraction) -> "Iterator[Packet[Any]]":
-    """The packets of a video from the last key frame on that is shown no later than ``at`` seconds, then all others.
+    """Yield the video's packets from the last key frame displayed at or before ``at`` seconds, then all packets.
 
-    Those before are read and left out; where no key frame comes for long, no more are.
+    Packets before it are read and dropped, but no more than are held at once when no key frame comes for long.
+
+    Args:
+        packets: of the file, from its beginning.
+        video: the video.
+        at: time in seconds.
+
+    Raises:
+        av.error.FFmpegError: reading failed; the packets before that have been yielded.
     """
     tick = Fraction(video.time_base or 1)
     held: list[Packet[Any]] = []
@@ -300,9 +309,9 @@ def from_key_frame(packets: "Iterator[Packet[Any]]", video: VideoStream, at: Fra
     yield from packets
 
 
-def _course(stream: Stream) -> _Course:
+def _stream_clock(stream: Stream) -> _StreamClock:
     is_cover = bool(stream.disposition & Disposition.attached_pic)
     is_steady = stream.type in ("video", "audio") and not is_cover
     tick = Fraction(stream.time_base or 1)
     rate = ratio(stream.guessed_rate) if isinstance(stream, VideoStream) else None
-    return _Course(tick, round(1 / (rate * tick)) if rate else 0, stream.type == "video", is_steady)
+    return _StreamClock(tick, round(1 / (rate * tick)) if rate else 0, stream.type == "video", is_steady)

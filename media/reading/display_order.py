@@ -1,7 +1,7 @@
-"""The order in which pictures are shown, where their container does not tell it.
+"""Display times of pictures whose container has decoding times (dts) only.
 
-Pictures that look ahead (B-frames) are decoded in another order than they are shown in. AVI, and files that were made
-carelessly, give each packet a single time, that of decoding: it belongs to another picture than the packet does.
+With B-frames, pictures are decoded in another order than they are displayed in. AVI, and some faulty files, give each
+packet its dts only, which libav also uses as pts: the times then belong to other pictures than their packets do.
 """
 
 from collections import deque
@@ -12,39 +12,39 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 
 _TRIED = 8
-"""Pictures among which one comes out of order, if any do."""
+"""Number of pictures among which at least one is out of order, if the times are those of decoding."""
 
 
 class Order:
-    """Gives pictures the times at which they come out of the decoder, where their own don't grow.
-
-    Args:
-        looks_ahead: whether there may be pictures that are decoded before others that are shown before them.
+    """Replaces the pts of pictures by their dts where the pts are found to be decoding times.
 
     Attributes:
-        by_decoding: whether that is so; ``None``: not known yet. It is found out once for a file.
+        by_decoding: whether they are; ``None``: not known yet. It is determined once for a file.
+
+    Args:
+        looks_ahead: whether the stream may have B-frames.
     """
 
     def __init__(self, *, looks_ahead: bool) -> None:
         self.by_decoding: bool | None = None if looks_ahead else False
-        self._last: int | None = None  # the time of the last packet
-        self._grows = True  # all of them so far
+        self._last: int | None = None  # pts of the last packet
+        self._grows = True  # whether the pts of all packets so far increase
 
     def sent(self, packet: "Packet[Any]") -> None:
-        """To the decoder: times that don't grow there are times of showing."""
+        """Note a packet that is sent to the decoder: pts that do not increase there are real display times."""
         if self._grows and self.by_decoding is None and packet.pts is not None:
             self._grows = self._last is None or packet.pts > self._last
             self._last = packet.pts
 
-    def kept(self, decoded: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
-        """The pictures, in their order."""
+    def timed(self, decoded: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
+        """Yield the pictures in the same order, with corrected pts where necessary."""
         if self.by_decoding is None:
             first = list(self._first(decoded))
             yield from map(self._timed, first)
         yield from map(self._timed, decoded)
 
     def _first(self, decoded: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
-        """As many as it takes to find out."""
+        """Yield as many pictures as it takes to determine `by_decoding`."""
         shown: deque[int] = deque(maxlen=1)
         for number, picture in enumerate(decoded, 1):
             yield picture

@@ -1,4 +1,4 @@
-"""How long a video is: what its header promises, what comes of it, and how long its last picture is shown."""
+"""Duration of a video: what the header announces, what was read of it, and how long the last picture is displayed."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,27 +14,27 @@ from sr4k.media.reading.discontinuities import OneClock
 from sr4k.media.reading.truncation import is_cut_off
 
 _MEASURED = {"mpegts", "mpeg", "ogg"}
-"""Containers whose header says nothing: libav looks at the end of the file."""
+"""Containers without a duration in the header: libav estimates it from the end of the file."""
 
 ENDS = {"matroska,webm", "asf", "nut", "flv"}
-"""Containers whose duration counts from 0, not from where they start: it is an end."""
+"""Containers whose duration counts from 0 and not from their start time, so that it is an end time."""
 
 _TIMELESS = {"avi"}
-"""Containers that count frames, those too that are not there."""
+"""Containers whose frame count includes dropped frames, which have no data."""
 
 _SHORT = Fraction(1)
-"""Seconds that may be missing: headers are not exact."""
+"""Seconds by which the end may be early: headers are not exact."""
 
 _FAR_LESS = 4
-"""How many times shorter than the one before it a picture is not."""
+"""A last picture's own duration is ignored if it is this many times shorter than that of the one before."""
 
 _LIKELY = Fraction(1, 4)
-"""Of the bytes that missing frames would take, how many have to be there, unread, for them to be missing."""
+"""Frames count as missing if at least this share of the bytes that they would take was left unread."""
 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Frames that the header promised, from ``at`` to ``until`` seconds."""
+    """Frames that the header announced and that never came, from ``at`` to ``until`` seconds."""
 
     frames: int
     at: Fraction
@@ -45,11 +45,11 @@ class Missing:
 
 
 class Extent:
-    """Of one video in a file.
+    """Duration of one video in a file.
 
     Attributes:
-        frames: how many there are, where the header counts them.
-        from_beginning: whether it is read from there; to be told.
+        frames: number of frames; ``None`` if the header does not count them.
+        from_beginning: whether the video is read from its beginning; set by the user of this object.
     """
 
     from_beginning = True
@@ -68,13 +68,13 @@ class Extent:
         self._seconds = length - before if length else None
         self._size = container.size
         self._packets = 0
-        self._last: tuple[Fraction, Fraction] | None = None  # when the latest picture begins and ends
-        self._step = Fraction(0)  # from the one before to it
-        self._others = Fraction(0)  # where what is not this video ends
-        self._bytes = 0  # up to which the file was read
+        self._last: tuple[Fraction, Fraction] | None = None  # begin and end of the latest picture
+        self._step = Fraction(0)  # distance from the one before to it
+        self._others = Fraction(0)  # end of all other streams
+        self._bytes = 0  # position in the file up to which it was read
 
-    def saw(self, packet: "Packet[Any]") -> None:
-        """Take note of a packet of the file. An empty one with a time has the picture before it shown again."""
+    def note(self, packet: "Packet[Any]") -> None:
+        """Note a packet that was read. An empty one with a pts repeats the picture before it."""
         if not packet.time_base or (not packet.size and packet.pts is None):
             return
         self._bytes = max(self._bytes, (packet.pos or 0) + packet.size)
@@ -93,37 +93,41 @@ class Extent:
             self._last = at, end
 
     @property
-    def seen(self) -> Fraction:
-        """Seconds up to which something came."""
+    def read_until(self) -> Fraction:
+        """End of all packets so far, in seconds."""
         return max(self._others, self._shown)
 
     def expected_seconds(self) -> Fraction | None:
-        """How long the whole will be, by the header, or by how far in the file so many seconds have led."""
+        """Return the duration by the header, or an estimate from the share of the file read so far."""
         if self._seconds is not None and not self._is_off:
             return self._seconds
         begun = self._shown - self._clock.start
         return begun * self._size / self._bytes if self._bytes and begun > 0 else None
 
     def missing(self, rate: Fraction) -> Missing | None:
-        """What the header promised and did not come, once all has been read, at ``rate`` pictures a second."""
-        seen, promised = max(self.seen, self._held), Fraction(0) if self._is_off else self._promised
+        """Return the frames that the header announced and that never came; call it when all has been read.
+
+        Args:
+            rate: frames a second, to convert a missing duration to frames.
+        """
+        seen, promised = max(self.read_until, self._held), Fraction(0) if self._is_off else self._promised
         if self.frames is not None and self.from_beginning:
             frames = max(0, self.frames - self._packets)
         else:
-            # what can't be told from a last picture that is shown for long: as long as the one before it, that may be
+            # a last picture may be displayed as long as the one before it: that is not yet an early end
             some = _SHORT if self._is_whole else max(_SHORT, 2 * self._step)
             frames = round((promised - seen) * rate) if promised - seen >= some else 0
         return Missing(frames, seen, max(seen, promised)) if frames else None
 
     def last_picture(self, at: Fraction) -> Fraction:
-        """Seconds for which a last picture is shown that begins then: longer than it says itself, or 0."""
+        """Return for how many seconds a last picture that begins at ``at`` is displayed, by the file; 0 if unknown."""
         if self._last is None or at < self._last[0]:
-            return Fraction(0)  # there was another, that could not be decoded
+            return Fraction(0)  # it was followed by one that could not be decoded
         return max(self._held, self._shown) - at
 
     @property
     def _shown(self) -> Fraction:
-        """The end of the latest picture: where it tells none, or a tick, it lasts as long as the one before it."""
+        """End of the latest picture; one without a duration, or of one tick, lasts as long as the one before it."""
         if self._last is None:
             return Fraction(0)
         at, end = self._last
@@ -132,21 +136,21 @@ class Extent:
 
     @property
     def _held(self) -> Fraction:
-        """Up to where the header has the last picture shown, if all of the file is there."""
+        """Time until which the header has the last picture displayed; 0 unless all of the file was read."""
         own = self._own_promise
-        if own is None and self._others + _SHORT < self._promised:  # it is the picture's end then, not the sound's
+        if own is None and self._others + _SHORT < self._promised:  # the announced end is the video's, not the audio's
             own = self._promised
         tells = own is not None and self._last is not None and not self._is_off and self._is_whole
         return own if tells and own is not None else Fraction(0)
 
     @property
     def _is_off(self) -> bool:
-        """Whether the clock has jumped, so that what the header says of its end is about another time."""
+        """Whether the clock has jumped, so that the header's duration is not that of the joined clock."""
         return bool(self._clock.jumps) and self._container_name != "hls"
 
     @property
     def _own_promise(self) -> Fraction | None:
-        """Where the video ends by its own account."""
+        """End of the video stream by its own header, in seconds; ``None`` if that does not have one."""
         name, video = self._container_name, self._video
         if name == "matroska,webm":
             end = _seconds(video.metadata.get("DURATION"))
@@ -158,20 +162,21 @@ class Extent:
 
     @property
     def _is_whole(self) -> bool:
-        """Whether nothing of the file is missing or was passed over at its end, as far as can be told."""
+        """Whether the end of the file seems complete: neither cut off nor left unread."""
         if self.frames is not None:
-            all_came = self._promised - self.seen < _SHORT
+            all_came = self._promised - self.read_until < _SHORT
             return self._packets >= self.frames if self.from_beginning else all_came
         if is_cut_off(self._path, self._container_name) is not False:
             return False
         if self._container_name != "matroska,webm" or self._last is None:
             return True
         begun, unread = self._shown - self._clock.start, self._size - self._bytes
-        return unread * begun < _LIKELY * self._bytes * (self._promised - self.seen) or self._promised <= self.seen
+        left = self._promised - self.read_until
+        return left <= 0 or unread * begun < _LIKELY * self._bytes * left
 
 
 def _seconds(text: str | None) -> Fraction | None:
-    """Of ``00:00:04.600000000``."""
+    """Parse a duration such as ``00:00:04.600000000``; ``None`` if it is none."""
     try:
         hours, minutes, seconds = map(Fraction, (text or "").split(":"))
     except ValueError:

@@ -1,4 +1,4 @@
-"""What the input could not give: counted, listed with its times, and not borne at all where that is asked for."""
+"""Decode losses: counted, listed with their times, and fatal with ``--strict``."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -13,13 +13,13 @@ from sr4k.errors import InputError
 from sr4k.media.reports import LossKind, LossReport, LostPlace
 
 _LISTED = 100
-"""Places at most: what else is lost is counted."""
+"""Maximum number of places that are listed; further losses are only counted."""
 
 REORDERED = 16
-"""Pictures that one may be late by: the most that H.264 and HEVC allow."""
+"""Maximum reordering depth in pictures: the largest that H.264 and HEVC allow."""
 
 _ONE_EACH = {"h264", "hevc", "mpeg2video", "mjpeg", "prores", "dnxhd", "ffv1", "ffvhuff", "huffyuv"}
-"""Decoders that make one picture of each packet that has a time, if all goes well."""
+"""Decoders that return exactly one picture for each intact packet with a pts."""
 
 
 @dataclass(slots=True)
@@ -32,18 +32,22 @@ class _Place:
 
 @dataclass(slots=True)
 class Losses:
-    """What is lost of one file.
+    """Decode losses of one file.
 
     Attributes:
+        file: its name, for errors.
         strict: whether the first loss is an error.
-        near: seconds between two of a kind that count as one place.
+        near: losses of one kind within this many seconds are listed as one place.
+        counts: lost frames by kind.
+        retimed: frames whose pts was missing or did not increase; they are not lost.
+        reasons: descriptions, each once.
     """
 
     file: str
     strict: bool = False
     near: Fraction = Fraction(1, 10)
     counts: dict[LossKind, int] = field(default_factory=lambda: {"packets": 0, "missing": 0, "concealed": 0})
-    retimed: int = 0  # frames whose pts was missing or did not grow: none of them is lost
+    retimed: int = 0
     reasons: list[str] = field(default_factory=list)
     _places: list[_Place] = field(default_factory=list)
     _unlisted: int = 0
@@ -51,10 +55,17 @@ class Losses:
     def add(
         self, kind: LossKind, reason: str, at: Fraction | None, frames: int = 1, until: Fraction | None = None
     ) -> None:
-        """Count what is lost from ``at`` to ``until``, in seconds of the source.
+        """Count a loss.
+
+        Args:
+            kind: see `LossKind`.
+            reason: a description for people.
+            at: time of the first lost frame, in seconds of the source; ``None``: unknown.
+            frames: number of lost frames.
+            until: time of the last lost frame; ``None``: the same.
 
         Raises:
-            InputError: it is the first, and there must be none.
+            InputError: ``strict`` is set.
         """
         if self.strict:
             where = "" if at is None else f" at {float(at):.2f} s"
@@ -67,17 +78,17 @@ class Losses:
 
     @property
     def total(self) -> int:
-        """Of all kinds."""
+        """Lost frames of all kinds."""
         return sum(self.counts.values())
 
     def forget(self) -> None:
-        """All that is lost so far."""
+        """Discard all losses so far."""
         self.counts = dict.fromkeys(self.counts, 0)
         self.retimed = self._unlisted = 0
         self.reasons, self._places = [], []
 
     def report(self) -> LossReport:
-        """All of it."""
+        """Return the losses as plain data."""
         places = sorted(self._places, key=lambda place: place.at)
         return LossReport(
             packets=self.counts["packets"],
@@ -101,11 +112,16 @@ class Losses:
             self._unlisted += new.frames
 
 
-class Awaited:
-    """Packets of a stream that have not become pictures.
+class PendingPackets:
+    """Packets that were sent to the decoder and have not become pictures yet.
 
-    Decoders give pictures in the order of their times, if not of their packets: what is passed over does not come.
-    Of codecs where a packet may rightly give none, what the decoder complains of is lost.
+    Decoders return pictures in the order of their pts, so a packet that is passed over is lost. For codecs whose
+    packets may legitimately yield no picture, only the decoder's errors count as losses.
+
+    Args:
+        stream: the stream that is decoded.
+        tick: its time base, in seconds.
+        losses: counts the losses.
     """
 
     def __init__(self, stream: VideoStream, tick: Fraction, losses: Losses) -> None:
@@ -113,11 +129,11 @@ class Awaited:
         self._one_each = stream.codec_context.name in _ONE_EACH
         self._times: set[int] = set()
         self._shown: deque[int] = deque(maxlen=REORDERED)
-        self._early: list[int] | None = []  # before the first picture
-        self._complaints: list[str] = []  # that no lost packet has answered for yet
+        self._early: list[int] | None = []  # pts of packets before the first picture
+        self._complaints: list[str] = []  # decoder errors not matched to a lost packet yet
 
     def sent(self, packet: "Packet[Any]") -> None:
-        """To the decoder."""
+        """Note a packet that was sent to the decoder."""
         if packet.pts is None or packet.is_discard or not packet.size:
             return
         if self._early is not None:
@@ -125,7 +141,11 @@ class Awaited:
         self._times.add(packet.pts)
 
     def failed(self, packet: "Packet[Any]", reason: str) -> None:
-        """The decoder did, with this packet or, as it works on several at once, with one just before."""
+        """Note a decoder error for this packet; a frame-threaded decoder may mean an earlier one.
+
+        Raises:
+            InputError: the error is a loss, and losses are fatal.
+        """
         if self._one_each and packet.pts is not None:
             self._complaints.append(reason)
         else:
@@ -133,10 +153,14 @@ class Awaited:
             self._losses.add("packets", reason, at)
 
     def shown(self, picture: VideoFrame, *, whole: bool) -> None:
-        """The decoder gave it. ``whole``: that the stream was read from its beginning."""
+        """Note a decoded picture. ``whole``: whether the stream is read from its beginning.
+
+        Raises:
+            InputError: packets before it are lost, and losses are fatal.
+        """
         if self._early is not None:
             self._begin(picture, whole=whole)
-        if picture.interlaced_frame:  # whose fields may have packets of their own
+        if picture.interlaced_frame:  # its fields may have a packet each
             self._one_each = False
         if picture.pts is None:
             return
@@ -146,14 +170,18 @@ class Awaited:
             self._give_up([pts for pts in self._times if pts < min(self._shown)])
 
     def ended(self) -> None:
-        """The decoder has given all it has."""
+        """Count the packets that are still pending; call it when the decoder is drained.
+
+        Raises:
+            InputError: there are some, and losses are fatal.
+        """
         if self._shown:
             self._give_up(list(self._times))
         for reason in self._complaints:
             self._losses.add("packets", reason, None)
 
     def _begin(self, picture: VideoFrame, *, whole: bool) -> None:
-        """Count what comes before the first picture, for want of a key frame."""
+        """Count the packets before the first picture, which can't be decoded without a key frame."""
         early, self._early = self._early or [], None
         lost = [] if picture.pts is None else sorted(pts for pts in early if pts < picture.pts)
         self._times.difference_update(lost)
@@ -167,5 +195,5 @@ class Awaited:
         if not self._one_each:
             return
         for pts in sorted(times):
-            reason = self._complaints.pop(0) if self._complaints else "packets without a picture"
+            reason = self._complaints.pop(0) if self._complaints else "packets that yielded no frame"
             self._losses.add("packets", reason, pts * self._tick)

@@ -1,4 +1,4 @@
-"""Pictures at the beginning that have no time, as those before 0 in Matroska: it is counted back from the first one."""
+"""Computes the pts of pictures at the beginning that have none, such as those before 0 in Matroska."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,14 +17,21 @@ from sr4k.media.reading.discontinuities import OneClock
 from sr4k.media.reading.open_file import open_input, video_stream
 
 _MOST = 1000
-"""Pictures without a time after which none that has one is looked for."""
+"""Maximum number of pictures without a pts that are decoded in search of the first one with a pts."""
 
 
 def counted_back(pictures: Iterator[VideoFrame], settings: ReadSettings) -> Iterator[VideoFrame]:
-    """The pictures of a file from its beginning: the first ones, if they have no pts, lead up to the first that has.
+    """Yield a file's pictures; those at the beginning without a pts get times that lead up to the first pts.
 
-    They come evenly, at the file's frame rate. The file is opened once more to find that first one, so that no picture
-    is held; where there is none, all stay as they are.
+    They are spaced evenly at the file's frame rate. The file is opened a second time to find the first pts, so that no
+    picture is held in memory; if no picture has a pts, all are left as they are.
+
+    Args:
+        pictures: the pictures of the file, from its beginning.
+        settings: by which the file was opened.
+
+    Raises:
+        InputError: the file can't be opened a second time.
     """
     times: Iterator[int] | None = None
     for picture in pictures:
@@ -36,7 +43,7 @@ def counted_back(pictures: Iterator[VideoFrame], settings: ReadSettings) -> Iter
 
 
 def _before_the_known(settings: ReadSettings) -> list[int]:
-    """The times of the pictures before the first with a pts, in ticks of their stream."""
+    """Compute the pts of the pictures before the first one with a pts, in ticks of the stream."""
     with open_input(settings.path, rate=settings.rate) as container:
         if Flags.no_timestamps in Flags(container.format.flags):
             return []
@@ -52,7 +59,7 @@ def _before_the_known(settings: ReadSettings) -> list[int]:
 
 
 def _decoded(packets: "Iterator[Packet[Any]]", stream: VideoStream) -> Iterator[VideoFrame]:
-    """What can be: the losses are counted where the pictures are made."""
+    """Yield the pictures that can be decoded; losses are counted where the pictures are used."""
     with suppress(av.error.FFmpegError):
         for packet in packets:
             if packet.stream.index == stream.index and packet.size:

@@ -1,4 +1,4 @@
-"""Opening a media file, and choosing what to upscale in it."""
+"""Opens a media file, and selects the video to upscale."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -18,7 +18,7 @@ from sr4k.media.image_names import is_picture, is_sequence, numbers
 from sr4k.media.options import FIRST_VIDEO, VideoChoice
 from sr4k.media.paths import check_source, for_libav
 
-# Tags that are not UTF-8: PyAV 18 fails on them unless told otherwise, 19 gives text that can't be written out again.
+# Tags that are not UTF-8: PyAV 18 fails on them by default, 19 returns text that can't be encoded again.
 _IS_19 = int(av.__version__.split(".")[0]) >= 19
 READ_TAGS: dict[str, Any] = {} if _IS_19 else {"metadata_errors": "replace"}
 
@@ -26,9 +26,15 @@ _COVER = "a cover picture"
 
 
 def open_input(path: Path, accelerator: HWAccel | None = None, rate: Fraction | None = None) -> InputContainer:
-    """Open a media file, or an image sequence, for reading; errors in the user's words.
+    """Open a media file, a picture or an image sequence for reading.
 
-    ``rate``: pictures a second, of a sequence.
+    Args:
+        path: the file, or the pattern of a sequence.
+        accelerator: the hardware decoder; ``None``: decode on the CPU.
+        rate: pictures a second of a sequence; ``None``: 25.
+
+    Raises:
+        InputError: the file doesn't exist, can't be read, or is no media file that libav can read.
     """
     check_source(path)
     form, options, name = None, {}, for_libav(path)
@@ -40,7 +46,7 @@ def open_input(path: Path, accelerator: HWAccel | None = None, rate: Fraction | 
             "framerate": str(rate or 25),
         }
         name = f"{for_libav(path.parent).replace('%', '%%')}/{path.name}"
-    elif is_picture(path) and "%" in name:  # which would stand for many to libav
+    elif is_picture(path) and "%" in name:  # libav would take it for the pattern of a sequence
         form, options = "image2", {"pattern_type": "none"}
     try:
         container: InputContainer = av.open(name, format=form, options=options, hwaccel=accelerator, **READ_TAGS)
@@ -59,7 +65,7 @@ def open_input(path: Path, accelerator: HWAccel | None = None, rate: Fraction | 
 
 
 def _is_animated(path: Path) -> bool:
-    """Whether a WebP says in its head that it has several pictures, of which libav reads none."""
+    """Whether a WebP file's header marks it as an animation, which libav can't read."""
     with path.open("rb") as file:
         head = file.read(21)
     return head[12:16] == b"VP8X" and bool(head[20:21] and head[20] & 2)
@@ -70,19 +76,27 @@ def _legible(text: str) -> str:
 
 
 def packets_of(container: InputContainer, *streams: Stream) -> "Iterator[Packet[Any]]":
-    """All packets of these streams, or of all, and last an empty one of each, which drains decoders.
+    """Yield all packets of these streams, or of all, and at the end an empty one of each, to drain its decoder.
 
-    A stream that turns up on the way, as in FLV, is no part of it. PyAV then may stumble when it is through.
+    Streams that appear midway, as in FLV, are left out; PyAV may then raise an IndexError at the end, which is ignored.
+
+    Raises:
+        av.error.FFmpegError: reading failed.
     """
     with suppress(IndexError):
         yield from container.demux(*streams)
 
 
 def video_stream(container: InputContainer, path: Path, track: VideoChoice = FIRST_VIDEO) -> VideoStream:
-    """The video to upscale.
+    """Return the video to upscale.
+
+    Args:
+        container: the open file.
+        path: its path, for errors.
+        track: which of several videos.
 
     Raises:
-        InputError: there is no such one.
+        InputError: there is no such video, or no video at all.
     """
     videos = video_streams(container)
     for number, stream in enumerate(videos):
@@ -106,7 +120,7 @@ def _kind(stream: Stream) -> str:
 
 
 def video_streams(container: InputContainer) -> list[VideoStream]:
-    """All videos that libav can decode, cover pictures left out, in the order that `VideoChoice` counts in."""
+    """Return all videos that libav can decode, without cover pictures, in the order of `VideoChoice`'s numbers."""
     return [
         stream
         for stream in container.streams.video

@@ -1,22 +1,26 @@
-"""Whether a file has all the bytes that its own structure promises: told without reading it through."""
+"""Detects files that are cut off, by the sizes in their own structure, without reading them through."""
 
 import struct
 from pathlib import Path
 
 _HEAD = 1 << 16
-"""Bytes in which ASF's properties are."""
+"""Bytes at the beginning that contain ASF's file properties object."""
 
 _EBML, _SEGMENT = bytes.fromhex("1A45DFA3"), bytes.fromhex("18538067")
 _FILE_PROPERTIES = bytes.fromhex("A1DCAB8C47A9CF118EE400C00C205365")
 _FLV_TAG = 11
-"""Bytes before a tag's data."""
+"""Size of the header before a tag's data, in bytes."""
 
 
 def is_cut_off(path: Path, container: str) -> bool | None:
-    """Whether the end of a file is missing; ``None`` where it can't be told.
+    """Return whether the end of a file is missing; ``None`` if that can't be determined.
 
     Args:
-        container: by its name in libav, when reading.
+        path: the file.
+        container: libav's name of its demuxer.
+
+    Raises:
+        OSError: the file can't be read.
     """
     if not path.is_file():
         return None
@@ -37,7 +41,7 @@ def _untold(head: bytes) -> int | None:  # noqa: ARG001
 
 
 def _matroska(head: bytes) -> int | None:
-    """Where the segment ends, which follows the EBML header."""
+    """Return the end of the Segment, which follows the EBML header (RFC 8794), in bytes; ``None`` if unknown."""
     if not head.startswith(_EBML):
         return None
     size, at = _number(head, len(_EBML))
@@ -48,7 +52,7 @@ def _matroska(head: bytes) -> int | None:
 
 
 def _number(data: bytes, at: int) -> tuple[int | None, int]:
-    """A number of variable length, and what follows it; none where all bits are set, which means unknown."""
+    """Parse a variable-size integer: return it and the position after it; ``None`` if all bits are set (unknown)."""
     if at >= len(data) or not data[at]:
         return None, at
     length = 9 - data[at].bit_length()
@@ -57,7 +61,7 @@ def _number(data: bytes, at: int) -> tuple[int | None, int]:
 
 
 def _asf(head: bytes) -> int | None:
-    """The size of the file among its properties: behind GUID, size of the object and id of the file."""
+    """Return the file size from ASF's file properties object: it follows GUID, object size and file ID."""
     at = head.find(_FILE_PROPERTIES)
     if at < 0 or len(head) < at + 48:
         return None

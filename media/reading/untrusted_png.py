@@ -1,4 +1,4 @@
-"""PNG as strangers send it: a file of kilobytes may hold gigabytes of text or profiles, and libav unpacks them."""
+"""Removes decompression bombs from PNG: kilobytes may hold gigabytes of text or profiles, which libav decompresses."""
 
 import zlib
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PACKED = {b"iCCP", b"zTXt", b"iTXt"}
 
 _MOST = 8 << 20
-"""Bytes that all of a picture's may unpack to: profiles of printers have up to about four million."""
+"""Maximum decompressed size of all such chunks of a picture, in bytes; printers' ICC profiles have up to 4 MB."""
 
 _CODECS = {"png", "apng"}
 
 
 def plain_head(stream: VideoStream) -> None:
-    """Take what is absurd off the head of an animation, before its decoder is opened."""
+    """Remove bombs from the header of an animated PNG; call it before its decoder is opened."""
     context = stream.codec_context
     if context.codec.canonical_name in _CODECS and context.extradata:
         head = bytes(context.extradata)
@@ -26,14 +26,14 @@ def plain_head(stream: VideoStream) -> None:
 
 
 def plain_packet(packet: "Packet[Any]", stream: VideoStream) -> "Packet[Any]":
-    """The packet, or where it is a PNG with something absurd packed in it, one without that for the decoder."""
+    """Return the packet, or a copy for the decoder without bombs if it is a PNG that has some."""
     if stream.codec_context.codec.canonical_name not in _CODECS or not packet.size:
         return packet
     data = bytes(packet)
     plain = without_bombs(data)
     if plain is data:
         return packet
-    made: Packet[Any] = Packet(len(plain))  # of libav's own memory: a decoder's thread frees Python's under its lock
+    made: Packet[Any] = Packet(len(plain))  # libav's own memory: a decoder thread would need the GIL to free Python's
     made.update(plain)
     made.stream, made.pts, made.dts, made.duration = stream, packet.pts, packet.dts, packet.duration
     made.is_keyframe = packet.is_keyframe
@@ -43,7 +43,10 @@ def plain_packet(packet: "Packet[Any]", stream: VideoStream) -> "Packet[Any]":
 
 
 def without_bombs(data: bytes) -> bytes:
-    """A PNG file, or a row of its chunks: as it is, or without packed texts and profiles from where it is too much."""
+    """Return a PNG file, or a sequence of its chunks, without the compressed chunks that exceed the limit.
+
+    If there are none, the same object is returned.
+    """
     start, left = len(_SIGNATURE) if data.startswith(_SIGNATURE) else 0, _MOST
     kept = [data[:start]]
     for first, end, kind in _chunks(data, start):
@@ -55,7 +58,7 @@ def without_bombs(data: bytes) -> bytes:
 
 
 def _chunks(data: bytes, start: int) -> Iterator[tuple[int, int, bytes]]:
-    """Where each begins and ends, and what it is; what is none comes as one at the end."""
+    """Yield begin, end and type of each chunk; trailing garbage counts as one."""
     while start < len(data):
         end = min(len(data), start + 12 + int.from_bytes(data[start : start + 4], "big"))
         yield start, end, data[start + 4 : start + 8]
@@ -63,15 +66,15 @@ def _chunks(data: bytes, start: int) -> Iterator[tuple[int, int, bytes]]:
 
 
 def _unpacked(kind: bytes, content: bytes, most: int) -> int:
-    """Bytes that a chunk unpacks to, counted no further than ``most``."""
-    _, _, rest = content.partition(b"\0")  # its name
+    """Return the decompressed size of a chunk in bytes, at most ``most``."""
+    _, _, rest = content.partition(b"\0")  # the keyword
     if kind == b"iTXt":
-        is_packed, rest = rest[:1] == b"\1", rest[2:].split(b"\0", 2)[-1]  # after a language and a translated name
+        is_packed, rest = rest[:1] == b"\1", rest[2:].split(b"\0", 2)[-1]  # after language tag and translated keyword
         if not is_packed:
             return 0
     else:
         rest = rest[1:]
     try:
         return len(zlib.decompressobj().decompress(rest, most))
-    except zlib.error:  # libav gives up there as well
+    except zlib.error:  # libav fails there as well
         return 0

@@ -1,4 +1,4 @@
-"""A video file that is open: its pictures in the order of their times, from its beginning or from a place on."""
+"""An open video file: its pictures in display order, from its beginning or from a position in it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -20,30 +20,40 @@ from sr4k.media.options import ReadSettings, TimeSpan
 from sr4k.media.reading.discontinuities import OneClock, from_key_frame
 from sr4k.media.reading.display_order import Order
 from sr4k.media.reading.duration import Extent
-from sr4k.media.reading.losses import REORDERED, Awaited, Losses
+from sr4k.media.reading.losses import REORDERED, Losses, PendingPackets
 from sr4k.media.reading.missing_pts import counted_back
 from sr4k.media.reading.open_file import open_input, video_stream
 from sr4k.media.reading.untrusted_png import plain_head, plain_packet
 
 _GUESSED = {"mpeg", "mpegvideo"}
-"""Containers in which few pictures have a time: those of the others, libav guesses otherwise after seeking."""
+"""Containers in which few pictures have a pts; libav's guesses for the others are different after seeking."""
 
 _MOST_FAILURES = 8
-"""Packets that a GPU's decoder may refuse before its first frame: one that can't start refuses all of them."""
+"""Maximum number of packets that a GPU decoder may reject before its first frame: one that can't start rejects all."""
 
 
 class VideoFile:
-    """A video in a file, opened once: its pictures from the beginning, or from a place on, but not both.
+    """A video in a file that is opened once: yields its pictures from the beginning or from a position, but not both.
 
     Attributes:
         stream: the video.
-        tick: of its packets, in seconds; ``unit``: of its pictures.
-        extent: how long it is.
-        clock: what its times are told by.
-        deinterlacer: what becomes of its fields.
-        crop: what is cut off.
-        order: in which pictures come out of the decoder; what is known of it holds for the file when opened anew.
-        can_be_sought: whether seeking leads to where pictures can be recognised by their times.
+        tick: time base of its packets, in seconds; ``unit``: time base of its pictures.
+        extent: its duration.
+        clock: the continuous clock of its timestamps.
+        deinterlacer: deinterlaces its pictures.
+        crop: crops its pictures.
+        order: corrects display times; stays valid when the file is opened again.
+        can_be_sought: whether pictures have the same pts after seeking.
+
+    Args:
+        settings: what to read.
+        losses: counts decode losses.
+        say: logs a message.
+        accelerator: the hardware decoder; ``None``: decode on the CPU.
+        order: of an earlier opening of the same file.
+
+    Raises:
+        InputError: the file can't be read, or it has no such video.
     """
 
     def __init__(
@@ -63,8 +73,8 @@ class VideoFile:
         context = self.stream.codec_context
         self._is_accelerated = accelerator is not None
         if self._is_accelerated:
-            context.thread_count = 1  # each thread of FFmpeg's takes a surface of NVDEC, which has 32 at most
-        context.flags |= Flags.unaligned  # else what is to be cut off on the left is not
+            context.thread_count = 1  # each FFmpeg thread takes a surface of NVDEC, which has at most 32
+        context.flags |= Flags.unaligned  # otherwise the decoder does not crop the left side
         self.tick = positive(self.stream.time_base, Fraction(1, 90_000))
         self.deinterlacer = Deinterlacer(self.stream, say, settings.deinterlace)
         self.unit = self.tick / self.deinterlacer.ticks
@@ -74,18 +84,18 @@ class VideoFile:
         self.can_be_sought = self._container.format.name not in _GUESSED
         self._interval = 1 / positive(self.stream.guessed_rate, Fraction(25))
         losses.near = 2 * self._interval
-        self._awaited = Awaited(self.stream, self.tick, losses)
+        self._pending = PendingPackets(self.stream, self.tick, losses)
         self.crop = Crop(margins(self.stream), (context.width, context.height))
 
     def pictures(self, *, whole: bool) -> Iterator[VideoFrame]:
-        """From the beginning. ``whole``: all are wanted, so that those which the start lacks are lost."""
+        """Return the pictures from the beginning. ``whole``: whether undecodable ones at the start count as losses."""
         return self._made(self.clock.packets(), whole=whole, from_beginning=True)
 
     def pictures_from(self, at: Fraction) -> Iterator[VideoFrame]:
-        """From the last key frame on that is shown no later than ``at`` seconds, if seeking leads there.
+        """Return the pictures from the last key frame displayed at or before ``at`` seconds, if seeking leads there.
 
         Raises:
-            av.error.FFmpegError: it can't be sought in.
+            av.error.FFmpegError: the file is not seekable.
         """
         if at <= self.clock.start:
             return self.pictures(whole=False)
@@ -96,7 +106,7 @@ class VideoFile:
         return self._made(self.clock.packets(), whole=False)
 
     def of_part(self, part: TimeSpan, pictures: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
-        """Those of these pictures that belong to the part."""
+        """Yield those of the pictures that belong to the part."""
         start = self.clock.start + part.start
         at = start - self._interval
         for picture in pictures:
@@ -108,12 +118,12 @@ class VideoFile:
 
     @property
     def lead(self) -> Fraction:
-        """Seconds before a picture that it takes to make it: fields need the pictures around them."""
+        """Seconds of video before a picture that are needed to produce it: bwdif uses the neighbouring pictures."""
         return 2 * self._interval if self.deinterlacer.expected else Fraction(0)
 
     @property
     def ahead(self) -> Fraction:
-        """Seconds by which pictures may be decoded before they are shown, where their container may not tell."""
+        """Maximum seconds by which a picture is decoded before it is displayed, by reordering."""
         return (REORDERED if self.stream.codec_context.has_b_frames else 0) * self._interval
 
     def close(self) -> None:
@@ -123,8 +133,8 @@ class VideoFile:
     def _made(
         self, packets: "Iterator[Packet[Any]]", *, whole: bool, from_beginning: bool = False
     ) -> Iterator[VideoFrame]:
-        """Of packets. ``whole``: that they are those of the stream from its beginning, and all are wanted."""
-        timed = self.order.kept(self._decode(packets, whole=whole))
+        """Decode packets to pictures with corrected times, deinterlaced and cropped. ``whole``: see `pictures`."""
+        timed = self.order.timed(self._decode(packets, whole=whole))
         timed = counted_back(timed, self._settings) if from_beginning else timed
         return map(self.crop, self.deinterlacer.pictures(timed))
 
@@ -134,21 +144,21 @@ class VideoFile:
             try:
                 packet = next(packets, None)
             except av.error.FFmpegError as err:
-                self._losses.add("packets", f"reading broke off: {err.strerror}", self.extent.seen)
+                self._losses.add("packets", f"reading failed: {err.strerror}", self.extent.read_until)
                 packet = None
             if packet is None:
                 yield from self._drain(whole=whole)
-                self._awaited.ended()
+                self._pending.ended()
                 return
-            self.extent.saw(packet)
-            if packet.stream.index != self.stream.index or not packet.size:  # which shows the last picture again
+            self.extent.note(packet)
+            if packet.stream.index != self.stream.index or not packet.size:  # an empty one repeats the last picture
                 continue
             self.order.sent(packet)
-            self._awaited.sent(packet)
+            self._pending.sent(packet)
             try:
                 for picture in self.stream.decode(plain_packet(packet, self.stream)):
                     started = True
-                    self._awaited.shown(picture, whole=whole)
+                    self._pending.shown(picture, whole=whole)
                     yield picture
             except av.error.FFmpegError as err:
                 failures += 1
@@ -156,13 +166,13 @@ class VideoFile:
                     raise InputError(
                         f"{self._settings.path}: the GPU decodes none of the first {failures} packets ({err.strerror})."
                     ) from err
-                self._awaited.failed(packet, f"undecodable packet: {err.strerror}")
+                self._pending.failed(packet, f"undecodable packet: {err.strerror}")
 
     def _drain(self, *, whole: bool) -> Iterator[VideoFrame]:
-        """What the decoder still has at the end."""
+        """Yield the pictures that the decoder still holds at the end."""
         with suppress(av.error.FFmpegError):
             for picture in self.stream.decode(None):
-                if self.stream.time_base is not None:  # pictures that come of no packet have none
+                if self.stream.time_base is not None:  # pictures without a packet have no time base
                     picture.time_base = self.stream.time_base
-                self._awaited.shown(picture, whole=whole)
+                self._pending.shown(picture, whole=whole)
                 yield picture

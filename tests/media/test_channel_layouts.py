@@ -1,4 +1,4 @@
-"""Which channel is which, on every way that sound can take, without harm to the memory."""
+"""Channels keep their roles on every path that audio can take, and no memory is freed twice."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ LAYOUTS = [
 TARGETS = [".mp4", ".mov", ".mkv", ".ts", ".webm"]
 
 C_L_R_LS_RS_LFE = (124 << 16 | 6).to_bytes(4)
-"""Apple's tag for 5.1 in the order that the music of films has."""
+"""Apple's layout tag for 5.1 in film order."""
 
 
 def tones(layout: str) -> dict[str, int]:
@@ -28,7 +28,7 @@ def tones(layout: str) -> dict[str, int]:
 
 
 def expected(layout: str, suffix: str) -> dict[str, int]:
-    """Where AAC and Opus have no speaker at the center behind, those beside it play what it would."""
+    """AAC and Opus layouts without a back center play it on the back left and back right speakers."""
     found = tones(layout)
     if "BC" in found and (suffix == ".webm" or (suffix == ".ts" and layout != "4.0")):
         behind = found.pop("BC")
@@ -43,7 +43,7 @@ def _speakers(layout: str) -> Speakers:
 
 
 def in_order_of_films(path: Path) -> Path:
-    """5.1 in an order that is not libav's: what it calls channels is what they play then."""
+    """5.1 in an order that is not libav's native one."""
     clip_with_channels(path, "pcm_s16le", "5.1")
     data = path.read_bytes()
     at = data.index(b"chan") + 8
@@ -59,7 +59,7 @@ def test_each_channel_stays_what_it_was(layout: str, tmp_path: Path) -> None:
         assert rest.dropped == [] and rest.damage is None, target.suffix
         with av.open(str(target)) as result:
             speakers = Speakers.of(result.streams.audio[0])
-        # in Matroska raw samples have a number of channels and no more
+        # Matroska stores only the number of channels of PCM
         sure = layout in ("mono", "stereo", "5.0", "5.0(side)", "5.1", "5.1(side)", "6.1", "7.1")
         assert speakers.names is not None or speakers.number <= 2 or (target.suffix == ".mkv" and sure)
         if speakers.names is not None or speakers.number <= 2:
@@ -74,7 +74,7 @@ def test_channels_in_an_order_of_their_own_are_found_again_in_every_container(tm
     for target in (tmp_path / f"out{suffix}" for suffix in TARGETS):
         pass_through(source, target)
         got = heard(target)
-        if target.suffix not in (".mp4", ".mov"):  # encoders let of a low frequency channel the lowest through
+        if target.suffix not in (".mp4", ".mov"):  # encoders low-pass an LFE channel
             del got["LFE"]
         assert got == {name: tone for name, tone in expected.items() if name in got}, target.suffix
         assert len(got) >= 5
@@ -125,7 +125,7 @@ def test_raw_sound_whose_channels_could_not_be_named_loses_no_bit(
 
 
 def samples(path: Path) -> NDArray[np.int64]:
-    """Of each channel, as 32-bit numbers."""
+    """The samples of each channel, as 32-bit integers."""
     with av.open(str(path)) as source:
         stream = source.streams.audio[0]
         number = Speakers.of(stream).number
@@ -177,7 +177,7 @@ def test_sound_of_every_container_reaches_every_other(suffix: str, video: str, t
         (("FL", "FR", "SL", "SR"), ("quad", "7.1"), "quad"),
         (("FL",), ("mono", "stereo"), "mono"),
         (("DL", "DR"), ("mono", "stereo"), "stereo"),
-        (("FL", "FR", "FC", "LFE", "BL", "BR", "FLC", "FRC"), ("stereo", "5.1", "7.1"), "5.1"),  # two are mixed in
+        (("FL", "FR", "FC", "LFE", "BL", "BR", "FLC", "FRC"), ("stereo", "5.1", "7.1"), "5.1"),  # two mixed in
     ],
 )
 def test_the_smallest_layout_with_a_place_for_each_channel_is_taken(

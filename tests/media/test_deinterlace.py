@@ -1,4 +1,4 @@
-"""Interlaced sources through whole jobs, without the network."""
+"""Interlaced sources in whole jobs, without the network."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -28,7 +28,7 @@ def upscale(source: Path, target: Path, deinterlace: Deinterlace = "auto", **job
 
 
 def bar(plane: NDArray[np.uint8]) -> float:
-    """Where the middle of the bar is, in pixels of the source."""
+    """Return the position of the bar's middle, in pixels of the source."""
     bright = np.flatnonzero(plane[plane.shape[0] // 2 - 8 : plane.shape[0] // 2 + 8].mean(axis=0) > 170)
     return float(bright.mean()) / 2
 
@@ -74,7 +74,7 @@ def test_each_field_may_give_one_halfway_to_the_next(
     assert "two frames for each" in caplog.text
     assert not summary.damaged
     moves = np.diff([bar(plane) for plane in luma_planes(tmp_path / "out.mp4")[1:-1]])
-    assert moves == pytest.approx(4, abs=1.5)  # always forwards: the fields are in order
+    assert moves == pytest.approx(4, abs=1.5)  # always forward: the fields are in the right order
 
 
 @pytest.mark.parametrize("mode", ["auto", "double"])
@@ -142,7 +142,7 @@ def test_a_part_has_the_pictures_of_the_whole(start: Fraction, tmp_path: Path) -
 
 
 def decoded(settings: DecodeSettings) -> list[tuple[int, bytes]]:
-    """Pts and luma of every picture."""
+    """Return pts and luma of every picture."""
     stage = Decode(settings)
     try:
         buffers = HeapBuffers(stage.open())

@@ -58,7 +58,7 @@ def planes(picture: VideoFrame) -> list[NDArray[np.uint8]]:
 
 
 def inner(picture: VideoFrame) -> tuple[int, int]:
-    """Width and height of what is not a bar."""
+    """Return width and height of the area without bars."""
     luma = planes(picture)[0]
     rows, columns = (luma > 60).any(axis=1), (luma > 60).any(axis=0)
     return int(columns.sum()), int(rows.sum())

@@ -1,4 +1,4 @@
-"""How two pieces of sound are joined, of files and of live streams."""
+"""How two pieces of audio are joined, in files and in live streams."""
 
 import pytest
 

@@ -22,7 +22,7 @@ def location(path: Path) -> ChromaLocation | None:
 
 @pytest.mark.parametrize("sited", ["left", "center", "topleft"])
 def test_a_container_may_say_where_chroma_sits(sited: ChromaLocation, tmp_path: Path) -> None:
-    """In YUV4MPEG2's words, and when they are handed on to Matroska."""
+    """Chroma locations by their names in YUV4MPEG2, which are written to Matroska as well."""
     raw = tmp_path / "in.y4m"
     raw.write_bytes(b"YUV4MPEG2 W32 H32 F25:1 Ip A1:1 C" + _SITES[sited] + b"\n" + (b"FRAME\n" + bytes(32 * 48)) * 2)
     assert location(raw) == sited

@@ -1,4 +1,4 @@
-"""Which paths can be sources, and that libav takes them for nothing else."""
+"""Which paths are accepted as sources, and that libav opens them as files and nothing else."""
 
 import os
 import socket
@@ -21,7 +21,7 @@ def test_no_name_of_a_file_is_taken_for_a_protocol(name: str, tmp_path: Path, mo
     for path in (Path(name), tmp_path / name):
         with open_input(path) as container:
             assert len(container.streams) == 1
-            assert Path(container.name) == path  # with which it can be opened once more
+            assert Path(container.name) == path  # the name by which it is opened again
 
 
 def test_a_path_that_libav_is_given_means_the_same_file() -> None:
@@ -58,7 +58,7 @@ def test_what_is_no_file_is_refused_and_nobody_waits_for_it(tmp_path: Path) -> N
             (Path("/dev/fd/63"), "save the data to a file"),
             (Path("/proc/self/fd/0"), "save the data to a file"),
             (tmp_path, "is a folder"),
-            (loop, "circle"),
+            (loop, "leads back to itself"),
             (tmp_path / "absent.mp4", "does not exist"),
             (tmp_path / f"{'x' * 300}.mp4", "does not exist"),
         ):
@@ -78,6 +78,6 @@ def test_what_may_not_be_read_is_said_to_be_so(make_clip: MakeClip, monkeypatch:
         raise PermissionError(13, "Permission denied")
 
     clip = make_clip("a.mp4", frames=1)
-    monkeypatch.setattr(os, "open", refused)  # root, as whom tests may run, reads everything
+    monkeypatch.setattr(os, "open", refused)  # tests may run as root, who can read everything
     with pytest.raises(InputError, match=r"a\.mp4 may not be read: check its permissions"):
         check_source(clip)

@@ -9,11 +9,11 @@ from sr4k.media.scaling import Scaler
 from sr4k.models.colour import ChromaLocation, Colour
 
 SLOPE, FIRST = 2.0, 40
-"""Levels of 10 bits a pixel: fine enough to see where chroma sits."""
+"""10-bit levels a pixel: fine enough to measure the chroma location."""
 
 
 def ramp(pixel_format: str, sited: ChromaLocation, size: tuple[int, int] = (128, 64)) -> VideoFrame:
-    """What grows from left to right, in all planes by the same a pixel."""
+    """Return a picture whose levels rise from left to right, by the same amount a pixel in all planes."""
     picture = VideoFrame(*size, pixel_format)
     for plane in picture.planes:
         rows_of(plane, "uint16")[:, : plane.width] = np.rint(FIRST + SLOPE * positions(plane.width, size[0], sited))
@@ -21,7 +21,7 @@ def ramp(pixel_format: str, sited: ChromaLocation, size: tuple[int, int] = (128,
 
 
 def positions(samples: int, width: int, sited: ChromaLocation) -> NDArray[np.float64]:
-    """Where samples lie, in pixels of a picture of that width."""
+    """Return the positions of samples, in pixels of a picture of that width."""
     step = width / samples
     return np.arange(samples) * step + ((step - 1) / 2 if sited == "center" else 0)
 

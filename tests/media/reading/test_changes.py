@@ -1,4 +1,4 @@
-"""Pictures that change their size, shape or format on the way, through whole jobs without the network."""
+"""Streams whose pictures change size, shape or format midway, in whole jobs without the network."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -18,7 +18,7 @@ PRESET = load_preset("file").updated("graph", mode="threads").updated("engine", 
 LOSSLESS = PRESET.updated("encode", preset="ultrafast", crf=0)
 
 Kind = tuple[int, int, str, Fraction | None]
-"""Width, height, pixel format, sample aspect ratio."""
+"""Width, height, pixel format and sample aspect ratio of pictures."""
 
 
 def upscale(source: Path, target: Path, **job: Any) -> Summary:
@@ -26,7 +26,7 @@ def upscale(source: Path, target: Path, **job: Any) -> Summary:
 
 
 def write(path: Path, kinds: list[Kind], codec: str = "libx264", each: int = 3) -> Path:
-    """A bright clip, a few pictures of each kind."""
+    """Write a bright clip with a few pictures of each kind."""
     with av.open(str(path), "w") as out:
         video = out.add_stream(codec, rate=25)
         video.width, video.height, video.pix_fmt = kinds[0][:3]
@@ -52,7 +52,7 @@ def write(path: Path, kinds: list[Kind], codec: str = "libx264", each: int = 3) 
 
 
 def inner(luma: NDArray[np.uint8]) -> tuple[int, int]:
-    """Width and height of what is not a bar."""
+    """Return width and height of the area without bars."""
     return int((luma > 60).any(axis=0).sum()), int((luma > 60).any(axis=1).sum())
 
 
@@ -103,13 +103,13 @@ def test_with_an_exact_size_they_are_fitted_into_that(tmp_path: Path) -> None:
     source = write(tmp_path / "in.ts", [FIRST, (64, 64, "yuv420p", None)])
     upscale(
         source, tmp_path / "out.mp4", size=Box(192, 192, "stretch")
-    )  # the first is stretched, and its pixels say so
+    )  # the first one is stretched, and has the sample aspect ratio to match
     assert [inner(plane) for plane in luma_planes(tmp_path / "out.mp4")] == [(192, 192)] * 3 + [(128, 192)] * 3
 
 
 def test_the_first_pictures_shape_counts(tmp_path: Path) -> None:
     anamorphic, square = (96, 64, "yuv420p", Fraction(4, 3)), (96, 64, "yuv420p", Fraction(1))
-    source = write(tmp_path / "in.ts", [anamorphic, square], each=60)  # libav looks ahead where the container has none
+    source = write(tmp_path / "in.ts", [anamorphic, square], each=60)  # libav probes the stream for its aspect ratio
     upscale(source, tmp_path / "out.mp4")
     assert [inner(plane) for plane in luma_planes(tmp_path / "out.mp4")] == [(192, 128)] * 60 + [(144, 128)] * 60
     with av.open(str(tmp_path / "out.mp4")) as result:

@@ -1,4 +1,4 @@
-"""Files whose clock starts again, jumps or wraps: one picture for one, sound beside it, and time that goes on."""
+"""Files whose clock starts again, jumps or wraps: no picture is lost, audio stays in sync, and time is continuous."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -24,13 +24,13 @@ Clock = tuple[dict[str, list[Fraction]], list[tuple[Fraction, Fraction]]]
 
 @pytest.fixture(scope="module")
 def part(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A second of 25 pictures and sound."""
+    """One second of 25 pictures, with audio."""
     folder = tmp_path_factory.mktemp("part")
     return write_clip(folder / "part.ts", frames=25, options={"preset": "ultrafast", "bf": "2", "g": "12"})
 
 
 def on_one_clock(path: Path) -> Clock:
-    """Times by kind, in the order of the file, and the jumps."""
+    """Return the dts by type of stream, in the order of the file, and the jumps."""
     found: dict[str, list[Fraction]] = {"video": [], "audio": []}
     with av.open(str(path)) as container:
         clock = OneClock(container, container.streams.video[0])
@@ -88,7 +88,7 @@ def test_sound_and_pictures_are_moved_alike(part: Path, tmp_path: Path) -> None:
     pictures, sound = (times(tmp_path / "out.mkv", kind) for kind in ("video", "audio"))
     apart = pictures[0] - sound[0]
     blocks = len(sound) // 3
-    for n in (1, 2):  # the first of each third: as far apart as in the first
+    for n in (1, 2):  # the first packets of each third are as far apart as in the first
         assert pictures[25 * n] - sound[blocks * n] == pytest.approx(apart, abs=0.002)
 
 
@@ -133,7 +133,7 @@ def test_a_single_wrong_time_moves_nothing_else(part: Path, tmp_path: Path) -> N
 
 
 def _set_clock(data: bytearray, *, which: int, by: int) -> None:
-    """Move dts and pts of one picture's PES header."""
+    """Shift dts and pts in the PES header of one picture."""
     at, seen = -1, 0
     while seen <= which:
         at = data.index(b"\x00\x00\x01\xe0", at + 1)

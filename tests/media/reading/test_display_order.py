@@ -1,4 +1,4 @@
-"""Pictures whose container tells the times of decoding alone come out evenly, in the order they are shown in."""
+"""Pictures whose container stores only decoding times come out evenly spaced, in display order."""
 
 from fractions import Fraction
 from itertools import pairwise
@@ -18,11 +18,11 @@ PYRAMID = {"preset": "medium", "bf": "3", "g": "12", "b_strategy": "0"}
 
 
 def by_decoding(clip: Path, path: Path) -> Path:
-    """The same packets, each shown when it is decoded, as careless muxers have it."""
+    """Copy the packets with their dts as pts, as faulty muxers do."""
     with av.open(str(clip)) as source, av.open(str(path), "w") as target:
         stream = target.add_stream_from_template(source.streams.video[0])
         packets = [packet for packet in source.demux(video=0) if packet.dts is not None]
-        stream.time_base = Fraction(1, 25)  # which AVI takes for the rate
+        stream.time_base = Fraction(1, 25)  # AVI takes it for the frame rate
         for number, packet in enumerate(packets):
             packet.dts, packet.pts, packet.duration, packet.time_base = number, number, 1, Fraction(1, 25)
             packet.stream = stream

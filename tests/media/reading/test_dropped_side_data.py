@@ -1,4 +1,4 @@
-"""What pictures say beside what is seen: kept, or told."""
+"""Side data of pictures are kept, or reported as not kept."""
 
 import struct
 from collections.abc import Iterator
@@ -19,10 +19,10 @@ PRESET = load_preset("file").updated("graph", mode="threads").updated("engine", 
 TICK = Fraction(1, 25)
 
 CAPTION = bytes.fromhex("060414" + "b50031" + "4741393403" + "43ff" + "fcc8e5fcececfcef80" + "ff" + "80")
-"""SEI of H.264 with closed captions (ATSC A/53, Part 4): a word."""
+"""SEI of H.264 with closed captions (ATSC A/53, Part 4): one word."""
 
 SPHERE = bytes(12) + bytes(4) + bytes(16)
-"""No turning, and no bounds: the whole of an equirectangular projection."""
+"""A full equirectangular projection, without rotation or bounds."""
 
 
 def upscale(source: Path, target: Path) -> Summary:
@@ -34,7 +34,7 @@ def box(kind: bytes, body: bytes) -> bytes:
 
 
 def with_captions(path: Path, *, first: int = 0) -> Path:
-    """A clip whose pictures have captions from one on."""
+    """Write a clip whose pictures have captions from number ``first`` on."""
     plain = write_clip(path.with_name("plain.mp4"), frames=20, audio=False, options={"preset": "ultrafast"})
     with av.open(str(plain)) as source, av.open(str(path), "w") as target:
         copy = target.add_stream_from_template(source.streams.video[0])
@@ -50,10 +50,10 @@ def with_captions(path: Path, *, first: int = 0) -> Path:
 
 
 def spherical(path: Path) -> Path:
-    """A clip that is marked as spherical (Spherical Video V2): boxes in the middle of its head."""
+    """Write a clip that is marked as spherical (Spherical Video V2), by boxes inserted into its header."""
     write_clip(path, frames=5, audio=False)
     data = path.read_bytes()
-    assert data.index(b"mdat") < data.index(b"moov")  # so that no offset changes
+    assert data.index(b"mdat") < data.index(b"moov")  # so that no chunk offset changes
     head = box(b"svhd", bytes(5))
     projection = box(b"prhd", bytes(16)) + box(b"equi", bytes(20))
     added = box(b"sv3d", head + box(b"proj", projection))
@@ -93,7 +93,7 @@ def cases(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def alpha_of(path: Path) -> Path:
-    """The same, said to be transparent."""
+    """Mark the clip as having an alpha channel."""
     with av.open(str(path)) as source, av.open(str(path.with_name("a.webm")), "w") as target:
         copy = target.add_stream_from_template(source.streams.video[0])
         copy.metadata["alpha_mode"] = "1"

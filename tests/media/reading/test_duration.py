@@ -1,4 +1,4 @@
-"""How long a video is, by what its header promises: neither more is missed than is, nor a last picture cut short."""
+"""Duration of a video by its header: only missing frames count as missing, and the last one is not cut short."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -16,15 +16,15 @@ from sr4k.media.reading.reader import VideoReader
 
 PRESET = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
 SLOW = [0, 100, 400, 900, 1600]
-"""Milliseconds at which the pictures of a slow video begin."""
+"""Times of the pictures of a video with a slow, uneven rate, in milliseconds."""
 LAST = 3
-"""Seconds for which its last one is shown."""
+"""Duration of its last picture, in seconds."""
 
 CODECS = {".wmv": "wmv2", ".webm": "libvpx", ".gif": "gif"}
 
 
 def held(path: Path) -> Path:
-    """A slow video whose last picture lasts."""
+    """Write a slow video whose last picture has a long duration."""
     codec = CODECS.get(path.suffix, "libx264")
     with av.open(str(path), "w") as target:
         stream: Any = target.add_stream(codec, rate=10, options={"preset": "ultrafast"} if codec == "libx264" else {})

@@ -1,4 +1,4 @@
-"""What is lost of a file: counted, and listed with its times."""
+"""Decode losses of a file are counted, and listed with their times."""
 
 import struct
 from fractions import Fraction
@@ -33,7 +33,7 @@ def rewritten(
     emptied: set[int] = frozenset(),
     dropped: set[int] = frozenset(),
 ) -> Path:
-    """The packets of the picture, some of them spoilt or emptied and some left out, by their numbers."""
+    """Copy the video's packets, with those of some numbers damaged, emptied or dropped."""
     with av.open(str(source)) as a, av.open(str(target), "w") as b:
         copy = b.add_stream_from_template(a.streams.video[0])
         for number, packet in enumerate(a.demux(video=0)):
@@ -138,7 +138,7 @@ def test_an_empty_packet_shows_the_last_picture_again(make_clip: MakeClip, tmp_p
     clean = make_clip("in.nut", frames=12, codec="mjpeg", pix_fmt="yuvj420p", options={"g": "1"}, audio=False)
     source = rewritten(clean, tmp_path / "again.nut", emptied={4, 7, 8, 11})
     with av.open(str(source)) as container:
-        assert [packet.size for packet in container.demux(video=0)].count(0) == 5  # and the end
+        assert [packet.size for packet in container.demux(video=0)].count(0) == 5  # four, and the one at the end
     with VideoReader(ReadSettings(path=source, strict=True)) as reader:
         times = [(info.pts * info.time_base, info.duration * info.time_base) for _, info in reader.pictures()]
     assert [at * 25 for at, _ in times] == [0, 1, 2, 3, 5, 6, 9, 10]

@@ -1,4 +1,4 @@
-"""Pictures at the beginning that have no time lead up evenly to the first that has one."""
+"""Pictures at the beginning without a pts get evenly spaced times that lead up to the first pts."""
 
 from fractions import Fraction
 from itertools import pairwise
@@ -16,11 +16,11 @@ from sr4k.media.reports import DecodeReport
 
 STEP = Fraction(1, 25)
 BEFORE = 23
-"""Pictures before 0."""
+"""Number of pictures before 0."""
 
 
 def earlier(clip: Path, path: Path) -> Path:
-    """The same packets, so much earlier that the first are shown before 0, which Matroska can't say."""
+    """Copy the packets, shifted so that the first pictures are displayed before 0, which Matroska can't store."""
     with av.open(str(clip)) as source, av.open(str(path), "w", options={"avoid_negative_ts": "disabled"}) as target:
         chapter = {"id": 1, "start": 0, "end": 1000, "time_base": Fraction(1, 1000), "metadata": {"title": "From 0"}}
         target.set_chapters([chapter])
@@ -104,5 +104,5 @@ def test_what_is_made_of_it_begins_with_them_and_its_sound(suffix: str, source: 
     with av.open(str(made)) as container:
         assert Fraction(container.duration, av.time_base) == pytest.approx(2, abs=0.06)
         chapter = container.chapters()[0]
-    if suffix == ".mkv":  # the first of an MP4 always begins at 0
+    if suffix == ".mkv":  # the first chapter of an MP4 always begins at 0
         assert chapter["start"] * chapter["time_base"] == pytest.approx(times[0] + BEFORE * STEP, abs=0.03)

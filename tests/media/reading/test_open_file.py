@@ -1,4 +1,4 @@
-"""Reading packets, whatever the file is like."""
+"""Opening files and reading packets, also of unusual files."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +15,7 @@ from sr4k.media.reading.open_file import open_input, packets_of, video_stream
 
 
 class Growing:
-    """What PyAV's demultiplexing does when a stream has turned up on the way: it stumbles after the last packet."""
+    """PyAV's behaviour when a stream appeared midway: demuxing raises an IndexError after the last packet."""
 
     def demux(self) -> Iterator[Any]:
         yield "packet"

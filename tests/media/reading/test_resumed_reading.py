@@ -1,4 +1,4 @@
-"""Decoding that begins in the middle: exactly the pictures that are left, whatever the stream."""
+"""Decoding that resumes in the middle yields exactly the remaining pictures, for all kinds of streams."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -39,10 +39,10 @@ def decoded(settings: ReadSettings, after: int | None = None) -> list[tuple[int,
         ("refresh.mp4", {"options": {"preset": "veryfast", "x264-params": "intra-refresh=1:keyint=24"}}, "auto"),
         ("hevc.mp4", {"codec": "libx265", "options": X265}, "auto"),
         ("mpeg2.ts", MPEG2, "auto"),
-        ("program.mpg", {**MPEG2, "audio": False}, "auto"),  # few of its pictures have a time
+        ("program.mpg", {**MPEG2, "audio": False}, "auto"),  # few of its pictures have a pts
         ("packed.avi", {**MPEG2, "codec": "mpeg4", "audio": False}, "auto"),
         ("hidden.webm", {"codec": "libvpx-vp9", "options": VP9, "audio": False}, "auto"),
-        ("raw.h264", {"context": PYRAMID, "audio": False}, "auto"),  # none has a time
+        ("raw.h264", {"context": PYRAMID, "audio": False}, "auto"),  # none has a pts
         ("before.mp4", {"pts": [512 * (n - 5) for n in range(72)], "context": PYRAMID}, "auto"),
         ("fields.ts", {"context": PYRAMID, "options": FIELDS}, "double"),
     ],

@@ -192,7 +192,7 @@ def test_what_is_transparent_is_laid_over_black(tmp_path: Path, caplog: pytest.L
     found, _ = bars_of(tmp_path / "out.mkv")
     expected = codes(BARS * (opaque / 255)[:, None], matrix=6, full=False, bits=8)
     assert np.abs(found - expected).max() <= 1
-    assert "transparent is laid over black" in caplog.text
+    assert "transparency is composited over black" in caplog.text
 
 
 def test_so_are_grays(tmp_path: Path) -> None:

@@ -172,7 +172,7 @@ class TestPicture:
     ) -> None:
         source = make_clip("in.mkv", codec="ffv1", pix_fmt="yuv420p12le", options={}, frames=2)
         upscale(source, tmp_path / "out.mkv")
-        assert "pictures of 12 bits are reduced to 10" in caplog.text
+        assert "frames of 12 bits are reduced to 10" in caplog.text
 
     @pytest.mark.parametrize(
         ("pix_fmt", "codec", "context"),
