@@ -1,1 +1,1 @@
-"""From pictures and sound to the targets of a channel."""
+"""The sending half of a live channel: encode frames and sound once, and send them to every target."""

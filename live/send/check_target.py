@@ -1,4 +1,4 @@
-"""What can be known of a target before anything is sent to it."""
+"""Check a target before anything is sent to it."""
 
 import os
 from pathlib import Path
@@ -11,11 +11,11 @@ from sr4k.live.tls import is_secure, tls_options
 
 
 def check_target(target: Address) -> None:
-    """See to it that it may go well: a folder that is missing is made.
+    """Check that this machine can serve the target, and create its folder if it is missing.
 
     Raises:
-        OptionError: what it takes is not on this machine.
-        OutputError: its folder can't be written to, or made.
+        OptionError: no ffmpeg with SRT, no certificate authorities, or an invalid proxy address.
+        OutputError: the target's folder can't be created or written to.
     """
     if target.kind == "srt":
         require_srt(with_secrets=bool(secrets_of(target)))
@@ -28,6 +28,6 @@ def check_target(target: Address) -> None:
     try:
         target.path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as err:
-        raise OutputError(f"The folder {folder} can't be made: {err.strerror}.") from err
+        raise OutputError(f"The folder {folder} can't be created: {err.strerror}.") from err
     if not os.access(target.path.parent, os.W_OK | os.X_OK):
-        raise OutputError(f"The folder {folder} may not be written to: give this user the right to.")
+        raise OutputError(f"The folder {folder} isn't writable: give this user write permission.")

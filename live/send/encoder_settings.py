@@ -1,7 +1,4 @@
-"""What encoders are told for a stream that must not wait: no look ahead, no B-frames, a bit rate that is held.
-
-And what comes of that for HLS, whose segments end where key frames come by time.
-"""
+"""Choose low-latency encoder settings (no look-ahead, no B-frames, a held bit rate) and the lengths of HLS segments."""
 
 import math
 from fractions import Fraction
@@ -12,17 +9,21 @@ from sr4k.media.options import EncoderSettings
 from sr4k.media.video import VideoInfo
 
 _BITS_A_PIXEL = 0.1
-"""Of H.264, where no bit rate is asked for: 25 Mbit/s for 3840x2160 at 30."""
+"""Default bits per pixel for H.264: 25 Mbit/s for 3840x2160 at 30 fps."""
 
 _LEAST_BITS = 64_000
-"""A second, of however small pictures: with a few hundred no encoder can be opened."""
+"""Lowest default bit rate, in bit/s: encoders refuse to open with a few hundred."""
 
 _SHARE: dict[str, float] = {"h264": 1.0, "hevc": 0.7, "av1": 0.6}
-"""Of those bits that a codec needs for about the same."""
+"""Bits that each codec needs for about the same quality, relative to H.264."""
 
 
 def encoder_settings(settings: PlayoutSettings, info: VideoInfo) -> EncoderSettings:
-    """Key frames are ours to force, by time: an encoder counts pictures, and adds its own only if we did not."""
+    """Return the encoder's settings for a stream of these pictures.
+
+    The playout forces key frames by time. ``g`` is twice that period, so that the encoder, which counts pictures, adds
+    one of its own only where none was forced.
+    """
     codec = settings.codec.removesuffix("_nvenc")
     asked = round(_BITS_A_PIXEL * _SHARE[codec] * info.width * info.height * info.rate)
     bitrate = settings.bitrate or max(_LEAST_BITS, asked)
@@ -37,7 +38,7 @@ def encoder_settings(settings: PlayoutSettings, info: VideoInfo) -> EncoderSetti
 
 
 def _low_delay(codec: str, bitrate: int) -> dict[str, Any]:
-    """``bufsize`` is the decoder's buffer of ISO 14496-10 annex C: a second of the stream."""
+    """Return libav options; ``bufsize``, the decoder buffer of ISO/IEC 14496-10 annex C, is a second of the stream."""
     held = {"maxrate": bitrate, "bufsize": bitrate}
     if codec == "h264":
         return held | {"tune": "zerolatency", "sc_threshold": 0, "forced-idr": 1, "flags": "+cgop"}
@@ -49,9 +50,10 @@ def _low_delay(codec: str, bitrate: int) -> dict[str, Any]:
 
 
 def hls_form(settings: PlayoutSettings, info: VideoInfo) -> HlsForm:
-    """A segment is longer than the time between key frames by as much as the first picture of the next one is late.
+    """Return the HLS segment form, with a target duration that holds when pictures arrive late.
 
-    That is a picture's time, where none are missing; where the machine is slow, four, or until one is repeated.
+    A segment exceeds the key frame period by the delay of the next segment's first picture: one frame interval
+    normally; on a slow machine up to four, or ``hold`` seconds, after which a picture is repeated.
     """
     picture = float(1 / info.rate)
     late = 1.1 * max(picture, min(4 * picture, settings.hold))

@@ -1,4 +1,4 @@
-"""An FLV stream as its tags.
+"""Split an FLV stream into tags.
 
 Adobe Flash Video File Format Specification 10.1, annex E, and Enhanced RTMP v1 for HEVC and AV1.
 """
@@ -23,13 +23,13 @@ _CODED_FRAMES = (1, 3)  # with and without a composition time
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """One tag.
+    """One FLV tag.
 
     Attributes:
-        time: of decoding, in ms.
-        data: the whole tag, with the size of it that follows.
+        time: decoding time stamp, in ms.
+        data: the whole tag, including the trailing ``PreviousTagSize``.
         key: whether a decoder can start with this picture.
-        config: whether it configures the decoder: it has to come first, and again to whoever joins later.
+        config: whether it is a decoder configuration, which must come first on each connection.
     """
 
     kind: Kind
@@ -40,14 +40,14 @@ class Tag:
 
 
 class FlvSplitter:
-    """Cuts what is written to it into tags. ``header`` is there as soon as the first tag is."""
+    """Incremental parser of an FLV byte stream. ``header``, the file header, is set before the first tag is yielded."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self.header = b""
 
     def feed(self, data: bytes) -> Iterator[Tag]:
-        """The tags that are complete now."""
+        """Append bytes and yield each tag that is now complete."""
         self._buffer += data
         if not self.header:
             if len(self._buffer) < HEADER_SIZE:
@@ -78,7 +78,7 @@ def _tag(data: bytes) -> Tag:
 
 
 def _of_video(first: int, second: int) -> tuple[bool, bool]:
-    """Whether it is a key frame, and whether it is a configuration, which is marked as one too."""
+    """Return (key frame, configuration) from the first two bytes; FLV marks configurations as key frames too."""
     if first & _EX_HEADER:
         frame, packet = first >> 4 & 7, first & 15
         return frame == _KEY and packet in _CODED_FRAMES, packet == 0

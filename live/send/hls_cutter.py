@@ -1,6 +1,6 @@
-"""Where one muxer's bytes may be cut into segments: before each key frame.
+"""Cut one muxer's output into pieces that may begin a segment: before each key frame.
 
-One muxer makes the whole stream, so that MPEG-TS counts its packets on from segment to segment, as viewers check.
+One muxer writes the whole stream, so that the continuity counters of MPEG-TS run on across segments.
 """
 
 from collections import deque
@@ -8,28 +8,28 @@ from typing import Protocol
 
 _TS_PACKET = 188
 _TABLES = (0x0000, 0x0010, 0x0011, 0x1000)
-"""PIDs of PAT, NIT, SDT and PMT as libav gives them. Each is one packet long here."""
+"""PIDs of PAT, NIT, SDT and PMT as libav assigns them. Each table fits into one packet here."""
 
 _VIDEO = b"\x00\x00\x01\xe0"
-"""How a PES packet of video begins; ISO/IEC 13818-1, 2.4.3.7."""
+"""Start code of a PES packet of video; ISO/IEC 13818-1, 2.4.3.7."""
 
 Piece = tuple[bool, bytes]
-"""Whether a key frame begins here, that is not the first of all, and bytes."""
+"""Whether these bytes begin with a key frame other than the stream's first, and the bytes."""
 
 
 class Cutter(Protocol):
-    """A file for libav to write into. ``pieces``: what it wrote, to be taken out; ``init``: what goes before."""
+    """A file object for libav to write into. ``pieces``: output, to be consumed; ``init``: the init section, if any."""
 
     pieces: deque[Piece]
     init: bytes
 
     def write(self, data: bytes) -> int:
-        """Take in what libav made next."""
+        """Accept the muxer's next bytes; returns how many, as libav expects."""
         ...
 
 
 class TsCutter:
-    """MPEG-TS, of a muxer that repeats its tables before each picture: they go with the key frame that they precede."""
+    """Cuts MPEG-TS whose muxer repeats the tables before each picture: a piece begins with a key frame's tables."""
 
     def __init__(self) -> None:
         self.pieces: deque[Piece] = deque()
@@ -38,7 +38,7 @@ class TsCutter:
         self._is_first, self._is_key = True, False
 
     def write(self, data: bytes) -> int:
-        """Whole packets go on; tables, when what follows them is known."""
+        """Pass on whole packets, and hold tables back until it is known what follows them."""
         held = self._rest + bytes(data)
         begin = tables = 0
         for at in range(0, len(held) - len(held) % _TS_PACKET, _TS_PACKET):
@@ -60,7 +60,7 @@ class TsCutter:
 
 
 def _is_key_frame(data: bytes, at: int) -> bool:
-    """Whether a TS packet that starts a unit starts one of video that can be decoded by itself."""
+    """Whether a TS packet that starts a PES packet starts a key frame of video."""
     if not data[at + 3] & 0x20 or not data[at + 4] or not data[at + 5] & 0x40:
         return False  # no adaptation field, or not marked as a random access point
     payload = at + 5 + data[at + 4]
@@ -68,7 +68,7 @@ def _is_key_frame(data: bytes, at: int) -> bool:
 
 
 class Mp4Cutter:
-    """Fragmented MP4 of a muxer that writes a fragment when it has the key frame after it."""
+    """Cuts fragmented MP4 whose muxer writes a fragment when it receives the next key frame."""
 
     def __init__(self) -> None:
         self.pieces: deque[Piece] = deque()
@@ -76,7 +76,7 @@ class Mp4Cutter:
         self._rest = bytearray()
 
     def write(self, data: bytes) -> int:
-        """Whole boxes go on: those before the first fragment are its init section."""
+        """Pass on whole boxes; ``ftyp`` and ``moov`` are the init section."""
         self._rest += data
         while (box := self._box()) is not None:
             kind = box[4:8]
@@ -89,7 +89,7 @@ class Mp4Cutter:
         return len(data)
 
     def _box(self) -> bytes | None:
-        """The next that is complete; ISO/IEC 14496-12, 4.2."""
+        """Remove and return the next box if it is complete; ISO/IEC 14496-12, 4.2."""
         rest = self._rest
         size = int.from_bytes(rest[:4], "big")
         if size == 1:

@@ -1,4 +1,4 @@
-"""The files of one HLS target: segments that are whole or not there, and a playlist that always is."""
+"""The files of one HLS target: each segment appears whole or not at all, and the playlist is replaced atomically."""
 
 import errno
 import hashlib
@@ -17,7 +17,8 @@ from sr4k.live.send.hls_playlist import ForeignPlaylistError, Playlist, Segment,
 from sr4k.live.settings import HlsForm
 
 _LEAST_NUMBER = 10**9
-"""Of a first segment, where the clock is not set: what is called so can't be the second part of a recording."""
+"""Lowest number of a first segment, used if the clock isn't set: ten digits can't be mistaken for ``NAME-2``, a
+recording's second part."""
 
 _PLAIN, _ODD = re.compile(r"[A-Za-z0-9._-]{1,200}"), re.compile(r"[^A-Za-z0-9._-]")
 
@@ -25,15 +26,19 @@ _SUFFIXES = {"ts": "ts", "fmp4": "m4s"}
 
 
 class HlsFolder:
-    """Goes on where the one before it ended, however it ended: numbers grow by one, and a discontinuity is told.
+    """Segments and playlist of one target. Continues an earlier playlist: numbers go on, with a discontinuity.
+
+    Attributes:
+        stored: bytes of segments that were listed so far.
+        is_resumed: whether files of an earlier run were found.
 
     Args:
-        path: of the playlist. Its folder is made if it is missing.
-        form: of the segments.
+        path: the playlist. Its folder is created if it is missing.
+        form: container and target duration of the segments.
 
     Raises:
-        OutputError: another program writes there, or the playlist is none of ours.
-        OSError: it can't be written to.
+        OutputError: another target writes there, or the playlist was not written by this program.
+        OSError: the folder can't be created or read.
     """
 
     def __init__(self, path: Path, form: HlsForm) -> None:
@@ -43,11 +48,10 @@ class HlsFolder:
         self._base = _fit_for_urls(path.stem)
         base = re.escape(self._base)
         self._ours = re.compile(rf"\.?{base}-(?:init-)?(\d{{10,}})\.(?:ts|m4s|mp4)(\.part)?")
-        self._retired: deque[tuple[float, str]] = deque()  # until when a file must stay, and its name
+        self._retired: deque[tuple[float, str]] = deque()  # (time until which a delisted file must stay, its name)
         self._init: str | None = None
-        self._served: set[str] = set()  # files that the list on the disk names
+        self._served: set[str] = set()  # files that the playlist on the disk names
         self.stored = 0
-        """Bytes of segments that are listed."""
         self._list = self._resumed(form)
         highest = self._collect_leftovers()
         self.is_resumed = max(highest, self._list.following) > 0
@@ -55,7 +59,18 @@ class HlsFolder:
             self._list = replace(self._list, following=max(_LEAST_NUMBER, int(time.time()), highest + 1))
 
     def add(self, data: bytes, init: bytes, seconds: float, begins: float, *, discontinuity: bool) -> None:
-        """Store a segment and list it, in this order; ``init``: what has to be read before it."""
+        """Store a segment, then list it; on a full disk once more, after deleting what the playlist can spare.
+
+        Args:
+            data: the segment.
+            init: its init section (fragmented MP4), or nothing.
+            seconds: its duration.
+            begins: when its first picture was received, as a Unix time.
+            discontinuity: whether it doesn't continue the segment before it.
+
+        Raises:
+            OSError: it can't be written; the playlist is as before.
+        """
         self._sweep(time.time())
         try:
             self._add(data, init, seconds, begins, discontinuity=discontinuity)
@@ -76,21 +91,21 @@ class HlsFolder:
         try:
             self._change(replace(self._list, target=longest).with_next(segment))
         except OSError:
-            self._path.with_name(name).unlink(missing_ok=True)  # or it would take the room that the list needs
+            self._path.with_name(name).unlink(missing_ok=True)  # free its disk space for the playlist
             raise
         self.stored += len(data)
 
     def end(self) -> None:
-        """Nothing will follow."""
+        """Mark the playlist as ended (``EXT-X-ENDLIST``)."""
         if self._list.segments:
             self._change(replace(self._list, ended=True))
 
     def close(self) -> None:
-        """Others may write there."""
+        """Release the claim on the playlist: another target may write there."""
         self._claim.close()
 
     def _resumed(self, form: HlsForm) -> Playlist:
-        """What is there, as far as it can be gone on with."""
+        """Read the playlist on the disk, without the segments that can't be continued from."""
         try:
             text = self._path.read_text("utf-8", errors="replace")
             names = re.compile(rf"(?:{re.escape(self._path.stem)}|{re.escape(self._base)})-\d+\.(?:ts|m4s)")
@@ -98,7 +113,7 @@ class HlsFolder:
         except FileNotFoundError:
             found = None
         except ForeignPlaylistError:
-            raise OutputError(f"{self._path} is a playlist of something else, or none: remove it.") from None
+            raise OutputError(f"{self._path} is not a playlist that sr4k-stream wrote: remove it.") from None
         if found is None:
             return Playlist(form.longest)
         self._served = _files(found)
@@ -115,9 +130,9 @@ class HlsFolder:
         )
 
     def _change(self, following: Playlist) -> None:
-        """The next version of the list; what it no longer names may still be asked for by who has the last one.
+        """Write the next version of the playlist; files it no longer lists stay for clients that have an older one.
 
-        That it leaves the list now is written into the file's time, for a target that goes on from here.
+        Their modification times record when they were delisted, for a run that continues from here.
         """
         listed = _files(following)
         leaving = self._served - listed
@@ -130,14 +145,14 @@ class HlsFolder:
         self._retired += [(until, name) for name in leaving]
 
     def _make_room(self) -> None:
-        """On a full disk as little is kept as a list must have: to go on is worth more to all who view it."""
+        """Free disk space: list no more than RFC 8216 requires, and delete all else. Viewers need new segments more."""
         self._sweep(math.inf)
         with suppress(OSError):
             self._change(self._list.within(0.0))
         self._sweep(math.inf)
 
     def _sweep(self, now: float) -> None:
-        """Delete what nobody can ask for any more."""
+        """Delete delisted files whose time is over at ``now``, a Unix time."""
         listed = _files(self._list)
         for _ in range(len(self._retired)):
             until, name = self._retired.popleft()
@@ -147,7 +162,7 @@ class HlsFolder:
                 self._path.with_name(name).unlink(missing_ok=True)
 
     def _collect_leftovers(self) -> int:
-        """What was retired when this was last written to, or was never listed; gives the highest number, or 0."""
+        """Schedule files of an earlier run that aren't listed for deletion; return the highest number found, or 0."""
         listed, highest, now = self._served, 0, time.time()
         for path in self._path.parent.iterdir():
             if (found := self._ours.fullmatch(path.name)) is None:
@@ -160,7 +175,7 @@ class HlsFolder:
         return highest
 
     def _put(self, name: str, data: bytes) -> None:
-        """It has its name when all of it is on the disk, or not at all."""
+        """Write a file atomically: it gets its name when all of it is on the disk."""
         part = self._path.with_name(f".{name}.part")
         part.unlink(missing_ok=True)
         try:
@@ -176,7 +191,7 @@ class HlsFolder:
 
 
 def _fit_for_urls(stem: str) -> str:
-    """What segments are called by: the playlist's own name, if nothing in it means something else in a URL."""
+    """Return the base name of segments: the playlist's stem, with characters that are special in URLs replaced."""
     if _PLAIN.fullmatch(stem):
         return stem
     return f"{_ODD.sub('_', stem)[:60]}-{hashlib.sha256(os.fsencode(stem)).hexdigest()[:8]}"
@@ -191,7 +206,11 @@ def _files_of(segment: Segment) -> tuple[str, ...]:
 
 
 def _claimed(path: Path) -> socket.socket:
-    """A name of the kernel's that one process of this machine can hold, and that goes with it, however it ends."""
+    """Claim the playlist for this process by an abstract socket, which the kernel releases however the process ends.
+
+    Raises:
+        OutputError: another target holds the claim.
+    """
     place = hashlib.sha256(os.fsencode(path.parent.resolve() / path.stem)).hexdigest()
     claim = socket.socket(socket.AF_UNIX)
     try:

@@ -1,4 +1,4 @@
-"""A media playlist of HLS, and what may become of it; RFC 8216, 4.3 and 6.2."""
+"""Write, shorten and read back a media playlist of HLS; RFC 8216, 4.3 and 6.2."""
 
 import re
 from collections.abc import Iterator
@@ -6,27 +6,27 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 _VERSION = 6
-"""The lowest that knows EXT-X-MAP in a list like this."""
+"""Lowest protocol version with EXT-X-MAP in a playlist that isn't I-frames only."""
 
 WINDOW = 12.0
-"""Seconds that are listed at least, beside three target durations (6.2.2)."""
+"""Seconds that are listed at least; never fewer than three target durations (6.2.2)."""
 
 
 class ForeignPlaylistError(Exception):
-    """It was not made here."""
+    """The playlist was not written by this program."""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One segment.
+    """One media segment.
 
     Attributes:
-        number: its media sequence number.
-        name: of its file.
-        seconds: its duration.
-        begins: when its first picture was taken in, seconds since 1970.
-        init: the file of its init section, of fragmented MP4.
-        discontinuity: whether it does not go on where the one before it ended.
+        number: media sequence number.
+        name: file name.
+        seconds: duration.
+        begins: when its first picture was received, as a Unix time.
+        init: file name of its init section, for fragmented MP4.
+        discontinuity: whether it doesn't continue the segment before it.
     """
 
     number: int
@@ -39,7 +39,15 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Playlist:
-    """One version of a list. ``passed``: discontinuities of segments that are no longer listed."""
+    """One version of a playlist.
+
+    Attributes:
+        target: target duration, in seconds.
+        segments: the listed segments, in order.
+        passed: discontinuities of segments that are no longer listed (EXT-X-DISCONTINUITY-SEQUENCE).
+        following: number of the next segment.
+        ended: whether no segment will follow.
+    """
 
     target: int
     segments: tuple[Segment, ...] = ()
@@ -49,25 +57,25 @@ class Playlist:
 
     @property
     def kept(self) -> float:
-        """Seconds that a segment must stay when it is no longer listed: its own, and those of the longest list."""
+        """Seconds to keep a delisted segment: its duration plus that of the longest playlist that listed it (6.2.2)."""
         return max(WINDOW, 3 * self.target) + 2 * self.target + 2
 
     @property
     def seconds(self) -> float:
-        """Of all that is listed."""
+        """Total duration of the listed segments, in seconds."""
         return sum(segment.seconds for segment in self.segments)
 
     def with_next(self, segment: Segment) -> "Playlist":
-        """One segment more, and those less that may go."""
+        """Return the playlist with one segment more, without those that may be delisted."""
         return replace(self, segments=(*self.segments, segment), following=segment.number + 1).within(WINDOW)
 
     def without(self, count: int) -> "Playlist":
-        """The first ``count`` are no longer listed."""
+        """Return the playlist without its first ``count`` segments."""
         gone = sum(segment.discontinuity for segment in self.segments[:count])
         return replace(self, segments=self.segments[count:], passed=self.passed + gone)
 
     def within(self, seconds: float) -> "Playlist":
-        """No more than must be listed: so many seconds, or three target durations."""
+        """Return the shortest playlist that lists at least ``seconds`` and three target durations."""
         least, left, count = max(seconds, 3 * self.target), self.seconds, 0
         for segment in self.segments:
             left = round(left - segment.seconds, 3)
@@ -77,7 +85,7 @@ class Playlist:
         return self.without(count)
 
     def text(self) -> str:
-        """What is served."""
+        """Return the playlist file's text."""
         return "\n".join([*self._lines(), ""])
 
     def _lines(self) -> Iterator[str]:
@@ -103,7 +111,7 @@ class Playlist:
 
 @dataclass
 class _Reading:
-    """What was read so far of a list."""
+    """State of the parser between two lines."""
 
     numbers: dict[str, int] = field(default_factory=dict)
     segments: list[Segment] = field(default_factory=list)
@@ -118,14 +126,14 @@ _NUMBERS = ("#EXT-X-TARGETDURATION:", "#EXT-X-MEDIA-SEQUENCE:", "#EXT-X-DISCONTI
 
 
 def read_playlist(text: str, names: "re.Pattern[str]") -> Playlist | None:
-    """A list made here before; ``None``: there was nothing in it yet, or it was cut off.
+    """Parse a playlist that this program wrote; ``None`` if it is empty or cut off.
 
     Args:
-        text: of the file.
-        names: what its segments are called.
+        text: contents of the file.
+        names: pattern of its segments' file names.
 
     Raises:
-        ForeignPlaylistError: it lists something else, or is no playlist.
+        ForeignPlaylistError: it isn't a playlist, or lists other files.
     """
     if not text.strip("\0 \r\n"):
         return None

@@ -1,7 +1,7 @@
-"""What is sent to an HLS target: packets in, segments and a playlist out.
+"""Write packets into HLS segments and a playlist.
 
-A segment ends where a span of ``HlsForm.seconds`` of the stream's own time does: the playout puts a key frame there.
-Key frames between, which other targets asked for, change nothing.
+A segment ends at each multiple of ``HlsForm.seconds`` on the stream's clock, where the playout forces a key frame. Key
+frames that other targets request between these end no segment.
 """
 
 import time
@@ -18,15 +18,15 @@ from sr4k.live.send.hls_folder import HlsFolder
 from sr4k.live.settings import HlsForm
 
 _TS = {"mpegts_flags": "pat_pmt_at_frames", "pes_payload_size": "0"}
-"""So that a segment begins with its tables, and holds all the sound before its end."""
+"""Repeat the tables before each picture, and write one audio frame per PES packet: no sound crosses a segment's end."""
 
 _FMP4 = {"movflags": "frag_keyframe+empty_moov+default_base_moof+frag_discont+skip_trailer"}
-"""So that a segment is a whole number of fragments, with the stream's own times."""
+"""Start a fragment at each key frame and keep the stream's time stamps: a segment is a whole number of fragments."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """A segment to be: seconds, when it begins (since 1970), and whether it goes on from the one before."""
+    """A segment's duration in seconds, begin as a Unix time, and whether it doesn't continue the one before it."""
 
     seconds: float
     begins: float
@@ -34,11 +34,11 @@ class _Span:
 
 
 class HlsWriter:
-    """One run of segments: see `OpenTarget` in `sr4k.live.send.open_target`.
+    """One run of segments: an `OpenTarget` (`sr4k.live.send.open_target`).
 
     Args:
-        folder: where they go.
-        form: how long they are, and in which container.
+        folder: stores and lists the segments.
+        form: their duration and container.
     """
 
     def __init__(self, folder: HlsFolder, form: HlsForm) -> None:
@@ -53,16 +53,16 @@ class HlsWriter:
         self._cuts: deque[_Span | None] = deque()  # for each key frame but the first: the segment that ends there
         self._parts: list[bytes] = []
         self._first = self._start = self._last = self._step = 0  # times in the stream, ms
-        self._begun = 0.0  # since 1970
-        self._broken = folder.is_resumed  # whether the segment does not go on from the one before
+        self._begun = 0.0  # when the first picture was received, as a Unix time
+        self._broken = folder.is_resumed  # whether the current segment doesn't continue the one before it
 
     def write(self, packet: "Packet[Any]", at: int) -> bool:
-        """Take a packet, ``at`` ms of the stream; store what is complete by it, and say whether anything was."""
+        """Mux a packet of time ``at`` ms; return whether that completed a segment, which is then stored and listed."""
         if packet.stream.type == "video":
             if not self._begun:
                 self._begun, self._first = time.time(), at
                 self._start = at
-                # All that is known of a single picture.
+                # the best estimate of the frame interval while there is only one picture
                 self._step = round(1000 * (packet.duration or 0) * (packet.time_base or 0))
             else:
                 if packet.is_keyframe:
@@ -74,12 +74,12 @@ class HlsWriter:
         self._store()
         return self._folder.stored > before
 
-    def arrived(self, written: int) -> int:  # noqa: ARG002 - of which what lies in memory is nothing yet
-        """Bytes that viewers can have."""
+    def arrived(self, written: int) -> int:  # noqa: ARG002 - bytes of an unfinished segment reach nobody
+        """Return the bytes in listed segments."""
         return self._folder.stored
 
     def close(self, *, ended: bool) -> None:
-        """Store the rest; ``ended``: the stream is over for good."""
+        """Store the unfinished segment; ``ended``: no stream will follow, so end the playlist."""
         self.container.close()
         self._store()
         if self._begun:
@@ -88,11 +88,11 @@ class HlsWriter:
                 self._folder.end()
 
     def _cut(self, at: int) -> _Span | None:
-        """What ends before a key frame."""
+        """Return the segment that ends before the key frame at ``at`` ms; ``None`` if none does."""
         if self._slot(at) == self._slot(self._start):
             return None
         span, broken = self._span(at), False
-        if round(span.seconds) > self._form.longest:  # nothing came for a while: that is no part of a segment
+        if round(span.seconds) > self._form.longest:  # no packets came for a while: end the segment before the gap
             span, broken = self._span(self._last + self._step), True
         self._start, self._broken = at, broken
         return span
@@ -102,7 +102,7 @@ class HlsWriter:
         return _Span(max(1, end - self._start) / 1000, begins, self._broken)
 
     def _slot(self, at: int) -> int:
-        return int((at + 1) / (1000 * self._form.seconds))  # what was rounded down belongs to the next
+        return int((at + 1) / (1000 * self._form.seconds))  # FLV times are rounded down to ms
 
     def _store(self) -> None:
         pieces = self._cutter.pieces

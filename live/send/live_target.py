@@ -1,4 +1,4 @@
-"""One target of a channel: its process after process, and what is done when one fails."""
+"""Keep one target of a channel fed: start a process for each try, watch it, and try again when it fails."""
 
 import logging
 import os
@@ -25,34 +25,36 @@ from sr4k.live.wire_format import cleaned, is_number, unpack
 log = logging.getLogger(__name__)
 
 _NETWORK_AGE, _DISK_AGE = 1.0, 10.0
-"""Seconds that a tag may be old when it is sent."""
+"""Maximum age of a tag when it is sent, in seconds, for targets on the network and on a disk."""
 
 _OPENING = 8.0
-"""Seconds that a target may take to answer."""
+"""Seconds within which a target must connect."""
 
 _STUCK = 4.0
-"""Seconds for which it may take nothing of what is there."""
+"""Seconds after which a target that accepts no data counts as stuck."""
 
 _IN_THE_PIPE = 1000
-"""Milliseconds of the stream that may be on their way without being missed."""
+"""Up to this many milliseconds of the stream may be unacknowledged before the target counts as stuck."""
 
 _PROVEN = 2.0
-"""Seconds for which a target must have taken what came for the wait to be short again after its end."""
+"""Seconds for which a target must have accepted data for the backoff to be reset."""
 
 _GLANCE = 0.25
-"""Seconds between two looks when nothing happens."""
+"""Longest time in seconds between two checks of the timeouts."""
 
 _LARGEST_REPORT = 1 << 16
-"""Bytes."""
+"""Size limit of one report from the target's process, in bytes."""
 
 
 class LiveTarget:
-    """Never keeps whoever offers it something waiting.
+    """A target that is kept connected by a thread of its own. `offer` never blocks.
+
+    A target on a disk gets everything from the first picture on; one on the network gets what is recent.
 
     Args:
-        target: where to. One on a disk is given all from the first picture on, one on a network what is fresh.
-        hls: of an HLS target.
-        wants_key: called, in another thread, when a key frame would be of use now.
+        target: its address.
+        hls: segment form, for an HLS target.
+        wants_key: called from another thread to request a key frame.
     """
 
     def __init__(self, target: Address, *, hls: HlsForm, wants_key: Callable[[], None]) -> None:
@@ -60,25 +62,25 @@ class LiveTarget:
         self._queue = TagQueue(_DISK_AGE if target.is_local else _NETWORK_AGE, wants_key)
         self._wake = os.eventfd(0, os.EFD_NONBLOCK)
         self._ending = threading.Event()
-        self._until: float | None = None  # once it is to end
-        self._is_last = False  # whether the stream is over for good then
+        self._until: float | None = None  # deadline for sending the rest, once `close` was called
+        self._is_last = False  # whether the stream has ended, rather than been stopped
         self._thread = threading.Thread(target=self._run, name="target", daemon=True)
         self._state, self._reason = "connecting", ""
         self._connects = self._bytes = 0
         self._try: _Try | None = None
 
     def start(self) -> None:
-        """Begin to connect."""
+        """Start the thread, which connects."""
         self._queue.open()
         self._thread.start()
 
     def offer(self, header: bytes, tags: Sequence[Tag]) -> None:
-        """Take in what was made; ``header``: of the stream."""
+        """Queue tags; ``header``: the FLV file header of their stream."""
         self._queue.offer(header, tags)
         self._notify()
 
     def report(self) -> dict[str, Any]:
-        """How it is."""
+        """Return the target's state, with the fields of `sr4k.service.channel_status.TargetStatus` as keys."""
         current = self._try
         return {
             "target": str(self._target),
@@ -91,7 +93,7 @@ class LiveTarget:
         }
 
     def close(self, seconds: float, *, ended: bool = False) -> None:
-        """Send what is left, for no longer than that; ``ended``: the stream is over for good."""
+        """Send what is queued for at most ``seconds``, and stop; ``ended``: no stream will follow."""
         self._is_last = ended
         self._until = time.monotonic() + seconds
         self._ending.set()
@@ -131,7 +133,11 @@ class LiveTarget:
 
 
 class _Try:
-    """One process, from its start to its end. ``until``: when it is to have ended, once it is to end."""
+    """One process, from its start to its end. ``until`` returns the deadline for its end, once there is one.
+
+    Raises:
+        OSError: the process could not be started.
+    """
 
     def __init__(
         self,
@@ -144,7 +150,7 @@ class _Try:
     ) -> None:
         self._told = told
         self._queue, self._wake, self._until = queue, wake, until
-        self._keeps = target.is_local  # what waits for it while it opens
+        self._keeps = target.is_local  # whether tags are kept for it while it opens
         self._in_the_pipe = _IN_THE_PIPE + (1500 * hls.longest if target.kind == "hls" else 0)
         data_out, self._data = os.pipe()
         os.set_blocking(self._data, False)
@@ -165,28 +171,28 @@ class _Try:
                 raise
             finally:
                 os.close(data_out)
-        self._on_the_way = b""  # what is left of a tag
-        self._headed = self._started = False  # whether the head of the stream was sent, and the time to begin at told
-        self._first: int | None = None  # that time, ms
-        self._moved = time.monotonic()  # when it last took something, or had nothing to take
-        self._sent = self._out = 0  # times in the stream, ms
+        self._on_the_way = b""  # the rest of a tag that was partly written
+        self._headed = self._started = False  # whether the stream's head, and the start time, were sent
+        self._first: int | None = None  # the start time, ms
+        self._moved = time.monotonic()  # when the target last accepted data, or had none to accept
+        self._sent = self._out = 0  # stream times written to the pipe, and acknowledged, ms
         self._reason = ""
         self.is_ready = False
-        self._since: float | None = None  # when the first of it had arrived
+        self._since: float | None = None  # when the first data had arrived at the target
         self.bytes = 0
 
     @property
     def is_live(self) -> bool:
-        """Whether anything has arrived."""
+        """Whether any data has arrived at the target."""
         return self._since is not None
 
     @property
     def seconds(self) -> float:
-        """For how long it has gone well."""
+        """Seconds since the first data arrived."""
         return 0.0 if self._since is None else time.monotonic() - self._since
 
     def run(self, is_last: Callable[[], bool]) -> str:
-        """Why it ended; ``is_last``: whether the stream is over for good, if it is to end."""
+        """Feed the process until it ends or fails; return why. ``is_last``: whether the stream has ended."""
         if self._keeps:
             self._queue.rewind()
         else:
@@ -212,7 +218,7 @@ class _Try:
         return bool(self._reason)
 
     def _wait(self) -> None:
-        """Until there is something to do."""
+        """Sleep until there is something to do."""
         poll = select.poll()
         poll.register(self._reports.fileno(), select.POLLIN)
         poll.register(self._wake, select.POLLIN)
@@ -242,7 +248,7 @@ class _Try:
                 if self._keeps:
                     self._tell_start()
                 else:
-                    self._queue.open()  # what was for it to see what comes is old by now
+                    self._queue.open()  # the tags queued for stream probing are stale by now
             case Wrote(at, size) if size > self.bytes:
                 self.bytes, self._out, self._moved = size, at, time.monotonic()
                 if self._since is None:
@@ -251,10 +257,10 @@ class _Try:
             case Stopped(reason):
                 self._reason = cleaned(reason) or "it ended"
             case None:
-                self._reason = "its process no longer does what it was started for"
+                self._reason = "its process sent an invalid report"
 
     def _write(self) -> None:
-        """As much as goes without waiting."""
+        """Write to the pipe as much as it accepts without blocking."""
         while not self._reason:
             if not self._on_the_way:
                 self._on_the_way = self._next()
@@ -267,13 +273,13 @@ class _Try:
             except BlockingIOError:
                 return
             except BrokenPipeError:
-                if not wait([self._reports], 1.0):  # its last word
+                if not wait([self._reports], 1.0):  # its last report says why
                     self._reason = "its process died"
                 self._heed_reports()
                 return
 
     def _next(self) -> bytes:
-        """The head of the stream, and then one tag after the other."""
+        """Return the next bytes to send: the next tag, the first one preceded by the stream's head."""
         tag = self._queue.take()
         if tag is None:
             return b""
@@ -289,14 +295,14 @@ class _Try:
         return self._queue.head() + tag.data
 
     def _tell_start(self) -> None:
-        """From where on it is to send: once, as soon as both are known."""
+        """Send the process the time to start at, once, when it is ready and that time is known."""
         if not self._started and self._first is not None:
             self._started = True
             with suppress(OSError):
                 self._start.send(self._first)
 
     def _end(self, *, ended: bool) -> None:
-        """Let it finish what it has, if there is time for that."""
+        """Let the process send what it has until the deadline; then kill it."""
         until = self._until()
         left = 0.0 if until is None or not self.is_ready else max(0.0, until - time.monotonic())
         if left and ended:
@@ -309,12 +315,12 @@ class _Try:
         except subprocess.TimeoutExpired:
             self._child.kill()
             self._child.wait()
-        self._heed_reports()  # of the last that arrived
+        self._heed_reports()  # which count what arrived last
         self._reports.close()
 
 
 def _read(packed: bytes) -> Ready | Wrote | Stopped | None:
-    """A report; ``None``: it is none. libav writes there what a stranger's server answers: it is not believed."""
+    """Parse a report; ``None`` if it is invalid. A stranger's server may have taken over libav: check everything."""
     try:
         match read := unpack(packed, _KINDS):
             case Ready() | Stopped(str()):

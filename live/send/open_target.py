@@ -1,4 +1,4 @@
-"""How each kind of target is opened, and what it is given."""
+"""Open a target of any kind, and write packets to it."""
 
 import fcntl
 import os
@@ -24,7 +24,7 @@ from sr4k.live.tls import is_secure, tls_options
 from sr4k.media.paths import for_libav, free_name
 
 _WRITE_TIMEOUT = 1_000_000
-"""Microseconds that a write to the network may take."""
+"""Timeout of a write to the network, in microseconds."""
 
 _FRAGMENTED = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
 _RECORDINGS: dict[str, dict[str, str]] = {
@@ -34,33 +34,33 @@ _RECORDINGS: dict[str, dict[str, str]] = {
     ".ts": {},
     ".flv": {"flvflags": "no_duration_filesize"},
 }
-"""What keeps a recording playable up to where it was broken off, by suffix."""
+"""Muxer options by suffix that keep an interrupted recording playable."""
 
 
 class OpenTarget(Protocol):
-    """Takes the packets of one try. ``container``: for its streams to be added to, and its header to be written."""
+    """A target that was opened for one try. The caller adds streams to ``container`` and has its header written."""
 
     container: OutputContainer
 
     def write(self, packet: "Packet[Any]", at: int) -> bool:
-        """Take one, of ``at`` ms in the stream; gives whether more has arrived by it than what goes on all the time."""
+        """Write a packet of time ``at`` ms; return whether to report at once, as a segment was completed."""
         ...
 
     def arrived(self, written: int) -> int:
-        """How many of ``written`` bytes the other side has."""
+        """Return how many of ``written`` bytes have arrived at the other side."""
         ...
 
     def close(self, *, ended: bool) -> None:
-        """Nothing follows; ``ended``: the stream is over for good."""
+        """Write what is left and close; ``ended``: no stream will follow."""
         ...
 
 
 @contextmanager
 def opened(target: Address, form: HlsForm) -> Iterator[OpenTarget]:
-    """The opened target; ``form``: of HLS.
+    """Open a target; ``form``: container and duration of the segments, for HLS.
 
     Raises:
-        Sr4kError, FFmpegError, OSError: it can't be.
+        Sr4kError, FFmpegError, OSError: it can't be opened.
     """
     if target.kind == "srt":
         with srt_writer(target) as pipe:
@@ -80,58 +80,58 @@ def opened(target: Address, form: HlsForm) -> Iterator[OpenTarget]:
 
 
 class _Network:
-    """A protocol of libav's over a socket."""
+    """A target that libav reaches over a socket."""
 
     def __init__(self, container: OutputContainer) -> None:
         self.container = container
 
-    def write(self, packet: "Packet[Any]", at: int) -> bool:  # noqa: ARG002 - all packets go on at once
-        """Send it."""
+    def write(self, packet: "Packet[Any]", at: int) -> bool:  # noqa: ARG002 - packets are sent as they come
+        """Send a packet; always False."""
         self.container.mux_one(packet)
         return False
 
     def arrived(self, written: int) -> int:
-        """Sockets hold seconds of a stream before a write waits."""
+        """Return ``written`` less what sockets hold: their buffers take seconds of a stream before a write blocks."""
         return written - _unsent()
 
-    def close(self, *, ended: bool) -> None:  # noqa: ARG002 - no protocol tells
-        """Say good-bye."""
+    def close(self, *, ended: bool) -> None:  # noqa: ARG002 - no protocol distinguishes the two
+        """Write the trailer and disconnect."""
         self.container.close()
 
 
 class _Srt(_Network):
-    """MPEG-TS to an ffmpeg, which tells what it has sent."""
+    """MPEG-TS to an ``ffmpeg`` that sends it by SRT and reports how many bytes it has sent."""
 
     def __init__(self, pipe: SrtPipe) -> None:
         super().__init__(av.open(pipe, "w", format="mpegts", options={"flush_packets": "1"}))
         self._pipe = pipe
 
     def arrived(self, written: int) -> int:
-        """Nothing while it is not connected."""
+        """Return the bytes that ``ffmpeg`` has sent; 0 while it isn't connected."""
         return min(written, self._pipe.sent())
 
 
 class _Recording(_Network):
-    """A file."""
+    """A recording on a disk."""
 
     def __init__(self, container: OutputContainer) -> None:
         super().__init__(container)
         self.is_empty = True
 
     def write(self, packet: "Packet[Any]", at: int) -> bool:
-        """Write it."""
+        """Write a packet; always False."""
         super().write(packet, at)
         self.is_empty = False
         return False
 
     def arrived(self, written: int) -> int:
-        """What libav was given, which flushes each packet."""
+        """Return ``written``: libav flushes each packet."""
         return written
 
 
 @contextmanager
 def _recording(path: Path) -> Iterator[_Recording]:
-    """A file of a name that nobody has; gone again if nothing could be written."""
+    """Open a file under a free name; it is deleted if nothing was written."""
     path.parent.mkdir(parents=True, exist_ok=True)
     taken = free_name(path, taken=_is_taken)  # a recording never replaces another
     recording = None
@@ -150,7 +150,7 @@ def _format(path: Path) -> str:
 
 
 def _is_taken(path: Path) -> bool:
-    """Whether there is such a file; from now on there is."""
+    """Create the file; return whether it existed already."""
     try:
         path.touch(exist_ok=False)
     except FileExistsError:
@@ -160,7 +160,7 @@ def _is_taken(path: Path) -> bool:
 
 def _open(target: Address) -> OutputContainer:
     if target.kind == "rtmp":
-        # Opened by the tee muxer, the protocol gets options; opened by PyAV itself, a write could last for ever.
+        # The tee muxer passes options on to the protocol. PyAV does not: a write could block for ever.
         options = {
             "f": "flv",
             "flvflags": "no_duration_filesize",
@@ -168,7 +168,7 @@ def _open(target: Address) -> OutputContainer:
             "tcp_nodelay": "1",
         }
         check_proxy(target)
-        if is_secure(target):  # the muxer refuses what it has no use for
+        if is_secure(target):  # for plain rtmp the muxer would refuse unused options
             options |= _nameless(tls_options(target))
         told = ":".join(f"{key}={value}" for key, value in options.items())
         return av.open(f"[{told}]{target.url}", "w", format="tee")
@@ -179,7 +179,7 @@ def _open(target: Address) -> OutputContainer:
 
 
 def _nameless(options: dict[str, str]) -> dict[str, str]:
-    """The file of authorities by number: a path may have characters that mean something to the tee muxer."""
+    """Name the file of certificate authorities by its descriptor: its path may have characters special to tee."""
     if "ca_file" not in options:
         return options
     number = os.open(options["ca_file"], os.O_RDONLY)  # open as long as this process, which is one try
@@ -187,7 +187,7 @@ def _nameless(options: dict[str, str]) -> dict[str, str]:
 
 
 def _unsent() -> int:
-    """Bytes that the other side has not taken yet."""
+    """Return the bytes in this process's sockets that the other side hasn't acknowledged (``SIOCOUTQ``)."""
     total = 0
     for number in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208 - numbers, not paths
         with suppress(OSError):

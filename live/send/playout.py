@@ -1,6 +1,6 @@
-"""Playout: one unbroken stream, whatever comes in.
+"""Encode one unbroken stream for all targets, whatever arrives.
 
-Where pictures fail to come the last one stays; where sound does, there is silence.
+Missing pictures are replaced by the last one or the slate, missing sound by silence.
 """
 
 import logging
@@ -39,58 +39,58 @@ from sr4k.pipeline.latency import spread
 log = logging.getLogger(__name__)
 
 _TICK = 0.01
-"""Seconds between two looks whether something is missing."""
+"""Seconds between two checks for missing pictures or sound."""
 
 _SOUND_AHEAD = TICKS // 10
-"""How far sound may run ahead of the pictures in the stream: these come later, by what the network takes."""
+"""Maximum lead of audio over video, in ticks; video arrives later by the network's latency."""
 
 _LEAST_STEP = TICKS // 1000
-"""Between two pictures: a millisecond, of which FLV has no half."""
+"""Minimum distance between two pictures, in ticks: a millisecond, the resolution of FLV time stamps."""
 
 _LATE = 1.5
-"""Of a picture's time: the next one may come so late before anything stands in for it, at however few a second."""
+"""At low frame rates, a picture may be late by this multiple of the frame interval before another replaces it."""
 
 _SLOWED = 2
-"""By how much time goes slower for what stands in for pictures that come late, until they have made it up."""
+"""While late pictures catch up, repeated pictures are emitted at this multiple of the frame interval."""
 
 _KEYS_APART = 0.5
-"""Seconds between two key frames, however many targets ask for one."""
+"""Minimum seconds between two key frames, however many targets request one."""
 
 _FAREWELL, _LONG_FAREWELL = 2.5, 15.0
-"""Seconds that targets get to send what is left: when a stop was asked for, and when the source came to its end."""
+"""Seconds that targets get to send what is queued: after a stop request, and at the end of the source."""
 
 _REMEMBERED = 256
-"""Pictures over which latency is reported."""
+"""Number of latest pictures over which latency is reported."""
 
 
 class Playout(Sink):
-    """Encodes pictures and sound into one FLV stream, and offers that to every target."""
+    """Stage that encodes pictures and sound into one FLV stream and offers it to every target."""
 
     name = "playout"
 
     def __init__(self, settings: PlayoutSettings) -> None:
         self._settings = settings
-        self._lock = threading.Lock()  # on all that follows: pictures, sound and the clock have a thread each
+        self._lock = threading.Lock()  # on everything below: pictures, sound and the clock have a thread each
         self._ended = threading.Event()
         self._targets: list[LiveTarget] = []
         self._container: OutputContainer | None = None
         self._output: _Output | None = None  # once it is open
         self._threads: list[threading.Thread] = []
         self._held: Frame | None = None  # the last picture
-        self._pts = 0  # of the last picture sent
-        self._shown = 0.0  # when it was
-        self._came = 0  # pts of the last one that came, in time or not
-        self._seen = 0.0  # when it did
+        self._pts = 0  # of the last picture encoded
+        self._shown = 0.0  # when it was encoded
+        self._came = 0  # pts of the last picture that arrived, in time or not
+        self._seen = 0.0  # when it arrived
         self._key_wanted = False
         self._period = round(settings.key_seconds * TICKS)
-        self._slot = -1  # the last multiple of the period that a picture was sent in
-        self._keyed = 0.0
+        self._slot = -1  # the last multiple of the period in which a picture was encoded
+        self._keyed = 0.0  # when the last key frame was encoded
         self._soundtrack: Soundtrack | None = None
-        self._heard = 0.0
-        self._arrived: deque[tuple[int, Samples]] = deque()  # sound that nobody had time for yet
+        self._heard = 0.0  # when sound arrived last
+        self._arrived: deque[tuple[int, Samples]] = deque()  # sound that isn't on the soundtrack yet
         self._counts = {"frames": 0, "repeated": 0, "keyframes": 0, "past": 0}
         self._latencies: deque[float] = deque(maxlen=_REMEMBERED)
-        self._histogram = Histogram()  # of all of them
+        self._histogram = Histogram()  # of all latencies
 
     def open(self, source: Format) -> None:
         info = info_of(source)
@@ -125,7 +125,7 @@ class Playout(Sink):
         with self._lock:
             self._seen, self._came = time.monotonic(), frame.info.pts
             if self._held is not None and frame.info.pts < self._pts + _LEAST_STEP:
-                self._counts["past"] += 1  # what stood in for it went further
+                self._counts["past"] += 1  # repeated pictures have gone past its time
                 frame.release()
                 return
             if self._held is None:
@@ -187,7 +187,7 @@ class Playout(Sink):
             target.offer(header, tags)
 
     def _show(self, picture: VideoFrame, pts: int) -> None:
-        """Encode a picture; a key frame if it is the first of its period, or one is wanted and that is not near."""
+        """Encode a picture: as a key frame if it is the first of its period, or one is requested and none is near."""
         now, slot = time.monotonic(), pts // self._period
         apart = min(now - self._keyed, ((slot + 1) * self._period - pts) / TICKS)
         key = slot != self._slot or (self._key_wanted and apart >= _KEYS_APART)
@@ -202,7 +202,7 @@ class Playout(Sink):
         self._counts["frames"] += 1
 
     def _hear(self) -> None:
-        """Put what has arrived on the soundtrack."""
+        """Add the sound that has arrived to the soundtrack."""
         while self._arrived:
             pts, samples = self._arrived.popleft()
             if self._soundtrack is not None:
@@ -210,7 +210,7 @@ class Playout(Sink):
                 self._soundtrack.add(pts, samples)
 
     def _play(self) -> None:
-        """Encode the sound that belongs to the pictures so far."""
+        """Encode the sound up to the last picture, and `_SOUND_AHEAD` beyond."""
         self._hear()
         audio = self._out.audio
         if self._soundtrack is None or audio is None:
@@ -224,10 +224,10 @@ class Playout(Sink):
             self._container.mux_one(packet)
 
     def _listen(self) -> None:
-        """Take sound as it comes.
+        """Receive sound as it comes.
 
-        It does not wait its turn: where encoding takes all the time there is, that may never come, and what sends the
-        sound would stand still. Whoever has the turn takes it along.
+        This must not wait for the lock: while encoding takes all the time it might never get it, and the intake, which
+        sends the sound, would block. Whichever thread holds the lock handles the sound that has arrived.
         """
         sound = self._settings.sound
         assert sound is not None
@@ -242,7 +242,7 @@ class Playout(Sink):
                     self._lock.release()
 
     def _watch(self) -> None:
-        """Put something in the place of what does not come."""
+        """Replace pictures and sound that fail to arrive."""
         interval = round(TICKS / self._out.info.rate)
         patience = max(self._settings.hold, _LATE * interval / TICKS)
         while not self._ended.wait(_TICK):
@@ -253,11 +253,11 @@ class Playout(Sink):
                 due = self._came + round((now - self._seen) * TICKS)
                 following = self._pts + interval
                 if now - self._seen > patience and due >= following:
-                    # one after the other at the nominal rate, but for the first, which closes the gap
+                    # at the nominal rate, except for the first, which closes the gap
                     self._show(self._stand_in(), following if due - following < interval else due)
                     self._counts["repeated"] += 1
                 elif due < self._pts and now - self._shown > _SLOWED * interval / TICKS:
-                    # pictures come again, later than what stands in for them: that waits for them
+                    # pictures arrive again, but behind the repeated ones: slow these down until they have caught up
                     self._show(self._stand_in(), following)
                     self._counts["repeated"] += 1
                 self._hear()
@@ -271,7 +271,7 @@ class Playout(Sink):
         return as_picture(block, self._out.info.pixel_format)
 
     def _guarded(self, run: Callable[[], None]) -> None:
-        """A thread that fails must not leave a stream that stands still: the process ends, and is seen to."""
+        """Run a thread's function; if it fails, end the process, which is replaced: the stream must not freeze."""
         try:
             run()
         except Exception:
@@ -296,7 +296,7 @@ class Playout(Sink):
 
 @dataclass(frozen=True, slots=True)
 class _Output:
-    """What is there once it is open. ``audio``: if there is to be sound; ``slate``: if there is one."""
+    """The open encoders. ``audio``: ``None`` without sound; ``slate``: ``None`` if none was configured."""
 
     info: VideoInfo
     video: VideoStream
@@ -305,7 +305,7 @@ class _Output:
 
 
 class _Tap:
-    """A file for libav to write FLV into: its tags go on as they are complete."""
+    """A file object for libav to write FLV into, which offers each tag when it is complete."""
 
     def __init__(self, offer: Callable[[bytes, Sequence[Tag]], None]) -> None:
         self._offer = offer
@@ -318,7 +318,7 @@ class _Tap:
 
 
 def _sound_frame(at: int, samples: Samples) -> AudioFrame:
-    """Samples (n, 2), s16, as the encoder wants them."""
+    """Convert int16 samples of (n, 2) to a frame of planar floats at position ``at``, in samples."""
     planar = samples.T.astype("f4") / 32768
     frame = AudioFrame.from_ndarray(planar.copy(), format="fltp", layout="stereo" if CHANNELS == 2 else "mono")
     frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, at, Fraction(1, SAMPLE_RATE)

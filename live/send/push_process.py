@@ -1,7 +1,7 @@
 """One try to push to a target, in a process of its own, started by `sr4k.live.send.live_target`.
 
-It reads FLV from a pipe and writes what the target wants. libav may block in here for as long as it likes, and hold
-Python's lock while it does: nobody else is hurt, and whoever started it ends it.
+It reads FLV from a pipe and writes the target's format. libav may block in it without releasing the GIL: nothing else
+is affected, and the process that started it kills it.
 """
 
 import errno
@@ -29,12 +29,20 @@ from sr4k.live.tls import certificate_trouble
 from sr4k.live.wire_format import pack
 
 _REPORT_EVERY = 0.1
-"""Seconds."""
+"""Seconds between two reports of progress."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushOrder:
-    """What to push where, and over which pipes: FLV comes in, reports go out, the start comes in."""
+    """What to push where.
+
+    Attributes:
+        target: where to.
+        hls: segment form, for HLS.
+        data: file descriptor of a pipe to read FLV from.
+        reports: file descriptor of a socket to send reports to.
+        start: file descriptor of a pipe to receive the start time from, and True at the end of the stream.
+    """
 
     target: Address
     hls: HlsForm
@@ -45,12 +53,12 @@ class PushOrder:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Connected: it waits for the time, in ms, from which on it is to send."""
+    """Report: connected, and waiting for the stream time to start at."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wrote:
-    """Everything up to ``time`` ms was written, and ``bytes`` in all have arrived."""
+    """Report: everything up to ``time`` ms was written, and ``bytes`` in all have arrived at the target."""
 
     time: int
     bytes: int
@@ -58,13 +66,13 @@ class Wrote:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """There is nothing more to expect: why."""
+    """Report: the try has ended; ``reason`` says why, and is empty when the pipe has ended."""
 
     reason: str
 
 
 def main(order: PushOrder) -> None:
-    """Push until the pipe ends."""
+    """Push until the pipe ends or the target fails; report why."""
     av.logging.set_level(None)  # its lines hold the address
     reports = _Reports(socket.socket(fileno=order.reports))
     try:
@@ -78,7 +86,7 @@ def main(order: PushOrder) -> None:
 
 
 class _Reports:
-    """To whoever started this: messages that are read without a pickle."""
+    """Sends reports to the parent process, as JSON rather than pickles."""
 
     def __init__(self, wire: socket.socket) -> None:
         self._wire = wire
@@ -90,7 +98,7 @@ class _Reports:
 def _push(order: PushOrder, reports: _Reports) -> None:
     pipe = os.fdopen(order.data, "rb", buffering=0)
     start = Connection(order.start, writable=False)
-    probe = {"analyzeduration": "0", "probesize": "32"}  # all is in the head: of a thin stream more would take long
+    probe = {"analyzeduration": "0", "probesize": "32"}  # the head has it all; probing a low bit rate takes long
     source: InputContainer = av.open(pipe, format="flv", buffer_size=32768, options=probe)  # type: ignore[assignment]
     with source, opened(order.target, order.hls) as target:
         streams = {s.index: target.container.add_stream_from_template(s, opaque=True) for s in source.streams}
@@ -103,10 +111,11 @@ def _push(order: PushOrder, reports: _Reports) -> None:
 
 
 def _from(source: InputContainer, start: Connection, *, patient: bool) -> "Iterator[Packet[Any]]":
-    """Packets from the time on, in ms, that ``start`` tells, the first of video a key frame.
+    """Yield packets from a start time on, beginning with a key frame of video.
 
-    It tells that before the first of them goes into the pipe, which may be full until then of what came earlier; to the
-    ``patient``, who want all that is in the pipe, as soon as they are ready.
+    The parent sends the start time, in ms, through ``start`` before it writes the first packet of that time; the pipe
+    may hold earlier ones until then, which are discarded. With ``patient`` the start time is waited for, and nothing
+    in the pipe is discarded before.
     """
     first, keyed = None, False
     for packet in source.demux():
@@ -118,7 +127,7 @@ def _from(source: InputContainer, start: Connection, *, patient: bool) -> "Itera
             try:
                 first = start.recv()
             except EOFError:
-                return  # it was to end before it began
+                return  # the parent closed the pipe before anything was to be sent
         if milliseconds(packet) >= first:
             keyed = keyed or (packet.stream.type == "video" and packet.is_keyframe)
             if keyed:
@@ -131,7 +140,7 @@ def _copy(
     streams: dict[int, Any],
     report: Callable[[int, int], None],
 ) -> tuple[int, int]:
-    """All packets, up to what time and how many bytes."""
+    """Write all packets; return the time of the last, in ms, and the bytes written."""
     at = written = 0
     reported = 0.0
     for packet in packets:
@@ -146,26 +155,26 @@ def _copy(
 
 
 def _last_word(start: Connection) -> bool:
-    """Whether the stream is over for good; else it was only stopped."""
+    """Whether the stream has ended, rather than been stopped."""
     with suppress(EOFError, OSError):
         return start.poll(0) and bool(start.recv())
     return False
 
 
 def milliseconds(packet: "Packet[Any]") -> int:
-    """Its time of decoding."""
+    """Return the packet's decoding time stamp in ms; it must have one."""
     assert packet.dts is not None and packet.time_base
     return packet.dts * packet.time_base.numerator * 1000 // packet.time_base.denominator
 
 
 def _reason(error: Exception, target: Address) -> str:
-    """What went wrong: what is particular to targets, and else `sr4k.live.causes.cause`."""
+    """Return the cause of an error in words: of targets' own kinds here, of others by `sr4k.live.causes.cause`."""
     if (trouble := proxy_trouble(target)) is not None:
         return trouble
     if isinstance(error, TimeoutError):
         return "it did not answer in time"
     if isinstance(error, PermissionError):
-        return "it is not allowed: somebody else may publish under this name"
+        return "it is not allowed: somebody else may be publishing under this name"
     if getattr(error, "errno", None) == errno.EIO:
         refused = "it was refused: the application or key is wrong, or the name can't be resolved"
         return certificate_trouble(target) or refused

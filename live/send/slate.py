@@ -1,4 +1,4 @@
-"""A picture to show while there is nothing to upscale."""
+"""Load the slate: the still picture that is sent while the source is away."""
 
 from pathlib import Path
 
@@ -15,17 +15,20 @@ from sr4k.media.video import VideoInfo
 
 
 def load_slate(path: Path, info: VideoInfo) -> Block:
-    """The picture in a file, in the form that the encoder is given: its shape kept, bars around it.
+    """Read a picture and fit it into the stream's frame, with bars where its aspect ratio differs.
+
+    Returns:
+        8-bit 4:2:0 planes as one block, uint8 of (height * 3 / 2, width).
 
     Raises:
-        OptionError: it can't be read.
+        OptionError: the file can't be read as a picture.
     """
     try:
         with open_input(path) as container:
             frame = next(container.decode(video=0))
             picture = fitted(Picture(frame, Look.of(frame)), info).frame
     except (av.error.FFmpegError, OSError, StopIteration, IndexError) as err:
-        raise OptionError(f"The slate {path} is no picture that can be read.") from err
+        raise OptionError(f"The slate {path} can't be read as a picture: use a PNG or JPEG file.") from err
     return _as_block(picture)
 
 

@@ -1,4 +1,4 @@
-"""One stream of samples without a gap, out of blocks that come when they will, or not at all."""
+"""Make one gapless stream of audio samples out of blocks that may be late, overlap or be missing."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -14,26 +14,31 @@ BLOCK = 1024
 
 
 class Soundtrack:
-    """Samples from ``start`` (1/90000 s) on: what overlaps is cut, what is missing is silence."""
+    """Audio samples from ``start`` (in 1/90000 s) on: overlaps are cut, gaps filled with silence.
+
+    Attributes:
+        silence: samples of silence that filled gaps.
+        offset: seconds by which the last block was placed after its time stamp.
+    """
 
     def __init__(self, start: int) -> None:
-        self._next = self._end = position(start)  # of what is taken, of what is there
+        self._next = self._end = position(start)  # of the next block to encode, of the samples so far
         self._parts: deque[Samples] = deque()
-        self._after_silence = True  # where a seam is heard by nobody
-        self.silence = 0  # samples that nobody sent
-        self.offset = 0.0  # seconds between where the last block belonged and where it went
+        self._after_silence = True  # where a seam is inaudible, so that samples can be placed exactly
+        self.silence = 0
+        self.offset = 0.0
 
     @property
     def end(self) -> int:
-        """Where the samples end, 1/90000 s."""
+        """End of the samples, in 1/90000 s."""
         return self._end * TICKS // SAMPLE_RATE
 
     def add(self, pts: int, samples: Samples) -> None:
-        """Append a block that belongs at ``pts``, 1/90000 s."""
+        """Append a block, int16 of (n, 2), whose time stamp is ``pts``, in 1/90000 s."""
         ahead = position(pts) - self._end
         silence, cut = seam(ahead, SAMPLE_RATE, exact=self._after_silence)
         if silence:
-            self._append_silence(min(silence, LONGEST_GAP * SAMPLE_RATE))  # the clock that placed it allows for no more
+            self._append_silence(min(silence, LONGEST_GAP * SAMPLE_RATE))  # the timeline allows no longer gap
         samples = samples[cut:]
         if len(samples):
             self.offset = 0.0 if silence or cut else -ahead / SAMPLE_RATE
@@ -41,14 +46,14 @@ class Soundtrack:
             self._after_silence = False
 
     def fill(self, until: int) -> None:
-        """Silence up to ``until``, 1/90000 s, if there is less."""
+        """Append silence up to ``until``, in 1/90000 s, if the samples end before it."""
         missing = position(until) - self._end
         if missing > 0:
             self._append_silence(missing)
             self._after_silence = True
 
     def blocks(self, until: int) -> Iterator[tuple[int, Samples]]:
-        """What may go to the encoder: (position in samples, (1024, 2)), of blocks that begin before ``until``."""
+        """Remove and yield blocks that begin before ``until``: (position in samples, int16 of (1024, 2))."""
         while self._next + BLOCK <= self._end and self._next < position(until):
             yield self._next, self._take(BLOCK)
 
@@ -73,5 +78,5 @@ class Soundtrack:
 
 
 def position(pts: int) -> int:
-    """In samples, of a time in 1/90000 s."""
+    """Convert a time in 1/90000 s to samples."""
     return pts * SAMPLE_RATE // TICKS

@@ -1,4 +1,4 @@
-"""What waits to be pushed: never more than is worth it, and always something that a decoder can start with."""
+"""The queue of one target: bounded by age, and always starting with a key frame."""
 
 import threading
 import time
@@ -11,11 +11,14 @@ _HEAD: tuple[Kind, ...] = ("script", "video", "audio")
 
 
 class TagQueue:
-    """Tags of one stream on their way to one target. Nothing in it waits.
+    """Tags of one stream that wait to be sent to one target. No method blocks.
+
+    Attributes:
+        dropped: tags that were discarded.
 
     Args:
-        age: seconds after which a tag is not worth sending.
-        wants_key: called when a key frame would be of use now.
+        age: seconds after which a tag is discarded.
+        wants_key: called to request a key frame.
     """
 
     def __init__(self, age: float, wants_key: Callable[[], None]) -> None:
@@ -28,7 +31,7 @@ class TagQueue:
         self.dropped = 0
 
     def offer(self, header: bytes, tags: Sequence[Tag]) -> None:
-        """Take in what was made; ``header``: of the stream."""
+        """Append tags if the queue is open; ``header``: the FLV file header of their stream."""
         now = time.monotonic()
         with self._lock:
             self._header = header
@@ -39,14 +42,14 @@ class TagQueue:
                     self._append(now, tag)
 
     def open(self) -> None:
-        """From now on tags are kept, from the next key frame on."""
+        """Empty the queue, and keep tags from the next key frame on."""
         with self._lock:
             self._tags.clear()
             self._is_open, self._keyed = True, False
         self._wants_key()
 
     def rewind(self) -> None:
-        """What is kept begins with a key frame again: somebody else took what was before it."""
+        """Discard tags up to the next key frame: a new process can't decode from the middle of a GOP."""
         with self._lock:
             while self._tags and not self._tags[0][1].key:
                 self._tags.popleft()
@@ -57,25 +60,25 @@ class TagQueue:
         self._wants_key()
 
     def close(self) -> None:
-        """Nothing is kept any more."""
+        """Empty the queue, and keep no tags until `open`."""
         with self._lock:
             self._tags.clear()
             self._is_open = False
 
     def head(self) -> bytes:
-        """How the stream begins, for whoever joins now."""
+        """Return the stream's head: FLV header, metadata and decoder configurations."""
         with self._lock:
             return b"".join([self._header, *(self._head[kind] for kind in _HEAD if kind in self._head)])
 
     def take(self) -> Tag | None:
-        """The next tag that is worth sending."""
+        """Remove and return the next tag that isn't too old; ``None`` if there is none."""
         with self._lock:
             self._shorten(time.monotonic())
             return self._tags.popleft()[1] if self._tags else None
 
     @property
     def waiting(self) -> float:
-        """Seconds that the oldest has waited."""
+        """Seconds that the oldest tag has waited."""
         with self._lock:
             return time.monotonic() - self._tags[0][0] if self._tags else 0.0
 
@@ -91,7 +94,7 @@ class TagQueue:
         self._shorten(now)
 
     def _shorten(self, now: float) -> None:
-        """Leave out what is too old, and all up to the next key frame: a decoder goes on from there."""
+        """Discard tags that are too old, and those up to the next key frame, where a decoder can resume."""
         if not self._tags or now - self._tags[0][0] <= self._age:
             return
         count = len(self._tags)

@@ -1,4 +1,4 @@
-"""Several live channels in one service: what a file says of them."""
+"""Read a service's file of live channels and plan a job for each."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -21,20 +21,24 @@ from sr4k.media.options import Fit
 from sr4k.service.redaction import without_passwords
 
 _SHORTEST_SECRET = 4
-"""Characters; see `sr4k.live.address`."""
+"""Minimum length, in characters, of a value that is hidden wherever it occurs; see `sr4k.live.address`."""
 
 _DOLLAR = re.compile(r"\$(?:\$|\{([A-Za-z_][A-Za-z0-9_]*)\})?")
-"""What stands for a ``$``, a variable, or what is neither."""
+"""Matches ``$$`` (a ``$``), ``${NAME}`` (a variable), and a lone ``$``, which is an error."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 
 
 class ChannelSettings(Section):
-    """One channel. In ``source`` and ``targets``, ``${NAME}`` is the environment's, and is a secret; ``$$`` is a ``$``.
+    """One channel, as the file describes it.
 
-    ``config``: a preset by name, or by path from the file's folder. ``options``: keys of the preset to be changed, by
-    section, in the preset's own form. ``size`` and ``fit``: see `sr4k.jobs.parse`; ``sound``: as of
-    `sr4k.jobs.live_job.LiveJob`.
+    Attributes:
+        source, targets: addresses. ``${NAME}`` is replaced by an environment variable, whose value is treated as a
+            secret; ``$$`` stands for a ``$``.
+        config: a preset by name, or by path relative to the file's folder.
+        size, fit: see `sr4k.jobs.parse`.
+        sound: see `sr4k.jobs.live_job.LiveJob`.
+        options: keys of the preset to change, by section, in the preset's own form.
     """
 
     source: str
@@ -47,7 +51,7 @@ class ChannelSettings(Section):
 
 
 class ServiceSettings(Section):
-    """A whole file. ``metrics``: see `sr4k.service.endpoint.serve_http`; none: no endpoint."""
+    """A whole file. ``metrics``: address of the endpoint, see `sr4k.service.endpoint.serve_http`; ``None``: none."""
 
     channels: Annotated[Mapping[Name, ChannelSettings], Field(min_length=1)]
     metrics: str | None = None
@@ -55,10 +59,10 @@ class ServiceSettings(Section):
 
 
 def load_service(path: Path) -> ServiceSettings:
-    """The file of a service.
+    """Read the file of a service.
 
     Raises:
-        OptionError: it can't be read, or is not a valid one; names the key.
+        OptionError: the file can't be read or is invalid; names the key.
     """
     try:
         text = path.read_text("utf-8")
@@ -72,15 +76,15 @@ def load_service(path: Path) -> ServiceSettings:
 
 
 def plan(service: ServiceSettings, folder: Path, environment: Mapping[str, str]) -> dict[str, LiveJob]:
-    """All channels, by name, with everything checked that can be without running them.
+    """Return a job for each channel, by name, after all checks that don't need to run it.
 
     Args:
-        folder: where the paths of presets begin.
-        environment: what ``${NAME}`` is taken from.
+        service: the file.
+        folder: folder that paths of presets are relative to.
+        environment: values of ``${NAME}``.
 
     Raises:
-        OptionError: an address, preset, size or variable that can't be, or two channels with one target; names the
-            channel.
+        OptionError: an address, preset, size or variable is invalid, or two channels share a target; names the channel.
     """
     cpus = max(1, granted_cpus() // len(service.channels))
     jobs = {}
@@ -93,13 +97,15 @@ def plan(service: ServiceSettings, folder: Path, environment: Mapping[str, str])
     for name, job in jobs.items():
         for target in job.targets:
             if target.place in writers:
-                raise OptionError(f"channels.{name}: {target} is a target of {writers[target.place]} already.")
+                raise OptionError(
+                    f"channels.{name}: {target} is a target of {writers[target.place]} already: choose another."
+                )
             writers[target.place] = name
     return jobs
 
 
 def variables(service: ServiceSettings) -> set[str]:
-    """The names that sources and targets take from the environment."""
+    """Return the names of the environment variables that sources and targets use."""
     addresses = [text for channel in service.channels.values() for text in (channel.source, *channel.targets)]
     return {name for text in addresses for name in _DOLLAR.findall(text) if name}
 
@@ -117,7 +123,7 @@ def _planned(settings: ChannelSettings, folder: Path, environment: Mapping[str, 
 
 
 def _changed(preset: Preset, options: Mapping[str, Any]) -> Preset:
-    """The preset with some keys changed, section by section."""
+    """Return the preset with some keys changed, section by section."""
     data = preset.model_dump()
     for section, changes in options.items():
         known = data.get(section)
@@ -126,7 +132,7 @@ def _changed(preset: Preset, options: Mapping[str, Any]) -> Preset:
 
 
 def _filled(text: str, parse: Callable[[str], Address], environment: Mapping[str, str]) -> Address:
-    """The address, with variables of the environment in their places and nowhere to be seen."""
+    """Parse an address after replacing its variables, whose values are hidden wherever the address is shown."""
     values = dict(_values(text, environment))
     try:
         address = parse(_DOLLAR.sub(lambda found: values[found[1]] if found[1] else "$", text))
@@ -143,9 +149,9 @@ def _values(text: str, environment: Mapping[str, str]) -> Iterator[tuple[str, st
     for found in _DOLLAR.finditer(text):
         if name := found[1]:
             if not environment.get(name):
-                raise OptionError(f"The environment has no {name}, which ${{{name}}} asks for: set it.")
+                raise OptionError(f"${{{name}}} needs the environment variable {name}: set it.")
             yield name, environment[name]
-        elif found[0] == "$":  # what follows is not quoted: it may be a stream key
+        elif found[0] == "$":  # the error doesn't quote what follows: it may be a stream key
             raise OptionError(
-                "A $ begins no ${NAME}, the only form of a variable, which has no default. Write $$ for a $ itself."
+                "A $ must begin ${NAME}, an environment variable (defaults aren't supported); write $$ for a literal $."
             )

@@ -1,4 +1,4 @@
-"""What is known of live channels: read off the reports of their stages, and kept for those that ask."""
+"""The status of live channels, gathered from their stages' reports for metrics, health checks and the terminal."""
 
 import threading
 import time
@@ -16,18 +16,18 @@ from sr4k.service.failure_kinds import Kind, kind_of
 _N = TypeVar("_N", int, float)
 
 Phase = Literal["starting", "running", "waiting", "ended"]
-"""Of a channel: not yet begun; its graph runs; it failed and begins again soon; it came to its end."""
+"""Phase of a channel: not started yet; its graph runs; it failed and will be restarted; it has ended."""
 
 _SILENCE = 3.0
-"""Seconds after which a graph that tells nothing is taken for gone, as it is from the death of a worker to the next."""
+"""Seconds without a status after which a graph counts as down, as between the death of a worker and the restart."""
 
 
 CAUSES = "late", "ladder", "clock", "backlog", "full"
-"""Why pictures are not used."""
+"""Causes for which the intake drops pictures; see the metric ``dropped_frames``."""
 
 
 class _Report:
-    """A report of a stage. Its keys are the fields; those that are missing have their defaults."""
+    """A stage's report as a dataclass. Keys are field names; missing ones have their defaults."""
 
     @classmethod
     def of(cls, report: Mapping[str, Any]) -> Self:
@@ -36,16 +36,24 @@ class _Report:
 
 @dataclass(frozen=True, slots=True)
 class IntakeStatus(_Report):
-    """Of the source so far.
+    """Status of the source. Counters run since the graph was started.
 
     Attributes:
-        state: connecting, waiting, live, away, or hangs: its process does. ``reason`` says why it is not live.
-        connects, losses: how often it was opened and lost; ``restarts``: how often its clock began anew.
-        frames, bytes: received; ``dropped``: pictures that were not used, by cause.
-        damaged: packets that could not be decoded, and pictures patched up.
+        state: connecting, waiting, live, away, or hangs (its process does).
+        source: its address, as it may be shown.
+        reason: why it is not live.
+        connects: how often it was opened.
+        losses: how often it was lost.
+        restarts: how often its time stamps started again.
+        frames: pictures received.
+        bytes: bytes received.
+        damaged: packets that could not be decoded, and pictures with concealed errors.
         interlaced: pictures that were deinterlaced.
-        rung: of the ladder; 0: every picture goes through the network; ``steps``: how often it changed.
-        age_ms: of the last picture when it was handed to the network.
+        dropped: pictures that were not used, by cause (`CAUSES`).
+        rung: rung of the ladder; 0: every picture goes through the network.
+        rung_name: the rung in words.
+        steps: how often the rung changed.
+        age_ms: age of the last picture when it was passed to the network, in ms.
     """
 
     state: str = "connecting"
@@ -67,14 +75,16 @@ class IntakeStatus(_Report):
 
 @dataclass(frozen=True, slots=True)
 class TargetStatus(_Report):
-    """Of one target so far.
+    """Status of one target. Counters run since the graph was started.
 
     Attributes:
-        state: connecting, live, waiting, ended, or hangs: the process does that feeds it. ``reason`` says why it is not
-            live.
+        target: its address, as it may be shown.
+        state: connecting, live, waiting, ended, or hangs (the playout does).
+        reason: why it is not live.
         connects: how often it was opened.
-        dropped: packets that it did not get.
-        queue_seconds: of video that wait for it.
+        bytes: bytes that have arrived at it.
+        dropped: packets that were not sent to it.
+        queue_seconds: seconds that its oldest queued packet has waited.
     """
 
     target: str
@@ -88,15 +98,18 @@ class TargetStatus(_Report):
 
 @dataclass(frozen=True, slots=True)
 class PlayoutStatus(_Report):
-    """Of the output so far.
+    """Status of the output. Counters run since the graph was started.
 
     Attributes:
-        frames: pictures encoded; ``repeated``: those among them that filled a gap.
-        silence_seconds: of sound that filled gaps.
-        av_offset_ms: sound less picture.
-        latency: seconds from the reception of a picture until it was encoded, lately: median and p95.
-        latency_histogram: of all pictures; see `sr4k.live.histogram.Histogram.report`.
-        seconds: of the output's timeline.
+        frames: pictures encoded.
+        repeated: those among them that filled a gap.
+        silence_seconds: seconds of silence that filled gaps in the sound.
+        keyframes: key frames encoded.
+        av_offset_ms: time by which sound is later than video, in ms.
+        latency: seconds from the reception of a picture until it was encoded: "median" and "p95" of the latest ones.
+        latency_histogram: the same of all pictures; see `sr4k.live.histogram.Histogram.report`.
+        seconds: length of the output so far.
+        targets: status of each target.
     """
 
     frames: int = 0
@@ -112,10 +125,16 @@ class PlayoutStatus(_Report):
 
 @dataclass(frozen=True, slots=True)
 class LiveStatus:
-    """A channel's graph at one moment.
+    """Status of a channel's graph at one moment.
 
-    ``queues`` and ``cpu``: frames behind each worker, and its CPU seconds. ``busy`` and ``worked``: seconds of work and
-    frames of each stage, of all its lanes together. ``engine``: ``None`` before it starts.
+    Attributes:
+        intake: the source.
+        playout: the output.
+        engine: what runs the network; ``None`` before it starts.
+        queues: frames that wait behind each worker.
+        cpu: CPU seconds of each worker.
+        busy: seconds of work of each stage, summed over lanes.
+        worked: frames of each stage, summed over lanes.
     """
 
     intake: IntakeStatus
@@ -128,13 +147,13 @@ class LiveStatus:
 
     @classmethod
     def none_yet(cls, targets: Sequence[str]) -> "LiveStatus":
-        """Before a graph has told anything."""
+        """Return the status before a graph has reported anything."""
         none_yet = tuple(TargetStatus(target) for target in targets)
         return cls(IntakeStatus(), PlayoutStatus(targets=none_yet), None, {}, {}, {}, {})
 
     @classmethod
     def of(cls, statuses: Mapping[str, WorkerStatus], hanging: str | None = None) -> "LiveStatus":
-        """Read off the latest status of each worker, by worker name. ``hanging``: one that is not to be believed."""
+        """Gather the latest status of each worker, by worker name. ``hanging``: the worker that hangs."""
         reports: dict[str, Mapping[str, Any]] = {}
         busy: dict[str, float] = {}
         worked: dict[str, int] = {}
@@ -158,7 +177,7 @@ class LiveStatus:
         )
 
     def filled(self, before: "LiveStatus") -> "LiveStatus":
-        """With all that ``before`` tells of and this does not tell of yet, at nought: no series ends in between."""
+        """Return this status with zeros for what only ``before`` has: no series of a metric is interrupted."""
 
         def zeros(now: Mapping[str, _N], then: Mapping[str, _N], nought: _N) -> dict[str, _N]:
             return {**dict.fromkeys(then, nought), **now}
@@ -184,13 +203,13 @@ class LiveStatus:
 
     @property
     def live(self) -> bool:
-        """Whether pictures come in, and go out to every target."""
+        """Whether pictures arrive and every target is live."""
         targets = self.playout.targets
         return self.intake.state == "live" and bool(targets) and all(target.state == "live" for target in targets)
 
 
 def _doubted(report: Mapping[str, Any]) -> dict[str, Any]:
-    """What a worker told before it hung, where nothing is live any more."""
+    """Return the report of a worker that hangs, with the state "hangs" in place of "live"."""
     doubted = dict(report)
     if doubted.get("state") == "live":
         doubted["state"] = "hangs"
@@ -201,11 +220,12 @@ def _doubted(report: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """When something was seen last, as Unix times; 0: never.
+    """When something was last seen, as Unix times; 0: never.
 
     Attributes:
-        frame_in, frame_out: a picture that was received, and one that was encoded.
-        failures: by the part that failed ("source", "target" or "channel") and `sr4k.service.failure_kinds.Kind`.
+        frame_in: a picture that was received.
+        frame_out: a picture that was encoded.
+        failures: a failure, by part ("source", "target" or "channel") and `sr4k.service.failure_kinds.Kind`.
     """
 
     frame_in: float = 0.0
@@ -213,7 +233,7 @@ class Marks:
     failures: Mapping[tuple[str, Kind], float] = field(default_factory=dict)
 
     def after(self, before: LiveStatus | None, graph: LiveStatus, now: float) -> "Marks":
-        """With what has changed from one moment to the next."""
+        """Return the marks updated with the changes from the status ``before`` to ``graph``, at Unix time ``now``."""
         frame_in, frame_out = (0, 0) if before is None else (before.intake.frames, before.playout.frames)
         found = dict(self.failures)
         if graph.intake.state != "live" and graph.intake.reason:
@@ -228,23 +248,26 @@ class Marks:
         )
 
     def failed(self, part: str, reason: str, now: float) -> "Marks":
-        """With a failure."""
+        """Return the marks with a failure of ``part`` at Unix time ``now``."""
         return replace(self, failures={**self.failures, (part, kind_of(reason)): now})
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelStatus:
-    """A channel at one moment.
+    """Status of a channel at one moment.
 
     Attributes:
-        began: when its graph was started last, as a Unix time; 0: not yet.
-        heard: when it told anything last, as of `time.monotonic`.
+        name: the channel's name.
+        phase: see `Phase`.
+        began: when its graph was last started, as a Unix time; 0: not yet.
+        heard: when its graph last reported anything, in seconds of `time.monotonic`.
         thread: the native id of the thread that runs it.
         restarts: how often its graph was started again.
         error: why it does not run.
-        stall: what hangs in it.
-        graph: what its graph told last, if it runs.
-        last: what any told last, with all that was known before: nothing is missing between two runs.
+        stall: the worker that hangs.
+        graph: the latest status of its graph, if it runs.
+        last: the latest status, completed from earlier graphs, so that no series of a metric ends between two runs.
+        marks: when pictures and failures were last seen.
     """
 
     name: str
@@ -261,16 +284,16 @@ class ChannelStatus:
 
     @property
     def up(self) -> bool:
-        """Whether its graph runs, and tells so."""
+        """Whether its graph runs and has reported within the last seconds."""
         return self.phase == "running" and time.monotonic() - self.heard < _SILENCE
 
     @property
     def ready(self) -> bool:
-        """Whether pictures come in, and go out to every target."""
+        """Whether nothing hangs, pictures arrive and every target is live."""
         return self.up and self.stall is None and self.graph is not None and self.graph.live
 
     def as_dict(self) -> dict[str, Any]:
-        """What whoever asks for its health wants to know, for JSON."""
+        """Return the channel's part of ``/ready``, for JSON."""
         told: dict[str, Any] = {"ready": self.ready, "up": self.up, "phase": self.phase, "restarts": self.restarts}
         if (error := self.error or (self.stall and str(self.stall))) is not None:
             told["error"] = error
@@ -285,9 +308,11 @@ class ChannelStatus:
 
 
 class ChannelMonitor:
-    """Keeps the latest status of a channel. Written by the thread that runs it, read by any.
+    """Keeps the latest status of a channel. Only the thread that runs the channel writes it; any thread may read it.
 
-    ``targets``: how they are shown; known before a graph has told anything.
+    Args:
+        name: the channel's name.
+        targets: addresses of its targets, as they may be shown.
     """
 
     def __init__(self, name: str, targets: Sequence[str] = ()) -> None:
@@ -297,12 +322,12 @@ class ChannelMonitor:
 
     @property
     def status(self) -> ChannelStatus:
-        """Now."""
+        """The latest status."""
         return self._status
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """While its graph runs, in the thread that runs it."""
+        """Context in which the channel's graph runs; for the thread that runs it."""
         self._change(phase="running", thread=threading.get_native_id(), error=None)
         self._started()
         try:
@@ -311,7 +336,7 @@ class ChannelMonitor:
             self._change(phase="ended", graph=None, stall=None)
 
     def update(self, statuses: Mapping[str, WorkerStatus]) -> None:
-        """Take in the latest status of each worker, by worker name."""
+        """Record the latest status of each worker, by worker name."""
         stall = self._watchdog.look(statuses)
         graph = LiveStatus.of(statuses, None if stall is None else stall.worker)
         marks = self._status.marks.after(self._status.graph, graph, time.time())
@@ -322,16 +347,16 @@ class ChannelMonitor:
         )
 
     def gave_up(self, error: str) -> None:
-        """It can't run however often it is started. ``error``: fit to be shown."""
+        """Record that the channel has ended by an error that a restart can't cure. ``error``: without secrets."""
         self._change(phase="ended", error=error, marks=self._status.marks.failed("channel", error, time.time()))
 
     def failed(self, error: str) -> None:
-        """Its graph broke, and is to be started again. ``error``: fit to be shown."""
+        """Record that its graph failed and will be restarted. ``error``: without secrets."""
         marks = self._status.marks.failed("channel", error, time.time())
         self._change(phase="waiting", error=error, marks=marks, graph=None, stall=None)
 
     def restarted(self) -> None:
-        """It is started again, within the same run."""
+        """Record that its graph was restarted within the same run."""
         self._change(phase="running", error=None)
         self._started()
 

@@ -1,4 +1,4 @@
-"""The HTTP endpoint: ``/metrics`` for Prometheus, ``/health`` and ``/ready`` for whoever keeps the service running."""
+"""The HTTP endpoint: ``/metrics`` for Prometheus, ``/health`` and ``/ready`` for probes."""
 
 import json
 import logging
@@ -21,36 +21,37 @@ from sr4k.service.redaction import Redaction, without_passwords
 log = logging.getLogger(__name__)
 
 _PATIENCE = 10.0
-"""Seconds that a client may take, from its connection to the end of its answer."""
+"""Timeout of a client in seconds, from its connection to the end of its response."""
 
 _MOST_CLIENTS = 32
-"""At once. One more, and the oldest has to go: a probe takes milliseconds, and what stays for longer means harm."""
+"""Maximum number of clients at once. Another one displaces the oldest: a probe takes milliseconds, an attack longer."""
 
 _BREATH = 0.5
-"""Seconds to wait where no connection can be accepted for want of descriptors or memory."""
+"""Seconds to wait when no connection can be accepted for lack of file descriptors or memory."""
 
 _OWN_WORDS = ("reason", "error")
-"""Keys of /ready whose values are sentences."""
+"""Keys of ``/ready`` whose values are sentences, which may quote an address."""
 
 _TICK = 0.1
-"""Seconds until the server sees that it is to end."""
+"""Seconds between the server's checks for a shutdown and for clients that timed out."""
 
 
 @contextmanager
 def serve_http(address: str, channels: Sequence[ChannelMonitor], redaction: Redaction | None = None) -> Iterator[int]:
-    """Answer in threads of its own; gives the port that it listens on.
+    """Serve HTTP in threads of its own while the context is open; yields the port.
 
     * ``/metrics``: see `sr4k.service.prometheus`.
     * ``/health``: 200 as long as this process works at all.
     * ``/ready``: 200 if every channel is live, in and out, else 503; in both cases with the states as JSON.
 
     Args:
-        address: ``HOST:PORT``; ``:PORT`` listens on all IPv4 interfaces, as Prometheus's own programs do, and port 0 is
-            any that is free.
-        redaction: of what the channels tell in their own words.
+        address: ``HOST:PORT``; ``:PORT`` listens on all IPv4 interfaces, as Prometheus's own programs do, and port 0
+            means any free one.
+        channels: the channels to report on; the list may change.
+        redaction: hides secrets in the channels' reasons and errors.
 
     Raises:
-        OptionError: no such address, or the port is taken.
+        OptionError: the address is invalid, or the port is in use.
     """
     host, port = parse_address(address)
     try:
@@ -70,16 +71,16 @@ def serve_http(address: str, channels: Sequence[ChannelMonitor], redaction: Reda
 
 
 def parse_address(address: str) -> tuple[str, int]:
-    """Host and port of ``HOST:PORT``, ``[IPV6]:PORT`` or ``:PORT``.
+    """Return host and port of ``HOST:PORT``, ``[IPV6]:PORT`` or ``:PORT``.
 
     Raises:
-        OptionError: anything else.
+        OptionError: the address has another form.
     """
     host, colon, port = address.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
     if not (colon and port.isascii() and port.isdecimal() and int(port) < 65536 and (bracketed or ":" not in host)):
         found = without_passwords(address)
-        raise OptionError(f"'{found}' is no address to listen on: use :PORT or HOST:PORT, such as 127.0.0.1:9108.")
+        raise OptionError(f"'{found}' isn't an address to listen on: use :PORT or HOST:PORT, such as 127.0.0.1:9108.")
     return host.strip("[]"), int(port)
 
 
@@ -88,7 +89,7 @@ class _Server(socketserver.ThreadingMixIn, WSGIServer):
     request_queue_size = 2 * _MOST_CLIENTS
 
     def __init__(self, *args: Any) -> None:
-        self._clients: dict[socket.socket, float] = {}  # since when they are here, the oldest first
+        self._clients: dict[socket.socket, float] = {}  # when each connected, the oldest first
         self._counting = threading.Lock()
         super().__init__(*args)
 
@@ -96,7 +97,7 @@ class _Server(socketserver.ThreadingMixIn, WSGIServer):
         try:
             return super().get_request()
         except OSError:
-            time.sleep(_BREATH)  # the connection still waits: without this, it would be tried again at once, for ever
+            time.sleep(_BREATH)  # the connection stays pending, and accept would be retried in a busy loop
             raise
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -118,14 +119,14 @@ class _Server(socketserver.ThreadingMixIn, WSGIServer):
         super().shutdown_request(request)
 
     def _hang_up(self, client: socket.socket) -> None:
-        """Its thread sees that, and closes it."""
+        """Shut the connection down; its thread notices and closes it."""
         del self._clients[client]
         with suppress(OSError):
             client.shutdown(socket.SHUT_RDWR)
 
     def server_bind(self) -> None:
         socketserver.TCPServer.server_bind(self)
-        # Not what HTTPServer does: it asks the DNS for a name, which may take long.
+        # HTTPServer.server_bind would look the host name up in the DNS, which may take long.
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
         self.setup_environ()
 
@@ -174,7 +175,7 @@ def _answer(respond: Respond, status: str, told: dict[str, Any]) -> Iterable[byt
 
 
 def _redacted(told: Any, redaction: Redaction) -> Any:
-    """The same, without secrets in what channels say in their own words; what the words stand under is ours."""
+    """Return a copy with secrets removed from the values of `_OWN_WORDS`."""
     if isinstance(told, dict):
         return {
             key: redaction.text(value) if key in _OWN_WORDS and isinstance(value, str) else _redacted(value, redaction)

@@ -1,4 +1,4 @@
-"""Kinds of failures: few and fixed, so that metrics and alerts can name them, where reasons are words for people."""
+"""Kinds of failures: a fixed set for metrics and alerts, derived from reasons, which are sentences for people."""
 
 import re
 from typing import Literal, get_args
@@ -22,7 +22,7 @@ Kind = Literal[
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-# The first that is found counts. A text that names several causes is of the kind that is the likeliest.
+# The first match counts. A reason that names several possible causes gets the likeliest kind.
 _WORDS: tuple[tuple[str, Kind], ...] = (
     (r"process hangs", "hangs"),
     (r"connection was refused|Connection refused", "refused"),
@@ -33,7 +33,7 @@ _WORDS: tuple[tuple[str, Kind], ...] = (
     (r"did not answer|does not answer|no answer|nothing came|took nothing|no picture came|no picture for", "timeout"),
     (r"disk is full|[Nn]o space left", "disk"),
     (r"folder|[Pp]ermission|[Rr]ead-only|[Nn]o such file|does not exist|can't be written|is a directory", "storage"),
-    (r"too large|too many|more than|memory|asks for more|no longer does what it was started for", "limits"),
+    (r"too large|too many|more than|memory|asks for more|was started for|an invalid report", "limits"),
     (r"was killed|was ended|exit code|process died|crashed|gave up|was busy|reader failed|a bug", "crashed"),
     (r"broke off|went away|came to its end|it ended|lost its neighbour|Broken pipe|reset by peer", "closed"),
     (r"no video|can't be decoded|could be decoded|no stream that|container or protocol|Invalid data", "unreadable"),
@@ -42,5 +42,5 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Kind], ...] = tuple((re.compile(words), 
 
 
 def kind_of(reason: str) -> Kind:
-    """Of what kind a failure is, by the words in which it was told."""
+    """Return the kind of a failure, by the words of its reason."""
     return next((kind for pattern, kind in _PATTERNS if pattern.search(reason)), "other")

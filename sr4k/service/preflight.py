@@ -1,4 +1,4 @@
-"""What can be known to fail before channels are run: folders, ports, models, engines, encoders, slates."""
+"""Check before channels are run what would fail: folders, ports, models, engines, encoders, slates."""
 
 import json
 import multiprocessing
@@ -24,33 +24,33 @@ from sr4k.service.endpoint import parse_address
 from sr4k.service.redaction import without_passwords
 
 _PATIENCE = 60.0
-"""Seconds that a channel's engine, encoder and slate may take to be tried."""
+"""Timeout in seconds for trying a channel's engine, encoder and slate."""
 
 
 def troubles(jobs: Mapping[str, LiveJob]) -> list[str]:
-    """A sentence for each thing that will keep a channel from working, with the channel's name."""
+    """Return a sentence, with the channel's name, for each problem that would keep a channel from working."""
     found = [(name, text) for name, job in jobs.items() for text in _outside(job)]
     return [f"channels.{name}: {without_passwords(text)}" for name, text in [*found, *_tried(jobs)]]
 
 
 def troubles_of_ports(metrics: str | None, jobs: Mapping[str, LiveJob]) -> tuple[list[str], bool]:
-    """The same of ports that are taken; and whether a service of ours answers on that of ``metrics``.
+    """Return a sentence for each port in use, and whether another `sr4k serve` answers on that of ``metrics``.
 
-    That may be the very service that the file is for, which then holds the other ports as well.
+    That may be the service that already runs this file, which then holds the other ports as well.
     """
     found = []
     if metrics is not None and (reason := _port_trouble(*parse_address(metrics), socket.SOCK_STREAM)):
-        found.append(f"metrics: {metrics} can't be listened on: {reason}.")
+        found.append(f"metrics: can't listen on {metrics}: {reason}.")
     is_running = bool(found) and metrics is not None and _is_ours(*parse_address(metrics))
     for name, job in jobs.items():
         where = _listens_on(job.source)
         if where is not None and (reason := _port_trouble(*where, socket.SOCK_DGRAM)):
-            found.append(f"channels.{name}: {job.source} can't be listened on: {reason}.")
+            found.append(f"channels.{name}: can't listen on {job.source}: {reason}.")
     return found, is_running
 
 
 def _outside(job: LiveJob) -> Iterator[str]:
-    """What can be seen of the machine without a library of video."""
+    """Yield problems that can be found without loading a video or network library."""
     for target in job.targets:
         if target.kind in ("file", "hls") and (reason := _folder_trouble(target.path.absolute())) is not None:
             yield f"{target} can't be written: {reason}."
@@ -76,23 +76,23 @@ def _outside(job: LiveJob) -> Iterator[str]:
 
 
 def _folder_trouble(path: Path) -> str | None:
-    """Why no file can be made here; folders that are missing will be made."""
+    """Return why no file can be created at ``path``, or ``None``; missing folders will be created later."""
     if path.is_dir():
         return "it is a folder"
     folder = path.parent
     while not folder.exists():
         folder = folder.parent
     if not folder.is_dir():
-        return f"{folder} is no folder"
+        return f"{folder} isn't a folder"
     try:
-        with tempfile.TemporaryFile(dir=folder):  # one without a name, where the file system has such
+        with tempfile.TemporaryFile(dir=folder):  # without a name, where the file system supports O_TMPFILE
             return None
     except OSError as err:
         return f"nothing can be written in {folder} ({err.strerror})"
 
 
 def _listens_on(source: Address) -> tuple[str, int] | None:
-    """Host and port that a source waits at, if it does and others may not as well."""
+    """Return host and port that a source listens on, if it listens and can't share the port."""
     if source.kind not in ("udp", "srt"):
         return None
     parts = urlsplit(source.url)
@@ -107,7 +107,7 @@ def _is_multicast(host: str) -> bool:
 
 
 def _port_trouble(host: str, port: int, kind: int) -> str | None:
-    """Why nobody can listen there."""
+    """Return why the port can't be listened on, or ``None``."""
     try:
         family, _, _, _, where = socket.getaddrinfo(host or None, port, type=kind, flags=socket.AI_PASSIVE)[0]
         with socket.socket(family if host else socket.AF_INET, kind) as tried:
@@ -129,7 +129,7 @@ def _is_ours(host: str, port: int) -> bool:
 
 
 def _tried(jobs: Mapping[str, LiveJob]) -> Iterator[tuple[str, str]]:
-    """What fails where libraries are asked: in a process of its own, which a driver may bring down."""
+    """Yield (channel, problem) found by loading libraries, in a process of its own, which a driver may crash."""
     for name, job in jobs.items():
         ours, theirs = multiprocessing.Pipe(duplex=False)
         process = multiprocessing.get_context("spawn").Process(target=_try_parts, args=(job, theirs), daemon=True)
@@ -138,12 +138,12 @@ def _tried(jobs: Mapping[str, LiveJob]) -> Iterator[tuple[str, str]]:
         theirs.close()
         try:
             answered = ours.poll(_PATIENCE)
-            yield from ((name, text) for text in (ours.recv() if answered else ["its engine or encoder hangs."]))
+            yield from ((name, text) for text in (ours.recv() if answered else ["Its engine or encoder hangs."]))
         except EOFError:
             process.join(1.0)
             code = process.exitcode or 0
             cause = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-            yield name, f"its engine or encoder brings its process down ({cause})."
+            yield name, f"Its engine or encoder crashes the process ({cause})."
         finally:
             process.kill()
             process.join()
@@ -152,7 +152,7 @@ def _tried(jobs: Mapping[str, LiveJob]) -> Iterator[tuple[str, str]]:
 
 def _try_parts(job: LiveJob, answers: Connection) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # they reach the whole group: whoever has started this decides
-    from sr4k.service.preflight_parts import troubles_of_parts  # codecs and networks, which this process alone needs
+        signal.signal(number, signal.SIG_IGN)  # these reach the whole process group: the parent handles them
+    from sr4k.service.preflight_parts import troubles_of_parts  # imports codecs and networks, which only this needs
 
     answers.send(list(troubles_of_parts(job)))

@@ -1,4 +1,4 @@
-"""Network, encoder and slate of a live channel, tried as far as that goes without its source."""
+"""Try a live channel's network, encoder and slate, as far as possible without its source."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -21,11 +21,11 @@ from sr4k.media.writing.encoder import add_video, open_encoder
 from sr4k.models import zoo
 
 _USUAL = (1280, 720), Fraction(30)
-"""Size and rate of a result, where neither options nor source tell."""
+"""Output size and frame rate to assume where neither options nor source determine them."""
 
 
 def troubles_of_parts(job: LiveJob) -> Iterator[str]:
-    """What is wrong with each, in words."""
+    """Yield a sentence for each part that fails."""
     for part in (_network, _output):
         if (trouble := _trouble(part, job)) is not None:
             yield trouble
@@ -42,7 +42,7 @@ def _trouble(part: Callable[[LiveJob], None], job: LiveJob) -> str | None:
 
 
 def _network(job: LiveJob) -> None:
-    """The engine's library, and weights that fit the model."""
+    """Load the engine's library, and weights that fit the model."""
     engine = job.preset.engine
     load_engine(engines_for(engine.name)[0])
     model, colour = zoo.load(engine.model, engine.weights), _info(job).colour
@@ -53,7 +53,7 @@ def _network(job: LiveJob) -> None:
 
 
 def _output(job: LiveJob) -> None:
-    """The encoder, opened for pictures of the size that there will be, and the slate."""
+    """Open the encoder for the output size, and load the slate."""
     settings, info = job.playout(None), _info(job)
     with av.open(io.BytesIO(), "w", format="flv") as container:
         stream = add_video(container, info, encoder_settings(settings, info))

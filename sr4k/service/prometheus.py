@@ -1,4 +1,4 @@
-"""What Prometheus is told of the channels, read when it asks."""
+"""Prometheus metrics of the channels, collected at each scrape."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ from sr4k.service.channel_status import (
 )
 
 Samples = Iterable[tuple[tuple[str, ...], Any]]
-"""Values of labels, and what was measured; ``None``: nothing yet. Of a histogram: `Histogram.report`."""
+"""(label values, value) pairs; a value is a number, ``None`` (nothing measured yet) or a `Histogram.report`."""
 
 Family = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily
 
@@ -35,9 +35,12 @@ class Metric:
     """One metric of every channel.
 
     Attributes:
-        read: its samples. Those of a graph are there between two runs as well: counters as they were last.
-        labels: those beside the channel.
-        idle: the value of a gauge while the channel's graph does not run; ``None``: as it is read.
+        kind: the metric's type.
+        name: without the prefix ``sr4k_``, and without ``_total`` for counters.
+        help: the help text.
+        read: returns the samples of a channel. Between two runs of its graph, counters keep their last values.
+        labels: labels besides ``channel``.
+        idle: value of a gauge while the channel's graph does not run; ``None``: the last one.
     """
 
     kind: Literal["counter", "gauge", "histogram"]
@@ -48,7 +51,7 @@ class Metric:
     idle: float | None = None
 
     def family(self, channels: Sequence[ChannelStatus]) -> Family:
-        """It, of all channels, now."""
+        """Return the metric's samples of all channels, in the client library's form."""
         name, labels = f"sr4k_{self.name}", ("channel", *self.labels)
         if self.kind == "histogram":
             histogram = HistogramMetricFamily(name, self.help, labels=labels)
@@ -66,8 +69,8 @@ class Metric:
 
 
 def registry_of(channels: Sequence[ChannelMonitor]) -> CollectorRegistry:
-    """All metrics of these channels, which may come and go, and those of this process that Prometheus knows of any."""
-    registry = CollectorRegistry(auto_describe=True)  # so that one can be asked for by its name
+    """Return a registry with all metrics of the channels, whose list may change, and the usual ones of this process."""
+    registry = CollectorRegistry(auto_describe=True)  # so that a scrape can select metrics by name
     ProcessCollector(registry=registry)
     registry.register(_Channels(channels))
     return registry
@@ -87,7 +90,7 @@ class _Channels(Collector):
 
 
 def _buckets(report: Mapping[str, Any]) -> tuple[list[tuple[str, float]], float]:
-    """Cumulative counts by upper bound, and the sum, as `HistogramMetricFamily` takes them."""
+    """Return cumulative counts by upper bound, and the sum, as `HistogramMetricFamily` expects them."""
     bounds = [*map(str, report["bounds"]), "+Inf"]
     return list(zip(bounds, map(float, accumulate(report["counts"])), strict=True)), report["sum"]
 
@@ -113,7 +116,7 @@ def _of_targets(read: Callable[[TargetStatus], float | None]) -> Callable[[Chann
 
 
 def _targets(graph: LiveStatus) -> Iterator[tuple[tuple[str, str], TargetStatus]]:
-    """With the values of their labels. They are numbered: two whose stream keys alone differ are shown alike."""
+    """Yield (number, address) and status of each target. Targets that differ in their stream keys look alike."""
     for number, target in enumerate(graph.playout.targets, 1):
         yield (str(number), target.target), target
 
@@ -165,19 +168,19 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "gauge",
         "ready",
-        "1 while pictures come in and go out to every target.",
+        "1 while pictures arrive and every target is live.",
         _of_channel(lambda channel: float(channel.ready)),
     ),
     Metric(
         "counter",
         "restarts",
-        "How often the channel's processes were started again.",
+        "Restarts of the channel's processes.",
         _of_channel(lambda channel: channel.restarts),
     ),
     Metric(
         "gauge",
         "start_time_seconds",
-        "When the channel's processes were started last, as a Unix time; 0: not yet.",
+        "When the channel's processes were last started, as a Unix time; 0: not yet.",
         _of_channel(lambda channel: channel.began),
     ),
     Metric(
@@ -190,51 +193,51 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "gauge",
         "resident_memory_bytes",
-        "Memory of all processes of the channel, but not of this one. What several share counts for each.",
+        "Resident memory of the channel's processes, without the service's own; shared memory counts in each.",
         _of_channel(_memory),
     ),
     # In
-    Metric("gauge", "in_state", "1 for the state that the source is in.", _of_graph(_states_in), ("state",), 0.0),
+    Metric("gauge", "in_state", "1 for the source's current state.", _of_graph(_states_in), ("state",), 0.0),
     Metric(
         "counter",
         "in_connects",
-        "How often the source was opened, the first time included.",
+        "Connections to the source, including the first.",
         _of_intake(lambda intake: intake.connects),
     ),
-    Metric("counter", "in_losses", "How often the source was lost.", _of_intake(lambda intake: intake.losses)),
+    Metric("counter", "in_losses", "Losses of the source.", _of_intake(lambda intake: intake.losses)),
     Metric(
         "counter",
         "in_clock_restarts",
-        "How often the times of the source began anew.",
+        "How often the source's time stamps started again.",
         _of_intake(lambda intake: intake.restarts),
     ),
     Metric("counter", "in_frames", "Pictures received.", _of_intake(lambda intake: intake.frames)),
     Metric(
         "gauge",
         "in_last_frame_timestamp_seconds",
-        "When a picture was received last, as a Unix time; 0: not yet.",
+        "When a picture was last received, as a Unix time; 0: not yet.",
         _of_channel(lambda channel: channel.marks.frame_in),
     ),
     Metric("counter", "in_bytes", "Bytes received.", _of_intake(lambda intake: intake.bytes)),
     Metric(
         "counter",
         "in_decode_errors",
-        "Packets that could not be decoded, and pictures patched up.",
+        "Packets that could not be decoded, and pictures with concealed errors.",
         _of_intake(lambda intake: intake.damaged),
     ),
     Metric(
         "gauge",
         "in_age_seconds",
-        "Age of the last picture that the network was free for.",
+        "Age of the last picture when it was passed to the network.",
         _of_intake(lambda intake: _seconds(intake.age_ms)),
         idle=math.nan,
     ),
     Metric(
         "counter",
         "dropped_frames",
-        "Pictures not used. late: older than the freshness budget; ladder: the rate could not be held; "
-        "clock: no place in the output's time; backlog: a burst when the source was opened; full: nobody "
-        "took them.",
+        "Pictures not used. late: older than live.freshness; ladder: the machine is too slow for the frame rate; "
+        "clock: no place on the output's timeline; backlog: a burst when the source was opened; full: the intake's "
+        "ring buffer was full.",
         _of_graph(lambda graph: _each(graph.intake.dropped)),
         ("cause",),
     ),
@@ -242,33 +245,31 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "gauge",
         "ladder_rung",
-        "Step of the ladder; 0: every picture goes through the network.",
+        "Rung of the ladder; 0: every picture goes through the network.",
         _of_intake(lambda intake: intake.rung),
         idle=math.nan,
     ),
-    Metric(
-        "counter", "ladder_steps", "How often the step of the ladder changed.", _of_intake(lambda intake: intake.steps)
-    ),
+    Metric("counter", "ladder_steps", "Changes of the ladder's rung.", _of_intake(lambda intake: intake.steps)),
     Metric(
         "gauge",
         "ladder_info",
-        "1, with the step of the ladder in words.",
+        "1, with the ladder's rung in words.",
         _of_graph(lambda graph: [((graph.intake.rung_name,), 1.0)]),
         ("rung",),
         idle=0.0,
     ),
-    Metric("gauge", "engine_info", "1, with what runs the network.", _of_graph(_engine), _ENGINE, 0.0),
+    Metric("gauge", "engine_info", "1, with the engine that runs the network.", _of_graph(_engine), _ENGINE, 0.0),
     Metric(
         "gauge",
         "computed_ratio",
-        "Share of the pictures that was computed: the rest was as in the picture before.",
+        "Fraction of the tiles that were computed; the others were unchanged since the previous picture.",
         _of_graph(lambda graph: [((), None if graph.engine is None else graph.engine.computed)]),
         idle=math.nan,
     ),
     Metric(
         "gauge",
         "queue_frames",
-        "Frames that wait behind a worker for the next one.",
+        "Frames that a worker has sent and the next one has not taken yet.",
         _of_graph(lambda graph: _each(graph.queues)),
         ("worker",),
         0.0,
@@ -276,14 +277,14 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "counter",
         "stage_busy_seconds",
-        "For which a stage has worked.",
+        "Seconds of work of a stage.",
         _of_graph(lambda graph: _each(graph.busy)),
         ("stage",),
     ),
     Metric(
         "counter",
         "stage_frames",
-        "Frames that a stage has worked on.",
+        "Frames that a stage has processed.",
         _of_graph(lambda graph: _each(graph.worked)),
         ("stage",),
     ),
@@ -297,7 +298,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "histogram",
         "latency_seconds",
-        "From the reception of a picture until it was encoded.",
+        "Time from the reception of a picture until it was encoded.",
         _of_playout(lambda playout: playout.latency_histogram),
     ),
     # Out
@@ -305,36 +306,36 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "gauge",
         "out_last_frame_timestamp_seconds",
-        "When a picture was encoded last, repeated ones included, as a Unix time; 0: not yet.",
+        "When a picture was last encoded, including repeated ones, as a Unix time; 0: not yet.",
         _of_channel(lambda channel: channel.marks.frame_out),
     ),
     Metric(
         "counter",
         "out_repeated_frames",
-        "Pictures encoded once more, to fill a gap.",
+        "Pictures encoded again, to fill a gap.",
         _of_playout(lambda playout: playout.repeated),
     ),
     Metric(
         "counter",
         "out_silence_seconds",
-        "Of silence that filled gaps of the sound.",
+        "Seconds of silence that filled gaps in the sound.",
         _of_playout(lambda playout: playout.silence_seconds),
     ),
-    Metric("counter", "out_keyframes", "Keyframes encoded.", _of_playout(lambda playout: playout.keyframes)),
+    Metric("counter", "out_keyframes", "Key frames encoded.", _of_playout(lambda playout: playout.keyframes)),
     Metric(
         "counter", "out_timeline_seconds", "Length of the output so far.", _of_playout(lambda playout: playout.seconds)
     ),
     Metric(
         "gauge",
         "av_offset_seconds",
-        "Sound less picture.",
+        "Time by which sound is later than video; negative: earlier.",
         _of_playout(lambda playout: _seconds(playout.av_offset_ms)),
         idle=math.nan,
     ),
     Metric(
         "gauge",
         "target_state",
-        "1 for the state that a target is in.",
+        "1 for the target's current state.",
         _of_graph(_states_out),
         (*_TARGET, "state"),
         0.0,
@@ -342,22 +343,28 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "counter",
         "target_connects",
-        "How often a target was opened, the first time included.",
+        "Connections to a target, including the first.",
         _of_targets(lambda target: target.connects),
         _TARGET,
     ),
-    Metric("counter", "target_bytes", "Bytes sent to a target.", _of_targets(lambda target: target.bytes), _TARGET),
+    Metric(
+        "counter",
+        "target_bytes",
+        "Bytes that have arrived at a target.",
+        _of_targets(lambda target: target.bytes),
+        _TARGET,
+    ),
     Metric(
         "counter",
         "target_dropped_packets",
-        "Packets that a target did not get.",
+        "Packets that were not sent to a target.",
         _of_targets(lambda target: target.dropped),
         _TARGET,
     ),
     Metric(
         "gauge",
         "target_queue_seconds",
-        "Of video that wait for a target.",
+        "Seconds that the oldest packet in a target's queue has waited.",
         _of_targets(lambda target: target.queue_seconds),
         _TARGET,
         math.nan,

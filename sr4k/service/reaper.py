@@ -1,4 +1,4 @@
-"""As the first process of a container, one inherits the children of all that die: somebody has to hear of their end."""
+"""Reap orphans: the first process of a container inherits them, and they would stay as zombies."""
 
 import ctypes
 import multiprocessing
@@ -11,14 +11,14 @@ from pathlib import Path
 _PR_GET_CHILD_SUBREAPER = 37
 
 _EVERY = 1.0
-"""Seconds between two looks."""
+"""Seconds between two searches for zombies."""
 
 
 @contextmanager
 def orphans_reaped() -> Iterator[None]:
-    """Meanwhile, if this process is one that orphans are given to, none of them stays behind as a zombie.
+    """Context in which orphans that this process inherits are reaped, if it is PID 1 or a subreaper.
 
-    What this process has started itself is left to whoever waits for it.
+    Children that this process started itself are left to the code that waits for them.
     """
     if not _is_given_orphans():
         yield
@@ -34,10 +34,10 @@ def orphans_reaped() -> Iterator[None]:
 
 
 def _reap(ending: threading.Event) -> None:
-    """Those that were dead at the last look too: a child that was waited for would be gone by now."""
+    """Reap children that were zombies at the last search too: any other would have been waited for by now."""
     before: set[int] = set()
     while not ending.wait(_EVERY):
-        multiprocessing.active_children()  # which waits for its own dead
+        multiprocessing.active_children()  # reaps its own children
         dead = set(_zombies())
         for process in dead & before:
             with suppress(ChildProcessError):
@@ -46,7 +46,7 @@ def _reap(ending: threading.Event) -> None:
 
 
 def _zombies() -> Iterator[int]:
-    """Children of this process that have ended and were not waited for."""
+    """Yield the process ids of children that have ended and were not waited for."""
     for children in Path("/proc/self/task").glob("*/children"):
         with suppress(OSError):
             for process in map(int, children.read_text().split()):

@@ -1,4 +1,4 @@
-"""What must be seen nowhere: stream keys, passwords and tokens, kept out of log records and process titles."""
+"""Remove stream keys, passwords and tokens from log records, messages and process titles."""
 
 import logging
 import re
@@ -15,42 +15,41 @@ from sr4k.live.address import Address, shown
 _HIDDEN = "***"
 
 _TEXTS = ("msg", "message", "exc_text", "stack_info", "reason")
-"""Of a record: what was written for people. Names of channels, loggers and threads are words of their own."""
+"""Attributes of a log record that hold prose. Names of channels, loggers and threads are left as they are."""
 
 _WORD = re.compile(r"[a-z]{,11}|[0-9]*|.{,7}")
-"""What a text may hold by chance: a stream is called ``live`` or ``cam1`` more often than not."""
+"""Matches secrets that may occur in prose by chance: streams are often called ``live`` or ``cam1``."""
 
 _MARKS = "/?&=:@#"
-"""Between the parts of a URL."""
+"""Delimiters in a URL."""
 
 
 _WITH_USER = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:/{1,2})[^\s'\"]*@[^\s'\",]*")
 
 
 def without_passwords(text: str) -> str:
-    """The text, but of addresses with a user or a password in them no more than the scheme."""
+    """Return the text with each address that has a user or password reduced to its scheme: ``rtsp://***``."""
     return _WITH_USER.sub(r"\1***", text)
 
 
 class Redaction(logging.Filter):
-    """Takes the secrets of addresses out of texts; attached to a handler, out of all that it is given.
+    """Removes the secrets of addresses from texts; as the filter of a log handler, from all of its records.
 
-    A secret that could be an ordinary word is hidden where it stands as it does in its address, with what comes before
-    it there, and not wherever that word is used.
+    A secret that could be an ordinary word is removed only where it follows the same text as in its address.
     """
 
     def __init__(self, *addresses: Address) -> None:
         super().__init__()
         self._shown: dict[str, str] = {}
-        self._rules: dict[str, int] = {}  # regular expressions, and the length of what they look for
+        self._rules: dict[str, int] = {}  # regular expressions, and the length of what they match
         self._pattern: re.Pattern[str] | None = None
         self.hide(*addresses)
 
     def hide(self, *addresses: Address) -> None:
-        """Hide the secrets of these as well."""
+        """Hide the secrets of more addresses."""
         for address in addresses:
             for secret in address.secrets:
-                # Whole URLs become what may be shown of them, so that a line still tells which stream it is about.
+                # A whole URL is replaced by its shown form, so that a line still names its stream.
                 whole = secret in (address.url, unquote(address.url))
                 if not whole and _WORD.fullmatch(secret):
                     self._rules |= dict.fromkeys(_in_place(secret, address.url), len(secret))
@@ -61,16 +60,16 @@ class Redaction(logging.Filter):
         self._compile()
 
     def hide_typed(self, arguments: Iterable[str]) -> None:
-        """Hide what of a command line is no address, but may be meant to be one, such as a path that is a URL."""
+        """Hide secrets in arguments of the command line that look like URLs, even where a path was expected."""
         for text in filter(_is_secret, (value for argument in arguments for value in _values(argument))):
-            path = str(Path(text))  # as which it has fewer slashes
+            path = str(Path(text))  # which merges slashes
             for form in {text, path, repr(text)[1:-1], repr(path)[1:-1]}:
                 self._shown[form] = shown(text)
                 self._rules[re.escape(form)] = len(form)
         self._compile()
 
     def text(self, text: str) -> str:
-        """``text`` without secrets."""
+        """Return ``text`` without secrets."""
         if self._pattern is None:
             return text
         return self._pattern.sub(lambda found: self._shown.get(found[0], _HIDDEN), text)
@@ -80,16 +79,16 @@ class Redaction(logging.Filter):
         self._pattern = re.compile("|".join(longest_first)) if longest_first else None
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record pass, without secrets in its message, its exception, or whatever else it bears."""
+        """Remove secrets from the record's message, exception and other attributes; always True."""
         try:
             record.msg = record.getMessage()
-        except Exception:  # arguments that do not fit: no reason to lose the record, or a thread
+        except Exception:  # the arguments don't fit the message: keep the record all the same
             record.msg = f"{record.msg} {record.args}"
         record.args = None
         if record.exc_info:
             if record.exc_info[0] is not None and not record.exc_text:
                 record.exc_text = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
-            record.exc_info = None  # a formatter would make the text anew
+            record.exc_info = None  # or a formatter would format the exception again
         for key, value in vars(record).items():
             if isinstance(value, str) and (key in _TEXTS or "://" in value):
                 setattr(record, key, self.text(value))
@@ -97,7 +96,7 @@ class Redaction(logging.Filter):
 
 
 def hide_command_line() -> None:
-    """Let ``ps`` show no more of the addresses that this process was called with than may be shown."""
+    """Set the process title so that ``ps`` shows the addresses in the command line without secrets."""
     program, *arguments = sys.argv
     told = [_argument(argument) for argument in arguments]
     if told != arguments:
@@ -110,7 +109,7 @@ def _argument(text: str) -> str:
 
 
 def _values(argument: str) -> tuple[str, ...]:
-    """An argument, and what in it is the value of an option: ``--config=VALUE``, ``-cVALUE``, ``-c=VALUE``."""
+    """Return an argument, and the option value in it, if any: ``--config=VALUE``, ``-cVALUE``, ``-c=VALUE``."""
     _, equals, value = argument.partition("=")
     if argument.startswith("--"):
         return (argument, value) if equals else (argument,)
@@ -124,7 +123,7 @@ def _is_secret(text: str) -> bool:
 
 
 def _in_place(secret: str, url: str) -> Iterator[str]:
-    """Expressions for a part of a URL where it comes after what it comes after there."""
+    """Yield regular expressions that match a secret only after the text that precedes it in the URL."""
     for found in re.finditer(rf"(?<![^{_MARKS}]){re.escape(secret)}(?![^{_MARKS}])", url):
         before = re.search(rf"[^{_MARKS}]*[{_MARKS}]+$", url[: found.start()])
         if before is not None:

@@ -1,4 +1,4 @@
-"""Several live channels side by side: each is kept running, and they can change while the others go on."""
+"""Run several live channels side by side: restart those that fail, and change some while the others run on."""
 
 import logging
 import threading
@@ -16,17 +16,17 @@ from sr4k.service.channel_status import ChannelMonitor
 log = logging.getLogger(__name__)
 
 _TICK = 0.1
-"""Seconds between two looks at what was asked for."""
+"""Seconds between two checks for signals and changes."""
 
 _STEADY = 60.0
-"""Seconds: a channel that ran for so long is started again after the shortest wait."""
+"""Seconds that a channel must have run for its backoff to be reset."""
 
 _DRAIN = 8.0
-"""Seconds that a channel gets to come to its end."""
+"""Seconds that a channel gets to drain before it is killed."""
 
 
 class Runner(Protocol):
-    """What runs a channel's graph to its end, as often as it is told to; see `sr4k.jobs.live_job.LiveJob.run`."""
+    """Runs a channel's graph to its end, and can be run again; see `sr4k.jobs.live_job.LiveJob.run`."""
 
     def run(
         self,
@@ -43,22 +43,22 @@ class Runner(Protocol):
 class _Channel:
     runner: Runner
     monitor: ChannelMonitor
-    asked: float | None = None  # when it was asked to end, for others go on
+    asked: float | None = None  # when this channel alone was asked to end
     thread: threading.Thread = field(init=False)
 
 
 class Service:
-    """Runs channels until each has come to its end; one that fails is started again, for ever, and the others go on.
+    """Runs channels until each has ended. One that fails is restarted, for ever, while the others run on.
 
-    One that fails by an `OptionError` before its first picture can't run as it is told to: it has come to its end.
+    A channel that fails with an `OptionError` before its first picture can't work with its settings: it has ended.
 
     Attributes:
-        monitors: of the channels that there are now; the list changes with them.
+        monitors: monitors of the present channels; the list changes with them.
 
     Args:
-        runners: of the channels, by name.
-        targets: how the targets of each are shown.
-        stop_requests: as for `sr4k.pipeline.run_graph`, for all.
+        runners: the channels, by name.
+        targets: addresses of each channel's targets, as they may be shown.
+        stop_requests: as for `sr4k.pipeline.run_graph`, for all channels.
     """
 
     def __init__(
@@ -76,15 +76,14 @@ class Service:
         self.change(runners, targets)
 
     def change(self, runners: Mapping[str, Runner], targets: Mapping[str, list[str]] | None = None) -> None:
-        """Have these channels from now on. What equals one of the same name goes on untouched.
+        """Replace the channels. One that equals a running one of the same name runs on untouched.
 
-        The others end as they do on SIGTERM, and new ones begin when all of those have ended: they may want the same
-        targets.
+        The others end as on SIGTERM, and new ones start when all of those have ended: they may have the same targets.
         """
         self._wanted, self._targets = dict(runners), dict(targets or {})
 
     def differences(self, runners: Mapping[str, Runner]) -> dict[str, list[str]]:
-        """The names of those that would be "added", "changed" and "removed"."""
+        """Return the names of channels that `change` would add, change and remove: "added", "changed", "removed"."""
         before = self._wanted
         return {
             "added": [name for name in runners if name not in before],
@@ -93,20 +92,20 @@ class Service:
         }
 
     def run(self, between: Callable[[], None] = lambda: None) -> None:
-        """Run until all have ended. To be called in the main thread: Python's signal handlers run in no other.
+        """Run until all channels have ended. Call it in the main thread: Python's signal handlers run in no other.
 
-        ``between`` is called now and then, and may `change` the channels.
+        ``between`` is called several times a second, and may `change` the channels.
         """
         while True:
             between()
             self._tend()
             if not any(channel.thread.is_alive() for channel in self._channels.values()):
                 return
-            # A signal that another thread of the process takes does not wake this one: it has to wake up by itself.
+            # A signal that the kernel delivers to another thread doesn't wake this one: poll.
             time.sleep(_TICK)
 
     def _tend(self) -> None:
-        """End what is not wanted any more, and then begin what is."""
+        """End channels that are no longer wanted; when they have ended, start the new ones."""
         for name, channel in list(self._channels.items()):
             if channel.asked is None and self._wanted.get(name) != channel.runner:
                 channel.asked = time.monotonic()
@@ -132,7 +131,7 @@ class Service:
         channel.thread.start()
 
     def _asked(self, channel: _Channel) -> int:
-        """How often a stop of this channel was asked for."""
+        """Return how often a stop of this channel was requested; twice means at once."""
         if channel.asked is None:
             return self._stop_requests()
         return max(self._stop_requests(), 2 if time.monotonic() - channel.asked > _DRAIN else 1)
@@ -162,7 +161,7 @@ def _keep_running(name: str, runner: Runner, monitor: ChannelMonitor, stop: Call
             return Tried("ended", final=True)
         except Exception as err:
             reason = str(err).rstrip(".")
-            if isinstance(err, OptionError) and not has_worked:  # it would fail in the same way for ever
+            if isinstance(err, OptionError) and not has_worked:  # a restart would fail in the same way
                 log.error("%s; not started again.", reason, extra={"event": "ended", "reason": reason})
                 monitor.gave_up(reason)
                 return Tried(reason, final=True)

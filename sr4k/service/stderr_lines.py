@@ -1,4 +1,4 @@
-"""What is written to stderr past the log: by a process that crashes, the interpreter or a library of C."""
+"""Turn lines that crashing processes, the interpreter or C libraries write to stderr into log records."""
 
 import logging
 import os
@@ -12,18 +12,18 @@ log = logging.getLogger(__name__)
 _STDERR = 2
 
 _LEAVING = 1.0
-"""Seconds that processes get to let go of their end."""
+"""Seconds that processes get to close their end of the pipe."""
 
 _LONGEST = 8192
-"""Bytes of a line; what is longer becomes several."""
+"""Maximum bytes of a line; a longer one is split."""
 
 
 @contextmanager
 def stray_lines() -> Iterator[None]:
-    """Meanwhile, each line that is written to this file descriptor, here or in a child, becomes a log record.
+    """Context in which each line written to file descriptor 2, here or in a child, becomes a log record.
 
-    So a log stays one of JSON objects, and secrets are taken out of such lines as well. ``sys.stderr`` of this process
-    stays what it was to the user. Where it has been replaced already, nothing is done.
+    So a JSON log contains nothing but JSON, and secrets are removed from such lines as well. ``sys.stderr`` of this
+    process still writes to the original stderr. If it has been replaced already, nothing is done.
     """
     if not _is_original():
         yield
@@ -43,9 +43,9 @@ def stray_lines() -> Iterator[None]:
     finally:
         before.flush()
         os.dup2(real, _STDERR)
-        reader.join(_LEAVING)  # until the last process has let go of its end
+        reader.join(_LEAVING)  # until the last process has closed its end
         sys.stderr = before
-        with suppress(OSError):  # a terminal that is gone takes no more
+        with suppress(OSError):  # the terminal may be gone
             true.close()
 
 

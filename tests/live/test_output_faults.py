@@ -155,7 +155,7 @@ def test_a_name_that_is_taken_a_wrong_application_and_a_name_that_nobody_knows_a
     with Publisher(rtmp.url("taken")), Channel("pattern://160x90@25", *targets) as channel:
         eventually(lambda: channel.states_out() == ["waiting"] * 3, 25)
         log = channel.log
-        assert "somebody else may publish under this name" in log or "broke off" in log
+        assert "somebody else may be publishing under this name" in log or "broke off" in log
         assert "the application or key is wrong" in log
 
 

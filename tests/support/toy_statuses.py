@@ -1,4 +1,4 @@
-"""What the workers of a live channel tell, made up."""
+"""Made-up statuses of the workers of a live channel."""
 
 from typing import Any
 
@@ -13,12 +13,12 @@ SECRETS = "passw0rd", "streamkey1", "t0k3n", "streamkey2"
 
 
 def addresses() -> tuple[Address, Address]:
-    """Of ``SOURCE`` and ``TARGET``."""
+    """Return the addresses of ``SOURCE`` and ``TARGET``."""
     return parse_source(SOURCE), parse_target(TARGET)
 
 
 def target(**changes: Any) -> dict[str, Any]:
-    """The report of one."""
+    """Return the report of one target."""
     about = {"target": str(addresses()[1]), "state": "live", "reason": None, "connects": 2, "bytes": 5000}
     return {**about, "dropped": 7, "queue_seconds": 0.25, **changes}
 
@@ -26,7 +26,7 @@ def target(**changes: Any) -> dict[str, Any]:
 def statuses(
     intake: dict[str, Any] | None = None, playout: dict[str, Any] | None = None, running: float = 1.0
 ) -> dict[str, WorkerStatus]:
-    """Both workers' latest, with these keys of the reports changed."""
+    """Return the latest statuses of both workers, with some keys of their reports changed."""
     reports = {
         "intake": {
             "source": str(addresses()[0]),

@@ -1,4 +1,4 @@
-"""What is known of targets before anything is sent."""
+"""Checks of targets before anything is sent."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -49,7 +49,7 @@ def test_others_are_two(one: str, other: str) -> None:
 def test_a_folder_that_can_be_made_is_no_fault_and_one_that_cant_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     check_target(parse_target(str(tmp_path / "new" / "er" / "a.mkv")))
-    with pytest.raises(Sr4kError, match="can't be made"):
+    with pytest.raises(Sr4kError, match="can't be created"):
         check_target(parse_target(str(tmp_path / "file" / "a.mkv")))
 
 
@@ -61,7 +61,7 @@ def test_one_bad_target_ends_nothing_and_bad_targets_alone_are_told_at_once(
     monkeypatch.setenv("PATH", "")
     bad = parse_target(str(tmp_path / "file" / "a.mkv")), parse_target("srt://127.0.0.1:1")
     job = LiveJob(parse_source(f"{SOURCE.url}?seconds=1"), bad)
-    with pytest.raises(Sr4kError, match="can't be made"):
+    with pytest.raises(Sr4kError, match="can't be created"):
         job.run()
     good = parse_target(str(tmp_path / "new" / "a.mkv"))
     targets = replace(job, targets=(*bad, good)).run().playout["targets"]

@@ -1,4 +1,4 @@
-"""What encoders are told."""
+"""Settings of live encoders."""
 
 import io
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""Folders of HLS as viewers see them: real targets, killed and started again, read by a strict reader."""
+"""HLS folders as viewers see them: real targets, killed and started again, read by a strict reader."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ RATE = 10
 
 
 class Programme:
-    """A stream of pictures and sound that is offered as fast as it is encoded, with key frames where they belong."""
+    """A stream of pictures and sound that is offered as fast as it is encoded, with a key frame every 2 s."""
 
     def __init__(self, *, size: tuple[int, int] = (64, 48)) -> None:
         self._splitter = FlvSplitter()
@@ -43,7 +43,7 @@ class Programme:
         return len(data)
 
     def play(self, target: LiveTarget, seconds: float, *, keys: tuple[float, ...] = ()) -> None:
-        """``keys``: seconds from now at which key frames come beside those that are due every 2 s."""
+        """Offer pictures and sound. ``keys``: seconds from now of key frames besides those due every 2 s."""
         self._target = target
         wanted = {self.number + round(RATE * key) for key in keys} | {self.number}
         for number in range(self.number, self.number + round(RATE * seconds)):
@@ -55,7 +55,7 @@ class Programme:
         self.number += round(RATE * seconds)
 
     def skip(self, seconds: float) -> None:
-        """Nothing comes for that long."""
+        """Advance the clock without pictures or sound."""
         self.number += round(RATE * seconds)
         self._samples = max(self._samples, (self.number - 1) * 48000 // RATE)
 
@@ -84,7 +84,7 @@ class Folder:
         return target
 
     def play(self, seconds: float, *, keys: tuple[float, ...] = ()) -> None:
-        """Until all of it but the segment under way is listed."""
+        """Offer a stretch of the stream, and wait until all of its complete segments are listed."""
         first, period = self.programme.number, 2 * RATE
         self._due += (first + round(RATE * seconds) - 1) // period - first // period
         self.programme.play(self.target, seconds, keys=keys)
@@ -103,13 +103,13 @@ class Folder:
         assert self.target.report()["connects"] == before
 
     def stop(self, *, ended: bool = False) -> None:
-        """End the target: the segment under way is stored."""
+        """End the target, which stores the unfinished segment."""
         self.target.close(10, ended=ended)
         self.reader.look()
         self._due = len(self.reader.segments)
 
     def restart(self) -> None:
-        """As the service does, with another stream."""
+        """Start a new target with another stream, as a service does that starts again."""
         self.stop()
         self.programme = Programme(size=(96, 64))
         self.target = self._started()
@@ -174,7 +174,7 @@ def test_each_segment_can_be_decoded_by_itself_and_together_they_have_every_pict
 
 
 def _decoded(playlist: Path, entries: Sequence[Entry]) -> list[float]:
-    """Times of pictures, in order, with no packet damaged or lost, and sound beside them to the end."""
+    """Decode segments: no packet may be damaged or lost. Return the times of its pictures, in order."""
     whole = playlist.with_name("look")
     names = ([entries[0].init] if entries[0].init else []) + [entry.name for entry in entries]
     whole.write_bytes(b"".join(playlist.with_name(name).read_bytes() for name in names))
@@ -233,7 +233,7 @@ def test_what_left_the_window_is_deleted_though_another_sender_wrote_it(folder, 
 
 def test_what_left_the_list_stays_as_long_as_it_must_however_old_it_is_and_whoever_comes_next(tmp_path: Path) -> None:
     def written(count: int) -> set[str]:
-        """By a target's process that ends without a word."""
+        """Store segments without ending the playlist, as a killed process leaves it."""
         folder = HlsFolder(tmp_path / "live.m3u8", HlsForm(kind="fmp4"))
         for k in range(count):
             folder.add(b"data", b"init", 2.0, 2.0 * k, discontinuity=False)
@@ -287,7 +287,7 @@ def test_a_playlist_of_something_else_is_left_alone(folder, tmp_path: Path) -> N
     (tmp_path / "live.m3u8").write_text(theirs)
     live = folder()
     live.programme.play(live.target, 4)
-    eventually(lambda: "a playlist of something else" in str(live.target.report()["reason"]), 10)
+    eventually(lambda: "is not a playlist that sr4k-stream wrote" in str(live.target.report()["reason"]), 10)
     assert (tmp_path / "live.m3u8").read_text() == theirs
 
 

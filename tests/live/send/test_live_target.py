@@ -1,4 +1,4 @@
-"""What one target gets."""
+"""What one target receives, and what it believes of its process."""
 
 import os
 import pickle
@@ -55,7 +55,7 @@ def test_a_target_that_opens_slower_than_the_pipe_to_it_fills_gets_the_stream(tm
 
 
 class Call:
-    """What a pickle can do to whoever reads it."""
+    """A pickle that runs a command in the process that loads it."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return os.putenv, ("SR4K_CALLED", "1")
@@ -100,6 +100,6 @@ def test_a_sender_that_tells_nonsense_is_ended_and_another_begins(
     target.start()
     eventually(lambda: target.report()["state"] == "waiting", 10)
     target.close(0)
-    assert target.report()["reason"] == "its process no longer does what it was started for"
+    assert target.report()["reason"] == "its process sent an invalid report"
     assert "SR4K_CALLED" not in os.environ
     assert "trying again" in caplog.text

@@ -66,7 +66,7 @@ class Rig:
         self.playout.consume(Frame((block,), info, on_release=released))
 
     def say(self, number: int, level: int = 1000) -> None:
-        """The sound of one picture."""
+        """Send the sound of one picture."""
         samples = np.full((48000 // RATE, 2), level, "<i2")
         self.sound.send_bytes(pack(self.zero + number * STEP, samples.tobytes()))
 

@@ -1,4 +1,4 @@
-"""What each kind of target gets, read back as a viewer would."""
+"""Targets of each kind, read back as a viewer would."""
 
 import shutil
 import subprocess
@@ -44,7 +44,7 @@ SUFFIXES = (".mkv", ".mp4", ".mov", ".ts", ".flv")
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with recordings of every kind whose processes were killed five seconds after the last had begun."""
+    """A folder with a recording of every kind, whose processes were killed five seconds after the last had begun."""
     folder = tmp_path_factory.mktemp("killed")
     with Channel(PATTERN, *(str(folder / f"out{suffix}") for suffix in SUFFIXES)) as channel:
         eventually(lambda: channel.states_out() == ["live"] * len(SUFFIXES), 60)
@@ -139,5 +139,5 @@ def test_rtsp_carries_the_stream(tmp_path: Path) -> None:
 
 
 def _is_open(port: int) -> bool:
-    """Whether somebody listens there. The kernel tells: a connection would be taken for the one that is awaited."""
+    """Whether a process listens on the port, according to the kernel: a trial connection would use up the listener."""
     return any(f":{port:04X} 00000000:0000 0A" in line for line in Path("/proc/net/tcp").read_text().splitlines())

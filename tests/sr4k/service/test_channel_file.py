@@ -33,7 +33,7 @@ KEYS = {"NEWS_KEY": "abcd1234"}
 
 @pytest.fixture
 def planned(tmp_path: Path) -> Callable[..., dict[str, LiveJob]]:
-    """Writes a file, and plans its channels."""
+    """A function that writes a file and plans its channels."""
 
     def make(text: str, environment: dict[str, str] = KEYS) -> dict[str, LiveJob]:
         path = tmp_path / "channels.yaml"
@@ -110,10 +110,10 @@ def test_the_variables_of_a_file_are_known(tmp_path: Path) -> None:
         ("    size: 640x360", "    config: liv", r"^channels\.news: There is no preset '.*liv'"),
         ("{model: rcan2}", "{pixels: bgr}", r"^channels\.news: .*engine\.pixels"),
         ("  lobby:", "  news:", r"channels\.yaml is not valid YAML in line \d+: the key news is there twice"),
-        ("${NEWS_KEY}", "$NEWS_KEY", r"^channels\.news: A \$ begins no \$\{NAME\}"),
-        ("${NEWS_KEY}", "${NEWS_KEY:-none}", r"^channels\.news: A \$ begins no \$\{NAME\}.* no default"),
+        ("${NEWS_KEY}", "$NEWS_KEY", r"^channels\.news: A \$ must begin \$\{NAME\}"),
+        ("${NEWS_KEY}", "${NEWS_KEY:-none}", r"^channels\.news: A \$ must begin \$\{NAME\}.*defaults aren't supported"),
         ("lobby.mkv", "out.m3u8", r"^channels\.lobby: out\.m3u8 is a target of news already"),
-        ("${NEWS_KEY}", "${NO_KEY}", r"^channels\.news: The environment has no NO_KEY"),
+        ("${NEWS_KEY}", "${NO_KEY}", r"^channels\.news: .* needs the environment variable NO_KEY: set it"),
     ],
 )
 def test_what_is_wrong_is_named(planned: Planned, old: str, new: str, words: str) -> None:
@@ -123,7 +123,7 @@ def test_what_is_wrong_is_named(planned: Planned, old: str, new: str, words: str
 
 
 def test_an_empty_variable_is_a_missing_one(planned: Planned) -> None:
-    with pytest.raises(OptionError, match="no NEWS_KEY"):
+    with pytest.raises(OptionError, match="needs the environment variable NEWS_KEY: set it"):
         planned(VALID, {"NEWS_KEY": ""})
 
 
@@ -168,7 +168,7 @@ def test_a_folder_from_the_environment_that_can_not_be_made_is_not_quoted(planne
     jobs = planned("channels: {a: {source: 'pattern://160x90@10', targets: ['/proc/${T}/x.mkv']}}", {"T": "topsecret"})
     with pytest.raises(OutputError) as caught:
         jobs["a"].run()
-    assert "/proc/*** can't be made" in str(caught.value)
+    assert "/proc/*** can't be created" in str(caught.value)
 
 
 @pytest.mark.parametrize(

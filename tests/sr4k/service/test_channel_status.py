@@ -68,7 +68,7 @@ def test_a_graph_that_tells_nothing_is_not_ready(monkeypatch: pytest.MonkeyPatch
 
 
 class Graph:
-    """A channel whose workers tell what they are told to, by a clock that is set by hand."""
+    """A channel whose workers send made-up statuses, on a clock that is set by hand."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now, self.running = 1000.0, 0.0

@@ -13,7 +13,7 @@ from sr4k.service.failure_kinds import KINDS, kind_of
             "rejected",
         ),
         ("nobody publishes there, or the application or key is wrong", "rejected"),
-        ("it is not allowed: somebody else may publish under this name", "rejected"),
+        ("it is not allowed: somebody else may be publishing under this name", "rejected"),
         ("the name nowhere.example can't be resolved", "name"),
         ("Network is unreachable", "unreachable"),
         ("it does not answer", "timeout"),

@@ -22,7 +22,7 @@ Key = tuple[str, frozenset[tuple[str, str]]]
 
 
 def scraped(*channels: ChannelMonitor) -> dict[Key, float]:
-    """Every sample, by its name and labels."""
+    """Return every sample by its name and labels."""
     found: dict[Key, float] = {}
     for family in text_string_to_metric_families(generate_latest(registry_of(channels)).decode()):
         for sample in family.samples:
@@ -37,7 +37,7 @@ Run = Callable[..., ChannelMonitor]
 
 @pytest.fixture
 def running() -> Iterator[Run]:
-    """Makes channels whose graphs run."""
+    """A function that makes channels whose graphs run."""
     with ExitStack() as stack:
 
         def make(name: str = "news", **changes: Any) -> ChannelMonitor:
@@ -192,7 +192,7 @@ def test_no_metric_shows_a_secret(running: Run) -> None:
 
 
 def test_names_and_help_follow_the_conventions() -> None:
-    """Those that Prometheus' own linter holds, and some that it does not know."""
+    """The conventions are those of Prometheus' own linter, and some that it doesn't know."""
     for metric in METRICS:
         assert re.fullmatch("[a-z][a-z0-9_]*", metric.name)
         assert metric.help.endswith("."), metric.name

@@ -1,4 +1,4 @@
-"""Tried in a process that orphans are given to, as they are to the first one of a container."""
+"""The reaper, in a process that inherits orphans as the first process of a container does."""
 
 import subprocess
 import sys

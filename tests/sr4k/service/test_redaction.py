@@ -14,7 +14,7 @@ from sr4k.service.redaction import Redaction
 
 
 def lines(*records: logging.LogRecord) -> str:
-    """What a handler writes of them."""
+    """Return the lines that a handler writes."""
     redaction, form = Redaction(*addresses()), logging.Formatter("%(name)s %(threadName)s %(message)s")
     return "\n".join(form.format(record) for record in records if redaction.filter(record))
 

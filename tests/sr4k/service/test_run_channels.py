@@ -1,4 +1,4 @@
-"""Channels side by side, with toys in the place of graphs."""
+"""Several channels in one service, with toys in place of graphs."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ from sr4k.service.run_channels import Service
 
 
 class ToyJob:
-    """Runs until a stop is asked for, or fails as often as it is told to."""
+    """A job that runs until a stop is requested, or fails a given number of times."""
 
     def __init__(self, fails: int = 0, error: Exception | None = None, ends: bool = False) -> None:
         self.fails, self.error, self.ends = fails, error or InputError("the source broke."), ends

@@ -1,4 +1,4 @@
-"""What processes write past the log, tried in a process whose stderr is a pipe."""
+"""Lines that processes write to stderr past the log, in a process whose stderr is a pipe."""
 
 import json
 import subprocess
