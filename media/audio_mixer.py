@@ -16,14 +16,14 @@ class Mixer:
     """Converts frames to interleaved samples. Each channel keeps its role where the target layout has a place for it.
 
     Args:
-        told: the channels that the header declares, for frames that do not declare theirs.
+        declared: the channels that the header declares, for frames that do not declare theirs.
         layout: the target layout, by libav's name.
         rate: the target rate, in samples a second.
         form: the target sample format, by libav's name, such as ``flt`` or ``s16``.
     """
 
-    def __init__(self, told: Speakers, layout: str, rate: int, form: str = "flt") -> None:
-        self._told, self._layout, self._rate, self._made_form = told, layout, rate, form
+    def __init__(self, declared: Speakers, layout: str, rate: int, form: str = "flt") -> None:
+        self._declared, self._layout, self._rate, self._target_form = declared, layout, rate, form
         self._form: _Form | None = None
         self._graph: Graph | None = None
 
@@ -33,7 +33,7 @@ class Mixer:
         Raises:
             ValueError: libav can't convert them.
         """
-        self._made(form, rate, self._told, None, spelled(self._told))
+        self._graph_of(form, rate, self._declared, None, spelled(self._declared))
 
     def mixed(self, frame: AudioFrame) -> Iterator[AudioFrame]:
         """Convert a frame and yield the frames that are ready.
@@ -45,8 +45,8 @@ class Mixer:
         if form != self._form:
             yield from self.drained()
             came = Speakers.of_frame(frame)
-            speakers = self._told if came.names is None and came.number == self._told.number else came
-            self._graph = self._made(frame.format.name, frame.sample_rate, speakers, frame.time_base, spelled(came))
+            speakers = self._declared if came.names is None and came.number == self._declared.number else came
+            self._graph = self._graph_of(frame.format.name, frame.sample_rate, speakers, frame.time_base, spelled(came))
             self._form = form
         assert self._graph is not None
         self._graph.push(frame)
@@ -59,7 +59,7 @@ class Mixer:
             yield from _pulled(self._graph)
         self._form = self._graph = None
 
-    def _made(self, form: str, rate: int, speakers: Speakers, time_base: Fraction | None, layout: str) -> Graph:
+    def _graph_of(self, form: str, rate: int, speakers: Speakers, time_base: Fraction | None, layout: str) -> Graph:
         try:
             named = speakers.named()
             graph = Graph()
@@ -71,7 +71,7 @@ class Mixer:
                 time_base=str(time_base or Fraction(1, rate)),
             )
             made = graph.add(
-                "aformat", sample_fmts=self._made_form, sample_rates=str(self._rate), channel_layouts=self._layout
+                "aformat", sample_fmts=self._target_form, sample_rates=str(self._rate), channel_layouts=self._layout
             )
             graph.link_nodes(source, graph.add("pan", self._placing(named)), made, graph.add("abuffersink")).configure()
         except av.error.FFmpegError as err:

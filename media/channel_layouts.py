@@ -64,9 +64,9 @@ class Speakers:
         """
         context = stream.codec_context
         layout = context.layout
-        told = _read(layout)
-        context.layout = _safe(told)
-        return told
+        speakers = _read(layout)
+        context.layout = _safe(speakers)
+        return speakers
 
     @staticmethod
     def of_frame(frame: AudioFrame) -> "Speakers":
@@ -191,14 +191,14 @@ def spelled(speakers: Speakers) -> str:
 
 def _read(layout: AudioLayout) -> Speakers:
     names = tuple(channel.name for channel in layout.channels)
-    told = None if not names or any(name in ("NONE", "UNK") for name in names) else names
-    return Speakers(layout.nb_channels, told, layout.name)
+    known = None if not names or any(name in ("NONE", "UNK") for name in names) else names
+    return Speakers(layout.nb_channels, known, layout.name)
 
 
-def _safe(told: Speakers) -> str:
-    if told.names is not None and told.names[0].startswith("AMBI"):
-        return told.called if "(" not in told.called else f"{told.number} channels"
-    return spelled(told) if told.number else "1 channels"
+def _safe(speakers: Speakers) -> str:
+    if speakers.names is not None and speakers.names[0].startswith("AMBI"):
+        return speakers.called if "(" not in speakers.called else f"{speakers.number} channels"
+    return spelled(speakers) if speakers.number else "1 channels"
 
 
 def _is_ordered(names: Sequence[str]) -> bool:

@@ -51,7 +51,7 @@ def describe(first: Picture, stream: VideoStream, size: tuple[int, int], tick: F
         tags=_written(first, colour, stream),
         colour=colour,
         display_matrix=None if matrix is None else tuple(np.frombuffer(bytes(matrix), np.int32).tolist()),
-        told=look.tags,
+        source_tags=look.tags,
         stereo_mode=stereo_mode(frame),
     )
 

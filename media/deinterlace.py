@@ -20,7 +20,7 @@ _FIELDS_APART = {"hevc"}
 _PASSES = {"png", "apng"}
 """Codecs that call a picture interlaced when its pixels are coded in several passes (Adam7); it has no fields."""
 
-_MADE = {1: "one frame for each", 2: "two frames for each"}
+_YIELD = {1: "one frame for each", 2: "two frames for each"}
 
 
 def has_fields(picture: VideoFrame, stream: VideoStream) -> bool:
@@ -110,7 +110,7 @@ class Deinterlacer:
             except av.error.FFmpegError:
                 trouble = f"{picture.width}x{picture.height} is too small to be deinterlaced"
             else:
-                self._say(f"interlaced frames are deinterlaced, {_MADE[self.ticks]}")
+                self._say(f"interlaced frames are deinterlaced, {_YIELD[self.ticks]}")
                 if before is not None and _shape(before) == fields.shape:
                     fields.begin_after(before)
                 return fields
@@ -144,18 +144,18 @@ class _Fields:
         self._times[self._next] = picture.pts, picture.duration or 0
         self._push(picture, self._next)
         self._next += 1
-        yield from self._made()
+        yield from self._ready()
 
     def finished(self) -> Iterator[VideoFrame]:
         """Yield the rest; call at the end."""
         self._graph.vpush(None)
-        yield from self._made()
+        yield from self._ready()
 
     def _push(self, picture: VideoFrame, number: int) -> None:
         picture.pts, picture.time_base = number, Fraction(1)
         self._graph.vpush(picture)
 
-    def _made(self) -> Iterator[VideoFrame]:
+    def _ready(self) -> Iterator[VideoFrame]:
         for number, group in groupby(self._pulled(), key=lambda picture: (picture.pts or 0) // 2):
             made = list(group)
             if number in self._times:

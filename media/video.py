@@ -52,7 +52,7 @@ class VideoInfo:
         pixel_format: pixel format of the result.
         hdr: static HDR metadata.
         origin: time of the source, in seconds, that is the output's 0; ``None`` unless only a part is read.
-        told: the source's own colour tags.
+        source_tags: the source's own colour tags.
         stereo_mode: how stereoscopic pictures are packed; see `sr4k.media.stereo3d`.
     """
 
@@ -67,7 +67,7 @@ class VideoInfo:
     pixel_format: PixelFormat = "yuv420p"
     hdr: Hdr | None = None
     origin: Fraction | None = None
-    told: ColourTags | None = None
+    source_tags: ColourTags | None = None
     stereo_mode: str | None = None
 
 
@@ -95,6 +95,6 @@ def colour_of(tags: ColourTags, *, height: int, codec: str, chroma_location: Chr
 
 
 def info_of(form: Format) -> VideoInfo:
-    """Return what a stage of the graph told the next one about the video: ``form.about``, with its type."""
+    """Return the video description in a frame format: ``form.about`` with its type."""
     assert isinstance(form.about, VideoInfo)
     return form.about

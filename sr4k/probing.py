@@ -104,7 +104,7 @@ def _video(path: Path) -> dict[str, Any]:
 
 
 def _first_picture(picture: VideoFrame, info: VideoInfo) -> dict[str, Any]:
-    told = info.told or info.tags
+    told = info.source_tags or info.tags
     return {
         "width": picture.width,
         "height": picture.height,

@@ -171,7 +171,7 @@ class EncodePictures(Sink):
             picture = picture.reformat(
                 format=wanted, dst_colorspace=CODES["bt601"], src_color_range=FULL_RANGE, dst_color_range=FULL_RANGE
             )
-        tags = self._info.told or self._info.tags  # a guess is no reason for a viewer to change the colours
+        tags = self._info.source_tags or self._info.tags  # a guess is no reason for a viewer to change the colours
         picture.color_primaries, picture.color_trc = tags.color_primaries, tags.color_trc
         picture.pts, picture.time_base = self._frames, Fraction(1, 25)
         try:

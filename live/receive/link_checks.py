@@ -52,7 +52,7 @@ def _is_description(info: VideoInfo) -> bool:
         and info.rate > 0
         and _is_shape(info.sample_aspect_ratio)
         and _are_tags(info.tags)
-        and (info.told is None or _are_tags(info.told))
+        and (info.source_tags is None or _are_tags(info.source_tags))
         and _is_colour(info.colour)
         and _is_turn(info.display_matrix)
         and info.pixel_format in get_args(PixelFormat)

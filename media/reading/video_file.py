@@ -89,7 +89,7 @@ class VideoFile:
 
     def pictures(self, *, whole: bool) -> Iterator[VideoFrame]:
         """Return the pictures from the beginning. ``whole``: whether undecodable ones at the start count as losses."""
-        return self._made(self.clock.packets(), whole=whole, from_beginning=True)
+        return self._pictures(self.clock.packets(), whole=whole, from_beginning=True)
 
     def pictures_from(self, at: Fraction) -> Iterator[VideoFrame]:
         """Return the pictures from the last key frame displayed at or before ``at`` seconds, if seeking leads there.
@@ -101,9 +101,9 @@ class VideoFile:
             return self.pictures(whole=False)
         self.extent.from_beginning = False
         if self.clock.is_read_through:
-            return self._made(from_key_frame(self.clock.packets(), self.stream, at), whole=False)
+            return self._pictures(from_key_frame(self.clock.packets(), self.stream, at), whole=False)
         self._container.seek(int((at - self.clock.shift) / self.tick), stream=self.stream)
-        return self._made(self.clock.packets(), whole=False)
+        return self._pictures(self.clock.packets(), whole=False)
 
     def of_part(self, part: TimeSpan, pictures: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
         """Yield those of the pictures that belong to the part."""
@@ -130,7 +130,7 @@ class VideoFile:
         """Close the file."""
         self._container.close()
 
-    def _made(
+    def _pictures(
         self, packets: "Iterator[Packet[Any]]", *, whole: bool, from_beginning: bool = False
     ) -> Iterator[VideoFrame]:
         """Decode packets to pictures with corrected times, deinterlaced and cropped. ``whole``: see `pictures`."""

@@ -16,21 +16,19 @@ NOTHING = ColourTags(2, 0, 2, 2)
         ("bt709", 1080, ColourTags(1, 1, 1, 1)),
     ],
 )
-def test_where_nothing_is_told_it_is_what_players_assume_at_that_size(
-    matrix: Matrix, height: int, expected: ColourTags
-) -> None:
+def test_untagged_colour_is_what_players_assume_at_that_size(matrix: Matrix, height: int, expected: ColourTags) -> None:
     assert completed(NOTHING, Colour(matrix), height, is_graphic=False, may_be_hdr=False) == expected
 
 
 @pytest.mark.parametrize(
     "told", [ColourTags(9, 1, 9, 16), ColourTags(6, 2, 12, 13), ColourTags(8, 1, 1, 8), ColourTags(7, 1, 7, 7)]
 )
-def test_what_is_told_stays(told: ColourTags) -> None:
+def test_known_tags_stay(told: ColourTags) -> None:
     assert completed(told, Colour("bt601"), 480, is_graphic=False, may_be_hdr=False) == told
 
 
 @pytest.mark.parametrize("nothing", [2, 3])
-def test_each_is_filled_in_by_itself(nothing: int) -> None:
+def test_each_tag_is_filled_in_by_itself(nothing: int) -> None:
     told = ColourTags(6, 2, nothing, 4)
     assert completed(told, Colour("bt601"), 576, is_graphic=False, may_be_hdr=False) == ColourTags(6, 2, 5, 4)
     told = ColourTags(nothing, 1, 12, 16)
@@ -50,7 +48,7 @@ def test_graphics_are_srgb() -> None:
         (ColourTags(1, 1, 12, 2), False, ColourTags(1, 1, 12, 2)),
     ],
 )
-def test_a_transfer_function_that_may_be_another_stays_untold(
+def test_an_ambiguous_transfer_function_stays_unspecified(
     told: ColourTags, may_be_hdr: bool, expected: ColourTags
 ) -> None:
     matrix: Matrix = "bt2020" if told.colorspace == 9 else "bt709"

@@ -96,7 +96,7 @@ def test_channels_in_an_order_of_their_own_are_found_again_in_every_container(tm
         ("ac3", "2.1", ".mov", "ac3"),
     ],
 )
-def test_sound_is_copied_only_where_all_find_each_channel(
+def test_audio_is_copied_only_where_every_player_finds_each_channel(
     codec: str, layout: str, suffix: str, becomes: str, tmp_path: Path
 ) -> None:
     source = clip_with_channels(tmp_path / ("in.mov" if codec.startswith("pcm") else "in.mkv"), codec, layout)
@@ -135,7 +135,7 @@ def samples(path: Path) -> NDArray[np.int64]:
 
 
 @pytest.mark.slow
-def test_asking_again_and_again_frees_nothing_twice(tmp_path: Path) -> None:
+def test_reading_layouts_repeatedly_frees_nothing_twice(tmp_path: Path) -> None:
     source = in_order_of_films(tmp_path / "in.mov")
     for _ in range(20):
         assert probe(source).others[0]["layout"] == "6 channels (FC+FL+FR+SL+SR+LFE)"
@@ -192,7 +192,7 @@ def test_channels_go_by_name_and_not_by_number() -> None:
     assert places(films, "stereo") is None
 
 
-def test_what_is_no_speaker_is_refused() -> None:
+def test_channels_without_a_speaker_are_refused() -> None:
     with pytest.raises(ValueError):
         Speakers(4, ("AMBI0", "AMBI1", "AMBI2", "AMBI3")).named()
     assert Speakers(4).named().names == ("FL", "FR", "BL", "BR")

@@ -108,7 +108,7 @@ def test_progressive_pictures_among_them_stay_as_they_are(
 
 
 @pytest.mark.parametrize("mode", ["auto", "double"])
-def test_progressive_sources_know_nothing_of_it(
+def test_progressive_sources_are_left_alone(
     mode: Deinterlace, make_clip: MakeClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse() -> None:
@@ -157,7 +157,7 @@ def decoded(settings: DecodeSettings) -> list[tuple[int, bytes]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["auto", "double"])
 @pytest.mark.parametrize(("codec", "suffix"), [("mpeg2video", "ts"), ("mpeg2video", "mkv"), ("libx264", "mp4")])
-def test_what_is_gone_on_with_has_the_same_pictures(mode: Deinterlace, codec: str, suffix: str, tmp_path: Path) -> None:
+def test_a_resumed_job_has_the_same_pictures(mode: Deinterlace, codec: str, suffix: str, tmp_path: Path) -> None:
     settings = DecodeSettings(
         path=write_interlaced(tmp_path / f"in.{suffix}", codec=codec, frames=40), deinterlace=mode
     )
@@ -169,7 +169,7 @@ def test_what_is_gone_on_with_has_the_same_pictures(mode: Deinterlace, codec: st
         assert rest == whole[done + 1 :], done
 
 
-def test_what_is_too_small_stays_as_it_is(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_picture_too_small_for_the_filter_stays_as_it_is(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     source = write_interlaced(tmp_path / "in.mkv", codec="ffv1", size=(4, 4))
     summary = upscale(source, tmp_path / "out.mkv")
     assert "4x4 is too small to be deinterlaced" in caplog.text

@@ -21,7 +21,7 @@ def location(path: Path) -> ChromaLocation | None:
 
 
 @pytest.mark.parametrize("sited", ["left", "center", "topleft"])
-def test_a_container_may_say_where_chroma_sits(sited: ChromaLocation, tmp_path: Path) -> None:
+def test_a_container_may_store_the_chroma_location(sited: ChromaLocation, tmp_path: Path) -> None:
     """Chroma locations by their names in YUV4MPEG2, which are written to Matroska as well."""
     raw = tmp_path / "in.y4m"
     raw.write_bytes(b"YUV4MPEG2 W32 H32 F25:1 Ip A1:1 C" + _SITES[sited] + b"\n" + (b"FRAME\n" + bytes(32 * 48)) * 2)
@@ -36,13 +36,13 @@ def test_a_container_may_say_where_chroma_sits(sited: ChromaLocation, tmp_path: 
     assert location(tmp_path / "out.mkv") == sited
 
 
-def test_the_codec_has_the_first_word(make_clip: MakeClip) -> None:
+def test_a_codec_header_may_have_the_chroma_location(make_clip: MakeClip) -> None:
     options = {"x264-params": "chromaloc=2", "preset": "ultrafast"}
     assert location(make_clip("in.mkv", frames=1, audio=False, options=options)) == "topleft"
 
 
 @pytest.mark.parametrize(("codec", "suffix"), [("libvpx-vp9", ".webm"), ("ffv1", ".mkv")])
-def test_where_nobody_says_it_is_not_known(codec: str, suffix: str, make_clip: MakeClip) -> None:
+def test_an_unspecified_chroma_location_is_not_known(codec: str, suffix: str, make_clip: MakeClip) -> None:
     assert location(make_clip(f"in{suffix}", frames=1, audio=False, codec=codec, options={})) is None
 
 
@@ -63,7 +63,7 @@ def test_each_stream_has_its_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])
-def test_the_codec_is_believed_before_its_container(codec: str, make_clip: MakeClip, tmp_path: Path) -> None:
+def test_the_codec_takes_precedence_over_its_container(codec: str, make_clip: MakeClip, tmp_path: Path) -> None:
     key = {"libx264": "x264-params", "libx265": "x265-params"}[codec]
     options = {key: "chromaloc=2", "preset": "ultrafast"}
     center = tmp_path / "center.mkv"

@@ -44,7 +44,7 @@ def test_pictures_and_sequences_may_lie_in_folders_with_percent_signs(tmp_path: 
             assert len(list(container.decode(video=0))) == count
 
 
-def test_what_is_no_file_is_refused_and_nobody_waits_for_it(tmp_path: Path) -> None:
+def test_what_is_not_a_regular_file_is_refused_without_waiting_for_it(tmp_path: Path) -> None:
     pipe, sock, loop = tmp_path / "pipe.mkv", tmp_path / "s.mkv", tmp_path / "loop.mkv"
     os.mkfifo(pipe)
     loop.symlink_to(loop)
@@ -73,7 +73,7 @@ def test_a_link_to_a_named_pipe_is_one_too(tmp_path: Path) -> None:
         check_source(tmp_path / "%03d.png")
 
 
-def test_what_may_not_be_read_is_said_to_be_so(make_clip: MakeClip, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_without_read_permission_is_reported(make_clip: MakeClip, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_args: object) -> int:
         raise PermissionError(13, "Permission denied")
 

@@ -90,7 +90,7 @@ def test_twelve_bits_and_more_are_rounded_to_ten(name: str, full: bool) -> None:
     ("packed", "planar"),
     [("p012le", "yuv420p12le"), ("p016le", "yuv420p16le"), ("y212le", "yuv422p12le"), ("xv36le", "yuv444p12le")],
 )
-def test_however_they_are_packed(packed: str, planar: str) -> None:
+def test_semi_planar_and_packed_formats_are_rounded_as_well(packed: str, planar: str) -> None:
     deep = VideoFrame(64, 8, planar)
     bits = VideoFormat(planar).components[0].bits
     for number, plane in enumerate(deep.planes):

@@ -181,7 +181,7 @@ def opened(**changes: Any) -> Opened:
         opened(tags=None),
         opened(tags=ColourTags(300, 1, 6, 6)),
         opened(tags=ColourTags(1, 1, 6, "6")),  # type: ignore[arg-type]
-        opened(told=7),
+        opened(source_tags=7),
         opened(colour=Colour("bt601", bits=10)),
         opened(colour=Colour("bt601", full_range=1)),  # type: ignore[arg-type]
         opened(colour=Colour("\x1b[31m")),  # type: ignore[arg-type]

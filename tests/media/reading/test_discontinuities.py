@@ -160,7 +160,7 @@ def test_a_part_counts_on_the_clock_that_goes_on(start: Fraction, part: Path, tm
     assert sound[-1] - sound[0] == pytest.approx(0.5, abs=0.05)
 
 
-def test_what_is_left_after_a_jump_goes_on_as_if_nothing_had_been(part: Path, tmp_path: Path) -> None:
+def test_a_job_resumed_after_a_jump_has_the_same_times(part: Path, tmp_path: Path) -> None:
     source = joined(tmp_path / "in.ts", part, moved(tmp_path / "late.ts", part, 5000), part)
     with VideoReader(ReadSettings(path=source)) as reader:
         tick = reader.info.time_base
@@ -180,7 +180,7 @@ def test_hls_goes_on_after_a_discontinuity(part: Path, tmp_path: Path) -> None:
     assert shown[-1] - shown[0] == pytest.approx(49 / 25, abs=0.1)
 
 
-def test_what_goes_on_is_left_alone(make_clip: Callable[..., Path]) -> None:
+def test_a_continuous_clock_is_left_alone(make_clip: Callable[..., Path]) -> None:
     for name in ("a.ts", "a.mkv", "a.flv", "a.mp4"):
         clip = make_clip(name, frames=25)
         found, jumps = on_one_clock(clip)

@@ -105,7 +105,7 @@ def alpha_of(path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_what_goes_with_the_pictures_and_is_not_kept_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_side_data_that_are_not_kept_are_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for source, words in cases(tmp_path):
         summary = upscale(source, tmp_path / f"{source.stem}-out.mkv")
         assert [words in left_out for left_out in summary.left_out] == [True], source.name
@@ -114,7 +114,7 @@ def test_what_goes_with_the_pictures_and_is_not_kept_is_told(tmp_path: Path, cap
 
 
 @pytest.mark.slow
-def test_nothing_is_told_of_pictures_that_say_nothing(tmp_path: Path) -> None:
+def test_pictures_without_such_side_data_are_not_reported(tmp_path: Path) -> None:
     for suffix, codec in ((".mp4", "libx264"), (".mpg", "mpeg2video"), (".mkv", "libx265")):
         source = tmp_path / f"in{suffix}"
         write_clip(source, frames=5, codec=codec, audio=False, time_base=TICK, options={"g": "12"})
@@ -123,7 +123,7 @@ def test_nothing_is_told_of_pictures_that_say_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["left_right", "bottom_top"])
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".ts"])
-def test_three_dimensions_are_kept_or_told(mode: str, suffix: str, tmp_path: Path) -> None:
+def test_stereo_modes_are_kept_or_reported(mode: str, suffix: str, tmp_path: Path) -> None:
     summary = upscale(three_dimensional(tmp_path / "in.mkv", mode), tmp_path / f"out{suffix}")
     with open_input(tmp_path / f"out{suffix}") as result:
         kept: Any = stereo_mode(next(result.decode(video=0)))
@@ -135,7 +135,7 @@ def test_three_dimensions_are_kept_or_told(mode: str, suffix: str, tmp_path: Pat
         assert (kept, summary.left_out) == (None, [words])
 
 
-def test_three_dimensions_of_the_pictures_reach_matroska(tmp_path: Path) -> None:
+def test_the_stereo_mode_of_the_pictures_reaches_matroska(tmp_path: Path) -> None:
     upscale(three_dimensional(tmp_path / "in.mkv", "left_right"), tmp_path / "out.mp4")
     upscale(tmp_path / "out.mp4", tmp_path / "again.mkv")
     with open_input(tmp_path / "again.mkv") as result:

@@ -70,7 +70,7 @@ def test_the_last_picture_is_shown_as_long_as_it_was(suffix: str, target: str, t
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".flv"])
-def test_of_a_file_that_is_cut_off_the_end_is_missing(suffix: str, tmp_path: Path) -> None:
+def test_the_end_of_a_truncated_file_is_missing(suffix: str, tmp_path: Path) -> None:
     source = held(tmp_path / f"in{suffix}")
     data = source.read_bytes()
     source.write_bytes(data[: len(data) * 9 // 10])
@@ -116,7 +116,7 @@ def test_containers_without_times_below_0_begin_at_0(
     assert sound - shown[0] == pytest.approx(0, abs=0.05)
 
 
-def test_a_hole_that_mp4_can_not_hold_is_told_before_the_end(tmp_path: Path) -> None:
+def test_a_gap_that_mp4_can_not_hold_is_reported_before_the_end(tmp_path: Path) -> None:
     hours = 8 * 3600 * 90_000
     source = write_clip(
         tmp_path / "in.nut", pts=[0, 3600, hours, hours + 3600], time_base=Fraction(1, 90_000), audio=False

@@ -48,7 +48,7 @@ def decoded(path: Path, after: int | None = None, **settings: Any) -> tuple[list
         return [info.pts for _, info in reader.pictures()], reader.report()
 
 
-def test_they_are_counted_back_from_the_first_known_one(source: Path) -> None:
+def test_they_are_counted_back_from_the_first_known_pts(source: Path) -> None:
     with av.open(str(source)) as container:
         assert [picture.pts for picture in container.decode(video=0)][:BEFORE] == [None] * BEFORE
     found, told = decoded(source)
@@ -76,7 +76,7 @@ def test_a_part_of_what_cannot_be_sought_in_is_found_by_reading(make_clip: MakeC
     assert found == [40 * number for number in range(10)]
 
 
-def test_and_its_sound_is_there_from_its_beginning_to_its_end(make_clip: MakeClip, tmp_path: Path) -> None:
+def test_the_audio_of_such_a_part_is_complete(make_clip: MakeClip, tmp_path: Path) -> None:
     clip = make_clip("in.mp4", frames=50, options={"preset": "veryfast", "g": "250"})
     source, target = earlier(clip, tmp_path / "early.mkv"), tmp_path / "part.mkv"
     preset = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
@@ -93,7 +93,7 @@ def test_where_none_has_a_time_they_come_at_the_frame_rate(make_clip: MakeClip) 
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_what_is_made_of_it_begins_with_them_and_its_sound(suffix: str, source: Path, tmp_path: Path) -> None:
+def test_the_result_begins_with_these_pictures_and_their_audio(suffix: str, source: Path, tmp_path: Path) -> None:
     preset = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
     made = tmp_path / f"out{suffix}"
     Job(source, made, preset.updated("encode", preset="ultrafast")).run()

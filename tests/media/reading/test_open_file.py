@@ -22,11 +22,11 @@ class Growing:
         raise IndexError("list index out of range")
 
 
-def test_a_stream_that_turns_up_on_the_way_does_no_harm() -> None:
+def test_a_stream_that_appears_midway_does_no_harm() -> None:
     assert list(packets_of(cast(InputContainer, Growing()))) == ["packet"]
 
 
-def test_music_with_a_cover_is_told_to_have_no_video(tmp_path: Path) -> None:
+def test_music_with_a_cover_has_no_video(tmp_path: Path) -> None:
     path = tmp_path / "music.mp3"
     with av.open(str(path), "w") as target:
         sound: Any = target.add_stream("libmp3lame", rate=48_000, layout="stereo")
@@ -48,7 +48,7 @@ def test_tags_that_are_not_utf_8_can_be_written_out_again(tmp_path: Path) -> Non
         assert container.metadata["title"] == "caf\ufffd"
 
 
-def test_an_animated_webp_is_told_for_what_it_is(tmp_path: Path) -> None:
+def test_an_animated_webp_is_refused_as_such(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "in.webp"), "w", format="webp") as target:
         video: Any = target.add_stream("libwebp_anim", rate=10)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"

@@ -18,7 +18,7 @@ def is_open(path: Path) -> bool:
     return any(link.is_symlink() and link.exists() and link.samefile(path) for link in links)
 
 
-def test_a_reader_tells_of_the_video_before_and_of_its_reading_after(make_clip: MakeClip) -> None:
+def test_a_reader_describes_the_video_first_and_reports_its_reading_afterwards(make_clip: MakeClip) -> None:
     path = make_clip("in.mp4", frames=6)
     with VideoReader(ReadSettings(path=path)) as reader:
         assert is_open(path)
@@ -38,9 +38,7 @@ def test_a_reader_that_finds_no_picture_leaves_the_file_closed(make_clip: MakeCl
     assert not is_open(path)
 
 
-def test_what_is_the_same_look_is_handed_on_with_each_picture_and_fits_without_a_copy(
-    make_clip: MakeClip, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_pictures_share_one_look_and_fit_without_a_copy(make_clip: MakeClip, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     with VideoReader(ReadSettings(path=make_clip("in.mp4", frames=3, audio=False))) as reader:
         for picture, _ in reader.pictures():

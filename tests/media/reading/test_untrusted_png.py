@@ -29,7 +29,7 @@ def png(*beside: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("kind", [b"iCCP", b"zTXt", b"iTXt"])
-def test_what_unpacks_to_too_much_is_left_out(kind: bytes) -> None:
+def test_chunks_that_decompress_to_too_much_are_left_out(kind: bytes) -> None:
     assert without_bombs(png(packed(kind, MOST + 1))) == png()
     fine = png(packed(kind, MOST // 2))
     assert without_bombs(fine) is fine
@@ -40,13 +40,13 @@ def test_many_small_ones_count_together() -> None:
     assert plain.count(b"zTXt") == 4
 
 
-def test_texts_that_are_not_packed_stay() -> None:
+def test_uncompressed_texts_stay() -> None:
     text = chunk(b"iTXt", b"Comment\0\0\0\0\0" + b"x" * 1000) + chunk(b"tEXt", b"a\0b")
     assert without_bombs(png(text, packed(b"zTXt", MOST + 1))) == png(text)
 
 
 @pytest.mark.parametrize("cut", [0, 5, 20, 60])
-def test_what_is_no_png_comes_back(cut: int) -> None:
+def test_data_that_are_not_png_come_back(cut: int) -> None:
     data = png(packed(b"iCCP", 1000))[:cut]
     assert without_bombs(data) == data
     assert without_bombs(b"rubbish" * 9) == b"rubbish" * 9
@@ -60,7 +60,7 @@ def test_the_picture_is_all_there() -> None:
 
 
 @pytest.mark.slow
-def test_what_is_beside_a_picture_is_never_unpacked(tmp_path: Path) -> None:
+def test_a_bomb_beside_a_picture_is_never_decompressed(tmp_path: Path) -> None:
     """As a single file, in a sequence, and as a video."""
     data = png(packed(b"iCCP", 300 << 20))
     for name in ("in.png", "seq1.png", "seq2.png"):
