@@ -1,1 +1,1 @@
-"""From a live source to pictures and sound in time."""
+"""Receiving a live source: frames and sound on one clock, in time or not at all."""

@@ -1,8 +1,8 @@
-"""HLS: what a playlist leads to is opened here, so that each server proves who it is.
+"""HLS: opens everything that a playlist leads to, so that every server's certificate is checked.
 
-libav's own demuxer opens segments, keys, other playlists and every reload without the options of TLS that it was given:
-no certificate is checked. It asks this instead. Playlists are fetched by Python, which tells where a redirection led;
-all else by libav once more, with all its options.
+On its own, libav's demuxer opens segments, keys, other playlists and every reload without its TLS options: certificates
+are not checked. So it calls this module instead. Playlists are fetched by Python, which reports where a redirection
+led, and all else by libav, with all options.
 """
 
 import errno
@@ -21,52 +21,52 @@ from sr4k.live.receive.http_client import SCHEMES, Web
 from sr4k.live.tls import distrusted
 
 _PIECE = "32768"
-"""Bytes of a segment that are read at once, at most."""
+"""Maximum number of bytes of a segment per read."""
 
 _MOST_PLAYLISTS = 256
-"""That a list of playlists may lead to: libav opens them all."""
+"""Maximum number of playlists that a master playlist may list: libav opens them all."""
 
 _LONGEST_OPENING = 30.0
-"""Seconds that playlists may be fetched before the stream is open."""
+"""Timeout in seconds of fetching playlists until the stream is open."""
 
 _START = "#EXTM3U"
 _OF_PLAYLISTS = re.compile("^#EXT-X-(STREAM-INF|MEDIA|I-FRAME-STREAM-INF):", re.MULTILINE)
-"""What a list of playlists has, and one of segments has not."""
+"""Tags of a master playlist, which a media playlist does not have."""
 
 _REFERENCE = re.compile(r'^[^#\s].*|(?<=URI=")[^"\n]+', re.MULTILINE)
 _ENCRYPTED = re.compile(r"^crypto[+:]")
 
 
 class Readable(Protocol):
-    """What libav reads from."""
+    """File object that libav reads from."""
 
     def read(self, size: int) -> bytes:
-        """The next bytes; none at the end."""
+        """Return up to ``size`` bytes; none at the end."""
         ...
 
     def close(self) -> None: ...
 
 
 class _EndlessError(ValueError):
-    """Playlists that lead to playlists without an end; says so in words."""
+    """Playlists that take too long or form a loop; the message says which."""
 
 
 class Fetcher:
-    """Opens what an HLS demuxer asks for: to be given to `av.open` as ``io_open``.
+    """Opens URLs for an HLS demuxer: pass it to `av.open` as ``io_open``.
 
-    Nothing is raised into libav, which goes on with the next segment: what can't be had is empty. Once a certificate
-    was refused, or playlists lead on for ever, nothing more can be had.
+    It raises nothing into libav, which goes on with the next segment: a URL that can't be opened reads as empty. After
+    a rejected certificate or a loop of playlists, all further URLs do.
 
     Args:
-        playlist: where it begins.
-        options: of libav, for all that it opens: of TLS, protocols allowed, timeouts.
-        timeout: seconds to open something, and to read on.
+        playlist: URL of the first playlist.
+        options: libav's options for all that is opened: TLS, allowed protocols, timeouts.
+        timeout: seconds to open a URL, and to read from it.
 
     Attributes:
-        refused: why nothing more can be had, in words.
-        is_open: whether the demuxer has all that it needs; to be set.
-        error: what went wrong last.
-        is_playlist: whether what it begins with is one.
+        refused: why nothing more is opened, in plain words; ``None``: all is well.
+        is_open: whether the demuxer is open; set by the caller.
+        error: the last error.
+        is_playlist: whether the first URL is a playlist.
     """
 
     def __init__(self, playlist: str, options: dict[str, str], timeout: tuple[float, float]) -> None:
@@ -79,7 +79,7 @@ class Fetcher:
         self._begun, self._leads_on = time.monotonic(), False
 
     def __call__(self, url: str, _flags: int, options: dict[str, str]) -> Readable:
-        """A playlist, segment or key."""
+        """Open a playlist, segment or key."""
         if self.refused is not None or urlsplit(_ENCRYPTED.sub("", url)).scheme not in SCHEMES:
             return _Nothing()
         try:
@@ -92,17 +92,21 @@ class Fetcher:
 
     def _bytes(self, url: str, options: dict[str, str]) -> Readable:
         cookies = self._web.cookies(_ENCRYPTED.sub("", url))
-        told = options | self._options | {"raw_packet_size": _PIECE, "cookies": cookies}
-        container: InputContainer = av.open(url, format="data", options=told, timeout=self._timeout)
+        merged = options | self._options | {"raw_packet_size": _PIECE, "cookies": cookies}
+        container: InputContainer = av.open(url, format="data", options=merged, timeout=self._timeout)
         return _Bytes(container, self._note)
 
     def _playlist(self, url: str) -> bytes:
-        """Its text. Addresses in it are made whole where libav could not: it does not know of redirections.
+        """Fetch a playlist. Relative URLs are resolved where libav could not, since it does not see redirections.
 
-        Those of other playlists are as well, to be known again.
+        Those in a master playlist are always resolved, so that they are recognized as playlists later.
+
+        Raises:
+            _EndlessError: it takes too long, or playlists form a loop.
+            OSError: it can't be fetched.
         """
         if not self.is_open and time.monotonic() - self._begun > _LONGEST_OPENING:
-            raise _EndlessError(f"its playlists were not there within {_LONGEST_OPENING:.0f} s")
+            raise _EndlessError(f"its playlists did not load within {_LONGEST_OPENING:.0f} s")
         text, base = self._web.text(url)
         self.is_playlist = self.is_playlist or text.startswith(_START)
         leads_on = _OF_PLAYLISTS.search(text) is not None
@@ -113,16 +117,20 @@ class Fetcher:
         return text.encode()
 
     def _lead_on(self, references: list[str]) -> None:
-        """To playlists of segments, which is where it ends (RFC 8216, 4.3.4): libav would follow a ring for ever."""
+        """Note the references of a master playlist to media playlists (RFC 8216, 4.3.4): libav would follow a loop.
+
+        Raises:
+            _EndlessError: this is the second master playlist, or lists too many playlists.
+        """
         if self._leads_on:
-            raise _EndlessError("its playlist of playlists leads to another of that kind, or to itself")
+            raise _EndlessError("its master playlist leads to another master playlist, or to itself")
         if len(references) > _MOST_PLAYLISTS:
             raise _EndlessError(f"its playlist leads to too many others ({len(references)})")
         self._leads_on = True
         self._playlists.update(references)
 
     def _distrust(self, url: str, error: Exception) -> str | None:
-        """What is said of a certificate, if that is what was wrong; libav doesn't tell."""
+        """Return why a certificate is rejected, or ``None`` if that wasn't the error: libav does not report it."""
         bare = _ENCRYPTED.sub("", url)
         is_unclear = getattr(error, "errno", None) == errno.EIO
         trouble = distrusted(error) or (self._web.distrust(bare) if is_unclear else None)
@@ -135,18 +143,18 @@ class Fetcher:
 
 
 def _whole(reference: str, base: str) -> str:
-    """An address, from where it was found. `urljoin` would make one slash of two, which need not be the same."""
+    """Resolve a reference against a base URL. Unlike `urljoin`, it keeps double slashes, which may be significant."""
     parts, root = urlsplit(reference), urlsplit(base)
     if parts.scheme or parts.netloc or not parts.path:
         return urljoin(base, reference)
     path = parts.path if parts.path.startswith("/") else f"{root.path.rpartition('/')[0]}/{parts.path}"
-    kept: list[str] = []
+    resolved: list[str] = []
     for segment in path.split("/"):
         if segment != "..":
-            kept += [segment] if segment != "." else []
-        elif len(kept) > 1:
-            kept.pop()
-    return parts._replace(scheme=root.scheme, netloc=root.netloc, path="/".join(kept)).geturl()
+            resolved += [segment] if segment != "." else []
+        elif len(resolved) > 1:
+            resolved.pop()
+    return parts._replace(scheme=root.scheme, netloc=root.netloc, path="/".join(resolved)).geturl()
 
 
 class _Nothing:
@@ -168,7 +176,7 @@ class _Text:
 
 
 class _Bytes:
-    """What libav fetches: its demuxer of raw data gives the bytes of whatever it can open."""
+    """Bytes fetched by libav: its raw ``data`` demuxer returns those of any URL that it can open."""
 
     def __init__(self, container: InputContainer, note: Callable[[Exception], None]) -> None:
         self._container, self._note = container, note

@@ -1,4 +1,4 @@
-"""HTTP(S) by Python, for what libav doesn't tell: where a redirection led, and why a server was not believed."""
+"""HTTP(S) in Python, for what libav doesn't report: where a redirection led, and why a certificate is rejected."""
 
 import os
 import zlib
@@ -29,27 +29,27 @@ from sr4k.live.tls import distrusted, tls_context
 SCHEMES = ("http", "https")
 
 _LARGEST = 32 << 20
-"""Bytes of a text."""
+"""Maximum length of a text, in bytes."""
 
 _PATIENCE = 10.0
-"""Seconds that a server may be silent."""
+"""Timeout of a server, in seconds."""
 
 _BRIEF = 3.0
-"""The same, where it is asked only for what was wrong."""
+"""Timeout of a server in a diagnosis, in seconds."""
 
 _AGENT = f"Lavf/{'.'.join(map(str, av.library_versions['libavformat']))}"
 _PLAIN = "%/:=&?~#+!$,;'@()*[]"
-"""What is not escaped once more in a URL."""
+"""Characters of a URL that are not escaped again."""
 
 
 class Web:
-    """A visitor with cookies, and with the passwords that addresses hold."""
+    """HTTP client with cookies, and with the passwords in addresses."""
 
     def __init__(self) -> None:
         self._cookies = CookieJar()
         self._passwords = HTTPPasswordMgrWithDefaultRealm()
-        proxy = os.environ.get("http_proxy")  # what libav heeds, for both; and both heed no_proxy
-        self._opener = OpenerDirector()  # what builds one has it open files of this machine as well
+        proxy = os.environ.get("http_proxy")  # as in libav, for both schemes; both apply no_proxy
+        self._opener = OpenerDirector()  # `build_opener` would add a handler for local files
         for handler in (
             ProxyHandler(dict.fromkeys(SCHEMES, proxy) if proxy else {}),
             HTTPHandler(),
@@ -65,10 +65,11 @@ class Web:
             self._opener.add_handler(handler)
 
     def text(self, url: str) -> tuple[str, str]:
-        """A text, and where it was found in the end.
+        """Fetch a text, and return it with its final URL after redirections.
 
         Raises:
-            OSError: it can't be had.
+            OSError: it can't be fetched: `HTTPError` for an error status, `ConnectionResetError` for a bad response.
+            ValueError: the scheme is neither http nor https.
         """
         request = self._request(url)
         try:
@@ -86,7 +87,7 @@ class Web:
         return body.decode("utf-8-sig", "replace"), url if found == request.full_url else found
 
     def distrust(self, url: str) -> str | None:
-        """Why a server that this leads to is not believed, if that is why it fails."""
+        """Return why the certificate of a server that this URL leads to is rejected, or ``None`` if it isn't."""
         try:
             self._opener.open(self._request(url), timeout=_BRIEF).close()
         except URLError as err:
@@ -96,11 +97,15 @@ class Web:
         return None
 
     def cookies(self, url: str) -> str:
-        """Those that this is to be asked with, as libav wants them."""
+        """Return the cookies to request a URL with, in libav's format.
+
+        Raises:
+            ValueError: the scheme is neither http nor https.
+        """
         request = self._request(url)
         self._cookies.add_cookie_header(request)
         pairs = filter(None, (request.get_header("Cookie") or "").split("; "))
-        host = urlsplit(url).netloc.rpartition("@")[2]  # with its port: libav compares it with that
+        host = urlsplit(url).netloc.rpartition("@")[2]  # libav compares it including the port
         return "\n".join(f"{pair}; path=/; domain={host}" for pair in pairs)
 
     def _request(self, url: str) -> Request:

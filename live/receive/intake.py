@@ -1,4 +1,4 @@
-"""Intake: pictures from a live source, in time or not at all, whatever becomes of source and network."""
+"""Intake stage: frames from a live source, fresh or not at all, across failures of source and network."""
 
 import logging
 import threading
@@ -23,19 +23,22 @@ from sr4k.pipeline import Buffers, Format, Frame, Source
 log = logging.getLogger(__name__)
 
 _GLANCE = 0.1
-"""Seconds between two looks whether to stop."""
+"""Interval of polling for a stop, in seconds."""
 
 _WAITING = 4
-"""Pictures that may wait for the network: half of the puller's slots."""
+"""Maximum number of frames that wait for the network: half of the puller's slots."""
 
 _PROVEN = 2.0
-"""Seconds of pictures after which a connection counts as good, and the wait for the next one is short again."""
+"""Seconds of pictures after which a connection counts as a success, which resets the backoff."""
 
 
 class Intake(Source):
-    """Pulls for as long as it is not told to stop: a thread receives, the stage's own hands pictures on.
+    """Pulls a source until it is stopped: one thread receives, the stage's own passes frames on.
 
-    Pictures that wait too long are let go, the oldest first.
+    Frames that wait too long are dropped, the oldest first.
+
+    Raises:
+        InputError: from `open` and `frames`: the source ended before its first picture, or all tries failed.
     """
 
     name = "intake"
@@ -56,10 +59,10 @@ class Intake(Source):
         self._dropped = {"late": 0, "ladder": 0, "clock": 0}
         self._age = 0.0
         self._puller: Puller | None = None
-        self._shown: float | None = None  # when the connection brought its first picture
-        self._past = Tally()  # of connections that have ended
-        self._is_heard = False  # whether anybody takes sound
-        self._is_awaited = threading.Event()  # whether anybody takes pictures
+        self._shown: float | None = None  # time of the connection's first picture
+        self._past = Tally()  # sum over connections that have ended
+        self._takes_sound = False  # whether the playout accepts sound
+        self._takes_frames = threading.Event()  # whether the playout accepts frames
         self._retries = Retries(log, str(settings.source), fields={"source": str(settings.source)})
 
     def open(self) -> Format:
@@ -71,12 +74,12 @@ class Intake(Source):
                 raise InputError(f"{self._settings.source}: {reason}.")
             return self._form
 
-    def frames(self, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - pictures lie in the puller's ring
+    def frames(self, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - frames are in the puller's ring
         while self._settings.ready is not None and not self._over and not self._settings.ready.poll(_GLANCE):
             pass
-        self._governor = Governor(time.monotonic())  # what came while the network was being readied was too early
-        self._is_heard = True
-        self._is_awaited.set()
+        self._governor = Governor(time.monotonic())  # forget what arrived while the network was loaded
+        self._takes_sound = True
+        self._takes_frames.set()
         while (frame := self._next()) is not None:
             self._age = time.monotonic() - frame.info.born
             if self._age > self._settings.freshness:
@@ -92,7 +95,7 @@ class Intake(Source):
                 self._governor.took(treatment, ended - began, ended)
             self._governor.look(time.monotonic())
         if self._ended is not None and not self._ended.final and not self._stopping.is_set():
-            raise InputError(f"{self._settings.source}: {self._ended.reason}; given up.")
+            raise InputError(f"{self._settings.source}: {self._ended.reason}; giving up.")
 
     def stop(self) -> None:
         self._stopping.set()
@@ -127,7 +130,7 @@ class Intake(Source):
 
     @property
     def _tally(self) -> Tally:
-        """Of all connections."""
+        """Sum over all connections."""
         return self._past if self._puller is None else self._past + self._puller.tally
 
     @property
@@ -146,7 +149,7 @@ class Intake(Source):
         frame.release()
 
     def _pull(self) -> None:
-        """One connection after the other."""
+        """Connect again and again until a stop or a final end."""
         last = Ended("stopped before its first picture", final=True)
 
         def once() -> Tried:
@@ -171,7 +174,7 @@ class Intake(Source):
         self._state, self._reason = "away" if self._form else "connecting", reason
 
     def _one_connection(self) -> Ended:
-        """From the try to open the source to its end."""
+        """Make one connection, and return why it ended."""
         about = info_of(self._form) if self._form else None
         self._shown = None
         try:
@@ -187,7 +190,7 @@ class Intake(Source):
                     self._pass_on(event)
                 elif isinstance(event, Opened):
                     self._opened(event)
-                    self._wait_for_the_rest()
+                    self._wait_for_playout()
                     puller.go_on()
                 elif isinstance(event, Ended):
                     return event
@@ -197,11 +200,11 @@ class Intake(Source):
             self._past, self._puller = self._past + puller.tally, None
             self._losses += self._state == "live"
 
-    def _wait_for_the_rest(self) -> None:
-        """A source at its own pace begins when all that follows is ready: nothing of it is lost."""
-        if self._settings.source.kind == "file" and not self._is_awaited.is_set():
+    def _wait_for_playout(self) -> None:
+        """Hold a file back until the playout is ready, so that nothing of it is lost."""
+        if self._settings.source.kind == "file" and not self._takes_frames.is_set():
             self._state = "waiting"
-            while not self._stopping.is_set() and not self._is_awaited.wait(_GLANCE):
+            while not self._stopping.is_set() and not self._takes_frames.wait(_GLANCE):
                 pass
             self._state = "live"
 
@@ -209,9 +212,9 @@ class Intake(Source):
         self._connects += 1
         self._state, self._reason = "live", ""
         if self._form is None:
-            self._retries.connected("it is there")
+            self._retries.connected("connected")
         else:
-            self._retries.connected("it is back", logging.WARNING)
+            self._retries.connected("connected again", logging.WARNING)
         with self._changed:
             self._form = self._form or opened.form
             self._changed.notify_all()
@@ -233,10 +236,10 @@ class Intake(Source):
 
     def _pass_on(self, sound: Sound) -> None:
         placed = self._timeline.place("audio", sound.pts, _now())
-        if placed is not None and self._settings.sound is not None and self._is_heard:
+        if placed is not None and self._settings.sound is not None and self._takes_sound:
             self._settings.sound.send_bytes(pack(placed, sound.samples))
 
 
 def _now() -> int:
-    """Our clock, in the timeline's units."""
+    """Return the monotonic clock in the timeline's ticks."""
     return time.monotonic_ns() * TICKS // 1_000_000_000

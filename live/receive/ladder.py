@@ -1,7 +1,7 @@
-"""What to do when the machine can't upscale every picture in time: less for a picture first, then fewer pictures.
+"""Graceful degradation when the machine can't upscale every frame in time: first cheaper frames, then fewer.
 
-The rungs of the ladder are climbed by what pictures were measured to cost, not by trial: a rung is taken that should
-leave some room, and one is left again only when the next should leave more.
+Rungs of the ladder are chosen by the measured cost of frames, not by trial: a step down goes to a rung whose predicted
+load leaves some headroom, and a step up is made only when the rung above would leave more.
 """
 
 import logging
@@ -11,12 +11,12 @@ from typing import Literal
 log = logging.getLogger(__name__)
 
 Treatment = Literal["network", "plain", "skip"]
-"""Through the network, enlarged by bicubic interpolation, or left out."""
+"""Treatment of a frame: through the network, enlarged by bicubic interpolation, or dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """Of all pictures, one in ``kept`` is shown; of those, one in ``through`` (0: none) goes through the network."""
+    """A rung: one in ``kept`` frames is shown, and one in ``through`` of those (0: none) goes through the network."""
 
     name: str
     through: int
@@ -33,64 +33,64 @@ RUNGS = (
 )
 
 _EVERY = 1.0
-"""Seconds between two looks."""
+"""Interval of decisions, in seconds."""
 
 _FULL = 0.9
-"""Share of the time that pictures may take on a rung that is stepped down to."""
+"""Maximum predicted load, as a share of the time, of a rung to step down to."""
 
 _ROOM = 0.75
-"""The same of a rung that is stepped up to."""
+"""Maximum predicted load of a rung to step up to."""
 
 _PATIENCE = 5.0
-"""Seconds for which there must have been room before a step up; twice as long after each one that did not hold."""
+"""Seconds of sufficient headroom before a step up; doubled after each step up that failed."""
 
 _LONGEST = 300.0
-"""Seconds: patience at its most."""
+"""Upper limit of these seconds."""
 
 _SOON = 20.0
-"""Seconds within which a step down shows that the step up before it did not hold."""
+"""Seconds within which a step down means that the step up before it failed."""
 
 _LATE_SHARE = 0.02
-"""Of the pictures, late: more mean that the rate is not held."""
+"""Share of late frames above which the machine is too slow."""
 
 _SETTLING = 2.0
-"""Seconds after a step in which pictures that waited before it may still be late."""
+"""Seconds after a step during which frames that queued before it may still be late."""
 
 _FADING = 0.98
-"""What is left each look of the cost of a treatment that is not in use: what it was tells less and less."""
+"""Factor per decision on the known cost of the unused network: an old measurement counts less and less."""
 
 _AVERAGED = 8
-"""Pictures over which a cost is averaged, about."""
+"""Approximate number of frames that a cost is averaged over."""
 
 
 class Governor:
-    """Says what to do with each picture, and learns from what it cost.
+    """Chooses the treatment of each frame by the measured costs.
 
     Args:
-        now: seconds on any clock that does not jump, the one of all later calls.
+        now: monotonic time in seconds, on the same clock as in all later calls.
     """
 
     def __init__(self, now: float) -> None:
         self.rung = 0
         self.steps = 0
         self._costs: dict[Treatment, float] = {}
-        self._faded = False  # whether the network's cost is an old one
+        self._faded = False  # whether the network's cost is an old measurement
         self._turn = 0
         self._rate = 0.0
         self._looked = now
         self._came = self._late = 0
         self._busy = 0.0
-        self._roomy: float | None = None  # since when there has been room for a step up
+        self._roomy: float | None = None  # since when there is headroom for a step up
         self._stepped_up = self._stepped = float("-inf")
         self._patience = _PATIENCE
 
     @property
     def name(self) -> str:
-        """Of the rung."""
+        """Description of the present rung."""
         return RUNGS[self.rung].name
 
     def treatment(self) -> Treatment:
-        """What to do with the picture that comes now, in time."""
+        """Return the treatment of the next frame, which is in time."""
         rung, turn = RUNGS[self.rung], self._turn
         self._turn += 1
         self._came += 1
@@ -99,12 +99,12 @@ class Governor:
         return "network" if rung.through and turn // rung.kept % rung.through == 0 else "plain"
 
     def late(self) -> None:
-        """A picture came, and was too old to be of use."""
+        """Count a frame that was dropped because it was too old."""
         self._came += 1
         self._late += 1
 
     def took(self, treatment: Treatment, seconds: float, now: float) -> None:
-        """What a picture cost, waiting for room behind it included."""
+        """Record the seconds that a frame took, including the wait for a free slot behind it."""
         self._busy += seconds
         tried = treatment == "network" and self._faded
         self._faded = self._faded and not tried
@@ -114,7 +114,7 @@ class Governor:
             self._step_down(self._rate, now)
 
     def look(self, now: float) -> None:
-        """Step up or down if it is time to."""
+        """Step up or down if due. Cheap enough to call for every frame."""
         span = now - self._looked
         if span < _EVERY:
             return
@@ -127,7 +127,7 @@ class Governor:
             self._faded = True
         if not rate or now - self._stepped < _SETTLING:
             return
-        if not held and load > _FULL / 2:  # else something else kept pictures back
+        if not held and load > _FULL / 2:  # else something other than the load delayed frames
             self._step_down(rate, now)
         elif self.rung and held and self._predicted(self.rung - 1, rate) <= _ROOM:
             self._roomy = now if self._roomy is None else self._roomy
@@ -146,12 +146,12 @@ class Governor:
             self._patience = _PATIENCE
         fits = (k for k in range(self.rung + 1, len(RUNGS)) if self._predicted(k, rate) <= _FULL)
         self._step(next(fits, len(RUNGS) - 1) if "plain" in self._costs else self.rung + 1, now)
-        log.warning("The machine can't hold the rate: %s from now on.", self.name, extra={"event": "ladder"})
+        log.warning("The machine can't keep up: %s from now on.", self.name, extra={"event": "ladder"})
 
     def _step_up(self, now: float) -> None:
         self._stepped_up = now
         self._step(self.rung - 1, now)
-        log.warning("There is room again: %s from now on.", self.name, extra={"event": "ladder"})
+        log.warning("The machine has headroom again: %s from now on.", self.name, extra={"event": "ladder"})
 
     def _step(self, rung: int, now: float) -> None:
         self.rung, self._stepped = rung, now
@@ -159,7 +159,7 @@ class Governor:
         self._roomy = None
 
     def _predicted(self, number: int, rate: float) -> float:
-        """Share of the time that pictures would take on this rung; costs not known yet count as nothing."""
+        """Return the predicted load of a rung, as a share of the time; unknown costs count as 0."""
         rung = RUNGS[number]
         share = 1 / rung.through if rung.through else 0.0
         network, plain = self._costs.get("network", 0.0), self._costs.get("plain", 0.0)

@@ -1,4 +1,4 @@
-"""What travels from a puller's process to the intake: messages over a socket, pictures in shared memory."""
+"""The link from a puller's process to the intake: messages over a socket, frames in shared memory."""
 
 import socket
 import threading
@@ -19,28 +19,28 @@ from sr4k.pipeline.channel import Memory, map_slots
 from sr4k.pipeline.frame import Format, Frame, FrameInfo, PlaneSpec
 
 SLOTS = 8
-"""Pictures that fit into the ring."""
+"""Number of slots in the ring."""
 
 _LARGEST_MESSAGE = 1 << 16
-"""Bytes."""
+"""Maximum length of a message, in bytes."""
 
 _PIECE = 1024
-"""Samples of sound."""
+"""Maximum number of samples in a `Sound` message."""
 
 _TALLY_EVERY = 0.5
-"""Seconds."""
+"""Interval of `Tally` messages, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The source is there, and this is the format of its pictures."""
+    """The source is open, and its frames have this format."""
 
     form: Format
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture lies in this slot."""
+    """A frame is in this slot."""
 
     slot: int
     info: FrameInfo
@@ -48,7 +48,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """Interleaved s16 little-endian stereo at 48 kHz; ``pts`` in 1/90000 s of the source's clock."""
+    """A block of interleaved s16 little-endian stereo at 48 kHz; ``pts`` in 1/90000 s of the source's clock."""
 
     pts: int
     samples: bytes
@@ -56,7 +56,7 @@ class Sound:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """There will be no more: why, and whether another try is of no use."""
+    """The connection has ended, for this reason; ``final``: another try is pointless."""
 
     reason: str
     final: bool = False
@@ -64,14 +64,14 @@ class Ended:
 
 @dataclass(slots=True)
 class Tally:
-    """What a connection brought so far, and what of it was of no use."""
+    """Counts of what a connection has delivered so far, and of what was dropped."""
 
     bytes: int = 0
     pictures: int = 0
-    backlog: int = 0  # pictures that came in a burst at the start
-    full: int = 0  # pictures for which there was no room
-    damaged: int = 0  # packets that could not be decoded, and pictures patched up
-    interlaced: int = 0  # pictures that were made of two fields
+    backlog: int = 0  # pictures dropped from the initial burst
+    full: int = 0  # pictures dropped for want of a free slot
+    damaged: int = 0  # packets that could not be decoded, and pictures with concealed errors
+    interlaced: int = 0  # pictures that were deinterlaced
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
@@ -81,16 +81,20 @@ Message = Opened | Picture | Sound | Ended | Tally
 
 
 def create_link() -> tuple[socket.socket, socket.socket]:
-    """Both ends. Each message arrives whole or not at all: nobody can be kept waiting for the rest of one."""
+    """Return both ends of a socket. Each message arrives whole or not at all: no reader waits for the rest of one."""
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
 class NonsenseError(Exception):
-    """The other side sent what no puller sends."""
+    """The puller's process sent an invalid message: it may have been compromised."""
 
 
 class PullerEnd:
-    """The puller's side. Nothing waits here for the network's sake: a picture that finds no room is left out."""
+    """The puller's end of the link. It never waits for the network: a picture that finds no free slot is dropped.
+
+    Raises:
+        EOFError, BrokenPipeError, ConnectionResetError: the intake is gone.
+    """
 
     def __init__(self, wire: socket.socket, memory: Memory) -> None:
         self._wire = wire
@@ -100,13 +104,13 @@ class PullerEnd:
         self.tally = Tally()
 
     def open(self, form: Format) -> None:
-        """Tell the format, and wait until the other side has made room."""
+        """Send the format of the frames, and wait until the intake accepts frames."""
         self._send(Opened(form))
         self._free = list(range(self._received(0)))
         self._slots = map_slots(self._memory, form, len(self._free))
 
     def take(self, info: FrameInfo) -> Frame | None:
-        """A frame to fill and `show`, if there is room."""
+        """Return a frame to fill and `show`, or ``None`` if no slot is free."""
         with suppress(BlockingIOError):
             while True:
                 self._free.append(self._received(socket.MSG_DONTWAIT))
@@ -117,25 +121,25 @@ class PullerEnd:
         return Frame(self._slots[slot], info, slot=slot)
 
     def show(self, frame: Frame) -> None:
-        """Pass a picture on."""
+        """Send a frame from `take`."""
         assert frame.slot is not None
         self._send(Picture(frame.slot, frame.info))
 
     def say(self, pts: int, samples: Samples) -> None:
-        """Pass sound on, in small pieces; ``pts`` of its first sample."""
+        """Send samples in small blocks; ``pts`` is the time of the first one, in 1/90000 s."""
         for start in range(0, len(samples), _PIECE):
             piece = samples[start : start + _PIECE].astype("<i2", copy=False)
             self._send(Sound(pts + start * TICKS // SAMPLE_RATE, piece.tobytes()))
 
     def report(self) -> None:
-        """Send the tally, if it is time to: it is also the sign that this process lives."""
+        """Send the tally if it is due; it also shows that this process is alive."""
         now = time.monotonic()
         if now - self._tallied >= _TALLY_EVERY:
             self._tallied = now
             self._send(self.tally)
 
     def end(self, ended: Ended) -> None:
-        """Say the last word."""
+        """Send the last tally, and why the connection ended."""
         self._send(self.tally)
         self._send(ended)
 
@@ -150,21 +154,22 @@ class PullerEnd:
 
 
 class IntakeEnd:
-    """The intake's side. It believes nothing: what decodes a stranger's bytes may have become the stranger's own.
-
-    Raises:
-        EOFError: the other side is gone.
-        NonsenseError: it is no longer what was started.
-    """
+    """The intake's end of the link. It checks every message: who decodes untrusted input may be compromised."""
 
     def __init__(self, wire: socket.socket, memory: Memory) -> None:
         self._wire = wire
         self._memory = memory
         self._slots: list[Any] = []
-        self._closing = threading.Lock()  # frames are handed back by threads other than the one that closes
+        self._closing = threading.Lock()  # frames are released by threads other than the one that closes
 
     def receive(self, timeout: float) -> Frame | Opened | Sound | Ended | Tally | None:
-        """What comes next within ``timeout`` seconds."""
+        """Return the next message, or the frame that it announces; ``None`` if none comes within ``timeout`` seconds.
+
+        Raises:
+            EOFError: the puller's process is gone.
+            NonsenseError: it sent an invalid message.
+            OSError: the connection to it is broken.
+        """
         if not wait([self._wire], timeout):
             return None
         packed, is_cut = self._received()
@@ -189,25 +194,29 @@ class IntakeEnd:
         return message
 
     def make_room(self) -> None:
-        """The source is opened, and may go on."""
+        """Let the puller send frames, after an `Opened` message.
+
+        Raises:
+            OSError: the puller's process is gone.
+        """
         self._tell(SLOTS)
 
     def close(self) -> None:
-        """Close it; frames that are still held stay readable."""
+        """Close this end; frames that are still held stay readable."""
         with self._closing:
             self._wire.close()
             self._memory.close()
             self._slots = []
 
     def _give_back(self, slot: int) -> None:
-        with self._closing, suppress(OSError):  # the puller may be gone, or read nothing
+        with self._closing, suppress(OSError):  # the puller may be gone, or not read
             self._tell(slot)
 
     def _received(self) -> tuple[bytes, bool]:
-        """A message, and whether it is longer than any may be."""
+        """Return a message, and whether it was cut off because it is too long."""
         try:
             packed, _, flags, _ = self._wire.recvmsg(_LARGEST_MESSAGE, 0, socket.MSG_DONTWAIT)
-        except ConnectionResetError:  # it is gone, and did not read all: what it said last is still there
+        except ConnectionResetError:  # it is gone with data unread: its last messages can still be received
             packed, _, flags, _ = self._wire.recvmsg(_LARGEST_MESSAGE, 0, socket.MSG_DONTWAIT)
         return packed, bool(flags & socket.MSG_TRUNC)
 
@@ -218,14 +227,14 @@ class IntakeEnd:
 def _read(message: bytes) -> Message:
     try:
         read = unpack(message, _KINDS)
-        if _makes_sense(read):
+        if _is_valid(read):
             return replace(read, reason=cleaned(read.reason)) if isinstance(read, Ended) else read
     except Exception as err:
         raise NonsenseError from err
     raise NonsenseError
 
 
-def _makes_sense(read: object) -> TypeGuard[Message]:
+def _is_valid(read: object) -> TypeGuard[Message]:
     match read:
         case Opened(Format() as form):
             return is_format(form)
@@ -244,4 +253,4 @@ _KINDS: dict[str, type] = {
     kind.__name__: kind
     for kind in (Opened, Picture, Sound, Ended, Tally, Format, PlaneSpec, FrameInfo, VideoInfo, ColourTags, Colour)
 }
-"""What messages are made of. None of them computes anything when it is made."""
+"""Classes that messages may consist of. Creating one runs no code beyond assignments."""

@@ -1,4 +1,4 @@
-"""What a puller may say of pictures and sound. Everything else is nonsense, however well-formed."""
+"""Checks of what a puller sends about frames and sound: ranges and types beyond what the wire format checks."""
 
 import math
 import time
@@ -15,7 +15,7 @@ from sr4k.models.colour import ChromaLocation, Colour, Matrix, Sampling
 from sr4k.pipeline import Format, FrameInfo
 
 _LARGEST_PICTURE = 32 << 20
-"""Bytes."""
+"""Maximum size of a frame, in bytes."""
 
 _LARGEST_SIDE = 16384
 _BITS = 8
@@ -23,12 +23,12 @@ _MATRIX_LENGTH = 9
 
 
 def is_format(form: Format) -> bool:
-    """Whether it is of pictures that are taken: the description decides, and the planes follow from it."""
+    """Whether a format is valid: its description must be, and its planes must be those that follow from it."""
     return isinstance(form.about, VideoInfo) and _is_description(form.about) and form == padded_format(form.about)
 
 
 def is_picture(info: FrameInfo) -> bool:
-    """Whether a picture may have such times and marks."""
+    """Whether the times and marks of a frame are valid."""
     return (
         is_number(info.pts)
         and info.time_base == TIME_BASE

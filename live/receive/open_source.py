@@ -1,4 +1,4 @@
-"""Opening a live source: what libav is told for each kind, and what its errors mean."""
+"""Opening a live source: libav's options for each kind of address, and the meaning of its errors."""
 
 import errno
 import socket
@@ -28,22 +28,22 @@ from sr4k.media.channel_layouts import Speakers
 from sr4k.media.reading.open_file import READ_TAGS
 
 MOST_ACCEPTED = 4096 * 2304
-"""Pixels of the largest picture that is accepted from a live source: a larger one is refused."""
+"""Maximum number of pixels in a picture of a live source; larger ones are refused."""
 
 _OPEN_TIMEOUT = 5.0
-"""Seconds to connect, beside those spent looking for streams."""
+"""Timeout of connecting, in seconds, in addition to the time spent probing."""
 
 _SAID_YES = 3.0
-"""Seconds: a server of RTMP that says no, or goes, does it sooner."""
+"""Seconds within which an RTMP server that refuses or closes the connection does so."""
 
 _KEY_FRAMES_APART = 24.0
-"""Seconds that are waited for a key frame: many encoders send one in 250 pictures if they are not told otherwise."""
+"""Seconds to wait for a key frame: by default many encoders send one in 250 pictures."""
 
 _PROBE, _LONG_PROBE = 5_000_000, 100_000_000
-"""Bytes of a stream that are looked at for its tracks."""
+"""``probesize`` in bytes, for a normal try and for one that waits for a key frame."""
 
 _LONG_ENOUGH = 3.0
-"""Seconds of a stream after which one without sound has none."""
+"""Probed seconds after which a stream counts as one without sound."""
 
 _CONTAINERS = "mpegts,mov,flv,matroska,aac,mp3"
 _VIDEO = {"h264", "hevc", "av1", "vp8", "vp9", "mpeg2video", "mpeg4", "mjpeg"}
@@ -61,21 +61,20 @@ _AUDIO = {
     "pcm_mulaw",
     "pcm_s16be",
 }
-"""Codecs that come over networks. The hundreds of others that libav knows are seldom used, and as seldom tested."""
+"""Audio codecs accepted from networks, as `_VIDEO` for video: libav's hundreds of others are rarely used or tested."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """How a kind is opened.
+    """How one kind of address is opened.
 
     Attributes:
-        protocols: all that may be used, by playlists and redirections as well.
-        container: the only one.
-        options: of protocol and demuxer.
-        patience: seconds of the stream that are looked at for its tracks, try after try: a track that libav has not
-            seen by then does not exist for it.
-        read_timeout: seconds that a read may take. A publisher that stops is no end of the stream: only this tells.
-        streams: this many are too many.
+        protocols: libav's protocols that may be used, also by playlists and redirections.
+        container: the only container allowed; ``None``: those of the option ``format_whitelist``.
+        options: further options of protocol and demuxer.
+        patience: ``analyzeduration`` of each try, in seconds: libav ignores tracks that it has not found by then.
+        read_timeout: timeout of a read, in seconds. It alone detects a publisher that stops without closing.
+        streams: number of streams from which on the source is refused.
     """
 
     protocols: str
@@ -97,7 +96,7 @@ _WAYS: dict[Kind, _Way] = {
     "http": _Way(
         "http,https,tcp,tls,crypto,httpproxy",
         None,
-        # HLS alone opens further addresses, and that is another way. A playlist lists many streams.
+        # HLS, which opens further addresses, is handled by `_open_playlist`. A playlist may list many streams.
         {"format_whitelist": _CONTAINERS, "rw_timeout": "10000000"},
         read_timeout=12.0,
         streams=64,
@@ -117,7 +116,7 @@ _WAYS: dict[Kind, _Way] = {
 _OF_HLS = {
     "format_whitelist": f"hls,{_CONTAINERS}",
     "max_reload": "10",
-    "http_persistent": "0",  # connections that it keeps are its own
+    "http_persistent": "0",  # persistent connections would bypass `Fetcher`
     "http_multiple": "0",
 }
 
@@ -125,18 +124,23 @@ _LIVE: tuple[Kind, ...] = ("rtmp", "rtsp", "udp", "srt")
 _OR_NOT_YET: dict[Kind, str] = dict.fromkeys(_LIVE, f", or no key frame for {_KEY_FRAMES_APART:.0f} s")
 
 _REFUSALS = (errno.EIO, errno.EPIPE, errno.EPERM, errno.ECONNRESET)
-"""How servers say no, and how they go away."""
+"""Error numbers of a server that refuses a connection or closes it."""
 
 
 class CantOpenError(Exception):
-    """Why, in the user's words."""
+    """The source can't be opened; the message says why in plain words, without the address."""
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """An open source, and those of its tracks that are wanted; the others are not read.
+    """An open source and the tracks that are read from it.
 
-    ``speakers``: of the sound. ``fetcher``: of HLS, what opens its segments.
+    Attributes:
+        container: libav's demuxer.
+        video: video track to read.
+        audio: audio track to read, if any.
+        speakers: channel layout of the audio track.
+        fetcher: opens segments, for HLS.
     """
 
     container: InputContainer
@@ -147,16 +151,17 @@ class Opening:
 
     @property
     def wanted(self) -> list[Stream]:
+        """Streams to demux."""
         return [self.video] if self.audio is None else [self.video, self.audio]
 
 
 def open_source(address: Address) -> Opening:
-    """Open it, with patience until it has the tracks that it should have.
+    """Open a source, with longer and longer probing until its tracks are found.
 
     Raises:
-        CantOpenError: it can't be opened, or has no video that may be decoded.
-        OptionError: what it takes is not on this machine, or what the environment names as proxy or authorities is
-            none.
+        CantOpenError: the source can't be opened, or has no video that may be decoded.
+        OptionError: this machine lacks a program that is needed, or the proxy or certificate authorities named in the
+            environment are invalid.
     """
     found = "nothing"
     for container, seconds, fetcher in _tries(address):
@@ -171,7 +176,7 @@ def open_source(address: Address) -> Opening:
                 container.close()
                 continue
             if not width:
-                raise CantOpenError("its video can't be decoded: no key frame came, or none that tells its size")
+                raise CantOpenError("its video can't be decoded: no key frame came, or none with the picture size")
             if width * height > MOST_ACCEPTED:
                 raise CantOpenError(too_large(width, height))
             audio = _audio(container, video, address.kind)
@@ -187,39 +192,45 @@ def open_source(address: Address) -> Opening:
 
 
 def read_timeout(kind: Kind) -> float:
-    """Seconds that a read may take."""
+    """Return the timeout of a read, in seconds."""
     return _WAYS[kind].read_timeout
 
 
 def too_large(width: int, height: int) -> str:
-    """What is said of pictures of such a size."""
+    """Return the error message for pictures of this size."""
     return f"its pictures are too large ({width}x{height})"
 
 
 def why(error: Exception, address: Address, *, opening: bool) -> str:
-    """What an error means: what is particular to sources, and else `sr4k.live.causes.cause`."""
+    """Return the cause of an error in plain words: those specific to sources, else `sr4k.live.causes.cause`.
+
+    Args:
+        error: raised by libav or Python.
+        address: the source.
+        opening: whether it was raised while opening: then certificate, proxy and name may be checked over the network.
+    """
     if opening and (trouble := proxy_trouble(address)) is not None:
         return trouble
     number = getattr(error, "errno", None)
     if isinstance(error, av.error.ExitError | TimeoutError):
         return "it does not answer" if opening else f"nothing came for {read_timeout(address.kind):.0f} s"
     if isinstance(error, HTTPError):
-        return f"the server says {error.code} {HTTP_WORDS.get(error.code, '')}".rstrip()
+        return f"the server answered {error.code} {HTTP_WORDS.get(error.code, '')}".rstrip()
     if isinstance(error, MemoryError) or number == errno.ENOMEM:
-        return "it asks for more than it may have: memory, or streams"
+        return "it exceeds the limits on memory or streams"
     if isinstance(error, av.error.EOFError):
         return "nothing came"
     if isinstance(error, av.error.InvalidDataError):
-        return "what comes is no stream that can be read"
+        return "the data is not a readable stream"
     if isinstance(error, av.error.ArgumentError):
-        return "it is refused: a container or protocol that is not allowed here, or a damaged stream"
+        return "its container or protocol is not allowed here, or the stream is damaged"
     if number in _REFUSALS:
         return _at_opening(address) if opening else "the connection broke off"
     return cause(error)
 
 
 def _tries(address: Address) -> Iterator[tuple[InputContainer, float, Fetcher | None]]:
-    """The source, opened with more patience each time it is asked for again."""
+    """Yield the open source, probed for longer each time, with the seconds probed and for HLS the fetcher."""
     check_proxy(address)
     way, is_quiet = _WAYS[address.kind], False
     for seconds in way.patience:
@@ -238,13 +249,13 @@ def _tries(address: Address) -> Iterator[tuple[InputContainer, float, Fetcher | 
             container: InputContainer = av.open(
                 url, format=way.container, options=options, timeout=timeout, **READ_TAGS
             )
-        except av.error.ArgumentError as err:  # no container that is allowed
+        except av.error.ArgumentError as err:  # no allowed container matches
             if address.kind != "http":
                 raise CantOpenError(why(err, address, opening=True)) from None
             container, fetcher = _open_playlist(address, options, timeout, err)
             yield container, seconds, fetcher
         except (FFmpegError, OSError, ValueError, MemoryError) as err:
-            # A server that has nothing to send yet, perhaps for want of a key frame, has at least agreed to send it.
+            # A server that has nothing to send yet, perhaps for want of a key frame, has accepted the connection.
             may_send = address.kind == "rtmp" and err.errno == errno.EIO if isinstance(err, OSError) else False
             if is_quiet or not may_send or time.monotonic() - began < _SAID_YES:
                 raise CantOpenError(why(err, address, opening=True)) from None
@@ -256,7 +267,11 @@ def _tries(address: Address) -> Iterator[tuple[InputContainer, float, Fetcher | 
 def _open_playlist(
     address: Address, options: dict[str, str], timeout: tuple[float, float], refusal: Exception
 ) -> tuple[InputContainer, Fetcher]:
-    """HLS. ``refusal``: what is said where it is something else."""
+    """Open an address as HLS. ``refusal`` is the error to report if it isn't a playlist.
+
+    Raises:
+        CantOpenError: it can't be opened as HLS.
+    """
     of_all = ("protocol_whitelist", "rw_timeout", "tls_verify", "ca_file")
     fetcher = Fetcher(address.url, {key: options[key] for key in of_all if key in options}, timeout)
     try:
@@ -272,12 +287,12 @@ def _open_playlist(
 
 def _for_libav(address: Address) -> str:
     if address.kind == "file":
-        return f"file:{address.url}"  # nothing in a path is a protocol's name
+        return f"file:{address.url}"  # keeps libav from reading a protocol's name in the path
     return f"pipe:{srt_reader(address)}" if address.kind == "srt" else address.url
 
 
 def _video(container: InputContainer, kind: Kind) -> VideoStream | None:
-    """The largest that is allowed, of those that are no cover pictures: a playlist may offer several."""
+    """Return the largest allowed video track, other than cover pictures: a playlist may offer several."""
     fit = [
         stream
         for stream in container.streams.video
@@ -292,7 +307,7 @@ def _rank(stream: VideoStream) -> int:
 
 
 def _audio(container: InputContainer, video: VideoStream, kind: Kind) -> AudioStream | None:
-    """What belongs to the video."""
+    """Return the allowed audio track that belongs to the video, else the first allowed one."""
     fit = [stream for stream in container.streams.audio if _is_allowed(stream, _AUDIO, kind)]
     best = container.streams.best("audio", related=video)
     return next((stream for stream in fit if stream is best), next(iter(fit), None))
@@ -308,13 +323,13 @@ def _named(stream: Stream) -> str:
 
 
 def _codec(stream: Stream) -> str | None:
-    """Its name, if libav has a decoder for it."""
+    """Return the name of a stream's codec, or ``None`` if libav has no decoder for it."""
     context: CodecContext | None = stream.codec_context
     return None if context is None or context.codec is None else str(context.codec.canonical_name)
 
 
 def _at_opening(address: Address) -> str:
-    """What was in the way: to libav it is an error of input like any other."""
+    """Return the cause of a failed connection: libav reports all of them as the same I/O error."""
     if address.kind in ("rtmp", "rtsp", "http"):
         host = urlsplit(address.url).hostname
         try:

@@ -1,32 +1,35 @@
-"""When packets of a source are due, and when those of a live one are no longer late."""
+"""Pacing of sources that are faster than real time, and the end of a live source's initial backlog."""
 
 from sr4k.live.timeline import TICKS
 
 _JUMP = 5 * TICKS
-"""Further from one packet to the next is no pace, but another clock."""
+"""Larger steps between two packets, in ticks, are a change of clock."""
 
 _HELD_UP = 1.0
-"""Seconds behind, after which there is no haste to catch up."""
+"""Lag in seconds above which pacing restarts from the present packet instead of catching up."""
 
 _SETTLED = 0.15
-"""Seconds without a gain after which a burst is over."""
+"""Seconds without a gain after which the burst is over."""
 
 _GAIN = TICKS // 50
-"""What the stream must gain on the clock to be in a burst."""
+"""Ticks that stream time must gain on the clock to count as part of the burst."""
 
 _LONGEST_BACKLOG = 3.0
-"""Seconds after which a source that never settles is taken as it is."""
+"""Seconds after which the burst counts as over in any case."""
 
 
 class Pace:
-    """Lets packets pass no sooner than they are due."""
+    """Delays packets until they are due."""
 
     def __init__(self) -> None:
         self._first: tuple[int, float] | None = None
         self._last = 0
 
     def note(self, at: int | None, now: float) -> None:
-        """A packet of this time (1/90000 s) comes next. What jumps in time starts anew."""
+        """Note the time of the next packet, in ticks of 1/90000 s; ``None``: that of the previous one.
+
+        Pacing restarts at a jump of the timestamps. ``now`` is in seconds.
+        """
         at = self._last if at is None else at
         if self._first is None or abs(at - self._last) > _JUMP:
             self._first = at, now
@@ -35,15 +38,15 @@ class Pace:
             self._first = at, now
 
     def wait(self, now: float) -> float:
-        """Seconds until it is due."""
+        """Return the seconds until the packet is due; negative if it is late. Call `note` first."""
         assert self._first is not None
         return self._first[1] + (self._last - self._first[0]) / TICKS - now
 
 
 class LiveEdge:
-    """Tells when what comes is new: as long as a backlog is sent, the stream's time runs faster than the clock.
+    """Detects the live edge: while a server sends a backlog, stream time runs faster than the clock.
 
-    That a read had to wait would say less: a backlog of seconds over a line that is hardly fast enough has waits, too.
+    Waiting reads would be a weaker sign: a backlog over a slow connection has them as well.
     """
 
     def __init__(self) -> None:
@@ -52,7 +55,7 @@ class LiveEdge:
         self._since = 0.0
 
     def is_reached(self, at: int | None, now: float) -> bool:
-        """Whether a packet of this time (1/90000 s) is one that has just been made."""
+        """Whether a packet that arrived at ``now`` (seconds) with time ``at`` (ticks of 1/90000 s) is live."""
         lead = self._lead if at is None else at - now * TICKS
         if self._began is None:
             self._began = self._since = now

@@ -1,4 +1,4 @@
-"""A source that needs no network: a window that glides over the pattern of `sr4k sample`, a counter, and its tone."""
+"""A test source without a network: a window moving over the pattern of `sr4k sample`, a frame counter and a tone."""
 
 import math
 import time
@@ -22,10 +22,15 @@ from sr4k.pipeline.frame import Plane
 
 
 class Pattern:
-    """Stands in for a reader: ``pattern://1280x720@30``, with ``?seconds=10`` for one that ends.
+    """Test pattern in place of a reader: ``pattern://1280x720@30``, with ``?seconds=10`` to limit its length.
+
+    Args:
+        source: address of the pattern.
+        link: where frames and sound are sent.
+        like: description of the frames to send; ``None``: the pattern's own.
 
     Raises:
-        OptionError: an address that says something else.
+        AddressError: the address isn't a valid pattern.
     """
 
     def __init__(self, source: Address, link: PullerEnd, like: VideoInfo | None) -> None:
@@ -35,7 +40,7 @@ class Pattern:
         self._canvas = _canvas(self._info)
 
     def run(self, allowance: Allowance) -> Ended:
-        """Send pictures and sound until the end, if there is one."""
+        """Send frames and sound in real time, and return at the end of the pattern, if it has one."""
         self._link.open(padded_format(self._info))
         began, number, sent = time.monotonic(), 0, 0
         while self._seconds is None or number < self._seconds * self._rate:
@@ -46,10 +51,10 @@ class Pattern:
             due = round((number + 1) * SAMPLE_RATE / self._rate)
             wave = (tone(sent, due - sent) * 32767).astype(np.int16)
             self._link.say(sent * TICKS // SAMPLE_RATE, np.stack((wave, wave), axis=1))
-            behind = int((time.monotonic() - began) * self._rate)  # a machine too slow for it leaves pictures out
+            behind = int((time.monotonic() - began) * self._rate)  # a machine that is too slow skips frames
             sent, number = due, max(number + 1, behind)
             allowance.renew()
-        return Ended("the pattern came to its end", final=True)
+        return Ended("the pattern ended", final=True)
 
     def _draw(self, number: int) -> None:
         now, pts = time.monotonic(), round(number * TICKS / self._rate)
@@ -72,7 +77,7 @@ class Pattern:
 
 
 def _canvas(info: VideoInfo) -> tuple[Plane, Plane, Plane]:
-    """Y, U and V of a picture of twice the size."""
+    """Return the Y, U and V planes of the pattern at twice the frame size."""
     drawn = VideoFrame.from_ndarray(draw(0, (2 * info.width, 2 * info.height)), format="bgr24")
     space = BT709 if info.colour.matrix == "bt709" else BT601
     y, u, v = (rows_of(plane) for plane in drawn.reformat(format="yuv420p", dst_colorspace=space).planes)

@@ -1,6 +1,6 @@
-"""One try to read a live source, in a process of its own, started by `sr4k.live.receive.puller`.
+"""One connection to a live source, in a process of its own, started by `sr4k.live.receive.puller`.
 
-It decodes what strangers send, so it may do little else, and it may die: whoever started it tries again.
+It decodes untrusted input, so it is confined, and it may crash: the intake then starts another one.
 """
 
 import os
@@ -52,23 +52,30 @@ from sr4k.pipeline import FrameInfo
 from sr4k.pipeline.channel import Memory
 
 _MOST_RATE = 120
-"""Pictures a second, over two seconds."""
+"""Maximum number of pictures per second, averaged over two seconds."""
 
 _UNDECODABLE = 50
-"""Packets in a row without a picture: it would go on like this."""
+"""Consecutive video packets without a picture after which the connection is given up."""
 
 _HELD_BACK = 0.25
-"""Seconds of pictures that a decoder of many threads may hold back: sound must not come sooner by more than that."""
+"""Seconds of pictures that a frame-threaded decoder may delay: audio must not be earlier by more than that."""
 
 _EARLY = 500
-"""Blocks of sound, some ten seconds, that are kept until the first picture."""
+"""Maximum number of audio blocks kept until the first picture: about ten seconds."""
 
 _T = TypeVar("_T", int, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullOrder:
-    """What a puller is told: where from, into which picture (``None``: the source's own), and over what."""
+    """Settings of a puller's process.
+
+    Attributes:
+        source: address to read.
+        like: description of the frames that pictures are fitted into; ``None``: that of the first picture.
+        wire: file descriptor of its end of the link's socket.
+        memory: file descriptor of the shared memory for frames.
+    """
 
     source: Address
     like: VideoInfo | None
@@ -77,8 +84,8 @@ class PullOrder:
 
 
 def main(order: PullOrder) -> None:
-    """Read until the source ends, or the parent does. What is open is closed with the process: libav may take long."""
-    av.logging.set_level(None)  # its lines hold the address
+    """Read until the source ends or the parent is gone. The exit closes what is open: libav could take long to."""
+    av.logging.set_level(None)  # its messages contain the address
     link = PullerEnd(socket.socket(fileno=order.wire), Memory(order.memory))
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the parent is gone
         link.end(_pull(order, link))
@@ -89,7 +96,7 @@ def _pull(order: PullOrder, link: PullerEnd) -> Ended:
     is_own = order.source.kind in ("file", "pattern")
     try:
         if order.source.kind == "pattern":
-            from sr4k.live.receive.pattern import Pattern  # OpenCV, which others need not wait for
+            from sr4k.live.receive.pattern import Pattern  # imports OpenCV, which other sources don't need
 
             return Pattern(order.source, link, order.like).run(allowance)
         return _Reader(order, link, allowance, open_source(order.source)).run()
@@ -101,19 +108,19 @@ def _pull(order: PullOrder, link: PullerEnd) -> Ended:
         return Ended(str(err).rstrip("."), final=True)
     except MemoryError as err:
         return Ended(why(err, order.source, opening=False), final=is_own)
-    except Exception as err:  # its text may hold the address
+    except Exception as err:  # its message may contain the address
         return Ended(f"its reader failed: {type(err).__name__} at {_where(err)}", final=is_own)
 
 
 class _Reader:
-    """Packets to pictures and sound, as long as they come."""
+    """Decodes packets to frames and sound until the source ends."""
 
     def __init__(self, order: PullOrder, link: PullerEnd, allowance: Allowance, opening: Opening) -> None:
         self._order, self._link, self._allowance, self._opening = order, link, allowance, opening
         self._is_live = order.source.kind in ("rtmp", "rtsp", "udp", "srt")
         self._pace = None if self._is_live else Pace()
         self._picture_pace = Pace() if order.source.kind == "file" else None
-        self._early: list[AudioFrame] = []  # sound before the first picture, of a source at its own pace
+        self._early: list[AudioFrame] = []  # sound before a file's first picture
         self._edge = LiveEdge() if self._is_live else None
         self._info: VideoInfo | None = None
         if opening.speakers is not None:
@@ -124,8 +131,8 @@ class _Reader:
         video = opening.video
         self._first_size = video.codec_context.width, video.codec_context.height
         self._scaler, self._crop = Scaler(), Crop(margins(video), self._first_size)
-        video.codec_context.flags |= Flags.unaligned  # else what is to be cut off on the left is not
-        video.thread_type = "SLICE" if self._is_live else "AUTO"  # frame threads hold pictures back
+        video.codec_context.flags |= Flags.unaligned  # else the left edge is not cropped exactly
+        video.thread_type = "SLICE" if self._is_live else "AUTO"  # frame threads add latency
         if not self._is_live:
             held = max(1, round(_HELD_BACK * float(video.average_rate or 1)))
             video.thread_count = min(held, len(os.sched_getaffinity(0)))
@@ -133,7 +140,7 @@ class _Reader:
         self._deinterlacer = Deinterlacer(video, lambda _words: None, "auto")
 
     def run(self) -> Ended:
-        """Read to the end, and say why it came."""
+        """Read to the end, and return why it came."""
         packets = self._opening.container.demux(self._opening.wanted)
         keyed, longest = False, read_timeout(self._order.source.kind)
         while True:
@@ -147,33 +154,33 @@ class _Reader:
             if packet is None:
                 break
             now = time.monotonic()
-            if self._is_live and now - asked >= longest:  # a demuxer may give what it still has, and wait once more
+            if self._is_live and now - asked >= longest:  # demuxers may return buffered packets after a timeout
                 return Ended(f"nothing came for {longest:.0f} s")
             at = _ticks(packet.pts if packet.dts is None else packet.dts, packet.time_base, otherwise=None)
             if self._edge is not None and self._edge.is_reached(at, now):
                 self._edge = None
             self._link.tally.bytes += packet.size
-            self._keep(self._pace, at)
+            self._wait_until_due(self._pace, at)
             self._link.report()
             if packet.stream is self._opening.audio:
                 if self._edge is None:
-                    self._hear(packet)
+                    self._decode_audio(packet)
             else:
                 keyed = keyed or packet.is_keyframe
-                if keyed and (trouble := self._see(packet, time.monotonic())) is not None:
+                if keyed and (trouble := self._decode_video(packet, time.monotonic())) is not None:
                     return trouble
         for whole in self._deinterlacer.finished():
-            self._show(whole, time.monotonic())
+            self._send_picture(whole, time.monotonic())
         if self._is_live:
             return Ended("the publisher went away")
-        return Ended("it came to its end", final=self._order.source.kind == "file")
+        return Ended("the stream ended", final=self._order.source.kind == "file")
 
     @property
     def _refused(self) -> str | None:
-        """Of HLS: that a server which it led to was not believed."""
+        """Reason why HLS can't go on, such as a rejected certificate; ``None``: it can."""
         return None if self._opening.fetcher is None else self._opening.fetcher.refused
 
-    def _keep(self, pace: Pace | None, at: int | None) -> None:
+    def _wait_until_due(self, pace: Pace | None, at: int | None) -> None:
         if pace is None:
             return
         pace.note(at, time.monotonic())
@@ -181,8 +188,11 @@ class _Reader:
             time.sleep(min(wait, 0.2))
             self._link.report()
 
-    def _see(self, packet: "Packet[Any]", now: float) -> Ended | None:
-        """Decode a packet of video, and pass its pictures on. An empty one with a time shows the last one again."""
+    def _decode_video(self, packet: "Packet[Any]", now: float) -> Ended | None:
+        """Decode a video packet and send its pictures. Return an `Ended` if the connection must end.
+
+        An empty packet with a pts repeats the previous picture, and is ignored.
+        """
         if not packet.size and packet.pts is not None:
             return None
         self._barren += packet.size > 0
@@ -207,25 +217,25 @@ class _Reader:
             self._recent.append(now)
             is_flood = len(self._recent) == 2 * _MOST_RATE and now - self._recent[0] < 2
             if is_flood and self._order.source.kind != "file":
-                return Ended(f"more than {_MOST_RATE} pictures a second come")
+                return Ended(f"it sends more than {_MOST_RATE} pictures a second")
             for whole in self._deinterlacer.through(picture):
-                self._show(whole, now)
+                self._send_picture(whole, now)
         self._link.tally.interlaced = self._deinterlacer.found
         return None
 
-    def _show(self, whole: VideoFrame, now: float) -> None:
+    def _send_picture(self, whole: VideoFrame, now: float) -> None:
         cut, codec = self._crop(whole), self._opening.video.codec_context.name
         picture = Picture(cut, Look.of(cut, codec=codec, sample_aspect_ratio=self._pixel_shape(whole)))
         if self._info is None:
             self._info = fitting_info(picture, self._opening.video, self._order.like)
             self._link.open(padded_format(self._info))
             for block in self._early:
-                self._say(block)
+                self._send_sound(block)
             self._early, now = [], time.monotonic()
         self._pts = _ticks(cut.pts, self._opening.video.time_base, otherwise=self._pts)
         self._link.tally.damaged += cut.is_corrupt
-        if self._picture_pace is not None:  # at its end a decoder gives all that it held back
-            self._keep(self._picture_pace, self._pts)
+        if self._picture_pace is not None:  # when drained, a decoder returns all delayed pictures at once
+            self._wait_until_due(self._picture_pace, self._pts)
             now = time.monotonic()
         frame = self._link.take(FrameInfo(pts=self._pts, time_base=TIME_BASE, born=now))
         if frame is not None:
@@ -233,29 +243,29 @@ class _Reader:
             self._link.show(frame)
 
     def _pixel_shape(self, picture: VideoFrame) -> Fraction | None:
-        """What the container says of its pixels holds for pictures of the size that it names."""
+        """Return the sample aspect ratio: the container's for pictures of the container's size, else the codec's."""
         video = self._opening.video
         if (picture.width, picture.height) == self._first_size:
             return ratio(video.sample_aspect_ratio)
         return ratio(video.codec_context.sample_aspect_ratio)
 
-    def _hear(self, packet: "Packet[Any]") -> None:
-        """Decode a packet of sound, and pass it on; before the first picture only a file's is kept."""
+    def _decode_audio(self, packet: "Packet[Any]") -> None:
+        """Decode an audio packet and send its sound; before the first picture only that of files is kept."""
         assert self._opening.audio is not None
         try:
             frames = self._opening.audio.decode(packet)
-            if sum(is_owned(frame) for frame in frames):  # which looks at all of them
+            if sum(is_owned(frame) for frame in frames):  # checks all of them
                 raise ValueError
             for frame in frames:
                 for even in self._mixer.mixed(frame):
                     if self._info is not None:
-                        self._say(even)
+                        self._send_sound(even)
                     elif self._picture_pace is not None and len(self._early) < _EARLY:
                         self._early.append(even)
         except (FFmpegError, ValueError):
             self._link.tally.damaged += 1
 
-    def _say(self, frame: AudioFrame) -> None:
+    def _send_sound(self, frame: AudioFrame) -> None:
         self._sound_pts = _ticks(frame.pts, frame.time_base, otherwise=self._sound_pts)
         samples = frame.to_ndarray().astype(np.int16, copy=False).reshape(-1, CHANNELS)
         self._link.say(self._sound_pts, samples)
@@ -274,7 +284,7 @@ def _ticks(pts: int | None, time_base: Fraction | None, *, otherwise: _T) -> int
 
 
 def fitting_info(first: Picture, stream: VideoStream, like: VideoInfo | None) -> VideoInfo:
-    """The frame that pictures go into: the one there was before, or this first picture's."""
+    """Return the description of the frames that pictures are fitted into: ``like``, else that of the first picture."""
     if like is not None:
         return like
     return replace(describe(first, stream, (first.look.width, first.look.height), TIME_BASE), display_matrix=None)

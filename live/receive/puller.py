@@ -1,4 +1,4 @@
-"""The handle on a puller's process: what it sends, and its end, however it came."""
+"""Handle on a puller's process: receives its messages, enforces timeouts, and explains how it ended."""
 
 import signal
 import subprocess
@@ -19,34 +19,37 @@ from sr4k.pipeline import Frame
 from sr4k.pipeline.channel import Memory
 
 STALL = 4.5
-"""Seconds without a word after which a source that was there is taken for gone."""
+"""Seconds without a message after which an open source counts as gone."""
 
 _STALL_OF_HTTP = 12.0
-"""Seconds; segments of a playlist come one at a time."""
+"""The same for HTTP, in seconds: segments of a playlist arrive one at a time."""
 
 _OPENING = 60.0
-"""Seconds that opening may take, with all its tries, up to the first picture."""
+"""Timeout of opening a source, with all its retries, up to the first picture, in seconds."""
 
 _NO_PICTURE = 10.0
-"""Seconds for which there may be sound and no picture."""
+"""Maximum seconds of sound without a picture."""
 
 _LAST_WORD = 1.0
-"""Seconds that a process may take to end when it has nothing more to say."""
+"""Seconds that a process may take to exit after it has closed the link."""
 
 _CAUSES = {
-    signal.SIGXCPU: "its decoder was busy for half a minute without giving a picture",
+    signal.SIGXCPU: "its decoder used 30 s of CPU time without producing a picture",
     signal.SIGKILL: "its process was killed",
-    signal.SIGSEGV: "its decoder crashed, or had no memory left",
-    signal.SIGABRT: "its decoder gave up, or had no memory left",
+    signal.SIGSEGV: "its decoder crashed, or ran out of memory",
+    signal.SIGABRT: "its decoder aborted, or ran out of memory",
 }
 
 
 class Puller:
-    """One try: a process is started at once.
+    """One connection, by a process of its own that is started at once.
 
     Args:
-        source: what to read.
-        like: the frame that pictures must fit into; ``None``: the first picture decides.
+        source: address to read.
+        like: description of the frames that pictures are fitted into; ``None``: that of the first picture.
+
+    Raises:
+        OSError: the process can't be started.
     """
 
     def __init__(self, source: Address, *, like: VideoInfo | None = None) -> None:
@@ -66,13 +69,13 @@ class Puller:
         self.tally = Tally()
 
     def receive(self, timeout: float) -> Frame | Opened | Sound | Ended | None:
-        """What comes next, if anything comes within ``timeout`` seconds. After an `Ended` there is nothing more."""
+        """Return the next frame or message; ``None`` after ``timeout`` seconds without one. `Ended` is the last one."""
         try:
             message = self._link.receive(timeout)
         except (EOFError, OSError):
             return Ended(self._cause())
         except NonsenseError:
-            return Ended("its process no longer does what it was started for")
+            return Ended("its process sent an invalid message")
         now = time.monotonic()
         if isinstance(message, Tally):
             if message.pictures > self.tally.pictures:
@@ -91,20 +94,20 @@ class Puller:
         return None if isinstance(message, Tally) else message
 
     def go_on(self) -> None:
-        """After an `Opened`, for which it waits: pictures may come."""
-        with suppress(OSError):  # it died meanwhile, as will be seen
+        """Let the puller send frames: after an `Opened` message it waits for this."""
+        with suppress(OSError):  # it died meanwhile, which `receive` will report
             self._link.make_room()
         self._saw = self._heard = time.monotonic()
 
     def kill(self) -> None:
-        """End it, whatever it does."""
+        """Kill the process and close the link."""
         with suppress(OSError):
             self._child.kill()
         self._child.wait()
         self._link.close()
 
     def _overdue(self, now: float) -> str | None:
-        """What should have come by now."""
+        """Return what has not arrived in time, or ``None``."""
         if not self._opened:
             return f"no picture came within {_OPENING:g} s, or no key frame" if now - self._began > _OPENING else None
         if now - self._heard > self._stall:
@@ -112,7 +115,7 @@ class Puller:
         return f"there was sound, but no picture for {_NO_PICTURE:g} s" if now - self._saw > _NO_PICTURE else None
 
     def _may_be_final(self) -> bool:
-        """Whether another try is of no use: who reads from strangers is not believed where that can be seen here."""
+        """Whether another try is pointless, checked in this process: the puller's own word is not trusted."""
         if self._source.kind in ("file", "pattern"):
             return True
         try:
@@ -125,11 +128,11 @@ class Puller:
         return False
 
     def _cause(self) -> str:
-        """What became of a process that went without a word."""
+        """Return why a process exited without an `Ended` message."""
         try:
             code = self._child.wait(_LAST_WORD)
         except subprocess.TimeoutExpired:
             return "its process hangs"
         if code < 0:
-            return _CAUSES.get(signal.Signals(-code), f"its process was ended by {signal.Signals(-code).name}")
+            return _CAUSES.get(signal.Signals(-code), f"its process was ended by signal {signal.Signals(-code).name}")
         return f"its process ended with exit code {code}"

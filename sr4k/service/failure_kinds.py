@@ -33,10 +33,10 @@ _WORDS: tuple[tuple[str, Kind], ...] = (
     (r"did not answer|does not answer|no answer|nothing came|took nothing|no picture came|no picture for", "timeout"),
     (r"disk is full|[Nn]o space left", "disk"),
     (r"folder|[Pp]ermission|[Rr]ead-only|[Nn]o such file|does not exist|can't be written|is a directory", "storage"),
-    (r"too large|too many|more than|memory|asks for more|was started for|an invalid report", "limits"),
-    (r"was killed|was ended|exit code|process died|crashed|gave up|was busy|reader failed|a bug", "crashed"),
-    (r"broke off|went away|came to its end|it ended|lost its neighbour|Broken pipe|reset by peer", "closed"),
-    (r"no video|can't be decoded|could be decoded|no stream that|container or protocol|Invalid data", "unreadable"),
+    (r"too large|too many|more than|memory|exceeds|an invalid report|an invalid message", "limits"),
+    (r"was killed|was ended|exit code|process died|crashed|aborted|of CPU time|reader failed|a bug", "crashed"),
+    (r"broke off|went away|stream ended|pattern ended|it ended|lost its neighbour|Broken pipe|reset by peer", "closed"),
+    (r"no video|can't be decoded|could be decoded|readable stream|container or protocol|Invalid data", "unreadable"),
 )
 _PATTERNS: tuple[tuple[re.Pattern[str], Kind], ...] = tuple((re.compile(words), kind) for words, kind in _WORDS)
 

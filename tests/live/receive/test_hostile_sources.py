@@ -1,4 +1,4 @@
-"""Sources that mean harm: what they can't reach, and what is said of them."""
+"""Malicious sources: what they can't reach, and how they are reported."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ from sr4k.live.child import start_child
 from sr4k.live.receive import puller as puller_module
 from sr4k.live.receive.link import Ended
 
-REFUSED = "it is refused: a container or protocol that is not allowed here, or a damaged stream"
+REFUSED = "its container or protocol is not allowed here, or the stream is damaged"
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def server(tmp_path: Path) -> Iterator[FileServer]:
 
 @pytest.fixture
 def local(make_clip: MakeClip, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clip of this machine that no server serves."""
+    """A clip on this machine that no server serves."""
     return make_clip("clip.ts", frames=25).rename(tmp_path_factory.mktemp("private") / "clip.ts")
 
 
@@ -113,7 +113,7 @@ def test_a_file_that_is_a_playlist_is_refused(tmp_path: Path, local: Path, name:
         ended = pulled.end(10)
     assert pulled.frames == []
     assert ended.final
-    assert ended.reason in (REFUSED, "what comes is no stream that can be read")
+    assert ended.reason in (REFUSED, "the data is not a readable stream")
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_containers_that_are_not_named_are_not_tried(
     (tmp_path / name).write_bytes(content)
     with Pulled(server.url(name)) as pulled:
         reason = pulled.end(15).reason
-    assert reason in (REFUSED, "what comes is no stream that can be read") or reason.startswith("there is no video")
+    assert reason in (REFUSED, "the data is not a readable stream") or reason.startswith("there is no video")
 
 
 @pytest.mark.slow
@@ -187,7 +187,7 @@ def test_a_flood_of_pictures_ends_it(tmp_path: Path, server: FileServer) -> None
             target.mux(stream.encode(frame))
         target.mux(stream.encode(None))
     with Pulled(server.url("a.mkv")) as pulled:
-        assert pulled.end(15).reason == "more than 120 pictures a second come"
+        assert pulled.end(15).reason == "it sends more than 120 pictures a second"
 
 
 @pytest.mark.slow
@@ -239,7 +239,7 @@ def test_a_line_that_is_cut_without_a_word_is_seen_within_five_seconds() -> None
 
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Have another process started in the place of the reader."""
+    """Start another process in place of the reader."""
 
     def choose(kind: str) -> None:
         def start(_module: str, *args: Any, **wishes: Any) -> Any:
@@ -288,19 +288,19 @@ def test_a_decoder_that_is_somebody_elses_can_not_end_a_live_source_for_good(
 def test_a_decoder_that_spins_is_ended(stand_in: Callable[[str], None]) -> None:
     stand_in("spinning")
     with Pulled("rtmp://127.0.0.1:1/live/a") as pulled:
-        assert pulled.end(20).reason == "its decoder was busy for half a minute without giving a picture"
+        assert pulled.end(20).reason == "its decoder used 30 s of CPU time without producing a picture"
 
 
 def test_a_decoder_that_crashes_is_an_end(stand_in: Callable[[str], None]) -> None:
     stand_in("crashing")
     with Pulled("rtmp://127.0.0.1:1/live/a") as pulled:
-        assert pulled.end(20).reason == "its decoder crashed, or had no memory left"
+        assert pulled.end(20).reason == "its decoder crashed, or ran out of memory"
 
 
 def test_a_process_that_was_taken_over_is_not_believed(stand_in: Callable[[str], None]) -> None:
     stand_in("taken")
     with Pulled("rtmp://127.0.0.1:1/live/a") as pulled:
-        assert pulled.end(20).reason == "its process no longer does what it was started for"
+        assert pulled.end(20).reason == "its process sent an invalid message"
 
 
 def test_what_is_not_there_does_not_wait_for_the_name_of_a_port() -> None:

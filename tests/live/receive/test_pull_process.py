@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("silent_children")]
 
 def test_a_pattern_runs_in_real_time_with_sound_and_ends_when_it_should() -> None:
     with Pulled("pattern://160x90@25?seconds=2") as pulled:
-        assert pulled.end(10) == Ended("the pattern came to its end", final=True)
+        assert pulled.end(10) == Ended("the pattern ended", final=True)
     assert_all_came(pulled, 50)
     assert pulled.tally.pictures == 50
     assert_in_real_time(pulled, 25)
@@ -43,7 +43,7 @@ def test_planes_are_padded_as_the_engine_wants_them() -> None:
 def test_a_file_is_played_at_its_own_pace_and_its_end_is_final(make_clip: MakeClip) -> None:
     clip = make_clip("a.mp4", frames=50, size=(160, 90))
     with Pulled(clip) as pulled:
-        assert pulled.end(10) == Ended("it came to its end", final=True)
+        assert pulled.end(10) == Ended("the stream ended", final=True)
     assert_all_came(pulled, 50)
     assert pulled.tally.pictures == 50
     assert_in_real_time(pulled, 25)
@@ -103,7 +103,7 @@ def test_a_path_is_a_path_whatever_its_name(make_clip: MakeClip, monkeypatch: py
     ("name", "content", "reason"),
     [
         ("none.mp4", None, "No such file or directory"),
-        ("text.mp4", b"hello " * 1000, "what comes is no stream that can be read"),
+        ("text.mp4", b"hello " * 1000, "the data is not a readable stream"),
         ("empty.mp4", b"", "nothing came|no stream"),
     ],
 )

@@ -130,7 +130,7 @@ def test_a_file_over_http_is_played_at_its_own_pace_and_may_be_asked_for_again(m
     if name == "a.mp4":
         clip = headed_first(clip)
     with FileServer(clip.parent) as server, Pulled(server.url(clip.name)) as pulled:
-        assert pulled.end(15) == Ended("it came to its end", final=False)
+        assert pulled.end(15) == Ended("the stream ended", final=False)
     assert_all_came(pulled, 40)
     assert_in_real_time(pulled, 25)
 
