@@ -1,17 +1,16 @@
 """The command line. Spawned workers import the entry point again, so it imports nothing until it is called.
 
-What it was called with may hold stream keys, and stands in ``ps`` until it is hidden: that comes before all that takes
-long to import.
+Arguments may hold stream keys, and ``ps`` shows them until they are hidden: this comes before all slow imports.
 """
 
 
 def main() -> None:
-    """Entry point of ``sr4k``."""
+    """Run ``sr4k``."""
     _run("app")
 
 
 def stream_main() -> None:
-    """Entry point of ``sr4k-stream``."""
+    """Run ``sr4k-stream``."""
     _run("stream_app")
 
 

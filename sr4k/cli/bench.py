@@ -1,4 +1,4 @@
-"""``sr4k bench``: frame throughput of this machine."""
+"""``sr4k bench``: measures the frame throughput of this machine."""
 
 import logging
 import shlex
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from sr4k.bench import InputSize, Part
-from sr4k.cli.one_line_errors import told_in_one_line
+from sr4k.cli.one_line_errors import errors_in_one_line
 from sr4k.configs import load_preset
 from sr4k.models import zoo
 
@@ -24,27 +24,34 @@ def bench(
     ] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option(help="Network to measure; may be given several times, all parts use the first. Default: luma."),
+        typer.Option(
+            help="Network to measure; may be given several times. Only the part engine measures more than the first. "
+            "Default: luma."
+        ),
     ] = None,
-    frames: Annotated[int, typer.Option(min=20, help="Frames of each clip.")] = 75,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds of each measurement; their median counts.")] = 3,
-    config: Annotated[str, typer.Option(help="Preset, or the path of a YAML file, as for sr4k-stream.")] = "file",
+    frames: Annotated[int, typer.Option(min=20, help="Number of frames in each clip.")] = 75,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Number of times each measurement is repeated; the median is reported.")
+    ] = 3,
+    config: Annotated[
+        str, typer.Option(help="Preset by name, or the path of a YAML file, as for sr4k-stream.")
+    ] = "file",
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder in which to write bench.json, bench.md and bench.png (extra \\[eval]). Default: print only."
+            help="Folder to write bench.json, bench.md and bench.png to (extra \\[eval]). Default: print only."
         ),
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print tracebacks of errors.")] = False,
 ) -> None:
-    """Measure how many frames a second this machine upscales, and where the time goes."""
-    with told_in_one_line(verbose=verbose):
+    """Measure how many frames per second this machine upscales, and how long each stage takes."""
+    with errors_in_one_line(verbose=verbose):
         from sr4k.bench.report import as_markdown, plot, store
         from sr4k.bench.suite import run_suite
         from sr4k.common.plotting import new_figure
 
         if out is not None:
-            new_figure(1, 1)  # what the plot lacks is told now, not after minutes
+            new_figure(1, 1)  # fail now if matplotlib is missing, not after minutes of measuring
         logging.basicConfig(level=logging.WARNING, format="%(message)s")
         logging.getLogger("sr4k.bench").setLevel(logging.INFO)
         result = run_suite(

@@ -1,4 +1,4 @@
-"""``sr4k doctor``: what this machine can do."""
+"""``sr4k doctor``: shows what this machine can do."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from sr4k.cli.one_line_errors import told_in_one_line
+from sr4k.cli.one_line_errors import errors_in_one_line
 from sr4k.doctor import Finding, Report, State, examine
 from sr4k.errors import EngineError
 
@@ -23,11 +23,12 @@ def doctor(
 ) -> None:
     """Show what this machine can do: engines, GPUs, codecs, protocols.
 
-    ok: it works. optional: it is not there, and nothing above needs it. problem: it is broken; what mends it is said.
+    Each line is ok (it works), optional (it is missing, and nothing that works here needs it) or problem (it is broken,
+    and the next line says how to fix it).
 
-    Exit codes: 0 something here can upscale, 5 nothing can.
+    Exit codes: 0 this machine can upscale, 5 it can't.
     """
-    with told_in_one_line(verbose=verbose):
+    with errors_in_one_line(verbose=verbose):
         report = examine()
         if as_json:
             typer.echo(json.dumps(report.as_dict(), indent=2))
@@ -42,22 +43,26 @@ def doctor(
 def _lines(report: Report) -> Iterator[Text]:
     for title, findings in report.sections.items():
         yield Text(title, style="bold")
-        for (state, told, mend, word), alike in groupby(findings, _what_is_told):
+        for (state, told, mend, word), alike in groupby(findings, _shared_text):
             names = [finding.name.removeprefix(word) for finding in alike]
             yield Text("  ").append(f"{state:{_WIDTH}}", _STYLES[state]).append(f"  {word}{', '.join(names)}: {told}")
             if mend is not None:
-                yield Text(f"  {'':{_WIDTH}}  mend it: {mend}")
+                yield Text(f"  {'':{_WIDTH}}  to fix it: {mend}")
 
 
 def _conclusion(report: Report) -> Text:
-    """Whether it can be used, and whether anything has to be mended."""
-    ready = f"Ready: videos are upscaled by {report.engine}." if report.engine else "Nothing here can upscale a video."
+    """Say whether this machine can upscale, and how many problems there are."""
+    ready = (
+        f"Ready: {report.engine} will upscale videos."
+        if report.engine
+        else "This machine has no engine that can upscale."
+    )
     count = len(report.problems)
-    broken = f" {count} problem{'s' if count != 1 else ''} above." if count else " Nothing is broken."
+    broken = f" {count} problem{'s' if count != 1 else ''} listed above." if count else " No problems found."
     return Text(ready + broken, style="bold")
 
 
-def _what_is_told(finding: Finding) -> tuple[State, str, str | None, str]:
-    """What neighbours have in common that share a line: the first word of their names as well."""
+def _shared_text(finding: Finding) -> tuple[State, str, str | None, str]:
+    """Return the key by which adjacent findings share a line: all but the last word of their names."""
     word, space, _ = finding.name.rpartition(" ")
     return finding.state, finding.told, finding.mend, word + space

@@ -1,4 +1,4 @@
-"""The encoder's options of the command line."""
+"""Puts the command line's encoder options into a preset."""
 
 import re
 
@@ -11,18 +11,28 @@ _SUFFIXES = {"": 1, "k": 1_000, "M": 1_000_000}
 def with_encoder(
     preset: Preset, codec: str | None, crf: int | None, bitrate: str | None, speed: str | None, options: list[str]
 ) -> Preset:
-    """The preset with the encoder's options of the command line. Another codec has quality and speed of its own."""
+    """Return the preset with the encoder options that were given.
+
+    A codec other than the preset's drops the preset's ``crf`` and ``preset``, whose values belong to its own codec.
+
+    Args:
+        speed: value of ``--preset``.
+        options: values of ``-e``, as ``KEY=VALUE``.
+
+    Raises:
+        OptionError: an option has a value it can't have; names the option.
+    """
     if codec is not None and codec != preset.codec:
         cleared = preset.encode.model_copy(update={"crf": None, "preset": None})
         preset = preset.model_copy(update={"encode": cleared})
-    if (crf is None) != (bitrate is None):  # one takes the place of the other
+    if (crf is None) != (bitrate is None):  # the one that was given replaces the other in the preset
         kept = preset.encode.model_copy(update={"crf" if crf is None else "bitrate": None})
         preset = preset.model_copy(update={"encode": kept})
     pairs = dict(preset.encode.options)
     for option in options:
         key, equals, value = option.partition("=")
         if not (key and equals):
-            raise OptionError(f"'-e {option}' is not KEY=VALUE, such as -e tune=film.")
+            raise OptionError(f"'-e {option}' is not of the form KEY=VALUE: write -e tune=film, for example.")
         pairs[key] = value
     bits = None if bitrate is None else _bits(bitrate)
     return preset.updated("encode", codec=codec, crf=crf, bitrate=bits, preset=speed, options=pairs)
@@ -31,5 +41,5 @@ def with_encoder(
 def _bits(text: str) -> int:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([kM]?)", text)
     if not match:
-        raise OptionError(f"'{text}' is no bit rate: use a number with k or M, such as 20M.")
+        raise OptionError(f"'{text}' isn't a bit rate: use bits per second, with k or M if you like, such as 20M.")
     return round(float(match[1]) * _SUFFIXES[match[2]])

@@ -1,4 +1,4 @@
-"""``sr4k engine``: the engines that TensorRT built for this GPU."""
+"""``sr4k engine``: builds, lists and deletes TensorRT engines for this GPU."""
 
 import logging
 import time
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sr4k.bench import InputSize
-from sr4k.cli.one_line_errors import log_handler, told_in_one_line
+from sr4k.cli.one_line_errors import errors_in_one_line, log_handler
 from sr4k.cli.table import table
 from sr4k.engines.choose import candidates
 from sr4k.jobs.parse import Size, parse_sides
@@ -18,27 +18,28 @@ from sr4k.models.architecture import Precision
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log more, and print tracebacks of errors.")]
 
 app = typer.Typer(
-    help="Build the engines of TensorRT for this GPU ahead of time, list and clear them.", no_args_is_help=True
+    help="Build TensorRT engines for this GPU ahead of time, list them or delete them.", no_args_is_help=True
 )
 
 
 @app.command()
 def build(
     size: Annotated[str, typer.Option(help=f"Size of the input: {', '.join(InputSize)}, or WIDTHxHEIGHT in pixels.")],
-    model: Annotated[str, typer.Option(help="Network to build an engine of: sr4k models lists all.")] = zoo.DEFAULT,
+    model: Annotated[str, typer.Option(help="Network to build an engine for; sr4k models lists all.")] = zoo.DEFAULT,
     weights: Annotated[
         Path | None,
         typer.Option(
-            help="Folder or checkpoint with weights of your own for the network. Default: those that are shipped."
+            help="Folder or checkpoint with your own weights for the network. Default: the weights that are shipped."
         ),
     ] = None,
     precision: Annotated[
-        Precision, typer.Option(help="Number format of the network; auto is int8 where the network has a calibration.")
+        Precision,
+        typer.Option(help="Number format of the network; auto is int8 if the weights are calibrated for it."),
     ] = "auto",
     verbose: Verbose = False,
 ) -> None:
-    """Build an engine now, so that a first video of BT.709 and limited range need not wait for it."""
-    with told_in_one_line(verbose=verbose):
+    """Build an engine now, so that the first video in BT.709 and limited range starts without delay."""
+    with errors_in_one_line(verbose=verbose):
         from sr4k.engines import EngineSpec, create_engine
         from sr4k.models.colour import Colour
 
@@ -56,44 +57,44 @@ def build(
         )
         with create_engine("tensorrt", spec) as engine:
             about = engine.describe()
-        done = "was there" if about["kept"] else f"built in {time.monotonic() - began:.0f} s"
+        done = "built earlier" if about["kept"] else f"built in {time.monotonic() - began:.0f} s"
         typer.echo(f"{model} {width}x{height} {about['precision']} for {about['device']}: {done}")
 
 
 @app.command("list")
 def list_all(verbose: Verbose = False) -> None:
     """List the engines that have been built."""
-    with told_in_one_line(verbose=verbose):
+    with errors_in_one_line(verbose=verbose):
         from sr4k.engines.cache import EngineCache
 
         cache = EngineCache()
-        header = ["model", "size", "precision", "GPU", "built by", "built at", "s", "MB"]
+        header = ["model", "size", "precision", "GPU", "built with", "built at", "build time, s", "MB"]
         rows = [
             [a.model, a.size, a.precision, a.gpu, a.library, a.created, f"{a.seconds:.0f}", f"{a.nbytes / 1e6:.1f}"]
             for a in cache.entries()
         ]
-        typer.echo(table(header, rows) if rows else _none_in_words())
-        typer.echo(f"in {cache.folder}", err=True)
+        typer.echo(table(header, rows) if rows else _reason_for_none())
+        typer.echo(f"The engines are kept in {cache.folder}.", err=True)
 
 
 @app.command()
 def clear(verbose: Verbose = False) -> None:
     """Delete all engines that have been built."""
-    with told_in_one_line(verbose=verbose):
+    with errors_in_one_line(verbose=verbose):
         from sr4k.engines.cache import EngineCache
 
         cache = EngineCache()
         plans, nbytes = cache.clear()
-        typer.echo(f"{plans} deleted, {nbytes / 1e6:.1f} MB, from {cache.folder}")
+        typer.echo(f"Deleted {plans} engine{'s' if plans != 1 else ''} ({nbytes / 1e6:.1f} MB) from {cache.folder}.")
 
 
-def _none_in_words() -> str:
-    """Why nothing has been built."""
+def _reason_for_none() -> str:
+    """Say why no engine has been built, and what to do."""
     tensorrt = next((each for each in candidates() if each.name == "tensorrt"), None)
     if tensorrt is None or tensorrt.usable:
-        return "No engine has been built yet: sr4k engine build makes one."
-    mend = f": {tensorrt.mend}" if tensorrt.mend else ""
-    return f"No engine has been built, and none can be here: {tensorrt.reason}{mend}."
+        return "No engine has been built yet: build one with sr4k engine build."
+    fix = f". To fix it: {tensorrt.mend}" if tensorrt.mend else "."
+    return f"No engine has been built, and none can be built here: {tensorrt.reason}{fix}"
 
 
 def _pixels(text: str) -> Size:

@@ -1,4 +1,4 @@
-"""``sr4k eval``, ``sr4k compare`` and ``sr4k models``: how good the networks are."""
+"""``sr4k eval``, ``sr4k compare`` and ``sr4k models``: measure quality."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from sr4k.cli.one_line_errors import say, told_in_one_line
+from sr4k.cli.one_line_errors import errors_in_one_line, say
 from sr4k.cli.picture_folders import check_outside
 from sr4k.cli.table import table
 from sr4k.errors import OptionError
@@ -27,45 +27,51 @@ _HD = (1080, 1920)
 def evaluate(
     folders: Annotated[
         list[Path],
-        typer.Argument(help="Folders of high-resolution pictures, or in the layout of DIV2K.", metavar="FOLDER..."),
+        typer.Argument(
+            help="Folders of high-resolution pictures, which are shrunk and upscaled again, or of pairs in DIV2K's "
+            "layout.",
+            metavar="FOLDER...",
+        ),
     ],
     model: Annotated[
         list[str] | None,
-        typer.Option(help="Network to measure; may be given several times. Default: all that are shipped."),
+        typer.Option(help="Network to measure; may be given several times. Default: all with shipped weights."),
     ] = None,
     weights: Annotated[
         Path | None,
         typer.Option(
-            help="Folder or checkpoint with weights of your own for the network. Default: those that are shipped."
+            help="Folder or checkpoint with your own weights for the network. Default: the weights that are shipped."
         ),
     ] = None,
     protocol: Annotated[
         Protocol,
         typer.Option(
-            help="Way to measure: usual is luma, as in papers; card is 1080p to 4K in all colours, as on SR4K's card."
+            help="Protocol of the measurement: usual is on luma, as in papers; card is on RGB, from 1080p to 4K, as on "
+            "SR4K's model card."
         ),
     ] = "usual",
     pixels: Annotated[
-        Pixels, typer.Option(help="Colour planes that the networks work on: bgr, or yuv, which is 4:2:0 as in videos.")
+        Pixels, typer.Option(help="Colour planes that the networks work on: bgr, or yuv (4:2:0, as in videos).")
     ] = "bgr",
     fid: Annotated[
         Path | None,
-        typer.Option(help="File of Inception weights, to measure FID as well (extra \\[fid]). Default: no FID."),
+        typer.Option(help="File of Inception weights; measures FID as well (extra \\[fid]). Default: no FID."),
     ] = None,
     sheet: Annotated[
-        Path | None, typer.Option(help="Picture (.png) to write, with crops of all versions beside each other.")
+        Path | None,
+        typer.Option(help="Picture (.png) to write, with crops of all results side by side; outside the folders."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of a table.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print tracebacks of errors.")] = False,
 ) -> None:
-    """Measure PSNR, SSIM and PSNR of chroma of networks on pictures, beside bicubic: in float, and in int8 as used."""
-    with told_in_one_line(verbose=verbose):
+    """Measure networks on pictures: PSNR, SSIM and chroma PSNR of bicubic, of the network in float, and in int8."""
+    with errors_in_one_line(verbose=verbose):
         from sr4k.models.quality.image_files import picture_files
         from sr4k.quality.measure_networks import evaluate_networks
 
         names = model or [name for name in zoo.ARCHITECTURES if zoo.has_weights(name)]
         if weights is not None and len(names) != 1:
-            raise OptionError("--weights belong to one network: name it with --model.")
+            raise OptionError("--weights are for one network: name it with a single --model.")
         if sheet is not None:
             check_apart(sheet, [*picture_files(folders), *filter(None, [weights, fid])])
             for folder in folders:
@@ -76,22 +82,22 @@ def evaluate(
 
 def compare(
     upscaled: Annotated[Path, typer.Argument(help="Video to measure.", metavar="VIDEO")],
-    reference: Annotated[
-        Path, typer.Argument(help="Video that it should be like, of the same size.", metavar="REFERENCE")
-    ],
+    reference: Annotated[Path, typer.Argument(help="Video to compare it with, of the same size.", metavar="REFERENCE")],
     plot: Annotated[
-        Path | None, typer.Option(help="Picture (.png) to write, with the measures over time (extra \\[eval]).")
+        Path | None,
+        typer.Option(help="Picture (.png) to write, with plots of the measures over time (extra \\[eval])."),
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON on stdout, with the measures of every frame.")
+        bool, typer.Option("--json", help="Print JSON on stdout instead of text, with the measures of every frame.")
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print tracebacks of errors.")] = False,
 ) -> None:
-    r"""Measure PSNR, SSIM, XPSNR, VMAF and VMAF-NEG of a video against another, frame by frame, as both are shown.
+    r"""Measure a video against a reference, frame by frame: PSNR, SSIM, XPSNR, VMAF and VMAF-NEG.
 
-    All are of luma; PSNR is that of chroma too. VMAF is an extra (extra \[vmaf]).
+    All are measured on luma, and PSNR on chroma too. Where the colour tags differ, both videos are compared as a player
+    shows them. VMAF needs the extra \[vmaf].
     """
-    with told_in_one_line(verbose=verbose):
+    with errors_in_one_line(verbose=verbose):
         from sr4k.quality.measure_videos import compare_videos, plot_course
 
         if plot is not None:
@@ -111,7 +117,7 @@ def _in_words(course: "Course", video: Path, reference: Path) -> Iterator[str]:
     from sr4k.common.printable import clock
 
     width, height = course.size
-    yield f"{video} against {reference}: {len(course.frames)} frames of {width}x{height}, {course.bits} bits"
+    yield f"{video} against {reference}: {len(course.frames)} frames, {width}x{height}, {course.bits} bits"
     yield from (f"  {note}" for note in course.notes + course.lacking)
     mean, worst = course.mean(), course.worst()
     for name, unit in course.measures.items():
@@ -129,8 +135,12 @@ def models(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of a table.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print tracebacks of errors.")] = False,
 ) -> None:
-    """List the networks: size, cost for 1080p, quality of the shipped weights as last measured, licence."""
-    with told_in_one_line(verbose=verbose):
+    """List the networks: parameters, cost of a 1080p frame, quality of the shipped weights, licence.
+
+    GMAC: billions of multiply-accumulates for a 1080p frame, as published and as it runs here (folded). Set5 and Set14:
+    PSNR in dB. int8 loss: the most PSNR that int8 costs, in dB.
+    """
+    with errors_in_one_line(verbose=verbose):
         rows = [_describe(name) for name in zoo.ARCHITECTURES]
         if as_json:
             typer.echo(json.dumps(rows, indent=2))
@@ -140,13 +150,15 @@ def models(
             "scale": lambda v: f"x{v}",
             "parameters": lambda v: f"{v:,}",
             "GMAC": lambda v: f"{v:,.1f}",
-            "folded": lambda v: "" if v is None else f"{v:.1f}",
+            "folded GMAC": lambda v: "" if v is None else f"{v:.1f}",
             "Set5 dB": lambda v: "" if v is None else f"{v:.2f}",
             "Set14 dB": lambda v: "" if v is None else f"{v:.2f}",
-            "int8 loss": lambda v: "" if v is None else f"{v:.2f}",
+            "int8 loss dB": lambda v: "" if v is None else f"{v:.2f}",
             "weights": str,
         }
-        typer.echo(table(list(columns), [[show(row[key]) for key, show in columns.items()] for row in rows]))
+        keys = {"folded GMAC": "folded", "int8 loss dB": "int8 loss"}
+        shown = [[show(row[keys.get(title, title)]) for title, show in columns.items()] for row in rows]
+        typer.echo(table(list(columns), shown))
 
 
 def _describe(name: str) -> dict[str, Any]:
@@ -163,12 +175,12 @@ def _describe(name: str) -> dict[str, Any]:
         "Set5 dB": measured.get("Set5", {}).get("fp32", {}).get("psnr"),
         "Set14 dB": measured.get("Set14", {}).get("fp32", {}).get("psnr"),
         "int8 loss": max(losses, default=None),
-        "weights": f"shipped, {zoo.LICENCE}" if shipped else "your own: --weights",
+        "weights": f"shipped, {zoo.LICENCE}" if shipped else "not shipped: use --weights",
     }
 
 
 def _as_markdown(results: dict[str, Any]) -> str:
-    header = ["folder", "network", "precision", "PSNR", "SSIM", "chroma", "FID"]
+    header = ["folder", "network", "precision", "PSNR dB", "SSIM", "chroma PSNR dB", "FID"]
     rows = []
     for name, folders in results.items():
         for folder, by_precision in folders.items():

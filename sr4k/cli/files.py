@@ -1,4 +1,4 @@
-"""The half of ``sr4k-stream`` that is about files: which jobs are meant, and what is told of them."""
+"""``sr4k-stream`` on files: turns options into jobs, runs them and prints their results."""
 
 import json
 import logging
@@ -11,7 +11,7 @@ import typer
 from sr4k.cli.job_words import as_data, exit_code, result_lines, state_of, tally
 from sr4k.cli.one_line_errors import log_handler, say
 from sr4k.cli.progress import display, parse_progress
-from sr4k.cli.setting_errors import told_by_option
+from sr4k.cli.setting_errors import errors_by_option
 from sr4k.cli.signals import Interrupted, counted_signals
 from sr4k.cli.stream_options import AUTO, FIRST, CompareLayout
 from sr4k.common.logs import collected_logs
@@ -32,15 +32,15 @@ from sr4k.media.writing.target_file import check_apart, check_target
 from sr4k.service.redaction import Redaction
 
 _CPUS_OF_A_JOB = 4
-"""What each of several videos gets, unless told otherwise: the fewer at once, the sooner the first is done."""
+"""CPUs for each of several videos, unless ``--at-once`` is given. The fewer at once, the sooner the first is done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileOptions:
-    """The options that are about files alone, as they were typed.
+    """Options that are for files alone, as they were typed.
 
     Attributes:
-        speed: of an encoder of videos: a preset may name one for pictures too, and a person may not.
+        speed: value of ``--preset``. With a picture as the target it is refused here, but ignored in a preset file.
     """
 
     speed: str | None
@@ -60,25 +60,28 @@ class FileOptions:
     progress: str
 
     def refuse_for_live(self) -> None:
-        """See to it that none of them is given for a live stream.
+        """Refuse options of files for a live stream.
 
         Raises:
-            OptionError: one is.
+            OptionError: one of them was given; names it and its kind.
         """
         is_kept = self.overwrite or self.resume or self.preview is not None or self.compare or self.strict
         if self.at_once is not None or is_kept or self.dry_run:
             raise OptionError(
-                "A live stream is alone, has no parts and no end, is not kept and never replaces a file: "
-                "leave --at-once, --preview, --compare, --dry-run, --resume, --strict and --overwrite out."
+                "--at-once, --preview, --compare, --dry-run, --resume, --strict and --overwrite are for files, not for "
+                "a live stream: leave them out."
             )
         if self.recursive or self.skip_existing:
-            raise OptionError("A live stream is no folder of videos: leave --recursive and --skip-existing out.")
+            raise OptionError("--recursive and --skip-existing are for folders of videos: leave them out.")
         if self.progress != AUTO:
-            raise OptionError("A live stream has no end to progress to: leave --progress out; see --log-format.")
+            raise OptionError(
+                "--progress is for files, because a live stream has no end: leave it out. For programs that read the "
+                "log there is --log-format json."
+            )
         if self.deinterlace != "auto" or self.track != FIRST or self.rate is not None:
             raise OptionError(
-                "Of a live stream the first video is taken, and one picture of each interlaced one: leave --map, "
-                "--deinterlace and --rate out."
+                "--map, --deinterlace and --rate are for files: leave them out. A live stream's first video is used, "
+                "and interlaced video gives one frame for every two fields."
             )
 
 
@@ -94,11 +97,15 @@ def run_files(
     verbose: bool,
     redaction: Redaction,
 ) -> None:
-    """Upscale files, and tell what becomes of them.
+    """Upscale files, and print the results.
+
+    Args:
+        size: size of the results; ``None``: twice the source's.
+        redaction: keeps secrets out of everything that is printed.
 
     Raises:
-        Sr4kError: what keeps all of them from being upscaled, or went wrong with the only one.
-        typer.Exit: it is done; with the exit code.
+        Sr4kError: no job can be started, or the only one failed.
+        typer.Exit: all jobs have ended; with the exit code.
     """
     json_to = parse_progress(options.progress)
     jobs = _jobs(sources, target, preset, options, size)
@@ -106,7 +113,7 @@ def run_files(
         return
     _check_compare(jobs, options)
     if options.dry_run:
-        _tell_ahead(jobs, as_json=as_json)
+        _print_forecasts(jobs, as_json=as_json)
         return
     results, signals = _run(
         jobs, options, quiet=quiet or as_json, json_to=json_to, verbose=verbose, redaction=redaction
@@ -118,15 +125,15 @@ def run_files(
     if options.compare and isinstance(results[0], Summary):
         _compare(jobs[0], results[0], options, is_wanted=not signals)
     if as_json:
-        told = [as_data(job, result) for job, result in zip(jobs, results, strict=True)]
-        typer.echo(redaction.text(json.dumps(told[0] if len(told) == 1 else told, indent=2)))
+        data = [as_data(job, result) for job, result in zip(jobs, results, strict=True)]
+        typer.echo(redaction.text(json.dumps(data[0] if len(data) == 1 else data, indent=2)))
     raise typer.Exit(exit_code(results, signals))
 
 
 def _jobs(sources: Sequence[str], target: str, preset: Preset, options: FileOptions, size: Box | None) -> list[Job]:
-    """One for each video that has no result yet, or is to have another."""
+    """Return a job for each video to upscale: without those that are done, with ``--resume`` or ``--skip-existing``."""
     paths = [Path(text) for text in sources]
-    with told_by_option():
+    with errors_by_option():
         if options.speed is not None and is_picture(Path(target)):
             raise no_options_of_videos()
         first = Job(
@@ -151,39 +158,39 @@ def _jobs(sources: Sequence[str], target: str, preset: Preset, options: FileOpti
 
 
 def _unfinished(jobs: list[Job]) -> Iterator[Job]:
-    """Those that have no whole result yet."""
+    """Yield the jobs that have no complete result yet."""
     for job in jobs:
         if job.target.exists() and not folder_of(job.target).exists():
-            say(f"{job.target} is there already.", err=True)
+            say(f"{job.target} exists already: skipped.", err=True)
         else:
             yield job
 
 
 def _check_compare(jobs: list[Job], options: FileOptions) -> None:
-    """See to it that what is written beside a result replaces nothing that it is made of."""
+    """Refuse ``--compare`` files that would replace a source, a result or one another."""
     if options.compare and len(jobs) > 1:
-        raise OptionError("--compare is for one video: leave it out, or upscale them one after the other.")
+        raise OptionError("--compare is for a single video: leave it out, or upscale the videos one by one.")
     for number, beside in enumerate(options.compare):
         check_apart(beside, [jobs[0].target, jobs[0].source, *options.compare[:number]])
         check_target(beside, jobs[0].source, overwrite=options.overwrite)
 
 
-def _tell_ahead(jobs: list[Job], *, as_json: bool) -> None:
-    """What would be done, and what it would take."""
+def _print_forecasts(jobs: list[Job], *, as_json: bool) -> None:
+    """Print what each job would do, and the time, size and memory that it would take."""
     found = []
     for job in jobs:
         found.append(forecast(job))
         if not as_json:
             say(*in_words(found[-1]))
     if as_json:
-        told = [each.as_dict() for each in found]
-        typer.echo(json.dumps(told[0] if len(told) == 1 else told, indent=2))
+        data = [each.as_dict() for each in found]
+        typer.echo(json.dumps(data[0] if len(data) == 1 else data, indent=2))
 
 
 def _run(
     jobs: list[Job], options: FileOptions, *, quiet: bool, json_to: int | None, verbose: bool, redaction: Redaction
 ) -> tuple[list[Result], list[int]]:
-    """What became of each job, and the signals that came meanwhile. Each is told when it ends."""
+    """Run the jobs, and print each result as soon as the job ends. Return the results and the signals received."""
     names = [job.source.name for job in jobs]
     handler = log_handler()
     handler.addFilter(redaction)
@@ -209,8 +216,8 @@ def _run(
 
 
 def _compare(job: Job, done: Summary, options: FileOptions, *, is_wanted: bool) -> None:
-    """Write source and result beside each other."""
-    from sr4k.quality.side_by_side import write_comparison  # codecs, which jobs keep in processes of their own
+    """Write the ``--compare`` files."""
+    from sr4k.quality.side_by_side import write_comparison  # imports codecs, which this process has not needed so far
 
     for target in options.compare:
         try:

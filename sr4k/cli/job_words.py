@@ -1,4 +1,4 @@
-"""What is told of jobs that have ended."""
+"""Describes the results of jobs, in lines for people and in data for programs."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,8 +9,8 @@ from sr4k.jobs.batch import Result
 from sr4k.jobs.file_job import Job
 from sr4k.jobs.summary import Summary
 
-_PLACES_TOLD = 10
-"""Of what was lost; all that are listed are in ``--json``."""
+_PLACES_PRINTED = 10
+"""Number of damaged places that are printed; ``--json`` lists more."""
 
 _LOST = {
     "packets": "undecodable packet",
@@ -21,10 +21,10 @@ _LOST = {
 
 
 def result_lines(name: str, result: Result, *, alone: bool, quiet: bool) -> Iterator[str]:
-    """What became of a job. The error of one that is alone is told by who catches it."""
+    """Yield the lines to print when a job ends. The error of a job that is ``alone`` is raised instead."""
     source = "the source" if alone else name
     if result is None:
-        yield f"{source}: stopped before it began"
+        yield f"{source}: stopped before it started"
     elif isinstance(result, Sr4kError):
         if not alone:
             yield f"error: {source}: {result}"
@@ -38,7 +38,7 @@ def result_lines(name: str, result: Result, *, alone: bool, quiet: bool) -> Iter
 
 
 def state_of(result: Result) -> str:
-    """What became of a job, in a word for programs: ``done``, ``damaged``, ``stopped``, ``failed`` or ``unbegun``."""
+    """Return the state for programs: ``done``, ``damaged``, ``stopped``, ``failed`` or ``unbegun`` (never started)."""
     if result is None:
         return "unbegun"
     if isinstance(result, Sr4kError):
@@ -47,30 +47,30 @@ def state_of(result: Result) -> str:
 
 
 def tally(jobs: list[Job], results: list[Result]) -> str:
-    """How many of several are done, and the names of those that are not: ``3 of 5 done, 1 failed: a.mp4, 1 …``."""
+    """Count the jobs that are done, and name those that are not: ``3 of 5 done; 1 failed: a.mp4; 1 …``."""
     ended = list(zip(jobs, results, strict=True))
     kinds = {
         "failed": [job for job, result in ended if isinstance(result, Sr4kError)],
         "ended early": [job for job, result in ended if isinstance(result, Summary) and result.stopped],
-        "not begun": [job for job, result in ended if result is None],
+        "not started": [job for job, result in ended if result is None],
     }
     done = len(jobs) - sum(map(len, kinds.values()))
-    told = [f"{done} of {len(jobs)} done"]
-    told += [
+    counts = [f"{done} of {len(jobs)} done"]
+    counts += [
         f"{len(left)} {kind}: {', '.join(job.source.name for job in left)}" for kind, left in kinds.items() if left
     ]
-    return f"{'; '.join(told)}."
+    return f"{'; '.join(counts)}."
 
 
 def as_data(job: Job, result: Result) -> dict[str, Any]:
-    """The same for JSON."""
+    """Return a job's result for JSON."""
     if isinstance(result, Summary):
         return result.as_dict()
-    return {"source": str(job.source), "error": "stopped before it began" if result is None else str(result)}
+    return {"source": str(job.source), "error": "stopped before it started" if result is None else str(result)}
 
 
 def exit_code(results: list[Result], signals: list[int]) -> int:
-    """The first error's; else that of the signal that ended it; else whether a source was damaged."""
+    """Return the first error's exit code; else that of the signal that ended the jobs; else 9 for losses, or 0."""
     for result in results:
         if isinstance(result, Sr4kError) and not isinstance(result, StoppedError):
             return result.exit_code
@@ -83,7 +83,7 @@ def exit_code(results: list[Result], signals: list[int]) -> int:
 def _in_words(summary: Summary) -> str:
     video, engine = summary.video, summary.engine
     ended = "ended early: " if summary.stopped else ""
-    onward = "; --resume goes on" if summary.goes_on else ""
+    onward = "; --resume continues it" if summary.goes_on else ""
     return (
         f"{ended}{summary.output}: {summary.frames} frames, {video.width}x{video.height}, "
         f"{summary.seconds:.1f} s, {summary.fps:.1f} fps "
@@ -101,13 +101,13 @@ def _losses_in_words(summary: Summary) -> str:
 
 def _places_in_words(summary: Summary) -> Iterator[str]:
     places = summary.losses.places
-    if len(places) < 2:  # which has been told
+    if len(places) < 2:  # the line above has said it
         return
-    for place in places[:_PLACES_TOLD]:
+    for place in places[:_PLACES_PRINTED]:
         end = f" to {clock(place.until)}" if place.until > place.at else ""
         yield f"  {clock(place.at)}{end}: {_counted(place.frames, place.kind)}"
-    if len(places) > _PLACES_TOLD:
-        yield f"  and {len(places) - _PLACES_TOLD} more places: see --json"
+    if len(places) > _PLACES_PRINTED:
+        yield f"  and {len(places) - _PLACES_PRINTED} more places, which --json lists"
 
 
 def _counted(number: int, kind: str) -> str:

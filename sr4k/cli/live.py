@@ -1,4 +1,4 @@
-"""The live half of ``sr4k-stream``: one channel, until it is told to stop."""
+"""``sr4k-stream`` on a live stream: runs one channel until it is stopped."""
 
 import json
 import logging
@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from sr4k.cli.long_running import operated
+from sr4k.cli.long_running import long_running
 from sr4k.cli.one_line_errors import say
-from sr4k.cli.setting_errors import told_by_option
+from sr4k.cli.setting_errors import errors_by_option
 from sr4k.cli.signals import Impatient, counted_signals
 from sr4k.common.logs import LogFormat
 from sr4k.common.printable import printable
@@ -34,12 +34,12 @@ from sr4k.service.redaction import Redaction
 log = logging.getLogger(__name__)
 
 _LINE_EVERY = 10.0
-"""Seconds between two plain lines."""
+"""Seconds between two status lines where stderr is not a terminal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveOptions:
-    """The options that are about live streams alone, as they were typed."""
+    """Options that are for live streams alone, as they were typed."""
 
     sound: bool
     slate: Path | None
@@ -48,16 +48,16 @@ class LiveOptions:
     log_format: LogFormat
 
     def refuse_for_files(self) -> None:
-        """See to it that none of them is given for files.
+        """Refuse options of live streams for files.
 
         Raises:
-            OptionError: one is.
+            OptionError: one of them was given.
         """
         given = self.metrics, self.slate, self.segments
         if any(value is not None for value in given) or self.log_format != "text" or not self.sound:
             raise OptionError(
-                "A file is no live stream: leave --metrics, --log-format, --slate, --segments and --no-sound out, or "
-                "add --realtime to play it as one."
+                "--metrics, --log-format, --slate, --segments and --no-sound are for live streams: leave them out, or "
+                "add --realtime to play the file as one."
             )
 
 
@@ -73,21 +73,25 @@ def run_live(
     verbose: bool,
     redaction: Redaction,
 ) -> None:
-    """Run one channel to its end. ``redaction`` learns of its addresses.
+    """Run one channel to its end.
+
+    Args:
+        size: size of the output; ``None``: twice the source's.
+        redaction: is given the addresses, whose secrets it keeps out of everything that is printed or logged.
 
     Raises:
-        Sr4kError: what can't go well however often it is tried.
+        Sr4kError: the channel failed in a way that no retry can mend.
     """
     log_format = options.log_format
     addresses = parse_source(source), *(parse_target(target) for target in targets)
     redaction.hide(*addresses)
-    with told_by_option():
+    with errors_by_option():
         job = LiveJob(addresses[0], addresses[1:], preset, size, options.sound)
     monitor = ChannelMonitor("live", [str(target) for target in job.targets])
     level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
     with (
         counted_signals() as signals,
-        operated([monitor], redaction, metrics=options.metrics, log_format=log_format, level=level) as queue,
+        long_running([monitor], redaction, metrics=options.metrics, log_format=log_format, level=level) as queue,
         _Status(monitor, quiet=quiet or log_format == "json") as shown,
         monitor.running(),
     ):
@@ -99,25 +103,26 @@ def run_live(
             on_restart=monitor.restarted,
         )
         if log_format == "json":
-            log.info("%s", _in_words(summary), extra={"event": "ended"})
+            log.info("%s", _summary_line(summary), extra={"event": "ended"})
     if as_json:
         typer.echo(json.dumps(summary.as_dict(), indent=2))
     elif not quiet and log_format == "text":
-        say(_in_words(summary), err=True)
+        say(_summary_line(summary), err=True)
 
 
-def _in_words(summary: LiveSummary) -> str:
+def _summary_line(summary: LiveSummary) -> str:
     intake, playout = summary.intake, summary.playout
-    lost = sum(intake.get("dropped", {}).values())
-    again = f"; processes started again {summary.restarts} times, counts are since then" if summary.restarts else ""
+    dropped = sum(intake.get("dropped", {}).values())
+    restarted = f"; {summary.restarts} restarts, counts are since the last" if summary.restarts else ""
     return (
-        f"{playout.get('frames', 0)} pictures out in {summary.seconds:.0f} s, {playout.get('repeated', 0)} of them "
-        f"repeated; {intake.get('frames', 0)} in, {lost} left out; {intake.get('connects', 0)} connections{again}"
+        f"{playout.get('frames', 0)} frames sent in {summary.seconds:.0f} s, {playout.get('repeated', 0)} of them "
+        f"repeated; {intake.get('frames', 0)} received, {dropped} dropped; {intake.get('connects', 0)} "
+        f"connections{restarted}"
     )
 
 
 class _Status:
-    """How a channel goes, in one line; passes on what it is told."""
+    """Shows the state of a channel in one line, and passes the workers' statuses to its monitor."""
 
     def __init__(self, monitor: ChannelMonitor, *, quiet: bool) -> None:
         self._monitor, self._quiet = monitor, quiet
@@ -139,7 +144,7 @@ class _Status:
         self._monitor.update(statuses)
         graph = self._monitor.status.graph
         self._fps = 0.0 if graph is None else self._rate.of(graph.playout.frames)
-        with suppress(OSError):  # a terminal that is gone is no reason to end otherwise than in order
+        with suppress(OSError):  # the channel ends in order even if the terminal is gone
             self._show()
 
     def _show(self) -> None:

@@ -1,4 +1,4 @@
-"""What commands have in common that run for weeks: logs, an endpoint, and no secret anywhere."""
+"""Sets up what commands that run for weeks share: logs, an HTTP endpoint, and redaction of secrets."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def operated(
+def long_running(
     channels: Sequence[ChannelMonitor],
     redaction: Redaction,
     *,
@@ -27,14 +27,14 @@ def operated(
     log_format: LogFormat = "text",
     level: int = logging.INFO,
 ) -> Iterator[LogWire]:
-    """Logs on stderr, an endpoint if ``metrics`` names where, no secrets in either, and no zombies.
+    """Log to stderr, serve metrics and health if ``metrics`` is given, redact secrets in both, and reap orphans.
 
     Args:
-        redaction: told of all addresses already.
-        metrics: see `sr4k.service.endpoint.serve_http`.
+        redaction: knows all addresses already.
+        metrics: address to listen on, as for `sr4k.service.endpoint.serve_http`.
 
-    Returns:
-        What other processes send their log records through, if they are of no channel that has its own.
+    Yields:
+        The wire for log records of other processes, unless their channel has a wire of its own.
 
     Raises:
         OptionError: ``metrics`` can't be listened on.
@@ -46,7 +46,7 @@ def operated(
         handler.addFilter(redaction)
         wire = stack.enter_context(collected_logs(handler, level))
         if log_format == "json":
-            stack.enter_context(_told_in_the_log(level))
+            stack.enter_context(_end_logged(level))
         if metrics is not None:
             port = stack.enter_context(serve_http(metrics, channels, redaction))
             log.info("Metrics and health on port %d: /metrics, /health, /ready", port)
@@ -54,8 +54,8 @@ def operated(
 
 
 @contextmanager
-def _told_in_the_log(level: int) -> Iterator[None]:
-    """What ends a command is a record of its log as well, and no plain line behind it."""
+def _end_logged(level: int) -> Iterator[None]:
+    """Log the end of a command as a record, in place of the plain line on stderr."""
     try:
         yield
     except typer.Exit:

@@ -1,4 +1,4 @@
-"""The commands: ``sr4k`` is the group of all tools, ``sr4k-stream`` its main job alone."""
+"""The commands: ``sr4k`` is the group of all of them, ``sr4k-stream`` is ``sr4k stream`` by itself."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,19 +22,19 @@ from sr4k.service.redaction import Redaction
 
 @contextmanager
 def _without_secrets(args: list[str]) -> Iterator[None]:
-    """Around what may complain of arguments: an address among them is repeated no further than it may be shown."""
+    """Redact the secrets of addresses among the arguments in the usage errors raised inside."""
     redaction = Redaction()
     redaction.hide_typed(list(args))
     try:
         yield
     except Exception as err:
-        if "message" in vars(err):  # as all complaints of usage have, whose class has no public name
+        if "message" in vars(err):  # all usage errors have one; their class has no public name
             vars(err)["message"] = redaction.text(str(vars(err)["message"]))
         raise
 
 
 class Command(TyperCommand):
-    """One whose complaints repeat no secret."""
+    """A command whose usage errors repeat no secret."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         with _without_secrets(args):
@@ -42,7 +42,7 @@ class Command(TyperCommand):
 
 
 class Group(TyperGroup):
-    """Commands, likewise."""
+    """A group of commands whose usage errors repeat no secret."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         with _without_secrets(args):
@@ -50,7 +50,7 @@ class Group(TyperGroup):
 
 
 class InAndOut(Command):
-    """A command with several IN and one OUT, whose parser takes a single name for OUT, and then asks for IN."""
+    """A command with several IN and one OUT. The parser takes a single name for OUT and misses IN: correct that."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         given = list(args)
@@ -64,7 +64,7 @@ class InAndOut(Command):
 
 
 def tools(version: Version = False) -> None:
-    """Upscale video to twice its size with an int8 neural network."""
+    """Upscale videos and live streams to twice their size with an int8 neural network."""
 
 
 app = typer.Typer(

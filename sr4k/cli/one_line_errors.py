@@ -1,4 +1,4 @@
-"""How a command ends: one clear line for what the user can mend, a traceback only when asked for."""
+"""Ends a command in one clear line where the user can act, with a traceback only if asked for."""
 
 import logging
 import signal
@@ -21,10 +21,14 @@ from sr4k.service.redaction import Redaction
 
 
 @contextmanager
-def told_in_one_line(*, verbose: bool) -> Iterator[Redaction]:
+def errors_in_one_line(*, verbose: bool) -> Iterator[Redaction]:
     """Turn errors into one line on stderr and an exit code (see `sr4k.errors`).
 
-    Gives what keeps secrets out of that line, and out of the traceback: whoever learns of an address tells it.
+    Yields:
+        The redaction of that line and of the traceback: give it each address that becomes known.
+
+    Raises:
+        typer.Exit: an error was raised inside; with its exit code.
     """
     redaction = Redaction()
     redaction.hide_typed(sys.argv[1:])
@@ -47,7 +51,7 @@ def told_in_one_line(*, verbose: bool) -> Iterator[Redaction]:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is told of what ended a command, and the exit code; ``is_error``: nobody has asked for it to end."""
+    """The line and the exit code with which a command ends; ``is_error``: not because the user asked for it."""
 
     text: str
     code: int
@@ -55,35 +59,35 @@ class Verdict:
 
 
 def verdict(error: BaseException) -> Verdict:
-    """In the user's words."""
+    """Return the line and the exit code for an error."""
     if isinstance(error, Interrupted):
         return Verdict("Stopped.", 128 + (last_signal() or signal.SIGTERM), is_error=False)
     if isinstance(error, StoppedError):
         return Verdict(str(error), 128 + (last_signal() or signal.SIGINT), is_error=False)
-    told = error if isinstance(error, Sr4kError) else refusal(error)
-    if told is not None:
-        return Verdict(str(told), told.exit_code)
-    text = f"{error or type(error).__name__} This is a bug in sr4k-stream; --verbose shows where."
+    known = error if isinstance(error, Sr4kError) else refusal(error)
+    if known is not None:
+        return Verdict(str(known), known.exit_code)
+    text = f"{error or type(error).__name__} This is a bug in sr4k-stream: --verbose prints a traceback to report."
     return Verdict(text, InternalError.exit_code)
 
 
 def say(*lines: str, err: bool = False) -> None:
-    """Lines for people, on stdout or stderr: whatever names of files and the like are in them, they are plain lines."""
+    """Print lines on stdout or stderr, with control characters escaped, such as those in names of files."""
     for line in lines:
-        with suppress(OSError) if err else nullcontext():  # whoever does not hear it can't be told so
+        with suppress(OSError) if err else nullcontext():  # nobody could read an error about stderr
             typer.echo(printable(line), err=err)
 
 
 def log_handler(form: LogFormat = "text", *, timed: bool = False) -> logging.Handler:
-    """Plain lines on stderr, or JSON ones. ``timed``: plain ones begin with the time; JSON ones always hold it."""
+    """Return a handler that writes text or JSON lines to stderr. ``timed``: text lines begin with the time."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if form == "json" else TextLines(timed=timed))
     return handler
 
 
 def _check_folder() -> None:
-    """Of a folder that has been deleted no process can be started."""
+    """Refuse a current folder that has been deleted: no process can be started in it."""
     try:
         Path.cwd()
     except FileNotFoundError:
-        raise OptionError("The current folder has been deleted: go to one that is there.") from None
+        raise OptionError("The current folder has been deleted: change to another one.") from None

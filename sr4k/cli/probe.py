@@ -1,4 +1,4 @@
-"""``sr4k probe``: what is in a file."""
+"""``sr4k probe``: shows what is in a file."""
 
 import json
 from pathlib import Path
@@ -6,19 +6,19 @@ from typing import Annotated, Any
 
 import typer
 
-from sr4k.cli.one_line_errors import say, told_in_one_line
+from sr4k.cli.one_line_errors import errors_in_one_line, say
 from sr4k.errors import InputError
 
 
 def probe(
     files: Annotated[
-        list[Path], typer.Argument(help="Videos, pictures or image sequences to look into.", metavar="FILE...")
+        list[Path], typer.Argument(help="Videos, pictures or image sequences to examine.", metavar="FILE...")
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of text.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print tracebacks of errors.")] = False,
 ) -> None:
-    """Show what is in a file: its streams, and how its pictures are read."""
-    with told_in_one_line(verbose=verbose) as redaction:
+    """Show what is in a file: its streams, and how its frames are read."""
+    with errors_in_one_line(verbose=verbose) as redaction:
         from sr4k.probing import in_words
         from sr4k.probing import probe as look_into
 
@@ -26,19 +26,19 @@ def probe(
             found = look_into(files[0])
             typer.echo(json.dumps(found.as_dict(), indent=2) if as_json else in_words(found))
             return
-        told: list[dict[str, Any]] = []
+        rows: list[dict[str, Any]] = []
         failures: list[InputError] = []
         for path in files:
             try:
                 found = look_into(path)
             except InputError as err:
                 failures.append(err)
-                told.append({"path": str(path), "error": str(err)})
+                rows.append({"path": str(path), "error": str(err)})
                 say(f"error: {redaction.text(str(err))}", err=True)
             else:
-                told.append(found.as_dict())
+                rows.append(found.as_dict())
                 if not as_json:
                     typer.echo(in_words(found))
         if as_json:
-            typer.echo(json.dumps(told, indent=2))
+            typer.echo(json.dumps(rows, indent=2))
         raise typer.Exit(failures[0].exit_code if failures else 0)

@@ -1,4 +1,4 @@
-"""Progress: a live display on a terminal, plain lines elsewhere, or JSON for other programs."""
+"""Shows progress: bars on a terminal, plain lines elsewhere, or JSON for other programs."""
 
 import fcntl
 import json
@@ -20,25 +20,25 @@ from sr4k.errors import OptionError
 from sr4k.pipeline import WorkerStatus
 
 _LINE_EVERY = 5.0
-"""Seconds between two plain lines, at first."""
+"""Least seconds between two plain lines."""
 
-_RARER = 0.05
-"""Of the time that a job has run, how long no further line comes: the longer it gets, the fewer there are."""
+_LINE_SHARE = 0.05
+"""Seconds to the next line, per second that the job has run: lines get rarer."""
 
 _LINE_AT_LEAST = 600.0
-"""Seconds between two lines, at most."""
+"""Greatest seconds between two lines."""
 
 _JSON_EVERY = 1.0
 """Seconds between two lines of JSON."""
 
 _NARROW = 100
-"""Columns of a terminal that has no room for all."""
+"""Terminals of fewer columns get the short form."""
 
 _STDERR = 2
 
 
 class Display(Protocol):
-    """Something that shows how jobs go: a context manager, called with a job's number and its workers' statuses."""
+    """Shows the progress of jobs: a context manager that is called with a job's number and its workers' statuses."""
 
     def __enter__(self) -> Self: ...
 
@@ -49,12 +49,12 @@ class Display(Protocol):
     def __call__(self, job: int, statuses: dict[str, WorkerStatus]) -> None: ...
 
     def end(self, job: int, lines: Iterable[str], state: str) -> None:
-        """Show the job no more, but these lines, which stay. ``state``: what became of it, in a word."""
+        """Remove the job from the display and print its result. ``state``: see `sr4k.cli.job_words.state_of`."""
         ...
 
 
 class Silent:
-    """Shows nothing."""
+    """Shows no progress; prints results only."""
 
     def __enter__(self) -> Self:
         return self
@@ -68,9 +68,9 @@ class Silent:
 
 
 class ProgressBars:
-    """A bar with the figures beside it for each job that has begun, and the load of each stage below.
+    """Shows a bar with figures for each running job, and the load of each stage below it.
 
-    On a narrow terminal: a short bar, the main figures, and the busiest stage alone.
+    A narrow terminal gets a short bar, the main figures, and the busiest stage alone.
     """
 
     def __init__(self, names: list[str]) -> None:
@@ -146,10 +146,10 @@ class Lines:
 
 
 class JsonLines:
-    """An object of JSON on a line of its own for each job, every second, and one at its end.
+    """Writes a line of JSON for each job every second, and one at its end.
 
     Args:
-        descriptor: of the file that they are written to; a reader that goes away ends that, and nothing else.
+        descriptor: file descriptor to write to. If its reader goes away, the lines are lost and the jobs go on.
     """
 
     def __init__(self, names: list[str], descriptor: int) -> None:
@@ -187,38 +187,41 @@ def _print(lines: Iterable[str]) -> None:
 
 
 def until_next_line(ran: float) -> float:
-    """Seconds between two plain lines of a job that has run so long."""
-    return min(_LINE_AT_LEAST, max(_LINE_EVERY, _RARER * ran))
+    """Return the seconds to the next plain line of a job that has run for ``ran`` seconds."""
+    return min(_LINE_AT_LEAST, max(_LINE_EVERY, _LINE_SHARE * ran))
 
 
 def parse_progress(text: str) -> int | None:
-    """``json``: JSON on stderr; ``json:3``: on that descriptor; ``auto``: what fits where stderr goes.
+    """Parse the value of ``--progress``: ``json`` (on stderr), ``json:3`` (on descriptor 3), or ``auto``.
 
     Returns:
-        The descriptor for JSON, if any.
+        The descriptor for JSON; ``None`` for ``auto``.
 
     Raises:
-        OptionError: anything else, or a descriptor that can't be written to.
+        OptionError: it is anything else, or the descriptor isn't open for writing.
     """
     kind, _, number = text.partition(":")
     if text == "auto":
         return None
     if kind != "json" or not (number.isdecimal() or text == "json"):
-        raise OptionError(f"'{text}' is no way to show progress: use auto, json, or json:N for file descriptor N.")
+        raise OptionError(f"'{text}' isn't a form of progress: use auto, json, or json:N for file descriptor N.")
     descriptor = int(number) if number else _STDERR
     try:
         mode = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
     except (OSError, OverflowError):
         mode = os.O_RDONLY
     if mode == os.O_RDONLY:
-        raise OptionError(f"File descriptor {descriptor} is not open for writing: --progress json:N needs one that is.")
+        raise OptionError(
+            f"File descriptor {descriptor} is not open for writing: --progress json:N needs one that is, for example "
+            f"{descriptor}>progress.json in the shell."
+        )
     return descriptor
 
 
 def display(names: list[str], *, quiet: bool, json_to: int | None = None) -> Display:
-    """The one that fits where stderr goes, or JSON for a descriptor.
+    """Return the display that suits stderr, or JSON on the descriptor ``json_to``.
 
-    ``names``: of the jobs, shown if there are several.
+    ``names``: names of the jobs, shown if there are several.
     """
     if json_to is not None:
         return JsonLines(names, json_to)

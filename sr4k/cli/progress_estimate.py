@@ -1,4 +1,4 @@
-"""How far a job is, how fast, and how long it will take: read off the statuses of its workers."""
+"""Computes a job's progress, speed and remaining time from the statuses of its workers."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -14,22 +14,22 @@ _WINDOW = 5.0
 """Seconds over which speed and load are averaged."""
 
 _LONG_WINDOW = 60.0
-"""Seconds over which they are for the time that is left."""
+"""Seconds over which speed is averaged for the remaining time."""
 
 _SETTLED = 2.0
-"""Seconds after the first picture before which nothing is said about that."""
+"""Seconds after the first frame before a remaining time is given."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
     now: float
     frames: int
-    seconds: float  # of the video
+    seconds: float  # seconds of video done
     busy: dict[str, float]  # seconds of work, by stage
 
 
 class Gauge:
-    """Speed is that of the last seconds, without the start: what comes before the first picture counts nowhere.
+    """Progress and speed of one job. Speed is that of the last seconds; time before the first frame doesn't count.
 
     Attributes:
         is_open: whether the source has been opened.
@@ -47,10 +47,10 @@ class Gauge:
         self.seconds = 0.0
         self.length: float | None = None
         self._rate = 0.0
-        self._began: float | None = None  # the first picture
+        self._began: float | None = None  # time of the first frame
 
     def update(self, statuses: dict[str, WorkerStatus], now: float) -> None:
-        """Take in the latest statuses."""
+        """Add the latest statuses."""
         lanes: dict[str, list[float]] = {}
         for stage in (stage for status in statuses.values() for stage in status.stages):
             lanes.setdefault(stage.name, []).append(stage.busy)
@@ -74,19 +74,19 @@ class Gauge:
 
     @property
     def share(self) -> float | None:
-        """Of the job that is done, 0 to 1; ``None`` where its end is not known."""
+        """Share of the job that is done, 0 to 1; ``None`` if its end is not known."""
         if self.total:
             return min(1.0, self.frames / self.total)
         return self.seconds / self.length if self.length and self.seconds < self.length else None
 
     @property
     def fps(self) -> float:
-        """Frames a second of late."""
+        """Recent frames per second."""
         return self._pace(_WINDOW)[0]
 
     @property
     def speed(self) -> float | None:
-        """Seconds of video in a second, of late."""
+        """Recent seconds of video per second."""
         fps, seconds = self._pace(_WINDOW)
         if self.seconds:
             return seconds
@@ -94,7 +94,7 @@ class Gauge:
 
     @property
     def eta(self) -> float | None:
-        """Seconds that are left, once that can be told."""
+        """Remaining seconds; ``None`` while there is no estimate."""
         last = self._samples[-1].now if self._samples else 0.0
         if self._began is None or last - self._began < _SETTLED:
             return None
@@ -104,11 +104,11 @@ class Gauge:
         return (self.length - self.seconds) / seconds if self.length and self.share is not None and seconds else None
 
     def text(self, *, short: bool = False) -> str:
-        """``312/9000 frames  5.2 fps  0.17x real time  ETA 0:27:53``; or by time, where frames are not counted."""
-        return "  ".join(self._told(short=short))
+        """Return ``312/9000 frames  5.2 fps  0.17x real time  ETA 0:27:53``; by time if frames are not counted."""
+        return "  ".join(self._figures(short=short))
 
     def load(self) -> dict[str, float]:
-        """The share of time that each stage worked, in the order of the graph; the highest is the bottleneck."""
+        """Return the share of time that each stage worked, in the order of the graph. The highest is the bottleneck."""
         first = self._since(_WINDOW)
         if first is None:
             return {}
@@ -120,17 +120,17 @@ class Gauge:
         return {name: shares[name] for name in STAGES if name in shares}
 
     def load_text(self) -> str:
-        """``decode 3%  infer 95% ...``."""
+        """Return ``decode 3%  infer 95% ...``."""
         return "  ".join(f"{name} {share:.0%}" for name, share in self.load().items())
 
     def busiest(self) -> str:
-        """``busiest: infer 95%``."""
+        """Return ``busiest: infer 95%``."""
         load = self.load()
         name = max(load, key=lambda stage: load[stage], default=None)
         return "" if name is None else f"busiest: {name} {load[name]:.0%}"
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it, for JSON."""
+        """Return all figures, for JSON."""
         load = self.load()
         return {
             "frames": self.frames,
@@ -145,7 +145,7 @@ class Gauge:
             "load": {name: round(share, 3) for name, share in load.items()},
         }
 
-    def _told(self, *, short: bool) -> Iterator[str]:
+    def _figures(self, *, short: bool) -> Iterator[str]:
         of_all = f"/{self.total}" if self.total else ""
         yield f"{self.frames}{of_all}" + ("" if short and of_all else " frames")
         if self.length and not self.total:
@@ -157,7 +157,7 @@ class Gauge:
             yield f"ETA {_clock(self.eta)}"
 
     def _pace(self, window: float) -> tuple[float, float]:
-        """Frames and seconds of video, in a second."""
+        """Return frames per second and seconds of video per second."""
         first = self._since(window)
         if first is None:
             return 0.0, 0.0
@@ -166,7 +166,7 @@ class Gauge:
         return (last.frames - first.frames) / took, (last.seconds - first.seconds) / took
 
     def _since(self, seconds: float) -> _Sample | None:
-        """The latest sample that is so old, or the first; not the last."""
+        """Return the latest sample that is ``seconds`` old, or the first; ``None`` if that is the last."""
         if not self._samples or self._samples[0].now >= self._samples[-1].now:
             return None
         end = self._samples[-1].now - seconds

@@ -1,11 +1,11 @@
-"""``sr4k sample``: something to try the upscaler on."""
+"""``sr4k sample``: makes a clip to try the upscaler on."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sr4k.cli.one_line_errors import say, told_in_one_line
+from sr4k.cli.one_line_errors import errors_in_one_line, say
 from sr4k.errors import OutputError
 from sr4k.jobs.parse import parse_sides
 
@@ -17,11 +17,11 @@ def sample(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an OUT that exists.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print tracebacks of errors.")] = False,
 ) -> None:
-    """Make a short clip of moving pictures with sound."""
-    with told_in_one_line(verbose=verbose):
+    """Make a short clip with moving patterns and sound, to try the upscaler on."""
+    with errors_in_one_line(verbose=verbose):
         if target.exists() and not overwrite:
             raise OutputError(f"{target} exists: choose another name, or add --overwrite.")
         from sr4k.sample import write_sample  # codecs: only when needed
 
         write_sample(target, seconds=seconds, size=parse_sides(size))
-        say(f"{target}: try  sr4k-stream {target} upscaled{target.suffix}", err=True)
+        say(f"{target} is ready. Upscale it:  sr4k-stream {target} upscaled{target.suffix}", err=True)

@@ -1,4 +1,4 @@
-"""``sr4k serve``: several live channels in one service."""
+"""``sr4k serve``: runs several live channels in one service."""
 
 import logging
 import os
@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from sr4k.cli.long_running import operated
-from sr4k.cli.one_line_errors import told_in_one_line
+from sr4k.cli.long_running import long_running
+from sr4k.cli.one_line_errors import errors_in_one_line
 from sr4k.cli.signals import Impatient, counted_signals
 from sr4k.errors import OptionError, Sr4kError
 from sr4k.jobs.live_job import LiveJob
@@ -26,26 +26,24 @@ def serve(
     file: Annotated[Path, typer.Argument(help="YAML file with the channels.", metavar="CHANNELS.YAML")],
     check: Annotated[
         bool,
-        typer.Option(
-            "--check", help="Start nothing: print whether the file is right, and what of it can't work on this machine."
-        ),
+        typer.Option("--check", help="Start nothing: check the file, and list what can't work on this machine."),
     ] = False,
     metrics: Annotated[
         str | None,
         typer.Option(
-            help="Address at which to answer /metrics, /health and /ready, such as :9108. Default: the one in the file."
+            help="Address to serve /metrics, /health and /ready on, such as :9108. Default: the one in the file."
         ),
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more, and print tracebacks of errors.")] = False,
 ) -> None:
-    """Run live channels, each in processes of its own; one that fails is started again, and the others go on.
+    """Run live channels, each in its own processes: one that fails is restarted, and the others go on.
 
-    SIGTERM or Ctrl-C ends all, with what is under way sent out; a second one stops at once. SIGHUP reads the file
-    again: channels that it leaves as they are go on untouched, and where it is wrong all do.
+    SIGTERM or Ctrl-C ends all channels after sending the frames in progress; a second one stops at once. SIGHUP reads
+    the file again: channels that did not change are not interrupted, and a file with an error changes nothing.
 
-    Exit codes: 0 ended, 130 or 143 stopped at once by a signal, 2 the file is wrong.
+    Exit codes: 0 ended, 130 or 143 stopped at once by a signal, 2 the file has an error.
     """
-    with told_in_one_line(verbose=verbose) as redaction:
+    with errors_in_one_line(verbose=verbose) as redaction:
         environment = dict(os.environ)
         service = _read(file, metrics)
         jobs = _planned(service, file, environment, redaction)
@@ -58,7 +56,7 @@ def serve(
             channels = Service(jobs, _targets(jobs), stop_requests=stop_requests)
             reload = _Reload(file, metrics, environment, redaction, service, channels, hangups)
             level = logging.DEBUG if verbose else logging.INFO
-            with operated(
+            with long_running(
                 channels.monitors, redaction, metrics=service.metrics, log_format=service.log_format, level=level
             ):
                 channels.run(reload)
@@ -69,7 +67,7 @@ def serve(
 
 
 class _Reload:
-    """Reads the file again for each SIGHUP."""
+    """Reads the file again after a SIGHUP, and changes the channels."""
 
     def __init__(
         self,
@@ -89,14 +87,14 @@ class _Reload:
             return
         self._hangups.clear()
         try:
-            self._take(_read(self._file, self._metrics))
+            self._apply(_read(self._file, self._metrics))
         except Sr4kError as err:
             self._refused(str(err))
         except Exception as err:
             self._refused(f"{type(err).__name__}, a bug in sr4k-stream: {err}")
             log.debug("Where it failed", exc_info=err)
 
-    def _take(self, service: ServiceSettings) -> None:
+    def _apply(self, service: ServiceSettings) -> None:
         jobs = _planned(service, self._file, self._environment, self._redaction)
         found = self._channels.differences(jobs)
         fresh = {name: jobs[name] for name in (*found["added"], *found["changed"])}
@@ -104,14 +102,14 @@ class _Reload:
             raise OptionError(" ".join(wrong))
         for key in ("metrics", "log_format"):
             if getattr(service, key) != getattr(self._service, key):
-                log.warning("%s: that %s is another takes effect when the service is started again.", self._file, key)
+                log.warning("%s: the new value of %s takes effect when the service is restarted.", self._file, key)
         self._channels.change(jobs, _targets(jobs))
-        told = "; ".join(f"{what}: {', '.join(names)}" for what, names in found.items() if names)
-        log.info("%s was read again. %s.", self._file, told or "No channel is another", extra={"event": "reload"})
+        changes = "; ".join(f"{what}: {', '.join(names)}" for what, names in found.items() if names)
+        log.info("%s was read again. %s.", self._file, changes or "No channel changed", extra={"event": "reload"})
 
     def _refused(self, reason: str) -> None:
         extra = {"event": "reload", "reason": reason}
-        log.error("%s was read again and not taken, all goes on as it was: %s", self._file, reason, extra=extra)
+        log.error("%s was read again, has an error and changes nothing: %s", self._file, reason, extra=extra)
 
 
 def _read(file: Path, metrics: str | None) -> ServiceSettings:
@@ -125,7 +123,7 @@ def _read(file: Path, metrics: str | None) -> ServiceSettings:
 def _planned(
     service: ServiceSettings, file: Path, environment: Mapping[str, str], redaction: Redaction
 ) -> dict[str, LiveJob]:
-    """All channels; nobody is to see their secrets, and no process of ours to inherit them."""
+    """Plan all channels. Their secrets are redacted, and removed from the environment that processes inherit."""
     jobs = plan(service, file.parent, environment)
     for job in jobs.values():
         redaction.hide(job.source, *job.targets)
@@ -139,10 +137,10 @@ def _targets(jobs: Mapping[str, LiveJob]) -> dict[str, list[str]]:
 
 
 def _check(file: Path, service: ServiceSettings, jobs: Mapping[str, LiveJob], redaction: Redaction) -> None:
-    """Say whether all is right; each trouble in a line.
+    """Print whether the channels can be started, or a line for each reason why not.
 
     Raises:
-        typer.Exit: something is wrong.
+        typer.Exit: there was a reason.
     """
     ports, is_running = troubles_of_ports(service.metrics, jobs)
     wrong = troubles(jobs) + ([] if is_running else ports)
@@ -151,5 +149,5 @@ def _check(file: Path, service: ServiceSettings, jobs: Mapping[str, LiveJob], re
     if wrong:
         raise typer.Exit(OptionError.exit_code)
     if ports and is_running:
-        typer.echo(f"It is being served on {service.metrics} already: SIGHUP has it read again.", err=True)
-    typer.echo(f"{file} is right. Channels: {', '.join(jobs)}.")
+        typer.echo(f"A service is running on {service.metrics}: send it SIGHUP to read the file again.", err=True)
+    typer.echo(f"{file} has no errors. Channels: {', '.join(jobs)}.")

@@ -1,4 +1,4 @@
-"""Errors about settings in the words of the command line: they name the option that was typed."""
+"""Makes errors about settings name the option that was typed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,15 +26,15 @@ _OPTIONS = {
     "resume": "--resume",
     "live.segments": "--segments",
 }
-"""The option for each key of a preset, and each field of a job, that has one."""
+"""Options, by the key of a preset or the field of a job that they set."""
 
 
 @contextmanager
-def told_by_option() -> Iterator[None]:
-    """Around what puts options into a preset or a job.
+def errors_by_option() -> Iterator[None]:
+    """Rewrite errors about keys of a preset or fields of a job, raised inside, to name the options.
 
     Raises:
-        OptionError: a value that the option can't have.
+        OptionError: an option has a value that it can't have.
     """
     try:
         yield
@@ -45,12 +45,11 @@ def told_by_option() -> Iterator[None]:
         option = _OPTIONS.get(f"{section}.{rest.partition('.')[0]}")
         if option is None:
             raise OptionError(f"{err.reason[:1].upper()}{err.reason[1:]}.") from err
-        told = _reason(err)
-        raise OptionError(f"{option} can't be {err.given}: {told}.") from err
+        raise OptionError(f"{option} can't be {err.given}: {_reason(err)}.") from err
 
 
 def _reason(err: SettingError) -> str:
-    """What it can be: ``use auto, h264 or hevc``."""
+    """Say which values are allowed: ``use auto, h264 or hevc``."""
     must = err.reason.partition(",")[0].replace("Input should be", "it must be")
     if err.allowed is None:
         return must

@@ -1,8 +1,9 @@
-"""Signals that ask for an end: they end whatever a command is at, and it says so in one line.
+"""Handles SIGINT, SIGTERM and SIGHUP: they end a command at any point, with one line that says so.
 
-Until a command begins there is nothing to tidy up: a signal ends the process. Then a signal is an exception in the main
-thread, or is counted by who ends things in order. Python's handlers wait for the library that the main thread is in:
-where that takes too long, and when there are more signals than are heeded in order, another thread ends the process.
+Before a command starts there is nothing to clean up, and a signal ends the process. After that a signal raises an
+exception in the main thread, or is counted by code that shuts down in order. Python runs handlers only between
+bytecodes: if a library call takes too long, or more signals arrive than are handled in order, a second thread ends the
+process.
 """
 
 import os
@@ -18,10 +19,10 @@ from typing import Any, NoReturn
 from sr4k.cli.standard_streams import leave_terminal
 
 _DRAIN = 8.0
-"""Seconds that a live channel gets to come to its end."""
+"""Seconds that a live channel gets to shut down after the first signal."""
 
 _PATIENCE = 10.0
-"""Seconds that it may take from the last signal that is heeded in order to the end."""
+"""Seconds that an orderly end may take after the last signal that is handled in order."""
 
 _Handler = Callable[[int, FrameType | None], None]
 
@@ -31,16 +32,16 @@ _STOPPED = b"Stopped at once.\n"
 
 
 class Interrupted(BaseException):
-    """A signal asks for an end, wherever the main thread is."""
+    """A signal asked for the end of the command."""
 
 
 class _Watch:
-    """Ends the process, from another thread, where the main thread does not.
+    """Ends the process from a second thread if the main thread doesn't.
 
     Attributes:
-        signals: that have been handled.
-        heeded: how many are, in order.
-        has_raised: whether one of them has become an exception.
+        signals: signals whose Python handler has run.
+        heeded: number of signals that are handled in order; one more ends the process.
+        has_raised: whether a signal has raised `Interrupted`.
     """
 
     def __init__(self) -> None:
@@ -84,54 +85,61 @@ class _Watch:
 
 
 _watch: _Watch | None = None
-"""That of the command that runs."""
+"""The watch of the running command."""
 
 
 def last_signal() -> int | None:
-    """The number of the signal that came last, in this command."""
+    """Return the number of the last signal that this command received."""
     return _watch.signals[-1] if _watch is not None and _watch.signals else None
 
 
 def exit_at_once() -> None:
-    """From now on a signal ends the process: nothing has begun, and no child has been started."""
-    _handled(_exit)
+    """Let signals end the process from now on. For the time before the command has started anything."""
+    _install(_exit)
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Meanwhile a signal raises `Interrupted`, but in other threads than the main one, where Python has no signals."""
+    """Let signals raise `Interrupted` inside. In a thread other than the main one this does nothing.
+
+    Raises:
+        Interrupted: a signal came.
+    """
     global _watch
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     _watch = _Watch()
-    before = _handled(_interrupt)
+    before = _install(_interrupt)
     try:
         yield
     except Exception as err:
-        if _watch.has_raised:  # and a library has made something else of it
+        if _watch.has_raised:  # a library turned Interrupted into an error of its own
             raise Interrupted from err
         raise
     finally:
-        _restored(before)
+        _restore(before)
         _watch.close()
 
 
 @contextmanager
 def counted_signals(hangups: list[int] | None = None) -> Iterator[list[int]]:
-    """Count SIGINT, SIGTERM and SIGHUP instead of being ended by them.
+    """Count SIGINT, SIGTERM and SIGHUP instead of ending the command.
+
+    Several SIGHUPs count as one. SIGHUP stays ignored if it was (``nohup``), unless ``hangups`` is given.
 
     Args:
-        hangups: where a SIGHUP counts instead, as a wish to begin anew with other settings; but one that comes because
-            the terminal was closed asks for an end.
+        hangups: collects SIGHUPs that ask to reload settings. A SIGHUP because the terminal was closed is still counted
+            as a request to end.
 
-    Of several SIGHUPs one counts. It stays ignored where it is (``nohup``), unless it has a meaning of its own here.
+    Yields:
+        The numbers of the signals received so far.
     """
     received: list[int] = []
 
     def count(number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGHUP:
-            if number in received:  # a terminal that closes may tell it several times
+            if number in received:  # a closing terminal may send several
                 return
             leave_terminal()
         received.append(number)
@@ -139,7 +147,7 @@ def counted_signals(hangups: list[int] | None = None) -> Iterator[list[int]]:
             _watch.signals.append(number)
 
     had_terminal = _has_terminal() and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN
-    before = _handled(count)
+    before = _install(count)
     if hangups is not None:
 
         def hang_up(number: int, frame: FrameType | None) -> None:
@@ -156,11 +164,11 @@ def counted_signals(hangups: list[int] | None = None) -> Iterator[list[int]]:
     finally:
         if _watch is not None:
             _watch.heeded -= 1
-        _restored(before)
+        _restore(before)
 
 
 def _has_terminal() -> bool:
-    """Whether there is a terminal that belongs to this process, and is open."""
+    """Whether this process has a controlling terminal that is open."""
     try:
         os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK))
     except OSError:
@@ -169,7 +177,7 @@ def _has_terminal() -> bool:
 
 
 class Impatient:
-    """How often a stop was asked for: once for each signal, and twice where the first was not heeded for long."""
+    """Counts stop requests: one for each signal, and a second one when the first has not ended the channel in time."""
 
     def __init__(self, signals: Sequence[int]) -> None:
         self._signals = signals
@@ -197,20 +205,20 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
         raise Interrupted
 
 
-def _handled(handler: _Handler) -> dict[int, Any]:
-    """Have signals handled so; gives what handled them before. One that is ignored, as by ``nohup``, stays so."""
+def _install(handler: _Handler) -> dict[int, Any]:
+    """Install a handler, and return the earlier ones. A SIGHUP that is ignored, as by ``nohup``, stays ignored."""
     numbers = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL or _is_ours(signal.SIGHUP):
         numbers.append(signal.SIGHUP)
     return {number: signal.signal(number, handler) for number in numbers}
 
 
-def _restored(before: dict[int, Any]) -> None:
+def _restore(before: dict[int, Any]) -> None:
     for number, handler in before.items():
-        signal.signal(number, signal.SIG_IGN if handler is _exit else handler)  # what there was to tell has been told
+        signal.signal(number, signal.SIG_IGN if handler is _exit else handler)  # the command has printed its last line
 
 
 def _is_ours(number: int) -> bool:
-    """Whether it asks for an end here."""
+    """Whether a handler of this module takes the signal as a request to end."""
     handler = signal.getsignal(number)
     return getattr(handler, "__module__", None) == __name__ and getattr(handler, "__name__", "") != "hang_up"

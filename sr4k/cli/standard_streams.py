@@ -1,4 +1,4 @@
-"""Standard input, output and errors, where they are closed or nobody reads them."""
+"""Handles standard input, output and error that are closed or that nobody reads."""
 
 import os
 import stat
@@ -9,17 +9,17 @@ _STANDARD = {0: ("stdin", "r"), 1: ("stdout", "w"), 2: ("stderr", "w")}
 
 
 def open_closed_ones() -> None:
-    """Those that are closed lead nowhere: else the next files that are opened would be taken for them."""
+    """Open closed standard streams on ``/dev/null``: otherwise the next files opened would take their numbers."""
     for number, (name, mode) in _STANDARD.items():
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # which takes the lowest number that is free
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
             setattr(sys, name, os.fdopen(number, mode, closefd=False))
 
 
 def leave_stdout() -> None:
-    """Nobody reads it: what is still to be written goes nowhere, without a complaint at the end."""
+    """Point stdout at ``/dev/null`` once its reader is gone, so that flushing it at exit raises no error."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
@@ -27,7 +27,7 @@ def leave_stdout() -> None:
 
 
 def leave_terminal() -> None:
-    """Where the terminal is gone, what is still to be told goes nowhere."""
+    """Point stdout and stderr at ``/dev/null`` if their terminal is gone."""
     for number in (1, 2):
         with suppress(OSError):
             if stat.S_ISCHR(os.fstat(number).st_mode) and not os.isatty(number):

@@ -1,21 +1,22 @@
-"""``sr4k-stream``: upscale videos, or a live stream. Here is what it is called with, and whose affair that is."""
+"""``sr4k-stream``: upscales videos, or a live stream. Collects the options and hands them to `files` or `live`."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from sr4k.cli import stream_options as o
 from sr4k.cli.encoder_options import with_encoder
 from sr4k.cli.files import FileOptions, run_files
 from sr4k.cli.live import LiveOptions, run_live
-from sr4k.cli.one_line_errors import told_in_one_line
-from sr4k.cli.setting_errors import told_by_option
+from sr4k.cli.one_line_errors import errors_in_one_line
+from sr4k.cli.setting_errors import errors_by_option
 from sr4k.cli.version import Version
 from sr4k.configs import Preset, load_preset
 from sr4k.errors import OptionError
 from sr4k.jobs.parse import parse_devices, parse_size
 from sr4k.live.address import is_live
 from sr4k.media.options import Box, Fit
+from sr4k.service.redaction import Redaction
 
 
 def stream(
@@ -63,24 +64,25 @@ def stream(
     progress: o.Progress = o.AUTO,
     quiet: o.Quiet = False,
     verbose: o.Verbose = False,
-    version: Version = False,  # noqa: ARG001 - it has been told by now
+    version: Version = False,  # noqa: ARG001 - its callback has printed it
 ) -> None:
-    """Upscale videos, pictures or a live stream to twice their size, or to any other.
+    """Upscale videos, pictures or a live stream to twice their size, or to any other size.
 
-    Every source frame gives one output frame at the same time; sound, subtitles, chapters and tags are copied.
+    Each source frame gives one output frame with the same timestamp; sound, subtitles, chapters and tags are copied.
 
-    Pictures: IN and OUT may be a .png, .jpg or .webp, or many, such as frames/%05d.png.
+    Pictures: IN and OUT may be a .png, .jpg or .webp, or an image sequence such as frames/%05d.png.
 
-    Live streams: IN may be rtmp(s), rtsp, http(s) or HLS, udp, srt, or pattern://1280x720@30; OUT rtmp(s), rtsp, udp,
-    srt, a playlist.m3u8 or a recording, and there may be several. Where the source goes away it is waited for.
+    Live streams: IN may be rtmp(s), rtsp, http(s) or HLS, udp, srt, or a test pattern, pattern://1280x720@30; OUT may
+    be rtmp(s), rtsp, udp, srt, a playlist.m3u8 or a recording, and there may be several. If the source goes away, the
+    stream waits for it.
 
-    Ctrl-C ends early and leaves a playable file with what was done; a second Ctrl-C stops at once. Whatever ends it,
-    --resume goes on from there.
+    Ctrl-C ends a job early and leaves a playable file with the frames done so far; a second Ctrl-C stops at once.
+    --resume continues a job, whatever ended it.
 
-    Exit codes: 0 done, 9 done with losses (the source was damaged), 3 it can't be read, or --strict found a loss, 130
-    or 143 ended early by a signal, others: an error.
+    Exit codes: 0 done, 9 done but the source was damaged, 3 the source can't be read, or --strict found damage, 130 or
+    143 ended early by a signal, others: an error.
     """
-    with told_in_one_line(verbose=verbose) as redaction:
+    with errors_in_one_line(verbose=verbose) as redaction:
         files = FileOptions(
             speed=preset,
             deinterlace=deinterlace,
@@ -99,7 +101,7 @@ def stream(
             progress=progress,
         )
         if weights is not None and not weights.exists():
-            raise OptionError(f"{weights.absolute()} does not exist: --weights wants a folder or a checkpoint.")
+            raise OptionError(f"{weights.absolute()} does not exist: --weights takes a folder or a checkpoint.")
         live = LiveOptions(sound=sound, slate=slate, segments=segments, metrics=metrics, log_format=log_format)
         is_stream = realtime or any(is_live(text) for text in (*sources, target))
         chosen = _Given(
@@ -116,53 +118,42 @@ def stream(
             graph={"mode": workers, "lanes": lanes, "devices": devices and parse_devices(devices)},
             live={"slate": slate, "segments": segments},
         ).over(load_preset(config or ("live" if is_stream else "file")))
-        with told_by_option():
+        with errors_by_option():
             chosen = with_encoder(chosen, codec, crf, bitrate, preset, encoder_option or [])
-        box = _box(size, fit)
+        how = _How(size=_box(size, fit), as_json=as_json, quiet=quiet, verbose=verbose, redaction=redaction)
         if is_stream:
             files.refuse_for_live()
-            source, *targets = *sources, target
-            run_live(
-                source,
-                targets,
-                chosen,
-                live,
-                size=box,
-                as_json=as_json,
-                quiet=quiet,
-                verbose=verbose,
-                redaction=redaction,
-            )
+            run_live(sources[0], [*sources[1:], target], chosen, live, **how)
         else:
             live.refuse_for_files()
-            run_files(
-                sources,
-                target,
-                chosen,
-                files,
-                size=box,
-                as_json=as_json,
-                quiet=quiet,
-                verbose=verbose,
-                redaction=redaction,
-            )
+            run_files(sources, target, chosen, files, **how)
+
+
+class _How(TypedDict):
+    """Options that files and live streams share."""
+
+    size: Box | None
+    as_json: bool
+    quiet: bool
+    verbose: bool
+    redaction: Redaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Given:
-    """What was said of the sections of a preset, by key; ``None``: nothing."""
+    """Options that were given, by preset section and key; ``None``: not given."""
 
     engine: dict[str, Any]
     graph: dict[str, Any]
     live: dict[str, Any]
 
     def over(self, preset: Preset) -> Preset:
-        """The preset with all that was said.
+        """Return the preset with the options that were given.
 
         Raises:
-            OptionError: a value that an option can't have.
+            OptionError: an option has a value that it can't have.
         """
-        with told_by_option():
+        with errors_by_option():
             preset = preset.updated("engine", **self.engine).updated("graph", **self.graph).updated("live", **self.live)
             slate: Path | None = self.live["slate"]
             return preset.updated("live", slate=slate and slate.absolute())
@@ -171,5 +162,5 @@ class _Given:
 def _box(size: str | None, fit: Fit) -> Box | None:
     box = None if size is None else parse_size(size, fit)
     if fit != "inside" and box is None:
-        raise OptionError("--fit says how pictures go into a --size: name one, such as --size 4k.")
+        raise OptionError("--fit says how frames fit into a --size: add a --size, such as --size 4k.")
     return box

@@ -1,4 +1,4 @@
-"""The options of ``sr4k-stream``: how each is written, and what its help says."""
+"""The options of ``sr4k-stream``: their names and their help."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,29 +12,29 @@ from sr4k.media.options import Deinterlace as Fields
 from sr4k.media.options import Fit as Shape
 
 FIRST = "0"
-"""Of several videos."""
+"""Default of ``--map``: the first video of the file."""
 
 AUTO = "auto"
 
-_WRITTEN = "What is written"
+_WRITTEN = "Output"
 _PICTURE = "Picture"
 _NETWORK = "Network"
 _LIVE = "Live streams"
 _FILES = "Files"
-_LOOKS = "Looks and reports"
+_LOOKS = "Comparison and reports"
 
 Sources = Annotated[
     list[str],
     typer.Argument(
-        help="The video to upscale, or several, or a folder of them; or the URL of a live stream.", metavar="IN"
+        help="The video to upscale, several videos, or a folder of videos; or the URL of a live stream.", metavar="IN"
     ),
 ]
 Target = Annotated[
     str,
     typer.Argument(
-        help="The file to write; its suffix chooses the container. Or a folder, which is made if need be: end it with "
-        "a slash for a single video. For a live stream: a URL to push to, an HLS playlist (.m3u8) or a recording, or "
-        "several of them.",
+        help="The file to write, whose suffix selects the container; or a folder, which is created if needed: with a "
+        "single video, end its name with a slash. For a live stream: a URL to push to, an HLS playlist (.m3u8) or a "
+        "recording, or several of them.",
         metavar="OUT",
     ),
 ]
@@ -43,8 +43,8 @@ Config = Annotated[
     typer.Option(
         "--config",
         "-c",
-        help=f"Preset with the defaults of the options: {', '.join(preset_names())}, or the path of a YAML file. "
-        "Default: file, and live for live streams.",
+        help=f"Preset that sets the defaults of the other options: {', '.join(preset_names())}, or the path of a YAML "
+        "file. Default: file; for live streams, live.",
         metavar="PRESET",
     ),
 ]
@@ -52,8 +52,8 @@ Config = Annotated[
 Codec = Annotated[
     str | None,
     typer.Option(
-        help="Video codec: h264, hevc or av1; h264_nvenc, hevc_nvenc or av1_nvenc on an NVIDIA GPU; or auto, which is "
-        "h264, hevc for more than 8 bits, av1 in .webm; or auto_nvenc, the same on the GPU. Default: auto.",
+        help="Video codec: h264, hevc or av1; h264_nvenc, hevc_nvenc or av1_nvenc on an NVIDIA GPU; auto, which is "
+        "h264, or hevc for more than 8 bits, or av1 for .webm; or auto_nvenc, the same on the GPU. Default: auto.",
         metavar="CODEC",
         rich_help_panel=_WRITTEN,
     ),
@@ -61,15 +61,15 @@ Codec = Annotated[
 Crf = Annotated[
     int | None,
     typer.Option(
-        help="Constant quality of the encoder, lower is better: 0 to 51 for h264 and hevc, 1 to 63 for av1. Default: "
-        "18 for h264, 21 for hevc, 30 for av1.",
+        help="Constant rate factor of the encoder, lower is better: 0 to 51 for h264 and hevc, 1 to 63 for av1. "
+        "Default: 18 for h264, 21 for hevc, 30 for av1.",
         rich_help_panel=_WRITTEN,
     ),
 ]
 Bitrate = Annotated[
     str | None,
     typer.Option(
-        help="Bit rate in bits a second, such as 20M or 800k, in place of --crf.",
+        help="Bit rate in bits per second, such as 20M or 800k, instead of --crf.",
         metavar="RATE",
         rich_help_panel=_WRITTEN,
     ),
@@ -78,8 +78,8 @@ Speed = Annotated[
     str | None,
     typer.Option(
         "--preset",
-        help="Speed of the encoder: ultrafast to placebo for h264 and hevc, 13 to 0 for av1, p1 to p7 for NVENC. "
-        "Slower makes smaller files. Default: superfast, 10, p4.",
+        help="Speed of the encoder, from fast to slow: ultrafast to placebo for h264 and hevc, 13 to 0 for av1, p1 to "
+        "p7 for NVENC. Slower makes smaller files. Default: superfast, 10 or p4.",
         metavar="NAME",
         rich_help_panel=_WRITTEN,
     ),
@@ -88,7 +88,7 @@ EncoderOption = Annotated[
     list[str] | None,
     typer.Option(
         "-e",
-        help="Further option of the encoder, by its FFmpeg name, such as tune=film; may be given several times.",
+        help="Encoder option by its FFmpeg name, such as tune=film; may be given several times.",
         metavar="KEY=VALUE",
         rich_help_panel=_WRITTEN,
     ),
@@ -97,8 +97,8 @@ EncoderOption = Annotated[
 Size = Annotated[
     str | None,
     typer.Option(
-        help=f"Size of the result: {', '.join(NAMED_SIZES)}, WIDTHxHEIGHT in pixels, or x2, twice the source's. "
-        "Default: x2.",
+        help=f"Size of the result: {', '.join(NAMED_SIZES)}, WIDTHxHEIGHT in pixels, or x2 (twice the source's width "
+        "and height). Default: x2.",
         metavar="SIZE",
         rich_help_panel=_PICTURE,
     ),
@@ -106,23 +106,24 @@ Size = Annotated[
 Fit = Annotated[
     Shape,
     typer.Option(
-        help="Way in which a picture of another shape goes into --size: inside keeps its shape, and the result is "
-        "smaller; pad adds black bars; stretch fills the size, and players are told the shape of the pixels.",
+        help="Method to fit a video with a different aspect ratio into --size: inside keeps the ratio and makes the "
+        "result smaller; pad adds black bars; stretch fills the size and sets the sample aspect ratio (SAR), so that "
+        "players show the right shape.",
         rich_help_panel=_PICTURE,
     ),
 ]
 Deinterlace = Annotated[
     Fields,
     typer.Option(
-        help="Treatment of interlaced pictures: auto makes one picture of each, double makes one of each field, off "
-        "leaves them interlaced.",
+        help="Method of deinterlacing: auto makes one frame of each interlaced frame, double makes one of each field, "
+        "off leaves frames interlaced.",
         rich_help_panel=_PICTURE,
     ),
 ]
 Preview = Annotated[
     str | None,
     typer.Option(
-        help="Upscale a part only, to see what it looks like, such as 10s@00:05:00: ten seconds, from five minutes on.",
+        help="Upscale only a part, to see what it looks like, such as 10s@00:05:00: ten seconds from five minutes on.",
         metavar="LENGTH@FROM",
         rich_help_panel=_PICTURE,
     ),
@@ -131,7 +132,7 @@ Map = Annotated[
     str,
     typer.Option(
         "--map",
-        help="Video to upscale of several in the file: its number, from 0, or i: and its id, such as i:0x101.",
+        help="Video stream to upscale if the file has several: its number, from 0, or i: and its id, such as i:0x101.",
         metavar="N",
         rich_help_panel=_PICTURE,
     ),
@@ -139,7 +140,7 @@ Map = Annotated[
 Rate = Annotated[
     str | None,
     typer.Option(
-        help="Frame rate of an image sequence, in pictures a second, such as 24 or 30000/1001. Default: 25.",
+        help="Frame rate of an image sequence, in frames per second, such as 24 or 30000/1001. Default: 25.",
         metavar="RATE",
         rich_help_panel=_PICTURE,
     ),
@@ -148,8 +149,8 @@ Rate = Annotated[
 Engine = Annotated[
     str | None,
     typer.Option(
-        help="Program that runs the network: tensorrt or cuda on an NVIDIA GPU, openvino or torch on the CPU, or auto, "
-        "the best that this machine can use. Default: auto.",
+        help="Backend that runs the network: tensorrt or cuda on an NVIDIA GPU, openvino or torch on the CPU, or auto, "
+        "the best one that this machine can use. Default: auto.",
         metavar="ENGINE",
         rich_help_panel=_NETWORK,
     ),
@@ -157,21 +158,21 @@ Engine = Annotated[
 Model = Annotated[
     str | None,
     typer.Option(
-        help="Network that upscales: sr4k models lists all. Default: luma.", metavar="MODEL", rich_help_panel=_NETWORK
+        help="Network that upscales; sr4k models lists all. Default: luma.", metavar="MODEL", rich_help_panel=_NETWORK
     ),
 ]
 Weights = Annotated[
     Path | None,
     typer.Option(
-        help="Folder or checkpoint with weights of your own for the network. Default: those that are shipped.",
+        help="Folder or checkpoint with your own weights for the network. Default: the weights that are shipped.",
         rich_help_panel=_NETWORK,
     ),
 ]
 Precision = Annotated[
     str | None,
     typer.Option(
-        help="Number format of the network: int8, fp32, fp16 on a GPU, or auto, which is int8 where the network has a "
-        "calibration. Default: auto.",
+        help="Number format of the network: int8, fp32, fp16 (on a GPU), or auto, which is int8 if the weights are "
+        "calibrated for it. Default: auto.",
         metavar="FORMAT",
         rich_help_panel=_NETWORK,
     ),
@@ -179,8 +180,7 @@ Precision = Annotated[
 Pixels = Annotated[
     str | None,
     typer.Option(
-        help="Colour planes that the network works on: yuv, or bgr, which is slower. Default: yuv for videos, bgr for "
-        "pictures.",
+        help="Colour planes that the network works on: yuv or bgr (slower). Default: yuv for videos, bgr for pictures.",
         metavar="PLANES",
         rich_help_panel=_NETWORK,
     ),
@@ -188,15 +188,15 @@ Pixels = Annotated[
 Threads = Annotated[
     int | None,
     typer.Option(
-        help="CPU threads of each network. Default: its share of the CPUs that the machine grants.",
+        help="CPU threads for each lane's network. Default: an equal share of the CPUs that this process may use.",
         rich_help_panel=_NETWORK,
     ),
 ]
 Lanes = Annotated[
     str | None,
     typer.Option(
-        help="Networks that work side by side, on frames in turn: a number, or auto, one for every 16 CPUs. "
-        "Default: auto.",
+        help="Number of lanes, which are networks that run in parallel and take frames in turn; or auto, one for every "
+        "16 CPUs. Default: auto.",
         metavar="N",
         rich_help_panel=_NETWORK,
     ),
@@ -204,7 +204,7 @@ Lanes = Annotated[
 Devices = Annotated[
     str | None,
     typer.Option(
-        help="GPUs that share the frames, by number, such as 0,1. Default: the first.",
+        help="GPUs to use, by number, such as 0,1: they take frames in turn. Default: the first.",
         metavar="N,N",
         rich_help_panel=_NETWORK,
     ),
@@ -213,21 +213,21 @@ Reuse = Annotated[
     bool | None,
     typer.Option(
         "--reuse/--no-reuse",
-        help="Take parts of a picture that did not change from the frame before. Default: --reuse.",
+        help="Reuse the result of the previous frame where the picture did not change. Default: --reuse.",
         rich_help_panel=_NETWORK,
     ),
 ]
 ReuseThreshold = Annotated[
     int | None,
     typer.Option(
-        help="Levels, of 255, by which a part may differ and still count as unchanged. Default: 0.",
+        help="Levels, of 255, by which a pixel may differ and still count as unchanged. Default: 0.",
         rich_help_panel=_NETWORK,
     ),
 ]
 Workers = Annotated[
     str | None,
     typer.Option(
-        help="Kind of workers that decode, upscale and encode: processes, or threads of one process. "
+        help="Way to run the workers that decode, upscale and encode: as processes, or as threads of one process. "
         "Default: processes.",
         metavar="KIND",
         rich_help_panel=_NETWORK,
@@ -238,7 +238,7 @@ AtOnce = Annotated[
     int | None,
     typer.Option(
         min=1,
-        help="Videos of several that are upscaled at the same time. Default: one for every four CPUs.",
+        help="Number of videos to upscale at the same time. Default: one for every four CPUs.",
         rich_help_panel=_FILES,
     ),
 ]
@@ -247,19 +247,21 @@ Recursive = Annotated[
     typer.Option(
         "--recursive",
         "-r",
-        help="Upscale the videos in all folders below a folder as well.",
+        help="Include the videos in subfolders of a folder.",
         rich_help_panel=_FILES,
     ),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an OUT that exists.", rich_help_panel=_FILES)]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace OUT if it exists already.", rich_help_panel=_FILES)
+]
 SkipExisting = Annotated[
-    bool, typer.Option("--skip-existing", help="Skip videos that have a result already.", rich_help_panel=_FILES)
+    bool, typer.Option("--skip-existing", help="Skip videos whose result exists already.", rich_help_panel=_FILES)
 ]
 Resume = Annotated[
     bool,
     typer.Option(
         "--resume",
-        help="Go on where an earlier run of the same command was broken off.",
+        help="Continue where an earlier run of the same command was interrupted.",
         rich_help_panel=_FILES,
     ),
 ]
@@ -267,14 +269,16 @@ Strict = Annotated[
     bool,
     typer.Option(
         "--strict",
-        help="Stop at the first frame that is damaged or missing, and write nothing.",
+        help="Stop at the first damaged or missing frame, and write nothing.",
         rich_help_panel=_FILES,
     ),
 ]
 
 Realtime = Annotated[
     bool,
-    typer.Option("--realtime", help="Play a file at its own pace, as if it were a live stream.", rich_help_panel=_LIVE),
+    typer.Option(
+        "--realtime", help="Play a file at its own speed, as if it were a live stream.", rich_help_panel=_LIVE
+    ),
 ]
 Sound = Annotated[
     bool,
@@ -283,7 +287,7 @@ Sound = Annotated[
 Slate = Annotated[
     Path | None,
     typer.Option(
-        help="Picture to show while the source of a live stream is away. Default: the last picture stays.",
+        help="Picture to show while the source of a live stream is away. Default: the last frame.",
         rich_help_panel=_LIVE,
     ),
 ]
@@ -298,24 +302,24 @@ Segments = Annotated[
 Metrics = Annotated[
     str | None,
     typer.Option(
-        help="Address at which a live stream answers /metrics, /health and /ready, such as :9108.",
+        help="Address to serve a live stream's /metrics, /health and /ready on, such as :9108. Default: none.",
         metavar="HOST:PORT",
         rich_help_panel=_LIVE,
     ),
 ]
 LogFormat = Annotated[
     LogLines,
-    typer.Option(help="Form of a live stream's log lines: plain text, or JSON.", rich_help_panel=_LIVE),
+    typer.Option(help="Format of a live stream's log lines: text or json.", rich_help_panel=_LIVE),
 ]
 
 CompareLayout = Literal["split", "side"]
-"""See `sr4k.quality.side_by_side.Layout`, which needs codecs."""
+"""The same as `sr4k.quality.side_by_side.Layout`, whose module imports codecs."""
 
 Compare = Annotated[
     list[Path] | None,
     typer.Option(
-        help="Also write source and result beside each other: a video, or if it is a picture such as .png a sheet of "
-        "enlarged details; may be given several times.",
+        help="File to write a comparison of source and result to: a video, or a picture such as .png with enlarged "
+        "details; may be given several times.",
         metavar="FILE",
         rich_help_panel=_LOOKS,
     ),
@@ -324,8 +328,8 @@ Layout = Annotated[
     CompareLayout,
     typer.Option(
         "--compare-layout",
-        help="Arrangement of the --compare video: split shows one picture, the source on its left and the result on "
-        "its right; side shows both whole.",
+        help="Layout of the --compare video: split shows the left half of the source and the right half of the result; "
+        "side shows both in full, side by side.",
         rich_help_panel=_LOOKS,
     ),
 ]
@@ -333,7 +337,7 @@ DryRun = Annotated[
     bool,
     typer.Option(
         "--dry-run",
-        help="Write nothing: print what would be done, and the time, size and memory that it would take.",
+        help="Write nothing: print what would be done, and the estimated time, size and memory.",
         rich_help_panel=_LOOKS,
     ),
 ]
@@ -341,8 +345,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print a summary as JSON on s
 Progress = Annotated[
     str,
     typer.Option(
-        help="Form of the progress on stderr: auto, which is bars on a terminal and lines elsewhere; json, an object "
-        "on a line for each job and second; or json:N, the same on file descriptor N.",
+        help="Format of the progress on stderr: auto, which is bars on a terminal and lines elsewhere; json, one line "
+        "of JSON per job and second; or json:N, the same on file descriptor N.",
         metavar="FORM",
         rich_help_panel=_LOOKS,
     ),

@@ -1,10 +1,10 @@
-"""Tables on stdout."""
+"""Formats tables for stdout."""
 
 from collections.abc import Sequence
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table with aligned columns."""
+    """Return a Markdown table with aligned columns."""
     widths = [max(len(line[k]) for line in [header, *rows]) for k in range(len(header))]
     lines = [header, ["-" * width for width in widths], *rows]
     return "\n".join(

@@ -1,4 +1,4 @@
-"""``sr4k train`` and ``sr4k quantize``: make a network, or ready one made elsewhere."""
+"""``sr4k train`` and ``sr4k quantize``: train a network, or prepare one that was trained elsewhere."""
 
 import logging
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sr4k.cli.one_line_errors import log_handler, say, told_in_one_line
+from sr4k.cli.one_line_errors import errors_in_one_line, log_handler, say
 from sr4k.cli.picture_folders import check_outside
 from sr4k.errors import OptionError
 from sr4k.media.writing.target_file import check_apart
@@ -17,30 +17,35 @@ from sr4k.models.training.recipe import load_recipe, recipe_names
 def train(
     data: Annotated[list[Path], typer.Argument(help="Folders of pictures to train on.", metavar="FOLDER...")],
     out: Annotated[
-        Path, typer.Option(help="Folder in which to write the run: checkpoints, plot and the finished model.")
+        Path,
+        typer.Option(
+            help="Folder to write the run to: checkpoints, plot and finished model; outside the folders of pictures."
+        ),
     ],
     config: Annotated[
         str,
         typer.Option(
-            "--config", "-c", help=f"Recipe to train by: {', '.join(recipe_names())}, or the path of a YAML file."
+            "--config", "-c", help=f"Training recipe: {', '.join(recipe_names())}, or the path of a YAML file."
         ),
     ] = zoo.DEFAULT,
     validate: Annotated[
         list[Path] | None, typer.Option(help="Folder of test pictures; may be given several times. Default: none.")
     ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Steps to train for. Default: the recipe's number.")] = None,
-    batch: Annotated[int | None, typer.Option(min=1, help="Windows in a step. Default: the recipe's number.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Number of training steps. Default: the recipe's.")] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Batch size: patches per step. Default: the recipe's.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the random numbers. Default: the recipe's.")] = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads to train with. Default: PyTorch's own choice.")
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print tracebacks of errors.")] = False,
 ) -> None:
-    r"""Train a network, in float and then for int8. Run it again to go on where it was interrupted.
+    r"""Train a network, first in float and then for int8. Run the same command again to continue an interrupted run.
 
-    An NVIDIA GPU is used if PyTorch sees one (extra \[train]).
+    It uses an NVIDIA GPU if PyTorch finds one. Needs the extra \[train].
     """
-    with told_in_one_line(verbose=verbose):
+    with errors_in_one_line(verbose=verbose):
         logging.basicConfig(level=logging.INFO, handlers=[log_handler()])
         for folder in (*data, *(validate or [])):
             check_outside(out, folder, "--out")
@@ -54,22 +59,23 @@ def train(
             torch.set_num_threads(threads)
         train_model(recipe, data, out, validate=validate or [])
         typer.echo(
-            f"{out}: {recipe.model} is ready; try  sr4k eval --model {recipe.model} --weights {out} FOLDER", err=True
+            f"{recipe.model} is ready in {out}. Measure it:  sr4k eval --model {recipe.model} --weights {out} FOLDER",
+            err=True,
         )
 
 
 def quantize(
     weights: Annotated[
         Path,
-        typer.Argument(help="Checkpoint to prepare: .safetensors, or .pt / .pth in the official or BasicSR's layout."),
+        typer.Argument(help="Checkpoint to prepare: .safetensors, or .pt or .pth in the official or BasicSR's layout."),
     ],
     data: Annotated[list[Path], typer.Argument(help="Folders of pictures to calibrate on.", metavar="FOLDER...")],
-    model: Annotated[str, typer.Option(help="Network that the checkpoint is of: sr4k models lists all.")],
-    out: Annotated[Path, typer.Option(help="Folder in which to write the files of the model.")],
+    model: Annotated[str, typer.Option(help="Network that the checkpoint belongs to; sr4k models lists all.")],
+    out: Annotated[Path, typer.Option(help="Folder to write the files of the model to.")],
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print tracebacks of errors.")] = False,
 ) -> None:
-    r"""Prepare a checkpoint for sr4k-stream: calibrate it for int8 on some pictures (extra \[train])."""
-    with told_in_one_line(verbose=verbose):
+    r"""Prepare a checkpoint for sr4k-stream: calibrate it for int8 on some pictures. Needs the extra \[train]."""
+    with errors_in_one_line(verbose=verbose):
         _need_torch()
         from sr4k.models.training.calibrate import calibrate
 
@@ -79,11 +85,11 @@ def quantize(
         calibration = calibrate(loaded.folded(None), data)
         out.mkdir(parents=True, exist_ok=True)
         zoo.save(out, zoo.Model(loaded.name, loaded.arch, loaded.weights, calibration))
-        say(f"{out}: {model} is ready; try  sr4k-stream --model {model} --weights {out} IN OUT", err=True)
+        say(f"{model} is ready in {out}. Use it:  sr4k-stream --model {model} --weights {out} IN OUT", err=True)
 
 
 def _need_torch() -> None:
     try:
         import torch  # noqa: F401
     except ImportError as err:
-        raise OptionError("This needs PyTorch: pip install 'sr4k-stream[train]'.") from err
+        raise OptionError("This command needs PyTorch: pip install 'sr4k-stream[train]'.") from err

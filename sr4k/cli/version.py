@@ -1,4 +1,4 @@
-"""``--version``."""
+"""The option ``--version``."""
 
 from importlib.metadata import version
 from typing import Annotated

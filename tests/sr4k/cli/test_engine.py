@@ -26,7 +26,7 @@ def test_what_was_built_is_listed_and_cleared(tmp_path: Path) -> None:
     assert {"model": "luma", "size": "1920x1080", "GPU": "NVIDIA H100", "MB": "2.5"}.items() <= dict(
         zip(header, row, strict=True)
     ).items()
-    assert run("clear", cache=tmp_path).stdout == f"1 deleted, 2.5 MB, from {tmp_path}\n"
+    assert run("clear", cache=tmp_path).stdout == f"Deleted 1 engine (2.5 MB) from {tmp_path}.\n"
     assert run("list", cache=tmp_path).stdout.startswith("No engine has been built")
 
 
@@ -51,4 +51,4 @@ def test_a_build_is_there_the_next_time(tmp_path: Path) -> None:
     first, second = (run("build", "--size", "128x96", "--precision", "int8", cache=tmp_path) for _ in range(2))
     assert first.stdout.startswith("luma 128x96 int8 for ")
     assert "built in" in first.stdout
-    assert second.stdout.endswith(": was there\n")
+    assert second.stdout.endswith(": built earlier\n")

@@ -187,7 +187,7 @@ class TestModels:
     def test_as_json(self) -> None:
         rows = {row["model"]: row for row in json.loads(sr4k("models", "--json").stdout)}
         assert rows["rcan2"]["parameters"] == 63_547
-        assert rows["rcan-full"]["weights"] == "your own: --weights"
+        assert rows["rcan-full"]["weights"] == "not shipped: use --weights"
 
 
 def test_a_checkpoint_is_readied_for_video(folder: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from sr4k.cli.main import app, stream_app
 
 BIN = Path(sys.executable).parent
-PANELS = ("What is written", "Picture", "Network", "Live streams", "Files", "Looks and reports")
+PANELS = ("Output", "Picture", "Network", "Live streams", "Files", "Comparison and reports")
 
 
 def commands(command: Any, *names: str) -> Iterator[tuple[tuple[str, ...], Any]]:

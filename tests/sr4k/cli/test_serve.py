@@ -249,7 +249,7 @@ def check(text: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
 def test_check_says_that_a_file_is_right(tmp_path: Path) -> None:
     ran = check("channels: {a: {source: 'pattern://96x64@25', targets: [b.mkv]}}", tmp_path)
     assert (ran.returncode, ran.stderr) == (0, "")
-    assert ran.stdout.endswith("c.yaml is right. Channels: a.\n")
+    assert ran.stdout.endswith("c.yaml has no errors. Channels: a.\n")
 
 
 def test_check_finds_all_that_will_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ import ctypes, os, sys, time
 from sr4k.cli.signals import counted_signals, exit_at_once
 exit_at_once()
 import typer
-from sr4k.cli.one_line_errors import told_in_one_line
+from sr4k.cli.one_line_errors import errors_in_one_line
 
 def stuck():
     '''In a library that no signal wakes: a lock that is taken twice.'''
@@ -37,7 +37,7 @@ app = typer.Typer(pretty_exceptions_enable=False)
 
 @app.command()
 def run():
-  with told_in_one_line(verbose=False):
+  with errors_in_one_line(verbose=False):
     print("ready", flush=True)
     {body}
 

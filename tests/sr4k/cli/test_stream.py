@@ -255,15 +255,19 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_nothing(make_clip: MakeClip,
         (["in.mp4", "out.mp4", "--crf", "99"], 2, "--crf can't be 99: it must be less than or equal to 63"),
         (["in.mp4", "out.mp4", "--codec", "h265"], 2, "--codec can't be h265: use auto, h264, hevc, av1, "),
         (["in.mp4", "out.xyz"], 2, "'.xyz' is not a container that can be written: use .mp4, .m4v, .mov, .mkv, "),
-        (["in.mp4", "out.mp4", "--bitrate", "fast"], 2, "'fast' is no bit rate"),
-        (["in.mp4", "out.mp4", "-e", "tune"], 2, "not KEY=VALUE"),
-        (["in.mp4", "out.mp4", "--metrics", ":9108"], 2, "A file is no live stream: leave --metrics"),
-        (["in.mp4", "out.mp4", "--fit", "pad"], 2, "name one, such as --size 4k"),
+        (["in.mp4", "out.mp4", "--bitrate", "fast"], 2, "'fast' isn't a bit rate: use bits per second"),
+        (["in.mp4", "out.mp4", "-e", "tune"], 2, "is not of the form KEY=VALUE"),
+        (
+            ["in.mp4", "out.mp4", "--metrics", ":9108"],
+            2,
+            "--metrics, --log-format, --slate, --segments and --no-sound are for live streams",
+        ),
+        (["in.mp4", "out.mp4", "--fit", "pad"], 2, "add a --size, such as --size 4k"),
         (["in.mp4", "out.mp4", "--crf", "20", "--bitrate", "20M"], 2, "leave --crf or --bitrate out"),
         (["in.mp4", "out.mp4", "--codec", "h264", "--crf", "60"], 2, "a crf from 0 (best) to 51 (smallest), not 60"),
         (["in.mp4", "out.mp4", "--codec", "av1", "--preset", "veryfast"], 2, "0 (slowest) to 13 (fastest), not 'veryf"),
         (["in.mp4", "out.mp4", "--preset", "veryfst"], 2, "ultrafast, superfast, veryfast, faster, fast, medium"),
-        (["in.mp4", "out.mp4", "-c", "in.mp4"], 2, "is no preset: it is not text in UTF-8"),
+        (["in.mp4", "out.mp4", "-c", "in.mp4"], 2, "is not a preset: it isn't text in UTF-8"),
         (["in.mp4", "out.mp4", "--weights", "nowhere"], 2, "nowhere does not exist"),
         (["in.mp4", "out.mp4", "-c", "nope"], 2, "no preset 'nope'"),
         (["in.mp4", "out.mp4", "--engine", "vulkan"], 2, "no engine 'vulkan'"),
@@ -314,8 +318,8 @@ def test_a_signal_to_several_ends_what_runs_and_begins_no_more(long_clip: Path, 
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
     assert process.returncode == 130
-    assert "b.mp4: stopped before it began" in rest
-    assert rest.endswith("0 of 2 done; 1 ended early: a.mp4; 1 not begun: b.mp4.\n")
+    assert "b.mp4: stopped before it started" in rest
+    assert rest.endswith("0 of 2 done; 1 ended early: a.mp4; 1 not started: b.mp4.\n")
     assert sorted(path.name for path in folder.iterdir()) == [".a.mp4.parts", "a.partial.mp4"]
 
 

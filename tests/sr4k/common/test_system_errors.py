@@ -75,7 +75,7 @@ def test_a_current_folder_that_was_deleted_is_told(make_clip: MakeClip, tmp_path
     clip = make_clip("a.mp4", frames=1, audio=False)
     done = shell(f"mkdir gone; cd gone; rmdir ../gone; sr4k-stream {clip} {tmp_path}/out.mp4", tmp_path)
     assert done.returncode == 2
-    assert done.stderr == "error: The current folder has been deleted: go to one that is there.\n"
+    assert done.stderr == "error: The current folder has been deleted: change to another one.\n"
 
 
 @pytest.mark.slow

@@ -31,7 +31,7 @@ class TestCommand:
         lines = done.stdout.splitlines()
         *titles, conclusion = [line for line in lines if not line.startswith(" ")]
         assert titles == list(SECTIONS)
-        assert conclusion.startswith("Ready: videos are upscaled by openvino.")
+        assert conclusion.startswith("Ready: openvino will upscale videos.")
         marks = {line.split()[0] for line in lines if line.startswith("  ") and not line.startswith("   ")}
         assert "ok" in marks and marks <= {"ok", "optional", "problem"}
         assert any(re.match("  ok +encoder libx264, libx265, libsvtav1", line) for line in lines)

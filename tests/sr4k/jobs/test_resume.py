@@ -221,7 +221,7 @@ def test_of_several_videos_those_that_are_done_are_left_alone(
     for _ in range(2):
         done = subprocess.run(args, capture_output=True, text=True, timeout=240, check=False)
         assert done.returncode == 0, done.stderr
-        assert f"{folder / 'a.mp4'} is there already" in done.stderr
+        assert f"{folder / 'a.mp4'} exists already: skipped." in done.stderr
     assert (folder / "a.mp4").stat().st_mtime_ns == before
     assert video_times(folder / "b.mp4") == video_times(sources[1])
 

@@ -156,7 +156,7 @@ def test_it_says_what_where_and_how_bad(tmp_path: Path) -> None:
     off = [moved(planes, *[10 if number == 2 else 1] * 3) for number, planes in enumerate(pictures)]
     reference, video = write(tmp_path / "a.mkv", pictures), write(tmp_path / "b.mkv", [*off, pictures[0]])
     text = compared(video, reference)
-    assert f"{video} against {reference}: 4 frames of 100x72, 8 bits" in text
+    assert f"{video} against {reference}: 4 frames, 100x72, 8 bits" in text
     assert f"{video} is longer: only the first 4 frames are compared" in text
     (line,) = [line for line in text.splitlines() if "PSNR Cb" in line]
     assert line.split() == ["PSNR", "Cb", "43.13", "dB", "worst", "28.13", "dB", "at", "0:00:00.08", "(frame", "2)"]

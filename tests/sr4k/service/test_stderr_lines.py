@@ -7,13 +7,13 @@ from pathlib import Path
 
 SCRIPT = """
 import logging, os, subprocess, sys, warnings
-from sr4k.cli.long_running import operated
+from sr4k.cli.long_running import long_running
 from sr4k.live.address import parse_source
 from sr4k.service.channel_status import ChannelMonitor
 from sr4k.service.redaction import Redaction
 
 redaction = Redaction(parse_source("rtmp://in.example/live/streamkey1"))
-with operated([ChannelMonitor("news")], redaction, log_format="json"):
+with long_running([ChannelMonitor("news")], redaction, log_format="json"):
     os.write(2, b"double free or corruption\\n")
     subprocess.run([sys.executable, "-c", "raise ValueError('rtmp://in.example/live/streamkey1')"])
     warnings.warn("a tracker died")
