@@ -1,1 +1,1 @@
-"""What every folder may use: it imports nothing of this project but `sr4k.errors`."""
+"""Helpers that every folder may use. They import nothing of this project but `sr4k.errors`."""

@@ -1,4 +1,4 @@
-"""Logging set-up: the records of all processes come together in the main one, and how they are written."""
+"""Sets up logging: collects the records of all processes in the main one, and formats them."""
 
 import json
 import logging
@@ -16,25 +16,26 @@ from sr4k.common.printable import printable
 LogFormat = Literal["text", "json"]
 
 FIELDS = ("event", "source", "target", "reason", "delay", "tries")
-"""What a record may bear beside its message (``extra``), for programs that read logs."""
+"""Attributes that a record may have besides its message (``extra``), for programs that read logs."""
 
 _LONGEST = 8192
-"""Characters of a record's message on its way to this process."""
+"""Characters to which messages of other processes are cut."""
 
-_ROOM = 1 << 17
-"""Bytes: of the longest record on its way."""
+_BUFFER = 1 << 17
+"""Bytes of the largest pickled record that is received whole."""
 
 _LEAVING = 1.0
-"""Seconds that processes get to let go of their end."""
+"""Seconds to wait for other processes to close their ends."""
 
 _channel: ContextVar[str | None] = ContextVar("channel", default=None)
 
 
 @contextmanager
 def collected_logs(handler: logging.Handler, level: int) -> Iterator["LogWire"]:
-    """Send every record of this process to ``handler``, and give what other processes send theirs through.
+    """Send every record of this process, and Python's warnings, to ``handler``; restore the root logger afterwards.
 
-    Warnings of Python's own become records as well. The root logger is as it was afterwards.
+    Yields:
+        The wire through which other processes send their records.
     """
     root = logging.getLogger()
     before = root.handlers[:], root.level
@@ -54,9 +55,10 @@ def collected_logs(handler: logging.Handler, level: int) -> Iterator["LogWire"]:
 
 @contextmanager
 def of_channel(name: str | None) -> Iterator["LogWire"]:
-    """Records of this thread, and those sent through what this gives, bear the name of a channel.
+    """Add the name of a channel to the records of this thread, and to those that arrive through the wire.
 
-    That is for ``log_queue`` of `sr4k.pipeline.run_graph`.
+    Yields:
+        The wire, to be the ``log_queue`` of `sr4k.pipeline.run_graph`.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     reader = threading.Thread(target=_read, args=(ours, name), name="sr4k-log", daemon=True)
@@ -71,17 +73,17 @@ def of_channel(name: str | None) -> Iterator["LogWire"]:
 
 
 class LogWire:
-    """A way for log records from other processes, to be handed to them: a socket, one record a message, no locks.
+    """Sends log records from another process to this one, through a socket with one record per message, without locks.
 
-    Processes may be killed at any moment, and a queue's lock would stay with the dead, to the silence of all others.
-    To `logging.handlers.QueueHandler` it is a queue.
+    A process that is killed while it holds a queue's lock would silence all others. To `logging.handlers.QueueHandler`
+    this is a queue.
     """
 
     def __init__(self, end: socket.socket) -> None:
         self._end = end
 
     def put_nowait(self, record: logging.LogRecord) -> None:
-        """Send a record. It is lost where there is no room: log lines must never keep a worker from its work."""
+        """Send a record, or drop it if the socket is full: logging must never block a worker."""
         if isinstance(record.msg, str) and len(record.msg) > _LONGEST:
             record.msg = record.message = f"{record.msg[:_LONGEST]} …"
         if record.exc_text:
@@ -90,11 +92,11 @@ class LogWire:
             self._end.send(pickle.dumps(record), socket.MSG_DONTWAIT)
 
     def cancel_join_thread(self) -> None:
-        """What a queue has: nothing is held back here."""
+        """Do nothing; a queue has this method."""
 
 
 class TextLines(logging.Formatter):
-    """Level, channel if there is one, and message; ``timed``: the time before them (ISO 8601, UTC)."""
+    """Formats a record as level, channel (if any) and message. ``timed``: the time (ISO 8601, UTC) before them."""
 
     def __init__(self, *, timed: bool = False) -> None:
         super().__init__("%(asctime)s %(levelname)s %(message)s" if timed else "%(levelname)s %(message)s")
@@ -111,13 +113,13 @@ class TextLines(logging.Formatter):
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: time (ISO 8601, UTC), level, logger, channel, `FIELDS`, message, an exception's trace.
+    """Formats a record as one line of JSON: time (ISO 8601, UTC), level, logger, channel, `FIELDS`, message, traceback.
 
-    Those that a record does not have are left out. Nothing else: what libraries hang on their records may be anything.
+    Attributes that a record lacks are left out, and so are all others, which libraries may set to anything.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        told = {
+        fields = {
             "time": _time(record),
             "level": record.levelname,
             "logger": record.name,
@@ -126,7 +128,7 @@ class JsonLines(logging.Formatter):
             "message": record.getMessage(),
             "exception": record.exc_text or (self.formatException(record.exc_info) if record.exc_info else None),
         }
-        known = {key: value for key, value in told.items() if value is not None}
+        known = {key: value for key, value in fields.items() if value is not None}
         return printable(json.dumps(known, ensure_ascii=False))
 
 
@@ -135,17 +137,17 @@ def _time(record: logging.LogRecord) -> str:
 
 
 def _read(end: socket.socket, channel: str | None) -> None:
-    """Take records out of a wire until all its other ends are closed."""
+    """Handle the records that arrive through a wire until all its other ends are closed."""
     with end:
-        while message := end.recv(_ROOM):
-            with suppress(Exception):  # whatever one record is, others follow
+        while message := end.recv(_BUFFER):
+            with suppress(Exception):  # one bad record must not stop the others
                 record = pickle.loads(message)
                 record.channel = channel
                 _write(record)
 
 
 def _write(record: logging.LogRecord) -> None:
-    """Here and now, by no queue that has no end: who logs faster than that loses records."""
+    """Write a record at once: an unbounded queue would grow if records came faster than they can be written."""
     for handler in logging.getLogger().handlers:
         handler.handle(record)
 

@@ -1,7 +1,7 @@
-"""The one door to OpenCV.
+"""Imports OpenCV; all other modules import it from here.
 
-Its import puts a path with an empty end into ``LD_LIBRARY_PATH``, and empty means the current folder: every program
-started from then on would load a ``libm.so.6`` that lies there. OpenCV needs nothing of it, so it is taken back.
+OpenCV's import adds an empty entry to ``LD_LIBRARY_PATH``, which means the current folder: every program started from
+then on would load a ``libm.so.6`` that lies there. OpenCV doesn't need the change, so it is undone.
 """
 
 import os

@@ -1,7 +1,7 @@
-"""Suffixes of files that hold one picture, in small letters."""
+"""Suffixes of picture files, in lower case."""
 
 READABLE = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
-"""Those of pictures that are read."""
+"""Suffixes of pictures that can be read."""
 
 WRITABLE = frozenset({".png", ".jpg", ".jpeg", ".webp"})
-"""Those of pictures that are written."""
+"""Suffixes of pictures that can be written."""

@@ -1,4 +1,4 @@
-"""The one door to matplotlib, which only plots need."""
+"""Imports matplotlib, which only plots need; all other modules import it from here."""
 
 import atexit
 import logging
@@ -10,10 +10,10 @@ from sr4k.errors import OptionError
 
 
 def require_plotting() -> None:
-    """Import matplotlib: for whoever plots at the end of long work.
+    """Import matplotlib, so that work that ends in a plot fails at its start if matplotlib is missing.
 
-    Its list of fonts goes to a folder that ends with this process, unless ``MPLCONFIGDIR`` names another: by itself it
-    writes to the user's home.
+    Matplotlib would cache its list of fonts in the user's home. Unless ``MPLCONFIGDIR`` is set, the list goes to a
+    temporary folder that is deleted when this process ends.
 
     Raises:
         OptionError: matplotlib is not installed.
@@ -22,7 +22,7 @@ def require_plotting() -> None:
         folder = TemporaryDirectory(prefix="sr4k-plots-")
         atexit.register(folder.cleanup)
         os.environ["MPLCONFIGDIR"] = folder.name
-        logging.getLogger("matplotlib.font_manager").setLevel(logging.WARNING)  # that it made the list is no news
+        logging.getLogger("matplotlib.font_manager").setLevel(logging.WARNING)  # not the note that it built the list
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError as err:
@@ -30,7 +30,7 @@ def require_plotting() -> None:
 
 
 def new_figure(width: float, height: float) -> Any:
-    """An empty figure, sides in inches at 100 dots each.
+    """Return an empty figure of this size in inches, at 100 dots per inch.
 
     Raises:
         OptionError: matplotlib is not installed.

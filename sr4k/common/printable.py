@@ -1,20 +1,21 @@
-"""What people read: text from elsewhere, such as names of files, on its way to a terminal; and times."""
+"""Formats text for terminals: text from elsewhere, such as names of files, and times."""
 
 import json
 import unicodedata
 from fractions import Fraction
 
 _UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-"""Categories of Unicode: controls, what turns the direction of writing, halves of characters and breaks of lines."""
+"""Unicode categories: control and format characters (such as changes of direction), surrogates, private use,
+unassigned, line and paragraph separators."""
 
 _JOINERS = {"\u200c", "\u200d"}
-"""Parts of words in some scripts, and of emoji."""
+"""Zero-width joiners, which words of some scripts and emoji contain."""
 
 
 def printable(text: str, *, keep: str = "") -> str:
-    """The text with escapes, as JSON has them, for characters that would move a cursor, change colours or break lines.
+    """Return the text with JSON's escapes for characters that would move a cursor, change colours or break lines.
 
-    ``keep``: characters to leave.
+    ``keep``: characters that are not escaped.
     """
     if text.isprintable():
         return text
@@ -22,7 +23,7 @@ def printable(text: str, *, keep: str = "") -> str:
 
 
 def clock(seconds: float | Fraction) -> str:
-    """``0:05:00.20``."""
+    """Return a time in seconds (0 or more) as ``0:05:00.20``."""
     whole = int(seconds)
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{float(seconds - whole) + whole % 60:05.2f}"
 

@@ -1,4 +1,4 @@
-"""How much memory the processes have that a thread of this one started: Linux's /proc tells each thread's children."""
+"""Measures the memory of the processes that a thread started, from the children of threads in Linux's ``/proc``."""
 
 import os
 from pathlib import Path
@@ -7,24 +7,24 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def resident_bytes(thread: int) -> int:
-    """Bytes in memory of all processes that a thread of this process started, of those that they started, and so on.
+    """Return the resident bytes of all descendant processes of a thread of this process.
 
-    What several of them share counts for each. Processes may come and go meanwhile.
+    Memory that several processes share counts for each. Processes may start and end meanwhile.
 
     Args:
-        thread: as `threading.get_native_id` gives it.
+        thread: its native id, see `threading.get_native_id`.
     """
     return sum(map(_resident, _descendants(_children(Path(f"/proc/self/task/{thread}")))))
 
 
 def own_bytes() -> int:
-    """Bytes in memory of this process."""
+    """Return the resident bytes of this process."""
     return _resident(os.getpid())
 
 
 def _descendants(processes: list[int]) -> list[int]:
     found = list(processes)
-    for process in found:  # which grows meanwhile
+    for process in found:  # the list grows meanwhile
         found += [child for thread in _threads(process) for child in _children(thread)]
     return found
 

@@ -1,4 +1,4 @@
-"""What the machine refuses, in the user's words: no bug, though nobody has foreseen where it would be."""
+"""Turns refusals of the system, such as too little memory or a full disk, into errors that say what to do."""
 
 import errno
 
@@ -17,15 +17,15 @@ _OF_MEMORY = ("failed to map segment", "cannot allocate memory", "can't start ne
 
 
 def refusal(error: BaseException) -> Sr4kError | None:
-    """The error to tell instead, where it is the machine that refuses something; ``None``: it is something else."""
+    """Return the error to raise instead if the system refused something; ``None``: it is an error of another kind."""
     number, words = getattr(error, "errno", None), str(error).lower()
     if isinstance(error, MemoryError) or any(text in words for text in _OF_MEMORY):
         number = errno.EAGAIN if "thread" in words else errno.ENOMEM
     elif not isinstance(error, OSError):
         return None
     if number in _WORDS:
-        return MachineError(f"The machine refuses what is needed: {_WORDS[number]}.")
-    name, reason = getattr(error, "filename", None) or "What was to be told", getattr(error, "strerror", None)
+        return MachineError(f"The system refused a resource: {_WORDS[number]}.")
+    name, reason = getattr(error, "filename", None) or "The output", getattr(error, "strerror", None)
     if number == errno.ENAMETOOLONG:
         return OptionError(f"The name {name} is too long for a file: choose a shorter one.")
     if number in _FULL or isinstance(error, BrokenPipeError | PermissionError):

@@ -1,4 +1,4 @@
-"""Writing files whole."""
+"""Writes files atomically."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -7,10 +7,10 @@ from sr4k.errors import OutputError
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file, and its folder. It has its name only when it is whole; what had it before stays until then.
+    """Write a file, and create its folder if needed. The name refers to the old file until the new one is complete.
 
     Raises:
-        OutputError: it can't be written.
+        OutputError: the file can't be written.
     """
     beside = path.with_name(f"{path.name}.tmp")
     try:
@@ -20,5 +20,6 @@ def write_whole(path: Path, data: bytes) -> None:
     except OSError as err:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
-        told = f"{path} can't be written ({err.strerror}). What was written before is kept: run it again to go on."
-        raise OutputError(told) from err
+        raise OutputError(
+            f"{path} can't be written ({err.strerror}). Files written earlier are kept: run it again to continue."
+        ) from err

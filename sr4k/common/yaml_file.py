@@ -1,4 +1,4 @@
-"""Settings in YAML files, those of a package by name and the user's by path, checked against a pydantic model."""
+"""Loads settings from YAML files, shipped ones by name and the user's by path, and checks them with pydantic."""
 
 import re
 from importlib.resources import files
@@ -14,22 +14,23 @@ Settings = TypeVar("Settings", bound=BaseModel)
 
 
 class Section(BaseModel):
-    """A mapping in such a file: it has no other keys than these, and does not change."""
+    """A mapping in a settings file: unknown keys are errors, and it is immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 _KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-"""Keys that may be quoted: anything else may be a stream key in the wrong place."""
+"""Keys that errors may quote. Anything else may be a stream key in the wrong place."""
 
 
 class SettingError(OptionError):
-    """A key or value that there can't be.
+    """An unknown key or an invalid value.
 
     Attributes:
-        key: dotted, such as ``encode.codec``; empty where it is the settings as a whole.
+        key: dotted key, such as ``encode.codec``; empty if the error is about the settings as a whole.
         given: the value.
-        reason: why it can't be, in words; ``allowed``: the values that can, if they can be listed.
+        reason: why it is invalid.
+        allowed: the allowed values, if they can be listed.
     """
 
     def __init__(self, where: str, key: str, given: object, reason: str, allowed: str | None) -> None:
@@ -38,7 +39,7 @@ class SettingError(OptionError):
 
 
 class _Loader(yaml.SafeLoader):
-    """A safe loader that refuses a mapping with two keys of one name, where YAML's would drop the first."""
+    """A safe loader that refuses mappings with a duplicate key, of which PyYAML's would drop the first."""
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node: yaml.MappingNode = super().compose_mapping_node(anchor)
@@ -49,25 +50,28 @@ class _Loader(yaml.SafeLoader):
                 if key.value in seen:
                     name = f"the key {key.value}" if _KEY.fullmatch(key.value) else "a key"
                     raise yaml.constructor.ConstructorError(
-                        problem=f"{name} is there twice, first in line {seen[key.value]}", problem_mark=key.start_mark
+                        problem=f"{name} occurs twice, first in line {seen[key.value]}", problem_mark=key.start_mark
                     )
                 seen[key.value] = line
         return node
 
 
 def shipped_names(package: str) -> list[str]:
-    """The YAML files in a package, without their suffix."""
+    """Return the names of the YAML files in a package, without their suffix."""
     return sorted(path.name.removesuffix(".yaml") for path in files(package).iterdir() if path.name.endswith(".yaml"))
 
 
 def load_settings(kind: type[Settings], name: str, *, package: str, noun: str) -> Settings:
-    """A file of the package by name, or one of the user's by its path.
+    """Load a file of the package by its name, or one of the user's by its path.
 
     Args:
-        noun: what such a file is called in errors.
+        kind: model of the settings.
+        name: name or path.
+        package: package that has the shipped files.
+        noun: word for such a file in errors, such as ``preset``.
 
     Raises:
-        OptionError: no such file, or it is not a valid one; names the key.
+        OptionError: there is no such file, or it is invalid; names the key.
     """
     shipped = shipped_names(package)
     if name in shipped:
@@ -76,7 +80,7 @@ def load_settings(kind: type[Settings], name: str, *, package: str, noun: str) -
         try:
             text, where = Path(name).read_text("utf-8"), name
         except UnicodeDecodeError:
-            raise OptionError(f"{name} is no {noun}: it is not text in UTF-8.") from None
+            raise OptionError(f"{name} is not a {noun}: it isn't text in UTF-8.") from None
         except OSError as err:
             raise OptionError(
                 f"There is no {noun} '{name}'. Known: {', '.join(shipped)}; or the path of a YAML file."
@@ -85,11 +89,11 @@ def load_settings(kind: type[Settings], name: str, *, package: str, noun: str) -
 
 
 def parsed(kind: type[Settings], text: str, where: str) -> Settings:
-    """The settings that a YAML text holds.
+    """Parse settings from YAML text.
 
     Raises:
-        OptionError: it is not YAML, or has a key or value that there can't be; names ``where`` and the line or key, and
-            quotes nothing, as the text may hold stream keys.
+        OptionError: it is not YAML, or has an unknown key or an invalid value; names ``where`` and the line or key, and
+            quotes nothing else, because the text may hold stream keys.
     """
     try:
         data = yaml.load(text, _Loader)
@@ -97,21 +101,21 @@ def parsed(kind: type[Settings], text: str, where: str) -> Settings:
         line = "" if err.problem_mark is None else f" in line {err.problem_mark.line + 1}"
         raise OptionError(f"{where} is not valid YAML{line}: {err.problem}.") from None
     except yaml.YAMLError:
-        raise OptionError(f"{where} is not valid YAML: it has characters that can't be.") from None
+        raise OptionError(f"{where} is not valid YAML: it has characters that YAML doesn't allow.") from None
     except RecursionError:
         raise OptionError(f"{where} is not valid YAML: it is nested too deeply.") from None
-    except (ValueError, OverflowError):  # of Python's own types: no such day, or a number of thousands of digits
-        raise OptionError(f"{where} is not valid YAML: it has a number or a date that can't be.") from None
+    except (ValueError, OverflowError):  # raised by Python's types: no such day, or a number of thousands of digits
+        raise OptionError(f"{where} is not valid YAML: it has an impossible number or date.") from None
     if not isinstance(data, dict):
         raise OptionError(f"{where} must be a YAML mapping with the keys {', '.join(kind.model_fields)}.")
     return validated(kind, data, where)
 
 
 def validated(kind: type[Settings], data: dict[str, Any], where: str) -> Settings:
-    """The settings that ``data`` holds.
+    """Check settings against their model.
 
     Raises:
-        SettingError: a key or value that there can't be; names ``where`` and the key.
+        SettingError: there is an unknown key or an invalid value; names ``where`` and the key.
     """
     try:
         return kind.model_validate(data)
@@ -123,12 +127,12 @@ def validated(kind: type[Settings], data: dict[str, Any], where: str) -> Setting
 
 
 def _in_words(loc: tuple[int | str, ...], kind: str, message: str, given: object) -> tuple[str, str]:
-    """The dotted key, and what is wrong, where the validator speaks of Python's types."""
+    """Return the dotted key and the reason, in YAML's terms where pydantic's message has Python's types."""
     if loc[-1:] == ("[key]",) and isinstance(given, bool):
-        return ".".join(map(str, loc[:-2])), "a name that YAML takes for true or false has to be put in quotes"
+        return ".".join(map(str, loc[:-2])), "YAML reads this name as true or false: put it in quotes"
     if loc[-1:] == ("[key]",):
-        reason = "has to be text: put it in quotes" if kind == "string_type" else message
+        reason = "must be text: put it in quotes" if kind == "string_type" else message
         return ".".join(map(str, loc[:-1])), reason
-    mapping = "has to be a mapping of keys"
-    reasons = {"tuple_type": "has to be a list, such as [a, b]", "dict_type": mapping, "mapping_type": mapping}
+    mapping = "must be a mapping of keys"
+    reasons = {"tuple_type": "must be a list, such as [a, b]", "dict_type": mapping, "mapping_type": mapping}
     return ".".join(map(str, loc)), reasons.get(kind, message.removeprefix("Value error, "))

@@ -1,7 +1,7 @@
-"""What this machine can do, what it lacks, and what mends it.
+"""Examines what this machine can do and what it lacks, and finds the commands that fix it.
 
-Every section is examined in a process of its own with a time limit: a driver or a codec that crashes costs no more than
-the rest of its section.
+Every section is examined in a process of its own, with a time limit: a driver or codec that crashes costs only the rest
+of its section.
 """
 
 import json
@@ -17,7 +17,7 @@ from typing import Any, Literal
 from sr4k.pipeline.spawning import interpreter, safe_path
 
 State = Literal["ok", "optional", "problem"]
-"""There and working; not there, and nothing that works here needs it; broken."""
+"""``ok``: it works. ``optional``: it is missing, and nothing that works here needs it. ``problem``: it is broken."""
 
 Probe = Callable[[], "Iterator[Finding]"]
 
@@ -29,7 +29,7 @@ SECTIONS = {
     "Video on the CPU": "sr4k.doctor.cpu_video:PROBES",
     "Streams": "sr4k.doctor.live_protocols:PROBES",
 }
-"""Title, and where the probes are."""
+"""Titles of the sections, with the module and name of their probes."""
 
 _LIMIT = 30.0
 """Seconds that a section may take."""
@@ -39,7 +39,14 @@ _AT_ONCE = 3
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at: what was found, in words, and what mends it. ``facts``: the same for programs."""
+    """The result of one check.
+
+    Attributes:
+        name: what was checked.
+        told: what was found, as text.
+        mend: command or advice that fixes it, if it is not ``ok``.
+        facts: what was found, as data for programs.
+    """
 
     name: str
     state: State
@@ -50,23 +57,28 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """``engine``: what ``--engine auto`` takes, or ``None`` if nothing can upscale here."""
+    """All findings, by section. ``engine``: the choice of ``--engine auto``; ``None`` if no engine can upscale here."""
 
     sections: dict[str, list[Finding]]
     engine: str | None
 
     @property
     def problems(self) -> list[Finding]:
-        """What is broken."""
+        """Findings about what is broken."""
         return [finding for findings in self.sections.values() for finding in findings if finding.state == "problem"]
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it, for JSON."""
+        """Return the report as plain data, for JSON."""
         return asdict(self)
 
 
 def examine(sections: dict[str, str] = SECTIONS, limit: float = _LIMIT) -> Report:
-    """Look at everything. Raises nothing: what can't be looked at is a finding."""
+    """Examine all sections. It never raises: a check that fails is a finding.
+
+    Args:
+        sections: titles, with the module and name of their probes.
+        limit: seconds that each section may take.
+    """
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found = list(pool.map(lambda title: _examined(title, sections[title], limit), sections))
     chosen = (finding.facts.get("chosen") for findings in found for finding in findings)
@@ -74,7 +86,7 @@ def examine(sections: dict[str, str] = SECTIONS, limit: float = _LIMIT) -> Repor
 
 
 def tell(title: str, home: str) -> None:
-    """The main function of a section's process: a line of JSON on stdout for each finding, as soon as it is made."""
+    """Run a section's probes in its process, and print each finding at once as a line of JSON on stdout."""
     for finding in _found(title, home):
         print(json.dumps(asdict(finding)), flush=True)
 
@@ -104,28 +116,28 @@ def _examined(title: str, home: str, limit: float) -> list[Finding]:
                 timeout=limit,
                 check=False,
             )
-        told, end = ran.stdout, _in_words(ran.returncode)
+        output, end = ran.stdout, _abnormal_end(ran.returncode)
     except subprocess.TimeoutExpired as err:
-        told, end = err.stdout or b"", f"took longer than {limit:.0f} s"
-    found = list(_parsed(told.decode(errors="replace")))
+        output, end = err.stdout or b"", f"took longer than {limit:.0f} s"
+    found = list(_parsed(output.decode(errors="replace")))
     if end is None:
         return found
-    return [*found, Finding(title, "problem", f"the rest can't be told: the check {end}")]
+    return [*found, Finding(title, "problem", f"the check {end}; the rest of this section is unknown")]
 
 
 def _parsed(lines: str) -> Iterator[Finding]:
-    """Findings as `tell` prints them, without what libraries print and what was cut off in the middle."""
+    """Parse the findings that `tell` printed. Lines from libraries and truncated lines are skipped."""
     for line in lines.splitlines():
         with suppress(ValueError, TypeError):
             yield Finding(**json.loads(line))
 
 
-def _in_words(code: int) -> str | None:
-    """How a process ended, if not well."""
+def _abnormal_end(code: int) -> str | None:
+    """Describe the end of a process that failed; ``None``: it succeeded."""
     if code < 0:
-        return f"was ended by a signal: {signal.strsignal(-code)}"
+        return f"was ended by a signal ({signal.strsignal(-code)})"
     return f"ended with exit code {code}" if code else None
 
 
 def _broken(name: str, error: Exception) -> Finding:
-    return Finding(name, "problem", f"can't be told ({type(error).__name__}: {' '.join(str(error).split())})")
+    return Finding(name, "problem", f"the check failed ({type(error).__name__}: {' '.join(str(error).split())})")

@@ -1,4 +1,4 @@
-"""FFmpeg, and the codecs that run on the CPU."""
+"""Probes of FFmpeg and of the codecs that run on the CPU."""
 
 import io
 from collections.abc import Iterator
@@ -9,10 +9,10 @@ from sr4k.doctor import Finding, State
 from sr4k.doctor.tiny_clips import FRAMES, WHEEL, encoded, why
 
 _TRIED = {"libx264": "h264", "libx265": "hevc", "libsvtav1": "libdav1d", "libvpx-vp9": "vp9"}
-"""Encoders, and the decoders of what they make."""
+"""Encoders to try, and the decoder for each."""
 
 _DEFAULT = "libx264"
-"""What videos are encoded by unless another is named."""
+"""Encoder of the default video codec."""
 
 _OTHER_DECODERS = ("mpeg2video", "mpeg4", "vc1", "vp8", "mjpeg", "prores", "dnxhd", "ffv1")
 
@@ -32,7 +32,7 @@ def _codecs() -> Iterator[Finding]:
         try:
             clips[decoder] = encoded(encoder)
         except Exception as err:
-            yield Finding(f"encoder {encoder}", "problem", f"does not encode ({why(err)})", WHEEL)
+            yield Finding(f"encoder {encoder}", "problem", f"fails to encode ({why(err)})", WHEEL)
         else:
             yield Finding(f"encoder {encoder}", "ok", "works")
     for decoder in _TRIED.values():
@@ -47,18 +47,18 @@ def _decoded(decoder: str, clip: bytes) -> Finding:
             took = source.streams.video[0].codec_context.codec.name
             frames = len(list(source.decode(video=0)))
     except Exception as err:
-        return Finding(name, "problem", f"does not decode ({why(err)})", WHEEL)
+        return Finding(name, "problem", f"fails to decode ({why(err)})", WHEEL)
     if took != decoder:
-        return Finding(name, "optional", f"{took} takes its place", WHEEL)
+        return Finding(name, "optional", f"missing; {took} is used instead", WHEEL)
     if frames != FRAMES:
-        return Finding(name, "problem", f"gave {frames} of {FRAMES} frames", WHEEL)
+        return Finding(name, "problem", f"returned {frames} of {FRAMES} frames", WHEEL)
     return Finding(name, "ok", "works")
 
 
 def _presence(decoder: str) -> Finding:
     if decoder not in av.codecs_available:
         return Finding(f"decoder {decoder}", "optional", "PyAV's FFmpeg is built without it", WHEEL)
-    return Finding(f"decoder {decoder}", "ok", "there")
+    return Finding(f"decoder {decoder}", "ok", "installed, not tried")
 
 
 PROBES = (_ffmpeg, _codecs)

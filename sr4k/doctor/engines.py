@@ -1,4 +1,4 @@
-"""The engines: which can be used, and which one is taken."""
+"""Probes of the engines: which can be used, and which one ``--engine auto`` selects."""
 
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
@@ -12,10 +12,10 @@ from sr4k.models import zoo
 from sr4k.models.colour import Colour
 
 _SIDE = 64
-"""Of the picture that is tried, in pixels."""
+"""Side of the test picture, in pixels."""
 
 _TRIED = "openvino"
-"""The engines on a GPU are not: to make one ready can take a minute."""
+"""The engine that is tried. Engines on a GPU are not, because preparing one can take a minute."""
 
 
 def _engines() -> Iterator[Finding]:
@@ -26,12 +26,12 @@ def _engines() -> Iterator[Finding]:
     yield _torch()
     usable = [c for c in found if c.usable and (c.name not in tried or tried[c.name].state == "ok")]
     if not usable:
-        yield Finding("--engine auto", "problem", "nothing here can upscale")
+        yield Finding("--engine auto", "problem", "no engine can be used on this machine")
         return
     first = usable[0]
     passed_over = [f"{c.name} can't be used" for c in found[: found.index(first)]]
     because = ", and ".join([first.reason, *passed_over])
-    yield Finding("--engine auto", "ok", f"takes {first.name}: {because}", facts={"chosen": first.name})
+    yield Finding("--engine auto", "ok", f"selects {first.name}: {because}", facts={"chosen": first.name})
 
 
 def _as_found(candidate: Candidate) -> Finding:
@@ -39,11 +39,11 @@ def _as_found(candidate: Candidate) -> Finding:
     if not candidate.usable:
         state: State = "problem" if candidate.name == _TRIED else "optional"  # a dependency that is always installed
         return Finding(candidate.name, state, candidate.reason, candidate.mend, facts)
-    return Finding(candidate.name, "ok", f"{candidate.reason}; not started here", facts=facts)
+    return Finding(candidate.name, "ok", f"{candidate.reason}; not tried", facts=facts)
 
 
 def _trial(candidate: Candidate) -> Finding:
-    """Upscale a picture."""
+    """Try an engine on a small picture."""
     spec = EngineSpec(model=zoo.DEFAULT, height=_SIDE, width=_SIDE, colour=Colour())
     planes = [np.zeros(shape, spec.input_dtype) for shape in spec.input_shapes]
     try:
@@ -51,7 +51,7 @@ def _trial(candidate: Candidate) -> Finding:
             engine.infer(planes)
             about = engine.describe()
     except Exception as err:
-        told = f"does not run ({type(err).__name__}: {' '.join(str(err).split())})"
+        told = f"fails to run ({type(err).__name__}: {' '.join(str(err).split())})"
         return Finding(candidate.name, "problem", told, facts={"version": candidate.version})
     told = f"{candidate.reason}; upscaled a picture in {about['precision']}"
     return Finding(candidate.name, "ok", told, facts={"version": candidate.version, **about})
@@ -59,9 +59,10 @@ def _trial(candidate: Candidate) -> Finding:
 
 def _torch() -> Finding:
     try:
-        return Finding("torch", "ok", f"PyTorch {version('torch')}: the float reference, slow")
+        return Finding("torch", "ok", f"PyTorch {version('torch')}, the slow float reference; not tried")
     except PackageNotFoundError:
-        return Finding("torch", "optional", "the float reference, for checks", "pip install 'sr4k-stream[torch]'")
+        told = "PyTorch, the float reference for checks, is not installed"
+        return Finding("torch", "optional", told, "pip install 'sr4k-stream[torch]'")
 
 
 PROBES = (_engines,)

@@ -1,4 +1,4 @@
-"""NVDEC and NVENC: whether this FFmpeg has them, and whether they open here."""
+"""Probes of NVDEC and NVENC: whether PyAV's FFmpeg has them, and whether they work here."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from sr4k.doctor.tiny_clips import FRAMES, WHEEL, encoded, packets_of, why
 from sr4k.engines.nvidia import driver
 
 _DECODERS = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1", "vp9": "libvpx-vp9"}
-"""FFmpeg's own decoders, the only ones that can use NVDEC, and what makes a clip for each."""
+"""FFmpeg's native decoders, the only ones that can use NVDEC, and an encoder that makes a clip for each."""
 
 _ENCODERS = ("h264_nvenc", "hevc_nvenc", "av1_nvenc")
 
@@ -36,16 +36,14 @@ def _tried(label: str, there: bool, count: Callable[[], int]) -> Finding:
     try:
         made = count()
     except Exception as err:
-        return Finding(
-            label, "optional", f"does not open here ({why(err)})" if driver().gpus else "there is no GPU for it"
-        )
+        return Finding(label, "optional", f"does not open here ({why(err)})" if driver().gpus else "no NVIDIA GPU")
     if made != FRAMES:
-        return Finding(label, "problem", f"opens, but gave {made} of {FRAMES} frames")
+        return Finding(label, "problem", f"opens, but returned {made} of {FRAMES} frames")
     return Finding(label, "ok", "works")
 
 
 def _decoded_of(decoder: str, encoder: str) -> int:
-    """Frames of a clip that come out of NVDEC, in memory of the GPU."""
+    """Count the frames of a clip that NVDEC returns in GPU memory."""
     accelerator = HWAccel("cuda", device="0", allow_software_fallback=False, is_hw_owned=True)
     with av.open(io.BytesIO(encoded(encoder)), "r") as source:
         stream = source.streams.video[0]

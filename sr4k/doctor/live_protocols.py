@@ -1,7 +1,7 @@
-"""Protocols of live streams.
+"""Probes of the protocols of live streams.
 
-PyAV does not list them, so each opens an address of this machine at which nobody answers: FFmpeg tells a protocol that
-it does not have from a peer that is not there.
+PyAV can't list protocols, so each probe connects to a local port on which nothing listens: FFmpeg raises one error for
+a protocol that it lacks and another for a peer that doesn't answer.
 """
 
 from collections.abc import Iterator
@@ -20,12 +20,12 @@ _PROTOCOLS = ("rtmp", "rtmps", "rtsp", "srt", "http", "https")
 def _protocols() -> Iterator[Finding]:
     for name in _PROTOCOLS:
         yield _opened(name, "r")
-    yield _opened("udp", "w")  # nothing to wait for: nothing is sent either
+    yield _opened("udp", "w")  # opening it to write needs no peer, and sends nothing
 
 
 def _hls() -> Iterator[Finding]:
     if "hls" in av.formats_available:
-        yield Finding("hls", "ok", "there")
+        yield Finding("hls", "ok", "available")
     else:
         yield _without("hls")
 
@@ -36,12 +36,12 @@ def _opened(protocol: str, mode: Literal["r", "w"]) -> Finding:
     except av.error.ProtocolNotFoundError:
         return _without(protocol)
     except (av.FFmpegError, OSError):
-        pass  # nobody is there
-    return Finding(protocol, "ok", "there")
+        pass  # nothing listens there
+    return Finding(protocol, "ok", "available")
 
 
 def _without(name: str) -> Finding:
-    mend = "pip install --no-binary av av  # beside the development files of an FFmpeg that has it"
+    mend = "pip install --no-binary av av  # needs the development files of an FFmpeg that has it"
     return Finding(name, "optional", "PyAV's FFmpeg is built without it", mend)
 
 

@@ -1,4 +1,4 @@
-"""Python, system, CPU and memory."""
+"""Probes of Python, the system, the CPU and the memory."""
 
 import os
 import platform
@@ -38,15 +38,17 @@ def _cpu() -> Iterator[Finding]:
     about = describe()
     yield Finding("CPU", "ok", f"{about['cpu']}: {' '.join(about['flags']) or 'no AVX2'}", facts=about)
     granted, there, allowed = granted_cpus(), os.cpu_count() or 1, len(os.sched_getaffinity(0))
-    limited = [f"affinity allows {allowed}"] if allowed < there else []
-    limited += [f"the control group {granted}"] if granted < allowed else []
-    told = f"{granted} of {there} granted{': ' if limited else ''}{', '.join(limited)}"
+    limited = [f"the CPU affinity allows {allowed}"] if allowed < there else []
+    limited += [f"the control group allows {granted}"] if granted < allowed else []
+    told = f"{granted} of {there} usable{': ' if limited else ''}{', '.join(limited)}"
     yield Finding("CPUs", "ok", told, facts={"granted": granted, "affinity": allowed, "there": there})
     if has_fast_int8():
-        yield Finding("int8", "ok", "the CPU has dot products of int8")
+        yield Finding("int8", "ok", "the CPU has int8 dot product instructions")
     else:
         yield Finding(
-            "int8", "optional", "no AVX512-VNNI, AVX-VNNI or AMX: the network runs in float on this CPU, slower"
+            "int8",
+            "optional",
+            "no AVX512-VNNI, AVX-VNNI or AMX: on this CPU the network runs in float, which is slower",
         )
 
 
@@ -54,7 +56,7 @@ def _memory() -> Iterator[Finding]:
     page = os.sysconf("SC_PAGE_SIZE")
     there, free = os.sysconf("SC_PHYS_PAGES") * page, os.sysconf("SC_AVPHYS_PAGES") * page
     limit = min((found for path in _MEMORY_LIMITS if (found := _number(path)) and found < there), default=None)
-    told = f"{there / 2**30:.1f} GiB, {free / 2**30:.1f} GiB of it idle"
+    told = f"{there / 2**30:.1f} GiB, of which {free / 2**30:.1f} GiB are free"
     if limit is not None:
         told += f"; the control group allows {limit / 2**30:.1f} GiB"
     yield Finding("memory", "ok", told, facts={"bytes": there, "idle": free, "limit": limit})

@@ -1,4 +1,4 @@
-"""Tiny clips in memory, to try codecs for real."""
+"""Makes tiny clips in memory, to try codecs with."""
 
 import io
 from fractions import Fraction
@@ -10,22 +10,22 @@ from av.video.stream import VideoStream
 
 FRAMES = 2
 
-av.logging.set_level(av.logging.ERROR)  # else errors come without what FFmpeg has to say
+av.logging.set_level(av.logging.ERROR)  # otherwise PyAV's errors carry no log message of FFmpeg
 
 WHEEL = "pip install --force-reinstall --only-binary av av"
-"""PyAV's own wheel, whose FFmpeg has every codec that we name."""
+"""Installs PyAV's own wheel, whose FFmpeg has every codec that the doctor tries."""
 
 _SIDE = 256
-"""Pixels: what every hardware codec can do."""
+"""Side in pixels, which every hardware codec supports."""
 
 _RATE = 25
 
 
 def encoded(encoder: str) -> bytes:
-    """A clip of `FRAMES` grey frames, in Matroska.
+    """Return a Matroska file with `FRAMES` grey frames.
 
     Raises:
-        av.FFmpegError: the encoder does not do it.
+        av.FFmpegError: the encoder fails.
     """
     file = io.BytesIO()
     with av.open(file, "w", format="matroska") as target:
@@ -38,7 +38,11 @@ def encoded(encoder: str) -> bytes:
 
 
 def packets_of(encoder: str) -> int:
-    """How many packets an encoder makes of the clip, into nothing."""
+    """Encode the clip, and return the number of packets.
+
+    Raises:
+        av.FFmpegError: the encoder fails.
+    """
     context = av.CodecContext.create(encoder, "w")
     assert isinstance(context, VideoCodecContext)
     context.width, context.height, context.pix_fmt = _SIDE, _SIDE, "yuv420p"
@@ -55,6 +59,6 @@ def _picture(number: int) -> VideoFrame:
 
 
 def why(error: Exception) -> str:
-    """An error in words: the last line that FFmpeg logged, where it is its own, for it tells more than the number."""
+    """Describe an error in one line: by FFmpeg's last log line if there is one, which says more than its number."""
     logged = getattr(error, "log", None)
     return " ".join((logged[2] if logged else getattr(error, "strerror", None) or str(error)).split())

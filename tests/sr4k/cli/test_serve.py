@@ -162,7 +162,7 @@ def test_sighup_reads_the_file_again_and_leaves_alone_what_it_does_not_change(se
 
     file.write_text(text + "  plays: {source: a.mp4, targets: [b.mkv]}\n")
     service.process.send_signal(signal.SIGHUP)
-    service.until(lambda: "the key plays is there twice" in service.log)
+    service.until(lambda: "the key plays occurs twice" in service.log)
     assert "all goes on as it was" in service.log
     assert set(service.states()) == {"plays", "waits"}
 

@@ -51,7 +51,7 @@ class TestCommand:
             assert (found[name]["state"], found[name]["told"]) == ("ok", "works")
         assert {found[name]["state"] for name in ("rtmp", "rtsp", "udp", "https", "hls")} == {"ok"}
         gpu = {name: f["told"] for name, f in found.items() if name.startswith(("NVDEC", "NVENC"))}
-        assert len(gpu) == 7 and set(gpu.values()) == {"there is no GPU for it"}
+        assert len(gpu) == 7 and set(gpu.values()) == {"no NVIDIA GPU"}
 
     @pytest.mark.slow
     def test_where_nothing_can_upscale_it_says_so_and_ends_as_an_engine_error(self, tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ class TestProbesThatFail:
 
     def test_one_that_raises_is_a_line_and_the_others_go_on(self) -> None:
         assert self.findings("toy_probes:RAISING") == [
-            Finding("raises", "problem", "can't be told (RuntimeError: no luck)"),
+            Finding("raises", "problem", "the check failed (RuntimeError: no luck)"),
             Finding("first", "ok", "works", facts={"number": 1}),
         ]
 
@@ -119,9 +119,9 @@ class TestNvidia:
     @pytest.mark.parametrize(
         ("visible", "trouble", "told", "mend"),
         [
-            ("", "CUDA_ERROR_NO_DEVICE", "CUDA_VISIBLE_DEVICES='' leaves no GPU", "unset CUDA_VISIBLE_DEVICES"),
+            ("", "CUDA_ERROR_NO_DEVICE", "CUDA_VISIBLE_DEVICES='' hides all GPUs", "unset CUDA_VISIBLE_DEVICES"),
             (None, "CUDA_ERROR_NO_DEVICE", "sees no GPU", "nvidia-smi"),
-            ("0", "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH", "of different drivers", "sudo reboot"),
+            ("0", "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH", "have different versions", "sudo reboot"),
             (None, "CUDA_ERROR_UNKNOWN", "CUDA_ERROR_UNKNOWN", "nvidia-smi"),
         ],
     )

@@ -48,7 +48,7 @@ def test_a_channel_waits_until_the_machine_has_room_again(job: LiveJob, monkeypa
     restarts, told = run(job, [WorkerDied("upscale died"), refused(), refused(), None], monkeypatch)
     assert restarts == 3
     assert "died" in told[0]
-    assert told[1:] == ["The machine refuses what is needed: too many files are open: raise the limit (ulimit -n)"] * 2
+    assert told[1:] == ["The system refused a resource: too many files are open: raise the limit (ulimit -n)"] * 2
 
 
 def test_what_the_machine_refuses_from_the_start_is_told_at_once(job: LiveJob, monkeypatch: pytest.MonkeyPatch) -> None:

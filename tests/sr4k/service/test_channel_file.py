@@ -109,7 +109,7 @@ def test_the_variables_of_a_file_are_known(tmp_path: Path) -> None:
         ("engine: {model: rcan2}", "engin: {model: rcan2}", r"^channels\.news: options: engin: "),
         ("    size: 640x360", "    config: liv", r"^channels\.news: There is no preset '.*liv'"),
         ("{model: rcan2}", "{pixels: bgr}", r"^channels\.news: .*engine\.pixels"),
-        ("  lobby:", "  news:", r"channels\.yaml is not valid YAML in line \d+: the key news is there twice"),
+        ("  lobby:", "  news:", r"channels\.yaml is not valid YAML in line \d+: the key news occurs twice"),
         ("${NEWS_KEY}", "$NEWS_KEY", r"^channels\.news: A \$ must begin \$\{NAME\}"),
         ("${NEWS_KEY}", "${NEWS_KEY:-none}", r"^channels\.news: A \$ must begin \$\{NAME\}.*defaults aren't supported"),
         ("lobby.mkv", "out.m3u8", r"^channels\.lobby: out\.m3u8 is a target of news already"),
@@ -187,13 +187,13 @@ def test_a_file_that_is_not_there_is_one_clear_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("channels: {1: {source: a.mp4, targets: [b.mkv]}}", "channels.1: has to be text: put it in quotes."),
+        ("channels: {1: {source: a.mp4, targets: [b.mkv]}}", "channels.1: must be text: put it in quotes."),
         (
             "channels: {yes: {source: a.mp4, targets: [b.mkv]}}",
-            "channels: a name that YAML takes for true or false has to be put in quotes",
+            "channels: YAML reads this name as true or false: put it in quotes",
         ),
-        ("channels: {a: {source: a.mp4, targets: b.mkv}}", "channels.a.targets: has to be a list"),
-        ("channels: [a]", "channels: has to be a mapping"),
+        ("channels: {a: {source: a.mp4, targets: b.mkv}}", "channels.a.targets: must be a list"),
+        ("channels: [a]", "channels: must be a mapping"),
     ],
 )
 def test_a_value_of_another_type_is_told_in_the_words_of_yaml(planned: Planned, text: str, words: str) -> None:
