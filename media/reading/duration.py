@@ -13,23 +13,23 @@ from av.video.stream import VideoStream
 from sr4k.media.reading.discontinuities import OneClock
 from sr4k.media.reading.truncation import is_cut_off
 
-_MEASURED = {"mpegts", "mpeg", "ogg"}
+_WITHOUT_DURATION = {"mpegts", "mpeg", "ogg"}
 """Containers without a duration in the header: libav estimates it from the end of the file."""
 
 ENDS = {"matroska,webm", "asf", "nut", "flv"}
 """Containers whose duration counts from 0 and not from their start time, so that it is an end time."""
 
-_TIMELESS = {"avi"}
+_COUNT_DROPPED = {"avi"}
 """Containers whose frame count includes dropped frames, which have no data."""
 
-_SHORT = Fraction(1)
+_TOLERANCE = Fraction(1)
 """Seconds by which the end may be early: headers are not exact."""
 
-_FAR_LESS = 4
+_TOO_SHORT = 4
 """A last picture's own duration is ignored if it is this many times shorter than that of the one before."""
 
-_LIKELY = Fraction(1, 4)
-"""Frames count as missing if at least this share of the bytes that they would take was left unread."""
+_UNREAD_SHARE = Fraction(1, 4)
+"""Frames count as missing only if at least this share of the bytes that they would take was left unread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +57,11 @@ class Extent:
     def __init__(self, path: Path, container: InputContainer, video: VideoStream, clock: OneClock) -> None:
         self._path, self._video, self._clock = path, video, clock
         name = self._container_name = container.format.name
-        self.frames = video.frames if video.frames > 0 and name not in _TIMELESS else None
+        self.frames = video.frames if video.frames > 0 and name not in _COUNT_DROPPED else None
         length = Fraction(container.duration or 0, av.time_base)
-        self._is_measured = name in _MEASURED
-        self._promised = Fraction(0)
-        if length and not self._is_measured:
-            self._promised = (clock.shift if name in ENDS else clock.start) + length
+        self._announced = Fraction(0)
+        if length and name not in _WITHOUT_DURATION:
+            self._announced = (clock.shift if name in ENDS else clock.start) + length
         begin = clock.start - clock.shift
         before = begin if name in ENDS and begin < length else Fraction(0)
         self._seconds = length - before if length else None
@@ -95,13 +94,13 @@ class Extent:
     @property
     def read_until(self) -> Fraction:
         """End of all packets so far, in seconds."""
-        return max(self._others, self._shown)
+        return max(self._others, self._end)
 
     def expected_seconds(self) -> Fraction | None:
         """Return the duration by the header, or an estimate from the share of the file read so far."""
-        if self._seconds is not None and not self._is_off:
+        if self._seconds is not None and not self._has_jumped:
             return self._seconds
-        begun = self._shown - self._clock.start
+        begun = self._end - self._clock.start
         return begun * self._size / self._bytes if self._bytes and begun > 0 else None
 
     def missing(self, rate: Fraction) -> Missing | None:
@@ -110,52 +109,53 @@ class Extent:
         Args:
             rate: frames a second, to convert a missing duration to frames.
         """
-        seen, promised = max(self.read_until, self._held), Fraction(0) if self._is_off else self._promised
+        end = max(self.read_until, self._displayed_until)
+        announced = Fraction(0) if self._has_jumped else self._announced
         if self.frames is not None and self.from_beginning:
             frames = max(0, self.frames - self._packets)
         else:
             # a last picture may be displayed as long as the one before it: that is not yet an early end
-            some = _SHORT if self._is_whole else max(_SHORT, 2 * self._step)
-            frames = round((promised - seen) * rate) if promised - seen >= some else 0
-        return Missing(frames, seen, max(seen, promised)) if frames else None
+            some = _TOLERANCE if self._is_whole else max(_TOLERANCE, 2 * self._step)
+            frames = round((announced - end) * rate) if announced - end >= some else 0
+        return Missing(frames, end, max(end, announced)) if frames else None
 
     def last_picture(self, at: Fraction) -> Fraction:
         """Return for how many seconds a last picture that begins at ``at`` is displayed, by the file; 0 if unknown."""
         if self._last is None or at < self._last[0]:
             return Fraction(0)  # it was followed by one that could not be decoded
-        return max(self._held, self._shown) - at
+        return max(self._displayed_until, self._end) - at
 
     @property
-    def _shown(self) -> Fraction:
+    def _end(self) -> Fraction:
         """End of the latest picture; one without a duration, or of one tick, lasts as long as the one before it."""
         if self._last is None:
             return Fraction(0)
         at, end = self._last
-        is_told = self.frames is not None or (end > at and end - at >= self._step / _FAR_LESS)
-        return end if is_told else at + self._step
+        has_duration = self.frames is not None or (end > at and end - at >= self._step / _TOO_SHORT)
+        return end if has_duration else at + self._step
 
     @property
-    def _held(self) -> Fraction:
+    def _displayed_until(self) -> Fraction:
         """Time until which the header has the last picture displayed; 0 unless all of the file was read."""
-        own = self._own_promise
-        if own is None and self._others + _SHORT < self._promised:  # the announced end is the video's, not the audio's
-            own = self._promised
-        tells = own is not None and self._last is not None and not self._is_off and self._is_whole
-        return own if tells and own is not None else Fraction(0)
+        own = self._announced_by_stream
+        if own is None and self._others + _TOLERANCE < self._announced:  # it must be the video's end, not the audio's
+            own = self._announced
+        is_valid = own is not None and self._last is not None and not self._has_jumped and self._is_whole
+        return own if is_valid and own is not None else Fraction(0)
 
     @property
-    def _is_off(self) -> bool:
+    def _has_jumped(self) -> bool:
         """Whether the clock has jumped, so that the header's duration is not that of the joined clock."""
         return bool(self._clock.jumps) and self._container_name != "hls"
 
     @property
-    def _own_promise(self) -> Fraction | None:
+    def _announced_by_stream(self) -> Fraction | None:
         """End of the video stream by its own header, in seconds; ``None`` if that does not have one."""
         name, video = self._container_name, self._video
         if name == "matroska,webm":
             end = _seconds(video.metadata.get("DURATION"))
             return None if end is None else end + self._clock.shift
-        if video.duration is None or not video.time_base or name in _MEASURED:
+        if video.duration is None or not video.time_base or name in _WITHOUT_DURATION:
             return None
         start = 0 if name in ENDS else video.start_time or 0
         return (start + video.duration) * Fraction(video.time_base)
@@ -164,15 +164,15 @@ class Extent:
     def _is_whole(self) -> bool:
         """Whether the end of the file seems complete: neither cut off nor left unread."""
         if self.frames is not None:
-            all_came = self._promised - self.read_until < _SHORT
+            all_came = self._announced - self.read_until < _TOLERANCE
             return self._packets >= self.frames if self.from_beginning else all_came
         if is_cut_off(self._path, self._container_name) is not False:
             return False
         if self._container_name != "matroska,webm" or self._last is None:
             return True
-        begun, unread = self._shown - self._clock.start, self._size - self._bytes
-        left = self._promised - self.read_until
-        return left <= 0 or unread * begun < _LIKELY * self._bytes * left
+        begun, unread = self._end - self._clock.start, self._size - self._bytes
+        left = self._announced - self.read_until
+        return left <= 0 or unread * begun < _UNREAD_SHARE * self._bytes * left
 
 
 def _seconds(text: str | None) -> Fraction | None:

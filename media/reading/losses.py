@@ -128,7 +128,7 @@ class PendingPackets:
         self._tick, self._losses = tick, losses
         self._one_each = stream.codec_context.name in _ONE_EACH
         self._times: set[int] = set()
-        self._shown: deque[int] = deque(maxlen=REORDERED)
+        self._recent: deque[int] = deque(maxlen=REORDERED)
         self._early: list[int] | None = []  # pts of packets before the first picture
         self._complaints: list[str] = []  # decoder errors not matched to a lost packet yet
 
@@ -165,9 +165,9 @@ class PendingPackets:
         if picture.pts is None:
             return
         self._times.discard(picture.pts)
-        self._shown.append(picture.pts)
-        if len(self._shown) == REORDERED:
-            self._give_up([pts for pts in self._times if pts < min(self._shown)])
+        self._recent.append(picture.pts)
+        if len(self._recent) == REORDERED:
+            self._count_lost([pts for pts in self._times if pts < min(self._recent)])
 
     def ended(self) -> None:
         """Count the packets that are still pending; call it when the decoder is drained.
@@ -175,8 +175,8 @@ class PendingPackets:
         Raises:
             InputError: there are some, and losses are fatal.
         """
-        if self._shown:
-            self._give_up(list(self._times))
+        if self._recent:
+            self._count_lost(list(self._times))
         for reason in self._complaints:
             self._losses.add("packets", reason, None)
 
@@ -190,7 +190,7 @@ class PendingPackets:
             reason = "the start can't be decoded: its key frame is missing"
             self._losses.add("missing", reason, lost[0] * self._tick, len(lost), lost[-1] * self._tick)
 
-    def _give_up(self, times: list[int]) -> None:
+    def _count_lost(self, times: list[int]) -> None:
         self._times.difference_update(times)
         if not self._one_each:
             return
