@@ -1,4 +1,4 @@
-"""The video encoders: which there are, what they are told, and how they are opened."""
+"""The video encoders: their names, options and limits in libav, and how they are opened."""
 
 import os
 from collections.abc import Iterator
@@ -21,26 +21,26 @@ from sr4k.media.writing.encoder_limits import check_quality
 from sr4k.models.colour import ChromaLocation
 
 _LEAST = {"libx265": 16, "libsvtav1": 32}
-"""Pixels that a side must have: below, libx265 does not open, and libsvtav1 may never end."""
+"""Minimum side in pixels: below it, libx265 does not open, and libsvtav1 may never end."""
 
 _MOST = {"libx264": (16384, 16384), "libsvtav1": (16384, 8704)}
-"""Width and height that a picture can have, at most."""
+"""Maximum width and height in pixels."""
 
-os.environ.setdefault("SVT_LOG", "1")  # errors alone: libsvtav1 has a tongue of its own
+os.environ.setdefault("SVT_LOG", "1")  # errors only: libsvtav1 ignores libav's log level
 
 _SITED: dict[str, dict[ChromaLocation, str]] = {
     "libx264": {"center": "chromaloc=1", "topleft": "chromaloc=2"},
     "libx265": {"center": "chromaloc=1", "topleft": "chromaloc=2"},
     "libsvtav1": {"left": "chroma-sample-position=left", "topleft": "chroma-sample-position=topleft"},
 }
-"""What encoders are told of chroma where silence would mean something else; AV1 has no word for the center."""
+"""Parameters for chroma sites other than the encoder's default; AV1 has no value for the center."""
 
 _PARAMS = {"libx264": "x264-params", "libx265": "x265-params", "libsvtav1": "svtav1-params"}
-"""Options of libav through which they are told what libav has no option for."""
+"""libav's options that pass on parameters for which libav has no option of its own."""
 
 _ENCODERS: dict[str, str] = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1"}
 
-# Quality and speed where the user names none: alike to the eye, and fast enough not to hold up the network.
+# Default crf and speed: of like visual quality, and fast enough not to hold up the network.
 _DEFAULTS: dict[str, tuple[int, str]] = {
     "h264": (18, "superfast"),
     "hevc": (21, "superfast"),
@@ -54,13 +54,17 @@ _DEFAULTS: dict[str, tuple[int, str]] = {
 def add_video(
     target: OutputContainer, info: VideoInfo, settings: EncoderSettings, pixel_format: str | None = None
 ) -> VideoStream:
-    """A video stream in ``target``, its encoder told everything but not opened.
+    """Add a video stream to ``target``, its encoder configured but not opened.
 
-    ``pixel_format``: what it is given; ``None``: the pictures' own, or what it takes.
+    Args:
+        target: Container opened for writing.
+        info: Size, rate, colour and metadata of the pictures.
+        settings: Codec, quality, speed and further options.
+        pixel_format: libav's name of the encoder's input; ``None``: the pictures' own, or one that it supports.
 
     Raises:
-        OptionError: the container can't hold the codec, the encoder has no such option, or the pictures are too
-            small or too large for it.
+        OptionError: The container can't hold the codec, the encoder has no such option, quality or speed, or the
+            pictures are too small or too large for it.
     """
     encoder = _ENCODERS.get(settings.codec, settings.codec)
     _check_quality(settings)
@@ -85,23 +89,27 @@ def add_video(
         stream.bit_rate = settings.bitrate
     tag(context, info.tags)
     if stream.codec_context.codec.canonical_name == "hevc" and target.format.name in QUICKTIME:
-        context.codec_tag = "hvc1"  # without which Apple's players show nothing
+        context.codec_tag = "hvc1"  # Apple's players show nothing with hev1
     if info.display_matrix is not None:
         stream.set_display_matrix(info.display_matrix)
     return stream
 
 
 def open_encoder(stream: VideoStream, codec: str) -> None:
-    """Open it.
+    """Open the stream's encoder.
+
+    Args:
+        stream: From `add_video`.
+        codec: Named in the error.
 
     Raises:
-        OptionError: it does not take its settings, or there is no GPU for it.
+        OptionError: The encoder rejects its settings, or there is no GPU for it.
     """
     context = stream.codec_context
     name = context.name
     try:
         context.open(strict=False)
-    except (av.error.FFmpegError, OSError) as err:  # from now on, to ask the context for its codec may crash
+    except (av.error.FFmpegError, OSError) as err:  # reading the context's codec may crash from here on
         reason = "no NVIDIA driver or GPU was found" if "nvenc" in name else f"{name}: {err.strerror}"
         raise OptionError(f"The {codec} encoder can't be opened with these settings ({reason}).") from err
     if name == "libsvtav1":
@@ -109,29 +117,33 @@ def open_encoder(stream: VideoStream, codec: str) -> None:
 
 
 def share_cpus() -> None:
-    """Of all threads of this process, and of those that they start: wait for a CPU like any other.
+    """Reset all threads of this process to the usual scheduling policy.
 
-    As root libsvtav1 gives its threads, and the one that opens it, the highest real-time priority that there is:
-    decoder, network and everybody else on the machine would get what it leaves.
+    As root, libsvtav1 gives its threads, and the one that opens it, the highest real-time priority: decoder, network
+    and all other processes of the machine would get the CPU time that it leaves.
     """
     for task in Path("/proc/self/task").iterdir():
-        with suppress(OSError):  # it may have ended
+        with suppress(OSError):  # the thread may have ended
             os.sched_setscheduler(int(task.name), os.SCHED_OTHER, os.sched_param(0))
 
 
 def default_crf(codec: str) -> int:
-    """Where the user names none."""
+    """Return the crf (``cq`` for NVENC) that a codec gets by default."""
     return _DEFAULTS[codec][0]
 
 
 def tag(target: VideoCodecContext | VideoFrame, tags: ColourTags) -> None:
-    """Write the colour tags on an encoder, or on a picture for it."""
+    """Set the colour tags of an encoder, or of a picture for it."""
     target.colorspace, target.color_range = tags.colorspace, tags.color_range
     target.color_primaries, target.color_trc = tags.color_primaries, tags.color_trc
 
 
 def _check_quality(settings: EncoderSettings) -> None:
-    """For a codec that was chosen by the container or by the pictures: what was asked for may be another's."""
+    """Refuse quality and speed that were meant for another codec than container and pictures have led to.
+
+    Raises:
+        OptionError: The encoder has no such quality or speed.
+    """
     try:
         check_quality(settings.codec, settings.crf, settings.preset)
     except ValueError as err:
@@ -140,16 +152,18 @@ def _check_quality(settings: EncoderSettings) -> None:
 
 def _check_size(encoder: str, info: VideoInfo, codec: str) -> None:
     least = _LEAST.get(encoder, 2)
-    size = f"The {codec} encoder can't have pictures of {info.width}x{info.height}"
+    size = f"The {codec} encoder doesn't support {info.width}x{info.height}"
     if min(info.width, info.height) < least:
-        raise OptionError(f"{size}: their sides need {least} pixels; use --codec h264, or a larger --size.")
+        raise OptionError(f"{size}: its minimum side is {least} pixels; use --codec h264, or a larger --size.")
     width, height = _MOST.get(encoder, (info.width, info.height))
     if info.width > width or info.height > height:
-        raise OptionError(f"{size}, but up to {width}x{height}: use --codec hevc, pictures (%05d.png), or a --size.")
+        raise OptionError(
+            f"{size}: its maximum is {width}x{height}; use --codec hevc, pictures (%05d.png), or a --size."
+        )
 
 
 def _pixel_format(context: VideoCodecContext, info: VideoInfo) -> str:
-    """The pictures' own, or one of the same depth, if the encoder takes it."""
+    """Return the pictures' own pixel format or one of the same depth, if supported; else ``yuv420p``."""
     takes = {form.name for form in context.codec.video_formats or ()}
     wanted = (info.pixel_format, "p010le") if info.colour.bits > 8 else (info.pixel_format,)
     return next((name for name in wanted if name in takes), "yuv420p")
@@ -171,7 +185,7 @@ def _options(encoder: str, info: VideoInfo, settings: EncoderSettings) -> dict[s
 
 
 def _facts(encoder: str, info: VideoInfo) -> Iterator[str]:
-    """What the stream is to say of its pictures, in an encoder's own tongue."""
+    """Yield encoder parameters: chroma site, HDR metadata and stereo mode of the stream, and workarounds."""
     if encoder == "libx265":
         yield "log-level=error"
     if encoder == "libsvtav1":
@@ -183,7 +197,11 @@ def _facts(encoder: str, info: VideoInfo) -> Iterator[str]:
 
 
 def _check_options(context: VideoCodecContext, settings: EncoderSettings) -> None:
-    """Libav ignores options that it does not know: a typo must not pass in silence."""
+    """Refuse options that the encoder doesn't have, which libav would ignore silently.
+
+    Raises:
+        OptionError: There is one; names it.
+    """
     known = {
         option.name
         for group in (context.supported_options.generic, context.supported_options.private)

@@ -1,4 +1,4 @@
-"""What the encoders can be told of quality and speed. Light to import: a job is refused before any codec is loaded."""
+"""Quality and speed limits of the encoders. Light to import: a job is refused before any codec is loaded."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ _SVT = tuple(map(str, range(14)))
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of one encoder.
+    """Limits of one encoder.
 
     Attributes:
-        crf: what the quality can be, the best first.
-        presets: the names of its speeds, or numbers.
-        told: these in words.
-        others: names of speeds that it takes as well, and that are nothing to recommend.
+        crf: Range of the quality, the best first.
+        presets: Names or numbers of its speeds.
+        told: The speeds as text for errors.
+        others: Further names of speeds that it accepts, and that errors don't recommend.
     """
 
     crf: range
@@ -37,26 +37,31 @@ _P_TOLD = "p1 (fastest) to p7 (slowest)"
 LIMITS: Mapping[Codec, Limits] = {
     "h264": Limits(range(52), _X26, _BY_NAME, _BY_NUMBER),
     "hevc": Limits(range(52), _X26, _BY_NAME, _BY_NUMBER),
-    # libav takes a 0 for none given: it would be the encoder's own default, 35 or so, and not the best quality
+    # libav treats 0 as unset: it would be the encoder's default, about 35, and not the best quality
     "av1": Limits(range(1, 64), _SVT, "0 (slowest) to 13 (fastest)", ("-1",)),
     "h264_nvenc": Limits(range(1, 52), _P, _P_TOLD, _OLDER_NVENC),
     "hevc_nvenc": Limits(range(1, 52), _P, _P_TOLD, _OLDER_NVENC),
     "av1_nvenc": Limits(range(1, 64), _P, _P_TOLD, _OLD_NVENC),
 }
-"""By the codec. Of x264, x265 and SVT-AV1 by their documentation, of NVENC by libav's."""
+"""Limits by codec: of x264, x265 and SVT-AV1 from their documentation, of NVENC from libav's options."""
 
 _LEFT_OPEN: Mapping[CodecChoice, tuple[Codec, ...]] = {
     "auto": ("h264", "hevc", "av1"),
     "auto_nvenc": ("h264_nvenc", "hevc_nvenc", "av1_nvenc"),
 }
-"""What a codec that is chosen for a job may turn out to be."""
+"""Codecs that an automatic choice may turn out to be."""
 
 
 def check_quality(codec: CodecChoice, crf: int | None, preset: str | None) -> None:
-    """See to it that the encoder takes this quality and this speed; of a codec that is left open, one that it may be.
+    """Refuse a quality or a speed that the encoder doesn't have; with an automatic codec, that none it may be has.
+
+    Args:
+        codec: The codec, or an automatic choice.
+        crf: Quality; ``None``: the default.
+        preset: Name of a speed; ``None``: the default.
 
     Raises:
-        ValueError: it does not; says what it takes.
+        ValueError: The encoder doesn't have it; names those that it has.
     """
     names = _LEFT_OPEN[codec] if codec in _LEFT_OPEN else (cast(Codec, codec),)
     usual, name = LIMITS[names[0]], names[0]
@@ -68,5 +73,5 @@ def check_quality(codec: CodecChoice, crf: int | None, preset: str | None) -> No
 
 
 def takes_preset(codec: Codec, preset: str) -> bool:
-    """Whether its encoder has a speed of that name."""
+    """Whether the codec's encoder has a speed of that name."""
     return preset in (*LIMITS[codec].presets, *LIMITS[codec].others)

@@ -1,4 +1,4 @@
-"""Tags and marks, and which of them a container keeps: libav is asked, by a file of a few bytes that is read again."""
+"""Tags, dispositions and chapters, and which of them a container keeps, found by writing and reading a tiny file."""
 
 import re
 from collections import ChainMap
@@ -22,10 +22,10 @@ _FACTS = re.compile(
     r"|(product|toolkit)_version.*|product_name|company_name|application_platform|deviceconformancetemplate",
     re.IGNORECASE,
 )
-"""Tags that say how a file was made, which is no longer so, or are told in other ways."""
+"""Tags that say how the source was made, which isn't true of the result, or that are stored in other ways."""
 
 _NOTHING = {("language", "und"), ("timecode", "00:00:00:00")}
-"""Tags that say no more than none would."""
+"""Tags whose value means the same as no tag."""
 
 _SAMPLES = {
     "h264": b"\0\0\0\1\x65\x88\x80\x10",
@@ -33,39 +33,39 @@ _SAMPLES = {
     "av1": b"\x12\0\x0a\x0a",
     "mov_text": b"\0\1a",
 }
-"""Packets that muxers take for a picture or a text."""
+"""Packets that muxers accept as a picture or a text."""
 
 _SAMPLE = b"aa"
 
 _UNMARKED = Disposition.default | Disposition.attached_pic
-"""What every container has, or has for itself."""
+"""Dispositions that need no check: each container keeps them, or has its own."""
 
 _PHONE = re.compile(r"com\.(apple|android)\..*")
-"""Keys of what phones note, for which QuickTime and MP4 have a list of their own."""
+"""Metadata keys of phones, which QuickTime and MP4 store in a list of their own (``mdta``)."""
 
 
 _OF_THE_FORM = {"major_brand", "minor_version", "compatible_brands", "alpha_mode"}
 
 
 def of_the_work(tags: Mapping[str, str]) -> dict[str, str]:
-    """All but those of a file's or a stream's form, which the result has its own of."""
+    """Return the tags without those that describe the file format, of which the result has its own."""
     return {key: value for key, value in tags.items() if key.lower() not in _OF_THE_FORM}
 
 
 def are_a_phones(tags: Mapping[str, str]) -> bool:
-    """Whether tags have names that only QuickTime's list of keys takes, and players look for there."""
+    """Whether there are tags of phones, which players look for in QuickTime's list of keys."""
     return any(_PHONE.match(key) for key in tags)
 
 
 def lost(target: OutputContainer, chapters: list[Any], describe: Callable[[Stream], str]) -> Iterator[str]:
-    """What of the tags, marks and chapters of a file to be written will not be in it, in words.
+    """Describe the tags, dispositions and chapters that a target won't keep.
 
-    To be asked when its head is written, by which time the streams are what they will be.
+    Call it when the header has been written: the streams are final by then.
 
     Args:
-        target: the file.
-        chapters: as PyAV has them.
-        describe: a stream in words.
+        target: Container opened for writing, with its tags and streams.
+        chapters: As PyAV returns them.
+        describe: Returns the description of a stream.
     """
     container = target.format.name
     streams = [stream for stream in target.streams if _is_ordinary(stream)]
@@ -100,7 +100,7 @@ def _is_ordinary(stream: Stream) -> bool:
 
 
 def _written(file: BytesIO, target: OutputContainer, streams: Iterable[Stream], chapters: list[Any]) -> bool:
-    flags = target.options.get("movflags", "").replace("+faststart", "")  # which would open the file again
+    flags = target.options.get("movflags", "").replace("+faststart", "")  # which would reopen the file by name
     options = {"movflags": flags} if flags else {}
     try:
         with av.open(file, "w", format=target.format.name, options=options) as trial:
@@ -130,7 +130,7 @@ def _sample(stream: Stream) -> "Packet[Any]":
 
 
 def _gone(tags: Mapping[str, str], came: Mapping[str, str]) -> Iterator[str]:
-    """Keys that did not come again; some go by another name."""
+    """Yield keys that were not read back; a value under another key counts as kept."""
     keys, values = {key.lower() for key in came}, set(came.values())
     for key, value in tags.items():
         is_said = value and not _FACTS.fullmatch(key) and (key.lower(), value) not in _NOTHING

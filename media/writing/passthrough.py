@@ -1,4 +1,4 @@
-"""Everything in the file that is not upscaled: audio, subtitles, attachments, chapters, tags; packets are copied."""
+"""Pass-through of what is not upscaled: audio, subtitles, attachments, chapters and tags; packets are copied."""
 
 import logging
 from collections import Counter
@@ -31,18 +31,25 @@ _ATTACHMENTS = {"matroska"}
 _COVER_TYPES = {"mjpeg": ("jpg", "image/jpeg"), "png": ("png", "image/png")}
 
 _OF_A_PACKET = (av.error.InvalidDataError, av.error.ArgumentError)
-"""What muxers say of a packet, rather than of the disk."""
+"""Muxing errors that concern a packet, and not the disk."""
 
 _SAME_TIMES = {"matroska", "webm"}
-"""Where packets of one stream may have the same dts."""
+"""Containers in which packets of one stream may have the same dts."""
 
 
 class Passthrough:
     """Copies the other streams of a source beside the upscaled video, in step with it.
 
     Args:
-        origin: seconds of the source that are the target's 0, what comes before is left out, and so are chapters;
-            ``None``: all of it, with its own times.
+        source: Opened source.
+        video: Its upscaled stream.
+        target: Container opened for writing.
+        origin: Time of the source, in seconds, that becomes the target's 0. Earlier packets are left out, and all
+            chapters. ``None``: everything is copied, with its own times.
+
+    Attributes:
+        dropped: Descriptions of what the target can't hold.
+        converted: Descriptions of streams that had to be converted.
     """
 
     def __init__(
@@ -54,14 +61,14 @@ class Passthrough:
         self._tracks: dict[int, TrackWriter] = {}
         self._following: dict[int, Following] = {}
         self._clock = Clock(equal=target.format.name in _SAME_TIMES)
-        self._refused: Counter[str] = Counter()  # packets, by stream and reason
+        self._refused: Counter[str] = Counter()  # packets lost, by stream and reason
         self._next: tuple[Fraction, Packet[Any]] | None = None
-        self.dropped: list[str] = []  # what the target can't carry, in words
-        self.converted: list[str] = []  # what it can't carry as it is, in words
+        self.dropped: list[str] = []
+        self.converted: list[str] = []
         self._has_chapters = False
         self._broken: str | None = None  # why reading ended early, if it did
         self._one_clock = OneClock(source, video)
-        self._again: InputContainer | None = None  # where the source could not be sought in
+        self._again: InputContainer | None = None  # a second handle, if the source isn't seekable
         others = [stream for stream in source.streams if stream.index != video.index]
         self._first = first_packets(source, [stream for stream in others if stream.codec_context is not None])
         for stream in others:
@@ -76,14 +83,14 @@ class Passthrough:
         self._packets = self._read()
 
     def check_tags(self) -> list[str]:
-        """What of tags, marks and chapters the target will not have, now that its head is written; it is left out."""
+        """Add the tags, dispositions and chapters that the target, its header written, won't keep to `dropped`; return them."""
         chapters = self._source.chapters() if self._origin is None and self._has_chapters else []
         found = list(metadata.lost(self._target, chapters, _describe))
         self.dropped.extend(found)
         return found
 
     def mux_until(self, time: Fraction | None) -> None:
-        """Write all packets whose dts is before ``time`` in seconds; ``None``: all that are left."""
+        """Write all packets whose dts is before ``time``, in seconds; ``None``: all that are left."""
         while True:
             if self._next is None:
                 self._next = next(self._packets, None)
@@ -94,7 +101,7 @@ class Passthrough:
                 self._mux(made)
 
     def end(self) -> None:
-        """Write what is held back."""
+        """Write the packets that the tracks hold back, and add up their losses."""
         for index, track in self._tracks.items():
             for made in track.drain():
                 self._mux(made)
@@ -107,27 +114,27 @@ class Passthrough:
                 log.warning("%s: it ends when the next begins.", self.dropped[-1])
 
     def answers_for(self, error: av.error.FFmpegError) -> bool:
-        """Whether what the muxer says may be about these packets: it keeps some back, and tells it with others."""
+        """Return whether a muxing error may concern these packets, and count it: muxers report errors late."""
         if not self._tracks or not isinstance(error, _OF_A_PACKET):
             return False
         self._refused[f"other streams: {error.strerror}"] += 1
         return True
 
     def close(self) -> None:
-        """Close what was opened here."""
+        """Close the second handle of the source, if there is one."""
         if self._again is not None:
             self._again.close()
 
     @property
     def damage(self) -> str | None:
-        """What of the source could not be copied, if anything."""
+        """Description of what could not be copied; ``None`` if nothing was lost."""
         refused = [f"{number} packets of {why}" for why, number in (+self._refused).items()]
         return "; ".join([*refused, *([self._broken] if self._broken else [])]) or None
 
     def _mux(self, packet: "Packet[Any]") -> None:
         stream = packet.stream
         if not self._clock.put_right(packet, stream):
-            self._refused[f"{_describe(stream)}: times that can't be"] += 1
+            self._refused[f"{_describe(stream)}: impossible times"] += 1
             return
         try:
             self._target.mux_one(packet)
@@ -135,7 +142,7 @@ class Passthrough:
             self._refused[f"{_describe(stream)}: {err.strerror}"] += 1
 
     def _adopt(self, stream: Stream) -> None:
-        """Make room for a stream in the target, or say why there is none."""
+        """Add a stream to the target, or its description to `dropped`."""
         container = self._target.format.name
         if stream in (videos := video_streams(self._source)):
             self.dropped.append(f"{_describe(stream)} is another video: --map {videos.index(stream)} upscales it")
@@ -151,13 +158,13 @@ class Passthrough:
                 self._attach_cover(stream)
                 return
             if _tells_chapters(stream) and self._source.chapters():
-                return  # which become chapters again where there are any
+                return  # chapters are copied as such
             if stream.type == "data" and timecode.TAG in stream.metadata and container != "mpegts":
-                return  # which the video has as a tag, that becomes a track again where there are any
+                return  # the video's tag becomes a timecode track again
             track = self._track(stream)
         except (ValueError, InputError, av.error.FFmpegError):
             why = (
-                "does not say the size of its canvas" if _has_no_canvas(stream) else f"can't be carried by {container}"
+                "doesn't have the size of its canvas" if _has_no_canvas(stream) else f"can't be carried by {container}"
             )
             self.dropped.append(f"{_describe(stream)} {why}")
             return
@@ -166,19 +173,23 @@ class Passthrough:
         self._tracks[stream.index] = track
 
     def _check_timecode(self, rate: Fraction | None) -> None:
-        """Leave out one that the muxer would pass over in silence."""
+        """Remove timecodes that the muxer would ignore silently, and add them to `dropped`."""
         for found in (self._target.metadata, *(stream.metadata for stream in self._target.streams)):
             for key in [key for key in found if key.lower() == timecode.TAG]:
                 if not timecode.fits(found[key], rate or Fraction(25)):
-                    self.dropped.append(f"timecode {found.pop(key)} is none of this frame rate")
+                    self.dropped.append(f"timecode {found.pop(key)} doesn't fit the frame rate")
 
     def _attach_cover(self, stream: Stream) -> None:
-        """A picture for the whole file is an attachment here."""
+        """Add a cover picture as an attachment.
+
+        Raises:
+            ValueError: It has no packet, or its codec has no usual file type.
+        """
         codec = getattr(stream.codec_context, "name", None)
         if codec not in _COVER_TYPES:
             raise ValueError
         suffix, mimetype = _COVER_TYPES[codec]
-        with open_input(Path(self._source.name)) as again:  # packets of this one are for later
+        with open_input(Path(self._source.name)) as again:  # the packets of `_source` are read later
             data = next((bytes(packet) for packet in again.demux(again.streams[stream.index]) if packet.size), None)
         if data is None:
             raise ValueError
@@ -186,17 +197,17 @@ class Passthrough:
         self._target.add_attachment(name, mimetype, data)
 
     def _track(self, stream: Stream) -> TrackWriter:
-        """How its packets get into the target: as they are, or converted.
+        """Return the writer that copies or converts the stream's packets.
 
         Raises:
-            ValueError: not at all.
+            ValueError: The target can't hold the stream, not even converted.
         """
         container = self._target.format.name
         if _has_no_canvas(stream):
             raise ValueError
         if isinstance(stream, AudioStream) and stream.codec_context:
             lasts = introduce(stream, self._first.get(stream.index))
-            if lasts is not None:  # nor does libav know then when any but the first of several together begins
+            if lasts is not None:  # libav then gives several packets that come together one time
                 self._following[stream.index] = Following(lasts)
         speakers = Speakers.of(stream) if isinstance(stream, AudioStream) and stream.codec_context else None
         if (copied := self._copied(stream, speakers)) is not None:
@@ -212,12 +223,12 @@ class Passthrough:
         return track
 
     def _copied(self, stream: Stream, speakers: Speakers | None) -> Copied | None:
-        """Its packets as they are, if the target's container has a place for them."""
+        """Return a writer that copies the packets; ``None`` if the container can't hold them unchanged."""
         if stream.type == "video" and not (_is_cover(stream) and self._target.format.name in QUICKTIME):
-            return None  # a second video would stay small beside an upscaled first
+            return None  # a second video would not be upscaled
         if speakers is not None and not speakers.number:
             return None
-        # some muxers have to know which channels these are, where the source gives their number alone
+        # some muxers need a layout where the source has only a number of channels
         layouts = (None,) if speakers is None or speakers.names or not speakers.usual else (None, speakers.usual)
         first = self._first.get(stream.index)
         for layout in layouts:
@@ -239,7 +250,7 @@ class Passthrough:
             self.dropped.append(f"{len(chapters)} chapters can't be carried by {self._target.format.name}")
 
     def _seek(self, seconds: Fraction, video: VideoStream) -> None:
-        """Go there; what can't be sought in is read from its beginning, and opened anew: seeking has led astray."""
+        """Seek; if that fails, reopen the source to read from its beginning: its position is undefined by then."""
         try:
             self._source.seek(int(seconds * av.time_base))
         except av.error.FFmpegError:
@@ -256,7 +267,7 @@ class Passthrough:
             try:
                 packet = next(packets, None)
             except av.error.FFmpegError as err:
-                self._broken = f"reading broke off: {err.strerror}"
+                self._broken = f"reading failed: {err.strerror}"
                 return
             if packet is None:
                 return
@@ -265,7 +276,7 @@ class Passthrough:
             if packet.size and packet.stream.index in self._following:
                 self._following[packet.stream.index].time(packet)
             if packet.size and _is_cover(packet.stream):
-                packet.pts = packet.dts = 0  # a picture for the whole file: readers give it no time
+                packet.pts = packet.dts = 0  # a cover belongs to the whole file: demuxers give it no time
             elif self._origin is not None and not self._shift(packet, self._origin):
                 continue
             if packet.dts is not None and packet.time_base:
@@ -273,7 +284,7 @@ class Passthrough:
 
     @staticmethod
     def _shift(packet: "Packet[Any]", origin: Fraction) -> bool:
-        """Whether it belongs to what begins there; its times from there on."""
+        """Move a packet's times to count from ``origin``, and return whether it belongs to the part."""
         if packet.pts is None or packet.dts is None or not packet.time_base:
             return False
         ticks = round(origin / Fraction(packet.time_base))
@@ -286,15 +297,15 @@ def _is_cover(stream: Stream) -> bool:
 
 
 def _tells_chapters(stream: Stream) -> bool:
-    """Whether it is the text of chapters, a track of QuickTime's that libav has read, and passes over from then on."""
+    """Whether it is QuickTime's chapter text track, which libav reads as chapters and then discards."""
     name = getattr(stream, "name", None)
     return stream.type == "data" and name == "bin_data" and stream.discard == av.stream.Discard.all
 
 
 def _has_no_canvas(stream: Stream) -> bool:
-    """Whether it is bitmap subtitles that count in pixels of a picture that will no longer be there.
+    """Whether it is bitmap subtitles positioned in pixels of the source's size, without a canvas to scale by.
 
-    Blu-ray's and DVB's tell the size of their canvas, DVD's do in the head of the file, if at all.
+    Blu-ray's and DVB's contain the size of their canvas; DVD's have it in the header, if at all.
     """
     context = stream.codec_context
     return getattr(context, "name", None) == "dvdsub" and b"size:" not in (context.extradata or b"")

@@ -1,4 +1,4 @@
-"""Text subtitles in the form that a container takes, by libav's own converters."""
+"""Convert text subtitles to the codec that a container supports, with libav's own codecs."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -17,18 +17,18 @@ from av.subtitles.subtitle import AssSubtitle, SubtitleSet
 from sr4k.media.writing.container_support import QUICKTIME
 
 FORMS = {"mp4": "mov_text", "mov": "mov_text", "matroska": "subrip", "webm": "webvtt"}
-"""By the container. MPEG-TS has teletext, which libav does not write."""
+"""Subtitle codecs by container. MPEG-TS has teletext, which libav can't write."""
 
 _LONGEST = Fraction(1, 1000)
-"""Seconds of a tick in MP4 and MOV, longer than those of any other track there."""
+"""Seconds per tick in MP4 and MOV: longer than in any other track there; see `Rewritten`."""
 
 _UNKNOWN = 2**32 - 1
-"""Milliseconds for which a text is shown, in libav's words, if it does not know yet."""
+"""libav's display duration, in milliseconds, of a text whose end is not known yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """Dialogue lines of ASS, and ticks from when until when."""
+    """Dialogue lines of ASS, shown from ``begin`` to ``end``, in ticks."""
 
     lines: list[bytes]
     begin: int
@@ -36,15 +36,16 @@ class _Shown:
 
 
 class Rewritten:
-    """One stream of text subtitles. Colours and places beyond what the form knows are lost, as libav has it.
+    """One stream of text subtitles, converted. Styles and positions that the target's codec lacks are lost.
 
-    A track of MP4 and MOV shows one text at a time. Those that begin together are put together, others end when the
-    next begins. What nothing follows is ended by libav's muxer: as soon as a packet of another track has a later time,
-    for which it compares the numbers of ticks, whatever they last. So these ticks have to be the longest ones.
+    A track of MP4 and MOV shows one text at a time: texts that begin together are merged, others end when the next
+    begins. A text that nothing follows is ended by libav's muxer as soon as a packet of another track is later, for
+    which it compares numbers of ticks without regard to time bases. So this track's ticks must be the longest.
 
     Attributes:
-        lost: packets by what became of them.
-        shortened: how many texts had to end early.
+        stream: The target's stream.
+        lost: Packets of the source that could not be converted, counted by reason.
+        shortened: Number of texts that had to end early.
     """
 
     def __init__(self, source: SubtitleStream, target: OutputContainer) -> None:
@@ -60,17 +61,18 @@ class Rewritten:
         self.stream.time_base = _LONGEST if self._one_at_a_time else self._tick
         self._is_late = bool(self._source.codec.capabilities & Capabilities.delay.value)
         self._held: _Shown | None = None
-        self._end = 0  # of the last packet
+        self._end = 0  # end of the last packet, in ticks
         self.shortened = 0
         self.lost: Counter[str] = Counter()
 
     @staticmethod
     def possible(source: Stream, container: str) -> TypeGuard[SubtitleStream]:
-        """Whether it is text that libav can read, and there is a form for the container."""
+        """Whether it is text that libav can decode, and the container has a codec for text."""
         codec = getattr(source.codec_context, "codec", None)
         return container in FORMS and codec is not None and bool(codec.properties & Properties.TEXT_SUB.value)
 
     def packets(self, packet: "Packet[Any]") -> Iterator["Packet[Any]"]:
+        """Convert one packet of the source; see `TrackWriter`."""
         if not packet.size or packet.pts is None:
             return
         self._end = packet.pts + (packet.duration or 0)
@@ -79,6 +81,7 @@ class Rewritten:
             yield from self._in_turn(shown)
 
     def drain(self) -> Iterator["Packet[Any]"]:
+        """Emit the texts that decoder and track hold back; see `TrackWriter`."""
         if self._is_late and (shown := self._read(Packet())) is not None:
             yield from self._in_turn(shown)
         if self._held is not None:
@@ -103,7 +106,7 @@ class Rewritten:
         return _Shown(lines, begin, max(begin, end))
 
     def _in_turn(self, shown: _Shown) -> Iterator["Packet[Any]"]:
-        """Each as it comes, or the one before, once it is known when this one begins."""
+        """Emit the text; where one is shown at a time, the one before, now that its latest end is known."""
         held = self._held
         if not self._one_at_a_time:
             yield from self._packet(shown)
@@ -116,10 +119,10 @@ class Rewritten:
             self._held = shown
 
     def _packet(self, shown: _Shown) -> Iterator["Packet[Any]"]:
-        try:  # one may hold several lines: they are shown together
+        try:  # one packet may hold several lines, shown together
             made = self.stream.codec_context.encode_subtitle(SubtitleSet.create(_together(shown.lines), 0, 0))
         except av.error.FFmpegError as err:
-            self.lost[f"can't be written ({err.strerror})"] += 1
+            self.lost[f"can't be encoded ({err.strerror})"] += 1
         else:
             made.pts = made.dts = shown.begin
             made.duration, made.time_base, made.stream = shown.end - shown.begin, self._tick, self.stream
@@ -127,6 +130,6 @@ class Rewritten:
 
 
 def _together(dialogues: list[bytes]) -> bytes:
-    """The first one's fields, with the texts of all: each is ``ReadOrder,Layer,Style,Name,L,R,V,Effect,Text``."""
+    """Merge the texts into the first line; each line is ``ReadOrder,Layer,Style,Name,L,R,V,Effect,Text``."""
     texts = [dialogue.split(b",", 8)[-1] for dialogue in dialogues]
     return dialogues[0][: len(dialogues[0]) - len(texts[0])] + rb"\N".join(texts)

@@ -1,4 +1,4 @@
-"""Timecodes, which MP4 and MOV keep as a track of their own: a tag tells it to the muxer."""
+"""Timecodes, which MP4 and MOV store as a track that the muxer makes of a tag."""
 
 import re
 from fractions import Fraction
@@ -11,7 +11,7 @@ _NTSC = Fraction(1001, 30_000)
 
 
 def fits(code: str, rate: Fraction) -> bool:
-    """Whether it can be the first of a track with so many frames a second; ``;`` and ``.`` count as dropping frames."""
+    """Whether a timecode is valid at a rate in frames per second; ``;`` and ``.`` mark drop-frame timecodes."""
     match = _CODE.fullmatch(code)
     if match is None or int(match["frame"]) >= round(rate):
         return False

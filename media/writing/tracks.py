@@ -1,4 +1,4 @@
-"""Streams beside the upscaled video, on their way from the source into the target."""
+"""Writers for the streams beside the upscaled video, and correction of their times."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -9,30 +9,35 @@ from av.packet import Packet
 from av.stream import Stream
 
 _FAR = Fraction(1)
-"""Seconds by which a time may go back and be put right; what goes back further belongs elsewhere."""
+"""Maximum number of seconds by which a dts may go back and be corrected; packets further back are lost."""
 
 
 class TrackWriter(Protocol):
-    """What makes packets of the source ready for one stream of the target."""
+    """Makes packets for one stream of the target from packets of the source.
 
-    stream: Any  # the target's
-    lost: Counter[str]  # packets of the source that gave nothing, by the reason
+    Attributes:
+        stream: The target's stream.
+        lost: Packets of the source that could not be used, counted by reason.
+    """
+
+    stream: Any
+    lost: Counter[str]
 
     def packets(self, packet: "Packet[Any]") -> Iterator["Packet[Any]"]:
-        """Of the target, from one of the source."""
+        """Yield the target's packets for one of the source."""
         ...
 
     def drain(self) -> Iterator["Packet[Any]"]:
-        """Those held back, after the last one."""
+        """Yield the packets that are held back; call after the last packet."""
         ...
 
 
 _NO_TEXT = b"\0\0"
-"""Of MP4's subtitles: from here on nothing is shown (3GPP TS 26.245)."""
+"""Packet of MP4's subtitles with an empty text, which clears the screen (3GPP TS 26.245)."""
 
 
 class Copied:
-    """Packets as they are, but for texts that last no time: libav's muxer leaves them behind where two cues meet."""
+    """Copies packets, without the empty texts of no duration that libav's muxer writes where two cues meet."""
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
@@ -40,20 +45,22 @@ class Copied:
         self.lost: Counter[str] = Counter()
 
     def packets(self, packet: "Packet[Any]") -> Iterator["Packet[Any]"]:
+        """Copy a packet; see `TrackWriter`."""
         if self._is_text and not packet.duration and bytes(packet) == _NO_TEXT:
             return
         packet.stream = self.stream
         yield packet
 
     def drain(self) -> Iterator["Packet[Any]"]:
+        """Yield nothing: no packet is held back."""
         return iter(())
 
 
 class Following:
-    """Gives packets of sound that have no times the one at which those before end.
+    """Timestamps sound packets that have none: each begins where the one before it ends.
 
     Args:
-        lasts: seconds of sound in a packet.
+        lasts: Seconds of sound per packet.
     """
 
     def __init__(self, lasts: Fraction) -> None:
@@ -61,7 +68,7 @@ class Following:
         self._end: Fraction | None = None
 
     def time(self, packet: "Packet[Any]") -> None:
-        """Put it at its time, and say how long it lasts."""
+        """Set the packet's pts, dts and duration where they are missing."""
         tick = Fraction(packet.time_base or 0)
         if packet.dts is not None:
             self._end = packet.dts * tick
@@ -73,18 +80,18 @@ class Following:
 
 
 class Clock:
-    """Sees to it that dts grow, which muxers insist on.
+    """Makes dts increase, which muxers require.
 
     Args:
-        equal: whether they may stay as well.
+        equal: Whether consecutive dts may be equal.
     """
 
     def __init__(self, *, equal: bool) -> None:
         self._step = 0 if equal else 1
-        self._last: dict[int, int] = {}  # dts by stream
+        self._last: dict[int, int] = {}  # last dts by stream index, in the target's ticks
 
     def put_right(self, packet: "Packet[Any]", stream: Stream) -> bool:
-        """Whether the packet, in ticks of the target's stream from now on, can be written."""
+        """Convert a packet's times to the stream's time base and correct them; return whether it can be written."""
         assert stream.time_base and packet.time_base
         tick = Fraction(stream.time_base)
         ratio = Fraction(packet.time_base) / tick
@@ -106,6 +113,6 @@ class Clock:
 
 
 def _nearest(time: Fraction) -> int:
-    """As libav rounds: halves away from zero."""
+    """Round as libav does: halves away from zero."""
     whole = (2 * abs(time.numerator) + time.denominator) // (2 * time.denominator)
     return whole if time >= 0 else -whole

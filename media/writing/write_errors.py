@@ -1,4 +1,4 @@
-"""What goes wrong while writing, in the user's words."""
+"""Errors of writing, translated to the project's own."""
 
 import errno
 from collections.abc import Iterator
@@ -8,15 +8,15 @@ from pathlib import Path
 from sr4k.errors import OutputError, Sr4kError
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
-"""Numbers of errors: no room on the disk, or none left of one's share of it."""
+"""errno values of a full disk and of an exhausted quota."""
 
 
 class FullDiskError(OutputError):
-    """No room is left.
+    """The disk is full.
 
     Attributes:
-        folder: where.
-        is_kept: whether what is done is kept, and can be resumed.
+        folder: The folder that was written to.
+        is_kept: Whether finished segments are kept, so that the job can be resumed.
     """
 
     def __init__(self, folder: str, is_kept: bool = False) -> None:
@@ -24,16 +24,22 @@ class FullDiskError(OutputError):
         self.folder, self.is_kept = folder, is_kept
 
     def __str__(self) -> str:
-        onward = "add --resume to go on" if self.is_kept else "begin again: nothing of it is kept"
-        return f"No room is left in {self.folder}: make some, then {onward}."
+        onward = "add --resume to continue" if self.is_kept else "start again: nothing was kept"
+        return f"The disk of {self.folder} is full: free some space, then {onward}."
 
 
 @contextmanager
 def writing(folder: Path, *others: type[Exception]) -> Iterator[None]:
-    """Around whatever writes to a folder. ``others``: what else it may raise, with the attributes of an `OSError`.
+    """Translate errors of the block, which writes to a folder.
+
+    Args:
+        folder: Named in the error.
+        others: Further exceptions to translate, with the attributes of an `OSError`.
 
     Raises:
-        OutputError: it could not; a `FullDiskError` where no room is left.
+        FullDiskError: The disk is full, or the quota used up.
+        OutputError: Writing failed for another reason.
+        Sr4kError: Raised by the block, and passed on.
     """
     caught: tuple[type[Exception], ...] = (OSError, *others)
     try:

@@ -240,7 +240,7 @@ def test_bitmap_subtitles_keep_their_canvas_or_are_refused(tmp_path: Path) -> No
     with av.open(str(tmp_path / "out.mkv")) as result:
         assert b"size: 64x48" in (result.streams.subtitles[0].codec_context.extradata or b"")
     refused = upscale(with_dvd_subtitles(tmp_path / "bare.mkv"), tmp_path / "b.mkv")
-    assert refused.left_out == ["stream 1 (subtitle, dvdsub) does not say the size of its canvas"]
+    assert refused.left_out == ["stream 1 (subtitle, dvdsub) doesn't have the size of its canvas"]
 
 
 def with_blu_ray_subtitles(path: Path) -> Path:
@@ -282,7 +282,7 @@ def test_a_timecode_is_kept(suffix: str, tmp_path: Path) -> None:
 def test_a_timecode_that_cannot_be_is_left_out_by_name(code: str, tmp_path: Path) -> None:
     source = write_clip(tmp_path / "in.mkv", frames=25, metadata={"timecode": code})
     summary = upscale(source, tmp_path / "out.mov")
-    assert summary.left_out == [f"timecode {code} is none of this frame rate"]
+    assert summary.left_out == [f"timecode {code} doesn't fit the frame rate"]
 
 
 def test_a_timecode_of_many_frames_a_second_is_kept(tmp_path: Path) -> None:

@@ -50,7 +50,9 @@ def job(source: Path, target: Path, *, crf: int, resume: bool = False) -> Job:
 def test_too_little_room_is_told_before_the_start(make_clip: MakeClip, disk: Disk) -> None:
     source, target = make_clip("a.mp4", frames=250, size=(160, 90)), disk.path / "out.mp4"
     disk.resize(40)
-    with pytest.raises(OutputError, match=r"has too little room: \d\d kB are free, and at least \d+ kB are needed"):
+    with pytest.raises(
+        OutputError, match=r"has too little disk space: \d\d kB are free, and at least \d+ kB are needed"
+    ):
         job(source, target, crf=18).run()
     assert not list(disk.path.iterdir())
 
@@ -59,7 +61,9 @@ def test_where_nothing_is_kept_no_going_on_is_offered(make_clip: MakeClip, disk:
     source, target = make_clip("a.mp4", frames=50, size=(160, 90)), disk.path / "out.mp4"
     disk.resize(64)
     whole = replace(job(source, target, crf=0), part=TimeSpan(Fraction(0), Fraction(2)))
-    with pytest.raises(OutputError, match=r"No room is left in .*: make some, then begin again: nothing of it is kept"):
+    with pytest.raises(
+        OutputError, match=r"The disk of .* is full: free some space, then start again: nothing was kept"
+    ):
         whole.run()
 
 
@@ -71,7 +75,7 @@ def test_a_job_goes_on_once_a_full_disk_has_room(
     source, whole, target = make_clip("a.mp4", frames=120, size=(160, 90)), tmp_path / "o.mp4", disk.path / "out.mp4"
     job(source, whole, crf=0).run()
     disk.resize(round(share * whole.stat().st_size / 1024))
-    with pytest.raises(OutputError, match=r"No room is left in .*: make some, then add --resume to go on\."):
+    with pytest.raises(OutputError, match=r"The disk of .* is full: free some space, then add --resume to continue\."):
         job(source, target, crf=0).run()
     kept = Journal(folder_of(target)).segments()
     assert sorted(path.name for path in folder_of(target).iterdir()) == [
@@ -97,7 +101,7 @@ def test_a_result_that_hardly_fits_is_whole_or_told_not_to_be(make_clip: MakeCli
         try:
             job(source, target, crf=0).run()
         except OutputError as err:
-            assert "No room is left" in str(err)
+            assert "is full: free some space" in str(err)
             assert not target.exists()
             fitted.append(False)
             for path in folder_of(target).iterdir():
