@@ -235,7 +235,7 @@ class Encode(Sink):
                 self._journal.note("encoder", about)
         elif before != about:
             raise OptionError(
-                "It can't be resumed: it was begun with another encoder, or version of it; --overwrite begins again."
+                "The job can't be resumed: it was begun with another encoder or version; --overwrite starts again."
             )
 
     def _check_gap(self, info: FrameInfo) -> None:

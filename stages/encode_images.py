@@ -1,4 +1,4 @@
-"""Pictures as the result: each in a file of its own."""
+"""Sink of the graph that writes pictures, each to a file of its own."""
 
 import logging
 from collections.abc import Iterator
@@ -36,18 +36,16 @@ _KINDS: dict[str, tuple[str, str, str | None, dict[str, str]]] = {
     ".jpeg": ("mjpeg", "yuvj444p", None, {"qmin": "2", "qmax": "2"}),
     ".webp": ("libwebp", "bgra", "bgra", {"lossless": "1"}),
 }
-"""By suffix, those of `sr4k.common.picture_suffixes.WRITABLE`: encoder, pixel format without and with alpha, and
-options.
-"""
+"""Encoder, pixel format without and with alpha, and options, by suffix of `sr4k.common.picture_suffixes.WRITABLE`."""
 
 _OPAQUE = 255
 
 _MOST = {"libwebp": 16383}
-"""Pixels that a side can have, at most."""
+"""Maximum side in pixels, by encoder."""
 
 
 class EncodePictures(Sink):
-    """Upright pictures, as they are to be seen: files of pictures have no rotation that every viewer heeds."""
+    """Write upright pictures: not every viewer respects a rotation that is stored in the file."""
 
     name = ENCODE
 
@@ -65,11 +63,13 @@ class EncodePictures(Sink):
         s = self._settings
         self._info = info_of(source)
         if s.path.suffix.lower() not in _KINDS:
-            raise OptionError(f"'{s.path.suffix}' is no kind of picture that can be written: use {', '.join(_KINDS)}.")
+            raise OptionError(f"Pictures can't be written as '{s.path.suffix}': use {', '.join(_KINDS)}.")
         self._kind, self._opaque, self._with_alpha, self._options = _KINDS[s.path.suffix.lower()]
         most = _MOST.get(self._kind)
         if most is not None and max(self._info.width, self._info.height) > most:
-            raise OptionError(f"{s.path.suffix} holds no sides of more than {most} pixels: use .png, or a --size.")
+            raise OptionError(
+                f"{s.path.suffix} can't hold sides of more than {most} pixels: use .png, or a smaller --size."
+            )
         self._first = numbers(s.reading.path)[0] if is_sequence(s.reading.path) else None
         self._leave_out()
 
@@ -79,7 +79,7 @@ class EncodePictures(Sink):
             path = numbered(path, self._number(frame.info))
         elif self._frames:
             raise OptionError(
-                f"{path.suffix} holds one picture, and there are more: name many, such as %05d{path.suffix}."
+                f"{path.suffix} holds one picture, and the source has more: name a sequence, such as %05d{path.suffix}."
             )
         rgb = self._rgb(frame)
         frame.release()
@@ -90,10 +90,10 @@ class EncodePictures(Sink):
         self._until = float((frame.info.pts + frame.info.duration) * frame.info.time_base)
 
     def finish(self, *, complete: bool) -> None:
-        """Nothing: each picture was whole when it was written."""
+        """Do nothing: each picture is complete once it is written."""
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """Do nothing: no file is open between pictures."""
 
     def report(self) -> EncodeReport | None:
         if not self._kind:  # not open yet
@@ -105,14 +105,14 @@ class EncodePictures(Sink):
         return EncodeReport(video=video, frames=self._frames, left_out=tuple(self._left_out))
 
     def _number(self, info: FrameInfo) -> int:
-        """That of the source's picture, if it has one; else counted from 1."""
+        """Return the number of the source's picture; pictures of a video are counted from 1."""
         if self._first is None:
             return self._frames + 1
         seconds = info.pts * info.time_base + (self._info.origin or 0)
         return self._first + round(seconds * self._info.rate)
 
     def _leave_out(self) -> None:
-        """Find out what the source has beside the picture."""
+        """List what pictures can't hold of the source, and prepare its transparency."""
         reading = self._settings.reading
         with open_input(reading.path) as source:
             video = video_stream(source, reading.path, reading.track)
@@ -123,12 +123,12 @@ class EncodePictures(Sink):
         if may_be_transparent(form):
             self._alpha = self._alphas()
         if self._info.colour.bits > 8:
-            self._left_out.append("what pictures have beyond 8 bits")
+            self._left_out.append("precision beyond 8 bits")
         for left_out in self._left_out:
             log.warning("%s; left out.", left_out)
 
     def _through(self, rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The picture with what can be seen through it, or over black where the file can't say so."""
+        """Add the transparency to a picture, or blend it over black where the file format has none."""
         if alpha.min() == _OPAQUE:
             return rgb
         if self._with_alpha:
@@ -140,7 +140,7 @@ class EncodePictures(Sink):
         return _over_black(rgb, alpha)
 
     def _alphas(self) -> Iterator[NDArray[np.uint8]]:
-        """The transparency of each picture, at the size of the result. It does not go through the network."""
+        """Yield the alpha plane of each picture, uint8 at the size of the result, enlarged by bicubic interpolation."""
         width, height = self._info.width, self._info.height
         with VideoReader(self._settings.reading) as reader:
             source = reader.info
@@ -171,7 +171,7 @@ class EncodePictures(Sink):
             picture = picture.reformat(
                 format=wanted, dst_colorspace=CODES["bt601"], src_color_range=FULL_RANGE, dst_color_range=FULL_RANGE
             )
-        tags = self._info.source_tags or self._info.tags  # a guess is no reason for a viewer to change the colours
+        tags = self._info.source_tags or self._info.tags  # a guessed tag must not make viewers convert colours
         picture.color_primaries, picture.color_trc = tags.color_primaries, tags.color_trc
         picture.pts, picture.time_base = self._frames, Fraction(1, 25)
         try:
@@ -188,7 +188,7 @@ class EncodePictures(Sink):
             encoder.width, encoder.height, encoder.pix_fmt = like.width, like.height, name
             encoder.time_base = Fraction(1, 25)
             encoder.color_range = FULL_RANGE
-            encoder.thread_count = 1  # threads would hold pictures back
+            encoder.thread_count = 1  # frame threads would delay pictures
             if shape := self._info.sample_aspect_ratio:
                 encoder.sample_aspect_ratio = 1 / shape if _is_turned(self._info.display_matrix) else shape
             encoder.options = {**self._options, **self._settings.options}
@@ -201,12 +201,12 @@ def _over_black(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.
 
 
 def _is_turned(matrix: tuple[int, ...] | None) -> bool:
-    """Whether rows become columns."""
+    """Whether the matrix turns rows into columns."""
     return matrix is not None and matrix[0] == matrix[4] == 0
 
 
 def _upright(pixels: NDArray[np.uint8], matrix: tuple[int, ...] | None) -> NDArray[np.uint8]:
-    """Turned and mirrored in steps of 90 degrees, as a display matrix says: x' = ax + cy, y' = bx + dy."""
+    """Rotate and mirror in steps of 90 degrees by a display matrix: x' = ax + cy, y' = bx + dy."""
     if matrix is None:
         return pixels
     a, b, c, d = (np.sign(matrix[k]) for k in (0, 1, 3, 4))

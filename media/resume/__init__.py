@@ -1,1 +1,1 @@
-"""Resuming: what of a job is done, kept in a folder beside its target."""
+"""Resuming jobs: finished segments and a journal, kept in a folder beside the target."""

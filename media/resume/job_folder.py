@@ -1,4 +1,4 @@
-"""The parts of a job that may be broken off at any moment: whose they are, and what they were begun with."""
+"""Folder of a job that may be interrupted at any moment: its lock, its journal and its unfinished result."""
 
 import errno
 import fcntl
@@ -20,29 +20,35 @@ from sr4k.media.writing.target_file import beside, free_partial_of, is_there, pa
 from sr4k.media.writing.write_errors import writing
 
 _SAMPLED = 1 << 16
-"""Bytes at both ends of the source that tell it from another."""
+"""Number of bytes at both ends of the source that its fingerprint covers."""
 
 _LOCK = "lock"
-"""The file that a run holds for as long as it lives."""
+"""File that a run keeps locked until it ends."""
 
 _ORPHANS = 10.0
-"""Seconds within which the processes of a run that was killed end."""
+"""Maximum number of seconds to wait for the processes of a killed run to end."""
 
 _TICK = 0.01
-"""Seconds between two tries."""
+"""Seconds between two attempts to take the lock."""
 
 _SPARES = 2
 """File descriptors that a run keeps back, so that it can remove its folder even where it failed for want of more."""
 
 _NO_FILES = {errno.ELOOP, errno.EINVAL, errno.ENOTDIR, errno.EISDIR}
-"""What the kernel says of links and the like where plain files should be."""
+"""errno values for links and the like in the place of regular files."""
 
 _NOBODY = 65534
-"""Who owns, on shared disks, what root has made."""
+"""User id of root's files on shared disks (NFS with root_squash)."""
 
 
 class Parts:
-    """A target's folder, which is this run's alone for as long as it lives."""
+    """The folder of a target, with what is finished of the job.
+
+    Attributes:
+        target: The job's target.
+        folder: The folder beside it.
+        journal: The journal in it.
+    """
 
     def __init__(self, target: Path) -> None:
         self.target = target
@@ -51,43 +57,45 @@ class Parts:
 
     @property
     def whole(self) -> Path:
-        """What the target is written as, until it is whole."""
+        """File that is written until the result is complete."""
         return self.folder / f"whole{self.target.suffix}"
 
     def make(self) -> None:
-        """The folder, if it is not there.
+        """Create the folder if there is none.
 
         Raises:
-            OutputError: it can't be made, or there is something else of this name.
+            OutputError: It can't be created, or something else has this name.
         """
         try:
             self.folder.mkdir()
         except FileExistsError:
-            with suppress(FileNotFoundError):  # it has just been removed
+            with suppress(FileNotFoundError):  # another run has just removed it
                 found = self.folder.lstat()
                 if not stat.S_ISDIR(found.st_mode) or _is_foreign(self.folder, found.st_uid):
-                    told = f"{self.folder} is a link, or not yours: look what it is, and remove it."
+                    told = f"{self.folder} is a link, or another user's: check what it is, and remove it."
                     raise OutputError(told) from None
         except OSError as err:
             raise OutputError(f"{self.folder} can't be written ({err.strerror}): name another folder.") from err
 
     def begin(self, facts: Mapping[str, Any], *, resume: bool, overwrite: bool) -> int:
-        """Get ready to begin, or to go on.
+        """Begin the job, or resume it.
 
         Args:
-            facts: what the job is, flat: to go on it has to be the same.
+            facts: What the result depends on, as a flat mapping; it must not change between runs.
+            resume: Whether an unfinished job may be resumed.
+            overwrite: Whether an unfinished job may be discarded.
 
         Returns:
-            How many frames are done.
+            Number of finished frames.
 
         Raises:
-            OutputError: it was begun before, and is neither to be resumed nor to be overwritten; or writing failed.
-            OptionError: it was begun as something else.
+            OutputError: The job is unfinished, and is neither to be resumed nor overwritten; or writing failed.
+            OptionError: The unfinished job has other facts.
         """
         if not self.journal.is_ours and not overwrite:
             raise OutputError(
-                f"{self.target} was begun by another version of sr4k-stream, which alone can go on with it: "
-                "--overwrite begins again."
+                f"{self.target} was begun by another version of sr4k-stream, and only that can resume it: "
+                "--overwrite starts again."
             )
         head, segments = self.journal.head(), self.journal.segments()
         is_part = head is not None and any(key.startswith("part.") for key in head)
@@ -101,44 +109,47 @@ class Parts:
             return 0
         if not resume:
             raise OutputError(
-                f"{self.target} was begun before and is not done: add --resume to go on, or --overwrite to begin again."
+                f"{self.target} was begun before and is unfinished: add --resume to continue it, or --overwrite to "
+                "start again."
             )
         if differing := [key for key in sorted({*head, *facts}) if head.get(key) != facts.get(key)]:
             told = ", ".join(f"{key} was {head.get(key)}, is {facts.get(key)}" for key in differing)
-            raise OptionError(f"{self.target} can't be resumed: {told}; --overwrite begins again.")
+            raise OptionError(f"{self.target} can't be resumed: {told}; --overwrite starts again.")
         with writing(self.folder):
             self.journal.trim()
         return sum(segment.frames for segment in segments)
 
     @property
     def done_until(self) -> int | None:
-        """The last pts that is done, in ticks of the decoded video."""
+        """Last finished pts, in ticks of the decoded video; ``None`` if nothing is finished."""
         segments = self.journal.segments()
         return segments[-1].last if segments else None
 
     def keeps(self, *, is_part: bool) -> bool:
-        """Whether there is something to go on from when it was broken off; parts of a video begin anew."""
+        """Whether the interrupted job can be resumed; previews can't."""
         return not is_part and self.done_until is not None
 
     def fate(self, *, is_part: bool) -> str:
-        """What is told of it when it was broken off."""
-        return "What is done is kept: --resume goes on." if self.keeps(is_part=is_part) else "Nothing was written."
+        """Return the message on what is left of an interrupted job."""
+        return (
+            "Finished frames are kept: --resume continues." if self.keeps(is_part=is_part) else "Nothing was written."
+        )
 
     @property
     def lost(self) -> int:
-        """What the source failed to give to those that are done."""
+        """Number of frames that the source failed to give to the finished segments."""
         return sum(segment.lost for segment in self.journal.segments())
 
     def place(self, *, stopped: bool, overwrite: bool) -> Path:
-        """Give what was written a name: the target's, or if it was ``stopped`` that of something unfinished.
+        """Rename what was written to the target's name or, if ``stopped``, to that of an incomplete result.
 
-        What an earlier run has left goes. Whatever else has such a name stays, unless it is to be overwritten.
+        The result of an earlier run of the job is removed. Other files of such names stay, unless ``overwrite``.
 
         Returns:
-            The name: another one, with a number, where there is something that stays.
+            The name; with a number, if another file has that name and stays.
 
         Raises:
-            OutputError: it can't be.
+            OutputError: Renaming failed.
         """
         output, left = partial_of(self.target) if stopped else self.target, self.left
         with writing(self.folder):
@@ -146,12 +157,12 @@ class Parts:
                 output = free_partial_of(self.target) if stopped else free_name(self.target, taken=is_there)
             if left is not None and left != output:
                 left.unlink(missing_ok=True)
-            flush_to_disk(output.parent)  # before the segments go
+            flush_to_disk(output.parent)  # before the segments are removed
         return output
 
     @property
     def left(self) -> Path | None:
-        """What an earlier run has given a name, if it still is what it was. More of it may replace it."""
+        """Unchanged result of an earlier run of the job, which a longer one may replace; ``None`` if there is none."""
         told = self.journal.left() or {}
         path = self.target.with_name(Path(str(told.get("name", self.target.name))).name)
         try:
@@ -161,8 +172,8 @@ class Parts:
         return path if is_same else None
 
     def remove(self) -> None:
-        """All of it has a name, or is of no use."""
-        with suppress(OSError):  # what is not ours stays, and the folder with it
+        """Delete the folder; call once the result has its name, or when nothing is worth keeping."""
+        with suppress(OSError):  # files of others stay, and so does the folder
             self.journal.clear()
             (self.folder / _LOCK).unlink()
             self.folder.rmdir()
@@ -177,16 +188,16 @@ class Parts:
 
 
 def folder_of(target: Path) -> Path:
-    """Hidden, beside the target."""
+    """Return the hidden folder beside a target."""
     return beside(target, f".{target.name}", ".parts")
 
 
 @contextmanager
 def claimed(target: Path) -> Iterator[Parts]:
-    """The parts of a target, for one run at a time. What holds nothing that is worth it is removed at the end.
+    """Lock the folder of a target for this run. At the end, a folder without finished segments is removed.
 
     Raises:
-        OutputError: another run has them, or they can't be written.
+        OutputError: Another run holds it, or it can't be written.
     """
     parts = Parts(target)
     descriptor = _lock(parts)
@@ -205,10 +216,10 @@ def claimed(target: Path) -> Iterator[Parts]:
 
 
 def fingerprint(source: Path) -> dict[str, Any]:
-    """What tells a file from another, or from what it was.
+    """Return facts that change with the content of a source; none for image sequences.
 
     Raises:
-        InputError: it is no file that can be read.
+        InputError: The source isn't a readable file.
     """
     check_source(source)
     if is_sequence(source):
@@ -222,7 +233,7 @@ def fingerprint(source: Path) -> dict[str, Any]:
 
 
 def flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings with dotted keys; what JSON has no word for as text."""
+    """Flatten nested settings to dotted keys; values that JSON lacks become text."""
     found: dict[str, Any] = {}
     for key, value in data.items():
         if is_dataclass(value) and not isinstance(value, type):
@@ -235,7 +246,11 @@ def flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _lock(parts: Parts) -> int:
-    """The lock on the folder, which lasts as long as its descriptor."""
+    """Lock the folder, and return the descriptor that holds the lock until it is closed.
+
+    Raises:
+        OutputError: Another run holds it, or it can't be written.
+    """
     try:
         descriptor = _own(parts, time.monotonic() + _ORPHANS)
         try:
@@ -246,10 +261,15 @@ def _lock(parts: Parts) -> int:
     except OutputError:
         raise
     except BlockingIOError:
-        raise OutputError(f"{parts.target}: processes of a run that was killed have not ended yet.") from None
+        raise OutputError(
+            f"{parts.target}: processes of a killed run have not ended yet. Try again in a moment."
+        ) from None
     except OSError as err:
         if err.errno in _NO_FILES:
-            told = f"{parts.folder} has something else in the place of a file of ours: look what it is, and remove it."
+            told = (
+                f"{parts.folder} contains a link or the like in the place of one of our files: check what it is, "
+                "and remove it."
+            )
             raise OutputError(told) from err
         raise OutputError(f"{parts.folder} can't be written ({err.strerror}).") from err
     return descriptor
@@ -259,7 +279,7 @@ def _own(parts: Parts, until: float) -> int:
     while time.monotonic() < until:
         parts.make()
         try:
-            descriptor = open_within(parts.folder, _LOCK, os.O_RDWR | os.O_CREAT)  # NFS locks no folders
+            descriptor = open_within(parts.folder, _LOCK, os.O_RDWR | os.O_CREAT)  # NFS can't lock folders
         except FileNotFoundError:  # a run that ended has just removed the folder
             time.sleep(_TICK)
             continue
@@ -272,10 +292,10 @@ def _own(parts: Parts, until: float) -> int:
         with suppress(FileNotFoundError):
             if (parts.folder / _LOCK).stat().st_ino == os.fstat(descriptor).st_ino:
                 return descriptor
-        os.close(descriptor)  # likewise
-    raise OutputError(f"{parts.folder} can't be written: it goes away again and again.")
+        os.close(descriptor)  # the locked file has been removed with the folder
+    raise OutputError(f"{parts.folder} can't be written: something keeps removing it.")
 
 
 def _is_foreign(folder: Path, owner: int) -> bool:
-    """Whether it belongs to neither this user nor to who owns the place: what it holds may be a trap."""
+    """Whether the folder belongs neither to this user nor to the owner of its parent: its content can't be trusted."""
     return owner not in (os.geteuid(), folder.parent.stat().st_uid, _NOBODY)

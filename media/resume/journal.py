@@ -1,7 +1,7 @@
-"""What of a long job is done: a folder beside its target, with segments of the video and a journal of them.
+"""Journal of a job: a file of JSON lines that lists the finished segments in the folder beside the target.
 
-Power may fail at any moment: a segment is on the disk before the journal names it, and a line that was not written
-whole is not there.
+It survives a power failure at any moment: a segment is on the disk before the journal names it, and an incomplete line
+is ignored.
 """
 
 import errno
@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 NAME = "journal.jsonl"
-"""Of the journal in its folder."""
+"""File name of the journal in its folder."""
 
 VERSION = 1
-"""Of what stands in the journal and in the files of segments: another one can't be gone on with."""
+"""Format version of journal and segments: a job of another version can't be resumed."""
 
 _FRESH = "journal.new"
 _SEGMENT = re.compile(r"\d+\.packets")
@@ -29,15 +29,15 @@ _OURS = re.compile(rf"{re.escape(NAME)}|{re.escape(_FRESH)}|{_SEGMENT.pattern}|w
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Encoded pictures from a key frame to the next cut: whoever decodes it needs no other.
+    """Encoded pictures from a key frame to the next cut, which can be decoded without other segments.
 
     Attributes:
-        name: of its file, in the folder.
-        bytes: of it.
-        frames: how many.
-        first, last: smallest and largest pts, in the encoder's ticks.
-        delay: by how many pictures the order of decoding runs ahead of that of display.
-        lost: what the source failed to give since the segment before.
+        name: Name of its file in the folder.
+        bytes: Size of the file.
+        frames: Number of pictures.
+        first, last: Smallest and largest pts, in the encoder's ticks.
+        delay: Maximum number of pictures by which decoding order is ahead of display order.
+        lost: Frames that the source failed to give since the segment before.
     """
 
     name: str
@@ -50,31 +50,31 @@ class Segment:
 
 
 class Journal:
-    """The journal in a folder. Reading it needs no permission to go on with it."""
+    """Journal in a folder. It may be read without holding its lock."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     @property
     def is_ours(self) -> bool:
-        """Whether this version can read it. There may be none, or none of its lines whole."""
+        """Whether this version can read the journal; true as well if there is none, or no complete line."""
         lines = self._lines()
         return not lines or lines[0].get("version") == VERSION
 
     def head(self) -> dict[str, Any] | None:
-        """What the job was when it was begun."""
+        """Return the facts with which the job began; ``None`` if there are none."""
         return next((line["job"] for line in self._lines() if "job" in line), None)
 
     def encoder(self) -> dict[str, Any] | None:
-        """What the encoder was, if one was opened."""
+        """Return name and header of the job's encoder; ``None`` if none was opened yet."""
         return next((line["encoder"] for line in self._lines() if "encoder" in line), None)
 
     def left(self) -> dict[str, Any] | None:
-        """What was last left under the target's name, if the job was stopped."""
+        """Return name and modification time of the last result that a stopped run left; ``None`` if there is none."""
         return next((line["left"] for line in reversed(self._lines()) if "left" in line), None)
 
     def segments(self) -> list[Segment]:
-        """All that are done, in their order, up to the first whose file is not what it was."""
+        """Return the finished segments in order, up to the first whose file is missing or has another size."""
         found = []
         for line in self._lines() if self.is_ours else ():
             if "segment" in line:
@@ -85,26 +85,27 @@ class Journal:
         return found
 
     def begin(self, head: Mapping[str, Any]) -> None:
-        """A new journal."""
+        """Replace the journal by a new one that contains the facts of the job."""
         (self.folder / NAME).unlink(missing_ok=True)
         self._append({"version": VERSION, "job": dict(head)})
 
     def add(self, segment: Segment) -> None:
-        """Enter a segment whose file is on the disk."""
+        """Append a segment whose file has been flushed to the disk."""
         self._append({"segment": asdict(segment)})
 
     def note(self, key: str, facts: Mapping[str, Any]) -> None:
-        """Enter anything else."""
+        """Append facts under any other key."""
         self._append({key: dict(facts)})
 
     def hold(self, seconds: float) -> int:
-        """Lock the journal against other processes, until the descriptor that this gives is closed.
+        """Lock the journal against other processes, until the returned descriptor is closed.
 
         Args:
-            seconds: to wait for one that has it.
+            seconds: Maximum time to wait for a process that holds it.
 
         Raises:
-            BlockingIOError: it does not let go.
+            BlockingIOError: Another process still holds it.
+            OSError: It can't be opened, or isn't a regular file.
         """
         descriptor = open_within(self.folder, NAME, os.O_RDWR | os.O_CREAT)
         until = time.monotonic() + seconds
@@ -120,9 +121,9 @@ class Journal:
                 return descriptor
 
     def trim(self) -> None:
-        """Leave out what was not written whole, and segments that are not there, so that more can be added."""
+        """Remove unfinished files and segments that are not valid, so that more can be appended."""
         kept = {segment.name for segment in self.segments()}
-        for path in self.folder.iterdir():  # first of all, for the disk may be full
+        for path in self.folder.iterdir():  # first, as the disk may be full
             if path.stem == "whole" or (path.suffix == ".packets" and path.name not in kept):
                 path.unlink()
         lines = [line for line in self._lines() if "segment" not in line or line["segment"]["name"] in kept]
@@ -134,7 +135,7 @@ class Journal:
         fresh.replace(self.folder / NAME)
 
     def clear(self) -> None:
-        """Remove all that was done, and what it was to become; what anybody else has put there stays."""
+        """Remove all files of the job from the folder; those of others stay."""
         for path in self.folder.iterdir():
             if _OURS.fullmatch(path.name):
                 path.unlink()
@@ -152,7 +153,7 @@ class Journal:
                 text = file.read()
         except OSError as err:
             if err.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL):
-                return []  # there is none, or it is none of ours
+                return []  # there is none, or it is something else's
             raise
         found = []
         for line in text.splitlines():
@@ -167,10 +168,18 @@ class Journal:
 
 
 def open_within(folder: Path, name: str, flags: int) -> int:
-    """A descriptor of a plain file in a folder. Neither may be a link: whoever may write beside a target may plant one.
+    """Open a regular file in a folder without following links, which others who can write there may have planted.
+
+    Args:
+        folder: The folder.
+        name: Name of the file in it.
+        flags: As for `os.open`.
+
+    Returns:
+        A descriptor.
 
     Raises:
-        OSError: it can't be opened, or is no plain file.
+        OSError: The file can't be opened, or it or the folder is a link, or it isn't a regular file.
     """
     place = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
@@ -179,12 +188,12 @@ def open_within(folder: Path, name: str, flags: int) -> int:
         os.close(place)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "it is no plain file", name)
+        raise OSError(errno.EINVAL, "not a regular file", name)
     return descriptor
 
 
 def size_within(folder: Path, name: str) -> int | None:
-    """Bytes of a plain file in a folder, or ``None``."""
+    """Return the size in bytes of a regular file in a folder; ``None`` if there is none."""
     try:
         found = (folder / name).lstat()
     except OSError:
@@ -193,7 +202,7 @@ def size_within(folder: Path, name: str) -> int | None:
 
 
 def flush_to_disk(path: Path) -> None:
-    """Of a file its content, of a folder its names."""
+    """Flush a file's content, or a folder's names, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,6 +1,7 @@
-"""Encoded video on its way to the disk, in segments that begin with a key frame, and all of it again at the end.
+"""Segments: encoded video on the disk, each beginning with a key frame, and all of them joined at the end.
 
-libav's containers round times, lose durations or shift what is negative; a segment is a file of packets as they are.
+A segment is a file of packets and not a container, because libav's muxers round times, lose durations or shift negative
+times.
 """
 
 import os
@@ -17,14 +18,17 @@ from av.packet import Packet
 from sr4k.media.resume.journal import Journal, Segment, flush_to_disk, open_within
 
 _RECORD = struct.Struct("<qqBI")
-"""pts and duration in ticks, whether it is a key frame, size; the data follows."""
+"""Header of a packet: pts and duration in ticks, key frame flag, size in bytes; the data follows."""
 
 
 class SegmentWriter:
-    """Takes packets as the encoder gives them, and enters whole segments into the journal.
+    """Writes packets to segments, and enters finished segments into the journal.
 
     Args:
-        journal: in whose folder; it may have segments.
+        journal: Journal in the folder of the segments; it may contain some.
+
+    Attributes:
+        lost: Frames that the source has failed to give so far, in this run.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -33,11 +37,11 @@ class SegmentWriter:
         self._file: BinaryIO | None = None
         self._path = journal.folder
         self._pts: list[int] = []
-        self._told = 0
-        self.lost = 0  # what the source has failed to give so far, in this run
+        self._entered = 0  # of `lost`, those in the journal
+        self.lost = 0
 
     def write(self, packet: "Packet[Any]") -> None:
-        """The next packet, in the order of decoding; the first of a segment is a key frame, as encoders begin with."""
+        """Write the next packet, in decoding order; a segment's first one must be a key frame."""
         assert packet.pts is not None
         if self._file is None:
             self._path = self._journal.folder / f"{self._number:06d}.packets"
@@ -50,35 +54,39 @@ class SegmentWriter:
         self._pts.append(packet.pts)
 
     def finish(self) -> None:
-        """End the segment, if there is one."""
+        """Flush the current segment to the disk and enter it into the journal; without one, do nothing."""
         if self._file is None:
             return
         self._file.close()
         self._file = None
         flush_to_disk(self._path)
         size = self._path.stat().st_size
-        pts, lost = self._pts, self.lost - self._told
+        pts, lost = self._pts, self.lost - self._entered
         self._journal.add(Segment(self._path.name, size, len(pts), min(pts), max(pts), _delay(pts), lost))
-        self._pts, self._told = [], self.lost
+        self._pts, self._entered = [], self.lost
 
     def abandon(self) -> None:
-        """Leave the segment as it is, which is nowhere."""
+        """Discard the unfinished segment."""
         if self._file is not None:
-            with suppress(OSError):  # what is lost with a full disk
+            with suppress(OSError):  # closing flushes, which fails on a full disk
                 self._file.close()
             self._file = None
             self._path.unlink(missing_ok=True)
 
 
 def joined(journal: Journal, time_base: Fraction) -> "Iterator[Packet[Any]]":
-    """The packets of all segments, in the order of decoding.
+    """Yield the packets of all segments, in decoding order, with new dts.
 
-    Where an encoder began anew, its dts may lie before those of the last one. They are made anew for all: that of the
-    i-th packet is the (i - delay)-th pts in the order of display, which is how encoders do it.
+    Each segment's encoder counts dts for itself, so they may overlap those of the segment before. The new dts of the
+    i-th packet is the (i - delay)-th pts in display order, as encoders compute it.
+
+    Args:
+        journal: Journal in the folder of the segments.
+        time_base: Seconds per tick of the packets' times.
     """
     segments = journal.segments()
     delay = max((segment.delay for segment in segments), default=0)
-    waiting: deque[int] = deque()  # pts whose turn as a dts is to come
+    waiting: deque[int] = deque()  # pts that will be used as dts
     for index, segment in enumerate(segments):
         path = journal.folder / segment.name
         times = sorted(_times(path))

@@ -83,7 +83,7 @@ class Passthrough:
         self._packets = self._read()
 
     def check_tags(self) -> list[str]:
-        """Add the tags, dispositions and chapters that the target, its header written, won't keep to `dropped`; return them."""
+        """Return the tags and chapters that the target won't keep, and add them to `dropped`; call after its header."""
         chapters = self._source.chapters() if self._origin is None and self._has_chapters else []
         found = list(metadata.lost(self._target, chapters, _describe))
         self.dropped.extend(found)

@@ -1,4 +1,4 @@
-"""Where results go: what may be written, and how it appears whole or not at all."""
+"""Names of results: which may be written, and how a result appears under its name whole or not at all."""
 
 import hashlib
 import os
@@ -12,21 +12,26 @@ from sr4k.media.paths import free_name
 from sr4k.media.writing.containers import container_of
 
 PARTIAL = ".partial"
-"""How the stem of a result ends that is not whole."""
+"""Suffix of the stem of an incomplete result."""
 
 _LONGEST_NAME = 255
-"""Bytes, where the file system does not tell."""
+"""Maximum length of a name in bytes, where the file system doesn't report one."""
 
 _DIGITS = 8
-"""By which the name of a picture may be longer than that of its sequence."""
+"""Bytes by which the name of a picture may be longer than the pattern of its sequence."""
 
 
 def check_target(target: Path, source: Path, *, overwrite: bool) -> None:
-    """See to it that a file can be written there.
+    """Refuse a target that can't be written.
+
+    Args:
+        target: File, or pattern of an image sequence.
+        source: File, pattern or folder that is read.
+        overwrite: Whether an existing target may be replaced.
 
     Raises:
-        OptionError: the name has no suffix, or one of no container, or is the source's.
-        OutputError: the folder can't be written to, or the file exists.
+        OptionError: The name has no suffix, or one of no container, or is the source's.
+        OutputError: The folder can't be written to, the name is too long, or the target exists.
     """
     if len(os.fsencode(target.name)) > _longest_name(target.parent):
         raise OutputError(f"The name {target.name} is too long for a file: choose a shorter one.")
@@ -45,7 +50,7 @@ def check_target(target: Path, source: Path, *, overwrite: bool) -> None:
     if os.path.lexists(target) and not overwrite:
         raise OutputError(f"{target} exists: choose another name, or add --overwrite.")
     if os.path.lexists(target) and not target.is_file() and not target.is_symlink():
-        raise OutputError(f"{target} is no file, such as a pipe or a device: choose another name.")
+        raise OutputError(f"{target} isn't a regular file, but a pipe or a device: choose another name.")
     folder = existing_folder(target)
     if not folder.is_dir():
         raise OutputError(f"{folder} is a file: it can't be the folder of {target.name}.")
@@ -54,10 +59,14 @@ def check_target(target: Path, source: Path, *, overwrite: bool) -> None:
 
 
 def check_apart(target: Path, others: Iterable[Path]) -> None:
-    """See to it that what is written beside the result replaces neither it nor what it is made of.
+    """Refuse a further output that would replace the result, its source, or another output.
+
+    Args:
+        target: The further output.
+        others: Files that must differ from it.
 
     Raises:
-        OptionError: two of the names mean the same file.
+        OptionError: Two of the names mean the same file.
     """
     for other in others:
         if _same(target, other):
@@ -65,10 +74,10 @@ def check_apart(target: Path, others: Iterable[Path]) -> None:
 
 
 def existing_folder(target: Path) -> Path:
-    """The target's folder, or where that is to be made, the nearest above it that there is.
+    """Return the target's folder, or its nearest parent that exists.
 
     Raises:
-        OutputError: the folder that it is counted from has been deleted.
+        OutputError: The current folder, to which the name is relative, has been deleted.
     """
     try:
         return next(each for each in target.absolute().parents if each.exists())
@@ -78,27 +87,27 @@ def existing_folder(target: Path) -> Path:
 
 @contextmanager
 def folder_made(folder: Path) -> Iterator[None]:
-    """Make the folder where it is missing; at the end, what was made goes again if nothing was written there.
+    """Create the folder and its parents; at the end, remove those that were created and are empty.
 
     Raises:
-        OutputError: it can't be made.
+        OutputError: The folder can't be created.
     """
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as err:
-        raise OutputError(f"The folder {folder} can't be made ({err.strerror}).") from err
+        raise OutputError(f"The folder {folder} can't be created ({err.strerror}).") from err
     try:
         yield
     finally:
-        with suppress(OSError):  # somebody's files are in it
+        with suppress(OSError):  # it is not empty
             for each in missing:
                 each.rmdir()
 
 
 @contextmanager
 def unfinished(target: Path) -> Iterator[Path]:
-    """A hidden name beside the target to write to; what is there at the end, and was not renamed, is removed."""
+    """Yield a hidden name beside the target to write to; at the end, remove what was not renamed."""
     partial = beside(target, f".{target.stem}", f".{os.getpid()}.part{target.suffix}")
     try:
         yield partial
@@ -109,10 +118,10 @@ def unfinished(target: Path) -> Iterator[Path]:
 
 
 def place(written: Path, target: Path, *, overwrite: bool) -> None:
-    """Give what was written its name; each picture of a sequence its own.
+    """Rename what was written to its target; of a sequence, each picture.
 
     Raises:
-        OutputError: there is something of that name by now, which is not to be replaced: it has got another.
+        OutputError: The target has appeared meanwhile and may not be replaced: the result has a free name beside it.
     """
     free = target
     while not _placed(written, free, overwrite=overwrite):
@@ -122,15 +131,15 @@ def place(written: Path, target: Path, *, overwrite: bool) -> None:
 
 
 def is_there(target: Path) -> bool:
-    """Whether there is anything of that name, if only a link that leads nowhere; or a picture of a sequence."""
+    """Whether anything has that name, even a broken link; of a sequence, whether any picture exists."""
     return os.path.lexists(target) or (is_sequence(target) and bool(numbers(target)))
 
 
 def put(file: Path, target: Path, *, overwrite: bool) -> None:
-    """Rename a file.
+    """Rename a file to its target.
 
     Raises:
-        FileExistsError: there is something of that name, which is not to be replaced.
+        FileExistsError: The target exists and may not be replaced.
     """
     if overwrite:
         file.replace(target)
@@ -139,7 +148,7 @@ def put(file: Path, target: Path, *, overwrite: bool) -> None:
         target.hardlink_to(file)
     except FileExistsError:
         raise
-    except OSError:  # a file system without links: the name is taken first
+    except OSError:  # a file system without hard links: reserve the name first
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
         file.replace(target)
     else:
@@ -147,22 +156,22 @@ def put(file: Path, target: Path, *, overwrite: bool) -> None:
 
 
 def appeared(target: Path, free: Path) -> OutputError:
-    """What to tell of a target that was not there when it was begun."""
-    return OutputError(f"{target} has appeared meanwhile and is left alone: the result is {free}.")
+    """Return the error for a target that has appeared since the job began."""
+    return OutputError(f"{target} has appeared meanwhile and was not replaced: the result is {free}.")
 
 
 def partial_of(target: Path) -> Path:
-    """What a result is called that was ended early."""
+    """Return the name of a result that was ended early."""
     return beside(target, target.stem, f"{PARTIAL}{target.suffix}")
 
 
 def free_partial_of(target: Path) -> Path:
-    """The same, with a number where there is something of that name."""
+    """Return `partial_of` the target, with a number if that name is taken."""
     return partial_of(free_name(target, taken=lambda each: is_there(partial_of(each))))
 
 
 def beside(target: Path, stem: str, tail: str) -> Path:
-    """The name of these two in the target's folder. Where it is too long the stem is cut, but stays one of its own."""
+    """Return the name ``stem`` + ``tail`` in the target's folder; a stem that is too long is cut and gets a hash."""
     room = _longest_name(target.parent) - len(os.fsencode(tail))
     sequence = number_in(stem)
     if len(os.fsencode(stem)) + (0 if sequence is None else _DIGITS) > room:
@@ -173,7 +182,7 @@ def beside(target: Path, stem: str, tail: str) -> Path:
 
 
 def _placed(written: Path, target: Path, *, overwrite: bool) -> bool:
-    """Whether it could be done: all pictures of a sequence, or none."""
+    """Rename what was written, of a sequence all pictures or none; return whether no name was taken."""
     if not is_sequence(written):
         files = {written: target}
     elif overwrite or not is_there(target):

@@ -29,7 +29,7 @@ def refusal(target: Path) -> str:
 def test_a_link_in_its_place_is_refused_and_what_it_leads_to_stays(tmp_path: Path, treasure: Path) -> None:
     before = sorted(path.name for path in treasure.iterdir())
     folder_of(tmp_path / "out.mp4").symlink_to(treasure)
-    assert "is a link, or not yours" in refusal(tmp_path / "out.mp4")
+    assert "is a link, or another user's" in refusal(tmp_path / "out.mp4")
     assert sorted(path.name for path in treasure.iterdir()) == before
 
 
@@ -47,7 +47,7 @@ def test_nothing_is_opened_through_what_stands_for_its_files(
         planted.mkdir()
     else:
         planted.symlink_to(treasure / ("thesis.txt" if kind == "link" else "made"))
-    assert "something else in the place of a file of ours" in refusal(tmp_path / "out.mp4")
+    assert "a link or the like in the place of one of our files" in refusal(tmp_path / "out.mp4")
     assert (treasure / "thesis.txt").read_text() == "all of it"
     assert not (treasure / "made").exists()
 

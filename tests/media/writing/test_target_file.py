@@ -46,7 +46,7 @@ def test_what_appeared_meanwhile_is_left_alone_and_the_result_is_kept(there: str
     else:
         target.symlink_to(tmp_path / "nowhere")
     made(tmp_path / "out-2.mp4", "this one too")
-    with pytest.raises(OutputError, match=r"out\.mp4 has appeared meanwhile and is left alone: .*out-3\.mp4"):
+    with pytest.raises(OutputError, match=r"out\.mp4 has appeared meanwhile and was not replaced: .*out-3\.mp4"):
         place(made(tmp_path / "a"), target, overwrite=False)
     assert target.is_symlink() or target.read_text() == "precious"
     assert (tmp_path / "out-2.mp4").read_text() == "this one too"

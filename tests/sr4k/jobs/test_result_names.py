@@ -98,7 +98,7 @@ def test_what_appears_while_it_runs_is_left_alone(upscale: Upscale, tmp_path: Pa
     def appear(_statuses: Any) -> None:
         target.write_text("precious")
 
-    with pytest.raises(OutputError, match=r"out\.mp4 has appeared meanwhile and is left alone: .*out-2\.mp4"):
+    with pytest.raises(OutputError, match=r"out\.mp4 has appeared meanwhile and was not replaced: .*out-2\.mp4"):
         upscale("out.mp4", on_status=appear)
     assert target.read_text() == "precious"
     assert len(video_times(tmp_path / "out-2.mp4")) == 300

@@ -280,6 +280,6 @@ def test_what_a_preview_left_is_begun_again(make_clip: MakeClip, preset: Callabl
 
 
 def test_two_signals_stop_at_once_and_tell_how_to_go_on(begun: Callable[..., Summary]) -> None:
-    with pytest.raises(StoppedError, match=r"^Stopped at once\. What is done is kept: --resume goes on\.$"):
+    with pytest.raises(StoppedError, match=r"^Stopped at once\. Finished frames are kept: --resume continues\.$"):
         begun(stops=2)
     assert begun().frames == 200
