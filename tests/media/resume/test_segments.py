@@ -34,7 +34,8 @@ def upscale(make_clip: MakeClip, tmp_path: Path) -> Upscale:
     preset = load_preset("file").updated("engine", name="nearest").updated("graph", mode="threads")
 
     def run(name: str, *, resume: bool = False, stops: Callable[[], int] = lambda: 0, **settings: Any) -> Summary:
-        chosen = preset.updated("encode", crf=30, **({"segment_seconds": 1} | settings))
+        quality = {} if "bitrate" in settings else {"crf": 30}
+        chosen = preset.updated("encode", **({"segment_seconds": 1} | quality | settings))
         return Job(source, tmp_path / name, chosen, resume=resume).run(stop_requests=stops)
 
     return run
