@@ -7,6 +7,6 @@ import pytest
 
 @pytest.fixture
 def silent_children(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
-    """What a puller's process says of itself could hold the address."""
+    """Check that nothing a puller's process prints holds the stream key."""
     yield
     assert "k3y" not in "".join(capfd.readouterr())

@@ -1,4 +1,4 @@
-"""How long is waited before the next try."""
+"""The waits between retries, and what resets them."""
 
 import pytest
 from clips import MakeClip

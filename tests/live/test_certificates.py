@@ -21,7 +21,7 @@ Certificate = tuple[Path, Path]
 
 
 class Site:
-    """A folder that three servers serve: one that is trusted, one that is not, and one without TLS."""
+    """A folder served by three servers: one trusted, one not, and one without TLS."""
 
     def __init__(self, folder: Path, trusted: FileServer, stranger: FileServer, plain: FileServer) -> None:
         self.folder, self.trusted, self.stranger, self.plain = folder, trusted, stranger, plain
@@ -54,7 +54,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> tuple[Certificate, Certificate]:
-    """A trusted one, and a stranger's."""
+    """A trusted certificate, and an untrusted one."""
     folder = tmp_path_factory.mktemp("certificates")
     return write_certificate(folder, "trusted"), write_certificate(folder, "stranger", names="DNS:elsewhere.example")
 
@@ -185,7 +185,7 @@ def test_segments_that_a_redirection_leads_to_a_stranger_are_not_taken(site: Sit
 def test_a_stranger_that_takes_a_servers_place_meanwhile_ends_the_stream(
     site: Site, certificates: tuple[Certificate, Certificate]
 ) -> None:
-    """Of a live playlist, what comes later is checked as well."""
+    """Later segments of a live playlist are checked as well."""
     where = serving(certificates[0])
     lines = (site.folder / "clear.m3u8").read_text().replace("#EXT-X-ENDLIST\n", "")
     (site.folder / "live.m3u8").write_text(lines)

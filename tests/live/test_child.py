@@ -1,4 +1,4 @@
-"""Helper processes run nothing of the folder that they are started in, and find what the one who starts them finds."""
+"""Helper processes import nothing from the current folder, and find the same modules as their parent."""
 
 import pickle
 import subprocess

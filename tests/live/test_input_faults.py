@@ -1,6 +1,6 @@
-"""One channel through all that can happen to its source, with real servers; a recording tells what came out.
+"""One channel through every fault of its source, with real servers; a recording shows the output.
 
-It is one scenario: each step goes on where the one before has ended.
+The tests are one scenario: each step continues where the previous one ended.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Each limit in a real process: what it forbids is tried after `enter`."""
+"""Each limit in a real process, which tries what is forbidden after `enter`."""
 
 import signal
 import subprocess

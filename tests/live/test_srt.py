@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(autouse=True)
 def _forgetful() -> Iterator[None]:
-    """What was found of an ffmpeg holds for one PATH."""
+    """Forget which ffmpeg was found, since tests change PATH."""
     srt.require_srt.cache_clear()
     yield
     srt.require_srt.cache_clear()
@@ -34,7 +34,7 @@ def _forgetful() -> Iterator[None]:
 
 @pytest.fixture
 def deaf(tmp_path: Path) -> Path:
-    """An ffmpeg that passes over files of options without a word, as version 9 does for those of protocols."""
+    """An ffmpeg that silently ignores preset files, as version 9 does for options of protocols."""
     path = tmp_path / "bin" / "ffmpeg"
     path.parent.mkdir()
     path.write_text(
@@ -47,7 +47,7 @@ def deaf(tmp_path: Path) -> Path:
 
 @contextmanager
 def listening(query: str, out: Path) -> Iterator[str]:
-    """A listener, and its address."""
+    """Run a listener, and yield its address."""
     url = f"srt://127.0.0.1:{free_port()}"
     command = [FFMPEG, "-loglevel", "quiet", "-i", f"{url}?mode=listener{query}", "-c", "copy", "-y", str(out)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as listener:
@@ -58,7 +58,7 @@ def listening(query: str, out: Path) -> Iterator[str]:
 
 
 def send(url: str, seconds: int = 8) -> int:
-    """A stream, until it is refused; gives what has arrived."""
+    """Send a stream until it is refused; return the number of bytes sent."""
     with srt.srt_writer(parse_target(url)) as pipe:
         with av.open(pipe, "w", format="mpegts", options={"flush_packets": "1"}) as container:
             stream = container.add_stream("mpeg2video", rate=25, options={"g": "5"})

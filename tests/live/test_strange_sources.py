@@ -21,7 +21,7 @@ WRAP = 2**31 / 1000
 
 
 def recorded(server: Any, path: Path, seconds: float, *, app: str = "live", **wishes: Any) -> Recorded:
-    """What comes out of a channel for a publisher's first seconds."""
+    """Record a channel's output for a publisher's first seconds."""
     key = path.stem
     with (
         Publisher(server.url(key, app), **wishes) as publisher,

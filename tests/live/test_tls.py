@@ -22,13 +22,13 @@ from sr4k.live.tls import tls_options
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """One that nobody but itself vouches for, and its key."""
+    """A self-signed certificate, and its key."""
     return write_certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="module")
 def secure(server: Callable[[type], Any], certificate: tuple[Path, Path]) -> Iterator[tuple[NginxRtmp, str]]:
-    """A server, and where it is reached over TLS."""
+    """A server, and its address over TLS."""
     plain = server(NginxRtmp)
     with Proxy(plain.port, tls=serving(certificate)) as proxy:
         yield plain, f"rtmps://localhost:{proxy.port}/live"

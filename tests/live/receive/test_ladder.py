@@ -4,7 +4,7 @@ from sr4k.live.receive.ladder import RUNGS, Governor
 
 
 class Machine:
-    """Pictures at ``rate`` that cost ``network`` or ``plain`` seconds each; what is over half a second old is late."""
+    """A simulated machine: frames at ``rate``, costing ``network`` or ``plain`` seconds, late after half a second."""
 
     def __init__(self, rate: float = 30.0) -> None:
         self.rate, self.clock, self.free = rate, 0.0, 0.0

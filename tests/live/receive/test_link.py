@@ -48,7 +48,7 @@ NOW = FrameInfo(pts=7, time_base=TIME_BASE, duration=0, born=1.5)
 
 
 class Ends:
-    """Both, in one process."""
+    """Both ends of a link, in one process."""
 
     def __init__(self) -> None:
         ours, self.wire = create_link()
@@ -126,7 +126,7 @@ def test_frames_that_are_held_outlive_the_connection(ends: Ends) -> None:
 
 
 class Call:
-    """What a pickle can do to whoever reads it."""
+    """An object whose pickle runs code when it is read."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return os.putenv, ("SR4K_CALLED", "1")

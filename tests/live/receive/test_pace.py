@@ -5,7 +5,7 @@ FRAME = TICKS // 25
 
 
 def edge_of(packets: list[tuple[float, float]]) -> float | None:
-    """When the edge is reached, of packets (stream time, clock)."""
+    """Return the time at which packets (stream time, clock) reach the live edge."""
     edge = LiveEdge()
     return next((now for at, now in packets if edge.is_reached(round(at * TICKS), now)), None)
 
@@ -45,7 +45,7 @@ def test_a_source_without_times_has_an_edge() -> None:
 
 
 def waits(stamps: list[int | None], *, took: float = 0.0) -> list[float]:
-    """Seconds waited before each, at a clock that goes on by the waiting, and by ``took`` for each packet."""
+    """Return the wait before each packet, with a clock advanced by the waits, and by ``took`` for each packet."""
     pace, now, waited = Pace(), 50.0, []
     for stamp in stamps:
         pace.note(stamp, now)

@@ -1,4 +1,4 @@
-"""Pullers of patterns and files, and their processes: what they give, and in which words they end."""
+"""Pullers of patterns and files: their output, and the reasons with which their processes end."""
 
 import os
 import signal
@@ -63,7 +63,7 @@ def test_interlaced_pictures_are_deinterlaced(codec: str, suffix: str, tmp_path:
 
 
 def test_an_empty_packet_shows_the_last_picture_again_and_is_no_damage(make_clip: MakeClip, tmp_path: Path) -> None:
-    """As Theora has it."""
+    """Theora repeats a picture by an empty packet."""
     clean, again = tmp_path / "in.ogv", tmp_path / "again.ogv"
     theora = ["-c:v", "libtheora", "-frames:v", "12", "-an", str(clean)]
     subprocess.run(

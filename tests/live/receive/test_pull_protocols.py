@@ -44,7 +44,7 @@ AAC = ("-c:a", "aac")
 
 @contextlib.contextmanager
 def sending(*options: str, in_real_time: bool = True) -> Iterator["subprocess.Popen[bytes]"]:
-    """An ffmpeg that sends what it makes."""
+    """Run an ffmpeg that sends a generated stream."""
     pace = ["-re"] if in_real_time else []
     command = [program("ffmpeg"), "-loglevel", "quiet", *pace, *MADE, *H264, *AAC, *options]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
@@ -171,7 +171,7 @@ def headed_first(clip: Path) -> Path:
 
 
 def listens(port: int) -> bool:
-    """Whether a UDP socket is bound to it."""
+    """Whether a UDP socket is bound to this port."""
     return any(f":{port:04X} " in line.split(" 00000000:0000")[0] for line in Path("/proc/net/udp").open())
 
 
