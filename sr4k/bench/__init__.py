@@ -1,4 +1,4 @@
-"""Frame throughput, measured: the engine alone, the stages, whole pipelines, latency, and many at once."""
+"""Measures throughput and latency: of the engine alone, each stage, whole pipelines, and several at once."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ from sr4k.jobs.parse import Size
 
 
 class Part(StrEnum):
-    """What can be measured, in that order."""
+    """Measurements, in the order in which they run."""
 
     ENGINE = "engine"
     STAGES = "stages"
@@ -17,7 +17,7 @@ class Part(StrEnum):
 
 
 class InputSize(StrEnum):
-    """What it can be measured at."""
+    """Sizes of the input, 16:9, named by their height."""
 
     P540 = "540p"
     P720 = "720p"
@@ -26,6 +26,6 @@ class InputSize(StrEnum):
 
     @property
     def pixels(self) -> Size:
-        """Width and height of the input, 16:9."""
+        """Width and height in pixels."""
         height = int(self[:-1])
         return height * 16 // 9, height

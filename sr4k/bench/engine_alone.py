@@ -1,4 +1,4 @@
-"""The engine alone: how fast it goes when nothing else runs, and proof that it ran."""
+"""Times the engine alone, and proves that the network ran."""
 
 import statistics
 import time
@@ -19,17 +19,24 @@ from sr4k.models.colour import Colour
 from sr4k.models.geometry import CELL_OUT, MARGIN, PAD_AFTER, PAD_BEFORE, SCALE, pad_planes, pixel_shuffle
 
 _PICTURES = 4
-"""Different pictures that take turns."""
+"""Number of different frames, which are submitted in turn."""
 
 _ROWS_APART = 32
+"""Every so many rows enter the checksum."""
 
 _LEAST_CHANGE = 0.02
-"""Mean difference to a bicubic, 8-bit levels, below which no network can have run."""
+"""Mean difference from bicubic, in 8-bit levels, below which no network can have run."""
 
 
 @dataclass(frozen=True)
 class EngineTime:
-    """Seconds a frame of each round, and how much work a frame is."""
+    """Timing of an engine.
+
+    Attributes:
+        about: description of the engine, see `sr4k.engines.Engine.describe`.
+        rounds: seconds per frame in each round.
+        macs: multiply-accumulates per frame.
+    """
 
     about: dict[str, Any]
     rounds: list[float]
@@ -37,17 +44,22 @@ class EngineTime:
 
     @property
     def median(self) -> float:
-        """Seconds a frame."""
+        """Median of the rounds, in seconds per frame."""
         return statistics.median(self.rounds)
 
 
 def measure_engine(
     name: str, model: str, size: Size, *, precision: Precision = "auto", frames: int = 16, rounds: int = 5
 ) -> EngineTime:
-    """Time an engine, kept as full as it takes; each result is checked against its picture's first.
+    """Time an engine with as many frames in flight as it accepts.
+
+    Args:
+        size: width and height of the input in pixels, both even.
+        frames: number of frames in each round.
+        rounds: number of rounds, after one to warm up.
 
     Raises:
-        InternalError: a result is another than the first of its picture, or a bicubic's.
+        InternalError: a result differs from the first one for the same frame, or equals bicubic's.
     """
     width, height = size
     inputs = [padded_planes(draw(25 * k, size)) for k in range(_PICTURES)]
@@ -55,7 +67,7 @@ def measure_engine(
         name, EngineSpec(model=model, height=height, width=width, colour=Colour(), precision=precision)
     ) as engine:
         expected = []
-        for planes in inputs:  # this warms up as well
+        for planes in inputs:
             cells = engine.infer(planes)
             _require_a_network(cells, planes[0])
             expected.append(_checksum(cells))
@@ -66,7 +78,7 @@ def measure_engine(
 
 
 def padded_planes(bgr: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """Luma and chroma planes as an engine takes them, of BGR (H, W, 3); H and W even."""
+    """Convert uint8 BGR (H, W, 3), H and W even, to an engine's padded input planes of luma and chroma."""
     height, width = bgr.shape[:2]
     flat = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2YUV_I420), np.uint8).ravel()
     luma = flat[: height * width].reshape(height, width)
@@ -75,7 +87,7 @@ def padded_planes(bgr: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
 
 
 def _run(engine: Engine, inputs: list[list[NDArray[np.uint8]]], expected: list[int], frames: int) -> float:
-    """Seconds a frame."""
+    """Run the engine, and return the seconds per frame."""
     submitted, taken = 0, 0
     began = time.perf_counter()
     while taken < frames:
@@ -83,28 +95,28 @@ def _run(engine: Engine, inputs: list[list[NDArray[np.uint8]]], expected: list[i
             engine.submit(inputs[submitted % len(inputs)])
             submitted += 1
         if _checksum(engine.result()) != expected[taken % len(inputs)]:
-            raise InternalError(f"The engine's result {taken} is not what it was before.")
+            raise InternalError(f"The engine's result {taken} differs from its first result for the same frame.")
         taken += 1
     return (time.perf_counter() - began) / frames
 
 
 def _checksum(cells: NDArray[np.uint8]) -> int:
-    """Of some rows, so that it takes no time to speak of."""
+    """Return the checksum of some rows only, so that it takes negligible time."""
     return zlib.crc32(cells[::_ROWS_APART].tobytes())
 
 
 def added_to_bicubic(cells: NDArray[np.uint8], luma: NDArray[np.uint8]) -> NDArray[np.int16]:
-    """What an engine's sub-pixels make of a luma plane (H, W), less what a bicubic makes of it: (2H, 2W)."""
+    """Return the engine's upscaled luma minus the bicubic one: int16 (2H, 2W), for a luma plane (H, W)."""
     values = np.moveaxis(cells[MARGIN:-MARGIN, MARGIN:-MARGIN, : CELL_OUT**2], -1, 0)
     made: NDArray[np.uint8] = pixel_shuffle(values, CELL_OUT)[0]
     return made.astype(np.int16) - bicubic(luma)
 
 
 def bicubic(luma: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(H, W) to (2H, 2W)."""
+    """Upscale uint8 luma (H, W) to (2H, 2W) by bicubic interpolation."""
     return np.asarray(cv2.resize(luma, None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
 def _require_a_network(cells: NDArray[np.uint8], luma: NDArray[np.uint8]) -> None:
     if np.abs(added_to_bicubic(cells, luma[PAD_BEFORE:-PAD_AFTER, PAD_BEFORE:-PAD_AFTER])).mean() < _LEAST_CHANGE:
-        raise InternalError("The engine's result is a bicubic's: no network ran.")
+        raise InternalError("The engine's result equals bicubic's: no network ran.")

@@ -1,4 +1,4 @@
-"""What a figure was measured on."""
+"""Describes the machine that a result was measured on."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ _FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8
 
 
 def describe() -> dict[str, Any]:
-    """CPU, cores granted, and the versions that matter."""
+    """Return the CPU, the cores that this process may use, the memory, and the versions of libraries."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     fields = dict(line.split(":", 1) for line in lines if ":" in line)
     info = {key.strip(): value.strip() for key, value in fields.items()}
@@ -31,7 +31,7 @@ def describe() -> dict[str, Any]:
 
 
 def in_words(info: dict[str, Any]) -> str:
-    """What `describe` gave, in one line."""
+    """Return the result of `describe` as one line of text."""
     versions = ", ".join(f"{name} {number}" for name, number in info["versions"].items())
     return f"{info['cpu']}, {info['cores_granted']} cores, {' '.join(info['flags'])}; {versions}"
 

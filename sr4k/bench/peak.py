@@ -1,4 +1,4 @@
-"""What the CPU can do at best: the int8 multiply-accumulates a second of the same backend on work that suits it."""
+"""Measures the CPU's peak: int8 multiply-accumulates per second by OpenVINO on convolutions that suit it best."""
 
 import time
 
@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 from sr4k.engines.openvino_library import ov
 
 _CHANNELS, _SIDE, _LAYERS = 1024, 32, 8
-"""1x1 convolutions whose weights and features both stay in the cache."""
+"""Sizes of 1x1 convolutions whose weights and features stay in the cache."""
 
 _QUANTISED = {"step": np.float32(0.05), "zero": np.int8(0)}
 
@@ -17,7 +17,7 @@ _ROUNDS = 5
 
 
 def int8_peak(threads: int) -> float:
-    """Multiply-accumulates a second of ``threads`` threads; the best of some rounds."""
+    """Return the multiply-accumulates per second of ``threads`` threads, the best of several rounds."""
     core = ov.Core()
     config = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": threads, "INFERENCE_PRECISION_HINT": "f32"}
     compiled = core.compile_model(core.read_model(_graph().SerializeToString()), "CPU", config)

@@ -1,4 +1,4 @@
-"""The result of the suite as a page and as plots."""
+"""Writes the result of the suite as JSON, as a Markdown page and as plots."""
 
 import json
 import statistics
@@ -11,14 +11,17 @@ from sr4k.common.plotting import new_figure
 
 
 def as_markdown(result: dict[str, Any], command: str) -> str:
-    """Tables of what was measured, by input size."""
+    """Return a page with the results as tables, by input size.
+
+    ``command``: the command that measured them.
+    """
     lines = [
         "# Frame throughput",
         "",
         f"`{command}`; {in_words(result['machine'])}",
         "",
-        f"Sizes are of the input; the output has twice the width and height. The peak of this machine, by 1x1 int8 "
-        f"convolutions of the same backend, is {result['int8_peak'] / 1e9:.0f} GMAC/s.",
+        f"Sizes are of the input; the output has twice the width and height. The int8 peak of this machine, measured "
+        f"with 1x1 convolutions in OpenVINO, is {result['int8_peak'] / 1e9:.0f} GMAC/s.",
     ]
     for part in (_engine, _stages, _pipeline, _latency, _lanes, _streams):
         lines += part(result["sizes"])
@@ -30,7 +33,7 @@ def _engine(sizes: dict[str, Any]) -> Iterator[str]:
         sizes,
         "engine",
         "The engine alone",
-        ["input", "model", "precision", "ms a frame", "spread", "GMAC a frame", "GMAC/s", "of the peak"],
+        ["input", "model", "precision", "ms/frame", "range", "GMAC/frame", "GMAC/s", "share of peak"],
     )
     for size, found in sizes.items():
         for model, row in found.get("engine", {}).items():
@@ -43,14 +46,14 @@ def _engine(sizes: dict[str, Any]) -> Iterator[str]:
 
 def _stages(sizes: dict[str, Any]) -> Iterator[str]:
     names = next((list(found["stages"]) for found in sizes.values() if "stages" in found), [])
-    yield from _heading(sizes, "stages", "Each stage alone, ms a frame", ["input", *names])
+    yield from _heading(sizes, "stages", "Each stage alone, ms/frame", ["input", *names])
     for size, found in sizes.items():
         if "stages" in found:
             yield f"| {size} | " + " | ".join(f"{1e3 * found['stages'][name]:.1f}" for name in names) + " |"
 
 
 def _pipeline(sizes: dict[str, Any]) -> Iterator[str]:
-    columns = ["input", "frames/s", "spread", "with start-up", "CPU s a frame", "of the CPUs used"]
+    columns = ["input", "frames/s", "range", "frames/s with start-up", "CPU s/frame", "share of CPUs"]
     yield from _heading(sizes, "pipeline", "The whole pipeline, file to file", columns)
     for size, found in sizes.items():
         if row := found.get("pipeline"):
@@ -61,15 +64,16 @@ def _pipeline(sizes: dict[str, Any]) -> Iterator[str]:
 
 
 def _latency(sizes: dict[str, Any]) -> Iterator[str]:
-    columns = ["input", "frames/s", "median ms", "95 % below, ms"]
-    yield from _heading(sizes, "latency", "From a decoded frame to its packet", columns)
+    columns = ["input", "frames/s", "median, ms", "95th percentile, ms"]
+    yield from _heading(sizes, "latency", "Latency from decoded frame to encoded packet", columns)
     for size, found in sizes.items():
         if row := found.get("latency"):
             yield f"| {size} | {row['rate']:.1f} | {1e3 * row['median']:.0f} | {1e3 * row['p95']:.0f} |"
 
 
 def _lanes(sizes: dict[str, Any]) -> Iterator[str]:
-    yield from _heading(sizes, "lanes", "Networks side by side on one video", ["input", "lanes", "frames/s", "spread"])
+    columns = ["input", "lanes", "frames/s", "range"]
+    yield from _heading(sizes, "lanes", "Lanes: networks in parallel on one video", columns)
     for size, found in sizes.items():
         for count, rates in found.get("lanes", {}).items():
             spread = f"{min(rates):.2f}-{max(rates):.2f}"
@@ -77,8 +81,8 @@ def _lanes(sizes: dict[str, Any]) -> Iterator[str]:
 
 
 def _streams(sizes: dict[str, Any]) -> Iterator[str]:
-    columns = ["input", "at once", "frames/s of all", "slowest to fastest"]
-    yield from _heading(sizes, "streams", "Several at once, start-up included", columns)
+    columns = ["input", "videos", "frames/s in total", "slowest / fastest"]
+    yield from _heading(sizes, "streams", "Several videos at once, start-up included", columns)
     for size, found in sizes.items():
         for count, row in found.get("streams", {}).items():
             yield f"| {size} | {count} | {row['fps']:.2f} | {row['slowest_to_fastest']:.2f} |"
@@ -97,7 +101,11 @@ def store(folder: Path, name: str, result: dict[str, Any], page: str) -> None:
 
 
 def plot(result: dict[str, Any], target: Path) -> None:
-    """Time of the stages, throughput over input size, and queues over time, as one picture. Needs matplotlib."""
+    """Write a picture with plots of the stages' times, throughput over input size, and queues over time.
+
+    Raises:
+        OptionError: matplotlib is not installed.
+    """
     figure = new_figure(13, 4)
     stage_axes, rate_axes, queue_axes = figure.subplots(1, 3)
     sizes = result["sizes"]
@@ -107,7 +115,7 @@ def plot(result: dict[str, Any], target: Path) -> None:
         rate_axes.plot(list(rates), list(rates.values()), marker="o", label=f"engine, {model}")
     whole = {size: found["pipeline"]["fps"] for size, found in sizes.items() if "pipeline" in found}
     rate_axes.plot(list(whole), list(whole.values()), marker="s", label=f"file to file, {result['models'][0]}")
-    rate_axes.set(title="frames a second", yscale="log")
+    rate_axes.set(title="frames per second", yscale="log")
     rate_axes.legend()
     rate_axes.grid(alpha=0.3, which="both")
     _plot_queues(queue_axes, {size: found["pipeline"] for size, found in sizes.items() if "pipeline" in found})
@@ -120,13 +128,13 @@ def _plot_stages(axes: Any, by_size: dict[str, dict[str, float]]) -> None:
         heights = [1e3 * stages[stage] for stages in by_size.values()]
         axes.bar(list(by_size), heights, bottom=list(bottoms.values()), label=stage)
         bottoms = {size: bottoms[size] + height for size, height in zip(by_size, heights, strict=True)}
-    axes.set(title="each stage alone, ms a frame")
+    axes.set(title="each stage alone, ms per frame")
     if by_size:
         axes.legend()
 
 
 def _plot_queues(axes: Any, by_size: dict[str, Any]) -> None:
-    """Of the largest input."""
+    """Plot the queues of the largest input."""
     for size, pipeline in list(by_size.items())[-1:]:
         course = pipeline["course"]
         for worker in sorted({name for moment in course for name in moment["depths"]} - {"encode"}):

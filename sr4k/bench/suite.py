@@ -1,4 +1,4 @@
-"""All measurements in one run."""
+"""Runs all measurements."""
 
 import logging
 import tempfile
@@ -21,7 +21,7 @@ from sr4k.sample import write_sample
 log = logging.getLogger(__name__)
 
 _PACE = 0.6
-"""Share of the rate that a pipeline reaches at which its latency is measured: more and frames queue."""
+"""Latency is measured at this share of the pipeline's throughput, so that frames don't queue."""
 
 _STREAMS = (2, 4)
 _LANES = (1, 2, 4, 8)
@@ -30,17 +30,20 @@ _LANES = (1, 2, 4, 8)
 def run_suite(
     preset: Preset, *, parts: Iterable[Part], sizes: Iterable[InputSize], models: list[str], frames: int, rounds: int
 ) -> dict[str, Any]:
-    """Measure; the result is plain data, to be stored as JSON. Every frame is computed, also what did not change.
+    """Run the measurements, and return the results as plain data for JSON. Reuse is off: all tiles are computed.
 
     Args:
-        models: the first is what everything but the engine alone is measured with.
-        frames: of the clips, which are made for it.
-        rounds: of each measurement of the engine and the pipeline.
+        preset: preset of the pipelines.
+        parts: measurements to run.
+        sizes: sizes of the input.
+        models: names of networks; all parts but the engine alone use the first.
+        frames: number of frames in each clip; the clips are generated.
+        rounds: number of times the engine and the pipeline are measured.
 
     Raises:
         InternalError: a network did not run on every frame that was counted.
     """
-    engine = engines_for(preset.engine.name)[0]  # no other: a figure is of one engine
+    engine = engines_for(preset.engine.name)[0]  # without a fallback: all results are of one engine
     preset, parts = preset.updated("engine", name=engine, model=models[0], reuse=False), set(parts)
     result: dict[str, Any] = {"machine": machine.describe(), "int8_peak": 0.0, "models": models, "sizes": {}}
     with tempfile.TemporaryDirectory(prefix="sr4k-bench-") as folder:
@@ -50,7 +53,7 @@ def run_suite(
             found = result["sizes"][name] = dict[str, Any]()
             for part in (part for part in Part if part in parts):
                 log.info("%s: %s", name, part)
-                # More than once, for other guests of a shared machine slow it down for minutes.
+                # Measured before each part, because other guests of a shared machine slow it down for minutes.
                 result["int8_peak"] = max(result["int8_peak"], int8_peak(granted_cpus()))
                 found[part] = _MEASURES[part](_Task(preset, models, clip, name.pixels, rounds, found))
     for found in result["sizes"].values():
@@ -60,7 +63,7 @@ def run_suite(
 
 
 class _Task:
-    """What a measurement may need."""
+    """Arguments of a measurement."""
 
     def __init__(
         self,
@@ -114,7 +117,7 @@ def _latency(task: _Task) -> dict[str, Any]:
 
 
 def _lanes(task: _Task) -> dict[str, Any]:
-    """In turn, so that what else the machine does meets all alike."""
+    """Measure the numbers of lanes in turn, so that other load on the machine affects all alike."""
     counts = [count for count in _LANES if count <= granted_cpus()]
     presets = {count: task.preset.updated("graph", lanes=count) for count in counts}
     rounds = [

@@ -1,4 +1,4 @@
-"""Whole pipelines: what each stage takes by itself, what they reach together, how long a frame is on its way."""
+"""Measures whole pipelines: time of each stage alone, throughput together, and latency of a frame."""
 
 import tempfile
 import time
@@ -45,12 +45,19 @@ _WARM_UP = 0.25
 """Share of the frames before the steady part."""
 
 _ALIKE = 0.5
-"""Least correlation of what the output and the engine add to a bicubic."""
+"""Least correlation between the output minus bicubic and the engine's result minus bicubic."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A pipeline at one time: seconds since its start, frames written, CPU seconds, frames waiting by worker."""
+    """A sample of a running pipeline.
+
+    Attributes:
+        seconds: time since its start.
+        frames: frames written.
+        cpu: CPU seconds of all processes.
+        depths: frames that wait for each worker, by its name.
+    """
 
     seconds: float
     frames: int
@@ -60,27 +67,36 @@ class Moment:
 
 @dataclass(frozen=True)
 class PipelineRun:
-    """One pipeline from start to end."""
+    """The summary and the samples of a pipeline that has ended."""
 
     summary: Summary
     moments: list[Moment] = field(repr=False)
 
     def steady(self) -> dict[str, float]:
-        """Frames a second and CPU seconds a frame after the warm-up, and the share of the granted CPUs that is used.
+        """Return throughput and CPU use after the warm-up.
 
-        The share is frames a second x CPU seconds a frame / CPUs granted: 1 means that nothing waits in vain.
+        Returns:
+            ``fps`` (frames per second), ``cpu_seconds_a_frame``, and ``cpus_used``: their product divided by the number
+            of usable CPUs, 1 when all are always busy.
+
+        Raises:
+            InternalError: there are too few frames.
         """
         warm = [m for m in self.moments if m.frames >= _WARM_UP * self.summary.frames]
         first, last = warm[0], next(m for m in warm if m.frames == warm[-1].frames)
         frames = last.frames - first.frames
         if frames <= 0:
-            raise InternalError(f"{self.summary.frames} frames are too few for a steady state: take more.")
+            raise InternalError(f"{self.summary.frames} frames are too few for a steady state: use more.")
         fps, cpu = frames / (last.seconds - first.seconds), (last.cpu - first.cpu) / frames
         return {"fps": fps, "cpu_seconds_a_frame": cpu, "cpus_used": fps * cpu / granted_cpus()}
 
 
 def run_pipeline(clip: Path, target: Path, preset: Preset) -> PipelineRun:
-    """A file to a file, watched. The engine must have counted every frame, and the output must show its work."""
+    """Upscale a file and sample the pipeline. Check that the engine computed every frame and that the output shows it.
+
+    Raises:
+        InternalError: the engine did not compute every frame, or the output doesn't show its result.
+    """
     run = watched(clip, target, preset)
     summary = run.summary
     if summary.stages[INFER].frames != summary.frames:
@@ -90,7 +106,7 @@ def run_pipeline(clip: Path, target: Path, preset: Preset) -> PipelineRun:
 
 
 def watched(clip: Path, target: Path, preset: Preset) -> PipelineRun:
-    """A file to a file, with no proof of what it did."""
+    """Upscale a file and sample the pipeline, without checks of the output."""
     moments: list[Moment] = []
     began = time.monotonic()
 
@@ -106,7 +122,7 @@ def watched(clip: Path, target: Path, preset: Preset) -> PipelineRun:
 
 @contextmanager
 def _graph(clip: Path, folder: Path, preset: Preset) -> Iterator[GraphSpec]:
-    """Of a job whose result nobody wants."""
+    """Make the graph of a job whose result is deleted."""
     with tempfile.TemporaryDirectory(prefix="bench-", dir=folder) as inside:
         job = Job(clip, Path(inside) / "out.mp4", preset)
         parts = Parts(job.target)
@@ -117,9 +133,11 @@ def _graph(clip: Path, folder: Path, preset: Preset) -> Iterator[GraphSpec]:
 def stages_alone(
     clip: Path, target: Path, preset: Preset, *, frames: int = 16, clock: Callable[[], float] = time.perf_counter
 ) -> dict[str, float]:
-    """Seconds a frame of each stage, by name, with nothing beside it: one stage takes all frames, then the next.
+    """Return the seconds per frame of each stage, by name, run alone: each stage processes all frames before the next.
 
-    ``clock`` may count CPU seconds instead: `time.process_time` of all threads, `time.thread_time` of the stage's own.
+    Args:
+        frames: number of frames; all are in memory at once.
+        clock: `time.process_time` measures CPU seconds of all threads instead, `time.thread_time` those of the stage's.
     """
     with _graph(clip, target.parent, preset) as graph:
         return _alone([spec for worker in graph.workers for spec in worker.stages], frames, clock)
@@ -144,12 +162,12 @@ def _alone(specs: list[StageSpec], frames: int, clock: Callable[[], float]) -> d
 
 
 def _note_opening(chain: Chain, opening: list[float]) -> None:
-    """How long the stage has worked by now, which was on getting ready."""
+    """Note the seconds that the stage has spent on opening."""
     opening.append(chain.clocks[0].busy)
 
 
 class _Taken:
-    """What a stage made, in memory that has been touched before, as a ring's has. It ends a source in time."""
+    """Collects a stage's results, in memory that has been touched before, as a ring's has; stops the source in time."""
 
     waited, depth = 0.0, 0
 
@@ -173,17 +191,17 @@ class _Taken:
         return frame
 
     def send(self, frame: Frame) -> None:
-        """Keep it; an engine's results lie in its own memory, until the next."""
+        """Keep the frame. An engine's results are views that the next one overwrites, so those are copied."""
         is_lent = frame.slot is None and all(isinstance(plane, np.ndarray) for plane in frame.planes)
         self.frames.append(self._copied(frame) if is_lent else frame)
         if len(self.frames) == self._count:
             self.on_full()
 
     def finish(self, *, complete: bool) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def close(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def _copied(self, frame: Frame) -> Frame:
         out = self.take(frame.info)
@@ -193,7 +211,7 @@ class _Taken:
 
 
 class _Given:
-    """What one stage has made, for the next."""
+    """Feeds the next stage with the results of the one before."""
 
     waited, complete = 0.0, False
 
@@ -209,19 +227,19 @@ class _Given:
         return iter(self._made.frames)
 
     def close(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class PacedSettings:
-    """What `PacedSource` is told; ``rate`` in frames a second."""
+    """Settings of `PacedSource`. ``rate``: frames per second."""
 
     source: StageSpec
     rate: float
 
 
 class PacedSource(Source):
-    """A source whose frames come at a fixed rate, as a camera's do."""
+    """A source that emits frames at a fixed rate, like a camera."""
 
     def __init__(self, settings: PacedSettings) -> None:
         source = settings.source.create()
@@ -251,9 +269,12 @@ class PacedSource(Source):
 
 
 def latency(clip: Path, target: Path, preset: Preset, rate: float) -> dict[str, float]:
-    """Seconds from a decoded frame to its packet out of the encoder, median and p95, at ``rate`` frames a second.
+    """Measure the latency from a decoded frame to its encoded packet, with a source of ``rate`` frames per second.
 
-    The encoder is told to hold nothing back (``tune=zerolatency``), as for a live stream.
+    The encoder runs without lookahead (``tune=zerolatency``), as for a live stream.
+
+    Returns:
+        ``median`` and ``p95`` in seconds, and ``rate``.
     """
     options = {**preset.encode.options, "tune": "zerolatency"}
     with _graph(clip, target.parent, preset.updated("encode", options=options)) as graph:
@@ -266,7 +287,15 @@ def latency(clip: Path, target: Path, preset: Preset, rate: float) -> dict[str, 
 
 
 def many(clip: Path, folder: Path, preset: Preset, count: int) -> dict[str, float]:
-    """``count`` pipelines at once: frames a second of all together, and of the slowest as a share of the fastest."""
+    """Run ``count`` pipelines at once.
+
+    Returns:
+        ``streams`` (their number), ``fps`` (frames per second of all together, start-up included) and
+        ``slowest_to_fastest`` (ratio of frame rates).
+
+    Raises:
+        Sr4kError: one of them failed.
+    """
     jobs = [Job(clip, folder / f"{k}.mp4", preset, overwrite=True) for k in range(count)]
     began = time.monotonic()
     results = run_jobs(jobs, at_once=count)
@@ -284,7 +313,7 @@ def many(clip: Path, folder: Path, preset: Preset, count: int) -> dict[str, floa
 
 
 def _require_a_network(clip: Path, output: Path, preset: Preset, engine: str) -> None:
-    """What the output adds to a bicubic must be what the engine adds, as far as the encoder lets it through."""
+    """Check that the output minus bicubic correlates with the engine's result minus bicubic; encoding changes both."""
     small, made = (next(_pictures(path)) for path in (clip, output))
     height, width = small.height // 2 * 2, small.width // 2 * 2
     spec = EngineSpec(
@@ -297,7 +326,7 @@ def _require_a_network(clip: Path, output: Path, preset: Preset, engine: str) ->
     shown = rows_of(made.planes[0])[: SCALE * height, : SCALE * width].astype(np.int16) - bicubic(luma)
     alike = float(np.corrcoef(shown.ravel(), expected.ravel())[0, 1])
     if alike < _ALIKE:
-        raise InternalError(f"The output does not show what the network adds to a bicubic (correlation {alike:.2f}).")
+        raise InternalError(f"The output does not show the network's result (correlation {alike:.2f}).")
 
 
 def _pictures(path: Path) -> Iterator[VideoFrame]:

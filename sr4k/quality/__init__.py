@@ -1,1 +1,1 @@
-"""Results compared: with their source, with one another, with the ground truth."""
+"""Compares results with their source, with one another and with the ground truth."""

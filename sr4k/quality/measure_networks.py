@@ -1,4 +1,4 @@
-"""The networks as functions on pictures, through the engines that ship, to be measured."""
+"""Measures networks on pictures, through the same engines that upscale videos."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -20,25 +20,28 @@ from sr4k.models.quality.testset import pictures_of
 
 
 def upscaler(model: str, precision: Precision, weights: Path | None = None, *, pixels: Pixels = "bgr") -> Upscale:
-    """A function from uint8 RGB (H, W, 3) to (scale H, scale W, 3) that runs a network.
+    """Return a function from uint8 RGB (H, W, 3) to uint8 RGB (scale * H, scale * W, 3) that runs a network.
 
-    In OpenVINO, folded; the networks that can't be folded in PyTorch, in float, on RGB.
+    OpenVINO runs the folded network. Networks that can't be folded run in PyTorch, in float and on RGB.
 
     Args:
-        pixels: ``bgr`` runs the network on RGB, ``yuv`` on 4:2:0 planes as video has them (BT.601, full range), with
-            the conversions around it.
+        model: name of the network.
+        precision: number format; see `sr4k.models.architecture.Precision`.
+        weights: folder or checkpoint; ``None``: the shipped weights.
+        pixels: ``bgr`` runs the network on RGB; ``yuv`` on 4:2:0 planes, as in videos (BT.601, full range), with
+            conversions before and after it.
 
     Raises:
-        OptionError: there are no weights, no int8, or no PyTorch where it is needed.
+        OptionError: there are no weights, the weights have no int8 calibration, or PyTorch is needed and missing.
     """
     arch = zoo.architecture(model)
     if isinstance(arch, RcanShape) and (arch.stride != CELL or arch.reduction is not None):
         if precision == "int8":
-            raise OptionError(f"{model} runs in float only.")
+            raise OptionError(f"{model} runs in float only: choose the precision fp32.")
         return _published(model, arch, weights)
     loaded = zoo.load(model, weights)
     if precision == "int8" and loaded.calibration is None:
-        raise OptionError(f"These weights of {model} have no int8 calibration: see sr4k quantize.")
+        raise OptionError(f"These weights of {model} have no int8 calibration: sr4k quantize adds one.")
     colour = _PLANES if pixels == "yuv" else None
 
     def upscale(low: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -59,7 +62,7 @@ _PLANES = Colour("bt601", full_range=True)
 
 
 def _planes_of(rgb: NDArray[np.uint8], colour: Colour | None) -> list[NDArray[Any]]:
-    """Padded planes of RGB (3, H, W)."""
+    """Return the padded planes of uint8 RGB (3, H, W)."""
     if colour is None:
         around = (PAD_BEFORE, PAD_AFTER)
         return [np.ascontiguousarray(np.pad(rgb, ((0, 0), around, around), mode="edge"), np.float32)]
@@ -70,7 +73,7 @@ def _planes_of(rgb: NDArray[np.uint8], colour: Colour | None) -> list[NDArray[An
 
 
 def _rgb_of(cells: NDArray[np.floating], colour: Colour | None) -> NDArray[np.floating]:
-    """RGB (3, 4 rows, 4 columns) of sub-pixels (rows, columns, 48), or of (rows, columns, 24) of YUV."""
+    """Return RGB (3, 4 * rows, 4 * columns) of RGB sub-pixels (rows, columns, 48) or YUV ones (rows, columns, 24)."""
     values = np.moveaxis(cells, -1, 0)
     if colour is None:
         return pixel_shuffle(values, CELL_OUT)
@@ -91,7 +94,7 @@ def _published(model: str, arch: RcanShape, weights: Path | None) -> Upscale:
         raise OptionError(f"{model} needs PyTorch: pip install 'sr4k-stream[torch]'.") from err
     net = Rcan(arch)
     net.load_state_dict({key: torch.from_numpy(array) for key, array in loaded.weights.items()})
-    peak = 1.0 if arch.mean_shift else 255.0  # BasicSR's form has RGB 0..1
+    peak = 1.0 if arch.mean_shift else 255.0  # BasicSR's networks take RGB in 0..1
 
     def upscale(low: NDArray[np.uint8]) -> NDArray[np.uint8]:
         x = torch.from_numpy(low).permute(2, 0, 1)[None].float() / peak
@@ -117,16 +120,20 @@ def evaluate_networks(
     fid: Path | None = None,
     sheet: Path | None = None,
 ) -> dict[str, Any]:
-    """Quality of networks on folders of pictures, with bicubic's beside it.
+    """Measure the quality of networks, and of bicubic, on folders of pictures.
 
     Args:
-        weights: of the one network named; ``None``: those that ship.
-        fid: file of Inception weights, to measure the Frechet inception distance as well.
-        sheet: where to write crops of the first folder, of the first network.
+        folders: folders of pictures; see `sr4k.models.quality.testset.pictures_of`.
+        names: names of the networks.
+        weights: folder or checkpoint with weights for the only network; ``None``: the shipped weights.
+        protocol: see `sr4k.models.quality.protocol`.
+        pixels: see `upscaler`.
+        fid: file of Inception weights; the Fréchet inception distance is measured as well.
+        sheet: picture file to write, with crops from the first folder by the first network.
 
     Returns:
-        By network, folder and precision (``bicubic``, ``fp32``, ``int8``): ``psnr``, ``ssim``, ``chroma`` (PSNR) and
-        perhaps ``fid``.
+        By network, folder and precision (``bicubic``, ``fp32``, ``int8``): ``psnr`` and ``chroma`` (PSNR, dB), ``ssim``
+        and, with ``fid``, ``fid``.
 
     Raises:
         InputError: a folder has no pictures, or there are no Inception weights.

@@ -1,4 +1,4 @@
-"""Source and result beside each other: what the network did, to be looked at."""
+"""Writes source and result side by side, as a video or as a sheet of enlarged details."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -30,30 +30,33 @@ from sr4k.models.colour import Colour
 from sr4k.models.quality.contact_sheet import write_contact_sheet
 
 Layout = Literal["split", "side"]
-"""One picture, bicubic on its left and upscaled on its right; or both whole, side by side."""
+"""``split``: one frame, its left half bicubic, its right half upscaled. ``side``: both in full, side by side."""
 
 _ROWS = 6
 _LINE = 235
-"""Luma of the line between the halves and of their names: white."""
+"""Luma of the line between the halves and of their labels: white in limited range."""
 _SHADOW = 16
-"""Luma of what is around the names: black."""
-_LEAST_NAMED = 120
-"""Pixels that a half has at least to bear its name."""
+"""Luma of the outline of the labels: black in limited range."""
+_LEAST_LABELLED = 120
+"""Least width of a labelled half, in pixels."""
 
 
 def write_comparison(
     source: ReadSettings, result: Path, target: Path, *, layout: Layout = "split", overwrite: bool = False
 ) -> None:
-    """Write a video of both, or, where ``target`` is a picture, a sheet of enlarged details.
+    """Write a video of source and result, or, if ``target`` is a picture, a sheet of enlarged details.
 
     Args:
-        source: how it was read.
-        result: what became of it.
+        source: the settings that the source was read with.
+        result: the upscaled video.
+        target: file to write; its suffix selects a container or a picture format.
+        layout: see `Layout`.
+        overwrite: whether to replace an existing ``target``.
 
     Raises:
-        InputError: one of them can't be read.
-        OptionError: the suffix is no container's.
-        OutputError: the target can't be written.
+        InputError: source or result can't be read.
+        OptionError: the suffix is neither a container's nor a picture's.
+        OutputError: ``target`` can't be written, or exists and may not be replaced.
     """
     with folder_made(target.parent), unfinished(target) as partial:
         if target.suffix.lower() in WRITABLE:
@@ -103,12 +106,12 @@ def _open(target: Path) -> OutputContainer:
         return av.open(for_libav(target), "w")
     except ValueError as err:
         raise OptionError(
-            f"'{target.suffix}' is neither a container nor a picture: compare into .mp4, .mkv or .png."
+            f"'{target.suffix}' is neither a container nor a picture format: write it to .mp4, .mkv or .png."
         ) from err
 
 
 class _Drawn:
-    """Pictures of the source, and of its colours, as they are drawn: in 8 bits, enlarged by bicubic interpolation."""
+    """Converts frames with the source's colour to the size of the result, in 8 bits, by bicubic interpolation."""
 
     def __init__(self, info: VideoInfo, size: tuple[int, int]) -> None:
         self._size = size
@@ -117,11 +120,11 @@ class _Drawn:
         self._scalers: defaultdict[tuple[int, int, str], Scaler] = defaultdict(lambda: Scaler("bicubic"))
 
     def planes(self, picture: VideoFrame) -> Block:
-        """A block of Y, U and V."""
+        """Return the frame as a block of Y, U and V."""
         return self._as("yuv420p", picture, self._colour).to_ndarray()
 
     def rgb(self, picture: VideoFrame) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
-        """(H, W, 3)."""
+        """Return the frame as RGB (H, W, 3)."""
         rgb = self._as("rgb24", picture, replace(self._colour, full_range=True)).to_ndarray()
         return rgb.astype(np.uint8, copy=False)
 
@@ -132,7 +135,7 @@ class _Drawn:
 
 
 def _pairs(source: ReadSettings, result: Path) -> Iterator[tuple[VideoFrame, VideoFrame, _Drawn]]:
-    """Each picture of the source as it went on, what became of it, and how both are drawn."""
+    """Yield each frame of the source as it was read, its upscaled frame, and the converter for both."""
     drawn: _Drawn | None = None
     with VideoReader(source) as reader, open_input(result) as container:
         upscaled = container.decode(video_stream(container, result))
@@ -147,7 +150,7 @@ def _count(path: Path) -> int:
 
 
 def _beside(left: Block, right: Block, layout: Layout) -> Block:
-    """Two pictures as one, in blocks of Y, U and V."""
+    """Return two frames as one, as blocks of Y, U and V."""
     if layout == "side":
         pairs = zip(split_420(left), split_420(right), strict=True)
         planes = [np.concatenate(pair, axis=1) for pair in pairs]
@@ -162,10 +165,10 @@ def _beside(left: Block, right: Block, layout: Layout) -> Block:
 
 
 def _labelled(block: Block) -> Block:
-    """The two halves with their names at the top, if these can be read there."""
+    """Write the labels at the top of both halves, if there is room. Return the block, which is changed in place."""
     luma = split_420(block)[0]
     height, half = luma.shape[0], luma.shape[1] // 2
-    if half < _LEAST_NAMED:
+    if half < _LEAST_LABELLED:
         return block
     scale = max(0.45, height / 1200)
     for left, name in ((0, "bicubic"), (half, "upscaled")):

@@ -1,4 +1,4 @@
-"""VMAF of pictures beside what they should be: libvmaf, in PyAV's FFmpeg or in that of the package imageio-ffmpeg."""
+"""Measures VMAF with libvmaf, in PyAV's FFmpeg or in that of the package imageio-ffmpeg."""
 
 import csv
 import gc
@@ -21,32 +21,36 @@ from sr4k.errors import MachineError
 from sr4k.media.planes import rows_of
 
 MODELS = {"VMAF": "vmaf_v0.6.1", "VMAF-NEG": "vmaf_v0.6.1neg"}
-"""Measures of 0..100 and libvmaf's names of their models. NEG gives less for what is sharpened beyond the reference."""
+"""Measures (0 to 100) and libvmaf's names of their models. NEG (no enhancement gain) gives no credit for sharpening."""
 
 LEAST_SIDE = 96
-"""In pixels. libvmaf halves a picture four times; of small ones its scores depend on what lies about in memory (tried:
-sides up to 68), and below 17 it crashes."""
+"""Least side in pixels. libvmaf halves a frame four times: with small ones its scores depend on uninitialised memory
+(tried: sides up to 68), and with sides below 17 it crashes."""
 
 INSTALL = "pip install 'sr4k-stream[vmaf]'"
 
 _EVEN = "floor(iw/2)*2:floor(ih/2)*2:0:0"
-"""Crop's options. Of an odd line libvmaf reads more than there is: the last column and the last row are left out."""
+"""Options of the crop filter: drop an odd last column and row, because libvmaf reads beyond the end of odd lines."""
 
 _LOG = "scores.csv"
 _TICK = Fraction(1, 25)
 
 
 class Vmaf:
-    """Pairs go in; their scores come when all are in, for libvmaf gives none before. `close` it in any case.
+    """Measures pairs of frames: `add` each, then read `scores`, which libvmaf returns only at the end. Always `close`.
 
-    The scores wait in a file, a line a pair, so that memory doesn't grow.
+    The scores are kept in a file with a line per pair, so that memory doesn't grow.
     """
 
     def __init__(self, size: tuple[int, int], pixel_format: str) -> None:
-        """For pairs of this size (width, height), in a planar 4:2:0, 4:2:2 or 4:4:4 of 8 or 10 bits (libav's name).
+        """Start libvmaf.
+
+        Args:
+            size: width and height of the frames; each at least `LEAST_SIDE`.
+            pixel_format: libav's name of a planar 4:2:0, 4:2:2 or 4:4:4 format with 8 or 10 bits.
 
         Raises:
-            MachineError: there is no libvmaf here.
+            MachineError: libvmaf is not installed.
         """
         self._folder = TemporaryDirectory(prefix="sr4k-vmaf-")
         try:
@@ -57,12 +61,12 @@ class Vmaf:
         self._pairs = 0
 
     def close(self) -> None:
-        """Leave nothing that runs, and nothing on disk."""
+        """Stop libvmaf, and delete its files."""
         self._gauge.give_up()
         self._folder.cleanup()
 
     def add(self, result: VideoFrame, reference: VideoFrame) -> None:
-        """One more pair.
+        """Add a pair of frames.
 
         Raises:
             MachineError: libvmaf failed.
@@ -71,9 +75,9 @@ class Vmaf:
         self._pairs += 1
 
     def scores(self) -> Iterator[dict[str, float]]:
-        """Of each pair, by the names of `MODELS`; no pair can be added then.
+        """Yield the scores of each pair, by the names of `MODELS`. No pair can be added after that.
 
-        The first pair's are some points lower than others': libvmaf forgives errors in motion, and sees none there yet.
+        The first pair's scores are some points low: libvmaf masks errors by motion, and the first frame has none.
 
         Raises:
             MachineError: libvmaf failed.
@@ -88,24 +92,24 @@ class Vmaf:
         except (OSError, KeyError, TypeError, ValueError):
             count = -1
         if count != self._pairs:
-            raise MachineError(f"VMAF's scores are not whole: is there room in {gettempdir()}?")
+            raise MachineError(f"VMAF's scores are incomplete: check that {gettempdir()} has free disk space.")
 
 
 def lack(size: tuple[int, int]) -> str | None:
-    """Why there is no VMAF of pictures of this size, and what to do, in one line; ``None``: there is."""
+    """Return why VMAF of frames of this size can't be measured, and what to do; ``None``: it can."""
     if min(size) < LEAST_SIDE:
-        return f"no VMAF: it needs pictures of {LEAST_SIDE}x{LEAST_SIDE} or more"
-    return None if _is_built_in() or _program() else f"no VMAF, which needs libvmaf: {INSTALL}"
+        return f"no VMAF: it needs frames of {LEAST_SIDE}x{LEAST_SIDE} or more"
+    return None if _is_built_in() or _program() else f"no VMAF: it needs libvmaf: {INSTALL}"
 
 
 class _Gauge(Protocol):
     def add(self, result: VideoFrame, reference: VideoFrame, number: int) -> None: ...
 
     def finish(self) -> None:
-        """All are in: let the log be written."""
+        """Finish after the last pair, and write the log."""
 
     def give_up(self) -> None:
-        """Nothing is left that runs."""
+        """Stop whatever is running."""
 
 
 def _gauge(folder: Path, size: tuple[int, int], pixel_format: str) -> _Gauge:
@@ -121,7 +125,7 @@ def _is_built_in() -> bool:
 
 
 def _program() -> str | None:
-    """The ffmpeg of imageio-ffmpeg, or what the user has put in its place, if it has the filter."""
+    """Return the path of imageio-ffmpeg's ffmpeg, or of the user's replacement, if it has the libvmaf filter."""
     try:
         found = shutil.which(import_module("imageio_ffmpeg").get_ffmpeg_exe())
         if found is None:
@@ -138,13 +142,13 @@ def _models(colon: str) -> str:
 
 
 class _BuiltIn:
-    """PyAV's own FFmpeg."""
+    """Runs libvmaf in PyAV's FFmpeg."""
 
     def __init__(self, folder: Path, size: tuple[int, int], pixel_format: str) -> None:
         graph = av.filter.Graph()
         about = f"video_size={size[0]}x{size[1]}:pix_fmt={pixel_format}:time_base={_TICK}"
         self._sources = [graph.add("buffer", about) for _ in range(2)]
-        # as a dictionary, whose values need no escaping
+        # options as keywords need no escaping
         measure = graph.add(
             "libvmaf", log_fmt="csv", log_path=str(folder / _LOG), model=_models(":"), n_threads=str(_threads())
         )
@@ -171,11 +175,11 @@ class _BuiltIn:
     def give_up(self) -> None:
         self._sources.clear()
         self._sink = None
-        gc.collect()  # the log is written when the graph is freed, which lies in a cycle of references
+        gc.collect()  # libvmaf writes its log when the graph is freed, and the graph is in a reference cycle
 
 
 class _Program:
-    """An ffmpeg that reads both videos from one pipe, by turns: it can't wait for one while we write the other."""
+    """Runs libvmaf in an ffmpeg that reads both videos interleaved from one pipe: two pipes could deadlock."""
 
     def __init__(self, program: str, folder: Path, size: tuple[int, int], pixel_format: str) -> None:
         self._dtype = "uint16" if pixel_format.endswith("10le") else "uint8"
@@ -198,7 +202,7 @@ class _Program:
             )
 
     def add(self, result: VideoFrame, reference: VideoFrame, number: int) -> None:
-        del number  # by which they are paired, as they come
+        del number  # frames are paired by their order
         pipe = self._ffmpeg.stdin
         assert pipe is not None
         try:

@@ -142,7 +142,7 @@ def test_both_ways_agree(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_libvmaf_the_rest_is_measured_and_one_line_says_what_to_install(tmp_path: Path) -> None:
     soft, sharp = video(tmp_path / "soft.mkv", soft=range(4)), video(tmp_path / "sharp.mkv")
     lines = compared(soft, sharp).splitlines()
-    assert [line for line in lines if "VMAF" in line] == ["  no VMAF, which needs libvmaf: " + vmaf.INSTALL]
+    assert [line for line in lines if "VMAF" in line] == ["  no VMAF: it needs libvmaf: " + vmaf.INSTALL]
     assert sum("worst" in line for line in lines) == 5 - sum("no difference" in line for line in lines)
     found = json.loads(compared(soft, sharp, "--json"))
     assert list(found["mean"]) == ["PSNR", "PSNR Cb", "PSNR Cr", "SSIM", "XPSNR"]
@@ -154,7 +154,7 @@ def test_what_is_too_small_for_a_measure_is_said(size: tuple[int, int], tmp_path
     """Of 32x32 and less, FFmpeg's and libvmaf's own filters crash."""
     soft, sharp = (video(tmp_path / f"{len(which)}.mkv", soft=which, size=size) for which in (range(4), ()))
     course = compare_videos(soft, sharp)
-    assert "no VMAF: it needs pictures of 96x96 or more" in course.lacking
+    assert "no VMAF: it needs frames of 96x96 or more" in course.lacking
     assert 20 < course.mean()["PSNR"] < 40
     assert ("XPSNR" in course.measures) != ("no XPSNR: the frames are too small" in course.lacking)
     assert ("SSIM" in course.measures) != ("no SSIM: the frames are too small" in course.lacking)
@@ -187,4 +187,4 @@ def test_an_ffmpeg_without_libvmaf_is_none(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(vmaf, "_is_built_in", lambda: False)
     for absent in ("/bin/true", str(tmp_path / "nowhere")):
         monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", absent)
-        assert vmaf.lack(SIZE) == f"no VMAF, which needs libvmaf: {vmaf.INSTALL}"
+        assert vmaf.lack(SIZE) == f"no VMAF: it needs libvmaf: {vmaf.INSTALL}"
