@@ -118,7 +118,8 @@ class VideoReader:
         Raises:
             InputError: a picture was lost, and the settings are strict.
         """
-        self._report_losses_of_first()
+        self._log_conversions()
+        self._count_after_gap()
         last: tuple[Picture, FrameInfo] | None = None  # held back: the last picture's duration is corrected
         for frame in self._decoded:
             info = self._timed(frame)
@@ -181,13 +182,9 @@ class VideoReader:
         )
         return DecodeReport(source=source, losses=self._losses.report(), left_out=tuple(self._left_out))
 
-    def _report_losses_of_first(self) -> None:
-        """Log what is not kept of the pictures, by the first one, and count the rest of an image sequence with a gap.
-
-        Raises:
-            InputError: the sequence has a gap, and the settings are strict.
-        """
-        first, look, path = self.first.frame, self.first.look, self._settings.path
+    def _log_conversions(self) -> None:
+        """Log what can't be kept of the pictures, judged by the first one."""
+        first, look = self.first.frame, self.first.look
         for lost in lost_metadata(first, self._file.stream):
             self._warn(lost)
         bits = max((component.bits for component in first.format.components), default=8)
@@ -195,13 +192,20 @@ class VideoReader:
             self._warn(f"frames of {bits} bits are reduced to 10")
         if has_profile(first):
             self._warn("its ICC profile is left out; colours may look different")
-        if is_sequence(path):
-            found = numbers(path)
-            after = next((number for number, next_one in pairwise(found) if next_one > number + 1), None)
-            if after is not None:
-                left_out = [number for number in found if number > after]
-                reason = f"{numbered(path, after + 1).name} is missing, {len(left_out)} pictures after it are left out"
-                self._losses.add("missing", reason, (after + 1 - found[0]) / self.info.rate, len(left_out))
+
+    def _count_after_gap(self) -> None:
+        """Count the pictures after the first gap in an image sequence: they are not read.
+
+        Raises:
+            InputError: there are some, and the settings are strict.
+        """
+        path = self._settings.path
+        found = numbers(path) if is_sequence(path) else []
+        after = next((number for number, next_one in pairwise(found) if next_one > number + 1), None)
+        if after is not None:
+            left_out = [number for number in found if number > after]
+            reason = f"{numbered(path, after + 1).name} is missing, {len(left_out)} pictures after it are left out"
+            self._losses.add("missing", reason, (after + 1 - found[0]) / self.info.rate, len(left_out))
 
     def _timed(self, frame: VideoFrame) -> FrameInfo:
         """Return the picture's timing. If it has no pts, or one that does not increase, it follows its predecessor."""
@@ -211,11 +215,10 @@ class VideoReader:
             pts = 0 if self._last_pts is None else self._last_pts + step
             self._losses.retimed += 1
         self._last_pts = pts
-        pts -= self._origin
         if frame.is_corrupt:
             self._losses.add("concealed", "damaged pictures", pts * self.info.time_base)
         return FrameInfo(
-            pts=pts,
+            pts=pts - self._origin,
             time_base=self.info.time_base,
             duration=duration,
             born=time.monotonic(),

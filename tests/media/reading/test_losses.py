@@ -10,7 +10,7 @@ import pytest
 from clips import MakeClip
 
 from sr4k.errors import InputError
-from sr4k.media.options import ReadSettings
+from sr4k.media.options import ReadSettings, TimeSpan
 from sr4k.media.reading.losses import Losses
 from sr4k.media.reading.reader import VideoReader
 from sr4k.media.reports import LossReport, LostPlace
@@ -18,8 +18,8 @@ from sr4k.media.reports import LossReport, LostPlace
 GOPS = {"g": "10", "preset": "ultrafast", "bf": "0", "crf": "20"}
 
 
-def losses(path: Path, *, strict: bool = False) -> LossReport:
-    with VideoReader(ReadSettings(path=path, strict=strict)) as reader:
+def losses(path: Path, *, strict: bool = False, part: TimeSpan | None = None) -> LossReport:
+    with VideoReader(ReadSettings(path=path, strict=strict, part=part)) as reader:
         for _ in reader.pictures():
             pass
         return reader.report().losses
@@ -121,6 +121,18 @@ def test_the_list_is_bounded_and_the_counts_are_not() -> None:
     assert told.concealed == 2000
     assert len(told.places) == 100
     assert sum(place.frames for place in told.places) + told.unlisted == 2000
+
+
+def test_the_times_of_concealed_frames_in_a_part_are_those_of_the_source(make_clip: MakeClip) -> None:
+    clip = make_clip("in.mkv", frames=50, options=GOPS, audio=False)
+    with av.open(str(clip)) as container:
+        position, size = next((p.pos or 0, p.size) for n, p in enumerate(container.demux(video=0)) if n == 34)
+    data = bytearray(clip.read_bytes())
+    data[position + size // 2 : position + size] = bytes(size - size // 2)
+    clip.write_bytes(data)
+    whole = losses(clip).places
+    assert [(place.kind, place.at) for place in whole][:1] == [("concealed", 34 / 25)]
+    assert losses(clip, part=TimeSpan(Fraction(1), Fraction(1))).places == whole
 
 
 def test_random_damage_never_raises(make_clip: MakeClip) -> None:
