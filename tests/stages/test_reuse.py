@@ -1,4 +1,4 @@
-"""What is reused must be what would have been computed, bit for bit."""
+"""Reused tiles are bit for bit what would have been computed."""
 
 from dataclasses import replace
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""The folder of what is done, in places where it can't be, or where somebody has planted something."""
+"""The folder of a job, in places that can't be written or where others have planted something."""
 
 import os
 from pathlib import Path

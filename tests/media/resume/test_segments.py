@@ -1,4 +1,4 @@
-"""How much is done again after a kill, and that it is done as before: jobs in threads, with no network."""
+"""After a kill, little is encoded again, with the same result: jobs in threads, with the toy engine."""
 
 import gc
 import threading
@@ -23,7 +23,7 @@ from sr4k.stages.encode import Encode
 pytestmark = pytest.mark.slow
 
 FRAMES = 100
-"""Four seconds."""
+"""Number of frames: four seconds."""
 
 Upscale = Callable[..., Summary]
 
@@ -43,12 +43,12 @@ def upscale(make_clip: MakeClip, tmp_path: Path) -> Upscale:
 
 @pytest.fixture
 def kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is done stays, as if a kill came before it is tidied up."""
+    """Keep finished segments, as if the job were killed before they are removed."""
     monkeypatch.setattr(Parts, "remove", lambda _parts: None)
 
 
 def killed_after(segments: int, target: Path) -> None:
-    """What a kill leaves after so many segments."""
+    """Make the folder what a kill after so many segments leaves."""
     journal = folder_of(target) / NAME
     lines = journal.read_text().splitlines(keepends=True)
     last = [number for number, line in enumerate(lines) if '"segment"' in line][segments - 1]

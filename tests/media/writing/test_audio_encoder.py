@@ -1,4 +1,4 @@
-"""Sound that is converted: what is lost of it is counted, and all else is there."""
+"""Converted audio: losses are counted, and all other samples are in the result."""
 
 from fractions import Fraction
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which codec a video gets."""
+"""The choice of a video's codec."""
 
 from pathlib import Path
 

@@ -23,7 +23,7 @@ SOUND = {
     "mxf": {".mp4": "pcm_s16le", ".mkv": "pcm_s16le", ".mov": "pcm_s16le", ".webm": "opus", ".ts": "aac"},
     "avi": {".mp4": "mp3", ".mkv": "mp3", ".mov": "mp3", ".webm": "opus", ".ts": "mp3"},
 }
-"""By source and target: what a container can hold is copied."""
+"""Expected codecs by source and target: what a container can hold is copied."""
 
 LINES = {"mkv": {".mp4": "mov_text", ".mkv": "subrip", ".mov": "mov_text", ".webm": "webvtt", ".ts": None}}
 

@@ -77,7 +77,7 @@ def test_an_encoder_that_cannot_be_opened_is_told_and_does_no_harm(codec: str, t
 
 
 def opens(codec: str, crf: int | None = None, preset: str | None = None) -> bool:
-    """Whether the encoder does, asked without our check."""
+    """Whether the encoder itself accepts the values, without our check."""
     name = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1"}[codec]
     context: Any = av.CodecContext.create(name, "w")
     context.width, context.height, context.pix_fmt, context.time_base = 64, 48, "yuv420p", Fraction(1, 25)

@@ -1,4 +1,4 @@
-"""Tags, marks and chapters: what a container has no place for is told."""
+"""Tags, dispositions and chapters: those that a container can't hold are reported."""
 
 from pathlib import Path
 

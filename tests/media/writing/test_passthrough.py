@@ -1,4 +1,4 @@
-"""What becomes of everything that is not upscaled, by container: copied, converted, or left out by name."""
+"""Streams that are not upscaled are copied, converted, or left out and named, depending on the container."""
 
 import struct
 from fractions import Fraction

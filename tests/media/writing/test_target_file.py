@@ -1,4 +1,4 @@
-"""How results get their names, and that nothing loses its own."""
+"""Results get their names, and no other file loses its own."""
 
 import errno
 from pathlib import Path
@@ -11,7 +11,7 @@ from sr4k.media.writing.target_file import beside, check_apart, free_partial_of,
 
 @pytest.fixture(params=["links", "no links"])
 def _file_system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With links to files, and without, as FAT is."""
+    """Emulate a file system with hard links, or one without them, such as FAT."""
 
     def refused(*_args: object, **_options: object) -> None:
         raise OSError(errno.EPERM, "Operation not permitted")

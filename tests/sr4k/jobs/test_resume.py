@@ -1,4 +1,4 @@
-"""Jobs that are broken off at any moment, and gone on with: real processes, real kills."""
+"""Jobs that are interrupted at any moment and resumed: real processes, real kills."""
 
 import json
 import os
@@ -58,7 +58,7 @@ def run(*args: Any) -> subprocess.CompletedProcess[str]:
 
 
 def killed(args: list[str], folder: Path, more: int, *, group: bool = False) -> None:
-    """Start it, and kill its supervisor, which takes the others along, or all at once, after so many segments more."""
+    """Start a job and, after so many more segments, kill its supervisor, whose workers then end, or the whole group."""
     shared, segments = names(), len(Journal(folder).segments()) + more
     environment = held(after=25 * more + 20, seconds=0.3)  # so that it is not done before it is killed
     with subprocess.Popen(
@@ -183,7 +183,7 @@ def test_a_second_run_on_the_same_target_is_refused(
 
 @pytest.fixture
 def begun(make_clip: MakeClip, preset: Callable[..., Path], tmp_path: Path) -> Callable[..., Summary]:
-    """A job that was broken off; to go on with, perhaps as another one."""
+    """Return a function that resumes an interrupted job, perhaps with other settings."""
     source, target = make_clip("a.mp4", frames=200, size=(160, 90)), tmp_path / "out.mp4"
     killed(command(source, target, preset()), folder_of(target), 2)
 
