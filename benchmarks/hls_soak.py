@@ -2,7 +2,7 @@
 
     python benchmarks/hls_soak.py --minutes 10 --results benchmarks/results
 
-Beside them a target that keeps coming and going asks for key frames. Needs nginx with its RTMP module.
+Another target, which keeps disconnecting, requests extra key frames. Needs nginx with its RTMP module.
 """
 
 import argparse
@@ -24,14 +24,14 @@ from rig.servers import NginxRtmp
 from sr4k.bench.machine import describe, in_words
 
 _CALM = (4.0, 10.0)
-"""Seconds, from and to, between two faults."""
+"""Shortest and longest time between two faults, in seconds."""
 
 _PUSH_PROCESS = "sr4k.live.send.push_process"
 
 
 @dataclass
 class Report:
-    """What came of it; of the lists by name."""
+    """Result of a run. ``lists``: what the reader of each playlist found, by kind of segments."""
 
     minutes: float
     faults: dict[str, int] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class Report:
 
 
 class Soak:
-    """The channel, and what is done to it."""
+    """The channels and the faults that are injected."""
 
     def __init__(self, stack: ExitStack, folder: Path) -> None:
         self._stack = stack
@@ -55,7 +55,7 @@ class Soak:
         }
 
     def start(self) -> None:
-        """A channel for each kind of segments; one has another target."""
+        """Start a channel for each kind of segments; one of them has another target."""
         for kind, playlist in self.playlists.items():
             others = [self.far.url("out")] if kind == "ts" else []
             options = ("--segments", kind)
@@ -65,7 +65,7 @@ class Soak:
         eventually(lambda: all(playlist.exists() for playlist in self.playlists.values()), 60, "listed")
 
     def stop(self) -> None:
-        """As a service is stopped."""
+        """Stop the channels as a service is stopped."""
         for channel in self._channels.values():
             code, _ = channel.stop()
             assert code == 0, channel.log
@@ -84,13 +84,13 @@ class Soak:
                     os.kill(process, signal.SIGKILL)
 
     def bounce(self) -> None:
-        """The server of the other target dies, and comes back."""
+        """Kill the server of the other target and start it again."""
         self.far.kill()
         self.far.start()
 
 
 def run(minutes: float, seed: int) -> Report:
-    """Run it, and tell what the readers found."""
+    """Run the soak for ``minutes``, and return what the readers found."""
     random.seed(seed)
     report = Report(minutes)
     with ExitStack() as stack:
@@ -121,7 +121,7 @@ def run(minutes: float, seed: int) -> Report:
 
 
 def as_markdown(report: Report, machine: dict[str, Any]) -> str:
-    """A table for people."""
+    """Return the report as a Markdown table."""
     faults = ", ".join(f"{count} × {name}" for name, count in sorted(report.faults.items()))
     names = [*next(iter(report.lists.values()))]
     rows = [f"| {' | '.join([name, *(str(found[name]) for found in report.lists.values())])} |" for name in names]
@@ -130,7 +130,7 @@ def as_markdown(report: Report, machine: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """The command."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=0)

@@ -139,7 +139,7 @@ def folder(tmp_path: Path) -> Iterator[Callable[[Segments], Folder]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ts", "fmp4"])
-def test_segments_keep_their_numbers_and_lengths_whatever_becomes_of_the_sender(folder, kind: Segments) -> None:
+def test_segments_keep_their_numbers_and_lengths_whatever_becomes_of_the_process(folder, kind: Segments) -> None:
     live = folder(kind)
     live.play(9, keys=(2.5, 3.1))
     live.kill()
@@ -210,7 +210,7 @@ def test_a_gap_in_the_stream_is_no_part_of_a_segment_but_a_discontinuity(folder)
 
 
 @pytest.mark.slow
-def test_what_left_the_window_is_deleted_though_another_sender_wrote_it(folder, tmp_path: Path) -> None:
+def test_what_left_the_window_is_deleted_though_another_target_wrote_it(folder, tmp_path: Path) -> None:
     live = folder()
     live.play(5)
     live.kill()
@@ -291,7 +291,7 @@ def test_a_playlist_of_something_else_is_left_alone(folder, tmp_path: Path) -> N
     assert (tmp_path / "live.m3u8").read_text() == theirs
 
 
-def test_two_senders_never_write_one_playlist(folder, tmp_path: Path) -> None:
+def test_two_targets_never_write_one_playlist(folder, tmp_path: Path) -> None:
     live = folder()
     live.play(3)
     (tmp_path / "same").symlink_to(tmp_path)
