@@ -28,6 +28,6 @@ def check_target(target: Address) -> None:
     try:
         target.path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as err:
-        raise OutputError(f"The folder {folder} can't be created: {err.strerror}.") from err
+        raise OutputError(f"The folder {folder} can't be created: {err.strerror}. Choose another.") from err
     if not os.access(target.path.parent, os.W_OK | os.X_OK):
         raise OutputError(f"The folder {folder} isn't writable: give this user write permission.")

@@ -113,7 +113,9 @@ class HlsFolder:
         except FileNotFoundError:
             found = None
         except ForeignPlaylistError:
-            raise OutputError(f"{self._path} is not a playlist that sr4k-stream wrote: remove it.") from None
+            raise OutputError(
+                f"{self._path} is not a playlist that sr4k-stream wrote: remove it, or choose another name."
+            ) from None
         if found is None:
             return Playlist(form.longest)
         self._served = _files(found)
@@ -217,5 +219,5 @@ def _claimed(path: Path) -> socket.socket:
         claim.bind(f"\0sr4k-hls-{place[:40]}")
     except OSError:
         claim.close()
-        raise OutputError(f"Another target writes to {path} already.") from None
+        raise OutputError(f"Another target writes to {path} already: choose another name.") from None
     return claim

@@ -214,7 +214,7 @@ class _Try:
             return now >= until or (not (self._queue or self._on_the_way) if self.is_ready else not self._keeps)
         limit = _STUCK if self.is_ready else _OPENING
         if not self._reason and now - self._moved > limit:
-            self._reason = f"it took nothing for {limit:g} s" if self.is_ready else f"no answer for {limit:g} s"
+            self._reason = f"it accepted no data for {limit:g} s" if self.is_ready else f"no answer for {limit:g} s"
         return bool(self._reason)
 
     def _wait(self) -> None:

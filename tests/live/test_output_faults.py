@@ -100,7 +100,7 @@ def a_server_that_freezes_is_given_up_and_found_again(scene: Scene) -> None:
     eventually(lambda: scene.connects() > before and scene.state() == "live", 15)
 
 
-def the_sender_may_be_killed_without_hurting_anybody(scene: Scene) -> None:
+def the_process_of_a_target_may_be_killed_without_hurting_anybody(scene: Scene) -> None:
     time.sleep(2.5)
     before, frames = scene.all_connects(), scene.channel.value("out_frames_total")
     os.kill(scene.channel.child("sr4k.live.send.push_process"), signal.SIGKILL)
@@ -133,7 +133,7 @@ STEPS: tuple[Callable[[Scene], None], ...] = (
     what_a_viewer_gets_is_whole_and_fresh,
     a_server_that_dies_is_connected_to_again_with_a_key_frame_that_is_fresh,
     a_server_that_freezes_is_given_up_and_found_again,
-    the_sender_may_be_killed_without_hurting_anybody,
+    the_process_of_a_target_may_be_killed_without_hurting_anybody,
     a_server_that_says_nothing_is_given_up_again_and_again,
     the_recording_never_noticed,
     no_key_was_told,

@@ -62,7 +62,7 @@ class Call:
 
 
 @pytest.mark.parametrize("report", [Ready(), Wrote(40, 1000), Stopped("the disk is full")])
-def test_what_a_sender_tells_is_read_as_it_was_told(report: Any) -> None:
+def test_what_a_target_process_reports_is_read_as_it_was_sent(report: Any) -> None:
     assert _read(pack(report)) == report
 
 
@@ -87,7 +87,7 @@ def test_nothing_else_is_read_and_no_pickle(told: bytes) -> None:
     assert "SR4K_CALLED" not in os.environ
 
 
-def test_a_sender_that_tells_nonsense_is_ended_and_another_begins(
+def test_a_target_process_that_reports_nonsense_is_killed_and_another_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def nonsense(module: str, order: PushOrder, **wishes: Any) -> Any:

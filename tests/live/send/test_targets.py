@@ -54,7 +54,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_a_recording_is_playable_though_its_sender_was_killed(killed: Path, suffix: str) -> None:
+def test_a_recording_is_playable_though_its_process_was_killed(killed: Path, suffix: str) -> None:
     with av.open(str(killed / f"out{suffix}")) as container:
         assert len(list(container.decode(video=0))) > 25
 
