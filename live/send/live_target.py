@@ -106,11 +106,11 @@ class LiveTarget:
             os.eventfd_write(self._wake, 1)
 
     def _run(self) -> None:
-        told = Retries(log, str(self._target), fields={"target": str(self._target)})
+        retries = Retries(log, str(self._target), fields={"target": str(self._target)})
         keep_trying(
-            lambda: self._one_try(told),
+            lambda: self._one_try(retries),
             proven=_PROVEN,
-            retries=told,
+            retries=retries,
             should_stop=self._ending.is_set,
             on_wait=self._wait_for_another,
         )
@@ -119,10 +119,10 @@ class LiveTarget:
     def _wait_for_another(self, reason: str) -> None:
         self._state, self._reason = "waiting", reason
 
-    def _one_try(self, told: Retries) -> Tried:
+    def _one_try(self, retries: Retries) -> Tried:
         self._state = "connecting"
         try:
-            current = self._try = _Try(self._target, self._hls, self._queue, self._wake, lambda: self._until, told)
+            current = self._try = _Try(self._target, self._hls, self._queue, self._wake, lambda: self._until, retries)
         except OSError as err:
             return Tried(f"no process could be started ({err.strerror})")
         reason = current.run(lambda: self._is_last)
@@ -146,9 +146,9 @@ class _Try:
         queue: TagQueue,
         wake: int,
         until: Callable[[], float | None],
-        told: Retries,
+        retries: Retries,
     ) -> None:
-        self._told = told
+        self._retries = retries
         self._queue, self._wake, self._until = queue, wake, until
         self._keeps = target.is_local  # whether tags are kept for it while it opens
         self._in_the_pipe = _IN_THE_PIPE + (1500 * hls.longest if target.kind == "hls" else 0)
@@ -171,7 +171,7 @@ class _Try:
                 raise
             finally:
                 os.close(data_out)
-        self._on_the_way = b""  # the rest of a tag that was partly written
+        self._unwritten = b""  # the rest of a tag that was partly written
         self._headed = self._started = False  # whether the stream's head, and the start time, were sent
         self._first: int | None = None  # the start time, ms
         self._moved = time.monotonic()  # when the target last accepted data, or had none to accept
@@ -200,7 +200,7 @@ class _Try:
         try:
             while not self._is_over():
                 self._wait()
-                self._heed_reports()
+                self._read_reports()
                 self._write()
         finally:
             if not self._keeps:
@@ -211,7 +211,7 @@ class _Try:
     def _is_over(self) -> bool:
         now, until = time.monotonic(), self._until()
         if until is not None and not self._reason:
-            return now >= until or (not (self._queue or self._on_the_way) if self.is_ready else not self._keeps)
+            return now >= until or (not (self._queue or self._unwritten) if self.is_ready else not self._keeps)
         limit = _STUCK if self.is_ready else _OPENING
         if not self._reason and now - self._moved > limit:
             self._reason = f"it accepted no data for {limit:g} s" if self.is_ready else f"no answer for {limit:g} s"
@@ -222,13 +222,13 @@ class _Try:
         poll = select.poll()
         poll.register(self._reports.fileno(), select.POLLIN)
         poll.register(self._wake, select.POLLIN)
-        if self._on_the_way:
+        if self._unwritten:
             poll.register(self._data, select.POLLOUT)
         poll.poll(1000 * _GLANCE)
         with suppress(BlockingIOError):
             os.eventfd_read(self._wake)
 
-    def _heed_reports(self) -> None:
+    def _read_reports(self) -> None:
         while not self._reason:
             try:
                 packed = self._reports.recv(_LARGEST_REPORT, socket.MSG_DONTWAIT)
@@ -239,21 +239,21 @@ class _Try:
             if not packed:
                 self._reason = f"its process ended with exit code {self._child.wait()}"
                 return
-            self._heed(_read(packed))
+            self._handle(_read(packed))
 
-    def _heed(self, report: Ready | Wrote | Stopped | None) -> None:
+    def _handle(self, report: Ready | Wrote | Stopped | None) -> None:
         match report:
             case Ready():
                 self.is_ready, self._moved = True, time.monotonic()
                 if self._keeps:
-                    self._tell_start()
+                    self._send_start()
                 else:
                     self._queue.open()  # the tags queued for stream probing are stale by now
             case Wrote(at, size) if size > self.bytes:
                 self.bytes, self._out, self._moved = size, at, time.monotonic()
                 if self._since is None:
                     self._since = self._moved
-                    self._told.connected("connected")
+                    self._retries.connected("connected")
             case Stopped(reason):
                 self._reason = cleaned(reason) or "it ended"
             case None:
@@ -262,20 +262,20 @@ class _Try:
     def _write(self) -> None:
         """Write to the pipe as much as it accepts without blocking."""
         while not self._reason:
-            if not self._on_the_way:
-                self._on_the_way = self._next()
-            if not self._on_the_way:
+            if not self._unwritten:
+                self._unwritten = self._next()
+            if not self._unwritten:
                 if self.is_ready and self._sent - self._out < self._in_the_pipe:
                     self._moved = time.monotonic()
                 return
             try:
-                self._on_the_way = self._on_the_way[os.write(self._data, self._on_the_way) :]
+                self._unwritten = self._unwritten[os.write(self._data, self._unwritten) :]
             except BlockingIOError:
                 return
             except BrokenPipeError:
                 if not wait([self._reports], 1.0):  # its last report says why
                     self._reason = "its process died"
-                self._heed_reports()
+                self._read_reports()
                 return
 
     def _next(self) -> bytes:
@@ -288,13 +288,13 @@ class _Try:
         if self._first is not None:
             self._sent = tag.time
         if self.is_ready:
-            self._tell_start()
+            self._send_start()
         if self._headed:
             return tag.data
         self._headed = True
         return self._queue.head() + tag.data
 
-    def _tell_start(self) -> None:
+    def _send_start(self) -> None:
         """Send the process the time to start at, once, when it is ready and that time is known."""
         if not self._started and self._first is not None:
             self._started = True
@@ -315,7 +315,7 @@ class _Try:
         except subprocess.TimeoutExpired:
             self._child.kill()
             self._child.wait()
-        self._heed_reports()  # which count what arrived last
+        self._read_reports()  # which count what arrived last
         self._reports.close()
 
 

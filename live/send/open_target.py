@@ -170,8 +170,8 @@ def _open(target: Address) -> OutputContainer:
         check_proxy(target)
         if is_secure(target):  # for plain rtmp the muxer would refuse unused options
             options |= _nameless(tls_options(target))
-        told = ":".join(f"{key}={value}" for key, value in options.items())
-        return av.open(f"[{told}]{target.url}", "w", format="tee")
+        arguments = ":".join(f"{key}={value}" for key, value in options.items())
+        return av.open(f"[{arguments}]{target.url}", "w", format="tee")
     if target.kind == "rtsp":
         return av.open(target.url, "w", format="rtsp", options={"rtsp_transport": "tcp"})
     url = target.url if "pkt_size=" in target.url else f"{target.url}{'&' if '?' in target.url else '?'}pkt_size=1316"

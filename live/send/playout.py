@@ -78,16 +78,16 @@ class Playout(Sink):
         self._threads: list[threading.Thread] = []
         self._held: Frame | None = None  # the last picture
         self._pts = 0  # of the last picture encoded
-        self._shown = 0.0  # when it was encoded
-        self._came = 0  # pts of the last picture that arrived, in time or not
-        self._seen = 0.0  # when it arrived
+        self._encoded_at = 0.0  # when it was encoded
+        self._received_pts = 0  # pts of the last picture that arrived, in time or not
+        self._received_at = 0.0  # when it arrived
         self._key_wanted = False
         self._period = round(settings.key_seconds * TICKS)
         self._slot = -1  # the last multiple of the period in which a picture was encoded
-        self._keyed = 0.0  # when the last key frame was encoded
+        self._key_at = 0.0  # when the last key frame was encoded
         self._soundtrack: Soundtrack | None = None
-        self._heard = 0.0  # when sound arrived last
-        self._arrived: deque[tuple[int, Samples]] = deque()  # sound that isn't on the soundtrack yet
+        self._sound_at = 0.0  # when sound arrived last
+        self._pending_sound: deque[tuple[int, Samples]] = deque()  # sound that isn't on the soundtrack yet
         self._counts = {"frames": 0, "repeated": 0, "keyframes": 0, "past": 0}
         self._latencies: deque[float] = deque(maxlen=_REMEMBERED)
         self._histogram = Histogram()  # of all latencies
@@ -123,21 +123,21 @@ class Playout(Sink):
 
     def consume(self, frame: Frame) -> None:
         with self._lock:
-            self._seen, self._came = time.monotonic(), frame.info.pts
+            self._received_at, self._received_pts = time.monotonic(), frame.info.pts
             if self._held is not None and frame.info.pts < self._pts + _LEAST_STEP:
                 self._counts["past"] += 1  # repeated pictures have gone past its time
                 frame.release()
                 return
             if self._held is None:
                 self._soundtrack = Soundtrack(frame.info.pts)
-                self._heard = time.monotonic()
+                self._sound_at = time.monotonic()
             else:
                 self._held.release()
             self._held = frame
-            self._show(as_picture(frame.planes[0], self._out.info.pixel_format), frame.info.pts)
+            self._encode_picture(as_picture(frame.planes[0], self._out.info.pixel_format), frame.info.pts)
             self._latencies.append(time.monotonic() - frame.info.born)
             self._histogram.add(self._latencies[-1])
-            self._play()
+            self._encode_sound()
 
     def finish(self, *, complete: bool) -> None:
         self._stop_threads()
@@ -145,7 +145,7 @@ class Playout(Sink):
         with self._lock:
             if self._soundtrack is not None and self._out.audio is not None:
                 self._soundtrack.fill(self._pts)
-                self._play()
+                self._encode_sound()
                 self._mux(self._out.audio.encode(None))
             self._mux(self._out.video.encode(None))
             self._container.close()
@@ -186,32 +186,32 @@ class Playout(Sink):
         for target in self._targets:
             target.offer(header, tags)
 
-    def _show(self, picture: VideoFrame, pts: int) -> None:
+    def _encode_picture(self, picture: VideoFrame, pts: int) -> None:
         """Encode a picture: as a key frame if it is the first of its period, or one is requested and none is near."""
         now, slot = time.monotonic(), pts // self._period
-        apart = min(now - self._keyed, ((slot + 1) * self._period - pts) / TICKS)
+        apart = min(now - self._key_at, ((slot + 1) * self._period - pts) / TICKS)
         key = slot != self._slot or (self._key_wanted and apart >= _KEYS_APART)
         if key:
-            self._key_wanted, self._keyed, self._slot = False, now, slot
+            self._key_wanted, self._key_at, self._slot = False, now, slot
             self._counts["keyframes"] += 1
         picture.pts, picture.time_base = pts, TIME_BASE
         picture.pict_type = PictureType.I if key else PictureType.NONE
         tag(picture, self._out.info.tags)
         self._mux(self._out.video.encode(picture))
-        self._pts, self._shown = pts, now
+        self._pts, self._encoded_at = pts, now
         self._counts["frames"] += 1
 
-    def _hear(self) -> None:
+    def _add_sound(self) -> None:
         """Add the sound that has arrived to the soundtrack."""
-        while self._arrived:
-            pts, samples = self._arrived.popleft()
+        while self._pending_sound:
+            pts, samples = self._pending_sound.popleft()
             if self._soundtrack is not None:
-                self._heard = time.monotonic()
+                self._sound_at = time.monotonic()
                 self._soundtrack.add(pts, samples)
 
-    def _play(self) -> None:
+    def _encode_sound(self) -> None:
         """Encode the sound up to the last picture, and `_SOUND_AHEAD` beyond."""
-        self._hear()
+        self._add_sound()
         audio = self._out.audio
         if self._soundtrack is None or audio is None:
             return
@@ -234,10 +234,10 @@ class Playout(Sink):
         while not self._ended.is_set():
             if not sound.poll(0.1):
                 continue
-            self._arrived.append(unpack(sound.recv_bytes()))
+            self._pending_sound.append(unpack(sound.recv_bytes()))
             if self._lock.acquire(blocking=False):
                 try:
-                    self._play()
+                    self._encode_sound()
                 finally:
                     self._lock.release()
 
@@ -250,20 +250,20 @@ class Playout(Sink):
                 now = time.monotonic()
                 if self._held is None or self._soundtrack is None or self._ended.is_set():
                     continue
-                due = self._came + round((now - self._seen) * TICKS)
+                due = self._received_pts + round((now - self._received_at) * TICKS)
                 following = self._pts + interval
-                if now - self._seen > patience and due >= following:
+                if now - self._received_at > patience and due >= following:
                     # at the nominal rate, except for the first, which closes the gap
-                    self._show(self._stand_in(), following if due - following < interval else due)
+                    self._encode_picture(self._stand_in(), following if due - following < interval else due)
                     self._counts["repeated"] += 1
-                elif due < self._pts and now - self._shown > _SLOWED * interval / TICKS:
+                elif due < self._pts and now - self._encoded_at > _SLOWED * interval / TICKS:
                     # pictures arrive again, but behind the repeated ones: slow these down until they have caught up
-                    self._show(self._stand_in(), following)
+                    self._encode_picture(self._stand_in(), following)
                     self._counts["repeated"] += 1
-                self._hear()
-                if now - self._heard > self._settings.hold:
+                self._add_sound()
+                if now - self._sound_at > self._settings.hold:
                     self._soundtrack.fill(self._pts)
-                self._play()
+                self._encode_sound()
 
     def _stand_in(self) -> VideoFrame:
         assert self._held is not None

@@ -294,17 +294,17 @@ class ChannelStatus:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the channel's part of ``/ready``, for JSON."""
-        told: dict[str, Any] = {"ready": self.ready, "up": self.up, "phase": self.phase, "restarts": self.restarts}
+        health: dict[str, Any] = {"ready": self.ready, "up": self.up, "phase": self.phase, "restarts": self.restarts}
         if (error := self.error or (self.stall and str(self.stall))) is not None:
-            told["error"] = error
+            health["error"] = error
         if self.graph is not None:
             intake = self.graph.intake
-            told["in"] = {"source": intake.source, "state": intake.state, "reason": intake.reason}
-            told["out"] = [
+            health["in"] = {"source": intake.source, "state": intake.state, "reason": intake.reason}
+            health["out"] = [
                 {"target": target.target, "state": target.state, "reason": target.reason}
                 for target in self.graph.playout.targets
             ]
-        return told
+        return health
 
 
 class ChannelMonitor:

@@ -160,25 +160,25 @@ def _app(channels: Sequence[ChannelMonitor], redaction: Redaction) -> Callable[[
             case "/ready":
                 now = {status.name: status for status in (channel.status for channel in channels)}
                 ready = all(status.ready for status in now.values())
-                told = {"ready": ready, "channels": {name: status.as_dict() for name, status in now.items()}}
-                return _answer(respond, "200 OK" if ready else "503 Service Unavailable", _redacted(told, redaction))
+                states = {"ready": ready, "channels": {name: status.as_dict() for name, status in now.items()}}
+                return _answer(respond, "200 OK" if ready else "503 Service Unavailable", _redacted(states, redaction))
             case _:
                 return _answer(respond, "404 Not Found", {"paths": ["/metrics", "/health", "/ready"]})
 
     return app
 
 
-def _answer(respond: Respond, status: str, told: dict[str, Any]) -> Iterable[bytes]:
-    body = (json.dumps(told, indent=2) + "\n").encode()
+def _answer(respond: Respond, status: str, answer: dict[str, Any]) -> Iterable[bytes]:
+    body = (json.dumps(answer, indent=2) + "\n").encode()
     respond(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
     return [body]
 
 
-def _redacted(told: Any, redaction: Redaction) -> Any:
+def _redacted(answer: Any, redaction: Redaction) -> Any:
     """Return a copy with secrets removed from the values of `_OWN_WORDS`."""
-    if isinstance(told, dict):
+    if isinstance(answer, dict):
         return {
             key: redaction.text(value) if key in _OWN_WORDS and isinstance(value, str) else _redacted(value, redaction)
-            for key, value in told.items()
+            for key, value in answer.items()
         }
-    return [_redacted(each, redaction) for each in told] if isinstance(told, list) else told
+    return [_redacted(each, redaction) for each in answer] if isinstance(answer, list) else answer

@@ -63,8 +63,8 @@ class Metric:
         for channel in channels:
             is_idle = channel.graph is None and self.idle is not None
             for values, value in self.read(channel):
-                told = self.idle if is_idle else value
-                family.add_metric((channel.name, *values), math.nan if told is None else told)
+                sample = self.idle if is_idle else value
+                family.add_metric((channel.name, *values), math.nan if sample is None else sample)
         return family
 
 
@@ -146,8 +146,8 @@ def _memory(channel: ChannelStatus) -> float:
 
 def _engine(graph: LiveStatus) -> Samples:
     if graph.engine is not None:
-        told = graph.engine.as_dict()
-        yield tuple(str(told.get(key, "")) for key in _ENGINE), 1.0
+        about = graph.engine.as_dict()
+        yield tuple(str(about.get(key, "")) for key in _ENGINE), 1.0
 
 
 def _each(values: Mapping[str, float]) -> Samples:

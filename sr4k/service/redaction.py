@@ -98,9 +98,9 @@ class Redaction(logging.Filter):
 def hide_command_line() -> None:
     """Set the process title so that ``ps`` shows the addresses in the command line without secrets."""
     program, *arguments = sys.argv
-    told = [_argument(argument) for argument in arguments]
-    if told != arguments:
-        setproctitle(" ".join([Path(program).name, *told]))
+    hidden = [_argument(argument) for argument in arguments]
+    if hidden != arguments:
+        setproctitle(" ".join([Path(program).name, *hidden]))
 
 
 def _argument(text: str) -> str:

@@ -173,6 +173,8 @@ def _keep_running(name: str, runner: Runner, monitor: ChannelMonitor, stop: Call
             log.debug("Where it failed", exc_info=err)
             return Tried(reason, time.monotonic() - began)
 
-    told = Retries(log, event="restart", verb="starting", level=logging.ERROR)
+    retries = Retries(log, event="restart", verb="starting", level=logging.ERROR)
     with of_channel(name) as wire:
-        keep_trying(once, proven=_STEADY, retries=told, should_stop=stop, on_wait=monitor.failed, on_proven=told.forget)
+        keep_trying(
+            once, proven=_STEADY, retries=retries, should_stop=stop, on_wait=monitor.failed, on_proven=retries.forget
+        )
