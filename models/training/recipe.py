@@ -1,5 +1,6 @@
 """Recipes: YAML files that say how a network is trained. Those of the shipped weights ship with the package."""
 
+from itertools import pairwise
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
@@ -90,7 +91,11 @@ class Quality(Section):
     clips: Clips = Clips()
 
     @model_validator(mode="after")
-    def _nothing_shared_is_fixed(self) -> "Quality":
+    def _possible(self) -> "Quality":
+        if any(low >= high for low, high in pairwise(self.knots)):
+            raise ValueError("knots have to rise")
+        if self.fixed >= len(self.knots):
+            raise ValueError("of the knots, one at least has to learn: take fewer that are fixed")
         if self.shared and self.fixed:
             raise ValueError("sets that are one can't be fixed: take fixed: 0 with shared")
         return self

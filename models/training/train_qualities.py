@@ -58,13 +58,18 @@ def train_qualities(
     net.load_state_dict(load_file(trainer.run()))
     plot_history([out / "float" / HISTORY], out / "training.png")
     for k in range(quality.fixed, len(quality.knots)):
-        folder = out / f"q{quality.knots[k]:02.0f}"
+        folder = knot_folder(out, quality.knots[k])
         weights = {name: tensor.numpy() for name, tensor in net.plain()[k].state_dict().items()}
         model = zoo.Model(recipe.model, arch, weights)
         near = _source(cache, recipe, quality, within=_beside(quality.knots, k))
         model = tuned_for_int8(model, recipe, near, folders, folder / "int8", validate=validate)
         zoo.save(folder, model)
     return model
+
+
+def knot_folder(out: Path, knot: float) -> Path:
+    """Where in a run's folder the model of a knot is."""
+    return out / f"q{knot:02.0f}"
 
 
 def started(arch: LumaShape, recipe: Recipe, quality: Quality) -> QualityNet:

@@ -108,9 +108,17 @@ def test_sets_that_are_one_differ_in_the_biases_of_the_head_alone_and_may_part_l
         started(replace(SHAPE, convs=2), settings, later)
 
 
-def test_sets_that_are_one_cannot_be_fixed() -> None:
-    with pytest.raises(ValidationError, match="can't be fixed"):
-        Quality(shared=True, fixed=1)
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"shared": True, "fixed": 1}, "can't be fixed"),
+        ({"knots": [0, 30, 20]}, "knots have to rise"),
+        ({"knots": [0, 30], "fixed": 2}, "one at least has to learn"),
+    ],
+)
+def test_knots_that_cannot_be_are_told(settings: dict[str, object], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        Quality.model_validate(settings)
 
 
 @pytest.mark.parametrize("shape", [SHAPE, replace(SHAPE, stride=1, convs=2)], ids=["cells", "pixels"])
