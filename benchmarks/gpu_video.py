@@ -108,7 +108,7 @@ def video(config: str, engine: str, size: tuple[int, int]) -> Row:
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "clip.mp4", Path(folder) / "upscaled.mp4"
         source.write_bytes(sample_clip(size))
-        done = Job(source, target, load_preset(config).updated("engine", name=engine)).run()
+        done = Job(source, target, preset=load_preset(config).updated("engine", name=engine)).run()
     return {"frames_a_second": done.fps, "decoder": done.source.decoder, "encoder": done.video.codec}
 
 

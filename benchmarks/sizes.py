@@ -60,7 +60,7 @@ def measure(ratio: Fraction, model: str, work: Path) -> dict[str, Any]:
         source = write(work / "in.mkv", given)
         size = (truth.shape[1], truth.shape[0])
         preset = PRESET.updated("engine", model=model)
-        Job(source, work / "out.mkv", preset, size=Box(*size, "stretch"), overwrite=True).run()
+        Job(source, work / "out.mkv", preset=preset, size=Box(*size, "stretch"), overwrite=True).run()
         with av.open(str(work / "out.mkv")) as result:
             ours.append(psnr(as_luma(next(result.decode(video=0))), expected))
         with av.open(str(source)) as given_video:

@@ -1,6 +1,6 @@
-"""The graph runtime: producers and consumers over bounded channels, in processes or threads.
+"""The graph runtime: producers and consumers joined by bounded channels, in processes or threads.
 
-It knows frames, channels, workers and time, and nothing of codecs or networks.
+It knows frames, channels and workers, but no codec and no network.
 """
 
 from sr4k.pipeline.frame import Format, Frame, FrameInfo, PlaneSpec

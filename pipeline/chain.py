@@ -1,4 +1,4 @@
-"""Stages run one after the other in one thread: each frame is pulled through as far as it goes."""
+"""A chain of stages in one thread: each frame is pulled through all of them before the next one starts."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -14,10 +14,14 @@ from sr4k.pipeline.stage import Buffers, Report, Sink, Source, Stage, Transform
 
 @dataclass(slots=True)
 class StageClock:
-    """How long a stage has worked, and on how many frames.
+    """Work of one stage.
 
-    ``since``: when it began with the frame that it is at, as of `time.monotonic`; ``None``: it is at none. A source
-    that waits for its input is at none.
+    Attributes:
+        name: of the stage.
+        busy: seconds of work, without the time spent waiting for a slot in the output.
+        frames: number of frames that it emitted, or consumed if it is a sink.
+        since: when it started on its current frame, by `time.monotonic`; ``None`` while it has none. A source that
+            waits for its input has none.
     """
 
     name: str
@@ -27,20 +31,20 @@ class StageClock:
 
 
 class HeapBuffers:
-    """Frames in ordinary memory, used again after their release."""
+    """A pool of frames in heap memory, reused after their release."""
 
     def __init__(self, form: Format) -> None:
         self._format = form
         self._idle: list[Any] = []
 
     def take(self, info: FrameInfo) -> Frame:
-        """A frame of the format."""
+        """Return an uninitialised frame of the format."""
         memory = self._idle.pop() if self._idle else np.empty(self._format.nbytes, np.uint8)
         return Frame(self._format.view(memory.data), info, on_release=lambda: self._idle.append(memory))
 
 
 class StageError(Exception):
-    """Wraps what a stage raised, to say which one it was."""
+    """An exception that a stage raised (``cause``), with the name of the stage."""
 
     def __init__(self, stage: str, cause: Exception) -> None:
         super().__init__(stage, cause)
@@ -51,7 +55,11 @@ class StageError(Exception):
 class Chain:
     """The stages of one worker between an optional inbound and an optional outbound channel.
 
-    ``clock``: seconds by which it is told how long each has worked.
+    Args:
+        stages: in the order of the flow.
+        inbound: where frames come from; ``None`` if the first stage is a source.
+        outbound: where frames are sent; ``None`` if the last stage is a sink.
+        clock: returns seconds, to time each stage with.
     """
 
     def __init__(
@@ -69,11 +77,11 @@ class Chain:
         self._stopping = False
 
     def run(self) -> None:
-        """Open, run to the end of the input (or until `stop`), drain, close.
+        """Open all stages, run to the end of the input (or until `stop`), drain and close them.
 
         Raises:
-            StageError: a stage raised.
-            PeerLostError: a neighbouring worker is gone.
+            StageError: a stage raised an exception.
+            PeerLostError: the other end of a channel was closed.
         """
         opened: list[Stage] = []
         try:
@@ -88,7 +96,10 @@ class Chain:
                 stage.close()
 
     def stop(self) -> None:
-        """End the source after the frame it is at, as if its input had ended there; a sink that finishes, early."""
+        """End the source after its current frame, as if its input had ended there, or a finishing sink early.
+
+        May be called from another thread.
+        """
         self._stopping = True
         for stage in self._stages:
             if isinstance(stage, Source | Sink):
@@ -96,21 +107,21 @@ class Chain:
 
     @property
     def waited(self) -> tuple[float, float]:
-        """Seconds spent waiting for input and for room in the output."""
+        """Seconds spent waiting for input and for a free slot in the output."""
         return (self._inbound.waited if self._inbound else 0.0, self._outbound.waited if self._outbound else 0.0)
 
     def reports(self) -> dict[str, Report]:
-        """What each stage has to tell."""
+        """Return the current report of each stage, by stage name."""
         return {stage.name: stage.report() for stage in self._stages}
 
     @property
     def _complete(self) -> bool:
-        """After the last frame: whether the source came to its own end, and was not stopped."""
+        """Whether the source reached its own end and was not stopped; valid after the last frame."""
         return self._inbound.complete if self._inbound else not self._stopping
 
     @property
     def _untouched(self) -> bool:
-        """Whether frames leave in the inbound ring's memory, because every stage works in place."""
+        """Whether frames leave in slots of the inbound ring, because every stage works in place."""
         return all(isinstance(stage, Transform) and stage.in_place for stage in self._stages)
 
     @staticmethod
@@ -122,7 +133,7 @@ class Chain:
         return out
 
     def _open(self, opened: list[Stage]) -> Iterator[Frame]:
-        """Open all stages and connect them; returns the frames that come out of the last transform."""
+        """Open all stages, connect them, and return the frames that the last transform emits."""
         form = self._inbound.open() if self._inbound else None
         formats: list[Format | None] = []
         for index, stage in enumerate(self._stages):
@@ -152,7 +163,7 @@ class Chain:
         return flow
 
     def _buffers_after(self, index: int, form: Format | None) -> Buffers:
-        """Ring slots for the stage whose frames leave the worker, past stages that only work in place."""
+        """Return the outbound ring for the stage whose frames leave the worker unchanged or changed in place."""
         rest = self._stages[index + 1 :]
         if self._outbound is not None and all(isinstance(s, Transform) and s.in_place for s in rest):
             return self._outbound
@@ -193,7 +204,7 @@ class Chain:
 
 
 class _Working:
-    """Times a stage at work, less what it waits for room in the output, and puts its name on what it raises."""
+    """Context manager that times a stage, without its waiting for output slots, and names it in what it raises."""
 
     def __init__(self, chain: Chain, index: int, *, at_frame: bool = False) -> None:
         self._chain = chain

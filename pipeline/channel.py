@@ -1,8 +1,8 @@
-"""A bounded channel between one producer and one consumer: headers over a pipe, pixels in a shared-memory ring.
+"""A bounded channel from one producer to one consumer: headers over a pipe, pixels in a shared-memory ring.
 
-The ring is an anonymous memory file (``memfd``) that both ends map: it has no name that could be left behind, and the
-kernel frees it with the last process. Slots are handed back over a second pipe. There are no locks, so the sudden death
-of one end can't block the other: it sees the pipe close.
+The ring is an anonymous memory file (``memfd``) that both ends map: it leaves no name behind, and the kernel frees it
+when the last process exits. The consumer returns slots over a second pipe. There are no locks, so the sudden death of
+one end can't block the other, which sees the pipe close.
 """
 
 import fcntl
@@ -22,48 +22,71 @@ from sr4k.pipeline.frame import Format, Frame, FrameInfo, Plane
 
 
 class PeerLostError(Exception):
-    """The other end of a channel is gone."""
+    """The other end of a channel was closed, or its process died."""
 
 
 class Outlet(Protocol):
-    """Where a producer's frames go."""
+    """The producer's end of a channel."""
 
     def open(self, form: Format) -> None:
-        """Make room for frames of this format, and tell the consumer."""
+        """Allocate the ring for frames of this format, and send the format to the consumer.
+
+        Raises:
+            PeerLostError: the consumer is gone.
+        """
         ...
 
     def take(self, info: FrameInfo) -> Frame:
-        """A frame to fill and `send`; waits until there is room."""
+        """Return a frame to fill and `send`; block until a slot is free.
+
+        Raises:
+            PeerLostError: the consumer is gone.
+        """
         ...
 
     def send(self, frame: Frame) -> None:
-        """Pass a frame from `take` on to the consumer."""
+        """Send a frame from `take` to the consumer.
+
+        Raises:
+            PeerLostError: the consumer is gone.
+        """
         ...
 
     def finish(self, *, complete: bool) -> None:
-        """No more frames: the consumer's iteration ends. ``complete``: the source came to its own end."""
+        """End the consumer's iteration.
+
+        Args:
+            complete: whether the source reached its own end.
+
+        Raises:
+            PeerLostError: the consumer is gone.
+        """
         ...
 
     @property
     def waited(self) -> float:
-        """Seconds spent waiting for room."""
+        """Seconds spent waiting for a free slot."""
         ...
 
     @property
     def depth(self) -> int:
-        """Frames on their way or being read by the consumer, as far as is known here."""
+        """Number of frames in flight or being read by the consumer, as far as the producer knows."""
         ...
 
     def close(self) -> None:
-        """Close this end. Without `finish` before, the consumer gets a `PeerLostError`."""
+        """Close this end. Without a `finish` before, the consumer gets a `PeerLostError`."""
         ...
 
 
 class Inlet(Protocol):
-    """Where a consumer's frames come from: iterate over it after `open`."""
+    """The consumer's end of a channel: iterate over it after `open`; both raise `PeerLostError`."""
 
     def open(self) -> Format:
-        """Wait for the producer's format."""
+        """Wait for the producer's format and return it.
+
+        Raises:
+            PeerLostError: the producer is gone.
+        """
         ...
 
     def __iter__(self) -> Iterator[Frame]: ...
@@ -75,33 +98,33 @@ class Inlet(Protocol):
 
     @property
     def complete(self) -> bool:
-        """After the last frame: whether the source came to its own end."""
+        """Whether the source reached its own end; valid after the last frame."""
         ...
 
     def close(self) -> None:
-        """Close this end; a producer still sending gets a `PeerLostError`."""
+        """Close this end; a producer that is still sending gets a `PeerLostError`."""
         ...
 
 
 class Memory:
-    """An anonymous shared memory file. Travels to a process being spawned."""
+    """An anonymous shared-memory file; it can be pickled to a process that is being spawned."""
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
 
     @classmethod
     def create(cls) -> "Memory":
-        """A new one, empty. It can grow and never shrink: a mapping would lose the ground it stands on (SIGBUS)."""
+        """Create an empty file that can grow but not shrink: shrinking would make mapped pages invalid (SIGBUS)."""
         fd = os.memfd_create("sr4k-ring", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)
         return cls(fd)
 
     def duplicate(self) -> "Memory":
-        """A second handle on the same memory."""
+        """Return a second handle to the same memory."""
         return Memory(os.dup(self.fd))
 
     def map(self, size: int) -> memoryview:
-        """All of it, as writable bytes; grown to ``size`` if it is smaller."""
+        """Grow the file to ``size`` bytes if it is smaller, and return ``size`` writable bytes of it."""
         if os.fstat(self.fd).st_size < size:
             os.ftruncate(self.fd, size)
         return memoryview(mmap.mmap(self.fd, size))
@@ -121,7 +144,7 @@ def _adopt_memory(handle: Any) -> Memory:
 
 
 def map_slots(memory: Memory, form: Format, slots: int) -> list[tuple[Plane, ...]]:
-    """The planes of each slot, which start on a page of their own."""
+    """Return the planes of each slot; slots start on page boundaries."""
     size = -(-form.nbytes // mmap.PAGESIZE) * mmap.PAGESIZE
     ring = memory.map(size * slots)
     return [form.view(ring[k * size : (k + 1) * size]) for k in range(slots)]
@@ -215,7 +238,7 @@ class Receiver:
 
 
 def create_channel(context: BaseContext, slots: int) -> tuple[Sender, Receiver]:
-    """Both ends of a new channel that holds up to ``slots`` frames."""
+    """Create a channel that holds up to ``slots`` frames, and return both ends."""
     memory = Memory.create()
     data_out, data_in = context.Pipe(duplex=False)
     credit_out, credit_in = context.Pipe(duplex=False)

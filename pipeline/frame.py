@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Plane = NDArray[Any]
 
 _ALIGN = 64
-"""Planes start on cache lines."""
+"""Alignment of planes in bytes: one cache line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +23,13 @@ class PlaneSpec:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the plane, C-contiguous."""
+        """Size of the C-contiguous plane in bytes."""
         return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """What every frame on a channel has in common.
+    """The format that all frames of a channel share.
 
     Attributes:
         planes: in memory order.
@@ -42,7 +42,7 @@ class Format:
 
     @property
     def offsets(self) -> tuple[int, ...]:
-        """Where each plane starts, in bytes from the start of the frame."""
+        """Offset of each plane from the start of the frame, in bytes."""
         starts, position = [], 0
         for plane in self.planes:
             starts.append(position)
@@ -51,11 +51,11 @@ class Format:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of a frame."""
+        """Size of a frame in bytes."""
         return self.offsets[-1] + self.planes[-1].nbytes
 
     def view(self, memory: memoryview) -> tuple[Plane, ...]:
-        """The planes of a frame that lies in ``memory``."""
+        """Return the planes of the frame in ``memory``, as arrays that share it."""
         return tuple(
             np.frombuffer(memory, plane.dtype, count=int(np.prod(plane.shape)), offset=offset).reshape(plane.shape)
             for plane, offset in zip(self.planes, self.offsets, strict=True)
@@ -64,13 +64,13 @@ class Format:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameInfo:
-    """What belongs to one frame beside its pixels. It passes through the graph untouched.
+    """Header of one frame. Transforms pass it on unchanged.
 
     Attributes:
         pts, duration: in units of ``time_base`` seconds.
-        born: when the source had the frame, on `time.monotonic`, which is one clock for all processes.
-        plain: the network is skipped, and the frame is enlarged by bicubic interpolation: there is no time for more.
-        lost: frames of the source that were lost so far.
+        born: when the source got the frame, by `time.monotonic`, which is one clock for all processes.
+        plain: whether to skip the network, for lack of time, and enlarge the frame by bicubic interpolation.
+        lost: number of frames of the source that were lost so far.
     """
 
     pts: int
@@ -83,15 +83,15 @@ class FrameInfo:
 
 @dataclass(slots=True)
 class Frame:
-    """Planes and what belongs to them. Whoever holds a frame either passes it on or releases it, once."""
+    """Planes and their header. Whoever holds a frame either passes it on or releases it, once."""
 
     planes: tuple[Plane, ...] = field(repr=False)
     info: FrameInfo
-    slot: int | None = None  # where in a ring the planes lie, if they do
+    slot: int | None = None  # index in the ring, if the planes lie in one
     on_release: Callable[[], None] | None = field(default=None, repr=False)
 
     def release(self) -> None:
-        """Give the memory back: the planes must not be read any more."""
+        """Return the memory to its owner; the planes must not be used afterwards."""
         self.planes = ()
         if self.on_release is not None:
             self.on_release()

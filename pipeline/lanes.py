@@ -1,7 +1,6 @@
-"""Several workers that do the same side by side: frames are dealt to them in turn, and gathered in the same turn.
+"""Lanes: several workers with the same stages. Frames are dealt to them round-robin, and gathered in the same order.
 
-So the order of the frames is kept without a number on any of them, as long as each lane gives one frame for each that
-it gets.
+This keeps the order of frames without numbering them, as long as each lane emits one frame for each that it receives.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,14 +11,14 @@ from sr4k.pipeline.frame import Format, Frame, FrameInfo
 
 
 class Dealer:
-    """One producer's end of the channels to several lanes. A frame is sent before the next is taken."""
+    """The producer's end of the channels to several lanes. Each frame must be sent before the next one is taken."""
 
     def __init__(self, lanes: Sequence[Outlet]) -> None:
         self._lanes = lanes
         self._turn = 0
 
     def open(self, form: Format) -> None:
-        """See `sr4k.pipeline.channel.Outlet`; this and what follows."""
+        """See `sr4k.pipeline.channel.Outlet` for this and the methods below."""
         for lane in self._lanes:
             lane.open(form)
 
@@ -48,13 +47,13 @@ class Dealer:
 
 
 class Gatherer:
-    """One consumer's end of the channels from several lanes."""
+    """The consumer's end of the channels from several lanes."""
 
     def __init__(self, lanes: Sequence[Inlet]) -> None:
         self._lanes = lanes
 
     def open(self) -> Format:
-        """See `sr4k.pipeline.channel.Inlet`; this and what follows."""
+        """See `sr4k.pipeline.channel.Inlet` for this and the methods below."""
         first, *_ = [lane.open() for lane in self._lanes]
         return first
 
@@ -65,9 +64,9 @@ class Gatherer:
             if frame is None:
                 break
             yield frame
-        for flow in flows:  # the others have ended as well: none has a frame whose turn would have come
+        for flow in flows:  # the other lanes must have ended as well
             for _ in flow:
-                raise RuntimeError("a lane gave more frames than it got")
+                raise RuntimeError("a lane emitted more frames than it received")
 
     @property
     def complete(self) -> bool:

@@ -1,8 +1,8 @@
-"""How processes are started so that nothing of the current folder is run in them.
+"""Start processes so that they import and run nothing from the current folder.
 
-``python -c`` and ``python -m`` look for modules in the current folder first, the standard library's included: a
-``struct.py`` among somebody's downloads would be run in every worker. And so does the loader of shared libraries where
-``LD_LIBRARY_PATH`` has an empty entry, as the import of OpenCV leaves it.
+``python -c`` and ``python -m`` look for modules in the current folder first, even for those of the standard library: a
+``struct.py`` among somebody's downloads would run in every worker. The loader of shared libraries does the same if
+``LD_LIBRARY_PATH`` has an empty entry, which importing OpenCV leaves there.
 """
 
 import multiprocessing
@@ -21,32 +21,32 @@ _main_file: list[str] = []
 
 
 UNGUARDED = 79
-"""The exit code of a worker that would have started a job while it imported the user's script."""
+"""Exit code of a worker that would have started another job while importing the user's script."""
 
 
 def leave_if_importing() -> None:
-    """To be called before a graph is started: ends a worker that got here by importing the script it was started from.
+    """Exit with `UNGUARDED` if this is a worker that is importing the main script; call this before starting a graph.
 
-    A spawned process runs the main script anew; without ``if __name__ == "__main__":`` that starts the job once more.
+    A spawned process runs the main script again; without ``if __name__ == "__main__":`` that would start the job again.
     """
-    if getattr(multiprocessing.current_process(), "_inheriting", False):  # as multiprocessing itself finds out
+    if getattr(multiprocessing.current_process(), "_inheriting", False):  # multiprocessing checks the same attribute
         os._exit(UNGUARDED)
 
 
 def interpreter() -> list[str]:
-    """The command of a Python that has this one's switches for where modules come from, to be run in `safe_path`."""
+    """Return the command of a Python with the same module search switches as this one, to be run in `safe_path`."""
     flags = ["-E"] * bool(sys.flags.ignore_environment) + ["-s"] * bool(sys.flags.no_user_site)
     return [sys.executable, "-P", *flags]
 
 
 @contextmanager
 def safe_path() -> Iterator[None]:
-    """What is started meanwhile, multiprocessing's resource tracker included, runs nothing of the current folder.
+    """Keep processes that are started inside, multiprocessing's resource tracker included, off the current folder.
 
-    A spawned process gets ``sys.path`` of this one as soon as it can read it, and finds the user's modules by that.
-    It keeps the variables, for what it may start itself; this process has them only meanwhile, for other programs that
-    it starts may want their own folder. Several threads may be in here. A main script that is no file,
-    but came through a pipe, is not looked for by what is started.
+    A spawned process still finds the user's modules: multiprocessing sends it the ``sys.path`` of this one. It keeps
+    the environment variables for its own children; this process has them only inside, because other programs that it
+    starts may need their current folder. Several threads may be inside at once. A main script that came through a pipe
+    has no file, and spawned processes do not look for one.
     """
     global _inside
     with _lock:
@@ -79,7 +79,7 @@ def _set(variables: dict[str, str | None]) -> None:
 
 
 def _hide_main() -> None:
-    """Multiprocessing tells a new process to run the main module's file, even where that is called ``<stdin>``."""
+    """Delete ``__file__`` of a main module that has no file: a spawned process would try to run ``<stdin>``."""
     file = getattr(sys.modules["__main__"], "__file__", None)
     if file is not None and not os.path.isfile(file):  # noqa: PTH113 - of whatever name
         _main_file.append(file)

@@ -1,4 +1,4 @@
-"""The boxes of the graph. A stage does not know whether it runs in a thread or a process, nor what runs beside it."""
+"""The base classes of stages. A stage does not know whether it runs in a thread or a process, nor which others do."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -19,24 +19,24 @@ Report = _Dataclass | Mapping[str, Any] | None
 
 
 class Buffers(Protocol):
-    """Where a stage gets the frames that it fills."""
+    """The source of empty frames that a stage fills."""
 
     def take(self, info: FrameInfo) -> Frame:
-        """An uninitialised frame of the stage's output format; may wait until one is free."""
+        """Return an uninitialised frame of the stage's output format; may block until one is free."""
         ...
 
 
 _importing = Lock()
-"""Workers that are threads import one after the other: packages whose modules import each other are else half there."""
+"""Serialises the imports of workers that are threads: a package with circular imports may otherwise be half loaded."""
 
 
 class Stage(ABC):
-    """What all stages share: opened once, closed once, also after an error."""
+    """Base class of all stages. A stage is opened once and closed once, also after an error."""
 
     name: str
 
     def close(self) -> None:
-        """Give back what `open` took."""
+        """Release what `open` acquired."""
 
     def report(self) -> Report:
         """Return facts for whoever started the graph; called now and then while it runs, and at its end.
@@ -47,66 +47,70 @@ class Stage(ABC):
 
 
 class Source(Stage):
-    """Makes frames out of nothing that the graph knows of."""
+    """A stage that emits frames and receives none."""
 
     @abstractmethod
     def open(self) -> Format:
-        """Get ready; returns the format of the frames to come."""
+        """Get ready, and return the format of the frames to come."""
 
     @abstractmethod
     def frames(self, buffers: Buffers) -> Iterator[Frame]:
-        """All frames. May be abandoned between two of them."""
+        """Yield all frames. The iterator may be abandoned after any of them."""
 
     def stop(self) -> None:
-        """Called in another thread, when no more frames are wanted: for sources that may wait long for one."""
+        """End `frames` early; called from another thread. For sources that may wait long for a frame."""
 
 
 class Transform(Stage):
-    """Turns frames into frames."""
+    """A stage that receives frames and emits frames."""
 
     in_place = False
-    """After `open`: whether the frames that come out are the ones that went in, so that no buffers are needed."""
+    """Whether the stage emits the very frames that it receives and needs no buffers; valid after `open`."""
 
     @abstractmethod
     def open(self, source: Format) -> Format:
-        """Get ready for frames of ``source``; returns the format of the frames to come out."""
+        """Get ready for frames of the format ``source``, and return the format of the frames to be emitted."""
 
     @abstractmethod
     def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:
-        """Take in one frame, give out those that are ready. The frame is this stage's to pass on or to release."""
+        """Accept one frame and yield those that are ready. This stage has to pass the frame on or release it."""
 
-    def drain(self, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - most stages hold nothing back
-        """The frames held back, after the last one went in."""
+    def drain(self, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - most stages buffer nothing
+        """Yield the frames that are still buffered; called after the last frame was processed."""
         return iter(())
 
 
 class Sink(Stage):
-    """Where frames end."""
+    """A stage that receives frames and emits none."""
 
     @abstractmethod
     def open(self, source: Format) -> None:
-        """Get ready for frames of ``source``."""
+        """Get ready for frames of the format ``source``."""
 
     @abstractmethod
     def consume(self, frame: Frame) -> None:
-        """Take in one frame, and release it when done with it."""
+        """Accept one frame, and release it when done with it."""
 
     @abstractmethod
     def finish(self, *, complete: bool) -> None:
-        """All frames are in: finish the output. Not called when the graph fails.
+        """Finish the output after the last frame. Not called when the graph fails.
 
-        ``complete``: the source came to its own end; if not, it was stopped on request.
+        Args:
+            complete: whether the source reached its own end; if not, it was stopped on request.
         """
 
     def stop(self) -> None:
-        """Called in another thread, when the end is asked for: for sinks that may take long to finish."""
+        """Let `finish` end early; called from another thread. For sinks that may take long to finish."""
 
 
 @dataclass(frozen=True, slots=True)
 class StageSpec:
-    """A stage to be made where it will run: ``module:class``, and the one argument of the class if it takes one.
+    """A stage that is to be created in the worker that runs it.
 
-    ``called``: its name for people, where that is not its class's.
+    Attributes:
+        factory: ``module:class``.
+        settings: the only argument of the class, picklable; ``None``: it has none.
+        called: name to show to users; ``None``: the class's, in lower case.
     """
 
     factory: str
@@ -115,11 +119,11 @@ class StageSpec:
 
     @property
     def name(self) -> str:
-        """Its name for people, as when its process dies."""
+        """Name to show to users, as when the stage's process dies."""
         return self.called or self.factory.rpartition(":")[2].lower()
 
     def create(self) -> Stage:
-        """Import the module and make the stage."""
+        """Import the module and create the stage."""
         module, attribute = self.factory.split(":")
         with _importing:
             make = getattr(import_module(module), attribute)

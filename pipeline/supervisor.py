@@ -1,4 +1,4 @@
-"""Starts the workers of a graph, watches them, and sees to it that all of them end."""
+"""The supervisor: starts the workers of a graph, watches them, and makes sure that all of them end."""
 
 import logging
 import multiprocessing
@@ -24,21 +24,27 @@ from sr4k.pipeline.worker import STOP, Done, Failed, Lost, WorkerSpec, WorkerSta
 Mode = Literal["processes", "threads"]
 
 _TICK = 0.1
-"""Seconds between two looks at the stop requests."""
+"""Seconds between two checks of the stop requests."""
 
 _FAREWELL = 10.0
 """Seconds that a worker gets to unload its libraries after its work is done."""
 
 _GRACE = 2.0
-"""Seconds that workers get to end by themselves after a neighbour failed."""
+"""Seconds that workers get to end by themselves after another one failed."""
 
 
 class GraphError(Exception):
-    """The graph did not come to its end."""
+    """Base class of what keeps a graph from finishing."""
 
 
 class StageFailed(GraphError):
-    """A stage raised: ``stage``, ``cause`` and, from another process, its ``trace`` as text."""
+    """A stage raised an exception.
+
+    Attributes:
+        stage: name of the stage.
+        cause: the exception.
+        trace: its traceback as text.
+    """
 
     def __init__(self, stage: str, cause: Exception, trace: str) -> None:
         super().__init__(f"{stage}: {cause}")
@@ -48,16 +54,22 @@ class StageFailed(GraphError):
 
 
 class WorkerDied(GraphError):
-    """A worker ended without a word: killed, or crashed in native code."""
+    """A worker process ended unexpectedly: it was killed, or crashed in native code."""
 
 
 class GraphAborted(GraphError):
-    """Stopped at once on request."""
+    """The graph was stopped at once, on request."""
 
 
 @dataclass(frozen=True, slots=True)
 class GraphSpec:
-    """Workers in the order of the flow, and the slots of the channel after each but the last."""
+    """A graph to run.
+
+    Attributes:
+        workers: in the order of the flow.
+        slots: capacity in frames of the channel after each worker but the last.
+        mode: whether workers are processes or threads.
+    """
 
     workers: tuple[WorkerSpec, ...]
     slots: tuple[int, ...]
@@ -66,7 +78,13 @@ class GraphSpec:
 
 @dataclass(slots=True)
 class Outcome:
-    """How a graph ended. ``stopped``: at a request, before the end of the input."""
+    """How a graph ended.
+
+    Attributes:
+        statuses: latest status of each worker, by worker name.
+        stopped: whether it ended on request, before the end of the input.
+        seconds: wall time from its start to its end.
+    """
 
     statuses: dict[str, WorkerStatus] = field(default_factory=dict)
     stopped: bool = False
@@ -74,12 +92,12 @@ class Outcome:
 
     @property
     def reports(self) -> dict[str, Report]:
-        """What each stage reported last, by stage name; of its first lane, where it has several."""
+        """Latest report of each stage, by stage name; only that of the first lane if there are several."""
         return {name: reports[0] for name, reports in self.lane_reports.items()}
 
     @property
     def lane_reports(self) -> dict[str, list[Report]]:
-        """The same of all lanes."""
+        """Latest reports of each stage, by stage name, one for each lane."""
         found: dict[str, list[Report]] = {}
         for status in self.statuses.values():
             for name, report in status.reports.items():
@@ -97,16 +115,16 @@ def run_graph(
     """Run a graph to its end.
 
     Args:
-        on_status: called now and then with the latest status of each worker, by worker name. What it raises ends the
-            graph.
-        stop_requests: how often a stop was asked for so far. At one, the source ends and the rest drains, or, if it
-            has ended, the sink may finish early; at two, everything is killed.
-        log_queue: where worker processes put their log records.
+        on_status: called several times a second with the latest status of each worker, by worker name. An exception
+            that it raises ends the graph and is passed on.
+        stop_requests: returns how often a stop was requested so far. At one, the source ends and the rest drains or,
+            if the source has ended, the sink may finish early; at two, all workers are killed.
+        log_queue: queue into which worker processes put their log records.
 
     Raises:
-        StageFailed: a stage raised; the first cause.
+        StageFailed: a stage raised an exception; the first one if several did.
         WorkerDied: a worker process was killed or crashed.
-        GraphAborted: a second stop was asked for.
+        GraphAborted: a second stop was requested.
     """
     leave_if_importing()
     return _Supervisor(spec, on_status, stop_requests, log_queue).run()
@@ -133,7 +151,7 @@ class _Supervisor:
         self._stop_requests = stop_requests
         self._log_queue = log_queue
         self._outcome = Outcome()
-        self._has_asked = False  # for the end
+        self._has_asked = False  # the workers to stop
 
     def run(self) -> Outcome:
         began = time.monotonic()
@@ -195,7 +213,7 @@ class _Supervisor:
                 if isinstance(message, Failed):
                     raise StageFailed(message.stage, message.error, message.trace)
                 if isinstance(message, Lost):
-                    lost.append(worker)  # its neighbour's own message, or death, tells why
+                    lost.append(worker)  # the message or death of its neighbour is the cause
             self._on_status(self._outcome.statuses)
         if lost:
             raise WorkerDied(f"{lost[0].spec.name} lost its neighbour")
@@ -223,21 +241,21 @@ class _Supervisor:
                     worker.control.send(STOP)
 
     def _end(self, workers: list[_Worker], *, grace: float) -> None:
-        """Wait for all workers, and kill what is left after ``grace`` seconds."""
+        """Wait for all workers, and kill those left after ``grace`` seconds."""
         deadline = time.monotonic() + grace
         for worker in workers:
             worker.body.join(max(0.0, deadline - time.monotonic()))
         for worker in workers:
             if isinstance(worker.body, BaseProcess) and worker.body.is_alive():
                 worker.body.kill()
-                worker.body.join(_GRACE)  # one that waits for a dead disk can't even be killed
+                worker.body.join(_GRACE)  # a process that waits for a dead disk can't be killed at all
             worker.control.close()
 
 
 @contextmanager
 def _deaf() -> Iterator[None]:
-    """Processes started meanwhile hear of no signals to the whole group before they can say that they ignore them."""
-    resource_tracker.ensure_running()  # it lets them through again when it is started
+    """Block signals to the process group in processes started inside, until they have set them to be ignored."""
+    resource_tracker.ensure_running()  # starting it unblocks the signals
     before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
     try:
         yield
@@ -246,7 +264,7 @@ def _deaf() -> Iterator[None]:
 
 
 def _lanes(spec: WorkerSpec) -> list[WorkerSpec]:
-    """One worker for each lane, each with CPUs of its own if there are enough."""
+    """Return one worker for each lane, each pinned to its own CPUs if there are enough."""
     if spec.lanes == 1:
         return [spec]
     cpus = sorted(os.sched_getaffinity(0))
@@ -264,7 +282,7 @@ def _lanes(spec: WorkerSpec) -> list[WorkerSpec]:
 
 
 def _joined(context: SpawnContext, before: int, after: int, slots: int) -> tuple[list[Outlet], list[Inlet]]:
-    """The ends of the channels between the lanes of one worker and those of the next, one for each lane."""
+    """Create the channels between the lanes of one worker and those of the next; return an end for each lane."""
     if before != after and min(before, after) > 1:
         raise ValueError(f"{before} lanes can't be followed by {after}")
     channels = [create_channel(context, slots) for _ in range(max(before, after))]
@@ -277,19 +295,19 @@ def _joined(context: SpawnContext, before: int, after: int, slots: int) -> tuple
 
 
 def _obituary(worker: _Worker) -> str:
-    """Who died and of what, for the user."""
+    """Return which worker died and why, for the user."""
     stages = ", ".join(stage.name for stage in worker.spec.stages)
-    cause = "ended without a word"
+    cause = "ended unexpectedly"
     if isinstance(worker.body, BaseProcess):
         worker.body.join(1.0)
         code = worker.body.exitcode
         if code is not None and code < 0:
             cause = f"was killed by {signal.Signals(-code).name}"
             if -code == signal.SIGKILL:
-                cause += " (by hand, or by the system for want of memory)"
+                cause += " (by hand, or by the kernel because memory ran out)"
         elif code == UNGUARDED:
             return (
-                "your script runs anew in each worker, and would start the job again there: put what starts it under "
+                "each worker runs your script again, which would start the job again: put the start of the job under "
                 'if __name__ == "__main__":, or let workers be threads'
             )
         elif code is not None:

@@ -1,4 +1,4 @@
-"""One worker: a chain of stages in a process or thread of its own, and the wire to its supervisor."""
+"""A worker: a chain of stages in its own process or thread, with a pipe to the supervisor."""
 
 import logging
 import logging.handlers
@@ -24,11 +24,15 @@ STATUS_EVERY = 0.25
 
 @dataclass(frozen=True, slots=True)
 class WorkerSpec:
-    """A worker's name and stages. The first worker starts with a source, the last ends with a sink.
+    """A worker to start.
 
-    ``lanes``: how many of it work side by side, on frames in turn; one that has several neither begins nor ends the
-    graph, and its stages give one frame for each that they get. ``cpus``: those that its process is kept to.
-    ``environments``: variables for the processes of the lanes, in turn, set before any stage is imported.
+    Attributes:
+        name: for users, unique in the graph.
+        stages: in the order of the flow. The first worker starts with a source, the last ends with a sink.
+        lanes: number of workers that run side by side, on frames in turn. A worker with several neither begins nor
+            ends the graph, and its stages emit one frame for each that they receive.
+        cpus: CPUs that its process is pinned to; ``None``: not pinned.
+        environments: environment variables for the processes of the lanes, in turn, set before any stage is imported.
     """
 
     name: str
@@ -40,16 +44,28 @@ class WorkerSpec:
 
 @dataclass(frozen=True, slots=True)
 class WorkerStatus:
-    """A worker at one moment. Times in seconds since it started. ``ended``: it tells no more after this."""
+    """A worker at one moment.
+
+    Attributes:
+        worker: its name.
+        stages: work of each stage, in the order of the flow.
+        running: seconds since it started.
+        waited_in: seconds spent waiting for input.
+        waited_out: seconds spent waiting for a free slot in the output.
+        cpu: CPU seconds of the whole process that the worker lives in.
+        depth: number of frames in the outbound channel.
+        reports: latest report of each stage, by stage name.
+        ended: whether this is its last status.
+    """
 
     worker: str
     stages: tuple[StageClock, ...]
     running: float
     waited_in: float
     waited_out: float
-    cpu: float  # of the whole process that the worker lives in
-    depth: int  # frames in the outbound channel
-    reports: dict[str, Report]  # of the stages, by name
+    cpu: float
+    depth: int
+    reports: dict[str, Report]
     ended: bool = False
 
 
@@ -57,14 +73,20 @@ _Report = TypeVar("_Report")
 
 
 def report_of(statuses: Mapping[str, WorkerStatus], stage: str, kind: type[_Report]) -> _Report | None:
-    """What a stage reported last, by the latest status of each worker; ``None``: nothing of that kind yet."""
+    """Return the latest report of a stage if it is of this type, else ``None``.
+
+    Args:
+        statuses: the latest of each worker, by worker name.
+        stage: name of the stage.
+        kind: type of the report.
+    """
     told = (status.reports.get(stage) for status in statuses.values())
     return next((report for report in told if isinstance(report, kind)), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A stage raised ``error``; ``trace`` is its traceback as text."""
+    """Message: a stage raised ``error``; ``trace`` is its traceback as text."""
 
     stage: str
     error: Exception
@@ -73,16 +95,16 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The worker gave up because a neighbour was gone."""
+    """Message: the worker gave up because a neighbour was gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The worker came to its end."""
+    """Message: the worker finished."""
 
 
 STOP = "stop"
-"""From the supervisor: end the source here, or finish early."""
+"""Message from the supervisor: end the source, or finish early."""
 
 
 def run_in_process(
@@ -93,16 +115,16 @@ def run_in_process(
     log_queue: Any,
     log_level: int,
 ) -> None:
-    """The main function of a worker process."""
+    """Run a worker; the main function of its process."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # they reach the whole group: the supervisor decides
+        signal.signal(number, signal.SIG_IGN)  # they are sent to the whole group: the supervisor decides
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     if spec.cpus is not None:
         os.sched_setaffinity(0, spec.cpus)
     for variables in spec.environments[:1]:
         os.environ.update(variables)
     if log_queue is not None:
-        log_queue.cancel_join_thread()  # a log line must never keep a worker from ending
+        log_queue.cancel_join_thread()  # unsent log records must not keep a worker from ending
         root = logging.getLogger()
         root.handlers[:] = [logging.handlers.QueueHandler(log_queue)]
         root.setLevel(log_level)
@@ -114,9 +136,10 @@ def run_in_process(
 def run(
     spec: WorkerSpec, inbound: Inlet | None, outbound: Outlet | None, control: Connection, *, orphaned: Any = None
 ) -> None:
-    """Run the chain, and tell the supervisor how it goes and how it ends.
+    """Run the chain, and send the supervisor its status and how it ended.
 
-    ``orphaned`` is called, in another thread, when the supervisor is gone.
+    Args:
+        orphaned: called in another thread when the supervisor is gone.
     """
     wire = _Wire(control)
     last: Failed | Lost | Done
@@ -139,12 +162,12 @@ def run(
 
 
 class _Wire:
-    """Sends statuses and listens for orders, from a thread of its own."""
+    """Sends statuses and receives orders, in its own thread."""
 
     def __init__(self, control: Connection) -> None:
         self._control = control
         self._sending = threading.Lock()
-        self._woken, self._wake = Pipe(duplex=False)  # closed, it wakes the thread for its end
+        self._woken, self._wake = Pipe(duplex=False)  # closing it wakes the thread, which then ends
         self._thread: threading.Thread | None = None
 
     def start(self, name: str, chain: Chain, outbound: Outlet | None, orphaned: Any) -> None:
@@ -199,6 +222,6 @@ def _failed(stage: str, error: Exception) -> Failed:
     trace = "".join(traceback.format_exception(error))
     try:
         pickle.loads(pickle.dumps(error))
-    except Exception:  # not every library's exceptions survive the way to another process
+    except Exception:  # exceptions of some libraries can't be unpickled
         error = RuntimeError(f"{type(error).__name__}: {error}")
     return Failed(stage, error, trace)

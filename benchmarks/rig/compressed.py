@@ -103,7 +103,7 @@ def deployed(model: str, weights: Path | None = None) -> Upscaler:
     preset = preset.updated("encode", preset="ultrafast", options={"qp": "0"})
 
     def upscale(small: Path, large: Path) -> None:
-        Job(small, large, preset, overwrite=True).run()
+        Job(small, large, preset=preset, overwrite=True).run()
 
     return upscale
 

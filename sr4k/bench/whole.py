@@ -117,14 +117,14 @@ def watched(clip: Path, target: Path, preset: Preset) -> PipelineRun:
             Moment(time.monotonic() - began, frames, cpu, {name: status.depth for name, status in statuses.items()})
         )
 
-    return PipelineRun(Job(clip, target, preset, overwrite=True).run(on_status=note), moments)
+    return PipelineRun(Job(clip, target, preset=preset, overwrite=True).run(on_status=note), moments)
 
 
 @contextmanager
 def _graph(clip: Path, folder: Path, preset: Preset) -> Iterator[GraphSpec]:
     """Make the graph of a job whose result is deleted."""
     with tempfile.TemporaryDirectory(prefix="bench-", dir=folder) as inside:
-        job = Job(clip, Path(inside) / "out.mp4", preset)
+        job = Job(clip, Path(inside) / "out.mp4", preset=preset)
         parts = Parts(job.target)
         parts.make()
         yield job.graph(parts)
@@ -296,7 +296,7 @@ def many(clip: Path, folder: Path, preset: Preset, count: int) -> dict[str, floa
     Raises:
         Sr4kError: one of them failed.
     """
-    jobs = [Job(clip, folder / f"{k}.mp4", preset, overwrite=True) for k in range(count)]
+    jobs = [Job(clip, folder / f"{k}.mp4", preset=preset, overwrite=True) for k in range(count)]
     began = time.monotonic()
     results = run_jobs(jobs, at_once=count)
     seconds = time.monotonic() - began

@@ -139,7 +139,7 @@ def _jobs(sources: Sequence[str], target: str, preset: Preset, options: FileOpti
         first = Job(
             paths[0],
             Path(target),
-            preset,
+            preset=preset,
             size=size,
             overwrite=options.overwrite,
             part=None if options.preview is None else parse_part(options.preview),

@@ -86,7 +86,7 @@ def run_live(
     addresses = parse_source(source), *(parse_target(target) for target in targets)
     redaction.hide(*addresses)
     with errors_by_option():
-        job = LiveJob(addresses[0], addresses[1:], preset, size, options.sound)
+        job = LiveJob(addresses[0], addresses[1:], preset=preset, size=size, sound=options.sound)
     monitor = ChannelMonitor("live", [str(target) for target in job.targets])
     level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
     with (

@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import KW_ONLY, dataclass, fields, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -77,6 +77,7 @@ class Job:
 
     source: Field[str | os.PathLike[str], Path] = Field(_path)  # noqa: RUF009 - a descriptor
     target: Field[str | os.PathLike[str], Path] = Field(_path)  # noqa: RUF009 - a descriptor
+    _: KW_ONLY
     preset: Field[Preset | str, Preset] = Field(_preset, "file")  # noqa: RUF009 - a descriptor
     size: Field[Box | str | None, Box | None] = Field(_box, None)  # noqa: RUF009 - a descriptor
     overwrite: bool = False

@@ -5,7 +5,7 @@ import multiprocessing
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any
 
 from sr4k.common.system_errors import refusal
@@ -47,6 +47,7 @@ class LiveJob:
 
     source: Address
     targets: tuple[Address, ...]
+    _: KW_ONLY
     preset: Preset = field(default_factory=lambda: load_preset("live"))
     size: Box | None = None
     sound: bool = True

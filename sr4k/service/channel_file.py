@@ -115,10 +115,10 @@ def _planned(settings: ChannelSettings, folder: Path, environment: Mapping[str, 
     return LiveJob(
         _filled(settings.source, parse_source, environment),
         tuple(_filled(target, parse_target, environment) for target in settings.targets),
-        _changed(preset, settings.options),
-        None if settings.size is None else parse_size(settings.size, settings.fit),
-        settings.sound,
-        cpus,
+        preset=_changed(preset, settings.options),
+        size=None if settings.size is None else parse_size(settings.size, settings.fit),
+        sound=settings.sound,
+        cpus=cpus,
     )
 
 

@@ -153,7 +153,7 @@ class TestJob:
     @staticmethod
     def job(clip: Path, target: Path, engine: str) -> Job:
         preset = load_preset("file").updated("graph", mode="threads").updated("engine", name=engine)
-        return Job(clip, target, preset.updated("encode", preset="ultrafast"))
+        return Job(clip, target, preset=preset.updated("encode", preset="ultrafast"))
 
     def test_the_summary_tells_the_engine_that_ran(
         self,

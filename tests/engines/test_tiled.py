@@ -80,8 +80,8 @@ def test_jobs_tile_and_reuse_what_did_not_change(
     source = make_clip("in.mkv", size=(322, 242), frames=3, audio=False)
     preset = load_preset("file").updated("graph", mode="threads").updated("engine", name="openvino", pixels=pixels)
     preset = preset.updated("encode", crf=0, preset="ultrafast")
-    assert "tiles" not in Job(source, tmp_path / "whole.mkv", preset).run().engine.as_dict()
+    assert "tiles" not in Job(source, tmp_path / "whole.mkv", preset=preset).run().engine.as_dict()
     monkeypatch.setattr("sr4k.engines.tiled.MOST_AT_ONCE", 200 * 200)
     monkeypatch.setattr(TiledEngine.__init__, "__defaults__", ((50, 70),))
-    assert Job(source, tmp_path / "tiled.mkv", preset).run().engine.tiles == 4
+    assert Job(source, tmp_path / "tiled.mkv", preset=preset).run().engine.tiles == 4
     assert np.array_equal(luma_planes(tmp_path / "tiled.mkv"), luma_planes(tmp_path / "whole.mkv"))

@@ -24,7 +24,7 @@ LOSSLESS = PRESET.updated("encode", preset="ultrafast", crf=0)
 
 
 def upscale(source: Path, target: Path, deinterlace: Deinterlace = "auto", **job: Any) -> Summary:
-    return Job(source, target, LOSSLESS, deinterlace=deinterlace, **job).run()
+    return Job(source, target, preset=LOSSLESS, deinterlace=deinterlace, **job).run()
 
 
 def bar(plane: NDArray[np.uint8]) -> float:
@@ -180,5 +180,5 @@ def test_a_picture_too_small_for_the_filter_stays_as_it_is(tmp_path: Path, caplo
 def test_in_processes_and_with_the_network_as_well(tmp_path: Path) -> None:
     source = write_interlaced(tmp_path / "in.ts", frames=4)
     preset = load_preset("file").updated("engine", name="openvino")
-    assert Job(source, tmp_path / "out.mp4", preset).run().frames == 4
+    assert Job(source, tmp_path / "out.mp4", preset=preset).run().frames == 4
     assert video_times(tmp_path / "out.mp4") == video_times(source)

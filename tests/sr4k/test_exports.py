@@ -74,6 +74,12 @@ def test_so_are_the_types_of_a_summarys_fields(summary: type) -> None:
     assert "EngineReport" in ours and ours <= {*PUBLIC}
 
 
+@pytest.mark.parametrize(("job", "ends"), [(sr4k.Job, ["source", "target"]), (sr4k.LiveJob, ["source", "targets"])])
+def test_all_but_the_ends_of_a_job_is_given_by_name(job: type, ends: list[str]) -> None:
+    fields = inspect.signature(job).parameters.values()
+    assert [each.name for each in fields if each.kind is not each.KEYWORD_ONLY] == ends
+
+
 def test_no_module_takes_the_name_of_what_is_exported() -> None:
     modules = {module.name for module in pkgutil.iter_modules(sr4k.__path__)}
     assert not modules & {*PUBLIC}
@@ -114,14 +120,14 @@ def belongings() -> dict[str, Any]:
 
 def run_file(make_clip: MakeClip, tmp_path: Path, seen: Callable[[object], None]) -> None:
     preset = sr4k.load_preset("file").updated("engine", name="nearest")
-    summary = sr4k.Job(make_clip("in.mp4", frames=5), tmp_path / "out.mp4", preset).run(on_status=seen)
+    summary = sr4k.Job(make_clip("in.mp4", frames=5), tmp_path / "out.mp4", preset=preset).run(on_status=seen)
     assert summary.frames == 5
 
 
 def run_live(make_clip: MakeClip, tmp_path: Path, seen: Callable[[object], None]) -> None:  # noqa: ARG001
     preset = sr4k.load_preset("live").updated("engine", name="nearest")
     target = sr4k.parse_target(str(tmp_path / "out.mkv"))
-    job = sr4k.LiveJob(sr4k.parse_source("pattern://64x48@10"), (target,), preset)
+    job = sr4k.LiveJob(sr4k.parse_source("pattern://64x48@10"), (target,), preset=preset)
     frames: list[int] = [0]
 
     def watch(statuses: dict[str, sr4k.WorkerStatus]) -> None:

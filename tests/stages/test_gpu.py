@@ -33,7 +33,7 @@ needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="needs PyTor
 
 def upscale(source: Path, target: Path, config: str, engine: str = "cuda", **encode: Any) -> Summary:
     preset = load_preset(config).updated("graph", mode="threads").updated("encode", **encode)
-    return Job(source, target, preset.updated("engine", name=engine, reuse=False)).run()
+    return Job(source, target, preset=preset.updated("engine", name=engine, reuse=False)).run()
 
 
 def pictures(path: Path) -> NDArray[np.uint8]:
@@ -117,7 +117,7 @@ def test_a_size_is_made_in_host_memory_of_what_the_gpu_made(
     for config in ("gpu", "file"):
         preset = load_preset(config).updated("graph", mode="threads").updated("encode", crf=0)
         preset = preset.updated("engine", name="cuda", reuse=False)
-        results.append(Job(source, tmp_path / f"{config}.mkv", preset, size=Box(*size)).run())
+        results.append(Job(source, tmp_path / f"{config}.mkv", preset=preset, size=Box(*size)).run())
     assert set(results[0].stages) == {"decode", "infer", "download", "convert", "encode"}
     assert np.array_equal(pictures(tmp_path / "gpu.mkv"), pictures(tmp_path / "file.mkv"))
 

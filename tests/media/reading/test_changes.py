@@ -22,7 +22,7 @@ Kind = tuple[int, int, str, Fraction | None]
 
 
 def upscale(source: Path, target: Path, **job: Any) -> Summary:
-    return Job(source, target, LOSSLESS, **job).run()
+    return Job(source, target, preset=LOSSLESS, **job).run()
 
 
 def write(path: Path, kinds: list[Kind], codec: str = "libx264", each: int = 3) -> Path:

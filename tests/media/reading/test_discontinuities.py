@@ -48,7 +48,7 @@ def decoded(path: Path, after: int | None = None) -> list[Fraction]:
 
 
 def upscale(source: Path, target: Path, **job: object) -> Summary:
-    return Job(source, target, PRESET.updated("encode", preset="ultrafast"), **job).run()  # type: ignore[arg-type]
+    return Job(source, target, preset=PRESET.updated("encode", preset="ultrafast"), **job).run()  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("offsets", [(0, 0), (0, 0, 0), (5000, 0), (0, 5000), (0, 40_000, 0)])

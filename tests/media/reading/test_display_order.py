@@ -75,7 +75,7 @@ def test_the_pictures_are_the_same_ones(make_clip: MakeClip, tmp_path: Path) -> 
     clip = make_clip("a.ts", frames=20, options=PYRAMID, audio=False)
     made = []
     for source in (clip, by_decoding(clip, tmp_path / "in.avi")):
-        Job(source, tmp_path / f"{source.stem}.mkv", preset).run()
+        Job(source, tmp_path / f"{source.stem}.mkv", preset=preset).run()
         made.append(luma_planes(tmp_path / f"{source.stem}.mkv"))
     assert all((a == b).all() for a, b in zip(*made, strict=True))
 

@@ -26,7 +26,7 @@ SPHERE = bytes(12) + bytes(4) + bytes(16)
 
 
 def upscale(source: Path, target: Path) -> Summary:
-    return Job(source, target, PRESET.updated("encode", preset="ultrafast")).run()
+    return Job(source, target, preset=PRESET.updated("encode", preset="ultrafast")).run()
 
 
 def box(kind: bytes, body: bytes) -> bytes:

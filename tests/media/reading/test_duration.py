@@ -49,7 +49,7 @@ def seconds(path: Path) -> float:
 
 
 def upscale(source: Path, target: Path, **job: Any) -> Summary:
-    return Job(source, target, PRESET.updated("encode", preset="ultrafast"), **job).run()
+    return Job(source, target, preset=PRESET.updated("encode", preset="ultrafast"), **job).run()
 
 
 def missing(path: Path) -> int:
@@ -107,7 +107,7 @@ def test_containers_without_times_below_0_begin_at_0(
 ) -> None:
     clip, target = make_clip("a.mp4", frames=25), tmp_path / f"out{suffix}"
     preset = PRESET.updated("encode", options={"bf": bframes}, preset="veryfast")
-    assert not Job(clip, target, preset).run().damaged
+    assert not Job(clip, target, preset=preset).run().damaged
     shown = video_times(target)
     assert 0 <= shown[0] < Fraction(1, 4)
     assert float(shown[-1] - shown[0]) == pytest.approx(24 / 25, abs=0.002)

@@ -80,7 +80,7 @@ def test_the_audio_of_such_a_part_is_complete(make_clip: MakeClip, tmp_path: Pat
     clip = make_clip("in.mp4", frames=50, options={"preset": "veryfast", "g": "250"})
     source, target = earlier(clip, tmp_path / "early.mkv"), tmp_path / "part.mkv"
     preset = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
-    Job(source, target, preset, part=TimeSpan(Fraction(3, 2), Fraction(2, 5))).run()
+    Job(source, target, preset=preset, part=TimeSpan(Fraction(3, 2), Fraction(2, 5))).run()
     whole, kept = packet_bytes(clip, "audio"), packet_bytes(target, "audio")
     begin, end = (next(time for time, data in whole if data == kept[at][1]) for at in (0, -1))
     assert [data for _, data in kept] == [data for time, data in whole if begin <= time <= end]
@@ -96,7 +96,7 @@ def test_where_none_has_a_time_they_come_at_the_frame_rate(make_clip: MakeClip) 
 def test_the_result_begins_with_these_pictures_and_their_audio(suffix: str, source: Path, tmp_path: Path) -> None:
     preset = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
     made = tmp_path / f"out{suffix}"
-    Job(source, made, preset.updated("encode", preset="ultrafast")).run()
+    Job(source, made, preset=preset.updated("encode", preset="ultrafast")).run()
     times = video_times(made)
     assert len(times) == 50
     assert 0 <= times[0] <= STEP

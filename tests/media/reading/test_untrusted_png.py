@@ -78,7 +78,7 @@ from sr4k import Job, load_preset
 preset = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
 for name, frames in (("in.png", 1), ("seq%d.png", 2), ("in.mov", 1)):
     target = Path({str(tmp_path)!r}) / f"{{frames}}%d.png"
-    assert Job(Path({str(tmp_path)!r}) / name, target, preset, overwrite=True).run().frames == frames
+    assert Job(Path({str(tmp_path)!r}) / name, target, preset=preset, overwrite=True).run().frames == frames
 print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

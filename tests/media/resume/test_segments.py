@@ -36,7 +36,7 @@ def upscale(make_clip: MakeClip, tmp_path: Path) -> Upscale:
     def run(name: str, *, resume: bool = False, stops: Callable[[], int] = lambda: 0, **settings: Any) -> Summary:
         quality = {} if "bitrate" in settings else {"crf": 30}
         chosen = preset.updated("encode", **({"segment_seconds": 1} | quality | settings))
-        return Job(source, tmp_path / name, chosen, resume=resume).run(stop_requests=stops)
+        return Job(source, tmp_path / name, preset=chosen, resume=resume).run(stop_requests=stops)
 
     return run
 

@@ -74,9 +74,9 @@ def test_packets_that_cannot_be_decoded_are_counted_as_losses(tmp_path: Path) ->
 
 def test_lost_sound_is_damage_and_strict_does_not_bear_it(tmp_path: Path) -> None:
     source = damaged_clip(tmp_path / "in.mkv")
-    assert Job(source, tmp_path / "out.ts", PRESET).run().damaged
+    assert Job(source, tmp_path / "out.ts", preset=PRESET).run().damaged
     with pytest.raises(InputError, match="undecodable"):
-        Job(source, tmp_path / "strict.ts", PRESET, strict=True).run()
+        Job(source, tmp_path / "strict.ts", preset=PRESET, strict=True).run()
     assert not list(tmp_path.glob("*strict.ts*"))
 
 

@@ -39,7 +39,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def test_every_container_into_every_other(source: str, target: str, clips: dict[str, Path], tmp_path: Path) -> None:
     clip, out = clips[source], tmp_path / f"out{target}"
     codec, speed = ("av1", "12") if target == ".webm" else ("h264", "ultrafast")
-    summary = Job(clip, out, PRESET.updated("encode", codec=codec, preset=speed)).run()
+    summary = Job(clip, out, preset=PRESET.updated("encode", codec=codec, preset=speed)).run()
     assert not summary.damaged, summary.losses
     assert [float(time) for time in video_times(out)] == pytest.approx([*map(float, video_times(clip))], abs=0.001)
     with av.open(str(out)) as result:

@@ -22,7 +22,7 @@ PHONE = {
 def upscale(source: Path, target: Path) -> Summary:
     codec = "av1" if target.suffix == ".webm" else "h264"
     speed = "12" if codec == "av1" else "ultrafast"
-    return Job(source, target, PRESET.updated("encode", codec=codec, preset=speed)).run()
+    return Job(source, target, preset=PRESET.updated("encode", codec=codec, preset=speed)).run()
 
 
 def phone_clip(path: Path) -> Path:

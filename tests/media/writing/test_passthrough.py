@@ -25,7 +25,7 @@ CLICKS = (0.1, 0.4, 0.7)
 def upscale(source: Path, target: Path, **job: Any) -> Summary:
     codec = "av1" if target.suffix == ".webm" else "h264"
     speed = "12" if codec == "av1" else "ultrafast"
-    return Job(source, target, PRESET.updated("encode", codec=codec, preset=speed), **job).run()
+    return Job(source, target, preset=PRESET.updated("encode", codec=codec, preset=speed), **job).run()
 
 
 def with_sound(path: Path, codec: str, *, start: Fraction = Fraction(0), hole: bool = False) -> Path:

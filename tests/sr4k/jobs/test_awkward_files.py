@@ -31,7 +31,7 @@ Times = list[Fraction]
 
 def upscale(source: Path, folder: Path) -> Path:
     target = folder / f"out{SUFFIXES.get(source.suffix, source.suffix)}"
-    Job(source, target, PRESET.updated("encode", preset="ultrafast", crf=40)).run()
+    Job(source, target, preset=PRESET.updated("encode", preset="ultrafast", crf=40)).run()
     return target
 
 

@@ -95,7 +95,7 @@ def source(path: Path, pix_fmt: str, *, matrix: int, full: bool, bars: Bars = BA
 
 def upscale(path: Path, target: Path, *, engine: str = "openvino", pixels: str = "yuv", **encode: Any) -> Summary:
     preset = load_preset("file").updated("graph", mode="threads").updated("engine", name=engine, pixels=pixels)
-    return Job(path, target, preset.updated("encode", **{"preset": "ultrafast", "crf": 0, **encode})).run()
+    return Job(path, target, preset=preset.updated("encode", **{"preset": "ultrafast", "crf": 0, **encode})).run()
 
 
 def bars_of(path: Path) -> tuple[NDArray[np.int64], av.VideoFrame]:
@@ -270,4 +270,4 @@ class TestHdr:
             load_preset("file").updated("graph", mode="threads").updated("engine", name="openvino", precision="int8")
         )
         with pytest.raises(OptionError, match="10 bits are too fine for int8"):
-            Job(clip, tmp_path / "out.mkv", preset).run()
+            Job(clip, tmp_path / "out.mkv", preset=preset).run()

@@ -20,7 +20,7 @@ PRESET = load_preset("file").updated("graph", mode="threads").updated("engine", 
 def upscale(source: Path, target: Path, codec: str = "h264", size: tuple[int, int] | None = None) -> None:
     speed = "12" if codec == "av1" else "ultrafast"
     preset = PRESET if target.suffix == ".png" else PRESET.updated("encode", codec=codec, preset=speed)
-    Job(source, target, preset, size=size and Box(*size, "stretch")).run()
+    Job(source, target, preset=preset, size=size and Box(*size, "stretch")).run()
 
 
 def tags(path: Path) -> ColourTags:

@@ -64,7 +64,7 @@ def test_what_the_codec_crops_on_the_left_is_not_seen(
     options = {"preset": "ultrafast"} | ({"x265-params": "log-level=none"} if codec == "hevc" else {})
     clip = make_clip("whole.mkv", frames=3, size=(160, 96), audio=False, codec=encoder, options=options)
     source = cropped_by_codec(clip, tmp_path / "in.mkv", codec)
-    Job(source, tmp_path / "out.mkv", LOSSLESS).run()
+    Job(source, tmp_path / "out.mkv", preset=LOSSLESS).run()
     made = luma_planes(tmp_path / "out.mkv")
     assert len(made) == 3
     assert np.array_equal(made[0], of_the_source(clip))
@@ -78,7 +78,7 @@ class TestCleanAperture:
         )
 
     def test_the_rest_is_not_seen(self, source: Path, tmp_path: Path) -> None:
-        summary = Job(source, tmp_path / "out.mp4", LOSSLESS).run()
+        summary = Job(source, tmp_path / "out.mp4", preset=LOSSLESS).run()
         assert np.array_equal(luma_planes(tmp_path / "out.mp4")[0], of_the_source(source))
         assert (summary.source.width, summary.source.height, summary.frames) == (144, 90, 3)
         with av.open(str(tmp_path / "out.mp4")) as result:
@@ -86,7 +86,7 @@ class TestCleanAperture:
         assert (probe(source).video["width"], probe(source).video["height"]) == (144, 90)
 
     def test_a_size_is_that_of_what_is_seen(self, source: Path, tmp_path: Path) -> None:
-        Job(source, tmp_path / "out.mkv", LOSSLESS, size=Box(144, 90, "stretch")).run()
+        Job(source, tmp_path / "out.mkv", preset=LOSSLESS, size=Box(144, 90, "stretch")).run()
         made = luma_planes(tmp_path / "out.mkv")[0]
         assert np.abs(made.astype(int) - of_the_source(source)[::2, ::2]).mean() < 4
 

@@ -29,7 +29,7 @@ def upscale(source: Path, target: Path, *, size: Any = None, overwrite: bool = F
     engine = {k: changes.pop(k) for k in ("model", "precision", "pixels", "threads") if k in changes}
     preset = preset.updated("engine", name=changes.pop("engine", "nearest"), **engine)
     preset = preset.updated("encode", preset=changes.pop("preset", "ultrafast"), **changes)
-    return Job(source, target, preset, size, overwrite).run()
+    return Job(source, target, preset=preset, size=size, overwrite=overwrite).run()
 
 
 class TestTime:
@@ -403,7 +403,7 @@ class TestBadOutput:
 
 def test_paths_may_be_text(make_clip: MakeClip, tmp_path: Path) -> None:
     preset = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
-    job = Job(str(make_clip()), str(tmp_path / "new" / "folder" / "out.mp4"), preset)
+    job = Job(str(make_clip()), str(tmp_path / "new" / "folder" / "out.mp4"), preset=preset)
     assert job.target == tmp_path / "new" / "folder" / "out.mp4"
     assert replace(job, overwrite=True).source == job.source
     assert len(video_times(Path(job.run().output))) == 10
@@ -445,7 +445,7 @@ class TestDevices:
         monkeypatch.setattr("sr4k.engines.nvidia.driver", lambda: found)
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
         preset = load_preset("file").updated("engine", name="cuda").updated("graph", **graph)
-        return Job(Path("in.mp4"), Path("out.mp4"), preset, cpus=64).graph(Parts(Path("out.mp4"))).workers[1]
+        return Job(Path("in.mp4"), Path("out.mp4"), preset=preset, cpus=64).graph(Parts(Path("out.mp4"))).workers[1]
 
     def test_each_gpu_has_a_lane(self, monkeypatch: pytest.MonkeyPatch) -> None:
         worker = self.upscalers(monkeypatch, devices=(0, 1))

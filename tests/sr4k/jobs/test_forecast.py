@@ -16,7 +16,7 @@ PRESET = load_preset("file").updated("engine", name="nearest").updated("encode",
 @pytest.mark.slow
 def test_a_forecast_comes_true(make_clip: MakeClip, tmp_path: Path) -> None:
     source, target = make_clip("a.mp4", frames=250, size=(160, 90)), tmp_path / "out.mkv"
-    job = Job(source, target, PRESET)
+    job = Job(source, target, preset=PRESET)
     found = forecast(job)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4"]
     assert (found.frames, found.sampled) == (250, 100)
@@ -29,14 +29,14 @@ def test_a_forecast_comes_true(make_clip: MakeClip, tmp_path: Path) -> None:
 
 
 def test_a_short_source_or_part_is_done_whole(make_clip: MakeClip, tmp_path: Path) -> None:
-    job = Job(make_clip("a.mp4", frames=50), tmp_path / "out.mp4", PRESET.updated("graph", mode="threads"))
+    job = Job(make_clip("a.mp4", frames=50), tmp_path / "out.mp4", preset=PRESET.updated("graph", mode="threads"))
     assert forecast(job).sampled == 50
     found = forecast(replace(job, part=TimeSpan(Fraction(1), Fraction("0.4"))))
     assert (found.sampled, found.frames) == (10, 10)
 
 
 def test_a_part_that_reaches_beyond_the_end_is_as_long_as_the_video(make_clip: MakeClip, tmp_path: Path) -> None:
-    job = Job(make_clip("a.mp4", frames=50), tmp_path / "out.mp4", PRESET.updated("graph", mode="threads"))
+    job = Job(make_clip("a.mp4", frames=50), tmp_path / "out.mp4", preset=PRESET.updated("graph", mode="threads"))
     found = forecast(replace(job, part=TimeSpan(Fraction(1), Fraction(60))))
     assert (found.sampled, found.frames, found.counted) == (25, 25, True)
 
@@ -44,7 +44,7 @@ def test_a_part_that_reaches_beyond_the_end_is_as_long_as_the_video(make_clip: M
 def test_frames_at_no_steady_rate_are_not_made_up(make_clip: MakeClip, tmp_path: Path) -> None:
     times = [1000 * n for n in range(30)]
     source = make_clip("a.mkv", pts=times, time_base=Fraction(1, 1000), audio=False)
-    found = forecast(Job(source, tmp_path / "out.mp4", PRESET.updated("graph", mode="threads")))
+    found = forecast(Job(source, tmp_path / "out.mp4", preset=PRESET.updated("graph", mode="threads")))
     assert found.frames == pytest.approx(30, abs=3)
     assert not found.counted
     assert any(f"about {found.frames} frames" in line for line in in_words(found))
@@ -53,14 +53,16 @@ def test_frames_at_no_steady_rate_are_not_made_up(make_clip: MakeClip, tmp_path:
 def test_what_would_go_wrong_is_told(make_clip: MakeClip, tmp_path: Path) -> None:
     (tmp_path / "out.mp4").write_text("mine")
     with pytest.raises(OutputError, match="exists"):
-        forecast(Job(make_clip("a.mp4"), tmp_path / "out.mp4", PRESET))
+        forecast(Job(make_clip("a.mp4"), tmp_path / "out.mp4", preset=PRESET))
     with pytest.raises(InputError, match="does not exist"):
-        forecast(Job(tmp_path / "none.mp4", tmp_path / "b.mp4", PRESET))
+        forecast(Job(tmp_path / "none.mp4", tmp_path / "b.mp4", preset=PRESET))
 
 
 def test_in_words(make_clip: MakeClip, tmp_path: Path) -> None:
     source = make_clip("a.mkv", frames=10, attachment=b"font")
-    words = "\n".join(in_words(forecast(Job(source, tmp_path / "out.mp4", PRESET.updated("graph", mode="threads")))))
+    words = "\n".join(
+        in_words(forecast(Job(source, tmp_path / "out.mp4", preset=PRESET.updated("graph", mode="threads"))))
+    )
     assert "64x48 -> " in words
     assert "left out: stream" in words
     assert "10 frames" in words

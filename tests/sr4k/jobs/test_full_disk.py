@@ -44,7 +44,7 @@ def job(source: Path, target: Path, *, crf: int, resume: bool = False) -> Job:
     """In one process: several of them are to be quick. ``crf``: how large the result is."""
     preset = load_preset("file").updated("engine", name="nearest").updated("graph", mode="threads")
     encode = {"preset": "ultrafast", "segment_seconds": 1, "crf": crf}
-    return Job(source, target, preset.updated("encode", **encode), resume=resume)
+    return Job(source, target, preset=preset.updated("encode", **encode), resume=resume)
 
 
 def test_too_little_room_is_told_before_the_start(make_clip: MakeClip, disk: Disk) -> None:

@@ -30,7 +30,7 @@ Pixels = NDArray[np.uint8]
 
 
 def upscale(source: Path, target: Path, **job: Any) -> Summary:
-    return Job(source, target, job.pop("preset", NEAREST), **job).run()
+    return Job(source, target, preset=job.pop("preset", NEAREST), **job).run()
 
 
 def read(path: Path) -> Pixels:

@@ -29,7 +29,7 @@ def test_webm_has_av1_from_python_as_well(
 ) -> None:
     of_speed = load_preset(preset).encode
     target = tmp_path / "b.webm"
-    Job(make_clip("a.mp4", frames=3), target, PRESET.model_copy(update={"encode": of_speed})).run()
+    Job(make_clip("a.mp4", frames=3), target, preset=PRESET.model_copy(update={"encode": of_speed})).run()
     assert "b.webm: WebM can't hold h264, so it is av1" in caplog.text
     with av.open(str(target)) as result:
         assert result.streams.video[0].codec_context.codec.canonical_name == "av1"
@@ -57,8 +57,8 @@ def test_what_cant_be_is_refused_by_the_job_itself(words: str) -> None:
 
 @pytest.mark.parametrize("preset", ["file", "fast", "quality", "gpu", "nvenc"])
 def test_a_preset_that_ships_does_for_pictures_and_webm(preset: str) -> None:
-    Job("in.mp4", "out.png", preset)
-    Job("in.mp4", "out.webm", preset)
+    Job("in.mp4", "out.png", preset=preset)
+    Job("in.mp4", "out.webm", preset=preset)
 
 
 def test_fields_have_other_names_on_a_command_line_and_values_are_no_names() -> None:
@@ -84,7 +84,7 @@ def test_every_field_of_a_job_is_in_its_fingerprint_or_excused_by_name() -> None
 @pytest.mark.parametrize("name", OTHERS)
 def test_a_job_with_another_value_is_another(name: str, tmp_path: Path) -> None:
     (tmp_path / "001.png").touch()
-    job = Job(tmp_path / "%03d.png", "out.mp4", PRESET)
+    job = Job(tmp_path / "%03d.png", "out.mp4", preset=PRESET)
     other = replace(job, **{name: OTHERS[name]}).facts()
     changed = {key for key in {*other, *job.facts()} if other.get(key) != job.facts().get(key)}
     assert changed
@@ -95,7 +95,7 @@ def test_what_a_preset_asks_of_the_result_is_in_it_and_its_speed_is_not(tmp_path
     (tmp_path / "001.png").touch()
 
     def facts(preset: Preset) -> dict[str, Any]:
-        return Job(tmp_path / "%03d.png", "out.mp4", preset).facts()
+        return Job(tmp_path / "%03d.png", "out.mp4", preset=preset).facts()
 
     assert facts(encoded(crf=20)) != facts(PRESET)
     assert facts(PRESET.updated("engine", model="rcan2")) != facts(PRESET)
@@ -104,6 +104,6 @@ def test_what_a_preset_asks_of_the_result_is_in_it_and_its_speed_is_not(tmp_path
 
 def test_facts_are_fields_that_json_has_words_for(tmp_path: Path) -> None:
     (tmp_path / "001.png").touch()
-    facts = Job(tmp_path / "%03d.png", "out.mp4", PRESET, part=PART, size="4k").facts()
+    facts = Job(tmp_path / "%03d.png", "out.mp4", preset=PRESET, part=PART, size="4k").facts()
     assert (facts["part.start"], facts["part.seconds"], facts["size.width"], facts["rate"]) == ("1", "2", 3840, None)
     assert not [key for key, value in facts.items() if "(" in str(value)]

@@ -16,7 +16,7 @@ PRESET = load_preset("file").updated("graph", mode="threads").updated("engine", 
 
 
 def upscale(source: Path, target: Path, part: TimeSpan | None = None) -> Summary:
-    return Job(source, target, PRESET, part=part).run()
+    return Job(source, target, preset=PRESET, part=part).run()
 
 
 @pytest.mark.parametrize(

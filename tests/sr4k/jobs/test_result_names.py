@@ -31,7 +31,7 @@ def upscale(make_clip: MakeClip, tmp_path: Path) -> Upscale:
     preset = load_preset("file").updated("engine", name="nearest").updated("graph", mode="threads")
 
     def run(name: str, on_status: Any = lambda _: None, stops: Callable[[], int] = lambda: 0, **wishes: Any) -> Summary:
-        return Job(source, tmp_path / name, preset, **wishes).run(on_status=on_status, stop_requests=stops)
+        return Job(source, tmp_path / name, preset=preset, **wishes).run(on_status=on_status, stop_requests=stops)
 
     return run
 

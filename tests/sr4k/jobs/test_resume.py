@@ -189,7 +189,7 @@ def begun(make_clip: MakeClip, preset: Callable[..., Path], tmp_path: Path) -> C
 
     def go_on(*, resume: bool = True, overwrite: bool = False, stops: int = 0, **encode: Any) -> Summary:
         chosen = load_preset(str(preset())).updated("encode", **encode)
-        return Job(source, target, chosen, overwrite=overwrite, resume=resume).run(stop_requests=lambda: stops)
+        return Job(source, target, preset=chosen, overwrite=overwrite, resume=resume).run(stop_requests=lambda: stops)
 
     return go_on
 
@@ -263,7 +263,7 @@ def test_a_stop_before_anything_new_keeps_picture_and_sound(
 ) -> None:
     source, target = make_clip("a.mp4", frames=200, size=(160, 90)), tmp_path / "out.mp4"
     killed(command(source, target, preset()), folder_of(target), 2)
-    done = Job(source, target, load_preset(str(preset())), resume=True).run(stop_requests=lambda: 1)
+    done = Job(source, target, preset=load_preset(str(preset())), resume=True).run(stop_requests=lambda: 1)
     assert done.stopped
     left = tmp_path / "out.partial.mp4"
     assert done.output == str(left)

@@ -35,7 +35,7 @@ def upscale(source: Path, target: Path, codec: str | None = None, **job: Any) ->
         (codec, "12" if codec == "av1" else "ultrafast") if codec else CODECS.get(target.suffix, ("h264", "ultrafast"))
     )
     preset = PRESET if target.suffix in (".png", ".webp") else PRESET.updated("encode", codec=codec, preset=speed)
-    return Job(source, target, preset, **job).run()
+    return Job(source, target, preset=preset, **job).run()
 
 
 def matrix_of(turn: str) -> list[int]:
@@ -146,7 +146,7 @@ def test_what_is_too_large_for_an_encoder_is_refused_in_one_line(
 def test_with_the_network_too(size: tuple[int, int], make_clip: MakeClip, tmp_path: Path) -> None:
     source = make_clip("in.mkv", size=size, frames=2, audio=False, codec="rawvideo", options={"threads": "1"})
     preset = load_preset("file").updated("graph", mode="threads").updated("engine", name="openvino")
-    assert Job(source, tmp_path / "out.mkv", preset).run().frames == 2
+    assert Job(source, tmp_path / "out.mkv", preset=preset).run().frames == 2
     assert shown(tmp_path / "out.mkv")[0] == (2 * size[0], 2 * size[1])
 
 

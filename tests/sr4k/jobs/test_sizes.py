@@ -46,7 +46,7 @@ def test_it_is_better_than_lanczos_at_any_ratio(ratio: Fraction, tmp_path: Path)
     high = astronaut()
     rows, columns = (int(side / ratio) for side in high.shape[:2])
     source = write_low(tmp_path / "low.mkv", imresize(high, rows, columns))
-    Job(source, tmp_path / "out.mkv", FAST.updated("engine", name="openvino"), size=Box(384, 288)).run()
+    Job(source, tmp_path / "out.mkv", preset=FAST.updated("engine", name="openvino"), size=Box(384, 288)).run()
     truth = av.VideoFrame.from_ndarray(high, format="rgb24").to_ndarray(format="yuv420p")[:288]
     with av.open(str(source)) as container:
         plain = next(container.decode(video=0)).reformat(384, 288, interpolation="LANCZOS").to_ndarray()[:288]
@@ -59,7 +59,7 @@ def test_it_is_exact_and_the_picture_stays_where_it_is(
     size: tuple[int, int], pixels: str, make_clip: MakeClip, tmp_path: Path
 ) -> None:
     source = make_clip("in.mkv", frames=2, audio=False, codec="ffv1", options={})
-    Job(source, tmp_path / "out.mkv", NEAREST.updated("engine", pixels=pixels), size=Box(*size, "stretch")).run()
+    Job(source, tmp_path / "out.mkv", preset=NEAREST.updated("engine", pixels=pixels), size=Box(*size, "stretch")).run()
     made, low = luma_planes(tmp_path / "out.mkv")[1], luma_planes(source)[1]
     assert made.shape == size[::-1]
     expected = cv2.resize(low, size, interpolation=cv2.INTER_AREA if size[0] < 64 else cv2.INTER_LINEAR)
@@ -71,7 +71,7 @@ def test_ten_bits_and_their_siting_stay(tmp_path: Path) -> None:
         tmp_path / "in.mkv", frames=4, audio=False, codec="libx265", pix_fmt="yuv420p10le",
         options={"x265-params": "log-level=none:chromaloc=2"},
     )  # fmt: skip
-    Job(source, tmp_path / "out.mkv", NEAREST, size=Box(96, 72)).run()
+    Job(source, tmp_path / "out.mkv", preset=NEAREST, size=Box(96, 72)).run()
     with av.open(str(tmp_path / "out.mkv")) as result:
         first = next(result.decode(video=0))
     assert (first.width, first.height, first.format.name) == (96, 72, "yuv420p10le")
@@ -82,7 +82,7 @@ def test_pictures_too(channels: int, tmp_path: Path) -> None:
     pixels = np.full((40, 60, channels), 90, np.uint8)
     pixels[:, 30:] = 200
     assert cv2.imwrite(str(tmp_path / "in.png"), pixels)
-    Job(tmp_path / "in.png", tmp_path / "out.png", NEAREST_PICTURES, size=Box(90, 60)).run()
+    Job(tmp_path / "in.png", tmp_path / "out.png", preset=NEAREST_PICTURES, size=Box(90, 60)).run()
     made = cv2.imread(str(tmp_path / "out.png"), cv2.IMREAD_UNCHANGED)
     assert made is not None
     assert made.shape == (60, 90, channels)
@@ -144,7 +144,7 @@ def test_bars_are_black_and_the_picture_is_in_their_middle(
     target: str, preset: Preset, box: Box, make_clip: MakeClip, tmp_path: Path
 ) -> None:
     source = make_clip("in.mkv", frames=1, audio=False, codec="ffv1", options={})
-    Job(source, tmp_path / target, preset, size=box).run()
+    Job(source, tmp_path / target, preset=preset, size=box).run()
     with av.open(str(tmp_path / target)) as made:
         picture = next(made.decode(video=0))
     seen = picture.to_ndarray(format="rgb24").max(axis=2) > 40
@@ -158,7 +158,7 @@ def test_bars_are_black_and_the_picture_is_in_their_middle(
 
 def test_bars_around_a_transparent_picture_are_opaque(tmp_path: Path) -> None:
     assert cv2.imwrite(str(tmp_path / "in.png"), np.full((40, 40, 4), (90, 90, 90, 128), np.uint8))
-    Job(tmp_path / "in.png", tmp_path / "out.png", NEAREST_PICTURES, size=Box(120, 80, "pad")).run()
+    Job(tmp_path / "in.png", tmp_path / "out.png", preset=NEAREST_PICTURES, size=Box(120, 80, "pad")).run()
     made = cv2.imread(str(tmp_path / "out.png"), cv2.IMREAD_UNCHANGED)
     assert made is not None
     assert made[40, [5, 60, 115]].tolist() == [[0, 0, 0, 255], [90, 90, 90, 128], [0, 0, 0, 255]]
@@ -169,7 +169,7 @@ def test_a_live_stream_has_the_size_and_says_its_colours(tmp_path: Path) -> None
     target = tmp_path / "out.ts"
     preset = load_preset("live").updated("engine", name="nearest")
     source = parse_source("pattern://64x48@10?seconds=4")
-    LiveJob(source, (parse_target(str(target)),), preset, size=Box(96, 72)).run()
+    LiveJob(source, (parse_target(str(target)),), preset=preset, size=Box(96, 72)).run()
     with av.open(str(target)) as result:
         first = next(result.decode(video=0))
     assert (first.width, first.height, first.colorspace, first.color_range) == (96, 72, 6, 1)

@@ -20,7 +20,7 @@ LEVELS = [60, 120, 200]
 
 
 def upscale(source: Path, target: Path, track: VideoChoice = FIRST_VIDEO) -> Summary:
-    return Job(source, target, PRESET.updated("encode", crf=0), track=track).run()
+    return Job(source, target, preset=PRESET.updated("encode", crf=0), track=track).run()
 
 
 def write(path: Path, *, cover: bool = False) -> Path:

@@ -85,7 +85,7 @@ def test_a_sheet_of_a_part_tells_times_of_the_film_and_shows_six_places(
 ) -> None:
     source, result = make_clip("a.mp4", frames=20, size=(160, 160)), tmp_path / "part.mkv"
     preset = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
-    Job(source, result, preset.updated("encode", crf=0), part=PART).run()
+    Job(source, result, preset=preset.updated("encode", crf=0), part=PART).run()
     names = names_of(monkeypatch)
     write_comparison(DecodeSettings(path=source, part=PART), result, tmp_path / "sheet.png")
     assert [name for name in names if name.endswith("bicubic")] == [
@@ -112,7 +112,7 @@ def test_the_halves_of_a_video_bear_their_names(
 def test_a_part_is_compared_with_that_part(make_clip: MakeClip, tmp_path: Path) -> None:
     source, result = make_clip("a.mp4", frames=20), tmp_path / "part.mkv"
     preset = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
-    Job(source, result, preset.updated("encode", crf=0), part=PART).run()
+    Job(source, result, preset=preset.updated("encode", crf=0), part=PART).run()
     write_comparison(DecodeSettings(path=source, part=PART), result, tmp_path / "both.mkv", layout="side")
     both = lumas(tmp_path / "both.mkv").astype(int)
     assert len(both) == 10
