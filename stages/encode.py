@@ -5,7 +5,6 @@ import logging
 import math
 import os
 import time
-from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
@@ -30,6 +29,7 @@ from sr4k.media.video import info_of
 from sr4k.media.writing.codec_choice import chosen_codec, settled
 from sr4k.media.writing.disk_space import check_space
 from sr4k.media.writing.encoder import add_video, open_encoder, tag
+from sr4k.media.writing.in_flight import InFlight
 from sr4k.media.writing.output_file import check_gap, copy_video_tags, count_pictures, open_output, unsupported
 from sr4k.media.writing.passthrough import Passthrough
 from sr4k.media.writing.write_errors import writing
@@ -37,9 +37,6 @@ from sr4k.pipeline import Format, Frame, FrameInfo, Sink
 from sr4k.pipeline.latency import spread
 
 log = logging.getLogger(__name__)
-
-_REMEMBERED = 256
-"""Maximum number of frames whose entry time and duration are kept until their packet comes."""
 
 
 class Encode(Sink):
@@ -74,10 +71,8 @@ class Encode(Sink):
         self._has_complaints = False  # whether the muxer reported an error about another stream
         self._written = 0  # pictures muxed
         self._end = Fraction(0)  # end of the last picture, in seconds
-        self._born: dict[Fraction, float] = {}  # when the source gave the frame, by its time in seconds
+        self._in_flight = InFlight()
         self._last_pts: int | None = None
-        self._durations: dict[int, int] = {}  # by pts: not every encoder passes durations on
-        self._latencies: deque[float] = deque(maxlen=_REMEMBERED)
 
     def open(self, source: Format) -> None:
         info = info_of(source)
@@ -128,12 +123,7 @@ class Encode(Sink):
         del picture
         frame.release()  # our encoders copy their input
         self._frames += 1
-        self._born[frame.info.pts * frame.info.time_base] = frame.info.born
-        if len(self._born) > _REMEMBERED:  # an encoder may drop a frame
-            del self._born[next(iter(self._born))]
-        self._durations[frame.info.pts] = frame.info.duration
-        if len(self._durations) > _REMEMBERED:
-            del self._durations[next(iter(self._durations))]
+        self._in_flight.enter(frame.info)
         shown = frame.info.duration * frame.info.time_base or 1 / self._info.rate
         self._end = frame.info.pts * frame.info.time_base + shown
         if self._segments is not None:
@@ -179,7 +169,7 @@ class Encode(Sink):
                 self._about,
                 converted=tuple(self._rest.converted),
                 until=float(self._end),
-                latency=spread(tuple(self._latencies)),
+                latency=spread(tuple(self._in_flight.latencies)),
             ),
             frames=self._frames,
             joined=self._joined,
@@ -285,8 +275,7 @@ class Encode(Sink):
         assert self._segments is not None
         with writing(self._settings.parts, av.error.FFmpegError):
             for packet in packets:
-                self._note_latency(packet)
-                packet.duration = self._durations.pop(packet.pts or 0, 0) or packet.duration
+                self._in_flight.leave(packet)
                 self._segments.write(packet)
 
     def _join(self, target: OutputContainer) -> None:
@@ -302,10 +291,3 @@ class Encode(Sink):
             packet.stream = self._stream
             with self._blaming_the_rest():
                 target.mux_one(packet)
-
-    def _note_latency(self, packet: "Packet[Any]") -> None:
-        """Record the time from the frame's entry into the graph to its packet, in seconds."""
-        if packet.pts is not None and packet.time_base:
-            born = self._born.pop(packet.pts * Fraction(packet.time_base), None)
-            if born is not None:
-                self._latencies.append(time.monotonic() - born)
