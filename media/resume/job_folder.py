@@ -72,8 +72,8 @@ class Parts:
             with suppress(FileNotFoundError):  # another run has just removed it
                 found = self.folder.lstat()
                 if not stat.S_ISDIR(found.st_mode) or _is_foreign(self.folder, found.st_uid):
-                    told = f"{self.folder} is a link, or another user's: check what it is, and remove it."
-                    raise OutputError(told) from None
+                    message = f"{self.folder} is a link, or another user's: check what it is, and remove it."
+                    raise OutputError(message) from None
         except OSError as err:
             raise OutputError(f"{self.folder} can't be written ({err.strerror}): name another folder.") from err
 
@@ -113,8 +113,8 @@ class Parts:
                 "start again."
             )
         if differing := [key for key in sorted({*head, *facts}) if head.get(key) != facts.get(key)]:
-            told = ", ".join(f"{key} was {head.get(key)}, is {facts.get(key)}" for key in differing)
-            raise OptionError(f"{self.target} can't be resumed: {told}; --overwrite starts again.")
+            differences = ", ".join(f"{key} was {head.get(key)}, is {facts.get(key)}" for key in differing)
+            raise OptionError(f"{self.target} can't be resumed: {differences}; --overwrite starts again.")
         with writing(self.folder):
             self.journal.trim()
         return sum(segment.frames for segment in segments)
@@ -163,10 +163,10 @@ class Parts:
     @property
     def left(self) -> Path | None:
         """Unchanged result of an earlier run of the job, which a longer one may replace; ``None`` if there is none."""
-        told = self.journal.left() or {}
-        path = self.target.with_name(Path(str(told.get("name", self.target.name))).name)
+        entry = self.journal.left() or {}
+        path = self.target.with_name(Path(str(entry.get("name", self.target.name))).name)
         try:
-            is_same = path.lstat().st_mtime_ns == told.get("mtime_ns")
+            is_same = path.lstat().st_mtime_ns == entry.get("mtime_ns")
         except OSError:
             return None
         return path if is_same else None
@@ -266,11 +266,11 @@ def _lock(parts: Parts) -> int:
         ) from None
     except OSError as err:
         if err.errno in _NO_FILES:
-            told = (
+            message = (
                 f"{parts.folder} contains a link or the like in the place of one of our files: check what it is, "
                 "and remove it."
             )
-            raise OutputError(told) from err
+            raise OutputError(message) from err
         raise OutputError(f"{parts.folder} can't be written ({err.strerror}).") from err
     return descriptor
 
@@ -287,8 +287,8 @@ def _own(parts: Parts, until: float) -> int:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
-            told = f"{parts.target} is being written by another run: wait for it, or name another."
-            raise OutputError(told) from None
+            message = f"{parts.target} is being written by another run: wait for it, or name another."
+            raise OutputError(message) from None
         with suppress(FileNotFoundError):
             if (parts.folder / _LOCK).stat().st_ino == os.fstat(descriptor).st_ino:
                 return descriptor

@@ -179,8 +179,8 @@ def _options(encoder: str, info: VideoInfo, settings: EncoderSettings) -> dict[s
     options |= settings.options
     if encoder in _PARAMS:
         name = _PARAMS[encoder]
-        if told := ":".join(filter(None, [*_facts(encoder, info), options.get(name)])):
-            options[name] = told
+        if params := ":".join(filter(None, [*_facts(encoder, info), options.get(name)])):
+            options[name] = params
     return options
 
 

@@ -18,13 +18,13 @@ class Limits:
     Attributes:
         crf: Range of the quality, the best first.
         presets: Names or numbers of its speeds.
-        told: The speeds as text for errors.
+        speeds: The speeds as text for errors.
         others: Further names of speeds that it accepts, and that errors don't recommend.
     """
 
     crf: range
     presets: tuple[str, ...]
-    told: str
+    speeds: str
     others: tuple[str, ...] = ()
 
 
@@ -32,16 +32,16 @@ _BY_NAME = ", ".join(_X26)
 _BY_NUMBER = tuple(map(str, range(len(_X26))))
 _OLD_NVENC = ("default", "slow", "medium", "fast")
 _OLDER_NVENC = (*_OLD_NVENC, "hp", "hq", "bd", "ll", "llhq", "llhp", "lossless", "losslesshp")
-_P_TOLD = "p1 (fastest) to p7 (slowest)"
+_P_SPEEDS = "p1 (fastest) to p7 (slowest)"
 
 LIMITS: Mapping[Codec, Limits] = {
     "h264": Limits(range(52), _X26, _BY_NAME, _BY_NUMBER),
     "hevc": Limits(range(52), _X26, _BY_NAME, _BY_NUMBER),
     # libav treats 0 as unset: it would be the encoder's default, about 35, and not the best quality
     "av1": Limits(range(1, 64), _SVT, "0 (slowest) to 13 (fastest)", ("-1",)),
-    "h264_nvenc": Limits(range(1, 52), _P, _P_TOLD, _OLDER_NVENC),
-    "hevc_nvenc": Limits(range(1, 52), _P, _P_TOLD, _OLDER_NVENC),
-    "av1_nvenc": Limits(range(1, 64), _P, _P_TOLD, _OLD_NVENC),
+    "h264_nvenc": Limits(range(1, 52), _P, _P_SPEEDS, _OLDER_NVENC),
+    "hevc_nvenc": Limits(range(1, 52), _P, _P_SPEEDS, _OLDER_NVENC),
+    "av1_nvenc": Limits(range(1, 64), _P, _P_SPEEDS, _OLD_NVENC),
 }
 """Limits by codec: of x264, x265 and SVT-AV1 from their documentation, of NVENC from libav's options."""
 
@@ -69,7 +69,7 @@ def check_quality(codec: CodecChoice, crf: int | None, preset: str | None) -> No
         best, worst = usual.crf[0], usual.crf[-1]
         raise ValueError(f"the {name} encoder takes a crf from {best} (best) to {worst} (smallest), not {crf}")
     if preset is not None and not any(takes_preset(each, preset) for each in names):
-        raise ValueError(f"the {name} encoder takes the preset {usual.told}, not '{preset}'")
+        raise ValueError(f"the {name} encoder takes the preset {usual.speeds}, not '{preset}'")
 
 
 def takes_preset(codec: Codec, preset: str) -> bool:

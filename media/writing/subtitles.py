@@ -101,8 +101,8 @@ class Rewritten:
             assert packet.pts is not None
             return _Shown(lines, packet.pts, packet.pts + (packet.duration or 0))
         begin = round(Fraction(found.pts, av.time_base) / self._tick)
-        told = found.end_display_time
-        end = begin + round(Fraction(told, 1000) / self._tick) if 0 < told < _UNKNOWN else self._end
+        shown_for = found.end_display_time
+        end = begin + round(Fraction(shown_for, 1000) / self._tick) if 0 < shown_for < _UNKNOWN else self._end
         return _Shown(lines, begin, max(begin, end))
 
     def _in_turn(self, shown: _Shown) -> Iterator["Packet[Any]"]:
