@@ -1,4 +1,4 @@
-"""Several jobs that share the machine: each plans for its part of the CPUs, and all compete as equals for them."""
+"""Run several jobs side by side: each plans for its share of the CPUs, and all compete for them with equal priority."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -12,10 +12,10 @@ from sr4k.jobs.summary import Summary
 from sr4k.pipeline import WorkerStatus
 
 _TICK = 0.1
-"""Seconds between two looks whether all jobs have ended."""
+"""Seconds between two checks whether all jobs have ended."""
 
 Result = Summary | Sr4kError | None
-"""How a job went, what went wrong, or ``None`` if it had not begun when a stop was asked for."""
+"""Summary of a job, its error, or ``None`` if it had not started when a stop was requested."""
 
 
 def run_jobs(
@@ -27,15 +27,16 @@ def run_jobs(
     stop_requests: Callable[[], int] = lambda: 0,
     log_queue: Any = None,
 ) -> list[Result]:
-    """Run them, ``at_once`` at a time, in their order; what becomes of one does not touch the others.
+    """Run jobs in order, ``at_once`` at a time. A job that fails does not affect the others.
 
     Args:
-        on_status: called with the number of a job, from 0, and its workers' statuses; from several threads.
-        on_end: likewise with its result, once.
-        stop_requests: as for `Job.run`, for all that run; those that have not begun are left out.
+        on_status: called with the index of a job and its workers' statuses; from several threads.
+        on_end: called once with the index of a job and its result; from several threads.
+        stop_requests: as for `Job.run`, for all jobs that run. Jobs that have not started are skipped.
+        log_queue: as for `Job.run`.
 
     Returns:
-        One result for each job.
+        One result for each job, in the same order.
     """
     at_once = min(at_once, len(jobs))
     cpus = max(1, granted_cpus() // at_once)
@@ -57,8 +58,8 @@ def run_jobs(
 
     with ThreadPoolExecutor(at_once) as pool:
         running = [pool.submit(run, index) for index in range(len(jobs))]
-        # Python's signal handlers run in the main thread alone, and a signal that another thread of the process takes
-        # does not wake it: it has to wake up by itself.
+        # Python's signal handlers run in the main thread, and a signal that is delivered to another thread of the
+        # process does not wake it: it has to wake up by itself.
         while wait(running, timeout=_TICK).not_done:
             pass
         return [future.result() for future in running]

@@ -1,4 +1,4 @@
-"""Fields of a job that a person may fill with words."""
+"""Descriptor for fields of a job that also accept text."""
 
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, overload
@@ -8,7 +8,12 @@ _Kept = TypeVar("_Kept")
 
 
 class Field(Generic[_Given, _Kept]):
-    """A field that may be given in a person's words, and is kept as what they mean."""
+    """A dataclass field that converts what is assigned to it.
+
+    Args:
+        meaning: converts an assigned value to the stored one.
+        default: value to assign if none is passed.
+    """
 
     def __init__(self, meaning: Callable[[_Given], _Kept], *default: _Given) -> None:
         self._meaning, self._default = meaning, default
@@ -23,7 +28,7 @@ class Field(Generic[_Given, _Kept]):
     def __get__(self, job: object | None, owner: type) -> Any:
         if job is not None:
             return job.__dict__[self._name]
-        if not self._default:  # dataclasses ask the class for it
+        if not self._default:  # dataclasses read the default from the class
             raise AttributeError(self._name)
         return self._default[0]
 

@@ -1,4 +1,4 @@
-"""One upscaling job: from a source and a target to a graph, and from how the graph went to a summary."""
+"""A job on files: checks its options, builds and runs its graph, and summarises the result."""
 
 import logging
 import os
@@ -32,15 +32,15 @@ from sr4k.stages.settings import ConvertSettings, DecodeSettings, PictureSetting
 log = logging.getLogger(__name__)
 
 NO_FACTS = {
-    "source",  # its bytes are
+    "source",  # its bytes are, instead of its path
     "target",
-    "preset",  # its sections are, but for what changes only how fast it goes
+    "preset",  # its sections are, without the keys that affect only speed
     "overwrite",
     "cpus",
     "resume",
     "strict",
 }
-"""Fields of a job that its result does not depend on, or not by their value."""
+"""Fields of a job that are not part of `Job.facts`, because the result does not depend on their value."""
 
 
 def _path(given: str | os.PathLike[str]) -> Path:
@@ -57,22 +57,28 @@ def _box(given: Box | str | None) -> Box | None:
 
 @dataclass(frozen=True)
 class Job:
-    """What to do: one file, one target, one preset.
+    """A job on files: one source, one target, one preset.
+
+    Fields that accept text hold the parsed value afterwards.
 
     Attributes:
-        source: a video file; text or a path, and a path once it is there.
-        target: where the result goes, likewise; its suffix chooses the container.
-        preset: see `sr4k.configs`; or its name, or the path of its file, as text.
-        size: what the result has to fit into; or text as for `sr4k.jobs.parse.parse_size`; ``None``: twice the
-            source's.
+        source: path of a video file, picture or image sequence; text is accepted.
+        target: path of the result; text is accepted. Its suffix chooses the container.
+        preset: see `sr4k.configs`; the name of a preset or the path of its file is accepted.
+        size: box that the result has to fit into; text as for `sr4k.jobs.parse.parse_size` is accepted. ``None``:
+            twice the size of the source.
         overwrite: whether an existing target may be replaced.
-        cpus: how many CPUs to plan for; ``None``: all that are granted.
-        part: what to upscale of it; ``None``: all.
-        deinterlace: what becomes of interlaced pictures; see `sr4k.stages.settings.DecodeSettings`.
-        resume: whether to go on where an earlier run of the same job was broken off, if there was one.
-        strict: whether the first loss ends the job, and nothing is written.
-        track: which of several videos.
-        rate: pictures a second, of an image sequence; ``None``: 25.
+        cpus: number of CPUs to plan for; ``None``: all that are granted.
+        part: part of the source to upscale; ``None``: all of it.
+        deinterlace: how to handle interlaced frames; see `sr4k.stages.settings.DecodeSettings`.
+        resume: whether to continue an earlier run of the same job, if there is one.
+        strict: whether the first decode loss ends the job with an error.
+        track: which video track of the source to upscale.
+        rate: frames per second of an image sequence; ``None``: 25.
+
+    Raises:
+        OptionError: the preset, the size or another value is invalid.
+        FieldError: fields contradict each other, or the target can't be written with these encoder options.
     """
 
     source: Field[str | os.PathLike[str], Path] = Field(_path)  # noqa: RUF009 - a descriptor
@@ -90,17 +96,13 @@ class Job:
     rate: Fraction | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what can't be, while whoever made it is there.
-
-        Raises:
-            OptionError: a value that there can't be.
-        """
+        """Check the fields; for what it raises see the class."""
         if self.deinterlace not in get_args(Deinterlace):
             raise OptionError(f"deinterlace can't be '{self.deinterlace}': use {', '.join(get_args(Deinterlace))}.")
         if self.rate is not None and not is_sequence(self.source):
             raise FieldError("A rate is for image sequences, which {0} is not: leave {rate} out.", self.source)
         if self.resume and self.part is not None:
-            raise FieldError("A part of a video is done in one go: leave {resume} or {part} out.")
+            raise FieldError("A part of a video can't be resumed: leave {resume} or {part} out.")
         if is_picture(self.target):
             self._check_pictures()
         else:
@@ -111,10 +113,10 @@ class Job:
             )
 
     def _check_pictures(self) -> None:
-        """The speed of an encoder that a preset names goes unused: it is of its videos alone."""
+        """Refuse options of video encoders, except for the preset's encoder speed, which is ignored."""
         encode = self.preset.encode
         if self.resume:
-            raise FieldError("Pictures are done in one go: leave {resume} out.")
+            raise FieldError("Pictures can't be resumed: leave {resume} out.")
         if not encode.codec.startswith("auto") or encode.crf is not None or encode.bitrate is not None:
             raise no_options_of_videos()
 
@@ -125,10 +127,22 @@ class Job:
         stop_requests: Callable[[], int] = lambda: 0,
         log_queue: Any = None,
     ) -> Summary:
-        """Upscale. The target appears under its name only when it is complete; see `sr4k.pipeline.run_graph`.
+        """Upscale the source. The target appears under its name only when it is complete.
+
+        Args:
+            on_status: see `sr4k.pipeline.run_graph`, as for the other arguments.
+            stop_requests: at one, what has been upscaled is finished and kept.
+            log_queue: queue for the log records of worker processes.
 
         Raises:
-            Sr4kError: what went wrong, in the user's words.
+            InputError: the source can't be read, or is damaged and ``strict`` is set.
+            OutputError: the target exists already, or can't be written.
+            OptionError: the options don't fit the source.
+            EngineError: the network can't be run.
+            WorkerError: a worker process died.
+            MachineError: the machine ran out of a resource.
+            StoppedError: the job was stopped before there was anything to keep.
+            InternalError: a bug in this package.
         """
         leave_if_importing()
         check_target(self.target, self.source, overwrite=self.overwrite or self._may_go_on())
@@ -156,7 +170,7 @@ class Job:
             except FullDiskError as err:
                 raise FullDiskError(err.folder, parts.keeps(is_part=self.part is not None)) from err
             except InputError:
-                if self.strict and not resumed:  # it would fail again, and is to leave nothing
+                if self.strict and not resumed:  # another run would fail as well
                     parts.remove()
                 raise
             _check_outcome(outcome, resumed)
@@ -169,7 +183,7 @@ class Job:
             return replace(summarised(output, outcome, resumed, lost), goes_on=goes_on)
 
     def _tell_codec(self) -> None:
-        """What the container has made of it."""
+        """Warn if the container needs another codec than the usual one."""
         encode, usual = self.preset.encode, self.preset.codec
         codec = chosen_codec(encode.codec, self.target)
         if codec != usual:
@@ -179,7 +193,7 @@ class Job:
 
     @property
     def reading(self) -> DecodeSettings:
-        """How the source is read."""
+        """Settings for reading the source."""
         return DecodeSettings(
             path=self.source,
             part=self.part,
@@ -193,17 +207,17 @@ class Job:
 
     @property
     def _pixels(self) -> Pixels:
-        """Pictures from pictures keep a colour for every pixel."""
+        """What the network works on: a picture made from a picture keeps full-resolution chroma."""
         if self.preset.engine.pixels != "auto":
             return self.preset.engine.pixels
         return "bgr" if is_picture(self.source) and is_picture(self.target) else "yuv"
 
     def _may_go_on(self) -> bool:
-        """Whether the target is what an earlier run left, and may be replaced by more of it."""
+        """Whether the target is the result of an earlier run that this one continues, and may be replaced."""
         return self.resume and not is_picture(self.target) and Parts(self.target).left == self.target
 
     def facts(self) -> dict[str, Any]:
-        """What the result depends on, flat: two jobs that differ in it can't go on with each other's work.
+        """Return all that the result depends on, as a flat dict: jobs that differ in it can't resume each other.
 
         Raises:
             InputError: the source can't be read.
@@ -217,7 +231,7 @@ class Job:
         return fingerprint(self.source) | flat(own)
 
     def graph(self, parts: Parts, resumed: int = 0) -> GraphSpec:
-        """The workers that write the video into its parts, after the ``resumed`` frames that are there."""
+        """Return the graph that writes the video into ``parts``, after the ``resumed`` frames that exist already."""
         done = parts.done_until if resumed else None
         return self._graph(replace(self.reading, done_until=done, done_frames=resumed), self._video(parts))
 
@@ -257,15 +271,15 @@ class Job:
 
 
 def no_options_of_videos() -> FieldError:
-    """What to tell of a picture that is to be encoded as a video."""
+    """Return the error for options of video encoders with a picture as the target."""
     return FieldError(
         "Pictures have no {encode.codec}, {encode.crf}, {encode.bitrate} and {encode.preset}: leave them out; "
-        "{encode.options} names what their own encoder takes."
+        "{encode.options} sets options of the picture encoder."
     )
 
 
 def _run(spec: GraphSpec, **watching: Any) -> Outcome:
-    """Run the graph to its end, which for a job on files the death of a worker is too."""
+    """Run the graph; a worker that dies ends a job on files."""
     try:
         outcome = run_assembled(spec, **watching)
     except WorkerDied as err:

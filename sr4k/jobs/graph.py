@@ -1,6 +1,6 @@
-"""From a preset and its two ends to the workers of a graph, and from how that went to our errors.
+"""Assemble the graph of a preset between a source and a sink, run it, and turn its failures into our errors.
 
-Files and live streams differ in where pictures come from and where they go; all between is assembled here.
+Jobs on files and live jobs differ in their first and last stage; all stages between are assembled here.
 """
 
 import logging
@@ -31,7 +31,7 @@ from sr4k.stages.settings import ConvertSettings, InferSettings, PreprocessSetti
 log = logging.getLogger(__name__)
 
 _CPUS_OF_A_LANE = 16
-"""What one lane keeps busy, and its share of decoder and encoder beside it."""
+"""CPUs that one lane, with its share of the decoder and encoder, keeps busy."""
 
 
 def assembled(
@@ -44,20 +44,21 @@ def assembled(
     cpus: int | None = None,
     prompt: bool = False,
 ) -> GraphSpec:
-    """The workers of a preset's graph.
+    """Return the graph of a preset.
 
     Args:
         preset: how the stages are spread over workers, and which network runs.
-        decode: where pictures come from.
-        convert: what becomes of them after the network.
-        encode: where they go.
+        decode: the first stage.
+        convert: settings of the stage after the network.
+        encode: the last stage.
         pixels: what the network works on.
-        cpus: how many CPUs to plan for; ``None``: all that are granted.
-        prompt: whether each picture is to be done as soon as can be: by one network, from and into host memory.
+        cpus: number of CPUs to plan for; ``None``: all that are granted.
+        prompt: whether to optimise latency rather than throughput; frames then pass through one network, from and to
+            host memory.
 
     Raises:
         EngineError: no engine can be used.
-        OptionError: a GPU is asked for that is not there.
+        OptionError: the preset names a GPU that does not exist.
     """
     layout, cpus = preset.graph, cpus or granted_cpus()
     engines = engines_for(preset.engine.name)
@@ -91,12 +92,13 @@ def run_assembled(
     stop_requests: Callable[[], int],
     log_queue: Any,
 ) -> Outcome:
-    """Run the graph; see `sr4k.pipeline.run_graph`.
+    """Run a graph; for the arguments see `sr4k.pipeline.run_graph`.
 
     Raises:
-        Sr4kError: what a stage could not do, in the user's words; or it was stopped at once.
-        InternalError: a stage failed of something that nobody has foreseen.
-        WorkerDied: a worker process was killed or crashed; whether that is the end is for the caller to say.
+        Sr4kError: a stage failed with an error for the user.
+        StoppedError: a second stop was requested.
+        InternalError: a stage failed with any other exception.
+        WorkerDied: a worker process was killed or crashed; the caller decides whether to restart.
     """
     try:
         return run_graph(spec, on_status=on_status, stop_requests=stop_requests, log_queue=log_queue)
@@ -129,9 +131,9 @@ def _infer(engine: EnginePreset, engines: Sequence[str], *, threads: int, pixels
 
 
 def _on_gpu(specs: Mapping[StageName, StageSpec], stages: Sequence[StageName]) -> Iterator[StageSpec]:
-    """The stages of a worker with all up to the encoder, on a GPU: what lies between has become one kernel.
+    """Yield the GPU stages of a worker that holds all stages up to the encoder: one kernel replaces those between.
 
-    What is to have another size than the network makes is scaled in host memory.
+    A result of another size than the network's output is scaled in host memory.
     """
     yield replace(specs[DECODE], factory="sr4k.stages.gpu:GpuDecode", called=DECODE)
     yield replace(specs[INFER], factory="sr4k.stages.gpu:GpuUpscale", called=INFER)

@@ -1,4 +1,4 @@
-"""What a person writes for a size, a part of a video, one of several videos, a rate or GPUs."""
+"""Parse a size, a part of a video, a video track, a frame rate or a list of GPUs from text."""
 
 import re
 from fractions import Fraction
@@ -19,17 +19,17 @@ NAMED_SIZES: dict[str, Size] = {
 }
 
 _TWICE = "x2"
-"""What a result is if nothing is said."""
+"""The default size of a result."""
 
 _TIME = r"(?:(?:(?P<{0}h>\d+):)?(?P<{0}m>\d+):)?(?P<{0}s>\d+(?:\.\d+)?)s?"
 _PART = re.compile(_TIME.format("l") + "(?:@" + _TIME.format("f") + ")?")
 
 
 def parse_size(text: str, fit: Fit = "inside") -> Box | None:
-    """A name, which stands for a box that turns with the picture, or ``WIDTHxHEIGHT``; ``None`` for ``x2``.
+    """Parse a name of `NAMED_SIZES`, whose box turns with the picture, or ``WIDTHxHEIGHT``; return ``None`` for ``x2``.
 
     Raises:
-        OptionError: anything else.
+        OptionError: the text is neither, or a side is odd or not within 4 to 16384.
     """
     name = text.lower()
     if name == _TWICE:
@@ -37,34 +37,36 @@ def parse_size(text: str, fit: Fit = "inside") -> Box | None:
     if name in NAMED_SIZES:
         return Box(*NAMED_SIZES[name], fit, turns=True)
     if "x" not in name:
-        raise OptionError(f"'{text}' is no size: use {', '.join(NAMED_SIZES)}, x2 or WIDTHxHEIGHT, such as 3840x2160.")
+        raise OptionError(
+            f"'{text}' isn't a size: use {', '.join(NAMED_SIZES)}, x2 or WIDTHxHEIGHT, such as 3840x2160."
+        )
     return Box(*parse_sides(text), fit)
 
 
 def parse_sides(text: str) -> Size:
-    """``WIDTHxHEIGHT``, even numbers.
+    """Parse ``WIDTHxHEIGHT`` in pixels.
 
     Raises:
-        OptionError: anything else.
+        OptionError: the text has another form, or a side is odd or not within 4 to 16384.
     """
     width, _, height = text.lower().partition("x")
     if not (width.isdecimal() and height.isdecimal()):
-        raise OptionError(f"'{text}' is no size: use WIDTHxHEIGHT, such as 3840x2160.")
+        raise OptionError(f"'{text}' isn't a size: use WIDTHxHEIGHT, such as 3840x2160.")
     size = (int(width), int(height))
     if any(side % 2 or not 4 <= side <= 16384 for side in size):
-        raise OptionError(f"'{text}' can't be: both sides must be even, from 4 to 16384.")
+        raise OptionError(f"'{text}' isn't supported: both sides must be even, from 4 to 16384.")
     return size
 
 
 def parse_part(text: str) -> TimeSpan:
-    """``10s@00:05:00``: ten seconds from five minutes on; ``10s``: the first ten.
+    """Parse a part of a video: ``10s@00:05:00`` is ten seconds from 5:00 on, ``10s`` the first ten.
 
     Raises:
-        OptionError: anything else.
+        OptionError: the text has another form, or the length is 0.
     """
     match = _PART.fullmatch(text.strip())
     if match is None:
-        raise OptionError(f"'{text}' is no part of a video: use LENGTH@FROM, such as 10s@00:05:00.")
+        raise OptionError(f"'{text}' isn't a part of a video: use LENGTH@FROM, such as 10s@00:05:00.")
     seconds = _seconds(match, "l")
     if not seconds:
         raise OptionError(f"'{text}' has no length: use LENGTH@FROM, such as 10s@00:05:00.")
@@ -72,44 +74,44 @@ def parse_part(text: str) -> TimeSpan:
 
 
 def parse_track(text: str) -> VideoChoice:
-    """``1``: the second video of a file; ``i:0x101``: the one with this id.
+    """Parse a video track: ``1`` is the second video of a file, ``i:0x101`` the one with this stream id.
 
     Raises:
-        OptionError: anything else.
+        OptionError: the text has another form.
     """
     by_id, number = text.startswith("i:"), text.removeprefix("i:")
     try:
         return VideoChoice(int(number, 0 if by_id else 10), by_id)
     except ValueError:
         raise OptionError(
-            f"'{text}' is no video track: use its number, from 0, or i: and its id, such as i:0x101."
+            f"'{text}' isn't a video track: use its number, from 0, or i: and its id, such as i:0x101."
         ) from None
 
 
 def parse_rate(text: str) -> Fraction:
-    """``24`` or ``30000/1001`` pictures a second.
+    """Parse a frame rate in frames per second, such as ``24`` or ``30000/1001``.
 
     Raises:
-        OptionError: anything else.
+        OptionError: the text has another form, or the rate is not above 0 and at most 1000.
     """
     try:
         rate = Fraction(text)
     except (ValueError, ZeroDivisionError):
         rate = Fraction(0)
     if not 0 < rate <= 1000:
-        raise OptionError(f"'{text}' is no rate: use pictures a second, such as 24 or 30000/1001.")
+        raise OptionError(f"'{text}' isn't a frame rate: use frames per second, such as 24 or 30000/1001.")
     return rate
 
 
 def parse_devices(text: str) -> tuple[int, ...]:
-    """Numbers with commas between them.
+    """Parse numbers of GPUs, separated by commas.
 
     Raises:
-        OptionError: anything else.
+        OptionError: the text has another form.
     """
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() for part in parts):
-        raise OptionError(f"'{text}' are no GPUs: use their numbers with commas between, such as 0,1.")
+        raise OptionError(f"'{text}' isn't a list of GPUs: use their numbers, separated by commas, such as 0,1.")
     return tuple(map(int, parts))
 
 

@@ -1,4 +1,4 @@
-"""Which jobs are meant by the sources and the target that a person typed."""
+"""Turn the sources and the target of a command line into jobs."""
 
 import os
 from collections import Counter
@@ -14,47 +14,48 @@ from sr4k.media.writing.target_file import PARTIAL
 
 _OTHERS = ".avi .wmv .asf .mpg .mpeg .vob .mxf .ogv .3gp .3g2 .f4v .gif .rm .rmvb .divx .dv .m2v .mod .tod"
 _VIDEOS = {*CONTAINERS, *_OTHERS.split()}
-"""Suffixes by which a folder's videos are told from its other files."""
+"""Suffixes by which the videos in a folder are recognised."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A source, and its path below the folder that was named, or its name alone."""
+    """A source; ``below`` is its path relative to the folder that was named, or its file name."""
 
     path: Path
     below: Path
 
 
 def jobs_into(sources: Sequence[Path], first: Job, *, folder: bool = False, recursive: bool = False) -> list[Job]:
-    """One job for each source, all like the first.
+    """Return one job for each source, with the options of the first.
 
     Args:
-        sources: files, image sequences and folders; of a folder all videos in it, in the order of their names.
-        first: its target is where to write. With several sources, a folder among them, or where it is a folder, the
-            results go into it, each under its source's name; as ``.mkv`` where the source's container can't be written.
-        folder: whether the target is meant as a folder even if there is none yet.
-        recursive: whether folders are searched through all their folders; the results lie in folders of the same names.
+        sources: files, image sequences and folders. A folder stands for all videos in it, sorted by name.
+        first: holds the options and the target. If there are several sources, if one is a folder, or if the target is a
+            folder, results are written into the target under their sources' names; as ``.mkv`` if the container of the
+            source can't be written.
+        folder: whether the target is to be a folder even if it does not exist yet.
+        recursive: whether to search subfolders as well; results are then written to subfolders of the same names.
 
     Raises:
-        InputError: a folder has no videos.
+        InputError: a folder contains no videos.
         OptionError: two results would have the same name.
-        OutputError: the target has to be a folder and is none.
+        OutputError: the target has to be a folder, but is a file or has the suffix of one.
     """
     target = first.target
     has_folders = any(source.is_dir() for source in sources)
     if len(sources) == 1 and not (has_folders or folder or target.is_dir()):
         return [first]
     if target.exists() and not target.is_dir():
-        raise OutputError(f"{target} is no folder: several videos need one.")
+        raise OutputError(f"{target} isn't a folder: several videos need one.")
     if not (folder or target.is_dir()) and (target.suffix.lower() in CONTAINERS or is_picture(target)):
-        raise OutputError(f"{target} is no folder: several videos need one. Name one, or end it with a slash.")
+        raise OutputError(f"{target} isn't a folder: several videos need one. Name one, or end it with a slash.")
     found = [each for source in sources for each in _found_at(source, target, recursive=recursive)]
     targets = _targets(found, target)
     return [_like(first, each.path, to) for each, to in zip(found, targets, strict=True)]
 
 
 def _like(first: Job, source: Path, target: Path) -> Job:
-    """Another job like the first; of what is said of videos, pictures among them have nothing."""
+    """Return a job with the options of the first; options of video encoders are dropped if the target is a picture."""
     if not is_picture(target):
         return replace(first, source=source, target=target)
     encode = first.preset.encode.model_copy(update={"codec": "auto", "crf": None, "bitrate": None})
@@ -87,7 +88,7 @@ def _videos_in(source: Path, target: Path, *, recursive: bool) -> Iterator[Path]
 
 
 def _targets(found: Sequence[_Found], folder: Path) -> list[Path]:
-    """Where each goes. Sources of one name are told apart by the folder that they come from."""
+    """Return the target of each source; sources with equal names get the name of their folder as well."""
     plain = [folder / _named(each.below) for each in found]
     times = Counter(plain)
     targets = [
@@ -103,5 +104,5 @@ def _targets(found: Sequence[_Found], folder: Path) -> list[Path]:
 
 
 def _named(path: Path) -> Path:
-    """The name of the result, in a container that can be written."""
+    """Return the name of the result, with the suffix of a container that can be written."""
     return path if path.suffix.lower() in CONTAINERS or is_picture(path) else path.with_suffix(".mkv")

@@ -1,4 +1,4 @@
-"""How jobs went: what is left of them when all their processes have ended."""
+"""Summaries of finished jobs, made from the last statuses of their workers."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
@@ -22,11 +22,11 @@ from sr4k.pipeline import Outcome, WorkerStatus, report_of
 
 @dataclass(frozen=True, kw_only=True)
 class RunSummary:
-    """What is told of every run, of files and live streams.
+    """What summaries of jobs on files and of live jobs have in common.
 
     Attributes:
-        seconds: from its start to its end.
-        engine: which network ran on what, as the engine tells it.
+        seconds: wall time of the run.
+        engine: which network ran on which engine.
     """
 
     seconds: float
@@ -69,11 +69,11 @@ class ProcessWork:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobLosses(LossReport):
-    """What the source could not give to this run and to those before it.
+    """Decode losses of this run, and of earlier runs of the same job.
 
     Attributes:
-        earlier: losses of the frames that earlier runs had done.
-        copying: what was wrong with the other streams, in words.
+        earlier: number of losses in earlier runs.
+        copying: damage of the streams that were copied, in words; ``None``: none.
     """
 
     earlier: int = 0
@@ -82,12 +82,20 @@ class JobLosses(LossReport):
 
 @dataclass(frozen=True, kw_only=True)
 class Summary(RunSummary):
-    """How a job went.
+    """Summary of a job on files.
 
-    ``stages`` and ``processes`` hold the work of each by name; see `sr4k.media.reports` for the names of stages.
-    ``losses`` is what the source could not give, ``left_out`` what the target could not carry. Of the ``frames``,
-    ``resumed`` were done by earlier runs, to which the ``earlier`` losses came. ``goes_on``: whether it was stopped and
-    can be resumed.
+    Attributes:
+        output: path of what was written.
+        frames: number of frames in it.
+        resumed: how many of these earlier runs had done.
+        stopped: whether the job was stopped before the end of the source.
+        source: the video that was read.
+        video: the video that was written.
+        losses: decode losses.
+        left_out: what the target container can't hold, in words.
+        stages: work of each stage, by name; see `sr4k.media.reports` for names.
+        processes: work of each worker, by name.
+        goes_on: whether the job was stopped and can be resumed.
     """
 
     engine: EngineReport
@@ -105,25 +113,28 @@ class Summary(RunSummary):
 
     @property
     def fps(self) -> float:
-        """Frames a second, start-up included."""
+        """Frames per second, including the start-up."""
         return (self.frames - self.resumed) / self.seconds if self.seconds else 0.0
 
     @property
     def damaged(self) -> bool:
-        """Whether anything of the source was lost or had to be patched up."""
+        """Whether any of the source was lost or concealed."""
         lost = self.losses
         return bool(lost.packets or lost.missing or lost.concealed or lost.earlier or lost.copying)
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it, for JSON."""
+        """Return all of it as plain dicts and lists, for JSON."""
         return {**super().as_dict(), "fps": self.fps, "damaged": self.damaged}
 
 
 @dataclass(frozen=True, kw_only=True)
 class LiveSummary(RunSummary):
-    """How a channel went.
+    """Summary of a live job.
 
-    ``intake`` and ``playout`` are what those stages reported last; ``restarts``: of the graph.
+    Attributes:
+        restarts: how often the graph was restarted.
+        intake: latest report of `sr4k.live.receive.intake.Intake`.
+        playout: latest report of `sr4k.live.send.playout.Playout`.
     """
 
     restarts: int
@@ -132,17 +143,17 @@ class LiveSummary(RunSummary):
 
 
 def summarised(output: Path, outcome: Outcome, resumed: int = 0, lost: int = 0) -> Summary:
-    """Of a job on files.
+    """Return the summary of a job on files.
 
     Args:
-        output: what was written.
+        output: path of what was written.
         outcome: how its graph ended.
-        resumed: frames that were done before it.
-        lost: what the source failed to give to those.
+        resumed: number of frames that earlier runs had done.
+        lost: number of losses in earlier runs.
     """
     read = report_of(outcome.statuses, DECODE, DecodeReport)
     written = report_of(outcome.statuses, ENCODE, EncodeReport)
-    assert read is not None and written is not None  # which a graph that came to its end has told
+    assert read is not None and written is not None  # a graph that finished has reported both
     engines = [report for report in outcome.lane_reports[INFER] if isinstance(report, EngineReport)]
     losses = {each.name: getattr(read.losses, each.name) for each in fields(read.losses)}
     statuses = outcome.statuses.values()
@@ -166,7 +177,7 @@ def summarised(output: Path, outcome: Outcome, resumed: int = 0, lost: int = 0) 
 
 
 def summarised_live(outcome: Outcome, seconds: float, restarts: int) -> LiveSummary:
-    """Of a live channel, whose graph was started again ``restarts`` times within the ``seconds``."""
+    """Return the summary of a live job whose graph was restarted ``restarts`` times within ``seconds``."""
     statuses = outcome.statuses
     return LiveSummary(
         seconds=seconds,

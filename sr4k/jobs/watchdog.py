@@ -1,4 +1,4 @@
-"""Whether the processes of a live channel do what they are there for: one that is alive may hang all the same."""
+"""The watchdog of a live channel: detects worker processes that are alive but hang."""
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -8,41 +8,47 @@ from typing import Any
 from sr4k.pipeline import GraphError, WorkerStatus, report_of
 
 _STEP = 1.0
-"""Seconds that count, at most, between two looks: this process may have been halted, and all others with it."""
+"""Maximum seconds that count between two checks: this process may have been suspended together with all others."""
 
 
 class WorkerHangsError(GraphError):
-    """A worker is alive and no longer does its work."""
+    """A worker is alive but has stopped working."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """Seconds after which it is told that something hangs, and after which it is too long."""
+    """Seconds after which a stall is reported (``told``), and after which the graph is restarted (``most``)."""
 
     told: float
     most: float
 
 
 _SILENT = _Rule(3.0, 8.0)
-"""A worker tells how it is four times a second, whatever its stages do."""
+"""No status arrives; a worker sends four per second, whatever its stages do."""
 
 _STARTING = _Rule(60.0, 60.0)
-"""The same of one that has not worked on a frame: it may import and compile."""
+"""The same before the worker's first frame: it may be importing or compiling."""
 
 _AT_A_FRAME = _Rule(5.0, 30.0)
-"""A stage works on one and the same picture. Large networks on small machines may take seconds, before they are left
-out."""
+"""A stage stays at one frame. Large networks on small machines take seconds per frame before the ladder skips them."""
 
 _OUT = _Rule(5.0, 10.0)
-"""No picture is encoded. Where none comes, the last one is repeated, so that there always is one."""
+"""No frame is encoded; if none arrives, the playout repeats the last one, so that there always is one."""
 
 _IN = _Rule(15.0, 20.0)
-"""No picture comes from a source that is said to be live: the intake gives it up before."""
+"""No frame arrives from a source whose state is live: the intake should have given it up before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """Something hangs: in which worker, for how many seconds, and whether that is too long. ``str()`` says it."""
+    """A stall; ``str()`` describes it.
+
+    Attributes:
+        worker: name of the worker.
+        what: what does not happen.
+        seconds: for how long.
+        is_over: whether that is too long, and the graph has to be restarted.
+    """
 
     worker: str
     what: str
@@ -54,12 +60,12 @@ class Stall:
 
 
 class Watchdog:
-    """Looks at the statuses of workers, and tells which of them hangs.
+    """Detects from the statuses of workers which of them hangs.
 
     Args:
-        workers: that there must be.
-        hold: seconds without a picture after which the last one is repeated.
-        clock: seconds, as of `time.monotonic`.
+        workers: names of the workers that have to report.
+        hold: seconds without a frame after which the playout repeats the last one.
+        clock: returns seconds, like `time.monotonic`.
     """
 
     def __init__(
@@ -70,7 +76,7 @@ class Watchdog:
         self._still: dict[str, tuple[Any, float]] = {}
 
     def look(self, statuses: Mapping[str, WorkerStatus]) -> Stall | None:
-        """What hangs now. Of several, the last in the flow: those before it wait for it.
+        """Return what hangs now, or ``None``. Of several, return the last in the flow: those before it wait for it.
 
         Args:
             statuses: the latest of each worker, by worker name.

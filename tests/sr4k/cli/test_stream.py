@@ -250,7 +250,7 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_nothing(make_clip: MakeClip,
     ("args", "code", "words"),
     [
         (["nope.mp4", "out.mp4"], 3, "nope.mp4 does not exist"),
-        (["in.mp4", "out.mp4", "--size", "huge"], 2, "'huge' is no size"),
+        (["in.mp4", "out.mp4", "--size", "huge"], 2, "'huge' isn't a size"),
         (["in.mp4", "out.mp4", "--size", "3841x2160"], 2, "must be even"),
         (["in.mp4", "out.mp4", "--crf", "99"], 2, "--crf can't be 99: it must be less than or equal to 63"),
         (["in.mp4", "out.mp4", "--codec", "h265"], 2, "--codec can't be h265: use auto, h264, hevc, av1, "),
@@ -278,7 +278,7 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_nothing(make_clip: MakeClip,
             "--lanes can't be 0: it must be greater than or equal to 1, or auto",
         ),
         (["pattern://64x48@10", "out.mp4", "--crf", "20"], 2, "with --crf 20: use --bitrate, such as 20M."),
-        (["in.mp4", "in.mp4", "out.mp4"], 4, "is no folder: several videos need one"),
+        (["in.mp4", "in.mp4", "out.mp4"], 4, "isn't a folder: several videos need one"),
     ],
 )
 def test_bad_input_gets_one_line(args: list[str], code: int, words: str, make_clip: MakeClip, tmp_path: Path) -> None:

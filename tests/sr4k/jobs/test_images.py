@@ -362,7 +362,7 @@ class TestSequences:
 
     @pytest.mark.parametrize("text", ["0", "-1", "fast", "1/0", "5000"])
     def test_what_is_no_rate(self, text: str) -> None:
-        with pytest.raises(OptionError, match="is no rate"):
+        with pytest.raises(OptionError, match="isn't a frame rate"):
             parse_rate(text)
         with pytest.raises(OptionError, match="for image sequences"):
             Job("in.mp4", "out.mp4", rate=parse_rate("24"))

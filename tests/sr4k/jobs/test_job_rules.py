@@ -36,8 +36,8 @@ def test_webm_has_av1_from_python_as_well(
 
 
 REFUSED: dict[str, tuple[str, dict[str, Any]]] = {
-    "Pictures are done in one go: leave resume out.": ("out.png", {"resume": True}),
-    "A part of a video is done in one go: leave resume or part out.": ("out.mp4", {"resume": True, "part": PART}),
+    "Pictures can't be resumed: leave resume out.": ("out.png", {"resume": True}),
+    "A part of a video can't be resumed: leave resume or part out.": ("out.mp4", {"resume": True, "part": PART}),
     "Pictures have no encode.codec, encode.crf": ("out.png", {"preset": encoded(crf=20)}),
     "Pictures have no encode.codec, ": ("%04d.png", {"preset": encoded(codec="h264")}),
     "Pictures have no ": ("out.jpg", {"preset": encoded(bitrate=1_000_000)}),

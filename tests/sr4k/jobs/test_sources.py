@@ -34,7 +34,7 @@ def test_one_video_goes_into_a_file_or_a_folder(tmp_path: Path) -> None:
 def test_several_need_a_folder_which_need_not_be_there(tmp_path: Path) -> None:
     sources = touched(tmp_path, "a.mp4", "b.mkv", "c.mp4")
     assert targets(sources, tmp_path / "new") == ["new/a.mp4", "new/b.mkv", "new/c.mp4"]
-    with pytest.raises(OutputError, match="no folder"):
+    with pytest.raises(OutputError, match="isn't a folder"):
         targets(sources[:2], sources[2])
     with pytest.raises(OutputError, match="end it with a slash"):
         targets(sources[:2], tmp_path / "forgotten.mp4")

@@ -90,5 +90,5 @@ def test_tracks_as_people_write_them() -> None:
         VideoChoice(7, True),
     ]
     for text in ("", "one", "0x1", "i:", "v:0"):
-        with pytest.raises(OptionError, match="is no video track"):
+        with pytest.raises(OptionError, match="isn't a video track"):
             parse_track(text)
