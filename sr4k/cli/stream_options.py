@@ -61,7 +61,7 @@ Codec = Annotated[
 Crf = Annotated[
     int | None,
     typer.Option(
-        help="Constant rate factor of the encoder, lower is better: 0 to 51 for h264 and hevc, 1 to 63 for av1. "
+        help="Constant rate factor (files only), lower is better: 0 to 51 for h264 and hevc, 1 to 63 for av1. "
         "Default: 18 for h264, 21 for hevc, 30 for av1.",
         rich_help_panel=_WRITTEN,
     ),

@@ -43,6 +43,10 @@ class LiveJob:
         size: what the output has to fit into; ``None``: twice the source's, as it is at first.
         sound: whether there is to be any.
         cpus: how many CPUs to plan for; ``None``: all that are granted. Jobs that differ in this alone are equal.
+
+    Raises:
+        FieldError: the preset has a value that live streams don't support, such as ``encode.crf``.
+        OptionError: two targets are the same.
     """
 
     source: Address
