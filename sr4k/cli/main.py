@@ -1,5 +1,7 @@
 """The commands: ``sr4k`` is the group of all of them, ``sr4k-stream`` is ``sr4k stream`` by itself."""
 
+import inspect
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,19 +24,23 @@ from sr4k.service.redaction import Redaction
 
 @contextmanager
 def _without_secrets(args: list[str]) -> Iterator[None]:
-    """Redact the secrets of addresses among the arguments in the usage errors raised inside."""
+    """Redact the secrets of addresses in the usage errors raised inside, and drop the validator's prefix."""
     redaction = Redaction()
     redaction.hide_typed(list(args))
     try:
         yield
     except Exception as err:
         if "message" in vars(err):  # all usage errors have one; their class has no public name
-            vars(err)["message"] = redaction.text(str(vars(err)["message"]))
+            vars(err)["message"] = redaction.text(str(vars(err)["message"]).removeprefix("Value error, "))
         raise
 
 
 class Command(TyperCommand):
-    """A command whose usage errors repeat no secret."""
+    """A command whose usage errors repeat no secret. Its help is wrapped to the terminal, paragraph by paragraph."""
+
+    def __init__(self, *args: Any, help: str | None = None, **kwargs: Any) -> None:
+        joined = None if help is None else re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.cleandoc(help))
+        super().__init__(*args, help=joined, **kwargs)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         with _without_secrets(args):

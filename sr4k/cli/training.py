@@ -67,7 +67,10 @@ def train(
 def quantize(
     weights: Annotated[
         Path,
-        typer.Argument(help="Checkpoint to prepare: .safetensors, or .pt or .pth in the official or BasicSR's layout."),
+        typer.Argument(
+            help="Checkpoint to prepare: .safetensors, or .pt or .pth in the official or BasicSR's layout.",
+            metavar="CHECKPOINT",
+        ),
     ],
     data: Annotated[list[Path], typer.Argument(help="Folders of pictures to calibrate on.", metavar="FOLDER...")],
     model: Annotated[str, typer.Option(help="Network that the checkpoint belongs to; sr4k models lists all.")],

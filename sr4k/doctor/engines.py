@@ -29,9 +29,10 @@ def _engines() -> Iterator[Finding]:
         yield Finding("--engine auto", "problem", "no engine can be used on this machine")
         return
     first = usable[0]
-    passed_over = [f"{c.name} can't be used" for c in found[: found.index(first)]]
-    because = ", and ".join([first.reason, *passed_over])
-    yield Finding("--engine auto", "ok", f"selects {first.name}: {because}", facts={"chosen": first.name})
+    unusable = " and ".join(c.name for c in found[: found.index(first)])
+    because = f", because {unusable} can't be used" if unusable else ""
+    told = f"selects {first.name} ({first.reason}){because}"
+    yield Finding("--engine auto", "ok", told, facts={"chosen": first.name})
 
 
 def _as_found(candidate: Candidate) -> Finding:

@@ -104,7 +104,7 @@ class TestWhole:
         from sr4k.bench import whole
 
         monkeypatch.setattr(whole, "create_engine", lambda _name, spec: NearestEngine(spec))
-        with pytest.raises(InternalError, match="does not show what the network adds"):
+        with pytest.raises(InternalError, match=r"does not show the network.s result"):
             run_pipeline(clip, tmp_path / "out.mp4", preset)
 
     @pytest.mark.slow

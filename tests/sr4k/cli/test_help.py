@@ -64,6 +64,17 @@ def test_every_option_is_told_of_in_a_sentence_of_its_own(names: tuple[str, ...]
         assert param.help.endswith("."), param.help
 
 
+@pytest.mark.parametrize("names", ALL, ids=" ".join)
+def test_the_terminal_breaks_the_lines_of_help_and_not_its_source(names: tuple[str, ...]) -> None:
+    assert all("\n" not in paragraph for paragraph in (ALL[names].help or "").split("\n\n"))
+
+
+def test_a_value_that_is_none_of_the_choices_is_told_with_them() -> None:
+    done = CliRunner().invoke(app, ["bench", "--part", "x"], env={"COLUMNS": "200"})
+    assert done.exit_code == 2
+    assert "Invalid value for '--part': 'x' is not one of 'engine'," in done.output
+
+
 def test_the_options_of_streams_are_in_panels() -> None:
     done = CliRunner().invoke(stream_app, ["--help"], env={"COLUMNS": "120"})
     titles = re.findall(r"╭─ ([^─]+) ─", done.output)
