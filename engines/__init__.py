@@ -16,19 +16,19 @@ ENGINES: dict[str, str] = {
     "tensorrt": "sr4k.engines.tensorrt:TensorRtEngine",
     "torch": "sr4k.engines.torch:TorchEngine",
 }
-"""Where each backend lives: its library is imported only when it is asked for."""
+"""Module and class of each backend, imported only when it is used: its library may be heavy or absent."""
 
 AUTO = "auto"
-"""In place of an engine's name: the best that can be used here."""
+"""Stands for the best engine that can be used on this machine."""
 
 _FOR_TESTS = {"nearest"}
 
 
 def check_engine(name: str) -> None:
-    """See to it that there is such an engine.
+    """Check an engine's name.
 
     Raises:
-        OptionError: there is none; names those that a user may choose.
+        OptionError: there is no engine of that name; the message lists those that a user may choose.
     """
     if name not in (AUTO, *ENGINES):
         offered = [each for each in (AUTO, *ENGINES) if each not in _FOR_TESTS]
@@ -36,20 +36,20 @@ def check_engine(name: str) -> None:
 
 
 def create_engine(name: str, spec: EngineSpec) -> Engine:
-    """An engine, not yet active: use it as a context manager.
+    """Return an engine that is not active yet: use it as a context manager.
 
     Raises:
-        OptionError: no such engine.
+        OptionError: there is no such engine, or it can't run this spec.
         EngineError: its library is not installed.
     """
     return load_engine(name)(spec)
 
 
 def load_engine(name: str) -> Callable[[EngineSpec], Engine]:
-    """Import an engine's library, which may take a while.
+    """Import an engine's library, which may take a while, and return what makes the engine from a spec.
 
     Raises:
-        OptionError: no such engine.
+        OptionError: there is no such engine.
         EngineError: its library is not installed.
     """
     check_engine(name)
@@ -58,6 +58,6 @@ def load_engine(name: str) -> Callable[[EngineSpec], Engine]:
 
 
 def imported(home: str) -> Any:
-    """What lives at ``module:attribute``."""
+    """Import and return ``module:attribute``."""
     module, attribute = home.split(":")
     return getattr(import_module(module), attribute)

@@ -23,17 +23,17 @@ Plane = NDArray[Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSpec:
-    """What to run, at which size.
+    """A network to run and the frames to run it on.
 
     Attributes:
         model: name of a network in `sr4k.models.zoo`.
-        height: rows of the picture; even.
-        width: columns of the picture; even.
-        colour: how the YUV planes are to be read, or ``None`` for RGB in and out.
-        precision: ``auto`` takes the best that the hardware runs well.
-        threads: CPU threads; ``None`` takes as many as the machine grants.
-        weights: folder of the model's files; ``None``: those that ship with the package.
-        prompt: whether one picture is to be done as soon as can be, rather than many in little time.
+        height: rows of the frame; even.
+        width: columns of the frame; even.
+        colour: format of the YUV planes, or ``None`` for RGB in and out.
+        precision: ``auto`` chooses the fastest that the hardware runs well.
+        threads: CPU threads; ``None``: as many as this process may use.
+        weights: folder with the model's files; ``None``: the files that ship with the package.
+        prompt: whether to minimise the latency of one frame, rather than to maximise throughput.
     """
 
     model: str
@@ -47,9 +47,9 @@ class EngineSpec:
 
     @property
     def input_shapes(self) -> tuple[tuple[int, ...], ...]:
-        """Of the padded planes: luma (H + 21, W + 21), chroma (2, H/2 + 12, W/2 + 12); or RGB (3, H + 21, W + 21).
+        """Shapes of the padded planes: luma (H + 21, W + 21), chroma (2, H/2 + 12, W/2 + 12); RGB (3, H + 21, W + 21).
 
-        Chroma of 4:4:4 pictures: (2, H + 21, W + 21).
+        Chroma of 4:4:4 frames is (2, H + 21, W + 21).
         """
         luma = padded_luma(self.height, self.width)
         if self.colour is None:
@@ -58,31 +58,31 @@ class EngineSpec:
 
     @property
     def output_shape(self) -> tuple[int, int, int]:
-        """(H/2 + 10, W/2 + 10, 24), or 48 channels for RGB: cells with a margin of five around."""
+        """Shape (H/2 + 10, W/2 + 10, 24) of the cells, with a margin of five cells on each side. RGB: 48 channels."""
         cells = (self.height // CELL + 2 * MARGIN, self.width // CELL + 2 * MARGIN)
         return (*cells, 48 if self.colour is None else 24)
 
     @property
     def input_dtype(self) -> np.dtype[Any]:
-        """uint8 for YUV, uint16 for more than 8 bits, float32 for RGB 0..255; the output's is the same."""
+        """Dtype of input and output: uint8 for YUV, uint16 for more than 8 bits, float32 with values 0..255 for RGB."""
         return np.dtype(np.float32 if self.colour is None else self.colour.dtype)
 
 
 class Engine(ABC):
-    """A network ready to run: a context manager with asynchronous, in-order results.
+    """A network that is ready to run: a context manager whose results are asynchronous and in order.
 
-    `submit` and `result` are for callers and check; ``*_impl`` is for backends. Inputs must stay untouched until their
-    result is out. A result is a view that is valid until the next `submit`.
+    Callers use `submit` and `result`, which check their arguments; backends implement ``*_impl``. Inputs must not
+    change until their result is returned. A result is a view that is valid until the next `submit`.
     """
 
     in_flight: int = 1
-    """How many inputs may be submitted before a result must be taken."""
+    """Number of inputs that may be submitted before a result has to be fetched."""
 
     precisions: tuple[Precision, ...] = ("auto", "int8", "fp32")
-    """What it can run."""
+    """Precisions that the backend supports."""
 
     most_bits: int = 16
-    """Of a sample of the planes that it takes."""
+    """Largest bit depth of the planes that it accepts."""
 
     def __init__(self, spec: EngineSpec) -> None:
         if spec.height % CELL or spec.width % CELL or min(spec.height, spec.width) < CELL:
@@ -100,17 +100,17 @@ class Engine(ABC):
         self._pending = 0
 
     def activate(self) -> "Self":
-        """Get ready: load the network and take memory for it. ``with engine:`` does this, and `deactivate` at its end.
+        """Load the network and allocate its memory. ``with engine:`` calls this, and `deactivate` at its end.
 
         Raises:
-            EngineError: what it needs is not there, or does not work.
+            EngineError: hardware, a driver or a library is missing or does not work.
         """
         self.activate_impl()
         self._active = True
         return self
 
     def deactivate(self) -> None:
-        """Give back what `activate` took; results are no longer valid."""
+        """Release what `activate` allocated; results become invalid."""
         self._active = False
         self.deactivate_impl()
 
@@ -122,22 +122,22 @@ class Engine(ABC):
 
     @property
     def pending(self) -> int:
-        """Inputs whose result has not been taken."""
+        """Number of inputs whose result has not been fetched."""
         return self._pending
 
     def submit(self, planes: Sequence[Plane]) -> None:
-        """Start on one picture.
+        """Start computing one frame.
 
         Args:
             planes: padded, with the shapes of ``spec.input_shapes`` and the dtype ``spec.input_dtype``.
 
         Raises:
             EngineError: the backend fails, as after an earlier error of the GPU.
-            InternalError: the engine is not active, `in_flight` pictures are at work, or a shape or dtype is wrong.
+            InternalError: the engine is not active, `in_flight` frames are pending, or a shape or dtype is wrong.
         """
         self._require_active()
         if self._pending >= self.in_flight:
-            raise InternalError(f"{self._pending} pictures are in flight: take a result first.")
+            raise InternalError(f"{self._pending} frames are in flight: fetch a result first.")
         shapes = tuple(plane.shape for plane in planes)
         if shapes != self.spec.input_shapes or any(plane.dtype != self.spec.input_dtype for plane in planes):
             raise InternalError(f"expected {self.spec.input_dtype} {self.spec.input_shapes}, got {shapes}.")
@@ -146,7 +146,7 @@ class Engine(ABC):
         self._pending += 1
 
     def result(self) -> Plane:
-        """Wait for the oldest picture and return its sub-pixels, shaped ``spec.output_shape``.
+        """Wait for the oldest frame and return its sub-pixels, shaped ``spec.output_shape``.
 
         Raises:
             EngineError: the backend fails.
@@ -163,13 +163,18 @@ class Engine(ABC):
         return out
 
     def infer(self, planes: Sequence[Plane]) -> Plane:
-        """One picture, start to end."""
+        """Compute one frame and return its sub-pixels.
+
+        Raises:
+            EngineError: the backend fails.
+            InternalError: see `submit` and `result`.
+        """
         self.submit(planes)
         return self.result()
 
     @contextmanager
     def _failures_named(self) -> Iterator[None]:
-        """Turn what a backend's library raises into an EngineError that names the engine and the size."""
+        """Turn an exception of the backend's library into an EngineError that names the engine and the size."""
         try:
             yield
         except (RuntimeError, MemoryError) as err:
@@ -181,13 +186,13 @@ class Engine(ABC):
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
-        """Backend, version, device, model, precision, threads and multiply-accumulates a picture."""
+        """Return ``engine``, ``version``, ``device``, ``model``, ``precision``, ``threads`` and ``macs`` (a frame)."""
 
     @abstractmethod
     def activate_impl(self) -> None: ...
 
     def deactivate_impl(self) -> None:
-        """Give back what `activate_impl` took."""
+        """Release what `activate_impl` allocated."""
 
     @abstractmethod
     def submit_impl(self, planes: Sequence[Plane]) -> None: ...

@@ -1,8 +1,8 @@
-"""Built engines kept on disk, so that the minutes of a build are spent once.
+"""Cache of built engines on disk, because building one may take minutes.
 
-A folder of pairs: ``KEY.plan``, and beside it ``KEY.json``, which describes it. The key is a hash of all that the plan
-depends on. Files appear whole under their names or not at all, and one process builds at a time, in all the cache: two
-that measure kernels on one GPU would mislead each other. Needs the extra ``[gpu]``.
+The folder holds pairs: ``KEY.plan``, and ``KEY.json``, which describes it. The key is a hash of all that the plan
+depends on. Files are written atomically, and a lock on the folder lets one process build at a time: two that time
+kernels on one GPU would distort each other's measurements. Needs the extra ``[gpu]``.
 """
 
 import hashlib
@@ -30,23 +30,31 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 FOLDER = "SR4K_CACHE"
-"""Environment variable that names another folder."""
+"""Environment variable that overrides the folder."""
 
 SCHEMA = 1
-"""Part of every key: raised when a change of ours makes plans another's."""
+"""Version of the keys: raised when a change to this package makes older plans wrong."""
 
 _PLAN, _ABOUT, _TIMING, _PARTIAL = ".plan", ".json", ".timing", ".partial"
 _LOCK = "lock"
 _SOON = 1.0
-"""Seconds to wait for another process without a word."""
+"""Seconds to wait for another process before the log says so."""
 
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a plan is.
+    """Description of a plan.
 
-    ``size``: of the input, WIDTHxHEIGHT; ``library``: name and version of what built it; ``created``: ISO 8601, UTC;
-    ``seconds``: that the build took; ``nbytes`` and ``digest``: size and SHA-256 of the plan.
+    Attributes:
+        model: name of the network.
+        size: WIDTHxHEIGHT of the input.
+        precision: of the graph.
+        gpu: name of the GPU that it was built for.
+        library: name and version of the library that built it.
+        created: ISO 8601, UTC.
+        seconds: duration of the build.
+        nbytes: size of the plan.
+        digest: SHA-256 of the plan, in hexadecimal.
     """
 
     model: str
@@ -61,34 +69,36 @@ class About:
 
 
 def cache_folder() -> Path:
-    """Where engines are kept: ``SR4K_CACHE``, or the user's folder for such things."""
+    """Return the cache folder: ``SR4K_CACHE``, or a folder in the user's cache directory."""
     return Path(os.environ.get(FOLDER) or Path(user_cache_dir("sr4k-stream")) / "engines")
 
 
 def key_of(parts: Mapping[str, Any], graph: bytes = b"") -> str:
-    """A hash of all that a plan depends on: what JSON can hold, and the network itself."""
+    """Return a hash of everything that a plan depends on: values that JSON can hold, and the network itself."""
     told = json.dumps({"schema": SCHEMA, **parts}, sort_keys=True).encode()
     return hashlib.sha256(hashlib.sha256(graph).digest() + told).hexdigest()[:32]
 
 
 class EngineCache:
-    """One folder. What can't be kept there works all the same, and is said."""
+    """One cache folder. Where it can't be written to, engines are built at each start, and the log says so."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or cache_folder()
         self._writable = True
 
     def get(self, key: str, about: About, load: Callable[[bytes], T], build: Callable[[], bytes]) -> tuple[T, bool]:
-        """An engine, and whether it was there. Processes that want the same one wait for the first to build it.
+        """Return an engine, and whether it came from the cache.
+
+        Processes that need the same one wait for the first to build it.
 
         Args:
             key: see `key_of`.
-            about: what it is, as far as that is known before.
-            load: makes an engine of a plan.
+            about: description of the plan; its time, size and digest are filled in.
+            load: makes an engine from a plan.
             build: makes a plan.
 
         Raises:
-            EngineError: from ``load``, of a plan that was just built, or from ``build``.
+            EngineError: ``build`` fails, or ``load`` refuses a plan that was just built.
         """
         loaded = self._loaded(key, load, quiet=True)
         if loaded is not None:
@@ -103,15 +113,15 @@ class EngineCache:
         return load(plan), False
 
     def entries(self) -> list[About]:
-        """What is there, by model and size."""
+        """Return the descriptions of all plans, sorted by model and size."""
         found = [about for path in self.folder.glob(f"*{_ABOUT}") if (about := _read_about(path)) is not None]
         return sorted(found, key=lambda about: (about.model, about.size, about.precision, about.created))
 
     def clear(self) -> tuple[int, int]:
-        """Delete everything: how many plans, and how many bytes in all.
+        """Delete all files, and return the number of plans and of bytes that were freed.
 
         Raises:
-            EngineError: something can't be deleted.
+            EngineError: a file can't be deleted.
         """
         plans = nbytes = 0
         with self._locked():
@@ -125,22 +135,22 @@ class EngineCache:
         return plans, nbytes
 
     def seconds(self, model: str) -> float | None:
-        """How long a build took here: the last of that model, or of any; ``None``: there was none yet."""
+        """Return the duration of the last build of that model, else of any model; ``None`` if there was none."""
         entries = sorted(self.entries(), key=lambda about: (about.model == model, about.created))
         return entries[-1].seconds if entries else None
 
     def timing(self, key: str) -> bytes:
-        """Timings that builds with that key measured; empty: none."""
+        """Return the kernel timings that builds with that key measured; empty if there are none."""
         with suppress(OSError):
             return (self.folder / f"{key}{_TIMING}").read_bytes()
         return b""
 
     def keep_timing(self, key: str, timing: bytes) -> None:
-        """Keep them for the next build."""
+        """Store kernel timings for the next build."""
         self._write(f"{key}{_TIMING}", timing)
 
     def _loaded(self, key: str, load: Callable[[bytes], T], *, quiet: bool = False) -> T | None:
-        """An engine, if there is one that can be loaded. ``quiet``: say nothing, for it is tried once more."""
+        """Return an engine from the cache, or ``None``. ``quiet``: log no failure, because the caller tries again."""
         about = _read_about(self.folder / f"{key}{_ABOUT}")
         if about is None:
             return None
@@ -165,7 +175,7 @@ class EngineCache:
         self._write(f"{key}{_ABOUT}", json.dumps({**asdict(about), **known}, indent=2).encode())
 
     def _write(self, name: str, content: bytes) -> None:
-        """Whole, or not at all."""
+        """Write a file atomically."""
         if not self._writable:
             return
         try:
@@ -177,7 +187,7 @@ class EngineCache:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Alone in the folder, and rid of what a crash left; if it can't be written to, without."""
+        """Lock the folder and delete what a crash left; where it can't be written to, go on without a lock."""
         lock = None
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -189,7 +199,7 @@ class EngineCache:
                 lock.acquire()
             for leftover in self.folder.glob(f"*{_PARTIAL}"):
                 leftover.unlink(missing_ok=True)
-        except (OSError, NotImplementedError) as err:  # a file system may know no locks
+        except (OSError, NotImplementedError) as err:  # some file systems have no locks
             self._tell_unwritable(err)
         try:
             yield

@@ -1,6 +1,7 @@
-"""Which engine runs where the user names none, and why.
+"""Choice of the engine where the user names none, with reasons.
 
-The driver and the list of installed packages are asked; nothing heavy is imported, for whoever plans a job does this.
+The choice rests on the driver and the list of installed packages, without heavy imports: the process that plans a job
+makes it.
 """
 
 import logging
@@ -24,25 +25,27 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 GPU_ENGINES = ("tensorrt", "cuda")
-"""Those that run on an NVIDIA GPU."""
+"""Engines that run on an NVIDIA GPU."""
 
-# ``tensorrt-stubs`` brings a package of that name too, with nothing to run in it.
+# Not ``tensorrt-stubs``, which installs a module of that name without the library.
 _TENSORRT = ("tensorrt", "tensorrt-cu13", "tensorrt-cu12")
 _TENSORRT_CAPABILITY = (7, 5)
 CUDA_CAPABILITY = (8, 0)
-"""Ampere: the first with int8 and 16-bit tensor cores that Triton compiles for."""
+"""Ampere: the oldest GPUs whose int8 and 16-bit tensor cores Triton supports."""
 
-_one_at_a_time = threading.Lock()  # jobs that are planned side by side would each say the same
+_one_at_a_time = threading.Lock()  # jobs that are planned in parallel would each log the same warning
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An engine that `AUTO` may stand for.
+    """An engine that `AUTO` considers.
 
     Attributes:
-        reason: why it can be used, or why not.
-        version: of its library, if that is there.
-        mend: a command that makes it usable, if there is one.
+        name: of the engine.
+        usable: whether it can be used on this machine.
+        reason: why it can or can't be used.
+        version: of its library, if that is installed.
+        mend: command that makes it usable, if there is one.
     """
 
     name: str
@@ -53,7 +56,7 @@ class Candidate:
 
 
 def candidates() -> tuple[Candidate, ...]:
-    """All that `AUTO` may stand for, the best first."""
+    """Return all engines that `AUTO` considers, the best first."""
     return tuple(
         check()
         for name, check in (("tensorrt", _tensorrt), ("cuda", _cuda), ("openvino", _openvino))
@@ -62,12 +65,12 @@ def candidates() -> tuple[Candidate, ...]:
 
 
 def engines_for(name: str) -> tuple[str, ...]:
-    """The engines to try, in order: the one that the user names and no other, or for `AUTO` all that can be used.
+    """Return the engines to try, in order: the named one alone, or for `AUTO` all that can be used.
 
-    That a GPU does not run the best of them is said once.
+    Where a GPU could run a better one, the log says once what it lacks.
 
     Raises:
-        EngineError: `AUTO`, and none can be used.
+        EngineError: for `AUTO`, none can be used.
         OptionError: there is no such engine.
     """
     check_engine(name)
@@ -78,24 +81,24 @@ def engines_for(name: str) -> tuple[str, ...]:
 
 
 def start_first(names: Sequence[str], spec: EngineSpec) -> tuple[str, Engine]:
-    """The first of these engines that starts, active, and its name. Those that do not are said.
+    """Activate the first of these engines that starts, and return its name and itself; the log names those that don't.
 
     Raises:
-        Sr4kError: what kept the last one from starting.
+        Sr4kError: the last one doesn't start either.
     """
     return first_to_start(names, lambda name: _engine(name, spec).activate())
 
 
 def first_to_start(names: Sequence[str], start: Callable[[str], T]) -> tuple[str, T]:
-    """The first of these engines that ``start`` starts, and what it made. Those that do not start are said.
+    """Return the first of these names that ``start`` succeeds for, and its result; the log names those that fail.
 
     Raises:
-        Sr4kError: what kept the last one from starting.
+        Sr4kError: ``start`` fails for the last one as well.
     """
     for name, following in pairwise(names):
         try:
             return name, start(name)
-        except (OptionError, RuntimeError, MemoryError) as err:  # what one engine can't be asked for another may do
+        except (OptionError, RuntimeError, MemoryError) as err:  # an option that one engine refuses another may accept
             log.warning("The engine %s does not start, %s is tried: %s", name, following, " ".join(str(err).split()))
     return names[-1], start(names[-1])
 
@@ -151,7 +154,7 @@ def _openvino() -> Candidate:
 
 
 def _gpu(least: tuple[int, int]) -> Gpu | str:
-    """The GPU that engines run on, the first, if it has this compute capability; else what is wrong."""
+    """Return the first GPU if it has this compute capability, else the reason why it can't be used."""
     found = driver()
     if not found.gpus:
         return "there is no NVIDIA GPU" if found.trouble is None else f"no NVIDIA GPU can be used ({found.trouble})"
@@ -163,7 +166,7 @@ def _gpu(least: tuple[int, int]) -> Gpu | str:
 
 
 def _missing(versions: Mapping[str, str | None]) -> str | None:
-    """The first package that has no version, in words."""
+    """Return a reason that names the first package without a version, or ``None``."""
     return next((f"{package} is not installed" for package, found in versions.items() if found is None), None)
 
 

@@ -1,4 +1,4 @@
-"""What the CPU offers and how much of it this process may use."""
+"""Features of the CPU, and the share of it that this process may use."""
 
 import math
 import os
@@ -10,7 +10,7 @@ _INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8"}
 
 
 def granted_cpus(cgroup: Path = _CGROUP) -> int:
-    """CPUs that this process may use: its affinity, further limited by a cgroup quota (v2 ``cpu.max`` or v1 CFS)."""
+    """Return how many CPUs this process may use: its affinity, limited by a cgroup quota (v2 ``cpu.max`` or v1 CFS)."""
     cpus = len(os.sched_getaffinity(0))
     quota = _cgroup_quota(cgroup)
     return cpus if quota is None else max(1, min(cpus, math.ceil(quota)))

@@ -1,4 +1,4 @@
-"""NVIDIA GPUs by kernels of our own, in Triton. Needs the extra ``[cuda]``; compute capability 8.0 or newer."""
+"""Engine for NVIDIA GPUs of compute capability 8.0 or newer, by own Triton kernels. Needs the extra ``[cuda]``."""
 
 import logging
 from collections import deque
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class CudaEngine(Engine):
-    """The fused network on one GPU: copies and kernels of a picture on a stream of its own, three pictures at once.
+    """The fused network on one GPU, three frames in flight: each has a stream of its own for its copies and kernels.
 
     With Triton's interpreter (``TRITON_INTERPRET=1``) it runs on the CPU, for tests.
     """
@@ -72,7 +72,7 @@ class CudaEngine(Engine):
 
 
 class _Slot:
-    """Memory and a stream for one picture at work. On a GPU all that is done for it is one CUDA graph."""
+    """Memory and a stream for one frame in flight. On a GPU its copies and kernels are one CUDA graph."""
 
     def __init__(self, network: FusedNetwork, spec: EngineSpec) -> None:
         self._network, self._maps = network, network.maps()
@@ -86,14 +86,14 @@ class _Slot:
         self._work = self._enqueue if self._stream is None else captured(self._enqueue, self._stream)
 
     def start(self, planes: Sequence[Plane]) -> None:
-        """Take the planes over, and start on them."""
+        """Copy the planes to pinned memory and start the work."""
         for host, plane in zip(self._host_in, planes, strict=True):
             np.copyto(host.numpy(), plane)
         with torch.cuda.stream(self._stream):  # no change where there is none
             self._work()
 
     def wait(self) -> None:
-        """Until the result is in host memory."""
+        """Block until the result is in host memory."""
         if self._stream is not None:
             self._stream.synchronize()
 
@@ -145,11 +145,11 @@ def captured(work: Callable[[], None], stream: torch.cuda.Stream) -> Callable[[]
     Where it can't be captured the log says why, and ``work`` itself is returned.
     """
     with torch.cuda.stream(stream):
-        work()  # compiles the kernels, which a capture can't
+        work()  # compiles the kernels, which is impossible during a capture
     stream.synchronize()
     graph = torch.cuda.CUDAGraph()
     try:
-        # Of this thread alone: others may allocate memory meanwhile.
+        # Thread-local, so that other threads may allocate memory meanwhile.
         with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
             work()
     except RuntimeError as err:
@@ -159,7 +159,7 @@ def captured(work: Callable[[], None], stream: torch.cuda.Stream) -> Callable[[]
 
 
 def _fused(spec: EngineSpec, layout: Layout) -> FusedNetwork:
-    """The network that a spec asks for; ``auto`` is int8 where there is a calibration."""
+    """Return the network of a spec; ``auto`` is int8 where the model has a calibration."""
     model = zoo.load(spec.model, spec.weights)
     int8 = spec.precision == "int8" or (spec.precision == "auto" and model.calibration is not None)
     network = model.quantized(spec.colour) if int8 else model.folded(spec.colour)
@@ -180,10 +180,10 @@ def _described(spec: EngineSpec, network: FusedNetwork) -> dict[str, Any]:
 
 
 def cuda_device() -> torch.device:
-    """The GPU that this process uses, or the CPU for Triton's interpreter.
+    """Return the GPU that this process uses, or the CPU under Triton's interpreter.
 
     Raises:
-        EngineError: there is none, or it is too old.
+        EngineError: PyTorch finds no GPU, or the GPU is too old.
     """
     if triton.knobs.runtime.interpret:
         return torch.device("cpu")

@@ -1,14 +1,14 @@
-"""The one kernel of our own: convolutions that are summed and all that follows them, in Triton.
+"""The Triton kernel: a sum of convolutions with its epilogue (bias, skip, ReLU, rounding).
 
-Maps of features lie channel-last with a border of zeros, so that a row of a kernel's taps is one run of memory and no
-tap needs a bound. Positions are numbered through the rows of such a map, border included: a tap is a constant away.
+Feature maps are stored channel-last with a border of zeros, so that a row of taps is contiguous in memory and needs no
+bounds check. Positions are numbered row by row, border included, so that each tap is at a constant offset.
 """
 
 import triton
 import triton.language as tl
 
 PLANE_TAPS = tl.constexpr(16)
-"""Taps of a plane that are multiplied at once: the least that tensor cores take in 16 bits."""
+"""Taps of a plane in one matrix product: the smallest k of tensor cores in 16 bits."""
 
 _ROUND_TO_EVEN = tl.constexpr(12582912.0)
 """1.5 * 2**23: added to a float32 of less than 2**22 and taken away again, it leaves the nearest integer."""
@@ -63,20 +63,20 @@ def fused_convolution(
     lanes: tl.constexpr,
     block: tl.constexpr,
 ):
-    """``block`` positions of ``lanes`` output channels, of which ``outputs`` are there.
+    """Compute ``block`` positions of ``lanes`` output channels, of which the first ``outputs`` are stored.
 
     Args:
-        out: a map of ``outputs`` channels, or with ``to_map`` false 8-bit values, four channels a 32-bit word.
-        quad_row, quad_column, quad_offset: where those words lie: steps by row and column, and start, in words.
-        source: a map of ``features`` channels; weights (kernel_rows, chunks, lanes, chunk), its taps' rows cut into
-            ``chunks``; ``kernel_rows`` 0: there is none.
-        source_scale, plane_scale: (lanes,), what the sums are multiplied by.
-        plane_a, plane_b: 8-bit planes; weights (parts, lanes, count) in 16 bits, in parts whose sum counts; offsets of
-            the ``count`` taps; steps by row and column of positions. ``count`` 0: there is none.
-        source_stride, source_origin, source_step: positions of a row of that map, the first that is not border, and
-            how many of its positions, each way, there are to one of ``out``.
-        stride, origin: of ``out`` if it is a map, and of ``skip``.
-        first_row, rows, first_column, last_column: what is computed.
+        out: a map of ``outputs`` channels, or, with ``to_map`` false, 8-bit values, four channels to a 32-bit word.
+        quad_row, quad_column, quad_offset: row and column stride and start of each group of four channels, in words.
+        source: a map of ``features`` channels, with weights (kernel_rows, chunks, lanes, chunk): a row of taps is cut
+            into ``chunks``. ``kernel_rows`` is 0 if there is no such convolution.
+        source_scale, plane_scale: factors (lanes,) of the sums.
+        plane_a, plane_b: 8-bit planes; weights (parts, lanes, count) in float16, whose parts add up to the weight;
+            offsets of the ``count`` taps; strides by row and column of positions. ``count`` is 0 if there is none.
+        source_stride, source_origin, source_step: positions in a row of ``source``, its first position inside the
+            border, and the number of its positions to one of ``out``, in each direction.
+        stride, origin: the same of ``out`` if it is a map, and of ``skip``.
+        first_row, rows, first_column, last_column: region to compute; ``last_column`` is exclusive.
         reach: rows and columns of the kernel above and to the left of its middle.
     """
     at = tl.program_id(0) * block + tl.arange(0, block)
@@ -151,7 +151,7 @@ def _of_plane(
     codes: tl.constexpr,
     n,
 ):
-    """Sums (positions, lanes) over the taps of a plane; what 16 bits can't hold of the weights is in a second part."""
+    """Return sums (positions, lanes) over the taps of a plane; a second part holds what float16 weights round off."""
     k = tl.arange(0, PLANE_TAPS)
     total = tl.zeros((corner.shape[0], n.shape[0]), tl.float32)
     for first in range(0, count, PLANE_TAPS):
@@ -167,5 +167,5 @@ def _of_plane(
 
 @triton.jit
 def _rounded(value, least, most):
-    """To the nearest integer, half to even, within bounds."""
+    """Clamp to bounds and round to the nearest integer, half to even."""
     return (tl.minimum(tl.maximum(value, least), most) + _ROUND_TO_EVEN) - _ROUND_TO_EVEN

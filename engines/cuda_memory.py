@@ -1,6 +1,6 @@
-"""Memory, streams and graphs of CUDA through NVIDIA's own bindings: no more than an engine needs. Device 0 throughout.
+"""CUDA memory, streams and graphs on device 0, through NVIDIA's Python bindings. Needs the extra ``[gpu]``.
 
-Each CUDA call's status is checked: one that is not success is an EngineError. Needs the extra ``[gpu]``.
+The status of each CUDA call is checked; a failure raises EngineError.
 """
 
 import ctypes
@@ -25,27 +25,27 @@ if TYPE_CHECKING:
 
 
 def start() -> None:
-    """Ready device 0 for this thread.
+    """Initialise device 0 for this thread.
 
     Raises:
-        EngineError: CUDA can't be used; says why.
+        EngineError: CUDA can't be used; the message says why.
     """
     require_bindings_for(driver(), runtime_version())
     _checked(cuda.cudaSetDevice(0))
-    _checked(cuda.cudaFree(0))  # makes the context: what is wrong shows here
+    _checked(cuda.cudaFree(0))  # creates the context, so that problems show here
 
 
 def runtime_version() -> tuple[int, int]:
-    """Of the CUDA runtime inside the bindings, such as (13, 0)."""
+    """Return the version of the CUDA runtime inside the bindings, such as (13, 0)."""
     version = _checked(cuda.cudaRuntimeGetVersion())
     return version // 1000, version % 1000 // 10
 
 
 def require_bindings_for(found: Driver, runtime: tuple[int, int]) -> None:
-    """Bindings of a CUDA newer than the driver's by a major version don't run.
+    """Check that the driver supports the major version of CUDA that the bindings are for.
 
     Raises:
-        EngineError: they are.
+        EngineError: it doesn't.
     """
     if found.cuda is not None and runtime[0] > found.cuda[0]:
         newest = found.cuda[0]
@@ -56,7 +56,7 @@ def require_bindings_for(found: Driver, runtime: tuple[int, int]) -> None:
 
 
 class Stream:
-    """A stream of its own, not the default one: work on it is done in order, beside that of other streams."""
+    """A CUDA stream that does not synchronise with the default one."""
 
     def __init__(self) -> None:
         self._stream = _checked(cuda.cudaStreamCreateWithFlags(cuda.cudaStreamNonBlocking))
@@ -67,38 +67,38 @@ class Stream:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        cuda.cudaStreamSynchronize(self._stream)  # not checked, as all that is given back: an error was told before
+        cuda.cudaStreamSynchronize(self._stream)  # unchecked, like all clean-up: the error has been raised already
         cuda.cudaStreamDestroy(self._stream)
 
     @property
     def handle(self) -> int:
-        """As other libraries take it."""
+        """The ``cudaStream_t`` as an integer, for other libraries."""
         return int(self._stream)
 
     def wait(self) -> None:
-        """Until all work on it is done."""
+        """Block until all work on the stream is done."""
         _checked(cuda.cudaStreamSynchronize(self._stream))
 
     def captured(self, work: Callable[[], None]) -> "Graph":
-        """What ``work`` puts on this stream, as a graph, without doing it.
+        """Capture what ``work`` enqueues on this stream as a graph, without running it.
 
         Raises:
-            EngineError: it can't be captured. The stream is as before.
+            EngineError: it can't be captured. The stream remains usable.
         """
-        # Of this thread alone: others may allocate meanwhile.
+        # Thread-local, so that other threads may allocate memory meanwhile.
         mode = cuda.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
         _checked(cuda.cudaStreamBeginCapture(self._stream, mode))
         try:
             work()
         except BaseException:
             cuda.cudaStreamEndCapture(self._stream)
-            cuda.cudaGetLastError()  # forget it
+            cuda.cudaGetLastError()  # clears the error
             raise
         return Graph(self, _checked(cuda.cudaStreamEndCapture(self._stream)))
 
 
 class Graph:
-    """Captured work, launched at the cost of one call."""
+    """An instantiated CUDA graph, launched by one call."""
 
     def __init__(self, stream: Stream, captured: Any) -> None:
         self._stream = stream
@@ -116,14 +116,16 @@ class Graph:
         cuda.cudaGraphExecDestroy(self._graph)
 
     def launch(self) -> None:
-        """Do the work once, on the stream that it was captured from."""
+        """Launch the graph once on the stream that it was captured from."""
         _checked(cuda.cudaGraphLaunch(self._graph, self._stream.handle))
 
 
 class Mirrored:
-    """An array on the host, in pinned memory, and as much memory on the device, to be copied between on a stream.
+    """A pinned host array and a device buffer of the same size, with asynchronous copies between them.
 
-    ``host`` may outlive this; ``device`` is an address, given back at the end.
+    Attributes:
+        host: the array; it may outlive this object.
+        device: address of the buffer, which is freed at the end of the ``with`` block.
     """
 
     def __init__(self, shape: tuple[int, ...], dtype: DTypeLike) -> None:
@@ -139,18 +141,18 @@ class Mirrored:
         cuda.cudaFree(self.device)
 
     def upload(self, stream: Stream) -> None:
-        """Host to device, when the stream comes to it."""
+        """Enqueue a copy from host to device."""
         kind = cuda.cudaMemcpyKind.cudaMemcpyHostToDevice
         _checked(cuda.cudaMemcpyAsync(self.device, self.host.ctypes.data, self.host.nbytes, kind, stream.handle))
 
     def download(self, stream: Stream) -> None:
-        """Device to host, likewise."""
+        """Enqueue a copy from device to host."""
         kind = cuda.cudaMemcpyKind.cudaMemcpyDeviceToHost
         _checked(cuda.cudaMemcpyAsync(self.host.ctypes.data, self.device, self.host.nbytes, kind, stream.handle))
 
 
 def pinned(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-    """An array in memory that the device copies to and from by itself; given back with the last view of it."""
+    """Return an uninitialised array in pinned memory, which is freed with the last view of it."""
     nbytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
     address = int(_checked(cuda.cudaHostAlloc(nbytes, cuda.cudaHostAllocDefault)))
     raw = (ctypes.c_uint8 * nbytes).from_address(address)
@@ -159,7 +161,7 @@ def pinned(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
 
 
 def _checked(result: tuple[Any, ...]) -> Any:
-    """The value of a call, or ``None``."""
+    """Return the value of a CUDA call, or ``None`` if it has none; raise EngineError if it failed."""
     status, *values = result
     if status != cuda.cudaError_t.cudaSuccess:
         _, text = cuda.cudaGetErrorString(status)

@@ -1,4 +1,4 @@
-"""A folded network on a GPU: its launches, their weights as the kernel wants them, and the maps between them."""
+"""A folded network on a GPU: its launches, their weights in the kernel's layout, and the maps between them."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -17,27 +17,27 @@ from sr4k.models.geometry import CELL, CELL_OUT, MARGIN, SCALE, padded_chroma, p
 from sr4k.models.quantize import QuantizedNetwork
 
 Layout = Literal["cells", "nv12"]
-"""How sub-pixels are written: as `sr4k.engines.Engine` promises, or as one NV12 picture (3H, 2W)."""
+"""Layout of the output: cells, as `sr4k.engines.Engine` returns them, or one NV12 frame (3H, 2W)."""
 
 _CHANNELS = CELL_OUT**2 + 2 * CELL**2
 
 _BORDER = 2
-"""Positions of zeros around a map: as far as the widest kernel on a map reaches."""
+"""Width of the border of zeros around a map, in positions: the reach of the widest kernel."""
 
 _SPARE = 64
-"""Positions behind the last of a map, which the last row's taps may read."""
+"""Positions after the end of a map that the last row's taps may read."""
 
 _LARGEST_WEIGHT = 2.0**14
-"""What weights of planes are scaled up to, so that both of their 16-bit parts are normal numbers."""
+"""Magnitude that weights of planes are scaled to, so that both of their float16 parts are normal numbers."""
 
 _LEAST_LANES = 16
 _LEAST_INT8_CHUNK = 32
-"""The least sides of a matrix product on tensor cores."""
+"""Smallest n, and smallest k in int8, of a matrix product on tensor cores."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """How a launch is spread over the GPU.
+    """Partition of a launch over the GPU.
 
     Attributes:
         block: positions that one program computes; a power of two, 16 or more.
@@ -54,30 +54,30 @@ class Tuning:
 
 @dataclass(frozen=True, slots=True)
 class _Grid:
-    """The positions of a map, border aside: a cell or a pixel each, margin included."""
+    """Extent of a map without its border, in positions: cells or pixels, margin included."""
 
     rows: int
     columns: int
 
     @property
     def stride(self) -> int:
-        """Positions from row to row in memory."""
+        """Row stride, in positions."""
         return self.columns + 2 * _BORDER
 
     @property
     def origin(self) -> int:
-        """The first position in memory that is not border."""
+        """Index of the first position inside the border."""
         return _BORDER * self.stride + _BORDER
 
     @property
     def size(self) -> int:
-        """Positions in memory."""
+        """Number of positions in memory, border and spare ones included."""
         return (self.rows + 2 * _BORDER) * self.stride + _SPARE
 
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """A launch made ready: what it reads, and all arguments that are the same for every picture."""
+    """A prepared launch: its sources, and the kernel arguments that are the same for every frame."""
 
     launch: Launch
     grid: _Grid
@@ -91,23 +91,26 @@ class _Call:
 
     @property
     def values(self) -> int:
-        """Of its map, in memory."""
+        """Number of elements of its map in memory."""
         return self.outputs * self.grid.size
 
     @property
     def reads(self) -> list[int]:
-        """The launches whose maps this one reads."""
+        """Indices of the launches whose maps this one reads."""
         source = self.launch.of_map
         refs = (source and source.source, self.launch.skip)
         return [ref.launch for ref in refs if isinstance(ref, MapRef)]
 
 
 class FusedNetwork:
-    """A network on YUV planes of one size; weights on the device, what a picture needs given to `run`.
+    """A network for YUV planes of one size. It holds the weights; the memory of a frame is passed to `run`.
 
     Args:
-        network: in int8 if it is quantised, else in 16-bit floats with 32-bit sums.
-        height, width: of the picture; even.
+        network: runs in int8 if it is quantised, else in float16 with float32 sums.
+        height, width: size of the frame; even.
+        device: the GPU, or the CPU under Triton's interpreter.
+        layout: of the output.
+        tuning: of all launches.
     """
 
     def __init__(
@@ -137,18 +140,18 @@ class FusedNetwork:
 
     @property
     def precision(self) -> str:
-        """``int8`` or ``fp16``."""
+        """Precision of the feature maps: ``int8`` or ``fp16``."""
         return "fp16" if self._quantized is None else "int8"
 
     @property
     def output_shape(self) -> tuple[int, ...]:
-        """(H/2 + 10, W/2 + 10, 24) cells, whose margin is not written, or (3H, 2W): Y, and U and V interleaved."""
+        """Shape of the output: (H/2 + 10, W/2 + 10, 24) cells, whose margin is not written, or NV12 (3H, 2W)."""
         if self.layout == "cells":
             return (self._cells.rows, self._cells.columns, _CHANNELS)
         return (SCALE * self.height * 3 // 2, SCALE * self.width)
 
     def maps(self) -> list[Tensor]:
-        """Memory for one picture's maps, by launch; those that are not needed at the same time share it."""
+        """Allocate one frame's maps, by launch; maps whose lifetimes don't overlap share memory."""
         last_use = {launch: k for k, call in enumerate(self._calls) for launch in call.reads}
         found: list[Tensor] = []
         free: dict[int, list[Tensor]] = {}
@@ -161,13 +164,13 @@ class FusedNetwork:
         return found
 
     def run(self, luma: Tensor, chroma: Tensor, out: Tensor, maps: Sequence[Tensor]) -> None:
-        """Enqueue one picture on the current stream.
+        """Enqueue one frame on the current stream.
 
         Args:
-            luma, chroma: padded planes (H + 21, W + 21) and (2, H/2 + 12, W/2 + 12), or of 4:4:4
-                pictures (2, H + 21, W + 21), uint8, contiguous.
-            out: uint8, as `output_shape` says.
-            maps: as `maps` makes them; no other picture may be at work in them.
+            luma, chroma: padded planes (H + 21, W + 21) and (2, H/2 + 12, W/2 + 12), or for 4:4:4
+                (2, H + 21, W + 21), uint8, contiguous.
+            out: uint8, shaped `output_shape`.
+            maps: from `maps`; no other frame may be using them.
         """
         for programs, arguments in self.launches(luma, chroma, out, maps):
             fused_convolution[(programs,)](**arguments)
@@ -175,7 +178,7 @@ class FusedNetwork:
     def launches(
         self, luma: Tensor, chroma: Tensor, out: Tensor, maps: Sequence[Tensor]
     ) -> Iterator[tuple[int, dict[str, Any]]]:
-        """For each launch how many programs it has, and the kernel's arguments; see `run`."""
+        """Yield the number of programs and the kernel arguments of each launch; see `run`."""
         planes = (luma.view(-1), chroma.view(-1))
         words = out.view(-1).view(torch.int32)
         tuning = self._tuning
@@ -195,7 +198,7 @@ class FusedNetwork:
                     "block": tuning.block,
                     "num_warps": tuning.warps,
                     **({} if tuning.stages is None else {"num_stages": tuning.stages}),
-                    "enable_fp_fusion": False,  # so that a GPU rounds as the reference does
+                    "enable_fp_fusion": False,  # so that the GPU rounds like the reference
                 },
             )
 
@@ -204,7 +207,7 @@ class FusedNetwork:
         return torch.zeros(values, dtype=kind, device=self.device)
 
     def _call(self, launch: Launch, channel: int) -> _Call:
-        """``channel``: which of a cell's 24 is its first, where it writes sub-pixels."""
+        """Prepare a launch. ``channel``: first of a cell's 24 channels that it writes, if it writes sub-pixels."""
         first = self._convs[launch.terms[0].conv]
         grid = self._grid(first)
         outputs = len(first.bias)
@@ -214,7 +217,9 @@ class FusedNetwork:
         unit = launch.scale or 1.0
         bias = sum((self._convs[term.conv].bias for term in launch.terms), np.zeros(outputs)) / unit
         margin = 0 if to_map else MARGIN
-        beyond = first.pads[2] if launch.of_planes and to_map else 0  # rows of the margin that see past the plane's end
+        beyond = (
+            first.pads[2] if launch.of_planes and to_map else 0
+        )  # rows of the margin whose taps reach past the plane's end
         rows = grid.rows - 2 * margin - beyond
         arguments = {
             "bias": self._of_lanes(bias, order, lanes),
@@ -237,12 +242,12 @@ class FusedNetwork:
         return _Call(launch, grid, outputs, rows * grid.stride, arguments)
 
     def _grid(self, conv: Conv) -> _Grid:
-        """Of what the convolution writes."""
+        """Return the extent of the convolution's output."""
         side = math.isqrt(conv.per_cell)
         return _Grid(side * self._cells.rows, side * self._cells.columns)
 
     def _source(self, term: Term | None, order: NDArray[np.intp], lanes: int, unit: float) -> dict[str, Any]:
-        """The convolution of a map: its taps row by row, each row in chunks of memory."""
+        """Return the arguments for the convolution of a map: its taps row by row, each row in contiguous chunks."""
         if term is None:
             nothing = self._tensor(np.zeros(lanes), torch.float32)
             return {
@@ -278,7 +283,7 @@ class FusedNetwork:
         }
 
     def _planes(self, terms: Sequence[Term], order: NDArray[np.intp], lanes: int, unit: float) -> dict[str, Any]:
-        """The convolutions of planes, up to two. Those of code values have integers for weights."""
+        """Return the arguments for up to two convolutions of planes; those of code values have integer weights."""
         codes = any(isinstance(term.source, PlaneRef) and term.source.codes for term in terms)
         kernels = [_dense(self._convs[term.conv]) for term in terms]
         scale: Array = np.ones(len(order))
@@ -325,14 +330,14 @@ class FusedNetwork:
         }
 
     def _order(self, channel: int, outputs: int) -> NDArray[np.intp]:
-        """The channels of some sub-pixels, so that four after each other are neighbours in the output."""
+        """Return an order of sub-pixel channels in which each group of four is contiguous in the output."""
         order = np.arange(_CHANNELS)
         if self.layout == "nv12":
             order[CELL_OUT**2 :] = order[CELL_OUT**2 :].reshape(2, -1).T.reshape(-1)
         return order[channel : channel + outputs] - channel
 
     def _quads(self, channel: int, outputs: int, lanes: int) -> dict[str, Tensor]:
-        """Where each four channels lie: steps from row to row and column to column of cells, and start, in 4 bytes."""
+        """Return row stride, column stride and start of each group of four channels, in 32-bit words."""
         if self.layout == "cells":
             quads = [(self._cells.columns * _CHANNELS // 4, _CHANNELS // 4, q) for q in range(_CHANNELS // 4)]
         else:
@@ -357,7 +362,7 @@ class FusedNetwork:
 
 
 def _dense(conv: Conv) -> Array:
-    """The kernel (out, channels, height, width) of a convolution without its groups."""
+    """Return the dense kernel (out, channels, height, width) of a grouped convolution."""
     outputs, inner = conv.kernel.shape[:2]
     dense = np.zeros((outputs, inner * conv.groups, *conv.kernel.shape[2:]))
     each = outputs // conv.groups

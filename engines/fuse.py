@@ -1,8 +1,7 @@
-"""A folded network as few launches of one kind of kernel: convolutions that are summed, and all that follows them up to
-the next rounding.
+"""Fusion of a folded network into few launches: sums of convolutions with everything up to the next rounding.
 
-The structure of a network is walked with lazy values. What a value is made of is only gathered until somebody rounds
-it; then it becomes a launch. So additions, ReLUs and roundings never cost a pass over memory.
+The network's structure is evaluated with lazy values, which only record their terms. Rounding a value turns it into a
+launch, so additions, ReLUs and roundings never cost a pass over memory.
 """
 
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from sr4k.models.quantize import QuantizedNetwork
 
 @dataclass(frozen=True, slots=True)
 class PlaneRef:
-    """An input plane by its number: 0 luma, 1 chroma. ``codes``: its values less 128."""
+    """An input plane: 0 is luma, 1 chroma. ``codes``: its values minus 128 are read."""
 
     number: int
     codes: bool = False
@@ -22,7 +21,7 @@ class PlaneRef:
 
 @dataclass(frozen=True, slots=True)
 class MapRef:
-    """A map of features in memory: which launch wrote it, and by what its stored numbers are multiplied."""
+    """A feature map in memory: index of the launch that writes it, and the factor of its stored numbers."""
 
     launch: int
     scale: float = 1.0
@@ -30,7 +29,7 @@ class MapRef:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """The convolution of that name of a plane or a map."""
+    """A convolution, by name, of a plane or a map."""
 
     conv: str
     source: PlaneRef | MapRef
@@ -38,9 +37,13 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """The sum of convolutions and of at most one map, perhaps rectified.
+    """A sum of convolutions and at most one map.
 
-    ``scale``: of the map that is written, ``None``: sub-pixels of the output are.
+    Attributes:
+        terms: the convolutions.
+        skip: map that is added.
+        relu: whether the sum is rectified.
+        scale: of the map that is written; ``None`` if sub-pixels of the output are written.
     """
 
     terms: tuple[Term, ...]
@@ -50,17 +53,21 @@ class Launch:
 
     @property
     def of_map(self) -> Term | None:
-        """The convolution that reads a map."""
+        """The convolution that reads a map, if there is one."""
         return next((term for term in self.terms if isinstance(term.source, MapRef)), None)
 
     @property
     def of_planes(self) -> tuple[Term, ...]:
-        """Those that read planes."""
+        """The convolutions that read planes."""
         return tuple(term for term in self.terms if isinstance(term.source, PlaneRef))
 
 
 def fuse(network: FoldedNetwork | QuantizedNetwork) -> list[Launch]:
-    """The launches in order; the last ones write the network's outputs, in theirs."""
+    """Return the launches in order; the last ones write the network's outputs, in the order of the outputs.
+
+    Raises:
+        InternalError: the network's structure has a step that no kernel computes.
+    """
     ops = _Recorder(network)
     planes = (PlaneRef(0), PlaneRef(1)) if ops.network.yuv else (PlaneRef(0),)
     for output in ops.network.structure(ops, planes):
@@ -72,7 +79,7 @@ _Value = PlaneRef | MapRef | Launch
 
 
 class _Recorder:
-    """`sr4k.models.folded_network.Ops` on values that are not computed yet."""
+    """`sr4k.models.folded_network.Ops` on lazy values."""
 
     def __init__(self, network: FoldedNetwork | QuantizedNetwork) -> None:
         self.network = network.network if isinstance(network, QuantizedNetwork) else network
@@ -81,27 +88,27 @@ class _Recorder:
 
     def conv(self, name: str, x: _Value) -> Launch:
         if isinstance(x, Launch):
-            raise InternalError(f"{name} reads what is in no memory")
+            raise InternalError(f"{name} reads a value that is not in memory")
         return Launch((Term(name, x),))
 
     def quantise(self, name: str, x: _Value) -> PlaneRef | MapRef:
         if isinstance(x, PlaneRef):
             return replace(x, codes=self._scales is not None)
         if isinstance(x, MapRef):
-            raise InternalError(f"{name} rounds a map twice")
+            raise InternalError(f"{name} rounds a map a second time")
         scale = 1.0 if self._scales is None else self._scales[name]
         self.launches.append(replace(x, scale=scale))
         return MapRef(len(self.launches) - 1, scale)
 
     def add(self, a: _Value, b: _Value) -> Launch:
         if not isinstance(a, Launch) or isinstance(b, PlaneRef) or a.relu:
-            raise InternalError("this sum has no kernel")
+            raise InternalError("no kernel computes this sum")
         if isinstance(b, MapRef):
             return replace(a, skip=b)
         return replace(a, terms=a.terms + b.terms, skip=a.skip or b.skip)
 
     def relu(self, x: _Value, basis: str) -> Launch:
         if not isinstance(x, Launch):
-            raise InternalError(f"{basis} rectifies what was not computed")
+            raise InternalError(f"{basis} rectifies a value that no convolution computes")
         rounding_does = self._scales is not None and basis in self.network.rectified
         return x if rounding_does else replace(x, relu=True)

@@ -1,4 +1,4 @@
-"""Every pixel repeated: no network at all. Exact and quick, for tests and to see what everything else costs."""
+"""Engine that repeats every pixel, without a network: exact and fast, for tests and to measure the other stages."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ class NearestEngine(Engine):
             whole = not is_subsampled(*planes)
             inner = slice(first_cell, None) if whole else slice(CHROMA_PAD - MARGIN, MARGIN - CHROMA_PAD)
             chroma = planes[1][:, inner, inner]
-            if whole:  # as many samples as the result has
+            if whole:  # 4:4:4 chroma has as many samples as the result
                 chroma = chroma.reshape(2, rows, CELL, columns, CELL).transpose(1, 3, 0, 2, 4)
                 cells[..., CELL_OUT**2 :] = chroma.reshape(rows, columns, -1)
             else:

@@ -1,4 +1,4 @@
-"""NVIDIA GPUs as their driver tells of them: without CUDA, torch or TensorRT, and safe where there is no driver."""
+"""Queries of the NVIDIA driver, without CUDA's runtime, PyTorch or TensorRT; safe where there is no driver."""
 
 import ctypes
 import os
@@ -17,7 +17,7 @@ _VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One GPU. ``capability``: of compute, (9, 0) for Hopper; ``memory``: bytes."""
+    """One GPU. ``capability``: compute capability, such as (9, 0) for Hopper; ``memory``: in bytes."""
 
     index: int
     name: str
@@ -27,9 +27,12 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """What the driver offers. ``cuda``: the newest CUDA that it runs, (13, 0), or ``None`` if there is no driver.
+    """State of the driver.
 
-    ``trouble``: why there is a driver and yet no GPU can be used.
+    Attributes:
+        cuda: newest version of CUDA that it supports, such as (13, 0); ``None`` if there is no driver.
+        gpus: visible GPUs.
+        trouble: why there is a driver, but no usable GPU.
     """
 
     cuda: tuple[int, int] | None = None
@@ -38,7 +41,7 @@ class Driver:
 
 
 def only(index: int) -> dict[str, str]:
-    """The environment of a process that is to see one GPU alone, the ``index``-th that is visible here, as its first.
+    """Return environment variables that show a process one GPU alone: the ``index``-th of those visible here.
 
     Raises:
         OptionError: there is no such GPU.
@@ -53,7 +56,7 @@ def only(index: int) -> dict[str, str]:
 
 @cache
 def driver() -> Driver:
-    """Ask the driver, once. CUDA_VISIBLE_DEVICES counts."""
+    """Query the driver, once in a process's life; CUDA_VISIBLE_DEVICES applies."""
     try:
         cuda = ctypes.CDLL("libcuda.so.1")
     except OSError:
@@ -69,17 +72,17 @@ def driver() -> Driver:
 
 
 def first_gpu(found: Driver) -> Gpu:
-    """The GPU that an engine runs on: the first that is visible.
+    """Return the GPU that engines run on: the first visible one.
 
     Raises:
-        EngineError: there is none; says why.
+        EngineError: there is none; the message says why.
     """
     if found.cuda is None:
-        raise EngineError("There is no NVIDIA driver here (libcuda.so.1): install it, or take --engine openvino.")
+        raise EngineError("There is no NVIDIA driver here (libcuda.so.1): install it, or use --engine openvino.")
     if not found.gpus:
         raise EngineError(
             f"The NVIDIA driver shows no GPU ({found.trouble or 'none there'}): see nvidia-smi and "
-            "CUDA_VISIBLE_DEVICES, or take --engine openvino."
+            "CUDA_VISIBLE_DEVICES, or use --engine openvino."
         )
     return found.gpus[0]
 

@@ -1,7 +1,7 @@
-"""Networks on pictures that lie on an NVIDIA GPU, from padded planes to NV12, for stages that never leave the GPU.
+"""Networks on frames in the memory of an NVIDIA GPU, from padded planes to NV12, for stages that stay on the GPU.
 
-Planes and pictures are PyTorch's tensors; all work is ordered after what the current stream holds, and what comes after
-it there is ordered after that.
+Planes and frames are PyTorch tensors. Work is ordered after what the current stream holds, and later work on that
+stream after it.
 """
 
 from collections.abc import Sequence
@@ -19,17 +19,17 @@ _NETWORKS: dict[str, str] = {
     "cuda": "sr4k.engines.cuda:CudaOnGpu",
     "tensorrt": "sr4k.engines.tensorrt_on_gpu:TensorRtOnGpu",
 }
-"""By engine: their libraries are imported only when they are asked for."""
+"""Class by engine, imported only when the engine is used."""
 
 
 class GpuNetwork(Protocol):
-    """A network ready to run, for one size."""
+    """A network that is ready to run on frames of one size."""
 
     def run(self, luma: Tensor, chroma: Tensor) -> Tensor:
         """One picture: padded planes as ``spec.input_shapes`` says to NV12 (3H, 2W), uint8, all on the GPU."""
 
     def describe(self) -> dict[str, Any]:
-        """As `sr4k.engines.Engine.describe`."""
+        """Return the same as `sr4k.engines.Engine.describe`."""
 
 
 def open_on_gpu(names: Sequence[str], spec: EngineSpec) -> GpuNetwork:

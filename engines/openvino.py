@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: int8 where the CPU has the instructions for it, else float. Runs where nothing better does."""
+"""Engine for any CPU, by OpenVINO: int8 where the CPU has the instructions for it, else float32."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ from sr4k.models import zoo
 from sr4k.models.export import to_onnx
 
 _STREAMS = 2
-"""Pictures computed side by side, by half of the threads each: fewer threads wait for each other at every layer. One,
-by all threads, where each is to be done promptly."""
+"""Frames computed in parallel, each by half of the threads, so that fewer threads wait for each other at every layer.
+With ``prompt`` one frame is computed by all threads."""
 
 
 class OpenVinoEngine(Engine):
-    """One compiled model, and one request more than it has streams: while all run, a result is read."""
+    """One compiled model with one more request than streams: a result is read while all streams run."""
 
     def __init__(self, spec: EngineSpec) -> None:
         super().__init__(spec)

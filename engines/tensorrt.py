@@ -1,7 +1,7 @@
-"""TensorRT on an NVIDIA GPU: the same int8 graph as on the CPU, or float16. Needs the extra ``[gpu]``.
+"""Engine for NVIDIA GPUs by TensorRT: the same int8 graph as on the CPU, or float16. Needs the extra ``[gpu]``.
 
-An engine is built for one size on the GPU that is to run it, which takes a while, and kept (`sr4k.engines.cache`).
-Not yet run on hardware.
+A TensorRT engine is built for one size and GPU, which takes a while, and cached (`sr4k.engines.cache`). Not yet run on
+hardware.
 """
 
 import logging
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Built:
-    """An engine on the first GPU; whether it was in the cache, and what it is."""
+    """A TensorRT engine on the first GPU. ``kept``: whether it came from the cache; ``macs``: a frame."""
 
     loaded: Loaded
     kept: bool
@@ -39,7 +39,7 @@ class Built:
 
 
 class TensorRtEngine(Engine):
-    """While one picture is computed, the next is on its way to the GPU and the one before on its way back."""
+    """Three frames in flight: while one is computed, the next is uploaded and the previous one downloaded."""
 
     in_flight = 3
     precisions = ("auto", "int8", "fp16", "fp32")
@@ -60,7 +60,7 @@ class TensorRtEngine(Engine):
 
     def deactivate_impl(self) -> None:
         self._resources.close()
-        self._idle.clear()  # what runs an engine goes before the engine
+        self._idle.clear()  # execution contexts must be destroyed before the engine
         self._running.clear()
         self._built = None
 
@@ -81,13 +81,13 @@ class TensorRtEngine(Engine):
 
 
 def build(spec: EngineSpec) -> Built:
-    """The engine of a spec, from the cache or built.
+    """Return the engine of a spec, from the cache or newly built.
 
     Raises:
-        EngineError: there is no GPU, or TensorRT can't build it.
-        OptionError: the network has no such form.
+        EngineError: there is no GPU, or TensorRT can't build the engine.
+        OptionError: the network doesn't exist in the precision of the spec.
     """
-    gpu = first_gpu(driver())  # before anything of TensorRT is made
+    gpu = first_gpu(driver())  # before any object of TensorRT exists
     cuda_memory.start()
     model = zoo.load(spec.model, spec.weights)
     precision = _settled(spec, model)
@@ -118,7 +118,7 @@ def build(spec: EngineSpec) -> Built:
 
 
 def describe(spec: EngineSpec, built: Built) -> dict[str, Any]:
-    """What `Engine.describe` tells."""
+    """Return what `Engine.describe` returns, and ``kept``: whether the engine came from the cache."""
     return {
         "engine": "tensorrt",
         "version": VERSION,
@@ -132,27 +132,27 @@ def describe(spec: EngineSpec, built: Built) -> dict[str, Any]:
 
 
 def bind(context: Context, name: str, address: int) -> None:
-    """Where an input or output of the engine lies on the device: ``rgb`` or ``luma`` and ``chroma``; ``subpixels``.
+    """Set the device address of an input (``rgb``, or ``luma`` and ``chroma``) or of the output (``subpixels``).
 
     Raises:
-        EngineError: the engine has none of that name.
+        EngineError: the engine has no such input or output.
     """
     required(f"knows no '{name}'", lambda: context.set_tensor_address(name, address) or None)
 
 
 def enqueue(context: Context, stream: int) -> None:
-    """Put one picture on a stream.
+    """Enqueue one frame on a stream.
 
     Raises:
-        EngineError: TensorRT refuses; says why.
+        EngineError: TensorRT refuses; the message says why.
     """
     required("can't run the engine", lambda: context.execute_async_v3(stream) or None)
 
 
 class _Slot:
-    """What one picture in flight takes: a stream, a context and memory on both sides.
+    """The resources of one frame in flight: a stream, an execution context, and memory on host and device.
 
-    Upload, network and download are captured as one CUDA graph, if that can be, so that a picture costs one call.
+    Upload, network and download are captured as one CUDA graph where possible, so that a frame costs one call.
     """
 
     def __init__(self, loaded: Loaded, spec: EngineSpec, resources: ExitStack) -> None:
@@ -163,7 +163,7 @@ class _Slot:
         names = ("rgb",) if spec.colour is None else ("luma", "chroma")
         for name, memory in zip((*names, "subpixels"), (*self._inputs, self._output), strict=True):
             bind(self._context, name, memory.device)
-        self._enqueue()  # TensorRT wants to have run once before it is captured
+        self._enqueue()  # TensorRT must have run once before a capture
         self._stream.wait()
         self._graph: Graph | None = None
         try:

@@ -1,4 +1,4 @@
-"""TensorRT on pictures that lie on the GPU: no copy between host and device. Needs the extras ``[gpu]`` and ``[cuda]``.
+"""TensorRT on frames in GPU memory, without copies to the host. Needs the extras ``[gpu]`` and ``[cuda]``.
 
 Not yet run on hardware.
 """
@@ -14,10 +14,10 @@ from sr4k.engines.tensorrt import bind, build, describe, enqueue
 
 
 class TensorRtOnGpu:
-    """The engine on a stream of its own, for on the default one TensorRT would wait for the whole GPU.
+    """The engine on a stream of its own, because on the default one TensorRT would synchronise with the whole GPU.
 
-    Events order it after what the current stream was given before, and the current stream after it; the sub-pixels
-    between it and NV12 have one place, which the next picture may take only then.
+    Events order it after the work that is already on the current stream, and the current stream after it. Frames share
+    one buffer of sub-pixels, which the next frame overwrites only after NV12 has been made of it.
     """
 
     def __init__(self, spec: EngineSpec) -> None:

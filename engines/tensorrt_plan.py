@@ -1,7 +1,7 @@
-"""From an ONNX graph to a TensorRT plan, and from a plan to an engine: the room of TensorRT's own library.
+"""TensorRT's library: build a plan from an ONNX graph, and load an engine from a plan.
 
-TensorRT returns nothing where it fails and writes the reason to its log: here that is an EngineError with the reason.
-Version 8.6 crashes where there is no driver: whoever calls this has made sure of one.
+Where TensorRT fails it returns ``None`` and logs the reason; these functions raise EngineError with that reason.
+Version 8.6 crashes where there is no driver, so callers check for one first.
 """
 
 import logging
@@ -29,14 +29,14 @@ T = TypeVar("T")
 VERSION: str = trt.__version__
 
 Context = trt.IExecutionContext
-"""What runs one picture at a time."""
+"""TensorRT's execution context, which runs one frame at a time."""
 
 _LINE_EVERY = 10.0
-"""Seconds between two lines on the progress of a build."""
+"""Seconds between two log lines on the progress of a build."""
 
 
 class _Log(trt.ILogger):
-    """Keeps what may be a reason, for the error that is raised; all that TensorRT says is there in verbose logs."""
+    """Keeps errors and warnings, as reasons for an EngineError, and passes all lines on at debug level."""
 
     def __init__(self) -> None:
         trt.ILogger.__init__(self)
@@ -55,46 +55,47 @@ class _Log(trt.ILogger):
         self._warnings.clear()
 
     def reason(self) -> str | None:
-        """The first error, for others follow from it; that CUDA can't be started is but a warning, the last."""
+        """Return the first error, which causes the others, else the last warning, as where CUDA fails to start."""
         return next(iter((*self._errors, *self._warnings[-1:])), None)
 
 
 _LOG = _Log()
-"""One for all: TensorRT wants it to outlive everything that was made with it."""
+"""Shared, because TensorRT needs it to outlive everything that was made with it."""
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """An engine and the runtime that must outlive it: so it comes second, for what comes first goes first."""
+    """An engine and its runtime. Fields are destroyed in order, and the engine must go first."""
 
     engine: trt.ICudaEngine
     runtime: trt.Runtime
 
     def new_context(self) -> Context:
-        """It must go before the engine does.
+        """Return an execution context, which must be destroyed before the engine.
 
         Raises:
-            EngineError: it can't be made, mostly for lack of memory on the GPU.
+            EngineError: it can't be made, mostly for lack of GPU memory.
         """
-        return required("can't ready the engine to run", self.engine.create_execution_context)
+        return required("can't prepare the engine to run", self.engine.create_execution_context)
 
 
 def load_plan(plan: bytes) -> Loaded:
-    """The engine of a plan.
+    """Load an engine from a plan.
 
     Raises:
-        EngineError: it is for another version or another GPU, or damaged.
+        EngineError: the plan is for another version or GPU, or damaged.
     """
     runtime = required("can't use this GPU", lambda: trt.Runtime(_LOG))
     return Loaded(required("can't use the plan", lambda: runtime.deserialize_cuda_engine(plan)), runtime)
 
 
 def build_plan(graph: bytes, precision: Exact, timing: bytes) -> tuple[bytes, bytes]:
-    """The plan of an ONNX graph for the GPU at hand, and timings of kernels to hand to the next build.
+    """Build the plan of an ONNX graph for this GPU, and return it with kernel timings for the next build.
 
     Args:
-        precision: that the graph is in.
-        timing: what an earlier build returned, or nothing.
+        graph: serialised ONNX model.
+        precision: of the graph.
+        timing: timings that an earlier build returned, or empty.
 
     Raises:
         EngineError: TensorRT can't build it.
@@ -109,7 +110,7 @@ def build_plan(graph: bytes, precision: Exact, timing: bytes) -> tuple[bytes, by
     config = builder.create_builder_config()
     for name in builder_flags(kinds, precision):
         config.set_flag(trt.BuilderFlag.__members__[name])
-    config.clear_flag(trt.BuilderFlag.__members__["TF32"])  # what reads the picture is exact
+    config.clear_flag(trt.BuilderFlag.__members__["TF32"])  # convolutions of the input planes are exact
     if precision == "fp16" and not is_typed(kinds):
         _keep_float32(network)
     if not _set_timing(config, timing):
@@ -121,16 +122,16 @@ def build_plan(graph: bytes, precision: Exact, timing: bytes) -> tuple[bytes, by
 
 
 def required(what: str, make: Callable[[], "T | None"]) -> T:
-    """What is made.
+    """Return the result of ``make``.
 
     Raises:
-        EngineError: nothing was made; TensorRT ``what``, and the reason.
+        EngineError: it is ``None`` or raises; the message is "TensorRT VERSION ``what``: reason".
     """
     _LOG.forget()
     raised = None
     try:
         made = make()
-    except (TypeError, RuntimeError, MemoryError) as err:  # a factory that returned nothing is a TypeError
+    except (TypeError, RuntimeError, MemoryError) as err:  # a constructor that returns nothing is a TypeError
         made, raised = None, err
     if made is None:
         raise EngineError(f"TensorRT {VERSION} {what}: {_LOG.reason() or raised or 'it gave no reason'}")
@@ -138,7 +139,7 @@ def required(what: str, make: Callable[[], "T | None"]) -> T:
 
 
 def _keep_float32(network: trt.INetworkDefinition) -> None:
-    """Where the graph's types are no more than a start: what is float32 is not to become float16."""
+    """Keep float32 convolutions from becoming float16, where the graph's types don't bind TensorRT."""
     for layer in map(network.get_layer, range(network.num_layers)):
         if layer.type == trt.LayerType.CONVOLUTION and layer.get_output(0).dtype == trt.DataType.FLOAT:
             layer.precision = trt.DataType.FLOAT
@@ -146,13 +147,13 @@ def _keep_float32(network: trt.INetworkDefinition) -> None:
 
 
 def _set_timing(config: trt.IBuilderConfig, timing: bytes) -> bool:
-    """Whether these timings are of this GPU and version."""
+    """Use timings of an earlier build, and return whether they are of this GPU and version."""
     cache = config.create_timing_cache(timing)
     return bool(cache) and config.set_timing_cache(cache, ignore_mismatch=False)
 
 
 def _watch(config: trt.IBuilderConfig) -> object:
-    """Log the progress of a build, where TensorRT tells of it: from version 10 on."""
+    """Log the progress of a build where TensorRT reports it, from version 10 on; return the monitor, if any."""
     if not hasattr(trt, "IProgressMonitor"):
         return None
 

@@ -1,8 +1,7 @@
-"""Pictures that are too large to be computed at once: in tiles, bit for bit the same.
+"""Tiling of frames that are too large to be computed at once, with bit-identical results.
 
-A cell of the output depends on the cells around it as far as the network sees. A tile is computed with that much of the
-picture around it, and only its own cells are kept. At the picture's own borders there is nothing more to see, tiled or
-not.
+A cell of the output depends on the cells within the network's receptive field. A tile is computed with that much of the
+frame around it, and only its own cells are kept. At the frame's borders nothing lies beyond, tiled or not.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,20 +15,20 @@ from sr4k.models import zoo
 from sr4k.models.geometry import CELL, MARGIN, padded_chroma, padded_luma
 
 MOST_AT_ONCE = 4096 * 2304
-"""Pixels of the largest picture that is computed at once: a larger one is computed in tiles."""
+"""Pixels of the largest frame that is computed without tiles."""
 
 _SIDE = (540, 960)
-"""Cells of a tile, about: 1920x1080 pixels."""
+"""Approximate rows and columns of a tile, in cells: 1920x1080 pixels."""
 
 
 def is_too_large(spec: EngineSpec) -> bool:
-    """Whether it is to be tiled, and can be: a network that sees the whole picture needs the whole picture."""
+    """Whether frames are tiled: they are too large, and the network's receptive field is bounded."""
     return spec.height * spec.width > MOST_AT_ONCE and zoo.architecture(spec.model).receptive_field is not None
 
 
 @dataclass(frozen=True, slots=True)
 class _Cut:
-    """A length in cells, cut into boxes of one size: each a part of the output and what has to be seen around it."""
+    """A length in cells, cut into boxes of equal size: each is a part of the output with its surroundings."""
 
     length: int
     part: int
@@ -41,7 +40,7 @@ class _Cut:
 
     @property
     def parts(self) -> list[tuple[int, int]]:
-        """Where each part starts, and its box."""
+        """Start of each part, and of its box."""
         starts = range(0, self.length, self.part)
         return [(start, min(max(0, start - self.around), self.length - self.box)) for start in starts]
 
@@ -78,7 +77,7 @@ class TiledEngine(Engine):
 
     def submit_impl(self, planes: Sequence[Plane]) -> None:
         self._planes, self._begun = planes, 0
-        self._held: list[list[Plane]] = []  # what tiles are computed from: they read it until they are done
+        self._held: list[list[Plane]] = []  # inputs of tiles in flight, which must not change
         self._begin()
 
     def result_impl(self) -> Plane:
@@ -101,7 +100,7 @@ class TiledEngine(Engine):
         return {**about, "macs": tiles * about["macs"], "tiles": tiles}
 
     def _begin(self) -> None:
-        """As many tiles as are computed side by side."""
+        """Submit as many tiles as the engine takes."""
         while self._begun < len(self._corners) and self._tile.pending < self._tile.in_flight:
             (_, top), (_, left) = self._corners[self._begun]
             self._held.append([self._cut(plane, top, left) for plane in self._planes])
@@ -109,7 +108,7 @@ class TiledEngine(Engine):
             self._begun += 1
 
     def _cut(self, plane: Plane, top: int, left: int) -> Plane:
-        """The padded part of a padded plane: 4:2:0 chroma has one sample for each cell, all else ``CELL`` a side."""
+        """Return a tile's part of a padded plane: 4:2:0 chroma has one sample a cell, other planes ``CELL`` a side."""
         height, width = CELL * self._rows.box, CELL * self._columns.box
         colour = self.spec.colour
         is_small = colour is not None and colour.sampling == "420" and plane.ndim == 3

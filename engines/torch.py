@@ -1,4 +1,4 @@
-"""PyTorch in float on the CPU: slow, and the reference for the others. Needs the extra ``[torch]``."""
+"""Engine by PyTorch in float32 on the CPU: slow, the reference for the others. Needs the extra ``[torch]``."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ except ImportError as err:
 
 
 class TorchEngine(Engine):
-    """The folded network in fp32, one picture at a time."""
+    """The folded network in float32, one frame at a time."""
 
     precisions = ("auto", "fp32")
 

@@ -147,7 +147,7 @@ class TestContract:
             engine.submit([plane[..., :-1] for plane in planes_of(SPEC)])
 
     def test_it_refuses_more_than_is_in_flight(self, engine: Engine) -> None:
-        with engine, pytest.raises(InternalError, match="take a result first"):
+        with engine, pytest.raises(InternalError, match="fetch a result first"):
             for _ in range(engine.in_flight + 1):
                 engine.submit(planes_of(SPEC))
 
