@@ -1,123 +1,154 @@
-"""What goes in and out of an NVIDIA GPU: rates of memory, of PCIe and of the codecs on it, and whole videos."""
+"""Steps about videos on an NVIDIA GPU: decoded, upscaled and encoded, each in a process of its own, as for a user."""
 
-import io
-import itertools
+import json
+import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from functools import cache, partial
+from functools import partial
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-from extras import required
-from gpu_timing import DEVICE, SETS, Row, median_ms
+from gpu_machine import told, video_libraries
+from gpu_plan import Setting, Step
 
-torch = required("torch")
+Row = dict[str, Any]
+
+_WARM_UP = 20
+"""Frames that are not timed: kernels are compiled and clocks rise meanwhile."""
+
+_FRAMES_COMPARED = 30
 
 
-def rates(size: tuple[int, int]) -> Iterator[tuple[str, Callable[[], Row]]]:
-    """Memory, PCIe and the codecs on the GPU."""
-    yield "memory, device to device, read and written", partial(copies, "cuda", "cuda", 2)
-    yield "PCIe, pinned host to device", partial(copies, "pinned", "cuda", 1)
-    yield "PCIe, device to pinned host", partial(copies, "cuda", "pinned", 1)
-    yield "fp16 matrix product", products
-    yield "NVDEC, H.264, frames left on the GPU", partial(decoding, size, hardware=True)
-    yield "FFmpeg, H.264, on the CPU", partial(decoding, size, hardware=False)
+def video(setting: Setting) -> Iterator[Step]:
+    """Measure whole videos, and what NVDEC and NVENC take."""
+    yield Step("NVDEC, network, frames left on the GPU", 60, partial(apart, left_on_gpu, setting), "1.1-1.7")
+    yield Step("NVDEC's frames are the CPU's", 40, partial(apart, same_as_cpu, setting))
+    yield Step("-c gpu, file to file", 90, partial(apart, file_to_file, setting, "gpu"), "10-17")
     for codec in ("h264_nvenc", "hevc_nvenc", "av1_nvenc"):
-        yield f"{codec}, from host memory", partial(encoding, codec, (2 * size[0], 2 * size[1]))
+        yield Step(f"{codec} opens", 10, partial(apart, encoder_opens, setting, codec))
+    yield Step("-c nvenc, file to file", 60, partial(apart, file_to_file, setting, "nvenc"))
 
 
-def copies(source: str, target: str, counted: int) -> Row:
-    """Gigabytes a second, of blocks of 256 MiB."""
-    count = 256 * 2**20
+def apart(work: Callable[..., Row], setting: Setting, *options: str) -> Row:
+    """Do work in a process of its own, which finds the driver's video libraries.
 
-    def memory(kind: str) -> torch.Tensor:
-        if kind == "cuda":
-            return torch.zeros(count, dtype=torch.uint8, device=DEVICE)
-        return torch.zeros(count, dtype=torch.uint8, pin_memory=True)
-
-    pairs = [(memory(target), memory(source)) for _ in range(SETS)]
-    ms = median_ms([partial(to.copy_, of, non_blocking=True) for to, of in pairs])
-    return {"gigabytes_a_second": counted * count / ms / 1e6}
-
-
-def products() -> Row:
-    """TFLOP/s, 8192 a side."""
-    a, b = (torch.randn(8192, 8192, device=DEVICE, dtype=torch.float16) for _ in range(2))
-    return {"tflops": 2 * 8192**3 / median_ms([partial(torch.matmul, a, b)]) / 1e9}
+    Raises:
+        FileNotFoundError: no clip was carried.
+        RuntimeError: the work fails; the message is the last line that it writes.
+    """
+    if not setting.clip.exists():
+        raise FileNotFoundError(f"{setting.clip} is not there: benchmarks/gpu_pack.sh makes it")
+    command = [sys.executable, __file__, work.__name__, setting.clip, *options]
+    folders = [str(folder) for folder in dict.fromkeys(path.parent for path in video_libraries())]
+    beside = os.environ.get("LD_LIBRARY_PATH")
+    libraries = ":".join([*folders, *([beside] if beside else [])])
+    said = told(command, 120, **({"LD_LIBRARY_PATH": libraries} if libraries else {}))["said"]
+    row: Row = json.loads(said)
+    return row
 
 
-def decoding(size: tuple[int, int], *, hardware: bool) -> Row:
-    """Frames a second; NVDEC's pictures must be the CPU's, bit for bit."""
-    import av
-    from av.codec.hwaccel import HWAccel
+class _NoBuffers:
+    """Stands for a channel's buffers: frames on the GPU lie in memory of their own."""
 
-    clip = sample_clip(size)
-
-    def frames(on_gpu: bool) -> Iterator[av.VideoFrame]:
-        accel = HWAccel("cuda", device="0", allow_software_fallback=False, is_hw_owned=True) if on_gpu else None
-        with av.open(io.BytesIO(clip), hwaccel=accel) as container:
-            yield from container.decode(container.streams.video[0])
-
-    if hardware:
-        first = next(frames(True))
-        luma = torch.utils.dlpack.from_dlpack(first.planes[0].__dlpack__())
-        torch.cuda.synchronize()
-        expected = next(frames(False)).to_ndarray()[: size[1]]
-        if not np.array_equal(luma.cpu().numpy()[:, : size[0]], expected):
-            raise RuntimeError("NVDEC's picture is not the CPU's")
-    began, count = time.perf_counter(), 0
-    for _ in frames(hardware):
-        count += 1
-    torch.cuda.synchronize()
-    return {"frames_a_second": count / (time.perf_counter() - began)}
+    def take(self, info: Any) -> Any:
+        raise NotImplementedError(info)
 
 
-def encoding(codec: str, size: tuple[int, int]) -> Row:
-    """Frames a second of NV12 pictures that lie ready."""
+def left_on_gpu(clip: str) -> Row:
+    """Decode and upscale a clip; the frames stay on the GPU."""
+    import torch
+
+    from sr4k.stages.gpu import GpuDecode, GpuUpscale
+    from sr4k.stages.settings import DecodeSettings, InferSettings
+
+    def done() -> float:
+        if torch.cuda.is_initialized():
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+    nowhere = _NoBuffers()
+    decode, network = GpuDecode(DecodeSettings(path=Path(clip))), GpuUpscale(InferSettings(engine="cuda", model="luma"))
+    network.open(decode.open())
+    moments = []
+    for frame in decode.frames(nowhere):
+        for _ in network.process(frame, nowhere):
+            moments.append(done() if len(moments) in (0, _WARM_UP) else 0.0)
+    end, count = done(), len(moments)
+    first = _WARM_UP if count > _WARM_UP else 0
+    report = decode.report()
+    return {
+        "ms": 1e3 * (end - moments[first]) / max(1, count - first - 1),
+        "frames": count,
+        "decoder": getattr(report and report.source, "decoder", None),
+    }
+
+
+def same_as_cpu(clip: str) -> Row:
+    """Compare the first frames of `GpuDecode` with those that the CPU decodes, bit for bit."""
+    import numpy as np
+
+    from sr4k.media.decoded_picture import copy_inside, padded_format
+    from sr4k.media.planes import inside
+    from sr4k.media.reading.reader import VideoReader
+    from sr4k.stages.gpu import GpuDecode
+    from sr4k.stages.settings import DecodeSettings
+
+    settings = DecodeSettings(path=Path(clip))
+    decode, compared = GpuDecode(settings), 0
+    with VideoReader(settings) as reader:
+        size = (reader.info.width, reader.info.height)
+        planes = [np.zeros(spec.shape, np.uint8) for spec in padded_format(reader.info).planes]
+        decode.open()
+        pairs = zip(decode.frames(_NoBuffers()), reader.pictures(), strict=True)
+        for frame, (picture, _) in islice(pairs, _FRAMES_COMPARED):
+            copy_inside(reader.fit(picture), planes, reader.info.colour)
+            on_gpu = [plane.cpu().numpy() for plane in frame.planes]  # type: ignore[attr-defined]
+            for made, exact in zip(inside(*on_gpu, size), inside(*planes, size), strict=True):
+                if not np.array_equal(made, exact):
+                    raise RuntimeError(f"frame {compared} is not the CPU's")
+            compared += 1
+    report = decode.report()
+    decode.close()
+    return {"frames": compared, "decoder": getattr(report and report.source, "decoder", None)}
+
+
+def file_to_file(clip: str, config: str) -> Row:
+    """Run a whole job on a clip. Its rate counts from the first frames on, without the start-up."""
+    from sr4k import Job, WorkerStatus, load_preset
+
+    moments: list[tuple[float, int]] = []
+
+    def on_status(statuses: dict[str, WorkerStatus]) -> None:
+        encoded = [clock.frames for status in statuses.values() for clock in status.stages if clock.name == "encode"]
+        moments.append((time.perf_counter(), max(encoded, default=0)))
+
+    with tempfile.TemporaryDirectory() as folder:
+        preset = load_preset(config).updated("engine", name="cuda")
+        done = Job(Path(clip), Path(folder) / "upscaled.mp4", preset=preset).run(on_status=on_status)
+    running = [(at, frames) for at, frames in moments if _WARM_UP <= frames < done.frames]
+    row = {"frames": done.frames, "fps_with_start_up": done.fps, "encoder": done.video.codec}
+    row["decoder"] = getattr(done.source, "decoder", None)
+    if len(running) > 1:
+        (began, first), (ended, last) = running[0], running[-1]
+        row["ms"] = 1e3 * (ended - began) / max(1, last - first)
+    return row
+
+
+def encoder_opens(_: str, codec: str) -> Row:
+    """Open an encoder of the GPU."""
     import av
 
     context = av.CodecContext.create(codec, "w")
-    context.width, context.height, context.pix_fmt = *size, "nv12"
-    context.time_base, context.framerate = Fraction(1, 50), Fraction(50)
-    rng = np.random.default_rng(0)
-    pictures = [
-        av.VideoFrame.from_ndarray(rng.integers(0, 256, (size[1] * 3 // 2, size[0]), np.uint8), format="nv12")
-        for _ in range(4)
-    ]
-    context.encode(pictures[0])
-    began = time.perf_counter()
-    for picture in itertools.islice(itertools.cycle(pictures), 100):
-        context.encode(picture)
-    context.encode(None)
-    return {"frames_a_second": 100 / (time.perf_counter() - began)}
+    context.width, context.height, context.pix_fmt = 640, 360, "nv12"  # type: ignore[attr-defined]
+    context.time_base, context.framerate = Fraction(1, 25), Fraction(25)  # type: ignore[attr-defined]
+    context.open()
+    return {"opens": True}
 
 
-def videos(size: tuple[int, int]) -> Iterator[tuple[str, Callable[[], Row]]]:
-    """Whole jobs."""
-    for config in ("gpu", "nvenc"):
-        for engine in ("cuda", "tensorrt"):
-            yield f"sr4k-stream -c {config} --engine {engine}", partial(video, config, engine, size)
-
-
-def video(config: str, engine: str, size: tuple[int, int]) -> Row:
-    """Frames a second, start-up included, and what decoded and encoded."""
-    from sr4k import Job, load_preset
-
-    with tempfile.TemporaryDirectory() as folder:
-        source, target = Path(folder) / "clip.mp4", Path(folder) / "upscaled.mp4"
-        source.write_bytes(sample_clip(size))
-        done = Job(source, target, preset=load_preset(config).updated("engine", name=engine)).run()
-    return {"frames_a_second": done.fps, "decoder": done.source.decoder, "encoder": done.video.codec}
-
-
-@cache
-def sample_clip(size: tuple[int, int]) -> bytes:
-    """Four seconds of the sample, as an MP4 file."""
-    from sr4k.sample import write_sample
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "clip.mp4"
-        write_sample(path, seconds=4, size=size)
-        return path.read_bytes()
+if __name__ == "__main__":
+    work = {each.__name__: each for each in (left_on_gpu, same_as_cpu, file_to_file, encoder_opens)}[sys.argv[1]]
+    print(json.dumps(work(*sys.argv[2:])))

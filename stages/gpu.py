@@ -1,7 +1,7 @@
-"""Pictures that stay on an NVIDIA GPU between the stages of one process.
+"""Frames that stay on an NVIDIA GPU between the stages of one process.
 
-All work is put on the default stream: it is the one on which FFmpeg hands out NVDEC's pictures and takes NVENC's, so
-that the order of reading and writing is the order in which it is asked for. Planes are PyTorch's tensors.
+All work but the copies to host memory is enqueued on the default stream, the one on which FFmpeg emits NVDEC's frames
+and reads NVENC's, so that reads and writes run in the order in which they are enqueued. Planes are PyTorch tensors.
 """
 
 import logging
@@ -42,7 +42,7 @@ except ImportError as err:
 log = logging.getLogger(__name__)
 
 _BEHIND = 2
-"""Pictures that are on their way to host memory while the next is computed."""
+"""Frames on their way to host memory while the next is computed."""
 
 
 _CURRENT_CONTEXT: dict[str, object] = {"primary_ctx": "0", "current_ctx": "1"}
@@ -73,7 +73,7 @@ def cause_of(err: Exception, lines: Sequence[tuple[int, str, str]]) -> str:
 
 
 class GpuDecode(Source):
-    """Padded planes on the GPU: from NVDEC where it takes the video, else decoded on the CPU and copied."""
+    """Source of padded planes on the GPU: from NVDEC where it can decode the video, else from the CPU and copied."""
 
     name = DECODE
 
@@ -150,11 +150,11 @@ class GpuDecode(Source):
         return luma, chroma
 
     def _planes(self, picture: VideoFrame) -> tuple[Tensor, ...]:
-        """Y, U and V of NVDEC's."""
+        """Return Y, U and V of a frame of NVDEC's."""
         if (picture.width, picture.height) != (self._width, self._height):
             change = f"the picture changes from {self._width}x{self._height} to {picture.width}x{picture.height}"
             raise InputError(f"{self._settings.path}: {change}, and NVDEC's can't be fitted: leave -c gpu out.")
-        # The capsule itself: PyAV takes no stream, and PyTorch would hand it one.
+        # The capsule itself: PyAV accepts no stream, and PyTorch would pass one.
         luma, both = (torch.utils.dlpack.from_dlpack(plane.__dlpack__()) for plane in picture.planes)
         both = both.view(both.shape[0], -1, 2)
         return luma, both[..., 0], both[..., 1]
@@ -174,7 +174,7 @@ def _unfit(reader: VideoReader) -> str | None:
 
 
 class GpuUpscale(Transform):
-    """The network, to NV12 on the GPU."""
+    """Runs the network on padded planes and emits NV12, all on the GPU."""
 
     name = INFER
 
@@ -205,7 +205,7 @@ class GpuUpscale(Transform):
         return self._about
 
     def _cut(self, out: Tensor) -> Tensor:
-        """To the size of the picture, where a side of the source is odd."""
+        """Cut a frame to its size, where the source has an odd width or height."""
         rows, columns = self._size
         whole = out.shape[0] * 2 // 3
         if (whole, out.shape[1]) == self._size:
@@ -214,7 +214,7 @@ class GpuUpscale(Transform):
 
 
 class Download(Transform):
-    """From the GPU to host memory, for encoders there: while one frame is copied, the next are computed.
+    """Copies frames from the GPU to host memory, for encoders there, while the next are computed.
 
     Copies have a stream of their own: on the default one, kernels and copies would take turns.
     """

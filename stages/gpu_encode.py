@@ -1,4 +1,4 @@
-"""Encode by NVENC, from memory of the GPU."""
+"""Encoding by NVENC from GPU memory."""
 
 import logging
 from fractions import Fraction
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class GpuEncode(Encode):
-    """NVENC on pictures where they lie; where it can't be had, the same codec on the CPU, and that is said."""
+    """Encodes frames in GPU memory by NVENC; where that fails, by the same codec on the CPU, and the log says why."""
 
     def __init__(self, settings: EncodeSettings) -> None:
         super().__init__(settings)
@@ -68,6 +68,6 @@ class GpuEncode(Encode):
         return as_picture(block.cpu().numpy(), "nv12") if self._cuda is None else self._on_gpu(block)
 
     def _on_gpu(self, block: Tensor) -> VideoFrame:
-        """Y and UV of one allocation, which NVENC reads as such: it is given the address of Y alone."""
+        """Wrap Y and UV of one allocation as a frame. NVENC gets the address of Y alone, so UV must follow it."""
         height = block.shape[0] * 2 // 3
         return VideoFrame.from_dlpack((block[:height], block[height:]), format="nv12", cuda_context=self._cuda)

@@ -12,7 +12,7 @@ TILE = (34, 60)
 """Rows and columns of cells that a block computes; TH and TW of luma.cu."""
 
 THREADS = 128
-"""Of a block."""
+"""Threads of a block."""
 
 _HALO, _LANES, _BODY = 5, 32, 4
 _ROW = 16

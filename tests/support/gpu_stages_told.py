@@ -7,7 +7,9 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 os.environ["TRITON_INTERPRET"] = "1"
 
@@ -18,6 +20,7 @@ from av.video.frame import CudaContext
 
 from sr4k.engines.nvidia import driver
 from sr4k.media.options import EncodeSettings, ReadSettings
+from sr4k.media.reading.discontinuities import OneClock
 from sr4k.media.reading.losses import Losses
 from sr4k.media.reading.video_file import VideoFile
 from sr4k.pipeline import Format, PlaneSpec
@@ -40,17 +43,14 @@ def main(clip: Path, target: Path) -> None:
     lines = Lines()
     logging.getLogger().addHandler(lines)
     packets = [0]
-    saw = VideoFile._made
+    read = OneClock.packets
 
-    def counted(self, given, **options):  # type: ignore[no-untyped-def]
-        def each():  # type: ignore[no-untyped-def]
-            for packet in given:
-                packets[0] += 1
-                yield packet
+    def counted(clock: OneClock) -> Iterator[Any]:
+        for packet in read(clock):
+            packets[0] += 1
+            yield packet
 
-        return saw(self, each(), **options)
-
-    VideoFile._made = counted  # type: ignore[method-assign]
+    OneClock.packets = counted  # type: ignore[method-assign]
     decode = GpuDecode(DecodeSettings(path=clip))
     form = decode.open()
     first = next(decode.frames(None))  # type: ignore[arg-type]

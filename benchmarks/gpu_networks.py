@@ -1,0 +1,379 @@
+"""Steps about networks on an NVIDIA GPU: correctness, and speed beside what others run."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache, partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from extras import required
+from gpu_plan import MODELS, PHOTOGRAPH, REHEARSAL, Setting, Step
+from gpu_timing import DEVICE, SETS, Row, timed
+from numpy.typing import NDArray
+
+torch = required("torch")
+
+from sr4k.bench.engine_alone import padded_planes  # noqa: E402
+from sr4k.engines import EngineSpec, create_engine  # noqa: E402
+from sr4k.engines.cuda_kernels import fused_convolution  # noqa: E402
+from sr4k.engines.cuda_network import FusedNetwork, Layout, Tuning  # noqa: E402
+from sr4k.engines.fuse import fuse  # noqa: E402
+from sr4k.engines.on_gpu import open_on_gpu  # noqa: E402
+from sr4k.media.sample_pattern import draw  # noqa: E402
+from sr4k.models import zoo  # noqa: E402
+from sr4k.models.architecture import Precision  # noqa: E402
+from sr4k.models.colour import Colour  # noqa: E402
+from sr4k.models.execute import FoldedExecutor, IntegerExecutor, TorchOps, as_tensors  # noqa: E402
+from sr4k.models.folded_network import FoldedNetwork  # noqa: E402
+from sr4k.models.geometry import MARGIN, SCALE  # noqa: E402
+from sr4k.models.quantize import QuantizedNetwork  # noqa: E402
+
+# Else PyTorch takes cuDNN's first guess, and the networks of others are slower than they need be.
+torch.backends.cudnn.benchmark = True
+
+COLOUR = Colour()
+TENSORRT = find_spec("tensorrt") is not None
+
+Planes = list[NDArray[np.uint8]]
+
+
+def right(_: Setting) -> Iterator[Step]:
+    """Compare engines with the exact integers and with the float reference, on photographs."""
+    both: tuple[Precision, ...] = ("int8", "fp16")
+    for engine in ("cuda", *(["tensorrt"] if TENSORRT else [])):
+        for model in MODELS:
+            for precision in both:
+                yield Step(f"{engine}, {model}, {precision}", 10, partial(difference, engine, model, precision))
+
+
+def luma(setting: Setting) -> Iterator[Step]:
+    """Time the default network by own kernels, and the same graph by PyTorch."""
+    yield from _one_model(
+        "luma", setting.size, {"int8": "0.21-0.25", "fp16": "0.33-0.36", "eager": "0.6", "compiled": "0.45"}
+    )
+
+
+def others(setting: Setting) -> Iterator[Step]:
+    """Time the other networks in the same way, and RCAN2 as it was published."""
+    predicted = {"luma-large": {"int8": "1.1"}, "rcan2": {"int8": "0.3"}}
+    for model in MODELS[1:]:
+        yield from _one_model(model, setting.size, predicted[model])
+    for compiled in (False, True):
+        how = "compiled" if compiled else "eager"
+        yield Step(f"rcan2 as published, PyTorch fp16, {how}", 40 if compiled else 12,
+                   partial(published_in_torch, setting.size, compiled))  # fmt: skip
+
+
+def _one_model(model: str, size: tuple[int, int], predicted: dict[str, str]) -> Iterator[Step]:
+    for precision in ("int8", "fp16"):
+        yield Step(f"{model}, {precision}, own kernels, to NV12", 10, partial(own, model, precision, size, "nv12"),
+                   predicted.get(precision))  # fmt: skip
+    for compiled in (False, True):
+        how = "compiled" if compiled else "eager"
+        yield Step(f"{model}, PyTorch fp16 channels_last, {how}", 40 if compiled else 12,
+                   partial(folded_in_torch, model, size, compiled), predicted.get(how))  # fmt: skip
+    if TENSORRT:
+        for exact in ("int8", "fp16"):
+            yield Step(f"{model}, {exact}, TensorRT, to NV12", 120, partial(on_gpu, "tensorrt", model, exact, size))
+
+
+def ceilings(_: Setting) -> Iterator[Step]:
+    """Measure the limits of the GPU: memory, matrix products and PCIe."""
+    yield Step("memory, device to device, read and written", 5, partial(copies, DEVICE, DEVICE, 2))
+    yield Step("fp16 matrix product, 8192 a side", 5, partial(product, "float16"))
+    yield Step("int8 matrix product, 8192 a side", 5, partial(product, "int8"))
+    yield Step("PCIe, pinned host to device", 5, partial(copies, "pinned", DEVICE, 1))
+    yield Step("PCIe, device to pinned host", 5, partial(copies, DEVICE, "pinned", 1))
+
+
+def launches(setting: Setting) -> Iterator[Step]:
+    """Time each launch of int8 luma alone."""
+    predicted = {"head": "0.015-0.020", "body": "0.028-0.035", "tail": "0.040", "chroma": "0.035-0.040"}
+    network = zoo.load("luma").quantized(COLOUR)
+    for index, launch in enumerate(fuse(network)):
+        conv = launch.terms[0].conv
+        guess = next((text for name, text in predicted.items() if conv.startswith(name)), predicted["chroma"])
+        name = " + ".join(term.conv for term in launch.terms)
+        yield Step(f"luma int8: {name}", 4, partial(one_launch_of, index, setting.size), guess)
+
+
+def one_launch(setting: Setting) -> Iterator[Step]:
+    """Compare the prototype of one launch a picture with the layered kernels, and time it."""
+    yield Step("the prototype, right and fast", 25, partial(prototype, setting), "0.09-0.12")
+
+
+def whole(setting: Setting) -> Iterator[Step]:
+    """Compare all pixels of a full-size frame with the exact integers, twice: what differs between runs is a race."""
+    for model in MODELS:
+        yield Step(f"{model}, int8", 12, partial(whole_frame, model, setting.size))
+
+
+def engine(setting: Setting) -> Iterator[Step]:
+    """Time the engine as the stages call it: from host memory to host memory, and on frames in GPU memory."""
+    for precision in ("int8",) if REHEARSAL else ("int8", "fp16"):
+        yield Step(f"cuda, luma, {precision}, host to host", 12, partial(host_to_host, "luma", precision, setting.size))
+        yield Step(f"cuda, luma, {precision}, on the GPU", 8, partial(on_gpu, "cuda", "luma", precision, setting.size))
+
+
+def tunings(setting: Setting) -> Iterator[Step]:
+    """Time int8 luma with its launches spread otherwise over the GPU."""
+    for stages in (1, 2, 4):
+        guess = "20 % less than with 3 stages" if stages == 1 else None
+        yield Step(f"luma int8, {stages} stages", 8, partial(tuned, Tuning(stages=stages), setting.size), guess)
+    spread = (Tuning(256, 8, 1), Tuning(64, 4, 1), Tuning(64, 4), Tuning(128, 8), Tuning(256, 4), Tuning(256, 8))
+    for tuning in spread[:1] if REHEARSAL else spread:
+        stages = "" if tuning.stages is None else f", {tuning.stages} stage"
+        name = f"luma int8, {tuning.block} positions, {tuning.warps} warps{stages}"
+        yield Step(name, 8, partial(tuned, tuning, setting.size))
+
+
+def peers(setting: Setting) -> Iterator[Step]:
+    """Time the network that most people run, by its shape: Real-ESRGAN's animevideov3, SRVGGNetCompact of 64 x 16."""
+    for compiled in (False, True):
+        how = "compiled" if compiled else "eager"
+        yield Step(f"animevideov3's shape, PyTorch fp16, {how}", 40 if compiled else 12,
+                   partial(compact, setting.size, compiled))  # fmt: skip
+
+
+def difference(name: str, model: str, precision: Precision) -> Row:
+    """Compare an engine's luma and chroma with the float network, and with the exact integers where it is int8."""
+    network = zoo.load(model)
+    floats = referring(FoldedExecutor(network.folded(COLOUR), dtype=torch.float64))
+    exact = referring(IntegerExecutor(network.quantized(COLOUR))) if precision == "int8" else floats
+    height, width = PHOTOGRAPH
+    spec = EngineSpec(model=model, height=height, width=width, colour=COLOUR, precision=precision)
+    squares, apart = [], []
+    with create_engine(name, spec) as running:
+        for planes in photographs():
+            made = running.infer(planes)[MARGIN:-MARGIN, MARGIN:-MARGIN].astype(np.float64)
+            tensors = [torch.from_numpy(plane).to(DEVICE) for plane in planes]
+            squares.append((made - inner(floats, tensors)) ** 2)
+            apart.append(np.abs(made - inner(exact, tensors)))
+    mean, levels = float(np.mean(squares)), np.stack(apart)
+    return {
+        "psnr_to_float": 10 * np.log10(255**2 / mean) if mean else float("inf"),
+        "most_levels_apart": int(levels.max()),
+        "share_apart": float((levels > 0).mean()),
+    }
+
+
+def referring(executor: Any) -> Any:
+    """Move a reference to the GPU."""
+    executor.convs = {name: _moved(conv) for name, conv in executor.convs.items()}
+    if hasattr(executor, "_weight_scales"):
+        executor._weight_scales = {name: scale.to(DEVICE) for name, scale in executor._weight_scales.items()}
+    return executor
+
+
+def inner(executor: Any, planes: list[Any]) -> NDArray[np.float64]:
+    """Return a reference's rounded cells of padded planes, without the margin."""
+    cells = executor(planes[0][None, None], planes[1][None])[0].permute(1, 2, 0).round().clamp(0, 255)
+    return np.asarray(cells[MARGIN:-MARGIN, MARGIN:-MARGIN].cpu().numpy(), np.float64)
+
+
+def _moved(conv: Any) -> Any:
+    return replace(conv, kernel=conv.kernel.to(DEVICE), bias=conv.bias.to(DEVICE))
+
+
+@cache
+def photographs() -> tuple[Planes, ...]:
+    """Return padded planes of pictures that scikit-image brings, cut to one size, so that one engine serves all."""
+    from skimage import data
+
+    found = []
+    for name in ("astronaut",) if REHEARSAL else ("astronaut", "coffee", "chelsea"):
+        try:
+            picture = getattr(data, name)()
+        except Exception:  # not all installations hold all pictures
+            continue
+        found.append(padded_planes(np.ascontiguousarray(picture[: PHOTOGRAPH[0], : PHOTOGRAPH[1], ::-1])))
+    if not found:
+        raise RuntimeError("scikit-image has no pictures here")
+    return tuple(found)
+
+
+@cache
+def planes_on_gpu(size: tuple[int, int], number: int) -> tuple[Any, Any]:
+    """Return padded planes of a sample picture, which takes a quarter of a second to draw."""
+    luma, chroma = padded_planes(draw(25 * number, size))
+    return torch.from_numpy(luma).to(DEVICE), torch.from_numpy(chroma).to(DEVICE)
+
+
+def own(model: str, precision: str, size: tuple[int, int], layout: Layout, tuning: Tuning | None = None) -> Row:
+    """Time this project's kernels on frames on the GPU."""
+    loaded = zoo.load(model)
+    network = loaded.quantized(COLOUR) if precision == "int8" else loaded.folded(COLOUR)
+    return timed(_calls(network, size, layout, tuning), loaded.folded(COLOUR).macs(size[1], size[0]))
+
+
+def _calls(
+    network: FoldedNetwork | QuantizedNetwork, size: tuple[int, int], layout: Layout, tuning: Tuning | None = None
+) -> list[Any]:
+    fused = FusedNetwork(network, size[1], size[0], torch.device(DEVICE), layout=layout, tuning=tuning)
+    outs = [torch.zeros(fused.output_shape, dtype=torch.uint8, device=DEVICE) for _ in range(SETS)]
+    return [partial(fused.run, *planes_on_gpu(size, k), out, fused.maps()) for k, out in enumerate(outs)]
+
+
+def tuned(tuning: Tuning, size: tuple[int, int]) -> Row:
+    """Time int8 luma with other launches."""
+    return own("luma", "int8", size, "nv12", tuning)
+
+
+def on_gpu(name: str, model: str, precision: Precision, size: tuple[int, int]) -> Row:
+    """Time an engine on frames that stay on the GPU, as the stage calls it."""
+    spec = EngineSpec(model=model, height=size[1], width=size[0], colour=COLOUR, precision=precision)
+    network = open_on_gpu((name,), spec)
+    calls = [partial(network.run, *planes_on_gpu(size, k)) for k in range(SETS)]
+    return timed(calls, network.describe()["macs"], capture=False)  # it may be a graph itself
+
+
+def folded_in_torch(model: str, size: tuple[int, int], compiled: bool) -> Row:
+    """Time the same algebra without kernels of our own."""
+    network = zoo.load(model).folded(COLOUR)
+    convs = {name: _moved(as_tensors(conv, torch.float16)) for name, conv in network.convs.items()}
+
+    def run(luma: Any, chroma: Any) -> Any:
+        planes = tuple(plane.half().contiguous(memory_format=torch.channels_last) for plane in (luma, chroma))
+        cells = torch.cat(network.structure(TorchOps(convs), planes), dim=1)
+        return cells.round().clamp(0, 255).to(torch.uint8)
+
+    inputs = [planes_on_gpu(size, k) for k in range(SETS)]
+    calls = [partial(_compiled(run, compiled), luma[None, None], chroma[None]) for luma, chroma in inputs]
+    with torch.inference_mode():
+        return timed(calls, network.macs(size[1], size[0]))
+
+
+def published_in_torch(size: tuple[int, int], compiled: bool) -> Row:
+    """Time RCAN2 as published, on RGB."""
+    from sr4k.models.rcan import Rcan
+
+    model = zoo.load("rcan2")
+    net = Rcan(model.arch)  # type: ignore[arg-type]
+    net.load_state_dict({name: torch.from_numpy(array) for name, array in model.weights.items()})
+    return _on_rgb(net, size, compiled, model.arch.macs(size[1], size[0]))
+
+
+def compact(size: tuple[int, int], compiled: bool) -> Row:
+    """Time SRVGGNetCompact of 64 features and 16 convolutions between the first and the last."""
+    from torch import nn
+
+    layers: list[nn.Module] = [nn.Conv2d(3, 64, 3, padding=1), nn.PReLU(64)]
+    for _ in range(16):
+        layers += [nn.Conv2d(64, 64, 3, padding=1), nn.PReLU(64)]
+    net = nn.Sequential(*layers, nn.Conv2d(64, 12, 3, padding=1), nn.PixelShuffle(2))
+    macs = sum(m.weight.numel() for m in net if isinstance(m, nn.Conv2d)) * size[0] * size[1]
+    return _on_rgb(net, size, compiled, macs)
+
+
+def _on_rgb(net: Any, size: tuple[int, int], compiled: bool, macs: int) -> Row:
+    net = net.eval().to(DEVICE, torch.float16, memory_format=torch.channels_last)
+    shape = (1, 3, size[1], size[0])
+    inputs = [
+        torch.rand(shape, device=DEVICE).half().contiguous(memory_format=torch.channels_last) for _ in range(SETS)
+    ]
+    with torch.inference_mode():
+        return timed([partial(_compiled(net, compiled and not REHEARSAL), x) for x in inputs], macs)
+
+
+def _compiled(work: Any, compiled: bool) -> Any:
+    if not compiled:
+        return work
+    return torch.compile(work, dynamic=False, backend="eager" if REHEARSAL else "inductor")
+
+
+def one_launch_of(index: int, size: tuple[int, int]) -> Row:
+    """Time one launch of int8 luma."""
+    network = zoo.load("luma").quantized(COLOUR)
+    fused = FusedNetwork(network, size[1], size[0], torch.device(DEVICE), layout="nv12")
+    out = torch.zeros(fused.output_shape, dtype=torch.uint8, device=DEVICE)
+    programs, arguments = list(fused.launches(*planes_on_gpu(size, 0), out, fused.maps()))[index]
+    macs = sum(network.network.convs[term.conv].macs for term in fuse(network)[index].terms) * size[0] * size[1] // 4
+    return timed([partial(fused_convolution[(programs,)], **arguments)], macs)
+
+
+def host_to_host(model: str, precision: Precision, size: tuple[int, int]) -> Row:
+    """Time an engine kept full, with the copies of each frame to and from the GPU."""
+    from sr4k.bench.engine_alone import measure_engine
+
+    frames, rounds = (1, 1) if REHEARSAL else (60, 3)
+    found = measure_engine("cuda", model, size, precision=precision, frames=frames, rounds=rounds)
+    return {"ms": 1e3 * found.median, "least_ms": 1e3 * min(found.rounds), "most_ms": 1e3 * max(found.rounds)}
+
+
+def whole_frame(model: str, size: tuple[int, int]) -> Row:
+    """Compare all of a frame with the exact integers, in memory that held other values each time."""
+    network = zoo.load(model).quantized(COLOUR)
+    fused = FusedNetwork(network, size[1], size[0], torch.device(DEVICE))
+    planes = planes_on_gpu(size, 1)
+    exact = inner(referring(IntegerExecutor(network)), list(planes))
+    made = []
+    for fill in (77, 200):
+        out = torch.full(fused.output_shape, fill, dtype=torch.uint8, device=DEVICE)
+        fused.run(*planes, out, fused.maps())
+        made.append(out[MARGIN:-MARGIN, MARGIN:-MARGIN].cpu().numpy())
+    apart = np.abs(made[0] - exact)
+    same = bool((made[0] == made[1]).all())
+    return {"most_levels_apart": int(apart.max()), "share_apart": float((apart > 0).mean()), "same_twice": same}
+
+
+def copies(source: str, target: str, counted: int) -> Row:
+    """Measure gigabytes a second, of blocks of 256 MiB."""
+    count = 2**16 if REHEARSAL else 2**28
+
+    def memory(kind: str) -> Any:
+        pinned = kind == "pinned" and not REHEARSAL
+        return torch.zeros(count, dtype=torch.uint8, device="cpu" if kind == "pinned" else kind, pin_memory=pinned)
+
+    pairs = [(memory(target), memory(source)) for _ in range(SETS)]
+    row = timed([partial(to.copy_, of, non_blocking=True) for to, of in pairs])
+    return {"gigabytes_a_second": counted * count / row["ms"] / 1e6, **row}
+
+
+def product(kind: str) -> Row:
+    """Measure the matrix product, in multiply-accumulates a second."""
+    n = 64 if REHEARSAL else 8192
+    if kind == "int8":
+        a, b = (torch.randint(-127, 127, (n, n), dtype=torch.int8, device=DEVICE) for _ in range(2))
+        return timed([partial(torch._int_mm, a, b.t().contiguous().t())], n**3)
+    a, b = (torch.randn(n, n, device=DEVICE).half() for _ in range(2))
+    return timed([partial(torch.matmul, a, b)], n**3)
+
+
+def prototype(setting: Setting) -> Row:
+    """Compare the prototype's luma with the layered kernels', and time it."""
+    from one_launch.packing import NAMES, THREADS, TILE, pack, shared_bytes
+
+    cupy = required("cupy")
+    (width, height), network = setting.size, zoo.load("luma").quantized(COLOUR)
+    kernel, built = _prototype_kernel(cupy, setting.carry / "luma.cubin")
+    kernel.max_dynamic_shared_size_bytes = shared_bytes()
+    weights = {name: cupy.asarray(array) for name, array in pack(network).items()}
+    grid = (-(-width // 2 // TILE[1]), -(-height // 2 // TILE[0]))
+
+    def run(luma: Any, out: Any) -> None:
+        addresses = [luma.data_ptr(), out.data_ptr(), *(weights[name].data.ptr for name in NAMES)]
+        sizes = [np.int32(value) for value in (luma.shape[1], height // 2, width // 2)]
+        with cupy.cuda.ExternalStream(torch.cuda.current_stream().cuda_stream):
+            kernel(grid, (THREADS,), (*map(np.uint64, addresses), *sizes), shared_mem=shared_bytes())
+
+    lumas = [planes_on_gpu(setting.size, k)[0] for k in range(SETS)]
+    outs = [torch.full((SCALE * height, SCALE * width), 77, dtype=torch.uint8, device=DEVICE) for _ in lumas]
+    layered = FusedNetwork(network, height, width, torch.device(DEVICE), layout="nv12")
+    expected = torch.zeros(layered.output_shape, dtype=torch.uint8, device=DEVICE)
+    layered.run(*planes_on_gpu(setting.size, 0), expected, layered.maps())
+    run(lumas[0], outs[0])
+    torch.cuda.synchronize()
+    apart = (outs[0].int() - expected[: SCALE * height].int()).abs()
+    found = {"most_levels_apart": int(apart.max()), "share_apart": float((apart > 0).float().mean()), "built": built}
+    found |= {"registers": kernel.num_regs, "local_bytes": kernel.local_size_bytes}
+    return found | timed([partial(run, *one) for one in zip(lumas, outs, strict=True)])
+
+
+def _prototype_kernel(cupy: Any, cubin: Path) -> tuple[Any, str]:
+    """Load the kernel that nvcc built for sm_90, or have NVRTC build it here for any other GPU."""
+    if cubin.exists() and torch.cuda.get_device_capability() == (9, 0):
+        return cupy.RawModule(path=str(cubin)).get_function("luma_one_launch"), "nvcc"
+    source = (Path(__file__).parent / "one_launch" / "luma.cu").read_text()
+    return cupy.RawModule(code=source, options=("-std=c++17",)).get_function("luma_one_launch"), "NVRTC"
