@@ -75,6 +75,14 @@ class Encode(Sink):
         self._last_pts: int | None = None
 
     def open(self, source: Format) -> None:
+        """Open source, target and encoder.
+
+        Raises:
+            InputError: The source can't be read.
+            OptionError: Encoder or container don't support the video or the settings, or not those of the job that is
+                to be resumed.
+            OutputError: The target can't be written, or the disk has too little space.
+        """
         info = info_of(source)
         s, asked = self._settings, self._settings.codec
         s = self._settings = settled(s, bits=info.colour.bits)
@@ -110,6 +118,11 @@ class Encode(Sink):
         )
 
     def consume(self, frame: Frame) -> None:
+        """Encode a frame.
+
+        Raises:
+            OutputError: Writing failed, or MP4 or MOV can't hold the gap before the frame.
+        """
         picture = self._picture(frame)
         picture.pts, picture.time_base = frame.info.pts, frame.info.time_base
         if frame.info.duration:
@@ -131,6 +144,12 @@ class Encode(Sink):
         self._write(packets)
 
     def finish(self, *, complete: bool) -> None:
+        """Mux the segments and the other streams into the target.
+
+        Raises:
+            InputError: Packets of other streams were lost, with `strict`.
+            OutputError: Writing failed.
+        """
         assert self._target is not None and self._segments is not None
         self._end_segment()
         with writing(self._settings.parts, av.error.FFmpegError):

@@ -60,6 +60,12 @@ class EncodePictures(Sink):
         self._alpha: Iterator[NDArray[np.uint8]] | None = None
 
     def open(self, source: Format) -> None:
+        """Choose the encoder, and look at the source for what pictures can't hold.
+
+        Raises:
+            InputError: The source can't be read.
+            OptionError: The suffix is not one of pictures, or its format can't hold so large a picture.
+        """
         s = self._settings
         self._info = info_of(source)
         if s.path.suffix.lower() not in _KINDS:
@@ -74,6 +80,12 @@ class EncodePictures(Sink):
         self._leave_out()
 
     def consume(self, frame: Frame) -> None:
+        """Write a frame to its file.
+
+        Raises:
+            OptionError: The target is a single picture, and this is the second frame.
+            OutputError: The file can't be written.
+        """
         path = self._settings.path
         if is_sequence(path):
             path = numbered(path, self._number(frame.info))

@@ -254,7 +254,7 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_nothing(make_clip: MakeClip,
         (["in.mp4", "out.mp4", "--size", "3841x2160"], 2, "must be even"),
         (["in.mp4", "out.mp4", "--crf", "99"], 2, "--crf can't be 99: it must be less than or equal to 63"),
         (["in.mp4", "out.mp4", "--codec", "h265"], 2, "--codec can't be h265: use auto, h264, hevc, av1, "),
-        (["in.mp4", "out.xyz"], 2, "'.xyz' is not a container that can be written: use .mp4, .m4v, .mov, .mkv, "),
+        (["in.mp4", "out.xyz"], 2, "'.xyz' isn't a container that can be written: use .mp4, .m4v, .mov, .mkv, "),
         (["in.mp4", "out.mp4", "--bitrate", "fast"], 2, "'fast' isn't a bit rate: use bits per second"),
         (["in.mp4", "out.mp4", "-e", "tune"], 2, "is not of the form KEY=VALUE"),
         (
