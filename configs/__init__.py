@@ -1,4 +1,4 @@
-"""Presets: named YAML files that say how the graph is cut into workers and what the stages do."""
+"""Presets: YAML files that define the workers of the graph and the settings of the stages."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,19 +21,22 @@ STAGES: tuple[StageName, ...] = get_args(StageName)
 
 
 def _no_url(path: object, told: str) -> object:
-    """The path, if it is one; a URL is not repeated, as it may hold a password."""
+    """Return the path unless it is a URL, which the error does not repeat because it may contain a password."""
     if path is not None and is_live(str(path)):
         raise ValueError(f"{told}, not a URL")
     return path
 
 
 class GraphPreset(Section):
-    """How the stages are spread over workers.
+    """Distribution of the stages over workers.
 
-    ``workers``: name of each worker and its stages, in the order of the flow. ``slots``: frames that fit between two
-    workers. ``mode``: a process or a thread for each worker. ``lanes``: how many of the worker with the network work
-    side by side, on frames in turn; ``auto``: one for each of the ``devices``, or by the number of CPUs where the
-    network runs on them. ``devices``: numbers of the GPUs that the lanes take in turn; none: the first GPU.
+    Attributes:
+        workers: stages of each worker, by worker name, in the order of the flow.
+        slots: capacity in frames of the channel between two workers.
+        mode: whether workers are processes or threads.
+        lanes: number of lanes of the worker with the network. ``auto``: one for each of the ``devices``, or derived
+            from the number of CPUs if the network runs on CPUs.
+        devices: numbers of the GPUs that the lanes use in turn; empty: the first GPU.
     """
 
     workers: Mapping[str, tuple[StageName, ...]]
@@ -44,7 +47,7 @@ class GraphPreset(Section):
 
     @property
     def upscaler(self) -> str | None:
-        """The worker with the network, if it can have lanes: if it neither decodes nor encodes."""
+        """Name of the worker with the network, if it may have lanes because it neither decodes nor encodes."""
         return next((name for name, stages in self.workers.items() if {"infer"} <= {*stages} <= {*STAGES[1:-1]}), None)
 
     @field_validator("workers")
@@ -65,10 +68,12 @@ class GraphPreset(Section):
 
 
 class EnginePreset(Section):
-    """See `sr4k.engines.EngineSpec` and `sr4k.stages.settings.InferSettings`.
+    """Settings of the network; see also `sr4k.engines.EngineSpec` and `sr4k.stages.settings.InferSettings`.
 
-    ``name``: of an engine, or ``auto`` (see `sr4k.engines.choose`). ``threads``: ``null`` takes all that the machine
-    grants. ``pixels``: ``auto`` is ``yuv`` but for pictures that are made of pictures.
+    Attributes:
+        name: of an engine, or ``auto``; see `sr4k.engines.choose`.
+        threads: number of CPU threads; ``null``: all that are granted.
+        pixels: what the network works on; ``auto``: ``bgr`` for pictures made from pictures, else ``yuv``.
     """
 
     name: str = "auto"
@@ -87,9 +92,10 @@ class EnginePreset(Section):
 
 
 class EncodePreset(Section):
-    """See `sr4k.media.options.EncodeSettings`.
+    """Settings of the encoder; see also `sr4k.media.options.EncodeSettings`.
 
-    ``codec``: ``auto`` is h264, hevc for more than 8 bits, av1 for WebM; ``auto_nvenc`` the same on an NVIDIA GPU.
+    Attributes:
+        codec: ``auto``: h264, hevc for more than 8 bits, or av1 for WebM; ``auto_nvenc``: the same on an NVIDIA GPU.
     """
 
     codec: CodecChoice = "auto"
@@ -107,7 +113,7 @@ class EncodePreset(Section):
 
 
 class LivePreset(Section):
-    """See `sr4k.live.settings`; of use to live streams alone."""
+    """Settings for live streams only; see `sr4k.live.settings`."""
 
     freshness: Annotated[float, Field(gt=0, le=10)] = 0.5
     hold: Annotated[float, Field(gt=0, le=60)] = 0.5
@@ -124,7 +130,7 @@ class LivePreset(Section):
 
 
 class Preset(Section):
-    """One preset file."""
+    """The contents of a preset file."""
 
     description: str
     graph: GraphPreset
@@ -134,14 +140,14 @@ class Preset(Section):
 
     @property
     def codec(self) -> Codec:
-        """Of 8-bit pictures, where the container holds any."""
+        """Codec for 8-bit video in a container that can hold any codec."""
         return chosen_codec(self.encode.codec)
 
     def updated(self, section: Literal["graph", "engine", "encode", "live"], **changes: Any) -> "Preset":
-        """A copy with some keys of one section changed; ``None`` leaves a key as it is.
+        """Return a copy with some keys of one section changed; ``None`` leaves a key unchanged.
 
         Raises:
-            OptionError: a value that the key can't have.
+            OptionError: a value is invalid.
         """
         data = self.model_dump()
         data[section] |= {key: value for key, value in changes.items() if value is not None}
@@ -149,15 +155,15 @@ class Preset(Section):
 
 
 def preset_names() -> list[str]:
-    """The presets that ship with the package."""
+    """Return the names of the presets that ship with the package."""
     return shipped_names(__name__)
 
 
 def load_preset(name: str) -> Preset:
-    """A shipped preset by name, or one of the user's by the path of its YAML file.
+    """Load a preset that ships with the package by name, or one of the user's by the path of its YAML file.
 
     Raises:
-        OptionError: no such preset, or the file is not a valid one; names the key.
+        OptionError: there is no such preset, or the file is invalid; the message names the key.
     """
     if is_live(name):
         raise OptionError(f"A preset can't be a URL: use {', '.join(preset_names())}, or the path of a YAML file.")

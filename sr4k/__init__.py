@@ -3,7 +3,7 @@
 >>> from sr4k import Job
 >>> summary = Job("in.mp4", "out.mp4", size="4k").run()  # doctest: +SKIP
 
-What this package exports is its interface; every module below it is private.
+The names that this package exports are its public interface; all modules below it are private.
 """
 
 from importlib import import_module
@@ -99,7 +99,7 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
-    """Import public names when they are used: worker processes, which import this package too, need none of them."""
+    """Import public names on first use: worker processes import this package as well, and need none of them."""
     if name == "__version__":
         from importlib.metadata import version
 

@@ -1,44 +1,44 @@
-"""Errors of sr4k-stream, each with the exit code of the command line.
+"""Errors of sr4k-stream, each with its exit code of the command line.
 
 * Sr4kError                exit code  also is
   - OptionError                   2   ValueError
-    - FieldError                  2   of a job's fields
+    - FieldError                  2   about fields of a job
   - InputError                    3   OSError
   - OutputError                   4   OSError
   - EngineError                   5   RuntimeError
   - WorkerError                   6   RuntimeError
   - MachineError                  7   OSError
-  - StoppedError                130   (143 where SIGTERM asked for it)
+  - StoppedError                130   (143 if SIGTERM caused it)
 * InternalError                  70: a bug in this package, never the user's fault; not an Sr4kError
 
-Texts are for the user: what, where, what to do.
+Messages are for the user: what is wrong, where, and what to do.
 """
 
 import re
 from collections.abc import Mapping
 
 EXIT_WITH_LOSSES = 9
-"""Exit code of a job that was done, but whose source was damaged."""
+"""Exit code of a job that finished although its source was damaged."""
 
 
 class Sr4kError(Exception):
-    """Something the user can act on."""
+    """Base class of errors that the user can act on."""
 
     exit_code = 1
 
 
 class OptionError(Sr4kError, ValueError):
-    """An option, a preset or a combination of them that can't be."""
+    """An option, a preset or a combination of them is invalid."""
 
     exit_code = 2
 
 
 class FieldError(OptionError):
-    """Fields of a job that can't be what they are, or not together.
+    """Fields of a job are invalid, or contradict each other.
 
     Args:
-        text: what can't be, with ``{field}`` for the name of a field, and ``{0}`` for the first of the values.
-        values: to be told, which may be any text.
+        text: the message, with ``{field}`` for the name of a field and ``{0}`` for the first of the values.
+        values: to insert into the message; any text, which is not searched for placeholders.
     """
 
     def __init__(self, text: str, *values: object) -> None:
@@ -46,7 +46,7 @@ class FieldError(OptionError):
         super().__init__(self.told({}))
 
     def told(self, names: Mapping[str, str]) -> str:
-        """The text with other names for fields, such as those of a command line's options."""
+        """Return the message with other names for fields, such as those of command-line options."""
 
         def name(match: re.Match[str]) -> str:
             field = match[1]
@@ -59,7 +59,7 @@ class FieldError(OptionError):
 
 
 class InputError(Sr4kError, OSError):
-    """The input is missing, is not what it should be, or broke."""
+    """The input is missing, can't be read or is not of the expected kind."""
 
     exit_code = 3
 
@@ -71,25 +71,25 @@ class OutputError(Sr4kError, OSError):
 
 
 class EngineError(Sr4kError, RuntimeError):
-    """The network can't be run: a missing backend, or one that failed."""
+    """The network can't be run: its backend is missing or failed."""
 
     exit_code = 5
 
 
 class WorkerError(Sr4kError, RuntimeError):
-    """A process of the graph died."""
+    """A worker process died."""
 
     exit_code = 6
 
 
 class MachineError(Sr4kError, OSError):
-    """The machine has too little of something: memory, files that may be open, processes."""
+    """The machine ran out of a resource: memory, open files or processes."""
 
     exit_code = 7
 
 
 class StoppedError(Sr4kError):
-    """Ended early, as was asked for, when nothing could be left that can be played."""
+    """The job was stopped on request before there was anything playable to keep."""
 
     exit_code = 130
 

@@ -1,4 +1,4 @@
-"""What is in a file, and how it would be read."""
+"""Probe a file: what it contains, and how it would be read."""
 
 import os
 from collections.abc import Iterator
@@ -27,17 +27,18 @@ _MATRICES = {"bt709": "BT.709", "bt601": "BT.601", "bt2020": "BT.2020", "fcc": "
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A file.
+    """Contents of a file.
 
     Attributes:
-        path: where it is.
-        container: as libav calls it.
-        seconds: of the longest stream, if the header tells; ``start``: of the first.
-        bytes: of the file.
-        video: the stream that would be upscaled: what its header and first picture tell.
+        path: of the file.
+        container: libav's name of the format.
+        seconds: duration of the longest stream; ``None``: not in the header.
+        start: start time of the earliest stream, in seconds.
+        bytes: size of the file.
+        video: properties of the video stream that would be upscaled, from its header and first frame.
         others: index, kind, codec and more of each other stream.
-        chapters: how many.
-        tags: of the file.
+        chapters: number of chapters.
+        tags: metadata of the file.
     """
 
     path: str
@@ -51,15 +52,15 @@ class Probe:
     tags: dict[str, str]
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it, for JSON."""
+        """Return all of it as plain dicts and lists, for JSON."""
         return asdict(self)
 
 
 def probe(path: str | os.PathLike[str]) -> Probe:
-    """Read the header, and decode the first picture.
+    """Read the header of a file and decode its first frame.
 
     Raises:
-        InputError: it can't be read, or has no picture that can be decoded.
+        InputError: the file can't be read, or has no frame that can be decoded.
     """
     path = Path(path)
     with open_input(path) as container:
@@ -78,7 +79,7 @@ def probe(path: str | os.PathLike[str]) -> Probe:
 
 
 def in_words(found: Probe) -> str:
-    """Lines for people."""
+    """Return lines of text for users."""
     size = f"{found.bytes / 1e6:.1f} MB"
     length = [] if found.seconds is None else [clock(found.seconds), f"{8e-3 * found.bytes / found.seconds:.0f} kbit/s"]
     lines = [f"{found.path}: {found.container}, {', '.join([*length, size])}", *_video_in_words(found.video)]

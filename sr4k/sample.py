@@ -1,4 +1,4 @@
-"""A sample clip: moving patterns with fine detail, a frame counter, and a tone that glides."""
+"""Write a sample clip: moving patterns with fine detail, a frame counter, and a gliding tone."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -21,7 +21,7 @@ _BLOCK = 1024  # samples of an AAC frame
 
 
 def write_sample(path: Path, *, seconds: float, size: tuple[int, int]) -> None:
-    """Write a clip of ``seconds`` at ``RATE`` frames a second, H.264 and AAC, ``size`` (width, height).
+    """Write a clip of ``seconds`` at ``RATE`` frames per second in H.264 and AAC; ``size``: (width, height) in pixels.
 
     Raises:
         OutputError: the file can't be written.

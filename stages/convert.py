@@ -1,4 +1,4 @@
-"""Convert: to the pixel format and the size of the sink."""
+"""The convert stage: converts to the pixel format and size of the sink."""
 
 import logging
 from collections.abc import Iterator
@@ -23,10 +23,10 @@ log = logging.getLogger(__name__)
 
 
 class Convert(Transform):
-    """RGB float (3, H, W) to one 4:2:0 block (3H/2, W), or if wanted to 8-bit RGB (H, W, 3).
+    """Converts float RGB (3, H, W) to a 4:2:0 block (3H/2, W) or, with ``rgb``, to 8-bit RGB (H, W, 3).
 
-    What is 4:2:0 already, and of the size that is wanted, passes untouched. Any other size is made of what the network
-    made, by a Lanczos filter: that beats a network that is given pictures of a size to begin with.
+    4:2:0 frames of the right size pass unchanged. Other sizes are scaled from the network's output with a Lanczos
+    filter, which gives better pictures than scaling the network's input.
     """
 
     name = "convert"
@@ -84,7 +84,7 @@ class Convert(Transform):
         return PlaneSpec((height * 3 // 2, width), self._colour.dtype)
 
     def _convert(self, rgb: Plane, out: Plane) -> None:
-        """Float (3, H, W) to what the sink wants, at its size."""
+        """Convert float RGB (3, H, W) to the format of the sink, at the same size."""
         if self._stays_rgb:
             np.copyto(out, np.clip(np.rint(np.moveaxis(rgb, 0, 2)), 0, 255), casting="unsafe")
             return
@@ -94,7 +94,7 @@ class Convert(Transform):
             np.copyto(plane, np.clip(np.rint(values), 0, self._colour.peak), casting="unsafe")
 
     def _resize(self, block: Plane, out: Plane) -> None:
-        """From the size it was made in to its own within ``out``, in the same form, with black around it."""
+        """Scale a block to its size within ``out``, in the same format, and fill the rest with black."""
         colour, name = self._colour, str(self._info.pixel_format)
         if self._stays_rgb:
             colour, name = Colour(full_range=True), "rgb24"
@@ -110,7 +110,7 @@ class Convert(Transform):
             np.copyto(flat, rows_of(plane, str(out.dtype))[: flat.shape[0], : flat.shape[1]])
 
     def _middle(self, plane: NDArray[Any]) -> NDArray[Any]:
-        """Where the picture goes in a plane of the result."""
+        """Return the view of a plane of the result that the picture fills."""
         (width, height), (inner_width, inner_height) = self._placed.size, self._placed.inner
         top, left = self._placed.corner
         rows = slice(top * plane.shape[0] // height, (top + inner_height) * plane.shape[0] // height)

@@ -1,4 +1,4 @@
-"""Decode: a video file to padded Y, U and V planes, frame by frame, with every frame's own time."""
+"""The decode stage: reads a video file into padded Y, U and V planes, each frame with its own pts."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,7 +13,10 @@ from sr4k.stages.settings import DecodeSettings
 
 
 class Decode(Source):
-    """One video stream of a file. Margins are left to be filled."""
+    """Decodes one video stream of a file. The margins of the planes are left to `sr4k.stages.preprocess`.
+
+    `open` and `frames` raise `InputError` if the file can't be read.
+    """
 
     name = DECODE
 

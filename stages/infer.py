@@ -1,4 +1,4 @@
-"""Infer: the network itself."""
+"""The infer stage: runs the network."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -17,10 +17,12 @@ from sr4k.stages.settings import InferSettings
 
 
 class Infer(Transform):
-    """Keeps the engine busy: gives out a result only when the engine is full, or at the end.
+    """Runs the network on padded planes, and emits its sub-pixels; see `sr4k.engines.EngineSpec` for shapes and dtypes.
 
-    What did not change since the picture before is not computed again, unless that is switched off. Plain frames pass
-    as they are.
+    It keeps the engine busy: results are collected only when the engine is full, and at the end. Tiles that did not
+    change since the previous frame are not computed again, unless that is switched off. Plain frames pass unchanged.
+
+    `open` raises `EngineError` if no engine starts.
     """
 
     name = INFER
@@ -28,11 +30,11 @@ class Infer(Transform):
 
     def __init__(self, settings: InferSettings) -> None:
         self._settings = settings
-        with suppress(EngineError):  # told when it is needed
-            load_engine(settings.engine)  # imported while the source is being opened
+        with suppress(EngineError):  # `open` raises it
+            load_engine(settings.engine)  # imported here, while the source is being opened
         self._engine: Engine | None = None
         self._pending: deque[Frame] = deque()
-        self._last: Plane | None = None  # of the engine's results, while the next picture has none yet
+        self._last: Plane | None = None  # result of the engine, valid until its next `submit`
         self._reuse: Reuse | None = None
         self._about: EngineReport | None = None
         self._opened = ExitStack()  # the engine
@@ -56,7 +58,7 @@ class Infer(Transform):
             self._reuse = Reuse(name, spec, s.reuse_threshold)
         return Format((PlaneSpec(spec.output_shape, str(spec.input_dtype)),), about=info)
 
-    def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - results lie in the engine
+    def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - results are in the engine's memory
         if frame.info.plain and self._settings.pixels == "yuv":
             yield from self._finish_pending()
             yield frame
@@ -70,7 +72,7 @@ class Infer(Transform):
         engine.submit(frame.planes)
         self._pending.append(frame)
         if self._settings.prompt or engine.pending == engine.in_flight:
-            yield self._collect()  # not later: the next frame may need this one's slot
+            yield self._collect()  # before the next frame, which may need the slot of this one
 
     def drain(self, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002
         yield from self._finish_pending()
@@ -91,7 +93,7 @@ class Infer(Transform):
         return self._engine
 
     def _patched(self, frame: Frame, tiles: list[int], reuse: Reuse) -> Iterator[Frame]:
-        """The picture before with some tiles computed again, after all pictures before it."""
+        """Yield all pending frames, then the previous frame with these tiles computed again."""
         yield from self._finish_pending()
         if self._last is not None:
             reuse.start_from(self._last)

@@ -1,4 +1,4 @@
-"""Preprocess: make the decoder's planes what the engine wants."""
+"""The preprocess stage: prepares the decoder's planes for the engine."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,9 +14,9 @@ from sr4k.stages.settings import PreprocessSettings
 
 
 class Preprocess(Transform):
-    """Fills the margins of the padded planes by replication, in place; for RGB, converts to float as well.
+    """Fills the margins of padded planes by replication, in place; for ``bgr``, converts them to float32 RGB (3, H, W).
 
-    What comes as RGB, 8-bit, keeps its colours. Plain YUV frames pass untouched.
+    RGB frames of 8 bits keep their values. Plain YUV frames pass unchanged.
     """
 
     name = "preprocess"

@@ -1,4 +1,4 @@
-"""Reconstruct: PixelShuffle, from the sub-pixels of each cell to planes at the output size."""
+"""The reconstruct stage: PixelShuffle, from the sub-pixels of each cell to planes of the output size."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,13 +14,13 @@ from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
 from sr4k.pipeline.frame import Plane
 
 _ITEMS: dict[int, np.dtype[Any]] = {2: np.dtype("u2"), 4: np.dtype("u4"), 8: np.dtype("u8"), 16: np.dtype("c16")}
-"""Types to move 2, 4, 8 or 16 bytes as one."""
+"""Dtypes that move 2, 4, 8 or 16 bytes as one item."""
 
 
 class Reconstruct(Transform):
-    """From (cells, 24) to a 4:2:0 block (3H, 2W) of Y, U and V, or from (cells, 48) float to RGB (3, 2H, 2W).
+    """Turns (rows, columns, 24) into a 4:2:0 block (3H, 2W) of Y, U and V, or 48 float channels into RGB (3, 2H, 2W).
 
-    Plain YUV frames come as padded planes, and are enlarged here.
+    Plain YUV frames arrive as padded planes and are enlarged by bicubic interpolation.
     """
 
     name = "reconstruct"

@@ -1,7 +1,7 @@
-"""What did not change since the picture before need not be computed again.
+"""Reuse the output of tiles that did not change since the previous frame.
 
-A picture is cut into tiles. A tile's output depends on its input and the margin around it alone, as far as the network
-sees: where all of that is as it was, the output is as it was, bit for bit.
+A tile's output depends only on its input and the margin around it, as far as the receptive field of the network
+reaches. If neither changed, the output is the same bit for bit.
 """
 
 from collections.abc import Sequence
@@ -17,22 +17,22 @@ from sr4k.models.geometry import CELL, CHROMA_PAD, MARGIN, PAD_BEFORE, padded_ch
 from sr4k.pipeline.frame import Plane
 
 _SIDE = (60, 96)
-"""Cells of a tile, about: small enough to follow what moves, large enough that margins cost little."""
+"""Approximate rows and columns of a tile in cells: small enough to follow motion, large enough for cheap margins."""
 
 _MOST = 0.5
-"""Share of the tiles above which the whole picture is computed at once: a tile by itself costs a half more."""
+"""Share of changed tiles above which the whole frame is computed: single tiles cost half as much again."""
 
 _GLANCE = 32
-"""Rows from one to the next that are looked at first: where everything moves, they tell."""
+"""Row step of a first, coarse comparison, which is enough if everything moves."""
 
 
 class Reuse:
-    """The tiles of one stream of pictures, and the output of the last one that was put together from tiles.
+    """The tiles of a stream of frames, and the last output that was assembled from them.
 
     Args:
         engine: name of the backend.
-        spec: of the whole picture, on YUV planes.
-        threshold: how much any sample of a tile may differ, 8-bit levels, before the tile is computed again.
+        spec: of the whole frame, on YUV planes.
+        threshold: difference in 8-bit levels up to which no sample makes its tile count as changed.
     """
 
     def __init__(self, engine: str, spec: EngineSpec, threshold: int) -> None:
@@ -43,7 +43,7 @@ class Reuse:
         self._known: tuple[Plane, ...] = ()  # what the output was computed from
         cells = (spec.height // CELL, spec.width // CELL)
         reach = zoo.architecture(spec.model).receptive_field
-        cut = reach is not None and reach <= CELL * (MARGIN + 1)  # else a tile's margin is not all that it depends on
+        cut = reach is not None and reach <= CELL * (MARGIN + 1)  # else a tile depends on more than its margin
         rows, columns = (_cut(length, side) if cut else length for length, side in zip(cells, _SIDE, strict=True))
         self._side = (rows, columns)
         self._tops, self._lefts = _starts(cells[0], rows), _starts(cells[1], columns)
@@ -54,9 +54,9 @@ class Reuse:
         self.seen = 0
 
     def changed(self, planes: Sequence[Plane]) -> list[int]:
-        """The tiles to compute: those that differ from what they were computed from, or all where that is quicker.
+        """Return the tiles to compute: those that changed since they were computed, or all if that is faster.
 
-        They are from now on taken as computed.
+        The caller has to compute them: from now on they count as computed from ``planes``.
         """
         tiles = len(self._tops) * len(self._lefts)
         found = list(range(tiles))
@@ -73,15 +73,19 @@ class Reuse:
         return found
 
     def is_whole(self, tiles: list[int]) -> bool:
-        """Whether these tiles are the whole picture."""
+        """Whether these tiles make up the whole frame."""
         return len(tiles) == len(self._tops) * len(self._lefts)
 
     def start_from(self, cells: Plane) -> None:
-        """Take the sub-pixels of a whole picture, the one before, as what is patched from now on."""
+        """Copy the sub-pixels of the previous whole frame as the output to patch."""
         np.copyto(self._output, cells)
 
     def patched(self, tiles: list[int]) -> Plane:
-        """The sub-pixels of the whole picture, with these tiles computed again; valid until the next call."""
+        """Compute these tiles and return the sub-pixels of the whole frame; valid until the next call.
+
+        Raises:
+            EngineError: the engine of the tiles does not start, or fails.
+        """
         if tiles and self._engine is None:
             self._engine = create_engine(self._engine_name, self._spec)
             self._engine.activate()
@@ -99,17 +103,17 @@ class Reuse:
         return self._output
 
     def close(self) -> None:
-        """Give back the engine of the tiles."""
+        """Release the engine of the tiles."""
         if self._engine is not None:
             self._engine.deactivate()
 
     def _corner(self, tile: int) -> tuple[int, int]:
-        """First row and column of cells."""
+        """Return the first row and column of a tile, in cells."""
         row, column = divmod(tile, len(self._lefts))
         return int(self._tops[row]), int(self._lefts[column])
 
     def _inputs_of(self, tile: int) -> list[tuple[Plane, slice, slice]]:
-        """Known luma and chroma, and the rows and columns of them that a tile depends on."""
+        """Return known luma and chroma, each with the rows and columns that a tile depends on."""
         top, left = self._corner(tile)
         rows, columns = padded_luma(self._spec.height, self._spec.width)
         small_rows, small_columns = padded_chroma(self._spec.height, self._spec.width, self._sampling)
@@ -121,7 +125,7 @@ class Reuse:
         ]
 
     def _differing(self, planes: Sequence[Plane], step: int) -> NDArray[np.bool_]:
-        """By tile, whether any row in ``step`` differs from what is known."""
+        """Return for each tile whether any sample of every ``step``-th row differs from the known planes."""
         luma, chroma = planes
         known_luma, known_chroma = self._known
         sizes = (
@@ -142,7 +146,7 @@ class Reuse:
         return found
 
     def _learn(self, planes: Sequence[Plane], tiles: list[int]) -> None:
-        """Take what tiles are computed from as known: all of it, or with a threshold what is theirs alone."""
+        """Store the planes that tiles are computed from: all of them or, with a threshold, only inside the tiles."""
         if not self._known:
             self._known = tuple(np.array(plane) for plane in planes)
         elif self._threshold and not self.is_whole(tiles):
@@ -162,10 +166,10 @@ class Reuse:
 
 
 def _cut(length: int, side: int) -> int:
-    """The side of equal tiles that cover ``length``, close to ``side``."""
+    """Return the side, close to ``side``, of equal tiles that cover ``length``."""
     return -(-length // max(1, round(length / side)))
 
 
 def _starts(length: int, side: int) -> NDArray[np.intp]:
-    """Where tiles start; the last ends at the end, and may lie over the one before."""
+    """Return where tiles start; the last one ends at ``length`` and may overlap the one before."""
     return np.minimum(np.arange(0, length, side), length - side)

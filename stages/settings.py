@@ -1,4 +1,4 @@
-"""What each stage can be told. Plain data, light to import: whoever starts a graph needs no codec and no network."""
+"""Settings of the stages: plain data that is light to import, because whoever starts a graph loads no codec."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,8 +13,9 @@ class DecodeSettings(ReadSettings):
     """What to read, and for which network.
 
     Attributes:
-        pixels: what the network works on. For ``bgr``, pictures with a colour for every pixel stay RGB.
-        done_until: the last pts that is done already, in ticks of what comes out; ``done_frames``: how many are.
+        pixels: what the network works on. With ``bgr``, pictures with full-resolution chroma stay RGB.
+        done_until: pts of the last frame that earlier runs have done, in ticks of the output; ``None``: no frame.
+        done_frames: number of frames that earlier runs have done.
     """
 
     pixels: Pixels = "yuv"
@@ -24,14 +25,19 @@ class DecodeSettings(ReadSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreprocessSettings:
-    """``pixels``: what the engine works on."""
+    """Settings of `sr4k.stages.preprocess.Preprocess`; ``pixels``: what the engine works on."""
 
     pixels: Pixels = "yuv"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConvertSettings:
-    """``rgb``: leave RGB what it is, for pictures. ``size``: of the result; ``None``: as made."""
+    """Settings of `sr4k.stages.convert.Convert`.
+
+    Attributes:
+        rgb: whether RGB stays RGB, for pictures.
+        size: box that the result has to fit into; ``None``: the size of the network's output.
+    """
 
     rgb: bool = False
     size: Box | None = None
@@ -42,10 +48,10 @@ class InferSettings:
     """Which engine runs which model; see `sr4k.engines.EngineSpec`.
 
     Attributes:
-        fallbacks: the engines to take, in order, where that one does not start.
-        reuse: whether parts of a picture that did not change are taken from the one before (only on YUV planes).
-        reuse_threshold: by how many 8-bit levels a part may differ and still count as unchanged; 0 is exact.
-        prompt: whether each picture is to be done as soon as can be, rather than many in little time.
+        fallbacks: engines to try in order if that one does not start.
+        reuse: whether to reuse the output of tiles that did not change since the previous frame (YUV planes only).
+        reuse_threshold: difference in 8-bit levels up to which a tile counts as unchanged; 0 is exact.
+        prompt: whether to optimise latency rather than throughput.
     """
 
     engine: str
@@ -62,13 +68,13 @@ class InferSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureSettings:
-    """What pictures to write.
+    """Which pictures to write.
 
     Attributes:
-        reading: what they are made of, whose transparency they keep.
-        path: of the picture, or of the sequence; its suffix chooses the kind.
-        options: of the encoder, by libav's names.
-        size: of the result; ``None``: twice the source's.
+        reading: how to read the source again, for its alpha channel.
+        path: of the picture or image sequence; its suffix chooses the format.
+        options: options of the encoder, by libav's names.
+        size: box that the result has to fit into; ``None``: twice the size of the source.
     """
 
     reading: ReadSettings

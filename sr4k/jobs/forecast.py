@@ -1,4 +1,4 @@
-"""What a job would do, and what it would cost: told by doing a little of it."""
+"""Forecast what a job would do and cost, by upscaling a short sample of it."""
 
 import shutil
 import tempfile
@@ -22,28 +22,30 @@ from sr4k.media.writing.target_file import check_target, existing_folder
 from sr4k.pipeline import WorkerStatus
 
 _SAMPLE = 4
-"""Seconds of the video that are upscaled, at most."""
+"""Maximum length of the sample, in seconds of video."""
 
 _TOLD = ("source", "engine", "video", "left_out", "losses")
 
 _PATIENCE = 8.0
-"""Seconds that this may take once pictures come."""
+"""Maximum seconds that the sample may run after its first frame."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Of a job.
+    """Forecast of a job.
 
     Attributes:
-        sampled: frames that were upscaled to find out.
-        frames: of the source: counted by its header or, as well as can be told, by the sample.
-        counted: whether these are exact.
-        fps: frames a second, once it runs.
-        seconds: that it would take.
-        bytes: of the result.
-        memory: bytes that its processes hold.
-        free: bytes where the result would go.
-        summary: how the sample went: source, engine, video, what is left out.
+        source: path of the source.
+        output: path of the result.
+        sampled: number of frames in the sample.
+        frames: number of frames of the source, from its header or estimated from the sample; ``None``: unknown.
+        counted: whether ``frames`` is exact.
+        fps: frames per second, without the start-up.
+        seconds: estimated duration of the job.
+        bytes: estimated size of the result.
+        memory: peak memory of the job's processes, in bytes.
+        free: free disk space at the target, in bytes.
+        summary: summary of the sample.
     """
 
     source: str
@@ -59,13 +61,13 @@ class Forecast:
     summary: Summary
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it, for JSON."""
+        """Return all of it as plain dicts and lists, for JSON."""
         told = {key: value for key, value in self.summary.as_dict().items() if key in _TOLD}
         return {each.name: getattr(self, each.name) for each in fields(self)} | {"summary": told}
 
 
 class _Watch:
-    """Speed and memory of a job while it runs; it has it stopped when enough was seen."""
+    """Measures speed and memory of a running job, and stops it after `_PATIENCE` seconds."""
 
     def __init__(self) -> None:
         self._thread = threading.get_native_id()
@@ -81,21 +83,21 @@ class _Watch:
             self._first = self._first or self._last
 
     def enough(self) -> int:
-        """How many stops to ask for."""
+        """Return the number of stop requests so far."""
         return int(self._first is not None and time.monotonic() - self._first[0] > _PATIENCE)
 
     def fps(self, summary: Summary) -> float:
-        """Without the start, where there was time to see more than that."""
+        """Return frames per second, without the start-up if the sample is long enough."""
         if self._first is not None and self._last[1] - self._first[1] >= 2:
             return (self._last[1] - self._first[1]) / (self._last[0] - self._first[0])
         return summary.fps
 
 
 def forecast(job: Job) -> Forecast:
-    """Upscale some seconds of the middle into a folder that goes again.
+    """Upscale a few seconds from the middle into a temporary folder, and extrapolate.
 
     Raises:
-        Sr4kError: what would go wrong.
+        Sr4kError: the job would fail; as for `Job.run`.
     """
     check_target(job.target, job.source, overwrite=job.overwrite)
     with tempfile.TemporaryDirectory(prefix="sr4k-") as folder:
@@ -123,7 +125,7 @@ def forecast(job: Job) -> Forecast:
 
 
 def in_words(found: Forecast) -> Iterator[str]:
-    """Lines for people."""
+    """Yield lines of text for users."""
     source, video, engine = found.summary.source, found.summary.video, found.summary.engine
     yield (
         f"{found.source}: {source.codec} {source.width}x{source.height} -> "
@@ -133,7 +135,7 @@ def in_words(found: Forecast) -> Iterator[str]:
     for left_out in found.summary.left_out:
         yield f"  left out: {left_out}"
     if found.seconds is None or found.bytes is None:
-        yield f"  {found.fps:.1f} frames a second; how many there are its header does not tell"
+        yield f"  {found.fps:.1f} frames per second; the header does not give their number"
     else:
         frames = f"{'' if found.counted else 'about '}{found.frames} frames"
         yield f"  takes about {clock(round(found.seconds))[:-3]}: {frames}, {found.fps:.1f} a second"
@@ -142,7 +144,7 @@ def in_words(found: Forecast) -> Iterator[str]:
 
 
 def _middle(job: Job) -> TimeSpan | None:
-    """Of what is wanted of it, if its length is known."""
+    """Return the sample: the middle of the part to upscale, if its length is known."""
     from sr4k.media.reading.duration import ENDS  # codecs, which jobs keep in processes of their own
     from sr4k.media.reading.open_file import open_input
 
@@ -158,7 +160,7 @@ def _middle(job: Job) -> TimeSpan | None:
 
 
 def _expected(job: Job) -> tuple[Fraction | None, int | None]:
-    """Seconds of what is wanted of it, and frames where they are counted, as the header has it."""
+    """Return seconds and, if the header counts them, frames of the part to upscale."""
     from sr4k.media.reading.reader import VideoReader
 
     try:
@@ -171,7 +173,7 @@ def _expected(job: Job) -> tuple[Fraction | None, int | None]:
 
 
 def _frames(summary: Summary, seconds: Fraction | None, counted: int | None, *, sample: TimeSpan | None) -> int | None:
-    """Of the job: counted by the header, else as dense as in the sample."""
+    """Return the number of frames of the job: counted by the header, else at the frame rate of the sample."""
     if counted is not None or seconds is None:
         return counted
     made = summary.video.until - summary.source.start

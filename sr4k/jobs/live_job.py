@@ -1,4 +1,4 @@
-"""One live channel: from a source and its targets to a graph that runs until it is told to stop."""
+"""A live job: builds the graph of a live channel, runs it until it is stopped, and restarts it after failures."""
 
 import logging
 import multiprocessing
@@ -29,20 +29,21 @@ from sr4k.stages.settings import ConvertSettings
 log = logging.getLogger(__name__)
 
 _STEADY = 60.0
-"""Seconds that a graph has to run for the wait for the next one to be short again."""
+"""Seconds that a graph has to run to reset the backoff of restarts."""
 
 
 @dataclass(frozen=True)
 class LiveJob:
-    """What to do.
+    """A live job: one source, one preset, and targets that all get the same stream.
 
     Attributes:
-        source: what to pull.
-        targets: where to push to, all the same.
+        source: address to pull from.
+        targets: addresses to push to.
         preset: see `sr4k.configs`.
-        size: what the output has to fit into; ``None``: twice the source's, as it is at first.
-        sound: whether there is to be any.
-        cpus: how many CPUs to plan for; ``None``: all that are granted. Jobs that differ in this alone are equal.
+        size: box that the output has to fit into; ``None``: twice the size that the source has at first.
+        sound: whether to include audio.
+        cpus: number of CPUs to plan for; ``None``: all that are granted. Not compared: jobs that differ only in it are
+            equal.
 
     Raises:
         FieldError: the preset has a value that live streams don't support, such as ``encode.crf``.
@@ -83,13 +84,18 @@ class LiveJob:
         on_failure: Callable[[str], None] = lambda _reason: None,
         on_restart: Callable[[], None] = lambda: None,
     ) -> LiveSummary:
-        """Run until the source ends, if it is one that does, or a stop is asked for; see `sr4k.pipeline.run_graph`.
+        """Run until the source ends, if it ever does, or a stop is requested; see `sr4k.pipeline.run_graph`.
 
-        A process that dies or hangs is replaced, with all that belong to it; ``on_failure`` is told why,
-        and ``on_restart`` when that has been done.
+        If a worker dies or hangs, all workers are restarted.
+
+        Args:
+            on_status: see `sr4k.pipeline.run_graph`, as for ``stop_requests`` and ``log_queue``.
+            on_failure: called with the reason before each wait for a restart.
+            on_restart: called at each restart.
 
         Raises:
-            Sr4kError: what can't go well however often it is tried, in the user's words.
+            Sr4kError: a failure that retries can't mend, or one after a stop was requested.
+            InternalError: a bug in this package.
         """
         self._check()
         began, runs, outcome = time.monotonic(), 0, Outcome({})
@@ -104,7 +110,7 @@ class LiveJob:
                 return Tried("ended", final=True)
             except (WorkerDied, WorkerHangsError, OSError) as err:
                 if isinstance(err, OSError) and runs == 1:
-                    raise  # what the machine refuses from the start is for the user to mend
+                    raise  # what the machine refuses at the first start is for the user to fix
                 if stop_requests():
                     raise WorkerError(f"Stopped: {err}.") from err
                 return Tried(str(refusal(err) or err).rstrip("."), time.monotonic() - started)
@@ -121,7 +127,7 @@ class LiveJob:
         return summarised_live(outcome, time.monotonic() - began, runs - 1)
 
     def _check(self) -> None:
-        """What can't go well however often it is tried: one target may fail, if another may go well."""
+        """Raise errors that retries can't mend. A bad target is not one of them unless all targets are bad."""
         if self.source.kind == "srt":
             require_srt()
         if is_secure(self.source):
@@ -179,7 +185,7 @@ class LiveJob:
                 raise
 
     def graph(self, intake: IntakeSettings, playout: PlayoutSettings) -> GraphSpec:
-        """The workers."""
+        """Return the graph between an intake and a playout."""
         return assembled(
             self.preset,
             decode=StageSpec("sr4k.live.receive.intake:Intake", intake),
@@ -190,7 +196,7 @@ class LiveJob:
         )
 
     def playout(self, sound: Any) -> PlayoutSettings:
-        """What the last stage is told. ``sound``: where it comes from, if there is to be any."""
+        """Return the settings of the last stage; ``sound`` is the pipe that audio comes from, or ``None``."""
         encode, live = self.preset.encode, self.preset.live
         return PlayoutSettings(
             targets=self.targets,
