@@ -29,7 +29,7 @@ SIZE = (96, 64)
 
 
 class BicubicEngine(NearestEngine):
-    """What must not pass for a network."""
+    """An engine that must not pass for a network."""
 
     def submit_impl(self, planes: Sequence[Plane]) -> None:
         super().submit_impl(planes)

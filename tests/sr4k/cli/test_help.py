@@ -1,4 +1,4 @@
-"""What the commands say of themselves: help, version, usage errors, and completion in a shell."""
+"""Help, version, usage errors and shell completion of the commands."""
 
 import re
 import subprocess
@@ -29,14 +29,14 @@ ALL = dict(commands(typer.main.get_command(app)))
 
 
 def shown(*names: str) -> str:
-    """The help of a command, in one line and without what is drawn around it."""
+    """Return the help of a command as one line, without its frames."""
     done = CliRunner().invoke(app, [*names, "--help"], env={"COLUMNS": "200", "TERM": "dumb"})
     assert done.exit_code == 0, done.output
     return " ".join(re.sub(r"[│╭╮╰╯─]", " ", done.output).split())
 
 
 def written(command: Any) -> list[str]:
-    """What its source says of it and of its options, as it is meant."""
+    """Return the help texts of a command and of its options as their source means them."""
     texts = [command.help, *(param.help for param in command.params)]
     return [text.replace("\\[", "[") for text in texts if text]
 

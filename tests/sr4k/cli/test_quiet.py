@@ -48,7 +48,7 @@ class Ran:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where the commands run."""
+    """The folder that the commands run in."""
     folder = bait.set_out(tmp_path / "downloads")
     write_clip(folder / "in.mp4", frames=5)
     write_picture(folder / "pictures" / "a.png")

@@ -82,7 +82,7 @@ channels:
             time.sleep(0.1)
 
     def family(self) -> set[int]:
-        """Its processes, itself included."""
+        """Return its processes, itself included."""
         found = [self.process.pid]
         for pid in found:
             found += children(pid)

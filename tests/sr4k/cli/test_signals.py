@@ -1,4 +1,4 @@
-"""Signals that ask for an end, whatever a command is at, and what is told then."""
+"""Signals end a command at any point, with one line that says so."""
 
 import ctypes
 import os
@@ -69,12 +69,12 @@ def signals_of(pid: int, which: str) -> int:
 
 
 def is_pending(pid: int) -> bool:
-    """Whether a signal waits to be handled: another one of its kind would be lost."""
+    """Whether a signal is pending: a second one of its kind would be lost."""
     return bool(signals_of(pid, "ShdPnd"))
 
 
 def ends_at_signals(pid: int) -> bool:
-    """Whether our handlers are there; Python itself has none for SIGTERM."""
+    """Whether our handlers are installed; Python itself has none for SIGTERM."""
     return bool(signals_of(pid, "SigCgt") & 1 << signal.SIGTERM - 1)
 
 

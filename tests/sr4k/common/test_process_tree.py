@@ -10,7 +10,7 @@ PARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {CHILD!
 
 
 def measured(code: str) -> int:
-    """With a process that runs ``code`` until it is told to end, started by a thread of its own."""
+    """Measure while a thread's child process runs ``code``, until it is stopped."""
     found = []
 
     def run() -> None:

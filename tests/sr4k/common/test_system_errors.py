@@ -1,4 +1,4 @@
-"""What the machine refuses is told in words and with exit codes of its own; it is no bug."""
+"""A refusal of the system is reported in plain words with its own exit code, not as a bug."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""The doctor on this machine, and on others that are told of."""
+"""The doctor on this machine, and on simulated ones."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What `compare` measures, on videos of which the right figures are known."""
+"""``sr4k compare`` on videos whose measures are known."""
 
 import json
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""VMAF and VMAF-NEG of `compare`, by each libvmaf that is there: PyAV's and that of imageio-ffmpeg."""
+"""VMAF and VMAF-NEG of ``sr4k compare``, with each libvmaf that is installed: PyAV's and imageio-ffmpeg's."""
 
 import json
 import sys
@@ -83,7 +83,7 @@ def compared(*args: object) -> str:
 
 @pytest.mark.usefixtures("way")
 def test_a_result_is_judged_by_its_reference(tmp_path: Path) -> None:
-    """What is softer than the reference is bad, what is sharper is good, which NEG doesn't reward as much."""
+    """A softer video scores low, a sharper one high, and NEG rewards sharpening less."""
     soft, sharp = video(tmp_path / "soft.mkv", soft=range(4)), video(tmp_path / "sharp.mkv")
     blurred, sharpened = compare_videos(soft, sharp).mean(), compare_videos(sharp, soft).mean()
     assert blurred["PSNR"] == pytest.approx(sharpened["PSNR"])
@@ -151,7 +151,7 @@ def test_without_libvmaf_the_rest_is_measured_and_one_line_says_what_to_install(
 
 @pytest.mark.parametrize("size", [(94, 200), (200, 94), (32, 32), (6, 300)])
 def test_what_is_too_small_for_a_measure_is_said(size: tuple[int, int], tmp_path: Path) -> None:
-    """Of 32x32 and less, FFmpeg's and libvmaf's own filters crash."""
+    """FFmpeg's and libvmaf's filters crash with frames of 32x32 and less."""
     soft, sharp = (video(tmp_path / f"{len(which)}.mkv", soft=which, size=size) for which in (range(4), ()))
     course = compare_videos(soft, sharp)
     assert "no VMAF: it needs frames of 96x96 or more" in course.lacking
