@@ -52,6 +52,9 @@ _FIRST = 0.1
 _PREVIOUS = 0.1
 """Share of the clips whose truth has been through a codec."""
 
+SMALLEST = 256
+"""Pixels of the least side of a picture that clips are made of."""
+
 _LARGEST, _STEP = 576, 16
 """Pixels of the largest side of a view, and what its sides are multiples of."""
 
@@ -69,7 +72,7 @@ class Patches:
 
 
 def patches_of(rgb: NDArray[np.uint8], settings: Clips, seed: tuple[int, ...]) -> Patches:
-    """The patches of one clip of a picture, uint8 RGB (H, W, 3), with sides of 256 at least."""
+    """The patches of one clip of a picture, uint8 RGB (H, W, 3), with sides of `SMALLEST` at least."""
     rng = np.random.default_rng(seed)
     frames, truth, soft = _clip(rgb, settings, rng)
     encoding = drawn_encoding(settings, rng)
@@ -130,18 +133,27 @@ def _clip(
     rgb: NDArray[np.uint8], settings: Clips, rng: np.random.Generator
 ) -> tuple[list[av.VideoFrame], list[NDArray[np.uint8]], float]:
     """Small frames, the luma of the large ones that they were made from, and how those were blurred."""
-    yuv = as_yuv(rgb)
+    yuv = as_yuv(_resized(rgb, rng.uniform(*settings.size)))
     soft = 0.0
     if rng.random() < settings.soft:
         soft = float(rng.uniform(*settings.softness))
         yuv = _softened(yuv, soft, rng)
-    large = frames_of(moving(yuv, view_size(rgb), _FRAMES, rng))
+    large = frames_of(moving(yuv, view_size(yuv), _FRAMES, rng))
     truth = [luma_of(frame) for frame in large]
     if rng.random() < _PREVIOUS:
         truth = [d.luma for d in through_codec(large, Encoding("h264", int(rng.integers(15, 29)), "veryfast"))]
         large = [_with_luma(frame, plane) for frame, plane in zip(large, truth, strict=True)]
     how = _SCALERS[rng.integers(len(_SCALERS))]
     return [shrunk(frame, how) for frame in large], truth, soft
+
+
+def _resized(rgb: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
+    """Shrunk, but to no less than what clips are made of."""
+    factor = max(factor, SMALLEST / min(rgb.shape[:2]))
+    if factor >= 1:
+        return rgb
+    height, width = (round(factor * side) for side in rgb.shape[:2])
+    return np.asarray(cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _softened(yuv: NDArray[np.uint8], sigma: float, rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -13,15 +13,12 @@ from numpy.typing import NDArray
 from sr4k.common.whole_file import write_whole
 from sr4k.errors import InputError, OptionError
 from sr4k.models.quality.image_files import picture_files, read_rgb
-from sr4k.models.training.clips import Patches, patches_of
+from sr4k.models.training.clips import SMALLEST, Patches, patches_of
 from sr4k.models.training.codec import CODECS, WORST
 from sr4k.models.training.data import Batch, turned
 from sr4k.models.training.recipe import Clips
 
 log = logging.getLogger(__name__)
-
-_SMALLEST = 256
-"""Pixels of the least side of a picture that clips are made of."""
 
 _LIKE_H264 = {
     "hevc": ([0.0, 16.9, 23.0, 29.1, 35.3, 41.3, 51.0], [1.0, 16.7, 22.4, 28.3, 33.7, 38.5, 46.0]),
@@ -131,11 +128,9 @@ def make_cache(folders: list[Path], settings: Clips, seed: int, out: Path) -> Ca
         if (out / _name(version, _PARTS[-1])).exists():
             continue
         pictures = ((k, read_rgb(path)) for k, path in enumerate(files))
-        found = [
-            patches_of(rgb, settings, (seed, k, version)) for k, rgb in pictures if min(rgb.shape[:2]) >= _SMALLEST
-        ]
+        found = [patches_of(rgb, settings, (seed, k, version)) for k, rgb in pictures if min(rgb.shape[:2]) >= SMALLEST]
         if not found:
-            raise InputError(f"Every picture has a side of less than {_SMALLEST} pixels.")
+            raise InputError(f"Every picture has a side of less than {SMALLEST} pixels.")
         write_shard(out, version, Patches(*(np.concatenate([getattr(p, part) for p in found]) for part in _PARTS)))
         log.info("clips: %d of %d rounds", version + 1, settings.versions)
     return Cache(read_cache(out).shards[: settings.versions])

@@ -47,6 +47,8 @@ class Clips(Section):
         patches: of a frame.
         patch: side of one, low-resolution pixels.
         crf: range of libx264's rate factor; other encoders get one of like quality.
+        size: range of a factor that a picture is shrunk by first, by averages over areas, where it is large enough: the
+            smaller, the more detail.
         soft: share of the clips whose truth is blurred.
         softness: range of the standard deviation of that Gaussian, high-resolution pixels.
         noise: most of the standard deviation of white noise, 8-bit levels.
@@ -57,6 +59,7 @@ class Clips(Section):
     patches: Annotated[int, Field(ge=1)] = 4
     patch: Annotated[int, Field(ge=16, multiple_of=2)] = 64
     crf: tuple[int, int] = (0, 38)
+    size: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(le=1)]] = (0.45, 1.0)
     soft: Share = 0.4
     softness: tuple[float, float] = (0.3, 2.0)
     noise: Annotated[float, Field(ge=0)] = 1.5

@@ -40,6 +40,11 @@ def made(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+def detail(patches: Patches) -> float:
+    """The mean variance of the Laplacian of what they show."""
+    return float(np.mean([cv2.Laplacian(high, cv2.CV_64F).var() for high in patches.high]))
+
+
 class TestMotion:
     def views(self, seed: int) -> list[np.ndarray]:
         return list(moving(pictures.astronaut()[:200, :160], (96, 80), 5, np.random.default_rng(seed)))
@@ -123,11 +128,19 @@ class TestPatches:
         assert coarse["bits"].mean() < fine["bits"].mean()
         assert (quality_of(coarse) > quality_of(fine) + 10).all()
 
+    def test_a_picture_that_is_shrunk_first_has_more_detail(self) -> None:
+        settings = SMALL.model_copy(update={"soft": 0.0, "patches": 12})
+        whole, small = (
+            patches_of(pictures.astronaut(), settings.model_copy(update={"size": (size, size)}), (7,))
+            for size in (1.0, 0.5)
+        )
+        assert detail(small) > 1.3 * detail(whole)
+
     def test_blurred_truth_is_told_and_lacks_detail(self) -> None:
-        sharp, soft = (self.patches(6, soft=share, softness=(2.0, 2.0)) for share in (0.0, 1.0))
+        sharp, soft = (self.patches(6, soft=share, softness=(2.0, 2.0), patches=12) for share in (0.0, 1.0))
         assert (sharp.facts["soft"] == 0).all()
         assert (soft.facts["soft"] == 2).all()
-        assert cv2.Laplacian(soft.high[0], cv2.CV_64F).var() < 0.5 * cv2.Laplacian(sharp.high[0], cv2.CV_64F).var()
+        assert detail(soft) < 0.5 * detail(sharp)
 
 
 def test_quality_is_on_the_scale_of_h264_whatever_the_codec() -> None:
