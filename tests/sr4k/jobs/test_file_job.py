@@ -377,7 +377,7 @@ class TestBadOutput:
         [
             ("clip.mp4/out.mp4", OutputError, "clip.mp4 is a file"),
             ("out", OptionError, "no suffix"),
-            ("out.xyz", OptionError, r"'\.xyz' is not a container"),
+            ("out.xyz", OptionError, r"'\.xyz' isn't a container"),
         ],
     )
     def test_an_impossible_name(
