@@ -172,7 +172,8 @@ def headed_first(clip: Path) -> Path:
 
 def listens(port: int) -> bool:
     """Whether a UDP socket is bound to this port."""
-    return any(f":{port:04X} " in line.split(" 00000000:0000")[0] for line in Path("/proc/net/udp").open())
+    sockets = Path("/proc/net/udp").read_text().splitlines()[1:]
+    return any(line.split()[1].endswith(f":{port:04X}") for line in sockets)
 
 
 def children_of(process: int) -> list[int]:
