@@ -463,5 +463,5 @@ class TestDevices:
 
     def test_what_is_no_list_of_numbers(self) -> None:
         assert parse_devices("0, 2") == (0, 2)
-        with pytest.raises(OptionError, match="numbers with commas"):
+        with pytest.raises(OptionError, match="numbers, separated by commas"):
             parse_devices("0;1")
