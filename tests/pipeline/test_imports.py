@@ -1,4 +1,4 @@
-"""Which folder imports which: what ``docs/architecture.md`` draws, no more and no less."""
+"""Folders import each other exactly as ``docs/architecture.md`` draws it."""
 
 import ast
 import re
@@ -18,7 +18,7 @@ NAMES = {f"sr4k.{name}": f"{name}/" for name in ROOTS} | {
     f"sr4k.{path.name}": f"sr4k/{path.name}/" for path in (ROOT / "sr4k").iterdir() if (path / "__init__.py").exists()
 }
 NAMES["sr4k"] = "sr4k/*.py"
-"""How the docs write the name of each room."""
+"""Name of each room in the docs."""
 
 
 def module_of(path: Path) -> str:
@@ -67,14 +67,14 @@ def arrows() -> dict[str, set[str]]:
 
 
 def whence(room: str, others: set[str]) -> list[str]:
-    """Where a room imports these."""
+    """Return the places where a room imports these."""
     return [
         f"{where} imports {who}" for module, who, where in ours() if room_of(module) == room and room_of(who) in others
     ]
 
 
 def drawn() -> dict[str, set[str]]:
-    """What the docs draw."""
+    """Return the arrows that the docs draw."""
     text = (ROOT / "docs" / "architecture.md").read_text()
     lines = [line.split("→") for line in text.splitlines() if re.match(r"\S+/\S* +→ ", line)]
     return {room.strip(): {name.strip() for name in others.split(",")} for room, others in lines}

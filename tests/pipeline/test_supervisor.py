@@ -174,7 +174,7 @@ def test_a_killed_worker_is_named_within_seconds(
 
 
 class _Seen:
-    """How many frames have reached the collector, since when the graph runs, and when a stop was asked for."""
+    """Records the frames at the collector, when the graph started, and when a stop was requested."""
 
     def __init__(self) -> None:
         self.frames = 0

@@ -1,4 +1,4 @@
-"""What a program that embeds the package finds in it, and what it leaves untouched."""
+"""The public interface of the package, and state of the embedding program that it must not change."""
 
 import inspect
 import logging
@@ -106,7 +106,7 @@ def test_all_but_a_look_into_a_file_is_had_without_codecs_and_networks() -> None
 
 
 def belongings() -> dict[str, Any]:
-    """What is the program's, and not a library's."""
+    """Return state of the process that belongs to the program and not to a library."""
     root = logging.getLogger()
     return {
         "handlers": (root.handlers[:], root.level, root.filters[:], logging.getLogger("sr4k").handlers[:]),

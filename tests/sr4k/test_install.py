@@ -1,4 +1,4 @@
-"""What a plain install brings, and what ships."""
+"""Dependencies of a plain install, and the files that ship."""
 
 import re
 from importlib.metadata import requires

@@ -1,4 +1,4 @@
-"""What a result says of its colours: what its source says, and where that says nothing what it was read by."""
+"""Colour tags of a result: those of its source, or else those that the source was read by."""
 
 from fractions import Fraction
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What of a coded picture is to be seen: all of that, and nothing else."""
+"""Cropping: exactly the visible part of a coded picture is upscaled."""
 
 import struct
 from pathlib import Path
@@ -51,7 +51,7 @@ def cropped_by_container(clip: Path) -> Path:
 
 
 def of_the_source(path: Path) -> np.ndarray:
-    """What is to be seen, twice as large."""
+    """Return the visible part, twice as large."""
     with av.open(str(path)) as container:
         whole = next(container.decode(video=0)).to_ndarray(format="yuv420p")[:96]
     return whole[TOP : 96 - BOTTOM, LEFT : 160 - RIGHT].repeat(2, axis=0).repeat(2, axis=1)

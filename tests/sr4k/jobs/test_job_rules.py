@@ -1,4 +1,4 @@
-"""What a job refuses by itself, whoever made it, and what its result depends on."""
+"""Jobs refuse invalid fields when they are made, and list the facts that their result depends on."""
 
 import pickle
 from dataclasses import fields, replace

@@ -24,7 +24,7 @@ def job(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> LiveJob:
 
 
 def run(job: LiveJob, ends: list[Any], monkeypatch: pytest.MonkeyPatch) -> tuple[int, list[str]]:
-    """How often its graph was started again, and why, if its runs end like this."""
+    """Return how often the graph was restarted, and why, if its runs end like this."""
 
     def run_graph(*_: Any, **__: Any) -> Outcome:
         end = ends.pop(0)

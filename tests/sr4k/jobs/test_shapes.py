@@ -1,4 +1,4 @@
-"""How pictures are shaped, turned and mirrored: what goes in comes out, twice as large."""
+"""Pixel shape, rotation and mirroring are those of the source, at twice the size."""
 
 from contextlib import nullcontext
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""Which jobs are meant by what a person typed."""
+"""Sources and targets of a command line become jobs."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What hangs, by a clock that is set by hand."""
+"""The watchdog, with a clock that is set by hand."""
 
 from dataclasses import replace
 from typing import Any
