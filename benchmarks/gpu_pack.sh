@@ -52,8 +52,9 @@ packed=$(bytes_of "$carry")
 if git -C "$tree" rev-parse --is-inside-work-tree > /dev/null 2>&1; then
     around=$(cd "$tree" && git ls-files -z --cached --others --exclude-standard | { xargs -0 stat -c %s 2> /dev/null || true; } |
         awk '{ sum += $1 } END { print sum + 0 }')
-else
-    around=$(bytes_of --exclude=.git --exclude=.carry "$tree")
+else # a copy of the tree: all but what git would ignore
+    mapfile -t ignored < <(sed -e '/^$/d' -e 's|^/||' -e 's|/$||' -e 's|^|--exclude=|' "$tree/.gitignore")
+    around=$(bytes_of --exclude=.git --exclude=.carry "${ignored[@]}" "$tree")
 fi
 total=$((packed + around))
 awk -v p="$packed" -v t="$around" 'BEGIN { printf "packed %.1f MiB, tree %.1f MiB: %.1f of 62 MiB\n", p / 2^20, t / 2^20, (p + t) / 2^20 }'

@@ -2,12 +2,11 @@
 
     python benchmarks/gpu_site.py SITE [WHEELS]
 
-The tree's folders are copied, each time anew, to where `[tool.setuptools.package-dir]` of pyproject.toml puts them; pip
-unpacks wheels that are not there yet. Needs Python 3.11 or newer and no other package.
+The tree's folders are copied, each time anew, to where `[tool.setuptools.package-dir]` of pyproject.toml puts them;
+wheels that are not there yet are unpacked. Needs Python 3.11 or newer and no other package, not even pip.
 """
 
 import shutil
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -39,13 +38,13 @@ def copy_package(site: Path) -> None:
 
 
 def unpack_wheels(wheels: list[Path], site: Path) -> None:
-    """Unpack wheels of this platform without their dependencies."""
+    """Unpack wheels of this platform, which must hold nothing but packages and their metadata."""
     names = "\n".join(wheel.name for wheel in wheels)
     done = site / _DONE
     if not wheels or (done.exists() and done.read_text() == names):
         return
-    options = ["--quiet", "--no-index", "--no-deps", "--no-compile", "--no-cache-dir", "--upgrade"]
-    subprocess.run([sys.executable, "-m", "pip", "install", *options, "--target", site, *wheels], check=True)
+    for wheel in wheels:
+        shutil.unpack_archive(wheel, site, "zip")
     done.write_text(names)
 
 
