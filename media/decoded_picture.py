@@ -25,6 +25,9 @@ from sr4k.pipeline.frame import Plane
 _STILL = {"mjpeg", "webp", "png", "apng", "gif", "bmp", "tiff"}
 """Codecs of still pictures, which are sRGB unless tagged otherwise."""
 
+_MOST_FRAMES_A_SECOND = 300
+"""Above it a guessed frame rate is taken for the resolution of the timestamps."""
+
 
 def describe(first: Picture, stream: VideoStream, size: tuple[int, int], tick: Fraction) -> VideoInfo:
     """Describe a stream by its first picture, as the graph processes it in 8 bits and 4:2:0.
@@ -46,7 +49,7 @@ def describe(first: Picture, stream: VideoStream, size: tuple[int, int], tick: F
         width=width,
         height=height,
         time_base=tick,
-        rate=positive(stream.guessed_rate or stream.average_rate, Fraction(25)),
+        rate=_rate(stream),
         sample_aspect_ratio=sar,
         tags=_written(first, colour, stream),
         colour=colour,
@@ -54,6 +57,12 @@ def describe(first: Picture, stream: VideoStream, size: tuple[int, int], tick: F
         source_tags=look.tags,
         stereo_mode=stereo_mode(frame),
     )
+
+
+def _rate(stream: VideoStream) -> Fraction:
+    """Return the nominal frame rate; jittered timestamps make libav guess that of their clock, such as 1000."""
+    rates = (ratio(rate) for rate in (stream.guessed_rate, stream.average_rate))
+    return next((rate for rate in rates if rate and rate <= _MOST_FRAMES_A_SECOND), Fraction(25))
 
 
 def _written(first: Picture, colour: Colour, stream: VideoStream) -> ColourTags:

@@ -20,8 +20,12 @@ from sr4k.media.writing.container_support import QUICKTIME
 from sr4k.media.writing.encoder_limits import check_quality
 from sr4k.models.colour import ChromaLocation
 
-_LEAST = {"libx265": 16, "libsvtav1": 32}
-"""Minimum side in pixels: below it, libx265 does not open, and libsvtav1 may never end."""
+_LEAST = {"libx265": (50, 16), "libsvtav1": (32, 32)}
+"""Minimum width and height in pixels.
+
+Below it, libx265 does not open or, narrower than 50 pixels, writes past the end of its lookahead's buffers (as glibc's
+malloc checks show); libsvtav1 may never end.
+"""
 
 _MOST = {"libx264": (16384, 16384), "libsvtav1": (16384, 8704)}
 """Maximum width and height in pixels."""
@@ -151,10 +155,10 @@ def _check_quality(settings: EncoderSettings) -> None:
 
 
 def _check_size(encoder: str, info: VideoInfo, codec: str) -> None:
-    least = _LEAST.get(encoder, 2)
+    least_width, least_height = _LEAST.get(encoder, (2, 2))
     size = f"The {codec} encoder doesn't support {info.width}x{info.height}"
-    if min(info.width, info.height) < least:
-        raise OptionError(f"{size}: its minimum side is {least} pixels; use --codec h264, or a larger --size.")
+    if info.width < least_width or info.height < least_height:
+        raise OptionError(f"{size}: its minimum is {least_width}x{least_height}; use --codec h264, or a larger --size.")
     width, height = _MOST.get(encoder, (info.width, info.height))
     if info.width > width or info.height > height:
         raise OptionError(

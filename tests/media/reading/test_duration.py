@@ -151,6 +151,14 @@ def test_a_last_picture_is_not_held_for_those_that_are_lost(make_clip: MakeClip,
     assert seconds(tmp_path / "out.mp4") == pytest.approx(summary.frames / 25, abs=0.01)
 
 
+@pytest.mark.parametrize("suffix", [".ts", ".mkv"])
+def test_jitter_of_timestamps_does_not_make_the_clock_the_frame_rate(suffix: str, make_clip: MakeClip) -> None:
+    pts = [3600 * number + 7 * number * number % 1800 for number in range(60)]
+    clip = make_clip(f"a{suffix}", pts=pts, rate=90_000, time_base=Fraction(1, 90_000), audio=False)
+    with VideoReader(ReadSettings(path=clip)) as reader:
+        assert reader.info.rate == 25
+
+
 def test_a_clock_is_not_taken_for_a_rate(make_clip: MakeClip) -> None:
     clip = make_clip("a.mkv", pts=[0, 33, 67, 100, 133], rate=1000, time_base=Fraction(1, 1000), audio=False)
     with VideoReader(ReadSettings(path=clip)) as reader:
