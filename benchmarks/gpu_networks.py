@@ -180,7 +180,11 @@ def _moved(conv: Any) -> Any:
 
 @cache
 def photographs() -> tuple[Planes, ...]:
-    """Return padded planes of pictures that scikit-image brings, cut to one size, so that one engine serves all."""
+    """Return padded planes of pictures that scikit-image brings, cut to one size, so that one engine serves all.
+
+    Raises:
+        RuntimeError: scikit-image has none of them here.
+    """
     from skimage import data
 
     found = []

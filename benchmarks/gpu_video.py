@@ -88,7 +88,11 @@ def left_on_gpu(clip: str) -> Row:
 
 
 def same_as_cpu(clip: str) -> Row:
-    """Compare the first frames of `GpuDecode` with those that the CPU decodes, bit for bit."""
+    """Compare the first frames of `GpuDecode` with those that the CPU decodes, bit for bit.
+
+    Raises:
+        RuntimeError: one differs.
+    """
     import numpy as np
 
     from sr4k.media.decoded_picture import copy_inside, padded_format

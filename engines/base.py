@@ -189,13 +189,16 @@ class Engine(ABC):
         """Return ``engine``, ``version``, ``device``, ``model``, ``precision``, ``threads`` and ``macs`` (a frame)."""
 
     @abstractmethod
-    def activate_impl(self) -> None: ...
+    def activate_impl(self) -> None:
+        """Load the network and allocate its memory; raise EngineError where that fails."""
 
     def deactivate_impl(self) -> None:
         """Release what `activate_impl` allocated."""
 
     @abstractmethod
-    def submit_impl(self, planes: Sequence[Plane]) -> None: ...
+    def submit_impl(self, planes: Sequence[Plane]) -> None:
+        """Start computing one frame; its planes have been checked."""
 
     @abstractmethod
-    def result_impl(self) -> Plane: ...
+    def result_impl(self) -> Plane:
+        """Wait for the oldest frame and return its sub-pixels."""

@@ -37,7 +37,7 @@ class CudaEngine(Engine):
     def __init__(self, spec: EngineSpec) -> None:
         super().__init__(spec)
         if spec.colour is None:
-            raise OptionError("The engine 'cuda' works on YUV planes: leave --pixels out, or use another --engine.")
+            raise OptionError("The engine 'cuda' works on YUV planes: omit --pixels, or use another --engine.")
 
     def activate_impl(self) -> None:
         spec = self.spec

@@ -7,7 +7,7 @@ from functools import cache
 
 from sr4k.errors import EngineError, OptionError
 
-# Of the CUDA driver API, cuda.h.
+# Constants of the CUDA driver API, from cuda.h.
 _SUCCESS = 0
 _CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76
 _NAME_LENGTH = 256

@@ -26,21 +26,26 @@ class GpuNetwork(Protocol):
     """A network that is ready to run on frames of one size."""
 
     def run(self, luma: Tensor, chroma: Tensor) -> Tensor:
-        """One picture: padded planes as ``spec.input_shapes`` says to NV12 (3H, 2W), uint8, all on the GPU."""
+        """Enqueue one frame and return its NV12 (3H, 2W), uint8, on the GPU.
+
+        Args:
+            luma, chroma: padded planes, uint8, on the GPU, with the shapes of ``spec.input_shapes``.
+        """
 
     def describe(self) -> dict[str, Any]:
         """Return the same as `sr4k.engines.Engine.describe`."""
 
 
 def open_on_gpu(names: Sequence[str], spec: EngineSpec) -> GpuNetwork:
-    """The network by the first of these engines that can have pictures on the GPU and starts.
+    """Return the network of the first of these engines that supports frames in GPU memory and starts.
 
     Args:
+        names: engines to try, in order.
         spec: of YUV planes.
 
     Raises:
-        OptionError: none of them can.
-        EngineError: what kept the last one from starting.
+        OptionError: none of them supports frames in GPU memory.
+        EngineError: the last one that does can't start.
     """
     fit = [name for name in names if name in _NETWORKS]
     if not fit:
@@ -51,9 +56,9 @@ def open_on_gpu(names: Sequence[str], spec: EngineSpec) -> GpuNetwork:
 
 
 def nv12_of(cells: Tensor) -> Tensor:
-    """The pixel shuffle of cells (H/2 + margins, W/2 + margins, 24), margins cut, to one NV12 picture (3H, 2W).
+    """Cut the margins off cells (H/2 + 10, W/2 + 10, 24) and shuffle them to one NV12 frame (3H, 2W).
 
-    A form of its own, since it works on tensors, and has the samples of U and V lie beside one another.
+    Unlike `sr4k.stages.reconstruct.shuffle` it works on tensors and interleaves the samples of U and V.
     """
     inner = cells[MARGIN:-MARGIN, MARGIN:-MARGIN]
     rows, columns = inner.shape[:2]

@@ -46,12 +46,12 @@ class _Cut:
 
 
 class TiledEngine(Engine):
-    """An engine for tiles in place of one for the picture: it needs a tile's memory, and that of one result.
+    """An engine that computes a frame tile by tile: it needs the memory of one tile and of one result.
 
     Args:
-        make: an engine for a spec, that of a tile.
-        spec: of the whole picture.
-        side: rows and columns of cells of a tile, about.
+        make: makes the engine that computes tiles, from the spec of a tile.
+        spec: of the whole frame.
+        side: approximate rows and columns of a tile, in cells.
     """
 
     precisions = ("auto", "int8", "fp16", "fp32")
@@ -59,8 +59,8 @@ class TiledEngine(Engine):
     def __init__(self, make: Callable[[EngineSpec], Engine], spec: EngineSpec, side: tuple[int, int] = _SIDE) -> None:
         super().__init__(spec)
         reach = zoo.architecture(spec.model).receptive_field
-        assert reach is not None, "it sees the whole picture"
-        around = max(0, -(-reach // CELL) - 1 - MARGIN)  # beyond the margin that each picture has
+        assert reach is not None, "its receptive field is the whole frame"
+        around = max(0, -(-reach // CELL) - 1 - MARGIN)  # beyond the margin of each frame
         self._rows, self._columns = (
             _Cut(length, -(-length // max(1, round(length / about))), around)
             for length, about in zip((spec.height // CELL, spec.width // CELL), side, strict=True)

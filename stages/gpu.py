@@ -37,7 +37,7 @@ try:
     from sr4k.engines.cuda import CudaEngine, cuda_device
     from sr4k.engines.on_gpu import open_on_gpu
 except ImportError as err:
-    raise EngineError("Pictures stay on the GPU as PyTorch's: pip install 'sr4k-stream[cuda]'.") from err
+    raise EngineError("Frames on the GPU need PyTorch: pip install 'sr4k-stream[cuda]'.") from err
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ class GpuDecode(Source):
         if info.colour.bits > CudaEngine.most_bits:
             raise OptionError(
                 f"{self._settings.path.name} has {info.colour.bits} bits, of which the GPU would keep 8: "
-                "use another preset, without -c gpu or nvenc."
+                "use a preset other than gpu and nvenc."
             )
         self._form = padded_format(info)
         self._height, self._width = info.height, info.width
@@ -150,10 +150,14 @@ class GpuDecode(Source):
         return luma, chroma
 
     def _planes(self, picture: VideoFrame) -> tuple[Tensor, ...]:
-        """Return Y, U and V of a frame of NVDEC's."""
+        """Return Y, U and V of a frame of NVDEC's.
+
+        Raises:
+            InputError: the frame has another size than the first.
+        """
         if (picture.width, picture.height) != (self._width, self._height):
             change = f"the picture changes from {self._width}x{self._height} to {picture.width}x{picture.height}"
-            raise InputError(f"{self._settings.path}: {change}, and NVDEC's can't be fitted: leave -c gpu out.")
+            raise InputError(f"{self._settings.path}: {change}, and frames of NVDEC's can't be scaled: omit -c gpu.")
         # The capsule itself: PyAV accepts no stream, and PyTorch would pass one.
         luma, both = (torch.utils.dlpack.from_dlpack(plane.__dlpack__()) for plane in picture.planes)
         both = both.view(both.shape[0], -1, 2)

@@ -103,9 +103,12 @@ def _fragments(weights: NDArray[Any], tiles: int) -> NDArray[np.uint32]:
     """Return the B operands of mma.m16n8 of int8 weights (outputs, k): (lanes, n-tiles, k // 16) words.
 
     Column n of n-tile j is output ``n // 2 * 2 * tiles + 2 * j + n % 2``, so that the outputs of a lane are neighbours.
+
+    Raises:
+        ValueError: a weight is beyond -127..127.
     """
     if np.abs(weights).max() > 127:
-        raise ValueError("a weight is no int8")
+        raise ValueError("a weight does not fit int8")
     parts = weights.shape[1] // _ROW
     words = np.zeros((_LANES, tiles, parts), np.uint32)
     for lane in range(_LANES):

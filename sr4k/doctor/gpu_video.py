@@ -49,6 +49,7 @@ def _decoded_of(decoder: str, encoder: str) -> int:
         stream = source.streams.video[0]
         context = av.CodecContext.create(decoder, "r", hwaccel=accelerator)
         assert isinstance(context, VideoCodecContext)
+        context.thread_count = 1  # each FFmpeg thread takes a surface of NVDEC, which has at most 32
         context.extradata = stream.codec_context.extradata
         frames = [frame for packet in source.demux(stream) for frame in context.decode(packet)]
     return sum(frame.format.name == "cuda" for frame in frames)
