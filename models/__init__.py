@@ -1,1 +1,1 @@
-"""The RCAN family: its definition, trained weights, the exact algebra that makes it cheap, and its int8 form."""
+"""The networks: their definitions and trained weights, the algebra that folds them, and their int8 form."""
