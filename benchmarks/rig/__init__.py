@@ -1,1 +1,1 @@
-"""What tests and benchmarks of live streams are made with: real servers, a publisher, a viewer, faults."""
+"""Building blocks for tests and benchmarks of live streams: real servers, a publisher, a viewer, faults."""

@@ -1,4 +1,4 @@
-"""A live channel as a user runs it: the command, its log, its metrics and its end."""
+"""Run a live channel as a user does: the command, its log, its metrics and its exit code."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ from rig.servers import free_port
 
 
 class Channel:
-    """``sr4k-stream`` on these addresses, with JSON logs and metrics. A context manager."""
+    """A process of ``sr4k-stream`` with JSON logs and a metrics endpoint. A context manager."""
 
     def __init__(
         self, source: str, *targets: str, options: tuple[str, ...] = (), environment: dict[str, str] | None = None
@@ -47,41 +47,49 @@ class Channel:
 
     @property
     def log(self) -> str:
+        """All log lines so far, as JSON."""
         return Path(self._log.name).read_text()
 
     def metrics(self) -> str:
+        """Return the metrics in Prometheus' text format.
+
+        Raises:
+            OSError: The endpoint doesn't answer.
+        """
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
             text: str = answer.read().decode()
         return text
 
     def value(self, name: str, *labels: str) -> float:
-        """Of the first metric whose line begins so and holds these."""
-        with contextlib.suppress(OSError):  # it may not have begun
+        """Return the first value of ``sr4k_NAME`` with all of these labels; NaN if there is none."""
+        with contextlib.suppress(OSError):  # the endpoint may not be up yet
             for line in self.metrics().splitlines():
                 if line.startswith(f"sr4k_{name}{{") and all(label in line for label in labels):
                     return float(line.rpartition(" ")[2])
         return float("nan")
 
     def states(self) -> dict[str, Any]:
-        """What ``/ready`` tells of the one channel."""
+        """Return what ``/ready`` reports about the only channel; empty if the endpoint doesn't answer."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/ready", timeout=5) as answer:
-                told = json.load(answer)
+                report = json.load(answer)
         except urllib.error.HTTPError as err:
-            told = json.load(err)
+            report = json.load(err)
         except OSError:
             return {}
-        (channel,) = told["channels"].values()
+        (channel,) = report["channels"].values()
         return dict(channel)
 
     def state_in(self) -> str:
+        """Return the state of the source."""
         return str(self.states().get("in", {}).get("state"))
 
     def states_out(self) -> list[str]:
+        """Return the state of each target."""
         return [str(out["state"]) for out in self.states().get("out", [])]
 
     def children(self) -> list[int]:
-        """All processes below the command's."""
+        """Return the ids of all descendants of the command."""
         found = [self.process.pid]
         for process in found:
             with contextlib.suppress(OSError):
@@ -90,7 +98,11 @@ class Channel:
         return found[1:]
 
     def child(self, module: str) -> int:
-        """The process that runs a module of ours."""
+        """Return the id of the descendant that runs a module.
+
+        Raises:
+            LookupError: No descendant runs it.
+        """
         for process in self.children():
             with contextlib.suppress(OSError):
                 if module in Path(f"/proc/{process}/cmdline").read_text():
@@ -98,14 +110,18 @@ class Channel:
         raise LookupError(module)
 
     def stop(self) -> tuple[int, float]:
-        """SIGTERM; the exit code, and the seconds that it took, by `Stopwatch.fair`."""
+        """Send SIGTERM; return the exit code and the seconds until the exit, by `Stopwatch.fair`."""
         watch = Stopwatch()
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(120), watch.fair
 
 
 def eventually(condition: Callable[[], object], seconds: float, what: str = "") -> float:
-    """Wait for it; the seconds that it took, which may be so many, by `Stopwatch.fair`."""
+    """Wait until the condition holds, at most ``seconds``; return the seconds that it took, by `Stopwatch.fair`.
+
+    Raises:
+        AssertionError: The condition didn't hold in time.
+    """
     watch = Stopwatch()
     while not condition():
         assert watch.fair < seconds, f"not within {seconds} s: {what or condition}"

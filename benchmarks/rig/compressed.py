@@ -1,6 +1,6 @@
-"""Upscaling of compressed video, judged cell by cell: a clip, how it was made smaller, and how it was compressed.
+"""Measure upscalers on compressed video, cell by cell: a clip, a downscaler, and an encoder with its CRF.
 
-For a network in training, on clips of pictures that are kept back for validation (never those of the benchmark):
+For a network in training, use clips of held-out pictures (never those of the benchmark):
 
     from rig.compressed import Cell, by_luma, judge
 
@@ -36,27 +36,28 @@ LANCZOS = "lanczos"
 _TAGS = ColourTags(BT709, LIMITED_RANGE, BT709, BT709)
 _LOSSLESS = {"qp": "0", "preset": "ultrafast"}
 _STEP = 4
-"""What sides are cut to multiples of: halved, they are even."""
+"""Width and height are cropped to multiples of this, so that they are even after halving."""
 
 Clip = Callable[[], Iterable[av.VideoFrame]]
 Luma = NDArray[np.uint8]
 Upscaler = Callable[[Path, Path], None]
-"""Reads a video, and writes one of twice its size, of as many frames, without loss."""
+"""Reads a video and writes a lossless one of twice its width and height, with the same number of frames."""
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """How a clip was made smaller and compressed. ``crf`` is libx264's; libsvtav1 gets the same share of its range."""
+    """How a clip is downscaled and compressed. ``crf`` is libx264's; libsvtav1 gets the same share of its range."""
 
     scaler: str
     codec: str
     crf: int
 
     def options(self) -> dict[str, str]:
+        """Return the options of libav's encoder."""
         if self.codec == "libsvtav1":
-            return {"crf": str(round(self.crf * 63 / 51)), "preset": "10"}
+            return {"crf": str(max(1, round(self.crf * 63 / 51))), "preset": "10"}  # libav takes 0 for unset
         quiet = {"x265-params": "log-level=none"} if self.codec == "libx265" else {}
         return {"crf": str(self.crf), "preset": "veryfast"} | quiet
 
@@ -69,35 +70,38 @@ def judge(
     frames: int,
     done: Callable[[str, Cell, str], bool] = lambda *_: False,
 ) -> Iterator[Row]:
-    """A row for each clip, cell and upscaler, as each is done: means over the frames, against the clip.
+    """Measure every upscaler in every cell of every clip; yield each row as soon as it is measured.
+
+    A row holds means over the frames of the measures against the clip.
 
     Args:
-        clips: by name; each gives its frames anew, YUV 4:2:0 of 8 bits in limited range, which are the truth.
-        upscalers: by name; lanczos, swscale's, is judged in any case, and first.
-        frames: how many of a clip are taken, from its start.
-        done: of a clip, a cell and an upscaler, whether its row is there already.
+        clips: By name, functions that return the frames of the ground truth, YUV 4:2:0, 8 bits, limited range.
+        upscalers: By name; swscale's lanczos is always measured, first.
+        cells: How the clips are downscaled and compressed.
+        frames: Number of frames from the start of each clip.
+        done: Whether the row of a clip, a cell and an upscaler exists already.
     """
-    everybody = {LANCZOS: lanczos} | dict(upscalers)
+    every = {LANCZOS: lanczos} | dict(upscalers)
     with tempfile.TemporaryDirectory() as folder:
         truth, small, large = (Path(folder) / f"{name}.mkv" for name in ("truth", "small", "large"))
         for cell, (clip, source) in itertools.product(cells, clips.items()):
-            left = [name for name in everybody if not done(clip, cell, name)]
+            left = [name for name in every if not done(clip, cell, name)]
             if not left:
                 continue
             write(truth, (cut(frame) for frame in itertools.islice(source(), frames)), "libx264", _LOSSLESS)
             less = (resized(frame, 0.5, SCALERS[cell.scaler]) for frame in pictures(truth))
             write(small, less, cell.codec, cell.options())
             for name in left:
-                everybody[name](small, large)
+                every[name](small, large)
                 found = compare_videos(large, truth)
                 about = {"clip": clip, "scaler": cell.scaler, "codec": cell.codec, "crf": cell.crf, "upscaler": name}
                 yield about | {"frames": len(found.frames)} | found.mean()
 
 
 def deployed(model: str, weights: Path | None = None) -> Upscaler:
-    """The pipeline as a user runs it, but for a lossless encoder; ``weights``: a folder of others than those that ship.
+    """Return the pipeline as a user runs it, but with a lossless encoder.
 
-    Int8, where the CPU multiplies it well.
+    It runs in int8 on CPUs with fast int8 instructions. ``weights``: folder of weights; default: those that ship.
     """
     preset = load_preset("file").updated("engine", model=model, weights=weights).updated("graph", mode="threads")
     preset = preset.updated("encode", preset="ultrafast", options={"qp": "0"})
@@ -109,7 +113,7 @@ def deployed(model: str, weights: Path | None = None) -> Upscaler:
 
 
 def by_luma(network: Callable[[Luma], Luma]) -> Upscaler:
-    """What a function makes of each picture's luma, (H, W) to (2H, 2W), uint8 in limited range; chroma is lanczos's."""
+    """Return an upscaler of ``network`` for luma, (H, W) to (2H, 2W), uint8, limited range, and lanczos for chroma."""
 
     def upscale(small: Path, large: Path) -> None:
         write(large, map(enlarged, pictures(small)), "libx264", _LOSSLESS)
@@ -124,37 +128,37 @@ def by_luma(network: Callable[[Luma], Luma]) -> Upscaler:
 
 
 def lanczos(small: Path, large: Path) -> None:
-    """What swscale makes of it."""
+    """Upscale a video with swscale's lanczos."""
     write(large, (resized(frame, 2, Interpolation.LANCZOS) for frame in pictures(small)), "libx264", _LOSSLESS)
 
 
 def digest(model: str) -> str:
-    """Of the weights that ship: what was measured with others is not the same."""
+    """Return a digest of the weights that ship, 12 hexadecimal digits: rows of other weights don't count."""
     folder = Path(zoo.__file__).parent / "weights"
     content = b"".join(path.read_bytes() for path in sorted(folder.glob(f"{model}.*safetensors")))
     return hashlib.sha256(content).hexdigest()[:12]
 
 
 def pictures(clip: Path) -> Iterator[av.VideoFrame]:
-    """Its frames as yuv420p."""
+    """Yield the frames of a clip as yuv420p."""
     with av.open(str(clip)) as source:
         for frame in source.decode(video=0):
             yield frame.reformat(format="yuv420p")
 
 
 def halved(clip: Path) -> Iterator[av.VideoFrame]:
-    """By area averaging, which hides what a codec left there."""
+    """Yield the frames of a clip at half size, by area averaging, which hides compression artifacts."""
     return (resized(frame, 0.5, Interpolation.AREA) for frame in pictures(clip))
 
 
 def resized(frame: av.VideoFrame, factor: float, how: Interpolation) -> av.VideoFrame:
-    """By swscale."""
+    """Return the frame, resized by swscale; sides are rounded to even numbers."""
     width, height = (2 * round(side * factor / 2) for side in (frame.width, frame.height))
     return frame.reformat(width, height, interpolation=how)
 
 
 def cut(frame: av.VideoFrame) -> av.VideoFrame:
-    """Its upper left part, of sides that can be halved twice."""
+    """Return the upper left part of the frame whose sides are multiples of 4."""
     width, height = (side // _STEP * _STEP for side in (frame.width, frame.height))
     if (width, height) == (frame.width, frame.height):
         return frame
@@ -165,7 +169,7 @@ def cut(frame: av.VideoFrame) -> av.VideoFrame:
 
 
 def write(target: Path, frames: Iterable[av.VideoFrame], codec: str, options: dict[str, str]) -> None:
-    """A video of the frames, 25 a second."""
+    """Write the frames as a video of 25 frames per second."""
     with av.open(str(target), "w") as out:
         stream = out.add_stream(codec, rate=25, options=options)
         for number, frame in enumerate(frames):

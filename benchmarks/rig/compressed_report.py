@@ -1,4 +1,4 @@
-"""What `rig.compressed` found, as a page and as a plot: each upscaler's gain over lanczos."""
+"""Report what `rig.compressed` measured, as a page and as a plot: each upscaler's gain over lanczos."""
 
 import statistics
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ _CELL = ("clip", "scaler", "codec", "crf")
 
 
 def gains(rows: Sequence[Row]) -> list[Row]:
-    """Every row but lanczos's, with what it has more than lanczos in the same cell."""
+    """Return the rows of all upscalers but lanczos, each measure minus that of lanczos in the same cell."""
     base = {_cell(row): row for row in rows if row["upscaler"] == LANCZOS}
     return [
         row | {name: row[name] - base[_cell(row)][name] for name in MEASURES if name in row}
@@ -23,22 +23,22 @@ def gains(rows: Sequence[Row]) -> list[Row]:
 
 
 def as_markdown(rows: Sequence[Row], command: str, covers: str) -> str:
-    """Tables of both kinds of truth: over the CRF, by clip, and by encoder and scaler."""
+    """Return tables for both kinds of ground truth: by CRF, clip, encoder and scaler."""
     lines = ["# Upscaling of compressed video\n", f"`{command}`\n", covers + "\n"]
     for compressed, title in (
-        (False, "Truth that no codec has touched, or halved"),
-        (True, "Truth that is compressed itself"),
+        (False, "Uncompressed or halved ground truth"),
+        (True, "Compressed ground truth"),
     ):
         kind = [row for row in rows if row["compressed"] == compressed]
         if kind:
             lines += [f"## {title}\n", *_means(kind, "crf", "CRF"), *_worst(kind)]
-            for key, head in (("clip", "clip"), ("codec", "encoder"), ("scaler", "made smaller by")):
+            for key, head in (("clip", "clip"), ("codec", "encoder"), ("scaler", "downscaled by")):
                 lines += _means(kind, key, head)
     return "\n".join(lines).rstrip() + "\n"
 
 
 def plot(rows: Sequence[Row], target: Path) -> None:
-    """Mean gain over the CRF, where the truth is not compressed if there is such. Needs matplotlib."""
+    """Plot the mean gain by CRF; with compressed ground truth only if there is no other. Needs matplotlib."""
     found = gains(rows)
     found = [row for row in found if not row["compressed"]] or found
     figure = new_figure(3.4 * len(MEASURES), 3.2)
@@ -75,19 +75,19 @@ def _means(rows: Sequence[Row], key: str, head: str) -> Iterator[str]:
 
 def _worst(rows: Sequence[Row]) -> Iterator[str]:
     found = gains(rows)
-    yield "| the worst cell of | PSNR | VMAF-NEG |"
+    yield "| worst cell of | PSNR | VMAF-NEG |"
     yield "|---|---|---|"
     for name in _names(found):
-        told = []
+        cells = []
         for measure in ("PSNR", "VMAF-NEG"):
             own = [row for row in found if row["upscaler"] == name and measure in row]
             least = min(own, key=lambda row: row[measure], default=None)
-            told.append(_told(least, measure) if least else "")
-        yield f"| {name} | " + " | ".join(told) + " |"
+            cells.append(_in_words(least, measure) if least else "")
+        yield f"| {name} | " + " | ".join(cells) + " |"
     yield ""
 
 
-def _told(row: Row, measure: str) -> str:
+def _in_words(row: Row, measure: str) -> str:
     where = ", ".join(str(row[key]) for key in _CELL[:3])
     return f"{row[measure]:+.2f} ({where}, CRF {row['crf']})"
 

@@ -1,13 +1,13 @@
-"""A number drawn into a picture so that it can be read again after coding and enlarging."""
+"""Draw a number into a picture so that it can be read back after compression and upscaling."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 BITS = 16
-"""Of the number. As wide as the picture: a cell for each."""
+"""Bits of the number. Their cells divide the width of the picture equally."""
 
 _CONTRAST = 60
-"""Levels by which a cell must differ from its inverse below, to be believed."""
+"""Minimum difference of a cell from its inverse below, in 8-bit levels."""
 
 
 def draw(luma: NDArray[np.uint8], number: int) -> None:
@@ -20,8 +20,8 @@ def draw(luma: NDArray[np.uint8], number: int) -> None:
 
 
 def read(luma: NDArray[np.uint8]) -> int | None:
-    """The number, or ``None`` if it can't be read."""
-    cell = luma.shape[1] / BITS  # in the enlarged picture, too, cells lie where a sixteenth of the width has them
+    """Return the number in a Y plane (H, W), or ``None`` if it can't be read."""
+    cell = luma.shape[1] / BITS  # in an upscaled picture not a whole number of pixels
     upper, lower = (_cells(luma[round(row * cell) : round((row + 0.5) * cell)], cell) for row in (0.25, 1.25))
     if (np.abs(upper - lower) < _CONTRAST).any():
         return None
@@ -29,5 +29,5 @@ def read(luma: NDArray[np.uint8]) -> int | None:
 
 
 def _cells(rows: NDArray[np.uint8], cell: float) -> NDArray[np.float64]:
-    """Mean of each, without its edges: coding smears them."""
+    """Return the mean of each cell without its edges, which compression smears."""
     return np.array([rows[:, round((k + 0.25) * cell) : round((k + 0.75) * cell)].mean() for k in range(BITS)])

@@ -1,7 +1,7 @@
-"""Seconds as a machine with CPUs to spare would have needed, for limits that must hold on a busy one, too.
+"""Measure time corrected for the load of the machine, so that time limits of tests hold on a busy one too.
 
-Where more threads want to run than there are CPUs, each gets its share of them alone, and all takes longer by as much.
-A `Stopwatch` takes that off. On a machine that has nothing else to do its seconds are those of any clock.
+With more runnable threads than CPUs, everything takes longer in proportion. A `Stopwatch` divides that out. On an
+otherwise idle machine its seconds are wall-clock seconds.
 """
 
 import os
@@ -10,39 +10,39 @@ import time
 from pathlib import Path
 
 _EVERY = 0.05
-"""Seconds between two looks at how many want to run."""
+"""Seconds between two readings of the load."""
 
 
 class Stopwatch:
-    """Runs from the moment that it is made."""
+    """A clock that runs from its construction."""
 
     def __init__(self) -> None:
         self._began, self._began_fair = time.monotonic(), _clock.now()
 
     @property
     def wall(self) -> float:
-        """Seconds by the clock on the wall."""
+        """Wall-clock seconds."""
         return time.monotonic() - self._began
 
     @property
     def fair(self) -> float:
-        """Seconds that it would have taken with CPUs to spare: never more than `wall`."""
+        """Seconds on a machine with idle CPUs, estimated; never more than `wall`."""
         return _clock.now() - self._began_fair
 
     @property
     def slowdown(self) -> float:
-        """How many times longer things take: 1 on a quiet machine."""
+        """Factor by which load slows things down; 1 on an idle machine."""
         return max(1.0, self.wall / max(self.fair, 1e-9))
 
 
 def crowding(loadavg: str, cpus: int) -> float:
-    """How many threads there are for each CPU, by ``/proc/loadavg``, but for the one that asks; 1 at least."""
+    """Return the runnable threads per CPU, without the calling one, from the text of ``/proc/loadavg``; at least 1."""
     runnable = int(loadavg.split()[3].partition("/")[0]) - 1
     return max(1.0, runnable / cpus)
 
 
 class _Clock:
-    """Adds up, for as long as the process lives."""
+    """Sums fair seconds during the life of the process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""What networks do: a TCP proxy that can be told to."""
+"""A TCP proxy that injects network faults: delay, corruption, resets and half-open connections."""
 
 import asyncio
 import contextlib
@@ -14,25 +14,26 @@ from typing import Any, Self
 
 _BLOCK = 16384
 _ON_THE_WAY = 256
-"""Blocks that may be, in each direction, when they are delayed."""
+"""Maximum number of delayed blocks in each direction."""
 
 _GLANCE = 0.02
-"""Seconds between two looks whether a held connection is to go on."""
+"""Seconds between two checks whether a held connection may continue."""
 
 Way = asyncio.Queue[tuple[float, bytes]]
-"""Blocks with the time that each is due; an empty one is the end."""
+"""Blocks, each with the monotonic time at which it is due; an empty block ends the stream."""
 
 
 class Proxy:
-    """Between whoever connects to ``port`` and 127.0.0.1:``target``. A context manager; it runs in a thread.
+    """A proxy from ``port`` to 127.0.0.1:``target``. A context manager; it runs in a thread.
 
-    With ``tls`` it is a server of TLS to those who connect.
+    With ``tls``, clients connect to it over TLS.
 
     Attributes:
-        corrupt: probability that a block of bytes has one that is wrong.
-        hold: whether nothing goes through, and nobody is told (a half-open connection).
-        refuse: whether new connections are reset at once.
-        delay: seconds from one end to the other.
+        port: Port of 127.0.0.1 on which it listens.
+        corrupt: Probability that one byte of a block is changed.
+        hold: Whether nothing is forwarded while connections stay open (half-open connections).
+        refuse: Whether new connections are reset at once.
+        delay: Seconds from one end to the other.
     """
 
     def __init__(self, target: int, tls: ssl.SSLContext | None = None) -> None:
@@ -59,7 +60,7 @@ class Proxy:
         self._loop.close()
 
     def url(self, key: str, app: str = "live") -> str:
-        """Of a stream behind it."""
+        """Return the address of a stream by way of the proxy."""
         return f"rtmp://127.0.0.1:{self.port}/{app}/{key}"
 
     def cut(self) -> None:
@@ -73,7 +74,7 @@ class Proxy:
         for connection in self._connections:
             connection.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
-        await asyncio.sleep(0)  # in which the sockets are closed
+        await asyncio.sleep(0)  # the event loop closes the sockets
 
     async def _connect(self, source: StreamReader, back: StreamWriter) -> None:
         if self.refuse:
@@ -89,7 +90,7 @@ class Proxy:
         connection.add_done_callback(self._connections.discard)
 
     async def _pass(self, source: StreamReader, sink: StreamWriter, answers: StreamReader, back: StreamWriter) -> None:
-        """Both ways, until one of them ends."""
+        """Forward both directions until one of them ends."""
         there, here = Way(_ON_THE_WAY), Way(_ON_THE_WAY)
         sending = [asyncio.create_task(self._send(way, end)) for way, end in ((there, sink), (here, back))]
         taking = [asyncio.create_task(self._take(end, way)) for end, way in ((source, there), (answers, here))]
@@ -139,7 +140,7 @@ class Proxy:
 
 
 def _reset(end: StreamWriter) -> None:
-    """Close it so that its peer gets an error, not an end."""
+    """Close a connection so that its peer gets a reset instead of an end of stream."""
     with contextlib.suppress(OSError):
         linger = struct.pack("ii", 1, 0)
         end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)

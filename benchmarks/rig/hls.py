@@ -1,4 +1,4 @@
-"""A strict reader of a folder of HLS: what a playlist must not do from one version to the next, by RFC 8216."""
+"""A strict reader of an HLS folder: checks every version of a playlist, and each change, against RFC 8216."""
 
 import re
 import threading
@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Self
 
 _POLL = 0.05
-"""Seconds between two looks."""
+"""Seconds between two reads of the playlist."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A segment as it is listed."""
+    """A segment as the playlist lists it."""
 
     number: int
     name: str
@@ -25,7 +25,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Version:
-    """A playlist at one time."""
+    """One version of a playlist. ``first``: its media sequence; ``passed``: its discontinuity sequence."""
 
     target: int
     first: int
@@ -35,7 +35,7 @@ class Version:
 
     @property
     def seconds(self) -> float:
-        """Of all that is listed."""
+        """Total duration of the listed segments."""
         return sum(entry.seconds for entry in self.entries)
 
 
@@ -47,14 +47,14 @@ class _Facts:
 
 
 def parse(text: str) -> Version:
-    """Read it, without mercy.
+    """Parse a playlist strictly: only the tags that this project writes, in their order.
 
     Raises:
-        ValueError: it is none; names the line.
+        ValueError: It is malformed; the message has the line.
     """
     lines = text.splitlines()
     if not text.endswith("\n") or not lines or lines[0] != "#EXTM3U":
-        raise ValueError(f"no playlist: {text[:40]!r}")
+        raise ValueError(f"not a playlist: {text[:40]!r}")
     facts, number = _Facts(), 0
     seconds: float | None = None
     discontinuity, init, date = False, None, None
@@ -92,12 +92,12 @@ def parse(text: str) -> Version:
 
 
 class StrictReader:
-    """Looks at a playlist, and keeps what it did wrong. A context manager that looks all the time; or ask `look`.
+    """Records what a playlist does wrong. A context manager that reads it continuously; `look` reads it once.
 
     Attributes:
-        faults: in words, each once.
-        versions: how many there were.
-        segments: every one that was listed, by name, as it was listed first.
+        faults: Violations in words, each once.
+        versions: Number of versions read.
+        segments: Every segment that was ever listed, by name, as listed first.
     """
 
     def __init__(self, playlist: Path) -> None:
@@ -109,7 +109,7 @@ class StrictReader:
         self.faults: list[str] = []
         self.versions = 0
         self.segments: dict[str, Entry] = {}
-        self._gone: dict[str, float] = {}  # until when a segment that is no longer listed must stay
+        self._gone: dict[str, float] = {}  # until when a segment that is no longer listed must stay on disk
         self._longest = 0.0
 
     def __enter__(self) -> Self:
@@ -123,12 +123,12 @@ class StrictReader:
 
     @property
     def playlist(self) -> Version:
-        """As it was last."""
+        """Latest version of the playlist."""
         assert self._last is not None, "there is no playlist"
         return self._last
 
     def look(self) -> None:
-        """Read it once."""
+        """Read and check the playlist once."""
         try:
             text = self._playlist.read_text()
         except FileNotFoundError:
@@ -170,13 +170,13 @@ class StrictReader:
         if now.target != before.target:
             self._blame(f"the target duration changed from {before.target} to {now.target}")
         if before.ended:
-            self._blame("it went on after its end")
+            self._blame("the playlist changed after its end")
         listed = {entry.name for entry in now.entries}
         gone = [entry for entry in before.entries if entry.name not in listed]
         if gone != list(before.entries[: len(gone)]):
             self._blame("a segment in the middle is no longer listed")
         if now.first != before.first + len(gone):
-            self._blame(f"{len(gone)} segments went, and the media sequence from {before.first} to {now.first}")
+            self._blame(f"{len(gone)} segments removed, but the media sequence went from {before.first} to {now.first}")
         passed = before.passed + sum(entry.discontinuity for entry in gone)
         if now.passed != passed:
             self._blame(f"the discontinuity sequence is {now.passed}, not {passed}")

@@ -1,4 +1,4 @@
-"""A publisher: counted pictures with a flash, and a beep, each second, in real time."""
+"""Publish numbered pictures in real time, with a flash and a beep every second."""
 
 import json
 import sys
@@ -14,13 +14,13 @@ from av.container import OutputContainer
 from av.video.frame import PictureType, VideoFrame
 
 from rig import counter
-from rig.process import RigProcess, tell
+from rig.process import RigProcess, emit
 from sr4k.media.writing.encoder import share_cpus
 
 RATE = 48_000
 _BLOCK = 1024
 BEEP = 0.02
-"""Seconds."""
+"""Duration of a beep, in seconds."""
 
 _ENCODERS = {
     "h264": ("libx264", {"tune": "zerolatency", "preset": "ultrafast", "forced-idr": "1"}),
@@ -30,18 +30,21 @@ _ENCODERS = {
 
 
 class Publisher(RigProcess):
-    """Publishes until it is killed, or ``seconds`` are over. It tells ``{"n": counter, "at": monotonic}``.
+    """Publishes for ``seconds``, or until it is killed. It reports ``{"n": number, "at": monotonic time}`` per picture.
 
     Args:
-        url: where to; rtmp, udp or the path of a file.
-        size: width and height.
-        rate: pictures a second.
-        gop: seconds from key frame to key frame.
-        start: of the timestamps, seconds.
-        audio, video: whether there is any; ``video_after``: seconds until its first picture.
-        jumps: (picture, seconds): from that picture on, timestamps are so much further.
-        stuck: (picture, count): so many pictures from that one on have its timestamp and a millisecond more each.
-        first: the first number that is counted.
+        url: Target: an rtmp or udp address, or the path of a file.
+        size: Width and height in pixels.
+        rate: Pictures per second.
+        seconds: Duration.
+        gop: Seconds from key frame to key frame.
+        start: First timestamp, in seconds.
+        audio: Whether there is audio.
+        video_after: Seconds until the first picture.
+        codec: h264, hevc or av1.
+        jumps: Pairs (picture, seconds): from that picture on, timestamps are later by that much.
+        stuck: Pairs (picture, count): that many pictures, from that one on, repeat its timestamp plus 1 ms each.
+        first: Number of the first picture.
     """
 
     def __init__(
@@ -105,7 +108,7 @@ class _Publishing:
                 self._speak(spoken, shift)
                 spoken += 1
             if number >= o["video_after"] * o["rate"]:
-                tell(n=o["first"] + number, at=time.monotonic())
+                emit(n=o["first"] + number, at=time.monotonic())
                 self._show(number, noise[:, number % width :][:, :width], shift)
 
     def _show(self, number: int, background: Any, shift: int) -> None:

@@ -1,4 +1,4 @@
-"""What can be said of a recording, whatever was done to the channel that made it."""
+"""Measure a recording: timestamps, gaps, audio offset, picture sizes and numbers."""
 
 from bisect import bisect_left
 from dataclasses import dataclass
@@ -12,11 +12,15 @@ import numpy as np
 from rig import counter
 
 _CLOSE = 0.45
-"""Seconds within which a beep belongs to a flash: there is one of each a second."""
+"""Maximum distance of a beep from its flash, in seconds: there is one of each per second."""
 
 
 def tracks(path: Path) -> dict[str, list[float]]:
-    """Times of all packets by kind, in their order."""
+    """Return the pts of all packets in seconds, in file order, by stream type.
+
+    Raises:
+        EOFError: The file has no packet.
+    """
     found: dict[str, list[float]] = {}
     with av.open(str(path)) as container:
         for packet in container.demux():
@@ -27,14 +31,15 @@ def tracks(path: Path) -> dict[str, list[float]]:
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a recording holds. Seconds, but for counts.
+    """Measurements of a recording; times are in seconds.
 
     Attributes:
-        backwards: packets whose pts did not grow, of all tracks.
-        longest_gap: between two packets of a track.
-        apart: between the ends of the tracks.
-        offsets: of each beep after its flash.
-        sizes: of pictures.
+        seconds: Duration of the longest track.
+        backwards: Number of packets whose pts didn't increase, in all tracks.
+        longest_gap: Longest time between two packets of a track.
+        apart: Time between the ends of the tracks.
+        offsets: Delay of each beep after its flash.
+        sizes: Widths and heights of its pictures.
     """
 
     seconds: float
@@ -46,12 +51,12 @@ class Recorded:
 
     @property
     def worst_offset(self) -> float:
-        """Of the sound, either way."""
+        """Largest absolute offset of audio from video; NaN if there is none."""
         return max(map(abs, self.offsets), default=float("nan"))
 
 
 def inspect(path: Path) -> Recorded:
-    """Read all of it. What ended before its first packet has no length."""
+    """Read a whole recording and measure it. One without packets has a length of 0."""
     try:
         found = tracks(path)
     except EOFError:
@@ -71,18 +76,18 @@ def inspect(path: Path) -> Recorded:
 
 
 def offsets(flashes: list[float], beeps: list[float]) -> list[float]:
-    """Of each flash that has a beep close by: beep less flash."""
+    """Return the time of the beep minus that of the flash, for each flash with a beep close to it."""
     nearest = (min((beep - flash for beep in near(beeps, flash)), key=abs, default=9.0) for flash in flashes)
     return [offset for offset in nearest if abs(offset) < _CLOSE]
 
 
 def near(beeps: list[float], at: float) -> list[float]:
-    """Of sorted times those around one."""
+    """Return those of the sorted times that are within a second of ``at``."""
     return beeps[bisect_left(beeps, at - 1) : bisect_left(beeps, at + 1)]
 
 
 def events(path: Path) -> tuple[list[float], list[float], set[tuple[int, int]]]:
-    """Times of flashes and beeps, and the sizes of all pictures."""
+    """Return the times of flashes and of beeps in seconds, and the sizes of all pictures."""
     flashes: list[float] = []
     beeps: list[float] = []
     sizes = set()
@@ -107,7 +112,7 @@ def events(path: Path) -> tuple[list[float], list[float], set[tuple[int, int]]]:
 
 
 def counters(path: Path) -> list[int | None]:
-    """The numbers in the pictures."""
+    """Return the number drawn into each picture; ``None`` where it can't be read."""
     with av.open(str(path)) as container:
         return [counter.read(_luma(frame)) for frame in container.decode(video=0)]
 

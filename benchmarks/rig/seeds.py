@@ -1,4 +1,4 @@
-"""Tiny clips in eight containers, each with what it is usually found with."""
+"""Write tiny clips in eight containers, each with codecs that are common in it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ _OPTIONS = {
 
 
 def write_seeds(folder: Path) -> list[Path]:
-    """Two clips for each of the eight containers, all first ones first."""
+    """Write two clips for each of the eight containers; return the paths, the first clip of every container first."""
     return [_write(folder, seed) for seed in _SEEDS]
 
 

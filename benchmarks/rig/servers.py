@@ -20,11 +20,11 @@ _NODE_MEDIA_SERVER = "4.4.3"
 
 
 class MissingServerError(Exception):
-    """What to install."""
+    """Raised when a server is not installed. The message says what to install."""
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A port of 127.0.0.1 that nobody uses, of TCP if nothing else is asked for."""
+    """Return a free port of 127.0.0.1; TCP by default."""
     with socket.socket(type=kind) as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -40,7 +40,7 @@ def _is_listening(port: int) -> bool:
 
 
 class _Server:
-    """A process that listens on ``port``; a context manager."""
+    """A server process that listens on ``port`` of 127.0.0.1; a context manager."""
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -60,7 +60,11 @@ class _Server:
         return f"rtmp://127.0.0.1:{self.port}/{app}/{key}"
 
     def start(self) -> None:
-        """Start it, and wait until it listens."""
+        """Start the server and wait until it listens.
+
+        Raises:
+            RuntimeError: It doesn't listen within 15 seconds.
+        """
         self._process = subprocess.Popen(
             self._command(),
             cwd=self._folder.name,
@@ -71,26 +75,31 @@ class _Server:
         self._until_it(listens=True)
 
     def kill(self) -> None:
-        """Kill it with all its processes."""
+        """Kill all processes of the server and wait until nothing listens on its port.
+
+        Raises:
+            RuntimeError: Something still listens after 15 seconds.
+        """
         self._signal(signal.SIGCONT)
         self._signal(signal.SIGKILL)
         if self._process is not None:
             self._process.wait()
-            self._until_it(listens=False)  # its workers go a moment later
+            self._until_it(listens=False)  # its workers end a moment later
 
     def freeze(self) -> None:
-        """It goes on listening, and does nothing."""
+        """Stop the server with SIGSTOP: its port accepts connections, but nothing answers."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """It goes on."""
+        """Resume the server with SIGCONT."""
         self._signal(signal.SIGCONT)
 
     def _until_it(self, *, listens: bool) -> None:
         until = time.monotonic() + 15
         while _is_listening(self.port) != listens:
             if time.monotonic() > until:
-                raise RuntimeError(f"{type(self).__name__} {'does not listen' if listens else 'can not be killed'}")
+                fault = "does not listen" if listens else "still listens after SIGKILL"
+                raise RuntimeError(f"{type(self).__name__} {fault}")
             time.sleep(0.02)
 
     def _signal(self, number: int) -> None:
@@ -103,7 +112,11 @@ class _Server:
 
 
 class NginxRtmp(_Server):
-    """nginx with its RTMP module. Applications: ``live``, tuned for live streams; ``plain``, as it is by default."""
+    """nginx with its RTMP module. Applications: ``live``, tuned for live streams; ``plain``, with default settings.
+
+    Raises:
+        MissingServerError: nginx or its module is not installed.
+    """
 
     def __init__(self) -> None:
         module = next((path for path in _MODULES if path.exists()), None)
@@ -128,7 +141,11 @@ class NginxRtmp(_Server):
 
 
 class NodeMediaServer(_Server):
-    """node-media-server: knows HEVC and AV1 by enhanced RTMP, which nginx does not."""
+    """node-media-server, which supports HEVC and AV1 over enhanced RTMP; nginx doesn't.
+
+    Raises:
+        MissingServerError: Node.js or the server is not installed.
+    """
 
     def __init__(self) -> None:
         if shutil.which("node") is None or not (_node_folder() / "node_modules" / "node-media-server").is_dir():
@@ -151,7 +168,7 @@ class NodeMediaServer(_Server):
 
 
 class SilentServer:
-    """Accepts connections, and never says anything."""
+    """A server that accepts connections and never sends a byte."""
 
     def __enter__(self) -> Self:
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -176,7 +193,11 @@ class SilentServer:
 
 
 def install_node_media_server() -> None:
-    """With npm, once."""
+    """Install node-media-server with npm into the cache folder.
+
+    Raises:
+        subprocess.CalledProcessError: npm failed.
+    """
     folder = _node_folder()
     folder.mkdir(parents=True, exist_ok=True)
     package = f"node-media-server@{_NODE_MEDIA_SERVER}"

@@ -1,4 +1,4 @@
-"""What processes leave in /dev/shm, beside what others that run at the same time have there."""
+"""Find files that processes leave behind in /dev/shm, while other processes use it too."""
 
 import time
 from contextlib import suppress
@@ -8,12 +8,12 @@ FOLDER = Path("/dev/shm")
 
 
 def names() -> set[Path]:
-    """All that is there."""
+    """Return the paths of all files in /dev/shm."""
     return set(FOLDER.iterdir())
 
 
 def left_behind(before: set[Path]) -> set[Path]:
-    """What is new, stays, and belongs to no process that lives."""
+    """Return the new files that no living process uses, after at most 5 seconds of waiting for them to go."""
     until = time.monotonic() + 5
     while (left := names() - before - in_use()) and time.monotonic() < until:
         time.sleep(0.05)
@@ -21,7 +21,7 @@ def left_behind(before: set[Path]) -> set[Path]:
 
 
 def in_use() -> set[Path]:
-    """What living processes have mapped: by inode, for a semaphore is mapped before it gets its name."""
+    """Return the files that living processes have mapped; by inode, since a semaphore is mapped before it is named."""
     inodes = set()
     for maps in Path("/proc").glob("[0-9]*/maps"):
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""A viewer: reads the counters, the flashes and the beeps of a stream as they come, and what becomes of them."""
+"""View a stream as it arrives: read its numbers, flashes and beeps, and compare them with those published."""
 
 import json
 import sys
@@ -13,19 +13,22 @@ import av
 import numpy as np
 
 from rig import counter
-from rig.process import RigProcess, tell
+from rig.process import RigProcess, emit
 from rig.publish import BEEP, RATE
 from rig.recording import offsets
 
 _BACKLOG = 2.0
-"""Seconds after a viewer's start in which it may be shown what is old: servers keep a group of pictures."""
+"""Seconds after its start in which a viewer may get old pictures: servers cache a GOP."""
 
 _FAR = 1000
-"""Between two numbers: no network loses that many pictures, or brings them into such disorder."""
+"""Difference between two numbers that means another publisher: no network loses or reorders that many pictures."""
 
 
 class Viewer(RigProcess):
-    """Views ``url`` until it ends or is killed, telling of each picture and packet of sound."""
+    """Views ``url`` until it ends or is killed, and reports every picture and audio packet.
+
+    ``patience``: seconds that it waits for a stream that can be opened.
+    """
 
     def __init__(self, url: str, *, patience: float = 5.0) -> None:
         super().__init__("rig.view", url=url, patience=patience)
@@ -33,17 +36,21 @@ class Viewer(RigProcess):
 
 @dataclass(frozen=True)
 class Measured:
-    """What a viewer saw of what a publisher sent. Seconds, but for counts.
+    """What a viewer received of a publisher's stream; times are in seconds.
 
     Attributes:
-        pictures: that could be read; ``unreadable``: those that could not.
-        latency, latency_p95: from the sending of a picture to its first sight, once the viewer has caught up.
-        lost: numbers between the lowest and the highest seen of each publisher that were not; ``repeated``: seen again;
-            ``reordered``: seen first after a higher one.
-        backwards: packets whose pts did not grow, of both tracks.
-        offset, offset_worst: of the sound after the picture, over all flashes with a beep.
-        longest_gap: between two pictures.
-        sizes: seen.
+        pictures: Number of pictures whose number could be read.
+        unreadable: Number of the other pictures.
+        latency: Median time from sending a picture to its first display, once the viewer has caught up.
+        latency_p95: 95th percentile of the same.
+        lost: Numbers between the lowest and the highest of each publisher that never arrived.
+        repeated: Pictures whose number had arrived before.
+        reordered: Pictures that first arrived after a higher number.
+        backwards: Packets whose pts didn't increase, in both tracks.
+        offset: Median delay of audio after video, over all flashes with a beep.
+        offset_worst: Largest absolute offset.
+        longest_gap: Longest time between two pictures.
+        sizes: Widths and heights of its pictures.
     """
 
     pictures: int
@@ -61,7 +68,7 @@ class Measured:
 
 
 def measure(sent: list[dict[str, Any]], seen: list[dict[str, Any]]) -> Measured:
-    """Compare the lines of publishers with those of a viewer."""
+    """Compare the reports of publishers with that of a viewer."""
     when = {line["n"] % (1 << counter.BITS): line["at"] for line in sent if "n" in line}
     pictures = [line for line in seen if "picture" in line]
     numbers = [line["picture"] for line in pictures if line["picture"] is not None]
@@ -87,13 +94,13 @@ def measure(sent: list[dict[str, Any]], seen: list[dict[str, Any]]) -> Measured:
 
 
 def between(earlier: list[dict[str, Any]], later: list[dict[str, Any]]) -> list[float]:
-    """Seconds from the first sight of each picture by one viewer to that by another, ascending."""
+    """Return the seconds from the first display of each picture at one viewer to that at another, ascending."""
     before, after = _first_sights(earlier), _first_sights(later)
     return sorted(after[number] - before[number] for number in before.keys() & after.keys())
 
 
 def _first_sights(seen: list[dict[str, Any]]) -> dict[int, float]:
-    """When each number was seen first, once the viewer has caught up."""
+    """Return the monotonic time at which each number arrived first, once the viewer has caught up."""
     pictures = [line for line in seen if "picture" in line]
     settled = min((line["at"] for line in pictures), default=0.0) + _BACKLOG
     first = {line["picture"]: line["at"] for line in reversed(pictures) if line["picture"] is not None}
@@ -101,7 +108,7 @@ def _first_sights(seen: list[dict[str, Any]]) -> dict[int, float]:
 
 
 def _order(numbers: list[int]) -> Counter[str]:
-    """What became of the order of numbers. Each publisher begins with one far from the last of the one before."""
+    """Count lost, repeated and reordered numbers. Each publisher begins far from the last number of the one before."""
     order: Counter[str] = Counter()
     breaks = [k for k, (a, b) in enumerate(pairwise(numbers), 1) if abs(b - a) >= _FAR]
     for start, end in pairwise([0, *breaks, len(numbers)]):
@@ -116,7 +123,7 @@ def _order(numbers: list[int]) -> Counter[str]:
 
 def _offsets(seen: list[dict[str, Any]]) -> list[float]:
     flashes = [line["pts"] for line in seen if line.get("flash")]
-    first = [t for k, t in enumerate(flashes) if k == 0 or t - flashes[k - 1] > 0.5]  # a repeated picture flashes on
+    first = [t for k, t in enumerate(flashes) if k == 0 or t - flashes[k - 1] > 0.5]  # repeats prolong a flash
     return offsets(first, [line["beep"] for line in seen if "beep" in line])
 
 
@@ -133,7 +140,7 @@ def _main(url: str, patience: float) -> None:
             _view(container)
             return
         container.close()
-    tell(end=f"nothing to see: {why}")
+    emit(end=f"nothing to view: {why}")
 
 
 def _opened(url: str, patience: float) -> Any:
@@ -151,21 +158,21 @@ def _view(container: Any) -> None:
             if packet.dts is None:
                 continue
             if packet.stream.type == "audio":
-                tell(sound=float(packet.pts * packet.time_base), at=time.monotonic())
+                emit(sound=float(packet.pts * packet.time_base), at=time.monotonic())
             for frame in packet.decode():
                 if packet.stream.type == "video":
                     _look(frame, time.monotonic(), is_key=packet.is_keyframe)
                 elif packet.stream.type == "audio":
                     quiet = _listen(frame, quiet)
-        tell(end="it ended")
+        emit(end="end of stream")
     except (av.error.FFmpegError, OSError, ValueError) as err:
-        tell(end=type(err).__name__)
+        emit(end=type(err).__name__)
 
 
 def _look(frame: Any, now: float, *, is_key: bool) -> None:
     plane = frame.planes[0]
     luma = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width]
-    tell(
+    emit(
         picture=counter.read(luma),
         pts=float(frame.pts * frame.time_base),
         at=now,
@@ -176,7 +183,7 @@ def _look(frame: Any, now: float, *, is_key: bool) -> None:
 
 
 def _listen(frame: Any, quiet_since: float) -> float:
-    """Tell of a beep that begins in this block; gives the time of the last sound before, so that it is told once."""
+    """Report a beep that begins in this block; return the time of the last loud sample, so that it is reported once."""
     samples = np.abs(frame.to_ndarray()).max(axis=0).astype(float)
     if frame.format.name.startswith("s16"):
         samples /= 32768
@@ -184,7 +191,7 @@ def _listen(frame: Any, quiet_since: float) -> float:
     for at in np.flatnonzero(samples > 0.2):
         time_of = start + at / RATE
         if time_of - quiet_since > 10 * BEEP:
-            tell(beep=time_of)
+            emit(beep=time_of)
         quiet_since = time_of
     return quiet_since
 

@@ -59,6 +59,10 @@ def test_a_network_runs_as_it_is_deployed() -> None:
     assert gain["frames"] == 2
 
 
+def test_the_best_quality_is_never_taken_for_the_default() -> None:
+    assert [Cell("area", codec, 0).options()["crf"] for codec in CODECS] == ["0", "0", "1"], "libav takes 0 as unset"
+
+
 def test_sides_are_cut_to_what_can_be_halved_twice() -> None:
     frame = next(scene())
     less = cut(frame)
@@ -79,7 +83,7 @@ ROWS = [
 
 
 def test_the_page_has_means_and_the_worst_cell_of_each_kind_of_truth(tmp_path: Path) -> None:
-    clean, compressed = as_markdown(ROWS, "the command", "All of it.").split("## Truth that is compressed itself")
+    clean, compressed = as_markdown(ROWS, "the command", "All of it.").split("## Compressed ground truth")
     assert "| **all** | 2 | 25.00 | +0.75 | +0.38 |" in clean
     assert "| 18 | 1 | 30.00 | +2.00 | -0.25 |" in clean
     assert "| x | -0.50 (b, area, libx264, CRF 28) |" in clean
