@@ -1,8 +1,8 @@
-"""The shapes of the networks: what there is to count without building them.
+"""The shapes of the networks: receptive fields, parameters and multiply-accumulates, counted without building them.
 
 Two families. *RCAN*: Zhang et al., "Image Super-Resolution Using Very Deep Residual Channel Attention Networks", arXiv
 1807.02758, in the paper's form and in the SR4K form (no channel attention, a stride-2 head, so that the body works on
-2x2-pixel *cells*). *Luma*: a plain chain of convolutions on the cells or the pixels of the luma plane, of our own.
+2x2-pixel *cells*). *Luma*, designed here: a plain chain of convolutions on the cells or pixels of the luma plane.
 """
 
 import math
@@ -13,43 +13,43 @@ from typing import Literal
 from sr4k.models.geometry import CELL, CELL_OUT, SCALE
 
 Pixels = Literal["yuv", "bgr"]
-"""What a network works on: Y, U and V planes with the colour folded in, or RGB."""
+"""Input and output of a network: Y, U and V planes with the colour conversion folded in, or RGB."""
 
 Precision = Literal["auto", "int8", "fp16", "fp32"]
-"""How it computes; ``auto`` takes the best that the hardware runs well."""
+"""Number format of the convolutions; ``auto`` selects the fastest that the hardware supports well."""
 
 RGB_MEAN = (0.4488, 0.4371, 0.4040)
-"""DIV2K's mean colour, as a fraction of 255, which RCAN takes out and puts back."""
+"""Mean R, G and B of DIV2K, as fractions of 255, which RCAN subtracts from its input and adds to its output."""
 
 
 class Architecture(ABC):
-    """What every network can tell of itself."""
+    """Hyper-parameters of a network, and the figures that follow from them."""
 
     scale: int
 
     @property
     @abstractmethod
     def receptive_field(self) -> int | None:
-        """How far, in input pixels to each side, an output pixel can see; ``None``: the whole picture."""
+        """Radius of the receptive field, in input pixels; ``None``: the whole picture."""
 
     @abstractmethod
     def kernels(self) -> dict[str, tuple[int, int, int, int]]:
-        """The convolutions of the form that is trained and stored: shapes of kernels by name. Each has biases."""
+        """Return the kernel shapes (out, in, height, width) of the trained form by name. Each layer has biases."""
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The tensors of that form, by name."""
+        """Return the shapes of the trained form's tensors, by name."""
         found: dict[str, tuple[int, ...]] = {}
         for name, kernel in self.kernels().items():
             found |= {f"{name}.weight": kernel, f"{name}.bias": kernel[:1]}
         return found
 
     def parameters(self) -> int:
-        """Number of parameters of that form."""
+        """Return the number of parameters of the trained form."""
         return sum(map(math.prod, self.shapes().values()))
 
     @abstractmethod
     def macs(self, height: int, width: int) -> int:
-        """Multiply-accumulates of that form for one input picture of ``height`` x ``width`` pixels. Not folded."""
+        """Return the multiply-accumulates of the trained form, not folded, for ``height`` x ``width`` input pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,11 @@ class RcanShape(Architecture):
     3x3, long add, upsampler(s) of 3x3 (C to r r C) and PixelShuffle(r), 3x3 (C to 3).
 
     Attributes:
-        reduction: of the channel attention; ``None``: there is none.
-        stride: of the head. With 2, as in the SR4K form, one upsampler shuffles by 4.
+        reduction: factor by which the channel attention reduces the features; ``None``: no channel attention.
+        stride: stride of the head. With 2, as in the SR4K form, a single upsampler shuffles by 4.
         scale: factor from input to output size.
-        mean_shift: the official form has RGB 0..255 and 1x1 convolutions (3 to 3) that take the mean colour out and put
-            it back; without them, BasicSR's form has RGB 0..1 and plain sums and products in their place.
+        mean_shift: ``True``, the official form: RGB 0..255, and 1x1 convolutions (3 to 3) that subtract the mean colour
+            and add it back. ``False``, BasicSR's form: RGB 0..1, and sums and products without parameters.
     """
 
     groups: int
@@ -82,7 +82,7 @@ class RcanShape(Architecture):
 
     @property
     def shuffles(self) -> tuple[int, ...]:
-        """Factors of the upsamplers, in order: their product is ``stride * scale``."""
+        """Factors of the upsamplers, in order; their product is ``stride * scale``."""
         if self.stride == CELL:
             return (CELL_OUT,)
         return (self.scale,) if self.scale % 2 else (2,) * (self.scale.bit_length() - 1)
@@ -127,12 +127,12 @@ class RcanShape(Architecture):
 class LumaShape(Architecture):
     """Hyper-parameters of one network on luma.
 
-    Layers, C = ``features``: 3x3 head (1 to C), ReLU, ``convs`` x (3x3 C to C, ReLU), 3x3 tail, PixelShuffle; added to
-    a bicubic x2 of the picture. Chroma is bicubic alone.
+    Layers, C = ``features``: 3x3 head (1 to C), ReLU, ``convs`` x (3x3 C to C, ReLU), 3x3 tail, PixelShuffle; the sum
+    of the result and a bicubic x2 of luma is the output. Chroma is enlarged by a bicubic alone.
 
     Attributes:
-        stride: of the head: features of cells, whose tail has 16 outputs to shuffle by 4, or with 1 of pixels, whose
-            tail has 4 to shuffle by 2. At equal cost, features of pixels are better and those of cells faster.
+        stride: stride of the head. 2: each position is a cell, and the tail has 16 outputs, shuffled by 4. 1: each
+            position is a pixel, and the tail has 4, shuffled by 2. At equal cost, 1 is more accurate and 2 faster.
     """
 
     features: int
@@ -147,7 +147,7 @@ class LumaShape(Architecture):
 
     @property
     def receptive_field(self) -> int | None:
-        return self.stride * (self.convs + 1) + self.stride  # a cell's pixels are seen from both sides of it
+        return self.stride * (self.convs + 1) + self.stride  # + stride: pixels on both sides of a cell see it
 
     def kernels(self) -> dict[str, tuple[int, int, int, int]]:
         c = self.features
@@ -155,7 +155,7 @@ class LumaShape(Architecture):
         return {"head": (c, 1, 3, 3), **body, "tail": (self.shuffle**2, c, 3, 3)}
 
     def macs(self, height: int, width: int) -> int:
-        """The bicubic has 36 taps a luma and 25 a chroma output."""
+        """Return the multiply-accumulates; the bicubic has 36 taps per luma and 25 per chroma output."""
         positions, cells = (height * width // side**2 for side in (self.stride, CELL))
         bicubic = 36 * CELL_OUT**2 + 25 * CELL_OUT**2 // 2
         return positions * sum(map(math.prod, self.kernels().values())) + cells * bicubic

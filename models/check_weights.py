@@ -1,4 +1,4 @@
-"""Whether weights are those of a network, and sound."""
+"""Checks that weights fit a network and hold plausible values."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,36 +11,35 @@ from sr4k.errors import OptionError
 from sr4k.models.architecture import Architecture
 
 _LISTED = 6
-"""Differences named in an error; the others are counted."""
-
+"""Number of differences that an error lists; the others are counted."""
 
 _MOST = 1e6
-"""Beyond any value in a network that was trained on pictures; the largest known are means of colours, some hundreds."""
+"""Larger than any value in a network trained on pictures; the largest known are mean colours, in the hundreds."""
 
 _ROOM = 1 << 20
-"""Bytes of a file beside its tensors."""
+"""Bytes that a file may hold besides its tensors."""
 
 
 def check_size(path: Path, name: str, arch: Architecture) -> None:
-    """Look whether a file may be one of a network's weights before it is read.
+    """Check the size of a weights file before it is read. A missing file passes.
 
     Raises:
-        OptionError: it is far too large.
+        OptionError: the file is far too large for the network's parameters.
     """
     if path.is_file() and path.stat().st_size > _ROOM + 2 * np.dtype(np.float64).itemsize * arch.parameters():
         raise OptionError(f"{path} does not fit {name}: it is far too large for {arch.parameters()} parameters.")
 
 
 def check_values(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
-    """Look whether tensors are what training can have made.
+    """Check that the values of tensors can be the result of training.
 
     Raises:
-        OptionError: one does not hold floating-point numbers, or holds some that are not finite or far too large; or
-            all kernels are 0.
+        OptionError: a tensor doesn't hold floating-point numbers, or holds values that are not finite or far too large;
+            or all kernels are 0.
     """
     for key, array in tensors.items():
         if not np.issubdtype(array.dtype, np.floating):
-            raise OptionError(f"{path} is damaged, or of another kind: {key} holds {array.dtype}, no floats.")
+            raise OptionError(f"{path} is damaged, or of another kind: {key} holds {array.dtype}, not floats.")
         if not np.isfinite(array).all():
             raise OptionError(f"{path} is damaged: {key} holds values that are not finite.")
         largest = float(np.abs(array).max(initial=0.0))
@@ -52,10 +51,10 @@ def check_values(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
 
 
 def check_fit(path: Path, name: str, arch: Architecture, found: Mapping[str, tuple[int, ...]]) -> None:
-    """Hold the shapes of the tensors in a file against those of a network.
+    """Compare the shapes of the tensors in a file, ``found``, with those of a network.
 
     Raises:
-        OptionError: they differ; names keys and shapes.
+        OptionError: they differ; the message names keys and shapes.
     """
     if differences := _differences(arch.shapes(), found):
         more = f" and {len(differences) - _LISTED} more" if len(differences) > _LISTED else ""

@@ -1,6 +1,6 @@
-"""Checkpoints of RCAN made by others: the official layout (github.com/yulunzhang/RCAN) and BasicSR's. Needs PyTorch.
+"""Read third-party checkpoints of RCAN: the official layout (github.com/yulunzhang/RCAN) and BasicSR's. Needs PyTorch.
 
-Files are read with weights-only loading: nothing in them is executed.
+Files are loaded with ``weights_only=True``: nothing in them is executed.
 """
 
 import pickle
@@ -21,7 +21,7 @@ from sr4k.models.check_weights import check_fit
 from sr4k.models.rcan import Rcan
 
 _WRAPPERS = ("params_ema", "params", "state_dict", "model")
-"""Keys that trainers store the weights under, the better ones first."""
+"""Keys that training programs store the weights under, in order of preference."""
 
 _OFFICIAL = (
     (r"head\.0\.", "head."),
@@ -40,19 +40,20 @@ _BASICSR = (
     (r"upsample\.(\d+)\.", "up.{half}."),
     (r"conv_last\.", "last."),
 )
-"""Key patterns and what they are here. ``{half}``: convolutions and shuffles take turns in an upsampler."""
+"""Patterns of keys and their replacements. ``{half}``: an upsampler alternates convolutions and shuffles."""
 
 
 def read_checkpoint(path: Path, name: str, arch: Architecture) -> dict[str, NDArray[np.float32]]:
-    """The weights in a ``.pt`` or ``.pth`` file, by their names here.
+    """Read the weights in a ``.pt`` or ``.pth`` file as float32 arrays, by their names in `Architecture.shapes`.
 
     Raises:
-        OptionError: it can't be read, holds more than tensors, or does not fit; names the differing keys and shapes.
+        OptionError: the file can't be read, holds more than tensors, or doesn't fit the network: the message names the
+            keys and shapes that differ. Or the network isn't an RCAN.
     """
     if not path.exists():
         raise OptionError(f"{path} does not exist.")
     if not isinstance(arch, RcanShape):
-        raise OptionError(f"{name} has no checkpoints of others: give a .safetensors file or a folder.")
+        raise OptionError(f"{name} can't be read from a PyTorch checkpoint: give a .safetensors file or a folder.")
     state = _tensors(path)
     basicsr = "conv_first.weight" in state
     renamed = {_rename(key, arch, _BASICSR if basicsr else _OFFICIAL): tensor for key, tensor in state.items()}
@@ -63,15 +64,15 @@ def read_checkpoint(path: Path, name: str, arch: Architecture) -> dict[str, NDAr
     check_fit(path, name, arch, {key: tuple(tensor.shape) for key, tensor in renamed.items()})
     for key in arch.shapes():
         if not renamed[key].is_floating_point() or renamed[key].layout is not torch.strided:
-            raise OptionError(f"{path} is damaged, or of another kind: {key} holds no plain floats.")
+            raise OptionError(f"{path} is damaged, or of another kind: {key} isn't a plain tensor of floats.")
     return {key: renamed[key].float().numpy() for key in arch.shapes()}
 
 
 def check_archive(path: Path) -> None:
-    """PyTorch stores its archives as they are: one that grows as it is read may fill the memory.
+    """Refuse a zip archive that would grow as it is read and could fill the memory: PyTorch stores uncompressed.
 
     Raises:
-        OptionError: it is such a one, or its list of contents is damaged.
+        OptionError: the entries are compressed or overlap, or the archive's directory is damaged.
     """
     if not zipfile.is_zipfile(path):
         return
@@ -81,7 +82,7 @@ def check_archive(path: Path) -> None:
     except (OSError, zipfile.BadZipFile) as err:
         raise OptionError(f"{path} can't be read as a PyTorch checkpoint: {err}.") from err
     if size > path.stat().st_size:
-        raise OptionError(f"{path} is refused: its contents are packed, or overlap, and PyTorch's never do.")
+        raise OptionError(f"{path} is refused: its entries are compressed or overlap, which PyTorch never writes.")
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:
@@ -91,16 +92,16 @@ def _tensors(path: Path) -> dict[str, Tensor]:
     except pickle.UnpicklingError as err:
         raise OptionError(
             f"{path} is refused: it holds more than tensors, and loading that could run code. "
-            "Save its state_dict() alone, and give that."
+            "Save its state_dict() alone, and pass that file."
         ) from err
-    except Exception as err:  # a file of another kind breaks the reader in many ways
+    except Exception as err:  # the reader fails in many ways on a file of another kind
         raise OptionError(f"{path} can't be read as a PyTorch checkpoint: {err}.") from err
     for wrapper in _WRAPPERS:
         if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
             state = state[wrapper]
             break
     if not isinstance(state, Mapping) or not state or not all(isinstance(t, Tensor) for t in state.values()):
-        raise OptionError(f"{path} holds no state_dict: expected names and tensors.")
+        raise OptionError(f"{path} holds no state_dict: expected a dict of names to tensors.")
     return {str(key).removeprefix("module."): tensor for key, tensor in state.items()}
 
 

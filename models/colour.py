@@ -1,5 +1,6 @@
-"""Y'CbCr code values and R'G'B' as affine maps (ITU-T H.273: BT.601, BT.709, BT.2020
-non-constant luminance, and the older FCC and SMPTE 240M).
+"""Affine maps between Y'CbCr code values and R'G'B', and chroma resampling.
+
+Matrix coefficients are those of ITU-T H.273: BT.601, BT.709, BT.2020 non-constant luminance, FCC and SMPTE 240M.
 """
 
 from dataclasses import dataclass
@@ -10,13 +11,13 @@ from numpy.typing import NDArray
 
 Matrix = Literal["bt601", "bt709", "bt2020", "fcc", "smpte240m"]
 ChromaLocation = Literal["left", "center", "topleft"]
-"""Where a 4:2:0 chroma sample sits in its 2x2 luma pixels. H.264's and HEVC's default is left, JPEG's center."""
+"""Position of a 4:2:0 chroma sample in its 2x2 luma pixels. The default of H.264 and HEVC is left, JPEG's center."""
 
 Sampling = Literal["420", "444"]
-"""Whether chroma has a sample for each 2x2 luma pixels, or one for each."""
+"""Chroma subsampling: one chroma sample per 2x2 luma pixels, or one per pixel."""
 
 Samples = NDArray[np.floating]
-"""Any float precision; results keep it."""
+"""Samples of any float precision; results have the same."""
 
 _KR_KB: dict[Matrix, tuple[float, float]] = {
     "bt601": (0.299, 0.114),
@@ -28,15 +29,15 @@ _KR_KB: dict[Matrix, tuple[float, float]] = {
 
 
 LUMA: dict[Matrix, tuple[float, float, float]] = {m: (kr, 1 - kr - kb, kb) for m, (kr, kb) in _KR_KB.items()}
-"""Shares of R', G' and B' in Y'."""
+"""Coefficients of R', G' and B' in Y', by matrix."""
 
 
 @dataclass(frozen=True, slots=True)
 class Colour:
-    """How the planes of a picture are to be read.
+    """Interpretation of a picture's planes.
 
-    ``sampling`` is that of the source. What the networks make is 4:2:0, sited as ``chroma_location`` says: at twice the
-    size it has as many chroma samples as a 4:4:4 source.
+    ``sampling`` is that of the source. The networks' output is always 4:2:0, sited according to ``chroma_location``: at
+    twice the size it has as many chroma samples as a 4:4:4 source.
     """
 
     matrix: Matrix = "bt709"
@@ -47,34 +48,34 @@ class Colour:
 
     @property
     def peak(self) -> int:
-        """The largest code value."""
+        """Largest code value of that bit depth."""
         return int(2**self.bits) - 1
 
     @property
     def unit(self) -> int:
-        """Code values that an 8-bit one is."""
+        """Code values per 8-bit level."""
         return int(2 ** (self.bits - 8))
 
     @property
     def black(self) -> int:
-        """Code value of luma."""
+        """Code value of luma for black."""
         return 0 if self.full_range else 16 * self.unit
 
     @property
     def middle(self) -> int:
-        """Code value of chroma where there is no colour."""
+        """Code value of neutral chroma."""
         return 128 * self.unit
 
     @property
     def dtype(self) -> str:
-        """Of planes."""
+        """NumPy dtype of the planes."""
         return "uint8" if self.bits == 8 else "uint16"
 
 
 def yuv_from_rgb(colour: Colour) -> tuple[Samples, Samples]:
-    """``(A, b)`` with ``yuv = A @ rgb + b``: R'G'B' 0..255 to code values.
+    """Return ``(A, b)``, shapes (3, 3) and (3,), with ``yuv = A @ rgb + b``: from R'G'B' 0..255 to code values.
 
-    In 8 bits: limited 16..235 / 16..240, or full 0..255.
+    With 8 bits these are 16..235 (luma) and 16..240 (chroma) in limited range, 0..255 in full range.
     """
     kr, kb = _KR_KB[colour.matrix]
     y = np.array(LUMA[colour.matrix])
@@ -87,20 +88,20 @@ def yuv_from_rgb(colour: Colour) -> tuple[Samples, Samples]:
 
 
 def rgb_from_yuv(colour: Colour) -> tuple[Samples, Samples]:
-    """``(A, b)`` with ``rgb = A @ yuv + b``: the inverse of `yuv_from_rgb`."""
+    """Return ``(A, b)`` with ``rgb = A @ yuv + b``, the inverse of `yuv_from_rgb`."""
     forward, offset = yuv_from_rgb(colour)
     inverse = np.linalg.inv(forward)
     return inverse, -inverse @ offset
 
 
 def upsample_chroma(plane: Samples, location: ChromaLocation) -> Samples:
-    """Bilinear x2 of the last two axes, each sample where ``location`` says it sits; borders replicated."""
+    """Enlarge the last two axes x2, bilinear, for samples sited at ``location``; borders are replicated."""
     rows = _upsample_axis(plane, -2, cosited=location == "topleft")
     return _upsample_axis(rows, -1, cosited=location != "center")
 
 
 def downsample_chroma(plane: Samples, location: ChromaLocation) -> Samples:
-    """2:1 of the last two (even) axes: mean of two where samples sit between pixels, [1 2 1] / 4 where on a pixel."""
+    """Halve the last two axes, of even length: mean of two for samples between pixels, [1 2 1] / 4 for those on one."""
     rows = _downsample_axis(plane, -2, cosited=location == "topleft")
     return _downsample_axis(rows, -1, cosited=location != "center")
 

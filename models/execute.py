@@ -1,4 +1,4 @@
-"""A folded network run in PyTorch: the float reference, the eyes of calibration, and what training for int8 runs."""
+"""Run folded networks in PyTorch: as float reference, for calibration, for training, and with exact integers."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -14,12 +14,12 @@ from sr4k.models.geometry import CELL, CELL_OUT, MARGIN, PAD_AFTER, PAD_BEFORE
 from sr4k.models.quantize import OFFSET, QuantizedNetwork
 
 Observer = Callable[[str, Tensor], None]
-"""Called with the name of an int8 convolution and its input."""
+"""Callback that receives the name of an int8 convolution and its input."""
 
 
 @dataclass(frozen=True, slots=True)
 class TensorConv:
-    """`sr4k.models.folded_network.Conv` in tensors."""
+    """A `sr4k.models.folded_network.Conv` as tensors."""
 
     kernel: Tensor
     bias: Tensor
@@ -29,7 +29,7 @@ class TensorConv:
 
 
 def convolved(x: Tensor, c: TensorConv) -> Tensor:
-    """The convolution of (N, C, H, W)."""
+    """Apply the convolution to (N, C, H, W)."""
     top, left, bottom, right = c.pads
     if top == left == bottom == right:
         return F.conv2d(x, c.kernel, c.bias, stride=c.stride, padding=top, groups=c.groups)
@@ -56,7 +56,7 @@ class TorchOps:
 
 
 class Bfloat16Ops(TorchOps):
-    """The same with what may be int8 in bfloat16; the picture passes in float."""
+    """`TorchOps` with those convolutions in bfloat16 that can be int8; those that read the picture stay in float."""
 
     def conv(self, name: str, x: Tensor) -> Tensor:
         c = self.convs[name]
@@ -67,45 +67,46 @@ class Bfloat16Ops(TorchOps):
 
 
 class Trainable(Protocol):
-    """What training needs of a network."""
+    """Interface of a network that can be trained."""
 
     structure: Structure
 
     def convs(self) -> dict[str, TensorConv]:
-        """The folded network for what `view` gives, as tensors that gradients flow through."""
+        """Return the folded network for the output of `view`, as tensors that gradients flow through."""
 
     def view(self, rgb: Tensor) -> Tensor:
-        """What the network works on, of RGB (N, 3, H, W), 0..255."""
+        """Convert RGB (N, 3, H, W), 0..255, to the network's input."""
 
     def luma(self, picture: Tensor) -> Tensor:
-        """Full-range luma (N, 1, H, W), 0..255, of what the network makes."""
+        """Return the full-range luma (N, 1, H, W), 0..255, of the network's output."""
 
 
 def padded(picture: Tensor) -> Tensor:
-    """Replicated borders, as `sr4k.models.geometry` says, for (N, channels, H, W); odd sides are made even first."""
+    """Replicate the borders of (N, channels, H, W) as `sr4k.models.geometry` defines; odd sides are made even first."""
     height, width = picture.shape[-2:]
     return F.pad(picture, (PAD_BEFORE, PAD_AFTER + width % 2, PAD_BEFORE, PAD_AFTER + height % 2), mode="replicate")
 
 
 def upscale(net: Trainable, picture: Tensor, ops: TorchOps | None = None) -> Tensor:
-    """The network as it is deployed, on (N, channels, H, W) to (N, channels, 2H, 2W), H and W made even.
+    """Run the network as it is deployed: (N, channels, H, W) to (N, channels, 2H, 2W), with H and W rounded up to even.
 
-    ``ops``: other convolutions than the network's own, such as rounded ones.
+    ``ops`` replaces the network's own convolutions, for instance by rounded ones.
     """
     (cells,) = net.structure(ops or TorchOps(net.convs()), (padded(picture),))
     return F.pixel_shuffle(cells[..., MARGIN:-MARGIN, MARGIN:-MARGIN], CELL_OUT)
 
 
 def upscale_window(net: Trainable, window: Tensor, ops: TorchOps) -> Tensor:
-    """The same without a margin, which for a small window is most of the work: the pixels at its border lack what they
-    would see beyond.
+    """Run `upscale` without the margin, which is most of the work for a small window.
+
+    Pixels near the border of the result lack their context and differ from those of `upscale`.
     """
     (cells,) = net.structure(ops, (F.pad(window, (PAD_BEFORE - CELL * MARGIN, 0) * 2, mode="replicate"),))
     return F.pixel_shuffle(cells, CELL_OUT)
 
 
 class FoldedExecutor(TorchOps):
-    """Runs a `FoldedNetwork`; inputs padded as `sr4k.models.geometry` says."""
+    """Runs a `FoldedNetwork`; its inputs are padded as `sr4k.models.geometry` defines."""
 
     def __init__(
         self, network: FoldedNetwork, *, dtype: torch.dtype = torch.float32, observe: Observer | None = None
@@ -121,20 +122,23 @@ class FoldedExecutor(TorchOps):
 
     @torch.inference_mode()
     def __call__(self, *planes: Tensor) -> Tensor:
-        """Luma (1, 1, ...) and chroma (1, 2, ...), or RGB (1, 3, ...), to sub-pixels (1, 24 or 48, cells + margins)."""
+        """Compute the sub-pixels of luma (1, 1, ...) and chroma (1, 2, ...), or of RGB (1, 3, ...), all padded.
+
+        Returns (1, 24 or 48, rows, columns); rows and columns count cells, margin included.
+        """
         inputs = tuple(plane.to(self._dtype).contiguous(memory_format=torch.channels_last) for plane in planes)
         return torch.cat(self._structure(self, inputs), dim=1)
 
     def picture(self, *planes: Tensor) -> Tensor:
-        """The same without the margin, RGB only: (1, 3, 2H, 2W)."""
+        """Return the upscaled picture (1, 3, 2H, 2W) without its margin; for RGB networks only."""
         inner = slice(MARGIN, -MARGIN)
         return F.pixel_shuffle(self(*planes)[..., inner, inner], 4)
 
 
 class IntegerExecutor(FoldedExecutor):
-    """Runs a `QuantizedNetwork` exactly: int8 by int8 into wide sums, in float64, which holds them without rounding.
+    """Runs a `QuantizedNetwork` exactly: sums of int8 products in float64, which represents them without rounding.
 
-    What every int8 backend is held against. Rounds half to even and saturates at -128 and 127, as ONNX defines.
+    The reference for every int8 backend. Rounds half to even and saturates at -128 and 127, as ONNX defines.
     """
 
     def __init__(self, quantized: QuantizedNetwork) -> None:
@@ -163,7 +167,7 @@ class IntegerExecutor(FoldedExecutor):
 
 
 def as_tensors(conv: Conv, dtype: torch.dtype) -> TensorConv:
-    """The convolution in tensors of that type, its kernel channels-last."""
+    """Convert a convolution to tensors of ``dtype``, with its kernel channels-last in memory."""
     kernel = torch.from_numpy(np.ascontiguousarray(conv.kernel)).to(dtype)
     bias = torch.from_numpy(np.ascontiguousarray(conv.bias)).to(dtype)
     kernel = kernel.contiguous(memory_format=torch.channels_last)

@@ -1,14 +1,15 @@
-"""A folded network as an ONNX graph with Q/DQ: the one artefact that every backend runs.
+"""Export a folded network as an ONNX graph with Q/DQ, which every backend runs.
 
-Inputs are padded as `sr4k.models.geometry` says. For YUV: ``luma`` uint8 (1, 1, H + 21, W + 21) and ``chroma`` uint8
+Inputs are padded as `sr4k.models.geometry` defines. For YUV: ``luma`` uint8 (1, 1, H + 21, W + 21) and ``chroma`` uint8
 (1, 2, H/2 + 12, W/2 + 12), or 4:4:4 (1, 2, H + 21, W + 21); for RGB: ``rgb`` float32 (1, 3, H + 21, W + 21). H and W
-are even. The output ``subpixels`` has one cell of the picture a position and five margin cells around:
+are even. The output ``subpixels`` has one position per cell of the picture and five margin cells on each side:
 (1, H/2 + 10, W/2 + 10, 24) uint8, rounded, or (1, H/2 + 10, W/2 + 10, 48) float32, not rounded. Planes of more than 8
 bits are uint16, in and out.
 
-Q/DQ rules (for TensorRT and OpenVINO alike): opset 17, zero-points 0, a pair on every quantised convolution's input and
-weights, none after a convolution, float biases; the skip of an add goes through the pair of the convolution that reads
-it. What reads the picture is not quantised, but for the luma networks' head: that has code values less 128, exactly.
+Q/DQ rules (for TensorRT and OpenVINO alike): opset 17; zero-points 0; a Q/DQ pair on the input and weights of every
+quantised convolution and none after it; float biases; the skip of an add passes through the pair of the convolution
+that reads it. Convolutions that read the picture are not quantised, except the luma networks' head: its input is code
+values minus 128, which int8 represents exactly.
 """
 
 from typing import Any
@@ -27,11 +28,11 @@ from sr4k.models.quantize import OFFSET, QuantizedNetwork
 def to_onnx(
     network: FoldedNetwork | QuantizedNetwork, height: int, width: int, *, half: bool = False, cast_last: bool = False
 ) -> onnx.ModelProto:
-    """The graph for pictures of ``height`` x ``width`` pixels, both even.
+    """Return the graph for pictures of ``height`` x ``width`` pixels, both even.
 
     Args:
-        half: of a float network, the convolutions that may be int8 in float16; the picture itself stays in float32.
-        cast_last: nothing comes after the cast to uint8, as TensorRT wants it.
+        half: run those convolutions of a float network in float16 that can be int8; the picture stays in float32.
+        cast_last: make the cast to uint8 the last node, as TensorRT requires.
     """
     ops = _OnnxOps(network, half=half)
     net = ops.network
@@ -47,7 +48,7 @@ def to_onnx(
         kind = TensorProto.FLOAT
         outputs = list(net.structure(ops, tuple(inputs)))
     joined = ops.node("Concat", *outputs, axis=1) if len(outputs) > 1 else outputs[0]
-    # Where it may, the transpose comes last of all: OpenVINO's maps lie channel-last in memory, so it costs nothing.
+    # Without cast_last the transpose comes last: it costs nothing, as OpenVINO's maps are channels-last in memory.
     joined = ops.node("Transpose", joined, perm=[0, 2, 3, 1])
     if net.yuv and cast_last:
         ops.rounded(joined)
@@ -71,7 +72,7 @@ class _OnnxOps:
     def __init__(self, network: FoldedNetwork | QuantizedNetwork, *, half: bool = False) -> None:
         self._scales = network if isinstance(network, QuantizedNetwork) else None
         self._half = half
-        self._halves: set[str] = set()  # what is float16
+        self._halves: set[str] = set()  # names of float16 values
         self.network = network.network if isinstance(network, QuantizedNetwork) else network
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
@@ -107,14 +108,14 @@ class _OnnxOps:
 
     def relu(self, x: str, basis: str) -> str:
         if self._scales is not None and basis in self.network.rectified:
-            return x  # the next rounding saturates there
+            return x  # the next QuantizeLinear saturates at the ReLU's zero
         return self._as(x, self.node("Relu", x))
 
     def as_float(self, x: str) -> str:
         return self.node("Cast", x, to=TensorProto.FLOAT)
 
     def rounded(self, x: str) -> str:
-        """As code values."""
+        """Round and clip to code values."""
         assert self.network.colour is not None
         limits = (self._constant(np.float32(v), "limit") for v in (0, self.network.colour.peak))
         return self.node("Cast", self.node("Clip", self.node("Round", x), *limits), to=_kind(self.network.colour))
@@ -125,7 +126,7 @@ class _OnnxOps:
         return output
 
     def _as(self, x: str, made: str) -> str:
-        """What was made of a value has its type."""
+        """Give ``made`` the type of ``x``, which it was computed from."""
         if x in self._halves:
             self._halves.add(made)
         return made
@@ -141,5 +142,5 @@ class _OnnxOps:
 
 
 def _kind(colour: Colour) -> int:
-    """ONNX's number of the planes' type."""
+    """Return ONNX's number of the planes' dtype."""
     return int(helper.np_dtype_to_tensor_dtype(np.dtype(colour.dtype)))

@@ -1,18 +1,15 @@
-"""The exact algebra that makes the network cheap: everything linear before the first ReLU or after the last becomes one
-convolution.
+"""Fold RCAN exactly: everything linear before the first ReLU or after the last becomes one convolution.
 
-* Collapse: the tail (3x3 conv, PixelShuffle(4), 3x3 conv) is one 5x5 convolution from features to the 4x4 output pixels
-  of a cell.
-* Mean shift: folds into the biases beside it.
+* Collapse: the tail (3x3 conv, PixelShuffle(4), 3x3 conv) becomes one 5x5 convolution from features to the 4x4 output
+  pixels of a cell.
+* Mean shift: folds into the neighbouring biases.
 * Colour: Y'CbCr to R'G'B', chroma upsampling included, folds into the head; R'G'B' to Y'CbCr with chroma averaging into
   the tail.
-* Skip: the long skip goes from the head to the tail with nothing in between: it is one convolution from the planes to
-  the sub-pixels. So the picture itself can stay in float where features are int8.
+* Skip: the long skip connects the head to the tail with nothing in between, so it becomes one convolution from the
+  planes to the sub-pixels. The picture itself can thus stay in float while features are int8.
 
-Each linear map is written down once, as plain code, and its kernel is read off the response to one impulse a channel:
-what is folded is what was written. All in float64.
-
-How pictures are padded is told in `sr4k.models.geometry`.
+Each linear map is written once, as plain code, and its kernel is read off the response to one impulse per channel, in
+float64. `sr4k.models.geometry` defines how pictures are padded.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -38,23 +35,23 @@ Weights = Mapping[str, NDArray[np.floating]]
 """Parameters of the trained form by their PyTorch names."""
 
 STREAM, DETAIL = "stream", "detail"
-"""Bases: of the channels that the skips of groups and blocks run through, and of what the body adds in the end."""
+"""Bases of the channels that pass through the skips of groups and blocks, and of the body's output."""
 
 SAME3 = (1, 1, 1, 1)
 """Padding that keeps the size at a 3x3 convolution."""
 
 SAME5 = (2, 2, 2, 2)
-"""The same at a 5x5."""
+"""Padding that keeps the size at a 5x5 convolution."""
 
 
 def fold_yuv(arch: RcanShape, weights: Weights, colour: Colour) -> FoldedNetwork:
-    """The network from Y, U, V planes to Y, U, V sub-pixels."""
+    """Fold the network for Y, U, V planes and Y, U, V sub-pixels."""
     heads, tail = fold_yuv_head(arch, weights, colour), fold_yuv_tail(arch, weights, colour)
     return _network(arch, weights, heads, tail, colour)
 
 
 def fold_rgb(arch: RcanShape, weights: Weights) -> FoldedNetwork:
-    """The network from RGB to RGB sub-pixels: tail collapsed and mean shifts folded, colour left alone."""
+    """Fold the network for RGB and RGB sub-pixels: the tail is collapsed and mean shifts are folded."""
     return _network(arch, weights, (fold_rgb_head(weights),), collapse_tail(arch, weights), None)
 
 
@@ -71,7 +68,7 @@ def _network(
 
 
 def body_convs(arch: RcanShape) -> Iterator[tuple[str, str, str]]:
-    """Name, and bases read and written, of the convolutions between head and tail in the order of use."""
+    """Yield the convolutions between head and tail in execution order: name, basis read, basis written."""
     for g in range(arch.groups):
         for b in range(arch.blocks):
             inner = f"inner.{g}.{b}"
@@ -82,7 +79,10 @@ def body_convs(arch: RcanShape) -> Iterator[tuple[str, str, str]]:
 
 
 def structure(arch: RcanShape) -> Structure:
-    """The folded SR4K form. A skip adds what the convolution beside it sees; the long one passes the features by."""
+    """Return the structure of the folded SR4K form.
+
+    A skip adds the quantised input of the convolution it bypasses; the long skip bypasses all features.
+    """
 
     def of_planes(ops: Ops[T], name: str, planes: tuple[T, ...]) -> T:
         total = ops.conv(f"{name}.0", planes[0])
@@ -110,17 +110,17 @@ def structure(arch: RcanShape) -> Structure:
 
 
 def fold_rgb_head(weights: Weights) -> Conv:
-    """Mean shift folded into the head: RGB 0..255, stride 2."""
+    """Fold the mean shift into the head: RGB 0..255, stride 2."""
     head, shift = _conv(weights, "head"), _conv(weights, "sub_mean")
     kernel = np.einsum("ocyx,ci->oiyx", head.kernel, shift.kernel[:, :, 0, 0])
     return Conv(kernel, head.bias + head.kernel.sum((2, 3)) @ shift.bias, stride=CELL)
 
 
 def fold_yuv_head(arch: RcanShape, weights: Weights, colour: Colour) -> tuple[Conv, Conv]:
-    """Mean shift, Y'CbCr to R'G'B' and chroma upsampling folded into the head.
+    """Fold mean shift, Y'CbCr to R'G'B' and chroma upsampling into the head.
 
-    Returns the luma convolution (C, 1, 3, 3), stride 2, which carries the bias, and the chroma one (C, 2, 3, 3), on
-    subsampled planes, or with stride 2 on whole ones.
+    Returns the luma convolution (C, 1, 3, 3), stride 2, which has the bias, and the chroma one (C, 2, 3, 3): stride 1
+    on 4:2:0 planes, stride 2 on 4:4:4 planes.
     """
     head = fold_rgb_head(weights)
     matrix, offset = rgb_from_yuv(colour)
@@ -140,7 +140,7 @@ def fold_yuv_head(arch: RcanShape, weights: Weights, colour: Colour) -> tuple[Co
 
 
 def _skip(head: Conv, tail: Conv) -> Conv:
-    """The head and then the tail, its bias left out, as one convolution on a plane; only the margin sees zeros."""
+    """Compose head and tail, without the tail's bias, as one convolution on a plane; only the margin sees zeros."""
     stride, reach = head.stride, 2 * head.stride
     side = head.kernel.shape[-1] + 2 * reach
     kernel = np.zeros((len(tail.kernel), head.kernel.shape[1], side, side))
@@ -151,12 +151,12 @@ def _skip(head: Conv, tail: Conv) -> Conv:
 
 
 def collapse_tail(arch: RcanShape, weights: Weights) -> Conv:
-    """The tail and its mean shift as one 5x5 convolution to the 48 RGB values of a cell."""
+    """Fold the tail and its mean shift into one 5x5 convolution to the 48 RGB values of a cell."""
     return _collapse(arch, weights, lambda rgb: rgb)
 
 
 def fold_yuv_tail(arch: RcanShape, weights: Weights, colour: Colour) -> Conv:
-    """The tail, its mean shift, R'G'B' to Y'CbCr and chroma averaging as one 5x5 convolution to 16 Y, 4 U and 4 V."""
+    """Fold tail, mean shift, R'G'B' to Y'CbCr and chroma averaging into one 5x5 convolution to 16 Y, 4 U and 4 V."""
     matrix, offset = yuv_from_rgb(colour)
 
     def to_yuv(cells: Array) -> Array:  # (n, 48, h, w) -> (n, 24, h, w)
@@ -169,7 +169,7 @@ def fold_yuv_tail(arch: RcanShape, weights: Weights, colour: Colour) -> Conv:
 
 
 def _collapse(arch: RcanShape, weights: Weights, after: Callable[[Array], Array]) -> Conv:
-    """The tail followed by a linear map of the (n, 48, h, w) cells, as one convolution of reach 2."""
+    """Fold the tail, followed by a linear map of the (n, 48, h, w) cells, into one convolution of reach 2."""
     up, last, shift = (_conv(weights, name) for name in ("up.0", "last", "add_mean"))
     recolour = shift.kernel[:, :, 0, 0]
 
@@ -187,8 +187,12 @@ def _collapse(arch: RcanShape, weights: Weights, after: Callable[[Array], Array]
 
 
 def _kernel_of(linear: Callable[[Array], Array], *, channels: int, reach: int) -> Array:
-    """Kernel (out, channels, 2 reach + 1, 2 reach + 1) of a linear, shift-invariant map of (n, channels, h, w)."""
-    side = 2 * reach + 3  # one cell more than it should need, to see that nothing lands there
+    """Return the kernel (out, channels, 2 reach + 1, 2 reach + 1) of a linear, shift-invariant map.
+
+    Raises:
+        ValueError: the map reaches further.
+    """
+    side = 2 * reach + 3  # one cell more than the kernel, to check that the response ends there
     impulses = np.zeros((channels, channels, side, side))
     impulses[range(channels), range(channels), reach + 1, reach + 1] = 1.0
     response = linear(impulses)
@@ -204,7 +208,7 @@ def _conv(weights: Weights, name: str) -> Conv:
 
 
 def _conv3(x: Array, kernel: Array) -> Array:
-    """3x3 convolution, stride 1, zero padding: (n, in, h, w) to (n, out, h, w)."""
+    """Convolve 3x3 with stride 1 and zero padding: (n, in, h, w) to (n, out, h, w)."""
     padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
     out: Array = np.einsum("nchwyx,ocyx->nohw", windows, kernel, optimize=True)

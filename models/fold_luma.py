@@ -1,9 +1,9 @@
-"""The network on luma as it is run: on Y, U, V planes of any range, or on RGB.
+"""Fold the luma networks for Y, U, V planes of any range, or for RGB.
 
-Its weights are for full-range luma brought to -0.5..0.5. What the planes hold instead is an affine map away, which goes
-into the biases and scales of head and tail: the int8 weights are the same integers whatever the colour. Chroma planes
-get a bicubic x2 where they sit, RGB a bicubic x2 and the detail of the luma added to each colour. The bicubic (Keys,
-a = -0.5) is float, and exact.
+The weights are trained on full-range luma scaled to -0.5..0.5. The affine map from the planes' code values is folded
+into the biases and scales of head and tail, so the int8 weights are the same integers for every colour format. Chroma
+planes are enlarged by a bicubic x2 that keeps their siting; for RGB, the luma detail is added to a bicubic x2 of each
+colour. The bicubic (Keys, a = -0.5) stays in float.
 """
 
 from dataclasses import replace
@@ -21,21 +21,27 @@ from sr4k.models.resize import bicubic_taps
 T = TypeVar("T")
 
 PEAK, MIDDLE = 255.0, 0.5
-"""Luma to what the weights are for: divided by the one, less the other."""
+"""Scaling of full-range luma for the weights: ``luma / PEAK - MIDDLE``, -0.5..0.5."""
 
 SHIFTS = np.stack([np.eye(4, 3, -pixel) for pixel in range(CELL)])
-"""From the 3 taps of a kernel on pixels to the 4 of one on cells, for the first and the second pixel of a cell."""
+"""Matrices (pixel, 4, 3) that place 3 taps on pixels among the 4 of a kernel on cells, for either pixel of a cell."""
 
 TAIL_OF_CELLS = "iyu,jxv,abcuv->iajbcyx"
-"""The tail on features of pixels, which makes 2x2 sub-pixels of each, as one of stride 2 that makes a cell's 4x4:
-``SHIFTS`` twice and its kernel (2, 2, features, 3, 3) to (2, 2, 2, 2, features, 4, 4)."""
+"""einsum that turns a tail with 2x2 sub-pixels per pixel into one of stride 2 with 4x4 per cell.
+
+Operands: ``SHIFTS`` twice and the kernel (2, 2, features, 3, 3); result: (2, 2, 2, 2, features, 4, 4).
+"""
 
 _BEFORE, _AFTER = 1, 2
-"""How far the bicubic sees beyond the padding: only for cells of the margin, which are cut."""
+"""Reach of the bicubic beyond the padding; it affects only cells of the margin, which are cropped."""
 
 
 def fold_yuv(arch: LumaShape, weights: Weights, colour: Colour) -> FoldedNetwork:
-    """From Y, U, V planes to Y, U, V sub-pixels."""
+    """Fold the network for Y, U, V planes and Y, U, V sub-pixels.
+
+    Raises:
+        ValueError: the layers see further than the margin.
+    """
     scale = 255 / colour.peak if colour.full_range else 255 / 219 / colour.unit
     convs = _chain(arch, weights, np.array([scale]), colour.black)
     convs["head"] = replace(convs["head"], quantised=True, codes=True)
@@ -45,7 +51,11 @@ def fold_yuv(arch: LumaShape, weights: Weights, colour: Colour) -> FoldedNetwork
 
 
 def fold_rgb(arch: LumaShape, weights: Weights) -> FoldedNetwork:
-    """From RGB to RGB sub-pixels. Luma is that of BT.601, as in training."""
+    """Fold the network for RGB and RGB sub-pixels. Luma is that of BT.601, as in training.
+
+    Raises:
+        ValueError: the layers see further than the margin.
+    """
     convs = _chain(arch, weights, np.array(LUMA["bt601"]), 0.0)
     tail = convs["tail"]
     convs["tail"] = replace(tail, kernel=np.tile(tail.kernel, (3, 1, 1, 1)), bias=np.tile(tail.bias, 3))
@@ -54,7 +64,10 @@ def fold_rgb(arch: LumaShape, weights: Weights) -> FoldedNetwork:
 
 
 def structure(arch: LumaShape, *, codes: bool = False) -> Structure:
-    """A chain of convolutions that adds detail to a bicubic. ``codes``: the picture is 8-bit code values."""
+    """Return the structure: a chain of convolutions that adds detail to a bicubic.
+
+    ``codes``: the picture is code values, and the head is quantised.
+    """
 
     def run(ops: Ops[T], planes: tuple[T, ...]) -> tuple[T, ...]:
         picture, *chroma = planes
@@ -69,19 +82,19 @@ def structure(arch: LumaShape, *, codes: bool = False) -> Structure:
 
 
 def head_pads(arch: LumaShape) -> tuple[int, int, int, int]:
-    """Features of pixels get a last row and column, to be those of whole cells."""
+    """Return the head's padding: features of pixels get one more row and column, to cover whole cells."""
     return (0, 0, 1, 1) if arch.stride < CELL else (0, 0, 0, 0)
 
 
 def _layers(arch: LumaShape) -> frozenset[str]:
-    """The bases between the convolutions. What their padding reaches stays within the margin."""
+    """Return the bases between the convolutions; check that zero padding affects the margin alone."""
     if arch.stride * (arch.convs + 1) + max(head_pads(arch)) > CELL * MARGIN:
         raise ValueError(f"{arch.convs} convolutions see further than the margin of {MARGIN} cells")
     return frozenset(f"layer.{k}" for k in range(arch.convs + 1))
 
 
 def _chain(arch: LumaShape, weights: Weights, to_luma: Array, black: float) -> dict[str, Conv]:
-    """Head, body, tail. Full-range luma is the sum of ``to_luma`` (channels,) times what planes have over ``black``."""
+    """Return head, body and tail. Full-range luma is the sum of ``to_luma`` (channels,) x (plane - ``black``)."""
 
     def conv(name: str) -> tuple[Array, Array]:
         return weights[f"{name}.weight"].astype(np.float64), weights[f"{name}.bias"].astype(np.float64)
@@ -112,6 +125,7 @@ def _chain(arch: LumaShape, weights: Weights, to_luma: Array, black: float) -> d
 
 
 def bicubic_luma(channels: int) -> Conv:
+    """Return the bicubic x2 as a grouped convolution from pixels to the 16 sub-pixels of a cell, for each channel."""
     taps = bicubic_taps(np.arange(CELL_OUT) / 2 - 0.25, first=-2, count=6)
     kernel = np.einsum("ay,bx->abyx", taps, taps).reshape(-1, 1, 6, 6)
     pads = (_BEFORE, _BEFORE, _AFTER, _AFTER)
@@ -120,9 +134,9 @@ def bicubic_luma(channels: int) -> Conv:
 
 
 def _bicubic_chroma(colour: Colour) -> Conv:
-    """Samples of both sizes sit where the colour says in their own 2x2 pixels, and the pixels' areas coincide.
+    """Return the bicubic that makes 4 U and 4 V per cell, sited by ``colour.chroma_location`` in input and output.
 
-    Along an axis, samples of a 4:4:4 picture are where the result's are, or a quarter of a pixel after them.
+    Along an axis, samples of a 4:4:4 input coincide with those of the output or lie a quarter of a pixel after them.
     """
     whole = colour.sampling == "444"
     beside, on = ([0.0, 1.0], [-0.25, 0.75]) if whole else ([-0.25, 0.25], [-0.125, 0.375])

@@ -1,7 +1,7 @@
-"""A folded network: its convolutions by name, and its structure written once, for whoever walks it.
+"""A folded network: its convolutions by name, and its structure, written once for all uses.
 
-A structure is a function over `Ops`: running it with tensors computes, with node names exports, with fake quantisation
-trains for int8.
+A structure is a function over `Ops`: with tensors it computes, with names of values it exports, with fake quantisation
+it trains for int8.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,35 +20,36 @@ T = TypeVar("T")
 
 
 class Ops(Protocol[T]):
-    """What a structure is made of."""
+    """Operations that a structure is composed of, on values of one type."""
 
     def conv(self, name: str, x: T) -> T:
-        """The convolution of that name."""
+        """Apply the convolution ``name``."""
 
     def quantise(self, name: str, x: T) -> T:
-        """``x`` as the int8 convolution of that name sees it; in float just ``x``."""
+        """Return ``x`` as the int8 convolution ``name`` reads it; in float, ``x`` itself."""
 
     def add(self, a: T, b: T) -> T:
-        """The sum."""
+        """Return ``a + b``."""
 
     def relu(self, x: T, basis: str) -> T:
-        """max(x, 0), of channels in that basis."""
+        """Return max(x, 0) for channels in ``basis``."""
 
 
 Structure = Callable[[Ops[Any], tuple[Any, ...]], tuple[Any, ...]]
-"""From the input planes to the outputs, whose channels stand side by side in the sub-pixels of a cell."""
+"""Function of `Ops` and input planes that returns the outputs; their channels together are a cell's sub-pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conv:
     """A convolution: kernel (out, in / groups, height, width), bias (out,), zero padding (top, left, bottom, right).
 
-    ``codes``: quantised, and its input is the picture's own 8-bit code values, which int8 holds exactly less 128.
+    ``quantised``: can run in int8. ``codes``: can run in int8 and reads the picture's 8-bit code values, which int8
+    represents exactly after subtracting 128.
 
-    ``per_cell``: positions of its output in a cell: 1, or 4 where features are of pixels.
+    ``per_cell``: output positions per cell: 1, or 4 where features are of pixels.
 
-    ``reads`` and ``writes`` name the basis of its input and output channels, where that is free: with each channel
-    divided by a positive gain on the one side and multiplied on the other, the network stays the same.
+    ``reads`` and ``writes`` name the basis of its input and output channels where that is free: dividing each channel
+    by a positive gain where it is written and multiplying by it where it is read leaves the network unchanged.
     """
 
     kernel: Array = field(repr=False)
@@ -64,20 +65,20 @@ class Conv:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of a cell."""
+        """Multiply-accumulates per cell."""
         return self.kernel.size * self.per_cell
 
 
 @dataclass(frozen=True, slots=True)
 class FoldedNetwork:
-    """A network as it is run.
+    """A network in the form that engines run.
 
-    Inputs are padded as `sr4k.models.geometry` says. For YUV, read as ``colour`` says: luma (1, H + 21, W + 21)
-    and chroma (2, H/2 + 12, W/2 + 12), or 4:4:4 (2, H + 21, W + 21), to 16 Y, 4 U and 4 V sub-pixels of a cell,
-    row by row; for RGB, without a ``colour``: (3, H + 21, W + 21) to 16 R, 16 G and 16 B.
+    Inputs are padded as `sr4k.models.geometry` defines. For YUV, interpreted by ``colour``: luma (1, H + 21, W + 21)
+    and chroma (2, H/2 + 12, W/2 + 12), or 4:4:4 (2, H + 21, W + 21), to 16 Y, 4 U and 4 V sub-pixels per cell,
+    row by row; for RGB, with ``colour`` ``None``: (3, H + 21, W + 21) to 16 R, 16 G and 16 B.
 
-    ``rectified``: bases of what a ReLU gives, where the zeros of padding never reach the picture. In int8 their 0 may
-    be -128, so that all eight bits count and the saturation of the rounding is the ReLU.
+    ``rectified``: bases of ReLU outputs whose zero padding never affects the picture. In int8 their 0 is stored as
+    -128, which uses all eight bits and makes the saturation of QuantizeLinear the ReLU.
     """
 
     arch: Architecture
@@ -88,19 +89,19 @@ class FoldedNetwork:
 
     @property
     def yuv(self) -> bool:
-        """Whether it works on YUV planes."""
+        """Whether the network works on YUV planes, not RGB."""
         return self.colour is not None
 
     @property
     def quantised(self) -> tuple[str, ...]:
-        """Names of the convolutions that are int8 where there is int8."""
+        """Names of the convolutions that can run in int8."""
         return tuple(name for name, conv in self.convs.items() if conv.quantised)
 
     @property
     def outputs(self) -> int:
-        """Values of a cell."""
+        """Output values per cell."""
         return 24 if self.yuv else 48
 
     def macs(self, height: int, width: int) -> int:
-        """Multiply-accumulates of a picture of ``height`` x ``width`` pixels, its margin not counted."""
+        """Return the multiply-accumulates for a picture of ``height`` x ``width`` pixels, without its margin."""
         return sum(conv.macs for conv in self.convs.values()) * (height * width // CELL**2)

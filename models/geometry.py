@@ -1,8 +1,8 @@
-"""The geometry of planes and cells: how a picture is padded for a network, and how its output becomes pixels again.
+"""The geometry of planes and cells: how a picture is padded for a network, and how the output becomes pixels.
 
-A network works on *cells* of 2x2 input pixels, each of which gives 4x4 output pixels. A picture is padded by
-replication, by ``PAD_BEFORE`` and ``PAD_AFTER`` luma pixels: the head then needs no zeros. The body works on ``MARGIN``
-more cells than the picture has on each side, at least as far as the tail reaches, and the output of those cells is cut.
+A network works on *cells* of 2x2 input pixels, each of which becomes 4x4 output pixels. A picture is padded by
+replication, by ``PAD_BEFORE`` and ``PAD_AFTER`` luma pixels, so the head needs no zero padding. The body computes
+``MARGIN`` more cells than the picture has on each side, at least the reach of the tail; their output is cropped.
 """
 
 from typing import Any
@@ -13,29 +13,32 @@ from numpy.typing import NDArray
 from sr4k.models.colour import Sampling
 
 SCALE = 2
-"""The networks of the pipeline double width and height."""
+"""Factor by which the networks of the pipeline enlarge width and height."""
 
 CELL = 2
-"""Input pixels on the side of a cell: the head's stride."""
+"""Side of a cell in input pixels."""
 
 CELL_OUT = CELL * SCALE
-"""Output pixels on the side of a cell: the factor of the PixelShuffle."""
+"""Side of a cell in output pixels."""
 
 MARGIN = 5
-"""Cells around the picture that the body computes and the output drops: as far as a luma network's layers see."""
+"""Cells around the picture that the body computes and the output drops: the reach of a luma network's layers."""
 
 PAD_BEFORE = CELL * MARGIN + 1
-"""Luma pixels of replication above and to the left: the margin and the head's reach."""
+"""Luma pixels replicated above and to the left: the margin and the head's reach."""
 
 PAD_AFTER = CELL * MARGIN
-"""Luma pixels of replication below and to the right."""
+"""Luma pixels replicated below and to the right."""
 
 CHROMA_PAD = MARGIN + 1
-"""Chroma samples of replication on every side."""
+"""Chroma samples replicated on every side of 4:2:0 planes."""
 
 
 def pad_planes(luma: NDArray[Any], chroma: NDArray[Any]) -> list[NDArray[Any]]:
-    """Planes (H, W) and (2, H/2, W/2), or (2, H, W), with their borders replicated as an engine takes them."""
+    """Replicate the borders of planes (H, W) and (2, H/2, W/2), or (2, H, W), to an engine's contiguous inputs.
+
+    The dtype is kept; the shapes are those of `padded_luma` and `padded_chroma`.
+    """
     around = (PAD_BEFORE, PAD_AFTER)
     beside = (CHROMA_PAD, CHROMA_PAD) if is_subsampled(luma, chroma) else around
     return [
@@ -45,27 +48,27 @@ def pad_planes(luma: NDArray[Any], chroma: NDArray[Any]) -> list[NDArray[Any]]:
 
 
 def is_subsampled(luma: Any, chroma: Any) -> bool:
-    """Whether planes (H, W) and (2, h, w), padded or not, are 4:2:0, and not 4:4:4."""
+    """Whether planes (H, W) and (2, h, w), padded or not, are 4:2:0 rather than 4:4:4."""
     return bool(chroma.shape[1:] != luma.shape)
 
 
 def padded_luma(height: int, width: int) -> tuple[int, int]:
-    """Rows and columns of a padded luma plane, or of each plane of RGB."""
+    """Return the rows and columns of a padded luma plane, or of each padded plane of RGB."""
     return height + PAD_BEFORE + PAD_AFTER, width + PAD_BEFORE + PAD_AFTER
 
 
 def padded_chroma(height: int, width: int, sampling: Sampling = "420") -> tuple[int, int]:
-    """Rows and columns of each padded chroma plane of a picture of ``height`` x ``width``."""
+    """Return the rows and columns of each padded chroma plane of a picture of ``height`` x ``width`` pixels."""
     if sampling == "444":
         return padded_luma(height, width)
     return height // 2 + 2 * CHROMA_PAD, width // 2 + 2 * CHROMA_PAD
 
 
 def pixel_shuffle(values: NDArray[Any], r: int) -> NDArray[Any]:
-    """PixelShuffle (arXiv 1609.05158): (..., c r r, h, w) to (..., c, h r, w r), of the same dtype, in new memory.
+    """PixelShuffle (arXiv 1609.05158): return (..., c, h r, w r) of (..., c r r, h, w), same dtype, new memory.
 
-    For networks' outputs that are looked at or folded. Each stage that makes pictures for a video has its own form of
-    it, which writes where the picture is to be: `sr4k.stages.reconstruct.shuffle` and `sr4k.engines.on_gpu.nv12_of`.
+    For evaluation and folding. The stages that make frames of a video have their own forms, which write straight to the
+    frame's memory: `sr4k.stages.reconstruct.shuffle` and `sr4k.engines.on_gpu.nv12_of`.
     """
     *outer, channels, h, w = values.shape
     split = values.reshape(*outer, channels // r**2, r, r, h, w)

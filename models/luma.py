@@ -1,4 +1,4 @@
-"""The network on luma in PyTorch, as it is trained."""
+"""The luma networks in PyTorch, in the form that is trained."""
 
 import math
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from sr4k.models.geometry import CELL
 
 
 class LumaNet(nn.Module):
-    """Luma (N, 1, H, W), full range 0..255, H and W even, to luma (N, 1, 2H, 2W), not clipped."""
+    """Module from luma (N, 1, H, W), full range 0..255, H and W even, to luma (N, 1, 2H, 2W), not clipped."""
 
     def __init__(self, arch: LumaShape) -> None:
         super().__init__()
@@ -33,11 +33,11 @@ class LumaNet(nn.Module):
         return upscale(self, luma)
 
     def convs(self) -> dict[str, TensorConv]:
-        """The folded network on full-range luma, as tensors that gradients flow through."""
+        """Return the folded network on full-range luma, as tensors that gradients flow through."""
         return self.convs_of(dict(self.named_parameters()))
 
     def convs_of(self, weights: Mapping[str, Tensor]) -> dict[str, TensorConv]:
-        """The same with other weights, by the names of its parameters."""
+        """Return `convs` with other weights, given by the names of the parameters."""
 
         def conv(name: str) -> tuple[Tensor, Tensor]:
             return weights[f"{name}.weight"], weights[f"{name}.bias"]
@@ -58,20 +58,20 @@ class LumaNet(nn.Module):
         return convs
 
     def learned_freely(self) -> list[nn.Parameter]:
-        """Kernels that may change a lot in a step: all."""
+        """Return the kernels that may change a lot in one step, which Muon trains: all of them."""
         return [p for p in self.parameters() if p.ndim == 4]
 
     def view(self, rgb: Tensor) -> Tensor:
-        """What the network works on, of RGB (N, 3, H, W), 0..255: full-range luma of BT.601."""
+        """Convert RGB (N, 3, H, W), 0..255, to the network's input: full-range luma of BT.601 (N, 1, H, W)."""
         return luma_of(rgb)
 
     def luma(self, picture: Tensor) -> Tensor:
-        """Full-range luma (N, 1, H, W) of what the network makes."""
+        """Return the full-range luma (N, 1, H, W) of the network's output: the output itself."""
         return picture
 
     @torch.no_grad()
     def _initialise(self) -> None:
-        """Start near a bicubic: a small tail, and a body that passes its input on and learns beside that."""
+        """Start near a bicubic: a small tail, and a body close to the identity."""
         c = self.arch.features
         nn.init.normal_(self.head.weight, std=math.sqrt(2 / 9))
         nn.init.normal_(self.tail.weight, std=0.1 * math.sqrt(2 / (9 * c)))
@@ -85,7 +85,7 @@ class LumaNet(nn.Module):
 
 
 def luma_of(rgb: Tensor) -> Tensor:
-    """Full-range luma (N, 1, H, W) of BT.601, 0..255, of RGB (N, 3, H, W)."""
+    """Convert RGB (N, 3, H, W), 0..255, to full-range luma (N, 1, H, W) of BT.601, 0..255."""
     shares = torch.tensor(LUMA["bt601"], device=rgb.device, dtype=rgb.dtype)
     return (rgb * shares[:, None, None]).sum(1, keepdim=True)
 

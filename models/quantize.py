@@ -1,12 +1,12 @@
-"""From float to int8: scales from calibration, weights rounded to the nearest step.
+"""Quantise a folded network to int8: scales from calibration, weights rounded to the nearest step.
 
-Zero-points are 0; activations have one scale a tensor, weights one an output channel. RCAN's heads and long skip and
-the bicubic of the luma networks read the picture and stay float. Everything else is int8, in a basis in which each
-channel spans -127..127 where it is read: a diagonal change of basis, exact, and the mean of what rounding the weights
-does to the output goes into the bias, both after Nagel et al., arXiv 1906.04721. Channels that a ReLU made are shifted
-by -128, which the next bias undoes: all eight bits count, and saturation is the ReLU. The luma networks' head reads
-code values, which are int8 as they are, shifted likewise; its kernels are rounded so that the sum of each stays what it
-was, for what they make of a flat area is far more than what they make of its detail.
+Zero-points are 0; activations have one scale per tensor, weights one per output channel. RCAN's heads and long skip
+and the bicubic of the luma networks read the picture and stay in float. Everything else is int8, in a basis in which
+each channel spans -127..127 where it is read: an exact, diagonal change of basis. The bias corrects the mean error of
+the output that rounding the weights causes. Both follow Nagel et al., arXiv 1906.04721. ReLU outputs are shifted by
+-128, which the next bias undoes: this uses all eight bits, and the saturation of the rounding is the ReLU. The luma
+networks' head reads 8-bit code values, shifted by -128 as well. Its kernels are rounded so that the sum of each is
+kept: their response to a flat area is far larger than that to its detail.
 """
 
 from collections.abc import Mapping
@@ -18,17 +18,19 @@ from numpy.typing import NDArray
 from sr4k.models.folded_network import Array, Conv, FoldedNetwork
 
 LEVELS = 127
+"""Largest int8 value of weights and of the calibrated activations."""
+
 OFFSET = 128
-"""What is taken from rectified channels and from code values, so that they fill -128..127."""
+"""Offset subtracted from rectified channels and from code values, so that they fill -128..127."""
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What calibration on pictures measured. Independent of colour: features are the same whatever the planes' matrix.
+    """Results of calibration on pictures. They hold for every `Colour`, as features don't depend on the planes' matrix.
 
-    ``gains``: of each basis, the size of a step of each channel (C,). ``peaks``: of each int8 convolution, the value at
-    its input, in the basis set by the gains, that becomes 127. ``means``: of the channels (C,) of that input, to make
-    up in the bias for what rounding the weights shifts; none for weights that were trained with their rounding.
+    ``gains``: by basis, the relative step size of each channel (C,). ``peaks``: by int8 convolution, the value of its
+    input, in the basis set by the gains, that becomes 127. ``means``: by int8 convolution, the means (C,) of its input
+    channels, for the bias correction; absent for weights that were trained with their rounding.
     """
 
     gains: Mapping[str, Array]
@@ -36,11 +38,11 @@ class Calibration:
     means: Mapping[str, Array] = field(default_factory=dict)
 
     def steps(self, conv: str, basis: str) -> Array:
-        """Size of a step of each channel (C,) at the input of an int8 convolution, as its float form sees it."""
+        """Return the step size of each input channel (C,) of an int8 convolution, in units of the float network."""
         return self.gains[basis] * (self.peaks[conv] / LEVELS)
 
     def to_arrays(self) -> dict[str, NDArray[np.float32]]:
-        """As flat arrays to store."""
+        """Return a flat dict of arrays for storage."""
         arrays = {f"gain.{basis}": gain for basis, gain in self.gains.items()}
         arrays |= {f"peak.{conv}": np.array(peak) for conv, peak in self.peaks.items()}
         arrays |= {f"mean.{conv}": mean for conv, mean in self.means.items()}
@@ -48,10 +50,10 @@ class Calibration:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.float32]]) -> "Calibration":
-        """The inverse of `to_arrays`.
+        """Build a calibration from the result of `to_arrays`.
 
         Raises:
-            ValueError: an array is none of those, or a gain or a peak is not positive.
+            ValueError: an array has an unknown name or a wrong number of axes, or a gain or peak is not positive.
         """
         found: dict[str, dict[str, NDArray[np.float64]]] = {"gain": {}, "peak": {}, "mean": {}}
         for key, array in arrays.items():
@@ -64,7 +66,7 @@ class Calibration:
         return cls(found["gain"], {name: float(peak) for name, peak in found["peak"].items()}, found["mean"])
 
     def trouble(self, network: FoldedNetwork) -> str | None:
-        """Why it is none of a network, in words."""
+        """Return why the calibration doesn't fit a network, as text; ``None`` if it fits."""
         convs = network.convs.values()
         sizes = {conv.reads: conv.kernel.shape[1] for conv in convs} | {c.writes: len(c.kernel) for c in convs}
         inputs = {k: c.kernel.shape[1] for k, c in network.convs.items() if c.quantised and not c.codes}
@@ -82,7 +84,7 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class QuantizedNetwork:
-    """A folded network whose int8 kernels lie on their grids, with the scales of their inputs and, (out,), weights."""
+    """A folded network whose int8 kernels are rounded, with the scales of their inputs and of their weights (out,)."""
 
     network: FoldedNetwork
     input_scales: Mapping[str, float]
@@ -90,7 +92,11 @@ class QuantizedNetwork:
 
 
 def quantize(network: FoldedNetwork, calibration: Calibration) -> QuantizedNetwork:
-    """Round a folded network to int8."""
+    """Round a folded network to int8.
+
+    Raises:
+        KeyError: the calibration doesn't fit: ask `Calibration.trouble` first.
+    """
     network = equalise(network, calibration.gains)
     scales = {name: _weight_scales(network.convs[name].kernel) for name in network.quantised}
     convs = {}
@@ -98,7 +104,7 @@ def quantize(network: FoldedNetwork, calibration: Calibration) -> QuantizedNetwo
         kernel, bias = conv.kernel, conv.bias
         if conv.codes:
             kernel = round_keeping_sums(conv.kernel, scales[name])
-            bias = bias + OFFSET * conv.kernel.sum((1, 2, 3))  # exact at mid-gray
+            bias = bias + OFFSET * conv.kernel.sum((1, 2, 3))  # exact for mid-grey
         elif conv.quantised:
             kernel = round_to_nearest(conv.kernel, scales[name])
             if name in calibration.means:
@@ -115,9 +121,10 @@ def quantize(network: FoldedNetwork, calibration: Calibration) -> QuantizedNetwo
 
 
 def equalise(network: FoldedNetwork, gains: Mapping[str, Array]) -> FoldedNetwork:
-    """The same function with the channels of each basis divided by its gain (C,).
+    """Return the same function with the channels of each basis divided by its gain (C,).
 
-    Convolutions that write to the basis have their rows divided, those that read from it their columns multiplied.
+    The output channels of convolutions that write to the basis are divided, the input channels of those that read it
+    multiplied.
     """
 
     def convert(conv: Conv) -> Conv:
@@ -133,13 +140,13 @@ def equalise(network: FoldedNetwork, gains: Mapping[str, Array]) -> FoldedNetwor
 
 
 def round_to_nearest(kernel: Array, scale: Array) -> Array:
-    """Kernel (out, in, height, width) on its grid of ``scale`` (out,) steps."""
+    """Round a kernel (out, in, height, width) to multiples of ``scale`` (out,)."""
     steps = scale[:, None, None, None]
     return np.clip(np.round(kernel / steps), -LEVELS, LEVELS) * steps
 
 
 def round_keeping_sums(kernel: Array, scale: Array) -> Array:
-    """The same, up or down, so that the sum of each output channel's kernel changes by half a step at most."""
+    """Round a kernel up or down so that the sum of each output channel's kernel changes by half a step at most."""
     steps = scale[:, None, None, None]
     floor = np.floor(kernel / steps)
     rest = (kernel / steps - floor).reshape(len(kernel), -1)

@@ -1,4 +1,4 @@
-"""The RCAN family in PyTorch, in the published forms. The reference that every other form is held against."""
+"""The RCAN family in PyTorch, in the published forms: the reference for every other form."""
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from sr4k.models.luma import luma_of
 from sr4k.models.resize import bicubic_taps
 
 _PIXELS = 3 * CELL**2
-"""Values of a cell."""
+"""RGB values of a cell of the input."""
 
 
 def _conv3(c_in: int, c_out: int, stride: int = 1) -> nn.Conv2d:
@@ -21,7 +21,7 @@ def _conv3(c_in: int, c_out: int, stride: int = 1) -> nn.Conv2d:
 
 
 class MeanShift(nn.Conv2d):
-    """Subtract (``sign=-1``) or add (``sign=1``) the mean colour, as a fixed 1x1 convolution."""
+    """Fixed 1x1 convolution that subtracts (``sign=-1``) or adds (``sign=1``) the mean colour."""
 
     def __init__(self, sign: int) -> None:
         super().__init__(3, 3, 1)
@@ -33,7 +33,7 @@ class MeanShift(nn.Conv2d):
 
 
 class RangeShift(nn.Module):
-    """BasicSR's form of the same, without parameters: 0..1 to 0..255 without the mean colour, or back."""
+    """BasicSR's mean shift, without parameters: from 0..1 to 0..255 minus the mean colour (``sign=-1``), or back."""
 
     def __init__(self, sign: int) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class RangeShift(nn.Module):
 
 
 class ChannelAttention(nn.Module):
-    """Scale each channel by what two 1x1 convolutions make of all channels' means."""
+    """Channel attention: two 1x1 convolutions and a sigmoid compute each channel's scale from all channels' means."""
 
     def __init__(self, features: int, reduction: int) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class ChannelAttention(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """RCAB: conv, ReLU, conv, channel attention if there is any, plus the input."""
+    """RCAB: convolution, ReLU, convolution and optional channel attention, plus the input."""
 
     def __init__(self, features: int, reduction: int | None) -> None:
         super().__init__()
@@ -86,9 +86,9 @@ class ResidualGroup(nn.Module):
 
 
 class Rcan(nn.Module):
-    """RGB (N, 3, H, W) to RGB (N, 3, scale H, scale W), not clipped; H and W divide by the stride.
+    """Module from RGB (N, 3, H, W) to RGB (N, 3, scale H, scale W), not clipped; H and W are multiples of the stride.
 
-    0..255 in the official form, 0..1 in BasicSR's.
+    Values are 0..255 in the official form, 0..1 in BasicSR's.
     """
 
     def __init__(self, arch: RcanShape) -> None:
@@ -103,7 +103,7 @@ class Rcan(nn.Module):
         self.last = _conv3(c, 3)
 
     def features(self, rgb: Tensor) -> Tensor:
-        """Everything before the tail: (N, 3, H, W) to (N, C, H / stride, W / stride)."""
+        """Compute everything before the tail: (N, 3, H, W) to (N, C, H / stride, W / stride)."""
         x = self.head(self.sub_mean(rgb))
         out: Tensor = self.body(x) + x
         return out
@@ -117,7 +117,7 @@ class Rcan(nn.Module):
 
 
 class TrainableRcan(Rcan):
-    """The SR4K form, with the published parameters, computed folded: 0.65 of the cost, and as it is deployed."""
+    """The SR4K form with the published parameters, computed folded, as deployed: 0.65 times the cost."""
 
     def __init__(self, arch: RcanShape) -> None:
         super().__init__(arch)
@@ -125,7 +125,7 @@ class TrainableRcan(Rcan):
         initialise_bicubic(self)
 
     def convs(self) -> dict[str, TensorConv]:
-        """The folded network on RGB, as tensors that gradients flow through."""
+        """Return the folded network on RGB, as tensors that gradients flow through."""
         head, shift = self.head, self.sub_mean
         assert isinstance(shift, MeanShift) and shift.bias is not None and head.bias is not None
         bias = head.bias + torch.einsum("ocyx,c->o", head.weight, shift.bias)
@@ -139,19 +139,19 @@ class TrainableRcan(Rcan):
         return convs
 
     def learned_freely(self) -> list[nn.Parameter]:
-        """Kernels that may change a lot in a step: the body's, not those that carry the picture past it."""
+        """Return the kernels that may change a lot in one step, which Muon trains: those of the body."""
         return [p for p in self.body.parameters() if p.ndim == 4]
 
     def view(self, rgb: Tensor) -> Tensor:
-        """What the network works on: RGB itself."""
+        """Return the network's input: RGB itself."""
         return rgb
 
     def luma(self, picture: Tensor) -> Tensor:
-        """Full-range luma of what the network makes."""
+        """Return the full-range luma (N, 1, H, W) of the network's output, RGB 0..255."""
         return luma_of(picture)
 
     def _collapsed_tail(self) -> tuple[Tensor, Tensor]:
-        """Kernel (48, C, 5, 5) and bias (48,) of the tail, read off its responses to one impulse a channel."""
+        """Return kernel (48, C, 5, 5) and bias (48,) of the tail, read off its response to one impulse per channel."""
         c, (up,), shift = self.arch.features, self.up, self.add_mean
         assert isinstance(up, nn.Conv2d) and up.bias is not None and isinstance(shift, MeanShift)
         impulses = torch.zeros(c, c, 5, 5, device=up.weight.device, dtype=up.weight.dtype)
@@ -165,7 +165,7 @@ class TrainableRcan(Rcan):
 
 
 def _skip(head: TensorConv, tail: TensorConv) -> TensorConv:
-    """`sr4k.models.fold`'s skip on RGB, as tensors that gradients flow through."""
+    """Return the skip of `sr4k.models.fold` on RGB, as tensors that gradients flow through."""
     spread = tail.kernel.new_zeros(tail.kernel.shape[0], head.kernel.shape[1], 11, 11)
     for y in range(5):
         for x in range(5):
@@ -177,12 +177,12 @@ def _skip(head: TensorConv, tail: TensorConv) -> TensorConv:
 
 @torch.no_grad()
 def initialise_bicubic(net: Rcan) -> None:
-    """Make the fresh network an exact bicubic x2 (a = -0.5) that can learn detail from the first step on.
+    """Initialise a network as an exact bicubic x2 (a = -0.5) that can learn detail from the first step on.
 
-    The long skip carries the bicubic: the head copies the 12 values of a cell into 12 features, the tail holds the
-    taps, and the body's last convolution starts at zero. Where there are 16 features more, each stands for one output
-    pixel of the cell, zero until the body puts detail there; the tail adds it to all three colours. Without them,
-    detail would have to pass the smooth bicubic taps. Needs at least 12 features.
+    The long skip computes the bicubic: the head copies the 12 values of a cell into 12 features, the tail holds the
+    taps, and the body's last convolution starts at zero. With 28 features or more, 16 of them represent the output
+    pixels of the cell, at zero until the body learns detail; the tail adds them to all three colours. Without them,
+    detail would have to pass the smooth bicubic taps. Needs at least 12 features and a stride of 2.
     """
     (up,) = net.up
     assert isinstance(up, nn.Conv2d) and up.bias is not None

@@ -1,7 +1,7 @@
-"""MATLAB's ``imresize(..., 'bicubic')``: the downscaler that super-resolution benchmarks are defined by.
+"""MATLAB's ``imresize(..., 'bicubic')``, the downscaler that super-resolution benchmarks are defined by.
 
-Keys' cubic with a = -0.5, widened by the scale when shrinking (antialiasing), symmetric borders, rows before columns,
-rounded to uint8 after each.
+Keys' cubic (IEEE TASSP 29(6), 1981) with a = -0.5, widened when shrinking (antialiasing); symmetric borders; rows
+before columns; rounded to uint8 after each.
 """
 
 import numpy as np
@@ -9,18 +9,18 @@ from numpy.typing import NDArray
 
 
 def imresize(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Resize a picture, uint8 (H, W) or (H, W, channels), to ``height`` x ``width``."""
+    """Resize a picture, uint8 (H, W) or (H, W, channels), to ``height`` x ``width`` pixels."""
     rows = _resize_rows(image, height)
     return _resize_rows(rows.swapaxes(0, 1), width).swapaxes(0, 1)
 
 
 def bicubic_taps(positions: NDArray[np.float64], *, first: int, count: int) -> NDArray[np.float64]:
-    """Weights (positions, count) of the samples ``first``, ``first + 1``, ... in cubic interpolation, not shrinking."""
+    """Return weights (positions, count) of the samples ``first``, ``first + 1``, ... for cubic interpolation."""
     return cubic(np.arange(first, first + count) - positions[:, None])
 
 
 def cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Keys' cubic with a = -0.5 at distance ``x``."""
+    """Return Keys' cubic with a = -0.5 at distance ``x``, in samples."""
     t = np.abs(x)
     near = 1.5 * t**3 - 2.5 * t**2 + 1
     far = -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2

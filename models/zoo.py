@@ -1,4 +1,4 @@
-"""The networks by name, and the weights that ship with the package."""
+"""Networks by name: load, save and fold them, with the weights that ship with the package or others."""
 
 import json
 from dataclasses import dataclass
@@ -38,20 +38,20 @@ ARCHITECTURES: dict[str, Architecture] = {
 DEFAULT = "luma"
 
 SHARED = {"rcan-basicsr": "rcan"}
-"""Models that are another one's weights in another form."""
+"""Models whose weights are those of another model in another form."""
 
 LICENCE = "Apache-2.0"
-"""Of all weights that ship."""
+"""SPDX identifier of the licence of all weights that ship."""
 
 _WEIGHTS = "{name}.safetensors"
 _INT8 = "{name}.int8.safetensors"
 _TUNED = "weights."
-"""Prefix of weights in the int8 file, which were fine-tuned for it."""
+"""Prefix of weights in the int8 file, fine-tuned for int8."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """A trained network; with a calibration, and perhaps weights of its own, for int8."""
+    """A trained network, optionally with a calibration for int8 and with weights fine-tuned for int8."""
 
     name: str
     arch: Architecture
@@ -60,34 +60,37 @@ class Model:
     int8_weights: Weights | None = None
 
     def folded(self, colour: Colour | None) -> FoldedNetwork:
-        """In float: for YUV planes read as ``colour`` says, or for RGB if that is ``None``.
+        """Fold the network in float, for YUV planes of that ``colour``, or for RGB if it is ``None``.
 
         Raises:
-            OptionError: there is no folded form of this network.
+            OptionError: this network has no folded form.
         """
         return _fold(self.name, self.arch, self.weights, colour)
 
     def quantized(self, colour: Colour | None) -> QuantizedNetwork:
-        """In int8, likewise: of 8-bit planes.
+        """Fold and quantise the network, for YUV planes of 8 bits, or for RGB if ``colour`` is ``None``.
 
         Raises:
-            OptionError: there is no calibration, or it does not fit, or there are more bits.
+            OptionError: there is no calibration, it doesn't fit, the planes have more than 8 bits, or this network has
+                no folded form.
         """
         if colour is not None and colour.bits > 8:
-            raise OptionError(f"Pictures of {colour.bits} bits are too fine for int8: leave --precision out.")
+            raise OptionError(f"Pictures of {colour.bits} bits are too fine for int8: omit --precision.")
         if self.calibration is None:
-            raise OptionError(f"These weights of {self.name} have no int8 calibration: take --precision fp32.")
+            raise OptionError(f"These weights of {self.name} have no int8 calibration: use --precision fp32.")
         network = _fold(self.name, self.arch, self.int8_weights or self.weights, colour)
         if trouble := self.calibration.trouble(network):
-            raise OptionError(f"The int8 calibration of {self.name} does not fit: {trouble}.")
+            raise OptionError(
+                f"The int8 calibration of {self.name} does not fit: {trouble}. Make one with sr4k quantize."
+            )
         return quantize(network, self.calibration)
 
 
 def architecture(name: str) -> Architecture:
-    """The shape of a model.
+    """Return the architecture of a model.
 
     Raises:
-        OptionError: no model of that name.
+        OptionError: there is no model of that name.
     """
     if name not in ARCHITECTURES:
         raise OptionError(f"There is no model '{name}'. Known: {', '.join(ARCHITECTURES)}.")
@@ -96,13 +99,13 @@ def architecture(name: str) -> Architecture:
 
 @cache
 def load(name: str = DEFAULT, source: Path | None = None) -> Model:
-    """A model with its shipped weights, with those in a folder of the same files, or with a checkpoint.
+    """Load a model with its shipped weights, with those of a folder or with those of one file.
 
     Args:
-        source: a folder, or a ``.safetensors``, ``.pt`` or ``.pth`` file of float weights.
+        source: a folder that `save` wrote, or a ``.safetensors``, ``.pt`` or ``.pth`` file of float weights.
 
     Raises:
-        OptionError: no model of that name, no weights for it, or they do not fit it.
+        OptionError: there is no model of that name or no weights for it, or the weights don't fit or are damaged.
     """
     arch = architecture(name)
     if source is not None and not source.is_dir():
@@ -120,15 +123,15 @@ def load(name: str = DEFAULT, source: Path | None = None) -> Model:
 
 
 def files_of(folder: Path, name: str) -> tuple[Path, Path]:
-    """Where `save` writes a model of that name."""
+    """Return the paths that `save` writes for a model: float weights, int8 calibration."""
     return folder / _WEIGHTS.format(name=name), folder / _INT8.format(name=name)
 
 
 def save(folder: Path, model: Model) -> None:
-    """Write a model's two files, and their folder.
+    """Write a model's weights and, if it has one, its int8 calibration; create the folder if necessary.
 
     Raises:
-        OutputError: they can't be written.
+        OutputError: a file can't be written.
     """
     weights, int8 = files_of(folder, model.name)
     write_whole(weights, packed(_contiguous(model.weights)))
@@ -139,12 +142,12 @@ def save(folder: Path, model: Model) -> None:
 
 
 def has_weights(name: str) -> bool:
-    """Whether weights of that model ship with the package."""
+    """Whether weights of model ``name`` ship with the package."""
     return (_shipped() / _WEIGHTS.format(name=SHARED.get(name, name))).exists()
 
 
 def measured() -> dict[str, Any]:
-    """Quality of the shipped weights as last measured, by model: what ``sr4k eval --json`` wrote."""
+    """Return the measured quality of the shipped weights by model, as ``sr4k eval --json`` wrote it."""
     path = _shipped() / "quality.json"
     results: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
     return results
@@ -154,13 +157,13 @@ def _fold(name: str, arch: Architecture, weights: Weights, colour: Colour | None
     if isinstance(arch, LumaShape):
         return fold_luma.fold_rgb(arch, weights) if colour is None else fold_luma.fold_yuv(arch, weights, colour)
     if not isinstance(arch, RcanShape) or arch.reduction is not None or arch.stride != CELL:
-        raise OptionError(f"{name} is too heavy for video and has no fast form: it is for sr4k eval only.")
+        raise OptionError(f"{name} is too heavy for video and has no folded form: use it with sr4k eval only.")
     weights = {**_mean_shifts(), **weights}
     return fold.fold_rgb(arch, weights) if colour is None else fold.fold_yuv(arch, weights, colour)
 
 
 def _mean_shifts() -> dict[str, NDArray[np.float32]]:
-    """The official form's mean shifts, which BasicSR's form, in 0..255, lacks and means."""
+    """Return the official form's mean shifts, which BasicSR's form has as plain arithmetic."""
     eye, mean = np.eye(3, dtype=np.float32)[..., None, None], 255 * np.array(RGB_MEAN, np.float32)
     return {"sub_mean.weight": eye, "sub_mean.bias": -mean, "add_mean.weight": eye, "add_mean.bias": mean}
 
@@ -185,7 +188,7 @@ def _weights(path: Path, name: str, arch: Architecture) -> Weights:
 
 
 def _int8(path: Path, name: str, arch: Architecture) -> tuple[Calibration, Weights | None]:
-    """A calibration, and weights of its own if it has some."""
+    """Read a calibration, and its fine-tuned weights if there are any."""
     arrays = _read(path, name, arch)
     tuned = {key.removeprefix(_TUNED): array for key, array in arrays.items() if key.startswith(_TUNED)}
     if tuned:
@@ -203,8 +206,8 @@ def _read(path: Path, name: str, arch: Architecture) -> dict[str, NDArray[np.flo
         return load_file(path)
     except (OSError, SafetensorError) as err:
         raise OptionError(f"{path} can't be read as safetensors: {err}.") from err
-    except Exception as err:  # kinds of numbers that NumPy has not
-        raise OptionError(f"{path} can't be read: it holds no 16- to 64-bit floats ({err!r}).") from err
+    except Exception as err:  # dtypes that NumPy doesn't have
+        raise OptionError(f"{path} can't be read: its tensors aren't 16- to 64-bit floats ({err!r}).") from err
 
 
 def _contiguous(weights: Weights) -> dict[str, NDArray[Any]]:

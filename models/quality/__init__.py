@@ -1,1 +1,1 @@
-"""How good a network is: test pictures, protocols and measures."""
+"""Quality of a network: test pictures, protocols and metrics."""

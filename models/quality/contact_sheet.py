@@ -1,4 +1,4 @@
-"""Crops side by side: what numbers can't show."""
+"""Contact sheets: crops of several versions of a picture side by side."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,17 +11,18 @@ from sr4k.errors import OutputError
 
 _SIDE, _ZOOM = 96, 3
 _LABEL = 24
-"""Pixels of the line above a row."""
+"""Height of the caption above a crop, in pixels."""
 
 
 def write_contact_sheet(
     rows: Sequence[tuple[str, dict[str, NDArray[np.uint8]]]], target: Path, *, apart: bool = False
 ) -> None:
-    """One row a picture: its most detailed window in each version, three times enlarged without smoothing.
+    """Write one row per picture: its most detailed window in each version, enlarged x3 by pixel replication.
 
     Args:
-        rows: name, and versions by label, uint8 RGB of one size; the last is the ground truth.
-        apart: whether each row shows another place, where the pictures have room for that: for those of one video.
+        rows: name, and versions by label, uint8 RGB (H, W, 3) of one size; the last is the ground truth.
+        target: picture file to write.
+        apart: show a different place in each row where the pictures are large enough; for frames of one video.
 
     Raises:
         OutputError: the file can't be written.
@@ -53,7 +54,7 @@ def _row(name: str, versions: dict[str, NDArray[np.uint8]], top: int, left: int)
 
 
 def _most_detailed(picture: NDArray[np.uint8], others: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """Top and left of the window with the most energy in the Laplacian, beside the ``others`` if there is room."""
+    """Return top and left of the window with the most Laplacian energy, apart from ``others`` if there is room."""
     height, width = (max(1, side - _SIDE) for side in picture.shape[:2])
     energy = np.square(cv2.Laplacian(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.CV_32F))
     means = cv2.boxFilter(energy, -1, (_SIDE, _SIDE), anchor=(0, 0), borderType=cv2.BORDER_CONSTANT)

@@ -1,4 +1,4 @@
-"""Frechet inception distance, by torch-fidelity (extra ``[fid]``) and Inception weights that the user has."""
+"""Frechet inception distance, by torch-fidelity (extra ``[fid]``) and Inception weights that the user provides."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,20 +11,22 @@ from sr4k.errors import InputError, OptionError
 
 
 def frechet_distance(made: list[NDArray[np.uint8]], real: list[NDArray[np.uint8]], inception: Path) -> float:
-    """FID (Heusel et al., arXiv 1706.08500) between two sets of pictures, uint8 RGB, by torch-fidelity.
+    """Return the FID (Heusel et al., arXiv 1706.08500) between two sets of pictures, uint8 RGB (H, W, 3).
+
+    ``inception`` is the file of Inception weights of the torch-fidelity project.
 
     Raises:
         InputError: the file of Inception weights is missing.
-        OptionError: torch-fidelity is not installed.
+        OptionError: torch-fidelity can't be imported.
     """
     if not inception.is_file():
         raise InputError(
             f"FID needs Inception weights, and {inception} is not there: "
-            "download weights-inception-2015-12-05-6726825d.pth of the torch-fidelity project, and give its path."
+            "download weights-inception-2015-12-05-6726825d.pth of the torch-fidelity project, and pass its path."
         )
     try:
         import torch_fidelity
-    except (ImportError, RuntimeError) as err:  # the latter: a torchvision of another PyTorch
+    except (ImportError, RuntimeError) as err:  # RuntimeError: torchvision for another version of PyTorch
         raise OptionError(f"FID needs torch-fidelity: pip install 'sr4k-stream[fid]' ({err}).") from err
     with TemporaryDirectory() as folder:
         sets = []

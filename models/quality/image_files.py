@@ -1,4 +1,4 @@
-"""Pictures from files."""
+"""Find picture files and read them."""
 
 from pathlib import Path
 
@@ -11,19 +11,19 @@ from sr4k.errors import InputError
 
 
 def read_rgb(path: Path) -> NDArray[np.uint8]:
-    """A picture file as uint8 RGB (H, W, 3).
+    """Read a picture file as uint8 RGB (H, W, 3).
 
     Raises:
-        InputError: it can't be read.
+        InputError: OpenCV can't read it.
     """
-    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None  # a pipe would be waited for
+    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None  # reading a pipe would block
     if bgr is None:
-        raise InputError(f"{path} is not a picture that OpenCV can read.")
+        raise InputError(f"{path} isn't a picture that OpenCV can read.")
     return np.ascontiguousarray(bgr[..., ::-1], dtype=np.uint8)
 
 
 def picture_files(folders: list[Path]) -> list[Path]:
-    """All pictures below the folders, in a fixed order.
+    """Return all picture files below the folders, in a fixed order.
 
     Raises:
         InputError: there are none.

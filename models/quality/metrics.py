@@ -1,4 +1,4 @@
-"""Measures of picture quality."""
+"""Metrics of picture quality: PSNR and SSIM, and the luma and chroma that they are computed on."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,13 +9,13 @@ Samples = NDArray[np.generic]
 
 
 def luma(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Y of BT.601 YCbCr, limited range 16..235, not rounded, from uint8 RGB (H, W, 3)."""
+    """Return Y of BT.601 YCbCr (H, W), limited range 16..235, not rounded, of uint8 RGB (H, W, 3)."""
     r, g, b = (rgb[..., k].astype(np.float64) for k in range(3))
     return 16 + (65.481 * r + 128.553 * g + 24.966 * b) / 255
 
 
 def chroma(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Cb and Cr of BT.601, (H, W, 2), limited range 16..240, not rounded, from uint8 RGB (H, W, 3)."""
+    """Return Cb and Cr of BT.601 (H, W, 2), limited range 16..240, not rounded, of uint8 RGB (H, W, 3)."""
     r, g, b = (rgb[..., k].astype(np.float64) for k in range(3))
     cb = 128 + (-37.797 * r - 74.203 * g + 112 * b) / 255
     cr = 128 + (112 * r - 93.786 * g - 18.214 * b) / 255
@@ -23,15 +23,15 @@ def chroma(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def psnr(a: Samples, b: Samples) -> float:
-    """Peak signal-to-noise ratio in dB of two arrays of one shape, peak 255; infinite when they are equal."""
+    """Return the PSNR in dB of two arrays of one shape, with peak 255; infinite if they are equal."""
     mse = float(np.mean((a.astype(np.float64) - b.astype(np.float64)) ** 2))
     return float("inf") if mse == 0 else 10 * float(np.log10(255**2 / mse))
 
 
 def ssim(a: Samples, b: Samples) -> float:
-    """Structural similarity (Wang et al., IEEE TIP 13(4), 2004) of (H, W) or (H, W, 3), peak 255.
+    """Return the structural similarity (Wang et al., IEEE TIP 13(4), 2004) of (H, W) or (H, W, 3), with peak 255.
 
-    An 11x11 Gaussian of 1.5 pixels, whole windows only, the mean over the channels.
+    The window is an 11x11 Gaussian of 1.5 pixels; windows that cross the border are left out; channels are averaged.
     """
     x, y = (picture.astype(np.float32) for picture in (a, b))
     mean_x, mean_y = _local_mean(x), _local_mean(y)
@@ -47,5 +47,5 @@ def _local_mean(x: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def without_border(picture: Samples, border: int) -> Samples:
-    """The picture less ``border`` pixels on every side."""
+    """Return a view of the picture without ``border`` pixels on every side."""
     return picture[border : picture.shape[0] - border, border : picture.shape[1] - border]

@@ -1,4 +1,4 @@
-"""Protocols: what exactly is compared when the quality of a network is told in one number."""
+"""Protocols that define how the quality of a network is measured: sizes, colour planes, borders."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ from sr4k.models.quality.testset import Picture
 from sr4k.models.resize import imresize
 
 Upscale = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
-"""uint8 RGB (H, W, 3) to (scale H, scale W, 3)."""
+"""Function from uint8 RGB (H, W, 3) to (scale H, scale W, 3)."""
 
 UpscaleLuma = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
-"""uint8 RGB (H, W, 3) to limited-range luma (2H, 2W)."""
+"""Function from uint8 RGB (H, W, 3) to limited-range luma (2H, 2W)."""
 
 Protocol = Literal["usual", "card"]
-"""``usual``, that of papers: PSNR and SSIM of the luma of BT.601, a border as wide as the scale cut; PSNR of its chroma
-besides.
+"""``usual``, the protocol of papers: PSNR and SSIM of BT.601 luma, and PSNR of its chroma, without a border as wide as
+the scale.
 
-``card``: that of the SR4K model card. The low resolution is resized to 1920x1080 and the high one to 3840x2160 by
-bilinear interpolation; PSNR over all samples of BGR, SSIM as the mean over the three colours.
+``card``, the protocol of the SR4K model card: low resolution is resized to 1920x1080 and high resolution to 3840x2160
+by bilinear interpolation; PSNR over all RGB samples, SSIM as the mean over the three colours.
 """
 
 _CARD_LOW, _CARD_HIGH = (1920, 1080), (3840, 2160)
@@ -31,7 +31,7 @@ _CARD_LOW, _CARD_HIGH = (1920, 1080), (3840, 2160)
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """PSNR in dB and SSIM, and the PSNR of chroma, Cb and Cr together, in dB; of one picture or the mean of some."""
+    """PSNR in dB, SSIM, and PSNR of Cb and Cr together in dB; of one picture, or averaged over several."""
 
     psnr: float
     ssim: float
@@ -39,12 +39,12 @@ class Quality:
 
 
 def bicubic(low: NDArray[np.uint8], scale: int = 2) -> NDArray[np.uint8]:
-    """The baseline: MATLAB's bicubic."""
+    """Enlarge by MATLAB's bicubic, the baseline: uint8 (H, W, 3) to (scale H, scale W, 3)."""
     return imresize(low, scale * low.shape[0], scale * low.shape[1])
 
 
 def as_protocol(picture: Picture, protocol: Protocol) -> Picture:
-    """The picture at the sizes that the protocol compares at."""
+    """Return the picture at the sizes that the protocol compares."""
     if protocol == "usual":
         return picture
     high, low = (
@@ -55,7 +55,7 @@ def as_protocol(picture: Picture, protocol: Protocol) -> Picture:
 
 
 def compare(upscaled: NDArray[np.uint8], high: NDArray[np.uint8], protocol: Protocol, scale: int) -> Quality:
-    """Quality of one picture, uint8 RGB."""
+    """Return the quality of one upscaled picture against the ground truth, both uint8 RGB (H, W, 3)."""
     border = 0 if protocol == "card" else scale
     colour = psnr(*(without_border(chroma(picture), border) for picture in (upscaled, high)))
     if protocol == "card":
@@ -65,14 +65,14 @@ def compare(upscaled: NDArray[np.uint8], high: NDArray[np.uint8], protocol: Prot
 
 
 def mean(qualities: Iterable[Quality]) -> Quality:
-    """Mean of the dB and of the SSIM; that of chroma over pictures whose chroma differs, as that of grays does not."""
+    """Return the mean of PSNR and SSIM; that of chroma leaves out pictures of equal chroma, such as grey ones."""
     listed = list(qualities)
     colours = [q.chroma for q in listed if np.isfinite(q.chroma)] or [np.inf]
     return Quality(*(float(np.mean(v)) for v in ([q.psnr for q in listed], [q.ssim for q in listed], colours)))
 
 
 def mean_psnr_y(pictures: Iterable[Picture], upscale: UpscaleLuma, *, scale: int = 2) -> float:
-    """Mean PSNR in dB of the luma alone, by the usual protocol."""
+    """Return the mean PSNR of luma in dB, by the usual protocol."""
     return float(
         np.mean([psnr(without_border(upscale(p.low), scale), without_border(luma(p.high), scale)) for p in pictures])
     )

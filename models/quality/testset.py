@@ -1,4 +1,4 @@
-"""Folders of test pictures: pairs of high and low resolution, read as they lie or made by shrinking."""
+"""Folders of test pictures: pairs of high and low resolution, read from files or made by downscaling."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from sr4k.models.resize import imresize
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A test picture, uint8 RGB: (scale H, scale W, 3) and (H, W, 3)."""
+    """A test picture, uint8 RGB: ``high`` (scale H, scale W, 3) and ``low`` (H, W, 3)."""
 
     name: str
     high: NDArray[np.uint8]
@@ -23,13 +23,14 @@ class Picture:
 
 
 def pictures_of(folder: Path, *, scale: int = SCALE) -> Iterator[Picture]:
-    """The pictures of a folder.
+    """Yield the test pictures of a folder.
 
-    DIV2K's layout, ``*_HR/0801.png`` beside ``*_LR_bicubic/X2/0801x2.png``, is read as it is. Any other folder holds
-    high resolution: its pictures are cut to a multiple of the scale and shrunk by MATLAB's bicubic.
+    In DIV2K's layout, ``*_HR/0801.png`` and ``*_LR_bicubic/X2/0801x2.png``, both resolutions are read. The pictures of
+    any other folder are of high resolution: they are cropped to a multiple of the scale and downscaled by MATLAB's
+    bicubic.
 
     Raises:
-        InputError: there are no pictures, one can't be read, or a low resolution is missing or has another size.
+        InputError: there are no pictures, one can't be read, or one of low resolution is missing or of a wrong size.
     """
     high_folders = [path for path in sorted(folder.glob("*_HR")) if path.is_dir()]
     if not high_folders:
@@ -41,17 +42,22 @@ def pictures_of(folder: Path, *, scale: int = SCALE) -> Iterator[Picture]:
             low = read_rgb(low_folder / f"{path.stem}x{scale}{path.suffix}")
             high = read_rgb(path)[: scale * low.shape[0], : scale * low.shape[1]]
             if high.shape != (scale * low.shape[0], scale * low.shape[1], 3):
-                raise InputError(f"{path} is not {scale} times as large as its picture in {low_folder}.")
+                raise InputError(f"{path} isn't {scale} times as large as its picture in {low_folder}.")
             yield Picture(path.stem, high, low)
 
 
 def shrunk_pairs(
     folders: list[Path], *, scale: int = SCALE, multiple: int | None = None
 ) -> Iterator[tuple[Path, NDArray[np.uint8], NDArray[np.uint8]]]:
-    """Path, high and low resolution, uint8 RGB, of each picture: cut to a multiple, shrunk by MATLAB's bicubic.
+    """Yield path, high and low resolution, uint8 RGB, of each picture, downscaled by MATLAB's bicubic.
 
     Args:
-        multiple: what the sides are cut to; the scale if ``None``.
+        folders: searched recursively.
+        scale: factor from low to high resolution.
+        multiple: the sides are cropped to multiples of this many pixels; of the scale if ``None``.
+
+    Raises:
+        InputError: there are no pictures, or one can't be read.
     """
     multiple = multiple or scale
     for path in picture_files(folders):

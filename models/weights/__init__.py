@@ -1,1 +1,1 @@
-"""Trained weights that ship with the package: ``NAME.safetensors``, ``NAME.json`` (int8 scales), ``NAME.md`` (card)."""
+"""Trained weights: ``NAME.safetensors`` (float), ``NAME.int8.safetensors`` (int8 calibration), ``NAME.md`` (card)."""
