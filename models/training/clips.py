@@ -3,9 +3,10 @@
 Of every picture come clips, of every clip a few frames, of every frame a few patches: luma at both sizes, and how
 compressed its frame was. Camera, scaler, encoder and its settings are drawn for each clip.
 
-Not every truth is sharp: video has softness from its lens, its depth of field, its motion and earlier codecs, and a
-network that only ever saw sharp truth invents detail there. So some pictures are blurred, as a whole or in places, or
-have been through a codec at their full size.
+Some have grain or sensor noise, which the truth has as well, and some noise that it has not. Not every truth is sharp:
+video has softness from its lens, its depth of field, its motion and earlier codecs, and a network that only ever saw
+sharp truth invents detail there. So some pictures are blurred, as a whole or in places, or have been through a codec at
+their full size.
 """
 
 from collections.abc import Iterator
@@ -55,6 +56,9 @@ _PREVIOUS = 0.1
 SMALLEST = 256
 """Pixels of the least side of a picture that clips are made of."""
 
+_GRAIN_SIZE = (0.3, 1.0)
+"""Range of the standard deviation of a grain, high-resolution pixels."""
+
 _LARGEST, _STEP = 576, 16
 """Pixels of the largest side of a view, and what its sides are multiples of."""
 
@@ -72,12 +76,14 @@ class Patches:
 
 
 def patches_of(rgb: NDArray[np.uint8], settings: Clips, seed: tuple[int, ...]) -> Patches:
-    """The patches of one clip of a picture, uint8 RGB (H, W, 3), with sides of `SMALLEST` at least."""
+    """The patches of one clip of a picture, uint8 RGB (H, W, 3), with sides of `SMALLEST` at least.
+
+    They are the same for the same seed, but for the little that libx264 leaves to chance.
+    """
     rng = np.random.default_rng(seed)
     frames, truth, soft = _clip(rgb, settings, rng)
     encoding = drawn_encoding(settings, rng)
-    level = settings.noise * max(0.0, float(rng.uniform(-2, 1)))  # a third of the clips have some
-    shown = [_noisy(frame, level, rng) for frame in frames] if level else frames
+    shown = _with_noise(frames, settings.noise, 0.0, rng)
     before = [luma_of(frame) for frame in shown]
     last = _AFTER_KEPT
     if encoding.codec == "jpeg" or rng.random() < _FIRST:
@@ -138,7 +144,8 @@ def _clip(
     if rng.random() < settings.soft:
         soft = float(rng.uniform(*settings.softness))
         yuv = _softened(yuv, soft, rng)
-    large = frames_of(moving(yuv, view_size(yuv), _FRAMES, rng))
+    still = frames_of(moving(yuv, view_size(yuv), _FRAMES, rng))
+    large = _with_noise(still, settings.grain, rng.uniform(*_GRAIN_SIZE), rng)
     truth = [luma_of(frame) for frame in large]
     if rng.random() < _PREVIOUS:
         truth = [d.luma for d in through_codec(large, Encoding("h264", int(rng.integers(15, 29)), "veryfast"))]
@@ -166,10 +173,21 @@ def _softened(yuv: NDArray[np.uint8], sigma: float, rng: np.random.Generator) ->
     return np.asarray(np.rint(share * blurred + (1 - share) * yuv), np.uint8)
 
 
-def _noisy(frame: av.VideoFrame, level: float, rng: np.random.Generator) -> av.VideoFrame:
-    """With a camera's noise, which after its filters is mostly of the luma."""
+def _with_noise(frames: list[av.VideoFrame], most: float, size: float, rng: np.random.Generator) -> list[av.VideoFrame]:
+    """With noise of the luma in a third of the clips: white, or grains of a Gaussian of that size."""
+    level = most * float(rng.uniform(-2, 1))
+    if level <= 0:
+        return frames
+    return [_noisy(frame, level, size, rng) for frame in frames]
+
+
+def _noisy(frame: av.VideoFrame, level: float, size: float, rng: np.random.Generator) -> av.VideoFrame:
     plane = luma_of(frame)
-    return _with_luma(frame, np.clip(np.rint(plane + rng.normal(0, level, plane.shape)), 0, 255).astype(np.uint8))
+    noise = rng.normal(0, level, plane.shape)
+    if size:
+        grains = cv2.GaussianBlur(noise, (0, 0), size)
+        noise = grains * (level / grains.std())
+    return _with_luma(frame, np.clip(np.rint(plane + noise), 0, 255).astype(np.uint8))
 
 
 def _with_luma(frame: av.VideoFrame, plane: NDArray[np.uint8]) -> av.VideoFrame:

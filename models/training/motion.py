@@ -23,8 +23,11 @@ _ZOOM, _TURN, _WARP = 0.015, 0.012, 3.0
 """Most that a frame is enlarged by and turned by (radians), and pixels that places are moved by; others than that are
 drawn about evenly below."""
 
-_WAVELENGTH = 96
-"""Pixels between the places whose movement is drawn independently."""
+_WAVELENGTH = (24, 128)
+"""Range of the pixels between places whose movement is drawn independently: leaves and water, or faces and cloth."""
+
+_SWAY = 1.2
+"""Most that the phase of that movement turns by in a frame, radians."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,8 @@ def moving(
         yield from _panned(picture, size, room, frames if kind >= _STILL else 0, frames, rng)
         return
     path = _drawn_path(room, size, frames, rng)
-    shifts = [_smooth_noise(size, rng) for _ in range(4)]
+    wavelength = int(rng.integers(*_WAVELENGTH))
+    shifts = [_smooth_noise(size, wavelength, rng) for _ in range(4)]
     rows, columns = np.meshgrid(*(np.arange(side, dtype=np.float32) for side in size), indexing="ij")
     rows, columns = rows - size[0] / 2, columns - size[1] / 2
     how = cv2.INTER_LANCZOS4 if rng.random() < 0.5 else cv2.INTER_CUBIC
@@ -92,11 +96,11 @@ def _drawn_path(room: NDArray[np.float64], size: tuple[int, int], frames: int, r
         y + speed_y * time,
         start * np.exp(zoom * rng.random() * time),
         np.asarray(turn * rng.random() * time + rng.normal(0, 0.03), np.float64),
-        np.asarray(rng.uniform(0, 2 * np.pi) + rng.uniform(0, 0.6) * time, np.float64),
+        np.asarray(rng.uniform(0, 2 * np.pi) + rng.uniform(0, _SWAY) * time, np.float64),
     )
 
 
-def _smooth_noise(size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float32]:
-    coarse = [side // _WAVELENGTH + 2 for side in size]
+def _smooth_noise(size: tuple[int, int], wavelength: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    coarse = [side // wavelength + 2 for side in size]
     drawn = rng.normal(0, rng.random() * _WARP, coarse).astype(np.float32)
     return np.asarray(cv2.resize(drawn, size[::-1], interpolation=cv2.INTER_CUBIC), np.float32)

@@ -51,7 +51,9 @@ class Clips(Section):
             smaller, the more detail.
         soft: share of the clips whose truth is blurred.
         softness: range of the standard deviation of that Gaussian, high-resolution pixels.
-        noise: most of the standard deviation of white noise, 8-bit levels.
+        grain: most of the standard deviation of grain that the truth has as well, 8-bit levels; a third of the clips
+            has some.
+        noise: most of that of white noise that the truth has not; likewise.
     """
 
     versions: Annotated[int, Field(ge=1)] = 24
@@ -62,6 +64,7 @@ class Clips(Section):
     size: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(le=1)]] = (0.45, 1.0)
     soft: Share = 0.4
     softness: tuple[float, float] = (0.3, 2.0)
+    grain: Annotated[float, Field(ge=0)] = 4.0
     noise: Annotated[float, Field(ge=0)] = 1.5
 
 
