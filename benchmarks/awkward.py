@@ -1,9 +1,9 @@
-"""What becomes of files that break tools.
+"""Upscale files that break tools, and report how each ended.
 
     python benchmarks/awkward.py FOLDER [--results FOLDER]
 
-Every file is upscaled by the command line, without a network, into a container of its own kind. The table has what the
-command said, how it ended, and how far the times of pictures and sound are from the source's.
+The command line upscales every file, without a network, into the same container. The table has what the command
+printed, its exit code, and how far the timestamps of video and audio are from those of the source.
 """
 
 import argparse
@@ -18,49 +18,49 @@ from typing import Any
 import av
 
 _CONTAINERS = {".webm": ".mkv", ".flv": ".mkv", ".h264": ".mkv"}
-"""By suffix, where that container can't be written, or not with H.264."""
+"""Container of the result, by suffix, for containers that can't be written or can't hold H.264."""
 
 
 def main() -> None:
-    """Run, print and store."""
+    """Run the benchmark, print its results and store them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--results", type=Path, help="folder for awkward.md")
     args = parser.parse_args()
     rows = [row_of(path) for path in sorted(args.folder.iterdir())]
-    lines = ["| file | pictures | times | exit code | said |", "|---|---|---|---|---|", *rows, ""]
+    lines = ["| file | frames | timestamps | exit code | printed |", "|---|---|---|---|---|", *rows, ""]
     print("\n".join(lines))
     if args.results:
         (args.results / "awkward.md").write_text("\n".join(lines))
 
 
 def row_of(source: Path) -> str:
-    """A row of the table."""
+    """Upscale one file and return its row of the table."""
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / f"out{_CONTAINERS.get(source.suffix, source.suffix)}"
         command = [str(Path(sys.executable).with_name("sr4k-stream")), str(source), str(target)]
         options = ["--engine", "nearest", "--preset", "ultrafast", "--json"]
         done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
-        told: dict[str, Any] = json.loads(done.stdout) if done.stdout else {}
+        summary: dict[str, Any] = json.loads(done.stdout) if done.stdout else {}
         times = _times(source, target) if target.exists() else "no output"
-    said = "; ".join(_short(line, source) for line in done.stderr.splitlines()) or "nothing"
-    return f"| {source.name} | {told.get('frames', 0)} | {times} | {done.returncode} | {said} |"
+    printed = "; ".join(_short(line, source) for line in done.stderr.splitlines()) or "nothing"
+    return f"| {source.name} | {summary.get('frames', 0)} | {times} | {done.returncode} | {printed} |"
 
 
 def _times(source: Path, target: Path) -> str:
-    """How they differ."""
+    """Return how the timestamps of two files differ, in words."""
     apart = []
     for kind in ("video", "audio"):
         there, here = _of(source, kind), _of(target, kind)
         if there and here:
             apart.append(max(abs(a - b) for a, b in zip(there, here, strict=False)) + (len(there) != len(here)))
     if not apart:
-        return "made"
+        return "no common stream"
     return "equal" if not max(apart) else f"up to {1000 * float(max(apart)):.3f} ms apart"
 
 
 def _of(path: Path, kind: str) -> list[Fraction]:
-    """Times of all pictures that can be decoded, or of all packets of sound."""
+    """Return the times of all frames that can be decoded, or of all audio packets, in seconds."""
     found: list[Fraction] = []
     with av.open(str(path)) as container:
         streams = [stream for stream in container.streams if stream.type == kind]

@@ -1,10 +1,10 @@
-"""Upscaling of compressed video: what each network gains over lanczos, by how strongly the video was compressed.
+"""Measure what each network gains over lanczos on compressed video, by strength of the compression.
 
     python benchmarks/compressed_video.py --clips clean.mkv --halved large.mp4 --models luma luma-video
 
-Each clip is made smaller, compressed, upscaled by the pipeline as a user runs it but for a lossless encoder, and
-compared with what it was: PSNR, XPSNR, VMAF and VMAF-NEG (extra [vmaf]) of the luma. Rows that are in the results are
-not measured again: what was stopped goes on where it was, and another model is measured beside those that are there.
+Each clip is downscaled, compressed, upscaled by the pipeline as a user runs it but with a lossless encoder, and
+compared with the original: PSNR, XPSNR, VMAF and VMAF-NEG (extra [vmaf]) of the luma. Rows that the results hold
+already are not measured again: an interrupted run continues, and another model is added to those that are there.
 """
 
 import argparse
@@ -27,7 +27,7 @@ NAME = "compressed_video"
 
 
 def main() -> None:
-    """Measure what is lacking; store after every row."""
+    """Measure the missing rows; store after every row."""
     args = _arguments()
     cells = [Cell(scaler, *rest) for *rest, scaler in itertools.product(args.codecs, args.crf, args.scalers)]
     with tempfile.TemporaryDirectory() as folder:
@@ -52,10 +52,10 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", type=Path, nargs="+", default=[], help="truth that no codec has touched")
-    parser.add_argument("--halved", type=Path, nargs="+", default=[], help="halved, they are the truth")
-    parser.add_argument("--compressed", type=Path, nargs="+", default=[], help="truth that is compressed itself")
-    parser.add_argument("--frames", type=int, default=24, help="frames of each clip that are used")
+    parser.add_argument("--clips", type=Path, nargs="+", default=[], help="uncompressed clips: ground truth")
+    parser.add_argument("--halved", type=Path, nargs="+", default=[], help="clips that are ground truth at half size")
+    parser.add_argument("--compressed", type=Path, nargs="+", default=[], help="compressed clips as ground truth")
+    parser.add_argument("--frames", type=int, default=24, help="number of frames from the start of each clip")
     parser.add_argument("--crf", type=int, nargs="+", default=[18, 23, 28, 33])
     parser.add_argument("--scalers", nargs="+", default=list(SCALERS), choices=SCALERS)
     parser.add_argument("--codecs", nargs="+", default=list(CODECS), choices=CODECS)
@@ -65,7 +65,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _clips(args: argparse.Namespace, work: Path) -> tuple[dict[str, Clip], set[str]]:
-    """By name, and the names of those whose truth is compressed. Without any, photographs in motion are halved."""
+    """Return the clips by name, and the names of those with compressed ground truth; default: moving photographs."""
     large = args.halved
     if not (args.clips or large or args.compressed):
         from end_to_end import made_clip
@@ -83,7 +83,7 @@ def _stored(results: Path) -> list[Row]:
 
 
 def _is_asked(row: Row, args: argparse.Namespace, cells: list[Cell], clips: set[str]) -> bool:
-    """Whether a row of earlier still holds: of the clips and cells of now, by as many frames, and by these weights."""
+    """Whether a stored row is still valid: a requested clip and cell, as many frames, and the same weights."""
     if row.get("asked") != args.frames or row["clip"] not in clips:
         return False
     weights = "" if row["upscaler"] == LANCZOS else digest(row["upscaler"])
@@ -112,11 +112,11 @@ def _covers(rows: list[Row]) -> str:
 
     clips = len({row["clip"] for row in rows})
     return (
-        f"Covers {clips} clips, the first {each('frames')} frames of each; made smaller by {each('scaler')}; "
+        f"Covers {clips} clips, the first {each('frames')} frames of each; downscaled by {each('scaler')}; "
         f"{each('codec')}; CRF {each('crf')}.\n\n"
-        "Luma, means over the frames: lanczos, and the gain of each network over it; int8 where the CPU multiplies it "
-        "well. PSNR and XPSNR in dB, VMAF (v0.6.1) and VMAF-NEG in points. libx264 and libx265 at veryfast; libsvtav1 "
-        "at preset 10 and 63/51 of the CRF."
+        "Luma, means over the frames: lanczos, and the gain of each network over it; int8 on CPUs with fast int8 "
+        "instructions. PSNR and XPSNR in dB, VMAF (v0.6.1) and VMAF-NEG in points. libx264 and libx265 at veryfast; "
+        "libsvtav1 at preset 10 and 63/51 of the CRF."
     )
 
 

@@ -1,10 +1,10 @@
-"""What the CPU backend reaches on plain chains of int8 convolutions: a floor for any network that is made of them.
+"""Measure plain chains of int8 convolutions on the CPU backend: a lower bound on the time of networks made of them.
 
     python benchmarks/conv_rates.py [--results benchmarks/results]
 
-Eleven 3x3 convolutions one after the other, as many as RCAN2's body has, on maps of a 1080p picture's cells, with 16,
-32 and 64 features: rounding and saturation between them as in the luma networks, no skips, no head, no tail. And the
-tail of RCAN2 by itself, 5x5 from 16 to 24. Threads and streams as the engine has them.
+Eleven 3x3 convolutions in sequence, as many as in the body of RCAN2, on feature maps of a 1080p frame, with 16, 32 and
+64 features: rounding and saturation between them as in the luma networks, no skips, no head, no tail. Also the tail of
+RCAN2 alone, 5x5 from 16 to 24 features. Threads and streams are those of the engine.
 """
 
 import argparse
@@ -31,7 +31,7 @@ CELLS = (540 + 2 * MARGIN, 960 + 2 * MARGIN)
 
 @dataclass(frozen=True)
 class Chain:
-    """Layers after each other: square kernels of ``side``, from ``features`` to ``outputs``."""
+    """A chain of convolutions with square kernels of ``side``, from ``features`` to ``outputs`` channels."""
 
     layers: int
     side: int
@@ -40,7 +40,7 @@ class Chain:
 
     @property
     def gmac(self) -> float:
-        """A picture."""
+        """Multiply-accumulates per frame, in 1e9."""
         return self.layers * self.side**2 * self.features * self.outputs * CELLS[0] * CELLS[1] / 1e9
 
     def __str__(self) -> str:
@@ -51,7 +51,7 @@ CHAINS = (*(Chain(11, 3, features, features) for features in (16, 32, 64)), Chai
 
 
 def main() -> None:
-    """Run, print and store."""
+    """Run the benchmark, print its results and store them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=HERE / "results")
     args = parser.parse_args()
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def milliseconds(chain: Chain) -> list[float]:
-    """A picture, round by round."""
+    """Return the milliseconds per frame of each round."""
     threads = granted_cpus()
     core = ov.Core()
     streams = min(2, threads)
@@ -85,7 +85,7 @@ def milliseconds(chain: Chain) -> list[float]:
 
 
 def graph_of(chain: Chain) -> onnx.ModelProto:
-    """int8 in, int8 out."""
+    """Return the chain as an ONNX graph with int8 input and output, in QDQ form."""
     rng = np.random.default_rng(0)
     constants = [
         numpy_helper.from_array(np.asarray(v), k) for k, v in (("step", np.float32(0.1)), ("zero", np.int8(0)))
@@ -112,16 +112,16 @@ def graph_of(chain: Chain) -> onnx.ModelProto:
 
 
 def as_markdown(result: dict[str, Any]) -> str:
-    """One row for each chain."""
+    """Return a Markdown page with one row per chain."""
     rows, columns = result["cells"]
     lines = [
         "# Chains of int8 convolutions",
         "",
         f"`python benchmarks/conv_rates.py`; {machine.in_words(result['machine'])}",
         "",
-        f"After each other on {rows}x{columns} cells, OpenVINO, all granted CPUs.",
+        f"In sequence on {rows}x{columns} cells, OpenVINO, all granted CPUs.",
         "",
-        "| layers | GMAC | ms a picture | spread | GMAC/s |",
+        "| layers | GMAC | ms per frame | range | GMAC/s |",
         "|---|---|---|---|---|",
     ]
     for name, found in result["chains"].items():

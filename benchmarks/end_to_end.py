@@ -1,11 +1,11 @@
-"""File to file, this pipeline against the straightforward program: same clip, same encoder settings, same run.
+"""Compare this pipeline with the straightforward program, file to file: same clip, encoder settings and run.
 
     python benchmarks/end_to_end.py [--clip CLIP] [--repeats 3] [--results benchmarks/results]
 
-Runs them in turn, whole processes, start-up included: the straightforward program with the published RCAN2, this
-pipeline with the same network, and this pipeline as it comes, with its own network. Proves that the network ran: what
-the two outputs of RCAN2 add to bicubic interpolation must be the same, and the engine must have counted every frame.
-Then measures the memory of all processes together (proportional set size) on the clip and on one six times as long.
+Alternates whole processes, start-up included: the straightforward program with the published RCAN2, this pipeline with
+the same network, and this pipeline with its default network. Verifies that the network ran: what the two outputs of
+RCAN2 add to bicubic interpolation must correlate, and the engine must have counted every frame. Then measures the
+memory of all processes together (proportional set size) on the clip and on one six times as long.
 """
 
 import argparse
@@ -38,9 +38,9 @@ CRF, PRESET = "18", "ultrafast"
 
 
 def main() -> None:
-    """Run, print and store."""
+    """Run the benchmark, print its results and store them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clip", type=Path, help="a 1080p clip; default: one is made")
+    parser.add_argument("--clip", type=Path, help="a 1080p clip; default: a pan over photographs")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--results", type=Path, default=HERE / "results")
     args = parser.parse_args()
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def made_clip(work: Path) -> Path:
-    """Fifty 1080p frames: a pan over real photographs."""
+    """Write a clip of fifty 1080p frames, a pan over photographs, and return its path."""
     names = ("astronaut", "coffee", "chelsea", "rocket", "immunohistochemistry")
     row = np.concatenate([getattr(data, name)()[:300, :400] for name in names], axis=1)
     wall = np.concatenate([np.roll(row, 400 * k, axis=1) for k in range(4)])
@@ -75,7 +75,7 @@ def made_clip(work: Path) -> Path:
 
 
 def compare(clip: Path, work: Path, repeats: int) -> dict[str, Any]:
-    """Both programs in turn."""
+    """Run both programs alternately; return times, ratios and the proof that the network ran."""
     ours, theirs = work / "ours.mp4", work / "theirs.mp4"
     runs: list[dict[str, Any]] = []
     for number in range(repeats):
@@ -95,7 +95,7 @@ def compare(clip: Path, work: Path, repeats: int) -> dict[str, Any]:
 
 
 def run_ours(clip: Path, target: Path, model: str) -> dict[str, Any]:
-    """This pipeline as a user runs it."""
+    """Upscale a clip with this pipeline as a user runs it; return its times."""
     command = [Path(sys.executable).parent / "sr4k-stream", clip, target, "--overwrite", "--json", "--model", model]
     began = time.perf_counter()
     command += ["--crf", CRF, "--preset", PRESET, "--no-reuse"]  # every frame is computed, in both programs
@@ -116,19 +116,23 @@ def run_ours(clip: Path, target: Path, model: str) -> dict[str, Any]:
 
 
 def run_straightforward(clip: Path, target: Path) -> dict[str, Any]:
-    """The baseline, likewise as a whole process."""
+    """Upscale a clip with the baseline, as a whole process too; return its times."""
     command = [sys.executable, HERE / "straightforward.py", clip, target, CRF, PRESET]
     began = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     seconds = time.perf_counter() - began
-    told = json.loads(done.stdout)
-    frames = told["frames"]
-    ms = {name: 1e3 * spent / frames for name, spent in told["stages"].items()}
+    summary = json.loads(done.stdout)
+    frames = summary["frames"]
+    ms = {name: 1e3 * spent / frames for name, spent in summary["stages"].items()}
     return {"frames": frames, "seconds": seconds, "fps": frames / seconds, "ms_a_frame": ms}
 
 
 def proof(clip: Path, ours: Path, theirs: Path) -> dict[str, float]:
-    """What both programs change against bicubic, on the luma of the first frames: is it the same?"""
+    """Compare what both programs add to bicubic interpolation, on the luma of the first frames.
+
+    Raises:
+        AssertionError: It doesn't correlate.
+    """
     rows = []
     for a, b, small in zip(luma(ours), luma(theirs), luma(clip), strict=False):
         bicubic = cv2.resize(small, (a.shape[1], a.shape[0]), interpolation=cv2.INTER_CUBIC).astype(np.float32)
@@ -137,7 +141,7 @@ def proof(clip: Path, ours: Path, theirs: Path) -> dict[str, float]:
         if len(rows) == 8:
             break
     each_other, ours_bicubic, theirs_bicubic, correlation = np.mean(rows, axis=0)
-    assert correlation > 0.7, "the outputs do not share what a network adds to bicubic"
+    assert correlation > 0.7, "what the two outputs add to bicubic interpolation doesn't correlate"
     return {
         "ours_to_straightforward_db": float(each_other),
         "ours_to_bicubic_db": float(ours_bicubic),
@@ -147,21 +151,21 @@ def proof(clip: Path, ours: Path, theirs: Path) -> dict[str, float]:
 
 
 def luma(path: Path) -> Any:
-    """The Y planes of a file."""
+    """Yield the Y planes of a file, uint8 (H, W)."""
     with av.open(str(path)) as source:
         for frame in source.decode(video=0):
             yield rows_of(frame.planes[0])[: frame.height, : frame.width].copy()
 
 
 def memory(clip: Path, work: Path) -> dict[str, float]:
-    """Peak of all processes together, in MiB, on the clip and on six of it in a row."""
+    """Return the peak memory of all processes together, in MiB, on the clip and on its sixfold repetition."""
     long = work / "long.mp4"
     repeat(clip, long, 6)
     return {"clip_mib": peak(clip, work / "a.mp4"), "six_times_as_long_mib": peak(long, work / "b.mp4")}
 
 
 def repeat(clip: Path, target: Path, times: int) -> None:
-    """The video of a clip several times in a row, packets copied."""
+    """Write the video of a clip several times in a row, without encoding it again."""
     with av.open(str(target), "w") as out:
         copy, offset = None, 0
         for _ in range(times):
@@ -179,7 +183,7 @@ def repeat(clip: Path, target: Path, times: int) -> None:
 
 
 def peak(clip: Path, target: Path) -> float:
-    """Peak proportional set size of the command and its workers while it runs, in MiB."""
+    """Return the peak proportional set size of the command with its workers, in MiB."""
     command = [Path(sys.executable).parent / "sr4k-stream", clip, target, "--quiet", "--crf", CRF, "--preset", PRESET]
     process = subprocess.Popen(command)
     highest, done = 0.0, threading.Event()
@@ -206,7 +210,7 @@ def peak(clip: Path, target: Path) -> float:
 
 
 def as_markdown(result: dict[str, Any]) -> str:
-    """The result as a page."""
+    """Return the results as a Markdown page."""
     last = result["runs"][-1]
     ours, default, theirs = last["ours"], last["default"], last["straightforward"]
     medians = result["median_ratios"]
@@ -215,7 +219,7 @@ def as_markdown(result: dict[str, Any]) -> str:
         "",
         f"`python benchmarks/end_to_end.py`; {machine.in_words(result['machine'])}",
         "",
-        f"Clip: {result['clip']}, {ours['frames']} frames; libx264 {PRESET}, crf {CRF}; whole processes.",
+        f"Clip: {result['clip']}, {ours['frames']} frames; libx264 {PRESET}, CRF {CRF}; whole processes.",
         "",
         f"| run | straightforward, {MODEL}, fps | ours, {MODEL}, fps | ratio | ours, {zoo.DEFAULT}, fps | ratio |",
         "|---|---|---|---|---|---|",
@@ -225,9 +229,10 @@ def as_markdown(result: dict[str, Any]) -> str:
             for k, r in enumerate(result["runs"])
         ),
         "",
-        f"**Median ratio with the same network: {medians['ours']:.2f}; with our own: {medians['default']:.2f}**",
+        f"**Median ratio with the same network: {medians['ours']:.2f}; "
+        f"with the default network: {medians['default']:.2f}**",
         "",
-        f"| ours, {MODEL} | ms a frame | ours, {zoo.DEFAULT} | ms a frame | straightforward | ms a frame |",
+        f"| ours, {MODEL} | ms/frame | ours, {zoo.DEFAULT} | ms/frame | straightforward | ms/frame |",
         "|---|---|---|---|---|---|",
     ]
     pairs = list(theirs["ms_a_frame"].items())
@@ -237,14 +242,14 @@ def as_markdown(result: dict[str, Any]) -> str:
     check, mib = result["proof"], result["memory"]
     lines += [
         "",
-        "Ours: wall time of each stage; they run at the same time in three processes, the others in turn.",
+        "Ours: wall time of each stage; they run concurrently in three processes, the others sequentially.",
         "",
-        f"Proof that the network ran: what the two outputs add to bicubic correlates by "
+        f"Proof that the network ran: what the two outputs add to bicubic interpolation has a correlation of "
         f"{check['correlation_of_what_they_add']:.2f}. PSNR of ours to the straightforward output "
         f"{check['ours_to_straightforward_db']:.1f} dB, of the two to bicubic {check['ours_to_bicubic_db']:.1f} and "
         f"{check['straightforward_to_bicubic_db']:.1f} dB.",
         "",
-        f"Memory of all processes: {mib['clip_mib']:.0f} MiB; on six times the clip: "
+        f"Memory of all processes: {mib['clip_mib']:.0f} MiB; on a clip six times as long: "
         f"{mib['six_times_as_long_mib']:.0f} MiB.",
         "",
     ]

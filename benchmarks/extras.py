@@ -1,4 +1,4 @@
-"""What the benchmarks need beside the package, and how to get it."""
+"""Import optional dependencies of the benchmarks, or say how to install them."""
 
 from importlib import import_module
 from typing import Any
@@ -7,7 +7,11 @@ _EXTRAS = {"torch": "torch", "triton": "cuda", "tensorrt": "gpu"}
 
 
 def required(module: str) -> Any:
-    """The module, or the program's end in one line that names the extra."""
+    """Import and return a module.
+
+    Raises:
+        SystemExit: It is not installed; the message names the extra that brings it.
+    """
     try:
         return import_module(module)
     except ModuleNotFoundError as err:

@@ -1,11 +1,11 @@
-"""Damaged files by the thousand through the command line: none may hang it, kill it, or leave anything behind.
+"""Feed thousands of damaged files to the command line: none may hang it, kill it, or leave anything behind.
 
     python benchmarks/fuzz.py --files 2000 --seed 0 --json fuzz.json
 
-Clips in eight containers, with pictures, sound and subtitles, have bytes flipped, ranges zeroed, blocks swapped,
-pieces of other files put in, and ends cut off. Most go through the command line's own code in a process that lives on,
-with threads as workers, for that starts up once; every so many through the command itself, with processes as workers,
-and so do all that kill that process: what a file does to a decoder may cost a worker, but not the command.
+Clips in eight containers, with video, audio and subtitles, get bytes flipped, ranges zeroed, blocks swapped, pieces of
+other files spliced in, and ends cut off. Most run through the code of the command line in one long-lived process, with
+workers as threads, which saves start-up time. Every 25th runs through the command itself, with workers as processes,
+and so does each file that kills the long-lived process: a file may crash a worker, but not the command.
 """
 
 import argparse
@@ -35,24 +35,24 @@ from rig.seeds import write_seeds
 Dice = np.random.Generator
 
 _LIMIT = 60.0
-"""Seconds that a file gets: hundreds of times what it needs."""
+"""Timeout per file in seconds: hundreds of times what it needs."""
 
 _OWN_PROCESS_EVERY = 25
-"""Files of which one goes through a command of its own."""
+"""One of this many files runs through a command of its own."""
 
 _TARGETS = (".mp4", ".mkv", ".mov", ".ts")
 
 _OPTIONS = ("--engine", "nearest", "--preset", "ultrafast", "--quiet")
 
 _FINE = {0: "clean", 9: "with losses", 3: "refused"}
-"""Exit codes that a damaged file may end with; one of a worker that was killed is right where one was."""
+"""Exit codes that are right for a damaged file; `_KILLED` is right only where a worker was killed."""
 
 _KILLED = 6
 
 
 @dataclass
 class Report:
-    """What came of it. ``faults``: what may not be, each with the file it happened on."""
+    """Result of a run. ``faults``: forbidden outcomes, each with the name of its file."""
 
     files: int = 0
     seconds: float = 0.0
@@ -66,16 +66,23 @@ class Report:
 
 @dataclass(frozen=True)
 class Ending:
-    """How the command ended. ``code`` is ``None`` if it hung, negative if a signal killed it."""
+    """How the command ended.
+
+    Attributes:
+        code: Exit code; ``None`` if it hung, negative if a signal killed it.
+        printed: Its stderr.
+        left: What it left open or running; empty if nothing.
+        seconds: How long it took.
+    """
 
     code: int | None
-    told: str
+    printed: str
     left: str
     seconds: float
 
 
 def mutated(data: bytes, other: bytes, dice: Dice) -> bytes:
-    """One to three kinds of damage, most of them small."""
+    """Return ``data`` with one to three random kinds of damage, most of them small; pieces come from ``other``."""
     made = bytearray(data)
     for _ in range(int(dice.integers(1, 4))):
         _DAMAGE[int(dice.integers(len(_DAMAGE)))](made, other, dice)
@@ -127,7 +134,7 @@ _DAMAGE: tuple[Callable[[bytearray, bytes, Dice], None], ...] = (
 
 
 class LongLived:
-    """A process that has the command line's code called again and again; a new one, where it is killed."""
+    """A process that runs the command line's code for one file after another; it is replaced when it dies."""
 
     def __init__(self, log: Path) -> None:
         self._log = log
@@ -145,12 +152,12 @@ class LongLived:
         if answer:
             return Ending(*json.loads(answer), seconds)
         if not ready:
-            process.send_signal(signal.SIGABRT)  # so that it tells where it hangs
+            process.send_signal(signal.SIGABRT)  # faulthandler logs where it hangs
         self.close()
         return Ending(process.returncode if ready else None, "", "", seconds)
 
     def close(self) -> None:
-        """End it."""
+        """End the process, if there is one."""
         if self._process is not None:
             assert self._process.stdin is not None and self._process.stdout is not None
             with suppress(BrokenPipeError):
@@ -170,22 +177,22 @@ class LongLived:
 
 
 def answer() -> None:
-    """Be that process: run what comes on stdin, tell exit code, stderr and what is left."""
+    """Run the files that stdin names; answer each with exit code, stderr and what is left open, as JSON."""
     from typer.main import get_command
 
     from sr4k.cli.main import stream_app
 
     command = get_command(stream_app)
     for line in sys.stdin:
-        told = StringIO()
-        with redirect_stderr(told):
+        printed = StringIO()
+        with redirect_stderr(printed):
             try:
                 code = command([*json.loads(line), *_OPTIONS, "--workers", "threads"], standalone_mode=False) or 0
             except SystemExit as end:
                 code = end.code
-        gc.collect()  # errors hold on to what they happened on
+        gc.collect()  # tracebacks of errors keep files open
         left = [name for name in _open_files() if "memfd" in name or ".part." in name]
-        print(json.dumps([code, told.getvalue(), ", ".join(left)]), flush=True)
+        print(json.dumps([code, printed.getvalue(), ", ".join(left)]), flush=True)
 
 
 def _open_files() -> Iterator[str]:
@@ -195,25 +202,25 @@ def _open_files() -> Iterator[str]:
 
 
 def in_own_process(source: Path, target: Path) -> Ending:
-    """The command as a user runs it, with processes as workers."""
+    """Run the command as a user does, with workers as processes."""
     began = time.monotonic()
     command = [Path(sys.executable).parent / "sr4k-stream", source, target, *_OPTIONS]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     try:
-        code, told = None, process.communicate(timeout=_LIMIT)[1]
+        code, printed = None, process.communicate(timeout=_LIMIT)[1]
         code = process.returncode
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
-        told = process.communicate()[1]
+        printed = process.communicate()[1]
     seconds = time.monotonic() - began
     deadline = time.monotonic() + 5
     while (left := _session(process.pid)) and time.monotonic() < deadline:
         time.sleep(0.05)
-    return Ending(code, told, f"processes {left}" if left else "", seconds)
+    return Ending(code, printed, f"processes {left}" if left else "", seconds)
 
 
 def _session(number: int) -> list[int]:
-    """The living processes of a session."""
+    """Return the ids of the living processes of a session."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
@@ -224,17 +231,17 @@ def _session(number: int) -> list[int]:
 
 
 def faults(ending: Ending, folder: Path, source: Path, target: Path) -> Iterator[str]:
-    """What may not be, in words."""
+    """Yield the forbidden outcomes of one file, in words."""
     if ending.code is None:
         yield f"hangs: not done in {_LIMIT:.0f} s"
     elif ending.code < 0:
         yield f"killed by {signal.Signals(-ending.code).name}"
     elif ending.code not in _FINE:
-        yield f"exit code {ending.code}: {ending.told.strip()}"
-    if "Traceback" in ending.told:
-        yield f"traceback: {ending.told.strip().splitlines()[-1]}"
-    if ending.code == 3 and len(ending.told.strip().splitlines()) < 1:
-        yield "refused without a word"
+        yield f"exit code {ending.code}: {ending.printed.strip()}"
+    if "Traceback" in ending.printed:
+        yield f"traceback: {ending.printed.strip().splitlines()[-1]}"
+    if ending.code == 3 and len(ending.printed.strip().splitlines()) < 1:
+        yield "refused without an error message"
     if ending.left:
         yield f"left: {ending.left}"
     if ending.code in (0, 9) and not _plays(target):
@@ -253,7 +260,7 @@ def _plays(path: Path) -> bool:
 
 
 def fuzz(files: int, seed: int, keep: Path, *, own_process_every: int = _OWN_PROCESS_EVERY) -> Report:
-    """Do it. Files on which something happened that may not be go to ``keep``."""
+    """Run ``files`` damaged files. Those with forbidden outcomes are copied to ``keep``."""
     report, outcomes, containers, began = Report(), Counter[str](), Counter[str](), time.monotonic()
     keep.mkdir(parents=True, exist_ok=True)
     shared = shared_memory.names()
@@ -271,7 +278,7 @@ def fuzz(files: int, seed: int, keep: Path, *, own_process_every: int = _OWN_PRO
                 own = number % own_process_every == own_process_every - 1
                 ending = (in_own_process if own else long_lived)(source, target)
                 name = f"{seed}-{number:05d}-{target.suffix[1:]}{source.suffix}"
-                if ending.code is not None and ending.code < 0 and not own:  # what does a user see?
+                if ending.code is not None and ending.code < 0 and not own:  # what would a user see?
                     for path in Path(folder).iterdir():
                         if path != source:
                             path.unlink()
@@ -297,7 +304,7 @@ def fuzz(files: int, seed: int, keep: Path, *, own_process_every: int = _OWN_PRO
 
 @contextmanager
 def temporary_files_in_one_place() -> Iterator[Path]:
-    """A folder that is the one of temporary files for all processes started meanwhile."""
+    """Make a folder the TMPDIR of all processes that are started in the block; yield its path."""
     before = os.environ.get("TMPDIR")
     with tempfile.TemporaryDirectory(dir="/var/tmp") as scratch:
         os.environ["TMPDIR"] = scratch
@@ -311,10 +318,11 @@ def temporary_files_in_one_place() -> Iterator[Path]:
 
 
 def main() -> None:
+    """Run the command line; exit with 1 if there are faults."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--keep", type=Path, default=Path("fuzz-faults"), help="where files go that do harm")
+    parser.add_argument("--keep", type=Path, default=Path("fuzz-faults"), help="folder for files that expose faults")
     parser.add_argument("--json", type=Path, help="where to write the report")
     parser.add_argument("--answer", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-"""HLS targets of live channels, read by strict readers while their processes are killed and the service restarts.
+"""Read HLS targets of live channels strictly while their processes are killed and the service restarts.
 
     python benchmarks/hls_soak.py --minutes 10 --results benchmarks/results
 
@@ -50,8 +50,8 @@ class Soak:
         self.start()
         self.faults = {
             "process of a target is killed": self.kill,
-            "the other target goes": self.bounce,
-            "restarted": self.restart,
+            "server of the other target restarts": self.bounce,
+            "service restarts": self.restart,
         }
 
     def start(self) -> None:

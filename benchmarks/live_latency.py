@@ -1,10 +1,10 @@
-"""How much later a live stream is for being upscaled, and where that time goes.
+"""Measure how much latency upscaling adds to a live stream, and where the time goes.
 
     python benchmarks/live_latency.py [--size 320x180@25] [--seconds 30] [--results FOLDER] [OPTIONS]
 
-A publisher counts its pictures and sends them to a server. One viewer watches them there; the channel pulls them,
-upscales them and pushes them to the same server, where another viewer watches. What the channel adds is the difference
-between the two views of the same picture. OPTIONS are for sr4k-stream. Needs nginx with its RTMP module
+A publisher sends numbered pictures to a server, where one viewer watches them. The channel pulls them, upscales them
+and pushes them to the same server, where another viewer watches. The latency that the channel adds is the difference
+between both viewers for the same picture. OPTIONS are passed to sr4k-stream. Needs nginx with its RTMP module
 (apt-get install nginx libnginx-mod-rtmp).
 """
 
@@ -30,22 +30,22 @@ CAUSES = ("late", "ladder", "clock", "backlog", "full")
 BOUNDS = (*map(str, LATENCIES), "+Inf")
 
 _SETTLING = 5.0
-"""Seconds that a channel gets after its first picture, until it is watched."""
+"""Seconds from the first picture of a channel to the start of the viewers."""
 
 _CATCHING_UP = 2.0
-"""Seconds that a viewer's own start takes, which count for nothing."""
+"""Seconds that a viewer needs to start, which are not measured."""
 
 
 def main() -> None:
-    """Run, print and store."""
+    """Run the benchmark, print its results and store them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--size", action="append", help=f"of the source @ its rate; may be repeated; default: {' '.join(SOURCES)}"
+        "--size", action="append", help=f"size and rate of the source; may be repeated; default: {' '.join(SOURCES)}"
     )
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--json", type=Path, help="file for all figures")
     parser.add_argument("--results", type=Path, help="folder for live_latency.json and live_latency.md")
-    args, options = parser.parse_known_args()  # the rest is for sr4k-stream
+    args, options = parser.parse_known_args()  # the rest is passed to sr4k-stream
     sizes = args.size or SOURCES
     result = {
         "machine": describe(),
@@ -62,7 +62,11 @@ def main() -> None:
 
 
 def run(size: str, seconds: float, options: tuple[str, ...]) -> dict[str, Any]:
-    """One channel, watched on both sides."""
+    """Run one channel, watched at its source and its target; return the measurements.
+
+    Raises:
+        SystemExit: No picture was seen on both sides.
+    """
     width, height, rate = map(int, size.replace("@", "x").split("x"))
     with NginxRtmp() as server, Publisher(server.url("in"), size=(width, height), rate=rate) as publisher:
         with Channel(server.url("in"), server.url("out"), options=options) as channel:
@@ -79,7 +83,7 @@ def run(size: str, seconds: float, options: tuple[str, ...]) -> dict[str, Any]:
 
 
 def tally(channel: Channel) -> dict[str, float]:
-    """The metrics that matter here, now."""
+    """Return the current values of the metrics that matter here."""
     value = channel.value
     found = {f"left out: {cause}": value("dropped_frames_total", f'cause="{cause}"') for cause in CAUSES}
     for stage in STAGES:
@@ -93,7 +97,7 @@ def tally(channel: Channel) -> dict[str, float]:
 
 
 def median_within(grown: dict[str, float]) -> float:
-    """Seconds that half of the pictures took at most, between the two bounds that are told."""
+    """Return the median latency in seconds, interpolated between two bounds of the histogram."""
     half, low, below = grown["within +Inf"] / 2, 0.0, 0.0
     for bound in LATENCIES:
         count = grown[f"within {bound}"]
@@ -110,10 +114,12 @@ def report(
     before: dict[str, float],
     after: dict[str, float],
 ) -> dict[str, Any]:
-    """What was seen on both sides, and what lies between them. Seconds.
+    """Return what both viewers saw, and where the time between them goes; times are in seconds.
 
-    ``inside``: median from the reception of a picture to its packet; ``stages``: what each
-    takes for a picture, on average.
+    ``inside``: median from receiving a picture to sending its packet; ``stages``: mean busy time per picture.
+
+    Raises:
+        SystemExit: No picture was seen on both sides.
     """
     grown = {name: after[name] - before[name] for name in after}
     added = between(near, far)
@@ -134,7 +140,7 @@ def report(
 
 
 def as_markdown(result: dict[str, Any]) -> str:
-    """Two tables: what viewers see, and where the time goes."""
+    """Return a Markdown page with two tables: what viewers see, and where the time goes."""
     command = " ".join(["sr4k-stream", "rtmp://…", "rtmp://…", *result["options"]])
     lines = [
         "# Latency of live streams",
@@ -143,11 +149,12 @@ def as_markdown(result: dict[str, Any]) -> str:
         "publisher, server, channel and both viewers share one machine: "
         f"{in_words(result['machine'])}",
         "",
-        "From the sending of a picture until a viewer has decoded it, of the source and of the upscaled stream; "
-        "added: between both views of the same picture.",
+        "Time from sending a picture until a viewer has decoded it, for the source and for the upscaled stream; "
+        "added: difference between both viewers for the same picture.",
         "",
-        "| source | ms, median | 95 % below | upscaled | 95 % below | added | 95 % below "
-        "| lost | repeated | out of order | sound after picture, worst |",
+        "| source | median, ms | 95th percentile, ms | upscaled, median, ms | 95th percentile, ms "
+        "| added, median, ms | 95th percentile, ms "
+        "| lost | repeated | out of order | worst offset of audio |",
         "|" + "---|" * 11,
     ]
     for size, found in result["sizes"].items():
@@ -162,18 +169,18 @@ def as_markdown(result: dict[str, Any]) -> str:
         lines.append(f"| {' | '.join(cells)} |")
     lines += [
         "",
-        "Where the added time goes, ms a picture. Each stage: on average; inside: median from the reception of a "
-        "picture to its packet; outside: the rest, which is waiting for the sound that goes out with it, the way to "
-        "and from the server a second time, and what the larger picture costs its viewer.",
+        "Where the added time goes, ms per picture. Stages: mean busy time; inside: median from receiving a picture "
+        "to sending its packet; outside: the rest, which is waiting for the audio that is sent with it, a second "
+        "pass through the server, and the viewer's time to decode the larger picture.",
         "",
-        f"| source | {' | '.join(STAGES)} | inside | outside | left out | ladder |",
+        f"| source | {' | '.join(STAGES)} | inside | outside | dropped | ladder |",
         "|" + "---|" * (len(STAGES) + 5),
     ]
     for size, found in result["sizes"].items():
         stages = found["stages"]
         rest = found["inside"], found["added"] - found["inside"]
         left_out = ", ".join(f"{count:.0f} {cause}" for cause, count in found["left_out"].items() if count) or "none"
-        ladder = f"at step {found['ladder_rung']:.0f}, {found['ladder_steps']:.0f} changes"
+        ladder = f"at rung {found['ladder_rung']:.0f}, {found['ladder_steps']:.0f} changes"
         cells = [size, *map(_ms, (*stages.values(), *rest)), left_out, ladder]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

@@ -1,10 +1,11 @@
-"""A folded int8 network in ncnn: its text of layers and its weights, written from the very integers and scales.
+"""Run a folded int8 network in ncnn, with the same integers and scales: write its .param and .bin files.
 
-ncnn rounds to -127..127, never to -128. So what a ReLU makes is shifted by 127 instead of 128: its zeros stay exact,
-and the highest of its 256 steps is lost. Between two int8 convolutions the first one rounds, and no float is written.
+ncnn quantizes to -127..127, never to -128. So the output of a ReLU is shifted by 127 instead of 128: zeros stay exact,
+and the highest of its 256 steps is lost. Between two int8 convolutions, the first one requantizes without going through
+float.
 
-Planes go in as int8, code values less 128: a head that reads code values takes them as they are, and for what is float
-the 128 is in the biases. Sub-pixels come out in float, neither rounded nor interleaved: less work than the engine has.
+Inputs are int8, code values minus 128: an int8 head reads them as they are, and for float convolutions the 128 is in
+the biases. Outputs are sub-pixels in float, neither rounded nor interleaved, which is less work than the engine does.
 """
 
 import tempfile
@@ -24,32 +25,38 @@ ncnn, torch = required("ncnn"), required("torch")
 IntegerExecutor = required("sr4k.models.execute").IntegerExecutor
 
 MAGIC = "7767517"
-"""First line of the text of layers."""
+"""First line of a .param file."""
 
 INT8, FLOAT32 = (0x000D4B38).to_bytes(4, "little"), bytes(4)
-"""What stands before a kernel."""
+"""Tags before the weights of a kernel in a .bin file."""
 
 SUM, RELU, TYPE_FLOAT32, TYPE_INT8 = 1, 1, 1, 3
-"""Values of parameters: of Eltwise, Convolution and Cast."""
+"""Parameter values of Eltwise, Convolution and Cast."""
 
 INT8_SCALE_TERM, INT8_IN, INT8_IN_AND_OUT = 8, 1, 101
-"""A parameter of Convolution and its values."""
+"""Key and values of a parameter of Convolution."""
 
 WINDOW = (slice(0, 120), slice(0, 320))
-"""Rows and columns of cells to check, where there is detail: exact integers of a whole picture take gigabytes."""
+"""Rows and columns of cells to check, a detailed region: exact integers of a whole frame take gigabytes."""
 
 REACH = 16
-"""Cells; no network sees further than that."""
+"""Upper bound of the receptive radius of every network, in cells."""
 
 TOLERANCE = 0.1
-"""Mean difference, 8-bit levels. With `luma`, a shift by 128 after all makes twice that, no network five times."""
+"""Maximum mean difference, in 8-bit levels. With `luma`, a shift by 128 gives twice that, no network five times."""
 
 Parameters = dict[int, int | float | list[float]]
 Planes = Sequence[NDArray[np.uint8]]
 
 
 class NcnnNetwork:
-    """A network on YUV, on ``threads`` threads. ``winograd``: its 3x3 convolutions that way rather than as GEMM."""
+    """A network for YUV frames, on ``threads`` threads.
+
+    ``winograd``: whether 3x3 convolutions use the Winograd algorithm rather than GEMM.
+
+    Raises:
+        RuntimeError: ncnn can't load or run the network.
+    """
 
     def __init__(self, quantized: QuantizedNetwork, threads: int, *, winograd: bool) -> None:
         ops = _NcnnOps(quantized)
@@ -59,36 +66,36 @@ class NcnnNetwork:
         self._net.opt.num_threads = threads
         self._net.opt.use_vulkan_compute = False
         self._net.opt.use_winograd_convolution = winograd
-        with tempfile.TemporaryDirectory() as folder:  # ncnn would go on reading what it loads from memory
+        with tempfile.TemporaryDirectory() as folder:  # loaded from memory, ncnn would go on reading the buffers
             text, weights = Path(folder) / "network.param", Path(folder) / "network.bin"
             text.write_text(ops.text())
             weights.write_bytes(ops.weights())
             if self._net.load_param(str(text)) or self._net.load_model(str(weights)):
-                raise RuntimeError("ncnn does not load the network")
+                raise RuntimeError("ncnn can't load the network")
 
     def __call__(self, planes: Planes) -> ncnn.Mat:
-        """Luma and chroma, padded as an engine takes them, to sub-pixels (24, cells + margins)."""
+        """Return sub-pixels (24, rows, columns of cells with margins) of luma and chroma, padded as for an engine."""
         luma, chroma = ((plane ^ OFFSET).view(np.int8) for plane in planes)
         extractor = self._net.create_extractor()
-        extractor.input("luma", ncnn.Mat(luma))  # not copied: the arrays live until the result is out
+        extractor.input("luma", ncnn.Mat(luma))  # not copied: the arrays must live until the result is extracted
         extractor.input("chroma", ncnn.Mat(chroma))
         failed, subpixels = extractor.extract("subpixels")
         if failed:
-            raise RuntimeError("ncnn does not run the network")
+            raise RuntimeError("ncnn can't run the network")
         return subpixels
 
     def check(self, planes: Planes) -> None:
-        """Hold a window of the result against exact integers.
+        """Compare a window of the result with exact integers.
 
         Raises:
-            RuntimeError: they differ by more than the roundings do.
+            RuntimeError: They differ by more than rounding explains.
         """
         error = self.errors(planes).mean()
         if not error < TOLERANCE:
             raise RuntimeError(f"ncnn's sub-pixels are {error:.3f} levels off: it computed something else")
 
     def errors(self, planes: Planes) -> NDArray[np.float64]:
-        """Differences to exact integers, in 8-bit levels, in the window."""
+        """Return the absolute differences from exact integers in the window, in 8-bit levels."""
         luma, chroma = planes
         seen = tuple(slice(CELL * s.start, CELL * s.stop + PAD_BEFORE + PAD_AFTER) for s in WINDOW)
         beside = tuple(slice(s.start, s.stop + 2 * CHROMA_PAD) for s in WINDOW)
@@ -108,9 +115,7 @@ class _Layer:
 
 
 class _NcnnOps:
-    """`sr4k.models.folded_network.Ops` on names of values: appends layers, each of which makes the value of its
-    name.
-    """
+    """`sr4k.models.folded_network.Ops` on names of values: appends layers, each named after its output."""
 
     planes = ("luma", "chroma")
 
@@ -118,7 +123,7 @@ class _NcnnOps:
         self._network, self._quantized = quantized.network, quantized
         self._layers = {plane: _Layer("Input", (), {}, []) for plane in self.planes}
         self._steps = dict.fromkeys(self.planes, 1.0)
-        """Of int8 values that may be read in float as well."""
+        """Scales of int8 values that may be read in float as well."""
 
     def conv(self, name: str, x: str) -> str:
         conv = self._network.convs[name]
@@ -159,16 +164,16 @@ class _NcnnOps:
         return self._layer("Eltwise", (self._in_float(a), self._in_float(b)), {0: SUM, -23301: steps})
 
     def relu(self, x: str, basis: str) -> str:
-        if basis not in self._network.rectified:  # there the next rounding saturates
+        if basis not in self._network.rectified:  # otherwise the saturation of the next rounding is its ReLU
             self._layers[x].parameters[9] = RELU
         return x
 
     def join(self, name: str, values: tuple[str, ...]) -> None:
-        """The channels of all, one after the other, as an output."""
+        """Append an output: the channels of all values, concatenated."""
         self._layer("Concat", values, {0: 0}, name=name)
 
     def text(self) -> str:
-        """A line a layer; a value that several read is split into as many, which ncnn asks for."""
+        """Return the .param file, one line per layer; a value with several readers is split, which ncnn requires."""
         readers = Counter(x for layer in self._layers.values() for x in layer.inputs)
         copies = {x: [f"{x}/{k}" for k in range(count)] for x, count in readers.items() if count > 1}
         unread = {x: iter(names) for x, names in copies.items()}
@@ -182,11 +187,11 @@ class _NcnnOps:
         return "\n".join([MAGIC, f"{len(lines)} {values}", *lines, ""])
 
     def weights(self) -> bytes:
-        """Of all layers in their order."""
+        """Return the .bin file: the weights of all layers in order."""
         return b"".join(part for layer in self._layers.values() for part in layer.weights)
 
     def _in_float(self, x: str) -> str:
-        """An int8 value in float, in steps; any other as it is."""
+        """Return an int8 value cast to float, in units of its scale; any other value as it is."""
         if x not in self._steps:
             return x
         name = f"{x}.float"
@@ -215,7 +220,7 @@ def _line(kind: str, name: str, inputs: list[str], outputs: list[str], parameter
 def _written(value: float | list[float]) -> str:
     if isinstance(value, list):
         return ",".join(map(_written, (len(value), *value)))
-    return str(value) if isinstance(value, int) else f"{value:.8e}"  # ncnn cuts a number after 15 characters
+    return str(value) if isinstance(value, int) else f"{value:.8e}"  # ncnn truncates a number after 15 characters
 
 
 def _floats(values: ArrayLike) -> bytes:

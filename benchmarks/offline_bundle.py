@@ -1,11 +1,11 @@
-"""Wheels for a machine that reaches no package index, in pieces of a size that travels.
+"""Bundle wheels for a machine without access to a package index, in pieces small enough to transfer.
 
     python benchmarks/offline_bundle.py pack --out BUNDLE --piece 60MB --python 3.12 av torch==2.13.0 local.whl
     python BUNDLE/offline_bundle.py unpack BUNDLE --target SITE && PYTHONPATH=SITE python ...
 
-Packing needs pip; unpacking needs Python 3.10 or newer and nothing else, for a copy of this file lies in the bundle.
-All files are one stream that is cut every so many bytes, so a wheel may be larger than a piece. The manifest has names,
-sizes and SHA-256 of files and pieces: a piece that is missing or damaged is named, and it alone has to be sent again.
+Packing needs pip. Unpacking needs only Python 3.10 or newer, since the bundle holds a copy of this file. All files form
+one stream that is cut into pieces of equal size, so a wheel may be larger than a piece. The manifest has names, sizes
+and SHA-256 of files and pieces: a missing or damaged piece is named, and only that one has to be sent again.
 """
 
 import argparse
@@ -24,11 +24,11 @@ from typing import Any, BinaryIO
 MANIFEST = "manifest.json"
 LIBRARIES = "lib"
 
-# All that such a machine runs: pip takes each as it stands, and does not go on to older ones.
+# All platform tags that such a machine runs: pip matches each tag exactly and doesn't try older ones.
 PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in (28, 27, 26, 24, 17, 12, 5)]
 PLATFORMS += ["manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64"]
 
-# Where the folders of NAME.data in a wheel go, below the target.
+# Where the folders of NAME.data in a wheel are unpacked to, relative to the target.
 PLACES = {"purelib": "", "platlib": "", "data": "", "scripts": "bin", "headers": "include"}
 
 UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
@@ -37,11 +37,11 @@ EXECUTABLE = 0o111
 
 
 class BundleError(Exception):
-    """What keeps a bundle from being made or unpacked, for the user."""
+    """Raised when a bundle can't be made or unpacked; the message is for the user."""
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
     pack_it = commands.add_parser("pack", help="gather wheels and cut them into pieces")
@@ -53,9 +53,9 @@ def main() -> None:
     pack_it.add_argument(
         "--python", default="{}.{}".format(*sys.version_info), help="version of the other machine's Python"
     )
-    pack_it.add_argument("--deps", action="store_true", help="also all that the requirements require")
+    pack_it.add_argument("--deps", action="store_true", help="also gather the dependencies of the requirements")
     pack_it.add_argument(
-        "--file", type=Path, action="append", default=[], help="any other file, put in SITE/lib; may repeat"
+        "--file", type=Path, action="append", default=[], help="any other file, unpacked to SITE/lib; may be repeated"
     )
     pack_it.set_defaults(run=lambda a: pack(a.wanted, a.out, a.piece, python=a.python, deps=a.deps, files=a.file))
     unpack_it = commands.add_parser("unpack", help="check the pieces and unpack the wheels")
@@ -70,22 +70,30 @@ def main() -> None:
 
 
 def size(text: str) -> int:
-    """Bytes of ``60MB``, ``1GiB`` or ``500``.
+    """Return the bytes of a size such as ``60MB``, ``1GiB`` or ``500``.
 
     Raises:
-        argparse.ArgumentTypeError: anything else.
+        argparse.ArgumentTypeError: The text isn't a size.
     """
     match = re.fullmatch(r"(\d+)\s*([KMG]?I?B)?", text.upper())
     if match is None or not int(match[1]):
-        raise argparse.ArgumentTypeError(f"'{text}' is no size: use a number with KB, MB, GB, KiB, MiB or GiB")
+        raise argparse.ArgumentTypeError(f"'{text}' isn't a size: use a number with KB, MB, GB, KiB, MiB or GiB")
     return int(match[1]) * UNITS[match[2] or "B"]
 
 
 def pack(wanted: list[str], out: Path, piece: int, *, python: str, deps: bool, files: list[Path]) -> None:
     """Write pieces of ``piece`` bytes, the manifest and this script to ``out``.
 
+    Args:
+        wanted: Requirements as for pip, and paths of wheels.
+        out: Folder for the bundle.
+        piece: Size of a piece in bytes.
+        python: Version of the other machine's Python, such as 3.12.
+        deps: Whether dependencies of the requirements are packed too.
+        files: Other files, unpacked to ``lib`` in the target.
+
     Raises:
-        BundleError: there is a bundle already, two files have the same name, or pip does not find a wheel.
+        BundleError: ``out`` holds a bundle already, two files have the same name, or pip finds no wheel.
     """
     if (out / MANIFEST).exists():
         raise BundleError(f"{out} holds a bundle already: remove it, or choose another folder.")
@@ -97,7 +105,7 @@ def pack(wanted: list[str], out: Path, piece: int, *, python: str, deps: bool, f
         gathered = [*wheels, *sorted(Path(folder).glob("*.whl")), *files]
         names = [path.name for path in gathered]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise BundleError(f"{twice[0]} is there twice: name it once.")
+            raise BundleError(f"{twice[0]} is given twice: name it once.")
         out.mkdir(parents=True, exist_ok=True)
         with Cutter(out, piece) as cutter:
             entries = [cutter.add(path) for path in gathered]
@@ -109,14 +117,18 @@ def pack(wanted: list[str], out: Path, piece: int, *, python: str, deps: bool, f
 
 
 def download(requirements: list[str], folder: Path, *, python: str, deps: bool) -> None:
-    """Wheels for another Python, on Linux x86-64 with glibc 2.28 or newer."""
+    """Download wheels for another Python, on Linux x86-64 with glibc 2.28 or newer, with pip.
+
+    Raises:
+        BundleError: pip failed.
+    """
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--dest", str(folder)]
     command += ["--only-binary=:all:", "--implementation=cp", f"--python-version={python}"]
     command += [f"--platform={platform}" for platform in PLATFORMS]
     command += [*([] if deps else ["--no-deps"]), "--", *requirements]
     ran = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
     if ran.returncode:
-        lines = ran.stderr.splitlines() or ["it does not say why"]
+        lines = ran.stderr.splitlines() or ["no reason given"]
         last = [line for line in lines if line.startswith("ERROR:")] or lines
         raise BundleError(f"pip has no wheels for Python {python}: {last[-1].removeprefix('ERROR:').strip()}")
 
@@ -136,7 +148,7 @@ class Cutter:
         self._end()
 
     def add(self, path: Path) -> dict[str, Any]:
-        """Write one file; what the manifest says of it."""
+        """Write one file; return its entry for the manifest: name, size and SHA-256."""
         checksum, written = hashlib.sha256(), 0
         with path.open("rb") as file:
             while block := file.read(BLOCK):
@@ -173,10 +185,10 @@ class Cutter:
 
 
 def unpack(bundle: Path, target: Path) -> None:
-    """Check all pieces, and put the wheels' packages and the other files below ``target``.
+    """Check all pieces, then unpack the wheels and the other files into ``target``.
 
     Raises:
-        BundleError: pieces are missing or damaged, or a file is not what was packed.
+        BundleError: Pieces or the manifest are missing or damaged, or a file differs from what was packed.
     """
     manifest = read_manifest(bundle)
     require_pieces(bundle, manifest["pieces"])
@@ -186,7 +198,7 @@ def unpack(bundle: Path, target: Path) -> None:
     for entry in manifest["files"]:
         name = entry["name"]
         if Path(name).name != name:
-            raise BundleError(f"'{name}' in {MANIFEST} is no name of a file.")
+            raise BundleError(f"'{name}' in {MANIFEST} isn't a file name: send {MANIFEST} again.")
         with tempfile.TemporaryDirectory(dir=target) as folder:
             path = Path(folder) / name
             left = write_file(path, entry, left, blocks)
@@ -203,7 +215,11 @@ def unpack(bundle: Path, target: Path) -> None:
 
 
 def read_manifest(bundle: Path) -> dict[str, Any]:
-    """What is in the bundle."""
+    """Return the manifest of a bundle.
+
+    Raises:
+        BundleError: It is missing or damaged.
+    """
     try:
         manifest: dict[str, Any] = json.loads((bundle / MANIFEST).read_text())
     except FileNotFoundError:
@@ -214,20 +230,24 @@ def read_manifest(bundle: Path) -> dict[str, Any]:
 
 
 def require_pieces(bundle: Path, pieces: list[dict[str, Any]]) -> None:
-    """Look at every piece before anything is written."""
+    """Check that every piece is there and intact.
+
+    Raises:
+        BundleError: Pieces are missing or damaged; names them.
+    """
     missing = [entry["name"] for entry in pieces if not (bundle / entry["name"]).is_file()]
     damaged = [
         entry["name"]
         for entry in pieces
         if entry["name"] not in missing and checksum_of(bundle / entry["name"]) != entry["sha256"]
     ]
-    told = [f"{word}: {', '.join(names)}" for word, names in (("missing", missing), ("damaged", damaged)) if names]
-    if told:
-        raise BundleError(f"Of {len(pieces)} pieces, send these again. {'; '.join(told)}")
+    faults = [f"{word}: {', '.join(names)}" for word, names in (("missing", missing), ("damaged", damaged)) if names]
+    if faults:
+        raise BundleError(f"Of {len(pieces)} pieces, send these again. {'; '.join(faults)}")
 
 
 def checksum_of(path: Path) -> str:
-    """SHA-256, in hexadecimal."""
+    """Return the SHA-256 of a file, in hexadecimal."""
     checksum = hashlib.sha256()
     for block in joined([path]):
         checksum.update(block)
@@ -235,7 +255,7 @@ def checksum_of(path: Path) -> str:
 
 
 def joined(paths: Iterable[Path]) -> Iterator[bytes]:
-    """The bytes of all files, one after the other, in blocks."""
+    """Yield the bytes of all files, one after the other, in blocks."""
     for path in paths:
         with path.open("rb") as file:
             while block := file.read(BLOCK):
@@ -243,24 +263,32 @@ def joined(paths: Iterable[Path]) -> Iterator[bytes]:
 
 
 def write_file(path: Path, entry: dict[str, Any], left: bytes, blocks: Iterator[bytes]) -> bytes:
-    """Write one file of the stream, ``left`` first; what is left over of its last block."""
-    checksum, room = hashlib.sha256(), entry["size"]
+    """Write one file from ``left`` and then ``blocks``; return the rest of its last block.
+
+    Raises:
+        BundleError: The stream ends too early, or the file differs from what was packed.
+    """
+    checksum, missing = hashlib.sha256(), entry["size"]
     with path.open("wb") as file:
-        while room:
+        while missing:
             block = left or next(blocks, b"")
             if not block:
                 raise BundleError(f"The pieces end within {entry['name']}: pack again.")
-            part, left = block[:room], block[room:]
+            part, left = block[:missing], block[missing:]
             file.write(part)
             checksum.update(part)
-            room -= len(part)
+            missing -= len(part)
     if checksum.hexdigest() != entry["sha256"]:
         raise BundleError(f"{entry['name']} is not what was packed: pack again.")
     return left
 
 
 def unpack_wheel(wheel: Path, target: Path) -> None:
-    """The files of a wheel, executable where they were."""
+    """Unpack a wheel into ``target``; executable files stay executable.
+
+    Raises:
+        BundleError: It isn't a wheel, or has a file that would be written outside of the target.
+    """
     try:
         with zipfile.ZipFile(wheel) as archive:
             for member in archive.infolist():
@@ -272,14 +300,18 @@ def unpack_wheel(wheel: Path, target: Path) -> None:
                     if member.external_attr >> 16 & EXECUTABLE or place.parent == target / PLACES["scripts"]:
                         place.chmod(place.stat().st_mode | EXECUTABLE)
     except zipfile.BadZipFile as err:
-        raise BundleError(f"{wheel.name} is no wheel: {err}.") from err
+        raise BundleError(f"{wheel.name} isn't a wheel: {err}.") from err
 
 
 def place_of(member: str, wheel: str) -> PurePosixPath:
-    """Where a member of a wheel goes, below the target."""
+    """Return the path of a member of a wheel, relative to the target.
+
+    Raises:
+        BundleError: It leads outside of the target.
+    """
     path = PurePosixPath(member)
     if path.is_absolute() or ".." in path.parts:
-        raise BundleError(f"{wheel} has a file that leads elsewhere: {member}.")
+        raise BundleError(f"{wheel} has a file that leads outside of the target: {member}.")
     if path.parts[0].endswith(".data") and len(path.parts) > 2 and path.parts[1] in PLACES:
         return PurePosixPath(PLACES[path.parts[1]], *path.parts[2:])
     return path

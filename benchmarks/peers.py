@@ -1,11 +1,11 @@
-"""What other programs reach on the same clip, on the same machine, in the same run.
+"""Measure other engines and programs on the same clip, on the same machine, in the same run.
 
     python benchmarks/peers.py [--clip CLIP] [--rounds 3] [--results benchmarks/results]
 
-Two tables. Networks alone, on one picture in memory: the folded int8 graph that this project runs, in its engine, in
+Two tables. Networks alone, on one frame in memory: the folded int8 graph that this project runs, in its engine, in
 ONNX Runtime and in ncnn, and the published RCAN2 in float. Whole programs, file to file with the same encoder: this
-pipeline, frame-by-frame loops around the published network, swscale's bicubic and lanczos (no network: the floor), and
-decoding and encoding alone (nothing that upscales can be faster). All take turns, and the median of the rounds counts.
+pipeline, frame-by-frame loops around the published network, swscale's bicubic and lanczos (no network), and decoding
+and encoding alone (an upper bound for every upscaler). All run alternately; the median of the rounds counts.
 """
 
 import argparse
@@ -43,19 +43,19 @@ FoldedExecutor = required("sr4k.models.execute").FoldedExecutor
 HERE = Path(__file__).parent
 SIZE = (1920, 1080)
 FRAMES = 12
-"""Of a loop; frames a second leave the first two out."""
+"""Frames of a loop around a network; the rate excludes the first `WARM_UP`."""
 
 WARM_UP = 2
 READY = 8
-"""Pictures that lie ready where only the codecs work."""
+"""Frames upscaled in advance for the loop that only decodes and encodes."""
 
 Upscale = Callable[[av.VideoFrame], av.VideoFrame]
 
 
 def main() -> None:
-    """Run, print and store."""
+    """Run the benchmark, print its results and store them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clip", type=Path, help="a 1080p clip; default: one is made")
+    parser.add_argument("--clip", type=Path, help="a 1080p clip; default: a pan over photographs")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--results", type=Path, default=HERE / "results")
     args = parser.parse_args()
@@ -74,7 +74,7 @@ def main() -> None:
 
 
 def in_turn(measures: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """Frames a second of each, round by round."""
+    """Run all measures alternately; return the frames per second of each, round by round."""
     found: dict[str, list[float]] = {name: [] for name in measures}
     for _ in range(rounds):
         for name, measure in measures.items():
@@ -84,7 +84,7 @@ def in_turn(measures: dict[str, Callable[[], float]], rounds: int) -> dict[str, 
 
 
 def networks() -> dict[str, Callable[[], float]]:
-    """The networks alone."""
+    """Return the measures of networks alone, by name."""
     return {
         **{
             f"{model}, folded, int8, this engine": lambda m=model: (
@@ -104,7 +104,7 @@ def networks() -> dict[str, Callable[[], float]]:
 
 
 def programs(clip: Path, work: Path) -> dict[str, Callable[[], float]]:
-    """Whole programs."""
+    """Return the measures of whole programs, by name."""
 
     def ours(model: str) -> float:
         preset = load_preset("file").updated("engine", model=model, reuse=False)
@@ -135,18 +135,18 @@ def programs(clip: Path, work: Path) -> dict[str, Callable[[], float]]:
 
 
 def rgb() -> np.ndarray:
-    """A picture as the published networks take it."""
+    """Return a frame as the published networks read it, float32 RGB (1, 3, H, W), 0..255."""
     return np.ascontiguousarray(draw(0, SIZE)[..., ::-1].transpose(2, 0, 1)[None], np.float32)
 
 
 def published_in_onnxruntime() -> Callable[[np.ndarray], np.ndarray]:
-    """The published RCAN2, RGB (1, 3, H, W) to (1, 3, 2H, 2W)."""
+    """Return the published RCAN2, RGB (1, 3, H, W) to (1, 3, 2H, 2W), in ONNX Runtime."""
     session = ort.InferenceSession(PublishedGraph(zoo.load("rcan2")).export(SIZE[1], SIZE[0]), options())
     return lambda x: np.asarray(session.run(None, {"rgb": x})[0])
 
 
 def published_in_torch() -> Callable[[np.ndarray], np.ndarray]:
-    """The same in eager PyTorch."""
+    """Return the published RCAN2 in eager PyTorch."""
     from sr4k.models.rcan import Rcan
 
     model = zoo.load("rcan2")
@@ -161,7 +161,7 @@ def published_in_torch() -> Callable[[np.ndarray], np.ndarray]:
 
 
 def folded_in_onnxruntime(model: str) -> float:
-    """Frames a second of the very graph that this project's engine compiles."""
+    """Return the frames per second of the graph that this project's engine compiles, in ONNX Runtime."""
     graph = to_onnx(zoo.load(model).quantized(Colour()), SIZE[1], SIZE[0]).SerializeToString()
     session = ort.InferenceSession(graph, options())
     luma, chroma = padded_planes(draw(0, SIZE))
@@ -170,7 +170,7 @@ def folded_in_onnxruntime(model: str) -> float:
 
 
 def folded_in_ncnn(model: str) -> float:
-    """Frames a second of the same integers and scales, held against exact ones; the faster way to convolve counts."""
+    """Return the frames per second in ncnn, verified against exact integers; with the faster convolution algorithm."""
     quantized = zoo.load(model).quantized(Colour())
     planes = padded_planes(draw(0, SIZE))
     rates = []
@@ -182,21 +182,21 @@ def folded_in_ncnn(model: str) -> float:
 
 
 def folded_in_torch(model: str) -> float:
-    """Frames a second of the folded graph in float."""
+    """Return the frames per second of the folded graph in float, in PyTorch."""
     run = FoldedExecutor(zoo.load(model).folded(Colour()))
     luma, chroma = (torch.from_numpy(plane) for plane in padded_planes(draw(0, SIZE)))
     return rate_of(lambda planes: run(*planes), (luma[None, None], chroma[None]))
 
 
 def options() -> ort.SessionOptions:
-    """All granted CPUs."""
+    """Return session options that use all granted CPUs."""
     chosen = ort.SessionOptions()
     chosen.intra_op_num_threads = granted_cpus()
     return chosen
 
 
 def rate_of(run: Callable[[Any], Any], x: Any) -> float:
-    """Frames a second on one picture again and again."""
+    """Return the frames per second of a function called repeatedly on the same frame."""
     run(x)
     began = time.perf_counter()
     for _ in range(FRAMES // 2):
@@ -205,7 +205,7 @@ def rate_of(run: Callable[[Any], Any], x: Any) -> float:
 
 
 def around(network: Callable[[np.ndarray], np.ndarray]) -> Upscale:
-    """A published network as a function on pictures."""
+    """Return a published network as a function on frames of libav."""
 
     def upscale(picture: av.VideoFrame) -> av.VideoFrame:
         x = picture.to_ndarray(format="rgb24").transpose(2, 0, 1)[None].astype(np.float32)
@@ -216,7 +216,7 @@ def around(network: Callable[[np.ndarray], np.ndarray]) -> Upscale:
 
 
 def loop(clip: Path, target: Path, upscale: Upscale, *, frames: int) -> float:
-    """Frames a second of decoding, upscaling and encoding one picture after the other."""
+    """Return the frames per second of decoding, upscaling and encoding frame by frame."""
     with av.open(str(target), "w") as writer:
         out, began, count = None, 0.0, 0
         for count, picture in enumerate(itertools.islice(pictures(clip), frames)):
@@ -233,21 +233,21 @@ def loop(clip: Path, target: Path, upscale: Upscale, *, frames: int) -> float:
 
 
 def pictures(clip: Path) -> Iterator[av.VideoFrame]:
-    """Of the clip."""
+    """Yield the frames of a clip."""
     with av.open(str(clip)) as reader:
         reader.streams.video[0].thread_type = "AUTO"
         yield from reader.decode(video=0)
 
 
 def as_markdown(result: dict[str, Any]) -> str:
-    """The result as a page."""
+    """Return the results as a Markdown page."""
     lines = [
         "# Other programs",
         "",
         f"`python benchmarks/peers.py`; {machine.in_words(result['machine'])}",
         "",
-        "1080p to 4K. int8 and folding are this project's; the published rows do the published work, in float.",
-        "swscale does without a network. The last row decodes and encodes, and upscales nothing.",
+        "1080p to 4K. int8 and folding are this project's; the published rows run the published network, in float.",
+        "swscale uses no network. The last row decodes and encodes without upscaling.",
     ]
     for title, rows in (
         ("Networks alone", result["networks"]),
@@ -255,7 +255,7 @@ def as_markdown(result: dict[str, Any]) -> str:
     ):
         medians = {name: statistics.median(rates) for name, rates in rows.items()}
         first = next(iter(medians.values()))
-        lines += ["", f"## {title}", "", "| | frames/s | of rounds | first row is faster by |", "|---|---|---|---|"]
+        lines += ["", f"## {title}", "", "| | frames/s, median | range | first row is faster by |", "|---|---|---|---|"]
         for name, rates in rows.items():
             spread = f"{min(rates):.2f}-{max(rates):.2f}"
             lines.append(f"| {name} | {medians[name]:.2f} | {spread} | {first / medians[name]:.2f} |")

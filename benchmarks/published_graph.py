@@ -1,4 +1,4 @@
-"""The network exactly as published, as an ONNX graph in float: RGB (1, 3, H, W), 0..255, to (1, 3, 2H, 2W)."""
+"""Export the network exactly as published, as an ONNX graph in float: RGB (1, 3, H, W), 0..255, to (1, 3, 2H, 2W)."""
 
 import numpy as np
 import onnx
@@ -9,7 +9,7 @@ from sr4k.models.zoo import Model
 
 
 class PublishedGraph:
-    """Writes the published form node by node, from the weights by their PyTorch names."""
+    """Builds the published graph node by node, from weights named as in PyTorch."""
 
     def __init__(self, model: Model) -> None:
         assert isinstance(model.arch, RcanShape)
@@ -20,7 +20,7 @@ class PublishedGraph:
         ]
 
     def export(self, height: int, width: int) -> bytes:
-        """The serialised model for one picture size."""
+        """Return the serialized model for frames of one size."""
         arch = self._arch
         head = stream = self._conv(self._conv("rgb", "sub_mean"), "head", stride=2)
         for g in range(arch.groups):

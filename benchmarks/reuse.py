@@ -1,12 +1,12 @@
-"""Work not done: parts of the picture that did not change are not computed again.
+"""Measure what reuse of unchanged tiles saves.
 
     python benchmarks/reuse.py [--repeats 3] [--results benchmarks/results]
 
-Clips of 1080p: slides (a still every two seconds) as a lossless screen recording and as lossy video, whose stills are
-not quite still; a head that moves before a background that does not; and a pan, where everything moves. Each goes
-through the pipeline with and without reuse in turn: frames a second of the steady part, which the encoder limits, and
-CPU seconds of the upscaling process. What no reuse can exceed is the pipeline without a network, which is timed as
-well. Then the head with noise, by how much may differ.
+Clips of 1080p: slides (a still every two seconds) as a lossless screen recording and as lossy video, whose stills
+change slightly; a head that moves before a still background; and a pan, where everything moves. Each runs through the
+pipeline with and without reuse alternately: frames per second after start-up, which the encoder limits, and CPU seconds
+of the upscaling process. The upper bound, the pipeline without a network, is measured as well. Then the head with
+noise, by threshold of reuse.
 """
 
 import argparse
@@ -38,7 +38,7 @@ Picture = NDArray[np.uint8]
 
 
 def main() -> None:
-    """Run, print and store."""
+    """Run the benchmark, print its results and store them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--results", type=Path, default=HERE / "results")
@@ -57,19 +57,19 @@ def main() -> None:
 
 
 def wall() -> Picture:
-    """Photographs side by side, larger than a frame."""
+    """Return photographs side by side, larger than a frame, RGB."""
     names = ("astronaut", "coffee", "chelsea", "rocket", "immunohistochemistry")
     row = np.concatenate([getattr(data, name)()[:300, :400] for name in names], axis=1)
     return np.concatenate([np.roll(row, 400 * k, axis=1) for k in range(4)])
 
 
 def slides(number: int) -> Picture:
-    """A still every two seconds."""
+    """Return frame ``number`` of slides: a new still every two seconds."""
     return np.roll(wall(), 400 * (number // 50), axis=1)[:HEIGHT, :WIDTH]
 
 
 def head(number: int) -> Picture:
-    """A background, and a photograph of a face that sways in the middle third."""
+    """Return frame ``number`` of a talking head: a face that sways before a still background."""
     picture = wall()[:HEIGHT, :WIDTH].copy()
     face = np.kron(data.astronaut()[:300, 100:350], np.ones((3, 2, 1), np.uint8))
     x = 700 + int(30 * np.sin(number / 6))
@@ -78,12 +78,12 @@ def head(number: int) -> Picture:
 
 
 def pan(number: int) -> Picture:
-    """Everything moves."""
+    """Return frame ``number`` of a pan, where everything moves."""
     return wall()[number : number + HEIGHT, number % 80 : number % 80 + WIDTH]
 
 
 def noisy(number: int) -> Picture:
-    """The head, as a camera of some noise sees it."""
+    """Return frame ``number`` of the talking head with camera noise."""
     noise = np.random.default_rng(number).normal(0, 1.5, (HEIGHT, WIDTH, 1))
     return np.clip(np.rint(head(number) + noise), 0, 255).astype(np.uint8)
 
@@ -99,7 +99,7 @@ CLIPS: dict[str, tuple[Callable[[int], Picture], dict[str, str]]] = {
 
 
 def write(target: Path, draw: Callable[[int], Picture], options: dict[str, str]) -> Path:
-    """A clip."""
+    """Write a clip of frames that ``draw`` returns; return its path."""
     with av.open(str(target), "w") as out:
         video = out.add_stream("libx264", rate=25, options=options)
         video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
@@ -111,12 +111,12 @@ def write(target: Path, draw: Callable[[int], Picture], options: dict[str, str])
 
 
 def preset(**engine: Any) -> Preset:
-    """Of files."""
+    """Return the preset for files with engine settings changed."""
     return load_preset("file").updated("engine", **engine)
 
 
 def compare(clip: Path, work: Path, repeats: int) -> dict[str, Any]:
-    """With and without, in turn."""
+    """Measure a clip with and without reuse alternately; return all runs and the median ratios."""
     rows = []
     for _ in range(repeats):
         on, off = (run_pipeline(clip, work / "out.mp4", preset(reuse=reuse)) for reuse in (True, False))
@@ -131,7 +131,7 @@ def compare(clip: Path, work: Path, repeats: int) -> dict[str, Any]:
 
 
 def thresholds(clip: Path, work: Path) -> list[dict[str, Any]]:
-    """What a threshold saves, and what it costs against exact reuse, before any encoder."""
+    """Measure what each threshold saves, and its PSNR against exact reuse, before any lossy encoder."""
     rows = []
     for threshold in THRESHOLDS:
         target = work / f"threshold-{threshold}.mkv"
@@ -146,14 +146,14 @@ def thresholds(clip: Path, work: Path) -> list[dict[str, Any]]:
 
 
 def as_markdown(result: dict[str, Any]) -> str:
-    """The result as a page."""
+    """Return the results as a Markdown page."""
     lines = [
-        "# Work not done",
+        "# Reuse of unchanged tiles",
         "",
         f"`python benchmarks/reuse.py`; {machine.in_words(result['machine'])}; 1080p to 4K.",
         "",
-        "| clip | tiles computed | frames/s with reuse | without | median ratio (of runs) | no network: at most "
-        "| CPU s a frame of upscaling with | without | median ratio |",
+        "| clip | tiles computed | frames/s with reuse | without | median ratio (of runs) | upper bound, no network "
+        "| CPU s/frame of upscaling with reuse | without | median ratio |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, found in result["clips"].items():
@@ -166,13 +166,13 @@ def as_markdown(result: dict[str, Any]) -> str:
         )
     lines += [
         "",
-        "The talking head with noise, by what may differ (8-bit levels); PSNR of the luma against threshold 0:",
+        "The talking head with noise, by threshold (8-bit levels); PSNR of the luma against threshold 0:",
         "",
         "| threshold | tiles computed | frames/s | PSNR dB |",
         "|---|---|---|---|",
     ]
     for row in result["thresholds"]:
-        psnr = "the same" if row["psnr"] is None else f"{row['psnr']:.2f}"
+        psnr = "identical" if row["psnr"] is None else f"{row['psnr']:.2f}"
         lines.append(f"| {row['threshold']} | {row['computed']:.0%} | {row['fps']:.2f} | {psnr} |")
     return "\n".join(lines) + "\n"
 

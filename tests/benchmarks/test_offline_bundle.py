@@ -112,7 +112,7 @@ def test_a_wheel_can_not_write_outside_of_the_target(tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, "bad", {"../outside": b"x"})
     assert run(SCRIPT, "pack", "--out", tmp_path / "bundle", wheel).returncode == 0
     done = unpack(tmp_path / "bundle", tmp_path / "site")
-    assert done.returncode == 1 and "leads elsewhere" in done.stderr
+    assert done.returncode == 1 and "leads outside of the target" in done.stderr
     assert not (tmp_path / "outside").exists()
 
 
@@ -139,9 +139,9 @@ def test_pip_gathers_wheels_for_another_python(tmp_path: Path) -> None:
     ("args", "told"),
     [
         (["pack", "--out", "bundle", "x.whl"], "holds a bundle already"),
-        (["pack", "--out", "new", "large-1.0-py3-none-any.whl", "large-1.0-py3-none-any.whl"], "is there twice"),
+        (["pack", "--out", "new", "large-1.0-py3-none-any.whl", "large-1.0-py3-none-any.whl"], "is given twice"),
         (["pack", "--out", "new", "nope.whl"], "nope.whl"),
-        (["pack", "--out", "new", "--piece", "many", "x"], "'many' is no size"),
+        (["pack", "--out", "new", "--piece", "many", "x"], "'many' isn't a size"),
         (["unpack", "new", "--target", "site"], "There is no manifest.json"),
     ],
 )
