@@ -1,11 +1,11 @@
-"""More cores and GPUs than there are here, simulated: how many frames a second they would give, and what limits them.
+"""Simulate machines with more cores and GPUs: their frames per second, and what limits them.
 
     python benchmarks/scale.py [--measure] [--bench benchmarks/results/bench.json] [--results benchmarks/results]
 
 Simulates the graph (`simulated_graph.py`) with the seconds that `sr4k bench` measured for each stage, on 4 to 64 cores
-and up to 8 GPUs, for one video and for one video for every 4 cores at once. What was measured of whole pipelines stands
-beside what the simulation makes of the same machine. ``--measure`` takes the stages' CPU seconds here and now instead,
-a minute or two.
+and up to 8 GPUs, for one video and for one video per 4 cores at once. For validation, measured rates of whole pipelines
+are compared with simulated ones of the same machine. ``--measure`` measures the CPU seconds of the stages now instead,
+which takes a minute or two.
 """
 
 import argparse
@@ -33,28 +33,28 @@ HERE = Path(__file__).parent
 SIZE = InputSize.P1080
 CORES = (4, 8, 16, 32, 64)
 HARDWARE = ((0, False), *product((1, 2, 4, 8), (False, True)))
-"""How many GPUs, and whether they encode."""
+"""Numbers of GPUs, each with and without NVENC."""
 
 LANES = (1, 2, 4, 8, 16)
-LOADS: dict[str, Callable[[int], int]] = {"One video": lambda _cores: 1, "A video for every 4 cores": lambda n: n // 4}
-"""How many videos at once, by cores."""
+LOADS: dict[str, Callable[[int], int]] = {"One video": lambda _cores: 1, "One video per 4 cores": lambda n: n // 4}
+"""Number of concurrent videos as a function of the cores, by name of the load."""
 
 ENOUGH = 0.99
-"""Share of the highest rate that the fewest lanes must reach."""
+"""Share of the highest rate that counts as fast enough: the fewest lanes that reach it are chosen."""
 
 THREADED = ("decode", "infer", "encode")
 OWN_SHARE = {"decode": 0.09, "encode": 0.055}
-"""Of a codec's CPU seconds, what its worker's own thread does; ``--measure`` takes it anew."""
+"""Share of a codec's CPU seconds in the worker's own thread; ``--measure`` measures it again."""
 
 
 def main() -> None:
-    """Simulate, print and store."""
+    """Simulate all machines, print the results and store them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--measure", action="store_true", help="take the stages' CPU seconds here and now")
+    parser.add_argument("--measure", action="store_true", help="measure the CPU seconds of the stages now")
     parser.add_argument("--bench", type=Path, default=HERE / "results" / "bench.json")
     parser.add_argument("--results", type=Path, default=HERE / "results")
     args = parser.parse_args()
-    figure = new_figure(11, 4.5)  # a missing matplotlib is told before minutes of simulating
+    figure = new_figure(11, 4.5)  # so that a missing matplotlib is reported before minutes of simulation
     check()
     bench = json.loads(args.bench.read_text())
     works: dict[str, Work] = {SIZE: measured()} if args.measure else from_bench(bench)
@@ -74,7 +74,11 @@ def main() -> None:
 
 
 def check() -> None:
-    """The simulation gives what can be computed by hand."""
+    """Check the simulation against rates that can be computed by hand.
+
+    Raises:
+        AssertionError: A rate is off by more than 2 %.
+    """
     work = Work(decode=0.01, decode_own=0.001, preprocess=0, infer=0.2, reconstruct=0.01, encode=0.1, encode_own=0.02)
     for on, lanes, rate in (
         (Machine(cores=2), 1, 2 / sum(asdict(work).values())),  # too few cores
@@ -87,9 +91,10 @@ def check() -> None:
 
 
 def cores_kept_busy(bench: dict[str, Any]) -> float:
-    """By a stage with threads while it was measured alone: what makes the stages' sum the pipeline's CPU seconds.
+    """Return the mean number of cores that a multithreaded stage kept busy while it was measured alone.
 
-    All cores of a machine to itself; fewer where other programs ran as well, or where a codec filled and emptied.
+    It is the factor that makes the sum of the stages equal the CPU seconds of the pipeline: all cores of an otherwise
+    idle machine, fewer if other programs ran too or while a codec filled and drained.
     """
     stages, pipeline = bench["sizes"][SIZE]["stages"], bench["sizes"][SIZE]["pipeline"]
     threaded = sum(stages[name] for name in THREADED)
@@ -97,7 +102,7 @@ def cores_kept_busy(bench: dict[str, Any]) -> float:
 
 
 def from_bench(bench: dict[str, Any]) -> dict[str, Work]:
-    """Seconds of each stage alone, times the cores that it kept busy; by size of the input."""
+    """Return the work by input size: seconds of each stage alone, times the cores that it kept busy."""
     busy = cores_kept_busy(bench)
     return {
         size: as_work({name: seconds * (busy if name in THREADED else 1) for name, seconds in found["stages"].items()})
@@ -107,7 +112,7 @@ def from_bench(bench: dict[str, Any]) -> dict[str, Work]:
 
 
 def measured(rounds: int = 3) -> Work:
-    """CPU seconds of each stage alone, and the part of its own thread; the least of the rounds."""
+    """Measure the CPU seconds of each stage alone, and those of its own thread; the minimum of the rounds counts."""
     preset = load_preset("file").updated("engine", reuse=False)
     with tempfile.TemporaryDirectory() as folder:
         clip, target = Path(folder) / "clip.mp4", Path(folder) / "out.mp4"
@@ -123,7 +128,7 @@ def measured(rounds: int = 3) -> Work:
 
 
 def as_work(cpu: dict[str, float], own: dict[str, float] = OWN_SHARE) -> Work:
-    """By the threads that do it."""
+    """Return the work of a frame from CPU seconds by stage and the shares of the codecs' own threads."""
     return Work(
         decode=cpu["decode"] * (1 - own["decode"]),
         decode_own=cpu["decode"] * own["decode"],
@@ -136,7 +141,7 @@ def as_work(cpu: dict[str, float], own: dict[str, float] = OWN_SHARE) -> Work:
 
 
 def validation(bench: dict[str, Any], works: dict[str, Work]) -> list[dict[str, Any]]:
-    """What was measured of whole pipelines, and what the simulation makes of the same machine."""
+    """Return measured rates of whole pipelines beside simulated ones of the same machine."""
     on = Machine(bench["machine"]["cores_granted"])
     rows = []
     for size, work in works.items():
@@ -147,7 +152,7 @@ def validation(bench: dict[str, Any], works: dict[str, Work]) -> list[dict[str, 
 
 
 def points(work: Work, videos: Callable[[int], int]) -> dict[str, list[dict[str, Any]]]:
-    """Over cores, by what there is beside these."""
+    """Return the results for all numbers of cores, by name of the other hardware."""
     found = {}
     for gpus, nvenc in HARDWARE:
         name = f"{gpus} GPU{'s' * (gpus > 1)} + {'NVENC' if nvenc else 'x264'}" if gpus else "CPUs alone, x264"
@@ -157,20 +162,20 @@ def points(work: Work, videos: Callable[[int], int]) -> dict[str, list[dict[str,
 
 
 def best(work: Work, on: Machine, videos: int) -> dict[str, Any]:
-    """On the fewest lanes that are fast enough; the rates of other numbers of lanes beside it."""
+    """Return the result with the fewest lanes that are fast enough, with the rates of other numbers of lanes."""
     runs = [simulate(work, on, videos=videos, lanes=lanes) for lanes in LANES if lanes * videos <= on.cores]
     rates = {run["lanes"]: run["fps"] for run in runs}
     return next(run for run in runs if run["fps"] >= ENOUGH * max(rates.values())) | {"fps_by_lanes": rates}
 
 
 def as_markdown(result: dict[str, Any]) -> str:
-    """The result as a page."""
+    """Return the results as a Markdown page."""
     work, busy = result["work"], result["cores_kept_busy"]
     source = (
-        "the CPU seconds that the stages took alone, by the clocks of the process and of the stage's own thread"
+        "the CPU seconds of each stage alone, by the clocks of the process and of the stage's own thread"
         if busy is None
-        else f"the seconds that the stages took alone in [bench](bench.md); those with threads ({', '.join(THREADED)}) "
-        f"kept {busy:.2f} cores busy meanwhile, which makes the sum of all the CPU seconds of the pipeline at {SIZE}"
+        else f"the seconds of each stage alone in [bench](bench.md); those with threads ({', '.join(THREADED)}) kept "
+        f"{busy:.2f} cores busy, the factor that makes the sum equal the CPU seconds of the pipeline at {SIZE}"
     )
     lines = [
         "# More cores, more GPUs",
@@ -178,23 +183,23 @@ def as_markdown(result: dict[str, Any]) -> str:
         f"**Simulated**, from measured seconds of the stages and from assumptions. `{result['command']}`; measured on "
         f"{machine.in_words(result['machine'])}; {SIZE} to 4K, libx264 superfast, every frame computed.",
         "",
-        "## What goes in",
+        "## Inputs",
         "",
-        f"CPU seconds a frame, from {source}:",
+        f"CPU seconds per frame, from {source}:",
         "",
         f"| {' | '.join(name.replace('_own', ', own thread') for name in work)} | all |",
         "|---|" + "---|" * len(work),
         f"| {' | '.join(f'{seconds:.4f}' for seconds in work.values())} | {sum(work.values()):.4f} |",
         "",
-        "Own thread: the codecs share out most of their work to threads of their own; the rest is the worker's, frame "
-        "after frame (shares by `--measure`).",
+        "Own thread: the codecs do most of their work in threads of their own; the rest runs in the worker's thread, "
+        "frame by frame (shares by `--measure`).",
         "",
         "Assumed:",
         "",
         ASSUMED,
-        "## Beside what was measured",
+        "## Validation",
         "",
-        "| input | cores | frames/s measured | of rounds | simulated | simulated / measured | limit |",
+        "| input | cores | frames/s measured | range | simulated | simulated / measured | limit |",
         "|---|---|---|---|---|---|---|",
     ]
     for row in result["validation"]:
@@ -204,8 +209,8 @@ def as_markdown(result: dict[str, Any]) -> str:
             f"| **{row['ratio']:.2f}** | {row['limit']} |"
         )
     if busy is not None:
-        lines += ["", f"The work at {SIZE} adds up to the pipeline's by construction; that of other sizes does not."]
-    lines += ["", "Below: frames a second, lanes of a video, what limits (`encode`: its own thread), how busy."]
+        lines += ["", f"At {SIZE} the work adds up to that of the pipeline by construction; at other sizes it doesn't."]
+    lines += ["", "Below: frames per second, lanes per video, limit (`encode`: own thread), its utilization."]
     for load, found in result["points"].items():
         lines += ["", f"## {load}", ""]
         lines += [f"| | {' | '.join(f'{cores} cores' for cores in CORES)} |", "|---|" + "---|" * len(CORES)]
@@ -214,7 +219,7 @@ def as_markdown(result: dict[str, Any]) -> str:
 
 
 def merged(found: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
-    """What gives the same rates is one row."""
+    """Merge hardware with the same rates into one row."""
     groups = defaultdict[tuple[float, ...], list[str]](list)
     for name, row in found.items():
         groups[tuple(round(point["fps"], 1) for point in row)].append(name)
@@ -222,13 +227,13 @@ def merged(found: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, A
 
 
 def cell(point: dict[str, Any]) -> str:
-    """Of a table."""
+    """Return one cell of a table."""
     use = point["use"].get(point["limit"])
     return f"**{point['fps']:.1f}**, {point['lanes']}, {point['limit']}" + ("" if use is None else f" {use:.0%}")
 
 
 def plot(found: dict[str, Any], figure: Any) -> None:
-    """Frames a second over cores."""
+    """Plot frames per second by cores."""
     for axes, (load, rows) in zip(figure.subplots(1, 2, sharey=True), found.items(), strict=True):
         for name, row in merged(rows).items():
             axes.plot(CORES, [point["fps"] for point in row], "s--" if row[0]["nvenc"] else "o-", label=name)
@@ -237,7 +242,7 @@ def plot(found: dict[str, Any], figure: Any) -> None:
         axes.minorticks_off()
         axes.grid(alpha=0.3)
         axes.legend(fontsize="small")
-    figure.suptitle("frames a second, 1080p to 4K, simulated")
+    figure.suptitle("frames per second, 1080p to 4K, simulated")
 
 
 if __name__ == "__main__":

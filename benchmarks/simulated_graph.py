@@ -1,7 +1,7 @@
-"""The graph of `sr4k.pipeline` as a discrete-event simulation: decode, lanes, encode and the rings between them.
+"""Simulate the graph of `sr4k.pipeline` with discrete events: decode, lanes, encode and the rings between them.
 
-Frames go to the lanes in turn and leave them in that turn, a full ring makes its producer wait, and all threads share
-the cores. How work spreads over many cores, and all about GPUs, is assumed: `ASSUMED` says it in words.
+Lanes get frames round-robin and return them in the same order, a full ring blocks its producer, and all threads share
+the cores. How work scales to many cores, and everything about GPUs, is assumed: `ASSUMED` states it in words.
 """
 
 from collections import Counter, defaultdict, deque
@@ -27,23 +27,23 @@ PCIE = 20e9
 BYTES_IN, BYTES_OUT = 1920 * 1080 * 3 // 2, 3840 * 2160 * 3 // 2
 NVENC_RATE = 120.0
 NVENC_WAITING = 4
-"""Pictures that the encoder holds."""
+"""Frames that the encoder buffers."""
 
 ASSUMED = f"""\
-- Cores: as fast as those measured, shared alike by all threads that can run. Memory bandwidth, NUMA, pinning and what
-  threads burn while they wait are not modelled.
-- Decode (FFmpeg): cores + 1 pictures at once, at most {DECODE_THREADS}, as it does by itself.
-- Encode (x264): 1.5 pictures a core at once, as it does by itself, at most {ENCODE_THREADS}, for each stays
+- Cores: as fast as those measured, shared equally by all runnable threads. Memory bandwidth, NUMA, pinning and busy
+  waiting are not modelled.
+- Decode (FFmpeg): cores + 1 frames at once, at most {DECODE_THREADS}, its default.
+- Encode (x264): 1.5 frames per core at once, its default, at most {ENCODE_THREADS}, since each stays
   [40 rows](http://forum.doom9.org/showpost.php?p=1646307) behind the one before.
-- Infer on CPUs: a lane has its part of the cores and computes {PICTURES_OF_A_LANE} pictures at once, as the engine
-  does. {INFER_SERIAL:.0%} of a picture's work is one thread's, for two threads on one picture
+- Infer on CPUs: a lane has its share of the cores and computes {PICTURES_OF_A_LANE} frames at once, as the engine
+  does. {INFER_SERIAL:.0%} of a frame's work is serial, since two threads on one frame
   [lose a tenth](../../docs/performance.md).
-- GPUs, **not yet run on hardware**: {1e3 * GPU_SECONDS:.1f} ms a frame for the network, {BYTES_IN / 1e6:.1f} MB in and
-  {BYTES_OUT / 1e6:.1f} MB out at {PCIE / 1e9:.0f} GB/s, both ways and the network at once. Lanes take the GPUs in turn.
-  Decoding and the pixel shuffle stay on CPUs.
-- NVENC: {NVENC_RATE:.0f} frames of 4K a second, one engine a GPU, one engine a video. Public figure: 122 frames of 8K a
-  second by four engines ([arXiv 2606.29179](https://arxiv.org/abs/2606.29179)), thus as many of 4K by one. Its frames
-  cross PCIe once more, and the thread that feeds it works as for x264. H100 and A100 have no NVENC: there, x264.
+- GPUs, **not yet run on hardware**: {1e3 * GPU_SECONDS:.1f} ms per frame for the network, {BYTES_IN / 1e6:.1f} MB
+  in and {BYTES_OUT / 1e6:.1f} MB out at {PCIE / 1e9:.0f} GB/s, both directions and the network at once. Lanes use the
+  GPUs round-robin. Decoding and the pixel shuffle stay on CPUs.
+- NVENC: {NVENC_RATE:.0f} frames of 4K per second, one engine per GPU, one engine per video. Published figure: 122
+  frames of 8K per second with four engines ([arXiv 2606.29179](https://arxiv.org/abs/2606.29179)), thus as many of 4K
+  with one. Its frames cross PCIe once more, and the thread that feeds it works as for x264. H100 and A100 lack NVENC.
 """
 
 Process = Generator[simpy.Event, Any, None]
@@ -51,7 +51,7 @@ Process = Generator[simpy.Event, Any, None]
 
 @dataclass(frozen=True)
 class Work:
-    """CPU seconds a frame; ``own``: those in the worker's own thread, one frame after the other."""
+    """CPU seconds per frame; fields with ``own``: those in the worker's own thread, frame by frame."""
 
     decode: float
     decode_own: float
@@ -64,7 +64,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Machine:
-    """How much there is of each."""
+    """Hardware of a machine. ``nvenc``: whether its GPUs encode."""
 
     cores: int
     gpus: int = 0
@@ -72,7 +72,7 @@ class Machine:
 
 
 def simulate(work: Work, on: Machine, *, videos: int = 1, lanes: int = 1) -> dict[str, Any]:
-    """Frames a second of all videos together once the graphs are full, how busy everything is, and what limits it."""
+    """Return the frames per second of all videos together once the graphs are full, the utilizations, and the limit."""
     env = simpy.Environment()
     site = Site(env, on)
     for number in range(videos):
@@ -84,19 +84,19 @@ def simulate(work: Work, on: Machine, *, videos: int = 1, lanes: int = 1) -> dic
     env.run(until=site.written_by(full + frames))
     seconds, after = env.now - began, site.busy_seconds()
     use = {name: (after[name] - before.get(name, 0)) / seconds / site.number_of[name] for name in after}
-    # Threads that share busy cores look busy themselves: cores come first.
+    # Threads on saturated cores seem busy themselves: cores are checked first.
     limit = "cores" if use["cores"] > 0.95 else max(use, key=lambda name: use[name])
     limit = limit if use[limit] > 0.9 else "waiting"
     return {**asdict(on), "videos": videos, "lanes": lanes, "fps": frames / seconds, "limit": limit, "use": use}
 
 
 class Cores:
-    """CPU cores that all threads share alike, as the operating system's scheduler has it in the long run."""
+    """CPU cores that all threads share equally, as a fair scheduler does on average."""
 
     def __init__(self, env: simpy.Environment, number: int) -> None:
         self._env, self._number = env, number
         self._used = 0.0
-        self._served = 0.0  # to a thread that ran from the beginning
+        self._served = 0.0  # core seconds of a thread that runs from the beginning
         self._since = 0.0
         self._threads = 0
         self._jobs: list[tuple[float, int, int, simpy.Event]] = []
@@ -104,7 +104,7 @@ class Cores:
         self._alarm: simpy.Event | None = None
 
     def run(self, seconds: float, threads: int = 1) -> simpy.Event:
-        """Happens when each of the threads has had ``seconds`` of a core."""
+        """Return an event that occurs when each of the threads has had ``seconds`` of a core."""
         self._advance()
         done = self._env.event()
         heappush(self._jobs, (self._served + seconds, next(self._tickets), threads, done))
@@ -113,7 +113,7 @@ class Cores:
         return done
 
     def used(self) -> float:
-        """Core seconds until now."""
+        """Return the core seconds used until now."""
         self._advance()
         return self._used
 
@@ -127,7 +127,7 @@ class Cores:
         return min(1.0, self._number / max(1, self._threads))
 
     def _set_alarm(self) -> None:
-        """To the next end of a job; one that was set before is void."""
+        """Schedule the end of the job that ends next; an earlier alarm is void."""
         if self._jobs:
             self._alarm = self._env.timeout(max(0.0, self._jobs[0][0] - self._served) / self._speed)
             self._alarm.callbacks.append(self._end_jobs)
@@ -144,26 +144,26 @@ class Cores:
 
 
 class Site:
-    """What all videos share, and the book of how busy everything is."""
+    """The hardware that all videos share, with its busy times."""
 
     def __init__(self, env: simpy.Environment, on: Machine) -> None:
         self.env, self.on = env, on
         self.cores = Cores(env, on.cores)
         names = ("GPU", "PCIe in", "PCIe out", "NVENC")
         self.gpus = [{name: simpy.Resource(env) for name in names} for _ in range(on.gpus)]
-        self.number_of = Counter({"cores": on.cores, **dict.fromkeys(names, on.gpus)})  # its `update` adds
+        self.number_of = Counter({"cores": on.cores, **dict.fromkeys(names, on.gpus)})  # `Counter.update` adds
         self._busy = defaultdict[str, float](float)
         self._written = 0
         self._awaited = (0, env.event())
 
     def compute(self, name: str, seconds: float, threads: int = 1) -> Process:
-        """On the cores, booked under a name."""
+        """Compute on the cores; the busy time is booked under a name."""
         began = self.env.now
         yield self.cores.run(seconds, threads)
         self._book(name, began)
 
     def occupy(self, gpu: int, name: str, seconds: float) -> Process:
-        """One of a GPU's parts, alone."""
+        """Occupy one part of a GPU exclusively."""
         with self.gpus[gpu][name].request() as turn:
             yield turn
             began = self.env.now
@@ -171,17 +171,17 @@ class Site:
             self._book(name, began)
 
     def busy_seconds(self) -> dict[str, float]:
-        """Until now, of all of each kind."""
+        """Return the busy seconds until now by name, summed over all of a kind."""
         return {**self._busy, "cores": self.cores.used()}
 
     def write(self) -> None:
-        """One more frame is encoded."""
+        """Count one more encoded frame."""
         self._written += 1
         if self._written == self._awaited[0]:
             self._awaited[1].succeed()
 
     def written_by(self, frames: int) -> simpy.Event:
-        """Happens with the last of so many frames."""
+        """Return an event that occurs when ``frames`` frames are encoded."""
         self._awaited = (frames, self.env.event())
         return self._awaited[1]
 
@@ -190,7 +190,7 @@ class Site:
 
 
 class Ring:
-    """A channel of `sr4k.pipeline`: free slots, and frames on their way."""
+    """A channel of `sr4k.pipeline`: free slots, and frames in transit."""
 
     def __init__(self, env: simpy.Environment) -> None:
         self.slots = simpy.Container(env, SLOTS, SLOTS)
@@ -198,7 +198,7 @@ class Ring:
 
 
 class Video:
-    """One graph; its source never ends."""
+    """A graph with an endless source."""
 
     def __init__(self, site: Site, work: Work, number: int, lanes: int, threads: int) -> None:
         self._site, self._env, self._work = site, site.env, work
@@ -232,7 +232,7 @@ class Video:
             yield from self._site.compute("lane", self._work.preprocess)
             infer = self._infer_on_gpu(lane % self._site.on.gpus) if self._site.gpus else self._infer(engine)
             pending.append(self._env.process(infer))
-            if len(pending) > self._pictures:  # one is read while the others are computed
+            if len(pending) > self._pictures:  # one result is read while the others are computed
                 yield pending.popleft()
                 inlet.slots.put(1)
                 yield outlet.slots.get(1)

@@ -1,10 +1,10 @@
-"""Results of other sizes than twice the source's: what the network gains over a Lanczos filter alone, by the ratio.
+"""Measure what the network gains over a Lanczos filter alone at scales other than 2.
 
     python benchmarks/sizes.py
 
-Four photographs of scikit-image are the ground truth. Each is made smaller by bicubic interpolation (models/resize.py),
-brought to its own size again by the pipeline as a user runs it (``--size``), and by libswscale's Lanczos filter, and
-compared with what it was: PSNR of the luma. Below 1 the source is the photograph, and the truth its smaller version.
+Four photographs of scikit-image are the ground truth. Each is downscaled by bicubic interpolation (models/resize.py),
+scaled back by the pipeline as a user runs it (``--size``) and by libswscale's Lanczos filter, and compared with the
+original: PSNR of the luma. At scales below 1 the photograph is the source and its downscaled version the ground truth.
 """
 
 import argparse
@@ -36,7 +36,7 @@ Planes = NDArray[np.uint8]
 
 
 def main() -> None:
-    """Run, print and store."""
+    """Run the benchmark, print its results and store them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="luma")
     parser.add_argument("--results", type=Path, default=HERE / "results")
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def measure(ratio: Fraction, model: str, work: Path) -> dict[str, Any]:
-    """Means over the photographs, in dB."""
+    """Return the PSNR of the pipeline and of Lanczos at one scale: means over the photographs, in dB."""
     ours, lanczos = [], []
     for photograph in PHOTOGRAPHS:
         whole = shape_for(ratio, photograph)
@@ -70,7 +70,7 @@ def measure(ratio: Fraction, model: str, work: Path) -> dict[str, Any]:
 
 
 def shape_for(ratio: Fraction, photograph: str) -> Planes:
-    """The photograph, cut so that both sizes are whole and even."""
+    """Return a photograph, RGB, cropped so that its sides are even at both sizes."""
     from skimage import data
 
     pixels = np.asarray(getattr(data, photograph)(), np.uint8)
@@ -80,7 +80,7 @@ def shape_for(ratio: Fraction, photograph: str) -> Planes:
 
 
 def write(target: Path, pixels: Planes) -> Path:
-    """A video of one picture, without loss but for 4:2:0."""
+    """Write a video of one frame, lossless except for 4:2:0 subsampling; return its path."""
     with av.open(str(target), "w") as out:
         stream = out.add_stream("ffv1", rate=25)
         stream.width, stream.height, stream.pix_fmt = pixels.shape[1], pixels.shape[0], "yuv420p"
@@ -91,18 +91,18 @@ def write(target: Path, pixels: Planes) -> Path:
 
 
 def as_luma(picture: av.VideoFrame) -> Planes:
-    """(H, W) of BT.709."""
+    """Return the BT.709 luma of a frame, uint8 (H, W)."""
     block = picture.to_ndarray(format="yuv420p", dst_colorspace=BT709 if picture.format.name == "rgb24" else None)
     return np.asarray(block[: picture.height, : picture.width], np.uint8)
 
 
 def as_markdown(rows: list[dict[str, Any]], model: str) -> str:
-    """A line a ratio."""
+    """Return the results as a Markdown page, one row per scale."""
     lines = [
-        "# Results of other sizes\n",
+        "# Scales other than 2\n",
         f"`python benchmarks/sizes.py`: PSNR of the luma, mean of {len(PHOTOGRAPHS)} photographs, in dB;",
-        f"`{model}` as it runs by default.\n",
-        "| ratio of the sides | Lanczos alone | the network, then Lanczos | gain |",
+        f"`{model}` with default settings.\n",
+        "| scale | Lanczos alone | network, then Lanczos | gain |",
         "|---|---|---|---|",
     ]
     for row in rows:

@@ -1,4 +1,4 @@
-"""A live channel for as long as you like, with faults at random, on one machine.
+"""Run a live channel for minutes or days with random faults, on one machine.
 
     python benchmarks/soak.py --minutes 60 --json soak.json --markdown soak.md
 
@@ -29,18 +29,18 @@ from rig.view import Viewer, measure
 from sr4k.bench.machine import describe, in_words
 
 _CALM = (4.0, 10.0)
-"""Seconds, from and to, that everything is well between two faults."""
+"""Shortest and longest time between two faults, in seconds."""
 
 _RECOVERY = 60.0
-"""Seconds that a channel gets to be live again, in and out: a wait between two tries may be half of it."""
+"""Timeout for a channel to recover, in seconds: the backoff between two tries may be half of it."""
 
 _SHAPES = (((320, 180), 25), ((480, 270), 30), ((240, 180), 25), ((320, 180), 50))
-"""Size and rate of the publishers that come one after the other."""
+"""Sizes and frame rates of the publishers."""
 
 
 @dataclass
 class Report:
-    """What came of it. Seconds and bytes, but for counts."""
+    """Result of a run: counts, seconds, and memory in bytes."""
 
     minutes: float
     faults: dict[str, int] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class Report:
 
 
 class Soak:
-    """Everything that runs, and what can be done to it."""
+    """The servers, proxies, publishers, viewers and the channel, and the faults that are injected."""
 
     def __init__(self, stack: ExitStack, folder: Path, seed: int) -> None:
         self._random = random.Random(seed)
@@ -83,37 +83,37 @@ class Soak:
 
     @property
     def faults(self) -> dict[str, Callable[[], None]]:
-        """By name. Each undoes itself, but for what the channel has to mend."""
+        """Faults by name. Each ends by itself; the channel has to recover from it."""
         return {
-            "publisher leaves and another comes": self._change_publisher,
-            "publisher is away for a while": self._pause_publisher,
+            "publisher is replaced": self._change_publisher,
+            "publisher pauses": self._pause_publisher,
             "publisher freezes": self._freeze_publisher,
             "server of the source dies": lambda: self._restart(self.near),
             "server of the target dies": lambda: self._restart(self.far),
             "server of the target freezes": self._freeze_target,
-            "connection of the source is cut": self.entry.cut,
-            "connection of the target is cut": self.exit.cut,
-            "connection of the source is dead": lambda: self._hold(self.entry),
-            "connection of the target is dead": lambda: self._hold(self.exit),
-            "bytes of the source are broken": self._corrupt,
-            "reader is killed": lambda: self._kill("sr4k.live.receive.pull_process"),
+            "connection of the source is reset": self.entry.cut,
+            "connection of the target is reset": self.exit.cut,
+            "connection of the source is half-open": lambda: self._hold(self.entry),
+            "connection of the target is half-open": lambda: self._hold(self.exit),
+            "bytes of the source are corrupted": self._corrupt,
+            "puller is killed": lambda: self._kill("sr4k.live.receive.pull_process"),
             "process of a target is killed": lambda: self._kill("sr4k.live.send.push_process"),
         }
 
     def is_live(self) -> bool:
-        """Whether pictures come in, and go out to every target."""
+        """Whether the channel receives pictures and sends them to every target."""
         states = self.channel.states()
         return bool(states.get("ready"))
 
     def rest(self, seconds: float) -> None:
-        """Go on, and look on."""
+        """Let the channel run for ``seconds``, and take samples."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             self.look()
             time.sleep(0.5)
 
     def look(self) -> None:
-        """Take a sample; see to it that there is a viewer."""
+        """Take a sample of the memory, and replace a viewer that has ended."""
         with suppress(OSError):
             self.samples.append((time.monotonic(), self.channel.value("resident_memory_bytes")))
         if self.viewer is not None and any("end" in line for line in self.viewer.lines()[-1:]):
@@ -122,14 +122,14 @@ class Soak:
             self.viewer = Viewer(self.far.url("out"))
 
     def end_view(self) -> None:
-        """Count what the viewer saw."""
+        """End the viewer and keep its report."""
         if self.viewer is not None:
             self.seen.append(self.viewer.lines())
             self.viewer.__exit__()
             self.viewer = None
 
     def close(self) -> None:
-        """End what is ours; the channel has ended."""
+        """End viewer and publisher, after the channel has ended."""
         self.end_view()
         self._silence()
 
@@ -158,7 +158,7 @@ class Soak:
         self.publisher.freeze()
         time.sleep(self._random.uniform(1, 8))
         self.publisher.thaw()
-        self._change_publisher()  # its server may have given it up
+        self._change_publisher()  # its server may have dropped it
 
     def _restart(self, server: NginxRtmp) -> None:
         server.kill()
@@ -190,7 +190,11 @@ class Soak:
 
 
 def run(minutes: float, seed: int) -> Report:
-    """Run it, and tell what came of it."""
+    """Run the soak for ``minutes`` and return the report.
+
+    Raises:
+        AssertionError: The channel didn't recover from a fault in time.
+    """
     report = Report(minutes)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="soak-")))
@@ -207,10 +211,10 @@ def run(minutes: float, seed: int) -> Report:
             began = time.monotonic()
             soak.faults[name]()
             took = time.monotonic() - began
-            soak.rest(1)  # it takes a moment to be seen
-            mended = _mended(soak, name)
-            report.recoveries.append(mended)
-            print(f"{time.strftime('%H:%M:%S')} {name} ({took:.1f} s), mended {mended:.1f} s later", flush=True)
+            soak.rest(1)  # until the channel has noticed the fault
+            recovery = _recovered(soak, name)
+            report.recoveries.append(recovery)
+            print(f"{time.strftime('%H:%M:%S')} {name} ({took:.1f} s), recovered {recovery:.1f} s later", flush=True)
         soak.rest(3)
         _count(report, soak)
         report.exit_code, report.drained_in = soak.channel.stop()
@@ -219,8 +223,8 @@ def run(minutes: float, seed: int) -> Report:
     return report
 
 
-def _mended(soak: Soak, name: str) -> float:
-    """Seconds until the channel is live again, in and out."""
+def _recovered(soak: Soak, name: str) -> float:
+    """Wait until the channel is live again; return the seconds that it took."""
     try:
         return round(1 + eventually(soak.is_live, _RECOVERY, f"live again after: {name}"), 2)
     except AssertionError:
@@ -229,7 +233,7 @@ def _mended(soak: Soak, name: str) -> float:
 
 
 def _count(report: Report, soak: Soak) -> None:
-    """Read the metrics, at the end."""
+    """Copy the final metrics of the channel to the report."""
     value = soak.channel.value
     report.connects = {"source": value("in_connects_total"), "target": value("target_connects_total", 'number="1"')}
     causes = ("late", "ladder", "clock", "backlog", "full")
@@ -239,7 +243,7 @@ def _count(report: Report, soak: Soak) -> None:
 
 
 def _judge(report: Report, soak: Soak) -> None:
-    """What is found when it is over."""
+    """Add memory, viewers and the recording to the report, after the end."""
     times, memory = np.array([sample for sample in soak.samples if sample[1] == sample[1]]).T
     settled = times > times[0] + 0.1 * (times[-1] - times[0])
     slope = np.polyfit(times[settled] - times[0], memory[settled], 1)[0]
@@ -264,7 +268,7 @@ def _judge(report: Report, soak: Soak) -> None:
 
 
 def as_markdown(report: Report, machine: dict[str, Any]) -> str:
-    """A table for people."""
+    """Return the report as a Markdown table."""
     recording, recoveries = report.recording, sorted(report.recoveries)
     faults = "; ".join(f"{count} × {name}" for name, count in sorted(report.faults.items()))
     first, last, slope = (
@@ -274,27 +278,27 @@ def as_markdown(report: Report, machine: dict[str, Any]) -> str:
     rows = {
         "minutes": f"{report.minutes:g}",
         "faults": f"{sum(report.faults.values())}: {faults}",
-        "live again after a fault was over": f"median {recoveries[len(recoveries) // 2]:.1f} s, "
+        "recovery after the end of a fault": f"median {recoveries[len(recoveries) // 2]:.1f} s, "
         f"at most {recoveries[-1]:.1f} s",
         "connections": f"source {report.connects['source']:.0f}, target {report.connects['target']:.0f}",
-        "pictures out": f"{report.frames:.0f}, of them repeated {report.repeated:.0f}",
-        "pictures left out": ", ".join(f"{cause} {count:.0f}" for cause, count in report.dropped.items()),
+        "frames sent": f"{report.frames:.0f}, of which {report.repeated:.0f} repeated",
+        "frames dropped": ", ".join(f"{cause} {count:.0f}" for cause, count in report.dropped.items()),
         "silence": f"{report.silence:.0f} s",
-        "graph restarted": f"{report.restarts:.0f} times",
-        "memory of all processes": f"{first:.0f} MiB at first, {last:.0f} at last, slope {slope:+.1f} MiB an hour",
-        "viewers": f"{report.viewers}, {report.viewed} pictures, {report.viewed_backwards} packets backwards",
+        "restarts of the graph": f"{report.restarts:.0f}",
+        "memory of all processes": f"{first:.0f} MiB at first, {last:.0f} at the end, slope {slope:+.1f} MiB per hour",
+        "viewers": f"{report.viewers}, {report.viewed} frames, {report.viewed_backwards} packets whose pts did not increase",
         "recording": f"{recording['seconds']:.0f} s in {recording['parts']} parts, {recording['backwards']} packets "
-        f"backwards, longest gap {recording['longest_gap']:.2f} s, sizes {recording['sizes']}",
-        "sound after picture": f"{recording['flashes_with_a_beep']} pairs: median {median:.0f} ms, "
+        f"whose pts did not increase, longest gap {recording['longest_gap']:.2f} s, sizes {recording['sizes']}",
+        "offset of audio": f"{recording['flashes_with_a_beep']} flashes with a beep: median {median:.0f} ms, "
         f"worst {worst:.0f} ms",
-        "end": f"exit code {report.exit_code} {report.drained_in:.1f} s after SIGTERM",
+        "exit": f"code {report.exit_code} {report.drained_in:.1f} s after SIGTERM",
     }
     table = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())]
     return "\n".join([in_words(machine), "", *table, ""])
 
 
 def main() -> None:
-    """The command."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--minutes", type=float, default=3)
     parser.add_argument("--seed", type=int, default=0)

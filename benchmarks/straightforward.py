@@ -1,6 +1,6 @@
-"""The program one would write first: decode a frame, run the published RCAN2 on RGB, encode it, next frame.
+"""Upscale with the program one would write first: decode a frame, run the published RCAN2 on RGB, encode it, repeat.
 
-PyAV, the published graph in ONNX Runtime fp32 with all cores, libx264. The baseline of `end_to_end.py`.
+It uses PyAV, the published graph in ONNX Runtime in fp32 on all cores, and libx264. Baseline of `end_to_end.py`.
 
     python benchmarks/straightforward.py IN OUT [CRF PRESET]
 """
@@ -23,7 +23,7 @@ MODEL = "rcan2"
 
 
 def main(source: str, target: str, crf: str = "18", preset: str = "ultrafast") -> dict[str, object]:
-    """Upscale ``source`` to ``target``; returns frames and seconds by step."""
+    """Upscale ``source`` to ``target``; return the number of frames, and the seconds in total and by step."""
     spent = dict.fromkeys(("decode", "to RGB", "infer", "to picture", "encode"), 0.0)
     began = time.perf_counter()
     frames = 0

@@ -1,1 +1,1 @@
-"""A prototype: the luma half of the network `luma` in one launch on an NVIDIA GPU, beside the layered kernels."""
+"""Prototype that computes the luma part of the network `luma` in one kernel launch on an NVIDIA GPU."""

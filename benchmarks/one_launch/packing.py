@@ -1,4 +1,4 @@
-"""The weights of the int8 network `luma` in the order in which `luma.cu` reads them."""
+"""Pack the weights of the int8 network `luma` in the order in which `luma.cu` reads them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,14 +12,14 @@ TILE = (34, 60)
 """Rows and columns of cells that a block computes; TH and TW of luma.cu."""
 
 THREADS = 128
-"""Threads of a block."""
+"""Threads per block."""
 
 _HALO, _LANES, _BODY = 5, 32, 4
 _ROW = 16
-"""Bytes of int8 in a k16 fragment of a product."""
+"""Int8 values in a k16 fragment of a matrix product."""
 
 _BICUBIC_UNIT = 16384
-"""The bicubic's weights are integers over this: an int8 high part times 128 and an int8 low part hold them exactly."""
+"""Denominator of the bicubic's weights: each numerator is an int8 high part times 128 plus an int8 low part."""
 
 NAMES = ("head", "body", "tail", "cubic", "scales", "biases")
 """The arrays of `pack`, in the order of the kernel's parameters."""
@@ -35,11 +35,11 @@ def pack(network: QuantizedNetwork) -> dict[str, NDArray[Any]]:
     """Return the arrays `NAMES`: uint32 fragments of int8 weights, and float32 scales and biases of 176 channels.
 
     Raises:
-        ValueError: the network is not shaped like `luma`, or its weights don't fit the kernel's integers.
+        ValueError: The network is not shaped like `luma`, or its weights don't fit the kernel's integers.
     """
     convs, steps = network.network.convs, network.weight_scales
     if convs["head"].kernel.shape != (32, 1, 3, 3) or convs["tail"].kernel.shape != (16, 32, 3, 3):
-        raise ValueError("luma.cu computes networks shaped like luma alone")
+        raise ValueError("luma.cu supports only networks shaped like luma")
     whole = {name: np.rint(convs[name].kernel / step[:, None, None, None]) for name, step in steps.items()}
     fragments = {
         "head": _head(whole["head"]),
@@ -65,7 +65,7 @@ def _epilogues(network: QuantizedNetwork) -> dict[str, NDArray[np.float32]]:
 
 
 def _head(kernel: NDArray[Any]) -> NDArray[np.uint32]:
-    """Lay 3x3 taps out as k = 4 * row + column."""
+    """Return 3x3 taps as fragments with k = 4 * row + column."""
     rows = np.zeros((32, _ROW))
     for row in range(3):
         rows[:, 4 * row : 4 * row + 3] = kernel[:, 0, row]
@@ -82,7 +82,7 @@ def _taps(kernel: NDArray[Any]) -> list[NDArray[Any]]:
 
 
 def _bicubic(kernel: NDArray[Any]) -> NDArray[np.uint32]:
-    """Lay 6x6 taps out as three chunks of two rows, k = 8 * (row % 2) + column, each in a high and a low part."""
+    """Return 6x6 taps as three chunks of two rows with k = 8 * (row % 2) + column, each with a high and a low part."""
     whole = np.rint(kernel * _BICUBIC_UNIT)
     if np.abs(kernel * _BICUBIC_UNIT - whole).max() > 1e-6:
         raise ValueError(f"the bicubic's weights are not integers over {_BICUBIC_UNIT}")
@@ -105,10 +105,10 @@ def _fragments(weights: NDArray[Any], tiles: int) -> NDArray[np.uint32]:
     Column n of n-tile j is output ``n // 2 * 2 * tiles + 2 * j + n % 2``, so that the outputs of a lane are neighbours.
 
     Raises:
-        ValueError: a weight is beyond -127..127.
+        ValueError: A weight is outside of -127..127.
     """
     if np.abs(weights).max() > 127:
-        raise ValueError("a weight does not fit int8")
+        raise ValueError("a weight is outside of -127..127")
     parts = weights.shape[1] // _ROW
     words = np.zeros((_LANES, tiles, parts), np.uint32)
     for lane in range(_LANES):

@@ -65,7 +65,7 @@ def test_the_kernel_computes_what_exact_integers_do_in_whole_and_partial_tiles(m
 
 
 def test_weights_of_another_shape_are_refused() -> None:
-    with pytest.raises(ValueError, match="luma alone"):
+    with pytest.raises(ValueError, match="only networks shaped like luma"):
         pack(zoo.load("luma-large").quantized(Colour()))
 
 
