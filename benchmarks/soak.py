@@ -286,7 +286,8 @@ def as_markdown(report: Report, machine: dict[str, Any]) -> str:
         "silence": f"{report.silence:.0f} s",
         "restarts of the graph": f"{report.restarts:.0f}",
         "memory of all processes": f"{first:.0f} MiB at first, {last:.0f} at the end, slope {slope:+.1f} MiB per hour",
-        "viewers": f"{report.viewers}, {report.viewed} frames, {report.viewed_backwards} packets whose pts did not increase",
+        "viewers": f"{report.viewers}, {report.viewed} frames, {report.viewed_backwards} packets "
+        "whose pts did not increase",
         "recording": f"{recording['seconds']:.0f} s in {recording['parts']} parts, {recording['backwards']} packets "
         f"whose pts did not increase, longest gap {recording['longest_gap']:.2f} s, sizes {recording['sizes']}",
         "offset of audio": f"{recording['flashes_with_a_beep']} flashes with a beep: median {median:.0f} ms, "

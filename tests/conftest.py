@@ -1,4 +1,4 @@
-"""Fixtures of all tests."""
+"""Fixtures and hooks for all tests."""
 
 import os
 import random
@@ -21,21 +21,21 @@ from sr4k.errors import EngineError
 from sr4k.media.writing.encoder import share_cpus
 
 if not driver().gpus:
-    os.environ["TRITON_INTERPRET"] = "1"  # read when the kernels are imported
+    os.environ["TRITON_INTERPRET"] = "1"  # read when the kernels are imported: Triton interprets them on the CPU
 
 
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored under nohup, and by all that is started then
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, and child processes inherit that
 
 
 def pytest_xdist_auto_num_workers() -> int | None:
-    """Half as many again as there are CPUs: much of what tests of live streams do is to wait."""
+    """Return 1.5 workers per CPU: tests of live streams wait most of the time."""
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
         return None
     return max(1, len(os.sched_getaffinity(0)) * 3 // 2)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with the most slow tests come first, so that none is left to run alone at the end."""
+    """Run files with the slowest tests first, so that none runs alone at the end."""
     seconds: Counter[Path] = Counter()
     for item in items:
         if slow := item.get_closest_marker("slow"):
@@ -44,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Tests marked ``gpu`` want a GPU and what the marker names."""
+    """Skip tests marked ``gpu`` without a GPU or a module that the marker names; fail if SR4K_REQUIRE_GPU=1."""
     marker = item.get_closest_marker("gpu")
     if marker is None:
         return
@@ -66,14 +66,14 @@ def _seeded() -> None:
 
 @pytest.fixture(autouse=True)
 def _sharing_cpus() -> Iterator[None]:
-    """Tests may open libsvtav1 themselves, which takes all CPUs for itself and for what they start afterwards."""
+    """Undo what libsvtav1 does to the process that opens it, after tests that open it themselves."""
     yield
     share_cpus()
 
 
 @pytest.fixture
 def make_clip(tmp_path: Path) -> MakeClip:
-    """``make_clip("a.mp4", frames=10, ...)``: see `clips.write_clip`; returns the path."""
+    """Return a function ``make_clip("a.mp4", frames=10, ...)`` that calls `write_clip` and returns the path."""
 
     def make(name: str = "clip.mp4", **wishes: Any) -> Path:
         return write_clip(tmp_path / name, **wishes)
@@ -83,7 +83,7 @@ def make_clip(tmp_path: Path) -> MakeClip:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Callable[[type], Any]]:
-    """``server(NginxRtmp)``: a running one. Where it is not installed the test is skipped, or fails on request."""
+    """Return a function ``server(NginxRtmp)`` that starts a server; if it is missing, see `needed.required`."""
     with ExitStack() as stack:
 
         def start(kind: type[NginxRtmp] | type[NodeMediaServer]) -> Any:

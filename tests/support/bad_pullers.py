@@ -1,6 +1,4 @@
-"""Processes that stand in for `sr4k.live.receive.pull_process`: what a decoder may become when it is given the wrong
-bytes.
-"""
+"""Replacements for `sr4k.live.receive.pull_process` that misbehave as a decoder may after malicious input."""
 
 import os
 import pickle
@@ -17,7 +15,7 @@ from sr4k.pipeline.channel import Memory
 
 
 class Narrow:
-    """One with little memory."""
+    """A puller with little memory."""
 
     @staticmethod
     def main(order: PullOrder) -> None:
@@ -26,7 +24,7 @@ class Narrow:
 
 
 class Spinning:
-    """One whose decoder never comes back."""
+    """A puller whose decoder never returns."""
 
     @staticmethod
     def main(_order: PullOrder) -> None:
@@ -37,7 +35,7 @@ class Spinning:
 
 
 class Taken:
-    """One that is no longer its own."""
+    """A puller taken over by an attacker: it sends a pickle."""
 
     @staticmethod
     def main(order: PullOrder) -> None:
@@ -45,7 +43,7 @@ class Taken:
 
 
 class Meddling:
-    """One that tries to delete a file, and to run a program, and says what it could do."""
+    """A puller that tries to delete a file and to run a program, and reports what succeeded."""
 
     @staticmethod
     def main(order: PullOrder) -> None:
@@ -61,7 +59,7 @@ class Meddling:
 
 
 class Giving:
-    """One that says that there is no use in another try."""
+    """A puller that reports that a retry is useless."""
 
     @staticmethod
     def main(order: PullOrder) -> None:
@@ -70,7 +68,7 @@ class Giving:
 
 
 class Crashing:
-    """One whose decoder crashes."""
+    """A puller whose decoder crashes."""
 
     @staticmethod
     def main(_order: PullOrder) -> None:

@@ -1,4 +1,4 @@
-"""Folders that programs must run nothing of: their modules write down that they ran, their libraries break a loader."""
+"""Bait folders, from which programs must load nothing: their modules record that they ran; libraries are broken."""
 
 import os
 from pathlib import Path
@@ -19,7 +19,7 @@ _RAN = "ran.txt"
 
 
 def set_out(folder: Path) -> Path:
-    """Make one."""
+    """Make a bait folder and return its path."""
     folder.mkdir(parents=True)
     (folder / "sr4k").mkdir()
     for file in (folder / "sr4k" / "__init__.py", *(folder / f"{name}.py" for name in _MODULES)):
@@ -32,11 +32,11 @@ def set_out(folder: Path) -> Path:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """For a program that is started there: this process's own may have what the import of OpenCV leaves in it."""
+    """Return the environment for a program started there, without the LD_LIBRARY_PATH that an import of OpenCV sets."""
     return {**os.environ, "LD_LIBRARY_PATH": "", **more}
 
 
 def ran(folder: Path) -> list[str]:
-    """The names of what did."""
-    told = folder / _RAN
-    return told.read_text().split() if told.exists() else []
+    """Return the names of the bait modules that ran."""
+    record = folder / _RAN
+    return record.read_text().split() if record.exists() else []

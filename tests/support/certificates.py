@@ -1,4 +1,4 @@
-"""Certificates that vouch for themselves, made by openssl."""
+"""Make self-signed certificates with openssl."""
 
 import ssl
 import subprocess
@@ -11,7 +11,7 @@ HERE = "DNS:localhost,IP:127.0.0.1"
 
 
 def write_certificate(folder: Path, name: str = "cert", *, names: str = HERE) -> tuple[Path, Path]:
-    """One for these names, and its key."""
+    """Write a certificate for ``names`` and its key; return both paths."""
     paths = folder / f"{name}.pem", folder / f"{name}.key"
     files = ["-out", str(paths[0]), "-keyout", str(paths[1]), "-addext", f"subjectAltName={names}"]
     subprocess.run([program("openssl"), *_NEW.split(), *files], check=True, capture_output=True)
@@ -19,7 +19,7 @@ def write_certificate(folder: Path, name: str = "cert", *, names: str = HERE) ->
 
 
 def serving(certificate: tuple[Path, Path]) -> ssl.SSLContext:
-    """What a server shows it with."""
+    """Return a TLS context for a server with this certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
     return context

@@ -1,4 +1,4 @@
-"""Clips with sound in which each channel has a tone of its own, and which speaker has which tone in a result."""
+"""Write clips in which each audio channel has a different tone, and find the tone of each channel in a result."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -16,13 +16,13 @@ RATE = 48_000
 
 TONES = {"LFE": 60, "FL": 300, "FR": 450, "FC": 600, "BL": 750, "BR": 900, "SL": 1050, "SR": 1200, "BC": 1350}
 TONES |= {"FLC": 1500, "FRC": 1650}
-"""Hertz."""
+"""Frequency of each speaker's tone, in hertz."""
 
 BEHIND = {"SL": "BL", "SR": "BR"}
 
 
 def clip_with_channels(path: Path, codec: str, layout: str, *, seconds: float = 0.5, video: str = "mpeg4") -> Path:
-    """A clip of a few pictures with sound in which each speaker of the layout plays its tone."""
+    """Write a short clip in which each speaker of the layout plays its tone; return its path."""
     names = [channel.name for channel in AudioLayout(layout).channels]
     time = np.arange(round(seconds * RATE)) / RATE
     samples = np.stack([0.3 * np.sin(2 * np.pi * TONES[name] * time) for name in names], 1)
@@ -45,7 +45,7 @@ def clip_with_channels(path: Path, codec: str, layout: str, *, seconds: float = 
 
 
 def pass_through(source: Path, target: Path) -> Passthrough:
-    """The source's video and all that goes beside it into another container, as at the end of a job."""
+    """Copy all streams but the video into another container, as a job does; return the `Passthrough`."""
     with av.open(str(source)) as whole, av.open(str(target), "w") as out:
         codec, options = ("libvpx", {"deadline": "realtime"}) if target.suffix == ".webm" else ("libx264", {})
         video: Any = out.add_stream(codec, rate=25, options=options)
@@ -62,7 +62,7 @@ def pass_through(source: Path, target: Path) -> Passthrough:
 
 
 def heard(path: Path) -> dict[str, int]:
-    """The tone of each speaker, in hertz, of a file's first sound; speakers behind and beside count as one."""
+    """Return the tone of each speaker in a file's first audio stream, in hertz; side speakers count as back ones."""
     with av.open(str(path)) as source:
         stream = source.streams.audio[0]
         speakers = Speakers.of(stream)
@@ -78,13 +78,13 @@ def heard(path: Path) -> dict[str, int]:
 
 
 def _native(names: tuple[str, ...]) -> str:
-    """A layout of these in libav's order."""
+    """Return a layout of these channels in libav's order."""
     order = ["FL", "FR", "FC", "LFE", "BL", "BR", "FLC", "FRC", "BC", "SL", "SR"]
     return "+".join(sorted(names, key=order.index))
 
 
 def _tone(samples: "np.ndarray[Any, Any]") -> int:
-    """Hertz of the loudest, 0 if there is none."""
+    """Return the loudest frequency in hertz; 0 for silence."""
     if np.abs(samples).max() < 0.02:
         return 0
     spectrum = np.abs(np.fft.rfft(samples, 8 * RATE))

@@ -1,4 +1,4 @@
-"""Clips that the tests make, and what can be read back from files."""
+"""Write clips for tests, and read timestamps, packets and pixels of files back."""
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -30,6 +30,7 @@ def write_clip(
     chapters: bool = False,
     attachment: bytes | None = None,
 ) -> Path:
+    """Write a clip of `picture` with a tone, as the arguments say; return its path."""
     with av.open(str(path), "w") as target:
         target.metadata.update(metadata or {})
         video = target.add_stream(codec, rate=rate, options=options or {"crf": "10", "preset": "ultrafast"})
@@ -73,7 +74,7 @@ def write_clip(
 
 
 def picture(number: int, width: int, height: int) -> NDArray[np.uint8]:
-    """A moving pattern, uint8 RGB (height, width, 3)."""
+    """Return a moving pattern, uint8 RGB (height, width, 3)."""
     y, x = np.ogrid[:height, :width]
     made = np.empty((height, width, 3), np.uint8)
     made[..., 0] = 128 + 100 * np.sin(((x - 3 * number) ** 2 + y**2) / 60)
@@ -93,21 +94,21 @@ def _tone(stream: av.AudioStream, *, seconds: float) -> Iterator[av.Packet]:
 
 
 def video_times(path: Path) -> list[Fraction]:
-    """The time of every video frame, in seconds, in order."""
+    """Return the time of every video frame, in seconds, in order."""
     with av.open(str(path)) as source:
         stream = source.streams.video[0]
         return [frame.pts * Fraction(stream.time_base) for frame in source.decode(stream)]
 
 
 def packet_bytes(path: Path, kind: str) -> list[tuple[Fraction, bytes]]:
-    """Time and payload of every packet of the first stream of a kind."""
+    """Return time in seconds and payload of every packet of the first stream of a type."""
     with av.open(str(path)) as source:
         stream = next(s for s in source.streams if s.type == kind)
         return [(p.pts * Fraction(p.time_base), bytes(p)) for p in source.demux(stream) if p.pts is not None]
 
 
 def luma_planes(path: Path) -> list[NDArray[np.uint8]]:
-    """The Y plane of every frame."""
+    """Return the Y plane of every frame, uint8 (H, W)."""
     with av.open(str(path)) as source:
         planes = [(frame.height, frame.width, frame.planes[0]) for frame in source.decode(video=0)]
         rows = [np.frombuffer(memoryview(p), np.uint8).reshape(-1, p.line_size)[:h, :w] for h, w, p in planes]

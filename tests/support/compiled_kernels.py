@@ -1,6 +1,6 @@
-"""Compile the kernels of a network for a GPU that need not be here: JSON on stdout.
+"""Compile the kernels of a network for a GPU that need not be present, and print them as JSON.
 
-A program of its own, because Triton either interprets or compiles for the life of a process.
+It is a separate program, because Triton either interprets or compiles for the life of a process.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""A proxy that connects (HTTP CONNECT), as those of companies do; a context manager."""
+"""An HTTP proxy that supports CONNECT, like those of companies."""
 
 import socket
 import threading
@@ -9,13 +9,13 @@ from serving import Serving
 
 
 class ConnectProxy(Serving):
-    """On loopback.
+    """A proxy on loopback; a context manager.
 
     Args:
-        refuses: the status that it answers with whatever it is asked for.
+        refuses: Status code with which it refuses every request.
 
     Attributes:
-        asked: where to, each time.
+        asked: Targets of all CONNECT requests.
     """
 
     def __init__(self, refuses: int | None = None) -> None:

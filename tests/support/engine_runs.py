@@ -1,4 +1,4 @@
-"""Engines run as the pipeline runs them."""
+"""Run engines as the pipeline does."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from sr4k.engines.base import Plane
 
 
 def kept_full(engine: Engine, inputs: Iterable[list[Plane]]) -> list[Plane]:
-    """The results of all inputs, as many of them in flight as the engine takes."""
+    """Return the results of all inputs, with as many in flight as the engine supports."""
     results = []
     for planes in inputs:
         if engine.pending == engine.in_flight:

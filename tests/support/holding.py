@@ -1,4 +1,4 @@
-"""Jobs that no machine is done with before a test has looked at them."""
+"""Slow jobs down, so that a test can look at them before they end on any machine."""
 
 import os
 from pathlib import Path
@@ -7,8 +7,8 @@ _FOLDER = Path(__file__).parent / "held"
 
 
 def held(*, after: int = 0, seconds: float = 0.02) -> dict[str, str]:
-    """An environment in which the engine ``nearest``, in a process, takes so many seconds for each picture.
+    """Return an environment in which the engine ``nearest``, in a worker process, takes ``seconds`` per frame.
 
-    The first ``after`` pictures are done as fast as the machine can.
+    The first ``after`` frames run at full speed.
     """
     return {**os.environ, "PYTHONPATH": str(_FOLDER), "HELD": f"{after}:{seconds}"}

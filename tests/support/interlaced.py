@@ -1,4 +1,4 @@
-"""Interlaced clips, of something that moves."""
+"""Write interlaced clips with motion."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 
 def moving(instant: int, size: tuple[int, int] = (96, 64)) -> NDArray[np.uint8]:
-    """A bar that moves to the right by four pixels each instant, before a soft ground; (height, width, 3)."""
+    """Return a bar that moves right by four pixels per instant on a smooth background, RGB (height, width, 3)."""
     width, height = size
     image = (picture(0, width, height) // 3 + 40).astype(np.uint8)
     left = 4 * instant % width
@@ -23,7 +23,7 @@ def moving(instant: int, size: tuple[int, int] = (96, 64)) -> NDArray[np.uint8]:
 
 
 def woven(number: int, size: tuple[int, int], *, top_first: bool) -> NDArray[np.uint8]:
-    """Two instants in one picture, one in the even rows and one in the odd."""
+    """Return two instants interleaved in one picture, by even and odd rows."""
     first, second = moving(2 * number, size), moving(2 * number + 1, size)
     image = first.copy() if top_first else second.copy()
     image[1::2] = (second if top_first else first)[1::2]
@@ -31,7 +31,7 @@ def woven(number: int, size: tuple[int, int], *, top_first: bool) -> NDArray[np.
 
 
 def flagged(image: NDArray[np.uint8], field_order: str) -> VideoFrame:
-    """A picture with the flags of an interlaced one, or of a progressive one."""
+    """Return a frame that is flagged as ``tff``, ``bff`` or ``prog``."""
     one = VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p")
     graph = Graph()
     source = graph.add_buffer(width=one.width, height=one.height, format=one.format, time_base=Fraction(1))
@@ -49,7 +49,7 @@ def write_interlaced(
     pts: list[int] | None = None,
     size: tuple[int, int] = (96, 64),
 ) -> Path:
-    """A clip of 25 interlaced pictures a second."""
+    """Write a clip of 25 interlaced frames per second; return its path."""
     with av.open(str(path), "w") as out:
         options = {"x264-params": f"{'tff' if top_first else 'bff'}=1"} if codec == "libx264" else {}
         video = out.add_stream(codec, rate=25, options=options)
@@ -63,7 +63,7 @@ def write_interlaced(
 
 
 def write_mixed(path: Path, progressive: range, frames: int = 8) -> Path:
-    """Pictures of MPEG-2 that all stand alone, some of them progressive."""
+    """Write a clip of MPEG-2 key frames, some of them progressive; return its path."""
     size = (96, 64)
     with av.open(str(path), "w") as out:
         video = out.add_stream("mpeg2video", rate=25)
@@ -93,7 +93,7 @@ def prepare(video: Any, size: tuple[int, int], *, interlaced: bool) -> None:
 
 
 def combing(plane: NDArray[np.uint8]) -> float:
-    """How much rows differ from both their neighbours in one direction."""
+    """Return the mean amount by which rows differ from both neighbours in the same direction."""
     rows = plane.astype(int)
     up, down = rows[1:-1] - rows[:-2], rows[1:-1] - rows[2:]
     return float(np.where((up > 0) == (down > 0), np.minimum(abs(up), abs(down)), 0).mean())

@@ -1,4 +1,4 @@
-"""Recordings put one after the other, whose clock starts again, jumps, or wraps."""
+"""Join recordings whose clock starts again, jumps or wraps."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -8,13 +8,13 @@ import av
 
 
 def joined(path: Path, *parts: Path) -> Path:
-    """The bytes of all, as ``cat`` has them."""
+    """Concatenate the bytes of files, as ``cat`` does; return the path."""
     path.write_bytes(b"".join(part.read_bytes() for part in parts))
     return path
 
 
 def moved(path: Path, clip: Path, seconds: float) -> Path:
-    """The same packets, so many seconds later."""
+    """Copy a clip with timestamps ``seconds`` later; return the path."""
     with av.open(str(clip)) as source, av.open(str(path), "w", options={"output_ts_offset": str(seconds)}) as target:
         streams = {s.index: target.add_stream_from_template(s, opaque=True) for s in source.streams}
         for packet in source.demux():
@@ -25,7 +25,7 @@ def moved(path: Path, clip: Path, seconds: float) -> Path:
 
 
 def times(path: Path, kind: str) -> list[Fraction]:
-    """When all packets of the first stream of a kind are shown, in order."""
+    """Return the pts of all packets of the first stream of a type, in seconds, sorted."""
     with av.open(str(path)) as source:
         stream: Any = next(stream for stream in source.streams if stream.type == kind)
         return sorted(p.pts * Fraction(p.time_base) for p in source.demux(stream) if p.pts is not None)

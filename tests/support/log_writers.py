@@ -1,4 +1,4 @@
-"""Processes that log, as spawned ones can be told to."""
+"""Functions that log, to be run in spawned processes."""
 
 import logging
 import logging.handlers
@@ -14,7 +14,7 @@ def log_in_process(queue: Any) -> None:
 
 
 def log_for_ever(wire: Any) -> None:
-    """For so long, at least, as any test looks on."""
+    """Log for ten minutes, longer than any test runs."""
     until = time.monotonic() + 600
     while time.monotonic() < until:
         wire.put_nowait(logging.makeLogRecord({"msg": "x" * 500, "levelname": "INFO", "levelno": logging.INFO}))

@@ -1,4 +1,4 @@
-"""What tests need of the machine: where it lacks, they are skipped, or fail where SR4K_REQUIRE_SERVERS=1."""
+"""Require programs and servers: without them a test is skipped, or fails if SR4K_REQUIRE_SERVERS=1."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def required(server: Callable[[], T]) -> T:
-    """The server that this makes."""
+    """Return the server that ``server`` makes; skip the test if it isn't installed."""
     try:
         return server()
     except MissingServerError as err:
@@ -21,7 +21,7 @@ def required(server: Callable[[], T]) -> T:
 
 
 def program(name: str) -> str:
-    """Where that program is."""
+    """Return the path of a program; skip the test if it isn't installed."""
     return shutil.which(name) or _lacking(name)
 
 

@@ -1,4 +1,4 @@
-"""What a puller gives, taken down as it comes."""
+"""Record what a puller delivers, and check it."""
 
 import ssl
 import sys
@@ -27,20 +27,21 @@ from sr4k.pipeline import Format, Frame
 
 @contextmanager
 def publishing(url: str, **wishes: Any) -> Iterator[Publisher]:
-    """A publisher that has begun."""
+    """Start a publisher and wait for its first pictures."""
     with Publisher(url, **wishes) as publisher:
         eventually(lambda: len(publisher.lines()) >= 3, 15, "the publisher begins")
         yield publisher
 
 
 class Pulled:
-    """One try, from its start; a context manager.
+    """One try of a puller, from its start; a context manager.
 
     Attributes:
-        frames: time of arrival, `FrameInfo`, and number drawn into it, or ``None``, of each picture.
-        sound: pts and samples (n, 2) of each piece.
-        form, ended: once they came; ``ended_at``: fair seconds from the start.
-        watch: runs from the start.
+        frames: Arrival time, `FrameInfo` and number (``None`` if unreadable) of each picture.
+        sound: Pts and samples (n, 2) of each block.
+        form: Format of the pictures, once the source is open.
+        ended: The end of the try; ``ended_at``: fair seconds from the start until then.
+        watch: Stopwatch that runs from the start.
     """
 
     def __init__(self, url: str | Path, **wishes: Any) -> None:
@@ -69,7 +70,7 @@ class Pulled:
         return self.puller.tally
 
     def until(self, reached: Callable[[], object], seconds: float) -> Self:
-        """Receive until it is so, or the end; it must be so within ``seconds``."""
+        """Receive until the condition holds or the try ends, at most ``seconds``."""
         watch = Stopwatch()
         while not reached():
             assert watch.fair < seconds, f"after {seconds} s: {len(self.frames)} pictures, ended: {self.ended}"
@@ -79,14 +80,14 @@ class Pulled:
         return self
 
     def pictures(self, count: int, seconds: float = 20) -> Self:
-        """Receive so many more."""
+        """Receive ``count`` more pictures."""
         goal = len(self.frames) + count
         self.until(lambda: len(self.frames) >= goal, seconds)
         assert self.ended is None, self.ended
         return self
 
     def end(self, seconds: float) -> Ended:
-        """Receive to the end."""
+        """Receive until the try ends, and return its end."""
         self.until(lambda: self.ended is not None, seconds)
         assert self.ended is not None
         return self.ended
@@ -108,12 +109,12 @@ class Pulled:
 
 
 class FileServer(Serving):
-    """HTTP on loopback, or HTTPS with ``tls``; a context manager. ``/to/…`` leads to whatever follows.
+    """An HTTP server on loopback, HTTPS with ``tls``; a context manager. ``/to/ADDRESS`` redirects to the address.
 
     Attributes:
-        asked: paths, as they were asked for.
-        cookies: what came with those requests.
-        sets: the cookie that it sets, if any.
+        asked: Requested paths.
+        cookies: Cookie header of each request.
+        sets: Cookie that it sets; ``None``: none.
     """
 
     def __init__(self, folder: Path, tls: ssl.SSLContext | None = None) -> None:
@@ -153,7 +154,7 @@ class FileServer(Serving):
 
         class Server(ThreadingHTTPServer):
             def handle_error(self, *_words: object) -> None:
-                assert isinstance(sys.exception(), OSError)  # the puller was killed, or believes no such certificate
+                assert isinstance(sys.exception(), OSError)  # the puller was killed, or rejects the certificate
 
         server_of_files = Server(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
         if tls is not None:
@@ -167,20 +168,20 @@ class FileServer(Serving):
 
 
 def numbers(pulled: Pulled) -> list[int]:
-    """Those drawn into the pictures; each must have one."""
+    """Return the numbers drawn into the pictures; each must have one."""
     read = [number for *_, number in pulled.frames]
     assert None not in read
     return [number for number in read if number is not None]
 
 
 def assert_all_came(pulled: Pulled, count: int) -> None:
-    """Every picture; but some find no room where a busy machine has kept us from taking those before."""
+    """Assert that every picture arrived; on a busy machine, some may be dropped because the ring was full."""
     assert len(pulled.frames) + pulled.tally.full == count
     assert pulled.tally.full == 0 or pulled.watch.slowdown > 1.2
 
 
 def assert_in_real_time(pulled: Pulled, rate: float) -> None:
-    """Pictures came when their times say, ``rate`` a second."""
+    """Assert that pictures arrived at their timestamps, ``rate`` per second."""
     arrived, times = [at for at, *_ in pulled.frames], [info.pts / TICKS for _, info, _ in pulled.frames]
     lag = np.array(arrived) - np.array(times)
     assert lag.max() - lag.min() < 0.25 * pulled.watch.slowdown
@@ -188,7 +189,7 @@ def assert_in_real_time(pulled: Pulled, rate: float) -> None:
 
 
 def assert_sound_has_no_gaps(pulled: Pulled, *, adjusted: int = 0) -> None:
-    """``adjusted``: how often its clock may be put right."""
+    """Assert that audio is continuous. ``adjusted``: how often its clock may be corrected."""
     ends = [pts + len(samples) * TICKS / 48000 for pts, samples in pulled.sound]
     steps = [pts - end for end, (pts, _) in zip(ends, pulled.sound[1:], strict=False)]
     assert sum(abs(step) > 0.003 * TICKS for step in steps) <= adjusted

@@ -1,4 +1,4 @@
-"""A server that one player can play from by RTSP over TCP: it hands on what an ffmpeg sends as RTP."""
+"""An RTSP server (over TCP) for one client: it forwards the RTP packets of an ffmpeg process."""
 
 import contextlib
 import re
@@ -13,7 +13,10 @@ from typing import Self
 
 
 class RtspServer:
-    """A context manager. ``made``: ffmpeg's inputs and encoders, video first."""
+    """The server; a context manager.
+
+    ``made``: ffmpeg's inputs, video first; ``video``, ``audio``: options of its encoders.
+    """
 
     def __init__(self, ffmpeg: str, made: tuple[str, ...], video: tuple[str, ...], audio: tuple[str, ...]) -> None:
         self._folder = tempfile.TemporaryDirectory()
@@ -50,7 +53,7 @@ class RtspServer:
         self._folder.cleanup()
 
     def stop_sending(self) -> None:
-        """The connection stays."""
+        """Kill ffmpeg; the connection stays open."""
         self._sender.kill()
         self._sender.wait()
 
@@ -62,7 +65,7 @@ class RtspServer:
                     self._play(client)
 
     def _play(self, client: socket.socket) -> None:
-        """Answer until it plays, then hand on."""
+        """Answer requests until PLAY, then forward packets too."""
         asked, playing = b"", False
         channels = [end for pair in self._rtp for end in pair]
         while not self._closing:
@@ -106,7 +109,7 @@ class RtspServer:
 
 
 def _pair() -> tuple[socket.socket, socket.socket]:
-    """Two UDP sockets, with an even port and the next."""
+    """Return two UDP sockets on an even port and the next one."""
     while True:
         first, second = (socket.socket(type=socket.SOCK_DGRAM) for _ in range(2))
         first.bind(("127.0.0.1", 0))

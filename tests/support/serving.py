@@ -1,4 +1,4 @@
-"""HTTP servers of tests start and end alike."""
+"""Run an HTTP server of a test in a thread."""
 
 import threading
 from http.server import ThreadingHTTPServer

@@ -1,4 +1,4 @@
-"""Engines for the tests of what happens when one does not start."""
+"""Engines that fail to start."""
 
 from sr4k.engines.base import EngineSpec
 from sr4k.engines.nearest import NearestEngine
@@ -6,14 +6,14 @@ from sr4k.errors import EngineError
 
 
 class FailingEngine(NearestEngine):
-    """One that is there and does not start."""
+    """An engine that is available but fails to start."""
 
     def activate_impl(self) -> None:
         raise EngineError("the GPU\nis full.")
 
 
 class FailingOnGpu:
-    """The same for pictures on the GPU."""
+    """An engine for frames on the GPU that fails to start."""
 
     def __init__(self, spec: EngineSpec) -> None:  # noqa: ARG002
         raise EngineError("the GPU\nis full.")

@@ -1,4 +1,4 @@
-"""Probes that go wrong, for the tests of the doctor."""
+"""Probes of the doctor that raise, crash or hang."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Stages without codecs or networks, for the runtime's own tests."""
+"""Stages without codecs or networks, for tests of the runtime."""
 
 import os
 import signal
@@ -99,7 +99,7 @@ class Adder(Transform):
 
 
 class Placed(Transform):
-    """Tells which CPUs it may run on, and a variable of its environment."""
+    """Reports which CPUs it may run on, and a variable of its environment."""
 
     name = "placed"
     in_place = True

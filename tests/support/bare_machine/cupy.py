@@ -1,4 +1,4 @@
-"""As much of CuPy as the prototype of one launch needs, with the CPU in place of the GPU; see luma_on_cpu.cpp."""
+"""Stand-in for the part of CuPy that the prototype needs; it runs the kernel on the CPU, see luma_on_cpu.cpp."""
 
 import ctypes
 import subprocess

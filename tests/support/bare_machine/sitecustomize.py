@@ -1,4 +1,4 @@
-"""Hides packages from a process, as on a machine that lacks them: those that HIDDEN_PACKAGES names."""
+"""Hide the packages that HIDDEN_PACKAGES names from a process, as on a machine that lacks them."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ HIDDEN = set(os.environ.get("HIDDEN_PACKAGES", "").split(","))
 
 
 class Finder:
-    """In place of the finder that looks through ``sys.path``."""
+    """Replacement for the finder that searches ``sys.path``."""
 
     @staticmethod
     def find_spec(name: str, *where: Any) -> ModuleSpec | None:

@@ -1,4 +1,4 @@
-"""On PYTHONPATH, has the engine ``nearest`` take its time in the workers of a job: see `holding.held`."""
+"""Slow down the engine ``nearest`` in the workers of a job, if this folder is on PYTHONPATH: see `holding.held`."""
 
 import os
 import sys

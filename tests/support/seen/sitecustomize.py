@@ -1,4 +1,4 @@
-"""On PYTHONPATH, has every Python process write down what it would send beyond this machine, and forbids it."""
+"""Record and forbid network access beyond this machine in every Python process with this folder on PYTHONPATH."""
 
 import os
 import sys
