@@ -1,4 +1,4 @@
-"""Every file that the documentation names is there."""
+"""Every file that the documentation names exists."""
 
 import re
 from collections.abc import Iterator

@@ -56,7 +56,7 @@ class _Server:
         self._folder.cleanup()
 
     def url(self, key: str, app: str = "live") -> str:
-        """Of a stream."""
+        """Return the RTMP address of a stream."""
         return f"rtmp://127.0.0.1:{self.port}/{app}/{key}"
 
     def start(self) -> None:
@@ -183,7 +183,7 @@ class SilentServer:
             taken.close()
 
     def url(self, key: str, app: str = "live") -> str:
-        """Of a stream."""
+        """Return the RTMP address of a stream."""
         return f"rtmp://127.0.0.1:{self.port}/{app}/{key}"
 
     def _accept(self) -> None:

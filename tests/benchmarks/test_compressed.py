@@ -1,4 +1,4 @@
-"""How upscalers are judged on compressed video: what they gain over lanczos, cell by cell."""
+"""Measuring upscalers on compressed video: their gains over lanczos, cell by cell."""
 
 import sys
 from collections.abc import Iterator

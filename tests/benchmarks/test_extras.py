@@ -1,4 +1,4 @@
-"""What a benchmark lacks is told in one line."""
+"""Missing optional dependencies of benchmarks are reported in one line."""
 
 import math
 import sys

@@ -21,7 +21,7 @@ def run(script: Path, *args: object, **environment: str) -> subprocess.Completed
 
 
 def unpack(bundle: Path, target: Path) -> subprocess.CompletedProcess[str]:
-    """By the copy in the bundle, on a Python that has the standard library and nothing else."""
+    """Unpack with the copy in the bundle, on a Python with only the standard library."""
     command = [sys.executable, "-I", "-S", bundle / SCRIPT.name, "unpack", bundle, "--target", target]
     return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
 
@@ -118,7 +118,7 @@ def test_a_wheel_can_not_write_outside_of_the_target(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_pip_gathers_wheels_for_another_python(tmp_path: Path) -> None:
-    """From a folder instead of an index, by pip's own environment variables."""
+    """Environment variables make pip use a folder instead of an index."""
     for tag in ("cp310-cp310-manylinux_2_28_x86_64", "cp312-cp312-manylinux2014_x86_64", "cp312-cp312-win_amd64"):
         make_wheel(tmp_path, "native", {"native.py": b""}, tag)
     make_wheel(tmp_path, "stable", {"stable.py": b""}, "cp39-abi3-manylinux_2_17_x86_64")

@@ -1,4 +1,4 @@
-"""What measures live streams must itself be right: counters, servers, publisher and viewer, faults."""
+"""The rig that measures live streams: counters, servers, publisher and viewer, faults."""
 
 import os
 import socket
@@ -25,7 +25,7 @@ from rig.view import Viewer, measure
 NUMBERS = (0, 1, 0xAAAA, 0x5555, 40_503, 65_535)
 
 GREETING = b"\x03" + bytes(1536)
-"""With which an RTMP connection begins; the server's answer begins with the same 3."""
+"""C0 and C1 of the RTMP handshake; the answer of a server, S0, is the same version byte, 3."""
 
 
 @pytest.mark.parametrize("size", [(160, 90), (320, 180), (270, 480), (854, 480)])
@@ -262,7 +262,7 @@ def pictures(viewer: Viewer) -> int:
 
 
 def answers(port: int) -> bool:
-    """Whether somebody there speaks RTMP."""
+    """Whether an RTMP server answers on the port."""
     with socket.create_connection(("127.0.0.1", port), 5) as end:
         end.sendall(GREETING)
         end.settimeout(1.5)

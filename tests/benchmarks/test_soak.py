@@ -1,4 +1,4 @@
-"""Minutes of faults at random, and what must hold after them."""
+"""Two minutes of random faults in a live channel, and its state afterwards."""
 
 from collections.abc import Callable
 from typing import Any

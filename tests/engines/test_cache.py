@@ -38,7 +38,7 @@ class Library:
         return f"engine of {len(plan)} bytes"
 
     def get(self, cache: EngineCache, key: str = KEY) -> bool:
-        """Whether the engine was there."""
+        """Whether the engine was in the cache."""
         engine, kept = cache.get(key, ABOUT, self.load, self.build)
         assert engine == f"engine of {len(self.plan)} bytes"
         return kept

@@ -1,4 +1,4 @@
-"""Which engine ``auto`` stands for on machines that are told of, and what becomes of one that does not start."""
+"""The engine that ``auto`` chooses on simulated machines, and the fallback if it fails to start."""
 
 import subprocess
 import sys

@@ -207,10 +207,10 @@ class Capturing:
         self._error = error
 
     def synchronize(self) -> None:
-        """A stream's."""
+        """Stand in for the synchronization of a stream."""
 
     def replay(self) -> None:
-        """A graph's."""
+        """Stand in for the replay of a graph."""
         self.replays += 1
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""Networks as launches."""
+"""Networks fused into kernel launches."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the NVIDIA driver tells, and what it does not where there is none."""
+"""Facts that the NVIDIA driver reports, and the result where there is no driver."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What runs TensorRT works under Python 3.10 too, the newest that the last complete wheel of TensorRT, 8.6.0, is for.
+"""Code for TensorRT works under Python 3.10 too, the newest that the last complete wheel of TensorRT, 8.6.0, is for.
 
 Syntax is parsed as 3.10's. Names from the standard library are looked up in typeshed, which mypy brings, as it is for
 3.10. Methods of objects are not covered.
@@ -19,7 +19,7 @@ ROOMS = {"pipeline", "media", "models", "engines", "stages", "configs"}
 
 
 def path_of(module: str) -> Path | None:
-    """The file of a module of ours."""
+    """Return the path of one of our modules."""
     parts = module.split(".")[1:]
     base = ROOT.joinpath(*parts) if parts and parts[0] in ROOMS else ROOT.joinpath("sr4k", *parts)
     return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.exists()), None)
@@ -73,7 +73,7 @@ class Typeshed:
         self._versions = dict(line.split(": ") for line in lines if line)
 
     def has(self, module: str, member: str | None) -> bool:
-        """Whether a module has a name; ``None``: whether it is there."""
+        """Whether a module has a name; with ``None``, whether the module exists."""
         since, _, until = self._versions[module].partition("-") if module in self._versions else ("3.0", "", "")
         numbers = [tuple(map(int, version.split("."))) if version else OLDEST for version in (since, until)]
         if not numbers[0] <= OLDEST <= numbers[1]:

@@ -1,4 +1,4 @@
-"""What differs between versions, what is missing where there is no GPU; and, where there is one, the engine."""
+"""Differences between versions of TensorRT, errors without a GPU and, where there is one, the engine."""
 
 import hashlib
 import json
@@ -51,7 +51,7 @@ class TestVersions:
 
 
 def made_with(folder: Path, tensorrt: str | None, extra: str = "") -> str:
-    """What becomes of `create_engine` where ``tensorrt`` is a module of that text, or none."""
+    """Return the outcome of `create_engine` where ``tensorrt`` is a module with that source, or missing."""
     code = f"""
 import sys
 {"sys.modules['tensorrt'] = None" if tensorrt is None else ""}
@@ -121,7 +121,7 @@ def planes_of(spec: EngineSpec, offset: int = 0) -> list[Plane]:
 
 
 def exact(spec: EngineSpec, planes: list[Plane]) -> Plane:
-    """What the network makes of them, in integers or in float: (H/2, W/2, channels)."""
+    """Return the exact result of the network, in integers or in float: (H/2, W/2, channels)."""
     torch = pytest.importorskip("torch")
     from sr4k.models.execute import FoldedExecutor, IntegerExecutor
 

@@ -1,4 +1,4 @@
-"""Each limit in a real process, which tries what is forbidden after `enter`."""
+"""Each limit of the sandbox, in a real process that tries what `enter` forbids."""
 
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""How two pieces of audio are joined, in files and in live streams."""
+"""Joining two pieces of audio, in files and in live streams."""
 
 import pytest
 

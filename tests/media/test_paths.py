@@ -1,4 +1,4 @@
-"""Which paths are accepted as sources, and that libav opens them as files and nothing else."""
+"""Paths that are accepted as sources; libav opens them only as files."""
 
 import os
 import socket

@@ -6,7 +6,7 @@ from sr4k.models.colour import Colour
 from sr4k.models.geometry import CELL_OUT
 
 CARD_UNIT = 0.45e9
-"""What the model card's column 'Flops(G)' counts as one, in multiply-accumulates, at 1080p."""
+"""Multiply-accumulates, at 1080p, in one unit of the model card's column 'Flops(G)'."""
 
 
 def bias_additions(arch: RcanShape, height: int, width: int) -> int:

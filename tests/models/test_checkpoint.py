@@ -1,4 +1,4 @@
-"""Checkpoints in the layouts of others: what fits loads exactly, what doesn't is told by name."""
+"""Checkpoints in other layouts: matching ones load exactly, others are refused with the names that don't match."""
 
 import re
 import zipfile

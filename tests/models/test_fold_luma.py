@@ -112,7 +112,7 @@ def test_on_rgb_the_detail_is_that_of_the_luma_and_the_same_in_every_colour(net:
 
 
 def test_the_integers_are_the_same_whatever_the_colour(net: LumaNet) -> None:
-    """So what is fine-tuned for int8 on RGB is what runs on video."""
+    """The network that is fine-tuned for int8 on RGB is therefore the one that runs on video."""
     calibration = Calibration({f"layer.{k}": np.linspace(0.01, 0.02, 8) for k in range(3)}, dict.fromkeys(NAMES, 127.0))
 
     def integers(network: FoldedNetwork, name: str) -> Array:

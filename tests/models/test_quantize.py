@@ -95,7 +95,7 @@ def test_calibration_survives_storage(model: zoo.Model) -> None:
 
 
 class TestQdqRules:
-    """What TensorRT's and OpenVINO's int8 kernels need of the graph."""
+    """Requirements of TensorRT's and OpenVINO's int8 kernels on the graph."""
 
     def test_zero_points_are_zero(self, graph: onnx.GraphProto) -> None:
         constants = {c.name: onnx.numpy_helper.to_array(c) for c in graph.initializer}

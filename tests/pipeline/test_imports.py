@@ -132,7 +132,7 @@ MEANT = {
     "settings": "what the boxes of that folder can be told",
     "training": "how networks are made, and the commands for it",
 }
-"""Names that may stand in two folders: the folder tells which side of one thing it is."""
+"""File names that are allowed in two folders: the folder says which side of one thing it is."""
 
 
 def test_no_file_name_has_two_meanings() -> None:

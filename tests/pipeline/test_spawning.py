@@ -1,4 +1,4 @@
-"""Processes run nothing of the folder that they are started in, and find what the user's own program has."""
+"""Spawned processes run nothing from the current folder, and find the modules of the user's own program."""
 
 import os
 import subprocess

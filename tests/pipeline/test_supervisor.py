@@ -186,7 +186,7 @@ class _Seen:
         self.frames = next((c.frames for s in statuses.values() for c in s.stages if c.name == "collector"), 0)
 
     def after(self, frames: int, requests: int) -> Callable[[], int]:
-        """As many requests to stop, once there are so many frames."""
+        """Return a function that returns the number of stop requests: 0 until so many frames are collected."""
 
         def requested() -> int:
             if self.frames < frames:

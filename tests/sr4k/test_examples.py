@@ -1,4 +1,4 @@
-"""The files in ``examples/`` are right as far as this machine can tell."""
+"""The files in ``examples/`` are correct as far as this machine can check."""
 
 import json
 import os
@@ -83,7 +83,7 @@ def test_the_service_and_the_container_run_the_channels(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_what_the_service_writes_can_be_read_by_a_web_server(tmp_path: Path) -> None:
-    """With sources of this machine, and the unit's file mode and folder."""
+    """The service uses local sources, and the file mode and folder of the unit."""
     mask = re.search(r"^UMask=(\d+)$", unit(), re.M)
     mode = re.search(r"^StateDirectoryMode=(\d+)$", unit(), re.M)
     assert mask is not None

@@ -1,4 +1,4 @@
-"""Settings of live encoders."""
+"""Settings of the encoders of live streams."""
 
 import io
 from fractions import Fraction

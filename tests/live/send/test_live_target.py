@@ -1,4 +1,4 @@
-"""What one target receives, and what it believes of its process."""
+"""Packets that one target receives, and its view of the process that sends them."""
 
 import os
 import pickle

@@ -44,7 +44,7 @@ SUFFIXES = (".mkv", ".mp4", ".mov", ".ts", ".flv")
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a recording of every kind, whose processes were killed five seconds after the last had begun."""
+    """Return a folder of recordings of every kind whose processes were killed 5 seconds after the last one began."""
     folder = tmp_path_factory.mktemp("killed")
     with Channel(PATTERN, *(str(folder / f"out{suffix}") for suffix in SUFFIXES)) as channel:
         eventually(lambda: channel.states_out() == ["live"] * len(SUFFIXES), 60)

@@ -61,7 +61,7 @@ def test_the_picture_is_all_there() -> None:
 
 @pytest.mark.slow
 def test_a_bomb_beside_a_picture_is_never_decompressed(tmp_path: Path) -> None:
-    """As a single file, in a sequence, and as a video."""
+    """It covers a single file, a sequence and a video."""
     data = png(packed(b"iCCP", 300 << 20))
     for name in ("in.png", "seq1.png", "seq2.png"):
         (tmp_path / name).write_bytes(data)

@@ -48,7 +48,7 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def killed_after(segments: int, target: Path) -> None:
-    """Make the folder what a kill after so many segments leaves."""
+    """Bring the folder into the state after a kill at that number of segments."""
     journal = folder_of(target) / NAME
     lines = journal.read_text().splitlines(keepends=True)
     last = [number for number, line in enumerate(lines) if '"segment"' in line][segments - 1]

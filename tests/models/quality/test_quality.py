@@ -120,7 +120,7 @@ def test_a_sheet_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("protocol", ["usual", "card"])
 def test_colours_that_are_off_show_though_luma_is_right(protocol: Protocol) -> None:
-    """As video read by another matrix than it was written by."""
+    """Such colours come from decoding with other matrix coefficients than were used for encoding."""
     high = photographs.coffee()[:64, :64].copy()
     red, blue = (high[..., k].astype(float) for k in (0, 2))
     off = high.copy()

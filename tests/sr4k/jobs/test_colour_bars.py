@@ -1,4 +1,4 @@
-"""Colour bars, and what is said of their brightness, from file to file by every path."""
+"""Colour bars, and their brightness metadata, from file to file on every path."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -27,7 +27,7 @@ BARS: Bars = 0.75 * np.array(
 GRAYS: Bars = np.linspace(0, 1, 8)[:, None].repeat(3, axis=1)
 WIDE, HIGH = 32, 64
 KR_KB = {1: (0.2126, 0.0722), 6: (0.299, 0.114), 9: (0.2627, 0.0593)}
-"""By code point of H.273."""
+"""KR and KB by code point of the matrix coefficients (ITU-T H.273)."""
 
 
 def codes(bars: Bars, *, matrix: int, full: bool, bits: int) -> NDArray[np.int64]:

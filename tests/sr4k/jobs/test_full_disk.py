@@ -41,7 +41,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 
 def job(source: Path, target: Path, *, crf: int, resume: bool = False) -> Job:
-    """In one process: several of them are to be quick. ``crf``: how large the result is."""
+    """Return a job that runs in one process, which is faster. ``crf``: controls the size of the result."""
     preset = load_preset("file").updated("engine", name="nearest").updated("graph", mode="threads")
     encode = {"preset": "ultrafast", "segment_seconds": 1, "crf": crf}
     return Job(source, target, preset=preset.updated("encode", **encode), resume=resume)

@@ -1,4 +1,4 @@
-"""Names of results: whole ones, those of what was ended early, and those that others have taken meanwhile."""
+"""Names of results: of complete ones, of those stopped early, and where another program took the name meanwhile."""
 
 import os
 import subprocess

@@ -12,7 +12,7 @@ from sr4k.pipeline.chain import StageClock
 
 
 class Watched:
-    """Statuses that go on, but for what is held."""
+    """Statuses that progress, except for those of held workers."""
 
     def __init__(self, **about: Any) -> None:
         self.now = 100.0

@@ -1,4 +1,4 @@
-"""Files with several videos."""
+"""Choosing a stream in files with several video streams."""
 
 from fractions import Fraction
 from pathlib import Path

@@ -68,7 +68,7 @@ def test_a_sheet_shows_details_of_pictures_across_the_video(pair: tuple[Path, Pa
 
 
 def names_of(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What is written onto pictures from now on."""
+    """Record the labels that are drawn onto pictures from now on."""
     names: list[str] = []
     write = cv2.putText
 

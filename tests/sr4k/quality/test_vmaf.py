@@ -29,7 +29,7 @@ WAYS = [
 
 @pytest.fixture(params=WAYS)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Whether it is PyAV's."""
+    """Whether VMAF is measured by PyAV's filter."""
     monkeypatch.setattr(vmaf, "_is_built_in", lambda: request.param)
     return bool(request.param)
 
