@@ -90,7 +90,11 @@ class Soak:
 
 
 def run(minutes: float, seed: int) -> Report:
-    """Run the soak for ``minutes``, and return what the readers found."""
+    """Run the soak for ``minutes``; return the findings of the readers.
+
+    Raises:
+        AssertionError: A channel didn't start or stop as it should.
+    """
     random.seed(seed)
     report = Report(minutes)
     with ExitStack() as stack:
@@ -130,7 +134,7 @@ def as_markdown(report: Report, machine: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; exit with 1 if a reader found faults."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=0)

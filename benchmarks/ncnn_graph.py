@@ -55,7 +55,7 @@ class NcnnNetwork:
     ``winograd``: whether 3x3 convolutions use the Winograd algorithm rather than GEMM.
 
     Raises:
-        RuntimeError: ncnn can't load or run the network.
+        RuntimeError: ncnn can't load the network.
     """
 
     def __init__(self, quantized: QuantizedNetwork, threads: int, *, winograd: bool) -> None:
@@ -74,7 +74,11 @@ class NcnnNetwork:
                 raise RuntimeError("ncnn can't load the network")
 
     def __call__(self, planes: Planes) -> ncnn.Mat:
-        """Return sub-pixels (24, rows, columns of cells with margins) of luma and chroma, padded as for an engine."""
+        """Return sub-pixels (24, rows, columns of cells with margins) of luma and chroma, padded as for an engine.
+
+        Raises:
+            RuntimeError: ncnn failed.
+        """
         luma, chroma = ((plane ^ OFFSET).view(np.int8) for plane in planes)
         extractor = self._net.create_extractor()
         extractor.input("luma", ncnn.Mat(luma))  # not copied: the arrays must live until the result is extracted

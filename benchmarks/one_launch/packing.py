@@ -82,7 +82,11 @@ def _taps(kernel: NDArray[Any]) -> list[NDArray[Any]]:
 
 
 def _bicubic(kernel: NDArray[Any]) -> NDArray[np.uint32]:
-    """Return 6x6 taps as three chunks of two rows with k = 8 * (row % 2) + column, each with a high and a low part."""
+    """Return 6x6 taps as three chunks of two rows with k = 8 * (row % 2) + column, each with a high and a low part.
+
+    Raises:
+        ValueError: A weight isn't an integer over the unit.
+    """
     whole = np.rint(kernel * _BICUBIC_UNIT)
     if np.abs(kernel * _BICUBIC_UNIT - whole).max() > 1e-6:
         raise ValueError(f"the bicubic's weights are not integers over {_BICUBIC_UNIT}")
