@@ -1,4 +1,4 @@
-"""Calibration: what int8 needs to know about the activations, measured on real pictures."""
+"""Calibration for int8: measure the range of activations on real pictures."""
 
 from collections import defaultdict
 from itertools import product
@@ -16,20 +16,25 @@ from sr4k.models.quantize import LEVELS, OFFSET, Calibration, equalise
 
 _FLAT_SIDE = 64
 _DRAWN = 2000
-"""Positions drawn from a picture at each point."""
+"""Positions sampled per picture at the input of each convolution."""
 
 _LEAST = 1e-6
-"""Gain of a channel that is never more than zero."""
+"""Smallest gain, for channels that are always zero."""
 
 
 def calibrate(network: FoldedNetwork, folders: list[Path], *, pictures: int = 64) -> Calibration:
-    """Measure scales on up to ``pictures`` random pictures of the folders, shrunk as in training.
+    """Measure scales on up to ``pictures`` random pictures of the folders, downscaled as in training.
 
-    Areas of pure colour are rare in photographs and common in captions and cartoons: they are measured as well, and
-    nothing that they need is clipped.
+    Areas of pure colour, rare in photographs and common in captions and cartoons, are measured as well, and are never
+    clipped.
 
     Args:
-        network: folded for RGB, in float.
+        network: network folded for RGB, in float.
+        folders: folders of pictures, searched recursively.
+        pictures: maximum number of pictures.
+
+    Raises:
+        InputError: there are no pictures, or one can't be read.
     """
     low = [low for _, _, low in shrunk_pairs(folders, multiple=4)]
     rng = np.random.default_rng(0)
@@ -48,8 +53,8 @@ def calibrate(network: FoldedNetwork, folders: list[Path], *, pictures: int = 64
 
 
 def _gains(network: FoldedNetwork, drawn: dict[str, Array], needed: dict[str, Array]) -> dict[str, Array]:
-    """A step of each channel of each basis: the best for rounding and clipping together, the geometric mean of where it
-    is read.
+    """Return the step size of each channel of each basis: the geometric mean, over the convolutions that read it,
+    of the step that minimises the error of rounding and clipping together.
     """
     gains = {}
     for basis, names in _readers(network).items():
@@ -60,7 +65,7 @@ def _gains(network: FoldedNetwork, drawn: dict[str, Array], needed: dict[str, Ar
 
 
 def _readers(network: FoldedNetwork) -> dict[str, list[str]]:
-    """The int8 convolutions that read each basis, in order of use."""
+    """Return the int8 convolutions that read each basis, in execution order."""
     readers: dict[str, list[str]] = defaultdict(list)
     for name in network.quantised:
         basis = network.convs[name].reads
@@ -72,7 +77,7 @@ def _readers(network: FoldedNetwork) -> dict[str, list[str]]:
 def _seen(
     network: FoldedNetwork, photographs: list[Tensor], flats: list[Tensor], rng: np.random.Generator
 ) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Of every int8 convolution's input: values (C, n) drawn from photographs, and peaks (C,) on pure colours."""
+    """Return, by int8 convolution, values of its input (C, n) on photographs and its peaks (C,) on pure colours."""
     drawn: dict[str, list[Array]] = defaultdict(list)
     needed: dict[str, Array] = {name: np.zeros(1) for name in network.quantised}
 
@@ -89,7 +94,7 @@ def _seen(
 
 
 def best_clip(values: Array, levels: int = LEVELS) -> float:
-    """The magnitude to clip at so that rounding to ``levels`` steps a side costs the least mean square error."""
+    """Return the magnitude to clip at that minimises the mean square error of rounding to ``levels`` steps per sign."""
     top = float(np.abs(values).max())
     candidates = np.linspace(0.2, 1.0, 41) * top
 

@@ -1,12 +1,12 @@
-"""What real video does to pictures: moving views of them, shrunk as video is shrunk, through real encoders.
+"""Make training patches from pictures as real video shows them: in motion, downscaled, and encoded by real encoders.
 
-Of every picture come clips, of every clip a few frames, of every frame a few patches: luma at both sizes, and how
-compressed its frame was. Camera, scaler, encoder and its settings are drawn for each clip.
+Each picture yields clips, each clip a few frames, each frame a few patches: luma at both sizes, and a record of the
+frame's compression. Camera motion, scaler, encoder and its settings are drawn for each clip.
 
-Some have grain or sensor noise, which the truth has as well, and some noise that it has not. Not every truth is sharp:
-video has softness from its lens, its depth of field, its motion and earlier codecs, and a network that only ever saw
-sharp truth invents detail there. So some pictures are blurred, as a whole or in places, or have been through a codec at
-their full size.
+Some clips have grain or sensor noise, which the ground truth has as well, and some have noise that it doesn't have.
+Not all ground truth is sharp: video is softened by its lens, depth of field, motion and earlier codecs, and a network
+trained on sharp ground truth alone invents detail there. So some pictures are blurred, as a whole or in places, or are
+encoded at their full size first.
 """
 
 from collections.abc import Iterator
@@ -28,12 +28,12 @@ FACTS = np.dtype(
     [(name, "u1") for name in ("codec", "factor", "kind")]
     + [(name, "f4") for name in ("qp", "clip_qp", "bits", "error", "soft")]
 )
-"""Of a patch's frame: index in `CODECS`, rate factor, kind, QP, `steady_qp` of its clip, bits a pixel; the mean square
-error of its luma through the codec; the standard deviation of the blur that its truth has."""
+"""Record of a patch's frame: index in `CODECS`, rate factor, kind, QP, `steady_qp` of its clip, bits per pixel,
+mean square error of luma due to the codec, and standard deviation of the ground truth's blur."""
 
 _FRAMES = 10
 _FIRST_KEPT, _AFTER_KEPT = 1, 8
-"""Frames that patches are of: the first is an I frame, and what nothing follows an encoder treats unlike the rest."""
+"""Range of frames that patches are cut from: the first is an I frame, and encoders treat the last ones differently."""
 
 _SHARES = {"h264": 0.5, "hevc": 0.2, "av1": 0.18, "jpeg": 0.12}
 _PRESETS = {
@@ -45,30 +45,30 @@ _PRESETS = {
 _LIVE = 0.15
 _SCALERS = (Interpolation.BICUBIC, Interpolation.BICUBIC, Interpolation.AREA, Interpolation.LANCZOS)
 _FINEST_AV1 = 10
-"""Rate factor below which SVT-AV1 makes streams that dav1d can't always read."""
+"""Rate factor below which dav1d can't always decode the streams of SVT-AV1."""
 
 _FIRST = 0.1
-"""Share of the clips that are of the first frame alone, as stills and the starts of scenes are."""
+"""Share of the clips that use the first frame alone, like stills and the starts of scenes."""
 
 _PREVIOUS = 0.1
-"""Share of the clips whose truth has been through a codec."""
+"""Share of the clips whose ground truth was encoded before."""
 
 SMALLEST = 256
-"""Pixels of the least side of a picture that clips are made of."""
+"""Smallest side of a picture that clips are made from, in pixels."""
 
 _GRAIN_SIZE = (0.3, 1.0)
 """Range of the standard deviation of a grain, high-resolution pixels."""
 
 _LARGEST, _STEP = 576, 16
-"""Pixels of the largest side of a view, and what its sides are multiples of."""
+"""Largest side of a view in pixels, and the number that its sides are multiples of."""
 
 _MARGIN = 0.1
-"""Share of a picture's side that is left to move in."""
+"""Share of a picture's side that is left as room to move in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Patches:
-    """Luma, uint8, limited range: (n, p, p) and (n, 2 p, 2 p); with `FACTS` (n,)."""
+    """Patches of luma, uint8, limited range, ``low`` (n, p, p) and ``high`` (n, 2 p, 2 p), with their `FACTS` (n,)."""
 
     low: NDArray[np.uint8]
     high: NDArray[np.uint8]
@@ -76,9 +76,9 @@ class Patches:
 
 
 def patches_of(rgb: NDArray[np.uint8], settings: Clips, seed: tuple[int, ...]) -> Patches:
-    """The patches of one clip of a picture, uint8 RGB (H, W, 3), with sides of `SMALLEST` at least.
+    """Make one clip of a picture, uint8 RGB (H, W, 3) with sides of at least `SMALLEST`, and return its patches.
 
-    They are the same for the same seed, but for the little that libx264 leaves to chance.
+    The same seed gives the same patches, except for the slight nondeterminism of libx264.
     """
     rng = np.random.default_rng(seed)
     frames, truth, soft = _clip(rgb, settings, rng)
@@ -101,7 +101,7 @@ def patches_of(rgb: NDArray[np.uint8], settings: Clips, seed: tuple[int, ...]) -
 
 
 def drawn_encoding(settings: Clips, rng: np.random.Generator) -> Encoding:
-    """Any codec, at a rate factor of like quality in each, counted as libx264 does."""
+    """Draw a codec and its settings; ``settings.crf`` is converted to a rate factor of similar quality."""
     codec = str(rng.choice(CODECS, p=[_SHARES[codec] for codec in CODECS]))
     crf = int(rng.integers(settings.crf[0], settings.crf[1] + 1))
     factor = {
@@ -115,22 +115,22 @@ def drawn_encoding(settings: Clips, rng: np.random.Generator) -> Encoding:
 
 
 def frames_of(views: Iterator[NDArray[np.uint8]]) -> list[av.VideoFrame]:
-    """Views, YUV uint8 (H, W, 3) of limited range, as 4:2:0."""
+    """Convert views, YUV uint8 (H, W, 3) of limited range, to 4:2:0 frames."""
     return [_frame(view) for view in views]
 
 
 def shrunk(frame: av.VideoFrame, how: Interpolation) -> av.VideoFrame:
-    """By swscale, to half its size."""
+    """Halve the size of a frame by swscale."""
     return frame.reformat(frame.width // SCALE, frame.height // SCALE, interpolation=how)
 
 
 def as_yuv(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """BT.601, limited range, uint8 (H, W, 3)."""
+    """Convert uint8 RGB (H, W, 3) to YUV of BT.601, limited range, uint8 (H, W, 3)."""
     return np.clip(np.rint(np.dstack([luma(rgb), chroma(rgb)])), 0, 255).astype(np.uint8)
 
 
 def view_size(rgb: NDArray[np.uint8]) -> tuple[int, int]:
-    """Of the views that a picture is large enough for: a little less than itself."""
+    """Return height and width of the views of a picture, a little smaller than the picture."""
     height, width = (int(min(side * (1 - _MARGIN), _LARGEST)) // _STEP * _STEP for side in rgb.shape[:2])
     return height, width
 
@@ -138,7 +138,7 @@ def view_size(rgb: NDArray[np.uint8]) -> tuple[int, int]:
 def _clip(
     rgb: NDArray[np.uint8], settings: Clips, rng: np.random.Generator
 ) -> tuple[list[av.VideoFrame], list[NDArray[np.uint8]], float]:
-    """Small frames, the luma of the large ones that they were made from, and how those were blurred."""
+    """Return small frames, the luma of the large ones they were made from, and the standard deviation of their blur."""
     yuv = as_yuv(_resized(rgb, rng.uniform(*settings.size)))
     soft = 0.0
     if rng.random() < settings.soft:
@@ -155,7 +155,7 @@ def _clip(
 
 
 def _resized(rgb: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
-    """Shrunk, but to no less than what clips are made of."""
+    """Downscale, but not below `SMALLEST`."""
     factor = max(factor, SMALLEST / min(rgb.shape[:2]))
     if factor >= 1:
         return rgb
@@ -164,7 +164,7 @@ def _resized(rgb: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
 
 
 def _softened(yuv: NDArray[np.uint8], sigma: float, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Blurred by a Gaussian; every other time in places, as what is out of focus is."""
+    """Blur by a Gaussian, every other time only in places, like objects out of focus."""
     blurred = np.asarray(cv2.GaussianBlur(yuv, (0, 0), sigma), np.uint8)
     if rng.random() < 0.5:
         return blurred
@@ -174,7 +174,7 @@ def _softened(yuv: NDArray[np.uint8], sigma: float, rng: np.random.Generator) ->
 
 
 def _with_noise(frames: list[av.VideoFrame], most: float, size: float, rng: np.random.Generator) -> list[av.VideoFrame]:
-    """With noise of the luma in a third of the clips: white, or grains of a Gaussian of that size."""
+    """Add noise to the luma of a third of the clips: white, or grain blurred by a Gaussian of ``size``."""
     level = most * float(rng.uniform(-2, 1))
     if level <= 0:
         return frames
@@ -182,6 +182,7 @@ def _with_noise(frames: list[av.VideoFrame], most: float, size: float, rng: np.r
 
 
 def _noisy(frame: av.VideoFrame, level: float, size: float, rng: np.random.Generator) -> av.VideoFrame:
+    """Add noise of standard deviation ``level`` to luma, as a camera's noise after its filters is mostly there."""
     plane = luma_of(frame)
     noise = rng.normal(0, level, plane.shape)
     if size:
@@ -212,7 +213,7 @@ def _fact(
 
 
 def _places(plane: NDArray[np.uint8], settings: Clips, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Top and left of patches (n, 2), drawn more often where there is more detail."""
+    """Draw top and left of patches (n, 2), more often where there is more detail."""
     most = np.array(plane.shape) - settings.patch
     drawn = rng.integers(0, most + 1, (4 * settings.patches, 2))
     laplacian = np.square(cv2.Laplacian(plane, cv2.CV_32F))

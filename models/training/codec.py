@@ -1,4 +1,4 @@
-"""Real encoders and decoders for training: clips through H.264, HEVC, AV1 and JPEG, and what each frame's bits tell.
+"""Encode and decode clips for training, with H.264, HEVC, AV1 and JPEG, and read each frame's QP and size.
 
 Frames are YUV 4:2:0, limited range.
 """
@@ -23,28 +23,27 @@ CODECS = ("h264", "hevc", "av1", "jpeg")
 _ENCODERS = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1"}
 _DECODERS = {"h264": "h264", "hevc": "hevc", "av1": "libdav1d"}
 _LAMBDA = 118
-"""A quantiser step in the units that FFmpeg's encoders tell it in (FF_QP2LAMBDA)."""
-
+"""Units of FFmpeg's ``quality_stats`` per step of QP (FF_QP2LAMBDA)."""
 
 _DELTA_QP = 16
-"""Where in FFmpeg's ``AVVideoBlockParams`` the block's offset from the frame's QP is, bytes."""
+"""Byte offset of ``delta_qp`` in FFmpeg's ``AVVideoBlockParams``."""
 
 INTRA, PREDICTED, BIPREDICTED = 1, 2, 3
-"""Kinds of frames: predicted from nothing, from earlier frames, from later ones as well."""
+"""Kinds of frames, as in FFmpeg's ``AVPictureType``: I, P and B."""
 
 _FINER = 3
-"""Steps of QP: libx264's ipratio of 1.4."""
+"""Steps of QP by which encoders code I frames finer: libx264's ipratio of 1.4."""
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How a clip is encoded.
+    """Settings that a clip is encoded with.
 
     Attributes:
         codec: one of `CODECS`.
-        factor: the rate factor of the encoder; for JPEG, the quality.
-        preset: of the encoder; none for JPEG.
-        live: without frames that are predicted from later ones, and without delay.
+        factor: rate factor of the encoder; for JPEG, the quality.
+        preset: preset of the encoder; empty for JPEG.
+        live: low latency, without B-frames.
     """
 
     codec: str
@@ -55,13 +54,13 @@ class Encoding:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A frame after its codec.
+    """A decoded frame.
 
     Attributes:
         luma: uint8 (H, W), limited range.
         kind: `INTRA`, `PREDICTED` or `BIPREDICTED`.
         qp: mean quantiser parameter, in the codec's own units; for JPEG, the quality.
-        size: of its packet, bytes.
+        size: size of its packet in bytes.
     """
 
     luma: NDArray[np.uint8]
@@ -71,7 +70,7 @@ class Decoded:
 
 
 def through_codec(clip: list[av.VideoFrame], encoding: Encoding) -> list[Decoded]:
-    """The frames, YUV 4:2:0 in limited range, encoded and decoded again."""
+    """Encode frames, YUV 4:2:0 in limited range, and decode them again."""
     if encoding.codec == "jpeg":
         return [_through_jpeg(luma_of(frame), encoding.factor) for frame in clip]
     encoder, packets = _encoded(clip, encoding)
@@ -93,24 +92,24 @@ def through_codec(clip: list[av.VideoFrame], encoding: Encoding) -> list[Decoded
 
 
 def steady_qp(frames: list[Decoded]) -> float:
-    """The QP that a clip's frames have in the long run, which tells how compressed it is.
+    """Return the typical QP of a clip, a measure of its compression.
 
-    It is the mean of the frames that are not predicted from later ones: those often keep what they are predicted from,
-    at whatever QP. Encoders make frames that are predicted from nothing finer, by `_FINER`.
+    It is the mean over I- and P-frames: B-frames often copy their references, whatever their QP. Encoders code I-frames
+    finer by `_FINER`, which is compensated.
     """
     found = [frame.qp + (_FINER if frame.kind == INTRA else 0) for frame in frames if frame.kind != BIPREDICTED]
     return sum(found) / len(found)
 
 
 def luma_of(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    """The first plane of YUV 4:2:0, uint8 (H, W)."""
+    """Return the luma plane of a YUV 4:2:0 frame, uint8 (H, W)."""
     return np.asarray(frame.to_ndarray(format="yuv420p")[: frame.height], np.uint8)
 
 
 def mean_qp(frame: av.VideoFrame) -> float | None:
-    """Mean quantiser parameter of a frame of a decoder that exports it (``export_side_data=venc_params``).
+    """Return the mean QP of a frame whose decoder exports it (``export_side_data=venc_params``).
 
-    ``None`` where it exports none, as those of HEVC and AV1.
+    ``None`` if the decoder doesn't export it, as those of HEVC and AV1.
     """
     data = frame.side_data.get(Type.VIDEO_ENC_PARAMS.name)
     if not isinstance(data, VideoEncParams):
@@ -148,7 +147,7 @@ def _options(encoding: Encoding) -> dict[str, str]:
 
 
 def _told_by_encoder(packet: "Packet[Any]") -> float:
-    """The quantiser that an encoder says it used; 0 if it says nothing."""
+    """Return the QP that the encoder reports in ``quality_stats``; 0 if it reports none."""
     for data in packet.iter_sidedata():
         if data.data_type == "quality_stats":
             return int.from_bytes(bytes(data)[:4], "little") / _LAMBDA
@@ -156,7 +155,7 @@ def _told_by_encoder(packet: "Packet[Any]") -> float:
 
 
 def _through_jpeg(luma: NDArray[np.uint8], quality: int) -> Decoded:
-    """JPEG's luma is of full range."""
+    """Encode and decode luma as JPEG, whose luma is of full range."""
     full = np.clip(np.rint((luma - 16.0) * (255 / 219)), 0, 255).astype(np.uint8)
     ok, coded = cv2.imencode(".jpg", full, [cv2.IMWRITE_JPEG_QUALITY, quality])
     assert ok

@@ -1,4 +1,4 @@
-"""Training pictures: pairs of high- and low-resolution windows, drawn where there is detail to learn from."""
+"""Training data: pairs of high- and low-resolution windows, drawn where pictures are detailed."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,16 +17,16 @@ from sr4k.models.training.degrade import degraded
 from sr4k.models.training.recipe import Degradation
 
 _STRIDE = 16
-"""Low-resolution pixels between the window positions that are rated for detail."""
+"""Low-resolution pixels between window positions that are rated for detail."""
 
 _FLATTEST, _STEEPEST = 0.6, 2.0
-"""Limits of the factor on the levels of a window that is relit."""
+"""Limits of the factor that a relit window's levels are multiplied by."""
 
 
 class Batch(NamedTuple):
     """Windows, float32 (N, channels, p, p) and (N, channels, 2 p, 2 p), 0..255: RGB, or full-range luma.
 
-    ``quality``: how compressed they are (`sr4k.models.training.quality_net`); 0: not at all.
+    ``quality``: their compression (`sr4k.models.training.quality_net`); 0: uncompressed.
     """
 
     low: NDArray[np.float32]
@@ -36,7 +36,7 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One picture at both sizes, uint8 RGB (H, W, 3), and the windows of it worth learning from."""
+    """One picture at both sizes, uint8 RGB (H, W, 3), and the positions of its windows to learn from."""
 
     high: NDArray[np.uint8]
     low: NDArray[np.uint8]
@@ -53,19 +53,19 @@ def load_pairs(
     degradation: Degradation | None = None,
     seed: int = 1,
 ) -> list[Pair]:
-    """Read every picture, shrink it by MATLAB's bicubic, and keep the most detailed share of all windows.
+    """Read every picture, downscale it by MATLAB's bicubic, and keep the most detailed share of all windows.
 
     Args:
-        folders: searched recursively.
+        folders: folders of pictures, searched recursively.
         patch: side of a low-resolution window in pixels.
         keep: share (0..1] of the windows kept, most detailed first, ranked over all pictures together.
-        resized: factors on its size by which every picture is taken as well.
-        softer: standard deviations in pixels of Gaussians through which every picture is taken as well.
-        degradation: what the low resolution goes through; detail is rated before that.
-        seed: of what is drawn for it.
+        resized: factors by which each picture is resized for additional pictures.
+        softer: standard deviations in pixels of Gaussians that blur each picture for additional pictures.
+        degradation: degradation of the low resolution; detail is rated before it.
+        seed: seed of the random values of ``degradation``.
 
     Raises:
-        InputError: no picture is as large as a window.
+        InputError: there are no pictures, one can't be read, or all are smaller than a window.
     """
     rng = np.random.default_rng(seed)
     pairs, rated = [], []
@@ -76,7 +76,7 @@ def load_pairs(
                 pairs.append((whole, small))
                 rated.append(_rate_windows(small if degradation is None else _resized(whole, *small.shape[:2]), patch))
     if not rated:
-        raise InputError(f"Every picture is smaller than a {patch * SCALE} px patch.")
+        raise InputError(f"Every picture is smaller than a window of {patch * SCALE} pixels.")
     threshold = np.quantile(np.concatenate([scores for _, scores in rated]), 1 - keep)
     return [
         Pair(high, low, positions[scores >= threshold])
@@ -100,13 +100,13 @@ def _with_variants(
 
 
 def _resized(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Shrunk by averages over areas, or enlarged by a bicubic."""
+    """Downscale by area averaging, or enlarge by a bicubic."""
     way = cv2.INTER_AREA if height < len(picture) else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(picture, (width, height), interpolation=way), np.uint8)
 
 
 def _rate_windows(low: NDArray[np.uint8], patch: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Window positions and their detail: the mean square of the Laplacian of the luma."""
+    """Return window positions (n, 2) and their detail (n,): the mean square of the Laplacian of luma."""
     gray = cv2.cvtColor(low, cv2.COLOR_RGB2GRAY)
     energy = cv2.integral(np.square(cv2.Laplacian(gray, cv2.CV_64F)))
     tops = np.arange(0, low.shape[0] - patch + 1, _STRIDE)
@@ -119,10 +119,10 @@ def _rate_windows(low: NDArray[np.uint8], patch: int) -> tuple[NDArray[np.intp],
 
 
 def batches(pairs: list[Pair], *, patch: int, batch: int, seed: int, start: int, relit: float = 0.0) -> Iterator[Batch]:
-    """Endless random batches, RGB.
+    """Yield endless random batches of RGB windows, from batch ``start`` on.
 
-    Windows are turned and mirrored, and a share ``relit`` of them have other levels. Batch number k depends on ``seed``
-    and k alone, so a run resumed at ``start`` sees what it would have seen.
+    Windows are rotated and mirrored, and a share ``relit`` of them has other levels. Batch number k depends on ``seed``
+    and k alone, so a run resumed at ``start`` gets the same batches as an uninterrupted one.
     """
     share = np.array([len(pair.windows) for pair in pairs], np.float64)
     share /= share.sum()
@@ -153,7 +153,7 @@ def _window(pair: Pair, patch: int, rng: np.random.Generator) -> tuple[NDArray[n
 def turned(
     low: NDArray[np.uint8], high: NDArray[np.uint8], rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """A window in one of its eight orientations."""
+    """Return a window in one of its eight orientations, drawn at random."""
     quarter_turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
     low, high = (np.rot90(x, quarter_turns) for x in (low, high))
     return (low[:, ::-1], high[:, ::-1]) if mirrored else (low, high)
@@ -162,9 +162,9 @@ def turned(
 def _relit(
     low: NDArray[np.float32], high: NDArray[np.float32], rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Levels stretched or compressed, by a factor and an offset for which they fit in 0..255; every other a negative.
+    """Stretch or compress levels by a factor and an offset that keep them in 0..255; invert every other window.
 
-    The low resolution is linear in the high one, so it is changed alike.
+    The low resolution is a linear function of the high one, so the same change applies to both.
     """
     darkest = float(high.min())
     span = float(high.max()) - darkest

@@ -1,10 +1,10 @@
-"""What video does to pictures before they reach an upscaler: softness, noise, chroma subsampling, H.264 or HEVC.
+"""Degrade pictures as video does before it reaches an upscaler: softness, noise, chroma subsampling, H.264 or HEVC.
 
-Each version of a picture is a short pan over it, encoded and decoded; one of the frames that are predicted from others
-is kept. Codec, rate factor, softness, blur and noise are drawn for each version.
+Each version of a picture is a short pan over it, encoded and decoded, of which one inter-predicted frame is used.
+Codec, rate factor, softness, blur and noise are drawn for each version.
 
-Softness is a blur of the ground truth, which most video has from its lens, its focus, its motion or an earlier codec: a
-network that only ever saw sharp ground truth invents detail there. Blur is of the low resolution alone.
+Softness blurs the ground truth, as most video is blurred by its lens, focus, motion or an earlier codec: a network
+trained on sharp ground truth alone invents detail there. Blur affects the low resolution alone.
 """
 
 from collections.abc import Iterator
@@ -20,11 +20,11 @@ from sr4k.models.training.recipe import Degradation
 
 _FRAMES = 5
 _CODECS = {"libx264": 0, "libx265": 2}
-"""Encoders, and what their rate factor has to be raised by for the like quality."""
+"""Encoders, and the offset of their rate factor for similar quality."""
 
 _PRESETS = ("ultrafast", "superfast", "veryfast", "medium")
 _SMALLEST = 64
-"""Pixels of the least side that an encoder is given."""
+"""Smallest side of a frame to encode, in pixels."""
 
 _NO_BLUR = 0.1
 """Standard deviation in pixels below which a Gaussian changes nothing."""
@@ -33,7 +33,7 @@ _NO_BLUR = 0.1
 def degraded(
     high: NDArray[np.uint8], low: NDArray[np.uint8], settings: Degradation, rng: np.random.Generator
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
-    """Versions of a pair, uint8 RGB: a view of the high resolution, and the low resolution as video shows it."""
+    """Yield versions of a pair, uint8 RGB (H, W, 3): a view of the high resolution and the degraded low resolution."""
     for _ in range(settings.versions):
         height, width = low.shape[:2]
         if rng.random() < settings.clean or min(height, width) < _SMALLEST + 8 * _FRAMES:
@@ -64,7 +64,7 @@ def _noisy(picture: NDArray[np.uint8], level: float, rng: np.random.Generator) -
 def _compressed(
     clip: list[NDArray[np.uint8]], settings: Degradation, rng: np.random.Generator
 ) -> list[NDArray[np.uint8]]:
-    """The frames, RGB, after 4:2:0 and a codec."""
+    """Encode and decode the frames in 4:2:0; return them as RGB."""
     codec = str(rng.choice(list(_CODECS)))
     crf = int(rng.integers(settings.crf[0], settings.crf[1] + 1)) + _CODECS[codec]
     options = {"crf": str(crf), "preset": str(rng.choice(_PRESETS)), "x265-params": "log-level=none"}

@@ -1,6 +1,6 @@
-"""Fine-tuning for int8: the folded graph as it is deployed, with every rounding in it, trained straight through.
+"""Fine-tune for int8: train the folded graph as deployed, with every rounding, by straight-through estimation.
 
-Gradients pass a rounding as if it were not there and stop where values clip (Bengio et al., arXiv 1308.3432; Jacob et
+Gradients pass a rounding unchanged and stop where values clip (Bengio et al., arXiv 1308.3432; Jacob et
 al., arXiv 1712.05877). Activation scales stay as calibrated.
 """
 
@@ -25,12 +25,12 @@ log = logging.getLogger(__name__)
 
 
 class RoundedOps(TorchOps):
-    """`sr4k.models.folded_network.Ops` in float on int8 grids.
+    """`sr4k.models.folded_network.Ops` in float, with values rounded to int8 steps.
 
     Args:
-        net: whose convolutions are rounded; gradients reach its parameters.
-        folded: any folded form of it, which says what is int8.
-        steps: of each int8 convolution, the size of a step of its input's channels (C,).
+        net: network whose convolutions are rounded; gradients reach its parameters.
+        folded: any folded form of it, which defines the convolutions that are int8.
+        steps: by int8 convolution, the step size of its input channels (C,).
     """
 
     def __init__(self, net: Trainable, folded: FoldedNetwork, steps: dict[str, Tensor]) -> None:
@@ -47,7 +47,7 @@ class RoundedOps(TorchOps):
 
 
 def input_steps(folded: FoldedNetwork, calibration: Calibration) -> dict[str, Tensor]:
-    """What `RoundedOps` needs of a calibration."""
+    """Return the step sizes of a calibration, as `RoundedOps` requires them."""
     steps = {}
     for name in folded.quantised:
         basis = folded.convs[name].reads
@@ -59,16 +59,20 @@ def input_steps(folded: FoldedNetwork, calibration: Calibration) -> dict[str, Te
 def tuned_for_int8(
     model: zoo.Model, recipe: Recipe, source: Source, folders: list[Path], out: Path, *, validate: list[Path]
 ) -> zoo.Model:
-    """Calibrate a float model on pictures, and fine-tune a copy of its weights with the roundings in place.
+    """Calibrate a float model on pictures, and fine-tune a copy of its weights with all roundings.
 
     Args:
-        folders: of the pictures.
-        out: folder of the run; an interrupted one is gone on with.
+        model: float model; its weights are kept as they are.
+        recipe: settings of the run.
+        source: batches to train on, as for `Trainer`.
+        folders: folders of pictures for the calibration.
+        out: folder of the run; an interrupted run is resumed.
         validate: folders of test pictures.
 
     Raises:
+        InputError: the pictures can't be read.
         OptionError: ``out`` holds a run of another recipe, or a damaged one.
-        OutputError: it can't be written.
+        OutputError: ``out`` can't be written to.
     """
     folded = model.folded(None)
     calibration = calibrate(folded, folders)
@@ -80,7 +84,7 @@ def tuned_for_int8(
         "learning_rate": recipe.int8.learning_rate,
         "adam_learning_rate": recipe.int8.adam_learning_rate,
         "l2_from": 1.0,
-        "equivariant": False,  # the steps of a group's features differ
+        "equivariant": False,  # step sizes differ within a group of features
     }
     log.info("int8: fine-tuning")
     trainer = Trainer(
@@ -91,12 +95,12 @@ def tuned_for_int8(
         validate=validate,
         ops=lambda net: RoundedOps(net, folded, steps),
     )
-    without_means = replace(calibration, means={})  # biases were trained with the roundings
+    without_means = replace(calibration, means={})  # no bias correction: biases were trained with the roundings
     return zoo.Model(model.name, model.arch, model.weights, without_means, load_file(trainer.run()))
 
 
 def _rounded(conv: TensorConv, steps: Tensor) -> TensorConv:
-    """Its kernel on the grid that it has in the basis where each channel of the input has a step of one."""
+    """Round the kernel as in the basis where each input channel has a step of 1."""
     scaled = conv.kernel * steps[:, None, None]
     peaks = scaled.detach().abs().amax((1, 2, 3), keepdim=True)
     grid = torch.where(peaks > 0, peaks, 1.0) / LEVELS

@@ -1,8 +1,7 @@
-"""A picture in motion: short clips of views of it, as a camera would move over what it shows.
+"""Simulate camera motion over a picture: short clips of moving views.
 
-Video that no codec has touched is rare, and photographs are not: what a codec does to motion is learned from them. A
-view that moves by whole pixels is as sharp as the picture; one that zooms, turns or is warped is as soft as its
-interpolation makes it.
+Uncompressed video is rare, and photographs are not, so the effects of codecs on motion are learned from photographs.
+Views that move by whole pixels are as sharp as the picture; interpolation softens those that zoom, turn or warp.
 """
 
 from collections.abc import Iterator
@@ -17,22 +16,21 @@ _STILL, _PANNED = 0.1, 0.35
 """Shares of the clips that stand still, and that move by whole pixels."""
 
 _FASTEST = 10.0
-"""Pixels a frame."""
+"""Highest speed of a view, in pixels per frame."""
 
 _ZOOM, _TURN, _WARP = 0.015, 0.012, 3.0
-"""Most that a frame is enlarged by and turned by (radians), and pixels that places are moved by; others than that are
-drawn about evenly below."""
+"""Largest zoom and turn (radians) per frame, and scale of the warp in pixels."""
 
 _WAVELENGTH = (24, 128)
-"""Range of the pixels between places whose movement is drawn independently: leaves and water, or faces and cloth."""
+"""Range of the distance in pixels between points displaced independently: leaves and water, or faces and cloth."""
 
 _SWAY = 1.2
-"""Most that the phase of that movement turns by in a frame, radians."""
+"""Largest change of the phase of that displacement per frame, in radians."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Path:
-    """Where a view is in each frame (n,): of its centre, in pixels; its size, as a factor; its angle; its warp."""
+    """Path of a view, each (n,) over the frames: centre in pixels, size as a factor, angle and phase of the warp."""
 
     x: NDArray[np.float64]
     y: NDArray[np.float64]
@@ -44,10 +42,10 @@ class _Path:
 def moving(
     picture: NDArray[np.uint8], size: tuple[int, int], frames: int, rng: np.random.Generator
 ) -> Iterator[NDArray[np.uint8]]:
-    """Views (height, width, channels) of ``size`` of a picture (H, W, channels) at least as large.
+    """Yield views (height, width, channels) of ``size`` of a picture (H, W, channels) that is at least as large.
 
-    They stand still, pan by whole pixels, or pan, zoom, turn and warp by any amount. Beyond its border a picture is
-    mirrored.
+    They stand still, pan by whole pixels, or pan, zoom, turn and warp by any amount. The picture is mirrored beyond its
+    border.
     """
     room = np.array(picture.shape[:2], np.float64) - size
     kind = rng.random()

@@ -1,4 +1,4 @@
-"""Patches of clips on disk, made once for all runs: a shard for each round over the pictures."""
+"""Cache patches of clips on disk for all runs: one shard for each pass over the pictures."""
 
 import io
 import json
@@ -28,11 +28,11 @@ _LIKE_H264 = {
         [37.5, 36.3, 33.2, 30.5, 28.4, 26.4, 22.6, 19.5, 14.3, 8.9, 5.0],
     ),
 }
-"""Their QP, for JPEG their quality, and H.264's QP at which the same clips lose as much: the median of eleven, which
-differ by 2 (AV1: 3) either way."""
+"""QP of each codec (quality for JPEG), and the QP of H.264 with the same loss on the same clips: medians of eleven
+clips, which differ by up to 2 (AV1: 3)."""
 
 _ALIKE = 0.02
-"""Share of the patches, in order of quality, that a batch is drawn from."""
+"""Share of the patches, sorted by quality, that one batch is drawn from."""
 
 _SETTINGS = "settings.json"
 
@@ -41,18 +41,18 @@ _PARTS = ("low", "high", "facts")
 
 @dataclass(frozen=True, slots=True)
 class Cache:
-    """Shards of patches, read from disk as they are used."""
+    """Shards of patches, memory-mapped."""
 
     shards: tuple[Patches, ...]
 
     @property
     def facts(self) -> NDArray[np.void]:
-        """Of all patches, shard by shard."""
+        """`FACTS` of all patches, shard by shard."""
         return np.concatenate([shard.facts for shard in self.shards])
 
 
 def quality_of(facts: NDArray[np.void]) -> NDArray[np.float64]:
-    """Of patches, the QP of H.264 at which as much is lost, 0..51."""
+    """Return the quality of patches, 0..51: the QP at which H.264 would lose as much."""
     found = np.array(facts["clip_qp"], np.float64)
     for codec, (theirs, ours) in _LIKE_H264.items():
         of_it = facts["codec"] == CODECS.index(codec)
@@ -69,16 +69,20 @@ def batches_of(
     start: int,
     within: tuple[float, float] = (0.0, WORST),
 ) -> Iterator[Batch]:
-    """Endless random batches of luma, each of patches of about one quality, turned and mirrored.
+    """Yield endless random batches of luma patches of similar quality, rotated and mirrored, from batch ``start`` on.
 
     Batch number k depends on ``seed`` and k alone.
 
     Args:
-        unsure: standard deviation of what the quality told is wrong by, for in use it is an estimate.
-        within: qualities of the patches that are drawn.
+        cache: patches to draw from.
+        batch: patches per batch.
+        unsure: standard deviation of the error added to the quality of a batch, as in use quality is an estimate.
+        seed: seed of the random numbers.
+        start: number of the first batch.
+        within: range of the qualities of the patches that are drawn.
 
     Raises:
-        InputError: there are none.
+        InputError: no patch has such a quality.
     """
     quality = quality_of(cache.facts)
     order = np.argsort(quality, kind="stable")
@@ -105,22 +109,22 @@ def batches_of(
 
 
 def as_full_range(luma: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Patches (n, p, p) of limited range as (n, 1, p, p) of full range, 0..255."""
+    """Convert patches (n, p, p) of limited range to (n, 1, p, p) of full range, 0..255."""
     return np.asarray((luma[:, None].astype(np.float32) - 16) * np.float32(255 / 219))
 
 
 def as_limited_range(luma: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The inverse, not rounded."""
+    """Convert patches (n, 1, p, p) of full range to (n, p, p) of limited range, not rounded."""
     return np.asarray(luma[:, 0] * np.float32(219 / 255) + 16)
 
 
 def make_cache(folders: list[Path], settings: Clips, seed: int, out: Path) -> Cache:
-    """Make the shards that are missing; the rest is from an earlier run.
+    """Return the shards in ``out``, after making those that earlier runs haven't made.
 
     Raises:
-        InputError: no picture is large enough.
-        OptionError: what is there was made with other settings.
-        OutputError: they can't be written.
+        InputError: there are no pictures, one can't be read, or none is large enough.
+        OptionError: the shards in ``out`` were made with other settings.
+        OutputError: a file can't be written.
     """
     _check_settings(settings, seed, out)
     files = picture_files(folders)
@@ -137,10 +141,10 @@ def make_cache(folders: list[Path], settings: Clips, seed: int, out: Path) -> Ca
 
 
 def write_shard(folder: Path, version: int, patches: Patches) -> None:
-    """Write a shard; its facts, last of all, make it whole.
+    """Write a shard. Its facts are written last: a shard without them is incomplete.
 
     Raises:
-        OutputError: it can't be written.
+        OutputError: a file can't be written.
     """
     for part in _PARTS:
         whole = io.BytesIO()
@@ -149,7 +153,7 @@ def write_shard(folder: Path, version: int, patches: Patches) -> None:
 
 
 def read_cache(folder: Path) -> Cache:
-    """The shards of a folder that are whole."""
+    """Return the complete shards of a folder."""
     last = f".{_PARTS[-1]}.npy"
     names = sorted(path.name.removesuffix(last) for path in folder.glob(f"*{last}"))
     return Cache(
@@ -158,7 +162,7 @@ def read_cache(folder: Path) -> Cache:
 
 
 def _check_settings(settings: Clips, seed: int, out: Path) -> None:
-    """Clips of other settings are not to be mixed; there may be more versions."""
+    """Refuse a folder of clips made with other settings; only ``versions`` may differ."""
     now = {"seed": seed} | settings.model_dump(mode="json", exclude={"versions"})
     path = out / _SETTINGS
     if not path.exists():
@@ -167,9 +171,11 @@ def _check_settings(settings: Clips, seed: int, out: Path) -> None:
     try:
         before = dict(json.loads(path.read_text("utf-8")))
     except ValueError as err:
-        raise OptionError(f"{path} is damaged: remove {out}, and its clips are made again.") from err
+        raise OptionError(f"{path} is damaged: remove {out} to make its clips again.") from err
     if differing := sorted(key for key in now if now[key] != before.get(key)):
-        raise OptionError(f"The clips in {out} are of another {', '.join(differing)}: choose another --out.")
+        raise OptionError(
+            f"The clips in {out} were made with other settings ({', '.join(differing)}): use another --out."
+        )
 
 
 def _name(version: int, part: str) -> str:

@@ -1,4 +1,4 @@
-"""The course of a run as a picture. Needs matplotlib."""
+"""Plot the history of a run. Needs matplotlib."""
 
 import io
 import json
@@ -9,7 +9,12 @@ from sr4k.common.whole_file import write_whole
 
 
 def plot_history(histories: list[Path], target: Path) -> None:
-    """Error and PSNR over the steps, one part of the run after the other."""
+    """Plot error and PSNR over the steps, the parts of the run one after the other, and write the plot as PNG.
+
+    Raises:
+        OptionError: matplotlib is missing.
+        OutputError: ``target`` can't be written.
+    """
     figure = new_figure(9, 4)
     error_axes, psnr_axes = figure.subplots(1, 2)
     first = 0

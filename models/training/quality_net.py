@@ -1,8 +1,8 @@
-"""A network on luma whose weights follow how compressed its source is.
+"""A luma network whose weights depend on how compressed its source is.
 
-Quality is counted as the QP of H.264 at which as much is lost; 0: nothing. At some qualities, the knots, there is a
-whole set of weights; between them, weights are in proportion. So a source of any quality is upscaled by a plain network
-of the same cost.
+Quality is expressed as the QP at which H.264 would lose as much; 0: uncompressed. At some qualities, the knots, there
+is a complete set of weights; between them, weights are interpolated linearly. A source of any quality is thus upscaled
+by a plain network of the same cost.
 """
 
 import math
@@ -23,22 +23,23 @@ from sr4k.models.luma import LumaNet, luma_of
 
 
 class QualityNet(nn.Module):
-    """Sets of weights at the knots.
+    """Module of one luma network per knot.
 
     Args:
-        knots: qualities, rising.
-        fixed: how many of the first sets stay as they are.
-        shared: the sets are one but for the biases of the head.
+        arch: architecture of each network.
+        knots: qualities, increasing.
+        fixed: number of sets, from the first, that are not trained.
+        shared: the sets share all parameters except the biases of the head.
     """
 
     qualities: Tensor
 
     @classmethod
     def load(cls, path: Path) -> "QualityNet":
-        """That of a file of weights that training made.
+        """Load the float weights of a run with quality.
 
         Raises:
-            OptionError: it can't be read, or is none.
+            OptionError: the file can't be read, or holds no such weights.
         """
         try:
             tensors = load_file(path)
@@ -47,7 +48,9 @@ class QualityNet(nn.Module):
             net = cls(LumaShape(len(head), convs, stride=math.isqrt(len(tail)) // SCALE), tensors["qualities"].tolist())
             net.load_state_dict(tensors)
         except (OSError, SafetensorError, KeyError, RuntimeError) as err:
-            raise OptionError(f"{path} holds no weights that follow quality: it takes a run's float weights.") from err
+            raise OptionError(
+                f"{path} holds no weights that follow quality: use the float weights of a run with quality."
+            ) from err
         return net
 
     def __init__(self, arch: LumaShape, knots: Sequence[float], *, fixed: int = 0, shared: bool = False) -> None:
@@ -62,11 +65,11 @@ class QualityNet(nn.Module):
         self.structure: Structure = self.plain()[0].structure
 
     def plain(self) -> list[LumaNet]:
-        """The networks at the knots."""
+        """Return the networks at the knots."""
         return [part for part in self.sets if isinstance(part, LumaNet)]
 
     def at(self, quality: float) -> "NetAt":
-        """The network for sources of that quality; beyond the last knot, that of the last."""
+        """Return the network for sources of that quality; beyond the last knot, that of the last."""
         knots, parts = self.qualities.tolist(), self.plain()
         above = next((k for k, knot in enumerate(knots) if quality < knot), len(knots))
         if above in (0, len(knots)):
@@ -77,44 +80,44 @@ class QualityNet(nn.Module):
         return NetAt(parts[above], {name: torch.lerp(low[name], high[name], share) for name in low})
 
     def convs(self) -> dict[str, TensorConv]:
-        """Those for sources that nothing was taken from."""
+        """Return the folded network for uncompressed sources."""
         return self.at(0.0).convs()
 
     def learned_freely(self) -> list[nn.Parameter]:
-        """The kernels that are learned."""
+        """Return the kernels that are trained, all by Muon."""
         return [p for p in self.parameters() if p.ndim == 4 and p.requires_grad]
 
     def view(self, rgb: Tensor) -> Tensor:
-        """What it works on, of RGB (N, 3, H, W), 0..255; luma (N, 1, H, W) as it is."""
+        """Convert RGB (N, 3, H, W), 0..255, to full-range luma (N, 1, H, W); luma is returned as it is."""
         return _view(rgb)
 
     def luma(self, picture: Tensor) -> Tensor:
-        """Full-range luma (N, 1, H, W) of what it makes."""
+        """Return the full-range luma (N, 1, H, W) of the output: the output itself."""
         return picture
 
 
 def _share(first: LumaNet, other: LumaNet) -> None:
-    """Make all parameters of the other those of the first, but for the biases of the head."""
+    """Make the other network share all parameters of the first except the biases of the head."""
     other.head.weight, other.body, other.tail = first.head.weight, first.body, first.tail
 
 
 class NetAt:
-    """A `QualityNet` at one quality: `sr4k.models.execute.Trainable`."""
+    """A `QualityNet` at one quality; a `sr4k.models.execute.Trainable`."""
 
     def __init__(self, net: LumaNet, weights: dict[str, Tensor]) -> None:
         self.structure = net.structure
         self._net, self.weights = net, weights
 
     def convs(self) -> dict[str, TensorConv]:
-        """Folded, as tensors that gradients flow through to the knots beside."""
+        """Return the folded network, as tensors that gradients flow through to the neighbouring knots."""
         return self._net.convs_of(self.weights)
 
     def view(self, rgb: Tensor) -> Tensor:
-        """As `QualityNet.view`."""
+        """Convert as `QualityNet.view` does."""
         return _view(rgb)
 
     def luma(self, picture: Tensor) -> Tensor:
-        """As `QualityNet.luma`."""
+        """Return the output, as `QualityNet.luma` does."""
         return picture
 
 

@@ -1,4 +1,4 @@
-"""Recipes: YAML files that say how a network is trained. Those of the shipped weights ship with the package."""
+"""Recipes: YAML files that define how a network is trained. Those of the shipped weights ship with the package."""
 
 from itertools import pairwise
 from typing import Annotated, Any
@@ -10,23 +10,23 @@ from sr4k.common.yaml_file import Section, load_settings, shipped_names, validat
 _PACKAGE = "sr4k.models.training"
 
 Share = Annotated[float, Field(ge=0, le=1)]
-
+"""Fraction, 0..1."""
 
 _OF_PICTURES = ("patch", "keep", "resized", "softer", "relit", "equivariant", "degradation")
-"""Keys of a recipe that say what windows of pictures are."""
+"""Keys of a recipe that define how windows are cut from pictures and changed."""
 
 
 class Degradation(Section):
-    """What low-resolution pictures went through: each a range that is drawn from for every version of a picture.
+    """Degradation of low-resolution pictures. Values are drawn from these ranges for each version of a picture.
 
     Attributes:
-        versions: of each picture.
-        clean: share of the versions that are left as they are.
+        versions: number of versions of each picture.
+        clean: share of the versions that are not degraded.
         soft: share of the others whose ground truth is blurred.
         softness: standard deviation of that Gaussian, high-resolution pixels.
-        blur: standard deviation of a Gaussian on the low resolution alone, its pixels.
+        blur: standard deviation of a Gaussian on the low resolution alone, low-resolution pixels.
         noise: standard deviation of white noise, 8-bit levels.
-        crf: of libx264; libx265's is two more for the like quality.
+        crf: rate factor of libx264; that of libx265 is two higher, for similar quality.
     """
 
     versions: Annotated[int, Field(ge=1)] = 4
@@ -39,21 +39,22 @@ class Degradation(Section):
 
 
 class Clips(Section):
-    """Video made of the pictures (`sr4k.models.training.clips`).
+    """Video clips made from the pictures (`sr4k.models.training.clips`).
 
     Attributes:
-        versions: clips of each picture.
-        frames: of a clip that patches are of.
-        patches: of a frame.
-        patch: side of one, low-resolution pixels.
-        crf: range of libx264's rate factor; other encoders get one of like quality.
-        size: range of a factor that a picture is shrunk by first, by averages over areas, where it is large enough: the
+        versions: clips per picture.
+        frames: frames per clip that patches are cut from.
+        patches: patches per frame.
+        patch: side of a patch, low-resolution pixels.
+        crf: range of libx264's rate factor; other encoders use one of similar quality.
+        size: range of the factor by which a picture is downscaled first, by area averaging, if it is large enough: the
             smaller, the more detail.
-        soft: share of the clips whose truth is blurred.
+        soft: share of the clips whose ground truth is blurred.
         softness: range of the standard deviation of that Gaussian, high-resolution pixels.
-        grain: most of the standard deviation of grain that the truth has as well, 8-bit levels; a third of the clips
-            has some.
-        noise: most of that of white noise that the truth has not; likewise.
+        grain: maximum standard deviation of grain that the ground truth has as well, 8-bit levels; a third of the clips
+            have some.
+        noise: maximum standard deviation of white noise that the ground truth doesn't have; a third of the clips have
+            some.
     """
 
     versions: Annotated[int, Field(ge=1)] = 24
@@ -72,13 +73,12 @@ class Quality(Section):
     """Weights that follow how compressed the source is (`sr4k.models.training.quality_net`).
 
     Attributes:
-        knots: qualities that have a set of weights of their own, rising; the first is of sources that nothing was taken
-            from.
-        fixed: how many of the first sets stay as they are.
-        shared: whether the sets are one but for the biases of the head. That learns the most of it quickly.
-        start_from: path of float weights of an earlier run with quality, which the sets that are not fixed start from.
-        unsure: standard deviation of what the quality that is told is wrong by.
-        clips: what it learns from.
+        knots: qualities with a set of weights of their own, increasing; 0 stands for uncompressed sources.
+        fixed: number of sets, from the first, that are not trained.
+        shared: the sets share all parameters except the biases of the head, which learns most of the gain quickly.
+        start_from: path of float weights of an earlier run with quality, from which the sets that are trained start.
+        unsure: standard deviation of the error of the quality that the network is given.
+        clips: the clips that are learned from.
     """
 
     knots: Annotated[tuple[Annotated[float, Field(ge=0, le=51)], ...], Field(min_length=1)] = (
@@ -99,20 +99,21 @@ class Quality(Section):
     @model_validator(mode="after")
     def _possible(self) -> "Quality":
         if any(low >= high for low, high in pairwise(self.knots)):
-            raise ValueError("knots have to rise")
+            raise ValueError("knots must increase")
         if self.fixed >= len(self.knots):
-            raise ValueError("of the knots, one at least has to learn: take fewer that are fixed")
+            raise ValueError("at least one knot must be trained: use a smaller number for fixed")
         if self.shared and self.fixed:
-            raise ValueError("sets that are one can't be fixed: take fixed: 0 with shared")
+            raise ValueError("shared sets can't be fixed: use fixed: 0 with shared")
         return self
 
 
 class Teacher(Section):
-    """Models to learn from: ``share`` of the target is the mean of their pictures.
+    """Models to learn from: ``share`` of the target is the mean of their output, the rest is the ground truth.
 
     Attributes:
-        models: each the name of a model, or the path of weights of the recipe's own; with quality, of weights that
-            training with quality made, of any luma network.
+        models: names of models, or paths of weights of the recipe's model; with quality, paths of float weights of
+            runs with quality, of any luma network.
+        share: share of the target.
     """
 
     models: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -120,7 +121,7 @@ class Teacher(Section):
 
 
 class Int8(Section):
-    """Fine-tuning with rounded weights and activations, after the float training."""
+    """Fine-tuning with rounded weights and activations, which follows the float training."""
 
     steps: Annotated[int, Field(ge=1)] = 4000
     learning_rate: Annotated[float, Field(gt=0)] = 5e-4
@@ -132,21 +133,25 @@ class Recipe(Section):
 
     Attributes:
         model: name of the network in the zoo.
-        start_from: name of the model whose weights it starts from, or the path of weights of its own; ``None``: from a
+        start_from: name of the model whose weights training starts from, or path of weights of ``model``; ``None``: a
             bicubic.
+        steps: number of training steps.
+        batch: windows per step.
         patch: side of a window, low-resolution pixels.
-        keep: share of the windows, most detailed first.
-        resized: factors on its size by which every picture is taken as well: below one by averages over areas, above by
-            a bicubic.
-        softer: standard deviations, high-resolution pixels, of Gaussians through which every picture is taken as well.
+        keep: share of the windows that are used, most detailed first.
+        resized: factors by which each picture is resized for additional training pictures: below one by area averaging,
+            above by a bicubic.
+        softer: standard deviations, high-resolution pixels, of Gaussians that blur each picture for additional ones.
         relit: share of the windows whose levels are stretched, compressed or inverted, at random.
-        equivariant: whether what the network makes turns with the picture, exactly (`sr4k.models.training.symmetry`).
-        learning_rate: of Muon, for the kernels that may change freely; fresh networks of this size like 0.01.
-        adam_learning_rate: of Adam, for all else.
-        l2_from: share of the run after which the loss turns from L1 to L2.
-        decibels: whether the loss is the mean of the windows' PSNR instead, in which soft places count as much as those
-            full of detail.
-        ema: decay of the moving average of the weights, which is what is kept.
+        equivariant: make the network's output rotate and mirror with its input (`sr4k.models.training.symmetry`).
+        learning_rate: rate of Muon, for the kernels that may change a lot; 0.01 suits fresh networks of this size.
+        adam_learning_rate: rate of Adam, for all other parameters.
+        warm_up: steps of the linear warm-up.
+        l2_from: share of the run after which the loss changes from L1 to L2.
+        decibels: use the mean PSNR of the windows as the loss, in which soft places count as much as detailed ones.
+        ema: decay of the moving average of the weights, which is the result.
+        seed: seed of all random numbers.
+        every: steps between reports, each with a checkpoint.
     """
 
     model: str
@@ -174,31 +179,31 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _qualities_have_clips(self) -> "Recipe":
-        """What says how pictures are cut and changed is not for clips."""
+        """Refuse keys that define windows of pictures, as clips don't use them."""
         idle = [key for key in _OF_PICTURES if getattr(self, key) != type(self).model_fields[key].default]
         if self.quality is not None and idle:
-            raise ValueError(f"with quality, windows are the patches of its clips: leave out {', '.join(idle)}")
+            raise ValueError(f"with quality, windows are the patches of its clips: remove {', '.join(idle)}")
         return self
 
     def updated(self, **changes: Any) -> "Recipe":
-        """A copy with some keys changed; ``None`` leaves a key as it is.
+        """Return a copy with some keys changed; ``None`` keeps the present value.
 
         Raises:
-            OptionError: a value that the key can't have.
+            OptionError: a value is not valid for its key.
         """
         changed = {key: value for key, value in changes.items() if value is not None}
         return validated(Recipe, self.model_dump() | changed, "option")
 
 
 def recipe_names() -> list[str]:
-    """The recipes that ship with the package."""
+    """Return the names of the recipes that ship with the package."""
     return shipped_names(_PACKAGE)
 
 
 def load_recipe(name: str) -> Recipe:
-    """A shipped recipe by name, or one of the user's by the path of its YAML file.
+    """Load a shipped recipe by name, or a recipe of the user by the path of its YAML file.
 
     Raises:
-        OptionError: no such recipe, or the file is not a valid one; names the key.
+        OptionError: there is no such recipe, or the file isn't valid; the message names the key.
     """
     return load_settings(Recipe, name, package=_PACKAGE, noun="recipe")

@@ -1,4 +1,4 @@
-"""From a recipe and pictures to a model: float training, calibration, fine-tuning for int8, plot."""
+"""Train a model from a recipe and pictures: float training, calibration, fine-tuning for int8, plot."""
 
 import logging
 from collections.abc import Iterator
@@ -22,21 +22,22 @@ log = logging.getLogger(__name__)
 
 
 def train_model(recipe: Recipe, folders: list[Path], out: Path, *, validate: list[Path]) -> zoo.Model:
-    """Train, or go on where a run in ``out`` was interrupted; writes the model's files and ``training.png`` there.
+    """Train a model, or resume the run in ``out``; write the model's files and ``training.png`` there.
 
-    A recipe with qualities makes a model for each, in folders of their own (`train_qualities`).
+    A recipe with qualities makes a model for each, in a folder of its own (`train_qualities`).
 
     Args:
-        folders: pictures to learn from, searched recursively.
+        folders: folders of training pictures, searched recursively.
+        out: folder of the run.
         validate: folders of test pictures.
 
     Raises:
         InputError: no picture, or none large enough.
-        OptionError: no training for that model, no such teacher or start, ``out`` holds a run of another recipe or a
-            damaged one, or matplotlib is missing.
+        OptionError: the model can't be trained, its start or a teacher is missing, ``out`` holds a run of another
+            recipe or a damaged one, or matplotlib is missing.
         OutputError: ``out`` can't be written to.
     """
-    require_plotting()  # what the end of it lacks is told before hours of work
+    require_plotting()  # fail now rather than after hours of work
     torch.manual_seed(recipe.seed)
     if recipe.quality is not None:
         return train_qualities(recipe, recipe.quality, folders, out, validate=validate)

@@ -1,4 +1,4 @@
-"""Where training starts from: a bicubic, or weights there are."""
+"""Initial networks for training: a bicubic, or given weights."""
 
 from pathlib import Path
 
@@ -16,25 +16,25 @@ Net = Plain | QualityNet
 
 
 def fresh(arch: Architecture) -> Plain:
-    """An untrained network: a bicubic.
+    """Return an untrained network, which is a bicubic or close to one.
 
     Raises:
-        OptionError: there is no training for that form.
+        OptionError: that architecture can't be trained.
     """
     if isinstance(arch, LumaShape):
         return LumaNet(arch)
     if isinstance(arch, RcanShape) and arch.reduction is None and arch.mean_shift:
         return TrainableRcan(arch)
     raise OptionError(
-        "Training is for rcan, rcan2 and the luma networks; other forms take the weights of a checkpoint."
+        "Training is for rcan, rcan2 and the luma networks; other networks use the weights of a checkpoint."
     )
 
 
 def named(name: str, model: str) -> zoo.Model:
-    """A model by its name, or ``model`` with weights by their path.
+    """Load a model by its name, or ``model`` with weights from the path ``name``.
 
     Raises:
-        OptionError: neither is there.
+        OptionError: there is neither, or the weights don't fit.
     """
     if name in zoo.ARCHITECTURES:
         return zoo.load(name)
@@ -44,5 +44,5 @@ def named(name: str, model: str) -> zoo.Model:
 
 
 def take(net: Plain, model: zoo.Model) -> None:
-    """Give a network the float weights of a model of its shape."""
+    """Copy the float weights of a model of the same architecture into a network."""
     net.load_state_dict({key: torch.from_numpy(array) for key, array in model.weights.items()})

@@ -1,9 +1,9 @@
-"""Networks that treat a picture turned or mirrored as they treat the picture.
+"""Equivariant networks: their output rotates and mirrors with their input.
 
 Group-equivariant convolutions (Cohen & Welling, arXiv 1602.07576) of the eight symmetries of the square: features come
 in groups of eight, one for each symmetry, and a kernel between two groups is one kernel in eight orientations. Such a
-network learns from each window what another one learns from eight, and costs the same: deployed, it is convolutions
-like any other. Kernels and gradients are projected onto that form; a Muon step (odd powers of the gradient) keeps it.
+network learns from one window what another learns from eight, and is deployed as ordinary convolutions, at the same
+cost. Kernels and gradients are projected onto that form; a Muon step (odd powers of the gradient) preserves it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,21 +16,22 @@ from sr4k.errors import OptionError
 from sr4k.models.luma import LumaNet
 
 ORDER = 8
+"""Number of symmetries of the square."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A symmetry of the square: mirror, then turn by quarters."""
+    """A symmetry of the square: mirror, then rotate by quarter turns."""
 
     quarters: int
     mirrored: bool
 
     def of(self, x: Tensor) -> Tensor:
-        """(..., H, W) turned."""
+        """Apply the symmetry to (..., H, W)."""
         return torch.rot90(x.flip(-1) if self.mirrored else x, self.quarters, (-2, -1))
 
     def back(self, x: Tensor) -> Tensor:
-        """What `of` gave, as it was."""
+        """Apply the inverse of `of` to (..., H, W)."""
         unturned = torch.rot90(x, -self.quarters, (-2, -1))
         return unturned.flip(-1) if self.mirrored else unturned
 
@@ -40,26 +41,28 @@ TURNS = [Turn(quarters, mirrored) for quarters in range(4) for mirrored in (Fals
 
 @dataclass(frozen=True, slots=True)
 class _Tied:
-    """A parameter, and for each turn where its elements come from (8, elements)."""
+    """A parameter, and for each symmetry the indices that its elements come from (8, elements)."""
 
     value: Tensor
     sources: Tensor
 
     def projected(self, x: Tensor) -> Tensor:
-        """The mean over all turns of ``x``, a tensor like the parameter."""
+        """Return the mean of ``x``, of the parameter's shape, over all symmetries."""
         return x.flatten()[self.sources].mean(0).view(x.shape)
 
 
 class Symmetry:
-    """The projection of a network's parameters and gradients.
+    """Projection of a network's parameters and gradients onto the equivariant form.
 
     Raises:
-        OptionError: the network has no such form.
+        OptionError: the network has no equivariant form.
     """
 
     def __init__(self, net: nn.Module) -> None:
         if not (isinstance(net, LumaNet) and net.arch.stride == 1 and net.arch.features % ORDER == 0):
-            raise OptionError("equivariant is for luma networks with features of pixels, in multiples of eight.")
+            raise OptionError(
+                "equivariant needs a luma network of stride 1 whose number of features is a multiple of 8."
+            )
         luma = [torch.zeros(1, dtype=torch.long)] * ORDER
         features = _features(net.arch.features // ORDER)
         layers = [(net.head, luma, features), *((conv, features, features) for conv in net.body)]
@@ -67,20 +70,20 @@ class Symmetry:
 
     @torch.no_grad()
     def project(self) -> None:
-        """Bring the parameters into that form."""
+        """Project the parameters onto the equivariant form."""
         for tied in self._tied:
             tied.value.copy_(tied.projected(tied.value))
 
     @torch.no_grad()
     def project_gradients(self) -> None:
-        """Leave of the gradients what keeps that form."""
+        """Project the gradients onto the equivariant form."""
         for tied in self._tied:
             if tied.value.grad is not None:
                 tied.value.grad.copy_(tied.projected(tied.value.grad))
 
 
 def _tied(layers: Iterable[tuple[nn.Module, list[Tensor], list[Tensor]]]) -> Iterator[_Tied]:
-    """Of convolutions, and the order that a turn brings the channels of their inputs and outputs to."""
+    """Yield the tied parameters of convolutions, given the order of input and output channels under each symmetry."""
     for conv, inputs, outputs in layers:
         assert isinstance(conv, nn.Conv2d) and conv.bias is not None
         kernel = torch.arange(conv.weight.numel()).view(conv.weight.shape)
@@ -90,13 +93,13 @@ def _tied(layers: Iterable[tuple[nn.Module, list[Tensor], list[Tensor]]]) -> Ite
 
 
 def _sub_pixels() -> list[Tensor]:
-    """The four sub-pixels of a pixel, in the order of a pixel shuffle."""
+    """Return the order of a pixel's four sub-pixels, as a PixelShuffle numbers them, under each symmetry."""
     square = torch.arange(4).view(2, 2)
     return [turn.of(square).flatten() for turn in TURNS]
 
 
 def _features(groups: int) -> list[Tensor]:
-    """Features in groups of eight: a turn r brings what stood for h to where r h stands."""
+    """Return the order of features in groups of eight under each symmetry: r moves the feature of h to that of r h."""
     square = torch.arange(9).view(3, 3)
     number = {_key(turn.of(square)): k for k, turn in enumerate(TURNS)}
     orders = []

@@ -1,8 +1,8 @@
-"""Distillation: a part of what is learned from is what larger networks, or several, make of the low resolution.
+"""Distillation: mix the output of larger networks, or of several, into the ground truth.
 
-Its pictures lack the noise of real ones, which a small network can't predict and would spend its steps on. The teacher
-sees each picture turned and mirrored in all eight ways, and the mean of what it makes is taken: the self-ensemble of
-Lim et al., "Enhanced Deep Residual Networks for Single Image Super-Resolution", arXiv 1707.02921.
+A teacher's output lacks the noise of real pictures, which a small network can't predict and would waste its steps on.
+The teacher's output is averaged over all eight orientations of each picture: the self-ensemble of Lim
+et al., "Enhanced Deep Residual Networks for Single Image Super-Resolution", arXiv 1707.02921.
 """
 
 import logging
@@ -24,15 +24,16 @@ from sr4k.models.training.symmetry import TURNS
 log = logging.getLogger(__name__)
 
 _TOGETHER = 32
-"""Patches that are upscaled at once, all of about one quality."""
+"""Patches upscaled at once, all of similar quality."""
 
 
 def taught(pairs: Iterable[Pair], teachers: Sequence[FoldedNetwork], share: float) -> Iterator[Pair]:
-    """The pairs, with ``share`` of the teachers' mean picture and the rest of the real one as the high resolution.
+    """Yield the pairs with a mixture as high resolution: ``share`` of the teachers' mean, the rest of the ground truth.
 
     Args:
-        teachers: folded for RGB, in float.
-        share: 0..1.
+        pairs: pairs to change.
+        teachers: networks folded for RGB, in float.
+        share: share of the teachers, 0..1.
     """
     runs = [FoldedExecutor(teacher) for teacher in teachers]
     for pair in pairs:
@@ -44,12 +45,12 @@ def taught(pairs: Iterable[Pair], teachers: Sequence[FoldedNetwork], share: floa
 
 @torch.no_grad()
 def taught_cache(cache: Cache, teachers: Sequence[QualityNet], share: float, out: Path) -> Cache:
-    """The same for patches of clips, written to ``out``; what is there of an earlier run stays.
+    """Mix teachers into patches of clips, as `taught` does, and write them to ``out``; existing shards are kept.
 
-    Each teacher is what it is at the quality of the patch.
+    Each teacher is used at the quality of the patch.
 
     Raises:
-        OutputError: it can't be written.
+        OutputError: a file can't be written.
     """
     done = len(read_cache(out).shards)
     for version, patches in enumerate(cache.shards[done:], start=done):
@@ -67,11 +68,11 @@ def taught_cache(cache: Cache, teachers: Sequence[QualityNet], share: float, out
 
 
 def _mean_of_turns(net: NetAt, low: Tensor) -> Tensor:
-    """(N, 1, H, H) to (N, 1, 2H, 2H)."""
+    """Upscale (N, 1, H, H) to (N, 1, 2H, 2H), averaged over all orientations."""
     return torch.stack([turn.back(upscale(net, turn.of(low))) for turn in TURNS]).mean(0)
 
 
 def _upscaled(run: FoldedExecutor, low: Tensor) -> Tensor:
-    """(3, H, W) to (3, 2H, 2W)."""
+    """Upscale (3, H, W) to (3, 2H, 2W)."""
     height, width = low.shape[1:]
     return run.picture(padded(low[None]))[0, :, : 2 * height, : 2 * width]

@@ -1,4 +1,4 @@
-"""Training of a network on pairs of pictures: resumable, with an average of the weights kept beside them."""
+"""Train a network on pairs of pictures: resumable, with a moving average of the weights."""
 
 import copy
 import io
@@ -36,13 +36,13 @@ WEIGHTS = "weights.safetensors"
 HISTORY = "history.jsonl"
 
 _CUT = 8
-"""High-resolution pixels at the border of a window that the loss leaves out: what is beyond is not known there."""
+"""High-resolution pixels at a window's border that the loss leaves out, as their context is unknown."""
 
 _LEAST_ERROR = (0.5 / 255) ** 2
-"""Added to the mean square error of a window before its logarithm: what can't be seen is not worth learning."""
+"""Added to a window's mean square error before the logarithm, so that invisible errors don't count."""
 
 _CLIP = 1.0
-"""Norm that gradients are cut to."""
+"""Maximum norm of the gradients."""
 
 MakeOps = Callable[[Trainable], TorchOps]
 Source = Callable[[int], Iterator[Batch]]
@@ -57,7 +57,7 @@ def _in_bfloat16(net: Trainable) -> TorchOps:
 
 
 def _cpu_has_bfloat16() -> bool:
-    """Whether the CPU has instructions for it; without, it is slower than 32-bit floats."""
+    """Whether the CPU has instructions for bfloat16; without them it is slower than float32."""
     found = torch.cpu.get_capabilities()
     return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
 
@@ -66,11 +66,15 @@ class Trainer:
     """The state of one run: network, its moving average, optimisers and step number.
 
     Args:
-        net: where it starts.
-        source: what it learns from: endless batches from that of a given number on.
-        out: folder of the run.
+        net: network to train, with its initial weights.
+        recipe: settings of the run.
+        source: function from the number of a batch to an endless iterator of batches from that one on.
+        out: folder of the run; a run that it holds is resumed.
         validate: folders of test pictures.
-        ops: how convolutions are computed; rounded, for int8.
+        ops: function that makes the `TorchOps` to compute with; ``None``: float or bfloat16.
+
+    Raises:
+        OptionError: ``out`` holds a run of another recipe or a damaged one, or the network can't be equivariant.
     """
 
     def __init__(
@@ -104,7 +108,12 @@ class Trainer:
         self._resume()
 
     def run(self) -> Path:
-        """Train to the end of the run; returns the file of averaged weights."""
+        """Train to the end of the run; return the path of the averaged weights.
+
+        Raises:
+            InputError: a folder of test pictures can't be read.
+            OutputError: a file can't be written.
+        """
         r = self.recipe
         source = self._source(self.step)
         began, began_at, losses = time.monotonic(), self.step, []
@@ -116,15 +125,19 @@ class Trainer:
                 self.save()
                 losses.clear()
         if self.step == began_at:
-            self.save()  # the run may have been broken off between its files
+            self.save()  # an earlier run may have stopped between writing its two files
         return self.out / WEIGHTS
 
     def psnr_y(self, folder: Path) -> float:
-        """PSNR-Y in dB of the averaged weights on a folder of pictures."""
+        """Return the mean PSNR-Y in dB of the averaged weights on a folder of test pictures.
+
+        Raises:
+            InputError: the pictures can't be read.
+        """
         return mean_psnr_y(pictures_of(folder), self.upscaled_luma)
 
     def upscaled_luma(self, low: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Limited-range luma (2H, 2W) of what the averaged weights make of uint8 RGB (H, W, 3)."""
+        """Upscale uint8 RGB (H, W, 3) with the averaged weights; return limited-range luma (2H, 2W)."""
         height, width = low.shape[:2]
         x = torch.from_numpy(low).to(self.device).permute(2, 0, 1)[None].float()
         with torch.no_grad():
@@ -133,7 +146,7 @@ class Trainer:
         return 16 + full * 219 / 255
 
     def train_step(self, batch: Batch) -> float:
-        """One step; returns the mean absolute error in 8-bit levels."""
+        """Run one step; return the mean absolute error in 8-bit levels."""
         r = self.recipe
         net = self.net.at(batch.quality) if isinstance(self.net, QualityNet) else self.net
         x, target = (net.view(self._to_device(array)) for array in (batch.low, batch.high))
@@ -156,7 +169,7 @@ class Trainer:
             optimiser.param_groups[0]["lr"] = rate * factor
             optimiser.step()  # type: ignore[no-untyped-call]
         if self._symmetry is not None:
-            self._symmetry.project()  # Muon's bfloat16 strays
+            self._symmetry.project()  # Muon computes in bfloat16, which breaks the symmetry slightly
         self.step += 1
         decay = min(r.ema, self.step / (self.step + 100))
         with torch.no_grad():
@@ -216,7 +229,7 @@ class Trainer:
             self._take(path, torch.load(path, map_location=self.device, weights_only=True))
         except OptionError:
             raise
-        except Exception as err:  # cut off or overwritten, it breaks its reader in many ways
+        except Exception as err:  # the reader fails in many ways on a damaged file
             raise OptionError(
                 f"{path} is damaged: remove it to begin this part of the run again, or choose another --out."
             ) from err
@@ -226,7 +239,7 @@ class Trainer:
         now = self.recipe.model_dump(mode="json")
         if differing := sorted(key for key in now if now[key] != state["recipe"].get(key) and key != "every"):
             raise OptionError(
-                f"{path} is of a run with another {', '.join(differing)}: choose another --out, or the same recipe."
+                f"{path} is from a run with another {', '.join(differing)}: choose another --out, or the same recipe."
             )
         with torch.no_grad():  # in place: Muon's matrices share this memory
             self.net.load_state_dict(state["net"])
@@ -238,7 +251,7 @@ class Trainer:
 
 
 def loss_of(difference: Tensor, r: Recipe, step: int) -> Tensor:
-    """Of what windows (N, 1 or 3, H, W) lack, 0..1, at a step of a run."""
+    """Return the loss of a difference (N, 1 or 3, H, W), -1..1, at a step of a run."""
     if r.decibels:
         return torch.log(difference.square().mean((1, 2, 3)) + _LEAST_ERROR).mean()
     if step < r.l2_from * r.steps:
@@ -247,9 +260,9 @@ def loss_of(difference: Tensor, r: Recipe, step: int) -> Tensor:
 
 
 def _entries(path: Path, step: int) -> list[dict[str, Any]]:
-    """Of a history, up to that step."""
+    """Read the entries of a history up to that step."""
     found = []
     for line in path.read_text("utf-8").splitlines() if path.exists() else ():
-        with suppress(ValueError):  # cut off
+        with suppress(ValueError):  # a truncated line
             found.append(json.loads(line))
     return [entry for entry in found if entry["step"] <= step]

@@ -1,4 +1,4 @@
-"""Training of a network whose weights follow how compressed its source is, and of the plain models at its knots."""
+"""Train a network whose weights depend on its source's quality, and make the plain models at its knots."""
 
 import logging
 from collections.abc import Iterator
@@ -22,32 +22,34 @@ from sr4k.models.training.train import HISTORY, Source, Trainer
 log = logging.getLogger(__name__)
 
 CLIPS, TAUGHT = "clips", "taught"
-"""Folders of the patches within that of the run, as they are and with what a teacher makes of them: another run may
-have them, linked or copied."""
+"""Subfolders of a run for patches, and for patches with a teacher's output mixed in; runs can share them."""
 
 
 def train_qualities(
     recipe: Recipe, quality: Quality, folders: list[Path], out: Path, *, validate: list[Path]
 ) -> zoo.Model:
-    """Train, or go on where a run in ``out`` was interrupted; each knot's model is in a folder ``qNN`` of ``out``.
+    """Train, or resume the run in ``out``; write the model of each knot to a folder ``qNN`` of ``out``.
 
-    The sets that are fixed are models there are, and get no folder.
+    Fixed sets are existing models and get no folder.
 
     Args:
-        folders: pictures to make clips of, searched recursively.
+        recipe: settings of the run.
+        quality: its section on quality.
+        folders: folders of pictures to make clips from, searched recursively.
+        out: folder of the run.
         validate: folders of test pictures, which the first set is measured on.
 
     Returns:
         The model of the last knot.
 
     Raises:
-        InputError: no picture, or none large enough.
-        OptionError: the model is none on luma, its start or a teacher is missing, or ``out`` holds another run.
+        InputError: there are no pictures, or none is large enough.
+        OptionError: the model isn't a luma network, its start or a teacher is missing, or ``out`` holds another run.
         OutputError: ``out`` can't be written to.
     """
     arch = zoo.architecture(recipe.model)
     if not isinstance(arch, LumaShape):
-        raise OptionError(f"Qualities are for luma networks; {recipe.model} is none.")
+        raise OptionError(f"Qualities are for luma networks; {recipe.model} isn't one.")
     net = started(arch, recipe, quality)
     cache = make_cache(folders, quality.clips, recipe.seed, out / CLIPS)
     if recipe.teacher is not None:
@@ -68,15 +70,15 @@ def train_qualities(
 
 
 def knot_folder(out: Path, knot: float) -> Path:
-    """Where in a run's folder the model of a knot is."""
+    """Return the folder of a knot's model within a run's folder."""
     return out / f"q{knot:02.0f}"
 
 
 def started(arch: LumaShape, recipe: Recipe, quality: Quality) -> QualityNet:
-    """The network as a recipe has it start.
+    """Return the network with the initial weights that a recipe defines.
 
     Raises:
-        OptionError: what it starts from is missing, or of another shape.
+        OptionError: those weights are missing, or of another shape.
     """
     net = QualityNet(arch, quality.knots, fixed=quality.fixed, shared=quality.shared)
     if recipe.start_from is not None:
@@ -86,14 +88,14 @@ def started(arch: LumaShape, recipe: Recipe, quality: Quality) -> QualityNet:
         return net
     earlier = QualityNet.load(Path(quality.start_from))
     if earlier.arch != arch:
-        raise OptionError(f"{quality.start_from} is not of {recipe.model}.")
+        raise OptionError(f"{quality.start_from} doesn't hold weights of {recipe.model}.")
     for knot, part in list(zip(quality.knots, net.plain(), strict=True))[quality.fixed :]:
         part.load_state_dict(earlier.at(knot).weights)
     return net
 
 
 def _beside(knots: tuple[float, ...], k: int) -> tuple[float, float]:
-    """Qualities for which a knot's weights count most."""
+    """Return the range of qualities for which a knot's weights count most."""
     below = (knots[k - 1] + knots[k]) / 2 if k else 0.0
     above = (knots[k] + knots[k + 1]) / 2 if k + 1 < len(knots) else float("inf")
     return below, above

@@ -10,7 +10,7 @@ CARD_UNIT = 0.45e9
 
 
 def bias_additions(arch: RcanShape, height: int, width: int) -> int:
-    """Additions of biases in the SR4K form, which some tools count beside the multiply-accumulates."""
+    """Count the additions of biases in the SR4K form, which some tools add to the multiply-accumulates."""
     cells, pixels = height * width // arch.stride**2, height * width
     shifts = 3 * pixels + 3 * pixels * arch.scale**2 if arch.mean_shift else 0
     of_a_cell = arch.features * (1 + arch.body_convs + CELL_OUT**2)
@@ -38,7 +38,7 @@ def test_the_family_has_the_published_sizes(name: str, parameters: int) -> None:
     assert zoo.architecture(name).parameters() == parameters
 
 
-def test_the_cards_costs() -> None:
+def test_the_card_states_the_same_costs() -> None:
     assert shape("rcan2").macs(1080, 1920) / CARD_UNIT == pytest.approx(80.331, abs=5e-4)
     assert shape("rcan-basicsr").macs(1080, 1920) / CARD_UNIT == pytest.approx(356.659, abs=5e-4)
     with_biases = shape("rcan").macs(1080, 1920) + bias_additions(shape("rcan"), 1080, 1920)
@@ -76,7 +76,7 @@ def test_folding_saves_two_fifths_of_the_work() -> None:
 
 
 def test_the_default_costs_no_more_than_the_published_rcan2() -> None:
-    """Ours as it is deployed."""
+    """The default is counted in its folded form, as deployed."""
     ours = zoo.load(zoo.DEFAULT).folded(Colour()).macs(1080, 1920)
     assert ours <= zoo.architecture("rcan2").macs(1080, 1920)
     assert ours == zoo.architecture(zoo.DEFAULT).macs(1080, 1920)

@@ -26,7 +26,7 @@ def net_of(arch: RcanShape) -> Rcan:
 
 
 def official(net: Rcan) -> dict[str, torch.Tensor]:
-    """The network's state in the keys of github.com/yulunzhang/RCAN."""
+    """Return the network's state with the keys of github.com/yulunzhang/RCAN."""
     renamed = {}
     for key, tensor in net.state_dict().items():
         key = re.sub(r"^head\.", "head.0.", key)
@@ -38,7 +38,7 @@ def official(net: Rcan) -> dict[str, torch.Tensor]:
 
 
 def basicsr(net: Rcan) -> dict[str, torch.Tensor]:
-    """The network's state in BasicSR's keys."""
+    """Return the network's state with BasicSR's keys."""
     arch, renamed = net.arch, {}
     for key, tensor in net.state_dict().items():
         if "_mean." in key:
@@ -113,20 +113,20 @@ def test_a_file_with_code_in_it_is_refused_unrun(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"rubbish", b"PK\x03\x04broken"])
-def test_a_file_that_is_no_checkpoint_is_told(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_checkpoint_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "broken.pth").write_bytes(content)
     with pytest.raises(OptionError, match=r"broken\.pth"):
         read_checkpoint(tmp_path / "broken.pth", "rcan", PLAIN)
 
 
-def test_a_checkpoint_without_tensors_is_told(tmp_path: Path) -> None:
+def test_a_checkpoint_without_tensors_is_refused(tmp_path: Path) -> None:
     torch.save({"epoch": 3}, tmp_path / "empty.pth")
     with pytest.raises(OptionError, match="holds no state_dict"):
         read_checkpoint(tmp_path / "empty.pth", "rcan", PLAIN)
 
 
 def test_basicsrs_form_is_the_official_one_with_its_ranges_folded(tmp_path: Path) -> None:
-    """RGB 0..1 with sums and products, and RGB 0..255 with mean shifts, from one checkpoint: the same picture."""
+    """One checkpoint gives the same picture as RGB 0..1 with plain arithmetic and as RGB 0..255 with mean shifts."""
     arch = zoo.architecture("rcan")
     assert isinstance(arch, RcanShape)
     net = net_of(arch)
@@ -149,7 +149,7 @@ def test_an_archive_that_would_fill_the_memory_is_refused_unread(tmp_path: Path)
         read_checkpoint(tmp_path / "packed.pth", "plain", PLAIN)
 
 
-def test_a_checkpoint_of_whole_numbers_or_of_none_is_refused(tmp_path: Path) -> None:
+def test_a_checkpoint_of_integers_or_of_nan_is_refused(tmp_path: Path) -> None:
     state = official(net_of(zoo.ARCHITECTURES["rcan2"]))
     torch.save({key: tensor.long() for key, tensor in state.items()}, tmp_path / "whole.pth")
     with pytest.raises(OptionError, match="isn't a plain tensor of floats"):

@@ -26,7 +26,7 @@ def run(model: onnx.ModelProto) -> NDArray[np.uint8]:
 
 
 def kinds(model: onnx.ModelProto) -> dict[str, int]:
-    """The type of each value in a graph."""
+    """Return the type of each value in a graph."""
     graph = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
     values = (*graph.input, *graph.value_info, *graph.output)
     return {c.name: c.data_type for c in graph.initializer} | {v.name: v.type.tensor_type.elem_type for v in values}

@@ -1,4 +1,4 @@
-"""Each step of the algebra against the published network in float64, inside and at the border."""
+"""Each step of folding is compared with the published network in float64, inside and at the border."""
 
 from itertools import product
 from typing import get_args
@@ -31,7 +31,7 @@ from sr4k.models.rcan import Rcan  # noqa: E402
 
 EXACT = 1e-9
 EDGE = 4 * MARGIN
-"""Output pixels of the margin."""
+"""Width of the margin in output pixels."""
 COLOURS = [Colour(m, r, c) for m, r, c in product(get_args(Matrix), (False, True), get_args(ChromaLocation))]
 ARCH = RcanShape(groups=2, blocks=1, features=8)
 
@@ -52,9 +52,9 @@ def weights_of(net: Rcan) -> Weights:
 
 
 def published(net: Rcan, rgb: Array) -> Array:
-    """The published network on a picture padded by replication, the head's own zero padding cut off.
+    """Run the published network on a picture padded by replication, with the head's own zero padding cropped.
 
-    (3, H, W) to (3, 2H + 16, 2W + 16): still with the margin.
+    (3, H, W) to (3, 2H + 16, 2W + 16): the margin is not cropped.
     """
     x = F.pad(torch.from_numpy(rgb)[None], (2 * CHROMA_PAD,) * 4, mode="replicate")
     features = net.head(net.sub_mean(x))[..., 1:-1, 1:-1]
@@ -67,7 +67,7 @@ def pad(plane: Array, before: int, after: int) -> Array:
 
 
 def run(network: FoldedNetwork, *inputs: Array) -> Array:
-    """Sub-pixels (channels, cells) without the margin."""
+    """Return sub-pixels (channels, rows, columns) without the margin."""
     out = FoldedExecutor(network, dtype=torch.float64)(*(torch.from_numpy(x) for x in inputs))
     return out[0, :, MARGIN:-MARGIN, MARGIN:-MARGIN].numpy()
 
@@ -79,7 +79,7 @@ def shuffled(cells: Array, r: int) -> Array:
 def test_the_head_with_its_mean_shift_is_one_convolution(net: Rcan) -> None:
     rgb = torch.from_numpy(np.random.default_rng(1).uniform(0, 255, (1, 3, 12, 16)))
     head = fold_rgb_head(weights_of(net))
-    unfolded = net.head(net.sub_mean(rgb))[..., 1:, 1:]  # without the row and column that saw zeros
+    unfolded = net.head(net.sub_mean(rgb))[..., 1:, 1:]  # without the row and column affected by zero padding
     folded = F.conv2d(rgb[..., 1:, 1:], torch.from_numpy(head.kernel), torch.from_numpy(head.bias), stride=2)
     assert (folded - unfolded).abs().max() < EXACT
 
@@ -122,7 +122,7 @@ def test_on_yuv_the_folded_network_is_conversion_network_and_conversion(
     )
 
     to_rgb, rgb_offset = rgb_from_yuv(colour)
-    margin = 2 * CHROMA_PAD  # so that the chroma of the padding is interpolated as the picture's own is
+    margin = 2 * CHROMA_PAD  # so that chroma is interpolated in the padding as in the picture
     fine = (
         pad(chroma, margin, margin)
         if whole

@@ -1,4 +1,4 @@
-"""The luma network in the forms it is deployed in, against bicubic and against its trained form."""
+"""The folded luma networks are compared with a bicubic and with their trained form."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def weights_of(net: LumaNet) -> Weights:
 
 
 def silent(net: LumaNet) -> Weights:
-    """Weights that add nothing to the bicubic."""
+    """Return weights that add nothing to the bicubic."""
     return {k: np.zeros_like(v) if k.startswith("tail") else v for k, v in weights_of(net).items()}
 
 
@@ -65,7 +65,7 @@ def test_without_detail_rgb_is_bicubic_to_the_border(net: LumaNet) -> None:
 @pytest.mark.parametrize("location", ["left", "center", "topleft"])
 @pytest.mark.parametrize("sampling", ["420", "444"])
 def test_chroma_stays_where_it_sits(net: LumaNet, location: ChromaLocation, sampling: Sampling) -> None:
-    """A slope of colour, sampled at both sizes as ``location`` says, is upscaled without a shift."""
+    """A gradient of colour, sampled at both sizes according to ``location``, is upscaled without a shift."""
     colour = Colour("bt709", chroma_location=location, sampling=sampling)
 
     def slope(height: int, width: int, unit: float) -> Array:
@@ -127,7 +127,7 @@ def test_the_integers_are_the_same_whatever_the_colour(net: LumaNet) -> None:
 
 
 def test_the_trained_network_is_its_layers_one_after_another(net: LumaNet) -> None:
-    """Written out in PyTorch's own terms, on a picture with a wide border."""
+    """The layers are written out in PyTorch and run on a picture with a wide border."""
     picture = torch.from_numpy(np.random.default_rng(3).uniform(0, 255, (1, 1, 16, 20)))
     wide = F.pad(picture, (24, 24, 24, 24), mode="replicate")
     x = F.pad(wide / 255 - 0.5, (1, 0, 1, 0)) if net.arch.stride == 2 else F.pad(wide / 255 - 0.5, (1, 1, 1, 1))
@@ -153,7 +153,7 @@ def test_the_receptive_field_is_what_changes_when_a_pixel_does(net: LumaNet) -> 
 
 
 @pytest.mark.parametrize(("stride", "convs"), [(2, 4), (1, 8)])
-def test_more_layers_than_the_margin_bears_are_refused(stride: int, convs: int) -> None:
+def test_more_layers_than_the_margin_allows_are_refused(stride: int, convs: int) -> None:
     def folded(convs: int) -> FoldedNetwork:
         net = LumaNet(LumaShape(features=2, convs=convs, stride=stride))
         return fold_rgb(net.arch, {name: tensor.detach().numpy() for name, tensor in net.state_dict().items()})

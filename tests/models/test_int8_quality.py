@@ -1,4 +1,4 @@
-"""int8 as it is deployed, against float and against exact integers."""
+"""int8 as deployed is compared with float and with exact integers."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ MODELS = [name for name in zoo.ARCHITECTURES if zoo.has_weights(name) and name n
 Planes = tuple[np.ndarray, np.ndarray]
 
 exact_sums = pytest.mark.skipif(
-    not has_fast_int8(), reason="without VNNI or AMX int8 sums saturate, and float is what runs on such a CPU"
+    not has_fast_int8(), reason="without VNNI or AMX int8 sums saturate, and such a CPU runs float"
 )
 
 
@@ -32,7 +32,7 @@ def padded(luma: np.ndarray, chroma: np.ndarray) -> Planes:
 
 
 def yuv_planes(rgb: np.ndarray) -> Planes:
-    """Limited range BT.709, 4:2:0 with chroma on the left."""
+    """Convert RGB to limited-range BT.709, 4:2:0 with chroma on the left."""
     matrix, offset = yuv_from_rgb(Colour())
     yuv = np.einsum("ic,hwc->ihw", matrix, rgb.astype(float)) + offset[:, None, None]
     return np.rint(yuv[0]).astype(np.uint8), np.rint(downsample_chroma(yuv[1:], "left")).astype(np.uint8)
@@ -76,7 +76,7 @@ def test_colours_do_not_drift(model: str) -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_a_smooth_ramp_keeps_all_its_levels_in_order(model: str) -> None:
-    """No banding: a slope of one level every four pixels comes out as one of one level every eight."""
+    """No banding: a ramp of one level per four pixels becomes one of one level per eight."""
     ramp = np.broadcast_to(np.repeat(np.arange(16, 236, dtype=np.uint8), 4), (64, 880))
     flat = np.full((2, 32, 440), 128, np.uint8)
 
@@ -101,8 +101,8 @@ def test_a_smooth_ramp_keeps_all_its_levels_in_order(model: str) -> None:
 @exact_sums
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("form", ["rgb", "yuv"])
-def test_rounding_costs_little_beside_what_the_network_gains(model: str, form: str) -> None:
-    """The loss against float in dB, on a photograph whose full size is known."""
+def test_rounding_loses_little_compared_with_the_gain_of_the_network(model: str, form: str) -> None:
+    """The loss is measured against float, in dB, on a photograph whose full size is known."""
     if form == "rgb":
         truth = photographs.astronaut()
         low = imresize(truth, 256, 256)

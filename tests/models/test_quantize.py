@@ -21,7 +21,7 @@ def graph(model: zoo.Model) -> onnx.GraphProto:
     return to_onnx(model.quantized(Colour()), 32, 48).graph
 
 
-def test_the_bias_makes_up_for_what_rounding_shifts() -> None:
+def test_the_bias_corrects_the_mean_error_of_rounding() -> None:
     rng = np.random.default_rng(0)
     convs = {"only": Conv(rng.normal(0, 1, (4, 3, 3, 3)), rng.normal(0, 1, 4), quantised=True, reads="in")}
     network = FoldedNetwork(zoo.architecture("luma"), lambda _ops, x: x, convs, Colour())

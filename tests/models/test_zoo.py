@@ -52,7 +52,7 @@ def test_every_shipped_model_has_been_measured(name: str) -> None:
         assert quality["fp32"]["psnr"] > quality["bicubic"]["psnr"] + 1.5
 
 
-def test_an_unknown_model_is_told_with_the_known_ones() -> None:
+def test_the_error_on_an_unknown_model_lists_the_known_ones() -> None:
     with pytest.raises(OptionError, match=r"no model 'rcan9'. Known: luma, "):
         zoo.load("rcan9")
 
@@ -102,7 +102,7 @@ def test_a_checkpoint_without_pytorch_names_the_extra(tmp_path: Path, monkeypatc
         zoo.load("rcan2", tmp_path / "mine.pth")
 
 
-def test_files_that_are_no_weights_are_refused(tmp_path: Path) -> None:
+def test_files_that_are_not_weights_are_refused(tmp_path: Path) -> None:
     (tmp_path / "rcan2.safetensors").write_bytes(b"rubbish")
     with pytest.raises(OptionError, match="can't be read as safetensors"):
         zoo.load("rcan2", tmp_path)
@@ -118,7 +118,7 @@ def test_weights_of_another_network_are_refused_by_names_and_shapes(tmp_path: Pa
 
 
 def damaged(value: float) -> dict[str, NDArray[Any]]:
-    """The weights of luma, with one of them replaced."""
+    """Return the weights of luma with one value replaced."""
     weights = {key: array.copy() for key, array in zoo.load("luma").weights.items()}
     weights["body.0.weight"].flat[0] = value
     return weights
@@ -134,7 +134,7 @@ def damaged(value: float) -> dict[str, NDArray[Any]]:
         ({key: array > 0 for key, array in damaged(1).items()}, "holds bool, not floats"),
         ({key: 0 * array for key, array in damaged(1).items()}, "all its weights are 0"),
     ],
-    ids=["nan", "infinite", "huge", "whole numbers", "truth values", "zero"],
+    ids=["nan", "infinite", "huge", "integers", "booleans", "zero"],
 )
 def test_damaged_weights_are_refused(weights: dict[str, NDArray[Any]], told: str, tmp_path: Path) -> None:
     save_file(weights, tmp_path / "luma.safetensors")
@@ -142,13 +142,13 @@ def test_damaged_weights_are_refused(weights: dict[str, NDArray[Any]], told: str
         zoo.load("luma", tmp_path / "luma.safetensors")
 
 
-def test_weights_in_half_precision_are_taken(tmp_path: Path) -> None:
+def test_weights_in_half_precision_are_accepted(tmp_path: Path) -> None:
     weights = {key: array.astype(np.float16) for key, array in zoo.load("luma").weights.items()}
     save_file(weights, tmp_path / "luma.safetensors")
     assert zoo.load("luma", tmp_path).folded(Colour()).outputs == 24
 
 
-def test_numbers_that_numpy_has_not_are_refused(tmp_path: Path) -> None:
+def test_dtypes_that_numpy_lacks_are_refused(tmp_path: Path) -> None:
     head = b'{"x":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]}}'
     (tmp_path / "luma.safetensors").write_bytes(len(head).to_bytes(8, "little") + head + b"\0")
     with pytest.raises(OptionError, match="aren't 16- to 64-bit floats"):

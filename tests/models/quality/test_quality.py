@@ -1,4 +1,4 @@
-"""Test sets, measures and protocols."""
+"""Test sets, metrics and protocols."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def write(path: Path, rgb: np.ndarray) -> None:
     cv2.imwrite(str(path), rgb[..., ::-1])
 
 
-def test_high_resolution_alone_is_cut_and_shrunk(tmp_path: Path) -> None:
+def test_high_resolution_alone_is_cropped_and_downscaled(tmp_path: Path) -> None:
     write(tmp_path / "one.png", photographs.astronaut()[:61, :47])
     (picture,) = pictures_of(tmp_path, scale=3)
     assert picture.name == "one"
@@ -31,7 +31,7 @@ def test_high_resolution_alone_is_cut_and_shrunk(tmp_path: Path) -> None:
 
 def test_div2ks_layout_is_read_as_it_is(tmp_path: Path) -> None:
     high = photographs.astronaut()[:60, :48]
-    low = 255 - imresize(high, 30, 24)  # so that it is not what would be made
+    low = 255 - imresize(high, 30, 24)  # differs from a downscaled picture
     write(tmp_path / "DIV2K_valid_HR" / "0801.png", high)
     write(tmp_path / "DIV2K_valid_LR_bicubic" / "X2" / "0801x2.png", low)
     (picture,) = pictures_of(tmp_path)
@@ -45,10 +45,10 @@ def test_a_missing_low_resolution_is_named(tmp_path: Path) -> None:
         list(pictures_of(tmp_path))
 
 
-def test_a_low_resolution_of_another_size_is_told(tmp_path: Path) -> None:
+def test_a_low_resolution_of_another_size_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "DIV2K_valid_HR" / "0801.png", photographs.astronaut()[:60, :48])
     write(tmp_path / "DIV2K_valid_LR_bicubic" / "X2" / "0801x2.png", photographs.astronaut()[:40, :40])
-    with pytest.raises(InputError, match="not 2 times as large"):
+    with pytest.raises(InputError, match="isn't 2 times as large"):
         list(pictures_of(tmp_path))
 
 
@@ -59,7 +59,7 @@ def test_one_level_of_error_is_48_db() -> None:
 
 
 def test_structural_similarity_by_its_formula() -> None:
-    """Two flat pictures: only the luminance term, (2ab + C1) / (a^2 + b^2 + C1) with C1 = (0.01 * 255)^2."""
+    """Two flat pictures have only the luminance term, (2ab + C1) / (a^2 + b^2 + C1) with C1 = (0.01 * 255)^2."""
     a, b = np.full((32, 32, 3), 100, np.uint8), np.full((32, 32, 3), 140, np.uint8)
     c1 = (0.01 * 255) ** 2
     assert ssim(a, b) == pytest.approx((2 * 100 * 140 + c1) / (100**2 + 140**2 + c1), abs=1e-4)
@@ -112,14 +112,14 @@ def test_a_contact_sheet_shows_the_most_detailed_window_of_each_version(tmp_path
     assert sheet[24:312, 288:].std() > 60
 
 
-def test_a_sheet_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_sheet_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     picture = np.zeros((100, 100, 3), np.uint8)
     with pytest.raises(OutputError, match="can't be written"):
         write_contact_sheet([("a", {"b": picture})], tmp_path / "nowhere" / "sheet.png")
 
 
 @pytest.mark.parametrize("protocol", ["usual", "card"])
-def test_colours_that_are_off_show_though_luma_is_right(protocol: Protocol) -> None:
+def test_wrong_colours_show_in_the_figures_even_if_luma_is_right(protocol: Protocol) -> None:
     """Such colours come from decoding with other matrix coefficients than were used for encoding."""
     high = photographs.coffee()[:64, :64].copy()
     red, blue = (high[..., k].astype(float) for k in (0, 2))

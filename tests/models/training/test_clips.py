@@ -1,4 +1,4 @@
-"""Clips made of pictures for training: motion, codecs, patches and their cache."""
+"""Training clips made from pictures: motion, codecs, patches and their cache."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from sr4k.models.training.recipe import Clips
 
 SMALL = Clips(versions=2, frames=2, patches=2, patch=32)
 FACTORS = {"h264": (12, 40), "hevc": (14, 42), "av1": (15, 60), "jpeg": (95, 15)}
-"""Of each codec, fine and coarse."""
+"""Rate factors (JPEG: qualities) of a fine and a coarse encoding, by codec."""
 
 
 def clip(frames: int = 4, side: int = 128) -> list[av.VideoFrame]:
@@ -41,7 +41,7 @@ def made(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def detail(patches: Patches) -> float:
-    """The mean variance of the Laplacian of what they show."""
+    """Return the mean variance of the Laplacian of the patches in high resolution."""
     return float(np.mean([cv2.Laplacian(high, cv2.CV_64F).var() for high in patches.high]))
 
 
@@ -55,7 +55,7 @@ class TestMotion:
         assert sum(not np.array_equal(views[0], views[-1]) for views in clips) >= 8
 
     def test_some_views_are_as_sharp_as_the_picture_and_some_are_interpolated(self) -> None:
-        """What is cut out whole is found in the picture without a difference."""
+        """Views at whole pixels are found in the picture exactly."""
         picture = pictures.astronaut()[:200, :160]
         exact = [cv2.matchTemplate(picture, self.views(seed)[-1], cv2.TM_SQDIFF).min() < 1 for seed in range(12)]
         assert 2 <= sum(exact) <= 10
@@ -181,7 +181,7 @@ class TestCache:
     def test_clips_of_other_settings_are_not_mixed_but_there_may_be_more(self, folder: Path, made: Path) -> None:
         fewer = SMALL.model_copy(update={"versions": 1})
         assert len(make_cache([folder], fewer, 1, made).shards) == 1
-        with pytest.raises(OptionError, match="are of another crf, patches: choose another --out"):
+        with pytest.raises(OptionError, match=r"other settings \(crf, patches\): use another --out"):
             make_cache([folder], SMALL.model_copy(update={"crf": (1, 2), "patches": 1}), 1, made)
 
     def test_a_batch_depends_on_seed_and_number_alone(self, made: Path) -> None:

@@ -1,4 +1,4 @@
-"""A network whose weights follow how compressed its source is."""
+"""A network whose weights depend on how compressed its source is."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -45,7 +45,7 @@ def test_at_a_knot_and_beyond_the_last_it_is_that_set_alone() -> None:
             assert np.array_equal(made(net, quality), net.plain()[k](luma).numpy())
 
 
-def test_between_knots_its_weights_are_in_proportion() -> None:
+def test_between_knots_its_weights_are_interpolated() -> None:
     net = QualityNet(SHAPE, KNOTS)
     with torch.no_grad():
         net.plain()[2].load_state_dict(net.plain()[1].state_dict())
@@ -56,7 +56,7 @@ def test_between_knots_its_weights_are_in_proportion() -> None:
     assert shift == pytest.approx(0.4 * 0.1 * 255, abs=1e-3)
 
 
-def test_a_step_changes_the_knots_beside_the_quality_but_none_that_is_fixed(tmp_path: Path) -> None:
+def test_a_step_changes_the_knots_next_to_the_quality_but_no_fixed_one(tmp_path: Path) -> None:
     net = QualityNet(SHAPE, KNOTS, fixed=1)
     settings = Recipe.model_validate({"model": "luma", "steps": 9, "batch": 2, "patch": 16, "warm_up": 1})
     trainer = Trainer(net, settings, lambda _: iter(()), tmp_path, validate=[])
@@ -90,7 +90,7 @@ def test_a_whole_run_makes_a_model_of_each_knot(tmp_path: Path) -> None:
     assert (tmp_path / "run" / "training.png").exists()
 
 
-def test_sets_that_are_one_differ_in_the_biases_of_the_head_alone_and_may_part_later(tmp_path: Path) -> None:
+def test_shared_sets_differ_in_the_biases_of_the_head_alone_and_can_be_separated_later(tmp_path: Path) -> None:
     settings = Recipe.model_validate({"model": "luma", "steps": 9, "batch": 2, "patch": 16, "warm_up": 1})
     rng = np.random.default_rng(0)
     low, high = (rng.uniform(0, 255, (2, 1, side, side)).astype(np.float32) for side in (16, 32))
@@ -104,7 +104,7 @@ def test_sets_that_are_one_differ_in_the_biases_of_the_head_alone_and_may_part_l
     first, last = (part.state_dict() for part in started(SHAPE, settings, later).plain())
     assert all(torch.equal(last[name], sets[2][name]) for name in last)
     assert not torch.equal(first["head.weight"], last["head.weight"])
-    with pytest.raises(OptionError, match="is not of luma"):
+    with pytest.raises(OptionError, match="doesn't hold weights of luma"):
         started(replace(SHAPE, convs=2), settings, later)
 
 
@@ -112,17 +112,17 @@ def test_sets_that_are_one_differ_in_the_biases_of_the_head_alone_and_may_part_l
     ("settings", "told"),
     [
         ({"shared": True, "fixed": 1}, "can't be fixed"),
-        ({"knots": [0, 30, 20]}, "knots have to rise"),
-        ({"knots": [0, 30], "fixed": 2}, "one at least has to learn"),
+        ({"knots": [0, 30, 20]}, "knots must increase"),
+        ({"knots": [0, 30], "fixed": 2}, "at least one knot must be trained"),
     ],
 )
-def test_knots_that_cannot_be_are_told(settings: dict[str, object], told: str) -> None:
+def test_invalid_knots_are_refused(settings: dict[str, object], told: str) -> None:
     with pytest.raises(ValidationError, match=told):
         Quality.model_validate(settings)
 
 
 @pytest.mark.parametrize("shape", [SHAPE, replace(SHAPE, stride=1, convs=2)], ids=["cells", "pixels"])
-def test_its_file_tells_what_it_is(shape: LumaShape, tmp_path: Path) -> None:
+def test_its_architecture_is_read_from_its_file(shape: LumaShape, tmp_path: Path) -> None:
     net = QualityNet(shape, KNOTS)
     save_file(net.state_dict(), tmp_path / "weights.safetensors")
     loaded = QualityNet.load(tmp_path / "weights.safetensors")
@@ -130,14 +130,14 @@ def test_its_file_tells_what_it_is(shape: LumaShape, tmp_path: Path) -> None:
     assert np.array_equal(made(loaded, 24.0), made(net, 24.0))
 
 
-def test_weights_that_follow_no_quality_are_told(tmp_path: Path) -> None:
+def test_weights_without_quality_are_refused(tmp_path: Path) -> None:
     save_file({"head.weight": torch.zeros(1)}, tmp_path / "plain.safetensors")
     for path in (tmp_path / "plain.safetensors", tmp_path / "missing"):
         with pytest.raises(OptionError, match="holds no weights that follow quality"):
             QualityNet.load(path)
 
 
-def test_a_teacher_makes_its_share_of_the_target_and_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
+def test_a_teacher_makes_its_share_of_the_target_and_resumes_where_it_was_interrupted(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "coffee.png"), pictures.coffee()[:280, :280, ::-1])
     settings = Clips(versions=2, frames=1, patches=2, patch=32, noise=0.0)
     cache = make_cache([tmp_path], settings, 1, tmp_path / "clips")
@@ -157,11 +157,11 @@ def test_a_teacher_makes_its_share_of_the_target_and_goes_on_where_it_was_interr
 
 
 def test_keys_of_pictures_are_not_for_clips() -> None:
-    with pytest.raises(ValidationError, match="leave out patch, softer"):
+    with pytest.raises(ValidationError, match="remove patch, softer"):
         Recipe.model_validate({"model": "luma", "quality": {}, "patch": 64, "softer": [0.5]})
 
 
-def test_networks_that_are_none_on_luma_are_told(tmp_path: Path) -> None:
+def test_networks_that_are_not_on_luma_are_refused(tmp_path: Path) -> None:
     recipe = Recipe.model_validate({"model": "rcan", "quality": {}})
-    with pytest.raises(OptionError, match="Qualities are for luma networks; rcan is none"):
+    with pytest.raises(OptionError, match="Qualities are for luma networks; rcan isn't one"):
         train_model(recipe, [tmp_path], tmp_path / "run", validate=[])

@@ -1,4 +1,4 @@
-"""Training in miniature."""
+"""Training, calibration and fine-tuning with tiny networks and pictures."""
 
 import sys
 from collections.abc import Callable
@@ -74,8 +74,8 @@ def test_a_fresh_rcan_is_an_exact_bicubic() -> None:
     assert np.abs(difference).mean() < 0.3
 
 
-def test_in_a_fresh_rcan_a_feature_stands_for_each_output_pixel_of_a_cell() -> None:
-    """What the body puts there reaches that pixel alone, in all three colours."""
+def test_a_fresh_rcan_has_a_feature_for_each_output_pixel_of_a_cell() -> None:
+    """The value that the body adds to such a feature reaches that pixel alone, in all three colours."""
     net = TrainableRcan(replace(RCAN, features=32))
     bias = net.body[-1].bias
     assert isinstance(bias, torch.Tensor)
@@ -93,7 +93,7 @@ def test_in_a_fresh_rcan_a_feature_stands_for_each_output_pixel_of_a_cell() -> N
 
 
 def test_training_computes_the_published_form() -> None:
-    """Folded, with the same value and the same gradients inside."""
+    """The folded network has the same output and, away from the border, the same gradients."""
     torch.manual_seed(0)
     net = TrainableRcan(RCAN).double()
     with torch.no_grad():
@@ -170,19 +170,19 @@ def test_an_equivariant_network_treats_all_orientations_alike(folder: Path, tmp_
 
 
 @pytest.mark.parametrize("arch", [RCAN, LUMA, replace(PIXELS, features=12)])
-def test_networks_that_cannot_be_equivariant_are_told(arch: Architecture, folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="multiples of eight"):
+def test_networks_that_cannot_be_equivariant_are_refused(arch: Architecture, folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="multiple of 8"):
         trainer(arch, folder, tmp_path, equivariant=True)
 
 
 def test_a_run_is_not_resumed_with_another_recipe(folder: Path, tmp_path: Path) -> None:
     trainer(LUMA, folder, tmp_path).run()
-    with pytest.raises(OptionError, match="another learning_rate"):
+    with pytest.raises(OptionError, match="from a run with another learning_rate"):
         trainer(LUMA, folder, tmp_path, learning_rate=0.5)
 
 
 @pytest.mark.parametrize("damage", [lambda whole: whole[:1000], lambda _whole: b"", lambda _whole: b"rubbish"])
-def test_a_damaged_checkpoint_is_told(damage: Callable[[bytes], bytes], folder: Path, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_refused(damage: Callable[[bytes], bytes], folder: Path, tmp_path: Path) -> None:
     trainer(LUMA, folder, tmp_path).save()
     checkpoint = tmp_path / CHECKPOINT
     checkpoint.write_bytes(damage(checkpoint.read_bytes()))
@@ -190,7 +190,7 @@ def test_a_damaged_checkpoint_is_told(damage: Callable[[bytes], bytes], folder: 
         trainer(LUMA, folder, tmp_path)
 
 
-def test_a_run_goes_on_whatever_of_its_other_files_was_lost(folder: Path, tmp_path: Path) -> None:
+def test_a_run_resumes_even_if_its_other_files_were_lost(folder: Path, tmp_path: Path) -> None:
     whole = load_file(trainer(LUMA, folder, tmp_path).run())
     history = (tmp_path / HISTORY).read_text()
     (tmp_path / WEIGHTS).write_bytes(b"cut off")
@@ -208,7 +208,7 @@ def test_without_matplotlib_a_run_does_not_begin(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("name", ["rcan-full", "rcan-basicsr"])
-def test_forms_that_are_not_trained_are_told(name: str) -> None:
+def test_forms_that_cannot_be_trained_are_refused(name: str) -> None:
     with pytest.raises(OptionError, match="Training is for"):
         fresh(zoo.architecture(name))
 
@@ -226,7 +226,7 @@ def test_a_whole_run_makes_a_model_that_loads(folder: Path, tmp_path: Path, star
 
 class TestInt8:
     def test_the_roundings_of_training_are_those_of_the_deployed_network(self, folder: Path) -> None:
-        """Fake quantisation in PyTorch and the network that `quantize` makes: equal weights on equal grids."""
+        """Fake quantisation in PyTorch and `quantize` round to the same weights."""
         torch.manual_seed(0)
         net = LumaNet(LUMA)
         model = zoo.Model("luma", LUMA, {key: value.numpy() for key, value in net.state_dict().items()})
@@ -265,7 +265,7 @@ def test_unknown_weights_to_start_from_are_named(folder: Path, tmp_path: Path) -
         train_model(recipe(start_from="lumma"), [folder], tmp_path, validate=[])
 
 
-def test_several_teachers_give_their_mean(folder: Path) -> None:
+def test_several_teachers_are_averaged(folder: Path) -> None:
     luma, large = (zoo.load(name).folded(None) for name in ("luma", "luma-large"))
     pairs = load_pairs([folder], patch=16, keep=0.4)[:1]
     one, other, both = (
@@ -342,7 +342,7 @@ def test_windows_are_drawn_where_the_detail_is(tmp_path: Path) -> None:
     assert (pair.windows[:, 1] >= 48).all()
 
 
-def test_pictures_are_taken_smaller_larger_and_softer_as_well(tmp_path: Path) -> None:
+def test_smaller_larger_and_softer_pictures_are_added(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "cat.png"), pictures.chelsea()[:200, :300, ::-1])
     versions = load_pairs([tmp_path], patch=16, keep=1.0, resized=[0.5, 1.2], softer=[1.0])
     assert [pair.high.shape for pair in versions] == [(200, 300, 3), (100, 150, 3), (240, 360, 3), (200, 300, 3)]
@@ -365,7 +365,7 @@ def test_batches_pair_windows_exactly(folder: Path, relit: float) -> None:
         assert np.abs(shrunk[:, inside, inside] - small[:, inside, inside]).max() <= steps
 
 
-def test_relit_windows_are_flatter_or_steeper_and_half_are_negatives(folder: Path) -> None:
+def test_relit_windows_have_less_or_more_contrast_and_half_are_inverted(folder: Path) -> None:
     pairs = load_pairs([folder], patch=16, keep=1.0)
     slopes = []
     for step in range(40):
@@ -381,13 +381,13 @@ def test_relit_windows_are_flatter_or_steeper_and_half_are_negatives(folder: Pat
     assert 10 < sum(slope < 0 for slope in slopes) < 30
 
 
-def test_clipping_gives_up_a_rare_peak_for_finer_steps() -> None:
+def test_a_rare_peak_is_clipped_for_finer_steps() -> None:
     values = np.append(np.random.default_rng(0).normal(0, 1, 100_000), 100.0)
     assert 3 < best_clip(values) < 80
 
 
 def test_calibration_fits_pure_colours(folder: Path) -> None:
-    """What they need is not clipped, however rare it is in photographs."""
+    """Values that pure colours need are not clipped, however rare they are in photographs."""
     weights = {key: value.numpy() for key, value in TrainableRcan(RCAN).state_dict().items()}
     network = zoo.Model("rcan", RCAN, weights).folded(None)
     gain = calibrate(network, [folder], pictures=2).gains["stream"]
