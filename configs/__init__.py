@@ -147,9 +147,11 @@ class Preset(Section):
         """Return a copy with some keys of one section changed; ``None`` leaves a key unchanged.
 
         Raises:
-            OptionError: a value is invalid.
+            OptionError: a value is invalid, or there is no such section.
         """
         data = self.model_dump()
+        if section not in ("graph", "engine", "encode", "live"):
+            raise OptionError(f"Presets have no section '{section}': use graph, engine, encode or live.")
         data[section] |= {key: value for key, value in changes.items() if value is not None}
         return validated(Preset, data, "option")
 

@@ -6,6 +6,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
+from sr4k.errors import OptionError
+
 Codec = Literal["h264", "hevc", "av1", "h264_nvenc", "hevc_nvenc", "av1_nvenc"]
 CodecChoice = Literal["auto", Codec, "auto_nvenc"]
 """A codec, or ``auto`` (CPU) and ``auto_nvenc`` (NVIDIA GPU), which `sr4k.media.writing.codec_choice` resolves."""
@@ -15,18 +17,34 @@ Deinterlace = Literal["auto", "off", "double"]
 
 @dataclass(frozen=True, slots=True)
 class TimeSpan:
-    """A part of a video: ``seconds`` long, beginning ``start`` seconds after the video's beginning."""
+    """A part of a video: ``seconds`` long, beginning ``start`` seconds after the video's beginning.
+
+    Raises:
+        OptionError: it begins before the video, or has no length.
+    """
 
     start: Fraction
     seconds: Fraction
 
+    def __post_init__(self) -> None:
+        if self.start < 0 or self.seconds <= 0:
+            raise OptionError("A part of a video must begin at 0 s or later, and be longer than 0 s.")
+
 
 @dataclass(frozen=True, slots=True)
 class VideoChoice:
-    """Selects one of several videos in a file by its number, counted from 0, or, with ``by_id``, by its stream ID."""
+    """Selects one of several videos in a file by its number, counted from 0, or, with ``by_id``, by its stream ID.
+
+    Raises:
+        OptionError: the number is negative.
+    """
 
     number: int
     by_id: bool = False
+
+    def __post_init__(self) -> None:
+        if self.number < 0:
+            raise OptionError(f"There is no video {self.number}: they are counted from 0.")
 
     def __str__(self) -> str:
         return f"i:{self.number:#x}" if self.by_id else str(self.number)
@@ -42,17 +60,25 @@ black bars; ``stretch``, exactly that size, with a sample aspect ratio that pres
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A size in pixels, both sides even.
+    """A size in pixels, both sides even, from 4 to 16384.
 
     Attributes:
         width, height: as displayed, so they are swapped for a stream that is displayed rotated by 90 degrees.
         turns: whether width and height are swapped for a portrait picture, as for the named sizes.
+
+    Raises:
+        OptionError: a side is odd or out of range.
     """
 
     width: int
     height: int
     fit: Fit = "inside"
     turns: bool = False
+
+    def __post_init__(self) -> None:
+        if any(side % 2 or not 4 <= side <= 16384 for side in (self.width, self.height)):
+            size = f"{self.width}x{self.height}"
+            raise OptionError(f"'{size}' isn't supported: both sides must be even, from 4 to 16384.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

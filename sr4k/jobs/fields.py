@@ -1,7 +1,12 @@
-"""Descriptor for fields of a job that also accept text."""
+"""Fields of a job that also accept text, as it is typed on the command line."""
 
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, overload
+
+from sr4k.configs import Preset, load_preset
+from sr4k.errors import OptionError
+from sr4k.jobs.parse import parse_part, parse_size, parse_track
+from sr4k.media.options import Box, TimeSpan, VideoChoice
 
 _Given = TypeVar("_Given")
 _Kept = TypeVar("_Kept")
@@ -34,3 +39,30 @@ class Field(Generic[_Given, _Kept]):
 
     def __set__(self, job: object, value: _Given) -> None:
         job.__dict__[self._name] = self._meaning(value)
+
+
+def _or_text(kinds: tuple[type, ...], parse: Callable[[str], Any], usage: str) -> Callable[..., Any]:
+    """Return a conversion that parses text and keeps values of ``kinds``; it raises OptionError for any other type."""
+
+    def meaning(given: object) -> Any:
+        if isinstance(given, str):
+            return parse(given)
+        if isinstance(given, kinds):
+            return given
+        raise OptionError(f"{given!r} isn't supported here: use {usage}.")
+
+    return meaning
+
+
+_NOTHING = type(None)
+
+preset_or_text: Callable[[Preset | str], Preset] = _or_text((Preset,), load_preset, "a preset, its name or its path")
+box_or_text: Callable[[Box | str | None], Box | None] = _or_text(
+    (Box, _NOTHING), parse_size, "a Box, or text such as '4k'"
+)
+part_or_text: Callable[[TimeSpan | str | None], TimeSpan | None] = _or_text(
+    (TimeSpan, _NOTHING), parse_part, "a TimeSpan, or text such as '10s@00:05:00'"
+)
+track_or_text: Callable[[VideoChoice | str], VideoChoice] = _or_text(
+    (VideoChoice,), parse_track, "a VideoChoice, or text such as '1'"
+)

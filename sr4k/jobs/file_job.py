@@ -9,12 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
-from sr4k.configs import Preset, load_preset
+from sr4k.configs import Preset
 from sr4k.engines.choose import engines_for
 from sr4k.errors import FieldError, InputError, OptionError, StoppedError, WorkerError
-from sr4k.jobs.fields import Field
+from sr4k.jobs.fields import Field, box_or_text, part_or_text, preset_or_text, track_or_text
 from sr4k.jobs.graph import assembled, run_assembled
-from sr4k.jobs.parse import parse_size
 from sr4k.jobs.summary import Summary, summarised
 from sr4k.media.image_names import is_picture, is_sequence
 from sr4k.media.options import FIRST_VIDEO, Box, Deinterlace, EncodeSettings, TimeSpan, VideoChoice
@@ -47,14 +46,6 @@ def _path(given: str | os.PathLike[str]) -> Path:
     return Path(given)
 
 
-def _preset(given: Preset | str) -> Preset:
-    return load_preset(given) if isinstance(given, str) else given
-
-
-def _box(given: Box | str | None) -> Box | None:
-    return parse_size(given) if isinstance(given, str) else given
-
-
 @dataclass(frozen=True)
 class Job:
     """A job on files: one source, one target, one preset.
@@ -69,11 +60,11 @@ class Job:
             twice the size of the source.
         overwrite: whether an existing target may be replaced.
         cpus: number of CPUs to plan for; ``None``: all that are granted.
-        part: part of the source to upscale; ``None``: all of it.
+        part: part of the source to upscale; text as for `sr4k.jobs.parse.parse_part` is accepted. ``None``: all of it.
         deinterlace: how to handle interlaced frames; see `sr4k.stages.settings.DecodeSettings`.
         resume: whether to continue an earlier run of the same job, if there is one.
         strict: whether the first decode loss ends the job with an error.
-        track: which video track of the source to upscale.
+        track: which video track of the source to upscale; text as for `sr4k.jobs.parse.parse_track` is accepted.
         rate: frames per second of an image sequence; ``None``: 25.
 
     Raises:
@@ -84,21 +75,23 @@ class Job:
     source: Field[str | os.PathLike[str], Path] = Field(_path)  # noqa: RUF009 - a descriptor
     target: Field[str | os.PathLike[str], Path] = Field(_path)  # noqa: RUF009 - a descriptor
     _: KW_ONLY
-    preset: Field[Preset | str, Preset] = Field(_preset, "file")  # noqa: RUF009 - a descriptor
-    size: Field[Box | str | None, Box | None] = Field(_box, None)  # noqa: RUF009 - a descriptor
+    preset: Field[Preset | str, Preset] = Field(preset_or_text, "file")  # noqa: RUF009 - a descriptor
+    size: Field[Box | str | None, Box | None] = Field(box_or_text, None)  # noqa: RUF009 - a descriptor
     overwrite: bool = False
     cpus: int | None = None
-    part: TimeSpan | None = None
+    part: Field[TimeSpan | str | None, TimeSpan | None] = Field(part_or_text, None)  # noqa: RUF009 - a descriptor
     deinterlace: Deinterlace = "auto"
     resume: bool = False
     strict: bool = False
-    track: VideoChoice = FIRST_VIDEO
+    track: Field[VideoChoice | str, VideoChoice] = Field(track_or_text, FIRST_VIDEO)  # noqa: RUF009 - a descriptor
     rate: Fraction | None = None
 
     def __post_init__(self) -> None:
         """Check the fields; for what it raises see the class."""
         if self.deinterlace not in get_args(Deinterlace):
             raise OptionError(f"deinterlace can't be '{self.deinterlace}': use {', '.join(get_args(Deinterlace))}.")
+        if self.cpus is not None and self.cpus < 1:
+            raise FieldError("{cpus} can't be {0}: at least one CPU is needed.", self.cpus)
         if self.rate is not None and not is_sequence(self.source):
             raise FieldError("A rate is for image sequences, which {0} is not: leave {rate} out.", self.source)
         if self.resume and self.part is not None:

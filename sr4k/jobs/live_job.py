@@ -9,8 +9,9 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any
 
 from sr4k.common.system_errors import refusal
-from sr4k.configs import Preset, load_preset
+from sr4k.configs import Preset
 from sr4k.errors import FieldError, OptionError, Sr4kError, StoppedError, WorkerError
+from sr4k.jobs.fields import Field, box_or_text, preset_or_text
 from sr4k.jobs.graph import assembled, run_assembled
 from sr4k.jobs.summary import LiveSummary, summarised_live
 from sr4k.jobs.watchdog import Watchdog, WorkerHangsError
@@ -39,22 +40,23 @@ class LiveJob:
     Attributes:
         source: address to pull from.
         targets: addresses to push to.
-        preset: see `sr4k.configs`.
-        size: box that the output has to fit into; ``None``: twice the size that the source has at first.
+        preset: see `sr4k.configs`; or the name of a preset, or the path of its file, as text.
+        size: box that the output has to fit into, or text as for `sr4k.jobs.parse.parse_size`; ``None``: twice the size
+            that the source has at first.
         sound: whether to include audio.
         cpus: number of CPUs to plan for; ``None``: all that are granted. Not compared: jobs that differ only in it are
             equal.
 
     Raises:
         FieldError: the preset has a value that live streams don't support, such as ``encode.crf``.
-        OptionError: two targets are the same.
+        OptionError: there is no target, or two are the same.
     """
 
     source: Address
     targets: tuple[Address, ...]
     _: KW_ONLY
-    preset: Preset = field(default_factory=lambda: load_preset("live"))
-    size: Box | None = None
+    preset: Field[Preset | str, Preset] = Field(preset_or_text, "live")  # noqa: RUF009 - a descriptor
+    size: Field[Box | str | None, Box | None] = Field(box_or_text, None)  # noqa: RUF009 - a descriptor
     sound: bool = True
     cpus: int | None = field(default=None, compare=False)
 
@@ -69,6 +71,13 @@ class LiveJob:
         ):
             if is_wrong:
                 raise FieldError(f"A live stream can't be run with {{{key}}} {{0}}: {instead}.", value)
+        if ("decode",) in graph.workers.values():
+            raise FieldError(
+                "A live stream needs one worker for decode and preprocess in {graph.workers}: use the preset live, or "
+                "one of your own like it."
+            )
+        if not self.targets:
+            raise OptionError("A live stream needs a target: name at least one.")
         places: set[str] = set()
         for target in self.targets:
             if target.place in places:

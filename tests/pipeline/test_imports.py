@@ -154,6 +154,7 @@ def test_a_library_that_does_more_than_it_should_when_imported_has_one_door(libr
 
 def test_the_supervisor_needs_no_codec_and_no_network() -> None:
     heavy = "av", "openvino", "onnx", "torch", "cv2", "tensorrt"
-    code = f"import sys, sr4k; print([m for m in {heavy!r} if m in sys.modules])"
+    used = "sr4k.jobs.file_job, sr4k.jobs.live_job, sr4k.pipeline.supervisor"
+    code = f"import sys, {used}; print([m for m in {heavy!r} if m in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"

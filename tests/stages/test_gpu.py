@@ -56,7 +56,7 @@ def test_nothing_differs_from_pictures_in_host_memory(
 
 @needs_torch
 def test_an_encoder_that_takes_no_nv12_gets_what_it_takes(make_clip: MakeClip, tmp_path: Path) -> None:
-    source = make_clip("small.mkv", size=(24, 16), frames=3, audio=False)
+    source = make_clip("small.mkv", size=(26, 16), frames=3, audio=False)
     upscale(
         source, tmp_path / "gpu.mkv", "gpu", codec="hevc", preset="ultrafast", options={"x265-params": "lossless=1"}
     )

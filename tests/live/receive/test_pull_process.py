@@ -104,7 +104,7 @@ def test_a_path_is_a_path_whatever_its_name(make_clip: MakeClip, monkeypatch: py
     [
         ("none.mp4", None, "No such file or directory"),
         ("text.mp4", b"hello " * 1000, "the data is not a readable stream"),
-        ("empty.mp4", b"", "nothing came|no stream"),
+        ("empty.mp4", b"", "nothing came|not a readable stream"),
     ],
 )
 def test_a_file_that_is_none_is_the_end(tmp_path: Path, name: str, content: bytes | None, reason: str) -> None:

@@ -42,7 +42,7 @@ def test_a_target_that_opens_slower_than_the_pipe_to_it_fills_gets_the_stream(tm
         number = live_since = 0
         while not live_since or number < live_since + 50:
             assert number < 3000
-            live_since = live_since or (number if live_target.report()["state"] == "live" else 0)
+            live_since = live_since or (number if sending.report()["state"] == "live" else 0)
             frame = av.VideoFrame.from_ndarray(np.roll(noise, number, axis=1), format="yuv420p")
             container.mux(video.encode(frame))
             number += 1

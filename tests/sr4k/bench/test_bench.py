@@ -139,7 +139,7 @@ def test_the_suite_gives_a_page_and_a_plot(preset: Preset, tmp_path: Path) -> No
     result = run_suite(preset, parts=parts, sizes=[InputSize.P540], models=["luma"], frames=8, rounds=1)
     page = as_markdown(json.loads(json.dumps(result)), "sr4k bench")
     assert "| 540p | luma | " in page and "Each stage alone" in page
-    assert "Networks side by side" in page and "| 540p | 1 | " in page
+    assert "Lanes: networks in parallel" in page and "| 540p | 1 | " in page
     assert "file to file" not in page
     plot(result, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").stat().st_size > 10_000

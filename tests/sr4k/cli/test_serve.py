@@ -262,7 +262,7 @@ metrics: 127.0.0.1:{taken.getsockname()[1]}
 channels:
   folder: {{source: 'pattern://96x64@25', targets: [/proc/none/b.mkv, sub/new/c.m3u8]}}
   model: {{source: 'pattern://96x64@25', targets: [m.mkv], options: {{engine: {{weights: none.safetensors}}}}}}
-  encoder: {{source: 'pattern://16x16@9', targets: [e.mp4], options: {{encode: {{codec: hevc, options: {{tune: x}}}}}}}}
+  encoder: {{source: 'pattern://32x32@9', targets: [e.mp4], options: {{encode: {{codec: hevc, options: {{tune: x}}}}}}}}
   slate: {{source: 'pattern://96x64@25', targets: [s.mkv], options: {{live: {{slate: none.png}}}}}}
   port: {{source: 'udp://127.0.0.1:{heard.getsockname()[1]}', targets: [p.mkv]}}
   file: {{source: none.mp4, targets: [f.mkv]}}

@@ -1,6 +1,7 @@
 """Jobs refuse invalid fields when they are made, and list the facts that their result depends on."""
 
 import pickle
+from collections.abc import Callable
 from dataclasses import fields, replace
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +22,28 @@ PART = TimeSpan(Fraction(1), Fraction(2))
 
 def encoded(**options: Any) -> Preset:
     return PRESET.updated("encode", **options)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: Box(3, 4),
+        lambda: Box(-2, 4),
+        lambda: Box(4, 16386),
+        lambda: TimeSpan(Fraction(-1), Fraction(2)),
+        lambda: TimeSpan(Fraction(1), Fraction(0)),
+        lambda: VideoChoice(-1),
+        lambda: PRESET.updated("encod", crf=9),  # type: ignore[arg-type]
+    ],
+)
+def test_values_that_cant_be_are_refused_where_they_are_made(wrong: Callable[[], object]) -> None:
+    with pytest.raises(OptionError):
+        wrong()
+
+
+def test_a_part_and_a_track_may_be_given_as_text() -> None:
+    job = Job("in.mp4", "out.mp4", part="2s@1", track="1")
+    assert (job.part, job.track) == (PART, VideoChoice(1))
 
 
 @pytest.mark.parametrize("preset", ["file", "fast"])
@@ -45,6 +68,12 @@ REFUSED: dict[str, tuple[str, dict[str, Any]]] = {
     "in.mp4 is not: leave rate out": ("out.mp4", {"rate": Fraction(24)}),
     "webm files can't hold h264": ("out.webm", {"preset": encoded(codec="h264")}),
     "use auto, off, double": ("out.mp4", {"deinterlace": "on"}),
+    "cpus can't be 0": ("out.mp4", {"cpus": 0}),
+    "3 isn't supported here: use a Box": ("out.mp4", {"size": 3}),
+    "7 isn't supported here: use a preset": ("out.mp4", {"preset": 7}),
+    "0 isn't supported here: use a VideoChoice": ("out.mp4", {"track": 0}),
+    "2 isn't supported here: use a TimeSpan": ("out.mp4", {"part": 2}),
+    "'x' isn't": ("out.mp4", {"part": "x"}),
 }
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from sr4k.configs import load_preset
-from sr4k.errors import FieldError
+from sr4k.errors import FieldError, OptionError
 from sr4k.jobs import graph
 from sr4k.jobs.live_job import LiveJob
+from sr4k.jobs.parse import parse_size
 from sr4k.live.address import parse_source, parse_target
 from sr4k.live.backoff import Backoff
 from sr4k.pipeline import Outcome, WorkerDied
@@ -72,3 +73,21 @@ def test_what_is_for_files_alone_is_refused_by_its_name(
     preset = job.preset.updated("graph", workers=load_preset("file").graph.workers)
     with pytest.raises(FieldError, match=re.escape(words)):
         replace(job, preset=preset.updated(section, **change))
+
+
+@pytest.mark.parametrize("name", ["file", "fast", "quality"])
+def test_a_preset_whose_workers_are_for_files_is_refused(name: str, job: LiveJob) -> None:
+    preset = load_preset(name)
+    preset = preset.model_copy(update={"encode": preset.encode.model_copy(update={"crf": None})})
+    with pytest.raises(FieldError, match=r"decode and preprocess in graph\.workers: use the preset live"):
+        replace(job, preset=preset)
+
+
+def test_text_means_what_it_means_on_the_command_line(job: LiveJob) -> None:
+    given = LiveJob(job.source, job.targets, preset="live", size="4k")
+    assert (given.preset, given.size) == (load_preset("live"), parse_size("4k"))
+
+
+def test_without_a_target_there_is_no_live_job(job: LiveJob) -> None:
+    with pytest.raises(OptionError, match="needs a target"):
+        replace(job, targets=())

@@ -102,7 +102,7 @@ def test_the_variables_of_a_file_are_known(tmp_path: Path) -> None:
         ("  lobby:", "  the lobby:", r"channels\.the lobby"),
         ("rtsp://camera", "gopher://camera", r"^channels\.lobby: 'gopher:' can't be read from"),
         ("lobby.mkv", "concat:a|b", r"^channels\.lobby: 'concat:' can't be written to"),
-        ("640x360", "641x360", r"^channels\.news: '641x360' can't be"),
+        ("640x360", "641x360", r"^channels\.news: '641x360' isn't supported"),
         ("{model: rcan2}", "{modl: rcan2}", r"^channels\.news: options: engine\.modl: "),
         ("{model: rcan2}", "5", r"^channels\.news: options: engine: "),
         ("{segments: fmp4}", "{segments: mp5}", r"^channels\.news: options: live\.segments: "),
