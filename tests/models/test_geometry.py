@@ -15,7 +15,7 @@ def test_the_pixel_shuffle_is_pytorchs(r: int) -> None:
 
 
 @pytest.mark.parametrize("sampling", ["420", "444"])
-def test_planes_are_padded_to_the_size_that_engines_are_told(sampling: Sampling) -> None:
+def test_planes_are_padded_to_the_input_size_of_engines(sampling: Sampling) -> None:
     side = 2 if sampling == "420" else 1
     luma, chroma = pad_planes(np.zeros((6, 10), np.uint8), np.zeros((2, 6 // side, 10 // side), np.uint8))
     assert luma.shape == padded_luma(6, 10)

@@ -63,7 +63,7 @@ class TestMotion:
 
 class TestCodecs:
     @pytest.mark.parametrize("codec", CODECS)
-    def test_a_coarser_factor_loses_more_in_fewer_bytes_and_is_told(self, codec: str) -> None:
+    def test_a_coarser_factor_loses_more_in_fewer_bytes_and_is_reported(self, codec: str) -> None:
         preset = "10" if codec == "av1" else "ultrafast"
         fine, coarse = (through_codec(clip(), Encoding(codec, factor, preset)) for factor in FACTORS[codec])
         before = [frame.to_ndarray()[:128] for frame in clip()]
@@ -150,7 +150,7 @@ class TestPatches:
         )
         assert small > 1.2 * whole
 
-    def test_blurred_truth_is_told_and_lacks_detail(self) -> None:
+    def test_blurred_truth_is_recorded_and_lacks_detail(self) -> None:
         sharp, soft = (self.patches(6, soft=share, softness=(2.0, 2.0), patches=12) for share in (0.0, 1.0))
         assert (sharp.facts["soft"] == 0).all()
         assert (soft.facts["soft"] == 2).all()
@@ -204,11 +204,11 @@ class TestCache:
         assert min(told) >= least
         assert max(told) <= found[-1] + 1e-6
 
-    def test_qualities_that_no_clip_has_are_told(self, made: Path) -> None:
+    def test_qualities_that_no_clip_has_are_refused(self, made: Path) -> None:
         with pytest.raises(InputError, match=r"No clip has a quality of 50\.5 to 51"):
             next(batches_of(read_cache(made), batch=2, unsure=0.0, seed=1, start=0, within=(50.5, 51)))
 
-    def test_pictures_that_are_all_too_small_are_told(self, tmp_path: Path) -> None:
+    def test_pictures_that_are_all_too_small_are_refused(self, tmp_path: Path) -> None:
         cv2.imwrite(str(tmp_path / "small.png"), pictures.chelsea()[:100, :100])
         with pytest.raises(InputError, match="less than 256 pixels"):
             make_cache([tmp_path], SMALL, 1, tmp_path / "cache")

@@ -329,7 +329,7 @@ class TestRecipes:
         with pytest.raises(OptionError, match="lerning_rate"):
             load_recipe(str(tmp_path / "mine.yaml"))
 
-    def test_an_unknown_recipe_is_told_with_the_known_ones(self) -> None:
+    def test_the_error_on_an_unknown_recipe_lists_the_known_ones(self) -> None:
         with pytest.raises(OptionError, match=r"no recipe 'mine'. Known: luma, "):
             load_recipe("mine")
 
