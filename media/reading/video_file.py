@@ -1,5 +1,6 @@
 """An open video file: its pictures in display order, from its beginning or from a position in it."""
 
+import errno
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from fractions import Fraction
@@ -161,6 +162,8 @@ class VideoFile:
                     self._pending.shown(picture, whole=whole)
                     yield picture
             except av.error.FFmpegError as err:
+                if err.errno == errno.EAGAIN:  # the system starts no more threads: not the source's fault
+                    raise
                 failures += 1
                 if not started and failures == _MOST_FAILURES:
                     raise InputError(

@@ -24,7 +24,7 @@ _MARKS = "/?&=:@#"
 """Delimiters in a URL."""
 
 
-_WITH_USER = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:/{1,2})[^\s'\"]*@[^\s'\",]*")
+_WITH_USER = re.compile(r"\b(?!pattern:)([A-Za-z][A-Za-z0-9+.-]*:/{1,2})[^\s'\"]*@[^\s'\",]*")
 
 
 def without_passwords(text: str) -> str:

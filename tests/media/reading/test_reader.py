@@ -1,9 +1,12 @@
 """Reading a video without a graph."""
 
+import errno
 import logging
 from fractions import Fraction
 from pathlib import Path
+from unittest.mock import Mock
 
+import av
 import pytest
 from clips import MakeClip
 
@@ -46,3 +49,13 @@ def test_pictures_share_one_look_and_fit_without_a_copy(make_clip: MakeClip, cap
             assert not picture.is_other
             assert reader.fit(picture).frame is picture.frame
     assert not caplog.records
+
+
+def test_threads_that_the_system_refuses_are_no_damage_of_the_source(
+    make_clip: MakeClip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with VideoReader(ReadSettings(path=make_clip("a.mp4", frames=40, audio=False))) as reader:
+        refused = Mock(side_effect=av.error.BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"))
+        monkeypatch.setattr("sr4k.media.reading.video_file.plain_packet", refused)
+        with pytest.raises(BlockingIOError):
+            list(reader.pictures())

@@ -235,3 +235,9 @@ def test_nor_is_it_where_the_machine_is_asked() -> None:
     with pytest.raises(OptionError) as caught:
         parse_address(_URL)
     assert "hunter2222" not in str(caught.value)
+
+
+def test_a_size_and_rate_of_a_pattern_are_not_taken_for_a_user() -> None:
+    words = "pattern://foo isn't a pattern: write pattern://1280x720@30."
+    assert without_passwords(words) == words
+    assert "pw" not in without_passwords("rtsp://me:pw@host/a and pattern://64x48@9")
