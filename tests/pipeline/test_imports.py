@@ -95,6 +95,16 @@ def test_arrows_point_one_way() -> None:
     assert not above
 
 
+def test_no_files_import_each_other_in_a_circle() -> None:
+    above: dict[str, set[str]] = {module: set() for module in FILES}
+    for who, whom, _ in ours():
+        if whom in FILES and whom != who:
+            above[who].add(whom)
+    while free := {module for module, others in above.items() if not others}:
+        above = {module: others - free for module, others in above.items() if module not in free}
+    assert not above
+
+
 def test_the_ground_imports_nothing_but_itself() -> None:
     assert not [where for who, whom, where in ours() if room_of(who) in GROUND and room_of(whom) not in GROUND]
 
