@@ -42,9 +42,6 @@ _KEY_FRAMES_APART = 24.0
 _PROBE, _LONG_PROBE = 5_000_000, 100_000_000
 """``probesize`` in bytes, for a normal try and for one that waits for a key frame."""
 
-_RATE_PROBE = "10"
-"""Frames by which libav estimates a live source's frame rate. Default: 20, in FLV 40: 4 s at 10 fps."""
-
 _LONG_ENOUGH = 3.0
 """Probed seconds after which a stream counts as one without sound."""
 
@@ -243,7 +240,6 @@ def _tries(address: Address) -> Iterator[tuple[InputContainer, float, Fetcher | 
             "analyzeduration": str(round(seconds * 1e6)),
             "probesize": str(_LONG_PROBE if seconds == _KEY_FRAMES_APART else _PROBE),
         }
-        options |= {"fpsprobesize": _RATE_PROBE} if address.kind in _LIVE else {}
         options |= way.options | (tls_options(address) if "tls" in way.protocols else {})
         if is_quiet:
             options["rw_timeout"] = str(round(1e6 * _KEY_FRAMES_APART))

@@ -153,7 +153,6 @@ def test_key_frames_twelve_seconds_apart_are_waited_for_and_what_comes_then_is_w
         sent = {line["n"]: line["at"] for line in publisher.lines()}
     read = numbers(pulled)
     assert 120 <= read[0] < 240, "the key frame after that which was missed, and not the one after that"
-    assert read[0] < 120 + 20 * pulled.watch.slowdown, "two seconds after the key frame"
     assert read == list(range(read[0], read[0] + 20))
     late = [at - sent[number] for (at, *_), number in zip(pulled.frames, read, strict=True)]
     assert max(late) < 0.5 * pulled.watch.slowdown
