@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import soak
 
+from rig.fair_time import Stopwatch
 from rig.servers import NginxRtmp
 
 MINUTES = 2
@@ -14,16 +15,28 @@ pytestmark = pytest.mark.slow(seconds=60 * MINUTES + 30)
 
 
 @pytest.fixture(scope="module")
-def report(server: Callable[[type], Any]) -> soak.Report:
+def run(server: Callable[[type], Any]) -> tuple[soak.Report, float]:
+    """The report of a run, and by what factor other programs slowed the machine down meanwhile."""
     server(NginxRtmp)  # or skip
-    return soak.run(MINUTES, seed=0)
+    watch = Stopwatch()
+    return soak.run(MINUTES, seed=0), watch.slowdown
 
 
-def test_after_faults_at_random_the_output_is_one_stream_in_step(report: soak.Report) -> None:
+@pytest.fixture(scope="module")
+def report(run: tuple[soak.Report, float]) -> soak.Report:
+    return run[0]
+
+
+@pytest.fixture(scope="module")
+def slowdown(run: tuple[soak.Report, float]) -> float:
+    return run[1]
+
+
+def test_after_faults_at_random_the_output_is_one_stream_in_step(report: soak.Report, slowdown: float) -> None:
     assert sum(report.faults.values()) >= 3 * MINUTES
     assert report.connects["source"] > 1
     assert report.recording["backwards"] == 0
-    assert report.recording["longest_gap"] < 0.7
+    assert report.recording["longest_gap"] < 0.7 * slowdown
     assert report.recording["sizes"] == [(640, 360)]
     assert report.recording["flashes_with_a_beep"] > 10 * MINUTES
     assert report.recording["offset_worst"] <= 0.04

@@ -71,7 +71,7 @@ def test_the_codec_takes_precedence_over_its_container(codec: str, make_clip: Ma
         "-loglevel",
         "error",
         "-i",
-        str(make_clip("in.mkv", frames=1, audio=False, codec=codec, options=options)),
+        str(make_clip("in.mkv", frames=3, audio=False, codec=codec, options=options)),
     ]
     subprocess.run(
         [program("ffmpeg"), *command, "-c", "copy", "-chroma_sample_location", "center", str(center)], check=True
