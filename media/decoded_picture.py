@@ -25,8 +25,8 @@ from sr4k.pipeline.frame import Plane
 _STILL = {"mjpeg", "webp", "png", "apng", "gif", "bmp", "tiff"}
 """Codecs of still pictures, which are sRGB unless tagged otherwise."""
 
-_MOST_FRAMES_A_SECOND = 300
-"""Above it a guessed frame rate is taken for the resolution of the timestamps."""
+_MOST_GUESSED, _MOST_AVERAGE = 300, 10_000
+"""Frame rates above which a guessed and an average one are taken for the resolution of the timestamps."""
 
 
 def describe(first: Picture, stream: VideoStream, size: tuple[int, int], tick: Fraction) -> VideoInfo:
@@ -61,8 +61,11 @@ def describe(first: Picture, stream: VideoStream, size: tuple[int, int], tick: F
 
 def _rate(stream: VideoStream) -> Fraction:
     """Return the nominal frame rate; jittered timestamps make libav guess that of their clock, such as 1000."""
-    rates = (ratio(rate) for rate in (stream.guessed_rate, stream.average_rate))
-    return next((rate for rate in rates if rate and rate <= _MOST_FRAMES_A_SECOND), Fraction(25))
+    guessed = ratio(stream.guessed_rate)
+    if guessed is not None and guessed <= _MOST_GUESSED:
+        return guessed
+    average = ratio(stream.average_rate)
+    return average if average is not None and average <= _MOST_AVERAGE else Fraction(25)
 
 
 def _written(first: Picture, colour: Colour, stream: VideoStream) -> ColourTags:

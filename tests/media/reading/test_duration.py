@@ -159,6 +159,13 @@ def test_jitter_of_timestamps_does_not_make_the_clock_the_frame_rate(suffix: str
         assert reader.info.rate == 25
 
 
+@pytest.mark.parametrize("rate", [480, 1000])
+def test_a_high_speed_camera_keeps_its_frame_rate(rate: int, make_clip: MakeClip) -> None:
+    clip = make_clip("a.mp4", frames=60, rate=rate, time_base=Fraction(1, rate), audio=False)
+    with VideoReader(ReadSettings(path=clip)) as reader:
+        assert reader.info.rate == rate
+
+
 def test_a_clock_is_not_taken_for_a_rate(make_clip: MakeClip) -> None:
     clip = make_clip("a.mkv", pts=[0, 33, 67, 100, 133], rate=1000, time_base=Fraction(1, 1000), audio=False)
     with VideoReader(ReadSettings(path=clip)) as reader:
