@@ -58,6 +58,16 @@ Fit = Literal["inside", "pad", "stretch"]
 black bars; ``stretch``, exactly that size, with a sample aspect ratio that preserves the shape."""
 
 
+def check_sides(width: int, height: int, named: str) -> None:
+    """Check a size in pixels, which the error calls ``named``.
+
+    Raises:
+        OptionError: a side is odd or not within 4 to 16384.
+    """
+    if any(side % 2 or not 4 <= side <= 16384 for side in (width, height)):
+        raise OptionError(f"'{named}' isn't supported: both sides must be even, from 4 to 16384.")
+
+
 @dataclass(frozen=True, slots=True)
 class Box:
     """A size in pixels, both sides even, from 4 to 16384.
@@ -76,9 +86,7 @@ class Box:
     turns: bool = False
 
     def __post_init__(self) -> None:
-        if any(side % 2 or not 4 <= side <= 16384 for side in (self.width, self.height)):
-            size = f"{self.width}x{self.height}"
-            raise OptionError(f"'{size}' isn't supported: both sides must be even, from 4 to 16384.")
+        check_sides(self.width, self.height, f"{self.width}x{self.height}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,15 @@ _CENTERED = {"mjpeg", "mpeg1video"}
 HD_HEIGHT = 720
 """Untagged pictures are BT.709 from this many rows on, and BT.601 below."""
 
+MATRIX_NAMES: dict[str, str] = {
+    "bt601": "BT.601",
+    "bt709": "BT.709",
+    "bt2020": "BT.2020",
+    "fcc": "FCC",
+    "smpte240m": "SMPTE 240M",
+}
+"""Names of the matrices for people."""
+
 
 @dataclass(frozen=True, slots=True)
 class ColourTags:
@@ -45,10 +54,10 @@ class VideoInfo:
         width, height: size of a frame at this point of the graph, in pixels.
         time_base: seconds of one tick of a frame's pts.
         rate: nominal frame rate, in frames a second, as a hint for the encoder; the pts have the actual times.
-        sample_aspect_ratio: width of a pixel divided by its height; ``None``: unknown.
         tags: the result's colour tags: the source's, with assumed values where it has none.
         colour: how the source's planes are read.
-        display_matrix: libav's display matrix (rotation and mirroring), nine integers.
+        sample_aspect_ratio: width of a pixel divided by its height; ``None``: unknown.
+        display_matrix: libav's display matrix (rotation and mirroring), nine integers; ``None``: neither.
         pixel_format: pixel format of the result.
         hdr: static HDR metadata.
         origin: time of the source, in seconds, that is the output's 0; ``None`` unless only a part is read.
@@ -60,10 +69,10 @@ class VideoInfo:
     height: int
     time_base: Fraction
     rate: Fraction
-    sample_aspect_ratio: Fraction | None
     tags: ColourTags
     colour: Colour
-    display_matrix: tuple[int, ...] | None
+    sample_aspect_ratio: Fraction | None = None
+    display_matrix: tuple[int, ...] | None = None
     pixel_format: PixelFormat = "yuv420p"
     hdr: Hdr | None = None
     origin: Fraction | None = None

@@ -19,10 +19,9 @@ from sr4k.media.image_names import files_of
 from sr4k.media.options import ReadSettings
 from sr4k.media.reading.open_file import open_input, video_stream
 from sr4k.media.reading.reader import VideoReader
-from sr4k.media.video import VideoInfo
+from sr4k.media.video import MATRIX_NAMES, VideoInfo
 
 _TRANSFERS = {16: "PQ (HDR)", 18: "HLG (HDR)"}
-_MATRICES = {"bt709": "BT.709", "bt601": "BT.601", "bt2020": "BT.2020", "fcc": "FCC", "smpte240m": "SMPTE 240M"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +138,7 @@ def _video_in_words(video: dict[str, Any]) -> Iterator[str]:
     extent = "full range" if video["full_range"] else "limited range"
     transfer = _TRANSFERS.get(video["colour_tags"]["transfer"])
     colours = [
-        _MATRICES[video["matrix"]],
+        MATRIX_NAMES[video["matrix"]],
         extent,
         f"chroma {video['chroma_location']}",
         *([transfer] if transfer else []),

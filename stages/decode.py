@@ -12,26 +12,47 @@ from sr4k.pipeline import Buffers, Format, Frame, Source
 from sr4k.stages.settings import DecodeSettings
 
 
-class Decode(Source):
-    """Decodes one video stream of a file. The margins of the planes are left to `sr4k.stages.preprocess`.
-
-    `open` and `frames` raise `InputError` if the file can't be read.
-    """
+class FileSource(Source):
+    """What sources that read a file by a `VideoReader` share: resuming, closing and reporting."""
 
     name = DECODE
 
     def __init__(self, settings: DecodeSettings) -> None:
         self._settings = settings
         self._reader: VideoReader | None = None
+
+    def _begin(self, reader: VideoReader) -> VideoReader:
+        """Read by this reader from now on, after the frames that an earlier run did."""
+        self._reader = reader
+        if self._settings.done_until is not None:
+            reader.resume_after(self._settings.done_until)
+        return reader
+
+    def close(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+
+    def report(self) -> DecodeReport | None:
+        if self._reader is None:
+            return None
+        told = self._reader.report()
+        return replace(told, source=replace(told.source, resumed=self._settings.done_frames))
+
+
+class Decode(FileSource):
+    """Decodes one video stream of a file. The margins of the planes are left to `sr4k.stages.preprocess`.
+
+    `open` and `frames` raise `InputError` if the file can't be read.
+    """
+
+    def __init__(self, settings: DecodeSettings) -> None:
+        super().__init__(settings)
         self._is_rgb = False
         self._scaler = Scaler()
 
     def open(self) -> Format:
-        settings = self._settings
-        reader = self._reader = VideoReader(settings)
-        if settings.done_until is not None:
-            reader.resume_after(settings.done_until)
-        self._is_rgb = settings.pixels == "bgr" and reader.first.look.is_colourful
+        reader = self._begin(VideoReader(self._settings))
+        self._is_rgb = self._settings.pixels == "bgr" and reader.first.look.is_colourful
         return rgb_format(reader.info) if self._is_rgb else padded_format(reader.info)
 
     def frames(self, buffers: Buffers) -> Iterator[Frame]:
@@ -44,13 +65,3 @@ class Decode(Source):
             else:
                 copy_inside(reader.fit(picture), out.planes, reader.info.colour)
             yield out
-
-    def close(self) -> None:
-        if self._reader is not None:
-            self._reader.close()
-
-    def report(self) -> DecodeReport | None:
-        if self._reader is None:
-            return None
-        told = self._reader.report()
-        return replace(told, source=replace(told.source, resumed=self._settings.done_frames))

@@ -23,12 +23,13 @@ from sr4k.media.decoded_picture import copy_inside, padded_format
 from sr4k.media.look import Picture
 from sr4k.media.planes import inside
 from sr4k.media.reading.reader import VideoReader
-from sr4k.media.reports import DECODE, INFER, DecodeReport, EngineReport, GpuSourceReport
+from sr4k.media.reports import INFER, DecodeReport, EngineReport, GpuSourceReport
 from sr4k.media.video import info_of
 from sr4k.models.geometry import SCALE
-from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Source, Transform
+from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
+from sr4k.stages.decode import FileSource
 from sr4k.stages.preprocess import fill_margins
-from sr4k.stages.settings import DecodeSettings, InferSettings
+from sr4k.stages.settings import InferSettings
 
 try:
     import torch
@@ -72,21 +73,12 @@ def cause_of(err: Exception, lines: Sequence[tuple[int, str, str]]) -> str:
     return next((text.strip() for level, _, text in lines if level <= av.logging.ERROR), str(err))
 
 
-class GpuDecode(Source):
+class GpuDecode(FileSource):
     """Source of padded planes on the GPU: from NVDEC where it can decode the video, else from the CPU and copied."""
-
-    name = DECODE
-
-    def __init__(self, settings: DecodeSettings) -> None:
-        self._settings = settings
-        self._reader: VideoReader | None = None
 
     def open(self) -> Format:
         self._device = cuda_device()
-        reader = self._reader = self._open_nvdec() or VideoReader(self._settings)
-        if self._settings.done_until is not None:
-            reader.resume_after(self._settings.done_until)
-        info = reader.info
+        info = self._begin(self._open_nvdec() or VideoReader(self._settings)).info
         if info.colour.bits > CudaEngine.most_bits:
             raise OptionError(
                 f"{self._settings.path.name} has {info.colour.bits} bits, of which the GPU would keep 8: "
@@ -101,16 +93,11 @@ class GpuDecode(Source):
         for picture, info in self._reader.pictures():
             yield Frame(self._padded(self._reader, picture), info)
 
-    def close(self) -> None:
-        if self._reader is not None:
-            self._reader.close()
-
     def report(self) -> DecodeReport | None:
-        if self._reader is None:
+        told = super().report()
+        if told is None or self._reader is None:
             return None
-        told = self._reader.report()
         common = {each.name: getattr(told.source, each.name) for each in fields(told.source)}
-        common["resumed"] = self._settings.done_frames
         source = GpuSourceReport(**common, decoder="nvdec" if self._reader.on_gpu else "cpu")
         return replace(told, source=source)
 

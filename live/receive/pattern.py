@@ -92,8 +92,6 @@ def _describe(size: tuple[int, int], rate: Fraction) -> VideoInfo:
         height=size[1],
         time_base=TIME_BASE,
         rate=rate,
-        sample_aspect_ratio=None,
         tags=tags,
         colour=colour_of(tags, height=size[1], codec=""),
-        display_matrix=None,
     )

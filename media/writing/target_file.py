@@ -44,11 +44,11 @@ def check_target(target: Path, source: Path, *, overwrite: bool) -> None:
     if is_sequence(target) and is_sequence(source) and target.resolve() == source.resolve():
         raise OptionError(f"{target} is the source itself: choose another name.")
     if is_sequence(target) and numbers(target) and not overwrite:
-        raise OutputError(f"{files_of(target)[0]} exists: choose another name, or add --overwrite.")
+        raise already_there(files_of(target)[0])
     if target.exists() and source.exists() and target.samefile(source):
         raise OptionError(f"{target} is the source itself: choose another name.")
     if os.path.lexists(target) and not overwrite:
-        raise OutputError(f"{target} exists: choose another name, or add --overwrite.")
+        raise already_there(target)
     if os.path.lexists(target) and not target.is_file() and not target.is_symlink():
         raise OutputError(f"{target} isn't a regular file, but a pipe or a device: choose another name.")
     folder = existing_folder(target)
@@ -153,6 +153,11 @@ def put(file: Path, target: Path, *, overwrite: bool) -> None:
         file.replace(target)
     else:
         file.unlink()
+
+
+def already_there(path: Path) -> OutputError:
+    """Return the error for a file that exists and is not to be overwritten."""
+    return OutputError(f"{path} exists: choose another name, or add --overwrite.")
 
 
 def appeared(target: Path, free: Path) -> OutputError:

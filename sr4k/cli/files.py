@@ -13,7 +13,7 @@ from sr4k.cli.one_line_errors import log_handler, say
 from sr4k.cli.progress import display, parse_progress
 from sr4k.cli.setting_errors import errors_by_option
 from sr4k.cli.signals import Interrupted, counted_signals
-from sr4k.cli.stream_options import AUTO, FIRST, CompareLayout
+from sr4k.cli.stream_options import AUTO, FIRST
 from sr4k.common.logs import collected_logs
 from sr4k.configs import Preset
 from sr4k.engines.cpu import granted_cpus
@@ -29,6 +29,7 @@ from sr4k.media.options import Box, Deinterlace
 from sr4k.media.resume.job_folder import folder_of
 from sr4k.media.writing.codec_choice import check_speed
 from sr4k.media.writing.target_file import check_apart, check_target
+from sr4k.quality import CompareLayout
 from sr4k.service.redaction import Redaction
 
 _CPUS_OF_A_JOB = 4

@@ -1,7 +1,7 @@
 """The options of ``sr4k-stream``: their names and their help."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -10,6 +10,7 @@ from sr4k.configs import preset_names
 from sr4k.jobs.parse import NAMED_SIZES
 from sr4k.media.options import Deinterlace as Fields
 from sr4k.media.options import Fit as Shape
+from sr4k.quality import CompareLayout
 
 FIRST = "0"
 """Default of ``--map``: the first video of the file."""
@@ -311,9 +312,6 @@ LogFormat = Annotated[
     LogLines,
     typer.Option(help="Format of a live stream's log lines: text or json.", rich_help_panel=_LIVE),
 ]
-
-CompareLayout = Literal["split", "side"]
-"""The same as `sr4k.quality.side_by_side.Layout`, whose module imports codecs."""
 
 Compare = Annotated[
     list[Path] | None,

@@ -4,7 +4,7 @@ import re
 from fractions import Fraction
 
 from sr4k.errors import OptionError
-from sr4k.media.options import Box, Fit, TimeSpan, VideoChoice
+from sr4k.media.options import Box, Fit, TimeSpan, VideoChoice, check_sides
 
 Size = tuple[int, int]
 """Width and height in pixels."""
@@ -53,8 +53,7 @@ def parse_sides(text: str) -> Size:
     if not (width.isdecimal() and height.isdecimal()):
         raise OptionError(f"'{text}' isn't a size: use WIDTHxHEIGHT, such as 3840x2160.")
     size = (int(width), int(height))
-    if any(side % 2 or not 4 <= side <= 16384 for side in size):
-        raise OptionError(f"'{text}' isn't supported: both sides must be even, from 4 to 16384.")
+    check_sides(*size, text)
     return size
 
 

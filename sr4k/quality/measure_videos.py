@@ -25,6 +25,7 @@ from sr4k.media.planes import rows_of
 from sr4k.media.reading.open_file import open_input, packets_of, video_stream
 from sr4k.media.reading.untrusted_png import plain_head, plain_packet
 from sr4k.media.scaling import Scaler
+from sr4k.media.video import MATRIX_NAMES
 from sr4k.models.colour import Colour
 from sr4k.quality.vmaf import MODELS, Vmaf, lack
 
@@ -43,8 +44,6 @@ _TICK = Fraction(1, 25)
 """FFmpeg's filters pair frames by time; here, frame numbers serve as times."""
 
 _USUAL_RATE = Fraction(25)
-
-_NAMES = {"bt709": "BT.709", "bt601": "BT.601", "bt2020": "BT.2020", "fcc": "FCC", "smpte240m": "SMPTE 240M"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +261,7 @@ def _check_sizes(one: VideoFrame, other: VideoFrame, video: Path, reference: Pat
 
 def _differences(one: _Shown, other: _Shown, video: Path, reference: Path) -> Iterator[str]:
     mine, theirs = (
-        f"{_NAMES[shown.colour.matrix]}, {'full' if shown.colour.full_range else 'limited'} range"
+        f"{MATRIX_NAMES[shown.colour.matrix]}, {'full' if shown.colour.full_range else 'limited'} range"
         for shown in (one, other)
     )
     if mine != theirs:

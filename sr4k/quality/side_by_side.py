@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
 
 import av
 import numpy as np
@@ -28,9 +27,7 @@ from sr4k.media.writing.encoder import add_video, open_encoder, tag
 from sr4k.media.writing.target_file import folder_made, place, unfinished
 from sr4k.models.colour import Colour
 from sr4k.models.quality.contact_sheet import write_contact_sheet
-
-Layout = Literal["split", "side"]
-"""``split``: one frame, its left half bicubic, its right half upscaled. ``side``: both in full, side by side."""
+from sr4k.quality import CompareLayout
 
 _ROWS = 6
 _LINE = 235
@@ -42,7 +39,7 @@ _LEAST_LABELLED = 120
 
 
 def write_comparison(
-    source: ReadSettings, result: Path, target: Path, *, layout: Layout = "split", overwrite: bool = False
+    source: ReadSettings, result: Path, target: Path, *, layout: CompareLayout = "split", overwrite: bool = False
 ) -> None:
     """Write a video of source and result, or, if ``target`` is a picture, a sheet of enlarged details.
 
@@ -50,7 +47,7 @@ def write_comparison(
         source: the settings that the source was read with.
         result: the upscaled video.
         target: file to write; its suffix selects a container or a picture format.
-        layout: see `Layout`.
+        layout: see `CompareLayout`.
         overwrite: whether to replace an existing ``target``.
 
     Raises:
@@ -80,7 +77,7 @@ def _write_sheet(source: ReadSettings, result: Path, target: Path) -> None:
     write_contact_sheet(rows, target, apart=True)
 
 
-def _write_video(source: ReadSettings, result: Path, target: Path, layout: Layout) -> None:
+def _write_video(source: ReadSettings, result: Path, target: Path, layout: CompareLayout) -> None:
     output: OutputContainer | None = None
     try:
         for bicubic, ours, drawn in _pairs(source, result):
@@ -149,7 +146,7 @@ def _count(path: Path) -> int:
         return sum(packet.size > 0 for packet in container.demux(video_stream(container, path)))
 
 
-def _beside(left: Block, right: Block, layout: Layout) -> Block:
+def _beside(left: Block, right: Block, layout: CompareLayout) -> Block:
     """Return two frames as one, as blocks of Y, U and V."""
     if layout == "side":
         pairs = zip(split_420(left), split_420(right), strict=True)

@@ -73,10 +73,8 @@ def _info(job: LiveJob) -> VideoInfo:
         height=size[1],
         time_base=TIME_BASE,
         rate=rate,
-        sample_aspect_ratio=None,
         tags=tags,
         colour=colour_of(tags, height=size[1], codec=""),
-        display_matrix=None,
     )
     if job.size is None:
         return info

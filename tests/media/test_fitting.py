@@ -28,7 +28,6 @@ def info(
         sample_aspect_ratio=sar,
         tags=tags,
         colour=Colour(matrix, full_range=full),
-        display_matrix=None,
     )
 
 

@@ -2,11 +2,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from infos import video_info
 
 from sr4k.media.options import Box
 from sr4k.media.planes import PixelFormat, split_420
-from sr4k.media.video import ColourTags, VideoInfo
-from sr4k.models.colour import Colour
 from sr4k.pipeline import Format, Frame, FrameInfo, PlaneSpec
 from sr4k.pipeline.chain import HeapBuffers
 from sr4k.stages.convert import Convert
@@ -17,17 +16,7 @@ INFO = FrameInfo(pts=0, time_base=Fraction(1, 25), duration=1, born=0.0)
 
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "nv12"])
 def test_a_block_is_scaled_with_its_colour_where_it_was(pixel_format: PixelFormat) -> None:
-    about = VideoInfo(
-        width=128,
-        height=64,
-        time_base=Fraction(1, 25),
-        rate=Fraction(25),
-        sample_aspect_ratio=Fraction(4, 3),
-        tags=ColourTags(1, 1, 1, 1),
-        colour=Colour(),
-        display_matrix=None,
-        pixel_format=pixel_format,
-    )
+    about = video_info(width=128, height=64, sample_aspect_ratio=Fraction(4, 3), pixel_format=pixel_format)
     block = np.empty((96, 128), np.uint8)
     y, u, v = block[:64], *split_420(np.empty((96, 128), np.uint8))[1:]
     y[:], u[:], v[:] = 100, 20 + 3 * np.arange(64), 200
@@ -52,16 +41,7 @@ def test_a_block_is_scaled_with_its_colour_where_it_was(pixel_format: PixelForma
 
 
 def test_that_a_network_adds_nothing_to_what_gets_smaller_is_said(caplog: pytest.LogCaptureFixture) -> None:
-    about = VideoInfo(
-        width=64,
-        height=32,
-        time_base=Fraction(1, 25),
-        rate=Fraction(25),
-        sample_aspect_ratio=None,
-        tags=ColourTags(1, 1, 1, 1),
-        colour=Colour(),
-        display_matrix=None,
-    )
+    about = video_info(height=32)
     form = Format((PlaneSpec((48, 64)),), about=about)
     for box, said in ((Box(32, 16), False), (Box(40, 20), False), (Box(28, 14), True)):
         caplog.clear()
@@ -70,16 +50,7 @@ def test_that_a_network_adds_nothing_to_what_gets_smaller_is_said(caplog: pytest
 
 
 def test_what_has_the_size_passes_untouched() -> None:
-    about = VideoInfo(
-        width=64,
-        height=32,
-        time_base=Fraction(1, 25),
-        rate=Fraction(25),
-        sample_aspect_ratio=None,
-        tags=ColourTags(1, 1, 1, 1),
-        colour=Colour(),
-        display_matrix=None,
-    )
+    about = video_info(height=32)
     form = Format((PlaneSpec((48, 64)),), about=about)
     convert = Convert(ConvertSettings(size=Box(64, 32)))
     assert convert.open(form) is form

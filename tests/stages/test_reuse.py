@@ -5,11 +5,11 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from infos import video_info
 from skimage import data as pictures
 
 from sr4k.engines import ENGINES
 from sr4k.media.decoded_picture import padded_format
-from sr4k.media.video import ColourTags, VideoInfo
 from sr4k.models.colour import Colour
 from sr4k.models.geometry import pad_planes
 from sr4k.pipeline import Frame, FrameInfo
@@ -32,17 +32,7 @@ def run(
 ) -> tuple[list[np.ndarray], list[int], float]:
     """Sub-pixels of every picture, the pts in the order they came, and the share that was computed."""
     stage = Infer(settings)
-    tags = ColourTags(1, 1, 1, 1)
-    info = VideoInfo(
-        width=WIDTH,
-        height=HEIGHT,
-        time_base=Fraction(1, 25),
-        rate=Fraction(25),
-        sample_aspect_ratio=None,
-        tags=tags,
-        colour=colour or Colour(),
-        display_matrix=None,
-    )
+    info = video_info(width=WIDTH, height=HEIGHT, colour=colour or Colour())
     buffers = HeapBuffers(stage.open(padded_format(info)))
     made, order = [], []
 

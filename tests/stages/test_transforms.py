@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from infos import video_info
 
 from sr4k.media.planes import as_picture, inside, split_420
 from sr4k.media.video import ColourTags, VideoInfo, colour_of
@@ -24,17 +25,7 @@ INFO = FrameInfo(pts=5, time_base=Fraction(1, 25))
 
 
 def about(width: int, height: int, colour: Colour | None = None) -> VideoInfo:
-    tags = ColourTags(1, 1, 1, 1)
-    return VideoInfo(
-        width=width,
-        height=height,
-        time_base=Fraction(1, 25),
-        rate=Fraction(25),
-        sample_aspect_ratio=None,
-        tags=tags,
-        colour=colour or Colour(),
-        display_matrix=None,
-    )
+    return video_info(width=width, height=height, colour=colour or Colour())
 
 
 def run(stage: Transform, info: VideoInfo, *planes: Plane) -> tuple[list[Plane], VideoInfo]:

@@ -21,10 +21,8 @@ def info(rate: float, size: tuple[int, int] = (64, 64)) -> VideoInfo:
         height=size[1],
         time_base=TIME_BASE,
         rate=rate_of,
-        sample_aspect_ratio=None,
         tags=ColourTags(6, 1, 6, 6),
         colour=Colour("bt601"),
-        display_matrix=None,
     )
 
 

@@ -33,10 +33,8 @@ INFO = VideoInfo(
     height=SIZE[1],
     time_base=TIME_BASE,
     rate=Fraction(RATE),
-    sample_aspect_ratio=None,
     tags=ColourTags(6, 1, 6, 6),
     colour=Colour("bt601"),
-    display_matrix=None,
 )
 
 

@@ -9,25 +9,15 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from infos import video_info
 
 from sr4k.engines.nvidia import driver
 from sr4k.errors import OptionError
 from sr4k.media.options import EncoderSettings
-from sr4k.media.video import ColourTags, VideoInfo
 from sr4k.media.writing.encoder import add_video, open_encoder
 from sr4k.media.writing.encoder_limits import LIMITS, check_quality
-from sr4k.models.colour import Colour
 
-INFO = VideoInfo(
-    width=64,
-    height=48,
-    time_base=Fraction(1, 25),
-    rate=Fraction(25),
-    sample_aspect_ratio=None,
-    tags=ColourTags(1, 1, 1, 1),
-    colour=Colour(),
-    display_matrix=None,
-)
+INFO = video_info()
 
 
 @pytest.mark.parametrize("codec", ["h264", "hevc", "av1"])

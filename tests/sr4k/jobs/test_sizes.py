@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from clips import MakeClip, luma_planes, write_clip
+from infos import video_info
 from numpy.typing import NDArray
 
 from sr4k import Job, Preset, load_preset
@@ -16,8 +17,7 @@ from sr4k.jobs.parse import parse_size
 from sr4k.live.address import parse_source, parse_target
 from sr4k.media.options import Box
 from sr4k.media.placement import Placed, placed
-from sr4k.media.video import ColourTags, VideoInfo
-from sr4k.models.colour import Colour
+from sr4k.media.video import VideoInfo
 from sr4k.models.quality.metrics import psnr
 from sr4k.models.resize import imresize
 
@@ -91,17 +91,7 @@ def test_pictures_too(channels: int, tmp_path: Path) -> None:
 
 def info_of(width: int, height: int, shape: Fraction | None = None, turned: bool = False) -> VideoInfo:
     matrix = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30) if turned else None
-    tags = ColourTags(1, 1, 1, 1)
-    return VideoInfo(
-        width=width,
-        height=height,
-        time_base=Fraction(1, 25),
-        rate=Fraction(25),
-        sample_aspect_ratio=shape,
-        tags=tags,
-        colour=Colour(),
-        display_matrix=matrix,
-    )
+    return video_info(width=width, height=height, sample_aspect_ratio=shape, display_matrix=matrix)
 
 
 @pytest.mark.parametrize(
