@@ -45,17 +45,18 @@ _CROPS = (0x54CC, 0x54DD, 0x54BB, 0x54AA)
 def chroma_location(stream: VideoStream) -> ChromaLocation | None:
     """Return the chroma location from the codec's headers, or else from the container; ``None`` if neither has it.
 
-    Call it after the first picture is decoded. PyAV 19 and later exposes the decoder's or the container's value.
+    Call it after the first picture is decoded. PyAV 19 and later exposes a value, which for H.264, HEVC and AV1 may be
+    the container's even where the codec's headers have another.
     """
-    known: int | None = getattr(stream.codec_context, "chroma_sample_location", None)
-    if known is not None:
-        return _LIBAV.get(known)
     setter, meanings = _SETTERS.get(stream.codec_context.codec.canonical_name, ("", {}))
     if setter and stream.codec_context.extradata:
         own = _head(stream, setter.partition("=")[0]).get(_CODEC_PRIVATE)
         for value, meaning in meanings.items():  # setting the value that is there already changes nothing
             if own is not None and _head(stream, f"{setter}={value}").get(_CODEC_PRIVATE) == own:
                 return meaning
+    known: int | None = getattr(stream.codec_context, "chroma_sample_location", None)
+    if known is not None:
+        return _LIBAV.get(known)
     head = _head(stream)
     return _SITED.get((_number(head, _ACROSS), _number(head, _DOWN)))
 

@@ -65,7 +65,7 @@ def open_input(path: Path, accelerator: HWAccel | None = None, rate: Fraction | 
 
 
 def _is_animated(path: Path) -> bool:
-    """Whether a WebP file's header marks it as an animation, which libav can't read."""
+    """Whether a WebP file's header marks it as an animation, of which FFmpeg before 9 reads the first picture alone."""
     with path.open("rb") as file:
         head = file.read(21)
     return head[12:16] == b"VP8X" and bool(head[20:21] and head[20] & 2)

@@ -30,8 +30,7 @@ class Limits:
 
 _BY_NAME = ", ".join(_X26)
 _BY_NUMBER = tuple(map(str, range(len(_X26))))
-_OLD_NVENC = ("default", "slow", "medium", "fast")
-_OLDER_NVENC = (*_OLD_NVENC, "hp", "hq", "bd", "ll", "llhq", "llhp", "lossless", "losslesshp")
+_NVENC_TOO = ("slow", "medium", "fast")
 _P_SPEEDS = "p1 (fastest) to p7 (slowest)"
 
 LIMITS: Mapping[Codec, Limits] = {
@@ -39,11 +38,14 @@ LIMITS: Mapping[Codec, Limits] = {
     "hevc": Limits(range(52), _X26, _BY_NAME, _BY_NUMBER),
     # libav treats 0 as unset: it would be the encoder's default, about 35, and not the best quality
     "av1": Limits(range(1, 64), _SVT, "0 (slowest) to 13 (fastest)", ("-1",)),
-    "h264_nvenc": Limits(range(1, 52), _P, _P_SPEEDS, _OLDER_NVENC),
-    "hevc_nvenc": Limits(range(1, 52), _P, _P_SPEEDS, _OLDER_NVENC),
-    "av1_nvenc": Limits(range(1, 64), _P, _P_SPEEDS, _OLD_NVENC),
+    "h264_nvenc": Limits(range(1, 52), _P, _P_SPEEDS, _NVENC_TOO),
+    "hevc_nvenc": Limits(range(1, 52), _P, _P_SPEEDS, _NVENC_TOO),
+    "av1_nvenc": Limits(range(1, 64), _P, _P_SPEEDS, _NVENC_TOO),
 }
-"""Limits by codec: of x264, x265 and SVT-AV1 from their documentation, of NVENC from libav's options."""
+"""Limits by codec: of x264, x265 and SVT-AV1 from their documentation, of NVENC from libav's options.
+
+Names of NVENC's presets that FFmpeg 9 has dropped are left out.
+"""
 
 _LEFT_OPEN: Mapping[CodecChoice, tuple[Codec, ...]] = {
     "auto": ("h264", "hevc", "av1"),

@@ -1,6 +1,7 @@
 """Opening files and reading packets, also of unusual files."""
 
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,7 +12,9 @@ from av.container import InputContainer
 from clips import write_clip
 
 from sr4k.errors import InputError
+from sr4k.media.options import ReadSettings
 from sr4k.media.reading.open_file import open_input, packets_of, video_stream
+from sr4k.media.reading.reader import VideoReader
 
 
 class Growing:
@@ -48,7 +51,7 @@ def test_tags_that_are_not_utf_8_can_be_written_out_again(tmp_path: Path) -> Non
         assert container.metadata["title"] == "caf\ufffd"
 
 
-def test_an_animated_webp_is_refused_as_such(tmp_path: Path) -> None:
+def test_an_animated_webp_is_read_whole_or_refused_as_such(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "in.webp"), "w", format="webp") as target:
         video: Any = target.add_stream("libwebp_anim", rate=10)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
@@ -57,5 +60,9 @@ def test_an_animated_webp_is_refused_as_such(tmp_path: Path) -> None:
             picture.pts = number
             target.mux(video.encode(picture))
         target.mux(video.encode(None))
+    if "webp_anim" in av.formats_available:  # from FFmpeg 9 on
+        with VideoReader(ReadSettings(path=tmp_path / "in.webp")) as reader:
+            assert sum(info.duration * info.time_base for _, info in reader.pictures()) == Fraction(3, 10)
+        return
     with pytest.raises(InputError, match="is an animated WebP, which can't be read: save it as"):
         open_input(tmp_path / "in.webp")
