@@ -92,7 +92,7 @@ class EnginePreset(Section):
 
 
 class EncodePreset(Section):
-    """Settings of the encoder; see also `sr4k.media.options.EncodeSettings`.
+    """Settings of the encoder; see also `sr4k.media.options.WriteSettings`.
 
     Attributes:
         codec: ``auto``: h264, hevc for more than 8 bits, or av1 for WebM; ``auto_nvenc``: the same on an NVIDIA GPU.

@@ -132,7 +132,7 @@ class EncoderSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EncodeSettings(EncoderSettings):
+class WriteSettings(EncoderSettings):
     """What to write, and how.
 
     Attributes:

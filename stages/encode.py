@@ -19,7 +19,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from sr4k.errors import InputError, OptionError, OutputError
-from sr4k.media.options import EncodeSettings
+from sr4k.media.options import WriteSettings
 from sr4k.media.planes import as_picture
 from sr4k.media.reading.open_file import open_input, video_stream
 from sr4k.media.reports import ENCODE, EncodeReport, VideoReport
@@ -52,7 +52,7 @@ class Encode(Sink):
     _pixel_format: str | None = None
     """Pixel format of the encoder's input; ``None``: that of the frames."""
 
-    def __init__(self, settings: EncodeSettings) -> None:
+    def __init__(self, settings: WriteSettings) -> None:
         self._settings = settings
         self._target: OutputContainer | None = None
         self._about: VideoReport | None = None  # once open

@@ -13,7 +13,7 @@ from torch import Tensor
 from sr4k.engines.cuda import cuda_device
 from sr4k.engines.nvidia import driver
 from sr4k.errors import EngineError
-from sr4k.media.options import EncodeSettings
+from sr4k.media.options import WriteSettings
 from sr4k.media.planes import as_picture
 from sr4k.media.video import info_of
 from sr4k.media.writing.codec_choice import settled
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 class GpuEncode(Encode):
     """Encodes frames in GPU memory by NVENC; where that fails, by the same codec on the CPU, and the log says why."""
 
-    def __init__(self, settings: EncodeSettings) -> None:
+    def __init__(self, settings: WriteSettings) -> None:
         super().__init__(settings)
         self._cuda: CudaContext | None = None
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import cast
 
 from sr4k.errors import OptionError
-from sr4k.media.options import Codec, CodecChoice, EncodeSettings
+from sr4k.media.options import Codec, CodecChoice, WriteSettings
 from sr4k.media.writing.containers import CONTAINERS
 from sr4k.media.writing.encoder_limits import check_quality, takes_preset
 
@@ -54,7 +54,7 @@ def check_speed(choice: CodecChoice, speed: str, target: Path) -> None:
         raise OptionError(f"{target} is encoded as {codec}: {err}.") from err
 
 
-def settled(settings: EncodeSettings, *, bits: int, nvenc: bool = True) -> EncodeSettings:
+def settled(settings: WriteSettings, *, bits: int, nvenc: bool = True) -> WriteSettings:
     """Return the settings with the codec that pictures of so many bits get, without what was meant for another encoder.
 
     NVENC has options of its own. AV1 names its speeds otherwise than H.264 and HEVC, so a preset's speed for these is

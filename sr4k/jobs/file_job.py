@@ -16,7 +16,7 @@ from sr4k.jobs.fields import Field, box_or_text, part_or_text, preset_or_text, t
 from sr4k.jobs.graph import assembled, run_assembled
 from sr4k.jobs.summary import Summary, summarised
 from sr4k.media.image_names import is_picture, is_sequence
-from sr4k.media.options import FIRST_VIDEO, Box, Deinterlace, EncodeSettings, TimeSpan, VideoChoice
+from sr4k.media.options import FIRST_VIDEO, Box, Deinterlace, TimeSpan, VideoChoice, WriteSettings
 from sr4k.media.reports import ENCODE, EncodeReport
 from sr4k.media.resume.job_folder import Parts, claimed, fingerprint, flat
 from sr4k.media.writing.codec_choice import check_container, chosen_codec
@@ -240,7 +240,7 @@ class Job:
 
     def _video(self, parts: Parts) -> StageSpec:
         encode = self.preset.encode
-        settings = EncodeSettings(
+        settings = WriteSettings(
             codec=encode.codec,
             crf=encode.crf,
             bitrate=encode.bitrate,

@@ -19,7 +19,7 @@ from av.codec.hwaccel import HWAccel
 from av.video.frame import CudaContext
 
 from sr4k.engines.nvidia import driver
-from sr4k.media.options import EncodeSettings, ReadSettings
+from sr4k.media.options import ReadSettings, WriteSettings
 from sr4k.media.reading.discontinuities import OneClock
 from sr4k.media.reading.losses import Losses
 from sr4k.media.reading.video_file import VideoFile
@@ -63,7 +63,7 @@ def main(clip: Path, target: Path) -> None:
     gpu_encode.CudaContext = context  # type: ignore[assignment,misc]
     parts = target.with_suffix(".parts")
     parts.mkdir()
-    nvenc = GpuEncode(EncodeSettings(codec="h264_nvenc", source=clip, path=target, parts=parts))
+    nvenc = GpuEncode(WriteSettings(codec="h264_nvenc", source=clip, path=target, parts=parts))
     rows, columns = form.about.height, form.about.width
     nvenc.open(Format((PlaneSpec((rows * 3 // 2, columns)),), about=form.about))
     accelerator = HWAccel("cuda", device="0", is_hw_owned=True, options={"primary_ctx": "0", "current_ctx": "1"})

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sr4k.errors import OptionError
-from sr4k.media.options import CodecChoice, EncodeSettings
+from sr4k.media.options import CodecChoice, WriteSettings
 from sr4k.media.writing.codec_choice import check_container, check_speed, chosen_codec, settled
 
 MP4, WEBM = Path("out.mp4"), Path("out.WebM")
@@ -46,8 +46,8 @@ def test_what_the_container_can_hold_is_not(choice: CodecChoice) -> None:
     check_container(choice, WEBM)
 
 
-def encode(path: Path, **settings: object) -> EncodeSettings:
-    return EncodeSettings(source=Path("in.mp4"), path=path, parts=Path("parts"), **settings)  # type: ignore[arg-type]
+def encode(path: Path, **settings: object) -> WriteSettings:
+    return WriteSettings(source=Path("in.mp4"), path=path, parts=Path("parts"), **settings)  # type: ignore[arg-type]
 
 
 def test_a_speed_of_another_encoder_is_not_asked_of_the_one_that_the_container_chose() -> None:
