@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 
 from sr4k.live import rate
@@ -6,7 +8,7 @@ from sr4k.live.rate import Rate
 
 def test_a_rate_is_that_of_the_last_seconds_and_begins_anew_with_its_count(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr(rate.time, "monotonic", lambda: now)
+    monkeypatch.setattr(rate, "time", SimpleNamespace(monotonic=lambda: now))
     found = Rate()
     found.of(0)
     now += 2

@@ -2,6 +2,7 @@ import io
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -86,7 +87,7 @@ def test_the_busiest_stage_is_seen_on_narrow_terminals(columns: int, monkeypatch
     console = Console(width=columns, force_terminal=True, file=io.StringIO(), record=True)
     monkeypatch.setattr(progress, "Console", lambda **_: console)
     now = 100.0
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now))
     shown = ProgressBars([""])
     for second in range(6):
         now = 100.0 + second
@@ -103,7 +104,7 @@ def test_no_plain_line_comes_before_the_source_is_open(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     seconds = map(float, range(66))
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(seconds))
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
     shown, opening = Lines([""]), {"upscale": statuses(0, 0.0, 0.0)["upscale"]}
     for _ in range(60):
         shown(0, opening)
@@ -122,7 +123,7 @@ def test_plain_lines_get_rarer() -> None:
 def test_programs_read_a_line_of_json_for_each_second_and_job(monkeypatch: pytest.MonkeyPatch) -> None:
     ours, theirs = os.pipe()
     now = 10.0
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now))
     shown = JsonLines(["a.mp4", "b.mkv"], theirs)
     for second in range(5):
         for half in (0.0, 0.5):

@@ -1,5 +1,6 @@
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from toy_statuses import statuses, target
@@ -72,7 +73,7 @@ class Graph:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now, self.running = 1000.0, 0.0
-        monkeypatch.setattr(channel_status.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(channel_status, "time", SimpleNamespace(monotonic=lambda: self.now, time=time.time))
         monkeypatch.setattr(channel_status, "Watchdog", lambda: Watchdog(clock=lambda: self.now))
         self.monitor = ChannelMonitor("news")
         self.latest: dict[str, WorkerStatus] = {}
