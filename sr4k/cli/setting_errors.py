@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sr4k.common.setting_words import ONE_OF
 from sr4k.common.yaml_file import SettingError
 from sr4k.errors import FieldError, OptionError
 
@@ -45,13 +46,11 @@ def errors_by_option() -> Iterator[None]:
         option = _OPTIONS.get(f"{section}.{rest.partition('.')[0]}")
         if option is None:
             raise OptionError(f"{err.reason[:1].upper()}{err.reason[1:]}.") from err
-        raise OptionError(f"{option} can't be {err.given}: {_reason(err)}.") from err
+        raise OptionError(f"{option} can't be {err.given}: {_after(err.reason)}.") from err
 
 
-def _reason(err: SettingError) -> str:
-    """Say which values are allowed: ``use auto, h264 or hevc``."""
-    must = err.reason.partition(",")[0].replace("Input should be", "it must be")
-    if err.allowed is None:
-        return must
-    allowed = err.allowed.replace("'", "")
-    return f"use {allowed}" if "'" in must else f"{must}, or {allowed}"
+def _after(reason: str) -> str:
+    """Return the reason as the second half of a sentence."""
+    if reason.startswith(ONE_OF):
+        return reason.replace(ONE_OF, "use")
+    return f"it {reason}" if reason.startswith("must") else reason

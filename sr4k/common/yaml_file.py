@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from sr4k.common.setting_words import first_fault
 from sr4k.errors import OptionError
 
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -28,14 +29,14 @@ class SettingError(OptionError):
 
     Attributes:
         key: dotted key, such as ``encode.codec``; empty if the error is about the settings as a whole.
+        reason: why the value is invalid, to be read after the key: ``must be at least 1``.
         given: the value.
-        reason: why it is invalid.
-        allowed: the allowed values, if they can be listed.
     """
 
-    def __init__(self, where: str, key: str, given: object, reason: str, allowed: str | None) -> None:
-        super().__init__(f"{where}: {key}: {reason}." if key else f"{where}: {reason}.")
-        self.key, self.given, self.reason, self.allowed = key, given, reason, allowed
+    def __init__(self, where: str, key: str, reason: str, given: object) -> None:
+        said = reason if reason.endswith("?") else f"{reason}."
+        super().__init__(f"{where}: {key}: {said}" if key else f"{where}: {said}")
+        self.key, self.reason, self.given = key, reason, given
 
 
 class _Loader(yaml.SafeLoader):
@@ -120,19 +121,4 @@ def validated(kind: type[Settings], data: dict[str, Any], where: str) -> Setting
     try:
         return kind.model_validate(data)
     except ValidationError as err:
-        first = err.errors()[0]
-        key, reason = _in_words(first["loc"], first["type"], first["msg"], first["input"])
-        allowed = [each["ctx"]["expected"] for each in err.errors() if each["type"] == "literal_error"]
-        raise SettingError(where, key, first["input"], reason, next(iter(allowed), None)) from err
-
-
-def _in_words(loc: tuple[int | str, ...], kind: str, message: str, given: object) -> tuple[str, str]:
-    """Return the dotted key and the reason, in YAML's terms where pydantic's message has Python's types."""
-    if loc[-1:] == ("[key]",) and isinstance(given, bool):
-        return ".".join(map(str, loc[:-2])), "YAML reads this name as true or false: put it in quotes"
-    if loc[-1:] == ("[key]",):
-        reason = "must be text: put it in quotes" if kind == "string_type" else message
-        return ".".join(map(str, loc[:-1])), reason
-    mapping = "must be a mapping of keys"
-    reasons = {"tuple_type": "must be a list, such as [a, b]", "dict_type": mapping, "mapping_type": mapping}
-    return ".".join(map(str, loc)), reasons.get(kind, message.removeprefix("Value error, "))
+        raise SettingError(where, *first_fault(err.errors(), kind)) from err
