@@ -82,6 +82,7 @@ def test_an_ffmpeg_that_passes_over_secrets_is_not_used_for_them(deaf: Path, mon
         srt.require_srt(with_secrets=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("query", ["", "&passphrase=another1234"])
 def test_should_one_be_used_all_the_same_nothing_goes_out_in_the_clear(
     deaf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, query: str

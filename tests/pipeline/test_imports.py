@@ -1,6 +1,7 @@
 """Folders import each other exactly as ``docs/architecture.md`` draws it."""
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -37,15 +38,18 @@ def room_of(module: str) -> str:
     return first if first in NAMES or first in GROUND else "sr4k"
 
 
-def imports(path: Path) -> Iterator[tuple[str, int]]:
+@functools.cache
+def imports(path: Path) -> list[tuple[str, int]]:
     """The modules that a file imports, dotted, each with its line."""
+    found = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 full = f"{node.module}.{alias.name}"
-                yield full if full in FILES else node.module, node.lineno
+                found.append((full if full in FILES else node.module, node.lineno))
         elif isinstance(node, ast.Import):
-            yield from ((alias.name, node.lineno) for alias in node.names)
+            found.extend((alias.name, node.lineno) for alias in node.names)
+    return found
 
 
 def ours() -> Iterator[tuple[str, str, str]]:

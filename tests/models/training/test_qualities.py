@@ -68,6 +68,7 @@ def test_a_step_changes_the_knots_next_to_the_quality_but_no_fixed_one(tmp_path:
         assert {k for k, part in enumerate(net.plain()) if not torch.equal(part.head.weight, before[k])} == changing
 
 
+@pytest.mark.slow
 def test_a_whole_run_makes_a_model_of_each_knot(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "coffee.png"), pictures.coffee()[:280, :280, ::-1])
     clips = {"versions": 3, "frames": 2, "patches": 2, "patch": 32}

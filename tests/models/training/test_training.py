@@ -129,6 +129,7 @@ def test_a_resumed_run_ends_where_the_uninterrupted_one_does(arch: Architecture,
     assert all(np.array_equal(whole[key], parts[key]) for key in whole)
 
 
+@pytest.mark.slow
 def test_training_moves_the_weights_but_not_the_mean_shifts(folder: Path, tmp_path: Path) -> None:
     run = trainer(RCAN, folder, tmp_path)
     before = {key: value.clone() for key, value in run.net.state_dict().items()}
@@ -138,6 +139,7 @@ def test_training_moves_the_weights_but_not_the_mean_shifts(folder: Path, tmp_pa
     assert not {key for key in changed if "_mean" in key}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arch", [RCAN, LUMA, PIXELS], ids=["rcan", "luma", "pixels"])
 def test_training_learns(arch: Architecture, folder: Path, tmp_path: Path) -> None:
     run = trainer(arch, folder, tmp_path, steps=60, batch=4)

@@ -190,6 +190,7 @@ class TestModels:
         assert rows["rcan-full"]["weights"] == "not shipped: use --weights"
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_readied_for_video(folder: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     from safetensors.numpy import save_file
