@@ -149,8 +149,12 @@ def captured(work: Callable[[], None], stream: torch.cuda.Stream) -> Callable[[]
     stream.synchronize()
     graph = torch.cuda.CUDAGraph()
     try:
-        # Thread-local, so that other threads may allocate memory meanwhile.
-        with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+        # Thread-local, so that other threads may allocate memory meanwhile. The outer context restores the current
+        # stream, which PyTorch does not where a capture fails: FFmpeg's frames are ordered on that one alone.
+        with (
+            torch.cuda.stream(stream),
+            torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"),
+        ):
             work()
     except RuntimeError as err:
         log.info("Without a CUDA graph: %s", err)

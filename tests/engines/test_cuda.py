@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -249,6 +250,65 @@ def test_what_cannot_be_captured_is_run_launch_by_launch(
     with caplog.at_level(logging.INFO):
         assert captured(work, capturing) is work  # type: ignore[arg-type]
     assert "Without a CUDA graph: an operation is not permitted" in caplog.text
+
+
+def test_frames_on_the_gpu_are_computed_by_one_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sr4k.engines import cuda
+
+    done: list[str] = []
+
+    class Side:
+        def __init__(self, _: object) -> None: ...
+
+        def wait_stream(self, other: str) -> None:
+            done.append(f"after {other}")
+
+    def capture(_: object, stream: object) -> Any:
+        assert isinstance(stream, Side)
+        done.append("captured")
+        return lambda: done.append("replayed")
+
+    zeros, network = torch.zeros, SimpleNamespace(device=SimpleNamespace(type="cuda"), maps=list, output_shape=(48, 48))
+    monkeypatch.setattr(torch, "zeros", lambda shape, dtype, device: zeros(shape, dtype=dtype))  # noqa: ARG005
+    monkeypatch.setattr(torch.cuda, "Stream", Side)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda _: "the zeros")
+    monkeypatch.setattr(cuda, "_fused", lambda *_: network)
+    monkeypatch.setattr(cuda, "captured", capture)
+    on_gpu = CudaOnGpu(EngineSpec(model="luma", height=HEIGHT, width=WIDTH, colour=COLOUR))
+    on_gpu.run(*map(torch.from_numpy, picture()))
+    assert done == ["after the zeros", "captured", "replayed"]
+
+
+def test_after_a_capture_that_failed_the_stream_of_before_is_current(monkeypatch: pytest.MonkeyPatch) -> None:
+    current = ["FFmpeg's"]
+
+    class On:
+        def __init__(self, stream: str) -> None:
+            self.stream = stream
+
+        def __enter__(self) -> None:
+            self.before, current[0] = current[0], self.stream
+
+        def __exit__(self, *_: object) -> None:
+            current[0] = self.before
+
+    class Graph:
+        def capture_begin(self, **_: object) -> None:
+            assert current == ["a side stream"]
+
+        def capture_end(self) -> None:
+            raise RuntimeError("operation failed due to a previous error during capture")
+
+    class Side(str):
+        def synchronize(self) -> None: ...
+
+    for name, stand_in in {"stream": On, "CUDAGraph": Graph, "synchronize": int, "empty_cache": int}.items():
+        monkeypatch.setattr(torch.cuda, name, stand_in)  # torch.cuda.graph is PyTorch's own
+    monkeypatch.setattr(torch._C, "_host_emptyCache", int, raising=False)
+    done: list[str] = []
+    captured(lambda: done.append(current[0]), Side("a side stream"))()  # type: ignore[arg-type]
+    assert done == ["a side stream", "a side stream", "FFmpeg's"]
+    assert current == ["FFmpeg's"]
 
 
 def test_frames_on_the_gpu_are_those_of_exact_integers_and_each_has_memory_of_its_own() -> None:
