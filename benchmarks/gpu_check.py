@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -27,7 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from gpu_facts import NAME, Fact, Facts, as_table, is_measured, read_facts
+from gpu_facts import KILLED, NAME, Fact, Facts, as_table, is_measured, read_facts
 from gpu_plan import CALLS, PARTS, REHEARSAL, Setting, steps_of
 
 TRACES = "traces.txt"
@@ -37,8 +38,14 @@ _START_UP = 90.0
 _GRACE = 5.0
 """Seconds beyond the call's end after which a row that is still running is killed."""
 
+_DYING = 10.0
+"""Seconds for a process to end, of itself or killed; one that waits for the driver may not, and is left behind."""
+
 _BROKEN = 3
 """Exit code of a process after which the GPU needs a new one."""
+
+_CACHES = ("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "CUPY_CACHE_DIR")
+"""Folders in the state folder for what is compiled, as the home folder may be closed to writing."""
 
 _SIZE = "8x4" if REHEARSAL else "1920x1080"
 _PATIENCE = 10 if REHEARSAL else 1
@@ -64,27 +71,32 @@ def main() -> None:
     setting = Setting((width, height), args.carry.resolve(), args.out.resolve(), until)
     if args.rows:
         measure_rows(json.loads(args.rows), setting)
-        return
+        os._exit(0)  # the libraries' own ends can take long, or hang
     for folder in filter(None, (args.out, args.state)):
         folder.mkdir(parents=True, exist_ok=True)
+    if args.state:
+        for variable in _CACHES:
+            os.environ.setdefault(variable, str(args.state.resolve() / variable.lower()))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("it was told to end"))
     earlier = read_facts(args.state / NAME) if args.state else []
     facts = Facts([folder for folder in (args.out, args.state) if folder], args.call)
-    wanted = args.parts or list(CALLS[args.call].parts)
-    done = {} if args.call != "C" or args.parts else measured(earlier)
-    supervise([Todo(part, done.get(part, [])) for part in wanted], setting, facts)
-    shown = merged(earlier, facts.all) if args.call == "C" else facts.all
-    table = as_table(shown)
-    (args.out / f"table-{args.call}.md").write_text(table)
-    print(table, flush=True)
+    todo = what_is_left(earlier) if args.call == "C" and not args.parts else None
+    try:
+        supervise(todo or [Todo(part) for part in args.parts or CALLS[args.call].parts], setting, facts)
+    finally:  # the table comes whatever happens
+        table = as_table(merged(earlier, facts.all) if args.call == "C" else facts.all)
+        (args.out / f"table-{args.call}.md").write_text(table)
+        print(table, flush=True)
 
 
-def measured(facts: Sequence[Fact]) -> dict[str, list[str]]:
-    """Return the names of the rows that have a measurement, by part."""
-    found: dict[str, list[str]] = {}
+def what_is_left(facts: Sequence[Fact]) -> list["Todo"]:
+    """Return all parts, with their rows that have a right measurement as done. Those where a row hung come last."""
+    parts = {part: Todo(part) for part in CALLS["C"].parts}
+    hung = {fact["part"] for fact in facts if KILLED in fact.get("error", "")}
     for fact in facts:
-        if is_measured(fact):
-            found.setdefault(fact["part"], []).append(fact["what"])
-    return found
+        if is_measured(fact) and fact["part"] in parts:
+            parts[fact["part"]].done.append(fact["what"])
+    return sorted(parts.values(), key=lambda one: one.part in hung)
 
 
 def merged(earlier: Sequence[Fact], now: Sequence[Fact]) -> list[Fact]:
@@ -119,7 +131,10 @@ def _one_process(todo: list[Todo], setting: Setting, facts: Facts) -> None:
     command = [sys.executable, __file__, "A", "--rows", rows, "--out", setting.out, "--carry", setting.carry]
     command += ["--size", "{}x{}".format(*setting.size), "--seconds", str(left)]
     with (setting.out / TRACES).open("a") as traces:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=traces, text=True, start_new_session=True)
+        # A group, not a session of its own: those may outlive the command that is killed with this program.
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=traces, text=True, process_group=0
+        )
     assert process.stdout is not None
     lines = _Lines(process.stdout)
     begun: dict[str, Any] | None = None
@@ -128,17 +143,18 @@ def _one_process(todo: list[Todo], setting: Setting, facts: Facts) -> None:
         while (said := lines.next_within(limit)) is not None:
             limit, begun = _PATIENCE * _START_UP, None
             if "begun" in said:
-                limit, begun = _PATIENCE * (3 * said["seconds"] + 10), said
+                limit, begun = limit_of(said["seconds"]), said
             elif "ended" in said:
                 todo.pop(0)
             else:
                 facts.add(todo[0].part, said["fact"].pop("what"), **said["fact"])
                 todo[0].done.append(facts.all[-1]["what"])
             limit = min(limit, setting.until + _GRACE - time.monotonic())
-        process.wait()
-        reason = f"its process ended with {process.returncode}: see {TRACES}"
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_DYING)
+        reason = f"its process ended with {process.poll()}: see {TRACES}"
     except TimeoutError:
-        reason = f"it was killed after {limit:.0f} s"
+        reason = f"{KILLED} {limit:.0f} s"
     finally:
         _kill(process)
         lines.close()
@@ -147,11 +163,17 @@ def _one_process(todo: list[Todo], setting: Setting, facts: Facts) -> None:
         todo[0].done.append(begun["begun"])
 
 
+def limit_of(seconds: float) -> float:
+    """Return after how many seconds a row is killed that was to take so many at most."""
+    return _PATIENCE * (3 * seconds + 10)
+
+
 def _kill(process: "subprocess.Popen[str]") -> None:
-    """End a process and what it started; the GPU is free afterwards."""
+    """End a process and what it started; the GPU is free afterwards, unless the process waits for the driver."""
     with suppress(ProcessLookupError):
-        os.killpg(process.pid, 9)
-    process.wait()
+        os.killpg(process.pid, signal.SIGKILL)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_DYING)
 
 
 class _Lines:
@@ -164,7 +186,7 @@ class _Lines:
         self._reader.start()
 
     def next_within(self, seconds: float) -> dict[str, Any] | None:
-        """Return the next one, or ``None`` at the end.
+        """Return the next one, or ``None`` at the end, also where a crash left a line incomplete.
 
         Raises:
             TimeoutError: none has come by then.
@@ -173,13 +195,16 @@ class _Lines:
             line = self._arrived.get(timeout=max(0.1, seconds))
         except queue.Empty:
             raise TimeoutError from None
-        found: dict[str, Any] | None = None if line is None else json.loads(line)
-        return found
+        with suppress(ValueError, TypeError):
+            found: dict[str, Any] = json.loads(line)  # type: ignore[arg-type]
+            return found
+        return None
 
     def close(self) -> None:
-        """Close the pipe of a process that has ended."""
-        self._reader.join()
-        self._pipe.close()
+        """Close the pipe, unless a process that can't be killed holds it."""
+        self._reader.join(1.0)
+        if not self._reader.is_alive():
+            self._pipe.close()
 
     def _read(self) -> None:
         for line in self._pipe:
@@ -211,10 +236,11 @@ def measure_rows(todo: Sequence[tuple[str, list[str]]], setting: Setting) -> Non
                 if not _gpu_works():
                     stdout.close()
                     os._exit(_BROKEN)
-        except Exception as err:
+        except (Exception, SystemExit) as err:
             traceback.print_exc()
             say(fact={"what": "all rows", "error": _in_short(err)})
         say(ended=part)
+    stdout.close()
 
 
 def _row(step: Any) -> dict[str, Any]:

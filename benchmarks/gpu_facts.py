@@ -12,6 +12,9 @@ Fact = dict[str, Any]
 
 NAME = "facts.jsonl"
 
+KILLED = "it was killed after"
+"""Begins the error of a row that hung."""
+
 _ABOUT = ("call", "part", "what", "t")
 _MOST_COLUMNS = 12
 _LONGEST = 400
@@ -55,8 +58,8 @@ def read_facts(path: Path) -> list[Fact]:
 
 
 def is_measured(fact: Fact) -> bool:
-    """Whether a fact holds a measurement, not the reason why there is none."""
-    return "error" not in fact and "left_out" not in fact
+    """Whether a fact holds a measurement, not the reason why there is none, and no wrong result."""
+    return "error" not in fact and "left_out" not in fact and fact.get("right", True)
 
 
 def as_table(facts: Sequence[Fact]) -> str:

@@ -10,6 +10,7 @@ from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from shutil import which
+from tempfile import mkdtemp
 from typing import Any
 
 from gpu_plan import MODELS, PHOTOGRAPH, REHEARSAL, Setting, Step
@@ -100,9 +101,7 @@ def warm(setting: Setting) -> Iterator[Step]:
 
     for job in jobs:
         model, precision, width, height, layout, _ = job
-        yield Step(
-            f"{model}, {precision}, {layout}, {width}x{height}", 25 if job == jobs[0] else 1, partial(finished, job)
-        )
+        yield Step(f"{model}, {precision}, {layout}, {width}x{height}", _COMPILE_SECONDS / 3, partial(finished, job))
 
 
 def _networks(size: tuple[int, int]) -> Iterator[tuple[str, ...]]:
@@ -139,7 +138,22 @@ def told(command: Sequence[str | Path], seconds: float, **environment: str) -> R
 def video_libraries() -> list[Path]:
     """Return the driver's libraries for NVDEC and NVENC."""
     names = ("libnvcuvid.so*", "libnvidia-encode.so*")
-    return [path for folder in map(Path, _DRIVERS) if folder.is_dir() for name in names for path in folder.rglob(name)]
+    found = [path for folder in map(Path, _DRIVERS) if folder.is_dir() for name in names for path in folder.rglob(name)]
+    return [path for path in found if "stubs" not in path.parts]
+
+
+@cache
+def linked_video_libraries() -> Path | None:
+    """Return a folder with links to them by the names that FFmpeg loads, which a container may lack; or ``None``."""
+    found = video_libraries()
+    if not found:
+        return None
+    folder = Path(mkdtemp(prefix="sr4k-video-libraries-"))
+    for path in found:
+        link = folder / f"{path.name.partition('.so')[0]}.so.1"
+        if not link.exists():
+            link.symlink_to(path)
+    return folder
 
 
 def _last_line(text: str) -> str:
@@ -175,6 +189,15 @@ def _counted(setting: Setting) -> Row:
     command = ["ncu", "--clock-control", "none", "-k", "regex:fused", "-s", str(2 * _LAUNCHES), "-c", str(_LAUNCHES)]
     command += ["--csv", "--log-file", str(report), "--metrics", ",".join(_COUNTERS)]
     command += [sys.executable, str(script), "luma", "int8", str(width), str(height), "nv12", "3"]
-    told(command, 60)
+    try:
+        told(command, 60)
+    except RuntimeError as err:
+        raise RuntimeError(f"{err}; its report ends with: {_last_line_of(report)}") from None
     rows = re.findall(r'"(lts__t_bytes.sum|dram__bytes.sum)","(\w+)","([\d,.]+)"', report.read_text())
+    if not rows:
+        raise RuntimeError(f"no counters; the report ends with: {_last_line_of(report)}")
     return {"counters": len(rows), "bytes": [f"{name} {number} {unit}" for name, unit, number in rows]}
+
+
+def _last_line_of(report: Path) -> str:
+    return _last_line(report.read_text()) if report.exists() else "nothing"

@@ -9,6 +9,8 @@ wheels that are not there yet are unpacked. Needs Python 3.11 or newer and no ot
 import shutil
 import sys
 import tomllib
+import zipfile
+import zlib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,7 +46,10 @@ def unpack_wheels(wheels: list[Path], site: Path) -> None:
     if not wheels or (done.exists() and done.read_text() == names):
         return
     for wheel in wheels:
-        shutil.unpack_archive(wheel, site, "zip")
+        try:
+            shutil.unpack_archive(wheel, site, "zip")
+        except (OSError, EOFError, zipfile.BadZipFile, zlib.error, shutil.ReadError) as err:
+            print(f"{wheel.name} is damaged, and goes missing: {err}", flush=True)
     done.write_text(names)
 
 

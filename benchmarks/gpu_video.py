@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from gpu_machine import told, video_libraries
+from gpu_machine import linked_video_libraries, told
 from gpu_plan import REHEARSAL, Setting, Step
 
 Row = dict[str, Any]
@@ -22,12 +22,15 @@ _WARM_UP = 20
 
 _FRAMES_COMPARED = 30
 
+_MOST_SECONDS = 600 if REHEARSAL else 60
+"""Time limit of a process."""
+
 
 def video(setting: Setting) -> Iterator[Step]:
     """Measure whole videos, and what NVDEC and NVENC take."""
-    yield Step("NVDEC, network, frames left on the GPU", 60, partial(apart, left_on_gpu, setting), "1.1-1.7")
+    yield Step("NVDEC, network, frames left on the GPU", 40, partial(apart, left_on_gpu, setting), "1.1-1.7")
     yield Step("NVDEC's frames are the CPU's", 40, partial(apart, same_as_cpu, setting))
-    yield Step("-c gpu, file to file", 90, partial(apart, file_to_file, setting, "gpu"), "10-17")
+    yield Step("-c gpu, file to file", 60, partial(apart, file_to_file, setting, "gpu"), "10-17")
     for codec in ("h264_nvenc", "hevc_nvenc", "av1_nvenc"):
         yield Step(f"{codec} opens", 10, partial(apart, encoder_opens, setting, codec))
     if not REHEARSAL:  # there it would only repeat what -c gpu does
@@ -44,10 +47,8 @@ def apart(work: Callable[..., Row], setting: Setting, *options: str) -> Row:
     if not setting.clip.exists():
         raise FileNotFoundError(f"{setting.clip} is not there: benchmarks/gpu_pack.sh makes it")
     command = [sys.executable, __file__, work.__name__, setting.clip, *options]
-    folders = [str(folder) for folder in dict.fromkeys(path.parent for path in video_libraries())]
-    beside = os.environ.get("LD_LIBRARY_PATH")
-    libraries = ":".join([*folders, *([beside] if beside else [])])
-    said = told(command, 120, **({"LD_LIBRARY_PATH": libraries} if libraries else {}))["said"]
+    libraries = ":".join(filter(None, (str(linked_video_libraries() or ""), os.environ.get("LD_LIBRARY_PATH"))))
+    said = told(command, _MOST_SECONDS, **({"LD_LIBRARY_PATH": libraries} if libraries else {}))["said"]
     row: Row = json.loads(said)
     return row
 
