@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from sr4k.common.yaml_file import Section, load_settings, shipped_names, validated
 from sr4k.errors import OptionError
 from sr4k.live.address import is_live
 from sr4k.live.settings import Segments
-from sr4k.media.options import Codec, CodecChoice
-from sr4k.media.writing.codec_choice import chosen_codec
+from sr4k.media.options import Codec, CodecChoice, EncoderChoice, EncoderKind
+from sr4k.media.writing.codec_choice import chosen_codec, possible_encoders
 from sr4k.media.writing.encoder_limits import check_quality
 from sr4k.models import zoo
 from sr4k.models.architecture import Pixels, Precision
@@ -49,6 +49,11 @@ class GraphPreset(Section):
     def upscaler(self) -> str | None:
         """Name of the worker with the network, if it may have lanes because it neither decodes nor encodes."""
         return next((name for name, stages in self.workers.items() if {"infer"} <= {*stages} <= {*STAGES[1:-1]}), None)
+
+    @property
+    def is_one_worker(self) -> bool:
+        """Whether one worker holds all stages, so that frames may stay in a GPU's memory from decoder to encoder."""
+        return any({*STAGES} <= {*stages} for stages in self.workers.values())
 
     @field_validator("workers")
     @classmethod
@@ -95,21 +100,18 @@ class EncodePreset(Section):
     """Settings of the encoder; see also `sr4k.media.options.WriteSettings`.
 
     Attributes:
-        codec: ``auto``: h264, hevc for more than 8 bits, or av1 for WebM; ``auto_nvenc``: the same on an NVIDIA GPU.
+        codec: ``auto``: h264, hevc for more than 8 bits, or av1 for WebM.
+        encoder: ``auto``: software, or NVENC where one worker holds all stages and frames stay on an NVIDIA GPU.
     """
 
     codec: CodecChoice = "auto"
+    encoder: EncoderChoice = "auto"
     crf: Annotated[int, Field(ge=0, le=63)] | None = None
     bitrate: Annotated[int, Field(gt=0)] | None = None
     preset: str | None = None
     options: Mapping[str, str] = {}
     segment_seconds: Annotated[float, Field(ge=1, le=3600)] = 60.0
     work_seconds: Annotated[float, Field(ge=1)] = 120.0
-
-    @model_validator(mode="after")
-    def _within_limits(self) -> Self:
-        check_quality(self.codec, self.crf, self.preset)
-        return self
 
 
 class LivePreset(Section):
@@ -137,6 +139,19 @@ class Preset(Section):
     engine: EnginePreset = EnginePreset()
     encode: EncodePreset = EncodePreset()
     live: LivePreset = LivePreset()
+
+    @property
+    def encoders(self) -> tuple[EncoderKind, ...]:
+        """What may encode files, the best first."""
+        return possible_encoders(self.encode.encoder, on_gpu=self.graph.is_one_worker)
+
+    @field_validator("encode")
+    @classmethod
+    def _within_limits(cls, encode: EncodePreset, info: ValidationInfo) -> EncodePreset:
+        if "graph" in info.data:  # else it is invalid, which is told first
+            kinds = possible_encoders(encode.encoder, on_gpu=info.data["graph"].is_one_worker)
+            check_quality(encode.codec, kinds, encode.crf, encode.preset)
+        return encode
 
     @property
     def codec(self) -> Codec:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from sr4k.live.address import Address
-from sr4k.media.options import Codec
+from sr4k.media.options import Codec, EncoderKind
 
 Segments = Literal["ts", "fmp4"]
 """Container of HLS segments: MPEG-TS or fragmented MP4."""
@@ -59,8 +59,8 @@ class PlayoutSettings:
     Attributes:
         targets: addresses to push the same stream to.
         sound: pipe to receive blocks of sound from; ``None``: the output has no sound track.
-        codec, bitrate, preset, options: as in `sr4k.media.options.EncoderSettings`; without a ``bitrate``, it is
-            computed from size and rate.
+        codec, encoder, bitrate, preset, options: as in `sr4k.media.options.EncoderSettings`; without a ``bitrate``, it
+            is computed from size and rate.
         key_seconds: interval between key frames, in seconds.
         hold: seconds without a frame, or sound, after which the last frame is repeated, or silence is inserted.
         slate: image file to show instead of repeating the last frame.
@@ -72,6 +72,7 @@ class PlayoutSettings:
     targets: tuple[Address, ...]
     sound: Connection | None
     codec: Codec = "h264"
+    encoder: EncoderKind = "software"
     bitrate: int | None = None
     preset: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)

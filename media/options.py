@@ -8,9 +8,15 @@ from typing import Literal
 
 from sr4k.errors import OptionError
 
-Codec = Literal["h264", "hevc", "av1", "h264_nvenc", "hevc_nvenc", "av1_nvenc"]
-CodecChoice = Literal["auto", Codec, "auto_nvenc"]
-"""A codec, or ``auto`` (CPU) and ``auto_nvenc`` (NVIDIA GPU), which `sr4k.media.writing.codec_choice` resolves."""
+Codec = Literal["h264", "hevc", "av1"]
+CodecChoice = Literal["auto", Codec]
+"""A codec, or ``auto``, which `sr4k.media.writing.codec_choice` resolves."""
+
+EncoderKind = Literal["software", "nvenc", "qsv", "amf", "vaapi"]
+"""What encodes: the CPU, or an encoder of NVIDIA's, Intel's or AMD's, or any that Linux reaches by VA-API."""
+
+EncoderChoice = Literal["auto", EncoderKind]
+"""A kind of encoder, or ``auto``: software, or NVENC where frames are in an NVIDIA GPU's memory and it opens."""
 
 Deinterlace = Literal["auto", "off", "double"]
 
@@ -117,14 +123,17 @@ class EncoderSettings:
     """How to encode.
 
     Attributes:
-        codec: h264, hevc and av1 are libx264, libx265 and libsvtav1. ``auto`` is resolved before an encoder is opened.
-        crf: constant quality (``cq`` of NVENC), ignored if there is a ``bitrate``; ``None``: one that suits the codec.
+        codec: ``auto`` is resolved before an encoder is opened.
+        encoder: what encodes; ``auto`` is resolved before an encoder is opened.
+        crf: constant quality, ignored if there is a ``bitrate``; ``None``: one that suits the encoder. What it means to
+            each encoder: `sr4k.media.writing.encoder_table`.
         bitrate: bits a second; ``None``: constant quality.
         preset: the encoder's own name of a speed; ``None``: a fast one.
         options: further options of the encoder, by libav's names.
     """
 
     codec: CodecChoice = "h264"
+    encoder: EncoderChoice = "software"
     crf: int | None = None
     bitrate: int | None = None
     preset: str | None = None

@@ -220,7 +220,7 @@ class Encode(Sink):
 
     def _open_encoder(self, target: OutputContainer) -> None:
         """Open the encoder and write the file's header."""
-        open_encoder(self._stream, self._settings.codec)
+        open_encoder(self._stream)
         try:
             target.start_encoding()
         except (av.error.FFmpegError, OSError) as err:
@@ -280,7 +280,7 @@ class Encode(Sink):
         unused = av.open(BytesIO(), "w", format=self._target.format.name)
         stream = add_video(unused, self._info, self._settings, self._pixel_format)
         if not self._opens_late:
-            open_encoder(stream, self._settings.codec)
+            open_encoder(stream)
         return stream
 
     def _end_segment(self) -> None:

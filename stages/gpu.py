@@ -6,12 +6,10 @@ and reads NVENC's, so that reads and writes run in the order in which they are e
 
 import logging
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from typing import Any
 
-import av.logging
 import numpy as np
 from av.codec.hwaccel import HWAccel
 from av.video.frame import VideoFrame
@@ -20,6 +18,7 @@ from sr4k.engines import EngineSpec
 from sr4k.engines.nvidia import driver
 from sr4k.errors import EngineError, InputError, OptionError, Sr4kError
 from sr4k.media.decoded_picture import copy_inside, padded_format
+from sr4k.media.libav_errors import cause_of, libav_errors
 from sr4k.media.look import Picture
 from sr4k.media.planes import inside
 from sr4k.media.reading.reader import VideoReader
@@ -54,23 +53,6 @@ own, and refuse once PyTorch has made it."""
 def make_context_current(device: torch.device) -> None:
     """Make PyTorch's CUDA context, and make it this thread's, so that FFmpeg finds it there and both use one."""
     torch.zeros(1, device=device)
-
-
-@contextmanager
-def ffmpeg_errors() -> Iterator[list[tuple[int, str, str]]]:
-    """Collect FFmpeg's lines on errors in this thread, for `cause_of`."""
-    before = av.logging.get_level()
-    av.logging.set_level(av.logging.ERROR)
-    try:
-        with av.logging.Capture() as lines:
-            yield lines
-    finally:
-        av.logging.set_level(before)
-
-
-def cause_of(err: Exception, lines: Sequence[tuple[int, str, str]]) -> str:
-    """Return the first error that FFmpeg logged; its exception holds only the last consequence."""
-    return next((text.strip() for level, _, text in lines if level <= av.logging.ERROR), str(err))
 
 
 class GpuDecode(FileSource):
@@ -109,7 +91,7 @@ class GpuDecode(FileSource):
             "cuda", device="0", allow_software_fallback=False, is_hw_owned=True, options=_CURRENT_CONTEXT
         )
         reader: VideoReader | None = None
-        with ffmpeg_errors() as lines:
+        with libav_errors() as lines:
             try:
                 reader = VideoReader(self._settings, accelerator)
                 trouble = _unfit(reader)

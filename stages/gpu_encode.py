@@ -1,6 +1,7 @@
 """Encoding by NVENC from GPU memory."""
 
 import logging
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -12,20 +13,26 @@ from torch import Tensor
 
 from sr4k.engines.cuda import cuda_device
 from sr4k.engines.nvidia import driver
-from sr4k.errors import EngineError
+from sr4k.errors import EngineError, OptionError
+from sr4k.media.libav_errors import cause_of, libav_errors
 from sr4k.media.options import WriteSettings
 from sr4k.media.planes import as_picture
 from sr4k.media.video import info_of
-from sr4k.media.writing.codec_choice import settled
+from sr4k.media.writing.codec_choice import in_software, settled
+from sr4k.media.writing.encoder import row_of
 from sr4k.pipeline import Format, Frame
 from sr4k.stages.encode import Encode
-from sr4k.stages.gpu import cause_of, ffmpeg_errors, make_context_current
+from sr4k.stages.gpu import make_context_current
 
 log = logging.getLogger(__name__)
 
 
 class GpuEncode(Encode):
-    """Encodes frames in GPU memory by NVENC; where that fails, by the same codec on the CPU, and the log says why."""
+    """Encodes frames in GPU memory by NVENC.
+
+    Where NVENC doesn't take such a frame, the same codec is encoded on the CPU, and the log says why, unless NVENC was
+    asked for by name.
+    """
 
     def __init__(self, settings: WriteSettings) -> None:
         super().__init__(settings)
@@ -33,11 +40,15 @@ class GpuEncode(Encode):
 
     def open(self, source: Format) -> None:
         (rows, width), bits = source.planes[0].shape, info_of(source).colour.bits
-        asked, self._settings = self._settings, settled(self._settings, bits=bits)
+        asked = self._settings
+        self._settings = settled(replace(asked, encoder="nvenc"), bits=bits)
+        self._row = row_of(self._settings)
         trouble = "there is no GPU" if not driver().gpus else self._trouble(rows * 2 // 3, width)
         if trouble is not None:
-            log.warning("Encoding is on the CPU: %s can't be used (%s).", self._settings.codec, trouble)
-            self._settings = settled(asked, bits=bits, nvenc=False)
+            if asked.encoder == "nvenc":
+                raise OptionError(f"{self._row.name} can't be used ({trouble}): use --encoder software.")
+            log.warning("Encoding is on the CPU: %s can't be used (%s).", self._row.name, trouble)
+            self._settings = settled(in_software(asked), bits=bits)
             self._cuda = None
         self._opens_late = self._cuda is not None
         self._pixel_format = None if self._cuda is None else "cuda"
@@ -51,11 +62,11 @@ class GpuEncode(Encode):
             return str(err)
         make_context_current(device)
         self._cuda = CudaContext(device_id=0, primary_ctx=False, current_ctx=True)  # and its default stream
-        probe = CodecContext.create(self._settings.codec, "w")
+        probe = CodecContext.create(self._row.name, "w")
         assert isinstance(probe, VideoCodecContext)
         probe.width, probe.height, probe.pix_fmt = width, height, "cuda"
         probe.time_base, probe.framerate = Fraction(1, 25), Fraction(25)
-        with ffmpeg_errors() as lines:
+        with libav_errors() as lines:
             try:
                 probe.encode(self._on_gpu(torch.zeros((height * 3 // 2, width), dtype=torch.uint8, device=device)))
                 probe.encode(None)

@@ -2,11 +2,11 @@
 
 import math
 from fractions import Fraction
-from typing import Any
 
 from sr4k.live.settings import HlsForm, PlayoutSettings
-from sr4k.media.options import EncoderSettings
+from sr4k.media.options import Codec, EncoderSettings
 from sr4k.media.video import VideoInfo
+from sr4k.media.writing.encoder_table import ENCODERS, live_options
 
 _BITS_A_PIXEL = 0.1
 """Default bits per pixel for H.264: 25 Mbit/s for 3840x2160 at 30 fps."""
@@ -14,7 +14,7 @@ _BITS_A_PIXEL = 0.1
 _LEAST_BITS = 64_000
 """Lowest default bit rate, in bit/s: encoders refuse to open with a few hundred."""
 
-_SHARE: dict[str, float] = {"h264": 1.0, "hevc": 0.7, "av1": 0.6}
+_SHARE: dict[Codec, float] = {"h264": 1.0, "hevc": 0.7, "av1": 0.6}
 """Bits that each codec needs for about the same quality, relative to H.264."""
 
 
@@ -24,29 +24,17 @@ def encoder_settings(settings: PlayoutSettings, info: VideoInfo) -> EncoderSetti
     The playout forces key frames by time. ``g`` is twice that period, so that the encoder, which counts pictures, adds
     one of its own only where none was forced.
     """
-    codec = settings.codec.removesuffix("_nvenc")
-    asked = round(_BITS_A_PIXEL * _SHARE[codec] * info.width * info.height * info.rate)
+    asked = round(_BITS_A_PIXEL * _SHARE[settings.codec] * info.width * info.height * info.rate)
     bitrate = settings.bitrate or max(_LEAST_BITS, asked)
     pictures = max(1, round(2 * Fraction(settings.key_seconds) * info.rate))
-    options: dict[str, Any] = {"g": pictures} | _low_delay(settings.codec, bitrate)
+    options = {"g": str(pictures)} | live_options(ENCODERS[settings.encoder, settings.codec], bitrate)
     return EncoderSettings(
         codec=settings.codec,
+        encoder=settings.encoder,
         bitrate=bitrate,
         preset=settings.preset,
-        options={key: str(value) for key, value in options.items()} | dict(settings.options),
+        options=options | dict(settings.options),
     )
-
-
-def _low_delay(codec: str, bitrate: int) -> dict[str, Any]:
-    """Return libav options; ``bufsize``, the decoder buffer of ISO/IEC 14496-10 annex C, is a second of the stream."""
-    held = {"maxrate": bitrate, "bufsize": bitrate}
-    if codec == "h264":
-        return held | {"tune": "zerolatency", "sc_threshold": 0, "forced-idr": 1, "flags": "+cgop"}
-    if codec == "hevc":
-        return held | {"tune": "zerolatency", "forced-idr": 1, "x265-params": "scenecut=0:open-gop=0:log-level=error"}
-    if codec == "av1":
-        return {"svtav1-params": "rtc=1:rc=2:pred-struct=1"}  # real time, constant bit rate, low delay
-    return held | {"tune": "ull", "zerolatency": 1, "forced-idr": 1, "rc": "cbr"}
 
 
 def hls_form(settings: PlayoutSettings, info: VideoInfo) -> HlsForm:

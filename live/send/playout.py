@@ -107,7 +107,7 @@ class Playout(Sink):
             assert isinstance(stream, AudioStream)
             stream.layout, stream.bit_rate = "stereo", s.sound_bitrate
             audio = stream
-        open_encoder(video, s.codec)
+        open_encoder(video)
         self._output = _Output(info, video, audio, slate)
         self._container.start_encoding()
         for target in self._targets:

@@ -9,7 +9,7 @@ from av.container import InputContainer
 from sr4k.errors import OutputError
 from sr4k.media.options import EncoderSettings
 from sr4k.media.video import VideoInfo
-from sr4k.media.writing.encoder import default_crf
+from sr4k.media.writing.encoder import row_of
 
 _BITS_OF_A_PIXEL = 0.03
 """Bits per pixel of video that is easy to encode: a job that would fit must not be refused."""
@@ -48,7 +48,7 @@ def video_bytes(source: InputContainer, info: VideoInfo, settings: EncoderSettin
     if settings.bitrate is not None:
         return round(seconds * settings.bitrate / 8)
     pixels = info.width * info.height * float(info.rate) * seconds
-    usual = default_crf(settings.codec)
+    usual = row_of(settings).usual
     finer = usual - (usual if settings.crf is None else settings.crf)
     return round(min(source.size or 0, pixels * _BITS_OF_A_PIXEL / 8) * 2 ** min(0, finer / _HALVES))
 

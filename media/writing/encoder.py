@@ -1,4 +1,4 @@
-"""The video encoders: their names, options and limits in libav, and how they are opened."""
+"""The video encoders in libav: how they are configured and opened; `encoder_table` says what each understands."""
 
 import os
 from collections.abc import Iterator
@@ -13,11 +13,13 @@ from av.video.stream import VideoStream
 
 from sr4k.errors import OptionError
 from sr4k.media.hdr import static_metadata
-from sr4k.media.options import EncoderSettings
+from sr4k.media.options import Codec, EncoderKind, EncoderSettings
 from sr4k.media.stereo3d import packing
 from sr4k.media.video import ColourTags, VideoInfo
 from sr4k.media.writing.container_support import QUICKTIME
 from sr4k.media.writing.encoder_limits import check_quality
+from sr4k.media.writing.encoder_table import ENCODERS, EncoderRow, called, quality_options
+from sr4k.media.writing.hardware import Trouble, device_of, trouble_with
 from sr4k.models.colour import ChromaLocation
 
 _LEAST = {"libx265": (50, 16), "libsvtav1": (32, 32)}
@@ -42,18 +44,6 @@ _SITED: dict[str, dict[ChromaLocation, str]] = {
 _PARAMS = {"libx264": "x264-params", "libx265": "x265-params", "libsvtav1": "svtav1-params"}
 """libav's options that pass on parameters for which libav has no option of its own."""
 
-_ENCODERS: dict[str, str] = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1"}
-
-# Default crf and speed: of like visual quality, and fast enough not to hold up the network.
-_DEFAULTS: dict[str, tuple[int, str]] = {
-    "h264": (18, "superfast"),
-    "hevc": (21, "superfast"),
-    "av1": (30, "10"),
-    "h264_nvenc": (20, "p4"),
-    "hevc_nvenc": (23, "p4"),
-    "av1_nvenc": (30, "p4"),
-}
-
 
 def add_video(
     target: OutputContainer, info: VideoInfo, settings: EncoderSettings, pixel_format: str | None = None
@@ -67,23 +57,17 @@ def add_video(
         pixel_format: libav's name of the encoder's input; ``None``: the pictures' own, or one that it supports.
 
     Raises:
-        OptionError: The container can't hold the codec, the encoder has no such option, quality or speed, or the
-            pictures are too small or too large for it.
+        OptionError: The container can't hold the codec, the encoder can't be used here, or has no such option, quality
+            or speed, or the pictures are too small, too large or too deep for it.
     """
-    encoder = _ENCODERS.get(settings.codec, settings.codec)
+    row = row_of(settings)
     _check_quality(settings)
-    _check_size(encoder, info, settings.codec)
-    try:
-        stream = target.add_stream(encoder, rate=info.rate, options=_options(encoder, info, settings))
-    except (av.error.FFmpegError, ValueError) as err:
-        raise OptionError(
-            f"{target.format.name} files can't hold {settings.codec} video: choose another container or codec."
-        ) from err
-    assert isinstance(stream, VideoStream)
+    _check_pictures(row, info)
+    stream = _added(target, row, info, settings)
     context = stream.codec_context
     _check_options(context, settings)
     stream.width, stream.height = info.width, info.height
-    stream.pix_fmt = pixel_format or _pixel_format(context, info)
+    stream.pix_fmt = pixel_format or _pixel_format(row, context, info)
     stream.time_base = info.time_base
     context.time_base = info.time_base
     if info.sample_aspect_ratio:
@@ -99,23 +83,18 @@ def add_video(
     return stream
 
 
-def open_encoder(stream: VideoStream, codec: str) -> None:
-    """Open the stream's encoder.
-
-    Args:
-        stream: From `add_video`.
-        codec: Named in the error.
+def open_encoder(stream: VideoStream) -> None:
+    """Open the stream's encoder, which `add_video` has configured.
 
     Raises:
-        OptionError: The encoder rejects its settings, or there is no GPU for it.
+        OptionError: The encoder rejects its settings, or can't be used here.
     """
     context = stream.codec_context
     name = context.name
     try:
         context.open(strict=False)
     except (av.error.FFmpegError, OSError) as err:  # reading the context's codec may crash from here on
-        reason = "no NVIDIA driver or GPU was found" if "nvenc" in name else f"{name}: {err.strerror}"
-        raise OptionError(f"The {codec} encoder can't be opened with these settings ({reason}).") from err
+        raise _unopened(name, err) from err
     if name == "libsvtav1":
         share_cpus()
 
@@ -131,9 +110,14 @@ def share_cpus() -> None:
             os.sched_setscheduler(int(task.name), os.SCHED_OTHER, os.sched_param(0))
 
 
-def default_crf(codec: str) -> int:
-    """Return the crf (``cq`` for NVENC) that a codec gets by default."""
-    return _DEFAULTS[codec][0]
+def row_of(settings: EncoderSettings) -> EncoderRow:
+    """Return the encoder that the settings name; `sr4k.media.writing.codec_choice` has resolved what is automatic."""
+    return ENCODERS[_named(settings)]
+
+
+def keeps_site(encoder: str, location: ChromaLocation) -> bool:
+    """Whether an encoder, by libav's name, writes a chroma location, or it is the one that decoders assume."""
+    return location == "left" or encoder in _SITED
 
 
 def tag(target: VideoCodecContext | VideoFrame, tags: ColourTags) -> None:
@@ -148,42 +132,94 @@ def _check_quality(settings: EncoderSettings) -> None:
     Raises:
         OptionError: The encoder has no such quality or speed.
     """
+    kind, codec = _named(settings)
     try:
-        check_quality(settings.codec, settings.crf, settings.preset)
+        check_quality(codec, (kind,), settings.crf, settings.preset)
     except ValueError as err:
         raise OptionError(f"{str(err)[:1].upper()}{str(err)[1:]}.") from err
 
 
-def _check_size(encoder: str, info: VideoInfo, codec: str) -> None:
-    least_width, least_height = _LEAST.get(encoder, (2, 2))
-    size = f"The {codec} encoder doesn't support {info.width}x{info.height}"
+def _named(settings: EncoderSettings) -> tuple[EncoderKind, Codec]:
+    assert settings.encoder != "auto" and settings.codec != "auto", "not resolved"
+    return settings.encoder, settings.codec
+
+
+def _called(name: str) -> str:
+    """Return the name for users of an encoder, by libav's name."""
+    return next(called(kind, codec) for (kind, codec), row in ENCODERS.items() if row.name == name)
+
+
+def _added(target: OutputContainer, row: EncoderRow, info: VideoInfo, settings: EncoderSettings) -> VideoStream:
+    """Add the stream. A device that frames have to be uploaded to is opened here."""
+    if row.name not in av.codecs_available:
+        raise _unusable(row.name, trouble_with(*_named(settings)))
+    options = _options(row, info, settings)
+    try:
+        stream = target.add_stream(row.name, rate=info.rate, options=options, hwaccel=device_of(row))
+    except (av.error.FFmpegError, ValueError, OSError) as err:
+        if row.device is not None and isinstance(err, av.error.FFmpegError | OSError):
+            raise _unopened(row.name, err) from err
+        raise OptionError(
+            f"{target.format.name} files can't hold {_called(row.name)} video: choose another container or codec."
+        ) from err
+    assert isinstance(stream, VideoStream)
+    return stream
+
+
+def _unopened(name: str, err: Exception) -> OptionError:
+    """Return the error for an encoder that did not open: what it lacks, or that these settings are the cause."""
+    kind, codec = next(key for key, row in ENCODERS.items() if row.name == name)
+    if kind != "software" and (trouble := trouble_with(kind, codec)) is not None:
+        return _unusable(name, trouble)
+    reason = f"{name}: {getattr(err, 'strerror', None) or err}"
+    return OptionError(f"The {called(kind, codec)} encoder can't be opened with these settings ({reason}).")
+
+
+def _unusable(name: str, trouble: Trouble | None) -> OptionError:
+    instead = "" if name in _PARAMS else "; --encoder software works on any CPU"
+    return OptionError(f"The {name} encoder can't be opened here ({trouble}){instead}.")
+
+
+def _check_pictures(row: EncoderRow, info: VideoInfo) -> None:
+    """Refuse pictures of a size or depth that the encoder doesn't support.
+
+    Raises:
+        OptionError: It doesn't.
+    """
+    least_width, least_height = _LEAST.get(row.name, (2, 2))
+    if info.colour.bits > row.most_bits:
+        raise OptionError(
+            f"The {row.name} encoder keeps {row.most_bits} of {info.colour.bits} bits: use --codec hevc, or --encoder "
+            "software."
+        )
+    size = f"The {_called(row.name)} encoder doesn't support {info.width}x{info.height}"
     if info.width < least_width or info.height < least_height:
         raise OptionError(f"{size}: its minimum is {least_width}x{least_height}; use --codec h264, or a larger --size.")
-    width, height = _MOST.get(encoder, (info.width, info.height))
+    width, height = _MOST.get(row.name, (info.width, info.height))
     if info.width > width or info.height > height:
         raise OptionError(
             f"{size}: its maximum is {width}x{height}; use --codec hevc, pictures (%05d.png), or a --size."
         )
 
 
-def _pixel_format(context: VideoCodecContext, info: VideoInfo) -> str:
-    """Return the pictures' own pixel format or one of the same depth, if supported; else ``yuv420p``."""
+def _pixel_format(row: EncoderRow, context: VideoCodecContext, info: VideoInfo) -> str:
+    """Return the encoder's own pixel format; else the pictures' or one of their depth, if supported; or ``yuv420p``."""
+    if (own := row.deep if info.colour.bits > 8 else row.shallow) is not None:
+        return own
     takes = {form.name for form in context.codec.video_formats or ()}
     wanted = (info.pixel_format, "p010le") if info.colour.bits > 8 else (info.pixel_format,)
     return next((name for name in wanted if name in takes), "yuv420p")
 
 
-def _options(encoder: str, info: VideoInfo, settings: EncoderSettings) -> dict[str, str]:
-    crf, speed = _DEFAULTS[settings.codec]
-    options = {"preset": settings.preset or speed}
+def _options(row: EncoderRow, info: VideoInfo, settings: EncoderSettings) -> dict[str, str]:
+    speed = settings.preset or row.speed
+    options = {} if speed is None else {row.speed_option: speed}
     if settings.bitrate is None:
-        options["cq" if settings.codec.endswith("nvenc") else "crf"] = str(
-            crf if settings.crf is None else settings.crf
-        )
+        options |= quality_options(row, settings.crf)
     options |= settings.options
-    if encoder in _PARAMS:
-        name = _PARAMS[encoder]
-        if params := ":".join(filter(None, [*_facts(encoder, info), options.get(name)])):
+    if row.name in _PARAMS:
+        name = _PARAMS[row.name]
+        if params := ":".join(filter(None, [*_facts(row.name, info), options.get(name)])):
             options[name] = params
     return options
 
@@ -213,4 +249,5 @@ def _check_options(context: VideoCodecContext, settings: EncoderSettings) -> Non
     }
     unknown = sorted(set(settings.options) - known)
     if unknown:
-        raise OptionError(f"The {settings.codec} encoder has no option '{unknown[0]}': check the name given to -e.")
+        name = called(*_named(settings))
+        raise OptionError(f"The {name} encoder has no option '{unknown[0]}': check the name given to -e.")

@@ -21,6 +21,7 @@ from sr4k.media.stereo3d import packing, says_by_tag
 from sr4k.media.video import VideoInfo
 from sr4k.media.writing.container_support import BLU_RAY, QUICKTIME
 from sr4k.media.writing.containers import container_of, is_blu_ray
+from sr4k.media.writing.encoder import keeps_site
 from sr4k.media.writing.metadata import are_a_phones, of_the_work
 
 _WITH_ROTATION = {*QUICKTIME, "matroska", "webm"}
@@ -84,6 +85,8 @@ def unsupported(info: VideoInfo, container: str, encoder: str) -> Iterator[str]:
         yield f"rotation can't be carried by {container}"
     if info.hdr is not None and not static_metadata(encoder, info.hdr):
         yield f"mastering display and light levels (HDR10) can't be carried by {encoder}"
+    if not keeps_site(encoder, info.colour.chroma_location):
+        yield f"the chroma location ({info.colour.chroma_location}) can't be carried by {encoder}"
     mode = info.stereo_mode
     if mode is not None and not says_by_tag(container, mode) and not packing(encoder, mode):
         yield f"that the pictures are stereoscopic (3D, {mode}) can't be carried by {container}"

@@ -9,11 +9,18 @@ _SUFFIXES = {"": 1, "k": 1_000, "M": 1_000_000}
 
 
 def with_encoder(
-    preset: Preset, codec: str | None, crf: int | None, bitrate: str | None, speed: str | None, options: list[str]
+    preset: Preset,
+    codec: str | None,
+    encoder: str | None,
+    crf: int | None,
+    bitrate: str | None,
+    speed: str | None,
+    options: list[str],
 ) -> Preset:
     """Return the preset with the encoder options that were given.
 
-    A codec other than the preset's drops the preset's ``crf`` and ``preset``, whose values belong to its own codec.
+    A codec or an encoder other than the preset's drops the preset's ``crf`` and ``preset``, whose values belong to its
+    own.
 
     Args:
         speed: value of ``--preset``.
@@ -22,7 +29,8 @@ def with_encoder(
     Raises:
         OptionError: an option has a value it can't have; names the option.
     """
-    if codec is not None and codec != preset.codec:
+    is_other = encoder not in (None, preset.encode.encoder, preset.encoders[0])
+    if is_other or (codec is not None and codec != preset.codec):
         cleared = preset.encode.model_copy(update={"crf": None, "preset": None})
         preset = preset.model_copy(update={"encode": cleared})
     if (crf is None) != (bitrate is None):  # the one that was given replaces the other in the preset
@@ -35,7 +43,7 @@ def with_encoder(
             raise OptionError(f"'-e {option}' is not of the form KEY=VALUE: write -e tune=film, for example.")
         pairs[key] = value
     bits = None if bitrate is None else _bits(bitrate)
-    return preset.updated("encode", codec=codec, crf=crf, bitrate=bits, preset=speed, options=pairs)
+    return preset.updated("encode", codec=codec, encoder=encoder, crf=crf, bitrate=bits, preset=speed, options=pairs)
 
 
 def _bits(text: str) -> int:

@@ -154,7 +154,7 @@ def _jobs(sources: Sequence[str], target: str, preset: Preset, options: FileOpti
     if options.speed is not None:
         for job in jobs:
             if not is_picture(job.target):
-                check_speed(job.preset.encode.codec, options.speed, job.target)
+                check_speed(job.preset.encode.codec, job.preset.encoders, options.speed, job.target)
     return list(_unfinished(jobs)) if options.resume or options.skip_existing else jobs
 
 

@@ -18,6 +18,7 @@ _OPTIONS = {
     "graph.lanes": "--lanes",
     "graph.devices": "--devices",
     "encode.codec": "--codec",
+    "encode.encoder": "--encoder",
     "encode.crf": "--crf",
     "encode.bitrate": "--bitrate",
     "encode.preset": "--preset",

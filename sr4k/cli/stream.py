@@ -24,6 +24,7 @@ def stream(
     target: o.Target,
     config: o.Config = None,
     codec: o.Codec = None,
+    encoder: o.Encoder = None,
     crf: o.Crf = None,
     bitrate: o.Bitrate = None,
     preset: o.Speed = None,
@@ -119,7 +120,7 @@ def stream(
             live={"slate": slate, "segments": segments},
         ).over(load_preset(config or ("live" if is_stream else "file")))
         with errors_by_option():
-            chosen = with_encoder(chosen, codec, crf, bitrate, preset, encoder_option or [])
+            chosen = with_encoder(chosen, codec, encoder, crf, bitrate, preset, encoder_option or [])
         how = _How(size=_box(size, fit), as_json=as_json, quiet=quiet, verbose=verbose, redaction=redaction)
         if is_stream:
             files.refuse_for_live()

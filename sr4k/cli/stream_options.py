@@ -53,9 +53,19 @@ Config = Annotated[
 Codec = Annotated[
     str | None,
     typer.Option(
-        help="Video codec: h264, hevc or av1; h264_nvenc, hevc_nvenc or av1_nvenc on an NVIDIA GPU; auto, which is "
-        "h264, or hevc for more than 8 bits, or av1 for .webm; or auto_nvenc, the same on the GPU. Default: auto.",
+        help="Video codec: h264, hevc, av1, or auto, which is h264, or hevc for more than 8 bits, or av1 for .webm. "
+        "Default: auto.",
         metavar="CODEC",
+        rich_help_panel=_WRITTEN,
+    ),
+]
+Encoder = Annotated[
+    str | None,
+    typer.Option(
+        help="What encodes: software, on the CPU; nvenc on an NVIDIA GPU, qsv on Intel's, amf on AMD's, vaapi on any "
+        "that Linux reaches by VA-API; or auto, which is software, or nvenc if it works where frames stay on an NVIDIA "
+        "GPU (-c nvenc). sr4k doctor lists those that work here. Default: auto.",
+        metavar="ENCODER",
         rich_help_panel=_WRITTEN,
     ),
 ]
@@ -63,7 +73,7 @@ Crf = Annotated[
     int | None,
     typer.Option(
         help="Constant rate factor (files only), lower is better: 0 to 51 for h264 and hevc, 1 to 63 for av1. "
-        "Default: 18 for h264, 21 for hevc, 30 for av1.",
+        "Default: 18 for h264, 21 for hevc, 30 for av1. Other encoders than software have scales of their own.",
         rich_help_panel=_WRITTEN,
     ),
 ]
@@ -79,8 +89,9 @@ Speed = Annotated[
     str | None,
     typer.Option(
         "--preset",
-        help="Speed of the encoder, from fast to slow: ultrafast to placebo for h264 and hevc, 13 to 0 for av1, p1 to "
-        "p7 for NVENC. Slower makes smaller files. Default: superfast, 10 or p4.",
+        help="Speed of the encoder, from fast to slow: ultrafast to placebo for h264 and hevc, 13 to 0 for av1; p1 to "
+        "p7 for nvenc, veryfast to veryslow for qsv, speed to quality for amf, 7 to 1 for vaapi. Slower makes smaller "
+        "files. Default: superfast or 10; p4, medium, balanced or the driver's.",
         metavar="NAME",
         rich_help_panel=_WRITTEN,
     ),

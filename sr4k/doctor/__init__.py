@@ -26,6 +26,7 @@ SECTIONS = {
     "Engines": "sr4k.doctor.engines:PROBES",
     "NVIDIA": "sr4k.doctor.nvidia:PROBES",
     "Video on the GPU": "sr4k.doctor.gpu_video:PROBES",
+    "Hardware encoders": "sr4k.doctor.encoders:PROBES",
     "Video on the CPU": "sr4k.doctor.cpu_video:PROBES",
     "Streams": "sr4k.doctor.live_protocols:PROBES",
 }

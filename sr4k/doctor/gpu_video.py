@@ -1,4 +1,4 @@
-"""Probes of NVDEC and NVENC: whether PyAV's FFmpeg has them, and whether they work here."""
+"""Probes of NVDEC: whether PyAV's FFmpeg has it, and whether it works here."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -10,24 +10,17 @@ from av.codec.hwaccel import HWAccel
 from av.video.codeccontext import VideoCodecContext
 
 from sr4k.doctor import Finding
-from sr4k.doctor.tiny_clips import FRAMES, WHEEL, encoded, packets_of, why
+from sr4k.doctor.tiny_clips import FRAMES, WHEEL, encoded, why
 from sr4k.engines.nvidia import driver
 
 _DECODERS = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1", "vp9": "libvpx-vp9"}
 """FFmpeg's native decoders, the only ones that can use NVDEC, and an encoder that makes a clip for each."""
-
-_ENCODERS = ("h264_nvenc", "hevc_nvenc", "av1_nvenc")
 
 
 def _decoding() -> Iterator[Finding]:
     for name, encoder in _DECODERS.items():
         there = any(config.device_type.name == "cuda" for config in Codec(name, "r").hardware_configs)
         yield _tried(f"NVDEC {name}", there, partial(_decoded_of, name, encoder))
-
-
-def _encoding() -> Iterator[Finding]:
-    for name in _ENCODERS:
-        yield _tried(f"NVENC {name}", name in av.codecs_available, partial(packets_of, name))
 
 
 def _tried(label: str, there: bool, count: Callable[[], int]) -> Finding:
@@ -55,4 +48,4 @@ def _decoded_of(decoder: str, encoder: str) -> int:
     return sum(frame.format.name == "cuda" for frame in frames)
 
 
-PROBES = (_decoding, _encoding)
+PROBES = (_decoding,)

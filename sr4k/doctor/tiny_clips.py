@@ -4,7 +4,6 @@ import io
 from fractions import Fraction
 
 import av
-from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -35,19 +34,6 @@ def encoded(encoder: str) -> bytes:
         for packets in (*(stream.encode(_picture(k)) for k in range(FRAMES)), stream.encode(None)):
             target.mux(packets)
     return file.getvalue()
-
-
-def packets_of(encoder: str) -> int:
-    """Encode the clip, and return the number of packets.
-
-    Raises:
-        av.FFmpegError: the encoder fails.
-    """
-    context = av.CodecContext.create(encoder, "w")
-    assert isinstance(context, VideoCodecContext)
-    context.width, context.height, context.pix_fmt = _SIDE, _SIDE, "yuv420p"
-    context.time_base, context.framerate = Fraction(1, _RATE), Fraction(_RATE)
-    return sum(len(context.encode(picture)) for picture in (*map(_picture, range(FRAMES)), None))
 
 
 def _picture(number: int) -> VideoFrame:

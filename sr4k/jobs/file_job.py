@@ -110,7 +110,8 @@ class Job:
         encode = self.preset.encode
         if self.resume:
             raise FieldError("Pictures can't be resumed: leave {resume} out.")
-        if not encode.codec.startswith("auto") or encode.crf is not None or encode.bitrate is not None:
+        is_named = encode.codec != "auto" or encode.encoder != "auto"
+        if is_named or encode.crf is not None or encode.bitrate is not None:
             raise no_options_of_videos()
 
     def run(
@@ -180,7 +181,8 @@ class Job:
         encode, usual = self.preset.encode, self.preset.codec
         codec = chosen_codec(encode.codec, self.target)
         if codec != usual:
-            is_dropped = encode.preset is not None and not takes_preset(codec, encode.preset)
+            kind = self.preset.encoders[0]
+            is_dropped = encode.preset is not None and not takes_preset(kind, codec, encode.preset)
             speed = ", and has a speed of its own" if is_dropped else ""
             log.warning("%s: WebM can't hold %s, so it is %s%s.", self.target.name, usual, codec, speed)
 
@@ -242,6 +244,7 @@ class Job:
         encode = self.preset.encode
         settings = WriteSettings(
             codec=encode.codec,
+            encoder=encode.encoder,
             crf=encode.crf,
             bitrate=encode.bitrate,
             preset=encode.preset,
@@ -266,7 +269,8 @@ class Job:
 def no_options_of_videos() -> FieldError:
     """Return the error for options of video encoders with a picture as the target."""
     return FieldError(
-        "Pictures have no {encode.codec}, {encode.crf}, {encode.bitrate} and {encode.preset}: leave them out; "
+        "Pictures have no {encode.codec}, {encode.encoder}, {encode.crf}, {encode.bitrate} and {encode.preset}: leave "
+        "them out; "
         "{encode.options} sets options of the picture encoder."
     )
 

@@ -138,7 +138,7 @@ def _on_gpu(specs: Mapping[StageName, StageSpec], stages: Sequence[StageName]) -
     yield replace(specs[DECODE], factory="sr4k.stages.gpu:GpuDecode", called=DECODE)
     yield replace(specs[INFER], factory="sr4k.stages.gpu:GpuUpscale", called=INFER)
     is_resized = getattr(specs["convert"].settings, "size", None) is not None
-    if not is_resized and ENCODE in stages and getattr(specs[ENCODE].settings, "codec", "").endswith("_nvenc"):
+    if not is_resized and ENCODE in stages and getattr(specs[ENCODE].settings, "encoder", "") in ("auto", "nvenc"):
         yield replace(specs[ENCODE], factory="sr4k.stages.gpu_encode:GpuEncode", called=ENCODE)
         return
     yield StageSpec("sr4k.stages.gpu:Download")

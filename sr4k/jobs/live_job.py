@@ -24,6 +24,7 @@ from sr4k.live.srt import require_srt
 from sr4k.live.tls import is_secure, tls_options
 from sr4k.media.options import Box
 from sr4k.media.paths import check_file
+from sr4k.media.writing.codec_choice import possible_encoders
 from sr4k.pipeline import GraphSpec, Outcome, StageSpec, WorkerDied, WorkerStatus
 from sr4k.stages.settings import ConvertSettings
 
@@ -207,10 +208,12 @@ class LiveJob:
     def playout(self, sound: Any) -> PlayoutSettings:
         """Return the settings of the last stage; ``sound`` is the pipe that audio comes from, or ``None``."""
         encode, live = self.preset.encode, self.preset.live
+        (encoder,) = possible_encoders(encode.encoder, on_gpu=False)
         return PlayoutSettings(
             targets=self.targets,
             sound=sound,
             codec=self.preset.codec,
+            encoder=encoder,
             bitrate=encode.bitrate,
             preset=encode.preset,
             options=dict(encode.options),

@@ -86,7 +86,7 @@ def _write_video(source: ReadSettings, result: Path, target: Path, layout: Compa
                 output = _open(target)
                 shape = replace(info, width=block.shape[1], height=block.shape[0] * 2 // 3, time_base=_tick(ours))
                 stream = add_video(output, shape, EncoderSettings())
-                open_encoder(stream, "h264")
+                open_encoder(stream)
             picture = as_picture(block)
             picture.pts, picture.time_base = ours.pts, _tick(ours)
             tag(picture, info.tags)

@@ -57,7 +57,7 @@ def _output(job: LiveJob) -> None:
     settings, info = job.playout(None), _info(job)
     with av.open(io.BytesIO(), "w", format="flv") as container:
         stream = add_video(container, info, encoder_settings(settings, info))
-        open_encoder(stream, settings.codec)
+        open_encoder(stream)
     if settings.slate is not None:
         load_slate(settings.slate, info)
 

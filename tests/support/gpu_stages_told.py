@@ -63,7 +63,7 @@ def main(clip: Path, target: Path) -> None:
     gpu_encode.CudaContext = context  # type: ignore[assignment,misc]
     parts = target.with_suffix(".parts")
     parts.mkdir()
-    nvenc = GpuEncode(WriteSettings(codec="h264_nvenc", source=clip, path=target, parts=parts))
+    nvenc = GpuEncode(WriteSettings(codec="h264", encoder="auto", source=clip, path=target, parts=parts))
     rows, columns = form.about.height, form.about.width
     nvenc.open(Format((PlaneSpec((rows * 3 // 2, columns)),), about=form.about))
     accelerator = HWAccel("cuda", device="0", is_hw_owned=True, options={"primary_ctx": "0", "current_ctx": "1"})

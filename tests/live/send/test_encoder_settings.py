@@ -30,7 +30,7 @@ def info(rate: float, size: tuple[int, int] = (64, 64)) -> VideoInfo:
 def test_the_smallest_pictures_and_rates_have_a_bit_rate_that_the_encoder_takes(size: tuple[int, int]) -> None:
     settings = PlayoutSettings(targets=(), sound=None)
     with av.open(io.BytesIO(), "w", format="flv") as container:
-        open_encoder(add_video(container, info(1, size), encoder_settings(settings, info(1, size))), "h264")
+        open_encoder(add_video(container, info(1, size), encoder_settings(settings, info(1, size))))
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,10 @@ from infos import video_info
 
 from sr4k.engines.nvidia import driver
 from sr4k.errors import OptionError
-from sr4k.media.options import EncoderSettings
+from sr4k.media.options import Codec, EncoderKind, EncoderSettings
 from sr4k.media.writing.encoder import add_video, open_encoder
-from sr4k.media.writing.encoder_limits import LIMITS, check_quality
+from sr4k.media.writing.encoder_limits import check_quality
+from sr4k.media.writing.encoder_table import CODECS, ENCODERS, called
 
 INFO = video_info()
 
@@ -24,7 +25,7 @@ INFO = video_info()
 def test_no_encoder_takes_the_cpus_from_everybody_else(codec: str, tmp_path: Path) -> None:
     with av.open(str(tmp_path / "out.mkv"), "w") as target:
         stream = add_video(target, INFO, EncoderSettings(codec=codec))  # type: ignore[arg-type]
-        open_encoder(stream, codec)
+        open_encoder(stream)
         for number in range(5):
             picture = av.VideoFrame(64, 48, "yuv420p")
             picture.pts, picture.time_base = number, Fraction(1, 25)
@@ -40,7 +41,7 @@ def test_av1_of_the_best_quality_can_be_decoded_where_pictures_are_easy_to_predi
     file = BytesIO()
     with av.open(file, "w", format="matroska") as target:
         stream = add_video(target, info, EncoderSettings(codec="av1", crf=1, preset="12"))
-        open_encoder(stream, "av1")
+        open_encoder(stream)
         for number in range(26):
             pixels = np.stack([x + number, y + 2 * number, (x + y) // 2], -1).astype(np.uint8)
             picture = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format="yuv420p")
@@ -52,18 +53,22 @@ def test_av1_of_the_best_quality_can_be_decoded_where_pictures_are_easy_to_predi
         assert len(list(result.decode(video=0))) == 26
 
 
-UNOPENABLE = {"h264": {"preset": "nonsense"}, "hevc": {"preset": "nonsense"}, "av1": {"preset": "99"}}
-if not driver().gpus:
-    UNOPENABLE |= {"h264_nvenc": {}, "hevc_nvenc": {}, "av1_nvenc": {}}
+NONSENSE: dict[str, dict[str, str]] = {"h264": {"preset": "none"}, "hevc": {"preset": "none"}, "av1": {"preset": "99"}}
+UNOPENABLE = [
+    (kind, codec) for kind, codec in ENCODERS if kind == "software" or (kind == "nvenc" and not driver().gpus)
+]
 
 
-@pytest.mark.parametrize("codec", UNOPENABLE)
-def test_an_encoder_that_cannot_be_opened_is_told_and_does_no_harm(codec: str, tmp_path: Path) -> None:
-    settings = EncoderSettings(codec=codec, options=UNOPENABLE[codec])  # type: ignore[arg-type]
+@pytest.mark.parametrize(("kind", "codec"), UNOPENABLE)
+def test_an_encoder_that_cannot_be_opened_is_told_and_does_no_harm(
+    kind: EncoderKind, codec: Codec, tmp_path: Path
+) -> None:
+    options = NONSENSE[codec] if kind == "software" else {}
+    settings = EncoderSettings(codec=codec, encoder=kind, options=options)
     with av.open(str(tmp_path / "out.mkv"), "w") as target:
         stream = add_video(target, INFO, settings)
-        with pytest.raises(OptionError, match=f"The {codec} encoder can't be opened"):
-            open_encoder(stream, codec)
+        with pytest.raises(OptionError, match=f"The {called(kind, codec)} encoder can't be opened"):
+            open_encoder(stream)
 
 
 def opens(codec: str, crf: int | None = None, preset: str | None = None) -> bool:
@@ -80,8 +85,8 @@ def opens(codec: str, crf: int | None = None, preset: str | None = None) -> bool
 
 @pytest.mark.parametrize("codec", ["h264", "hevc", "av1"])
 def test_an_encoder_takes_all_that_it_is_said_to_take(codec: str) -> None:
-    limits = LIMITS[codec]  # type: ignore[index]
-    ends = {limits.presets[0], limits.presets[-1]} if codec == "av1" else {*limits.presets, *limits.others}
+    limits = ENCODERS["software", codec]  # type: ignore[index]
+    ends = {limits.speeds[0], limits.speeds[-1]} if codec == "av1" else {*limits.speeds, *limits.others}
     assert all(opens(codec, crf=crf) for crf in (limits.crf[0], limits.crf[-1]))
     assert all(opens(codec, preset=preset) for preset in ends)
 
@@ -95,12 +100,13 @@ def test_a_quality_that_it_does_not_take_is_refused_with_its_range(codec: Any, c
         add_video(target, INFO, EncoderSettings(codec=codec, crf=crf))
 
 
-@pytest.mark.parametrize("codec", ["h264_nvenc", "hevc_nvenc", "av1_nvenc"])
-def test_what_nvenc_takes_is_what_libav_says(codec: Any) -> None:
-    options = {option.name: option for option in av.CodecContext.create(codec, "w").supported_options.private}
+@pytest.mark.parametrize("codec", CODECS)
+def test_what_nvenc_takes_is_what_libav_says(codec: Codec) -> None:
+    row = ENCODERS["nvenc", codec]
+    options = {option.name: option for option in av.CodecContext.create(row.name, "w").supported_options.private}
     names = {choice.name for choice in options["preset"].choices or ()}
     dropped = {"default", "hp", "hq", "bd", "ll", "llhq", "llhp", "lossless", "losslesshp"}  # by FFmpeg 9
-    assert names - dropped == {*LIMITS[codec].presets, *LIMITS[codec].others}
-    assert options["cq"].max == LIMITS[codec].crf[-1]
+    assert names - dropped == {*row.speeds, *row.others}
+    assert options["cq"].max == row.crf[-1]
     with pytest.raises(ValueError, match=r"p1 \(fastest\) to p7 \(slowest\), not 'veryfast'"):
-        check_quality(codec, None, "veryfast")
+        check_quality(codec, ("nvenc",), None, "veryfast")

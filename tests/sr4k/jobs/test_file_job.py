@@ -398,7 +398,17 @@ class TestBadOutput:
         if Path("/dev/nvidia0").exists():
             pytest.skip("there is an NVIDIA GPU")
         with pytest.raises(OptionError, match="no NVIDIA driver or GPU"):
-            upscale(make_clip(), tmp_path / "out.mp4", codec="h264_nvenc", preset="p4")
+            upscale(make_clip(), tmp_path / "out.mp4", codec="h264", encoder="nvenc", preset="p4")
+
+    @pytest.mark.skipif(any(Path("/dev/dri").glob("renderD*")), reason="there may be such a GPU")
+    @pytest.mark.parametrize("encoder", ["qsv", "amf", "vaapi"])
+    def test_an_encoder_that_cannot_be_used_here_leaves_nothing(
+        self, encoder: str, make_clip: MakeClip, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "results"
+        with pytest.raises(OptionError, match=f"h264_{encoder} encoder can't be opened here"):
+            upscale(make_clip(), folder / "out.mp4", encoder=encoder)
+        assert not list(folder.rglob("*.mp4"))
 
 
 def test_paths_may_be_text(make_clip: MakeClip, tmp_path: Path) -> None:

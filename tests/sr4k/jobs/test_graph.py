@@ -2,6 +2,7 @@
 
 import errno
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from sr4k.configs import Preset
 from sr4k.engines.nvidia import Driver, Gpu
 from sr4k.errors import InputError, InternalError, MachineError, StoppedError
 from sr4k.jobs.graph import assembled, run_assembled
+from sr4k.media.options import EncoderChoice, WriteSettings
 from sr4k.pipeline import GraphAborted, GraphSpec, Outcome, StageFailed, StageSpec, WorkerDied, WorkerSpec
 from sr4k.stages.settings import ConvertSettings, InferSettings
 
@@ -60,6 +62,21 @@ def test_pictures_stay_on_a_gpu_unless_each_is_to_be_done_at_once(
     assert ("sr4k.stages.gpu:GpuDecode" in [stage.factory for stage in spec.workers[0].stages]) is not prompt
     if not prompt:  # people read of them what they read of stages on the CPU
         assert [stage.name for stage in spec.workers[0].stages] == ["decode", "infer", "download"]
+
+
+@pytest.mark.parametrize(
+    ("encoder", "stage"), [("auto", "GpuEncode"), ("nvenc", "GpuEncode"), ("software", "Encode"), ("qsv", "Encode")]
+)
+def test_pictures_on_a_gpu_go_to_nvenc_unless_another_encoder_is_named(
+    encoder: EncoderChoice, stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sr4k.engines.nvidia.driver", lambda: Driver((13, 0), (Gpu(0, "a card", (9, 0), 2**36),)))
+    here = Path("here")
+    settings = WriteSettings(codec="auto", encoder=encoder, source=here, path=here, parts=here)
+    spec = assembled(
+        load_preset("nvenc"), decode=DECODE, convert=ConvertSettings(), encode=StageSpec("toys:Encode", settings)
+    )
+    assert spec.workers[0].stages[-1].factory.endswith(f":{stage}")
 
 
 def ended(how: Exception, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from sr4k.media.options import Box
 from sr4k.service import channel_file
 from sr4k.service.channel_file import load_service, plan, variables
 from sr4k.service.endpoint import parse_address
+from sr4k.service.preflight_parts import troubles_of_parts
 from sr4k.service.redaction import without_passwords
 
 VALID = """
@@ -55,6 +56,16 @@ def test_a_file_becomes_jobs(planned: Planned) -> None:
     assert (news.size, news.sound, jobs["lobby"].sound) == (Box(640, 360), False, True)
     assert (news.preset.engine.model, news.preset.live.segments) == ("rcan2", "fmp4")
     assert jobs["lobby"].preset.engine.model == "luma"
+
+
+@pytest.mark.skipif(any(Path("/dev/dri").glob("renderD*")), reason="there may be such a GPU")
+def test_a_channels_encoder_is_that_of_its_options_and_is_tried_before_it_runs(planned: Planned) -> None:
+    options = "options: {engine: {name: nearest}, encode: {codec: hevc, encoder: qsv}}"
+    job = planned(f"channels: {{a: {{source: 'pattern://64x64@10', targets: [a.mkv], {options}}}}}")["a"]
+    playout = job.playout(None)
+    assert (playout.codec, playout.encoder) == ("hevc", "qsv")
+    (trouble,) = troubles_of_parts(job)
+    assert trouble.startswith("The hevc_qsv encoder can't be opened here (there is no /dev/dri/renderD*")
 
 
 def test_channels_share_the_cpus(planned: Planned, monkeypatch: pytest.MonkeyPatch) -> None:
