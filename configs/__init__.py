@@ -1,5 +1,6 @@
 """Presets: YAML files that define the workers of the graph and the settings of the stages."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
@@ -77,6 +78,8 @@ class EnginePreset(Section):
 
     Attributes:
         name: of an engine, or ``auto``; see `sr4k.engines.choose`.
+        device: what OpenVINO runs it on: ``cpu``, ``gpu``, ``gpu.1``, ``npu`` or ``auto``. Not to be confused with
+            ``devices`` of the graph, which are NVIDIA GPUs.
         threads: number of CPU threads; ``null``: all that are granted.
         pixels: what the network works on; ``auto``: ``bgr`` for pictures made from pictures, else ``yuv``.
     """
@@ -85,10 +88,20 @@ class EnginePreset(Section):
     model: str = zoo.DEFAULT
     weights: Path | None = None
     precision: Precision = "auto"
+    device: str = "cpu"
     pixels: Pixels | Literal["auto"] = "auto"
     threads: Annotated[int, Field(ge=1)] | None = None
     reuse: bool = True
     reuse_threshold: Annotated[int, Field(ge=0, le=255)] = 0
+
+    @field_validator("device")
+    @classmethod
+    def _of_openvino(cls, device: str, info: ValidationInfo) -> str:
+        if not re.fullmatch(r"auto|cpu|npu|gpu(\.[0-9]{1,2})?", device):
+            raise ValueError("must be cpu, gpu, npu or auto, or gpu.1 for the second of several GPUs")
+        if device != "cpu" and info.data.get("name", "auto") not in ("auto", "openvino"):
+            raise ValueError("must be cpu, because only the engine openvino has others")
+        return device
 
     @field_validator("weights", mode="before")
     @classmethod

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Plane = NDArray[Any]
 
+USUAL_DEVICE = "cpu"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSpec:
@@ -34,6 +36,8 @@ class EngineSpec:
         threads: CPU threads; ``None``: as many as this process may use.
         weights: folder with the model's files; ``None``: the files that ship with the package.
         prompt: whether to minimise the latency of one frame, rather than to maximise throughput.
+        device: of OpenVINO: ``cpu``, ``gpu``, ``gpu.1`` (the second of several), ``npu``, or ``auto``, the fastest
+            that gives the CPU's picture. Other engines have none.
     """
 
     model: str
@@ -44,6 +48,7 @@ class EngineSpec:
     threads: int | None = None
     weights: Path | None = None
     prompt: bool = False
+    device: str = USUAL_DEVICE
 
     @property
     def input_shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -84,6 +89,9 @@ class Engine(ABC):
     most_bits: int = 16
     """Largest bit depth of the planes that it accepts."""
 
+    has_devices: bool = False
+    """Whether it runs on other devices than its own one; see ``device`` of `EngineSpec`."""
+
     def __init__(self, spec: EngineSpec) -> None:
         if spec.height % CELL or spec.width % CELL or min(spec.height, spec.width) < CELL:
             raise InternalError(f"{spec.height = }, {spec.width = } must be even.")
@@ -95,6 +103,8 @@ class Engine(ABC):
                 f"{type(self).__name__} works on pictures of {self.most_bits} bits, and these have {spec.colour.bits}: "
                 "use --engine openvino."
             )
+        if spec.device != USUAL_DEVICE and not self.has_devices:
+            raise OptionError(f"--device {spec.device} is for --engine openvino: leave it out.")
         self.spec = spec
         self._active = False
         self._pending = 0

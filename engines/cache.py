@@ -8,7 +8,6 @@ kernels on one GPU would distort each other's measurements. Needs the extra ``[g
 import hashlib
 import json
 import logging
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,20 +16,17 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sr4k.engines.cache_folder import cache_folder
 from sr4k.errors import EngineError
 
 try:
     from filelock import FileLock, Timeout
-    from platformdirs import user_cache_dir
 except ImportError as err:
     raise EngineError("The cache of engines needs more packages: pip install 'sr4k-stream[gpu]'.") from err
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-FOLDER = "SR4K_CACHE"
-"""Environment variable that overrides the folder."""
 
 SCHEMA = 1
 """Version of the keys: raised when a change to this package makes older plans wrong."""
@@ -66,11 +62,6 @@ class About:
     seconds: float = 0.0
     nbytes: int = 0
     digest: str = ""
-
-
-def cache_folder() -> Path:
-    """Return the cache folder: ``SR4K_CACHE``, or a folder in the user's cache directory."""
-    return Path(os.environ.get(FOLDER) or Path(user_cache_dir("sr4k-stream")) / "engines")
 
 
 def key_of(parts: Mapping[str, Any], graph: bytes = b"") -> str:

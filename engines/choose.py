@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sr4k.engines import AUTO, ENGINES, check_engine, create_engine, load_engine
-from sr4k.engines.base import Engine, EngineSpec
+from sr4k.engines.base import USUAL_DEVICE, Engine, EngineSpec
 from sr4k.engines.nvidia import Gpu, driver
 from sr4k.engines.tiled import TiledEngine, is_too_large
 from sr4k.errors import EngineError, OptionError
@@ -26,6 +26,9 @@ T = TypeVar("T")
 
 GPU_ENGINES = ("tensorrt", "cuda")
 """Engines that run on an NVIDIA GPU."""
+
+_OF_DEVICES = "openvino"
+"""The engine that has devices; see ``device`` of `EngineSpec`."""
 
 # Not ``tensorrt-stubs``, which installs a module of that name without the library.
 _TENSORRT = ("tensorrt", "tensorrt-cu13", "tensorrt-cu12")
@@ -64,10 +67,14 @@ def candidates() -> tuple[Candidate, ...]:
     )
 
 
-def engines_for(name: str) -> tuple[str, ...]:
+def engines_for(name: str, device: str = USUAL_DEVICE) -> tuple[str, ...]:
     """Return the engines to try, in order: the named one alone, or for `AUTO` all that can be used.
 
     Where a GPU could run a better one, the log says once what it lacks.
+
+    Args:
+        name: of an engine, or `AUTO`.
+        device: of OpenVINO; another than the usual one asks for OpenVINO.
 
     Raises:
         EngineError: for `AUTO`, none can be used.
@@ -76,6 +83,8 @@ def engines_for(name: str) -> tuple[str, ...]:
     check_engine(name)
     if name != AUTO:
         return (name,)
+    if device != USUAL_DEVICE:
+        return (_OF_DEVICES,)
     with _one_at_a_time:
         return _usable()
 

@@ -1,51 +1,40 @@
-"""Engine for any CPU, by OpenVINO: int8 where the CPU has the instructions for it, else float32."""
+"""Engine for any CPU, and for Intel's GPUs and NPUs, by OpenVINO: int8 where they are fast at it, else float."""
 
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
 from sr4k.engines.base import Engine, EngineSpec, Plane
-from sr4k.engines.cpu import granted_cpus, has_fast_int8
+from sr4k.engines.openvino_devices import device_for
 from sr4k.engines.openvino_library import ov
-from sr4k.models import zoo
-from sr4k.models.export import to_onnx
-
-_STREAMS = 2
-"""Frames computed in parallel, each by half of the threads, so that fewer threads wait for each other at every layer.
-With ``prompt`` one frame is computed by all threads."""
+from sr4k.engines.openvino_models import CPU, compiled, plan, streams_of, threads_of, told
+from sr4k.errors import EngineError
 
 
 class OpenVinoEngine(Engine):
     """One compiled model with one more request than streams: a result is read while all streams run."""
 
+    has_devices = True
+
     def __init__(self, spec: EngineSpec) -> None:
         super().__init__(spec)
-        self._threads = spec.threads or granted_cpus()
-        self._streams = 1 if spec.prompt else min(_STREAMS, self._threads)
-        self.in_flight = self._streams + 1
+        self.in_flight = streams_of(spec) + 1
 
     def activate_impl(self) -> None:
-        spec, model = self.spec, zoo.load(self.spec.model, self.spec.weights)
-        deep = spec.colour is not None and spec.colour.bits > 8
-        fast = spec.precision == "auto" and has_fast_int8() and model.calibration is not None and not deep
-        self._precision = "int8" if spec.precision == "int8" or fast else "fp32"
-        quantized = model.quantized(spec.colour) if self._precision == "int8" else None
-        network = model.folded(spec.colour) if quantized is None else quantized.network
-        self._macs = network.macs(spec.height, spec.width)
-        graph = to_onnx(quantized or network, spec.height, spec.width).SerializeToString()
         core = ov.Core()
-        compiled = core.compile_model(
-            core.read_model(graph),
-            "CPU",
-            {
-                "INFERENCE_NUM_THREADS": self._threads,
-                "NUM_STREAMS": self._streams,
-                "INFERENCE_PRECISION_HINT": "f32",
-                "ENABLE_CPU_PINNING": False,  # decoder and encoder share the cores
-            },
-        )
-        self._device = core.get_property("CPU", "FULL_DEVICE_NAME")
-        self._idle = deque(compiled.create_infer_request() for _ in range(self.in_flight))
+        device = device_for(core, self.spec)
+        made = plan(core, device, self.spec)
+        try:
+            model = compiled(core, device, made)
+        except RuntimeError as err:
+            if device == CPU:
+                raise
+            reason = " ".join(str(err).split())[:300]
+            raise EngineError(f"OpenVINO's {self.spec.device} does not take this network: {reason}") from err
+        self._precision, self._macs = made.precision, made.macs
+        self._threads = threads_of(self.spec) if device == CPU else 1
+        self._device = str(told(core, device, "FULL_DEVICE_NAME") or device)
+        self._idle = deque(model.create_infer_request() for _ in range(self.in_flight))
         self._running: deque[ov.InferRequest] = deque()
 
     def deactivate_impl(self) -> None:

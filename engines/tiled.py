@@ -55,6 +55,7 @@ class TiledEngine(Engine):
     """
 
     precisions = ("auto", "int8", "fp16", "fp32")
+    has_devices = True
 
     def __init__(self, make: Callable[[EngineSpec], Engine], spec: EngineSpec, side: tuple[int, int] = _SIDE) -> None:
         super().__init__(spec)

@@ -50,6 +50,7 @@ class Infer(Transform):
             threads=s.threads,
             weights=s.weights,
             prompt=s.prompt,
+            device=s.device,
         )
         name, self._engine = start_first((s.engine, *s.fallbacks), spec)
         self._opened.callback(self._engine.deactivate)

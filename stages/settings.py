@@ -52,6 +52,7 @@ class InferSettings:
         reuse: whether to reuse the output of tiles that did not change since the previous frame (YUV planes only).
         reuse_threshold: difference in 8-bit levels up to which a tile counts as unchanged; 0 is exact.
         prompt: whether to optimise latency rather than throughput.
+        device: of OpenVINO, such as ``gpu``.
     """
 
     engine: str
@@ -64,6 +65,7 @@ class InferSettings:
     reuse_threshold: int = 0
     fallbacks: tuple[str, ...] = ()
     prompt: bool = False
+    device: str = "cpu"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from sr4k.errors import FieldError, OptionError
 _OPTIONS = {
     "engine.name": "--engine",
     "engine.model": "--model",
+    "engine.device": "--device",
     "engine.precision": "--precision",
     "engine.pixels": "--pixels",
     "engine.threads": "--threads",

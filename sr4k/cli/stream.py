@@ -36,6 +36,7 @@ def stream(
     track: o.Map = o.FIRST,
     rate: o.Rate = None,
     engine: o.Engine = None,
+    device: o.Device = None,
     model: o.Model = None,
     weights: o.Weights = None,
     precision: o.Precision = None,
@@ -108,6 +109,7 @@ def stream(
         chosen = _Given(
             engine={
                 "name": engine,
+                "device": device,
                 "model": model,
                 "weights": weights and weights.absolute(),
                 "precision": precision,

@@ -62,9 +62,9 @@ Codec = Annotated[
 Encoder = Annotated[
     str | None,
     typer.Option(
-        help="What encodes: software, on the CPU; nvenc on an NVIDIA GPU, qsv on Intel's, amf on AMD's, vaapi on any "
-        "that Linux reaches by VA-API; or auto, which is software, or nvenc if it works where frames stay on an NVIDIA "
-        "GPU (-c nvenc). sr4k doctor lists those that work here. Default: auto.",
+        help="Encoder of that codec: software, on the CPU; nvenc on an NVIDIA GPU, qsv on Intel's, amf on AMD's, vaapi "
+        "on any that Linux reaches by VA-API; or auto, which is software, or nvenc if it works where frames stay on an "
+        "NVIDIA GPU (-c nvenc). sr4k doctor lists those that work here. Default: auto.",
         metavar="ENCODER",
         rich_help_panel=_WRITTEN,
     ),
@@ -167,6 +167,15 @@ Engine = Annotated[
         rich_help_panel=_NETWORK,
     ),
 ]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        help="Device that OpenVINO runs the network on: cpu; gpu, an Intel GPU, or gpu.1, the second; npu, an Intel "
+        "NPU; or auto, the fastest. Others than the CPU must give its picture of a test frame first. Default: cpu.",
+        metavar="DEVICE",
+        rich_help_panel=_NETWORK,
+    ),
+]
 Model = Annotated[
     str | None,
     typer.Option(
@@ -216,7 +225,7 @@ Lanes = Annotated[
 Devices = Annotated[
     str | None,
     typer.Option(
-        help="GPUs to use, by number, such as 0,1: they take frames in turn. Default: the first.",
+        help="NVIDIA GPUs to use, by number, such as 0,1: they take frames in turn. Default: the first.",
         metavar="N,N",
         rich_help_panel=_NETWORK,
     ),

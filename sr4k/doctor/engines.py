@@ -14,6 +14,8 @@ from sr4k.models.colour import Colour
 _SIDE = 64
 """Side of the test picture, in pixels."""
 
+_MEND = "update Intel's driver, or keep to --device cpu"
+
 _TRIED = "openvino"
 """The engine that is tried. Engines on a GPU are not, because preparing one can take a minute."""
 
@@ -66,4 +68,30 @@ def _torch() -> Finding:
         return Finding("torch", "optional", told, "pip install 'sr4k-stream[torch]'")
 
 
-PROBES = (_engines,)
+def _devices() -> Iterator[Finding]:
+    """Yield OpenVINO's devices, those other than the CPU after a test of the default network."""
+    from sr4k.engines.openvino_devices import LACKS, judged, names
+    from sr4k.engines.openvino_library import ov
+    from sr4k.engines.openvino_models import CPU, told
+
+    core = ov.Core()
+    found = names(core)
+    for name, device in found.items():
+        if device == CPU:
+            yield Finding("OpenVINO cpu", "ok", str(told(core, device, "FULL_DEVICE_NAME")))
+            continue
+        verdict = judged(core, device, EngineSpec(model=zoo.DEFAULT, height=_SIDE, width=_SIDE, colour=Colour()))
+        facts = {"device": verdict.device, "seconds": verdict.seconds, "cpu_seconds": verdict.cpu_seconds}
+        if verdict.trouble is not None:
+            yield Finding(f"OpenVINO {name}", "problem", f"{verdict.device}: {verdict}", _MEND, facts)
+        else:
+            advice = f"--device {name}" if verdict.is_faster else "--device cpu is faster"
+            yield Finding(
+                f"OpenVINO {name}", "ok", f"{verdict.device}: gives the CPU's picture; {verdict}: {advice}", None, facts
+            )
+    for name, lacks in LACKS.items():
+        if not any(each.partition(".")[0] == name for each in found):
+            yield Finding(f"OpenVINO {name}", "optional", f"not found: {lacks}")
+
+
+PROBES = (_engines, _devices)

@@ -220,7 +220,7 @@ class Job:
         own = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in NO_FACTS}
         own |= {
             "engine": self.preset.engine.model_dump(exclude={"name", "threads", "reuse"}),
-            "engine.name": engines_for(self.preset.engine.name)[0],
+            "engine.name": engines_for(self.preset.engine.name, self.preset.engine.device)[0],
             "encode": self.preset.encode.model_dump(exclude={"work_seconds"}),
         }
         return fingerprint(self.source) | flat(own)

@@ -61,7 +61,7 @@ def assembled(
         OptionError: the preset names a GPU that does not exist.
     """
     layout, cpus = preset.graph, cpus or granted_cpus()
-    engines = engines_for(preset.engine.name)
+    engines = engines_for(preset.engine.name, preset.engine.device)
     on_gpu = engines[0] in GPU_ENGINES
     lanes = 1 if prompt else _lanes(layout, cpus, on_gpu=on_gpu)
     specs: dict[StageName, StageSpec] = {
@@ -126,6 +126,7 @@ def _infer(engine: EnginePreset, engines: Sequence[str], *, threads: int, pixels
         reuse_threshold=engine.reuse_threshold,
         fallbacks=tuple(fallbacks),
         prompt=prompt,
+        device=engine.device,
     )
     return StageSpec("sr4k.stages.infer:Infer", settings)
 

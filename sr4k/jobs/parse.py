@@ -110,7 +110,10 @@ def parse_devices(text: str) -> tuple[int, ...]:
     """
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() for part in parts):
-        raise OptionError(f"'{text}' isn't a list of GPUs: use their numbers, separated by commas, such as 0,1.")
+        raise OptionError(
+            f"'{text}' isn't a list of NVIDIA GPUs: use their numbers, separated by commas, such as 0,1. OpenVINO's "
+            "device is --device."
+        )
     return tuple(map(int, parts))
 
 

@@ -65,7 +65,7 @@ def _outside(job: LiveJob) -> Iterator[str]:
         for target in job.targets:
             if target.kind == "srt":
                 require_srt(with_secrets=bool(secrets_of(target)))
-        engines_for(job.preset.engine.name)
+        engines_for(job.preset.engine.name, job.preset.engine.device)
     except Sr4kError as err:
         yield str(err)
     try:

@@ -7,7 +7,8 @@ from fractions import Fraction
 
 import av
 
-from sr4k.engines import load_engine
+from sr4k.engines import EngineSpec, create_engine, load_engine
+from sr4k.engines.base import USUAL_DEVICE
 from sr4k.engines.choose import engines_for
 from sr4k.errors import Sr4kError
 from sr4k.jobs.live_job import LiveJob
@@ -22,6 +23,10 @@ from sr4k.models import zoo
 
 _USUAL = (1280, 720), Fraction(30)
 """Output size and frame rate to assume where neither options nor source determine them."""
+
+
+_SIDE = 64
+"""Side in pixels of the frames that a device is tried for."""
 
 
 def troubles_of_parts(job: LiveJob) -> Iterator[str]:
@@ -44,8 +49,21 @@ def _trouble(part: Callable[[LiveJob], None], job: LiveJob) -> str | None:
 def _network(job: LiveJob) -> None:
     """Load the engine's library, and weights that fit the model."""
     engine = job.preset.engine
-    load_engine(engines_for(engine.name)[0])
-    model, colour = zoo.load(engine.model, engine.weights), _info(job).colour
+    name, colour = engines_for(engine.name, engine.device)[0], _info(job).colour
+    load_engine(name)
+    if engine.device != USUAL_DEVICE:  # it must prove itself
+        spec = EngineSpec(
+            model=engine.model,
+            height=_SIDE,
+            width=_SIDE,
+            colour=colour,
+            precision=engine.precision,
+            weights=engine.weights,
+            device=engine.device,
+        )
+        with create_engine(name, spec):
+            pass
+    model = zoo.load(engine.model, engine.weights)
     if engine.precision == "int8":
         model.quantized(colour)
     else:

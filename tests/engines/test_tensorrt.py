@@ -86,7 +86,7 @@ class TestMissing:
         said = made_with(tmp_path, "raise OSError('libcudnn.so.8: cannot open shared object file')")
         assert "can't be loaded (libcudnn.so.8: cannot open" in said
 
-    @pytest.mark.parametrize("module", ["cuda.bindings", "filelock", "platformdirs"])
+    @pytest.mark.parametrize("module", ["cuda.bindings", "filelock"])
     def test_so_are_the_packages_beside_it(self, tmp_path: Path, module: str) -> None:
         said = made_with(tmp_path, None, f"sys.modules[{module!r}] = None")
         assert said.endswith("pip install 'sr4k-stream[gpu]'.")

@@ -1,0 +1,122 @@
+"""Networks compiled by OpenVINO for one of its devices: in which precision, and with which settings."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from sr4k.engines.base import EngineSpec
+from sr4k.engines.cpu import granted_cpus, has_fast_int8
+from sr4k.engines.openvino_library import ov
+from sr4k.models import zoo
+from sr4k.models.export import to_onnx
+
+CPU = "CPU"
+"""OpenVINO's name of the CPU."""
+
+_STREAMS = 2
+"""Frames computed in parallel, each by half of the threads, so that fewer threads wait for each other at every layer.
+With ``prompt`` one frame is computed by all threads."""
+
+_FLOATS = {"f32": "fp32", "f16": "fp16"}
+"""OpenVINO's names of the types for what is not int8, and ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a device is to run.
+
+    Attributes:
+        graph: the network in ONNX.
+        config: OpenVINO's properties.
+        precision: that the network runs in: ``int8``, ``fp16`` or ``fp32``.
+        macs: multiply-accumulates per frame.
+    """
+
+    graph: bytes
+    config: Mapping[str, Any]
+    precision: str
+    macs: int
+
+
+def threads_of(spec: EngineSpec) -> int:
+    """Return the number of CPU threads of an engine."""
+    return spec.threads or granted_cpus()
+
+
+def streams_of(spec: EngineSpec) -> int:
+    """Return the number of frames that an engine computes in parallel."""
+    return 1 if spec.prompt else min(_STREAMS, threads_of(spec))
+
+
+def plan(core: "ov.Core", device: str, spec: EngineSpec) -> Plan:
+    """Choose precision and settings of a network for a device.
+
+    On the CPU all that is not int8 is float32. Elsewhere it is float16, unless pictures of more than 8 bits or
+    ``spec.precision`` need float32 and the device has it.
+
+    Args:
+        core: OpenVINO.
+        device: its name of a device, such as ``GPU.1``.
+        spec: the network and its frames.
+
+    Raises:
+        OptionError: the network has no int8 calibration, or its pictures are too deep for it.
+    """
+    model = zoo.load(spec.model, spec.weights)
+    is_deep = spec.colour is not None and spec.colour.bits > 8
+    fast = spec.precision == "auto" and _has_int8(core, device) and model.calibration is not None and not is_deep
+    is_int8 = spec.precision == "int8" or fast
+    quantized = model.quantized(spec.colour) if is_int8 else None
+    network = model.folded(spec.colour) if quantized is None else quantized.network
+    graph = to_onnx(quantized or network, spec.height, spec.width).SerializeToString()
+    config = _cpu_config(spec) if device == CPU else _config(core, device, spec, is_exact=is_deep)
+    precision = "int8" if is_int8 else _FLOATS[config.get("INFERENCE_PRECISION_HINT", "f16")]  # an NPU has no choice
+    return Plan(graph, config, precision, network.macs(spec.height, spec.width))
+
+
+def compiled(core: "ov.Core", device: str, made: Plan) -> "ov.CompiledModel":
+    """Compile a network for a device.
+
+    Raises:
+        RuntimeError: the device does not take it.
+    """
+    return core.compile_model(core.read_model(made.graph), device, dict(made.config))
+
+
+def told(core: "ov.Core", device: str, name: str) -> Any:
+    """Return a property of a device, ``None`` if it has none of that name."""
+    with suppress(RuntimeError):
+        return core.get_property(device, name)
+    return None
+
+
+def _cpu_config(spec: EngineSpec) -> dict[str, Any]:
+    return {
+        "INFERENCE_NUM_THREADS": threads_of(spec),
+        "NUM_STREAMS": streams_of(spec),
+        "INFERENCE_PRECISION_HINT": "f32",
+        "ENABLE_CPU_PINNING": False,  # decoder and encoder share the cores
+    }
+
+
+def _config(core: "ov.Core", device: str, spec: EngineSpec, *, is_exact: bool) -> dict[str, Any]:
+    wanted = {
+        "PERFORMANCE_HINT": "LATENCY" if spec.prompt else "THROUGHPUT",
+        "INFERENCE_PRECISION_HINT": "f32" if is_exact or spec.precision == "fp32" else "f16",
+    }
+    settable = _settable(core, device)
+    return {key: value for key, value in wanted.items() if key in settable}
+
+
+def _has_int8(core: "ov.Core", device: str) -> bool:
+    """Whether a device computes in int8 faster than in float."""
+    if device == CPU:
+        return has_fast_int8()
+    return "INT8" in (told(core, device, "OPTIMIZATION_CAPABILITIES") or ())
+
+
+def _settable(core: "ov.Core", device: str) -> set[str]:
+    """Return the names of the properties that can be set on a device."""
+    family = device.partition(":")[0]
+    return {key for key, mode in (told(core, family, "SUPPORTED_PROPERTIES") or {}).items() if mode == "RW"}
