@@ -204,7 +204,8 @@ def _drawn(draw: np.random.Generator, shape: Sequence[int]) -> Plane:
     waves = 0.5 + 0.15 * np.sin(x / 4 + y / 7)
     flat = np.full((rows, columns), 0.4)
     one = np.choose(y * 4 // rows, (slope, blocks, waves, flat))
-    return np.clip(one + draw.normal(0, 0.01, shape), 0, 1)
+    drawn: Plane = np.clip(one + draw.normal(0, 0.01, shape), 0, 1)
+    return drawn
 
 
 def _timed(network: "ov.CompiledModel", inputs: Sequence[Plane]) -> tuple[Plane, float]:

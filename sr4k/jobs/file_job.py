@@ -269,7 +269,7 @@ class Job:
 def no_options_of_videos() -> FieldError:
     """Return the error for options of video encoders with a picture as the target."""
     return FieldError(
-        "Pictures have no {encode.codec}, {encode.encoder}, {encode.crf}, {encode.bitrate} and {encode.preset}: leave "
+        "Pictures have no {encode.codec}, {encode.crf}, {encode.bitrate}, {encode.preset} and {encode.encoder}: leave "
         "them out; "
         "{encode.options} sets options of the picture encoder."
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 from sr4k.common.system_errors import refusal
 from sr4k.configs import STAGES, EnginePreset, GraphPreset, Preset, StageName
+from sr4k.engines.base import USUAL_DEVICE
 from sr4k.engines.choose import GPU_ENGINES, engines_for
 from sr4k.engines.cpu import granted_cpus
 from sr4k.engines.nvidia import only
@@ -63,7 +64,8 @@ def assembled(
     layout, cpus = preset.graph, cpus or granted_cpus()
     engines = engines_for(preset.engine.name, preset.engine.device)
     on_gpu = engines[0] in GPU_ENGINES
-    lanes = 1 if prompt else _lanes(layout, cpus, on_gpu=on_gpu)
+    is_on_cpu = not on_gpu and preset.engine.device in ("auto", USUAL_DEVICE)
+    lanes = 1 if prompt else _lanes(layout, cpus, is_on_cpu=is_on_cpu)
     specs: dict[StageName, StageSpec] = {
         DECODE: decode,
         "preprocess": StageSpec("sr4k.stages.preprocess:Preprocess", PreprocessSettings(pixels=pixels)),
@@ -149,9 +151,9 @@ def _on_gpu(specs: Mapping[StageName, StageSpec], stages: Sequence[StageName]) -
         yield specs[ENCODE]
 
 
-def _lanes(layout: GraphPreset, cpus: int, *, on_gpu: bool) -> int:
+def _lanes(layout: GraphPreset, cpus: int, *, is_on_cpu: bool) -> int:
     if layout.lanes != "auto":
         return layout.lanes
-    if on_gpu:
+    if not is_on_cpu:
         return max(1, len(layout.devices))
     return 1 if layout.upscaler is None else max(1, cpus // _CPUS_OF_A_LANE)

@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.video.frame import PictureType
 from infos import video_info
 
 from sr4k.errors import OptionError
@@ -138,6 +139,21 @@ def test_an_encoder_that_opens_is_usable_and_gets_the_same_picture_in_its_own_fo
     software = encoded(EncoderSettings(codec="h264", options=lossless), picture)
     assert (hardware[0], software[0]) == ("nv12", "yuv420p")
     assert np.array_equal(hardware[1], software[1])
+
+
+@pytest.mark.usefixtures("_an_intel_encoder_that_opens")
+def test_a_key_frame_that_is_requested_survives_the_change_of_format() -> None:
+    keys = []
+    with av.open(BytesIO(), "w", format="matroska") as target:
+        stream = add_video(target, video_info(), EncoderSettings(codec="h264", encoder="qsv", options={"g": "250"}))
+        open_encoder(stream)
+        for number in range(6):
+            picture = av.VideoFrame(video_info().width, video_info().height, "yuv420p")
+            picture.pts, picture.time_base = number, video_info().time_base
+            picture.pict_type = PictureType.I if number == 4 else PictureType.NONE
+            keys += [packet.pts for packet in stream.encode(picture) if packet.is_keyframe]
+        keys += [packet.pts for packet in stream.encode(None) if packet.is_keyframe]
+    assert keys == [0, 4]
 
 
 def test_settings_that_an_encoder_that_works_refuses_are_not_blamed_on_the_machine(

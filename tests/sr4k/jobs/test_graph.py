@@ -10,7 +10,7 @@ import pytest
 from sr4k import load_preset
 from sr4k.configs import Preset
 from sr4k.engines.nvidia import Driver, Gpu
-from sr4k.errors import InputError, InternalError, MachineError, StoppedError
+from sr4k.errors import InputError, InternalError, MachineError, OptionError, StoppedError
 from sr4k.jobs.graph import assembled, run_assembled
 from sr4k.media.options import EncoderChoice, WriteSettings
 from sr4k.pipeline import GraphAborted, GraphSpec, Outcome, StageFailed, StageSpec, WorkerDied, WorkerSpec
@@ -45,6 +45,30 @@ def test_the_workers_are_those_of_the_preset_between_two_ends() -> None:
 def test_lanes_share_the_cpus() -> None:
     spec = graph(load_preset("file").updated("engine", name="nearest"), cpus=64)
     assert (upscaler(spec).lanes, infer(spec).threads) == (4, 16)
+
+
+def test_a_device_of_openvino_is_asked_of_openvino_and_has_one_lane() -> None:
+    preset = load_preset("file").updated("engine", device="gpu.1")
+    spec = graph(preset, cpus=64)
+    assert (infer(spec).engine, infer(spec).device, infer(spec).fallbacks) == ("openvino", "gpu.1", ())
+    assert upscaler(spec).lanes == 1
+    assert upscaler(graph(load_preset("file").updated("engine", device="auto"), cpus=64)).lanes == 4
+    assert infer(graph(load_preset("file").updated("engine", name="openvino"))).device == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("engine", "words"),
+    [
+        ({"device": "tpu"}, r"engine\.device: must be cpu, gpu, npu or auto, or gpu\.1"),
+        (
+            {"device": "gpu", "name": "torch"},
+            r"engine\.device: must be cpu, because only the engine openvino has others",
+        ),
+    ],
+)
+def test_a_device_that_is_none_of_openvinos_or_of_another_engine_is_refused(engine: dict[str, str], words: str) -> None:
+    with pytest.raises(OptionError, match=words):
+        load_preset("file").updated("engine", **engine)
 
 
 def test_where_each_picture_is_to_be_done_at_once_one_network_has_all_cpus() -> None:
