@@ -1,6 +1,6 @@
 """Assemble the graph of a preset between a source and a sink, run it, and turn its failures into our errors.
 
-Jobs on files and live jobs differ in their first and last stage; all stages between are assembled here.
+Jobs on files and live jobs differ in their first and last stage; `sr4k.jobs.upscaling` has those between.
 """
 
 import logging
@@ -9,12 +9,13 @@ from dataclasses import replace
 from typing import Any
 
 from sr4k.common.system_errors import refusal
-from sr4k.configs import STAGES, EnginePreset, GraphPreset, Preset, StageName
+from sr4k.configs import STAGES, GraphPreset, Preset, StageName
 from sr4k.engines.base import USUAL_DEVICE
 from sr4k.engines.choose import GPU_ENGINES, engines_for
 from sr4k.engines.cpu import granted_cpus
 from sr4k.engines.nvidia import only
 from sr4k.errors import InternalError, Sr4kError, StoppedError
+from sr4k.jobs.upscaling import upscaling
 from sr4k.media.reports import DECODE, ENCODE, INFER
 from sr4k.models.architecture import Pixels
 from sr4k.pipeline import (
@@ -27,7 +28,7 @@ from sr4k.pipeline import (
     WorkerStatus,
     run_graph,
 )
-from sr4k.stages.settings import ConvertSettings, InferSettings, PreprocessSettings
+from sr4k.stages.settings import ConvertSettings
 
 log = logging.getLogger(__name__)
 
@@ -66,14 +67,10 @@ def assembled(
     on_gpu = engines[0] in GPU_ENGINES
     is_on_cpu = not on_gpu and preset.engine.device in ("auto", USUAL_DEVICE)
     lanes = 1 if prompt else _lanes(layout, cpus, is_on_cpu=is_on_cpu)
-    specs: dict[StageName, StageSpec] = {
-        DECODE: decode,
-        "preprocess": StageSpec("sr4k.stages.preprocess:Preprocess", PreprocessSettings(pixels=pixels)),
-        INFER: _infer(preset.engine, engines, threads=max(1, cpus // lanes), pixels=pixels, prompt=prompt),
-        "reconstruct": StageSpec("sr4k.stages.reconstruct:Reconstruct"),
-        "convert": StageSpec("sr4k.stages.convert:Convert", convert),
-        ENCODE: encode,
-    }
+    between = upscaling(
+        preset.engine, convert, engines=engines, threads=max(1, cpus // lanes), pixels=pixels, prompt=prompt
+    )
+    specs: dict[StageName, StageSpec] = {DECODE: decode, **between, ENCODE: encode}
     devices = tuple(only(device) for device in layout.devices)
     workers = []
     for name, names in layout.workers.items():
@@ -113,24 +110,6 @@ def run_assembled(
         raise InternalError(f"{err.stage} failed: {str(err.cause) or type(err.cause).__name__}") from err
     except GraphAborted as err:
         raise StoppedError("Stopped at once.") from err
-
-
-def _infer(engine: EnginePreset, engines: Sequence[str], *, threads: int, pixels: Pixels, prompt: bool) -> StageSpec:
-    first, *fallbacks = engines
-    settings = InferSettings(
-        engine=first,
-        model=engine.model,
-        weights=engine.weights,
-        precision=engine.precision,
-        threads=engine.threads or threads,
-        pixels=pixels,
-        reuse=engine.reuse,
-        reuse_threshold=engine.reuse_threshold,
-        fallbacks=tuple(fallbacks),
-        prompt=prompt,
-        device=engine.device,
-    )
-    return StageSpec("sr4k.stages.infer:Infer", settings)
 
 
 def _on_gpu(specs: Mapping[StageName, StageSpec], stages: Sequence[StageName]) -> Iterator[StageSpec]:

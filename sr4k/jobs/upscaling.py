@@ -1,0 +1,50 @@
+"""The stages between the decoder and the encoder, which are the same for files, live streams and frames in memory."""
+
+from collections.abc import Sequence
+
+from sr4k.configs import EnginePreset, StageName
+from sr4k.media.reports import INFER
+from sr4k.models.architecture import Pixels
+from sr4k.pipeline import StageSpec
+from sr4k.stages.settings import ConvertSettings, InferSettings, PreprocessSettings
+
+
+def upscaling(
+    engine: EnginePreset,
+    convert: ConvertSettings,
+    *,
+    engines: Sequence[str],
+    threads: int,
+    pixels: Pixels = "yuv",
+    prompt: bool = False,
+) -> dict[StageName, StageSpec]:
+    """Return the stages that make a large picture of a small one, by name and in the order of the flow.
+
+    Args:
+        engine: which network runs, and how.
+        convert: settings of the stage after the network.
+        engines: names of the engines to try, in order.
+        threads: CPU threads of the engine where the preset names no number.
+        pixels: what the network works on.
+        prompt: whether to optimise latency rather than throughput.
+    """
+    first, *fallbacks = engines
+    infer = InferSettings(
+        engine=first,
+        model=engine.model,
+        weights=engine.weights,
+        precision=engine.precision,
+        threads=engine.threads or threads,
+        pixels=pixels,
+        reuse=engine.reuse,
+        reuse_threshold=engine.reuse_threshold,
+        fallbacks=tuple(fallbacks),
+        prompt=prompt,
+        device=engine.device,
+    )
+    return {
+        "preprocess": StageSpec("sr4k.stages.preprocess:Preprocess", PreprocessSettings(pixels=pixels)),
+        INFER: StageSpec("sr4k.stages.infer:Infer", infer),
+        "reconstruct": StageSpec("sr4k.stages.reconstruct:Reconstruct"),
+        "convert": StageSpec("sr4k.stages.convert:Convert", convert),
+    }
