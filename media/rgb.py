@@ -1,4 +1,7 @@
-"""RGB pictures, in which every pixel keeps its own colour."""
+"""RGB pictures, in which every pixel keeps its own colour.
+
+They are packed, (H, W, 3): uint8 from 0 to 255, or uint16 from 0 to 65535 for more than 8 bits.
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -14,22 +17,19 @@ from sr4k.media.planes import rows_of
 from sr4k.media.scaling import Scaler
 from sr4k.media.video import VideoInfo
 from sr4k.models.colour import Colour, yuv_from_rgb
-from sr4k.models.geometry import PAD_BEFORE, padded_luma
 from sr4k.pipeline import Format, Frame, PlaneSpec
+
+DEEP_UNIT = 257
+"""Values of 16-bit RGB per 8-bit level."""
 
 
 def rgb_format(info: VideoInfo) -> Format:
-    """Return the format of padded RGB for pictures of this size, rounded up to even.
-
-    One plane (3, rows, columns): uint8, or float32 for more than 8 bits.
-    """
-    even = (info.height + info.height % 2, info.width + info.width % 2)
-    kind = "uint8" if info.colour.bits == 8 else "float32"
-    return Format((PlaneSpec((3, *padded_luma(*even)), kind),), about=info)
+    """Return the format of packed RGB for pictures of this size."""
+    return Format((PlaneSpec((info.height, info.width, 3), info.colour.dtype),), about=info)
 
 
-def copy_rgb_inside(picture: Picture, out: Frame, info: VideoInfo, scaler: Scaler) -> None:
-    """Convert a picture to RGB in the middle of a padded frame, 0 to 255.
+def copy_rgb(picture: Picture, out: Frame, info: VideoInfo, scaler: Scaler) -> None:
+    """Convert a picture to packed RGB.
 
     A picture of another shape than the stream's keeps it, with black bars.
 
@@ -45,13 +45,13 @@ def copy_rgb_inside(picture: Picture, out: Frame, info: VideoInfo, scaler: Scale
     source = picture.look.read_like(info.colour)
     target = replace(source, full_range=True)
     rgb: NDArray[Any] = scaler(picture.frame, inner, "rgb48le" if deep else "rgb24", source, target).to_ndarray()
-    if deep:
-        rgb = rgb.astype(np.float32) / 257
-    plane = out.planes[0][:, PAD_BEFORE : PAD_BEFORE + info.height, PAD_BEFORE : PAD_BEFORE + info.width]
+    plane = out.planes[0]
+    if rgb.dtype != plane.dtype:
+        rgb = np.rint(rgb / DEEP_UNIT) if deep else rgb.astype(np.uint16) * DEEP_UNIT
     top, left = (info.height - inner[1]) // 2, (info.width - inner[0]) // 2
     if inner != size:
         plane[:] = 0
-    np.copyto(plane[:, top : top + inner[1], left : left + inner[0]], np.moveaxis(rgb, 2, 0))
+    np.copyto(plane[top : top + inner[1], left : left + inner[0]], rgb, casting="unsafe")
 
 
 def deep_yuv(rgb_frame: VideoFrame, colour: Colour) -> VideoFrame:
@@ -61,7 +61,7 @@ def deep_yuv(rgb_frame: VideoFrame, colour: Colour) -> VideoFrame:
     """
     matrix, offset = yuv_from_rgb(colour)
     rgb = rgb_frame.to_ndarray(format="rgb48le")
-    yuv = cv2.transform(rgb.astype(np.float32), np.column_stack([matrix / 257, offset]).astype(np.float32))
+    yuv = cv2.transform(rgb.astype(np.float32), np.column_stack([matrix / DEEP_UNIT, offset]).astype(np.float32))
     out = VideoFrame(rgb_frame.width, rgb_frame.height, "yuv444p10le")
     for plane, values in zip(out.planes, cv2.split(yuv), strict=True):
         levels = np.clip(np.rint(values), 0, colour.peak)

@@ -3,11 +3,9 @@
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from av.video.frame import VideoFrame
-from numpy.typing import NDArray
 
 from sr4k.media.placement import placed
 from sr4k.media.planes import as_picture, rows_of, split_420
@@ -23,10 +21,10 @@ log = logging.getLogger(__name__)
 
 
 class Convert(Transform):
-    """Converts float RGB (3, H, W) to a 4:2:0 block (3H/2, W) or, with ``rgb``, to 8-bit RGB (H, W, 3).
+    """Converts float RGB (3, H, W) to a 4:2:0 block (3H/2, W).
 
-    4:2:0 frames of the right size pass unchanged. Other sizes are scaled from the network's output with a Lanczos
-    filter, which gives better pictures than scaling the network's input.
+    Packed RGB (H, W, 3) and 4:2:0 frames of the right size pass unchanged. Other sizes are scaled from the network's
+    output with a Lanczos filter, which gives better pictures than scaling the network's input.
     """
 
     name = "convert"
@@ -42,7 +40,9 @@ class Convert(Transform):
     def open(self, source: Format) -> Format:
         info = info_of(source)
         self._info = info
-        self._rgb = len(source.planes[0].shape) == 3
+        self._rgb = source.planes[0].dtype == "float32"
+        self._stays_rgb = not self._rgb and len(source.planes[0].shape) == 3
+        self._dtype = source.planes[0].dtype
         self._placed, made = placed(self._settings.size, info), (info.width, info.height)
         self._resized = not self._placed.size == self._placed.inner == made
         if all(SCALE * side < there for side, there in zip(self._placed.inner, made, strict=True)):
@@ -73,21 +73,14 @@ class Convert(Transform):
         frame.release()
         yield out
 
-    @property
-    def _stays_rgb(self) -> bool:
-        return self._rgb and self._settings.rgb
-
     def _block(self, size: tuple[int, int]) -> PlaneSpec:
         width, height = size
         if self._stays_rgb:
-            return PlaneSpec((height, width, 3))
+            return PlaneSpec((height, width, 3), self._dtype)
         return PlaneSpec((height * 3 // 2, width), self._colour.dtype)
 
     def _convert(self, rgb: Plane, out: Plane) -> None:
-        """Convert float RGB (3, H, W) to the format of the sink, at the same size."""
-        if self._stays_rgb:
-            np.copyto(out, np.clip(np.rint(np.moveaxis(rgb, 0, 2)), 0, 255), casting="unsafe")
-            return
+        """Convert float RGB (3, H, W) to a 4:2:0 block of the same size."""
         yuv = (self._matrix @ rgb.reshape(3, -1)).reshape(rgb.shape) + self._offset[:, None, None]
         chroma = downsample_chroma(yuv[1:], self._colour.chroma_location)
         for plane, values in zip(split_420(out), (yuv[0], *chroma), strict=True):
@@ -97,19 +90,19 @@ class Convert(Transform):
         """Scale a block to its size within ``out``, in the same format, and fill the rest with black."""
         colour, name = self._colour, str(self._info.pixel_format)
         if self._stays_rgb:
-            colour, name = Colour(full_range=True), "rgb24"
-        picture = (
-            VideoFrame.from_ndarray(block, "rgb24") if self._stays_rgb else as_picture(block, self._info.pixel_format)
-        )
+            colour, name = Colour(full_range=True), "rgb24" if self._dtype == "uint8" else "rgb48le"
+            picture = VideoFrame.from_ndarray(block, name)
+        else:
+            picture = as_picture(block, self._info.pixel_format)
         scaled = self._scaler(picture, self._placed.inner, name, colour, colour)
         for index, (plane, target) in enumerate(zip(scaled.planes, self._planes(out), strict=True)):
-            whole: NDArray[Any] = target.reshape(target.shape[0], -1)
             if self._placed.inner != self._placed.size:
-                whole[:] = 0 if self._stays_rgb else colour.black if index == 0 else colour.middle
-            flat = self._middle(whole)
-            np.copyto(flat, rows_of(plane, str(out.dtype))[: flat.shape[0], : flat.shape[1]])
+                target[:] = 0 if self._stays_rgb else colour.black if index == 0 else colour.middle
+            middle = self._middle(target)
+            rows = rows_of(plane, str(out.dtype))[: len(middle), : middle[0].size]
+            np.copyto(middle, rows.reshape(middle.shape))
 
-    def _middle(self, plane: NDArray[Any]) -> NDArray[Any]:
+    def _middle(self, plane: Plane) -> Plane:
         """Return the view of a plane of the result that the picture fills."""
         (width, height), (inner_width, inner_height) = self._placed.size, self._placed.inner
         top, left = self._placed.corner

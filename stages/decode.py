@@ -6,7 +6,7 @@ from dataclasses import replace
 from sr4k.media.decoded_picture import copy_inside, padded_format
 from sr4k.media.reading.reader import VideoReader
 from sr4k.media.reports import DECODE, DecodeReport
-from sr4k.media.rgb import copy_rgb_inside, rgb_format
+from sr4k.media.rgb import copy_rgb, rgb_format
 from sr4k.media.scaling import Scaler
 from sr4k.pipeline import Buffers, Format, Frame, Source
 from sr4k.stages.settings import DecodeSettings
@@ -61,7 +61,7 @@ class Decode(FileSource):
         for picture, info in reader.pictures():
             out = buffers.take(info)
             if self._is_rgb:
-                copy_rgb_inside(picture, out, reader.info, self._scaler)
+                copy_rgb(picture, out, reader.info, self._scaler)
             else:
                 copy_inside(reader.fit(picture), out.planes, reader.info.colour)
             yield out

@@ -5,18 +5,20 @@ from typing import Any
 
 import numpy as np
 
+from sr4k.media.rgb import DEEP_UNIT
 from sr4k.media.video import info_of
 from sr4k.models.colour import rgb_from_yuv, upsample_chroma
-from sr4k.models.geometry import CHROMA_PAD, PAD_AFTER, PAD_BEFORE, is_subsampled
+from sr4k.models.geometry import CHROMA_PAD, PAD_AFTER, PAD_BEFORE, is_subsampled, padded_luma
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
 from sr4k.pipeline.frame import Plane
 from sr4k.stages.settings import PreprocessSettings
 
 
 class Preprocess(Transform):
-    """Fills the margins of padded planes by replication, in place; for ``bgr``, converts them to float32 RGB (3, H, W).
+    """Fills the margins of padded planes by replication, in place; for ``bgr``, makes padded RGB of them.
 
-    RGB frames of 8 bits keep their values. Plain YUV frames pass unchanged.
+    That is float32, (3, rows, columns), from 0 to 255. Packed RGB (H, W, 3) and gray (H, W, 1), 8 bits in uint8 or 16
+    bits in uint16, become it as well. Plain YUV frames pass unchanged.
     """
 
     name = "preprocess"
@@ -34,7 +36,8 @@ class Preprocess(Transform):
         self._colour = info.colour
         if self._pixels == "yuv":
             return source
-        return Format((PlaneSpec((3, *source.planes[0].shape[-2:]), "float32"),), about=info)
+        even = (info.height + self._odd[0], info.width + self._odd[1])
+        return Format((PlaneSpec((3, *padded_luma(*even)), "float32"),), about=info)
 
     def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:
         if len(frame.planes) == 1:
@@ -54,20 +57,33 @@ class Preprocess(Transform):
         yield out
 
     def _from_rgb(self, frame: Frame, buffers: Buffers) -> Frame:
+        """Convert packed RGB or gray: the only copy between its memory and the engine."""
         out = buffers.take(frame.info)
-        for plane, target in zip(frame.planes[0], out.planes[0], strict=True):
+        packed = frame.planes[0]
+        height, width = packed.shape[:2]
+        inner = out.planes[0][:, PAD_BEFORE : PAD_BEFORE + height, PAD_BEFORE : PAD_BEFORE + width]
+        levels = np.moveaxis(packed, 2, 0)
+        if packed.dtype == np.uint8:
+            np.copyto(inner, levels)
+        else:
+            np.divide(levels, np.float32(DEEP_UNIT), out=inner)
+        for plane in out.planes[0]:
             replicate_margins(plane, PAD_BEFORE, (PAD_AFTER + self._odd[0], PAD_AFTER + self._odd[1]))
-            np.copyto(target, plane)
         frame.release()
         return out
 
     def _to_rgb(self, luma: Plane, chroma: Plane, rgb: Plane) -> None:
-        matrix, offset = rgb_from_yuv(self._colour)
+        colour = self._colour
+        if (chroma == colour.middle).all():  # gray stays gray, exactly
+            span = colour.peak if colour.full_range else 219 * colour.unit
+            np.multiply(luma - np.float32(colour.black), np.float32(255 / span), out=rgb)
+            return
+        matrix, offset = rgb_from_yuv(colour)
         reach = 2 * CHROMA_PAD - PAD_BEFORE  # the padded chroma starts this many luma pixels before the padded luma
         height, width = luma.shape
         fine = chroma.astype(np.float32)
         if is_subsampled(luma, chroma):
-            fine = upsample_chroma(fine, self._colour.chroma_location)
+            fine = upsample_chroma(fine, colour.chroma_location)
             fine = fine[:, reach : reach + height, reach : reach + width]
         yuv = np.concatenate([luma[None].astype(np.float32), fine])
         np.matmul(matrix.astype(np.float32), yuv.reshape(3, -1), out=rgb.reshape(3, -1))

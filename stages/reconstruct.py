@@ -6,24 +6,34 @@ from typing import Any
 
 import numpy as np
 
+from sr4k.common.opencv import cv2
 from sr4k.media.enlarge import enlarge_chroma, enlarge_luma
 from sr4k.media.planes import inside, split_420
+from sr4k.media.rgb import DEEP_UNIT
 from sr4k.media.video import info_of
 from sr4k.models.geometry import CELL, CELL_OUT, MARGIN, SCALE
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
 from sr4k.pipeline.frame import Plane
+from sr4k.stages.settings import ReconstructSettings
 
 _ITEMS: dict[int, np.dtype[Any]] = {2: np.dtype("u2"), 4: np.dtype("u4"), 8: np.dtype("u8"), 16: np.dtype("c16")}
 """Dtypes that move 2, 4, 8 or 16 bytes as one item."""
 
+_BAND = 8
+"""Rows of cells that RGB is packed by."""
+
 
 class Reconstruct(Transform):
-    """Turns (rows, columns, 24) into a 4:2:0 block (3H, 2W) of Y, U and V, or 48 float channels into RGB (3, 2H, 2W).
+    """Turns (rows, columns, 24) into a 4:2:0 block (3H, 2W) of Y, U and V, or 48 float channels into RGB.
 
-    Plain YUV frames arrive as padded planes and are enlarged by bicubic interpolation.
+    RGB is packed, (2H, 2W, 3), and rounded to the depth of the settings; without one it is float32, (3, 2H, 2W). Plain
+    YUV frames arrive as padded planes and are enlarged by bicubic interpolation.
     """
 
     name = "reconstruct"
+
+    def __init__(self, settings: ReconstructSettings | None = None) -> None:
+        self._bits = (settings or ReconstructSettings()).rgb_bits
 
     def open(self, source: Format) -> Format:
         info = info_of(source)
@@ -31,6 +41,8 @@ class Reconstruct(Transform):
         height, width = SCALE * info.height, SCALE * info.width
         self._rgb = source.planes[0].shape[2] == 48
         about = replace(info, height=height, width=width)
+        if self._rgb and self._bits is not None:
+            return Format((PlaneSpec((height, width, 3), f"uint{self._bits}"),), about=about)
         if self._rgb:
             return Format((PlaneSpec((3, height, width), "float32"),), about=about)
         return Format((PlaneSpec((height * 3 // 2, width), source.planes[0].dtype),), about=about)
@@ -40,6 +52,8 @@ class Reconstruct(Transform):
         cells = frame.planes[0]
         if frame.info.plain and not self._rgb:
             self._enlarge(frame, out)
+        elif self._rgb and self._bits is not None:
+            pack(cells, out.planes[0])
         elif self._rgb:
             for channel, plane in enumerate(out.planes[0]):
                 shuffle(cells[..., channel * CELL_OUT**2 : (channel + 1) * CELL_OUT**2], CELL_OUT, plane)
@@ -61,17 +75,65 @@ class Reconstruct(Transform):
             enlarge_chroma(plane, enlarged, self._source.colour.chroma_location)
 
 
+def pack(cells: Plane, out: Plane) -> None:
+    """Round float RGB cells (rows, columns, 48), and write them without their margin as packed RGB (H, W, 3).
+
+    This goes by bands that the caches hold, so that each value is read and written once.
+
+    Args:
+        cells: from 0 to 255, C-contiguous.
+        out: uint8, or uint16 for 16 bits; contiguous is fastest. It is smaller than the cells if the picture has an odd
+            side.
+    """
+    height, width = out.shape[:2]
+    rows, columns = cells.shape[0] - 2 * MARGIN, cells.shape[1]
+    band = np.empty((3, _BAND * CELL_OUT, (columns - 2 * MARGIN) * CELL_OUT), out.dtype)
+    for first in range(0, rows, _BAND):
+        part = cells[MARGIN + first : MARGIN + min(first + _BAND, rows)]
+        levels = rounded(part, out.dtype)
+        top, bottom = first * CELL_OUT, min((first + _BAND) * CELL_OUT, height)
+        for channel, plane in enumerate(band):
+            inner = levels[:, MARGIN:-MARGIN, channel * CELL_OUT**2 : (channel + 1) * CELL_OUT**2]
+            spread(inner, CELL_OUT, plane[: len(part) * CELL_OUT])
+        interleave(band[:, : bottom - top, :width], out[top:bottom])
+
+
+def rounded(cells: Plane, dtype: np.dtype[Any]) -> Plane:
+    """Return float values from 0 to 255 rounded and clipped to uint8, or to uint16 on its own scale."""
+    flat = cells.reshape(len(cells), -1)
+    if dtype == np.uint8:
+        return np.asarray(cv2.add(flat, 0, dtype=cv2.CV_8U)).reshape(cells.shape)
+    return np.asarray(cv2.add(flat * np.float32(DEEP_UNIT), 0, dtype=cv2.CV_16U)).reshape(cells.shape)
+
+
+def interleave(planes: Plane, out: Plane) -> None:
+    """Write planes (3, H, W) as packed pixels (H, W, 3), whose memory may have any order."""
+    backwards = out[..., ::-1]
+    if out.flags.c_contiguous:
+        cv2.merge(list(planes), dst=out)
+    elif backwards.flags.c_contiguous:
+        cv2.merge(list(planes[::-1]), dst=backwards)
+    else:
+        np.copyto(out, np.moveaxis(planes, 0, 2))
+
+
 def shuffle(cells: Plane, side: int, out: Plane) -> None:
     """PixelShuffle of cells (rows, columns, side * side) without their margin, cut to the size of ``out``, contiguous.
 
-    The ``side`` values of a cell's row are neighbours in the cell and in the picture, so they move as one wide item:
-    much faster than `sr4k.models.geometry.pixel_shuffle`, and straight into the memory that the encoder reads.
+    Much faster than `sr4k.models.geometry.pixel_shuffle`, and straight into the memory that the encoder reads.
     """
-    item = _ITEMS[side * cells.itemsize]
     rows, columns = cells.shape[0] - 2 * MARGIN, cells.shape[1] - 2 * MARGIN
     fits = out.shape == (side * rows, side * columns)
     whole = out if fits else np.empty((side * rows, side * columns), out.dtype)
-    wide_cells = cells.view(item)[MARGIN:-MARGIN, MARGIN:-MARGIN]
-    np.copyto(whole.view(item).reshape(rows, side, columns), wide_cells.transpose(0, 2, 1))
+    spread(cells[MARGIN:-MARGIN, MARGIN:-MARGIN], side, whole)
     if not fits:
         np.copyto(out, whole[: out.shape[0], : out.shape[1]])
+
+
+def spread(cells: Plane, side: int, out: Plane) -> None:
+    """PixelShuffle of cells (rows, columns, side * side) into a contiguous plane (side * rows, side * columns).
+
+    The ``side`` values of a cell's row are neighbours in the cell and in the picture, so they move as one wide item.
+    """
+    item, (rows, columns) = _ITEMS[side * cells.itemsize], cells.shape[:2]
+    np.copyto(out.view(item).reshape(rows, side, columns), cells.view(item).transpose(0, 2, 1))

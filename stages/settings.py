@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from sr4k.media.options import Box, ReadSettings
 from sr4k.models.architecture import Pixels, Precision
@@ -31,15 +32,24 @@ class PreprocessSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReconstructSettings:
+    """Settings of `sr4k.stages.reconstruct.Reconstruct`.
+
+    Attributes:
+        rgb_bits: depth that RGB is rounded to, for pictures; ``None``: it is not rounded, and becomes 4:2:0.
+    """
+
+    rgb_bits: Literal[8, 16] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConvertSettings:
     """Settings of `sr4k.stages.convert.Convert`.
 
     Attributes:
-        rgb: whether RGB stays RGB, for pictures.
         size: box that the result has to fit into; ``None``: the size of the network's output.
     """
 
-    rgb: bool = False
     size: Box | None = None
 
 

@@ -234,9 +234,10 @@ class Job:
         return assembled(
             self.preset,
             decode=StageSpec("sr4k.stages.decode:Decode", reading),
-            convert=ConvertSettings(rgb=is_picture(self.target), size=self.size),
+            convert=ConvertSettings(size=self.size),
             encode=encode,
             pixels=self._pixels,
+            rgb_bits=8 if is_picture(self.target) else None,
             cpus=self.cpus,
         )
 

@@ -6,7 +6,7 @@ Jobs on files and live jobs differ in their first and last stage; `sr4k.jobs.ups
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from sr4k.common.system_errors import refusal
 from sr4k.configs import STAGES, GraphPreset, Preset, StageName
@@ -43,6 +43,7 @@ def assembled(
     convert: ConvertSettings,
     encode: StageSpec,
     pixels: Pixels = "yuv",
+    rgb_bits: Literal[8] | None = None,
     cpus: int | None = None,
     prompt: bool = False,
 ) -> GraphSpec:
@@ -54,6 +55,7 @@ def assembled(
         convert: settings of the stage after the network.
         encode: the last stage.
         pixels: what the network works on.
+        rgb_bits: see `sr4k.jobs.upscaling.upscaling`.
         cpus: number of CPUs to plan for; ``None``: all that are granted.
         prompt: whether to optimise latency rather than throughput; frames then pass through one network, from and to
             host memory.
@@ -68,7 +70,13 @@ def assembled(
     is_on_cpu = not on_gpu and preset.engine.device in ("auto", USUAL_DEVICE)
     lanes = 1 if prompt else _lanes(layout, cpus, is_on_cpu=is_on_cpu)
     between = upscaling(
-        preset.engine, convert, engines=engines, threads=max(1, cpus // lanes), pixels=pixels, prompt=prompt
+        preset.engine,
+        convert,
+        engines=engines,
+        threads=max(1, cpus // lanes),
+        pixels=pixels,
+        rgb_bits=rgb_bits,
+        prompt=prompt,
     )
     specs: dict[StageName, StageSpec] = {DECODE: decode, **between, ENCODE: encode}
     devices = tuple(only(device) for device in layout.devices)

@@ -1,12 +1,13 @@
 """The stages between the decoder and the encoder, which are the same for files, live streams and frames in memory."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from sr4k.configs import EnginePreset, StageName
 from sr4k.media.reports import INFER
 from sr4k.models.architecture import Pixels
 from sr4k.pipeline import StageSpec
-from sr4k.stages.settings import ConvertSettings, InferSettings, PreprocessSettings
+from sr4k.stages.settings import ConvertSettings, InferSettings, PreprocessSettings, ReconstructSettings
 
 
 def upscaling(
@@ -16,6 +17,7 @@ def upscaling(
     engines: Sequence[str],
     threads: int,
     pixels: Pixels = "yuv",
+    rgb_bits: Literal[8, 16] | None = None,
     prompt: bool = False,
 ) -> dict[StageName, StageSpec]:
     """Return the stages that make a large picture of a small one, by name and in the order of the flow.
@@ -26,6 +28,7 @@ def upscaling(
         engines: names of the engines to try, in order.
         threads: CPU threads of the engine where the preset names no number.
         pixels: what the network works on.
+        rgb_bits: depth of the result where it is to be RGB; ``None``: it is to be Y'CbCr.
         prompt: whether to optimise latency rather than throughput.
     """
     first, *fallbacks = engines
@@ -45,6 +48,6 @@ def upscaling(
     return {
         "preprocess": StageSpec("sr4k.stages.preprocess:Preprocess", PreprocessSettings(pixels=pixels)),
         INFER: StageSpec("sr4k.stages.infer:Infer", infer),
-        "reconstruct": StageSpec("sr4k.stages.reconstruct:Reconstruct"),
+        "reconstruct": StageSpec("sr4k.stages.reconstruct:Reconstruct", ReconstructSettings(rgb_bits=rgb_bits)),
         "convert": StageSpec("sr4k.stages.convert:Convert", convert),
     }
