@@ -1,7 +1,8 @@
 """Engine by PyTorch in float32 on the CPU: slow, the reference for the others. Needs the extra ``[torch]``."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from sr4k.engines.base import Engine, EngineSpec, Plane
@@ -17,6 +18,17 @@ except ImportError as err:
     raise EngineError("The engine 'torch' needs PyTorch: pip install 'sr4k-stream[torch]'.") from err
 
 
+@contextmanager
+def _threads(number: int) -> Iterator[None]:
+    """Let PyTorch use so many threads for a while; how many it uses otherwise is the program's affair."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 class TorchEngine(Engine):
     """The folded network in float32, one frame at a time."""
 
@@ -27,7 +39,6 @@ class TorchEngine(Engine):
         self._threads = spec.threads or granted_cpus()
 
     def activate_impl(self) -> None:
-        torch.set_num_threads(self._threads)
         network = zoo.load(self.spec.model, self.spec.weights).folded(self.spec.colour)
         self._macs = network.macs(self.spec.height, self.spec.width)
         self._run = FoldedExecutor(network)
@@ -35,7 +46,8 @@ class TorchEngine(Engine):
 
     def submit_impl(self, planes: Sequence[Plane]) -> None:
         tensors = (torch.from_numpy(plane.reshape(1, *([1] * (3 - plane.ndim)), *plane.shape)) for plane in planes)
-        out = self._run(*tensors)[0].permute(1, 2, 0)
+        with _threads(self._threads):
+            out = self._run(*tensors)[0].permute(1, 2, 0)
         if self.spec.colour is not None:
             kind = torch.uint8 if self.spec.colour.bits == 8 else torch.uint16
             out = out.round().clamp(0, self.spec.colour.peak).to(kind)

@@ -2,6 +2,8 @@
 
 >>> from sr4k import Job
 >>> summary = Job("in.mp4", "out.mp4", size="4k").run()  # doctest: +SKIP
+>>> from sr4k import Upscaler
+>>> large = Upscaler()(picture)  # (H, W, 3) uint8 -> (2H, 2W, 3)  # doctest: +SKIP
 
 The names that this package exports are its public interface; all modules below it are private.
 """
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from sr4k.live.address import Address, parse_source, parse_target
     from sr4k.media.options import Box, TimeSpan, VideoChoice
     from sr4k.media.reports import EngineReport, SourceReport, VideoReport
+    from sr4k.memory.upscaler import Upscaler
     from sr4k.pipeline import WorkerStatus
     from sr4k.probing import Probe, probe
 
@@ -58,6 +61,7 @@ __all__ = [
     "StoppedError",
     "Summary",
     "TimeSpan",
+    "Upscaler",
     "VideoChoice",
     "VideoReport",
     "WorkerError",
@@ -88,6 +92,7 @@ _HOMES = {
     "sr4k.jobs.summary": ("JobLosses", "LiveSummary", "ProcessWork", "StageWork", "Summary"),
     "sr4k.live.address": ("Address", "parse_source", "parse_target"),
     "sr4k.media.options": ("Box", "TimeSpan", "VideoChoice"),
+    "sr4k.memory.upscaler": ("Upscaler",),
     "sr4k.media.reports": ("EngineReport", "SourceReport", "VideoReport"),
     "sr4k.pipeline": ("WorkerStatus",),
     "sr4k.probing": ("Probe", "probe"),

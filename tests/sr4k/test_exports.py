@@ -44,6 +44,7 @@ PUBLIC = [
     "StoppedError",
     "Summary",
     "TimeSpan",
+    "Upscaler",
     "VideoChoice",
     "VideoReport",
     "WorkerError",

@@ -1,0 +1,1 @@
+"""Frames in memory: the stages between decoder and encoder, for programs that have pictures rather than files."""

@@ -1,0 +1,180 @@
+"""Open stages, by the kind of picture that they take: made when they are needed, kept for the last few, and lent."""
+
+import ctypes
+import os
+import threading
+import weakref
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+from sr4k.configs import Preset
+from sr4k.engines.choose import engines_for
+from sr4k.engines.cpu import granted_cpus
+from sr4k.jobs.upscaling import upscaling
+from sr4k.media.options import Box
+from sr4k.memory.given import Given, Kind
+from sr4k.pipeline import Format, Frame, FrameInfo, Transform
+from sr4k.pipeline.chain import HeapBuffers
+from sr4k.pipeline.passage import Passage
+from sr4k.stages.settings import ConvertSettings
+
+KEPT = 3
+"""Idle passages that stay open; each holds the engine's memory for a few frames."""
+
+
+class Line:
+    """A passage for pictures of one kind, for one thread at a time.
+
+    Attributes:
+        is_broken: whether an error has left it in a state in which it can't go on.
+    """
+
+    def __init__(self, kind: Kind, passage: Passage) -> None:
+        self._entry = HeapBuffers(kind.form)
+        self._passage = passage
+        self.is_broken = False
+
+    def run(self, pictures: Iterator[Given]) -> Iterator[Any]:
+        """Yield the result of each picture, in order; closed early, it drops the pictures that it has begun."""
+        begun: deque[Given] = deque()
+        results = _Results(self._passage.form)
+
+        def frames() -> Iterator[Frame]:
+            for picture in pictures:
+                begun.append(picture)
+                results.awaited.append(picture)
+                yield picture.frame(self._entry)
+
+        try:
+            with closing(self._passage.run(frames(), results)) as flow:
+                for frame in flow:
+                    yield begun.popleft().finished(frame.planes[0])
+        except GeneratorExit:
+            raise
+        except BaseException:
+            self.is_broken = True
+            raise
+
+    def close(self) -> None:
+        """Close the stages."""
+        self._passage.close()
+
+    def forsake(self) -> None:
+        """Forget the stages without closing them. They are never freed: libraries crash when their threads are gone."""
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._passage))
+        self._passage.forsake()
+        self.is_broken = True
+
+
+class _Results:
+    """Memory for results, as each picture asks for it. What the caller gets isn't used again."""
+
+    def __init__(self, form: Format) -> None:
+        self._spec = form.planes[0]
+        self.awaited: deque[Given] = deque()
+
+    def take(self, info: FrameInfo) -> Frame:
+        return Frame((self.awaited.popleft().memory(self._spec),), info)
+
+
+class Passages:
+    """Makes, keeps and lends lines; for several threads.
+
+    Attributes:
+        calling: to be held while a single picture is upscaled, so that all threads share one line and its engine.
+
+    Args:
+        preset: which network runs, and how.
+        size: box that results have to fit into; ``None``: twice the size of each picture.
+    """
+
+    def __init__(self, preset: Preset, size: Box | None) -> None:
+        self._preset, self._size = preset, size
+        self._open: set[Line] = set()
+        self._idle: list[tuple[tuple[Kind, bool], Line]] = []  # the one used last is the last
+        self._changing, self.calling = threading.Lock(), threading.Lock()
+        self._closings = 0
+        _all.add(self)
+
+    @contextmanager
+    def lent(self, kind: Kind, *, prompt: bool) -> Iterator[Line]:
+        """Lend a line: one that is idle, or a new one.
+
+        Args:
+            kind: of the pictures.
+            prompt: whether one picture is to be ready soon, rather than many in a short time.
+
+        Raises:
+            EngineError: no engine starts.
+            OptionError: the engine can't do what is asked.
+        """
+        key, line = (kind, prompt), None
+        with self._changing:
+            closings = self._closings
+            found = next((index for index, (other, _) in enumerate(self._idle) if other == key), None)
+            if found is not None:
+                line = self._idle.pop(found)[1]
+        line = line or self._opened(kind, prompt=prompt)
+        try:
+            yield line
+        finally:
+            self._take_back(key, line, closings)
+
+    def close(self) -> None:
+        """Close all idle lines, and those that are lent as soon as they come back."""
+        with self._changing:
+            self._closings += 1
+            idle, self._idle = self._idle, []
+        self._close(line for _, line in idle)
+
+    def forsake(self) -> None:
+        """Begin anew in a process that was forked: the threads of all engines are in the other one."""
+        for line in self._open:
+            line.forsake()
+        self._open, self._idle, self._closings = set(), [], self._closings + 1
+        self._changing, self.calling = threading.Lock(), threading.Lock()
+
+    def _take_back(self, key: tuple[Kind, bool], line: Line, closings: int) -> None:
+        with self._changing:
+            dropped = [line]
+            if not line.is_broken and closings == self._closings:
+                self._idle.append((key, line))
+                dropped = [old for _, old in self._idle[:-KEPT]]
+                del self._idle[:-KEPT]
+        self._close(dropped)
+
+    def _close(self, lines: Iterable[Line]) -> None:
+        for line in lines:
+            self._open.discard(line)
+            line.close()
+
+    def _opened(self, kind: Kind, *, prompt: bool) -> Line:
+        engine = self._preset.engine
+        if prompt:
+            engine = self._preset.updated("engine", reuse=False).engine  # single pictures have nothing in common
+        specs = upscaling(
+            engine,
+            ConvertSettings(size=self._size),
+            engines=engines_for(engine.name),
+            threads=granted_cpus(),
+            pixels=kind.pixels,
+            rgb_bits=kind.rgb_bits,
+            prompt=prompt,
+        )
+        stages = [spec.create() for spec in specs.values()]
+        line = Line(kind, Passage([stage for stage in stages if isinstance(stage, Transform)], kind.form))
+        self._open.add(line)
+        return line
+
+
+_all: weakref.WeakSet[Passages] = weakref.WeakSet()
+
+
+def _forsake_all() -> None:
+    for passages in list(_all):
+        passages.forsake()
+
+
+os.register_at_fork(after_in_child=_forsake_all)

@@ -1,0 +1,261 @@
+"""The upscaler for frames in memory. It is light to import: codecs and networks are loaded by the first `Upscaler`."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeVar, overload
+
+from numpy.typing import NDArray
+
+from sr4k.configs import Preset
+from sr4k.engines import check_engine
+from sr4k.errors import OptionError
+from sr4k.jobs.fields import box_or_text, preset_or_text
+from sr4k.media.options import Box
+from sr4k.models.architecture import Precision
+from sr4k.models.colour import ChromaLocation, Matrix
+from sr4k.models.zoo import architecture
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sr4k.memory.given import Given
+
+T = TypeVar("T")
+
+
+class HasDlpack(Protocol):
+    """A tensor of any library."""
+
+    def __dlpack__(self, *, stream: Any = None) -> Any: ...
+    def __dlpack_device__(self) -> tuple[Any, int]: ...
+
+
+Array = NDArray[Any]
+Range = Literal["limited", "full"]
+
+
+class Upscaler:
+    """Upscales frames in memory: NumPy arrays in, NumPy arrays out.
+
+    The result of an RGB or gray frame of 8 bits is, byte for byte, what ``sr4k-stream`` makes of a PNG of it with the
+    same options. There are no temporary files and no processes, and nothing is printed. A network is loaded when the
+    first frame of its size and kind comes, and kept for the last few sizes and kinds.
+
+    All methods may be called from several threads. Single frames are upscaled one at a time, each by all CPUs; each
+    iterator of `frames` is for one thread at a time, and has an engine of its own.
+
+    Use it in a ``with`` statement, or `close` it to free the networks' memory; it may be used again afterwards. In a
+    process that was forked it begins anew.
+
+    Args:
+        model: name of the network; see ``docs/models.md``. ``None``: the preset's, as for the other arguments.
+        preset: a preset, its name, or the path of its file.
+        engine: name of the engine, or ``auto``.
+        precision: ``auto``, ``int8``, ``fp16`` or ``fp32``.
+        weights: folder or file with other weights of the network.
+        threads: CPU threads of the engine; ``None``: all CPUs that are granted, if the preset doesn't say.
+        size: box that results have to fit into, or text such as ``4k`` or ``1280x720``; ``None``: twice the frame's.
+
+    Raises:
+        OptionError: an argument is invalid, or the preset is.
+    """
+
+    def __init__(
+        self,
+        model: str | None = None,
+        *,
+        preset: Preset | str = "file",
+        engine: str | None = None,
+        precision: Precision | None = None,
+        weights: Path | str | None = None,
+        threads: int | None = None,
+        size: Box | str | None = None,
+    ) -> None:
+        chosen = preset_or_text(preset).updated(
+            "engine", model=model, name=engine, precision=precision, weights=weights, threads=threads
+        )
+        box = box_or_text(size)
+        check_engine(chosen.engine.name)
+        architecture(chosen.engine.model)
+        if chosen.engine.pixels == "yuv":
+            raise OptionError("Frames of RGB are upscaled in RGB: leave engine.pixels out of the preset.")
+        from sr4k.memory.passages import Passages  # not before: it loads codecs
+
+        self._passages = Passages(chosen, box)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the networks and their memory; what still runs in other threads is finished first."""
+        self._passages.close()
+
+    def __call__(self, frame: Array, *, order: Literal["rgb", "bgr"] = "rgb", bits: int | None = None) -> Array:
+        """Upscale one frame.
+
+        Args:
+            frame: (H, W, 3) of colours, or (H, W) of gray, of any size and strides: uint8 from 0 to 255, or uint16 for
+                more than 8 bits. It is not changed.
+            order: of the colours, in the frame and in the result.
+            bits: depth of uint16, 9 to 16, whose largest value is white; ``None``: 16.
+
+        Returns:
+            A new array of the same kind and depth, (2H, 2W, 3) or (2H, 2W), or of the size that was asked for.
+
+        Raises:
+            OptionError: the frame is of another kind, such as float or RGBA, or the engine can't do what is asked.
+            EngineError: the network can't be run.
+        """
+        from sr4k.memory.given import packed
+
+        return self._one(packed(frame, order=order, bits=bits))
+
+    def frames(
+        self, frames: Iterable[Array], *, order: Literal["rgb", "bgr"] = "rgb", bits: int | None = None
+    ) -> Iterator[Array]:
+        """Upscale many frames, and yield each result, in order: faster than one by one, as several are in flight.
+
+        A frame is copied as soon as it is taken, so that its memory may be used again. Three or so are in flight at
+        most, however slow either side is. Frames of another size or kind may follow. If the iterable raises an
+        exception, the results of the frames before it come first, and then the exception. Closed early, the iterator
+        drops the frames in flight, and nothing goes on.
+
+        Args:
+            frames: as for a call.
+            order: of the colours, in the frames and in the results.
+            bits: depth of uint16, as for a call.
+
+        Raises:
+            OptionError: a frame is of another kind, or the engine can't do what is asked.
+            EngineError: the network can't be run.
+        """
+        from sr4k.memory.given import packed
+
+        return self._many(frames, lambda frame: packed(frame, order=order, bits=bits))
+
+    @overload
+    def yuv420(
+        self,
+        y: Array,
+        u: Array,
+        v: Array,
+        *,
+        matrix: Matrix | None = None,
+        range: Range = "limited",
+        bits: int = 8,
+        chroma_location: ChromaLocation = "left",
+    ) -> tuple[Array, Array, Array]: ...
+    @overload
+    def yuv420(
+        self,
+        y: Array,
+        u: Array,
+        v: None = None,
+        *,
+        matrix: Matrix | None = None,
+        range: Range = "limited",
+        bits: int = 8,
+        chroma_location: ChromaLocation = "left",
+    ) -> tuple[Array, Array]: ...
+    def yuv420(
+        self,
+        y: Array,
+        u: Array,
+        v: Array | None = None,
+        *,
+        matrix: Matrix | None = None,
+        range: Range = "limited",
+        bits: int = 8,
+        chroma_location: ChromaLocation = "left",
+    ) -> tuple[Array, ...]:
+        """Upscale the planes of one 4:2:0 frame, as decoders make them: a third of the work of RGB.
+
+        Args:
+            y: luma (H, W), uint8, or uint16 for 10 bits.
+            u: Cb (H/2, W/2), sides rounded up; or, without ``v``, Cb and Cr interleaved as in NV12: (H/2, W/2, 2), or
+                (H/2, W).
+            v: Cr, as Cb.
+            matrix: ``bt709``, ``bt601``, ``bt2020``, ``fcc`` or ``smpte240m``; ``None``: BT.709 from 720 lines on, else
+                BT.601.
+            range: ``limited`` (16 to 235) or ``full``.
+            bits: 8, or 10 in the low bits of uint16, as in yuv420p10le; P010 has them in the high ones.
+            chroma_location: of a chroma sample among its four pixels: ``left``, ``center`` or ``topleft``.
+
+        Returns:
+            Y (2H, 2W), U and V (H, W); or Y and interleaved UV (H, W, 2), if there was no ``v``.
+
+        Raises:
+            OptionError: they are no such planes, or the engine can't do what is asked.
+            EngineError: the network can't be run.
+        """
+        from sr4k.memory.given import Planes, planar
+
+        reading = Planes(matrix=matrix, levels=range, bits=bits, chroma_location=chroma_location)
+        return self._one(planar((y, u) if v is None else (y, u, v), reading))
+
+    def yuv420_frames(
+        self,
+        planes: Iterable[tuple[Array, ...]],
+        *,
+        matrix: Matrix | None = None,
+        range: Range = "limited",
+        bits: int = 8,
+        chroma_location: ChromaLocation = "left",
+    ) -> Iterator[tuple[Array, ...]]:
+        """Upscale the planes of many frames: `yuv420` as `frames` does it.
+
+        Parts of a frame that are those of the frame before are not computed again, unless the preset says so.
+
+        Args:
+            planes: (Y, U, V), or (Y, UV), of each frame.
+            matrix: as for `yuv420`, as the other arguments.
+        """
+        from sr4k.memory.given import Planes, planar
+
+        reading = Planes(matrix=matrix, levels=range, bits=bits, chroma_location=chroma_location)
+        return self._many(planes, lambda each: planar(each, reading))
+
+    @overload
+    def tensor(self, batch: "Tensor") -> "Tensor": ...
+    @overload
+    def tensor(self, batch: HasDlpack) -> Array: ...
+    def tensor(self, batch: Any) -> Any:
+        """Upscale a batch of RGB or gray pictures: a tensor of PyTorch's, or of any library that has DLPack.
+
+        Args:
+            batch: (N, 3, H, W) or (N, 1, H, W): uint8 from 0 to 255, or uint16 from 0 to 65535.
+
+        Returns:
+            A new tensor (N, 3, 2H, 2W) or (N, 1, 2H, 2W), or of the size that was asked for: for a tensor of PyTorch's
+            one on the same device, and for any other a NumPy array, which has DLPack as well.
+
+        Raises:
+            OptionError: the tensor is of another kind, such as float, or the engine can't do what is asked.
+            EngineError: the network can't be run.
+        """
+        from sr4k.memory.tensors import Batch
+
+        pictures = Batch(batch)
+        for index, result in enumerate(self._many(pictures.pictures(), lambda given: given)):
+            pictures.keep(index, result)
+        return pictures.finished()
+
+    def _one(self, given: "Given") -> Any:
+        passages = self._passages
+        with passages.calling, passages.lent(given.kind, prompt=True) as line:
+            (result,) = line.run(iter([given]))
+        return result
+
+    def _many(self, frames: Iterable[T], checked: Callable[[T], "Given"]) -> Iterator[Any]:
+        from sr4k.memory.feed import Feed
+
+        feed = Feed(frames, checked)
+        while (kind := feed.kind) is not None:
+            with self._passages.lent(kind, prompt=False) as line, closing(line.run(feed.of(kind))) as results:
+                yield from results
+        if feed.error is not None:
+            raise feed.error

@@ -1,0 +1,73 @@
+"""Batches of pictures as tensors, of PyTorch's and of others'."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sr4k import OptionError, Upscaler
+
+
+@pytest.fixture(scope="module")
+def luma() -> Upscaler:
+    return Upscaler()
+
+
+class Foreign:
+    """A tensor of some library that has DLPack and nothing else."""
+
+    def __init__(self, array: Any) -> None:
+        self._array = array
+
+    def __dlpack__(self, **asked: Any) -> Any:
+        return self._array.__dlpack__(**asked)
+
+    def __dlpack_device__(self) -> tuple[Any, int]:
+        place: tuple[Any, int] = self._array.__dlpack_device__()
+        return place
+
+
+BATCH = np.random.default_rng(0).integers(0, 256, (3, 3, 15, 22), np.uint8)
+
+
+@pytest.mark.parametrize("size", [None, "60x60"])
+def test_a_tensor_of_pytorch_becomes_one(size: str | None) -> None:
+    torch = pytest.importorskip("torch")
+    with Upscaler(size=size) as up:
+        made = up.tensor(torch.from_numpy(BATCH))
+        assert isinstance(made, torch.Tensor) and made.dtype == torch.uint8 and made.is_contiguous()
+        for picture, large in zip(BATCH, made, strict=True):
+            np.testing.assert_array_equal(large.numpy(), np.moveaxis(up(np.moveaxis(picture, 0, 2)), 2, 0))
+
+
+def test_what_has_dlpack_becomes_an_array(luma: Upscaler) -> None:
+    made = luma.tensor(Foreign(BATCH))
+    assert isinstance(made, np.ndarray) and made.shape == (3, 3, 30, 44)
+    np.testing.assert_array_equal(made, luma.tensor(BATCH))
+    gray = luma.tensor(BATCH[:, 1:2])
+    np.testing.assert_array_equal(gray[2, 0], luma(BATCH[2, 1]))
+    assert luma.tensor(BATCH.astype(np.uint16)).dtype == np.uint16
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (BATCH / 255, "reach to 1"),
+        (BATCH[0], "no batch of RGB pictures"),
+        (np.zeros((1, 4, 8, 8), np.uint8), "leave alpha out"),
+        (BATCH[:0], "is empty"),
+        (BATCH.tolist(), "list has no DLPack"),
+        (BATCH.astype(object), "can't be read by DLPack"),
+    ],
+)
+def test_what_is_no_batch_is_refused_in_a_sentence(given: Any, said: str, luma: Upscaler) -> None:
+    with pytest.raises(OptionError, match=said) as refused:
+        luma.tensor(given)
+    assert "\n" not in str(refused.value) and str(refused.value).endswith(".")
+
+
+def test_half_floats_of_pytorch_are_refused_too(luma: Upscaler) -> None:
+    torch = pytest.importorskip("torch")
+    for kind in (torch.bfloat16, torch.float32, torch.bool):
+        with pytest.raises(OptionError):
+            luma.tensor(torch.zeros((1, 3, 4, 4), dtype=kind))
