@@ -38,6 +38,7 @@ class EngineSpec:
         prompt: whether to minimise the latency of one frame, rather than to maximise throughput.
         device: of OpenVINO: ``cpu``, ``gpu``, ``gpu.1`` (the second of several), ``npu``, or ``auto``, the fastest
             that gives the CPU's picture. Other engines have none.
+        rounded: whether RGB comes out rounded to 8 bits, a quarter of the memory; YUV always comes out rounded.
     """
 
     model: str
@@ -49,6 +50,7 @@ class EngineSpec:
     weights: Path | None = None
     prompt: bool = False
     device: str = USUAL_DEVICE
+    rounded: bool = False
 
     @property
     def input_shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -69,8 +71,13 @@ class EngineSpec:
 
     @property
     def input_dtype(self) -> np.dtype[Any]:
-        """Dtype of input and output: uint8 for YUV, uint16 for more than 8 bits, float32 with values 0..255 for RGB."""
+        """Dtype of the input: uint8 for YUV, uint16 for more than 8 bits, float32 with values 0..255 for RGB."""
         return np.dtype(np.float32 if self.colour is None else self.colour.dtype)
+
+    @property
+    def output_dtype(self) -> np.dtype[Any]:
+        """Dtype of the output: that of the input, but uint8 for RGB that is rounded."""
+        return np.dtype(np.uint8) if self.colour is None and self.rounded else self.input_dtype
 
 
 class Engine(ABC):

@@ -69,7 +69,7 @@ def plan(core: "ov.Core", device: str, spec: EngineSpec) -> Plan:
     is_int8 = spec.precision == "int8" or fast
     quantized = model.quantized(spec.colour) if is_int8 else None
     network = model.folded(spec.colour) if quantized is None else quantized.network
-    graph = to_onnx(quantized or network, spec.height, spec.width).SerializeToString()
+    graph = to_onnx(quantized or network, spec.height, spec.width, rounded=spec.rounded).SerializeToString()
     config = _cpu_config(spec) if device == CPU else _config(core, device, spec, is_exact=is_deep)
     precision = "int8" if is_int8 else _FLOATS[config.get("INFERENCE_PRECISION_HINT", "f16")]  # an NPU has no choice
     return Plan(graph, config, precision, network.macs(spec.height, spec.width))

@@ -93,7 +93,14 @@ def build(spec: EngineSpec) -> Built:
     precision = _settled(spec, model)
     quantized = model.quantized(spec.colour) if precision == "int8" else None
     network = model.folded(spec.colour) if quantized is None else quantized.network
-    exported = to_onnx(quantized or network, spec.height, spec.width, half=precision == "fp16", cast_last=True)
+    exported = to_onnx(
+        quantized or network,
+        spec.height,
+        spec.width,
+        half=precision == "fp16",
+        cast_last=True,
+        rounded=spec.rounded,
+    )
     graph = exported.SerializeToString(deterministic=True)
     machine = {"tensorrt": VERSION, "gpu": astuple(gpu)[1:], "cuda": driver().cuda}
     about = About(spec.model, f"{spec.width}x{spec.height}", precision, gpu.name, library=f"TensorRT {VERSION}")
@@ -159,7 +166,7 @@ class _Slot:
         self._stream = resources.enter_context(Stream())
         self._context = loaded.new_context()
         self._inputs = [resources.enter_context(Mirrored(shape, spec.input_dtype)) for shape in spec.input_shapes]
-        self._output = resources.enter_context(Mirrored(spec.output_shape, spec.input_dtype))
+        self._output = resources.enter_context(Mirrored(spec.output_shape, spec.output_dtype))
         names = ("rgb",) if spec.colour is None else ("luma", "chroma")
         for name, memory in zip((*names, "subpixels"), (*self._inputs, self._output), strict=True):
             bind(self._context, name, memory.device)

@@ -70,7 +70,7 @@ class TiledEngine(Engine):
         self._corners = [(row, column) for row in self._rows.parts for column in self._columns.parts]
 
     def activate_impl(self) -> None:
-        self._output = np.empty(self.spec.output_shape, self.spec.input_dtype)
+        self._output = np.empty(self.spec.output_shape, self.spec.output_dtype)
         self._tile.activate()
 
     def deactivate_impl(self) -> None:

@@ -48,9 +48,10 @@ class TorchEngine(Engine):
         tensors = (torch.from_numpy(plane.reshape(1, *([1] * (3 - plane.ndim)), *plane.shape)) for plane in planes)
         with _threads(self._threads):
             out = self._run(*tensors)[0].permute(1, 2, 0)
-        if self.spec.colour is not None:
-            kind = torch.uint8 if self.spec.colour.bits == 8 else torch.uint16
-            out = out.round().clamp(0, self.spec.colour.peak).to(kind)
+        if self.spec.output_dtype != "float32":
+            kind = torch.uint8 if self.spec.output_dtype == "uint8" else torch.uint16
+            peak = 255 if self.spec.colour is None else self.spec.colour.peak
+            out = out.round().clamp(0, peak).to(kind)
         self._results.append(out.contiguous().numpy())
 
     def result_impl(self) -> Plane:

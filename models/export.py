@@ -3,7 +3,8 @@
 Inputs are padded as `sr4k.models.geometry` defines. For YUV: ``luma`` uint8 (1, 1, H + 21, W + 21) and ``chroma`` uint8
 (1, 2, H/2 + 12, W/2 + 12), or 4:4:4 (1, 2, H + 21, W + 21); for RGB: ``rgb`` float32 (1, 3, H + 21, W + 21). H and W
 are even. The output ``subpixels`` has one position per cell of the picture and five margin cells on each side:
-(1, H/2 + 10, W/2 + 10, 24) uint8, rounded, or (1, H/2 + 10, W/2 + 10, 48) float32, not rounded. Planes of more than 8
+(1, H/2 + 10, W/2 + 10, 24) uint8, rounded, or (1, H/2 + 10, W/2 + 10, 48) float32, not rounded
+unless that is asked for. Planes of more than 8
 bits are uint16, in and out.
 
 Q/DQ rules (for TensorRT and OpenVINO alike): opset 17; zero-points 0; a Q/DQ pair on the input and weights of every
@@ -26,31 +27,39 @@ from sr4k.models.quantize import OFFSET, QuantizedNetwork
 
 
 def to_onnx(
-    network: FoldedNetwork | QuantizedNetwork, height: int, width: int, *, half: bool = False, cast_last: bool = False
+    network: FoldedNetwork | QuantizedNetwork,
+    height: int,
+    width: int,
+    *,
+    half: bool = False,
+    cast_last: bool = False,
+    rounded: bool = False,
 ) -> onnx.ModelProto:
     """Return the graph for pictures of ``height`` x ``width`` pixels, both even.
 
     Args:
         half: run those convolutions of a float network in float16 that can be int8; the picture stays in float32.
         cast_last: make the cast to uint8 the last node, as TensorRT requires.
+        rounded: whether RGB becomes uint8.
     """
     ops = _OnnxOps(network, half=half)
     net = ops.network
     luma = padded_luma(height, width)
     if net.colour is not None:
         inputs = {"luma": [1, 1, *luma], "chroma": [1, 2, *padded_chroma(height, width, net.colour.sampling)]}
-        kind = _kind(net.colour)
+        kind = made = _kind(net.colour)
         outputs = list(net.structure(ops, tuple(map(ops.as_float, inputs))))
-        if not cast_last:
-            outputs = [ops.rounded(out) for out in outputs]
     else:
         inputs = {"rgb": [1, 3, *luma]}
-        kind = TensorProto.FLOAT
+        kind, made = TensorProto.FLOAT, TensorProto.UINT8 if rounded else TensorProto.FLOAT
         outputs = list(net.structure(ops, tuple(inputs)))
+    rounds = made != TensorProto.FLOAT
+    if rounds and not cast_last:
+        outputs = [ops.rounded(out) for out in outputs]
     joined = ops.node("Concat", *outputs, axis=1) if len(outputs) > 1 else outputs[0]
     # Without cast_last the transpose comes last: it costs nothing, as OpenVINO's maps are channels-last in memory.
     joined = ops.node("Transpose", joined, perm=[0, 2, 3, 1])
-    if net.yuv and cast_last:
+    if rounds and cast_last:
         ops.rounded(joined)
     ops.nodes[-1].output[0] = "subpixels"
     shape = [1, height // CELL + 2 * MARGIN, width // CELL + 2 * MARGIN, net.outputs]
@@ -58,7 +67,7 @@ def to_onnx(
         ops.nodes,
         "upscaler",
         [helper.make_tensor_value_info(name, kind, dims) for name, dims in inputs.items()],
-        [helper.make_tensor_value_info("subpixels", kind, shape)],
+        [helper.make_tensor_value_info("subpixels", made, shape)],
         ops.constants,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
@@ -115,10 +124,10 @@ class _OnnxOps:
         return self.node("Cast", x, to=TensorProto.FLOAT)
 
     def rounded(self, x: str) -> str:
-        """Round and clip to code values."""
-        assert self.network.colour is not None
-        limits = (self._constant(np.float32(v), "limit") for v in (0, self.network.colour.peak))
-        return self.node("Cast", self.node("Clip", self.node("Round", x), *limits), to=_kind(self.network.colour))
+        """Round and clip to code values; of RGB to 8 bits."""
+        colour = self.network.colour or Colour()
+        limits = (self._constant(np.float32(v), "limit") for v in (0, colour.peak))
+        return self.node("Cast", self.node("Clip", self.node("Round", x), *limits), to=_kind(colour))
 
     def node(self, kind: str, *inputs: str, **attributes: Any) -> str:
         output = f"{kind.lower()}_{len(self.nodes)}"

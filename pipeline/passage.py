@@ -1,6 +1,6 @@
 """Transforms in the caller's thread, opened once, that frames pass through as often as the caller likes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 from sr4k.pipeline.chain import HeapBuffers
 from sr4k.pipeline.frame import Format, Frame
@@ -39,7 +39,7 @@ class Passage:
         self._last = max(index for index, stage in enumerate(stages) if not stage.in_place)
         self._pools = [HeapBuffers(form) for form in forms[: self._last]]
 
-    def run(self, frames: Iterator[Frame], results: Buffers) -> Iterator[Frame]:
+    def run(self, frames: Iterator[Frame], results: Buffers) -> Generator[Frame, None, None]:
         """Yield what becomes of these frames, in their order.
 
         Frames that have begun are finished in any case: if the iterator is closed early, they are computed and dropped,

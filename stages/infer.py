@@ -51,13 +51,14 @@ class Infer(Transform):
             weights=s.weights,
             prompt=s.prompt,
             device=s.device,
+            rounded=s.rounded,
         )
         name, self._engine = start_first((s.engine, *s.fallbacks), spec)
         self._opened.callback(self._engine.deactivate)
         self._about = EngineReport(**self._engine.describe())
         if s.reuse and s.pixels == "yuv":
             self._reuse = Reuse(name, spec, s.reuse_threshold)
-        return Format((PlaneSpec(spec.output_shape, str(spec.input_dtype)),), about=info)
+        return Format((PlaneSpec(spec.output_shape, str(spec.output_dtype)),), about=info)
 
     def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - results are in the engine's memory
         if frame.info.plain and self._settings.pixels == "yuv":

@@ -76,12 +76,12 @@ class Reconstruct(Transform):
 
 
 def pack(cells: Plane, out: Plane) -> None:
-    """Round float RGB cells (rows, columns, 48), and write them without their margin as packed RGB (H, W, 3).
+    """Write RGB cells (rows, columns, 48) without their margin as packed RGB (H, W, 3).
 
     This goes by bands that the caches hold, so that each value is read and written once.
 
     Args:
-        cells: from 0 to 255, C-contiguous.
+        cells: C-contiguous; uint8, or float32 from 0 to 255, which is rounded.
         out: uint8, or uint16 for 16 bits; contiguous is fastest. It is smaller than the cells if the picture has an odd
             side.
     """
@@ -99,11 +99,11 @@ def pack(cells: Plane, out: Plane) -> None:
 
 
 def rounded(cells: Plane, dtype: np.dtype[Any]) -> Plane:
-    """Return float values from 0 to 255 rounded and clipped to uint8, or to uint16 on its own scale."""
-    flat = cells.reshape(len(cells), -1)
-    if dtype == np.uint8:
-        return np.asarray(cv2.add(flat, 0, dtype=cv2.CV_8U)).reshape(cells.shape)
-    return np.asarray(cv2.add(flat * np.float32(DEEP_UNIT), 0, dtype=cv2.CV_16U)).reshape(cells.shape)
+    """Return values from 0 to 255 rounded and clipped to uint8, or to uint16 on its own scale."""
+    if cells.dtype == dtype:
+        return cells
+    levels = cells if dtype == np.uint8 else cells * np.float32(DEEP_UNIT)
+    return np.clip(np.rint(levels), 0, np.iinfo(dtype).max).astype(dtype)
 
 
 def interleave(planes: Plane, out: Plane) -> None:

@@ -63,6 +63,7 @@ class InferSettings:
         reuse_threshold: difference in 8-bit levels up to which a tile counts as unchanged; 0 is exact.
         prompt: whether to optimise latency rather than throughput.
         device: of OpenVINO, such as ``gpu``.
+        rounded: whether RGB is rounded to 8 bits by the engine.
     """
 
     engine: str
@@ -76,6 +77,7 @@ class InferSettings:
     fallbacks: tuple[str, ...] = ()
     prompt: bool = False
     device: str = "cpu"
+    rounded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,7 @@ def upscaling(
         fallbacks=tuple(fallbacks),
         prompt=prompt,
         device=engine.device,
+        rounded=rgb_bits == 8,
     )
     return {
         "preprocess": StageSpec("sr4k.stages.preprocess:Preprocess", PreprocessSettings(pixels=pixels)),

@@ -91,7 +91,9 @@ class Given:
         if self.kind.layout != "yuv":
             return Frame(self.planes, _UNTIMED)
         out = buffers.take(_UNTIMED)
-        for target, plane in zip(inside(*out.planes, (self.kind.width, self.kind.height)), self.planes, strict=True):
+        luma, chroma = out.planes
+        targets = inside(luma, chroma, (self.kind.width, self.kind.height))
+        for target, plane in zip(targets, self.planes, strict=True):
             np.copyto(target, plane)
         return out
 
@@ -159,7 +161,7 @@ class Planes:
         """Return it for pictures of so many rows, which decide the matrix where none is named."""
         usual: Matrix = "bt709" if height >= HD_HEIGHT else "bt601"
         return Colour(
-            cast("Matrix", self.matrix) or usual,
+            cast("Matrix | None", self.matrix) or usual,
             full_range=self.levels == "full",
             chroma_location=cast("ChromaLocation", self.chroma_location),
             bits=self.bits,

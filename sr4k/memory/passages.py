@@ -5,7 +5,7 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -36,7 +36,7 @@ class Line:
         self._passage = passage
         self.is_broken = False
 
-    def run(self, pictures: Iterator[Given]) -> Iterator[Any]:
+    def run(self, pictures: Iterator[Given]) -> Generator[Any, None, None]:
         """Yield the result of each picture, in order; closed early, it drops the pictures that it has begun."""
         begun: deque[Given] = deque()
         results = _Results(self._passage.form)
@@ -157,7 +157,7 @@ class Passages:
         specs = upscaling(
             engine,
             ConvertSettings(size=self._size),
-            engines=engines_for(engine.name),
+            engines=engines_for(engine.name, engine.device),
             threads=granted_cpus(),
             pixels=kind.pixels,
             rgb_bits=kind.rgb_bits,

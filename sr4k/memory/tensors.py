@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,12 +42,12 @@ class Batch:
         is_gray = self._array.shape[1] == 1
         for index, planes in enumerate(self._array):
             given = packed(planes[0] if is_gray else np.moveaxis(planes, 0, 2))
-            yield given if is_gray else replace(given, memory=lambda spec, index=index: self._memory(spec, index))
+            yield given if is_gray else replace(given, memory=partial(self._memory, index))
 
     def keep(self, index: int, result: Array) -> None:
         """Put a result in its place, unless it has been written there."""
         if self._array.shape[1] == 1:
-            self._memory(PlaneSpec((*result.shape, 1), str(result.dtype)), index)[..., 0] = result
+            self._memory(index, PlaneSpec((*result.shape, 1), str(result.dtype)))[..., 0] = result
 
     def finished(self) -> Any:
         """Return all results: a tensor of PyTorch's on the device of the batch, or else an array."""
@@ -55,7 +56,7 @@ class Batch:
             return self._made
         return sys.modules["torch"].from_numpy(self._made).to(self._tensor.device)
 
-    def _memory(self, spec: PlaneSpec, index: int) -> Array:
+    def _memory(self, index: int, spec: PlaneSpec) -> Array:
         """Return the place of a result as (H, W, C)."""
         height, width, channels = spec.shape
         if self._made is None:

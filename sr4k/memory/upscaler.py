@@ -1,6 +1,6 @@
 """The upscaler for frames in memory. It is light to import: codecs and networks are loaded by the first `Upscaler`."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeVar, overload
@@ -52,6 +52,7 @@ class Upscaler:
         model: name of the network; see ``docs/models.md``. ``None``: the preset's, as for the other arguments.
         preset: a preset, its name, or the path of its file.
         engine: name of the engine, or ``auto``.
+        device: of OpenVINO: ``cpu``, ``gpu``, ``gpu.1``, ``npu`` or ``auto``.
         precision: ``auto``, ``int8``, ``fp16`` or ``fp32``.
         weights: folder or file with other weights of the network.
         threads: CPU threads of the engine; ``None``: all CPUs that are granted, if the preset doesn't say.
@@ -67,13 +68,14 @@ class Upscaler:
         *,
         preset: Preset | str = "file",
         engine: str | None = None,
+        device: str | None = None,
         precision: Precision | None = None,
         weights: Path | str | None = None,
         threads: int | None = None,
         size: Box | str | None = None,
     ) -> None:
         chosen = preset_or_text(preset).updated(
-            "engine", model=model, name=engine, precision=precision, weights=weights, threads=threads
+            "engine", model=model, name=engine, device=device, precision=precision, weights=weights, threads=threads
         )
         box = box_or_text(size)
         check_engine(chosen.engine.name)
@@ -112,11 +114,12 @@ class Upscaler:
         """
         from sr4k.memory.given import packed
 
-        return self._one(packed(frame, order=order, bits=bits))
+        large: Array = self._one(packed(frame, order=order, bits=bits))
+        return large
 
     def frames(
         self, frames: Iterable[Array], *, order: Literal["rgb", "bgr"] = "rgb", bits: int | None = None
-    ) -> Iterator[Array]:
+    ) -> Generator[Array, None, None]:
         """Upscale many frames, and yield each result, in order: faster than one by one, as several are in flight.
 
         A frame is copied as soon as it is taken, so that its memory may be used again. Three or so are in flight at
@@ -195,7 +198,8 @@ class Upscaler:
         from sr4k.memory.given import Planes, planar
 
         reading = Planes(matrix=matrix, levels=range, bits=bits, chroma_location=chroma_location)
-        return self._one(planar((y, u) if v is None else (y, u, v), reading))
+        large: tuple[Array, ...] = self._one(planar((y, u) if v is None else (y, u, v), reading))
+        return large
 
     def yuv420_frames(
         self,
@@ -205,7 +209,7 @@ class Upscaler:
         range: Range = "limited",
         bits: int = 8,
         chroma_location: ChromaLocation = "left",
-    ) -> Iterator[tuple[Array, ...]]:
+    ) -> Generator[tuple[Array, ...], None, None]:
         """Upscale the planes of many frames: `yuv420` as `frames` does it.
 
         Parts of a frame that are those of the frame before are not computed again, unless the preset says so.
@@ -250,7 +254,7 @@ class Upscaler:
             (result,) = line.run(iter([given]))
         return result
 
-    def _many(self, frames: Iterable[T], checked: Callable[[T], "Given"]) -> Iterator[Any]:
+    def _many(self, frames: Iterable[T], checked: Callable[[T], "Given"]) -> Generator[Any, None, None]:
         from sr4k.memory.feed import Feed
 
         feed = Feed(frames, checked)

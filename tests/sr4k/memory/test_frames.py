@@ -126,7 +126,7 @@ def test_closed_early_it_leaves_nothing_running_and_the_engine_as_good_as_before
     expected = luma(frame)
     results = luma.frames(endless())
     next(results)
-    results.close()  # type: ignore[attr-defined]
+    results.close()
     count, passages = len(taken), luma._passages
     assert count <= 4 and set(taken) == {threading.current_thread()}
     assert {line for _, line in passages._idle} == passages._open
