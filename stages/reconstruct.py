@@ -103,7 +103,7 @@ def rounded(cells: Plane, dtype: np.dtype[Any]) -> Plane:
     if cells.dtype == dtype:
         return cells
     levels = cells if dtype == np.uint8 else cells * np.float32(DEEP_UNIT)
-    return np.clip(np.rint(levels), 0, np.iinfo(dtype).max).astype(dtype)
+    return np.asarray(np.clip(np.rint(levels), 0, np.iinfo(dtype).max), dtype)
 
 
 def interleave(planes: Plane, out: Plane) -> None:

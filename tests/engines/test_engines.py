@@ -60,6 +60,20 @@ def test_results_come_in_order_and_each_is_of_its_own_picture(name: str, colour:
     assert alone[0].dtype == spec.input_dtype
 
 
+@pytest.mark.parametrize("name", ["openvino", "torch", "nearest"])
+def test_rgb_is_rounded_where_that_is_asked_for(name: str) -> None:
+    if name == "torch":
+        pytest.importorskip("torch")
+    spec = replace(
+        SPEC, model="luma", height=24, width=32, colour=None, precision="fp32" if name == "torch" else "auto"
+    )
+    planes = [plane * 1.1 - 9.3 for plane in planes_of(spec)]
+    with create_engine(name, spec) as engine, create_engine(name, replace(spec, rounded=True)) as rounding:
+        exact, rounded = inner(engine.infer(planes)), inner(rounding.infer(planes))
+    assert rounded.dtype == np.uint8 and rounding.spec.input_dtype == np.float32
+    np.testing.assert_array_equal(rounded, np.rint(exact).clip(0, 255))
+
+
 @pytest.mark.parametrize("colour", [Colour(), Colour("bt601", True, "center"), Colour(sampling="444"), None], ids=str)
 def test_openvino_and_torch_agree(colour: Colour | None) -> None:
     pytest.importorskip("torch")
