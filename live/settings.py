@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from sr4k.live.address import Address
-from sr4k.media.options import Codec, EncoderKind
+from sr4k.media.options import Codec, EncoderKind, ResultSize
 
 Segments = Literal["ts", "fmp4"]
 """Container of HLS segments: MPEG-TS or fragmented MP4."""
@@ -43,6 +43,7 @@ class IntakeSettings:
         freshness: maximum age of a frame in seconds since its arrival; older ones are dropped before the network.
         tries: consecutive connections that may fail before the intake gives up; ``None``: no limit.
         ready: pipe on which the playout signals that it accepts frames; ``None``: start without a signal.
+        size: size of the output, which decides what there is to save when the machine is too slow.
     """
 
     source: Address
@@ -50,6 +51,7 @@ class IntakeSettings:
     freshness: float = 0.5
     tries: int | None = None
     ready: Connection | None = None
+    size: ResultSize = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -95,6 +95,35 @@ class Box:
         check_sides(self.width, self.height, f"{self.width}x{self.height}")
 
 
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A factor by which a result is wider and higher than its source, whose pixel shape stays; sides become even.
+
+    Attributes:
+        factor: from 1/8 to 16.
+
+    Raises:
+        OptionError: the factor is out of range.
+    """
+
+    factor: Fraction
+
+    def __post_init__(self) -> None:
+        least, most = SCALES
+        if not least <= self.factor <= most:
+            raise OptionError(
+                f"A scale of {float(min(self.factor, 10**6)):g} isn't supported: use a factor from {float(least):g} to "
+                f"{most}, or a size such as 1080p."
+            )
+
+
+SCALES = Fraction(1, 8), Fraction(16)
+"""Smallest and largest factor of a `Scale`."""
+
+ResultSize = Box | Scale | None
+"""Size of a result; ``None``: twice that of its source."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadSettings:
     """What to read, and how.

@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 
 DECODE: Final = "decode"
 INFER: Final = "infer"
+SECOND_PASS: Final = "second pass"
 ENCODE: Final = "encode"
 """Names of the stages whose reports are evaluated. A live channel has `sr4k.live.receive.intake.Intake` instead of the
 first and `sr4k.live.send.playout.Playout` instead of the last, which report as ``intake`` and ``playout``."""
@@ -136,6 +137,7 @@ class EngineReport:
         tiles: number of tiles that each frame is cut into.
         lanes: number of engines that ran side by side.
         computed: share of each frame that was computed and not reused, 0 to 1; the mean over all frames and lanes.
+        passes: 2 where each frame goes through the network twice; ``macs`` and ``computed`` are of both passes.
     """
 
     engine: str
@@ -149,6 +151,7 @@ class EngineReport:
     tiles: int | None = None
     lanes: int | None = None
     computed: float | None = None
+    passes: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return all that is not ``None``, for JSON."""
@@ -159,6 +162,13 @@ class EngineReport:
         """Return one report for engines that ran side by side: they differ in ``computed`` alone."""
         shares = [report.computed for report in reports if report.computed is not None]
         return replace(reports[0], lanes=len(reports), computed=sum(shares) / len(shares) if shares else None)
+
+    def with_second(self, second: "EngineReport") -> "EngineReport":
+        """Return one report for this first pass and a second one."""
+        macs, computed = self.macs + second.macs, None
+        if self.computed is not None and second.computed is not None and macs:
+            computed = (self.macs * self.computed + second.macs * second.computed) / macs
+        return replace(self, macs=macs, computed=computed, passes=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

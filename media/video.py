@@ -63,6 +63,7 @@ class VideoInfo:
         origin: time of the source, in seconds, that is the output's 0; ``None`` unless only a part is read.
         source_tags: the source's own colour tags.
         stereo_mode: how stereoscopic pictures are packed; see `sr4k.media.stereo3d`.
+        source_size: (width, height) before the network enlarged the frames; ``None``: it hasn't yet.
     """
 
     width: int
@@ -78,6 +79,7 @@ class VideoInfo:
     origin: Fraction | None = None
     source_tags: ColourTags | None = None
     stereo_mode: str | None = None
+    source_size: tuple[int, int] | None = None
 
 
 def ratio(value: Fraction | None) -> Fraction | None:

@@ -106,6 +106,12 @@ class Chain:
                 stage.stop()
 
     @property
+    def working(self) -> tuple[StageClock, ...]:
+        """Return the clocks of all stages that have something to do."""
+        pairs = zip(self.clocks, self._stages, strict=True)
+        return tuple(clock for clock, stage in pairs if not (isinstance(stage, Transform) and stage.idle))
+
+    @property
     def waited(self) -> tuple[float, float]:
         """Seconds spent waiting for input and for a free slot in the output."""
         return (self._inbound.waited if self._inbound else 0.0, self._outbound.waited if self._outbound else 0.0)

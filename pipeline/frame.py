@@ -70,6 +70,7 @@ class FrameInfo:
         pts, duration: in units of ``time_base`` seconds.
         born: when the source got the frame, by `time.monotonic`, which is one clock for all processes.
         plain: whether to skip the network, for lack of time, and enlarge the frame by bicubic interpolation.
+        once: whether to run the network only once, for lack of time, where the size of the result needs it twice.
         lost: number of frames of the source that were lost so far.
     """
 
@@ -78,6 +79,7 @@ class FrameInfo:
     duration: int = 0
     born: float = 0.0
     plain: bool = False
+    once: bool = False
     lost: int = 0
 
 

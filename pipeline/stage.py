@@ -67,6 +67,9 @@ class Transform(Stage):
     in_place = False
     """Whether the stage emits the very frames that it receives and needs no buffers; valid after `open`."""
 
+    idle = False
+    """Whether the stage leaves every frame as it is, so that no status needs to mention it; valid after `open`."""
+
     @abstractmethod
     def open(self, source: Format) -> Format:
         """Get ready for frames of the format ``source``, and return the format of the frames to be emitted."""

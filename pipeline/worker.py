@@ -208,7 +208,7 @@ class _Wire:
         waited_in, waited_out = self._chain.waited
         return WorkerStatus(
             worker=self._name,
-            stages=tuple(self._chain.clocks),
+            stages=self._chain.working,
             running=time.monotonic() - self._began,
             waited_in=waited_in,
             waited_out=waited_out,

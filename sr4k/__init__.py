@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sr4k.jobs.live_job import LiveJob
     from sr4k.jobs.summary import JobLosses, LiveSummary, ProcessWork, StageWork, Summary
     from sr4k.live.address import Address, parse_source, parse_target
-    from sr4k.media.options import Box, TimeSpan, VideoChoice
+    from sr4k.media.options import Box, Scale, TimeSpan, VideoChoice
     from sr4k.media.reports import EngineReport, SourceReport, VideoReport
     from sr4k.memory.upscaler import Upscaler
     from sr4k.pipeline import WorkerStatus
@@ -55,6 +55,7 @@ __all__ = [
     "Preset",
     "Probe",
     "ProcessWork",
+    "Scale",
     "SourceReport",
     "Sr4kError",
     "StageWork",
@@ -91,7 +92,7 @@ _HOMES = {
     "sr4k.jobs.live_job": ("LiveJob",),
     "sr4k.jobs.summary": ("JobLosses", "LiveSummary", "ProcessWork", "StageWork", "Summary"),
     "sr4k.live.address": ("Address", "parse_source", "parse_target"),
-    "sr4k.media.options": ("Box", "TimeSpan", "VideoChoice"),
+    "sr4k.media.options": ("Box", "Scale", "TimeSpan", "VideoChoice"),
     "sr4k.memory.upscaler": ("Upscaler",),
     "sr4k.media.reports": ("EngineReport", "SourceReport", "VideoReport"),
     "sr4k.pipeline": ("WorkerStatus",),

@@ -155,8 +155,8 @@ class EncodePictures(Sink):
         """Yield the alpha plane of each picture, uint8 at the size of the result, enlarged by bicubic interpolation."""
         width, height = self._info.width, self._info.height
         with VideoReader(self._settings.reading) as reader:
-            source = reader.info
-            made = replace(source, width=SCALE * source.width, height=SCALE * source.height)
+            source, size = reader.info, (reader.info.width, reader.info.height)
+            made = replace(source, width=SCALE * source.width, height=SCALE * source.height, source_size=size)
             there = placed(self._settings.size, made)
             inner, (top, left) = there.inner, there.corner
             for picture, _ in reader.pictures():

@@ -40,7 +40,8 @@ class Reconstruct(Transform):
         self._source = info
         height, width = SCALE * info.height, SCALE * info.width
         self._rgb = source.planes[0].shape[2] == 48
-        about = replace(info, height=height, width=width)
+        before = info.source_size or (info.width, info.height)
+        about = replace(info, height=height, width=width, source_size=before)
         if self._rgb and self._bits is not None:
             return Format((PlaneSpec((height, width, 3), f"uint{self._bits}"),), about=about)
         if self._rgb:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from sr4k.media.options import Box, ReadSettings
+from sr4k.media.options import ReadSettings, ResultSize
 from sr4k.models.architecture import Pixels, Precision
 
 
@@ -47,10 +47,10 @@ class ConvertSettings:
     """Settings of `sr4k.stages.convert.Convert`.
 
     Attributes:
-        size: box that the result has to fit into; ``None``: the size of the network's output.
+        size: size of the result; ``None``: that of the network's output.
     """
 
-    size: Box | None = None
+    size: ResultSize = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +81,19 @@ class InferSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SecondPassSettings:
+    """Settings of `sr4k.stages.second_pass.SecondPass`.
+
+    Attributes:
+        infer: the network, which is that of the first pass.
+        size: size of the result.
+    """
+
+    infer: InferSettings
+    size: ResultSize
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PictureSettings:
     """Which pictures to write.
 
@@ -88,10 +101,10 @@ class PictureSettings:
         reading: how to read the source again, for its alpha channel.
         path: of the picture or image sequence; its suffix chooses the format.
         options: options of the encoder, by libav's names.
-        size: box that the result has to fit into; ``None``: twice the size of the source.
+        size: size of the result.
     """
 
     reading: ReadSettings
     path: Path
     options: Mapping[str, str] = field(default_factory=dict)
-    size: Box | None = None
+    size: ResultSize = None

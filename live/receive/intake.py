@@ -17,6 +17,7 @@ from sr4k.live.receive.puller import Puller
 from sr4k.live.retries import Retries, Tried, keep_trying
 from sr4k.live.settings import IntakeSettings
 from sr4k.live.timeline import TICKS, TIME_BASE, Timeline
+from sr4k.media.placement import second_input
 from sr4k.media.video import info_of
 from sr4k.pipeline import Buffers, Format, Frame, Source
 
@@ -77,7 +78,9 @@ class Intake(Source):
     def frames(self, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - frames are in the puller's ring
         while self._settings.ready is not None and not self._over and not self._settings.ready.poll(_GLANCE):
             pass
-        self._governor = Governor(time.monotonic())  # forget what arrived while the network was loaded
+        assert self._form is not None, "not open"
+        twice = second_input(self._settings.size, info_of(self._form)) is not None
+        self._governor = Governor(time.monotonic(), twice=twice)  # forget what arrived while the network was loaded
         self._takes_sound = True
         self._takes_frames.set()
         while (frame := self._next()) is not None:
@@ -88,7 +91,7 @@ class Intake(Source):
             elif (treatment := self._governor.treatment()) == "skip":
                 self._drop(frame, "ladder")
             else:
-                frame.info = replace(frame.info, plain=treatment == "plain")
+                frame.info = replace(frame.info, plain=treatment == "plain", once=treatment == "once")
                 began = time.monotonic()
                 yield frame
                 ended = time.monotonic()

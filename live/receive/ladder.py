@@ -5,22 +5,27 @@ load leaves some headroom, and a step up is made only when the rung above would 
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 log = logging.getLogger(__name__)
 
-Treatment = Literal["network", "plain", "skip"]
-"""Treatment of a frame: through the network, enlarged by bicubic interpolation, or dropped."""
+Treatment = Literal["network", "once", "plain", "skip"]
+"""Treatment of a frame: through the network, as often as the size of the output needs it; through the network once,
+where it needs it twice; enlarged by bicubic interpolation; or dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """A rung: one in ``kept`` frames is shown, and one in ``through`` of those (0: none) goes through the network."""
+    """A rung: one in ``kept`` frames is shown, and one in ``through`` of those (0: none) goes through the network.
+
+    ``by`` is the treatment of those that do.
+    """
 
     name: str
     through: int
     kept: int = 1
+    by: Treatment = "network"
 
 
 RUNGS = (
@@ -31,6 +36,12 @@ RUNGS = (
     Rung("every 2nd picture, without the network", 0, 2),
     Rung("every 4th picture, without the network", 0, 4),
 )
+
+RUNGS_OF_TWO_PASSES = (
+    Rung("every picture twice through the network", 1),
+    *(replace(rung, name=rung.name.replace("through", "once through"), by="once") for rung in RUNGS),
+)
+"""Rungs for outputs of a size that takes two passes."""
 
 _EVERY = 1.0
 """Interval of decisions, in seconds."""
@@ -68,13 +79,15 @@ class Governor:
 
     Args:
         now: monotonic time in seconds, on the same clock as in all later calls.
+        twice: whether the size of the output takes two passes through the network.
     """
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, *, twice: bool = False) -> None:
+        self._rungs = RUNGS_OF_TWO_PASSES if twice else RUNGS
         self.rung = 0
         self.steps = 0
         self._costs: dict[Treatment, float] = {}
-        self._faded = False  # whether the network's cost is an old measurement
+        self._faded: set[Treatment] = set()  # whose cost is an old measurement
         self._turn = 0
         self._rate = 0.0
         self._looked = now
@@ -87,16 +100,16 @@ class Governor:
     @property
     def name(self) -> str:
         """Description of the present rung."""
-        return RUNGS[self.rung].name
+        return self._rungs[self.rung].name
 
     def treatment(self) -> Treatment:
         """Return the treatment of the next frame, which is in time."""
-        rung, turn = RUNGS[self.rung], self._turn
+        rung, turn = self._rungs[self.rung], self._turn
         self._turn += 1
         self._came += 1
         if turn % rung.kept:
             return "skip"
-        return "network" if rung.through and turn // rung.kept % rung.through == 0 else "plain"
+        return rung.by if rung.through and turn // rung.kept % rung.through == 0 else "plain"
 
     def late(self) -> None:
         """Count a frame that was dropped because it was too old."""
@@ -106,8 +119,8 @@ class Governor:
     def took(self, treatment: Treatment, seconds: float, now: float) -> None:
         """Record the seconds that a frame took, including the wait for a free slot behind it."""
         self._busy += seconds
-        tried = treatment == "network" and self._faded
-        self._faded = self._faded and not tried
+        tried = treatment in self._faded
+        self._faded.discard(treatment)
         known = seconds if tried else self._costs.get(treatment, seconds)
         self._costs[treatment] = known + (seconds - known) / _AVERAGED
         if tried and self._predicted(self.rung, self._rate) > 1:
@@ -122,9 +135,7 @@ class Governor:
         late, load = self._late, self._busy / span
         held = late <= _LATE_SHARE * self._came
         self._looked, self._came, self._late, self._busy = now, 0, 0, 0.0
-        if not RUNGS[self.rung].through and "network" in self._costs:
-            self._costs["network"] *= _FADING
-            self._faded = True
+        self._fade()
         if not rate or now - self._stepped < _SETTLING:
             return
         if not held and load > _FULL / 2:  # else something other than the load delayed frames
@@ -136,16 +147,25 @@ class Governor:
         else:
             self._roomy = None
 
+    def _fade(self) -> None:
+        """Let the known costs of passes through the network fade that the present rung does without."""
+        rung = self._rungs[self.rung]
+        for treatment in {each.by for each in self._rungs} & {*self._costs}:
+            if not rung.through or treatment != rung.by:
+                self._costs[treatment] *= _FADING
+                self._faded.add(treatment)
+
     def _step_down(self, rate: float, now: float) -> None:
-        if self.rung == len(RUNGS) - 1:
+        last = len(self._rungs) - 1
+        if self.rung == last:
             return
         lasted = now - self._stepped_up
         if lasted < _SOON:
             self._patience = min(_LONGEST, 2 * self._patience)
         elif lasted > _LONGEST:
             self._patience = _PATIENCE
-        fits = (k for k in range(self.rung + 1, len(RUNGS)) if self._predicted(k, rate) <= _FULL)
-        self._step(next(fits, len(RUNGS) - 1) if "plain" in self._costs else self.rung + 1, now)
+        fits = (k for k in range(self.rung + 1, last + 1) if self._predicted(k, rate) <= _FULL)
+        self._step(next(fits, last) if "plain" in self._costs else self.rung + 1, now)
         log.warning("The machine can't keep up: %s from now on.", self.name, extra={"event": "ladder"})
 
     def _step_up(self, now: float) -> None:
@@ -160,7 +180,7 @@ class Governor:
 
     def _predicted(self, number: int, rate: float) -> float:
         """Return the predicted load of a rung, as a share of the time; unknown costs count as 0."""
-        rung = RUNGS[number]
+        rung = self._rungs[number]
         share = 1 / rung.through if rung.through else 0.0
-        network, plain = self._costs.get("network", 0.0), self._costs.get("plain", 0.0)
+        network, plain = self._costs.get(rung.by, 0.0), self._costs.get("plain", 0.0)
         return rate / rung.kept * (share * network + (1 - share) * plain)

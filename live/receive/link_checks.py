@@ -35,6 +35,7 @@ def is_picture(info: FrameInfo) -> bool:
         and is_number(info.duration, 0)
         and is_number(info.lost, 0)
         and isinstance(info.plain, bool)
+        and isinstance(info.once, bool)
         and isinstance(info.born, float)
         and math.isfinite(info.born)
         and info.born <= time.monotonic()
@@ -59,6 +60,7 @@ def _is_description(info: VideoInfo) -> bool:
         and info.hdr is None
         and info.origin is None
         and info.stereo_mode in (None, *MODES)
+        and info.source_size is None
     )
 
 

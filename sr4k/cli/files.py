@@ -25,7 +25,7 @@ from sr4k.jobs.parse import parse_part, parse_rate, parse_track
 from sr4k.jobs.sources import jobs_into
 from sr4k.jobs.summary import Summary
 from sr4k.media.image_names import is_picture
-from sr4k.media.options import Box, Deinterlace
+from sr4k.media.options import Deinterlace, ResultSize
 from sr4k.media.resume.job_folder import folder_of
 from sr4k.media.writing.codec_choice import check_speed
 from sr4k.media.writing.target_file import check_apart, check_target
@@ -92,7 +92,7 @@ def run_files(
     preset: Preset,
     options: FileOptions,
     *,
-    size: Box | None,
+    size: ResultSize,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -131,7 +131,7 @@ def run_files(
     raise typer.Exit(exit_code(results, signals))
 
 
-def _jobs(sources: Sequence[str], target: str, preset: Preset, options: FileOptions, size: Box | None) -> list[Job]:
+def _jobs(sources: Sequence[str], target: str, preset: Preset, options: FileOptions, size: ResultSize) -> list[Job]:
     """Return a job for each video to upscale: without those that are done, with ``--resume`` or ``--skip-existing``."""
     paths = [Path(text) for text in sources]
     with errors_by_option():

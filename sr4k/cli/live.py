@@ -26,7 +26,7 @@ from sr4k.jobs.live_job import LiveJob
 from sr4k.jobs.summary import LiveSummary
 from sr4k.live.address import parse_source, parse_target
 from sr4k.live.rate import Rate
-from sr4k.media.options import Box
+from sr4k.media.options import ResultSize
 from sr4k.pipeline import WorkerStatus
 from sr4k.service.channel_status import ChannelMonitor
 from sr4k.service.redaction import Redaction
@@ -67,7 +67,7 @@ def run_live(
     preset: Preset,
     options: LiveOptions,
     *,
-    size: Box | None,
+    size: ResultSize,
     as_json: bool,
     quiet: bool,
     verbose: bool,

@@ -7,8 +7,12 @@ from typing import Any
 
 from sr4k.common.printable import clock
 from sr4k.configs import STAGES
-from sr4k.media.reports import DECODE, ENCODE, DecodeReport, EncodeReport
+from sr4k.media.reports import DECODE, ENCODE, SECOND_PASS, DecodeReport, EncodeReport
 from sr4k.pipeline import WorkerStatus, report_of
+
+_AGAIN = STAGES.index("convert")
+_ORDER = (*STAGES[:_AGAIN], SECOND_PASS, *STAGES[_AGAIN:])
+"""Names of the stages, in the order of the graph."""
 
 _WINDOW = 5.0
 """Seconds over which speed and load are averaged."""
@@ -117,7 +121,7 @@ class Gauge:
             name: min(1.0, (busy - first.busy.get(name, 0.0)) / (last.now - first.now))
             for name, busy in last.busy.items()
         }
-        return {name: shares[name] for name in STAGES if name in shares}
+        return {name: shares[name] for name in _ORDER if name in shares}
 
     def load_text(self) -> str:
         """Return ``decode 3%  infer 95% ...``."""

@@ -24,6 +24,8 @@ _OPTIONS = {
     "encode.bitrate": "--bitrate",
     "encode.preset": "--preset",
     "encode.options": "-e",
+    "size": "--size",
+    "scale": "--scale",
     "rate": "--rate",
     "part": "--preview",
     "resume": "--resume",

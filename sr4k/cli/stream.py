@@ -15,7 +15,7 @@ from sr4k.configs import Preset, load_preset
 from sr4k.errors import OptionError
 from sr4k.jobs.parse import parse_devices, parse_size
 from sr4k.live.address import is_live
-from sr4k.media.options import Box, Fit
+from sr4k.media.options import Box, Fit, ResultSize
 from sr4k.service.redaction import Redaction
 
 
@@ -30,6 +30,7 @@ def stream(
     preset: o.Speed = None,
     encoder_option: o.EncoderOption = None,
     size: o.Size = None,
+    scale: o.Scale = None,
     fit: o.Fit = "inside",
     deinterlace: o.Deinterlace = "auto",
     preview: o.Preview = None,
@@ -123,7 +124,7 @@ def stream(
         ).over(load_preset(config or ("live" if is_stream else "file")))
         with errors_by_option():
             chosen = with_encoder(chosen, codec, encoder, crf, bitrate, preset, encoder_option or [])
-        how = _How(size=_box(size, fit), as_json=as_json, quiet=quiet, verbose=verbose, redaction=redaction)
+        how = _How(size=_wanted(size, scale, fit), as_json=as_json, quiet=quiet, verbose=verbose, redaction=redaction)
         if is_stream:
             files.refuse_for_live()
             run_live(sources[0], [*sources[1:], target], chosen, live, **how)
@@ -135,7 +136,7 @@ def stream(
 class _How(TypedDict):
     """Options that files and live streams share."""
 
-    size: Box | None
+    size: ResultSize
     as_json: bool
     quiet: bool
     verbose: bool
@@ -162,8 +163,11 @@ class _Given:
             return preset.updated("live", slate=slate and slate.absolute())
 
 
-def _box(size: str | None, fit: Fit) -> Box | None:
-    box = None if size is None else parse_size(size, fit)
-    if fit != "inside" and box is None:
+def _wanted(size: str | None, scale: str | None, fit: Fit) -> ResultSize:
+    if size is not None and scale is not None:
+        raise OptionError("--size and --scale both say how large the result is: leave one out.")
+    text = scale if size is None else size
+    wanted = None if text is None else parse_size(text, fit)
+    if fit != "inside" and not isinstance(wanted, Box):
         raise OptionError("--fit says how frames fit into a --size: add a --size, such as --size 4k.")
-    return box
+    return wanted

@@ -109,9 +109,18 @@ EncoderOption = Annotated[
 Size = Annotated[
     str | None,
     typer.Option(
-        help=f"Size of the result: {', '.join(NAMED_SIZES)}, WIDTHxHEIGHT in pixels, or x2 (twice the source's width "
-        "and height). Default: x2.",
+        help=f"Size of the result: {', '.join(NAMED_SIZES)}, WIDTHxHEIGHT in pixels, or a factor as for --scale. Up to "
+        "twice the source's size, the network's result is shrunk; above, the network runs twice. Default: x2.",
         metavar="SIZE",
+        rich_help_panel=_PICTURE,
+    ),
+]
+Scale = Annotated[
+    str | None,
+    typer.Option(
+        help="Factor by which the result is wider and higher than the source, such as 1.5, 2, 3 or 4; or a size as for "
+        "--size. Default: 2.",
+        metavar="FACTOR",
         rich_help_panel=_PICTURE,
     ),
 ]

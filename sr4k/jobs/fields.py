@@ -1,12 +1,13 @@
 """Fields of a job that also accept text, as it is typed on the command line."""
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, Generic, TypeVar, overload
 
 from sr4k.configs import Preset, load_preset
-from sr4k.errors import OptionError
-from sr4k.jobs.parse import parse_part, parse_size, parse_track
-from sr4k.media.options import Box, TimeSpan, VideoChoice
+from sr4k.errors import FieldError, OptionError
+from sr4k.jobs.parse import as_size, parse_part, parse_size, parse_track
+from sr4k.media.options import Box, ResultSize, Scale, TimeSpan, VideoChoice
 
 _Given = TypeVar("_Given")
 _Kept = TypeVar("_Kept")
@@ -57,9 +58,27 @@ def _or_text(kinds: tuple[type, ...], parse: Callable[[str], Any], usage: str) -
 _NOTHING = type(None)
 
 preset_or_text: Callable[[Preset | str], Preset] = _or_text((Preset,), load_preset, "a preset, its name or its path")
-box_or_text: Callable[[Box | str | None], Box | None] = _or_text(
-    (Box, _NOTHING), parse_size, "a Box, or text such as '4k'"
+size_or_text: Callable[[ResultSize | str], ResultSize] = _or_text(
+    (Box, Scale, _NOTHING), parse_size, "a Box, or text such as '4k'"
 )
+
+
+def set_scale(job: Any, scale: object) -> None:
+    """Set a new job's ``size`` to what was passed as its ``scale``: a factor, or text as for a size.
+
+    Raises:
+        FieldError: the job has a size already.
+        OptionError: the scale is neither, or out of range.
+    """
+    if scale is None:
+        return
+    if job.size is not None:
+        raise FieldError("{size} and {scale} both say how large the result is: leave one out.")
+    if isinstance(scale, bool) or not isinstance(scale, str | int | float | Fraction):
+        raise OptionError(f"{scale!r} isn't supported here: use a factor, such as 1.5, or text such as '4k'.")
+    object.__setattr__(job, "size", parse_size(scale) if isinstance(scale, str) else as_size(scale))
+
+
 part_or_text: Callable[[TimeSpan | str | None], TimeSpan | None] = _or_text(
     (TimeSpan, _NOTHING), parse_part, "a TimeSpan, or text such as '10s@00:05:00'"
 )

@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass, fields, replace
+from dataclasses import KW_ONLY, InitVar, dataclass, fields, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -12,11 +12,11 @@ from typing import Any, get_args
 from sr4k.configs import Preset
 from sr4k.engines.choose import engines_for
 from sr4k.errors import FieldError, InputError, OptionError, StoppedError, WorkerError
-from sr4k.jobs.fields import Field, box_or_text, part_or_text, preset_or_text, track_or_text
+from sr4k.jobs.fields import Field, part_or_text, preset_or_text, set_scale, size_or_text, track_or_text
 from sr4k.jobs.graph import assembled, run_assembled
 from sr4k.jobs.summary import Summary, summarised
 from sr4k.media.image_names import is_picture, is_sequence
-from sr4k.media.options import FIRST_VIDEO, Box, Deinterlace, TimeSpan, VideoChoice, WriteSettings
+from sr4k.media.options import FIRST_VIDEO, Deinterlace, ResultSize, TimeSpan, VideoChoice, WriteSettings
 from sr4k.media.reports import ENCODE, EncodeReport
 from sr4k.media.resume.job_folder import Parts, claimed, fingerprint, flat
 from sr4k.media.writing.codec_choice import check_container, chosen_codec
@@ -56,8 +56,9 @@ class Job:
         source: path of a video file, picture or image sequence; text is accepted.
         target: path of the result; text is accepted. Its suffix chooses the container.
         preset: see `sr4k.configs`; the name of a preset or the path of its file is accepted.
-        size: box that the result has to fit into; text as for `sr4k.jobs.parse.parse_size` is accepted. ``None``:
-            twice the size of the source.
+        size: size of the result: a box that it has to fit into, or a `sr4k.Scale`; text as for
+            `sr4k.jobs.parse.parse_size` is accepted. ``None``: twice the size of the source.
+        scale: the same as a factor, such as 3, or as text; it becomes the size.
         overwrite: whether an existing target may be replaced.
         cpus: number of CPUs to plan for; ``None``: all that are granted.
         part: part of the source to upscale; text as for `sr4k.jobs.parse.parse_part` is accepted. ``None``: all of it.
@@ -76,7 +77,8 @@ class Job:
     target: Field[str | os.PathLike[str], Path] = Field(_path)  # noqa: RUF009 - a descriptor
     _: KW_ONLY
     preset: Field[Preset | str, Preset] = Field(preset_or_text, "file")  # noqa: RUF009 - a descriptor
-    size: Field[Box | str | None, Box | None] = Field(box_or_text, None)  # noqa: RUF009 - a descriptor
+    size: Field[ResultSize | str, ResultSize] = Field(size_or_text, None)  # noqa: RUF009 - a descriptor
+    scale: InitVar[float | Fraction | str | None] = None
     overwrite: bool = False
     cpus: int | None = None
     part: Field[TimeSpan | str | None, TimeSpan | None] = Field(part_or_text, None)  # noqa: RUF009 - a descriptor
@@ -86,8 +88,9 @@ class Job:
     track: Field[VideoChoice | str, VideoChoice] = Field(track_or_text, FIRST_VIDEO)  # noqa: RUF009 - a descriptor
     rate: Fraction | None = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, scale: float | Fraction | str | None) -> None:
         """Check the fields; for what it raises see the class."""
+        set_scale(self, scale)
         if self.deinterlace not in get_args(Deinterlace):
             raise OptionError(f"deinterlace can't be '{self.deinterlace}': use {', '.join(get_args(Deinterlace))}.")
         if self.cpus is not None and self.cpus < 1:

@@ -16,7 +16,7 @@ from sr4k.engines.cpu import granted_cpus
 from sr4k.engines.nvidia import only
 from sr4k.errors import InternalError, Sr4kError, StoppedError
 from sr4k.jobs.upscaling import upscaling
-from sr4k.media.reports import DECODE, ENCODE, INFER
+from sr4k.media.reports import DECODE, ENCODE, INFER, SECOND_PASS
 from sr4k.models.architecture import Pixels
 from sr4k.pipeline import (
     GraphAborted,
@@ -78,11 +78,11 @@ def assembled(
         rgb_bits=rgb_bits,
         prompt=prompt,
     )
-    specs: dict[StageName, StageSpec] = {DECODE: decode, **between, ENCODE: encode}
+    specs = {DECODE: decode, **between, ENCODE: encode}
     devices = tuple(only(device) for device in layout.devices)
     workers = []
     for name, names in layout.workers.items():
-        stages = tuple(specs[stage] for stage in names)
+        stages = tuple(_listed(specs, names))
         if name == layout.upscaler:
             workers.append(WorkerSpec(name, stages, lanes, environments=devices))
         elif on_gpu and pixels == "yuv" and not prompt and {*STAGES[:-1]} <= {*names}:
@@ -120,19 +120,28 @@ def run_assembled(
         raise StoppedError("Stopped at once.") from err
 
 
-def _on_gpu(specs: Mapping[StageName, StageSpec], stages: Sequence[StageName]) -> Iterator[StageSpec]:
+def _listed(specs: Mapping[str, StageSpec], names: Sequence[StageName]) -> Iterator[StageSpec]:
+    """Yield the stages with these names, and the second pass, which presets don't name, where the first is done."""
+    for name in names:
+        yield specs[name]
+        if name == "reconstruct" and SECOND_PASS in specs:
+            yield specs[SECOND_PASS]
+
+
+def _on_gpu(specs: Mapping[str, StageSpec], stages: Sequence[StageName]) -> Iterator[StageSpec]:
     """Yield the GPU stages of a worker that holds all stages up to the encoder: one kernel replaces those between.
 
-    A result of another size than the network's output is scaled in host memory.
+    A result of another size than the network's output is made in host memory: the network's second pass, and scaling.
     """
     yield replace(specs[DECODE], factory="sr4k.stages.gpu:GpuDecode", called=DECODE)
     yield replace(specs[INFER], factory="sr4k.stages.gpu:GpuUpscale", called=INFER)
-    is_resized = getattr(specs["convert"].settings, "size", None) is not None
+    is_resized = SECOND_PASS in specs
     if not is_resized and ENCODE in stages and getattr(specs[ENCODE].settings, "encoder", "") in ("auto", "nvenc"):
         yield replace(specs[ENCODE], factory="sr4k.stages.gpu_encode:GpuEncode", called=ENCODE)
         return
     yield StageSpec("sr4k.stages.gpu:Download")
     if is_resized:
+        yield specs[SECOND_PASS]
         yield specs["convert"]
     if ENCODE in stages:
         yield specs[ENCODE]

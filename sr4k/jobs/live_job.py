@@ -5,13 +5,14 @@ import multiprocessing
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import KW_ONLY, InitVar, dataclass, field, replace
+from fractions import Fraction
 from typing import Any
 
 from sr4k.common.system_errors import refusal
 from sr4k.configs import Preset
 from sr4k.errors import FieldError, OptionError, Sr4kError, StoppedError, WorkerError
-from sr4k.jobs.fields import Field, box_or_text, preset_or_text
+from sr4k.jobs.fields import Field, preset_or_text, set_scale, size_or_text
 from sr4k.jobs.graph import assembled, run_assembled
 from sr4k.jobs.summary import LiveSummary, summarised_live
 from sr4k.jobs.watchdog import Watchdog, WorkerHangsError
@@ -22,7 +23,7 @@ from sr4k.live.send.check_target import check_target
 from sr4k.live.settings import IntakeSettings, PlayoutSettings
 from sr4k.live.srt import require_srt
 from sr4k.live.tls import is_secure, tls_options
-from sr4k.media.options import Box
+from sr4k.media.options import ResultSize
 from sr4k.media.paths import check_file
 from sr4k.media.writing.codec_choice import possible_encoders
 from sr4k.pipeline import GraphSpec, Outcome, StageSpec, WorkerDied, WorkerStatus
@@ -42,8 +43,9 @@ class LiveJob:
         source: address to pull from.
         targets: addresses to push to.
         preset: see `sr4k.configs`; or the name of a preset, or the path of its file, as text.
-        size: box that the output has to fit into, or text as for `sr4k.jobs.parse.parse_size`; ``None``: twice the size
-            that the source has at first.
+        size: size of the output: a box that it has to fit into, a `sr4k.Scale`, which refers to the size that the
+            source has at first, or text as for `sr4k.jobs.parse.parse_size`; ``None``: twice that size.
+        scale: the same as a factor, such as 3, or as text; it becomes the size.
         sound: whether to include audio.
         cpus: number of CPUs to plan for; ``None``: all that are granted. Not compared: jobs that differ only in it are
             equal.
@@ -57,11 +59,13 @@ class LiveJob:
     targets: tuple[Address, ...]
     _: KW_ONLY
     preset: Field[Preset | str, Preset] = Field(preset_or_text, "live")  # noqa: RUF009 - a descriptor
-    size: Field[Box | str | None, Box | None] = Field(box_or_text, None)  # noqa: RUF009 - a descriptor
+    size: Field[ResultSize | str, ResultSize] = Field(size_or_text, None)  # noqa: RUF009 - a descriptor
+    scale: InitVar[float | Fraction | str | None] = None
     sound: bool = True
     cpus: int | None = field(default=None, compare=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, scale: float | Fraction | str | None) -> None:
+        set_scale(self, scale)
         engine, graph, encode = self.preset.engine, self.preset.graph, self.preset.encode
         for key, value, is_wrong, instead in (
             ("engine.pixels", engine.pixels, engine.pixels == "bgr", "use yuv"),
@@ -182,6 +186,7 @@ class LiveJob:
                     freshness=self.preset.live.freshness,
                     tries=self.preset.live.tries,
                     ready=told,
+                    size=self.size,
                 ),
                 replace(self.playout(heard if self.sound else None), ready=tells),
             )

@@ -4,7 +4,7 @@ import re
 from fractions import Fraction
 
 from sr4k.errors import OptionError
-from sr4k.media.options import Box, Fit, TimeSpan, VideoChoice, check_sides
+from sr4k.media.options import Box, Fit, ResultSize, Scale, TimeSpan, VideoChoice, check_sides
 
 Size = tuple[int, int]
 """Width and height in pixels."""
@@ -18,29 +18,49 @@ NAMED_SIZES: dict[str, Size] = {
     "8k": (7680, 4320),
 }
 
-_TWICE = "x2"
-"""The default size of a result."""
+_TWICE = Fraction(2)
+"""The default scale of a result."""
 
+_FACTOR = re.compile(r"x?(\d+(?:\.\d+)?)")
 _TIME = r"(?:(?:(?P<{0}h>\d+):)?(?P<{0}m>\d+):)?(?P<{0}s>\d+(?:\.\d+)?)s?"
 _PART = re.compile(_TIME.format("l") + "(?:@" + _TIME.format("f") + ")?")
 
 
-def parse_size(text: str, fit: Fit = "inside") -> Box | None:
-    """Parse a name of `NAMED_SIZES`, whose box turns with the picture, or ``WIDTHxHEIGHT``; return ``None`` for ``x2``.
+def parse_size(text: str, fit: Fit = "inside") -> ResultSize:
+    """Parse the size of a result.
+
+    Args:
+        text: a name of `NAMED_SIZES`, whose box turns with the picture; ``WIDTHxHEIGHT``; or a factor, such as ``1.5``
+            or ``x3``, which is ``None`` if it is 2.
+        fit: how a picture of another shape fits into a box.
 
     Raises:
-        OptionError: the text is neither, or a side is odd or not within 4 to 16384.
+        OptionError: the text is none of these, a side is odd or not within 4 to 16384, or the factor is out of range.
     """
     name = text.lower()
-    if name == _TWICE:
-        return None
     if name in NAMED_SIZES:
         return Box(*NAMED_SIZES[name], fit, turns=True)
+    if (factor := _FACTOR.fullmatch(name)) is not None:
+        return as_size(Fraction(factor[1]))
     if "x" not in name:
         raise OptionError(
-            f"'{text}' isn't a size: use {', '.join(NAMED_SIZES)}, x2 or WIDTHxHEIGHT, such as 3840x2160."
+            f"'{text}' isn't a size: use {', '.join(NAMED_SIZES)}, WIDTHxHEIGHT, such as 3840x2160, or a factor, such "
+            "as x2 or 1.5."
         )
     return Box(*parse_sides(text), fit)
+
+
+def as_size(factor: float | Fraction) -> ResultSize:
+    """Return the size of a result that is ``factor`` times as wide and high as its source.
+
+    Raises:
+        OptionError: the factor is out of range.
+    """
+    try:
+        exact = Fraction(str(factor))
+    except ValueError:
+        raise OptionError(f"A scale can't be {factor}: use a factor such as 1.5.") from None
+    return None if exact == _TWICE else Scale(exact)
 
 
 def parse_sides(text: str) -> Size:

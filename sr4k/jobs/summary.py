@@ -9,6 +9,7 @@ from sr4k.media.reports import (
     DECODE,
     ENCODE,
     INFER,
+    SECOND_PASS,
     DecodeReport,
     EncodeReport,
     EngineReport,
@@ -154,7 +155,6 @@ def summarised(output: Path, outcome: Outcome, resumed: int = 0, lost: int = 0) 
     read = report_of(outcome.statuses, DECODE, DecodeReport)
     written = report_of(outcome.statuses, ENCODE, EncodeReport)
     assert read is not None and written is not None  # a graph that finished has reported both
-    engines = [report for report in outcome.lane_reports[INFER] if isinstance(report, EngineReport)]
     losses = {each.name: getattr(read.losses, each.name) for each in fields(read.losses)}
     statuses = outcome.statuses.values()
     return Summary(
@@ -164,7 +164,7 @@ def summarised(output: Path, outcome: Outcome, resumed: int = 0, lost: int = 0) 
         seconds=outcome.seconds,
         stopped=outcome.stopped,
         source=read.source,
-        engine=EngineReport.of_lanes(engines),
+        engine=_engine(outcome),
         left_out=[*read.left_out, *written.left_out],
         video=written.video,
         losses=JobLosses(**losses, earlier=lost, copying=written.copy_damage),
@@ -179,13 +179,24 @@ def summarised(output: Path, outcome: Outcome, resumed: int = 0, lost: int = 0) 
 def summarised_live(outcome: Outcome, seconds: float, restarts: int) -> LiveSummary:
     """Return the summary of a live job whose graph was restarted ``restarts`` times within ``seconds``."""
     statuses = outcome.statuses
+    engine, second = (report_of(statuses, name, EngineReport) for name in (INFER, SECOND_PASS))
     return LiveSummary(
         seconds=seconds,
-        engine=report_of(statuses, INFER, EngineReport),
+        engine=engine.with_second(second) if engine is not None and second is not None else engine,
         restarts=restarts,
         intake=report_of(statuses, "intake", dict) or {},
         playout=report_of(statuses, "playout", dict) or {},
     )
+
+
+def _engine(outcome: Outcome) -> EngineReport:
+    """Return one report for all lanes and passes."""
+    first, second = (
+        [report for report in outcome.lane_reports.get(name, []) if isinstance(report, EngineReport)]
+        for name in (INFER, SECOND_PASS)
+    )
+    told = EngineReport.of_lanes(first)
+    return told.with_second(EngineReport.of_lanes(second)) if second else told
 
 
 def _stages(statuses: Iterable[WorkerStatus]) -> dict[str, StageWork]:

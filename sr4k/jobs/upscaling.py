@@ -3,11 +3,17 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from sr4k.configs import EnginePreset, StageName
-from sr4k.media.reports import INFER
+from sr4k.configs import EnginePreset
+from sr4k.media.reports import INFER, SECOND_PASS
 from sr4k.models.architecture import Pixels
 from sr4k.pipeline import StageSpec
-from sr4k.stages.settings import ConvertSettings, InferSettings, PreprocessSettings, ReconstructSettings
+from sr4k.stages.settings import (
+    ConvertSettings,
+    InferSettings,
+    PreprocessSettings,
+    ReconstructSettings,
+    SecondPassSettings,
+)
 
 
 def upscaling(
@@ -19,7 +25,7 @@ def upscaling(
     pixels: Pixels = "yuv",
     rgb_bits: Literal[8, 16] | None = None,
     prompt: bool = False,
-) -> dict[StageName, StageSpec]:
+) -> dict[str, StageSpec]:
     """Return the stages that make a large picture of a small one, by name and in the order of the flow.
 
     Args:
@@ -46,9 +52,13 @@ def upscaling(
         device=engine.device,
         rounded=rgb_bits == 8,
     )
+    again = StageSpec(
+        "sr4k.stages.second_pass:SecondPass", SecondPassSettings(infer=infer, size=convert.size), called=SECOND_PASS
+    )
     return {
         "preprocess": StageSpec("sr4k.stages.preprocess:Preprocess", PreprocessSettings(pixels=pixels)),
         INFER: StageSpec("sr4k.stages.infer:Infer", infer),
         "reconstruct": StageSpec("sr4k.stages.reconstruct:Reconstruct", ReconstructSettings(rgb_bits=rgb_bits)),
+        **({} if convert.size is None else {SECOND_PASS: again}),
         "convert": StageSpec("sr4k.stages.convert:Convert", convert),
     }

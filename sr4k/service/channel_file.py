@@ -14,10 +14,10 @@ from sr4k.configs import Preset, load_preset, preset_names
 from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import OptionError
 from sr4k.jobs.live_job import LiveJob
-from sr4k.jobs.parse import parse_size
+from sr4k.jobs.parse import as_size, parse_size
 from sr4k.live.address import Address, AddressError, parse_source, parse_target
 from sr4k.live.address import shown as shown_of
-from sr4k.media.options import Fit
+from sr4k.media.options import Box, Fit, ResultSize
 from sr4k.service.redaction import without_passwords
 
 _SHORTEST_SECRET = 4
@@ -36,7 +36,8 @@ class ChannelSettings(Section):
         source, targets: addresses. ``${NAME}`` is replaced by an environment variable, whose value is treated as a
             secret; ``$$`` stands for a ``$``.
         config: a preset by name, or by path relative to the file's folder.
-        size, fit: see `sr4k.jobs.parse`.
+        size, fit: see `sr4k.jobs.parse.parse_size`.
+        scale: the same as ``size``; also a number.
         sound: see `sr4k.jobs.live_job.LiveJob`.
         options: keys of the preset to change, by section, in the preset's own form.
     """
@@ -45,6 +46,7 @@ class ChannelSettings(Section):
     targets: Annotated[tuple[str, ...], Field(min_length=1)]
     config: str = "live"
     size: str | None = None
+    scale: float | str | None = None
     fit: Fit = "inside"
     sound: bool = True
     options: Mapping[str, Any] = {}
@@ -116,10 +118,22 @@ def _planned(settings: ChannelSettings, folder: Path, environment: Mapping[str, 
         _filled(settings.source, parse_source, environment),
         tuple(_filled(target, parse_target, environment) for target in settings.targets),
         preset=_changed(preset, settings.options),
-        size=None if settings.size is None else parse_size(settings.size, settings.fit),
+        size=_size(settings),
         sound=settings.sound,
         cpus=cpus,
     )
+
+
+def _size(settings: ChannelSettings) -> ResultSize:
+    if settings.size is not None and settings.scale is not None:
+        raise OptionError("size and scale both say how large the output is: leave one out.")
+    given = settings.size if settings.scale is None else settings.scale
+    wanted = None
+    if given is not None:
+        wanted = as_size(given) if isinstance(given, float) else parse_size(given, settings.fit)
+    if settings.fit != "inside" and not isinstance(wanted, Box):
+        raise OptionError("fit says how frames fit into a size: add a size, such as 4k.")
+    return wanted
 
 
 def _changed(preset: Preset, options: Mapping[str, Any]) -> Preset:

@@ -20,6 +20,7 @@ from sr4k.media.placement import placed
 from sr4k.media.video import BT709, LIMITED_RANGE, ColourTags, VideoInfo, colour_of
 from sr4k.media.writing.encoder import add_video, open_encoder
 from sr4k.models import zoo
+from sr4k.models.geometry import SCALE
 
 _USUAL = (1280, 720), Fraction(30)
 """Output size and frame rate to assume where neither options nor source determine them."""
@@ -84,7 +85,7 @@ def _info(job: LiveJob) -> VideoInfo:
     size, rate = _USUAL
     if job.source.kind == "pattern":
         (width, height), rate, _ = parse_pattern(job.source)
-        size = 2 * width, 2 * height
+        size = SCALE * width, SCALE * height
     tags = ColourTags(BT709, LIMITED_RANGE, BT709, BT709)
     info = VideoInfo(
         width=size[0],
@@ -93,6 +94,7 @@ def _info(job: LiveJob) -> VideoInfo:
         rate=rate,
         tags=tags,
         colour=colour_of(tags, height=size[1], codec=""),
+        source_size=(size[0] // SCALE, size[1] // SCALE),
     )
     if job.size is None:
         return info

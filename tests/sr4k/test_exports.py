@@ -38,6 +38,7 @@ PUBLIC = [
     "Preset",
     "Probe",
     "ProcessWork",
+    "Scale",
     "SourceReport",
     "Sr4kError",
     "StageWork",

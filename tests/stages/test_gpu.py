@@ -118,7 +118,8 @@ def test_a_size_is_made_in_host_memory_of_what_the_gpu_made(
         preset = load_preset(config).updated("graph", mode="threads").updated("encode", crf=0)
         preset = preset.updated("engine", name="cuda", reuse=False)
         results.append(Job(source, tmp_path / f"{config}.mkv", preset=preset, size=Box(*size)).run())
-    assert set(results[0].stages) == {"decode", "infer", "download", "convert", "encode"}
+    twice = {"second pass"} if size == (72, 48) else set()
+    assert set(results[0].stages) == {"decode", "infer", "download", "convert", "encode"} | twice
     assert np.array_equal(pictures(tmp_path / "gpu.mkv"), pictures(tmp_path / "file.mkv"))
 
 

@@ -1,17 +1,20 @@
 import pytest
 
-from sr4k.live.receive.ladder import RUNGS, Governor
+from sr4k.live.receive.ladder import RUNGS, RUNGS_OF_TWO_PASSES, Governor
 
 
 class Machine:
-    """A simulated machine: frames at ``rate``, costing ``network`` or ``plain`` seconds, late after half a second."""
+    """A simulated machine: frames at ``rate``, costing ``network`` or ``plain`` seconds, late after half a second.
 
-    def __init__(self, rate: float = 30.0) -> None:
+    With ``twice``, ``network`` is the cost of both passes, and ``once`` that of the first.
+    """
+
+    def __init__(self, rate: float = 30.0, *, twice: bool = False) -> None:
         self.rate, self.clock, self.free = rate, 0.0, 0.0
-        self.governor = Governor(0.0)
+        self.governor = Governor(0.0, twice=twice)
         self.done: list[str] = []
 
-    def run(self, seconds: float, *, network: float, plain: float = 0.004) -> None:
+    def run(self, seconds: float, *, network: float, plain: float = 0.004, once: float = 0.0) -> None:
         self.done = []
         end = self.clock + seconds
         while self.clock < end:
@@ -22,7 +25,7 @@ class Machine:
                 self.done.append("late")
             else:
                 what = self.governor.treatment()
-                cost = {"network": network, "plain": plain, "skip": 0.0}[what]
+                cost = {"network": network, "once": once, "plain": plain, "skip": 0.0}[what]
                 self.done.append(what)
                 if what != "skip":
                     self.governor.took(what, cost, now)
@@ -85,3 +88,31 @@ def test_a_step_up_that_does_not_hold_is_tried_ever_more_rarely() -> None:
         machine.run(30, network=0.02)
         machine.run(30, network=0.05)
     assert machine.governor.steps - early <= early
+
+
+def test_a_machine_without_time_for_two_passes_makes_one() -> None:
+    machine = Machine(twice=True)
+    machine.run(60, network=0.05, once=0.02)
+    machine.run(60, network=0.05, once=0.02)
+    assert machine.governor.name == "every picture once through the network"
+    assert machine.done.count("once") >= 0.99 * len(machine.done)
+
+
+def test_with_less_time_still_only_every_fourth_goes_through_the_network_and_then_once() -> None:
+    machine = Machine(twice=True)
+    machine.run(60, network=0.3, once=0.1)
+    machine.run(60, network=0.3, once=0.1)
+    assert machine.governor.name == "every 4th picture once through the network"
+    assert machine.done.count("once") == pytest.approx(len(machine.done) / 4, rel=0.05)
+
+
+def test_the_second_pass_comes_back_when_there_is_room_for_it() -> None:
+    machine = Machine(twice=True)
+    machine.run(60, network=0.3, once=0.1)
+    machine.run(600, network=0.02, once=0.01)
+    assert (machine.governor.rung, set(machine.done[-900:])) == (0, {"network"})
+    assert machine.governor.name == "every picture twice through the network"
+
+
+def test_the_names_of_rungs_differ() -> None:
+    assert len({rung.name for rung in (*RUNGS, *RUNGS_OF_TWO_PASSES[:4])}) == len(RUNGS) + 4

@@ -14,7 +14,7 @@ from clips import MakeClip
 from sr4k import Job, Preset, load_preset
 from sr4k.errors import FieldError, OptionError
 from sr4k.jobs.file_job import NO_FACTS
-from sr4k.media.options import Box, TimeSpan, VideoChoice
+from sr4k.media.options import Box, Scale, TimeSpan, VideoChoice
 
 PRESET = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
 PART = TimeSpan(Fraction(1), Fraction(2))
@@ -70,6 +70,10 @@ REFUSED: dict[str, tuple[str, dict[str, Any]]] = {
     "use auto, off, double": ("out.mp4", {"deinterlace": "on"}),
     "cpus can't be 0": ("out.mp4", {"cpus": 0}),
     "3 isn't supported here: use a Box": ("out.mp4", {"size": 3}),
+    "use a factor, such as 1.5": ("out.mp4", {"scale": (3, 2)}),
+    "A scale can't be nan": ("out.mp4", {"scale": float("nan")}),
+    "A scale of 0 isn't supported": ("out.mp4", {"scale": 0}),
+    "size and scale both say": ("out.mp4", {"scale": 3, "size": "4k"}),
     "7 isn't supported here: use a preset": ("out.mp4", {"preset": 7}),
     "0 isn't supported here: use a VideoChoice": ("out.mp4", {"track": 0}),
     "2 isn't supported here: use a TimeSpan": ("out.mp4", {"part": 2}),
@@ -118,6 +122,20 @@ def test_a_job_with_another_value_is_another(name: str, tmp_path: Path) -> None:
     changed = {key for key in {*other, *job.facts()} if other.get(key) != job.facts().get(key)}
     assert changed
     assert all(key.partition(".")[0] == name for key in changed)
+
+
+def test_a_scale_is_a_size_of_the_result(tmp_path: Path) -> None:
+    (tmp_path / "001.png").touch()
+    jobs = [
+        Job(tmp_path / "%03d.png", "out.mp4", **given)  # type: ignore[arg-type]
+        for given in ({"scale": 3}, {"scale": 3.0}, {"scale": "x3"}, {"size": "3"}, {"size": Scale(Fraction(3))})
+    ]
+    assert {job.size for job in jobs} == {Scale(Fraction(3))}
+    assert len({str(job.facts()) for job in jobs}) == 1
+    assert jobs[0].facts()["size.factor"] == "3"
+    assert replace(jobs[0], overwrite=True).size == Scale(Fraction(3))
+    assert {Job("a.mp4", "b.mp4", scale=scale).size for scale in (2, "2", "x2", 2.0)} == {None}
+    assert Job("a.mp4", "b.mp4", scale=1.1).size == Scale(Fraction(11, 10))
 
 
 def test_what_a_preset_asks_of_the_result_is_in_it_and_its_speed_is_not(tmp_path: Path) -> None:

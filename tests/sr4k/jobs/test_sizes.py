@@ -1,5 +1,6 @@
 """Results of a size that was asked for."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,11 +13,12 @@ from infos import video_info
 from numpy.typing import NDArray
 
 from sr4k import Job, Preset, load_preset
+from sr4k.errors import OptionError
 from sr4k.jobs.live_job import LiveJob
 from sr4k.jobs.parse import parse_size
 from sr4k.live.address import parse_source, parse_target
-from sr4k.media.options import Box
-from sr4k.media.placement import Placed, placed
+from sr4k.media.options import Box, Scale
+from sr4k.media.placement import Placed, placed, second_input
 from sr4k.media.video import VideoInfo
 from sr4k.models.quality.metrics import psnr
 from sr4k.models.resize import imresize
@@ -41,7 +43,7 @@ def write_low(path: Path, low: NDArray[np.uint8]) -> Path:
     return path
 
 
-@pytest.mark.parametrize("ratio", [Fraction(4, 3), Fraction(3)])
+@pytest.mark.parametrize("ratio", [Fraction(4, 3), Fraction(3), Fraction(4)])
 def test_it_is_better_than_lanczos_at_any_ratio(ratio: Fraction, tmp_path: Path) -> None:
     high = astronaut()
     rows, columns = (int(side / ratio) for side in high.shape[:2])
@@ -75,6 +77,47 @@ def test_ten_bits_and_their_siting_stay(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "out.mkv")) as result:
         first = next(result.decode(video=0))
     assert (first.width, first.height, first.format.name) == (96, 72, "yuv420p10le")
+
+
+def test_between_once_and_twice_the_size_is_the_same_and_the_log_says_what_it_costs(
+    make_clip: MakeClip, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = make_clip("in.mkv", size=(66, 36), frames=3, codec="ffv1", options={})
+    once, twice = (
+        Job(source, tmp_path / f"{scale}.mkv", preset=FAST.updated("engine", name="openvino"), scale=scale).run()
+        for scale in (2.1, 3)
+    )
+    assert (once.video.width, once.video.height, once.engine.passes) == (138, 76, None)
+    assert (twice.video.width, twice.video.height, twice.engine.passes) == (198, 108, 2)
+    assert twice.engine.macs == pytest.approx(3.25 * once.engine.macs, rel=0.1)
+    assert "second pass" in twice.stages
+    assert "second pass" not in once.stages
+    told = [record.message for record in caplog.records if "goes through the network twice" in record.message]
+    assert len(told) == 1
+    assert "at 66x36 and at 99x54, which takes about 3.2 times as long" in told[0]
+
+
+def test_anamorphic_pixels_stay_as_they_are_by_a_factor_and_become_square_in_a_box(tmp_path: Path) -> None:
+    pixel = Fraction(64, 45)
+    source = write_clip(tmp_path / "dvd.mkv", size=(72, 58), frames=2, audio=False, sample_aspect_ratio=pixel)
+    for wanted, size, shape in (("x3", (216, 174), pixel), ("384x216", (384, 216), Fraction(1))):
+        done = Job(source, tmp_path / f"{wanted}.mkv", preset=NEAREST, size=wanted).run()
+        with av.open(done.output) as result:
+            video = result.streams.video[0]
+            assert (video.width, video.height, video.sample_aspect_ratio) == (*size, shape)
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_pictures_of_three_times_the_size_keep_their_transparency(channels: int, tmp_path: Path) -> None:
+    pixels = np.full((40, 60, channels), 90, np.uint8)
+    pixels[:, 30:] = 200
+    for name in ("1.png", "2.png"):
+        assert cv2.imwrite(str(tmp_path / name), pixels)
+    done = Job(tmp_path / "%d.png", tmp_path / "big-%d.png", preset=NEAREST_PICTURES, scale=3).run()
+    made = cv2.imread(str(tmp_path / "big-2.png"), cv2.IMREAD_UNCHANGED)
+    assert made is not None
+    assert (done.engine.passes, done.frames, made.shape) == (2, 2, (120, 180, channels))
+    assert np.abs(made[:, [20, 160]].astype(int) - [[90], [200]]).max() <= 1
 
 
 @pytest.mark.parametrize("channels", [3, 4])
@@ -154,6 +197,69 @@ def test_bars_around_a_transparent_picture_are_opaque(tmp_path: Path) -> None:
     assert made[40, [5, 60, 115]].tolist() == [[0, 0, 0, 255], [90, 90, 90, 128], [0, 0, 0, 255]]
 
 
+SOURCES = {
+    "dvd": info_of(720, 576, Fraction(64, 45)),
+    "480p": info_of(854, 480),
+    "720p": info_of(1280, 720),
+    "1080p": info_of(1920, 1080),
+    "hdv": info_of(1440, 1080, Fraction(4, 3)),
+    "qhd": info_of(960, 540),
+}
+
+
+@pytest.mark.parametrize(
+    ("source", "size", "second"),
+    [
+        ("1080p", "4k", None),
+        ("1080p", "1440p", None),
+        ("1080p", "8k", (2880, 1620)),
+        ("720p", "4k", (1920, 1080)),
+        ("720p", "1440p", None),
+        ("480p", "1080p", (1281, 720)),
+        ("480p", "4k", (1281, 720)),
+        ("480p", "720p", None),
+        ("dvd", "4k", (1080, 864)),
+        ("dvd", "1080p", (1080, 864)),
+        ("hdv", "4k", (2160, 1620)),
+        ("qhd", "x2.2", None),
+        ("qhd", "x2.5", (1440, 810)),
+        ("qhd", "x4", (1440, 810)),
+        ("qhd", "x1", None),
+    ],
+)
+def test_the_network_runs_twice_where_a_filter_would_do_worse(
+    source: str, size: str, second: tuple[int, int] | None
+) -> None:
+    info, wanted = SOURCES[source], parse_size(size)
+    made = replace(info, width=2 * info.width, height=2 * info.height, source_size=(info.width, info.height))
+    assert second_input(wanted, info) == second_input(wanted, made) == second
+    assert placed(wanted, info) == placed(wanted, made) or wanted is None
+
+
+@pytest.mark.parametrize(
+    ("text", "factor"),
+    [
+        ("1.5", Fraction(3, 2)),
+        ("x3", Fraction(3)),
+        ("4", Fraction(4)),
+        ("0.5", Fraction(1, 2)),
+        ("X1.25", Fraction(5, 4)),
+    ],
+)
+def test_a_factor_keeps_the_shape_of_pixels_and_makes_sides_even(text: str, factor: Fraction) -> None:
+    scale = parse_size(text)
+    assert scale == Scale(factor)
+    odd = info_of(853, 479, Fraction(16, 15))
+    size = tuple(round(side * factor / 2) * 2 for side in (853, 479))
+    assert placed(scale, odd) == Placed((size[0], size[1]), (size[0], size[1]), Fraction(16, 15))
+
+
+@pytest.mark.parametrize("text", ["0", "17", "x0.1", "1080", "99999999999999999999999"])
+def test_factors_out_of_range_are_refused(text: str) -> None:
+    with pytest.raises(OptionError, match=r"use a factor from 0\.125 to 16, or a size such as 1080p"):
+        parse_size(text)
+
+
 @pytest.mark.slow
 def test_a_live_stream_has_the_size_and_says_its_colours(tmp_path: Path) -> None:
     target = tmp_path / "out.ts"
@@ -163,3 +269,19 @@ def test_a_live_stream_has_the_size_and_says_its_colours(tmp_path: Path) -> None
     with av.open(str(target)) as result:
         first = next(result.decode(video=0))
     assert (first.width, first.height, first.colorspace, first.color_range) == (96, 72, 6, 1)
+
+
+@pytest.mark.slow
+def test_a_live_stream_keeps_its_scale_when_its_source_changes_size(tmp_path: Path) -> None:
+    parts = [write_clip(tmp_path / f"{n}.ts", size=size, frames=50) for n, size in enumerate([(64, 48), (128, 96)])]
+    source = tmp_path / "both.ts"
+    source.write_bytes(b"".join(part.read_bytes() for part in parts))
+    target = tmp_path / "out.ts"
+    preset = load_preset("live").updated("engine", name="nearest")
+    done = LiveJob(parse_source(str(source)), (parse_target(str(target)),), preset=preset, scale=3).run()
+    with av.open(str(target)) as result:
+        sizes = [(frame.width, frame.height) for frame in result.decode(video=0)]
+    assert len(sizes) > 60
+    assert {*sizes} == {(192, 144)}
+    assert done.engine is not None
+    assert done.engine.passes == 2

@@ -1,12 +1,13 @@
 import traceback
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from sr4k.errors import OptionError, OutputError
 from sr4k.jobs.live_job import LiveJob
-from sr4k.media.options import Box
+from sr4k.media.options import Box, ResultSize, Scale
 from sr4k.service import channel_file
 from sr4k.service.channel_file import load_service, plan, variables
 from sr4k.service.endpoint import parse_address
@@ -66,6 +67,36 @@ def test_a_channels_encoder_is_that_of_its_options_and_is_tried_before_it_runs(p
     assert (playout.codec, playout.encoder) == ("hevc", "qsv")
     (trouble,) = troubles_of_parts(job)
     assert trouble.startswith("The hevc_qsv encoder can't be opened here (there is no /dev/dri/renderD*")
+
+
+@pytest.mark.parametrize(
+    ("keys", "size"),
+    [
+        ("scale: 3", Scale(Fraction(3))),
+        ("scale: 1.5", Scale(Fraction(3, 2))),
+        ("scale: 2", None),
+        ("scale: x4", Scale(Fraction(4))),
+        ("size: x1.5", Scale(Fraction(3, 2))),
+        ("scale: 1440p", Box(2560, 1440, turns=True)),
+        ("scale: 4k, fit: pad", Box(3840, 2160, "pad", turns=True)),
+    ],
+)
+def test_a_channel_has_a_size_or_a_scale(planned: Planned, keys: str, size: ResultSize) -> None:
+    jobs = planned(f"channels: {{a: {{source: a.mp4, targets: [b.mkv], {keys}}}}}")
+    assert jobs["a"].size == size
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ("size: 4k, scale: 2", "channels.a: size and scale both say how large the output is"),
+        ("scale: 99", "channels.a: A scale of 99 isn't supported"),
+        ("scale: 3, fit: pad", "channels.a: fit says how frames fit into a size"),
+    ],
+)
+def test_sizes_that_cant_be_are_refused(planned: Planned, keys: str, words: str) -> None:
+    with pytest.raises(OptionError, match=words):
+        planned(f"channels: {{a: {{source: a.mp4, targets: [b.mkv], {keys}}}}}")
 
 
 def test_channels_share_the_cpus(planned: Planned, monkeypatch: pytest.MonkeyPatch) -> None:
