@@ -1,15 +1,18 @@
-"""Measure what the network gains over a Lanczos filter alone at scales other than 2.
+"""Measure what the network gains at scales other than 2: over a Lanczos filter alone, and over scaling before it.
 
     python benchmarks/sizes.py
+    python benchmarks/sizes.py --pictures Set14 --ratios 3 4
 
-Four photographs of scikit-image are the ground truth. Each is downscaled by bicubic interpolation (models/resize.py),
-scaled back by the pipeline as a user runs it (``--size``) and by libswscale's Lanczos filter, and compared with the
-original: PSNR of the luma. At scales below 1 the photograph is the source and its downscaled version the ground truth.
+The ground truth are four photographs of scikit-image, or the pictures of folders. Each is downscaled by bicubic
+interpolation (models/resize.py), scaled back by the pipeline as a user runs it (``--size``) and in other ways, and
+compared with the original: PSNR of the luma. At scales below 1 the picture is the source, and its downscaled version
+the ground truth. With ``--shrink`` pictures are made smaller first: 3/2 makes 2560x1440 of a 4K original.
 """
 
 import argparse
 import statistics
 import tempfile
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -23,14 +26,23 @@ from sr4k.bench import machine
 from sr4k.bench.report import store
 from sr4k.media.video import BT709, LIMITED_RANGE, ColourTags
 from sr4k.media.writing.encoder import tag
+from sr4k.models.quality.image_files import picture_files, read_rgb
 from sr4k.models.quality.metrics import psnr
 from sr4k.models.resize import imresize
 
 HERE = Path(__file__).parent
-RATIOS = [Fraction(3, 4), Fraction(4, 3), Fraction(15, 8), Fraction(3), Fraction(4)]
+RATIOS = ["3/4", "4/3", "3/2", "15/8", "9/4", "3", "4", "9/2"]
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket")
 TAGS = ColourTags(BT709, LIMITED_RANGE, BT709, BT709)
 PRESET = load_preset("file").updated("graph", mode="threads").updated("encode", preset="ultrafast", crf=0)
+
+WAYS = {
+    "lanczos": "Lanczos alone",
+    "before": "Lanczos, then network",
+    "once": "network, then Lanczos",
+    "ours": "`--size`",
+}
+"""Ways to a size, and how the table calls them. The network doubles the size; ``--size`` may use it twice."""
 
 Planes = NDArray[np.uint8]
 
@@ -39,55 +51,98 @@ def main() -> None:
     """Run the benchmark, print its results and store them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="luma")
+    parser.add_argument("--pictures", type=Path, nargs="*", default=[], help="folders to use instead of photographs")
+    parser.add_argument("--ratios", type=Fraction, nargs="*", default=[Fraction(text) for text in RATIOS])
+    parser.add_argument("--shrink", type=Fraction, default=Fraction(1), help="make pictures smaller by this first")
     parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("--name", default="sizes", help="name of the files with the results")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        rows = [measure(ratio, args.model, Path(folder)) for ratio in RATIOS]
-    text = as_markdown(rows, args.model)
-    store(args.results, "sizes", {"machine": machine.describe(), "model": args.model, "rows": rows}, text)
-    print(text)
+    sets = {}
+    for name, pictures in sources(args.pictures, args.shrink):
+        with tempfile.TemporaryDirectory() as folder:
+            rows = [measure(pictures, ratio, args.model, Path(folder)) for ratio in args.ratios]
+        sets[name] = {"pictures": len(pictures), "rows": rows}
+        print(table(name, sets[name]), flush=True)
+    found = {"machine": machine.describe(), "model": args.model, "shrink": str(args.shrink), "sets": sets}
+    store(args.results, args.name, found, as_markdown(found))
 
 
-def measure(ratio: Fraction, model: str, work: Path) -> dict[str, Any]:
-    """Return the PSNR of the pipeline and of Lanczos at one scale: means over the photographs, in dB."""
-    ours, lanczos = [], []
-    for photograph in PHOTOGRAPHS:
-        whole = shape_for(ratio, photograph)
-        rows, columns = (int(side / max(ratio, 1 / ratio)) for side in whole.shape[:2])
-        less = imresize(whole, rows, columns)
+def sources(folders: Sequence[Path], shrink: Fraction) -> Iterator[tuple[str, list[Planes]]]:
+    """Yield the name of each set of pictures, and the pictures."""
+    if not folders:
+        from skimage import data
+
+        yield "photographs of scikit-image", [np.asarray(getattr(data, name)(), np.uint8) for name in PHOTOGRAPHS]
+    for folder in folders:
+        pictures = [read_rgb(path) for path in picture_files([folder])]
+        if shrink != 1:
+            pictures = [imresize(whole, *(round(side / shrink) for side in whole.shape[:2])) for whole in pictures]
+        yield folder.name, pictures
+
+
+def measure(pictures: Sequence[Planes], ratio: Fraction, model: str, work: Path) -> dict[str, Any]:
+    """Return the PSNR at one scale by way: means over the pictures, in dB."""
+    found: dict[str, list[float]] = {way: [] for way in WAYS}
+    for picture in pictures:
+        whole = cropped(picture, ratio)
+        less = imresize(whole, *(int(side / max(ratio, 1 / ratio)) for side in whole.shape[:2]))
         truth, given = (whole, less) if ratio > 1 else (less, whole)
         expected = as_luma(av.VideoFrame.from_ndarray(truth, format="rgb24"))
-        source = write(work / "in.mkv", given)
-        size = (truth.shape[1], truth.shape[0])
-        preset = PRESET.updated("engine", model=model)
-        Job(source, work / "out.mkv", preset=preset, size=Box(*size, "stretch"), overwrite=True).run()
-        with av.open(str(work / "out.mkv")) as result:
-            ours.append(psnr(as_luma(next(result.decode(video=0))), expected))
-        with av.open(str(source)) as given_video:
-            plain = next(given_video.decode(video=0)).reformat(*size, interpolation="LANCZOS")
-            lanczos.append(psnr(as_luma(plain), expected))
-    return {"ratio": str(ratio), "ours": statistics.mean(ours), "lanczos": statistics.mean(lanczos)}
+        for way, made in upscaled(given, (truth.shape[1], truth.shape[0]), model, work):
+            found[way].append(psnr(as_luma(made), expected))
+    return {"ratio": str(ratio), **{way: statistics.mean(values) for way, values in found.items()}}
 
 
-def shape_for(ratio: Fraction, photograph: str) -> Planes:
-    """Return a photograph, RGB, cropped so that its sides are even at both sizes."""
-    from skimage import data
+def upscaled(given: Planes, size: tuple[int, int], model: str, work: Path) -> Iterator[tuple[str, av.VideoFrame]]:
+    """Yield each way and the frame that it makes of ``given`` at ``size`` (width, height)."""
+    source = write(work / "in.mkv", first_of(given))
+    plain = read(source)
+    yield "lanczos", scaled(plain, size)
+    half = write(work / "half.mkv", scaled(plain, (size[0] // 2, size[1] // 2)))
+    yield "before", scaled(by_network(half, None, model), size)
+    yield "once", scaled(by_network(source, None, model), size)
+    yield "ours", by_network(source, Box(*size, "stretch"), model)
 
-    pixels = np.asarray(getattr(data, photograph)(), np.uint8)
+
+def by_network(source: Path, size: Box | None, model: str) -> av.VideoFrame:
+    """Return the first frame of what a job makes of a video."""
+    target = source.with_name("out.mkv")
+    Job(source, target, preset=PRESET.updated("engine", model=model), size=size, overwrite=True).run()
+    return read(target)
+
+
+def scaled(picture: av.VideoFrame, size: tuple[int, int]) -> av.VideoFrame:
+    """Scale a picture with libswscale's Lanczos filter."""
+    return picture.reformat(*size, interpolation="LANCZOS")
+
+
+def cropped(picture: Planes, ratio: Fraction) -> Planes:
+    """Crop a picture so that its sides are even at both sizes."""
     step = 2 * max(ratio, 1 / ratio).numerator
-    height, width = (side // step * step for side in pixels.shape[:2])
-    return pixels[:height, :width]
+    height, width = (side // step * step for side in picture.shape[:2])
+    return picture[:height, :width]
 
 
-def write(target: Path, pixels: Planes) -> Path:
-    """Write a video of one frame, lossless except for 4:2:0 subsampling; return its path."""
+def first_of(pixels: Planes) -> av.VideoFrame:
+    """Return RGB as a frame in 4:2:0."""
+    return av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format="yuv420p", dst_colorspace=BT709)
+
+
+def write(target: Path, picture: av.VideoFrame) -> Path:
+    """Write a video of one frame without loss; return its path."""
     with av.open(str(target), "w") as out:
         stream = out.add_stream("ffv1", rate=25)
-        stream.width, stream.height, stream.pix_fmt = pixels.shape[1], pixels.shape[0], "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = picture.width, picture.height, "yuv420p"
         tag(stream.codec_context, TAGS)
-        picture = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format="yuv420p", dst_colorspace=BT709)
+        picture.pts = None
         out.mux([*stream.encode(picture), *stream.encode(None)])
     return target
+
+
+def read(path: Path) -> av.VideoFrame:
+    """Return the first frame of a video."""
+    with av.open(str(path)) as video:
+        return next(video.decode(video=0))
 
 
 def as_luma(picture: av.VideoFrame) -> Planes:
@@ -96,18 +151,29 @@ def as_luma(picture: av.VideoFrame) -> Planes:
     return np.asarray(block[: picture.height, : picture.width], np.uint8)
 
 
-def as_markdown(rows: list[dict[str, Any]], model: str) -> str:
-    """Return the results as a Markdown page, one row per scale."""
+def as_markdown(found: dict[str, Any]) -> str:
+    """Return the results as a Markdown page, a table for each set of pictures."""
     lines = [
         "# Scales other than 2\n",
-        f"`python benchmarks/sizes.py`: PSNR of the luma, mean of {len(PHOTOGRAPHS)} photographs, in dB;",
-        f"`{model}` with default settings.\n",
-        "| scale | Lanczos alone | network, then Lanczos | gain |",
-        "|---|---|---|---|",
+        f"`python benchmarks/sizes.py`: PSNR of the luma, mean over the pictures, in dB; `{found['model']}` in int8.",
+        "From 2.2 on, `--size` runs the network twice. The gains are of `--size` over the first two ways.\n",
     ]
-    for row in rows:
-        gain = row["ours"] - row["lanczos"]
-        lines.append(f"| {row['ratio']} | {row['lanczos']:.2f} | {row['ours']:.2f} | {gain:+.2f} |")
+    if found["shrink"] != "1":
+        lines.append(f"The pictures were shrunk by {found['shrink']} first, by bicubic interpolation.\n")
+    return "\n".join([*lines, *(table(name, part) for name, part in found["sets"].items())])
+
+
+def table(name: str, part: dict[str, Any]) -> str:
+    """Return the results of one set of pictures as a table, a row for each scale."""
+    lines = [
+        f"## {part['pictures']} pictures: {name}\n",
+        f"| scale | {' | '.join(WAYS.values())} | gain over Lanczos | over Lanczos, then network |",
+        "|---|" + "---|" * (len(WAYS) + 2),
+    ]
+    for row in part["rows"]:
+        values = " | ".join(f"{row[way]:.2f}" for way in WAYS)
+        gains = " | ".join(f"{row['ours'] - row[way]:+.2f}" for way in ("lanczos", "before"))
+        lines.append(f"| {row['ratio']} | {values} | {gains} |")
     return "\n".join(lines) + "\n"
 
 
