@@ -111,9 +111,10 @@ class Scale:
     def __post_init__(self) -> None:
         least, most = SCALES
         if not least <= self.factor <= most:
+            told = float(min(self.factor, Fraction(10**6)))  # larger ones may not be floats
             raise OptionError(
-                f"A scale of {float(min(self.factor, 10**6)):g} isn't supported: use a factor from {float(least):g} to "
-                f"{most}, or a size such as 1080p."
+                f"A scale of {told:g} isn't supported: use a factor from {float(least):g} to {most}, or a size such as "
+                "1080p."
             )
 
 

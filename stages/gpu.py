@@ -165,8 +165,8 @@ class GpuUpscale(Transform):
         self._about = EngineReport(**self._network.describe())
         self._size = (SCALE * info.height, SCALE * info.width)
         rows, columns = self._size
-        source = info.width, info.height
-        about = replace(info, height=rows, width=columns, pixel_format="nv12", source_size=source)
+        before = info.width, info.height
+        about = replace(info, height=rows, width=columns, pixel_format="nv12", source_size=before)
         return Format((PlaneSpec((rows * 3 // 2, columns)),), about=about)
 
     def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - on the GPU

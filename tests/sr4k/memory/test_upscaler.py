@@ -225,7 +225,7 @@ def test_planes_that_fit_nothing_are_refused(
         ({"engine": "nothing"}, "no engine 'nothing'"),
         ({"precision": "int3"}, "precision"),
         ({"threads": 0}, "threads"),
-        ({"size": "5"}, "5"),
+        ({"size": "5p"}, "5p"),
         ({"preset": "nothing"}, "nothing"),
         ({"preset": THREADS.updated("engine", pixels="yuv")}, "leave engine.pixels out"),
     ],
