@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -83,7 +84,7 @@ class SecondPass(Transform):
         preprocessed = self._preprocess.open(form)
         self._preprocessed = HeapBuffers(preprocessed)
         self._out = self._reconstruct.open(self._infer.open(preprocessed))
-        _tell(made, size)
+        _tell(made.source_size or size, size)
         return self._out
 
     def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:
@@ -146,9 +147,9 @@ def _deep(rgb: Plane) -> Plane:
     return rgb.astype(np.uint16, copy=False)
 
 
-def _tell(made: VideoInfo, size: tuple[int, int]) -> None:
-    """Log what the second pass costs."""
-    source = made.source_size or size
+@cache
+def _tell(source: tuple[int, int], size: tuple[int, int]) -> None:
+    """Log what the second pass costs, once for each size."""
     log.warning(
         "The result is much larger than twice its source, so every picture goes through the network twice: at %dx%d "
         "and at %dx%d, which takes about %.1f times as long.",

@@ -63,20 +63,24 @@ size_or_text: Callable[[ResultSize | str], ResultSize] = _or_text(
 )
 
 
-def set_scale(job: Any, scale: object) -> None:
-    """Set a new job's ``size`` to what was passed as its ``scale``: a factor, or text as for a size.
+Scaling = float | Fraction | str | None
+"""A scale as it is given: a factor, or text as for a size."""
+
+
+def scaled(size: ResultSize, scale: Scaling) -> ResultSize:
+    """Return the size of a result that was given as a ``size`` or as a ``scale``.
 
     Raises:
-        FieldError: the job has a size already.
-        OptionError: the scale is neither, or out of range.
+        FieldError: it was given as both.
+        OptionError: the scale is of another type, or out of range.
     """
     if scale is None:
-        return
-    if job.size is not None:
+        return size
+    if size is not None:
         raise FieldError("{size} and {scale} both say how large the result is: leave one out.")
     if isinstance(scale, bool) or not isinstance(scale, str | int | float | Fraction):
         raise OptionError(f"{scale!r} isn't supported here: use a factor, such as 1.5, or text such as '4k'.")
-    object.__setattr__(job, "size", parse_size(scale) if isinstance(scale, str) else as_size(scale))
+    return parse_size(scale) if isinstance(scale, str) else as_size(scale)
 
 
 part_or_text: Callable[[TimeSpan | str | None], TimeSpan | None] = _or_text(

@@ -12,7 +12,7 @@ from typing import Any, get_args
 from sr4k.configs import Preset
 from sr4k.engines.choose import engines_for
 from sr4k.errors import FieldError, InputError, OptionError, StoppedError, WorkerError
-from sr4k.jobs.fields import Field, part_or_text, preset_or_text, set_scale, size_or_text, track_or_text
+from sr4k.jobs.fields import Field, Scaling, part_or_text, preset_or_text, scaled, size_or_text, track_or_text
 from sr4k.jobs.graph import assembled, run_assembled
 from sr4k.jobs.summary import Summary, summarised
 from sr4k.media.image_names import is_picture, is_sequence
@@ -78,7 +78,7 @@ class Job:
     _: KW_ONLY
     preset: Field[Preset | str, Preset] = Field(preset_or_text, "file")  # noqa: RUF009 - a descriptor
     size: Field[ResultSize | str, ResultSize] = Field(size_or_text, None)  # noqa: RUF009 - a descriptor
-    scale: InitVar[float | Fraction | str | None] = None
+    scale: InitVar[Scaling] = None
     overwrite: bool = False
     cpus: int | None = None
     part: Field[TimeSpan | str | None, TimeSpan | None] = Field(part_or_text, None)  # noqa: RUF009 - a descriptor
@@ -88,9 +88,9 @@ class Job:
     track: Field[VideoChoice | str, VideoChoice] = Field(track_or_text, FIRST_VIDEO)  # noqa: RUF009 - a descriptor
     rate: Fraction | None = None
 
-    def __post_init__(self, scale: float | Fraction | str | None) -> None:
+    def __post_init__(self, scale: Scaling) -> None:
         """Check the fields; for what it raises see the class."""
-        set_scale(self, scale)
+        object.__setattr__(self, "size", scaled(self.size, scale))
         if self.deinterlace not in get_args(Deinterlace):
             raise OptionError(f"deinterlace can't be '{self.deinterlace}': use {', '.join(get_args(Deinterlace))}.")
         if self.cpus is not None and self.cpus < 1:

@@ -6,13 +6,12 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import KW_ONLY, InitVar, dataclass, field, replace
-from fractions import Fraction
 from typing import Any
 
 from sr4k.common.system_errors import refusal
 from sr4k.configs import Preset
 from sr4k.errors import FieldError, OptionError, Sr4kError, StoppedError, WorkerError
-from sr4k.jobs.fields import Field, preset_or_text, set_scale, size_or_text
+from sr4k.jobs.fields import Field, Scaling, preset_or_text, scaled, size_or_text
 from sr4k.jobs.graph import assembled, run_assembled
 from sr4k.jobs.summary import LiveSummary, summarised_live
 from sr4k.jobs.watchdog import Watchdog, WorkerHangsError
@@ -60,12 +59,12 @@ class LiveJob:
     _: KW_ONLY
     preset: Field[Preset | str, Preset] = Field(preset_or_text, "live")  # noqa: RUF009 - a descriptor
     size: Field[ResultSize | str, ResultSize] = Field(size_or_text, None)  # noqa: RUF009 - a descriptor
-    scale: InitVar[float | Fraction | str | None] = None
+    scale: InitVar[Scaling] = None
     sound: bool = True
     cpus: int | None = field(default=None, compare=False)
 
-    def __post_init__(self, scale: float | Fraction | str | None) -> None:
-        set_scale(self, scale)
+    def __post_init__(self, scale: Scaling) -> None:
+        object.__setattr__(self, "size", scaled(self.size, scale))
         engine, graph, encode = self.preset.engine, self.preset.graph, self.preset.encode
         for key, value, is_wrong, instead in (
             ("engine.pixels", engine.pixels, engine.pixels == "bgr", "use yuv"),

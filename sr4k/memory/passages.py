@@ -13,7 +13,7 @@ from sr4k.configs import Preset
 from sr4k.engines.choose import engines_for
 from sr4k.engines.cpu import granted_cpus
 from sr4k.jobs.upscaling import upscaling
-from sr4k.media.options import Box
+from sr4k.media.options import ResultSize
 from sr4k.memory.given import Given, Kind
 from sr4k.pipeline import Format, Frame, FrameInfo, Transform
 from sr4k.pipeline.chain import HeapBuffers
@@ -87,10 +87,10 @@ class Passages:
 
     Args:
         preset: which network runs, and how.
-        size: box that results have to fit into; ``None``: twice the size of each picture.
+        size: size of the results.
     """
 
-    def __init__(self, preset: Preset, size: Box | None) -> None:
+    def __init__(self, preset: Preset, size: ResultSize) -> None:
         self._preset, self._size = preset, size
         self._open: set[Line] = set()
         self._idle: list[tuple[tuple[Kind, bool], Line]] = []  # the one used last is the last

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from sr4k.configs import Preset
 from sr4k.engines import check_engine
 from sr4k.errors import OptionError
-from sr4k.jobs.fields import box_or_text, preset_or_text
-from sr4k.media.options import Box
+from sr4k.jobs.fields import Scaling, preset_or_text, scaled, size_or_text
+from sr4k.media.options import ResultSize
 from sr4k.models.architecture import Precision
 from sr4k.models.colour import ChromaLocation, Matrix
 from sr4k.models.zoo import architecture
@@ -56,7 +56,8 @@ class Upscaler:
         precision: ``auto``, ``int8``, ``fp16`` or ``fp32``.
         weights: folder or file with other weights of the network.
         threads: CPU threads of the engine; ``None``: all CPUs that are granted, if the preset doesn't say.
-        size: box that results have to fit into, or text such as ``4k`` or ``1280x720``; ``None``: twice the frame's.
+        size: size of the results, or text such as ``4k`` or ``1280x720``; ``None``: twice the frame's.
+        scale: the same as a factor, such as 3, or as text.
 
     Raises:
         OptionError: an argument is invalid, or the preset is.
@@ -72,19 +73,20 @@ class Upscaler:
         precision: Precision | None = None,
         weights: Path | str | None = None,
         threads: int | None = None,
-        size: Box | str | None = None,
+        size: ResultSize | str = None,
+        scale: Scaling = None,
     ) -> None:
         chosen = preset_or_text(preset).updated(
             "engine", model=model, name=engine, device=device, precision=precision, weights=weights, threads=threads
         )
-        box = box_or_text(size)
+        wanted = scaled(size_or_text(size), scale)
         check_engine(chosen.engine.name)
         architecture(chosen.engine.model)
         if chosen.engine.pixels == "yuv":
             raise OptionError("Frames of RGB are upscaled in RGB: leave engine.pixels out of the preset.")
         from sr4k.memory.passages import Passages  # not before: it loads codecs
 
-        self._passages = Passages(chosen, box)
+        self._passages = Passages(chosen, wanted)
 
     def __enter__(self) -> Self:
         return self
