@@ -16,7 +16,7 @@ from sr4k.media.planes import PixelFormat, as_picture, rows_of, split_420
 from sr4k.media.reports import SECOND_PASS, EngineReport
 from sr4k.media.rgb import DEEP_UNIT
 from sr4k.media.scaling import Scaler
-from sr4k.media.video import VideoInfo, info_of
+from sr4k.media.video import info_of
 from sr4k.models.colour import Colour
 from sr4k.models.geometry import SCALE
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
