@@ -17,7 +17,8 @@ import av
 from av.container import InputContainer
 from av.error import FFmpegError
 
-from sr4k.live.receive.http_client import SCHEMES, Web
+from sr4k.live.http_opener import SCHEMES
+from sr4k.live.receive.http_client import Web
 from sr4k.live.tls import distrusted
 
 _PIECE = "32768"

@@ -1,6 +1,5 @@
 """HTTP(S) in Python, for what libav doesn't report: where a redirection led, and why a certificate is rejected."""
 
-import os
 import zlib
 from http.client import HTTPException
 from http.cookiejar import CookieJar
@@ -9,24 +8,16 @@ from urllib.parse import quote, unquote, urlsplit
 from urllib.request import (
     HTTPBasicAuthHandler,
     HTTPCookieProcessor,
-    HTTPDefaultErrorHandler,
     HTTPDigestAuthHandler,
-    HTTPErrorProcessor,
-    HTTPHandler,
     HTTPPasswordMgrWithDefaultRealm,
     HTTPRedirectHandler,
-    HTTPSHandler,
-    OpenerDirector,
-    ProxyHandler,
     Request,
-    UnknownHandler,
 )
 
 import av
 
-from sr4k.live.tls import distrusted, tls_context
-
-SCHEMES = ("http", "https")
+from sr4k.live.http_opener import SCHEMES, http_opener
+from sr4k.live.tls import distrusted
 
 _LARGEST = 32 << 20
 """Maximum length of a text, in bytes."""
@@ -48,21 +39,12 @@ class Web:
     def __init__(self) -> None:
         self._cookies = CookieJar()
         self._passwords = HTTPPasswordMgrWithDefaultRealm()
-        proxy = os.environ.get("http_proxy")  # as in libav, for both schemes; both apply no_proxy
-        self._opener = OpenerDirector()  # `build_opener` would add a handler for local files
-        for handler in (
-            ProxyHandler(dict.fromkeys(SCHEMES, proxy) if proxy else {}),
-            HTTPHandler(),
-            HTTPSHandler(context=tls_context()),
+        self._opener = http_opener(
             HTTPRedirectHandler(),
             HTTPCookieProcessor(self._cookies),
             HTTPBasicAuthHandler(self._passwords),
             HTTPDigestAuthHandler(self._passwords),
-            HTTPErrorProcessor(),
-            HTTPDefaultErrorHandler(),
-            UnknownHandler(),
-        ):
-            self._opener.add_handler(handler)
+        )
 
     def text(self, url: str) -> tuple[str, str]:
         """Fetch a text, and return it with its final URL after redirections.
