@@ -14,8 +14,8 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from sr4k.errors import OptionError
 
-Kind = Literal["rtmp", "rtsp", "http", "udp", "srt", "file", "hls", "pattern"]
-"""How an address is opened; rtmps, rtsps and https are of the same kind as rtmp, rtsp and http."""
+Kind = Literal["rtmp", "rtsp", "http", "udp", "srt", "whip", "file", "hls", "pattern"]
+"""How an address is opened; rtmps, rtsps, https and whips are of the same kind as rtmp, rtsp, http and whip."""
 
 _SOURCES: dict[str, Kind] = {
     "rtmp": "rtmp",
@@ -34,8 +34,10 @@ _TARGETS: dict[str, Kind] = {
     "rtsp": "rtsp",
     "udp": "udp",
     "srt": "srt",
+    "whip": "whip",
+    "whips": "whip",
 }
-_PORTS = {"rtmp": 1935, "rtmps": 443, "rtsp": 554}
+_PORTS = {"rtmp": 1935, "rtmps": 443, "rtsp": 554, "whip": 80, "whips": 443}
 _WITH_PORT: tuple[Kind, ...] = ("udp", "srt")
 """Kinds without a default port, whose URLs must name one."""
 
@@ -52,11 +54,11 @@ _SAFE = re.compile(r"[A-Za-z0-9._~:/?=&%@+,-]+")
 _BARE = re.compile(
     r"amqp|async|bluray|cache|concatf?|crypto|data|fd|file|ftp|gophers?|hls|https?|httpproxy|icecast|ip[fn]s|lavfi|"
     r"libsmbclient|md5|mms[ht]|pattern|pipe|prompeg|rist|rtmp(e|s|t|te|ts)?|rtps?|rtsps?|sctp|sftp|smb|srtp?|tcp|tee|"
-    r"tls|udp|udplite|unix|zmq"
+    r"tls|udp|udplite|unix|whips?|zmq"
 )
 """Schemes, and libav's names of protocols and devices, that are recognized without slashes after the colon."""
 
-_GARBLED = re.compile(r"[^/]*:[^\w/]*//|\W*(?:rtmps?|rtsps?|https?|srt|udp)[^\w/]*//", re.IGNORECASE)
+_GARBLED = re.compile(r"[^/]*:[^\w/]*//|\W*(?:rtmps?|rtsps?|https?|srt|udp|whips?)[^\w/]*//", re.IGNORECASE)
 """Beginning of a malformed URL: the rest may hold a stream key."""
 
 _STRAY = re.compile(r"[^\w/.]+")
@@ -185,7 +187,7 @@ def shown(text: str) -> str:
     if scheme is None:
         return _HIDDEN if _is_garbled(text) else text
     try:
-        return _parse(text, _SOURCES, "read from", "file").shown
+        return _parse(text, _SOURCES | _TARGETS, "used", "file").shown
     except OptionError:
         return f"{scheme}://{_HIDDEN}"
 
@@ -211,6 +213,9 @@ def _parse(text: str, schemes: dict[str, Kind], verb: str, without: Kind) -> Add
     phrases = parse_qs(parts.query).get("passphrase", []) if kind == "srt" else []
     if not all(len(phrase.encode()) in _PASSPHRASE for phrase in phrases):
         raise AddressError(f"The {scheme} URL", "has an invalid passphrase: SRT requires 10 to 79 characters.")
+    if kind == "whip" and "@" in f"{parts.path}{parts.query}{parts.fragment}":
+        reason = "has an @ after its host: in a token or password, write / as %2F, ? as %3F, # as %23 and @ as %40."
+        raise AddressError(f"The {scheme} URL", reason)
     host = parts.netloc.rpartition("@")[2]
     open_path, hidden_path = _path(parts.path, kind)
     hidden = f"/{_HIDDEN}" if hidden_path.strip("/") else hidden_path
@@ -228,7 +233,7 @@ def _parse(text: str, schemes: dict[str, Kind], verb: str, without: Kind) -> Add
 def _path(path: str, kind: Kind) -> tuple[str, str]:
     """Split a path into the part that may be shown and the rest, which may be or hold a stream key.
 
-    For RTMP the application is shown if more follows, for RTSP, SRT and UDP nothing, for HTTP the whole path.
+    For RTMP the application is shown if more follows, for RTSP, SRT, UDP and WHIP nothing, for HTTP the whole path.
     """
     if kind == "http":
         return path, ""

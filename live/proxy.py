@@ -10,7 +10,7 @@ from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined
 from sr4k.errors import OptionError
 from sr4k.live.address import Address
 
-_PORTS = {"http": 80, "https": 443, "rtmps": 443, "rtsps": 322}
+_PORTS = {"http": 80, "https": 443, "rtmps": 443, "rtsps": 322, "whip": 80, "whips": 443}
 """Default ports of the schemes that use a proxy."""
 
 _PATIENCE = 3.0
@@ -46,7 +46,7 @@ def proxy_trouble(address: Address) -> str | None:
     named, parts = f"the proxy {host}:{port}, set in http_proxy,", urlsplit(address.url)
     proxy = HTTPConnection(host, port, timeout=_PATIENCE)
     try:
-        if parts.scheme == "http":
+        if parts.scheme in ("http", "whip"):
             proxy.request("HEAD", f"http://{parts.netloc.rpartition('@')[2]}/", headers=head)
             code = proxy.getresponse().status
             return f"{named} requires a user and a password: {_HOW}" if code == _DENIED else None

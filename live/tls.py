@@ -1,4 +1,4 @@
-"""TLS for rtmps, rtsps and https: certificate checks in libav and in Python, and why they failed."""
+"""TLS for rtmps, rtsps, https and whips: certificate checks in libav and in Python, and why they failed."""
 
 import os
 import socket
@@ -16,7 +16,7 @@ _BUNDLES = (
     "/etc/ssl/ca-bundle.pem",  # openSUSE
 )
 
-_PORTS = {"rtmps": 443, "rtsps": 322, "https": 443}
+_PORTS = {"rtmps": 443, "rtsps": 322, "https": 443, "whips": 443}
 
 _PATIENCE = 3.0
 """Timeout in seconds of the diagnosis of a certificate."""

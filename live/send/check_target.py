@@ -1,9 +1,11 @@
 """Check a target before anything is sent to it."""
 
 import os
+from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
-from sr4k.errors import OutputError
+from sr4k.errors import OptionError, OutputError
 from sr4k.live.address import Address
 from sr4k.live.proxy import check_proxy
 from sr4k.live.srt import require_srt, secrets_of
@@ -31,3 +33,24 @@ def check_target(target: Address) -> None:
         raise OutputError(f"The folder {folder} can't be created: {err.strerror}. Choose another.") from err
     if not os.access(target.path.parent, os.W_OK | os.X_OK):
         raise OutputError(f"The folder {folder} isn't writable: give this user write permission.")
+
+
+def check_stream(target: Address, codec: str, options: Mapping[str, str]) -> None:
+    """Check that a target can carry what will be encoded, and that what it needs for that is installed.
+
+    Args:
+        target: the target.
+        codec: codec of the video, in the preset's form.
+        options: options of its encoder, by libav's names.
+
+    Raises:
+        OptionError: it can't.
+    """
+    if target.kind != "whip":
+        return
+    if codec.partition("_")[0] != "h264":
+        raise OptionError(f"{target} is a WHIP target, which carries H.264 alone: choose the codec h264, not {codec}.")
+    if options.get("bf", "0") != "0":
+        raise OptionError(f"{target} is a WHIP target, which can't carry B-frames: leave out the encoder's option bf.")
+    if find_spec("cryptography") is None:
+        raise OptionError("WHIP needs the package cryptography: pip install 'sr4k-stream[whip]'.")

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import av
-from av.container import OutputContainer
 from av.packet import Packet
 
+from sr4k.live.send.copied import Copied
 from sr4k.live.send.hls_cutter import Cutter, Mp4Cutter, TsCutter
 from sr4k.live.send.hls_folder import HlsFolder
 from sr4k.live.settings import HlsForm
@@ -33,7 +33,7 @@ class _Span:
     discontinuity: bool
 
 
-class HlsWriter:
+class HlsWriter(Copied):
     """One run of segments: an `OpenTarget` (`sr4k.live.send.open_target`).
 
     Args:
@@ -44,11 +44,9 @@ class HlsWriter:
     def __init__(self, folder: HlsFolder, form: HlsForm) -> None:
         self._folder, self._form = folder, form
         self._cutter: Cutter = TsCutter() if form.kind == "ts" else Mp4Cutter()
-        self.container: OutputContainer = av.open(
-            self._cutter,
-            "w",
-            format="mpegts" if form.kind == "ts" else "mp4",
-            options=_TS if form.kind == "ts" else _FMP4,
+        is_ts = form.kind == "ts"
+        super().__init__(
+            av.open(self._cutter, "w", format="mpegts" if is_ts else "mp4", options=_TS if is_ts else _FMP4)
         )
         self._cuts: deque[_Span | None] = deque()  # for each key frame but the first: the segment that ends there
         self._parts: list[bytes] = []
@@ -69,7 +67,7 @@ class HlsWriter:
                     self._cuts.append(self._cut(at))
                 self._step = at - self._last
             self._last = at
-        self.container.mux_one(packet)
+        self.mux(packet)
         before = self._folder.stored
         self._store()
         return self._folder.stored > before

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import av
-from av.container import OutputContainer
+from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 
 from sr4k.live.address import Address
 from sr4k.live.proxy import check_proxy
+from sr4k.live.send.copied import Copied
 from sr4k.live.send.hls_folder import HlsFolder
 from sr4k.live.send.hls_writer import HlsWriter
 from sr4k.live.settings import HlsForm
@@ -38,12 +39,14 @@ _RECORDINGS: dict[str, dict[str, str]] = {
 
 
 class OpenTarget(Protocol):
-    """A target that was opened for one try. The caller adds streams to ``container`` and has its header written."""
+    """A target that was opened for one try."""
 
-    container: OutputContainer
+    def begin(self, source: InputContainer) -> None:
+        """Prepare for the streams of an FLV source, and connect where the header is what connects."""
+        ...
 
     def write(self, packet: "Packet[Any]", at: int) -> bool:
-        """Write a packet of time ``at`` ms; return whether to report at once, as a segment was completed."""
+        """Write a packet of the source, of time ``at`` ms; return whether to report at once, after a segment."""
         ...
 
     def arrived(self, written: int) -> int:
@@ -65,6 +68,11 @@ def opened(target: Address, form: HlsForm) -> Iterator[OpenTarget]:
     if target.kind == "srt":
         with srt_writer(target) as pipe:
             yield _Srt(pipe)
+    elif target.kind == "whip":
+        from sr4k.live.send.whip_target import whip_target  # imports what re-encodes sound, which only this needs
+
+        with whip_target(target) as session:
+            yield session
     elif target.kind == "hls":
         folder = HlsFolder(target.path, form)
         try:
@@ -79,15 +87,12 @@ def opened(target: Address, form: HlsForm) -> Iterator[OpenTarget]:
             yield _Network(container)
 
 
-class _Network:
+class _Network(Copied):
     """A target that libav reaches over a socket."""
-
-    def __init__(self, container: OutputContainer) -> None:
-        self.container = container
 
     def write(self, packet: "Packet[Any]", at: int) -> bool:  # noqa: ARG002 - packets are sent as they come
         """Send a packet; always False."""
-        self.container.mux_one(packet)
+        self.mux(packet)
         return False
 
     def arrived(self, written: int) -> int:

@@ -101,11 +101,10 @@ def _push(order: PushOrder, reports: _Reports) -> None:
     probe = {"analyzeduration": "0", "probesize": "32"}  # the head has it all; probing a low bit rate takes long
     source: InputContainer = av.open(pipe, format="flv", buffer_size=32768, options=probe)  # type: ignore[assignment]
     with source, opened(order.target, order.hls) as target:
-        streams = {s.index: target.container.add_stream_from_template(s, opaque=True) for s in source.streams}
-        target.container.start_encoding()
+        target.begin(source)
         reports.send(Ready())
         packets = _from(source, start, patient=order.target.is_local)
-        at, written = _copy(packets, target, streams, lambda time, size: reports.send(Wrote(time, size)))
+        at, written = _copy(packets, target, lambda time, size: reports.send(Wrote(time, size)))
         target.close(ended=_last_word(start))
         reports.send(Wrote(at, target.arrived(written)))
 
@@ -134,18 +133,12 @@ def _from(source: InputContainer, start: Connection, *, patient: bool) -> "Itera
                 yield packet
 
 
-def _copy(
-    packets: "Iterator[Packet[Any]]",
-    target: OpenTarget,
-    streams: dict[int, Any],
-    report: Callable[[int, int], None],
-) -> tuple[int, int]:
+def _copy(packets: "Iterator[Packet[Any]]", target: OpenTarget, report: Callable[[int, int], None]) -> tuple[int, int]:
     """Write all packets; return the time of the last, in ms, and the bytes written."""
     at = written = 0
     reported = 0.0
     for packet in packets:
         at, size = milliseconds(packet), packet.size
-        packet.stream = streams[packet.stream.index]
         has_news = target.write(packet, at)
         written += size
         if (now := time.monotonic()) - reported >= _REPORT_EVERY or has_news:

@@ -23,7 +23,7 @@ from sr4k.media.gapless_audio import LONGEST_GAP, seam
 
 CODECS = {
     **dict.fromkeys(("mp4", "mov", "matroska", "mpegts", "flv", "nut"), "aac"),
-    "webm": "libopus",
+    **dict.fromkeys(("webm", "whip"), "libopus"),
 }
 """Encoder by container; names are libav's."""
 
@@ -53,7 +53,7 @@ _OPUS = ("mono", "stereo", "3.0", "quad", "5.1", "7.1")
 _BEYOND_ADTS = {"aac_pce": "1"} if av.library_versions["libavcodec"][0] >= 63 else {}
 """Options for 7.1 in MPEG-TS: FFmpeg 9 gives it a number that ADTS has no bits for, so it is spelled out (PCE)."""
 
-_LAYOUTS = {"mpegts": _AAC, "flv": _AAC, "webm": _OPUS}
+_LAYOUTS = {"mpegts": _AAC, "flv": _AAC, "webm": _OPUS, "whip": ("stereo",)}
 """Layouts by container; of those with equally many channels the most usual comes first."""
 
 _FLAC = ("mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1")

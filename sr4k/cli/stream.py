@@ -76,8 +76,8 @@ def stream(
     Pictures: IN and OUT may be a .png, .jpg or .webp, or an image sequence such as frames/%05d.png.
 
     Live streams: IN may be rtmp(s), rtsp, http(s) or HLS, udp, srt, or a test pattern, pattern://1280x720@30; OUT may
-    be rtmp(s), rtsp, udp, srt, a playlist.m3u8 or a recording, and there may be several. If the source goes away, the
-    stream waits for it.
+    be rtmp(s), rtsp, udp, srt, whip(s), a playlist.m3u8 or a recording, and there may be several. If the source goes
+    away, the stream waits for it.
 
     Ctrl-C ends a job early and leaves a playable file with the frames done so far; a second Ctrl-C stops at once.
     --resume continues a job, whatever ended it.

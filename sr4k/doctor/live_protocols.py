@@ -5,6 +5,7 @@ a protocol that it lacks and another for a peer that doesn't answer.
 """
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Literal
 
 import av
@@ -30,6 +31,16 @@ def _hls() -> Iterator[Finding]:
         yield _without("hls")
 
 
+def _whip() -> Iterator[Finding]:
+    """WHIP is a muxer, not a protocol; FFmpeg has it only if it has DTLS. Its sound is Opus."""
+    if not {"whip", "libopus"} <= av.formats_available | av.codecs_available:
+        yield _without("whip")
+    elif find_spec("cryptography") is None:
+        yield Finding("whip", "optional", "cryptography is not installed", "pip install 'sr4k-stream[whip]'")
+    else:
+        yield Finding("whip", "ok", "available")
+
+
 def _opened(protocol: str, mode: Literal["r", "w"]) -> Finding:
     try:
         av.open(f"{protocol}://{_NOBODY}", mode, "mpegts" if mode == "w" else None, timeout=_SECONDS).close()
@@ -45,4 +56,4 @@ def _without(name: str) -> Finding:
     return Finding(name, "optional", "PyAV's FFmpeg is built without it", mend)
 
 
-PROBES = (_protocols, _hls)
+PROBES = (_protocols, _hls, _whip)

@@ -18,7 +18,7 @@ from sr4k.jobs.watchdog import Watchdog, WorkerHangsError
 from sr4k.live.address import Address
 from sr4k.live.proxy import check_proxy
 from sr4k.live.retries import Retries, Tried, keep_trying
-from sr4k.live.send.check_target import check_target
+from sr4k.live.send.check_target import check_stream, check_target
 from sr4k.live.settings import IntakeSettings, PlayoutSettings
 from sr4k.live.srt import require_srt
 from sr4k.live.tls import is_secure, tls_options
@@ -150,6 +150,7 @@ class LiveJob:
         for target in self.targets:
             try:
                 check_target(target)
+                check_stream(target, self.preset.codec, self.preset.encode.options)
             except Sr4kError as err:
                 failures.append(err)
         if len(failures) == len(self.targets):

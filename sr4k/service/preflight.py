@@ -16,6 +16,7 @@ from sr4k.engines.choose import engines_for
 from sr4k.errors import Sr4kError
 from sr4k.jobs.live_job import LiveJob
 from sr4k.live.address import Address
+from sr4k.live.send.check_target import check_stream
 from sr4k.live.srt import require_srt, secrets_of
 from sr4k.live.tls import is_secure, tls_options
 from sr4k.media.paths import check_file
@@ -68,6 +69,11 @@ def _outside(job: LiveJob) -> Iterator[str]:
         engines_for(job.preset.engine.name, job.preset.engine.device)
     except Sr4kError as err:
         yield str(err)
+    for target in job.targets:
+        try:
+            check_stream(target, job.preset.codec, job.preset.encode.options)
+        except Sr4kError as err:
+            yield str(err)
     try:
         for address in filter(is_secure, (job.source, *job.targets)):
             tls_options(address)

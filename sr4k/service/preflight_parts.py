@@ -15,6 +15,7 @@ from sr4k.jobs.live_job import LiveJob
 from sr4k.live.address import parse_pattern
 from sr4k.live.send.encoder_settings import encoder_settings
 from sr4k.live.send.slate import load_slate
+from sr4k.live.send.whip_target import require_whip
 from sr4k.live.timeline import TIME_BASE
 from sr4k.media.placement import placed
 from sr4k.media.video import BT709, LIMITED_RANGE, ColourTags, VideoInfo, colour_of
@@ -32,7 +33,7 @@ _SIDE = 64
 
 def troubles_of_parts(job: LiveJob) -> Iterator[str]:
     """Yield a sentence for each part that fails."""
-    for part in (_network, _output):
+    for part in (_network, _output, _targets):
         if (trouble := _trouble(part, job)) is not None:
             yield trouble
 
@@ -79,6 +80,12 @@ def _output(job: LiveJob) -> None:
         open_encoder(stream)
     if settings.slate is not None:
         load_slate(settings.slate, info)
+
+
+def _targets(job: LiveJob) -> None:
+    """Check that libav can write to the targets."""
+    if any(target.kind == "whip" for target in job.targets):
+        require_whip()
 
 
 def _info(job: LiveJob) -> VideoInfo:

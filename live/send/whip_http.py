@@ -1,0 +1,190 @@
+"""The HTTP of WHIP (RFC 9725): an offer is posted, the answer is read and checked, and the session is deleted.
+
+Python does this, not libav's muxer, which would accept any certificate and report no reason.
+"""
+
+import re
+import socket
+from base64 import b64encode
+from dataclasses import dataclass
+from http.client import HTTPException, HTTPMessage
+from typing import IO
+from urllib.error import HTTPError, URLError
+from urllib.parse import unquote, urljoin, urlsplit
+from urllib.request import HTTPRedirectHandler, Request
+
+from sr4k.errors import OutputError
+from sr4k.live.address import Address
+from sr4k.live.causes import cause
+from sr4k.live.http_opener import http_opener
+from sr4k.live.proxy import check_proxy, proxy_trouble
+from sr4k.live.tls import distrusted, is_secure
+
+_PATIENCE = 4.0
+"""Timeout of the server in seconds, of connecting and of each read."""
+
+_BRIEF = 1.0
+"""Timeout of deleting a session, in seconds."""
+
+_LARGEST = 1 << 16
+"""Maximum length of an answer, in bytes; libav takes 8 KiB of what is left of it."""
+
+_SCHEMES = {"whip": "http", "whips": "https"}
+
+_WORDS = {
+    **dict.fromkeys((401, 403), "it was rejected: the token or password is wrong or missing"),
+    **dict.fromkeys((404, 405), "it is no WHIP endpoint: the path is wrong"),
+    **dict.fromkeys((400, 406, 415, 422), "it does not accept this stream"),
+    409: "it is not allowed: somebody else may be publishing there",
+}
+"""What an error status means."""
+
+_CANDIDATE = re.compile(r"^a=candidate:\S+ 1 (?P<protocol>\S+) \d+ (?P<host>\S+) (?P<port>\d+) typ host\b.*\n?", re.M)
+_ANY_CANDIDATE = re.compile(r"^a=candidate:.*\n?", re.M)
+_MEDIA = re.compile(r"^m=(?P<kind>audio|video) (?P<port>\d+) ", re.M)
+_NAMES = {"video": "H.264 video of this profile", "audio": "Opus sound"}
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session that a server has agreed to.
+
+    Attributes:
+        answer: its SDP, with one candidate: where pictures and sound are sent.
+        media: host and port of that candidate.
+        resource: URL to delete the session with; empty if the server named none.
+    """
+
+    answer: str
+    media: str
+    resource: str
+
+
+def offered(target: Address, offer: bytes) -> Session:
+    """Post an offer, an SDP, and return the session.
+
+    Raises:
+        OptionError: ``http_proxy`` holds no valid proxy address.
+        OutputError: the server can't be reached, isn't trusted, or refuses; the message says which.
+    """
+    check_proxy(target)
+    headers = {"Content-Type": "application/sdp", "Accept": "application/sdp", **_authorization(target)}
+    try:
+        request = Request(_endpoint(target), offer, headers, method="POST")
+        with http_opener(_Redirections()).open(request, timeout=_PATIENCE) as reply:
+            answer, url = reply.read(_LARGEST).decode("utf-8", "replace"), reply.url
+            location = reply.headers.get("Location")
+    except (OSError, HTTPException, ValueError) as err:
+        raise OutputError(f"{_why(err, target)}.") from None
+    answer = answer.replace("\r\n", "\n")
+    resource = urljoin(url, location) if location else ""
+    try:
+        return _checked(answer, resource, urlsplit(url).hostname or "")
+    except OutputError:
+        forget(target, resource)
+        raise
+
+
+def forget(target: Address, resource: str) -> None:
+    """Delete a session. Errors are ignored: the server ends it by itself when nothing comes any more."""
+    if not resource or (is_secure(target) and urlsplit(resource).scheme != "https"):
+        return
+    try:
+        request = Request(resource, headers=_authorization(target), method="DELETE")
+        http_opener().open(request, timeout=_BRIEF).close()
+    except (OSError, HTTPException, ValueError):
+        pass
+
+
+def _endpoint(target: Address) -> str:
+    parts = urlsplit(target.url)
+    host = parts.netloc.rpartition("@")[2]
+    return parts._replace(scheme=_SCHEMES[parts.scheme], netloc=host, fragment="").geturl()
+
+
+def _authorization(target: Address) -> dict[str, str]:
+    """Return the header for what precedes the ``@`` of an address: a bearer token, or a user and a password."""
+    user, at, _ = urlsplit(target.url).netloc.rpartition("@")
+    if not at:
+        return {}
+    if ":" not in user:
+        return {"Authorization": f"Bearer {unquote(user)}"}
+    name, _, password = user.partition(":")
+    encoded = b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode()
+    return {"Authorization": f"Basic {encoded}"}
+
+
+class _Redirections(HTTPRedirectHandler):
+    """Follows the redirections that repeat the request: WHIP servers spread their load with them."""
+
+    max_redirections = 4
+
+    def redirect_request(
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> Request | None:
+        if code not in (307, 308):
+            raise HTTPError(req.full_url, code, msg, headers, fp)
+        if req.type == "https" and urlsplit(newurl).scheme != "https":
+            fp.close()
+            raise _UnsafeError
+        return Request(newurl, req.data, dict(req.header_items()), method="POST")
+
+
+class _UnsafeError(ValueError):
+    """A redirection from https to http, which would give away the token."""
+
+
+def _why(error: Exception, target: Address) -> str:
+    """Return the cause of an error in words, without the address."""
+    if isinstance(error, HTTPError):
+        error.close()
+        if (trouble := proxy_trouble(target)) is not None:
+            return trouble
+        words = _WORDS.get(error.code)
+        return f"{words} (the server answered {error.code})" if words else f"the server answered {error.code}"
+    if isinstance(error, URLError) and isinstance(error.reason, OSError):
+        error = error.reason
+    if (distrust := distrusted(error)) is not None:
+        return distrust
+    if (trouble := proxy_trouble(target)) is not None:
+        return trouble
+    if isinstance(error, socket.gaierror):
+        return "its name can't be resolved"
+    if isinstance(error, TimeoutError):
+        return "it did not answer in time"
+    if isinstance(error, _UnsafeError):
+        return "it redirects from https to http, which would give away the token"
+    if isinstance(error, OSError):
+        return cause(error)
+    return "it does not speak HTTP"
+
+
+def _checked(answer: str, resource: str, host: str) -> Session:
+    """Return the session of an answer, with the candidate that libav can use and ``host`` resolves to, if there is one.
+
+    Raises:
+        OutputError: libav can't send anything to it, or would send what the server has not agreed to.
+    """
+    if not answer.startswith("v="):
+        raise OutputError("Its answer is no session description: the path is wrong.")
+    for media in _MEDIA.finditer(answer):
+        if media["port"] == "0":
+            raise OutputError(f"It accepts no {_NAMES[media['kind']]}.")
+    usable = [
+        found
+        for found in _CANDIDATE.finditer(answer)
+        if found["protocol"].lower() == "udp" and not found["host"].endswith(".local")
+    ]
+    if not usable:
+        raise OutputError("Its answer names no UDP address of its own to send to.")
+    known = _addresses(host)
+    chosen = next((found for found in usable if found["host"] in known), usable[0])
+    rest = _ANY_CANDIDATE.sub(lambda found: chosen[0] if found.start() == chosen.start() else "", answer)
+    return Session(rest.replace("\n", "\r\n"), f"{chosen['host']}:{chosen['port']}", resource)
+
+
+def _addresses(host: str) -> set[str]:
+    try:
+        return {str(found[4][0]) for found in socket.getaddrinfo(host, None)}
+    except OSError:
+        return set()
