@@ -161,15 +161,16 @@ def _view(container: Any) -> None:
                 emit(sound=float(packet.pts * packet.time_base), at=time.monotonic())
             for frame in packet.decode():
                 if packet.stream.type == "video":
-                    _look(frame, time.monotonic(), is_key=packet.is_keyframe)
+                    look(frame, time.monotonic(), is_key=packet.is_keyframe)
                 elif packet.stream.type == "audio":
-                    quiet = _listen(frame, quiet)
+                    quiet = hear(frame, quiet)
         emit(end="end of stream")
     except (av.error.FFmpegError, OSError, ValueError) as err:
         emit(end=type(err).__name__)
 
 
-def _look(frame: Any, now: float, *, is_key: bool) -> None:
+def look(frame: Any, now: float, *, is_key: bool) -> None:
+    """Report a picture that was decoded at ``now``."""
     plane = frame.planes[0]
     luma = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width]
     emit(
@@ -182,9 +183,11 @@ def _look(frame: Any, now: float, *, is_key: bool) -> None:
     )
 
 
-def _listen(frame: Any, quiet_since: float) -> float:
+def hear(frame: Any, quiet_since: float) -> float:
     """Report a beep that begins in this block; return the time of the last loud sample, so that it is reported once."""
-    samples = np.abs(frame.to_ndarray()).max(axis=0).astype(float)
+    array = frame.to_ndarray()
+    channels = array.reshape(-1, frame.layout.nb_channels).T if frame.format.is_packed else array
+    samples = np.abs(channels).max(axis=0).astype(float)
     if frame.format.name.startswith("s16"):
         samples /= 32768
     start = float(frame.pts * frame.time_base)

@@ -77,6 +77,34 @@ def test_an_address_that_is_pushed_to_shows_no_key_either() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("whip://example.com:8889/k3y-of-mine/whip", "whip://example.com:8889/***"),
+        ("whips://t0ken@example.com/k3y-of-mine", "whips://example.com/***"),
+        ("WHIPS://anna:hunter2222@example.com/k3y-of-mine?auth=t0ken", "whips://example.com/***?***"),
+    ],
+)
+def test_a_whip_address_shows_neither_its_token_nor_its_path(text: str, seen: str) -> None:
+    address = parse_target(text)
+    assert (str(address), shown(text)) == (seen, seen)
+    assert {secret for secret in SECRETS if secret in text} <= set(address.secrets)
+
+
+@pytest.mark.parametrize(
+    "text", ["whip://t0/ken@example.com/a", "whips://t0?ken@example.com/a", "whip://t0#ken@example.com/a"]
+)
+def test_a_token_that_would_be_read_as_a_host_is_refused_without_repeating_it(text: str) -> None:
+    with pytest.raises(OptionError, match="write / as %2F") as caught:
+        parse_target(text)
+    assert not [part for part in ("t0", "ken@") if part in f"{caught.value}{shown(text)}"]
+
+
+def test_nothing_is_read_from_whip() -> None:
+    with pytest.raises(OptionError, match="'whip:' can't be read from"):
+        parse_source("whip://example.com/a")
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "concat:a.mp4|/etc/passwd",

@@ -11,6 +11,8 @@ import sys
 import time
 import tomllib
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
@@ -148,6 +150,52 @@ def test_the_container_is_built_from_what_the_package_consists_of_and_nothing_el
     files = {"pyproject.toml", about["project"]["readme"], *about["project"]["license-files"]}
     assert let_in == folders | files
     assert (ROOT / ".dockerignore").read_text() == (ROOT / ".containerignore").read_text()
+
+
+MEDIAMTX = EXAMPLES / "mediamtx"
+
+
+def mediamtx() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((MEDIAMTX / "mediamtx.yml").read_text())
+    return loaded
+
+
+def test_mediamtx_documents_each_setting_of_its_example() -> None:
+    """`mediamtx_settings.json` lists those in the commented configuration file of MediaMTX 1.20.1."""
+    known = json.loads((Path(__file__).parent / "mediamtx_settings.json").read_text())
+    settings = mediamtx()
+    users = settings["authInternalUsers"]
+    assert set(settings) <= {*known["server"]}
+    assert {key for path in settings["paths"].values() for key in path} <= {*known["path"]}
+    assert {key for user in users for key in user} <= {*known["user"]}
+    assert {key for user in users for allowed in user["permissions"] for key in allowed} <= {*known["permission"]}
+
+
+def test_mediamtx_takes_what_the_channel_beside_it_publishes() -> None:
+    settings, (channel,) = mediamtx(), yaml.safe_load((MEDIAMTX / "channels.yaml").read_text())["channels"].values()
+    rtmp, whip = (urlsplit(target) for target in channel["targets"])
+    publisher = settings["authInternalUsers"][0]
+    (allowed,) = publisher["permissions"]
+    assert settings["rtmpAddress"] == f"{rtmp.hostname}:{rtmp.port or 1935}"
+    assert settings["webrtcAddress"] == f":{whip.port}"
+    assert (parse_qs(rtmp.query)["user"], whip.username) == ([publisher["user"]], publisher["user"])
+    for path in (rtmp.path[1:], whip.path[1:].removesuffix("/whip")):
+        assert path in settings["paths"]
+        assert re.match(allowed["path"][1:], path)
+    readme = (MEDIAMTX / "README.md").read_text()
+    for port in ("hlsAddress", "webrtcAddress", "playbackAddress"):
+        assert f"http://HOST{settings[port]}/" in readme
+    assert {"NEWS_IN_KEY", "MEDIAMTX_PASSWORD"} == set(re.findall(r"\$\{(\w+)\}", str(channel)))
+
+
+@pytest.mark.slow
+def test_the_channel_for_mediamtx_can_run() -> None:
+    pytest.importorskip("cryptography")
+    told = {"NEWS_IN_KEY": "key", "MEDIAMTX_PASSWORD": "p%40ss"}
+    command = [SR4K, "serve", "--check", MEDIAMTX / "channels.yaml"]
+    ran = subprocess.run(command, env=os.environ | told, capture_output=True, text=True, timeout=240, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.endswith("Channels: news.\n")
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")

@@ -263,6 +263,7 @@ channels:
   folder: {{source: 'pattern://96x64@25', targets: [/proc/none/b.mkv, sub/new/c.m3u8]}}
   model: {{source: 'pattern://96x64@25', targets: [m.mkv], options: {{engine: {{weights: none.safetensors}}}}}}
   encoder: {{source: 'pattern://32x32@9', targets: [e.mp4], options: {{encode: {{codec: hevc, options: {{tune: x}}}}}}}}
+  whip: {{source: 'pattern://96x64@25', targets: ['whip://t0k3n@h/a'], options: {{encode: {{options: {{bf: '2'}}}}}}}}
   slate: {{source: 'pattern://96x64@25', targets: [s.mkv], options: {{live: {{slate: none.png}}}}}}
   port: {{source: 'udp://127.0.0.1:{heard.getsockname()[1]}', targets: [p.mkv]}}
   file: {{source: none.mp4, targets: [f.mkv]}}
@@ -275,6 +276,7 @@ channels:
     for number, words in enumerate(
         (
             "error: channels.folder: /proc/none/b.mkv can't be written: nothing can be written in /proc",
+            "error: channels.whip: whip://h/*** is a WHIP target, which can't carry B-frames: leave out",
             "error: channels.file: none.mp4",
             "error: channels.secure: SSL_CERT_FILE names /none.pem, which is not a file",
             "error: channels.model: ",
@@ -285,7 +287,7 @@ channels:
         )
     ):
         assert lines[number].startswith(words), ran.stderr
-    assert len(lines) == 8
+    assert len(lines) == 9
     assert not (tmp_path / "sub").exists()
 
 

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,7 @@ class TestCommand:
         for name in ("encoder libx264", "encoder libx265", "encoder libsvtav1", "decoder hevc", "decoder libdav1d"):
             assert (found[name]["state"], found[name]["told"]) == ("ok", "works")
         assert {found[name]["state"] for name in ("rtmp", "rtsp", "udp", "https", "hls")} == {"ok"}
+        assert found["whip"]["state"] == ("ok" if find_spec("cryptography") else "optional")
         gpu = {name: f["told"] for name, f in found.items() if name.startswith(("NVDEC", "NVENC"))}
         assert len(gpu) == 7 and set(gpu.values()) == {"no NVIDIA GPU"}
 
