@@ -52,7 +52,7 @@ class Batch:
     def finished(self) -> Any:
         """Return all results: a tensor of PyTorch's on the device of the batch, or else an array."""
         assert self._made is not None
-        if not _is_torch(self._tensor):
+        if not is_torch(self._tensor):
             return self._made
         return sys.modules["torch"].from_numpy(self._made).to(self._tensor.device)
 
@@ -64,7 +64,7 @@ class Batch:
         return np.moveaxis(self._made[index], 0, 2)
 
 
-def _is_torch(tensor: object) -> bool:
+def is_torch(tensor: object) -> bool:
     """Whether it is a tensor of PyTorch's, which is imported if it is."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(tensor, torch.Tensor)
@@ -72,7 +72,7 @@ def _is_torch(tensor: object) -> bool:
 
 def _in_host_memory(tensor: Any) -> Array:
     """Return a tensor as an array: without a copy if it is in host memory."""
-    if _is_torch(tensor):
+    if is_torch(tensor):
         tensor = tensor.detach().cpu()
     if not hasattr(tensor, "__dlpack__"):
         raise OptionError(f"A {type(tensor).__qualname__} has no DLPack: pass a tensor, or a NumPy array.")
@@ -81,4 +81,4 @@ def _in_host_memory(tensor: Any) -> Array:
             return np.from_dlpack(tensor)
         return np.from_dlpack(tensor, device="cpu")
     except (BufferError, RuntimeError, TypeError, ValueError) as err:
-        raise OptionError(f"This tensor can't be read by DLPack: {' '.join(str(err).split())}.") from err
+        raise OptionError(f"This tensor can't be read by DLPack: {' '.join(str(err).split()).rstrip('.')}.") from err

@@ -237,14 +237,17 @@ class Upscaler:
 
         Returns:
             A new tensor (N, 3, 2H, 2W) or (N, 1, 2H, 2W), or of the size that was asked for: for a tensor of PyTorch's
-            one on the same device, and for any other a NumPy array, which has DLPack as well.
+            one on the same device, and for any other a NumPy array, which has DLPack as well. If the engine runs on an
+            NVIDIA GPU, PyTorch's tensors there stay there (RGB of 8 bits, at twice its size; not yet run on hardware).
 
         Raises:
             OptionError: the tensor is of another kind, such as float, or the engine can't do what is asked.
             EngineError: the network can't be run.
         """
-        from sr4k.memory.tensors import Batch
+        from sr4k.memory.tensors import Batch, is_torch
 
+        if is_torch(batch) and (large := self._passages.on_card(batch)) is not None:
+            return large
         pictures = Batch(batch)
         for index, result in enumerate(self._many(pictures.pictures(), lambda given: given)):
             pictures.keep(index, result)

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sr4k import OptionError, Upscaler
+from sr4k import OptionError, Upscaler, load_preset
+from sr4k.engines.nvidia import driver
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +72,43 @@ def test_half_floats_of_pytorch_are_refused_too(luma: Upscaler) -> None:
     for kind in (torch.bfloat16, torch.float32, torch.bool):
         with pytest.raises(OptionError):
             luma.tensor(torch.zeros((1, 3, 4, 4), dtype=kind))
+
+
+@pytest.mark.skipif(bool(driver().gpus), reason="there is a GPU")
+@pytest.mark.parametrize("size", [(12, 16), (11, 15)])
+def test_on_a_card_a_picture_comes_out_close_to_that_of_host_memory(size: tuple[int, int], luma: Upscaler) -> None:
+    """By Triton's interpreter, which takes the CPU for a card."""
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("triton")
+    from sr4k.memory.on_card import OnCard
+
+    height, width = size
+    y, x = np.mgrid[:height, :width]
+    batch = np.stack([np.stack([8 * x, 120 + 6 * y, 100 + 4 * x]), np.stack([99 + 0 * x, 10 * y, 200 - 5 * x])])
+    card = OnCard(load_preset("file").updated("engine", name="cuda").engine, kept=1)
+    made = card(torch.from_numpy(batch.astype(np.uint8)))
+    expected = luma.tensor(batch.astype(np.uint8))
+    assert made.shape == (2, 3, 2 * height, 2 * width) and made.dtype == torch.uint8
+    assert np.abs(made.numpy().astype(int) - expected).max() <= 4
+    card.close()
+
+
+def test_what_is_on_no_card_or_not_of_its_kind_goes_through_host_memory() -> None:
+    torch = pytest.importorskip("torch")
+    from sr4k.memory.on_card import is_fit, takes
+
+    batch = torch.from_numpy(BATCH)
+    assert is_fit(batch)
+    assert not any(map(is_fit, (batch[0], batch[:, :1], batch.to(torch.uint16), batch[:0])))
+    assert not takes(batch, load_preset("file").engine)
+
+
+@pytest.mark.gpu("torch", "triton")
+def test_a_tensor_on_a_card_stays_there(luma: Upscaler) -> None:
+    import torch
+
+    batch = torch.from_numpy(BATCH).cuda()
+    with Upscaler(engine="cuda") as up:
+        made = up.tensor(batch)
+    assert made.device == batch.device
+    assert np.abs(made.cpu().numpy().astype(int) - luma.tensor(BATCH)).mean() < 2
