@@ -262,5 +262,5 @@ def as_markdown(result: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-if __name__ == "__main__":  # the workers are spawned processes
+if __name__ == "__main__":
     main()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sr4k.common.option_names import option
 from sr4k.errors import EngineError, InternalError, OptionError
 from sr4k.models.architecture import Precision
 from sr4k.models.colour import Colour
@@ -104,14 +105,15 @@ class Engine(ABC):
             raise InternalError(f"{spec.height = }, {spec.width = } must be even.")
         if spec.precision not in self.precisions:
             choices = ", ".join(self.precisions)
-            raise OptionError(f"This engine has no {spec.precision}: --precision can be {choices}.")
+            raise OptionError(f"This engine has no {spec.precision}: {option('precision')} can be {choices}.")
         if spec.colour is not None and spec.colour.bits > self.most_bits:
             raise OptionError(
                 f"{type(self).__name__} works on pictures of {self.most_bits} bits, and these have {spec.colour.bits}: "
-                "use --engine openvino."
+                f"use {option('engine', 'openvino')}."
             )
         if spec.device != USUAL_DEVICE and not self.has_devices:
-            raise OptionError(f"--device {spec.device} is for --engine openvino: leave it out.")
+            given, engine = option("device", spec.device), option("engine", "openvino")
+            raise OptionError(f"{given} is for {engine}: leave it out.")
         self.spec = spec
         self._active = False
         self._pending = 0

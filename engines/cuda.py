@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sr4k.common.option_names import option
 from sr4k.engines.base import Engine, EngineSpec, Plane
 from sr4k.engines.choose import CUDA_CAPABILITY
 from sr4k.errors import EngineError, OptionError
@@ -37,7 +38,9 @@ class CudaEngine(Engine):
     def __init__(self, spec: EngineSpec) -> None:
         super().__init__(spec)
         if spec.colour is None:
-            raise OptionError("The engine 'cuda' works on YUV planes: omit --pixels, or use another --engine.")
+            raise OptionError(
+                f"The engine 'cuda' works on YUV planes: omit {option('pixels')}, or use another {option('engine')}."
+            )
 
     def activate_impl(self) -> None:
         spec = self.spec

@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass
 from functools import cache
 
+from sr4k.common.option_names import option
 from sr4k.errors import EngineError, OptionError
 
 # Constants of the CUDA driver API, from cuda.h.
@@ -78,11 +79,13 @@ def first_gpu(found: Driver) -> Gpu:
         EngineError: there is none; the message says why.
     """
     if found.cuda is None:
-        raise EngineError("There is no NVIDIA driver here (libcuda.so.1): install it, or use --engine openvino.")
+        raise EngineError(
+            f"There is no NVIDIA driver here (libcuda.so.1): install it, or use {option('engine', 'openvino')}."
+        )
     if not found.gpus:
         raise EngineError(
             f"The NVIDIA driver shows no GPU ({found.trouble or 'none there'}): see nvidia-smi and "
-            "CUDA_VISIBLE_DEVICES, or use --engine openvino."
+            f"CUDA_VISIBLE_DEVICES, or use {option('engine', 'openvino')}."
         )
     return found.gpus[0]
 

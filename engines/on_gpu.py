@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from sr4k.common.option_names import option
 from sr4k.engines import EngineSpec, imported
 from sr4k.engines.choose import first_to_start
 from sr4k.errors import OptionError
@@ -49,7 +50,7 @@ def open_on_gpu(names: Sequence[str], spec: EngineSpec) -> GpuNetwork:
     """
     fit = [name for name in names if name in _NETWORKS]
     if not fit:
-        raise OptionError(f"Pictures stay on the GPU with --engine {' or '.join(_NETWORKS)} alone.")
+        raise OptionError(f"Pictures stay on the GPU with {option('engine')} {' or '.join(_NETWORKS)} alone.")
     network: GpuNetwork
     _, network = first_to_start(fit, lambda name: imported(_NETWORKS[name])(spec))
     return network

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sr4k.common.option_names import option
 from sr4k.common.whole_file import write_whole
 from sr4k.engines.base import USUAL_DEVICE, EngineSpec, Plane
 from sr4k.engines.cache_folder import cache_folder
@@ -104,7 +105,8 @@ def device_for(core: "ov.Core", spec: EngineSpec) -> str:
         raise EngineError(f"OpenVINO finds no device {spec.device} here: {lacks}. It finds {', '.join(found)}.")
     verdict = judged(core, found[spec.device], spec)
     if verdict.trouble is not None:
-        raise EngineError(f"OpenVINO's {_called(spec.device, verdict)} is refused: {verdict}. Use --device cpu.")
+        named, instead = _called(spec.device, verdict), option("device", "cpu")
+        raise EngineError(f"OpenVINO's {named} is refused: {verdict}. Use {instead}.")
     if not verdict.is_faster:
         log.warning("OpenVINO's %s is slower than the CPU: %s.", _called(spec.device, verdict), verdict)
     return found[spec.device]

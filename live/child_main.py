@@ -1,7 +1,6 @@
 """Entry point of helper processes. It imports little: threads that libraries start before `confine` stay free."""
 
 import ctypes
-import os
 import pickle
 import signal
 from contextlib import suppress
@@ -22,11 +21,9 @@ def die_with_parent() -> None:
 def run(module: str, pipe: BinaryIO) -> None:
     """Read settings from the pipe, confine the process if asked to, and call ``module.main``."""
     with pipe:
-        parent, programs = pickle.load(pipe)
-        die_with_parent()
+        programs = pickle.load(pipe)
         if programs is not None:
             confine(programs)
         settings = pickle.load(pipe)  # imports the modules of their classes
-    if os.getppid() == parent:
-        with suppress(BrokenPipeError, ConnectionResetError):  # the parent is gone: nobody reads the result
-            import_module(module).main(settings)
+    with suppress(BrokenPipeError, ConnectionResetError):  # the parent is gone: nobody reads the result
+        import_module(module).main(settings)

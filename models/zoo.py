@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from safetensors.numpy import save as packed
 
+from sr4k.common.option_names import option
 from sr4k.common.whole_file import write_whole
 from sr4k.errors import OptionError
 from sr4k.models import fold, fold_luma
@@ -75,9 +76,10 @@ class Model:
                 no folded form.
         """
         if colour is not None and colour.bits > 8:
-            raise OptionError(f"Pictures of {colour.bits} bits are too fine for int8: omit --precision.")
+            raise OptionError(f"Pictures of {colour.bits} bits are too fine for int8: omit {option('precision')}.")
         if self.calibration is None:
-            raise OptionError(f"These weights of {self.name} have no int8 calibration: use --precision fp32.")
+            instead = option("precision", "fp32")
+            raise OptionError(f"These weights of {self.name} have no int8 calibration: use {instead}.")
         network = _fold(self.name, self.arch, self.int8_weights or self.weights, colour)
         if trouble := self.calibration.trouble(network):
             raise OptionError(
@@ -111,7 +113,7 @@ def load(name: str = DEFAULT, source: Path | None = None) -> Model:
     if source is not None and not source.is_dir():
         return Model(name, arch, _checkpoint(name, arch, source))
     if source is None and not has_weights(name):
-        raise OptionError(f"No weights of {name} ship with the package: give a checkpoint with --weights.")
+        raise OptionError(f"No weights of {name} ship with the package: give a checkpoint with {option('weights')}.")
     folder = source or _shipped()
     stored = SHARED.get(name, name)
     weights = _weights(folder / _WEIGHTS.format(name=stored), stored, ARCHITECTURES[stored])

@@ -13,9 +13,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
-from multiprocessing.connection import Connection
-from multiprocessing.context import BaseContext
-from multiprocessing.reduction import DupFd
+from multiprocessing.connection import Connection, Pipe
 from typing import Any, Protocol
 
 from sr4k.pipeline.frame import Format, Frame, FrameInfo, Plane
@@ -107,10 +105,10 @@ class Inlet(Protocol):
 
 
 class Memory:
-    """An anonymous shared-memory file; it can be pickled to a process that is being spawned."""
+    """An anonymous shared-memory file; `sr4k.pipeline.starting` hands it to a process that is being started."""
 
-    def __init__(self, fd: int) -> None:
-        self.fd = fd
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
 
     @classmethod
     def create(cls) -> "Memory":
@@ -121,26 +119,23 @@ class Memory:
 
     def duplicate(self) -> "Memory":
         """Return a second handle to the same memory."""
-        return Memory(os.dup(self.fd))
+        return Memory(os.dup(self._descriptor))
 
     def map(self, size: int) -> memoryview:
         """Grow the file to ``size`` bytes if it is smaller, and return ``size`` writable bytes of it."""
-        if os.fstat(self.fd).st_size < size:
-            os.ftruncate(self.fd, size)
-        return memoryview(mmap.mmap(self.fd, size))
+        if os.fstat(self._descriptor).st_size < size:
+            os.ftruncate(self._descriptor, size)
+        return memoryview(mmap.mmap(self._descriptor, size))
+
+    def fileno(self) -> int:
+        """Return the file descriptor."""
+        return self._descriptor
 
     def close(self) -> None:
         """Close the handle; mappings stay valid."""
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _adopt_memory, (DupFd(self.fd),)
-
-
-def _adopt_memory(handle: Any) -> Memory:
-    return Memory(handle.detach())
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
 
 def map_slots(memory: Memory, form: Format, slots: int) -> list[tuple[Plane, ...]]:
@@ -237,9 +232,9 @@ class Receiver:
             self._credit.send_bytes(slot.to_bytes(2, "little"))
 
 
-def create_channel(context: BaseContext, slots: int) -> tuple[Sender, Receiver]:
+def create_channel(slots: int) -> tuple[Sender, Receiver]:
     """Create a channel that holds up to ``slots`` frames, and return both ends."""
     memory = Memory.create()
-    data_out, data_in = context.Pipe(duplex=False)
-    credit_out, credit_in = context.Pipe(duplex=False)
+    data_out, data_in = Pipe(duplex=False)
+    credit_out, credit_in = Pipe(duplex=False)
     return Sender(data_in, credit_out, memory, slots), Receiver(data_out, credit_in, memory.duplicate(), slots)

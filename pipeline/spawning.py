@@ -1,91 +1,110 @@
-"""Start processes so that they import and run nothing from the current folder.
+"""Start Python processes that run nothing of the current folder, and nothing of the program that starts them.
+
+The main module of that program is not imported: it would start its work again, and may not be a file at all.
 
 ``python -c`` and ``python -m`` look for modules in the current folder first, even for those of the standard library: a
 ``struct.py`` among somebody's downloads would run in every worker. The loader of shared libraries does the same if
 ``LD_LIBRARY_PATH`` has an empty entry, which importing OpenCV leaves there.
 """
 
-import multiprocessing
 import os
+import pickle
+import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
 
 _LIBRARIES = "LD_LIBRARY_PATH"
 
-_lock = threading.Lock()
-_inside = 0
-_before: dict[str, str | None] = {}
-_main_file: list[str] = []
+# The current folder is not searched: only the parent's `sys.path` may lead to this package. The kernel kills the
+# process when the thread that started it ends (PR_SET_PDEATHSIG, SIGKILL), unless that has happened before.
+_START = """
+import ctypes, os, pickle, sys
+ctypes.CDLL(None).prctl(1, 9)
+pipe = os.fdopen(int(sys.argv[3]), "rb")
+parent, sys.path[:] = pickle.load(pipe)
+if os.getppid() == parent:
+    from importlib import import_module
+    import_module(sys.argv[1]).run(sys.argv[2], pipe)
+"""
 
 
-UNGUARDED = 79
-"""Exit code of a worker that would have started another job while importing the user's script."""
-
-
-def leave_if_importing() -> None:
-    """Exit with `UNGUARDED` if this is a worker that is importing the main script; call this before starting a graph.
-
-    A spawned process runs the main script again; without ``if __name__ == "__main__":`` that would start the job again.
-    """
-    if getattr(multiprocessing.current_process(), "_inheriting", False):  # multiprocessing checks the same attribute
-        os._exit(UNGUARDED)
+def has_interpreter() -> bool:
+    """Whether there is a Python to start processes with; a program that embeds or freezes one may have none."""
+    return _python() is not None
 
 
 def interpreter() -> list[str]:
-    """Return the command of a Python with the same module search switches as this one, to be run in `safe_path`."""
-    flags = ["-E"] * bool(sys.flags.ignore_environment) + ["-s"] * bool(sys.flags.no_user_site)
-    return [sys.executable, "-P", *flags]
+    """Return the command of a Python with the same switches for modules and text as this one, for `clean_environment`.
 
+    Warnings are left out: the program may make errors of its own.
 
-@contextmanager
-def safe_path() -> Iterator[None]:
-    """Keep processes that are started inside, multiprocessing's resource tracker included, off the current folder.
-
-    A spawned process still finds the user's modules: multiprocessing sends it the ``sys.path`` of this one. It keeps
-    the environment variables for its own children; this process has them only inside, because other programs that it
-    starts may need their current folder. Several threads may be inside at once. A main script that came through a pipe
-    has no file, and spawned processes do not look for one.
+    Raises:
+        OSError: there is none; see `has_interpreter`.
     """
-    global _inside
-    with _lock:
-        if _inside == 0:
-            wanted = {"PYTHONSAFEPATH": "1", _LIBRARIES: _without_empty(os.environ.get(_LIBRARIES))}
-            _before.update({name: os.environ.get(name) for name in wanted})
-            _set(wanted)
-            _hide_main()
-        _inside += 1
+    python = _python()
+    if python is None:
+        raise FileNotFoundError(f"no Python {_VERSION} to start processes with: set sys.executable to its path")
+    flags = ["-E"] * bool(sys.flags.ignore_environment) + ["-s"] * bool(sys.flags.no_user_site)
+    return [python, "-P", *flags, *["-Xutf8"] * bool(sys.flags.utf8_mode)]
+
+
+def clean_environment() -> dict[str, str]:
+    """Return the environment for a process that is to run nothing of the current folder, nor are its own children."""
+    libraries = ":".join(filter(None, os.environ.get(_LIBRARIES, "").split(":")))
+    kept = {name: value for name, value in os.environ.items() if name != _LIBRARIES}
+    return kept | {"PYTHONSAFEPATH": "1"} | ({_LIBRARIES: libraries} if libraries else {})
+
+
+def spawn(
+    module: str, name: str, *, fds: Sequence[int] = (), apart: bool = False
+) -> tuple["subprocess.Popen[bytes]", BinaryIO]:
+    """Start a process that calls ``module.run(name, pipe)``, and ends with the calling thread at the latest.
+
+    It finds the same modules as this one, except those that only the current folder leads to.
+
+    Args:
+        module: name of a module of this package.
+        name: text for it, which lists of processes show.
+        fds: file descriptors to keep open in the process; the caller closes its own copies.
+        apart: whether it gets a session of its own, which signals to this one's group don't reach, and no standard
+            input and output.
+
+    Returns:
+        The process, and the end of the pipe to write to and close. It raises BrokenPipeError if the process has died.
+
+    Raises:
+        OSError: the process can't be started.
+    """
+    readable, writable = os.pipe()
+    nowhere = subprocess.DEVNULL if apart else None
     try:
-        yield
+        process = subprocess.Popen(
+            [*interpreter(), "-c", _START, module, name, str(readable)],
+            stdin=nowhere,
+            stdout=nowhere,
+            env=clean_environment(),
+            pass_fds=(readable, *fds),
+            start_new_session=apart,
+        )
+    except BaseException:
+        os.close(writable)
+        raise
     finally:
-        with _lock:
-            _inside -= 1
-            if _inside == 0:
-                _set(_before)
-                _show_main()
+        os.close(readable)
+    pipe = os.fdopen(writable, "wb")
+    with suppress(BrokenPipeError):  # as for the caller
+        pickle.dump((os.getpid(), [path for path in sys.path if path]), pipe)
+    return process, pipe
 
 
-def _without_empty(path: str | None) -> str | None:
-    return ":".join(filter(None, (path or "").split(":"))) or None
+_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
-def _set(variables: dict[str, str | None]) -> None:
-    for name, value in variables.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
-
-
-def _hide_main() -> None:
-    """Delete ``__file__`` of a main module that has no file: a spawned process would try to run ``<stdin>``."""
-    file = getattr(sys.modules["__main__"], "__file__", None)
-    if file is not None and not os.path.isfile(file):  # noqa: PTH113 - of whatever name
-        _main_file.append(file)
-        del sys.modules["__main__"].__file__
-
-
-def _show_main() -> None:
-    while _main_file:
-        sys.modules["__main__"].__file__ = _main_file.pop()
+def _python() -> str | None:
+    """Return the path of a Python of this version; ``sys.executable`` may be another program that embeds one."""
+    own = [Path(sys.executable)] if Path(sys.executable or "").name.startswith("python") else []
+    beside = [Path(prefix, "bin", f"python{_VERSION}") for prefix in (sys.prefix, sys.base_prefix)]
+    return next((str(path) for path in (*own, *beside) if os.access(path, os.X_OK)), None)

@@ -1,24 +1,20 @@
 """The supervisor: starts the workers of a graph, watches them, and makes sure that all of them end."""
 
-import logging
-import multiprocessing
 import os
 import signal
+import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from multiprocessing import resource_tracker
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnContext
-from multiprocessing.process import BaseProcess
-from typing import Any, Literal
+from multiprocessing.connection import Connection, Pipe, wait
+from typing import Literal
 
 from sr4k.pipeline.channel import Inlet, Outlet, create_channel
 from sr4k.pipeline.lanes import Dealer, Gatherer
-from sr4k.pipeline.spawning import UNGUARDED, leave_if_importing, safe_path
 from sr4k.pipeline.stage import Report
+from sr4k.pipeline.starting import start_process
 from sr4k.pipeline.worker import STOP, Done, Failed, Lost, WorkerSpec, WorkerStatus, run, run_in_process
 
 Mode = Literal["processes", "threads"]
@@ -105,12 +101,16 @@ class Outcome:
         return found
 
 
+def _nothing() -> None:
+    """Prepare nothing."""
+
+
 def run_graph(
     spec: GraphSpec,
     *,
     on_status: Callable[[dict[str, WorkerStatus]], None] = lambda _statuses: None,
     stop_requests: Callable[[], int] = lambda: 0,
-    log_queue: Any = None,
+    prepare: Callable[[], None] = _nothing,
 ) -> Outcome:
     """Run a graph to its end.
 
@@ -119,23 +119,37 @@ def run_graph(
             that it raises ends the graph and is passed on.
         stop_requests: returns how often a stop was requested so far. At one, the source ends and the rest drains or,
             if the source has ended, the sink may finish early; at two, all workers are killed.
-        log_queue: queue into which worker processes put their log records.
+        prepare: called in each worker process before anything else, for what belongs to the whole process, such as
+            its logging; it can be pickled.
 
     Raises:
         StageFailed: a stage raised an exception; the first one if several did.
         WorkerDied: a worker process was killed or crashed.
         GraphAborted: a second stop was requested.
     """
-    leave_if_importing()
-    return _Supervisor(spec, on_status, stop_requests, log_queue).run()
+    return _Supervisor(spec, on_status, stop_requests, prepare).run()
 
 
 @dataclass(slots=True, eq=False)
 class _Worker:
     spec: WorkerSpec
     control: Connection
-    body: BaseProcess | threading.Thread
+    body: "subprocess.Popen[bytes] | threading.Thread"
     ended: bool = False
+
+    def join(self, seconds: float) -> None:
+        """Wait for its end, for so long."""
+        if isinstance(self.body, threading.Thread):
+            self.body.join(seconds)
+        else:
+            with suppress(subprocess.TimeoutExpired):
+                self.body.wait(seconds)
+
+    def kill(self) -> None:
+        """End its process, if it has one that runs."""
+        if not isinstance(self.body, threading.Thread) and self.body.poll() is None:
+            self.body.kill()
+            self.join(_GRACE)  # a process that waits for a dead disk can't be killed at all
 
 
 class _Supervisor:
@@ -144,19 +158,20 @@ class _Supervisor:
         spec: GraphSpec,
         on_status: Callable[[dict[str, WorkerStatus]], None],
         stop_requests: Callable[[], int],
-        log_queue: Any,
+        prepare: Callable[[], None],
     ) -> None:
         self._spec = spec
         self._on_status = on_status
         self._stop_requests = stop_requests
-        self._log_queue = log_queue
+        self._prepare = prepare
         self._outcome = Outcome()
         self._has_asked = False  # the workers to stop
 
     def run(self) -> Outcome:
         began = time.monotonic()
-        workers = self._start()
+        workers: list[_Worker] = []
         try:
+            self._start(workers)
             self._watch(workers)
         except BaseException:
             self._end(workers, grace=_GRACE)
@@ -165,38 +180,31 @@ class _Supervisor:
         self._outcome.seconds = time.monotonic() - began
         return self._outcome
 
-    def _start(self) -> list[_Worker]:
-        context = multiprocessing.get_context("spawn")
+    def _start(self, workers: list[_Worker]) -> None:
+        """Start the workers, and add each to the list as soon as it runs."""
         lanes = [_lanes(spec) for spec in self._spec.workers]
         inlets: list[list[Inlet | None]] = [[None]]
         outlets: list[list[Outlet | None]] = []
         for before, after, slots in zip(lanes, lanes[1:], self._spec.slots, strict=False):
-            senders, receivers = _joined(context, len(before), len(after), slots)
+            senders, receivers = _joined(len(before), len(after), slots)
             outlets.append(list(senders))
             inlets.append(list(receivers))
         outlets.append([None])
-        return [
-            self._started(context, spec, inlet, outlet)
-            for specs, ins, outs in zip(lanes, inlets, outlets, strict=True)
-            for spec, inlet, outlet in zip(specs, ins, outs, strict=True)
-        ]
+        for specs, ins, outs in zip(lanes, inlets, outlets, strict=True):
+            for spec, inlet, outlet in zip(specs, ins, outs, strict=True):
+                workers.append(self._started(spec, inlet, outlet))
 
-    def _started(self, context: SpawnContext, spec: WorkerSpec, inlet: Inlet | None, outlet: Outlet | None) -> _Worker:
-        ours, theirs = context.Pipe()
-        body: BaseProcess | threading.Thread
+    def _started(self, spec: WorkerSpec, inlet: Inlet | None, outlet: Outlet | None) -> _Worker:
+        ours, theirs = Pipe()
+        name = f"sr4k-{spec.name}"
+        body: subprocess.Popen[bytes] | threading.Thread
         if self._spec.mode == "processes":
-            level = logging.getLogger().getEffectiveLevel()
-            args = (spec, inlet, outlet, theirs, self._log_queue, level)
-            body = context.Process(target=run_in_process, args=args, name=f"sr4k-{spec.name}", daemon=True)
-            with safe_path(), _deaf():
-                body.start()
+            body = start_process(name, run_in_process, spec, inlet, outlet, theirs, self._prepare)
             for end in (inlet, outlet, theirs):
                 if end is not None:
                     end.close()
         else:
-            body = threading.Thread(
-                target=run, args=(spec, inlet, outlet, theirs), name=f"sr4k-{spec.name}", daemon=True
-            )
+            body = threading.Thread(target=run, args=(spec, inlet, outlet, theirs), name=name, daemon=True)
             body.start()
         return _Worker(spec, ours, body)
 
@@ -244,23 +252,10 @@ class _Supervisor:
         """Wait for all workers, and kill those left after ``grace`` seconds."""
         deadline = time.monotonic() + grace
         for worker in workers:
-            worker.body.join(max(0.0, deadline - time.monotonic()))
+            worker.join(max(0.0, deadline - time.monotonic()))
         for worker in workers:
-            if isinstance(worker.body, BaseProcess) and worker.body.is_alive():
-                worker.body.kill()
-                worker.body.join(_GRACE)  # a process that waits for a dead disk can't be killed at all
+            worker.kill()
             worker.control.close()
-
-
-@contextmanager
-def _deaf() -> Iterator[None]:
-    """Block signals to the process group in processes started inside, until they have set them to be ignored."""
-    resource_tracker.ensure_running()  # starting it unblocks the signals
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _lanes(spec: WorkerSpec) -> list[WorkerSpec]:
@@ -281,11 +276,11 @@ def _lanes(spec: WorkerSpec) -> list[WorkerSpec]:
     ]
 
 
-def _joined(context: SpawnContext, before: int, after: int, slots: int) -> tuple[list[Outlet], list[Inlet]]:
+def _joined(before: int, after: int, slots: int) -> tuple[list[Outlet], list[Inlet]]:
     """Create the channels between the lanes of one worker and those of the next; return an end for each lane."""
     if before != after and min(before, after) > 1:
         raise ValueError(f"{before} lanes can't be followed by {after}")
-    channels = [create_channel(context, slots) for _ in range(max(before, after))]
+    channels = [create_channel(slots) for _ in range(max(before, after))]
     senders: list[Outlet] = [sender for sender, _ in channels]
     receivers: list[Inlet] = [receiver for _, receiver in channels]
     return (
@@ -298,18 +293,13 @@ def _obituary(worker: _Worker) -> str:
     """Return which worker died and why, for the user."""
     stages = ", ".join(stage.name for stage in worker.spec.stages)
     cause = "ended unexpectedly"
-    if isinstance(worker.body, BaseProcess):
-        worker.body.join(1.0)
-        code = worker.body.exitcode
+    if not isinstance(worker.body, threading.Thread):
+        worker.join(1.0)
+        code = worker.body.returncode
         if code is not None and code < 0:
             cause = f"was killed by {signal.Signals(-code).name}"
             if -code == signal.SIGKILL:
                 cause += " (by hand, or by the kernel because memory ran out)"
-        elif code == UNGUARDED:
-            return (
-                "each worker runs your script again, which would start the job again: put the start of the job under "
-                'if __name__ == "__main__":, or let workers be threads'
-            )
         elif code is not None:
             cause = f"ended with exit code {code}"
     return f"the {worker.spec.name} process (stages: {stages}) {cause}"

@@ -1,14 +1,11 @@
 """A worker: a chain of stages in its own process or thread, with a pipe to the supervisor."""
 
-import logging
-import logging.handlers
 import os
 import pickle
-import signal
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, Pipe, wait
@@ -112,25 +109,15 @@ def run_in_process(
     inbound: Inlet | None,
     outbound: Outlet | None,
     control: Connection,
-    log_queue: Any,
-    log_level: int,
+    prepare: Callable[[], None],
 ) -> None:
     """Run a worker; the main function of its process."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # they are sent to the whole group: the supervisor decides
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     if spec.cpus is not None:
         os.sched_setaffinity(0, spec.cpus)
     for variables in spec.environments[:1]:
         os.environ.update(variables)
-    if log_queue is not None:
-        log_queue.cancel_join_thread()  # unsent log records must not keep a worker from ending
-        root = logging.getLogger()
-        root.handlers[:] = [logging.handlers.QueueHandler(log_queue)]
-        root.setLevel(log_level)
-        logging.captureWarnings(True)
+    prepare()
     run(spec, inbound, outbound, control, orphaned=lambda: os._exit(1))
-    logging.shutdown()
 
 
 def run(

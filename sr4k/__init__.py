@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sr4k.common.yaml_file import SettingError
     from sr4k.configs import Preset, load_preset
     from sr4k.errors import (
         EngineError,
@@ -26,11 +27,15 @@ if TYPE_CHECKING:
         WorkerError,
     )
     from sr4k.jobs.file_job import Job
+    from sr4k.jobs.file_progress import Progress
     from sr4k.jobs.live_job import LiveJob
+    from sr4k.jobs.live_progress import LiveProgress, TargetProgress
+    from sr4k.jobs.running import RunningJob
     from sr4k.jobs.summary import JobLosses, LiveSummary, ProcessWork, StageWork, Summary
-    from sr4k.live.address import Address, parse_source, parse_target
+    from sr4k.live.address import Address, AddressError, parse_source, parse_target
     from sr4k.media.options import Box, Scale, TimeSpan, VideoChoice
     from sr4k.media.reports import EngineReport, SourceReport, VideoReport
+    from sr4k.media.writing.write_errors import FullDiskError
     from sr4k.memory.upscaler import Upscaler
     from sr4k.pipeline import WorkerStatus
     from sr4k.probing import Probe, probe
@@ -39,15 +44,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Address",
+    "AddressError",
     "Box",
     "EngineError",
     "EngineReport",
     "FieldError",
+    "FullDiskError",
     "InputError",
     "InternalError",
     "Job",
     "JobLosses",
     "LiveJob",
+    "LiveProgress",
     "LiveSummary",
     "MachineError",
     "OptionError",
@@ -55,12 +63,16 @@ __all__ = [
     "Preset",
     "Probe",
     "ProcessWork",
+    "Progress",
+    "RunningJob",
     "Scale",
+    "SettingError",
     "SourceReport",
     "Sr4kError",
     "StageWork",
     "StoppedError",
     "Summary",
+    "TargetProgress",
     "TimeSpan",
     "Upscaler",
     "VideoChoice",
@@ -75,6 +87,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "sr4k.common.yaml_file": ("SettingError",),
     "sr4k.configs": ("Preset", "load_preset"),
     "sr4k.errors": (
         "EngineError",
@@ -90,11 +103,15 @@ _HOMES = {
     ),
     "sr4k.jobs.file_job": ("Job",),
     "sr4k.jobs.live_job": ("LiveJob",),
+    "sr4k.jobs.live_progress": ("LiveProgress", "TargetProgress"),
+    "sr4k.jobs.file_progress": ("Progress",),
+    "sr4k.jobs.running": ("RunningJob",),
     "sr4k.jobs.summary": ("JobLosses", "LiveSummary", "ProcessWork", "StageWork", "Summary"),
-    "sr4k.live.address": ("Address", "parse_source", "parse_target"),
+    "sr4k.live.address": ("Address", "AddressError", "parse_source", "parse_target"),
     "sr4k.media.options": ("Box", "Scale", "TimeSpan", "VideoChoice"),
     "sr4k.memory.upscaler": ("Upscaler",),
     "sr4k.media.reports": ("EngineReport", "SourceReport", "VideoReport"),
+    "sr4k.media.writing.write_errors": ("FullDiskError",),
     "sr4k.pipeline": ("WorkerStatus",),
     "sr4k.probing": ("Probe", "probe"),
 }

@@ -21,6 +21,34 @@ EXIT_WITH_LOSSES = 9
 """Exit code of a job that finished although its source was damaged."""
 
 
+KEYWORDS = {
+    "engine.name": "engine",
+    "engine.model": "model",
+    "engine.device": "device",
+    "engine.precision": "precision",
+    "engine.pixels": "pixels",
+    "engine.threads": "threads",
+    "engine.reuse": "reuse",
+    "engine.reuse_threshold": "reuse_threshold",
+    "graph.mode": "workers",
+    "graph.lanes": "lanes",
+    "graph.devices": "devices",
+    "encode.codec": "codec",
+    "encode.encoder": "encoder",
+    "encode.crf": "crf",
+    "encode.bitrate": "bitrate",
+    "encode.preset": "speed",
+    "encode.options": "options",
+    "live.segments": "segments",
+    "size": "size",
+    "scale": "scale",
+    "rate": "rate",
+    "part": "part",
+    "resume": "resume",
+}
+"""Keywords of a job, by the key of a preset or the field that they set."""
+
+
 class Sr4kError(Exception):
     """Base class of errors that the user can act on."""
 
@@ -37,13 +65,14 @@ class FieldError(OptionError):
     """Fields of a job are invalid, or contradict each other.
 
     Args:
-        text: the message, with ``{field}`` for the name of a field and ``{0}`` for the first of the values.
+        text: the message, with ``{field}`` for a field or the key of a preset, such as ``{encode.crf}``, and ``{0}``
+            for the first of the values. It names fields and keys as the keywords of a job.
         values: to insert into the message; any text, which is not searched for placeholders.
     """
 
     def __init__(self, text: str, *values: object) -> None:
         self._text, self._values = text, values
-        super().__init__(self.told({}))
+        super().__init__(self.told(KEYWORDS))
 
     def told(self, names: Mapping[str, str]) -> str:
         """Return the message with other names for fields, such as those of command-line options."""

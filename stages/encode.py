@@ -18,6 +18,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from sr4k.common.option_names import option
 from sr4k.errors import InputError, OptionError, OutputError
 from sr4k.media.options import WriteSettings
 from sr4k.media.planes import as_picture
@@ -87,7 +88,8 @@ class Encode(Sink):
         s, asked = self._settings, self._settings.codec
         s = self._settings = settled(s, bits=info.colour.bits)
         if s.codec != chosen_codec(asked, s.path):
-            log.warning("pictures of %d bits are encoded as %s: --codec names another.", info.colour.bits, s.codec)
+            bits, other = info.colour.bits, option("codec")
+            log.warning("pictures of %d bits are encoded as %s: %s names another.", bits, s.codec, other)
         self._info = info
         self._source = self._opened.enter_context(open_input(s.source))
         self._held = self._journal.hold(0.0)
@@ -216,7 +218,8 @@ class Encode(Sink):
             raise OutputError(f"{self._settings.path.name}: only {found} of {self._written} pictures were written.")
         if self._settings.strict and self._rest.damage:
             name = self._settings.source.name
-            raise InputError(f"{name} is damaged: {self._rest.damage}. --strict stops at the first loss.")
+            strict = option("strict", True)
+            raise InputError(f"{name} is damaged: {self._rest.damage}. {strict} stops at the first loss.")
 
     def _open_encoder(self, target: OutputContainer) -> None:
         """Open the encoder and write the file's header."""
@@ -243,8 +246,9 @@ class Encode(Sink):
             with writing(self._settings.parts, av.error.FFmpegError):
                 self._journal.note("encoder", about)
         elif before != about:
+            again = option("overwrite", True)
             raise OptionError(
-                "The job can't be resumed: it was begun with another encoder or version; --overwrite starts again."
+                f"The job can't be resumed: it was begun with another encoder or version; {again} starts again."
             )
 
     def _check_gap(self, info: FrameInfo) -> None:

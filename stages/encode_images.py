@@ -13,6 +13,7 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from sr4k.common.opencv import cv2
+from sr4k.common.option_names import option
 from sr4k.errors import OptionError, OutputError
 from sr4k.media.fitting import CODES
 from sr4k.media.image_names import is_sequence, numbered, numbers
@@ -74,7 +75,7 @@ class EncodePictures(Sink):
         most = _MOST.get(self._kind)
         if most is not None and max(self._info.width, self._info.height) > most:
             raise OptionError(
-                f"{s.path.suffix} can't hold sides of more than {most} pixels: use .png, or a smaller --size."
+                f"{s.path.suffix} can't hold sides of more than {most} pixels: use .png, or a smaller {option('size')}."
             )
         self._first = numbers(s.reading.path)[0] if is_sequence(s.reading.path) else None
         self._leave_out()

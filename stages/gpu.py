@@ -14,6 +14,7 @@ import numpy as np
 from av.codec.hwaccel import HWAccel
 from av.video.frame import VideoFrame
 
+from sr4k.common.option_names import option
 from sr4k.engines import EngineSpec
 from sr4k.engines.nvidia import driver
 from sr4k.errors import EngineError, InputError, OptionError, Sr4kError
@@ -126,7 +127,10 @@ class GpuDecode(FileSource):
         """
         if (picture.width, picture.height) != (self._width, self._height):
             change = f"the picture changes from {self._width}x{self._height} to {picture.width}x{picture.height}"
-            raise InputError(f"{self._settings.path}: {change}, and frames of NVDEC's can't be scaled: omit -c gpu.")
+            raise InputError(
+                f"{self._settings.path}: {change}, and frames of NVDEC's can't be scaled: "
+                f"omit {option('preset', 'gpu')}."
+            )
         # The capsule itself: PyAV accepts no stream, and PyTorch would pass one.
         luma, both = (torch.utils.dlpack.from_dlpack(plane.__dlpack__()) for plane in picture.planes)
         both = both.view(both.shape[0], -1, 2)

@@ -11,6 +11,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import CudaContext, VideoFrame
 from torch import Tensor
 
+from sr4k.common.option_names import option
 from sr4k.engines.cuda import cuda_device
 from sr4k.engines.nvidia import driver
 from sr4k.errors import EngineError, OptionError
@@ -46,7 +47,7 @@ class GpuEncode(Encode):
         trouble = "there is no GPU" if not driver().gpus else self._trouble(rows * 2 // 3, width)
         if trouble is not None:
             if asked.encoder == "nvenc":
-                raise OptionError(f"{self._row.name} can't be used ({trouble}): use --encoder software.")
+                raise OptionError(f"{self._row.name} can't be used ({trouble}): use {option('encoder', 'software')}.")
             log.warning("Encoding is on the CPU: %s can't be used (%s).", self._row.name, trouble)
             self._settings = settled(in_software(asked), bits=bits)
             self._cuda = None

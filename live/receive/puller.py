@@ -59,10 +59,10 @@ class Puller:
         memory = Memory.create()
         self._link = IntakeEnd(ours, memory)
         with theirs:
-            order = PullOrder(source=source, like=like, wire=theirs.fileno(), memory=memory.fd)
+            order = PullOrder(source=source, like=like, wire=theirs.fileno(), memory=memory.fileno())
             programs = ffmpegs() if source.kind == "srt" else []
             self._child = start_child(
-                "sr4k.live.receive.pull_process", order, fds=(theirs.fileno(), memory.fd), programs=programs
+                "sr4k.live.receive.pull_process", order, fds=(theirs.fileno(), memory.fileno()), programs=programs
             )
         self._opened = False
         self._began = self._heard = self._saw = time.monotonic()

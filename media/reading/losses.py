@@ -9,6 +9,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from sr4k.common.option_names import option
 from sr4k.errors import InputError
 from sr4k.media.reports import LossKind, LossReport, LostPlace
 
@@ -69,7 +70,8 @@ class Losses:
         """
         if self.strict:
             where = "" if at is None else f" at {float(at):.2f} s"
-            raise InputError(f"{self.file} is damaged{where}: {reason}. --strict stops at the first loss.")
+            strict = option("strict", True)
+            raise InputError(f"{self.file} is damaged{where}: {reason}. {strict} stops at the first loss.")
         self.counts[kind] += frames
         if reason not in self.reasons:
             self.reasons.append(reason)

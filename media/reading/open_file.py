@@ -13,6 +13,7 @@ from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
+from sr4k.common.option_names import option
 from sr4k.errors import InputError
 from sr4k.media.image_names import is_picture, is_sequence, numbers
 from sr4k.media.options import FIRST_VIDEO, VideoChoice
@@ -112,7 +113,7 @@ def video_stream(container: InputContainer, path: Path, track: VideoChoice = FIR
     known = ", ".join(
         f"{number} (i:{stream.id:#x})" if has_ids else f"{number}" for number, stream in enumerate(videos)
     )
-    raise InputError(f"{path} has no video {track}: --map takes one of {known}.")
+    raise InputError(f"{path} has no video {track}: {option('track')} takes one of {known}.")
 
 
 def _kind(stream: Stream) -> str:

@@ -12,6 +12,7 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from sr4k.common.option_names import option
 from sr4k.errors import OptionError, OutputError
 from sr4k.media.image_names import is_sequence
 from sr4k.media.paths import check_source, free_name
@@ -95,7 +96,7 @@ class Parts:
         if not self.journal.is_ours and not overwrite:
             raise OutputError(
                 f"{self.target} was begun by another version of sr4k-stream, and only that can resume it: "
-                "--overwrite starts again."
+                f"{option('overwrite', True)} starts again."
             )
         head, segments = self.journal.head(), self.journal.segments()
         is_part = head is not None and any(key.startswith("part.") for key in head)
@@ -109,12 +110,13 @@ class Parts:
             return 0
         if not resume:
             raise OutputError(
-                f"{self.target} was begun before and is unfinished: add --resume to continue it, or --overwrite to "
-                "start again."
+                f"{self.target} was begun before and is unfinished: add {option('resume', True)} to continue it, or "
+                f"{option('overwrite', True)} to start again."
             )
         if differing := [key for key in sorted({*head, *facts}) if head.get(key) != facts.get(key)]:
             differences = ", ".join(f"{key} was {head.get(key)}, is {facts.get(key)}" for key in differing)
-            raise OptionError(f"{self.target} can't be resumed: {differences}; --overwrite starts again.")
+            again = option("overwrite", True)
+            raise OptionError(f"{self.target} can't be resumed: {differences}; {again} starts again.")
         with writing(self.folder):
             self.journal.trim()
         return sum(segment.frames for segment in segments)
@@ -131,9 +133,9 @@ class Parts:
 
     def fate(self, *, is_part: bool) -> str:
         """Return the message on what is left of an interrupted job."""
-        return (
-            "Finished frames are kept: --resume continues." if self.keeps(is_part=is_part) else "Nothing was written."
-        )
+        if not self.keeps(is_part=is_part):
+            return "Nothing was written."
+        return f"Finished frames are kept: {option('resume', True)} continues."
 
     @property
     def lost(self) -> int:

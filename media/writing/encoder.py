@@ -11,6 +11,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from sr4k.common.option_names import option
 from sr4k.errors import OptionError
 from sr4k.media.hdr import static_metadata
 from sr4k.media.options import Codec, EncoderKind, EncoderSettings
@@ -176,7 +177,7 @@ def _unopened(name: str, err: Exception) -> OptionError:
 
 
 def _unusable(name: str, trouble: Trouble | None) -> OptionError:
-    instead = "" if name in _PARAMS else "; --encoder software works on any CPU"
+    instead = "" if name in _PARAMS else f"; {option('encoder', 'software')} works on any CPU"
     return OptionError(f"The {name} encoder can't be opened here ({trouble}){instead}.")
 
 
@@ -189,17 +190,17 @@ def _check_pictures(row: EncoderRow, info: VideoInfo) -> None:
     least_width, least_height = _LEAST.get(row.name, (2, 2))
     if info.colour.bits > row.most_bits:
         raise OptionError(
-            f"The {row.name} encoder keeps {row.most_bits} of {info.colour.bits} bits: use --codec hevc, or --encoder "
-            "software."
+            f"The {row.name} encoder keeps {row.most_bits} of {info.colour.bits} bits: use {option('codec', 'hevc')}, "
+            f"or {option('encoder', 'software')}."
         )
     size = f"The {_called(row.name)} encoder doesn't support {info.width}x{info.height}"
     if info.width < least_width or info.height < least_height:
-        raise OptionError(f"{size}: its minimum is {least_width}x{least_height}; use --codec h264, or a larger --size.")
+        onward = f"use {option('codec', 'h264')}, or a larger {option('size')}"
+        raise OptionError(f"{size}: its minimum is {least_width}x{least_height}; {onward}.")
     width, height = _MOST.get(row.name, (info.width, info.height))
     if info.width > width or info.height > height:
-        raise OptionError(
-            f"{size}: its maximum is {width}x{height}; use --codec hevc, pictures (%05d.png), or a --size."
-        )
+        onward = f"use {option('codec', 'hevc')}, pictures (%05d.png), or a {option('size')}"
+        raise OptionError(f"{size}: its maximum is {width}x{height}; {onward}.")
 
 
 def _pixel_format(row: EncoderRow, context: VideoCodecContext, info: VideoInfo) -> str:

@@ -14,6 +14,7 @@ from av.packet import Packet
 from av.stream import AttachmentStream, Stream
 from av.video.stream import VideoStream
 
+from sr4k.common.option_names import option
 from sr4k.errors import InputError
 from sr4k.media.channel_layouts import Speakers
 from sr4k.media.reading.discontinuities import OneClock
@@ -145,7 +146,8 @@ class Passthrough:
         """Add a stream to the target, or its description to `dropped`."""
         container = self._target.format.name
         if stream in (videos := video_streams(self._source)):
-            self.dropped.append(f"{_describe(stream)} is another video: --map {videos.index(stream)} upscales it")
+            this = option("track", str(videos.index(stream)))
+            self.dropped.append(f"{_describe(stream)} is another video: {this} upscales it")
             return
         try:
             if isinstance(stream, AttachmentStream):

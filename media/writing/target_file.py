@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from sr4k.common.option_names import option
 from sr4k.errors import OptionError, OutputError
 from sr4k.media.image_names import files_of, is_picture, is_sequence, number_in, numbered, numbers, stands_for
 from sr4k.media.paths import free_name
@@ -157,7 +158,7 @@ def put(file: Path, target: Path, *, overwrite: bool) -> None:
 
 def already_there(path: Path) -> OutputError:
     """Return the error for a file that exists and is not to be overwritten."""
-    return OutputError(f"{path} exists: choose another name, or add --overwrite.")
+    return OutputError(f"{path} exists: choose another name, or add {option('overwrite', True)}.")
 
 
 def appeared(target: Path, free: Path) -> OutputError:

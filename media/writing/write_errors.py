@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sr4k.common.option_names import option
 from sr4k.errors import OutputError, Sr4kError
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -24,7 +25,8 @@ class FullDiskError(OutputError):
         self.folder, self.is_kept = folder, is_kept
 
     def __str__(self) -> str:
-        onward = "add --resume to continue" if self.is_kept else "start again: nothing was kept"
+        again = option("resume", True)
+        onward = f"add {again} to continue" if self.is_kept else "start again: nothing was kept"
         return f"The disk of {self.folder} is full: free some space, then {onward}."
 
 

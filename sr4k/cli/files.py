@@ -11,7 +11,6 @@ import typer
 from sr4k.cli.job_words import as_data, exit_code, result_lines, state_of, tally
 from sr4k.cli.one_line_errors import log_handler, say
 from sr4k.cli.progress import display, parse_progress
-from sr4k.cli.setting_errors import errors_by_option
 from sr4k.cli.signals import Interrupted, counted_signals
 from sr4k.cli.stream_options import AUTO, FIRST
 from sr4k.common.logs import collected_logs
@@ -22,6 +21,7 @@ from sr4k.jobs.batch import Result, run_jobs
 from sr4k.jobs.file_job import Job, no_options_of_videos
 from sr4k.jobs.forecast import forecast, in_words
 from sr4k.jobs.parse import parse_part, parse_rate, parse_track
+from sr4k.jobs.setting_errors import errors_by_option
 from sr4k.jobs.sources import jobs_into
 from sr4k.jobs.summary import Summary
 from sr4k.media.image_names import is_picture
@@ -196,7 +196,7 @@ def _run(
     handler = log_handler()
     handler.addFilter(redaction)
     with (
-        collected_logs(handler, logging.DEBUG if verbose else logging.WARNING) as queue,
+        collected_logs(handler, logging.DEBUG if verbose else logging.WARNING),
         counted_signals() as signals,
         display(names, quiet=quiet, json_to=json_to) as shown,
     ):
@@ -211,7 +211,6 @@ def _run(
             on_status=shown,
             on_end=end,
             stop_requests=lambda: len(signals),
-            log_queue=queue,
         )
     return results, signals
 

@@ -16,13 +16,13 @@ from rich.text import Text
 
 from sr4k.cli.long_running import long_running
 from sr4k.cli.one_line_errors import say
-from sr4k.cli.setting_errors import errors_by_option
 from sr4k.cli.signals import Impatient, counted_signals
 from sr4k.common.logs import LogFormat
 from sr4k.common.printable import printable
 from sr4k.configs import Preset
 from sr4k.errors import OptionError
 from sr4k.jobs.live_job import LiveJob
+from sr4k.jobs.setting_errors import errors_by_option
 from sr4k.jobs.summary import LiveSummary
 from sr4k.live.address import parse_source, parse_target
 from sr4k.live.rate import Rate
@@ -91,14 +91,13 @@ def run_live(
     level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
     with (
         counted_signals() as signals,
-        long_running([monitor], redaction, metrics=options.metrics, log_format=log_format, level=level) as queue,
+        long_running([monitor], redaction, metrics=options.metrics, log_format=log_format, level=level),
         _Status(monitor, quiet=quiet or log_format == "json") as shown,
         monitor.running(),
     ):
         summary = job.run(
             on_status=shown,
             stop_requests=Impatient(signals),
-            log_queue=queue,
             on_failure=monitor.failed,
             on_restart=monitor.restarted,
         )

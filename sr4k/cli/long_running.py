@@ -8,7 +8,7 @@ import typer
 
 from sr4k.cli.one_line_errors import log_handler, verdict
 from sr4k.cli.signals import Interrupted
-from sr4k.common.logs import LogFormat, LogWire, collected_logs
+from sr4k.common.logs import LogFormat, collected_logs
 from sr4k.service.channel_status import ChannelMonitor
 from sr4k.service.endpoint import serve_http
 from sr4k.service.reaper import orphans_reaped
@@ -26,15 +26,12 @@ def long_running(
     metrics: str | None = None,
     log_format: LogFormat = "text",
     level: int = logging.INFO,
-) -> Iterator[LogWire]:
+) -> Iterator[None]:
     """Log to stderr, serve metrics and health if ``metrics`` is given, redact secrets in both, and reap orphans.
 
     Args:
         redaction: knows all addresses already.
         metrics: address to listen on, as for `sr4k.service.endpoint.serve_http`.
-
-    Yields:
-        The wire for log records of other processes, unless their channel has a wire of its own.
 
     Raises:
         OptionError: ``metrics`` can't be listened on.
@@ -44,13 +41,13 @@ def long_running(
         stack.enter_context(stray_lines())
         handler = log_handler(log_format, timed=True)
         handler.addFilter(redaction)
-        wire = stack.enter_context(collected_logs(handler, level))
+        stack.enter_context(collected_logs(handler, level))
         if log_format == "json":
             stack.enter_context(_end_logged(level))
         if metrics is not None:
             port = stack.enter_context(serve_http(metrics, channels, redaction))
             log.info("Metrics and health on port %d: /metrics, /health, /ready", port)
-        yield wire
+        yield
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import typer
 from sr4k.cli.signals import Interrupted, interruptible, last_signal
 from sr4k.cli.standard_streams import leave_stdout
 from sr4k.common.logs import JsonLines, LogFormat, TextLines
+from sr4k.common.option_names import named_for_command
 from sr4k.common.printable import printable
 from sr4k.common.system_errors import refusal
 from sr4k.errors import InternalError, OptionError, Sr4kError, StoppedError
@@ -33,7 +34,7 @@ def errors_in_one_line(*, verbose: bool) -> Iterator[Redaction]:
     redaction = Redaction()
     redaction.hide_typed(sys.argv[1:])
     try:
-        with interruptible():
+        with named_for_command(), interruptible():
             _check_folder()
             yield redaction
     except typer.Exit:

@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as RichProgress
 
-from sr4k.cli.progress_estimate import Gauge
 from sr4k.common.printable import printable
 from sr4k.errors import OptionError
+from sr4k.jobs.file_progress import Gauge
 from sr4k.pipeline import WorkerStatus
 
 _LINE_EVERY = 5.0

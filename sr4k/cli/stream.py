@@ -5,15 +5,16 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from sr4k.cli import stream_options as o
-from sr4k.cli.encoder_options import with_encoder
+from sr4k.cli.encoder_options import parse_pairs
 from sr4k.cli.files import FileOptions, run_files
 from sr4k.cli.live import LiveOptions, run_live
 from sr4k.cli.one_line_errors import errors_in_one_line
-from sr4k.cli.setting_errors import errors_by_option
 from sr4k.cli.version import Version
 from sr4k.configs import Preset, load_preset
 from sr4k.errors import OptionError
+from sr4k.jobs.keywords import with_encoder
 from sr4k.jobs.parse import parse_devices, parse_size
+from sr4k.jobs.setting_errors import errors_by_option
 from sr4k.live.address import is_live
 from sr4k.media.options import Box, Fit, ResultSize
 from sr4k.service.redaction import Redaction
@@ -123,7 +124,7 @@ def stream(
             live={"slate": slate, "segments": segments},
         ).over(load_preset(config or ("live" if is_stream else "file")))
         with errors_by_option():
-            chosen = with_encoder(chosen, codec, encoder, crf, bitrate, preset, encoder_option or [])
+            chosen = with_encoder(chosen, codec, encoder, crf, bitrate, preset, parse_pairs(encoder_option or []))
         how = _How(size=_wanted(size, scale, fit), as_json=as_json, quiet=quiet, verbose=verbose, redaction=redaction)
         if is_stream:
             files.refuse_for_live()

@@ -1,13 +1,14 @@
-"""Sets up logging: collects the records of all processes in the main one, and formats them."""
+"""Sets up logging: hands the records of all processes to the loggers of the main one, and formats them."""
 
 import json
 import logging
+import logging.handlers
 import pickle
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -31,12 +32,8 @@ _channel: ContextVar[str | None] = ContextVar("channel", default=None)
 
 
 @contextmanager
-def collected_logs(handler: logging.Handler, level: int) -> Iterator["LogWire"]:
-    """Send every record of this process, and Python's warnings, to ``handler``; restore the root logger afterwards.
-
-    Yields:
-        The wire through which other processes send their records.
-    """
+def collected_logs(handler: logging.Handler, level: int) -> Iterator[None]:
+    """Send every record of this process, and Python's warnings, to ``handler``; restore the root logger afterwards."""
     root = logging.getLogger()
     before = root.handlers[:], root.level
     handler.addFilter(_with_channel)
@@ -44,8 +41,7 @@ def collected_logs(handler: logging.Handler, level: int) -> Iterator["LogWire"]:
     root.setLevel(level)
     logging.captureWarnings(True)
     try:
-        with of_channel(None) as wire:
-            yield wire
+        yield
     finally:
         logging.captureWarnings(False)
         root.handlers[:] = before[0]
@@ -54,20 +50,30 @@ def collected_logs(handler: logging.Handler, level: int) -> Iterator["LogWire"]:
 
 
 @contextmanager
-def of_channel(name: str | None) -> Iterator["LogWire"]:
-    """Add the name of a channel to the records of this thread, and to those that arrive through the wire.
-
-    Yields:
-        The wire, to be the ``log_queue`` of `sr4k.pipeline.run_graph`.
-    """
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    reader = threading.Thread(target=_read, args=(ours, name), name="sr4k-log", daemon=True)
-    reader.start()
+def of_channel(name: str) -> Iterator[None]:
+    """Add the name of a channel to the records of this thread, and to those that arrive through its `log_wire`."""
     token = _channel.set(name)
     try:
-        yield LogWire(theirs)
+        yield
     finally:
         _channel.reset(token)
+
+
+@contextmanager
+def log_wire() -> Iterator["LogWire"]:
+    """Hand the records of other processes to the loggers of this one that have the same names.
+
+    To their handlers it is as if this thread had logged them. No handler and no level is changed.
+
+    Yields:
+        The wire, to be called first in each of these processes.
+    """
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    reader = threading.Thread(target=copy_context().run, args=(_read, ours), name="sr4k-log", daemon=True)
+    reader.start()
+    try:
+        yield LogWire(theirs, _levels())
+    finally:
         theirs.close()
         reader.join(_LEAVING)  # until the last process has let go of its end
 
@@ -79,8 +85,15 @@ class LogWire:
     this is a queue.
     """
 
-    def __init__(self, end: socket.socket) -> None:
-        self._end = end
+    def __init__(self, end: socket.socket, levels: dict[str, int]) -> None:
+        self._end, self._levels = end, levels
+
+    def __call__(self) -> None:
+        """Send the records of this process, and Python's warnings, through the wire."""
+        logging.getLogger().handlers[:] = [logging.handlers.QueueHandler(self)]  # type: ignore[arg-type]
+        for name, level in self._levels.items():
+            logging.getLogger(name).setLevel(level)
+        logging.captureWarnings(True)
 
     def put_nowait(self, record: logging.LogRecord) -> None:
         """Send a record, or drop it if the socket is full: logging must never block a worker."""
@@ -90,9 +103,6 @@ class LogWire:
             record.exc_text = record.exc_text[:_LONGEST]
         with suppress(OSError):
             self._end.send(pickle.dumps(record), socket.MSG_DONTWAIT)
-
-    def cancel_join_thread(self) -> None:
-        """Do nothing; a queue has this method."""
 
 
 class TextLines(logging.Formatter):
@@ -136,20 +146,25 @@ def _time(record: logging.LogRecord) -> str:
     return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _read(end: socket.socket, channel: str | None) -> None:
+def _levels() -> dict[str, int]:
+    """Return the levels that are set in this process, by name of the logger."""
+    loggers = [logging.getLogger(), *logging.getLogger().manager.loggerDict.copy().values()]
+    return {each.name: each.level for each in loggers if isinstance(each, logging.Logger) and each.level}
+
+
+def _read(end: socket.socket) -> None:
     """Handle the records that arrive through a wire until all its other ends are closed."""
     with end:
         while message := end.recv(_BUFFER):
             with suppress(Exception):  # one bad record must not stop the others
-                record = pickle.loads(message)
-                record.channel = channel
-                _write(record)
+                _write(pickle.loads(message))
 
 
 def _write(record: logging.LogRecord) -> None:
     """Write a record at once: an unbounded queue would grow if records came faster than they can be written."""
-    for handler in logging.getLogger().handlers:
-        handler.handle(record)
+    logger = logging.getLogger(record.name)
+    if logger.isEnabledFor(record.levelno):
+        logger.handle(record)
 
 
 def _with_channel(record: logging.LogRecord) -> bool:

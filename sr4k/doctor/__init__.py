@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from typing import Any, Literal
 
-from sr4k.pipeline.spawning import interpreter, safe_path
+from sr4k.pipeline.spawning import clean_environment, interpreter
 
 State = Literal["ok", "optional", "problem"]
 """``ok``: it works. ``optional``: it is missing, and nothing that works here needs it. ``problem``: it is broken."""
@@ -109,14 +109,14 @@ def _found(title: str, home: str) -> Iterator[Finding]:
 def _examined(title: str, home: str, limit: float) -> list[Finding]:
     code = f"from sr4k.doctor import tell; tell({title!r}, {home!r})"
     try:
-        with safe_path():
-            ran = subprocess.run(
-                [*interpreter(), "-c", code],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=limit,
-                check=False,
-            )
+        ran = subprocess.run(
+            [*interpreter(), "-c", code],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=clean_environment(),
+            timeout=limit,
+            check=False,
+        )
         output, end = ran.stdout, _abnormal_end(ran.returncode)
     except subprocess.TimeoutExpired as err:
         output, end = err.stdout or b"", f"took longer than {limit:.0f} s"

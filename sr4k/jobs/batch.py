@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
-from typing import Any
 
 from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import Sr4kError
@@ -25,7 +24,6 @@ def run_jobs(
     on_status: Callable[[int, dict[str, WorkerStatus]], None] = lambda _index, _statuses: None,
     on_end: Callable[[int, Result], None] = lambda _index, _result: None,
     stop_requests: Callable[[], int] = lambda: 0,
-    log_queue: Any = None,
 ) -> list[Result]:
     """Run jobs in order, ``at_once`` at a time. A job that fails does not affect the others.
 
@@ -33,7 +31,6 @@ def run_jobs(
         on_status: called with the index of a job and its workers' statuses; from several threads.
         on_end: called once with the index of a job and its result; from several threads.
         stop_requests: as for `Job.run`, for all jobs that run. Jobs that have not started are skipped.
-        log_queue: as for `Job.run`.
 
     Returns:
         One result for each job, in the same order.
@@ -49,7 +46,6 @@ def run_jobs(
                 result = job.run(
                     on_status=lambda statuses: on_status(index, statuses),
                     stop_requests=stop_requests,
-                    log_queue=log_queue,
                 )
             except Sr4kError as err:
                 result = err

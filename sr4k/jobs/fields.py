@@ -1,13 +1,18 @@
 """Fields of a job that also accept text, as it is typed on the command line."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from typing import Any, Generic, TypeVar, overload
 
+from sr4k.common.option_names import option
 from sr4k.configs import Preset, load_preset
 from sr4k.errors import FieldError, OptionError
-from sr4k.jobs.parse import as_size, parse_part, parse_size, parse_track
+from sr4k.jobs.parse import as_size, parse_part, parse_rate, parse_size, parse_track
+from sr4k.live.address import Address, parse_source, parse_target
 from sr4k.media.options import Box, ResultSize, Scale, TimeSpan, VideoChoice
+from sr4k.media.writing.encoder_limits import takes_preset
+from sr4k.media.writing.encoder_table import ENCODERS
 
 _Given = TypeVar("_Given")
 _Kept = TypeVar("_Kept")
@@ -55,9 +60,38 @@ def _or_text(kinds: tuple[type, ...], parse: Callable[[str], Any], usage: str) -
     return meaning
 
 
+def rate_or_text(given: Fraction | float | str | None) -> Fraction | None:
+    """Return a frame rate; see `sr4k.jobs.parse.parse_rate`."""
+    return None if given is None else parse_rate(str(given))
+
+
+Targets = Address | str | os.PathLike[str] | Iterable[Address | str | os.PathLike[str]]
+"""One target of a live job, or several."""
+
+
+def source_or_text(given: Address | str | os.PathLike[str]) -> Address:
+    """Return the address of a source; see `sr4k.live.address.parse_source`."""
+    return given if isinstance(given, Address) else parse_source(os.fspath(given))
+
+
+def targets_or_text(given: Targets) -> tuple[Address, ...]:
+    """Return the addresses of targets; see `sr4k.live.address.parse_target`."""
+    several = (given,) if isinstance(given, Address | str | os.PathLike) else given
+    return tuple(each if isinstance(each, Address) else parse_target(os.fspath(each)) for each in several)
+
+
+def _loaded(name: str) -> Preset:
+    try:
+        return load_preset(name)
+    except OptionError as err:
+        if any(takes_preset(kind, codec, name) for kind, codec in ENCODERS):  # the command's --preset
+            raise OptionError(f"{err} The speed of the encoder is {option('speed', name)}.") from err
+        raise
+
+
 _NOTHING = type(None)
 
-preset_or_text: Callable[[Preset | str], Preset] = _or_text((Preset,), load_preset, "a preset, its name or its path")
+preset_or_text: Callable[[Preset | str], Preset] = _or_text((Preset,), _loaded, "a preset, its name or its path")
 size_or_text: Callable[[ResultSize | str], ResultSize] = _or_text(
     (Box, Scale, _NOTHING), parse_size, "a Box, or text such as '4k'"
 )

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 from collections.abc import Callable
 from dataclasses import KW_ONLY, InitVar, dataclass, fields, replace
 from fractions import Fraction
@@ -12,8 +13,20 @@ from typing import Any, get_args
 from sr4k.configs import Preset
 from sr4k.engines.choose import engines_for
 from sr4k.errors import FieldError, InputError, OptionError, StoppedError, WorkerError
-from sr4k.jobs.fields import Field, Scaling, part_or_text, preset_or_text, scaled, size_or_text, track_or_text
+from sr4k.jobs.fields import (
+    Field,
+    Scaling,
+    part_or_text,
+    preset_or_text,
+    rate_or_text,
+    scaled,
+    size_or_text,
+    track_or_text,
+)
+from sr4k.jobs.file_progress import Gauge, Progress
 from sr4k.jobs.graph import assembled, run_assembled
+from sr4k.jobs.keywords import KEYWORDS, PresetKeywords
+from sr4k.jobs.running import Startable
 from sr4k.jobs.summary import Summary, summarised
 from sr4k.media.image_names import is_picture, is_sequence
 from sr4k.media.options import FIRST_VIDEO, Deinterlace, ResultSize, TimeSpan, VideoChoice, WriteSettings
@@ -25,7 +38,6 @@ from sr4k.media.writing.target_file import appeared, check_target, folder_made, 
 from sr4k.media.writing.write_errors import FullDiskError
 from sr4k.models.architecture import Pixels
 from sr4k.pipeline import GraphSpec, Outcome, StageSpec, WorkerDied, WorkerStatus, report_of
-from sr4k.pipeline.spawning import leave_if_importing
 from sr4k.stages.settings import ConvertSettings, DecodeSettings, PictureSettings
 
 log = logging.getLogger(__name__)
@@ -38,6 +50,7 @@ NO_FACTS = {
     "cpus",
     "resume",
     "strict",
+    *KEYWORDS,  # preset and size have their values
 }
 """Fields of a job that are not part of `Job.facts`, because the result does not depend on their value."""
 
@@ -47,15 +60,16 @@ def _path(given: str | os.PathLike[str]) -> Path:
 
 
 @dataclass(frozen=True)
-class Job:
+class Job(PresetKeywords, Startable[Progress, Summary]):
     """A job on files: one source, one target, one preset.
 
-    Fields that accept text hold the parsed value afterwards.
+    Fields that accept text hold the parsed value afterwards. ``preset`` holds the values of the keywords that set its
+    keys; see `sr4k.jobs.keywords.PresetKeywords`.
 
     Attributes:
         source: path of a video file, picture or image sequence; text is accepted.
         target: path of the result; text is accepted. Its suffix chooses the container.
-        preset: see `sr4k.configs`; the name of a preset or the path of its file is accepted.
+        preset: see `sr4k.configs`; the name of a preset or the path of its file is accepted: ``-c`` of the command.
         size: size of the result: a box that it has to fit into, or a `sr4k.Scale`; text as for
             `sr4k.jobs.parse.parse_size` is accepted. ``None``: twice the size of the source.
         scale: the same as a factor, such as 3, or as text; it becomes the size.
@@ -66,7 +80,7 @@ class Job:
         resume: whether to continue an earlier run of the same job, if there is one.
         strict: whether the first decode loss ends the job with an error.
         track: which video track of the source to upscale; text as for `sr4k.jobs.parse.parse_track` is accepted.
-        rate: frames per second of an image sequence; ``None``: 25.
+        rate: frames per second of an image sequence; text such as ``30000/1001`` is accepted. ``None``: 25.
 
     Raises:
         OptionError: the preset, the size or another value is invalid.
@@ -86,11 +100,12 @@ class Job:
     resume: bool = False
     strict: bool = False
     track: Field[VideoChoice | str, VideoChoice] = Field(track_or_text, FIRST_VIDEO)  # noqa: RUF009 - a descriptor
-    rate: Fraction | None = None
+    rate: Field[Fraction | float | str | None, Fraction | None] = Field(rate_or_text, None)  # noqa: RUF009
 
     def __post_init__(self, scale: Scaling) -> None:
         """Check the fields; for what it raises see the class."""
-        object.__setattr__(self, "size", scaled(self.size, scale))
+        object.__setattr__(self, "preset", self.over(self.preset))
+        object.__setattr__(self, "size", self.fitted(scaled(self.size, scale)))
         if self.deinterlace not in get_args(Deinterlace):
             raise OptionError(f"deinterlace can't be '{self.deinterlace}': use {', '.join(get_args(Deinterlace))}.")
         if self.cpus is not None and self.cpus < 1:
@@ -108,6 +123,9 @@ class Job:
                 "Either the quality is constant or the bit rate is: leave {encode.crf} or {encode.bitrate} out."
             )
 
+    def __hash__(self) -> int:  # asyncio.gather asks for it; a preset has none
+        return hash((self.source, self.target))
+
     def _check_pictures(self) -> None:
         """Refuse options of video encoders, except for the preset's encoder speed, which is ignored."""
         encode = self.preset.encode
@@ -120,16 +138,17 @@ class Job:
     def run(
         self,
         *,
+        on_progress: Callable[[Progress], None] | None = None,
         on_status: Callable[[dict[str, WorkerStatus]], None] = lambda _statuses: None,
         stop_requests: Callable[[], int] = lambda: 0,
-        log_queue: Any = None,
     ) -> Summary:
         """Upscale the source. The target appears under its name only when it is complete.
 
         Args:
+            on_progress: called in this thread several times a second. An exception that it raises ends the job and is
+                passed on.
             on_status: see `sr4k.pipeline.run_graph`, as for the other arguments.
             stop_requests: at one, what has been upscaled is finished and kept.
-            log_queue: queue for the log records of worker processes.
 
         Raises:
             InputError: the source can't be read, or is damaged and ``strict`` is set.
@@ -141,11 +160,21 @@ class Job:
             StoppedError: the job was stopped before there was anything to keep.
             InternalError: a bug in this package.
         """
-        leave_if_importing()
         check_target(self.target, self.source, overwrite=self.overwrite or self._may_go_on())
-        run = partial(_run, on_status=on_status, stop_requests=stop_requests, log_queue=log_queue)
-        with folder_made(self.target.parent):
+        gauge = Gauge()
+
+        def see(statuses: dict[str, WorkerStatus]) -> None:
+            on_status(statuses)
+            if on_progress is not None:
+                gauge.update(statuses, time.monotonic())
+                on_progress(gauge.progress)
+
+        with self.cancellable(stop_requests) as stop, folder_made(self.target.parent):
+            run = partial(_run, on_status=see, stop_requests=stop)
             return self._make_pictures(run) if is_picture(self.target) else self._make_video(run)
+
+    def _before(self) -> Progress:
+        return Progress()
 
     def _make_pictures(self, run: Callable[[GraphSpec], Outcome]) -> Summary:
         with unfinished(self.target) as partial_target:

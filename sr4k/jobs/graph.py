@@ -5,9 +5,12 @@ Jobs on files and live jobs differ in their first and last stage; `sr4k.jobs.ups
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Literal
 
+from sr4k.common.logs import LogWire, log_wire
+from sr4k.common.option_names import is_named_for_command, name_for_command
 from sr4k.common.system_errors import refusal
 from sr4k.configs import STAGES, GraphPreset, Preset, StageName
 from sr4k.engines.base import USUAL_DEVICE
@@ -28,6 +31,7 @@ from sr4k.pipeline import (
     WorkerStatus,
     run_graph,
 )
+from sr4k.pipeline.spawning import has_interpreter
 from sr4k.stages.settings import ConvertSettings
 
 log = logging.getLogger(__name__)
@@ -97,9 +101,8 @@ def run_assembled(
     *,
     on_status: Callable[[dict[str, WorkerStatus]], None],
     stop_requests: Callable[[], int],
-    log_queue: Any,
 ) -> Outcome:
-    """Run a graph; for the arguments see `sr4k.pipeline.run_graph`.
+    """Run a graph; for the arguments see `sr4k.pipeline.run_graph`. Its log records reach the loggers of this process.
 
     Raises:
         Sr4kError: a stage failed with an error for the user.
@@ -108,7 +111,9 @@ def run_assembled(
         WorkerDied: a worker process was killed or crashed; the caller decides whether to restart.
     """
     try:
-        return run_graph(spec, on_status=on_status, stop_requests=stop_requests, log_queue=log_queue)
+        with log_wire() as wire:
+            prepare = _Preparation(wire, is_named_for_command())
+            return run_graph(_possible(spec), on_status=on_status, stop_requests=stop_requests, prepare=prepare)
     except StageFailed as err:
         log.debug("%s failed:\n%s", err.stage, err.trace)
         if isinstance(err.cause, Sr4kError):
@@ -126,6 +131,32 @@ def _listed(specs: Mapping[str, StageSpec], names: Sequence[StageName]) -> Itera
         yield specs[name]
         if name == "reconstruct" and SECOND_PASS in specs:
             yield specs[SECOND_PASS]
+
+
+def _possible(spec: GraphSpec) -> GraphSpec:
+    """Return the graph, with threads for its workers where no processes can be started."""
+    if spec.mode == "threads" or has_interpreter():
+        return spec
+    _tell_threads()
+    return replace(spec, mode="threads")
+
+
+@cache
+def _tell_threads() -> None:
+    log.warning("There is no Python to start processes with, so workers are threads: sys.executable can be set to one.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Preparation:
+    """What worker processes share with this one."""
+
+    wire: LogWire
+    is_command: bool
+
+    def __call__(self) -> None:
+        self.wire()
+        if self.is_command:
+            name_for_command()
 
 
 def _on_gpu(specs: Mapping[str, StageSpec], stages: Sequence[StageName]) -> Iterator[StageSpec]:

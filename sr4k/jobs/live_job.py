@@ -2,30 +2,46 @@
 
 import logging
 import multiprocessing
+import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import KW_ONLY, InitVar, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from sr4k.common.system_errors import refusal
 from sr4k.configs import Preset
-from sr4k.errors import FieldError, OptionError, Sr4kError, StoppedError, WorkerError
-from sr4k.jobs.fields import Field, Scaling, preset_or_text, scaled, size_or_text
+from sr4k.errors import FieldError, MachineError, OptionError, Sr4kError, StoppedError, WorkerError
+from sr4k.jobs.fields import (
+    Field,
+    Scaling,
+    Targets,
+    preset_or_text,
+    scaled,
+    size_or_text,
+    source_or_text,
+    targets_or_text,
+)
 from sr4k.jobs.graph import assembled, run_assembled
+from sr4k.jobs.keywords import PresetKeywords
+from sr4k.jobs.live_progress import LiveProgress, TargetProgress, live_progress
+from sr4k.jobs.running import Startable
+from sr4k.jobs.setting_errors import errors_by_option
 from sr4k.jobs.summary import LiveSummary, summarised_live
 from sr4k.jobs.watchdog import Watchdog, WorkerHangsError
 from sr4k.live.address import Address
 from sr4k.live.proxy import check_proxy
 from sr4k.live.retries import Retries, Tried, keep_trying
 from sr4k.live.send.check_target import check_stream, check_target
-from sr4k.live.settings import IntakeSettings, PlayoutSettings
+from sr4k.live.settings import IntakeSettings, PlayoutSettings, Segments
 from sr4k.live.srt import require_srt
 from sr4k.live.tls import is_secure, tls_options
 from sr4k.media.options import ResultSize
 from sr4k.media.paths import check_file
 from sr4k.media.writing.codec_choice import possible_encoders
 from sr4k.pipeline import GraphSpec, Outcome, StageSpec, WorkerDied, WorkerStatus
+from sr4k.pipeline.spawning import has_interpreter
 from sr4k.stages.settings import ConvertSettings
 
 log = logging.getLogger(__name__)
@@ -35,36 +51,46 @@ _STEADY = 60.0
 
 
 @dataclass(frozen=True)
-class LiveJob:
+class LiveJob(PresetKeywords, Startable[LiveProgress, LiveSummary]):
     """A live job: one source, one preset, and targets that all get the same stream.
 
+    Fields that accept text hold the parsed value afterwards. ``preset`` holds the values of the keywords that set its
+    keys; see `sr4k.jobs.keywords.PresetKeywords`.
+
     Attributes:
-        source: address to pull from.
-        targets: addresses to push to.
+        source: address to pull from; a URL or a path is accepted.
+        targets: addresses to push to; URLs and paths, and a single one, are accepted.
         preset: see `sr4k.configs`; or the name of a preset, or the path of its file, as text.
         size: size of the output: a box that it has to fit into, a `sr4k.Scale`, which refers to the size that the
             source has at first, or text as for `sr4k.jobs.parse.parse_size`; ``None``: twice that size.
         scale: the same as a factor, such as 3, or as text; it becomes the size.
         sound: whether to include audio.
+        slate: picture to show while the source is away, in place of its last frame.
+        segments: container of the segments of HLS targets.
         cpus: number of CPUs to plan for; ``None``: all that are granted. Not compared: jobs that differ only in it are
             equal.
 
     Raises:
-        FieldError: the preset has a value that live streams don't support, such as ``encode.crf``.
+        FieldError: the preset has a value that live streams don't support, such as ``crf``.
+        AddressError: an address is invalid.
         OptionError: there is no target, or two are the same.
     """
 
-    source: Address
-    targets: tuple[Address, ...]
+    source: Field[Address | str | os.PathLike[str], Address] = Field(source_or_text)  # noqa: RUF009 - a descriptor
+    targets: Field[Targets, tuple[Address, ...]] = Field(targets_or_text)  # noqa: RUF009 - a descriptor
     _: KW_ONLY
     preset: Field[Preset | str, Preset] = Field(preset_or_text, "live")  # noqa: RUF009 - a descriptor
     size: Field[ResultSize | str, ResultSize] = Field(size_or_text, None)  # noqa: RUF009 - a descriptor
     scale: InitVar[Scaling] = None
     sound: bool = True
     cpus: int | None = field(default=None, compare=False)
+    slate: str | os.PathLike[str] | None = None
+    segments: Segments | None = None
 
     def __post_init__(self, scale: Scaling) -> None:
-        object.__setattr__(self, "size", scaled(self.size, scale))
+        """Check the fields; for what it raises see the class."""
+        object.__setattr__(self, "preset", self._over_live(self.over(self.preset)))
+        object.__setattr__(self, "size", self.fitted(scaled(self.size, scale)))
         engine, graph, encode = self.preset.engine, self.preset.graph, self.preset.encode
         for key, value, is_wrong, instead in (
             ("engine.pixels", engine.pixels, engine.pixels == "bgr", "use yuv"),
@@ -88,12 +114,21 @@ class LiveJob:
                 raise OptionError(f"{target} is a target twice: leave one out.")
             places.add(target.place)
 
+    def __hash__(self) -> int:  # asyncio.gather asks for it; a preset has none
+        return hash((self.source, self.targets))
+
+    def _over_live(self, preset: Preset) -> Preset:
+        slate = None if self.slate is None else os.fspath(self.slate)
+        with errors_by_option():
+            preset = preset.updated("live", slate=slate, segments=self.segments)
+            return preset if slate is None else preset.updated("live", slate=Path(slate).absolute())
+
     def run(
         self,
         *,
+        on_progress: Callable[[LiveProgress], None] | None = None,
         on_status: Callable[[dict[str, WorkerStatus]], None] = lambda _statuses: None,
         stop_requests: Callable[[], int] = lambda: 0,
-        log_queue: Any = None,
         on_failure: Callable[[str], None] = lambda _reason: None,
         on_restart: Callable[[], None] = lambda: None,
     ) -> LiveSummary:
@@ -102,7 +137,9 @@ class LiveJob:
         If a worker dies or hangs, all workers are restarted.
 
         Args:
-            on_status: see `sr4k.pipeline.run_graph`, as for ``stop_requests`` and ``log_queue``.
+            on_progress: called in this thread several times a second. An exception that it raises ends the job and is
+                passed on.
+            on_status: see `sr4k.pipeline.run_graph`, as for ``stop_requests``.
             on_failure: called with the reason before each wait for a restart.
             on_restart: called at each restart.
 
@@ -113,34 +150,45 @@ class LiveJob:
         self._check()
         began, runs, outcome = time.monotonic(), 0, Outcome({})
 
+        def see(statuses: dict[str, WorkerStatus]) -> None:
+            on_status(statuses)
+            if on_progress is not None:
+                on_progress(live_progress(statuses, runs - 1))
+
         def once() -> Tried:
             nonlocal runs, outcome
             runs, started = runs + 1, time.monotonic()
             if runs > 1:
                 on_restart()
             try:
-                outcome = self._run_once(on_status, stop_requests, log_queue)
+                outcome = self._run_once(see, stop)
                 return Tried("ended", final=True)
             except (WorkerDied, WorkerHangsError, OSError) as err:
                 if isinstance(err, OSError) and runs == 1:
                     raise  # what the machine refuses at the first start is for the user to fix
-                if stop_requests():
+                if stop():
                     raise WorkerError(f"Stopped: {err}.") from err
                 return Tried(str(refusal(err) or err).rstrip("."), time.monotonic() - started)
 
         told = Retries(log, str(self.source), event="restart", verb="starting", level=logging.ERROR)
-        keep_trying(
-            once,
-            proven=_STEADY,
-            retries=told,
-            should_stop=stop_requests,
-            on_wait=on_failure,
-            on_proven=told.forget,
-        )
+        with self.cancellable(stop_requests) as stop:
+            keep_trying(
+                once,
+                proven=_STEADY,
+                retries=told,
+                should_stop=stop,
+                on_wait=on_failure,
+                on_proven=told.forget,
+            )
         return summarised_live(outcome, time.monotonic() - began, runs - 1)
+
+    def _before(self) -> LiveProgress:
+        return LiveProgress(targets=tuple(TargetProgress(target=str(target)) for target in self.targets))
 
     def _check(self) -> None:
         """Raise errors that retries can't mend. A bad target is not one of them unless all targets are bad."""
+        if not has_interpreter():
+            raise MachineError("There is no Python to start processes with: set sys.executable to the path of one.")
         if self.source.kind == "srt":
             require_srt()
         if is_secure(self.source):
@@ -162,7 +210,6 @@ class LiveJob:
         self,
         on_status: Callable[[dict[str, WorkerStatus]], None],
         stop_requests: Callable[[], int],
-        log_queue: Any,
     ) -> Outcome:
         statuses: dict[str, WorkerStatus] = {}
         watchdog = Watchdog(self.preset.graph.workers, hold=self.preset.live.hold)
@@ -191,7 +238,7 @@ class LiveJob:
                 replace(self.playout(heard if self.sound else None), ready=tells),
             )
             try:
-                return run_assembled(spec, on_status=note, stop_requests=stop_requests, log_queue=log_queue)
+                return run_assembled(spec, on_status=note, stop_requests=stop_requests)
             except StoppedError:
                 raise
             except Sr4kError:

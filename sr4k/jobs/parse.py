@@ -3,6 +3,7 @@
 import re
 from fractions import Fraction
 
+from sr4k.common.option_names import option
 from sr4k.errors import OptionError
 from sr4k.media.options import Box, Fit, ResultSize, Scale, TimeSpan, VideoChoice, check_sides
 
@@ -132,7 +133,7 @@ def parse_devices(text: str) -> tuple[int, ...]:
     if not all(part.isdecimal() for part in parts):
         raise OptionError(
             f"'{text}' isn't a list of NVIDIA GPUs: use their numbers, separated by commas, such as 0,1. OpenVINO's "
-            "device is --device."
+            f"device is {option('device', 'gpu')}."
         )
     return tuple(map(int, parts))
 

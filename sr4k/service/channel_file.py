@@ -12,7 +12,7 @@ from sr4k.common.logs import LogFormat
 from sr4k.common.yaml_file import Section, parsed, validated
 from sr4k.configs import Preset, load_preset, preset_names
 from sr4k.engines.cpu import granted_cpus
-from sr4k.errors import OptionError
+from sr4k.errors import FieldError, OptionError
 from sr4k.jobs.live_job import LiveJob
 from sr4k.jobs.parse import as_size, parse_size
 from sr4k.live.address import Address, AddressError, parse_source, parse_target
@@ -94,7 +94,8 @@ def plan(service: ServiceSettings, folder: Path, environment: Mapping[str, str])
         try:
             jobs[name] = _planned(settings, folder, environment, cpus)
         except OptionError as err:
-            raise OptionError(f"channels.{name}: {without_passwords(str(err))}") from err
+            told = err.told({}) if isinstance(err, FieldError) else str(err)
+            raise OptionError(f"channels.{name}: {without_passwords(told)}") from err
     writers: dict[str, str] = {}
     for name, job in jobs.items():
         for target in job.targets:

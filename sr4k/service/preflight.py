@@ -4,9 +4,10 @@ import json
 import multiprocessing
 import signal
 import socket
+import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from http.client import HTTPConnection, HTTPException
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -20,7 +21,7 @@ from sr4k.live.send.check_target import check_stream
 from sr4k.live.srt import require_srt, secrets_of
 from sr4k.live.tls import is_secure, tls_options
 from sr4k.media.paths import check_file
-from sr4k.pipeline.spawning import safe_path
+from sr4k.pipeline.starting import start_process
 from sr4k.service.endpoint import parse_address
 from sr4k.service.redaction import without_passwords
 
@@ -138,27 +139,24 @@ def _tried(jobs: Mapping[str, LiveJob]) -> Iterator[tuple[str, str]]:
     """Yield (channel, problem) found by loading libraries, in a process of its own, which a driver may crash."""
     for name, job in jobs.items():
         ours, theirs = multiprocessing.Pipe(duplex=False)
-        process = multiprocessing.get_context("spawn").Process(target=_try_parts, args=(job, theirs), daemon=True)
-        with safe_path():
-            process.start()
+        process = start_process("sr4k-check", _try_parts, job, theirs)
         theirs.close()
         try:
             answered = ours.poll(_PATIENCE)
             yield from ((name, text) for text in (ours.recv() if answered else ["Its engine or encoder hangs."]))
         except EOFError:
-            process.join(1.0)
-            code = process.exitcode or 0
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(1.0)
+            code = process.returncode or 0
             cause = signal.Signals(-code).name if code < 0 else f"exit code {code}"
             yield name, f"Its engine or encoder crashes the process ({cause})."
         finally:
             process.kill()
-            process.join()
+            process.wait()
             ours.close()
 
 
 def _try_parts(job: LiveJob, answers: Connection) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # these reach the whole process group: the parent handles them
     from sr4k.service.preflight_parts import troubles_of_parts  # imports codecs and networks, which only this needs
 
     answers.send(list(troubles_of_parts(job)))

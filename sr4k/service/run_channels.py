@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from sr4k.common.logs import of_channel
 from sr4k.errors import OptionError, Sr4kError
@@ -33,7 +33,6 @@ class Runner(Protocol):
         *,
         on_status: Callable[[dict[str, WorkerStatus]], None],
         stop_requests: Callable[[], int],
-        log_queue: Any,
         on_failure: Callable[[str], None],
         on_restart: Callable[[], None],
     ) -> object: ...
@@ -153,7 +152,6 @@ def _keep_running(name: str, runner: Runner, monitor: ChannelMonitor, stop: Call
                 runner.run(
                     on_status=update,
                     stop_requests=stop,
-                    log_queue=wire,
                     on_failure=monitor.failed,
                     on_restart=monitor.restarted,
                 )
@@ -174,7 +172,7 @@ def _keep_running(name: str, runner: Runner, monitor: ChannelMonitor, stop: Call
             return Tried(reason, time.monotonic() - began)
 
     retries = Retries(log, event="restart", verb="starting", level=logging.ERROR)
-    with of_channel(name) as wire:
+    with of_channel(name):
         keep_trying(
             once, proven=_STEADY, retries=retries, should_stop=stop, on_wait=monitor.failed, on_proven=retries.forget
         )

@@ -194,7 +194,7 @@ class TestContract:
     def test_a_precision_that_it_lacks_is_refused(self, name: str, precision: Precision) -> None:
         if name == "torch":
             pytest.importorskip("torch")
-        with pytest.raises(OptionError, match=rf"has no {precision}: --precision can be auto, .*fp32"):
+        with pytest.raises(OptionError, match=rf"has no {precision}: precision can be auto, .*fp32"):
             create_engine(name, replace(SPEC, precision=precision))
 
 

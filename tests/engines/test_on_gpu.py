@@ -36,7 +36,7 @@ def test_nv12_is_the_pixel_shuffle_of_the_cells() -> None:
 
 def test_engines_without_a_place_for_such_pictures_are_passed_over() -> None:
     assert open_on_gpu(("openvino", "cuda", "torch"), SPEC).describe()["engine"] == "cuda"
-    with pytest.raises(OptionError, match="--engine cuda or tensorrt alone"):
+    with pytest.raises(OptionError, match="engine cuda or tensorrt alone"):
         open_on_gpu(("openvino",), SPEC)
 
 

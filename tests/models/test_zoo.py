@@ -58,7 +58,7 @@ def test_the_error_on_an_unknown_model_lists_the_known_ones() -> None:
 
 
 def test_a_model_without_weights_asks_for_a_checkpoint() -> None:
-    with pytest.raises(OptionError, match=r"No weights of rcan-full ship .* --weights"):
+    with pytest.raises(OptionError, match=r"No weights of rcan-full ship .* with weights"):
         zoo.load("rcan-full")
 
 

@@ -1,4 +1,3 @@
-import multiprocessing
 import threading
 import time
 from fractions import Fraction
@@ -13,7 +12,7 @@ FORMAT = Format((PlaneSpec((3, 5)), PlaneSpec((2,), "float64")), about={"rate": 
 
 @pytest.fixture
 def ends() -> tuple[Sender, Receiver]:
-    return create_channel(multiprocessing.get_context("spawn"), 2)
+    return create_channel(2)
 
 
 def info(pts: int) -> FrameInfo:

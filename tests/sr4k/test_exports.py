@@ -1,5 +1,6 @@
 """The public interface of the package, and state of the embedding program that it must not change."""
 
+import ast
 import inspect
 import logging
 import os
@@ -10,6 +11,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import FrozenInstanceError
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -20,17 +22,23 @@ from clips import MakeClip
 import sr4k
 from sr4k import errors
 
+ROOT = Path(sr4k.__file__).parents[1]
+ROOMS = "configs", "engines", "live", "media", "models", "pipeline", "stages", "sr4k"
+
 PUBLIC = [
     "Address",
+    "AddressError",
     "Box",
     "EngineError",
     "EngineReport",
     "FieldError",
+    "FullDiskError",
     "InputError",
     "InternalError",
     "Job",
     "JobLosses",
     "LiveJob",
+    "LiveProgress",
     "LiveSummary",
     "MachineError",
     "OptionError",
@@ -38,12 +46,16 @@ PUBLIC = [
     "Preset",
     "Probe",
     "ProcessWork",
+    "Progress",
+    "RunningJob",
     "Scale",
+    "SettingError",
     "SourceReport",
     "Sr4kError",
     "StageWork",
     "StoppedError",
     "Summary",
+    "TargetProgress",
     "TimeSpan",
     "Upscaler",
     "VideoChoice",
@@ -76,6 +88,14 @@ def test_so_are_the_types_of_a_summarys_fields(summary: type) -> None:
     assert "EngineReport" in ours and ours <= {*PUBLIC}
 
 
+@pytest.mark.parametrize("progress", [sr4k.Progress, sr4k.LiveProgress])
+def test_progress_is_plain_data_that_cant_be_changed(progress: type) -> None:
+    with pytest.raises(FrozenInstanceError):
+        progress().seconds = 1.0
+    named = {getattr(kind, "__name__", "") for hint in get_type_hints(progress).values() for kind in get_args(hint)}
+    assert named <= {*PUBLIC, "float", "int", "str", "NoneType", ""}
+
+
 @pytest.mark.parametrize(("job", "ends"), [(sr4k.Job, ["source", "target"]), (sr4k.LiveJob, ["source", "targets"])])
 def test_all_but_the_ends_of_a_job_is_given_by_name(job: type, ends: list[str]) -> None:
     fields = inspect.signature(job).parameters.values()
@@ -87,8 +107,18 @@ def test_no_module_takes_the_name_of_what_is_exported() -> None:
     assert not modules & {*PUBLIC}
 
 
-def test_every_error_is_among_them() -> None:
+def test_every_error_that_a_user_may_catch_is_among_them() -> None:
     found = {name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, Exception)}
+    files = (path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+    bases = {
+        made.name: {base.id for base in made.bases if isinstance(base, ast.Name)}
+        for path in files
+        for made in ast.walk(ast.parse(path.read_text()))
+        if isinstance(made, ast.ClassDef)
+    }
+    while more := {name for name, above in bases.items() if above & found} - found:
+        found |= more
+    assert {"AddressError", "FullDiskError"} < found
     assert found <= {*PUBLIC}
 
 

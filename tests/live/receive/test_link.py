@@ -273,7 +273,7 @@ def test_the_pullers_side_can_not_shrink_the_memory_of_pictures(ends: Ends) -> N
     ends.open()
     for take in (lambda fd: os.ftruncate(fd, 0), lambda fd: fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE)):
         with pytest.raises(PermissionError):
-            take(ends.puller._memory.fd)
+            take(ends.puller._memory.fileno())
     ends.send(33)
     assert (ends.receive().planes[0] == 33).all()
 

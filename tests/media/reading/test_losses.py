@@ -108,7 +108,7 @@ def test_a_header_that_lies_about_the_size(make_clip: MakeClip) -> None:
 def test_strict_stops_at_the_first(spoilt: set[int], make_clip: MakeClip, tmp_path: Path) -> None:
     clean = make_clip("in.mkv", frames=40, options=GOPS, audio=False)
     assert losses(clean, strict=True)
-    with pytest.raises(InputError, match=r"bad\.mkv is damaged at \d\.\d\d s: .*--strict stops at the first loss"):
+    with pytest.raises(InputError, match=r"bad\.mkv is damaged at \d\.\d\d s: .*strict=True stops at the first loss"):
         losses(rewritten(clean, tmp_path / "bad.mkv", spoilt=spoilt), strict=True)
 
 

@@ -12,8 +12,8 @@ from rich.console import Console
 from sr4k.cli import progress
 from sr4k.cli.main import stream_app
 from sr4k.cli.progress import JsonLines, Lines, ProgressBars, parse_progress, until_next_line
-from sr4k.cli.progress_estimate import Gauge
 from sr4k.errors import OptionError
+from sr4k.jobs.file_progress import Gauge
 from sr4k.media.reports import DecodeReport, EncodeReport, SourceReport, VideoReport
 from sr4k.pipeline import WorkerStatus
 from sr4k.pipeline.chain import StageClock

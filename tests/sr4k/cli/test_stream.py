@@ -72,7 +72,7 @@ class Running:
 
     def workers(self) -> list[int]:
         """Decode, upscale and encode, in this order."""
-        return sorted(pid for pid, command in family(self.process.pid).items() if "spawn_main" in command)
+        return sorted(pid for pid, command in family(self.process.pid).items() if "sr4k.pipeline.starting" in command)
 
     def end(self) -> tuple[int, str, str, float]:
         """Exit code, stdout, stderr, and the seconds it took."""

@@ -13,7 +13,7 @@ import pytest
 from log_writers import log_for_ever, log_in_process
 from toy_statuses import SECRETS, SOURCE, addresses
 
-from sr4k.common.logs import JsonLines, TextLines, collected_logs, of_channel
+from sr4k.common.logs import JsonLines, TextLines, collected_logs, log_wire, of_channel
 from sr4k.service.redaction import Redaction
 
 log = logging.getLogger("sr4k.test")
@@ -101,7 +101,7 @@ def test_lines_bear_their_channel() -> None:
 def test_records_of_other_processes_bear_their_channel_and_no_secret() -> None:
     made, written = handler(JsonLines())
     context = multiprocessing.get_context("spawn")
-    with collected_logs(made, logging.INFO), of_channel("news") as wire:
+    with collected_logs(made, logging.INFO), of_channel("news"), log_wire() as wire:
         process = context.Process(target=log_in_process, args=(wire,))
         process.start()
         process.join(240)
@@ -114,7 +114,7 @@ def test_records_of_other_processes_bear_their_channel_and_no_secret() -> None:
 def test_secrets_go_from_records_that_come_through_the_queue() -> None:
     made, written = handler(TextLines())
     context = multiprocessing.get_context("spawn")
-    with collected_logs(made, logging.INFO) as queue:
+    with collected_logs(made, logging.INFO), log_wire() as queue:
         process = context.Process(target=log_in_process, args=(queue,))
         process.start()
         process.join(240)
@@ -124,7 +124,7 @@ def test_secrets_go_from_records_that_come_through_the_queue() -> None:
 def test_a_process_that_is_killed_while_it_logs_silences_nobody() -> None:
     made, written = handler(TextLines())
     context = multiprocessing.get_context("spawn")
-    with collected_logs(made, logging.INFO), of_channel("news") as wire:
+    with collected_logs(made, logging.INFO), of_channel("news"), log_wire() as wire:
         for _ in range(3):
             process = context.Process(target=log_for_ever, args=(wire,))
             process.start()
@@ -144,7 +144,7 @@ def test_records_that_come_faster_than_they_are_written_take_no_memory() -> None
     may_write = threading.Event()
     made.addFilter(lambda _: may_write.wait(240))
     record = logging.makeLogRecord({"msg": "x" * 500, "levelname": "INFO", "levelno": logging.INFO})
-    with collected_logs(made, logging.INFO), of_channel("news") as wire:
+    with collected_logs(made, logging.INFO), of_channel("news"), log_wire() as wire:
         for _ in range(10_000):
             wire.put_nowait(record)
         may_write.set()
@@ -153,7 +153,7 @@ def test_records_that_come_faster_than_they_are_written_take_no_memory() -> None
 
 def test_long_messages_are_cut() -> None:
     made, written = handler(TextLines())
-    with collected_logs(made, logging.INFO), of_channel(None) as wire:
+    with collected_logs(made, logging.INFO), log_wire() as wire:
         wire.put_nowait(logging.makeLogRecord({"msg": "x" * 1_000_000, "levelname": "INFO", "levelno": logging.INFO}))
     assert len(written.getvalue()) == pytest.approx(8192, abs=20)
 

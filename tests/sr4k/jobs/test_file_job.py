@@ -354,7 +354,7 @@ class TestBadInput:
 class TestBadOutput:
     def test_an_existing_file_is_kept(self, make_clip: MakeClip, tmp_path: Path) -> None:
         (tmp_path / "out.mp4").write_text("precious")
-        with pytest.raises(OutputError, match="--overwrite"):
+        with pytest.raises(OutputError, match="overwrite=True"):
             upscale(make_clip(), tmp_path / "out.mp4")
         assert (tmp_path / "out.mp4").read_text() == "precious"
         upscale(make_clip(), tmp_path / "out.mp4", overwrite=True)

@@ -75,7 +75,9 @@ def test_a_job_goes_on_once_a_full_disk_has_room(
     source, whole, target = make_clip("a.mp4", frames=120, size=(160, 90)), tmp_path / "o.mp4", disk.path / "out.mp4"
     job(source, whole, crf=0).run()
     disk.resize(round(share * whole.stat().st_size / 1024))
-    with pytest.raises(OutputError, match=r"The disk of .* is full: free some space, then add --resume to continue\."):
+    with pytest.raises(
+        OutputError, match=r"The disk of .* is full: free some space, then add resume=True to continue\."
+    ):
         job(source, target, crf=0).run()
     kept = Journal(folder_of(target)).segments()
     assert sorted(path.name for path in folder_of(target).iterdir()) == [

@@ -2,10 +2,12 @@
 
 import errno
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from toy_stages import Collecting, Counting
 
 from sr4k import load_preset
 from sr4k.configs import Preset
@@ -110,7 +112,7 @@ def ended(how: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
         raise how
 
     monkeypatch.setattr("sr4k.jobs.graph.run_graph", run_graph)
-    run_assembled(GraphSpec((), ()), on_status=lambda _: None, stop_requests=lambda: 0, log_queue=None)
+    run_assembled(GraphSpec((), ()), on_status=lambda _: None, stop_requests=lambda: 0)
 
 
 @pytest.mark.parametrize(
@@ -134,3 +136,18 @@ def test_whether_the_death_of_a_worker_is_the_end_is_for_the_job_to_say(monkeypa
         ended(GraphAborted("stopped at once"), monkeypatch)
     with pytest.raises(WorkerDied, match="decode died"):
         ended(WorkerDied("decode died"), monkeypatch)
+
+
+def test_where_no_process_can_be_started_workers_are_threads_and_the_log_says_so_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    for name in ("executable", "prefix", "base_prefix"):
+        monkeypatch.setattr(sys, name, str(tmp_path / "server"))  # as in a program that embeds Python
+    first = WorkerSpec("first", (StageSpec("toy_stages:Counter", Counting(3)),))
+    last = WorkerSpec("last", (StageSpec("toy_stages:Collector", Collecting(tmp_path / "out")),))
+    for _ in range(2):
+        run_assembled(GraphSpec((first, last), (2,)), on_status=lambda _: None, stop_requests=lambda: 0)
+    assert (tmp_path / "out").read_text().splitlines() == [f"{n} {n} {n}" for n in range(3)]
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
+        "There is no Python to start processes with, so workers are threads"
+    ]

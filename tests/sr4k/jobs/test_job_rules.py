@@ -61,10 +61,10 @@ def test_webm_has_av1_from_python_as_well(
 REFUSED: dict[str, tuple[str, dict[str, Any]]] = {
     "Pictures can't be resumed: leave resume out.": ("out.png", {"resume": True}),
     "A part of a video can't be resumed: leave resume or part out.": ("out.mp4", {"resume": True, "part": PART}),
-    "Pictures have no encode.codec, encode.crf": ("out.png", {"preset": encoded(crf=20)}),
-    "Pictures have no encode.codec, ": ("%04d.png", {"preset": encoded(codec="h264")}),
+    "Pictures have no codec, crf": ("out.png", {"preset": encoded(crf=20)}),
+    "Pictures have no codec, ": ("%04d.png", {"preset": encoded(codec="h264")}),
     "Pictures have no ": ("out.jpg", {"preset": encoded(bitrate=1_000_000)}),
-    "leave encode.crf or encode.bitrate out": ("out.mp4", {"preset": encoded(crf=20, bitrate=1_000_000)}),
+    "leave crf or bitrate out": ("out.mp4", {"preset": encoded(crf=20, bitrate=1_000_000)}),
     "in.mp4 is not: leave rate out": ("out.mp4", {"rate": Fraction(24)}),
     "webm files can't hold h264": ("out.webm", {"preset": encoded(codec="h264")}),
     "use auto, off, double": ("out.mp4", {"deinterlace": "on"}),
@@ -96,7 +96,7 @@ def test_a_preset_that_ships_does_for_pictures_and_webm(preset: str) -> None:
 
 def test_fields_have_other_names_on_a_command_line_and_values_are_no_names() -> None:
     error = pickle.loads(pickle.dumps(FieldError("{rate} is not for {0}: see {encode.crf}.", "{rate}.mp4")))
-    assert str(error) == "rate is not for {rate}.mp4: see encode.crf."
+    assert str(error) == "rate is not for {rate}.mp4: see crf."
     assert error.told({"rate": "--rate", "encode.crf": "--crf"}) == "--rate is not for {rate}.mp4: see --crf."
 
 

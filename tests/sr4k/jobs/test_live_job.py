@@ -60,11 +60,11 @@ def test_what_the_machine_refuses_from_the_start_is_told_at_once(job: LiveJob, m
 @pytest.mark.parametrize(
     ("section", "change", "words"),
     [
-        ("engine", {"pixels": "bgr"}, "engine.pixels bgr: use yuv"),
-        ("graph", {"mode": "threads"}, "graph.mode threads: use processes"),
-        ("graph", {"lanes": 2}, "graph.lanes 2: use auto"),
-        ("graph", {"devices": (0, 1)}, "graph.devices 0,1: leave it out"),
-        ("encode", {"crf": 20}, "encode.crf 20: use encode.bitrate, such as 20M"),
+        ("engine", {"pixels": "bgr"}, "run with pixels bgr: use yuv"),
+        ("graph", {"mode": "threads"}, "run with workers threads: use processes"),
+        ("graph", {"lanes": 2}, "run with lanes 2: use auto"),
+        ("graph", {"devices": (0, 1)}, "run with devices 0,1: leave it out"),
+        ("encode", {"crf": 20}, "run with crf 20: use bitrate, such as 20M"),
     ],
 )
 def test_what_is_for_files_alone_is_refused_by_its_name(

@@ -195,7 +195,7 @@ def begun(make_clip: MakeClip, preset: Callable[..., Path], tmp_path: Path) -> C
 
 
 def test_what_was_begun_is_not_begun_again_unasked(begun: Callable[..., Summary]) -> None:
-    with pytest.raises(OutputError, match="--resume"):
+    with pytest.raises(OutputError, match="resume=True"):
         begun(resume=False)
     assert begun(resume=False, overwrite=True).resumed == 0
 
@@ -280,6 +280,6 @@ def test_what_a_preview_left_is_begun_again(make_clip: MakeClip, preset: Callabl
 
 
 def test_two_signals_stop_at_once_and_tell_how_to_go_on(begun: Callable[..., Summary]) -> None:
-    with pytest.raises(StoppedError, match=r"^Stopped at once\. Finished frames are kept: --resume continues\.$"):
+    with pytest.raises(StoppedError, match=r"^Stopped at once\. Finished frames are kept: resume=True continues\.$"):
         begun(stops=2)
     assert begun().frames == 200

@@ -56,7 +56,7 @@ def test_one_is_upscaled_and_the_others_are_named(number: int, suffix: str, tmp_
     assert plane.shape == [(96, 128), (128, 96), (64, 64)][number]
     assert abs(int(plane.mean()) - LEVELS[number]) <= 1
     others = [other for other in range(3) if other != number]
-    assert [line.split(": ")[1] for line in summary.left_out] == [f"--map {other} upscales it" for other in others]
+    assert [line.split(": ")[1] for line in summary.left_out] == [f'track="{other}" upscales it' for other in others]
     with av.open(str(tmp_path / f"out.{suffix}")) as result:
         assert len(result.streams.video) == 1
 
@@ -78,7 +78,7 @@ def test_cover_pictures_are_not_counted(tmp_path: Path) -> None:
     with av.open(str(source)) as container:
         cover = next(s.id for s in container.streams.video if s.disposition & Disposition.attached_pic)
     for track in (VideoChoice(3), VideoChoice(cover, by_id=True)):
-        with pytest.raises(InputError, match=rf"no video {track}: --map takes one of 0 \(i:0x1\), 1 .*, 2 .*\)\."):
+        with pytest.raises(InputError, match=rf"no video {track}: track takes one of 0 \(i:0x1\), 1 .*, 2 .*\)\."):
             upscale(source, tmp_path / "none.mp4", track)
     assert not list(tmp_path.glob("*none*"))
 

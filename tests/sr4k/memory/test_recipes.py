@@ -38,9 +38,30 @@ MYPY = """
 strict = True
 [mypy-sr4k.*,matplotlib.*,torch.*]
 follow_imports = skip
-[mypy-sr4k,sr4k.memory.upscaler,sr4k.jobs.file_job,sr4k.jobs.live_job]
+[mypy-sr4k,sr4k.memory.upscaler,sr4k.jobs.*]
 follow_imports = silent
 """
+
+OF_JOBS = """
+from pathlib import Path
+from typing import assert_type
+
+from sr4k import Job, LiveJob, LiveProgress, LiveSummary, Progress, RunningJob, Summary
+
+job = Job("in.mp4", Path("out.mkv"), size="4k", codec="hevc", crf=20, model="luma-large", engine="openvino", rate="24")
+live = LiveJob("rtmp://in/app/key", [Path("a.mkv"), "b.mkv"], bitrate="6M")
+running = job.start(on_progress=lambda progress: print(progress.frames, progress.eta))
+assert_type(running, RunningJob[Progress, Summary])
+assert_type(running.result(timeout=1.0).frames, int)
+assert_type(live.start().progress, LiveProgress)
+assert_type(live.run().restarts, int)
+
+
+async def awaited() -> None:
+    assert_type(await job, Summary)
+    assert_type(await live.start(), LiveSummary)
+"""
+"""What the types of jobs have to be for whoever uses them."""
 
 
 @pytest.fixture
@@ -153,6 +174,7 @@ def test_their_types_fit(tmp_path: Path) -> None:
     pytest.importorskip("fastapi", reason="needs FastAPI")
     for number, block in enumerate(RECIPES.values()):
         (tmp_path / f"recipe_{number}.py").write_text(block)
+    (tmp_path / "recipe_of_jobs.py").write_text(OF_JOBS)
     typed(tmp_path)
     (tmp_path / "mypy.ini").write_text(MYPY)
     checked = subprocess.run(

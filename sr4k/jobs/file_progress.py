@@ -24,6 +24,31 @@ _SETTLED = 2.0
 """Seconds after the first frame before a remaining time is given."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a job on files is.
+
+    Attributes:
+        frames: number of frames done, including those of earlier runs.
+        frames_total: number of frames in all; ``None``: the source doesn't count them.
+        seconds: seconds of video done.
+        seconds_total: seconds of video in all; ``None``: unknown.
+        share: share of the job that is done, 0 to 1; ``None``: unknown.
+        fps: frames per second, lately.
+        speed: seconds of video per second, lately; ``None``: unknown.
+        eta: seconds that the rest will take; ``None``: no estimate yet.
+    """
+
+    frames: int = 0
+    frames_total: int | None = None
+    seconds: float = 0.0
+    seconds_total: float | None = None
+    share: float | None = None
+    fps: float = 0.0
+    speed: float | None = None
+    eta: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class _Sample:
     now: float
@@ -106,6 +131,20 @@ class Gauge:
         if self.total:
             return max(0, self.total - self.frames) / fps if fps else None
         return (self.length - self.seconds) / seconds if self.length and self.share is not None and seconds else None
+
+    @property
+    def progress(self) -> Progress:
+        """All of this, as it is now."""
+        return Progress(
+            frames=self.frames,
+            frames_total=self.total or None,
+            seconds=self.seconds,
+            seconds_total=self.length,
+            share=self.share,
+            fps=self.fps,
+            speed=self.speed,
+            eta=self.eta,
+        )
 
     def text(self, *, short: bool = False) -> str:
         """Return ``312/9000 frames  5.2 fps  0.17x real time  ETA 0:27:53``; by time if frames are not counted."""

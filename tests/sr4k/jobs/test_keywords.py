@@ -2,14 +2,14 @@
 
 import pytest
 
-from sr4k.cli.encoder_options import with_encoder
 from sr4k.configs import EncodePreset, load_preset
 from sr4k.errors import OptionError
+from sr4k.jobs.keywords import with_encoder
 
 
 def given(preset: str, **options: object) -> EncodePreset:
     none = dict.fromkeys(("codec", "encoder", "crf", "bitrate", "speed"))
-    return with_encoder(load_preset(preset), **{**none, "options": [], **options}).encode  # type: ignore[arg-type]
+    return with_encoder(load_preset(preset), **{**none, "options": {}, **options}).encode  # type: ignore[arg-type]
 
 
 def test_an_encoder_of_another_kind_drops_the_speed_that_the_preset_has_for_its_own() -> None:

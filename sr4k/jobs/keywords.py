@@ -1,0 +1,160 @@
+"""Keywords of jobs that set keys of their preset, as options of the command do."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Literal, get_args
+
+from sr4k.common.option_names import option
+from sr4k.configs import Preset
+from sr4k.errors import OptionError
+from sr4k.jobs.parse import parse_devices
+from sr4k.jobs.setting_errors import errors_by_option
+from sr4k.media.options import Box, CodecChoice, EncoderChoice, Fit, ResultSize
+from sr4k.models.architecture import Pixels, Precision
+
+_SUFFIXES = {"": 1, "k": 1_000, "M": 1_000_000}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PresetKeywords:
+    """Keywords of a job that set keys of its preset; ``None``: as the preset has it.
+
+    Attributes:
+        codec: video codec; ``auto``: the one that suits container and bit depth.
+        encoder: what encodes: ``software``, ``nvenc``, ``qsv``, ``amf`` or ``vaapi``; see ``docs/encoders.md``.
+        crf: constant rate factor, the lower, the better: 0 to 51 for H.264 and HEVC, 1 to 63 for AV1.
+        bitrate: bits per second in place of ``crf``; text such as ``20M`` is accepted.
+        speed: the encoder's own name of a speed, such as ``medium``: ``--preset`` of the command.
+        options: options of the encoder by their names in FFmpeg, such as ``{"tune": "film"}``: ``-e`` of the command.
+        engine: openvino, tensorrt, cuda, torch, onnx … or ``auto``, the best that this machine can use.
+        device: what OpenVINO runs the network on: ``cpu``, ``gpu``, ``npu`` or ``auto``.
+        model: network, such as ``luma-large``.
+        weights: folder or checkpoint with weights of your own for the network.
+        precision: number format of the network.
+        pixels: what the network works on.
+        threads: number of CPU threads of the network.
+        lanes: number of processes with the network.
+        devices: numbers of the NVIDIA GPUs to use; text such as ``0,1`` is accepted.
+        reuse: whether unchanged parts of a picture are computed only once.
+        reuse_threshold: levels (0 to 255) by which a part may differ and still count as unchanged.
+        workers: whether workers are processes or threads of this one.
+        fit: how a picture of another shape is fitted to ``size``: ``inside`` it, with black bars (``pad``), or
+            stretched to fill it (``stretch``).
+    """
+
+    codec: CodecChoice | None = None
+    encoder: EncoderChoice | None = None
+    crf: int | None = None
+    bitrate: int | str | None = None
+    speed: str | None = None
+    options: Mapping[str, str] | None = None
+    engine: str | None = None
+    device: str | None = None
+    model: str | None = None
+    weights: str | os.PathLike[str] | None = None
+    precision: Precision | None = None
+    pixels: Pixels | Literal["auto"] | None = None
+    threads: int | None = None
+    lanes: int | Literal["auto"] | None = None
+    devices: Sequence[int] | str | None = None
+    reuse: bool | None = None
+    reuse_threshold: int | None = None
+    workers: Literal["processes", "threads"] | None = None
+    fit: Fit | None = None
+
+    def over(self, preset: Preset) -> Preset:
+        """Return the preset with the keys that are set.
+
+        Raises:
+            OptionError: a keyword has a value that it can't have, or contradicts another; names the keyword.
+        """
+        weights = None if self.weights is None else Path(self.weights).absolute()
+        if weights is not None and not weights.exists():
+            raise OptionError(f"{weights} does not exist: {option('weights')} takes a folder or a checkpoint.")
+        devices = parse_devices(self.devices) if isinstance(self.devices, str) else self.devices
+        with errors_by_option():
+            preset = preset.updated(
+                "engine",
+                name=self.engine,
+                device=self.device,
+                model=self.model,
+                weights=weights,
+                precision=self.precision,
+                pixels=self.pixels,
+                threads=self.threads,
+                reuse=self.reuse,
+                reuse_threshold=self.reuse_threshold,
+            )
+            graph = {"mode": self.workers, "lanes": self.lanes, "devices": devices and tuple(devices)}
+            preset = preset.updated("graph", **graph)
+            return with_encoder(
+                preset, self.codec, self.encoder, self.crf, self.bitrate, self.speed, self.options or {}
+            )
+
+    def fitted(self, size: ResultSize) -> ResultSize:
+        """Return the size with the way in which pictures are fitted to it.
+
+        Raises:
+            OptionError: there is no such way, or no size to fit them to.
+        """
+        if self.fit is None:
+            return size
+        if self.fit not in get_args(Fit):
+            raise OptionError(f"{option('fit')} can't be '{self.fit}': use {', '.join(get_args(Fit))}.")
+        if isinstance(size, Box):
+            return replace(size, fit=self.fit)
+        if self.fit != "inside":
+            raise OptionError(
+                f"{option('fit')} says how frames fit into a {option('size')}: add a size, such as "
+                f"{option('size', '4k')}."
+            )
+        return size
+
+
+KEYWORDS = {field.name for field in fields(PresetKeywords)}
+"""Their names."""
+
+
+def with_encoder(
+    preset: Preset,
+    codec: str | None,
+    encoder: str | None,
+    crf: int | None,
+    bitrate: int | str | None,
+    speed: str | None,
+    options: Mapping[str, str],
+) -> Preset:
+    """Return the preset with the encoder options that were given.
+
+    A codec or an encoder other than the preset's drops the preset's ``crf`` and ``preset``, whose values belong to its
+    own.
+
+    Args:
+        bitrate: bits per second; or text, with ``k`` or ``M``.
+        speed: the encoder's name of a speed.
+        options: of the encoder, by their names; added to those of the preset.
+
+    Raises:
+        SettingError: an option has a value it can't have.
+        OptionError: the text is not a bit rate.
+    """
+    is_other = encoder not in (None, preset.encode.encoder, preset.encoders[0])
+    if is_other or (codec is not None and codec != preset.codec):
+        cleared = preset.encode.model_copy(update={"crf": None, "preset": None})
+        preset = preset.model_copy(update={"encode": cleared})
+    if (crf is None) != (bitrate is None):  # the one that was given replaces the other in the preset
+        kept = preset.encode.model_copy(update={"crf" if crf is None else "bitrate": None})
+        preset = preset.model_copy(update={"encode": kept})
+    bits = _bits(bitrate) if isinstance(bitrate, str) else bitrate
+    pairs = {**preset.encode.options, **options}
+    return preset.updated("encode", codec=codec, encoder=encoder, crf=crf, bitrate=bits, preset=speed, options=pairs)
+
+
+def _bits(text: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([kM]?)", text)
+    if not match:
+        raise OptionError(f"'{text}' isn't a bit rate: use bits per second, with k or M if you like, such as 20M.")
+    return round(float(match[1]) * _SUFFIXES[match[2]])
