@@ -2,9 +2,10 @@
 
 import os
 import socket
+import struct
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from secrets import token_urlsafe
 from typing import Any, BinaryIO
@@ -29,10 +30,18 @@ from sr4k.media.writing.audio_encoder import Reencoded
 _OPTIONS = {
     "handshake_timeout": "3000",  # of ICE and DTLS together, in ms
     "ts_buffer_size": str(4 << 20),  # of the socket, in bytes, as far as the kernel allows: a key frame is sent at once
+    "rtp_history": "2048",  # packets that can be sent again: as many as it allows, and a key frame of 4K may have
     "strict": "experimental",  # which the muxer is in FFmpeg
 }
 
+_LARGE = 1 << 15
+"""Size of a picture, in bytes, from which on the socket may be too full for all of it."""
+
+_FULL = 1.0
+"""Seconds for which the socket may take nothing before the session counts as broken."""
+
 _LOOPBACK = "127.0.0.1"
+_TIMEVAL = struct.Struct("ll")
 _REPORTS: dict[str, type] = {kind.__name__: kind for kind in (Agreed, Refused)}
 
 _NO_B_FRAMES = "WHIP can't carry B-frames, and this stream has some."
@@ -110,6 +119,7 @@ class WhipTarget:
         _reach_directly(_LOOPBACK)
         options = _OPTIONS | certificate_options()
         self._container: OutputContainer = av.open(relay.url, "w", format="whip", options=options)
+        self._socket = -1  # file descriptor of the UDP socket
         self._video: Stream | None = None
         self._sound: Reencoded | None = None
         self._start: int | None = None  # time of the first packet, in ms
@@ -130,6 +140,7 @@ class WhipTarget:
         except (FFmpegError, OSError, ValueError) as err:
             raise OutputError(f"{self._why(err)}.") from None
         self._relay.outcome()
+        self._socket = _udp_socket()
 
     def write(self, packet: "Packet[Any]", at: int) -> bool:
         """Send a packet; always False.
@@ -143,7 +154,8 @@ class WhipTarget:
         _move(packet, -self._start)  # the time stamps of RTP begin when the session does
         try:
             for sent in self._converted(packet):
-                self._container.mux_one(sent)
+                with _patiently(self._socket, sent.size):
+                    self._container.mux_one(sent)
         except TimeoutError:
             raise
         except FFmpegError:
@@ -178,6 +190,39 @@ class WhipTarget:
             case Agreed():
                 return "the encrypted connection to it failed"
         return cause(error)
+
+
+def _udp_socket() -> int:
+    """Return the socket that libav sends through, after setting how long its calls wait where they wait at all.
+
+    Raises:
+        OutputError: there is none.
+    """
+    for number in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208 - numbers, not paths
+        with suppress(OSError):  # it isn't a socket
+            found = socket.socket(fileno=number)
+            try:
+                if found.type == socket.SOCK_DGRAM:
+                    found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIMEVAL.pack(int(_FULL), 0))
+                    found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(0, 1))
+                    return number
+            finally:
+                found.detach()
+    raise OutputError("The encrypted connection to it failed.")
+
+
+@contextmanager
+def _patiently(number: int, size: int) -> Iterator[None]:
+    """Have a socket wait while it is full, if what is sent is large: libav would end the session instead.
+
+    libav also looks for what has come, before each write. That then waits too, for the shortest time that there is.
+    """
+    is_large = size >= _LARGE
+    if is_large:
+        os.set_blocking(number, True)
+    yield
+    if is_large:
+        os.set_blocking(number, False)
 
 
 def _refuse(video: VideoStream) -> None:

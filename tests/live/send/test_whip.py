@@ -105,8 +105,13 @@ def at_the_end_the_session_is_deleted_and_the_recording_is_whole(scene: Scene) -
     assert recorded.longest_gap < 0.7
 
 
-def no_token_was_told(scene: Scene) -> None:
-    assert not [secret for secret in (TOKEN, WRONG) if secret in scene.channel.log]
+def no_token_is_shown(scene: Scene) -> None:
+    titles = [
+        Path(f"/proc/{process}/cmdline").read_text()
+        for process in [scene.channel.process.pid, *scene.channel.children()]
+    ]
+    for told in (scene.channel.log, scene.channel.metrics(), str(scene.channel.states()), *titles):
+        assert not [secret for secret in (TOKEN, WRONG, "another") if secret in told]
 
 
 STEPS: tuple[Callable[[Scene], None], ...] = (
@@ -114,8 +119,8 @@ STEPS: tuple[Callable[[Scene], None], ...] = (
     a_server_gets_pictures_and_sound_in_time_and_in_step,
     a_wrong_token_is_told_in_one_line_and_hurts_nobody,
     a_server_that_dies_is_connected_to_again_with_a_key_frame,
+    no_token_is_shown,
     at_the_end_the_session_is_deleted_and_the_recording_is_whole,
-    no_token_was_told,
 )
 
 

@@ -1,8 +1,12 @@
 """What goes to a WHIP server, packet by packet, and what can't."""
 
 import io
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import av
@@ -131,3 +135,23 @@ def test_a_server_that_freezes_is_given_up(server: WhipServer) -> None:
             push(target, source)
         assert 20 < time.monotonic() - began < 45
         server.thaw()
+
+
+@pytest.mark.slow
+def test_pictures_larger_than_the_sockets_buffer_wait_for_a_narrow_network(server: WhipServer) -> None:
+    del server  # which is there, or the test is skipped; another runs in the network of its own
+    narrow = "ip link set lo up && tc qdisc add dev lo root tbf rate 20mbit burst 32kb limit 4mb"
+    if subprocess.run(["unshare", "-n", "sh", "-c", narrow], capture_output=True, check=False).returncode:
+        pytest.skip("a network of its own needs root, unshare, ip and tc")
+    script = Path(__file__).parents[2] / "support" / "narrow_whip.py"
+    command = f"{narrow} && exec {sys.executable} {script}"
+    path = os.pathsep.join(str(Path(__file__).parents[3] / name) for name in ("benchmarks", "tests/support"))
+    ran = subprocess.run(
+        ["unshare", "-n", "sh", "-c", command],
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (ran.stdout, ran.returncode) == ("True 20 True\n", 0), ran.stderr
