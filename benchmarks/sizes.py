@@ -63,8 +63,20 @@ def main() -> None:
             rows = [measure(pictures, ratio, args.model, Path(folder)) for ratio in args.ratios]
         sets[name] = {"pictures": len(pictures), "rows": rows}
         print(table(name, sets[name]), flush=True)
-    found = {"machine": machine.describe(), "model": args.model, "shrink": str(args.shrink), "sets": sets}
+    found = {"command": command(args), "machine": machine.describe(), "model": args.model, "sets": sets}
     store(args.results, args.name, found, as_markdown(found))
+
+
+def command(args: argparse.Namespace) -> str:
+    """Return the command that measured, with the names of folders for their paths."""
+    words = ["python benchmarks/sizes.py"]
+    if args.pictures:
+        words += ["--pictures", *(folder.name for folder in args.pictures)]
+    if args.ratios != [Fraction(text) for text in RATIOS]:
+        words += ["--ratios", *map(str, args.ratios)]
+    if args.shrink != 1:
+        words += ["--shrink", str(args.shrink)]
+    return " ".join(words)
 
 
 def sources(folders: Sequence[Path], shrink: Fraction) -> Iterator[tuple[str, list[Planes]]]:
@@ -155,11 +167,10 @@ def as_markdown(found: dict[str, Any]) -> str:
     """Return the results as a Markdown page, a table for each set of pictures."""
     lines = [
         "# Scales other than 2\n",
-        f"`python benchmarks/sizes.py`: PSNR of the luma, mean over the pictures, in dB; `{found['model']}` in int8.",
-        "From 2.2 on, `--size` runs the network twice. The gains are of `--size` over the first two ways.\n",
+        f"`{found['command']}`: PSNR of the luma, mean over the pictures, in dB;",
+        f"`{found['model']}` with default settings.",
+        "Above 2.2, `--size` runs the network twice. The gains are of `--size` over the first two ways.\n",
     ]
-    if found["shrink"] != "1":
-        lines.append(f"The pictures were shrunk by {found['shrink']} first, by bicubic interpolation.\n")
     return "\n".join([*lines, *(table(name, part) for name, part in found["sets"].items())])
 
 

@@ -50,6 +50,17 @@ def test_frames_at_no_steady_rate_are_not_made_up(make_clip: MakeClip, tmp_path:
     assert any(f"about {found.frames} frames" in line for line in in_words(found))
 
 
+def test_a_second_pass_is_told_with_what_it_costs(make_clip: MakeClip, tmp_path: Path) -> None:
+    preset = PRESET.updated("graph", mode="threads").updated("engine", name="openvino")
+    once, twice = (
+        forecast(Job(make_clip("a.mp4", frames=3), tmp_path / "out.mp4", preset=preset, scale=scale))
+        for scale in (2, 3)
+    )
+    assert [line for line in in_words(twice) if "on openvino, twice: " in line]
+    assert not [line for line in in_words(once) if "twice" in line]
+    assert twice.summary.engine.macs > 3 * once.summary.engine.macs
+
+
 def test_what_would_go_wrong_is_told(make_clip: MakeClip, tmp_path: Path) -> None:
     (tmp_path / "out.mp4").write_text("mine")
     with pytest.raises(OutputError, match="exists"):

@@ -64,6 +64,16 @@ def test_so_it_does_at_a_size_that_was_asked_for(size: str, tmp_path: Path) -> N
         np.testing.assert_array_equal(up(bgr[..., ::-1]), expected[..., ::-1])
 
 
+def test_by_a_scale_too_in_two_passes_and_for_frames_of_every_size(tmp_path: Path) -> None:
+    with Upscaler(scale=3) as up:
+        for bgr in (frame(), frame()[:30, :41]):
+            expected = by_file(bgr, tmp_path, size="x3")
+            np.testing.assert_array_equal(up(bgr, order="bgr"), expected)
+            assert expected.shape == (3 * bgr.shape[0], round(3 * bgr.shape[1] / 2) * 2, 3)
+            for made in up.frames([bgr, bgr], order="bgr"):
+                np.testing.assert_array_equal(made, expected)
+
+
 def test_gray_becomes_the_gray_of_that_png(luma: Upscaler, tmp_path: Path) -> None:
     gray = frame()[..., 1]
     expected = by_file(gray, tmp_path)
