@@ -29,11 +29,11 @@ def frame(height: int = 32, width: int = 48) -> Array:
     return np.clip(draw(3, (width, height)) + NOISE.normal(0, 20, (height, width, 3)), 0, 255).astype(np.uint8)
 
 
-def by_file(source: Array, folder: Path, model: str = "luma", size: str | None = None) -> Array:
+def by_file(source: Array, folder: Path, model: str = "luma", **size: Any) -> Array:
     """What ``sr4k-stream`` makes of a PNG of a frame (BGR, or gray)."""
     cv2.imwrite(str(folder / "in.png"), source)
     preset = THREADS.updated("engine", model=model)
-    Job(folder / "in.png", folder / "out.png", preset=preset, size=size, overwrite=True).run()
+    Job(folder / "in.png", folder / "out.png", preset=preset, overwrite=True, **size).run()
     return np.asarray(cv2.imread(str(folder / "out.png"), cv2.IMREAD_UNCHANGED))
 
 
@@ -55,11 +55,12 @@ def test_a_frame_becomes_what_a_png_of_it_becomes(size: tuple[int, int], luma: U
     np.testing.assert_array_equal(luma(bgr[..., ::-1]), expected[..., ::-1])
 
 
-@pytest.mark.parametrize("size", ["100x60", "40x40"])
-def test_so_it_does_at_a_size_that_was_asked_for(size: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [{"size": "100x60"}, {"size": "40x40"}, {"scale": 1.5}, {"scale": 3}])
+def test_so_it_does_at_a_size_that_was_asked_for(size: dict[str, Any], tmp_path: Path) -> None:
     bgr = frame()
-    expected = by_file(bgr, tmp_path, size=size)
-    with Upscaler(size=size) as up:
+    expected = by_file(bgr, tmp_path, **size)
+    with Upscaler(**size) as up:
+        assert [np.array_equal(made, expected) for made in up.frames([bgr] * 4, order="bgr")] == [True] * 4
         np.testing.assert_array_equal(up(bgr, order="bgr"), expected)
         np.testing.assert_array_equal(up(bgr[..., ::-1]), expected[..., ::-1])
 
@@ -112,9 +113,10 @@ def planes_of(picture: av.VideoFrame) -> tuple[Array, ...]:
     )
 
 
-def test_planes_become_those_that_a_lossless_file_has(make_clip: MakeClip, tmp_path: Path, luma: Upscaler) -> None:
-    source, target = make_clip("in.mp4", frames=4, audio=False), tmp_path / "out.mkv"
-    Job(source, target, preset=THREADS.updated("encode", crf=0)).run()
+@pytest.mark.parametrize("scale", [None, 3])
+def test_planes_become_those_that_a_lossless_file_has(scale: int | None, make_clip: MakeClip, tmp_path: Path) -> None:
+    source, target, luma = make_clip("in.mp4", frames=4, audio=False), tmp_path / "out.mkv", Upscaler(scale=scale)
+    Job(source, target, preset=THREADS.updated("encode", crf=0), scale=scale).run()
     with av.open(source) as small, av.open(target) as large:
         given = [planes_of(picture) for picture in small.decode(video=0)]
         expected = [planes_of(picture) for picture in large.decode(video=0)]
