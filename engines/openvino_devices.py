@@ -107,7 +107,9 @@ def device_for(core: "ov.Core", spec: EngineSpec) -> str:
     if verdict.trouble is not None:
         named, instead = _called(spec.device, verdict), option("device", "cpu")
         raise EngineError(f"OpenVINO's {named} is refused: {verdict}. Use {instead}.")
-    if not verdict.is_faster:
+    if verdict.is_faster:
+        log.info("OpenVINO's %s: %s.", _called(spec.device, verdict), verdict)
+    else:
         log.warning("OpenVINO's %s is slower than the CPU: %s.", _called(spec.device, verdict), verdict)
     return found[spec.device]
 

@@ -114,7 +114,7 @@ def _missing_node(kind: EncoderKind, nodes: list[RenderNode]) -> Trouble | None:
     if not nodes:
         return Trouble(
             "there is no /dev/dri/renderD*, so no GPU, no driver for it, or a container that was not given it",
-            "in a container: docker run --device /dev/dri …",
+            "docker run --device /dev/dri …",
         )
     vendor, maker = _VENDORS.get(kind, ("", ""))
     fit = [node for node in nodes if vendor in (node.vendor, "") or not node.vendor]

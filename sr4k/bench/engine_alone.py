@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sr4k.common.opencv import cv2
 from sr4k.engines import Engine, EngineSpec, create_engine
+from sr4k.engines.base import USUAL_DEVICE
 from sr4k.errors import InternalError
 from sr4k.jobs.parse import Size
 from sr4k.media.sample_pattern import draw
@@ -49,12 +50,20 @@ class EngineTime:
 
 
 def measure_engine(
-    name: str, model: str, size: Size, *, precision: Precision = "auto", frames: int = 16, rounds: int = 5
+    name: str,
+    model: str,
+    size: Size,
+    *,
+    precision: Precision = "auto",
+    device: str = USUAL_DEVICE,
+    frames: int = 16,
+    rounds: int = 5,
 ) -> EngineTime:
     """Time an engine with as many frames in flight as it accepts.
 
     Args:
         size: width and height of the input in pixels, both even.
+        device: of OpenVINO; see `sr4k.engines.EngineSpec`.
         frames: number of frames in each round.
         rounds: number of rounds, after one to warm up.
 
@@ -63,9 +72,8 @@ def measure_engine(
     """
     width, height = size
     inputs = [padded_planes(draw(25 * k, size)) for k in range(_PICTURES)]
-    with create_engine(
-        name, EngineSpec(model=model, height=height, width=width, colour=Colour(), precision=precision)
-    ) as engine:
+    spec = EngineSpec(model=model, height=height, width=width, colour=Colour(), precision=precision, device=device)
+    with create_engine(name, spec) as engine:
         expected = []
         for planes in inputs:
             cells = engine.infer(planes)

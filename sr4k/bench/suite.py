@@ -43,7 +43,9 @@ def run_suite(
     Raises:
         InternalError: a network did not run on every frame that was counted.
     """
-    engine = engines_for(preset.engine.name)[0]  # without a fallback: all results are of one engine
+    engine = engines_for(preset.engine.name, preset.engine.device)[
+        0
+    ]  # without a fallback: all results are of one engine
     preset, parts = preset.updated("engine", name=engine, model=models[0], reuse=False), set(parts)
     result: dict[str, Any] = {"machine": machine.describe(), "int8_peak": 0.0, "models": models, "sizes": {}}
     with tempfile.TemporaryDirectory(prefix="sr4k-bench-") as folder:
@@ -82,7 +84,9 @@ class _Task:
 def _engine(task: _Task) -> dict[str, Any]:
     engine, found = task.preset.engine, {}
     for model in task.models:
-        timed = measure_engine(engine.name, model, task.size, precision=engine.precision, rounds=task.rounds)
+        timed = measure_engine(
+            engine.name, model, task.size, precision=engine.precision, device=engine.device, rounds=task.rounds
+        )
         found[model] = {
             "seconds_a_frame": timed.rounds,
             "median": timed.median,

@@ -11,6 +11,7 @@ import pytest
 from av.video.frame import PictureType
 from infos import video_info
 
+from sr4k.engines.nvidia import driver
 from sr4k.errors import OptionError
 from sr4k.media.options import EncoderKind, EncoderSettings
 from sr4k.media.writing.encoder import add_video, open_encoder
@@ -95,6 +96,22 @@ def test_what_the_wheel_lacks_is_said_and_not_searched_for_in_the_machine() -> N
         pytest.raises(OptionError, match=r"h264_vaapi encoder can't be opened here .*encoder=.software."),
     ):
         add_video(target, video_info(), EncoderSettings(codec="h264", encoder="vaapi"))
+
+
+@pytest.mark.skipif(bool(driver().gpus), reason="the stand-in would open")
+def test_a_device_that_frames_must_be_uploaded_to_and_that_does_not_open_is_one_line_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """NVENC with frames in CUDA's memory stands for VAAPI, which the wheel lacks: its device is opened the same way."""
+    stand_in = replace(ENCODERS["vaapi", "h264"], name="h264_nvenc", device="cuda", quality={}, speed=None)
+    monkeypatch.delitem(ENCODERS, ("nvenc", "h264"))  # type: ignore[arg-type]
+    monkeypatch.setitem(ENCODERS, ("vaapi", "h264"), stand_in)  # type: ignore[arg-type]
+    with (
+        av.open(BytesIO(), "w", format="matroska") as target,
+        pytest.raises(OptionError, match="The h264_nvenc encoder can't be opened here") as told,
+    ):
+        add_video(target, video_info(), EncoderSettings(codec="h264", encoder="vaapi"))
+    assert "\n" not in str(told.value)
 
 
 @pytest.mark.skipif(any(Path("/dev/dri").glob("renderD*")), reason="there may be such a GPU")
