@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import av
@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 from sr4k.common.option_names import option
 from sr4k.errors import OptionError
 from sr4k.media.hdr import static_metadata
+from sr4k.media.libav_errors import cause_of, libav_errors
 from sr4k.media.options import Codec, EncoderKind, EncoderSettings
 from sr4k.media.stereo3d import packing
 from sr4k.media.video import ColourTags, VideoInfo
@@ -92,10 +93,12 @@ def open_encoder(stream: VideoStream) -> None:
     """
     context = stream.codec_context
     name = context.name
-    try:
-        context.open(strict=False)
-    except (av.error.FFmpegError, OSError) as err:  # reading the context's codec may crash from here on
-        raise _unopened(name, err) from err
+    # of encoders with threads of their own the log is not read: these could wait for Python, and Python for them
+    with nullcontext([]) if name in _PARAMS else libav_errors() as lines:
+        try:
+            context.open(strict=False)
+        except (av.error.FFmpegError, OSError) as err:  # reading the context's codec may crash from here on
+            raise _unopened(name, cause_of(err, lines)) from err
     if name == "libsvtav1":
         share_cpus()
 
@@ -159,7 +162,7 @@ def _added(target: OutputContainer, row: EncoderRow, info: VideoInfo, settings: 
         stream = target.add_stream(row.name, rate=info.rate, options=options, hwaccel=device_of(row))
     except (av.error.FFmpegError, ValueError, OSError) as err:
         if row.device is not None and isinstance(err, av.error.FFmpegError | OSError):
-            raise _unopened(row.name, err) from err
+            raise _unopened(row.name, cause_of(err, ())) from err
         raise OptionError(
             f"{target.format.name} files can't hold {_called(row.name)} video: choose another container or codec."
         ) from err
@@ -167,13 +170,12 @@ def _added(target: OutputContainer, row: EncoderRow, info: VideoInfo, settings: 
     return stream
 
 
-def _unopened(name: str, err: Exception) -> OptionError:
+def _unopened(name: str, cause: str) -> OptionError:
     """Return the error for an encoder that did not open: what it lacks, or that these settings are the cause."""
     kind, codec = next(key for key, row in ENCODERS.items() if row.name == name)
     if kind != "software" and (trouble := trouble_with(kind, codec)) is not None:
         return _unusable(name, trouble)
-    reason = f"{name}: {getattr(err, 'strerror', None) or err}"
-    return OptionError(f"The {called(kind, codec)} encoder can't be opened with these settings ({reason}).")
+    return OptionError(f"The {called(kind, codec)} encoder can't be opened with these settings ({name}: {cause}).")
 
 
 def _unusable(name: str, trouble: Trouble | None) -> OptionError:

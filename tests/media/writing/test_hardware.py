@@ -181,7 +181,7 @@ def test_settings_that_an_encoder_that_works_refuses_are_not_blamed_on_the_machi
     settings = EncoderSettings(codec="h264", encoder="qsv", options={"mpeg_quant": "nonsense"})
     with av.open(BytesIO(), "w", format="matroska") as target:
         stream = add_video(target, video_info(), settings)
-        with pytest.raises(OptionError, match="The mpeg4 encoder can't be opened with these settings"):
+        with pytest.raises(OptionError, match=r"mpeg4 encoder can't be opened with these settings .*in 'nonsense'"):
             open_encoder(stream)
 
 

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from rig.fair_time import Stopwatch
-from sr4k.doctor import SECTIONS, Finding, examine, nvidia
+from sr4k.doctor import SECTIONS, Finding, engines, examine, nvidia
+from sr4k.engines import openvino_devices
 from sr4k.engines.nvidia import Driver, Gpu
+from sr4k.engines.openvino_devices import Verdict
 
 SUPPORT = Path(__file__).parents[2] / "support"
 
@@ -96,6 +98,27 @@ class TestProbesThatFail:
     def test_a_section_that_cannot_be_imported_is_a_line(self) -> None:
         (line,) = self.findings("nowhere:PROBES")
         assert line.state == "problem" and "ModuleNotFoundError" in line.told
+
+
+class TestDevices:
+    @pytest.mark.parametrize(
+        ("verdict", "state", "told"),
+        [
+            (Verdict(device="Arc", seconds=0.002, cpu_seconds=0.01), "ok", "2.0 ms .* the CPU 10.0 ms: --device gpu"),
+            (Verdict(device="Arc", seconds=0.02, cpu_seconds=0.01), "ok", "--device cpu is faster"),
+            (Verdict(device="Arc", trouble="its picture is black"), "problem", "Arc: its picture is black"),
+        ],
+    )
+    def test_a_gpu_is_told_with_its_speed_or_with_what_is_wrong(
+        self, verdict: Verdict, state: str, told: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(openvino_devices, "names", lambda _: {"cpu": "CPU", "gpu": "GPU"})
+        monkeypatch.setattr(openvino_devices, "judged", lambda *_: verdict)
+        cpu, gpu, npu = engines.PROBES[-1]()
+        assert (cpu.state, gpu.state, npu.state) == ("ok", state, "optional")
+        assert re.search(told, gpu.told)
+        assert (gpu.mend is not None) is (state == "problem")
+        assert "an Intel NPU" in npu.told
 
 
 class TestNvidia:
