@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 import av
@@ -93,14 +93,21 @@ def open_encoder(stream: VideoStream) -> None:
     """
     context = stream.codec_context
     name = context.name
-    # of encoders with threads of their own the log is not read: these could wait for Python, and Python for them
-    with nullcontext([]) if name in _PARAMS else libav_errors() as lines:
+    with _log_of(name) as lines:
         try:
             context.open(strict=False)
         except (av.error.FFmpegError, OSError) as err:  # reading the context's codec may crash from here on
             raise _unopened(name, cause_of(err, lines)) from err
     if name == "libsvtav1":
         share_cpus()
+
+
+def _log_of(name: str) -> AbstractContextManager[list[tuple[int, str, str]]]:
+    """Collect what a hardware encoder logs.
+
+    The threads of one in software would wait for Python to log, and Python for them to end.
+    """
+    return nullcontext([]) if name in _PARAMS else libav_errors()
 
 
 def share_cpus() -> None:

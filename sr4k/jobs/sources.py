@@ -58,7 +58,7 @@ def _like(first: Job, source: Path, target: Path) -> Job:
     """Return a job with the options of the first; options of video encoders are dropped if the target is a picture."""
     if not is_picture(target):
         return replace(first, source=source, target=target)
-    encode = first.preset.encode.model_copy(update={"codec": "auto", "crf": None, "bitrate": None})
+    encode = first.preset.encode.model_copy(update={"codec": "auto", "encoder": "auto", "crf": None, "bitrate": None})
     preset = first.preset.model_copy(update={"encode": encode})
     return replace(first, source=source, target=target, preset=preset, resume=False)
 

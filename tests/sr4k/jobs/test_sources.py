@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from sr4k.configs import load_preset
 from sr4k.errors import InputError, OptionError, OutputError
 from sr4k.jobs.file_job import Job
 from sr4k.jobs.sources import jobs_into
@@ -44,6 +45,15 @@ def test_several_need_a_folder_which_need_not_be_there(tmp_path: Path) -> None:
 def test_what_can_not_be_written_becomes_matroska(tmp_path: Path) -> None:
     sources = touched(tmp_path, "a.avi", "b.VOB", "c.png", "d.MP4")
     assert targets(sources, tmp_path / "out") == ["out/a.mkv", "out/b.mkv", "out/c.png", "out/d.MP4"]
+
+
+def test_pictures_among_videos_have_none_of_the_options_of_video_encoders(tmp_path: Path) -> None:
+    sources = touched(tmp_path, "a.mp4", "b.png")
+    preset = load_preset("file").updated("encode", codec="hevc", encoder="qsv", bitrate=1_000_000)
+    video, picture = jobs_into(sources, Job(sources[0], tmp_path / "new", preset=preset))
+    assert (video.preset.encode.encoder, video.preset.encode.codec) == ("qsv", "hevc")
+    assert picture.target.name == "b.png"
+    assert (picture.preset.encode.encoder, picture.preset.encode.bitrate) == ("auto", None)
 
 
 def test_a_folder_stands_for_its_videos(tmp_path: Path) -> None:
