@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from sr4k.live.address import Address
 from sr4k.live.proxy import check_proxy
 from sr4k.live.srt import require_srt, secrets_of
 from sr4k.live.tls import is_secure, tls_options
+
+_WITH_CERTIFICATES = 19
+"""PyAV's major version from which on libav makes certificates for WHIP that servers accept: its FFmpeg is 9."""
 
 
 def check_target(target: Address) -> None:
@@ -52,5 +56,10 @@ def check_stream(target: Address, codec: str, options: Mapping[str, str]) -> Non
         raise OptionError(f"{target} is a WHIP target, which carries H.264 alone: choose the codec h264, not {codec}.")
     if options.get("bf", "0") != "0":
         raise OptionError(f"{target} is a WHIP target, which can't carry B-frames: leave out the encoder's option bf.")
-    if find_spec("cryptography") is None:
+    if lacks_certificates() and find_spec("cryptography") is None:
         raise OptionError("WHIP needs the package cryptography: pip install 'sr4k-stream[whip]'.")
+
+
+def lacks_certificates() -> bool:
+    """Whether the installed PyAV's libav makes no certificates for WHIP that servers accept."""
+    return int(version("av").partition(".")[0]) < _WITH_CERTIFICATES

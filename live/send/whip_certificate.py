@@ -1,7 +1,7 @@
 """A certificate for the encryption of WHIP's media, new for each session; the offer has its fingerprint.
 
-libav would make one itself, but with GnuTLS, as in PyAV's wheels, of the curve P-224: OpenSSL and Go, and so nearly
-every server, reject it.
+libav makes one itself. But that of FFmpeg 8.1 with GnuTLS, as in the wheels of PyAV 18, is of the curve P-224, which
+OpenSSL rejects: there is no session with a server that uses it.
 """
 
 import os

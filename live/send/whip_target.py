@@ -21,6 +21,7 @@ from sr4k.errors import OutputError
 from sr4k.live.address import Address
 from sr4k.live.causes import cause
 from sr4k.live.child import start_child
+from sr4k.live.send.check_target import lacks_certificates
 from sr4k.live.send.whip_http import forget
 from sr4k.live.send.whip_relay import Agreed, Refused, RelayOrder
 from sr4k.live.wire_format import cleaned, unpack
@@ -113,11 +114,9 @@ class WhipTarget:
     """A session with a WHIP server: pictures are sent as they come, and sound is converted to Opus."""
 
     def __init__(self, relay: _Relay) -> None:
-        from sr4k.live.send.whip_certificate import certificate_options  # imports cryptography, which may be missing
-
         self._relay = relay
         _reach_directly(_LOOPBACK)
-        options = _OPTIONS | certificate_options()
+        options = _OPTIONS | _certificate()
         self._container: OutputContainer = av.open(relay.url, "w", format="whip", options=options)
         self._socket = -1  # file descriptor of the UDP socket
         self._video: Stream | None = None
@@ -190,6 +189,19 @@ class WhipTarget:
             case Agreed():
                 return "the encrypted connection to it failed"
         return cause(error)
+
+
+def _certificate() -> dict[str, str]:
+    """Return options for a certificate, where libav's own is of no use.
+
+    Raises:
+        OutputError: the package that makes one is missing.
+    """
+    if not lacks_certificates():
+        return {}
+    from sr4k.live.send.whip_certificate import certificate_options  # imports a package that may be missing
+
+    return certificate_options()
 
 
 def _udp_socket() -> int:

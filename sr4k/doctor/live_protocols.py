@@ -15,6 +15,9 @@ from sr4k.doctor import Finding
 _NOBODY = "127.0.0.1:9"
 _SECONDS = 2.0
 
+_WITH_CERTIFICATES = 63
+"""Major version of libavformat from which on it makes certificates for WHIP that servers accept."""
+
 _PROTOCOLS = ("rtmp", "rtmps", "rtsp", "srt", "http", "https")
 
 
@@ -35,7 +38,7 @@ def _whip() -> Iterator[Finding]:
     """WHIP is a muxer, not a protocol; FFmpeg has it only if it has DTLS. Its sound is Opus."""
     if not {"whip", "libopus"} <= av.formats_available | av.codecs_available:
         yield _without("whip")
-    elif find_spec("cryptography") is None:
+    elif av.library_versions["libavformat"][0] < _WITH_CERTIFICATES and find_spec("cryptography") is None:
         yield Finding("whip", "optional", "cryptography is not installed", "pip install 'sr4k-stream[whip]'")
     else:
         yield Finding("whip", "ok", "available")

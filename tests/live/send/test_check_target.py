@@ -59,8 +59,13 @@ def test_whip_carries_h264_of_any_encoder(codec: str, monkeypatch: pytest.Monkey
     check_stream(parse_target("whip://host/a"), codec, {"bf": "0"})
 
 
-def test_without_the_package_that_whip_needs_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_package_that_whip_needs_is_named_where_libav_makes_no_certificates(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("sr4k.live.send.check_target.find_spec", lambda _name: None)
+    monkeypatch.setattr("sr4k.live.send.check_target.version", lambda _name: "19.0.2")
+    check_stream(parse_target("whip://host/a"), "h264", {})
+    monkeypatch.setattr("sr4k.live.send.check_target.version", lambda _name: "18.1.0")
     with pytest.raises(OptionError, match=r"pip install 'sr4k-stream\[whip\]'"):
         check_stream(parse_target("whip://host/a"), "h264", {})
 
