@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Literal
 
@@ -125,12 +126,29 @@ ResultSize = Box | Scale | None
 """Size of a result; ``None``: twice that of its source."""
 
 
+@dataclass(frozen=True, slots=True)
+class Piped:
+    """A source that comes through a pipe: it can be read once, forwards.
+
+    Both ends of a graph need it, so whoever reads it keeps a copy of what the other has yet to read. Both attributes
+    stand for file descriptors, in the form in which processes that are being started take them over.
+
+    Attributes:
+        source: where it is read.
+        copy: file in memory for the copy; see `sr4k.media.reading.piped_source`.
+    """
+
+    source: Connection
+    copy: Connection
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadSettings:
     """What to read, and how.
 
     Attributes:
-        path: a media file, a picture, or an image sequence such as ``frame-%05d.png``.
+        path: a media file, a picture, or an image sequence such as ``frame-%05d.png``; of a pipe, its name in messages.
+        pipe: what is read instead, if it is no file.
         part: the part to read; ``None``: all.
         deinterlace: ``auto``: one picture for each interlaced one; ``double``: two; ``off``: leave them as they are.
         strict: whether the first decode loss is an error.
@@ -140,6 +158,7 @@ class ReadSettings:
     """
 
     path: Path
+    pipe: Piped | None = None
     part: TimeSpan | None = None
     deinterlace: Deinterlace = "auto"
     strict: bool = False
@@ -171,23 +190,65 @@ class EncoderSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WriteSettings(EncoderSettings):
-    """What to write, and how.
+class ResultSettings(EncoderSettings):
+    """What to write beside the video, and where to.
 
     Attributes:
-        source: the file whose other streams are copied.
+        source: the file whose other streams are copied; of a pipe, its name in messages.
+        copy: what was read of that pipe; see `Piped`. ``None``: the source is a file.
         path: the target; its suffix decides the container.
-        parts: the job's folder, with the journal and the segments; see `sr4k.media.resume.journal`.
-        segment_seconds: seconds of video; a new segment begins at each multiple of it.
-        work_seconds: maximum time in seconds spent on one segment, give or take a picture.
         strict: whether damage in the other streams is an error.
         track: the video that is upscaled.
     """
 
     source: Path
+    copy: Connection | None = None
     path: Path
+    strict: bool = False
+    track: VideoChoice = FIRST_VIDEO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteSettings(ResultSettings):
+    """How to write in segments.
+
+    Attributes:
+        parts: the job's folder, with the journal and the segments; see `sr4k.media.resume.journal`.
+        segment_seconds: seconds of video; a new segment begins at each multiple of it.
+        work_seconds: maximum time in seconds spent on one segment, give or take a picture.
+    """
+
     parts: Path
     segment_seconds: float = 60.0
     work_seconds: float = 120.0
-    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StraightSettings(ResultSettings):
+    """How to write without segments.
+
+    Attributes:
+        pipe: descriptor to write to, in which case the path only names the container; ``None``: the file.
+    """
+
+    pipe: Connection | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawSettings:
+    """How to write pictures as they are to a pipe.
+
+    Attributes:
+        source, copy, track: as for `ResultSettings`.
+        pipe: descriptor to write to.
+        format: libav's name of the format.
+        rate: pictures a second, for which pictures are repeated and dropped; ``None``: the source's, which must be
+            constant.
+    """
+
+    source: Path
+    copy: Connection | None = None
+    pipe: Connection
+    format: str
+    rate: Fraction | None = None
     track: VideoChoice = FIRST_VIDEO

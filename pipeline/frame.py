@@ -72,6 +72,7 @@ class FrameInfo:
         plain: whether to skip the network, for lack of time, and enlarge the frame by bicubic interpolation.
         once: whether to run the network only once, for lack of time, where the size of the result needs it twice.
         lost: number of frames of the source that were lost so far.
+        read: number of packets of the source that had been read when the frame was ready; 0 if nobody needs it.
     """
 
     pts: int
@@ -81,6 +82,7 @@ class FrameInfo:
     plain: bool = False
     once: bool = False
     lost: int = 0
+    read: int = 0
 
 
 @dataclass(slots=True)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from sr4k.live.address import Address, AddressError, parse_source, parse_target
     from sr4k.media.options import Box, Scale, TimeSpan, VideoChoice
     from sr4k.media.reports import EngineReport, SourceReport, VideoReport
+    from sr4k.media.writing.pipe_writer import ReaderGoneError
     from sr4k.media.writing.write_errors import FullDiskError
     from sr4k.memory.upscaler import Upscaler
     from sr4k.pipeline import WorkerStatus
@@ -64,6 +65,7 @@ __all__ = [
     "Probe",
     "ProcessWork",
     "Progress",
+    "ReaderGoneError",
     "RunningJob",
     "Scale",
     "SettingError",
@@ -111,6 +113,7 @@ _HOMES = {
     "sr4k.media.options": ("Box", "Scale", "TimeSpan", "VideoChoice"),
     "sr4k.memory.upscaler": ("Upscaler",),
     "sr4k.media.reports": ("EngineReport", "SourceReport", "VideoReport"),
+    "sr4k.media.writing.pipe_writer": ("ReaderGoneError",),
     "sr4k.media.writing.write_errors": ("FullDiskError",),
     "sr4k.pipeline": ("WorkerStatus",),
     "sr4k.probing": ("Probe", "probe"),

@@ -45,6 +45,8 @@ KEYWORDS = {
     "rate": "rate",
     "part": "part",
     "resume": "resume",
+    "overwrite": "overwrite",
+    "format": "format",
 }
 """Keywords of a job, by the key of a preset or the field that they set."""
 

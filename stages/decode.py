@@ -1,25 +1,30 @@
 """The decode stage: reads a video file into padded Y, U and V planes, each frame with its own pts."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 
+from sr4k.errors import StoppedError
 from sr4k.media.decoded_picture import copy_inside, padded_format
+from sr4k.media.look import Picture
+from sr4k.media.reading.piped_source import PipeReader
 from sr4k.media.reading.reader import VideoReader
 from sr4k.media.reports import DECODE, DecodeReport
 from sr4k.media.rgb import copy_rgb, rgb_format
 from sr4k.media.scaling import Scaler
-from sr4k.pipeline import Buffers, Format, Frame, Source
+from sr4k.pipeline import Buffers, Format, Frame, FrameInfo, Source
 from sr4k.stages.settings import DecodeSettings
 
 
 class FileSource(Source):
-    """What sources that read a file by a `VideoReader` share: resuming, closing and reporting."""
+    """What sources that read a file or a pipe by a `VideoReader` share: resuming, stopping, closing and reporting."""
 
     name = DECODE
 
     def __init__(self, settings: DecodeSettings) -> None:
         self._settings = settings
         self._reader: VideoReader | None = None
+        self._pipe = None if settings.pipe is None else PipeReader(settings.pipe, str(settings.path))
 
     def _begin(self, reader: VideoReader) -> VideoReader:
         """Read by this reader from now on, after the frames that an earlier run did."""
@@ -28,9 +33,20 @@ class FileSource(Source):
             reader.resume_after(self._settings.done_until)
         return reader
 
+    def _pictures(self, reader: VideoReader) -> Iterator[tuple[Picture, FrameInfo]]:
+        """Yield the pictures; a pipe that is no longer to be read ends them."""
+        with suppress(StoppedError):
+            yield from reader.pictures()
+
+    def stop(self) -> None:
+        if self._pipe is not None:
+            self._pipe.stop()
+
     def close(self) -> None:
         if self._reader is not None:
             self._reader.close()
+        if self._pipe is not None:
+            self._pipe.close()
 
     def report(self) -> DecodeReport | None:
         if self._reader is None:
@@ -51,14 +67,14 @@ class Decode(FileSource):
         self._scaler = Scaler()
 
     def open(self) -> Format:
-        reader = self._begin(VideoReader(self._settings))
+        reader = self._begin(VideoReader(self._settings, pipe=self._pipe))
         self._is_rgb = self._settings.pixels == "bgr" and reader.first.look.is_colourful
         return rgb_format(reader.info) if self._is_rgb else padded_format(reader.info)
 
     def frames(self, buffers: Buffers) -> Iterator[Frame]:
         assert self._reader is not None
         reader = self._reader
-        for picture, info in reader.pictures():
+        for picture, info in self._pictures(reader):
             out = buffers.take(info)
             if self._is_rgb:
                 copy_rgb(picture, out, reader.info, self._scaler)

@@ -61,7 +61,7 @@ class GpuDecode(FileSource):
 
     def open(self) -> Format:
         self._device = cuda_device()
-        info = self._begin(self._open_nvdec() or VideoReader(self._settings)).info
+        info = self._begin(self._open_nvdec() or VideoReader(self._settings, pipe=self._pipe)).info
         if info.colour.bits > CudaEngine.most_bits:
             raise OptionError(
                 f"{self._settings.path.name} has {info.colour.bits} bits, of which the GPU would keep 8: "
@@ -73,7 +73,7 @@ class GpuDecode(FileSource):
 
     def frames(self, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - on the GPU
         assert self._reader is not None
-        for picture, info in self._reader.pictures():
+        for picture, info in self._pictures(self._reader):
             yield Frame(self._padded(self._reader, picture), info)
 
     def report(self) -> DecodeReport | None:
@@ -85,7 +85,7 @@ class GpuDecode(FileSource):
         return replace(told, source=source)
 
     def _open_nvdec(self) -> VideoReader | None:
-        if not driver().gpus:
+        if not driver().gpus or self._pipe is not None:  # a pipe can't be read again where NVDEC fails
             return None
         make_context_current(self._device)
         accelerator = HWAccel(

@@ -34,6 +34,7 @@ def is_picture(info: FrameInfo) -> bool:
         and info.time_base == TIME_BASE
         and is_number(info.duration, 0)
         and is_number(info.lost, 0)
+        and is_number(info.read, 0)
         and isinstance(info.plain, bool)
         and isinstance(info.once, bool)
         and isinstance(info.born, float)

@@ -109,14 +109,21 @@ class OneClock:
         shift: shift of the whole file, in seconds.
         jumps: times of the discontinuities, and the change of shift at each, in seconds.
         is_read_through: whether a position in the file can be found only by reading from the beginning.
+        read: number of packets returned so far.
+
+    Args:
+        container: the open file.
+        video: the video that is upscaled.
+        can_seek: whether it is a file, and not read from a pipe.
     """
 
-    def __init__(self, container: InputContainer, video: VideoStream) -> None:
+    def __init__(self, container: InputContainer, video: VideoStream, *, can_seek: bool = True) -> None:
         self._container = container
         self._video = video
         may_jump = Flags.ts_discont in Flags(container.format.flags)
         self._back, self._forward = (_BACK, _FORWARD) if may_jump else (_STEADY_BACK, _STEADY_FORWARD)
-        self.is_read_through = may_jump or container.format.name in _BY_READING
+        self.is_read_through = not can_seek or may_jump or container.format.name in _BY_READING
+        self.read = 0
         begin = Fraction(container.start_time or 0, av.time_base)
         first = (video.start_time or 0) * Fraction(video.time_base or 1)
         # libav makes times before an early wrap of the counter negative, which most containers can't store
@@ -149,6 +156,7 @@ class OneClock:
                     self._place_jump(clock, packet, self._ahead(packet, waiting, source, broken))
             elif clock is not None:
                 self._move(packet, clock)
+            self.read += 1
             yield packet
 
     def _place(self, clock: _StreamClock, packet: "Packet[Any]") -> bool:

@@ -11,7 +11,8 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from sr4k.media.reading.discontinuities import OneClock
-from sr4k.media.reading.truncation import is_cut_off
+from sr4k.media.reading.piped_source import PipeReader
+from sr4k.media.reading.truncation import is_cut_off, promised_size
 
 _WITHOUT_DURATION = {"mpegts", "mpeg", "ogg"}
 """Containers without a duration in the header: libav estimates it from the end of the file."""
@@ -21,6 +22,9 @@ ENDS = {"matroska,webm", "asf", "nut", "flv"}
 
 _COUNT_DROPPED = {"avi"}
 """Containers whose frame count includes dropped frames, which have no data."""
+
+_GAPLESS = {"yuv4mpegpipe"}
+"""Containers with nothing between and after pictures: bytes that are left over are a picture that is cut off."""
 
 _TOLERANCE = Fraction(1)
 """Seconds by which the end may be early: headers are not exact."""
@@ -54,8 +58,15 @@ class Extent:
 
     from_beginning = True
 
-    def __init__(self, path: Path, container: InputContainer, video: VideoStream, clock: OneClock) -> None:
-        self._path, self._video, self._clock = path, video, clock
+    def __init__(
+        self,
+        path: Path,
+        container: InputContainer,
+        video: VideoStream,
+        clock: OneClock,
+        pipe: PipeReader | None = None,
+    ) -> None:
+        self._path, self._video, self._clock, self._pipe = path, video, clock, pipe
         name = self._container_name = container.format.name
         self.frames = video.frames if video.frames > 0 and name not in _COUNT_DROPPED else None
         length = Fraction(container.duration or 0, av.time_base)
@@ -65,7 +76,7 @@ class Extent:
         begin = clock.start - clock.shift
         before = begin if name in ENDS and begin < length else Fraction(0)
         self._seconds = length - before if length else None
-        self._size = container.size
+        self._file_size = container.size
         self._packets = 0
         self._last: tuple[Fraction, Fraction] | None = None  # begin and end of the latest picture
         self._step = Fraction(0)  # distance from the one before to it
@@ -101,7 +112,8 @@ class Extent:
         if self._seconds is not None and not self._has_jumped:
             return self._seconds
         begun = self._end - self._clock.start
-        return begun * self._size / self._bytes if self._bytes and begun > 0 else None
+        is_estimable = self._bytes and begun > 0 and self._pipe is None
+        return begun * self._size / self._bytes if is_estimable else None
 
     def missing(self, rate: Fraction) -> Missing | None:
         """Return the frames that the header announced and that never came; call it when all has been read.
@@ -110,6 +122,8 @@ class Extent:
             rate: frames a second, to convert a missing duration to frames.
         """
         end = max(self.read_until, self._displayed_until)
+        if self._container_name in _GAPLESS and self._size > self._bytes:
+            return Missing(1, end, end + 1 / rate)
         announced = Fraction(0) if self._has_jumped else self._announced
         if self.frames is not None and self.from_beginning:
             frames = max(0, self.frames - self._packets)
@@ -166,13 +180,26 @@ class Extent:
         if self.frames is not None:
             all_came = self._announced - self.read_until < _TOLERANCE
             return self._packets >= self.frames if self.from_beginning else all_came
-        if is_cut_off(self._path, self._container_name) is not False:
+        if self._is_cut_off is not False:
             return False
         if self._container_name != "matroska,webm" or self._last is None:
             return True
         begun, unread = self._end - self._clock.start, self._size - self._bytes
         left = self._announced - self.read_until
         return left <= 0 or unread * begun < _UNREAD_SHARE * self._bytes * left
+
+    @property
+    def _is_cut_off(self) -> bool | None:
+        """Whether the end is missing, by the container's own sizes; ``None`` if it has none."""
+        if self._pipe is None:
+            return is_cut_off(self._path, self._container_name)
+        promised = promised_size(self._pipe.head, self._container_name)
+        return None if promised is None else self._pipe.count < promised
+
+    @property
+    def _size(self) -> int:
+        """Size of the file in bytes; of a pipe, what has come so far."""
+        return self._file_size if self._pipe is None else self._pipe.count
 
 
 def _seconds(text: str | None) -> Fraction | None:

@@ -1,6 +1,6 @@
 """Computes the pts of pictures at the beginning that have none, such as those before 0 in Matroska."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from typing import Any
@@ -15,6 +15,9 @@ from sr4k.media.decoded_picture import positive
 from sr4k.media.options import ReadSettings
 from sr4k.media.reading.discontinuities import OneClock
 from sr4k.media.reading.open_file import open_input, video_stream
+
+_HELD = 32
+"""Maximum number of pictures without a pts that are held in memory."""
 
 _MOST = 1000
 """Maximum number of pictures without a pts that are decoded in search of the first one with a pts."""
@@ -42,20 +45,49 @@ def counted_back(pictures: Iterator[VideoFrame], settings: ReadSettings) -> Iter
         yield picture
 
 
-def _before_the_known(settings: ReadSettings) -> list[int]:
+def _before_the_known(settings: ReadSettings) -> Sequence[int]:
     """Compute the pts of the pictures before the first one with a pts, in ticks of the stream."""
     with open_input(settings.path, rate=settings.rate) as container:
-        if Flags.no_timestamps in Flags(container.format.flags):
-            return []
         stream = video_stream(container, settings.path, settings.track)
+        if _has_no_times(stream):
+            return []
         stream.thread_type = "AUTO"
-        step = 1 / (positive(stream.guessed_rate, Fraction(25)) * positive(stream.time_base, Fraction(1, 90_000)))
         for number, picture in enumerate(_decoded(OneClock(container, stream).packets(), stream)):
             if picture.pts is not None:
-                return [picture.pts - round(left * step) for left in range(number, 0, -1)]
+                return _leading_to(picture.pts, number, stream)
             if number == _MOST:
                 break
     return []
+
+
+def held_back(pictures: Iterator[VideoFrame], stream: VideoStream) -> Iterator[VideoFrame]:
+    """Do the same for a video that can't be opened a second time: hold up to `_HELD` of its pictures in memory.
+
+    Args:
+        pictures: the pictures of the video, from its beginning.
+        stream: the video.
+    """
+    held: list[VideoFrame] = []
+    for picture in pictures:
+        held.append(picture)
+        if picture.pts is not None or len(held) == _HELD or _has_no_times(stream):
+            break
+    if held and (first := held[-1].pts) is not None:
+        for picture, pts in zip(held, _leading_to(first, len(held) - 1, stream), strict=False):
+            picture.pts = pts
+    yield from held
+    yield from pictures
+
+
+def _leading_to(first: int, number: int, stream: VideoStream) -> Sequence[int]:
+    """Return so many times before ``first``, one frame apart, in ticks of the stream."""
+    step = 1 / (positive(stream.guessed_rate, Fraction(25)) * positive(stream.time_base, Fraction(1, 90_000)))
+    return [first - round(left * step) for left in range(number, 0, -1)]
+
+
+def _has_no_times(stream: VideoStream) -> bool:
+    """Whether no picture of this container has a time."""
+    return Flags.no_timestamps in Flags(stream.container.format.flags)
 
 
 def _decoded(packets: "Iterator[Packet[Any]]", stream: VideoStream) -> Iterator[VideoFrame]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import av
 from av.codec.hwaccel import HWAccel
@@ -14,7 +14,7 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from sr4k.common.option_names import option
-from sr4k.errors import InputError
+from sr4k.errors import InputError, Sr4kError
 from sr4k.media.image_names import is_picture, is_sequence, numbers
 from sr4k.media.options import FIRST_VIDEO, VideoChoice
 from sr4k.media.paths import check_source, for_libav
@@ -24,6 +24,20 @@ _IS_19 = int(av.__version__.split(".")[0]) >= 19
 READ_TAGS: dict[str, Any] = {} if _IS_19 else {"metadata_errors": "replace"}
 
 _COVER = "a cover picture"
+
+
+class Readable(Protocol):
+    """What libav reads instead of a file, from its beginning to its end.
+
+    Attributes:
+        name: name in messages.
+    """
+
+    name: str
+
+    def read(self, most: int, /) -> bytes:
+        """Return up to ``most`` bytes; nothing at the end."""
+        ...
 
 
 def open_input(path: Path, accelerator: HWAccel | None = None, rate: Fraction | None = None) -> InputContainer:
@@ -58,11 +72,35 @@ def open_input(path: Path, accelerator: HWAccel | None = None, rate: Fraction | 
         raise InputError(
             f"{path} is an animated WebP, which can't be read: save it as a GIF, a video or pictures first."
         )
+    _make_legible(container)
+    return container
+
+
+def open_piped(source: Readable) -> InputContainer:
+    """Open what can only be read forwards. It can't make libav open any file, as a playlist could.
+
+    Raises:
+        InputError: it is no media that libav can read forwards.
+        Sr4kError: raised by the source, and passed on.
+    """
+    try:
+        container: InputContainer = av.open(source, options={"protocol_whitelist": "pipe"}, **READ_TAGS)
+    except Sr4kError:
+        raise
+    except (av.error.FFmpegError, OSError) as err:
+        raise InputError(
+            f"{source.name} is not a video that can be read forwards, or its header is damaged ({err.strerror})."
+        ) from err
+    _make_legible(container)
+    return container
+
+
+def _make_legible(container: InputContainer) -> None:
+    """Replace what is not UTF-8 in tags."""
     for tags in (container.metadata, *(stream.metadata for stream in container.streams)):
         legible = {_legible(key): _legible(value) for key, value in tags.items()}
         tags.clear()
         tags.update(legible)
-    return container
 
 
 def _is_animated(path: Path) -> bool:

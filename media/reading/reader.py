@@ -20,6 +20,7 @@ from sr4k.media.options import ReadSettings
 from sr4k.media.reading.changes import Changes
 from sr4k.media.reading.dropped_side_data import DroppedSideData
 from sr4k.media.reading.losses import Losses
+from sr4k.media.reading.piped_source import PipeReader
 from sr4k.media.reading.seeking import SeekableVideo
 from sr4k.media.reading.video_file import VideoFile
 from sr4k.media.reports import DecodeReport, Join, SourceReport
@@ -49,12 +50,16 @@ class VideoReader:
     Args:
         settings: what to read.
         accelerator: the hardware decoder; ``None``: decode on the CPU.
+        pipe: what is read instead of a file.
 
     Raises:
         InputError: the file can't be read, it has no such video, or no picture can be decoded.
+        StoppedError: the pipe was no longer to be read.
     """
 
-    def __init__(self, settings: ReadSettings, accelerator: HWAccel | None = None) -> None:
+    def __init__(
+        self, settings: ReadSettings, accelerator: HWAccel | None = None, pipe: PipeReader | None = None
+    ) -> None:
         self._settings = settings
         self._losses = Losses(settings.path.name, settings.strict)
         self._logged: set[str] = set()
@@ -63,7 +68,7 @@ class VideoReader:
         self._emitted = 0
         self._done: int | None = None  # the pts that an earlier run ended with
         self._last_pts: int | None = None
-        self._video = SeekableVideo(settings, self._losses, self._warn, accelerator)
+        self._video = SeekableVideo(settings, self._losses, self._warn, accelerator, pipe)
         try:
             frame, self._decoded = self._video.pictures()
             file = self._file
@@ -223,6 +228,7 @@ class VideoReader:
             duration=duration,
             born=time.monotonic(),
             lost=self._losses.total,
+            read=self._file.clock.read,
         )
 
     def _emit(self, picture: Picture, info: FrameInfo) -> tuple[Picture, FrameInfo]:

@@ -10,6 +10,7 @@ from av.video.frame import VideoFrame
 from sr4k.errors import InputError
 from sr4k.media.options import ReadSettings, TimeSpan
 from sr4k.media.reading.losses import Losses
+from sr4k.media.reading.piped_source import PipeReader
 from sr4k.media.reading.video_file import VideoFile
 
 _BACK = (0, 10, 60, 600)
@@ -27,16 +28,22 @@ class SeekableVideo:
         losses: counts decode losses.
         say: logs a message.
         accelerator: what to decode with; ``None``: the CPU.
+        pipe: what is read instead of a file. It is never opened again.
 
     Raises:
         InputError: the file can't be read, or it has no such video.
     """
 
     def __init__(
-        self, settings: ReadSettings, losses: Losses, say: Callable[[str], None], accelerator: HWAccel | None
+        self,
+        settings: ReadSettings,
+        losses: Losses,
+        say: Callable[[str], None],
+        accelerator: HWAccel | None,
+        pipe: PipeReader | None = None,
     ) -> None:
         self._settings, self._losses, self._say, self._accelerator = settings, losses, say, accelerator
-        self.file = VideoFile(settings, losses, say, accelerator=accelerator)
+        self.file = VideoFile(settings, losses, say, accelerator=accelerator, pipe=pipe)
 
     def pictures(self) -> tuple[VideoFrame, Iterator[VideoFrame]]:
         """Return the first picture of the video, or of the part to read, and an iterator over all of them.

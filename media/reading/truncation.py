@@ -32,8 +32,13 @@ def is_cut_off(path: Path, container: str) -> bool | None:
         if container == "flv" and _FLV_TAG <= last <= size - 4:
             file.seek(size - 4 - last)
             return int.from_bytes(file.read(4)[1:], "big") + _FLV_TAG != last
-    promised = {"matroska,webm": _matroska, "asf": _asf}.get(container, _untold)(head)
+    promised = promised_size(head, container)
     return (container == "flv") or None if promised is None else size < promised
+
+
+def promised_size(head: bytes, container: str) -> int | None:
+    """Return the size of a file in bytes by its own beginning; ``None`` if that doesn't tell."""
+    return {"matroska,webm": _matroska, "asf": _asf}.get(container, _untold)(head)
 
 
 def _untold(head: bytes) -> int | None:  # noqa: ARG001

@@ -22,8 +22,9 @@ from sr4k.media.reading.discontinuities import OneClock, from_key_frame
 from sr4k.media.reading.display_order import Order
 from sr4k.media.reading.duration import Extent
 from sr4k.media.reading.losses import REORDERED, Losses, PendingPackets
-from sr4k.media.reading.missing_pts import counted_back
-from sr4k.media.reading.open_file import open_input, video_stream
+from sr4k.media.reading.missing_pts import counted_back, held_back
+from sr4k.media.reading.open_file import open_input, open_piped, video_stream
+from sr4k.media.reading.piped_source import PipeReader
 from sr4k.media.reading.untrusted_png import plain_head, plain_packet
 
 _GUESSED = {"mpeg", "mpegvideo"}
@@ -52,6 +53,7 @@ class VideoFile:
         say: logs a message.
         accelerator: the hardware decoder; ``None``: decode on the CPU.
         order: of an earlier opening of the same file.
+        pipe: what is read instead of a file. It can be opened once.
 
     Raises:
         InputError: the file can't be read, or it has no such video.
@@ -65,9 +67,10 @@ class VideoFile:
         *,
         accelerator: HWAccel | None = None,
         order: Order | None = None,
+        pipe: PipeReader | None = None,
     ) -> None:
-        self._settings, self._losses = settings, losses
-        self._container = open_input(settings.path, accelerator, settings.rate)
+        self._settings, self._losses, self._pipe = settings, losses, pipe
+        self._container = open_piped(pipe) if pipe else open_input(settings.path, accelerator, settings.rate)
         self.stream = video_stream(self._container, settings.path, settings.track)
         self.stream.thread_type = "AUTO"
         plain_head(self.stream)
@@ -79,9 +82,9 @@ class VideoFile:
         self.tick = positive(self.stream.time_base, Fraction(1, 90_000))
         self.deinterlacer = Deinterlacer(self.stream, say, settings.deinterlace)
         self.unit = self.tick / self.deinterlacer.ticks
-        self.clock = OneClock(self._container, self.stream)
+        self.clock = OneClock(self._container, self.stream, can_seek=pipe is None)
         self.order = order or Order(looks_ahead=context.has_b_frames)
-        self.extent = Extent(settings.path, self._container, self.stream, self.clock)
+        self.extent = Extent(settings.path, self._container, self.stream, self.clock, pipe)
         self.can_be_sought = self._container.format.name not in _GUESSED
         self._interval = 1 / positive(self.stream.guessed_rate, Fraction(25))
         losses.near = 2 * self._interval
@@ -136,7 +139,8 @@ class VideoFile:
     ) -> Iterator[VideoFrame]:
         """Decode packets to pictures with corrected times, deinterlaced and cropped. ``whole``: see `pictures`."""
         timed = self.order.timed(self._decode(packets, whole=whole))
-        timed = counted_back(timed, self._settings) if from_beginning else timed
+        if from_beginning:
+            timed = held_back(timed, self.stream) if self._pipe else counted_back(timed, self._settings)
         return map(self.crop, self.deinterlacer.pictures(timed))
 
     def _decode(self, packets: "Iterator[Packet[Any]]", *, whole: bool) -> Iterator[VideoFrame]:

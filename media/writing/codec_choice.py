@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from sr4k.errors import OptionError
-from sr4k.media.options import Codec, CodecChoice, EncoderChoice, EncoderKind, WriteSettings
+from sr4k.media.options import Codec, CodecChoice, EncoderChoice, EncoderKind, ResultSettings, WriteSettings
 from sr4k.media.writing.containers import CONTAINERS
 from sr4k.media.writing.encoder_limits import check_quality, takes_preset
 from sr4k.media.writing.encoder_table import called
+
+_Settings = TypeVar("_Settings", bound=ResultSettings)
 
 
 def chosen_codec(choice: CodecChoice, target: Path | None = None, *, bits: int = 8) -> Codec:
@@ -72,7 +75,7 @@ def check_speed(choice: CodecChoice, kinds: Sequence[EncoderKind], speed: str, t
         raise OptionError(f"{target} is encoded as {called(kinds[0], codec)}: {err}.") from err
 
 
-def settled(settings: WriteSettings, *, bits: int) -> WriteSettings:
+def settled(settings: _Settings, *, bits: int) -> _Settings:
     """Return the settings with the codec and encoder that pictures of so many bits in the CPU's memory get.
 
     AV1 names its speeds otherwise than H.264 and HEVC, so a preset's speed for these is dropped.

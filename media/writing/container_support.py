@@ -1,6 +1,6 @@
 """Which streams a container can hold: libav is asked by a trial, except where it is known to be wrong."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from io import BytesIO
@@ -17,8 +17,9 @@ from av.stream import Stream
 
 from sr4k.errors import InputError
 from sr4k.media.channel_layouts import Speakers, is_owned
-from sr4k.media.reading.open_file import open_input, packets_of
+from sr4k.media.reading.open_file import packets_of
 from sr4k.media.writing.containers import is_blu_ray
+from sr4k.media.writing.pipe_writer import STANDARD_OUTPUT
 
 QUICKTIME = {"mp4", "mov"}
 """MP4 and MOV, which alone have tracks for covers and timecodes, edit lists, and codec tags that players heed."""
@@ -71,15 +72,17 @@ def carries(
     if isinstance(stream, AudioStream) and not _has_header(stream, first):
         return False  # a damaged header: some muxers notice only after they have begun to write a packet
     file = BytesIO()
-    if not _is_writable(file, target.format.name, stream, first, layout):
+    if not _is_writable(file, target, stream, first, layout):
         return False
     if speakers is None or speakers.names is None or (speakers.is_ordered and speakers.number <= 2):
         return True
     return first is None or _keeps_layout(file, speakers)
 
 
-def copy_of(stream: Stream, target: OutputContainer, layout: str | None = None) -> Stream:
-    """Add a stream for the same packets to ``target``.
+def copy_of(
+    stream: Stream, target: OutputContainer, layout: str | None = None, first: "Packet[Any] | None" = None
+) -> Stream:
+    """Add a stream for the same packets to ``target``; for `layout` and `first` see `carries`.
 
     Raises:
         ValueError: The container can't hold it.
@@ -92,6 +95,8 @@ def copy_of(stream: Stream, target: OutputContainer, layout: str | None = None) 
         layout = layout or stream.codec_context.layout.name
     if layout is not None:
         copy.codec_context.layout = layout
+    if _is_pipe(target) and first is not None and not copy.codec_context.extradata:
+        copy.codec_context.extradata = _aac_header(copy, first)
     return copy
 
 
@@ -114,13 +119,18 @@ def introduce(stream: AudioStream, first: "Packet[Any] | None") -> Fraction | No
     return None
 
 
-def first_packets(source: InputContainer, streams: Sequence[Stream]) -> "dict[int, Packet[Any]]":
-    """Return the first packet of each of these streams, by index; streams that begin late are missing."""
+def first_packets(opened: Callable[[], InputContainer], streams: Sequence[Stream]) -> "dict[int, Packet[Any]]":
+    """Return the first packet of each of these streams, by index; streams that begin late are missing.
+
+    Args:
+        opened: Opens the source another time.
+        streams: Streams of the source.
+    """
     found: dict[int, Packet[Any]] = {}
     wanted = {stream.index for stream in streams}
     if not wanted:
         return found
-    with suppress(av.error.FFmpegError, InputError), open_input(Path(source.name)) as again:
+    with suppress(av.error.FFmpegError, InputError), opened() as again:
         for packet in islice(packets_of(again), _LOOKED_AT):
             if packet.size and packet.stream_index in wanted:
                 found.setdefault(packet.stream_index, packet)
@@ -151,13 +161,23 @@ def _has_header(stream: AudioStream, first: "Packet[Any] | None") -> bool:
     return True
 
 
+def _aac_header(stream: AudioStream, first: "Packet[Any]") -> bytes | None:
+    """Return the header (ASC) of AAC whose packets describe themselves (ADTS), as a pipe needs it before them."""
+    data = bytes(first)[:4]
+    if stream.codec_context.name != "aac" or len(data) < 4 or int.from_bytes(data[:2]) & 0xFFF6 != _ADTS_SYNC:
+        return None
+    bits = int.from_bytes(data[2:])
+    profile, rate, channels = bits >> 14, bits >> 10 & 15, bits >> 6 & 7
+    return ((profile + 1) << 11 | rate << 7 | channels << 3).to_bytes(2) if channels else None
+
+
 def _is_writable(
-    file: BytesIO, container: str, stream: Stream, first: "Packet[Any] | None", layout: str | None
+    file: BytesIO, target: OutputContainer, stream: Stream, first: "Packet[Any] | None", layout: str | None
 ) -> bool:
-    """Whether a file with this stream alone can be written to its end, where some muxers report errors first."""
+    """Whether a file like the target, with this stream alone, can be written; some muxers report errors at its end."""
     try:
-        with av.open(file, "w", format=container) as trial:
-            copy = copy_of(stream, trial, layout)
+        with av.open(_Forwards(file) if _is_pipe(target) else file, "w", format=target.format.name) as trial:
+            copy = copy_of(stream, trial, layout, first)
             trial.start_encoding()
             if first is not None:
                 first.stream, first.pts, first.dts = copy, 0, 0
@@ -178,3 +198,17 @@ def _keeps_layout(file: BytesIO, speakers: Speakers) -> bool:
         found = Speakers.of(written.streams.audio[0])
         return found.names == speakers.names or (speakers.is_ordered and found.means(speakers))
     return False
+
+
+def _is_pipe(target: OutputContainer) -> bool:
+    """Whether a container is written to a pipe."""
+    return target.name == STANDARD_OUTPUT
+
+
+class _Forwards:
+    """A file that libav takes for a pipe, to find out what it can write to one."""
+
+    name = STANDARD_OUTPUT
+
+    def __init__(self, file: BytesIO) -> None:
+        self.write = file.write

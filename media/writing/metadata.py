@@ -95,6 +95,20 @@ def lost(target: OutputContainer, chapters: list[Any], describe: Callable[[Strea
                 yield f"that {describe(stream)} is marked {names} can't be carried by {container}"
 
 
+def without_any(container: str, tags: Mapping[str, str], chapters: int) -> Iterator[str]:
+    """Describe what is lost in a container that holds neither tags nor chapters.
+
+    Args:
+        container: libav's name.
+        tags: Tags of the source.
+        chapters: Number of its chapters.
+    """
+    if gone := list(_gone(of_the_work(tags), {})):
+        yield f"{_tags(gone)} can't be carried by {container}"
+    if chapters:
+        yield f"{chapters} chapters can't be carried by {container}"
+
+
 def _is_ordinary(stream: Stream) -> bool:
     return not isinstance(stream, AttachmentStream) and not stream.disposition & Disposition.attached_pic
 

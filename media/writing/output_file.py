@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Protocol
 
 import av
 from av.audio.stream import AudioStream
@@ -43,13 +44,28 @@ _LONGEST = 2**31 - 1
 """Maximum duration of a sample in MP4 and MOV, in ticks, as libav writes them."""
 
 
-def open_output(path: Path, source: InputContainer, info: VideoInfo) -> OutputContainer:
-    """Open a file for writing, in the container that its suffix chooses.
+class Writable(Protocol):
+    """What libav writes to instead of a file, from its beginning to its end.
+
+    Attributes:
+        name: name in messages.
+    """
+
+    name: str
+
+    def write(self, data: bytes, /) -> int:
+        """Write all of the data, and return its length."""
+        ...
+
+
+def open_output(path: Path, source: InputContainer, info: VideoInfo, pipe: Writable | None = None) -> OutputContainer:
+    """Open a file or a pipe for writing, in the container that its suffix chooses.
 
     Args:
-        path: The file.
+        path: The file; of a pipe, a name with the suffix.
         source: Opened source. Tracks of MP4 and MOV are to begin exactly when those of the source do.
         info: The result's video.
+        pipe: What is written to instead of the file, from the beginning to the end.
 
     Raises:
         OptionError: The suffix chooses no container that can be written.
@@ -65,7 +81,7 @@ def open_output(path: Path, source: InputContainer, info: VideoInfo) -> OutputCo
     if is_blu_ray(path):
         options |= BLU_RAY
     try:
-        return av.open(for_libav(path), "w", format=container, options=options)
+        return av.open(pipe or for_libav(path), "w", format=container, options=options)
     except (av.error.FFmpegError, OSError) as err:
         raise OutputError(f"{path} can't be written ({err.strerror}).") from err
 

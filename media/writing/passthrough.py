@@ -2,8 +2,9 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ class Passthrough:
         target: Container opened for writing.
         origin: Time of the source, in seconds, that becomes the target's 0. Earlier packets are left out, and all
             chapters. ``None``: everything is copied, with its own times.
+        opened: Opens a source that comes through a pipe another time. ``None``: it is a file.
 
     Attributes:
         dropped: Descriptions of what the target can't hold.
@@ -54,9 +56,15 @@ class Passthrough:
     """
 
     def __init__(
-        self, source: InputContainer, video: VideoStream, target: OutputContainer, origin: Fraction | None = None
+        self,
+        source: InputContainer,
+        video: VideoStream,
+        target: OutputContainer,
+        origin: Fraction | None = None,
+        opened: Callable[[], InputContainer] | None = None,
     ) -> None:
         self._source = source
+        self._opened = opened or partial(open_input, Path(source.name))
         self._target = target
         self._origin = origin
         self._tracks: dict[int, TrackWriter] = {}
@@ -68,10 +76,10 @@ class Passthrough:
         self.converted: list[str] = []
         self._has_chapters = False
         self._broken: str | None = None  # why reading ended early, if it did
-        self._one_clock = OneClock(source, video)
+        self._one_clock = OneClock(source, video, can_seek=opened is None)
         self._again: InputContainer | None = None  # a second handle, if the source isn't seekable
         others = [stream for stream in source.streams if stream.index != video.index]
-        self._first = first_packets(source, [stream for stream in others if stream.codec_context is not None])
+        self._first = first_packets(self._opened, [stream for stream in others if stream.codec_context is not None])
         for stream in others:
             self._adopt(stream)
         target.metadata.update(metadata.of_the_work(source.metadata))
@@ -86,16 +94,32 @@ class Passthrough:
     def check_tags(self) -> list[str]:
         """Return the tags and chapters that the target won't keep, and add them to `dropped`; call after its header."""
         chapters = self._source.chapters() if self._origin is None and self._has_chapters else []
-        found = list(metadata.lost(self._target, chapters, _describe))
+        found = list(metadata.lost(self._target, chapters, describe))
         self.dropped.extend(found)
         return found
 
-    def mux_until(self, time: Fraction | None) -> None:
-        """Write all packets whose dts is before ``time``, in seconds; ``None``: all that are left."""
+    @property
+    def is_needed(self) -> bool:
+        """Whether packets of the source are copied at all."""
+        return bool(self._tracks)
+
+    def mux_until(self, time: Fraction | None, read: int | None = None) -> None:
+        """Write all packets whose dts is before ``time``, in seconds; ``None``: all that are left.
+
+        Args:
+            time: End of what is written.
+            read: Number of packets of the source, of all its streams, that have come so far: no more are awaited.
+                ``None``: all of the source is there.
+        """
         while True:
-            if self._next is None:
-                self._next = next(self._packets, None)
-            if self._next is None or (time is not None and self._next[0] >= time):
+            while self._next is None:
+                if read is not None and self._one_clock.read >= read:
+                    return
+                try:
+                    self._next = next(self._packets)
+                except StopIteration:
+                    return
+            if time is not None and self._next[0] >= time:
                 return
             packet, self._next = self._next[1], None
             for made in self._tracks[packet.stream_index].packets(packet):
@@ -106,7 +130,7 @@ class Passthrough:
         for index, track in self._tracks.items():
             for made in track.drain():
                 self._mux(made)
-            stream = _describe(self._source.streams[index])
+            stream = describe(self._source.streams[index])
             self._refused.update({f"{stream}: {why}": number for why, number in track.lost.items()})
             if isinstance(track, Rewritten) and track.shortened:
                 what = "text overlaps" if track.shortened == 1 else "texts overlap"
@@ -135,19 +159,19 @@ class Passthrough:
     def _mux(self, packet: "Packet[Any]") -> None:
         stream = packet.stream
         if not self._clock.put_right(packet, stream):
-            self._refused[f"{_describe(stream)}: impossible times"] += 1
+            self._refused[f"{describe(stream)}: impossible times"] += 1
             return
         try:
             self._target.mux_one(packet)
         except _OF_A_PACKET as err:
-            self._refused[f"{_describe(stream)}: {err.strerror}"] += 1
+            self._refused[f"{describe(stream)}: {err.strerror}"] += 1
 
     def _adopt(self, stream: Stream) -> None:
         """Add a stream to the target, or its description to `dropped`."""
         container = self._target.format.name
         if stream in (videos := video_streams(self._source)):
             this = option("track", str(videos.index(stream)))
-            self.dropped.append(f"{_describe(stream)} is another video: {this} upscales it")
+            self.dropped.append(f"{describe(stream)} is another video: {this} upscales it")
             return
         try:
             if isinstance(stream, AttachmentStream):
@@ -168,7 +192,7 @@ class Passthrough:
             why = (
                 "doesn't have the size of its canvas" if _has_no_canvas(stream) else f"can't be carried by {container}"
             )
-            self.dropped.append(f"{_describe(stream)} {why}")
+            self.dropped.append(f"{describe(stream)} {why}")
             return
         track.stream.metadata.update(stream.metadata)
         track.stream.disposition = stream.disposition
@@ -191,7 +215,7 @@ class Passthrough:
         if codec not in _COVER_TYPES:
             raise ValueError
         suffix, mimetype = _COVER_TYPES[codec]
-        with open_input(Path(self._source.name)) as again:  # the packets of `_source` are read later
+        with self._opened() as again:  # the packets of `_source` are read later
             data = next((bytes(packet) for packet in again.demux(again.streams[stream.index]) if packet.size), None)
         if data is None:
             raise ValueError
@@ -221,7 +245,7 @@ class Passthrough:
             track = Rewritten(stream, self._target)
         else:
             raise ValueError
-        self.converted.append(f"{_describe(stream)} becomes {track.stream.codec_context.codec.canonical_name}")
+        self.converted.append(f"{describe(stream)} becomes {track.stream.codec_context.codec.canonical_name}")
         return track
 
     def _copied(self, stream: Stream, speakers: Speakers | None) -> Copied | None:
@@ -235,7 +259,7 @@ class Passthrough:
         first = self._first.get(stream.index)
         for layout in layouts:
             if carries(self._target, stream, first, speakers, layout):
-                return Copied(copy_of(stream, self._target, layout))
+                return Copied(copy_of(stream, self._target, layout, first))
         return None
 
     def _copy_chapters(self) -> None:
@@ -256,12 +280,12 @@ class Passthrough:
         try:
             self._source.seek(int(seconds * av.time_base))
         except av.error.FFmpegError:
-            path = Path(self._source.name)
-            self._again = open_input(path)
+            self._again = self._opened()
             same = next(each for each in self._again.streams.video if each.index == video.index)
             self._one_clock = OneClock(self._again, same)
 
-    def _read(self) -> Iterator[tuple[Fraction, "Packet[Any]"]]:
+    def _read(self) -> Iterator[tuple[Fraction, "Packet[Any]"] | None]:
+        """Yield for each packet of the source its dts in seconds and itself, or ``None`` if it isn't copied."""
         if not self._tracks:
             return
         packets = self._one_clock.packets()
@@ -274,15 +298,19 @@ class Passthrough:
             if packet is None:
                 return
             if packet.stream.index not in self._tracks:
+                yield None
                 continue
             if packet.size and packet.stream.index in self._following:
                 self._following[packet.stream.index].time(packet)
             if packet.size and _is_cover(packet.stream):
                 packet.pts = packet.dts = 0  # a cover belongs to the whole file: demuxers give it no time
             elif self._origin is not None and not self._shift(packet, self._origin):
+                yield None
                 continue
             if packet.dts is not None and packet.time_base:
                 yield packet.dts * Fraction(packet.time_base), packet
+            else:
+                yield None
 
     @staticmethod
     def _shift(packet: "Packet[Any]", origin: Fraction) -> bool:
@@ -313,7 +341,8 @@ def _has_no_canvas(stream: Stream) -> bool:
     return getattr(context, "name", None) == "dvdsub" and b"size:" not in (context.extradata or b"")
 
 
-def _describe(stream: Stream) -> str:
+def describe(stream: Stream) -> str:
+    """Return a stream's number, type, codec and language, for people."""
     context = stream.codec_context
     codec = context.codec.canonical_name if getattr(context, "is_encoder", False) else getattr(context, "name", None)
     language = f", {stream.language}" if stream.language not in (None, "und") else ""

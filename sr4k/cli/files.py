@@ -12,15 +12,17 @@ from sr4k.cli.job_words import as_data, exit_code, result_lines, state_of, tally
 from sr4k.cli.one_line_errors import log_handler, say
 from sr4k.cli.progress import display, parse_progress
 from sr4k.cli.signals import Interrupted, counted_signals
+from sr4k.cli.standard_streams import STDIN, STDOUT, closed
 from sr4k.cli.stream_options import AUTO, FIRST
 from sr4k.common.logs import collected_logs
 from sr4k.configs import Preset
 from sr4k.engines.cpu import granted_cpus
-from sr4k.errors import OptionError, Sr4kError, StoppedError
+from sr4k.errors import InputError, OptionError, OutputError, Sr4kError, StoppedError
 from sr4k.jobs.batch import Result, run_jobs
-from sr4k.jobs.file_job import Job, no_options_of_videos
+from sr4k.jobs.file_job import Job, no_options_of_raw_video, no_options_of_videos
 from sr4k.jobs.forecast import forecast, in_words
 from sr4k.jobs.parse import parse_part, parse_rate, parse_track
+from sr4k.jobs.pipes import path_or_dash
 from sr4k.jobs.setting_errors import errors_by_option
 from sr4k.jobs.sources import jobs_into
 from sr4k.jobs.summary import Summary
@@ -41,10 +43,13 @@ class FileOptions:
     """Options that are for files alone, as they were typed.
 
     Attributes:
-        speed: value of ``--preset``. With a picture as the target it is refused here, but ignored in a preset file.
+        speed: value of ``--preset``. With a picture or raw video as the target it is refused here, but ignored in a
+            preset file.
+        form: value of ``-f``.
     """
 
     speed: str | None
+    form: str | None
     deinterlace: Deinterlace
     preview: str | None
     track: str
@@ -60,8 +65,11 @@ class FileOptions:
     dry_run: bool
     progress: str
 
-    def refuse_for_live(self) -> None:
+    def refuse_for_live(self, addresses: Sequence[str]) -> None:
         """Refuse options of files for a live stream.
+
+        Args:
+            addresses: sources and targets, as they were typed.
 
         Raises:
             OptionError: one of them was given; names it and its kind.
@@ -72,6 +80,8 @@ class FileOptions:
                 "--at-once, --preview, --compare, --dry-run, --resume, --strict and --overwrite are for files, not for "
                 "a live stream: leave them out."
             )
+        if self.form is not None or "-" in addresses:
+            raise OptionError("- and -f are for files, not for a live stream: name a file or an address.")
         if self.recursive or self.skip_existing:
             raise OptionError("--recursive and --skip-existing are for folders of videos: leave them out.")
         if self.progress != AUTO:
@@ -84,6 +94,32 @@ class FileOptions:
                 "--map, --deinterlace and --rate are for files: leave them out. A live stream's first video is used, "
                 "and interlaced video gives one frame for every two fields."
             )
+
+    def refuse_for_pipes(self, sources: Sequence[str], target: str, *, as_json: bool) -> None:
+        """Refuse what needs names, or reads a source twice, for standard input and output.
+
+        Raises:
+            OptionError: there is such an option, or one name too many.
+            InputError: standard input is closed.
+            OutputError: standard output is closed.
+        """
+        if "-" not in (*sources, target):
+            return
+        if target == "-" and STDOUT in closed:
+            raise OutputError("Standard output is closed: pipe it to a program, or name a file.")
+        if "-" in sources and STDIN in closed:
+            raise InputError("Standard input is closed: pipe a video into it, or name a file.")
+        if len(sources) > 1:
+            raise OptionError("Standard input and output hold one video: name one IN and one OUT.")
+        if sources[0] == "-" and (target.endswith("/") or Path(target).is_dir()):
+            raise OptionError(f"Standard input has no name to give a file in {target}: name the file.")
+        if self.compare or self.dry_run or self.skip_existing or self.recursive:
+            raise OptionError(
+                "--compare, --dry-run, --skip-existing and --recursive are for files, not for standard input and "
+                "output: leave them out."
+            )
+        if target == "-" and as_json:
+            raise OptionError("--json would print to standard output, where the video goes: use --progress json.")
 
 
 def run_files(
@@ -133,13 +169,13 @@ def run_files(
 
 def _jobs(sources: Sequence[str], target: str, preset: Preset, options: FileOptions, size: ResultSize) -> list[Job]:
     """Return a job for each video to upscale: without those that are done, with ``--resume`` or ``--skip-existing``."""
-    paths = [Path(text) for text in sources]
+    paths = [path_or_dash(text) for text in sources]
     with errors_by_option():
         if options.speed is not None and is_picture(Path(target)):
             raise no_options_of_videos()
         first = Job(
             paths[0],
-            Path(target),
+            target,
             preset=preset,
             size=size,
             overwrite=options.overwrite,
@@ -149,8 +185,11 @@ def _jobs(sources: Sequence[str], target: str, preset: Preset, options: FileOpti
             strict=options.strict,
             track=parse_track(options.track),
             rate=None if options.rate is None else parse_rate(options.rate),
+            format=options.form,
         )
         jobs = jobs_into(paths, first, folder=target.endswith("/"), recursive=options.recursive)
+        if options.speed is not None and first.is_raw:
+            raise no_options_of_raw_video()
     if options.speed is not None:
         for job in jobs:
             if not is_picture(job.target):

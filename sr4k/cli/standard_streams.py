@@ -5,7 +5,12 @@ import stat
 import sys
 from contextlib import suppress
 
-_STANDARD = {0: ("stdin", "r"), 1: ("stdout", "w"), 2: ("stderr", "w")}
+STDIN, STDOUT, STDERR = 0, 1, 2
+
+_STANDARD = {STDIN: ("stdin", "r"), STDOUT: ("stdout", "w"), STDERR: ("stderr", "w")}
+
+closed: set[int] = set()
+"""Standard streams that were closed when the command was started."""
 
 
 def open_closed_ones() -> None:
@@ -14,6 +19,7 @@ def open_closed_ones() -> None:
         try:
             os.fstat(number)
         except OSError:
+            closed.add(number)
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
             setattr(sys, name, os.fdopen(number, mode, closefd=False))
 

@@ -24,6 +24,7 @@ def stream(
     sources: o.Sources,
     target: o.Target,
     config: o.Config = None,
+    form: o.Format = None,
     codec: o.Codec = None,
     encoder: o.Encoder = None,
     crf: o.Crf = None,
@@ -76,6 +77,8 @@ def stream(
 
     Pictures: IN and OUT may be a .png, .jpg or .webp, or an image sequence such as frames/%05d.png.
 
+    Pipes: IN - is standard input, in any format that can be read forwards; OUT - is standard output.
+
     Live streams: IN may be rtmp(s), rtsp, http(s) or HLS, udp, srt, or a test pattern, pattern://1280x720@30; OUT may
     be rtmp(s), rtsp, udp, srt, whip(s), a playlist.m3u8 or a recording, and there may be several. If the source goes
     away, the stream waits for it.
@@ -84,11 +87,12 @@ def stream(
     --resume continues a job, whatever ended it.
 
     Exit codes: 0 done, 9 done but the source was damaged, 3 the source can't be read, or --strict found damage, 130 or
-    143 ended early by a signal, others: an error.
+    143 ended early by a signal, 141 the reader of OUT - has closed it, others: an error.
     """
     with errors_in_one_line(verbose=verbose) as redaction:
         files = FileOptions(
             speed=preset,
+            form=form,
             deinterlace=deinterlace,
             preview=preview,
             track=track,
@@ -127,10 +131,11 @@ def stream(
             chosen = with_encoder(chosen, codec, encoder, crf, bitrate, preset, parse_pairs(encoder_option or []))
         how = _How(size=_wanted(size, scale, fit), as_json=as_json, quiet=quiet, verbose=verbose, redaction=redaction)
         if is_stream:
-            files.refuse_for_live()
+            files.refuse_for_live((*sources, target))
             run_live(sources[0], [*sources[1:], target], chosen, live, **how)
         else:
             live.refuse_for_files()
+            files.refuse_for_pipes(sources, target, as_json=as_json)
             run_files(sources, target, chosen, files, **how)
 
 

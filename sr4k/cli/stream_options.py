@@ -27,16 +27,29 @@ _LOOKS = "Comparison and reports"
 Sources = Annotated[
     list[str],
     typer.Argument(
-        help="The video to upscale, several videos, or a folder of videos; or the URL of a live stream.", metavar="IN"
+        help="The video to upscale, several videos, or a folder of videos; - for standard input; or the URL of a live "
+        "stream.",
+        metavar="IN",
     ),
 ]
 Target = Annotated[
     str,
     typer.Argument(
         help="The file to write, whose suffix selects the container; or a folder, which is created if needed: with a "
-        "single video, end its name with a slash. For a live stream: a URL to push to, an HLS playlist (.m3u8) or a "
-        "recording, or several of them.",
+        "single video, end its name with a slash; - for standard output, in the format of -f. For a live stream: a URL "
+        "to push to, an HLS playlist (.m3u8) or a recording, or several of them.",
         metavar="OUT",
+    ),
+]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        "-f",
+        help="Format for OUT -: matroska, nut, mpegts, webm or flv; or, without sound and without compression, "
+        "yuv4mpegpipe (or y4m) or rawvideo. Default: matroska.",
+        metavar="FORMAT",
+        rich_help_panel=_WRITTEN,
     ),
 ]
 Config = Annotated[
@@ -161,7 +174,9 @@ Map = Annotated[
 Rate = Annotated[
     str | None,
     typer.Option(
-        help="Frame rate of an image sequence, in frames per second, such as 24 or 30000/1001. Default: 25.",
+        help="Frame rate, in frames per second, such as 24 or 30000/1001. Of an image sequence; default: 25. Or of raw "
+        "video to standard output, for which frames are repeated and dropped; default: the source's, which has to be "
+        "constant.",
         metavar="RATE",
         rich_help_panel=_PICTURE,
     ),

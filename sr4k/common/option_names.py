@@ -3,7 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_OF_COMMAND = {"options": "-e", "part": "--preview", "preset": "-c", "speed": "--preset", "track": "--map"}
+_OF_COMMAND = {
+    "format": "-f",
+    "options": "-e",
+    "part": "--preview",
+    "preset": "-c",
+    "speed": "--preset",
+    "track": "--map",
+}
 """Options that are named otherwise than their keywords."""
 
 _is_command = False

@@ -4,9 +4,11 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import KW_ONLY, InitVar, dataclass, fields, replace
 from fractions import Fraction
 from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, get_args
 
@@ -26,19 +28,23 @@ from sr4k.jobs.fields import (
 from sr4k.jobs.file_progress import Gauge, Progress
 from sr4k.jobs.graph import assembled, run_assembled
 from sr4k.jobs.keywords import KEYWORDS, PresetKeywords
+from sr4k.jobs.pipes import DASH, is_pipe, opened_source, path_or_dash, reserved_output, shown
 from sr4k.jobs.running import Startable
+from sr4k.jobs.sinks import in_segments, pictures, raw, straight
 from sr4k.jobs.summary import Summary, summarised
 from sr4k.media.image_names import is_picture, is_sequence
-from sr4k.media.options import FIRST_VIDEO, Deinterlace, ResultSize, TimeSpan, VideoChoice, WriteSettings
+from sr4k.media.options import FIRST_VIDEO, Deinterlace, ResultSize, TimeSpan, VideoChoice
 from sr4k.media.reports import ENCODE, EncodeReport
 from sr4k.media.resume.job_folder import Parts, claimed, fingerprint, flat
 from sr4k.media.writing.codec_choice import check_container, chosen_codec
+from sr4k.media.writing.containers import PIPED, RAW, piped_format
 from sr4k.media.writing.encoder_limits import takes_preset
+from sr4k.media.writing.pipe_writer import STANDARD_OUTPUT
 from sr4k.media.writing.target_file import appeared, check_target, folder_made, free_partial_of, place, unfinished
 from sr4k.media.writing.write_errors import FullDiskError
 from sr4k.models.architecture import Pixels
 from sr4k.pipeline import GraphSpec, Outcome, StageSpec, WorkerDied, WorkerStatus, report_of
-from sr4k.stages.settings import ConvertSettings, DecodeSettings, PictureSettings
+from sr4k.stages.settings import ConvertSettings, DecodeSettings
 
 log = logging.getLogger(__name__)
 
@@ -50,13 +56,10 @@ NO_FACTS = {
     "cpus",
     "resume",
     "strict",
+    "format",  # of a pipe, which can't be resumed
     *KEYWORDS,  # preset and size have their values
 }
 """Fields of a job that are not part of `Job.facts`, because the result does not depend on their value."""
-
-
-def _path(given: str | os.PathLike[str]) -> Path:
-    return Path(given)
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,9 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
     keys; see `sr4k.jobs.keywords.PresetKeywords`.
 
     Attributes:
-        source: path of a video file, picture or image sequence; text is accepted.
-        target: path of the result; text is accepted. Its suffix chooses the container.
+        source: path of a video file, picture, image sequence or named pipe; text is accepted. ``-``: standard input.
+        target: path of the result; text is accepted. Its suffix chooses the container. ``-``: standard output, to
+            which nothing else is printed meanwhile.
         preset: see `sr4k.configs`; the name of a preset or the path of its file is accepted: ``-c`` of the command.
         size: size of the result: a box that it has to fit into, or a `sr4k.Scale`; text as for
             `sr4k.jobs.parse.parse_size` is accepted. ``None``: twice the size of the source.
@@ -80,15 +84,17 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
         resume: whether to continue an earlier run of the same job, if there is one.
         strict: whether the first decode loss ends the job with an error.
         track: which video track of the source to upscale; text as for `sr4k.jobs.parse.parse_track` is accepted.
-        rate: frames per second of an image sequence; text such as ``30000/1001`` is accepted. ``None``: 25.
+        rate: frames per second of an image sequence, ``None``: 25; or of raw video, for which frames are repeated and
+            dropped, ``None``: the source's, which must be constant. Text such as ``30000/1001`` is accepted.
+        format: libav's name of the format for standard output; ``None``: ``matroska``.
 
     Raises:
         OptionError: the preset, the size or another value is invalid.
         FieldError: fields contradict each other, or the target can't be written with these encoder options.
     """
 
-    source: Field[str | os.PathLike[str], Path] = Field(_path)  # noqa: RUF009 - a descriptor
-    target: Field[str | os.PathLike[str], Path] = Field(_path)  # noqa: RUF009 - a descriptor
+    source: Field[str | os.PathLike[str], Path] = Field(path_or_dash)  # noqa: RUF009 - a descriptor
+    target: Field[str | os.PathLike[str], Path] = Field(path_or_dash)  # noqa: RUF009 - a descriptor
     _: KW_ONLY
     preset: Field[Preset | str, Preset] = Field(preset_or_text, "file")  # noqa: RUF009 - a descriptor
     size: Field[ResultSize | str, ResultSize] = Field(size_or_text, None)  # noqa: RUF009 - a descriptor
@@ -101,6 +107,7 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
     strict: bool = False
     track: Field[VideoChoice | str, VideoChoice] = Field(track_or_text, FIRST_VIDEO)  # noqa: RUF009 - a descriptor
     rate: Field[Fraction | float | str | None, Fraction | None] = Field(rate_or_text, None)  # noqa: RUF009
+    format: str | None = None
 
     def __post_init__(self, scale: Scaling) -> None:
         """Check the fields; for what it raises see the class."""
@@ -110,14 +117,17 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
             raise OptionError(f"deinterlace can't be '{self.deinterlace}': use {', '.join(get_args(Deinterlace))}.")
         if self.cpus is not None and self.cpus < 1:
             raise FieldError("{cpus} can't be {0}: at least one CPU is needed.", self.cpus)
-        if self.rate is not None and not is_sequence(self.source):
-            raise FieldError("A rate is for image sequences, which {0} is not: leave {rate} out.", self.source)
+        if self.rate is not None and not is_sequence(self.source) and not self.is_raw:
+            raise FieldError(
+                "A rate is for raw video and for image sequences, which {0} is not: leave {rate} out.", self.source
+            )
         if self.resume and self.part is not None:
             raise FieldError("A part of a video can't be resumed: leave {resume} or {part} out.")
+        self._check_pipes()
         if is_picture(self.target):
             self._check_pictures()
-        else:
-            check_container(self.preset.encode.codec, self.target)
+        elif not self.is_raw:
+            check_container(self.preset.encode.codec, self._named)
         if self.preset.encode.crf is not None and self.preset.encode.bitrate is not None:
             raise FieldError(
                 "Either the quality is constant or the bit rate is: leave {encode.crf} or {encode.bitrate} out."
@@ -126,14 +136,30 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
     def __hash__(self) -> int:  # asyncio.gather asks for it; a preset has none
         return hash((self.source, self.target))
 
+    def _check_pipes(self) -> None:
+        """Refuse what can't be done with pipes."""
+        if self.format is not None and self.target != DASH:
+            raise FieldError("The suffix of {0} chooses its container: {format} is for standard output.", self.target)
+        if self.resume and (self.target == DASH or is_pipe(self.source)):
+            raise FieldError("A pipe can't be read or written a second time: leave {resume} out.")
+        if self.overwrite and self.target == DASH:
+            raise FieldError("On standard output there is nothing to replace: leave {overwrite} out.")
+        if self.is_raw and self._has_encoder_options:
+            raise no_options_of_raw_video()
+
     def _check_pictures(self) -> None:
         """Refuse options of video encoders, except for the preset's encoder speed, which is ignored."""
-        encode = self.preset.encode
         if self.resume:
             raise FieldError("Pictures can't be resumed: leave {resume} out.")
-        is_named = encode.codec != "auto" or encode.encoder != "auto"
-        if is_named or encode.crf is not None or encode.bitrate is not None:
+        if self._has_encoder_options:
             raise no_options_of_videos()
+
+    @property
+    def _has_encoder_options(self) -> bool:
+        """Whether there are options of video encoders; the speed, which presets set for videos, doesn't count."""
+        encode = self.preset.encode
+        is_named = encode.codec != "auto" or encode.encoder != "auto"
+        return is_named or encode.crf is not None or encode.bitrate is not None
 
     def run(
         self,
@@ -160,7 +186,6 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
             StoppedError: the job was stopped before there was anything to keep.
             InternalError: a bug in this package.
         """
-        check_target(self.target, self.source, overwrite=self.overwrite or self._may_go_on())
         gauge = Gauge()
 
         def see(statuses: dict[str, WorkerStatus]) -> None:
@@ -169,16 +194,42 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
                 gauge.update(statuses, time.monotonic())
                 on_progress(gauge.progress)
 
-        with self.cancellable(stop_requests) as stop, folder_made(self.target.parent):
+        with self.cancellable(stop_requests) as stop, ExitStack() as opened:
             run = partial(_run, on_status=see, stop_requests=stop)
-            return self._make_pictures(run) if is_picture(self.target) else self._make_video(run)
+            if self.target != DASH:
+                check_target(self.target, self.source, overwrite=self.overwrite or self._may_go_on())
+                opened.enter_context(folder_made(self.target.parent))
+            piped = opened.enter_context(opened_source(self.source)) if is_pipe(self.source) else None
+            reading = replace(self.reading, pipe=piped)
+            if self.target == DASH:
+                return self._fill_pipe(run, reading, opened.enter_context(reserved_output()))
+            if is_picture(self.target) or piped is not None:
+                return self._make_at_once(run, reading)
+            return self._make_video(run)
 
     def _before(self) -> Progress:
         return Progress()
 
-    def _make_pictures(self, run: Callable[[GraphSpec], Outcome]) -> Summary:
+    def _fill_pipe(self, run: Callable[[GraphSpec], Outcome], reading: DecodeSettings, pipe: Connection) -> Summary:
+        if self.is_raw:
+            rate = None if is_sequence(self.source) else self.rate
+            encode = raw(reading, pipe, self._format, rate)
+        else:
+            self._tell_codec()
+            encode = straight(self.preset.encode, reading, self._named, pipe)
+        outcome = run(self._graph(reading, encode))
+        _check_outcome(outcome)
+        return summarised(Path(STANDARD_OUTPUT), outcome)
+
+    def _make_at_once(self, run: Callable[[GraphSpec], Outcome], reading: DecodeSettings) -> Summary:
+        """Make what can't be resumed: pictures, and videos from a pipe."""
         with unfinished(self.target) as partial_target:
-            outcome = run(self._graph(self.reading, self._pictures(partial_target)))
+            if is_picture(self.target):
+                encode = pictures(self.preset.encode, reading, partial_target, self.size)
+            else:
+                self._tell_codec()
+                encode = straight(self.preset.encode, reading, partial_target)
+            outcome = run(self._graph(reading, encode))
             _check_outcome(outcome)
             output = free_partial_of(self.target) if outcome.stopped else self.target
             place(partial_target, output, overwrite=self.overwrite)
@@ -211,7 +262,7 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
     def _tell_codec(self) -> None:
         """Warn if the container needs another codec than the usual one."""
         encode, usual = self.preset.encode, self.preset.codec
-        codec = chosen_codec(encode.codec, self.target)
+        codec = chosen_codec(encode.codec, self._named)
         if codec != usual:
             kind = self.preset.encoders[0]
             is_dropped = encode.preset is not None and not takes_preset(kind, codec, encode.preset)
@@ -222,14 +273,14 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
     def reading(self) -> DecodeSettings:
         """Settings for reading the source."""
         return DecodeSettings(
-            path=self.source,
+            path=shown(self.source),
             part=self.part,
             deinterlace=self.deinterlace,
             strict=self.strict,
             track=self.track,
-            rate=self.rate,
+            rate=self.rate if is_sequence(self.source) else None,
             pixels=self._pixels,
-            keeps_alpha=is_picture(self.target),
+            keeps_alpha=is_picture(self.target) and not is_pipe(self.source),
         )
 
     @property
@@ -238,6 +289,21 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
         if self.preset.engine.pixels != "auto":
             return self.preset.engine.pixels
         return "bgr" if is_picture(self.source) and is_picture(self.target) else "yuv"
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether the result is video that is not encoded."""
+        return self.target == DASH and self._format in RAW
+
+    @property
+    def _format(self) -> str:
+        """Libav's name of the format for standard output."""
+        return piped_format(self.format or "matroska")
+
+    @property
+    def _named(self) -> Path:
+        """The target; for standard output, a name whose suffix chooses the container."""
+        return self.target if self.target != DASH else Path(f"{STANDARD_OUTPUT}{PIPED.get(self._format, '')}")
 
     def _may_go_on(self) -> bool:
         """Whether the target is the result of an earlier run that this one continues, and may be replaced."""
@@ -260,7 +326,8 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
     def graph(self, parts: Parts, resumed: int = 0) -> GraphSpec:
         """Return the graph that writes the video into ``parts``, after the ``resumed`` frames that exist already."""
         done = parts.done_until if resumed else None
-        return self._graph(replace(self.reading, done_until=done, done_frames=resumed), self._video(parts))
+        reading = replace(self.reading, done_until=done, done_frames=resumed)
+        return self._graph(reading, in_segments(self.preset.encode, reading, parts))
 
     def _graph(self, reading: DecodeSettings, encode: StageSpec) -> GraphSpec:
         return assembled(
@@ -273,30 +340,13 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
             cpus=self.cpus,
         )
 
-    def _video(self, parts: Parts) -> StageSpec:
-        encode = self.preset.encode
-        settings = WriteSettings(
-            codec=encode.codec,
-            encoder=encode.encoder,
-            crf=encode.crf,
-            bitrate=encode.bitrate,
-            preset=encode.preset,
-            options=dict(encode.options),
-            source=self.source,
-            path=parts.whole,
-            parts=parts.folder,
-            segment_seconds=encode.segment_seconds,
-            work_seconds=encode.work_seconds,
-            strict=self.strict,
-            track=self.track,
-        )
-        return StageSpec("sr4k.stages.encode:Encode", settings)
 
-    def _pictures(self, output: Path) -> StageSpec:
-        settings = PictureSettings(
-            reading=self.reading, path=output, options=dict(self.preset.encode.options), size=self.size
-        )
-        return StageSpec("sr4k.stages.encode_images:EncodePictures", settings)
+def no_options_of_raw_video() -> FieldError:
+    """Return the error for options of video encoders with raw video as the target."""
+    return FieldError(
+        "Raw video has no {encode.codec}, {encode.crf}, {encode.bitrate}, {encode.preset} and {encode.encoder}: leave "
+        "them out."
+    )
 
 
 def no_options_of_videos() -> FieldError:

@@ -167,7 +167,9 @@ def _on_gpu(specs: Mapping[str, StageSpec], stages: Sequence[StageName]) -> Iter
     yield replace(specs[DECODE], factory="sr4k.stages.gpu:GpuDecode", called=DECODE)
     yield replace(specs[INFER], factory="sr4k.stages.gpu:GpuUpscale", called=INFER)
     is_resized = SECOND_PASS in specs
-    if not is_resized and ENCODE in stages and getattr(specs[ENCODE].settings, "encoder", "") in ("auto", "nvenc"):
+    is_in_segments = specs[ENCODE].factory == "sr4k.stages.encode:Encode"
+    is_nvenc = is_in_segments and getattr(specs[ENCODE].settings, "encoder", "") in ("auto", "nvenc")
+    if not is_resized and ENCODE in stages and is_nvenc:
         yield replace(specs[ENCODE], factory="sr4k.stages.gpu_encode:GpuEncode", called=ENCODE)
         return
     yield StageSpec("sr4k.stages.gpu:Download")

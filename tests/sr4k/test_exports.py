@@ -47,6 +47,7 @@ PUBLIC = [
     "Probe",
     "ProcessWork",
     "Progress",
+    "ReaderGoneError",
     "RunningJob",
     "Scale",
     "SettingError",

@@ -8,6 +8,7 @@ from typing import Any
 import av
 import pytest
 from clips import MakeClip, packet_bytes, video_times
+from piping import piped
 
 from sr4k import Job, load_preset
 from sr4k.media.options import ReadSettings, TimeSpan
@@ -56,6 +57,11 @@ def test_they_are_counted_back_from_the_first_known_pts(source: Path) -> None:
     assert 0 <= found[0] <= 40
     assert told.source.expected_seconds == pytest.approx(2, abs=0.05)
     assert told.losses.retimed == 0
+
+
+def test_they_are_held_back_where_the_video_comes_through_a_pipe(source: Path) -> None:
+    with piped(source.read_bytes()) as pipe, VideoReader(ReadSettings(path=source), pipe=pipe) as reader:
+        assert [info.pts for _, info in reader.pictures()] == decoded(source)[0]
 
 
 def test_they_have_the_same_times_after_an_interruption(source: Path) -> None:

@@ -1,0 +1,46 @@
+"""Writing to a pipe, whose reader may be slow or leave."""
+
+import os
+import signal
+from multiprocessing.connection import Connection
+
+from sr4k.errors import OutputError
+
+STANDARD_OUTPUT = "standard output"
+"""Name of standard output in messages."""
+
+
+class ReaderGoneError(OutputError):
+    """Whoever read the pipe has closed it. The exit code is that of a program that ends by SIGPIPE."""
+
+    exit_code = 128 + signal.SIGPIPE
+
+
+class PipeWriter:
+    """Writes to a pipe, for libav and for raw pictures. A full pipe makes it wait.
+
+    Attributes:
+        name: Name in messages.
+
+    Args:
+        pipe: The descriptor to write to.
+    """
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe, self.name = pipe, STANDARD_OUTPUT
+
+    def write(self, data: "bytes | memoryview") -> int:
+        """Write all of the data, and return its length in bytes.
+
+        Raises:
+            ReaderGoneError: The reader has closed the pipe.
+            OSError: Writing failed for another reason.
+        """
+        left = memoryview(data).cast("B")
+        length = len(left)
+        try:
+            while left:
+                left = left[os.write(self._pipe.fileno(), left) :]
+        except BrokenPipeError as err:
+            raise ReaderGoneError(f"{self.name.capitalize()} was closed by its reader.") from err
+        return length
