@@ -39,7 +39,8 @@ class CudaEngine(Engine):
         super().__init__(spec)
         if spec.colour is None:
             raise OptionError(
-                f"The engine 'cuda' works on YUV planes: omit {option('pixels')}, or use another {option('engine')}."
+                f"The engine 'cuda' works on YUV planes, not on RGB: use {option('pixels', 'yuv')}, or another "
+                f"{option('engine')}."
             )
 
     def activate_impl(self) -> None:

@@ -177,7 +177,7 @@ class Upscaler:
         bits: int = 8,
         chroma_location: ChromaLocation = "left",
     ) -> tuple[Array, ...]:
-        """Upscale the planes of one 4:2:0 frame, as decoders make them: a third of the work of RGB.
+        """Upscale the planes of one 4:2:0 frame, as decoders make them: little more than half the work of RGB.
 
         Args:
             y: luma (H, W), uint8, or uint16 for 10 bits.
