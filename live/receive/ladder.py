@@ -39,7 +39,11 @@ RUNGS = (
 
 RUNGS_OF_TWO_PASSES = (
     Rung("every picture twice through the network", 1),
-    *(replace(rung, name=rung.name.replace("through", "once through"), by="once") for rung in RUNGS),
+    *(
+        replace(rung, name=rung.name.replace("picture through", "picture once through"), by="once")
+        for rung in RUNGS[:3]
+    ),
+    *RUNGS[3:],
 )
 """Rungs for outputs of a size that takes two passes."""
 
