@@ -343,7 +343,8 @@ def test_on_a_full_disk_the_list_stays_whole_the_target_says_so_and_it_goes_on_w
         with pytest.raises(OSError, match="No space"), stuffing.open("wb", buffering=0) as file:
             while file.write(bytes(4096)):
                 pass
-        before = live.target.report()["bytes"]
+        before = sum(live.path.with_name(name).stat().st_size for name in live.reader.segments)
+        eventually(lambda: live.target.report()["bytes"] == before, 10)
         live.programme.play(live.target, 4)
         eventually(lambda: live.target.report()["reason"] == "the disk is full", 10)
         assert live.target.report()["state"] != "live"
