@@ -46,7 +46,7 @@ class Upscaler:
     iterator of `frames` is for one thread at a time, and has an engine of its own.
 
     Use it in a ``with`` statement, or `close` it to free the networks' memory; it may be used again afterwards. In a
-    process that was forked it begins anew.
+    process that was forked it begins anew, and pickled it arrives as a new one.
 
     Args:
         model: name of the network; see ``docs/models.md``. ``None``: the preset's, as for the other arguments.
@@ -87,6 +87,11 @@ class Upscaler:
         from sr4k.memory.passages import Passages  # not before: it loads codecs
 
         self._passages = Passages(chosen, wanted)
+        self._made_of = chosen, wanted
+
+    def __reduce__(self) -> tuple[Callable[..., "Upscaler"], tuple[Preset, ResultSize]]:
+        """Let it be pickled, for other processes: it arrives without networks."""
+        return _like, self._made_of
 
     def __enter__(self) -> Self:
         return self
@@ -268,3 +273,7 @@ class Upscaler:
                 yield from results
         if feed.error is not None:
             raise feed.error
+
+
+def _like(preset: Preset, size: ResultSize) -> Upscaler:
+    return Upscaler(preset=preset, size=size)

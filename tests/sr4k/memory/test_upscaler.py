@@ -1,6 +1,7 @@
 """Frames in memory: single ones, of every kind, against the files that the same program makes of them."""
 
 import gc
+import pickle
 import threading
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
@@ -290,6 +291,15 @@ def test_engines_of_the_last_sizes_are_kept_and_no_more() -> None:
     up.close()
     assert not room._open
     assert up(frame(11, 8)).shape == (22, 16, 3)
+
+
+def test_pickled_it_is_another_like_it() -> None:
+    up = Upscaler("rcan2", engine="nearest", size="60x40")
+    assert up(frame()).shape == (40, 60, 3)
+    other = pickle.loads(pickle.dumps(up))
+    assert not other._passages._open
+    assert other(frame()).shape == (40, 60, 3)
+    assert other._made_of == up._made_of
 
 
 def test_calls_from_many_threads_are_right_and_share_an_engine() -> None:
