@@ -11,6 +11,7 @@ from sr4k.live.address import Address
 from sr4k.live.proxy import check_proxy
 from sr4k.live.srt import require_srt, secrets_of
 from sr4k.live.tls import is_secure, tls_options
+from sr4k.media.options import Codec
 
 _WITH_CERTIFICATES = 19
 """PyAV's major version from which on libav makes certificates for WHIP that servers accept: its FFmpeg is 9."""
@@ -39,12 +40,12 @@ def check_target(target: Address) -> None:
         raise OutputError(f"The folder {folder} isn't writable: give this user write permission.")
 
 
-def check_stream(target: Address, codec: str, options: Mapping[str, str]) -> None:
+def check_stream(target: Address, codec: Codec, options: Mapping[str, str]) -> None:
     """Check that a target can carry what will be encoded, and that what it needs for that is installed.
 
     Args:
         target: the target.
-        codec: codec of the video, in the preset's form.
+        codec: codec of the video.
         options: options of its encoder, by libav's names.
 
     Raises:
@@ -52,7 +53,7 @@ def check_stream(target: Address, codec: str, options: Mapping[str, str]) -> Non
     """
     if target.kind != "whip":
         return
-    if codec.partition("_")[0] != "h264":
+    if codec != "h264":
         raise OptionError(f"{target} is a WHIP target, which carries H.264 alone: choose the codec h264, not {codec}.")
     if options.get("bf", "0") != "0":
         raise OptionError(f"{target} is a WHIP target, which can't carry B-frames: leave out the encoder's option bf.")

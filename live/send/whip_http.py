@@ -27,7 +27,10 @@ _BRIEF = 1.0
 """Timeout of deleting a session, in seconds."""
 
 _LARGEST = 1 << 16
-"""Maximum length of an answer, in bytes; libav takes 8 KiB of what is left of it."""
+"""Maximum length of an answer, in bytes."""
+
+_MOST_READ = 8191
+"""Maximum length of what libav reads of an answer: without the candidates that it can't use."""
 
 _SCHEMES = {"whip": "http", "whips": "https"}
 
@@ -179,8 +182,11 @@ def _checked(answer: str, resource: str, host: str) -> Session:
         raise OutputError("Its answer names no UDP address of its own to send to.")
     known = _addresses(host)
     chosen = next((found for found in usable if found["host"] in known), usable[0])
-    rest = _ANY_CANDIDATE.sub(lambda found: chosen[0] if found.start() == chosen.start() else "", answer)
-    return Session(rest.replace("\n", "\r\n"), f"{chosen['host']}:{chosen['port']}", resource)
+    kept = _ANY_CANDIDATE.sub(lambda found: chosen[0] if found.start() == chosen.start() else "", answer)
+    kept = kept.replace("\n", "\r\n")
+    if len(kept.encode()) > _MOST_READ:
+        raise OutputError(f"Its answer is longer than libav reads ({_MOST_READ} bytes).")
+    return Session(kept, f"{chosen['host']}:{chosen['port']}", resource)
 
 
 def _addresses(host: str) -> set[str]:

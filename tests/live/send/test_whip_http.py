@@ -166,6 +166,7 @@ def test_where_none_is_known_it_gets_the_first_that_it_can_use() -> None:
         ((200, "<html>", ""), "Its answer is no session description: the path is wrong.", "other"),
         ((201, sdp(*ANSWER[:-2], "m=video 0 RTP/SAVPF 0"), ""), "It accepts no H.264 video of this profile.", "other"),
         ((201, sdp("v=0", "m=audio 0 RTP/SAVPF 0", HOST), ""), "It accepts no Opus sound.", "other"),
+        ((201, sdp(*ANSWER, *["a=x"] * 2000), ""), "Its answer is longer than libav reads (8191 bytes).", "other"),
         ((201, sdp(*ANSWER[:4]), ""), "Its answer names no UDP address of its own to send to.", "other"),
     ],
 )
