@@ -24,6 +24,9 @@ _SIDE, _RATE, _PICTURES = 256, 25, 3
 
 _REBUILT = "pip install --no-binary av av  # needs the development files of an FFmpeg that has it"
 
+_NVIDIAS = "0x10de"
+"""PCI vendor of GPUs whose own driver has no VA-API."""
+
 _VENDORS: dict[EncoderKind, tuple[str, str]] = {"qsv": ("0x8086", "Intel"), "amf": ("0x1002", "AMD")}
 """PCI vendor of the only GPUs that an encoder works on."""
 
@@ -72,7 +75,7 @@ def trouble_with(kind: EncoderKind, codec: Codec) -> Trouble | None:
 
 def device_of(row: EncoderRow) -> HWAccel | None:
     """Return the device that the encoder's frames have to be uploaded to, ``None`` if it reads the CPU's memory."""
-    return None if row.device is None else HWAccel(row.device)
+    return None if row.device is None else HWAccel(row.device, device=_node_of(row.device, list(render_nodes())))
 
 
 def missing(
@@ -108,6 +111,12 @@ def render_nodes(devices: Path = _DEVICES, cards: Path = _CARDS) -> Iterator[Ren
         except OSError:
             vendor = ""
         yield RenderNode(path, vendor, os.access(path, os.R_OK | os.W_OK))
+
+
+def _node_of(device: str, nodes: list[RenderNode]) -> str | None:
+    """Return the render node to open, ``None``: libav's choice, which may be a GPU without a driver for VA-API."""
+    fit = (node for node in nodes if node.is_allowed and node.vendor != _NVIDIAS)
+    return next((str(node.path) for node in fit), None) if device == "vaapi" else None
 
 
 def _missing_node(kind: EncoderKind, nodes: list[RenderNode]) -> Trouble | None:

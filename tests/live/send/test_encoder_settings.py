@@ -9,8 +9,10 @@ import pytest
 from sr4k.live.send.encoder_settings import encoder_settings, hls_form
 from sr4k.live.settings import PlayoutSettings
 from sr4k.live.timeline import TIME_BASE
+from sr4k.media.options import Codec, EncoderKind
 from sr4k.media.video import ColourTags, VideoInfo
 from sr4k.media.writing.encoder import add_video, open_encoder
+from sr4k.media.writing.encoder_table import ENCODERS
 from sr4k.models.colour import Colour
 
 
@@ -31,6 +33,19 @@ def test_the_smallest_pictures_and_rates_have_a_bit_rate_that_the_encoder_takes(
     settings = PlayoutSettings(targets=(), sound=None)
     with av.open(io.BytesIO(), "w", format="flv") as container:
         open_encoder(add_video(container, info(1, size), encoder_settings(settings, info(1, size))))
+
+
+@pytest.mark.parametrize("key", [key for key, row in ENCODERS.items() if row.name in av.codecs_available], ids="_".join)
+def test_every_encoder_is_configured_with_options_that_it_has_and_the_bit_rate_that_is_usual_for_its_codec(
+    key: tuple[EncoderKind, Codec],
+) -> None:
+    kind, codec = key
+    settings = PlayoutSettings(targets=(), sound=None, codec=codec, encoder=kind, options={"g": "10"})
+    made = encoder_settings(settings, info(25, (640, 360)))
+    assert (made.codec, made.encoder, made.options["g"]) == (codec, kind, "10"), "a person's options come last"
+    assert made.bitrate == round({"h264": 0.1, "hevc": 0.07, "av1": 0.06}[codec] * 640 * 360 * 25)
+    with av.open(io.BytesIO(), "w", format="flv") as container:
+        assert add_video(container, info(25, (640, 360)), made).codec_context.name == ENCODERS[key].name
 
 
 @pytest.mark.parametrize(

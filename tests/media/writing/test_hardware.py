@@ -16,7 +16,7 @@ from sr4k.errors import OptionError
 from sr4k.media.options import EncoderKind, EncoderSettings
 from sr4k.media.writing.encoder import add_video, open_encoder
 from sr4k.media.writing.encoder_table import ENCODERS
-from sr4k.media.writing.hardware import missing, render_nodes, trouble_with
+from sr4k.media.writing.hardware import _node_of, missing, render_nodes, trouble_with
 
 INTEL, AMD = "0x8086", "0x1002"
 
@@ -84,6 +84,14 @@ def test_several_gpus_are_all_seen(gpu: dict[str, Path]) -> None:
     plug_in(gpu, AMD, 129)
     seen = [(node.path.name, node.vendor) for node in render_nodes(**gpu)]
     assert seen == [("renderD128", INTEL), ("renderD129", AMD)]
+
+
+def test_frames_for_vaapi_go_to_a_gpu_whose_driver_may_have_it(gpu: dict[str, Path]) -> None:
+    plug_in(gpu, "0x10de")
+    assert _node_of("vaapi", list(render_nodes(**gpu))) is None, "libav may know better"
+    plug_in(gpu, AMD, 129)
+    assert _node_of("vaapi", list(render_nodes(**gpu))) == str(gpu["devices"] / "renderD129")
+    assert _node_of("cuda", list(render_nodes(**gpu))) is None
 
 
 def test_what_the_wheel_lacks_is_said_and_not_searched_for_in_the_machine() -> None:

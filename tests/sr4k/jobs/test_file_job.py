@@ -16,6 +16,7 @@ from sr4k.engines.nvidia import Driver, Gpu
 from sr4k.errors import InputError, OptionError, OutputError
 from sr4k.jobs.parse import parse_devices
 from sr4k.media.resume.job_folder import Parts
+from sr4k.media.writing.encoder_table import ENCODERS
 from sr4k.models.quality.metrics import psnr
 from sr4k.pipeline import WorkerSpec
 
@@ -399,6 +400,16 @@ class TestBadOutput:
             pytest.skip("there is an NVIDIA GPU")
         with pytest.raises(OptionError, match="no NVIDIA driver or GPU"):
             upscale(make_clip(), tmp_path / "out.mp4", codec="h264", encoder="nvenc", preset="p4")
+
+    def test_a_hardware_encoder_that_opens_writes_the_file(
+        self, make_clip: MakeClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        row = replace(ENCODERS["qsv", "h264"], name="mpeg4", quality={}, speed=None, shallow=None)
+        monkeypatch.setitem(ENCODERS, ("qsv", "h264"), row)  # type: ignore[arg-type]
+        clip = make_clip()
+        summary = upscale(clip, tmp_path / "out.mp4", encoder="qsv", preset=None)
+        assert summary.video.codec == "mpeg4"
+        assert video_times(tmp_path / "out.mp4") == video_times(clip)
 
     @pytest.mark.skipif(any(Path("/dev/dri").glob("renderD*")), reason="there may be such a GPU")
     @pytest.mark.parametrize(("encoder", "speed"), [("qsv", "veryfast"), ("amf", "speed"), ("vaapi", "7")])

@@ -99,6 +99,14 @@ def test_sizes_that_cant_be_are_refused(planned: Planned, keys: str, words: str)
         planned(f"channels: {{a: {{source: a.mp4, targets: [b.mkv], {keys}}}}}")
 
 
+@pytest.mark.skipif(Path("/dev/accel").exists(), reason="there may be an NPU")
+def test_a_channels_device_is_tried_before_it_runs(planned: Planned) -> None:
+    options = "options: {engine: {device: npu}}"
+    job = planned(f"channels: {{a: {{source: 'pattern://64x64@10', targets: [a.mkv], {options}}}}}")["a"]
+    (trouble,) = troubles_of_parts(job)
+    assert trouble.startswith("OpenVINO finds no device npu here: it needs an Intel NPU")
+
+
 def test_channels_share_the_cpus(planned: Planned, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(channel_file, "granted_cpus", lambda: 9)
     assert [job.cpus for job in planned(VALID).values()] == [4, 4]
