@@ -15,7 +15,7 @@ from sr4k.pipeline.channel import Inlet, Outlet, create_channel
 from sr4k.pipeline.lanes import Dealer, Gatherer
 from sr4k.pipeline.stage import Report
 from sr4k.pipeline.starting import start_process
-from sr4k.pipeline.worker import STOP, Done, Failed, Lost, WorkerSpec, WorkerStatus, run, run_in_process
+from sr4k.pipeline.worker import STOP, Done, Failed, Lost, WorkerSpec, WorkerStatus, run_in_process, run_in_thread
 
 Mode = Literal["processes", "threads"]
 
@@ -204,7 +204,7 @@ class _Supervisor:
                 if end is not None:
                     end.close()
         else:
-            body = threading.Thread(target=run, args=(spec, inlet, outlet, theirs), name=name, daemon=True)
+            body = threading.Thread(target=run_in_thread, args=(spec, inlet, outlet, theirs), name=name, daemon=True)
             body.start()
         return _Worker(spec, ours, body)
 

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import signal
 import threading
 import time
 import traceback
@@ -118,6 +119,13 @@ def run_in_process(
         os.environ.update(variables)
     prepare()
     run(spec, inbound, outbound, control, orphaned=lambda: os._exit(1))
+
+
+def run_in_thread(spec: WorkerSpec, inbound: Inlet | None, outbound: Outlet | None, control: Connection) -> None:
+    """Run a worker; the main function of its thread."""
+    # a program that embeds Python may die of the signal when a neighbour is gone; Python's own ignores it
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGPIPE,))
+    run(spec, inbound, outbound, control)
 
 
 def run(

@@ -131,6 +131,12 @@ def test_a_program_needs_no_guard_however_it_is_started(kind: str, tmp_path: Pat
     assert (tmp_path / "numbers.txt").read_text().splitlines() == [f"{n} {n} {n}" for n in range(3)]
 
 
+def test_threads_do_not_end_a_program_that_broken_pipes_may_kill(tmp_path: Path) -> None:
+    code = TOLD.replace('Path("numbers.txt")', 'Path("numbers.txt"), seconds=0.05').replace("(2,)", '(2,), "threads"')
+    done = ran("-c", f"import signal; signal.signal(signal.SIGPIPE, signal.SIG_DFL)\n{code}", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_only_the_processes_that_are_started_have_the_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LD_LIBRARY_PATH", "/opt/lib:")
     monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
