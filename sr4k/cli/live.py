@@ -16,7 +16,7 @@ from rich.text import Text
 
 from sr4k.cli.long_running import long_running
 from sr4k.cli.one_line_errors import say
-from sr4k.cli.signals import Impatient, counted_signals
+from sr4k.cli.signals import counted_signals
 from sr4k.common.logs import LogFormat
 from sr4k.common.printable import printable
 from sr4k.configs import Preset
@@ -97,7 +97,7 @@ def run_live(
     ):
         summary = job.run(
             on_status=shown,
-            stop_requests=Impatient(signals),
+            stop_requests=lambda: len(signals),
             on_failure=monitor.failed,
             on_restart=monitor.restarted,
         )

@@ -10,9 +10,10 @@ import typer
 
 from sr4k.cli.long_running import long_running
 from sr4k.cli.one_line_errors import errors_in_one_line
-from sr4k.cli.signals import Impatient, counted_signals
+from sr4k.cli.signals import counted_signals
 from sr4k.errors import OptionError, Sr4kError
 from sr4k.jobs.live_job import LiveJob
+from sr4k.jobs.running import Impatient
 from sr4k.service.channel_file import ServiceSettings, load_service, plan, variables
 from sr4k.service.endpoint import parse_address
 from sr4k.service.preflight import troubles, troubles_of_ports
@@ -52,7 +53,7 @@ def serve(
             return
         hangups: list[int] = []
         with counted_signals(hangups) as signals:
-            stop_requests = Impatient(signals)
+            stop_requests = Impatient(lambda: len(signals))
             channels = Service(jobs, _targets(jobs), stop_requests=stop_requests)
             reload = _Reload(file, metrics, environment, redaction, service, channels, hangups)
             level = logging.DEBUG if verbose else logging.INFO

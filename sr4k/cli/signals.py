@@ -11,15 +11,12 @@ import select
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, NoReturn
 
 from sr4k.cli.standard_streams import leave_terminal
-
-_DRAIN = 8.0
-"""Seconds that a live channel gets to shut down after the first signal."""
 
 _PATIENCE = 10.0
 """Seconds that an orderly end may take after the last signal that is handled in order."""
@@ -174,21 +171,6 @@ def _has_terminal() -> bool:
     except OSError:
         return False
     return True
-
-
-class Impatient:
-    """Counts stop requests: one for each signal, and a second one when the first has not ended the channel in time."""
-
-    def __init__(self, signals: Sequence[int]) -> None:
-        self._signals = signals
-        self._asked: float | None = None
-
-    def __call__(self) -> int:
-        if not self._signals:
-            return 0
-        now = time.monotonic()
-        self._asked = now if self._asked is None else self._asked
-        return max(2, len(self._signals)) if now - self._asked > _DRAIN else len(self._signals)
 
 
 def _exit(number: int, _frame: FrameType | None) -> NoReturn:

@@ -26,7 +26,7 @@ from sr4k.jobs.fields import (
 from sr4k.jobs.graph import assembled, run_assembled
 from sr4k.jobs.keywords import PresetKeywords
 from sr4k.jobs.live_progress import LiveProgress, TargetProgress, live_progress
-from sr4k.jobs.running import Startable
+from sr4k.jobs.running import Impatient, Startable
 from sr4k.jobs.setting_errors import errors_by_option
 from sr4k.jobs.summary import LiveSummary, summarised_live
 from sr4k.jobs.watchdog import Watchdog, WorkerHangsError
@@ -171,7 +171,8 @@ class LiveJob(PresetKeywords, Startable[LiveProgress, LiveSummary]):
                 return Tried(str(refusal(err) or err).rstrip("."), time.monotonic() - started)
 
         told = Retries(log, str(self.source), event="restart", verb="starting", level=logging.ERROR)
-        with self.cancellable(stop_requests) as stop:
+        with self.cancellable(stop_requests) as requests:
+            stop = Impatient(requests)
             keep_trying(
                 once,
                 proven=_STEADY,

@@ -2,12 +2,16 @@
 
 import asyncio
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
 from typing import Any, Generic, TypeVar
+
+_DRAIN = 8.0
+"""Seconds that a live job gets to end after the first request."""
 
 Seen = TypeVar("Seen")
 """Type of a job's progress."""
@@ -146,6 +150,22 @@ class Startable(ABC, Generic[Seen, Result]):
             yield stop
         finally:
             self._stops.remove(stop)
+
+
+class Impatient:
+    """Counts stop requests, and adds a second one when the first has not ended a live job in time."""
+
+    def __init__(self, requests: Callable[[], int]) -> None:
+        self._requests = requests
+        self._asked: float | None = None
+
+    def __call__(self) -> int:
+        requests = self._requests()
+        if not requests:
+            return 0
+        now = time.monotonic()
+        self._asked = now if self._asked is None else self._asked
+        return max(2, requests) if now - self._asked > _DRAIN else requests
 
 
 class Stop:

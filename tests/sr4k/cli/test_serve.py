@@ -23,8 +23,8 @@ from clips import video_times
 from rig.channel import eventually
 from rig.fair_time import Stopwatch
 from rig.servers import free_port
-from sr4k.cli import signals
-from sr4k.cli.signals import Impatient
+from sr4k.jobs import running
+from sr4k.jobs.running import Impatient
 
 pytestmark = pytest.mark.slow
 
@@ -299,9 +299,9 @@ def test_check_says_in_one_line_what_is_wrong(tmp_path: Path) -> None:
 
 
 def test_a_stop_that_is_not_heeded_becomes_a_second_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signals, "_DRAIN", 0.05)
+    monkeypatch.setattr(running, "_DRAIN", 0.05)
     received: list[int] = []
-    requests = Impatient(received)
+    requests = Impatient(lambda: len(received))
     assert requests() == 0
     received.append(signal.SIGTERM)
     assert requests() == 1

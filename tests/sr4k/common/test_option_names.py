@@ -9,7 +9,7 @@ import sr4k
 from sr4k.common.option_names import named_for_command, option
 
 ROOT = Path(sr4k.__file__).parents[1]
-ROOMS = "configs", "engines", "live", "media", "models", "pipeline", "stages", "sr4k/jobs"
+ROOMS = "configs", "engines", "live", "media", "models", "pipeline", "stages", "sr4k/jobs", "sr4k/memory"
 """Folders whose messages reach users of the command and of Python alike."""
 
 APART = "models/training/", "sr4k/jobs/sources.py"
