@@ -1,3 +1,5 @@
+"""Preset files: the shipped ones are valid, and errors in others name the key."""
+
 from pathlib import Path
 
 import pytest

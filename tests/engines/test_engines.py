@@ -1,3 +1,5 @@
+"""All engines compute what the reference computes, and refuse what they can't."""
+
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,3 +1,5 @@
+"""``sr4k bench``: its measurements, and its checks that the network ran."""
+
 import json
 import sys
 from collections.abc import Sequence

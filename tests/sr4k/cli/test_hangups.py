@@ -1,3 +1,5 @@
+"""SIGHUP: a request to end if the terminal has closed, or to reload if the command reloads."""
+
 import os
 import signal
 

@@ -1,3 +1,5 @@
+"""``sr4k probe``, and `probe` from Python, on files of many kinds."""
+
 import json
 from fractions import Fraction
 from pathlib import Path
