@@ -31,10 +31,6 @@ def fitted(picture: Picture, info: VideoInfo, scaler: Scaler | None = None) -> P
     return Planes(scaled if inner == (info.width, info.height) else _with_bars(scaled, info), layout)
 
 
-CODES = {"bt709": 1, "bt601": 5, "bt2020": 9, "fcc": 4, "smpte240m": 7}
-"""libswscale's numbers of the matrices (``SWS_CS_*``)."""
-
-
 def inner_size(look: Look, info: VideoInfo) -> tuple[int, int]:
     """Return the largest (width, height) inside the frame that keeps the display aspect ratio; even with bars."""
     shape = Fraction(look.width, look.height) * (look.sample_aspect_ratio or 1)

@@ -10,12 +10,12 @@ import av
 import numpy as np
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
+from av.video.reformatter import Colorspace
 from numpy.typing import NDArray
 
 from sr4k.common.opencv import cv2
 from sr4k.common.option_names import option
 from sr4k.errors import OptionError, OutputError
-from sr4k.media.fitting import CODES
 from sr4k.media.image_names import is_sequence, numbered, numbers
 from sr4k.media.look import may_be_transparent
 from sr4k.media.placement import placed
@@ -187,7 +187,10 @@ class EncodePictures(Sink):
         wanted = self._with_alpha if has_alpha and self._with_alpha else self._opaque
         if wanted != picture.format.name:
             picture = picture.reformat(
-                format=wanted, dst_colorspace=CODES["bt601"], src_color_range=FULL_RANGE, dst_color_range=FULL_RANGE
+                format=wanted,
+                dst_colorspace=Colorspace.ITU601,
+                src_color_range=FULL_RANGE,
+                dst_color_range=FULL_RANGE,
             )
         tags = self._info.source_tags or self._info.tags  # a guessed tag must not make viewers convert colours
         picture.color_primaries, picture.color_trc = tags.color_primaries, tags.color_trc
