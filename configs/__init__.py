@@ -21,10 +21,10 @@ StageName = Literal["decode", "preprocess", "infer", "reconstruct", "convert", "
 STAGES: tuple[StageName, ...] = get_args(StageName)
 
 
-def _no_url(path: object, told: str) -> object:
+def _no_url(path: object, rule: str) -> object:
     """Return the path unless it is a URL, which the error does not repeat because it may contain a password."""
     if path is not None and is_live(str(path)):
-        raise ValueError(f"{told}, not a URL")
+        raise ValueError(f"{rule}, not a URL")
     return path
 
 

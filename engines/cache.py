@@ -66,8 +66,8 @@ class About:
 
 def key_of(parts: Mapping[str, Any], graph: bytes = b"") -> str:
     """Return a hash of everything that a plan depends on: values that JSON can hold, and the network itself."""
-    told = json.dumps({"schema": SCHEMA, **parts}, sort_keys=True).encode()
-    return hashlib.sha256(hashlib.sha256(graph).digest() + told).hexdigest()[:32]
+    facts = json.dumps({"schema": SCHEMA, **parts}, sort_keys=True).encode()
+    return hashlib.sha256(hashlib.sha256(graph).digest() + facts).hexdigest()[:32]
 
 
 class EngineCache:
@@ -206,7 +206,7 @@ class EngineCache:
 
 def _read_about(path: Path) -> About | None:
     try:
-        told = json.loads(path.read_text("utf-8"))
-        return About(**{field.name: told[field.name] for field in fields(About)})
+        facts = json.loads(path.read_text("utf-8"))
+        return About(**{field.name: facts[field.name] for field in fields(About)})
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -26,7 +26,7 @@ OFFSET = 128
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Results of calibration on pictures. They hold for every `Colour`, as features don't depend on the planes' matrix.
+    """Results of calibration on pictures. They hold for all colour formats: features don't depend on the matrix.
 
     ``gains``: by basis, the relative step size of each channel (C,). ``peaks``: by int8 convolution, the value of its
     input, in the basis set by the gains, that becomes 127. ``means``: by int8 convolution, the means (C,) of its input

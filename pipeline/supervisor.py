@@ -230,7 +230,7 @@ class _Supervisor:
         try:
             message = worker.control.recv()
         except (EOFError, OSError):
-            raise WorkerDied(_obituary(worker)) from None
+            raise WorkerDied(_cause_of_death(worker)) from None
         if isinstance(message, WorkerStatus):
             self._outcome.statuses[message.worker] = message
         elif isinstance(message, Done | Lost | Failed):
@@ -289,7 +289,7 @@ def _joined(before: int, after: int, slots: int) -> tuple[list[Outlet], list[Inl
     )
 
 
-def _obituary(worker: _Worker) -> str:
+def _cause_of_death(worker: _Worker) -> str:
     """Return which worker died and why, for the user."""
     stages = ", ".join(stage.name for stage in worker.spec.stages)
     cause = "ended unexpectedly"

@@ -78,8 +78,8 @@ def report_of(statuses: Mapping[str, WorkerStatus], stage: str, kind: type[_Repo
         stage: name of the stage.
         kind: type of the report.
     """
-    told = (status.reports.get(stage) for status in statuses.values())
-    return next((report for report in told if isinstance(report, kind)), None)
+    reports = (status.reports.get(stage) for status in statuses.values())
+    return next((report for report in reports if isinstance(report, kind)), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,8 +83,8 @@ def in_words(found: Probe) -> str:
     length = [] if found.seconds is None else [clock(found.seconds), f"{8e-3 * found.bytes / found.seconds:.0f} kbit/s"]
     lines = [f"{found.path}: {found.container}, {', '.join([*length, size])}", *_video_in_words(found.video)]
     for stream in found.others:
-        told = [str(value) for key, value in stream.items() if key not in ("index", "kind") and value]
-        lines.append(f"  {stream['kind']} {stream['index']}: {', '.join(told)}")
+        values = [str(value) for key, value in stream.items() if key not in ("index", "kind") and value]
+        lines.append(f"  {stream['kind']} {stream['index']}: {', '.join(values)}")
     if found.chapters:
         lines.append(f"  {found.chapters} chapters")
     return "\n".join(map(printable, lines))
@@ -94,17 +94,17 @@ def _video(path: Path) -> dict[str, Any]:
     with VideoReader(ReadSettings(path=path, deinterlace="off")) as reader:
         first, _ = next(reader.pictures())
         found = reader.report().source
-        told = {
+        read = {
             "interlaced": found.interlaced > 0,
             "rate": found.rate,
             "expected_frames": found.expected_frames,
             "frames_counted": found.frames_counted,
         }
-        return _first_picture(first.frame, reader.info) | told
+        return _first_picture(first.frame, reader.info) | read
 
 
 def _first_picture(picture: VideoFrame, info: VideoInfo) -> dict[str, Any]:
-    told = info.source_tags or info.tags
+    tags = info.source_tags or info.tags
     return {
         "width": picture.width,
         "height": picture.height,
@@ -117,10 +117,10 @@ def _first_picture(picture: VideoFrame, info: VideoInfo) -> dict[str, Any]:
         "bits": info.colour.bits,
         "hdr": None if info.hdr is None else _hdr(info.hdr),
         "colour_tags": {
-            "matrix": told.colorspace,
-            "range": told.color_range,
-            "primaries": told.color_primaries,
-            "transfer": told.color_trc,
+            "matrix": tags.colorspace,
+            "range": tags.color_range,
+            "primaries": tags.color_primaries,
+            "transfer": tags.color_trc,
         },
     }
 
@@ -162,9 +162,9 @@ def _hdr(hdr: Hdr) -> dict[str, Any]:
 
 def _other(stream: Stream) -> dict[str, Any]:
     context = stream.codec_context
-    told: dict[str, Any] = {"index": stream.index, "kind": stream.type, "codec": getattr(context, "name", None)}
+    facts: dict[str, Any] = {"index": stream.index, "kind": stream.type, "codec": getattr(context, "name", None)}
     if isinstance(stream, AudioStream) and context is not None:
-        told |= {"rate": f"{stream.sample_rate} Hz", "layout": Speakers.of(stream).called}
-    told |= {"language": stream.language if stream.language != "und" else None, "title": stream.metadata.get("title")}
+        facts |= {"rate": f"{stream.sample_rate} Hz", "layout": Speakers.of(stream).called}
+    facts |= {"language": stream.language if stream.language != "und" else None, "title": stream.metadata.get("title")}
     flags = [flag.name for flag in Disposition if flag in stream.disposition and flag.name]
-    return told | {"disposition": " ".join(flags)}
+    return facts | {"disposition": " ".join(flags)}

@@ -51,8 +51,8 @@ class FileSource(Source):
     def report(self) -> DecodeReport | None:
         if self._reader is None:
             return None
-        told = self._reader.report()
-        return replace(told, source=replace(told.source, resumed=self._settings.done_frames))
+        report = self._reader.report()
+        return replace(report, source=replace(report.source, resumed=self._settings.done_frames))
 
 
 class Decode(FileSource):

@@ -49,7 +49,7 @@ def open_input(path: Path, accelerator: HWAccel | None = None, rate: Fraction | 
         rate: pictures a second of a sequence; ``None``: 25.
 
     Raises:
-        InputError: the file doesn't exist, can't be read, or is no media file that libav can read.
+        InputError: the file doesn't exist, can't be read, or libav can't read it as a media file.
     """
     check_source(path)
     form, options, name = None, {}, for_libav(path)

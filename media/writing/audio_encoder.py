@@ -107,12 +107,12 @@ class Reencoded:
         self.lost: Counter[str] = Counter()
 
     def packets(self, packet: "Packet[Any]") -> Iterator["Packet[Any]"]:
-        """Convert one packet of the source; see `TrackWriter`."""
+        """Convert one packet of the source; see `sr4k.media.writing.tracks.TrackWriter`."""
         if packet.size:
             yield from self._decoded(packet)
 
     def drain(self) -> Iterator["Packet[Any]"]:
-        """Emit what decoder, mixer and encoder hold back; see `TrackWriter`."""
+        """Emit what decoder, mixer and encoder hold back; see `sr4k.media.writing.tracks.TrackWriter`."""
         yield from self._decoded(None)
         with suppress(av.error.FFmpegError):
             for frame in self._mixer.drained():

@@ -1,6 +1,6 @@
 """The result's file: how its container is opened, and what of the source's video that container can't hold.
 
-What it can hold of the other streams is the affair of `sr4k.media.writing.container_support`.
+`sr4k.media.writing.container_support` knows what it can hold of the other streams.
 """
 
 import math

@@ -72,7 +72,7 @@ class Rewritten:
         return container in FORMS and codec is not None and bool(codec.properties & Properties.TEXT_SUB.value)
 
     def packets(self, packet: "Packet[Any]") -> Iterator["Packet[Any]"]:
-        """Convert one packet of the source; see `TrackWriter`."""
+        """Convert one packet of the source; see `sr4k.media.writing.tracks.TrackWriter`."""
         if not packet.size or packet.pts is None:
             return
         self._end = packet.pts + (packet.duration or 0)
@@ -81,7 +81,7 @@ class Rewritten:
             yield from self._in_turn(shown)
 
     def drain(self) -> Iterator["Packet[Any]"]:
-        """Emit the texts that decoder and track hold back; see `TrackWriter`."""
+        """Emit the texts that decoder and track hold back; see `sr4k.media.writing.tracks.TrackWriter`."""
         if self._is_late and (shown := self._read(Packet())) is not None:
             yield from self._in_turn(shown)
         if self._held is not None:

@@ -75,7 +75,7 @@ def through_codec(clip: list[av.VideoFrame], encoding: Encoding) -> list[Decoded
         return [_through_jpeg(luma_of(frame), encoding.factor) for frame in clip]
     encoder, packets = _encoded(clip, encoding)
     sizes = {packet.pts: packet.size for packet in packets}
-    told = {packet.pts: _told_by_encoder(packet) for packet in packets}
+    reported = {packet.pts: _qp_by_encoder(packet) for packet in packets}
     decoder = av.CodecContext.create(_DECODERS[encoding.codec], "r")
     assert isinstance(decoder, av.VideoCodecContext)
     decoder.options = {"export_side_data": "venc_params"}
@@ -86,7 +86,7 @@ def through_codec(clip: list[av.VideoFrame], encoding: Encoding) -> list[Decoded
     for packet in [*packets, None]:
         for frame in decoder.decode(packet):
             qp = mean_qp(frame)
-            known = told.get(frame.pts, 0.0) if qp is None else qp
+            known = reported.get(frame.pts, 0.0) if qp is None else qp
             found.append(Decoded(luma_of(frame), int(frame.pict_type), known, sizes.get(frame.pts, 0)))
     return found
 
@@ -146,7 +146,7 @@ def _options(encoding: Encoding) -> dict[str, str]:
     return options
 
 
-def _told_by_encoder(packet: "Packet[Any]") -> float:
+def _qp_by_encoder(packet: "Packet[Any]") -> float:
     """Return the QP that the encoder reports in ``quality_stats``; 0 if it reports none."""
     for data in packet.iter_sidedata():
         if data.data_type == "quality_stats":

@@ -47,7 +47,7 @@ class Cache:
 
     @property
     def facts(self) -> NDArray[np.void]:
-        """`FACTS` of all patches, shard by shard."""
+        """`sr4k.models.training.clips.FACTS` of all patches, shard by shard."""
         return np.concatenate([shard.facts for shard in self.shards])
 
 
@@ -103,8 +103,8 @@ def batches_of(
             low, high = turned(patches.low[number - first[shard]], patches.high[number - first[shard]], rng)
             lows.append(low)
             highs.append(high)
-        told = float(np.clip(quality[chosen].mean() + rng.normal(0, unsure), 0, WORST))
-        yield Batch(as_full_range(np.stack(lows)), as_full_range(np.stack(highs)), told)
+        known = float(np.clip(quality[chosen].mean() + rng.normal(0, unsure), 0, WORST))
+        yield Batch(as_full_range(np.stack(lows)), as_full_range(np.stack(highs)), known)
         step += 1
 
 

@@ -43,9 +43,9 @@ def doctor(
 def _lines(report: Report) -> Iterator[Text]:
     for title, findings in report.sections.items():
         yield Text(title, style="bold")
-        for (state, told, mend, word), alike in groupby(findings, _shared_text):
+        for (state, text, mend, word), alike in groupby(findings, _shared_text):
             names = [finding.name.removeprefix(word) for finding in alike]
-            yield Text("  ").append(f"{state:{_WIDTH}}", _STYLES[state]).append(f"  {word}{', '.join(names)}: {told}")
+            yield Text("  ").append(f"{state:{_WIDTH}}", _STYLES[state]).append(f"  {word}{', '.join(names)}: {text}")
             if mend is not None:
                 yield Text(f"  {'':{_WIDTH}}  to fix it: {mend}")
 

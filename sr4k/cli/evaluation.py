@@ -106,9 +106,9 @@ def compare(
         if plot is not None:
             plot_course(course, plot)
         if as_json:
-            told = {"video": str(upscaled), "reference": str(reference), "notes": course.notes + course.lacking}
+            about = {"video": str(upscaled), "reference": str(reference), "notes": course.notes + course.lacking}
             figures = {"mean": course.mean(), "worst": course.worst(), "frames": course.frames}
-            typer.echo(json.dumps(told | figures, indent=2))
+            typer.echo(json.dumps(about | figures, indent=2))
             return
         say(*_in_words(course, upscaled, reference))
 

@@ -18,8 +18,8 @@ _OTHER_DECODERS = ("mpeg2video", "mpeg4", "vc1", "vp8", "mjpeg", "prores", "dnxh
 
 
 def _ffmpeg() -> Iterator[Finding]:
-    told = f"{av.ffmpeg_version_info} in PyAV {av.__version__}"
-    yield Finding("FFmpeg", "ok", told, facts={"ffmpeg": av.ffmpeg_version_info, "pyav": av.__version__})
+    text = f"{av.ffmpeg_version_info} in PyAV {av.__version__}"
+    yield Finding("FFmpeg", "ok", text, facts={"ffmpeg": av.ffmpeg_version_info, "pyav": av.__version__})
 
 
 def _codecs() -> Iterator[Finding]:

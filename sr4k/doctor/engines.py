@@ -33,8 +33,8 @@ def _engines() -> Iterator[Finding]:
     first = usable[0]
     unusable = " and ".join(c.name for c in found[: found.index(first)])
     because = f", because {unusable} can't be used" if unusable else ""
-    told = f"selects {first.name} ({first.reason}){because}"
-    yield Finding("--engine auto", "ok", told, facts={"chosen": first.name})
+    text = f"selects {first.name} ({first.reason}){because}"
+    yield Finding("--engine auto", "ok", text, facts={"chosen": first.name})
 
 
 def _as_found(candidate: Candidate) -> Finding:
@@ -54,18 +54,18 @@ def _trial(candidate: Candidate) -> Finding:
             engine.infer(planes)
             about = engine.describe()
     except Exception as err:
-        told = f"fails to run ({type(err).__name__}: {' '.join(str(err).split())})"
-        return Finding(candidate.name, "problem", told, facts={"version": candidate.version})
-    told = f"{candidate.reason}; upscaled a picture in {about['precision']}"
-    return Finding(candidate.name, "ok", told, facts={"version": candidate.version, **about})
+        text = f"fails to run ({type(err).__name__}: {' '.join(str(err).split())})"
+        return Finding(candidate.name, "problem", text, facts={"version": candidate.version})
+    text = f"{candidate.reason}; upscaled a picture in {about['precision']}"
+    return Finding(candidate.name, "ok", text, facts={"version": candidate.version, **about})
 
 
 def _torch() -> Finding:
     try:
         return Finding("torch", "ok", f"PyTorch {version('torch')}, the slow float reference; not tried")
     except PackageNotFoundError:
-        told = "PyTorch, the float reference for checks, is not installed"
-        return Finding("torch", "optional", told, "pip install 'sr4k-stream[torch]'")
+        text = "PyTorch, the float reference for checks, is not installed"
+        return Finding("torch", "optional", text, "pip install 'sr4k-stream[torch]'")
 
 
 def _devices() -> Iterator[Finding]:

@@ -30,8 +30,8 @@ def _system() -> Iterator[Finding]:
     except (OSError, KeyError):
         name = platform.system()
     ours = (platform.system(), platform.machine()) == ("Linux", "x86_64")
-    told = f"{name}, kernel {platform.release()}, {platform.machine()}"
-    yield Finding("system", "ok" if ours else "problem", told, None if ours else "use Linux on x86-64")
+    text = f"{name}, kernel {platform.release()}, {platform.machine()}"
+    yield Finding("system", "ok" if ours else "problem", text, None if ours else "use Linux on x86-64")
 
 
 def _cpu() -> Iterator[Finding]:
@@ -40,8 +40,8 @@ def _cpu() -> Iterator[Finding]:
     granted, there, allowed = granted_cpus(), os.cpu_count() or 1, len(os.sched_getaffinity(0))
     limited = [f"the CPU affinity allows {allowed}"] if allowed < there else []
     limited += [f"the control group allows {granted}"] if granted < allowed else []
-    told = f"{granted} of {there} usable{': ' if limited else ''}{', '.join(limited)}"
-    yield Finding("CPUs", "ok", told, facts={"granted": granted, "affinity": allowed, "there": there})
+    text = f"{granted} of {there} usable{': ' if limited else ''}{', '.join(limited)}"
+    yield Finding("CPUs", "ok", text, facts={"granted": granted, "affinity": allowed, "there": there})
     if has_fast_int8():
         yield Finding("int8", "ok", "the CPU has int8 dot product instructions")
     else:
@@ -56,10 +56,10 @@ def _memory() -> Iterator[Finding]:
     page = os.sysconf("SC_PAGE_SIZE")
     there, free = os.sysconf("SC_PHYS_PAGES") * page, os.sysconf("SC_AVPHYS_PAGES") * page
     limit = min((found for path in _MEMORY_LIMITS if (found := _number(path)) and found < there), default=None)
-    told = f"{there / 2**30:.1f} GiB, of which {free / 2**30:.1f} GiB are free"
+    text = f"{there / 2**30:.1f} GiB, of which {free / 2**30:.1f} GiB are free"
     if limit is not None:
-        told += f"; the control group allows {limit / 2**30:.1f} GiB"
-    yield Finding("memory", "ok", told, facts={"bytes": there, "idle": free, "limit": limit})
+        text += f"; the control group allows {limit / 2**30:.1f} GiB"
+    yield Finding("memory", "ok", text, facts={"bytes": there, "idle": free, "limit": limit})
 
 
 def _number(path: Path) -> int | None:

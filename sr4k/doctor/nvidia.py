@@ -41,8 +41,8 @@ def _driver_and_gpus() -> Iterator[Finding]:
         yield _no_driver(module)
         return
     cuda = "{}.{}".format(*found.cuda)
-    told = f"{module or 'unknown version'}, supports CUDA up to {cuda}"
-    yield Finding("driver", "ok", told, facts={"version": module, "cuda": cuda})
+    text = f"{module or 'unknown version'}, supports CUDA up to {cuda}"
+    yield Finding("driver", "ok", text, facts={"version": module, "cuda": cuda})
     for gpu in found.gpus:
         capability = "{}.{}".format(*gpu.capability)
         yield Finding(
@@ -60,21 +60,21 @@ def _no_driver(module: str | None) -> Finding:
         return Finding("driver", "optional", "no NVIDIA GPU and no driver: everything runs on the CPU")
     if module is None:
         return Finding("driver", "problem", "there is an NVIDIA GPU, but no driver for it", _DRIVER)
-    told = (
+    text = (
         f"the kernel has driver {module}, but libcuda.so.1 is not found: it is missing from the container, or the "
         "installation is incomplete"
     )
-    return Finding("driver", "problem", told, _IN_A_CONTAINER)
+    return Finding("driver", "problem", text, _IN_A_CONTAINER)
 
 
 def _no_gpu(found: Driver) -> Finding:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None and found.trouble in (None, "CUDA_ERROR_NO_DEVICE"):
-        told = f"CUDA_VISIBLE_DEVICES={visible!r} hides all GPUs"
-        return Finding("GPU", "problem", told, "unset CUDA_VISIBLE_DEVICES")
+        text = f"CUDA_VISIBLE_DEVICES={visible!r} hides all GPUs"
+        return Finding("GPU", "problem", text, "unset CUDA_VISIBLE_DEVICES")
     trouble = found.trouble or "CUDA_ERROR_NO_DEVICE"
-    told, mend = _MEANINGS.get(trouble, ("the driver does not start", "nvidia-smi"))
-    return Finding("GPU", "problem", f"{told} ({trouble})", mend)
+    text, mend = _MEANINGS.get(trouble, ("the driver does not start", "nvidia-smi"))
+    return Finding("GPU", "problem", f"{text} ({trouble})", mend)
 
 
 def _libraries() -> Iterator[Finding]:
@@ -84,8 +84,8 @@ def _libraries() -> Iterator[Finding]:
         try:
             ctypes.CDLL(library)
         except OSError as err:
-            told = f"no {use} on the GPU ({err}): a container needs the driver's video capability"
-            yield Finding(library, "problem", told, _IN_A_CONTAINER)
+            text = f"no {use} on the GPU ({err}): a container needs the driver's video capability"
+            yield Finding(library, "problem", text, _IN_A_CONTAINER)
         else:
             yield Finding(library, "ok", f"found, for {use} on the GPU")
 

@@ -131,10 +131,10 @@ def _program() -> str | None:
         if found is None:
             return None
         asked = [str(Path(found).resolve()), "-hide_banner", "-h", "filter=libvmaf"]
-        told = subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, check=False).stdout
+        output = subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, check=False).stdout
     except (ImportError, RuntimeError, OSError):
         return None
-    return asked[0] if told.startswith(b"Filter libvmaf") else None
+    return asked[0] if output.startswith(b"Filter libvmaf") else None
 
 
 def _models(colon: str) -> str:
@@ -224,8 +224,8 @@ class _Program:
 
     def _failure(self) -> MachineError:
         self._ffmpeg.communicate()
-        told = " ".join(self._errors.read_text(errors="replace").split())
-        return MachineError(f"VMAF can't be measured: {told or f'ffmpeg ended with {self._ffmpeg.returncode}'}.")
+        message = " ".join(self._errors.read_text(errors="replace").split())
+        return MachineError(f"VMAF can't be measured: {message or f'ffmpeg ended with {self._ffmpeg.returncode}'}.")
 
 
 def _threads() -> int:
