@@ -28,13 +28,13 @@ from sr4k.stages.video_sink import VideoSink
 class Encode(VideoSink):
     """Write one video stream, its pts unchanged, and the packets of the source's other streams.
 
-    Encoded video is written to segments first, so that a broken-off job can be resumed. At the end the segments and
+    Encoded video is written to segments first, so that an interrupted job can be resumed. At the end the segments and
     the other streams are muxed into one file.
     """
 
     _settings: WriteSettings
     _opens_late = False
-    """Whether the encoder is opened by its first picture, and not before."""
+    """Whether the encoder opens itself when it gets its first picture."""
 
     def __init__(self, settings: WriteSettings) -> None:
         super().__init__(settings)
@@ -43,7 +43,7 @@ class Encode(VideoSink):
         self._opened: Result | None = None
         self._segments: SegmentWriter | None = None
         self._encoding: VideoStream | None = None  # its encoder is that of the current segment
-        self._stretch = 0  # number of the current stretch of `segment_seconds`
+        self._interval = 0  # number of the current interval of `segment_seconds`
         self._work_until = math.inf
         self._is_joining = False
         self._is_cut = False  # whether joining was stopped early
@@ -93,7 +93,7 @@ class Encode(VideoSink):
         """Mux the segments and the other streams into the target.
 
         Raises:
-            InputError: Packets of other streams were lost, with `strict`.
+            InputError: Packets of other streams were lost, and the settings are strict.
             OutputError: Writing failed.
         """
         self._end_segment()
@@ -104,7 +104,7 @@ class Encode(VideoSink):
         flush_to_disk(self._settings.path)
 
     def stop(self) -> None:
-        """End the file early if its segments are being joined; before that, the source is what ends."""
+        """End the file early if its segments are being joined already. Before that, stopping the source is enough."""
         self._is_cut = self._is_joining
 
     def close(self) -> None:
@@ -138,11 +138,11 @@ class Encode(VideoSink):
     def _encoder_for(self, info: FrameInfo) -> VideoStream:
         """Return the encoder for this frame: a new one where a segment begins.
 
-        A new encoder has no state of earlier frames, so a segment that is encoded again is what it was; and the old
-        one is drained, so a segment that has ended is on the disk.
+        A new encoder has no state of earlier frames, so a segment that is encoded again is the same. The old encoder is
+        drained, so all of its segment is on the disk.
         """
-        stretch = info.pts * info.time_base // Fraction(self._settings.segment_seconds)
-        if self._encoding is not None and stretch == self._stretch and time.monotonic() < self._work_until:
+        interval = info.pts * info.time_base // Fraction(self._settings.segment_seconds)
+        if self._encoding is not None and interval == self._interval and time.monotonic() < self._work_until:
             return self._encoding
         if self._encoding is None:
             self._encoding = self._result.stream
@@ -151,7 +151,7 @@ class Encode(VideoSink):
             self._encoding = None
             gc.collect()  # an encoder and its container refer to each other
             self._encoding = self._another_encoder()
-        self._stretch = stretch
+        self._interval = interval
         self._work_until = time.monotonic() + self._settings.work_seconds
         return self._encoding
 

@@ -62,7 +62,7 @@ class EncodeStraight(VideoSink):
         """Write what the encoder holds, and the rest of the other streams.
 
         Raises:
-            InputError: Packets of other streams were lost, with `strict`.
+            InputError: Packets of other streams were lost, and the settings are strict.
             OutputError: Writing failed, or the reader of the pipe is gone.
         """
         limit = None if complete else self._read_limit

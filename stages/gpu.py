@@ -43,16 +43,15 @@ except ImportError as err:
 log = logging.getLogger(__name__)
 
 _BEHIND = 2
-"""Frames on their way to host memory while the next is computed."""
-
+"""Number of frames that are being copied to host memory while the next one is computed."""
 
 _CURRENT_CONTEXT: dict[str, object] = {"primary_ctx": "0", "current_ctx": "1"}
-"""Options of FFmpeg's CUDA device: take the context that is current. The primary one it would want with flags of its
-own, and refuse once PyTorch has made it."""
+"""Options of FFmpeg's CUDA device: use the current context. By default FFmpeg would create the primary context with
+flags of its own, and it refuses the one that PyTorch has created with others."""
 
 
 def make_context_current(device: torch.device) -> None:
-    """Make PyTorch's CUDA context, and make it this thread's, so that FFmpeg finds it there and both use one."""
+    """Create PyTorch's CUDA context and make it current in this thread, so that FFmpeg uses the same one."""
     torch.zeros(1, device=device)
 
 
@@ -138,7 +137,7 @@ class GpuDecode(FileSource):
 
 
 def _unfit(reader: VideoReader) -> str | None:
-    """Return why frames of NVDEC's can't go on as they are, or ``None``."""
+    """Return why the decoder's frames can't stay on the GPU, or ``None``."""
     if not reader.on_gpu:
         return "the pictures are not 8-bit 4:2:0"
     if reader.interlaced:
@@ -215,7 +214,7 @@ class Download(Transform):
             yield self._finished(buffers)
 
     def _copy(self, block: Tensor, host: Tensor) -> torch.cuda.Event | None:
-        """Copy once the frame is computed, and return the event of the copy's end, until when both must live."""
+        """Enqueue a copy after the work on the frame; return the event of its end. Keep both arguments until then."""
         if self._copies is None:
             host.copy_(block)
             return None
@@ -242,5 +241,5 @@ class Download(Transform):
 
 
 def _host_memory(shape: tuple[int, ...], device: torch.device) -> Tensor:
-    """Memory that the GPU copies to by itself."""
+    """Return pinned memory, to which the GPU copies without the CPU."""
     return torch.empty(shape, dtype=torch.uint8, pin_memory=device.type == "cuda")

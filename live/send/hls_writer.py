@@ -34,7 +34,7 @@ class _Span:
 
 
 class HlsWriter(Copied):
-    """One run of segments: an `OpenTarget` (`sr4k.live.send.open_target`).
+    """One run of segments: a `sr4k.live.send.open_target.OpenTarget`.
 
     Args:
         folder: stores and lists the segments.

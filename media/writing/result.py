@@ -134,7 +134,7 @@ class Result:
         self.rest.mux_until(packet.dts * Fraction(packet.time_base), read)
         packet.stream = self.stream
         self.written += 1
-        with self._blaming_the_rest():
+        with self._losses_of_others():
             self._target.mux_one(packet)
 
     def end(self, until: Fraction | None, read: int | None = None) -> None:
@@ -146,13 +146,13 @@ class Result:
 
         Raises:
             av.error.FFmpegError: Writing failed.
-            InputError: Packets of other streams were lost, with `strict`.
+            InputError: Packets of other streams were lost, and the settings are strict.
             OutputError: Pictures are missing, or the reader of the pipe is gone.
         """
         assert self._target is not None
         self.rest.mux_until(until, read)
         self.rest.end()
-        with self._blaming_the_rest():
+        with self._losses_of_others():
             self._target.close()
         self._check_rest()
         self._target = None
@@ -190,8 +190,8 @@ class Result:
                 end_copy(self._settings.copy)
 
     @contextmanager
-    def _blaming_the_rest(self) -> Iterator[None]:
-        """Count muxing errors as losses of the other streams where they can be: video comes from our own encoder."""
+    def _losses_of_others(self) -> Iterator[None]:
+        """Count muxing errors as losses of the other streams if these may have caused them; raise all others."""
         try:
             yield
         except av.error.FFmpegError as err:
@@ -200,7 +200,7 @@ class Result:
             self._has_complaints = True
 
     def _check_rest(self) -> None:
-        """Raise if the muxer reported errors and pictures are missing, or if `strict` and other streams lost any."""
+        """Raise if the muxer lost pictures, or if packets of other streams were lost and the settings are strict."""
         s = self._settings
         is_in_doubt = self._has_complaints and self._pipe is None
         if is_in_doubt and (found := count_pictures(s.path)) != self.written:

@@ -80,7 +80,8 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
         overwrite: whether an existing target may be replaced.
         cpus: number of CPUs to plan for; ``None``: all that are granted.
         part: part of the source to upscale; text as for `sr4k.jobs.parse.parse_part` is accepted. ``None``: all of it.
-        deinterlace: how to handle interlaced frames; see `sr4k.stages.settings.DecodeSettings`.
+        deinterlace: how to handle interlaced frames. ``auto``: one frame for each; ``double``: one for each field;
+            ``off``: they stay as they are.
         resume: whether to continue an earlier run of the same job, if there is one.
         strict: whether the first decode loss ends the job with an error.
         track: which video track of the source to upscale; text as for `sr4k.jobs.parse.parse_track` is accepted.
