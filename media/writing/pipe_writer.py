@@ -1,6 +1,7 @@
 """Writing to a pipe, whose reader may be slow or leave."""
 
 import os
+import select
 import signal
 from multiprocessing.connection import Connection
 
@@ -28,6 +29,8 @@ class PipeWriter:
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe, self.name = pipe, STANDARD_OUTPUT
+        self._ready = select.poll()
+        self._ready.register(pipe.fileno(), select.POLLOUT)
 
     def write(self, data: "bytes | memoryview") -> int:
         """Write all of the data, and return its length in bytes.
@@ -40,6 +43,7 @@ class PipeWriter:
         length = len(left)
         try:
             while left:
+                self._ready.poll()  # a program may have left it non-blocking
                 left = left[os.write(self._pipe.fileno(), left) :]
         except BrokenPipeError as err:
             raise ReaderGoneError(f"{self.name.capitalize()} was closed by its reader.") from err

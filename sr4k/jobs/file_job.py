@@ -145,7 +145,8 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
             raise FieldError("A pipe can't be read or written a second time: leave {resume} out.")
         if self.overwrite and self.target == DASH:
             raise FieldError("On standard output there is nothing to replace: leave {overwrite} out.")
-        if self.is_raw and self._has_encoder_options:
+        is_encoded = self._has_encoder_options or self.preset.encode.options or self.speed is not None
+        if self.is_raw and is_encoded:
             raise no_options_of_raw_video()
 
     def _check_pictures(self) -> None:
@@ -268,7 +269,7 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
             kind = self.preset.encoders[0]
             is_dropped = encode.preset is not None and not takes_preset(kind, codec, encode.preset)
             speed = ", and has a speed of its own" if is_dropped else ""
-            log.warning("%s: WebM can't hold %s, so it is %s%s.", self.target.name, usual, codec, speed)
+            log.warning("%s: WebM can't hold %s, so it is %s%s.", self._named.name, usual, codec, speed)
 
     @property
     def reading(self) -> DecodeSettings:
@@ -345,8 +346,8 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
 def no_options_of_raw_video() -> FieldError:
     """Return the error for options of video encoders with raw video as the target."""
     return FieldError(
-        "Raw video has no {encode.codec}, {encode.crf}, {encode.bitrate}, {encode.preset} and {encode.encoder}: leave "
-        "them out."
+        "Raw video has no {encode.codec}, {encode.crf}, {encode.bitrate}, {encode.preset}, {encode.encoder} and "
+        "{encode.options}: leave them out."
     )
 
 

@@ -115,6 +115,8 @@ def test_only_a_dash_itself_is_standard_input_or_output(tmp_path: Path, monkeypa
         ({"overwrite": True}, FieldError, "leave overwrite out"),
         ({"resume": True}, FieldError, "leave resume out"),
         ({"rate": Fraction(25)}, FieldError, "leave rate out"),
+        ({"format": "y4m", "speed": "fast"}, FieldError, "Raw video has no codec"),
+        ({"format": "y4m", "options": {"tune": "film"}}, FieldError, "Raw video has no codec"),
     ],
 )
 def test_fields_that_pipes_can_not_have_are_refused(fields: dict[str, object], error: type, words: str) -> None:
