@@ -14,7 +14,7 @@ from sr4k.media.planes import as_picture
 from sr4k.media.reports import ENCODE, EncodeReport, VideoReport
 from sr4k.media.video import VideoInfo, info_of
 from sr4k.media.writing.codec_choice import chosen_codec, settled
-from sr4k.media.writing.encoder import tag
+from sr4k.media.writing.encoder import keeps_input, tag
 from sr4k.media.writing.in_flight import InFlight
 from sr4k.media.writing.output_file import check_gap
 from sr4k.media.writing.result import Result
@@ -53,7 +53,7 @@ class VideoSink(Sink):
             log.warning("pictures of %d bits are encoded as %s: %s names another.", bits, self._settings.codec, other)
 
     def _prepared(self, frame: Frame) -> VideoFrame:
-        """Return the picture for the encoder. The frame can be released when that has taken it: ours copy their input.
+        """Return the picture for the encoder. The frame can be released when that has taken it.
 
         Raises:
             OutputError: MP4 or MOV can't hold the gap before the frame.
@@ -99,4 +99,7 @@ class VideoSink(Sink):
         )
 
     def _picture(self, frame: Frame) -> VideoFrame:
-        return as_picture(frame.planes[0], self._info.pixel_format)
+        block = frame.planes[0]
+        if keeps_input(self._settings, self._info.pixel_format):
+            block = block.copy()
+        return as_picture(block, self._info.pixel_format)

@@ -126,6 +126,12 @@ def row_of(settings: EncoderSettings) -> EncoderRow:
     return ENCODERS[_named(settings)]
 
 
+def keeps_input(settings: EncoderSettings, pixel_format: str) -> bool:
+    """Whether the encoder reads pictures of this format later, in the memory that they are given in: they must stay."""
+    row = row_of(settings)
+    return row.keeps_input and pixel_format in (row.shallow, row.deep)  # any other is converted, which is a copy
+
+
 def keeps_site(encoder: str, location: ChromaLocation) -> bool:
     """Whether an encoder, by libav's name, writes a chroma location, or it is the one that decoders assume."""
     return location == "left" or encoder in _SITED

@@ -36,6 +36,7 @@ class EncoderRow:
         most_bits: bits of a sample that it encodes.
         shallow, deep: pixel formats of its input for 8 and for more bits, in memory of the CPU; ``None``: the pictures'
             own, or one that libav lists.
+        keeps_input: whether it reads pictures in the CPU's memory after it has taken them; the others copy them.
         device: libav's name of the device that frames are uploaded to before it can read them; ``None``: it reads them.
         held: options that hold a bit rate (bits a second) within a second, with ``{}`` for it.
         live: options of a live stream: no B-frames, no look-ahead, key frames where they are requested.
@@ -54,6 +55,7 @@ class EncoderRow:
     most_bits: int = 10
     shallow: str | None = None
     deep: str | None = None
+    keeps_input: bool = False
     device: str | None = None
     held: Mapping[str, str] = field(default_factory=lambda: _HELD)
     live: Mapping[str, str]
@@ -94,6 +96,7 @@ def _qsv(codec: Codec, usual: int) -> EncoderRow:
         shallow="nv12",
         most_bits=8 if codec == "h264" else 10,
         deep="p010le",
+        keeps_input=True,
         # a rate that equals maxrate is a constant one
         live={"bf": "0", "async_depth": "1", "forced_idr": "1", "scenario": "livestreaming"}
         if codec != "av1"
