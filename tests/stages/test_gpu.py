@@ -155,6 +155,7 @@ def test_ffmpeg_shares_a_context_that_is_there_already_and_gives_up_soon_with_th
     assert decoding == "long.mp4 is decoded on the CPU: not by NVDEC (Cannot load libnvcuvid.so.1)."
     assert encoding.startswith("Encoding is on the CPU: h264_nvenc can't be used (")
     assert "not supported" not in encoding
+    assert found["order"] == ["PyTorch's context", "FFmpeg's decoder", "PyTorch's context", "FFmpeg's encoder"]
     assert found["context"] == {"device_id": 0, "primary_ctx": False, "current_ctx": True}
     assert found["packets"] < 40, "NVDEC is given up after a few of 120 packets, and the CPU begins anew"
     assert found["threads"] == 1, "each thread of FFmpeg takes a surface of NVDEC"

@@ -24,7 +24,7 @@ from sr4k.media.reading.discontinuities import OneClock
 from sr4k.media.reading.losses import Losses
 from sr4k.media.reading.video_file import VideoFile
 from sr4k.pipeline import Format, PlaneSpec
-from sr4k.stages import gpu_encode
+from sr4k.stages import gpu, gpu_encode
 from sr4k.stages.gpu import GpuDecode
 from sr4k.stages.gpu_encode import GpuEncode
 from sr4k.stages.settings import DecodeSettings
@@ -40,6 +40,16 @@ class Lines(logging.Handler):
 
 
 def main(clip: Path, target: Path) -> None:
+    order: list[str] = []
+    accelerator_of = gpu.HWAccel
+
+    def accelerator_told(*args: Any, **options: Any) -> HWAccel:
+        order.append("FFmpeg's decoder")
+        return accelerator_of(*args, **options)
+
+    gpu.HWAccel = accelerator_told  # type: ignore[assignment,misc]
+    for stages in (gpu, gpu_encode):
+        stages.make_context_current = lambda _: order.append("PyTorch's context")
     lines = Lines()
     logging.getLogger().addHandler(lines)
     packets = [0]
@@ -58,6 +68,7 @@ def main(clip: Path, target: Path) -> None:
 
     def context(**options: object) -> CudaContext:
         shared.append(options)
+        order.append("FFmpeg's encoder")
         return CudaContext(**options)  # type: ignore[arg-type]
 
     gpu_encode.CudaContext = context  # type: ignore[assignment,misc]
@@ -80,6 +91,7 @@ def main(clip: Path, target: Path) -> None:
             "is_a_picture": bool(np.ptp(np.asarray(first.planes[0])) > 0),
             "level": av.logging.get_level(),
             "context": shared[0],
+            "order": order,
         },
         sys.stdout,
     )
