@@ -5,7 +5,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from functools import partial
 from itertools import islice
@@ -135,23 +135,37 @@ def file_to_file(clip: str, config: str) -> Row:
     with tempfile.TemporaryDirectory() as folder:
         preset = load_preset(config).updated("engine", name="cuda")
         done = Job(Path(clip), Path(folder) / "upscaled.mp4", preset=preset).run(on_status=on_status)
-    running = [(at, frames) for at, frames in moments if _WARM_UP <= frames < done.frames]
     row = {"frames": done.frames, "fps_with_start_up": done.fps, "encoder": done.video.codec}
     row["decoder"] = getattr(done.source, "decoder", None)
-    if len(running) > 1:
-        (began, first), (ended, last) = running[0], running[-1]
-        row["ms"] = 1e3 * (ended - began) / max(1, last - first)
-    return row
+    return row | ms_while_running(moments, done.frames)
+
+
+def ms_while_running(moments: Sequence[tuple[float, int]], frames: int) -> Row:
+    """Return ``ms`` a frame by what was seen of a run: seconds and frames done. Start-up and end don't count."""
+    running = [(at, done) for at, done in moments if _WARM_UP <= done < frames]
+    if len(running) < 2:
+        return {}
+    (began, first), (ended, last) = running[0], running[-1]
+    return {"ms": 1e3 * (ended - began) / max(1, last - first)}
 
 
 def encoder_opens(_: str, codec: str) -> Row:
-    """Open an encoder of the GPU."""
-    import av
+    """Open an encoder of the GPU.
+
+    Raises:
+        RuntimeError: it does not open; the message is what FFmpeg logged first.
+    """
+    import av.logging
 
     context = av.CodecContext.create(codec, "w")
     context.width, context.height, context.pix_fmt = 640, 360, "nv12"  # type: ignore[attr-defined]
     context.time_base, context.framerate = Fraction(1, 25), Fraction(25)  # type: ignore[attr-defined]
-    context.open()
+    av.logging.set_level(av.logging.ERROR)
+    with av.logging.Capture() as lines:
+        try:
+            context.open()
+        except (av.error.FFmpegError, OSError) as err:
+            raise RuntimeError(next((text.strip() for _, _, text in lines), str(err))) from None
     return {"opens": True}
 
 

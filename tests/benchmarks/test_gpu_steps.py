@@ -15,6 +15,7 @@ import gpu_check
 import gpu_machine
 import gpu_networks
 import gpu_timing
+import gpu_video
 from gpu_plan import Setting, steps_of
 
 pytestmark = pytest.mark.slow
@@ -75,6 +76,12 @@ def test_ffmpeg_finds_the_driver_s_video_libraries_where_only_their_versions_are
     assert folder is not None
     links = {path.name: path.resolve().name for path in folder.iterdir() if path.is_symlink()}
     assert links == {"libnvcuvid.so.1": "libnvcuvid.so.580.1", "libnvidia-encode.so.1": "libnvidia-encode.so.580.1"}
+
+
+def test_the_rate_of_a_whole_run_counts_neither_its_start_up_nor_its_end() -> None:
+    seen = [(0.0, 0), (20.0, 0), (20.5, 12), (21.0, 25), (22.0, 125), (23.0, 225), (29.0, 300)]
+    assert gpu_video.ms_while_running(seen, 300) == {"ms": pytest.approx(10.0)}
+    assert gpu_video.ms_while_running(seen[:4], 300) == {}, "one moment is no rate"
 
 
 def test_where_the_built_kernel_is_refused_the_source_is_compiled(
