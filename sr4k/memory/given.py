@@ -114,21 +114,21 @@ def packed(frame: object, *, order: Order = "rgb", bits: int | None = None) -> G
     array = _array(frame)
     _check_packed(array)
     bits = _bits_of(array, bits)
-    is_gray = array.ndim == 2
-    views = array[..., None] if is_gray else array[..., ::-1] if order == "bgr" else array
+    is_gray, is_backwards = array.ndim == 2, array.ndim == 3 and order == "bgr"
+    views = array[..., None] if is_gray else array[..., ::-1] if is_backwards else array
     if bits not in (8, _DEEPEST):
         views = _rescaled(views, bits, _DEEPEST)
     height, width = array.shape[:2]
     kind = Kind(width, height, "gray" if is_gray else "rgb", Colour(full_range=True, bits=8 if bits == 8 else _DEEPEST))
 
     def memory(spec: PlaneSpec) -> Array:
-        return _new(spec)[..., ::-1] if order == "bgr" else _new(spec)
+        return _new(spec)[..., ::-1] if is_backwards else _new(spec)
 
     def finished(rgb: Array) -> Array:
         made = rgb if bits in (8, _DEEPEST) else _rescaled(rgb, _DEEPEST, bits)
         if is_gray:
             return np.asarray(cv2.cvtColor(made, cv2.COLOR_RGB2GRAY))
-        return made[..., ::-1] if order == "bgr" else made
+        return made[..., ::-1] if is_backwards else made
 
     return Given(kind, (views,), memory, finished)
 

@@ -79,7 +79,8 @@ def test_by_a_scale_too_in_two_passes_and_for_frames_of_every_size(tmp_path: Pat
 def test_gray_becomes_the_gray_of_that_png(luma: Upscaler, tmp_path: Path) -> None:
     gray = frame()[..., 1]
     expected = by_file(gray, tmp_path)
-    np.testing.assert_array_equal(luma(gray), expected if expected.ndim == 2 else expected[..., 0])
+    for order in ("rgb", "bgr"):
+        np.testing.assert_array_equal(luma(gray, order=order), expected if expected.ndim == 2 else expected[..., 0])
     assert np.ptp(expected.reshape(*expected.shape[:2], -1), axis=2).max() == 0
 
 
