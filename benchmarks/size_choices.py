@@ -8,6 +8,7 @@ border of 4 pixels. Use pictures that are in no test set, since these figures ch
 """
 
 import argparse
+import io
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
@@ -45,15 +46,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="luma")
     parser.add_argument("--pictures", type=Path, required=True, help="folder of pictures")
+    parser.add_argument("--crf", type=int, help="compress the small pictures by x264 first")
     parser.add_argument("--results", type=Path, default=HERE / "results")
     args = parser.parse_args()
     pictures = [read_rgb(path) for path in picture_files([args.pictures])]
     found: dict[str, Any] = {"machine": machine.describe(), "model": args.model, "pictures": len(pictures)}
     found["command"] = f"python benchmarks/size_choices.py --pictures {args.pictures.name}"
+    title = "size_choices"
+    if args.crf is not None:
+        found["command"], title = f"{found['command']} --crf {args.crf}", f"{title}_crf{args.crf}"
     for name, ratios, ways in (("below", BELOW, filtered), ("above", ABOVE, twice)):
-        found[name] = {ratio: mean_of(pictures, Fraction(ratio), args.model, ways) for ratio in ratios}
+        found[name] = {ratio: mean_of(pictures, Fraction(ratio), args.model, ways, args.crf) for ratio in ratios}
     text = as_markdown(found)
-    store(args.results, "size_choices", found, text)
+    store(args.results, title, found, text)
     print(text)
 
 
@@ -61,12 +66,15 @@ Ways = Callable[[Luma, tuple[int, int], str], Iterator[tuple[str, Luma]]]
 """A function that yields names of ways to enlarge a picture to a size (rows, columns), and what each makes."""
 
 
-def mean_of(pictures: Sequence[NDArray[np.uint8]], ratio: Fraction, model: str, ways: Ways) -> dict[str, float]:
+def mean_of(
+    pictures: Sequence[NDArray[np.uint8]], ratio: Fraction, model: str, ways: Ways, crf: int | None
+) -> dict[str, float]:
     """Return the mean PSNR in dB by way."""
     found: dict[str, list[float]] = {}
     for picture in pictures:
         high = square(picture, ratio)
         low = luma_of(imresize(high, *(int(side / ratio) for side in high.shape[:2])))
+        low = low if crf is None else compressed(low, crf)
         truth = luma_of(high)
         for way, made in ways(low, (truth.shape[0], truth.shape[1]), model):
             found.setdefault(way, []).append(psnr(without_border(made, 4), without_border(truth, 4)))
@@ -101,6 +109,19 @@ def luma_of(rgb: NDArray[np.uint8]) -> Luma:
     """Return the luma of RGB, uint8 (H, W)."""
     matrix, offset = yuv_from_rgb(COLOUR)
     return np.asarray(np.clip(np.rint(rgb @ matrix[0] + offset[0]), 0, 255), np.uint8)
+
+
+def compressed(luma: Luma, crf: int) -> Luma:
+    """Return what x264 leaves of a picture (H, W)."""
+    file, (height, width) = io.BytesIO(), luma.shape
+    block = np.concatenate([luma, np.full((height // 2, width), 128, np.uint8)])
+    with av.open(file, "w", format="matroska") as out:
+        video = out.add_stream("libx264", rate=25, options={"crf": str(crf), "preset": "veryfast"})
+        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+        out.mux([*video.encode(av.VideoFrame.from_ndarray(block, "yuv420p")), *video.encode(None)])
+    file.seek(0)
+    with av.open(file) as coded:
+        return np.asarray(next(coded.decode(video=0)).to_ndarray()[:height], np.uint8)
 
 
 @cache

@@ -177,7 +177,7 @@ def as_markdown(found: dict[str, Any]) -> str:
 def table(name: str, part: dict[str, Any]) -> str:
     """Return the results of one set of pictures as a table, a row for each scale."""
     lines = [
-        f"## {part['pictures']} pictures: {name}\n",
+        f"## {name}, {part['pictures']} picture{'s' if part['pictures'] > 1 else ''}\n",
         f"| scale | {' | '.join(WAYS.values())} | gain over Lanczos | over Lanczos, then network |",
         "|---|" + "---|" * (len(WAYS) + 2),
     ]
