@@ -83,9 +83,9 @@ class SecondPass(Transform):
         self._inputs = HeapBuffers(form)
         preprocessed = self._preprocess.open(form)
         self._preprocessed = HeapBuffers(preprocessed)
-        self._out = self._reconstruct.open(self._infer.open(preprocessed))
+        out = self._reconstruct.open(self._infer.open(preprocessed))
         _tell(made.source_size or size, size)
-        return self._out
+        return out
 
     def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:
         if not self._is_needed:
