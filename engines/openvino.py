@@ -7,7 +7,7 @@ from typing import Any
 from sr4k.engines.base import Engine, EngineSpec, Plane
 from sr4k.engines.openvino_devices import device_for
 from sr4k.engines.openvino_library import ov
-from sr4k.engines.openvino_models import CPU, compiled, plan, streams_of, threads_of, told
+from sr4k.engines.openvino_models import CPU, compiled, plan, property_of, streams_of, threads_of
 from sr4k.errors import EngineError
 
 
@@ -33,7 +33,7 @@ class OpenVinoEngine(Engine):
             raise EngineError(f"OpenVINO's {self.spec.device} does not take this network: {reason}") from err
         self._precision, self._macs = made.precision, made.macs
         self._threads = threads_of(self.spec) if device == CPU else 1
-        self._device = str(told(core, device, "FULL_DEVICE_NAME") or device)
+        self._device = str(property_of(core, device, "FULL_DEVICE_NAME") or device)
         self._idle = deque(model.create_infer_request() for _ in range(self.in_flight))
         self._running: deque[ov.InferRequest] = deque()
 

@@ -22,7 +22,7 @@ from sr4k.common.whole_file import write_whole
 from sr4k.engines.base import USUAL_DEVICE, EngineSpec, Plane
 from sr4k.engines.cache_folder import cache_folder
 from sr4k.engines.openvino_library import ov
-from sr4k.engines.openvino_models import CPU, Plan, compiled, plan, threads_of, told
+from sr4k.engines.openvino_models import CPU, Plan, compiled, plan, property_of, threads_of
 from sr4k.errors import EngineError, OutputError
 
 log = logging.getLogger(__name__)
@@ -231,12 +231,12 @@ def _times(request: "ov.InferRequest") -> Iterator[float]:
 
 
 def _full_name(core: "ov.Core", device: str) -> str:
-    return str(told(core, device, "FULL_DEVICE_NAME") or device)
+    return str(property_of(core, device, "FULL_DEVICE_NAME") or device)
 
 
 def _driver(core: "ov.Core", device: str) -> str:
     """Return the version of the device's driver; if OpenVINO does not tell it, what its files are."""
-    version = told(core, device, f"{device.partition('.')[0]}_DRIVER_VERSION")
+    version = property_of(core, device, f"{device.partition('.')[0]}_DRIVER_VERSION")
     return str(version or sorted(_stamps()))
 
 

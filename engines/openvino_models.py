@@ -84,7 +84,7 @@ def compiled(core: "ov.Core", device: str, made: Plan) -> "ov.CompiledModel":
     return core.compile_model(core.read_model(made.graph), device, dict(made.config))
 
 
-def told(core: "ov.Core", device: str, name: str) -> Any:
+def property_of(core: "ov.Core", device: str, name: str) -> Any:
     """Return a property of a device, ``None`` if it has none of that name."""
     with suppress(RuntimeError):
         return core.get_property(device, name)
@@ -113,10 +113,10 @@ def _has_int8(core: "ov.Core", device: str) -> bool:
     """Whether a device computes in int8 faster than in float."""
     if device == CPU:
         return has_fast_int8()
-    return "INT8" in (told(core, device, "OPTIMIZATION_CAPABILITIES") or ())
+    return "INT8" in (property_of(core, device, "OPTIMIZATION_CAPABILITIES") or ())
 
 
 def _settable(core: "ov.Core", device: str) -> set[str]:
     """Return the names of the properties that can be set on a device."""
     family = device.partition(":")[0]
-    return {key for key, mode in (told(core, family, "SUPPORTED_PROPERTIES") or {}).items() if mode == "RW"}
+    return {key for key, mode in (property_of(core, family, "SUPPORTED_PROPERTIES") or {}).items() if mode == "RW"}

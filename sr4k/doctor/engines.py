@@ -72,13 +72,13 @@ def _devices() -> Iterator[Finding]:
     """Yield OpenVINO's devices, those other than the CPU after a test of the default network."""
     from sr4k.engines.openvino_devices import LACKS, judged, names
     from sr4k.engines.openvino_library import ov
-    from sr4k.engines.openvino_models import CPU, told
+    from sr4k.engines.openvino_models import CPU, property_of
 
     core = ov.Core()
     found = names(core)
     for name, device in found.items():
         if device == CPU:
-            yield Finding("OpenVINO cpu", "ok", str(told(core, device, "FULL_DEVICE_NAME")))
+            yield Finding("OpenVINO cpu", "ok", str(property_of(core, device, "FULL_DEVICE_NAME")))
             continue
         verdict = judged(core, device, EngineSpec(model=zoo.DEFAULT, height=_SIDE, width=_SIDE, colour=Colour()))
         facts = {"device": verdict.device, "seconds": verdict.seconds, "cpu_seconds": verdict.cpu_seconds}

@@ -96,7 +96,7 @@ class Passages:
         self._idle: list[tuple[tuple[Kind, bool], Line]] = []  # the one used last is the last
         self._changing, self.calling = threading.Lock(), threading.Lock()
         self._closings = 0
-        self._card: Any = None  # a `sr4k.memory.on_card.OnCard`, which needs PyTorch
+        self._on_gpu: Any = None  # a `sr4k.memory.tensors_on_gpu.TensorsOnGpu`, which needs PyTorch
         _all.add(self)
 
     @contextmanager
@@ -129,18 +129,18 @@ class Passages:
             self._closings += 1
             idle, self._idle = self._idle, []
         self._close(line for _, line in idle)
-        if self._card is not None:
-            self._card.close()
+        if self._on_gpu is not None:
+            self._on_gpu.close()
 
-    def on_card(self, batch: Any) -> Any:
-        """Return what becomes of a tensor of PyTorch's on its card; ``None`` if it is upscaled in host memory."""
-        from sr4k.memory.on_card import OnCard, takes  # not before: PyTorch is the caller's
+    def on_gpu(self, batch: Any) -> Any:
+        """Upscale a tensor of PyTorch's on its GPU; return ``None`` if it has to be upscaled in host memory."""
+        from sr4k.memory.tensors_on_gpu import TensorsOnGpu, takes  # not before: PyTorch is the caller's
 
         if self._size is not None or not takes(batch, self._preset.engine):
             return None
         with self._changing:
-            self._card = self._card or OnCard(self._preset.engine, KEPT)
-        return self._card(batch)
+            self._on_gpu = self._on_gpu or TensorsOnGpu(self._preset.engine, KEPT)
+        return self._on_gpu(batch)
 
     def forsake(self) -> None:
         """Begin anew in a process that was forked: the threads of all engines are in the other one."""

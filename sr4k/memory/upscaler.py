@@ -251,7 +251,7 @@ class Upscaler:
         """
         from sr4k.memory.tensors import Batch, is_torch
 
-        if is_torch(batch) and (large := self._passages.on_card(batch)) is not None:
+        if is_torch(batch) and (large := self._passages.on_gpu(batch)) is not None:
             return large
         pictures = Batch(batch)
         for index, result in enumerate(self._many(pictures.pictures(), lambda given: given)):

@@ -75,26 +75,26 @@ def test_half_floats_of_pytorch_are_refused_too(luma: Upscaler) -> None:
 
 
 @pytest.mark.skipif(bool(driver().gpus), reason="there is a GPU")
-def test_on_a_card_a_picture_comes_out_close_to_that_of_host_memory(luma: Upscaler) -> None:
-    """By Triton's interpreter, which takes the CPU for a card."""
+def test_on_a_gpu_a_picture_comes_out_close_to_that_of_host_memory(luma: Upscaler) -> None:
+    """By Triton's interpreter, which runs on the CPU."""
     torch = pytest.importorskip("torch")
     pytest.importorskip("triton")
-    from sr4k.memory.on_card import OnCard
+    from sr4k.memory.tensors_on_gpu import TensorsOnGpu
 
     height, width = 11, 15
     y, x = np.mgrid[:height, :width]
     batch = np.stack([np.stack([8 * x, 120 + 6 * y, 100 + 4 * x]), np.stack([99 + 0 * x, 10 * y, 200 - 5 * x])])
-    card = OnCard(load_preset("file").updated("engine", name="cuda").engine, kept=1)
-    made = card(torch.from_numpy(batch.astype(np.uint8)))
+    gpu = TensorsOnGpu(load_preset("file").updated("engine", name="cuda").engine, kept=1)
+    made = gpu(torch.from_numpy(batch.astype(np.uint8)))
     expected = luma.tensor(batch.astype(np.uint8))
     assert made.shape == (2, 3, 2 * height, 2 * width) and made.dtype == torch.uint8
     assert np.abs(made.numpy().astype(int) - expected).max() <= 4
-    card.close()
+    gpu.close()
 
 
-def test_what_is_on_no_card_or_not_of_its_kind_goes_through_host_memory() -> None:
+def test_what_is_on_no_gpu_or_not_of_its_kind_goes_through_host_memory() -> None:
     torch = pytest.importorskip("torch")
-    from sr4k.memory.on_card import is_fit, takes
+    from sr4k.memory.tensors_on_gpu import is_fit, takes
 
     batch = torch.from_numpy(BATCH)
     assert is_fit(batch)

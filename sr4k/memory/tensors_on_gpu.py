@@ -23,7 +23,7 @@ _COLOUR = Colour("bt601", full_range=True, chroma_location="center", sampling="4
 
 
 def takes(batch: Tensor, engine: EnginePreset) -> bool:
-    """Whether a batch is upscaled on its card: it lies on one, has RGB of 8 bits, and the engine is there."""
+    """Whether a batch can stay on the GPU: it is there, it is RGB of 8 bits, and the engine runs on a GPU."""
     return batch.is_cuda and is_fit(batch) and engines_for(engine.name, engine.device)[0] in GPU_ENGINES
 
 
@@ -32,8 +32,8 @@ def is_fit(batch: Tensor) -> bool:
     return batch.ndim == 4 and batch.shape[1] == 3 and batch.dtype == torch.uint8 and batch.numel() > 0
 
 
-class OnCard:
-    """Networks on a card, kept for the last few sizes; for several threads, one at a time.
+class TensorsOnGpu:
+    """Upscales tensors on an NVIDIA GPU, with a network for each of the last few sizes. One thread at a time is served.
 
     Args:
         engine: which network runs, and how.
@@ -46,7 +46,7 @@ class OnCard:
         self._using = threading.Lock()
 
     def __call__(self, batch: Tensor) -> Tensor:
-        """Return pictures (N, 3, 2H, 2W) of pictures (N, 3, H, W), uint8, on the same card.
+        """Return pictures (N, 3, 2H, 2W) of pictures (N, 3, H, W), uint8, on the same GPU.
 
         Raises:
             EngineError: no network starts.
