@@ -51,7 +51,9 @@ def check_target(target: Path, source: Path, *, overwrite: bool) -> None:
     if os.path.lexists(target) and not overwrite:
         raise already_there(target)
     if os.path.lexists(target) and not target.is_file() and not target.is_symlink():
-        raise OutputError(f"{target} isn't a regular file, but a pipe or a device: choose another name.")
+        raise OutputError(
+            f"{target} isn't a regular file, but a pipe or a device: choose another name, or - > {target}."
+        )
     folder = existing_folder(target)
     if not folder.is_dir():
         raise OutputError(f"{folder} is a file: it can't be the folder of {target.name}.")

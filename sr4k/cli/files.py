@@ -22,7 +22,7 @@ from sr4k.jobs.batch import Result, run_jobs
 from sr4k.jobs.file_job import Job, no_options_of_raw_video, no_options_of_videos
 from sr4k.jobs.forecast import forecast, in_words
 from sr4k.jobs.parse import parse_part, parse_rate, parse_track
-from sr4k.jobs.pipes import path_or_dash
+from sr4k.jobs.pipes import DASH, is_pipe, path_or_dash
 from sr4k.jobs.setting_errors import errors_by_option
 from sr4k.jobs.sources import jobs_into
 from sr4k.jobs.summary import Summary
@@ -96,29 +96,34 @@ class FileOptions:
             )
 
     def refuse_for_pipes(self, sources: Sequence[str], target: str, *, as_json: bool) -> None:
-        """Refuse what needs names, or reads a source twice, for standard input and output.
+        """Refuse what needs names, or reads a source twice, for pipes.
+
+        Args:
+            sources: sources, as they were typed.
+            target: target, as it was typed.
+            as_json: whether a summary is to be printed.
 
         Raises:
             OptionError: there is such an option, or one name too many.
             InputError: standard input is closed.
             OutputError: standard output is closed.
         """
-        if "-" not in (*sources, target):
+        paths, out = [path_or_dash(text) for text in sources], path_or_dash(target)
+        if out != DASH and not any(map(is_pipe, paths)):
             return
-        if target == "-" and STDOUT in closed:
+        if out == DASH and STDOUT in closed:
             raise OutputError("Standard output is closed: pipe it to a program, or name a file.")
-        if "-" in sources and STDIN in closed:
+        if DASH in paths and STDIN in closed:
             raise InputError("Standard input is closed: pipe a video into it, or name a file.")
-        if len(sources) > 1:
+        if len(paths) > 1 and DASH in (*paths, out):
             raise OptionError("Standard input and output hold one video: name one IN and one OUT.")
-        if sources[0] == "-" and (target.endswith("/") or Path(target).is_dir()):
+        if DASH in paths and (target.endswith("/") or out.is_dir()):
             raise OptionError(f"Standard input has no name to give a file in {target}: name the file.")
         if self.compare or self.dry_run or self.skip_existing or self.recursive:
             raise OptionError(
-                "--compare, --dry-run, --skip-existing and --recursive are for files, not for standard input and "
-                "output: leave them out."
+                "--compare, --dry-run, --skip-existing and --recursive are for files, not for pipes: leave them out."
             )
-        if target == "-" and as_json:
+        if out == DASH and as_json:
             raise OptionError("--json would print to standard output, where the video goes: use --progress json.")
 
 

@@ -18,6 +18,8 @@ from sr4k.media.writing.pipe_writer import STANDARD_OUTPUT
 DASH = Path("-")
 """Standard input as a source, standard output as a target."""
 
+_DASHES = ("-", "/dev/stdin", "/dev/stdout")
+
 _BY_NUMBER = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
 """Paths of this process's file descriptors, such as a shell's ``<(...)``."""
 
@@ -25,14 +27,16 @@ _IN, _OUT, _ERR = 0, 1, 2
 
 
 def path_or_dash(given: str | os.PathLike[str]) -> Path:
-    """Return a path. Only ``-`` itself is `DASH`: ``./-`` is a file."""
+    """Return a path, or `DASH` for ``-`` and the devices that mean the same; ``./-`` is a file."""
+    if os.fspath(given) in _DASHES:
+        return DASH
     path = Path(given)
-    return path.absolute() if path == DASH and os.fspath(given) != "-" else path
+    return path.absolute() if path == DASH else path
 
 
 def is_pipe(source: Path) -> bool:
     """Whether a source is standard input, a named pipe, or an open file descriptor that isn't a file."""
-    if source == DASH or str(source) == "/dev/stdin":
+    if source == DASH:
         return True
     with suppress(OSError):
         mode = source.stat().st_mode
@@ -89,7 +93,7 @@ def reserved_output() -> Iterator[Connection]:
 
 def _descriptor(source: Path) -> int:
     """Return a descriptor of its own for the pipe. Opening a named one doesn't wait for its writer: reading does."""
-    if source == DASH or str(source) == "/dev/stdin":
+    if source == DASH:
         return os.dup(_IN)
     numbered = _BY_NUMBER.fullmatch(str(source))
     return os.open(source, os.O_RDONLY | os.O_NONBLOCK) if numbered is None else os.dup(int(numbered[1]))

@@ -156,6 +156,7 @@ REFUSED: list[tuple[Sequence[str], str]] = [
     (("in.mkv", "-", "--overwrite"), "leave --overwrite out"),
     (("in.mkv", "-", "--compare", "c.mkv"), "--compare"),
     (("-", "out.mkv", "--dry-run"), "--dry-run"),
+    (("/dev/stdin", "out.mkv", "--compare", "c.mkv"), "--compare"),
     (("in.mkv", "-", "--json"), "use --progress json"),
     (("in.mkv", "-", "-f", "y4m", "--crf", "20"), "Raw video has no --codec"),
     (("in.mkv", "-", "-f", "y4m", "--preset", "fast"), "Raw video has no --codec"),

@@ -41,6 +41,17 @@ def test_a_file_is_that_of_a_job_on_files_and_has_no_segments(
     assert [path.name for path in target.parent.iterdir()] == ["out.mp4"]
 
 
+def test_a_stop_keeps_what_was_done_beside_the_target(clip: Path, tmp_path: Path) -> None:
+    asked: list[int] = []
+    with fed(tmp_path / "in", clip.read_bytes()) as fifo:
+        stopped = job(fifo, tmp_path / "out.mkv")
+        done = stopped.run(on_progress=lambda seen: asked.append(seen.frames), stop_requests=lambda: min(1, len(asked)))
+    assert (done.stopped, done.goes_on) == (True, False)
+    assert done.output == str(tmp_path / "out.partial.mkv")
+    assert 0 < done.frames == len(video_times(tmp_path / "out.partial.mkv"))
+    assert {path.name for path in tmp_path.iterdir()} == {"in", "out.partial.mkv"}
+
+
 def test_clocks_that_jump_are_joined_alike_for_decoder_and_muxer(clip: Path, tmp_path: Path) -> None:
     source = joined(tmp_path / "in.ts", *(moved(tmp_path / f"{at}.ts", clip, at) for at in (5000, 0, 40_000)))
     same, target = tmp_path / "same.mkv", tmp_path / "out.mkv"
@@ -101,9 +112,10 @@ def test_pictures_are_made_of_a_pipe(clip: Path, tmp_path: Path) -> None:
     assert len(list((tmp_path / "out").iterdir())) == FRAMES
 
 
-def test_only_a_dash_itself_is_standard_input_or_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_called_a_dash_is_no_pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert (Job("-", "out.mkv").source, Job("in.mkv", "-").target) == (DASH, DASH)
+    assert (Job("/dev/stdin", "out.mkv").source, Job("in.mkv", "/dev/stdout").target) == (DASH, DASH)
     assert Job("./-", "out.mkv").source == tmp_path / "-"
     assert not is_pipe(tmp_path / "-")
 
