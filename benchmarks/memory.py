@@ -9,6 +9,7 @@ result, and the CPU time, which other load of the machine affects less.
 """
 
 import argparse
+import os
 import statistics
 import sys
 import time
@@ -71,7 +72,8 @@ def compare(size: tuple[int, int], frames: int, rounds: int) -> dict[str, Any]:
                 side(engine.in_flight)  # networks are compiled, and memory is taken
             forms[form] = [{name: timed(side, frames) for name, side in sides.items()} for _ in range(rounds)]
         print(form, [ratios(row) for row in forms[form]], file=sys.stderr, flush=True)
-    return {"machine": machine.describe(), "size": list(size), "frames": frames, "forms": forms}
+    about = {"machine": machine.describe(), "load": os.getloadavg()[1]}
+    return {**about, "size": list(size), "frames": frames, "forms": forms}
 
 
 def padded_rgb(picture: Array) -> list[Array]:
@@ -124,7 +126,8 @@ def as_markdown(result: dict[str, Any]) -> str:
         "# Frames in memory",
         "",
         f"`python benchmarks/memory.py`; {machine.in_words(result['machine'])}; {width}×{height}, network `{MODEL}`, "
-        f"{result['frames']} frames a round, engine and `Upscaler` in turn. Medians; all ratios in brackets.",
+        f"{result['frames']} frames a round, engine and `Upscaler` in turn. Medians; all ratios in brackets. "
+        f"Load average of the machine: {result['load']:.0f}.",
         "",
         "| frames | engine alone, frames/s | `Upscaler`, frames/s | throughput to the engine's | engine, CPU ms/frame "
         "| `Upscaler`, CPU ms/frame | engine's CPU time to `Upscaler`'s |",
