@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sr4k.engines import EngineSpec, create_engine, openvino_devices
-from sr4k.engines.openvino_devices import Verdict, device_for, difference, judged, names, trial_frame
+from sr4k.engines import EngineSpec, create_engine, openvino_devices, openvino_trial
+from sr4k.engines.openvino_devices import device_for, judged, names
 from sr4k.engines.openvino_library import ov
 from sr4k.engines.openvino_models import CPU, Plan, compiled, plan
+from sr4k.engines.openvino_trial import Verdict, difference, trial_frame, tried, tried_apart
 from sr4k.errors import EngineError, OptionError
 from sr4k.models.colour import Colour
 
@@ -24,9 +25,11 @@ GPU = "HETERO:CPU"
 @pytest.fixture(autouse=True)
 def _a_small_test_in_a_folder_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SR4K_CACHE", str(tmp_path))
-    monkeypatch.setattr(openvino_devices, "_HEIGHT", 96)
-    monkeypatch.setattr(openvino_devices, "_WIDTH", 128)
+    for module in (openvino_devices, openvino_trial):
+        monkeypatch.setattr(module, "HEIGHT", 96)
+        monkeypatch.setattr(module, "WIDTH", 128)
     monkeypatch.setattr(openvino_devices, "_known", {})
+    monkeypatch.setattr(openvino_devices, "tried_apart", lambda device, spec: tried(ov.Core(), device, spec))
 
 
 @pytest.fixture
@@ -52,7 +55,7 @@ def breaks(monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Any], Any]) -> None
         last.input(0).replace_source_output(spoil(value).output(0))
         return core.compile_model(model, device, {})
 
-    monkeypatch.setattr(openvino_devices, "compiled", spoilt)
+    monkeypatch.setattr(openvino_trial, "compiled", spoilt)
 
 
 def black(value: Any) -> Any:
@@ -82,6 +85,7 @@ def test_several_gpus_have_numbers_and_the_first_needs_none() -> None:
     assert names(Machine()) == {"gpu": "GPU.0", "cpu": "CPU", "gpu.1": "GPU.1", "npu": "NPU"}  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_gpu")
 @pytest.mark.parametrize("precision", ["int8", "fp32"])
 def test_a_device_that_gives_the_cpus_picture_runs_the_network(precision: Any) -> None:
@@ -154,6 +158,7 @@ def test_a_device_that_fails_is_refused_with_openvinos_words_and_tried_again_at_
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_verdict_is_kept_for_the_same_driver_device_network_and_precision(
     core: "ov.Core", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,6 +184,31 @@ def test_the_verdict_is_kept_for_the_same_driver_device_network_and_precision(
     assert "black" in str(judged(core, GPU, SPEC).trouble), "a damaged file is none"
 
 
+@pytest.mark.slow
+def test_the_test_is_made_in_a_process_of_its_own() -> None:
+    verdict = tried_apart(GPU, replace(SPEC, height=96, width=128))
+    assert verdict.trouble is None and verdict.seconds > 0 and verdict.cpu_seconds > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("work", "trouble"),
+    [
+        ("os.kill(os.getpid(), 11)", "its test crashes (SIGSEGV)"),
+        ("time.sleep(600)", "its test takes longer than 0 s"),
+        ("sys.exit(3)", "its test ends with exit code 3"),
+    ],
+)
+def test_a_driver_that_crashes_or_hangs_is_refused_with_that(
+    work: str, trouble: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "driver_that_fails.py").write_text(f"import os, sys, time\ndef run(*_):\n    {work}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(openvino_trial, "__name__", "driver_that_fails")
+    monkeypatch.setattr(openvino_trial, "_LIMIT", 0.4 if "sleep" in work else 60.0)
+    assert tried_apart(GPU, SPEC) == Verdict(device=GPU, trouble=trouble)
+
+
 def test_where_nothing_can_be_kept_the_test_is_made_at_each_start(
     core: "ov.Core", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,7 +222,7 @@ def test_rounding_in_half_precision_is_within_the_tolerance(colour: Colour | Non
     spec = replace(SPEC, height=96, width=128, colour=colour, precision="fp32")
     exact = plan(core, CPU, spec)
     half = replace(exact, config={**exact.config, "INFERENCE_PRECISION_HINT": "f16"})
-    pictures = [openvino_devices._timed(compiled(core, CPU, made), trial_frame(spec))[0] for made in (exact, half)]
+    pictures = [openvino_trial._timed(compiled(core, CPU, made), trial_frame(spec))[0] for made in (exact, half)]
     assert difference(pictures[1], pictures[0], 1 if colour is None else colour.unit) is None
 
 

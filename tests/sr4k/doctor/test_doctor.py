@@ -15,7 +15,7 @@ from rig.fair_time import Stopwatch
 from sr4k.doctor import SECTIONS, Finding, engines, examine, nvidia
 from sr4k.engines import openvino_devices
 from sr4k.engines.nvidia import Driver, Gpu
-from sr4k.engines.openvino_devices import Verdict
+from sr4k.engines.openvino_trial import Verdict
 
 SUPPORT = Path(__file__).parents[2] / "support"
 
