@@ -25,7 +25,7 @@ class Passage:
 
     def __init__(self, stages: Sequence[Transform], source: Format) -> None:
         self._stages = stages
-        self._is_forsaken = False
+        self._is_abandoned = False
         self._opened: list[Transform] = []
         self.form, forms = source, []
         try:
@@ -40,7 +40,7 @@ class Passage:
         self._pools = [HeapBuffers(form) for form in forms[: self._last]]
 
     def run(self, frames: Iterator[Frame], results: Buffers) -> Generator[Frame, None, None]:
-        """Yield what becomes of these frames, in their order.
+        """Yield the results of these frames, in their order.
 
         Frames that have begun are finished in any case: if the iterator is closed early, they are computed and dropped,
         so that nothing goes on afterwards. ``frames`` must raise nothing.
@@ -63,13 +63,13 @@ class Passage:
                 yield frame  # not `yield from`, which would close the flow
         finally:
             is_closed = True
-            if not self._is_forsaken:
+            if not self._is_abandoned:
                 for frame in flow:
                     frame.release()
 
-    def forsake(self) -> None:
-        """Touch the stages no more: what they opened works in another process only, from which this one was forked."""
-        self._is_forsaken = True
+    def abandon(self) -> None:
+        """Never use the stages again, after a fork: what they have opened works only in the parent process."""
+        self._is_abandoned = True
         self._opened.clear()
 
     def close(self) -> None:

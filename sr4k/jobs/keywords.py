@@ -9,11 +9,13 @@ from typing import Literal, get_args
 
 from sr4k.common.option_names import option
 from sr4k.configs import Preset
+from sr4k.engines import check_engine
 from sr4k.errors import OptionError
 from sr4k.jobs.parse import parse_devices
 from sr4k.jobs.setting_errors import errors_by_option
 from sr4k.media.options import Box, CodecChoice, EncoderChoice, Fit, ResultSize
 from sr4k.models.architecture import Pixels, Precision
+from sr4k.models.zoo import architecture
 
 _SUFFIXES = {"": 1, "k": 1_000, "M": 1_000_000}
 
@@ -69,7 +71,8 @@ class PresetKeywords:
         """Return the preset with the keys that are set.
 
         Raises:
-            OptionError: a keyword has a value that it can't have, or contradicts another; names the keyword.
+            OptionError: a keyword has a value that it can't have, or contradicts another; names the keyword;
+                or the preset names an engine or a model that does not exist.
         """
         weights = None if self.weights is None else Path(self.weights).absolute()
         if weights is not None and not weights.exists():
@@ -90,9 +93,12 @@ class PresetKeywords:
             )
             graph = {"mode": self.workers, "lanes": self.lanes, "devices": devices and tuple(devices)}
             preset = preset.updated("graph", **graph)
-            return with_encoder(
+            preset = with_encoder(
                 preset, self.codec, self.encoder, self.crf, self.bitrate, self.speed, self.options or {}
             )
+        check_engine(preset.engine.name)
+        architecture(preset.engine.model)
+        return preset
 
     def fitted(self, size: ResultSize) -> ResultSize:
         """Return the size with the way in which pictures are fitted to it.

@@ -53,26 +53,26 @@ class RunningJob(Generic[Seen, Result]):
 
     @property
     def progress(self) -> Seen:
-        """How far it is."""
+        """The latest progress of the job."""
         return self._progress
 
     @property
     def done(self) -> bool:
-        """Whether it has ended, in whatever way."""
+        """Whether the job has ended, by success, error or cancellation."""
         return self._end.done()
 
     def cancel(self, *, at_once: bool = False) -> None:
-        """Ask it to end, without waiting for that; see `Startable.cancel`."""
+        """Ask the job to end, and return without waiting for the end; see `Startable.cancel`."""
         self._stop.ask(at_once=at_once)
 
     def result(self, timeout: float | None = None) -> Result:
-        """Wait for its end and return its summary. ``KeyboardInterrupt`` in this thread cancels it.
+        """Wait until the job has ended, and return its summary. ``KeyboardInterrupt`` in this thread cancels the job.
 
         Args:
-            timeout: seconds to wait at most; ``None``: as long as it takes.
+            timeout: maximum seconds to wait; ``None``: no limit.
 
         Raises:
-            TimeoutError: it hasn't ended in this time, and runs on.
+            TimeoutError: the job has not ended within the timeout; it goes on.
             Exception: whatever ``run`` of the job raises.
         """
         try:
@@ -106,14 +106,14 @@ class Startable(ABC, Generic[Seen, Result]):
     def run(
         self, *, on_progress: Callable[[Seen], None] | None = None, stop_requests: Callable[[], int] = lambda: 0
     ) -> Result:
-        """Run in this thread to the end."""
+        """Run the job in this thread, and return its summary when it has ended."""
 
     @abstractmethod
     def _before(self) -> Seen:
         """Return the progress before the start."""
 
     def start(self, *, on_progress: Callable[[Seen], None] = lambda _progress: None) -> RunningJob[Seen, Result]:
-        """Run in a thread of its own, without waiting for it.
+        """Start the job in a thread of its own, and return without waiting for its end.
 
         Args:
             on_progress: called in that thread several times a second. An exception that it raises ends the job.

@@ -28,7 +28,7 @@ class Line:
     """A passage for pictures of one kind, for one thread at a time.
 
     Attributes:
-        is_broken: whether an error has left it in a state in which it can't go on.
+        is_broken: whether an error has made it unusable.
     """
 
     def __init__(self, kind: Kind, passage: Passage) -> None:
@@ -61,10 +61,10 @@ class Line:
         """Close the stages."""
         self._passage.close()
 
-    def forsake(self) -> None:
-        """Forget the stages without closing them. They are never freed: libraries crash when their threads are gone."""
+    def abandon(self) -> None:
+        """Abandon the stages, and never free them: libraries crash if their threads are gone."""
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._passage))
-        self._passage.forsake()
+        self._passage.abandon()
         self.is_broken = True
 
 
@@ -142,10 +142,10 @@ class Passages:
             self._on_gpu = self._on_gpu or TensorsOnGpu(self._preset.engine, KEPT)
         return self._on_gpu(batch)
 
-    def forsake(self) -> None:
-        """Begin anew in a process that was forked: the threads of all engines are in the other one."""
+    def abandon(self) -> None:
+        """Abandon all lines in a process that was forked: the threads of their engines are in the parent process."""
         for line in self._open:
-            line.forsake()
+            line.abandon()
         self._open, self._idle, self._closings = set(), [], self._closings + 1
         self._changing, self.calling = threading.Lock(), threading.Lock()
 
@@ -185,9 +185,9 @@ class Passages:
 _all: weakref.WeakSet[Passages] = weakref.WeakSet()
 
 
-def _forsake_all() -> None:
+def _abandon_all() -> None:
     for passages in list(_all):
-        passages.forsake()
+        passages.abandon()
 
 
-os.register_at_fork(after_in_child=_forsake_all)
+os.register_at_fork(after_in_child=_abandon_all)

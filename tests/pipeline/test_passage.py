@@ -98,10 +98,10 @@ def test_if_one_does_not_open_those_before_it_are_closed() -> None:
     assert first.is_closed and second.is_closed
 
 
-def test_closing_closes_each_once_and_forsaking_none() -> None:
+def test_closing_closes_each_once_and_abandoning_none() -> None:
     stages = [Held(), Held()]
     passage = Passage(stages, FORM)
-    passage.forsake()
+    passage.abandon()
     passage.close()
     assert not any(stage.is_closed for stage in stages)
     passage = Passage(stages, FORM)

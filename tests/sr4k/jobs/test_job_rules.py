@@ -11,7 +11,7 @@ import av
 import pytest
 from clips import MakeClip
 
-from sr4k import Job, Preset, load_preset
+from sr4k import Job, LiveJob, Preset, load_preset
 from sr4k.errors import FieldError, OptionError
 from sr4k.jobs.file_job import NO_FACTS
 from sr4k.media.options import Box, Scale, TimeSpan, VideoChoice
@@ -44,6 +44,17 @@ def test_values_that_cant_be_are_refused_where_they_are_made(wrong: Callable[[],
 def test_a_part_and_a_track_may_be_given_as_text() -> None:
     job = Job("in.mp4", "out.mp4", part="2s@1", track="1")
     assert (job.part, job.track) == (PART, VideoChoice(1))
+
+
+@pytest.mark.parametrize(
+    ("key", "words"), [("engine", "There is no engine 'vulkan'"), ("model", "There is no model 'vulkan'")]
+)
+def test_engines_and_models_that_do_not_exist_are_refused_when_a_job_is_made(key: str, words: str) -> None:
+    keyword: dict[str, Any] = {key: "vulkan"}
+    with pytest.raises(OptionError, match=words):
+        Job("in.mp4", "out.mp4", **keyword)
+    with pytest.raises(OptionError, match=words):
+        LiveJob("pattern://160x90@10", "out.mkv", **keyword)
 
 
 @pytest.mark.parametrize("preset", ["file", "fast"])
