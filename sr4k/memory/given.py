@@ -211,6 +211,8 @@ def _new(spec: PlaneSpec) -> Array:
 
 
 def _array(frame: object) -> Array:
+    if isinstance(frame, np.ma.MaskedArray):
+        raise OptionError("A masked array has pixels without a value: pass frame.filled(0), or another value.")
     if isinstance(frame, np.ndarray):
         return np.asarray(frame, frame.dtype.newbyteorder("="))
     kind = type(frame)
@@ -257,7 +259,9 @@ def _bits_of(array: Array, bits: int | None) -> int:
 def _check_depth(array: Array, bits: int) -> None:
     """Refuse values of uint16 beyond the depth, which would be read wrongly."""
     if array.dtype == np.uint16 and bits < _DEEPEST and (highest := int(array.max())) >= 1 << bits:
-        raise OptionError(f"A value of {highest} has more than {bits} bits: pass the right depth in bits=.")
+        raise OptionError(
+            f"{highest} has more than {bits} bits: pass the right bits=, and shift P010's samples right by 6."
+        )
 
 
 def _rescaled(values: Array, bits: int, target: int) -> Array:

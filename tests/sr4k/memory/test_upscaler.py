@@ -187,6 +187,7 @@ RGB = np.zeros((8, 8, 3), np.uint8)
         (RGB.astype(object), {}, "object is not supported"),
         (RGB.tolist(), {}, "this is a builtins.list"),
         (None, {}, "NoneType"),
+        (np.ma.masked_equal(RGB, 0), {}, "without a value"),
         ("in.png", {}, "builtins.str"),
         (RGB, {"order": "rgba"}, "order can't be 'rgba'"),
         (RGB, {"bits": 10}, "has 8 bits, not 10"),
