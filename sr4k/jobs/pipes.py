@@ -76,7 +76,7 @@ def reserved_output() -> Iterator[Connection]:
     """
     if os.isatty(_OUT):
         raise OutputError(f"{STANDARD_OUTPUT} is a terminal: pipe it to a program, or name a file.")
-    sys.stdout.flush()
+    _flush()
     try:
         own = os.dup(_OUT)
         os.dup2(_ERR, _OUT)
@@ -86,8 +86,7 @@ def reserved_output() -> Iterator[Connection]:
         try:
             yield pipe
         finally:
-            with suppress(OSError, ValueError):
-                sys.stdout.flush()
+            _flush()
             os.dup2(own, _OUT, inheritable=True)
 
 
@@ -97,3 +96,9 @@ def _descriptor(source: Path) -> int:
         return os.dup(_IN)
     numbered = _BY_NUMBER.fullmatch(str(source))
     return os.open(source, os.O_RDONLY | os.O_NONBLOCK) if numbered is None else os.dup(int(numbered[1]))
+
+
+def _flush() -> None:
+    """Flush what the program has printed, if it has a standard output and that is open."""
+    with suppress(OSError, ValueError, AttributeError):
+        sys.stdout.flush()
