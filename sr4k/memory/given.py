@@ -260,7 +260,7 @@ def _check_depth(array: Array, bits: int) -> None:
     """Refuse values of uint16 beyond the depth, which would be read wrongly."""
     if array.dtype == np.uint16 and bits < _DEEPEST and (highest := int(array.max())) >= 1 << bits:
         raise OptionError(
-            f"{highest} has more than {bits} bits: pass the right bits=, and shift P010's samples right by 6."
+            f"{highest} has more than {bits} bits: pass the right bits, or shift P010's samples right by 6."
         )
 
 
