@@ -39,18 +39,22 @@ def piped(data: bytes, name: str = "standard input") -> Iterator[PipeReader]:
 
 
 @contextmanager
-def fed(fifo: Path, data: bytes) -> Iterator[Path]:
-    """Yield a named pipe into which a thread writes the data."""
+def fed(fifo: Path, data: bytes, *, is_ended: bool = True) -> Iterator[Path]:
+    """Yield a named pipe into which a thread writes the data; ``is_ended``: whether it then closes the pipe."""
     os.mkfifo(fifo)
+    done = threading.Event()
 
     def write() -> None:
-        with suppress(BrokenPipeError):
-            fifo.write_bytes(data)
+        with suppress(BrokenPipeError), fifo.open("wb") as pipe:
+            pipe.write(data)
+            pipe.flush()
+            done.wait(0 if is_ended else None)
 
     thread = threading.Thread(target=write, daemon=True)
     thread.start()
     try:
         yield fifo
     finally:
+        done.set()
         os.close(os.open(fifo, os.O_RDONLY | os.O_NONBLOCK))  # lets a writer go that nobody has read from
         thread.join(10)

@@ -14,6 +14,7 @@ from piping import piped
 
 from sr4k.errors import InputError, StoppedError
 from sr4k.media.options import ReadSettings, TimeSpan
+from sr4k.media.reading import piped_source
 from sr4k.media.reading.open_file import open_piped
 from sr4k.media.reading.piped_source import CopyReader, end_copy, new_copy
 from sr4k.media.reading.reader import VideoReader
@@ -162,6 +163,13 @@ def test_a_copy_that_nobody_needs_is_ended() -> None:
         rest = b"".join(iter(lambda: pipe.read(1 << 16), b""))
         assert first + rest == data
         assert os.fstat(pipe._piped.copy.fileno()).st_size == 0
+
+
+def test_a_copy_that_grows_without_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(piped_source, "_MOST", 1 << 20)
+    with piped(bytes(range(256)) * (3 << 12)) as pipe, pytest.raises(InputError, match="without a picture"):
+        while pipe.read(1 << 16):
+            pass
 
 
 def test_tags_that_are_not_utf_8_can_be_read(tmp_path: Path) -> None:

@@ -42,11 +42,12 @@ def test_a_file_is_that_of_a_job_on_files_and_has_no_segments(
 
 
 def test_a_stop_keeps_what_was_done_beside_the_target(clip: Path, tmp_path: Path) -> None:
-    asked: list[int] = []
-    with fed(tmp_path / "in", clip.read_bytes()) as fifo:
-        stopped = job(fifo, tmp_path / "out.mkv")
-        done = stopped.run(on_progress=lambda seen: asked.append(seen.frames), stop_requests=lambda: min(1, len(asked)))
-    assert (done.stopped, done.goes_on) == (True, False)
+    seen: list[int] = []
+    with fed(tmp_path / "in", clip.read_bytes()[:-2000], is_ended=False) as fifo:
+        done = job(fifo, tmp_path / "out.mkv").run(
+            on_progress=lambda progress: seen.append(progress.frames), stop_requests=lambda: int(any(seen))
+        )
+    assert (done.stopped, done.goes_on, done.damaged) == (True, False, False)
     assert done.output == str(tmp_path / "out.partial.mkv")
     assert 0 < done.frames == len(video_times(tmp_path / "out.partial.mkv"))
     assert {path.name for path in tmp_path.iterdir()} == {"in", "out.partial.mkv"}
