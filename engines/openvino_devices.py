@@ -113,7 +113,7 @@ def _called(name: str, verdict: Verdict) -> str:
 
 
 def _driver(core: "ov.Core", device: str) -> str:
-    """Return the version of the device's driver; if OpenVINO does not tell it, what its files are."""
+    """Return the version of the device's driver; if OpenVINO does not report it, a description of its files."""
     version = property_of(core, device, f"{device.partition('.')[0]}_DRIVER_VERSION")
     return str(version or sorted(_stamps()))
 

@@ -19,8 +19,8 @@ from sr4k.media.writing.encoder_table import ENCODERS, EncoderRow
 
 _DEVICES, _CARDS = Path("/dev/dri"), Path("/sys/class/drm")
 
-_SIDE, _RATE, _PICTURES = 256, 25, 3
-"""Side in pixels, which every hardware encoder supports, rate and number of the pictures that it is tried with."""
+SIDE, RATE, _PICTURES = 256, 25, 3
+"""Side in pixels, which every hardware codec supports, rate and number of the pictures that one is tried with."""
 
 _REBUILT = "pip install --no-binary av av  # needs the development files of an FFmpeg that has it"
 
@@ -156,17 +156,18 @@ def _tried(row: EncoderRow) -> str | None:
         try:
             context = CodecContext.create(row.name, "w", device_of(row))
             assert isinstance(context, VideoCodecContext)
-            context.width, context.height, context.pix_fmt = _SIDE, _SIDE, row.shallow or "yuv420p"
-            context.time_base, context.framerate = Fraction(1, _RATE), Fraction(_RATE)
-            made = sum(len(context.encode(picture)) for picture in (*map(_picture, range(_PICTURES)), None))
+            context.width, context.height, context.pix_fmt = SIDE, SIDE, row.shallow or "yuv420p"
+            context.time_base, context.framerate = Fraction(1, RATE), Fraction(RATE)
+            made = sum(len(context.encode(picture)) for picture in (*map(trial_picture, range(_PICTURES)), None))
         except (av.error.FFmpegError, OSError, RuntimeError, ValueError) as err:  # NotImplementedError is one of these
             return cause_of(err, lines)
     return None if made == _PICTURES else f"it returned {made} of {_PICTURES} pictures"
 
 
-def _picture(number: int) -> VideoFrame:
-    picture = VideoFrame(_SIDE, _SIDE, "yuv420p")
+def trial_picture(number: int) -> VideoFrame:
+    """Return a grey picture to try a codec with, which is picture ``number`` of its video."""
+    picture = VideoFrame(SIDE, SIDE, "yuv420p")
     for plane in picture.planes:
         plane.update(bytes([128]) * plane.buffer_size)
-    picture.pts, picture.time_base = number, Fraction(1, _RATE)
+    picture.pts, picture.time_base = number, Fraction(1, RATE)
     return picture

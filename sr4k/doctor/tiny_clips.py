@@ -1,11 +1,11 @@
 """Makes tiny clips in memory, to try codecs with."""
 
 import io
-from fractions import Fraction
 
 import av
-from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
+
+from sr4k.media.writing.hardware import RATE, SIDE, trial_picture
 
 FRAMES = 2
 
@@ -13,11 +13,6 @@ av.logging.set_level(av.logging.ERROR)  # otherwise PyAV's errors carry no log m
 
 WHEEL = "pip install --force-reinstall --only-binary av av"
 """Installs PyAV's own wheel, whose FFmpeg has every codec that the doctor tries."""
-
-_SIDE = 256
-"""Side in pixels, which every hardware codec supports."""
-
-_RATE = 25
 
 
 def encoded(encoder: str) -> bytes:
@@ -28,20 +23,12 @@ def encoded(encoder: str) -> bytes:
     """
     file = io.BytesIO()
     with av.open(file, "w", format="matroska") as target:
-        stream = target.add_stream(encoder, rate=_RATE)
+        stream = target.add_stream(encoder, rate=RATE)
         assert isinstance(stream, VideoStream)
-        stream.width, stream.height, stream.pix_fmt = _SIDE, _SIDE, "yuv420p"
-        for packets in (*(stream.encode(_picture(k)) for k in range(FRAMES)), stream.encode(None)):
+        stream.width, stream.height, stream.pix_fmt = SIDE, SIDE, "yuv420p"
+        for packets in (*(stream.encode(trial_picture(k)) for k in range(FRAMES)), stream.encode(None)):
             target.mux(packets)
     return file.getvalue()
-
-
-def _picture(number: int) -> VideoFrame:
-    picture = VideoFrame(_SIDE, _SIDE, "yuv420p")
-    for plane in picture.planes:
-        plane.update(bytes([128]) * plane.buffer_size)
-    picture.pts, picture.time_base = number, Fraction(1, _RATE)
-    return picture
 
 
 def why(error: Exception) -> str:
