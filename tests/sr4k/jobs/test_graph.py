@@ -100,7 +100,10 @@ def test_pictures_on_a_gpu_go_to_nvenc_unless_another_encoder_is_named(
     here = Path("here")
     settings = WriteSettings(codec="auto", encoder=encoder, source=here, path=here, parts=here)
     spec = assembled(
-        load_preset("nvenc"), decode=DECODE, convert=ConvertSettings(), encode=StageSpec("toys:Encode", settings)
+        load_preset("nvenc"),
+        decode=DECODE,
+        convert=ConvertSettings(),
+        encode=StageSpec("sr4k.stages.encode:Encode", settings),
     )
     assert spec.workers[0].stages[-1].factory.endswith(f":{stage}")
 
