@@ -201,14 +201,13 @@ class _Lines:
         return None
 
     def close(self) -> None:
-        """Close the pipe, unless a process that can't be killed holds it."""
+        """Wait until the pipe is closed, but not for a process that can't be killed and holds it."""
         self._reader.join(1.0)
-        if not self._reader.is_alive():
-            self._pipe.close()
 
     def _read(self) -> None:
-        for line in self._pipe:
-            self._arrived.put(line)
+        with self._pipe:
+            for line in self._pipe:
+                self._arrived.put(line)
         self._arrived.put(None)
 
 

@@ -12,6 +12,7 @@ pytest.importorskip("torch")
 pytest.importorskip("triton")
 
 import gpu_check
+import gpu_facts
 import gpu_machine
 import gpu_networks
 import gpu_timing
@@ -38,6 +39,20 @@ def test_no_row_is_killed_while_it_waits_for_kernels_to_compile(
     steps = list(steps_of("warm", Setting((1920, 1080), tmp_path, tmp_path, 0.0)))
     assert len(steps) > 1
     assert all(gpu_check.limit_of(step.seconds) > gpu_machine._COMPILE_SECONDS for step in steps)
+
+
+def test_kernels_that_take_long_to_compile_are_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu_machine, "_COMPILE_SECONDS", 0.2)
+    monkeypatch.setattr(gpu_machine, "_RUN_NETWORK", "import time; time.sleep(1.5); print('compiled')")
+    steps = list(steps_of("warm", Setting((8, 4), tmp_path, tmp_path, 0.0)))
+    row = steps[0].measure()
+    assert gpu_facts.is_measured(row) and row["said"].startswith("it is still compiling")
+    monkeypatch.setattr(gpu_machine, "_COMPILE_SECONDS", 60.0)
+    assert [step.measure() for step in steps] == [{"said": "compiled"}] * len(steps)
+    monkeypatch.setattr(gpu_machine, "_RUN_NETWORK", "raise SystemExit('a kernel does not compile')")
+    for step in steps_of("warm", Setting((8, 4), tmp_path, tmp_path, 0.0)):
+        with pytest.raises(RuntimeError, match="a kernel does not compile"):
+            step.measure()
 
 
 @pytest.mark.parametrize(
