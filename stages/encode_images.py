@@ -20,8 +20,8 @@ from sr4k.media.image_names import is_sequence, numbered, numbers
 from sr4k.media.look import may_be_transparent
 from sr4k.media.placement import placed
 from sr4k.media.planes import as_picture
-from sr4k.media.reading.open_file import open_input, open_piped, video_stream
-from sr4k.media.reading.piped_source import CopyReader, end_copy
+from sr4k.media.reading.open_file import open_beside, video_stream
+from sr4k.media.reading.piped_source import end_copy
 from sr4k.media.reading.reader import VideoReader
 from sr4k.media.reports import ENCODE, EncodeReport, VideoReport
 from sr4k.media.scaling import Scaler
@@ -128,16 +128,15 @@ class EncodePictures(Sink):
     def _leave_out(self) -> None:
         """List what pictures can't hold of the source, and prepare its transparency."""
         reading = self._settings.reading
-        pipe = reading.pipe
-        opened = open_input(reading.path) if pipe is None else open_piped(CopyReader(pipe.copy, str(reading.path)))
-        with opened as source:
+        copy = None if reading.pipe is None else reading.pipe.copy
+        with open_beside(reading.path, copy) as source:
             video = video_stream(source, reading.path, reading.track)
             for stream in source.streams:
                 if stream.index != video.index:
                     self._left_out.append(f"stream {stream.index} ({stream.type}) can't be carried by pictures")
             form = video.format
-        if pipe is not None:
-            end_copy(pipe.copy)
+        if copy is not None:
+            end_copy(copy)
         elif may_be_transparent(form):
             self._alpha = self._alphas()
         if self._info.colour.bits > 8:

@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from sr4k.media.options import RawSettings
-from sr4k.media.reading.open_file import open_input, open_piped, video_stream
-from sr4k.media.reading.piped_source import CopyReader, end_copy
+from sr4k.media.reading.open_file import open_beside, video_stream
+from sr4k.media.reading.piped_source import end_copy
 from sr4k.media.reports import ENCODE, EncodeReport, VideoReport
 from sr4k.media.video import info_of
 from sr4k.media.writing.pipe_writer import PipeWriter
@@ -95,8 +95,7 @@ class WriteRaw(Sink):
     def _leave_out(self, form: Format) -> None:
         """List what raw video can't hold of the source."""
         s = self._settings
-        opened = open_input(s.source) if s.copy is None else open_piped(CopyReader(s.copy, str(s.source)))
-        with opened as source:
+        with open_beside(s.source, s.copy) as source:
             video = video_stream(source, s.source, s.track)
             self._left_out.extend(left_out(source, video, info_of(form), s.format))
         if s.copy is not None:

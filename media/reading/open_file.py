@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +19,7 @@ from sr4k.errors import InputError, Sr4kError
 from sr4k.media.image_names import is_picture, is_sequence, numbers
 from sr4k.media.options import FIRST_VIDEO, VideoChoice
 from sr4k.media.paths import check_source, for_libav
+from sr4k.media.reading.piped_source import CopyReader
 
 # Tags that are not UTF-8: PyAV 18 fails on them by default, 19 returns text that can't be encoded again.
 _IS_19 = int(av.__version__.split(".")[0]) >= 19
@@ -93,6 +95,19 @@ def open_piped(source: Readable) -> InputContainer:
         ) from err
     _make_legible(container)
     return container
+
+
+def open_beside(path: Path, copy: Connection | None) -> InputContainer:
+    """Open a source for what is beside its video.
+
+    Args:
+        path: the file; of a pipe, its name in messages.
+        copy: what was read of that pipe; ``None``: it is a file.
+
+    Raises:
+        InputError: it can't be read.
+    """
+    return open_input(path) if copy is None else open_piped(CopyReader(copy, str(path)))
 
 
 def _make_legible(container: InputContainer) -> None:

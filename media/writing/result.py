@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from functools import partial
-from multiprocessing.connection import Connection
 from typing import Any
 
 import av
@@ -16,7 +15,7 @@ from av.video.stream import VideoStream
 from sr4k.common.option_names import option
 from sr4k.errors import InputError, OutputError
 from sr4k.media.options import ResultSettings
-from sr4k.media.reading.open_file import open_input, open_piped, video_stream
+from sr4k.media.reading.open_file import open_beside, open_input, open_piped, video_stream
 from sr4k.media.reading.piped_source import CopyReader, end_copy
 from sr4k.media.reports import VideoReport
 from sr4k.media.video import VideoInfo
@@ -180,7 +179,7 @@ class Result:
     def _another_source(self) -> Callable[[], InputContainer] | None:
         """Return what opens a source from a pipe another time; ``None``: it is a file."""
         s = self._settings
-        return None if s.copy is None else partial(_opened_again, s.copy, str(s.source))
+        return None if s.copy is None else partial(open_beside, s.source, s.copy)
 
     def _release_copy(self) -> None:
         """Free what is read of the copy from now on, and all of it if nothing more of it is needed."""
@@ -208,7 +207,3 @@ class Result:
         if s.strict and self.rest.damage:
             strict = option("strict", True)
             raise InputError(f"{s.source.name} is damaged: {self.rest.damage}. {strict} stops at the first loss.")
-
-
-def _opened_again(copy: Connection, name: str) -> InputContainer:
-    return open_piped(CopyReader(copy, name))

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
@@ -39,15 +40,24 @@ def piped(data: bytes, name: str = "standard input") -> Iterator[PipeReader]:
 
 
 @contextmanager
-def fed(fifo: Path, data: bytes, *, is_ended: bool = True) -> Iterator[Path]:
-    """Yield a named pipe into which a thread writes the data; ``is_ended``: whether it then closes the pipe."""
+def fed(fifo: Path, data: bytes, *, pause: float = 0.0, is_ended: bool = True) -> Iterator[Path]:
+    """Yield a named pipe into which a thread writes the data.
+
+    Args:
+        fifo: the pipe, which is made.
+        data: what is written.
+        pause: seconds between two kilobytes.
+        is_ended: whether the thread closes the pipe when it has written all.
+    """
     os.mkfifo(fifo)
     done = threading.Event()
 
     def write() -> None:
         with suppress(BrokenPipeError), fifo.open("wb") as pipe:
-            pipe.write(data)
-            pipe.flush()
+            for at in range(0, len(data), size := 1024 if pause else len(data)):
+                pipe.write(data[at : at + size])
+                pipe.flush()
+                time.sleep(pause)
             done.wait(0 if is_ended else None)
 
     thread = threading.Thread(target=write, daemon=True)

@@ -68,14 +68,14 @@ def test_clocks_that_jump_are_joined_alike_for_decoder_and_muxer(clip: Path, tmp
 def test_sound_that_comes_late_in_the_file_is_not_waited_for(tmp_path: Path) -> None:
     """The muxer must not wait for packets that the decoder has yet to read: it would have to wait for the muxer."""
     clip, late = write_clip(tmp_path / "in.mkv", frames=200), tmp_path / "late.nut"
-    with av.open(str(clip)) as source, av.open(str(late), "w") as target:
+    with av.open(str(clip)) as source, av.open(str(late), "w", options={"max_interleave_delta": "1"}) as target:
         copies = {stream.index: target.add_stream_from_template(stream) for stream in source.streams}
         packets = [packet for packet in source.demux() if packet.size]
         packets.sort(key=lambda packet: packet.stream.type == "audio" and (packet.pts or 0) > 500)
         for packet in packets:
             packet.stream = copies[packet.stream.index]
             target.mux_one(packet)
-    with fed(tmp_path / "in", late.read_bytes()) as fifo:
+    with fed(tmp_path / "in", late.read_bytes(), pause=0.005) as fifo:
         assert job(fifo, tmp_path / "out.mkv").run().frames == 200
     assert len(packet_bytes(tmp_path / "out.mkv", "audio")) == len(packet_bytes(clip, "audio"))
 
