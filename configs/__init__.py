@@ -82,6 +82,7 @@ class EnginePreset(Section):
             ``devices`` of the graph, which are NVIDIA GPUs.
         threads: number of CPU threads; ``null``: all that are granted.
         pixels: what the network works on; ``auto``: ``bgr`` for pictures made from pictures, else ``yuv``.
+        passes: maximum number of passes through the network; results of more than 2.2 times their source take two.
     """
 
     name: str = "auto"
@@ -93,6 +94,7 @@ class EnginePreset(Section):
     threads: Annotated[int, Field(ge=1)] | None = None
     reuse: bool = True
     reuse_threshold: Annotated[int, Field(ge=0, le=255)] = 0
+    passes: Annotated[int, Field(ge=1, le=2)] = 2
 
     @field_validator("device")
     @classmethod

@@ -30,6 +30,7 @@ KEYWORDS = {
     "engine.threads": "threads",
     "engine.reuse": "reuse",
     "engine.reuse_threshold": "reuse_threshold",
+    "engine.passes": "passes",
     "graph.mode": "workers",
     "graph.lanes": "lanes",
     "graph.devices": "devices",

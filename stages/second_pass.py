@@ -152,7 +152,7 @@ def _tell(source: tuple[int, int], size: tuple[int, int]) -> None:
     """Log what the second pass costs, once for each size."""
     log.warning(
         "The result is much larger than twice its source, so every picture goes through the network twice: at %dx%d "
-        "and at %dx%d, which takes about %.1f times as long.",
+        "and at %dx%d, which takes about %.1f times as long as one pass.",
         *source,
         *size,
         1 + size[0] * size[1] / (source[0] * source[1]),

@@ -166,7 +166,7 @@ def _on_gpu(specs: Mapping[str, StageSpec], stages: Sequence[StageName]) -> Iter
     """
     yield replace(specs[DECODE], factory="sr4k.stages.gpu:GpuDecode", called=DECODE)
     yield replace(specs[INFER], factory="sr4k.stages.gpu:GpuUpscale", called=INFER)
-    is_resized = SECOND_PASS in specs
+    is_resized = getattr(specs["convert"].settings, "size", None) is not None
     is_in_segments = specs[ENCODE].factory == "sr4k.stages.encode:Encode"
     is_nvenc = is_in_segments and getattr(specs[ENCODE].settings, "encoder", "") in ("auto", "nvenc")
     if not is_resized and ENCODE in stages and is_nvenc:
@@ -174,7 +174,8 @@ def _on_gpu(specs: Mapping[str, StageSpec], stages: Sequence[StageName]) -> Iter
         return
     yield StageSpec("sr4k.stages.gpu:Download")
     if is_resized:
-        yield specs[SECOND_PASS]
+        if SECOND_PASS in specs:
+            yield specs[SECOND_PASS]
         yield specs["convert"]
     if ENCODE in stages:
         yield specs[ENCODE]

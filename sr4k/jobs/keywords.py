@@ -42,6 +42,7 @@ class PresetKeywords:
         devices: numbers of the NVIDIA GPUs to use; text such as ``0,1`` is accepted.
         reuse: whether unchanged parts of a picture are computed only once.
         reuse_threshold: levels (0 to 255) by which a part may differ and still count as unchanged.
+        passes: maximum number of passes through the network, 1 or 2, for results of more than 2.2 times their source.
         workers: whether workers are processes or threads of this one.
         fit: how a picture of another shape is fitted to ``size``: ``inside`` it, with black bars (``pad``), or
             stretched to fill it (``stretch``).
@@ -64,6 +65,7 @@ class PresetKeywords:
     devices: Sequence[int] | str | None = None
     reuse: bool | None = None
     reuse_threshold: int | None = None
+    passes: int | None = None
     workers: Literal["processes", "threads"] | None = None
     fit: Fit | None = None
 
@@ -90,6 +92,7 @@ class PresetKeywords:
                 threads=self.threads,
                 reuse=self.reuse,
                 reuse_threshold=self.reuse_threshold,
+                passes=self.passes,
             )
             graph = {"mode": self.workers, "lanes": self.lanes, "devices": devices and tuple(devices)}
             preset = preset.updated("graph", **graph)

@@ -234,7 +234,7 @@ class LiveJob(PresetKeywords, Startable[LiveProgress, LiveSummary]):
                     freshness=self.preset.live.freshness,
                     tries=self.preset.live.tries,
                     ready=told,
-                    size=self.size,
+                    size=self.size if self.preset.engine.passes > 1 else None,
                 ),
                 replace(self.playout(heard if self.sound else None), ready=tells),
             )

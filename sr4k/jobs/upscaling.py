@@ -59,6 +59,6 @@ def upscaling(
         "preprocess": StageSpec("sr4k.stages.preprocess:Preprocess", PreprocessSettings(pixels=pixels)),
         INFER: StageSpec("sr4k.stages.infer:Infer", infer),
         "reconstruct": StageSpec("sr4k.stages.reconstruct:Reconstruct", ReconstructSettings(rgb_bits=rgb_bits)),
-        **({} if convert.size is None else {SECOND_PASS: again}),
+        **({} if convert.size is None or engine.passes == 1 else {SECOND_PASS: again}),
         "convert": StageSpec("sr4k.stages.convert:Convert", convert),
     }

@@ -95,7 +95,16 @@ def test_between_once_and_twice_the_size_is_the_same_and_the_log_says_what_it_co
     assert "second pass" not in once.stages
     told = [record.message for record in caplog.records if "goes through the network twice" in record.message]
     assert len(told) == 1
-    assert "at 66x36 and at 99x54, which takes about 3.2 times as long" in told[0]
+    assert "at 66x36 and at 99x54, which takes about 3.2 times as long as one pass" in told[0]
+
+
+def test_one_pass_can_be_all(make_clip: MakeClip, tmp_path: Path) -> None:
+    source = make_clip("in.mkv", size=(66, 36), frames=2, codec="ffv1", options={}, audio=False)
+    done = Job(source, tmp_path / "out.mkv", preset=NEAREST, scale=3, passes=1).run()
+    assert (done.video.width, done.video.height, done.engine.passes) == (198, 108, None)
+    assert "second pass" not in done.stages
+    with pytest.raises(OptionError, match="passes can't be 3"):
+        Job(source, tmp_path / "out.mkv", scale=3, passes=3)
 
 
 def test_anamorphic_pixels_stay_as_they_are_by_a_factor_and_become_square_in_a_box(tmp_path: Path) -> None:
