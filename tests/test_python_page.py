@@ -14,7 +14,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "python.md"
 @pytest.mark.slow
 def test_programs_on_files_and_live_streams_run_as_they_stand(make_clip: MakeClip, tmp_path: Path) -> None:
     for name in ("in.mp4", "in.mkv"):
-        make_clip(name, frames=5).rename(tmp_path / name)
+        make_clip(name, frames=5, size=(640, 360)).rename(tmp_path / name)
     section = PAGE.read_text().partition("## Files and live streams")[2]
     programs = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     assert len(programs) == 3
