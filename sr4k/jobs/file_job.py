@@ -27,7 +27,7 @@ from sr4k.jobs.fields import (
 )
 from sr4k.jobs.file_progress import Gauge, Progress
 from sr4k.jobs.graph import assembled, run_assembled
-from sr4k.jobs.keywords import KEYWORDS, PresetKeywords
+from sr4k.jobs.keywords import PRESET_KEYWORDS, PresetKeywords
 from sr4k.jobs.pipes import DASH, is_pipe, opened_source, path_or_dash, reserved_output, shown
 from sr4k.jobs.running import Startable
 from sr4k.jobs.sinks import in_segments, pictures, raw, straight
@@ -57,7 +57,7 @@ NO_FACTS = {
     "resume",
     "strict",
     "format",  # of a pipe, which can't be resumed
-    *KEYWORDS,  # preset and size have their values
+    *PRESET_KEYWORDS,  # preset and size have their values
 }
 """Fields of a job that are not part of `Job.facts`, because the result does not depend on their value."""
 

@@ -14,6 +14,7 @@ from sr4k.errors import OptionError
 from sr4k.jobs.parse import parse_devices
 from sr4k.jobs.setting_errors import errors_by_option
 from sr4k.media.options import Box, CodecChoice, EncoderChoice, Fit, ResultSize
+from sr4k.models import zoo
 from sr4k.models.architecture import Pixels, Precision
 from sr4k.models.zoo import architecture
 
@@ -31,7 +32,7 @@ class PresetKeywords:
         bitrate: bits per second in place of ``crf``; text such as ``20M`` is accepted.
         speed: the encoder's own name of a speed, such as ``medium``: ``--preset`` of the command.
         options: options of the encoder by their names in FFmpeg, such as ``{"tune": "film"}``: ``-e`` of the command.
-        engine: openvino, tensorrt, cuda, torch, onnx … or ``auto``, the best that this machine can use.
+        engine: ``openvino``, ``tensorrt``, ``cuda``, ``torch``, or ``auto``: the best that this machine can use.
         device: what OpenVINO runs the network on: ``cpu``, ``gpu``, ``npu`` or ``auto``.
         model: network, such as ``luma-large``.
         weights: folder or checkpoint with weights of your own for the network.
@@ -94,6 +95,10 @@ class PresetKeywords:
                 reuse_threshold=self.reuse_threshold,
                 passes=self.passes,
             )
+            if self.engine is not None:
+                check_engine(self.engine)
+            if self.model is not None:
+                zoo.architecture(self.model)
             graph = {"mode": self.workers, "lanes": self.lanes, "devices": devices and tuple(devices)}
             preset = preset.updated("graph", **graph)
             preset = with_encoder(
@@ -123,7 +128,7 @@ class PresetKeywords:
         return size
 
 
-KEYWORDS = {field.name for field in fields(PresetKeywords)}
+PRESET_KEYWORDS = {field.name for field in fields(PresetKeywords)}
 """Their names."""
 
 

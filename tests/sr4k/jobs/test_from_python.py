@@ -162,6 +162,8 @@ REFUSED: dict[str, dict[str, Any]] = {
     "crf can't be 99: it must be at most 63.": {"crf": 99},
     "codec can't be vp9: use auto, h264, hevc": {"codec": "vp9"},
     "engine can't be 3: it must be text.": {"engine": 3},
+    "There is no engine 'opencl': use .* tensorrt or torch": {"engine": "opencl"},
+    "There is no model 'lumo'. Known: luma": {"model": "lumo"},
     "workers can't be fibres: use processes or threads.": {"workers": "fibres"},
     "lanes can't be 0: it must be at least 1, or auto.": {"lanes": 0},
     "'x' isn't a bit rate": {"bitrate": "x"},

@@ -3,13 +3,15 @@
 import errno
 import os
 import re
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sr4k.configs import load_preset
-from sr4k.errors import FieldError, OptionError
+from sr4k.errors import FieldError, MachineError, OptionError
 from sr4k.jobs import graph
 from sr4k.jobs.live_job import LiveJob
 from sr4k.jobs.parse import parse_size
@@ -91,3 +93,12 @@ def test_text_means_what_it_means_on_the_command_line(job: LiveJob) -> None:
 def test_without_a_target_there_is_no_live_job(job: LiveJob) -> None:
     with pytest.raises(OptionError, match="needs a target"):
         replace(job, targets=())
+
+
+def test_without_a_python_to_start_processes_with_it_says_what_to_do(
+    job: LiveJob, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("executable", "prefix", "base_prefix"):
+        monkeypatch.setattr(sys, name, str(tmp_path / "server"))  # as in a program that embeds Python
+    with pytest.raises(MachineError, match=r"set sys\.executable"):
+        job.run()
