@@ -20,6 +20,8 @@ _PROFILES = ("42e01f", "42001f", "4d001f", "64001f", "640c1f")
 class WhipServer(RigProcess):
     """A server at ``url``, which takes one session at a time; it reports like `rig.view.Viewer`, and what it is asked.
 
+    It ends a session whose publisher doesn't answer its checks of consent for some seconds.
+
     Time stamps are those of the publisher's clock, by its RTCP sender reports, as a browser synchronizes tracks.
 
     Args:
@@ -50,6 +52,7 @@ class _Endpoint:
         from aiortc import codecs
 
         ice.get_host_addresses = lambda **_families: ["127.0.0.1"]
+        ice.CONSENT_INTERVAL, ice.CONSENT_FAILURES = 1, 3  # seconds, and how many checks in a row
         template = next(codec for codec in codecs.CODECS["video"] if codec.mimeType == "video/H264")
         codecs.CODECS["video"] = [
             type(template)(**vars(template) | {"parameters": template.parameters | {"profile-level-id": profile}})

@@ -44,6 +44,8 @@ _WORDS = {
 
 _CANDIDATE = re.compile(r"^a=candidate:\S+ 1 (?P<protocol>\S+) \d+ (?P<host>\S+) (?P<port>\d+) typ host\b.*\n?", re.M)
 _ANY_CANDIDATE = re.compile(r"^a=candidate:.*\n?", re.M)
+_PASSWORD = re.compile(rb"^a=ice-pwd:(\S+)", re.M)
+_GROUP = re.compile(rb"^a=ssrc-group:FID (?P<first>\d+) (?P<second>\d+)", re.M)
 _MEDIA = re.compile(r"^m=(?P<kind>audio|video) (?P<port>\d+) ", re.M)
 _NAMES = {"video": "H.264 video of this profile", "audio": "Opus sound"}
 
@@ -56,15 +58,17 @@ class Session:
         answer: its SDP, with one candidate: where pictures and sound are sent.
         media: host and port of that candidate.
         resource: URL to delete the session with; empty if the server named none.
+        password: ICE's password of this side, from the offer.
     """
 
     answer: str
     media: str
     resource: str
+    password: str
 
 
 def offered(target: Address, offer: bytes) -> Session:
-    """Post an offer, an SDP, and return the session.
+    """Post an offer, libav's SDP, and return the session.
 
     Raises:
         OptionError: ``http_proxy`` holds no valid proxy address.
@@ -73,7 +77,7 @@ def offered(target: Address, offer: bytes) -> Session:
     check_proxy(target)
     headers = {"Content-Type": "application/sdp", "Accept": "application/sdp", **_authorization(target)}
     try:
-        request = Request(_endpoint(target), offer, headers, method="POST")
+        request = Request(_endpoint(target), _described(offer), headers, method="POST")
         with http_opener(_Redirections()).open(request, timeout=_PATIENCE) as reply:
             answer, url = reply.read(_LARGEST).decode("utf-8", "replace"), reply.url
             location = reply.headers.get("Location")
@@ -81,8 +85,10 @@ def offered(target: Address, offer: bytes) -> Session:
         raise OutputError(f"{_why(err, target)}.") from None
     answer = answer.replace("\r\n", "\n")
     resource = urljoin(url, location) if location else ""
+    password = _PASSWORD.search(offer)
     try:
-        return _checked(answer, resource, urlsplit(url).hostname or "")
+        checked, media = _checked(answer, urlsplit(url).hostname or "")
+        return Session(checked, media, resource, password[1].decode() if password else "")
     except OutputError:
         forget(target, resource)
         raise
@@ -97,6 +103,19 @@ def forget(target: Address, resource: str) -> None:
         http_opener().open(request, timeout=_BRIEF).close()
     except (OSError, HTTPException, ValueError):
         pass
+
+
+def _described(offer: bytes) -> bytes:
+    """Return an offer in which the stream of retransmitted packets is described as its group's first stream is.
+
+    libav names it in the group alone, which RFC 5576 doesn't allow (section 4.2), and Google's WebRTC refuses.
+    """
+    group = _GROUP.search(offer)
+    if group is None or b"a=ssrc:%b " % group["second"] in offer:
+        return offer
+    first, second = b"a=ssrc:%b " % group["first"], b"a=ssrc:%b " % group["second"]
+    lines = offer.splitlines(keepends=True)
+    return b"".join((*lines, *(line.replace(first, second) for line in lines if line.startswith(first))))
 
 
 def _endpoint(target: Address) -> str:
@@ -162,8 +181,8 @@ def _why(error: Exception, target: Address) -> str:
     return "it does not speak HTTP"
 
 
-def _checked(answer: str, resource: str, host: str) -> Session:
-    """Return the session of an answer, with the candidate that libav can use and ``host`` resolves to, if there is one.
+def _checked(answer: str, host: str) -> tuple[str, str]:
+    """Return an answer with one candidate, which libav can use, and its host and port: ``host``'s own, if it is there.
 
     Raises:
         OutputError: libav can't send anything to it, or would send what the server has not agreed to.
@@ -186,7 +205,7 @@ def _checked(answer: str, resource: str, host: str) -> Session:
     kept = kept.replace("\n", "\r\n")
     if len(kept.encode()) > _MOST_READ:
         raise OutputError(f"Its answer is longer than libav reads ({_MOST_READ} bytes).")
-    return Session(kept, f"{chosen['host']}:{chosen['port']}", resource)
+    return kept, f"{chosen['host']}:{chosen['port']}"
 
 
 def _addresses(host: str) -> set[str]:

@@ -37,6 +37,7 @@ class Agreed:
 
     media: str
     resource: str
+    password: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
             os.write(order.report, pack(Refused(str(err).rstrip("."))))
             self.send_error(502)
             return
-        os.write(order.report, pack(Agreed(session.media, session.resource)))
+        os.write(order.report, pack(Agreed(session.media, session.resource, session.password)))
         answer = session.answer.encode()
         self.send_response(201)
         self.send_header("Content-Type", "application/sdp")

@@ -2,10 +2,9 @@
 
 import os
 import socket
-import struct
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from fractions import Fraction
 from secrets import token_urlsafe
 from typing import Any, BinaryIO
@@ -23,6 +22,7 @@ from sr4k.live.causes import cause
 from sr4k.live.child import start_child
 from sr4k.live.send.check_target import lacks_certificates
 from sr4k.live.send.whip_http import forget
+from sr4k.live.send.whip_media import MediaSocket, media_socket
 from sr4k.live.send.whip_relay import Agreed, Refused, RelayOrder
 from sr4k.live.wire_format import cleaned, unpack
 from sr4k.media.channel_layouts import Speakers
@@ -35,14 +35,7 @@ _OPTIONS = {
     "strict": "experimental",  # which the muxer is in FFmpeg
 }
 
-_LARGE = 1 << 15
-"""Size of a picture, in bytes, from which on the socket may be too full for all of it."""
-
-_FULL = 1.0
-"""Seconds for which the socket may take nothing before the session counts as broken."""
-
 _LOOPBACK = "127.0.0.1"
-_TIMEVAL = struct.Struct("ll")
 _REPORTS: dict[str, type] = {kind.__name__: kind for kind in (Agreed, Refused)}
 
 _NO_B_FRAMES = "WHIP can't carry B-frames, and this stream has some."
@@ -68,10 +61,13 @@ def whip_target(target: Address) -> Iterator["WhipTarget"]:
         OSError: no process can be started.
     """
     require_whip()
-    relay = _Relay(target)
+    relay, made = _Relay(target), None
     try:
-        yield WhipTarget(relay)
+        made = WhipTarget(relay)
+        yield made
     finally:
+        if made is not None:
+            made.release()
         session = relay.outcome()
         if isinstance(session, Agreed):
             forget(target, session.resource)
@@ -118,7 +114,7 @@ class WhipTarget:
         _reach_directly(_LOOPBACK)
         options = _OPTIONS | _certificate()
         self._container: OutputContainer = av.open(relay.url, "w", format="whip", options=options)
-        self._socket = -1  # file descriptor of the UDP socket
+        self._media: MediaSocket | None = None
         self._video: Stream | None = None
         self._sound: Reencoded | None = None
         self._start: int | None = None  # time of the first packet, in ms
@@ -138,8 +134,9 @@ class WhipTarget:
             self._container.start_encoding()
         except (FFmpegError, OSError, ValueError) as err:
             raise OutputError(f"{self._why(err)}.") from None
-        self._relay.outcome()
-        self._socket = _udp_socket()
+        session = self._relay.outcome()
+        assert isinstance(session, Agreed)
+        self._media = media_socket(session.password)
 
     def write(self, packet: "Packet[Any]", at: int) -> bool:
         """Send a packet; always False.
@@ -148,16 +145,18 @@ class WhipTarget:
             OutputError: it has B-frames.
             OSError: the connection broke off.
         """
+        assert self._media is not None, "begun"
         if self._start is None:
             self._start = at
         _move(packet, -self._start)  # the time stamps of RTP begin when the session does
         try:
             for sent in self._converted(packet):
-                with _patiently(self._socket, sent.size):
+                self._media.answer()
+                with self._media.patiently(sent.size):
                     self._container.mux_one(sent)
         except TimeoutError:
             raise
-        except FFmpegError:
+        except (FFmpegError, ConnectionError):
             raise ConnectionResetError from None
         return False
 
@@ -168,6 +167,11 @@ class WhipTarget:
     def close(self, *, ended: bool) -> None:  # noqa: ARG002 - WHIP does not distinguish the two
         """Send what is left and disconnect."""
         self._container.close()
+
+    def release(self) -> None:
+        """Let go of the socket."""
+        if self._media is not None:
+            self._media.close()
 
     def _converted(self, packet: "Packet[Any]") -> "Iterator[Packet[Any]]":
         if packet.stream.type == "audio":
@@ -202,39 +206,6 @@ def _certificate() -> dict[str, str]:
     from sr4k.live.send.whip_certificate import certificate_options  # imports a package that may be missing
 
     return certificate_options()
-
-
-def _udp_socket() -> int:
-    """Return the socket that libav sends through, after setting how long its calls wait where they wait at all.
-
-    Raises:
-        OutputError: there is none.
-    """
-    for number in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208 - numbers, not paths
-        with suppress(OSError):  # it isn't a socket
-            found = socket.socket(fileno=number)
-            try:
-                if found.type == socket.SOCK_DGRAM:
-                    found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIMEVAL.pack(int(_FULL), 0))
-                    found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(0, 1))
-                    return number
-            finally:
-                found.detach()
-    raise OutputError("The encrypted connection to it failed.")
-
-
-@contextmanager
-def _patiently(number: int, size: int) -> Iterator[None]:
-    """Have a socket wait while it is full, if what is sent is large: libav would end the session instead.
-
-    libav also looks for what has come, before each write. That then waits too, for the shortest time that there is.
-    """
-    is_large = size >= _LARGE
-    if is_large:
-        os.set_blocking(number, True)
-    yield
-    if is_large:
-        os.set_blocking(number, False)
 
 
 def _refuse(video: VideoStream) -> None:

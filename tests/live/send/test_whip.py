@@ -64,10 +64,11 @@ def a_server_that_is_not_there_is_waited_for_longer_each_time(scene: Scene) -> N
     assert scene.states()[2] == "live"
 
 
-def a_server_gets_pictures_and_sound_in_time_and_in_step(scene: Scene) -> None:
+def a_server_gets_pictures_and_sound_in_time_and_in_step_in_one_session(scene: Scene) -> None:
     server = scene.start_server()
     scene.is_live()
     eventually(lambda: sum("picture" in line for line in server.lines()) > 6 * 25, 30)
+    assert scene.connects() == 1, "it ends sessions that don't answer its checks of consent"
     seen = measure(scene.publisher.lines(), server.lines())
     assert seen.sizes == ((640, 360),)
     assert (seen.backwards, seen.reordered, seen.unreadable) == (0, 0, 0)
@@ -116,7 +117,7 @@ def no_token_is_shown(scene: Scene) -> None:
 
 STEPS: tuple[Callable[[Scene], None], ...] = (
     a_server_that_is_not_there_is_waited_for_longer_each_time,
-    a_server_gets_pictures_and_sound_in_time_and_in_step,
+    a_server_gets_pictures_and_sound_in_time_and_in_step_in_one_session,
     a_wrong_token_is_told_in_one_line_and_hurts_nobody,
     a_server_that_dies_is_connected_to_again_with_a_key_frame,
     no_token_is_shown,

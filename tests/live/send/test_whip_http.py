@@ -91,8 +91,8 @@ def sdp(*lines: str) -> str:
     return "".join(f"{line}\r\n" for line in lines or ANSWER)
 
 
-def post(url: str) -> Session:
-    return offered(parse_target(url), OFFER)
+def post(url: str, offer: bytes = OFFER) -> Session:
+    return offered(parse_target(url), offer)
 
 
 def refusal(url: str) -> str:
@@ -118,6 +118,15 @@ def test_the_offer_is_posted_and_the_session_deleted_with_the_token() -> None:
         Asked("POST", "/live/whip?room=1", bearer, OFFER),
         Asked("DELETE", "/sessions/1", bearer, b""),
     ]
+
+
+def test_each_stream_of_a_group_is_described() -> None:
+    group = b"a=ssrc-group:FID 7 71\r\na=ssrc:7 cname:a\r\na=ssrc:7 msid:a b\r\n"
+    added = b"a=ssrc:71 cname:a\r\na=ssrc:71 msid:a b\r\n"
+    with Answering((201, sdp(), ""), (201, sdp(), "")) as server:
+        post(server.url(), OFFER + group)
+        post(server.url(), OFFER + group + added)
+    assert [asked.body for asked in server.asked] == [OFFER + group + added] * 2
 
 
 def test_a_user_and_a_password_are_sent_as_such() -> None:

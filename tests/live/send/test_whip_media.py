@@ -1,0 +1,109 @@
+"""What is done to the socket of a WHIP session beside libav."""
+
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from rig.channel import eventually
+from sr4k.live.send.whip_media import MediaSocket, answered, media_socket
+
+CHECK = b"\x00\x01\x00\x00\x21\x12\xa4\x42" + bytes(range(12))
+NACK, REPORT = b"\x81\xcd" + bytes(30), b"\x80\xc9" + bytes(30)
+ALERT, HANDSHAKE, CHANGE = (bytes([kind]) + b"\xfe\xfd" + bytes(30) for kind in (21, 22, 20))
+CONSENT = b"\x01\x01\x00\x00\x21\x12\xa4\x42" + bytes(12)
+
+
+@pytest.fixture
+def sockets() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """The socket of libav and that of a server."""
+    with socket.socket(type=socket.SOCK_DGRAM) as ours, socket.socket(type=socket.SOCK_DGRAM) as theirs:
+        for one in (ours, theirs):
+            one.bind(("127.0.0.1", 0))
+        ours.connect(theirs.getsockname())
+        theirs.connect(ours.getsockname())
+        ours.setblocking(False)
+        theirs.settimeout(10)
+        yield ours, theirs
+
+
+@pytest.fixture
+def media(sockets: tuple[socket.socket, socket.socket]) -> Iterator[MediaSocket]:
+    del sockets  # which it finds
+    made = media_socket("secret")
+    yield made
+    made.close()
+
+
+def left(ours: socket.socket) -> list[bytes]:
+    found = []
+    while True:
+        try:
+            found.append(ours.recv(2000))
+        except BlockingIOError:
+            return found
+
+
+def test_libav_gets_what_it_needs_and_no_records_of_dtls_but_alerts(
+    sockets: tuple[socket.socket, socket.socket], media: MediaSocket
+) -> None:
+    ours, theirs = sockets
+    for data in (HANDSHAKE, CONSENT, REPORT, CHANGE, NACK, b"\x17" + HANDSHAKE[1:], ALERT):
+        theirs.send(data)
+    media.answer()
+    assert left(ours) == [CONSENT, NACK, ALERT]
+
+
+def test_what_arrived_before_the_session_began_is_dropped(sockets: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = sockets
+    theirs.send(HANDSHAKE)
+    theirs.send(CHECK)
+    media_socket("secret").close()
+    assert left(ours) == []
+
+
+def test_checks_of_consent_are_answered(sockets: tuple[socket.socket, socket.socket], media: MediaSocket) -> None:
+    stun = pytest.importorskip("aioice.stun")
+    ours, theirs = sockets
+    for data in (CHECK, CHECK, NACK):
+        theirs.send(data)
+    media.answer()
+    assert left(ours) == [NACK]
+    for _ in range(2):
+        message = stun.parse_message(theirs.recv(2000))  # which checks its fingerprint
+        assert message.check_message_integrity(b"secret")
+        assert message.transaction_id == CHECK[8:]
+        assert (message.message_method, message.message_class) == (stun.Method.BINDING, stun.Class.RESPONSE)
+        assert message.attributes["XOR-MAPPED-ADDRESS"] == theirs.getsockname()
+
+
+def test_they_are_answered_by_ipv6_too() -> None:
+    stun = pytest.importorskip("aioice.stun")
+    message = stun.parse_message(answered(CHECK, ("fe80::2%eth0", 8189, 0, 2), b"secret"))
+    assert message.attributes["XOR-MAPPED-ADDRESS"] == ("fe80::2", 8189)
+
+
+def test_a_server_that_is_gone_is_noticed(sockets: tuple[socket.socket, socket.socket], media: MediaSocket) -> None:
+    ours, theirs = sockets
+    theirs.close()
+    ours.send(NACK)
+
+    def is_noticed() -> bool:
+        try:
+            media.answer()
+        except ConnectionRefusedError:
+            return True
+        return False
+
+    eventually(is_noticed, 5)
+
+
+def test_the_socket_waits_for_large_pictures_alone(
+    sockets: tuple[socket.socket, socket.socket], media: MediaSocket
+) -> None:
+    ours, _ = sockets
+    for size, waits in ((1000, False), (100_000, True)):
+        with media.patiently(size):
+            assert os.get_blocking(ours.fileno()) == waits
+        assert not os.get_blocking(ours.fileno())
