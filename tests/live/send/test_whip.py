@@ -79,7 +79,7 @@ def a_server_gets_pictures_and_sound_in_time_and_in_step_in_one_session(scene: S
 def a_wrong_token_is_told_in_one_line_and_hurts_nobody(scene: Scene) -> None:
     told = "it was rejected: the token or password is wrong or missing (the server answered 401)"
     eventually(lambda: told in scene.channel.log, 20)
-    assert scene.states() == ["live", "waiting", "live"]
+    eventually(lambda: scene.states() == ["live", "waiting", "live"], 10)
     assert scene.channel.states()["out"][1]["reason"] == told
 
 
