@@ -1,9 +1,9 @@
-"""The UDP socket that libav's WHIP muxer sends through, and three faults of FFmpeg 8.1 and 9.0 that are mended there.
+"""The UDP socket that libav's WHIP muxer sends through, and three faults of FFmpeg 8.1's that are mended there.
 
 - The muxer doesn't answer checks of consent (RFC 7675): servers end the session after 30 s. They are answered here.
 - It ends the session where the socket is too full for a picture. Large pictures wait instead.
 - A record of DTLS that arrives when the handshake is over makes all later calls wait for something to arrive. The
-  kernel drops such records, except alerts, which end the session. It also drops what the muxer ignores, so that
+  kernel drops such records, except alerts, which end the session here. It also drops what the muxer ignores, so that
   checks wait behind nothing.
 """
 
@@ -28,6 +28,7 @@ _FULL = 1
 _SHORTEST_CHECK, _LARGEST_CHECK = 20, 1500
 """Lengths of a check of consent, in bytes."""
 
+_ALERT = b"\x15"
 _REQUEST, _RESPONSE, _COOKIE = b"\x00\x01", b"\x01\x01", b"\x21\x12\xa4\x42"
 _XOR_MAPPED_ADDRESS, _MESSAGE_INTEGRITY, _FINGERPRINT = 0x0020, 0x0008, 0x8028
 _FINGERPRINT_MASK = 0x5354554E
@@ -64,12 +65,14 @@ class MediaSocket:
         """Answer the checks of consent that have arrived. What else has arrived is left to libav.
 
         Raises:
-            OSError: the connection broke off.
+            OSError: the server has ended the session, or is gone.
         """
         with suppress(BlockingIOError):
-            while _is_check(self._shared.recv(_LARGEST_CHECK, socket.MSG_PEEK | socket.MSG_DONTWAIT)):
-                request = self._shared.recv(_LARGEST_CHECK, socket.MSG_DONTWAIT)
-                self._shared.send(answered(request, self._shared.getpeername(), self._key))
+            while _is_check(arrived := self._shared.recv(_LARGEST_CHECK, socket.MSG_PEEK | socket.MSG_DONTWAIT)):
+                self._shared.recv(_LARGEST_CHECK, socket.MSG_DONTWAIT)
+                self._shared.send(answered(arrived, self._shared.getpeername(), self._key))
+            if arrived[:1] == _ALERT:
+                raise ConnectionResetError
 
     @contextmanager
     def patiently(self, size: int) -> Iterator[None]:

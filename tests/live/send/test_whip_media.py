@@ -84,6 +84,15 @@ def test_they_are_answered_by_ipv6_too() -> None:
     assert message.attributes["XOR-MAPPED-ADDRESS"] == ("fe80::2", 8189)
 
 
+def test_a_server_that_ends_the_session_is_noticed_at_once(
+    sockets: tuple[socket.socket, socket.socket], media: MediaSocket
+) -> None:
+    sockets[1].send(CHECK)
+    sockets[1].send(ALERT)
+    with pytest.raises(ConnectionResetError):
+        media.answer()
+
+
 def test_a_server_that_is_gone_is_noticed(sockets: tuple[socket.socket, socket.socket], media: MediaSocket) -> None:
     ours, theirs = sockets
     theirs.close()
