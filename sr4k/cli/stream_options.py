@@ -122,8 +122,8 @@ EncoderOption = Annotated[
 Size = Annotated[
     str | None,
     typer.Option(
-        help=f"Size of the result: {', '.join(NAMED_SIZES)}, WIDTHxHEIGHT in pixels, or a factor as for --scale. Up to "
-        "twice the source's size, the network's result is shrunk; above, the network runs twice. Default: x2.",
+        help=f"Size of the result: {', '.join(NAMED_SIZES)}, WIDTHxHEIGHT in pixels, or a factor as for --scale. The "
+        "network's result is scaled to it; above 2.2 times the source's size, the network runs twice. Default: x2.",
         metavar="SIZE",
         rich_help_panel=_PICTURE,
     ),
