@@ -33,8 +33,7 @@ class WhipServer(RigProcess):
     """
 
     def __init__(self, port: int | None = None, *, token: str = "") -> None:
-        if find_spec("aiortc") is None:
-            raise MissingServerError("aiortc: pip install aiortc")
+        require_aiortc()
         self.port = port or free_port()
         self.url = f"whip://{f'{token}@' if token else ''}127.0.0.1:{self.port}/live/whip"
         super().__init__("rig.whip_server", port=self.port, token=token)
@@ -42,6 +41,16 @@ class WhipServer(RigProcess):
     def asked(self, method: str) -> int:
         """Return the number of requests with this method."""
         return sum(line.get("asked") == method for line in self.lines())
+
+
+def require_aiortc() -> None:
+    """Check that a `WhipServer` can be started.
+
+    Raises:
+        MissingServerError: aiortc is not installed.
+    """
+    if find_spec("aiortc") is None:
+        raise MissingServerError("aiortc: pip install aiortc")
 
 
 class _Endpoint:

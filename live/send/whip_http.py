@@ -108,7 +108,7 @@ def forget(target: Address, resource: str) -> None:
 def _described(offer: bytes) -> bytes:
     """Return an offer in which the stream of retransmitted packets is described as its group's first stream is.
 
-    libav names it in the group alone, which RFC 5576 doesn't allow (section 4.2), and Google's WebRTC refuses.
+    libav names it in the group alone, for which Google's WebRTC, of Chrome, refuses the offer.
     """
     group = _GROUP.search(offer)
     if group is None or b"a=ssrc:%b " % group["second"] in offer:

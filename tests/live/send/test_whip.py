@@ -16,7 +16,7 @@ from rig.publish import Publisher
 from rig.recording import inspect
 from rig.servers import NginxRtmp, free_port
 from rig.view import measure
-from rig.whip_server import WhipServer
+from rig.whip_server import WhipServer, require_aiortc
 
 TOKEN = "tokenthatnobodymaysee"
 WRONG = "wrongtokenthatnobodymaysee"
@@ -36,7 +36,7 @@ class Scene:
         self.server: WhipServer | None = None
 
     def start_server(self) -> WhipServer:
-        self.server = required(lambda: WhipServer(self.port, token=TOKEN))
+        self.server = WhipServer(self.port, token=TOKEN)
         return self.server
 
     def is_live(self) -> None:
@@ -51,6 +51,7 @@ class Scene:
 
 @pytest.fixture
 def scene(server: Callable[[type], Any], tmp_path: Path) -> Iterator[Scene]:
+    required(require_aiortc)
     made = Scene(server(NginxRtmp), tmp_path)
     with made.publisher, made.channel:
         yield made
