@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from sr4k.common.option_names import option
 from sr4k.media.options import Codec, CodecChoice, EncoderKind
 from sr4k.media.writing.encoder_table import CODECS, ENCODERS, called
 
@@ -25,7 +26,8 @@ def check_quality(choice: CodecChoice, kinds: Sequence[EncoderKind], crf: int | 
         best, worst = first.crf[0], first.crf[-1]
         raise ValueError(f"the {name} encoder takes a crf from {best} (best) to {worst} (smallest), not {crf}")
     if preset is not None and not any(preset in (*row.speeds, *row.others) for row in rows):
-        raise ValueError(f"the {name} encoder takes the preset {first.told}, not '{preset}'")
+        named = option("speed").removeprefix("--")  # in Python a preset is something else
+        raise ValueError(f"the {name} encoder takes the {named} {first.told}, not '{preset}'")
 
 
 def takes_preset(kind: EncoderKind, codec: Codec, preset: str) -> bool:

@@ -166,6 +166,7 @@ REFUSED: dict[str, dict[str, Any]] = {
     "There is no model 'lumo'. Known: luma": {"model": "lumo"},
     "workers can't be fibres: use processes or threads.": {"workers": "fibres"},
     "lanes can't be 0: it must be at least 1, or auto.": {"lanes": 0},
+    "The h264 encoder takes the speed ultrafast, .* not 'p9'": {"speed": "p9"},
     "'x' isn't a bit rate": {"bitrate": "x"},
     "leave crf or bitrate out": {"crf": 20, "bitrate": "3M"},
     'fit says how frames fit into a size: add a size, such as size="4k".': {"fit": "pad"},

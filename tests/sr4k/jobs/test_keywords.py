@@ -23,12 +23,12 @@ def test_an_encoder_of_another_kind_drops_the_speed_that_the_preset_has_for_its_
 @pytest.mark.parametrize(
     ("preset", "options", "words"),
     [
-        ("file", {"encoder": "amf", "speed": "medium"}, "h264_amf encoder takes the preset speed, balanced, quality"),
+        ("file", {"encoder": "amf", "speed": "medium"}, "h264_amf encoder takes the speed speed, balanced, quality"),
         ("file", {"encoder": "qsv", "crf": 52}, r"h264_qsv encoder takes a crf from 1 \(best\) to 51"),
-        ("file", {"speed": "p4"}, "h264 encoder takes the preset ultrafast"),
+        ("file", {"speed": "p4"}, "h264 encoder takes the speed ultrafast"),
         ("file", {"encoder": "videotoolbox"}, "encode.encoder"),
         ("file", {"codec": "h264_nvenc"}, "encode.codec"),
-        ("live", {"encoder": "vaapi", "speed": "8"}, r"h264_vaapi encoder takes the preset 1 \(slowest\) to 7"),
+        ("live", {"encoder": "vaapi", "speed": "8"}, r"h264_vaapi encoder takes the speed 1 \(slowest\) to 7"),
     ],
 )
 def test_what_the_encoder_does_not_take_is_refused_with_what_it_takes(
