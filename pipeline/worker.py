@@ -134,7 +134,7 @@ def run(
     """Run the chain, and send the supervisor its status and how it ended.
 
     Args:
-        orphaned: called in another thread when the supervisor is gone.
+        orphaned: called in another thread when the supervisor is gone; ``None``: the source is stopped.
     """
     wire = _Wire(control)
     last: Failed | Lost | Done
@@ -192,6 +192,8 @@ class _Wire:
             except (EOFError, OSError):
                 if self._orphaned is not None:
                     self._orphaned()
+                else:
+                    self._chain.stop()  # a thread can't be killed
                 return
 
     def _send(self, message: object) -> None:

@@ -67,17 +67,16 @@ class PipeReader:
     """
 
     def __init__(self, piped: Piped, name: str) -> None:
-        self._piped = piped  # keeps the descriptors open
-        self._source, self._copy = piped.source.fileno(), piped.copy.fileno()
+        self._source, self._copy = piped.source, piped.copy
         self.name, self.head, self.count = name, b"", 0
         self._ahead = b""  # read to look at, and not given to libav yet
         self._is_copied = True
         self._stopped = os.eventfd(0)
         self._ready = select.poll()
-        self._ready.register(self._source, select.POLLIN)
+        self._ready.register(self._source.fileno(), select.POLLIN)
         self._ready.register(self._stopped, select.POLLIN)
         with suppress(OSError):  # no pipe, but a socket or a file
-            fcntl.fcntl(self._source, fcntl.F_SETPIPE_SZ, _PIPE)
+            fcntl.fcntl(self._source.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
 
     def read(self, most: int) -> bytes:
         """Return at least one byte and up to ``most``, or nothing at the end.
@@ -119,16 +118,16 @@ class PipeReader:
     def _next(self, most: int) -> bytes:
         if any(descriptor == self._stopped for descriptor, _ in self._ready.poll()):
             raise StoppedError("Stopped before the first frame: nothing was written.")
-        return os.read(self._source, min(most, _PIPE))
+        return os.read(self._source.fileno(), min(most, _PIPE))  # an error if the job has closed it
 
     def _append(self, data: bytes) -> None:
         try:
-            os.pwrite(self._copy, data, self.count)
+            os.pwrite(self._copy.fileno(), data, self.count)
         except OSError as err:
             if err.errno != errno.EPERM:
                 raise
             self._is_copied = False
-        if os.fstat(self._copy).st_blocks * _BLOCK > _MOST:
+        if os.fstat(self._copy.fileno()).st_blocks * _BLOCK > _MOST:
             raise InputError(
                 f"{self.name}: more than {_MOST >> 30} GB came without a picture to go with it, which is more than is "
                 "kept in memory: save it to a file first."

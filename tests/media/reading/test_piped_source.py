@@ -125,7 +125,7 @@ def test_a_playlist_can_not_make_files_be_opened(tmp_path: Path) -> None:
 def test_a_stop_ends_waiting_for_what_does_not_come() -> None:
     readable, writable = os.pipe()
     with os.fdopen(writable, "wb"), piped(b"") as other:
-        os.dup2(readable, other._source)
+        os.dup2(readable, other._source.fileno())
         os.close(readable)
         threading.Timer(0.1, other.stop).start()
         with pytest.raises(StoppedError, match="before the first frame"):
@@ -135,10 +135,10 @@ def test_a_stop_ends_waiting_for_what_does_not_come() -> None:
 def test_the_copy_is_read_by_others_as_far_as_it_goes(tmp_path: Path) -> None:
     clip = written(tmp_path / "in.mkv")
     with piped(clip.read_bytes()) as pipe, VideoReader(ReadSettings(path=clip), pipe=pipe) as reader:
-        with open_piped(CopyReader(pipe._piped.copy, "copy")) as copied:
+        with open_piped(CopyReader(pipe._copy, "copy")) as copied:
             assert [stream.type for stream in copied.streams] == ["video", "audio"]
         assert sum(1 for _ in reader.pictures()) == FRAMES
-        with open_piped(CopyReader(pipe._piped.copy, "copy")) as copied:
+        with open_piped(CopyReader(pipe._copy, "copy")) as copied:
             times = [(packet.stream_index, packet.pts) for packet in copied.demux() if packet.size]
     with av.open(str(clip)) as source:
         assert times == [(packet.stream_index, packet.pts) for packet in source.demux() if packet.size]
@@ -159,10 +159,10 @@ def test_a_copy_that_nobody_needs_is_ended() -> None:
     data = bytes(range(256)) * 1000
     with piped(data) as pipe:
         first = pipe.read(1000)
-        end_copy(pipe._piped.copy)
+        end_copy(pipe._copy)
         rest = b"".join(iter(lambda: pipe.read(1 << 16), b""))
         assert first + rest == data
-        assert os.fstat(pipe._piped.copy.fileno()).st_size == 0
+        assert os.fstat(pipe._copy.fileno()).st_size == 0
 
 
 def test_a_copy_that_grows_without_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Jobs whose source or target is a pipe, from Python: they write what a job on files writes."""
 
 import io
+import threading
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from clips import packet_bytes, video_times, write_clip
 from joined import joined, moved
 from piping import fed
 
+from rig.channel import eventually
 from sr4k import FieldError, Job, OptionError, OutputError, load_preset
 from sr4k.jobs.pipes import DASH, is_pipe
 
@@ -105,6 +107,16 @@ def test_a_variable_rate_is_made_constant_only_if_asked_for(
     assert done.frames in (50, 51)
     assert f"{done.frames - FRAMES} frames were repeated and 0 dropped for 50 frames a second." in caplog.messages
     assert "stream 1 (audio, aac, fra) can't be carried by rawvideo" in done.left_out
+
+
+def test_a_job_that_failed_reads_its_pipe_no_longer(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    times = [*range(0, 40 * 512, 512), 40 * 512 + 300, 42 * 512, 43 * 512]
+    clip = write_clip(tmp_path / "in.nut", pts=times, audio=False, codec="rawvideo")
+    with fed(tmp_path / "in", clip.read_bytes(), is_ended=False) as fifo:
+        with pytest.raises(OutputError, match="variable frame rate"):
+            job(fifo, "-", format="y4m").run()
+        eventually(lambda: not any("decode" in thread.name for thread in threading.enumerate()), 5, "it has ended")
+    capfdbinary.readouterr()
 
 
 def test_pictures_are_made_of_a_pipe(clip: Path, tmp_path: Path) -> None:
