@@ -101,7 +101,7 @@ def unsupported(info: VideoInfo, container: str, encoder: str) -> Iterator[str]:
         yield f"rotation can't be carried by {container}"
     if info.hdr is not None and not static_metadata(encoder, info.hdr):
         yield f"mastering display and light levels (HDR10) can't be carried by {encoder}"
-    if not keeps_site(encoder, info.colour.chroma_location):
+    if encoder != "rawvideo" and not keeps_site(encoder, info.colour.chroma_location):  # y4m's header holds it
         yield f"the chroma location ({info.colour.chroma_location}) can't be carried by {encoder}"
     mode = info.stereo_mode
     if mode is not None and not says_by_tag(container, mode) and not packing(encoder, mode):

@@ -48,7 +48,7 @@ def test_what_it_can_not_hold_is_named(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "in.mkv", metadata={"title": "Alps"}, chapters=True)
     tags = ColourTags(9, 1, 9, 16)
     matrix = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)
-    info = video_info(tags=tags, source_tags=tags, display_matrix=matrix)
+    info = video_info(tags=tags, source_tags=tags, display_matrix=matrix, colour=Colour(chroma_location="center"))
     with av.open(str(clip)) as source:
         told = list(left_out(source, source.streams.video[0], info, "yuv4mpegpipe"))
     assert told == [
