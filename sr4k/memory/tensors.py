@@ -72,13 +72,13 @@ def is_torch(tensor: object) -> bool:
 
 def _in_host_memory(tensor: Any) -> Array:
     """Return a tensor as an array: without a copy if it is in host memory."""
-    if is_torch(tensor):
-        tensor = tensor.detach().cpu()
     if not hasattr(tensor, "__dlpack__"):
         raise OptionError(f"A {type(tensor).__qualname__} has no DLPack: pass a tensor, or a NumPy array.")
     try:
+        if is_torch(tensor):
+            tensor = tensor.detach().cpu()
         if tensor.__dlpack_device__()[0] == _CPU:
             return np.from_dlpack(tensor)
         return np.from_dlpack(tensor, device="cpu")
     except (BufferError, RuntimeError, TypeError, ValueError) as err:
-        raise OptionError(f"This tensor can't be read by DLPack: {' '.join(str(err).split()).rstrip('.')}.") from err
+        raise OptionError(f"This tensor can't be read by DLPack: {' '.join(str(err).split()).rstrip('.!')}.") from err
