@@ -22,6 +22,9 @@ Array = NDArray[Any]
 Order = Literal["rgb", "bgr"]
 
 _DEEPEST = 16
+_BAND = 32
+"""Rows that are rescaled at once: a whole frame as float64 would be four times its size."""
+
 _TAGS = ColourTags(BT709, FULL_RANGE, BT709, 13)
 _UNTIMED = FrameInfo(pts=0, time_base=Fraction(1))
 
@@ -125,12 +128,25 @@ def packed(frame: object, *, order: Order = "rgb", bits: int | None = None) -> G
         return _new(spec)[..., ::-1] if is_backwards else _new(spec)
 
     def finished(rgb: Array) -> Array:
-        made = rgb if bits in (8, _DEEPEST) else _rescaled(rgb, _DEEPEST, bits)
+        made = rgb if bits in (8, _DEEPEST) else _rescaled(rgb, _DEEPEST, bits, out=rgb)
         if is_gray:
             return np.asarray(cv2.cvtColor(made, cv2.COLOR_RGB2GRAY))
         return made[..., ::-1] if is_backwards else made
 
     return Given(kind, (views,), memory, finished)
+
+
+def check_several(frames: object) -> None:
+    """Refuse one picture where several are asked for: its rows would be read as gray pictures.
+
+    Raises:
+        OptionError: it is one picture.
+    """
+    if isinstance(frames, np.ndarray) and frames.ndim == 3 and frames.shape[2] in (3, 4):
+        raise OptionError(
+            f"An array of the shape {frames.shape} is one picture, and frames() takes several: pass [frame], or "
+            "list(frames) of gray ones."
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,10 +266,10 @@ def _bits_of(array: Array, bits: int | None) -> int:
             raise OptionError(f"A frame of uint8 has 8 bits, not {bits}: leave bits out.")
         return 8
     bits = _DEEPEST if bits is None else bits
-    if not 8 < bits <= _DEEPEST:
-        raise OptionError(f"A frame of uint16 can't have {bits} bits: use 9 to 16.")
-    _check_depth(array, bits)
-    return bits
+    if bits not in range(9, _DEEPEST + 1):
+        raise OptionError(f"A frame of uint16 can't have {bits!r} bits: use 9 to 16.")
+    _check_depth(array, int(bits))
+    return int(bits)
 
 
 def _check_depth(array: Array, bits: int) -> None:
@@ -264,7 +280,11 @@ def _check_depth(array: Array, bits: int) -> None:
         )
 
 
-def _rescaled(values: Array, bits: int, target: int) -> Array:
-    """Return full-range values of ``bits`` on the scale of ``target`` bits, rounded."""
+def _rescaled(values: Array, bits: int, target: int, out: Array | None = None) -> Array:
+    """Return full-range values of ``bits`` on the scale of ``target`` bits, rounded; ``out`` may be the values."""
     ratio = np.float64((1 << target) - 1) / ((1 << bits) - 1)
-    return np.rint(values * ratio).astype(np.uint16)
+    made = np.empty(values.shape, np.uint16) if out is None else out
+    for top in range(0, len(values), _BAND):
+        rows = slice(top, top + _BAND)
+        np.rint(values[rows] * ratio, out=made[rows], casting="unsafe")
+    return made

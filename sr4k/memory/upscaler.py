@@ -11,6 +11,7 @@ from sr4k.configs import Preset
 from sr4k.engines import check_engine
 from sr4k.errors import OptionError
 from sr4k.jobs.fields import Scaling, preset_or_text, scaled, size_or_text
+from sr4k.jobs.setting_errors import errors_by_option
 from sr4k.media.options import ResultSize
 from sr4k.models.architecture import Precision
 from sr4k.models.colour import ChromaLocation, Matrix
@@ -76,9 +77,11 @@ class Upscaler:
         size: ResultSize | str = None,
         scale: Scaling = None,
     ) -> None:
-        chosen = preset_or_text(preset).updated(
-            "engine", model=model, name=engine, device=device, precision=precision, weights=weights, threads=threads
-        )
+        given = preset_or_text(preset)
+        with errors_by_option():
+            chosen = given.updated(
+                "engine", model=model, name=engine, device=device, precision=precision, weights=weights, threads=threads
+            )
         wanted = scaled(size_or_text(size), scale)
         check_engine(chosen.engine.name)
         architecture(chosen.engine.model)
@@ -89,9 +92,10 @@ class Upscaler:
         self._passages = Passages(chosen, wanted)
         self._made_of = chosen, wanted
 
-    def __reduce__(self) -> tuple[Callable[..., "Upscaler"], tuple[Preset, ResultSize]]:
-        """Let it be pickled, for other processes: it arrives without networks."""
-        return _like, self._made_of
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let it be pickled, for other processes: it arrives without networks, and with what a subclass has added."""
+        added = {name: value for name, value in vars(self).items() if name not in ("_passages", "_made_of")}
+        return _like, (type(self), *self._made_of), added or None
 
     def __enter__(self) -> Self:
         return self
@@ -143,8 +147,9 @@ class Upscaler:
             OptionError: a frame is of another kind, or the engine can't do what is asked.
             EngineError: the network can't be run.
         """
-        from sr4k.memory.given import packed
+        from sr4k.memory.given import check_several, packed
 
+        check_several(frames)
         return self._many(frames, lambda frame: packed(frame, order=order, bits=bits))
 
     @overload
@@ -275,5 +280,8 @@ class Upscaler:
             raise feed.error
 
 
-def _like(preset: Preset, size: ResultSize) -> Upscaler:
-    return Upscaler(preset=preset, size=size)
+def _like(kind: type[Upscaler], preset: Preset, size: ResultSize) -> Upscaler:
+    """Return an upscaler of the same kind, without calling what a subclass has in place of ``__init__``."""
+    up = kind.__new__(kind)
+    Upscaler.__init__(up, preset=preset, size=size)
+    return up

@@ -99,6 +99,13 @@ def test_no_frames_make_no_results(nearest: Upscaler) -> None:
     assert not nearest._passages._open
 
 
+@pytest.mark.parametrize("channels", [3, 4])
+def test_one_picture_is_not_read_as_its_rows(channels: int, nearest: Upscaler) -> None:
+    with pytest.raises(OptionError, match=r"is one picture.*: pass \[frame\]"):
+        nearest.frames(np.zeros((8, 12, channels), np.uint8))
+    assert len(list(nearest.frames(np.zeros((2, 8, 12, 3), np.uint8)))) == 2
+
+
 def test_an_exception_in_the_iterable_comes_after_the_results_before_it(luma: Upscaler) -> None:
     def broken() -> Iterator[Array]:
         for k in range(4):

@@ -193,6 +193,8 @@ RGB = np.zeros((8, 8, 3), np.uint8)
         (RGB, {"bits": 10}, "has 8 bits, not 10"),
         (RGB.astype(np.uint16), {"bits": 8}, "use 9 to 16"),
         (RGB.astype(np.uint16), {"bits": 17}, "use 9 to 16"),
+        (RGB.astype(np.uint16), {"bits": "10"}, "can't have '10' bits"),
+        (RGB.astype(np.uint16), {"bits": 10.5}, "can't have 10.5 bits"),
         (RGB.astype(np.uint16) + 1024, {"bits": 10}, "1024 has more than 10 bits"),
     ],
 )
@@ -239,7 +241,8 @@ def test_planes_that_fit_nothing_are_refused(
         ({"model": "nothing"}, "no model 'nothing'"),
         ({"engine": "nothing"}, "no engine 'nothing'"),
         ({"precision": "int3"}, "precision"),
-        ({"threads": 0}, "threads"),
+        ({"threads": 0}, "^threads can't be 0: it must be at least 1"),
+        ({"device": "xpu"}, "^device can't be xpu"),
         ({"size": "5p"}, "5p"),
         ({"preset": "nothing"}, "nothing"),
         ({"preset": THREADS.updated("engine", pixels="yuv")}, "leave engine.pixels out"),
@@ -304,6 +307,18 @@ def test_pickled_it_is_another_like_it() -> None:
     assert other._made_of == up._made_of
 
 
+class Named(Upscaler):
+    def __init__(self, name: str) -> None:
+        super().__init__(engine="nearest", scale=3)
+        self.name = name
+
+
+def test_pickled_a_subclass_keeps_its_kind_and_what_it_has_added() -> None:
+    other = pickle.loads(pickle.dumps(Named("mine")))
+    assert type(other) is Named and other.name == "mine"
+    assert other(frame(8, 10)).shape == (24, 30, 3)
+
+
 def test_calls_from_many_threads_are_right_and_share_an_engine() -> None:
     frames = [frame() for _ in range(12)]
     with Upscaler() as up, ThreadPoolExecutor(4) as pool:
@@ -322,6 +337,18 @@ def test_closing_while_another_thread_works_takes_nothing_from_it() -> None:
     up.close()
     assert len(list(results)) == 8
     assert not up._passages._open
+
+
+def test_a_depth_between_costs_no_whole_frame_of_floats(luma: Upscaler) -> None:
+    deep = frame(270, 480).astype(np.uint16)
+    made = luma(deep, order="bgr", bits=10)
+    assert made.flags.c_contiguous
+    tracemalloc.start()
+    try:
+        luma(deep, order="bgr", bits=10)
+        assert tracemalloc.get_traced_memory()[1] < 2.25 * made.nbytes
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("kind", ["rgb", "bgr", "yuv"])
