@@ -6,7 +6,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 from sr4k.configs import Preset
@@ -14,6 +14,7 @@ from sr4k.engines.choose import engines_for
 from sr4k.engines.cpu import granted_cpus
 from sr4k.jobs.upscaling import upscaling
 from sr4k.media.options import ResultSize
+from sr4k.memory.exit_gate import gate
 from sr4k.memory.given import Given, Kind
 from sr4k.pipeline import Format, Frame, FrameInfo, Transform
 from sr4k.pipeline.chain import HeapBuffers
@@ -42,15 +43,22 @@ class Line:
         results = _Results(self._passage.form)
 
         def frames() -> Iterator[Frame]:
-            for picture in pictures:
+            while (picture := _pulled(pictures)) is not None:
                 begun.append(picture)
                 results.awaited.append(picture)
                 yield picture.frame(self._entry)
 
+        flow = self._passage.run(frames(), results)
+
+        def result() -> Any:
+            with gate.inside():
+                frame = next(flow, None)
+                return None if frame is None else begun.popleft().finished(frame.planes[0])
+
         try:
-            with closing(self._passage.run(frames(), results)) as flow:
-                for frame in flow:
-                    yield begun.popleft().finished(frame.planes[0])
+            with _closing(flow):
+                while (made := result()) is not None:
+                    yield made
         except GeneratorExit:
             raise
         except BaseException:
@@ -68,6 +76,21 @@ class Line:
         self.is_broken = True
 
 
+def _pulled(pictures: Iterator[Given]) -> Given | None:
+    """Return the next picture, which may come from code of the program's."""
+    with gate.outside():
+        return next(pictures, None)
+
+
+@contextmanager
+def _closing(flow: Generator[Frame, None, None]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        with gate.inside():
+            flow.close()
+
+
 class _Results:
     """Memory for results, as each picture asks for it. What the caller gets isn't used again."""
 
@@ -82,9 +105,6 @@ class _Results:
 class Passages:
     """Makes, keeps and lends lines; for several threads.
 
-    Attributes:
-        calling: to be held while a single picture is upscaled, so that all threads share one line and its engine.
-
     Args:
         preset: which network runs, and how.
         size: size of the results.
@@ -94,10 +114,16 @@ class Passages:
         self._preset, self._size = preset, size
         self._open: set[Line] = set()
         self._idle: list[tuple[tuple[Kind, bool], Line]] = []  # the one used last is the last
-        self._changing, self.calling = threading.Lock(), threading.Lock()
+        self._changing, self._calling = threading.Lock(), threading.Lock()
         self._closings = 0
         self._on_gpu: Any = None  # a `sr4k.memory.tensors_on_gpu.TensorsOnGpu`, which needs PyTorch
         _all.add(self)
+
+    @contextmanager
+    def call(self, kind: Kind) -> Iterator[Line]:
+        """Lend a line for a single picture: all threads share one, and its engine."""
+        with gate.inside(), self._calling, self.lent(kind, prompt=True) as line:
+            yield line
 
     @contextmanager
     def lent(self, kind: Kind, *, prompt: bool) -> Iterator[Line]:
@@ -128,9 +154,10 @@ class Passages:
         with self._changing:
             self._closings += 1
             idle, self._idle = self._idle, []
-        self._close(line for _, line in idle)
+        self._close([line for _, line in idle])
         if self._on_gpu is not None:
-            self._on_gpu.close()
+            with gate.inside():
+                self._on_gpu.close()
 
     def on_gpu(self, batch: Any) -> Any:
         """Upscale a tensor of PyTorch's on its GPU; return ``None`` if it has to be upscaled in host memory."""
@@ -140,14 +167,15 @@ class Passages:
             return None
         with self._changing:
             self._on_gpu = self._on_gpu or TensorsOnGpu(self._preset.engine, KEPT)
-        return self._on_gpu(batch)
+        with gate.inside():
+            return self._on_gpu(batch)
 
     def abandon(self) -> None:
         """Abandon all lines in a process that was forked: the threads of their engines are in the parent process."""
         for line in self._open:
             line.abandon()
         self._open, self._idle, self._closings = set(), [], self._closings + 1
-        self._changing, self.calling = threading.Lock(), threading.Lock()
+        self._changing, self._calling = threading.Lock(), threading.Lock()
 
     def _take_back(self, key: tuple[Kind, bool], line: Line, closings: int) -> None:
         with self._changing:
@@ -161,7 +189,8 @@ class Passages:
     def _close(self, lines: Iterable[Line]) -> None:
         for line in lines:
             self._open.discard(line)
-            line.close()
+            with gate.inside():
+                line.close()
 
     def _opened(self, kind: Kind, *, prompt: bool) -> Line:
         engine = self._preset.engine
@@ -177,7 +206,8 @@ class Passages:
             prompt=prompt,
         )
         stages = [spec.create() for spec in specs.values()]
-        line = Line(kind, Passage([stage for stage in stages if isinstance(stage, Transform)], kind.form))
+        with gate.inside():
+            line = Line(kind, Passage([stage for stage in stages if isinstance(stage, Transform)], kind.form))
         self._open.add(line)
         return line
 

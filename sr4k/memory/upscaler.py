@@ -264,8 +264,7 @@ class Upscaler:
         return pictures.finished()
 
     def _one(self, given: "Given") -> Any:
-        passages = self._passages
-        with passages.calling, passages.lent(given.kind, prompt=True) as line:
+        with self._passages.call(given.kind) as line:
             (result,) = line.run(iter([given]))
         return result
 

@@ -118,6 +118,46 @@ def test_the_engine_torch_leaves_the_threads_of_pytorch_alone() -> None:
         assert torch.get_num_threads() == before
 
 
+BUSY = """
+import atexit, itertools, threading
+
+atexit.register(lambda: print(up(np.zeros((4, 4, 3), np.uint8)).shape))
+import numpy as np, sr4k
+
+up, begun = sr4k.Upscaler(), threading.Semaphore(0)
+
+
+def picture(height):
+    begun.release()
+    return np.zeros((height, 160, 3), np.uint8)
+
+
+def iterate():
+    for _ in up.frames(map(picture, itertools.repeat(90))):
+        pass
+
+
+def call():
+    for height in itertools.cycle((40, 50, 60, 70)):
+        up(picture(height))
+
+
+def wait():
+    next(up.frames(iter(threading.Event().wait, None)))
+
+
+for work in (iterate, call, wait):
+    threading.Thread(target=work, daemon=True).start()
+for _ in range(12):
+    begun.acquire()
+"""
+
+
+def test_a_program_ends_while_its_daemon_threads_upscale() -> None:
+    ran = subprocess.run([sys.executable, "-c", BUSY], capture_output=True, text=True, timeout=60)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "(8, 8, 3)\n", "")
+
+
 def test_the_readmes_line_prints_the_shape_anywhere(tmp_path: Path) -> None:
     page = (Path(__file__).parents[3] / "docs" / "python.md").read_text()
     line = "import numpy as np, sr4k; u = sr4k.Upscaler(); print(u(np.zeros((90, 160, 3), np.uint8)).shape)"
