@@ -16,6 +16,7 @@ from sr4k.media.writing.codec_choice import chosen_codec, possible_encoders
 from sr4k.media.writing.encoder_limits import check_quality
 from sr4k.models import zoo
 from sr4k.models.architecture import Pixels, Precision
+from sr4k.models.source_quality import WORST
 
 StageName = Literal["decode", "preprocess", "infer", "reconstruct", "convert", "encode"]
 STAGES: tuple[StageName, ...] = get_args(StageName)
@@ -81,6 +82,7 @@ class EnginePreset(Section):
         device: what OpenVINO runs it on: ``cpu``, ``gpu``, ``gpu.1``, ``npu`` or ``auto``. Not to be confused with
             ``devices`` of the graph, which are NVIDIA GPUs.
         threads: number of CPU threads; ``null``: all that are granted.
+        source_quality: how compressed the source is (`sr4k.models.source_quality`); ``auto``: as measured.
         pixels: what the network works on; ``auto``: ``bgr`` for pictures made from pictures, else ``yuv``.
         passes: maximum number of passes through the network; results of more than 2.2 times their source take two.
     """
@@ -95,6 +97,13 @@ class EnginePreset(Section):
     reuse: bool = True
     reuse_threshold: Annotated[int, Field(ge=0, le=255)] = 0
     passes: Annotated[int, Field(ge=1, le=2)] = 2
+    source_quality: Annotated[int, Field(ge=0, le=WORST)] | Literal["auto", "clean"] = "auto"
+
+    @property
+    def source_quality_given(self) -> int | None:
+        """The quality as a number; ``None``: that of each frame."""
+        known = {"auto": None, "clean": 0}
+        return known[self.source_quality] if isinstance(self.source_quality, str) else self.source_quality
 
     @field_validator("device")
     @classmethod

@@ -40,6 +40,7 @@ class EngineSpec:
         device: of OpenVINO: ``cpu``, ``gpu``, ``gpu.1`` (the second of several), ``npu``, or ``auto``, the fastest
             that gives the CPU's picture. Other engines have none.
         rounded: whether RGB comes out rounded to 8 bits, a quarter of the memory; YUV always comes out rounded.
+        quality: how compressed the source of the frames is, 0..51 (`sr4k.models.source_quality`).
     """
 
     model: str
@@ -52,6 +53,7 @@ class EngineSpec:
     prompt: bool = False
     device: str = USUAL_DEVICE
     rounded: bool = False
+    quality: int = 0
 
     @property
     def input_shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -93,6 +95,9 @@ class Engine(ABC):
 
     precisions: tuple[Precision, ...] = ("auto", "int8", "fp32")
     """Precisions that the backend supports."""
+
+    follows_quality: bool = True
+    """Whether it starts quickly enough to be replaced by one with other weights while a video runs."""
 
     most_bits: int = 16
     """Largest bit depth of the planes that it accepts."""

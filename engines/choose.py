@@ -95,7 +95,7 @@ def start_first(names: Sequence[str], spec: EngineSpec) -> tuple[str, Engine]:
     Raises:
         Sr4kError: the last one doesn't start either.
     """
-    return first_to_start(names, lambda name: _engine(name, spec).activate())
+    return first_to_start(names, lambda name: engine_for(name, spec).activate())
 
 
 def first_to_start(names: Sequence[str], start: Callable[[str], T]) -> tuple[str, T]:
@@ -112,7 +112,13 @@ def first_to_start(names: Sequence[str], start: Callable[[str], T]) -> tuple[str
     return names[-1], start(names[-1])
 
 
-def _engine(name: str, spec: EngineSpec) -> Engine:
+def engine_for(name: str, spec: EngineSpec) -> Engine:
+    """Return an engine that is not active yet; one that works in tiles if the picture is too large to be done at once.
+
+    Raises:
+        OptionError: there is no such engine, or it can't run this spec.
+        EngineError: its library is not installed.
+    """
     return TiledEngine(load_engine(name), spec) if is_too_large(spec) else create_engine(name, spec)
 
 

@@ -63,7 +63,7 @@ def plan(core: "ov.Core", device: str, spec: EngineSpec) -> Plan:
     Raises:
         OptionError: the network has no int8 calibration, or its pictures are too deep for it.
     """
-    model = zoo.load(spec.model, spec.weights)
+    model = zoo.load(spec.model, spec.weights, spec.quality)
     is_deep = spec.colour is not None and spec.colour.bits > 8
     fast = spec.precision == "auto" and _has_int8(core, device) and model.calibration is not None and not is_deep
     is_int8 = spec.precision == "int8" or fast

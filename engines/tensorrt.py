@@ -44,6 +44,7 @@ class TensorRtEngine(Engine):
     in_flight = 3
     precisions = ("auto", "int8", "fp16", "fp32")
     most_bits = 8
+    follows_quality = False  # building an engine takes minutes
 
     def __init__(self, spec: EngineSpec) -> None:
         super().__init__(spec)
@@ -89,7 +90,7 @@ def build(spec: EngineSpec) -> Built:
     """
     gpu = first_gpu(driver())  # before any object of TensorRT exists
     cuda_memory.start()
-    model = zoo.load(spec.model, spec.weights)
+    model = zoo.load(spec.model, spec.weights, spec.quality)
     precision = _settled(spec, model)
     quantized = model.quantized(spec.colour) if precision == "int8" else None
     network = model.folded(spec.colour) if quantized is None else quantized.network

@@ -39,7 +39,7 @@ class TorchEngine(Engine):
         self._threads = spec.threads or granted_cpus()
 
     def activate_impl(self) -> None:
-        network = zoo.load(self.spec.model, self.spec.weights).folded(self.spec.colour)
+        network = zoo.load(self.spec.model, self.spec.weights, self.spec.quality).folded(self.spec.colour)
         self._macs = network.macs(self.spec.height, self.spec.width)
         self._run = FoldedExecutor(network)
         self._results: deque[Plane] = deque()

@@ -1,5 +1,6 @@
 """Reports of the stages that read and write files. Plain data, light to import: reading a report needs no codec."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal
@@ -138,6 +139,8 @@ class EngineReport:
         lanes: number of engines that ran side by side.
         computed: share of each frame that was computed and not reused, 0 to 1; the mean over all frames and lanes.
         passes: 2 where each frame goes through the network twice; ``macs`` and ``computed`` are of both passes.
+        source_qualities: number of frames by the quality of sources that the weights they went through are for
+            (`sr4k.models.source_quality`); ``None``: the network has one set of weights.
     """
 
     engine: str
@@ -152,6 +155,7 @@ class EngineReport:
     lanes: int | None = None
     computed: float | None = None
     passes: int | None = None
+    source_qualities: dict[int, int] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return all that is not ``None``, for JSON."""
@@ -159,9 +163,15 @@ class EngineReport:
 
     @staticmethod
     def of_lanes(reports: "Sequence[EngineReport]") -> "EngineReport":
-        """Return one report for engines that ran side by side: they differ in ``computed`` alone."""
+        """Return one report for engines that ran side by side: shares are averaged, and numbers of frames added."""
         shares = [report.computed for report in reports if report.computed is not None]
-        return replace(reports[0], lanes=len(reports), computed=sum(shares) / len(shares) if shares else None)
+        frames: Counter[int] = sum((Counter(report.source_qualities or {}) for report in reports), Counter())
+        return replace(
+            reports[0],
+            lanes=len(reports),
+            computed=sum(shares) / len(shares) if shares else None,
+            source_qualities=dict(frames) or None,
+        )
 
     def with_second(self, second: "EngineReport") -> "EngineReport":
         """Return one report for this first pass and a second one."""

@@ -24,6 +24,7 @@ from sr4k.models.fold import Weights
 from sr4k.models.folded_network import FoldedNetwork
 from sr4k.models.geometry import CELL
 from sr4k.models.quantize import Calibration, QuantizedNetwork, quantize
+from sr4k.models.source_quality import GRADES
 
 ARCHITECTURES: dict[str, Architecture] = {
     "luma": LumaShape(features=32, convs=4),
@@ -44,21 +45,28 @@ SHARED = {"rcan-basicsr": "rcan"}
 LICENCE = "Apache-2.0"
 """SPDX identifier of the licence of all weights that ship."""
 
-_WEIGHTS = "{name}.safetensors"
-_INT8 = "{name}.int8.safetensors"
+_WEIGHTS = "{name}{grade}.safetensors"
+_INT8 = "{name}{grade}.int8.safetensors"
+_GRADE = ".q{:02d}"
+"""Part of the names of files whose weights are for compressed sources."""
+
 _TUNED = "weights."
 """Prefix of weights in the int8 file, fine-tuned for int8."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """A trained network, optionally with a calibration for int8 and with weights fine-tuned for int8."""
+    """A trained network, optionally with a calibration for int8 and with weights fine-tuned for int8.
+
+    ``grade``: the quality of the sources that the weights are for (`sr4k.models.source_quality`).
+    """
 
     name: str
     arch: Architecture
     weights: Weights
     calibration: Calibration | None = None
     int8_weights: Weights | None = None
+    grade: int = 0
 
     def folded(self, colour: Colour | None) -> FoldedNetwork:
         """Fold the network in float, for YUV planes of that ``colour``, or for RGB if it is ``None``.
@@ -100,11 +108,14 @@ def architecture(name: str) -> Architecture:
 
 
 @cache
-def load(name: str = DEFAULT, source: Path | None = None) -> Model:
+def load(name: str = DEFAULT, source: Path | None = None, quality: int = 0) -> Model:
     """Load a model with its shipped weights, with those of a folder or with those of one file.
 
     Args:
+        name: name of the model.
         source: a folder that `save` wrote, or a ``.safetensors``, ``.pt`` or ``.pth`` file of float weights.
+        quality: that of the sources to upscale, 0..51 (`sr4k.models.source_quality`): the model with the nearest grade
+            is loaded.
 
     Raises:
         OptionError: there is no model of that name or no weights for it, or the weights don't fit or are damaged.
@@ -116,26 +127,38 @@ def load(name: str = DEFAULT, source: Path | None = None) -> Model:
         raise OptionError(f"No weights of {name} ship with the package: give a checkpoint with {option('weights')}.")
     folder = source or _shipped()
     stored = SHARED.get(name, name)
-    weights = _weights(folder / _WEIGHTS.format(name=stored), stored, ARCHITECTURES[stored])
-    int8_file = folder / _INT8.format(name=stored)
+    grade = min(grades(name, source), key=lambda each: abs(each - quality))
+    float_file, int8_file = files_of(folder, stored, grade)
+    weights = _weights(float_file, stored, ARCHITECTURES[stored])
     if not int8_file.exists():
-        return Model(name, arch, weights)
+        return Model(name, arch, weights, grade=grade)
     calibration, tuned = _int8(int8_file, stored, ARCHITECTURES[stored])
-    return Model(name, arch, weights, calibration, tuned)
+    return Model(name, arch, weights, calibration, tuned, grade)
 
 
-def files_of(folder: Path, name: str) -> tuple[Path, Path]:
+@cache
+def grades(name: str = DEFAULT, source: Path | None = None) -> tuple[int, ...]:
+    """Return the grades for which a model has weights, the shipped ones or those of a folder; 0 is always one."""
+    folder = source or _shipped()
+    stored = SHARED.get(name, name)
+    return (0, *(grade for grade in GRADES[1:] if files_of(folder, stored, grade)[0].exists()))
+
+
+def files_of(folder: Path, name: str, grade: int = 0) -> tuple[Path, Path]:
     """Return the paths that `save` writes for a model: float weights, int8 calibration."""
-    return folder / _WEIGHTS.format(name=name), folder / _INT8.format(name=name)
+    mark = _GRADE.format(grade) if grade else ""
+    return folder / _WEIGHTS.format(name=name, grade=mark), folder / _INT8.format(name=name, grade=mark)
 
 
 def save(folder: Path, model: Model) -> None:
     """Write a model's weights and, if it has one, its int8 calibration; create the folder if necessary.
 
+    Models of one name and several grades may share a folder.
+
     Raises:
         OutputError: a file can't be written.
     """
-    weights, int8 = files_of(folder, model.name)
+    weights, int8 = files_of(folder, model.name, model.grade)
     write_whole(weights, packed(_contiguous(model.weights)))
     if model.calibration is not None:
         tuned = {_TUNED + key: array for key, array in (model.int8_weights or {}).items()}
@@ -145,7 +168,7 @@ def save(folder: Path, model: Model) -> None:
 
 def has_weights(name: str) -> bool:
     """Whether weights of model ``name`` ship with the package."""
-    return (_shipped() / _WEIGHTS.format(name=SHARED.get(name, name))).exists()
+    return files_of(_shipped(), SHARED.get(name, name))[0].exists()
 
 
 def measured() -> dict[str, Any]:

@@ -73,6 +73,7 @@ class FrameInfo:
         once: whether to run the network only once, for lack of time, where the size of the result needs it twice.
         lost: number of frames of the source that were lost so far.
         read: number of packets of the source that had been read when the frame was ready; 0 if nobody needs it.
+        quality: how compressed the source is, as a number that stages may agree on; 0: not at all.
     """
 
     pts: int
@@ -83,6 +84,7 @@ class FrameInfo:
     once: bool = False
     lost: int = 0
     read: int = 0
+    quality: int = 0
 
 
 @dataclass(slots=True)

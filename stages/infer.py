@@ -1,12 +1,12 @@
 """The infer stage: runs the network."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import replace
 
-from sr4k.engines import Engine, EngineSpec, load_engine
-from sr4k.engines.choose import start_first
+from sr4k.engines import EngineSpec, load_engine
+from sr4k.engines.grades import EngineOfEachGrade
 from sr4k.errors import EngineError
 from sr4k.media.reports import INFER, EngineReport
 from sr4k.media.video import info_of
@@ -21,6 +21,7 @@ class Infer(Transform):
 
     It keeps the engine busy: results are collected only when the engine is full, and at the end. Tiles that did not
     change since the previous frame are not computed again, unless that is switched off. Plain frames pass unchanged.
+    The network's weights follow how compressed the source is.
 
     `open` raises `EngineError` if no engine starts.
     """
@@ -32,12 +33,12 @@ class Infer(Transform):
         self._settings = settings
         with suppress(EngineError):  # `open` raises it
             load_engine(settings.engine)  # imported here, while the source is being opened
-        self._engine: Engine | None = None
+        self._engines: EngineOfEachGrade | None = None
         self._pending: deque[Frame] = deque()
         self._last: Plane | None = None  # result of the engine, valid until its next `submit`
         self._reuse: Reuse | None = None
         self._about: EngineReport | None = None
-        self._opened = ExitStack()  # the engine
+        self._frames: Counter[int] = Counter()  # by grade of the source's quality
 
     def open(self, source: Format) -> Format:
         s, info = self._settings, info_of(source)
@@ -52,12 +53,12 @@ class Infer(Transform):
             prompt=s.prompt,
             device=s.device,
             rounded=s.rounded,
+            quality=s.source_quality or 0,
         )
-        name, self._engine = start_first((s.engine, *s.fallbacks), spec)
-        self._opened.callback(self._engine.deactivate)
-        self._about = EngineReport(**self._engine.describe())
+        self._engines = EngineOfEachGrade((s.engine, *s.fallbacks), spec)
+        self._about = EngineReport(**self._engines.now.describe())
         if s.reuse and s.pixels == "yuv":
-            self._reuse = Reuse(name, spec, s.reuse_threshold)
+            self._reuse = Reuse(self._engines.name, spec, s.reuse_threshold)
         return Format((PlaneSpec(spec.output_shape, str(spec.output_dtype)),), about=info)
 
     def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - results are in the engine's memory
@@ -65,12 +66,16 @@ class Infer(Transform):
             yield from self._finish_pending()
             yield frame
             return
+        if self._settings.source_quality is None and self._opened.is_other(frame.info.quality):
+            yield from self._finish_pending()
+            self._follow(frame.info.quality)
+        self._frames[self._opened.grade] += 1
         if self._reuse is not None:
             tiles = self._reuse.changed(frame.planes)
             if not self._reuse.is_whole(tiles):
                 yield from self._patched(frame, tiles, self._reuse)
                 return
-        engine = self._opened_engine
+        engine = self._opened.now
         engine.submit(frame.planes)
         self._pending.append(frame)
         if self._settings.prompt or engine.pending == engine.in_flight:
@@ -82,17 +87,28 @@ class Infer(Transform):
     def close(self) -> None:
         if self._reuse is not None:
             self._reuse.close()
-        self._opened.close()
+        if self._engines is not None:
+            self._engines.close()
 
     def report(self) -> EngineReport | None:
-        if self._about is None or self._reuse is None or not self._reuse.seen:
-            return self._about
-        return replace(self._about, computed=self._reuse.computed / self._reuse.seen)
+        about = self._about
+        if about is not None and len(self._opened.grades) > 1:
+            about = replace(about, source_qualities=dict(self._frames))
+        if about is None or self._reuse is None or not self._reuse.seen:
+            return about
+        return replace(about, computed=self._reuse.computed / self._reuse.seen)
 
     @property
-    def _opened_engine(self) -> Engine:
-        assert self._engine is not None
-        return self._engine
+    def _opened(self) -> EngineOfEachGrade:
+        assert self._engines is not None
+        return self._engines
+
+    def _follow(self, quality: int) -> None:
+        """Go on with the weights for sources of that quality; nothing that was computed with others is reused."""
+        self._last = None
+        self._opened.follow(quality)
+        if self._reuse is not None:
+            self._reuse.start_anew(quality)
 
     def _patched(self, frame: Frame, tiles: list[int], reuse: Reuse) -> Iterator[Frame]:
         """Yield all pending frames, then the previous frame with these tiles computed again."""
@@ -108,7 +124,7 @@ class Infer(Transform):
             yield self._collect()
 
     def _collect(self) -> Frame:
-        subpixels = self._last = self._opened_engine.result()
+        subpixels = self._last = self._opened.now.result()
         frame = self._pending.popleft()
         frame.release()
         return Frame((subpixels,), frame.info)

@@ -102,10 +102,16 @@ class Reuse:
             np.copyto(target, self._engine.result()[MARGIN:-MARGIN, MARGIN:-MARGIN])
         return self._output
 
+    def start_anew(self, quality: int) -> None:
+        """Compute all tiles of the next frame, from now on with the weights for sources of that quality."""
+        self.close()
+        self._known, self._spec = (), replace(self._spec, quality=quality)
+
     def close(self) -> None:
         """Release the engine of the tiles."""
         if self._engine is not None:
             self._engine.deactivate()
+            self._engine = None
 
     def _corner(self, tile: int) -> tuple[int, int]:
         """Return the first row and column of a tile, in cells."""

@@ -64,6 +64,7 @@ class InferSettings:
         prompt: whether to optimise latency rather than throughput.
         device: of OpenVINO, such as ``gpu``.
         rounded: whether RGB is rounded to 8 bits by the engine.
+        source_quality: how compressed the source is, 0..51 (`sr4k.models.source_quality`); ``None``: as frames say.
     """
 
     engine: str
@@ -78,6 +79,7 @@ class InferSettings:
     prompt: bool = False
     device: str = "cpu"
     rounded: bool = False
+    source_quality: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from sr4k.media.planes import PixelFormat
 from sr4k.media.stereo3d import MODES
 from sr4k.media.video import ColourTags, VideoInfo
 from sr4k.models.colour import ChromaLocation, Colour, Matrix, Sampling
+from sr4k.models.source_quality import WORST
 from sr4k.pipeline import Format, FrameInfo
 
 _LARGEST_PICTURE = 32 << 20
@@ -35,6 +36,8 @@ def is_picture(info: FrameInfo) -> bool:
         and is_number(info.duration, 0)
         and is_number(info.lost, 0)
         and is_number(info.read, 0)
+        and is_number(info.quality, 0)
+        and info.quality <= WORST
         and isinstance(info.plain, bool)
         and isinstance(info.once, bool)
         and isinstance(info.born, float)

@@ -46,6 +46,7 @@ from sr4k.media.deinterlace import Deinterlacer
 from sr4k.media.fitting import fitted
 from sr4k.media.headers import margins
 from sr4k.media.look import Look, Picture
+from sr4k.media.quality_meter import QualityMeter
 from sr4k.media.scaling import Scaler
 from sr4k.media.video import VideoInfo, ratio
 from sr4k.pipeline import FrameInfo
@@ -137,6 +138,7 @@ class _Reader:
             held = max(1, round(_HELD_BACK * float(video.average_rate or 1)))
             video.thread_count = min(held, len(os.sched_getaffinity(0)))
         video.codec_context.options = {"max_pixels": str(MOST_ACCEPTED)}
+        self._meter, self._quality = QualityMeter(video), 0
         self._deinterlacer = Deinterlacer(video, lambda _words: None, "auto")
 
     def run(self) -> Ended:
@@ -196,6 +198,7 @@ class _Reader:
         if not packet.size and packet.pts is not None:
             return None
         self._barren += packet.size > 0
+        self._meter.sent(packet)
         try:
             pictures = self._opening.video.decode(packet)
         except MemoryError:
@@ -211,6 +214,7 @@ class _Reader:
             self._link.tally.pictures += 1
             if picture.width * picture.height > MOST_ACCEPTED:
                 return Ended(too_large(picture.width, picture.height))
+            self._quality = self._meter.of(picture)
             if self._edge is not None:
                 self._link.tally.backlog += 1
                 continue
@@ -237,7 +241,7 @@ class _Reader:
         if self._picture_pace is not None:  # when drained, a decoder returns all delayed pictures at once
             self._wait_until_due(self._picture_pace, self._pts)
             now = time.monotonic()
-        frame = self._link.take(FrameInfo(pts=self._pts, time_base=TIME_BASE, born=now))
+        frame = self._link.take(FrameInfo(pts=self._pts, time_base=TIME_BASE, born=now, quality=self._quality))
         if frame is not None:
             copy_inside(fitted(picture, self._info, self._scaler), frame.planes, self._info.colour)
             self._link.show(frame)

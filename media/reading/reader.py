@@ -229,6 +229,7 @@ class VideoReader:
             born=time.monotonic(),
             lost=self._losses.total,
             read=self._file.clock.read,
+            quality=self._file.quality,
         )
 
     def _emit(self, picture: Picture, info: FrameInfo) -> tuple[Picture, FrameInfo]:

@@ -18,6 +18,7 @@ from sr4k.media.decoded_picture import positive
 from sr4k.media.deinterlace import Deinterlacer
 from sr4k.media.headers import margins
 from sr4k.media.options import ReadSettings, TimeSpan
+from sr4k.media.quality_meter import QualityMeter
 from sr4k.media.reading.discontinuities import OneClock, from_key_frame
 from sr4k.media.reading.display_order import Order
 from sr4k.media.reading.duration import Extent
@@ -46,6 +47,7 @@ class VideoFile:
         crop: crops its pictures.
         order: corrects display times; stays valid when the file is opened again.
         can_be_sought: whether pictures have the same pts after seeking.
+        quality: grade of the picture that was decoded last (`sr4k.models.source_quality`).
 
     Args:
         settings: what to read.
@@ -79,6 +81,8 @@ class VideoFile:
         if self._is_accelerated:
             context.thread_count = 1  # each FFmpeg thread takes a surface of NVDEC, which has at most 32
         context.flags |= Flags.unaligned  # otherwise the decoder does not crop the left side
+        self._meter = QualityMeter(self.stream)
+        self.quality = 0
         self.tick = positive(self.stream.time_base, Fraction(1, 90_000))
         self.deinterlacer = Deinterlacer(self.stream, say, settings.deinterlace)
         self.unit = self.tick / self.deinterlacer.ticks
@@ -160,9 +164,11 @@ class VideoFile:
                 continue
             self.order.sent(packet)
             self._pending.sent(packet)
+            self._meter.sent(packet)
             try:
                 for picture in self.stream.decode(plain_packet(packet, self.stream)):
                     started = True
+                    self.quality = self._meter.of(picture)
                     self._pending.shown(picture, whole=whole)
                     yield picture
             except av.error.FFmpegError as err:

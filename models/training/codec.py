@@ -4,19 +4,16 @@ Frames are YUV 4:2:0, limited range.
 """
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import av
 import numpy as np
 from av.packet import Packet
-from av.sidedata.encparams import VideoEncParams
-from av.sidedata.sidedata import Type
 from numpy.typing import NDArray
 
 from sr4k.common.opencv import cv2
-
-WORST = 51.0
-"""The largest QP of H.264."""
+from sr4k.models.quantiser import EXPORT, mean_qp
+from sr4k.models.source_quality import INTRA_FINER
 
 CODECS = ("h264", "hevc", "av1", "jpeg")
 
@@ -25,14 +22,8 @@ _DECODERS = {"h264": "h264", "hevc": "hevc", "av1": "libdav1d"}
 _LAMBDA = 118
 """Units of FFmpeg's ``quality_stats`` per step of QP (FF_QP2LAMBDA)."""
 
-_DELTA_QP = 16
-"""Byte offset of ``delta_qp`` in FFmpeg's ``AVVideoBlockParams``."""
-
 INTRA, PREDICTED, BIPREDICTED = 1, 2, 3
 """Kinds of frames, as in FFmpeg's ``AVPictureType``: I, P and B."""
-
-_FINER = 3
-"""Steps of QP by which encoders code I frames finer: libx264's ipratio of 1.4."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +69,7 @@ def through_codec(clip: list[av.VideoFrame], encoding: Encoding) -> list[Decoded
     reported = {packet.pts: _qp_by_encoder(packet) for packet in packets}
     decoder = av.CodecContext.create(_DECODERS[encoding.codec], "r")
     assert isinstance(decoder, av.VideoCodecContext)
-    decoder.options = {"export_side_data": "venc_params"}
+    decoder.options = dict(EXPORT)
     decoder.thread_count = 1
     if encoder.extradata:
         decoder.extradata = encoder.extradata
@@ -95,30 +86,15 @@ def steady_qp(frames: list[Decoded]) -> float:
     """Return the typical QP of a clip, a measure of its compression.
 
     It is the mean over I- and P-frames: B-frames often copy their references, whatever their QP. Encoders code I-frames
-    finer by `_FINER`, which is compensated.
+    finer by `INTRA_FINER`, which is compensated.
     """
-    found = [frame.qp + (_FINER if frame.kind == INTRA else 0) for frame in frames if frame.kind != BIPREDICTED]
+    found = [frame.qp + (INTRA_FINER if frame.kind == INTRA else 0) for frame in frames if frame.kind != BIPREDICTED]
     return sum(found) / len(found)
 
 
 def luma_of(frame: av.VideoFrame) -> NDArray[np.uint8]:
     """Return the luma plane of a YUV 4:2:0 frame, uint8 (H, W)."""
     return np.asarray(frame.to_ndarray(format="yuv420p")[: frame.height], np.uint8)
-
-
-def mean_qp(frame: av.VideoFrame) -> float | None:
-    """Return the mean QP of a frame whose decoder exports it (``export_side_data=venc_params``).
-
-    ``None`` if the decoder doesn't export it, as those of HEVC and AV1.
-    """
-    data = frame.side_data.get(Type.VIDEO_ENC_PARAMS.name)
-    if not isinstance(data, VideoEncParams):
-        return None
-    if not data.nb_blocks:
-        return float(data.qp)
-    raw = np.frombuffer(bytes(cast(Any, data)), np.uint8, data.nb_blocks * data.block_size, data.blocks_offset)
-    beyond = raw.reshape(-1, data.block_size)[:, _DELTA_QP : _DELTA_QP + 4]
-    return float(data.qp + np.ascontiguousarray(beyond).view("<i4").mean())
 
 
 def _encoded(clip: list[av.VideoFrame], encoding: Encoding) -> "tuple[av.VideoCodecContext, list[Packet[Any]]]":

@@ -96,7 +96,7 @@ def tuned_for_int8(
         ops=lambda net: RoundedOps(net, folded, steps),
     )
     without_means = replace(calibration, means={})  # no bias correction: biases were trained with the roundings
-    return zoo.Model(model.name, model.arch, model.weights, without_means, load_file(trainer.run()))
+    return replace(model, calibration=without_means, int8_weights=load_file(trainer.run()))
 
 
 def _rounded(conv: TensorConv, steps: Tensor) -> TensorConv:

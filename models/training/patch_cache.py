@@ -13,23 +13,13 @@ from numpy.typing import NDArray
 from sr4k.common.whole_file import write_whole
 from sr4k.errors import InputError, OptionError
 from sr4k.models.quality.image_files import picture_files, read_rgb
+from sr4k.models.source_quality import WORST, like_h264
 from sr4k.models.training.clips import SMALLEST, Patches, patches_of
-from sr4k.models.training.codec import CODECS, WORST
+from sr4k.models.training.codec import CODECS
 from sr4k.models.training.data import Batch, turned
 from sr4k.models.training.recipe import Clips
 
 log = logging.getLogger(__name__)
-
-_LIKE_H264 = {
-    "hevc": ([0.0, 16.9, 23.0, 29.1, 35.3, 41.3, 51.0], [1.0, 16.7, 22.4, 28.3, 33.7, 38.5, 46.0]),
-    "av1": ([0.0, 11.7, 22.4, 34.1, 45.3, 59.0, 63.0], [14.0, 19.9, 23.9, 27.8, 31.2, 38.0, 40.0]),
-    "jpeg": (
-        [10.0, 15.0, 30.0, 50.0, 65.0, 75.0, 85.0, 90.0, 95.0, 98.0, 100.0],
-        [37.5, 36.3, 33.2, 30.5, 28.4, 26.4, 22.6, 19.5, 14.3, 8.9, 5.0],
-    ),
-}
-"""QP of each codec (quality for JPEG), and the QP of H.264 with the same loss on the same clips: medians of eleven
-clips, which differ by up to 2 (AV1: 3)."""
 
 _ALIKE = 0.02
 """Share of the patches, sorted by quality, that one batch is drawn from."""
@@ -54,10 +44,10 @@ class Cache:
 def quality_of(facts: NDArray[np.void]) -> NDArray[np.float64]:
     """Return the quality of patches, 0..51: the QP at which H.264 would lose as much."""
     found = np.array(facts["clip_qp"], np.float64)
-    for codec, (theirs, ours) in _LIKE_H264.items():
-        of_it = facts["codec"] == CODECS.index(codec)
-        found[of_it] = np.interp(found[of_it], theirs, ours)
-    return np.clip(found, 0, WORST)
+    for index, codec in enumerate(CODECS):
+        of_it = facts["codec"] == index
+        found[of_it] = like_h264(codec, found[of_it])
+    return found
 
 
 def batches_of(

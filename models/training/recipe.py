@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from sr4k.common.yaml_file import Section, load_settings, shipped_names, validated
+from sr4k.models.source_quality import GRADES
 
 _PACKAGE = "sr4k.models.training"
 
@@ -73,7 +74,7 @@ class Quality(Section):
     """Weights that follow how compressed the source is (`sr4k.models.training.quality_net`).
 
     Attributes:
-        knots: qualities with a set of weights of their own, increasing; 0 stands for uncompressed sources.
+        knots: qualities with a set of weights of their own, increasing, of `sr4k.models.source_quality.GRADES`.
         fixed: number of sets, from the first, that are not trained.
         shared: the sets share all parameters except the biases of the head, which learns most of the gain quickly.
         start_from: path of float weights of an earlier run with quality, from which the sets that are trained start.
@@ -81,15 +82,7 @@ class Quality(Section):
         clips: the clips that are learned from.
     """
 
-    knots: Annotated[tuple[Annotated[float, Field(ge=0, le=51)], ...], Field(min_length=1)] = (
-        0,
-        14,
-        20,
-        25,
-        30,
-        35,
-        40,
-    )
+    knots: Annotated[tuple[int, ...], Field(min_length=1)] = GRADES
     fixed: Annotated[int, Field(ge=0)] = 1
     shared: bool = False
     start_from: str | None = None
@@ -100,6 +93,8 @@ class Quality(Section):
     def _possible(self) -> "Quality":
         if any(low >= high for low, high in pairwise(self.knots)):
             raise ValueError("knots must increase")
+        if not {*self.knots} <= {*GRADES}:
+            raise ValueError(f"knots must be some of {', '.join(map(str, GRADES))}")
         if self.fixed >= len(self.knots):
             raise ValueError("at least one knot must be trained: use a smaller number for fixed")
         if self.shared and self.fixed:

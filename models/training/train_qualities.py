@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from safetensors.torch import load_file
@@ -28,9 +29,9 @@ CLIPS, TAUGHT = "clips", "taught"
 def train_qualities(
     recipe: Recipe, quality: Quality, folders: list[Path], out: Path, *, validate: list[Path]
 ) -> zoo.Model:
-    """Train, or resume the run in ``out``; write the model of each knot to a folder ``qNN`` of ``out``.
+    """Train, or resume the run in ``out``; write the model of each knot to ``out``, each in files of its own.
 
-    Fixed sets are existing models and get no folder.
+    Fixed sets are those of the model that training starts from, with its int8 calibration.
 
     Args:
         recipe: settings of the run.
@@ -59,19 +60,23 @@ def train_qualities(
     trainer = Trainer(net, recipe, _source(cache, recipe, quality), out / "float", validate=validate)
     net.load_state_dict(load_file(trainer.run()))
     plot_history([out / "float" / HISTORY], out / "training.png")
+    for k in range(quality.fixed):
+        zoo.save(out, _fixed(recipe, net, k, quality.knots[k]))
     for k in range(quality.fixed, len(quality.knots)):
-        folder = knot_folder(out, quality.knots[k])
         weights = {name: tensor.numpy() for name, tensor in net.plain()[k].state_dict().items()}
-        model = zoo.Model(recipe.model, arch, weights)
+        model = zoo.Model(recipe.model, arch, weights, grade=quality.knots[k])
         near = _source(cache, recipe, quality, within=_beside(quality.knots, k))
-        model = tuned_for_int8(model, recipe, near, folders, folder / "int8", validate=validate)
-        zoo.save(folder, model)
+        model = tuned_for_int8(model, recipe, near, folders, out / f"int8-{model.grade:02d}", validate=validate)
+        zoo.save(out, model)
     return model
 
 
-def knot_folder(out: Path, knot: float) -> Path:
-    """Return the folder of a knot's model within a run's folder."""
-    return out / f"q{knot:02.0f}"
+def _fixed(recipe: Recipe, net: QualityNet, k: int, knot: int) -> zoo.Model:
+    """Return the model of a set that was not trained."""
+    if recipe.start_from is not None:
+        return replace(named(recipe.start_from, recipe.model), name=recipe.model, grade=knot)
+    weights = {name: tensor.numpy() for name, tensor in net.plain()[k].state_dict().items()}
+    return zoo.Model(recipe.model, net.arch, weights, grade=knot)
 
 
 def started(arch: LumaShape, recipe: Recipe, quality: Quality) -> QualityNet:
@@ -94,7 +99,7 @@ def started(arch: LumaShape, recipe: Recipe, quality: Quality) -> QualityNet:
     return net
 
 
-def _beside(knots: tuple[float, ...], k: int) -> tuple[float, float]:
+def _beside(knots: tuple[int, ...], k: int) -> tuple[float, float]:
     """Return the range of qualities for which a knot's weights count most."""
     below = (knots[k - 1] + knots[k]) / 2 if k else 0.0
     above = (knots[k] + knots[k + 1]) / 2 if k + 1 < len(knots) else float("inf")

@@ -54,14 +54,12 @@ def train(
         import torch
 
         from sr4k.models.training.run import train_model
-        from sr4k.models.training.train_qualities import knot_folder
 
         if threads is not None:
             torch.set_num_threads(threads)
         train_model(recipe, data, out, validate=validate or [])
-        where = out if recipe.quality is None else knot_folder(out, recipe.quality.knots[-1])
-        measure = f"sr4k eval --model {recipe.model} --weights {where} FOLDER"
-        typer.echo(f"{recipe.model} is ready in {where}. Measure it:  {measure}", err=True)
+        measure = f"sr4k eval --model {recipe.model} --weights {out} FOLDER"
+        typer.echo(f"{recipe.model} is ready in {out}. Measure it:  {measure}", err=True)
 
 
 def quantize(

@@ -14,7 +14,6 @@ from sr4k.errors import OptionError
 from sr4k.jobs.parse import parse_devices
 from sr4k.jobs.setting_errors import errors_by_option
 from sr4k.media.options import Box, CodecChoice, EncoderChoice, Fit, ResultSize
-from sr4k.models import zoo
 from sr4k.models.architecture import Pixels, Precision
 from sr4k.models.zoo import architecture
 
@@ -44,6 +43,8 @@ class PresetKeywords:
         reuse: whether unchanged parts of a picture are computed only once.
         reuse_threshold: levels (0 to 255) by which a part may differ and still count as unchanged.
         passes: maximum number of passes through the network, 1 or 2, for results of more than 2.2 times their source.
+        source_quality: how compressed the source is: ``auto``, as measured frame by frame; ``clean``; or 0 to 51,
+            the QP at which H.264 would lose as much.
         workers: whether workers are processes or threads of this one.
         fit: how a picture of another shape is fitted to ``size``: ``inside`` it, with black bars (``pad``), or
             stretched to fill it (``stretch``).
@@ -67,6 +68,7 @@ class PresetKeywords:
     reuse: bool | None = None
     reuse_threshold: int | None = None
     passes: int | None = None
+    source_quality: int | Literal["auto", "clean"] | None = None
     workers: Literal["processes", "threads"] | None = None
     fit: Fit | None = None
 
@@ -94,11 +96,8 @@ class PresetKeywords:
                 reuse=self.reuse,
                 reuse_threshold=self.reuse_threshold,
                 passes=self.passes,
+                source_quality=self.source_quality,
             )
-            if self.engine is not None:
-                check_engine(self.engine)
-            if self.model is not None:
-                zoo.architecture(self.model)
             graph = {"mode": self.workers, "lanes": self.lanes, "devices": devices and tuple(devices)}
             preset = preset.updated("graph", **graph)
             preset = with_encoder(

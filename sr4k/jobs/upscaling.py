@@ -1,6 +1,7 @@
 """The stages between the decoder and the encoder, which are the same for files, live streams and frames in memory."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from sr4k.configs import EnginePreset
@@ -51,9 +52,12 @@ def upscaling(
         prompt=prompt,
         device=engine.device,
         rounded=rgb_bits == 8,
+        source_quality=engine.source_quality_given,
     )
     again = StageSpec(
-        "sr4k.stages.second_pass:SecondPass", SecondPassSettings(infer=infer, size=convert.size), called=SECOND_PASS
+        "sr4k.stages.second_pass:SecondPass",
+        SecondPassSettings(infer=replace(infer, source_quality=0), size=convert.size),
+        called=SECOND_PASS,
     )
     return {
         "preprocess": StageSpec("sr4k.stages.preprocess:Preprocess", PreprocessSettings(pixels=pixels)),

@@ -59,6 +59,8 @@ class Upscaler:
         threads: CPU threads of the engine; ``None``: all CPUs that are granted, if the preset doesn't say.
         size: size of the results, or text such as ``4k`` or ``1280x720``; ``None``: twice the frame's.
         scale: the same as a factor, such as 3, or as text.
+        source_quality: how compressed the video was that frames are of: the QP at which H.264 would lose as much, 0 to
+            51; 0: not at all.
 
     Raises:
         OptionError: an argument is invalid, or the preset is.
@@ -76,11 +78,19 @@ class Upscaler:
         threads: int | None = None,
         size: ResultSize | str = None,
         scale: Scaling = None,
+        source_quality: int = 0,
     ) -> None:
         given = preset_or_text(preset)
         with errors_by_option():
             chosen = given.updated(
-                "engine", model=model, name=engine, device=device, precision=precision, weights=weights, threads=threads
+                "engine",
+                model=model,
+                name=engine,
+                device=device,
+                precision=precision,
+                weights=weights,
+                threads=threads,
+                source_quality=source_quality,
             )
         wanted = scaled(size_or_text(size), scale)
         check_engine(chosen.engine.name)

@@ -84,9 +84,11 @@ def test_a_whole_run_makes_a_model_of_each_knot(tmp_path: Path) -> None:
         }
     )
     train_model(recipe, [tmp_path], tmp_path / "run", validate=[])
-    assert not (tmp_path / "run" / "q00").exists()
-    model = zoo.load("luma", tmp_path / "run" / "q25")
+    assert zoo.grades("luma", tmp_path / "run") == (0, 25)
+    clean, model = zoo.load("luma", tmp_path / "run"), zoo.load("luma", tmp_path / "run", 28)
+    assert model.grade == 25
     assert model.int8_weights is not None
+    assert np.array_equal(clean.weights["head.weight"], zoo.load("luma").weights["head.weight"])
     assert not np.array_equal(model.weights["head.weight"], zoo.load("luma").weights["head.weight"])
     assert (tmp_path / "run" / "training.png").exists()
 

@@ -3,7 +3,7 @@
 import threading
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,7 +54,7 @@ def test_several_are_in_flight_and_never_more_than_the_engine_takes(luma: Upscal
 def test_the_engine_works_while_the_caller_does(luma: Upscaler) -> None:
     results = luma.frames([np.zeros((90, 160, 3), np.uint8)] * 3)
     next(results)
-    (engine,) = (stage._engine for line in luma._passages._open for stage in line._passage._stages if pending(stage))
+    (engine,) = (engine for line in luma._passages._open for engine in working(line._passage._stages))
     assert len(engine._running) == engine.in_flight - 1
     deadline = time.monotonic() + 60
     while not all(request.wait_for(0) for request in engine._running):  # nobody fetches them
@@ -63,9 +63,10 @@ def test_the_engine_works_while_the_caller_does(luma: Upscaler) -> None:
     assert len(list(results)) == 2
 
 
-def pending(stage: Any) -> bool:
-    """Whether a stage has an engine with frames in flight."""
-    return getattr(stage, "_engine", None) is not None and stage._engine.pending > 0
+def working(stages: Sequence[Any]) -> Iterator[Any]:
+    """Yield the engines that have frames in flight."""
+    engines = (stage._engines.now for stage in stages if getattr(stage, "_engines", None) is not None)
+    yield from (engine for engine in engines if engine.pending > 0)
 
 
 def test_a_frame_whose_memory_is_used_again_has_been_copied(nearest: Upscaler) -> None:

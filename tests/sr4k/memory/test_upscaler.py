@@ -118,7 +118,7 @@ def planes_of(picture: av.VideoFrame) -> tuple[Array, ...]:
 @pytest.mark.parametrize("scale", [None, 3])
 def test_planes_become_those_that_a_lossless_file_has(scale: int | None, make_clip: MakeClip, tmp_path: Path) -> None:
     source, target, luma = make_clip("in.mp4", frames=4, audio=False), tmp_path / "out.mkv", Upscaler(scale=scale)
-    Job(source, target, preset=THREADS.updated("encode", crf=0), scale=scale).run()
+    Job(source, target, preset=THREADS.updated("encode", crf=0), scale=scale, source_quality="clean").run()
     with av.open(source) as small, av.open(target) as large:
         given = [planes_of(picture) for picture in small.decode(video=0)]
         expected = [planes_of(picture) for picture in large.decode(video=0)]
