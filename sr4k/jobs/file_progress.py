@@ -124,6 +124,8 @@ class Gauge:
     @property
     def eta(self) -> float | None:
         """Remaining seconds; ``None`` while there is no estimate."""
+        if self.total and self.frames >= self.total:
+            return 0.0
         last = self._samples[-1].now if self._samples else 0.0
         if self._began is None or last - self._began < _SETTLED:
             return None

@@ -63,6 +63,13 @@ def test_the_start_counts_nowhere_and_is_no_time_left() -> None:
     assert gauge.text() == "11/100 frames  4.0 fps  0.16x real time  ETA 0:00:22"
 
 
+def test_at_the_end_nothing_is_left_even_of_a_clip_too_short_for_an_estimate() -> None:
+    gauge = Gauge()
+    gauge.update(statuses(0, 0.0, 0.0), now=0.0)
+    gauge.update(statuses(100, 0.5, 0.0), now=0.5)
+    assert (gauge.share, gauge.eta) == (1.0, 0.0)
+
+
 def test_where_frames_are_a_guess_it_goes_by_time() -> None:
     gauge = Gauge()
     for second in range(1, 6):
