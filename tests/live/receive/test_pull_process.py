@@ -24,8 +24,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("silent_children")]
 def test_a_pattern_runs_in_real_time_with_sound_and_ends_when_it_should() -> None:
     with Pulled("pattern://160x90@25?seconds=2") as pulled:
         assert pulled.end(10) == Ended("the pattern ended", final=True)
-    assert_all_came(pulled, 50)
-    assert pulled.tally.pictures == 50
+    drawn = pulled.tally.pictures
+    assert 50 / pulled.watch.slowdown - 5 <= drawn <= 50, "a machine that pauses skips pictures"
+    assert_all_came(pulled, drawn)
     assert_in_real_time(pulled, 25)
     assert_sound_has_no_gaps(pulled)
     assert sum(len(samples) for _, samples in pulled.sound) == 96_000
