@@ -12,6 +12,7 @@ from typing import Any
 from sr4k.configs import Preset
 from sr4k.engines.choose import engines_for
 from sr4k.engines.cpu import granted_cpus
+from sr4k.errors import OptionError
 from sr4k.jobs.upscaling import upscaling
 from sr4k.media.options import ResultSize
 from sr4k.memory.exit_gate import gate
@@ -116,14 +117,26 @@ class Passages:
         self._idle: list[tuple[tuple[Kind, bool], Line]] = []  # the one used last is the last
         self._changing, self._calling = threading.Lock(), threading.Lock()
         self._closings = 0
+        self._own = threading.local()  # whether the thread is in a call
         self._on_gpu: Any = None  # a `sr4k.memory.tensors_on_gpu.TensorsOnGpu`, which needs PyTorch
         _all.add(self)
 
     @contextmanager
     def call(self, kind: Kind) -> Iterator[Line]:
-        """Lend a line for a single picture: all threads share one, and its engine."""
-        with gate.inside(), self._calling, self.lent(kind, prompt=True) as line:
-            yield line
+        """Lend a line for a single picture: all threads share one, and its engine.
+
+        Raises:
+            EngineError, OptionError: see `lent`.
+            OptionError: this thread is in a call already, which a handler of a signal has interrupted.
+        """
+        if getattr(self._own, "is_calling", False):
+            raise OptionError("What interrupts a call of an Upscaler can't call it too: use another Upscaler there.")
+        self._own.is_calling = True
+        try:
+            with gate.inside(), self._calling, self.lent(kind, prompt=True) as line:
+                yield line
+        finally:
+            self._own.is_calling = False
 
     @contextmanager
     def lent(self, kind: Kind, *, prompt: bool) -> Iterator[Line]:

@@ -2,6 +2,7 @@
 
 import gc
 import pickle
+import signal
 import threading
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
@@ -370,3 +371,26 @@ def test_a_call_copies_in_once_and_out_once(kind: str, luma: Upscaler) -> None:
         assert tracemalloc.get_traced_memory()[1] < 1.25 * size
     finally:
         tracemalloc.stop()
+
+
+def test_a_signals_handler_that_upscales_in_the_middle_of_a_call_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    up, refused, run = Upscaler(engine="nearest"), [], passages.Line.run
+
+    def upscales(*_: object) -> None:
+        try:
+            up(frame())
+        except OptionError as err:
+            refused.append(str(err))
+
+    def interrupted(*args: Any) -> Any:
+        signal.raise_signal(signal.SIGUSR1)
+        return run(*args)
+
+    monkeypatch.setattr(passages.Line, "run", interrupted)
+    before = signal.signal(signal.SIGUSR1, upscales)
+    try:
+        assert up(frame()).shape == (64, 96, 3)
+        assert up(frame()).shape == (64, 96, 3)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert refused == ["What interrupts a call of an Upscaler can't call it too: use another Upscaler there."] * 2
