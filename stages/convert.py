@@ -88,19 +88,25 @@ class Convert(Transform):
 
     def _resize(self, block: Plane, out: Plane) -> None:
         """Scale a block to its size within ``out``, in the same format, and fill the rest with black."""
-        colour, name = self._colour, str(self._info.pixel_format)
-        if self._stays_rgb:
-            colour, name = Colour(full_range=True), "rgb24" if self._dtype == "uint8" else "rgb48le"
-            picture = VideoFrame.from_ndarray(block, name)
-        else:
-            picture = as_picture(block, self._info.pixel_format)
-        scaled = self._scaler(picture, self._placed.inner, name, colour, colour)
-        for index, (plane, target) in enumerate(zip(scaled.planes, self._planes(out), strict=True)):
+        for index, (scaled, target) in enumerate(zip(self._scaled(block), self._planes(out), strict=True)):
             if self._placed.inner != self._placed.size:
-                target[:] = 0 if self._stays_rgb else colour.black if index == 0 else colour.middle
+                target[:] = 0 if self._stays_rgb else self._colour.black if index == 0 else self._colour.middle
             middle = self._middle(target)
-            rows = rows_of(plane, str(out.dtype))[: len(middle), : middle[0].size]
-            np.copyto(middle, rows.reshape(middle.shape))
+            np.copyto(middle, scaled[: middle.shape[0], : middle.shape[1]])
+
+    def _scaled(self, block: Plane) -> Iterator[Plane]:
+        """Yield the scaled planes of a block; of RGB one at a time, as libswscale would scale Y'CbCr and shift gray."""
+        size, dtype = self._placed.inner, str(block.dtype)
+        if not self._stays_rgb:
+            colour = self._colour
+            picture = as_picture(block, self._info.pixel_format)
+            scaled = self._scaler(picture, size, str(self._info.pixel_format), colour, colour)
+            yield from (rows_of(plane, dtype) for plane in scaled.planes)
+            return
+        colour, name = Colour(full_range=True), "gray" if dtype == "uint8" else "gray16le"
+        for channel in range(3):
+            picture = VideoFrame.from_ndarray(np.ascontiguousarray(block[..., channel]), name)
+            yield rows_of(self._scaler(picture, size, name, colour, colour).planes[0], dtype)
 
     def _middle(self, plane: Plane) -> Plane:
         """Return the view of a plane of the result that the picture fills."""
@@ -111,6 +117,6 @@ class Convert(Transform):
 
     def _planes(self, out: Plane) -> tuple[Plane, ...]:
         if self._stays_rgb:
-            return (out,)
+            return tuple(out[..., channel] for channel in range(3))
         height = out.shape[0] * 2 // 3
         return (out[:height], out[height:]) if self._info.pixel_format == "nv12" else split_420(out)

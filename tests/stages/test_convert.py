@@ -55,3 +55,17 @@ def test_what_has_the_size_passes_untouched() -> None:
     convert = Convert(ConvertSettings(size=Box(64, 32)))
     assert convert.open(form) is form
     assert convert.in_place
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_gray_stays_gray_and_flat_colours_what_they_were_when_rgb_is_scaled(dtype: str) -> None:
+    peak = np.iinfo(dtype).max
+    rgb = np.random.default_rng(0).integers(0, peak, (64, 96, 1), dtype).repeat(3, 2)
+    rgb[:, 48:] = [peak, peak // 5, 0]
+    convert = Convert(ConvertSettings(size=Box(72, 48)))
+    form = convert.open(Format((PlaneSpec(rgb.shape, dtype),), about=video_info(width=96, height=64)))
+    (out,) = convert.process(Frame((rgb,), INFO), HeapBuffers(form))
+    made = out.planes[0]
+    assert made.shape == (48, 72, 3)
+    assert np.ptp(made[:, :32], axis=2).max() == 0
+    assert np.abs(made[:, 42:].astype(int) - [peak, peak // 5, 0]).max() <= peak // 1_000  # it has 15 bits
