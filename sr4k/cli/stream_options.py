@@ -280,8 +280,8 @@ Passes = Annotated[
 SourceQuality = Annotated[
     str | None,
     typer.Option(
-        help="How compressed the source is, which the network's weights follow: auto, as measured frame by frame; "
-        "clean; or 0 (clean) to 51, the QP at which H.264 would lose as much. Default: auto.",
+        help="Compression of the source, which the network's weights follow: auto, as measured frame by frame; clean; "
+        "or 0 (clean) to 51, the QP at which H.264 would lose as much. Default: auto.",
         metavar="QUALITY",
         rich_help_panel=_NETWORK,
     ),

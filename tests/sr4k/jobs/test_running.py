@@ -142,7 +142,9 @@ def test_a_time_limit_on_a_job_is_one() -> None:
 
     with pytest.raises(TimeoutError):
         asyncio.run(limited())
-    assert not [thread for thread in threading.enumerate() if thread.name == "sr4k-job"]
+    for thread in [thread for thread in threading.enumerate() if thread.name == "sr4k-job"]:
+        thread.join(PATIENCE)  # it has only to end, as the job has
+        assert not thread.is_alive()
 
 
 def test_a_job_runs_in_the_context_of_the_one_who_starts_it() -> None:
