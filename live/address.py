@@ -207,7 +207,7 @@ def _parse(text: str, schemes: dict[str, Kind], verb: str, without: Kind) -> Add
         return Address(text, kind, text)
     parts = _split(text, scheme)
     if not (parts.hostname or (kind == "udp" and parts.netloc)):
-        raise AddressError(f"The {scheme} URL", f"names no host: write {scheme}://host/….")
+        raise AddressError(f"The {scheme} URL", "names no host: put one before the path.")
     if kind in _WITH_PORT and not parts.port:
         raise AddressError(f"The {scheme} URL", f"names no port: write {scheme}://host:port.")
     phrases = parse_qs(parts.query).get("passphrase", []) if kind == "srt" else []

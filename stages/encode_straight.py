@@ -39,7 +39,8 @@ class EncodeStraight(VideoSink):
         result = self._result = self._opened = Result(self._settings, self._info, self._pixel_format, self._pipe)
         result.open_source()
         result.open()
-        result.start()
+        with writing(self._place, av.error.FFmpegError):
+            result.start()
         self._about = result.report()
 
     def consume(self, frame: Frame) -> None:

@@ -70,7 +70,7 @@ class PipeReader:
         self._source, self._copy = piped.source, piped.copy
         self.name, self.head, self.count = name, b"", 0
         self._ahead = b""  # read to look at, and not given to libav yet
-        self._is_copied = True
+        self._is_copied, self._has_ended = True, False
         self._stopped = os.eventfd(0)
         self._ready = select.poll()
         self._ready.register(self._source.fileno(), select.POLLIN)
@@ -117,6 +117,9 @@ class PipeReader:
 
     def _next(self, most: int) -> bytes:
         if any(descriptor == self._stopped for descriptor, _ in self._ready.poll()):
+            if self._has_ended:
+                return b""  # libav reads once more, and PyAV can pass on one exception only
+            self._has_ended = True
             raise StoppedError("Stopped before the first frame: nothing was written.")
         return os.read(self._source.fileno(), min(most, _PIPE))  # an error if the job has closed it
 

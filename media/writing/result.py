@@ -23,6 +23,7 @@ from sr4k.media.writing.encoder import add_video, open_encoder
 from sr4k.media.writing.output_file import copy_video_tags, count_pictures, open_output, unsupported
 from sr4k.media.writing.passthrough import Passthrough
 from sr4k.media.writing.pipe_writer import PipeWriter
+from sr4k.media.writing.write_errors import FULL
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +102,8 @@ class Result:
 
         Raises:
             OptionError: The encoder rejects its settings.
-            OutputError: The header can't be written.
+            OutputError: The container can't hold the streams.
+            av.error.FFmpegError, OSError: The disk is full.
         """
         assert self._target is not None
         open_encoder(self.stream)
@@ -110,6 +112,8 @@ class Result:
         except OutputError:
             raise
         except (av.error.FFmpegError, OSError) as err:
+            if err.errno in FULL:
+                raise
             raise OutputError(
                 f"{self.container} files can't be written with {self._settings.codec} video or the other streams "
                 f"({err.strerror}): choose another container or codec."

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,16 +116,22 @@ class FileOptions:
             raise OutputError("Standard output is closed: pipe it to a program, or name a file.")
         if DASH in paths and STDIN in closed:
             raise InputError("Standard input is closed: pipe a video into it, or name a file.")
-        if len(paths) > 1 and DASH in (*paths, out):
-            raise OptionError("Standard input and output hold one video: name one IN and one OUT.")
-        if DASH in paths and (target.endswith("/") or out.is_dir()):
-            raise OptionError(f"Standard input has no name to give a file in {target}: name the file.")
+        if len(paths) > 1:
+            raise OptionError("A pipe holds one video: name one IN and one OUT.")
+        if target.endswith("/") or out.is_dir():
+            raise OptionError(f"A pipe has no name to give a file in {target}: name the file.")
         if self.compare or self.dry_run or self.skip_existing or self.recursive:
             raise OptionError(
                 "--compare, --dry-run, --skip-existing and --recursive are for files, not for pipes: leave them out."
             )
         if out == DASH and as_json:
             raise OptionError("--json would print to standard output, where the video goes: use --progress json.")
+        progress_to = parse_progress(self.progress)
+        if out == DASH and progress_to is not None and os.path.samestat(os.fstat(progress_to), os.fstat(STDOUT)):
+            raise OptionError(
+                f"--progress {self.progress} would print to standard output, where the video goes: "
+                "use --progress json, or another descriptor."
+            )
 
 
 def run_files(

@@ -20,7 +20,7 @@ from sr4k.cli.signals import counted_signals
 from sr4k.common.logs import LogFormat
 from sr4k.common.printable import printable
 from sr4k.configs import Preset
-from sr4k.errors import OptionError
+from sr4k.errors import OptionError, OutputError
 from sr4k.jobs.live_job import LiveJob
 from sr4k.jobs.setting_errors import errors_by_option
 from sr4k.jobs.summary import LiveSummary
@@ -80,7 +80,7 @@ def run_live(
         redaction: is given the addresses, whose secrets it keeps out of everything that is printed or logged.
 
     Raises:
-        Sr4kError: the channel failed in a way that no retry can mend.
+        Sr4kError: the channel failed in a way that no retry can mend, or no target was ever reached.
     """
     log_format = options.log_format
     addresses = parse_source(source), *(parse_target(target) for target in targets)
@@ -107,6 +107,21 @@ def run_live(
         typer.echo(json.dumps(summary.as_dict(), indent=2))
     elif not quiet and log_format == "text":
         say(_summary_line(summary), err=True)
+    if not signals:
+        _check_reached(summary)
+
+
+def _check_reached(summary: LiveSummary) -> None:
+    """Refuse a success that nobody saw.
+
+    Raises:
+        OutputError: no target was ever reached; names the first, and its last reason.
+    """
+    targets = summary.playout.get("targets", [])
+    if targets and not any(target["connects"] for target in targets):
+        first, reason = targets[0], targets[0]["reason"] or "it was not ready before the source ended"
+        others = f", nor {len(targets) - 1} others" if len(targets) > 1 else ""
+        raise OutputError(f"{first['target']} was never reached{others}: {reason}.")
 
 
 def _summary_line(summary: LiveSummary) -> str:

@@ -162,7 +162,9 @@ REFUSED: list[tuple[Sequence[str], str]] = [
     (("in.mkv", "-", "-f", "y4m", "--preset", "fast"), "Raw video has no --codec"),
     (("in.mkv", "-", "-f", "nut", "--rate", "25"), "A rate is for raw video and for image sequences"),
     (("in.mkv", "-", "-f", "webm", "--codec", "h264"), "webm files can't hold h264"),
-    (("a.mkv", "b.mkv", "-"), "hold one video"),
+    (("in.mkv", "-", "--progress", "json:1"), "--progress json:1 would print to standard output"),
+    (("a.mkv", "b.mkv", "-"), "A pipe holds one video"),
+    (("/dev/stdin", "b.mkv", "folder/"), "A pipe holds one video"),
     (("-", "folder/"), "has no name to give a file"),
     (("-", "rtmp://127.0.0.1/app/key"), "not for a live stream"),
     (("rtmp://127.0.0.1/app/key", "-"), "not for a live stream"),
@@ -187,6 +189,8 @@ def test_what_pipes_can_not_do_is_refused_in_words(capsys: pytest.CaptureFixture
         ("- out.mkv", "<terminal", 3, "standard input is a terminal"),
         ("{y4m} -", ">&-", 4, "Standard output is closed"),
         ("{y4m} -", ">terminal", 4, "standard output is a terminal"),
+        ("{y4m} - -q", ">/dev/full", 4, "The disk of standard output is full"),
+        ("<(cat {y4m}) folder/", "", 2, "A pipe has no name to give a file in folder/"),
     ],
 )
 def test_ends_that_lead_nowhere_are_named(
