@@ -29,7 +29,7 @@ from sr4k.jobs.file_progress import Gauge, Progress
 from sr4k.jobs.graph import assembled, run_assembled
 from sr4k.jobs.keywords import PRESET_KEYWORDS, PresetKeywords
 from sr4k.jobs.pipes import DASH, is_pipe, opened_source, path_or_dash, reserved_output, shown
-from sr4k.jobs.running import Startable
+from sr4k.jobs.running import Impatient, Startable
 from sr4k.jobs.sinks import in_segments, pictures, raw, straight
 from sr4k.jobs.summary import Summary, summarised
 from sr4k.media.image_names import is_picture, is_sequence
@@ -197,7 +197,7 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
                 on_progress(gauge.progress)
 
         with self.cancellable(stop_requests) as stop, ExitStack() as opened:
-            run = partial(_run, on_status=see, stop_requests=stop)
+            run = partial(_run, on_status=see, stop_requests=Impatient(stop) if self.target == DASH else stop)
             if self.target != DASH:
                 check_target(self.target, self.source, overwrite=self.overwrite or self._may_go_on())
                 opened.enter_context(folder_made(self.target.parent))

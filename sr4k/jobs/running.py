@@ -11,7 +11,7 @@ from contextvars import copy_context
 from typing import Any, Generic, TypeVar
 
 _DRAIN = 8.0
-"""Seconds that a live job gets to end after the first request."""
+"""Seconds that a job which others keep waiting gets to end after the first request."""
 
 Seen = TypeVar("Seen")
 """Type of a job's progress."""
@@ -153,7 +153,10 @@ class Startable(ABC, Generic[Seen, Result]):
 
 
 class Impatient:
-    """Counts stop requests, and adds a second one when the first has not ended a live job in time."""
+    """Counts stop requests, and adds a second one when the first has not ended a job in time.
+
+    It is for jobs that may wait for others for ever: live ones, and those whose result goes to a pipe.
+    """
 
     def __init__(self, requests: Callable[[], int]) -> None:
         self._requests = requests

@@ -130,6 +130,18 @@ def test_pipes_of_the_shell_are_read(y4m: Path, tmp_path: Path) -> None:
     assert len(video_times(tmp_path / "out.nut")) == len(video_times(tmp_path / "stdin.nut")) == FRAMES
 
 
+@pytest.mark.slow(seconds=12)
+def test_a_signal_ends_a_job_whose_reader_takes_nothing(y4m: Path) -> None:
+    command = [STREAM, str(y4m), "-", "-f", "y4m", "--scale", "16", *NEAREST]  # more than a pipe holds
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.read(10)
+        process.terminate()
+        process.wait(60)
+        assert process.returncode == 143
+        assert process.stderr.read().decode().endswith("Stopped at once.\n")
+
+
 def test_a_signal_ends_a_job_whose_input_does_not_come(y4m: Path) -> None:
     command = [STREAM, "-", "-", "-f", "y4m", *NEAREST]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
