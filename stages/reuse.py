@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr4k.common.opencv import cv2
-from sr4k.engines import Engine, EngineSpec, create_engine
+from sr4k.engines import EngineSpec
+from sr4k.engines.grades import EngineOfEachGrade
 from sr4k.models import zoo
 from sr4k.models.geometry import CELL, CHROMA_PAD, MARGIN, PAD_BEFORE, padded_chroma, padded_luma
 from sr4k.pipeline.frame import Plane
@@ -49,7 +50,7 @@ class Reuse:
         self._tops, self._lefts = _starts(cells[0], rows), _starts(cells[1], columns)
         self._spec = replace(spec, height=CELL * rows, width=CELL * columns)
         self._output = np.empty(spec.output_shape, spec.input_dtype)
-        self._engine: Engine | None = None
+        self._engines: EngineOfEachGrade | None = None
         self.computed = 0
         self.seen = 0
 
@@ -86,32 +87,32 @@ class Reuse:
         Raises:
             EngineError: the engine of the tiles does not start, or fails.
         """
-        if tiles and self._engine is None:
-            self._engine = create_engine(self._engine_name, self._spec)
-            self._engine.activate()
+        if tiles and self._engines is None:
+            self._engines = EngineOfEachGrade((self._engine_name,), self._spec)
         waiting, held = list(tiles), list[list[Plane]]()
         for tile in tiles:
-            assert self._engine is not None
-            while waiting and self._engine.pending < self._engine.in_flight:
+            assert self._engines is not None
+            engine = self._engines.now
+            while waiting and engine.pending < engine.in_flight:
                 parts = (plane[..., rows, columns] for plane, rows, columns in self._inputs_of(waiting.pop(0)))
                 held.append([np.ascontiguousarray(part) for part in parts])  # the engine reads them until it is done
-                self._engine.submit(held[-1])
+                engine.submit(held[-1])
             top, left = self._corner(tile)
             rows, columns = self._side
             target = self._output[MARGIN + top : MARGIN + top + rows, MARGIN + left : MARGIN + left + columns]
-            np.copyto(target, self._engine.result()[MARGIN:-MARGIN, MARGIN:-MARGIN])
+            np.copyto(target, engine.result()[MARGIN:-MARGIN, MARGIN:-MARGIN])
         return self._output
 
     def start_anew(self, quality: int) -> None:
         """Compute all tiles of the next frame, from now on with the weights for sources of that quality."""
-        self.close()
         self._known, self._spec = (), replace(self._spec, quality=quality)
+        if self._engines is not None and self._engines.is_other(quality):
+            self._engines.follow(quality)
 
     def close(self) -> None:
-        """Release the engine of the tiles."""
-        if self._engine is not None:
-            self._engine.deactivate()
-            self._engine = None
+        """Release the engines of the tiles."""
+        if self._engines is not None:
+            self._engines.close()
 
     def _corner(self, tile: int) -> tuple[int, int]:
         """Return the first row and column of a tile, in cells."""
