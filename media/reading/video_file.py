@@ -168,9 +168,7 @@ class VideoFile:
             try:
                 for picture in self.stream.decode(plain_packet(packet, self.stream)):
                     started = True
-                    self.quality = self._meter.of(picture)
-                    self._pending.shown(picture, whole=whole)
-                    yield picture
+                    yield self._noted(picture, whole=whole)
             except av.error.FFmpegError as err:
                 if err.errno == errno.EAGAIN:  # the system starts no more threads: not the source's fault
                     raise
@@ -187,5 +185,9 @@ class VideoFile:
             for picture in self.stream.decode(None):
                 if self.stream.time_base is not None:  # pictures without a packet have no time base
                     picture.time_base = self.stream.time_base
-                self._pending.shown(picture, whole=whole)
-                yield picture
+                yield self._noted(picture, whole=whole)
+
+    def _noted(self, picture: VideoFrame, *, whole: bool) -> VideoFrame:
+        self.quality = self._meter.of(picture)
+        self._pending.shown(picture, whole=whole)
+        return picture
