@@ -60,7 +60,7 @@ class Upscaler:
         size: size of the results, or text such as ``4k`` or ``1280x720``; ``None``: twice the frame's.
         scale: the same as a factor, such as 3, or as text.
         source_quality: how compressed the video was that frames are of: the QP at which H.264 would lose as much, 0 to
-            51; 0: not at all.
+            51; 0: not at all, as for a preset's ``auto``, since nothing can be measured of frames in memory.
 
     Raises:
         OptionError: an argument is invalid, or the preset is.
@@ -78,7 +78,7 @@ class Upscaler:
         threads: int | None = None,
         size: ResultSize | str = None,
         scale: Scaling = None,
-        source_quality: int = 0,
+        source_quality: int | None = None,
     ) -> None:
         given = preset_or_text(preset)
         with errors_by_option():

@@ -394,3 +394,14 @@ def test_a_signals_handler_that_upscales_in_the_middle_of_a_call_is_refused(monk
     finally:
         signal.signal(signal.SIGUSR1, before)
     assert refused == ["What interrupts a call of an Upscaler can't call it too: use another Upscaler there."] * 2
+
+
+def test_the_quality_of_the_source_is_the_argument_else_the_presets() -> None:
+    compressed = load_preset("file").updated("engine", source_quality=40)
+    small = frame()
+    with Upscaler(source_quality=40) as given, Upscaler(preset=compressed) as by_preset, Upscaler() as clean:
+        expected = given(small)
+        np.testing.assert_array_equal(by_preset(small), expected)
+        np.testing.assert_array_equal(pickle.loads(pickle.dumps(given))(small), expected)
+        assert np.any(clean(small) != expected)
+        np.testing.assert_array_equal(Upscaler(preset=compressed, source_quality=0)(small), clean(small))
