@@ -12,11 +12,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sr4k.engines.cache_folder import cache_folder
+from sr4k.engines.cache_folder import cache_folder, hash_of, read_kept
 from sr4k.errors import EngineError
 
 try:
@@ -66,8 +66,7 @@ class About:
 
 def key_of(parts: Mapping[str, Any], graph: bytes = b"") -> str:
     """Return a hash of everything that a plan depends on: values that JSON can hold, and the network itself."""
-    facts = json.dumps({"schema": SCHEMA, **parts}, sort_keys=True).encode()
-    return hashlib.sha256(hashlib.sha256(graph).digest() + facts).hexdigest()[:32]
+    return hash_of({"schema": SCHEMA, **parts}, graph)
 
 
 class EngineCache:
@@ -105,7 +104,7 @@ class EngineCache:
 
     def entries(self) -> list[About]:
         """Return the descriptions of all plans, sorted by model and size."""
-        found = [about for path in self.folder.glob(f"*{_ABOUT}") if (about := _read_about(path)) is not None]
+        found = [about for path in self.folder.glob(f"*{_ABOUT}") if (about := read_kept(path, About)) is not None]
         return sorted(found, key=lambda about: (about.model, about.size, about.precision, about.created))
 
     def clear(self) -> tuple[int, int]:
@@ -142,7 +141,7 @@ class EngineCache:
 
     def _loaded(self, key: str, load: Callable[[bytes], T], *, quiet: bool = False) -> T | None:
         """Return an engine from the cache, or ``None``. ``quiet``: log no failure, because the caller tries again."""
-        about = _read_about(self.folder / f"{key}{_ABOUT}")
+        about = read_kept(self.folder / f"{key}{_ABOUT}", About)
         if about is None:
             return None
         try:
@@ -202,11 +201,3 @@ class EngineCache:
         self._writable = False
         reason = getattr(err, "strerror", None) or err
         log.warning("Engines can't be kept in %s (%s): each start builds them again.", self.folder, reason)
-
-
-def _read_about(path: Path) -> About | None:
-    try:
-        facts = json.loads(path.read_text("utf-8"))
-        return About(**{field.name: facts[field.name] for field in fields(About)})
-    except (OSError, ValueError, KeyError, TypeError):
-        return None

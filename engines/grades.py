@@ -7,6 +7,7 @@ from dataclasses import replace
 from sr4k.engines import Engine, EngineSpec
 from sr4k.engines.choose import engine_for, start_first
 from sr4k.models import zoo
+from sr4k.models.source_quality import nearest
 
 _KEPT = 3
 """Maximum number of engines. With OpenVINO, one for 1920x1080 takes 81 MB and 0.1 s of one CPU to start."""
@@ -31,13 +32,13 @@ class EngineOfEachGrade:
     def __init__(self, names: Sequence[str], spec: EngineSpec) -> None:
         self._spec = spec
         self.grades = zoo.grades(spec.model, spec.weights)
-        self.grade = self._nearest(spec.quality)
+        self.grade = nearest(spec.quality, self.grades)
         self.name, self.now = start_first(names, spec)
         self._engines: OrderedDict[int, Engine] = OrderedDict({self.grade: self.now})
 
     def is_other(self, quality: int) -> bool:
         """Whether frames of that quality need other weights than those in use."""
-        return self.now.follows_quality and self._nearest(quality) != self.grade
+        return self.now.follows_quality and nearest(quality, self.grades) != self.grade
 
     def follow(self, quality: int) -> None:
         """Use the engine for that quality from now on; all results of the present one must have been fetched.
@@ -45,7 +46,7 @@ class EngineOfEachGrade:
         Raises:
             EngineError: it does not start.
         """
-        self.grade = self._nearest(quality)
+        self.grade = nearest(quality, self.grades)
         if self.grade not in self._engines:
             while len(self._engines) >= _KEPT:
                 self._engines.popitem(last=False)[1].deactivate()
@@ -57,6 +58,3 @@ class EngineOfEachGrade:
         """Release all engines."""
         for engine in self._engines.values():
             engine.deactivate()
-
-    def _nearest(self, quality: int) -> int:
-        return min(self.grades, key=lambda each: abs(each - quality))

@@ -5,19 +5,18 @@ tolerance, since drivers have been known to return black pictures. Both are time
 kept in the cache folder.
 """
 
-import hashlib
 import json
 import logging
 import math
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from sr4k.common.option_names import option
 from sr4k.common.whole_file import write_whole
 from sr4k.engines.base import USUAL_DEVICE, EngineSpec
-from sr4k.engines.cache_folder import cache_folder
+from sr4k.engines.cache_folder import cache_folder, hash_of, read_kept
 from sr4k.engines.openvino_library import ov
 from sr4k.engines.openvino_models import CPU, Plan, plan, property_of, threads_of
 from sr4k.engines.openvino_trial import HEIGHT, WIDTH, Verdict, full_name, tried_apart
@@ -89,7 +88,7 @@ def judged(core: "ov.Core", device: str, spec: EngineSpec) -> Verdict:
     key = _key(core, device, spec, made)
     if key not in _known:
         kept = cache_folder() / f"device-{key}.json"
-        _known[key] = _read(kept) or tried_apart(device, spec)
+        _known[key] = read_kept(kept, Verdict) or tried_apart(device, spec)
         if _known[key].seconds:  # what failed may have been in use by others
             with suppress(OutputError):  # else it is tested again at the next start
                 write_whole(kept, json.dumps(asdict(_known[key]), indent=2).encode())
@@ -137,17 +136,7 @@ def _key(core: "ov.Core", device: str, spec: EngineSpec, made: Plan) -> str:
         "driver": _driver(core, device),
         "cpu": full_name(core, CPU),
         "threads": threads_of(spec),
-        "network": hashlib.sha256(made.graph).hexdigest(),
         "config": dict(made.config),
         "precision": made.precision,
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def _read(path: Path) -> Verdict | None:
-    """Return a verdict that was kept; ``None`` if there is none, or the file is damaged."""
-    try:
-        found = json.loads(path.read_text("utf-8"))
-        return Verdict(**{each.name: found[each.name] for each in fields(Verdict)})
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    return hash_of(parts, made.graph)

@@ -4,6 +4,7 @@
 have one set of weights for each of the `GRADES`.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,11 @@ def activity(luma: NDArray[Any]) -> float:
     return float(np.abs(np.diff(rows, axis=1)).mean() + np.abs(below[: len(rows)] - rows[: len(below)]).mean())
 
 
+def nearest(quality: float, among: Iterable[int] = GRADES) -> int:
+    """Return the nearest grade to a quality."""
+    return min(among, key=lambda each: abs(each - quality))
+
+
 def grade(quality: float, current: int | None = None) -> int:
     """Return the grade of a quality, 0..51.
 
@@ -77,7 +83,7 @@ def grade(quality: float, current: int | None = None) -> int:
         quality: the QP at which H.264 would lose as much.
         current: the present grade, which is kept while the quality is hardly nearer to another; ``None``: the nearest.
     """
-    nearest = min(GRADES, key=lambda each: abs(each - quality))
-    if current is None or abs(current - quality) > abs(nearest - quality) + _KEPT:
-        return nearest
+    found = nearest(quality)
+    if current is None or abs(current - quality) > abs(found - quality) + _KEPT:
+        return found
     return current

@@ -24,7 +24,7 @@ from sr4k.models.fold import Weights
 from sr4k.models.folded_network import FoldedNetwork
 from sr4k.models.geometry import CELL
 from sr4k.models.quantize import Calibration, QuantizedNetwork, quantize
-from sr4k.models.source_quality import GRADES
+from sr4k.models.source_quality import GRADES, nearest
 
 ARCHITECTURES: dict[str, Architecture] = {
     "luma": LumaShape(features=32, convs=4),
@@ -127,7 +127,7 @@ def load(name: str = DEFAULT, source: Path | None = None, quality: int = 0) -> M
         raise OptionError(f"No weights of {name} ship with the package: give a checkpoint with {option('weights')}.")
     folder = source or _shipped()
     stored = SHARED.get(name, name)
-    grade = min(grades(name, source), key=lambda each: abs(each - quality))
+    grade = nearest(quality, grades(name, source))
     float_file, int8_file = files_of(folder, stored, grade)
     weights = _weights(float_file, stored, ARCHITECTURES[stored])
     if not int8_file.exists():
