@@ -57,10 +57,15 @@ def check_stream(target: Address, codec: Codec, options: Mapping[str, str]) -> N
         raise OptionError(f"{target} is a WHIP target, which carries H.264 alone: choose the codec h264, not {codec}.")
     if options.get("bf", "0") != "0":
         raise OptionError(f"{target} is a WHIP target, which can't carry B-frames: leave out the encoder's option bf.")
-    if lacks_certificates() and find_spec("cryptography") is None:
+    if lacks_cryptography():
         raise OptionError("WHIP needs the package cryptography: pip install 'sr4k-stream[whip]'.")
 
 
 def lacks_certificates() -> bool:
     """Whether the installed PyAV's libav makes no certificates for WHIP that servers accept."""
     return int(version("av").partition(".")[0]) < _WITH_CERTIFICATES
+
+
+def lacks_cryptography() -> bool:
+    """Whether the package that then makes certificates for WHIP is missing."""
+    return lacks_certificates() and find_spec("cryptography") is None

@@ -43,9 +43,7 @@ def run_suite(
     Raises:
         InternalError: a network did not run on every frame that was counted.
     """
-    engine = engines_for(preset.engine.name, preset.engine.device)[
-        0
-    ]  # without a fallback: all results are of one engine
+    engine, *_ = engines_for(preset.engine.name, preset.engine.device)  # no fallback: all results are of one engine
     preset, parts = preset.updated("engine", name=engine, model=models[0], reuse=False), set(parts)
     result: dict[str, Any] = {"machine": machine.describe(), "int8_peak": 0.0, "models": models, "sizes": {}}
     with tempfile.TemporaryDirectory(prefix="sr4k-bench-") as folder:

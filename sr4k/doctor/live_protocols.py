@@ -5,18 +5,17 @@ a protocol that it lacks and another for a peer that doesn't answer.
 """
 
 from collections.abc import Iterator
-from importlib.util import find_spec
 from typing import Literal
 
 import av
 
 from sr4k.doctor import Finding
+from sr4k.errors import OutputError
+from sr4k.live.send.check_target import lacks_cryptography
+from sr4k.live.send.whip_target import require_whip
 
 _NOBODY = "127.0.0.1:9"
 _SECONDS = 2.0
-
-_WITH_CERTIFICATES = 63
-"""Major version of libavformat from which on it makes certificates for WHIP that servers accept."""
 
 _PROTOCOLS = ("rtmp", "rtmps", "rtsp", "srt", "http", "https")
 
@@ -35,10 +34,13 @@ def _hls() -> Iterator[Finding]:
 
 
 def _whip() -> Iterator[Finding]:
-    """WHIP is a muxer, not a protocol; FFmpeg has it only if it has DTLS. Its sound is Opus."""
-    if not {"whip", "libopus"} <= av.formats_available | av.codecs_available:
+    """WHIP is a muxer, not a protocol."""
+    try:
+        require_whip()
+    except OutputError:
         yield _without("whip")
-    elif av.library_versions["libavformat"][0] < _WITH_CERTIFICATES and find_spec("cryptography") is None:
+        return
+    if lacks_cryptography():
         yield Finding("whip", "optional", "cryptography is not installed", "pip install 'sr4k-stream[whip]'")
     else:
         yield Finding("whip", "ok", "available")
