@@ -21,7 +21,7 @@ from onnx import TensorProto, helper, numpy_helper
 from sr4k.bench import machine
 from sr4k.bench.report import store
 from sr4k.engines.cpu import granted_cpus
-from sr4k.engines.openvino_library import ov
+from sr4k.engines.openvino_library import ov, shared_core
 from sr4k.models.geometry import MARGIN
 
 HERE = Path(__file__).parent
@@ -66,7 +66,7 @@ def main() -> None:
 def milliseconds(chain: Chain) -> list[float]:
     """Return the milliseconds per frame of each round."""
     threads = granted_cpus()
-    core = ov.Core()
+    core = shared_core()
     streams = min(2, threads)
     config = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": streams, "INFERENCE_PRECISION_HINT": "f32"}
     compiled = core.compile_model(core.read_model(graph_of(chain).SerializeToString()), "CPU", config)

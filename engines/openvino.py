@@ -6,7 +6,7 @@ from typing import Any
 
 from sr4k.engines.base import Engine, EngineSpec, Plane
 from sr4k.engines.openvino_devices import device_for
-from sr4k.engines.openvino_library import ov
+from sr4k.engines.openvino_library import ov, shared_core
 from sr4k.engines.openvino_models import CPU, compiled, plan, property_of, streams_of, threads_of
 from sr4k.errors import EngineError
 
@@ -21,7 +21,7 @@ class OpenVinoEngine(Engine):
         self.in_flight = streams_of(spec) + 1
 
     def activate_impl(self) -> None:
-        core = ov.Core()
+        core = shared_core()
         device = device_for(core, self.spec)
         made = plan(core, device, self.spec)
         try:

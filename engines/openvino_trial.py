@@ -16,7 +16,7 @@ from typing import BinaryIO
 import numpy as np
 
 from sr4k.engines.base import EngineSpec, Plane
-from sr4k.engines.openvino_library import ov
+from sr4k.engines.openvino_library import ov, shared_core
 from sr4k.engines.openvino_models import CPU, compiled, plan, property_of
 from sr4k.pipeline.spawning import has_interpreter, spawn
 
@@ -69,7 +69,7 @@ def tried_apart(device: str, spec: EngineSpec) -> Verdict:
         spec: the network, and frames of the size of the test.
     """
     if not has_interpreter():
-        return tried(ov.Core(), device, spec)
+        return tried(shared_core(), device, spec)
     answers, theirs = os.pipe()
     process, pipe = spawn(__name__, "test of a device", fds=(theirs,), apart=True)
     os.close(theirs)
@@ -92,7 +92,7 @@ def tried_apart(device: str, spec: EngineSpec) -> Verdict:
 def run(_name: str, pipe: BinaryIO) -> None:
     """Test a device in this process; `sr4k.pipeline.spawning` calls it."""
     device, spec, answers = pickle.load(pipe)
-    verdict = tried(ov.Core(), device, spec)
+    verdict = tried(shared_core(), device, spec)
     with os.fdopen(answers, "wb") as answer:
         answer.write(json.dumps(asdict(verdict)).encode())
 

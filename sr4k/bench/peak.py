@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from sr4k.engines.openvino_library import ov
+from sr4k.engines.openvino_library import ov, shared_core
 
 _CHANNELS, _SIDE, _LAYERS = 1024, 32, 8
 """Sizes of 1x1 convolutions whose weights and features stay in the cache."""
@@ -18,7 +18,7 @@ _ROUNDS = 5
 
 def int8_peak(threads: int) -> float:
     """Return the multiply-accumulates per second of ``threads`` threads, the best of several rounds."""
-    core = ov.Core()
+    core = shared_core()
     config = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": threads, "INFERENCE_PRECISION_HINT": "f32"}
     compiled = core.compile_model(core.read_model(_graph().SerializeToString()), "CPU", config)
     queue = ov.AsyncInferQueue(compiled, threads)

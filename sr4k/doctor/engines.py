@@ -71,10 +71,10 @@ def _torch() -> Finding:
 def _devices() -> Iterator[Finding]:
     """Yield OpenVINO's devices, those other than the CPU after a test of the default network."""
     from sr4k.engines.openvino_devices import LACKS, judged, names
-    from sr4k.engines.openvino_library import ov
+    from sr4k.engines.openvino_library import shared_core
     from sr4k.engines.openvino_models import CPU, property_of
 
-    core = ov.Core()
+    core = shared_core()
     found = names(core)
     for name, device in found.items():
         if device == CPU:

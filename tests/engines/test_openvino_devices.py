@@ -12,7 +12,7 @@ import pytest
 
 from sr4k.engines import EngineSpec, create_engine, openvino_devices, openvino_trial
 from sr4k.engines.openvino_devices import device_for, judged, names
-from sr4k.engines.openvino_library import ov
+from sr4k.engines.openvino_library import ov, shared_core
 from sr4k.engines.openvino_models import CPU, Plan, compiled, plan
 from sr4k.engines.openvino_trial import Verdict, difference, trial_frame, tried, tried_apart
 from sr4k.errors import EngineError, OptionError
@@ -29,12 +29,12 @@ def _a_small_test_in_a_folder_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_pa
         monkeypatch.setattr(module, "HEIGHT", 96)
         monkeypatch.setattr(module, "WIDTH", 128)
     monkeypatch.setattr(openvino_devices, "_known", {})
-    monkeypatch.setattr(openvino_devices, "tried_apart", lambda device, spec: tried(ov.Core(), device, spec))
+    monkeypatch.setattr(openvino_devices, "tried_apart", lambda device, spec: tried(shared_core(), device, spec))
 
 
 @pytest.fixture
 def core() -> "ov.Core":
-    return ov.Core()
+    return shared_core()
 
 
 @pytest.fixture

@@ -164,6 +164,12 @@ def test_a_library_that_does_more_than_it_should_when_imported_has_one_door(libr
     assert found == {door}
 
 
+def test_openvino_has_one_core_in_a_process() -> None:
+    files = [*FILES.values(), *(ROOT / "benchmarks").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]
+    makers = {str(file.relative_to(ROOT)) for file in files if "ov.Core" + "()" in file.read_text()}
+    assert makers == {"engines/openvino_library.py"}
+
+
 def test_the_supervisor_needs_no_codec_and_no_network() -> None:
     heavy = "av", "openvino", "onnx", "torch", "cv2", "tensorrt"
     used = "sr4k.jobs.file_job, sr4k.jobs.live_job, sr4k.pipeline.supervisor"

@@ -164,3 +164,23 @@ def test_the_readmes_line_prints_the_shape_anywhere(tmp_path: Path) -> None:
     assert line in page
     ran = subprocess.run([sys.executable, "-c", line], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert (ran.stdout, ran.stderr) == ("(180, 320, 3)\n", "")
+
+
+SIGNALLED = """
+import os, signal
+import numpy as np
+from sr4k import Upscaler
+signal.signal(signal.SIGTERM, lambda *_: print("heard"))
+frame = np.zeros((16, 16, 3), np.uint8)
+with Upscaler() as first:
+    first(frame)
+    with Upscaler("luma-video") as second:
+        second(frame)
+        first.close()
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_a_program_hears_signals_after_networks_are_closed_in_any_order() -> None:
+    ran = subprocess.run([sys.executable, "-c", SIGNALLED], capture_output=True, text=True, check=True)
+    assert ran.stdout == "heard\n"
