@@ -1,7 +1,7 @@
 """Addresses of sources and targets, and the parts of them that may be shown.
 
-Only addresses with a scheme named here reach libav: ``concat:``, ``subfile,,…:`` and ``lavfi`` would open files of this
-machine.
+Only addresses with a scheme of `SCHEMES` reach libav: ``concat:``, ``subfile,,…:`` and ``lavfi`` would open files of
+this machine.
 """
 
 import os
@@ -9,37 +9,13 @@ import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from sr4k.errors import OptionError
+from sr4k.live.schemes import SCHEMES, Kind, Scheme
 
-Kind = Literal["rtmp", "rtsp", "http", "udp", "srt", "whip", "file", "hls", "pattern"]
-"""How an address is opened; rtmps, rtsps, https and whips are of the same kind as rtmp, rtsp, http and whip."""
-
-_SOURCES: dict[str, Kind] = {
-    "rtmp": "rtmp",
-    "rtmps": "rtmp",
-    "rtsp": "rtsp",
-    "rtsps": "rtsp",
-    "http": "http",
-    "https": "http",
-    "udp": "udp",
-    "srt": "srt",
-    "pattern": "pattern",
-}
-_TARGETS: dict[str, Kind] = {
-    "rtmp": "rtmp",
-    "rtmps": "rtmp",
-    "rtsp": "rtsp",
-    "udp": "udp",
-    "srt": "srt",
-    "whip": "whip",
-    "whips": "whip",
-}
-_PORTS = {"rtmp": 1935, "rtmps": 443, "rtsp": 554, "whip": 80, "whips": 443}
-_WITH_PORT: tuple[Kind, ...] = ("udp", "srt")
-"""Kinds without a default port, whose URLs must name one."""
+_SOURCES: dict[str, Kind] = {name: scheme.kind for name, scheme in SCHEMES.items() if scheme.is_source}
+_TARGETS: dict[str, Kind] = {name: scheme.kind for name, scheme in SCHEMES.items() if scheme.is_target}
 
 _PASSPHRASE = range(10, 80)
 """Allowed length of an SRT passphrase, in bytes."""
@@ -58,7 +34,8 @@ _BARE = re.compile(
 )
 """Schemes, and libav's names of protocols and devices, that are recognized without slashes after the colon."""
 
-_GARBLED = re.compile(r"[^/]*:[^\w/]*//|\W*(?:rtmps?|rtsps?|https?|srt|udp|whips?)[^\w/]*//", re.IGNORECASE)
+_OF_NETWORK = "|".join(name for name, scheme in SCHEMES.items() if scheme.kind != "pattern")
+_GARBLED = re.compile(rf"[^/]*:[^\w/]*//|\W*(?:{_OF_NETWORK})[^\w/]*//", re.IGNORECASE)
 """Beginning of a malformed URL: the rest may hold a stream key."""
 
 _STRAY = re.compile(r"[^\w/.]+")
@@ -118,9 +95,19 @@ class Address:
         if self.is_local:
             path = Path(os.path.realpath(self.path.parent)) / self.path.name
             return str(path.with_suffix(".m3u8") if self.kind == "hls" else path)
+        parts, (host, port) = urlsplit(self.url), self.host_and_port
+        return f"{parts.scheme}://{host}:{port}{unquote(parts.path).rstrip('/')}?{parts.query}"
+
+    @property
+    def scheme(self) -> Scheme | None:
+        """The scheme of a URL; ``None`` for a local file or HLS folder."""
+        return None if self.is_local else SCHEMES[urlsplit(self.url).scheme]
+
+    @property
+    def host_and_port(self) -> tuple[str, int]:
+        """Host and port that a URL leads to."""
         parts = urlsplit(self.url)
-        port = parts.port or _PORTS.get(parts.scheme.lower())
-        return f"{parts.scheme.lower()}://{parts.hostname or ''}:{port}{unquote(parts.path).rstrip('/')}?{parts.query}"
+        return parts.hostname or "", parts.port or SCHEMES[parts.scheme].port
 
     @property
     def path(self) -> Path:
@@ -208,7 +195,7 @@ def _parse(text: str, schemes: dict[str, Kind], verb: str, without: Kind) -> Add
     parts = _split(text, scheme)
     if not (parts.hostname or (kind == "udp" and parts.netloc)):
         raise AddressError(f"The {scheme} URL", "names no host: put one before the path.")
-    if kind in _WITH_PORT and not parts.port:
+    if not (parts.port or SCHEMES[scheme].port):
         raise AddressError(f"The {scheme} URL", f"names no port: write {scheme}://host:port.")
     phrases = parse_qs(parts.query).get("passphrase", []) if kind == "srt" else []
     if not all(len(phrase.encode()) in _PASSPHRASE for phrase in phrases):

@@ -3,15 +3,13 @@
 import os
 import re
 from base64 import b64encode
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTP_PORT, HTTPConnection, HTTPException
 from urllib.parse import unquote, urlsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
 from sr4k.errors import OptionError
 from sr4k.live.address import Address
-
-_PORTS = {"http": 80, "https": 443, "rtmps": 443, "rtsps": 322, "whip": 80, "whips": 443}
-"""Default ports of the schemes that use a proxy."""
+from sr4k.live.tls import is_secure
 
 _PATIENCE = 3.0
 """Timeout in seconds of the diagnosis."""
@@ -46,11 +44,11 @@ def proxy_trouble(address: Address) -> str | None:
     named, parts = f"the proxy {host}:{port}, set in http_proxy,", urlsplit(address.url)
     proxy = HTTPConnection(host, port, timeout=_PATIENCE)
     try:
-        if parts.scheme in ("http", "whip"):
+        if not is_secure(address):
             proxy.request("HEAD", f"http://{parts.netloc.rpartition('@')[2]}/", headers=head)
             code = proxy.getresponse().status
             return f"{named} requires a user and a password: {_HOW}" if code == _DENIED else None
-        proxy.set_tunnel(parts.hostname or "", parts.port or _PORTS[parts.scheme], head)
+        proxy.set_tunnel(*address.host_and_port, head)
         proxy.connect()
     except (OSError, HTTPException) as err:
         refused = _REFUSED.search(str(err))
@@ -66,11 +64,11 @@ def proxy_trouble(address: Address) -> str | None:
 
 
 def _applies(address: Address) -> bool:
-    parts = urlsplit(address.url) if not address.is_local else None
-    if parts is None or parts.scheme not in _PORTS or not os.environ.get("http_proxy"):
+    scheme = address.scheme
+    if scheme is None or not scheme.uses_proxy or not os.environ.get("http_proxy"):
         return False
     bypass = {"no": os.environ.get("no_proxy", "")}
-    return not proxy_bypass_environment(parts.netloc.rpartition("@")[2], bypass)
+    return not proxy_bypass_environment(urlsplit(address.url).netloc.rpartition("@")[2], bypass)
 
 
 def _proxy() -> tuple[str, int, dict[str, str]]:
@@ -81,7 +79,7 @@ def _proxy() -> tuple[str, int, dict[str, str]]:
     """
     try:
         parts = urlsplit(os.environ["http_proxy"])
-        host, port = parts.hostname, parts.port or _PORTS["http"]
+        host, port = parts.hostname, parts.port or HTTP_PORT
         if parts.scheme != "http" or not host:
             raise ValueError
     except ValueError:

@@ -5,7 +5,6 @@ import socket
 import ssl
 from contextlib import closing, suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from sr4k.errors import OptionError
 from sr4k.live.address import Address
@@ -16,15 +15,13 @@ _BUNDLES = (
     "/etc/ssl/ca-bundle.pem",  # openSUSE
 )
 
-_PORTS = {"rtmps": 443, "rtsps": 322, "https": 443, "whips": 443}
-
 _PATIENCE = 3.0
 """Timeout in seconds of the diagnosis of a certificate."""
 
 
 def is_secure(address: Address) -> bool:
     """Whether the first connection to an address uses TLS; plain addresses may still redirect to one that does."""
-    return urlsplit(address.url).scheme in _PORTS
+    return address.scheme is not None and address.scheme.has_tls
 
 
 def tls_options(address: Address) -> dict[str, str]:
@@ -73,12 +70,10 @@ def certificate_trouble(address: Address) -> str | None:
     """
     if not is_secure(address):
         return None
-    parts = urlsplit(address.url)
-    where = (parts.hostname or "", parts.port or _PORTS[parts.scheme])
     try:
         with (
-            closing(socket.create_connection(where, _PATIENCE)) as plain,
-            tls_context().wrap_socket(plain, server_hostname=where[0]),
+            closing(socket.create_connection(address.host_and_port, _PATIENCE)) as plain,
+            tls_context().wrap_socket(plain, server_hostname=address.host_and_port[0]),
         ):
             return None
     except OSError as err:  # includes TLS errors

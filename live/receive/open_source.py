@@ -17,11 +17,12 @@ from av.error import FFmpegError
 from av.stream import Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
-from sr4k.live.address import Address, Kind
+from sr4k.live.address import Address
 from sr4k.live.causes import cause
 from sr4k.live.proxy import check_proxy, proxy_trouble
 from sr4k.live.receive.hls_fetcher import Fetcher
 from sr4k.live.receive.http_client import Web
+from sr4k.live.schemes import Kind
 from sr4k.live.srt import srt_reader
 from sr4k.live.tls import certificate_trouble, tls_options
 from sr4k.media.channel_layouts import Speakers
@@ -120,8 +121,10 @@ _OF_HLS = {
     "http_multiple": "0",
 }
 
-_LIVE: tuple[Kind, ...] = ("rtmp", "rtsp", "udp", "srt")
-_OR_NOT_YET: dict[Kind, str] = dict.fromkeys(_LIVE, f", or no key frame for {_KEY_FRAMES_APART:.0f} s")
+LIVE: tuple[Kind, ...] = ("rtmp", "rtsp", "udp", "srt")
+"""Kinds of sources that go on whether they are read or not. Those of HTTP may be recordings."""
+
+_OR_NOT_YET: dict[Kind, str] = dict.fromkeys(LIVE, f", or no key frame for {_KEY_FRAMES_APART:.0f} s")
 
 _REFUSALS = (errno.EIO, errno.EPIPE, errno.EPERM, errno.ECONNRESET)
 """Error numbers of a server that refuses a connection or closes it."""

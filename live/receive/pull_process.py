@@ -27,6 +27,7 @@ from sr4k.live.address import Address
 from sr4k.live.audio_blocks import CHANNELS, SAMPLE_RATE
 from sr4k.live.receive.link import Ended, PullerEnd
 from sr4k.live.receive.open_source import (
+    LIVE,
     MOST_ACCEPTED,
     CantOpenError,
     Opening,
@@ -118,7 +119,7 @@ class _Reader:
 
     def __init__(self, order: PullOrder, link: PullerEnd, allowance: Allowance, opening: Opening) -> None:
         self._order, self._link, self._allowance, self._opening = order, link, allowance, opening
-        self._is_live = order.source.kind in ("rtmp", "rtsp", "udp", "srt")
+        self._is_live = order.source.kind in LIVE
         self._pace = None if self._is_live else Pace()
         self._picture_pace = Pace() if order.source.kind == "file" else None
         self._early: list[AudioFrame] = []  # sound before a file's first picture

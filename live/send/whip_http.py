@@ -32,7 +32,6 @@ _LARGEST = 1 << 16
 _MOST_READ = 8191
 """Maximum length of what libav reads of an answer: without the candidates that it can't use."""
 
-_SCHEMES = {"whip": "http", "whips": "https"}
 
 _WORDS = {
     **dict.fromkeys((401, 403), "it was rejected: the token or password is wrong or missing"),
@@ -121,7 +120,7 @@ def _described(offer: bytes) -> bytes:
 def _endpoint(target: Address) -> str:
     parts = urlsplit(target.url)
     host = parts.netloc.rpartition("@")[2]
-    return parts._replace(scheme=_SCHEMES[parts.scheme], netloc=host, fragment="").geturl()
+    return parts._replace(scheme="https" if is_secure(target) else "http", netloc=host, fragment="").geturl()
 
 
 def _authorization(target: Address) -> dict[str, str]:

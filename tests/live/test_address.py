@@ -273,3 +273,25 @@ def test_a_pattern_may_end_like_any_url(told: str, rate: Fraction, end: str) -> 
 def test_a_pattern_that_is_none_is_refused_at_once(text: str) -> None:
     with pytest.raises(OptionError, match="isn't a pattern"):
         parse_source(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "port", "has_tls"),
+    [
+        ("rtmp://h.example/a/k", 1935, False),
+        ("rtmps://h.example/a/k", 443, True),
+        ("rtsp://h.example/k", 554, False),
+        ("RTSPS://h.example/k", 322, True),
+        ("http://h.example/a.m3u8", 80, False),
+        ("https://h.example/a.m3u8", 443, True),
+        ("https://h.example:8443/a.m3u8", 8443, True),
+        ("srt://h.example:9000", 9000, False),
+        ("whip://h.example/k", 80, False),
+        ("whips://h.example/k", 443, True),
+    ],
+)
+def test_an_address_leads_to_its_port_or_to_the_usual_one_of_its_scheme(text: str, port: int, has_tls: bool) -> None:
+    address = (parse_target if text.startswith("whip") else parse_source)(text)
+    assert address.host_and_port == ("h.example", port)
+    assert address.scheme is not None
+    assert address.scheme.has_tls is has_tls
