@@ -12,7 +12,7 @@ from sr4k.media.assumed_colour import completed
 from sr4k.media.enlarge import widen_chroma
 from sr4k.media.hdr import hdr_of, is_unreadable
 from sr4k.media.headers import chroma_location
-from sr4k.media.look import Picture, Planes
+from sr4k.media.look import DecodedPicture, Planes
 from sr4k.media.planes import inside, rows_of
 from sr4k.media.side_data import side_data
 from sr4k.media.stereo3d import stereo_mode
@@ -29,7 +29,7 @@ _MOST_GUESSED, _MOST_AVERAGE = 300, 10_000
 """Frame rates above which a guessed and an average one are taken for the resolution of the timestamps."""
 
 
-def describe(first: Picture, stream: VideoStream, size: tuple[int, int], tick: Fraction) -> VideoInfo:
+def describe(first: DecodedPicture, stream: VideoStream, size: tuple[int, int], tick: Fraction) -> VideoInfo:
     """Describe a stream by its first picture, as the graph processes it in 8 bits and 4:2:0.
 
     Args:
@@ -68,7 +68,7 @@ def _rate(stream: VideoStream) -> Fraction:
     return average if average is not None and average <= _MOST_AVERAGE else Fraction(25)
 
 
-def _written(first: Picture, colour: Colour, stream: VideoStream) -> ColourTags:
+def _written(first: DecodedPicture, colour: Colour, stream: VideoStream) -> ColourTags:
     """Return the colour tags of the result; nothing is assumed for planes that only Dolby Vision can interpret."""
     frame, look = first.frame, first.look
     if is_unreadable(frame, stream):
@@ -77,7 +77,7 @@ def _written(first: Picture, colour: Colour, stream: VideoStream) -> ColourTags:
     return completed(look.tags, colour, look.height, is_graphic=is_graphic, may_be_hdr=hdr_of(frame) is not None)
 
 
-def with_source_depth(info: VideoInfo, first: Picture) -> VideoInfo:
+def with_source_depth(info: VideoInfo, first: DecodedPicture) -> VideoInfo:
     """Return the description with the source's bit depth and chroma sampling, and its HDR metadata."""
     layout = first.look.layout
     colour = replace(info.colour, bits=layout.bits, sampling="444" if layout.chroma in ("422", "444") else "420")

@@ -5,14 +5,14 @@ from fractions import Fraction
 
 from av.video.frame import VideoFrame
 
-from sr4k.media.look import Layout, Look, Picture, Planes
+from sr4k.media.look import DecodedPicture, Layout, Look, Planes
 from sr4k.media.placement import Placed
 from sr4k.media.planes import rows_of
 from sr4k.media.scaling import Scaler
 from sr4k.media.video import VideoInfo
 
 
-def fitted(picture: Picture, info: VideoInfo, scaler: Scaler | None = None) -> Planes:
+def fitted(picture: DecodedPicture, info: VideoInfo, scaler: Scaler | None = None) -> Planes:
     """Return the picture in the colours and at the size of ``info``: scaled, with its shape kept by black bars.
 
     Args:

@@ -95,14 +95,14 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class DecodedPicture:
     """A decoded picture and its look. ``is_other``: whether its look differs from that of its stream's first one."""
 
     frame: VideoFrame
     look: Look
     is_other: bool = False
 
-    def made_opaque(self, frame: VideoFrame) -> "Picture":
+    def made_opaque(self, frame: VideoFrame) -> "DecodedPicture":
         """Return the picture with a frame without alpha, of the same depth and chroma sampling."""
         look = replace(self.look, pixel_format=frame.format.name, may_be_transparent=False)
         return replace(self, frame=frame, look=look)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sr4k.common.opencv import cv2
 from sr4k.media.fitting import inner_size
-from sr4k.media.look import Picture
+from sr4k.media.look import DecodedPicture
 from sr4k.media.planes import rows_of
 from sr4k.media.scaling import Scaler
 from sr4k.media.video import VideoInfo
@@ -28,7 +28,7 @@ def rgb_format(info: VideoInfo) -> Format:
     return Format((PlaneSpec((info.height, info.width, 3), info.colour.dtype),), about=info)
 
 
-def copy_rgb(picture: Picture, out: Frame, info: VideoInfo, scaler: Scaler) -> None:
+def copy_rgb(picture: DecodedPicture, out: Frame, info: VideoInfo, scaler: Scaler) -> None:
     """Convert a picture to packed RGB.
 
     A picture of another shape than the stream's keeps it, with black bars.

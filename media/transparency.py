@@ -7,13 +7,13 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from sr4k.common.opencv import cv2
-from sr4k.media.look import Picture
+from sr4k.media.look import DecodedPicture
 from sr4k.media.planes import rows_of
 from sr4k.media.video import FULL_RANGE
 from sr4k.models.colour import Colour
 
 
-def over_black(picture: Picture) -> Picture | None:
+def over_black(picture: DecodedPicture) -> DecodedPicture | None:
     """Return the picture composited over black, planar and of at most 10 bits; ``None`` if it is fully opaque."""
     frame, layout, tags = picture.frame, picture.look.layout, picture.look.tags
     levels = Colour(full_range=tags.color_range == FULL_RANGE, bits=layout.bits)

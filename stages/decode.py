@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sr4k.errors import StoppedError
 from sr4k.media.decoded_picture import copy_inside, padded_format
-from sr4k.media.look import Picture
+from sr4k.media.look import DecodedPicture
 from sr4k.media.reading.piped_source import PipeReader
 from sr4k.media.reading.reader import VideoReader
 from sr4k.media.reports import DECODE, DecodeReport
@@ -33,7 +33,7 @@ class FileSource(Source):
             reader.resume_after(self._settings.done_until)
         return reader
 
-    def _pictures(self, reader: VideoReader) -> Iterator[tuple[Picture, FrameInfo]]:
+    def _pictures(self, reader: VideoReader) -> Iterator[tuple[DecodedPicture, FrameInfo]]:
         """Yield the pictures; a pipe that is no longer to be read ends them."""
         with suppress(StoppedError):
             yield from reader.pictures()

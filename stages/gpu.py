@@ -20,7 +20,7 @@ from sr4k.engines.nvidia import driver
 from sr4k.errors import EngineError, InputError, OptionError, Sr4kError
 from sr4k.media.decoded_picture import copy_inside, padded_format
 from sr4k.media.libav_errors import cause_of, libav_errors
-from sr4k.media.look import Picture
+from sr4k.media.look import DecodedPicture
 from sr4k.media.planes import inside
 from sr4k.media.reading.reader import VideoReader
 from sr4k.media.reports import INFER, DecodeReport, EngineReport, GpuSourceReport
@@ -104,7 +104,7 @@ class GpuDecode(FileSource):
         log.warning("%s is decoded on the CPU: not by NVDEC (%s).", self._settings.path.name, trouble)
         return None
 
-    def _padded(self, reader: VideoReader, picture: Picture) -> tuple[Any, ...]:
+    def _padded(self, reader: VideoReader, picture: DecodedPicture) -> tuple[Any, ...]:
         shapes = [spec.shape for spec in self._form.planes]
         if reader.on_gpu:
             luma, chroma = (torch.empty(shape, dtype=torch.uint8, device=self._device) for shape in shapes)

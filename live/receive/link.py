@@ -39,7 +39,7 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class FilledSlot:
     """A frame is in this slot."""
 
     slot: int
@@ -77,7 +77,7 @@ class Tally:
         return Tally(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
 
-Message = Opened | Picture | Sound | Ended | Tally
+Message = Opened | FilledSlot | Sound | Ended | Tally
 
 
 def create_link() -> tuple[socket.socket, socket.socket]:
@@ -123,7 +123,7 @@ class PullerEnd:
     def show(self, frame: Frame) -> None:
         """Send a frame from `take`."""
         assert frame.slot is not None
-        self._send(Picture(frame.slot, frame.info))
+        self._send(FilledSlot(frame.slot, frame.info))
 
     def say(self, pts: int, samples: Samples) -> None:
         """Send samples in small blocks; ``pts`` is the time of the first one, in 1/90000 s."""
@@ -182,7 +182,7 @@ class IntakeEnd:
             if self._slots:
                 raise NonsenseError
             self._slots = map_slots(self._memory, message.form, SLOTS)
-        if isinstance(message, Picture):
+        if isinstance(message, FilledSlot):
             if not self._slots:
                 raise NonsenseError
             return Frame(
@@ -238,7 +238,7 @@ def _is_valid(read: object) -> TypeGuard[Message]:
     match read:
         case Opened(Format() as form):
             return is_format(form)
-        case Picture(slot, FrameInfo() as info):
+        case FilledSlot(slot, FrameInfo() as info):
             return is_number(slot, 0) and slot < SLOTS and is_picture(info)
         case Sound(pts, bytes() as samples):
             return is_number(pts) and len(samples) % 4 == 0
@@ -251,6 +251,6 @@ def _is_valid(read: object) -> TypeGuard[Message]:
 
 _KINDS: dict[str, type] = {
     kind.__name__: kind
-    for kind in (Opened, Picture, Sound, Ended, Tally, Format, PlaneSpec, FrameInfo, VideoInfo, ColourTags, Colour)
+    for kind in (Opened, FilledSlot, Sound, Ended, Tally, Format, PlaneSpec, FrameInfo, VideoInfo, ColourTags, Colour)
 }
 """Classes that messages may consist of. Creating one runs no code beyond assignments."""

@@ -46,7 +46,7 @@ from sr4k.media.decoded_picture import copy_inside, describe, padded_format
 from sr4k.media.deinterlace import Deinterlacer
 from sr4k.media.fitting import fitted
 from sr4k.media.headers import margins
-from sr4k.media.look import Look, Picture
+from sr4k.media.look import DecodedPicture, Look
 from sr4k.media.quality_meter import QualityMeter
 from sr4k.media.scaling import Scaler
 from sr4k.media.video import VideoInfo, ratio
@@ -230,7 +230,7 @@ class _Reader:
 
     def _send_picture(self, whole: VideoFrame, now: float) -> None:
         cut, codec = self._crop(whole), self._opening.video.codec_context.name
-        picture = Picture(cut, Look.of(cut, codec=codec, sample_aspect_ratio=self._pixel_shape(whole)))
+        picture = DecodedPicture(cut, Look.of(cut, codec=codec, sample_aspect_ratio=self._pixel_shape(whole)))
         if self._info is None:
             self._info = fitting_info(picture, self._opening.video, self._order.like)
             self._link.open(padded_format(self._info))
@@ -288,7 +288,7 @@ def _ticks(pts: int | None, time_base: Fraction | None, *, otherwise: _T) -> int
     return otherwise if pts is None or not time_base else pts * time_base.numerator * TICKS // time_base.denominator
 
 
-def fitting_info(first: Picture, stream: VideoStream, like: VideoInfo | None) -> VideoInfo:
+def fitting_info(first: DecodedPicture, stream: VideoStream, like: VideoInfo | None) -> VideoInfo:
     """Return the description of the frames that pictures are fitted into: ``like``, else that of the first picture."""
     if like is not None:
         return like

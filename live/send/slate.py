@@ -8,7 +8,7 @@ from av.video.frame import VideoFrame
 
 from sr4k.errors import OptionError
 from sr4k.media.fitting import fitted
-from sr4k.media.look import Look, Picture
+from sr4k.media.look import DecodedPicture, Look
 from sr4k.media.planes import Block, rows_of
 from sr4k.media.reading.open_file import open_input
 from sr4k.media.video import VideoInfo
@@ -26,7 +26,7 @@ def load_slate(path: Path, info: VideoInfo) -> Block:
     try:
         with open_input(path) as container:
             frame = next(container.decode(video=0))
-            picture = fitted(Picture(frame, Look.of(frame)), info).frame
+            picture = fitted(DecodedPicture(frame, Look.of(frame)), info).frame
     except (av.error.FFmpegError, OSError, StopIteration, IndexError) as err:
         raise OptionError(f"The slate {path} can't be read as a picture: use a PNG or JPEG file.") from err
     return _as_block(picture)

@@ -7,7 +7,7 @@ from fractions import Fraction
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from sr4k.media.look import Look, Picture
+from sr4k.media.look import DecodedPicture, Look
 from sr4k.media.reports import Change
 from sr4k.media.video import ratio
 
@@ -33,13 +33,13 @@ class Changes:
         """Continue with the same stream of a file that was opened again."""
         self._stream = stream
 
-    def picture(self, frame: VideoFrame) -> Picture:
+    def picture(self, frame: VideoFrame) -> DecodedPicture:
         """Return the picture with its look; call it before the next picture is decoded."""
         context = self._stream.codec_context
         shape = ratio(context.sample_aspect_ratio)
-        return Picture(frame, Look.of(frame, codec=context.name, sample_aspect_ratio=shape))
+        return DecodedPicture(frame, Look.of(frame, codec=context.name, sample_aspect_ratio=shape))
 
-    def noted(self, picture: Picture, at: Fraction) -> Picture:
+    def noted(self, picture: DecodedPicture, at: Fraction) -> DecodedPicture:
         """Record and log a change, and return the picture, marked if its look differs from that of the first one.
 
         A marked picture has the sample aspect ratio of the decoder if that has changed, else that of the container.
@@ -57,4 +57,4 @@ class Changes:
         self._say(f"the picture changes to {look}; it is fitted into the first one's size, keeping its shape")
         if look.sample_aspect_ratio == self._first.sample_aspect_ratio:
             look = replace(look, sample_aspect_ratio=ratio(self._stream.sample_aspect_ratio))
-        return Picture(picture.frame, look, is_other=True)
+        return DecodedPicture(picture.frame, look, is_other=True)

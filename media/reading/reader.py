@@ -15,7 +15,7 @@ from sr4k.media.decoded_picture import describe, with_source_depth
 from sr4k.media.fitting import fitted
 from sr4k.media.hdr import lost_metadata
 from sr4k.media.image_names import is_picture, is_sequence, numbered, numbers
-from sr4k.media.look import Picture, Planes
+from sr4k.media.look import DecodedPicture, Planes
 from sr4k.media.options import ReadSettings
 from sr4k.media.reading.changes import Changes
 from sr4k.media.reading.dropped_side_data import DroppedSideData
@@ -117,7 +117,7 @@ class VideoReader:
             self._losses.forget()  # the earlier run has reported them
         self._changes.follow(self._file.stream)
 
-    def pictures(self) -> Iterator[tuple[Picture, FrameInfo]]:
+    def pictures(self) -> Iterator[tuple[DecodedPicture, FrameInfo]]:
         """Yield all pictures, decoded and deinterlaced, with their times. Call it only once.
 
         Raises:
@@ -125,7 +125,7 @@ class VideoReader:
         """
         self._log_conversions()
         self._count_after_gap()
-        last: tuple[Picture, FrameInfo] | None = None  # held back: the last picture's duration is corrected
+        last: tuple[DecodedPicture, FrameInfo] | None = None  # held back: the last picture's duration is corrected
         for frame in self._decoded:
             info = self._timed(frame)
             if self._done is not None and info.pts <= self._done:
@@ -141,7 +141,7 @@ class VideoReader:
         if is_whole:
             self._count_missing()
 
-    def fit(self, picture: Picture) -> Planes:
+    def fit(self, picture: DecodedPicture) -> Planes:
         """Return the picture in planes with the stream's size, layout and colour; converted only if needed."""
         if picture.look.may_be_transparent and not self._settings.keeps_alpha:
             picture = self._without_alpha(picture)
@@ -232,7 +232,7 @@ class VideoReader:
             quality=self._file.quality,
         )
 
-    def _emit(self, picture: Picture, info: FrameInfo) -> tuple[Picture, FrameInfo]:
+    def _emit(self, picture: DecodedPicture, info: FrameInfo) -> tuple[DecodedPicture, FrameInfo]:
         """Count a picture, log what changes with it or is not kept of it, and return it."""
         if self._file.clock.jumps:
             self._warn("its clock jumps; what follows is shifted, audio and video alike, to continue what came before")
@@ -242,7 +242,7 @@ class VideoReader:
             self._warn(self._left_out[-1])
         return self._changes.noted(picture, info.pts * info.time_base), info
 
-    def _without_alpha(self, picture: Picture) -> Picture:
+    def _without_alpha(self, picture: DecodedPicture) -> DecodedPicture:
         opaque = over_black(picture)
         if opaque is None:
             return picture

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sr4k.common.opencv import cv2
 from sr4k.models.quality.metrics import chroma, luma, psnr, ssim, without_border
-from sr4k.models.quality.testset import Picture
+from sr4k.models.quality.testset import PicturePair
 from sr4k.models.resize import imresize
 
 Upscale = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
@@ -43,7 +43,7 @@ def bicubic(low: NDArray[np.uint8], scale: int = 2) -> NDArray[np.uint8]:
     return imresize(low, scale * low.shape[0], scale * low.shape[1])
 
 
-def as_protocol(picture: Picture, protocol: Protocol) -> Picture:
+def as_protocol(picture: PicturePair, protocol: Protocol) -> PicturePair:
     """Return the picture at the sizes that the protocol compares."""
     if protocol == "usual":
         return picture
@@ -51,7 +51,7 @@ def as_protocol(picture: Picture, protocol: Protocol) -> Picture:
         np.asarray(cv2.resize(array, size, interpolation=cv2.INTER_LINEAR), np.uint8)
         for array, size in ((picture.high, _CARD_HIGH), (picture.low, _CARD_LOW))
     )
-    return Picture(picture.name, high, low)
+    return PicturePair(picture.name, high, low)
 
 
 def compare(upscaled: NDArray[np.uint8], high: NDArray[np.uint8], protocol: Protocol, scale: int) -> Quality:
@@ -71,7 +71,7 @@ def mean(qualities: Iterable[Quality]) -> Quality:
     return Quality(*(float(np.mean(v)) for v in ([q.psnr for q in listed], [q.ssim for q in listed], colours)))
 
 
-def mean_psnr_y(pictures: Iterable[Picture], upscale: UpscaleLuma, *, scale: int = 2) -> float:
+def mean_psnr_y(pictures: Iterable[PicturePair], upscale: UpscaleLuma, *, scale: int = 2) -> float:
     """Return the mean PSNR of luma in dB, by the usual protocol."""
     return float(
         np.mean([psnr(without_border(upscale(p.low), scale), without_border(luma(p.high), scale)) for p in pictures])

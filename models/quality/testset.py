@@ -14,7 +14,7 @@ from sr4k.models.resize import imresize
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class PicturePair:
     """A test picture, uint8 RGB: ``high`` (scale H, scale W, 3) and ``low`` (H, W, 3)."""
 
     name: str
@@ -22,7 +22,7 @@ class Picture:
     low: NDArray[np.uint8]
 
 
-def pictures_of(folder: Path, *, scale: int = SCALE) -> Iterator[Picture]:
+def pictures_of(folder: Path, *, scale: int = SCALE) -> Iterator[PicturePair]:
     """Yield the test pictures of a folder.
 
     In DIV2K's layout, ``*_HR/0801.png`` and ``*_LR_bicubic/X2/0801x2.png``, both resolutions are read. The pictures of
@@ -34,7 +34,7 @@ def pictures_of(folder: Path, *, scale: int = SCALE) -> Iterator[Picture]:
     """
     high_folders = [path for path in sorted(folder.glob("*_HR")) if path.is_dir()]
     if not high_folders:
-        yield from (Picture(path.stem, high, low) for path, high, low in shrunk_pairs([folder], scale=scale))
+        yield from (PicturePair(path.stem, high, low) for path, high, low in shrunk_pairs([folder], scale=scale))
         return
     for high_folder in high_folders:
         low_folder = folder / high_folder.name.replace("_HR", "_LR_bicubic") / f"X{scale}"
@@ -43,7 +43,7 @@ def pictures_of(folder: Path, *, scale: int = SCALE) -> Iterator[Picture]:
             high = read_rgb(path)[: scale * low.shape[0], : scale * low.shape[1]]
             if high.shape != (scale * low.shape[0], scale * low.shape[1], 3):
                 raise InputError(f"{path} isn't {scale} times as large as its picture in {low_folder}.")
-            yield Picture(path.stem, high, low)
+            yield PicturePair(path.stem, high, low)
 
 
 def shrunk_pairs(

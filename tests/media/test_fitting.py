@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from sr4k.live.timeline import TIME_BASE
 from sr4k.media.fitting import fitted
-from sr4k.media.look import Look, Picture
+from sr4k.media.look import DecodedPicture, Look
 from sr4k.media.planes import rows_of
 from sr4k.media.video import BT601, BT709, FULL_RANGE, LIMITED_RANGE, ColourTags, VideoInfo
 from sr4k.models.colour import Colour, Matrix
@@ -47,7 +47,7 @@ def flat(
 
 
 def fit(frame: VideoFrame, info: VideoInfo, sample_aspect_ratio: Fraction | None = None) -> VideoFrame:
-    return fitted(Picture(frame, Look.of(frame, sample_aspect_ratio=sample_aspect_ratio)), info).frame
+    return fitted(DecodedPicture(frame, Look.of(frame, sample_aspect_ratio=sample_aspect_ratio)), info).frame
 
 
 def planes(picture: VideoFrame) -> list[NDArray[np.uint8]]:

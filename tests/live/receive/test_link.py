@@ -16,10 +16,10 @@ from sr4k.live.receive import link_checks
 from sr4k.live.receive.link import (
     SLOTS,
     Ended,
+    FilledSlot,
     IntakeEnd,
     NonsenseError,
     Opened,
-    Picture,
     PullerEnd,
     Sound,
     Tally,
@@ -163,7 +163,7 @@ def opened(**changes: Any) -> Opened:
         Ended("over", final=2),  # type: ignore[arg-type]
         Ended(b"over"),  # type: ignore[arg-type]
         Ended(Fraction(1, 2)),  # type: ignore[arg-type]
-        Picture(0, NOW),  # before it was opened
+        FilledSlot(0, NOW),  # before it was opened
         INFO,
         Opened("form"),  # type: ignore[arg-type]
         Opened(FORM.planes),  # type: ignore[arg-type]
@@ -249,7 +249,7 @@ def test_bytes_that_are_no_message_are_refused(ends: Ends, packed: bytes) -> Non
 )
 def test_a_picture_with_impossible_times_or_marks_is_refused(ends: Ends, changes: dict[str, Any]) -> None:
     ends.open()
-    ends.wire.send(pack(Picture(0, replace(NOW, **changes))))
+    ends.wire.send(pack(FilledSlot(0, replace(NOW, **changes))))
     with pytest.raises(NonsenseError):
         ends.receive()
 
@@ -281,7 +281,7 @@ def test_the_pullers_side_can_not_shrink_the_memory_of_pictures(ends: Ends) -> N
 @pytest.mark.parametrize("slot", [-1, SLOTS, 10**9, "0", True])
 def test_a_slot_that_is_none_is_refused(ends: Ends, slot: Any) -> None:
     ends.open()
-    ends.wire.send(pack(Picture(slot, NOW)))
+    ends.wire.send(pack(FilledSlot(slot, NOW)))
     with pytest.raises(NonsenseError):
         ends.receive()
 
@@ -320,5 +320,5 @@ def test_a_message_that_is_not_finished_keeps_nobody_waiting(ends: Ends) -> None
 def test_a_puller_that_does_not_listen_keeps_nobody_waiting(ends: Ends) -> None:
     ends.open()
     for _ in range(5000):
-        ends.wire.send(pack(Picture(0, NOW)))
+        ends.wire.send(pack(FilledSlot(0, NOW)))
         ends.receive().release()

@@ -12,7 +12,7 @@ from sr4k.errors import InputError, OutputError
 from sr4k.models.quality.contact_sheet import write_contact_sheet
 from sr4k.models.quality.metrics import chroma, psnr, ssim
 from sr4k.models.quality.protocol import Protocol, Quality, as_protocol, bicubic, compare, mean
-from sr4k.models.quality.testset import Picture, pictures_of
+from sr4k.models.quality.testset import PicturePair, pictures_of
 from sr4k.models.resize import imresize
 
 
@@ -85,7 +85,7 @@ def test_the_usual_protocol_compares_luma_without_the_border() -> None:
 @pytest.mark.slow
 def test_the_cards_protocol_compares_all_colours_at_4k() -> None:
     high = photographs.astronaut()
-    picture = as_protocol(Picture("astronaut", high, imresize(high, 256, 256)), "card")
+    picture = as_protocol(PicturePair("astronaut", high, imresize(high, 256, 256)), "card")
     assert picture.low.shape == (1080, 1920, 3)
     assert picture.high.shape == (2160, 3840, 3)
     tinted = picture.high.copy()

@@ -9,7 +9,7 @@ from clips import MakeClip, picture
 
 from sr4k import Job, load_preset
 from sr4k.live.receive.pull_process import fitting_info
-from sr4k.media.look import Look, Picture
+from sr4k.media.look import DecodedPicture, Look
 from sr4k.media.options import Box
 from sr4k.media.video import ColourTags
 from sr4k.probing import probe
@@ -104,7 +104,7 @@ def test_what_is_told_is_kept(told: ColourTags, make_clip: MakeClip, tmp_path: P
 def test_so_does_a_live_stream(make_clip: MakeClip) -> None:
     with av.open(str(make_clip("in.mp4", frames=2, size=(64, 480), audio=False))) as container:
         first = next(container.decode(video=0))
-        info = fitting_info(Picture(first, Look.of(first)), container.streams.video[0], None)
+        info = fitting_info(DecodedPicture(first, Look.of(first)), container.streams.video[0], None)
     assert info.tags == ColourTags(6, 1, 6, 6)
     assert info.colour.matrix == "bt601"
 

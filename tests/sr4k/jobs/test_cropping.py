@@ -13,7 +13,7 @@ from sr4k import Job, load_preset
 from sr4k.live.receive.pull_process import fitting_info
 from sr4k.media.crop import Margins
 from sr4k.media.headers import margins
-from sr4k.media.look import Look, Picture
+from sr4k.media.look import DecodedPicture, Look
 from sr4k.media.options import Box
 from sr4k.probing import probe
 
@@ -95,7 +95,7 @@ class TestCleanAperture:
             stream = container.streams.video[0]
             assert margins(stream) == Margins(LEFT, RIGHT, TOP, BOTTOM)
             first = next(container.decode(stream))
-            assert fitting_info(Picture(first, Look.of(first)), stream, None).width == 160
+            assert fitting_info(DecodedPicture(first, Look.of(first)), stream, None).width == 160
 
 
 def test_a_clean_aperture_larger_than_the_picture_is_none(make_clip: MakeClip) -> None:
