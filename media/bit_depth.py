@@ -1,6 +1,7 @@
 """Reduces more than 10 bits to 10 by rounding: libswscale truncates, which darkens a picture by up to one level."""
 
 import numpy as np
+from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
 from sr4k.media.planes import rows_of
@@ -15,13 +16,12 @@ def reduced(picture: VideoFrame, pixel_format: str, *, full_range: bool) -> Vide
 
     Args:
         picture: a decoded picture.
-        pixel_format: what it will be converted to, by libav's name; RGB needs no reduction. From 10 to 8 bits,
-            libswscale dithers.
+        pixel_format: what it will be converted to, by libav's name; RGB needs no reduction, and neither does what has
+            more than 10 bits itself. From 10 to 8 bits, libswscale dithers.
         full_range: whether its code values are full range.
     """
     bits = max((component.bits for component in picture.format.components), default=8)
-    kinds = ("yuv", "gray")
-    if bits <= 10 or not pixel_format.startswith(kinds) or _is_rgb(picture):
+    if bits <= 10 or _is_rgb(picture) or not _is_shallow(pixel_format):
         return picture
     deep = picture.reformat(format=_planar(picture, 16 if bits > 14 else bits))
     peak = (1 << deep.format.components[0].bits) - 1
@@ -37,6 +37,11 @@ def reduced(picture: VideoFrame, pixel_format: str, *, full_range: bool) -> Vide
 
 def _is_rgb(picture: VideoFrame) -> bool:
     return picture.format.is_rgb or picture.format.has_palette
+
+
+def _is_shallow(pixel_format: str) -> bool:
+    """Whether it is Y'CbCr or gray of at most 10 bits."""
+    return pixel_format.startswith(("yuv", "gray")) and VideoFormat(pixel_format).components[0].bits <= 10
 
 
 def _planar(picture: VideoFrame, bits: int) -> str:

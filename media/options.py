@@ -69,22 +69,32 @@ def check_sides(width: int, height: int, named: str) -> None:
     """Check a size in pixels, which the error calls ``named``.
 
     Raises:
-        OptionError: a side is odd or not within 4 to 16384.
+        OptionError: a side is not within 4 to 16384.
     """
-    if any(side % 2 or not 4 <= side <= 16384 for side in (width, height)):
-        raise OptionError(f"'{named}' isn't supported: both sides must be even, from 4 to 16384.")
+    if any(not 4 <= side <= 16384 for side in (width, height)):
+        raise OptionError(f"'{named}' isn't supported: sides go from 4 to 16384 pixels.")
+
+
+def check_even(width: int, height: int) -> None:
+    """Check the size of a video, in which 2x2 pixels share a sample of chroma.
+
+    Raises:
+        OptionError: a side is odd.
+    """
+    if width % 2 or height % 2:
+        raise OptionError(f"'{width}x{height}' isn't supported: both sides must be even, except of pictures.")
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A size in pixels, both sides even, from 4 to 16384.
+    """A size in pixels, both sides from 4 to 16384; for anything but pictures they have to be even.
 
     Attributes:
         width, height: as displayed, so they are swapped for a stream that is displayed rotated by 90 degrees.
         turns: whether width and height are swapped for a portrait picture, as for the named sizes.
 
     Raises:
-        OptionError: a side is odd or out of range.
+        OptionError: a side is out of range.
     """
 
     width: int
@@ -98,7 +108,9 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """A factor by which a result is wider and higher than its source, whose pixel shape stays; sides become even.
+    """A factor by which a result is wider and higher than its source, whose pixel shape stays.
+
+    Sides are rounded: to the nearest pixel in pictures, and to even numbers in videos.
 
     Attributes:
         factor: from 1/8 to 16.

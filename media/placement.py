@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import floor
+from typing import Literal
 
-from sr4k.media.options import Box, ResultSize, Scale, check_sides
+from sr4k.media.options import Box, ResultSize, Scale, check_even, check_sides
 from sr4k.media.video import VideoInfo
 
 _ALIKE = Fraction(1, 100)
@@ -14,6 +16,10 @@ _ONCE = Fraction(11, 5)
 
 _AGAIN = Fraction(3, 2)
 """Ratio of the second input's sides to the source's: the best on validation pictures, whatever the result's size."""
+
+
+Grid = Literal[1, 2]
+"""Pixels that sides are multiples of: 2 for 4:2:0, in which 2x2 pixels share a sample of chroma, 1 for pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +43,24 @@ class Placed:
         return (height - inner_height) // 4 * 2, (width - inner_width) // 4 * 2
 
 
-def placed(wanted: ResultSize, info: VideoInfo) -> Placed:
+def placed(wanted: ResultSize, info: VideoInfo, grid: Grid = 2) -> Placed:
     """Place pictures in a result of a wanted size.
 
     Args:
         wanted: a box, a scale, which refers to the source, or ``None``: the pictures keep their size.
         info: the pictures, before or after the network.
+        grid: of the result.
 
     Raises:
-        OptionError: a scale makes a side of the result shorter than 4 pixels or longer than 16384.
+        OptionError: a scale makes a side of the result shorter than 4 pixels or longer than 16384, or the box is not on
+            the grid.
     """
     if not isinstance(wanted, Box):
-        size = (info.width, info.height) if wanted is None else _scaled(wanted, info)
+        size = (info.width, info.height) if wanted is None else _scaled(wanted, info, grid)
         return Placed(size, size, info.sample_aspect_ratio or Fraction(1))
-    return _boxed(wanted, info)
+    if grid == 2:
+        check_even(wanted.width, wanted.height)
+    return _boxed(wanted, info, grid)
 
 
 def second_input(wanted: ResultSize, info: VideoInfo) -> tuple[int, int] | None:
@@ -60,8 +70,11 @@ def second_input(wanted: ResultSize, info: VideoInfo) -> tuple[int, int] | None:
         wanted: size of the result.
         info: the pictures, before or after the first pass.
     """
-    source, inner = _source_size(info), placed(wanted, info).inner
-    if wanted is None or inner[0] * inner[1] <= _ONCE**2 * source[0] * source[1]:
+    source, inner = _source_size(info), placed(wanted, info, 1).inner
+    ratio = Fraction(inner[0] * inner[1], source[0] * source[1])
+    if isinstance(wanted, Scale):
+        ratio = wanted.factor**2  # as it was asked for, before sides were rounded
+    if wanted is None or ratio <= _ONCE**2:
         return None
     return round(_AGAIN * source[0]), round(_AGAIN * source[1])
 
@@ -70,20 +83,20 @@ def _source_size(info: VideoInfo) -> tuple[int, int]:
     return info.source_size or (info.width, info.height)
 
 
-def _scaled(scale: Scale, info: VideoInfo) -> tuple[int, int]:
-    width, height = (_even(scale.factor * side) for side in _source_size(info))
+def _scaled(scale: Scale, info: VideoInfo, grid: Grid) -> tuple[int, int]:
+    width, height = (_nearest(scale.factor * side, grid) for side in _source_size(info))
     check_sides(width, height, f"{width}x{height}")
     return width, height
 
 
-def _boxed(box: Box, info: VideoInfo) -> Placed:
+def _boxed(box: Box, info: VideoInfo, grid: Grid) -> Placed:
     shape = Fraction(*_source_size(info)) * (info.sample_aspect_ratio or 1)
     width, height = _as_coded(box, info, shape)
     if box.fit == "stretch":
         return Placed((width, height), (width, height), shape * Fraction(height, width))
     inner = (width, height)
     if abs(shape * Fraction(height, width) - 1) > _ALIKE:
-        inner = min(width, _even(height * shape)), min(height, _even(width / shape))
+        inner = min(width, _nearest(height * shape, grid)), min(height, _nearest(width / shape, grid))
     return Placed(inner if box.fit == "inside" else (width, height), inner, Fraction(1))
 
 
@@ -95,5 +108,6 @@ def _as_coded(box: Box, info: VideoInfo, shape: Fraction) -> tuple[int, int]:
     return (box.height, box.width) if is_other else (box.width, box.height)
 
 
-def _even(side: Fraction) -> int:
-    return max(2, round(side / 2) * 2)
+def _nearest(side: Fraction, grid: Grid) -> int:
+    """Return the nearest length on the grid; half a pixel becomes a whole one."""
+    return max(2, round(side / 2) * 2) if grid == 2 else max(1, floor(side + Fraction(1, 2)))

@@ -3,8 +3,9 @@
 They are packed, (H, W, 3): uint8 from 0 to 255, or uint16 from 0 to 65535 for more than 8 bits.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -12,15 +13,31 @@ from numpy.typing import NDArray
 
 from sr4k.common.opencv import cv2
 from sr4k.media.fitting import inner_size
-from sr4k.media.look import DecodedPicture
+from sr4k.media.look import DecodedPicture, Look
 from sr4k.media.planes import rows_of
 from sr4k.media.scaling import Scaler
 from sr4k.media.video import VideoInfo
-from sr4k.models.colour import Colour, yuv_from_rgb
+from sr4k.models.colour import Colour, rgb_from_yuv, yuv_from_rgb
 from sr4k.pipeline import Format, Frame, PlaneSpec
 
 DEEP_UNIT = 257
 """Values of 16-bit RGB per 8-bit level."""
+
+_BAND = 32
+"""Rows that are converted at once: a whole picture in floats would be large."""
+
+_DEEP_GRAY = ("gray16", "ya16")
+"""libav's names of the pixel formats of 16-bit gray, without their byte order."""
+
+
+def depth(info: VideoInfo, most: Literal[8, 16] | None) -> Literal[8, 16] | None:
+    """Return the bits of RGB that is made of a stream: 16 for more than 8, but not more than ``most``, if any."""
+    return 8 if info.colour.bits == 8 and most is not None else most
+
+
+def is_for_rgb(look: Look) -> bool:
+    """Whether only RGB keeps all of a picture: it has a colour for every pixel, or gray of more than 10 bits."""
+    return look.is_colourful or look.pixel_format.startswith(_DEEP_GRAY)
 
 
 def rgb_format(info: VideoInfo) -> Format:
@@ -44,7 +61,8 @@ def copy_rgb(picture: DecodedPicture, out: Frame, info: VideoInfo, scaler: Scale
     deep = picture.look.layout.bits > 8
     source = picture.look.read_like(info.colour)
     target = replace(source, full_range=True)
-    rgb: NDArray[Any] = scaler(picture.frame, inner, "rgb48le" if deep else "rgb24", source, target).to_ndarray()
+    frame = _colours_of_gray(picture.frame) if picture.look.pixel_format.startswith(_DEEP_GRAY) else picture.frame
+    rgb: NDArray[Any] = scaler(frame, inner, "rgb48le" if deep else "rgb24", source, target).to_ndarray()
     plane = out.planes[0]
     if rgb.dtype != plane.dtype:
         rgb = np.rint(rgb / DEEP_UNIT) if deep else rgb.astype(np.uint16) * DEEP_UNIT
@@ -52,6 +70,47 @@ def copy_rgb(picture: DecodedPicture, out: Frame, info: VideoInfo, scaler: Scale
     if inner != size:
         plane[:] = 0
     np.copyto(plane[top : top + inner[1], left : left + inner[0]], rgb, casting="unsafe")
+
+
+def _colours_of_gray(picture: VideoFrame) -> VideoFrame:
+    """Return 16-bit gray as RGB, exactly, which libswscale's result is not; without alpha."""
+    name, has_alpha = picture.format.name, picture.format.name.startswith("ya")
+    samples = rows_of(picture.planes[0], ">u2" if name.endswith("be") else "<u2")
+    gray = samples[: picture.height, : picture.width * (1 + has_alpha) : 1 + has_alpha]
+    return VideoFrame.from_ndarray(np.dstack([gray] * 3).astype("<u2"), "rgb48le")
+
+
+def scaled_channels(rgb: NDArray[Any], size: tuple[int, int], scaler: Scaler) -> Iterator[NDArray[Any]]:
+    """Yield red, green and blue of packed RGB, scaled one at a time: libswscale would scale Y'CbCr, and shift gray.
+
+    Args:
+        rgb: uint8 or uint16.
+        size: (width, height) of the results, whose rows may be longer.
+        scaler: kept between pictures.
+    """
+    colour, name = Colour(full_range=True), "gray" if rgb.dtype == np.uint8 else "gray16le"
+    for channel in range(3):
+        picture = VideoFrame.from_ndarray(np.ascontiguousarray(rgb[..., channel]), name)
+        yield rows_of(scaler(picture, size, name, colour, colour).planes[0], str(rgb.dtype))
+
+
+def deep_rgb(picture: VideoFrame, colour: Colour, out: NDArray[Any]) -> None:
+    """Write 10-bit 4:4:4 Y'CbCr as packed RGB of 16 bits; white is 65535, where libswscale's is 65283.
+
+    Args:
+        picture: in yuv444p10le.
+        colour: how it is read.
+        out: (H, W, 3), uint16, of the picture's size.
+    """
+    matrix = (DEEP_UNIT * rgb_from_yuv(colour)[0]).astype(np.float32)
+    matrix[:, 0] = matrix[0, 0]  # they are equal but for rounding: gray stays gray, exactly
+    neutral = [np.float32(level) for level in (colour.black, colour.middle, colour.middle)]
+    planes = [rows_of(plane, colour.dtype)[: picture.height, : picture.width] for plane in picture.planes]
+    for top in range(0, picture.height, _BAND):
+        rows = slice(top, top + _BAND)
+        yuv = cv2.merge([plane[rows] - level for plane, level in zip(planes, neutral, strict=True)])
+        rgb = cv2.transform(yuv, matrix)
+        np.copyto(out[rows], np.clip(np.rint(rgb), 0, 255 * DEEP_UNIT), casting="unsafe")
 
 
 def deep_yuv(rgb_frame: VideoFrame, colour: Colour) -> VideoFrame:

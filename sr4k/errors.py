@@ -44,6 +44,7 @@ KEYWORDS = {
     "live.segments": "segments",
     "size": "size",
     "scale": "scale",
+    "fit": "fit",
     "rate": "rate",
     "part": "part",
     "resume": "resume",

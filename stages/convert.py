@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-from av.video.frame import VideoFrame
 
-from sr4k.media.placement import placed
+from sr4k.media.options import Scale
+from sr4k.media.placement import Placed, placed
 from sr4k.media.planes import as_picture, rows_of, split_420
+from sr4k.media.rgb import deep_rgb, depth, scaled_channels
 from sr4k.media.scaling import Scaler
-from sr4k.media.video import info_of
-from sr4k.models.colour import Colour, downsample_chroma, yuv_from_rgb
+from sr4k.media.video import VideoInfo, info_of
+from sr4k.models.colour import downsample_chroma, yuv_from_rgb
 from sr4k.models.geometry import SCALE
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
 from sr4k.pipeline.frame import Plane
@@ -21,9 +22,9 @@ log = logging.getLogger(__name__)
 
 
 class Convert(Transform):
-    """Converts float RGB (3, H, W) to a 4:2:0 block (3H/2, W).
+    """Converts float RGB (3, H, W) to a 4:2:0 block (3H/2, W), and 4:2:0 to packed RGB (H, W, 3) for pictures.
 
-    Packed RGB (H, W, 3) and 4:2:0 frames of the right size pass unchanged. Other sizes are scaled from the network's
+    Packed RGB and 4:2:0 frames of the right form and size pass unchanged. Other sizes are scaled from the network's
     output with a Lanczos filter, which gives better pictures than scaling the network's input.
     """
 
@@ -35,19 +36,21 @@ class Convert(Transform):
 
     @property
     def in_place(self) -> bool:  # type: ignore[override]
-        return not (self._rgb or self._resized)
+        return not (self._rgb or self._becomes_rgb or self._resized)
 
     def open(self, source: Format) -> Format:
         info = info_of(source)
         self._info = info
         self._rgb = source.planes[0].dtype == "float32"
         self._stays_rgb = not self._rgb and len(source.planes[0].shape) == 3
-        self._dtype = source.planes[0].dtype
-        self._placed, made = placed(self._settings.size, info), (info.width, info.height)
+        bits = None if self._rgb or self._stays_rgb else depth(info, self._settings.rgb_bits)
+        self._becomes_rgb = bits is not None
+        self._dtype = source.planes[0].dtype if bits is None else f"uint{bits}"
+        self._placed, made = self._place(info), (info.width, info.height)
         self._resized = not self._placed.size == self._placed.inner == made
         if all(SCALE * side < there for side, there in zip(self._placed.inner, made, strict=True)):
             log.warning("the result is smaller than its source: a plain scaler is better there than a network.")
-        if not self._rgb and not self._resized:
+        if self.in_place:
             return source
         self._colour = replace(info.colour, sampling="420")
         matrix, offset = yuv_from_rgb(info.colour)
@@ -60,7 +63,7 @@ class Convert(Transform):
         return Format((self._block(self._placed.size),), about=about)
 
     def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:
-        if not self._rgb and not self._resized:
+        if self.in_place:
             yield frame
             return
         out = buffers.take(frame.info)
@@ -68,14 +71,28 @@ class Convert(Transform):
         if self._rgb:
             made = np.empty(self._made.shape, self._made.dtype) if self._resized else out.planes[0]
             self._convert(frame.planes[0], made)
-        if self._resized:
+        if self._becomes_rgb:
+            self._to_rgb(made, out.planes[0])
+        elif self._resized:
             self._resize(made, out.planes[0])
         frame.release()
         yield out
 
+    @property
+    def _is_rgb_out(self) -> bool:
+        return self._stays_rgb or self._becomes_rgb
+
+    def _place(self, info: VideoInfo) -> Placed:
+        """Return the place of a picture in the result: exact for pictures, on even numbers for video."""
+        wanted = self._settings.size
+        exact, even = placed(wanted, info, 1), None if self._is_rgb_out else placed(wanted, info)
+        if even is not None and even != exact and isinstance(wanted, Scale):
+            log.warning("the result is %dx%d, not %dx%d: both sides of a video are even.", *even.size, *exact.size)
+        return even or exact
+
     def _block(self, size: tuple[int, int]) -> PlaneSpec:
         width, height = size
-        if self._stays_rgb:
+        if self._is_rgb_out:
             return PlaneSpec((height, width, 3), self._dtype)
         return PlaneSpec((height * 3 // 2, width), self._colour.dtype)
 
@@ -95,18 +112,27 @@ class Convert(Transform):
             np.copyto(middle, scaled[: middle.shape[0], : middle.shape[1]])
 
     def _scaled(self, block: Plane) -> Iterator[Plane]:
-        """Yield the scaled planes of a block; of RGB one at a time, as libswscale would scale Y'CbCr and shift gray."""
-        size, dtype = self._placed.inner, str(block.dtype)
-        if not self._stays_rgb:
-            colour = self._colour
-            picture = as_picture(block, self._info.pixel_format)
-            scaled = self._scaler(picture, size, str(self._info.pixel_format), colour, colour)
-            yield from (rows_of(plane, dtype) for plane in scaled.planes)
+        """Yield the scaled planes of a block."""
+        size, colour = self._placed.inner, self._colour
+        if self._stays_rgb:
+            yield from scaled_channels(block, size, self._scaler)
             return
-        colour, name = Colour(full_range=True), "gray" if dtype == "uint8" else "gray16le"
-        for channel in range(3):
-            picture = VideoFrame.from_ndarray(np.ascontiguousarray(block[..., channel]), name)
-            yield rows_of(self._scaler(picture, size, name, colour, colour).planes[0], dtype)
+        picture = as_picture(block, self._info.pixel_format)
+        scaled = self._scaler(picture, size, str(self._info.pixel_format), colour, colour)
+        yield from (rows_of(plane, str(block.dtype)) for plane in scaled.planes)
+
+    def _to_rgb(self, block: Plane, out: Plane) -> None:
+        """Convert a 4:2:0 block to packed RGB, at its size within ``out``, and fill the rest with black."""
+        size, colour, picture = self._placed.inner, self._colour, as_picture(block, self._info.pixel_format)
+        (top, left), (width, height) = self._placed.corner, size
+        if size != self._placed.size:
+            out[:] = 0
+        middle = out[top : top + height, left : left + width]
+        if self._dtype == "uint16":
+            deep_rgb(self._scaler(picture, size, "yuv444p10le", colour, colour), colour, middle)
+        else:
+            rgb = self._scaler(picture, size, "rgb24", colour, replace(colour, full_range=True))
+            np.copyto(middle, rgb.to_ndarray())
 
     def _middle(self, plane: Plane) -> Plane:
         """Return the view of a plane of the result that the picture fills."""

@@ -10,7 +10,7 @@ from sr4k.media.look import DecodedPicture
 from sr4k.media.reading.piped_source import PipeReader
 from sr4k.media.reading.reader import VideoReader
 from sr4k.media.reports import DECODE, DecodeReport
-from sr4k.media.rgb import copy_rgb, rgb_format
+from sr4k.media.rgb import copy_rgb, is_for_rgb, rgb_format
 from sr4k.media.scaling import Scaler
 from sr4k.pipeline import Buffers, Format, Frame, FrameInfo, Source
 from sr4k.stages.settings import DecodeSettings
@@ -68,7 +68,7 @@ class Decode(FileSource):
 
     def open(self) -> Format:
         reader = self._begin(VideoReader(self._settings, pipe=self._pipe))
-        self._is_rgb = self._settings.pixels == "bgr" and reader.first.look.is_colourful
+        self._is_rgb = self._settings.pixels == "bgr" and is_for_rgb(reader.first.look)
         return rgb_format(reader.info) if self._is_rgb else padded_format(reader.info)
 
     def frames(self, buffers: Buffers) -> Iterator[Frame]:

@@ -1,10 +1,11 @@
 """Sink of the graph that writes pictures, each to a file of its own."""
 
 import logging
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -19,12 +20,10 @@ from sr4k.errors import OptionError, OutputError
 from sr4k.media.image_names import is_sequence, numbered, numbers
 from sr4k.media.look import may_be_transparent
 from sr4k.media.placement import placed
-from sr4k.media.planes import as_picture
 from sr4k.media.reading.open_file import open_beside, video_stream
 from sr4k.media.reading.piped_source import end_copy
 from sr4k.media.reading.reader import VideoReader
 from sr4k.media.reports import ENCODE, EncodeReport, VideoReport
-from sr4k.media.scaling import Scaler
 from sr4k.media.video import FULL_RANGE, info_of
 from sr4k.models.geometry import SCALE
 from sr4k.pipeline import Format, Frame, FrameInfo, Sink
@@ -32,15 +31,47 @@ from sr4k.stages.settings import PictureSettings
 
 log = logging.getLogger(__name__)
 
-_KINDS: dict[str, tuple[str, str, str | None, dict[str, str]]] = {
-    ".png": ("png", "rgb24", "rgba", {}),
-    ".jpg": ("mjpeg", "yuvj444p", None, {"qmin": "2", "qmax": "2"}),
-    ".jpeg": ("mjpeg", "yuvj444p", None, {"qmin": "2", "qmax": "2"}),
-    ".webp": ("libwebp", "bgra", "bgra", {"lossless": "1"}),
-}
-"""Encoder, pixel format without and with alpha, and options, by suffix of `sr4k.common.picture_suffixes.WRITABLE`."""
+Pixels = NDArray[Any]
+"""RGB or RGBA, (H, W, 3) or (H, W, 4), uint8 or uint16; or alpha alone, (H, W)."""
 
-_OPAQUE = 255
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How pictures of a suffix are written.
+
+    Attributes:
+        encoder: its name.
+        opaque: pixel format.
+        with_alpha: pixel format with transparency; ``None``: there is none.
+        deep, deep_with_alpha: the same for 16 bits, which the suffixes of `sr4k.common.picture_suffixes.DEEP` can have.
+        options: of the encoder.
+    """
+
+    encoder: str
+    opaque: str
+    with_alpha: str | None
+    deep: str = ""
+    deep_with_alpha: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def pixel_format(self, pixels: Pixels) -> str:
+        """Return the pixel format for RGB or RGBA of a depth."""
+        if pixels.dtype == np.uint16:
+            return self.deep_with_alpha if pixels.shape[2] == 4 else self.deep
+        return self.with_alpha if pixels.shape[2] == 4 and self.with_alpha else self.opaque
+
+
+_JPEG = _Kind("mjpeg", "yuvj444p", None, options={"qmin": "2", "qmax": "2"})
+_KINDS = {
+    ".png": _Kind("png", "rgb24", "rgba", "rgb48be", "rgba64be"),
+    ".jpg": _JPEG,
+    ".jpeg": _JPEG,
+    ".webp": _Kind("libwebp", "bgra", "bgra", options={"lossless": "1"}),
+}
+"""By suffix of `sr4k.common.picture_suffixes.WRITABLE`."""
+
+_FORMATS = {(1, 3): "rgb24", (1, 4): "rgba", (2, 3): "rgb48le", (2, 4): "rgba64le"}
+"""libav's names of the formats of `Pixels`, by bytes a sample and samples a pixel."""
 
 _MOST = {"libwebp": 16383}
 """Maximum side in pixels, by encoder."""
@@ -56,10 +87,9 @@ class EncodePictures(Sink):
         self._frames = 0
         self._until = 0.0  # seconds
         self._left_out: list[str] = []
-        self._kind = ""  # by the name of its encoder
+        self._kind: _Kind | None = None  # before it is open
         self._encoders: dict[str, VideoCodecContext] = {}
-        self._scaler = Scaler()
-        self._alpha: Iterator[NDArray[np.uint8]] | None = None
+        self._alpha: Iterator[Pixels] | None = None
 
     def open(self, source: Format) -> None:
         """Choose the encoder, and look at the source for what pictures can't hold.
@@ -70,10 +100,11 @@ class EncodePictures(Sink):
         """
         s = self._settings
         self._info = info_of(source)
+        self._dtype = source.planes[0].dtype
         if s.path.suffix.lower() not in _KINDS:
             raise OptionError(f"Pictures can't be written as '{s.path.suffix}': use {', '.join(_KINDS)}.")
-        self._kind, self._opaque, self._with_alpha, self._options = _KINDS[s.path.suffix.lower()]
-        most = _MOST.get(self._kind)
+        self._kind = _KINDS[s.path.suffix.lower()]
+        most = _MOST.get(self._kind.encoder)
         if most is not None and max(self._info.width, self._info.height) > most:
             raise OptionError(
                 f"{s.path.suffix} can't hold sides of more than {most} pixels: use .png, or a smaller {option('size')}."
@@ -95,7 +126,7 @@ class EncodePictures(Sink):
             raise OptionError(
                 f"{path.suffix} holds one picture, and the source has more: name a sequence, such as %05d{path.suffix}."
             )
-        rgb = self._rgb(frame)
+        rgb: Pixels = frame.planes[0].copy()
         frame.release()
         if self._alpha is not None:
             rgb = self._through(rgb, next(self._alpha))
@@ -110,11 +141,11 @@ class EncodePictures(Sink):
         """Do nothing: no file is open between pictures."""
 
     def report(self) -> EncodeReport | None:
-        if not self._kind:  # not open yet
+        if self._kind is None:
             return None
         info = self._info
         video = VideoReport(
-            codec=self._kind, width=info.width, height=info.height, container="pictures", until=self._until
+            codec=self._kind.encoder, width=info.width, height=info.height, container="pictures", until=self._until
         )
         return EncodeReport(video=video, frames=self._frames, left_out=tuple(self._left_out))
 
@@ -139,16 +170,17 @@ class EncodePictures(Sink):
             end_copy(copy)
         elif may_be_transparent(form):
             self._alpha = self._alphas()
-        if self._info.colour.bits > 8:
-            self._left_out.append("precision beyond 8 bits")
+        if self._info.colour.bits > 8 and self._dtype == "uint8":
+            self._left_out.append(f"precision beyond 8 bits can't be carried by {self._settings.path.suffix}")
         for left_out in self._left_out:
             log.warning("%s; left out.", left_out)
 
-    def _through(self, rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _through(self, rgb: Pixels, alpha: Pixels) -> Pixels:
         """Add the transparency to a picture, or blend it over black where the file format has none."""
-        if alpha.min() == _OPAQUE:
+        assert self._kind is not None
+        if alpha.min() == np.iinfo(alpha.dtype).max:
             return rgb
-        if self._with_alpha:
+        if self._kind.with_alpha:
             return np.dstack([rgb, alpha])
         words = f"transparency can't be carried by {self._settings.path.suffix}, and is laid over black"
         if words not in self._left_out:
@@ -156,35 +188,26 @@ class EncodePictures(Sink):
             log.warning("%s; left out.", words)
         return _over_black(rgb, alpha)
 
-    def _alphas(self) -> Iterator[NDArray[np.uint8]]:
-        """Yield the alpha plane of each picture, uint8 at the size of the result, enlarged by bicubic interpolation."""
+    def _alphas(self) -> Iterator[Pixels]:
+        """Yield the alpha plane of each picture, in the size and depth of the result, enlarged by bicubic filters."""
         width, height = self._info.width, self._info.height
+        form = "rgba" if self._dtype == "uint8" else "rgba64le"
         with VideoReader(self._settings.reading) as reader:
             source, size = reader.info, (reader.info.width, reader.info.height)
             made = replace(source, width=SCALE * source.width, height=SCALE * source.height, source_size=size)
-            there = placed(self._settings.size, made)
+            there = placed(self._settings.size, made, 1)
             inner, (top, left) = there.inner, there.corner
             for picture, _ in reader.pictures():
-                alpha = picture.frame.to_ndarray(format="rgba")[..., 3]
-                whole = np.full((height, width), _OPAQUE, np.uint8)
+                alpha: Pixels = picture.frame.to_ndarray(format=form)[..., 3]
+                whole = np.full((height, width), np.iinfo(alpha.dtype).max, alpha.dtype)
                 cv2.resize(alpha, inner, interpolation=cv2.INTER_CUBIC, dst=whole[top:, left:][: inner[1], : inner[0]])
                 yield whole
 
-    def _rgb(self, frame: Frame) -> NDArray[np.uint8]:
-        plane, info = frame.planes[0], self._info
-        if len(plane.shape) == 3:
-            return plane.copy()
-        made = replace(info.colour, sampling="420")
-        picture = as_picture(plane, info.pixel_format)
-        size = (info.width, info.height)
-        rgb = self._scaler(picture, size, "rgb24", made, replace(made, full_range=True)).to_ndarray()
-        return np.asarray(rgb, np.uint8)
-
-    def _write(self, path: Path, pixels: NDArray[np.uint8]) -> None:
-        has_alpha = pixels.shape[2] == 4
-        picture = VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgba" if has_alpha else "rgb24")
-        wanted = self._with_alpha if has_alpha and self._with_alpha else self._opaque
-        if wanted != picture.format.name:
+    def _write(self, path: Path, pixels: Pixels) -> None:
+        assert self._kind is not None
+        form, wanted = _FORMATS[pixels.itemsize, pixels.shape[2]], self._kind.pixel_format(pixels)
+        picture = VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format=form)
+        if wanted != form:
             picture = picture.reformat(
                 format=wanted,
                 dst_colorspace=Colorspace.ITU601,
@@ -195,15 +218,15 @@ class EncodePictures(Sink):
         picture.color_primaries, picture.color_trc = tags.color_primaries, tags.color_trc
         picture.pts, picture.time_base = self._frames, Fraction(1, 25)
         try:
-            data = b"".join(map(bytes, self._opened(picture).encode(picture)))
+            data = b"".join(map(bytes, self._opened(self._kind, picture).encode(picture)))
             path.write_bytes(data)
         except (av.error.FFmpegError, OSError) as err:
             raise OutputError(f"{path.parent}: the picture can't be written ({err.strerror}).") from err
 
-    def _opened(self, like: VideoFrame) -> VideoCodecContext:
+    def _opened(self, kind: _Kind, like: VideoFrame) -> VideoCodecContext:
         name = like.format.name
         if name not in self._encoders:
-            encoder = av.CodecContext.create(self._kind, "w")
+            encoder = av.CodecContext.create(kind.encoder, "w")
             assert isinstance(encoder, VideoCodecContext)
             encoder.width, encoder.height, encoder.pix_fmt = like.width, like.height, name
             encoder.time_base = Fraction(1, 25)
@@ -211,13 +234,14 @@ class EncodePictures(Sink):
             encoder.thread_count = 1  # frame threads would delay pictures
             if shape := self._info.sample_aspect_ratio:
                 encoder.sample_aspect_ratio = 1 / shape if _is_turned(self._info.display_matrix) else shape
-            encoder.options = {**self._options, **self._settings.options}
+            encoder.options = {**kind.options, **self._settings.options}
             self._encoders[name] = encoder
         return self._encoders[name]
 
 
-def _over_black(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.asarray(np.rint(rgb * (alpha[..., None] / np.float32(_OPAQUE))), np.uint8)
+def _over_black(rgb: Pixels, alpha: Pixels) -> Pixels:
+    share = alpha[..., None] / np.float32(np.iinfo(alpha.dtype).max)
+    return np.asarray(np.rint(rgb * share), rgb.dtype)
 
 
 def _is_turned(matrix: tuple[int, ...] | None) -> bool:
@@ -225,7 +249,7 @@ def _is_turned(matrix: tuple[int, ...] | None) -> bool:
     return matrix is not None and matrix[0] == matrix[4] == 0
 
 
-def _upright(pixels: NDArray[np.uint8], matrix: tuple[int, ...] | None) -> NDArray[np.uint8]:
+def _upright(pixels: Pixels, matrix: tuple[int, ...] | None) -> Pixels:
     """Rotate and mirror in steps of 90 degrees by a display matrix: x' = ax + cy, y' = bx + dy."""
     if matrix is None:
         return pixels

@@ -9,6 +9,7 @@ from sr4k.engines import EngineSpec, load_engine
 from sr4k.engines.grades import EngineOfEachGrade
 from sr4k.errors import EngineError
 from sr4k.media.reports import INFER, EngineReport
+from sr4k.media.rgb import depth
 from sr4k.media.video import info_of
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
 from sr4k.pipeline.frame import Plane
@@ -52,7 +53,7 @@ class Infer(Transform):
             weights=s.weights,
             prompt=s.prompt,
             device=s.device,
-            rounded=s.rounded,
+            rounded=depth(info, s.rgb_bits) == 8,
             quality=s.source_quality or 0,
         )
         self._engines = EngineOfEachGrade((s.engine, *s.fallbacks), spec)

@@ -9,7 +9,7 @@ import numpy as np
 from sr4k.common.opencv import cv2
 from sr4k.media.enlarge import enlarge_chroma, enlarge_luma
 from sr4k.media.planes import inside, split_420
-from sr4k.media.rgb import DEEP_UNIT
+from sr4k.media.rgb import DEEP_UNIT, depth
 from sr4k.media.video import info_of
 from sr4k.models.geometry import CELL, CELL_OUT, MARGIN, SCALE
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
@@ -33,7 +33,7 @@ class Reconstruct(Transform):
     name = "reconstruct"
 
     def __init__(self, settings: ReconstructSettings | None = None) -> None:
-        self._bits = (settings or ReconstructSettings()).rgb_bits
+        self._most = (settings or ReconstructSettings()).rgb_bits
 
     def open(self, source: Format) -> Format:
         info = info_of(source)
@@ -42,6 +42,7 @@ class Reconstruct(Transform):
         self._rgb = source.planes[0].shape[2] == 48
         before = info.source_size or (info.width, info.height)
         about = replace(info, height=height, width=width, source_size=before)
+        self._bits = depth(info, self._most)
         if self._rgb and self._bits is not None:
             return Format((PlaneSpec((height, width, 3), f"uint{self._bits}"),), about=about)
         if self._rgb:

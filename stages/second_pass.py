@@ -14,10 +14,9 @@ from sr4k.media.look import Layout, Planes
 from sr4k.media.placement import second_input
 from sr4k.media.planes import PixelFormat, as_picture, rows_of, split_420
 from sr4k.media.reports import SECOND_PASS, EngineReport
-from sr4k.media.rgb import DEEP_UNIT
+from sr4k.media.rgb import DEEP_UNIT, scaled_channels
 from sr4k.media.scaling import Scaler
 from sr4k.media.video import info_of
-from sr4k.models.colour import Colour
 from sr4k.models.geometry import SCALE
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
 from sr4k.pipeline.chain import HeapBuffers
@@ -31,9 +30,6 @@ log = logging.getLogger(__name__)
 
 _RGB_BITS: dict[str, Literal[8, 16]] = {"uint8": 8, "uint16": 16}
 """Depth of packed RGB by its dtype; other RGB is not rounded."""
-
-_RGB = "rgb48le"
-"""Pixel format of RGB between the passes."""
 
 
 class SecondPass(Transform):
@@ -71,12 +67,13 @@ class SecondPass(Transform):
         self._rgb = len(source.planes[0].shape) == 3
         self._reconstruct = Reconstruct(ReconstructSettings(rgb_bits=_RGB_BITS.get(source.planes[0].dtype)))
         self._given: PixelFormat = made.pixel_format
+        is_deep_rgb = source.planes[0].dtype == "uint16" and self._rgb
         self._info = replace(
             made,
             width=size[0],
             height=size[1],
             pixel_format="yuv420p" if made.pixel_format == "nv12" else made.pixel_format,
-            colour=replace(made.colour, sampling="420"),
+            colour=replace(made.colour, sampling="420", bits=16 if is_deep_rgb else made.colour.bits),
         )
         packed = PlaneSpec((size[1], size[0], 3), "uint16")
         form = Format((packed,), about=self._info) if self._rgb else padded_format(self._info)
@@ -114,9 +111,8 @@ class SecondPass(Transform):
         """Return a frame at the size of the second input, in the middle of padded planes."""
         out, size = self._inputs.take(frame.info), (self._info.width, self._info.height)
         if self._rgb:
-            colour = Colour(full_range=True)
-            rgb = VideoFrame.from_ndarray(_deep(frame.planes[0]), _RGB)
-            np.copyto(out.planes[0], self._shrinker(rgb, size, _RGB, colour, colour).to_ndarray())
+            for channel, plane in enumerate(scaled_channels(_deep(frame.planes[0]), size, self._shrinker)):
+                np.copyto(out.planes[0][..., channel], plane[: size[1], : size[0]])
         else:
             layout = Layout(10 if self._info.colour.bits > 8 else 8, "420")
             picture = Planes(self._scaled(self._shrinker, frame.planes[0], size), layout)

@@ -36,7 +36,8 @@ class ReconstructSettings:
     """Settings of `sr4k.stages.reconstruct.Reconstruct`.
 
     Attributes:
-        rgb_bits: depth that RGB is rounded to, for pictures; ``None``: it is not rounded, and becomes 4:2:0.
+        rgb_bits: depth that RGB has at most, for pictures (`sr4k.media.rgb.depth`); ``None``: it is not rounded, and
+            becomes 4:2:0.
     """
 
     rgb_bits: Literal[8, 16] | None = None
@@ -48,9 +49,11 @@ class ConvertSettings:
 
     Attributes:
         size: size of the result; ``None``: that of the network's output.
+        rgb_bits: depth that the result has at most if it is to be packed RGB, as for pictures; ``None``: 4:2:0.
     """
 
     size: ResultSize = None
+    rgb_bits: Literal[8, 16] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +66,7 @@ class InferSettings:
         reuse_threshold: difference in 8-bit levels up to which a tile counts as unchanged; 0 is exact.
         prompt: whether to optimise latency rather than throughput.
         device: of OpenVINO, such as ``gpu``.
-        rounded: whether RGB is rounded to 8 bits by the engine.
+        rgb_bits: depth that RGB of the result has at most: the engine rounds it if that is 8; ``None``: it doesn't.
         source_quality: how compressed the source is, 0..51 (`sr4k.models.source_quality`); ``None``: as frames say.
     """
 
@@ -78,7 +81,7 @@ class InferSettings:
     fallbacks: tuple[str, ...] = ()
     prompt: bool = False
     device: str = "cpu"
-    rounded: bool = False
+    rgb_bits: Literal[8, 16] | None = None
     source_quality: int | None = None
 
 

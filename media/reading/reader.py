@@ -143,6 +143,9 @@ class VideoReader:
 
     def fit(self, picture: DecodedPicture) -> Planes:
         """Return the picture in planes with the stream's size, layout and colour; converted only if needed."""
+        bits = max((component.bits for component in picture.frame.format.components), default=8)
+        if bits > 10:
+            self._warn(f"frames of {bits} bits are reduced to 10")
         if picture.look.may_be_transparent and not self._settings.keeps_alpha:
             picture = self._without_alpha(picture)
         if picture.is_other:
@@ -189,12 +192,9 @@ class VideoReader:
 
     def _log_conversions(self) -> None:
         """Log what can't be kept of the pictures, judged by the first one."""
-        first, look = self.first.frame, self.first.look
+        first = self.first.frame
         for lost in lost_metadata(first, self._file.stream):
             self._warn(lost)
-        bits = max((component.bits for component in first.format.components), default=8)
-        if bits > 10 and not look.is_colourful:
-            self._warn(f"frames of {bits} bits are reduced to 10")
         if has_profile(first):
             self._warn("its ICC profile is left out; colours may look different")
 

@@ -13,10 +13,11 @@ from sr4k.cli.version import Version
 from sr4k.configs import Preset, load_preset
 from sr4k.errors import OptionError
 from sr4k.jobs.keywords import with_encoder
-from sr4k.jobs.parse import parse_devices, parse_size
+from sr4k.jobs.parse import parse_devices
+from sr4k.jobs.result_size import result_size
 from sr4k.jobs.setting_errors import errors_by_option
 from sr4k.live.address import is_live
-from sr4k.media.options import Box, Fit, ResultSize
+from sr4k.media.options import ResultSize
 from sr4k.service.redaction import Redaction
 
 
@@ -133,7 +134,8 @@ def stream(
         ).over(load_preset(config or ("live" if is_stream else "file")))
         with errors_by_option():
             chosen = with_encoder(chosen, codec, encoder, crf, bitrate, preset, parse_pairs(encoder_option or []))
-        how = _How(size=_wanted(size, scale, fit), as_json=as_json, quiet=quiet, verbose=verbose, redaction=redaction)
+            wanted = result_size(size, scale, fit)
+        how = _How(size=wanted, as_json=as_json, quiet=quiet, verbose=verbose, redaction=redaction)
         if is_stream:
             files.refuse_for_live((*sources, target))
             run_live(sources[0], [*sources[1:], target], chosen, live, **how)
@@ -171,13 +173,3 @@ class _Given:
             preset = preset.updated("engine", **self.engine).updated("graph", **self.graph).updated("live", **self.live)
             slate: Path | None = self.live["slate"]
             return preset.updated("live", slate=slate and slate.absolute())
-
-
-def _wanted(size: str | None, scale: str | None, fit: Fit) -> ResultSize:
-    if size is not None and scale is not None:
-        raise OptionError("--size and --scale both say how large the result is: leave one out.")
-    text = scale if size is None else size
-    wanted = None if text is None else parse_size(text, fit)
-    if fit != "inside" and not isinstance(wanted, Box):
-        raise OptionError("--fit says how frames fit into a --size: add a --size, such as --size 4k.")
-    return wanted

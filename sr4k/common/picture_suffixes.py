@@ -5,3 +5,6 @@ READABLE = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 
 WRITABLE = frozenset({".png", ".jpg", ".jpeg", ".webp"})
 """Suffixes of pictures that can be written."""
+
+DEEP = frozenset({".png"})
+"""Suffixes of those that can have 16 bits."""

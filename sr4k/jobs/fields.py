@@ -7,10 +7,10 @@ from typing import Any, Generic, TypeVar, overload
 
 from sr4k.common.option_names import option
 from sr4k.configs import Preset, load_preset
-from sr4k.errors import FieldError, OptionError
-from sr4k.jobs.parse import as_size, parse_part, parse_rate, parse_size, parse_track
+from sr4k.errors import OptionError
+from sr4k.jobs.parse import parse_part, parse_rate, parse_track
 from sr4k.live.address import Address, parse_source, parse_target
-from sr4k.media.options import Box, ResultSize, Scale, TimeSpan, VideoChoice
+from sr4k.media.options import TimeSpan, VideoChoice
 from sr4k.media.writing.encoder_limits import takes_preset
 from sr4k.media.writing.encoder_table import ENCODERS
 
@@ -92,31 +92,6 @@ def _loaded(name: str) -> Preset:
 _NOTHING = type(None)
 
 preset_or_text: Callable[[Preset | str], Preset] = _or_text((Preset,), _loaded, "a preset, its name or its path")
-size_or_text: Callable[[ResultSize | str], ResultSize] = _or_text(
-    (Box, Scale, _NOTHING), parse_size, "a Box, or text such as '4k'"
-)
-
-
-Scaling = float | Fraction | str | None
-"""A scale as it is given: a factor, or text as for a size."""
-
-
-def scaled(size: ResultSize, scale: Scaling) -> ResultSize:
-    """Return the size of a result that was given as a ``size`` or as a ``scale``.
-
-    Raises:
-        FieldError: it was given as both.
-        OptionError: the scale is of another type, or out of range.
-    """
-    if scale is None:
-        return size
-    if size is not None:
-        raise FieldError("{size} and {scale} both say how large the result is: leave one out.")
-    if isinstance(scale, bool) or not isinstance(scale, str | int | float | Fraction):
-        raise OptionError(f"{scale!r} isn't supported here: use a factor, such as 1.5, or text such as '4k'.")
-    return parse_size(scale) if isinstance(scale, str) else as_size(scale)
-
-
 part_or_text: Callable[[TimeSpan | str | None], TimeSpan | None] = _or_text(
     (TimeSpan, _NOTHING), parse_part, "a TimeSpan, or text such as '10s@00:05:00'"
 )

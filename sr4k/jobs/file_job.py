@@ -10,25 +10,24 @@ from fractions import Fraction
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
+from sr4k.common.picture_suffixes import DEEP
 from sr4k.configs import Preset
 from sr4k.engines.choose import engines_for
 from sr4k.errors import FieldError, InputError, OptionError, StoppedError, WorkerError
 from sr4k.jobs.fields import (
     Field,
-    Scaling,
     part_or_text,
     preset_or_text,
     rate_or_text,
-    scaled,
-    size_or_text,
     track_or_text,
 )
 from sr4k.jobs.file_progress import Gauge, Progress
 from sr4k.jobs.graph import assembled, run_assembled
 from sr4k.jobs.keywords import PRESET_KEYWORDS, PresetKeywords
 from sr4k.jobs.pipes import DASH, is_pipe, opened_source, path_or_dash, reserved_output, shown
+from sr4k.jobs.result_size import Scaling, check_for_video, result_size, size_as_given
 from sr4k.jobs.running import Impatient, Startable
 from sr4k.jobs.sinks import in_segments, pictures, raw, straight
 from sr4k.jobs.summary import Summary, summarised
@@ -37,7 +36,7 @@ from sr4k.media.options import FIRST_VIDEO, Deinterlace, ResultSize, TimeSpan, V
 from sr4k.media.reports import ENCODE, EncodeReport
 from sr4k.media.resume.job_folder import Parts, claimed, fingerprint, flat
 from sr4k.media.writing.codec_choice import check_container, chosen_codec
-from sr4k.media.writing.containers import PIPED, RAW, piped_format
+from sr4k.media.writing.containers import CONTAINERS, PIPED, RAW, piped_format
 from sr4k.media.writing.encoder_limits import takes_preset
 from sr4k.media.writing.pipe_writer import STANDARD_OUTPUT
 from sr4k.media.writing.target_file import appeared, check_target, folder_made, free_partial_of, place, unfinished
@@ -98,7 +97,7 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
     target: Field[str | os.PathLike[str], Path] = Field(path_or_dash)  # noqa: RUF009 - a descriptor
     _: KW_ONLY
     preset: Field[Preset | str, Preset] = Field(preset_or_text, "file")  # noqa: RUF009 - a descriptor
-    size: Field[ResultSize | str, ResultSize] = Field(size_or_text, None)  # noqa: RUF009 - a descriptor
+    size: Field[ResultSize | str, ResultSize] = Field(size_as_given, None)  # noqa: RUF009 - a descriptor
     scale: InitVar[Scaling] = None
     overwrite: bool = False
     cpus: int | None = None
@@ -113,7 +112,7 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
     def __post_init__(self, scale: Scaling) -> None:
         """Check the fields; for what it raises see the class."""
         object.__setattr__(self, "preset", self.over(self.preset))
-        object.__setattr__(self, "size", self.fitted(scaled(self.size, scale)))
+        object.__setattr__(self, "size", result_size(self.size, scale, self.fit))
         if self.deinterlace not in get_args(Deinterlace):
             raise OptionError(f"deinterlace can't be '{self.deinterlace}': use {', '.join(get_args(Deinterlace))}.")
         if self.cpus is not None and self.cpus < 1:
@@ -125,6 +124,8 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
         if self.resume and self.part is not None:
             raise FieldError("A part of a video can't be resumed: leave {resume} or {part} out.")
         self._check_pipes()
+        if self.target == DASH or self.target.suffix.lower() in CONTAINERS:
+            check_for_video(self.size)
         if is_picture(self.target):
             self._check_pictures()
         elif not self.is_raw:
@@ -293,6 +294,13 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
         return "bgr" if is_picture(self.source) and is_picture(self.target) else "yuv"
 
     @property
+    def _rgb_bits(self) -> Literal[8, 16] | None:
+        """Bits that RGB of the result has at most; ``None``: it is video, which is 4:2:0."""
+        if not is_picture(self.target):
+            return None
+        return 16 if self.target.suffix.lower() in DEEP else 8
+
+    @property
     def is_raw(self) -> bool:
         """Whether the result is video that is not encoded."""
         return self.target == DASH and self._format in RAW
@@ -338,7 +346,7 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
             convert=ConvertSettings(size=self.size),
             encode=encode,
             pixels=self._pixels,
-            rgb_bits=8 if is_picture(self.target) else None,
+            rgb_bits=self._rgb_bits,
             cpus=self.cpus,
         )
 

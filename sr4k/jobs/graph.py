@@ -47,7 +47,7 @@ def assembled(
     convert: ConvertSettings,
     encode: StageSpec,
     pixels: Pixels = "yuv",
-    rgb_bits: Literal[8] | None = None,
+    rgb_bits: Literal[8, 16] | None = None,
     cpus: int | None = None,
     prompt: bool = False,
 ) -> GraphSpec:
@@ -163,17 +163,20 @@ def _on_gpu(specs: Mapping[str, StageSpec], stages: Sequence[StageName]) -> Iter
     """Yield the GPU stages of a worker that holds all stages up to the encoder: one kernel replaces those between.
 
     A result of another size than the network's output is made in host memory: the network's second pass, and scaling.
+    So are pictures.
     """
     yield replace(specs[DECODE], factory="sr4k.stages.gpu:GpuDecode", called=DECODE)
     yield replace(specs[INFER], factory="sr4k.stages.gpu:GpuUpscale", called=INFER)
-    is_resized = getattr(specs["convert"].settings, "size", None) is not None
+    convert = specs["convert"].settings
+    assert isinstance(convert, ConvertSettings)
+    is_converted = convert.size is not None or convert.rgb_bits is not None
     is_in_segments = specs[ENCODE].factory == "sr4k.stages.encode:Encode"
     is_nvenc = is_in_segments and getattr(specs[ENCODE].settings, "encoder", "") in ("auto", "nvenc")
-    if not is_resized and ENCODE in stages and is_nvenc:
+    if not is_converted and ENCODE in stages and is_nvenc:
         yield replace(specs[ENCODE], factory="sr4k.stages.gpu_encode:GpuEncode", called=ENCODE)
         return
     yield StageSpec("sr4k.stages.gpu:Download")
-    if is_resized:
+    if is_converted:
         if SECOND_PASS in specs:
             yield specs[SECOND_PASS]
         yield specs["convert"]

@@ -3,9 +3,9 @@
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from sr4k.common.option_names import option
 from sr4k.configs import Preset
@@ -13,7 +13,7 @@ from sr4k.engines import check_engine
 from sr4k.errors import OptionError
 from sr4k.jobs.parse import parse_devices
 from sr4k.jobs.setting_errors import errors_by_option
-from sr4k.media.options import Box, CodecChoice, EncoderChoice, Fit, ResultSize
+from sr4k.media.options import CodecChoice, EncoderChoice, Fit
 from sr4k.models.architecture import Pixels, Precision
 from sr4k.models.zoo import architecture
 
@@ -106,25 +106,6 @@ class PresetKeywords:
         check_engine(preset.engine.name)
         architecture(preset.engine.model)
         return preset
-
-    def fitted(self, size: ResultSize) -> ResultSize:
-        """Return the size with the way in which pictures are fitted to it.
-
-        Raises:
-            OptionError: there is no such way, or no size to fit them to.
-        """
-        if self.fit is None:
-            return size
-        if self.fit not in get_args(Fit):
-            raise OptionError(f"{option('fit')} can't be '{self.fit}': use {', '.join(get_args(Fit))}.")
-        if isinstance(size, Box):
-            return replace(size, fit=self.fit)
-        if self.fit != "inside":
-            raise OptionError(
-                f"{option('fit')} says how frames fit into a {option('size')}: add a size, such as "
-                f"{option('size', '4k')}."
-            )
-        return size
 
 
 PRESET_KEYWORDS = {field.name for field in fields(PresetKeywords)}

@@ -15,17 +15,15 @@ from sr4k.configs import Preset
 from sr4k.errors import FieldError, MachineError, OptionError, Sr4kError, StoppedError, WorkerError
 from sr4k.jobs.fields import (
     Field,
-    Scaling,
     Targets,
     preset_or_text,
-    scaled,
-    size_or_text,
     source_or_text,
     targets_or_text,
 )
 from sr4k.jobs.graph import assembled, run_assembled
 from sr4k.jobs.keywords import PresetKeywords
 from sr4k.jobs.live_progress import LiveProgress, TargetProgress, live_progress
+from sr4k.jobs.result_size import Scaling, check_for_video, result_size, size_as_given
 from sr4k.jobs.running import Impatient, Startable
 from sr4k.jobs.setting_errors import errors_by_option
 from sr4k.jobs.summary import LiveSummary, summarised_live
@@ -80,7 +78,7 @@ class LiveJob(PresetKeywords, Startable[LiveProgress, LiveSummary]):
     targets: Field[Targets, tuple[Address, ...]] = Field(targets_or_text)  # noqa: RUF009 - a descriptor
     _: KW_ONLY
     preset: Field[Preset | str, Preset] = Field(preset_or_text, "live")  # noqa: RUF009 - a descriptor
-    size: Field[ResultSize | str, ResultSize] = Field(size_or_text, None)  # noqa: RUF009 - a descriptor
+    size: Field[ResultSize | str, ResultSize] = Field(size_as_given, None)  # noqa: RUF009 - a descriptor
     scale: InitVar[Scaling] = None
     sound: bool = True
     cpus: int | None = field(default=None, compare=False)
@@ -90,7 +88,8 @@ class LiveJob(PresetKeywords, Startable[LiveProgress, LiveSummary]):
     def __post_init__(self, scale: Scaling) -> None:
         """Check the fields; for what it raises see the class."""
         object.__setattr__(self, "preset", self._over_live(self.over(self.preset)))
-        object.__setattr__(self, "size", self.fitted(scaled(self.size, scale)))
+        object.__setattr__(self, "size", result_size(self.size, scale, self.fit))
+        check_for_video(self.size)
         engine, graph, encode = self.preset.engine, self.preset.graph, self.preset.encode
         for key, value, is_wrong, instead in (
             ("engine.pixels", engine.pixels, engine.pixels == "bgr", "use yuv"),

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from sr4k.common.option_names import option
 from sr4k.errors import OptionError
-from sr4k.media.options import Box, Fit, ResultSize, Scale, TimeSpan, VideoChoice, check_sides
+from sr4k.media.options import Box, Scale, TimeSpan, VideoChoice, check_even, check_sides
 
 Size = tuple[int, int]
 """Width and height in pixels."""
@@ -19,39 +19,35 @@ NAMED_SIZES: dict[str, Size] = {
     "8k": (7680, 4320),
 }
 
-_TWICE = Fraction(2)
-"""The default scale of a result."""
-
 _FACTOR = re.compile(r"x?(\d+(?:\.\d+)?)")
 _TIME = r"(?:(?:(?P<{0}h>\d+):)?(?P<{0}m>\d+):)?(?P<{0}s>\d+(?:\.\d+)?)s?"
 _PART = re.compile(_TIME.format("l") + "(?:@" + _TIME.format("f") + ")?")
 
 
-def parse_size(text: str, fit: Fit = "inside") -> ResultSize:
+def parse_size(text: str) -> Box | Scale:
     """Parse the size of a result.
 
     Args:
         text: a name of `NAMED_SIZES`, whose box turns with the picture; ``WIDTHxHEIGHT``; or a factor, such as ``1.5``
-            or ``x3``, which is ``None`` if it is 2.
-        fit: how a picture of another shape fits into a box.
+            or ``x3``.
 
     Raises:
-        OptionError: the text is none of these, a side is odd or not within 4 to 16384, or the factor is out of range.
+        OptionError: the text is none of these, a side is not within 4 to 16384, or the factor is out of range.
     """
     name = text.lower()
     if name in NAMED_SIZES:
-        return Box(*NAMED_SIZES[name], fit, turns=True)
+        return Box(*NAMED_SIZES[name], turns=True)
     if (factor := _FACTOR.fullmatch(name)) is not None:
-        return as_size(Fraction(factor[1]))
+        return as_scale(Fraction(factor[1]))
     if "x" not in name:
         raise OptionError(
             f"'{text}' isn't a size: use {', '.join(NAMED_SIZES)}, WIDTHxHEIGHT, such as 3840x2160, or a factor, such "
             "as x2 or 1.5."
         )
-    return Box(*parse_sides(text), fit)
+    return Box(*_sides(text))
 
 
-def as_size(factor: float | Fraction) -> ResultSize:
+def as_scale(factor: float | Fraction) -> Scale:
     """Return the size of a result that is ``factor`` times as wide and high as its source.
 
     Raises:
@@ -61,20 +57,17 @@ def as_size(factor: float | Fraction) -> ResultSize:
         exact = Fraction(str(factor))
     except ValueError:
         raise OptionError(f"A scale can't be {factor}: use a factor such as 1.5.") from None
-    return None if exact == _TWICE else Scale(exact)
+    return Scale(exact)
 
 
 def parse_sides(text: str) -> Size:
-    """Parse ``WIDTHxHEIGHT`` in pixels.
+    """Parse ``WIDTHxHEIGHT`` of a video, in pixels.
 
     Raises:
         OptionError: the text has another form, or a side is odd or not within 4 to 16384.
     """
-    width, _, height = text.lower().partition("x")
-    if not (width.isdecimal() and height.isdecimal()):
-        raise OptionError(f"'{text}' isn't a size: use WIDTHxHEIGHT, such as 3840x2160.")
-    size = (int(width), int(height))
-    check_sides(*size, text)
+    size = _sides(text)
+    check_even(*size)
     return size
 
 
@@ -136,6 +129,15 @@ def parse_devices(text: str) -> tuple[int, ...]:
             f"device is {option('device', 'gpu')}."
         )
     return tuple(map(int, parts))
+
+
+def _sides(text: str) -> Size:
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise OptionError(f"'{text}' isn't a size: use WIDTHxHEIGHT, such as 3840x2160.")
+    size = (int(width), int(height))
+    check_sides(*size, text)
+    return size
 
 
 def _seconds(match: re.Match[str], which: str) -> Fraction:

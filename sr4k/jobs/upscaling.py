@@ -35,7 +35,7 @@ def upscaling(
         engines: names of the engines to try, in order.
         threads: CPU threads of the engine where the preset names no number.
         pixels: what the network works on.
-        rgb_bits: depth of the result where it is to be RGB; ``None``: it is to be Y'CbCr.
+        rgb_bits: depth of the result at most where it is to be RGB; ``None``: it is to be Y'CbCr.
         prompt: whether to optimise latency rather than throughput.
     """
     first, *fallbacks = engines
@@ -51,7 +51,7 @@ def upscaling(
         fallbacks=tuple(fallbacks),
         prompt=prompt,
         device=engine.device,
-        rounded=rgb_bits == 8,
+        rgb_bits=rgb_bits,
         source_quality=engine.source_quality_given,
     )
     again = StageSpec(
@@ -64,5 +64,5 @@ def upscaling(
         INFER: StageSpec("sr4k.stages.infer:Infer", infer),
         "reconstruct": StageSpec("sr4k.stages.reconstruct:Reconstruct", ReconstructSettings(rgb_bits=rgb_bits)),
         **({} if convert.size is None or engine.passes == 1 else {SECOND_PASS: again}),
-        "convert": StageSpec("sr4k.stages.convert:Convert", convert),
+        "convert": StageSpec("sr4k.stages.convert:Convert", replace(convert, rgb_bits=rgb_bits)),
     }

@@ -215,7 +215,7 @@ class Passages:
             engines=engines_for(engine.name, engine.device),
             threads=granted_cpus(),
             pixels=kind.pixels,
-            rgb_bits=kind.rgb_bits,
+            rgb_bits=None if kind.layout == "yuv" else kind.rgb_bits,
             prompt=prompt,
         )
         stages = [spec.create() for spec in specs.values()]

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from sr4k.configs import Preset
 from sr4k.engines import check_engine
 from sr4k.errors import OptionError
-from sr4k.jobs.fields import Scaling, preset_or_text, scaled, size_or_text
+from sr4k.jobs.fields import preset_or_text
+from sr4k.jobs.result_size import Scaling, result_size
 from sr4k.jobs.setting_errors import errors_by_option
 from sr4k.media.options import ResultSize
 from sr4k.models.architecture import Precision
@@ -39,9 +40,9 @@ Range = Literal["limited", "full"]
 class Upscaler:
     """Upscales frames in memory: NumPy arrays in, NumPy arrays out.
 
-    The result of an RGB or gray frame of 8 bits is, byte for byte, what ``sr4k-stream`` makes of a PNG of it with the
-    same options. There are no temporary files and no processes, and nothing is printed. A network is loaded when the
-    first frame of its size and kind comes, and kept for the last few sizes and kinds.
+    The result of an RGB or gray frame of 8 or 16 bits is, byte for byte, what ``sr4k-stream`` makes of a PNG of it with
+    the same options. There are no temporary files and no processes, and nothing is printed. A network is loaded when
+    the first frame of its size and kind comes, and kept for the last few sizes and kinds.
 
     All methods may be called from several threads. Single frames are upscaled one at a time, each by all CPUs; each
     iterator of `frames` is for one thread at a time, and has an engine of its own.
@@ -57,7 +58,8 @@ class Upscaler:
         precision: ``auto``, ``int8``, ``fp16`` or ``fp32``.
         weights: folder or file with other weights of the network.
         threads: CPU threads of the engine; ``None``: all CPUs that are granted, if the preset doesn't say.
-        size: size of the results, or text such as ``4k`` or ``1280x720``; ``None``: twice the frame's.
+        size: size of the results, or text such as ``4k`` or ``1280x720``; ``None``: twice the frame's. Planes of 4:2:0
+            have even sides.
         scale: the same as a factor, such as 3, or as text.
         source_quality: how compressed the video was that frames are of: the QP at which H.264 would lose as much, 0 to
             51; 0: not at all, as for a preset's ``auto``, since nothing can be measured of frames in memory.
@@ -92,7 +94,7 @@ class Upscaler:
                 threads=threads,
                 source_quality=source_quality,
             )
-        wanted = scaled(size_or_text(size), scale)
+        wanted = result_size(size, scale)
         check_engine(chosen.engine.name)
         architecture(chosen.engine.model)
         if chosen.engine.pixels == "yuv":

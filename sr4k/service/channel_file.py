@@ -14,10 +14,10 @@ from sr4k.configs import Preset, load_preset, preset_names
 from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import FieldError, OptionError
 from sr4k.jobs.live_job import LiveJob
-from sr4k.jobs.parse import as_size, parse_size
+from sr4k.jobs.result_size import result_size
 from sr4k.live.address import Address, AddressError, parse_source, parse_target
 from sr4k.live.address import shown as shown_of
-from sr4k.media.options import Box, Fit, ResultSize
+from sr4k.media.options import Fit
 from sr4k.service.redaction import without_passwords
 
 _SHORTEST_SECRET = 4
@@ -36,8 +36,7 @@ class ChannelSettings(Section):
         source, targets: addresses. ``${NAME}`` is replaced by an environment variable, whose value is treated as a
             secret; ``$$`` stands for a ``$``.
         config: a preset by name, or by path relative to the file's folder.
-        size, fit: see `sr4k.jobs.parse.parse_size`.
-        scale: the same as ``size``; also a number.
+        size, scale, fit: see `sr4k.jobs.result_size.result_size`.
         sound: see `sr4k.jobs.live_job.LiveJob`.
         options: keys of the preset to change, by section, in the preset's own form.
     """
@@ -119,22 +118,10 @@ def _planned(settings: ChannelSettings, folder: Path, environment: Mapping[str, 
         _filled(settings.source, parse_source, environment),
         tuple(_filled(target, parse_target, environment) for target in settings.targets),
         preset=_changed(preset, settings.options),
-        size=_size(settings),
+        size=result_size(settings.size, settings.scale, settings.fit),
         sound=settings.sound,
         cpus=cpus,
     )
-
-
-def _size(settings: ChannelSettings) -> ResultSize:
-    if settings.size is not None and settings.scale is not None:
-        raise OptionError("size and scale both say how large the output is: leave one out.")
-    given = settings.size if settings.scale is None else settings.scale
-    wanted = None
-    if given is not None:
-        wanted = as_size(given) if isinstance(given, float) else parse_size(given, settings.fit)
-    if settings.fit != "inside" and not isinstance(wanted, Box):
-        raise OptionError("fit says how frames fit into a size: add a size, such as 4k.")
-    return wanted
 
 
 def _changed(preset: Preset, options: Mapping[str, Any]) -> Preset:

@@ -169,7 +169,7 @@ REFUSED: dict[str, dict[str, Any]] = {
     "The h264 encoder takes the speed ultrafast, .* not 'p9'": {"speed": "p9"},
     "'x' isn't a bit rate": {"bitrate": "x"},
     "leave crf or bitrate out": {"crf": 20, "bitrate": "3M"},
-    'fit says how frames fit into a size: add a size, such as size="4k".': {"fit": "pad"},
+    "fit says how frames fit into a size: add a size, such as 4k.": {"fit": "pad"},
     "fit can't be 'crop': use inside, pad, stretch.": {"fit": "crop", "size": "4k"},
     "nowhere does not exist: weights takes a folder or a checkpoint.": {"weights": "nowhere"},
     'There is no preset .* The speed of the encoder is speed="medium"': {"preset": "medium"},

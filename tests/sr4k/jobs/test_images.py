@@ -14,12 +14,13 @@ from clips import MakeClip, luma_planes, picture, video_times
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
-from sr4k import Job, Summary, load_preset
+from sr4k import Job, Summary, Upscaler, load_preset
 from sr4k.cli.main import app
 from sr4k.common.picture_suffixes import READABLE, WRITABLE
 from sr4k.errors import InputError, OptionError, OutputError
 from sr4k.jobs.parse import parse_rate
 from sr4k.media.options import TimeSpan
+from sr4k.media.planes import rows_of
 from sr4k.models.quality.metrics import psnr
 from sr4k.probing import probe
 from sr4k.stages.encode_images import _KINDS
@@ -34,9 +35,11 @@ def upscale(source: Path, target: Path, **job: Any) -> Summary:
 
 
 def read(path: Path) -> Pixels:
-    """Red, green, blue and, if it has it, transparency, as they are in the file."""
+    """Red, green, blue and, if it has it, transparency, as they are in the file, but in 8 bits."""
     pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
     assert pixels is not None, path
+    if pixels.dtype == np.uint16:
+        pixels = np.rint(pixels / 257)
     return np.asarray(pixels[..., [2, 1, 0, 3][: pixels.shape[2]]] if pixels.ndim == 3 else pixels, np.uint8)
 
 
@@ -45,7 +48,7 @@ def write(path: Path, pixels: Pixels) -> Path:
     return path
 
 
-def doubled(pixels: Pixels) -> Pixels:
+def doubled(pixels: NDArray[Any]) -> NDArray[Any]:
     return pixels.repeat(2, axis=0).repeat(2, axis=1)
 
 
@@ -164,12 +167,93 @@ def write_palette(path: Path) -> None:
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts) + chunk(b"IEND", b""))
 
 
-def test_sixteen_bits_become_eight_and_it_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def deep(channels: int, width: int = 21, height: int = 15) -> NDArray[np.uint16]:
+    """16 bits, gray (H, W), BGR or BGRA: every pixel another, and hardly one that 8 or 10 bits could hold."""
+    pixels = np.random.default_rng(channels).integers(0, 65536, (height, width, channels), np.uint16)
+    return pixels[..., 0] if channels == 1 else pixels
+
+
+@pytest.mark.parametrize("size", [{}, {"scale": 1.5}, {"scale": 3}], ids=str)
+@pytest.mark.parametrize("suffix", ["png", "tiff"])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_sixteen_bits_stay_sixteen_and_are_those_of_an_upscaler(
+    channels: int, suffix: str, size: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pixels = deep(channels)
+    assert cv2.imwrite(str(tmp_path / f"in.{suffix}"), pixels)
+    summary = upscale(tmp_path / f"in.{suffix}", tmp_path / "out.png", **size)
+    made = cv2.imread(str(tmp_path / "out.png"), cv2.IMREAD_UNCHANGED)
+    assert made is not None
+    with Upscaler(engine="nearest", **size) as up:
+        expected = up(pixels[..., :3] if channels > 1 else pixels, order="bgr")
+    np.testing.assert_array_equal(made[..., :3], expected if channels > 1 else np.dstack([expected] * 3))
+    assert made.dtype == np.uint16
+    if not size:
+        np.testing.assert_array_equal(expected, doubled(pixels[..., :3] if channels > 1 else pixels))
+    if channels == 4:
+        ratio = size.get("scale", 2)
+        wide = cv2.resize(pixels[..., 3], (int(21 * ratio + 0.5), int(15 * ratio + 0.5)), interpolation=cv2.INTER_CUBIC)
+        np.testing.assert_array_equal(made[..., 3], wide)
+    assert summary.left_out == [] and "bits" not in caplog.text
+
+
+def test_sixteen_bits_of_gray_with_alpha_stay(tmp_path: Path) -> None:
+    gray, alpha = deep(3)[..., 0], deep(3)[..., 1]
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in np.dstack([gray, alpha]))
+    head = struct.pack(">2I5B", 21, 15, 16, 4, 0, 0, 0)
+    parts = [(b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    (tmp_path / "in.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts))
+    upscale(tmp_path / "in.png", tmp_path / "out.png")
+    made = cv2.imread(str(tmp_path / "out.png"), cv2.IMREAD_UNCHANGED)
+    assert made is not None
+    np.testing.assert_array_equal(made[..., :3], doubled(np.dstack([gray] * 3)))
+    wide = cv2.resize(alpha, (42, 30), interpolation=cv2.INTER_CUBIC)
+    np.testing.assert_array_equal(made[..., 3], wide)
+
+
+def test_sixteen_bits_that_the_format_can_not_hold_become_eight_and_it_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     source = tmp_path / "in.png"
     assert cv2.imwrite(str(source), specks()[..., ::-1].astype(np.uint16) * 257)
-    upscale(source, tmp_path / "out.png")
-    assert np.abs(read(tmp_path / "out.png").astype(int) - doubled(specks())).max() <= 1
-    assert "precision beyond 8 bits; left out" in caplog.text
+    summary = upscale(source, tmp_path / "out.webp")
+    assert np.array_equal(read(tmp_path / "out.webp")[..., :3], doubled(specks()))
+    assert "precision beyond 8 bits can't be carried by .webp; left out" in caplog.text
+    assert summary.left_out == ["precision beyond 8 bits can't be carried by .webp"]
+
+
+def test_sequences_keep_sixteen_bits_and_a_video_of_them_has_ten_which_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(2):
+        assert cv2.imwrite(str(tmp_path / f"in{number}.png"), deep(3, 32, 24))
+    upscale(tmp_path / "in%d.png", tmp_path / "out%d.png")
+    made = cv2.imread(str(tmp_path / "out0.png"), cv2.IMREAD_UNCHANGED)
+    assert made is not None
+    np.testing.assert_array_equal(made, doubled(deep(3, 32, 24)))
+    assert "reduced" not in caplog.text
+    upscale(tmp_path / "in%d.png", tmp_path / "out.mkv")
+    assert "frames of 16 bits are reduced to 10" in caplog.text
+    with av.open(str(tmp_path / "out.mkv")) as video:
+        assert next(video.decode(video=0)).format.name == "yuv420p10le"
+
+
+def test_pictures_of_a_video_of_ten_bits_have_all_of_them(tmp_path: Path) -> None:
+    levels = np.linspace(64, 940, 877).round().astype(np.uint16)  # of luma, limited range
+    ramp = np.broadcast_to(np.repeat(levels, 2), (4, 1754))
+    with av.open(str(tmp_path / "in.mkv"), "w") as out:
+        video = out.add_stream("ffv1", rate=25)
+        video.width, video.height, video.pix_fmt = 1754, 4, "yuv420p10le"
+        frame = av.VideoFrame.from_ndarray(ramp.copy(), format="gray10le").reformat(format="yuv420p10le")
+        for plane, values in zip(frame.planes, (ramp, np.full((2, 877), 512), np.full((2, 877), 512)), strict=True):
+            rows_of(plane, "uint16")[:, : values.shape[1]] = values
+        out.mux([*video.encode(frame), *video.encode(None)])
+    assert upscale(tmp_path / "in.mkv", tmp_path / "out.png").left_out == []
+    made = cv2.imread(str(tmp_path / "out.png"), cv2.IMREAD_UNCHANGED)
+    assert made is not None and made.dtype == np.uint16
+    expected = np.repeat((levels - 64) / 876 * 65535, 4)
+    assert np.abs(made[0, :, 1] - expected).max() < 1
+    assert len(np.unique(made)) == 877
 
 
 def test_a_colour_profile_is_left_out_and_it_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

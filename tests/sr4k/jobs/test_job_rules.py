@@ -11,7 +11,7 @@ import av
 import pytest
 from clips import MakeClip
 
-from sr4k import Job, LiveJob, Preset, load_preset
+from sr4k import Job, LiveJob, Preset, Upscaler, load_preset
 from sr4k.errors import FieldError, OptionError
 from sr4k.jobs.file_job import NO_FACTS
 from sr4k.media.options import Box, Scale, TimeSpan, VideoChoice
@@ -84,7 +84,8 @@ REFUSED: dict[str, tuple[str, dict[str, Any]]] = {
     "use a factor, such as 1.5": ("out.mp4", {"scale": (3, 2)}),
     "A scale can't be nan": ("out.mp4", {"scale": float("nan")}),
     "A scale of 0 isn't supported": ("out.mp4", {"scale": 0}),
-    "size and scale both say": ("out.mp4", {"scale": 3, "size": "4k"}),
+    "'101x68' isn't supported: both sides must be even": ("out.mp4", {"size": "101x68"}),
+    "'101x67' isn't supported: both sides must be even": ("-", {"scale": "101x67"}),
     "7 isn't supported here: use a preset": ("out.mp4", {"preset": 7}),
     "0 isn't supported here: use a VideoChoice": ("out.mp4", {"track": 0}),
     "2 isn't supported here: use a TimeSpan": ("out.mp4", {"part": 2}),
@@ -97,6 +98,24 @@ def test_what_cant_be_is_refused_by_the_job_itself(words: str) -> None:
     target, options = REFUSED[words]
     with pytest.raises(OptionError, match=words):
         Job("in.mp4", target, **options)
+
+
+@pytest.mark.parametrize("scale", [2, 3, "x2", "4k"])
+@pytest.mark.parametrize("size", ["x2", "4k", Box(64, 48), Scale(Fraction(2))])
+def test_a_size_and_a_scale_are_refused_whatever_they_say(scale: Any, size: Any) -> None:
+    for made in (
+        lambda: Job("in.mp4", "out.mp4", size=size, scale=scale),
+        lambda: LiveJob("pattern://160x90@10", "out.mkv", size=size, scale=scale),
+        lambda: Upscaler(engine="nearest", size=size, scale=scale),
+    ):
+        with pytest.raises(OptionError, match="size and scale both say how large the result is"):
+            made()
+
+
+def test_a_job_that_was_twice_as_large_may_get_another_scale() -> None:
+    job = Job("in.mp4", "out.mp4", size="x2")
+    assert job.size is None
+    assert replace(job, scale=3).size == Scale(Fraction(3))
 
 
 @pytest.mark.parametrize("preset", ["file", "fast", "quality", "gpu", "nvenc"])

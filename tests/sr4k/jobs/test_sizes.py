@@ -3,12 +3,13 @@
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
 import numpy as np
 import pytest
-from clips import MakeClip, luma_planes, write_clip
+from clips import MakeClip, luma_planes, picture, write_clip
 from infos import video_info
 from numpy.typing import NDArray
 
@@ -16,6 +17,7 @@ from sr4k import Job, Preset, load_preset
 from sr4k.errors import OptionError
 from sr4k.jobs.live_job import LiveJob
 from sr4k.jobs.parse import parse_size
+from sr4k.jobs.result_size import result_size
 from sr4k.live.address import parse_source, parse_target
 from sr4k.live.receive.ladder import RUNGS_OF_TWO_PASSES
 from sr4k.media.options import Box, Scale
@@ -142,6 +144,50 @@ def test_pictures_too(channels: int, tmp_path: Path) -> None:
     assert np.abs(made[:, [10, 80]].astype(int) - [[90], [200]]).max() <= 1
 
 
+ODD = (53, 41)
+
+EXACT: list[tuple[dict[str, Any], tuple[int, int]]] = [
+    ({"size": "101x67"}, (87, 67)),
+    ({"size": "101x67", "fit": "stretch"}, (101, 67)),
+    ({"size": "101x67", "fit": "pad"}, (101, 67)),
+    ({"scale": 1.5}, (80, 62)),
+    ({"scale": 3}, (159, 123)),
+]
+
+
+@pytest.mark.parametrize(("wanted", "size"), EXACT, ids=str)
+@pytest.mark.parametrize("name", ["in%d.png", "in.mkv"])
+def test_pictures_have_exactly_the_size_that_was_asked_for(
+    name: str, wanted: dict[str, Any], size: tuple[int, int], make_clip: MakeClip, tmp_path: Path
+) -> None:
+    for number in range(2):
+        assert cv2.imwrite(str(tmp_path / f"in{number}.png"), picture(number, *ODD))
+    if name == "in.mkv":
+        make_clip("in.mkv", size=ODD, frames=2, codec="ffv1", options={}, audio=False)
+    done = Job(tmp_path / name, tmp_path / "out%d.png", preset=NEAREST_PICTURES, **wanted).run()
+    made = cv2.imread(str(tmp_path / "out1.png"))
+    assert made is not None
+    assert (made.shape[1], made.shape[0]) == (done.video.width, done.video.height) == size
+    number = 1 if name == "in%d.png" else 0
+    inner = (87, 67) if wanted.get("fit") == "pad" else size
+    left, top = (size[0] - inner[0]) // 4 * 2, (size[1] - inner[1]) // 4 * 2
+    expected = cv2.resize(picture(number, *ODD), inner, interpolation=cv2.INTER_LINEAR)
+    assert psnr(made[top : top + inner[1], left : left + inner[0]], expected if number else expected[..., ::-1]) > 20
+
+
+def test_a_videos_sides_are_even_and_it_is_said_where_a_factor_makes_others(
+    make_clip: MakeClip, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = make_clip("in.mkv", size=(54, 40), frames=1, codec="ffv1", options={}, audio=False)
+    done = Job(source, tmp_path / "out.mkv", preset=NEAREST, scale=1.5).run()
+    assert (done.video.width, done.video.height) == (80, 60)
+    assert "the result is 80x60, not 81x60: both sides of a video are even" in caplog.text
+    caplog.clear()
+    Job(source, tmp_path / "out.mkv", preset=NEAREST, scale=3, overwrite=True).run()
+    Job(source, tmp_path / "out.png", preset=NEAREST_PICTURES, scale=1.5).run()
+    assert "even" not in caplog.text
+
+
 def info_of(width: int, height: int, shape: Fraction | None = None, turned: bool = False) -> VideoInfo:
     matrix = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30) if turned else None
     return video_info(width=width, height=height, sample_aspect_ratio=shape, display_matrix=matrix)
@@ -176,7 +222,7 @@ def test_or_it_has_bars_or_is_stretched() -> None:
 
 
 def test_twice_is_what_it_is_without_a_size() -> None:
-    assert parse_size("x2") is None
+    assert result_size("x2") is None
     dvd = info_of(1440, 1152, Fraction(16, 15))
     assert placed(None, dvd) == Placed((1440, 1152), (1440, 1152), Fraction(16, 15))
 

@@ -89,9 +89,11 @@ def test_a_channel_has_a_size_or_a_scale(planned: Planned, keys: str, size: Resu
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ("size: 4k, scale: 2", "channels.a: size and scale both say how large the output is"),
+        ("size: 4k, scale: 2", "channels.a: size and scale both say how large the result is: leave one out."),
         ("scale: 99", "channels.a: A scale of 99 isn't supported"),
-        ("scale: 3, fit: pad", "channels.a: fit says how frames fit into a size"),
+        ("size: x2, scale: 2", "channels.a: size and scale both say how large the result is: leave one out."),
+        ("scale: 3, fit: pad", "channels.a: fit says how frames fit into a size: add a size, such as 4k."),
+        ("size: 101x67", "channels.a: '101x67' isn't supported: both sides must be even"),
     ],
 )
 def test_sizes_that_cant_be_are_refused(planned: Planned, keys: str, words: str) -> None:

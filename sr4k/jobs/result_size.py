@@ -1,0 +1,73 @@
+"""The size of a result, as the command, jobs, channels and an `Upscaler` take it: by one rule, in one wording."""
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import get_args
+
+from sr4k.errors import FieldError, OptionError
+from sr4k.jobs.parse import as_scale, parse_size
+from sr4k.media.options import Box, Fit, ResultSize, Scale, check_even
+
+Scaling = float | Fraction | str | None
+"""A scale as it is given: a factor, or text as for a size."""
+
+_TWICE = Scale(Fraction(2))
+
+
+def size_as_given(given: ResultSize | str) -> ResultSize:
+    """Return a size, or the one that a text says; ``x2`` is a scale here, so that it counts as given.
+
+    Raises:
+        OptionError: it is of another type, or says no size.
+    """
+    if isinstance(given, str):
+        return parse_size(given)
+    if given is None or isinstance(given, Box | Scale):
+        return given
+    raise OptionError(f"{given!r} isn't supported here: use a Box, or text such as '4k'.")
+
+
+def result_size(size: ResultSize | str, scale: Scaling = None, fit: Fit | None = None) -> ResultSize:
+    """Return the size of a result that was given as a size or as a scale; ``None``: twice the source's.
+
+    Args:
+        size: a size, or text as for `sr4k.jobs.parse.parse_size`; ``None``: not given.
+        scale: a factor, or text; ``None``: not given.
+        fit: how pictures of another shape are fitted to it; ``None``: as it says itself.
+
+    Raises:
+        FieldError: it was given as both, or ``fit`` has no size to fit them to.
+        OptionError: a value is of another type, or out of range.
+    """
+    if size is not None and scale is not None:
+        raise FieldError("{size} and {scale} both say how large the result is: leave one out.")
+    wanted = size_as_given(size) if scale is None else _by_scale(scale)
+    if fit is not None:
+        wanted = _fitted(wanted, fit)
+    return None if wanted == _TWICE else wanted
+
+
+def check_for_video(size: ResultSize) -> None:
+    """Refuse a size that no video can have.
+
+    Raises:
+        OptionError: a side is odd.
+    """
+    if isinstance(size, Box):
+        check_even(size.width, size.height)
+
+
+def _by_scale(scale: float | Fraction | str) -> ResultSize:
+    if isinstance(scale, bool) or not isinstance(scale, str | int | float | Fraction):
+        raise OptionError(f"{scale!r} isn't supported here: use a factor, such as 1.5, or text such as '4k'.")
+    return parse_size(scale) if isinstance(scale, str) else as_scale(scale)
+
+
+def _fitted(size: ResultSize, fit: Fit) -> ResultSize:
+    if fit not in get_args(Fit):
+        raise FieldError("{fit} can't be '{0}': use {1}.", fit, ", ".join(get_args(Fit)))
+    if isinstance(size, Box):
+        return replace(size, fit=fit)
+    if fit != "inside":
+        raise FieldError("{fit} says how frames fit into a {size}: add a {size}, such as 4k.")
+    return size
