@@ -102,6 +102,9 @@ class Engine(ABC):
     most_bits: int = 16
     """Largest bit depth of the planes that it accepts."""
 
+    takes_rgb: bool = True
+    """Whether it runs networks on RGB too, not on YUV planes alone."""
+
     has_devices: bool = False
     """Whether it runs on other devices than its own one; see ``device`` of `EngineSpec`."""
 
@@ -115,6 +118,11 @@ class Engine(ABC):
             raise OptionError(
                 f"{type(self).__name__} works on pictures of {self.most_bits} bits, and these have {spec.colour.bits}: "
                 f"use {option('engine', 'openvino')}."
+            )
+        if spec.colour is None and not self.takes_rgb:
+            raise OptionError(
+                f"{type(self).__name__} works on YUV planes, not on RGB: use {option('pixels', 'yuv')}, or another "
+                f"{option('engine')}."
             )
         if spec.device != USUAL_DEVICE and not self.has_devices:
             given, engine = option("device", spec.device), option("engine", "openvino")

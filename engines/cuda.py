@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from sr4k.common.option_names import option
 from sr4k.engines.base import Engine, EngineSpec, Plane
 from sr4k.engines.choose import CUDA_CAPABILITY
-from sr4k.errors import EngineError, OptionError
+from sr4k.errors import EngineError
 from sr4k.models import zoo
 
 try:
@@ -34,14 +33,7 @@ class CudaEngine(Engine):
     in_flight = 3
     precisions = ("auto", "int8", "fp16")
     most_bits = 8
-
-    def __init__(self, spec: EngineSpec) -> None:
-        super().__init__(spec)
-        if spec.colour is None:
-            raise OptionError(
-                f"The engine 'cuda' works on YUV planes, not on RGB: use {option('pixels', 'yuv')}, or another "
-                f"{option('engine')}."
-            )
+    takes_rgb = False
 
     def activate_impl(self) -> None:
         spec = self.spec

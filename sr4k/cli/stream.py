@@ -11,8 +11,7 @@ from sr4k.cli.live import LiveOptions, run_live
 from sr4k.cli.one_line_errors import errors_in_one_line
 from sr4k.cli.version import Version
 from sr4k.configs import Preset, load_preset
-from sr4k.errors import OptionError
-from sr4k.jobs.keywords import with_encoder
+from sr4k.jobs.keywords import weights_given, with_encoder
 from sr4k.jobs.parse import parse_devices
 from sr4k.jobs.result_size import result_size
 from sr4k.jobs.setting_errors import errors_by_option
@@ -111,8 +110,6 @@ def stream(
             dry_run=dry_run,
             progress=progress,
         )
-        if weights is not None and not weights.exists():
-            raise OptionError(f"{weights.absolute()} does not exist: --weights takes a folder or a checkpoint.")
         live = LiveOptions(sound=sound, slate=slate, segments=segments, metrics=metrics, log_format=log_format)
         is_stream = realtime or any(is_live(text) for text in (*sources, target))
         chosen = _Given(
@@ -120,7 +117,7 @@ def stream(
                 "name": engine,
                 "device": device,
                 "model": model,
-                "weights": weights and weights.absolute(),
+                "weights": weights_given(weights),
                 "precision": precision,
                 "pixels": pixels,
                 "threads": threads,

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar, overload
 
 from sr4k.common.option_names import option
 from sr4k.configs import Preset, load_preset
-from sr4k.errors import OptionError
+from sr4k.errors import FieldError, OptionError
 from sr4k.jobs.parse import parse_part, parse_rate, parse_track
 from sr4k.live.address import Address, parse_source, parse_target
 from sr4k.media.options import TimeSpan, VideoChoice
@@ -60,6 +60,33 @@ def _or_text(kinds: tuple[type, ...], parse: Callable[[str], Any], usage: str) -
     return meaning
 
 
+def path_text(keyword: str, given: object) -> str | None:
+    """Return a path as text; ``None``: none was given.
+
+    Raises:
+        OptionError: it is no path; names the keyword.
+    """
+    if given is None or isinstance(given, str):
+        return given
+    if not isinstance(given, os.PathLike):
+        raise OptionError(f"{option(keyword)} can't be {given!r}: it must be a path.")
+    return str(os.fspath(given))
+
+
+def check_cpus(given: object) -> None:
+    """Check a number of CPUs; ``None``: all.
+
+    Raises:
+        FieldError: it is not a whole number above 0.
+    """
+    if given is None:
+        return
+    if isinstance(given, bool) or not isinstance(given, int):
+        raise FieldError("{cpus} can't be {0}: it must be a whole number.", given)
+    if given < 1:
+        raise FieldError("{cpus} can't be {0}: at least one CPU is needed.", given)
+
+
 def rate_or_text(given: Fraction | float | str | None) -> Fraction | None:
     """Return a frame rate; see `sr4k.jobs.parse.parse_rate`."""
     return None if given is None else parse_rate(str(given))
@@ -91,7 +118,10 @@ def _loaded(name: str) -> Preset:
 
 _NOTHING = type(None)
 
-preset_or_text: Callable[[Preset | str], Preset] = _or_text((Preset,), _loaded, "a preset, its name or its path")
+_A_PRESET = "a preset, its name or its path"
+preset_or_text: Callable[[Preset | str], Preset] = _or_text((Preset,), _loaded, _A_PRESET)
+preset_of_engine: Callable[[Preset | str], Preset] = _or_text((Preset,), load_preset, _A_PRESET)
+"""The same for those that encode nothing, and have no speed."""
 part_or_text: Callable[[TimeSpan | str | None], TimeSpan | None] = _or_text(
     (TimeSpan, _NOTHING), parse_part, "a TimeSpan, or text such as '10s@00:05:00'"
 )

@@ -18,6 +18,7 @@ from sr4k.engines.choose import engines_for
 from sr4k.errors import FieldError, InputError, OptionError, StoppedError, WorkerError
 from sr4k.jobs.fields import (
     Field,
+    check_cpus,
     part_or_text,
     preset_or_text,
     rate_or_text,
@@ -115,8 +116,7 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
         object.__setattr__(self, "size", result_size(self.size, scale, self.fit))
         if self.deinterlace not in get_args(Deinterlace):
             raise OptionError(f"deinterlace can't be '{self.deinterlace}': use {', '.join(get_args(Deinterlace))}.")
-        if self.cpus is not None and self.cpus < 1:
-            raise FieldError("{cpus} can't be {0}: at least one CPU is needed.", self.cpus)
+        check_cpus(self.cpus)
         if self.rate is not None and not is_sequence(self.source) and not self.is_raw:
             raise FieldError(
                 "A rate is for raw video and for image sequences, which {0} is not: leave {rate} out.", self.source

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
@@ -11,8 +11,10 @@ from sr4k.common.option_names import option
 from sr4k.configs import Preset
 from sr4k.engines import check_engine
 from sr4k.errors import OptionError
+from sr4k.jobs.fields import path_text
 from sr4k.jobs.parse import parse_devices
 from sr4k.jobs.setting_errors import errors_by_option
+from sr4k.live.address import is_live
 from sr4k.media.options import CodecChoice, EncoderChoice, Fit
 from sr4k.models.architecture import Pixels, Precision
 from sr4k.models.zoo import architecture
@@ -79,10 +81,14 @@ class PresetKeywords:
             OptionError: a keyword has a value that it can't have, or contradicts another; names the keyword;
                 or the preset names an engine or a model that does not exist.
         """
-        weights = None if self.weights is None else Path(self.weights).absolute()
-        if weights is not None and not weights.exists():
-            raise OptionError(f"{weights} does not exist: {option('weights')} takes a folder or a checkpoint.")
-        devices = parse_devices(self.devices) if isinstance(self.devices, str) else self.devices
+        weights, options = weights_given(self.weights), self.options or {}
+        if not isinstance(options, Mapping):
+            raise OptionError(f"{option('options')} can't be {options!r}: it must be a mapping of names to values.")
+        devices = parse_devices(self.devices) if isinstance(self.devices, str) else self.devices or ()
+        if not isinstance(devices, Iterable):
+            raise OptionError(
+                f"{option('devices')} can't be {devices!r}: it must be a list of numbers, such as [0, 1]."
+            )
         with errors_by_option():
             preset = preset.updated(
                 "engine",
@@ -98,11 +104,9 @@ class PresetKeywords:
                 passes=self.passes,
                 source_quality=self.source_quality,
             )
-            graph = {"mode": self.workers, "lanes": self.lanes, "devices": devices and tuple(devices)}
+            graph = {"mode": self.workers, "lanes": self.lanes, "devices": tuple(devices) or None}
             preset = preset.updated("graph", **graph)
-            preset = with_encoder(
-                preset, self.codec, self.encoder, self.crf, self.bitrate, self.speed, self.options or {}
-            )
+            preset = with_encoder(preset, self.codec, self.encoder, self.crf, self.bitrate, self.speed, options)
         check_engine(preset.engine.name)
         architecture(preset.engine.model)
         return preset
@@ -110,6 +114,23 @@ class PresetKeywords:
 
 PRESET_KEYWORDS = {field.name for field in fields(PresetKeywords)}
 """Their names."""
+
+
+def weights_given(given: str | os.PathLike[str] | None) -> Path | None:
+    """Return the absolute path of weights; ``None``: none were given.
+
+    Raises:
+        OptionError: it is no path, or there is nothing.
+    """
+    text = path_text("weights", given)
+    if text is None:
+        return None
+    if is_live(text):  # the error doesn't repeat it: it may contain a password
+        raise OptionError(f"{option('weights')} can't be a URL: use the path of a folder or of a checkpoint.")
+    weights = Path(text).absolute()
+    if not weights.exists():
+        raise OptionError(f"{weights} does not exist: {option('weights')} takes a folder or a checkpoint.")
+    return weights
 
 
 def with_encoder(

@@ -16,6 +16,8 @@ from sr4k.errors import FieldError, MachineError, OptionError, Sr4kError, Stoppe
 from sr4k.jobs.fields import (
     Field,
     Targets,
+    check_cpus,
+    path_text,
     preset_or_text,
     source_or_text,
     targets_or_text,
@@ -90,6 +92,7 @@ class LiveJob(PresetKeywords, Startable[LiveProgress, LiveSummary]):
         object.__setattr__(self, "preset", self._over_live(self.over(self.preset)))
         object.__setattr__(self, "size", result_size(self.size, scale, self.fit))
         check_for_video(self.size)
+        check_cpus(self.cpus)
         engine, graph, encode = self.preset.engine, self.preset.graph, self.preset.encode
         for key, value, is_wrong, instead in (
             ("engine.pixels", engine.pixels, engine.pixels == "bgr", "use yuv"),
@@ -102,8 +105,8 @@ class LiveJob(PresetKeywords, Startable[LiveProgress, LiveSummary]):
                 raise FieldError(f"A live stream can't be run with {{{key}}} {{0}}: {instead}.", value)
         if ("decode",) in graph.workers.values():
             raise FieldError(
-                "A live stream needs one worker for decode and preprocess in {graph.workers}: use the preset live, or "
-                "one of your own like it."
+                "A live stream needs one worker for decode and preprocess, which graph.workers of the preset doesn't "
+                "have: use the preset live, or one of your own like it."
             )
         if not self.targets:
             raise OptionError("A live stream needs a target: name at least one.")
@@ -117,7 +120,7 @@ class LiveJob(PresetKeywords, Startable[LiveProgress, LiveSummary]):
         return hash((self.source, self.targets))
 
     def _over_live(self, preset: Preset) -> Preset:
-        slate = None if self.slate is None else os.fspath(self.slate)
+        slate = path_text("slate", self.slate)
         with errors_by_option():
             preset = preset.updated("live", slate=slate, segments=self.segments)
             return preset if slate is None else preset.updated("live", slate=Path(slate).absolute())

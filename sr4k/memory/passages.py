@@ -5,11 +5,12 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from sr4k.configs import Preset
+from sr4k.engines import load_engine
 from sr4k.engines.choose import engines_for
 from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import OptionError
@@ -209,10 +210,13 @@ class Passages:
         engine = self._preset.engine
         if prompt:
             engine = self._preset.updated("engine", reuse=False).engine  # single pictures have nothing in common
+        engines = engines_for(engine.name, engine.device)
+        if kind.layout != "yuv":
+            _check_rgb(engines)
         specs = upscaling(
             engine,
             ConvertSettings(size=self._size),
-            engines=engines_for(engine.name, engine.device),
+            engines=engines,
             threads=granted_cpus(),
             pixels=kind.pixels,
             rgb_bits=None if kind.layout == "yuv" else kind.rgb_bits,
@@ -223,6 +227,20 @@ class Passages:
             line = Line(kind, Passage([stage for stage in stages if isinstance(stage, Transform)], kind.form))
         self._open.add(line)
         return line
+
+
+def _check_rgb(engines: Sequence[str]) -> None:
+    """Refuse RGB for an engine that has no fallback and works on planes alone.
+
+    Raises:
+        EngineError: its library is not installed.
+        OptionError: it is such an engine.
+    """
+    if len(engines) == 1 and not getattr(load_engine(engines[0]), "takes_rgb", True):
+        raise OptionError(
+            f"The engine {engines[0]} works on YUV planes, not on RGB or gray: pass planes to yuv420, or use another "
+            "engine."
+        )
 
 
 _all: weakref.WeakSet[Passages] = weakref.WeakSet()

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from sr4k.configs import Preset
 from sr4k.engines import check_engine
 from sr4k.errors import OptionError
-from sr4k.jobs.fields import preset_or_text
+from sr4k.jobs.fields import preset_of_engine
+from sr4k.jobs.keywords import weights_given
 from sr4k.jobs.result_size import Scaling, result_size
 from sr4k.jobs.setting_errors import errors_by_option
 from sr4k.media.options import ResultSize
@@ -82,7 +83,7 @@ class Upscaler:
         scale: Scaling = None,
         source_quality: int | None = None,
     ) -> None:
-        given = preset_or_text(preset)
+        given = preset_of_engine(preset)
         with errors_by_option():
             chosen = given.updated(
                 "engine",
@@ -90,7 +91,7 @@ class Upscaler:
                 name=engine,
                 device=device,
                 precision=precision,
-                weights=weights,
+                weights=weights_given(weights),
                 threads=threads,
                 source_quality=source_quality,
             )
