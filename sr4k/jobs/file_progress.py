@@ -34,8 +34,8 @@ class Progress:
         seconds: seconds of video done.
         seconds_total: seconds of video in all; ``None``: unknown.
         share: share of the job that is done, 0 to 1; ``None``: unknown.
-        fps: frames per second, lately.
-        speed: seconds of video per second, lately; ``None``: unknown.
+        fps: frames per second, lately; of frames that all came at once, since the start of the workers.
+        speed: seconds of video per second, likewise; ``None``: unknown.
         eta: seconds that the rest will take; ``None``: no estimate yet.
     """
 
@@ -77,6 +77,8 @@ class Gauge:
         self.length: float | None = None
         self._rate = 0.0
         self._began: float | None = None  # time of the first frame
+        self._at_first = 0  # frames that came with it
+        self._mean = 0.0  # frames per second since the workers started
 
     def update(self, statuses: dict[str, WorkerStatus], now: float) -> None:
         """Add the latest statuses."""
@@ -94,8 +96,10 @@ class Gauge:
             self.length, self._rate = source.expected_seconds, source.rate
             if written is not None:
                 self.seconds = max(0.0, written.video.until - source.start)
+        running = max((status.running for status in statuses.values()), default=0.0)
+        self._mean = made / running if running else 0.0
         if made and self._began is None:
-            self._began = now
+            self._began, self._at_first = now, self.frames
             self._samples.clear()
         self._samples.append(_Sample(now, self.frames, self.seconds, busy))
         while now - self._samples[0].now > _LONG_WINDOW and len(self._samples) > 2:
@@ -111,15 +115,14 @@ class Gauge:
     @property
     def fps(self) -> float:
         """Recent frames per second."""
-        return self._pace(_WINDOW)[0]
+        return self._mean if self._came_at_once else self._pace(_WINDOW)[0]
 
     @property
     def speed(self) -> float | None:
         """Recent seconds of video per second."""
-        fps, seconds = self._pace(_WINDOW)
-        if self.seconds:
-            return seconds
-        return fps / self._rate if self._rate else None
+        if self.seconds and not self._came_at_once:
+            return self._pace(_WINDOW)[1]
+        return self.fps / self._rate if self._rate else None
 
     @property
     def eta(self) -> float | None:
@@ -189,6 +192,11 @@ class Gauge:
             "busiest": max(load, key=lambda stage: load[stage], default=None),
             "load": {name: round(share, 3) for name, share in load.items()},
         }
+
+    @property
+    def _came_at_once(self) -> bool:
+        """Whether all frames were there when the first was seen, so that there is no time between frames."""
+        return self._began is not None and self.frames == self._at_first
 
     def _figures(self, *, short: bool) -> Iterator[str]:
         of_all = f"/{self.total}" if self.total else ""

@@ -1,6 +1,7 @@
 import io
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -61,6 +62,18 @@ def test_the_start_counts_nowhere_and_is_no_time_left() -> None:
     assert "ETA" not in gauge.text()
     gauge.update(statuses(11, 2.9, 0.0), now=32.5)
     assert gauge.text() == "11/100 frames  4.0 fps  0.16x real time  ETA 0:00:22"
+
+
+def test_frames_that_all_come_at_once_have_the_mean_of_the_whole_run_as_their_speed() -> None:
+    gauge = Gauge()
+    for now, frames in ((0.0, 0), (2.0, 100), (2.5, 100)):
+        told = {name: replace(each, running=now) for name, each in statuses(frames, 0.0, 0.0).items()}
+        gauge.update(told, now=100.0 + now)
+        assert gauge.fps == (frames / now if now else 0.0)
+    assert gauge.text() == "100/100 frames  40.0 fps  1.60x real time  ETA 0:00:00"
+    only = Gauge()
+    only.update(told, now=7.0)
+    assert (only.fps, only.speed, only.eta) == (40.0, 1.6, 0.0)
 
 
 def test_at_the_end_nothing_is_left_even_of_a_clip_too_short_for_an_estimate() -> None:

@@ -41,6 +41,7 @@ def test_progress_is_that_of_the_progress_line(make_clip: MakeClip, tmp_path: Pa
     assert (last.frames, last.frames_total, last.share) == (summary.frames, 30, 1.0)
     assert (last.frames, last.frames_total, last.seconds) == (shown.frames, shown.total, shown.seconds)
     assert last.seconds == pytest.approx(30 / 25)
+    assert last.fps > 0 and summary.fps > 0
     assert [each.frames for each in seen] == sorted(each.frames for each in seen)
 
 
