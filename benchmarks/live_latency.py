@@ -14,7 +14,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, get_args
 
 from rig.channel import Channel, eventually
 from rig.publish import Publisher
@@ -22,11 +22,12 @@ from rig.servers import NginxRtmp
 from rig.view import Viewer, between, measure
 from sr4k.bench.machine import describe, in_words
 from sr4k.bench.report import store
+from sr4k.live.channel_reports import DropCause
 from sr4k.live.histogram import LATENCIES
 
 STAGES = ("preprocess", "infer", "reconstruct", "convert", "playout")
 SOURCES = ["320x180@25", "960x540@10"]
-CAUSES = ("late", "ladder", "clock", "backlog", "full")
+CAUSES = get_args(DropCause)
 BOUNDS = (*map(str, LATENCIES), "+Inf")
 
 _SETTLING = 5.0

@@ -2,10 +2,25 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 LATENCIES = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0)
 """Upper bounds, in seconds, for the latency of a live channel."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistogramReport:
+    """A histogram at one moment.
+
+    Attributes:
+        bounds: upper bounds.
+        counts: of values up to each bound and above the one before, and of those above the last; not cumulative.
+        sum: of all values.
+    """
+
+    bounds: tuple[float, ...]
+    counts: tuple[int, ...]
+    sum: float
 
 
 class Histogram:
@@ -21,6 +36,6 @@ class Histogram:
         self._counts[bisect_left(self._bounds, value)] += 1
         self._sum += value
 
-    def report(self) -> dict[str, Any]:
-        """Return ``bounds``, ``counts`` (one more than bounds, not cumulative) and the ``sum`` of all values."""
-        return {"bounds": self._bounds, "counts": tuple(self._counts), "sum": self._sum}
+    def report(self) -> HistogramReport:
+        """Return what was counted so far."""
+        return HistogramReport(self._bounds, tuple(self._counts), self._sum)

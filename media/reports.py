@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal
 
+from sr4k.pipeline.latency import Spread
+
 DECODE: Final = "decode"
 INFER: Final = "infer"
 SECOND_PASS: Final = "second pass"
 ENCODE: Final = "encode"
-"""Names of the stages whose reports are evaluated. A live channel has `sr4k.live.receive.intake.Intake` instead of the
-first and `sr4k.live.send.playout.Playout` instead of the last, which report as ``intake`` and ``playout``."""
+"""Names of the stages whose reports are evaluated. A live channel has others instead of the first and the last; see
+`sr4k.live.channel_reports`."""
 
 LossKind = Literal["packets", "missing", "concealed"]
 """Packets that could not be decoded; frames that were announced and never came; frames with errors concealed."""
@@ -201,7 +203,7 @@ class VideoReport:
     container: str
     converted: tuple[str, ...] = ()
     until: float = 0.0
-    latency: dict[str, float] | None = None
+    latency: Spread | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sr4k.jobs.running import RunningJob
     from sr4k.jobs.summary import JobLosses, LiveSummary, ProcessWork, StageWork, Summary
     from sr4k.live.address import Address, AddressError, parse_source, parse_target
+    from sr4k.live.channel_reports import IntakeReport, PlayoutReport, TargetReport
     from sr4k.media.options import Box, Scale, TimeSpan, VideoChoice
     from sr4k.media.reports import EngineReport, SourceReport, VideoReport
     from sr4k.media.writing.pipe_writer import ReaderGoneError
@@ -52,6 +53,7 @@ __all__ = [
     "FieldError",
     "FullDiskError",
     "InputError",
+    "IntakeReport",
     "InternalError",
     "Job",
     "JobLosses",
@@ -61,6 +63,7 @@ __all__ = [
     "MachineError",
     "OptionError",
     "OutputError",
+    "PlayoutReport",
     "Preset",
     "Probe",
     "ProcessWork",
@@ -75,6 +78,7 @@ __all__ = [
     "StoppedError",
     "Summary",
     "TargetProgress",
+    "TargetReport",
     "TimeSpan",
     "Upscaler",
     "VideoChoice",
@@ -110,6 +114,7 @@ _HOMES = {
     "sr4k.jobs.running": ("RunningJob",),
     "sr4k.jobs.summary": ("JobLosses", "LiveSummary", "ProcessWork", "StageWork", "Summary"),
     "sr4k.live.address": ("Address", "AddressError", "parse_source", "parse_target"),
+    "sr4k.live.channel_reports": ("IntakeReport", "PlayoutReport", "TargetReport"),
     "sr4k.media.options": ("Box", "Scale", "TimeSpan", "VideoChoice"),
     "sr4k.memory.upscaler": ("Upscaler",),
     "sr4k.media.reports": ("EngineReport", "SourceReport", "VideoReport"),

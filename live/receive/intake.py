@@ -6,10 +6,10 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 from sr4k.errors import InputError
 from sr4k.live.audio_blocks import pack
+from sr4k.live.channel_reports import INTAKE, DropCause, IntakeReport, SourceState, none_dropped
 from sr4k.live.rate import Rate
 from sr4k.live.receive.ladder import Governor
 from sr4k.live.receive.link import Ended, Opened, Sound, Tally
@@ -42,7 +42,7 @@ class Intake(Source):
         InputError: from `open` and `frames`: the source ended before its first picture, or all tries failed.
     """
 
-    name = "intake"
+    name = INTAKE
 
     def __init__(self, settings: IntakeSettings) -> None:
         self._settings = settings
@@ -54,10 +54,11 @@ class Intake(Source):
         self._timeline = Timeline()
         self._governor = Governor(time.monotonic())
         self._thread = threading.Thread(target=self._pull, name="intake", daemon=True)
-        self._state, self._reason = "connecting", ""
+        self._state: SourceState = "connecting"
+        self._reason = ""
         self._connects = self._losses = self._frames = 0
         self._rate = Rate()
-        self._dropped = {"late": 0, "ladder": 0, "clock": 0}
+        self._dropped = none_dropped()
         self._age = 0.0
         self._puller: Puller | None = None
         self._shown: float | None = None  # time of the connection's first picture
@@ -110,26 +111,26 @@ class Intake(Source):
         if self._thread.is_alive():
             self._thread.join()
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> IntakeReport:
         tally = self._tally
-        return {
-            "source": str(self._settings.source),
-            "state": self._state,
-            "reason": self._reason or None,
-            "connects": self._connects,
-            "losses": self._losses,
-            "frames": self._frames,
-            "fps": self._rate.of(self._frames),
-            "bytes": tally.bytes,
-            "damaged": tally.damaged,
-            "interlaced": tally.interlaced,
-            "dropped": {**self._dropped, "backlog": tally.backlog, "full": tally.full},
-            "restarts": self._timeline.restarts,
-            "rung": self._governor.rung,
-            "rung_name": self._governor.name,
-            "steps": self._governor.steps,
-            "age_ms": 1000 * self._age,
-        }
+        return IntakeReport(
+            source=str(self._settings.source),
+            state=self._state,
+            reason=self._reason or None,
+            connects=self._connects,
+            losses=self._losses,
+            frames=self._frames,
+            fps=self._rate.of(self._frames),
+            bytes=tally.bytes,
+            damaged=tally.damaged,
+            interlaced=tally.interlaced,
+            dropped={**self._dropped, "backlog": tally.backlog, "full": tally.full},
+            restarts=self._timeline.restarts,
+            rung=self._governor.rung,
+            rung_name=self._governor.name,
+            steps=self._governor.steps,
+            age_ms=1000 * self._age,
+        )
 
     @property
     def _tally(self) -> Tally:
@@ -147,7 +148,7 @@ class Intake(Source):
                 return None
             return self._waiting.popleft()
 
-    def _drop(self, frame: Frame, cause: str) -> None:
+    def _drop(self, frame: Frame, cause: DropCause) -> None:
         self._dropped[cause] += 1
         frame.release()
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import wait
-from typing import Any
 
 from sr4k.live.address import Address
+from sr4k.live.channel_reports import TargetReport, TargetState
 from sr4k.live.child import start_child
 from sr4k.live.retries import Retries, Tried, keep_trying
 from sr4k.live.send.flv import Tag
@@ -65,7 +65,8 @@ class LiveTarget:
         self._until: float | None = None  # deadline for sending the rest, once `close` was called
         self._is_last = False  # whether the stream has ended, rather than been stopped
         self._thread = threading.Thread(target=self._run, name="target", daemon=True)
-        self._state, self._reason = "connecting", ""
+        self._state: TargetState = "connecting"
+        self._reason = ""
         self._connects = self._bytes = 0
         self._try: _Try | None = None
 
@@ -79,18 +80,18 @@ class LiveTarget:
         self._queue.offer(header, tags)
         self._notify()
 
-    def report(self) -> dict[str, Any]:
-        """Return the target's state, with the fields of `sr4k.service.channel_status.TargetStatus` as keys."""
+    def report(self) -> TargetReport:
+        """Return what became of the target so far."""
         current = self._try
-        return {
-            "target": str(self._target),
-            "state": "live" if current is not None and current.is_live else self._state,
-            "reason": self._reason or None,
-            "connects": self._connects + (current is not None and current.is_live),
-            "bytes": self._bytes + (0 if current is None else current.bytes),
-            "dropped": self._queue.dropped,
-            "queue_seconds": self._queue.waiting,
-        }
+        return TargetReport(
+            target=str(self._target),
+            state="live" if current is not None and current.is_live else self._state,
+            reason=self._reason or None,
+            connects=self._connects + (current is not None and current.is_live),
+            bytes=self._bytes + (0 if current is None else current.bytes),
+            dropped=self._queue.dropped,
+            queue_seconds=self._queue.waiting,
+        )
 
     def close(self, seconds: float, *, ended: bool = False) -> None:
         """Send what is queued for at most ``seconds``, and stop; ``ended``: no stream will follow."""

@@ -22,6 +22,7 @@ from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
 from sr4k.live.audio_blocks import CHANNELS, SAMPLE_RATE, Samples, unpack
+from sr4k.live.channel_reports import PLAYOUT, PlayoutReport
 from sr4k.live.histogram import Histogram
 from sr4k.live.send.encoder_settings import encoder_settings, hls_form
 from sr4k.live.send.flv import FlvSplitter, Tag
@@ -66,7 +67,7 @@ _REMEMBERED = 256
 class Playout(Sink):
     """Stage that encodes pictures and sound into one FLV stream and offers it to every target."""
 
-    name = "playout"
+    name = PLAYOUT
 
     def __init__(self, settings: PlayoutSettings) -> None:
         self._settings = settings
@@ -88,7 +89,7 @@ class Playout(Sink):
         self._soundtrack: Soundtrack | None = None
         self._sound_at = 0.0  # when sound arrived last
         self._pending_sound: deque[tuple[int, Samples]] = deque()  # sound that isn't on the soundtrack yet
-        self._counts = {"frames": 0, "repeated": 0, "keyframes": 0, "past": 0}
+        self._counts = _Counts()
         self._latencies: deque[float] = deque(maxlen=_REMEMBERED)
         self._histogram = Histogram()  # of all latencies
 
@@ -125,7 +126,7 @@ class Playout(Sink):
         with self._lock:
             self._received_at, self._received_pts = time.monotonic(), frame.info.pts
             if self._held is not None and frame.info.pts < self._pts + _LEAST_STEP:
-                self._counts["past"] += 1  # repeated pictures have gone past its time
+                self._counts.past += 1  # repeated pictures have gone past its time
                 frame.release()
                 return
             if self._held is None:
@@ -159,20 +160,23 @@ class Playout(Sink):
             self._held.release()
             self._held = None
 
-    def report(self) -> dict[str, Any]:
-        track, output = self._soundtrack, self._output
-        return {
-            **self._counts,
-            "seconds": self._pts / TICKS,
-            "silence_seconds": 0.0 if track is None else track.silence / SAMPLE_RATE,
-            "av_offset_ms": 0.0 if track is None else 1000 * track.offset,
-            "latency": spread(tuple(self._latencies)),
-            "latency_histogram": self._histogram.report(),
-            "codec": None if output is None else output.video.codec_context.name,
-            "width": None if output is None else output.info.width,
-            "height": None if output is None else output.info.height,
-            "targets": [target.report() for target in self._targets],
-        }
+    def report(self) -> PlayoutReport:
+        track, output, counts = self._soundtrack, self._output, self._counts
+        return PlayoutReport(
+            frames=counts.frames,
+            repeated=counts.repeated,
+            keyframes=counts.keyframes,
+            past=counts.past,
+            seconds=self._pts / TICKS,
+            silence_seconds=0.0 if track is None else track.silence / SAMPLE_RATE,
+            av_offset_ms=0.0 if track is None else 1000 * track.offset,
+            latency=spread(tuple(self._latencies)),
+            latency_histogram=self._histogram.report(),
+            codec=None if output is None else output.video.codec_context.name,
+            width=None if output is None else output.info.width,
+            height=None if output is None else output.info.height,
+            targets=tuple(target.report() for target in self._targets),
+        )
 
     @property
     def _out(self) -> "_Output":
@@ -193,13 +197,13 @@ class Playout(Sink):
         key = slot != self._slot or (self._key_wanted and apart >= _KEYS_APART)
         if key:
             self._key_wanted, self._key_at, self._slot = False, now, slot
-            self._counts["keyframes"] += 1
+            self._counts.keyframes += 1
         picture.pts, picture.time_base = pts, TIME_BASE
         picture.pict_type = PictureType.I if key else PictureType.NONE
         tag(picture, self._out.info.tags)
         self._mux(self._out.video.encode(picture))
         self._pts, self._encoded_at = pts, now
-        self._counts["frames"] += 1
+        self._counts.frames += 1
 
     def _add_sound(self) -> None:
         """Add the sound that has arrived to the soundtrack."""
@@ -255,11 +259,11 @@ class Playout(Sink):
                 if now - self._received_at > patience and due >= following:
                     # at the nominal rate, except for the first, which closes the gap
                     self._encode_picture(self._stand_in(), following if due - following < interval else due)
-                    self._counts["repeated"] += 1
+                    self._counts.repeated += 1
                 elif due < self._pts and now - self._encoded_at > _SLOWED * interval / TICKS:
                     # pictures arrive again, but behind the repeated ones: slow these down until they have caught up
                     self._encode_picture(self._stand_in(), following)
-                    self._counts["repeated"] += 1
+                    self._counts.repeated += 1
                 self._add_sound()
                 if now - self._sound_at > self._settings.hold:
                     self._soundtrack.fill(self._pts)
@@ -292,6 +296,16 @@ class Playout(Sink):
             thread.start()
         for thread in closing:
             thread.join()
+
+
+@dataclass(slots=True)
+class _Counts:
+    """Counts of pictures; see `sr4k.live.channel_reports.PlayoutReport`."""
+
+    frames: int = 0
+    repeated: int = 0
+    keyframes: int = 0
+    past: int = 0
 
 
 @dataclass(frozen=True, slots=True)

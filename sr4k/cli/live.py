@@ -25,6 +25,7 @@ from sr4k.jobs.live_job import LiveJob
 from sr4k.jobs.setting_errors import errors_by_option
 from sr4k.jobs.summary import LiveSummary
 from sr4k.live.address import parse_source, parse_target
+from sr4k.live.channel_reports import IntakeReport, PlayoutReport
 from sr4k.live.rate import Rate
 from sr4k.media.options import ResultSize
 from sr4k.pipeline import WorkerStatus
@@ -117,21 +118,20 @@ def _check_reached(summary: LiveSummary) -> None:
     Raises:
         OutputError: no target was ever reached; names the first, and its last reason.
     """
-    targets = summary.playout.get("targets", [])
-    if targets and not any(target["connects"] for target in targets):
-        first, reason = targets[0], targets[0]["reason"] or "it was not ready before the source ended"
+    targets = () if summary.playout is None else summary.playout.targets
+    if targets and not any(target.connects for target in targets):
+        first, reason = targets[0], targets[0].reason or "it was not ready before the source ended"
         others = f", nor {len(targets) - 1} others" if len(targets) > 1 else ""
-        raise OutputError(f"{first['target']} was never reached{others}: {reason}.")
+        raise OutputError(f"{first.target} was never reached{others}: {reason}.")
 
 
 def _summary_line(summary: LiveSummary) -> str:
-    intake, playout = summary.intake, summary.playout
-    dropped = sum(intake.get("dropped", {}).values())
+    intake, playout = summary.intake or IntakeReport(), summary.playout or PlayoutReport()
+    dropped = sum(intake.dropped.values())
     restarted = f"; {summary.restarts} restarts, counts are since the last" if summary.restarts else ""
     return (
-        f"{playout.get('frames', 0)} frames sent in {summary.seconds:.0f} s, {playout.get('repeated', 0)} of them "
-        f"repeated; {intake.get('frames', 0)} received, {dropped} dropped; {intake.get('connects', 0)} "
-        f"connections{restarted}"
+        f"{playout.frames} frames sent in {summary.seconds:.0f} s, {playout.repeated} of them repeated; "
+        f"{intake.frames} received, {dropped} dropped; {intake.connects} connections{restarted}"
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sr4k.live.channel_reports import INTAKE, PLAYOUT, IntakeReport, PlayoutReport
 from sr4k.pipeline import WorkerStatus, report_of
 
 
@@ -52,20 +53,19 @@ class LiveProgress:
 
 def live_progress(statuses: Mapping[str, WorkerStatus], restarts: int = 0) -> LiveProgress:
     """Return the progress, from the latest statuses of the workers."""
-    taken = report_of(statuses, "intake", dict) or {}
-    played = report_of(statuses, "playout", dict) or {}
+    taken = report_of(statuses, INTAKE, IntakeReport) or IntakeReport()
+    played = report_of(statuses, PLAYOUT, PlayoutReport) or PlayoutReport()
     return LiveProgress(
-        state=taken.get("state", "connecting"),
-        reason=taken.get("reason"),
-        received=taken.get("frames", 0),
-        fps=taken.get("fps", 0.0),
-        dropped=sum(taken.get("dropped", {}).values()),
-        sent=played.get("frames", 0),
-        repeated=played.get("repeated", 0),
-        seconds=played.get("seconds", 0.0),
+        state=taken.state,
+        reason=taken.reason,
+        received=taken.frames,
+        fps=taken.fps,
+        dropped=sum(taken.dropped.values()),
+        sent=played.frames,
+        repeated=played.repeated,
+        seconds=played.seconds,
         restarts=restarts,
         targets=tuple(
-            TargetProgress(target=each["target"], state=each["state"], reason=each["reason"])
-            for each in played.get("targets", ())
+            TargetProgress(target=each.target, state=each.state, reason=each.reason) for each in played.targets
         ),
     )

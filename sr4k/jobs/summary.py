@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from sr4k.live.channel_reports import INTAKE, PLAYOUT, IntakeReport, PlayoutReport
 from sr4k.media.reports import (
     DECODE,
     ENCODE,
@@ -134,13 +135,18 @@ class LiveSummary(RunSummary):
 
     Attributes:
         restarts: how often the graph was restarted.
-        intake: latest report of `sr4k.live.receive.intake.Intake`.
-        playout: latest report of `sr4k.live.send.playout.Playout`.
+        intake: latest report on the source; ``None``: there was none, as when the workers were restarted at last.
+        playout: the same on the output.
     """
 
     restarts: int
-    intake: dict[str, Any]
-    playout: dict[str, Any]
+    intake: IntakeReport | None
+    playout: PlayoutReport | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all of it as plain dicts and lists, for JSON; a report that is missing is empty."""
+        told = super().as_dict()
+        return {**told, "intake": told["intake"] or {}, "playout": told["playout"] or {}}
 
 
 def summarised(output: Path, outcome: Outcome, resumed: int = 0, lost: int = 0) -> Summary:
@@ -184,8 +190,8 @@ def summarised_live(outcome: Outcome, seconds: float, restarts: int) -> LiveSumm
         seconds=seconds,
         engine=engine.with_second(second) if engine is not None and second is not None else engine,
         restarts=restarts,
-        intake=report_of(statuses, "intake", dict) or {},
-        playout=report_of(statuses, "playout", dict) or {},
+        intake=report_of(statuses, INTAKE, IntakeReport),
+        playout=report_of(statuses, PLAYOUT, PlayoutReport),
     )
 
 

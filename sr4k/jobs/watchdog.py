@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sr4k.live.channel_reports import INTAKE, PLAYOUT, IntakeReport, PlayoutReport
 from sr4k.pipeline import GraphError, WorkerStatus, report_of
 
 _STEP = 1.0
@@ -104,12 +105,13 @@ class Watchdog:
             if clock.since is not None:
                 what = f"its stage {clock.name} is at one picture"
                 yield from self._judged(name, what, (clock.frames, clock.since), step, _AT_A_FRAME)
-        played, taken = (report_of({name: status}, stage, dict) or {} for stage in ("playout", "intake"))
-        if played.get("frames") and not ending:
+        played = report_of({name: status}, PLAYOUT, PlayoutReport)
+        if played is not None and played.frames and not ending:
             rule = _Rule(_OUT.told + self._hold, _OUT.most + self._hold)
-            yield from self._judged(name, "no picture was encoded", played["frames"], step, rule)
-        if taken.get("state") == "live":
-            came = (taken.get("connects"), taken.get("frames"))
+            yield from self._judged(name, "no picture was encoded", played.frames, step, rule)
+        taken = report_of({name: status}, INTAKE, IntakeReport)
+        if taken is not None and taken.state == "live":
+            came = (taken.connects, taken.frames)
             yield from self._judged(name, "its source is open, and no picture came", came, step, _IN)
 
     def _judged(self, worker: str, what: str, value: Any, step: float, rule: _Rule) -> Iterator[Stall]:

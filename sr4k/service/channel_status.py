@@ -4,123 +4,24 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, Self, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeVar
 
 from sr4k.jobs.watchdog import Stall, Watchdog
-from sr4k.live.histogram import Histogram
+from sr4k.live.channel_reports import INTAKE, PLAYOUT, IntakeReport, PlayoutReport, TargetReport
 from sr4k.media.reports import INFER, EngineReport
 from sr4k.pipeline import WorkerStatus, report_of
 from sr4k.service.failure_kinds import Kind, kind_of
 
 _N = TypeVar("_N", int, float)
+_K = TypeVar("_K", bound=str)
+_End = TypeVar("_End", IntakeReport, TargetReport)
 
 Phase = Literal["starting", "running", "waiting", "ended"]
 """Phase of a channel: not started yet; its graph runs; it failed and will be restarted; it has ended."""
 
 _SILENCE = 3.0
 """Seconds without a status after which a graph counts as down, as between the death of a worker and the restart."""
-
-
-CAUSES = "late", "ladder", "clock", "backlog", "full"
-"""Causes for which the intake drops pictures; see the metric ``dropped_frames``."""
-
-
-class _Report:
-    """A stage's report as a dataclass. Keys are field names; missing ones have their defaults."""
-
-    @classmethod
-    def of(cls, report: Mapping[str, Any]) -> Self:
-        return cls(**{f.name: report[f.name] for f in fields(cls) if f.name in report})  # type: ignore[arg-type]
-
-
-@dataclass(frozen=True, slots=True)
-class IntakeStatus(_Report):
-    """Status of the source. Counters run since the graph was started.
-
-    Attributes:
-        state: connecting, waiting, live, away, or hangs (its process does).
-        source: its address, as it may be shown.
-        reason: why it is not live.
-        connects: how often it was opened.
-        losses: how often it was lost.
-        restarts: how often its time stamps started again.
-        frames: pictures received.
-        bytes: bytes received.
-        damaged: packets that could not be decoded, and pictures with concealed errors.
-        interlaced: pictures that were deinterlaced.
-        dropped: pictures that were not used, by cause (`CAUSES`).
-        rung: rung of the ladder; 0: every picture goes through the network.
-        rung_name: the rung in words.
-        steps: how often the rung changed.
-        age_ms: age of the last picture when it was passed to the network, in ms.
-    """
-
-    state: str = "connecting"
-    source: str = ""
-    reason: str | None = None
-    connects: int = 0
-    losses: int = 0
-    restarts: int = 0
-    frames: int = 0
-    bytes: int = 0
-    damaged: int = 0
-    interlaced: int = 0
-    dropped: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(CAUSES, 0))
-    rung: int = 0
-    rung_name: str = ""
-    steps: int = 0
-    age_ms: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TargetStatus(_Report):
-    """Status of one target. Counters run since the graph was started.
-
-    Attributes:
-        target: its address, as it may be shown.
-        state: connecting, live, waiting, ended, or hangs (the playout does).
-        reason: why it is not live.
-        connects: how often it was opened.
-        bytes: bytes that have arrived at it.
-        dropped: packets that were not sent to it.
-        queue_seconds: seconds that its oldest queued packet has waited.
-    """
-
-    target: str
-    state: str = "connecting"
-    reason: str | None = None
-    connects: int = 0
-    bytes: int = 0
-    dropped: int = 0
-    queue_seconds: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PlayoutStatus(_Report):
-    """Status of the output. Counters run since the graph was started.
-
-    Attributes:
-        frames: pictures encoded.
-        repeated: those among them that filled a gap.
-        silence_seconds: seconds of silence that filled gaps in the sound.
-        keyframes: key frames encoded.
-        av_offset_ms: time by which sound is later than video, in ms.
-        latency: seconds from the reception of a picture until it was encoded: "median" and "p95" of the latest ones.
-        latency_histogram: the same of all pictures; see `sr4k.live.histogram.Histogram.report`.
-        seconds: length of the output so far.
-        targets: status of each target.
-    """
-
-    frames: int = 0
-    repeated: int = 0
-    silence_seconds: float = 0.0
-    keyframes: int = 0
-    av_offset_ms: float | None = None
-    latency: Mapping[str, float] | None = None
-    latency_histogram: Mapping[str, Any] = field(default_factory=lambda: Histogram().report())
-    seconds: float = 0.0
-    targets: tuple[TargetStatus, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +38,8 @@ class LiveStatus:
         worked: frames of each stage, summed over lanes.
     """
 
-    intake: IntakeStatus
-    playout: PlayoutStatus
+    intake: IntakeReport
+    playout: PlayoutReport
     engine: EngineReport | None
     queues: Mapping[str, int]
     cpu: Mapping[str, float]
@@ -148,27 +49,25 @@ class LiveStatus:
     @classmethod
     def none_yet(cls, targets: Sequence[str]) -> "LiveStatus":
         """Return the status before a graph has reported anything."""
-        none_yet = tuple(TargetStatus(target) for target in targets)
-        return cls(IntakeStatus(), PlayoutStatus(targets=none_yet), None, {}, {}, {}, {})
+        none_yet = tuple(TargetReport(target=target) for target in targets)
+        return cls(IntakeReport(), PlayoutReport(targets=none_yet), None, {}, {}, {}, {})
 
     @classmethod
     def of(cls, statuses: Mapping[str, WorkerStatus], hanging: str | None = None) -> "LiveStatus":
         """Gather the latest status of each worker, by worker name. ``hanging``: the worker that hangs."""
-        reports: dict[str, Mapping[str, Any]] = {}
         busy: dict[str, float] = {}
         worked: dict[str, int] = {}
         for status in statuses.values():
-            for name, report in status.reports.items():
-                if isinstance(report, Mapping):
-                    reports.setdefault(name, _doubted(report) if status.worker == hanging else report)
             for clock in status.stages:
                 busy[clock.name] = busy.get(clock.name, 0.0) + clock.busy
                 worked[clock.name] = worked.get(clock.name, 0) + clock.frames
-        playout = dict(reports.get("playout", {}))
-        playout["targets"] = tuple(TargetStatus.of(target) for target in playout.get("targets", ()))
+        intake = report_of(statuses, INTAKE, IntakeReport) or IntakeReport()
+        playout = report_of(statuses, PLAYOUT, PlayoutReport) or PlayoutReport()
+        held = None if hanging is None else statuses.get(hanging)
+        stages = {} if held is None else held.reports
         return cls(
-            intake=IntakeStatus.of(reports.get("intake", {})),
-            playout=PlayoutStatus.of(playout),
+            intake=_doubted(intake) if INTAKE in stages else intake,
+            playout=replace(playout, targets=tuple(map(_doubted, playout.targets))) if PLAYOUT in stages else playout,
             engine=report_of(statuses, INFER, EngineReport),
             queues={name: status.depth for name, status in statuses.items()},
             cpu={name: status.cpu for name, status in statuses.items()},
@@ -179,12 +78,12 @@ class LiveStatus:
     def filled(self, before: "LiveStatus") -> "LiveStatus":
         """Return this status with zeros for what only ``before`` has: no series of a metric is interrupted."""
 
-        def zeros(now: Mapping[str, _N], then: Mapping[str, _N], nought: _N) -> dict[str, _N]:
+        def zeros(now: Mapping[_K, _N], then: Mapping[_K, _N], nought: _N) -> dict[_K, _N]:
             return {**dict.fromkeys(then, nought), **now}
 
         playout = self.playout
         if not playout.targets:
-            targets = tuple(TargetStatus(target.target) for target in before.playout.targets)
+            targets = tuple(TargetReport(target=target.target) for target in before.playout.targets)
             playout = replace(playout, targets=targets)
         intake = replace(
             self.intake,
@@ -208,14 +107,9 @@ class LiveStatus:
         return self.intake.state == "live" and bool(targets) and all(target.state == "live" for target in targets)
 
 
-def _doubted(report: Mapping[str, Any]) -> dict[str, Any]:
+def _doubted(report: _End) -> _End:
     """Return the report of a worker that hangs, with the state "hangs" in place of "live"."""
-    doubted = dict(report)
-    if doubted.get("state") == "live":
-        doubted["state"] = "hangs"
-    if "targets" in doubted:
-        doubted["targets"] = [_doubted(target) for target in doubted["targets"]]
-    return doubted
+    return replace(report, state="hangs") if report.state == "live" else report
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,29 +5,23 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import accumulate
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, get_args
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 from sr4k.common.process_tree import resident_bytes
-from sr4k.service.channel_status import (
-    ChannelMonitor,
-    ChannelStatus,
-    IntakeStatus,
-    LiveStatus,
-    PlayoutStatus,
-    TargetStatus,
-)
+from sr4k.live.channel_reports import IntakeReport, PlayoutReport, SourceState, TargetReport, TargetState
+from sr4k.live.histogram import HistogramReport
+from sr4k.service.channel_status import ChannelMonitor, ChannelStatus, LiveStatus
+
+_Label = TypeVar("_Label", bound=str)
 
 Samples = Iterable[tuple[tuple[str, ...], Any]]
-"""(label values, value) pairs; a value is a number, ``None`` (nothing measured yet) or a `Histogram.report`."""
+"""(label values, value) pairs; a value is a number, ``None`` (nothing measured yet) or a `HistogramReport`."""
 
 Family = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily
-
-_STATES_IN = "connecting", "waiting", "live", "away", "hangs"
-_STATES_OUT = "connecting", "live", "waiting", "ended", "hangs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +83,10 @@ class _Channels(Collector):
             yield metric.family(now)
 
 
-def _buckets(report: Mapping[str, Any]) -> tuple[list[tuple[str, float]], float]:
+def _buckets(report: HistogramReport) -> tuple[list[tuple[str, float]], float]:
     """Return cumulative counts by upper bound, and the sum, as `HistogramMetricFamily` expects them."""
-    bounds = [*map(str, report["bounds"]), "+Inf"]
-    return list(zip(bounds, map(float, accumulate(report["counts"])), strict=True)), report["sum"]
+    bounds = [*map(str, report.bounds), "+Inf"]
+    return list(zip(bounds, map(float, accumulate(report.counts)), strict=True)), report.sum
 
 
 def _of_channel(read: Callable[[ChannelStatus], float | None]) -> Callable[[ChannelStatus], Samples]:
@@ -103,32 +97,32 @@ def _of_graph(read: Callable[[LiveStatus], Samples]) -> Callable[[ChannelStatus]
     return lambda channel: read(channel.last)
 
 
-def _of_intake(read: Callable[[IntakeStatus], float | None]) -> Callable[[ChannelStatus], Samples]:
+def _of_intake(read: Callable[[IntakeReport], float | None]) -> Callable[[ChannelStatus], Samples]:
     return _of_graph(lambda graph: [((), read(graph.intake))])
 
 
-def _of_playout(read: Callable[[PlayoutStatus], Any]) -> Callable[[ChannelStatus], Samples]:
+def _of_playout(read: Callable[[PlayoutReport], Any]) -> Callable[[ChannelStatus], Samples]:
     return _of_graph(lambda graph: [((), read(graph.playout))])
 
 
-def _of_targets(read: Callable[[TargetStatus], float | None]) -> Callable[[ChannelStatus], Samples]:
+def _of_targets(read: Callable[[TargetReport], float | None]) -> Callable[[ChannelStatus], Samples]:
     return _of_graph(lambda graph: [(labels, read(target)) for labels, target in _targets(graph)])
 
 
-def _targets(graph: LiveStatus) -> Iterator[tuple[tuple[str, str], TargetStatus]]:
+def _targets(graph: LiveStatus) -> Iterator[tuple[tuple[str, str], TargetReport]]:
     """Yield (number, address) and status of each target. Targets that differ in their stream keys look alike."""
     for number, target in enumerate(graph.playout.targets, 1):
         yield (str(number), target.target), target
 
 
 def _states_in(graph: LiveStatus) -> Samples:
-    for state in _STATES_IN:
+    for state in get_args(SourceState):
         yield (state,), float(state == graph.intake.state)
 
 
 def _states_out(graph: LiveStatus) -> Samples:
     for labels, target in _targets(graph):
-        for state in _STATES_OUT:
+        for state in get_args(TargetState):
             yield (*labels, state), float(state == target.state)
 
 
@@ -150,7 +144,7 @@ def _engine(graph: LiveStatus) -> Samples:
         yield tuple(str(about.get(key, "")) for key in _ENGINE), 1.0
 
 
-def _each(values: Mapping[str, float]) -> Samples:
+def _each(values: Mapping[_Label, float]) -> Samples:
     return [((name,), value) for name, value in values.items()]
 
 

@@ -36,8 +36,8 @@ def test_tries_that_only_last_long_make_no_wait_short_again(monkeypatch: pytest.
         target.start()
         intake._thread.start()
         try:
-            eventually(lambda: intake.report()["reason"] is not None, 30)
-            eventually(lambda: target.report()["reason"] is not None, 10)
+            eventually(lambda: intake.report().reason is not None, 30)
+            eventually(lambda: target.report().reason is not None, 10)
         finally:
             target.close(0)
             intake.close()

@@ -9,8 +9,8 @@ def test_each_value_counts_once_at_the_first_bound_that_holds_it() -> None:
     for value in (0.05, 0.1, 0.5, 7.0):
         histogram.add(value)
     told = histogram.report()
-    assert (told["bounds"], told["counts"]) == ((0.1, 1.0), (2, 1, 1))
-    assert told["sum"] == pytest.approx(7.65)
+    assert (told.bounds, told.counts) == ((0.1, 1.0), (2, 1, 1))
+    assert told.sum == pytest.approx(7.65)
 
 
 def test_the_median_is_read_off_the_counts() -> None:

@@ -41,8 +41,8 @@ def test_pictures_that_nobody_takes_are_let_go_the_oldest_first() -> None:
     report = intake.report()
     intake.close()
     assert max(ages) < 0.5 * watch.slowdown
-    assert report["dropped"]["late"] + report["dropped"]["full"] > 100
-    assert report["rung"] > 0
+    assert report.dropped["late"] + report.dropped["full"] > 100
+    assert report.rung > 0
 
 
 def test_a_stop_ends_the_wait_for_a_source() -> None:

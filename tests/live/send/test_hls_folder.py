@@ -96,11 +96,11 @@ class Folder:
 
     def kill(self) -> None:
         """Kill the target's process; the target starts another."""
-        before = self.target.report()["connects"]
+        before = self.target.report().connects
         (process,) = _children("sr4k.live.send.push_process")
         os.kill(process, signal.SIGKILL)
-        eventually(lambda: self.target.report()["state"] != "live", 10)
-        assert self.target.report()["connects"] == before
+        eventually(lambda: self.target.report().state != "live", 10)
+        assert self.target.report().connects == before
 
     def stop(self, *, ended: bool = False) -> None:
         """End the target, which stores the unfinished segment."""
@@ -287,7 +287,7 @@ def test_a_playlist_of_something_else_is_left_alone(folder, tmp_path: Path) -> N
     (tmp_path / "live.m3u8").write_text(theirs)
     live = folder()
     live.programme.play(live.target, 4)
-    eventually(lambda: "is not a playlist that sr4k-stream wrote" in str(live.target.report()["reason"]), 10)
+    eventually(lambda: "is not a playlist that sr4k-stream wrote" in str(live.target.report().reason), 10)
     assert (tmp_path / "live.m3u8").read_text() == theirs
 
 
@@ -297,7 +297,7 @@ def test_two_targets_never_write_one_playlist(folder, tmp_path: Path) -> None:
     (tmp_path / "same").symlink_to(tmp_path)
     other = folder(name="same/live.m3u8")
     other.programme.play(other.target, 3)
-    eventually(lambda: "Another target" in str(other.target.report()["reason"]), 10)
+    eventually(lambda: "Another target" in str(other.target.report().reason), 10)
     live.play(3)
     assert live.reader.faults == []
 
@@ -308,7 +308,7 @@ def test_a_folder_that_is_missing_is_made_and_one_that_went_away_is_made_again(f
     live.play(3)
     shutil.rmtree(tmp_path / "a")
     live.programme.play(live.target, 4)
-    eventually(lambda: live.target.report()["state"] == "waiting", 10)
+    eventually(lambda: live.target.report().state == "waiting", 10)
     live.programme.play(live.target, 5)
     eventually(live.path.exists, 10)
 
@@ -322,7 +322,7 @@ def test_on_a_disk_with_room_for_little_more_than_three_segments_it_goes_on(fold
         for _ in range(3):
             live.play(8)
         live.stop()
-        assert live.target.report()["connects"] == 1
+        assert live.target.report().connects == 1
         assert live.reader.playlist.seconds >= 6
         assert not [fault for fault in live.reader.faults if "too early" not in fault]
     finally:
@@ -344,11 +344,11 @@ def test_on_a_full_disk_the_list_stays_whole_the_target_says_so_and_it_goes_on_w
             while file.write(bytes(4096)):
                 pass
         before = sum(live.path.with_name(name).stat().st_size for name in live.reader.segments)
-        eventually(lambda: live.target.report()["bytes"] == before, 10)
+        eventually(lambda: live.target.report().bytes == before, 10)
         live.programme.play(live.target, 4)
-        eventually(lambda: live.target.report()["reason"] == "the disk is full", 10)
-        assert live.target.report()["state"] != "live"
-        assert live.target.report()["bytes"] == before
+        eventually(lambda: live.target.report().reason == "the disk is full", 10)
+        assert live.target.report().state != "live"
+        assert live.target.report().bytes == before
         live.reader.look()
         assert live.reader.faults == []
         stuffing.unlink()

@@ -42,14 +42,14 @@ def test_a_target_that_opens_slower_than_the_pipe_to_it_fills_gets_the_stream(tm
         number = live_since = 0
         while not live_since or number < live_since + 50:
             assert number < 3000
-            live_since = live_since or (number if sending.report()["state"] == "live" else 0)
+            live_since = live_since or (number if sending.report().state == "live" else 0)
             frame = av.VideoFrame.from_ndarray(np.roll(noise, number, axis=1), format="yuv420p")
             container.mux(video.encode(frame))
             number += 1
             time.sleep(0.04)
     report = sending.report()
     sending.close(5)
-    assert (report["state"], report["connects"], report["reason"]) == ("live", 1, None)
+    assert (report.state, report.connects, report.reason) == ("live", 1, None)
     with av.open(str(target)) as recording:
         assert sum(1 for _ in recording.decode(video=0)) > 25
 
@@ -98,8 +98,8 @@ def test_a_target_process_that_reports_nonsense_is_killed_and_another_starts(
     monkeypatch.setattr(live_target, "start_child", nonsense)
     target = LiveTarget(parse_target(str(tmp_path / "a.mkv")), hls=HlsForm(), wants_key=lambda: None)
     target.start()
-    eventually(lambda: target.report()["state"] == "waiting", 10)
+    eventually(lambda: target.report().state == "waiting", 10)
     target.close(0)
-    assert target.report()["reason"] == "its process sent an invalid report"
+    assert target.report().reason == "its process sent an invalid report"
     assert "SR4K_CALLED" not in os.environ
     assert "trying again" in caplog.text

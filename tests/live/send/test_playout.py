@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -16,6 +15,7 @@ import pytest
 from rig.channel import eventually
 from sr4k.live.address import parse_target
 from sr4k.live.audio_blocks import pack
+from sr4k.live.channel_reports import PlayoutReport
 from sr4k.live.send.playout import Playout
 from sr4k.live.settings import PlayoutSettings
 from sr4k.live.timeline import TICKS, TIME_BASE
@@ -49,10 +49,10 @@ class Rig:
         self.released = self.given = 0
         self.zero = TICKS
         self.show(0)  # there is nothing to connect with before the first picture
-        eventually(lambda: self.playout.report()["targets"][0]["state"] == "live", 60)  # meanwhile it is repeated
+        eventually(lambda: self.playout.report().targets[0].state == "live", 60)  # meanwhile it is repeated
         time.sleep(0.1)
         self.before = self.playout.report()
-        self.zero = round(self.before["seconds"] * TICKS)
+        self.zero = round(self.before.seconds * TICKS)
 
     def show(self, number: int, level: int = 100) -> None:
         def released() -> None:
@@ -76,12 +76,12 @@ class Rig:
             self.show(number, level)
             time.sleep(max(0.0, began + count / RATE - time.monotonic()))
 
-    def finish(self) -> dict[str, Any]:
+    def finish(self) -> PlayoutReport:
         self.playout.finish(complete=True)
         report = self.playout.report()
         self.playout.close()
         counted = ("repeated", "silence_seconds", "past")
-        return report | {key: report[key] - self.before[key] for key in counted}
+        return replace(report, **{key: getattr(report, key) - getattr(self.before, key) for key in counted})
 
 
 @pytest.fixture
@@ -121,8 +121,8 @@ def test_pictures_and_sound_go_out_with_their_times_and_a_key_frame_every_so_oft
     between = [t - max(k for k in keys if k <= t) for t, key in video if not key]
     assert max(between) <= 1.001, "the first picture of every second is a key frame, however late it comes"
     assert abs(video[-1][0] - audio[-1][0]) < 0.1
-    assert abs(report["av_offset_ms"]) <= 1
-    assert report["repeated"] <= 2
+    assert abs(report.av_offset_ms) <= 1
+    assert report.repeated <= 2
     assert live.released == live.given
 
 
@@ -132,8 +132,8 @@ def test_while_nothing_comes_the_last_picture_stays_and_there_is_silence(rig, tm
     time.sleep(1.5)
     live.play(range(66, 90), level=160)
     report = live.finish()
-    assert report["repeated"] > 20
-    assert 1 < report["silence_seconds"] < 2
+    assert report.repeated > 20
+    assert 1 < report.silence_seconds < 2
     for kind in ("video", "audio"):
         assert_unbroken([t for t, _ in packets(tmp_path / "out.mkv", kind)], longest=0.3)
     with av.open(str(tmp_path / "out.mkv")) as container:
@@ -161,7 +161,7 @@ def test_pictures_that_come_later_than_what_stood_in_for_them_are_left_out(rig, 
     time.sleep(1.0)
     live.play(range(26, 60), sound=False)
     report = live.finish()
-    assert report["past"] > 10
+    assert report.past > 10
     assert_unbroken([t for t, _ in packets(tmp_path / "out.mkv", "video")], longest=0.3)
 
 
@@ -171,7 +171,7 @@ def test_pictures_that_go_on_coming_later_are_seen_again(rig, tmp_path: Path) ->
     time.sleep(1.0)
     live.play(range(26, 146), level=160)
     report = live.finish()
-    assert report["past"] < 80
+    assert report.past < 80
     assert_unbroken([t for t, _ in packets(tmp_path / "out.mkv", "video")], longest=0.3)
     with av.open(str(tmp_path / "out.mkv")) as container:
         levels = [int(f.to_ndarray()[: SIZE[1]].mean()) for f in container.decode(video=0)]
@@ -186,7 +186,7 @@ def test_two_pictures_never_share_a_millisecond(rig, tmp_path: Path) -> None:
     made.show(5)
     made.play(range(6, 10))
     report = made.finish()
-    assert report["past"] == 1
+    assert report.past == 1
     assert_unbroken([t for t, _ in packets(tmp_path / "out.mkv", "video")], longest=0.3)
 
 

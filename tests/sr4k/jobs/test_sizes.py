@@ -341,4 +341,5 @@ def test_a_live_stream_keeps_its_scale_when_its_source_changes_size(tmp_path: Pa
     assert {*sizes} == {(192, 144)}
     assert done.engine is not None
     assert done.engine.passes == 2
-    assert done.intake["rung_name"] in {rung.name for rung in RUNGS_OF_TWO_PASSES}
+    assert done.intake is not None
+    assert done.intake.rung_name in {rung.name for rung in RUNGS_OF_TWO_PASSES}
