@@ -7,7 +7,7 @@ makes it.
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution, version
 from itertools import pairwise
@@ -89,13 +89,26 @@ def engines_for(name: str, device: str = USUAL_DEVICE) -> tuple[str, ...]:
         return _usable()
 
 
-def start_first(names: Sequence[str], spec: EngineSpec) -> tuple[str, Engine]:
+def start_first(names: Sequence[str], spec: EngineSpec, first_quality: int | None = None) -> tuple[str, Engine]:
     """Activate the first of these engines that starts, and return its name and itself; the log names those that don't.
+
+    Args:
+        names: backends to try, in order.
+        spec: what to run.
+        first_quality: how compressed the source of the first frame is: engines that follow the quality start with
+            that instead of the spec's. ``None``: all start with the spec's.
 
     Raises:
         Sr4kError: the last one doesn't start either.
     """
-    return first_to_start(names, lambda name: engine_for(name, spec).activate())
+
+    def start(name: str) -> Engine:
+        engine = engine_for(name, spec)
+        if first_quality is not None and engine.follows_quality:
+            engine = engine_for(name, replace(spec, quality=first_quality))
+        return engine.activate()
+
+    return first_to_start(names, start)
 
 
 def first_to_start(names: Sequence[str], start: Callable[[str], T]) -> tuple[str, T]:

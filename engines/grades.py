@@ -19,21 +19,23 @@ class EngineOfEachGrade:
     Attributes:
         name: name of the backend.
         now: the engine in use; active.
+        spec: what the first engine runs.
         grade: the grade of its weights; ``grades``: those that the network has weights for.
 
     Args:
         names: backends to try, in order.
         spec: what to run first.
+        first_quality: see `sr4k.engines.choose.start_first`.
 
     Raises:
         EngineError: none starts.
     """
 
-    def __init__(self, names: Sequence[str], spec: EngineSpec) -> None:
-        self._spec = spec
+    def __init__(self, names: Sequence[str], spec: EngineSpec, first_quality: int | None = None) -> None:
+        self.name, self.now = start_first(names, spec, first_quality)
+        self.spec = self.now.spec
         self.grades = zoo.grades(spec.model, spec.weights)
-        self.grade = nearest(spec.quality, self.grades)
-        self.name, self.now = start_first(names, spec)
+        self.grade = nearest(self.spec.quality, self.grades)
         self._engines: OrderedDict[int, Engine] = OrderedDict({self.grade: self.now})
 
     def is_other(self, quality: int) -> bool:
@@ -50,7 +52,7 @@ class EngineOfEachGrade:
         if self.grade not in self._engines:
             while len(self._engines) >= _KEPT:
                 self._engines.popitem(last=False)[1].deactivate()
-            self._engines[self.grade] = engine_for(self.name, replace(self._spec, quality=quality)).activate()
+            self._engines[self.grade] = engine_for(self.name, replace(self.spec, quality=quality)).activate()
         self._engines.move_to_end(self.grade)
         self.now = self._engines[self.grade]
 

@@ -67,6 +67,7 @@ class TiledEngine(Engine):
             for length, about in zip((spec.height // CELL, spec.width // CELL), side, strict=True)
         )
         self._tile = make(replace(spec, height=CELL * self._rows.box, width=CELL * self._columns.box))
+        self.follows_quality = self._tile.follows_quality
         self._corners = [(row, column) for row in self._rows.parts for column in self._columns.parts]
 
     def activate_impl(self) -> None:

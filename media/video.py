@@ -64,6 +64,7 @@ class VideoInfo:
         source_tags: the source's own colour tags.
         stereo_mode: how stereoscopic pictures are packed; see `sr4k.media.stereo3d`.
         source_size: (width, height) before the network enlarged the frames; ``None``: it hasn't yet.
+        quality: how compressed the source of the first frame is (`sr4k.models.source_quality`); frames have their own.
     """
 
     width: int
@@ -80,6 +81,7 @@ class VideoInfo:
     source_tags: ColourTags | None = None
     stereo_mode: str | None = None
     source_size: tuple[int, int] | None = None
+    quality: int = 0
 
 
 def ratio(value: Fraction | None) -> Fraction | None:

@@ -56,10 +56,11 @@ class Infer(Transform):
             rounded=depth(info, s.rgb_bits) == 8,
             quality=s.source_quality or 0,
         )
-        self._engines = EngineOfEachGrade((s.engine, *s.fallbacks), spec)
+        first_quality = info.quality if s.source_quality is None else None
+        self._engines = EngineOfEachGrade((s.engine, *s.fallbacks), spec, first_quality)
         self._about = EngineReport(**self._engines.now.describe())
         if s.reuse and s.pixels == "yuv":
-            self._reuse = Reuse(self._engines.name, spec, s.reuse_threshold)
+            self._reuse = Reuse(self._engines.name, self._engines.spec, s.reuse_threshold)
         return Format((PlaneSpec(spec.output_shape, str(spec.output_dtype)),), about=info)
 
     def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - results are in the engine's memory

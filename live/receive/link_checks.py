@@ -36,8 +36,7 @@ def is_picture(info: FrameInfo) -> bool:
         and is_number(info.duration, 0)
         and is_number(info.lost, 0)
         and is_number(info.read, 0)
-        and is_number(info.quality, 0)
-        and info.quality <= WORST
+        and _is_quality(info.quality)
         and isinstance(info.plain, bool)
         and isinstance(info.once, bool)
         and isinstance(info.born, float)
@@ -65,7 +64,12 @@ def _is_description(info: VideoInfo) -> bool:
         and info.origin is None
         and info.stereo_mode in (None, *MODES)
         and info.source_size is None
+        and _is_quality(info.quality)
     )
+
+
+def _is_quality(value: object) -> bool:
+    return isinstance(value, int) and is_number(value, 0) and value <= WORST
 
 
 def _is_shape(value: object) -> bool:

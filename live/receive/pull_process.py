@@ -232,7 +232,7 @@ class _Reader:
         cut, codec = self._crop(whole), self._opening.video.codec_context.name
         picture = DecodedPicture(cut, Look.of(cut, codec=codec, sample_aspect_ratio=self._pixel_shape(whole)))
         if self._info is None:
-            self._info = fitting_info(picture, self._opening.video, self._order.like)
+            self._info = replace(fitting_info(picture, self._opening.video, self._order.like), quality=self._quality)
             self._link.open(padded_format(self._info))
             for block in self._early:
                 self._send_sound(block)

@@ -79,7 +79,7 @@ class VideoReader:
             self.first = self._changes.picture(frame)
             self.on_gpu = frame.sw_format is not None and frame.sw_format.name == "nv12"
             info = with_source_depth(describe(self.first, file.stream, self._shown, file.unit), self.first)
-            self.info = replace(info, rate=info.rate * file.deinterlacer.most)
+            self.info = replace(info, rate=info.rate * file.deinterlacer.most, quality=file.quality)
             self._origin = 0  # the pts that is the output's 0
             if settings.part is not None:
                 self._origin = frame.pts or 0
@@ -115,6 +115,7 @@ class VideoReader:
         if not is_all:
             self._last_pts = pts
             self._losses.forget()  # the earlier run has reported them
+            self.info = replace(self.info, quality=self._file.quality)
         self._changes.follow(self._file.stream)
 
     def pictures(self) -> Iterator[tuple[DecodedPicture, FrameInfo]]:

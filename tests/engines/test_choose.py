@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,19 @@ class TestStart:
     def test_one_that_is_asked_for_does_not_fall_back(self) -> None:
         with pytest.raises(EngineError, match="is full"):
             start_first(("tensorrt",), SPEC)
+
+    def test_it_starts_with_the_weights_for_the_first_frame_if_it_can_change_them(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(ENGINES, "steady", "toy_engines:SteadyEngine")
+        for spec in (SPEC, replace(SPEC, height=4320, width=7680)):
+            started = {name: start_first((name,), spec, 40)[1] for name in ("nearest", "steady")}
+            assert {name: engine.spec.quality for name, engine in started.items()} == {"nearest": 40, "steady": 0}
+            for engine in started.values():
+                engine.deactivate()
+        _, engine = start_first(("steady",), replace(SPEC, quality=25))
+        with engine:
+            assert engine.spec.quality == 25
 
 
 class TestJob:

@@ -1,4 +1,4 @@
-"""Engines that fail to start."""
+"""Engines that fail to start, or keep their weights."""
 
 from sr4k.engines.base import EngineSpec
 from sr4k.engines.nearest import NearestEngine
@@ -10,6 +10,12 @@ class FailingEngine(NearestEngine):
 
     def activate_impl(self) -> None:
         raise EngineError("the GPU\nis full.")
+
+
+class SteadyEngine(NearestEngine):
+    """An engine that takes too long to build to follow the quality of frames."""
+
+    follows_quality = False
 
 
 class FailingOnGpu:

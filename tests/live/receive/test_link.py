@@ -189,6 +189,8 @@ def opened(**changes: Any) -> Opened:
         opened(pixel_format="rgb24"),
         opened(hdr="yes"),
         opened(origin=Fraction(1)),
+        opened(quality=52),
+        opened(quality=2.5),
     ],
     ids=repr,
 )
@@ -240,6 +242,8 @@ def test_bytes_that_are_no_message_are_refused(ends: Ends, packed: bytes) -> Non
         {"duration": "boom"},
         {"lost": -1},
         {"plain": None},
+        {"quality": 52},
+        {"quality": -1},
         {"born": math.nan},
         {"born": math.inf},
         {"born": 10**400},

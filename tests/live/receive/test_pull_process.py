@@ -89,6 +89,13 @@ def test_a_file_without_sound_is_a_source_as_well(make_clip: MakeClip) -> None:
     assert pulled.sound == []
 
 
+def test_the_form_of_the_pictures_has_the_quality_of_the_first(make_clip: MakeClip) -> None:
+    with Pulled(make_clip("a.mkv", frames=5, audio=False, options={"qp": "35"})) as pulled:
+        pulled.pictures(1)
+    assert pulled.form is not None
+    assert pulled.form.about.quality == pulled.frames[0][1].quality > 25
+
+
 def test_a_path_is_a_path_whatever_its_name(make_clip: MakeClip, monkeypatch: pytest.MonkeyPatch) -> None:
     clip = make_clip("a.mp4", frames=3)
     folder = clip.parent / "odd:name"
