@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import av
 from av.container import InputContainer
@@ -11,6 +11,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from sr4k.media.reading.discontinuities import OneClock
+from sr4k.media.reading.elements import cut_element, ends_in_packet
 from sr4k.media.reading.piped_source import PipeReader
 from sr4k.media.reading.truncation import is_cut_off, promised_size
 
@@ -36,15 +37,24 @@ _UNREAD_SHARE = Fraction(1, 4)
 """Frames count as missing only if at least this share of the bytes that they would take was left unread."""
 
 
+_EXACT = {"matroska,webm"}
+"""Containers whose header says when the last frame ends, whatever comes after it in the file."""
+
+
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Frames that the header announced and that never came, from ``at`` to ``until`` seconds."""
+    """Frames that never came, from ``at`` to ``until`` seconds; none: the file is cut off, and nothing says how many.
+
+    The header has announced them, or the file ends in the middle of one.
+    """
 
     frames: int
     at: Fraction
     until: Fraction
 
     def __str__(self) -> str:
+        if not self.frames:
+            return f"the file is cut off at {float(self.at):.2f} s"
         return f"the file ends at {float(self.at):.2f} s of {float(self.until):.2f} s"
 
 
@@ -116,7 +126,9 @@ class Extent:
         return begun * self._size / self._bytes if is_estimable else None
 
     def missing(self, rate: Fraction) -> Missing | None:
-        """Return the frames that the header announced and that never came; call it when all has been read.
+        """Return the frames that never came, as far as the header or the end of the file tell.
+
+        Call it when all has been read.
 
         Args:
             rate: frames a second, to convert a missing duration to frames.
@@ -125,13 +137,17 @@ class Extent:
         if self._container_name in _GAPLESS and self._size > self._bytes:
             return Missing(1, end, end + 1 / rate)
         announced = Fraction(0) if self._has_jumped else self._announced
-        if self.frames is not None and self.from_beginning:
-            frames = max(0, self.frames - self._packets)
-        else:
-            # a last picture may be displayed as long as the one before it: that is not yet an early end
-            some = _TOLERANCE if self._is_whole else max(_TOLERANCE, 2 * self._step)
-            frames = round((announced - end) * rate) if announced - end >= some else 0
-        return Missing(frames, end, max(end, announced)) if frames else None
+        if self.frames is not None and self.from_beginning and self._packets <= self.frames and not self._is_scanned:
+            frames = self.frames - self._packets
+            return Missing(frames, end, max(end, announced)) if frames else None
+        # a last picture may be displayed as long as the one before it: that is not yet an early end
+        some = _TOLERANCE if self._is_whole else max(_TOLERANCE, 2 * self._step)
+        if self._is_cut_off:
+            some = max(1 / rate, self._step) / 2
+        if announced - end >= some:
+            return Missing(max(1, round((announced - end) * rate)), end, announced)
+        is_told = announced and self._container_name in _EXACT
+        return Missing(0, end, end) if self._cut_element == "media" and not is_told else None
 
     def last_picture(self, at: Fraction) -> Fraction:
         """Return for how many seconds a last picture that begins at ``at`` is displayed, by the file; 0 if unknown."""
@@ -191,10 +207,25 @@ class Extent:
     @property
     def _is_cut_off(self) -> bool | None:
         """Whether the end is missing, by the container's own sizes; ``None`` if it has none."""
+        if self._cut_element is not None:
+            return True
         if self._pipe is None:
             return is_cut_off(self._path, self._container_name)
         promised = promised_size(self._pipe.head, self._container_name)
         return None if promised is None else self._pipe.count < promised
+
+    @property
+    def _is_scanned(self) -> bool:
+        """Whether frames were counted by scanning the file, so that there are no others."""
+        return self._container_name == "gif"
+
+    @property
+    def _cut_element(self) -> Literal["media", "other"] | None:
+        """What the file ends in the middle of; of a pipe, only MPEG-TS tells."""
+        if self._pipe is None:
+            return cut_element(self._path, self._container_name)
+        is_stream = self._container_name == "mpegts"
+        return "media" if is_stream and ends_in_packet(self._pipe.head, self._pipe.count) else None
 
     @property
     def _size(self) -> int:

@@ -294,7 +294,8 @@ class VideoReader:
         """
         missing = self._file.extent.missing(self.info.rate / self._file.deinterlacer.most)
         if missing is not None:
-            self._losses.add("missing", str(missing), missing.at, missing.frames, missing.until)
+            frames = missing.frames or (0 if self._losses.total else 1)  # what is lost of the last one counts once
+            self._losses.add("missing", str(missing), missing.at, frames, missing.until)
 
     def _warn(self, message: str) -> None:
         if message not in self._logged:

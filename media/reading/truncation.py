@@ -6,7 +6,7 @@ from pathlib import Path
 _HEAD = 1 << 16
 """Bytes at the beginning that contain ASF's file properties object."""
 
-_EBML, _SEGMENT = bytes.fromhex("1A45DFA3"), bytes.fromhex("18538067")
+_EBML, SEGMENT = bytes.fromhex("1A45DFA3"), bytes.fromhex("18538067")
 _FILE_PROPERTIES = bytes.fromhex("A1DCAB8C47A9CF118EE400C00C205365")
 _FLV_TAG = 11
 """Size of the header before a tag's data, in bytes."""
@@ -49,15 +49,19 @@ def _matroska(head: bytes) -> int | None:
     """Return the end of the Segment, which follows the EBML header (RFC 8794), in bytes; ``None`` if unknown."""
     if not head.startswith(_EBML):
         return None
-    size, at = _number(head, len(_EBML))
-    if size is None or head[at + size : at + size + 4] != _SEGMENT:
+    size, at = element_size(head, len(_EBML))
+    if size is None or head[at + size : at + size + 4] != SEGMENT:
         return None
-    length, begin = _number(head, at + size + 4)
+    length, begin = element_size(head, at + size + 4)
     return None if length is None else begin + length
 
 
-def _number(data: bytes, at: int) -> tuple[int | None, int]:
-    """Parse a variable-size integer: return it and the position after it; ``None`` if all bits are set (unknown)."""
+def element_size(data: bytes, at: int) -> tuple[int | None, int]:
+    """Parse the size of an element of Matroska, a variable-size integer.
+
+    Returns:
+        It, ``None`` if all bits are set (unknown), and the position after it.
+    """
     if at >= len(data) or not data[at]:
         return None, at
     length = 9 - data[at].bit_length()

@@ -1,0 +1,128 @@
+"""Files that are cut off are recognised, however short they are, and whole ones never taken for such."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from clips import write_clip
+
+from sr4k import Job
+from sr4k.errors import InputError
+from sr4k.media.options import ReadSettings
+from sr4k.media.reading.elements import cut_element, ends_in_packet
+from sr4k.media.reading.reader import VideoReader
+from sr4k.media.reports import LossReport
+
+FRAMES = 25
+
+KINDS = {
+    ".mkv": "-c copy",
+    ".live.mkv": "-c copy -live 1",
+    ".piped.mkv": "-c copy -f matroska pipe:1",
+    ".ts": "-c copy",
+    ".m2ts": "-c copy",
+    ".fragments.mp4": "-c copy -movflags frag_keyframe+empty_moov+default_base_moof",
+    ".many.mp4": "-g 1 -movflags frag_keyframe",
+    ".mp4": "-c copy -movflags faststart",
+    ".mov": "-c copy -movflags faststart",
+    ".avi": "-c copy",
+    ".flv": "-c copy",
+    ".nut": "-c copy",
+    ".mpg": "-c:v mpeg2video -c:a mp2",
+    ".ogv": "-c:v libtheora -c:a libvorbis",
+    ".webm": "-c:v libvpx -c:a libvorbis",
+    ".wmv": "-c:v wmv2 -c:a wmav2",
+    ".gif": "-c:v gif -an",
+    ".mxf": "-c:v mpeg2video -c:a pcm_s16le -ar 48000",
+}
+"""Options of ffmpeg that write a clip of a second, by suffix."""
+
+ANNOUNCED = {".mkv", ".mp4", ".mov", ".flv", ".webm", ".mxf"}
+"""Those that say in their beginning how long they are."""
+
+Clip = Callable[[str], Path]
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
+    """A function that returns a clip of a second, by its suffix."""
+    folder = tmp_path_factory.mktemp("clips")
+    source = write_clip(folder / "source.mp4", frames=FRAMES)
+
+    def made(kind: str) -> Path:
+        path = folder / f"clip{kind}"
+        if not path.exists():
+            options = KINDS[kind].split()
+            out = [] if "pipe:1" in options else [str(path)]
+            command = ["ffmpeg", "-v", "error", "-i", str(source), *options, *out]
+            done = subprocess.run(command, capture_output=True, check=True)
+            if not out:
+                path.write_bytes(done.stdout)
+        return path
+
+    return made
+
+
+def read(path: Path) -> tuple[int, LossReport]:
+    with VideoReader(ReadSettings(path=path)) as reader:
+        return sum(1 for _ in reader.pictures()), reader.report().losses
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_clip_of_a_second_that_is_cut_in_half_is_damaged_and_the_whole_one_is_not(
+    kind: str, clip: Clip, tmp_path: Path
+) -> None:
+    whole = clip(kind)
+    pictures, losses = read(whole)
+    assert (pictures, losses.packets, losses.missing, losses.concealed, losses.reasons) == (FRAMES, 0, 0, 0, ())
+    cut = tmp_path / whole.name
+    data = whole.read_bytes()
+    cut.write_bytes(data[: len(data) * 11 // 20])
+    pictures, losses = read(cut)
+    lost = losses.packets + losses.missing + losses.concealed
+    assert lost > 0 and losses.reasons
+    if kind in ANNOUNCED:
+        assert pictures + losses.missing == pytest.approx(FRAMES, abs=1)
+    elif kind not in (".nut", ".wmv"):
+        assert any(reason.startswith("the file is cut off at ") for reason in losses.reasons) or losses.missing
+
+
+def test_a_job_on_it_tells_and_a_strict_one_refuses(clip: Clip, tmp_path: Path) -> None:
+    whole = clip(".mkv")
+    (tmp_path / "cut.mkv").write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    summary = Job(tmp_path / "cut.mkv", tmp_path / "out.mkv", engine="nearest", workers="threads").run()
+    assert summary.damaged and summary.losses.missing > 5
+    with pytest.raises(InputError, match=r"cut\.mkv is damaged at 0\.\d+ s: the file ends at 0\.\d+ s of 1\.0\d s"):
+        Job(tmp_path / "cut.mkv", tmp_path / "no.mkv", engine="nearest", workers="threads", strict=True).run()
+
+
+@pytest.mark.parametrize("kind", [".mkv", ".avi", ".many.mp4"])
+def test_what_was_cut_off_behind_all_frames_is_no_loss(kind: str, clip: Clip, tmp_path: Path) -> None:
+    whole = clip(kind)
+    data = whole.read_bytes()
+    index = {".mkv": bytes.fromhex("1C53BB6B"), ".avi": b"idx1", ".many.mp4": b"mfra"}[kind]
+    cut = tmp_path / whole.name
+    cut.write_bytes(data[: data.rindex(index) + 10])
+    pictures, losses = read(cut)
+    assert pictures == FRAMES
+    if kind != ".avi":  # whose chunk holds frames and index alike
+        assert (losses.missing, losses.packets) == (0, 0)
+        assert cut_element(cut, {".mkv": "matroska,webm", ".many.mp4": "mov,mp4,m4a,3gp,3g2,mj2"}[kind]) == "other"
+
+
+def test_packets_of_a_transport_stream_have_one_of_three_sizes() -> None:
+    for length, sync in ((188, 0), (192, 4), (204, 0)):
+        packet = bytearray(length)
+        packet[sync] = 0x47
+        stream = bytes(packet) * 9
+        assert not ends_in_packet(stream, len(stream))
+        assert ends_in_packet(stream, len(stream) - 1)
+    assert not ends_in_packet(bytes(2000), 1999)
+
+
+def test_what_is_no_file_or_has_no_sizes_is_not_cut_off(tmp_path: Path) -> None:
+    assert cut_element(tmp_path, "avi") is None
+    (tmp_path / "a").write_bytes(b"anything")
+    for container in ("matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "avi", "mpegts", "mpeg", "ogg", "mxf", "h264"):
+        assert cut_element(tmp_path / "a", container) is None
