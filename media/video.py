@@ -107,6 +107,20 @@ def colour_of(tags: ColourTags, *, height: int, codec: str, chroma_location: Chr
     return Colour(matrix, full_range=full, chroma_location=chroma_location or usual)
 
 
+def untagged_info(size: tuple[int, int], rate: Fraction, time_base: Fraction) -> VideoInfo:
+    """Return the description of a video of this (width, height) in the colours that its height stands for.
+
+    Args:
+        size: in pixels.
+        rate: frames a second.
+        time_base: seconds of one tick of its pts.
+    """
+    code = BT709 if size[1] >= HD_HEIGHT else BT601
+    tags = ColourTags(code, LIMITED_RANGE, code, code)
+    colour = colour_of(tags, height=size[1], codec="")
+    return VideoInfo(width=size[0], height=size[1], time_base=time_base, rate=rate, tags=tags, colour=colour)
+
+
 def info_of(form: Format) -> VideoInfo:
     """Return the video description in a frame format: ``form.about`` with its type."""
     assert isinstance(form.about, VideoInfo)

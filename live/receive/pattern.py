@@ -2,7 +2,6 @@
 
 import math
 import time
-from fractions import Fraction
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -16,7 +15,7 @@ from sr4k.live.timeline import TICKS, TIME_BASE
 from sr4k.media.decoded_picture import padded_format
 from sr4k.media.planes import inside, rows_of
 from sr4k.media.sample_pattern import draw, tone
-from sr4k.media.video import BT601, BT709, HD_HEIGHT, LIMITED_RANGE, ColourTags, VideoInfo, colour_of
+from sr4k.media.video import BT601, BT709, VideoInfo, untagged_info
 from sr4k.pipeline import FrameInfo
 from sr4k.pipeline.frame import Plane
 
@@ -36,7 +35,7 @@ class Pattern:
     def __init__(self, source: Address, link: PullerEnd, like: VideoInfo | None) -> None:
         self._size, self._rate, self._seconds = parse_pattern(source)
         self._link = link
-        self._info = like or _describe(self._size, self._rate)
+        self._info = like or untagged_info(self._size, self._rate, TIME_BASE)
         self._canvas = _canvas(self._info)
 
     def run(self, allowance: Allowance) -> Ended:
@@ -82,16 +81,3 @@ def _canvas(info: VideoInfo) -> tuple[Plane, Plane, Plane]:
     space = BT709 if info.colour.matrix == "bt709" else BT601
     y, u, v = (rows_of(plane) for plane in drawn.reformat(format="yuv420p", dst_colorspace=space).planes)
     return y, u, v
-
-
-def _describe(size: tuple[int, int], rate: Fraction) -> VideoInfo:
-    code = BT709 if size[1] >= HD_HEIGHT else BT601
-    tags = ColourTags(code, LIMITED_RANGE, code, code)
-    return VideoInfo(
-        width=size[0],
-        height=size[1],
-        time_base=TIME_BASE,
-        rate=rate,
-        tags=tags,
-        colour=colour_of(tags, height=size[1], codec=""),
-    )

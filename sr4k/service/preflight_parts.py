@@ -18,14 +18,13 @@ from sr4k.live.send.slate import load_slate
 from sr4k.live.send.whip_target import require_whip
 from sr4k.live.timeline import TIME_BASE
 from sr4k.media.placement import placed
-from sr4k.media.video import BT709, LIMITED_RANGE, ColourTags, VideoInfo, colour_of
+from sr4k.media.video import VideoInfo, untagged_info
 from sr4k.media.writing.encoder import add_video, open_encoder
 from sr4k.models import zoo
 from sr4k.models.geometry import SCALE
 
-_USUAL = (1280, 720), Fraction(30)
-"""Output size and frame rate to assume where neither options nor source determine them."""
-
+_USUAL = (640, 360), Fraction(30)
+"""Size and frame rate of a source to assume where its address does not tell them."""
 
 _SIDE = 64
 """Side in pixels of the frames that a device is tried for."""
@@ -89,20 +88,11 @@ def _targets(job: LiveJob) -> None:
 
 
 def _info(job: LiveJob) -> VideoInfo:
-    size, rate = _USUAL
+    source, rate = _USUAL
     if job.source.kind == "pattern":
-        (width, height), rate, _ = parse_pattern(job.source)
-        size = SCALE * width, SCALE * height
-    tags = ColourTags(BT709, LIMITED_RANGE, BT709, BT709)
-    info = VideoInfo(
-        width=size[0],
-        height=size[1],
-        time_base=TIME_BASE,
-        rate=rate,
-        tags=tags,
-        colour=colour_of(tags, height=size[1], codec=""),
-        source_size=(size[0] // SCALE, size[1] // SCALE),
-    )
+        source, rate, _ = parse_pattern(job.source)
+    width, height = (SCALE * side for side in source)
+    info = replace(untagged_info(source, rate, TIME_BASE), width=width, height=height, source_size=source)
     if job.size is None:
         return info
     width, height = placed(job.size, info).size
