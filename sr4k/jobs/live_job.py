@@ -105,8 +105,8 @@ class LiveJob(PresetKeywords, Startable[LiveProgress, LiveSummary]):
                 raise FieldError(f"A live stream can't be run with {{{key}}} {{0}}: {instead}.", value)
         if ("decode",) in graph.workers.values():
             raise FieldError(
-                "A live stream needs one worker for decode and preprocess, which graph.workers of the preset doesn't "
-                "have: use the preset live, or one of your own like it."
+                "A live stream needs one worker for decode and preprocess in graph.workers: use the preset live, or "
+                "one of your own like it."
             )
         if not self.targets:
             raise OptionError("A live stream needs a target: name at least one.")
