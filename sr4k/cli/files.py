@@ -12,6 +12,7 @@ import typer
 from sr4k.cli.job_words import as_data, exit_code, result_lines, state_of, tally
 from sr4k.cli.one_line_errors import log_handler, say
 from sr4k.cli.progress import display, parse_progress
+from sr4k.cli.shared_options import SharedOptions
 from sr4k.cli.signals import Interrupted, counted_signals
 from sr4k.cli.standard_streams import STDIN, STDOUT, closed
 from sr4k.cli.stream_options import AUTO, FIRST
@@ -33,7 +34,6 @@ from sr4k.media.resume.job_folder import folder_of
 from sr4k.media.writing.codec_choice import check_speed
 from sr4k.media.writing.target_file import check_apart, check_target
 from sr4k.quality import CompareLayout
-from sr4k.service.redaction import Redaction
 
 _CPUS_OF_A_JOB = 4
 """CPUs for each of several videos, unless ``--at-once`` is given. The fewer at once, the sooner the first is done."""
@@ -139,43 +139,32 @@ def run_files(
     target: str,
     preset: Preset,
     options: FileOptions,
-    *,
-    size: ResultSize,
-    as_json: bool,
-    quiet: bool,
-    verbose: bool,
-    redaction: Redaction,
+    shared: SharedOptions,
 ) -> None:
     """Upscale files, and print the results.
-
-    Args:
-        size: size of the results; ``None``: twice the source's.
-        redaction: keeps secrets out of everything that is printed.
 
     Raises:
         Sr4kError: no job can be started, or the only one failed.
         typer.Exit: all jobs have ended; with the exit code.
     """
     json_to = parse_progress(options.progress)
-    jobs = _jobs(sources, target, preset, options, size)
+    jobs = _jobs(sources, target, preset, options, shared.size)
     if not jobs:
         return
     _check_compare(jobs, options)
     if options.dry_run:
-        _print_forecasts(jobs, as_json=as_json)
+        _print_forecasts(jobs, as_json=shared.as_json)
         return
-    results, signals = _run(
-        jobs, options, quiet=quiet or as_json, json_to=json_to, verbose=verbose, redaction=redaction
-    )
+    results, signals = _run(jobs, options, shared, json_to)
     if len(results) == 1 and isinstance(results[0], Sr4kError):
         raise results[0]
-    if len(results) > 1 and not quiet:
+    if len(results) > 1 and not shared.quiet:
         say(tally(jobs, results), err=True)
     if options.compare and isinstance(results[0], Summary):
         _compare(jobs[0], results[0], options, is_wanted=not signals)
-    if as_json:
+    if shared.as_json:
         data = [as_data(job, result) for job, result in zip(jobs, results, strict=True)]
-        typer.echo(redaction.text(json.dumps(data[0] if len(data) == 1 else data, indent=2)))
+        typer.echo(shared.redaction.text(json.dumps(data[0] if len(data) == 1 else data, indent=2)))
     raise typer.Exit(exit_code(results, signals))
 
 
@@ -240,21 +229,21 @@ def _print_forecasts(jobs: list[Job], *, as_json: bool) -> None:
 
 
 def _run(
-    jobs: list[Job], options: FileOptions, *, quiet: bool, json_to: int | None, verbose: bool, redaction: Redaction
+    jobs: list[Job], options: FileOptions, shared: SharedOptions, json_to: int | None
 ) -> tuple[list[Result], list[int]]:
     """Run the jobs, and print each result as soon as the job ends. Return the results and the signals received."""
-    names = [job.source.name for job in jobs]
+    names, quiet = [job.source.name for job in jobs], shared.quiet or shared.as_json
     handler = log_handler()
-    handler.addFilter(redaction)
+    handler.addFilter(shared.redaction)
     with (
-        collected_logs(handler, logging.DEBUG if verbose else logging.WARNING),
+        collected_logs(handler, logging.DEBUG if shared.verbose else logging.WARNING),
         counted_signals() as signals,
         display(names, quiet=quiet, json_to=json_to) as shown,
     ):
 
         def end(index: int, result: Result) -> None:
             lines = result_lines(names[index], result, alone=len(jobs) == 1, quiet=quiet)
-            shown.end(index, map(redaction.text, lines), state_of(result))
+            shown.end(index, map(shared.redaction.text, lines), state_of(result))
 
         results = run_jobs(
             jobs,

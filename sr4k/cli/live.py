@@ -16,6 +16,7 @@ from rich.text import Text
 
 from sr4k.cli.long_running import long_running
 from sr4k.cli.one_line_errors import say
+from sr4k.cli.shared_options import SharedOptions
 from sr4k.cli.signals import counted_signals
 from sr4k.common.logs import LogFormat
 from sr4k.common.printable import printable
@@ -27,10 +28,8 @@ from sr4k.jobs.summary import LiveSummary
 from sr4k.live.address import parse_source, parse_target
 from sr4k.live.channel_reports import IntakeReport, PlayoutReport
 from sr4k.live.rate import Rate
-from sr4k.media.options import ResultSize
 from sr4k.pipeline import WorkerStatus
 from sr4k.service.channel_status import ChannelMonitor
-from sr4k.service.redaction import Redaction
 
 log = logging.getLogger(__name__)
 
@@ -67,33 +66,24 @@ def run_live(
     targets: Sequence[str],
     preset: Preset,
     options: LiveOptions,
-    *,
-    size: ResultSize,
-    as_json: bool,
-    quiet: bool,
-    verbose: bool,
-    redaction: Redaction,
+    shared: SharedOptions,
 ) -> None:
     """Run one channel to its end.
-
-    Args:
-        size: size of the output; ``None``: twice the source's.
-        redaction: is given the addresses, whose secrets it keeps out of everything that is printed or logged.
 
     Raises:
         Sr4kError: the channel failed in a way that no retry can mend, or no target was ever reached.
     """
     log_format = options.log_format
     addresses = parse_source(source), *(parse_target(target) for target in targets)
-    redaction.hide(*addresses)
+    shared.redaction.hide(*addresses)
     with errors_by_option():
-        job = LiveJob(addresses[0], addresses[1:], preset=preset, size=size, sound=options.sound)
+        job = LiveJob(addresses[0], addresses[1:], preset=preset, size=shared.size, sound=options.sound)
     monitor = ChannelMonitor("live", [str(target) for target in job.targets])
-    level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
+    level = logging.DEBUG if shared.verbose else logging.WARNING if shared.quiet else logging.INFO
     with (
         counted_signals() as signals,
-        long_running([monitor], redaction, metrics=options.metrics, log_format=log_format, level=level),
-        _Status(monitor, quiet=quiet or log_format == "json") as shown,
+        long_running([monitor], shared.redaction, metrics=options.metrics, log_format=log_format, level=level),
+        _Status(monitor, quiet=shared.quiet or log_format == "json") as shown,
         monitor.running(),
     ):
         summary = job.run(
@@ -104,9 +94,9 @@ def run_live(
         )
         if log_format == "json":
             log.info("%s", _summary_line(summary), extra={"event": "ended"})
-    if as_json:
+    if shared.as_json:
         typer.echo(json.dumps(summary.as_dict(), indent=2))
-    elif not quiet and log_format == "text":
+    elif not shared.quiet and log_format == "text":
         say(_summary_line(summary), err=True)
     if not signals:
         _check_reached(summary)

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 from sr4k.cli import stream_options as o
 from sr4k.cli.encoder_options import parse_pairs
 from sr4k.cli.files import FileOptions, run_files
 from sr4k.cli.live import LiveOptions, run_live
 from sr4k.cli.one_line_errors import errors_in_one_line
+from sr4k.cli.shared_options import SharedOptions
 from sr4k.cli.version import Version
 from sr4k.configs import Preset, load_preset
 from sr4k.jobs.keywords import weights_given, with_encoder
@@ -16,8 +17,6 @@ from sr4k.jobs.parse import parse_devices
 from sr4k.jobs.result_size import result_size
 from sr4k.jobs.setting_errors import errors_by_option
 from sr4k.live.address import is_live
-from sr4k.media.options import ResultSize
-from sr4k.service.redaction import Redaction
 
 
 def stream(
@@ -132,24 +131,14 @@ def stream(
         with errors_by_option():
             chosen = with_encoder(chosen, codec, encoder, crf, bitrate, preset, parse_pairs(encoder_option or []))
             wanted = result_size(size, scale, fit)
-        how = _How(size=wanted, as_json=as_json, quiet=quiet, verbose=verbose, redaction=redaction)
+        shared = SharedOptions(size=wanted, as_json=as_json, quiet=quiet, verbose=verbose, redaction=redaction)
         if is_stream:
             files.refuse_for_live((*sources, target))
-            run_live(sources[0], [*sources[1:], target], chosen, live, **how)
+            run_live(sources[0], [*sources[1:], target], chosen, live, shared)
         else:
             live.refuse_for_files()
             files.refuse_for_pipes(sources, target, as_json=as_json)
-            run_files(sources, target, chosen, files, **how)
-
-
-class _How(TypedDict):
-    """Options that files and live streams share."""
-
-    size: ResultSize
-    as_json: bool
-    quiet: bool
-    verbose: bool
-    redaction: Redaction
+            run_files(sources, target, chosen, files, shared)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
