@@ -26,7 +26,7 @@ class NearestEngine(Engine):
         first_cell = PAD_BEFORE - CELL * MARGIN
         is_rounded = self.spec.output_dtype != self.spec.input_dtype
         for k, plane in enumerate(planes[0].reshape(-1, *planes[0].shape[-2:])):
-            plane = np.rint(plane) if is_rounded else plane
+            plane = np.rint(plane).clip(0, 255) if is_rounded else plane
             picture = plane[first_cell:, first_cell:].reshape(rows, CELL, columns, CELL)
             out = cells[..., k * CELL_OUT**2 : (k + 1) * CELL_OUT**2].reshape(rows, columns, CELL_OUT, CELL_OUT)
             for i, j in np.ndindex(CELL_OUT, CELL_OUT):

@@ -62,10 +62,13 @@ class _Kind:
 
 
 _JPEG = _Kind("mjpeg", "yuvj444p", None, options={"qmin": "2", "qmax": "2"})
+_TIFF = _Kind("tiff", "rgb24", "rgba", "rgb48le", "rgba64le", options={"compression_algo": "deflate"})
 _KINDS = {
     ".png": _Kind("png", "rgb24", "rgba", "rgb48be", "rgba64be"),
     ".jpg": _JPEG,
     ".jpeg": _JPEG,
+    ".tif": _TIFF,
+    ".tiff": _TIFF,
     ".webp": _Kind("libwebp", "bgra", "bgra", options={"lossless": "1"}),
 }
 """By suffix of `sr4k.common.picture_suffixes.WRITABLE`."""

@@ -26,6 +26,7 @@ from sr4k.media.reading.losses import REORDERED, Losses, PendingPackets
 from sr4k.media.reading.missing_pts import counted_back, held_back
 from sr4k.media.reading.open_file import open_input, open_piped, video_stream
 from sr4k.media.reading.piped_source import PipeReader
+from sr4k.media.reading.tiff import unreadable_tiff
 from sr4k.media.reading.untrusted_png import plain_head, plain_packet
 
 _GUESSED = {"mpeg", "mpegvideo"}
@@ -165,6 +166,9 @@ class VideoFile:
             self.order.sent(packet)
             self._pending.sent(packet)
             self._meter.sent(packet)
+            if (trouble := unreadable_tiff(packet, self.stream)) is not None:
+                self._pending.failed(packet, trouble)
+                continue
             try:
                 for picture in self.stream.decode(plain_packet(packet, self.stream)):
                     started = True

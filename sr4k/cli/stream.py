@@ -76,7 +76,7 @@ def stream(
 
     Each source frame gives one output frame with the same timestamp; sound, subtitles, chapters and tags are copied.
 
-    Pictures: IN and OUT may be a .png, .jpg or .webp, or an image sequence such as frames/%05d.png.
+    Pictures: IN and OUT may be a .png, .jpg, .webp or .tif, or an image sequence such as frames/%05d.png.
 
     Pipes: IN - is standard input, in any format that can be read forwards; OUT - is standard output.
 

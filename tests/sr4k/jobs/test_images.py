@@ -58,7 +58,7 @@ def specks(width: int = 20, height: int = 14, seed: int = 0) -> Pixels:
 
 
 @pytest.mark.parametrize("size", [(20, 14), (21, 15), (2, 2), (1, 1), (3, 1)])
-@pytest.mark.parametrize("suffix", ["png", "webp"])
+@pytest.mark.parametrize("suffix", ["png", "webp", "tif"])
 def test_every_pixel_keeps_its_colour(suffix: str, size: tuple[int, int], tmp_path: Path) -> None:
     source = write(tmp_path / "in.png", specks(*size))
     summary = upscale(source, tmp_path / f"out.{suffix}")
@@ -181,8 +181,8 @@ def test_sixteen_bits_stay_sixteen_and_are_those_of_an_upscaler(
 ) -> None:
     pixels = deep(channels)
     assert cv2.imwrite(str(tmp_path / f"in.{suffix}"), pixels)
-    summary = upscale(tmp_path / f"in.{suffix}", tmp_path / "out.png", **size)
-    made = cv2.imread(str(tmp_path / "out.png"), cv2.IMREAD_UNCHANGED)
+    summary = upscale(tmp_path / f"in.{suffix}", tmp_path / f"out.{suffix}", **size)
+    made = cv2.imread(str(tmp_path / f"out.{suffix}"), cv2.IMREAD_UNCHANGED)
     assert made is not None
     with Upscaler(engine="nearest", **size) as up:
         expected = up(pixels[..., :3] if channels > 1 else pixels, order="bgr")
@@ -264,6 +264,14 @@ def test_a_colour_profile_is_left_out_and_it_is_said(tmp_path: Path, caplog: pyt
     summary = upscale(source, tmp_path / "out.png")
     assert "its ICC profile is left out" in caplog.text
     assert summary.source.expected_frames == 1
+
+
+def test_a_tiff_that_libav_would_read_as_black_is_refused(tmp_path: Path) -> None:
+    source = tmp_path / "in.tif"
+    assert cv2.imwrite(str(source), np.full((32, 48, 3), 200, np.uint8), [cv2.IMWRITE_TIFF_COMPRESSION, 7])
+    with pytest.raises(InputError, match=r"no picture could be decoded \(TIFF that is compressed as JPEG\)"):
+        upscale(source, tmp_path / "out.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.tif"]
 
 
 def test_options_of_videos_are_not_for_pictures(tmp_path: Path) -> None:
