@@ -2,7 +2,8 @@
 
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -94,21 +95,15 @@ def test_srt_carries_the_stream(tmp_path: Path) -> None:
         pytest.skip("needs an ffmpeg with SRT")
     port, out = free_port(), tmp_path / "out.ts"
     url = f"srt://127.0.0.1:{port}"
-    listening = [ffmpeg, "-loglevel", "quiet", "-i", f"{url}?mode=listener&passphrase={PASSPHRASE}", "-c", "copy"]
-    with subprocess.Popen([*listening, str(out)], stdin=subprocess.PIPE) as listener:
-        try:
-            with Channel(f"{PATTERN}?seconds=10", f"{url}?passphrase={PASSPHRASE}&streamid=here%2Fa") as channel:
-                eventually(lambda: channel.states_out() == ["live"], 60)
-                processes = [_command(process) for process in channel.children()]
-                assert any("ffmpeg" in command for command in processes)
-                assert not [command for command in processes if PASSPHRASE in command or "here" in command]
-                assert channel.process.wait(240) == 0
-            listener.wait(120)
-        finally:
-            listener.kill()
-    recorded = inspect(out)
-    assert recorded.seconds > 4
-    assert recorded.sizes == ((320, 180),)
+    with (
+        _recorded(ffmpeg, "-i", f"{url}?mode=listener&passphrase={PASSPHRASE}", "-c", "copy", str(out)),
+        Channel(f"{PATTERN}?seconds=10", f"{url}?passphrase={PASSPHRASE}&streamid=here%2Fa") as channel,
+    ):
+        eventually(lambda: channel.states_out() == ["live"], 60)
+        processes = [_command(process) for process in channel.children()]
+        assert any("ffmpeg" in command for command in processes)
+        assert not [command for command in processes if PASSPHRASE in command or "here" in command]
+        assert channel.process.wait(240) == 0
 
 
 def _command(process: int) -> str:
@@ -124,16 +119,22 @@ def test_rtsp_carries_the_stream(tmp_path: Path) -> None:
         pytest.skip("needs ffmpeg")
     port, out = free_port(), tmp_path / "out.mkv"
     url = f"rtsp://127.0.0.1:{port}/live"
-    listening = [ffmpeg, "-loglevel", "quiet", "-rtsp_flags", "listen", "-i", url, "-c", "copy", str(out)]
-    with subprocess.Popen(listening, stdin=subprocess.PIPE) as listener:
+    with _recorded(ffmpeg, "-rtsp_flags", "listen", "-i", url, "-c", "copy", str(out)):
+        eventually(lambda: _is_open(port), 10)
+        with Channel(f"{PATTERN}?seconds=10", url) as channel:
+            assert channel.process.wait(240) == 0, channel.log
+
+
+@contextmanager
+def _recorded(ffmpeg: str, *command: str) -> Iterator[None]:
+    """Let an ffmpeg record what comes, to the file that the command ends with, and look at that."""
+    with subprocess.Popen([ffmpeg, "-loglevel", "quiet", *command], stdin=subprocess.PIPE) as listener:
         try:
-            eventually(lambda: _is_open(port), 10)
-            with Channel(f"{PATTERN}?seconds=10", url) as channel:
-                assert channel.process.wait(240) == 0, channel.log
+            yield
             listener.wait(120)
         finally:
             listener.kill()
-    recorded = inspect(out)
+    recorded = inspect(Path(command[-1]))
     assert recorded.seconds > 4
     assert recorded.sizes == ((320, 180),)
 
