@@ -83,6 +83,7 @@ class EnginePreset(Section):
             ``devices`` of the graph, which are NVIDIA GPUs.
         threads: number of CPU threads; ``null``: all that are granted.
         source_quality: how compressed the source is (`sr4k.models.source_quality`); ``auto``: as measured.
+        sharpness: how much stronger than trained the detail is, 0 to 100; for luma networks.
         pixels: what the network works on; ``auto``: ``bgr`` for pictures made from pictures, else ``yuv``.
         passes: maximum number of passes through the network; results of more than 2.2 times their source take two.
     """
@@ -98,6 +99,7 @@ class EnginePreset(Section):
     reuse_threshold: Annotated[int, Field(ge=0, le=255)] = 0
     passes: Annotated[int, Field(ge=1, le=2)] = 2
     source_quality: Annotated[int, Field(ge=0, le=WORST)] | Literal["auto", "clean"] = "auto"
+    sharpness: Annotated[int, Field(ge=0, le=zoo.SHARPEST)] = 0
 
     @property
     def source_quality_given(self) -> int | None:
@@ -113,6 +115,14 @@ class EnginePreset(Section):
         if device != "cpu" and info.data.get("name", "auto") not in ("auto", "openvino"):
             raise ValueError("must be cpu, because only the engine openvino has others")
         return device
+
+    @field_validator("sharpness")
+    @classmethod
+    def _of_a_luma_network(cls, sharpness: int, info: ValidationInfo) -> int:
+        arch = zoo.ARCHITECTURES.get(info.data.get("model", zoo.DEFAULT))
+        if sharpness and arch is not None and not zoo.can_sharpen(arch):
+            raise ValueError("must be 0, because only luma networks can be sharpened")
+        return sharpness
 
     @field_validator("weights", mode="before")
     @classmethod

@@ -15,6 +15,7 @@ from sr4k.errors import EngineError, InternalError, OptionError
 from sr4k.models.architecture import Precision
 from sr4k.models.colour import Colour
 from sr4k.models.geometry import CELL, MARGIN, padded_chroma, padded_luma
+from sr4k.models.zoo import Model, load
 
 if TYPE_CHECKING:
     from typing import Self  # Python 3.11: an engine's library may want an older one
@@ -41,6 +42,7 @@ class EngineSpec:
             that gives the CPU's picture. Other engines have none.
         rounded: whether RGB comes out rounded to 8 bits, a quarter of the memory; YUV always comes out rounded.
         quality: how compressed the source of the frames is, 0..51 (`sr4k.models.source_quality`).
+        sharpness: how much stronger than trained the detail is, 0..100 (`sr4k.models.zoo.Model.sharpened`).
     """
 
     model: str
@@ -54,6 +56,15 @@ class EngineSpec:
     device: str = USUAL_DEVICE
     rounded: bool = False
     quality: int = 0
+    sharpness: int = 0
+
+    def network(self) -> Model:
+        """Load the network.
+
+        Raises:
+            OptionError: see `sr4k.models.zoo.load` and `sr4k.models.zoo.Model.sharpened`.
+        """
+        return load(self.model, self.weights, self.quality).sharpened(self.sharpness)
 
     @property
     def input_shapes(self) -> tuple[tuple[int, ...], ...]:

@@ -10,7 +10,6 @@ import numpy as np
 from sr4k.engines.base import Engine, EngineSpec, Plane
 from sr4k.engines.choose import CUDA_CAPABILITY
 from sr4k.errors import EngineError
-from sr4k.models import zoo
 
 try:
     import torch
@@ -160,7 +159,7 @@ def captured(work: Callable[[], None], stream: torch.cuda.Stream) -> Callable[[]
 
 def _fused(spec: EngineSpec, layout: Layout) -> FusedNetwork:
     """Return the network of a spec; ``auto`` is int8 where the model has a calibration."""
-    model = zoo.load(spec.model, spec.weights, spec.quality)
+    model = spec.network()
     int8 = spec.precision == "int8" or (spec.precision == "auto" and model.calibration is not None)
     network = model.quantized(spec.colour) if int8 else model.folded(spec.colour)
     return FusedNetwork(network, spec.height, spec.width, cuda_device(), layout=layout)

@@ -8,7 +8,6 @@ from typing import Any
 from sr4k.engines.base import EngineSpec
 from sr4k.engines.cpu import granted_cpus, has_fast_int8
 from sr4k.engines.openvino_library import ov
-from sr4k.models import zoo
 from sr4k.models.export import to_onnx
 
 CPU = "CPU"
@@ -63,7 +62,7 @@ def plan(core: "ov.Core", device: str, spec: EngineSpec) -> Plan:
     Raises:
         OptionError: the network has no int8 calibration, or its pictures are too deep for it.
     """
-    model = zoo.load(spec.model, spec.weights, spec.quality)
+    model = spec.network()
     is_deep = spec.colour is not None and spec.colour.bits > 8
     fast = spec.precision == "auto" and _has_int8(core, device) and model.calibration is not None and not is_deep
     is_int8 = spec.precision == "int8" or fast

@@ -90,7 +90,7 @@ def build(spec: EngineSpec) -> Built:
     """
     gpu = first_gpu(driver())  # before any object of TensorRT exists
     cuda_memory.start()
-    model = zoo.load(spec.model, spec.weights, spec.quality)
+    model = spec.network()
     precision = _settled(spec, model)
     quantized = model.quantized(spec.colour) if precision == "int8" else None
     network = model.folded(spec.colour) if quantized is None else quantized.network

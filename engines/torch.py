@@ -8,7 +8,6 @@ from typing import Any
 from sr4k.engines.base import Engine, EngineSpec, Plane
 from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import EngineError
-from sr4k.models import zoo
 
 try:
     import torch
@@ -39,7 +38,7 @@ class TorchEngine(Engine):
         self._threads = spec.threads or granted_cpus()
 
     def activate_impl(self) -> None:
-        network = zoo.load(self.spec.model, self.spec.weights, self.spec.quality).folded(self.spec.colour)
+        network = self.spec.network().folded(self.spec.colour)
         self._macs = network.macs(self.spec.height, self.spec.width)
         self._run = FoldedExecutor(network)
         self._results: deque[Plane] = deque()

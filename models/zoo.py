@@ -1,7 +1,7 @@
 """Networks by name: load, save and fold them, with the weights that ship with the package or others."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -42,6 +42,12 @@ DEFAULT = "luma"
 SHARED = {"rcan-basicsr": "rcan"}
 """Models whose weights are those of another model in another form."""
 
+SHARPEST = 100
+"""The largest sharpness."""
+
+_STRONGEST = 1.5
+"""Factor on the detail that a luma network adds at the largest sharpness."""
+
 LICENCE = "Apache-2.0"
 """SPDX identifier of the licence of all weights that ship."""
 
@@ -67,6 +73,27 @@ class Model:
     calibration: Calibration | None = None
     int8_weights: Weights | None = None
     grade: int = 0
+
+    def sharpened(self, sharpness: int) -> "Model":
+        """Return the network with stronger detail, at the same cost: its last convolution is scaled.
+
+        Args:
+            sharpness: 0, as trained, to `SHARPEST`, one and a half times the detail.
+
+        Raises:
+            OptionError: this network has no detail of its own to scale: its picture passes through its features.
+        """
+        if sharpness == 0:
+            return self
+        if not can_sharpen(self.arch):
+            raise OptionError(f"{option('sharpness')} is for luma networks, which {self.name} isn't: omit it.")
+        factor = np.float32(1 + (_STRONGEST - 1) * sharpness / SHARPEST)
+
+        def scaled(weights: Weights) -> Weights:
+            return {key: array * factor if key.startswith("tail.") else array for key, array in weights.items()}
+
+        tuned = None if self.int8_weights is None else scaled(self.int8_weights)
+        return replace(self, weights=scaled(self.weights), int8_weights=tuned)
 
     def folded(self, colour: Colour | None) -> FoldedNetwork:
         """Fold the network in float, for YUV planes of that ``colour``, or for RGB if it is ``None``.
@@ -94,6 +121,11 @@ class Model:
                 f"The int8 calibration of {self.name} does not fit: {trouble}. Make one with sr4k quantize."
             )
         return quantize(network, self.calibration)
+
+
+def can_sharpen(arch: Architecture) -> bool:
+    """Whether `Model.sharpened` works: the network adds detail to a bicubic."""
+    return isinstance(arch, LumaShape)
 
 
 def architecture(name: str) -> Architecture:

@@ -31,6 +31,7 @@ KEYWORDS = {
     "engine.reuse": "reuse",
     "engine.reuse_threshold": "reuse_threshold",
     "engine.passes": "passes",
+    "engine.sharpness": "sharpness",
     "engine.source_quality": "source_quality",
     "graph.mode": "workers",
     "graph.lanes": "lanes",

@@ -162,7 +162,13 @@ class GpuUpscale(Transform):
         s, info = self._settings, info_of(source)
         height, width = info.height + info.height % 2, info.width + info.width % 2
         spec = EngineSpec(
-            model=s.model, height=height, width=width, colour=info.colour, precision=s.precision, weights=s.weights
+            model=s.model,
+            height=height,
+            width=width,
+            colour=info.colour,
+            precision=s.precision,
+            weights=s.weights,
+            sharpness=s.sharpness,
         )
         self._network = open_on_gpu((s.engine, *s.fallbacks), spec)
         self._about = EngineReport(**self._network.describe())

@@ -55,6 +55,7 @@ class Infer(Transform):
             device=s.device,
             rounded=depth(info, s.rgb_bits) == 8,
             quality=s.source_quality or 0,
+            sharpness=s.sharpness,
         )
         first_quality = info.quality if s.source_quality is None else None
         self._engines = EngineOfEachGrade((s.engine, *s.fallbacks), spec, first_quality)

@@ -68,6 +68,7 @@ class InferSettings:
         device: of OpenVINO, such as ``gpu``.
         rgb_bits: depth that RGB of the result has at most: the engine rounds it if that is 8; ``None``: it doesn't.
         source_quality: how compressed the source is, 0..51 (`sr4k.models.source_quality`); ``None``: as frames say.
+        sharpness: how much stronger than trained the detail is, 0..100.
     """
 
     engine: str
@@ -83,6 +84,7 @@ class InferSettings:
     device: str = "cpu"
     rgb_bits: Literal[8, 16] | None = None
     source_quality: int | None = None
+    sharpness: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

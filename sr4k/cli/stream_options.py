@@ -286,6 +286,15 @@ SourceQuality = Annotated[
         rich_help_panel=_NETWORK,
     ),
 ]
+Sharpness = Annotated[
+    int | None,
+    typer.Option(
+        help="Strength of the detail, at no cost: 0 is most faithful to the source, 100 is sharpest, with detail one "
+        "and a half times as strong. Default: 0.",
+        metavar="0-100",
+        rich_help_panel=_NETWORK,
+    ),
+]
 Workers = Annotated[
     str | None,
     typer.Option(

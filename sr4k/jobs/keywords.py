@@ -47,6 +47,7 @@ class PresetKeywords:
         passes: maximum number of passes through the network, 1 or 2, for results of more than 2.2 times their source.
         source_quality: how compressed the source is: ``auto``, as measured frame by frame; ``clean``; or 0 to 51,
             the QP at which H.264 would lose as much.
+        sharpness: how much stronger the detail is than is most faithful, 0 (not at all) to 100.
         workers: whether workers are processes or threads of this one.
         fit: how a picture of another shape is fitted to ``size``: ``inside`` it, with black bars (``pad``), or
             stretched to fill it (``stretch``).
@@ -71,6 +72,7 @@ class PresetKeywords:
     reuse_threshold: int | None = None
     passes: int | None = None
     source_quality: int | Literal["auto", "clean"] | None = None
+    sharpness: int | None = None
     workers: Literal["processes", "threads"] | None = None
     fit: Fit | None = None
 
@@ -103,6 +105,7 @@ class PresetKeywords:
                 reuse_threshold=self.reuse_threshold,
                 passes=self.passes,
                 source_quality=self.source_quality,
+                sharpness=self.sharpness,
             )
             graph = {"mode": self.workers, "lanes": self.lanes, "devices": tuple(devices) or None}
             preset = preset.updated("graph", **graph)

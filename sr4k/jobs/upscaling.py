@@ -53,10 +53,11 @@ def upscaling(
         device=engine.device,
         rgb_bits=rgb_bits,
         source_quality=engine.source_quality_given,
+        sharpness=engine.sharpness,
     )
     again = StageSpec(
         "sr4k.stages.second_pass:SecondPass",
-        SecondPassSettings(infer=replace(infer, source_quality=0), size=convert.size),
+        SecondPassSettings(infer=replace(infer, source_quality=0, sharpness=0), size=convert.size),
         called=SECOND_PASS,
     )
     return {

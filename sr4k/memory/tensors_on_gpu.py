@@ -72,6 +72,7 @@ class TensorsOnGpu:
                 colour=_COLOUR,
                 precision=engine.precision,
                 weights=engine.weights,
+                sharpness=engine.sharpness,
             )
             self._networks[key] = open_on_gpu(engines_for(engine.name, engine.device), spec)
         self._networks.move_to_end(key)

@@ -64,6 +64,7 @@ class Upscaler:
         scale: the same as a factor, such as 3, or as text.
         source_quality: how compressed the video was that frames are of: the QP at which H.264 would lose as much, 0 to
             51; 0: not at all, as for a preset's ``auto``, since nothing can be measured of frames in memory.
+        sharpness: how much stronger the detail is than is most faithful, 0 (not at all) to 100.
 
     Raises:
         OptionError: an argument is invalid, or the preset is.
@@ -82,6 +83,7 @@ class Upscaler:
         size: ResultSize | str = None,
         scale: Scaling = None,
         source_quality: int | None = None,
+        sharpness: int | None = None,
     ) -> None:
         given = preset_of_engine(preset)
         with errors_by_option():
@@ -94,6 +96,7 @@ class Upscaler:
                 weights=weights_given(weights),
                 threads=threads,
                 source_quality=source_quality,
+                sharpness=sharpness,
             )
         wanted = result_size(size, scale)
         check_engine(chosen.engine.name)
