@@ -19,6 +19,7 @@ from sr4k.common.option_names import option
 from sr4k.errors import InputError
 from sr4k.media.channel_layouts import Speakers
 from sr4k.media.reading.discontinuities import OneClock
+from sr4k.media.reading.elements import cut_element
 from sr4k.media.reading.open_file import open_input, video_streams
 from sr4k.media.video import ratio
 from sr4k.media.writing import metadata, timecode
@@ -64,6 +65,7 @@ class Passthrough:
         opened: Callable[[], InputContainer] | None = None,
     ) -> None:
         self._source = source
+        self._file = Path(source.name) if opened is None else None
         self._opened = opened or partial(open_input, Path(source.name))
         self._target = target
         self._origin = origin
@@ -296,6 +298,8 @@ class Passthrough:
                 self._broken = f"reading failed: {err.strerror}"
                 return
             if packet is None:
+                if self._file is not None and cut_element(self._file, self._source.format.name) == "media":
+                    self._broken = "the file is cut off, so their ends may be missing"
                 return
             if packet.stream.index not in self._tracks:
                 yield None

@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import pytest
 from clips import write_clip
 
@@ -95,6 +96,21 @@ def test_a_job_on_it_tells_and_a_strict_one_refuses(clip: Clip, tmp_path: Path) 
     assert summary.damaged and summary.losses.missing > 5
     with pytest.raises(InputError, match=r"cut\.mkv is damaged at 0\.\d+ s: the file ends at 0\.\d+ s of 1\.0\d s"):
         Job(tmp_path / "cut.mkv", tmp_path / "no.mkv", engine="nearest", workers="threads", strict=True).run()
+
+
+def test_sound_that_is_cut_off_behind_all_frames_is_told(clip: Clip, tmp_path: Path) -> None:
+    source, cut = clip(".mp4"), tmp_path / "cut.mp4"
+    last = {}
+    with av.open(str(source)) as container:
+        for packet in container.demux():
+            if packet.size and packet.pos is not None:
+                last[packet.stream.type] = packet.pos + packet.size
+    assert last["audio"] > last["video"] + 10
+    cut.write_bytes(source.read_bytes()[: last["audio"] - 5])
+    assert read(cut)[1].missing == 0
+    summary = Job(cut, tmp_path / "out.mp4", engine="nearest", workers="threads").run()
+    assert (summary.damaged, summary.losses.missing) == (True, 0)
+    assert summary.losses.copying == "the file is cut off, so their ends may be missing"
 
 
 @pytest.mark.parametrize("kind", [".mkv", ".avi", ".many.mp4"])

@@ -86,6 +86,8 @@ def test_pictures_stay_on_a_gpu_unless_each_is_to_be_done_at_once(
     monkeypatch.setattr("sr4k.engines.nvidia.driver", lambda: found)
     spec = graph(load_preset("gpu"), prompt=prompt)
     assert ("sr4k.stages.gpu:GpuDecode" in [stage.factory for stage in spec.workers[0].stages]) is not prompt
+    pictures = graph(load_preset("gpu"), prompt=prompt, rgb_bits=8)
+    assert "convert" in [stage.name for worker in pictures.workers for stage in worker.stages]
     if not prompt:  # people read of them what they read of stages on the CPU
         assert [stage.name for stage in spec.workers[0].stages] == ["decode", "infer", "download"]
 
