@@ -23,11 +23,15 @@ from sr4k.pipeline import Format, Frame, PlaneSpec
 DEEP_UNIT = 257
 """Values of 16-bit RGB per 8-bit level."""
 
+_RGB, _DEEP = "rgb24", "rgb48le"
+"""libav's names of packed RGB of 8 and of 16 bits."""
+
 _BAND = 32
 """Rows that are converted at once: a whole picture in floats would be large."""
 
-_DEEP_GRAY = ("gray16", "ya16")
-"""libav's names of the pixel formats of 16-bit gray, without their byte order."""
+_GRAY = {"gray", "ya8", "gray16le", "gray16be", "ya16le", "ya16be"}
+_BLACK_OR_WHITE = {"monob", "monow"}
+"""libav's names of the pixel formats of pictures without colour."""
 
 
 def depth(info: VideoInfo, most: Literal[8, 16] | None) -> Literal[8, 16] | None:
@@ -36,8 +40,9 @@ def depth(info: VideoInfo, most: Literal[8, 16] | None) -> Literal[8, 16] | None
 
 
 def is_for_rgb(look: Look) -> bool:
-    """Whether only RGB keeps all of a picture: it has a colour for every pixel, or gray of more than 10 bits."""
-    return look.is_colourful or look.pixel_format.startswith(_DEEP_GRAY)
+    """Whether RGB keeps all of a picture: it has a colour, or a full-range gray, for every pixel."""
+    is_gray = look.pixel_format in _GRAY | _BLACK_OR_WHITE and look.colour.full_range
+    return look.is_colourful or is_gray
 
 
 def rgb_format(info: VideoInfo) -> Format:
@@ -61,8 +66,8 @@ def copy_rgb(picture: DecodedPicture, out: Frame, info: VideoInfo, scaler: Scale
     deep = picture.look.layout.bits > 8
     source = picture.look.read_like(info.colour)
     target = replace(source, full_range=True)
-    frame = _colours_of_gray(picture.frame) if picture.look.pixel_format.startswith(_DEEP_GRAY) else picture.frame
-    rgb: NDArray[Any] = scaler(frame, inner, "rgb48le" if deep else "rgb24", source, target).to_ndarray()
+    frame = _colours_of_gray(picture.frame) if picture.look.pixel_format in _GRAY else picture.frame
+    rgb: NDArray[Any] = scaler(frame, inner, _DEEP if deep else _RGB, source, target).to_ndarray()
     plane = out.planes[0]
     if rgb.dtype != plane.dtype:
         rgb = np.rint(rgb / DEEP_UNIT) if deep else rgb.astype(np.uint16) * DEEP_UNIT
@@ -73,11 +78,12 @@ def copy_rgb(picture: DecodedPicture, out: Frame, info: VideoInfo, scaler: Scale
 
 
 def _colours_of_gray(picture: VideoFrame) -> VideoFrame:
-    """Return 16-bit gray as RGB, exactly, which libswscale's result is not; without alpha."""
+    """Return gray as RGB, exactly, which libswscale's result is not; without alpha."""
     name, has_alpha = picture.format.name, picture.format.name.startswith("ya")
-    samples = rows_of(picture.planes[0], ">u2" if name.endswith("be") else "<u2")
+    is_deep = "16" in name
+    samples = rows_of(picture.planes[0], "u1" if not is_deep else ">u2" if name.endswith("be") else "<u2")
     gray = samples[: picture.height, : picture.width * (1 + has_alpha) : 1 + has_alpha]
-    return VideoFrame.from_ndarray(np.dstack([gray] * 3).astype("<u2"), "rgb48le")
+    return VideoFrame.from_ndarray(np.dstack([gray] * 3).astype("<u2" if is_deep else "u1"), _DEEP if is_deep else _RGB)
 
 
 def scaled_channels(rgb: NDArray[Any], size: tuple[int, int], scaler: Scaler) -> Iterator[NDArray[Any]]:

@@ -21,7 +21,7 @@ _MATRICES: dict[int, Matrix] = {
     10: "bt2020",
 }
 
-_CENTERED = {"mjpeg", "mpeg1video"}
+_CENTERED = {"mjpeg", "mpeg1video", "webp"}
 
 HD_HEIGHT = 720
 """Untagged pictures are BT.709 from this many rows on, and BT.601 below."""

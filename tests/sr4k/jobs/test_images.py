@@ -116,6 +116,16 @@ def test_transparency_that_cannot_be_kept_is_laid_over_black(tmp_path: Path) -> 
     assert read(tmp_path / "out.jpg")[32, [16, 48, 80], 1] == pytest.approx([0, 100, 200], abs=2)
 
 
+def test_webp_has_its_colours_where_libwebp_has_them(tmp_path: Path) -> None:
+    from skimage import data as pictures
+
+    source = tmp_path / "in.webp"
+    assert cv2.imwrite(str(source), pictures.astronaut()[100:229, 100:241, ::-1], [cv2.IMWRITE_WEBP_QUALITY, 100])
+    upscale(source, tmp_path / "out.png")
+    apart = np.abs(read(tmp_path / "out.png")[::2, ::2].astype(int) - read(source))
+    assert apart.mean() < 0.35
+
+
 def test_gray_stays_gray(tmp_path: Path) -> None:
     gray = specks()[..., 0]
     upscale(write(tmp_path / "in.png", gray), tmp_path / "out.png")
@@ -384,6 +394,21 @@ class TestSequences:
         for number, pixels in zip(numbers, pictures, strict=True):
             assert np.array_equal(read(tmp_path / "out" / (name % number)), doubled(pixels))
         assert (summary.frames, summary.damaged) == (4, False)
+
+    @pytest.mark.parametrize("first", ["one bit", "gray", "deep gray"])
+    def test_pictures_without_colour_take_none_from_those_that_follow(self, first: str, tmp_path: Path) -> None:
+        gray = {
+            "gray": specks()[..., 0],
+            "deep gray": deep(1, 20, 14),
+            "one bit": (specks()[..., 0] > 99) * np.uint8(255),
+        }
+        options = [cv2.IMWRITE_PNG_BILEVEL, 1] if first == "one bit" else []
+        assert cv2.imwrite(str(tmp_path / "0.png"), gray[first], options)
+        write(tmp_path / "1.png", specks(seed=1))
+        upscale(tmp_path / "%d.png", tmp_path / "out%d.png")
+        expected = np.rint(gray[first] / (257 if first == "deep gray" else 1)).astype(np.uint8)
+        assert np.array_equal(read(tmp_path / "out0.png"), np.dstack([doubled(expected)] * 3))
+        assert np.array_equal(read(tmp_path / "out1.png"), doubled(specks(seed=1)))
 
     def test_a_part_keeps_them_too(self, tmp_path: Path) -> None:
         self.make(tmp_path, list(range(3, 13)))
