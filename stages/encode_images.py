@@ -146,9 +146,11 @@ class EncodePictures(Sink):
     def report(self) -> EncodeReport | None:
         if self._kind is None:
             return None
-        info = self._info
+        width, height = self._info.width, self._info.height
+        if _is_turned(self._info.display_matrix):
+            width, height = height, width
         video = VideoReport(
-            codec=self._kind.encoder, width=info.width, height=info.height, container="pictures", until=self._until
+            codec=self._kind.encoder, width=width, height=height, container="pictures", until=self._until
         )
         return EncodeReport(video=video, frames=self._frames, left_out=tuple(self._left_out))
 

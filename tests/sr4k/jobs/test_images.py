@@ -147,9 +147,12 @@ def test_pictures_of_turned_cameras_become_upright(orientation: int, tmp_path: P
     with_exif(tmp_path / "in.jpg", orientation)
     seen = cv2.imread(str(tmp_path / "in.jpg"), cv2.IMREAD_COLOR)  # OpenCV turns it
     assert seen is not None
-    upscale(tmp_path / "in.jpg", tmp_path / "out.png")
+    summary = upscale(tmp_path / "in.jpg", tmp_path / "out.png")
     made = read(tmp_path / "out.png")
     assert made.shape == ((96, 128, 3) if orientation < 5 else (128, 96, 3))
+    assert (summary.video.height, summary.video.width) == made.shape[:2]
+    upscale(tmp_path / "in.jpg", tmp_path / "box.png", size="101x67", fit="pad")
+    assert read(tmp_path / "box.png").shape == (67, 101, 3)
     assert psnr(made, doubled(seen[..., ::-1].astype(np.uint8))) > 30
 
 
