@@ -69,7 +69,10 @@ class Decode(FileSource):
     def open(self) -> Format:
         reader = self._begin(VideoReader(self._settings, pipe=self._pipe))
         self._is_rgb = self._settings.pixels == "bgr" and is_for_rgb(reader.first.look)
-        return rgb_format(reader.info) if self._is_rgb else padded_format(reader.info)
+        if self._is_rgb:
+            return rgb_format(reader.info)
+        reader.tell_reduction()
+        return padded_format(reader.info)
 
     def frames(self, buffers: Buffers) -> Iterator[Frame]:
         assert self._reader is not None

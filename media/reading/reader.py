@@ -144,9 +144,6 @@ class VideoReader:
 
     def fit(self, picture: DecodedPicture) -> Planes:
         """Return the picture in planes with the stream's size, layout and colour; converted only if needed."""
-        bits = max((component.bits for component in picture.frame.format.components), default=8)
-        if bits > 10:
-            self._warn(f"frames of {bits} bits are reduced to 10")
         if picture.look.may_be_transparent and not self._settings.keeps_alpha:
             picture = self._without_alpha(picture)
         if picture.is_other:
@@ -159,6 +156,12 @@ class VideoReader:
         if layout.is_of(frame.format.name) and (frame.width, frame.height) == self._shown:
             return Planes(frame, layout)
         return Planes(self._scaler(frame, self._shown, layout.name, source, target), layout)
+
+    def tell_reduction(self) -> None:
+        """Log that pictures have more bits than `fit` keeps, if so; for those whose results are made of it."""
+        bits = max((component.bits for component in self.first.frame.format.components), default=8)
+        if bits > 10:
+            self._warn(f"frames of {bits} bits are reduced to 10")
 
     @property
     def interlaced(self) -> bool:
