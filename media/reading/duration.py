@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -219,9 +220,9 @@ class Extent:
         """Whether frames were counted by scanning the file, so that there are no others."""
         return self._container_name == "gif"
 
-    @property
+    @cached_property
     def _cut_element(self) -> Literal["media", "other"] | None:
-        """What the file ends in the middle of; of a pipe, only MPEG-TS tells."""
+        """What the file ends in the middle of; of a pipe, only MPEG-TS tells. Asked for when all has been read."""
         if self._pipe is None:
             return cut_element(self._path, self._container_name)
         is_stream = self._container_name == "mpegts"

@@ -87,6 +87,18 @@ def check_cpus(given: object) -> None:
         raise FieldError("{cpus} can't be {0}: at least one CPU is needed.", given)
 
 
+def check_switches(job: object, *names: str) -> None:
+    """Check fields that are on or off: text such as ``"no"`` would count as on.
+
+    Raises:
+        FieldError: one of them is neither.
+    """
+    for name in names:
+        value = getattr(job, name)
+        if value not in (True, False):
+            raise FieldError(f"{{{name}}} can't be {{0}}: it must be True or False.", repr(value))
+
+
 def rate_or_text(given: Fraction | float | str | None) -> Fraction | None:
     """Return a frame rate; see `sr4k.jobs.parse.parse_rate`."""
     return None if given is None else parse_rate(str(given))

@@ -19,6 +19,7 @@ from sr4k.errors import FieldError, InputError, OptionError, StoppedError, Worke
 from sr4k.jobs.fields import (
     Field,
     check_cpus,
+    check_switches,
     part_or_text,
     preset_or_text,
     rate_or_text,
@@ -117,6 +118,7 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
         if self.deinterlace not in get_args(Deinterlace):
             raise OptionError(f"deinterlace can't be '{self.deinterlace}': use {', '.join(get_args(Deinterlace))}.")
         check_cpus(self.cpus)
+        check_switches(self, "overwrite", "resume", "strict")
         if self.rate is not None and not is_sequence(self.source) and not self.is_raw:
             raise FieldError(
                 "A rate is for raw video and for image sequences, which {0} is not: leave {rate} out.", self.source

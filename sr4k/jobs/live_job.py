@@ -17,6 +17,7 @@ from sr4k.jobs.fields import (
     Field,
     Targets,
     check_cpus,
+    check_switches,
     path_text,
     preset_or_text,
     source_or_text,
@@ -93,6 +94,7 @@ class LiveJob(PresetKeywords, Startable[LiveProgress, LiveSummary]):
         object.__setattr__(self, "size", result_size(self.size, scale, self.fit))
         check_for_video(self.size)
         check_cpus(self.cpus)
+        check_switches(self, "sound")
         engine, graph, encode = self.preset.engine, self.preset.graph, self.preset.encode
         for key, value, is_wrong, instead in (
             ("engine.pixels", engine.pixels, engine.pixels == "bgr", "use yuv"),

@@ -15,7 +15,7 @@ from sr4k.engines.choose import engines_for
 from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import OptionError
 from sr4k.jobs.upscaling import upscaling
-from sr4k.media.options import ResultSize
+from sr4k.media.options import Box, ResultSize
 from sr4k.memory.exit_gate import gate
 from sr4k.memory.given import Given, Kind
 from sr4k.pipeline import Format, Frame, FrameInfo, Transform
@@ -211,7 +211,9 @@ class Passages:
         if prompt:
             engine = self._preset.updated("engine", reuse=False).engine  # single pictures have nothing in common
         engines = engines_for(engine.name, engine.device)
-        if kind.layout != "yuv":
+        if kind.layout == "yuv":
+            _check_planes(self._size)
+        else:
             _check_rgb(engines)
         specs = upscaling(
             engine,
@@ -227,6 +229,16 @@ class Passages:
             line = Line(kind, Passage([stage for stage in stages if isinstance(stage, Transform)], kind.form))
         self._open.add(line)
         return line
+
+
+def _check_planes(size: ResultSize) -> None:
+    """Refuse a size that 4:2:0 can't have.
+
+    Raises:
+        OptionError: a side is odd.
+    """
+    if isinstance(size, Box) and (size.width % 2 or size.height % 2):
+        raise OptionError(f"size can't be {size.width}x{size.height} for planes of 4:2:0: both sides must be even.")
 
 
 def _check_rgb(engines: Sequence[str]) -> None:

@@ -103,6 +103,17 @@ def test_an_engine_for_planes_says_what_to_call_instead(given: dict[str, Any]) -
             up.tensor(RGB[None].transpose(0, 3, 1, 2))
 
 
+def test_planes_of_an_odd_size_are_refused_by_its_keyword_and_rgb_has_it() -> None:
+    y, u = np.zeros((6, 8), np.uint8), np.zeros((3, 4), np.uint8)
+    with Upscaler(engine="nearest", size="15x11") as up:
+        with pytest.raises(OptionError, match=r"^size can't be 15x11 for planes of 4:2:0: both sides must be even\.$"):
+            up.yuv420(y, u, u)
+        assert up(RGB).shape == (11, 11, 3)
+    with Upscaler(engine="nearest", scale=1.5) as up:
+        assert [plane.shape for plane in up.yuv420(y[:5, :7], u, u)] == [(8, 10), (4, 5), (4, 5)]
+        assert up(RGB[:5, :7]).shape == (8, 11, 3)
+
+
 OF_BOTH: list[tuple[dict[str, Any], str]] = [
     ({"weights": 3}, "^weights can't be 3: it must be a path"),
     ({"options": 3}, "^options can't be 3: it must be a mapping of names to values"),
@@ -118,6 +129,14 @@ def test_values_of_a_wrong_type_are_refused_by_the_name_of_their_keyword(given: 
         Job("in.mp4", "out.mp4", **given)
     with pytest.raises(OptionError, match=said):
         LiveJob("pattern://64x48", "out.mkv", **given)
+
+
+@pytest.mark.parametrize("name", ["overwrite", "resume", "strict"])
+def test_what_is_on_or_off_is_not_text_which_would_always_be_on(name: str) -> None:
+    with pytest.raises(OptionError, match=rf"^{name} can't be 'no': it must be True or False\.$"):
+        Job("in.mp4", "out.mp4", **{name: "no"})  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="sound can't be 'no': it must be True or False"):
+        LiveJob("pattern://64x48", "out.mkv", sound="no")  # type: ignore[arg-type]
 
 
 def test_so_is_a_slate() -> None:
