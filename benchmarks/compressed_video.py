@@ -59,7 +59,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--crf", type=int, nargs="+", default=[18, 23, 28, 33])
     parser.add_argument("--scalers", nargs="+", default=list(SCALERS), choices=SCALERS)
     parser.add_argument("--codecs", nargs="+", default=list(CODECS), choices=CODECS)
-    parser.add_argument("--models", nargs="+", default=["luma"])
+    parser.add_argument("--models", nargs="+", default=["luma"], help="names, or names with a sharpness: luma:100")
     parser.add_argument("--results", type=Path, default=HERE / "results")
     return parser.parse_args()
 

@@ -101,9 +101,12 @@ def judge(
 def deployed(model: str, weights: Path | None = None) -> Upscaler:
     """Return the pipeline as a user runs it, but with a lossless encoder.
 
-    It runs in int8 on CPUs with fast int8 instructions. ``weights``: folder of weights; default: those that ship.
+    It runs in int8 on CPUs with fast int8 instructions. ``model``: its name, or name and sharpness, such as
+    ``luma:100``. ``weights``: folder of weights; default: those that ship.
     """
-    preset = load_preset("file").updated("engine", model=model, weights=weights).updated("graph", mode="threads")
+    name, _, sharpness = model.partition(":")
+    engine = {"model": name, "weights": weights, "sharpness": int(sharpness or 0)}
+    preset = load_preset("file").updated("engine", **engine).updated("graph", mode="threads")
     preset = preset.updated("encode", preset="ultrafast", options={"qp": "0"})
 
     def upscale(small: Path, large: Path) -> None:
@@ -133,9 +136,12 @@ def lanczos(small: Path, large: Path) -> None:
 
 
 def digest(model: str) -> str:
-    """Return a digest of the weights that ship, 12 hexadecimal digits: rows of other weights don't count."""
-    folder = Path(zoo.__file__).parent / "weights"
-    content = b"".join(path.read_bytes() for path in sorted(folder.glob(f"{model}.*safetensors")))
+    """Return a digest of the weights that ship, 12 hexadecimal digits: rows of other weights don't count.
+
+    ``model`` is what `deployed` takes.
+    """
+    folder, name = Path(zoo.__file__).parent / "weights", model.partition(":")[0]
+    content = b"".join(path.read_bytes() for path in sorted(folder.glob(f"{name}.*safetensors")))
     return hashlib.sha256(content).hexdigest()[:12]
 
 
