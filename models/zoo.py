@@ -87,10 +87,13 @@ class Model:
             return self
         if not can_sharpen(self.arch):
             raise OptionError(f"{option('sharpness')} is for luma networks, which {self.name} isn't: omit it.")
-        factor = np.float32(1 + (_STRONGEST - 1) * sharpness / SHARPEST)
+        return self.with_detail(1 + (_STRONGEST - 1) * sharpness / SHARPEST)
+
+    def with_detail(self, factor: float) -> "Model":
+        """Return a luma network whose detail is multiplied by ``factor``."""
 
         def scaled(weights: Weights) -> Weights:
-            return {key: array * factor if key.startswith("tail.") else array for key, array in weights.items()}
+            return {k: array * np.float32(factor) if k.startswith("tail.") else array for k, array in weights.items()}
 
         tuned = None if self.int8_weights is None else scaled(self.int8_weights)
         return replace(self, weights=scaled(self.weights), int8_weights=tuned)

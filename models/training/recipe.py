@@ -79,6 +79,7 @@ class Quality(Section):
         shared: the sets share all parameters except the biases of the head, which learns most of the gain quickly.
         start_from: path of float weights of an earlier run with quality, from which the sets that are trained start.
         unsure: standard deviation of the error of the quality that the network is given.
+        detail: factor on the detail that the trained sets add to a bicubic, applied when they are finished.
         clips: the clips that are learned from.
     """
 
@@ -87,6 +88,7 @@ class Quality(Section):
     shared: bool = False
     start_from: str | None = None
     unsure: Annotated[float, Field(ge=0)] = 1.5
+    detail: Annotated[float, Field(gt=0)] = 1.0
     clips: Clips = Clips()
 
     @model_validator(mode="after")

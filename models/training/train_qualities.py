@@ -67,6 +67,7 @@ def train_qualities(
         model = zoo.Model(recipe.model, arch, weights, grade=quality.knots[k])
         near = _source(cache, recipe, quality, within=_beside(quality.knots, k))
         model = tuned_for_int8(model, recipe, near, folders, out / f"int8-{model.grade:02d}", validate=validate)
+        model = model.with_detail(quality.detail)
         zoo.save(out, model)
     return model
 

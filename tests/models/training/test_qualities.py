@@ -80,7 +80,7 @@ def test_a_whole_run_makes_a_model_of_each_knot(tmp_path: Path) -> None:
             "batch": 2,
             "every": 2,
             "int8": {"steps": 2},
-            "quality": {"knots": [0, 25], "clips": clips},
+            "quality": {"knots": [0, 25], "detail": 1.5, "clips": clips},
         }
     )
     train_model(recipe, [tmp_path], tmp_path / "run", validate=[])
@@ -90,6 +90,8 @@ def test_a_whole_run_makes_a_model_of_each_knot(tmp_path: Path) -> None:
     assert model.int8_weights is not None
     assert np.array_equal(clean.weights["head.weight"], zoo.load("luma").weights["head.weight"])
     assert not np.array_equal(model.weights["head.weight"], zoo.load("luma").weights["head.weight"])
+    trained = QualityNet.load(tmp_path / "run" / "float" / "weights.safetensors").plain()[1].state_dict()
+    assert np.allclose(model.weights["tail.weight"], 1.5 * trained["tail.weight"].numpy())
     assert (tmp_path / "run" / "training.png").exists()
 
 
