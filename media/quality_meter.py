@@ -54,7 +54,9 @@ class QualityMeter:
             return
         while len(self._told) >= _KEPT:
             self._told.pop(next(iter(self._told)))
-        self._told[packet.pts] = _jpeg_quality(bytes(packet)) if self._codec == "jpeg" else 8.0 * packet.size
+        told = _jpeg_quality(bytes(packet)) if self._codec == "jpeg" else 8.0 * packet.size
+        if told is not None:
+            self._told[packet.pts] = told
 
     def of(self, frame: VideoFrame) -> int:
         """Return the grade of a picture of the decoder, which is not cropped or deinterlaced yet."""
@@ -97,9 +99,15 @@ def _luma(frame: VideoFrame) -> NDArray[Any]:
     return rows_of(frame.planes[0], "uint16")[: frame.height, : frame.width] >> 2
 
 
-def _jpeg_quality(data: bytes) -> float:
-    """Return libjpeg's quality of a picture from the mean of its first table of quantisers (ITU-T T.81, B.2.4.1)."""
+def _jpeg_quality(data: bytes) -> float | None:
+    """Return libjpeg's quality of a picture from the mean of its first table of quantisers (ITU-T T.81, B.2.4.1).
+
+    ``None``: there is no table, or it is cut off or damaged.
+    """
     at = data.find(b"\xff\xdb")
-    table = np.frombuffer(data, ">u2" if data[at + 4 : at + 5] >= b"\x10" else "u1", 64, at + 5)
-    percent = 100 * float(table.mean()) / _ANNEX_K
+    kind = np.dtype(">u2" if data[at + 4 : at + 5] >= b"\x10" else "u1")
+    values = data[at + 5 : at + 5 + 64 * kind.itemsize]
+    if at < 0 or len(values) < 64 * kind.itemsize or not any(values):
+        return None
+    percent = 100 * float(np.frombuffer(values, kind).mean()) / _ANNEX_K
     return min(5000 / percent if percent > 100 else (200 - percent) / 2, 100.0)

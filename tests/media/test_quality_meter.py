@@ -102,3 +102,26 @@ def test_codecs_are_compared_by_what_is_lost() -> None:
     assert like_h264("h264", 60) == 51
     assert 28 < like_h264("jpeg", 75) + 2 < 30
     assert np.all(np.diff(like_h264("av1", np.arange(64))) >= 0)
+
+
+@pytest.mark.parametrize("damage", ["cut off", "zeros", "no table"])
+def test_a_jpeg_without_a_whole_table_of_quantisers_tells_nothing(damage: str, tmp_path: Path) -> None:
+    path = encoded(tmp_path / "a.avi", "mjpeg", frames=2)
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        meter = QualityMeter(stream)
+        whole = next(packet for packet in container.demux(stream) if packet.size)
+        data = bytes(whole)
+        at = data.index(b"\xff\xdb")
+        damaged = {
+            "cut off": [data[:length] for length in range(1, at + 69)],
+            "zeros": [data[: at + 5] + bytes(len(data) - at - 5)],
+            "no table": [data.replace(b"\xff\xdb", b"\xff\xfe")],
+        }
+        for number, short in enumerate(damaged[damage]):
+            packet = av.Packet(short)
+            packet.pts, packet.is_keyframe = number, True
+            meter.sent(packet)
+            assert not meter._told
+        meter.sent(whole)
+        assert meter._told
