@@ -1,6 +1,6 @@
 """Measure what each network gains over lanczos on compressed video, by strength of the compression.
 
-    python benchmarks/compressed_video.py --clips clean.mkv --halved large.mp4 --models luma luma-video
+    python benchmarks/compressed_video.py --clips clean.mkv --halved large.mp4 --models luma luma:100
 
 Each clip is downscaled, compressed, upscaled by the pipeline as a user runs it but with a lossless encoder, and
 compared with the original: PSNR, XPSNR, VMAF and VMAF-NEG (extra [vmaf]) of the luma. Rows that the results hold

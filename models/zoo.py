@@ -28,7 +28,6 @@ from sr4k.models.source_quality import GRADES, nearest
 
 ARCHITECTURES: dict[str, Architecture] = {
     "luma": LumaShape(features=32, convs=4),
-    "luma-video": LumaShape(features=32, convs=4),
     "luma-large": LumaShape(features=32, convs=8, stride=1),
     "rcan": RcanShape(groups=3, blocks=2, features=32),
     "rcan2": RcanShape(groups=2, blocks=2, features=16),
@@ -45,7 +44,7 @@ SHARED = {"rcan-basicsr": "rcan"}
 SHARPEST = 100
 """The largest sharpness."""
 
-_STRONGEST = 1.5
+_STRONGEST = 1.36
 """Factor on the detail that a luma network adds at the largest sharpness."""
 
 LICENCE = "Apache-2.0"
@@ -78,7 +77,7 @@ class Model:
         """Return the network with stronger detail, at the same cost: its last convolution is scaled.
 
         Args:
-            sharpness: 0, as trained, to `SHARPEST`, one and a half times the detail.
+            sharpness: 0, as trained, to `SHARPEST`: the detail is 1.36 times as strong.
 
         Raises:
             OptionError: this network has no detail of its own to scale: its picture passes through its features.

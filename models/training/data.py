@@ -13,8 +13,6 @@ from sr4k.errors import InputError
 from sr4k.models.geometry import SCALE
 from sr4k.models.quality.testset import shrunk_pairs
 from sr4k.models.resize import imresize
-from sr4k.models.training.degrade import degraded
-from sr4k.models.training.recipe import Degradation
 
 _STRIDE = 16
 """Low-resolution pixels between window positions that are rated for detail."""
@@ -50,8 +48,6 @@ def load_pairs(
     keep: float,
     resized: Sequence[float] = (),
     softer: Sequence[float] = (),
-    degradation: Degradation | None = None,
-    seed: int = 1,
 ) -> list[Pair]:
     """Read every picture, downscale it by MATLAB's bicubic, and keep the most detailed share of all windows.
 
@@ -61,20 +57,15 @@ def load_pairs(
         keep: share (0..1] of the windows kept, most detailed first, ranked over all pictures together.
         resized: factors by which each picture is resized for additional pictures.
         softer: standard deviations in pixels of Gaussians that blur each picture for additional pictures.
-        degradation: degradation of the low resolution; detail is rated before it.
-        seed: seed of the random values of ``degradation``.
 
     Raises:
         InputError: there are no pictures, one can't be read, or all are smaller than a window.
     """
-    rng = np.random.default_rng(seed)
     pairs, rated = [], []
     for high, low in _with_variants(folders, resized, softer):
-        versions = [(high, low)] if degradation is None else degraded(high, low, degradation, rng)
-        for whole, small in versions:
-            if min(small.shape[:2]) >= patch:
-                pairs.append((whole, small))
-                rated.append(_rate_windows(small if degradation is None else _resized(whole, *small.shape[:2]), patch))
+        if min(low.shape[:2]) >= patch:
+            pairs.append((high, low))
+            rated.append(_rate_windows(low, patch))
     if not rated:
         raise InputError(f"Every picture is smaller than a window of {patch * SCALE} pixels.")
     threshold = np.quantile(np.concatenate([scores for _, scores in rated]), 1 - keep)

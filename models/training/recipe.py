@@ -13,30 +13,8 @@ _PACKAGE = "sr4k.models.training"
 Share = Annotated[float, Field(ge=0, le=1)]
 """Fraction, 0..1."""
 
-_OF_PICTURES = ("patch", "keep", "resized", "softer", "relit", "equivariant", "degradation")
+_OF_PICTURES = ("patch", "keep", "resized", "softer", "relit", "equivariant")
 """Keys of a recipe that define how windows are cut from pictures and changed."""
-
-
-class Degradation(Section):
-    """Degradation of low-resolution pictures. Values are drawn from these ranges for each version of a picture.
-
-    Attributes:
-        versions: number of versions of each picture.
-        clean: share of the versions that are not degraded.
-        soft: share of the others whose ground truth is blurred.
-        softness: standard deviation of that Gaussian, high-resolution pixels.
-        blur: standard deviation of a Gaussian on the low resolution alone, low-resolution pixels.
-        noise: standard deviation of white noise, 8-bit levels.
-        crf: rate factor of libx264; that of libx265 is two higher, for similar quality.
-    """
-
-    versions: Annotated[int, Field(ge=1)] = 4
-    clean: Share = 0.1
-    soft: Share = 0.7
-    softness: tuple[float, float] = (0.0, 2.0)
-    blur: tuple[float, float] = (0.0, 0.3)
-    noise: tuple[float, float] = (0.0, 1.5)
-    crf: tuple[int, int] = (17, 34)
 
 
 class Clips(Section):
@@ -169,7 +147,6 @@ class Recipe(Section):
     ema: Share = 0.999
     seed: int = 1
     every: Annotated[int, Field(ge=1)] = 1000
-    degradation: Degradation | None = None
     teacher: Teacher | None = None
     quality: Quality | None = None
     int8: Int8 = Int8()

@@ -50,8 +50,6 @@ def train_model(recipe: Recipe, folders: list[Path], out: Path, *, validate: lis
         keep=recipe.keep,
         resized=recipe.resized,
         softer=recipe.softer,
-        degradation=recipe.degradation,
-        seed=recipe.seed,
     )
     if recipe.teacher is not None:
         teachers = [named(name, recipe.model).folded(None) for name in recipe.teacher.models]

@@ -289,8 +289,8 @@ SourceQuality = Annotated[
 Sharpness = Annotated[
     int | None,
     typer.Option(
-        help="Strength of the detail, at no cost: 0 is most faithful to the source, 100 is sharpest, with detail one "
-        "and a half times as strong. Default: 0.",
+        help="Strength of the detail, at no cost: 0 is most faithful to the source; 100 is sharpest, with detail a "
+        "third stronger. Default: 0.",
         metavar="0-100",
         rich_help_panel=_NETWORK,
     ),

@@ -175,7 +175,7 @@ def test_the_verdict_is_kept_for_the_same_driver_device_network_and_precision(
         assert "black" in str(judged(core, GPU, SPEC).trouble)
     for other in (
         replace(SPEC, precision="int8"),
-        replace(SPEC, model="luma-video"),
+        replace(SPEC, model="rcan2"),
         replace(SPEC, colour=Colour(bits=10)),
     ):
         assert "black" in str(judged(core, GPU, other).trouble)

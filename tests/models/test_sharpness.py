@@ -31,11 +31,11 @@ def upscaled(sharpness: int, precision: str) -> Array:
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
-def test_detail_grows_in_proportion_up_to_one_and_a_half_times(precision: str) -> None:
+def test_detail_grows_in_proportion_by_up_to_a_third(precision: str) -> None:
     faithful, half, sharp = (upscaled(sharpness, precision) for sharpness in (0, 50, 100))
     detail = (faithful - imresize(PICTURE, *faithful.shape[:2]))[8:-8, 8:-8]
     assert np.abs(detail).max() > 8
-    for made, factor in ((half, 0.25), (sharp, 0.5)):
+    for made, factor in ((half, 0.18), (sharp, 0.36)):
         stronger = (made - faithful)[8:-8, 8:-8]
         assert np.abs(stronger - factor * detail).max() < 0.7  # imresize rounds twice
 

@@ -19,7 +19,7 @@ STORED = [name for name in SHIPPED if name not in zoo.SHARED]
 
 
 def test_what_ships() -> None:
-    assert set(SHIPPED) == {"luma", "luma-video", "luma-large", "rcan", "rcan2", "rcan-basicsr"}
+    assert set(SHIPPED) == {"luma", "luma-large", "rcan", "rcan2", "rcan-basicsr"}
 
 
 @pytest.mark.parametrize("name", STORED)
@@ -192,5 +192,4 @@ def test_a_damaged_int8_file_is_refused(change: Change, told: str, tmp_path: Pat
 
 
 def test_the_house_networks_differ_in_size_alone() -> None:
-    assert all(isinstance(zoo.architecture(name), LumaShape) for name in ("luma", "luma-video", "luma-large"))
-    assert zoo.architecture("luma") == zoo.architecture("luma-video")
+    assert all(isinstance(zoo.architecture(name), LumaShape) for name in ("luma", "luma-large"))

@@ -24,9 +24,8 @@ from sr4k.models.luma import LumaNet  # noqa: E402
 from sr4k.models.rcan import TrainableRcan  # noqa: E402
 from sr4k.models.training.calibrate import best_clip, calibrate  # noqa: E402
 from sr4k.models.training.data import batches, load_pairs  # noqa: E402
-from sr4k.models.training.degrade import degraded  # noqa: E402
 from sr4k.models.training.int8 import RoundedOps, input_steps  # noqa: E402
-from sr4k.models.training.recipe import Degradation, Recipe, load_recipe, recipe_names  # noqa: E402
+from sr4k.models.training.recipe import Recipe, load_recipe, recipe_names  # noqa: E402
 from sr4k.models.training.run import train_model  # noqa: E402
 from sr4k.models.training.start import fresh  # noqa: E402
 from sr4k.models.training.symmetry import TURNS  # noqa: E402
@@ -218,7 +217,7 @@ def test_forms_that_cannot_be_trained_are_refused(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("start_from", [None, "luma"])
 def test_a_whole_run_makes_a_model_that_loads(folder: Path, tmp_path: Path, start_from: str | None) -> None:
-    quick = recipe(start_from=start_from, steps=4, every=2, degradation={"versions": 1})
+    quick = recipe(start_from=start_from, steps=4, every=2)
     train_model(quick, [folder], tmp_path, validate=[folder])
     model = zoo.load("luma", tmp_path)
     assert model.int8_weights is not None
@@ -276,49 +275,6 @@ def test_several_teachers_are_averaged(folder: Path) -> None:
     unclipped = (np.minimum(one, other) > 0) & (np.maximum(one, other) < 255)
     assert np.abs(one - other)[unclipped].max() > 3
     assert np.abs(both - (one + other) / 2)[unclipped].max() <= 1
-
-
-class TestDegradation:
-    SETTINGS = Degradation(versions=3, clean=0.0, soft=0.0, blur=(0.0, 0.0), noise=(0.0, 0.0), crf=(10, 12))
-
-    def versions(self, settings: Degradation) -> list[tuple[np.ndarray, np.ndarray]]:
-        high = pictures.astronaut()[:300, :300]
-        return list(degraded(high, imresize(high, 150, 150), settings, np.random.default_rng(0)))
-
-    def test_low_and_high_resolution_stay_in_register(self) -> None:
-        for high, low in self.versions(self.SETTINGS):
-            assert high.shape[:2] == (2 * low.shape[0], 2 * low.shape[1])
-            errors = {
-                shift: np.abs(np.roll(imresize(high, *low.shape[:2]).astype(int), shift, axis=(0, 1)) - low).mean()
-                for shift in ((0, 0), (1, 0), (0, 1), (-1, 0), (0, -1))
-            }
-            assert min(errors, key=errors.__getitem__) == (0, 0)
-            assert errors[0, 0] > 0.1, "no codec was at work"
-
-    def test_a_higher_rate_factor_costs_detail(self) -> None:
-        coarse = self.SETTINGS.model_copy(update={"crf": (38, 40)})
-        fine_error, coarse_error = (
-            np.mean([np.abs(imresize(h, *low.shape[:2]).astype(int) - low).mean() for h, low in self.versions(s)])
-            for s in (self.SETTINGS, coarse)
-        )
-        assert coarse_error > 2 * fine_error
-
-    def test_soft_ground_truth_is_what_was_shrunk(self) -> None:
-        sharp, soft = (
-            self.versions(self.SETTINGS.model_copy(update={"versions": 1, "soft": share, "softness": (1.5, 1.5)}))[0]
-            for share in (0.0, 1.0)
-        )
-        assert cv2.Laplacian(soft[0], cv2.CV_64F).var() < 0.2 * cv2.Laplacian(sharp[0], cv2.CV_64F).var()
-        loss, loss_of_sharp = (
-            np.abs(imresize(high, *low.shape[:2]).astype(int) - low).mean() for high, low in (soft, sharp)
-        )
-        assert loss < loss_of_sharp, "nothing but the codec is between soft ground truth and low resolution"
-
-    def test_some_versions_stay_clean(self) -> None:
-        high = pictures.astronaut()[:300, :300]
-        low = imresize(high, 150, 150)
-        settings = Degradation(versions=2, clean=1.0)
-        assert all(made is low for _, made in degraded(high, low, settings, np.random.default_rng(0)))
 
 
 class TestRecipes:

@@ -174,7 +174,7 @@ signal.signal(signal.SIGTERM, lambda *_: print("heard"))
 frame = np.zeros((16, 16, 3), np.uint8)
 with Upscaler() as first:
     first(frame)
-    with Upscaler("luma-video") as second:
+    with Upscaler("luma-large") as second:
         second(frame)
         first.close()
 os.kill(os.getpid(), signal.SIGTERM)
