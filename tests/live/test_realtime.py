@@ -24,7 +24,7 @@ def test_every_picture_of_a_file_is_recorded_however_short_it_is(
     preset = preset.model_copy(update={"engine": preset.engine.model_copy(update={"name": "nearest"})})
     job = LiveJob(parse_source(str(clip)), tuple(parse_target(str(target)) for target in targets), preset=preset)
     summary = job.run()
-    assert [target["connects"] for target in summary.playout["targets"]] == [1, 1, 1]
+    assert [target.connects for target in summary.playout.targets] == [1, 1, 1]
     for target in targets:
         with av.open(str(target)) as container:
             pictures = [float(frame.pts * frame.time_base) for frame in container.decode(video=0)]

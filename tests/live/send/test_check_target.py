@@ -96,7 +96,7 @@ def test_one_bad_target_ends_nothing_and_bad_targets_alone_are_told_at_once(
     good = tmp_path / "new" / "a.mkv"
     endless = replace(job, source=parse_source(SOURCE.url), targets=(*bad, parse_target(str(good))))
     found = endless.run(stop_requests=lambda: int(good.exists() and good.stat().st_size > 0))
-    targets = found.playout["targets"]
-    assert [target["connects"] for target in targets] == [0, 0, 1]
-    assert [target["state"] for target in targets] == ["ended"] * 3
-    assert targets[2]["bytes"] > 0
+    targets = found.playout.targets
+    assert [target.connects for target in targets] == [0, 0, 1]
+    assert [target.state for target in targets] == ["ended"] * 3
+    assert targets[2].bytes > 0
