@@ -1,0 +1,74 @@
+"""Draw what the default network makes of a clean and of two compressed sources: the picture of docs/models.md.
+
+    python benchmarks/strips.py --out docs/pictures/strips.png
+
+Photographs of scikit-image (NASA: public domain; coffee and chelsea: CC0) move over the picture, are halved by area
+averaging and encoded by x264 veryfast. Each row: the source, its pixels enlarged; swscale's lanczos; the network; the
+network at its sharpest; the truth. The crop is where the truth has most detail.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.reformatter import Interpolation
+from numpy.typing import NDArray
+from skimage import data
+
+from rig.compressed import Cell, cut, deployed, lanczos, pictures, resized, write
+from sr4k.models import zoo
+from sr4k.models.quality.contact_sheet import write_contact_sheet
+
+ROWS = {"clean": ("astronaut", None), "CRF 23": ("coffee", 23), "CRF 28": ("chelsea", 28)}
+"""By caption: a photograph, and the rate factor; ``None``: lossless."""
+
+_FRAMES, _SHOWN = 12, 9
+_STEP = 3
+"""Pixels that a photograph moves by from frame to frame, to the left and up."""
+
+Rgb = NDArray[np.uint8]
+
+
+def main() -> None:
+    """Write the picture."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="a .png")
+    args = parser.parse_args()
+    write_contact_sheet([(caption, versions(*row)) for caption, row in ROWS.items()], args.out)
+
+
+def versions(photograph: str, crf: int | None) -> dict[str, Rgb]:
+    """Return one frame of each version of a photograph in motion, RGB of one size; the truth is the last."""
+    upscalers = {"lanczos": lanczos, zoo.DEFAULT: deployed(zoo.DEFAULT), "sharpest": deployed(f"{zoo.DEFAULT}:100")}
+    with tempfile.TemporaryDirectory() as folder:
+        truth, small, large = (Path(folder) / f"{name}.mkv" for name in ("truth", "small", "large"))
+        write(truth, map(cut, moving(getattr(data, photograph)())), "libx264", {"qp": "0", "preset": "ultrafast"})
+        options = {"qp": "0", "preset": "ultrafast"} if crf is None else Cell("area", "libx264", crf).options()
+        write(small, (resized(frame, 0.5, Interpolation.AREA) for frame in pictures(truth)), "libx264", options)
+        made = {"source": shown(small).repeat(2, axis=0).repeat(2, axis=1)}
+        for name, upscale in upscalers.items():
+            upscale(small, large)
+            made[name] = shown(large)
+        return made | {"truth": shown(truth)}
+
+
+def moving(photograph: Rgb) -> Iterator[av.VideoFrame]:
+    """Yield the photograph as frames of a pan, YUV 4:2:0."""
+    height, width = (side - _STEP * _FRAMES for side in photograph.shape[:2])
+    for start in range(0, _STEP * _FRAMES, _STEP):
+        view = np.ascontiguousarray(photograph[start : start + height, start : start + width])
+        yield av.VideoFrame.from_ndarray(view, format="rgb24").reformat(format="yuv420p")
+
+
+def shown(video: Path) -> Rgb:
+    """Return the frame of a video that is drawn, uint8 RGB."""
+    with av.open(str(video)) as container:
+        frames = list(container.decode(video=0))
+    return np.asarray(frames[_SHOWN].to_ndarray(format="rgb24"), np.uint8)
+
+
+if __name__ == "__main__":
+    main()
