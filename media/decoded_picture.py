@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from av.video.stream import VideoStream
 
+from sr4k.common.side_data import side_data
 from sr4k.media.assumed_colour import completed
 from sr4k.media.enlarge import widen_chroma
 from sr4k.media.hdr import hdr_of, is_unreadable
 from sr4k.media.headers import chroma_location
 from sr4k.media.look import DecodedPicture, Planes
 from sr4k.media.planes import inside, rows_of
-from sr4k.media.side_data import side_data
 from sr4k.media.stereo3d import stereo_mode
 from sr4k.media.video import ColourTags, VideoInfo, ratio
 from sr4k.models.colour import Colour

@@ -9,7 +9,7 @@ from typing import Any
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from sr4k.media.side_data import side_data
+from sr4k.common.side_data import side_data
 
 _CHROMATICITY, _LUMINANCE = 50_000, 10_000
 """Units per 1 (chromaticity) and per cd/m² (luminance) in SMPTE ST 2086."""

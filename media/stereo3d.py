@@ -5,7 +5,7 @@ from typing import Any
 
 from av.video.frame import VideoFrame
 
-from sr4k.media.side_data import side_data
+from sr4k.common.side_data import side_data
 
 _MODES = {
     1: ("left_right", "right_left"),

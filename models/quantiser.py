@@ -7,6 +7,8 @@ from av.sidedata.encparams import VideoEncParams
 from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 
+from sr4k.common.side_data import side_data
+
 EXPORT = {"export_side_data": "venc_params"}
 """Option of libav's decoders that makes those of H.264, VP9, MPEG-4 Part 2, MPEG-1 and MPEG-2 export them."""
 
@@ -19,7 +21,7 @@ def mean_qp(frame: VideoFrame) -> float | None:
 
     ``None`` if the decoder doesn't, as those of HEVC and AV1.
     """
-    data = frame.side_data.get(Type.VIDEO_ENC_PARAMS.name)
+    data = side_data(frame).get(Type.VIDEO_ENC_PARAMS.name)
     if not isinstance(data, VideoEncParams):
         return None
     if not data.nb_blocks:

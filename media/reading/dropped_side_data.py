@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from sr4k.media.side_data import each, named_and_numbered
+from sr4k.common.side_data import each, named_and_numbered
 
 _LOST = {
     "A53_CC": "closed captions in the video (CEA-608, CEA-708)",

@@ -11,6 +11,7 @@ from typing import Self
 from av.codec.hwaccel import HWAccel
 from av.video.frame import VideoFrame
 
+from sr4k.common.side_data import has_profile
 from sr4k.media.decoded_picture import describe, with_source_depth
 from sr4k.media.fitting import fitted
 from sr4k.media.hdr import lost_metadata
@@ -26,7 +27,6 @@ from sr4k.media.reading.video_file import VideoFile
 from sr4k.media.reports import DecodeReport, Join, SourceReport
 from sr4k.media.rgb import deep_yuv
 from sr4k.media.scaling import Scaler
-from sr4k.media.side_data import has_profile
 from sr4k.media.transparency import over_black
 from sr4k.media.video import ratio
 from sr4k.pipeline import FrameInfo

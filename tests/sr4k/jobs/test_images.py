@@ -132,12 +132,26 @@ def test_gray_stays_gray(tmp_path: Path) -> None:
     assert np.array_equal(read(tmp_path / "out.png"), np.dstack([doubled(gray)] * 3))
 
 
+def exif(orientation: int) -> bytes:
+    return b"MM\0*\0\0\0\x08\0\x01" + struct.pack(">HHIHHI", 0x0112, 3, 1, orientation, 0, 0)
+
+
 def with_exif(jpeg: Path, orientation: int) -> None:
     """Give a JPEG file the tag that cameras write."""
-    tags = b"MM\0*\0\0\0\x08\0\x01" + struct.pack(">HHIHHI", 0x0112, 3, 1, orientation, 0, 0)
-    segment = b"Exif\0\0" + tags
+    segment = b"Exif\0\0" + exif(orientation)
     data = jpeg.read_bytes()
     jpeg.write_bytes(data[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + data[2:])
+
+
+def webp_with_exif(path: Path, pixels: Pixels, orientation: int, quality: int) -> Path:
+    """Write a WebP picture with that tag; a quality above 100 is lossless."""
+    assert cv2.imwrite(str(path), pixels[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, quality])
+    sides = (pixels.shape[1] - 1).to_bytes(3, "little") + (pixels.shape[0] - 1).to_bytes(3, "little")
+    tags = exif(orientation)
+    head = b"VP8X" + struct.pack("<II", 10, 0x08) + sides
+    body = b"WEBP" + head + path.read_bytes()[12:] + b"EXIF" + struct.pack("<I", len(tags)) + tags
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(body)) + body)
+    return path
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -154,6 +168,19 @@ def test_pictures_of_turned_cameras_become_upright(orientation: int, tmp_path: P
     upscale(tmp_path / "in.jpg", tmp_path / "box.png", size="101x67", fit="pad")
     assert read(tmp_path / "box.png").shape == (67, 101, 3)
     assert psnr(made, doubled(seen[..., ::-1].astype(np.uint8))) > 30
+
+
+@pytest.mark.parametrize(("quality", "apart"), [(101, 0), (100, 3)], ids=["lossless", "lossy"])
+def test_webp_with_exif_becomes_upright_alone_and_in_a_sequence(quality: int, apart: float, tmp_path: Path) -> None:
+    soft = cv2.GaussianBlur(picture(5, 64, 48), (0, 0), 2).astype(np.uint8)
+    for number in (1, 2):
+        webp_with_exif(tmp_path / f"{number}.webp", soft, 6, quality)
+    assert probe(tmp_path / "1.webp").video["rotation"] == -90
+    upscale(tmp_path / "1.webp", tmp_path / "one.png")
+    upscale(tmp_path / "%d.webp", tmp_path / "%d.png")
+    for name in ("one", "1", "2"):
+        made = read(tmp_path / f"{name}.png").astype(int)
+        assert np.abs(made - np.rot90(doubled(soft), -1)).mean() <= apart
 
 
 def test_a_palette_with_transparency(tmp_path: Path) -> None:

@@ -40,6 +40,8 @@ def named_and_numbered(picture: VideoFrame) -> tuple[Any, set[int]]:
             if unknown is None:
                 raise
             numbers.add(int(unknown[1]))
+            if picture.sw_format is not None:  # the filter can't take it, so that the others can't be read either
+                return {}, numbers
             (picture,) = _filtered(picture, f"mode=delete:type={unknown[1]}")
 
 
