@@ -12,9 +12,9 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from sr4k.media.reading.discontinuities import OneClock
-from sr4k.media.reading.elements import cut_element, ends_in_packet
+from sr4k.media.reading.elements import cut_element
 from sr4k.media.reading.piped_source import PipeReader
-from sr4k.media.reading.truncation import is_cut_off, promised_size
+from sr4k.media.reading.truncation import ends_in_tag, is_cut_off, promised_size
 
 _WITHOUT_DURATION = {"mpegts", "mpeg", "ogg"}
 """Containers without a duration in the header: libav estimates it from the end of the file."""
@@ -212,6 +212,11 @@ class Extent:
             return True
         if self._pipe is None:
             return is_cut_off(self._path, self._container_name)
+        if self._container_name == "flv":
+            tail, size = self._pipe.watched.tail, self._pipe.count
+            last = int.from_bytes(tail[-4:], "big")
+            is_in_tail = last <= len(tail) - 4 or last > size - 4
+            return ends_in_tag(tail[-4 - last :][:4], last, size) if is_in_tail else None
         promised = promised_size(self._pipe.head, self._container_name)
         return None if promised is None else self._pipe.count < promised
 
@@ -222,11 +227,10 @@ class Extent:
 
     @cached_property
     def _cut_element(self) -> Literal["media", "other"] | None:
-        """What the file ends in the middle of; of a pipe, only MPEG-TS tells. Asked for when all has been read."""
+        """What the file or the pipe ends in the middle of. Asked for when all has been read."""
         if self._pipe is None:
             return cut_element(self._path, self._container_name)
-        is_stream = self._container_name == "mpegts"
-        return "media" if is_stream and ends_in_packet(self._pipe.head, self._pipe.count) else None
+        return self._pipe.watched.cut_element(self._container_name)
 
     @property
     def _size(self) -> int:

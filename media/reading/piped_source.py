@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 
 from sr4k.errors import InputError, StoppedError
 from sr4k.media.options import Piped
+from sr4k.media.reading.elements import Watched
 
 STANDARD_INPUT = "standard input"
 """Name of standard input in messages."""
@@ -60,6 +61,7 @@ class PipeReader:
         name: name in messages.
         head: the first bytes, at most `_HEAD`.
         count: number of bytes that were read so far.
+        watched: they tell whether the end is cut off.
 
     Args:
         piped: the pipe, and the file for the copy.
@@ -68,9 +70,9 @@ class PipeReader:
 
     def __init__(self, piped: Piped, name: str) -> None:
         self._source, self._copy = piped.source, piped.copy
-        self.name, self.head, self.count = name, b"", 0
+        self.name, self.head, self.count, self.watched = name, b"", 0, Watched()
         self._ahead = b""  # read to look at, and not given to libav yet
-        self._is_copied, self._has_ended = True, False
+        self._is_copied, self._has_stopped = True, False
         self._stopped = os.eventfd(0)
         self._ready = select.poll()
         self._ready.register(self._source.fileno(), select.POLLIN)
@@ -93,6 +95,8 @@ class PipeReader:
             self._append(data)
         self.head += data[: _HEAD - len(self.head)]
         self.count += len(data)
+        if not self._has_stopped:
+            self.watched.came(data)
         return data
 
     def stop(self) -> None:
@@ -117,9 +121,9 @@ class PipeReader:
 
     def _next(self, most: int) -> bytes:
         if any(descriptor == self._stopped for descriptor, _ in self._ready.poll()):
-            if self._has_ended:
+            if self._has_stopped:
                 return b""  # libav reads once more, and PyAV can pass on one exception only
-            self._has_ended = True
+            self._has_stopped = True
             raise StoppedError("Stopped before the first frame: nothing was written.")
         return os.read(self._source.fileno(), min(most, _PIPE))  # an error if the job has closed it
 
@@ -140,13 +144,16 @@ class PipeReader:
 class CopyReader:
     """Reads the copy of a source from its beginning for libav, which takes it for a file that it can't seek in.
 
+    Attributes:
+        watched: what was read tells whether the end is cut off.
+
     Args:
         copy: the file in memory.
         name: name in messages.
     """
 
     def __init__(self, copy: Connection, name: str) -> None:
-        self._copy, self.name = copy, name
+        self._copy, self.name, self.watched = copy, name, Watched()
         self._at = self._freed = 0
         self._frees = False
 
@@ -154,6 +161,7 @@ class CopyReader:
         """Return up to ``most`` bytes; nothing at the end of what there is."""
         data = os.pread(self._copy.fileno(), most, self._at)
         self._at += len(data)
+        self.watched.came(data)
         if self._frees and self._at - self._freed >= _STEP:
             self._free()
         return data

@@ -29,11 +29,22 @@ def is_cut_off(path: Path, container: str) -> bool | None:
         head = file.read(_HEAD)
         file.seek(max(0, size - 4))
         last = int.from_bytes(file.read(4), "big")
-        if container == "flv" and _FLV_TAG <= last <= size - 4:
-            file.seek(size - 4 - last)
-            return int.from_bytes(file.read(4)[1:], "big") + _FLV_TAG != last
+        if container == "flv":
+            file.seek(max(0, size - 4 - last))
+            return ends_in_tag(file.read(4), last, size)
     promised = promised_size(head, container)
-    return (container == "flv") or None if promised is None else size < promised
+    return None if promised is None else size < promised
+
+
+def ends_in_tag(begin: bytes, last: int, size: int) -> bool:
+    """Return whether FLV ends in the middle of a tag.
+
+    Args:
+        begin: first 4 bytes of the last tag, if there is one.
+        last: size of that tag with its header, which the last 4 bytes of the file tell.
+        size: size of the file.
+    """
+    return not _FLV_TAG <= last <= size - 4 or int.from_bytes(begin[1:], "big") + _FLV_TAG != last
 
 
 def promised_size(head: bytes, container: str) -> int | None:

@@ -19,7 +19,7 @@ from sr4k.common.option_names import option
 from sr4k.errors import InputError
 from sr4k.media.channel_layouts import Speakers
 from sr4k.media.reading.discontinuities import OneClock
-from sr4k.media.reading.elements import cut_element
+from sr4k.media.reading.elements import Watched, cut_element
 from sr4k.media.reading.open_file import open_input, video_streams
 from sr4k.media.video import ratio
 from sr4k.media.writing import metadata, timecode
@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 _ATTACHMENTS = {"matroska"}
 _COVER_TYPES = {"mjpeg": ("jpg", "image/jpeg"), "png": ("png", "image/png")}
+
+_CUT_OFF = "the file is cut off, so their ends may be missing"
 
 _OF_A_PACKET = (av.error.InvalidDataError, av.error.ArgumentError)
 """Muxing errors that concern a packet, and not the disk."""
@@ -50,6 +52,7 @@ class Passthrough:
         origin: Time of the source, in seconds, that becomes the target's 0. Earlier packets are left out, and all
             chapters. ``None``: everything is copied, with its own times.
         opened: Opens a source that comes through a pipe another time. ``None``: it is a file.
+        watched: Of that pipe, tells whether its end is cut off.
 
     Attributes:
         dropped: Descriptions of what the target can't hold.
@@ -63,9 +66,9 @@ class Passthrough:
         target: OutputContainer,
         origin: Fraction | None = None,
         opened: Callable[[], InputContainer] | None = None,
+        watched: Watched | None = None,
     ) -> None:
-        self._source = source
-        self._file = Path(source.name) if opened is None else None
+        self._source, self._watched = source, watched
         self._opened = opened or partial(open_input, Path(source.name))
         self._target = target
         self._origin = origin
@@ -157,6 +160,14 @@ class Passthrough:
         """Description of what could not be copied; ``None`` if nothing was lost."""
         refused = [f"{number} packets of {why}" for why, number in (+self._refused).items()]
         return "; ".join([*refused, *([self._broken] if self._broken else [])]) or None
+
+    @property
+    def _is_cut_off(self) -> bool:
+        """Whether the source, which has been read, ends in the middle of what holds media."""
+        container = self._source.format.name
+        if self._watched is None:
+            return cut_element(Path(self._source.name), container) == "media"
+        return self._watched.cut_element(container) == "media"
 
     def _mux(self, packet: "Packet[Any]") -> None:
         stream = packet.stream
@@ -295,11 +306,10 @@ class Passthrough:
             try:
                 packet = next(packets, None)
             except av.error.FFmpegError as err:
-                self._broken = f"reading failed: {err.strerror}"
+                self._broken = _CUT_OFF if self._is_cut_off else f"reading failed: {err.strerror}"
                 return
             if packet is None:
-                if self._file is not None and cut_element(self._file, self._source.format.name) == "media":
-                    self._broken = "the file is cut off, so their ends may be missing"
+                self._broken = _CUT_OFF if self._is_cut_off else None
                 return
             if packet.stream.index not in self._tracks:
                 yield None

@@ -88,7 +88,8 @@ class Result:
         self.stream = add_video(self._target, info, s, self._pixel_format)
         original = video_stream(self.source, s.source, s.track)
         copy_video_tags(original, self.stream, info, self.container)
-        self.rest = Passthrough(self.source, original, self._target, info.origin, self._another_source())
+        watched = None if self._copy is None else self._copy.watched
+        self.rest = Passthrough(self.source, original, self._target, info.origin, self._another_source(), watched)
         self._opened.callback(self.rest.close)
         self._release_copy()
         self.rest.dropped.extend(unsupported(info, self.container, self.stream.codec_context.name))

@@ -7,11 +7,12 @@ from pathlib import Path
 import av
 import pytest
 from clips import write_clip
+from piping import fed, piped
 
 from sr4k import Job
 from sr4k.errors import InputError
 from sr4k.media.options import ReadSettings
-from sr4k.media.reading.elements import cut_element, ends_in_packet
+from sr4k.media.reading.elements import Watched, cut_element, ends_in_packet
 from sr4k.media.reading.reader import VideoReader
 from sr4k.media.reports import LossReport
 
@@ -42,6 +43,23 @@ KINDS = {
 ANNOUNCED = {".mkv", ".mp4", ".mov", ".flv", ".webm", ".mxf"}
 """Those that say in their beginning how long they are."""
 
+NOT_FORWARDS = {".gif", ".mxf"}
+"""Those that libav doesn't read from a pipe as from a file."""
+
+DEMUXERS = {
+    ".mkv": "matroska,webm",
+    ".live.mkv": "matroska,webm",
+    ".piped.mkv": "matroska,webm",
+    ".ts": "mpegts",
+    ".fragments.mp4": "mov,mp4,m4a,3gp,3g2,mj2",
+    ".mp4": "mov,mp4,m4a,3gp,3g2,mj2",
+    ".avi": "avi",
+    ".mpg": "mpeg",
+    ".ogv": "ogg",
+    ".gif": "gif",
+    ".mxf": "mxf",
+}
+
 Clip = Callable[[str], Path]
 
 
@@ -70,6 +88,11 @@ def read(path: Path) -> tuple[int, LossReport]:
         return sum(1 for _ in reader.pictures()), reader.report().losses
 
 
+def read_piped(path: Path) -> tuple[int, LossReport]:
+    with piped(path.read_bytes()) as pipe, VideoReader(ReadSettings(path=path), pipe=pipe) as reader:
+        return sum(1 for _ in reader.pictures()), reader.report().losses
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_clip_of_a_second_that_is_cut_in_half_is_damaged_and_the_whole_one_is_not(
     kind: str, clip: Clip, tmp_path: Path
@@ -87,6 +110,47 @@ def test_a_clip_of_a_second_that_is_cut_in_half_is_damaged_and_the_whole_one_is_
         assert pictures + losses.missing == pytest.approx(FRAMES, abs=1)
     elif kind not in (".nut", ".wmv"):
         assert any(reason.startswith("the file is cut off at ") for reason in losses.reasons) or losses.missing
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS.keys() - NOT_FORWARDS))
+def test_a_pipe_that_is_cut_off_is_as_damaged_as_such_a_file(kind: str, clip: Clip, tmp_path: Path) -> None:
+    whole = clip(kind)
+    assert read_piped(whole) == read(whole)
+    cut = tmp_path / whole.name
+    data = whole.read_bytes()
+    for share in (11, 15):
+        cut.write_bytes(data[: len(data) * share // 20])
+        file, pipe = read(cut), read_piped(cut)
+        assert pipe[0] == file[0]
+        if kind in (".avi", ".wmv", ".many.mp4"):  # libav knows less of them: it corrects times by a file's size
+            assert pipe[1].packets + pipe[1].missing > 0
+        else:
+            assert pipe[1] == file[1]
+
+
+@pytest.mark.parametrize("kind", DEMUXERS)
+def test_wherever_a_pipe_ends_it_tells_what_a_file_does(kind: str, clip: Clip, tmp_path: Path) -> None:
+    data = clip(kind).read_bytes()
+    cut, found = tmp_path / "cut", set()
+    for length in {*range(0, len(data), 997), *range(0, 200, 7), *range(len(data) - 40, len(data) + 1)}:
+        cut.write_bytes(data[:length])
+        watched = Watched()
+        for at in range(0, length, 1009):
+            watched.came(data[at : min(at + 1009, length)])
+            assert watched.cut_element(DEMUXERS[kind]) is None  # more may come
+        watched.came(b"")
+        found.add(watched.cut_element(DEMUXERS[kind]))
+        assert watched.cut_element(DEMUXERS[kind]) == cut_element(cut, DEMUXERS[kind]), length
+    assert {"media", None} <= found
+    assert watched.cut_element("another") is None
+
+
+def test_what_is_watched_of_a_pipe_does_not_grow() -> None:
+    watched, part = Watched(), bytes(1 << 15)
+    for _ in range(20):
+        watched.came(part)
+    assert len(watched.tail) == 1 << 17
+    assert sum(map(len, watched._tail)) < (1 << 17) + len(part)
 
 
 def test_a_job_on_it_tells_and_a_strict_one_refuses(clip: Clip, tmp_path: Path) -> None:
@@ -111,6 +175,12 @@ def test_sound_that_is_cut_off_behind_all_frames_is_told(clip: Clip, tmp_path: P
     summary = Job(cut, tmp_path / "out.mp4", engine="nearest", workers="threads").run()
     assert (summary.damaged, summary.losses.missing) == (True, 0)
     assert summary.losses.copying == "the file is cut off, so their ends may be missing"
+    with fed(tmp_path / "pipe", cut.read_bytes()) as pipe:
+        summary = Job(pipe, tmp_path / "piped.mp4", engine="nearest", workers="threads").run()
+    assert (summary.damaged, summary.losses.missing) == (True, 0)
+    assert summary.losses.copying == "the file is cut off, so their ends may be missing"
+    with fed(tmp_path / "whole", source.read_bytes()) as pipe:
+        assert not Job(pipe, tmp_path / "whole.mp4", engine="nearest", workers="threads").run().damaged
 
 
 @pytest.mark.parametrize("kind", [".mkv", ".avi", ".many.mp4"])
