@@ -34,6 +34,7 @@ class OpenVinoEngine(Engine):
         self._precision, self._macs = made.precision, made.macs
         self._threads = threads_of(self.spec) if device == CPU else 1
         self._device = str(property_of(core, device, "FULL_DEVICE_NAME") or device)
+        self._model = model  # see `sr4k.engines.openvino_fork`
         self._idle = deque(model.create_infer_request() for _ in range(self.in_flight))
         self._running: deque[ov.InferRequest] = deque()
 
@@ -42,6 +43,7 @@ class OpenVinoEngine(Engine):
             request.wait()
         self._running.clear()
         self._idle.clear()
+        del self._model
 
     def submit_impl(self, planes: Sequence[Plane]) -> None:
         request = self._idle.popleft()

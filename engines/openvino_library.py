@@ -11,8 +11,9 @@ from functools import cache
 sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # means: not installed; OpenVINO works without it
 
 import openvino as ov  # noqa: E402
+from openvino import opset13 as ops  # noqa: E402
 
-__all__ = ["ov", "shared_core"]
+__all__ = ["ops", "ov", "shared_core"]
 
 
 def shared_core() -> "ov.Core":

@@ -7,6 +7,7 @@ from typing import Any
 
 from sr4k.engines.base import EngineSpec
 from sr4k.engines.cpu import granted_cpus, has_fast_int8
+from sr4k.engines.openvino_fork import remember
 from sr4k.engines.openvino_library import ov
 from sr4k.models.export import to_onnx
 
@@ -80,7 +81,10 @@ def compiled(core: "ov.Core", device: str, made: Plan) -> "ov.CompiledModel":
     Raises:
         RuntimeError: the device does not take it.
     """
-    return core.compile_model(core.read_model(made.graph), device, dict(made.config))
+    model = core.compile_model(core.read_model(made.graph), device, dict(made.config))
+    if device == CPU:
+        remember(model, made.config)
+    return model
 
 
 def property_of(core: "ov.Core", device: str, name: str) -> Any:

@@ -1,5 +1,6 @@
 """Engine by PyTorch in float32 on the CPU: slow, the reference for the others. Needs the extra ``[torch]``."""
 
+import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,12 +33,19 @@ class TorchEngine(Engine):
     """The folded network in float32, one frame at a time."""
 
     precisions = ("auto", "fp32")
+    _process: int | None = None  # which used PyTorch first
 
     def __init__(self, spec: EngineSpec) -> None:
         super().__init__(spec)
         self._threads = spec.threads or granted_cpus()
 
     def activate_impl(self) -> None:
+        if TorchEngine._process not in (None, os.getpid()):
+            raise EngineError(
+                "PyTorch was used before this process was forked, and would wait for threads that it doesn't have: use "
+                "the engine openvino, or the start method spawn of multiprocessing."
+            )
+        TorchEngine._process = os.getpid()
         network = self.spec.network().folded(self.spec.colour)
         self._macs = network.macs(self.spec.height, self.spec.width)
         self._run = FoldedExecutor(network)

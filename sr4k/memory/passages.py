@@ -13,7 +13,7 @@ from sr4k.configs import Preset
 from sr4k.engines import load_engine
 from sr4k.engines.choose import engines_for
 from sr4k.engines.cpu import granted_cpus
-from sr4k.errors import OptionError
+from sr4k.errors import EngineError, OptionError
 from sr4k.jobs.upscaling import upscaling
 from sr4k.media.options import Box, ResultSize
 from sr4k.memory.exit_gate import gate
@@ -38,6 +38,7 @@ class Line:
         self._entry = HeapBuffers(kind.form)
         self._passage = passage
         self.is_broken = False
+        self._is_abandoned = False
 
     def run(self, pictures: Iterator[Given]) -> Generator[Any, None, None]:
         """Yield the result of each picture, in order; closed early, it drops the pictures that it has begun."""
@@ -53,6 +54,8 @@ class Line:
         flow = self._passage.run(frames(), results)
 
         def result() -> Any:
+            if self._is_abandoned:
+                raise EngineError("These frames were begun before the process was forked: begin with them anew in it.")
             with gate.inside():
                 frame = next(flow, None)
                 return None if frame is None else begun.popleft().finished(frame.planes[0])
@@ -75,7 +78,7 @@ class Line:
         """Abandon the stages, and never free them: libraries crash if their threads are gone."""
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._passage))
         self._passage.abandon()
-        self.is_broken = True
+        self.is_broken = self._is_abandoned = True
 
 
 def _pulled(pictures: Iterator[Given]) -> Given | None:

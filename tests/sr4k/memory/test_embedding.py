@@ -184,3 +184,77 @@ os.kill(os.getpid(), signal.SIGTERM)
 def test_a_program_hears_signals_after_networks_are_closed_in_any_order() -> None:
     ran = subprocess.run([sys.executable, "-c", SIGNALLED], capture_output=True, text=True, check=True)
     assert ran.stdout == "heard\n"
+
+
+FORKED = """
+import os, signal, sys
+import numpy as np
+from sr4k import EngineError, Upscaler
+frame = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+expected = Upscaler()(frame)  # freed at once
+
+
+def in_child(work):
+    child = os.fork()
+    if not child:
+        signal.alarm(60)
+        sys.exit(0 if work() else 1)
+    print(os.waitpid(child, 0)[1])
+
+
+def upscaled():
+    return np.array_equal(Upscaler()(frame), expected)
+
+
+in_child(upscaled)
+with Upscaler() as up:
+    for side in range(10, 50, 8):  # more sizes than are kept
+        up(frame[:side, :side])
+    in_child(upscaled)
+in_child(lambda: np.array_equal(up(frame), expected))
+open_one = Upscaler()
+begun = open_one.frames([frame] * 9)
+next(begun)
+
+
+def refused():
+    try:
+        next(begun)
+    except EngineError as err:
+        return "before the process was forked" in str(err) and upscaled()
+
+
+in_child(refused)
+print(sum(1 for _ in begun))
+"""
+
+
+def test_forked_processes_upscale_whatever_their_parent_has_closed_before() -> None:
+    code = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKED]
+    ran = subprocess.run(code, capture_output=True, text=True, timeout=300)
+    assert (ran.stdout.split(), ran.stderr) == (["0", "0", "0", "0", "8"], "")
+
+
+FORKED_WITH_TORCH = """
+import os, sys
+import numpy as np
+from sr4k import EngineError, Upscaler
+frame = np.zeros((8, 8, 3), np.uint8)
+Upscaler(engine="torch")(frame)
+child = os.fork()
+if not child:
+    try:
+        Upscaler(engine="torch")(frame)
+    except EngineError as err:
+        print(err, flush=True)
+    sys.exit(0)
+print(os.waitpid(child, 0)[1])
+"""
+
+
+def test_the_engine_torch_says_that_it_does_not_outlive_a_fork() -> None:
+    pytest.importorskip("torch")
+    code = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKED_WITH_TORCH]
+    ran = subprocess.run(code, capture_output=True, text=True, timeout=300)
+    said, status = ran.stdout.splitlines()
+    assert said.startswith("PyTorch was used before this process was forked") and status == "0"
