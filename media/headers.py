@@ -42,6 +42,13 @@ _CROPS = (0x54CC, 0x54DD, 0x54BB, 0x54AA)
 """``PixelCropLeft``, ``Right``, ``Top`` and ``Bottom``."""
 
 
+def animation_frames(stream: VideoStream) -> int:
+    """Return the number of pictures that an animated PNG announces; 0 for other streams."""
+    head = bytes(stream.codec_context.extradata or b"") if stream.codec_context.name == "apng" else b""
+    at = head.find(b"acTL") + 4
+    return int.from_bytes(head[at : at + 4], "big") if at >= 4 else 0
+
+
 def chroma_location(stream: VideoStream) -> ChromaLocation | None:
     """Return the chroma location from the codec's headers, or else from the container; ``None`` if neither has it.
 

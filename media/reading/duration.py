@@ -11,6 +11,7 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from sr4k.media.headers import animation_frames
 from sr4k.media.reading.discontinuities import OneClock
 from sr4k.media.reading.elements import cut_element
 from sr4k.media.reading.piped_source import PipeReader
@@ -27,6 +28,9 @@ _COUNT_DROPPED = {"avi"}
 
 _GAPLESS = {"yuv4mpegpipe"}
 """Containers with nothing between and after pictures: bytes that are left over are a picture that is cut off."""
+
+_ONLY_PICTURES = {"apng"}
+"""Containers that count their frames and hold nothing else, so that what is cut off is of a frame."""
 
 _TOLERANCE = Fraction(1)
 """Seconds by which the end may be early: headers are not exact."""
@@ -79,7 +83,8 @@ class Extent:
     ) -> None:
         self._path, self._video, self._clock, self._pipe = path, video, clock, pipe
         name = self._container_name = container.format.name
-        self.frames = video.frames if video.frames > 0 and name not in _COUNT_DROPPED else None
+        frames = animation_frames(video) or video.frames
+        self.frames = frames if frames > 0 and name not in _COUNT_DROPPED else None
         length = Fraction(container.duration or 0, av.time_base)
         self._announced = Fraction(0)
         if length and name not in _WITHOUT_DURATION:
@@ -134,20 +139,22 @@ class Extent:
         Args:
             rate: frames a second, to convert a missing duration to frames.
         """
-        end = max(self.read_until, self._displayed_until)
-        if self._container_name in _GAPLESS and self._size > self._bytes:
+        end, name = max(self.read_until, self._displayed_until), self._container_name
+        if name in _GAPLESS and self._size > self._bytes:
             return Missing(1, end, end + 1 / rate)
         announced = Fraction(0) if self._has_jumped else self._announced
         if self.frames is not None and self.from_beginning and self._packets <= self.frames and not self._is_scanned:
             frames = self.frames - self._packets
-            return Missing(frames, end, max(end, announced)) if frames else None
+            if frames or name not in _ONLY_PICTURES:
+                until = announced if announced > end else end + frames * max(1 / rate, self._step)
+                return Missing(frames, end, until) if frames else None
         # a last picture may be displayed as long as the one before it: that is not yet an early end
         some = _TOLERANCE if self._is_whole else max(_TOLERANCE, 2 * self._step)
         if self._is_cut_off:
             some = max(1 / rate, self._step) / 2
         if announced - end >= some:
             return Missing(max(1, round((announced - end) * rate)), end, announced)
-        is_told = announced and self._container_name in _EXACT
+        is_told = announced and name in _EXACT
         return Missing(0, end, end) if self._cut_element == "media" and not is_told else None
 
     def last_picture(self, at: Fraction) -> Fraction:

@@ -42,6 +42,10 @@ _PACK = bytes.fromhex("000001BA")
 _ESSENCE = bytes.fromhex("060E2B34010201")
 """Beginning of MXF's keys of pictures and sound."""
 
+_PNG, _END_OF_PNG = b"\x89PNG\r\n\x1a\n", b"IEND"
+_OF_PICTURES = {b"IDAT", b"fdAT", _END_OF_PNG}
+"""Chunks of PNG that hold pictures, or tell that there are no more."""
+
 _BEYOND = sys.maxsize
 """End of an element that doesn't end in the file."""
 
@@ -234,6 +238,20 @@ def _colours(flags: int) -> int:
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
+def _chunks() -> _Walk:
+    """Walk through the chunks of PNG, of which an animated one has those of all its pictures, up to its end mark."""
+    if (yield 0, len(_PNG), True) != _PNG:
+        return
+    end, name = len(_PNG), b""
+    while name != _END_OF_PNG:
+        head = yield end, 8, name in _OF_PICTURES
+        name = head[4:]
+        end = end + 12 + int.from_bytes(head[:4], "big") if len(name) == 4 else _BEYOND
+        if end == _BEYOND:
+            yield end, 1, True  # no end mark
+    yield end, 1, True
+
+
 def _triplets() -> _Walk:
     """Walk through the KLV triplets of MXF."""
     end, is_media = 0, False
@@ -285,6 +303,7 @@ _WALKS: dict[str, Callable[[], _Walk]] = {
     "mov,mp4,m4a,3gp,3g2,mj2": _boxes,
     "avi": _riff,
     "gif": _blocks,
+    "apng": _chunks,
     "mxf": _triplets,
 }
 """By libav's name of the demuxer."""

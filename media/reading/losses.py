@@ -19,7 +19,7 @@ _LISTED = 100
 REORDERED = 16
 """Maximum reordering depth in pictures: the largest that H.264 and HEVC allow."""
 
-_ONE_EACH = {"h264", "hevc", "mpeg2video", "mjpeg", "prores", "dnxhd", "ffv1", "ffvhuff", "huffyuv"}
+_ONE_EACH = {"h264", "hevc", "mpeg2video", "mjpeg", "apng", "prores", "dnxhd", "ffv1", "ffvhuff", "huffyuv"}
 """Decoders that return exactly one picture for each intact packet with a pts."""
 
 

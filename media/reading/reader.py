@@ -270,7 +270,7 @@ class VideoReader:
     def _counted_frames(self) -> int | None:
         """Return the number of frames of the whole job; ``None`` if the header does not count them."""
         if is_picture(self._settings.path) and not is_sequence(self._settings.path):
-            return 1
+            return self._file.extent.frames or 1
         countable = self._settings.part is None and self._file.deinterlacer.most == 1
         return self._file.extent.frames if countable else None
 

@@ -22,6 +22,7 @@ from sr4k.media.quality_meter import QualityMeter
 from sr4k.media.reading.discontinuities import OneClock, from_key_frame
 from sr4k.media.reading.display_order import Order
 from sr4k.media.reading.duration import Extent
+from sr4k.media.reading.jpeg import holds_jpeg_files, is_cut_off
 from sr4k.media.reading.losses import REORDERED, Losses, PendingPackets
 from sr4k.media.reading.missing_pts import counted_back, held_back
 from sr4k.media.reading.open_file import open_input, open_piped, video_stream
@@ -94,6 +95,8 @@ class VideoFile:
         self._interval = 1 / positive(self.stream.guessed_rate, Fraction(25))
         losses.near = 2 * self._interval
         self._pending = PendingPackets(self.stream, self.tick, losses)
+        self._are_jpeg_files = holds_jpeg_files(self._container, self.stream)
+        self._cut: set[int | None] = set()  # pts of those of them that are cut off, and still in the decoder
         self.crop = Crop(margins(self.stream), (context.width, context.height))
 
     def pictures(self, *, whole: bool) -> Iterator[VideoFrame]:
@@ -169,6 +172,8 @@ class VideoFile:
             if (trouble := unreadable_tiff(packet, self.stream)) is not None:
                 self._pending.failed(packet, trouble)
                 continue
+            if self._are_jpeg_files and is_cut_off(packet):
+                self._cut.add(packet.pts)
             try:
                 for picture in self.stream.decode(plain_packet(packet, self.stream)):
                     started = True
@@ -194,4 +199,7 @@ class VideoFile:
     def _noted(self, picture: VideoFrame, *, whole: bool) -> VideoFrame:
         self.quality = self._meter.of(picture)
         self._pending.shown(picture, whole=whole)
+        if picture.pts in self._cut:
+            self._cut.discard(picture.pts)
+            self._losses.add("concealed", "the picture is cut off", (picture.pts or 0) * self.tick)
         return picture

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import av
+import cv2
+import numpy as np
 import pytest
 from clips import write_clip
 from piping import fed, piped
@@ -36,11 +38,12 @@ KINDS = {
     ".webm": "-c:v libvpx -c:a libvorbis",
     ".wmv": "-c:v wmv2 -c:a wmav2",
     ".gif": "-c:v gif -an",
+    ".apng": "-an",
     ".mxf": "-c:v mpeg2video -c:a pcm_s16le -ar 48000",
 }
 """Options of ffmpeg that write a clip of a second, by suffix."""
 
-ANNOUNCED = {".mkv", ".mp4", ".mov", ".flv", ".webm", ".mxf"}
+ANNOUNCED = {".mkv", ".mp4", ".mov", ".flv", ".webm", ".mxf", ".apng"}
 """Those that say in their beginning how long they are."""
 
 NOT_FORWARDS = {".gif", ".mxf"}
@@ -124,6 +127,8 @@ def test_a_pipe_that_is_cut_off_is_as_damaged_as_such_a_file(kind: str, clip: Cl
         assert pipe[0] == file[0]
         if kind in (".avi", ".wmv", ".many.mp4"):  # libav knows less of them: it corrects times by a file's size
             assert pipe[1].packets + pipe[1].missing > 0
+        elif kind == ".apng":  # of a file libav reads the packet that is cut off, of a pipe it does not
+            assert pipe[1].packets + pipe[1].missing == file[1].packets + file[1].missing == FRAMES - file[0]
         else:
             assert pipe[1] == file[1]
 
@@ -212,3 +217,65 @@ def test_what_is_no_file_or_has_no_sizes_is_not_cut_off(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"anything")
     for container in ("matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "avi", "mpegts", "mpeg", "ogg", "mxf", "h264"):
         assert cut_element(tmp_path / "a", container) is None
+
+
+def jpeg(path: Path, *, progressive: bool = False, thumbnail: bytes = b"") -> bytes:
+    """Write a JPEG file, with another one in a segment if there is one, and return it."""
+    pixels = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+    assert cv2.imwrite(
+        str(path), pixels, [cv2.IMWRITE_JPEG_PROGRESSIVE, int(progressive), cv2.IMWRITE_JPEG_RST_INTERVAL, 2]
+    )
+    data = path.read_bytes()
+    segment = b"\xff\xe1" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail
+    data = data[:2] + segment + data[2:]
+    path.write_bytes(data)
+    return data
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_file_that_is_cut_off_is_damaged(progressive: bool, tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    data = jpeg(path, progressive=progressive, thumbnail=jpeg(path))
+    assert read(path) == (1, LossReport())
+    path.write_bytes(data + b"\0garbage")
+    assert read(path) == (1, LossReport())
+    for kept in (len(data) - 2, len(data) * 3 // 4):
+        path.write_bytes(data[:kept])
+        pictures, losses = read(path)
+        assert (pictures, losses.concealed, losses.reasons) == (1, 1, ("the picture is cut off",))
+    path.write_bytes(data[: len(data) * 3 // 4].ljust(len(data), b"\0"))  # a download that stopped
+    assert read(path)[1].concealed == 1
+    with pytest.raises(InputError, match=r"a\.jpg is damaged at 0\.00 s: the picture is cut off"):
+        VideoReader(ReadSettings(path=path, strict=True))
+
+
+def test_of_a_sequence_the_picture_that_is_cut_off_is_named_by_its_time(tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        data = jpeg(tmp_path / f"{number}.jpg")
+    (tmp_path / "2.jpg").write_bytes(data[: len(data) // 2])
+    pictures, losses = read(tmp_path / "%d.jpg")
+    assert (pictures, losses.concealed) == (3, 1)
+    assert [place.at for place in losses.places] == [pytest.approx(0.04)]
+
+
+def test_an_animated_png_tells_how_many_pictures_it_lacks_and_that_its_last_one_is_cut_off(tmp_path: Path) -> None:
+    path, pixels = tmp_path / "in.png", np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)
+    with av.open(str(path), "w", format="apng") as target:
+        stream = target.add_stream("apng", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 16, 12, "rgb24"
+        for shift in range(4):
+            target.mux(stream.encode(av.VideoFrame.from_ndarray(np.roll(pixels, shift, 1), "rgb24")))
+        target.mux(stream.encode(None))
+    data = path.read_bytes()
+    with VideoReader(ReadSettings(path=path)) as reader:
+        assert sum(1 for _ in reader.pictures()) == reader.report().source.expected_frames == 4
+        assert reader.report().losses == LossReport()
+    path.write_bytes(data[: data.index(b"fcTL", data.index(b"fdAT")) - 4])  # behind the second
+    pictures, losses = read(path)
+    assert (pictures, losses.missing, losses.packets) == (2, 2, 0)
+    assert losses.reasons == ("the file ends at 0.20 s of 0.40 s",)
+    path.write_bytes(data[: data.rindex(b"fdAT") + 30])
+    pictures, losses = read(path)
+    assert pictures + losses.packets == 4 and "the file is cut off at 0.40 s" in losses.reasons
+    path.write_bytes(data[: data.rindex(b"IEND") - 4])
+    assert read(path)[1].missing == 1
