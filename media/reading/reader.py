@@ -241,9 +241,11 @@ class VideoReader:
         if self._file.clock.jumps:
             self._warn("its clock jumps; what follows is shifted, audio and video alike, to continue what came before")
         self._emitted += 1
-        for dropped in self._dropped.new_in(picture.frame):
-            self._left_out.append(f"{dropped} can't be kept")
-            self._warn(self._left_out[-1])
+        for dropped in (*self._file.passed_over, *self._dropped.new_in(picture.frame)):
+            left_out = f"{dropped} can't be kept"
+            if left_out not in self._left_out:
+                self._left_out.append(left_out)
+                self._warn(left_out)
         return self._changes.noted(picture, info.pts * info.time_base), info
 
     def _without_alpha(self, picture: DecodedPicture) -> DecodedPicture:

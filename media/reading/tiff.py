@@ -1,6 +1,7 @@
-"""Recognises TIFF that libav can't read: it takes what is compressed as JPEG for a black picture, without a word."""
+"""Recognises what libav passes over in TIFF: it takes JPEG in it for a black picture, and reads only the first page."""
 
 import struct
+from collections.abc import Iterator
 from typing import Any
 
 from av.packet import Packet
@@ -13,26 +14,51 @@ _COMPRESSION = 259
 _JPEG = {6, 7}
 """Values of that tag: the JPEG of TIFF 6.0, and that of its supplement."""
 
+_SUBFILE, _OLD_SUBFILE = 254, 255
+_BESIDE, _OLD_BESIDE = 0b101, 2
+"""Bits and value of those tags: a smaller version of another page, or a mask of its transparency."""
+
+_MOST_PAGES = 10_000
+"""Maximum number of pages that are looked at: a damaged file may chain them to a circle."""
+
+_Tags = dict[int, int]
+"""Values of a page's tags that are single integers, by number; of others what is in their place."""
+
 
 def unreadable_tiff(packet: "Packet[Any]", stream: VideoStream) -> str | None:
     """Return why a packet can't be decoded, in words; ``None`` if it can, as far as this tells."""
+    first = next(_pages(packet, stream), {})
+    return "TIFF that is compressed as JPEG" if first.get(_COMPRESSION) in _JPEG else None
+
+
+def has_further_pages(packet: "Packet[Any]", stream: VideoStream) -> bool:
+    """Whether a packet is a TIFF file of several pictures. Smaller versions of the first, and masks, don't count."""
+    pages = _pages(packet, stream)
+    next(pages, None)
+    return any(not tags.get(_SUBFILE, 0) & _BESIDE and tags.get(_OLD_SUBFILE) != _OLD_BESIDE for tags in pages)
+
+
+def _pages(packet: "Packet[Any]", stream: VideoStream) -> Iterator[_Tags]:
+    """Yield the tags of each page of a TIFF file; nothing for what is none."""
     if stream.codec_context.codec.canonical_name != "tiff":
-        return None
-    return "TIFF that is compressed as JPEG" if _compression(bytes(packet)) in _JPEG else None
-
-
-def _compression(data: bytes) -> int | None:
-    """Return the value of the first directory's tag; ``None``: there is none."""
-    order = _ORDERS.get(data[:4])
+        return
+    data = memoryview(packet)
+    order = _ORDERS.get(bytes(data[:4]))
     if order is None or len(data) < 8:
-        return None
+        return
     (at,) = struct.unpack_from(f"{order}I", data, 4)
-    if at + 2 > len(data):
-        return None
-    (number,) = struct.unpack_from(f"{order}H", data, at)
-    for entry in range(at + 2, min(at + 2 + 12 * number, len(data) - 11), 12):
-        tag, kind = struct.unpack_from(f"{order}HH", data, entry)
-        if tag == _COMPRESSION:
-            (value,) = struct.unpack_from(f"{order}{'H' if kind == 3 else 'I'}", data, entry + 8)
-            return int(value)
-    return None
+    for _ in range(_MOST_PAGES):
+        if not at or at + 2 > len(data):
+            return
+        (number,) = struct.unpack_from(f"{order}H", data, at)
+        end = at + 2 + 12 * number
+        yield dict(_tag(data, entry, order) for entry in range(at + 2, min(end, len(data) - 11), 12))
+        if end + 4 > len(data):
+            return
+        (at,) = struct.unpack_from(f"{order}I", data, end)
+
+
+def _tag(data: memoryview, at: int, order: str) -> tuple[int, int]:
+    tag, kind = struct.unpack_from(f"{order}HH", data, at)
+    (value,) = struct.unpack_from(f"{order}{'H' if kind == 3 else 'I'}", data, at + 8)
+    return tag, value

@@ -27,7 +27,7 @@ from sr4k.media.reading.losses import REORDERED, Losses, PendingPackets
 from sr4k.media.reading.missing_pts import counted_back, held_back
 from sr4k.media.reading.open_file import open_input, open_piped, video_stream
 from sr4k.media.reading.piped_source import PipeReader
-from sr4k.media.reading.tiff import unreadable_tiff
+from sr4k.media.reading.tiff import has_further_pages, unreadable_tiff
 from sr4k.media.reading.untrusted_png import plain_head, plain_packet
 
 _GUESSED = {"mpeg", "mpegvideo"}
@@ -49,6 +49,7 @@ class VideoFile:
         crop: crops its pictures.
         order: corrects display times; stays valid when the file is opened again.
         can_be_sought: whether pictures have the same pts after seeking.
+        passed_over: descriptions of what libav doesn't read of picture files.
         quality: grade of the picture that was decoded last (`sr4k.models.source_quality`).
 
     Args:
@@ -85,6 +86,7 @@ class VideoFile:
         context.flags |= Flags.unaligned  # otherwise the decoder does not crop the left side
         self._meter = QualityMeter(self.stream)
         self.quality = 0
+        self.passed_over: set[str] = set()
         self.tick = positive(self.stream.time_base, Fraction(1, 90_000))
         self.deinterlacer = Deinterlacer(self.stream, say, settings.deinterlace)
         self.unit = self.tick / self.deinterlacer.ticks
@@ -172,6 +174,8 @@ class VideoFile:
             if (trouble := unreadable_tiff(packet, self.stream)) is not None:
                 self._pending.failed(packet, trouble)
                 continue
+            if has_further_pages(packet, self.stream):
+                self.passed_over.add("its pages after the first")
             if self._are_jpeg_files and is_cut_off(packet):
                 self._cut.add(packet.pts)
             try:

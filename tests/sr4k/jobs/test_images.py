@@ -314,6 +314,17 @@ def test_a_tiff_that_libav_would_read_as_black_is_refused(tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["in.tif"]
 
 
+def test_of_a_tiff_of_several_pages_the_first_is_read_and_it_is_said(tmp_path: Path) -> None:
+    assert cv2.imwritemulti(str(tmp_path / "in.tif"), [specks(seed=page) for page in (0, 1, 2)])
+    assert upscale(tmp_path / "in.tif", tmp_path / "out.png").left_out == ["its pages after the first can't be kept"]
+    assert np.array_equal(read(tmp_path / "out.png"), doubled(specks()[..., ::-1]))
+    data = (tmp_path / "in.tif").read_bytes()
+    of_a_page, of_a_thumbnail = struct.pack("<HHII", 254, 4, 1, 2), struct.pack("<HHII", 254, 4, 1, 1)
+    assert data.count(of_a_page) == 3
+    (tmp_path / "in.tif").write_bytes(data.replace(of_a_page, of_a_thumbnail))
+    assert upscale(tmp_path / "in.tif", tmp_path / "out.png", overwrite=True).left_out == []
+
+
 def test_options_of_videos_are_not_for_pictures(tmp_path: Path) -> None:
     source = write(tmp_path / "in.png", specks())
     done = CliRunner().invoke(app, ["stream", str(source), str(tmp_path / "out.png"), "--crf", "20"])
