@@ -45,6 +45,11 @@ def is_for_rgb(look: Look) -> bool:
     return look.is_colourful or is_gray
 
 
+def has_no_colour(pixel_format: str) -> bool:
+    """Whether pictures of this pixel format, by libav's name, are gray, with alpha or without."""
+    return pixel_format.startswith(("gray", "ya")) or pixel_format in _BLACK_OR_WHITE
+
+
 def rgb_format(info: VideoInfo) -> Format:
     """Return the format of packed RGB for pictures of this size."""
     return Format((PlaneSpec((info.height, info.width, 3), info.colour.dtype),), about=info)

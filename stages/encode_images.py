@@ -20,10 +20,12 @@ from sr4k.errors import OptionError, OutputError
 from sr4k.media.image_names import is_sequence, numbered, numbers
 from sr4k.media.look import may_be_transparent
 from sr4k.media.placement import placed
+from sr4k.media.planes import rows_of
 from sr4k.media.reading.open_file import open_beside, video_stream
 from sr4k.media.reading.piped_source import end_copy
 from sr4k.media.reading.reader import VideoReader
 from sr4k.media.reports import ENCODE, EncodeReport, VideoReport
+from sr4k.media.rgb import has_no_colour
 from sr4k.media.video import FULL_RANGE, info_of
 from sr4k.models.geometry import SCALE
 from sr4k.pipeline import Format, Frame, FrameInfo, Sink
@@ -32,7 +34,7 @@ from sr4k.stages.settings import PictureSettings
 log = logging.getLogger(__name__)
 
 Pixels = NDArray[Any]
-"""RGB or RGBA, (H, W, 3) or (H, W, 4), uint8 or uint16; or alpha alone, (H, W)."""
+"""Gray, gray with alpha, RGB or RGBA, (H, W, 1) to (H, W, 4), uint8 or uint16; or alpha alone, (H, W)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,40 +43,39 @@ class _Kind:
 
     Attributes:
         encoder: its name.
-        opaque: pixel format.
-        with_alpha: pixel format with transparency; ``None``: there is none.
-        deep, deep_with_alpha: the same for 16 bits, which the suffixes of `sr4k.common.picture_suffixes.DEEP` can have.
+        formats: pixel formats by bytes a sample and samples a pixel: 1 gray, 2 gray with alpha, 3 RGB, 4 RGBA. Suffixes
+            of `sr4k.common.picture_suffixes.DEEP` have those of two bytes.
         options: of the encoder.
     """
 
     encoder: str
-    opaque: str
-    with_alpha: str | None
-    deep: str = ""
-    deep_with_alpha: str = ""
+    formats: Mapping[tuple[int, int], str]
     options: Mapping[str, str] = field(default_factory=dict)
 
-    def pixel_format(self, pixels: Pixels) -> str:
-        """Return the pixel format for RGB or RGBA of a depth."""
-        if pixels.dtype == np.uint16:
-            return self.deep_with_alpha if pixels.shape[2] == 4 else self.deep
-        return self.with_alpha if pixels.shape[2] == 4 and self.with_alpha else self.opaque
+    @property
+    def holds_alpha(self) -> bool:
+        return (1, 4) in self.formats
+
+    @property
+    def holds_gray(self) -> bool:
+        return (1, 1) in self.formats
 
 
-_JPEG = _Kind("mjpeg", "yuvj444p", None, options={"qmin": "2", "qmax": "2"})
-_TIFF = _Kind("tiff", "rgb24", "rgba", "rgb48le", "rgba64le", options={"compression_algo": "deflate"})
+_SHALLOW = {(1, 1): "gray", (1, 2): "ya8", (1, 3): "rgb24", (1, 4): "rgba"}
+_BIG = {(2, 1): "gray16be", (2, 2): "ya16be", (2, 3): "rgb48be", (2, 4): "rgba64be"}
+_LITTLE = {(2, 1): "gray16le", (2, 2): "ya16le", (2, 3): "rgb48le", (2, 4): "rgba64le"}
+
+_JPEG = _Kind("mjpeg", {(1, 3): "yuvj444p"}, options={"qmin": "2", "qmax": "2"})
+_TIFF = _Kind("tiff", _SHALLOW | _LITTLE, options={"compression_algo": "deflate"})
 _KINDS = {
-    ".png": _Kind("png", "rgb24", "rgba", "rgb48be", "rgba64be"),
+    ".png": _Kind("png", _SHALLOW | _BIG),
     ".jpg": _JPEG,
     ".jpeg": _JPEG,
     ".tif": _TIFF,
     ".tiff": _TIFF,
-    ".webp": _Kind("libwebp", "bgra", "bgra", options={"lossless": "1"}),
+    ".webp": _Kind("libwebp", {(1, 3): "bgra", (1, 4): "bgra"}, options={"lossless": "1"}),
 }
 """By suffix of `sr4k.common.picture_suffixes.WRITABLE`."""
-
-_FORMATS = {(1, 3): "rgb24", (1, 4): "rgba", (2, 3): "rgb48le", (2, 4): "rgba64le"}
-"""libav's names of the formats of `Pixels`, by bytes a sample and samples a pixel."""
 
 _MOST = {"libwebp": 16383}
 """Maximum side in pixels, by encoder."""
@@ -92,6 +93,7 @@ class EncodePictures(Sink):
         self._left_out: list[str] = []
         self._kind: _Kind | None = None  # before it is open
         self._encoders: dict[str, VideoCodecContext] = {}
+        self._is_gray = False
         self._alpha: Iterator[Pixels] | None = None
 
     def open(self, source: Format) -> None:
@@ -171,6 +173,7 @@ class EncodePictures(Sink):
                 if stream.index != video.index:
                     self._left_out.append(f"stream {stream.index} ({stream.type}) can't be carried by pictures")
             form = video.format
+            self._is_gray = has_no_colour(form.name)
         if copy is not None:
             end_copy(copy)
         elif may_be_transparent(form):
@@ -185,7 +188,7 @@ class EncodePictures(Sink):
         assert self._kind is not None
         if alpha.min() == np.iinfo(alpha.dtype).max:
             return rgb
-        if self._kind.with_alpha:
+        if self._kind.holds_alpha:
             return np.dstack([rgb, alpha])
         words = f"transparency can't be carried by {self._settings.path.suffix}, and is laid over black"
         if words not in self._left_out:
@@ -210,9 +213,10 @@ class EncodePictures(Sink):
 
     def _write(self, path: Path, pixels: Pixels) -> None:
         assert self._kind is not None
-        form, wanted = _FORMATS[pixels.itemsize, pixels.shape[2]], self._kind.pixel_format(pixels)
-        picture = VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format=form)
-        if wanted != form:
+        if self._is_gray and self._kind.holds_gray:
+            pixels = _without_colour(pixels)
+        picture, wanted = _picture(pixels), self._kind.formats[pixels.itemsize, pixels.shape[2]]
+        if wanted != picture.format.name:
             picture = picture.reformat(
                 format=wanted,
                 dst_colorspace=Colorspace.ITU601,
@@ -242,6 +246,21 @@ class EncodePictures(Sink):
             encoder.options = {**kind.options, **self._settings.options}
             self._encoders[name] = encoder
         return self._encoders[name]
+
+
+def _without_colour(pixels: Pixels) -> Pixels:
+    """Return RGB or RGBA as gray, with alpha or without, unless it has colours."""
+    red, green, blue, *_ = np.moveaxis(pixels, 2, 0)
+    return pixels[..., 2:] if np.array_equal(red, green) and np.array_equal(green, blue) else pixels
+
+
+def _picture(pixels: Pixels) -> VideoFrame:
+    """Copy pixels of any kind."""
+    height, width, samples = pixels.shape
+    picture = VideoFrame(width, height, (_SHALLOW | _LITTLE)[pixels.itemsize, samples])
+    rows = rows_of(picture.planes[0], str(pixels.dtype))
+    np.copyto(rows[:, : width * samples], pixels.reshape(height, width * samples))
+    return picture
 
 
 def _over_black(rgb: Pixels, alpha: Pixels) -> Pixels:

@@ -126,10 +126,41 @@ def test_webp_has_its_colours_where_libwebp_has_them(tmp_path: Path) -> None:
     assert apart.mean() < 0.35
 
 
-def test_gray_stays_gray(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("source", "target"), [("png", "png"), ("tif", "png"), ("png", "tif")])
+def test_gray_stays_gray_and_is_that_of_an_upscaler(source: str, target: str, tmp_path: Path) -> None:
+    write(tmp_path / f"in.{source}", specks()[..., 0])
+    gray = read(tmp_path / f"in.{source}")
+    upscale(tmp_path / f"in.{source}", tmp_path / f"out.{target}")
+    made = read(tmp_path / f"out.{target}")
+    with Upscaler(engine="nearest") as up:
+        np.testing.assert_array_equal(made, up(gray))
+    np.testing.assert_array_equal(made, doubled(gray))
+
+
+def test_jpeg_without_colour_becomes_gray(tmp_path: Path) -> None:
+    write(tmp_path / "in.jpg", specks()[..., 0])
+    upscale(tmp_path / "in.jpg", tmp_path / "out.png")
+    apart = read(tmp_path / "out.png").astype(int) - doubled(read(tmp_path / "in.jpg"))
+    assert np.abs(apart).max() <= 1  # OpenCV and libav decode JPEG differently
+
+
+def test_gray_is_written_as_colours_where_the_format_has_no_gray(tmp_path: Path) -> None:
     gray = specks()[..., 0]
-    upscale(write(tmp_path / "in.png", gray), tmp_path / "out.png")
-    assert np.array_equal(read(tmp_path / "out.png"), np.dstack([doubled(gray)] * 3))
+    upscale(write(tmp_path / "in.png", gray), tmp_path / "out.webp")
+    assert np.array_equal(read(tmp_path / "out.webp")[..., :3], np.dstack([doubled(gray)] * 3))
+
+
+def test_gray_that_shows_through_stays_gray_and_colours_that_are_all_gray_stay_colours(tmp_path: Path) -> None:
+    gray = specks()[..., :2]
+    rows = b"".join(b"\0" + row.tobytes() for row in gray)
+    parts = [(b"IHDR", struct.pack(">2I5B", 20, 14, 8, 4, 0, 0, 0)), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    (tmp_path / "in.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts))
+    upscale(tmp_path / "in.png", tmp_path / "out.png")
+    assert np.array_equal(read(tmp_path / "out.png")[..., :3], np.dstack([doubled(gray[..., 0])] * 3))
+    assert probe(tmp_path / "out.png").video["pixel_format"] == "ya8"
+    colours = np.dstack([gray[..., 0]] * 3)
+    upscale(write(tmp_path / "rgb.png", colours), tmp_path / "out.png", overwrite=True)
+    assert np.array_equal(read(tmp_path / "out.png"), doubled(colours))
 
 
 def exif(orientation: int) -> bytes:
@@ -226,7 +257,7 @@ def test_sixteen_bits_stay_sixteen_and_are_those_of_an_upscaler(
     assert made is not None
     with Upscaler(engine="nearest", **size) as up:
         expected = up(pixels[..., :3] if channels > 1 else pixels, order="bgr")
-    np.testing.assert_array_equal(made[..., :3], expected if channels > 1 else np.dstack([expected] * 3))
+    np.testing.assert_array_equal(made[..., :3] if channels > 1 else made, expected)
     assert made.dtype == np.uint16
     if not size:
         np.testing.assert_array_equal(expected, doubled(pixels[..., :3] if channels > 1 else pixels))
@@ -448,7 +479,7 @@ class TestSequences:
         write(tmp_path / "1.png", specks(seed=1))
         upscale(tmp_path / "%d.png", tmp_path / "out%d.png")
         expected = np.rint(gray[first] / (257 if first == "deep gray" else 1)).astype(np.uint8)
-        assert np.array_equal(read(tmp_path / "out0.png"), np.dstack([doubled(expected)] * 3))
+        assert np.array_equal(read(tmp_path / "out0.png"), doubled(expected))
         assert np.array_equal(read(tmp_path / "out1.png"), doubled(specks(seed=1)))
 
     def test_a_part_keeps_them_too(self, tmp_path: Path) -> None:
