@@ -82,7 +82,7 @@ def test_gray_becomes_the_gray_of_that_png(luma: Upscaler, tmp_path: Path) -> No
     expected = by_file(gray, tmp_path)
     for order in ("rgb", "bgr"):
         np.testing.assert_array_equal(luma(gray, order=order), expected)
-    assert np.ptp(expected.reshape(*expected.shape[:2], -1), axis=2).max() == 0
+    assert expected.ndim == 2
 
 
 def test_another_network_runs_by_its_name(tmp_path: Path) -> None:
