@@ -26,7 +26,7 @@ from sr4k.jobs.live_job import LiveJob
 from sr4k.jobs.setting_errors import errors_by_option
 from sr4k.jobs.summary import LiveSummary
 from sr4k.live.address import parse_source, parse_target
-from sr4k.live.channel_reports import IntakeReport, PlayoutReport
+from sr4k.live.channel_reports import IntakeReport, PlayoutReport, TargetReport
 from sr4k.live.rate import Rate
 from sr4k.pipeline import WorkerStatus
 from sr4k.service.channel_status import ChannelMonitor
@@ -119,10 +119,21 @@ def _summary_line(summary: LiveSummary) -> str:
     intake, playout = summary.intake or IntakeReport(), summary.playout or PlayoutReport()
     dropped = sum(intake.dropped.values())
     restarted = f"; {summary.restarts} restarts, counts are since the last" if summary.restarts else ""
+    unreached = [target for target in playout.targets if not target.connects]
+    is_sent = len(unreached) < len(playout.targets) or not playout.targets
     return (
-        f"{playout.frames} frames sent in {summary.seconds:.0f} s, {playout.repeated} of them repeated; "
-        f"{intake.frames} received, {dropped} dropped; {intake.connects} connections{restarted}"
+        f"{playout.frames} frames {'sent' if is_sent else 'encoded'} in {summary.seconds:.0f} s, "
+        f"{playout.repeated} of them repeated; {intake.frames} received, {dropped} dropped; "
+        f"{intake.connects} connections{restarted}{_unreached(unreached, is_sent=is_sent)}"
     )
+
+
+def _unreached(targets: Sequence[TargetReport], *, is_sent: bool) -> str:
+    """Return the end of the summary that says which targets no frame has arrived at; empty if there are none."""
+    if not targets:
+        return ""
+    told = ", ".join(f"{each.target} ({each.reason or 'not ready before the end'})" for each in targets)
+    return f"; never reached: {told}" if is_sent else f"; none of them arrived, for nothing was reached: {told}"
 
 
 class _Status:

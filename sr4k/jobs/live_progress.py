@@ -32,7 +32,8 @@ class LiveProgress:
         received: number of frames received.
         fps: frames received per second, lately.
         dropped: number of frames received that were not used.
-        sent: number of frames sent to the targets.
+        sent: number of frames encoded for the targets, which all get the same; ``targets`` says which of them are
+            reached.
         repeated: number of those that filled a gap.
         seconds: seconds of video sent.
         restarts: how often the workers were restarted.
