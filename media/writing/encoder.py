@@ -266,4 +266,6 @@ def _check_options(context: VideoCodecContext, settings: EncoderSettings) -> Non
     unknown = sorted(set(settings.options) - known)
     if unknown:
         name = called(*_named(settings))
-        raise OptionError(f"The {name} encoder has no option '{unknown[0]}': check the name given to -e.")
+        raise OptionError(
+            f"The {name} encoder has no option '{unknown[0]}': check the name given to {option('options')}."
+        )

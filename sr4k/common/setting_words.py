@@ -87,6 +87,16 @@ def _keys_beside(loc: Sequence[int | str], kind: type[BaseModel]) -> list[str]:
     return list(fields)
 
 
+def leaves(annotation: Any) -> Iterator[Any]:
+    """Yield the innermost types of a type such as ``tuple[int, ...] | None``."""
+    inner = typing.get_args(annotation)
+    if not inner or typing.get_origin(annotation) is typing.Literal:
+        yield annotation
+    else:
+        for each in inner:
+            yield from leaves(each)
+
+
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:
     """Yield the models within a type such as ``dict[str, Channel] | None``."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):

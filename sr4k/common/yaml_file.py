@@ -6,18 +6,27 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
-from sr4k.common.setting_words import first_fault
+from sr4k.common.setting_words import first_fault, leaves
 from sr4k.errors import OptionError
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
 
 class Section(BaseModel):
-    """A mapping in a settings file: unknown keys are errors, and it is immutable."""
+    """A mapping in a settings file: unknown keys are errors, and it is immutable. No number is true or false."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_number_by_a_switch(cls, value: object, info: ValidationInfo) -> object:
+        kinds = {*leaves(cls.model_fields[info.field_name or ""].annotation)}
+        given = value if isinstance(value, list | tuple) else [value]
+        if kinds & {int, float} and bool not in kinds and any(isinstance(each, bool) for each in given):
+            raise ValueError("must be a number" if float in kinds else "must be a whole number")
+        return value
 
 
 _KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}")

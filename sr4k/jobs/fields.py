@@ -47,7 +47,7 @@ class Field(Generic[_Given, _Kept]):
         job.__dict__[self._name] = self._meaning(value)
 
 
-def _or_text(kinds: tuple[type, ...], parse: Callable[[str], Any], usage: str) -> Callable[..., Any]:
+def _or_text(keyword: str, kinds: tuple[type, ...], parse: Callable[[str], Any], usage: str) -> Callable[..., Any]:
     """Return a conversion that parses text and keeps values of ``kinds``; it raises OptionError for any other type."""
 
     def meaning(given: object) -> Any:
@@ -55,7 +55,7 @@ def _or_text(kinds: tuple[type, ...], parse: Callable[[str], Any], usage: str) -
             return parse(given)
         if isinstance(given, kinds):
             return given
-        raise OptionError(f"{given!r} isn't supported here: use {usage}.")
+        raise OptionError(f"{option(keyword)} can't be {given!r}: use {usage}.")
 
     return meaning
 
@@ -131,12 +131,22 @@ def _loaded(name: str) -> Preset:
 _NOTHING = type(None)
 
 _A_PRESET = "a preset, its name or its path"
-preset_or_text: Callable[[Preset | str], Preset] = _or_text((Preset,), _loaded, _A_PRESET)
-preset_of_engine: Callable[[Preset | str], Preset] = _or_text((Preset,), load_preset, _A_PRESET)
+preset_or_text: Callable[[Preset | str], Preset] = _or_text("preset", (Preset,), _loaded, _A_PRESET)
+preset_of_engine: Callable[[Preset | str], Preset] = _or_text("preset", (Preset,), load_preset, _A_PRESET)
 """The same for those that encode nothing, and have no speed."""
 part_or_text: Callable[[TimeSpan | str | None], TimeSpan | None] = _or_text(
-    (TimeSpan, _NOTHING), parse_part, "a TimeSpan, or text such as '10s@00:05:00'"
+    "part", (TimeSpan, _NOTHING), parse_part, "text such as '10s@00:05:00', or a TimeSpan"
 )
-track_or_text: Callable[[VideoChoice | str], VideoChoice] = _or_text(
-    (VideoChoice,), parse_track, "a VideoChoice, or text such as '1'"
-)
+_track_or_text = _or_text("track", (VideoChoice,), parse_track, "a number, from 0, or text such as 'i:0x101'")
+
+
+def track_or_text(given: VideoChoice | int | str) -> VideoChoice:
+    """Return a video track; see `sr4k.jobs.parse.parse_track`.
+
+    Raises:
+        OptionError: it is of another type, or says no track.
+    """
+    if isinstance(given, int) and not isinstance(given, bool):
+        return VideoChoice(given)
+    chosen: VideoChoice = _track_or_text(given)
+    return chosen

@@ -28,8 +28,8 @@ from sr4k.jobs.fields import (
 from sr4k.jobs.file_progress import Gauge, Progress
 from sr4k.jobs.graph import assembled, run_assembled
 from sr4k.jobs.keywords import PRESET_KEYWORDS, PresetKeywords
-from sr4k.jobs.pipes import DASH, is_pipe, opened_source, path_or_dash, reserved_output, shown
-from sr4k.jobs.result_size import Scaling, check_for_video, result_size, size_as_given
+from sr4k.jobs.pipes import DASH, file_or_dash, is_pipe, opened_source, reserved_output, shown
+from sr4k.jobs.result_size import GivenSize, Scaling, check_for_video, result_size, size_as_given
 from sr4k.jobs.running import Impatient, Startable
 from sr4k.jobs.sinks import in_segments, pictures, raw, straight
 from sr4k.jobs.summary import Summary, summarised
@@ -75,8 +75,8 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
         target: path of the result; text is accepted. Its suffix chooses the container. ``-``: standard output, to
             which nothing else is printed meanwhile.
         preset: see `sr4k.configs`; the name of a preset or the path of its file is accepted: ``-c`` of the command.
-        size: size of the result: a box that it has to fit into, or a `sr4k.Scale`; text as for
-            `sr4k.jobs.parse.parse_size` is accepted. ``None``: twice the size of the source.
+        size: size of the result: a box that it has to fit into, (width, height) in pixels, or a `sr4k.Scale`; text as
+            for `sr4k.jobs.parse.parse_size` is accepted. ``None``: twice the size of the source.
         scale: the same as a factor, such as 3, or as text; it becomes the size.
         overwrite: whether an existing target may be replaced.
         cpus: number of CPUs to plan for; ``None``: all that are granted.
@@ -85,7 +85,8 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
             ``off``: they stay as they are.
         resume: whether to continue an earlier run of the same job, if there is one.
         strict: whether the first decode loss ends the job with an error.
-        track: which video track of the source to upscale; text as for `sr4k.jobs.parse.parse_track` is accepted.
+        track: which video track of the source to upscale: its number, from 0; text as for `sr4k.jobs.parse.parse_track`
+            is accepted.
         rate: frames per second of an image sequence, ``None``: 25; or of raw video, for which frames are repeated and
             dropped, ``None``: the source's, which must be constant. Text such as ``30000/1001`` is accepted.
         format: libav's name of the format for standard output; ``None``: ``matroska``.
@@ -95,11 +96,11 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
         FieldError: fields contradict each other, or the target can't be written with these encoder options.
     """
 
-    source: Field[str | os.PathLike[str], Path] = Field(path_or_dash)  # noqa: RUF009 - a descriptor
-    target: Field[str | os.PathLike[str], Path] = Field(path_or_dash)  # noqa: RUF009 - a descriptor
+    source: Field[str | os.PathLike[str], Path] = Field(file_or_dash)  # noqa: RUF009 - a descriptor
+    target: Field[str | os.PathLike[str], Path] = Field(file_or_dash)  # noqa: RUF009 - a descriptor
     _: KW_ONLY
     preset: Field[Preset | str, Preset] = Field(preset_or_text, "file")  # noqa: RUF009 - a descriptor
-    size: Field[ResultSize | str, ResultSize] = Field(size_as_given, None)  # noqa: RUF009 - a descriptor
+    size: Field[GivenSize, ResultSize] = Field(size_as_given, None)  # noqa: RUF009 - a descriptor
     scale: InitVar[Scaling] = None
     overwrite: bool = False
     cpus: int | None = None
@@ -107,7 +108,7 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
     deinterlace: Deinterlace = "auto"
     resume: bool = False
     strict: bool = False
-    track: Field[VideoChoice | str, VideoChoice] = Field(track_or_text, FIRST_VIDEO)  # noqa: RUF009 - a descriptor
+    track: Field[VideoChoice | int | str, VideoChoice] = Field(track_or_text, FIRST_VIDEO)  # noqa: RUF009 - a descriptor
     rate: Field[Fraction | float | str | None, Fraction | None] = Field(rate_or_text, None)  # noqa: RUF009
     format: str | None = None
 

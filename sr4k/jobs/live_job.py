@@ -26,7 +26,7 @@ from sr4k.jobs.fields import (
 from sr4k.jobs.graph import assembled, run_assembled
 from sr4k.jobs.keywords import PresetKeywords
 from sr4k.jobs.live_progress import LiveProgress, TargetProgress, live_progress
-from sr4k.jobs.result_size import Scaling, check_for_video, result_size, size_as_given
+from sr4k.jobs.result_size import GivenSize, Scaling, check_for_video, result_size, size_as_given
 from sr4k.jobs.running import Impatient, Startable
 from sr4k.jobs.setting_errors import errors_by_option
 from sr4k.jobs.summary import LiveSummary, summarised_live
@@ -62,8 +62,9 @@ class LiveJob(PresetKeywords, Startable[LiveProgress, LiveSummary]):
         source: address to pull from; a URL or a path is accepted.
         targets: addresses to push to; URLs and paths, and a single one, are accepted.
         preset: see `sr4k.configs`; or the name of a preset, or the path of its file, as text.
-        size: size of the output: a box that it has to fit into, a `sr4k.Scale`, which refers to the size that the
-            source has at first, or text as for `sr4k.jobs.parse.parse_size`; ``None``: twice that size.
+        size: size of the output: a box that it has to fit into, (width, height) in pixels, a `sr4k.Scale`, which
+            refers to the size that the source has at first, or text as for `sr4k.jobs.parse.parse_size`; ``None``:
+            twice that size.
         scale: the same as a factor, such as 3, or as text; it becomes the size.
         sound: whether to include audio.
         slate: picture to show while the source is away, in place of its last frame.
@@ -81,7 +82,7 @@ class LiveJob(PresetKeywords, Startable[LiveProgress, LiveSummary]):
     targets: Field[Targets, tuple[Address, ...]] = Field(targets_or_text)  # noqa: RUF009 - a descriptor
     _: KW_ONLY
     preset: Field[Preset | str, Preset] = Field(preset_or_text, "live")  # noqa: RUF009 - a descriptor
-    size: Field[ResultSize | str, ResultSize] = Field(size_as_given, None)  # noqa: RUF009 - a descriptor
+    size: Field[GivenSize, ResultSize] = Field(size_as_given, None)  # noqa: RUF009 - a descriptor
     scale: InitVar[Scaling] = None
     sound: bool = True
     cpus: int | None = field(default=None, compare=False)

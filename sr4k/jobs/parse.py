@@ -20,6 +20,7 @@ NAMED_SIZES: dict[str, Size] = {
 }
 
 _FACTOR = re.compile(r"x?(\d+(?:\.\d+)?)")
+_SIDES = re.compile(r"\d+x\d+")
 _TIME = r"(?:(?:(?P<{0}h>\d+):)?(?P<{0}m>\d+):)?(?P<{0}s>\d+(?:\.\d+)?)s?"
 _PART = re.compile(_TIME.format("l") + "(?:@" + _TIME.format("f") + ")?")
 
@@ -39,12 +40,18 @@ def parse_size(text: str) -> Box | Scale:
         return Box(*NAMED_SIZES[name], turns=True)
     if (factor := _FACTOR.fullmatch(name)) is not None:
         return as_scale(Fraction(factor[1]))
-    if "x" not in name:
+    if not is_size(name):
         raise OptionError(
             f"'{text}' isn't a size: use {', '.join(NAMED_SIZES)}, WIDTHxHEIGHT, such as 3840x2160, or a factor, such "
             "as x2 or 1.5."
         )
     return Box(*_sides(text))
+
+
+def is_size(text: str) -> bool:
+    """Whether a text has the form of a size or of a factor, as `parse_size` takes it."""
+    name = text.lower()
+    return name in NAMED_SIZES or any(form.fullmatch(name) for form in (_FACTOR, _SIDES))
 
 
 def as_scale(factor: float | Fraction) -> Scale:

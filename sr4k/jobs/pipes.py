@@ -9,7 +9,9 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from sr4k.errors import InputError, OutputError
+from sr4k.errors import InputError, OptionError, OutputError
+from sr4k.live.address import is_live
+from sr4k.live.address import shown as address_shown
 from sr4k.media.image_names import is_picture
 from sr4k.media.options import Piped
 from sr4k.media.reading.piped_source import STANDARD_INPUT, new_copy
@@ -32,6 +34,17 @@ def path_or_dash(given: str | os.PathLike[str]) -> Path:
         return DASH
     path = Path(given)
     return path.absolute() if path == DASH else path
+
+
+def file_or_dash(given: str | os.PathLike[str]) -> Path:
+    """Return what `path_or_dash` does of a job on files.
+
+    Raises:
+        OptionError: it is the address of a live stream, of which a path would lose a slash.
+    """
+    if isinstance(given, str) and is_live(given) and not os.path.lexists(given):
+        raise OptionError(f"{address_shown(given)} is the address of a live stream: use LiveJob in place of Job.")
+    return path_or_dash(given)
 
 
 def is_pipe(source: Path) -> bool:

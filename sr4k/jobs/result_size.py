@@ -2,11 +2,16 @@
 
 from dataclasses import replace
 from fractions import Fraction
+from numbers import Integral
 from typing import get_args
 
+from sr4k.common.option_names import option
 from sr4k.errors import FieldError, OptionError
-from sr4k.jobs.parse import as_scale, parse_size
+from sr4k.jobs.parse import as_scale, is_size, parse_size
 from sr4k.media.options import Box, Fit, ResultSize, Scale, check_even
+
+GivenSize = ResultSize | str | tuple[int, int]
+"""A size as it is given: also (width, height) in pixels, or text."""
 
 Scaling = float | Fraction | str | None
 """A scale as it is given: a factor, or text as for a size."""
@@ -14,8 +19,8 @@ Scaling = float | Fraction | str | None
 _TWICE = Scale(Fraction(2))
 
 
-def size_as_given(given: ResultSize | str) -> ResultSize:
-    """Return a size, or the one that a text says; ``x2`` is a scale here, so that it counts as given.
+def size_as_given(given: GivenSize) -> ResultSize:
+    """Return a size, or the one that a pair or a text says; ``x2`` is a scale here, so that it counts as given.
 
     Raises:
         OptionError: it is of another type, or says no size.
@@ -24,14 +29,18 @@ def size_as_given(given: ResultSize | str) -> ResultSize:
         return parse_size(given)
     if given is None or isinstance(given, Box | Scale):
         return given
-    raise OptionError(f"{given!r} isn't supported here: use a Box, or text such as '4k'.")
+    if isinstance(given, tuple | list) and len(given) == 2 and all(map(_is_whole, given)):
+        return Box(int(given[0]), int(given[1]))
+    raise OptionError(
+        f"{option('size')} can't be {given!r}: use (width, height), such as (1280, 720), or text, such as '4k'."
+    )
 
 
-def result_size(size: ResultSize | str, scale: Scaling = None, fit: Fit | None = None) -> ResultSize:
+def result_size(size: GivenSize, scale: Scaling = None, fit: Fit | None = None) -> ResultSize:
     """Return the size of a result that was given as a size or as a scale; ``None``: twice the source's.
 
     Args:
-        size: a size, or text as for `sr4k.jobs.parse.parse_size`; ``None``: not given.
+        size: a size, (width, height), or text as for `sr4k.jobs.parse.parse_size`; ``None``: not given.
         scale: a factor, or text; ``None``: not given.
         fit: how pictures of another shape are fitted to it; ``None``: as it says itself.
 
@@ -59,8 +68,16 @@ def check_for_video(size: ResultSize) -> None:
 
 def _by_scale(scale: float | Fraction | str) -> ResultSize:
     if isinstance(scale, bool) or not isinstance(scale, str | int | float | Fraction):
-        raise OptionError(f"{scale!r} isn't supported here: use a factor, such as 1.5, or text such as '4k'.")
+        raise OptionError(f"{option('scale')} can't be {scale!r}: use a factor, such as 1.5, or text such as '4k'.")
+    if isinstance(scale, str) and not is_size(scale):
+        raise OptionError(
+            f"{option('scale')} can't be '{scale}': use a factor, such as 2 or 1.5, or a size, such as 4k."
+        )
     return parse_size(scale) if isinstance(scale, str) else as_scale(scale)
+
+
+def _is_whole(side: object) -> bool:
+    return isinstance(side, Integral) and not isinstance(side, bool)
 
 
 def _fitted(size: ResultSize, fit: Fit) -> ResultSize:

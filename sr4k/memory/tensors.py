@@ -20,14 +20,15 @@ class Batch:
     """A batch of pictures, and the results, written where the caller gets them.
 
     Args:
-        tensor: (N, 3, H, W) of RGB or (N, 1, H, W) of gray: uint8, or uint16 for 16 bits.
+        tensor: (N, 3, H, W) of RGB or (N, 1, H, W) of gray: uint8, or uint16 for more than 8 bits.
+        bits: depth of uint16; see `sr4k.memory.given.packed`.
 
     Raises:
         OptionError: it is no such tensor.
     """
 
-    def __init__(self, tensor: Any) -> None:
-        self._tensor = tensor
+    def __init__(self, tensor: Any, bits: int | None = None) -> None:
+        self._tensor, self._bits = tensor, bits
         self._array = _in_host_memory(tensor)
         shape = self._array.shape
         if len(shape) != 4 or shape[1] not in (1, 3):
@@ -41,7 +42,7 @@ class Batch:
         """Yield the pictures of the batch."""
         is_gray = self._array.shape[1] == 1
         for index, planes in enumerate(self._array):
-            given = packed(planes[0] if is_gray else np.moveaxis(planes, 0, 2))
+            given = packed(planes[0] if is_gray else np.moveaxis(planes, 0, 2), bits=self._bits)
             yield given if is_gray else replace(given, memory=partial(self._memory, index))
 
     def keep(self, index: int, result: Array) -> None:

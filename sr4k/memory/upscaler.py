@@ -12,7 +12,7 @@ from sr4k.engines import check_engine
 from sr4k.errors import OptionError
 from sr4k.jobs.fields import preset_of_engine
 from sr4k.jobs.keywords import weights_given
-from sr4k.jobs.result_size import Scaling, result_size
+from sr4k.jobs.result_size import GivenSize, Scaling, result_size
 from sr4k.jobs.setting_errors import errors_by_option
 from sr4k.media.options import ResultSize
 from sr4k.models.architecture import Precision
@@ -59,8 +59,8 @@ class Upscaler:
         precision: ``auto``, ``int8``, ``fp16`` or ``fp32``.
         weights: folder or file with other weights of the network.
         threads: CPU threads of the engine; ``None``: all CPUs that are granted, if the preset doesn't say.
-        size: size of the results, or text such as ``4k`` or ``1280x720``; ``None``: twice the frame's. Planes of 4:2:0
-            have even sides.
+        size: size of the results, as (width, height) in pixels, or text such as ``4k`` or ``1280x720``; ``None``: twice
+            the frame's. Planes of 4:2:0 have even sides.
         scale: the same as a factor, such as 3, or as text.
         source_quality: how compressed the video was that frames are of: the QP at which H.264 would lose as much, 0 to
             51; 0: not at all, as for a preset's ``auto``, since nothing can be measured of frames in memory.
@@ -80,7 +80,7 @@ class Upscaler:
         precision: Precision | None = None,
         weights: Path | str | None = None,
         threads: int | None = None,
-        size: ResultSize | str = None,
+        size: GivenSize = None,
         scale: Scaling = None,
         source_quality: int | None = None,
         sharpness: int | None = None,
@@ -252,14 +252,15 @@ class Upscaler:
         return self._many(planes, lambda each: planar(each, reading))
 
     @overload
-    def tensor(self, batch: "Tensor") -> "Tensor": ...
+    def tensor(self, batch: "Tensor", *, bits: int | None = None) -> "Tensor": ...
     @overload
-    def tensor(self, batch: HasDlpack) -> Array: ...
-    def tensor(self, batch: Any) -> Any:
+    def tensor(self, batch: HasDlpack, *, bits: int | None = None) -> Array: ...
+    def tensor(self, batch: Any, *, bits: int | None = None) -> Any:
         """Upscale a batch of RGB or gray pictures: a tensor of PyTorch's, or of any library that has DLPack.
 
         Args:
-            batch: (N, 3, H, W) or (N, 1, H, W): uint8 from 0 to 255, or uint16 from 0 to 65535.
+            batch: (N, 3, H, W) or (N, 1, H, W): uint8 from 0 to 255, or uint16 for more than 8 bits.
+            bits: depth of uint16, 9 to 16, whose largest value is white; ``None``: 16.
 
         Returns:
             A new tensor (N, 3, 2H, 2W) or (N, 1, 2H, 2W), or of the size that was asked for: for a tensor of PyTorch's
@@ -272,9 +273,9 @@ class Upscaler:
         """
         from sr4k.memory.tensors import Batch, is_torch
 
-        if is_torch(batch) and (large := self._passages.on_gpu(batch)) is not None:
+        if bits in (None, 8) and is_torch(batch) and (large := self._passages.on_gpu(batch)) is not None:
             return large
-        pictures = Batch(batch)
+        pictures = Batch(batch, bits)
         for index, result in enumerate(self._many(pictures.pictures(), lambda given: given)):
             pictures.keep(index, result)
         return pictures.finished()

@@ -392,7 +392,7 @@ class TestBadOutput:
             upscale(make_clip(audio=False), tmp_path / "out.webm", codec="h264")
 
     def test_an_encoder_option_that_does_not_exist(self, make_clip: MakeClip, tmp_path: Path) -> None:
-        with pytest.raises(OptionError, match="no option 'tuna'"):
+        with pytest.raises(OptionError, match=r"no option 'tuna': check the name given to options\."):
             upscale(make_clip(), tmp_path / "out.mp4", options={"tuna": "film"})
 
     def test_nvenc_without_a_gpu(self, make_clip: MakeClip, tmp_path: Path) -> None:

@@ -2,10 +2,13 @@
 
 import asyncio
 import logging
+import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from clips import MakeClip
 
 from sr4k import (
@@ -18,10 +21,12 @@ from sr4k import (
     OutputError,
     Preset,
     Progress,
+    Upscaler,
     load_preset,
 )
+from sr4k.cli.main import stream_app
 from sr4k.jobs.file_progress import Gauge
-from sr4k.media.options import Box
+from sr4k.media.options import Box, VideoChoice
 from sr4k.pipeline import WorkerStatus
 
 QUICK: dict[str, Any] = {"engine": "nearest", "speed": "ultrafast", "workers": "threads"}
@@ -157,6 +162,60 @@ def test_a_size_may_say_how_pictures_fit_into_it() -> None:
     assert LiveJob("pattern://64x48", "out.mkv", size="4k", fit="stretch").size == Box(
         3840, 2160, "stretch", turns=True
     )
+
+
+def test_a_size_may_be_a_pair_and_a_track_a_number() -> None:
+    job = Job("in.mkv", "out.mkv", size=(100, 80), track=1)
+    assert (job.size, job.track) == (Box(100, 80), VideoChoice(1))
+    assert LiveJob("pattern://64x48", "out.mkv", size=(100, 80)).size == Box(100, 80)
+    with pytest.raises(OptionError, match="both sides must be even"):
+        Job("in.mkv", "out.mkv", size=(101, 80))
+
+
+@pytest.mark.parametrize("address", ["rtmp://127.0.0.1/x", "srt://host:9000?passphrase=much-too-secret"])
+def test_a_job_on_a_live_stream_is_pointed_to_the_other_class(address: str) -> None:
+    for ends in ((address, "out.mkv"), ("in.mkv", address)):
+        with pytest.raises(OptionError, match="is the address of a live stream: use LiveJob") as refused:
+            Job(*ends)
+        assert str(refused.value).startswith(address[:12]) and "secret" not in str(refused.value)
+
+
+def test_a_file_whose_name_looks_like_an_address_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data:1.mkv").touch()
+    assert Job("data:1.mkv", "out.mkv").source == Path("data:1.mkv")
+
+
+WHOLE = ("crf", "bitrate", "threads", "lanes", "reuse_threshold", "passes", "source_quality", "sharpness", "cpus")
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_true_is_no_whole_number(name: str) -> None:
+    with pytest.raises(OptionError, match=rf"^{name} can't be True: it must be a whole number\.$"):
+        Job("in.mp4", "out.mp4", **{name: True})
+
+
+def test_nor_in_a_list_or_for_an_upscaler() -> None:
+    with pytest.raises(OptionError, match=r"^devices can't be \(True,\): it must be a whole number\.$"):
+        Job("in.mp4", "out.mp4", devices=[True])
+    with pytest.raises(OptionError, match=r"^sharpness can't be True: it must be a whole number\.$"):
+        Upscaler(sharpness=True)
+    with pytest.raises(OptionError, match=r"live\.freshness: must be a number\."):
+        load_preset("live").updated("live", freshness=True)
+
+
+def test_the_page_names_the_options_that_have_no_keyword() -> None:
+    keywords = {field.name for kind in (Job, LiveJob) for field in fields(kind)} | {"scale"}
+    command = typer.main.get_command(stream_app)
+    other = {"sources", "target", "version", "install_completion", "show_completion"}
+    without = set()
+    for param in command.params:
+        names = {name.lstrip("-").replace("-", "_") for name in param.opts if name.startswith("--")}
+        if names and not names & (keywords | other | {"config", "preview", "map"}):
+            without |= names
+    page = (Path(__file__).parents[3] / "docs" / "python.md").read_text()
+    (told,) = re.findall(r"These options have none: (.*?)\.\n", page, re.DOTALL)
+    assert {*re.findall(r"`([a-z_]+)`", told)} - {"on_progress"} == without
 
 
 REFUSED: dict[str, dict[str, Any]] = {

@@ -50,6 +50,14 @@ def test_what_has_dlpack_becomes_an_array(luma: Upscaler) -> None:
     assert luma.tensor(BATCH.astype(np.uint16)).dtype == np.uint16
 
 
+def test_depths_between_are_those_of_single_frames(luma: Upscaler) -> None:
+    batch = BATCH.astype(np.uint16) * 4
+    made = luma.tensor(batch, bits=10)
+    np.testing.assert_array_equal(made[1], np.moveaxis(luma(np.moveaxis(batch[1], 0, 2), bits=10), 2, 0))
+    with pytest.raises(OptionError, match="uint8 has 8 bits, not 10: leave bits out"):
+        luma.tensor(BATCH, bits=10)
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
