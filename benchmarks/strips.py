@@ -18,7 +18,7 @@ from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 from skimage import data
 
-from rig.compressed import Cell, cut, deployed, lanczos, pictures, resized, write
+from rig.compressed import LOSSLESS, Cell, cut, deployed, lanczos, pictures, resized, write
 from sr4k.models import zoo
 from sr4k.models.quality.contact_sheet import write_contact_sheet
 
@@ -45,8 +45,8 @@ def versions(photograph: str, crf: int | None) -> dict[str, Rgb]:
     upscalers = {"lanczos": lanczos, zoo.DEFAULT: deployed(zoo.DEFAULT), "sharpest": deployed(f"{zoo.DEFAULT}:100")}
     with tempfile.TemporaryDirectory() as folder:
         truth, small, large = (Path(folder) / f"{name}.mkv" for name in ("truth", "small", "large"))
-        write(truth, map(cut, moving(getattr(data, photograph)())), "libx264", {"qp": "0", "preset": "ultrafast"})
-        options = {"qp": "0", "preset": "ultrafast"} if crf is None else Cell("area", "libx264", crf).options()
+        write(truth, map(cut, moving(getattr(data, photograph)())), "libx264", LOSSLESS)
+        options = LOSSLESS if crf is None else Cell("area", "libx264", crf).options()
         write(small, (resized(frame, 0.5, Interpolation.AREA) for frame in pictures(truth)), "libx264", options)
         made = {"source": shown(small).repeat(2, axis=0).repeat(2, axis=1)}
         for name, upscale in upscalers.items():

@@ -1,6 +1,5 @@
 """Backends that run a folded network behind one contract. The front door: `create_engine`."""
 
-from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -45,16 +44,16 @@ def create_engine(name: str, spec: EngineSpec) -> Engine:
     return load_engine(name)(spec)
 
 
-def load_engine(name: str) -> Callable[[EngineSpec], Engine]:
-    """Import an engine's library, which may take a while, and return what makes the engine from a spec.
+def load_engine(name: str) -> type[Engine]:
+    """Import an engine's library, which may take a while, and return the engine's class.
 
     Raises:
         OptionError: there is no such engine.
         EngineError: its library is not installed.
     """
     check_engine(name)
-    make: Callable[[EngineSpec], Engine] = imported(ENGINES[name])
-    return make
+    kind: type[Engine] = imported(ENGINES[name])
+    return kind
 
 
 def imported(home: str) -> Any:

@@ -34,7 +34,7 @@ MEASURES = ("PSNR", "XPSNR", "VMAF", "VMAF-NEG")
 LANCZOS = "lanczos"
 
 _TAGS = ColourTags(BT709, LIMITED_RANGE, BT709, BT709)
-_LOSSLESS = {"qp": "0", "preset": "ultrafast"}
+LOSSLESS = {"qp": "0", "preset": "ultrafast"}
 _STEP = 4
 """Width and height are cropped to multiples of this, so that they are even after halving."""
 
@@ -88,7 +88,7 @@ def judge(
             left = [name for name in every if not done(clip, cell, name)]
             if not left:
                 continue
-            write(truth, (cut(frame) for frame in itertools.islice(source(), frames)), "libx264", _LOSSLESS)
+            write(truth, (cut(frame) for frame in itertools.islice(source(), frames)), "libx264", LOSSLESS)
             less = (resized(frame, 0.5, SCALERS[cell.scaler]) for frame in pictures(truth))
             write(small, less, cell.codec, cell.options())
             for name in left:
@@ -119,7 +119,7 @@ def by_luma(network: Callable[[Luma], Luma]) -> Upscaler:
     """Return an upscaler of ``network`` for luma, (H, W) to (2H, 2W), uint8, limited range, and lanczos for chroma."""
 
     def upscale(small: Path, large: Path) -> None:
-        write(large, map(enlarged, pictures(small)), "libx264", _LOSSLESS)
+        write(large, map(enlarged, pictures(small)), "libx264", LOSSLESS)
 
     def enlarged(frame: av.VideoFrame) -> av.VideoFrame:
         result = resized(frame, 2, Interpolation.LANCZOS)
@@ -132,7 +132,7 @@ def by_luma(network: Callable[[Luma], Luma]) -> Upscaler:
 
 def lanczos(small: Path, large: Path) -> None:
     """Upscale a video with swscale's lanczos."""
-    write(large, (resized(frame, 2, Interpolation.LANCZOS) for frame in pictures(small)), "libx264", _LOSSLESS)
+    write(large, (resized(frame, 2, Interpolation.LANCZOS) for frame in pictures(small)), "libx264", LOSSLESS)
 
 
 def digest(model: str) -> str:

@@ -1,7 +1,7 @@
 """Recognises what libav passes over in TIFF: it takes JPEG in it for a black picture, and reads only the first page."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from av.packet import Packet
@@ -21,28 +21,28 @@ _BESIDE, _OLD_BESIDE = 0b101, 2
 _MOST_PAGES = 10_000
 """Maximum number of pages that are looked at: a damaged file may chain them to a circle."""
 
-_Tags = dict[int, int]
+Tags = dict[int, int]
 """Values of a page's tags that are single integers, by number; of others what is in their place."""
 
 
-def unreadable_tiff(packet: "Packet[Any]", stream: VideoStream) -> str | None:
-    """Return why a packet can't be decoded, in words; ``None`` if it can, as far as this tells."""
-    first = next(_pages(packet, stream), {})
-    return "TIFF that is compressed as JPEG" if first.get(_COMPRESSION) in _JPEG else None
+def holds_tiff_files(stream: VideoStream) -> bool:
+    """Whether each packet of a stream is a TIFF file."""
+    return stream.codec_context.codec.canonical_name == "tiff"
 
 
-def has_further_pages(packet: "Packet[Any]", stream: VideoStream) -> bool:
-    """Whether a packet is a TIFF file of several pictures. Smaller versions of the first, and masks, don't count."""
-    pages = _pages(packet, stream)
-    next(pages, None)
-    return any(not tags.get(_SUBFILE, 0) & _BESIDE and tags.get(_OLD_SUBFILE) != _OLD_BESIDE for tags in pages)
+def unreadable_tiff(pages: Sequence[Tags]) -> str | None:
+    """Return why a file of these pages can't be decoded, in words; ``None`` if it can, as far as this tells."""
+    return "TIFF that is compressed as JPEG" if pages and pages[0].get(_COMPRESSION) in _JPEG else None
 
 
-def _pages(packet: "Packet[Any]", stream: VideoStream) -> Iterator[_Tags]:
+def has_further_pages(pages: Sequence[Tags]) -> bool:
+    """Whether these pages are several pictures. Smaller versions of the first, and masks, don't count."""
+    return any(not tags.get(_SUBFILE, 0) & _BESIDE and tags.get(_OLD_SUBFILE) != _OLD_BESIDE for tags in pages[1:])
+
+
+def pages_of(file: "Packet[Any]") -> Iterator[Tags]:
     """Yield the tags of each page of a TIFF file; nothing for what is none."""
-    if stream.codec_context.codec.canonical_name != "tiff":
-        return
-    data = memoryview(packet)
+    data = memoryview(file)
     order = _ORDERS.get(bytes(data[:4]))
     if order is None or len(data) < 8:
         return

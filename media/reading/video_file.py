@@ -27,7 +27,7 @@ from sr4k.media.reading.losses import REORDERED, Losses, PendingPackets
 from sr4k.media.reading.missing_pts import counted_back, held_back
 from sr4k.media.reading.open_file import open_input, open_piped, video_stream
 from sr4k.media.reading.piped_source import PipeReader
-from sr4k.media.reading.tiff import has_further_pages, unreadable_tiff
+from sr4k.media.reading.tiff import has_further_pages, holds_tiff_files, pages_of, unreadable_tiff
 from sr4k.media.reading.untrusted_png import plain_head, plain_packet
 
 _GUESSED = {"mpeg", "mpegvideo"}
@@ -97,6 +97,7 @@ class VideoFile:
         self._interval = 1 / positive(self.stream.guessed_rate, Fraction(25))
         losses.near = 2 * self._interval
         self._pending = PendingPackets(self.stream, self.tick, losses)
+        self._are_tiff_files = holds_tiff_files(self.stream)
         self._are_jpeg_files = holds_jpeg_files(self._container, self.stream)
         self._cut: set[int | None] = set()  # pts of those of them that are cut off, and still in the decoder
         self.crop = Crop(margins(self.stream), (context.width, context.height))
@@ -171,11 +172,13 @@ class VideoFile:
             self.order.sent(packet)
             self._pending.sent(packet)
             self._meter.sent(packet)
-            if (trouble := unreadable_tiff(packet, self.stream)) is not None:
-                self._pending.failed(packet, trouble)
-                continue
-            if has_further_pages(packet, self.stream):
-                self.passed_over.add("its pages after the first")
+            if self._are_tiff_files:
+                pages = tuple(pages_of(packet))
+                if (trouble := unreadable_tiff(pages)) is not None:
+                    self._pending.failed(packet, trouble)
+                    continue
+                if has_further_pages(pages):
+                    self.passed_over.add("its pages after the first")
             if self._are_jpeg_files and is_cut_off(packet):
                 self._cut.add(packet.pts)
             try:

@@ -251,7 +251,7 @@ def _check_rgb(engines: Sequence[str]) -> None:
         EngineError: its library is not installed.
         OptionError: it is such an engine.
     """
-    if len(engines) == 1 and not getattr(load_engine(engines[0]), "takes_rgb", True):
+    if len(engines) == 1 and not load_engine(engines[0]).takes_rgb:
         raise OptionError(
             f"The engine {engines[0]} works on YUV planes, not on RGB or gray: pass planes to yuv420, or use another "
             "engine."
