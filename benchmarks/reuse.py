@@ -136,7 +136,7 @@ def thresholds(clip: Path, work: Path) -> list[dict[str, Any]]:
     for threshold in THRESHOLDS:
         target = work / f"threshold-{threshold}.mkv"
         run = run_pipeline(clip, target, preset(reuse_threshold=threshold))
-        lossless = preset(reuse_threshold=threshold).updated("encode", preset="ultrafast", options={"qp": "0"})
+        lossless = preset(reuse_threshold=threshold).updated("encode", preset="ultrafast", crf=0)
         run_pipeline(clip, target, lossless)
         psnr = compare_videos(target, work / "threshold-0.mkv", ["PSNR"]).mean()["PSNR"]
         row = {"threshold": threshold, "fps": run.steady()["fps"], "psnr": psnr if np.isfinite(psnr) else None}

@@ -107,7 +107,7 @@ def deployed(model: str, weights: Path | None = None) -> Upscaler:
     name, _, sharpness = model.partition(":")
     engine = {"model": name, "weights": weights, "sharpness": int(sharpness or 0)}
     preset = load_preset("file").updated("engine", **engine).updated("graph", mode="threads")
-    preset = preset.updated("encode", preset="ultrafast", options={"qp": "0"})
+    preset = preset.updated("encode", preset="ultrafast", crf=0)
 
     def upscale(small: Path, large: Path) -> None:
         Job(small, large, preset=preset, overwrite=True).run()

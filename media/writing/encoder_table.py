@@ -199,6 +199,13 @@ ENCODERS: Final[Mapping[tuple[EncoderKind, Codec], EncoderRow]] = {
 }
 """All encoders. The qualities and speeds of x264, x265 and SVT-AV1 are from their documentation."""
 
+RATE_CONTROL = {"crf", "qp", "b", "cq", "global_quality"}
+"""libav's options that select the rate control of an encoder.
+
+One that is given takes the place of the usual quality: of several, encoders obey the one that they look at first,
+libx264 for example ``crf`` and not ``qp``.
+"""
+
 CODECS: tuple[Codec, ...] = get_args(Codec)
 HARDWARE: tuple[EncoderKind, ...] = get_args(EncoderKind)[1:]
 

@@ -40,6 +40,7 @@ from sr4k.media.resume.job_folder import Parts, claimed, fingerprint, flat
 from sr4k.media.writing.codec_choice import check_container, chosen_codec
 from sr4k.media.writing.containers import CONTAINERS, PIPED, RAW, piped_format
 from sr4k.media.writing.encoder_limits import takes_preset
+from sr4k.media.writing.encoder_table import RATE_CONTROL
 from sr4k.media.writing.pipe_writer import STANDARD_OUTPUT
 from sr4k.media.writing.target_file import appeared, check_target, folder_made, free_partial_of, place, unfinished
 from sr4k.media.writing.write_errors import FullDiskError
@@ -133,13 +134,22 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
             self._check_pictures()
         elif not self.is_raw:
             check_container(self.preset.encode.codec, self._named)
-        if self.preset.encode.crf is not None and self.preset.encode.bitrate is not None:
-            raise FieldError(
-                "Either the quality is constant or the bit rate is: leave {encode.crf} or {encode.bitrate} out."
-            )
+        self._check_rate_control()
 
     def __hash__(self) -> int:  # asyncio.gather asks for it; a preset has none
         return hash((self.source, self.target))
+
+    def _check_rate_control(self) -> None:
+        """Refuse more than one of a constant quality, a bit rate and an encoder's own option for one of the two."""
+        encode = self.preset.encode
+        if encode.crf is not None and encode.bitrate is not None:
+            raise FieldError(
+                "Either the quality is constant or the bit rate is: leave {encode.crf} or {encode.bitrate} out."
+            )
+        own = sorted(RATE_CONTROL & encode.options.keys())
+        if own and (encode.crf is not None or encode.bitrate is not None):
+            other = "{encode.bitrate}" if encode.crf is None else "{encode.crf}"
+            raise FieldError(f"The encoder's option {own[0]} does the same as {other}: leave one of them out.")
 
     def _check_pipes(self) -> None:
         """Refuse what can't be done with pipes."""

@@ -53,6 +53,21 @@ def test_av1_of_the_best_quality_can_be_decoded_where_pictures_are_easy_to_predi
         assert len(list(result.decode(video=0))) == 26
 
 
+@pytest.mark.parametrize("options", [{"qp": "0"}, {"crf": "0"}, {"x264-params": "qp=0"}])
+def test_an_encoders_own_rate_control_takes_the_place_of_the_usual_quality(options: dict[str, str]) -> None:
+    noise = np.random.default_rng(1).integers(16, 236, (48 * 3 // 2, 64), np.uint8)
+    file = BytesIO()
+    with av.open(file, "w", format="matroska") as target:
+        stream = add_video(target, replace(INFO, width=64, height=48), EncoderSettings(codec="h264", options=options))
+        open_encoder(stream)
+        picture = av.VideoFrame.from_ndarray(noise, format="yuv420p")
+        picture.pts, picture.time_base = 0, Fraction(1, 25)
+        target.mux([*stream.encode(picture), *stream.encode(None)])
+    file.seek(0)
+    with av.open(file) as result:
+        assert np.array_equal(next(result.decode(video=0)).to_ndarray(), noise), "qp 0 is lossless"
+
+
 NONSENSE: dict[str, dict[str, str]] = {"h264": {"preset": "none"}, "hevc": {"preset": "none"}, "av1": {"preset": "99"}}
 UNOPENABLE = [
     (kind, codec) for kind, codec in ENCODERS if kind == "software" or (kind == "nvenc" and not driver().gpus)

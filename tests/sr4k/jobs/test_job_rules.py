@@ -76,6 +76,8 @@ REFUSED: dict[str, tuple[str, dict[str, Any]]] = {
     "Pictures have no codec, ": ("%04d.png", {"preset": encoded(codec="h264")}),
     "Pictures have no ": ("out.jpg", {"preset": encoded(bitrate=1_000_000)}),
     "leave crf or bitrate out": ("out.mp4", {"preset": encoded(crf=20, bitrate=1_000_000)}),
+    "option qp does the same as crf": ("out.mp4", {"preset": encoded(crf=20, options={"qp": "0"})}),
+    "option crf does the same as bitrate": ("out.mp4", {"preset": encoded(bitrate=1_000_000, options={"crf": "20"})}),
     "in.mp4 is not: leave rate out": ("out.mp4", {"rate": Fraction(24)}),
     "webm files can't hold h264": ("out.webm", {"preset": encoded(codec="h264")}),
     "use auto, off, double": ("out.mp4", {"deinterlace": "on"}),
