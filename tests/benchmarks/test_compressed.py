@@ -82,6 +82,7 @@ ROWS = [
 ]
 
 
+@pytest.mark.slow(seconds=1)
 def test_the_page_has_means_and_the_worst_cell_of_each_kind_of_truth(tmp_path: Path) -> None:
     clean, compressed = as_markdown(ROWS, "the command", "All of it.").split("## Compressed ground truth")
     assert "| **all** | 2 | 25.00 | +0.75 | +0.38 |" in clean

@@ -175,6 +175,7 @@ class TestProcesses:
     def builds(self, folder: Path) -> list[list[float]]:
         return [[float(word) for word in line.split()] for line in (folder / "builds").read_text().splitlines()]
 
+    @pytest.mark.slow(seconds=1)
     def test_one_builds_and_the_others_take_it(self, tmp_path: Path) -> None:
         processes = [self.start(tmp_path, "same", 0.3) for _ in range(4)]
         assert [process.wait(240) for process in processes] == [0] * 4

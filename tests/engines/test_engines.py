@@ -76,6 +76,7 @@ def test_rgb_is_rounded_where_that_is_asked_for(name: str) -> None:
     np.testing.assert_array_equal(rounded, np.rint(exact).clip(0, 255))
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("colour", [Colour(), Colour("bt601", True, "center"), Colour(sampling="444"), None], ids=str)
 def test_openvino_and_torch_agree(colour: Colour | None) -> None:
     pytest.importorskip("torch")
@@ -90,6 +91,7 @@ def test_openvino_and_torch_agree(colour: Colour | None) -> None:
     assert psnr(results["openvino", "int8"], reference) > 45
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("model", ["luma", "rcan2"])
 @pytest.mark.parametrize("sampling", ["420", "444"])
 @pytest.mark.parametrize("full", [False, True], ids=["limited", "full"])

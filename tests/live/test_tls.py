@@ -62,6 +62,7 @@ def test_where_http_proxy_says_so_a_source_is_reached_through_a_proxy(
     assert proxy.asked[0] == url.removeprefix("rtmps://").partition("/")[0]
 
 
+@pytest.mark.slow(seconds=1)
 def test_a_certificate_that_nobody_vouches_for_is_refused(secure: tuple[NginxRtmp, str]) -> None:
     plain, url = secure
     with publishing(plain.url("in")), Pulled(f"{url}/in") as pulled:

@@ -130,6 +130,7 @@ def test_few_pictures_are_all_there(mode: Deinterlace, each: int, frames: int, t
     assert video_times(tmp_path / "out.mkv") == pytest.approx(expected, abs=0.0006)
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("start", [0, Fraction(12, 25), Fraction(13, 25)], ids=["begin", "key frame", "after it"])
 def test_a_part_has_the_pictures_of_the_whole(start: Fraction, tmp_path: Path) -> None:
     source = write_interlaced(tmp_path / "in.mkv", frames=30)  # a key frame every 12

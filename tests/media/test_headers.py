@@ -108,6 +108,7 @@ for _ in range(60):
 """
 
 
+@pytest.mark.slow(seconds=1)
 def test_a_decoder_whose_threads_complain_of_damage_is_freed_whenever_its_headers_are_read(tmp_path: Path) -> None:
     noisy, chance = tmp_path / "noisy.mp4", np.random.default_rng(1)
     with av.open(str(noisy), "w") as target:

@@ -66,6 +66,7 @@ X265 = {"preset": "ultrafast", "x265-params": "log-level=none"}
 VP9 = {"b": "0", "deadline": "realtime"}
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize(
     ("codec", "fine", "coarse"),
     [
@@ -84,6 +85,7 @@ def test_what_is_compressed_more_has_a_higher_grade(
     assert np.mean(measured(encoded(tmp_path / "coarse.mkv", codec, **coarse))) >= 30
 
 
+@pytest.mark.slow(seconds=1)
 def test_grades_do_not_depend_on_where_reading_began(tmp_path: Path) -> None:
     path = encoded(tmp_path / "a.mkv", "libx264", frames=30, crf="26", preset="veryfast", g="10", sc_threshold="0")
     whole, later = measured(path), measured(path, since=0.9)

@@ -97,6 +97,7 @@ def test_the_tail_is_one_5x5_convolution_but_for_the_outermost_pixel(net: Rcan) 
     assert difference.max() > EXACT, "the margin would not be needed"
 
 
+@pytest.mark.slow(seconds=1)
 @settings(deadline=None, max_examples=10)
 @given(rng=planes, height=st.integers(1, 6), width=st.integers(1, 6))
 def test_on_rgb_the_folded_network_is_the_published_one_up_to_the_border(
@@ -107,6 +108,7 @@ def test_on_rgb_the_folded_network_is_the_published_one_up_to_the_border(
     assert np.abs(folded - published(net, rgb)[:, EDGE:-EDGE, EDGE:-EDGE]).max() < EXACT
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize(
     "colour", [*COLOURS, Colour(sampling="444"), Colour("bt2020", True, "topleft", 10, "444")], ids=str
 )

@@ -67,6 +67,7 @@ def test_openvino_agrees_with_exact_integers(model: str) -> None:
     assert np.mean(difference <= 1) >= 0.999
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("model", MODELS)
 def test_colours_do_not_drift(model: str) -> None:
     fp32, int8 = (run(model, precision, photograph()).astype(float) for precision in ("fp32", "int8"))
@@ -74,6 +75,7 @@ def test_colours_do_not_drift(model: str) -> None:
         assert abs(int8[..., first:last].mean() - fp32[..., first:last].mean()) <= 0.1
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("model", MODELS)
 def test_a_smooth_ramp_keeps_all_its_levels_in_order(model: str) -> None:
     """No banding: a ramp of one level per four pixels becomes one of one level per eight."""
@@ -98,6 +100,7 @@ def test_a_smooth_ramp_keeps_all_its_levels_in_order(model: str) -> None:
     assert np.diff(areas).min() >= 0, "a later area is darker"
 
 
+@pytest.mark.slow(seconds=1)
 @exact_sums
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("form", ["rgb", "yuv"])

@@ -84,6 +84,7 @@ def drawn() -> dict[str, set[str]]:
     return {room.strip(): {name.strip() for name in others.split(",")} for room, others in lines}
 
 
+@pytest.mark.slow(seconds=1)
 def test_arrows_are_those_that_the_docs_draw() -> None:
     found = {
         NAMES[room]: {NAMES.get(other, "the ground") if other not in GROUND else "the ground" for other in others}
@@ -170,6 +171,7 @@ def test_openvino_has_one_core_in_a_process() -> None:
     assert makers == {"engines/openvino_library.py"}
 
 
+@pytest.mark.slow(seconds=1)
 def test_the_supervisor_needs_no_codec_and_no_network() -> None:
     heavy = "av", "openvino", "onnx", "torch", "cv2", "tensorrt"
     used = "sr4k.jobs.file_job, sr4k.jobs.live_job, sr4k.pipeline.supervisor"

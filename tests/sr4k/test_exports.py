@@ -111,6 +111,7 @@ def test_no_module_takes_the_name_of_what_is_exported() -> None:
     assert not modules & {*PUBLIC}
 
 
+@pytest.mark.slow(seconds=1)
 def test_every_error_that_a_user_may_catch_is_among_them() -> None:
     found = {name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, Exception)}
     files = (path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
@@ -173,6 +174,7 @@ def run_live(make_clip: MakeClip, tmp_path: Path, seen: Callable[[object], None]
     assert job.run(on_status=watch, stop_requests=lambda: int(max(frames) > 0)).seconds > 0
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("run", [run_file, run_live])
 def test_a_job_in_a_thread_of_a_program_leaves_what_is_the_programs(
     run: Callable[[MakeClip, Path, Callable[[object], None]], None], make_clip: MakeClip, tmp_path: Path

@@ -60,6 +60,7 @@ def changed(picture: Picture, top: int, left: int, by: int = 9) -> Picture:
     return luma, chroma
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize(("model", "precision"), [("luma", "int8"), ("luma", "fp32"), ("rcan2", "int8")])
 def test_the_output_is_what_it_would_be_without(photograph: Picture, model: str, precision: str) -> None:
     still, moved = photograph, (np.roll(photograph[0], 8, axis=1), photograph[1])
@@ -86,6 +87,7 @@ def test_the_output_is_what_it_would_be_without(photograph: Picture, model: str,
     assert share < (0.75 if model == "luma" else 0.9)
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("threshold", [0, 1])
 def test_so_of_ten_bits_and_a_colour_for_every_pixel(photograph: Picture, threshold: int) -> None:
     luma = photograph[0].astype(np.uint16) * 4

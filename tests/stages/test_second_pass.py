@@ -113,6 +113,7 @@ def shift(line: Plane, step: float, site: float) -> float:
     return float((line - (64 + step * there))[20:-20].mean() / step)
 
 
+@pytest.mark.slow(seconds=1)
 def test_tiles_that_did_not_change_are_reused_in_the_second_pass_too() -> None:
     form = made(256, 192)
     rgb = pictures.astronaut()[:384]

@@ -79,6 +79,7 @@ def run(
         stage.close()
 
 
+@pytest.mark.slow(seconds=1)
 def test_each_frame_goes_through_the_weights_for_its_quality(weights: Path) -> None:
     settings = InferSettings(engine="openvino", model="luma", weights=weights, threads=1)
     made, frames = run(settings, [0, 0, 23, 25, 51, 0])
@@ -87,6 +88,7 @@ def test_each_frame_goes_through_the_weights_for_its_quality(weights: Path) -> N
     assert frames == {0: 3, 25: 2, 40: 1}
 
 
+@pytest.mark.slow(seconds=1)
 def test_only_engines_of_qualities_that_frames_have_are_opened(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[int] = []
 
@@ -103,6 +105,7 @@ def test_only_engines_of_qualities_that_frames_have_are_opened(weights: Path, mo
         assert np.array_equal(found, expected(weights, quality))
 
 
+@pytest.mark.slow(seconds=1)
 def test_tiles_that_change_go_through_the_weights_that_were_opened(weights: Path) -> None:
     settings = InferSettings(engine="openvino", model="luma", weights=weights, threads=1)
     made, frames = run(settings, [38, 38], announced=38, width=WIDE, spots=(1,))

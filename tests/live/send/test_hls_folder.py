@@ -329,6 +329,7 @@ def test_on_a_disk_with_room_for_little_more_than_three_segments_it_goes_on(fold
         subprocess.run(["umount", "-l", tmp_path / "small"], check=True)
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("kind", ["ts", "fmp4"])
 def test_on_a_full_disk_the_list_stays_whole_the_target_says_so_and_it_goes_on_when_there_is_room(
     folder, tmp_path: Path, kind: Segments

@@ -107,6 +107,7 @@ def test_with_an_exact_size_they_are_fitted_into_that(tmp_path: Path) -> None:
     assert [inner(plane) for plane in luma_planes(tmp_path / "out.mp4")] == [(192, 192)] * 3 + [(128, 192)] * 3
 
 
+@pytest.mark.slow(seconds=1)
 def test_the_first_pictures_shape_counts(tmp_path: Path) -> None:
     anamorphic, square = (96, 64, "yuv420p", Fraction(4, 3)), (96, 64, "yuv420p", Fraction(1))
     source = write(tmp_path / "in.ts", [anamorphic, square], each=60)  # libav probes the stream for its aspect ratio

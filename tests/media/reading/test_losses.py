@@ -135,6 +135,7 @@ def test_the_times_of_concealed_frames_in_a_part_are_those_of_the_source(make_cl
     assert losses(clip, part=TimeSpan(Fraction(1), Fraction(1))).places == whole
 
 
+@pytest.mark.slow(seconds=1)
 def test_random_damage_never_raises(make_clip: MakeClip) -> None:
     clip = make_clip("in.mkv", frames=60, options=GOPS)
     clean = clip.read_bytes()

@@ -184,6 +184,7 @@ def test_converted_sound_of_a_part_begins_with_it(tmp_path: Path) -> None:
 LINE_CODECS = {".mp4": "mov_text", ".mov": "mov_text", ".mkv": "subrip", ".webm": "webvtt"}
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("suffix", LINE_CODECS)
 @pytest.mark.parametrize("source", [".mkv", ".mp4"])
 def test_text_subtitles_are_in_the_form_of_the_container(source: str, suffix: str, tmp_path: Path) -> None:

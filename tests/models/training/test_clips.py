@@ -115,6 +115,7 @@ class TestPatches:
                 }
                 assert min(errors, key=errors.__getitem__) == (0, 0)
 
+    @pytest.mark.slow(seconds=1)
     def test_they_are_the_same_for_the_same_seed_alone(self) -> None:
         one, again, other = (self.patches(seed) for seed in (3, 3, 4))
         assert (one.facts["factor"] == again.facts["factor"]).all()
@@ -129,12 +130,14 @@ class TestPatches:
         assert coarse["bits"].mean() < fine["bits"].mean()
         assert (quality_of(coarse) > quality_of(fine) + 10).all()
 
+    @pytest.mark.slow(seconds=1)
     def test_grain_is_in_the_truth_of_a_third_of_the_clips(self) -> None:
         settings = SMALL.model_copy(update={"crf": (5, 8), "soft": 0.0, "noise": 0.0, "frames": 1})
         flat = np.full((256, 256, 3), 128, np.uint8)
         grainy = [patches_of(flat, settings, (seed,)).high.std() > 0.2 for seed in range(9)]
         assert 1 <= sum(grainy) <= 6
 
+    @pytest.mark.slow(seconds=1)
     def test_a_picture_that_is_shrunk_first_has_more_detail(self) -> None:
         settings = SMALL.model_copy(update={"soft": 0.0, "grain": 0.0, "crf": (5, 8)})
         whole, small = (

@@ -56,6 +56,7 @@ def test_between_knots_its_weights_are_interpolated() -> None:
     assert shift == pytest.approx(0.4 * 0.1 * 255, abs=1e-3)
 
 
+@pytest.mark.slow(seconds=1)
 def test_a_step_changes_the_knots_next_to_the_quality_but_no_fixed_one(tmp_path: Path) -> None:
     net = QualityNet(SHAPE, KNOTS, fixed=1)
     settings = Recipe.model_validate({"model": "luma", "steps": 9, "batch": 2, "patch": 16, "warm_up": 1})
@@ -166,6 +167,7 @@ def test_keys_of_pictures_are_not_for_clips() -> None:
         Recipe.model_validate({"model": "luma", "quality": {}, "patch": 64, "softer": [0.5]})
 
 
+@pytest.mark.slow(seconds=1)
 def test_networks_that_are_not_on_luma_are_refused(tmp_path: Path) -> None:
     recipe = Recipe.model_validate({"model": "rcan", "quality": {}})
     with pytest.raises(OptionError, match="Qualities are for luma networks; rcan isn't one"):

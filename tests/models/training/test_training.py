@@ -157,6 +157,7 @@ def test_in_decibels_soft_windows_count_as_much_as_detailed_ones() -> None:
     assert by_error[0] < 0.1 * by_error[1]
 
 
+@pytest.mark.slow(seconds=1)
 def test_an_equivariant_network_treats_all_orientations_alike(folder: Path, tmp_path: Path) -> None:
     run = trainer(replace(PIXELS, features=16), folder, tmp_path, equivariant=True, steps=30)
     before = run.average.body[0].weight.clone()
@@ -191,6 +192,7 @@ def test_a_damaged_checkpoint_is_refused(damage: Callable[[bytes], bytes], folde
         trainer(LUMA, folder, tmp_path)
 
 
+@pytest.mark.slow(seconds=1)
 def test_a_run_resumes_even_if_its_other_files_were_lost(folder: Path, tmp_path: Path) -> None:
     whole = load_file(trainer(LUMA, folder, tmp_path).run())
     history = (tmp_path / HISTORY).read_text()
@@ -250,6 +252,7 @@ class TestInt8:
         assert x.grad is not None and x.grad.tolist() == [1.0, 1.0, 0.0]
 
 
+@pytest.mark.slow(seconds=1)
 def test_a_teacher_is_a_share_of_the_target(folder: Path) -> None:
     teacher = zoo.load("luma").folded(None)
     pairs = load_pairs([folder], patch=16, keep=0.4)
@@ -261,11 +264,13 @@ def test_a_teacher_is_a_share_of_the_target(folder: Path) -> None:
         assert 0.5 < np.abs(made.high.astype(float) - pair.high).mean() < 10
 
 
+@pytest.mark.slow(seconds=1)
 def test_unknown_weights_to_start_from_are_named(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="'lumma' is neither a model nor the path of weights of luma"):
         train_model(recipe(start_from="lumma"), [folder], tmp_path, validate=[])
 
 
+@pytest.mark.slow(seconds=1)
 def test_several_teachers_are_averaged(folder: Path) -> None:
     luma, large = (zoo.load(name).folded(None) for name in ("luma", "luma-large"))
     pairs = load_pairs([folder], patch=16, keep=0.4)[:1]
@@ -344,6 +349,7 @@ def test_a_rare_peak_is_clipped_for_finer_steps() -> None:
     assert 3 < best_clip(values) < 80
 
 
+@pytest.mark.slow(seconds=1)
 def test_calibration_fits_pure_colours(folder: Path) -> None:
     """Values that pure colours need are not clipped, however rare they are in photographs."""
     weights = {key: value.numpy() for key, value in TrainableRcan(RCAN).state_dict().items()}

@@ -86,6 +86,7 @@ class TestEngine:
         with pytest.raises(InternalError, match=told):
             measure_engine("any", "luma", SIZE, frames=8, rounds=1)
 
+    @pytest.mark.slow(seconds=1)
     def test_the_peak_is_above_what_a_network_reaches(self) -> None:
         timed = measure_engine("openvino", "luma", (640, 360), precision="fp32", frames=4, rounds=1)
         assert int8_peak(granted_cpus()) > timed.macs / timed.median

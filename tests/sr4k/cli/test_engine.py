@@ -30,6 +30,7 @@ def test_what_was_built_is_listed_and_cleared(tmp_path: Path) -> None:
     assert run("list", cache=tmp_path).stdout.startswith("No engine has been built")
 
 
+@pytest.mark.slow(seconds=1)
 def test_without_tensorrt_a_build_says_what_to_install(tmp_path: Path) -> None:
     (tmp_path / "tensorrt").mkdir()
     (tmp_path / "tensorrt" / "__init__.py").touch()
@@ -38,6 +39,7 @@ def test_without_tensorrt_a_build_says_what_to_install(tmp_path: Path) -> None:
     assert ended.stderr == "error: TensorRT is not installed: pip install 'sr4k-stream[gpu]'.\n"
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("size", ["1081p", "33x40", "x"])
 def test_a_size_that_can_not_be_is_refused(tmp_path: Path, size: str) -> None:
     ended = run("build", "--size", size, cache=tmp_path)

@@ -41,6 +41,7 @@ def write_video(path: Path, pictures: list[np.ndarray]) -> Path:
 
 
 class TestEval:
+    @pytest.mark.slow(seconds=1)
     def test_networks_beat_bicubic_and_int8_is_close_to_float(self, folder: Path) -> None:
         done = sr4k("eval", folder, "--model", "luma", "--model", "rcan2", "--json")
         results = json.loads(done.stdout)
@@ -51,6 +52,7 @@ class TestEval:
             assert quality["fp32"]["ssim"] > quality["bicubic"]["ssim"]
             assert abs(quality["fp32"]["psnr"] - quality["int8"]["psnr"]) < 0.3
 
+    @pytest.mark.slow(seconds=1)
     def test_the_table_is_markdown_with_bicubic_once(self, folder: Path) -> None:
         done = sr4k("eval", folder, "--model", "luma", "--model", "rcan2")
         header, rule, *rows = done.stdout.splitlines()
@@ -76,6 +78,7 @@ class TestEval:
         assert set(quality) == {"bicubic", "fp32", "int8"}
         assert all(25 < q["psnr"] < 50 for q in quality.values())
 
+    @pytest.mark.slow(seconds=1)
     def test_a_contact_sheet(self, folder: Path, tmp_path: Path) -> None:
         assert sr4k("eval", folder, "--model", "luma", "--sheet", tmp_path / "sheet.png").exit_code == 0
         sheet = cv2.imread(str(tmp_path / "sheet.png"))

@@ -81,6 +81,7 @@ def test_the_options_of_streams_are_in_panels() -> None:
     assert titles == ["Arguments", "Options", *PANELS]
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("command", [["sr4k"], ["sr4k-stream"], ["sr4k", "stream"]])
 def test_both_commands_tell_their_version(command: list[str]) -> None:
     done = subprocess.run([BIN / command[0], *command[1:], "--version"], capture_output=True, text=True, check=True)
@@ -113,6 +114,7 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 """
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize(
     ("command", "words", "found"),
     [
@@ -130,6 +132,7 @@ def test_bash_completes_what_is_typed(command: str, words: tuple[str, ...], foun
     assert {*done.stdout.split()} == found, done.stderr
 
 
+@pytest.mark.slow(seconds=1)
 def test_completion_is_installed_by_an_option(tmp_path: Path) -> None:
     environment = {"PATH": f"{BIN}:/usr/bin:/bin", "HOME": str(tmp_path)}
     script = "sr4k-stream --install-completion && true"

@@ -78,23 +78,27 @@ def ends_at_signals(pid: int) -> bool:
     return bool(signals_of(pid, "SigCgt") & 1 << signal.SIGTERM - 1)
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_ends_what_a_command_is_at_in_one_line(number: int, code: int) -> None:
     assert ended("time.sleep(60)", number)[:2] == (code, "Stopped.\n")
 
 
+@pytest.mark.slow(seconds=1)
 def test_what_a_command_has_begun_is_tidied_up(tmp_path: Path) -> None:
     body = f"import tempfile\n    with tempfile.TemporaryDirectory(dir='{tmp_path}'):\n        time.sleep(60)"
     assert ended(body, signal.SIGTERM)[:2] == (143, "Stopped.\n")
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow(seconds=1)
 def test_a_second_signal_ends_even_what_no_signal_wakes() -> None:
     code, told, seconds = ended("stuck()", signal.SIGINT, signal.SIGINT)
     assert (code, told) in ((130, "Stopped at once.\n"), (128 + signal.SIGTERM, "Stopped at once.\n"))
     assert seconds < 5
 
 
+@pytest.mark.slow(seconds=1)
 def test_a_third_one_ends_what_is_to_be_ended_in_order_and_does_not_end() -> None:
     body = "with counted_signals():\n        stuck()"
     code, told, seconds = ended(body, *[signal.SIGTERM] * 3)

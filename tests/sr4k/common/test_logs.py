@@ -121,6 +121,7 @@ def test_secrets_go_from_records_that_come_through_the_queue() -> None:
     assert written.getvalue() == "WARNING can't open rtmp://in.example/live/***?***\n"
 
 
+@pytest.mark.slow(seconds=1)
 def test_a_process_that_is_killed_while_it_logs_silences_nobody() -> None:
     made, written = handler(TextLines())
     context = multiprocessing.get_context("spawn")

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import sr4k
 from sr4k.common.option_names import named_for_command, option
 
@@ -42,5 +44,6 @@ def messages() -> Iterator[tuple[str, str]]:
                     yield f"{place}:{node.lineno}", re.sub(r"\b(docker run|pip|sr4k) .*", "", node.value)
 
 
+@pytest.mark.slow(seconds=1)
 def test_no_message_names_an_option_of_the_command_by_itself() -> None:
     assert not {place: text for place, text in messages() if re.search(r"(?<!\S)--[a-z]", text)}

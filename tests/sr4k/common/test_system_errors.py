@@ -63,6 +63,7 @@ def test_outputs_that_are_closed_or_full_are_no_bug(make_clip: MakeClip, tmp_pat
         assert words in done.stderr
 
 
+@pytest.mark.slow(seconds=1)
 def test_limits_are_told_in_one_line(make_clip: MakeClip, tmp_path: Path) -> None:
     make_clip("a.mp4", frames=1, audio=False)
     done = shell("ulimit -n 16; sr4k-stream a.mp4 out.mp4 -q", tmp_path)
@@ -71,6 +72,7 @@ def test_limits_are_told_in_one_line(make_clip: MakeClip, tmp_path: Path) -> Non
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4"]
 
 
+@pytest.mark.slow(seconds=1)
 def test_a_current_folder_that_was_deleted_is_told(make_clip: MakeClip, tmp_path: Path) -> None:
     clip = make_clip("a.mp4", frames=1, audio=False)
     done = shell(f"mkdir gone; cd gone; rmdir ../gone; sr4k-stream {clip} {tmp_path}/out.mp4", tmp_path)

@@ -43,6 +43,7 @@ def called(*places: str, name: str) -> Iterator[tuple[str, str]]:
                         yield str(path.relative_to(ROOT)), text
 
 
+@pytest.mark.slow(seconds=1)
 def test_options_that_errors_name_are_keywords_of_what_raises_them() -> None:
     everywhere = ["engines", "models", "media", "stages", "configs", "sr4k/jobs", "sr4k/memory"]
     named = set(called(*everywhere, name="option"))

@@ -34,6 +34,7 @@ def upscale(source: Path, target: Path, *, size: Any = None, overwrite: bool = F
 
 
 class TestTime:
+    @pytest.mark.slow(seconds=1)
     @pytest.mark.parametrize("mode", ["threads", "processes"])
     @pytest.mark.parametrize("pts", [None, VFR], ids=["cfr", "vfr"])
     def test_every_frame_keeps_its_exact_time(
@@ -320,6 +321,7 @@ class TestBadInput:
         with pytest.raises(InputError, match="header is damaged"):
             upscale(clip, tmp_path / "out.mp4")
 
+    @pytest.mark.slow(seconds=1)
     @pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".ts"])
     def test_a_truncated_file_gives_what_it_holds(self, suffix: str, make_clip: MakeClip, tmp_path: Path) -> None:
         clip = make_clip(f"in{suffix}", frames=150, size=(160, 120))
@@ -340,6 +342,7 @@ class TestBadInput:
             assert summary.losses.missing > 10
             assert any("the file ends at" in reason for reason in summary.losses.reasons)
 
+    @pytest.mark.slow(seconds=1)
     def test_damage_in_the_middle_is_counted_and_passed(self, make_clip: MakeClip, tmp_path: Path) -> None:
         clip = make_clip("in.mkv", frames=100, size=(160, 120), options={"g": "10", "preset": "ultrafast"})
         data = bytearray(clip.read_bytes())

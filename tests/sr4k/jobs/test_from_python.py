@@ -50,6 +50,7 @@ def test_progress_is_that_of_the_progress_line(make_clip: MakeClip, tmp_path: Pa
     assert [each.frames for each in seen] == sorted(each.frames for each in seen)
 
 
+@pytest.mark.slow(seconds=1)
 def test_a_job_that_is_cancelled_from_its_callback_keeps_what_is_done(make_clip: MakeClip, tmp_path: Path) -> None:
     job = Job(str(make_clip("in.mp4", frames=500)), str(tmp_path / "out.mp4"), **QUICK)
     summary = job.start(on_progress=lambda progress: job.cancel() if progress.frames else None).result(240)

@@ -67,6 +67,7 @@ def test_a_part_has_the_pictures_of_the_whole_from_time_zero_on(
     assert video_times(tmp_path / "part.mkv") == pytest.approx([round(at * 1000) / 1000 for at in exact], abs=0.0011)
 
 
+@pytest.mark.slow(seconds=1)
 def test_sound_stays_with_its_pictures(make_clip: MakeClip, tmp_path: Path) -> None:
     source = make_clip("a.mp4", frames=60, rate=25, chapters=True)
     upscale(source, tmp_path / "part.mp4", TimeSpan(Fraction(1), Fraction(1)))

@@ -67,6 +67,7 @@ def test_clocks_that_jump_are_joined_alike_for_decoder_and_muxer(clip: Path, tmp
     assert packet_bytes(target, "audio") == packet_bytes(same, "audio")
 
 
+@pytest.mark.slow(seconds=1)
 def test_sound_that_comes_late_in_the_file_is_not_waited_for(tmp_path: Path) -> None:
     """The muxer must not wait for packets that the decoder has yet to read: it would have to wait for the muxer."""
     clip, late = write_clip(tmp_path / "in.mkv", frames=200), tmp_path / "late.nut"
@@ -109,6 +110,7 @@ def test_a_variable_rate_is_made_constant_only_if_asked_for(
     assert "stream 1 (audio, aac, fra) can't be carried by rawvideo" in done.left_out
 
 
+@pytest.mark.slow(seconds=1)
 def test_a_job_that_failed_reads_its_pipe_no_longer(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     times = [*range(0, 40 * 512, 512), 40 * 512 + 300, 42 * 512, 43 * 512]
     clip = write_clip(tmp_path / "in.nut", pts=times, audio=False, codec="rawvideo")

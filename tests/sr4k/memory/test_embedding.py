@@ -153,11 +153,13 @@ for _ in range(12):
 """
 
 
+@pytest.mark.slow(seconds=1)
 def test_a_program_ends_while_its_daemon_threads_upscale() -> None:
     ran = subprocess.run([sys.executable, "-c", BUSY], capture_output=True, text=True, timeout=60)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "(8, 8, 3)\n", "")
 
 
+@pytest.mark.slow(seconds=1)
 def test_the_readmes_line_prints_the_shape_anywhere(tmp_path: Path) -> None:
     page = (Path(__file__).parents[3] / "docs" / "python.md").read_text()
     line = "import numpy as np, sr4k; u = sr4k.Upscaler(); print(u(np.zeros((90, 160, 3), np.uint8)).shape)"
@@ -181,6 +183,7 @@ os.kill(os.getpid(), signal.SIGTERM)
 """
 
 
+@pytest.mark.slow(seconds=1)
 def test_a_program_hears_signals_after_networks_are_closed_in_any_order() -> None:
     ran = subprocess.run([sys.executable, "-c", SIGNALLED], capture_output=True, text=True, check=True)
     assert ran.stdout == "heard\n"
@@ -229,6 +232,7 @@ print(sum(1 for _ in begun))
 """
 
 
+@pytest.mark.slow(seconds=1)
 def test_forked_processes_upscale_whatever_their_parent_has_closed_before() -> None:
     code = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKED]
     ran = subprocess.run(code, capture_output=True, text=True, timeout=300)
@@ -252,6 +256,7 @@ print(os.waitpid(child, 0)[1])
 """
 
 
+@pytest.mark.slow(seconds=1)
 def test_the_engine_torch_says_that_it_does_not_outlive_a_fork() -> None:
     pytest.importorskip("torch")
     code = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKED_WITH_TORCH]

@@ -86,6 +86,7 @@ def test_results_are_the_callers_own(nearest: Upscaler) -> None:
     assert not any(np.shares_memory(results[0], other) for other in results[1:])
 
 
+@pytest.mark.slow(seconds=1)
 def test_sizes_and_kinds_may_change_on_the_way(luma: Upscaler) -> None:
     kinds = [numbered(1), numbered(2), numbered(3, (5, 7)), numbered(4)[..., 0], numbered(5).astype(np.uint16)]
     made = list(luma.frames(kinds + [numbered(k, (4 + k, 9)) for k in range(6)]))

@@ -88,6 +88,7 @@ def test_a_tensor_without_values_is_refused_too(luma: Upscaler) -> None:
         luma.tensor(torch.empty((1, 3, 4, 4), dtype=torch.uint8, device="meta"))
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.skipif(bool(driver().gpus), reason="there is a GPU")
 def test_on_a_gpu_a_picture_comes_out_close_to_that_of_host_memory(luma: Upscaler) -> None:
     """By Triton's interpreter, which runs on the CPU."""

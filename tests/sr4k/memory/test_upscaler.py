@@ -67,6 +67,7 @@ def test_so_it_does_at_a_size_that_was_asked_for(size: dict[str, Any], tmp_path:
         np.testing.assert_array_equal(up(bgr[..., ::-1]), expected[..., ::-1])
 
 
+@pytest.mark.slow(seconds=1)
 def test_by_a_scale_too_in_two_passes_and_for_frames_of_every_size(tmp_path: Path) -> None:
     with Upscaler(scale=3) as up:
         for bgr in (frame(), frame()[:30, :41]):
@@ -85,6 +86,7 @@ def test_gray_becomes_the_gray_of_that_png(luma: Upscaler, tmp_path: Path) -> No
     assert expected.ndim == 2
 
 
+@pytest.mark.slow(seconds=1)
 def test_another_network_runs_by_its_name(tmp_path: Path) -> None:
     bgr = frame()
     with Upscaler("rcan2", threads=1) as up:
@@ -116,6 +118,7 @@ def planes_of(picture: av.VideoFrame) -> tuple[Array, ...]:
     )
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("scale", [None, 3])
 def test_planes_become_those_that_a_lossless_file_has(scale: int | None, make_clip: MakeClip, tmp_path: Path) -> None:
     source, target, luma = make_clip("in.mp4", frames=4, audio=False), tmp_path / "out.mkv", Upscaler(scale=scale)
@@ -352,6 +355,7 @@ def test_a_depth_between_costs_no_whole_frame_of_floats(luma: Upscaler) -> None:
         tracemalloc.stop()
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("kind", ["rgb", "bgr", "yuv"])
 def test_a_call_copies_in_once_and_out_once(kind: str, luma: Upscaler) -> None:
     """A third copy would need memory of its own: all that a call allocates is its result and bands of a few rows."""
@@ -396,6 +400,7 @@ def test_a_signals_handler_that_upscales_in_the_middle_of_a_call_is_refused(monk
     assert refused == ["What interrupts a call of an Upscaler can't call it too: use another Upscaler there."] * 2
 
 
+@pytest.mark.slow(seconds=1)
 def test_the_quality_of_the_source_is_the_argument_else_the_presets() -> None:
     compressed = load_preset("file").updated("engine", source_quality=40)
     small = frame()

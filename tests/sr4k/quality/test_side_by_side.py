@@ -80,6 +80,7 @@ def names_of(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
+@pytest.mark.slow(seconds=1)
 def test_a_sheet_of_a_part_tells_times_of_the_film_and_shows_six_places(
     make_clip: MakeClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

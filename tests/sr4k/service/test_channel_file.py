@@ -223,6 +223,7 @@ def test_a_folder_from_the_environment_that_can_not_be_made_is_not_quoted(planne
     assert "/proc/*** can't be created" in str(caught.value)
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize(
     "value", ["[" * 5000, "{a: " * 5000, "9" * 5000, "2024-13-45", "!!float x", "!!python/none x", "{[1]: 2}"]
 )

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = """
 import logging, os, subprocess, sys, warnings
 from sr4k.cli.long_running import long_running
@@ -36,6 +38,7 @@ def test_what_is_written_to_stderr_past_the_log_becomes_lines_of_it_without_secr
     assert "streamkey1" not in ran.stderr
 
 
+@pytest.mark.slow(seconds=1)
 def test_what_ends_a_command_is_a_json_line_as_well(tmp_path: Path) -> None:
     command = [Path(sys.executable).parent / "sr4k-stream", "none.mp4", "out.mkv", "--realtime", "--log-format", "json"]
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
