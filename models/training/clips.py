@@ -9,7 +9,6 @@ trained on sharp ground truth alone invents detail there. So some pictures are b
 encoded at their full size first.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import av
@@ -20,9 +19,11 @@ from numpy.typing import NDArray
 from sr4k.common.opencv import cv2
 from sr4k.models.geometry import SCALE
 from sr4k.models.quality.metrics import chroma, luma
-from sr4k.models.training.codec import CODECS, Decoded, Encoding, luma_of, steady_qp, through_codec
+from sr4k.models.training.codec import CODECS, Decoded, Encoding, steady_qp, through_codec
+from sr4k.models.training.frames import frames_of, luma_of, shrunk, with_luma, with_noise
 from sr4k.models.training.motion import moving
-from sr4k.models.training.recipe import Clips
+from sr4k.models.training.old_sources import as_old_source
+from sr4k.models.training.recipe import Clips, OldClips
 
 FACTS = np.dtype(
     [(name, "u1") for name in ("codec", "factor", "kind")]
@@ -82,13 +83,15 @@ def patches_of(rgb: NDArray[np.uint8], settings: Clips, seed: tuple[int, ...]) -
     """
     rng = np.random.default_rng(seed)
     frames, truth, soft = _clip(rgb, settings, rng)
-    encoding = drawn_encoding(settings, rng)
-    shown = _with_noise(frames, settings.noise, 0.0, rng)
+    if isinstance(settings, OldClips):
+        shown = with_noise(frames, settings.noise, 0.0, rng)
+        encoding, decoded = as_old_source(shown, settings, rng)
+    else:
+        encoding = drawn_encoding(settings, rng)
+        shown = with_noise(frames, settings.noise, 0.0, rng)
+        decoded = through_codec(shown[: 1 if encoding.codec == "jpeg" else None], encoding)
     before = [luma_of(frame) for frame in shown]
-    last = _AFTER_KEPT
-    if encoding.codec == "jpeg" or rng.random() < _FIRST:
-        last = 1
-    decoded = through_codec(shown[: 1 if encoding.codec == "jpeg" else None], encoding)
+    last = 1 if len(decoded) == 1 or rng.random() < _FIRST else _AFTER_KEPT
     chosen = range(last) if last == 1 else rng.choice(np.arange(_FIRST_KEPT, last), settings.frames, replace=False)
     lows, highs, facts = [], [], []
     for k in chosen:
@@ -102,7 +105,7 @@ def patches_of(rgb: NDArray[np.uint8], settings: Clips, seed: tuple[int, ...]) -
 
 def drawn_encoding(settings: Clips, rng: np.random.Generator) -> Encoding:
     """Draw a codec and its settings; ``settings.crf`` is converted to a rate factor of similar quality."""
-    codec = str(rng.choice(CODECS, p=[_SHARES[codec] for codec in CODECS]))
+    codec = str(rng.choice(list(_SHARES), p=list(_SHARES.values())))
     crf = int(rng.integers(settings.crf[0], settings.crf[1] + 1))
     factor = {
         "h264": crf,
@@ -112,16 +115,6 @@ def drawn_encoding(settings: Clips, rng: np.random.Generator) -> Encoding:
     }[codec]
     preset = str(rng.choice(_PRESETS[codec]))
     return Encoding(codec, factor, preset, live=bool(rng.random() < _LIVE))
-
-
-def frames_of(views: Iterator[NDArray[np.uint8]]) -> list[av.VideoFrame]:
-    """Convert views, YUV uint8 (H, W, 3) of limited range, to 4:2:0 frames."""
-    return [_frame(view) for view in views]
-
-
-def shrunk(frame: av.VideoFrame, how: Interpolation) -> av.VideoFrame:
-    """Halve the size of a frame by swscale."""
-    return frame.reformat(frame.width // SCALE, frame.height // SCALE, interpolation=how)
 
 
 def as_yuv(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -145,11 +138,11 @@ def _clip(
         soft = float(rng.uniform(*settings.softness))
         yuv = _softened(yuv, soft, rng)
     still = frames_of(moving(yuv, view_size(yuv), _FRAMES, rng))
-    large = _with_noise(still, settings.grain, rng.uniform(*_GRAIN_SIZE), rng)
+    large = with_noise(still, settings.grain, rng.uniform(*_GRAIN_SIZE), rng)
     truth = [luma_of(frame) for frame in large]
     if rng.random() < _PREVIOUS:
         truth = [d.luma for d in through_codec(large, Encoding("h264", int(rng.integers(15, 29)), "veryfast"))]
-        large = [_with_luma(frame, plane) for frame, plane in zip(large, truth, strict=True)]
+        large = [with_luma(frame, plane) for frame, plane in zip(large, truth, strict=True)]
     how = _SCALERS[rng.integers(len(_SCALERS))]
     return [shrunk(frame, how) for frame in large], truth, soft
 
@@ -171,37 +164,6 @@ def _softened(yuv: NDArray[np.uint8], sigma: float, rng: np.random.Generator) ->
     coarse = rng.normal(0, 1, (4, 4)).astype(np.float32)
     share = np.clip(cv2.resize(coarse, yuv.shape[1::-1], interpolation=cv2.INTER_CUBIC) * 2 + 0.5, 0, 1)[..., None]
     return np.asarray(np.rint(share * blurred + (1 - share) * yuv), np.uint8)
-
-
-def _with_noise(frames: list[av.VideoFrame], most: float, size: float, rng: np.random.Generator) -> list[av.VideoFrame]:
-    """Add noise to the luma of a third of the clips: white, or grain blurred by a Gaussian of ``size``."""
-    level = most * float(rng.uniform(-2, 1))
-    if level <= 0:
-        return frames
-    return [_noisy(frame, level, size, rng) for frame in frames]
-
-
-def _noisy(frame: av.VideoFrame, level: float, size: float, rng: np.random.Generator) -> av.VideoFrame:
-    """Add noise of standard deviation ``level`` to luma, as a camera's noise after its filters is mostly there."""
-    plane = luma_of(frame)
-    noise = rng.normal(0, level, plane.shape)
-    if size:
-        grains = cv2.GaussianBlur(noise, (0, 0), size)
-        noise = grains * (level / grains.std())
-    return _with_luma(frame, np.clip(np.rint(plane + noise), 0, 255).astype(np.uint8))
-
-
-def _with_luma(frame: av.VideoFrame, plane: NDArray[np.uint8]) -> av.VideoFrame:
-    planes = frame.to_ndarray(format="yuv420p")
-    planes[: frame.height] = plane
-    return av.VideoFrame.from_ndarray(planes, format="yuv420p")
-
-
-def _frame(view: NDArray[np.uint8]) -> av.VideoFrame:
-    height, width = view.shape[:2]
-    small = cv2.resize(view, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
-    planes = np.concatenate([view[..., 0].ravel(), small[..., 1].ravel(), small[..., 2].ravel()])
-    return av.VideoFrame.from_ndarray(planes.reshape(height * 3 // 2, width), format="yuv420p")
 
 
 def _fact(

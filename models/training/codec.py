@@ -1,4 +1,4 @@
-"""Encode and decode clips for training, with H.264, HEVC, AV1 and JPEG, and read each frame's QP and size.
+"""Encode and decode clips for training, with codecs of today and of old, and read each frame's QP and size.
 
 Frames are YUV 4:2:0, limited range.
 """
@@ -14,13 +14,23 @@ from numpy.typing import NDArray
 from sr4k.common.opencv import cv2
 from sr4k.models.quantiser import EXPORT, mean_qp
 from sr4k.models.source_quality import INTRA_FINER
+from sr4k.models.training.frames import luma_of
 
-CODECS = ("h264", "hevc", "av1", "jpeg")
+CODECS = ("h264", "hevc", "av1", "jpeg", "mpeg2", "mpeg4")
 
-_ENCODERS = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1"}
-_DECODERS = {"h264": "h264", "hevc": "hevc", "av1": "libdav1d"}
+_ENCODERS = {
+    "h264": "libx264",
+    "hevc": "libx265",
+    "av1": "libsvtav1",
+    "mpeg2": "mpeg2video",
+    "mpeg4": "mpeg4",
+}
+_DECODERS = {"h264": "h264", "hevc": "hevc", "av1": "libdav1d", "mpeg2": "mpeg2video", "mpeg4": "mpeg4"}
 _LAMBDA = 118
 """Units of FFmpeg's ``quality_stats`` per step of QP (FF_QP2LAMBDA)."""
+
+_OLD = ("mpeg2", "mpeg4")
+_OLD_B_FRAMES = 2
 
 INTRA, PREDICTED, BIPREDICTED = 1, 2, 3
 """Kinds of frames, as in FFmpeg's ``AVPictureType``: I, P and B."""
@@ -32,8 +42,8 @@ class Encoding:
 
     Attributes:
         codec: one of `CODECS`.
-        factor: rate factor of the encoder; for JPEG, the quality.
-        preset: preset of the encoder; empty for JPEG.
+        factor: rate factor of the encoder; for JPEG, the quality; for MPEG-2 and MPEG-4 Part 2, the quantiser, 1 to 31.
+        preset: preset of the encoder; empty for JPEG, MPEG-2 and MPEG-4 Part 2, which have none.
         live: low latency, without B-frames.
     """
 
@@ -50,7 +60,7 @@ class Decoded:
     Attributes:
         luma: uint8 (H, W), limited range.
         kind: `INTRA`, `PREDICTED` or `BIPREDICTED`.
-        qp: mean quantiser parameter, in the codec's own units; for JPEG, the quality.
+        qp: mean quantiser parameter, in the units that the decoder tells it in; for JPEG, the quality.
         size: size of its packet in bytes.
     """
 
@@ -92,11 +102,6 @@ def steady_qp(frames: list[Decoded]) -> float:
     return sum(found) / len(found)
 
 
-def luma_of(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    """Return the luma plane of a YUV 4:2:0 frame, uint8 (H, W)."""
-    return np.asarray(frame.to_ndarray(format="yuv420p")[: frame.height], np.uint8)
-
-
 def _encoded(clip: list[av.VideoFrame], encoding: Encoding) -> "tuple[av.VideoCodecContext, list[Packet[Any]]]":
     encoder = av.CodecContext.create(_ENCODERS[encoding.codec], "w")
     assert isinstance(encoder, av.VideoCodecContext)
@@ -112,6 +117,9 @@ def _encoded(clip: list[av.VideoFrame], encoding: Encoding) -> "tuple[av.VideoCo
 
 
 def _options(encoding: Encoding) -> dict[str, str]:
+    if encoding.codec in _OLD:
+        b_frames = 0 if encoding.live else _OLD_B_FRAMES
+        return {"qmin": str(encoding.factor), "qmax": str(encoding.factor), "bf": str(b_frames)}
     options = {"crf": str(encoding.factor), "preset": encoding.preset}
     if encoding.codec == "hevc":
         options["x265-params"] = "log-level=none"

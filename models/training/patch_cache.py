@@ -22,7 +22,7 @@ from sr4k.models.training.recipe import Clips
 log = logging.getLogger(__name__)
 
 _ALIKE = 0.02
-"""Share of the patches, sorted by quality, that one batch is drawn from."""
+"""Share of the patches, sorted by quality, that one batch of similar quality is drawn from."""
 
 _SETTINGS = "settings.json"
 
@@ -58,6 +58,7 @@ def batches_of(
     seed: int,
     start: int,
     within: tuple[float, float] = (0.0, WORST),
+    alike: float = _ALIKE,
 ) -> Iterator[Batch]:
     """Yield endless random batches of luma patches of similar quality, rotated and mirrored, from batch ``start`` on.
 
@@ -70,6 +71,7 @@ def batches_of(
         seed: seed of the random numbers.
         start: number of the first batch.
         within: range of the qualities of the patches that are drawn.
+        alike: share of them, sorted by quality, that one batch is drawn from; 1: patches of any quality in each batch.
 
     Raises:
         InputError: no patch has such a quality.
@@ -80,7 +82,7 @@ def batches_of(
     if not len(order):
         raise InputError(f"No clip has a quality of {within[0]:g} to {within[1]:g}: make more versions.")
     first = np.cumsum([0, *(len(shard.facts) for shard in cache.shards)])
-    reach = max(int(len(order) * _ALIKE), batch)
+    reach = max(int(len(order) * alike), batch)
     step = start
     while True:
         rng = np.random.default_rng((seed, step))

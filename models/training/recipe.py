@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from sr4k.common.yaml_file import Section, load_settings, shipped_names, validated
-from sr4k.models.source_quality import GRADES
+from sr4k.models.source_quality import GRADES, WORST
 
 _PACKAGE = "sr4k.models.training"
 
@@ -46,6 +46,35 @@ class Clips(Section):
     softness: tuple[float, float] = (0.3, 2.0)
     grain: Annotated[float, Field(ge=0)] = 4.0
     noise: Annotated[float, Field(ge=0)] = 1.5
+
+
+class OldClips(Clips):
+    """Clips as an old source shows them (`sr4k.models.training.old_sources`).
+
+    Of the settings of `Clips`, ``crf`` is that of H.264, which the share ``again`` is encoded by afterwards.
+
+    Attributes:
+        grain: as in `Clips`; none by default, as grain can't be told from noise that should go.
+        noise: as in `Clips`.
+        crf: as in `Clips`.
+        tape: share of the clips that were played from video tape.
+        blur: range of the standard deviation of a tape's horizontal blur, low-resolution pixels; 0.6 is the bandwidth
+            of a fresh VHS tape, of 240 lines.
+        hiss: range of the standard deviation of a tape's noise, 8-bit levels.
+        quantiser: range of the quantiser of MPEG-2 and MPEG-4 Part 2, 1 to 31; finer ones are drawn more often.
+        again: share of the clips that were later encoded by H.264.
+        resized: share of the clips that were encoded at another size first, so that their blocks have other sizes.
+    """
+
+    crf: tuple[int, int] = (16, 28)
+    grain: Annotated[float, Field(ge=0)] = 0.0
+    noise: Annotated[float, Field(ge=0)] = 3.0
+    tape: Share = 0.35
+    blur: tuple[Annotated[float, Field(gt=0)], float] = (0.4, 1.3)
+    hiss: tuple[Annotated[float, Field(ge=0)], float] = (1.0, 7.0)
+    quantiser: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(le=31)]] = (2, 24)
+    again: Share = 0.35
+    resized: Share = 0.2
 
 
 class Quality(Section):
@@ -110,6 +139,7 @@ class Recipe(Section):
         model: name of the network in the zoo.
         start_from: name of the model whose weights training starts from, or path of weights of ``model``; ``None``: a
             bicubic.
+        start_quality: quality of the sources that those weights of a model are for (`sr4k.models.source_quality`).
         steps: number of training steps.
         batch: windows per step.
         patch: side of a window, low-resolution pixels.
@@ -127,10 +157,12 @@ class Recipe(Section):
         ema: decay of the moving average of the weights, which is the result.
         seed: seed of all random numbers.
         every: steps between reports, each with a checkpoint.
+        clips: clips of old sources to learn from, instead of windows of pictures.
     """
 
     model: str
     start_from: str | None = None
+    start_quality: Annotated[int, Field(ge=0, le=WORST)] | None = None
     steps: Annotated[int, Field(ge=1)] = 40_000
     batch: Annotated[int, Field(ge=1)] = 16
     patch: Annotated[int, Field(ge=16, multiple_of=2)] = 48
@@ -149,14 +181,18 @@ class Recipe(Section):
     every: Annotated[int, Field(ge=1)] = 1000
     teacher: Teacher | None = None
     quality: Quality | None = None
+    clips: OldClips | None = None
     int8: Int8 = Int8()
 
     @model_validator(mode="after")
-    def _qualities_have_clips(self) -> "Recipe":
-        """Refuse keys that define windows of pictures, as clips don't use them."""
+    def _clips_are_used_alone(self) -> "Recipe":
+        """Refuse keys that clips don't use, such as those that define windows of pictures."""
+        given = [key for key in ("quality", "clips") if getattr(self, key) is not None]
         idle = [key for key in _OF_PICTURES if getattr(self, key) != type(self).model_fields[key].default]
-        if self.quality is not None and idle:
-            raise ValueError(f"with quality, windows are the patches of its clips: remove {', '.join(idle)}")
+        if given and idle:
+            raise ValueError(f"with {given[0]}, windows are the patches of its clips: remove {', '.join(idle)}")
+        if len(given) > 1 or (self.clips is not None and self.teacher is not None):
+            raise ValueError("clips of old sources are learned from alone: remove quality and teacher, or clips")
         return self
 
     def updated(self, **changes: Any) -> "Recipe":

@@ -11,12 +11,13 @@ from sr4k.common.plotting import require_plotting
 from sr4k.models import zoo
 from sr4k.models.training.data import Batch, batches, load_pairs
 from sr4k.models.training.int8 import tuned_for_int8
+from sr4k.models.training.patch_cache import batches_of, make_cache
 from sr4k.models.training.plot_history import plot_history
-from sr4k.models.training.recipe import Recipe
+from sr4k.models.training.recipe import OldClips, Recipe
 from sr4k.models.training.start import fresh, named, take
 from sr4k.models.training.teach import taught
-from sr4k.models.training.train import HISTORY, Trainer
-from sr4k.models.training.train_qualities import train_qualities
+from sr4k.models.training.train import HISTORY, Source, Trainer
+from sr4k.models.training.train_qualities import CLIPS, train_qualities
 
 log = logging.getLogger(__name__)
 
@@ -43,26 +44,37 @@ def train_model(recipe: Recipe, folders: list[Path], out: Path, *, validate: lis
         return train_qualities(recipe, recipe.quality, folders, out, validate=validate)
     net = fresh(zoo.architecture(recipe.model))
     if recipe.start_from is not None:
-        take(net, named(recipe.start_from, recipe.model))
-    pairs = load_pairs(
-        folders,
-        patch=recipe.patch,
-        keep=recipe.keep,
-        resized=recipe.resized,
-        softer=recipe.softer,
-    )
-    if recipe.teacher is not None:
-        teachers = [named(name, recipe.model).folded(None) for name in recipe.teacher.models]
-        pairs = list(taught(pairs, teachers, recipe.teacher.share))
-    log.info("%d pictures, %d windows", len(pairs), sum(len(pair.windows) for pair in pairs))
-
-    def source(start: int) -> Iterator[Batch]:
-        r = recipe
-        return batches(pairs, patch=r.patch, batch=r.batch, seed=r.seed, start=start, relit=r.relit)
-
+        take(net, named(recipe.start_from, recipe.model, recipe.start_quality or 0))
+    source = _windows(recipe, folders) if recipe.clips is None else _patches(recipe, recipe.clips, folders, out)
     weights = load_file(Trainer(net, recipe, source, out / "float", validate=validate).run())
     model = zoo.Model(recipe.model, net.arch, weights)
     model = tuned_for_int8(model, recipe, source, folders, out / "int8", validate=validate)
     zoo.save(out, model)
     plot_history([out / "float" / HISTORY, out / "int8" / HISTORY], out / "training.png")
     return model
+
+
+def _windows(recipe: Recipe, folders: list[Path]) -> Source:
+    """Return batches of windows of pictures."""
+    r = recipe
+    pairs = load_pairs(folders, patch=r.patch, keep=r.keep, resized=r.resized, softer=r.softer)
+    if r.teacher is not None:
+        teachers = [named(name, r.model).folded(None) for name in r.teacher.models]
+        pairs = list(taught(pairs, teachers, r.teacher.share))
+    log.info("%d pictures, %d windows", len(pairs), sum(len(pair.windows) for pair in pairs))
+
+    def source(start: int) -> Iterator[Batch]:
+        return batches(pairs, patch=r.patch, batch=r.batch, seed=r.seed, start=start, relit=r.relit)
+
+    return source
+
+
+def _patches(recipe: Recipe, clips: OldClips, folders: list[Path], out: Path) -> Source:
+    """Return batches of patches of clips, of any quality each."""
+    cache = make_cache(folders, clips, recipe.seed, out / CLIPS)
+    log.info("%d patches", len(cache.facts))
+
+    def source(start: int) -> Iterator[Batch]:
+        return batches_of(cache, batch=recipe.batch, unsure=0.0, seed=recipe.seed, start=start, alike=1.0)
+
+    return source

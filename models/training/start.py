@@ -30,14 +30,14 @@ def fresh(arch: Architecture) -> Plain:
     )
 
 
-def named(name: str, model: str) -> zoo.Model:
-    """Load a model by its name, or ``model`` with weights from the path ``name``.
+def named(name: str, model: str, quality: int = 0) -> zoo.Model:
+    """Load a model by its name, for sources of a quality, or ``model`` with weights from the path ``name``.
 
     Raises:
         OptionError: there is neither, or the weights don't fit.
     """
     if name in zoo.ARCHITECTURES:
-        return zoo.load(name)
+        return zoo.load(name, quality=quality)
     if not Path(name).exists():
         raise OptionError(f"'{name}' is neither a model nor the path of weights of {model}.")
     return zoo.load(model, Path(name))

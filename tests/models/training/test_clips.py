@@ -9,15 +9,23 @@ import pytest
 from skimage import data as pictures
 
 from sr4k.errors import InputError, OptionError
-from sr4k.models.training.clips import FACTS, Patches, as_yuv, frames_of, patches_of
+from sr4k.models.training.clips import FACTS, Patches, as_yuv, patches_of
 from sr4k.models.training.codec import CODECS, Decoded, Encoding, mean_qp, steady_qp, through_codec
+from sr4k.models.training.frames import frames_of
 from sr4k.models.training.motion import moving
 from sr4k.models.training.patch_cache import batches_of, make_cache, quality_of, read_cache
 from sr4k.models.training.recipe import Clips
 
 SMALL = Clips(versions=2, frames=2, patches=2, patch=32)
-FACTORS = {"h264": (12, 40), "hevc": (14, 42), "av1": (15, 60), "jpeg": (95, 15)}
-"""Rate factors (JPEG: qualities) of a fine and a coarse encoding, by codec."""
+FACTORS = {
+    "h264": (12, 40),
+    "hevc": (14, 42),
+    "av1": (15, 60),
+    "jpeg": (95, 15),
+    "mpeg2": (2, 24),
+    "mpeg4": (2, 24),
+}
+"""Rate factors (JPEG: qualities; MPEG-2 and MPEG-4 Part 2: quantisers) of a fine and a coarse encoding, by codec."""
 
 
 def clip(frames: int = 4, side: int = 128) -> list[av.VideoFrame]:
