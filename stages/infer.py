@@ -21,8 +21,8 @@ class Infer(Transform):
     """Runs the network on padded planes, and emits its sub-pixels; see `sr4k.engines.EngineSpec` for shapes and dtypes.
 
     It keeps the engine busy: results are collected only when the engine is full, and at the end. Tiles that did not
-    change since the previous frame are not computed again, unless that is switched off. Plain frames pass unchanged.
-    The network's weights follow how compressed the source is.
+    change since an earlier frame, or moved as a whole, are not computed again, unless that is switched off. Plain
+    frames pass unchanged. The network's weights follow how compressed the source is.
 
     `open` raises `EngineError` if no engine starts.
     """
@@ -74,9 +74,12 @@ class Infer(Transform):
             self._follow(frame.info.quality)
         self._frames[self._opened.grade] += 1
         if self._reuse is not None:
-            tiles = self._reuse.changed(frame.planes)
-            if not self._reuse.is_whole(tiles):
-                yield from self._patched(frame, tiles, self._reuse)
+            plan = self._reuse.plan(frame.planes)
+            if plan.needs_previous:
+                yield from self._keep_previous(self._reuse)
+            if not plan.is_whole:
+                frame.release()
+                yield Frame((self._reuse.patched(plan),), frame.info)
                 return
         engine = self._opened.now
         engine.submit(frame.planes)
@@ -113,14 +116,12 @@ class Infer(Transform):
         if self._reuse is not None:
             self._reuse.start_anew(quality)
 
-    def _patched(self, frame: Frame, tiles: list[int], reuse: Reuse) -> Iterator[Frame]:
-        """Yield all pending frames, then the previous frame with these tiles computed again."""
+    def _keep_previous(self, reuse: Reuse) -> Iterator[Frame]:
+        """Yield all pending frames, and keep the output of the last one, from which others are made."""
         yield from self._finish_pending()
         if self._last is not None:
-            reuse.start_from(self._last)
+            reuse.keep(self._last)
             self._last = None
-        frame.release()
-        yield Frame((reuse.patched(tiles),), frame.info)
 
     def _finish_pending(self) -> Iterator[Frame]:
         while self._pending:

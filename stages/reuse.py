@@ -1,34 +1,66 @@
-"""Reuse the output of tiles that did not change since the previous frame.
+"""Reuse the output of tiles that did not change since an earlier frame, or moved as a whole by an even vector.
 
 A tile's output depends only on its input and the margin around it, as far as the receptive field of the network
-reaches. If neither changed, the output is the same bit for bit.
+reaches. If neither changed, the output is the same bit for bit, and so it is if both came from elsewhere in the earlier
+frame, as when a page scrolls. But the networks work on cells of 2x2 pixels: what moved by an odd number of pixels lies
+differently in its cells, and then its output is another one. Twice an odd number is even: while a picture moves so,
+each frame is compared with the last but one too, whose output is kept.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sr4k.common.opencv import cv2
 from sr4k.engines import EngineSpec
 from sr4k.engines.grades import EngineOfEachGrade
 from sr4k.models import zoo
-from sr4k.models.geometry import CELL, CHROMA_PAD, MARGIN, PAD_BEFORE, padded_chroma, padded_luma
+from sr4k.models.geometry import CELL, MARGIN
 from sr4k.pipeline.frame import Plane
-
-_SIDE = (60, 96)
-"""Approximate rows and columns of a tile in cells: small enough to follow motion, large enough for cheap margins."""
+from sr4k.stages.reuse_memory import Memory
+from sr4k.stages.shift_search import STILL, Shift, find_shift
+from sr4k.stages.tile_grid import TileGrid
 
 _MOST = 0.5
 """Share of changed tiles above which the whole frame is computed: single tiles cost half as much again."""
 
+_LITTLE = 0.1
+"""Share of changed tiles up to which no output is copied to be kept for the frame after."""
+
 _GLANCE = 32
-"""Row step of a first, coarse comparison, which is enough if everything moves."""
+"""Row step of a first, coarse comparison, which is enough if everything changes."""
+
+_PATIENCE = 4
+"""Number of vain searches for a shift after which only every so many frames are searched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Where the output of a frame comes from.
+
+    Attributes:
+        is_whole: whether all of it has to be computed, by the caller.
+        needs_previous: whether the output of the previous frame must be given to `Reuse.keep` first, if it was computed
+            as a whole.
+        copies_previous: whether it begins as a copy of the output of the previous frame.
+        computed: the tiles to compute if not all are.
+        moved: the tiles whose output was ``shift`` away; that of all others stays.
+    """
+
+    is_whole: bool
+    needs_previous: bool = False
+    copies_previous: bool = False
+    computed: list[int] = field(default_factory=list)
+    moved: list[int] = field(default_factory=list)
+    shift: Shift = STILL
+
+
+_ALL = Plan(is_whole=True)
 
 
 class Reuse:
-    """The tiles of a stream of frames, and the last output that was assembled from them.
+    """The tiles of a stream of frames, and the last outputs that were assembled from them.
 
     Args:
         engine: name of the backend.
@@ -39,73 +71,58 @@ class Reuse:
     def __init__(self, engine: str, spec: EngineSpec, threshold: int) -> None:
         assert spec.colour is not None
         self._engine_name, self._threshold = engine, threshold * spec.colour.unit
-        self._sampling = spec.colour.sampling
-        self._of_chroma = (1, CHROMA_PAD) if self._sampling == "420" else (CELL, PAD_BEFORE)  # a cell, and the margin
-        self._known: tuple[Plane, ...] = ()  # what the output was computed from
-        cells = (spec.height // CELL, spec.width // CELL)
         reach = zoo.architecture(spec.model).receptive_field
         cut = reach is not None and reach <= CELL * (MARGIN + 1)  # else a tile depends on more than its margin
-        rows, columns = (_cut(length, side) if cut else length for length, side in zip(cells, _SIDE, strict=True))
-        self._side = (rows, columns)
-        self._tops, self._lefts = _starts(cells[0], rows), _starts(cells[1], columns)
+        self._grid = TileGrid((spec.height // CELL, spec.width // CELL), cut, spec.colour.sampling)
+        self._output_shape = spec.output_shape
+        rows, columns = self._grid.side
         self._spec = replace(spec, height=CELL * rows, width=CELL * columns)
-        self._output = np.empty(spec.output_shape, spec.input_dtype)
+        self._memories: list[Memory] = []  # of the previous frame, and perhaps of an earlier one
+        self._previous: Memory | None = None
+        self._vain = 0  # searches since the last one that found a shift, or frames that would have been searched
         self._engines: EngineOfEachGrade | None = None
-        self.computed = 0
+        self.computed = 0.0
         self.seen = 0
 
-    def changed(self, planes: Sequence[Plane]) -> list[int]:
-        """Return the tiles to compute: those that changed since they were computed, or all if that is faster.
+    def plan(self, planes: Sequence[Plane]) -> Plan:
+        """Return where the output of the next frame comes from; from now on the planes count as those of the output."""
+        plan = self._planned(planes)
+        self.seen += 1
+        self.computed += self._work(plan)
+        return plan
 
-        The caller has to compute them: from now on they count as computed from ``planes``.
-        """
-        tiles = len(self._tops) * len(self._lefts)
-        found = list(range(tiles))
-        if self._known:
-            for step in (_GLANCE, 1):
-                differing = np.flatnonzero(self._differing(planes, step))
-                if len(differing) > _MOST * tiles:
-                    break
-            else:
-                found = differing.tolist()
-        self._learn(planes, found)
-        self.seen += tiles
-        self.computed += len(found)
-        return found
+    def keep(self, output: Plane) -> None:
+        """Copy the output of the previous frame, which was computed as a whole."""
+        assert self._previous is not None
+        np.copyto(self._previous.output, output)
 
-    def is_whole(self, tiles: list[int]) -> bool:
-        """Whether these tiles make up the whole frame."""
-        return len(tiles) == len(self._tops) * len(self._lefts)
-
-    def start_from(self, cells: Plane) -> None:
-        """Copy the sub-pixels of the previous whole frame as the output to patch."""
-        np.copyto(self._output, cells)
-
-    def patched(self, tiles: list[int]) -> Plane:
-        """Compute these tiles and return the sub-pixels of the whole frame; valid until the next call.
+    def patched(self, plan: Plan) -> Plane:
+        """Return the sub-pixels of the whole frame, of which single tiles are computed; valid until the next call.
 
         Raises:
             EngineError: the engine of the tiles does not start, or fails.
         """
-        if tiles and self._engines is None:
+        memory = self._memories[0]
+        if plan.copies_previous:
+            assert self._previous is not None
+            np.copyto(memory.output, self._previous.output)
+        memory.move_output(plan.moved, plan.shift)
+        if plan.computed and self._engines is None:
             self._engines = EngineOfEachGrade((self._engine_name,), self._spec)
-        waiting, held = list(tiles), list[list[Plane]]()
-        for tile in tiles:
+        waiting, held = list(plan.computed), list[list[Plane]]()
+        for tile in plan.computed:
             assert self._engines is not None
             engine = self._engines.now
             while waiting and engine.pending < engine.in_flight:
-                parts = (plane[..., rows, columns] for plane, rows, columns in self._inputs_of(waiting.pop(0)))
-                held.append([np.ascontiguousarray(part) for part in parts])  # the engine reads them until it is done
+                held.append(memory.inputs_of(waiting.pop(0)))  # the engine reads them until it is done
                 engine.submit(held[-1])
-            top, left = self._corner(tile)
-            rows, columns = self._side
-            target = self._output[MARGIN + top : MARGIN + top + rows, MARGIN + left : MARGIN + left + columns]
-            np.copyto(target, engine.result()[MARGIN:-MARGIN, MARGIN:-MARGIN])
-        return self._output
+            memory.set_output(tile, engine.result())
+        return memory.output
 
     def start_anew(self, quality: int) -> None:
         """Compute all tiles of the next frame, from now on with the weights for sources of that quality."""
-        self._known, self._spec = (), replace(self._spec, quality=quality)
+        self._memories, self._previous = [], None
+        self._spec = replace(self._spec, quality=quality)
         if self._engines is not None and self._engines.is_other(quality):
             self._engines.follow(quality)
 
@@ -114,69 +131,77 @@ class Reuse:
         if self._engines is not None:
             self._engines.close()
 
-    def _corner(self, tile: int) -> tuple[int, int]:
-        """Return the first row and column of a tile, in cells."""
-        row, column = divmod(tile, len(self._lefts))
-        return int(self._tops[row]), int(self._lefts[column])
+    def _planned(self, planes: Sequence[Plane]) -> Plan:
+        """Bring the best memory up to these planes, as the first one, and return how."""
+        if not self._memories:
+            self._memories = [Memory(self._grid, planes, self._output_shape)]
+            return _ALL
+        previous = self._previous = self._memories[0]
+        plan, shift = self._compared(planes, previous)
+        if shift is not None and not shift.is_whole_cells and self._work(plan) > _LITTLE:
+            plan = self._set_aside(planes, previous, plan)
+        self._learn(self._memories[0], planes, plan)
+        return plan
 
-    def _inputs_of(self, tile: int) -> list[tuple[Plane, slice, slice]]:
-        """Return known luma and chroma, each with the rows and columns that a tile depends on."""
-        top, left = self._corner(tile)
-        rows, columns = padded_luma(self._spec.height, self._spec.width)
-        small_rows, small_columns = padded_chroma(self._spec.height, self._spec.width, self._sampling)
-        luma, chroma = self._known
-        cell, _ = self._of_chroma
-        return [
-            (luma, slice(CELL * top, CELL * top + rows), slice(CELL * left, CELL * left + columns)),
-            (chroma, slice(cell * top, cell * top + small_rows), slice(cell * left, cell * left + small_columns)),
-        ]
+    def _set_aside(self, planes: Sequence[Plane], previous: Memory, plan: Plan) -> Plan:
+        """Keep the memory of the previous frame for the next one, and return how to bring another up to these planes.
 
-    def _differing(self, planes: Sequence[Plane], step: int) -> NDArray[np.bool_]:
-        """Return for each tile whether any sample of every ``step``-th row differs from the known planes."""
-        luma, chroma = planes
-        known_luma, known_chroma = self._known
-        sizes = (
-            (CELL, padded_luma(self._spec.height, self._spec.width)),
-            *[(self._of_chroma[0], padded_chroma(self._spec.height, self._spec.width, self._sampling))] * 2,
-        )
-        pairs = ((luma, known_luma), *zip(chroma, known_chroma, strict=True))
-        found = np.zeros((len(self._tops), len(self._lefts)), bool)
-        for (now, before), (cell, (rows, columns)) in zip(pairs, sizes, strict=True):
-            difference = cv2.absdiff(now[::step], before[::step])
-            if self._threshold or difference.dtype != np.uint8:
-                difference = (difference > self._threshold).view(np.uint8)
-            tops, lefts = -(-cell * self._tops // step), cell * self._lefts
-            ends = -(-(cell * self._tops + rows) // step)
-            sums = cv2.integral(difference)
-            inside = sums[ends] - sums[tops]
-            found |= inside[:, lefts + columns] > inside[:, lefts]
-        return found
-
-    def _learn(self, planes: Sequence[Plane], tiles: list[int]) -> None:
-        """Store the planes that tiles are computed from: all of them or, with a threshold, only inside the tiles."""
-        if not self._known:
-            self._known = tuple(np.array(plane) for plane in planes)
-        elif self._threshold and not self.is_whole(tiles):
-            for tile in tiles:
-                top, left = self._corner(tile)
-                for known, plane, (cell, pad) in zip(
-                    self._known, planes, ((CELL, PAD_BEFORE), self._of_chroma), strict=True
-                ):
-                    rows, columns = (
-                        slice(pad + cell * start, pad + cell * (start + side))
-                        for start, side in zip((top, left), self._side, strict=True)
-                    )
-                    np.copyto(known[..., rows, columns], plane[..., rows, columns])
+        Args:
+            planes: of the frame, which moved by an odd vector.
+            previous: the first memory, which becomes the second.
+            plan: how it would be brought up to the planes.
+        """
+        if len(self._memories) == 1:
+            self._memories.insert(0, Memory(self._grid, planes, self._output_shape))
+            other = _ALL
         else:
-            for known, plane in zip(self._known, planes, strict=True):
-                np.copyto(known, plane)
+            self._memories.reverse()
+            other, _ = self._compared(planes, self._memories[0])
+        if self._work(other) < self._work(plan):
+            return replace(other, needs_previous=True)
+        if not plan.is_whole:
+            self._memories[0].learn(previous.known)
+        return replace(plan, needs_previous=True, copies_previous=not plan.is_whole)
 
+    def _work(self, plan: Plan) -> float:
+        """Return the share of the tiles that are to be computed."""
+        return 1.0 if plan.is_whole else len(plan.computed) / len(self._grid)
 
-def _cut(length: int, side: int) -> int:
-    """Return the side, close to ``side``, of equal tiles that cover ``length``."""
-    return -(-length // max(1, round(length / side)))
+    def _compared(self, planes: Sequence[Plane], memory: Memory) -> tuple[Plan, Shift | None]:
+        """Return how the output of a frame can be made from a memory, and the likely shift between the two."""
 
+        def differing(shift: Shift, step: int) -> NDArray[np.bool_]:
+            return self._grid.differing(planes, memory.known, shift, step, self._threshold)
 
-def _starts(length: int, side: int) -> NDArray[np.intp]:
-    """Return where tiles start; the last one ends at ``length`` and may overlap the one before."""
-    return np.minimum(np.arange(0, length, side), length - side)
+        still = moved = differing(STILL, _GLANCE)
+        shift = self._searched(planes[0], memory.known[0]) if still.any() else None
+        is_even = shift is not None and shift.is_whole_cells
+        if shift is not None and is_even:
+            moved = differing(shift, _GLANCE)
+        if np.mean(still & moved) > _MOST:
+            return _ALL, shift
+        if not still.all():
+            still = differing(STILL, 1)
+        moved = differing(shift, 1) if shift is not None and is_even else still
+        needed = still & moved
+        if np.mean(needed) > _MOST:
+            return _ALL, shift
+        computed, taken = (np.flatnonzero(tiles).tolist() for tiles in (needed, still & ~moved))
+        self._vain = 0 if taken else self._vain
+        return Plan(False, True, computed=computed, moved=taken, shift=shift or STILL), shift
+
+    def _searched(self, now: Plane, before: Plane) -> Shift | None:
+        """Return the likely shift of luma; after several vain searches, most frames are not searched."""
+        self._vain += 1
+        if len(self._grid) == 1 or (self._vain > _PATIENCE and self._vain % _PATIENCE):
+            return None
+        return find_shift(now, before, self._threshold)
+
+    def _learn(self, memory: Memory, planes: Sequence[Plane], plan: Plan) -> None:
+        """Store the planes that tiles are computed from: all of them or, with a threshold, only of computed tiles."""
+        if plan.is_whole or not self._threshold:
+            memory.learn(planes)
+            return
+        memory.move_known(plan.moved, plan.shift)
+        for tile in plan.computed:
+            memory.learn_tile(planes, tile)

@@ -62,7 +62,7 @@ class InferSettings:
 
     Attributes:
         fallbacks: engines to try in order if that one does not start.
-        reuse: whether to reuse the output of tiles that did not change since the previous frame (YUV planes only).
+        reuse: whether to reuse the output of tiles that did not change, or moved as a whole (YUV planes only).
         reuse_threshold: difference in 8-bit levels up to which a tile counts as unchanged; 0 is exact.
         prompt: whether to optimise latency rather than throughput.
         device: of OpenVINO, such as ``gpu``.

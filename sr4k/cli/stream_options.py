@@ -258,7 +258,7 @@ Reuse = Annotated[
     bool | None,
     typer.Option(
         "--reuse/--no-reuse",
-        help="Reuse the result of the previous frame where the picture did not change. Default: --reuse.",
+        help="Reuse earlier results where the picture did not change, or moved by whole pixels. Default: --reuse.",
         rich_help_panel=_NETWORK,
     ),
 ]

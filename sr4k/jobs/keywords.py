@@ -42,7 +42,7 @@ class PresetKeywords:
         threads: number of CPU threads of the network.
         lanes: number of processes with the network.
         devices: numbers of the NVIDIA GPUs to use; text such as ``0,1`` is accepted.
-        reuse: whether unchanged parts of a picture are computed only once.
+        reuse: whether parts of a picture that stay as they are, or move by whole pixels, are computed only once.
         reuse_threshold: levels (0 to 255) by which a part may differ and still count as unchanged.
         passes: maximum number of passes through the network, 1 or 2, for results of more than 2.2 times their source.
         source_quality: how compressed the source is: ``auto``, as measured frame by frame; ``clean``; or 0 to 51,

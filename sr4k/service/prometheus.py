@@ -256,7 +256,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "gauge",
         "computed_ratio",
-        "Fraction of the tiles that were computed; the others were unchanged since the previous picture.",
+        "Fraction of the tiles that were computed; the others were as in an earlier picture, there or elsewhere.",
         _of_graph(lambda graph: [((), None if graph.engine is None else graph.engine.computed)]),
         idle=math.nan,
     ),

@@ -1,57 +1,23 @@
 """Reused tiles are bit for bit what would have been computed."""
 
 from dataclasses import replace
-from fractions import Fraction
 
 import numpy as np
 import pytest
-from infos import video_info
+from infer_runs import Picture, run
 from skimage import data as pictures
 
 from sr4k.engines import ENGINES
-from sr4k.media.decoded_picture import padded_format
 from sr4k.models.colour import Colour
-from sr4k.models.geometry import pad_planes
-from sr4k.pipeline import Frame, FrameInfo
-from sr4k.pipeline.chain import HeapBuffers
-from sr4k.stages.infer import Infer
 from sr4k.stages.settings import InferSettings
 
-HEIGHT, WIDTH = 482, 774  # four by four tiles, of which the last ones lie over those before
-Picture = tuple[np.ndarray, np.ndarray]
+HEIGHT, WIDTH = 242, 516  # four by four tiles, of which the last ones lie over those before
 
 
 @pytest.fixture(scope="module")
 def photograph() -> Picture:
     rgb = np.tile(pictures.astronaut(), (1, 2, 1))[:HEIGHT, :WIDTH]
     return rgb[..., 1].copy(), np.stack([rgb[::2, ::2, 0], rgb[::2, ::2, 2]])
-
-
-def run(
-    pictures: list[Picture], settings: InferSettings, colour: Colour | None = None
-) -> tuple[list[np.ndarray], list[int], float]:
-    """Sub-pixels of every picture, the pts in the order they came, and the share that was computed."""
-    stage = Infer(settings)
-    info = video_info(width=WIDTH, height=HEIGHT, colour=colour or Colour())
-    buffers = HeapBuffers(stage.open(padded_format(info)))
-    made, order = [], []
-
-    def take(frame: Frame) -> None:
-        made.append(frame.planes[0][5:-5, 5:-5].copy())
-        order.append(frame.info.pts)
-
-    try:
-        for number, picture in enumerate(pictures):
-            for frame in stage.process(
-                Frame(tuple(pad_planes(*picture)), FrameInfo(pts=number, time_base=Fraction(1, 25))), buffers
-            ):
-                take(frame)
-        for frame in stage.drain(buffers):
-            take(frame)
-        report = stage.report()
-        return made, order, 1.0 if report.computed is None else report.computed
-    finally:
-        stage.close()
 
 
 def changed(picture: Picture, top: int, left: int, by: int = 9) -> Picture:
@@ -68,12 +34,12 @@ def test_the_output_is_what_it_would_be_without(photograph: Picture, model: str,
         still,
         still,
         changed(still, 3, 5),  # in a corner
-        changed(still, 243, 387),  # where tiles meet
-        changed(still, 243 - 12, 387 - 12),  # in the margins of neighbours
+        changed(still, 123, 259),  # where tiles meet
+        changed(still, 123 - 12, 259 - 12),  # in the margins of neighbours
         (still[0], np.roll(still[1], 3, axis=2)),  # chroma alone
         moved,
         moved,
-        changed(moved, 480, 772),
+        changed(moved, 240, 514),
         still,
         moved,
         still,
@@ -129,3 +95,12 @@ def test_tiles_are_computed_by_the_engine_that_was_opened(photograph: Picture, m
     expected, _, _ = run(sequence, InferSettings(engine="nearest", model="luma", reuse=False))
     assert all(np.array_equal(a, b) for a, b in zip(made, expected, strict=True))
     assert share < 1
+
+
+def test_with_a_threshold_the_border_follows_changes_too(photograph: Picture) -> None:
+    sequence = [photograph, changed(photograph, 0, 0, by=64), changed(photograph, 0, 0, by=64)]
+    settings = InferSettings(engine="openvino", model="luma", threads=2, reuse_threshold=1)
+    made, _, share = run(sequence, settings)
+    exact, _, _ = run(sequence, replace(settings, reuse=False))
+    assert all(np.array_equal(a, b) for a, b in zip(made, exact, strict=True))
+    assert share == pytest.approx((16 + 1) / 48)
