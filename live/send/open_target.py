@@ -7,6 +7,7 @@ import termios
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +18,8 @@ from av.packet import Packet
 from sr4k.live.address import Address
 from sr4k.live.proxy import check_proxy
 from sr4k.live.send.copied import Copied
+from sr4k.live.send.flv import Tag
+from sr4k.live.send.flv_muxer import FlvMuxer
 from sr4k.live.send.hls_folder import HlsFolder
 from sr4k.live.send.hls_writer import HlsWriter
 from sr4k.live.settings import HlsForm
@@ -84,7 +87,7 @@ def opened(target: Address, form: HlsForm) -> Iterator[OpenTarget]:
             yield recording
     else:
         with _open(target) as container:
-            yield _Network(container)
+            yield _Rtmp(container) if target.kind == "rtmp" else _Network(container)
 
 
 class _Network(Copied):
@@ -102,6 +105,43 @@ class _Network(Copied):
     def close(self, *, ended: bool) -> None:  # noqa: ARG002 - no protocol distinguishes the two
         """Write the trailer and disconnect."""
         self.container.close()
+
+
+class _Rtmp(_Network):
+    """A target of RTMP, whose protocol takes FLV: no picture waits for sound, and no sound for a picture."""
+
+    def __init__(self, container: OutputContainer) -> None:
+        super().__init__(container)
+        self._muxer = FlvMuxer()
+        self._wire = container.add_data_stream()
+        self._sent = 0  # packets so far, which count as their time
+
+    def begin(self, source: InputContainer) -> None:
+        """Connect, and send the head of the stream."""
+        for stream in source.streams:
+            own = self._muxer.container("video" if stream.type == "video" else "audio")
+            self._streams[stream.index] = own.add_stream_from_template(stream, opaque=True)
+        self.container.start_encoding()
+        head = self._muxer.begin()
+        self._send(self._muxer.header, head)
+
+    def mux(self, packet: "Packet[Any]") -> None:
+        """Send a packet."""
+        packet.stream = self._streams[packet.stream.index]
+        self._send(b"", self._muxer.mux([packet]))
+
+    def close(self, *, ended: bool) -> None:
+        """End the stream and disconnect."""
+        self._send(b"", self._muxer.close())
+        super().close(ended=ended)
+
+    def _send(self, header: bytes, tags: list[Tag]) -> None:
+        sent: Packet[Any] = Packet(b"".join([header, *(tag.data for tag in tags)]))
+        if sent.size:
+            sent.stream, sent.dts, sent.time_base = self._wire, self._sent, Fraction(1, 1000)
+            sent.pts = self._sent
+            self._sent += 1
+            self.container.mux_one(sent)
 
 
 class _Srt(_Network):
@@ -167,8 +207,8 @@ def _open(target: Address) -> OutputContainer:
     if target.kind == "rtmp":
         # The tee muxer passes options on to the protocol. PyAV does not: a write could block for ever.
         options = {
-            "f": "flv",
-            "flvflags": "no_duration_filesize",
+            "f": "data",
+            "flush_packets": "1",
             "rw_timeout": str(_WRITE_TIMEOUT),
             "tcp_nodelay": "1",
         }

@@ -13,10 +13,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-import av
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
-from av.container import OutputContainer
 from av.packet import Packet
 from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
@@ -25,7 +23,8 @@ from sr4k.live.audio_blocks import CHANNELS, SAMPLE_RATE, Samples, unpack
 from sr4k.live.channel_reports import PLAYOUT, PlayoutReport
 from sr4k.live.histogram import Histogram
 from sr4k.live.send.encoder_settings import encoder_settings, hls_form
-from sr4k.live.send.flv import FlvSplitter, Tag
+from sr4k.live.send.flv import Tag
+from sr4k.live.send.flv_muxer import FlvMuxer
 from sr4k.live.send.live_target import LiveTarget
 from sr4k.live.send.slate import load_slate
 from sr4k.live.send.soundtrack import Soundtrack
@@ -74,7 +73,6 @@ class Playout(Sink):
         self._lock = threading.Lock()  # on everything below: pictures, sound and the clock have a thread each
         self._ended = threading.Event()
         self._targets: list[LiveTarget] = []
-        self._container: OutputContainer | None = None
         self._output: _Output | None = None  # once it is open
         self._threads: list[threading.Thread] = []
         self._held: Frame | None = None  # the last picture
@@ -98,19 +96,17 @@ class Playout(Sink):
         s = self._settings
         slate = None if s.slate is None else load_slate(s.slate, info)
         self._targets = [LiveTarget(t, hls=hls_form(s, info), wants_key=self._want_key) for t in s.targets]
-        self._container = av.open(
-            _Tap(self._offer), "w", format="flv", options={"flush_packets": "1", "flvflags": "no_duration_filesize"}
-        )
-        video = add_video(self._container, replace(info, time_base=TIME_BASE), encoder_settings(s, info))
+        muxer = FlvMuxer()
+        video = add_video(muxer.container("video"), replace(info, time_base=TIME_BASE), encoder_settings(s, info))
         audio = None
         if s.sound is not None:
-            stream = self._container.add_stream("aac", rate=SAMPLE_RATE)
+            stream = muxer.container("audio").add_stream("aac", rate=SAMPLE_RATE)
             assert isinstance(stream, AudioStream)
             stream.layout, stream.bit_rate = "stereo", s.sound_bitrate
             audio = stream
         open_encoder(video)
-        self._output = _Output(info, video, audio, slate)
-        self._container.start_encoding()
+        self._output = _Output(info, muxer, video, audio, slate)
+        self._offer(muxer.begin())
         for target in self._targets:
             target.start()
         self._threads = [threading.Thread(target=self._guarded, args=(self._watch,), name="playout-clock", daemon=True)]
@@ -142,15 +138,13 @@ class Playout(Sink):
 
     def finish(self, *, complete: bool) -> None:
         self._stop_threads()
-        assert self._container is not None
         with self._lock:
             if self._soundtrack is not None and self._out.audio is not None:
                 self._soundtrack.fill(self._pts)
                 self._encode_sound()
                 self._mux(self._out.audio.encode(None))
             self._mux(self._out.video.encode(None))
-            self._container.close()
-            self._container = None
+            self._offer(self._out.muxer.close())
         self._close_targets(_LONG_FAREWELL if complete else _FAREWELL, ended=complete)
 
     def close(self) -> None:
@@ -186,9 +180,12 @@ class Playout(Sink):
     def _want_key(self) -> None:
         self._key_wanted = True
 
-    def _offer(self, header: bytes, tags: Sequence[Tag]) -> None:
+    def _mux(self, packets: "Sequence[Packet[Any]]") -> None:
+        self._offer(self._out.muxer.mux(packets))
+
+    def _offer(self, tags: Sequence[Tag]) -> None:
         for target in self._targets:
-            target.offer(header, tags)
+            target.offer(self._out.muxer.header, tags)
 
     def _encode_picture(self, picture: VideoFrame, pts: int) -> None:
         """Encode a picture: as a key frame if it is the first of its period, or one is requested and none is near."""
@@ -221,11 +218,6 @@ class Playout(Sink):
             return
         for at, samples in self._soundtrack.blocks(self._pts + _SOUND_AHEAD):
             self._mux(audio.encode(_sound_frame(at, samples)))
-
-    def _mux(self, packets: "Sequence[Packet[Any]]") -> None:
-        assert self._container is not None
-        for packet in packets:
-            self._container.mux_one(packet)
 
     def _listen(self) -> None:
         """Receive sound as it comes.
@@ -313,22 +305,10 @@ class _Output:
     """The open encoders. ``audio``: ``None`` without sound; ``slate``: ``None`` if none was configured."""
 
     info: VideoInfo
+    muxer: FlvMuxer
     video: VideoStream
     audio: AudioStream | None
     slate: Block | None
-
-
-class _Tap:
-    """A file object for libav to write FLV into, which offers each tag when it is complete."""
-
-    def __init__(self, offer: Callable[[bytes, Sequence[Tag]], None]) -> None:
-        self._offer = offer
-        self._splitter = FlvSplitter()
-
-    def write(self, data: bytes) -> int:
-        if tags := list(self._splitter.feed(bytes(data))):
-            self._offer(self._splitter.header, tags)
-        return len(data)
 
 
 def _sound_frame(at: int, samples: Samples) -> AudioFrame:

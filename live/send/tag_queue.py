@@ -1,17 +1,23 @@
 """The queue of one target: bounded by age, and always starting with a key frame."""
 
+import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from sr4k.live.send.flv import Kind, Tag
 
 _HEAD: tuple[Kind, ...] = ("script", "video", "audio")
 
+_EARLY = 16
+"""Maximum number of sound tags that may belong to a picture that comes later: 0.3 s, more than the playout's lead."""
+
 
 class TagQueue:
     """Tags of one stream that wait to be sent to one target. No method blocks.
+
+    Sound may come before the picture of its time. What belongs to the key frame, or to later pictures, then follows it.
 
     Attributes:
         dropped: tags that were discarded.
@@ -25,6 +31,7 @@ class TagQueue:
         self._age, self._wants_key = age, wants_key
         self._lock = threading.Lock()
         self._tags: deque[tuple[float, Tag]] = deque()
+        self._early: deque[Tag] = deque(maxlen=_EARLY)  # the last sound before the first key frame
         self._head: dict[Kind, bytes] = {}
         self._header = b""
         self._is_open = self._keyed = False
@@ -44,25 +51,22 @@ class TagQueue:
     def open(self) -> None:
         """Empty the queue, and keep tags from the next key frame on."""
         with self._lock:
-            self._tags.clear()
+            self._clear()
             self._is_open, self._keyed = True, False
         self._wants_key()
 
     def rewind(self) -> None:
         """Discard tags up to the next key frame: a new process can't decode from the middle of a GOP."""
         with self._lock:
-            while self._tags and not self._tags[0][1].key:
-                self._tags.popleft()
-                self.dropped += 1
+            self._cut(-math.inf)
             if self._tags:
                 return
-            self._keyed = False
         self._wants_key()
 
     def close(self) -> None:
         """Empty the queue, and keep no tags until `open`."""
         with self._lock:
-            self._tags.clear()
+            self._clear()
             self._is_open = False
 
     def head(self) -> bytes:
@@ -85,22 +89,50 @@ class TagQueue:
     def __bool__(self) -> bool:
         return bool(self._tags)
 
+    def _clear(self) -> None:
+        self._tags.clear()
+        self._early.clear()
+
     def _append(self, now: float, tag: Tag) -> None:
-        if not self._keyed and not tag.key:
-            self.dropped += 1
-            return
-        self._keyed = True
-        self._tags.append((now, tag))
+        if self._keyed:
+            self._tags.append((now, tag))
+        elif tag.key:
+            self._keyed = True
+            self._begin((now, tag), self._early)
+            self._early.clear()
+        else:
+            self._set_aside(tag)
         self._shorten(now)
 
     def _shorten(self, now: float) -> None:
         """Discard tags that are too old, and those up to the next key frame, where a decoder can resume."""
         if not self._tags or now - self._tags[0][0] <= self._age:
             return
-        count = len(self._tags)
-        while self._tags and not (self._tags[0][1].key and now - self._tags[0][0] <= self._age):
-            self._tags.popleft()
-        self.dropped += count - len(self._tags)
+        self._cut(now - self._age)
         if not self._tags:
-            self._keyed = False
             self._wants_key()
+
+    def _cut(self, since: float) -> None:
+        """Discard tags up to the next key frame that was offered at ``since`` or later."""
+        cut = []
+        while self._tags and not (self._tags[0][1].key and self._tags[0][0] >= since):
+            cut.append(self._tags.popleft()[1])
+        if self._tags:
+            self._begin(self._tags.popleft(), cut)
+        else:
+            self._keyed = False
+            for tag in cut:
+                self._set_aside(tag)
+
+    def _set_aside(self, tag: Tag) -> None:
+        """Discard a tag before the next key frame, unless it is sound that may belong to that."""
+        self.dropped += tag.kind != "audio" or len(self._early) == _EARLY
+        if tag.kind == "audio":
+            self._early.append(tag)
+
+    def _begin(self, key: tuple[float, Tag], earlier: Collection[Tag]) -> None:
+        """Put a key frame, and the sound before it that isn't older, at the head of the queue."""
+        now, picture = key
+        kept = [tag for tag in earlier if tag.kind == "audio" and tag.time >= picture.time]
+        self._tags.extendleft((now, tag) for tag in [*reversed(kept), picture])
+        self.dropped += len(earlier) - len(kept)

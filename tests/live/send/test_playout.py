@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -16,6 +17,8 @@ from rig.channel import eventually
 from sr4k.live.address import parse_target
 from sr4k.live.audio_blocks import pack
 from sr4k.live.channel_reports import PlayoutReport
+from sr4k.live.send.flv import Tag
+from sr4k.live.send.live_target import LiveTarget
 from sr4k.live.send.playout import Playout
 from sr4k.live.settings import PlayoutSettings
 from sr4k.live.timeline import TICKS, TIME_BASE
@@ -41,7 +44,7 @@ INFO = VideoInfo(
 class Rig:
     """A playout, fed by hand in real time."""
 
-    def __init__(self, path: Path, **changes: object) -> None:
+    def __init__(self, path: Path, *, connects: bool = True, **changes: object) -> None:
         heard, self.sound = multiprocessing.Pipe(duplex=False)
         settings = PlayoutSettings(targets=(parse_target(str(path)),), sound=heard, hold=0.2)
         self.playout = Playout(replace(settings, **changes))  # type: ignore[arg-type]
@@ -49,8 +52,9 @@ class Rig:
         self.released = self.given = 0
         self.zero = TICKS
         self.show(0)  # there is nothing to connect with before the first picture
-        eventually(lambda: self.playout.report().targets[0].state == "live", 60)  # meanwhile it is repeated
-        time.sleep(0.1)
+        if connects:
+            eventually(lambda: self.playout.report().targets[0].state == "live", 60)  # meanwhile it is repeated
+            time.sleep(0.1)
         self.before = self.playout.report()
         self.zero = round(self.before.seconds * TICKS)
 
@@ -230,6 +234,43 @@ def test_sound_that_is_early_waits_for_its_pictures(rig, tmp_path: Path) -> None
             if packet.pts is not None:
                 seen[packet.stream.type] = float(packet.pts * packet.time_base)
                 assert not seen["video"] or seen["audio"] - seen["video"] < 0.2
+
+
+def test_a_picture_is_sent_before_the_sound_of_its_time_and_sound_before_the_next_picture(
+    rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offered: list[Tag] = []
+    monkeypatch.setattr(LiveTarget, "offer", lambda _target, _header, tags: offered.extend(tags))
+    live = rig(connects=False, hold=600.0)
+    for number in range(1, 4):
+        live.show(number)
+        assert (offered[-1].kind, offered[-1].time) == ("video", (live.zero + number * STEP) // (TICKS // 1000))
+    pictures = len(offered)
+    assert not [tag for tag in offered if tag.kind == "audio" and not tag.config]
+    for number in range(4):
+        live.say(number)
+    eventually(lambda: len(offered) >= pictures + 5, 60)
+    assert {tag.kind for tag in offered[pictures:]} == {"audio"}
+    assert offered[pictures + 4].time <= offered[pictures - 1].time
+    live.finish()
+
+
+def test_a_recording_of_late_sound_has_both_in_order(rig, tmp_path: Path) -> None:
+    live = rig(hold=600.0)
+    for number in range(1, 51):
+        live.show(number)
+        if number > 10:
+            live.say(number - 10)
+    for number in range(41, 51):
+        live.say(number)
+    live.finish()
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        times = [p.dts * p.time_base for p in container.demux() if p.dts is not None]
+        assert all(b - a >= -Fraction(1, 1000) for a, b in pairwise(times)), "but for rounding"
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert sum(frame.samples for frame in container.decode(audio=0)) >= 1.9 * 48000
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert len(list(container.decode(video=0))) >= 50
 
 
 @pytest.mark.parametrize("codec", ["hevc", "av1"])
