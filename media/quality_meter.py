@@ -1,5 +1,6 @@
 """Follows how compressed a video is from frame to frame, so that the network can follow it."""
 
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,10 @@ from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from sr4k.media.hevc_quantiser import HevcQuantiser
 from sr4k.media.planes import rows_of
 from sr4k.models.quantiser import EXPORT, mean_qp
-from sr4k.models.source_quality import INTRA_FINER, by_size, grade, like_h264
+from sr4k.models.source_quality import INTRA_FINER, REUSED_FINER, by_size, grade, like_h264
 
 _LOSSLESS = "png apng bmp tiff ppm gif rawvideo ffv1 huffyuv ffvhuff utvideo magicyuv lagarith qtrle v210 zmbv"
 _FINE = "prores dnxhd cfhd jpeg2000 exr dpx dirac hap"
@@ -23,8 +25,14 @@ _CODECS = {"mpeg2video": "mpeg2", "mpeg1video": "mpeg2", "mjpeg": "jpeg", "libda
 _ANNEX_K = 57.625
 """Mean of the luma quantisation table of ITU-T T.81, Annex K, which libjpeg scales by quality."""
 
-_KEPT = 16
-"""Maximum number of key frames of which something is remembered until they are displayed."""
+_HEADERS = {"jpeg", "hevc"}
+"""Codecs whose quantisers are read from the packets of key frames; the other frames tell nothing."""
+
+_HARDLY_LOSSY = 4
+"""QP of HEVC at which coefficients are rounded to integers; lossless streams have it as well."""
+
+_KEPT = 64
+"""Maximum number of key frames of which something is remembered until they are displayed: decoders have up to 17."""
 
 _EIGHT_BITS = {"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "gray"}
 _TEN_BITS = {"yuv420p10le", "yuv422p10le", "yuv444p10le"}
@@ -46,24 +54,22 @@ class QualityMeter:
         self._pace = 1.0 / float(stream.guessed_rate or 25)  # share of a picture in the mean of about a second
         self._is_clean = context.name in _CLEAN
         self._mean, self._grade = 0.0, 0
-        self._told: dict[int | None, float] = {}  # of key frames that are still in the decoder, by pts
+        self._told: deque[tuple[int | None, float]] = deque(maxlen=_KEPT)  # pts, and what packets of key frames tell
+        self._hevc = HevcQuantiser(context.extradata) if self._codec == "hevc" else None
 
     def sent(self, packet: "Packet[Any]") -> None:
         """Note a packet that the decoder gets."""
         if self._is_clean or not packet.is_keyframe:
             return
-        while len(self._told) >= _KEPT:
-            self._told.pop(next(iter(self._told)))
-        told = _jpeg_quality(bytes(packet)) if self._codec == "jpeg" else 8.0 * packet.size
+        told = self._told_by(packet)
         if told is not None:
-            self._told[packet.pts] = told
+            self._told.append((packet.pts, told))
 
     def of(self, frame: VideoFrame) -> int:
         """Return the grade of a picture of the decoder, which is not cropped or deinterlaced yet."""
         if self._is_clean:
             return 0
-        told = self._told.pop(frame.pts, None)
-        found = self._measured(frame, told)
+        found = self._measured(frame, self._told_of(frame) if frame.key_frame else None)
         if found is None:
             return self._grade
         if frame.key_frame:
@@ -73,13 +79,40 @@ class QualityMeter:
             self._grade = grade(self._mean, self._grade)
         return self._grade
 
+    def _told_by(self, packet: "Packet[Any]") -> float | None:
+        """Return what the packet of a key frame tells: its quantiser for `_HEADERS`, or else its size in bits.
+
+        ``None``: it can't be read.
+        """
+        if self._codec == "jpeg":
+            return _jpeg_quality(bytes(packet))
+        if self._hevc is None:
+            return 8.0 * packet.size
+        if packet.has_sidedata("new_extradata"):
+            self._hevc.configure(bytes(packet.get_sidedata("new_extradata")))
+        quantiser = self._hevc.of(bytes(packet))
+        if quantiser is None:
+            return None
+        if quantiser.qp <= _HARDLY_LOSSY:
+            return 0.0
+        return quantiser.qp + INTRA_FINER - (REUSED_FINER if quantiser.is_nominal else 0)
+
+    def _told_of(self, frame: VideoFrame) -> float | None:
+        """Return what the packet of this key frame told, and forget it with those before it."""
+        for at, (pts, told) in enumerate(self._told):
+            if pts == frame.pts:
+                for _ in range(at + 1):
+                    self._told.popleft()
+                return told
+        return None
+
     def _measured(self, frame: VideoFrame, told: float | None) -> float | None:
         """Return the quality of one picture; ``None`` if it tells nothing about that of the video.
 
         B-frames often copy their references, whatever their own quantiser.
         """
-        if self._codec == "jpeg":
-            return None if told is None else float(like_h264("jpeg", told))
+        if self._codec in _HEADERS:
+            return None if told is None else float(like_h264(self._codec, told))
         if frame.pict_type == PictureType.B:
             return None
         quantiser = mean_qp(frame)

@@ -16,10 +16,12 @@ from sr4k.models.source_quality import GRADES, grade, like_h264
 SIZE = (320, 240)
 
 
-def measured(path: Path, since: float = 0.0) -> list[int]:
+def measured(path: Path, since: float = 0.0, **settings: str | int) -> list[int]:
     """The grade of each picture, read from the last key frame before ``since`` seconds on."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
+        for name, value in settings.items():
+            setattr(stream, name, value)
         meter = QualityMeter(stream)
         if since:
             container.seek(int(since / stream.time_base), stream=stream)
@@ -57,12 +59,43 @@ def test_the_quantiser_of_h264_is_read(qp: int, expected: int, tmp_path: Path) -
     assert set(found[1:]) == {expected}, "the first, an I frame, is taken to be finer than the video"
 
 
+X265 = {"preset": "ultrafast", "x265-params": "log-level=none"}
+CONSTANT = "log-level=none:aq-mode=0:cutree=0:bframes=0:ipratio=1:qp={}"
+
+
+@pytest.mark.parametrize(("qp", "expected"), [(17, 20), (23, 25), (29, 30), (40, 40)])
+def test_the_quantiser_of_hevc_is_read(qp: int, expected: int, tmp_path: Path) -> None:
+    params = {"x265-params": CONSTANT.format(qp)}
+    assert set(measured(encoded(tmp_path / "a.mkv", "libx265", frames=4, **(X265 | params)))) == {expected}
+
+
+@pytest.mark.parametrize(("crf", "expected"), [(18, 20), (23, 25), (28, 30), (33, 35)])
+def test_that_of_x265_is_taken_to_be_finer_than_its_headers_say(crf: int, expected: int, tmp_path: Path) -> None:
+    options = {"preset": "veryfast", "x265-params": "log-level=none", "crf": str(crf)}
+    assert set(measured(encoded(tmp_path / "a.mkv", "libx265", frames=8, **options))) == {expected}
+
+
+@pytest.mark.slow(seconds=1)
+@pytest.mark.parametrize("form", ["hevc", "flv"])
+def test_the_grade_of_hevc_changes_at_a_key_frame(form: str, tmp_path: Path) -> None:
+    """Raw streams have no pts; parts of different headers follow each other in live streams."""
+    parts = [
+        encoded(tmp_path / f"{qp}.{form}", "libx265", frames=6, **(X265 | {"x265-params": CONSTANT.format(qp)}))
+        for qp in (17, 40)
+    ]
+    first, second = (part.read_bytes() for part in parts)
+    (tmp_path / f"both.{form}").write_bytes(first + (second[13:] if form == "flv" else second))  # without its head
+    found = measured(tmp_path / f"both.{form}", thread_type="FRAME", thread_count=4)
+    assert found == 6 * [20] + 6 * [40]
+
+
 def test_a_lossless_source_is_clean(make_clip: MakeClip, tmp_path: Path) -> None:
     assert set(measured(make_clip("a.mkv", codec="ffv1", frames=3, audio=False, options={"level": "3"}))) == {0}
     assert set(measured(encoded(tmp_path / "b.mkv", "libx264", frames=3, qp="0", preset="ultrafast"))) <= {0}
+    lossless = X265 | {"x265-params": "log-level=none:lossless=1"}
+    assert set(measured(encoded(tmp_path / "c.mkv", "libx265", frames=3, **lossless))) == {0}
 
 
-X265 = {"preset": "ultrafast", "x265-params": "log-level=none"}
 VP9 = {"b": "0", "deadline": "realtime"}
 
 
