@@ -34,6 +34,9 @@ _QUIET = ("-hide_banner", "-loglevel", "quiet", "-nostats")
 _PROMPT = ("-analyzeduration", "1000000", "-fpsprobesize", "0")
 """Probe one second only, which contains every track: ffmpeg connects once it has probed."""
 
+_COPIED = ("-c", "copy", "-max_interleave_delta", "1", "-flush_packets", "1", "-pes_payload_size", "0")
+"""Copy packets: none waits for the other track beyond the next one, or for enough sound to fill it."""
+
 _REFUSALS = (
     (("BADSECRET", "Incorrect passphrase"), "the other side has a different passphrase"),
     (("UNSECURE", "Password required"), "only one of the two sides has a passphrase"),
@@ -166,13 +169,13 @@ def srt_writer(target: Address) -> Iterator[SrtPipe]:
     is_encrypted = any(key == "passphrase" for key, _ in secrets)
     command = [require_srt(with_secrets=bool(secrets)), "-hide_banner", "-loglevel", "error", "-nostats"]
     progress, progress_end = os.pipe()
-    command += ["-progress", f"pipe:{progress_end}", *_PROMPT, "-f", "mpegts", "-i", "pipe:0", "-c", "copy"]
+    command += ["-progress", f"pipe:{progress_end}", *_PROMPT, "-f", "mpegts", "-i", "pipe:0"]
     with _preset(secrets) as options:
         command += ["-passphrase", token_hex(16)] if is_encrypted else []
         command += ["-fpre", f"/dev/fd/{options}"] if secrets else []
         try:
             ffmpeg = subprocess.Popen(
-                [*command, "-f", "mpegts", url],
+                [*command, *_COPIED, "-omit_video_pes_length", "0", "-f", "mpegts", url],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
@@ -237,9 +240,7 @@ def srt_reader(source: Address) -> int:
     url, secrets = _without_secrets(source.url)
     command = [require_srt(), *_QUIET, "-protocol_whitelist", "pipe,srt,udp", "-format_whitelist", "concat,mpegts"]
     command += ["-fflags", "nobuffer", "-f", "concat", "-safe", "0", "-i", "pipe:0"]
-    # No packet waits for the other track, or for enough sound to fill it.
-    command += ["-c", "copy", "-max_interleave_delta", "1", "-flush_packets", "1"]
-    command += ["-muxdelay", "0", "-muxpreload", "0", "-pes_payload_size", "0", "-f", "mpegts", "pipe:1"]
+    command += [*_COPIED, "-muxdelay", "0", "-muxpreload", "0", "-f", "mpegts", "pipe:1"]
     readable, writable = os.pipe()
     with os.fdopen(writable, "wb") as pipe:
         ffmpeg = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=pipe, preexec_fn=_prepare_child)

@@ -5,6 +5,12 @@ from typing import Any
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 
+PROMPT = {"max_interleave_delta": "1"}
+"""Muxer options of targets on the network: a packet waits for the next one of a later time at most, of any track.
+
+libav's muxers otherwise hold a picture until there is sound of a later time, however late that is.
+"""
+
 
 class Copied:
     """The streams of a target that gets every packet of its source unchanged; a base class of targets.

@@ -17,7 +17,7 @@ from av.packet import Packet
 
 from sr4k.live.address import Address
 from sr4k.live.proxy import check_proxy
-from sr4k.live.send.copied import Copied
+from sr4k.live.send.copied import PROMPT, Copied
 from sr4k.live.send.flv import Tag
 from sr4k.live.send.flv_muxer import FlvMuxer
 from sr4k.live.send.hls_folder import HlsFolder
@@ -29,6 +29,9 @@ from sr4k.media.paths import for_libav, free_name
 
 _WRITE_TIMEOUT = 1_000_000
 """Timeout of a write to the network, in microseconds."""
+
+_PROMPT_TS = PROMPT | {"flush_packets": "1", "pes_payload_size": "0", "omit_video_pes_length": "0"}
+"""`PROMPT` for MPEG-TS: no sound waits for more to fill a packet with, and a receiver sees where a picture ends."""
 
 _FRAGMENTED = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
 _RECORDINGS: dict[str, dict[str, str]] = {
@@ -148,7 +151,7 @@ class _Srt(_Network):
     """MPEG-TS to an ``ffmpeg`` that sends it by SRT and reports how many bytes it has sent."""
 
     def __init__(self, pipe: SrtPipe) -> None:
-        super().__init__(av.open(pipe, "w", format="mpegts", options={"flush_packets": "1"}))
+        super().__init__(av.open(pipe, "w", format="mpegts", options=_PROMPT_TS))
         self._pipe = pipe
 
     def arrived(self, written: int) -> int:
@@ -218,9 +221,9 @@ def _open(target: Address) -> OutputContainer:
         arguments = ":".join(f"{key}={value}" for key, value in options.items())
         return av.open(f"[{arguments}]{target.url}", "w", format="tee")
     if target.kind == "rtsp":
-        return av.open(target.url, "w", format="rtsp", options={"rtsp_transport": "tcp"})
+        return av.open(target.url, "w", format="rtsp", options=PROMPT | {"rtsp_transport": "tcp"})
     url = target.url if "pkt_size=" in target.url else f"{target.url}{'&' if '?' in target.url else '?'}pkt_size=1316"
-    return av.open(url, "w", format="mpegts", options={"flush_packets": "1"})
+    return av.open(url, "w", format="mpegts", options=_PROMPT_TS)
 
 
 def _nameless(options: dict[str, str]) -> dict[str, str]:

@@ -21,6 +21,7 @@ from sr4k.live.address import Address
 from sr4k.live.causes import cause
 from sr4k.live.child import start_child
 from sr4k.live.send.check_target import lacks_certificates
+from sr4k.live.send.copied import PROMPT
 from sr4k.live.send.whip_http import forget
 from sr4k.live.send.whip_media import MediaSocket, media_socket
 from sr4k.live.send.whip_relay import Agreed, Refused, RelayOrder
@@ -28,7 +29,7 @@ from sr4k.live.wire_format import cleaned, unpack
 from sr4k.media.channel_layouts import Speakers
 from sr4k.media.writing.audio_encoder import Reencoded
 
-_OPTIONS = {
+_OPTIONS = PROMPT | {
     "handshake_timeout": "3000",  # of ICE and DTLS together, in ms
     "ts_buffer_size": str(4 << 20),  # of the socket, in bytes, as far as the kernel allows: a key frame is sent at once
     "rtp_history": "2048",  # packets that can be sent again: as many as it allows, and a key frame of 4K may have

@@ -5,7 +5,7 @@ from flv_tracks import add_picture_track, add_sound_track, picture, sound
 
 from sr4k.live.send.flv import FlvSplitter
 from sr4k.live.send.flv_muxer import FlvMuxer
-from sr4k.live.send.open_target import _Rtmp
+from sr4k.live.send.open_target import _Rtmp, _Srt
 
 
 def test_on_its_way_to_an_rtmp_server_no_packet_waits_for_another() -> None:
@@ -29,6 +29,51 @@ def test_on_its_way_to_an_rtmp_server_no_packet_waits_for_another() -> None:
                 target.write(packet, packet.dts)
                 assert news() == [(packet.stream.type, packet.dts)]
     target.close(ended=True)
+
+
+class Pipe(io.BytesIO):
+    """In place of the pipe to an ffmpeg, which none of this reaches."""
+
+    def seekable(self) -> bool:
+        return False
+
+    def sent(self) -> int:
+        return 0
+
+
+def test_in_mpeg_ts_for_the_network_a_picture_without_sound_waits_for_the_next_one_at_most() -> None:
+    pipe = Pipe()
+    target = _Srt(pipe)  # type: ignore[arg-type]
+    written = {"video": 0, "audio": 0}
+    with av.open(io.BytesIO(pictures_then_sound()), format="flv") as source:
+        target.begin(source)
+        for packet in source.demux():
+            if packet.size:
+                kind = packet.stream.type
+                target.write(packet, packet.dts)
+                written[kind] += 1
+                assert units(pipe, kind) >= written[kind] - 1
+        target.container.close()
+    assert {kind: units(pipe, kind) for kind in written} == written, "no two blocks of sound share a unit"
+
+
+def units(pipe: Pipe, kind: str) -> int:
+    """Number of PES packets of a track."""
+    return pipe.getvalue().count({"video": b"\0\0\1\xe0", "audio": b"\0\0\1\xc0"}[kind])
+
+
+def test_in_mpeg_ts_for_the_network_the_length_of_a_picture_is_told() -> None:
+    pipe = Pipe()
+    target = _Srt(pipe)  # type: ignore[arg-type]
+    with av.open(io.BytesIO(pictures_then_sound()), format="flv") as source:
+        target.begin(source)
+        for packet in source.demux():
+            if packet.size:
+                target.write(packet, packet.dts)
+        target.container.close()
+    lengths = [unit[:2] for unit in pipe.getvalue().split(b"\0\0\1\xe0")[1:]]
+    assert len(lengths) == 5
+    assert bytes(2) not in lengths, "else a receiver waits for the next picture"
 
 
 def pictures_then_sound() -> bytes:
