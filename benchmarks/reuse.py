@@ -1,40 +1,65 @@
-"""Measure what reuse of unchanged tiles saves.
+"""Measure what reuse of tiles that stay or move saves.
 
     python benchmarks/reuse.py [--repeats 3] [--results benchmarks/results]
 
 Clips of 1080p: slides (a still every two seconds) as a lossless screen recording and as lossy video, whose stills
-change slightly; a head that moves before a still background; and a pan, where everything moves. Each runs through the
+change slightly; a head that moves before a still background; a pan, where everything moves; and, lossless, what moves
+by whole pixels: text that scrolls, credits, a window of a screen, and a pan over a drawing. Each runs through the
 pipeline with and without reuse alternately: frames per second after start-up, which the encoder limits, and CPU seconds
-of the upscaling process. The upper bound, the pipeline without a network, is measured as well. Then the head with
-noise, by threshold of reuse.
+of the upscaling process. The upper bound, the pipeline without a network, is measured as well. Then which share of what
+moves is found again in the pictures of lossy encoders, and the head with noise, by threshold of reuse.
 """
 
 import argparse
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable
+import time
+from collections import deque
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
-from extras import required
-from numpy.typing import NDArray
 
+from rig import drawn_clips as drawn
+from rig.drawn_clips import Draw, write
 from sr4k import Preset, load_preset
 from sr4k.bench import machine
 from sr4k.bench.report import store
 from sr4k.bench.whole import run_pipeline, watched
+from sr4k.models.zoo import DEFAULT
+from sr4k.pipeline.chain import HeapBuffers
 from sr4k.quality.measure_videos import compare_videos
-
-data = required("skimage.data")
+from sr4k.stages.decode import Decode
+from sr4k.stages.infer import Infer
+from sr4k.stages.preprocess import Preprocess
+from sr4k.stages.settings import DecodeSettings, InferSettings, PreprocessSettings
+from sr4k.stages.shift_search import find_shift
 
 HERE = Path(__file__).parent
-WIDTH, HEIGHT, FRAMES = 1920, 1080, 100
 THRESHOLDS = (0, 1, 2, 4)
+FEW = (0, 2)
 
-Picture = NDArray[np.uint8]
+LOSSY = {"crf": "20", "preset": "veryfast"}
+LOSSLESS = {"qp": "0", "preset": "ultrafast"}
+CLIPS: dict[str, tuple[Draw, dict[str, str]]] = {
+    "slides, lossless": (drawn.slides, LOSSLESS),
+    "slides": (drawn.slides, LOSSY),
+    "talking head": (drawn.head, LOSSY),
+    "pan": (drawn.pan, LOSSY),
+    "text scrolls by 2 pixels": (drawn.scrolling(2), LOSSLESS),
+    "text scrolls by 4 pixels": (drawn.scrolling(4), LOSSLESS),
+    "text scrolls by 3 pixels": (drawn.scrolling(3), LOSSLESS),
+    "credits": (drawn.credits_of_a_film, LOSSLESS),
+    "window scrolls": (drawn.window, LOSSLESS),
+    "pan over a drawing": (drawn.pan_over_a_drawing, LOSSLESS),
+}
+MOVING = {name: draw for name, (draw, options) in CLIPS.items() if options is LOSSLESS and draw is not drawn.slides}
+ENCODERS = {
+    "x264 veryfast, CRF 20": LOSSY,
+    "x264 ultrafast, CRF 20": {"crf": "20", "preset": "ultrafast"},
+    "x264 veryfast zerolatency, CRF 28": {"crf": "28", "preset": "veryfast", "tune": "zerolatency"},
+}
 
 
 def main() -> None:
@@ -49,65 +74,13 @@ def main() -> None:
         result = {
             "machine": machine.describe(),
             "clips": {name: compare(clip, work, args.repeats) for name, clip in clips.items()},
-            "thresholds": thresholds(write(work / "noisy.mp4", noisy, LOSSY), work),
+            "searches": searches(),
+            "encoders": encoders(work),
+            "thresholds": thresholds(write(work / "noisy.mp4", drawn.noisy, LOSSY), work),
         }
     text = as_markdown(result)
     store(args.results, "reuse", result, text)
     print(text)
-
-
-def wall() -> Picture:
-    """Return photographs side by side, larger than a frame, RGB."""
-    names = ("astronaut", "coffee", "chelsea", "rocket", "immunohistochemistry")
-    row = np.concatenate([getattr(data, name)()[:300, :400] for name in names], axis=1)
-    return np.concatenate([np.roll(row, 400 * k, axis=1) for k in range(4)])
-
-
-def slides(number: int) -> Picture:
-    """Return frame ``number`` of slides: a new still every two seconds."""
-    return np.roll(wall(), 400 * (number // 50), axis=1)[:HEIGHT, :WIDTH]
-
-
-def head(number: int) -> Picture:
-    """Return frame ``number`` of a talking head: a face that sways before a still background."""
-    picture = wall()[:HEIGHT, :WIDTH].copy()
-    face = np.kron(data.astronaut()[:300, 100:350], np.ones((3, 2, 1), np.uint8))
-    x = 700 + int(30 * np.sin(number / 6))
-    picture[HEIGHT - len(face) :, x : x + face.shape[1]] = face
-    return picture
-
-
-def pan(number: int) -> Picture:
-    """Return frame ``number`` of a pan, where everything moves."""
-    return wall()[number : number + HEIGHT, number % 80 : number % 80 + WIDTH]
-
-
-def noisy(number: int) -> Picture:
-    """Return frame ``number`` of the talking head with camera noise."""
-    noise = np.random.default_rng(number).normal(0, 1.5, (HEIGHT, WIDTH, 1))
-    return np.clip(np.rint(head(number) + noise), 0, 255).astype(np.uint8)
-
-
-LOSSY = {"crf": "20", "preset": "veryfast"}
-LOSSLESS = {"qp": "0", "preset": "ultrafast"}
-CLIPS: dict[str, tuple[Callable[[int], Picture], dict[str, str]]] = {
-    "slides, lossless": (slides, LOSSLESS),
-    "slides": (slides, LOSSY),
-    "talking head": (head, LOSSY),
-    "pan": (pan, LOSSY),
-}
-
-
-def write(target: Path, draw: Callable[[int], Picture], options: dict[str, str]) -> Path:
-    """Write a clip of frames that ``draw`` returns; return its path."""
-    with av.open(str(target), "w") as out:
-        video = out.add_stream("libx264", rate=25, options=options)
-        video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        for number in range(FRAMES):
-            picture = np.ascontiguousarray(draw(number))
-            out.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        out.mux(video.encode(None))
-    return target
 
 
 def preset(**engine: Any) -> Preset:
@@ -130,6 +103,48 @@ def compare(clip: Path, work: Path, repeats: int) -> dict[str, Any]:
     return {"runs": rows, **medians}
 
 
+def encoders(work: Path) -> dict[str, dict[str, list[float]]]:
+    """Return the share of tiles to compute of what moves: by clip, encoder, and threshold of `FEW`."""
+    found: dict[str, dict[str, list[float]]] = {name: {} for name in MOVING}
+    for name, draw in MOVING.items():
+        for encoder, options in ENCODERS.items():
+            clip = write(work / "moving.mp4", draw, options)
+            found[name][encoder] = [share(clip, threshold) for threshold in FEW]
+            print(name, encoder, found[name][encoder], file=sys.stderr, flush=True)
+    return found
+
+
+def share(clip: Path, threshold: int) -> float:
+    """Return the share of tiles to compute, as the pipeline finds it; no network runs."""
+    source, padding = Decode(DecodeSettings(path=clip)), Preprocess(PreprocessSettings())
+    finding = Infer(InferSettings(engine="nearest", model=DEFAULT, reuse_threshold=threshold))
+    form = source.open()
+    finding.open(padding.open(form))
+    buffers = HeapBuffers(form)
+    for frame in source.frames(buffers):
+        for padded in padding.process(frame, buffers):
+            deque(finding.process(padded, buffers), maxlen=0)
+    report = finding.report()
+    assert report is not None
+    assert report.computed is not None
+    return report.computed
+
+
+def searches() -> dict[str, float]:
+    """Return the CPU milliseconds of a search for a shift that is found, and of one in vain: medians."""
+    moving = [drawn.scrolling(2)(number)[..., 1].copy() for number in range(2)]
+    noise = [drawn.noisy(number)[..., 1].copy() for number in range(2)]
+    found = {}
+    for name, (before, now) in {"found": moving, "in vain": noise}.items():
+        times = []
+        for _ in range(50):
+            began = time.process_time()
+            find_shift(now, before, 0)
+            times.append(1000 * (time.process_time() - began))
+        found[name] = statistics.median(times)
+    return found
+
+
 def thresholds(clip: Path, work: Path) -> list[dict[str, Any]]:
     """Measure what each threshold saves, and its PSNR against exact reuse, before any lossy encoder."""
     rows = []
@@ -147,8 +162,9 @@ def thresholds(clip: Path, work: Path) -> list[dict[str, Any]]:
 
 def as_markdown(result: dict[str, Any]) -> str:
     """Return the results as a Markdown page."""
+    found_ms, vain_ms = result["searches"].values()
     lines = [
-        "# Reuse of unchanged tiles",
+        "# Reuse of tiles that stay or move",
         "",
         f"`python benchmarks/reuse.py`; {machine.in_words(result['machine'])}; 1080p to 4K.",
         "",
@@ -164,6 +180,19 @@ def as_markdown(result: dict[str, Any]) -> str:
             f"| **{found['median_ratio']:.2f}** ({ratios}) | {middle['ceiling']:.2f} "
             f"| {middle['cpu_with']:.3f} | {middle['cpu_without']:.3f} | **{found['median_cpu_ratio']:.2f}** |"
         )
+    lines += [
+        "",
+        f"A search for a shift takes {found_ms:.2f} ms of CPU time where there is one, {vain_ms:.2f} ms in vain.",
+        "",
+        "Tiles to compute of what moves, by how the source was encoded, with a threshold of "
+        f"{' and of '.join(map(str, FEW))} levels:",
+        "",
+        f"| clip | {' | '.join(ENCODERS)} |",
+        "|---|" + "---|" * len(ENCODERS),
+    ]
+    for name, by_encoder in result["encoders"].items():
+        cells = (", ".join(f"{share:.0%}" for share in by_encoder[encoder]) for encoder in ENCODERS)
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     lines += [
         "",
         "The talking head with noise, by threshold (8-bit levels); PSNR of the luma against threshold 0:",

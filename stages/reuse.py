@@ -159,7 +159,7 @@ class Reuse:
             other, _ = self._compared(planes, self._memories[0])
         if self._work(other) < self._work(plan):
             return replace(other, needs_previous=True)
-        if not plan.is_whole:
+        if not plan.is_whole and self._threshold:
             self._memories[0].learn(previous.known)
         return replace(plan, needs_previous=True, copies_previous=not plan.is_whole)
 

@@ -22,8 +22,11 @@ _SPOTS = 6
 _ENOUGH = 3
 """Number of spots that must agree: fewer may do so by chance, and a tile or two are not worth a comparison."""
 
-_PIXELS = ((0, 0), (0, 5), (0, -7), (3, 2), (-3, -2), (5, -4), (-5, 4))
+_PIXELS = ((0, 0), (3, 2), (-5, 4), (0, -7), (0, 5), (-3, -2), (5, -4))
 """Rows and columns, from a spot, of the pixels that it is known by: spread, since letters are full of equal pixels."""
+
+_PIXELS_OF_LINES = _PIXELS[:4]
+"""Those that it is known by along a line, which has fewer places."""
 
 _REACH = 7
 """The largest of these numbers."""
@@ -67,7 +70,7 @@ def find_shift(now: Plane, before: Plane, tolerance: int) -> Shift | None:
         if votes.max() > most:
             most = int(votes.max())
             best = _shortest(votes == most, reach)
-            if most > len(spots) // 2:
+            if most >= len(spots) - 1:
                 break
     return best
 
@@ -94,7 +97,7 @@ def _votes(
         if not reach[1]:
             around = np.asfortranarray(around)  # its columns are read, each in one piece
         found: Any = None
-        for down, beside in _PIXELS:
+        for down, beside in _PIXELS if all(reach) else _PIXELS_OF_LINES:
             value = int(now[row + down, column + beside])
             first = (_REACH + down, _REACH + beside)
             part = around[first[0] : first[0] + bottom - top, first[1] : first[1] + right - left]

@@ -72,7 +72,7 @@ class TileGrid:
         Returns:
             Shape (tiles,). A tile whose counterpart is not wholly inside the earlier picture differs.
         """
-        found = ~self._inside(shift)
+        found = ~self.have_source(shift)
         (luma, chroma), (known_luma, known_chroma) = planes, known
         pairs = ((luma, known_luma), *zip(chroma, known_chroma, strict=True))
         for (now, before), lying in zip(pairs, (self._planes[0], self._planes[1], self._planes[1]), strict=True):
@@ -98,6 +98,14 @@ class TileGrid:
             inside = sums[ends] - sums[tops]
             found |= inside[:, rights] > inside[:, lefts]
         return found.ravel()
+
+    def have_source(self, shift: Shift) -> NDArray[np.bool_]:
+        """Return for each row and column of tiles whether all of what lies ``shift`` away is inside the picture."""
+        rows, columns = (
+            (starts + by // CELL >= 0) & (starts + by // CELL + side <= length)
+            for starts, by, side, length in zip((self._tops, self._lefts), shift, self.side, self._cells, strict=True)
+        )
+        return rows[:, None] & columns
 
     def cells_of(self, tile: int) -> Box:
         """Return the cells of a tile."""
@@ -150,14 +158,6 @@ class TileGrid:
         """Return the first row and column of a tile, in cells."""
         row, column = divmod(tile, len(self._lefts))
         return int(self._tops[row]), int(self._lefts[column])
-
-    def _inside(self, shift: Shift) -> NDArray[np.bool_]:
-        """Return for each row and column of tiles whether what lies ``shift`` away is inside the picture."""
-        rows, columns = (
-            (starts + by // CELL >= 0) & (starts + by // CELL + side <= length)
-            for starts, by, side, length in zip((self._tops, self._lefts), shift, self.side, self._cells, strict=True)
-        )
-        return rows[:, None] & columns
 
 
 def _cut(length: int, side: int) -> int:

@@ -85,6 +85,15 @@ def test_so_of_other_pictures_and_networks(page: np.ndarray, colour: Colour, mod
     assert share == pytest.approx((48 + 12 + 16) / 48 / 3)
 
 
+def test_what_comes_in_is_computed_even_if_it_looks_like_the_border(page: np.ndarray) -> None:
+    sequence = moving(page, [(4, 0), (-4, 0), (0, 4)])
+    for end, (luma, chroma) in zip((24, 28, 24, 24), sequence, strict=True):  # a page ends above the lower border
+        luma[-end:], chroma[:, -end // 2 :] = 200, 128
+        luma[:, -24:], chroma[..., -12:] = 200, 128
+    reused, computed, _ = both_ways(sequence)
+    assert are_equal(reused, computed)
+
+
 def test_at_an_odd_speed_frames_are_made_of_the_last_but_one(page: np.ndarray) -> None:
     sequence = moving(page, [(1, 0)] * 3 + [(-3, 0)] * 3, Colour(sampling="444"))
     reused, computed, share = both_ways(sequence, colour=Colour(sampling="444"))
@@ -196,6 +205,17 @@ def test_a_threshold_lets_small_differences_pass_but_not_pile_up(page: np.ndarra
         (luma + step, chroma) for step, (luma, chroma) in enumerate(moving(darker, [(2, 0), (0, 0), (0, 2), (0, 2)]))
     ]
     made, exact, share = both_ways(sequence, replace(NEAREST, reuse_threshold=2))
+    errors = [int(np.abs(a.astype(int) - b).max()) for a, b in zip(made, exact, strict=True)]
+    assert max(errors) == 2
+    assert share < 0.8
+
+
+def test_nor_do_they_beside_what_moves_at_an_odd_speed(page: np.ndarray) -> None:
+    sequence = moving(page // 2, [(1, 0)] * 7, Colour(sampling="444"))
+    still = sequence[0][0][:, 260:].copy()
+    for step, (luma, chroma) in enumerate(sequence):
+        luma[:, 260:], chroma[..., 260:] = still + step, sequence[0][1][..., 260:]  # a fade
+    made, exact, share = both_ways(sequence, replace(NEAREST, reuse_threshold=2), Colour(sampling="444"))
     errors = [int(np.abs(a.astype(int) - b).max()) for a, b in zip(made, exact, strict=True)]
     assert max(errors) == 2
     assert share < 0.8
