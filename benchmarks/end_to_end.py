@@ -28,7 +28,7 @@ from sr4k.bench import machine
 from sr4k.bench.report import store
 from sr4k.common.opencv import cv2
 from sr4k.media.planes import rows_of
-from sr4k.models import zoo
+from sr4k.models.catalogue import DEFAULT
 from sr4k.models.quality.metrics import psnr
 
 psutil, data = required("psutil"), required("skimage.data")
@@ -80,7 +80,7 @@ def compare(clip: Path, work: Path, repeats: int) -> dict[str, Any]:
     runs: list[dict[str, Any]] = []
     for number in range(repeats):
         found = {
-            "default": run_ours(clip, work / "default.mp4", zoo.DEFAULT),
+            "default": run_ours(clip, work / "default.mp4", DEFAULT),
             "ours": run_ours(clip, ours, MODEL),
             "straightforward": run_straightforward(clip, theirs),
         }
@@ -221,7 +221,7 @@ def as_markdown(result: dict[str, Any]) -> str:
         "",
         f"Clip: {result['clip']}, {ours['frames']} frames; libx264 {PRESET}, CRF {CRF}; whole processes.",
         "",
-        f"| run | straightforward, {MODEL}, fps | ours, {MODEL}, fps | ratio | ours, {zoo.DEFAULT}, fps | ratio |",
+        f"| run | straightforward, {MODEL}, fps | ours, {MODEL}, fps | ratio | ours, {DEFAULT}, fps | ratio |",
         "|---|---|---|---|---|---|",
         *(
             f"| {k + 1} | {r['straightforward']['fps']:.2f} | {r['ours']['fps']:.2f} | {r['ratios']['ours']:.2f} "
@@ -232,7 +232,7 @@ def as_markdown(result: dict[str, Any]) -> str:
         f"**Median ratio with the same network: {medians['ours']:.2f}; "
         f"with the default network: {medians['default']:.2f}**",
         "",
-        f"| ours, {MODEL} | ms/frame | ours, {zoo.DEFAULT} | ms/frame | straightforward | ms/frame |",
+        f"| ours, {MODEL} | ms/frame | ours, {DEFAULT} | ms/frame | straightforward | ms/frame |",
         "|---|---|---|---|---|---|",
     ]
     pairs = list(theirs["ms_a_frame"].items())

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from skimage import data
 
 from rig.compressed import LOSSLESS, Cell, cut, deployed, lanczos, pictures, resized, write
-from sr4k.models import zoo
+from sr4k.models import catalogue
 from sr4k.models.quality.contact_sheet import write_contact_sheet
 
 ROWS = {"clean": ("astronaut", None), "CRF 23": ("coffee", 23), "CRF 28": ("chelsea", 28)}
@@ -42,7 +42,11 @@ def main() -> None:
 
 def versions(photograph: str, crf: int | None) -> dict[str, Rgb]:
     """Return one frame of each version of a photograph in motion, RGB of one size; the truth is the last."""
-    upscalers = {"lanczos": lanczos, zoo.DEFAULT: deployed(zoo.DEFAULT), "sharpest": deployed(f"{zoo.DEFAULT}:100")}
+    upscalers = {
+        "lanczos": lanczos,
+        catalogue.DEFAULT: deployed(catalogue.DEFAULT),
+        "sharpest": deployed(f"{catalogue.DEFAULT}:100"),
+    }
     with tempfile.TemporaryDirectory() as folder:
         truth, small, large = (Path(folder) / f"{name}.mkv" for name in ("truth", "small", "large"))
         write(truth, map(cut, moving(getattr(data, photograph)())), "libx264", LOSSLESS)

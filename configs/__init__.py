@@ -7,14 +7,15 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from sr4k.common.yaml_file import Section, load_settings, shipped_names, validated
+from sr4k.common.shipped_files import shipped_names
+from sr4k.common.yaml_file import Section, load_settings, validated
 from sr4k.errors import OptionError
 from sr4k.live.address import is_live
 from sr4k.live.settings import Segments
 from sr4k.media.options import Codec, CodecChoice, EncoderChoice, EncoderKind
 from sr4k.media.writing.codec_choice import chosen_codec, possible_encoders
 from sr4k.media.writing.encoder_limits import check_quality
-from sr4k.models import zoo
+from sr4k.models import catalogue
 from sr4k.models.architecture import Pixels, Precision
 from sr4k.models.source_quality import WORST
 
@@ -89,7 +90,7 @@ class EnginePreset(Section):
     """
 
     name: str = "auto"
-    model: str = zoo.DEFAULT
+    model: str = catalogue.DEFAULT
     weights: Path | None = None
     precision: Precision = "auto"
     device: str = "cpu"
@@ -99,7 +100,7 @@ class EnginePreset(Section):
     reuse_threshold: Annotated[int, Field(ge=0, le=255)] = 0
     passes: Annotated[int, Field(ge=1, le=2)] = 2
     source_quality: Annotated[int, Field(ge=0, le=WORST)] | Literal["auto", "clean"] = "auto"
-    sharpness: Annotated[int, Field(ge=0, le=zoo.SHARPEST)] = 0
+    sharpness: Annotated[int, Field(ge=0, le=catalogue.SHARPEST)] = 0
 
     @property
     def source_quality_given(self) -> int | None:
@@ -119,8 +120,8 @@ class EnginePreset(Section):
     @field_validator("sharpness")
     @classmethod
     def _of_a_luma_network(cls, sharpness: int, info: ValidationInfo) -> int:
-        arch = zoo.ARCHITECTURES.get(info.data.get("model", zoo.DEFAULT))
-        if sharpness and arch is not None and not zoo.can_sharpen(arch):
+        arch = catalogue.ARCHITECTURES.get(info.data.get("model", catalogue.DEFAULT))
+        if sharpness and arch is not None and not catalogue.can_sharpen(arch):
             raise ValueError("must be 0, because only luma networks can be sharpened")
         return sharpness
 

@@ -7,20 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from sr4k.common.option_names import option
 from sr4k.errors import EngineError, InternalError, OptionError
 from sr4k.models.architecture import Precision
-from sr4k.models.colour import Colour
 from sr4k.models.geometry import CELL, MARGIN, padded_chroma, padded_luma
-from sr4k.models.zoo import Model, load
 
 if TYPE_CHECKING:
     from typing import Self  # Python 3.11: an engine's library may want an older one
 
-Plane = NDArray[Any]
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from sr4k.models.colour import Colour
+    from sr4k.models.zoo import Model
+
+    Plane = NDArray[Any]
+else:
+    Plane = Any  # whoever plans a job sees no planes, and does without NumPy
 
 USUAL_DEVICE = "cpu"
 
@@ -48,7 +51,7 @@ class EngineSpec:
     model: str
     height: int
     width: int
-    colour: Colour | None
+    colour: "Colour | None"
     precision: Precision = "auto"
     threads: int | None = None
     weights: Path | None = None
@@ -58,12 +61,14 @@ class EngineSpec:
     quality: int = 0
     sharpness: int = 0
 
-    def network(self) -> Model:
+    def network(self) -> "Model":
         """Load the network.
 
         Raises:
             OptionError: see `sr4k.models.zoo.load` and `sr4k.models.zoo.Model.sharpened`.
         """
+        from sr4k.models.zoo import load
+
         return load(self.model, self.weights, self.quality).sharpened(self.sharpness)
 
     @property
@@ -84,13 +89,17 @@ class EngineSpec:
         return (*cells, 48 if self.colour is None else 24)
 
     @property
-    def input_dtype(self) -> np.dtype[Any]:
+    def input_dtype(self) -> "np.dtype[Any]":
         """Dtype of the input: uint8 for YUV, uint16 for more than 8 bits, float32 with values 0..255 for RGB."""
+        import numpy as np
+
         return np.dtype(np.float32 if self.colour is None else self.colour.dtype)
 
     @property
-    def output_dtype(self) -> np.dtype[Any]:
+    def output_dtype(self) -> "np.dtype[Any]":
         """Dtype of the output: that of the input, but uint8 for RGB that is rounded."""
+        import numpy as np
+
         return np.dtype(np.uint8) if self.colour is None and self.rounded else self.input_dtype
 
 

@@ -17,7 +17,6 @@ from typing import TypeVar
 from sr4k.engines import AUTO, ENGINES, check_engine, create_engine, load_engine
 from sr4k.engines.base import USUAL_DEVICE, Engine, EngineSpec
 from sr4k.engines.nvidia import Gpu, driver
-from sr4k.engines.tiled import TiledEngine, is_too_large
 from sr4k.errors import EngineError, OptionError
 
 log = logging.getLogger(__name__)
@@ -132,6 +131,8 @@ def engine_for(name: str, spec: EngineSpec) -> Engine:
         OptionError: there is no such engine, or it can't run this spec.
         EngineError: its library is not installed.
     """
+    from sr4k.engines.tiled import TiledEngine, is_too_large  # NumPy, which whoever plans a job does without
+
     return TiledEngine(load_engine(name), spec) if is_too_large(spec) else create_engine(name, spec)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sr4k.engines.base import Engine, EngineSpec, Plane
-from sr4k.models import zoo
+from sr4k.models import catalogue
 from sr4k.models.geometry import CELL, MARGIN, padded_chroma, padded_luma
 
 MOST_AT_ONCE = 4096 * 2304
@@ -23,7 +23,7 @@ _SIDE = (540, 960)
 
 def is_too_large(spec: EngineSpec) -> bool:
     """Whether frames are tiled: they are too large, and the network's receptive field is bounded."""
-    return spec.height * spec.width > MOST_AT_ONCE and zoo.architecture(spec.model).receptive_field is not None
+    return spec.height * spec.width > MOST_AT_ONCE and catalogue.architecture(spec.model).receptive_field is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class TiledEngine(Engine):
 
     def __init__(self, make: Callable[[EngineSpec], Engine], spec: EngineSpec, side: tuple[int, int] = _SIDE) -> None:
         super().__init__(spec)
-        reach = zoo.architecture(spec.model).receptive_field
+        reach = catalogue.architecture(spec.model).receptive_field
         assert reach is not None, "its receptive field is the whole frame"
         around = max(0, -(-reach // CELL) - 1 - MARGIN)  # beyond the margin of each frame
         self._rows, self._columns = (

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from sr4k.errors import OptionError
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 Codec = Literal["h264", "hevc", "av1"]
 CodecChoice = Literal["auto", Codec]
@@ -150,8 +152,8 @@ class Piped:
         copy: file in memory for the copy; see `sr4k.media.reading.piped_source`.
     """
 
-    source: Connection
-    copy: Connection
+    source: "Connection"
+    copy: "Connection"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +216,7 @@ class ResultSettings(EncoderSettings):
     """
 
     source: Path
-    copy: Connection | None = None
+    copy: "Connection | None" = None
     path: Path
     strict: bool = False
     track: VideoChoice = FIRST_VIDEO
@@ -243,7 +245,7 @@ class StraightSettings(ResultSettings):
         pipe: descriptor to write to, in which case the path only names the container; ``None``: the file.
     """
 
-    pipe: Connection | None = None
+    pipe: "Connection | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,8 +261,8 @@ class RawSettings:
     """
 
     source: Path
-    copy: Connection | None = None
-    pipe: Connection
+    copy: "Connection | None" = None
+    pipe: "Connection"
     format: str
     rate: Fraction | None = None
     track: VideoChoice = FIRST_VIDEO

@@ -5,12 +5,12 @@ replication, by ``PAD_BEFORE`` and ``PAD_AFTER`` luma pixels, so the head needs 
 ``MARGIN`` more cells than the picture has on each side, at least the reach of the tail; their output is cropped.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-from sr4k.models.colour import Sampling
+    from sr4k.models.colour import Sampling
 
 SCALE = 2
 """Factor by which the networks of the pipeline enlarge width and height."""
@@ -34,11 +34,13 @@ CHROMA_PAD = MARGIN + 1
 """Chroma samples replicated on every side of 4:2:0 planes."""
 
 
-def pad_planes(luma: NDArray[Any], chroma: NDArray[Any]) -> list[NDArray[Any]]:
+def pad_planes(luma: "NDArray[Any]", chroma: "NDArray[Any]") -> "list[NDArray[Any]]":
     """Replicate the borders of planes (H, W) and (2, H/2, W/2), or (2, H, W), to an engine's contiguous inputs.
 
     The dtype is kept; the shapes are those of `padded_luma` and `padded_chroma`.
     """
+    import numpy as np  # here, because whoever plans a job needs the sizes alone
+
     around = (PAD_BEFORE, PAD_AFTER)
     beside = (CHROMA_PAD, CHROMA_PAD) if is_subsampled(luma, chroma) else around
     return [
@@ -57,14 +59,14 @@ def padded_luma(height: int, width: int) -> tuple[int, int]:
     return height + PAD_BEFORE + PAD_AFTER, width + PAD_BEFORE + PAD_AFTER
 
 
-def padded_chroma(height: int, width: int, sampling: Sampling = "420") -> tuple[int, int]:
+def padded_chroma(height: int, width: int, sampling: "Sampling" = "420") -> tuple[int, int]:
     """Return the rows and columns of each padded chroma plane of a picture of ``height`` x ``width`` pixels."""
     if sampling == "444":
         return padded_luma(height, width)
     return height // 2 + 2 * CHROMA_PAD, width // 2 + 2 * CHROMA_PAD
 
 
-def pixel_shuffle(values: NDArray[Any], r: int) -> NDArray[Any]:
+def pixel_shuffle(values: "NDArray[Any]", r: int) -> "NDArray[Any]":
     """PixelShuffle (arXiv 1609.05158): return (..., c, h r, w r) of (..., c r r, h, w), same dtype, new memory.
 
     For evaluation and folding. The stages that make frames of a video have their own forms, which write straight to the

@@ -5,10 +5,11 @@ have one set of weights for each of the `GRADES`.
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
 
 WORST = 51
 """The largest QP of H.264."""
@@ -51,13 +52,15 @@ _BY_SIZE = {
 Fitted on the first frames of 34 clips, at five rate factors each; standard deviations 3.3 and 1.3."""
 
 
-def like_h264(codec: str, quantiser: ArrayLike) -> NDArray[np.float64]:
+def like_h264(codec: str, quantiser: "ArrayLike") -> "NDArray[np.float64]":
     """Return the QP at which H.264 loses as much, 0..51, as this codec at quantisers in its own units."""
+    import numpy as np  # here, because whoever plans a job needs the grades alone
+
     known = _LIKE_H264.get(codec)
     return np.clip(quantiser if known is None else np.interp(np.asarray(quantiser, np.float64), *known), 0, WORST)
 
 
-def by_size(codec: str, bits: float, luma: NDArray[Any]) -> float:
+def by_size(codec: str, bits: float, luma: "NDArray[Any]") -> float:
     """Estimate the quality of a key frame from its size, for decoders that don't export quantisers.
 
     Args:
@@ -65,13 +68,17 @@ def by_size(codec: str, bits: float, luma: NDArray[Any]) -> float:
         bits: size of its packet in bits per pixel.
         luma: its decoded luma (H, W), 8 bits.
     """
+    import numpy as np
+
     constant, of_bits, of_activity = _BY_SIZE.get(codec, _BY_SIZE["h264"])
     found = constant + of_bits * np.log2(max(bits, 1e-4)) + of_activity * np.log2(max(activity(luma), 1e-2))
     return float(np.clip(found, 0, WORST))
 
 
-def activity(luma: NDArray[Any]) -> float:
+def activity(luma: "NDArray[Any]") -> float:
     """Return the mean absolute difference of neighbouring samples, across plus down, of every eighth pair of rows."""
+    import numpy as np
+
     rows, below = luma[:-1:8].astype(np.int16), luma[1::8].astype(np.int16)
     return float(np.abs(np.diff(rows, axis=1)).mean() + np.abs(below[: len(rows)] - rows[: len(below)]).mean())
 

@@ -18,6 +18,7 @@ from sr4k.common.whole_file import write_whole
 from sr4k.errors import OptionError
 from sr4k.models import fold, fold_luma
 from sr4k.models.architecture import RGB_MEAN, Architecture, LumaShape, RcanShape
+from sr4k.models.catalogue import ARCHITECTURES, DEFAULT, SHARED, SHARPEST, architecture, can_sharpen
 from sr4k.models.check_weights import check_fit, check_size, check_values
 from sr4k.models.colour import Colour
 from sr4k.models.fold import Weights
@@ -25,24 +26,6 @@ from sr4k.models.folded_network import FoldedNetwork
 from sr4k.models.geometry import CELL
 from sr4k.models.quantize import Calibration, QuantizedNetwork, quantize
 from sr4k.models.source_quality import GRADES, nearest
-
-ARCHITECTURES: dict[str, Architecture] = {
-    "luma": LumaShape(features=32, convs=4),
-    "luma-large": LumaShape(features=32, convs=8, stride=1),
-    "rcan": RcanShape(groups=3, blocks=2, features=32),
-    "rcan2": RcanShape(groups=2, blocks=2, features=16),
-    "rcan-basicsr": RcanShape(groups=3, blocks=2, features=32, mean_shift=False),
-    "rcan-full": RcanShape(groups=10, blocks=20, features=64, reduction=16, stride=1),
-    "rcan-full-x3": RcanShape(groups=10, blocks=20, features=64, reduction=16, stride=1, scale=3),
-    "rcan-full-x4": RcanShape(groups=10, blocks=20, features=64, reduction=16, stride=1, scale=4),
-}
-DEFAULT = "luma"
-
-SHARED = {"rcan-basicsr": "rcan"}
-"""Models whose weights are those of another model in another form."""
-
-SHARPEST = 100
-"""The largest sharpness."""
 
 _STRONGEST = 1.36
 """Factor on the detail that a luma network adds at the largest sharpness."""
@@ -123,22 +106,6 @@ class Model:
                 f"The int8 calibration of {self.name} does not fit: {trouble}. Make one with sr4k quantize."
             )
         return quantize(network, self.calibration)
-
-
-def can_sharpen(arch: Architecture) -> bool:
-    """Whether `Model.sharpened` works: the network adds detail to a bicubic."""
-    return isinstance(arch, LumaShape)
-
-
-def architecture(name: str) -> Architecture:
-    """Return the architecture of a model.
-
-    Raises:
-        OptionError: there is no model of that name.
-    """
-    if name not in ARCHITECTURES:
-        raise OptionError(f"There is no model '{name}'. Known: {', '.join(ARCHITECTURES)}.")
-    return ARCHITECTURES[name]
 
 
 @cache

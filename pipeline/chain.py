@@ -3,9 +3,8 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
-
-import numpy as np
 
 from sr4k.pipeline.channel import Inlet, Outlet, PeerLostError
 from sr4k.pipeline.frame import Format, Frame, FrameInfo
@@ -34,12 +33,15 @@ class HeapBuffers:
     """A pool of frames in heap memory, reused after their release."""
 
     def __init__(self, form: Format) -> None:
+        from numpy import empty, uint8  # here, because whoever starts a graph does without NumPy
+
         self._format = form
         self._idle: list[Any] = []
+        self._new = partial(empty, form.nbytes, uint8)
 
     def take(self, info: FrameInfo) -> Frame:
         """Return an uninitialised frame of the format."""
-        memory = self._idle.pop() if self._idle else np.empty(self._format.nbytes, np.uint8)
+        memory = self._idle.pop() if self._idle else self._new()
         return Frame(self._format.view(memory.data), info, on_release=lambda: self._idle.append(memory))
 
 
@@ -132,9 +134,11 @@ class Chain:
 
     @staticmethod
     def _copied(frame: Frame, outbound: Outlet) -> Frame:
+        from numpy import copyto
+
         out = outbound.take(frame.info)
         for source, target in zip(frame.planes, out.planes, strict=True):
-            np.copyto(target, source)
+            copyto(target, source)
         frame.release()
         return out
 

@@ -1,14 +1,17 @@
 """Frames, and the formats that producers and consumers agree on."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-Plane = NDArray[Any]
+    Plane = NDArray[Any]
+else:
+    Plane = Any  # whoever starts a graph sees no planes, and does without NumPy
 
 _ALIGN = 64
 """Alignment of planes in bytes: one cache line."""
@@ -24,7 +27,9 @@ class PlaneSpec:
     @property
     def nbytes(self) -> int:
         """Size of the C-contiguous plane in bytes."""
-        return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
+        import numpy as np
+
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +61,10 @@ class Format:
 
     def view(self, memory: memoryview) -> tuple[Plane, ...]:
         """Return the planes of the frame in ``memory``, as arrays that share it."""
+        import numpy as np
+
         return tuple(
-            np.frombuffer(memory, plane.dtype, count=int(np.prod(plane.shape)), offset=offset).reshape(plane.shape)
+            np.frombuffer(memory, plane.dtype, count=math.prod(plane.shape), offset=offset).reshape(plane.shape)
             for plane, offset in zip(self.planes, self.offsets, strict=True)
         )
 

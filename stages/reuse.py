@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sr4k.engines import EngineSpec
 from sr4k.engines.grades import EngineOfEachGrade
-from sr4k.models import zoo
+from sr4k.models import catalogue
 from sr4k.models.geometry import CELL, MARGIN
 from sr4k.pipeline.frame import Plane
 from sr4k.stages.reuse_memory import Memory
@@ -71,7 +71,7 @@ class Reuse:
     def __init__(self, engine: str, spec: EngineSpec, threshold: int) -> None:
         assert spec.colour is not None
         self._engine_name, self._threshold = engine, threshold * spec.colour.unit
-        reach = zoo.architecture(spec.model).receptive_field
+        reach = catalogue.architecture(spec.model).receptive_field
         cut = reach is not None and reach <= CELL * (MARGIN + 1)  # else a tile depends on more than its margin
         self._grid = TileGrid((spec.height // CELL, spec.width // CELL), cut, spec.colour.sampling)
         self._output_shape = spec.output_shape

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sr4k.common.opencv import cv2
+from sr4k.models.quality import Protocol
 from sr4k.models.quality.metrics import chroma, luma, psnr, ssim, without_border
 from sr4k.models.quality.testset import PicturePair
 from sr4k.models.resize import imresize
@@ -17,14 +17,6 @@ Upscale = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
 UpscaleLuma = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
 """Function from uint8 RGB (H, W, 3) to limited-range luma (2H, 2W)."""
-
-Protocol = Literal["usual", "card"]
-"""``usual``, the protocol of papers: PSNR and SSIM of BT.601 luma, and PSNR of its chroma, without a border as wide as
-the scale.
-
-``card``, the protocol of the SR4K model card: low resolution is resized to 1920x1080 and high resolution to 3840x2160
-by bilinear interpolation; PSNR over all RGB samples, SSIM as the mean over the three colours.
-"""
 
 _CARD_LOW, _CARD_HIGH = (1920, 1080), (3840, 2160)
 

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from sr4k.common.yaml_file import Section, load_settings, shipped_names, validated
+from sr4k.common.shipped_files import shipped_names
+from sr4k.common.yaml_file import Section, load_settings, validated
 from sr4k.models.source_quality import GRADES, WORST
 
 _PACKAGE = "sr4k.models.training"

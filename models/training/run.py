@@ -8,7 +8,7 @@ import torch
 from safetensors.numpy import load_file
 
 from sr4k.common.plotting import require_plotting
-from sr4k.models import zoo
+from sr4k.models import catalogue, zoo
 from sr4k.models.training.data import Batch, batches, load_pairs
 from sr4k.models.training.int8 import tuned_for_int8
 from sr4k.models.training.patch_cache import batches_of, make_cache
@@ -42,7 +42,7 @@ def train_model(recipe: Recipe, folders: list[Path], out: Path, *, validate: lis
     torch.manual_seed(recipe.seed)
     if recipe.quality is not None:
         return train_qualities(recipe, recipe.quality, folders, out, validate=validate)
-    net = fresh(zoo.architecture(recipe.model))
+    net = fresh(catalogue.architecture(recipe.model))
     if recipe.start_from is not None:
         take(net, named(recipe.start_from, recipe.model, recipe.start_quality or 0))
     source = _windows(recipe, folders) if recipe.clips is None else _patches(recipe, recipe.clips, folders, out)

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from sr4k.errors import OptionError
-from sr4k.models import zoo
+from sr4k.models import catalogue, zoo
 from sr4k.models.architecture import Architecture, LumaShape, RcanShape
 from sr4k.models.luma import LumaNet
 from sr4k.models.rcan import TrainableRcan
@@ -36,7 +36,7 @@ def named(name: str, model: str, quality: int = 0) -> zoo.Model:
     Raises:
         OptionError: there is neither, or the weights don't fit.
     """
-    if name in zoo.ARCHITECTURES:
+    if name in catalogue.ARCHITECTURES:
         return zoo.load(name, quality=quality)
     if not Path(name).exists():
         raise OptionError(f"'{name}' is neither a model nor the path of weights of {model}.")

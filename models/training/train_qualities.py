@@ -8,7 +8,7 @@ from pathlib import Path
 from safetensors.torch import load_file
 
 from sr4k.errors import OptionError
-from sr4k.models import zoo
+from sr4k.models import catalogue, zoo
 from sr4k.models.architecture import LumaShape
 from sr4k.models.training.data import Batch
 from sr4k.models.training.int8 import tuned_for_int8
@@ -48,7 +48,7 @@ def train_qualities(
         OptionError: the model isn't a luma network, its start or a teacher is missing, or ``out`` holds another run.
         OutputError: ``out`` can't be written to.
     """
-    arch = zoo.architecture(recipe.model)
+    arch = catalogue.architecture(recipe.model)
     if not isinstance(arch, LumaShape):
         raise OptionError(f"Qualities are for luma networks; {recipe.model} isn't one.")
     net = started(arch, recipe, quality)

@@ -1,8 +1,10 @@
 """Measures throughput and latency: of the engine alone, each stage, whole pipelines, and several at once."""
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from sr4k.jobs.parse import Size
+if TYPE_CHECKING:
+    from sr4k.jobs.parse import Size
 
 
 class Part(StrEnum):
@@ -25,7 +27,7 @@ class InputSize(StrEnum):
     P1440 = "1440p"
 
     @property
-    def pixels(self) -> Size:
+    def pixels(self) -> "Size":
         """Width and height in pixels."""
         height = int(self[:-1])
         return height * 16 // 9, height

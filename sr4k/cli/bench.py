@@ -10,8 +10,6 @@ import typer
 
 from sr4k.bench import InputSize, Part
 from sr4k.cli.one_line_errors import errors_in_one_line
-from sr4k.configs import load_preset
-from sr4k.models import zoo
 
 
 def bench(
@@ -49,6 +47,8 @@ def bench(
         from sr4k.bench.report import as_markdown, plot, store
         from sr4k.bench.suite import run_suite
         from sr4k.common.plotting import new_figure
+        from sr4k.configs import load_preset
+        from sr4k.models.catalogue import DEFAULT
 
         if out is not None:
             new_figure(1, 1)  # fail now if matplotlib is missing, not after minutes of measuring
@@ -58,7 +58,7 @@ def bench(
             load_preset(config),
             parts=part or Part,
             sizes=size or InputSize,
-            models=model or [zoo.DEFAULT],
+            models=model or [DEFAULT],
             frames=frames,
             rounds=rounds,
         )

@@ -3,17 +3,18 @@
 import logging
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sr4k.bench import InputSize
 from sr4k.cli.one_line_errors import errors_in_one_line, log_handler
 from sr4k.cli.table import table
-from sr4k.engines.choose import candidates
-from sr4k.jobs.parse import Size, parse_sides
-from sr4k.models import zoo
 from sr4k.models.architecture import Precision
+from sr4k.models.catalogue import DEFAULT
+
+if TYPE_CHECKING:
+    from sr4k.jobs.parse import Size
 
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log more, and print tracebacks of errors.")]
 
@@ -25,7 +26,7 @@ app = typer.Typer(
 @app.command()
 def build(
     size: Annotated[str, typer.Option(help=f"Size of the input: {', '.join(InputSize)}, or WIDTHxHEIGHT in pixels.")],
-    model: Annotated[str, typer.Option(help="Network to build an engine for; sr4k models lists all.")] = zoo.DEFAULT,
+    model: Annotated[str, typer.Option(help="Network to build an engine for; sr4k models lists all.")] = DEFAULT,
     weights: Annotated[
         Path | None,
         typer.Option(
@@ -90,6 +91,8 @@ def clear(verbose: Verbose = False) -> None:
 
 def _reason_for_none() -> str:
     """Say why no engine has been built, and what to do."""
+    from sr4k.engines.choose import candidates
+
     tensorrt = next((each for each in candidates() if each.name == "tensorrt"), None)
     if tensorrt is None or tensorrt.usable:
         return "No engine has been built yet: build one with sr4k engine build."
@@ -97,5 +100,7 @@ def _reason_for_none() -> str:
     return f"No engine has been built, and none can be built here: {tensorrt.reason}{fix}"
 
 
-def _pixels(text: str) -> Size:
+def _pixels(text: str) -> "Size":
+    from sr4k.jobs.parse import parse_sides
+
     return InputSize(text).pixels if text in {*InputSize} else parse_sides(text)

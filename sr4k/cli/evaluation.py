@@ -1,22 +1,20 @@
 """``sr4k eval``, ``sr4k compare`` and ``sr4k models``: measure quality."""
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 from sr4k.cli.one_line_errors import errors_in_one_line, say
 from sr4k.cli.picture_folders import check_outside
 from sr4k.cli.table import table
 from sr4k.errors import OptionError
-from sr4k.media.writing.target_file import check_apart
-from sr4k.models import zoo
+from sr4k.models import catalogue
 from sr4k.models.architecture import Pixels
-from sr4k.models.colour import Colour
-from sr4k.models.quality.protocol import Protocol
+from sr4k.models.quality import Protocol
 
 if TYPE_CHECKING:
     from sr4k.quality.measure_videos import Course
@@ -66,10 +64,12 @@ def evaluate(
 ) -> None:
     """Measure networks on pictures: PSNR, SSIM and chroma PSNR of bicubic, of the network in float, and in int8."""
     with errors_in_one_line(verbose=verbose):
+        from sr4k.media.writing.target_file import check_apart
+        from sr4k.models import zoo
         from sr4k.models.quality.image_files import picture_files
         from sr4k.quality.measure_networks import evaluate_networks
 
-        names = model or [name for name in zoo.ARCHITECTURES if zoo.has_weights(name)]
+        names = model or [name for name in catalogue.ARCHITECTURES if zoo.has_weights(name)]
         if weights is not None and len(names) != 1:
             raise OptionError("--weights are for one network: name it with a single --model.")
         if sheet is not None:
@@ -98,6 +98,7 @@ def compare(
     shows them. VMAF needs the extra \[vmaf].
     """
     with errors_in_one_line(verbose=verbose):
+        from sr4k.media.writing.target_file import check_apart
         from sr4k.quality.measure_videos import compare_videos, plot_course
 
         if plot is not None:
@@ -122,7 +123,7 @@ def _in_words(course: "Course", video: Path, reference: Path) -> Iterator[str]:
     mean, worst = course.mean(), course.worst()
     for name, unit in course.measures.items():
         label = name if name.startswith(("PSNR C", "VMAF")) else f"{name} Y"
-        if np.isinf(worst[name]["value"]):
+        if math.isinf(worst[name]["value"]):
             yield f"  {label:<8} no difference"
             continue
         digits = 4 if name == "SSIM" else 2
@@ -141,7 +142,7 @@ def models(
     PSNR in dB. int8 loss: the most PSNR that int8 costs, in dB.
     """
     with errors_in_one_line(verbose=verbose):
-        rows = [_describe(name) for name in zoo.ARCHITECTURES]
+        rows = [_describe(name) for name in catalogue.ARCHITECTURES]
         if as_json:
             typer.echo(json.dumps(rows, indent=2))
             return
@@ -162,12 +163,15 @@ def models(
 
 
 def _describe(name: str) -> dict[str, Any]:
-    arch, measured = zoo.architecture(name), zoo.measured().get(name, {})
+    from sr4k.models import zoo
+    from sr4k.models.colour import Colour
+
+    arch, measured = catalogue.architecture(name), zoo.measured().get(name, {})
     shipped = zoo.has_weights(name)
     folded = zoo.load(name).folded(Colour()).macs(*_HD) / 1e9 if shipped else None
     losses = [row["fp32"]["psnr"] - row["int8"]["psnr"] for row in measured.values() if "int8" in row]
     return {
-        "model": name + (" (default)" if name == zoo.DEFAULT else ""),
+        "model": name + (" (default)" if name == catalogue.DEFAULT else ""),
         "scale": arch.scale,
         "parameters": arch.parameters(),
         "GMAC": arch.macs(*_HD) / 1e9,

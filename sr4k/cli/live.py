@@ -6,22 +6,20 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 
 import typer
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from sr4k.cli.live_options import LiveOptions
 from sr4k.cli.long_running import long_running
 from sr4k.cli.one_line_errors import say
 from sr4k.cli.shared_options import SharedOptions
 from sr4k.cli.signals import counted_signals
-from sr4k.common.logs import LogFormat
 from sr4k.common.printable import printable
 from sr4k.configs import Preset
-from sr4k.errors import OptionError, OutputError
+from sr4k.errors import OutputError
 from sr4k.jobs.live_job import LiveJob
 from sr4k.jobs.setting_errors import errors_by_option
 from sr4k.jobs.summary import LiveSummary
@@ -35,30 +33,6 @@ log = logging.getLogger(__name__)
 
 _LINE_EVERY = 10.0
 """Seconds between two status lines where stderr is not a terminal."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiveOptions:
-    """Options that are for live streams alone, as they were typed."""
-
-    sound: bool
-    slate: Path | None
-    segments: str | None
-    metrics: str | None
-    log_format: LogFormat
-
-    def refuse_for_files(self) -> None:
-        """Refuse options of live streams for files.
-
-        Raises:
-            OptionError: one of them was given.
-        """
-        given = self.metrics, self.slate, self.segments
-        if any(value is not None for value in given) or self.log_format != "text" or not self.sound:
-            raise OptionError(
-                "--metrics, --log-format, --slate, --segments and --no-sound are for live streams: leave them out, or "
-                "add --realtime to play the file as one."
-            )
 
 
 def run_live(

@@ -6,8 +6,6 @@ from typing import Annotated
 import typer
 
 from sr4k.cli.one_line_errors import errors_in_one_line, say
-from sr4k.jobs.parse import parse_sides
-from sr4k.media.writing.target_file import already_there
 
 
 def sample(
@@ -19,6 +17,9 @@ def sample(
 ) -> None:
     """Make a short clip with moving patterns and sound, to try the upscaler on."""
     with errors_in_one_line(verbose=verbose):
+        from sr4k.jobs.parse import parse_sides
+        from sr4k.media.writing.target_file import already_there
+
         if target.exists() and not overwrite:
             raise already_there(target)
         from sr4k.sample import write_sample  # codecs: only when needed

@@ -1,22 +1,20 @@
-"""``sr4k-stream``: upscales videos, or a live stream. Collects the options and hands them to `files` or `live`."""
+"""``sr4k-stream``: upscales videos, or a live stream. Collects the options and hands them to `files` or `live`.
+
+Importing this module is all that the help needs, so it is light: what the work needs is imported when there is some.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sr4k.cli import stream_options as o
 from sr4k.cli.encoder_options import parse_pairs
-from sr4k.cli.files import FileOptions, run_files
-from sr4k.cli.live import LiveOptions, run_live
 from sr4k.cli.one_line_errors import errors_in_one_line
-from sr4k.cli.shared_options import SharedOptions
 from sr4k.cli.version import Version
-from sr4k.configs import Preset, load_preset
-from sr4k.jobs.keywords import weights_given, with_encoder
-from sr4k.jobs.parse import parse_devices
-from sr4k.jobs.result_size import result_size
-from sr4k.jobs.setting_errors import errors_by_option
 from sr4k.live.address import is_live
+
+if TYPE_CHECKING:
+    from sr4k.configs import Preset
 
 
 def stream(
@@ -92,6 +90,15 @@ def stream(
     143 ended early by a signal, 141 the reader of OUT - has closed it, others: an error.
     """
     with errors_in_one_line(verbose=verbose) as redaction:
+        from sr4k.cli.file_options import FileOptions
+        from sr4k.cli.live_options import LiveOptions
+        from sr4k.cli.shared_options import SharedOptions
+        from sr4k.configs import load_preset
+        from sr4k.jobs.keywords import weights_given, with_encoder
+        from sr4k.jobs.parse import parse_devices
+        from sr4k.jobs.result_size import result_size
+        from sr4k.jobs.setting_errors import errors_by_option
+
         files = FileOptions(
             speed=preset,
             form=form,
@@ -135,9 +142,13 @@ def stream(
             wanted = result_size(size, scale, fit)
         shared = SharedOptions(size=wanted, as_json=as_json, quiet=quiet, verbose=verbose, redaction=redaction)
         if is_stream:
+            from sr4k.cli.live import run_live
+
             files.refuse_for_live((*sources, target))
             run_live(sources[0], [*sources[1:], target], chosen, live, shared)
         else:
+            from sr4k.cli.files import run_files
+
             live.refuse_for_files()
             files.refuse_for_pipes(sources, target, as_json=as_json)
             run_files(sources, target, chosen, files, shared)
@@ -151,12 +162,14 @@ class _Given:
     graph: dict[str, Any]
     live: dict[str, Any]
 
-    def over(self, preset: Preset) -> Preset:
+    def over(self, preset: "Preset") -> "Preset":
         """Return the preset with the options that were given.
 
         Raises:
             OptionError: an option has a value that it can't have.
         """
+        from sr4k.jobs.setting_errors import errors_by_option
+
         with errors_by_option():
             preset = preset.updated("engine", **self.engine).updated("graph", **self.graph).updated("live", **self.live)
             slate: Path | None = self.live["slate"]

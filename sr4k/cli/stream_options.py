@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from sr4k.common.logs import LogFormat as LogLines
-from sr4k.configs import preset_names
+from sr4k.common.shipped_files import shipped_names
 from sr4k.jobs.parse import NAMED_SIZES
 from sr4k.media.options import Deinterlace as Fields
 from sr4k.media.options import Fit as Shape
@@ -16,6 +16,8 @@ FIRST = "0"
 """Default of ``--map``: the first video of the file."""
 
 AUTO = "auto"
+
+_PRESETS = shipped_names("sr4k.configs")
 
 _WRITTEN = "Output"
 _PICTURE = "Picture"
@@ -57,7 +59,7 @@ Config = Annotated[
     typer.Option(
         "--config",
         "-c",
-        help=f"Preset that sets the defaults of the other options: {', '.join(preset_names())}, or the path of a YAML "
+        help=f"Preset that sets the defaults of the other options: {', '.join(_PRESETS)}, or the path of a YAML "
         "file. Default: file; for live streams, live.",
         metavar="PRESET",
     ),

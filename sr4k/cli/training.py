@@ -8,10 +8,11 @@ import typer
 
 from sr4k.cli.one_line_errors import errors_in_one_line, log_handler, say
 from sr4k.cli.picture_folders import check_outside
+from sr4k.common.shipped_files import shipped_names
 from sr4k.errors import OptionError
-from sr4k.media.writing.target_file import check_apart
-from sr4k.models import zoo
-from sr4k.models.training.recipe import load_recipe, recipe_names
+from sr4k.models.catalogue import DEFAULT
+
+_RECIPES = shipped_names("sr4k.models.training")
 
 
 def train(
@@ -25,9 +26,11 @@ def train(
     config: Annotated[
         str,
         typer.Option(
-            "--config", "-c", help=f"Training recipe: {', '.join(recipe_names())}, or the path of a YAML file."
+            "--config",
+            "-c",
+            help=f"Training recipe: {', '.join(_RECIPES)}, or the path of a YAML file.",
         ),
-    ] = zoo.DEFAULT,
+    ] = DEFAULT,
     validate: Annotated[
         list[Path] | None, typer.Option(help="Folder of test pictures; may be given several times. Default: none.")
     ] = None,
@@ -46,6 +49,8 @@ def train(
     It uses an NVIDIA GPU if PyTorch finds one. Needs the extra \[train].
     """
     with errors_in_one_line(verbose=verbose):
+        from sr4k.models.training.recipe import load_recipe
+
         logging.basicConfig(level=logging.INFO, handlers=[log_handler()])
         for folder in (*data, *(validate or [])):
             check_outside(out, folder, "--out")
@@ -78,6 +83,8 @@ def quantize(
     r"""Prepare a checkpoint for sr4k-stream: calibrate it for int8 on some pictures. Needs the extra \[train]."""
     with errors_in_one_line(verbose=verbose):
         _need_torch()
+        from sr4k.media.writing.target_file import check_apart
+        from sr4k.models import zoo
         from sr4k.models.training.calibrate import calibrate
 
         for file in zoo.files_of(out, model):

@@ -1,7 +1,6 @@
 """Loads settings from YAML files, shipped ones by name and the user's by path, and checks them with pydantic."""
 
 import re
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,6 +8,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from sr4k.common.setting_words import first_fault, leaves
+from sr4k.common.shipped_files import shipped_folder, shipped_names
 from sr4k.errors import OptionError
 
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -66,11 +66,6 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
-def shipped_names(package: str) -> list[str]:
-    """Return the names of the YAML files in a package, without their suffix."""
-    return sorted(path.name.removesuffix(".yaml") for path in files(package).iterdir() if path.name.endswith(".yaml"))
-
-
 def load_settings(kind: type[Settings], name: str, *, package: str, noun: str) -> Settings:
     """Load a file of the package by its name, or one of the user's by its path.
 
@@ -85,7 +80,7 @@ def load_settings(kind: type[Settings], name: str, *, package: str, noun: str) -
     """
     shipped = shipped_names(package)
     if name in shipped:
-        text, where = files(package).joinpath(f"{name}.yaml").read_text("utf-8"), f"{noun} {name}"
+        text, where = (shipped_folder(package) / f"{name}.yaml").read_text("utf-8"), f"{noun} {name}"
     else:
         try:
             text, where = Path(name).read_text("utf-8"), name

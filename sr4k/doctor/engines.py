@@ -8,7 +8,7 @@ import numpy as np
 from sr4k.doctor import Finding, State
 from sr4k.engines import EngineSpec, create_engine
 from sr4k.engines.choose import Candidate, candidates
-from sr4k.models import zoo
+from sr4k.models import catalogue
 from sr4k.models.colour import Colour
 
 _SIDE = 64
@@ -47,7 +47,7 @@ def _as_found(candidate: Candidate) -> Finding:
 
 def _trial(candidate: Candidate) -> Finding:
     """Try an engine on a small picture."""
-    spec = EngineSpec(model=zoo.DEFAULT, height=_SIDE, width=_SIDE, colour=Colour())
+    spec = EngineSpec(model=catalogue.DEFAULT, height=_SIDE, width=_SIDE, colour=Colour())
     planes = [np.zeros(shape, spec.input_dtype) for shape in spec.input_shapes]
     try:
         with create_engine(candidate.name, spec) as engine:
@@ -80,7 +80,7 @@ def _devices() -> Iterator[Finding]:
         if device == CPU:
             yield Finding("OpenVINO cpu", "ok", str(property_of(core, device, "FULL_DEVICE_NAME")))
             continue
-        verdict = judged(core, device, EngineSpec(model=zoo.DEFAULT, height=_SIDE, width=_SIDE, colour=Colour()))
+        verdict = judged(core, device, EngineSpec(model=catalogue.DEFAULT, height=_SIDE, width=_SIDE, colour=Colour()))
         facts = {"device": verdict.device, "seconds": verdict.seconds, "cpu_seconds": verdict.cpu_seconds}
         if verdict.trouble is not None:
             yield Finding(f"OpenVINO {name}", "problem", f"{verdict.device}: {verdict}", _MEND, facts)

@@ -5,12 +5,12 @@ Jobs on files and live jobs differ in their first and last stage; `sr4k.jobs.ups
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import Literal
 
-from sr4k.common.logs import LogWire, log_wire
-from sr4k.common.option_names import is_named_for_command, name_for_command
+from sr4k.common.logs import log_wire
+from sr4k.common.option_names import is_named_for_command
 from sr4k.common.system_errors import refusal
 from sr4k.configs import STAGES, GraphPreset, Preset, StageName
 from sr4k.engines.base import USUAL_DEVICE
@@ -18,6 +18,7 @@ from sr4k.engines.choose import GPU_ENGINES, engines_for
 from sr4k.engines.cpu import granted_cpus
 from sr4k.engines.nvidia import only
 from sr4k.errors import InternalError, Sr4kError, StoppedError
+from sr4k.jobs.preparation import Preparation
 from sr4k.jobs.upscaling import upscaling
 from sr4k.media.reports import DECODE, ENCODE, INFER, SECOND_PASS
 from sr4k.models.architecture import Pixels
@@ -112,7 +113,7 @@ def run_assembled(
     """
     try:
         with log_wire() as wire:
-            prepare = _Preparation(wire, is_named_for_command())
+            prepare = Preparation(wire, is_named_for_command())
             return run_graph(_possible(spec), on_status=on_status, stop_requests=stop_requests, prepare=prepare)
     except StageFailed as err:
         log.debug("%s failed:\n%s", err.stage, err.trace)
@@ -144,19 +145,6 @@ def _possible(spec: GraphSpec) -> GraphSpec:
 @cache
 def _tell_threads() -> None:
     log.warning("There is no Python to start processes with, so workers are threads: sys.executable can be set to one.")
-
-
-@dataclass(frozen=True, slots=True)
-class _Preparation:
-    """What worker processes share with this one."""
-
-    wire: LogWire
-    is_command: bool
-
-    def __call__(self) -> None:
-        self.wire()
-        if self.is_command:
-            name_for_command()
 
 
 def _on_gpu(specs: Mapping[str, StageSpec], stages: Sequence[StageName]) -> Iterator[StageSpec]:

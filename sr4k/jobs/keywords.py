@@ -17,7 +17,7 @@ from sr4k.jobs.setting_errors import errors_by_option
 from sr4k.live.address import is_live
 from sr4k.media.options import CodecChoice, EncoderChoice, Fit
 from sr4k.models.architecture import Pixels, Precision
-from sr4k.models.zoo import architecture
+from sr4k.models.catalogue import architecture
 
 _SUFFIXES = {"": 1, "k": 1_000, "M": 1_000_000}
 

@@ -16,8 +16,8 @@ from sr4k.jobs.result_size import GivenSize, Scaling, result_size
 from sr4k.jobs.setting_errors import errors_by_option
 from sr4k.media.options import ResultSize
 from sr4k.models.architecture import Precision
+from sr4k.models.catalogue import architecture
 from sr4k.models.colour import ChromaLocation, Matrix
-from sr4k.models.zoo import architecture
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from sr4k.engines import EngineSpec, create_engine
 from sr4k.errors import OptionError
-from sr4k.models import zoo
+from sr4k.models import catalogue, zoo
 from sr4k.models.architecture import Pixels, Precision, RcanShape
 from sr4k.models.colour import Colour, downsample_chroma, rgb_from_yuv, upsample_chroma, yuv_from_rgb
 from sr4k.models.geometry import CELL, CELL_OUT, MARGIN, PAD_AFTER, PAD_BEFORE, SCALE, pad_planes, pixel_shuffle
+from sr4k.models.quality import Protocol
 from sr4k.models.quality.contact_sheet import write_contact_sheet
 from sr4k.models.quality.fid import frechet_distance
-from sr4k.models.quality.protocol import Protocol, Upscale, as_protocol, bicubic, compare, mean
+from sr4k.models.quality.protocol import Upscale, as_protocol, bicubic, compare, mean
 from sr4k.models.quality.testset import pictures_of
 
 
@@ -34,7 +35,7 @@ def upscaler(model: str, precision: Precision, weights: Path | None = None, *, p
     Raises:
         OptionError: there are no weights, the weights have no int8 calibration, or PyTorch is needed and missing.
     """
-    arch = zoo.architecture(model)
+    arch = catalogue.architecture(model)
     if isinstance(arch, RcanShape) and (arch.stride != CELL or arch.reduction is not None):
         if precision == "int8":
             raise OptionError(f"{model} runs in float only: choose the precision fp32.")
@@ -142,7 +143,7 @@ def evaluate_networks(
     """
     results: dict[str, Any] = {}
     for name in names:
-        scale = zoo.architecture(name).scale
+        scale = catalogue.architecture(name).scale
         networks = _networks(name, weights, scale, pixels)
         results[name] = {}
         for folder in folders:

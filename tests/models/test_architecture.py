@@ -1,6 +1,6 @@
 import pytest
 
-from sr4k.models import zoo
+from sr4k.models import catalogue, zoo
 from sr4k.models.architecture import LumaShape, RcanShape
 from sr4k.models.colour import Colour
 from sr4k.models.geometry import CELL_OUT
@@ -18,7 +18,7 @@ def bias_additions(arch: RcanShape, height: int, width: int) -> int:
 
 
 def shape(name: str) -> RcanShape:
-    found = zoo.architecture(name)
+    found = catalogue.architecture(name)
     assert isinstance(found, RcanShape)
     return found
 
@@ -35,7 +35,7 @@ def shape(name: str) -> RcanShape:
     ],
 )
 def test_the_family_has_the_published_sizes(name: str, parameters: int) -> None:
-    assert zoo.architecture(name).parameters() == parameters
+    assert catalogue.architecture(name).parameters() == parameters
 
 
 def test_the_card_states_the_same_costs() -> None:
@@ -77,6 +77,6 @@ def test_folding_saves_two_fifths_of_the_work() -> None:
 
 def test_the_default_costs_no_more_than_the_published_rcan2() -> None:
     """The default is counted in its folded form, as deployed."""
-    ours = zoo.load(zoo.DEFAULT).folded(Colour()).macs(1080, 1920)
-    assert ours <= zoo.architecture("rcan2").macs(1080, 1920)
-    assert ours == zoo.architecture(zoo.DEFAULT).macs(1080, 1920)
+    ours = zoo.load(catalogue.DEFAULT).folded(Colour()).macs(1080, 1920)
+    assert ours <= catalogue.architecture("rcan2").macs(1080, 1920)
+    assert ours == catalogue.architecture(catalogue.DEFAULT).macs(1080, 1920)

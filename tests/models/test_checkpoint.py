@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sr4k.errors import OptionError
-from sr4k.models import zoo
+from sr4k.models import catalogue, zoo
 from sr4k.models.architecture import RcanShape
 
 torch = pytest.importorskip("torch")
@@ -127,12 +127,12 @@ def test_a_checkpoint_without_tensors_is_refused(tmp_path: Path) -> None:
 
 def test_basicsrs_form_is_the_official_one_with_its_ranges_folded(tmp_path: Path) -> None:
     """One checkpoint gives the same picture as RGB 0..1 with plain arithmetic and as RGB 0..255 with mean shifts."""
-    arch = zoo.architecture("rcan")
+    arch = catalogue.architecture("rcan")
     assert isinstance(arch, RcanShape)
     net = net_of(arch)
     torch.save(basicsr(net), tmp_path / "rcan.pth")
     weights = zoo.load("rcan-basicsr", tmp_path / "rcan.pth").weights
-    in_units = Rcan(zoo.architecture("rcan-basicsr")).double()  # type: ignore[arg-type]
+    in_units = Rcan(catalogue.architecture("rcan-basicsr")).double()  # type: ignore[arg-type]
     in_units.load_state_dict({key: torch.from_numpy(array) for key, array in weights.items()})
     rgb = 255 * torch.rand(1, 3, 16, 20, dtype=torch.float64)
     with torch.no_grad():
@@ -150,7 +150,7 @@ def test_an_archive_that_would_fill_the_memory_is_refused_unread(tmp_path: Path)
 
 
 def test_a_checkpoint_of_integers_or_of_nan_is_refused(tmp_path: Path) -> None:
-    state = official(net_of(zoo.ARCHITECTURES["rcan2"]))
+    state = official(net_of(catalogue.ARCHITECTURES["rcan2"]))
     torch.save({key: tensor.long() for key, tensor in state.items()}, tmp_path / "whole.pth")
     with pytest.raises(OptionError, match="isn't a plain tensor of floats"):
         zoo.load("rcan2", tmp_path / "whole.pth")

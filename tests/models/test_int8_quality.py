@@ -6,7 +6,7 @@ from skimage import data as photographs
 
 from sr4k.engines import EngineSpec, create_engine
 from sr4k.engines.cpu import has_fast_int8
-from sr4k.models import zoo
+from sr4k.models import catalogue, zoo
 from sr4k.models.architecture import Precision
 from sr4k.models.colour import Colour, downsample_chroma, yuv_from_rgb
 from sr4k.models.geometry import CHROMA_PAD, MARGIN, PAD_AFTER, PAD_BEFORE
@@ -14,7 +14,7 @@ from sr4k.models.quality.metrics import psnr
 from sr4k.models.resize import imresize
 from sr4k.quality.measure_networks import upscaler
 
-MODELS = [name for name in zoo.ARCHITECTURES if zoo.has_weights(name) and name not in zoo.SHARED]
+MODELS = [name for name in catalogue.ARCHITECTURES if zoo.has_weights(name) and name not in catalogue.SHARED]
 Planes = tuple[np.ndarray, np.ndarray]
 
 exact_sums = pytest.mark.skipif(

@@ -4,7 +4,7 @@ import onnxruntime as ort
 import pytest
 from skimage import data as pictures
 
-from sr4k.models import zoo
+from sr4k.models import catalogue, zoo
 from sr4k.models.colour import Colour
 from sr4k.models.export import to_onnx
 from sr4k.models.folded_network import Conv, FoldedNetwork
@@ -24,7 +24,7 @@ def graph(model: zoo.Model) -> onnx.GraphProto:
 def test_the_bias_corrects_the_mean_error_of_rounding() -> None:
     rng = np.random.default_rng(0)
     convs = {"only": Conv(rng.normal(0, 1, (4, 3, 3, 3)), rng.normal(0, 1, 4), quantised=True, reads="in")}
-    network = FoldedNetwork(zoo.architecture("luma"), lambda _ops, x: x, convs, Colour())
+    network = FoldedNetwork(catalogue.architecture("luma"), lambda _ops, x: x, convs, Colour())
     mean = np.array([100.0, 40.0, -70.0])
     plain = Calibration({"in": np.ones(3)}, {"only": 127.0})
     flat = np.broadcast_to(mean[:, None, None], (3, 3, 3))

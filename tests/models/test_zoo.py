@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from sr4k.errors import OptionError
-from sr4k.models import zoo
+from sr4k.models import catalogue, zoo
 from sr4k.models.architecture import LumaShape, RcanShape
 from sr4k.models.colour import Colour
 
-SHIPPED = [name for name in zoo.ARCHITECTURES if zoo.has_weights(name)]
-STORED = [name for name in SHIPPED if name not in zoo.SHARED]
+SHIPPED = [name for name in catalogue.ARCHITECTURES if zoo.has_weights(name)]
+STORED = [name for name in SHIPPED if name not in catalogue.SHARED]
 
 
 def test_what_ships() -> None:
@@ -69,7 +69,7 @@ def test_the_papers_network_is_not_for_video(tmp_path: Path) -> None:
 
     from sr4k.models.rcan import Rcan
 
-    arch = zoo.architecture("rcan-full")
+    arch = catalogue.architecture("rcan-full")
     assert isinstance(arch, RcanShape)
     torch.save(Rcan(arch).state_dict(), tmp_path / "full.pt")
     with pytest.raises(OptionError, match="too heavy for video"):
@@ -109,7 +109,7 @@ def test_files_that_are_not_weights_are_refused(tmp_path: Path) -> None:
 
 
 def test_weights_of_another_network_are_refused_by_names_and_shapes(tmp_path: Path) -> None:
-    shapes = zoo.architecture("luma").shapes() | {"tail.weight": (32, 16, 3, 3)}  # as many parameters
+    shapes = catalogue.architecture("luma").shapes() | {"tail.weight": (32, 16, 3, 3)}  # as many parameters
     del shapes["head.bias"]
     save_file({key: np.zeros(shape, np.float32) for key, shape in shapes.items()}, tmp_path / "luma.safetensors")
     for source in (tmp_path, tmp_path / "luma.safetensors"):
@@ -192,4 +192,4 @@ def test_a_damaged_int8_file_is_refused(change: Change, told: str, tmp_path: Pat
 
 
 def test_the_house_networks_differ_in_size_alone() -> None:
-    assert all(isinstance(zoo.architecture(name), LumaShape) for name in ("luma", "luma-large"))
+    assert all(isinstance(catalogue.architecture(name), LumaShape) for name in ("luma", "luma-large"))

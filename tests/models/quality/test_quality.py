@@ -9,9 +9,10 @@ from skimage import data as photographs
 from skimage.metrics import structural_similarity
 
 from sr4k.errors import InputError, OutputError
+from sr4k.models.quality import Protocol
 from sr4k.models.quality.contact_sheet import write_contact_sheet
 from sr4k.models.quality.metrics import chroma, psnr, ssim
-from sr4k.models.quality.protocol import Protocol, Quality, as_protocol, bicubic, compare, mean
+from sr4k.models.quality.protocol import Quality, as_protocol, bicubic, compare, mean
 from sr4k.models.quality.testset import PicturePair, pictures_of
 from sr4k.models.resize import imresize
 

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 from skimage import data as pictures
 
 from sr4k.errors import InputError, OptionError
-from sr4k.models import zoo
+from sr4k.models import catalogue, zoo
 from sr4k.models.architecture import Architecture, LumaShape, RcanShape
 from sr4k.models.resize import imresize
 
@@ -213,7 +213,7 @@ def test_without_matplotlib_a_run_does_not_begin(tmp_path: Path, monkeypatch: py
 @pytest.mark.parametrize("name", ["rcan-full", "rcan-basicsr"])
 def test_forms_that_cannot_be_trained_are_refused(name: str) -> None:
     with pytest.raises(OptionError, match="Training is for"):
-        fresh(zoo.architecture(name))
+        fresh(catalogue.architecture(name))
 
 
 @pytest.mark.slow
@@ -285,7 +285,7 @@ def test_several_teachers_are_averaged(folder: Path) -> None:
 class TestRecipes:
     @pytest.mark.parametrize("name", recipe_names())
     def test_shipped_recipes_are_of_models_that_can_be_trained(self, name: str) -> None:
-        fresh(zoo.architecture(load_recipe(name).model))
+        fresh(catalogue.architecture(load_recipe(name).model))
 
     def test_a_wrong_key_is_named(self, tmp_path: Path) -> None:
         (tmp_path / "mine.yaml").write_text("model: luma\nlerning_rate: 1\n")

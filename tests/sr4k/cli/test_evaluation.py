@@ -13,7 +13,7 @@ from skimage import data as photographs
 from typer.testing import CliRunner
 
 from sr4k.cli.main import app
-from sr4k.models import zoo
+from sr4k.models import catalogue, zoo
 from sr4k.quality.vmaf import lack
 
 
@@ -110,7 +110,7 @@ class TestEval:
 
         (tmp_path / "one").mkdir()
         cv2.imwrite(str(tmp_path / "one" / "tiny.png"), photographs.coffee()[:36, :36, ::-1])
-        arch = zoo.architecture("rcan-full-x3")
+        arch = catalogue.architecture("rcan-full-x3")
         assert isinstance(arch, RcanShape)
         torch.save({"params": Rcan(arch).state_dict()}, tmp_path / "x3.pth")
         done = sr4k("eval", tmp_path / "one", "--model", "rcan-full-x3", "--weights", tmp_path / "x3.pth", "--json")
@@ -182,7 +182,7 @@ class TestCompare:
 class TestModels:
     def test_every_model_has_a_line(self) -> None:
         lines = sr4k("models").stdout.splitlines()
-        for name in zoo.ARCHITECTURES:
+        for name in catalogue.ARCHITECTURES:
             assert any(line.startswith(f"| {name} ") for line in lines)
         (default,) = [line for line in lines if "(default)" in line]
         assert "shipped, Apache-2.0" in default

@@ -1,0 +1,144 @@
+"""``sr4k serve`` on a file of channels: checks them, or runs them until they are stopped."""
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import typer
+
+from sr4k.cli.long_running import long_running
+from sr4k.cli.signals import counted_signals
+from sr4k.errors import OptionError, Sr4kError
+from sr4k.jobs.live_job import LiveJob
+from sr4k.jobs.running import Impatient
+from sr4k.service.channel_file import ServiceSettings, load_service, plan, variables
+from sr4k.service.endpoint import parse_address
+from sr4k.service.preflight import troubles, troubles_of_ports
+from sr4k.service.redaction import Redaction
+from sr4k.service.run_channels import Service
+
+log = logging.getLogger(__name__)
+
+
+def run_channels(file: Path, metrics: str | None, redaction: Redaction, *, is_check: bool, is_verbose: bool) -> None:
+    """Run the channels of a file to their end.
+
+    Args:
+        file: YAML file with the channels.
+        metrics: address to serve metrics on, instead of the one in the file.
+        redaction: gets to know all addresses.
+        is_check: whether to start nothing, and list what can't work on this machine.
+        is_verbose: whether to log more.
+
+    Raises:
+        Sr4kError: the file has an error.
+        typer.Exit: a channel or the check failed, or signals stopped the channels at once; with the exit code.
+    """
+    environment = dict(os.environ)
+    service = _read(file, metrics)
+    jobs = _planned(service, file, environment, redaction)
+    if is_check:
+        _check(file, service, jobs, redaction)
+        return
+    hangups: list[int] = []
+    with counted_signals(hangups) as signals:
+        stop_requests = Impatient(lambda: len(signals))
+        channels = Service(jobs, _targets(jobs), stop_requests=stop_requests)
+        reload = _Reload(file, metrics, environment, redaction, service, channels, hangups)
+        level = logging.DEBUG if is_verbose else logging.INFO
+        with long_running(
+            channels.monitors, redaction, metrics=service.metrics, log_format=service.log_format, level=level
+        ):
+            channels.run(reload)
+    if stop_requests() > 1:
+        raise typer.Exit(128 + signals[0])
+    if any(monitor.status.phase == "ended" and monitor.status.error for monitor in channels.monitors):
+        raise typer.Exit(OptionError.exit_code)
+
+
+class _Reload:
+    """Reads the file again after a SIGHUP, and changes the channels."""
+
+    def __init__(
+        self,
+        file: Path,
+        metrics: str | None,
+        environment: Mapping[str, str],
+        redaction: Redaction,
+        service: ServiceSettings,
+        channels: Service,
+        hangups: list[int],
+    ) -> None:
+        self._file, self._metrics, self._environment, self._redaction = file, metrics, environment, redaction
+        self._service, self._channels, self._hangups = service, channels, hangups
+
+    def __call__(self) -> None:
+        if not self._hangups:
+            return
+        self._hangups.clear()
+        try:
+            self._apply(_read(self._file, self._metrics))
+        except Sr4kError as err:
+            self._refused(str(err))
+        except Exception as err:
+            self._refused(f"{type(err).__name__}, a bug in sr4k-stream: {err}")
+            log.debug("Where it failed", exc_info=err)
+
+    def _apply(self, service: ServiceSettings) -> None:
+        jobs = _planned(service, self._file, self._environment, self._redaction)
+        found = self._channels.differences(jobs)
+        fresh = {name: jobs[name] for name in (*found["added"], *found["changed"])}
+        if wrong := troubles(fresh):
+            raise OptionError(" ".join(wrong))
+        for key in ("metrics", "log_format"):
+            if getattr(service, key) != getattr(self._service, key):
+                log.warning("%s: the new value of %s takes effect when the service is restarted.", self._file, key)
+        self._channels.change(jobs, _targets(jobs))
+        changes = "; ".join(f"{what}: {', '.join(names)}" for what, names in found.items() if names)
+        log.info("%s was read again. %s.", self._file, changes or "No channel changed", extra={"event": "reload"})
+
+    def _refused(self, reason: str) -> None:
+        extra = {"event": "reload", "reason": reason}
+        log.error("%s was read again, has an error and changes nothing: %s", self._file, reason, extra=extra)
+
+
+def _read(file: Path, metrics: str | None) -> ServiceSettings:
+    service = load_service(file)
+    service = service if metrics is None else service.model_copy(update={"metrics": metrics})
+    if service.metrics is not None:
+        parse_address(service.metrics)
+    return service
+
+
+def _planned(
+    service: ServiceSettings, file: Path, environment: Mapping[str, str], redaction: Redaction
+) -> dict[str, LiveJob]:
+    """Plan all channels. Their secrets are redacted, and removed from the environment that processes inherit."""
+    jobs = plan(service, file.parent, environment)
+    for job in jobs.values():
+        redaction.hide(job.source, *job.targets)
+    for name in variables(service):
+        os.environ.pop(name, None)
+    return jobs
+
+
+def _targets(jobs: Mapping[str, LiveJob]) -> dict[str, list[str]]:
+    return {name: [str(target) for target in job.targets] for name, job in jobs.items()}
+
+
+def _check(file: Path, service: ServiceSettings, jobs: Mapping[str, LiveJob], redaction: Redaction) -> None:
+    """Print whether the channels can be started, or a line for each reason why not.
+
+    Raises:
+        typer.Exit: there was a reason.
+    """
+    ports, is_running = troubles_of_ports(service.metrics, jobs)
+    wrong = troubles(jobs) + ([] if is_running else ports)
+    for line in wrong:
+        typer.echo(f"error: {redaction.text(line)}", err=True)
+    if wrong:
+        raise typer.Exit(OptionError.exit_code)
+    if ports and is_running:
+        typer.echo(f"A service is running on {service.metrics}: send it SIGHUP to read the file again.", err=True)
+    typer.echo(f"{file} has no errors. Channels: {', '.join(jobs)}.")

@@ -1,0 +1,109 @@
+"""Options of ``sr4k-stream`` that are for files alone."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sr4k.cli.progress import parse_progress
+from sr4k.cli.standard_streams import STDIN, STDOUT, closed
+from sr4k.cli.stream_options import AUTO, FIRST
+from sr4k.errors import InputError, OptionError, OutputError
+from sr4k.jobs.pipes import DASH, is_pipe, path_or_dash
+from sr4k.media.options import Deinterlace
+from sr4k.quality import CompareLayout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileOptions:
+    """Options that are for files alone, as they were typed.
+
+    Attributes:
+        speed: value of ``--preset``. With a picture or raw video as the target it is refused here, but ignored in a
+            preset file.
+        form: value of ``-f``.
+    """
+
+    speed: str | None
+    form: str | None
+    deinterlace: Deinterlace
+    preview: str | None
+    track: str
+    rate: str | None
+    at_once: int | None
+    recursive: bool
+    overwrite: bool
+    skip_existing: bool
+    resume: bool
+    strict: bool
+    compare: Sequence[Path]
+    compare_layout: CompareLayout
+    dry_run: bool
+    progress: str
+
+    def refuse_for_live(self, addresses: Sequence[str]) -> None:
+        """Refuse options of files for a live stream.
+
+        Args:
+            addresses: sources and targets, as they were typed.
+
+        Raises:
+            OptionError: one of them was given; names it and its kind.
+        """
+        is_kept = self.overwrite or self.resume or self.preview is not None or self.compare or self.strict
+        if self.at_once is not None or is_kept or self.dry_run:
+            raise OptionError(
+                "--at-once, --preview, --compare, --dry-run, --resume, --strict and --overwrite are for files, not for "
+                "a live stream: leave them out."
+            )
+        if self.form is not None or "-" in addresses:
+            raise OptionError("- and -f are for files, not for a live stream: name a file or an address.")
+        if self.recursive or self.skip_existing:
+            raise OptionError("--recursive and --skip-existing are for folders of videos: leave them out.")
+        if self.progress != AUTO:
+            raise OptionError(
+                "--progress is for files, because a live stream has no end: leave it out. For programs that read the "
+                "log there is --log-format json."
+            )
+        if self.deinterlace != "auto" or self.track != FIRST or self.rate is not None:
+            raise OptionError(
+                "--map, --deinterlace and --rate are for files: leave them out. A live stream's first video is used, "
+                "and interlaced video gives one frame for every two fields."
+            )
+
+    def refuse_for_pipes(self, sources: Sequence[str], target: str, *, as_json: bool) -> None:
+        """Refuse what needs names, or reads a source twice, for pipes.
+
+        Args:
+            sources: sources, as they were typed.
+            target: target, as it was typed.
+            as_json: whether a summary is to be printed.
+
+        Raises:
+            OptionError: there is such an option, or one name too many.
+            InputError: standard input is closed.
+            OutputError: standard output is closed.
+        """
+        paths, out = [path_or_dash(text) for text in sources], path_or_dash(target)
+        if out != DASH and not any(map(is_pipe, paths)):
+            return
+        if out == DASH and STDOUT in closed:
+            raise OutputError("Standard output is closed: pipe it to a program, or name a file.")
+        if DASH in paths and STDIN in closed:
+            raise InputError("Standard input is closed: pipe a video into it, or name a file.")
+        if len(paths) > 1:
+            raise OptionError("A pipe holds one video: name one IN and one OUT.")
+        if target.endswith("/") or out.is_dir():
+            raise OptionError(f"A pipe has no name to give a file in {target}: name the file.")
+        if self.compare or self.dry_run or self.skip_existing or self.recursive:
+            raise OptionError(
+                "--compare, --dry-run, --skip-existing and --recursive are for files, not for pipes: leave them out."
+            )
+        if out == DASH and as_json:
+            raise OptionError("--json would print to standard output, where the video goes: use --progress json.")
+        progress_to = parse_progress(self.progress)
+        if out == DASH and progress_to is not None and os.path.samestat(os.fstat(progress_to), os.fstat(STDOUT)):
+            raise OptionError(
+                f"--progress {self.progress} would print to standard output, where the video goes: "
+                "use --progress json, or another descriptor."
+            )
