@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.metadata import PackageNotFoundError, distribution, version
 from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
@@ -169,6 +168,8 @@ def _cuda() -> Candidate:
         return Candidate("cuda", False, gpu, installed)
     if missing := _missing({"PyTorch": installed, "Triton": _version("triton")}):
         return Candidate("cuda", False, missing, installed, "pip install 'sr4k-stream[cuda]'")
+    from importlib.metadata import distribution
+
     if not Path(str(distribution("torch").locate_file("torch/lib/libtorch_cuda.so"))).exists():
         reason = f"PyTorch {installed} is built without CUDA"
         return Candidate("cuda", False, reason, installed, "pip install --force-reinstall torch")
@@ -200,6 +201,8 @@ def _missing(versions: Mapping[str, str | None]) -> str | None:
 
 
 def _version(package: str) -> str | None:
+    from importlib.metadata import PackageNotFoundError, version  # here: workers, which are told the engine, need none
+
     try:
         return version(package)
     except PackageNotFoundError:

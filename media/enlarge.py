@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from sr4k.common.opencv import cv2
 from sr4k.models.colour import ChromaLocation
 from sr4k.models.resize import bicubic_taps
 from sr4k.pipeline.frame import Plane
@@ -16,6 +15,8 @@ _ON = np.array([-0.125, 0.375])
 
 def enlarge_luma(plane: Plane, out: Plane) -> None:
     """Write ``plane`` (H, W), uint8, at twice its size into ``out``, (2H, 2W)."""
+    from sr4k.common.opencv import cv2  # here, because most videos do without it
+
     cv2.resize(plane, (out.shape[1], out.shape[0]), dst=out, interpolation=cv2.INTER_CUBIC)
 
 
@@ -24,6 +25,8 @@ def enlarge_chroma(plane: Plane, out: Plane, location: ChromaLocation) -> None:
 
     Samples are sited at ``location`` within their 2x2 pixels, before and after.
     """
+    from sr4k.common.opencv import cv2
+
     rows = bicubic_taps(_ON if location == "topleft" else _BESIDE, first=-2, count=5)
     columns = bicubic_taps(_BESIDE if location == "center" else _ON, first=-2, count=5)
     for down, vertical in enumerate(rows):
@@ -38,6 +41,8 @@ def widen_chroma(plane: Plane, out: Plane, location: ChromaLocation) -> None:
 
     With ``location`` ``center``, its samples lie between two pixels; otherwise on the left one of them.
     """
+    from sr4k.common.opencv import cv2
+
     columns = bicubic_taps(np.array([-0.25, 0.25] if location == "center" else [0.0, 0.5]), first=-2, count=5)
     for right, horizontal in enumerate(columns):
         target = out[:, right::2]

@@ -11,7 +11,6 @@ import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from sr4k.common.opencv import cv2
 from sr4k.media.fitting import inner_size
 from sr4k.media.look import DecodedPicture, Look
 from sr4k.media.planes import rows_of
@@ -113,6 +112,8 @@ def deep_rgb(picture: VideoFrame, colour: Colour, out: NDArray[Any]) -> None:
         colour: how it is read.
         out: (H, W, 3), uint16, of the picture's size.
     """
+    from sr4k.common.opencv import cv2  # here, because most videos do without it
+
     matrix = (DEEP_UNIT * rgb_from_yuv(colour)[0]).astype(np.float32)
     matrix[:, 0] = matrix[0, 0]  # they are equal but for rounding: gray stays gray, exactly
     neutral = [np.float32(level) for level in (colour.black, colour.middle, colour.middle)]
@@ -129,6 +130,8 @@ def deep_yuv(rgb_frame: VideoFrame, colour: Colour) -> VideoFrame:
 
     libswscale's own result is off by up to two levels.
     """
+    from sr4k.common.opencv import cv2
+
     matrix, offset = yuv_from_rgb(colour)
     rgb = rgb_frame.to_ndarray(format="rgb48le")
     yuv = cv2.transform(rgb.astype(np.float32), np.column_stack([matrix / DEEP_UNIT, offset]).astype(np.float32))

@@ -6,7 +6,6 @@ import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from sr4k.common.opencv import cv2
 from sr4k.media.look import DecodedPicture
 from sr4k.media.planes import rows_of
 from sr4k.media.video import FULL_RANGE
@@ -18,6 +17,8 @@ def over_black(picture: DecodedPicture) -> DecodedPicture | None:
     frame, layout, tags = picture.frame, picture.look.layout, picture.look.tags
     levels = Colour(full_range=tags.color_range == FULL_RANGE, bits=layout.bits)
     depth = "10le" if layout.bits == 10 else ""
+    from sr4k.common.opencv import cv2  # here, because most videos do without it
+
     gray = layout.chroma == "400"
     rgb = picture.look.is_colourful or gray
     name = "gbr{}p" if rgb else f"yuv{{}}{layout.chroma}p"

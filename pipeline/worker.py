@@ -1,5 +1,6 @@
 """A worker: a chain of stages in its own process or thread, with a pipe to the supervisor."""
 
+import gc
 import os
 import pickle
 import signal
@@ -118,7 +119,14 @@ def run_in_process(
     for variables in spec.environments[:1]:
         os.environ.update(variables)
     prepare()
-    run(spec, inbound, outbound, control, orphaned=lambda: os._exit(1))
+    gc.disable()  # it would look again and again through modules that are being imported, and that all stay
+    run(spec, inbound, outbound, control, created=_collect_from_now_on, orphaned=lambda: os._exit(1))
+
+
+def _collect_from_now_on() -> None:
+    """Collect garbage, but not among what has been imported so far."""
+    gc.freeze()
+    gc.enable()
 
 
 def run_in_thread(spec: WorkerSpec, inbound: Inlet | None, outbound: Outlet | None, control: Connection) -> None:
@@ -128,18 +136,30 @@ def run_in_thread(spec: WorkerSpec, inbound: Inlet | None, outbound: Outlet | No
     run(spec, inbound, outbound, control)
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 def run(
-    spec: WorkerSpec, inbound: Inlet | None, outbound: Outlet | None, control: Connection, *, orphaned: Any = None
+    spec: WorkerSpec,
+    inbound: Inlet | None,
+    outbound: Outlet | None,
+    control: Connection,
+    *,
+    created: Callable[[], None] = _nothing,
+    orphaned: Any = None,
 ) -> None:
     """Run the chain, and send the supervisor its status and how it ended.
 
     Args:
+        created: called when the stages have been imported and created.
         orphaned: called in another thread when the supervisor is gone; ``None``: the source is stopped.
     """
     wire = _Wire(control)
     last: Failed | Lost | Done
     try:
         chain = Chain([stage.create() for stage in spec.stages], inbound, outbound)
+        created()
         wire.start(spec.name, chain, outbound, orphaned)
         chain.run()
         last = Done()

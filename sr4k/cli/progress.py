@@ -8,16 +8,15 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from types import TracebackType
-from typing import Protocol, Self
-
-from rich.console import Console
-from rich.progress import BarColumn, TaskID, TextColumn
-from rich.progress import Progress as RichProgress
+from typing import TYPE_CHECKING, Protocol, Self
 
 from sr4k.common.printable import printable
 from sr4k.errors import OptionError
 from sr4k.jobs.file_progress import Gauge
 from sr4k.pipeline import WorkerStatus
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 _LINE_EVERY = 5.0
 """Least seconds between two plain lines."""
@@ -74,6 +73,9 @@ class ProgressBars:
     """
 
     def __init__(self, names: list[str]) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
         self._names = names
         self._gauges = [Gauge() for _ in names]
         console = Console(stderr=True)
@@ -82,7 +84,7 @@ class ProgressBars:
             BarColumn(bar_width=10 if self._is_narrow else 30),
             TextColumn("{task.percentage:>3.0f}%  {task.fields[text]}", markup=False),
         )
-        self._bars = RichProgress(*columns, console=console, transient=True)
+        self._bars = Progress(*columns, console=console, transient=True)
         self._tasks: dict[int, TaskID] = {}
 
     def __enter__(self) -> Self:

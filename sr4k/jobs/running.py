@@ -1,6 +1,5 @@
 """Jobs while they run: in the calling thread, in a thread of their own, or awaited. All of them can be cancelled."""
 
-import asyncio
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -86,6 +85,8 @@ class RunningJob(Generic[Seen, Result]):
 
     async def _ended(self) -> Result:
         """Wait for the end, also when the task is cancelled: what was done so far is kept. Twice means at once."""
+        import asyncio  # as whoever awaits has done
+
         end, cancelled = asyncio.wrap_future(self._end), 0
         while not end.done():
             try:
