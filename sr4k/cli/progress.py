@@ -8,15 +8,12 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import Protocol, Self
 
 from sr4k.common.printable import printable
 from sr4k.errors import OptionError
 from sr4k.jobs.file_progress import Gauge
 from sr4k.pipeline import WorkerStatus
-
-if TYPE_CHECKING:
-    from rich.progress import TaskID
 
 _LINE_EVERY = 5.0
 """Least seconds between two plain lines."""
@@ -29,9 +26,6 @@ _LINE_AT_LEAST = 600.0
 
 _JSON_EVERY = 1.0
 """Seconds between two lines of JSON."""
-
-_NARROW = 100
-"""Terminals of fewer columns get the short form."""
 
 _STDERR = 2
 
@@ -64,57 +58,6 @@ class Silent:
 
     def end(self, job: int, lines: Iterable[str], state: str) -> None:  # noqa: ARG002
         _print(lines)
-
-
-class ProgressBars:
-    """Shows a bar with figures for each running job, and the load of each stage below it.
-
-    A narrow terminal gets a short bar, the main figures, and the busiest stage alone.
-    """
-
-    def __init__(self, names: list[str]) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn
-
-        self._names = names
-        self._gauges = [Gauge() for _ in names]
-        console = Console(stderr=True)
-        self._is_narrow = console.width < _NARROW
-        columns = (
-            BarColumn(bar_width=10 if self._is_narrow else 30),
-            TextColumn("{task.percentage:>3.0f}%  {task.fields[text]}", markup=False),
-        )
-        self._bars = Progress(*columns, console=console, transient=True)
-        self._tasks: dict[int, TaskID] = {}
-
-    def __enter__(self) -> Self:
-        self._bars.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._bars.stop()
-
-    def __call__(self, job: int, statuses: dict[str, WorkerStatus]) -> None:
-        if job not in self._tasks:
-            self._tasks[job] = self._bars.add_task("upscale", total=None, text=f"{self._names[job]}starting")
-        gauge = self._gauges[job]
-        gauge.update(statuses, time.monotonic())
-        if gauge.frames:
-            share = gauge.share
-            total = None if share is None else 1.0
-            self._bars.update(self._tasks[job], completed=share or 0.0, total=total, text=self._text(job, gauge))
-
-    def _text(self, job: int, gauge: Gauge) -> str:
-        name = self._names[job]
-        if not self._is_narrow:
-            return f"{name}{gauge.text()}\n{gauge.load_text()}"
-        return "\n".join(filter(None, [name, gauge.text(short=True), gauge.busiest()]))
-
-    def end(self, job: int, lines: Iterable[str], state: str) -> None:  # noqa: ARG002
-        if job in self._tasks:
-            self._bars.remove_task(self._tasks.pop(job))
-        for line in lines:
-            self._bars.console.print(printable(line), soft_wrap=True, markup=False, highlight=False)
 
 
 class Lines:
@@ -230,4 +173,8 @@ def display(names: list[str], *, quiet: bool, json_to: int | None = None) -> Dis
     if quiet:
         return Silent()
     labels = [""] if len(names) == 1 else [f"{printable(name)}: " for name in names]
-    return ProgressBars(labels) if sys.stderr.isatty() else Lines(labels)
+    if not sys.stderr.isatty():
+        return Lines(labels)
+    from sr4k.cli.progress_bars import ProgressBars  # a library that only terminals need
+
+    return ProgressBars(labels)

@@ -10,9 +10,10 @@ import pytest
 from clips import MakeClip
 from rich.console import Console
 
-from sr4k.cli import progress
+from sr4k.cli import progress, progress_bars
 from sr4k.cli.main import stream_app
-from sr4k.cli.progress import JsonLines, Lines, ProgressBars, parse_progress, until_next_line
+from sr4k.cli.progress import JsonLines, Lines, parse_progress, until_next_line
+from sr4k.cli.progress_bars import ProgressBars
 from sr4k.errors import OptionError
 from sr4k.jobs.file_progress import Gauge
 from sr4k.media.reports import DecodeReport, EncodeReport, SourceReport, VideoReport
@@ -105,9 +106,9 @@ def test_what_earlier_runs_have_done_counts_but_not_for_the_speed() -> None:
 @pytest.mark.parametrize("columns", [60, 80, 140])
 def test_the_busiest_stage_is_seen_on_narrow_terminals(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
     console = Console(width=columns, force_terminal=True, file=io.StringIO(), record=True)
-    monkeypatch.setattr(progress, "Console", lambda **_: console)
+    monkeypatch.setattr(progress_bars, "Console", lambda **_: console)
     now = 100.0
-    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(progress_bars, "time", SimpleNamespace(monotonic=lambda: now))
     shown = ProgressBars([""])
     for second in range(6):
         now = 100.0 + second
