@@ -107,7 +107,8 @@ def _found(title: str, home: str) -> Iterator[Finding]:
 
 
 def _examined(title: str, home: str, limit: float) -> list[Finding]:
-    code = f"from sr4k.doctor import tell; tell({title!r}, {home!r})"
+    # frozen modules are not taken apart at the end, see `sr4k.pipeline.spawning`
+    code = f"import gc; from sr4k.doctor import tell; tell({title!r}, {home!r}); gc.freeze()"
     try:
         ran = subprocess.run(
             [*interpreter(), "-c", code],
