@@ -87,15 +87,17 @@ def test_the_quantiser_of_each_key_frame_is_that_of_its_slices(
     assert [each.qp for each in found if each] == by_libav(path)
 
 
-def test_an_encoder_that_codes_referenced_blocks_finer_is_known_by_its_headers(tmp_path: Path) -> None:
-    usual = read(x265(tmp_path / "a.mkv", "bframes=3:aq-mode=1:cutree=1"))
-    constant = read(x265(tmp_path / "b.mkv", "aq-mode=0:cutree=0"))
-    live = read(x265(tmp_path / "c.mkv", "aq-mode=1", tune="zerolatency"))
-    assert [{each.is_nominal for each in found if each} for found in (usual, constant, live)] == [
-        {True},
-        {False},
-        {False},
+def test_an_encoder_that_codes_referenced_blocks_finer_is_known_by_all_of_its_features(tmp_path: Path) -> None:
+    usual = "bframes=3:aq-mode=1:cutree=1"
+    others = [
+        "bframes=3:aq-mode=0:cutree=0",
+        "bframes=0:aq-mode=1",
+        f"{usual}:wpp=0",
+        f"{usual}:strong-intra-smoothing=0",
     ]
+    assert {each and each.is_nominal for each in read(x265(tmp_path / "usual.mkv", usual))} == {True}
+    for params in others:
+        assert {each and each.is_nominal for each in read(x265(tmp_path / "other.mkv", params))} == {False}, params
 
 
 def test_headers_are_read_whatever_features_a_stream_has() -> None:

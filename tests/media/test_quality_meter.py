@@ -80,8 +80,8 @@ def test_that_of_x265_is_taken_to_be_finer_than_its_headers_say(crf: int, expect
 def test_the_grade_of_hevc_changes_at_a_key_frame(form: str, tmp_path: Path) -> None:
     """Raw streams have no pts; parts of different headers follow each other in live streams."""
     parts = [
-        encoded(tmp_path / f"{qp}.{form}", "libx265", frames=6, **(X265 | {"x265-params": CONSTANT.format(qp)}))
-        for qp in (17, 40)
+        encoded(tmp_path / f"{qp[:2]}.{form}", "libx265", frames=6, **(X265 | {"x265-params": CONSTANT.format(qp)}))
+        for qp in ("17:sao=1", "40:sao=0")
     ]
     first, second = (part.read_bytes() for part in parts)
     (tmp_path / f"both.{form}").write_bytes(first + (second[13:] if form == "flv" else second))  # without its head
