@@ -1,5 +1,6 @@
 """Packets that are written to a target as they come."""
 
+from fractions import Fraction
 from typing import Any
 
 from av.container import InputContainer, OutputContainer
@@ -10,6 +11,18 @@ PROMPT = {"max_interleave_delta": "1"}
 
 libav's muxers otherwise hold a picture until there is sound of a later time, however late that is.
 """
+
+AHEAD = 300
+"""Milliseconds that `go_ahead` moves a picture's decoding time: more than sound is behind."""
+
+
+def go_ahead(picture: "Packet[Any]") -> None:
+    """Have libav's muxer for RTP send a picture at once, and each block of sound when the next one is there.
+
+    It sends the packet with the lowest decoding time when it has one of each track. RTP transmits no decoding times.
+    """
+    assert picture.dts is not None and picture.time_base
+    picture.dts -= round(Fraction(AHEAD, 1000) / picture.time_base)
 
 
 class Copied:

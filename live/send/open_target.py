@@ -17,7 +17,8 @@ from av.packet import Packet
 
 from sr4k.live.address import Address
 from sr4k.live.proxy import check_proxy
-from sr4k.live.send.copied import PROMPT, Copied
+from sr4k.live.schemes import Kind
+from sr4k.live.send.copied import PROMPT, Copied, go_ahead
 from sr4k.live.send.flv import Tag
 from sr4k.live.send.flv_muxer import FlvMuxer
 from sr4k.live.send.hls_folder import HlsFolder
@@ -90,7 +91,7 @@ def opened(target: Address, form: HlsForm) -> Iterator[OpenTarget]:
             yield recording
     else:
         with _open(target) as container:
-            yield _Rtmp(container) if target.kind == "rtmp" else _Network(container)
+            yield _OF_KIND.get(target.kind, _Network)(container)
 
 
 class _Network(Copied):
@@ -145,6 +146,19 @@ class _Rtmp(_Network):
             sent.pts = self._sent
             self._sent += 1
             self.container.mux_one(sent)
+
+
+class _Rtsp(_Network):
+    """A target of RTSP, which carries RTP."""
+
+    def mux(self, packet: "Packet[Any]") -> None:
+        """Send a packet."""
+        if packet.stream.type == "video":
+            go_ahead(packet)
+        super().mux(packet)
+
+
+_OF_KIND: dict[Kind, type[_Network]] = {"rtmp": _Rtmp, "rtsp": _Rtsp}
 
 
 class _Srt(_Network):

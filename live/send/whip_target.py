@@ -21,7 +21,7 @@ from sr4k.live.address import Address
 from sr4k.live.causes import cause
 from sr4k.live.child import start_child
 from sr4k.live.send.check_target import lacks_certificates
-from sr4k.live.send.copied import PROMPT
+from sr4k.live.send.copied import AHEAD, PROMPT, go_ahead
 from sr4k.live.send.whip_http import forget
 from sr4k.live.send.whip_media import MediaSocket, media_socket
 from sr4k.live.send.whip_relay import Agreed, Refused, RelayOrder
@@ -149,7 +149,7 @@ class WhipTarget:
         assert self._media is not None, "begun"
         if self._start is None:
             self._start = at
-        _move(packet, -self._start)  # the time stamps of RTP begin when the session does
+        _move(packet, AHEAD - self._start)  # the time stamps of RTP begin about when the session does
         try:
             for sent in self._converted(packet):
                 self._media.answer()
@@ -182,6 +182,7 @@ class WhipTarget:
             if packet.pts != packet.dts:
                 raise OutputError(_NO_B_FRAMES)
             packet.stream = self._video
+            go_ahead(packet)
             yield packet
 
     def _why(self, error: Exception) -> str:

@@ -5,7 +5,7 @@ from flv_tracks import add_picture_track, add_sound_track, picture, sound
 
 from sr4k.live.send.flv import FlvSplitter
 from sr4k.live.send.flv_muxer import FlvMuxer
-from sr4k.live.send.open_target import _Rtmp, _Srt
+from sr4k.live.send.open_target import _PROMPT_TS, _Rtmp, _Rtsp, _Srt
 
 
 def test_on_its_way_to_an_rtmp_server_no_packet_waits_for_another() -> None:
@@ -55,6 +55,24 @@ def test_in_mpeg_ts_for_the_network_a_picture_without_sound_waits_for_the_next_o
                 assert units(pipe, kind) >= written[kind] - 1
         target.container.close()
     assert {kind: units(pipe, kind) for kind in written} == written, "no two blocks of sound share a unit"
+
+
+def test_where_rtp_carries_it_a_picture_is_sent_at_once_and_sound_waits_for_the_next_block() -> None:
+    pipe = Pipe()
+    target = _Rtsp(av.open(pipe, "w", format="mpegts", options=_PROMPT_TS))  # instead of rtsp, which needs a server
+    with av.open(io.BytesIO(pictures_then_sound()), format="flv") as source:
+        target.begin(source)
+        packets = [packet for packet in source.demux() if packet.size]
+        pictures = [packet for packet in packets if packet.stream.type == "video"]
+        sounds = [packet for packet in packets if packet.stream.type == "audio"]
+        target.write(sounds[0], sounds[0].dts)
+        for count, packet in enumerate(pictures, 1):
+            target.write(packet, packet.dts)
+            assert units(pipe, "video") == count
+        for count, packet in enumerate(sounds[1:], 1):
+            target.write(packet, packet.dts)
+            assert units(pipe, "audio") >= count - 1, "the muxer of MPEG-TS itself holds one more"
+        target.container.close()
 
 
 def units(pipe: Pipe, kind: str) -> int:
