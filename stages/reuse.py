@@ -34,6 +34,9 @@ _GLANCE = 32
 _PATIENCE = 4
 """Number of vain searches for a shift after which only every so many frames are searched."""
 
+_IDLE = 16
+"""The same of frames that changed everywhere, as those of a camera do."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -174,26 +177,28 @@ class Reuse:
             return self._grid.differing(planes, memory.known, shift, step, self._threshold)
 
         still = moved = differing(STILL, _GLANCE)
-        shift = self._searched(planes[0], memory.known[0]) if still.any() else None
+        shift = None
+        if still.any():
+            shift = self._searched(planes[0], memory.known[0], _IDLE if still.all() else _PATIENCE)
         is_even = shift is not None and shift.is_whole_cells
         if shift is not None and is_even:
             moved = differing(shift, _GLANCE)
-        if np.mean(still & moved) > _MOST:
+        if np.count_nonzero(still & moved) > _MOST * len(still):
             return _ALL, shift
         if not still.all():
             still = differing(STILL, 1)
         moved = differing(shift, 1) if shift is not None and is_even else still
         needed = still & moved
-        if np.mean(needed) > _MOST:
+        if np.count_nonzero(needed) > _MOST * len(needed):
             return _ALL, shift
         computed, taken = (np.flatnonzero(tiles).tolist() for tiles in (needed, still & ~moved))
         self._vain = 0 if taken else self._vain
         return Plan(False, True, computed=computed, moved=taken, shift=shift or STILL), shift
 
-    def _searched(self, now: Plane, before: Plane) -> Shift | None:
-        """Return the likely shift of luma; after several vain searches, most frames are not searched."""
+    def _searched(self, now: Plane, before: Plane, every: int) -> Shift | None:
+        """Return the likely shift of luma; after several vain searches, only one in so many frames is searched."""
         self._vain += 1
-        if len(self._grid) == 1 or (self._vain > _PATIENCE and self._vain % _PATIENCE):
+        if len(self._grid) == 1 or (self._vain > _PATIENCE and self._vain % every):
             return None
         return find_shift(now, before, self._threshold)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -15,6 +16,9 @@ from sr4k.stages.shift_search import Shift
 
 SIDE = (30, 64)
 """Approximate rows and columns of a tile in cells: small enough to follow motion, large enough for cheap margins."""
+
+_KEPT = 8
+"""For how many shifts and row steps it is remembered what to compare."""
 
 Box = tuple[slice, slice]
 """Rows and columns."""
@@ -30,6 +34,18 @@ class _Sampled:
     cell: int
     pad: int
     tile: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Overlap:
+    """What of a plane is compared with an earlier one: the same part of both, and where tiles begin and end in it."""
+
+    here: Box
+    there: Box
+    tops: NDArray[np.intp]
+    ends: NDArray[np.intp]
+    lefts: NDArray[np.intp]
+    rights: NDArray[np.intp]
 
 
 class TileGrid:
@@ -53,6 +69,7 @@ class TileGrid:
         luma = _Sampled(CELL, PAD_BEFORE, padded_luma(*size))
         self._planes = (luma, _Sampled(1, CHROMA_PAD, padded_chroma(*size)) if sampling == "420" else luma)
         self.samples_a_cell = tuple(lying.cell for lying in self._planes)
+        self._overlaps_at = lru_cache(_KEPT)(self._find_overlaps)
 
     def __len__(self) -> int:
         return len(self._tops) * len(self._lefts)
@@ -72,31 +89,16 @@ class TileGrid:
         Returns:
             Shape (tiles,). A tile whose counterpart is not wholly inside the earlier picture differs.
         """
-        found = ~self.have_source(shift)
+        found, overlaps = self._overlaps_at(shift, step, planes[0].shape, planes[1].shape[1:])
         (luma, chroma), (known_luma, known_chroma) = planes, known
         pairs = ((luma, known_luma), *zip(chroma, known_chroma, strict=True))
-        for (now, before), lying in zip(pairs, (self._planes[0], self._planes[1], self._planes[1]), strict=True):
-            down, right = (distance * lying.cell // CELL for distance in shift)
-            (first_row, rows), (first_column, columns) = (
-                (max(0, -by), length - abs(by)) for by, length in zip((down, right), now.shape, strict=True)
-            )
-            here, there = (
-                plane[top : top + rows : step, left : left + columns]
-                for plane, top, left in (
-                    (now, first_row, first_column),
-                    (before, first_row + down, first_column + right),
-                )
-            )
-            difference = cv2.absdiff(here, there)
+        for (now, before), overlap in zip(pairs, (overlaps[0], overlaps[1], overlaps[1]), strict=True):
+            difference = cv2.absdiff(now[overlap.here], before[overlap.there])
             if tolerance or difference.dtype != np.uint8:
                 difference = (difference > tolerance).view(np.uint8)
             sums = cv2.integral(difference)
-            starts = lying.cell * self._tops - first_row
-            tops, ends = (np.clip(-(-edge // step), 0, len(here)) for edge in (starts, starts + lying.tile[0]))
-            starts = lying.cell * self._lefts - first_column
-            lefts, rights = (np.clip(edge, 0, columns) for edge in (starts, starts + lying.tile[1]))
-            inside = sums[ends] - sums[tops]
-            found |= inside[:, rights] > inside[:, lefts]
+            inside = sums[overlap.ends] - sums[overlap.tops]
+            found = found | (inside[:, overlap.rights] > inside[:, overlap.lefts])
         return found.ravel()
 
     def have_source(self, shift: Shift) -> NDArray[np.bool_]:
@@ -106,6 +108,27 @@ class TileGrid:
             for starts, by, side, length in zip((self._tops, self._lefts), shift, self.side, self._cells, strict=True)
         )
         return rows[:, None] & columns
+
+    def _find_overlaps(
+        self, shift: Shift, step: int, *shapes: tuple[int, int]
+    ) -> tuple[NDArray[np.bool_], tuple[_Overlap, ...]]:
+        """Return which tiles have no counterpart, and what to compare of padded luma and chroma of these shapes."""
+        overlaps = (self._overlap(lying, shape, shift, step) for lying, shape in zip(self._planes, shapes, strict=True))
+        return ~self.have_source(shift), tuple(overlaps)
+
+    def _overlap(self, lying: _Sampled, shape: tuple[int, int], shift: Shift, step: int) -> _Overlap:
+        axes = []
+        for starts, side, length, distance, every in zip(
+            (self._tops, self._lefts), lying.tile, shape, shift, (step, 1), strict=True
+        ):
+            by = distance * lying.cell // CELL
+            first, count = max(0, -by), length - abs(by)
+            here, there = (slice(at, at + count, every) for at in (first, first + by))
+            edges = lying.cell * starts - first
+            begins, ends = (np.clip(-(-edge // every), 0, -(-count // every)) for edge in (edges, edges + side))
+            axes.append((here, there, begins, ends))
+        rows, columns = axes
+        return _Overlap((rows[0], columns[0]), (rows[1], columns[1]), *rows[2:], *columns[2:])
 
     def cells_of(self, tile: int) -> Box:
         """Return the cells of a tile."""
