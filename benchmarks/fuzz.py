@@ -180,7 +180,7 @@ def answer() -> None:
     """Run the files that stdin names; answer each with exit code, stderr and what is left open, as JSON."""
     from typer.main import get_command
 
-    from sr4k.cli.main import stream_app
+    from sr4k.cli.stream_app import stream_app
 
     command = get_command(stream_app)
     for line in sys.stdin:

@@ -61,7 +61,7 @@ FFMPEG = {
 COLD, PIPE = ", cold", "to a pipe"
 
 PROCESSES = {
-    "command": ("sr4k.cli.main", "sr4k.cli.files"),
+    "command": ("sr4k.cli.stream", "sr4k.cli.files"),
     "decode": ("sr4k.pipeline.starting", "sr4k.jobs.preparation", "sr4k.stages.decode"),
     "upscale": (
         "sr4k.pipeline.starting",

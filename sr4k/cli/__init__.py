@@ -6,15 +6,15 @@ Arguments may hold stream keys, and ``ps`` shows them until they are hidden: thi
 
 def main() -> None:
     """Run ``sr4k``."""
-    _run("app")
+    _run("sr4k.cli.main", "app")
 
 
 def stream_main() -> None:
     """Run ``sr4k-stream``."""
-    _run("stream_app")
+    _run("sr4k.cli.stream_app", "stream_app")
 
 
-def _run(name: str) -> None:
+def _run(module: str, name: str) -> None:
     import gc
     import sys
     from importlib import import_module
@@ -28,7 +28,7 @@ def _run(name: str) -> None:
         from sr4k.service.redaction import hide_command_line
 
         hide_command_line()
-        app = getattr(import_module("sr4k.cli.main"), name)
+        app = getattr(import_module(module), name)
     except (ImportError, MemoryError, OSError) as err:
         from sr4k.common.system_errors import refusal
 

@@ -12,7 +12,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from sr4k.cli.main import app, stream_app
+from sr4k.cli.main import app
+from sr4k.cli.stream_app import stream_app
 
 BIN = Path(sys.executable).parent
 PANELS = ("Output", "Picture", "Network", "Live streams", "Files", "Comparison and reports")

@@ -4,7 +4,7 @@ import pytest
 from clips import MakeClip
 
 from sr4k.cli.live import _summary_line
-from sr4k.cli.main import stream_app
+from sr4k.cli.stream_app import stream_app
 from sr4k.jobs.summary import LiveSummary
 from sr4k.live.channel_reports import IntakeReport, PlayoutReport, TargetReport
 

@@ -11,9 +11,9 @@ from clips import MakeClip
 from rich.console import Console
 
 from sr4k.cli import progress, progress_bars
-from sr4k.cli.main import stream_app
 from sr4k.cli.progress import JsonLines, Lines, parse_progress, until_next_line
 from sr4k.cli.progress_bars import ProgressBars
+from sr4k.cli.stream_app import stream_app
 from sr4k.errors import OptionError
 from sr4k.jobs.file_progress import Gauge
 from sr4k.media.reports import DecodeReport, EncodeReport, SourceReport, VideoReport

@@ -10,7 +10,7 @@ import av
 import pytest
 from clips import packet_bytes, video_times, write_clip
 
-from sr4k.cli.main import stream_app
+from sr4k.cli.stream_app import stream_app
 
 pytestmark = pytest.mark.slow
 

@@ -24,7 +24,7 @@ from sr4k import (
     Upscaler,
     load_preset,
 )
-from sr4k.cli.main import stream_app
+from sr4k.cli.stream_app import stream_app
 from sr4k.jobs.file_progress import Gauge
 from sr4k.media.options import Box, VideoChoice
 from sr4k.pipeline import WorkerStatus
