@@ -18,13 +18,17 @@ from rig.servers import free_port
 
 
 class Channel:
-    """A process of ``sr4k-stream`` with JSON logs and a metrics endpoint. A context manager."""
+    """A process of ``sr4k-stream`` with JSON logs and a metrics endpoint. A context manager.
+
+    ``watch`` runs from its start.
+    """
 
     def __init__(
         self, source: str, *targets: str, options: tuple[str, ...] = (), environment: dict[str, str] | None = None
     ) -> None:
         self._log = tempfile.NamedTemporaryFile("w+", suffix=".log")  # noqa: SIM115 - as long as the channel
         self.port = free_port()
+        self.watch = Stopwatch()
         command = Path(sys.executable).with_name("sr4k-stream")
         self.process = subprocess.Popen(
             [command, source, *targets, "--log-format", "json", "--metrics", f"127.0.0.1:{self.port}", *options],

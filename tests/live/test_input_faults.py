@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from recordings import assert_whole
 
 from rig.channel import Channel, eventually
 from rig.faults import Proxy
 from rig.publish import Publisher
-from rig.recording import inspect
 from rig.servers import NginxRtmp
 
 KEY = "keythatnobodymaysee"
@@ -136,7 +136,7 @@ def what_went_out_is_one_unbroken_stream_of_one_size_in_step(scene: Scene) -> No
     code, seconds = scene.channel.stop()
     assert code == 0
     assert seconds < 5
-    assert_whole(scene.recording)
+    assert_whole(scene.recording, scene.channel.watch.slowdown)
 
 
 def no_key_was_told(scene: Scene) -> None:
@@ -162,14 +162,3 @@ STEPS: tuple[Callable[[Scene], None], ...] = (
 def test_a_channel_outlives_all_that_can_happen_to_its_source(scene: Scene) -> None:
     for step in STEPS:
         step(scene)
-
-
-def assert_whole(path: Path) -> None:
-    """Both tracks unbroken from end to end, pictures of one size, sound in step with them."""
-    recorded = inspect(path)
-    assert recorded.backwards == 0
-    assert recorded.longest_gap < 0.7
-    assert recorded.apart < 1
-    assert recorded.sizes == ((640, 360),)
-    assert recorded.offsets, "no flash has a beep"
-    assert recorded.worst_offset <= 0.04

@@ -150,7 +150,7 @@ def test_a_picture_without_room_is_dropped_and_counted_and_sound_goes_on() -> No
                 pulled.ended = event
         assert len(held) == SLOTS
         assert pieces >= 49
-        assert pulled.tally.full == 50 - SLOTS
+        assert pulled.tally.full == pulled.tally.pictures - SLOTS
 
 
 def test_the_death_of_the_process_is_told_at_once() -> None:

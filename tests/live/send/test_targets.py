@@ -1,6 +1,7 @@
 """Targets of each kind, read back as a viewer would."""
 
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -48,9 +49,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder of recordings of every kind whose processes were killed 5 seconds after the last one began."""
     folder = tmp_path_factory.mktemp("killed")
     with Channel(PATTERN, *(str(folder / f"out{suffix}") for suffix in SUFFIXES)) as channel:
-        eventually(lambda: channel.states_out() == ["live"] * len(SUFFIXES), 60)
-        goal = channel.value("out_frames_total") + 5 * 25
-        eventually(lambda: channel.value("out_frames_total") > goal, 60)
+        _send_five_seconds(channel)
     return folder
 
 
@@ -97,13 +96,19 @@ def test_srt_carries_the_stream(tmp_path: Path) -> None:
     url = f"srt://127.0.0.1:{port}"
     with (
         _recorded(ffmpeg, "-i", f"{url}?mode=listener&passphrase={PASSPHRASE}", "-c", "copy", str(out)),
-        Channel(f"{PATTERN}?seconds=10", f"{url}?passphrase={PASSPHRASE}&streamid=here%2Fa") as channel,
+        Channel(PATTERN, f"{url}?passphrase={PASSPHRASE}&streamid=here%2Fa") as channel,
     ):
-        eventually(lambda: channel.states_out() == ["live"], 60)
+        _send_five_seconds(channel)
         processes = [_command(process) for process in channel.children()]
         assert any("ffmpeg" in command for command in processes)
         assert not [command for command in processes if PASSPHRASE in command or "here" in command]
-        assert channel.process.wait(240) == 0
+
+
+def _send_five_seconds(channel: Channel) -> None:
+    """Wait until all targets are connected, and five seconds more of the stream have been made."""
+    eventually(lambda: {*channel.states_out()} == {"live"}, 60)
+    goal = channel.value("out_frames_total") + 5 * 25
+    eventually(lambda: channel.value("out_frames_total") > goal, 60)
 
 
 def _command(process: int) -> str:
@@ -121,8 +126,8 @@ def test_rtsp_carries_the_stream(tmp_path: Path) -> None:
     url = f"rtsp://127.0.0.1:{port}/live"
     with _recorded(ffmpeg, "-rtsp_flags", "listen", "-i", url, "-c", "copy", str(out)):
         eventually(lambda: _is_open(port), 10)
-        with Channel(f"{PATTERN}?seconds=10", url) as channel:
-            assert channel.process.wait(240) == 0, channel.log
+        with Channel(PATTERN, url) as channel:
+            _send_five_seconds(channel)
 
 
 @contextmanager
@@ -131,6 +136,7 @@ def _recorded(ffmpeg: str, *command: str) -> Iterator[None]:
     with subprocess.Popen([ffmpeg, "-loglevel", "quiet", *command], stdin=subprocess.PIPE) as listener:
         try:
             yield
+            listener.send_signal(signal.SIGINT)  # by itself it would wait for more: RTSP over UDP has no end
             listener.wait(120)
         finally:
             listener.kill()

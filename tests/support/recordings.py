@@ -1,0 +1,19 @@
+"""What every recording of a channel has to be."""
+
+from pathlib import Path
+
+from rig.recording import inspect
+
+
+def assert_whole(path: Path, slowdown: float) -> None:
+    """Both tracks unbroken from end to end, pictures of one size, sound in step with them.
+
+    ``slowdown``: factor by which load slowed the channel down: a picture that fails to come is replaced after a while.
+    """
+    recorded = inspect(path)
+    assert recorded.backwards == 0
+    assert recorded.longest_gap < 0.7 * slowdown
+    assert recorded.apart < slowdown
+    assert recorded.sizes == ((640, 360),)
+    assert recorded.offsets, "no flash has a beep"
+    assert recorded.worst_offset <= 0.04
