@@ -256,19 +256,18 @@ def as_markdown(result: dict[str, Any]) -> str:
     lines = [
         "# The first second",
         "",
-        f"`python benchmarks/startup.py`; {about}; medians of {len(result['runs']['one frame'])} runs"
-        f"{', before and now in turn' if has_before else ''}; 1080p to 4K. Load average of the machine: "
-        f"{result['load']:.0f}. CPU seconds are those of all processes.",
+        f"`python benchmarks/startup.py`; {about}; medians{', before and now in turn' if has_before else ''}; "
+        f"1080p to 4K. Load average of the machine: {result['load']:.0f}. CPU seconds are those of all processes.",
         "",
     ]
     columns = ["wall s", "CPU s", "modules"]
     if has_before:
         columns = [*(f"{each} {when}" for each in columns for when in ("before", "now")), "CPU, now / before"]
-    lines += [f"| | {' | '.join(columns)} |", f"|---{'|---' * len(columns)}|"]
+    lines += [f"| | runs | {' | '.join(columns)} |", f"|---|---{'|---' * len(columns)}|"]
     for name, rows in result["runs"].items():
         cells = [cell(rows, side, clock) for clock in ("wall", "cpu") for side in result["imports"]]
         cells += [f"{count:.0f}" if (count := counted(result, name, side)) else "" for side in result["imports"]]
-        lines.append(f"| {' | '.join([name, *cells, *([ratio(rows)] if has_before else [])])} |")
+        lines.append(f"| {' | '.join([name, str(len(rows)), *cells, *([ratio(rows)] if has_before else [])])} |")
     lines += ["", "CPU milliseconds of imports in one frame's processes, packages of more than 4 ms:", ""]
     for side, processes in result["imports"].items():
         for name, spent in processes.items():
