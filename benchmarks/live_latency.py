@@ -171,8 +171,8 @@ def as_markdown(result: dict[str, Any]) -> str:
     lines += [
         "",
         "Where the added time goes, ms per picture. Stages: mean busy time; inside: median from receiving a picture "
-        "to sending its packet; outside: the rest, which is waiting for the audio that is sent with it, a second "
-        "pass through the server, and the viewer's time to decode the larger picture.",
+        "to sending its packet; outside: the rest, which is a second pass through the server, and the viewer's time to "
+        "decode the larger picture.",
         "",
         f"| source | {' | '.join(STAGES)} | inside | outside | dropped | ladder |",
         "|" + "---|" * (len(STAGES) + 5),
