@@ -10,6 +10,7 @@ between both viewers for the same picture. OPTIONS are passed to sr4k-stream. Ne
 
 import argparse
 import json
+import os
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -52,6 +53,7 @@ def main() -> None:
         "machine": describe(),
         "seconds": args.seconds,
         "options": options,
+        "load": os.getloadavg()[0],
         "sizes": {size: run(size, args.seconds, tuple(options)) for size in sizes},
     }
     text = as_markdown(result)
@@ -148,7 +150,8 @@ def as_markdown(result: dict[str, Any]) -> str:
         "",
         f"`{command}`, watched for {result['seconds']:.0f} s; "
         "publisher, server, channel and both viewers share one machine: "
-        f"{in_words(result['machine'])}",
+        f"{in_words(result['machine'])}. Processes that ran or waited for a CPU in the minute before: "
+        f"{result['load']:.1f}.",
         "",
         "Time from sending a picture until a viewer has decoded it, for the source and for the upscaled stream; "
         "added: difference between both viewers for the same picture.",
