@@ -181,7 +181,7 @@ def as_markdown(result: dict[str, Any]) -> str:
         "# More cores, more GPUs",
         "",
         f"**Simulated**, from measured seconds of the stages and from assumptions. `{result['command']}`; measured on "
-        f"{machine.in_words(result['machine'])}; {SIZE} to 4K, libx264 superfast, every frame computed.",
+        f"{machine.in_words(result['machine'])}; {SIZE} to 4K, libx264 at its usual speed, every frame computed.",
         "",
         "## Inputs",
         "",

@@ -20,7 +20,15 @@ from sr4k.media.stereo3d import packing
 from sr4k.media.video import ColourTags, VideoInfo
 from sr4k.media.writing.container_support import QUICKTIME
 from sr4k.media.writing.encoder_limits import check_quality
-from sr4k.media.writing.encoder_table import ENCODERS, RATE_CONTROL, EncoderRow, called, quality_options
+from sr4k.media.writing.encoder_table import (
+    ENCODERS,
+    RATE_CONTROL,
+    EncoderRow,
+    called,
+    quality_options,
+    speed_options,
+    usual_quality,
+)
 from sr4k.media.writing.hardware import Trouble, device_of, trouble_with
 from sr4k.models.colour import ChromaLocation
 
@@ -228,11 +236,11 @@ def _pixel_format(row: EncoderRow, context: VideoCodecContext, info: VideoInfo) 
 
 
 def _options(row: EncoderRow, info: VideoInfo, settings: EncoderSettings) -> dict[str, str]:
-    speed = settings.preset or row.speed
-    options = {} if speed is None else {row.speed_option: speed}
+    speed = settings.preset or settings.options.get(row.speed_option)
+    options = speed_options(row, speed)
     is_chosen = settings.bitrate is not None or RATE_CONTROL & settings.options.keys()
     if settings.crf is not None or not is_chosen:
-        options |= quality_options(row, settings.crf)
+        options |= quality_options(row, usual_quality(row, speed) if settings.crf is None else settings.crf)
     options |= settings.options
     if row.name in _PARAMS:
         name = _PARAMS[row.name]

@@ -32,6 +32,8 @@ class EncoderRow:
         speeds: names of ``--preset``; ``told``: the same as text for errors; ``others``: further names that it
             accepts, and that errors don't recommend.
         speed: the one without ``--preset``; ``None``: the encoder's own.
+        lighter: options that go with it, and with no speed that is named: they leave out what costs more than it saves.
+        lighter_usual: the quality without ``--crf`` at that speed; ``None``: ``usual``, as at the speeds with names.
         speed_option: the option that sets it.
         most_bits: bits of a sample that it encodes.
         shallow, deep: pixel formats of its input for 8 and for more bits, in memory of the CPU; ``None``: the pictures'
@@ -51,6 +53,8 @@ class EncoderRow:
     told: str
     others: tuple[str, ...] = ()
     speed: str | None
+    lighter: Mapping[str, str] = field(default_factory=dict)
+    lighter_usual: int | None = None
     speed_option: str = "preset"
     most_bits: int = 10
     shallow: str | None = None
@@ -159,6 +163,8 @@ ENCODERS: Final[Mapping[tuple[EncoderKind, Codec], EncoderRow]] = {
         told=", ".join(_X26),
         others=_BY_NUMBER,
         speed="superfast",
+        lighter={"bf": "0", "weightp": "none", "aq-mode": "none", "partitions": "none"},
+        lighter_usual=19,  # files are as large as those of superfast at 18: benchmarks/results/encoders.md
         live={"tune": "zerolatency", "sc_threshold": "0", "forced-idr": "1", "flags": "+cgop"},
     ),
     ("software", "hevc"): EncoderRow(
@@ -215,10 +221,22 @@ def called(kind: EncoderKind, codec: Codec) -> str:
     return codec if kind == "software" else ENCODERS[kind, codec].name
 
 
+def usual_quality(row: EncoderRow, speed: str | None) -> int:
+    """Return the quality without ``--crf`` at a speed by its name; ``None``: at the usual one."""
+    return row.usual if speed is not None or row.lighter_usual is None else row.lighter_usual
+
+
 def quality_options(row: EncoderRow, crf: int | None) -> dict[str, str]:
-    """Return libav's options for constant quality; ``None``: the usual one."""
+    """Return libav's options for constant quality; ``None``: the usual one of the speeds with names."""
     value = str((row.usual if crf is None else crf) * row.steps)
     return {key: text.format(value) for key, text in row.quality.items()}
+
+
+def speed_options(row: EncoderRow, speed: str | None) -> dict[str, str]:
+    """Return libav's options for a speed by its name; ``None``: the usual one."""
+    if speed is not None:
+        return {row.speed_option: speed}
+    return ({} if row.speed is None else {row.speed_option: row.speed}) | dict(row.lighter)
 
 
 def live_options(row: EncoderRow, bitrate: int) -> dict[str, str]:

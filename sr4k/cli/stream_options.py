@@ -88,7 +88,8 @@ Crf = Annotated[
     int | None,
     typer.Option(
         help="Constant rate factor (files only), lower is better: 0 to 51 for h264 and hevc, 1 to 63 for av1. "
-        "Default: 18 for h264, 21 for hevc, 30 for av1. Other encoders than software have scales of their own.",
+        "Default: 19 for h264 (18 with --preset), 21 for hevc, 30 for av1. Other encoders than software have scales of "
+        "their own.",
         rich_help_panel=_WRITTEN,
     ),
 ]
@@ -106,7 +107,8 @@ Speed = Annotated[
         "--preset",
         help="Speed of the encoder, from fast to slow: ultrafast to placebo for h264 and hevc, 13 to 0 for av1; p1 to "
         "p7 for nvenc, veryfast to veryslow for qsv, speed to quality for amf, 7 to 1 for vaapi. Slower makes smaller "
-        "files. Default: superfast or 10; p4, medium, balanced or the driver's.",
+        "files. Default: a lighter superfast for h264, superfast for hevc, 10 for av1; p4, medium, balanced or the "
+        "driver's.",
         metavar="NAME",
         rich_help_panel=_WRITTEN,
     ),

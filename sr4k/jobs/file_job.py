@@ -376,8 +376,8 @@ def no_options_of_videos() -> FieldError:
     """Return the error for options of video encoders with a picture as the target."""
     return FieldError(
         "Pictures have no {encode.codec}, {encode.crf}, {encode.bitrate}, {encode.preset} and {encode.encoder}: leave "
-        "them out; "
-        "{encode.options} sets options of the picture encoder."
+        "them out, "
+        "and presets that set them; {encode.options} sets options of the picture encoder."
     )
 
 

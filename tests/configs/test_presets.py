@@ -6,6 +6,7 @@ import pytest
 
 from sr4k.configs import STAGES, load_preset, preset_names
 from sr4k.errors import OptionError
+from sr4k.jobs.keywords import PresetKeywords
 
 VALID = """
 description: one process
@@ -25,6 +26,19 @@ def test_decode_upscale_and_encode_have_processes_of_their_own_by_default() -> N
     graph = load_preset("file").graph
     assert graph.mode == "processes"
     assert list(graph.workers) == ["decode", "upscale", "encode"]
+
+
+def test_small_is_av1_and_another_codec_or_speed_takes_its_place() -> None:
+    small = load_preset("small")
+    assert (small.codec, small.encode.preset) == ("av1", "12")
+    as_hevc = PresetKeywords(codec="hevc").over(small)
+    assert (as_hevc.codec, as_hevc.encode.preset) == ("hevc", None)
+    slower = PresetKeywords(speed="8").over(small)
+    assert (slower.codec, slower.encode.preset) == ("av1", "8")
+
+
+def test_no_shipped_preset_has_options_of_one_encoder_that_another_would_get() -> None:
+    assert [name for name in preset_names() if load_preset(name).encode.options] == []
 
 
 def test_a_users_file_is_read(tmp_path: Path) -> None:

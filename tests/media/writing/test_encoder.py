@@ -1,4 +1,5 @@
 import os
+import re
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
@@ -13,6 +14,8 @@ from infos import video_info
 
 from sr4k.engines.nvidia import driver
 from sr4k.errors import OptionError
+from sr4k.live.send.encoder_settings import encoder_settings
+from sr4k.live.settings import PlayoutSettings
 from sr4k.media.options import Codec, EncoderKind, EncoderSettings
 from sr4k.media.writing.encoder import add_video, open_encoder
 from sr4k.media.writing.encoder_limits import check_quality
@@ -66,6 +69,56 @@ def test_an_encoders_own_rate_control_takes_the_place_of_the_usual_quality(optio
     file.seek(0)
     with av.open(file) as result:
         assert np.array_equal(next(result.decode(video=0)).to_ndarray(), noise), "qp 0 is lossless"
+
+
+def told_by_x264(settings: EncoderSettings) -> dict[str, str]:
+    """The settings that x264 writes into its stream."""
+    file = BytesIO()
+    with av.open(file, "w", format="matroska") as target:
+        stream = add_video(target, INFO, settings)
+        open_encoder(stream)
+        picture = av.VideoFrame(INFO.width, INFO.height, "yuv420p")
+        picture.pts, picture.time_base = 0, Fraction(1, 25)
+        target.mux([*stream.encode(picture), *stream.encode(None)])
+    found = re.search(rb"options: ([^\0]*)", file.getvalue())
+    assert found is not None
+    return dict(pair.split("=", 1) for pair in found[1].decode("latin-1").split() if "=" in pair)
+
+
+def of(found: dict[str, str], *names: str) -> list[str]:
+    return [found[name] for name in names]
+
+
+def test_the_usual_speed_leaves_out_what_costs_more_than_it_saves_and_one_with_a_name_does_not() -> None:
+    names = ("bframes", "weightp", "aq", "analyse", "crf")
+    usual = of(told_by_x264(EncoderSettings()), *names)
+    assert usual == ["0", "0", "0", "0x3:0", "19.0"]
+    named = of(told_by_x264(EncoderSettings(preset="superfast")), *names)
+    assert named == ["3", "1", "1:1.00", "0x3:0x3", "18.0"]
+    assert of(told_by_x264(EncoderSettings(options={"preset": "superfast"})), *names) == named
+
+
+def test_a_persons_own_options_take_the_place_of_those_of_the_usual_speed() -> None:
+    found = told_by_x264(EncoderSettings(crf=23, options={"bf": "2", "tune": "film", "x264-params": "aq-mode=2"}))
+    assert of(found, "crf", "bframes", "deblock", "weightp") == ["23.0", "2", "1:-1:-1", "0"]
+    assert found["aq"].startswith("2")
+    assert told_by_x264(EncoderSettings(bitrate=500_000))["rc"] == "abr"
+
+
+def test_a_live_stream_of_the_usual_speed_has_neither_b_frames_nor_look_ahead_and_holds_its_rate() -> None:
+    settings = encoder_settings(PlayoutSettings(targets=(), sound=None, bitrate=500_000), INFO)
+    found = told_by_x264(settings)
+    assert of(found, "bframes", "scenecut", "aq") == ["0", "0", "0"]
+    assert of(found, "rc", "bitrate", "vbv_maxrate", "vbv_bufsize") == ["cbr", "500", "500", "500"]
+    assert found.get("rc_lookahead", "0") == "0"
+
+
+@pytest.mark.parametrize("codec", ["hevc", "av1"])
+def test_the_lighter_options_of_one_encoder_do_not_reach_another(codec: Codec) -> None:
+    with av.open(BytesIO(), "w", format="matroska") as target:
+        given = add_video(target, INFO, EncoderSettings(codec=codec)).codec_context.options
+    assert not ENCODERS["software", "h264"].lighter.keys() & given.keys()
+    assert given["preset"] == ENCODERS["software", codec].speed
 
 
 NONSENSE: dict[str, dict[str, str]] = {"h264": {"preset": "none"}, "hevc": {"preset": "none"}, "av1": {"preset": "99"}}

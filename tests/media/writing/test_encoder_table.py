@@ -10,7 +10,15 @@ import av
 import pytest
 
 from sr4k.media.options import EncoderKind
-from sr4k.media.writing.encoder_table import ENCODERS, HARDWARE, EncoderRow, live_options, quality_options
+from sr4k.media.writing.encoder_table import (
+    ENCODERS,
+    HARDWARE,
+    EncoderRow,
+    live_options,
+    quality_options,
+    speed_options,
+    usual_quality,
+)
 
 HERE = {key: row for key, row in ENCODERS.items() if row.name in av.codecs_available}
 ROWS = pytest.mark.parametrize("row", HERE.values(), ids=lambda row: row.name)
@@ -39,12 +47,13 @@ def test_libav_has_each_option_and_takes_its_values(row: EncoderRow) -> None:
     for crf in (row.crf[0], row.usual, row.crf[-1]):
         asked += quality_options(row, crf).items()
     asked += [(row.speed_option, speed) for speed in (*row.speeds, *row.others)]
+    asked += speed_options(row, None).items()
     assert [(name, value) for name, value in asked if name not in known or not is_taken(known[name], value)] == []
 
 
 @ROWS
 def test_the_usual_quality_and_speed_are_among_those_that_it_takes(row: EncoderRow) -> None:
-    assert row.usual in row.crf
+    assert {row.usual, usual_quality(row, None)} <= {*row.crf}
     assert row.speed in (None, *row.speeds)
 
 

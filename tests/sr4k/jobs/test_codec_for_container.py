@@ -45,6 +45,16 @@ def test_a_speed_of_another_encoder_is_refused_if_it_is_typed_and_dropped_if_a_p
     assert "so it is av1, and has a speed of its own." in dropped.stderr
 
 
+@pytest.mark.parametrize(("options", "codec"), [((), "av1"), (("--codec", "hevc"), "hevc")])
+def test_small_writes_av1_unless_another_codec_is_named(
+    options: tuple[str, ...], codec: str, make_clip: MakeClip, tmp_path: Path
+) -> None:
+    done = run(make_clip("in.mp4", frames=4), tmp_path / "out.mp4", "-c", "small", *options)
+    assert done.returncode == 0, done.stderr
+    with av.open(str(tmp_path / "out.mp4")) as result:
+        assert result.streams.video[0].codec_context.codec.canonical_name == codec
+
+
 def test_a_codec_that_is_named_stays(make_clip: MakeClip, tmp_path: Path) -> None:
     done = run(make_clip("in.mp4"), tmp_path / "out.webm", "--codec", "h264")
     assert done.returncode == 2
