@@ -1,13 +1,16 @@
 """Measure what reuse of tiles that stay or move saves.
 
-    python benchmarks/reuse.py [--repeats 3] [--results benchmarks/results]
+    python benchmarks/reuse.py [--part pipeline|moving] [--repeats 3] [--results benchmarks/results]
 
-Clips of 1080p: slides (a still every two seconds) as a lossless screen recording and as lossy video, whose stills
-change slightly; a head that moves before a still background; a pan, where everything moves; and, lossless, what moves
-by whole pixels: text that scrolls, credits, a window of a screen, and a pan over a drawing. Each runs through the
-pipeline with and without reuse alternately: frames per second after start-up, which the encoder limits, and CPU seconds
-of the upscaling process. The upper bound, the pipeline without a network, is measured as well. Then which share of what
-moves is found again in the pictures of lossy encoders, and the head with noise, by threshold of reuse.
+``pipeline``: clips of 1080p: slides (a still every two seconds) as a lossless screen recording and as lossy video,
+whose stills change slightly; a head that moves before a still background; a pan, where everything moves; and text that
+scrolls, lossless. Each runs through the pipeline with and without reuse alternately: frames per second after start-up,
+which the encoder limits, and CPU seconds of the upscaling process. The upper bound, the pipeline without a network, is
+measured as well. Then the head with noise, by threshold of reuse.
+
+``moving``: what moves by whole pixels: text that scrolls, credits, a window of a screen, and a pan over a drawing. CPU
+seconds of the stage with the network, with and without reuse alternately; which share of it is found again in the
+pictures of lossy encoders; and what the search for a shift takes.
 """
 
 import argparse
@@ -16,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections import deque
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +32,7 @@ from sr4k.bench import machine
 from sr4k.bench.report import store
 from sr4k.bench.whole import run_pipeline, watched
 from sr4k.models.zoo import DEFAULT
+from sr4k.pipeline import Frame
 from sr4k.pipeline.chain import HeapBuffers
 from sr4k.quality.measure_videos import compare_videos
 from sr4k.stages.decode import Decode
@@ -39,6 +44,7 @@ from sr4k.stages.shift_search import find_shift
 HERE = Path(__file__).parent
 THRESHOLDS = (0, 1, 2, 4)
 FEW = (0, 2)
+SHORT, FIRST = 40, 4
 
 LOSSY = {"crf": "20", "preset": "veryfast"}
 LOSSLESS = {"qp": "0", "preset": "ultrafast"}
@@ -48,13 +54,15 @@ CLIPS: dict[str, tuple[Draw, dict[str, str]]] = {
     "talking head": (drawn.head, LOSSY),
     "pan": (drawn.pan, LOSSY),
     "text scrolls by 2 pixels": (drawn.scrolling(2), LOSSLESS),
-    "text scrolls by 4 pixels": (drawn.scrolling(4), LOSSLESS),
-    "text scrolls by 3 pixels": (drawn.scrolling(3), LOSSLESS),
-    "credits": (drawn.credits_of_a_film, LOSSLESS),
-    "window scrolls": (drawn.window, LOSSLESS),
-    "pan over a drawing": (drawn.pan_over_a_drawing, LOSSLESS),
 }
-MOVING = {name: draw for name, (draw, options) in CLIPS.items() if options is LOSSLESS and draw is not drawn.slides}
+MOVING: dict[str, Draw] = {
+    "text scrolls by 2 pixels": drawn.scrolling(2),
+    "text scrolls by 4 pixels": drawn.scrolling(4),
+    "text scrolls by 3 pixels": drawn.scrolling(3),
+    "credits": drawn.credits_of_a_film,
+    "window scrolls": drawn.window,
+    "pan over a drawing": drawn.pan_over_a_drawing,
+}
 ENCODERS = {
     "x264 veryfast, CRF 20": LOSSY,
     "x264 ultrafast, CRF 20": {"crf": "20", "preset": "ultrafast"},
@@ -65,22 +73,39 @@ ENCODERS = {
 def main() -> None:
     """Run the benchmark, print its results and store them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--part", choices=("pipeline", "moving"), help="Default: both.")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--results", type=Path, default=HERE / "results")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        clips = {name: write(work / f"{name}.mp4", *how) for name, how in CLIPS.items()}
-        result = {
-            "machine": machine.describe(),
-            "clips": {name: compare(clip, work, args.repeats) for name, clip in clips.items()},
-            "searches": searches(),
-            "encoders": encoders(work),
-            "thresholds": thresholds(write(work / "noisy.mp4", drawn.noisy, LOSSY), work),
-        }
-    text = as_markdown(result)
-    store(args.results, "reuse", result, text)
+        if args.part != "moving":
+            result = of_pipeline(work, args.repeats)
+            publish(args.results, "reuse", result, as_markdown(result))
+        if args.part != "pipeline":
+            result = {
+                "machine": machine.describe(),
+                "stage": {name: stage(draw, work, args.repeats) for name, draw in MOVING.items()},
+                "searches": searches(),
+                "encoders": encoders(work),
+            }
+            publish(args.results, "reuse_moving", result, moving_as_markdown(result))
+
+
+def publish(folder: Path, name: str, result: dict[str, Any], text: str) -> None:
+    """Store and print a page of results."""
+    store(folder, name, result, text)
     print(text)
+
+
+def of_pipeline(work: Path, repeats: int) -> dict[str, Any]:
+    """Measure clips and thresholds in the whole pipeline."""
+    clips = {name: write(work / f"{name}.mp4", *how) for name, how in CLIPS.items()}
+    return {
+        "machine": machine.describe(),
+        "clips": {name: compare(clip, work, repeats) for name, clip in clips.items()},
+        "thresholds": thresholds(write(work / "noisy.mp4", drawn.noisy, LOSSY), work),
+    }
 
 
 def preset(**engine: Any) -> Preset:
@@ -124,10 +149,47 @@ def share(clip: Path, threshold: int) -> float:
     for frame in source.frames(buffers):
         for padded in padding.process(frame, buffers):
             deque(finding.process(padded, buffers), maxlen=0)
-    report = finding.report()
+    return computed_by(finding)
+
+
+def computed_by(network: Infer) -> float:
+    """Return the share of tiles that a stage computed."""
+    report = network.report()
     assert report is not None
-    assert report.computed is not None
-    return report.computed
+    return 1.0 if report.computed is None else report.computed
+
+
+def stage(draw: Draw, work: Path, repeats: int) -> dict[str, Any]:
+    """Return CPU seconds a frame of the stage with the network on a lossless clip, with reuse and without.
+
+    Start-up and the first frames, which are computed as wholes, don't count.
+    """
+    source, padding = (
+        Decode(DecodeSettings(path=write(work / "moving.mp4", draw, LOSSLESS))),
+        Preprocess(PreprocessSettings()),
+    )
+    form = source.open()
+    padded = padding.open(form)
+    pool = HeapBuffers(form)
+    frames = [done for frame in islice(source.frames(pool), SHORT) for done in padding.process(frame, pool)]
+    rows = []
+    for _ in range(repeats):
+        row = {}
+        for name, reuse in (("with", True), ("without", False)):
+            network = Infer(InferSettings(engine="openvino", model=DEFAULT, threads=2, reuse=reuse))
+            buffers = HeapBuffers(network.open(padded))
+            for number, frame in enumerate(frames):
+                if number == FIRST:
+                    began = time.process_time()
+                deque(network.process(Frame(frame.planes, frame.info), buffers), maxlen=0)
+            deque(network.drain(buffers), maxlen=0)
+            row[name] = (time.process_time() - began) / (len(frames) - FIRST)
+            row[f"computed_{name}"] = computed_by(network)
+            network.close()
+        rows.append(row | {"ratio": row["without"] / row["with"]})
+        print(rows[-1], file=sys.stderr, flush=True)
+    source.close()
+    return {"runs": rows, "median_ratio": statistics.median(row["ratio"] for row in rows)}
 
 
 def searches() -> dict[str, float]:
@@ -162,11 +224,10 @@ def thresholds(clip: Path, work: Path) -> list[dict[str, Any]]:
 
 def as_markdown(result: dict[str, Any]) -> str:
     """Return the results as a Markdown page."""
-    found_ms, vain_ms = result["searches"].values()
     lines = [
         "# Reuse of tiles that stay or move",
         "",
-        f"`python benchmarks/reuse.py`; {machine.in_words(result['machine'])}; 1080p to 4K.",
+        f"`python benchmarks/reuse.py --part pipeline`; {machine.in_words(result['machine'])}; 1080p to 4K.",
         "",
         "| clip | tiles computed | frames/s with reuse | without | median ratio (of runs) | upper bound, no network "
         "| CPU s/frame of upscaling with reuse | without | median ratio |",
@@ -182,19 +243,6 @@ def as_markdown(result: dict[str, Any]) -> str:
         )
     lines += [
         "",
-        f"A search for a shift takes {found_ms:.2f} ms of CPU time where there is one, {vain_ms:.2f} ms in vain.",
-        "",
-        "Tiles to compute of what moves, by how the source was encoded, with a threshold of "
-        f"{' and of '.join(map(str, FEW))} levels:",
-        "",
-        f"| clip | {' | '.join(ENCODERS)} |",
-        "|---|" + "---|" * len(ENCODERS),
-    ]
-    for name, by_encoder in result["encoders"].items():
-        cells = (", ".join(f"{share:.0%}" for share in by_encoder[encoder]) for encoder in ENCODERS)
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    lines += [
-        "",
         "The talking head with noise, by threshold (8-bit levels); PSNR of the luma against threshold 0:",
         "",
         "| threshold | tiles computed | frames/s | PSNR dB |",
@@ -203,6 +251,42 @@ def as_markdown(result: dict[str, Any]) -> str:
     for row in result["thresholds"]:
         psnr = "identical" if row["psnr"] is None else f"{row['psnr']:.2f}"
         lines.append(f"| {row['threshold']} | {row['computed']:.0%} | {row['fps']:.2f} | {psnr} |")
+    return "\n".join(lines) + "\n"
+
+
+def moving_as_markdown(result: dict[str, Any]) -> str:
+    """Return the results on what moves as a Markdown page."""
+    found_ms, vain_ms = result["searches"].values()
+    lines = [
+        "# Reuse of what moves by whole pixels",
+        "",
+        f"`python benchmarks/reuse.py --part moving`; {machine.in_words(result['machine'])}; 1080p to 4K.",
+        "",
+        f"Lossless clips, {SHORT} frames, through the stage with the network; times after the first {FIRST}:",
+        "",
+        "| clip | tiles computed | CPU s/frame with reuse | without | median ratio (of runs) |",
+        "|---|---|---|---|---|",
+    ]
+    for name, found in result["stage"].items():
+        middle = sorted(found["runs"], key=lambda row: row["ratio"])[len(found["runs"]) // 2]
+        ratios = ", ".join(f"{row['ratio']:.2f}" for row in found["runs"])
+        lines.append(
+            f"| {name} | {middle['computed_with']:.0%} | {middle['with']:.4f} | {middle['without']:.4f} "
+            f"| **{found['median_ratio']:.2f}** ({ratios}) |"
+        )
+    lines += [
+        "",
+        f"A search for a shift takes {found_ms:.2f} ms of CPU time where there is one, {vain_ms:.2f} ms in vain.",
+        "",
+        f"Tiles computed of {drawn.FRAMES} frames by how the source was encoded, with a threshold of "
+        f"{' and of '.join(map(str, FEW))} levels:",
+        "",
+        f"| clip | {' | '.join(ENCODERS)} |",
+        "|---|" + "---|" * len(ENCODERS),
+    ]
+    for name, by_encoder in result["encoders"].items():
+        cells = (", ".join(f"{share:.0%}" for share in by_encoder[encoder]) for encoder in ENCODERS)
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
