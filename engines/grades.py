@@ -1,4 +1,7 @@
-"""One engine for each grade of a source's quality that was met lately; see `sr4k.models.source_quality`."""
+"""One engine for each grade of a source's quality, and for a smaller network, that was met lately.
+
+See `sr4k.models.source_quality`.
+"""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -14,47 +17,61 @@ _KEPT = 3
 
 
 class EngineOfEachGrade:
-    """Starts an engine when its grade is met first, and keeps the last few.
+    """Starts an engine when its grade, or the smaller network, is met first, and keeps the last few.
 
     Attributes:
         name: name of the backend.
         now: the engine in use; active.
         spec: what the first engine runs.
-        grade: the grade of its weights; ``grades``: those that the network has weights for.
+        grade: the grade of the weights in use; ``grades``: those that the network of ``spec`` has weights for.
 
     Args:
         names: backends to try, in order.
         spec: what to run first.
         first_quality: see `sr4k.engines.choose.start_first`.
+        lighter: a smaller model, for frames that there is little time for; ``None``: there is none.
 
     Raises:
         EngineError: none starts.
     """
 
-    def __init__(self, names: Sequence[str], spec: EngineSpec, first_quality: int | None = None) -> None:
+    def __init__(
+        self, names: Sequence[str], spec: EngineSpec, first_quality: int | None = None, lighter: str | None = None
+    ) -> None:
         self.name, self.now = start_first(names, spec, first_quality)
         self.spec = self.now.spec
         self.grades = zoo.grades(spec.model, spec.weights)
         self.grade = nearest(self.spec.quality, self.grades)
-        self._engines: OrderedDict[int, Engine] = OrderedDict({self.grade: self.now})
+        self._lighter = lighter
+        self._engines: OrderedDict[tuple[str, int], Engine] = OrderedDict({(spec.model, self.grade): self.now})
 
-    def is_other(self, quality: int) -> bool:
-        """Whether frames of that quality need other weights than those in use."""
-        return self.now.follows_quality and nearest(quality, self.grades) != self.grade
+    def is_other(self, quality: int, *, light: bool = False) -> bool:
+        """Whether frames of that quality need other weights than those in use.
 
-    def follow(self, quality: int) -> None:
-        """Use the engine for that quality from now on; all results of the present one must have been fetched.
+        Args:
+            quality: how compressed the source is, 0..51.
+            light: whether the smaller network is to be used, if there is one.
+        """
+        return self.now.follows_quality and self._key(quality, light) != (self.now.spec.model, self.grade)
+
+    def follow(self, quality: int, *, light: bool = False) -> None:
+        """Use other weights from now on, see `is_other`; all results of the present engine must have been fetched.
 
         Raises:
-            EngineError: it does not start.
+            EngineError: the engine does not start.
         """
-        self.grade = nearest(quality, self.grades)
-        if self.grade not in self._engines:
+        key = model, self.grade = self._key(quality, light)
+        if key not in self._engines:
             while len(self._engines) >= _KEPT:
                 self._engines.popitem(last=False)[1].deactivate()
-            self._engines[self.grade] = engine_for(self.name, replace(self.spec, quality=quality)).activate()
-        self._engines.move_to_end(self.grade)
-        self.now = self._engines[self.grade]
+            self._engines[key] = engine_for(self.name, replace(self.spec, model=model, quality=quality)).activate()
+        self._engines.move_to_end(key)
+        self.now = self._engines[key]
+
+    def _key(self, quality: int, light: bool) -> tuple[str, int]:
+        if light and self._lighter is not None:
+            return self._lighter, nearest(quality, zoo.grades(self._lighter))
+        return self.spec.model, nearest(quality, self.grades)
 
     def close(self) -> None:
         """Release all engines."""

@@ -44,6 +44,7 @@ class IntakeSettings:
         tries: consecutive connections that may fail before the intake gives up; ``None``: no limit.
         ready: pipe on which the playout signals that it accepts frames; ``None``: start without a signal.
         size: size of the output, which decides what there is to save when the machine is too slow.
+        light: whether there is a smaller network, for when the machine is too slow.
     """
 
     source: Address
@@ -52,6 +53,7 @@ class IntakeSettings:
     tries: int | None = None
     ready: Connection | None = None
     size: ResultSize = None
+    light: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from sr4k.models.architecture import Architecture, LumaShape, RcanShape
 
 ARCHITECTURES: dict[str, Architecture] = {
     "luma": LumaShape(features=32, convs=4),
+    "luma-fast": LumaShape(features=32, convs=1),
     "luma-large": LumaShape(features=32, convs=8, stride=1),
     "rcan": RcanShape(groups=3, blocks=2, features=32),
     "rcan2": RcanShape(groups=2, blocks=2, features=16),
@@ -17,6 +18,9 @@ DEFAULT = "luma"
 
 SHARED = {"rcan-basicsr": "rcan"}
 """Models whose weights are those of another model in another form."""
+
+LIGHTER = {"luma": "luma-fast", "luma-large": "luma"}
+"""By model, the next smaller one of its kind, which takes its place where time is short."""
 
 SHARPEST = 100
 """The largest sharpness."""

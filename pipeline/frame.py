@@ -78,6 +78,7 @@ class FrameInfo:
         born: when the source got the frame, by `time.monotonic`, which is one clock for all processes.
         plain: whether to skip the network, for lack of time, and enlarge the frame by bicubic interpolation.
         once: whether to run the network only once, for lack of time, where the size of the result needs it twice.
+        light: whether to run a smaller network, for lack of time.
         lost: number of frames of the source that were lost so far.
         read: number of packets of the source that had been read when the frame was ready; 0 if nobody needs it.
         quality: how compressed the source is, as a number that stages may agree on; 0: not at all.
@@ -89,6 +90,7 @@ class FrameInfo:
     born: float = 0.0
     plain: bool = False
     once: bool = False
+    light: bool = False
     lost: int = 0
     read: int = 0
     quality: int = 0

@@ -22,7 +22,8 @@ class Infer(Transform):
 
     It keeps the engine busy: results are collected only when the engine is full, and at the end. Tiles that did not
     change since an earlier frame, or moved as a whole, are not computed again, unless that is switched off. Plain
-    frames pass unchanged. The network's weights follow how compressed the source is.
+    frames pass unchanged. The network's weights follow how compressed the source is. Light frames go through a smaller
+    network.
 
     `open` raises `EngineError` if no engine starts.
     """
@@ -58,10 +59,10 @@ class Infer(Transform):
             sharpness=s.sharpness,
         )
         first_quality = info.quality if s.source_quality is None else None
-        self._engines = EngineOfEachGrade((s.engine, *s.fallbacks), spec, first_quality)
+        self._engines = EngineOfEachGrade((s.engine, *s.fallbacks), spec, first_quality, s.lighter)
         self._about = EngineReport(**self._engines.now.describe())
         if s.reuse and s.pixels == "yuv":
-            self._reuse = Reuse(self._engines.name, self._engines.spec, s.reuse_threshold)
+            self._reuse = Reuse(self._engines.name, self._engines.spec, s.reuse_threshold, s.lighter)
         return Format((PlaneSpec(spec.output_shape, str(spec.output_dtype)),), about=info)
 
     def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - results are in the engine's memory
@@ -69,9 +70,11 @@ class Infer(Transform):
             yield from self._finish_pending()
             yield frame
             return
-        if self._settings.source_quality is None and self._opened.is_other(frame.info.quality):
+        given = self._settings.source_quality
+        quality, light = frame.info.quality if given is None else given, frame.info.light
+        if self._opened.is_other(quality, light=light):
             yield from self._finish_pending()
-            self._follow(frame.info.quality)
+            self._follow(quality, light)
         self._frames[self._opened.grade] += 1
         if self._reuse is not None:
             plan = self._reuse.plan(frame.planes)
@@ -109,12 +112,12 @@ class Infer(Transform):
         assert self._engines is not None
         return self._engines
 
-    def _follow(self, quality: int) -> None:
+    def _follow(self, quality: int, light: bool) -> None:
         """Go on with the weights for sources of that quality; nothing that was computed with others is reused."""
         self._last = None
-        self._opened.follow(quality)
+        self._opened.follow(quality, light=light)
         if self._reuse is not None:
-            self._reuse.start_anew(quality)
+            self._reuse.start_anew(quality, light=light)
 
     def _keep_previous(self, reuse: Reuse) -> Iterator[Frame]:
         """Yield all pending frames, and keep the output of the last one, from which others are made."""

@@ -69,9 +69,10 @@ class Reuse:
         engine: name of the backend.
         spec: of the whole frame, on YUV planes.
         threshold: difference in 8-bit levels up to which no sample makes its tile count as changed.
+        lighter: a smaller model, see `start_anew`; ``None``: there is none.
     """
 
-    def __init__(self, engine: str, spec: EngineSpec, threshold: int) -> None:
+    def __init__(self, engine: str, spec: EngineSpec, threshold: int, lighter: str | None = None) -> None:
         assert spec.colour is not None
         self._engine_name, self._threshold = engine, threshold * spec.colour.unit
         reach = catalogue.architecture(spec.model).receptive_field
@@ -83,6 +84,7 @@ class Reuse:
         self._memories: list[Memory] = []  # of the previous frame, and perhaps of an earlier one
         self._previous: Memory | None = None
         self._vain = 0  # searches since the last one that found a shift, or frames that would have been searched
+        self._lighter, self._light = lighter, False
         self._engines: EngineOfEachGrade | None = None
         self.computed = 0.0
         self.seen = 0
@@ -111,7 +113,8 @@ class Reuse:
             np.copyto(memory.output, self._previous.output)
         memory.move_output(plan.moved, plan.shift)
         if plan.computed and self._engines is None:
-            self._engines = EngineOfEachGrade((self._engine_name,), self._spec)
+            self._engines = EngineOfEachGrade((self._engine_name,), self._spec, lighter=self._lighter)
+            self._follow()
         waiting, held = list(plan.computed), list[list[Plane]]()
         for tile in plan.computed:
             assert self._engines is not None
@@ -122,12 +125,22 @@ class Reuse:
             memory.set_output(tile, engine.result())
         return memory.output
 
-    def start_anew(self, quality: int) -> None:
-        """Compute all tiles of the next frame, from now on with the weights for sources of that quality."""
+    def start_anew(self, quality: int, *, light: bool) -> None:
+        """Compute all tiles of the next frame, from now on with other weights.
+
+        Args:
+            quality: how compressed the source is, 0..51.
+            light: whether to use the smaller network.
+        """
         self._memories, self._previous = [], None
-        self._spec = replace(self._spec, quality=quality)
-        if self._engines is not None and self._engines.is_other(quality):
-            self._engines.follow(quality)
+        self._spec, self._light = replace(self._spec, quality=quality), light
+        if self._engines is not None:
+            self._follow()
+
+    def _follow(self) -> None:
+        assert self._engines is not None
+        if self._engines.is_other(self._spec.quality, light=self._light):
+            self._engines.follow(self._spec.quality, light=self._light)
 
     def close(self) -> None:
         """Release the engines of the tiles."""

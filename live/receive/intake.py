@@ -81,7 +81,8 @@ class Intake(Source):
             pass
         assert self._form is not None, "not open"
         twice = second_input(self._settings.size, info_of(self._form)) is not None
-        self._governor = Governor(time.monotonic(), twice=twice)  # forget what arrived while the network was loaded
+        # A new one forgets what arrived while the network was loaded.
+        self._governor = Governor(time.monotonic(), twice=twice, light=self._settings.light)
         self._takes_sound = True
         self._takes_frames.set()
         while (frame := self._next()) is not None:
@@ -92,7 +93,12 @@ class Intake(Source):
             elif (treatment := self._governor.treatment()) == "skip":
                 self._drop(frame, "ladder")
             else:
-                frame.info = replace(frame.info, plain=treatment == "plain", once=treatment == "once")
+                frame.info = replace(
+                    frame.info,
+                    plain=treatment == "plain",
+                    once=treatment in ("once", "light"),
+                    light=treatment == "light",
+                )
                 began = time.monotonic()
                 yield frame
                 ended = time.monotonic()

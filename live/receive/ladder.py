@@ -10,9 +10,9 @@ from typing import Literal
 
 log = logging.getLogger(__name__)
 
-Treatment = Literal["network", "once", "plain", "skip"]
+Treatment = Literal["network", "once", "light", "plain", "skip"]
 """Treatment of a frame: through the network, as often as the size of the output needs it; through the network once,
-where it needs it twice; enlarged by bicubic interpolation; or dropped."""
+where it needs it twice; through the smaller network, once; enlarged by bicubic interpolation; or dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +37,34 @@ RUNGS = (
     Rung("every 4th picture, without the network", 0, 4),
 )
 
-RUNGS_OF_TWO_PASSES = (
-    Rung("every picture twice through the network", 1),
-    *(
-        replace(rung, name=rung.name.replace("picture through", "picture once through"), by="once")
-        for rung in RUNGS[:3]
-    ),
-    *RUNGS[3:],
-)
-"""Rungs for outputs of a size that takes two passes."""
+_THROUGH_THE_NETWORK = 3
+"""Number of the first rungs that use the network."""
+
+
+def rungs_for(*, twice: bool = False, light: bool = False) -> tuple[Rung, ...]:
+    """Return the rungs, the best picture first.
+
+    Args:
+        twice: whether the size of the output takes two passes through the network.
+        light: whether there is a smaller network.
+    """
+    best, *fewer = RUNGS[:_THROUGH_THE_NETWORK]
+    found = [best]
+    if twice:
+        found = [Rung("every picture twice through the network", 1), _once(best)]
+        fewer = [_once(rung) for rung in fewer]
+    if light:
+        fewer = [_lightly(rung) for rung in RUNGS[:_THROUGH_THE_NETWORK]]
+    return (*found, *fewer, *RUNGS[_THROUGH_THE_NETWORK:])
+
+
+def _once(rung: Rung) -> Rung:
+    return replace(rung, name=rung.name.replace("picture through", "picture once through"), by="once")
+
+
+def _lightly(rung: Rung) -> Rung:
+    return replace(rung, name=rung.name.replace("the network", "the smaller network"), by="light")
+
 
 _EVERY = 1.0
 """Interval of decisions, in seconds."""
@@ -83,11 +102,11 @@ class Governor:
 
     Args:
         now: monotonic time in seconds, on the same clock as in all later calls.
-        twice: whether the size of the output takes two passes through the network.
+        twice, light: see `rungs_for`.
     """
 
-    def __init__(self, now: float, *, twice: bool = False) -> None:
-        self._rungs = RUNGS_OF_TWO_PASSES if twice else RUNGS
+    def __init__(self, now: float, *, twice: bool = False, light: bool = False) -> None:
+        self._rungs = rungs_for(twice=twice, light=light)
         self.rung = 0
         self.steps = 0
         self._costs: dict[Treatment, float] = {}

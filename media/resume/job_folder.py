@@ -121,6 +121,11 @@ class Parts:
             self.journal.trim()
         return sum(segment.frames for segment in segments)
 
+    def was_begun_with(self, facts: Mapping[str, Any]) -> bool:
+        """Whether the job was begun earlier, and the result depends on the same facts."""
+        head = self.journal.head()
+        return bool(head) and head == dict(facts)
+
     @property
     def done_until(self) -> int | None:
         """Last finished pts, in ticks of the decoded video; ``None`` if nothing is finished."""

@@ -13,10 +13,11 @@ from safetensors.numpy import load_file
 from torch import Tensor
 
 from sr4k.models import zoo
-from sr4k.models.execute import TensorConv, TorchOps, Trainable
+from sr4k.models.execute import TensorConv, TorchOps, Trainable, upscale_window
 from sr4k.models.folded_network import FoldedNetwork
 from sr4k.models.quantize import LEVELS, OFFSET, Calibration
 from sr4k.models.training.calibrate import calibrate
+from sr4k.models.training.data import Batch
 from sr4k.models.training.recipe import Recipe
 from sr4k.models.training.start import fresh, take
 from sr4k.models.training.train import Source, Trainer
@@ -90,13 +91,27 @@ def tuned_for_int8(
     trainer = Trainer(
         net,
         recipe.model_copy(update=changes),
-        source,
+        with_own_output(source, model, recipe.int8.own) if recipe.int8.own else source,
         out,
         validate=validate,
         ops=lambda net: RoundedOps(net, folded, steps),
     )
     without_means = replace(calibration, means={})  # no bias correction: biases were trained with the roundings
     return replace(model, calibration=without_means, int8_weights=load_file(trainer.run()))
+
+
+def with_own_output(source: Source, model: zoo.Model, share: float) -> Source:
+    """Return a source of the same batches, whose target has a ``share`` of the output of a float model."""
+    net = fresh(model.arch)
+    take(net, model)
+
+    @torch.no_grad()
+    def mixed(batch: Batch) -> Batch:
+        low, high = (net.view(torch.from_numpy(array)) for array in (batch.low, batch.high))
+        target = torch.lerp(high, upscale_window(net, low, TorchOps(net.convs())), share)
+        return batch._replace(low=low.numpy(), high=target.numpy())
+
+    return lambda start: map(mixed, source(start))
 
 
 def _rounded(conv: TensorConv, steps: Tensor) -> TensorConv:

@@ -126,8 +126,12 @@ class Teacher(Section):
 
 
 class Int8(Section):
-    """Fine-tuning with rounded weights and activations, which follows the float training."""
+    """Fine-tuning with rounded weights and activations, which follows the float training.
 
+    ``own``: share of the target that is the output of the float network; the rest is that of the batches.
+    """
+
+    own: Share = 0.0
     steps: Annotated[int, Field(ge=1)] = 4000
     learning_rate: Annotated[float, Field(gt=0)] = 5e-4
     adam_learning_rate: Annotated[float, Field(gt=0)] = 1e-4

@@ -22,6 +22,7 @@ class FileOptions:
         speed: value of ``--preset``. With a picture or raw video as the target it is refused here, but ignored in a
             preset file.
         form: value of ``-f``.
+        is_auto: whether ``--model`` is ``auto``.
     """
 
     speed: str | None
@@ -30,6 +31,8 @@ class FileOptions:
     preview: str | None
     track: str
     rate: str | None
+    target_fps: str | None
+    is_auto: bool
     at_once: int | None
     recursive: bool
     overwrite: bool
@@ -64,6 +67,10 @@ class FileOptions:
             raise OptionError(
                 "--progress is for files, because a live stream has no end: leave it out. For programs that read the "
                 "log there is --log-format json."
+            )
+        if self.target_fps is not None:
+            raise OptionError(
+                "--target-fps is for files: leave it out. A live stream uses a smaller network by itself if it has to."
             )
         if self.deinterlace != "auto" or self.track != FIRST or self.rate is not None:
             raise OptionError(

@@ -18,6 +18,7 @@ from sr4k.configs import Preset
 from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import OptionError, Sr4kError, StoppedError
 from sr4k.jobs.batch import Result, run_jobs
+from sr4k.jobs.fast_enough import fast_enough
 from sr4k.jobs.file_job import Job, no_options_of_raw_video, no_options_of_videos
 from sr4k.jobs.forecast import forecast, in_words
 from sr4k.jobs.parse import parse_part, parse_rate, parse_track
@@ -49,12 +50,16 @@ def run_files(
         typer.Exit: all jobs have ended; with the exit code.
     """
     json_to = parse_progress(options.progress)
+    if options.target_fps is not None:
+        parse_rate(options.target_fps)
+    elif options.is_auto:
+        raise OptionError("--model auto chooses a network that is fast enough: add --target-fps.")
     jobs = _jobs(sources, target, preset, options, shared.size)
     if not jobs:
         return
     _check_compare(jobs, options)
     if options.dry_run:
-        _print_forecasts(jobs, as_json=shared.as_json)
+        _print_forecasts(jobs, options.target_fps, as_json=shared.as_json)
         return
     results, signals = _run(jobs, options, shared, json_to)
     if len(results) == 1 and isinstance(results[0], Sr4kError):
@@ -117,11 +122,11 @@ def _check_compare(jobs: list[Job], options: FileOptions) -> None:
         check_target(beside, jobs[0].source, overwrite=options.overwrite)
 
 
-def _print_forecasts(jobs: list[Job], *, as_json: bool) -> None:
+def _print_forecasts(jobs: list[Job], target_fps: str | None, *, as_json: bool) -> None:
     """Print what each job would do, and the time, size and memory that it would take."""
     found = []
     for job in jobs:
-        found.append(forecast(job))
+        found.append(forecast(job if target_fps is None else fast_enough(job, target_fps)))
         if not as_json:
             say(*in_words(found[-1]))
     if as_json:
@@ -149,6 +154,7 @@ def _run(
         results = run_jobs(
             jobs,
             at_once=options.at_once or max(1, granted_cpus() // _CPUS_OF_A_JOB),
+            target_fps=options.target_fps,
             on_status=shown,
             on_end=end,
             stop_requests=lambda: len(signals),

@@ -207,7 +207,19 @@ Device = Annotated[
 Model = Annotated[
     str | None,
     typer.Option(
-        help="Network that upscales; sr4k models lists all. Default: luma.", metavar="MODEL", rich_help_panel=_NETWORK
+        help="Network that upscales; sr4k models lists all. Default: luma. auto: luma, or a smaller one if this "
+        "machine is too slow for --target-fps, or for a live stream.",
+        metavar="MODEL",
+        rich_help_panel=_NETWORK,
+    ),
+]
+TargetFps = Annotated[
+    str | None,
+    typer.Option(
+        help="Frames per second that are wanted of a file, such as 25 or 30000/1001: a few seconds of it are upscaled "
+        "first, and if that is too slow, a smaller network is used.",
+        metavar="RATE",
+        rich_help_panel=_NETWORK,
     ),
 ]
 Weights = Annotated[

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import Sr4kError
+from sr4k.jobs.fast_enough import fast_enough
 from sr4k.jobs.file_job import Job
 from sr4k.jobs.summary import Summary
 from sr4k.pipeline import WorkerStatus
@@ -21,6 +22,7 @@ def run_jobs(
     jobs: Sequence[Job],
     *,
     at_once: int = 1,
+    target_fps: str | None = None,
     on_status: Callable[[int, dict[str, WorkerStatus]], None] = lambda _index, _statuses: None,
     on_end: Callable[[int, Result], None] = lambda _index, _result: None,
     stop_requests: Callable[[], int] = lambda: 0,
@@ -28,6 +30,7 @@ def run_jobs(
     """Run jobs in order, ``at_once`` at a time. A job that fails does not affect the others.
 
     Args:
+        target_fps: frames per second that are wanted of each; see `sr4k.jobs.fast_enough`.
         on_status: called with the index of a job and its workers' statuses; from several threads.
         on_end: called once with the index of a job and its result; from several threads.
         stop_requests: as for `Job.run`, for all jobs that run. Jobs that have not started are skipped.
@@ -43,6 +46,8 @@ def run_jobs(
         if not stop_requests():
             job = replace(jobs[index], cpus=cpus)
             try:
+                if target_fps is not None:
+                    job = fast_enough(job, target_fps, stop_requests=stop_requests)
                 result = job.run(
                     on_status=lambda statuses: on_status(index, statuses),
                     stop_requests=stop_requests,

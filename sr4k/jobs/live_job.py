@@ -30,6 +30,7 @@ from sr4k.jobs.result_size import GivenSize, Scaling, check_for_video, result_si
 from sr4k.jobs.running import Impatient, Startable
 from sr4k.jobs.setting_errors import errors_by_option
 from sr4k.jobs.summary import LiveSummary, summarised_live
+from sr4k.jobs.upscaling import lighter_than
 from sr4k.jobs.watchdog import Watchdog, WorkerHangsError
 from sr4k.live.address import Address
 from sr4k.live.proxy import check_proxy
@@ -240,6 +241,7 @@ class LiveJob(PresetKeywords, Startable[LiveProgress, LiveSummary]):
                     tries=self.preset.live.tries,
                     ready=told,
                     size=self.size if self.preset.engine.passes > 1 else None,
+                    light=lighter_than(self.preset.engine) is not None,
                 ),
                 replace(self.playout(heard if self.sound else None), ready=tells),
             )

@@ -7,6 +7,7 @@ from typing import Literal
 from sr4k.configs import EnginePreset
 from sr4k.media.reports import INFER, SECOND_PASS
 from sr4k.models.architecture import Pixels
+from sr4k.models.catalogue import LIGHTER
 from sr4k.pipeline import StageSpec
 from sr4k.stages.settings import (
     ConvertSettings,
@@ -39,6 +40,7 @@ def upscaling(
         prompt: whether to optimise latency rather than throughput.
     """
     first, *fallbacks = engines
+    lighter = lighter_than(engine) if prompt and pixels == "yuv" else None
     infer = InferSettings(
         engine=first,
         model=engine.model,
@@ -54,10 +56,11 @@ def upscaling(
         rgb_bits=rgb_bits,
         source_quality=engine.source_quality_given,
         sharpness=engine.sharpness,
+        lighter=lighter,
     )
     again = StageSpec(
         "sr4k.stages.second_pass:SecondPass",
-        SecondPassSettings(infer=replace(infer, source_quality=0, sharpness=0), size=convert.size),
+        SecondPassSettings(infer=replace(infer, source_quality=0, sharpness=0, lighter=None), size=convert.size),
         called=SECOND_PASS,
     )
     return {
@@ -67,3 +70,8 @@ def upscaling(
         **({} if convert.size is None or engine.passes == 1 else {SECOND_PASS: again}),
         "convert": StageSpec("sr4k.stages.convert:Convert", replace(convert, rgb_bits=rgb_bits)),
     }
+
+
+def lighter_than(engine: EnginePreset) -> str | None:
+    """Return the name of the smaller network that takes the place of the preset's for lack of time, if there is one."""
+    return None if engine.weights is not None else LIGHTER.get(engine.model)

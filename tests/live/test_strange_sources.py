@@ -20,8 +20,8 @@ WRAP = 2**31 / 1000
 """Seconds after which FLV's 31-bit timestamps begin again."""
 
 
-def recorded(server: Any, path: Path, seconds: float, *, app: str = "live", **wishes: Any) -> Recorded:
-    """Record a channel's output for a publisher's first seconds."""
+def recorded(server: Any, path: Path, seconds: float, *, app: str = "live", **wishes: Any) -> tuple[Recorded, float]:
+    """Record a channel's output for a publisher's first seconds; return also how load slowed it down, as a factor."""
     key = path.stem
     with (
         Publisher(server.url(key, app), **wishes) as publisher,
@@ -32,7 +32,7 @@ def recorded(server: Any, path: Path, seconds: float, *, app: str = "live", **wi
         eventually(lambda: len(publisher.lines()) >= goal, 10 * seconds)
         assert channel.stop()[0] == 0
         assert path.stat().st_size, channel.log
-    return inspect(path)
+    return inspect(path), channel.watch.slowdown
 
 
 @pytest.mark.parametrize(
@@ -47,22 +47,22 @@ def recorded(server: Any, path: Path, seconds: float, *, app: str = "live", **wi
 def test_clocks_that_misbehave_do_not_show(
     server: Callable[[type], Any], tmp_path: Path, name: str, wishes: dict[str, Any]
 ) -> None:
-    out = recorded(server(NginxRtmp), tmp_path / f"{name}.mkv", 8, **wishes)
+    out, slowdown = recorded(server(NginxRtmp), tmp_path / f"{name}.mkv", 8, **wishes)
     assert out.backwards == 0
-    assert out.longest_gap < 1.6
-    assert out.apart < 1
+    assert out.longest_gap < 1.6 * slowdown
+    assert out.apart < slowdown
     assert out.worst_offset <= 0.04
 
 
 def test_a_source_without_sound_gets_silence(server: Callable[[type], Any], tmp_path: Path) -> None:
-    out = recorded(server(NginxRtmp), tmp_path / "mute.mkv", 3, audio=False)
+    out, slowdown = recorded(server(NginxRtmp), tmp_path / "mute.mkv", 3, audio=False)
     assert out.backwards == 0
-    assert out.apart < 0.5
+    assert out.apart < 0.5 * slowdown
     assert events(tmp_path / "mute.mkv")[1] == []
 
 
 def test_video_that_comes_late_is_waited_for(server: Callable[[type], Any], tmp_path: Path) -> None:
-    out = recorded(server(NginxRtmp), tmp_path / "late.mkv", 4, app="plain", video_after=6.0)
+    out, _ = recorded(server(NginxRtmp), tmp_path / "late.mkv", 4, app="plain", video_after=6.0)
     assert out.backwards == 0
     assert out.worst_offset <= 0.04
 

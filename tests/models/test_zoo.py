@@ -19,7 +19,7 @@ STORED = [name for name in SHIPPED if name not in catalogue.SHARED]
 
 
 def test_what_ships() -> None:
-    assert set(SHIPPED) == {"luma", "luma-large", "rcan", "rcan2", "rcan-basicsr"}
+    assert set(SHIPPED) == {"luma", "luma-fast", "luma-large", "rcan", "rcan2", "rcan-basicsr"}
 
 
 @pytest.mark.parametrize("name", STORED)

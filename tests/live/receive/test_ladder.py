@@ -1,20 +1,25 @@
+import itertools
+
 import pytest
 
-from sr4k.live.receive.ladder import RUNGS, RUNGS_OF_TWO_PASSES, Governor
+from sr4k.live.receive.ladder import RUNGS, Governor, rungs_for
 
 
 class Machine:
     """A simulated machine: frames at ``rate``, costing ``network`` or ``plain`` seconds, late after half a second.
 
-    With ``twice``, ``network`` is the cost of both passes, and ``once`` that of the first.
+    With ``twice``, ``network`` is the cost of both passes, and ``once`` that of the first; ``light``: that of a smaller
+    network.
     """
 
-    def __init__(self, rate: float = 30.0, *, twice: bool = False) -> None:
+    def __init__(self, rate: float = 30.0, *, twice: bool = False, light: bool = False) -> None:
         self.rate, self.clock, self.free = rate, 0.0, 0.0
-        self.governor = Governor(0.0, twice=twice)
+        self.governor = Governor(0.0, twice=twice, light=light)
         self.done: list[str] = []
 
-    def run(self, seconds: float, *, network: float, plain: float = 0.004, once: float = 0.0) -> None:
+    def run(
+        self, seconds: float, *, network: float, plain: float = 0.004, once: float = 0.0, light: float = 0.0
+    ) -> None:
         self.done = []
         end = self.clock + seconds
         while self.clock < end:
@@ -25,7 +30,7 @@ class Machine:
                 self.done.append("late")
             else:
                 what = self.governor.treatment()
-                cost = {"network": network, "once": once, "plain": plain, "skip": 0.0}[what]
+                cost = {"network": network, "once": once, "light": light, "plain": plain, "skip": 0.0}[what]
                 self.done.append(what)
                 if what != "skip":
                     self.governor.took(what, cost, now)
@@ -114,5 +119,39 @@ def test_the_second_pass_comes_back_when_there_is_room_for_it() -> None:
     assert machine.governor.name == "every picture twice through the network"
 
 
+def test_before_any_picture_goes_without_a_network_all_go_through_the_smaller_one() -> None:
+    machine = Machine(light=True)
+    machine.run(60, network=0.05, light=0.02)
+    machine.run(60, network=0.05, light=0.02)
+    assert machine.governor.name == "every picture through the smaller network"
+    assert machine.done.count("light") >= 0.99 * len(machine.done)
+
+
+def test_with_less_time_every_other_picture_goes_through_the_smaller_network() -> None:
+    machine = Machine(light=True)
+    machine.run(60, network=0.15, light=0.05)
+    machine.run(60, network=0.15, light=0.05)
+    assert machine.governor.name == "every 2nd picture through the smaller network"
+    assert machine.done.count("light") == pytest.approx(len(machine.done) / 2, rel=0.05)
+
+
+def test_the_larger_network_comes_back_when_there_is_room_for_it() -> None:
+    machine = Machine(light=True)
+    machine.run(60, network=0.05, light=0.02)
+    machine.run(600, network=0.02, light=0.008)
+    assert (machine.governor.rung, set(machine.done[-900:])) == (0, {"network"})
+
+
+def test_a_second_pass_is_left_out_before_the_network_becomes_a_smaller_one() -> None:
+    names = [rung.name for rung in rungs_for(twice=True, light=True)]
+    assert names[:3] == [
+        "every picture twice through the network",
+        "every picture once through the network",
+        "every picture through the smaller network",
+    ]
+
+
 def test_the_names_of_rungs_differ() -> None:
-    assert len({rung.name for rung in (*RUNGS, *RUNGS_OF_TWO_PASSES[:4])}) == len(RUNGS) + 4
+    for twice, light in itertools.product((False, True), repeat=2):
+        names = [rung.name for rung in rungs_for(twice=twice, light=light)]
+        assert len({*names}) == len(names)

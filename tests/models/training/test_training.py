@@ -19,12 +19,12 @@ from sr4k.models.resize import imresize
 
 torch = pytest.importorskip("torch")
 
-from sr4k.models.execute import Trainable, upscale  # noqa: E402
+from sr4k.models.execute import TorchOps, Trainable, upscale, upscale_window  # noqa: E402
 from sr4k.models.luma import LumaNet  # noqa: E402
 from sr4k.models.rcan import TrainableRcan  # noqa: E402
 from sr4k.models.training.calibrate import best_clip, calibrate  # noqa: E402
 from sr4k.models.training.data import batches, load_pairs  # noqa: E402
-from sr4k.models.training.int8 import RoundedOps, input_steps  # noqa: E402
+from sr4k.models.training.int8 import RoundedOps, input_steps, with_own_output  # noqa: E402
 from sr4k.models.training.recipe import Recipe, load_recipe, recipe_names  # noqa: E402
 from sr4k.models.training.run import train_model  # noqa: E402
 from sr4k.models.training.start import fresh  # noqa: E402
@@ -225,6 +225,22 @@ def test_a_whole_run_makes_a_model_that_loads(folder: Path, tmp_path: Path, star
     assert model.int8_weights is not None
     assert model.quantized(None).network.quantised == (*(f"body.{k}" for k in range(model.arch.convs)), "tail")
     assert (tmp_path / "training.png").stat().st_size > 10_000
+
+
+def test_the_target_of_the_int8_form_can_be_the_output_of_the_float_form(folder: Path) -> None:
+    torch.manual_seed(0)
+    net = fresh(LUMA)
+    model = zoo.Model("luma", LUMA, {name: tensor.detach().numpy() for name, tensor in net.state_dict().items()})
+    pairs = load_pairs([folder], patch=16, keep=0.4)
+    source = partial(batches, pairs, patch=16, batch=2, seed=1)
+    given = next(source(start=5))
+    whole, half = (next(with_own_output(lambda start: source(start=start), model, share)(5)) for share in (1.0, 0.5))
+    low, high = (net.view(torch.from_numpy(array)) for array in (given.low, given.high))
+    with torch.no_grad():
+        own = upscale_window(net, low, TorchOps(net.convs()))
+    assert np.array_equal(whole.low, low.numpy())
+    assert np.array_equal(whole.high, own.numpy())
+    assert np.allclose(half.high, (own + high).numpy() / 2, atol=1e-3)
 
 
 class TestInt8:

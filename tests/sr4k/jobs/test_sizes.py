@@ -19,7 +19,7 @@ from sr4k.jobs.live_job import LiveJob
 from sr4k.jobs.parse import parse_size
 from sr4k.jobs.result_size import result_size
 from sr4k.live.address import parse_source, parse_target
-from sr4k.live.receive.ladder import RUNGS_OF_TWO_PASSES
+from sr4k.live.receive.ladder import rungs_for
 from sr4k.media.options import Box, Scale
 from sr4k.media.placement import Placed, placed, second_input
 from sr4k.media.video import VideoInfo
@@ -342,4 +342,4 @@ def test_a_live_stream_keeps_its_scale_when_its_source_changes_size(tmp_path: Pa
     assert done.engine is not None
     assert done.engine.passes == 2
     assert done.intake is not None
-    assert done.intake.rung_name in {rung.name for rung in RUNGS_OF_TWO_PASSES}
+    assert done.intake.rung_name in {rung.name for rung in rungs_for(twice=True, light=True)}
