@@ -42,7 +42,7 @@ _LIKE_H264 = {
 }
 """By codec: the quantiser, and the QP of H.264 with the same loss on the same clips, medians of eleven clips, which
 differ by up to 2 (AV1: 3). Quantisers are QP for HEVC, the encoder's 0..63 for AV1, ``base_q_idx`` for VP9, twice the
-``quantiser_scale`` for MPEG-2, the ``quantiser`` for MPEG-4 Part 2, and libjpeg's quality for JPEG."""
+``quantiser_scale`` for MPEG-2 and MPEG-4 Part 2, as their decoders tell it, and libjpeg's quality for JPEG."""
 
 _BY_SIZE = {
     "h264": (11.5, -8.6, 6.0),

@@ -10,6 +10,7 @@ For a network in training, use clips of held-out pictures (never those of the be
 
 import hashlib
 import itertools
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -101,11 +102,17 @@ def judge(
 def deployed(model: str, weights: Path | None = None) -> Upscaler:
     """Return the pipeline as a user runs it, but with a lossless encoder.
 
-    It runs in int8 on CPUs with fast int8 instructions. ``model``: its name, or name and sharpness, such as
-    ``luma:100``. ``weights``: folder of weights; default: those that ship.
+    It runs in int8 on CPUs with fast int8 instructions.
+
+    Args:
+        model: Its name, with a sharpness such as ``luma:100``, or with a quality that the source is taken to have such
+            as ``luma@40``, or as it is.
+        weights: Folder of weights; default: those that ship.
     """
-    name, _, sharpness = model.partition(":")
+    named, _, quality = model.partition("@")
+    name, _, sharpness = named.partition(":")
     engine = {"model": name, "weights": weights, "sharpness": int(sharpness or 0)}
+    engine["source_quality"] = int(quality) if quality else "auto"
     preset = load_preset("file").updated("engine", **engine).updated("graph", mode="threads")
     preset = preset.updated("encode", preset="ultrafast", crf=0)
 
@@ -140,7 +147,7 @@ def digest(model: str) -> str:
 
     ``model`` is what `deployed` takes.
     """
-    folder, name = Path(zoo.__file__).parent / "weights", model.partition(":")[0]
+    folder, name = Path(zoo.__file__).parent / "weights", re.split("[:@]", model)[0]
     content = b"".join(path.read_bytes() for path in sorted(folder.glob(f"{name}.*safetensors")))
     return hashlib.sha256(content).hexdigest()[:12]
 

@@ -1,0 +1,162 @@
+"""Measure what networks gain over lanczos on old, damaged sources, by kind of source.
+
+    python benchmarks/restore.py --clips clean.mkv --halved large.mp4 --models luma luma@40
+
+Each clip is halved, damaged as an old source is (`benchmarks/rig/old_sources.py`), upscaled by the pipeline as a user
+runs it but with a lossless encoder, and compared with the original: PSNR, SSIM, VMAF and VMAF-NEG (extra [vmaf]) of the
+luma. Rows that the results hold already are not measured again.
+"""
+
+import argparse
+import itertools
+import json
+import shlex
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from av.video.reformatter import Interpolation
+
+from rig.compressed import (
+    LANCZOS,
+    LOSSLESS,
+    Clip,
+    Row,
+    cut,
+    deployed,
+    digest,
+    halved,
+    lanczos,
+    pictures,
+    resized,
+    write,
+)
+from rig.old_sources import SOURCES
+from sr4k.bench import machine
+from sr4k.bench.report import store
+from sr4k.quality.measure_videos import compare_videos
+
+HERE = Path(__file__).parent
+NAME = "restore"
+MEASURES = {"PSNR": 2, "SSIM": 4, "VMAF": 1, "VMAF-NEG": 1}
+"""Measures, and how many digits are shown."""
+
+
+def main() -> None:
+    """Measure the missing rows; store after every cell."""
+    args = _arguments()
+    with tempfile.TemporaryDirectory() as folder:
+        clips = _clips(args, Path(folder))
+        rows = [row for row in _stored(args.results) if _is_asked(row, args, set(clips))]
+        for kind, (clip, source) in itertools.product(SOURCES, clips.items()):
+            there = {row["upscaler"] for row in rows if (row["source"], row["clip"]) == (kind, clip)}
+            left = [name for name in (LANCZOS, *args.models) if name not in there]
+            rows += judged(kind, source, left, Path(folder), clip=clip, frames=args.frames)
+            args.results.mkdir(parents=True, exist_ok=True)
+            (args.results / f"{NAME}.json").write_text(json.dumps(_kept(rows)))
+    store(args.results, NAME, _kept(rows), as_markdown(rows, _command()))
+    print((args.results / f"{NAME}.md").read_text())
+
+
+def judged(kind: str, source: Clip, upscalers: Sequence[str], work: Path, *, clip: str, frames: int) -> Iterator[Row]:
+    """Measure upscalers, by name, on one clip that is damaged in one way; yield a row for each."""
+    if not upscalers:
+        return
+    truth, small, large = (work / f"{name}.mkv" for name in ("truth", "small", "large"))
+    write(truth, (cut(frame) for frame in itertools.islice(source(), frames)), "libx264", LOSSLESS)
+    SOURCES[kind].make(small, (resized(frame, 0.5, Interpolation.AREA) for frame in pictures(truth)))
+    for name in upscalers:
+        (lanczos if name == LANCZOS else deployed(name))(small, large)
+        found = compare_videos(large, truth, MEASURES)
+        weights = "" if name == LANCZOS else digest(name)
+        about = {"source": kind, "clip": clip, "upscaler": name, "weights": weights, "asked": frames}
+        print(json.dumps(about | found.mean()), flush=True)
+        yield about | found.mean()
+
+
+def as_markdown(rows: Sequence[Row], command: str) -> str:
+    """Return a table of the means over clips, by kind of source, and one over kinds, by clip."""
+    clips = len({row["clip"] for row in rows})
+    return "\n".join(
+        [
+            "# Upscaling of old, damaged sources\n",
+            f"`{command}`\n",
+            f"{clips} clips, {rows[0]['asked']} frames of each, halved by area averaging and then damaged by filters "
+            "and encoders of those years (`benchmarks/rig/old_sources.py`). Luma, means over the frames: lanczos, and "
+            "the gain of each network over it; int8 on CPUs with fast int8 instructions. PSNR in dB, VMAF (v0.6.1) and "
+            "VMAF-NEG in points.\n",
+            *_table(rows, "source"),
+            *_table(rows, "clip"),
+        ]
+    )
+
+
+def _table(rows: Sequence[Row], key: str) -> Iterator[str]:
+    names = [name for name in dict.fromkeys(row["upscaler"] for row in rows) if name != LANCZOS]
+    measures = {name: digits for name, digits in MEASURES.items() if all(name in row for row in rows)}
+    yield f"| {key} | " + " | ".join(f"lanczos {m} | " + " | ".join(names) for m in measures) + " |"
+    yield "|---|" + "---|" * (len(measures) * (1 + len(names)))
+    for value in [*dict.fromkeys(row[key] for row in rows), None]:
+        some = [row for row in rows if value is None or row[key] == value]
+        cells = []
+        for measure, digits in measures.items():
+            mean = {name: _mean(some, name, measure) for name in (LANCZOS, *names)}
+            cells.append(f"{mean[LANCZOS]:.{digits}f}")
+            cells += [f"{mean[name] - mean[LANCZOS]:+.{digits}f}" for name in names]
+        yield f"| {'**all**' if value is None else value} | " + " | ".join(cells) + " |"
+    yield ""
+
+
+def _mean(rows: Sequence[Row], upscaler: str, measure: str) -> float:
+    return statistics.mean(row[measure] for row in rows if row["upscaler"] == upscaler)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clips", type=Path, nargs="+", default=[], help="uncompressed clips: ground truth")
+    parser.add_argument("--halved", type=Path, nargs="+", default=[], help="clips that are ground truth at half size")
+    parser.add_argument("--frames", type=int, default=12, help="number of frames from the start of each clip")
+    parser.add_argument("--models", nargs="+", default=["luma"], help="names, name:sharpness, name@quality")
+    parser.add_argument("--results", type=Path, default=HERE / "results")
+    return parser.parse_args()
+
+
+def _clips(args: argparse.Namespace, work: Path) -> dict[str, Clip]:
+    """Return the clips by name; default: moving photographs."""
+    large = args.halved
+    if not (args.clips or large):
+        from end_to_end import made_clip
+
+        large = [made_clip(work)]
+    clips: dict[str, Clip] = {path.stem: partial(pictures, path) for path in args.clips}
+    return clips | {f"{path.stem}, halved": partial(halved, path) for path in large}
+
+
+def _stored(results: Path) -> list[Row]:
+    stored = results / f"{NAME}.json"
+    return list(json.loads(stored.read_text())["rows"]) if stored.exists() else []
+
+
+def _is_asked(row: Row, args: argparse.Namespace, clips: set[str]) -> bool:
+    """Whether a stored row is still valid: a requested clip and model, as many frames, and the same weights."""
+    if row["asked"] != args.frames or row["clip"] not in clips or row["source"] not in SOURCES:
+        return False
+    name = row["upscaler"]
+    return name == LANCZOS or (name in args.models and row["weights"] == digest(name))
+
+
+def _kept(rows: Sequence[Row]) -> dict[str, Any]:
+    return {"machine": machine.describe(), "command": _command(), "rows": list(rows)}
+
+
+def _command() -> str:
+    words = (Path(word).name if "/" in word else word for word in sys.argv[1:])
+    return shlex.join(["python", "benchmarks/restore.py", *words])
+
+
+if __name__ == "__main__":
+    main()
