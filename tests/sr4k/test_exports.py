@@ -67,6 +67,7 @@ PUBLIC = [
     "WorkerError",
     "WorkerStatus",
     "__version__",
+    "fast_enough",
     "load_preset",
     "parse_source",
     "parse_target",
