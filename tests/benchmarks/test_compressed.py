@@ -34,6 +34,7 @@ def cubic(luma: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(luma, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("codec", CODECS)
 def test_upscalers_are_judged_against_lanczos(codec: str) -> None:
     upscalers = {"doubled": by_luma(doubled), "cubic": by_luma(cubic)}
@@ -44,6 +45,7 @@ def test_upscalers_are_judged_against_lanczos(codec: str) -> None:
     assert found["doubled"] < -1 < -0.8 < found["cubic"] < 0.8
 
 
+@pytest.mark.slow(seconds=1)
 def test_more_compression_is_worse_and_what_is_there_is_left_out() -> None:
     cells = [Cell("bicubic", "libx264", crf) for crf in (18, 33)]
     rows = list(judge({"scene": scene}, {}, cells, frames=3))
@@ -52,6 +54,7 @@ def test_more_compression_is_worse_and_what_is_there_is_left_out() -> None:
     assert list(again) == rows[1:]
 
 
+@pytest.mark.slow(seconds=1)
 def test_a_network_runs_as_it_is_deployed() -> None:
     rows = list(judge({"scene": scene}, {"luma": deployed("luma")}, [Cell("bicubic", "libx264", 18)], frames=2))
     (gain,) = gains(rows)

@@ -49,6 +49,7 @@ def test_ratios_are_read_at_equal_quality_where_a_measure_says_something() -> No
     assert "| half | 0.50 | 0.50 |" in as_markdown([*reference, *half], "command", machine.describe())
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("name", CLIPS)
 def test_drawn_clips_move(name: str) -> None:
     first, last = (CLIPS[name](number) for number in (0, 25))

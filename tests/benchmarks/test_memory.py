@@ -9,6 +9,7 @@ import pytest
 from sr4k.bench import InputSize
 
 
+@pytest.mark.slow(seconds=1)
 def test_it_compares_both_forms_with_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(InputSize, "pixels", (64, 36))
     memory.main(["--frames", "2", "--rounds", "2", "--results", str(tmp_path)])

@@ -55,6 +55,7 @@ def test_a_tape_has_noise_of_four_levels_and_less_detail_along_its_lines() -> No
     assert lost[1] > lost[0] + 1
 
 
+@pytest.mark.slow(seconds=1)
 def test_rows_are_measured_once_and_shown_by_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "clip.mkv", scene(2), "libx264", LOSSLESS)
     monkeypatch.setattr(restore, "SOURCES", {"DivX": old_sources.SOURCES["DivX"]})

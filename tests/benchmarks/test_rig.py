@@ -28,6 +28,7 @@ GREETING = b"\x03" + bytes(1536)
 """C0 and C1 of the RTMP handshake; the answer of a server, S0, is the same version byte, 3."""
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("size", [(160, 90), (320, 180), (270, 480), (854, 480)])
 @pytest.mark.parametrize("enlarged", [1, 2])
 def test_a_number_survives_x264_and_enlarging(size: tuple[int, int], enlarged: int) -> None:
@@ -165,6 +166,7 @@ def test_a_proxy_passes_everything_on(echo: Echo) -> None:
     assert echo(data) == data
 
 
+@pytest.mark.slow(seconds=1)
 def test_a_proxy_delays_without_holding_up_what_follows(proxy: Proxy, echo: Echo) -> None:
     proxy.delay = 0.2
     watch = Stopwatch()

@@ -114,6 +114,7 @@ def test_ten_bits_are_the_same_picture_in_finer_steps(model: str, sampling: Samp
     assert np.abs(result - unit * eight).mean() < 2.5  # an 8-bit level is four
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("rgb", [(0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)])
 @pytest.mark.parametrize("colour", [Colour(), Colour("bt601", True, "center")], ids=str)
 def test_pure_colours_stay_pure_in_int8(colour: Colour, rgb: tuple[int, int, int]) -> None:
@@ -125,6 +126,7 @@ def test_pure_colours_stay_pure_in_int8(colour: Colour, rgb: tuple[int, int, int
     assert np.abs(cells[8, 8] - np.array(expected, int)).max() <= 3
 
 
+@pytest.mark.slow(seconds=1)
 def test_the_network_is_not_bicubic_nor_repetition() -> None:
     planes = planes_of(SPEC)
     with create_engine("openvino", SPEC) as network, create_engine("nearest", SPEC) as repetition:

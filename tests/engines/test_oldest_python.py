@@ -132,6 +132,7 @@ def test_what_3_10_has_and_lacks_is_known(typeshed: Typeshed, module: str, membe
     assert typeshed.has(module, member) is there
 
 
+@pytest.mark.slow(seconds=1)
 def test_no_name_of_a_newer_standard_library_is_used(typeshed: Typeshed) -> None:
     missing = []
     for path, tree in FILES.items():

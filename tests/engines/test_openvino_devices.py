@@ -96,6 +96,7 @@ def test_a_device_that_gives_the_cpus_picture_runs_the_network(precision: Any) -
         assert engine.describe()["device"] == GPU, "HETERO has no name of its own"
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.usefixtures("_gpu")
 @pytest.mark.parametrize(
     ("spoil", "words"),
@@ -112,6 +113,7 @@ def test_a_device_that_gives_another_picture_is_refused_with_the_difference(
         create_engine("openvino", SPEC).activate()
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.usefixtures("_gpu")
 def test_auto_tells_why_it_passes_over_a_device_and_takes_the_cpu(
     core: "ov.Core", monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -209,6 +211,7 @@ def test_a_driver_that_crashes_or_hangs_is_refused_with_that(
     assert tried_apart(GPU, SPEC) == Verdict(device=GPU, trouble=trouble)
 
 
+@pytest.mark.slow(seconds=1)
 def test_where_nothing_can_be_kept_the_test_is_made_at_each_start(
     core: "ov.Core", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -76,6 +76,7 @@ except EngineError as err:
 
 
 class TestMissing:
+    @pytest.mark.slow(seconds=1)
     def test_without_tensorrt_the_extra_is_named(self, tmp_path: Path) -> None:
         assert made_with(tmp_path, None) == "TensorRT is not installed: pip install 'sr4k-stream[gpu]'."
 

@@ -28,6 +28,7 @@ def inside(cells: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return cells[MARGIN:-MARGIN, MARGIN:-MARGIN].copy()
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize(
     ("engine", "model", "precision", "colour"),
     [
@@ -73,6 +74,7 @@ def test_only_large_pictures_are_tiled() -> None:
     assert is_too_large(EngineSpec(model="luma", height=2, width=MOST_AT_ONCE, colour=Colour()))
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("pixels", ["yuv", "bgr"])
 def test_jobs_tile_and_reuse_what_did_not_change(
     pixels: str, make_clip: MakeClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -261,6 +261,7 @@ def test_authorities_that_are_none_let_nobody_be_believed(
     assert tls_options(parse_source("rtmp://host/app/key"))["tls_verify"] == "1"
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("name", ["clear0.ts", "clear.m3u8"])
 def test_https_goes_through_a_proxy_and_is_checked_there_as_well(
     site: Site, name: str, monkeypatch: pytest.MonkeyPatch

@@ -34,6 +34,7 @@ def test_memory_beyond_the_limit_is_a_memory_error() -> None:
     assert "MemoryError" in done.stderr
 
 
+@pytest.mark.slow(seconds=1)
 def test_what_was_mapped_before_does_not_count() -> None:
     done = run("sandbox.enter(64 << 20)\nbytearray(32 << 20)\nprint('some')", before="held = bytearray(512 << 20)")
     assert done.stdout == "some\n"

@@ -51,6 +51,7 @@ def in_order_of_films(path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_each_channel_stays_what_it_was(layout: str, tmp_path: Path) -> None:
     source = clip_with_channels(tmp_path / "in.mov", "pcm_s16le", layout)
@@ -66,6 +67,7 @@ def test_each_channel_stays_what_it_was(layout: str, tmp_path: Path) -> None:
             assert heard(target) == expected(layout, target.suffix), target.suffix
 
 
+@pytest.mark.slow(seconds=1)
 def test_channels_in_an_order_of_their_own_are_found_again_in_every_container(tmp_path: Path) -> None:
     source = in_order_of_films(tmp_path / "in.mov")
     with av.open(str(source)) as opened:

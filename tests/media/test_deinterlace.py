@@ -61,6 +61,7 @@ def test_the_result_is_progressive(suffix: str, tmp_path: Path) -> None:
         assert result.streams.video[0].codec_context.field_order == 1
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize(("codec", "suffix"), SOURCES)
 @pytest.mark.parametrize("top_first", [True, False], ids=["top first", "bottom first"])
 def test_each_field_may_give_one_halfway_to_the_next(
@@ -77,6 +78,7 @@ def test_each_field_may_give_one_halfway_to_the_next(
     assert moves == pytest.approx(4, abs=1.5)  # always forward: the fields are in the right order
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("mode", ["auto", "double"])
 def test_uneven_times_stay_exact(mode: Deinterlace, tmp_path: Path) -> None:
     times = [3, 4, 7, 8, 15, 16, 19, 20]
@@ -87,6 +89,7 @@ def test_uneven_times_stay_exact(mode: Deinterlace, tmp_path: Path) -> None:
     assert video_times(tmp_path / "out.mp4") == [time / 25 for time in expected]
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize(
     "progressive", [range(4), range(4, 8), range(3, 5), range(0, 8, 2)], ids=["first", "last", "between", "every other"]
 )

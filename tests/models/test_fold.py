@@ -151,6 +151,7 @@ def test_on_yuv_the_folded_network_is_conversion_network_and_conversion(
     )
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("colour", COLOURS[:6])
 @given(rgb=arrays(np.float64, (3, 5), elements=st.floats(0, 255)))
 def test_colour_conversion_there_and_back_is_the_identity(colour: Colour, rgb: Array) -> None:

@@ -139,6 +139,7 @@ class TestQdqRules:
         assert all(kinds[n.input[2]] == onnx.TensorProto.FLOAT for n in graph.node if n.op_type == "Conv")
 
 
+@pytest.mark.slow(seconds=1)
 def test_onnx_runtime_runs_the_same_artefact_to_the_same_picture(model: zoo.Model) -> None:
     from sr4k.engines import EngineSpec, create_engine
 

@@ -30,6 +30,7 @@ def test_shipped_models_are_trained_and_fit_their_architecture(name: str) -> Non
     assert all(np.abs(kernel).max() > 0.01 for kernel in body), "still as it was initialised"
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_models_run_in_float_and_int8(name: str) -> None:
     model = zoo.load(name)

@@ -38,6 +38,7 @@ def test_planes_start_on_cache_lines() -> None:
     assert FORMAT.nbytes == 64 + 16
 
 
+@pytest.mark.slow(seconds=1)
 def test_taking_waits_until_a_slot_is_given_back(ends: tuple[Sender, Receiver]) -> None:
     sender, receiver = ends
     sender.open(FORMAT)

@@ -93,6 +93,7 @@ def test_arrows_are_those_that_the_docs_draw() -> None:
     assert {room: others or {"nothing"} for room, others in found.items()} == drawn()
 
 
+@pytest.mark.slow(seconds=1)
 def test_arrows_point_one_way() -> None:
     above = {room: others - GROUND for room, others in arrows().items()}
     while free := {room for room, others in above.items() if not others}:

@@ -131,6 +131,7 @@ def test_a_program_needs_no_guard_however_it_is_started(kind: str, tmp_path: Pat
     assert (tmp_path / "numbers.txt").read_text().splitlines() == [f"{n} {n} {n}" for n in range(3)]
 
 
+@pytest.mark.slow(seconds=1)
 def test_threads_do_not_end_a_program_that_broken_pipes_may_kill(tmp_path: Path) -> None:
     code = TOLD.replace('Path("numbers.txt")', 'Path("numbers.txt"), seconds=0.05').replace("(2,)", '(2,), "threads"')
     done = ran("-c", f"import signal; signal.signal(signal.SIGPIPE, signal.SIG_DFL)\n{code}", cwd=tmp_path)

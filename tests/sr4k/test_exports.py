@@ -133,6 +133,7 @@ def test_what_is_not_exported_is_no_attribute() -> None:
         sr4k.Parts  # noqa: B018
 
 
+@pytest.mark.slow(seconds=1)
 def test_all_but_a_look_into_a_file_is_had_without_codecs_and_networks() -> None:
     heavy = "av", "openvino", "onnx", "torch", "cv2", "tensorrt"
     code = (

@@ -97,6 +97,7 @@ def test_tiles_are_computed_by_the_engine_that_was_opened(photograph: Picture, m
     assert share < 1
 
 
+@pytest.mark.slow(seconds=1)
 def test_with_a_threshold_the_border_follows_changes_too(photograph: Picture) -> None:
     sequence = [photograph, changed(photograph, 0, 0, by=64), changed(photograph, 0, 0, by=64)]
     settings = InferSettings(engine="openvino", model="luma", threads=2, reuse_threshold=1)

@@ -51,6 +51,7 @@ def are_equal(some: list[np.ndarray], others: list[np.ndarray]) -> bool:
     return all(np.array_equal(one, other) for one, other in zip(some, others, strict=True))
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize(
     ("vectors", "tiles"),
     [
@@ -67,6 +68,7 @@ def test_even_vectors_cost_only_what_comes_in_and_the_borders(
     assert share == pytest.approx(tiles / 48 / (len(vectors) + 1))
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize(
     ("colour", "model", "precision"),
     [
@@ -85,6 +87,7 @@ def test_so_of_other_pictures_and_networks(page: np.ndarray, colour: Colour, mod
     assert share == pytest.approx((48 + 12 + 16) / 48 / 3)
 
 
+@pytest.mark.slow(seconds=1)
 def test_what_comes_in_is_computed_even_if_it_looks_like_the_border(page: np.ndarray) -> None:
     sequence = moving(page, [(4, 0), (-4, 0), (0, 4)])
     for end, (luma, chroma) in zip((24, 28, 24, 24), sequence, strict=True):  # a page ends above the lower border
@@ -94,6 +97,7 @@ def test_what_comes_in_is_computed_even_if_it_looks_like_the_border(page: np.nda
     assert are_equal(reused, computed)
 
 
+@pytest.mark.slow(seconds=1)
 def test_at_an_odd_speed_frames_are_made_of_the_last_but_one(page: np.ndarray) -> None:
     sequence = moving(page, [(1, 0)] * 3 + [(-3, 0)] * 3, Colour(sampling="444"))
     reused, computed, share = both_ways(sequence, colour=Colour(sampling="444"))
@@ -119,6 +123,7 @@ def test_only_what_moved_by_an_even_vector_comes_out_the_same(page: np.ndarray) 
             assert not np.array_equal(luma(*odd), there)
 
 
+@pytest.mark.slow(seconds=1)
 def test_after_a_cut_nothing_is_reused_and_then_the_new_scene_is(page: np.ndarray) -> None:
     other = np.ascontiguousarray(255 - page[::-1, ::-1])
     sequence = [*moving(page, [(2, 0)]), *moving(other, [(0, 2)])]
@@ -127,6 +132,7 @@ def test_after_a_cut_nothing_is_reused_and_then_the_new_scene_is(page: np.ndarra
     assert share == pytest.approx((48 + 12 + 48 + 16) / 48 / 4)
 
 
+@pytest.mark.slow(seconds=1)
 def test_of_two_regions_that_move_differently_one_is_reused_beside_what_stands_still(page: np.ndarray) -> None:
     across, up = moving(page, [(0, 2)] * 3), moving(page, [(6, 0)] * 3)
     for moved, other in zip(across, up, strict=True):
@@ -140,6 +146,7 @@ def test_of_two_regions_that_move_differently_one_is_reused_beside_what_stands_s
     assert share == pytest.approx((48 + 3 * (10 + 12 + 1)) / 48 / 4)
 
 
+@pytest.mark.slow(seconds=1)
 def test_a_window_that_scrolls_at_an_odd_speed_is_reused_beside_what_stands_still(page: np.ndarray) -> None:
     sequence = moving(page, [(1, 0)] * 3, Colour(sampling="444"))
     for luma, chroma in sequence:
@@ -149,6 +156,7 @@ def test_a_window_that_scrolls_at_an_odd_speed_is_reused_beside_what_stands_stil
     assert share == pytest.approx((48 + 48 + 2 * (8 + 8 + 4)) / 48 / 4)  # two columns at its edge, and its ends
 
 
+@pytest.mark.slow(seconds=1)
 def test_a_part_of_the_picture_that_moves_at_an_odd_speed_is_reused_too(page: np.ndarray) -> None:
     sequence = moving(page, [(1, 0)] * 3, Colour(sampling="444"))
     for luma, chroma in sequence:
@@ -158,6 +166,7 @@ def test_a_part_of_the_picture_that_moves_at_an_odd_speed_is_reused_too(page: np
     assert share == pytest.approx((48 + 24 + 2 * (8 + 8 + 2)) / 48 / 4)
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("sharpness", [0, 40])
 def test_any_walk_over_a_page_is_followed(page: np.ndarray, sharpness: int) -> None:
     numbers = np.random.default_rng(5 + sharpness)
@@ -190,6 +199,7 @@ def test_chroma_that_did_not_move_with_luma_is_computed(page: np.ndarray) -> Non
     assert share == 1
 
 
+@pytest.mark.slow(seconds=1)
 def test_other_weights_reuse_nothing_that_the_ones_before_made(page: np.ndarray) -> None:
     sequence = moving(page, [(2, 0)] * 3)
     qualities = [0, 0, 30, 30]
@@ -221,6 +231,7 @@ def test_nor_do_they_beside_what_moves_at_an_odd_speed(page: np.ndarray) -> None
     assert share < 0.8
 
 
+@pytest.mark.slow(seconds=1)
 def test_with_a_threshold_what_moved_exactly_comes_out_exactly(page: np.ndarray) -> None:
     sequence = moving(page, [(2, 0), (-4, 0), (1, 0), (1, 0), (0, 2)], Colour(sampling="444"))
     reused, computed, share = both_ways(sequence, replace(LUMA, reuse_threshold=1), Colour(sampling="444"))

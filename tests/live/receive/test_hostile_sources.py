@@ -88,6 +88,7 @@ def test_a_playlist_from_elsewhere_opens_no_file_of_this_machine_and_no_other_pr
     assert pulled.form is None
 
 
+@pytest.mark.slow(seconds=1)
 def test_a_key_of_a_playlist_is_no_file_either(server: FileServer, tmp_path: Path, local: Path) -> None:
     (tmp_path / "a.ts").write_bytes(local.read_bytes())
     listed = playlist("a.ts").replace("#EXTINF", f'#EXT-X-KEY:METHOD=AES-128,URI="file://{local}"\n#EXTINF', 1)
@@ -105,6 +106,7 @@ def test_a_redirection_leads_to_no_file(server: FileServer, local: Path, target:
     assert pulled.frames == []
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("name", ["a.m3u8", "a.mp4", "a.ffconcat"])
 def test_a_file_that_is_a_playlist_is_refused(tmp_path: Path, local: Path, name: str) -> None:
     listed = f"ffconcat version 1.0\nfile '{local}'\n" if name.endswith("ffconcat") else playlist(f"file://{local}")
@@ -116,6 +118,7 @@ def test_a_file_that_is_a_playlist_is_refused(tmp_path: Path, local: Path, name:
     assert ended.reason in (REFUSED, "the data is not a readable stream")
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize(
     ("name", "content"),
     [
@@ -162,6 +165,7 @@ def test_pictures_that_become_too_large_end_it(tmp_path: Path, server: FileServe
     assert pulled.size == (160, 90)
 
 
+@pytest.mark.slow(seconds=1)
 def test_more_tracks_than_anybody_needs_are_refused(tmp_path: Path, server: FileServer) -> None:
     with av.open(str(tmp_path / "a.mkv"), "w") as target:
         streams: list[Any] = [target.add_stream("mpeg4", rate=25) for _ in range(70)]
@@ -262,6 +266,7 @@ def test_a_source_that_asks_for_too_much_memory_ends_with_its_process(
         assert "memory" in pulled.end(20).reason
 
 
+@pytest.mark.slow(seconds=1)
 def test_a_decoder_that_is_somebody_elses_can_change_no_file_and_run_nothing(
     stand_in: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -275,6 +280,7 @@ def test_a_decoder_that_is_somebody_elses_can_change_no_file_and_run_nothing(
     assert (tmp_path / "victim").exists()
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize(("source", "final"), [("rtmp://127.0.0.1:1/live/a", False), ("a.mp4", True)])
 def test_a_decoder_that_is_somebody_elses_can_not_end_a_live_source_for_good(
     stand_in: Callable[[str], None], source: str, final: bool
@@ -291,18 +297,21 @@ def test_a_decoder_that_spins_is_ended(stand_in: Callable[[str], None]) -> None:
         assert pulled.end(20).reason == "its decoder used 30 s of CPU time without producing a picture"
 
 
+@pytest.mark.slow(seconds=1)
 def test_a_decoder_that_crashes_is_an_end(stand_in: Callable[[str], None]) -> None:
     stand_in("crashing")
     with Pulled("rtmp://127.0.0.1:1/live/a") as pulled:
         assert pulled.end(20).reason == "its decoder crashed, or ran out of memory"
 
 
+@pytest.mark.slow(seconds=1)
 def test_a_process_that_was_taken_over_is_not_believed(stand_in: Callable[[str], None]) -> None:
     stand_in("taken")
     with Pulled("rtmp://127.0.0.1:1/live/a") as pulled:
         assert pulled.end(20).reason == "its process sent an invalid message"
 
 
+@pytest.mark.slow(seconds=1)
 def test_what_is_not_there_does_not_wait_for_the_name_of_a_port() -> None:
     with Pulled(f"http://127.0.0.1:{free_port()}/a.ts") as pulled:
         assert pulled.end(10).reason == "the connection was refused"

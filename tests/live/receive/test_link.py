@@ -321,6 +321,7 @@ def test_a_message_that_is_not_finished_keeps_nobody_waiting(ends: Ends) -> None
         ends.receive()
 
 
+@pytest.mark.slow(seconds=1)
 def test_a_puller_that_does_not_listen_keeps_nobody_waiting(ends: Ends) -> None:
     ends.open()
     for _ in range(5000):

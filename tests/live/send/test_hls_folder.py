@@ -199,6 +199,7 @@ def test_a_stream_of_one_picture_is_as_long_as_that_picture(folder, kind: Segmen
     assert [entry.seconds for entry in live.reader.playlist.entries] == [1 / RATE]
 
 
+@pytest.mark.slow(seconds=1)
 def test_a_gap_in_the_stream_is_no_part_of_a_segment_but_a_discontinuity(folder) -> None:
     live = folder()
     live.play(3)
@@ -291,6 +292,7 @@ def test_a_playlist_of_something_else_is_left_alone(folder, tmp_path: Path) -> N
     assert (tmp_path / "live.m3u8").read_text() == theirs
 
 
+@pytest.mark.slow(seconds=1)
 def test_two_targets_never_write_one_playlist(folder, tmp_path: Path) -> None:
     live = folder()
     live.play(3)
@@ -313,6 +315,7 @@ def test_a_folder_that_is_missing_is_made_and_one_that_went_away_is_made_again(f
     eventually(live.path.exists, 10)
 
 
+@pytest.mark.slow(seconds=1)
 def test_on_a_disk_with_room_for_little_more_than_three_segments_it_goes_on(folder, tmp_path: Path) -> None:
     (tmp_path / "small").mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=172k", "tmpfs", tmp_path / "small"], check=False).returncode:

@@ -63,6 +63,7 @@ def test_what_arrived_before_the_session_began_is_dropped(sockets: tuple[socket.
     assert left(ours) == []
 
 
+@pytest.mark.slow(seconds=1)
 def test_checks_of_consent_are_answered(sockets: tuple[socket.socket, socket.socket], media: MediaSocket) -> None:
     stun = pytest.importorskip("aioice.stun")
     ours, theirs = sockets

@@ -95,6 +95,7 @@ def read_piped(path: Path) -> tuple[int, LossReport]:
         return sum(1 for _ in reader.pictures()), reader.report().losses
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_clip_of_a_second_that_is_cut_in_half_is_damaged_and_the_whole_one_is_not(
     kind: str, clip: Clip, tmp_path: Path
@@ -114,6 +115,7 @@ def test_a_clip_of_a_second_that_is_cut_in_half_is_damaged_and_the_whole_one_is_
         assert any(reason.startswith("the file is cut off at ") for reason in losses.reasons) or losses.missing
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("kind", sorted(KINDS.keys() - NOT_FORWARDS))
 def test_a_pipe_that_is_cut_off_is_as_damaged_as_such_a_file(kind: str, clip: Clip, tmp_path: Path) -> None:
     whole = clip(kind)
@@ -166,6 +168,7 @@ def test_a_job_on_it_tells_and_a_strict_one_refuses(clip: Clip, tmp_path: Path) 
         Job(tmp_path / "cut.mkv", tmp_path / "no.mkv", engine="nearest", workers="threads", strict=True).run()
 
 
+@pytest.mark.slow(seconds=1)
 def test_sound_that_is_cut_off_behind_all_frames_is_told(clip: Clip, tmp_path: Path) -> None:
     source, cut = clip(".mp4"), tmp_path / "cut.mp4"
     last = {}

@@ -80,6 +80,7 @@ def _go_on(shown: list[Fraction], pictures: int) -> None:
     assert max(gaps) < 2 * FRAME
 
 
+@pytest.mark.slow(seconds=1)
 def test_sound_and_pictures_are_moved_alike(part: Path, tmp_path: Path) -> None:
     source = joined(tmp_path / "in.ts", part, moved(tmp_path / "late.ts", part, 5000), part)
     summary = upscale(source, tmp_path / "out.mkv")
@@ -146,6 +147,7 @@ def _set_clock(data: bytearray, *, which: int, by: int) -> None:
         data[at + field : at + field + 5] = five + bytes([time << 1 & 254 | 1])
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("start", [Fraction(0), Fraction(1, 2), Fraction("1.4"), Fraction(2)])
 def test_a_part_counts_on_the_clock_that_goes_on(start: Fraction, part: Path, tmp_path: Path) -> None:
     source = joined(tmp_path / "in.ts", part, part, part)
@@ -160,6 +162,7 @@ def test_a_part_counts_on_the_clock_that_goes_on(start: Fraction, part: Path, tm
     assert sound[-1] - sound[0] == pytest.approx(0.5, abs=0.05)
 
 
+@pytest.mark.slow(seconds=1)
 def test_a_job_resumed_after_a_jump_has_the_same_times(part: Path, tmp_path: Path) -> None:
     source = joined(tmp_path / "in.ts", part, moved(tmp_path / "late.ts", part, 5000), part)
     with VideoReader(ReadSettings(path=source)) as reader:
@@ -180,6 +183,7 @@ def test_hls_goes_on_after_a_discontinuity(part: Path, tmp_path: Path) -> None:
     assert shown[-1] - shown[0] == pytest.approx(49 / 25, abs=0.1)
 
 
+@pytest.mark.slow(seconds=1)
 def test_a_continuous_clock_is_left_alone(make_clip: Callable[..., Path]) -> None:
     for name in ("a.ts", "a.mkv", "a.flv", "a.mp4"):
         clip = make_clip(name, frames=25)

@@ -49,6 +49,7 @@ def test_pictures_that_look_ahead_come_evenly(codec: str, suffix: str, make_clip
     assert all(after - before == pytest.approx(0.04, abs=0.0011) for before, after in pairwise(found))
 
 
+@pytest.mark.slow(seconds=1)
 def test_they_go_on_evenly_after_an_interruption(make_clip: MakeClip, tmp_path: Path) -> None:
     source = by_decoding(make_clip("a.ts", frames=40, options=PYRAMID, audio=False), tmp_path / "in.avi")
     with VideoReader(ReadSettings(path=source)) as reader:

@@ -77,6 +77,7 @@ def test_the_end_of_a_truncated_file_is_missing(suffix: str, tmp_path: Path) -> 
     assert missing(source) > 0
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("suffix", [".mkv", ".webm", ".wmv", ".nut", ".mp4", ".flv", ".ts"])
 def test_a_late_start_is_no_damage(suffix: str, make_clip: MakeClip, tmp_path: Path) -> None:
     codec = {"codec": CODECS.get(suffix, "libx264"), "options": {"b": "1M"}, "audio": False} if suffix in CODECS else {}
@@ -116,6 +117,7 @@ def test_containers_without_times_below_0_begin_at_0(
     assert sound - shown[0] == pytest.approx(0, abs=0.05)
 
 
+@pytest.mark.slow(seconds=1)
 def test_a_gap_that_mp4_can_not_hold_is_reported_before_the_end(tmp_path: Path) -> None:
     hours = 8 * 3600 * 90_000
     source = write_clip(

@@ -52,6 +52,7 @@ def rewritten(
     return target
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("options", [GOPS, {"preset": "medium", "g": "10"}], ids=["no B-frames", "B-frames"])
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov", ".ts", ".flv", ".avi"])
 def test_nothing_is_lost_of_a_clean_file(suffix: str, options: dict[str, str], make_clip: MakeClip) -> None:
@@ -104,6 +105,7 @@ def test_a_header_that_lies_about_the_size(make_clip: MakeClip) -> None:
     assert (info.width, info.height) == (64, 48)
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("spoilt", [{0}, {9}, {39}])
 def test_strict_stops_at_the_first(spoilt: set[int], make_clip: MakeClip, tmp_path: Path) -> None:
     clean = make_clip("in.mkv", frames=40, options=GOPS, audio=False)
@@ -123,6 +125,7 @@ def test_the_list_is_bounded_and_the_counts_are_not() -> None:
     assert sum(place.frames for place in told.places) + told.unlisted == 2000
 
 
+@pytest.mark.slow(seconds=1)
 def test_the_times_of_concealed_frames_in_a_part_are_those_of_the_source(make_clip: MakeClip) -> None:
     clip = make_clip("in.mkv", frames=50, options=GOPS, audio=False)
     with av.open(str(clip)) as container:

@@ -64,6 +64,7 @@ def test_they_are_held_back_where_the_video_comes_through_a_pipe(source: Path) -
         assert [info.pts for _, info in reader.pictures()] == decoded(source)[0]
 
 
+@pytest.mark.slow(seconds=1)
 def test_they_have_the_same_times_after_an_interruption(source: Path) -> None:
     whole, _ = decoded(source)
     for done in (1, 12, BEFORE, 45):

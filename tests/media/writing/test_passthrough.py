@@ -140,6 +140,7 @@ SOUND = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize(("codec", "suffix", "becomes"), SOUND, ids=lambda value: str(value).lstrip("."))
 def test_sound_is_copied_or_converted_to_the_sample(codec: str, suffix: str, becomes: str, tmp_path: Path) -> None:
     source, target = with_sound(tmp_path / "in.mkv", codec), tmp_path / f"out{suffix}"
@@ -302,6 +303,7 @@ def test_the_track_that_tells_chapters_is_not_missed(suffix: str, tmp_path: Path
         assert [chapter["metadata"]["title"] for chapter in result.chapters()] == ["One", "Two"]
 
 
+@pytest.mark.slow(seconds=1)
 def test_sound_without_a_rate_is_left_out_and_the_picture_is_whole(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "in.flv", frames=25)
     data = bytearray(clip.read_bytes())
@@ -316,6 +318,7 @@ def test_sound_without_a_rate_is_left_out_and_the_picture_is_whole(tmp_path: Pat
         assert sum(packet.size > 0 for packet in result.demux(video=0)) == 25
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize(("suffix", "becomes"), [(".mp4", "aac"), (".mkv", "aac"), (".webm", "opus")])
 def test_sound_that_begins_in_the_second_part_of_a_joined_ts_is_carried(
     suffix: str, becomes: str, tmp_path: Path

@@ -74,6 +74,7 @@ class TestClips:
     def patches(self, seed: int, **changes: object) -> Patches:
         return patches_of(pictures.astronaut()[:288, :288], SMALL.model_copy(update=changes), (seed,))
 
+    @pytest.mark.slow(seconds=1)
     @pytest.mark.parametrize("changes", [{}, {"resized": 1.0, "again": 1.0}], ids=["as it is", "other size"])
     def test_both_sizes_stay_in_register(self, changes: dict[str, object]) -> None:
         fine = {"quantiser": (2, 3), "tape": 0.0, "crf": (12, 12)} | changes
@@ -87,6 +88,7 @@ class TestClips:
                 }
                 assert min(errors, key=errors.__getitem__) == (0, 0)
 
+    @pytest.mark.slow(seconds=1)
     def test_most_are_of_old_codecs_and_coarser_quantisers_lose_more(self) -> None:
         fine, coarse = (
             [self.patches(seed, quantiser=(q, q), tape=0.0, again=0.0, resized=0.0).facts for seed in range(8)]
@@ -97,6 +99,7 @@ class TestClips:
         assert all(coarse[k]["error"].mean() > 2 * fine[k]["error"].mean() for k in old)
         assert {float(fine[k]["factor"][0]) for k in old} == {2.0}
 
+    @pytest.mark.slow(seconds=1)
     def test_what_was_encoded_again_or_played_from_tape_differs_more_from_what_it_was(self) -> None:
         kinds = ({"again": 0.0, "tape": 0.0}, {"again": 1.0, "tape": 0.0, "crf": (30, 30)}, {"again": 0.0, "tape": 1.0})
         once, again, tape = (

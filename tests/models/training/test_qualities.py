@@ -96,6 +96,7 @@ def test_a_whole_run_makes_a_model_of_each_knot(tmp_path: Path) -> None:
     assert (tmp_path / "run" / "training.png").exists()
 
 
+@pytest.mark.slow(seconds=1)
 def test_shared_sets_differ_in_the_biases_of_the_head_alone_and_can_be_separated_later(tmp_path: Path) -> None:
     settings = Recipe.model_validate({"model": "luma", "steps": 9, "batch": 2, "patch": 16, "warm_up": 1})
     rng = np.random.default_rng(0)
@@ -143,6 +144,7 @@ def test_weights_without_quality_are_refused(tmp_path: Path) -> None:
             QualityNet.load(path)
 
 
+@pytest.mark.slow(seconds=1)
 def test_a_teacher_makes_its_share_of_the_target_and_resumes_where_it_was_interrupted(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "coffee.png"), pictures.coffee()[:280, :280, ::-1])
     settings = Clips(versions=2, frames=1, patches=2, patch=32, noise=0.0)

@@ -91,6 +91,7 @@ def test_a_fresh_rcan_has_a_feature_for_each_output_pixel_of_a_cell() -> None:
     )
 
 
+@pytest.mark.slow(seconds=1)
 def test_training_computes_the_published_form() -> None:
     """The folded network has the same output and, away from the border, the same gradients."""
     torch.manual_seed(0)
@@ -171,12 +172,14 @@ def test_an_equivariant_network_treats_all_orientations_alike(folder: Path, tmp_
         np.testing.assert_allclose(turn.back(of_turned)[0].numpy(), whole[..., 0], atol=2e-2)
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("arch", [RCAN, LUMA, replace(PIXELS, features=12)])
 def test_networks_that_cannot_be_equivariant_are_refused(arch: Architecture, folder: Path, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="multiple of 8"):
         trainer(arch, folder, tmp_path, equivariant=True)
 
 
+@pytest.mark.slow(seconds=1)
 def test_a_run_is_not_resumed_with_another_recipe(folder: Path, tmp_path: Path) -> None:
     trainer(LUMA, folder, tmp_path).run()
     with pytest.raises(OptionError, match="from a run with another learning_rate"):

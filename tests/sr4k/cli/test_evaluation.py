@@ -116,6 +116,7 @@ class TestEval:
         done = sr4k("eval", tmp_path / "one", "--model", "rcan-full-x3", "--weights", tmp_path / "x3.pth", "--json")
         assert set(json.loads(done.stdout)["rcan-full-x3"]["one"]) == {"bicubic", "fp32"}
 
+    @pytest.mark.slow(seconds=1)
     @pytest.mark.parametrize(
         ("args", "told"),
         [
@@ -132,6 +133,7 @@ class TestEval:
         assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow(seconds=1)
 def test_without_a_working_torch_fidelity_fid_names_the_extra(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,6 +182,7 @@ class TestCompare:
 
 
 class TestModels:
+    @pytest.mark.slow(seconds=1)
     def test_every_model_has_a_line(self) -> None:
         lines = sr4k("models").stdout.splitlines()
         for name in catalogue.ARCHITECTURES:

@@ -33,12 +33,14 @@ def loaded(command: str, folder: Path) -> dict[str, set[str]]:
     return {each.name: {*each.read_text().splitlines()} for each in told.iterdir()}
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("command", ["sr4k-stream --help", "sr4k --help", "sr4k serve --help"])
 def test_help_needs_no_more_than_options(command: str, tmp_path: Path) -> None:
     found = loaded(command, tmp_path)["command"]
     assert found & (MODELS | CODECS | SERVERS | SETTINGS | JOBS | {"numpy"}) == set()
 
 
+@pytest.mark.slow(seconds=1)
 def test_a_wrong_name_is_refused_without_looking_at_videos(tmp_path: Path) -> None:
     processes = loaded("sr4k-stream none.mp4 out.mp4", tmp_path)
     assert processes.keys() == {"command"}
@@ -47,6 +49,7 @@ def test_a_wrong_name_is_refused_without_looking_at_videos(tmp_path: Path) -> No
     )
 
 
+@pytest.mark.slow(seconds=1)
 def test_probe_needs_no_network_and_no_job(tmp_path: Path) -> None:
     write_clip(tmp_path / "in.mp4", frames=2)
     found = loaded("sr4k probe in.mp4", tmp_path)["command"]
@@ -54,6 +57,7 @@ def test_probe_needs_no_network_and_no_job(tmp_path: Path) -> None:
     assert found & (MODELS | SERVERS | SETTINGS | {"cv2", "sr4k.jobs.file_job"}) == set()
 
 
+@pytest.mark.slow(seconds=1)
 def test_each_process_of_a_job_has_only_its_own_libraries(tmp_path: Path) -> None:
     write_clip(tmp_path / "in.mp4", frames=2)
     processes = loaded("sr4k-stream in.mp4 out.mp4 --engine nearest", tmp_path)

@@ -106,6 +106,7 @@ def test_a_third_one_ends_what_is_to_be_ended_in_order_and_does_not_end() -> Non
     assert seconds < 5
 
 
+@pytest.mark.slow(seconds=1)
 def test_what_a_library_makes_of_the_interruption_is_no_bug() -> None:
     body = "try:\n        time.sleep(60)\n    except BaseException:\n        raise ImportError('half imported')"
     assert ended(body, signal.SIGINT)[:2] == (130, "Stopped.\n")

@@ -39,6 +39,7 @@ def write_picture(path: Path, encoder: str, pix_fmt: str, size: tuple[int, int])
     return path
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize(
     ("name", "codec"),
     [

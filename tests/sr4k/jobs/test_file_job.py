@@ -46,6 +46,7 @@ class TestTime:
         assert summary.frames == len(video_times(source)) == 10
         assert not summary.damaged
 
+    @pytest.mark.slow(seconds=1)
     @pytest.mark.parametrize("rate", [Fraction(30000, 1001), Fraction(24), Fraction(50)])
     @pytest.mark.parametrize("preset", ["ultrafast", "medium"], ids=["no B-frames", "B-frames"])
     def test_so_at_any_rate_and_with_b_frames(
@@ -69,6 +70,7 @@ class TestTime:
 
 
 class TestTheRestOfTheFile:
+    @pytest.mark.slow(seconds=1)
     @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
     def test_sound_is_copied_packet_by_packet(self, suffix: str, make_clip: MakeClip, tmp_path: Path) -> None:
         source, target = make_clip(f"in{suffix}", frames=30), tmp_path / f"out{suffix}"
@@ -224,6 +226,7 @@ class TestPicture:
             upscale(source, tmp_path / f"{number}.mkv", codec="hevc")
             assert video_times(tmp_path / f"{number}.mkv") == [0]
 
+    @pytest.mark.slow(seconds=1)
     def test_bitrate_replaces_constant_quality(self, make_clip: MakeClip, tmp_path: Path) -> None:
         source = make_clip(frames=50, audio=False)
         for bits in (100_000, 400_000):

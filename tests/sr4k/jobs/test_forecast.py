@@ -28,6 +28,7 @@ def test_a_forecast_comes_true(make_clip: MakeClip, tmp_path: Path) -> None:
     assert found.summary.video.width == summary.video.width
 
 
+@pytest.mark.slow(seconds=1)
 def test_a_short_source_or_part_is_done_whole(make_clip: MakeClip, tmp_path: Path) -> None:
     job = Job(make_clip("a.mp4", frames=50), tmp_path / "out.mp4", preset=PRESET.updated("graph", mode="threads"))
     assert forecast(job).sampled == 50
@@ -50,6 +51,7 @@ def test_frames_at_no_steady_rate_are_not_made_up(make_clip: MakeClip, tmp_path:
     assert any(f"about {found.frames} frames" in line for line in in_words(found))
 
 
+@pytest.mark.slow(seconds=1)
 def test_a_second_pass_is_told_with_what_it_costs(make_clip: MakeClip, tmp_path: Path) -> None:
     preset = PRESET.updated("graph", mode="threads").updated("engine", name="openvino")
     once, twice = (

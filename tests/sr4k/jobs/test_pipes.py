@@ -55,6 +55,7 @@ def test_a_stop_keeps_what_was_done_beside_the_target(clip: Path, tmp_path: Path
     assert {path.name for path in tmp_path.iterdir()} == {"in", "out.partial.mkv"}
 
 
+@pytest.mark.slow(seconds=1)
 def test_clocks_that_jump_are_joined_alike_for_decoder_and_muxer(clip: Path, tmp_path: Path) -> None:
     source = joined(tmp_path / "in.ts", *(moved(tmp_path / f"{at}.ts", clip, at) for at in (5000, 0, 40_000)))
     same, target = tmp_path / "same.mkv", tmp_path / "out.mkv"
@@ -83,6 +84,7 @@ def test_sound_that_comes_late_in_the_file_is_not_waited_for(tmp_path: Path) -> 
     assert len(packet_bytes(tmp_path / "out.mkv", "audio")) == len(packet_bytes(clip, "audio"))
 
 
+@pytest.mark.slow(seconds=1)
 def test_standard_output_gets_what_a_file_gets(
     clip: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
@@ -151,6 +153,7 @@ def test_fields_that_pipes_can_not_have_are_refused(fields: dict[str, object], e
         job(Path("in.mkv"), "-", **fields)
 
 
+@pytest.mark.slow(seconds=1)
 def test_the_format_of_standard_output_is_read_forwards(clip: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     with av.open(str(clip)) as source:
         _, samples = decoded(source)

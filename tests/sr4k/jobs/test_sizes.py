@@ -46,6 +46,7 @@ def write_low(path: Path, low: NDArray[np.uint8]) -> Path:
     return path
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("ratio", [Fraction(4, 3), Fraction(3), Fraction(4)])
 def test_it_is_better_than_lanczos_at_any_ratio(ratio: Fraction, tmp_path: Path) -> None:
     high = astronaut()
@@ -82,6 +83,7 @@ def test_ten_bits_and_their_siting_stay(tmp_path: Path) -> None:
     assert (first.width, first.height, first.format.name) == (96, 72, "yuv420p10le")
 
 
+@pytest.mark.slow(seconds=1)
 def test_between_once_and_twice_the_size_is_the_same_and_the_log_says_what_it_costs(
     make_clip: MakeClip, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

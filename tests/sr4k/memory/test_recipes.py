@@ -114,6 +114,7 @@ def test_a_pytorch_dataloader(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 
+@pytest.mark.slow(seconds=1)
 def test_a_fastapi_endpoint() -> None:
     pytest.importorskip("fastapi", reason="needs FastAPI")
     httpx = pytest.importorskip("httpx", reason="needs httpx")
@@ -132,6 +133,7 @@ def test_a_fastapi_endpoint() -> None:
     assert (refused.status_code, refused.json()) == (415, {"detail": "This is no picture."})
 
 
+@pytest.mark.slow(seconds=1)
 def test_a_notebook(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
     """A cell runs while its kernel's event loop does."""
     pytest.importorskip("matplotlib", reason="needs Matplotlib")

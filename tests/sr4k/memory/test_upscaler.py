@@ -57,6 +57,7 @@ def test_a_frame_becomes_what_a_png_of_it_becomes(size: tuple[int, int], luma: U
     np.testing.assert_array_equal(luma(bgr[..., ::-1]), expected[..., ::-1])
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("size", [{"size": "100x60"}, {"size": "41x40"}, {"scale": 1.5}])
 def test_so_it_does_at_a_size_that_was_asked_for(size: dict[str, Any], tmp_path: Path) -> None:
     bgr = frame(31, 45)
@@ -93,6 +94,7 @@ def test_another_network_runs_by_its_name(tmp_path: Path) -> None:
         np.testing.assert_array_equal(up(bgr, order="bgr"), by_file(bgr, tmp_path, "rcan2"))
 
 
+@pytest.mark.slow(seconds=1)
 def test_sixteen_bits_keep_their_depth(luma: Upscaler) -> None:
     shallow = frame()
     made = luma(shallow.astype(np.uint16) * 257)
@@ -149,6 +151,7 @@ def test_planes_of_odd_sides_and_of_ten_bits_keep_their_places(nearest: Upscaler
     np.testing.assert_array_equal(large_y, made[0])
 
 
+@pytest.mark.slow(seconds=1)
 def test_matrix_and_range_are_told_to_the_network() -> None:
     y, u = NOISE.integers(0, 256, (16, 16), np.uint8), np.full((8, 8), 90, np.uint8)
     with Upscaler() as up:
@@ -265,6 +268,7 @@ def test_an_engine_that_can_not_start_is_named_and_the_next_call_tries_again(mon
             up(RGB)
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("engine", ["torch", "cuda"])
 def test_other_engines_make_nearly_the_same(engine: str, luma: Upscaler) -> None:
     pytest.importorskip("torch")
