@@ -27,7 +27,6 @@ from sr4k.media.writing.encoder_table import (
     called,
     quality_options,
     speed_options,
-    usual_quality,
 )
 from sr4k.media.writing.hardware import Trouble, device_of, trouble_with
 from sr4k.models.colour import ChromaLocation
@@ -240,7 +239,7 @@ def _options(row: EncoderRow, info: VideoInfo, settings: EncoderSettings) -> dic
     options = speed_options(row, speed)
     is_chosen = settings.bitrate is not None or RATE_CONTROL & settings.options.keys()
     if settings.crf is not None or not is_chosen:
-        options |= quality_options(row, usual_quality(row, speed) if settings.crf is None else settings.crf)
+        options |= quality_options(row, settings.crf, speed)
     options |= settings.options
     if row.name in _PARAMS:
         name = _PARAMS[row.name]

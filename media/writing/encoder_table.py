@@ -226,9 +226,9 @@ def usual_quality(row: EncoderRow, speed: str | None) -> int:
     return row.usual if speed is not None or row.lighter_usual is None else row.lighter_usual
 
 
-def quality_options(row: EncoderRow, crf: int | None) -> dict[str, str]:
-    """Return libav's options for constant quality; ``None``: the usual one of the speeds with names."""
-    value = str((row.usual if crf is None else crf) * row.steps)
+def quality_options(row: EncoderRow, crf: int | None, speed: str | None = None) -> dict[str, str]:
+    """Return libav's options for constant quality; ``None``: the usual one at that speed, see `usual_quality`."""
+    value = str((usual_quality(row, speed) if crf is None else crf) * row.steps)
     return {key: text.format(value) for key, text in row.quality.items()}
 
 
