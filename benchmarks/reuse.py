@@ -222,6 +222,14 @@ def thresholds(clip: Path, work: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def median_run(found: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """Return the run of the median ratio, and all ratios in words."""
+    runs = found["runs"]
+    middle = sorted(runs, key=lambda row: row["ratio"])[len(runs) // 2]
+    ratios = ", ".join(f"{row['ratio']:.2f}" for row in runs)
+    return middle, f"**{found['median_ratio']:.2f}** ({ratios})"
+
+
 def as_markdown(result: dict[str, Any]) -> str:
     """Return the results as a Markdown page."""
     lines = [
@@ -234,11 +242,10 @@ def as_markdown(result: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, found in result["clips"].items():
-        middle = sorted(found["runs"], key=lambda row: row["ratio"])[len(found["runs"]) // 2]
-        ratios = ", ".join(f"{row['ratio']:.2f}" for row in found["runs"])
+        middle, ratio = median_run(found)
         lines.append(
             f"| {name} | {middle['computed']:.0%} | {middle['with']:.2f} | {middle['without']:.2f} "
-            f"| **{found['median_ratio']:.2f}** ({ratios}) | {middle['ceiling']:.2f} "
+            f"| {ratio} | {middle['ceiling']:.2f} "
             f"| {middle['cpu_with']:.3f} | {middle['cpu_without']:.3f} | **{found['median_cpu_ratio']:.2f}** |"
         )
     lines += [
@@ -268,11 +275,9 @@ def moving_as_markdown(result: dict[str, Any]) -> str:
         "|---|---|---|---|---|",
     ]
     for name, found in result["stage"].items():
-        middle = sorted(found["runs"], key=lambda row: row["ratio"])[len(found["runs"]) // 2]
-        ratios = ", ".join(f"{row['ratio']:.2f}" for row in found["runs"])
+        middle, ratio = median_run(found)
         lines.append(
-            f"| {name} | {middle['computed_with']:.0%} | {middle['with']:.4f} | {middle['without']:.4f} "
-            f"| **{found['median_ratio']:.2f}** ({ratios}) |"
+            f"| {name} | {middle['computed_with']:.0%} | {middle['with']:.4f} | {middle['without']:.4f} | {ratio} |"
         )
     lines += [
         "",

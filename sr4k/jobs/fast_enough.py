@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from sr4k.common.option_names import option
 from sr4k.errors import OptionError, StoppedError
-from sr4k.jobs.fields import rate_or_text
 from sr4k.jobs.file_job import Job
 from sr4k.jobs.forecast import forecast
+from sr4k.jobs.parse import parse_rate
 from sr4k.jobs.pipes import DASH, is_pipe
 from sr4k.jobs.upscaling import lighter_than
 from sr4k.media.image_names import is_picture
@@ -43,7 +43,7 @@ def fast_enough(
         StoppedError: a stop was requested.
         Sr4kError: the job would fail.
     """
-    wanted = float(rate_or_text(target_fps) or 0)
+    wanted = float(parse_rate(str(target_fps)))
     if job.target == DASH or is_pipe(job.source) or is_picture(job.source) or is_picture(job.target):
         raise OptionError(f"Speed is measured on files of video: leave {option('target_fps')} out.")
     choices = list(_choices(job))
