@@ -14,7 +14,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ import numpy as np
 from extras import required
 from straightforward import MODEL
 
+from rig.watched import watched
 from sr4k.bench import machine
 from sr4k.bench.report import store
 from sr4k.common.opencv import cv2
@@ -31,7 +31,7 @@ from sr4k.media.planes import rows_of
 from sr4k.models.catalogue import DEFAULT
 from sr4k.models.quality.metrics import psnr
 
-psutil, data = required("psutil"), required("skimage.data")
+data = required("skimage.data")
 
 HERE = Path(__file__).parent
 CRF, PRESET = "18", "ultrafast"
@@ -185,28 +185,7 @@ def repeat(clip: Path, target: Path, times: int) -> None:
 def peak(clip: Path, target: Path) -> float:
     """Return the peak proportional set size of the command with its workers, in MiB."""
     command = [Path(sys.executable).parent / "sr4k-stream", clip, target, "--quiet", "--crf", CRF, "--preset", PRESET]
-    process = subprocess.Popen(command)
-    highest, done = 0.0, threading.Event()
-
-    def watch() -> None:
-        nonlocal highest
-        root = psutil.Process(process.pid)
-        while not done.wait(0.2):
-            total = 0
-            for member in (root, *root.children(recursive=True)):
-                try:
-                    total += member.memory_full_info().pss
-                except psutil.Error:
-                    continue
-            highest = max(highest, total / 2**20)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    code = process.wait()
-    done.set()
-    watcher.join()
-    assert code == 0, f"exit code {code}"
-    return highest
+    return watched(command).mib
 
 
 def as_markdown(result: dict[str, Any]) -> str:

@@ -1,60 +1,25 @@
-"""Fine-tune for int8: train the folded graph as deployed, with every rounding, by straight-through estimation.
+"""Fine-tune for int8: calibrate a float model, and train a copy of it as it is deployed, with every rounding."""
 
-Gradients pass a rounding unchanged and stop where values clip (Bengio et al., arXiv 1308.3432; Jacob et
-al., arXiv 1712.05877). Activation scales stay as calibrated.
-"""
-
+import itertools
 import logging
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import torch
-from safetensors.numpy import load_file
-from torch import Tensor
+from safetensors.torch import load_file
 
 from sr4k.models import zoo
-from sr4k.models.execute import TensorConv, TorchOps, Trainable, upscale_window
-from sr4k.models.folded_network import FoldedNetwork
-from sr4k.models.quantize import LEVELS, OFFSET, Calibration
+from sr4k.models.execute import TorchOps, Trainable, upscale_window
 from sr4k.models.training.calibrate import calibrate
 from sr4k.models.training.data import Batch
-from sr4k.models.training.recipe import Recipe
+from sr4k.models.training.drawn import drawn
+from sr4k.models.training.int8_net import Int8Net
+from sr4k.models.training.recipe import Int8, Recipe
 from sr4k.models.training.start import fresh, take
 from sr4k.models.training.train import Source, Trainer
 
 log = logging.getLogger(__name__)
-
-
-class RoundedOps(TorchOps):
-    """`sr4k.models.folded_network.Ops` in float, with values rounded to int8 steps.
-
-    Args:
-        net: network whose convolutions are rounded; gradients reach its parameters.
-        folded: any folded form of it, which defines the convolutions that are int8.
-        steps: by int8 convolution, the step size of its input channels (C,).
-    """
-
-    def __init__(self, net: Trainable, folded: FoldedNetwork, steps: dict[str, Tensor]) -> None:
-        convs = net.convs()
-        for name in folded.quantised:
-            convs[name] = _rounded(convs[name], steps[name])
-        super().__init__(convs)
-        self._steps = steps
-        self._rectified = {name for name in folded.quantised if folded.convs[name].reads in folded.rectified}
-
-    def quantise(self, name: str, x: Tensor) -> Tensor:
-        levels = (0, LEVELS + OFFSET) if name in self._rectified else (-LEVELS, LEVELS)
-        return _on_grid(x, self._steps[name][:, None, None], *levels)
-
-
-def input_steps(folded: FoldedNetwork, calibration: Calibration) -> dict[str, Tensor]:
-    """Return the step sizes of a calibration, as `RoundedOps` requires them."""
-    steps = {}
-    for name in folded.quantised:
-        basis = folded.convs[name].reads
-        assert basis is not None
-        steps[name] = torch.from_numpy(calibration.steps(name, basis)).float()
-    return steps
 
 
 def tuned_for_int8(
@@ -76,10 +41,9 @@ def tuned_for_int8(
         OutputError: ``out`` can't be written to.
     """
     folded = model.folded(None)
-    calibration = calibrate(folded, folders)
-    steps = input_steps(folded, calibration)
-    net = fresh(model.arch)
-    take(net, model)
+    plain = fresh(model.arch)
+    take(plain, model)
+    net = Int8Net(plain, folded, calibrate(folded, folders))
     changes = {
         "steps": recipe.int8.steps,
         "learning_rate": recipe.int8.learning_rate,
@@ -91,38 +55,40 @@ def tuned_for_int8(
     trainer = Trainer(
         net,
         recipe.model_copy(update=changes),
-        with_own_output(source, model, recipe.int8.own) if recipe.int8.own else source,
+        with_own_output(source, model, recipe.int8),
         out,
         validate=validate,
-        ops=lambda net: RoundedOps(net, folded, steps),
+        ops=_rounded,
     )
-    without_means = replace(calibration, means={})  # no bias correction: biases were trained with the roundings
-    return replace(model, calibration=without_means, int8_weights=load_file(trainer.run()))
+    net.load_state_dict(load_file(trainer.run()))
+    weights = {name: tensor.detach().numpy() for name, tensor in plain.state_dict().items()}
+    return replace(model, calibration=net.calibration(), int8_weights=weights)
 
 
-def with_own_output(source: Source, model: zoo.Model, share: float) -> Source:
-    """Return a source of the same batches, whose target has a ``share`` of the output of a float model."""
+def with_own_output(source: Source, model: zoo.Model, settings: Int8) -> Source:
+    """Return a source of the same batches, with what the settings take from the float model.
+
+    A share ``own`` of each target is the output of that model, and a share ``drawn`` of the windows is drawn
+    (`sr4k.models.training.drawn`), with that output alone as the target.
+    """
     net = fresh(model.arch)
     take(net, model)
 
     @torch.no_grad()
-    def mixed(batch: Batch) -> Batch:
-        low, high = (net.view(torch.from_numpy(array)) for array in (batch.low, batch.high))
-        target = torch.lerp(high, upscale_window(net, low, TorchOps(net.convs())), share)
+    def mixed(batch: Batch, number: int) -> Batch:
+        low, high = (net.view(torch.from_numpy(array)).clone() for array in (batch.low, batch.high))
+        count = round(settings.drawn * len(low))
+        low[:count] = torch.from_numpy(drawn(count, low.shape[-1], number)).expand(-1, low.shape[1], -1, -1)
+        target = upscale_window(net, low, TorchOps(net.convs()))
+        target[count:] = torch.lerp(high, target, settings.own)[count:]
         return batch._replace(low=low.numpy(), high=target.numpy())
 
-    return lambda start: map(mixed, source(start))
+    def batches(start: int) -> Iterator[Batch]:
+        return map(mixed, source(start), itertools.count(start))
+
+    return batches if settings.own or settings.drawn else source
 
 
-def _rounded(conv: TensorConv, steps: Tensor) -> TensorConv:
-    """Round the kernel as in the basis where each input channel has a step of 1."""
-    scaled = conv.kernel * steps[:, None, None]
-    peaks = scaled.detach().abs().amax((1, 2, 3), keepdim=True)
-    grid = torch.where(peaks > 0, peaks, 1.0) / LEVELS
-    return replace(conv, kernel=_on_grid(scaled, grid) / steps[:, None, None])
-
-
-def _on_grid(x: Tensor, step: Tensor, least: int = -LEVELS, most: int = LEVELS) -> Tensor:
-    clipped = torch.clamp(x / step, least, most)
-    rounded: Tensor = (clipped + (clipped.round() - clipped).detach()) * step
-    return rounded
+def _rounded(net: Trainable) -> TorchOps:
+    assert isinstance(net, Int8Net)
+    return net.rounded()

@@ -129,9 +129,12 @@ class Int8(Section):
     """Fine-tuning with rounded weights and activations, which follows the float training.
 
     ``own``: share of the target that is the output of the float network; the rest is that of the batches.
+    ``drawn``: share of the windows that are drawn (`sr4k.models.training.drawn`), so that what photographs rarely hold
+    isn't clipped; the target of these is the output of the float network.
     """
 
     own: Share = 0.0
+    drawn: Share = 0.0
     steps: Annotated[int, Field(ge=1)] = 4000
     learning_rate: Annotated[float, Field(gt=0)] = 5e-4
     adam_learning_rate: Annotated[float, Field(gt=0)] = 1e-4

@@ -24,6 +24,7 @@ from sr4k.models.geometry import SCALE
 from sr4k.models.quality.protocol import mean_psnr_y
 from sr4k.models.quality.testset import pictures_of
 from sr4k.models.training.data import Batch
+from sr4k.models.training.int8_net import Int8Net
 from sr4k.models.training.quality_net import QualityNet
 from sr4k.models.training.recipe import Recipe
 from sr4k.models.training.start import Net
@@ -79,7 +80,7 @@ class Trainer:
 
     def __init__(
         self,
-        net: Net,
+        net: Net | Int8Net,
         recipe: Recipe,
         source: Source,
         out: Path,

@@ -24,8 +24,9 @@ from sr4k.models.luma import LumaNet  # noqa: E402
 from sr4k.models.rcan import TrainableRcan  # noqa: E402
 from sr4k.models.training.calibrate import best_clip, calibrate  # noqa: E402
 from sr4k.models.training.data import batches, load_pairs  # noqa: E402
-from sr4k.models.training.int8 import RoundedOps, input_steps, with_own_output  # noqa: E402
-from sr4k.models.training.recipe import Recipe, load_recipe, recipe_names  # noqa: E402
+from sr4k.models.training.int8 import with_own_output  # noqa: E402
+from sr4k.models.training.int8_net import Int8Net  # noqa: E402
+from sr4k.models.training.recipe import Int8, Recipe, load_recipe, recipe_names  # noqa: E402
 from sr4k.models.training.run import train_model  # noqa: E402
 from sr4k.models.training.start import fresh  # noqa: E402
 from sr4k.models.training.symmetry import TURNS  # noqa: E402
@@ -237,7 +238,9 @@ def test_the_target_of_the_int8_form_can_be_the_output_of_the_float_form(folder:
     pairs = load_pairs([folder], patch=16, keep=0.4)
     source = partial(batches, pairs, patch=16, batch=2, seed=1)
     given = next(source(start=5))
-    whole, half = (next(with_own_output(lambda start: source(start=start), model, share)(5)) for share in (1.0, 0.5))
+    whole, half = (
+        next(with_own_output(lambda start: source(start=start), model, Int8(own=share))(5)) for share in (1.0, 0.5)
+    )
     low, high = (net.view(torch.from_numpy(array)) for array in (given.low, given.high))
     with torch.no_grad():
         own = upscale_window(net, low, TorchOps(net.convs()))
@@ -254,7 +257,7 @@ class TestInt8:
         model = zoo.Model("luma", LUMA, {key: value.numpy() for key, value in net.state_dict().items()})
         folded = model.folded(None)
         calibration = calibrate(folded, [folder], pictures=2)
-        ops = RoundedOps(net, folded, input_steps(folded, calibration))
+        ops = Int8Net(net, folded, calibration).rounded()
         deployed = zoo.Model("luma", LUMA, model.weights, calibration).quantized(None)
         gain = calibration.gains["layer.0"]
         rounded = deployed.network.convs["body.0"].kernel / gain[None, :, None, None]
@@ -262,7 +265,7 @@ class TestInt8:
         assert np.abs(ops.convs["body.0"].kernel.detach().numpy() - rounded).max() < 1e-5
 
     def test_gradients_pass_a_rounding_and_stop_at_a_clip(self) -> None:
-        from sr4k.models.training.int8 import _on_grid
+        from sr4k.models.training.int8_net import _on_grid
 
         x = torch.tensor([0.3, 10.0, 200.0], requires_grad=True)
         made = _on_grid(x, torch.tensor(1.0))
