@@ -172,10 +172,10 @@ def as_markdown(result: dict[str, Any]) -> str:
     """Return the results as a Markdown page."""
     work, busy = result["work"], result["cores_kept_busy"]
     source = (
-        "the CPU seconds of each stage alone, by the clocks of the process and of the stage's own thread"
+        "by the clocks of the process and of the stage's own thread"
         if busy is None
-        else f"the seconds of each stage alone in [bench](bench.md); those with threads ({', '.join(THREADED)}) kept "
-        f"{busy:.2f} cores busy, the factor that makes the sum equal the CPU seconds of the pipeline at {SIZE}"
+        else f"from [bench](bench.md): seconds alone, of {', '.join(THREADED)} times {busy:.2f}, the cores that they "
+        "kept busy if the sum is to be the pipeline's"
     )
     lines = [
         "# More cores, more GPUs",
@@ -183,39 +183,37 @@ def as_markdown(result: dict[str, Any]) -> str:
         f"**Simulated**, from measured seconds of the stages and from assumptions. `{result['command']}`; measured on "
         f"{machine.in_words(result['machine'])}; {SIZE} to 4K, libx264 at its usual speed, every frame computed.",
         "",
-        "## Inputs",
+        "![Frames per second by cores](scale.png)",
         "",
-        f"CPU seconds per frame, from {source}:",
+        "| frames/s, and what limits them | " + " | ".join(f"{cores} cores" for cores in CORES) + " |",
+        "|---|" + "---|" * len(CORES),
+    ]
+    for load, found in result["points"].items():
+        lines += [f"| {load}: {name} | {' | '.join(map(cell, row))} |" for name, row in merged(found).items()]
+    lines += [
         "",
-        f"| {' | '.join(name.replace('_own', ', own thread') for name in work)} | all |",
-        "|---|" + "---|" * len(work),
-        f"| {' | '.join(f'{seconds:.4f}' for seconds in work.values())} | {sum(work.values()):.4f} |",
+        "`cores`: all are busy; `encode`: the thread that feeds the encoder is; `waiting`: nothing is always busy. "
+        "`scale.json` has the lanes of each video, and how busy the limit is.",
         "",
-        "Own thread: the codecs do most of their work in threads of their own; the rest runs in the worker's thread, "
-        "frame by frame (shares by `--measure`).",
-        "",
-        "Assumed:",
-        "",
-        ASSUMED,
-        "## Validation",
-        "",
-        "| input | cores | frames/s measured | range | simulated | simulated / measured | limit |",
-        "|---|---|---|---|---|---|---|",
+        "| the same machine | frames/s measured | range | simulated | simulated / measured |",
+        "|---|---|---|---|---|",
     ]
     for row in result["validation"]:
         spread = f"{min(row['rounds']):.2f}-{max(row['rounds']):.2f}"
         lines.append(
-            f"| {row['size']} | {row['cores']} | {row['measured']:.2f} | {spread} | {row['simulated']:.2f} "
-            f"| **{row['ratio']:.2f}** | {row['limit']} |"
+            f"| {row['size']}, {row['cores']} cores | {row['measured']:.2f} | {spread} | {row['simulated']:.2f} "
+            f"| **{row['ratio']:.2f}** |"
         )
-    if busy is not None:
-        lines += ["", f"At {SIZE} the work adds up to that of the pipeline by construction; at other sizes it doesn't."]
-    lines += ["", "Below: frames per second, lanes per video, limit (`encode`: own thread), its utilization."]
-    for load, found in result["points"].items():
-        lines += ["", f"## {load}", ""]
-        lines += [f"| | {' | '.join(f'{cores} cores' for cores in CORES)} |", "|---|" + "---|" * len(CORES)]
-        lines += [f"| {name} | {' | '.join(map(cell, row))} |" for name, row in merged(found).items()]
-    return "\n".join(lines) + "\n"
+    seconds = ", ".join(f"{name.replace('_own', ' (own thread)')} {1e3 * spent:.1f}" for name, spent in work.items())
+    lines += [
+        "",
+        f"CPU milliseconds per frame at {SIZE}, {source}: {seconds}; together {1e3 * sum(work.values()):.1f}.",
+        "",
+        "Assumed:",
+        "",
+        ASSUMED,
+    ]
+    return "\n".join(lines)
 
 
 def merged(found: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
@@ -228,8 +226,7 @@ def merged(found: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, A
 
 def cell(point: dict[str, Any]) -> str:
     """Return one cell of a table."""
-    use = point["use"].get(point["limit"])
-    return f"**{point['fps']:.1f}**, {point['lanes']}, {point['limit']}" + ("" if use is None else f" {use:.0%}")
+    return f"{point['fps']:.1f} {point['limit']}"
 
 
 def plot(found: dict[str, Any], figure: Any) -> None:

@@ -30,20 +30,15 @@ NVENC_WAITING = 4
 """Frames that the encoder buffers."""
 
 ASSUMED = f"""\
-- Cores: as fast as those measured, shared equally by all runnable threads. Memory bandwidth, NUMA, pinning and busy
-  waiting are not modelled.
-- Decode (FFmpeg): cores + 1 frames at once, at most {DECODE_THREADS}, its default.
-- Encode (x264): 1.5 frames per core at once, its default, at most {ENCODE_THREADS}, since each stays
-  [40 rows](http://forum.doom9.org/showpost.php?p=1646307) behind the one before.
-- Infer on CPUs: a lane has its share of the cores and computes {PICTURES_OF_A_LANE} frames at once, as the engine
-  does. {INFER_SERIAL:.0%} of a frame's work is serial, since two threads on one frame
-  [lose a tenth](../../docs/performance.md).
-- GPUs, **not yet run on hardware**: {1e3 * GPU_SECONDS:.1f} ms per frame for the network, {BYTES_IN / 1e6:.1f} MB
-  in and {BYTES_OUT / 1e6:.1f} MB out at {PCIE / 1e9:.0f} GB/s, both directions and the network at once. Lanes use the
-  GPUs round-robin. Decoding and the pixel shuffle stay on CPUs.
-- NVENC: {NVENC_RATE:.0f} frames of 4K per second, one engine per GPU, one engine per video. Published figure: 122
-  frames of 8K per second with four engines ([arXiv 2606.29179](https://arxiv.org/abs/2606.29179)), thus as many of 4K
-  with one. Its frames cross PCIe once more, and the thread that feeds it works as for x264. H100 and A100 lack NVENC.
+- Cores: as fast as those measured, shared equally by all runnable threads; memory bandwidth and NUMA are not modelled.
+- Decode: cores + 1 frames at once, at most {DECODE_THREADS}. x264: 1.5 frames per core at once, at most
+  {ENCODE_THREADS}, since each stays [40 rows](http://forum.doom9.org/showpost.php?p=1646307) behind the one before.
+- Infer on CPUs: a lane has its share of the cores and computes {PICTURES_OF_A_LANE} frames at once;
+  {INFER_SERIAL:.0%} of a frame's work is serial.
+- GPUs, **not yet run on hardware**: {1e3 * GPU_SECONDS:.1f} ms per frame, {BYTES_IN / 1e6:.1f} MB in and
+  {BYTES_OUT / 1e6:.1f} MB out at {PCIE / 1e9:.0f} GB/s.
+- NVENC: {NVENC_RATE:.0f} frames of 4K per second, one engine per GPU and video, a quarter of what four engines are
+  [published](https://arxiv.org/abs/2606.29179) to do with 8K. H100 and A100 lack NVENC.
 """
 
 Process = Generator[simpy.Event, Any, None]
