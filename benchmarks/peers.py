@@ -1,11 +1,14 @@
 """Measure other engines and programs on the same clip, on the same machine, in the same run.
 
     python benchmarks/peers.py [--clip CLIP] [--rounds 3] [--results benchmarks/results]
+        [--real-esrgan FOLDER] [--shader FILE]
 
 Two tables. Networks alone, on one frame in memory: the folded int8 graph that this project runs, in its engine, in
 ONNX Runtime and in ncnn, and the published RCAN2 in float. Whole programs, file to file with the same encoder: this
 pipeline, frame-by-frame loops around the published network, swscale's bicubic and lanczos (no network), and decoding
-and encoding alone (an upper bound for every upscaler). All run alternately; the median of the rounds counts.
+and encoding alone (an upper bound for every upscaler). All run alternately; the median of the rounds counts. Two
+networks are measured, once, if their files are given: Real-ESRGAN's ``animevideov3`` for ncnn, which video2x and others
+run, and a shader for libplacebo, such as Anime4K's; see `rig/other_upscalers.py`.
 """
 
 import argparse
@@ -26,6 +29,7 @@ from extras import required
 from ncnn_graph import NcnnNetwork
 from published_graph import PublishedGraph
 
+from rig.other_upscalers import REAL_ESRGAN, real_esrgan, shader
 from sr4k import load_preset
 from sr4k.bench import machine
 from sr4k.bench.engine_alone import measure_engine, padded_planes
@@ -57,6 +61,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clip", type=Path, help="a 1080p clip; default: a pan over photographs")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--real-esrgan", type=Path, metavar="FOLDER", help="where the network's two files are")
+    parser.add_argument("--shader", type=Path, metavar="FILE", help="of mpv's format, in GLSL")
     parser.add_argument("--results", type=Path, default=HERE / "results")
     args = parser.parse_args()
     torch.set_num_threads(granted_cpus())
@@ -65,7 +71,7 @@ def main() -> None:
         clip = args.clip or made_clip(work)
         result = {
             "machine": machine.describe(),
-            "networks": in_turn(networks(), args.rounds),
+            "networks": in_turn(networks(), args.rounds) | in_turn(brought(args, clip), 1),
             "programs": in_turn(programs(clip, work), args.rounds),
         }
     text = as_markdown(result)
@@ -101,6 +107,17 @@ def networks() -> dict[str, Callable[[], float]]:
         "rcan2, as published, fp32, ONNX Runtime": lambda: rate_of(published_in_onnxruntime(), rgb()),
         "rcan2, as published, fp32, PyTorch": lambda: rate_of(published_in_torch(), rgb()),
     }
+
+
+def brought(args: argparse.Namespace, clip: Path) -> dict[str, Callable[[], float]]:
+    """Return the measures of networks whose files were given, by name."""
+    found: dict[str, Callable[[], float]] = {}
+    if args.real_esrgan is not None:
+        found[f"{REAL_ESRGAN}, fp32, ncnn"] = lambda: real_esrgan(args.real_esrgan, draw(0, SIZE), granted_cpus())
+    if args.shader is not None:
+        size = (2 * SIZE[0], 2 * SIZE[1])
+        found[f"{args.shader.stem}, libplacebo, decoding included"] = lambda: shader(args.shader, clip, size)
+    return found
 
 
 def programs(clip: Path, work: Path) -> dict[str, Callable[[], float]]:
