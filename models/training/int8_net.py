@@ -53,6 +53,8 @@ class Int8Net(nn.Module):
         self._reads = [self._bases.index(folded.convs[name].reads or "") for name in self._inputs]
         self._gains = nn.ParameterList(_logarithm(calibration.gains[basis]) for basis in self._bases)
         self._peaks = nn.ParameterList(_logarithm(calibration.peaks[name]) for name in self._inputs)
+        for basis, peak in zip(self._reads, self._peaks, strict=True):  # of one reader, the gains say all
+            peak.requires_grad_(self._reads.count(basis) > 1)
 
     def calibration(self) -> Calibration:
         """Return the step sizes; without means, as biases are learned with the roundings."""

@@ -19,8 +19,8 @@ from sr4k.models.resize import imresize
 
 torch = pytest.importorskip("torch")
 
-from sr4k.models.execute import TorchOps, Trainable, upscale, upscale_window  # noqa: E402
-from sr4k.models.luma import LumaNet  # noqa: E402
+from sr4k.models.execute import IntegerExecutor, TorchOps, Trainable, padded, upscale, upscale_window  # noqa: E402
+from sr4k.models.luma import LumaNet, luma_of  # noqa: E402
 from sr4k.models.rcan import TrainableRcan  # noqa: E402
 from sr4k.models.training.calibrate import best_clip, calibrate  # noqa: E402
 from sr4k.models.training.data import batches, load_pairs  # noqa: E402
@@ -263,6 +263,27 @@ class TestInt8:
         rounded = deployed.network.convs["body.0"].kernel / gain[None, :, None, None]
         rounded = rounded * calibration.gains["layer.1"][:, None, None, None]
         assert np.abs(ops.convs["body.0"].kernel.detach().numpy() - rounded).max() < 1e-5
+
+    def test_learned_step_sizes_are_deployed_as_they_were_learned(self, folder: Path) -> None:
+        """Exact integers give what training computes with its roundings."""
+        torch.manual_seed(0)
+        net = LumaNet(LUMA)
+        torch.nn.init.normal_(net.tail.weight, std=0.1)  # so that there is detail
+        model = zoo.Model("luma", LUMA, {key: value.detach().numpy() for key, value in net.state_dict().items()})
+        folded = model.folded(None)
+        learned = Int8Net(net, folded, calibrate(folded, [folder], pictures=2))
+        with torch.no_grad():
+            for name, steps in learned.named_parameters():
+                if not name.startswith("net.") and steps.requires_grad:
+                    steps += 0.3 * torch.rand_like(steps)
+        deployed = replace(model, calibration=learned.calibration()).quantized(None)
+        rgb = torch.from_numpy(load_pairs([folder], patch=16, keep=1.0)[0].low.transpose(2, 0, 1)[None].copy()).float()
+        with torch.no_grad():
+            trained = upscale(learned, learned.view(rgb), learned.rounded())
+        exact = luma_of(IntegerExecutor(deployed).picture(padded(rgb).double()))
+        plain = upscale(LumaNet(LUMA), learned.view(rgb)).detach()
+        assert float((trained - exact).abs().max()) < 0.1
+        assert float((trained - plain).abs().max()) > 5
 
     def test_gradients_pass_a_rounding_and_stop_at_a_clip(self) -> None:
         from sr4k.models.training.int8_net import _on_grid
