@@ -8,7 +8,8 @@ from rig.recording import inspect
 def assert_whole(path: Path, slowdown: float) -> None:
     """Both tracks unbroken from end to end, pictures of one size, sound in step with them.
 
-    ``slowdown``: factor by which load slowed the channel down: a picture that fails to come is replaced after a while.
+    ``slowdown``: factor by which load slowed the channel down: a picture that fails to come in time is
+    replaced, and shown later than its sound.
     """
     recorded = inspect(path)
     assert recorded.backwards == 0
@@ -16,4 +17,4 @@ def assert_whole(path: Path, slowdown: float) -> None:
     assert recorded.apart < slowdown
     assert recorded.sizes == ((640, 360),)
     assert recorded.offsets, "no flash has a beep"
-    assert recorded.worst_offset <= 0.04
+    assert recorded.worst_offset <= 0.04 * slowdown
