@@ -9,6 +9,7 @@ from sr4k.engines.openvino_devices import device_for
 from sr4k.engines.openvino_library import ov, shared_core
 from sr4k.engines.openvino_models import CPU, compiled, plan, property_of, streams_of, threads_of
 from sr4k.errors import EngineError
+from sr4k.models.cell_input import write_cells
 
 
 class OpenVinoEngine(Engine):
@@ -35,8 +36,11 @@ class OpenVinoEngine(Engine):
         self._threads = threads_of(self.spec) if device == CPU else 1
         self._device = str(property_of(core, device, "FULL_DEVICE_NAME") or device)
         self._model = model  # see `sr4k.engines.openvino_fork`
+        self._cells = made.cells
         self._idle = deque(model.create_infer_request() for _ in range(self.in_flight))
         self._running: deque[ov.InferRequest] = deque()
+        for request in self._idle if made.cells else ():
+            request.get_input_tensor(0).data[...] = 0  # also of the row and column before the plane
 
     def deactivate_impl(self) -> None:
         for request in self._running:
@@ -47,7 +51,11 @@ class OpenVinoEngine(Engine):
 
     def submit_impl(self, planes: Sequence[Plane]) -> None:
         request = self._idle.popleft()
-        for index, plane in enumerate(planes):
+        first = 0
+        if self._cells:  # into the request's own memory: no other copy of luma is made
+            write_cells(planes[0], request.get_input_tensor(0).data[0])
+            first = 1
+        for index, plane in enumerate(planes[first:], first):
             batch = plane.reshape(1, *([1] * (3 - plane.ndim)), *plane.shape)
             request.set_input_tensor(index, ov.Tensor(batch, shared_memory=True))
         request.start_async()

@@ -9,6 +9,7 @@ from sr4k.engines.base import EngineSpec
 from sr4k.engines.cpu import granted_cpus, has_fast_int8
 from sr4k.engines.openvino_fork import remember
 from sr4k.engines.openvino_library import ov
+from sr4k.models.cell_input import reads_cells
 from sr4k.models.export import to_onnx
 
 CPU = "CPU"
@@ -31,12 +32,14 @@ class Plan:
         config: OpenVINO's properties.
         precision: that the network runs in: ``int8``, ``fp16`` or ``fp32``.
         macs: multiply-accumulates per frame.
+        cells: whether it reads luma as cells (`sr4k.models.cell_input`).
     """
 
     graph: bytes
     config: Mapping[str, Any]
     precision: str
     macs: int
+    cells: bool
 
 
 def threads_of(spec: EngineSpec) -> int:
@@ -69,10 +72,11 @@ def plan(core: "ov.Core", device: str, spec: EngineSpec) -> Plan:
     is_int8 = spec.precision == "int8" or fast
     quantized = model.quantized(spec.colour) if is_int8 else None
     network = model.folded(spec.colour) if quantized is None else quantized.network
-    graph = to_onnx(quantized or network, spec.height, spec.width, rounded=spec.rounded).SerializeToString()
+    cells = device == CPU and reads_cells(network)
+    graph = to_onnx(quantized or network, spec.height, spec.width, rounded=spec.rounded, cells=cells)
     config = _cpu_config(spec) if device == CPU else _config(core, device, spec, is_exact=is_deep)
     precision = "int8" if is_int8 else _FLOATS[config.get("INFERENCE_PRECISION_HINT", "f16")]  # an NPU has no choice
-    return Plan(graph, config, precision, network.macs(spec.height, spec.width))
+    return Plan(graph.SerializeToString(), config, precision, network.macs(spec.height, spec.width), cells)
 
 
 def compiled(core: "ov.Core", device: str, made: Plan) -> "ov.CompiledModel":

@@ -20,6 +20,7 @@ import onnx
 from numpy.typing import ArrayLike
 from onnx import TensorProto, helper, numpy_helper
 
+from sr4k.models.cell_input import cells_shape, on_cells
 from sr4k.models.colour import Colour
 from sr4k.models.folded_network import FoldedNetwork
 from sr4k.models.geometry import CELL, MARGIN, padded_chroma, padded_luma
@@ -34,6 +35,7 @@ def to_onnx(
     half: bool = False,
     cast_last: bool = False,
     rounded: bool = False,
+    cells: bool = False,
 ) -> onnx.ModelProto:
     """Return the graph for pictures of ``height`` x ``width`` pixels, both even.
 
@@ -41,12 +43,14 @@ def to_onnx(
         half: run those convolutions of a float network in float16 that can be int8; the picture stays in float32.
         cast_last: make the cast to uint8 the last node, as TensorRT requires.
         rounded: whether RGB becomes uint8.
+        cells: whether ``luma`` comes as cells, (1, rows, columns, 4), where `sr4k.models.cell_input.reads_cells`.
     """
-    ops = _OnnxOps(network, half=half)
+    ops = _OnnxOps(network, half=half, cells=cells)
     net = ops.network
     luma = padded_luma(height, width)
     if net.colour is not None:
-        inputs = {"luma": [1, 1, *luma], "chroma": [1, 2, *padded_chroma(height, width, net.colour.sampling)]}
+        first = [1, *cells_shape(height, width)] if cells else [1, 1, *luma]
+        inputs = {"luma": first, "chroma": [1, 2, *padded_chroma(height, width, net.colour.sampling)]}
         kind = made = _kind(net.colour)
         outputs = list(net.structure(ops, tuple(map(ops.as_float, inputs))))
     else:
@@ -78,10 +82,11 @@ def to_onnx(
 class _OnnxOps:
     """`sr4k.models.folded_network.Ops` on names of values: appends nodes and constants."""
 
-    def __init__(self, network: FoldedNetwork | QuantizedNetwork, *, half: bool = False) -> None:
+    def __init__(self, network: FoldedNetwork | QuantizedNetwork, *, half: bool = False, cells: bool = False) -> None:
         self._scales = network if isinstance(network, QuantizedNetwork) else None
         self._half = half
         self._halves: set[str] = set()  # names of float16 values
+        self._cells = {"luma"} if cells else set()  # names of values that are luma as cells
         self.network = network.network if isinstance(network, QuantizedNetwork) else network
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
@@ -89,6 +94,8 @@ class _OnnxOps:
 
     def conv(self, name: str, x: str) -> str:
         conv = self.network.convs[name]
+        if x in self._cells:
+            conv, x = on_cells(conv), self._channels_first(x)
         dtype = np.float16 if x in self._halves else np.float32
         kernel = self._constant(conv.kernel.astype(dtype), f"{name}.weight")
         if self._scales is not None and conv.quantised:
@@ -102,13 +109,15 @@ class _OnnxOps:
 
     def quantise(self, name: str, x: str) -> str:
         if self._half and x not in self._halves:
-            x = self.node("Cast", x, to=TensorProto.FLOAT16)
+            x = self._as(x, self.node("Cast", x, to=TensorProto.FLOAT16))
             self._halves.add(x)
         if self._scales is None:
             return x
+        made = x
         if self.network.convs[name].codes:
-            x = self.node("Sub", x, self._constant(np.float32(OFFSET), "offset"))
-        return self._pair(x, self._constant(np.float32(self._scales.input_scales[name]), "scale"), self._zero)
+            made = self.node("Sub", x, self._constant(np.float32(OFFSET), "offset"))
+        made = self._pair(made, self._constant(np.float32(self._scales.input_scales[name]), "scale"), self._zero)
+        return self._as(x, made)
 
     def add(self, a: str, b: str) -> str:
         if (a in self._halves) != (b in self._halves):
@@ -121,7 +130,10 @@ class _OnnxOps:
         return self._as(x, self.node("Relu", x))
 
     def as_float(self, x: str) -> str:
-        return self.node("Cast", x, to=TensorProto.FLOAT)
+        made = self.node("Cast", x, to=TensorProto.FLOAT)
+        if x in self._cells:
+            self._cells.add(made)
+        return made
 
     def rounded(self, x: str) -> str:
         """Round and clip to code values; of RGB to 8 bits."""
@@ -134,10 +146,18 @@ class _OnnxOps:
         self.nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
         return output
 
-    def _as(self, x: str, made: str) -> str:
-        """Give ``made`` the type of ``x``, which it was computed from."""
+    def _channels_first(self, x: str) -> str:
+        """Transpose cells for a convolution. Just before it this costs nothing: OpenVINO's maps are channels-last."""
+        made = self.node("Transpose", x, perm=[0, 3, 1, 2])
         if x in self._halves:
             self._halves.add(made)
+        return made
+
+    def _as(self, x: str, made: str) -> str:
+        """Give ``made`` the type and the form of ``x``, which it was computed from."""
+        for known in (self._halves, self._cells):
+            if x in known:
+                known.add(made)
         return made
 
     def _pair(self, x: str, scale: str, zero: str, **attributes: Any) -> str:
