@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sr4k.common.option_names import option
 from sr4k.errors import EngineError, InternalError, OptionError
 from sr4k.models.architecture import Precision
-from sr4k.models.geometry import CELL, MARGIN, padded_chroma, padded_luma
+from sr4k.models.geometry import CELL, CELL_OUT, MARGIN, padded_chroma, padded_luma
 
 if TYPE_CHECKING:
     from typing import Self  # Python 3.11: an engine's library may want an older one
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     Plane = NDArray[Any]
 else:
     Plane = Any  # whoever plans a job sees no planes, and does without NumPy
+
+Cells = tuple[Plane, ...]
+"""A result: arrays (rows, columns, channels) whose channels together are the sub-pixels of each cell."""
 
 USUAL_DEVICE = "cpu"
 
@@ -87,6 +90,13 @@ class EngineSpec:
         """Shape (H/2 + 10, W/2 + 10, 24) of the cells, with a margin of five cells on each side. RGB: 48 channels."""
         cells = (self.height // CELL + 2 * MARGIN, self.width // CELL + 2 * MARGIN)
         return (*cells, 48 if self.colour is None else 24)
+
+    @property
+    def result_shapes(self) -> tuple[tuple[int, int, int], ...]:
+        """Shapes of the planes of a result: 16 channels of luma and 8 of chroma, or 48 of RGB."""
+        rows, columns, _ = self.output_shape
+        parts = (3 * CELL_OUT**2,) if self.colour is None else (CELL_OUT**2, 2 * CELL**2)
+        return tuple((rows, columns, channels) for channels in parts)
 
     @property
     def input_dtype(self) -> "np.dtype[Any]":
@@ -197,8 +207,8 @@ class Engine(ABC):
             self.submit_impl(planes)
         self._pending += 1
 
-    def result(self) -> Plane:
-        """Wait for the oldest frame and return its sub-pixels, shaped ``spec.output_shape``.
+    def result(self) -> Cells:
+        """Wait for the oldest frame and return its sub-pixels, shaped ``spec.result_shapes``.
 
         Raises:
             EngineError: the backend fails.
@@ -210,19 +220,20 @@ class Engine(ABC):
         with self._failures_named():
             out = self.result_impl()
         self._pending -= 1
-        if out.shape != self.spec.output_shape:
-            raise InternalError(f"{type(self).__name__} returned {out.shape}, not {self.spec.output_shape}.")
+        shapes = tuple(part.shape for part in out)
+        if shapes != self.spec.result_shapes:
+            raise InternalError(f"{type(self).__name__} returned {shapes}, not {self.spec.result_shapes}.")
         return out
 
     def infer(self, planes: Sequence[Plane]) -> Plane:
-        """Compute one frame and return its sub-pixels.
+        """Compute one frame and return all its sub-pixels, shaped ``spec.output_shape``, in memory of their own.
 
         Raises:
             EngineError: the backend fails.
             InternalError: see `submit` and `result`.
         """
         self.submit(planes)
-        return self.result()
+        return joined(self.result())
 
     @contextmanager
     def _failures_named(self) -> Iterator[None]:
@@ -252,5 +263,18 @@ class Engine(ABC):
         """Start computing one frame; its planes have been checked."""
 
     @abstractmethod
-    def result_impl(self) -> Plane:
-        """Wait for the oldest frame and return its sub-pixels."""
+    def result_impl(self) -> Cells:
+        """Wait for the oldest frame and return its sub-pixels; `parted` makes a result of an array of them all."""
+
+
+def parted(cells: Plane) -> Cells:
+    """Return sub-pixels (rows, columns, 24 or 48) as planes of a result: views of luma and chroma, or RGB itself."""
+    luma = CELL_OUT**2
+    return (cells,) if cells.shape[2] == 3 * luma else (cells[..., :luma], cells[..., luma:])
+
+
+def joined(cells: Cells) -> Plane:
+    """Return the planes of a result as one array (rows, columns, 24 or 48), in memory of its own."""
+    import numpy as np
+
+    return np.concatenate(cells, axis=2)

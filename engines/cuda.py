@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sr4k.engines.base import Engine, EngineSpec, Plane
+from sr4k.engines.base import Cells, Engine, EngineSpec, Plane, parted
 from sr4k.engines.choose import CUDA_CAPABILITY
 from sr4k.errors import EngineError
 
@@ -56,11 +56,11 @@ class CudaEngine(Engine):
         slot.start(planes)
         self._running.append(slot)
 
-    def result_impl(self) -> Plane:
+    def result_impl(self) -> Cells:
         slot = self._running.popleft()
         self._idle.append(slot)
         slot.wait()
-        return slot.result
+        return parted(slot.result)
 
     def describe(self) -> dict[str, Any]:
         return _described(self.spec, self._network)

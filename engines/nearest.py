@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sr4k.engines.base import Engine, EngineSpec, Plane
+from sr4k.engines.base import Cells, Engine, EngineSpec, Plane, parted
 from sr4k.models.geometry import CELL, CELL_OUT, CHROMA_PAD, MARGIN, PAD_BEFORE, SCALE, is_subsampled
 
 
@@ -42,8 +42,8 @@ class NearestEngine(Engine):
                 cells[..., CELL_OUT**2 :] = chroma.transpose(1, 2, 0).repeat(SCALE**2, axis=2)
         self._results.append(cells)
 
-    def result_impl(self) -> Plane:
-        return self._results.popleft()
+    def result_impl(self) -> Cells:
+        return parted(self._results.popleft())
 
     def describe(self) -> dict[str, Any]:
         return {"engine": "nearest", "model": "none", "precision": str(self.spec.input_dtype), "threads": 1, "macs": 0}

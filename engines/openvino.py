@@ -4,12 +4,11 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from sr4k.engines.base import Engine, EngineSpec, Plane
+from sr4k.engines.base import Cells, Engine, EngineSpec, Plane
 from sr4k.engines.openvino_devices import device_for
 from sr4k.engines.openvino_library import ov, shared_core
-from sr4k.engines.openvino_models import CPU, compiled, plan, property_of, streams_of, threads_of
+from sr4k.engines.openvino_models import CPU, compiled, give, plan, property_of, result_of, streams_of, threads_of
 from sr4k.errors import EngineError
-from sr4k.models.cell_input import write_cells
 
 
 class OpenVinoEngine(Engine):
@@ -39,8 +38,6 @@ class OpenVinoEngine(Engine):
         self._cells = made.cells
         self._idle = deque(model.create_infer_request() for _ in range(self.in_flight))
         self._running: deque[ov.InferRequest] = deque()
-        for request in self._idle if made.cells else ():
-            request.get_input_tensor(0).data[...] = 0  # also of the row and column before the plane
 
     def deactivate_impl(self) -> None:
         for request in self._running:
@@ -51,22 +48,15 @@ class OpenVinoEngine(Engine):
 
     def submit_impl(self, planes: Sequence[Plane]) -> None:
         request = self._idle.popleft()
-        first = 0
-        if self._cells:  # into the request's own memory: no other copy of luma is made
-            write_cells(planes[0], request.get_input_tensor(0).data[0])
-            first = 1
-        for index, plane in enumerate(planes[first:], first):
-            batch = plane.reshape(1, *([1] * (3 - plane.ndim)), *plane.shape)
-            request.set_input_tensor(index, ov.Tensor(batch, shared_memory=True))
+        give(request, planes, cells=self._cells)
         request.start_async()
         self._running.append(request)
 
-    def result_impl(self) -> Plane:
+    def result_impl(self) -> Cells:
         request = self._running.popleft()
         request.wait()
         self._idle.append(request)
-        out: Plane = request.get_output_tensor(0).data[0]
-        return out
+        return result_of(request)
 
     def describe(self) -> dict[str, Any]:
         spec = self.spec

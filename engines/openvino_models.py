@@ -1,15 +1,15 @@
 """Networks compiled by OpenVINO for one of its devices: in which precision, and with which settings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from sr4k.engines.base import EngineSpec
+from sr4k.engines.base import Cells, EngineSpec, Plane, parted
 from sr4k.engines.cpu import granted_cpus, has_fast_int8
 from sr4k.engines.openvino_fork import remember
 from sr4k.engines.openvino_library import ov
-from sr4k.models.cell_input import reads_cells
+from sr4k.models.cell_input import reads_cells, write_cells
 from sr4k.models.export import to_onnx
 
 CPU = "CPU"
@@ -73,7 +73,7 @@ def plan(core: "ov.Core", device: str, spec: EngineSpec) -> Plan:
     quantized = model.quantized(spec.colour) if is_int8 else None
     network = model.folded(spec.colour) if quantized is None else quantized.network
     cells = device == CPU and reads_cells(network)
-    graph = to_onnx(quantized or network, spec.height, spec.width, rounded=spec.rounded, cells=cells)
+    graph = to_onnx(quantized or network, spec.height, spec.width, rounded=spec.rounded, cells=cells, apart=True)
     config = _cpu_config(spec) if device == CPU else _config(core, device, spec, is_exact=is_deep)
     precision = "int8" if is_int8 else _FLOATS[config.get("INFERENCE_PRECISION_HINT", "f16")]  # an NPU has no choice
     return Plan(graph.SerializeToString(), config, precision, network.macs(spec.height, spec.width), cells)
@@ -89,6 +89,23 @@ def compiled(core: "ov.Core", device: str, made: Plan) -> "ov.CompiledModel":
     if device == CPU:
         remember(model, made.config)
     return model
+
+
+def give(request: "ov.InferRequest", planes: Sequence[Plane], *, cells: bool) -> None:
+    """Set the inputs of a network, without a copy except of luma as cells. The planes must last until it is done."""
+    first = 0
+    if cells:
+        write_cells(planes[0], request.get_input_tensor(0).data[0])
+        first = 1
+    for index, plane in enumerate(planes[first:], first):
+        batch = plane.reshape(1, *([1] * (3 - plane.ndim)), *plane.shape)
+        request.set_input_tensor(index, ov.Tensor(batch, shared_memory=True))
+
+
+def result_of(request: "ov.InferRequest") -> Cells:
+    """Return the sub-pixels that a network has computed: views of its memory."""
+    parts = tuple(tensor.data[0] for tensor in request.output_tensors)
+    return parts if len(parts) > 1 else parted(parts[0])
 
 
 def property_of(core: "ov.Core", device: str, name: str) -> Any:

@@ -15,9 +15,9 @@ from typing import BinaryIO
 
 import numpy as np
 
-from sr4k.engines.base import EngineSpec, Plane
+from sr4k.engines.base import EngineSpec, Plane, joined
 from sr4k.engines.openvino_library import ov, shared_core
-from sr4k.engines.openvino_models import CPU, compiled, plan, property_of
+from sr4k.engines.openvino_models import CPU, Plan, compiled, give, plan, property_of, result_of
 from sr4k.pipeline.spawning import has_interpreter, spawn
 
 HEIGHT, WIDTH = 360, 640
@@ -109,14 +109,14 @@ def tried(core: "ov.Core", device: str, spec: EngineSpec) -> Verdict:
     about = Verdict(device=full_name(core, device))
     inputs, made = trial_frame(spec), plan(core, device, spec)
     try:
-        picture, seconds = _timed(compiled(core, device, made), inputs)
+        picture, seconds = _timed(core, device, made, inputs)
     except RuntimeError as err:
         return replace(about, trouble=f"it fails ({' '.join(str(err).split())[:300]})")
     exact = plan(core, CPU, replace(spec, precision="int8" if made.precision == "int8" else "fp32"))
     own = plan(core, CPU, spec)
-    expected, cpu_seconds = _timed(compiled(core, CPU, exact), inputs)
+    expected, cpu_seconds = _timed(core, CPU, exact, inputs)
     if own.precision != exact.precision:
-        _, cpu_seconds = _timed(compiled(core, CPU, own), inputs)
+        _, cpu_seconds = _timed(core, CPU, own, inputs)
     trouble = difference(picture, expected, 1 if spec.colour is None else spec.colour.unit)
     return replace(about, trouble=trouble, seconds=seconds, cpu_seconds=cpu_seconds)
 
@@ -163,15 +163,17 @@ def _drawn(draw: np.random.Generator, shape: Sequence[int]) -> Plane:
     return drawn
 
 
-def _timed(network: "ov.CompiledModel", inputs: Sequence[Plane]) -> tuple[Plane, float]:
-    """Return the network's result, and the seconds that it takes."""
-    request = network.create_infer_request()
-    for index, plane in enumerate(inputs):
-        batch = plane.reshape(1, *([1] * (3 - plane.ndim)), *plane.shape)
-        request.set_input_tensor(index, ov.Tensor(np.ascontiguousarray(batch), shared_memory=False))
+def _timed(core: "ov.Core", device: str, made: Plan, inputs: Sequence[Plane]) -> tuple[Plane, float]:
+    """Return the result of a network on a device, and the seconds that it takes.
+
+    Raises:
+        RuntimeError: the device does not take the network, or fails.
+    """
+    request = compiled(core, device, made).create_infer_request()
+    give(request, inputs, cells=made.cells)
     request.infer()  # the first one allocates memory
     times = list(_times(request))
-    return request.get_output_tensor(0).data[0].copy(), min(times)
+    return joined(result_of(request)), min(times)
 
 
 def _times(request: "ov.InferRequest") -> Iterator[float]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from sr4k.engines import cuda_memory
-from sr4k.engines.base import Engine, EngineSpec, Plane
+from sr4k.engines.base import Cells, Engine, EngineSpec, Plane, parted
 from sr4k.engines.cache import About, EngineCache, key_of
 from sr4k.engines.cuda_memory import Graph, Mirrored, Stream
 from sr4k.engines.nvidia import Gpu, driver, first_gpu
@@ -70,10 +70,10 @@ class TensorRtEngine(Engine):
         frame.start(planes)
         self._running.append(frame)
 
-    def result_impl(self) -> Plane:
+    def result_impl(self) -> Cells:
         frame = self._running.popleft()
         self._idle.append(frame)
-        return frame.wait()
+        return parted(frame.wait())
 
     def describe(self) -> dict[str, Any]:
         if self._built is None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sr4k.engines.base import Engine, EngineSpec, Plane
+from sr4k.engines.base import Cells, Engine, EngineSpec, Plane
 from sr4k.models import catalogue
 from sr4k.models.geometry import CELL, MARGIN, padded_chroma, padded_luma
 
@@ -71,7 +71,7 @@ class TiledEngine(Engine):
         self._corners = [(row, column) for row in self._rows.parts for column in self._columns.parts]
 
     def activate_impl(self) -> None:
-        self._output = np.empty(self.spec.output_shape, self.spec.output_dtype)
+        self._output = tuple(np.empty(shape, self.spec.output_dtype) for shape in self.spec.result_shapes)
         self._tile.activate()
 
     def deactivate_impl(self) -> None:
@@ -82,17 +82,18 @@ class TiledEngine(Engine):
         self._held: list[list[Plane]] = []  # inputs of tiles in flight, which must not change
         self._begin()
 
-    def result_impl(self) -> Plane:
+    def result_impl(self) -> Cells:
         for (top, box_top), (left, box_left) in self._corners:
             self._begin()
-            cells = self._tile.result()
+            tile = self._tile.result()
             rows = min(self._rows.part, self._rows.length - top)
             columns = min(self._columns.part, self._columns.length - left)
             first_row, first_column = MARGIN + top - box_top, MARGIN + left - box_left
-            np.copyto(
-                self._output[MARGIN + top : MARGIN + top + rows, MARGIN + left : MARGIN + left + columns],
-                cells[first_row : first_row + rows, first_column : first_column + columns],
-            )
+            for output, cells in zip(self._output, tile, strict=True):
+                np.copyto(
+                    output[MARGIN + top : MARGIN + top + rows, MARGIN + left : MARGIN + left + columns],
+                    cells[first_row : first_row + rows, first_column : first_column + columns],
+                )
             self._held.pop(0)
         return self._output
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sr4k.engines.base import Engine, EngineSpec, Plane
+from sr4k.engines.base import Cells, Engine, EngineSpec, Plane, parted
 from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import EngineError
 
@@ -61,8 +61,8 @@ class TorchEngine(Engine):
             out = out.round().clamp(0, peak).to(kind)
         self._results.append(out.contiguous().numpy())
 
-    def result_impl(self) -> Plane:
-        return self._results.popleft()
+    def result_impl(self) -> Cells:
+        return parted(self._results.popleft())
 
     def describe(self) -> dict[str, Any]:
         spec = self.spec

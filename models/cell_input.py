@@ -30,7 +30,7 @@ def cells_shape(height: int, width: int) -> tuple[int, int, int]:
 
 
 def write_cells(plane: NDArray[Any], cells: NDArray[Any]) -> None:
-    """Write a padded plane to its cells, of the same dtype. The first row and column of pixels are left as they are.
+    """Write a padded plane to its cells, of the same dtype; the row and column of pixels before it are 0.
 
     Args:
         plane: luma (H + 21, W + 21); each row is contiguous.
@@ -41,6 +41,7 @@ def write_cells(plane: NDArray[Any], cells: NDArray[Any]) -> None:
         rows, first = plane[1 - below :: 2], 1 - below
         pairs[first:, 1:, below] = rows[:, 1:].view(pairs.dtype)
         cells[first:, 0, 2 * below + 1] = rows[:, 0]
+    cells[0, :, :CELL] = cells[:, 0, ::CELL] = 0
 
 
 def on_cells(conv: Conv) -> Conv:

@@ -3,9 +3,8 @@
 Inputs are padded as `sr4k.models.geometry` defines. For YUV: ``luma`` uint8 (1, 1, H + 21, W + 21) and ``chroma`` uint8
 (1, 2, H/2 + 12, W/2 + 12), or 4:4:4 (1, 2, H + 21, W + 21); for RGB: ``rgb`` float32 (1, 3, H + 21, W + 21). H and W
 are even. The output ``subpixels`` has one position per cell of the picture and five margin cells on each side:
-(1, H/2 + 10, W/2 + 10, 24) uint8, rounded, or (1, H/2 + 10, W/2 + 10, 48) float32, not rounded
-unless that is asked for. Planes of more than 8
-bits are uint16, in and out.
+(1, H/2 + 10, W/2 + 10, 24) uint8, rounded, or (1, H/2 + 10, W/2 + 10, 48) float32, not rounded unless that is asked
+for. The 24 can also be two outputs, of luma and chroma. Planes of more than 8 bits are uint16, in and out.
 
 Q/DQ rules (for TensorRT and OpenVINO alike): opset 17; zero-points 0; a Q/DQ pair on the input and weights of every
 quantised convolution and none after it; float biases; the skip of an add passes through the pair of the convolution
@@ -23,7 +22,7 @@ from onnx import TensorProto, helper, numpy_helper
 from sr4k.models.cell_input import cells_shape, on_cells
 from sr4k.models.colour import Colour
 from sr4k.models.folded_network import FoldedNetwork
-from sr4k.models.geometry import CELL, MARGIN, padded_chroma, padded_luma
+from sr4k.models.geometry import CELL, CELL_OUT, MARGIN, padded_chroma, padded_luma
 from sr4k.models.quantize import OFFSET, QuantizedNetwork
 
 
@@ -36,6 +35,7 @@ def to_onnx(
     cast_last: bool = False,
     rounded: bool = False,
     cells: bool = False,
+    apart: bool = False,
 ) -> onnx.ModelProto:
     """Return the graph for pictures of ``height`` x ``width`` pixels, both even.
 
@@ -44,6 +44,7 @@ def to_onnx(
         cast_last: make the cast to uint8 the last node, as TensorRT requires.
         rounded: whether RGB becomes uint8.
         cells: whether ``luma`` comes as cells, (1, rows, columns, 4), where `sr4k.models.cell_input.reads_cells`.
+        apart: whether sub-pixels of luma and chroma are two outputs, of 16 and 8 channels.
     """
     ops = _OnnxOps(network, half=half, cells=cells)
     net = ops.network
@@ -60,18 +61,23 @@ def to_onnx(
     rounds = made != TensorProto.FLOAT
     if rounds and not cast_last:
         outputs = [ops.rounded(out) for out in outputs]
-    joined = ops.node("Concat", *outputs, axis=1) if len(outputs) > 1 else outputs[0]
-    # Without cast_last the transpose comes last: it costs nothing, as OpenVINO's maps are channels-last in memory.
-    joined = ops.node("Transpose", joined, perm=[0, 2, 3, 1])
-    if rounds and cast_last:
-        ops.rounded(joined)
-    ops.nodes[-1].output[0] = "subpixels"
-    shape = [1, height // CELL + 2 * MARGIN, width // CELL + 2 * MARGIN, net.outputs]
+    names = {"subpixels": net.outputs}
+    if len(outputs) > 1 and apart:
+        names = {"luma_subpixels": CELL_OUT**2, "chroma_subpixels": 2 * CELL**2}
+    elif len(outputs) > 1:
+        outputs = [ops.node("Concat", *outputs, axis=1)]
+    for name, out in zip(names, outputs, strict=True):
+        # Without cast_last the transpose comes last: it costs nothing, as OpenVINO's maps are channels-last in memory.
+        transposed = ops.node("Transpose", out, perm=[0, 2, 3, 1])
+        if rounds and cast_last:
+            ops.rounded(transposed)
+        ops.nodes[-1].output[0] = name
+    shape = [1, height // CELL + 2 * MARGIN, width // CELL + 2 * MARGIN]
     graph = helper.make_graph(
         ops.nodes,
         "upscaler",
         [helper.make_tensor_value_info(name, kind, dims) for name, dims in inputs.items()],
-        [helper.make_tensor_value_info("subpixels", made, shape)],
+        [helper.make_tensor_value_info(name, made, [*shape, channels]) for name, channels in names.items()],
         ops.constants,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)

@@ -6,13 +6,13 @@ from contextlib import suppress
 from dataclasses import replace
 
 from sr4k.engines import EngineSpec, load_engine
+from sr4k.engines.base import Cells
 from sr4k.engines.grades import EngineOfEachGrade
 from sr4k.errors import EngineError
 from sr4k.media.reports import INFER, EngineReport
 from sr4k.media.rgb import depth
 from sr4k.media.video import info_of
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
-from sr4k.pipeline.frame import Plane
 from sr4k.stages.reuse import Reuse
 from sr4k.stages.settings import InferSettings
 
@@ -37,7 +37,7 @@ class Infer(Transform):
             load_engine(settings.engine)  # imported here, while the source is being opened
         self._engines: EngineOfEachGrade | None = None
         self._pending: deque[Frame] = deque()
-        self._last: Plane | None = None  # result of the engine, valid until its next `submit`
+        self._last: Cells | None = None  # result of the engine, valid until its next `submit`
         self._reuse: Reuse | None = None
         self._about: EngineReport | None = None
         self._frames: Counter[int] = Counter()  # by grade of the source's quality
@@ -63,7 +63,7 @@ class Infer(Transform):
         self._about = EngineReport(**self._engines.now.describe())
         if s.reuse and s.pixels == "yuv":
             self._reuse = Reuse(self._engines.name, self._engines.spec, s.reuse_threshold, s.lighter)
-        return Format((PlaneSpec(spec.output_shape, str(spec.output_dtype)),), about=info)
+        return Format(tuple(PlaneSpec(shape, str(spec.output_dtype)) for shape in spec.result_shapes), about=info)
 
     def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - results are in the engine's memory
         if frame.info.plain and self._settings.pixels == "yuv":
@@ -82,7 +82,7 @@ class Infer(Transform):
                 yield from self._keep_previous(self._reuse)
             if not plan.is_whole:
                 frame.release()
-                yield Frame((self._reuse.patched(plan),), frame.info)
+                yield Frame(self._reuse.patched(plan), frame.info)
                 return
         engine = self._opened.now
         engine.submit(frame.planes)
@@ -134,4 +134,4 @@ class Infer(Transform):
         subpixels = self._last = self._opened.now.result()
         frame = self._pending.popleft()
         frame.release()
-        return Frame((subpixels,), frame.info)
+        return Frame(subpixels, frame.info)

@@ -24,7 +24,7 @@ _BAND = 8
 
 
 class Reconstruct(Transform):
-    """Turns (rows, columns, 24) into a 4:2:0 block (3H, 2W) of Y, U and V, or 48 float channels into RGB.
+    """Turns cells of 16 and 8 channels into a 4:2:0 block (3H, 2W) of Y, U and V, or of 48 float channels into RGB.
 
     RGB is packed, (2H, 2W, 3), and rounded to the depth of the settings; without one it is float32, (3, 2H, 2W). Plain
     YUV frames arrive as padded planes and are enlarged by bicubic interpolation.
@@ -60,10 +60,10 @@ class Reconstruct(Transform):
             for channel, plane in enumerate(out.planes[0]):
                 shuffle(cells[..., channel * CELL_OUT**2 : (channel + 1) * CELL_OUT**2], CELL_OUT, plane)
         else:
-            first = 0
-            for plane, side in zip(split_420(out.planes[0]), (CELL_OUT, CELL, CELL), strict=True):
-                shuffle(cells[..., first : first + side**2], side, plane)
-                first += side**2
+            y, *uv = split_420(out.planes[0])
+            shuffle(cells, CELL_OUT, y)
+            for number, plane in enumerate(uv):
+                shuffle(frame.planes[1][..., number * CELL**2 : (number + 1) * CELL**2], CELL, plane)
         frame.release()
         yield out
 

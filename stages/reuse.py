@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr4k.engines import EngineSpec
+from sr4k.engines.base import Cells
 from sr4k.engines.grades import EngineOfEachGrade
 from sr4k.models import catalogue
 from sr4k.models.geometry import CELL, MARGIN
@@ -78,7 +79,7 @@ class Reuse:
         reach = catalogue.architecture(spec.model).receptive_field
         cut = reach is not None and reach <= CELL * (MARGIN + 1)  # else a tile depends on more than its margin
         self._grid = TileGrid((spec.height // CELL, spec.width // CELL), cut, spec.colour.sampling)
-        self._output_shape = spec.output_shape
+        self._shapes = spec.result_shapes
         rows, columns = self._grid.side
         self._spec = replace(spec, height=CELL * rows, width=CELL * columns)
         self._memories: list[Memory] = []  # of the previous frame, and perhaps of an earlier one
@@ -96,12 +97,12 @@ class Reuse:
         self.computed += self._work(plan)
         return plan
 
-    def keep(self, output: Plane) -> None:
+    def keep(self, output: Cells) -> None:
         """Copy the output of the previous frame, which was computed as a whole."""
         assert self._previous is not None
-        np.copyto(self._previous.output, output)
+        _copy(self._previous.output, output)
 
-    def patched(self, plan: Plan) -> Plane:
+    def patched(self, plan: Plan) -> Cells:
         """Return the sub-pixels of the whole frame, of which single tiles are computed; valid until the next call.
 
         Raises:
@@ -110,7 +111,7 @@ class Reuse:
         memory = self._memories[0]
         if plan.copies_previous:
             assert self._previous is not None
-            np.copyto(memory.output, self._previous.output)
+            _copy(memory.output, self._previous.output)
         memory.move_output(plan.moved, plan.shift)
         if plan.computed and self._engines is None:
             self._engines = EngineOfEachGrade((self._engine_name,), self._spec, lighter=self._lighter)
@@ -150,7 +151,7 @@ class Reuse:
     def _planned(self, planes: Sequence[Plane]) -> Plan:
         """Bring the best memory up to these planes, as the first one, and return how."""
         if not self._memories:
-            self._memories = [Memory(self._grid, planes, self._output_shape)]
+            self._memories = [Memory(self._grid, planes, self._shapes)]
             return _ALL
         previous = self._previous = self._memories[0]
         plan, shift = self._compared(planes, previous)
@@ -168,7 +169,7 @@ class Reuse:
             plan: how it would be brought up to the planes.
         """
         if len(self._memories) == 1:
-            self._memories.insert(0, Memory(self._grid, planes, self._output_shape))
+            self._memories.insert(0, Memory(self._grid, planes, self._shapes))
             other = _ALL
         else:
             self._memories.reverse()
@@ -223,3 +224,8 @@ class Reuse:
         memory.move_known(plan.moved, plan.shift)
         for tile in plan.computed:
             memory.learn_tile(planes, tile)
+
+
+def _copy(target: Cells, source: Cells) -> None:
+    for to, part in zip(target, source, strict=True):
+        np.copyto(to, part)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sr4k.engines.base import Cells
 from sr4k.models.geometry import CELL, MARGIN
 from sr4k.pipeline.frame import Plane
 from sr4k.stages.shift_search import Shift
@@ -15,18 +16,18 @@ class Memory:
 
     Attributes:
         known: padded luma (H, W) and chroma (2, h, w).
-        output: sub-pixels of the whole picture with its margin, which stays undefined.
+        output: sub-pixels of the whole picture, a result of an engine, whose margin stays undefined.
 
     Args:
         grid: tiles of the picture.
         planes: of the first picture.
-        output_shape: of the engine.
+        shapes: of the planes of the engine's result.
     """
 
-    def __init__(self, grid: TileGrid, planes: Sequence[Plane], output_shape: tuple[int, ...]) -> None:
+    def __init__(self, grid: TileGrid, planes: Sequence[Plane], shapes: Sequence[tuple[int, ...]]) -> None:
         self._grid = grid
         self.known = tuple(np.array(plane) for plane in planes)
-        self.output = np.empty(output_shape, planes[0].dtype)
+        self.output: Cells = tuple(np.empty(shape, planes[0].dtype) for shape in shapes)
 
     def learn(self, planes: Sequence[Plane]) -> None:
         """Take over the planes of a picture."""
@@ -49,19 +50,21 @@ class Memory:
 
     def move_output(self, tiles: Sequence[int], shift: Shift) -> None:
         """Let the output of tiles be what the output was ``shift`` away."""
-        inside = np.moveaxis(self.output[MARGIN:-MARGIN, MARGIN:-MARGIN], 2, 0)
-        for cells in self._grid.boxes(tiles, shift):
-            _move(inside, cells, shift.down // CELL, shift.right // CELL)
+        for output in self.output:
+            inside = np.moveaxis(output[MARGIN:-MARGIN, MARGIN:-MARGIN], 2, 0)
+            for cells in self._grid.boxes(tiles, shift):
+                _move(inside, cells, shift.down // CELL, shift.right // CELL)
 
     def inputs_of(self, tile: int) -> list[Plane]:
         """Return copies of the planes that a tile depends on."""
         boxes = self._grid.inputs_of(tile)
         return [known[..., rows, columns].copy() for known, (rows, columns) in zip(self.known, boxes, strict=True)]
 
-    def set_output(self, tile: int, computed: Plane) -> None:
+    def set_output(self, tile: int, computed: Cells) -> None:
         """Copy the output of a tile with its margin, without it."""
         rows, columns = self._grid.cells_of(tile)
-        np.copyto(self.output[MARGIN:-MARGIN, MARGIN:-MARGIN][rows, columns], computed[MARGIN:-MARGIN, MARGIN:-MARGIN])
+        for output, part in zip(self.output, computed, strict=True):
+            np.copyto(output[MARGIN:-MARGIN, MARGIN:-MARGIN][rows, columns], part[MARGIN:-MARGIN, MARGIN:-MARGIN])
 
 
 def _move(plane: Plane, box: Box, down: int, right: int) -> None:

@@ -8,6 +8,7 @@ from infos import video_info
 from skimage import data as pictures
 
 from sr4k.engines import EngineSpec, create_engine
+from sr4k.engines.base import joined
 from sr4k.media.decoded_picture import padded_format
 from sr4k.models.colour import Colour
 from sr4k.models.geometry import MARGIN, pad_planes
@@ -46,10 +47,8 @@ def run(settings: InferSettings, frames: list[tuple[bool, int, bool]]) -> list[n
     try:
         for number, (light, quality, spot) in enumerate(frames):
             info = FrameInfo(pts=number, time_base=Fraction(1, 25), light=light, quality=quality)
-            made += [
-                inner(out.planes[0]).copy() for out in stage.process(Frame(tuple(planes(spot=spot)), info), buffers)
-            ]
-        return [*made, *(inner(out.planes[0]).copy() for out in stage.drain(buffers))]
+            made += [inner(joined(out.planes)) for out in stage.process(Frame(tuple(planes(spot=spot)), info), buffers)]
+        return [*made, *(inner(joined(out.planes)) for out in stage.drain(buffers))]
     finally:
         stage.close()
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from sr4k.engines.base import joined
 from sr4k.models.colour import Sampling
 from sr4k.models.geometry import CELL, MARGIN, padded_chroma, padded_luma
 from sr4k.stages.reuse_memory import Memory
@@ -16,8 +17,10 @@ def memory(sampling: Sampling) -> tuple[TileGrid, Memory]:
     numbers, size = np.random.default_rng(0), tuple(CELL * length for length in CELLS)
     grid = TileGrid(CELLS, True, sampling)
     shapes = padded_luma(*size), (2, *padded_chroma(*size, sampling))
-    made = Memory(grid, [numbers.integers(0, 256, shape, np.uint8) for shape in shapes], (110, 340, 24))
-    made.output[:] = numbers.integers(0, 256, made.output.shape)
+    outputs = (110, 340, 16), (110, 340, 8)
+    made = Memory(grid, [numbers.integers(0, 256, shape, np.uint8) for shape in shapes], outputs)
+    for output in made.output:
+        output[:] = numbers.integers(0, 256, output.shape)
     return grid, made
 
 
@@ -29,7 +32,7 @@ def test_any_tiles_are_moved_from_where_they_were(sampling: Sampling, shift: tup
     numbers = np.random.default_rng(1)
     for _ in range(8):
         grid, made = memory(sampling)
-        before = [plane.copy() for plane in (made.output, *made.known)]
+        before = [joined(made.output), *(plane.copy() for plane in made.known)]
         inside = np.flatnonzero(grid.have_source(Shift(*shift))).tolist()
         chosen = [tile for tile in inside if numbers.random() < 0.6]
         made.move_output(chosen, Shift(*shift))
@@ -46,7 +49,7 @@ def test_any_tiles_are_moved_from_where_they_were(sampling: Sampling, shift: tup
                 y, x = (slice(*part.indices(length)) for part, length in zip((y, x), plane.shape[-2:], strict=True))
                 plane[..., y, x] = old[..., moved(y, samples * down), moved(x, samples * right)]
         assert chosen or not inside
-        for one, other in zip((made.output, *made.known), (output, luma, chroma), strict=True):
+        for one, other in zip((joined(made.output), *made.known), (output, luma, chroma), strict=True):
             assert np.array_equal(one, other)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from infos import video_info
 
+from sr4k.engines.base import parted
 from sr4k.media.planes import as_picture, inside, split_420
 from sr4k.media.video import ColourTags, VideoInfo, colour_of
 from sr4k.models.colour import Colour
@@ -57,7 +58,7 @@ def test_reconstruction_puts_every_subpixel_in_its_place(width: int, height: int
     r, c = np.mgrid[: cells.shape[0], : cells.shape[1]]
     for k in range(24):
         cells[..., k] = (r * 31 + c * 7 + k * 3) % 251
-    (block,), info = run(Reconstruct(), about(width, height), cells)
+    (block,), info = run(Reconstruct(), about(width, height), *parted(cells))
     assert (info.width, info.height) == (2 * width, 2 * height)
     y, u, v = split_420(block)
     for row, column in np.ndindex(y.shape):

@@ -10,6 +10,7 @@ from infos import video_info
 from skimage import data as pictures
 
 from sr4k.engines import Engine, EngineSpec, create_engine
+from sr4k.engines.base import joined
 from sr4k.engines.grades import EngineOfEachGrade
 from sr4k.media.decoded_picture import padded_format
 from sr4k.models import zoo
@@ -68,10 +69,10 @@ def run(
         for number, quality in enumerate(qualities):
             info = FrameInfo(pts=number, time_base=Fraction(1, 25), quality=quality)
             made += [
-                out.planes[0].copy()
+                joined(out.planes)
                 for out in stage.process(Frame(tuple(planes(width, spot=number in spots)), info), buffers)
             ]
-        made += [out.planes[0].copy() for out in stage.drain(buffers)]
+        made += [joined(out.planes) for out in stage.drain(buffers)]
         report = stage.report()
         assert report is not None
         return made, report.source_qualities

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from sr4k.engines import Engine
-from sr4k.engines.base import Plane
+from sr4k.engines.base import Plane, joined
 
 
 def kept_full(engine: Engine, inputs: Iterable[list[Plane]]) -> list[Plane]:
@@ -11,8 +11,8 @@ def kept_full(engine: Engine, inputs: Iterable[list[Plane]]) -> list[Plane]:
     results = []
     for planes in inputs:
         if engine.pending == engine.in_flight:
-            results.append(engine.result().copy())
+            results.append(joined(engine.result()))
         engine.submit(planes)
     while engine.pending:
-        results.append(engine.result().copy())
+        results.append(joined(engine.result()))
     return results

@@ -6,6 +6,7 @@ from fractions import Fraction
 import numpy as np
 from infos import video_info
 
+from sr4k.engines.base import joined
 from sr4k.media.decoded_picture import padded_format
 from sr4k.models.colour import Colour
 from sr4k.models.geometry import pad_planes
@@ -34,7 +35,7 @@ def run(
     made, order = [], []
 
     def take(frame: Frame) -> None:
-        made.append(frame.planes[0][5:-5, 5:-5].copy())
+        made.append(joined(frame.planes)[5:-5, 5:-5])
         order.append(frame.info.pts)
 
     try:
