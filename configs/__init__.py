@@ -80,6 +80,7 @@ class EnginePreset(Section):
 
     Attributes:
         name: of an engine, or ``auto``; see `sr4k.engines.choose`.
+        model: name of a network, or path of one that the user brings; several of them joined by ``+``.
         device: what OpenVINO runs it on: ``cpu``, ``gpu``, ``gpu.1``, ``npu`` or ``auto``. Not to be confused with
             ``devices`` of the graph, which are NVIDIA GPUs.
         threads: number of CPU threads; ``null``: all that are granted.
@@ -103,6 +104,11 @@ class EnginePreset(Section):
     sharpness: Annotated[int, Field(ge=0, le=catalogue.SHARPEST)] = 0
 
     @property
+    def chain(self) -> tuple[str, ...]:
+        """The networks that each picture goes through; those before the last keep its size."""
+        return catalogue.chain(self.model)
+
+    @property
     def source_quality_given(self) -> int | None:
         """The quality as a number; ``None``: that of each frame."""
         known = {"auto": None, "clean": 0}
@@ -120,7 +126,7 @@ class EnginePreset(Section):
     @field_validator("sharpness")
     @classmethod
     def _of_a_luma_network(cls, sharpness: int, info: ValidationInfo) -> int:
-        arch = catalogue.ARCHITECTURES.get(info.data.get("model", catalogue.DEFAULT))
+        arch = catalogue.ARCHITECTURES.get(catalogue.chain(info.data.get("model", catalogue.DEFAULT))[-1])
         if sharpness and arch is not None and not catalogue.can_sharpen(arch):
             raise ValueError("must be 0, because only luma networks can be sharpened")
         return sharpness

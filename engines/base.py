@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sr4k.models.colour import Colour
+    from sr4k.models.foreign.store import Foreign
     from sr4k.models.zoo import Model
 
     Plane = NDArray[Any]
@@ -26,7 +27,8 @@ else:
     Plane = Any  # whoever plans a job sees no planes, and does without NumPy
 
 Cells = tuple[Plane, ...]
-"""A result: arrays (rows, columns, channels) whose channels together are the sub-pixels of each cell."""
+"""A result: arrays (rows, columns, channels) whose channels together are the sub-pixels of each cell. Of a network that a
+user brought, the planes of the picture as one array."""
 
 USUAL_DEVICE = "cpu"
 
@@ -36,7 +38,7 @@ class EngineSpec:
     """A network to run and the frames to run it on.
 
     Attributes:
-        model: name of a network in `sr4k.models.zoo`.
+        model: name of a network in `sr4k.models.zoo`, or name or path of a foreign one, which the user brought.
         height: rows of the frame; even.
         width: columns of the frame; even.
         colour: format of the YUV planes, or ``None`` for RGB in and out.
@@ -49,6 +51,7 @@ class EngineSpec:
         rounded: whether RGB comes out rounded to 8 bits, a quarter of the memory; YUV always comes out rounded.
         quality: how compressed the source of the frames is, 0..51 (`sr4k.models.source_quality`).
         sharpness: how much stronger than trained the detail is, 0..100 (`sr4k.models.zoo.Model.sharpened`).
+        reuse: whether a foreign network's tiles that stay as they are are not computed again, on YUV planes.
     """
 
     model: str
@@ -63,6 +66,18 @@ class EngineSpec:
     rounded: bool = False
     quality: int = 0
     sharpness: int = 0
+    reuse: bool = False
+
+    @property
+    def foreign(self) -> "Foreign | None":
+        """The network if it is one that the user brought.
+
+        Raises:
+            OptionError: see `sr4k.models.foreign.store.find`.
+        """
+        from sr4k.models.catalogue import foreign
+
+        return foreign(self.model)
 
     def network(self) -> "Model":
         """Load the network.
@@ -86,15 +101,27 @@ class EngineSpec:
         return (luma, (2, *padded_chroma(self.height, self.width, self.colour.sampling)))
 
     @property
-    def output_shape(self) -> tuple[int, int, int]:
-        """Shape (H/2 + 10, W/2 + 10, 24) of the cells, with a margin of five cells on each side. RGB: 48 channels."""
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape (H/2 + 10, W/2 + 10, 24) of the cells, with a margin of five cells on each side. RGB: 48 channels.
+
+        Of a foreign network of scale s: planes without a margin, (3sH/2, sW) for Y, U and V of 4:2:0 as one block, or
+        RGB (3, sH, sW).
+        """
+        if (foreign := self.foreign) is not None:
+            height, width = foreign.card.scale * self.height, foreign.card.scale * self.width
+            return (3, height, width) if self.colour is None else (3 * height // 2, width)
         cells = (self.height // CELL + 2 * MARGIN, self.width // CELL + 2 * MARGIN)
         return (*cells, 48 if self.colour is None else 24)
 
     @property
-    def result_shapes(self) -> tuple[tuple[int, int, int], ...]:
-        """Shapes of the planes of a result: 16 channels of luma and 8 of chroma, or 48 of RGB."""
-        rows, columns, _ = self.output_shape
+    def result_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shapes of the arrays of a result: 16 channels of luma and 8 of chroma, or 48 of RGB.
+
+        Of a foreign network it is one: see `output_shape`.
+        """
+        if self.foreign is not None:
+            return (self.output_shape,)
+        rows, columns = self.output_shape[:2]
         parts = (3 * CELL_OUT**2,) if self.colour is None else (CELL_OUT**2, 2 * CELL**2)
         return tuple((rows, columns, channels) for channels in parts)
 
@@ -135,6 +162,9 @@ class Engine(ABC):
     takes_rgb: bool = True
     """Whether it runs networks on RGB too, not on YUV planes alone."""
 
+    takes_foreign: bool = False
+    """Whether it runs networks that users bring, whose results are planes instead of cells."""
+
     has_devices: bool = False
     """Whether it runs on other devices than its own one; see ``device`` of `EngineSpec`."""
 
@@ -153,6 +183,11 @@ class Engine(ABC):
             raise OptionError(
                 f"{type(self).__name__} works on YUV planes, not on RGB: use {option('pixels', 'yuv')}, or another "
                 f"{option('engine')}."
+            )
+        if not self.takes_foreign and spec.foreign is not None:
+            raise OptionError(
+                f"{type(self).__name__} runs only the networks that ship with the package, and {spec.model} is one of "
+                f"yours: use {option('engine', 'openvino')}."
             )
         if spec.device != USUAL_DEVICE and not self.has_devices:
             given, engine = option("device", spec.device), option("engine", "openvino")
@@ -187,6 +222,11 @@ class Engine(ABC):
         """Number of inputs whose result has not been fetched."""
         return self._pending
 
+    @property
+    def computed(self) -> float | None:
+        """Share of the frames so far that was computed and not reused, 0 to 1; ``None``: it reuses nothing itself."""
+        return None
+
     def submit(self, planes: Sequence[Plane]) -> None:
         """Start computing one frame.
 
@@ -208,7 +248,7 @@ class Engine(ABC):
         self._pending += 1
 
     def result(self) -> Cells:
-        """Wait for the oldest frame and return its sub-pixels, shaped ``spec.result_shapes``.
+        """Wait for the oldest frame and return its sub-pixels, or its planes, shaped ``spec.result_shapes``.
 
         Raises:
             EngineError: the backend fails.
@@ -274,7 +314,7 @@ def parted(cells: Plane) -> Cells:
 
 
 def joined(cells: Cells) -> Plane:
-    """Return the planes of a result as one array (rows, columns, 24 or 48), in memory of its own."""
+    """Return a result as one array (rows, columns, 24 or 48), or planes, in memory of its own."""
     import numpy as np
 
-    return np.concatenate(cells, axis=2)
+    return np.concatenate(cells, axis=2) if len(cells) > 1 else cells[0].copy()

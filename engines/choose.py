@@ -28,6 +28,9 @@ GPU_ENGINES = ("tensorrt", "cuda")
 _OF_DEVICES = "openvino"
 """The engine that has devices; see ``device`` of `EngineSpec`."""
 
+_FOR_FOREIGN = ("openvino",)
+"""Engines that `AUTO` may take for networks that users bring."""
+
 # Not ``tensorrt-stubs``, which installs a module of that name without the library.
 _TENSORRT = ("tensorrt", "tensorrt-cu13", "tensorrt-cu12")
 _TENSORRT_CAPABILITY = (7, 5)
@@ -65,7 +68,7 @@ def candidates() -> tuple[Candidate, ...]:
     )
 
 
-def engines_for(name: str, device: str = USUAL_DEVICE) -> tuple[str, ...]:
+def engines_for(name: str, device: str = USUAL_DEVICE, *, foreign: bool = False) -> tuple[str, ...]:
     """Return the engines to try, in order: the named one alone, or for `AUTO` all that can be used.
 
     Where a GPU could run a better one, the log says once what it lacks.
@@ -73,6 +76,7 @@ def engines_for(name: str, device: str = USUAL_DEVICE) -> tuple[str, ...]:
     Args:
         name: of an engine, or `AUTO`.
         device: of OpenVINO; another than the usual one asks for OpenVINO.
+        foreign: whether it is to run a network that the user brought.
 
     Raises:
         EngineError: for `AUTO`, none can be used.
@@ -84,7 +88,8 @@ def engines_for(name: str, device: str = USUAL_DEVICE) -> tuple[str, ...]:
     if device != USUAL_DEVICE:
         return (_OF_DEVICES,)
     with _one_at_a_time:
-        return _usable()
+        usable = _usable()
+    return tuple(each for each in usable if each in _FOR_FOREIGN) or (_OF_DEVICES,) if foreign else usable
 
 
 def start_first(names: Sequence[str], spec: EngineSpec, first_quality: int | None = None) -> tuple[str, Engine]:
@@ -126,10 +131,16 @@ def first_to_start(names: Sequence[str], start: Callable[[str], T]) -> tuple[str
 def engine_for(name: str, spec: EngineSpec) -> Engine:
     """Return an engine that is not active yet; one that works in tiles if the picture is too large to be done at once.
 
+    So does one for a network that the user brought, in tiles of sizes that it takes.
+
     Raises:
         OptionError: there is no such engine, or it can't run this spec.
         EngineError: its library is not installed.
     """
+    if spec.foreign is not None:
+        from sr4k.engines.foreign_tiles import ForeignTiles
+
+        return ForeignTiles(load_engine(name), spec)
     from sr4k.engines.tiled import TiledEngine, is_too_large  # NumPy, which whoever plans a job does without
 
     return TiledEngine(load_engine(name), spec) if is_too_large(spec) else create_engine(name, spec)

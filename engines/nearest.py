@@ -11,16 +11,39 @@ from sr4k.models.geometry import CELL, CELL_OUT, CHROMA_PAD, MARGIN, PAD_BEFORE,
 
 
 class NearestEngine(Engine):
-    """Repeats each luma and chroma sample 2 x 2 times."""
+    """Repeats each luma and chroma sample 2 x 2 times; in place of a foreign network, as often as its scale says."""
+
+    takes_foreign = True
 
     def __init__(self, spec: EngineSpec) -> None:
         super().__init__(spec)
-        self._results: deque[Plane] = deque()
+        self._results: deque[Cells] = deque()
 
     def activate_impl(self) -> None:
         self._results.clear()
 
     def submit_impl(self, planes: Sequence[Plane]) -> None:
+        foreign = self.spec.foreign
+        if foreign is not None:
+            self._results.append((self._planes(planes, foreign.card.scale),))
+        else:
+            self._results.append(parted(self._cells(planes)))
+
+    def _planes(self, planes: Sequence[Plane], scale: int) -> Plane:
+        spec = self.spec
+        inner = (..., slice(PAD_BEFORE, PAD_BEFORE + spec.height), slice(PAD_BEFORE, PAD_BEFORE + spec.width))
+        first = planes[0][inner].repeat(scale, -2).repeat(scale, -1)
+        if len(planes) == 1:
+            return np.rint(first).clip(0, 255).astype(spec.output_dtype) if spec.rounded else first
+        if is_subsampled(*planes):
+            chroma = planes[1][:, CHROMA_PAD:-CHROMA_PAD, CHROMA_PAD:-CHROMA_PAD]
+        else:
+            chroma = planes[1][inner][:, ::2, ::2]
+        return np.concatenate([first.ravel(), chroma.repeat(scale, -2).repeat(scale, -1).ravel()]).reshape(
+            spec.output_shape
+        )
+
+    def _cells(self, planes: Sequence[Plane]) -> Plane:
         rows, columns, channels = self.spec.output_shape
         cells = np.empty((rows, columns, channels), self.spec.output_dtype)
         first_cell = PAD_BEFORE - CELL * MARGIN
@@ -40,10 +63,10 @@ class NearestEngine(Engine):
                 cells[..., CELL_OUT**2 :] = chroma.reshape(rows, columns, -1)
             else:
                 cells[..., CELL_OUT**2 :] = chroma.transpose(1, 2, 0).repeat(SCALE**2, axis=2)
-        self._results.append(cells)
+        return cells
 
     def result_impl(self) -> Cells:
-        return parted(self._results.popleft())
+        return self._results.popleft()
 
     def describe(self) -> dict[str, Any]:
         return {"engine": "nearest", "model": "none", "precision": str(self.spec.input_dtype), "threads": 1, "macs": 0}

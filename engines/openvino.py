@@ -15,6 +15,7 @@ class OpenVinoEngine(Engine):
     """One compiled model with one more request than streams: a result is read while all streams run."""
 
     has_devices = True
+    takes_foreign = True
 
     def __init__(self, spec: EngineSpec) -> None:
         super().__init__(spec)
@@ -35,7 +36,7 @@ class OpenVinoEngine(Engine):
         self._threads = threads_of(self.spec) if device == CPU else 1
         self._device = str(property_of(core, device, "FULL_DEVICE_NAME") or device)
         self._model = model  # see `sr4k.engines.openvino_fork`
-        self._cells = made.cells
+        self._cells, self._planes = made.cells, made.planes
         self._idle = deque(model.create_infer_request() for _ in range(self.in_flight))
         self._running: deque[ov.InferRequest] = deque()
 
@@ -56,7 +57,7 @@ class OpenVinoEngine(Engine):
         request = self._running.popleft()
         request.wait()
         self._idle.append(request)
-        return result_of(request)
+        return result_of(request, planes=self._planes)
 
     def describe(self) -> dict[str, Any]:
         spec = self.spec

@@ -139,4 +139,4 @@ def _key(core: "ov.Core", device: str, spec: EngineSpec, made: Plan) -> str:
         "config": dict(made.config),
         "precision": made.precision,
     }
-    return hash_of(parts, made.graph)
+    return hash_of(parts, made.key)

@@ -5,12 +5,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from sr4k.common.option_names import option
 from sr4k.engines.base import Cells, EngineSpec, Plane, parted
 from sr4k.engines.cpu import granted_cpus, has_fast_int8
 from sr4k.engines.openvino_fork import remember
 from sr4k.engines.openvino_library import ov
+from sr4k.errors import OptionError
+from sr4k.models.architecture import Precision
 from sr4k.models.cell_input import reads_cells, write_cells
 from sr4k.models.export import to_onnx
+from sr4k.models.foreign.store import Foreign
 
 CPU = "CPU"
 """OpenVINO's name of the CPU."""
@@ -28,18 +32,22 @@ class Plan:
     """What a device is to run.
 
     Attributes:
-        graph: the network in ONNX.
+        graph: the network, in ONNX or as OpenVINO has it.
         config: OpenVINO's properties.
         precision: that the network runs in: ``int8``, ``fp16`` or ``fp32``.
         macs: multiply-accumulates per frame.
+        key: bytes that differ for different networks.
         cells: whether it reads luma as cells (`sr4k.models.cell_input`).
+        planes: whether it makes planes, as networks that users bring do, instead of cells.
     """
 
-    graph: bytes
+    graph: "bytes | ov.Model"
     config: Mapping[str, Any]
     precision: str
     macs: int
-    cells: bool
+    key: bytes
+    cells: bool = False
+    planes: bool = False
 
 
 def threads_of(spec: EngineSpec) -> int:
@@ -65,9 +73,12 @@ def plan(core: "ov.Core", device: str, spec: EngineSpec) -> Plan:
 
     Raises:
         OptionError: the network has no int8 calibration, or its pictures are too deep for it.
+        EngineError: OpenVINO does not take a network that the user brought.
     """
-    model = spec.network()
     is_deep = spec.colour is not None and spec.colour.bits > 8
+    if (foreign := spec.foreign) is not None:
+        return _plain_plan(core, device, spec, foreign, is_deep=is_deep)
+    model = spec.network()
     fast = spec.precision == "auto" and _has_int8(core, device) and model.calibration is not None and not is_deep
     is_int8 = spec.precision == "int8" or fast
     quantized = model.quantized(spec.colour) if is_int8 else None
@@ -75,8 +86,9 @@ def plan(core: "ov.Core", device: str, spec: EngineSpec) -> Plan:
     cells = device == CPU and reads_cells(network)
     graph = to_onnx(quantized or network, spec.height, spec.width, rounded=spec.rounded, cells=cells, apart=True)
     config = _cpu_config(spec) if device == CPU else _config(core, device, spec, is_exact=is_deep)
-    precision = "int8" if is_int8 else _FLOATS[config.get("INFERENCE_PRECISION_HINT", "f16")]  # an NPU has no choice
-    return Plan(graph.SerializeToString(), config, precision, network.macs(spec.height, spec.width), cells)
+    made = graph.SerializeToString()
+    precision = "int8" if is_int8 else _float_of(config)
+    return Plan(made, config, precision, network.macs(spec.height, spec.width), made, cells)
 
 
 def compiled(core: "ov.Core", device: str, made: Plan) -> "ov.CompiledModel":
@@ -85,7 +97,8 @@ def compiled(core: "ov.Core", device: str, made: Plan) -> "ov.CompiledModel":
     Raises:
         RuntimeError: the device does not take it.
     """
-    model = core.compile_model(core.read_model(made.graph), device, dict(made.config))
+    graph = core.read_model(made.graph) if isinstance(made.graph, bytes) else made.graph
+    model = core.compile_model(graph, device, dict(made.config))
     if device == CPU:
         remember(model, made.config)
     return model
@@ -102,10 +115,10 @@ def give(request: "ov.InferRequest", planes: Sequence[Plane], *, cells: bool) ->
         request.set_input_tensor(index, ov.Tensor(batch, shared_memory=True))
 
 
-def result_of(request: "ov.InferRequest") -> Cells:
-    """Return the sub-pixels that a network has computed: views of its memory."""
+def result_of(request: "ov.InferRequest", *, planes: bool = False) -> Cells:
+    """Return the sub-pixels that a network has computed, or its planes: views of its memory."""
     parts = tuple(tensor.data[0] for tensor in request.output_tensors)
-    return parts if len(parts) > 1 else parted(parts[0])
+    return parts if planes or len(parts) > 1 else parted(parts[0])
 
 
 def property_of(core: "ov.Core", device: str, name: str) -> Any:
@@ -113,6 +126,33 @@ def property_of(core: "ov.Core", device: str, name: str) -> Any:
     with suppress(RuntimeError):
         return core.get_property(device, name)
     return None
+
+
+def _plain_plan(core: "ov.Core", device: str, spec: EngineSpec, foreign: Foreign, *, is_deep: bool) -> Plan:
+    """Return the plan of a network that the user brought."""
+    from sr4k.engines.foreign_graph import plain_graph  # here: other networks do without it
+
+    if spec.precision == "int8":
+        raise OptionError(f"{foreign.name} runs in float: leave {option('precision')} out.")
+    config = _config(core, device, spec, is_exact=is_deep)
+    if device == CPU:
+        config = _cpu_config(spec) | _hint_of(core, spec.precision)
+    shape = f"{foreign.card.sha256} {spec.input_shapes} {spec.colour} {spec.rounded}"
+    macs = foreign.card.macs(spec.height, spec.width)
+    return Plan(plain_graph(core, foreign, spec), config, _float_of(config), macs, shape.encode(), planes=True)
+
+
+def _hint_of(core: "ov.Core", precision: Precision) -> dict[str, str]:
+    """Return the CPU's setting for fp16, which only some CPUs compute in."""
+    if precision != "fp16":
+        return {}
+    if "FP16" not in (property_of(core, CPU, "OPTIMIZATION_CAPABILITIES") or ()):
+        raise OptionError(f"This CPU does not compute in fp16: leave {option('precision')} out.")
+    return {"INFERENCE_PRECISION_HINT": "f16"}
+
+
+def _float_of(config: Mapping[str, Any]) -> str:
+    return _FLOATS[config.get("INFERENCE_PRECISION_HINT", "f16")]  # an NPU has no choice
 
 
 def _cpu_config(spec: EngineSpec) -> dict[str, Any]:

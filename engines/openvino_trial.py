@@ -173,7 +173,7 @@ def _timed(core: "ov.Core", device: str, made: Plan, inputs: Sequence[Plane]) ->
     give(request, inputs, cells=made.cells)
     request.infer()  # the first one allocates memory
     times = list(_times(request))
-    return joined(result_of(request)), min(times)
+    return joined(result_of(request, planes=made.planes)), min(times)
 
 
 def _times(request: "ov.InferRequest") -> Iterator[float]:

@@ -23,7 +23,7 @@ _SIDE = (540, 960)
 
 def is_too_large(spec: EngineSpec) -> bool:
     """Whether frames are tiled: they are too large, and the network's receptive field is bounded."""
-    return spec.height * spec.width > MOST_AT_ONCE and catalogue.architecture(spec.model).receptive_field is not None
+    return spec.height * spec.width > MOST_AT_ONCE and catalogue.figures(spec.model).receptive_field is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class TiledEngine(Engine):
 
     def __init__(self, make: Callable[[EngineSpec], Engine], spec: EngineSpec, side: tuple[int, int] = _SIDE) -> None:
         super().__init__(spec)
-        reach = catalogue.architecture(spec.model).receptive_field
+        reach = catalogue.figures(spec.model).receptive_field
         assert reach is not None, "its receptive field is the whole frame"
         around = max(0, -(-reach // CELL) - 1 - MARGIN)  # beyond the margin of each frame
         self._rows, self._columns = (

@@ -10,6 +10,7 @@ from sr4k.pipeline.latency import Spread
 DECODE: Final = "decode"
 INFER: Final = "infer"
 SECOND_PASS: Final = "second pass"
+CLEAN_UP: Final = "clean-up"
 ENCODE: Final = "encode"
 """Names of the stages whose reports are evaluated. A live channel has others instead of the first and the last; see
 `sr4k.live.channel_reports`."""
@@ -140,6 +141,7 @@ class EngineReport:
         tiles: number of tiles that each frame is cut into.
         lanes: number of engines that ran side by side.
         computed: share of each frame that was computed and not reused, 0 to 1; the mean over all frames and lanes.
+        cleaned: names of the networks that frames went through first, at their own size; ``macs`` are of all networks.
         passes: 2 where each frame goes through the network twice; ``macs`` and ``computed`` are of both passes.
         source_qualities: number of frames by the quality of sources that the weights they went through are for
             (`sr4k.models.source_quality`); ``None``: the network has one set of weights.
@@ -157,6 +159,7 @@ class EngineReport:
     lanes: int | None = None
     computed: float | None = None
     passes: int | None = None
+    cleaned: tuple[str, ...] | None = None
     source_qualities: dict[int, int] | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -175,12 +178,24 @@ class EngineReport:
             source_qualities=dict(frames) or None,
         )
 
+    def with_clean_up(self, first: "CleanUpReport") -> "EngineReport":
+        """Return one report for this network and those that frames went through before it."""
+        cleaned = tuple(report.model for report in first.networks)
+        return replace(self, macs=self.macs + sum(report.macs for report in first.networks), cleaned=cleaned)
+
     def with_second(self, second: "EngineReport") -> "EngineReport":
         """Return one report for this first pass and a second one."""
         macs, computed = self.macs + second.macs, None
         if self.computed is not None and second.computed is not None and macs:
             computed = (self.macs * self.computed + second.macs * second.computed) / macs
         return replace(self, macs=macs, computed=computed, passes=2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleanUpReport:
+    """Which networks frames went through at their own size; ``networks``: a report of each, in order."""
+
+    networks: tuple[EngineReport, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,8 +22,11 @@ RGB_MEAN = (0.4488, 0.4371, 0.4040)
 """Mean R, G and B of DIV2K, as fractions of 255, which RCAN subtracts from its input and adds to its output."""
 
 
-class Architecture(ABC):
-    """Hyper-parameters of a network, and the figures that follow from them."""
+class Figures(ABC):
+    """What has to be known of a network before it runs: of our own, and of those that users bring.
+
+    ``scale`` is the factor from input to output size.
+    """
 
     scale: int
 
@@ -31,6 +34,14 @@ class Architecture(ABC):
     @abstractmethod
     def receptive_field(self) -> int | None:
         """Radius of the receptive field, in input pixels; ``None``: the whole picture."""
+
+    @abstractmethod
+    def macs(self, height: int, width: int) -> int:
+        """Return the multiply-accumulates for ``height`` x ``width`` input pixels; of our own, not folded."""
+
+
+class Architecture(Figures):
+    """Hyper-parameters of a network of our own, and the figures that follow from them."""
 
     @abstractmethod
     def kernels(self) -> dict[str, tuple[int, int, int, int]]:
@@ -46,10 +57,6 @@ class Architecture(ABC):
     def parameters(self) -> int:
         """Return the number of parameters of the trained form."""
         return sum(map(math.prod, self.shapes().values()))
-
-    @abstractmethod
-    def macs(self, height: int, width: int) -> int:
-        """Return the multiply-accumulates of the trained form, not folded, for ``height`` x ``width`` input pixels."""
 
 
 @dataclass(frozen=True, slots=True)

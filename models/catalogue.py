@@ -1,7 +1,10 @@
 """Which networks there are: names and architectures, without weights. Light to import: planning a job needs it."""
 
+from pathlib import Path
+
 from sr4k.errors import OptionError
-from sr4k.models.architecture import Architecture, LumaShape, RcanShape
+from sr4k.models.architecture import Architecture, Figures, LumaShape, RcanShape
+from sr4k.models.foreign import store
 
 ARCHITECTURES: dict[str, Architecture] = {
     "luma": LumaShape(features=32, convs=4),
@@ -32,11 +35,42 @@ def can_sharpen(arch: Architecture) -> bool:
 
 
 def architecture(name: str) -> Architecture:
-    """Return the architecture of a model.
+    """Return the architecture of a model of our own.
 
     Raises:
         OptionError: there is no model of that name.
     """
     if name not in ARCHITECTURES:
-        raise OptionError(f"There is no model '{name}'. Known: {', '.join(ARCHITECTURES)}.")
+        raise OptionError(f"There is no model '{name}'. Known: {', '.join((*ARCHITECTURES, *store.names()))}.")
     return ARCHITECTURES[name]
+
+
+def foreign(name: str) -> store.Foreign | None:
+    """Return a network that the user brought; ``None``: the name is one of ours, or of none.
+
+    Raises:
+        OptionError: see `sr4k.models.foreign.store.find`.
+    """
+    return None if name in ARCHITECTURES else store.find(name)
+
+
+def is_foreign(name: str) -> bool:
+    """Whether a name that exists is that of a network that the user brought."""
+    return name not in ARCHITECTURES
+
+
+def figures(name: str) -> Figures:
+    """Return the figures of a model of our own, or of one that the user brought.
+
+    Raises:
+        OptionError: there is no model of that name, or see `sr4k.models.foreign.store.find`.
+    """
+    found = foreign(name)
+    return architecture(name) if found is None else found.card
+
+
+def chain(name: str) -> tuple[str, ...]:
+    """Return the networks that a picture goes through: ``clean+luma`` is the network clean, and then luma."""
+    if store.is_path(name) and Path(name).is_file():
+        return (name,)
+    return tuple(name.split("+"))

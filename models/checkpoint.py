@@ -54,7 +54,7 @@ def read_checkpoint(path: Path, name: str, arch: Architecture) -> dict[str, NDAr
         raise OptionError(f"{path} does not exist.")
     if not isinstance(arch, RcanShape):
         raise OptionError(f"{name} can't be read from a PyTorch checkpoint: give a .safetensors file or a folder.")
-    state = _tensors(path)
+    state = state_dict_of(path)
     basicsr = "conv_first.weight" in state
     renamed = {_rename(key, arch, _BASICSR if basicsr else _OFFICIAL): tensor for key, tensor in state.items()}
     if not arch.mean_shift:
@@ -85,7 +85,12 @@ def check_archive(path: Path) -> None:
         raise OptionError(f"{path} is refused: its entries are compressed or overlap, which PyTorch never writes.")
 
 
-def _tensors(path: Path) -> dict[str, Tensor]:
+def state_dict_of(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a checkpoint by name, without executing anything in it.
+
+    Raises:
+        OptionError: the file can't be read, holds more than tensors, or no mapping of names to tensors.
+    """
     check_archive(path)
     try:
         state: Any = torch.load(path, map_location="cpu", weights_only=True)

@@ -139,7 +139,12 @@ def load(name: str = DEFAULT, source: Path | None = None, quality: int = 0) -> M
 
 @cache
 def grades(name: str = DEFAULT, source: Path | None = None) -> tuple[int, ...]:
-    """Return the grades for which a model has weights, the shipped ones or those of a folder; 0 is always one."""
+    """Return the grades for which a model has weights, the shipped ones or those of a folder; 0 is always one.
+
+    A network that a user brought has no others.
+    """
+    if name not in ARCHITECTURES:
+        return (0,)
     folder = source or _shipped()
     stored = SHARED.get(name, name)
     return (0, *(grade for grade in GRADES[1:] if files_of(folder, stored, grade)[0].exists()))

@@ -13,7 +13,6 @@ from sr4k.media.rgb import deep_rgb, depth, scaled_channels
 from sr4k.media.scaling import Scaler
 from sr4k.media.video import VideoInfo, info_of
 from sr4k.models.colour import downsample_chroma, yuv_from_rgb
-from sr4k.models.geometry import SCALE
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
 from sr4k.pipeline.frame import Plane
 from sr4k.stages.settings import ConvertSettings
@@ -48,7 +47,7 @@ class Convert(Transform):
         self._dtype = source.planes[0].dtype if bits is None else f"uint{bits}"
         self._placed, made = self._place(info), (info.width, info.height)
         self._resized = not self._placed.size == self._placed.inner == made
-        if all(SCALE * side < there for side, there in zip(self._placed.inner, made, strict=True)):
+        if all(side < there for side, there in zip(self._placed.inner, info.source_size or made, strict=True)):
             log.warning("the result is smaller than its source: a plain scaler is better there than a network.")
         if self.in_place:
             return source

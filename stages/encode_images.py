@@ -27,7 +27,6 @@ from sr4k.media.reading.reader import VideoReader
 from sr4k.media.reports import ENCODE, EncodeReport, VideoReport
 from sr4k.media.rgb import has_no_colour
 from sr4k.media.video import FULL_RANGE, info_of
-from sr4k.models.geometry import SCALE
 from sr4k.pipeline import Format, Frame, FrameInfo, Sink
 from sr4k.stages.settings import PictureSettings
 
@@ -202,8 +201,7 @@ class EncodePictures(Sink):
         form = "rgba" if self._dtype == "uint8" else "rgba64le"
         with VideoReader(self._settings.reading) as reader:
             source, size = reader.info, (reader.info.width, reader.info.height)
-            made = replace(source, width=SCALE * source.width, height=SCALE * source.height, source_size=size)
-            there = placed(self._settings.size, made, 1)
+            there = placed(self._settings.size, replace(source, width=width, height=height, source_size=size), 1)
             inner, (top, left) = there.inner, there.corner
             for picture, _ in reader.pictures():
                 alpha: Pixels = picture.frame.to_ndarray(format=form)[..., 3]

@@ -57,11 +57,12 @@ class Infer(Transform):
             rounded=depth(info, s.rgb_bits) == 8,
             quality=s.source_quality or 0,
             sharpness=s.sharpness,
+            reuse=s.reuse,
         )
         first_quality = info.quality if s.source_quality is None else None
         self._engines = EngineOfEachGrade((s.engine, *s.fallbacks), spec, first_quality, s.lighter)
         self._about = EngineReport(**self._engines.now.describe())
-        if s.reuse and s.pixels == "yuv":
+        if s.reuse and s.pixels == "yuv" and spec.foreign is None:
             self._reuse = Reuse(self._engines.name, self._engines.spec, s.reuse_threshold, s.lighter)
         return Format(tuple(PlaneSpec(shape, str(spec.output_dtype)) for shape in spec.result_shapes), about=info)
 
@@ -103,6 +104,8 @@ class Infer(Transform):
         about = self._about
         if about is not None and len(self._opened.grades) > 1:
             about = replace(about, source_qualities=dict(self._frames))
+        if about is not None and self._opened.now.computed is not None:
+            return replace(about, computed=self._opened.now.computed)
         if about is None or self._reuse is None or not self._reuse.seen:
             return about
         return replace(about, computed=self._reuse.computed / self._reuse.seen)

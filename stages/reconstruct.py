@@ -26,6 +26,8 @@ _BAND = 8
 class Reconstruct(Transform):
     """Turns cells of 16 and 8 channels into a 4:2:0 block (3H, 2W) of Y, U and V, or of 48 float channels into RGB.
 
+    What a foreign network makes are such planes already, 1 to 4 times as large as its input, and are cut to size.
+
     RGB is packed, (2H, 2W, 3), and rounded to the depth of the settings; without one it is float32, (3, 2H, 2W). Plain
     YUV frames arrive as padded planes and are enlarged by bicubic interpolation.
     """
@@ -38,11 +40,16 @@ class Reconstruct(Transform):
     def open(self, source: Format) -> Format:
         info = info_of(source)
         self._source = info
-        height, width = SCALE * info.height, SCALE * info.width
-        self._rgb = source.planes[0].shape[2] == 48
+        shape = source.planes[0].shape
+        self._bits = depth(info, self._most)
+        self._cells = len(shape) == 3 and shape[2] in (16, 48) and shape[0] != 3
+        self._rgb = shape[2] == 48 if self._cells else len(shape) == 3
+        self._scale = SCALE if self._cells else shape[-1] // (info.width + info.width % 2)
+        height, width = self._scale * info.height, self._scale * info.width
+        if not (self._rgb and self._bits is not None):  # it becomes 4:2:0, whose sides are even
+            height, width = height + height % 2, width + width % 2
         before = info.source_size or (info.width, info.height)
         about = replace(info, height=height, width=width, source_size=before)
-        self._bits = depth(info, self._most)
         if self._rgb and self._bits is not None:
             return Format((PlaneSpec((height, width, 3), f"uint{self._bits}"),), about=about)
         if self._rgb:
@@ -54,6 +61,8 @@ class Reconstruct(Transform):
         cells = frame.planes[0]
         if frame.info.plain and not self._rgb:
             self._enlarge(frame, out)
+        elif not self._cells:
+            self._trim(cells, out.planes[0])
         elif self._rgb and self._bits is not None:
             pack(cells, out.planes[0])
         elif self._rgb:
@@ -66,6 +75,17 @@ class Reconstruct(Transform):
                 shuffle(frame.planes[1][..., number * CELL**2 : (number + 1) * CELL**2], CELL, plane)
         frame.release()
         yield out
+
+    def _trim(self, made: Plane, out: Plane) -> None:
+        """Copy the planes of a foreign network to the result, without what was made of an even frame's last pixels."""
+        if self._rgb and self._bits is not None:
+            height, width = out.shape[:2]
+            interleave(rounded(made[:, :height, :width], out.dtype), out)
+        elif self._rgb:
+            np.copyto(out, made[:, : out.shape[1], : out.shape[2]])
+        else:
+            for plane, target in zip(split_420(made), split_420(out), strict=True):
+                np.copyto(target, plane[: target.shape[0], : target.shape[1]])
 
     def _enlarge(self, frame: Frame, out: Frame) -> None:
         size = (self._source.width, self._source.height)

@@ -90,6 +90,13 @@ class InferSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CleanUpSettings:
+    """Settings of `sr4k.stages.clean_up.CleanUp`; ``networks``: those that frames go through first, in order."""
+
+    networks: tuple[InferSettings, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SecondPassSettings:
     """Settings of `sr4k.stages.second_pass.SecondPass`.
 

@@ -59,6 +59,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _no_networks_of_the_user(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let tests find no other foreign networks than they add themselves."""
+    monkeypatch.setenv("SR4K_MODELS", str(tmp_path_factory.getbasetemp() / "no-models"))
+
+
+@pytest.fixture(autouse=True)
 def _seeded() -> None:
     random.seed(0)
     np.random.seed(0)

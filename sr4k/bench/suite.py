@@ -12,8 +12,8 @@ from sr4k.bench.engine_alone import measure_engine
 from sr4k.bench.peak import int8_peak
 from sr4k.bench.whole import latency, many, run_pipeline, stages_alone
 from sr4k.configs import Preset
-from sr4k.engines.choose import engines_for
 from sr4k.engines.cpu import granted_cpus
+from sr4k.jobs.model_choice import engines_of
 from sr4k.jobs.parse import Size
 from sr4k.media.sample_pattern import RATE
 from sr4k.sample import write_sample
@@ -43,7 +43,7 @@ def run_suite(
     Raises:
         InternalError: a network did not run on every frame that was counted.
     """
-    engine, *_ = engines_for(preset.engine.name, preset.engine.device)  # no fallback: all results are of one engine
+    engine, *_ = engines_of(preset.engine)  # no fallback: all results are of one engine
     preset, parts = preset.updated("engine", name=engine, model=models[0], reuse=False), set(parts)
     result: dict[str, Any] = {"machine": machine.describe(), "int8_peak": 0.0, "models": models, "sizes": {}}
     with tempfile.TemporaryDirectory(prefix="sr4k-bench-") as folder:

@@ -64,12 +64,15 @@ def evaluate(
 ) -> None:
     """Measure networks on pictures: PSNR, SSIM and chroma PSNR of bicubic, of the network in float, and in int8."""
     with errors_in_one_line(verbose=verbose):
+        from sr4k.jobs.model_choice import existing_model
         from sr4k.media.writing.target_file import check_apart
         from sr4k.models import zoo
         from sr4k.models.quality.image_files import picture_files
         from sr4k.quality.measure_networks import evaluate_networks
 
-        names = model or [name for name in catalogue.ARCHITECTURES if zoo.has_weights(name)]
+        names = [existing_model(name) for name in model or []] or [
+            name for name in catalogue.ARCHITECTURES if zoo.has_weights(name)
+        ]
         if weights is not None and len(names) != 1:
             raise OptionError("--weights are for one network: name it with a single --model.")
         if sheet is not None:
@@ -142,7 +145,9 @@ def models(
     PSNR in dB. int8 loss: the most PSNR that int8 costs, in dB.
     """
     with errors_in_one_line(verbose=verbose):
-        rows = [_describe(name) for name in catalogue.ARCHITECTURES]
+        from sr4k.models.foreign import store
+
+        rows = [*map(_describe, catalogue.ARCHITECTURES), *map(_describe_foreign, store.names())]
         if as_json:
             typer.echo(json.dumps(rows, indent=2))
             return
@@ -180,6 +185,26 @@ def _describe(name: str) -> dict[str, Any]:
         "Set14 dB": measured.get("Set14", {}).get("fp32", {}).get("psnr"),
         "int8 loss": max(losses, default=None),
         "weights": f"shipped, {zoo.LICENCE}" if shipped else "not shipped: use --weights",
+    }
+
+
+def _describe_foreign(name: str) -> dict[str, Any]:
+    """Return the same of a network that the user added."""
+    try:
+        found = catalogue.foreign(name)
+    except OptionError:  # sr4k model list tells it
+        found = None
+    card = None if found is None else found.card
+    return {
+        "model": name,
+        "scale": 0 if card is None else card.scale,
+        "parameters": 0 if card is None else card.parameters,
+        "GMAC": 0.0 if card is None else card.macs(*_HD) / 1e9,
+        "folded": None,
+        "Set5 dB": None,
+        "Set14 dB": None,
+        "int8 loss": None,
+        "weights": "damaged: see sr4k model list" if card is None else "yours: see sr4k model show",
     }
 
 

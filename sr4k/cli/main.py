@@ -7,6 +7,7 @@ from sr4k.cli.command_kinds import Command, Group, InAndOut
 from sr4k.cli.doctor import doctor
 from sr4k.cli.engine import app as engine_app
 from sr4k.cli.evaluation import compare, evaluate, models
+from sr4k.cli.model import app as model_app
 from sr4k.cli.probe import probe
 from sr4k.cli.sample import sample
 from sr4k.cli.serve import serve
@@ -37,3 +38,4 @@ app.command(no_args_is_help=True, cls=Command)(compare)
 app.command(cls=Command)(models)
 app.command(cls=Command)(bench)
 app.add_typer(engine_app, name="engine")
+app.add_typer(model_app, name="model")

@@ -142,7 +142,7 @@ def stream(
         ).over(load_preset(config or ("live" if is_stream else "file")))
         with errors_by_option():
             chosen = with_encoder(chosen, codec, encoder, crf, bitrate, preset, parse_pairs(encoder_option or []))
-            wanted = result_size(size, scale, fit)
+            wanted = result_size(size, scale, fit, usual=None)
         shared = SharedOptions(size=wanted, as_json=as_json, quiet=quiet, verbose=verbose, redaction=redaction)
         if is_stream:
             from sr4k.cli.live import run_live

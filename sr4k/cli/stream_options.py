@@ -207,7 +207,8 @@ Device = Annotated[
 Model = Annotated[
     str | None,
     typer.Option(
-        help="Network that upscales; sr4k models lists all. Default: luma. auto: luma, or a smaller one if this "
+        help="Network that upscales; sr4k models lists all, and those that you added. Or the path of an ONNX file. "
+        "Networks that keep the size may come first: clean+luma. Default: luma. auto: luma, or a smaller one if this "
         "machine is too slow for --target-fps, or for a live stream.",
         metavar="MODEL",
         rich_help_panel=_NETWORK,

@@ -14,7 +14,6 @@ from typing import Any, Literal, get_args
 
 from sr4k.common.picture_suffixes import DEEP
 from sr4k.configs import Preset
-from sr4k.engines.choose import engines_for
 from sr4k.errors import FieldError, InputError, OptionError, StoppedError, WorkerError
 from sr4k.jobs.fields import (
     Field,
@@ -28,6 +27,7 @@ from sr4k.jobs.fields import (
 from sr4k.jobs.file_progress import Gauge, Progress
 from sr4k.jobs.graph import assembled, run_assembled
 from sr4k.jobs.keywords import PRESET_KEYWORDS, PresetKeywords
+from sr4k.jobs.model_choice import engines_of, hashes, scale_of
 from sr4k.jobs.pipes import DASH, file_or_dash, is_pipe, opened_source, reserved_output, shown
 from sr4k.jobs.result_size import GivenSize, Scaling, check_for_video, result_size, size_as_given
 from sr4k.jobs.running import Impatient, Startable
@@ -116,7 +116,7 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
     def __post_init__(self, scale: Scaling) -> None:
         """Check the fields; for what it raises see the class."""
         object.__setattr__(self, "preset", self.over(self.preset))
-        object.__setattr__(self, "size", result_size(self.size, scale, self.fit))
+        object.__setattr__(self, "size", result_size(self.size, scale, self.fit, usual=scale_of(self.preset.engine)))
         if self.deinterlace not in get_args(Deinterlace):
             raise OptionError(f"deinterlace can't be '{self.deinterlace}': use {', '.join(get_args(Deinterlace))}.")
         check_cpus(self.cpus)
@@ -341,7 +341,8 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
         own = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in NO_FACTS}
         own |= {
             "engine": self.preset.engine.model_dump(exclude={"name", "threads", "reuse"}),
-            "engine.name": engines_for(self.preset.engine.name, self.preset.engine.device)[0],
+            "engine.name": engines_of(self.preset.engine)[0],
+            "engine.hashes": hashes(self.preset.engine.model),
             "encode": self.preset.encode.model_dump(exclude={"work_seconds"}),
         }
         return fingerprint(self.source) | flat(own)

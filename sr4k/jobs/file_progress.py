@@ -7,11 +7,11 @@ from typing import Any
 
 from sr4k.common.printable import clock
 from sr4k.configs import STAGES
-from sr4k.media.reports import DECODE, ENCODE, SECOND_PASS, DecodeReport, EncodeReport
+from sr4k.media.reports import CLEAN_UP, DECODE, ENCODE, SECOND_PASS, DecodeReport, EncodeReport
 from sr4k.pipeline import WorkerStatus, report_of
 
 _AGAIN = STAGES.index("convert")
-_ORDER = (*STAGES[:_AGAIN], SECOND_PASS, *STAGES[_AGAIN:])
+_ORDER = (STAGES[0], CLEAN_UP, *STAGES[1:_AGAIN], SECOND_PASS, *STAGES[_AGAIN:])
 """Names of the stages, in the order of the graph."""
 
 _WINDOW = 5.0

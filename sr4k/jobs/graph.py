@@ -14,14 +14,16 @@ from sr4k.common.option_names import is_named_for_command
 from sr4k.common.system_errors import refusal
 from sr4k.configs import STAGES, GraphPreset, Preset, StageName
 from sr4k.engines.base import USUAL_DEVICE
-from sr4k.engines.choose import GPU_ENGINES, engines_for
+from sr4k.engines.choose import GPU_ENGINES
 from sr4k.engines.cpu import granted_cpus
 from sr4k.engines.nvidia import only
 from sr4k.errors import InternalError, Sr4kError, StoppedError
+from sr4k.jobs.model_choice import engines_of
 from sr4k.jobs.preparation import Preparation
 from sr4k.jobs.upscaling import upscaling
-from sr4k.media.reports import DECODE, ENCODE, INFER, SECOND_PASS
+from sr4k.media.reports import CLEAN_UP, DECODE, ENCODE, INFER, SECOND_PASS
 from sr4k.models.architecture import Pixels
+from sr4k.models.catalogue import is_foreign
 from sr4k.pipeline import (
     GraphAborted,
     GraphSpec,
@@ -70,8 +72,10 @@ def assembled(
         OptionError: the preset names a GPU that does not exist.
     """
     layout, cpus = preset.graph, cpus or granted_cpus()
-    engines = engines_for(preset.engine.name, preset.engine.device)
+    *before, network = preset.engine.chain
+    engines = engines_of(preset.engine)
     on_gpu = engines[0] in GPU_ENGINES
+    stays_there = not before and not is_foreign(network)  # frames, in the GPU's memory
     is_on_cpu = not on_gpu and preset.engine.device in ("auto", USUAL_DEVICE)
     lanes = 1 if prompt else _lanes(layout, cpus, is_on_cpu=is_on_cpu)
     between = upscaling(
@@ -90,7 +94,7 @@ def assembled(
         stages = tuple(_listed(specs, names))
         if name == layout.upscaler:
             workers.append(WorkerSpec(name, stages, lanes, environments=devices))
-        elif on_gpu and pixels == "yuv" and not prompt and {*STAGES[:-1]} <= {*names}:
+        elif on_gpu and stays_there and pixels == "yuv" and not prompt and {*STAGES[:-1]} <= {*names}:
             workers.append(WorkerSpec(name, tuple(_on_gpu(specs, names))))
         else:
             workers.append(WorkerSpec(name, stages))
@@ -127,8 +131,10 @@ def run_assembled(
 
 
 def _listed(specs: Mapping[str, StageSpec], names: Sequence[StageName]) -> Iterator[StageSpec]:
-    """Yield the stages with these names, and the second pass, which presets don't name, where the first is done."""
+    """Yield the stages with these names, and those that presets don't name: clean-up first, and a second pass."""
     for name in names:
+        if name == "preprocess" and CLEAN_UP in specs:
+            yield specs[CLEAN_UP]
         yield specs[name]
         if name == "reconstruct" and SECOND_PASS in specs:
             yield specs[SECOND_PASS]

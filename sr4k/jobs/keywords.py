@@ -12,12 +12,12 @@ from sr4k.configs import Preset
 from sr4k.engines import check_engine
 from sr4k.errors import OptionError
 from sr4k.jobs.fields import path_text
+from sr4k.jobs.model_choice import with_model
 from sr4k.jobs.parse import parse_devices
 from sr4k.jobs.setting_errors import errors_by_option
 from sr4k.live.address import is_live
 from sr4k.media.options import CodecChoice, EncoderChoice, Fit
 from sr4k.models.architecture import Pixels, Precision
-from sr4k.models.catalogue import architecture
 
 _SUFFIXES = {"": 1, "k": 1_000, "M": 1_000_000}
 
@@ -35,7 +35,8 @@ class PresetKeywords:
         options: options of the encoder by their names in FFmpeg, such as ``{"tune": "film"}``: ``-e`` of the command.
         engine: ``openvino``, ``tensorrt``, ``cuda``, ``torch``, or ``auto``: the best that this machine can use.
         device: what OpenVINO runs the network on: ``cpu``, ``gpu``, ``npu`` or ``auto``.
-        model: network, such as ``luma-large``.
+        model: network, such as ``luma-large``, or one of your own, by its name or the path of its ONNX file. Networks
+            that keep the size may come before: ``clean+luma``.
         weights: folder or checkpoint with weights of your own for the network.
         precision: number format of the network.
         pixels: what the network works on.
@@ -111,8 +112,7 @@ class PresetKeywords:
             preset = preset.updated("graph", **graph)
             preset = with_encoder(preset, self.codec, self.encoder, self.crf, self.bitrate, self.speed, options)
         check_engine(preset.engine.name)
-        architecture(preset.engine.model)
-        return preset
+        return with_model(preset)
 
 
 PRESET_KEYWORDS = {field.name for field in fields(PresetKeywords)}

@@ -26,6 +26,7 @@ from sr4k.jobs.fields import (
 from sr4k.jobs.graph import assembled, run_assembled
 from sr4k.jobs.keywords import PresetKeywords
 from sr4k.jobs.live_progress import LiveProgress, TargetProgress, live_progress
+from sr4k.jobs.model_choice import is_twice, scale_of
 from sr4k.jobs.result_size import GivenSize, Scaling, check_for_video, result_size, size_as_given
 from sr4k.jobs.running import Impatient, Startable
 from sr4k.jobs.setting_errors import errors_by_option
@@ -93,7 +94,7 @@ class LiveJob(PresetKeywords, Startable[LiveProgress, LiveSummary]):
     def __post_init__(self, scale: Scaling) -> None:
         """Check the fields; for what it raises see the class."""
         object.__setattr__(self, "preset", self._over_live(self.over(self.preset)))
-        object.__setattr__(self, "size", result_size(self.size, scale, self.fit))
+        object.__setattr__(self, "size", result_size(self.size, scale, self.fit, usual=scale_of(self.preset.engine)))
         check_for_video(self.size)
         check_cpus(self.cpus)
         check_switches(self, "sound")
@@ -240,7 +241,7 @@ class LiveJob(PresetKeywords, Startable[LiveProgress, LiveSummary]):
                     freshness=self.preset.live.freshness,
                     tries=self.preset.live.tries,
                     ready=told,
-                    size=self.size if self.preset.engine.passes > 1 else None,
+                    size=self.size if is_twice(self.preset.engine) else None,
                     light=lighter_than(self.preset.engine) is not None,
                 ),
                 replace(self.playout(heard if self.sound else None), ready=tells),

@@ -9,14 +9,13 @@ from sr4k.common.option_names import option
 from sr4k.errors import FieldError, OptionError
 from sr4k.jobs.parse import as_scale, is_size, parse_size
 from sr4k.media.options import Box, Fit, ResultSize, Scale, check_even
+from sr4k.models.geometry import SCALE
 
 GivenSize = ResultSize | str | tuple[int, int]
 """A size as it is given: also (width, height) in pixels, or text."""
 
 Scaling = float | Fraction | str | None
 """A scale as it is given: a factor, or text as for a size."""
-
-_TWICE = Scale(Fraction(2))
 
 
 def size_as_given(given: GivenSize) -> ResultSize:
@@ -36,13 +35,16 @@ def size_as_given(given: GivenSize) -> ResultSize:
     )
 
 
-def result_size(size: GivenSize, scale: Scaling = None, fit: Fit | None = None) -> ResultSize:
-    """Return the size of a result that was given as a size or as a scale; ``None``: twice the source's.
+def result_size(
+    size: GivenSize, scale: Scaling = None, fit: Fit | None = None, *, usual: int | None = SCALE
+) -> ResultSize:
+    """Return the size of a result that was given as a size or as a scale; ``None``: that which the network makes.
 
     Args:
         size: a size, (width, height), or text as for `sr4k.jobs.parse.parse_size`; ``None``: not given.
         scale: a factor, or text; ``None``: not given.
         fit: how pictures of another shape are fitted to it; ``None``: as it says itself.
+        usual: factor by which the network enlarges; ``None``: it is not known yet.
 
     Raises:
         FieldError: it was given as both, or ``fit`` has no size to fit them to.
@@ -53,7 +55,7 @@ def result_size(size: GivenSize, scale: Scaling = None, fit: Fit | None = None) 
     wanted = size_as_given(size) if scale is None else _by_scale(scale)
     if fit is not None:
         wanted = _fitted(wanted, fit)
-    return None if wanted == _TWICE else wanted
+    return None if usual is not None and wanted == Scale(Fraction(usual)) else wanted
 
 
 def check_for_video(size: ResultSize) -> None:

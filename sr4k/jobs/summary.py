@@ -7,10 +7,12 @@ from typing import Any
 
 from sr4k.live.channel_reports import INTAKE, PLAYOUT, IntakeReport, PlayoutReport
 from sr4k.media.reports import (
+    CLEAN_UP,
     DECODE,
     ENCODE,
     INFER,
     SECOND_PASS,
+    CleanUpReport,
     DecodeReport,
     EncodeReport,
     EngineReport,
@@ -186,6 +188,8 @@ def summarised_live(outcome: Outcome, seconds: float, restarts: int) -> LiveSumm
     """Return the summary of a live job whose graph was restarted ``restarts`` times within ``seconds``."""
     statuses = outcome.statuses
     engine, second = (report_of(statuses, name, EngineReport) for name in (INFER, SECOND_PASS))
+    if engine is not None and (cleaned := report_of(statuses, CLEAN_UP, CleanUpReport)) is not None:
+        engine = engine.with_clean_up(cleaned)
     return LiveSummary(
         seconds=seconds,
         engine=engine.with_second(second) if engine is not None and second is not None else engine,
@@ -202,6 +206,8 @@ def _engine(outcome: Outcome) -> EngineReport:
         for name in (INFER, SECOND_PASS)
     )
     told = EngineReport.of_lanes(first)
+    if (cleaned := report_of(outcome.statuses, CLEAN_UP, CleanUpReport)) is not None:
+        told = told.with_clean_up(cleaned)
     return told.with_second(EngineReport.of_lanes(second)) if second else told
 
 

@@ -5,11 +5,13 @@ from dataclasses import replace
 from typing import Literal
 
 from sr4k.configs import EnginePreset
-from sr4k.media.reports import INFER, SECOND_PASS
-from sr4k.models.architecture import Pixels
+from sr4k.jobs.model_choice import is_twice
+from sr4k.media.reports import CLEAN_UP, INFER, SECOND_PASS
+from sr4k.models.architecture import Pixels, Precision
 from sr4k.models.catalogue import LIGHTER
 from sr4k.pipeline import StageSpec
 from sr4k.stages.settings import (
+    CleanUpSettings,
     ConvertSettings,
     InferSettings,
     PreprocessSettings,
@@ -41,9 +43,10 @@ def upscaling(
     """
     first, *fallbacks = engines
     lighter = lighter_than(engine) if prompt and pixels == "yuv" else None
+    *before, network = engine.chain
     infer = InferSettings(
         engine=first,
-        model=engine.model,
+        model=network,
         weights=engine.weights,
         precision=engine.precision,
         threads=engine.threads or threads,
@@ -63,15 +66,29 @@ def upscaling(
         SecondPassSettings(infer=replace(infer, source_quality=0, sharpness=0, lighter=None), size=convert.size),
         called=SECOND_PASS,
     )
+    cleaners = tuple(
+        replace(
+            infer, model=each, weights=None, precision=_of_float(engine), source_quality=0, sharpness=0, lighter=None
+        )
+        for each in before
+    )
+    clean_up = StageSpec("sr4k.stages.clean_up:CleanUp", CleanUpSettings(networks=cleaners), called=CLEAN_UP)
+    is_once = convert.size is None or not is_twice(engine)
     return {
+        **({CLEAN_UP: clean_up} if cleaners else {}),
         "preprocess": StageSpec("sr4k.stages.preprocess:Preprocess", PreprocessSettings(pixels=pixels)),
         INFER: StageSpec("sr4k.stages.infer:Infer", infer),
         "reconstruct": StageSpec("sr4k.stages.reconstruct:Reconstruct", ReconstructSettings(rgb_bits=rgb_bits)),
-        **({} if convert.size is None or engine.passes == 1 else {SECOND_PASS: again}),
+        **({} if is_once else {SECOND_PASS: again}),
         "convert": StageSpec("sr4k.stages.convert:Convert", replace(convert, rgb_bits=rgb_bits)),
     }
 
 
 def lighter_than(engine: EnginePreset) -> str | None:
     """Return the name of the smaller network that takes the place of the preset's for lack of time, if there is one."""
-    return None if engine.weights is not None else LIGHTER.get(engine.model)
+    return None if engine.weights is not None else LIGHTER.get(engine.chain[-1])
+
+
+def _of_float(engine: EnginePreset) -> Precision:
+    """Return the precision of networks that have no int8."""
+    return "auto" if engine.precision == "int8" else engine.precision

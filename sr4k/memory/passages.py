@@ -11,9 +11,9 @@ from typing import Any
 
 from sr4k.configs import Preset
 from sr4k.engines import load_engine
-from sr4k.engines.choose import engines_for
 from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import EngineError, OptionError
+from sr4k.jobs.model_choice import engines_of
 from sr4k.jobs.upscaling import upscaling
 from sr4k.media.options import Box, ResultSize
 from sr4k.memory.exit_gate import gate
@@ -213,7 +213,7 @@ class Passages:
         engine = self._preset.engine
         if prompt:
             engine = self._preset.updated("engine", reuse=False).engine  # single pictures have nothing in common
-        engines = engines_for(engine.name, engine.device)
+        engines = engines_of(engine)
         if kind.layout == "yuv":
             _check_planes(self._size)
         else:

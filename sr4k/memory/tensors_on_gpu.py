@@ -15,6 +15,7 @@ from sr4k.configs import EnginePreset
 from sr4k.engines import EngineSpec
 from sr4k.engines.choose import GPU_ENGINES, engines_for
 from sr4k.engines.on_gpu import GpuNetwork, open_on_gpu
+from sr4k.models.catalogue import ARCHITECTURES
 from sr4k.models.colour import Colour, rgb_from_yuv, yuv_from_rgb
 from sr4k.models.geometry import PAD_AFTER, PAD_BEFORE, SCALE
 
@@ -24,7 +25,8 @@ _COLOUR = Colour("bt601", full_range=True, chroma_location="center", sampling="4
 
 def takes(batch: Tensor, engine: EnginePreset) -> bool:
     """Whether a batch can stay on the GPU: it is there, it is RGB of 8 bits, and the engine runs on a GPU."""
-    return batch.is_cuda and is_fit(batch) and engines_for(engine.name, engine.device)[0] in GPU_ENGINES
+    is_ours = engine.model in ARCHITECTURES
+    return batch.is_cuda and is_fit(batch) and is_ours and engines_for(engine.name, engine.device)[0] in GPU_ENGINES
 
 
 def is_fit(batch: Tensor) -> bool:

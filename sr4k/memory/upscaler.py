@@ -12,11 +12,11 @@ from sr4k.engines import check_engine
 from sr4k.errors import OptionError
 from sr4k.jobs.fields import preset_of_engine
 from sr4k.jobs.keywords import weights_given
+from sr4k.jobs.model_choice import scale_of, with_model
 from sr4k.jobs.result_size import GivenSize, Scaling, result_size
 from sr4k.jobs.setting_errors import errors_by_option
 from sr4k.media.options import ResultSize
 from sr4k.models.architecture import Precision
-from sr4k.models.catalogue import architecture
 from sr4k.models.colour import ChromaLocation, Matrix
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ class Upscaler:
     process that was forked it begins anew, and pickled it arrives as a new one.
 
     Args:
-        model: name of the network; see ``docs/models.md``. ``None``: the preset's, as for the other arguments.
+        model: name of the network, or the path of an ONNX file; see ``docs/models.md``. ``None``: the preset's, as for
+            the other arguments. A file that was not added is tested first, in a process of its own.
         preset: a preset, its name, or the path of its file.
         engine: name of the engine, or ``auto``.
         device: of OpenVINO: ``cpu``, ``gpu``, ``gpu.1``, ``npu`` or ``auto``.
@@ -98,9 +99,9 @@ class Upscaler:
                 source_quality=source_quality,
                 sharpness=sharpness,
             )
-        wanted = result_size(size, scale)
         check_engine(chosen.engine.name)
-        architecture(chosen.engine.model)
+        chosen = with_model(chosen)
+        wanted = result_size(size, scale, usual=scale_of(chosen.engine))
         if chosen.engine.pixels == "yuv":
             raise OptionError("Frames of RGB are upscaled in RGB: leave engine.pixels out of the preset.")
         from sr4k.memory.passages import Passages  # not before: it loads codecs

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr4k.engines import EngineSpec, create_engine
+from sr4k.engines.choose import engine_for
 from sr4k.errors import OptionError
+from sr4k.media.planes import split_420
 from sr4k.models import catalogue, zoo
 from sr4k.models.architecture import Pixels, Precision, RcanShape
 from sr4k.models.colour import Colour, downsample_chroma, rgb_from_yuv, upsample_chroma, yuv_from_rgb
@@ -35,6 +37,8 @@ def upscaler(model: str, precision: Precision, weights: Path | None = None, *, p
     Raises:
         OptionError: there are no weights, the weights have no int8 calibration, or PyTorch is needed and missing.
     """
+    if catalogue.foreign(model) is not None:
+        return _foreign(model, precision, weights, pixels)
     arch = catalogue.architecture(model)
     if isinstance(arch, RcanShape) and (arch.stride != CELL or arch.reduction is not None):
         if precision == "int8":
@@ -59,6 +63,31 @@ def upscaler(model: str, precision: Precision, weights: Path | None = None, *, p
     return upscale
 
 
+def _foreign(model: str, precision: Precision, weights: Path | None, pixels: Pixels) -> Upscale:
+    """Return the same for a network that the user brought."""
+    if weights is not None:
+        raise OptionError(f"{model} is one of your networks, which has its own weights: leave --weights out.")
+    colour = _PLANES if pixels == "yuv" else None
+    scale = catalogue.figures(model).scale
+
+    def upscale(low: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        height, width = low.shape[:2]
+        even = np.pad(low, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge").transpose(2, 0, 1)
+        spec = EngineSpec(model=model, height=even.shape[1], width=even.shape[2], colour=colour, precision=precision)
+        with engine_for("openvino", spec) as engine:
+            made = engine.infer(_planes_of(even, colour)).astype(np.float64)
+        rgb = made if colour is None else _rgb_of_block(made, colour)
+        return _as_bytes(rgb.transpose(1, 2, 0)[: scale * height, : scale * width])
+
+    return upscale
+
+
+def _rgb_of_block(block: NDArray[np.floating], colour: Colour) -> NDArray[np.floating]:
+    """Return RGB (3, H, W) of a block of 4:2:0 (3H/2, W)."""
+    luma, *chroma = split_420(block)
+    return _rgb_of_planes(luma, np.stack(chroma), colour)
+
+
 _PLANES = Colour("bt601", full_range=True)
 
 
@@ -78,9 +107,13 @@ def _rgb_of(cells: NDArray[np.floating], colour: Colour | None) -> NDArray[np.fl
     values = np.moveaxis(cells, -1, 0)
     if colour is None:
         return pixel_shuffle(values, CELL_OUT)
-    luma, chroma = pixel_shuffle(values[:16], CELL_OUT), pixel_shuffle(values[16:], CELL)
+    return _rgb_of_planes(pixel_shuffle(values[:16], CELL_OUT)[0], pixel_shuffle(values[16:], CELL), colour)
+
+
+def _rgb_of_planes(luma: NDArray[np.floating], chroma: NDArray[np.floating], colour: Colour) -> NDArray[np.floating]:
+    """Return RGB (3, H, W) of luma (H, W) and chroma (2, H/2, W/2)."""
     matrix, offset = rgb_from_yuv(colour)
-    yuv = np.concatenate([luma, upsample_chroma(chroma, colour.chroma_location)])
+    yuv = np.concatenate([luma[None], upsample_chroma(chroma, colour.chroma_location)])
     rgb: NDArray[np.floating] = np.einsum("ci,ihw->chw", matrix, yuv) + offset[:, None, None]
     return rgb
 
@@ -143,7 +176,7 @@ def evaluate_networks(
     """
     results: dict[str, Any] = {}
     for name in names:
-        scale = catalogue.architecture(name).scale
+        scale = catalogue.figures(name).scale
         networks = _networks(name, weights, scale, pixels)
         results[name] = {}
         for folder in folders:
@@ -171,6 +204,6 @@ def _networks(name: str, weights: Path | None, scale: int, pixels: Pixels) -> di
         "bicubic": lambda low: bicubic(low, scale),
         "fp32": upscaler(name, "fp32", weights, pixels=pixels),
     }
-    if zoo.load(name, weights).calibration is not None:
+    if name in catalogue.ARCHITECTURES and zoo.load(name, weights).calibration is not None:
         networks["int8"] = upscaler(name, "int8", weights, pixels=pixels)
     return networks

@@ -118,7 +118,7 @@ def _planned(settings: ChannelSettings, folder: Path, environment: Mapping[str, 
         _filled(settings.source, parse_source, environment),
         tuple(_filled(target, parse_target, environment) for target in settings.targets),
         preset=_changed(preset, settings.options),
-        size=result_size(settings.size, settings.scale, settings.fit),
+        size=result_size(settings.size, settings.scale, settings.fit, usual=None),
         sound=settings.sound,
         cpus=cpus,
     )

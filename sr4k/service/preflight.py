@@ -13,9 +13,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from sr4k.engines.choose import engines_for
 from sr4k.errors import Sr4kError
 from sr4k.jobs.live_job import LiveJob
+from sr4k.jobs.model_choice import engines_of
 from sr4k.live.address import Address
 from sr4k.live.send.check_target import check_stream
 from sr4k.live.srt import require_srt, secrets_of
@@ -67,7 +67,7 @@ def _outside(job: LiveJob) -> Iterator[str]:
         for target in job.targets:
             if target.kind == "srt":
                 require_srt(with_secrets=bool(secrets_of(target)))
-        engines_for(job.preset.engine.name, job.preset.engine.device)
+        engines_of(job.preset.engine)
     except Sr4kError as err:
         yield str(err)
     for target in job.targets:

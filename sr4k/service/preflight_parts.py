@@ -7,11 +7,12 @@ from fractions import Fraction
 
 import av
 
-from sr4k.engines import EngineSpec, create_engine, load_engine
+from sr4k.engines import EngineSpec, load_engine
 from sr4k.engines.base import USUAL_DEVICE
-from sr4k.engines.choose import engines_for
+from sr4k.engines.choose import engine_for
 from sr4k.errors import Sr4kError
 from sr4k.jobs.live_job import LiveJob
+from sr4k.jobs.model_choice import engines_of
 from sr4k.live.address import parse_pattern
 from sr4k.live.send.encoder_settings import encoder_settings
 from sr4k.live.send.slate import load_slate
@@ -20,8 +21,8 @@ from sr4k.live.timeline import TIME_BASE
 from sr4k.media.placement import placed
 from sr4k.media.video import VideoInfo, untagged_info
 from sr4k.media.writing.encoder import add_video, open_encoder
-from sr4k.models import zoo
-from sr4k.models.geometry import SCALE
+from sr4k.models import catalogue, zoo
+from sr4k.models.colour import Colour
 
 _USUAL = (640, 360), Fraction(30)
 """Size and frame rate of a source to assume where its address does not tell them."""
@@ -50,11 +51,11 @@ def _trouble(part: Callable[[LiveJob], None], job: LiveJob) -> str | None:
 def _network(job: LiveJob) -> None:
     """Load the engine's library, and weights that fit the model."""
     engine = job.preset.engine
-    name, colour = engines_for(engine.name, engine.device)[0], _info(job).colour
+    name, colour = engines_of(engine)[0], _info(job).colour
     load_engine(name)
     if engine.device != USUAL_DEVICE:  # it must prove itself
         spec = EngineSpec(
-            model=engine.model,
+            model=engine.chain[-1],
             height=_SIDE,
             width=_SIDE,
             colour=colour,
@@ -62,13 +63,24 @@ def _network(job: LiveJob) -> None:
             weights=engine.weights,
             device=engine.device,
         )
-        with create_engine(name, spec):
+        with engine_for(name, spec):
             pass
-    model = zoo.load(engine.model, engine.weights)
+    for network in engine.chain:
+        if catalogue.is_foreign(network):
+            _foreign(name, network, colour)
+    if catalogue.is_foreign(engine.chain[-1]):
+        return
+    model = zoo.load(engine.chain[-1], engine.weights)
     if engine.precision == "int8":
         model.quantized(colour)
     else:
         model.folded(colour)
+
+
+def _foreign(engine: str, network: str, colour: Colour) -> None:
+    """Start a network that the user brought."""
+    with engine_for(engine, EngineSpec(model=network, height=_SIDE, width=_SIDE, colour=colour)):
+        pass
 
 
 def _output(job: LiveJob) -> None:
@@ -91,7 +103,7 @@ def _info(job: LiveJob) -> VideoInfo:
     source, rate = _USUAL
     if job.source.kind == "pattern":
         source, rate, _ = parse_pattern(job.source)
-    width, height = (SCALE * side for side in source)
+    width, height = (catalogue.figures(job.preset.engine.chain[-1]).scale * side for side in source)
     info = replace(untagged_info(source, rate, TIME_BASE), width=width, height=height, source_size=source)
     if job.size is None:
         return info

@@ -63,7 +63,7 @@ def test_with_less_around_a_tile_it_is_another_picture(monkeypatch: pytest.Monke
         expected = inside(whole.infer(planes))
     # Of 27 pixels; what is beyond 20 seldom comes to a level, and whether it does is up to the CPU's roundings.
     short_sighted = SimpleNamespace(receptive_field=CELL * (MARGIN + 2))
-    monkeypatch.setattr("sr4k.engines.tiled.catalogue", SimpleNamespace(architecture=lambda _model: short_sighted))
+    monkeypatch.setattr("sr4k.engines.tiled.catalogue", SimpleNamespace(figures=lambda _model: short_sighted))
     with TiledEngine(load_engine("openvino"), spec, (24, 30)) as tiled:
         assert not np.array_equal(inside(tiled.infer(planes)), expected)
 

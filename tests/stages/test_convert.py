@@ -1,3 +1,4 @@
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -41,7 +42,7 @@ def test_a_block_is_scaled_with_its_colour_where_it_was(pixel_format: PixelForma
 
 
 def test_that_a_network_adds_nothing_to_what_gets_smaller_is_said(caplog: pytest.LogCaptureFixture) -> None:
-    about = video_info(height=32)
+    about = replace(video_info(height=32), source_size=(32, 16))
     form = Format((PlaneSpec((48, 64)),), about=about)
     for box, said in ((Box(32, 16), False), (Box(40, 20), False), (Box(28, 14), True)):
         caplog.clear()

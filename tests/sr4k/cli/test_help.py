@@ -121,7 +121,7 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
     [
         ("sr4k-stream", ("--comp",), {"--compare", "--compare-layout"}),
         ("sr4k-stream", ("--fit", "''"), {"inside", "pad", "stretch"}),
-        ("sr4k", ("mo",), {"models"}),
+        ("sr4k", ("mo",), {"model", "models"}),
     ],
 )
 def test_bash_completes_what_is_typed(command: str, words: tuple[str, ...], found: set[str]) -> None:

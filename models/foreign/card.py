@@ -1,0 +1,145 @@
+"""Model cards of foreign networks: what was found by running them, as a TOML file. Light to import."""
+
+import json
+import tomllib
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from sr4k.errors import OptionError
+from sr4k.models.architecture import Figures
+
+Layout = Literal["NCHW", "NHWC"]
+"""Order of the axes of a network's input and output: batch, channels, rows and columns."""
+
+_FORM = 1
+"""Version of the cards: raised when a change to this package makes older ones wrong."""
+
+_WORDS = {
+    "scale": "factor from input to output size",
+    "channels": "of input and output: 3 for RGB, 1 for luma",
+    "peak": "value of white: 1 or 255",
+    "layout": "order of the axes",
+    "multiple": "rows and columns of the input are multiples of this",
+    "reach": "input pixels that an output pixel depends on, in each direction; left out: the whole picture",
+    "fixed": "rows and columns of the input, where it takes no other size",
+    "deterministic": "whether the same picture gave the same result twice",
+    "parameters": "number of weights",
+    "macs_per_pixel": "multiply-accumulates for a pixel of the input",
+    "bytes_per_pixel": "memory for a pixel of the input",
+    "architecture": "as the converter names it",
+    "sha256": "of the ONNX file beside this one",
+    "original": "name of the file that was added",
+    "original_sha256": "of that file",
+    "source": "where it comes from",
+    "licence": "its terms",
+}
+"""What the keys of a card mean, which the file says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card(Figures):
+    """What is known of a foreign network.
+
+    Attributes:
+        scale: factor from input to output size, 1 to 4.
+        channels: of input and output: 3 for RGB, 1 for luma.
+        peak: value that white has: 1 or 255.
+        layout: order of the axes.
+        multiple: rows and columns of the input are multiples of this.
+        reach: pixels of the input, in each direction, that an output pixel depends on; ``None``: the whole picture.
+        fixed: (rows, columns) of the input, where the network takes no other size.
+        deterministic: whether the same picture gave the same result twice.
+        parameters: number of weights.
+        macs_per_pixel: multiply-accumulates for a pixel of the input.
+        bytes_per_pixel: memory that OpenVINO needs at most at once for a pixel of the input.
+        sha256: of the ONNX file.
+        architecture: as the converter names it; empty: unknown.
+        original: name of the file that was added.
+        original_sha256: of that file.
+        source: where it comes from, in the user's words.
+        licence: its terms, in the user's words.
+    """
+
+    scale: int
+    channels: int
+    peak: float
+    layout: Layout = "NCHW"
+    multiple: int = 1
+    reach: int | None = None
+    fixed: tuple[int, int] | None = None
+    deterministic: bool = True
+    parameters: int
+    macs_per_pixel: float
+    bytes_per_pixel: float
+    sha256: str
+    architecture: str = ""
+    original: str = ""
+    original_sha256: str = ""
+    source: str = ""
+    licence: str = ""
+
+    @property
+    def receptive_field(self) -> int | None:
+        return self.reach
+
+    def macs(self, height: int, width: int) -> int:
+        return round(self.macs_per_pixel * height * width)
+
+    def to_toml(self) -> str:
+        """Return the text of the card's file."""
+        lines = [
+            "# Made by sr4k model add. Edit source and licence as you like; the rest was measured.",
+            f"form = {_FORM}",
+        ]
+        for each in fields(self):
+            if (value := getattr(self, each.name)) not in (None, ""):
+                lines.append(f"{each.name} = {_written(value)}  # {_WORDS[each.name]}")
+        return "\n".join([*lines, ""])
+
+
+def read_card(text: str, where: str) -> Card:
+    """Return the card in a TOML text.
+
+    Args:
+        text: of the file.
+        where: the file's name, for errors.
+
+    Raises:
+        OptionError: the text is no card, or that of another version.
+    """
+    try:
+        found: dict[str, Any] = tomllib.loads(text)
+        if found.pop("form", None) != _FORM:
+            raise ValueError("it was written by another version")
+        if found.get("fixed") is not None:
+            found["fixed"] = tuple(found["fixed"])
+        card = Card(**found)
+        _check(card)
+    except (ValueError, TypeError) as err:
+        raise OptionError(f"{where} is no card of a network ({err}): remove the network and add it again.") from err
+    return card
+
+
+def _check(card: Card) -> None:
+    numbers = {
+        name: getattr(card, name) for name in ("scale", "channels", "multiple", "macs_per_pixel", "bytes_per_pixel")
+    }
+    for name, value in numbers.items():
+        if not isinstance(value, int | float) or not 0 <= value < 1e12:
+            raise ValueError(f"{name} is {value!r}")
+    if card.scale not in (1, 2, 3, 4) or card.channels not in (1, 3) or card.peak not in (1, 255):
+        raise ValueError(f"scale {card.scale}, channels {card.channels}, peak {card.peak}")
+    if card.layout not in ("NCHW", "NHWC") or not isinstance(card.multiple, int) or not 1 <= card.multiple <= 256:
+        raise ValueError(f"layout {card.layout}, multiple {card.multiple}")
+    if card.reach is not None and (not isinstance(card.reach, int) or card.reach < 0):
+        raise ValueError(f"reach {card.reach}")
+    if card.fixed is not None and (len(card.fixed) != 2 or not all(isinstance(n, int) and n > 0 for n in card.fixed)):
+        raise ValueError(f"fixed {card.fixed}")
+
+
+def _written(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(str, value))}]"
+    if isinstance(value, str):  # JSON's escapes are TOML's
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return json.dumps(value)

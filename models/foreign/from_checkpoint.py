@@ -1,0 +1,170 @@
+"""Checkpoints of PyTorch's as ONNX: resselt recognises the architecture by the names and shapes of the weights.
+
+Files are loaded with ``weights_only=True`` or as safetensors: nothing in them is executed. Needs the extra
+``[convert]``.
+"""
+
+import io
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from sr4k.errors import OptionError
+from sr4k.models.foreign.card import Card
+from sr4k.models.foreign.store import MOST_BYTES, WEIGHTS
+
+try:
+    import resselt
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    from sr4k.models.checkpoint import state_dict_of
+except ImportError as err:
+    raise OptionError(
+        f"To convert a checkpoint PyTorch and resselt are needed ({err}): pip install 'sr4k-stream[convert]'."
+    ) from err
+
+_OPSET = 17
+
+_TRACED, _OTHER, _FIXED = (64, 64), (72, 96), (128, 128)
+"""(rows, columns) of the picture that a network is exported with, of one that it is tried with, and of the tiles of
+networks that keep the first size for ever."""
+
+MOST_APART = 1e-3
+"""Largest difference that is tolerated between the results of ONNX and PyTorch, of values from 0 to 1."""
+
+Picture = NDArray[np.float32]
+
+
+def load_network(path: Path) -> tuple[Any, str]:
+    """Return the network of a checkpoint, and the name of its architecture.
+
+    Raises:
+        OptionError: the file can't be read, or holds more than tensors or values that are not finite, or the
+            architecture is not known.
+    """
+    if not path.is_file() or path.stat().st_size > MOST_BYTES:
+        raise OptionError(f"{path} is no checkpoint: a file of at most {MOST_BYTES >> 20} MiB is expected.")
+    state = _state_of(path)
+    for key, tensor in state.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise OptionError(f"{path} is damaged: {key} holds values that are not finite.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            network: Any = resselt.load_from_state_dict(state)
+    except Exception as err:  # whatever an architecture's own code makes of another's weights
+        words = " ".join(str(err).split())[:200]
+        raise OptionError(
+            f"{path} is of no architecture that resselt recognises{f' ({words})' if words else ''}: export it to ONNX "
+            "where it comes from, and add that."
+        ) from err
+    return network.float().eval(), str(network.parameters_info.name)
+
+
+def converted(path: Path, made: Path, probe: Callable[[bytes], Card], ran: Callable[[bytes, Picture], Picture]) -> Card:
+    """Convert a checkpoint to ONNX, and compare what both make of pictures.
+
+    Args:
+        path: of the checkpoint.
+        made: file to write the ONNX to; the weights, as safetensors, are written beside it.
+        probe: finds out about a network in ONNX.
+        ran: returns what a network in ONNX makes of a picture (channels, rows, columns), from 0 to 1.
+
+    Raises:
+        OptionError: it can't be converted, or ONNX gives another picture than PyTorch.
+        EngineError: it is no network that can be used.
+    """
+    network, architecture = load_network(path)
+    channels = int(network.parameters_info.in_channels)
+    graph, size = _exported(path, network, channels, ran)
+    card = probe(graph)
+    for picture in _pictures(channels, [size or _OTHER, size or _TRACED]):
+        apart = _apart(network, graph, picture, ran)
+        if not apart <= MOST_APART:
+            raise OptionError(f"{path} can't be converted: ONNX makes another picture of it, by up to {apart:.2g}.")
+    made.write_bytes(graph)
+    weights = {key: tensor.contiguous().clone() for key, tensor in _state_of(path).items()}
+    save_file(weights, made.with_suffix(WEIGHTS))
+    # The loader's networks take values from 0 to 1, whatever they make of them inside.
+    return replace(
+        card, peak=1, architecture=architecture, parameters=sum(each.numel() for each in network.parameters())
+    )
+
+
+def _state_of(path: Path) -> dict[str, "torch.Tensor"]:
+    if path.suffix.lower() != WEIGHTS:
+        return state_dict_of(path)
+    try:
+        return load_file(path)
+    except Exception as err:  # the reader fails in many ways on a file of another kind
+        raise OptionError(f"{path} can't be read as safetensors: {err}.") from err
+
+
+def _exported(
+    path: Path, network: "torch.nn.Module", channels: int, ran: Callable[[bytes, Picture], Picture]
+) -> tuple[bytes, tuple[int, int] | None]:
+    """Return a network as ONNX, and the only size that it takes, or ``None`` if it takes any.
+
+    What an exporter records is one run. Networks that compute something from the size of their input, such as the masks
+    of windows, keep what they have computed for the first one.
+    """
+    graph = _traced(path, network, channels, _TRACED, is_any=True)
+    (picture,) = _pictures(channels, [_OTHER])
+    try:
+        if _apart(network, graph, picture, ran) <= MOST_APART:
+            return graph, None
+    except (RuntimeError, ValueError):  # of EngineError too: it takes no such picture
+        pass
+    return _traced(path, network, channels, _FIXED, is_any=False), _FIXED
+
+
+def _traced(path: Path, network: "torch.nn.Module", channels: int, size: tuple[int, int], *, is_any: bool) -> bytes:
+    out = io.BytesIO()
+    axes = {"pixels": {2: "rows", 3: "columns"}, "enlarged": {2: "more_rows", 3: "more_columns"}} if is_any else None
+    given = torch.rand(1, channels, *size)
+    try:
+        with warnings.catch_warnings(), torch.inference_mode():
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                network,
+                (given,),
+                out,  # type: ignore[arg-type]
+                input_names=["pixels"],
+                output_names=["enlarged"],
+                dynamic_axes=axes,
+                opset_version=_OPSET,
+                dynamo=False,
+            )
+    except Exception as err:  # whatever the exporter makes of an architecture
+        words = next(iter(str(err).strip().splitlines()), type(err).__name__)[:200]
+        raise OptionError(f"{path} can't be exported to ONNX: {words}") from err
+    model = onnx.load_from_string(out.getvalue())
+    del model.graph.value_info[:]
+    return bytes(model.SerializeToString())
+
+
+def _apart(
+    network: "torch.nn.Module", graph: bytes, picture: Picture, ran: Callable[[bytes, Picture], Picture]
+) -> float:
+    """Return the largest difference between what ONNX and PyTorch make of a picture."""
+    with torch.inference_mode():
+        wanted = network(torch.from_numpy(picture)[None])[0].numpy()
+    found = ran(graph, picture)
+    return float(np.abs(found - wanted).max()) if found.shape == wanted.shape else float("inf")
+
+
+def _pictures(channels: int, sizes: list[tuple[int, int]]) -> list[Picture]:
+    """Return pictures with slopes, waves, edges and noise."""
+    draw, found = np.random.default_rng(1), []
+    for rows, columns in sizes:
+        y, x = np.mgrid[:rows, :columns]
+        waves = 0.5 + 0.25 * np.sin(x / 3 + y / 5) + 0.15 * ((x // 9 + y // 11) % 2)
+        found.append(np.clip(waves + draw.normal(0, 0.05, (channels, rows, columns)), 0, 1).astype(np.float32))
+    return found

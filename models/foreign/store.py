@@ -1,0 +1,225 @@
+"""The user's networks: ONNX files with their cards in the user's data folder, found by name. Light to import.
+
+A network is named, or is the path of an ONNX file; its card is then found by the hash of the file.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from sr4k.common.whole_file import write_whole
+from sr4k.errors import OptionError, OutputError
+from sr4k.models.foreign.card import Card, read_card
+
+FOLDER = "SR4K_MODELS"
+"""Environment variable that overrides the folder."""
+
+SUFFIX = ".onnx"
+
+WEIGHTS = ".safetensors"
+"""Suffix of the weights in PyTorch's form, which are kept of networks that were converted."""
+
+MOST_BYTES = 1 << 30
+"""Size of the largest file that is read: about seven times that of the largest published network."""
+
+_USERS = "XDG_DATA_HOME"
+"""Environment variable with the user's data directory, by the XDG Base Directory Specification."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A network that a user brought.
+
+    Attributes:
+        name: as the user has it: a name, or the path of the file.
+        path: of the ONNX file, whose hash is that of the card.
+        card: what is known of it.
+    """
+
+    name: str
+    path: Path
+    card: Card
+
+
+def store_folder() -> Path:
+    """Return the folder of the user's networks: ``SR4K_MODELS``, or a folder in the user's data directory."""
+    users = os.environ.get(_USERS, "")
+    home = Path(users) if users.startswith("/") else Path("~/.local/share").expanduser()
+    return Path(os.environ.get(FOLDER) or home / "sr4k-stream" / "models")
+
+
+def check_name(name: str) -> None:
+    """Check a name for a network.
+
+    Raises:
+        OptionError: it can't be one.
+    """
+    if not _NAME.fullmatch(name) or name.endswith(SUFFIX) or name in (".", ".."):
+        raise OptionError(
+            f"A network can't be called '{name}': use up to 64 letters, digits, dots, dashes and underscores, and not "
+            f"{SUFFIX} at the end."
+        )
+
+
+def files_of_name(name: str) -> tuple[Path, Path]:
+    """Return the paths of a network's ONNX file and card in the store."""
+    folder = store_folder()
+    return folder / f"{name}{SUFFIX}", folder / f"{name}.toml"
+
+
+def is_path(name: str) -> bool:
+    """Whether a network is named by the path of its file."""
+    return name.lower().endswith(SUFFIX)
+
+
+def names() -> list[str]:
+    """Return the names of the user's networks."""
+    return sorted(path.stem for path in store_folder().glob(f"*{SUFFIX}") if files_of_name(path.stem)[1].exists())
+
+
+def find(name: str) -> Foreign | None:
+    """Return a network of the user's; ``None``: there is none of that name, or nothing is known of that file.
+
+    The file is hashed once in a process.
+
+    Raises:
+        OptionError: the file is not the one that was added, or can't be read, or its card is damaged.
+    """
+    if is_path(name):
+        path = Path(name)
+        digest = hash_of_file(path)
+        card_file = card_of_hash(digest)
+        if not card_file.exists():
+            return None
+        return Foreign(name, path, _card(card_file, digest, name))
+    if not _NAME.fullmatch(name):
+        return None
+    path, card_file = files_of_name(name)
+    if not card_file.exists():
+        return None
+    return Foreign(name, path, _card(card_file, hash_of_file(path), name))
+
+
+def card_of_hash(digest: str) -> Path:
+    """Return the path of the card of a file that was not added, by the SHA-256 of the file."""
+    return store_folder() / "by-hash" / f"{digest}.toml"
+
+
+def hash_of_file(path: Path) -> str:
+    """Return the SHA-256 of a file, as hexadecimal digits.
+
+    Raises:
+        OptionError: it can't be read, is no regular file or is too large.
+    """
+    try:
+        about = path.stat()
+        if not path.is_file():
+            raise OptionError(f"{path} is no file: a network is the path of an ONNX file, or a name.")
+        if about.st_size > MOST_BYTES:
+            raise OptionError(
+                f"{path} is too large for a network ({about.st_size >> 20} MiB): {MOST_BYTES >> 20} MiB at most."
+            )
+        return _hashed(path, about.st_size, about.st_mtime_ns, about.st_ino)
+    except OSError as err:
+        raise OptionError(f"{path} can't be read ({err.strerror}).") from err
+
+
+@lru_cache(maxsize=64)
+def _hashed(path: Path, _size: int, _time: int, _inode: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _card(card_file: Path, digest: str, name: str) -> Card:
+    try:
+        card = read_card(card_file.read_text("utf-8"), str(card_file))
+    except (OSError, UnicodeDecodeError) as err:
+        raise OptionError(f"{card_file} can't be read: remove the network and add it again.") from err
+    if card.sha256 != digest:
+        raise OptionError(
+            f"The network {name} is not the one that was added: its SHA-256 is {digest[:12]}…, and its card says "
+            f"{card.sha256[:12]}…. Remove it and add it again."
+        )
+    return card
+
+
+def make_folder() -> None:
+    """Create the folder of the store, if needed.
+
+    Raises:
+        OutputError: it can't be created.
+    """
+    try:
+        store_folder().mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise OutputError(f"{store_folder()} can't be created ({err.strerror}).") from err
+
+
+def keep(name: str, graph: Path, card: Card) -> None:
+    """Move a network's file into the store, with the checkpoint beside it if there is one, and write its card.
+
+    The card comes last, and makes the network known.
+
+    Raises:
+        OutputError: a file can't be written.
+    """
+    path, card_file = files_of_name(name)
+    weights = graph.with_suffix(WEIGHTS)
+    try:
+        graph.replace(path)
+        if weights.exists():
+            weights.replace(path.with_suffix(WEIGHTS))
+    except OSError as err:
+        raise OutputError(f"{path} can't be written ({err.strerror}).") from err
+    write_whole(card_file, card.to_toml().encode())
+
+
+def keep_card(card: Card) -> None:
+    """Write the card of a file that was not added.
+
+    Raises:
+        OutputError: the file can't be written.
+    """
+    write_whole(card_of_hash(card.sha256), card.to_toml().encode())
+
+
+def remove(name: str) -> None:
+    """Delete a network of the store.
+
+    Raises:
+        OptionError: there is none of that name.
+        OutputError: it can't be deleted.
+    """
+    found = [path for path in of_network(name) if path.exists()]
+    if not found:
+        raise unknown(name)
+    try:
+        for path in found:
+            path.unlink()
+    except OSError as err:
+        raise OutputError(f"{path} can't be deleted ({err.strerror}).") from err
+
+
+def of_network(name: str) -> Iterator[Path]:
+    """Yield the paths of all files that the store may have of a network, the card first.
+
+    Raises:
+        OptionError: no network can have that name.
+    """
+    check_name(name)
+    path, card_file = files_of_name(name)
+    yield card_file
+    yield path
+    yield path.with_suffix(WEIGHTS)
+
+
+def unknown(name: str) -> OptionError:
+    """Return the error for a name that the store doesn't have."""
+    there = f"there are {', '.join(names())}" if names() else "none has been added"
+    return OptionError(f"There is no network '{name}' of yours: {there}.")

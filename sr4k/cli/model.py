@@ -1,0 +1,177 @@
+"""``sr4k model``: the networks that users bring."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sr4k.cli.one_line_errors import errors_in_one_line, say
+from sr4k.cli.table import table
+
+if TYPE_CHECKING:
+    from sr4k.models.foreign.store import Foreign
+
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print tracebacks of errors.")]
+Name = Annotated[str, typer.Argument(help="Name of one of your networks; sr4k model list lists them.", metavar="NAME")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of text.")]
+
+_FRAME = 1080 * 1920
+_PLENTY = 1e12
+"""Multiply-accumulates for a 1080p picture from which a network is said to be heavy."""
+
+app = typer.Typer(
+    help="Add networks of your own (ONNX, or checkpoints of PyTorch), list, measure or remove them.",
+    no_args_is_help=True,
+)
+
+
+@app.command(no_args_is_help=True)
+def add(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="File of the network: .onnx; or .pth, .pt, .ckpt or .safetensors (extra \\[convert]).", metavar="FILE"
+        ),
+    ],
+    name: Annotated[
+        str | None, typer.Option(help="Name to call it by, as in --model NAME. Default: that of the file.")
+    ] = None,
+    source: Annotated[str, typer.Option(help="Where it comes from, such as its page, for its card.")] = "",
+    licence: Annotated[str, typer.Option(help="Its licence, for its card: a name, or all of the text.")] = "",
+    verbose: Verbose = False,
+) -> None:
+    """Test a network by running it, and add it to yours. Nothing in the file is executed as a program."""
+    with errors_in_one_line(verbose=verbose):
+        from sr4k.engines.foreign_trial import added
+        from sr4k.models.catalogue import ARCHITECTURES
+        from sr4k.models.foreign.store import check_name
+
+        called = name if name is not None else file.stem
+        check_name(called)
+        _check_free(called, set(ARCHITECTURES))
+        found = added(file.absolute(), called, source=source, licence=licence)
+        say(*_told(found), f"Use it:  sr4k-stream --model {called} IN OUT")
+
+
+@app.command("list")
+def list_all(as_json: AsJson = False, verbose: Verbose = False) -> None:
+    """List your networks."""
+    with errors_in_one_line(verbose=verbose):
+        from sr4k.models.foreign import store
+
+        rows = [(name, _found_or_trouble(name)) for name in store.names()]
+        if as_json:
+            typer.echo(json.dumps([_as_data(name, found) for name, found in rows], indent=2))
+        elif rows:
+            header = ["model", "scale", "pixels", "parameters", "GMAC", "licence"]
+            typer.echo(table(header, [_row(name, found) for name, found in rows]))
+        else:
+            typer.echo("You have added no network yet: sr4k model add FILE does it.")
+        typer.echo(f"Your networks are kept in {store.store_folder()}.", err=True)
+
+
+@app.command(no_args_is_help=True)
+def show(name: Name, as_json: AsJson = False, verbose: Verbose = False) -> None:
+    """Show what is known of one of your networks: its card."""
+    with errors_in_one_line(verbose=verbose):
+        found = _found(name)
+        if as_json:
+            typer.echo(json.dumps(_as_data(name, found), indent=2))
+        else:
+            say(*_told(found))
+
+
+@app.command(no_args_is_help=True)
+def remove(name: Name, verbose: Verbose = False) -> None:
+    """Remove one of your networks."""
+    with errors_in_one_line(verbose=verbose):
+        from sr4k.models.foreign import store
+
+        store.remove(name)
+        typer.echo(f"Removed {name}.")
+
+
+def _check_free(name: str, taken: set[str]) -> None:
+    from sr4k.errors import OptionError
+
+    if name in taken or name == "auto":
+        raise OptionError(
+            f"'{name}' is the name of a network that ships with the package: give another one with --name."
+        )
+
+
+def _found(name: str) -> "Foreign":
+    from sr4k.engines.foreign_trial import known
+    from sr4k.errors import OptionError
+    from sr4k.models.catalogue import ARCHITECTURES
+    from sr4k.models.foreign import store
+
+    if name in ARCHITECTURES:
+        raise OptionError(f"{name} ships with the package: sr4k models shows it.")
+    found = known(str(Path(name).absolute()) if store.is_path(name) else name)
+    if found is None:
+        raise store.unknown(name)
+    return found
+
+
+def _found_or_trouble(name: str) -> "Foreign | str":
+    from sr4k.errors import OptionError
+    from sr4k.models.foreign import store
+
+    try:
+        found = store.find(name)
+    except OptionError as err:
+        return str(err)
+    return found or "it was removed meanwhile"
+
+
+def _row(name: str, found: "Foreign | str") -> list[str]:
+    if isinstance(found, str):
+        return [name, "", "", "", "", found]
+    card = found.card
+    gmacs = f"{card.macs(1080, 1920) / 1e9:,.1f}"
+    return [name, f"x{card.scale}", _pixels(found), f"{card.parameters:,}", gmacs, card.licence.split("\n")[0][:40]]
+
+
+def _pixels(found: "Foreign") -> str:
+    return "RGB" if found.card.channels == 3 else "luma"
+
+
+def _as_data(name: str, found: "Foreign | str") -> dict[str, Any]:
+    if isinstance(found, str):
+        return {"model": name, "trouble": found}
+    return {"model": name, "path": str(found.path), **asdict(found.card)}
+
+
+def _told(found: "Foreign") -> list[str]:
+    """Return a network's card in lines for people."""
+    card = found.card
+    size = "any" if card.multiple == 1 else f"multiples of {card.multiple}; others are padded"
+    if card.fixed is not None:
+        size = f"{card.fixed[1]}x{card.fixed[0]} only: pictures are cut into such tiles"
+    seen = f"{card.reach} pixels; tiles give exactly the picture that one piece gives"
+    if card.reach is None:
+        seen = "the whole picture; large pictures are computed in tiles that are blended"
+    macs = card.macs(1080, 1920)
+    lines = {
+        "file": str(found.path),
+        "scale": f"x{card.scale}",
+        "pixels": f"{_pixels(found)}, 0 to {card.peak:g}, {card.layout}",
+        "sizes": size,
+        "sees": seen,
+        "parameters": f"{card.parameters:,}",
+        "a 1080p picture": f"{macs / 1e9:,.1f} GMAC, {_FRAME * card.bytes_per_pixel / 2**20:,.0f} MiB{_heavy(macs)}",
+        "repeatable": "yes" if card.deterministic else "no: the same picture gave two different results",
+        "architecture": card.architecture or "unknown",
+        "SHA-256": card.sha256,
+        "added from": f"{card.original} ({card.original_sha256[:12]}…)" if card.original else "",
+        "source": card.source,
+        "licence": card.licence or "not stated: see where it comes from",
+    }
+    return [f"{name:<16} {value}" for name, value in lines.items() if value]
+
+
+def _heavy(macs: int) -> str:
+    return f"; {macs / 22e9:,.0f} times as much as luma: measure it with sr4k model bench" if macs >= _PLENTY else ""

@@ -1,0 +1,81 @@
+"""``sr4k model``: networks are added, listed, shown and removed."""
+
+import json
+import re
+from pathlib import Path
+
+import onnx
+import pytest
+from foreign_networks import convolutions
+from typer.testing import CliRunner
+
+from sr4k.cli.main import app
+from sr4k.models.foreign import store
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SR4K_MODELS", str(tmp_path / "models"))
+    return tmp_path / "models"
+
+
+def told(*arguments: str, code: int = 0) -> str:
+    ran = CliRunner().invoke(app, ["model", *arguments])
+    assert ran.exit_code == code, ran.output
+    return ran.output
+
+
+@pytest.mark.slow(seconds=2)
+def test_a_network_is_added_listed_shown_and_removed(tmp_path: Path, folder: Path) -> None:
+    file = convolutions(tmp_path / "net.onnx", scale=3)
+    added = told("add", str(file), "--name", "mine", "--licence", "CC0-1.0", "--source", "a page")
+    assert "x3" in added and "2 pixels" in added and "--model mine" in added
+    assert sorted(path.name for path in folder.iterdir()) == ["mine.onnx", "mine.toml"]
+    assert (folder / "mine.onnx").read_bytes() == file.read_bytes()
+    assert "| mine " in told("list") and "CC0-1.0" in told("list")
+    shown = json.loads(told("show", "mine", "--json"))
+    assert (shown["scale"], shown["reach"], shown["licence"], shown["source"]) == (3, 2, "CC0-1.0", "a page")
+    assert shown["sha256"] == shown["original_sha256"] == store.hash_of_file(file)
+    listed = CliRunner().invoke(app, ["models"]).output
+    assert re.search(r"\| mine +\| x3 ", listed) and "| luma (default)" in listed
+    assert "already" in told("add", str(file), "--name", "mine", code=2)
+    assert "Removed" in told("remove", "mine")
+    assert "added no network" in told("list")
+    assert list(folder.iterdir()) == []
+    assert "There is no network 'mine'" in told("show", "mine", code=2)
+
+
+@pytest.mark.slow
+def test_a_file_that_can_not_be_used_leaves_nothing_behind(tmp_path: Path, folder: Path) -> None:
+    (tmp_path / "net.onnx").write_bytes(b"nothing")
+    line = told("add", str(tmp_path / "net.onnx"), code=2)
+    assert line.startswith("error: ") and line.count("\n") == 1 and "no ONNX file" in line
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_weights_in_other_files_are_taken_into_one(tmp_path: Path, folder: Path) -> None:
+    weights = onnx.load(convolutions(tmp_path / "net.onnx")).graph.initializer[0].raw_data
+    model = onnx.load(tmp_path / "net.onnx")
+    onnx.save(model, tmp_path / "net.onnx", save_as_external_data=True, location="weights", size_threshold=0)
+    assert (tmp_path / "weights").exists()
+    told("add", str(tmp_path / "net.onnx"))
+    kept = onnx.load(folder / "net.onnx")
+    assert kept.graph.initializer[0].raw_data == weights
+
+
+def test_names_that_are_taken_or_can_not_be_are_refused(tmp_path: Path) -> None:
+    file = str(tmp_path / "none.onnx")
+    assert "ships with the package" in told("add", file, "--name", "luma", code=2)
+    assert "can't be called" in told("add", file, "--name", "a+b", code=2)
+    assert "does not exist" in told("add", file, code=3)
+    assert "ships with the package" in told("show", "luma", code=2)
+    assert "There is no network 'none'" in told("remove", "none", code=2)
+
+
+def test_a_damaged_network_is_told_beside_the_others(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "bad.onnx").write_bytes(b"x")
+    (folder / "bad.toml").write_text("form = 1")
+    assert "is no card" in told("list")
+    assert "damaged" in CliRunner().invoke(app, ["models"]).output

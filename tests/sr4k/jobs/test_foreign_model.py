@@ -1,0 +1,117 @@
+"""Networks that users bring run wherever one of ours does, alone and before another."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from clips import write_clip
+from foreign_networks import convolutions, with_card
+
+from sr4k import Job, Scale, Upscaler
+from sr4k.common.opencv import cv2
+from sr4k.errors import OptionError
+from sr4k.models.foreign import store
+
+
+@pytest.fixture(autouse=True)
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SR4K_MODELS", str(tmp_path / "models"))
+    return tmp_path / "models"
+
+
+def named(name: str, folder: Path, **wishes: object) -> str:
+    """Add a network under a name."""
+    path = convolutions(folder / "new.onnx", **wishes)  # type: ignore[arg-type]
+    store.make_folder()
+    store.keep(name, path, with_card(path))
+    return name
+
+
+def sides(path: Path) -> tuple[int, int, int]:
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        return stream.width, stream.height, sum(1 for _ in container.decode(video=0))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("scale", "size"), [(1, (34, 30)), (3, (100, 90))])
+def test_a_video_of_odd_sides_becomes_one_of_even_sides(scale: int, size: tuple[int, int], tmp_path: Path) -> None:
+    exact = {"codec": "ffv1", "pix_fmt": "yuv444p", "options": {}}
+    clip = write_clip(tmp_path / "in.mkv", size=(33, 30), frames=3, audio=False, **exact)  # type: ignore[arg-type]
+    done = Job(clip, tmp_path / "out.mkv", model=named("mine", tmp_path, scale=scale), workers="threads").run()
+    assert sides(tmp_path / "out.mkv") == (*size, 3)
+    assert (done.engine.engine, done.engine.model, done.engine.precision) == ("openvino", "mine", "fp32")
+
+
+@pytest.mark.slow
+def test_a_file_by_its_path_is_tested_once_and_a_size_is_scaled_to(tmp_path: Path, models: Path) -> None:
+    clip = write_clip(tmp_path / "in.mp4", size=(48, 32), frames=2, audio=False)
+    path = convolutions(tmp_path / "net.onnx")
+    for scale in (2, 3):
+        job = Job(clip, tmp_path / "out.mp4", model=str(path), scale=scale, workers="threads", overwrite=True)
+        job.run()
+        assert sides(tmp_path / "out.mp4") == (48 * scale, 32 * scale, 2)
+    assert [each.stem for each in (models / "by-hash").iterdir()] == [store.hash_of_file(path)]
+
+
+@pytest.mark.slow
+def test_frames_in_memory_become_what_files_become(tmp_path: Path) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (31, 45, 3), np.uint8)
+    assert cv2.imwrite(str(tmp_path / "in.png"), picture[..., ::-1])
+    chain = f"{named('clean', tmp_path, scale=1)}+{named('triple', tmp_path, scale=3, seed=1)}"
+    Job(tmp_path / "in.png", tmp_path / "out.png", model=chain, workers="threads").run()
+    with Upscaler(chain) as up:
+        made = up(picture)
+    with av.open(str(tmp_path / "out.png")) as container:
+        (there,) = container.decode(video=0)
+    np.testing.assert_array_equal(made, there.to_ndarray(format="rgb24"))
+    assert made.shape == (93, 135, 3)
+    with Upscaler("triple") as up, Upscaler("clean") as clean:
+        np.testing.assert_array_equal(up(clean(picture)), made)
+        assert not np.array_equal(up(picture), made)
+
+
+@pytest.mark.slow
+def test_a_chain_is_told_and_our_own_networks_can_be_its_last(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "in.mp4", size=(48, 32), frames=2, audio=False)
+    done = Job(clip, tmp_path / "out.mp4", model=f"{named('clean', tmp_path, scale=1)}+luma", workers="threads").run()
+    assert done.engine.model == "luma" and done.engine.cleaned == ("clean",)
+    assert sides(tmp_path / "out.mp4") == (96, 64, 2)
+
+
+def test_the_bytes_of_a_network_are_among_the_facts_of_a_job(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "in.mp4", frames=1, audio=False)
+
+    def facts(seed: int) -> dict[str, object]:
+        return Job(clip, tmp_path / "out.mp4", model=named("mine", tmp_path, seed=seed)).facts()
+
+    first = facts(0)
+    assert first == facts(0)
+    assert {key for key, value in facts(1).items() if first[key] != value} == {"engine.hashes.mine"}
+
+
+def test_what_a_network_is_not_for_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    mine, big = named("mine", tmp_path, scale=1), named("big", tmp_path, scale=2)
+    for options, said in (
+        ({"model": "none"}, "Known: .*luma.*mine"),
+        ({"model": f"{big}+luma"}, "can't come before"),
+        ({"model": "luma+luma"}, "can't come before"),
+        ({"model": "+luma"}, "There is no model ''"),
+        ({"model": mine, "sharpness": 50}, "sharpness|luma networks"),
+        ({"model": mine, "weights": tmp_path}, "weights is for"),
+        ({"model": mine, "precision": "int8"}, "runs in float"),
+        ({"model": "rtmp://example.com/key"}, "can't be a URL"),
+    ):
+        with pytest.raises(OptionError, match=said):
+            Job("in.mp4", "out.mp4", **options)  # type: ignore[arg-type]
+
+
+def test_a_scale_is_of_the_source_whatever_the_network_makes(tmp_path: Path) -> None:
+    def size(scale: int, model: str) -> object:
+        return Job("in.mp4", "out.mp4", model=model, scale=scale).size
+
+    triple = named("triple", tmp_path, scale=3)
+    assert (size(2, triple), size(3, triple)) == (Scale(Fraction(2)), None)
+    assert (size(2, "luma"), size(3, "luma")) == (None, Scale(Fraction(3)))
