@@ -39,7 +39,9 @@ def add(
         str | None, typer.Option(help="Name to call it by, as in --model NAME. Default: that of the file.")
     ] = None,
     source: Annotated[str, typer.Option(help="Origin of the network, such as its page, for its card.")] = "",
-    licence: Annotated[str, typer.Option(help="Licence of the network, for its card: a name, or all of the text.")] = "",
+    licence: Annotated[
+        str, typer.Option(help="Licence of the network, for its card: a name, or all of the text.")
+    ] = "",
     verbose: Verbose = False,
 ) -> None:
     """Test a network by running it, and add it to yours. Nothing in the file is executed as a program."""
