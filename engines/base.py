@@ -27,8 +27,8 @@ else:
     Plane = Any  # whoever plans a job sees no planes, and does without NumPy
 
 Cells = tuple[Plane, ...]
-"""A result: arrays (rows, columns, channels) whose channels together are the sub-pixels of each cell. Of a network that a
-user brought, the planes of the picture as one array."""
+"""A result: arrays (rows, columns, channels) whose channels together are the sub-pixels of each cell. Of a network that
+a user brought, the planes of the picture as one array."""
 
 USUAL_DEVICE = "cpu"
 

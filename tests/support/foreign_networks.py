@@ -66,7 +66,7 @@ def convolutions(
     for k, (here, there) in enumerate(pairwise(widths)):
         spread = 0.5 / np.sqrt(9 * here)
         kernel = constant(f"kernel{k}", draw.normal(0, spread, (there, here, 3, 3)).astype(np.float32))
-        bias = constant(f"bias{k}", (peak * draw.normal(0, 0.01, there)).astype(np.float32))
+        bias = constant(f"bias{k}", (peak * draw.normal(0.02, 0.01, there)).astype(np.float32))
         x = node("Conv", x, kernel, bias, pads=[1, 1, 1, 1])
         if k + 1 < layers:
             x = node("Relu", x)
