@@ -46,7 +46,7 @@ def to_onnx(
         cells: whether ``luma`` comes as cells, (1, rows, columns, 4), where `sr4k.models.cell_input.reads_cells`.
         apart: whether sub-pixels of luma and chroma are two outputs, of 16 and 8 channels.
     """
-    ops = _OnnxOps(network, half=half, cells=cells)
+    ops = OnnxOps(network, half=half, cells=cells)
     net = ops.network
     luma = padded_luma(height, width)
     if net.colour is not None:
@@ -85,7 +85,7 @@ def to_onnx(
     return model
 
 
-class _OnnxOps:
+class OnnxOps:
     """`sr4k.models.folded_network.Ops` on names of values: appends nodes and constants."""
 
     def __init__(self, network: FoldedNetwork | QuantizedNetwork, *, half: bool = False, cells: bool = False) -> None:
@@ -96,19 +96,19 @@ class _OnnxOps:
         self.network = network.network if isinstance(network, QuantizedNetwork) else network
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
-        self._zero = self._constant(np.int8(0), "zero_point") if self._scales else ""
+        self._zero = self.constant(np.int8(0), "zero_point") if self._scales else ""
 
     def conv(self, name: str, x: str) -> str:
         conv = self.network.convs[name]
         if x in self._cells:
             conv, x = on_cells(conv), self._channels_first(x)
         dtype = np.float16 if x in self._halves else np.float32
-        kernel = self._constant(conv.kernel.astype(dtype), f"{name}.weight")
+        kernel = self.constant(conv.kernel.astype(dtype), f"{name}.weight")
         if self._scales is not None and conv.quantised:
             steps = self._scales.weight_scales[name].astype(np.float32)
-            zeros = self._constant(np.zeros(len(steps), np.int8), f"{name}.zero_point")
-            kernel = self._pair(kernel, self._constant(steps, f"{name}.scale"), zeros, axis=0)
-        bias = self._constant(conv.bias.astype(dtype), f"{name}.bias")
+            zeros = self.constant(np.zeros(len(steps), np.int8), f"{name}.zero_point")
+            kernel = self._pair(kernel, self.constant(steps, f"{name}.scale"), zeros, axis=0)
+        bias = self.constant(conv.bias.astype(dtype), f"{name}.bias")
         strides = [conv.stride, conv.stride]
         out = self.node("Conv", x, kernel, bias, pads=list(conv.pads), strides=strides, group=conv.groups)
         return self._as(x, out)
@@ -121,8 +121,8 @@ class _OnnxOps:
             return x
         made = x
         if self.network.convs[name].codes:
-            made = self.node("Sub", x, self._constant(np.float32(OFFSET), "offset"))
-        made = self._pair(made, self._constant(np.float32(self._scales.input_scales[name]), "scale"), self._zero)
+            made = self.node("Sub", x, self.constant(np.float32(OFFSET), "offset"))
+        made = self._pair(made, self.constant(np.float32(self._scales.input_scales[name]), "scale"), self._zero)
         return self._as(x, made)
 
     def add(self, a: str, b: str) -> str:
@@ -144,10 +144,11 @@ class _OnnxOps:
     def rounded(self, x: str) -> str:
         """Round and clip to code values; of RGB to 8 bits."""
         colour = self.network.colour or Colour()
-        limits = (self._constant(np.float32(v), "limit") for v in (0, colour.peak))
+        limits = (self.constant(np.float32(v), "limit") for v in (0, colour.peak))
         return self.node("Cast", self.node("Clip", self.node("Round", x), *limits), to=_kind(colour))
 
     def node(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        """Add an operator, and return the name of its output."""
         output = f"{kind.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
         return output
@@ -170,7 +171,8 @@ class _OnnxOps:
         quantised = self.node("QuantizeLinear", x, scale, zero, **attributes)
         return self.node("DequantizeLinear", quantised, scale, zero, **attributes)
 
-    def _constant(self, value: ArrayLike, name: str) -> str:
+    def constant(self, value: ArrayLike, name: str) -> str:
+        """Add a constant, and return its unique name, which begins with ``name``."""
         unique = f"{name}_{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.asarray(value), unique))
         return unique

@@ -95,6 +95,36 @@ def remove(name: Name, verbose: Verbose = False) -> None:
         typer.echo(f"Removed {name}.")
 
 
+@app.command(no_args_is_help=True)
+def export(
+    name: Annotated[
+        str, typer.Argument(help="Name of a network: one that ships with the package, or yours.", metavar="NAME")
+    ],
+    file: Annotated[Path, typer.Argument(help="File to write, which ends in .onnx.", metavar="FILE")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write a network as plain ONNX for other programs: RGB from 0 to 1 in float32, of any size, batch 1, NCHW."""
+    with errors_in_one_line(verbose=verbose):
+        from sr4k.common.whole_file import write_whole
+        from sr4k.errors import OptionError, OutputError
+        from sr4k.models import catalogue, zoo
+
+        if file.suffix.lower() != ".onnx":
+            raise OptionError(f"{file} has to end in .onnx.")
+        if file.exists() and not overwrite:
+            raise OutputError(f"{file} exists already: use another name, or --overwrite.")
+        found = catalogue.foreign(name)
+        if found is not None:
+            write_whole(file, found.path.read_bytes())
+        else:
+            from sr4k.models.plain_export import to_plain_onnx
+
+            graph = to_plain_onnx(zoo.load(name).folded(None), {"model": name, "licence": zoo.LICENCE})
+            write_whole(file, graph.SerializeToString())
+        typer.echo(f"{file}: {name}, {file.stat().st_size / 1e6:.2f} MB")
+
+
 def _check_free(name: str, taken: set[str]) -> None:
     from sr4k.errors import OptionError
 

@@ -1,5 +1,6 @@
 """Small random networks of the architectures that people pass around, as PyTorch's checkpoints."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -7,8 +8,6 @@ import torch
 from resselt.archs.compact.arch import SRVGGNetCompact
 from resselt.archs.dat.arch import DAT
 from resselt.archs.esrgan.arch import RRDBNet
-from resselt.archs.hat.arch import HAT
-from resselt.archs.omni.arch import OmniSR
 from resselt.archs.plksr.rplksr import realplksr
 from resselt.archs.rcan.arch import RCAN
 from resselt.archs.span.arch import SPAN
@@ -33,22 +32,8 @@ SMALL: dict[str, tuple[int, Callable[[], Any]]] = {
             mlp_ratio=2.0,
         ),
     ),
-    "OmniSR": (2, lambda: OmniSR(num_feat=8, res_num=1, up_scale=2, window_size=8, block_num=1)),
     "RealPLKSR": (2, lambda: realplksr(dim=16, n_blocks=2, upscaling_factor=2, dysample=False)),
     "DAT": (2, lambda: DAT(embed_dim=32, depth=[2], num_heads=[2], split_size=[2, 4], upscale=2, img_size=16)),
-    "HAT": (
-        2,
-        lambda: HAT(
-            img_size=16,
-            embed_dim=12,
-            depths=(1,),
-            num_heads=(2,),
-            window_size=8,
-            upscale=2,
-            squeeze_factor=6,
-            mlp_ratio=2,
-        ),
-    ),
 }
 """Scale and maker of each network, by a name."""
 
@@ -56,4 +41,6 @@ SMALL: dict[str, tuple[int, Callable[[], Any]]] = {
 def small(name: str, seed: int = 0) -> Any:
     """Return a network whose weights are random, but small enough that values stay near the picture's."""
     torch.manual_seed(seed)
-    return SMALL[name][1]().eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return SMALL[name][1]().eval()

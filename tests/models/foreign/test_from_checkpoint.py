@@ -1,0 +1,121 @@
+"""Checkpoints of the architectures that people pass around become ONNX that gives PyTorch's picture."""
+
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+from skimage import data as pictures
+
+pytest.importorskip("torch")
+pytest.importorskip("resselt")
+
+import torch
+from architectures import SMALL, small
+from safetensors.torch import load_file, save_file
+
+from sr4k.engines.foreign_probe import probe, ran
+from sr4k.engines.foreign_trial import probed
+from sr4k.errors import OptionError
+from sr4k.models.foreign.card import Card
+from sr4k.models.foreign.from_checkpoint import MOST_APART, converted, load_network
+
+PHOTO = np.ascontiguousarray(pictures.astronaut()[20:148, 150:278].transpose(2, 0, 1), np.float32) / 255
+"""A part of a photograph, (3, 128, 128)."""
+
+
+def written(name: str, folder: Path, suffix: str = ".pth") -> Path:
+    """Write a small network as a checkpoint."""
+    state = small(name).state_dict()
+    path = folder / f"net{suffix}"
+    if suffix == ".safetensors":
+        save_file({key: tensor.contiguous() for key, tensor in state.items()}, path)
+    else:
+        torch.save({"params_ema": state}, path)
+    return path
+
+
+def unprobed(_graph: bytes) -> Card:
+    """Stand in for the test of a network, which has tests of its own."""
+    return Card(scale=1, channels=3, peak=1, parameters=0, macs_per_pixel=0, bytes_per_pixel=0, sha256="")
+
+
+@pytest.mark.slow(seconds=2)
+@pytest.mark.parametrize("name", SMALL)
+def test_a_photograph_becomes_what_pytorch_makes_of_it(name: str, tmp_path: Path) -> None:
+    path = written(name, tmp_path, ".safetensors" if name in ("SPAN", "RCAN") else ".pth")
+    card = converted(path, tmp_path / "made.onnx", unprobed, ran)
+    network, architecture = load_network(path)
+    assert card.architecture == architecture and architecture.lower() in name.lower()
+    assert card.parameters == sum(each.numel() for each in network.parameters())
+    with torch.inference_mode():
+        wanted = network(torch.from_numpy(PHOTO)[None])[0].numpy()
+    (made,) = onnxruntime.InferenceSession(tmp_path / "made.onnx").run(None, {"pixels": PHOTO[None]})
+    assert made.shape == (1, 3, 128 * SMALL[name][0], 128 * SMALL[name][0])
+    assert np.abs(made[0] - wanted).max() <= MOST_APART
+    kept, given = load_file(tmp_path / "made.safetensors"), small(name).state_dict()
+    assert kept.keys() == given.keys() and all(torch.equal(kept[key], given[key]) for key in given)
+
+
+@pytest.mark.slow(seconds=3)
+@pytest.mark.parametrize("name", ["Compact x1", "ESRGAN"])
+def test_what_is_found_out_about_it_is_true(name: str, tmp_path: Path) -> None:
+    card = probed(written(name, tmp_path), tmp_path / "made.onnx")
+    assert (card.scale, card.channels, card.multiple, card.peak) == (SMALL[name][0], 3, 1, 1)
+    assert card.reach is not None and card.reach <= {"Compact x1": 4, "ESRGAN": 20}[name]
+    assert card.macs_per_pixel == probe((tmp_path / "made.onnx").read_bytes(), 0).macs_per_pixel
+
+
+class _Runs:
+    def __reduce__(self) -> Any:
+        return Path.touch, (Path("ran"),)
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".ckpt"])
+def test_a_checkpoint_that_would_run_code_is_refused_without_running_it(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / f"net{suffix}"
+    torch.save({"params": {"body.0.weight": _Runs()}}, path)
+    with pytest.raises(OptionError, match="more than tensors"):
+        load_network(path)
+    path.write_bytes(pickle.dumps(_Runs()))
+    with pytest.raises(OptionError, match=r"refused|can't be read"):
+        load_network(path)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_what_is_no_checkpoint_is_refused(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"net{suffix}"
+    for content in (b"", b"a cat", b"\xff" * 200):
+        path.write_bytes(content)
+        with pytest.raises(OptionError, match=r"refused|can't be read"):
+            load_network(path)
+    with pytest.raises(OptionError, match="is no checkpoint"):
+        load_network(tmp_path / "none.pth")
+
+
+def test_an_archive_that_would_grow_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "net.pth", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("net/data.pkl", bytes(1 << 20))
+    with pytest.raises(OptionError, match="compressed or overlap"):
+        load_network(tmp_path / "net.pth")
+
+
+def test_weights_that_are_not_finite_and_unknown_architectures_are_refused(tmp_path: Path) -> None:
+    state = small("Compact").state_dict()
+    state["body.0.weight"][0] = torch.nan
+    torch.save(state, tmp_path / "net.pth")
+    with pytest.raises(OptionError, match="not finite"):
+        load_network(tmp_path / "net.pth")
+    torch.save({"layer.weight": torch.zeros(3)}, tmp_path / "net.pth")
+    with pytest.raises(OptionError, match="no architecture that resselt recognises"):
+        load_network(tmp_path / "net.pth")
+    torch.save({"body.0.weight": torch.zeros(8, 3, 3, 3), "body.1.weight": torch.zeros(8)}, tmp_path / "net.pth")
+    with pytest.raises(OptionError, match="no architecture that resselt recognises"):
+        load_network(tmp_path / "net.pth")
