@@ -1,6 +1,6 @@
 """Export a network of our own as plain ONNX, for other programs: RGB in, RGB of twice the size out.
 
-``pixels`` is (1, 3, H, W), R'G'B' in float32 from 0 to 1, of any H and W; ``enlarged``, (1, 3, 2H, 2W), is of that kind.
+``pixels`` is (1, 3, H, W), R'G'B' in float32 from 0 to 1, of any H and W; ``enlarged``, (1, 3, 2H, 2W), likewise.
 Opset 17, without custom operators and without int8: the graph computes what the engines compute on RGB in float.
 """
 
