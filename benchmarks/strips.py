@@ -1,15 +1,18 @@
-"""Draw what the default network makes of a clean and of two compressed sources: the picture of docs/models.md.
+"""Draw what networks make of clean, compressed and old sources: the pictures of docs/models.md.
 
     python benchmarks/strips.py --out docs/pictures/strips.png
+    python benchmarks/strips.py --old --out docs/pictures/strips_old.png
 
 Photographs of scikit-image (NASA: public domain; coffee and chelsea: CC0) move over the picture, are halved by area
-averaging and encoded by x264 veryfast. Each row: the source, its pixels enlarged; swscale's lanczos; the network; the
-network at its sharpest; the truth. The crop is where the truth has most detail.
+averaging and encoded by x264 veryfast, or damaged as old sources are. Each row: the source, its pixels enlarged;
+swscale's lanczos; two networks, or a network and the same at its sharpest; the truth. The crop is where the truth has
+most detail.
 """
 
 import argparse
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import av
@@ -19,44 +22,58 @@ from numpy.typing import NDArray
 from skimage import data
 
 from rig.compressed import LOSSLESS, Cell, cut, deployed, lanczos, pictures, resized, write
+from rig.old_sources import SOURCES
 from sr4k.models import catalogue
 from sr4k.models.quality.contact_sheet import write_contact_sheet
 
 ROWS = {"clean": ("astronaut", None), "CRF 23": ("coffee", 23), "CRF 28": ("chelsea", 28)}
 """By caption: a photograph, and the rate factor; ``None``: lossless."""
 
+OLD = {"VHS on DVD": "coffee", "VHS, then H.264": "astronaut", "DivX, low bit rate": "chelsea"}
+"""By kind of old source: a photograph."""
+
+SHARPER = {catalogue.DEFAULT: catalogue.DEFAULT, "sharpest": f"{catalogue.DEFAULT}:100"}
+RESTORED = {model: model for model in (catalogue.DEFAULT, "luma-restore")}
+"""By caption: a model, with a sharpness or without."""
+
 _FRAMES, _SHOWN = 12, 9
 _STEP = 3
 """Pixels that a photograph moves by from frame to frame, to the left and up."""
 
 Rgb = NDArray[np.uint8]
+MakeSource = Callable[[Path, Iterable[av.VideoFrame]], None]
 
 
 def main() -> None:
     """Write the picture."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="a .png")
+    parser.add_argument("--old", action="store_true", help="old, damaged sources")
     args = parser.parse_args()
-    write_contact_sheet([(caption, versions(*row)) for caption, row in ROWS.items()], args.out)
+    if args.old:
+        rows = [(kind, versions(photograph, SOURCES[kind].make, RESTORED)) for kind, photograph in OLD.items()]
+    else:
+        rows = [(name, versions(picture, partial(encode, crf=crf), SHARPER)) for name, (picture, crf) in ROWS.items()]
+    write_contact_sheet(rows, args.out)
 
 
-def versions(photograph: str, crf: int | None) -> dict[str, Rgb]:
+def versions(photograph: str, make_source: MakeSource, models: dict[str, str]) -> dict[str, Rgb]:
     """Return one frame of each version of a photograph in motion, RGB of one size; the truth is the last."""
-    upscalers = {
-        "lanczos": lanczos,
-        catalogue.DEFAULT: deployed(catalogue.DEFAULT),
-        "sharpest": deployed(f"{catalogue.DEFAULT}:100"),
-    }
+    upscalers = {"lanczos": lanczos} | {caption: deployed(model) for caption, model in models.items()}
     with tempfile.TemporaryDirectory() as folder:
         truth, small, large = (Path(folder) / f"{name}.mkv" for name in ("truth", "small", "large"))
         write(truth, map(cut, moving(getattr(data, photograph)())), "libx264", LOSSLESS)
-        options = LOSSLESS if crf is None else Cell("area", "libx264", crf).options()
-        write(small, (resized(frame, 0.5, Interpolation.AREA) for frame in pictures(truth)), "libx264", options)
+        make_source(small, (resized(frame, 0.5, Interpolation.AREA) for frame in pictures(truth)))
         made = {"source": shown(small).repeat(2, axis=0).repeat(2, axis=1)}
         for name, upscale in upscalers.items():
             upscale(small, large)
             made[name] = shown(large)
         return made | {"truth": shown(truth)}
+
+
+def encode(target: Path, frames: Iterable[av.VideoFrame], crf: int | None) -> None:
+    """Write frames by x264."""
+    write(target, frames, "libx264", LOSSLESS if crf is None else Cell("area", "libx264", crf).options())
 
 
 def moving(photograph: Rgb) -> Iterator[av.VideoFrame]:

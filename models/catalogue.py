@@ -10,6 +10,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "luma": LumaShape(features=32, convs=4),
     "luma-fast": LumaShape(features=32, convs=1),
     "luma-large": LumaShape(features=32, convs=8, stride=1),
+    "luma-restore": LumaShape(features=32, convs=4),
     "rcan": RcanShape(groups=3, blocks=2, features=32),
     "rcan2": RcanShape(groups=2, blocks=2, features=16),
     "rcan-basicsr": RcanShape(groups=3, blocks=2, features=32, mean_shift=False),

