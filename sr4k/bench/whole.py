@@ -14,7 +14,7 @@ import av
 import numpy as np
 from av.video.frame import VideoFrame
 
-from sr4k.bench.engine_alone import added_to_bicubic, bicubic, padded_planes
+from sr4k.bench.engine_alone import added_to_bicubic, bicubic
 from sr4k.configs import Preset
 from sr4k.engines import EngineSpec, create_engine
 from sr4k.engines.cpu import granted_cpus
@@ -26,7 +26,7 @@ from sr4k.media.planes import rows_of
 from sr4k.media.reports import ENCODE, INFER, EncodeReport
 from sr4k.media.resume.job_folder import Parts
 from sr4k.models.colour import Colour
-from sr4k.models.geometry import SCALE
+from sr4k.models.geometry import SCALE, pad_planes
 from sr4k.pipeline import (
     Buffers,
     Format,
@@ -321,9 +321,9 @@ def _require_a_network(clip: Path, output: Path, preset: Preset, engine: str) ->
         model=preset.engine.model, height=height, width=width, colour=Colour(), precision=preset.engine.precision
     )
     with create_engine(engine, spec) as running:
-        cells = running.infer(padded_planes(np.asarray(small.to_ndarray(format="bgr24"), np.uint8)[:height, :width]))
         luma = rows_of(small.planes[0])[:height, :width]
-        expected = added_to_bicubic(cells, luma)
+        chroma = np.stack([rows_of(plane)[: height // 2, : width // 2] for plane in small.planes[1:]])
+        expected = added_to_bicubic(running.infer(pad_planes(luma, chroma)), luma)
     shown = rows_of(made.planes[0])[: SCALE * height, : SCALE * width].astype(np.int16) - bicubic(luma)
     alike = float(np.corrcoef(shown.ravel(), expected.ravel())[0, 1])
     if alike < _ALIKE:
