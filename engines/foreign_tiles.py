@@ -265,7 +265,7 @@ class ForeignTiles(Engine):
         return [flat[:luma].reshape(height, width), *halves]
 
 
-def axes_of(card: Card, height: int, width: int, most_bytes: int) -> tuple[Axis, Axis]:
+def axes_of(card: Card, height: int, width: int, most_bytes: int = MOST_BYTES) -> tuple[Axis, Axis]:
     """Return how rows and columns of a picture are cut for a network."""
     grid = math.lcm(CELL, card.multiple)
     pixels = most_bytes / max(1.0, card.bytes_per_pixel)

@@ -101,9 +101,8 @@ def added(path: Path, name: str, *, source: str = "", licence: str = "") -> stor
         )
         store.keep(name, beside, card)
     finally:
-        for left in (beside, beside.with_suffix(store.WEIGHTS)):
-            with suppress(OSError):
-                left.unlink()
+        with suppress(OSError):
+            beside.unlink()
     found = store.find(name)
     assert found is not None
     return found

@@ -20,9 +20,6 @@ FOLDER = "SR4K_MODELS"
 
 SUFFIX = ".onnx"
 
-WEIGHTS = ".safetensors"
-"""Suffix of the weights in PyTorch's form, which are kept of networks that were converted."""
-
 MOST_BYTES = 1 << 30
 """Size of the largest file that is read: about seven times that of the largest published network."""
 
@@ -162,19 +159,14 @@ def make_folder() -> None:
 
 
 def keep(name: str, graph: Path, card: Card) -> None:
-    """Move a network's file into the store, with the checkpoint beside it if there is one, and write its card.
-
-    The card comes last, and makes the network known.
+    """Move a network's file into the store, and write its card, which comes last and makes the network known.
 
     Raises:
         OutputError: a file can't be written.
     """
     path, card_file = files_of_name(name)
-    weights = graph.with_suffix(WEIGHTS)
     try:
         graph.replace(path)
-        if weights.exists():
-            weights.replace(path.with_suffix(WEIGHTS))
     except OSError as err:
         raise OutputError(f"{path} can't be written ({err.strerror}).") from err
     write_whole(card_file, card.to_toml().encode())
@@ -216,7 +208,6 @@ def of_network(name: str) -> Iterator[Path]:
     path, card_file = files_of_name(name)
     yield card_file
     yield path
-    yield path.with_suffix(WEIGHTS)
 
 
 def unknown(name: str) -> OptionError:

@@ -48,6 +48,7 @@ def bench(
         from sr4k.bench.suite import run_suite
         from sr4k.common.plotting import new_figure
         from sr4k.configs import load_preset
+        from sr4k.jobs.model_choice import existing_model
         from sr4k.models.catalogue import DEFAULT
 
         if out is not None:
@@ -58,7 +59,7 @@ def bench(
             load_preset(config),
             parts=part or Part,
             sizes=size or InputSize,
-            models=model or [DEFAULT],
+            models=[existing_model(name) for name in model or [DEFAULT]],
             frames=frames,
             rounds=rounds,
         )

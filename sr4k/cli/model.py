@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sr4k.bench import InputSize
 from sr4k.cli.one_line_errors import errors_in_one_line, say
 from sr4k.cli.table import table
 
@@ -93,6 +94,25 @@ def remove(name: Name, verbose: Verbose = False) -> None:
 
         store.remove(name)
         typer.echo(f"Removed {name}.")
+
+
+@app.command(no_args_is_help=True)
+def bench(
+    name: Name,
+    size: Annotated[InputSize, typer.Option(help="Size of the pictures.")] = InputSize.P1080,
+    rounds: Annotated[int, typer.Option(min=1, help="Number of measurements; the median is reported.")] = 3,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Measure how long one of your networks takes for a picture, here and in OpenVINO without anything around it."""
+    with errors_in_one_line(verbose=verbose):
+        from sr4k.bench.foreign_network import measure_foreign
+
+        found = measure_foreign(_found(name), size.pixels, rounds)
+        if as_json:
+            typer.echo(json.dumps(asdict(found), indent=2))
+            return
+        say(*found.in_words())
 
 
 @app.command(no_args_is_help=True)

@@ -15,7 +15,7 @@ pytest.importorskip("resselt")
 
 import torch
 from architectures import SMALL, small
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from sr4k.engines.foreign_probe import probe, ran
 from sr4k.engines.foreign_trial import probed
@@ -56,8 +56,6 @@ def test_a_photograph_becomes_what_pytorch_makes_of_it(name: str, tmp_path: Path
     (made,) = onnxruntime.InferenceSession(tmp_path / "made.onnx").run(None, {"pixels": PHOTO[None]})
     assert made.shape == (1, 3, 128 * SMALL[name][0], 128 * SMALL[name][0])
     assert np.abs(made[0] - wanted).max() <= MOST_APART
-    kept, given = load_file(tmp_path / "made.safetensors"), small(name).state_dict()
-    assert kept.keys() == given.keys() and all(torch.equal(kept[key], given[key]) for key in given)
 
 
 @pytest.mark.slow(seconds=3)

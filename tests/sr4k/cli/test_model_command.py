@@ -6,7 +6,7 @@ from pathlib import Path
 
 import onnx
 import pytest
-from foreign_networks import convolutions
+from foreign_networks import convolutions, with_card
 from typer.testing import CliRunner
 
 from sr4k.cli.main import app
@@ -17,6 +17,13 @@ from sr4k.models.foreign import store
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SR4K_MODELS", str(tmp_path / "models"))
     return tmp_path / "models"
+
+
+def with_path(folder: Path) -> str:
+    """Write a network that was tested."""
+    path = convolutions(folder / "tested.onnx")
+    with_card(path)
+    return str(path)
 
 
 def told(*arguments: str, code: int = 0) -> str:
@@ -43,6 +50,15 @@ def test_a_network_is_added_listed_shown_and_removed(tmp_path: Path, folder: Pat
     assert "added no network" in told("list")
     assert list(folder.iterdir()) == []
     assert "There is no network 'mine'" in told("show", "mine", code=2)
+
+
+@pytest.mark.slow(seconds=3)
+def test_a_network_is_measured_beside_openvino_alone(tmp_path: Path) -> None:
+    file = with_path(tmp_path)
+    found = json.loads(told("bench", file, "--size", "540p", "--rounds", "1", "--json"))
+    assert (found["width"], found["height"], found["tiles"]) == (960, 540, 1)
+    assert found["macs"] == 960 * 540 * 9 * (3 * 8 + 8 * 12)
+    assert found["seconds"] > 0 and found["alone"] > 0
 
 
 @pytest.mark.slow
