@@ -152,7 +152,7 @@ class EncodePreset(Section):
     preset: str | None = None
     options: Mapping[str, str] = {}
     segment_seconds: Annotated[float, Field(ge=1, le=3600)] = 60.0
-    work_seconds: Annotated[float, Field(ge=1)] = 120.0
+    work_seconds: Annotated[float, Field(ge=1)] | None = None
 
 
 class LivePreset(Section):

@@ -229,12 +229,26 @@ class WriteSettings(ResultSettings):
     Attributes:
         parts: the job's folder, with the journal and the segments; see `sr4k.media.resume.journal`.
         segment_seconds: seconds of video; a new segment begins at each multiple of it.
-        work_seconds: maximum time in seconds spent on one segment, give or take a picture.
+        work_seconds: maximum time in seconds spent on one segment, give or take a picture; ``None``: no limit, so that
+            the packets depend on the pictures alone.
     """
 
     parts: Path
     segment_seconds: float = 60.0
-    work_seconds: float = 120.0
+    work_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentSettings(ResultSettings):
+    """How to write one segment.
+
+    Attributes:
+        parts: folder with a journal, for this segment alone.
+        cpus: number of CPUs of the machine as which to encode; see `sr4k.media.writing.encoder_threads`.
+    """
+
+    parts: Path
+    cpus: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

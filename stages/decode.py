@@ -34,9 +34,12 @@ class FileSource(Source):
         return reader
 
     def _pictures(self, reader: VideoReader) -> Iterator[tuple[DecodedPicture, FrameInfo]]:
-        """Yield the pictures; a pipe that is no longer to be read ends them."""
+        """Yield the pictures that are wanted; a pipe that is no longer to be read ends them."""
+        begin = self._settings.begin
         with suppress(StoppedError):
-            yield from reader.pictures()
+            for picture, info in reader.pictures(self._settings.until):
+                if begin is None or info.pts >= begin:
+                    yield picture, info
 
     def stop(self) -> None:
         if self._pipe is not None:

@@ -152,7 +152,7 @@ class Encode(VideoSink):
             gc.collect()  # an encoder and its container refer to each other
             self._encoding = self._another_encoder()
         self._interval = interval
-        self._work_until = time.monotonic() + self._settings.work_seconds
+        self._work_until = time.monotonic() + (self._settings.work_seconds or math.inf)
         return self._encoding
 
     def _another_encoder(self) -> VideoStream:

@@ -17,11 +17,15 @@ class DecodeSettings(ReadSettings):
         pixels: what the network works on. With ``bgr``, pictures with full-resolution chroma stay RGB.
         done_until: pts of the last frame that earlier runs have done, in ticks of the output; ``None``: no frame.
         done_frames: number of frames that earlier runs have done.
+        begin: pts of the first frame to emit, likewise; ``None``: the first that there is after ``done_until``.
+        until: pts of the first frame not to emit; ``None``: all to the end.
     """
 
     pixels: Pixels = "yuv"
     done_until: int | None = None
     done_frames: int = 0
+    begin: int | None = None
+    until: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

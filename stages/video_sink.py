@@ -66,9 +66,13 @@ class VideoSink(Sink):
         tag(picture, self._info.tags)
         gap = max(0 if self._last_pts is None else info.pts - self._last_pts, info.duration)
         self._last_pts = info.pts
-        container = self._result.container
-        check_gap(self._settings.source, container, ticks=gap, until=info.pts, time_base=info.time_base)
+        check_gap(self._settings.source, self._container, ticks=gap, until=info.pts, time_base=info.time_base)
         return picture
+
+    @property
+    def _container(self) -> str:
+        """Libav's name of the container."""
+        return self._result.container
 
     def _took(self, frame: Frame) -> None:
         """Note a frame that the encoder has taken, and release it."""

@@ -24,7 +24,7 @@ from sr4k.media.reading.losses import Losses
 from sr4k.media.reading.piped_source import PipeReader
 from sr4k.media.reading.seeking import SeekableVideo
 from sr4k.media.reading.video_file import VideoFile
-from sr4k.media.reports import DecodeReport, Join, SourceReport
+from sr4k.media.reports import DecodeReport, Join, LossReport, SourceReport
 from sr4k.media.rgb import deep_yuv
 from sr4k.media.scaling import Scaler
 from sr4k.media.transparency import over_black
@@ -65,6 +65,7 @@ class VideoReader:
         self._logged: set[str] = set()
         self._left_out: list[str] = []  # descriptions of side data that are not kept
         self._scaler = Scaler()
+        self._told: LossReport | None = None  # what to report, if reading has gone beyond it
         self._emitted = 0
         self._done: int | None = None  # the pts that an earlier run ended with
         self._last_pts: int | None = None
@@ -118,8 +119,11 @@ class VideoReader:
             self.info = replace(self.info, quality=self._file.quality)
         self._changes.follow(self._file.stream)
 
-    def pictures(self) -> Iterator[tuple[DecodedPicture, FrameInfo]]:
+    def pictures(self, until: int | None = None) -> Iterator[tuple[DecodedPicture, FrameInfo]]:
         """Yield all pictures, decoded and deinterlaced, with their times. Call it only once.
+
+        Args:
+            until: pts before which to end, in ticks of the output: what is lost from there on is not reported.
 
         Raises:
             InputError: a picture was lost, and the settings are strict.
@@ -127,15 +131,20 @@ class VideoReader:
         self._log_conversions()
         self._count_after_gap()
         last: tuple[DecodedPicture, FrameInfo] | None = None  # held back: the last picture's duration is corrected
+        is_whole, told = self._settings.part is None, None
         for frame in self._decoded:
             info = self._timed(frame)
+            if until is not None:
+                if info.pts >= until:
+                    is_whole, self._told = False, told
+                    break
+                told = self._losses.report()
             if self._done is not None and info.pts <= self._done:
                 self._losses.forget()  # the earlier run has reported them
                 continue
             if last is not None:
                 yield self._emit(*last)
             last = self._changes.picture(frame), info
-        is_whole = self._settings.part is None
         if last is not None:
             picture, info = last
             yield self._emit(picture, self._with_full_duration(info) if is_whole else info)
@@ -192,7 +201,7 @@ class VideoReader:
             joins=tuple(Join(float(at), float(by)) for at, by in file.clock.jumps),
             seconds=float((self._last_pts or 0) * self.info.time_base),
         )
-        return DecodeReport(source=source, losses=self._losses.report(), left_out=tuple(self._left_out))
+        return DecodeReport(source=source, losses=self._told or self._losses.report(), left_out=tuple(self._left_out))
 
     def _log_conversions(self) -> None:
         """Log what can't be kept of the pictures, judged by the first one."""

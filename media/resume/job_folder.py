@@ -17,6 +17,7 @@ from sr4k.errors import OptionError, OutputError
 from sr4k.media.image_names import is_sequence
 from sr4k.media.paths import check_source, free_name
 from sr4k.media.resume.journal import Journal, flush_to_disk, open_within
+from sr4k.media.resume.pool import FOLDER, Pool
 from sr4k.media.writing.target_file import beside, free_partial_of, is_there, partial_of, put
 from sr4k.media.writing.write_errors import writing
 
@@ -49,12 +50,14 @@ class Parts:
         target: The job's target.
         folder: The folder beside it.
         journal: The journal in it.
+        pool: Segments that other machines have finished, and that are not in the journal yet.
     """
 
     def __init__(self, target: Path) -> None:
         self.target = target
         self.folder = folder_of(target)
         self.journal = Journal(self.folder)
+        self.pool = Pool(self.folder / FOLDER)
 
     @property
     def whole(self) -> Path:
@@ -100,10 +103,11 @@ class Parts:
             )
         head, segments = self.journal.head(), self.journal.segments()
         is_part = head is not None and any(key.startswith("part.") for key in head)
-        if not head or not segments or is_part or (overwrite and not resume):
+        if not head or (not segments and self.pool.is_empty) or is_part or (overwrite and not resume):
             with writing(self.folder):
                 left = self.journal.left()
                 self.journal.clear()
+                self.pool.remove()
                 self.journal.begin(dict(facts))
                 if left is not None:
                     self.journal.note("left", left)
@@ -134,7 +138,7 @@ class Parts:
 
     def keeps(self, *, is_part: bool) -> bool:
         """Whether the interrupted job can be resumed; previews can't."""
-        return not is_part and self.done_until is not None
+        return not is_part and (self.done_until is not None or not self.pool.is_empty)
 
     def fate(self, *, is_part: bool) -> str:
         """Return the message on what is left of an interrupted job."""
@@ -182,6 +186,7 @@ class Parts:
         """Delete the folder; call once the result has its name, or when nothing is worth keeping."""
         with suppress(OSError):  # files of others stay, and so does the folder
             self.journal.clear()
+            self.pool.remove()
             (self.folder / _LOCK).unlink()
             self.folder.rmdir()
 
@@ -217,7 +222,8 @@ def claimed(target: Path) -> Iterator[Parts]:
             os.close(spare)
         with suppress(OSError):
             is_ours = parts.journal.is_ours
-            if not any(parts.folder.glob("*.packets")) or (is_ours and not parts.journal.segments()):
+            has_segments = any(parts.folder.glob("*.packets")) and not (is_ours and not parts.journal.segments())
+            if not has_segments and parts.pool.is_empty:
                 parts.remove()
         os.close(descriptor)
 

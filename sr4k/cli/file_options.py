@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sr4k.cli.cluster_options import ClusterOptions
 from sr4k.cli.progress import parse_progress
 from sr4k.cli.standard_streams import STDIN, STDOUT, closed
 from sr4k.cli.stream_options import AUTO, FIRST
@@ -43,6 +44,7 @@ class FileOptions:
     compare_layout: CompareLayout
     dry_run: bool
     progress: str
+    cluster: ClusterOptions
 
     def refuse_for_live(self, addresses: Sequence[str]) -> None:
         """Refuse options of files for a live stream.
@@ -61,6 +63,9 @@ class FileOptions:
             )
         if self.form is not None or "-" in addresses:
             raise OptionError("- and -f are for files, not for a live stream: name a file or an address.")
+        if self.cluster.where is not None:
+            raise OptionError("--cluster is for files: a live stream is made by one machine; leave it out.")
+        self.cluster.check()
         if self.recursive or self.skip_existing:
             raise OptionError("--recursive and --skip-existing are for folders of videos: leave them out.")
         if self.progress != AUTO:

@@ -54,6 +54,8 @@ def run_files(
         parse_rate(options.target_fps)
     elif options.is_auto:
         raise OptionError("--model auto chooses a network that is fast enough: add --target-fps.")
+    options.cluster.check()
+    options.cluster.refuse_beside(target_fps=options.target_fps is not None, dry_run=options.dry_run)
     jobs = _jobs(sources, target, preset, options, shared.size)
     if not jobs:
         return
@@ -61,7 +63,8 @@ def run_files(
     if options.dry_run:
         _print_forecasts(jobs, options.target_fps, as_json=shared.as_json)
         return
-    results, signals = _run(jobs, options, shared, json_to)
+    with options.cluster.spread(jobs) as spread:
+        results, signals = _run(spread, options, shared, json_to)
     if len(results) == 1 and isinstance(results[0], Sr4kError):
         raise results[0]
     if len(results) > 1 and not shared.quiet:
@@ -153,7 +156,7 @@ def _run(
 
         results = run_jobs(
             jobs,
-            at_once=options.at_once or max(1, granted_cpus() // _CPUS_OF_A_JOB),
+            at_once=options.at_once or options.cluster.at_once(max(1, granted_cpus() // _CPUS_OF_A_JOB)),
             target_fps=options.target_fps,
             on_status=shown,
             on_end=end,

@@ -63,6 +63,10 @@ def stream(
     skip_existing: o.SkipExisting = False,
     resume: o.Resume = False,
     strict: o.Strict = False,
+    cluster: o.Cluster = None,
+    path_map: o.PathMap = None,
+    cluster_cpus: o.ClusterCpus = None,
+    cluster_without_token: o.WithoutToken = False,
     compare: o.Compare = None,
     compare_layout: o.Layout = "split",
     dry_run: o.DryRun = False,
@@ -91,6 +95,7 @@ def stream(
     143 ended early by a signal, 141 the reader of OUT - has closed it, others: an error.
     """
     with errors_in_one_line(verbose=verbose) as redaction:
+        from sr4k.cli.cluster_options import ClusterOptions
         from sr4k.cli.file_options import FileOptions
         from sr4k.cli.live_options import LiveOptions
         from sr4k.cli.shared_options import SharedOptions
@@ -119,6 +124,7 @@ def stream(
             compare_layout=compare_layout,
             dry_run=dry_run,
             progress=progress,
+            cluster=ClusterOptions(cluster, path_map or [], cluster_cpus, cluster_without_token),
         )
         live = LiveOptions(sound=sound, slate=slate, segments=segments, metrics=metrics, log_format=log_format)
         is_stream = realtime or any(is_live(text) for text in (*sources, target))

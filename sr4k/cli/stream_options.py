@@ -24,6 +24,7 @@ _PICTURE = "Picture"
 _NETWORK = "Network"
 _LIVE = "Live streams"
 _FILES = "Files"
+_CLUSTER = "Many machines"
 _LOOKS = "Comparison and reports"
 
 Sources = Annotated[
@@ -398,6 +399,40 @@ Metrics = Annotated[
 LogFormat = Annotated[
     LogLines,
     typer.Option(help="Format of a live stream's log lines: text or json.", rich_help_panel=_LIVE),
+]
+
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        help="Ray cluster that makes the video, a segment per machine at a time: auto, HOST:PORT, ray://HOST:PORT, or "
+        "local:N, a private one of N machines on this one, to try it. The result is the same as without.",
+        metavar="WHERE",
+        rich_help_panel=_CLUSTER,
+    ),
+]
+PathMap = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Folder that the cluster's machines have at another path; may be given several times.",
+        metavar="/HERE=/THERE",
+        rich_help_panel=_CLUSTER,
+    ),
+]
+ClusterCpus = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="CPUs for each segment. Default: those of the cluster's smallest machine, but at most 16.",
+        rich_help_panel=_CLUSTER,
+    ),
+]
+WithoutToken = Annotated[
+    bool,
+    typer.Option(
+        "--cluster-without-token",
+        help="Use a cluster that asks for no token. Whoever reaches its ports can run anything on it.",
+        rich_help_panel=_CLUSTER,
+    ),
 ]
 
 Compare = Annotated[

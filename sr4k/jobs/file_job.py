@@ -31,7 +31,7 @@ from sr4k.jobs.model_choice import engines_of, hashes, scale_of
 from sr4k.jobs.pipes import DASH, file_or_dash, is_pipe, opened_source, reserved_output, shown
 from sr4k.jobs.result_size import GivenSize, Scaling, check_for_video, result_size, size_as_given
 from sr4k.jobs.running import Impatient, Startable
-from sr4k.jobs.sinks import in_segments, pictures, raw, straight
+from sr4k.jobs.sinks import in_segments, one_segment, pictures, raw, straight
 from sr4k.jobs.summary import Summary, summarised
 from sr4k.media.image_names import is_picture, is_sequence
 from sr4k.media.options import FIRST_VIDEO, Deinterlace, ResultSize, TimeSpan, VideoChoice
@@ -255,9 +255,8 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
         self._tell_codec()
         with claimed(self.target) as parts:
             resumed = parts.begin(self.facts(), resume=self.resume, overwrite=self.overwrite)
-            lost = parts.lost
             try:
-                outcome = run(self.graph(parts, resumed))
+                return self._made_in(parts, resumed, run)
             except (WorkerError, StoppedError) as err:
                 raise type(err)(f"{err} {parts.fate(is_part=self.part is not None)}") from err
             except FullDiskError as err:
@@ -266,14 +265,19 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
                 if self.strict and not resumed:  # another run would fail as well
                     parts.remove()
                 raise
-            _check_outcome(outcome, resumed)
-            output = parts.place(stopped=outcome.stopped, overwrite=self.overwrite)
-            if not outcome.stopped or self.part is not None:
-                parts.remove()
-            if output != self.target and not outcome.stopped:
-                raise appeared(self.target, output)
-            goes_on = outcome.stopped and self.part is None
-            return replace(summarised(output, outcome, resumed, lost), goes_on=goes_on)
+
+    def _made_in(self, parts: Parts, resumed: int, run: Callable[[GraphSpec], Outcome]) -> Summary:
+        """Make what is missing of the segments, join them, and give the result its name."""
+        lost = parts.lost
+        outcome = run(self.graph(parts, resumed))
+        _check_outcome(outcome, resumed)
+        output = parts.place(stopped=outcome.stopped, overwrite=self.overwrite)
+        if not outcome.stopped or self.part is not None:
+            parts.remove()
+        if output != self.target and not outcome.stopped:
+            raise appeared(self.target, output)
+        goes_on = outcome.stopped and self.part is None
+        return replace(summarised(output, outcome, resumed, lost), goes_on=goes_on)
 
     def _tell_codec(self) -> None:
         """Warn if the container needs another codec than the usual one."""
@@ -352,6 +356,19 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
         done = parts.done_until if resumed else None
         reading = replace(self.reading, done_until=done, done_frames=resumed)
         return self._graph(reading, in_segments(self.preset.encode, reading, parts))
+
+    def graph_of_segment(
+        self, folder: Path, cpus: int, *, after: int | None, begin: int | None, until: int | None
+    ) -> GraphSpec:
+        """Return the graph that makes one segment, as another machine would.
+
+        Args:
+            folder: for the segment and its journal.
+            cpus: number of CPUs of the machine as which to encode.
+            after: ``done_until`` of `DecodeSettings`; ``begin``, ``until``: likewise.
+        """
+        reading = replace(self.reading, done_until=after, begin=begin, until=until)
+        return self._graph(reading, one_segment(self.preset.encode, reading, self.target, folder, cpus))
 
     def _graph(self, reading: DecodeSettings, encode: StageSpec) -> GraphSpec:
         return assembled(

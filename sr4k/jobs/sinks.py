@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sr4k.configs import EncodePreset
-from sr4k.media.options import RawSettings, ResultSize, StraightSettings, WriteSettings
+from sr4k.media.options import RawSettings, ResultSize, SegmentSettings, StraightSettings, WriteSettings
 from sr4k.media.reports import ENCODE
 from sr4k.media.resume.job_folder import Parts
 from sr4k.pipeline import StageSpec
@@ -22,6 +22,20 @@ def in_segments(encode: EncodePreset, reading: DecodeSettings, parts: Parts) -> 
         work_seconds=encode.work_seconds,
     )
     return StageSpec("sr4k.stages.encode:Encode", settings)
+
+
+def one_segment(encode: EncodePreset, reading: DecodeSettings, target: Path, folder: Path, cpus: int) -> StageSpec:
+    """Return the sink that writes one segment of a video that other machines take part in.
+
+    Args:
+        encode: how to encode.
+        reading: how the source is read.
+        target: of the job; its suffix chooses the container.
+        folder: for the segment and its journal.
+        cpus: number of CPUs of the machine as which to encode.
+    """
+    settings = SegmentSettings(**_result(encode, reading, target), parts=folder, cpus=cpus)
+    return StageSpec("sr4k.stages.encode_segment:EncodeSegment", settings, called=ENCODE)
 
 
 def straight(encode: EncodePreset, reading: DecodeSettings, path: Path, pipe: Connection | None = None) -> StageSpec:

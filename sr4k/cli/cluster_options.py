@@ -1,0 +1,71 @@
+"""Options of ``sr4k-stream`` that are for work on many machines."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from sr4k.errors import OptionError
+
+if TYPE_CHECKING:
+    from sr4k.jobs.file_job import Job
+
+_AT_ONCE = 2
+"""Videos that a cluster works on at the same time, so that no machine idles while one ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterOptions:
+    """These options, as they were typed. ``where``: ``None``: no cluster."""
+
+    where: str | None
+    path_map: Sequence[str]
+    cpus: int | None
+    without_token: bool
+
+    def at_once(self, alone: int) -> int:
+        """Return the number of videos to work on at the same time. ``alone``: that without a cluster."""
+        return alone if self.where is None else _AT_ONCE
+
+    def check(self) -> None:
+        """Refuse what is nothing without a cluster.
+
+        Raises:
+            OptionError: there is such an option.
+        """
+        if self.where is None and (self.path_map or self.cpus is not None or self.without_token):
+            raise OptionError("--path-map, --cluster-cpus and --cluster-without-token are for --cluster: add it.")
+
+    def refuse_beside(self, **others: bool) -> None:
+        """Refuse options that measure this machine. ``others``: whether each was given, by its name.
+
+        Raises:
+            OptionError: there is a cluster, and one of them was given.
+        """
+        if self.where is not None and (given := [name for name, is_given in others.items() if is_given]):
+            raise OptionError(f"--{given[0].replace('_', '-')} measures this machine, not the cluster: leave it out.")
+
+    @contextmanager
+    def spread(self, jobs: "list[Job]") -> "Iterator[list[Job]]":
+        """Yield the jobs as they are, or as jobs for the cluster, which is there until the end.
+
+        Raises:
+            Sr4kError: the cluster can't be used, or not for these jobs.
+        """
+        if self.where is None or not jobs:
+            yield jobs
+            return
+        from sr4k.cluster.job import ClusterJob, reached
+        from sr4k.cluster.settings import ClusterSettings, parse_path_map
+        from sr4k.jobs.file_job import Job
+        from sr4k.jobs.setting_errors import errors_by_option
+
+        settings = ClusterSettings(
+            address=self.where,
+            path_map=parse_path_map(self.path_map),
+            cpus=self.cpus,
+            trusts=self.without_token,
+        )
+        with reached(settings) as cluster, errors_by_option():
+            plain = ({field.name: getattr(job, field.name) for field in fields(Job)} for job in jobs)
+            yield [ClusterJob(**each, cluster=cluster) for each in plain]

@@ -1,0 +1,305 @@
+"""A job whose segments a cluster makes. Joining them, sound, subtitles and chapters are as for any other job."""
+
+import logging
+import os
+import pickle
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
+from importlib.util import find_spec
+from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
+from typing import Any
+
+from sr4k.cluster.messages import Ended, Fault, Made, Message, Planned, Request, Working
+from sr4k.cluster.settings import ClusterSettings
+from sr4k.cluster.cluster_summary import SegmentWork, over_cluster
+from sr4k.cluster.watching import Watching
+from sr4k.common.option_names import is_named_for_command, option
+from sr4k.errors import FieldError, MachineError, OptionError, OutputError, WorkerError
+from sr4k.jobs.file_job import Job
+from sr4k.jobs.pipes import DASH, is_pipe
+from sr4k.jobs.summary import Summary
+from sr4k.media.image_names import is_picture
+from sr4k.media.resume.job_folder import Parts
+from sr4k.media.resume.pool import Manifest
+from sr4k.media.writing.write_errors import writing
+from sr4k.pipeline import Outcome
+from sr4k.pipeline.spawning import spawn
+
+log = logging.getLogger(__name__)
+
+_PATIENCE = 120.0
+"""Seconds for which a cluster that was lost is looked for again, each time that nothing more gets done."""
+
+_PAUSE = 10.0
+"""Seconds between two attempts."""
+
+_TICK = 0.25
+
+_LEAVE = 10.0
+"""Seconds that the driver gets to end after a stop."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reached:
+    """A cluster that is there. ``environment``: variables by which a process reaches it."""
+
+    settings: ClusterSettings
+    address: str
+    environment: dict[str, str] = field(default_factory=dict, repr=False)
+
+
+@contextmanager
+def reached(settings: ClusterSettings) -> Iterator[Reached]:
+    """Start the private cluster that is asked for, and stop it at the end; others are there.
+
+    Raises:
+        OptionError: Ray is not installed.
+        MachineError: it did not start.
+    """
+    if find_spec("ray") is None:
+        raise OptionError(f"{option('cluster')} needs Ray: pip install 'sr4k-stream[cluster]'.")
+    if settings.nodes is None:
+        yield Reached(settings=settings, address=settings.address)
+        return
+    from sr4k.cluster.private import private_cluster
+
+    with private_cluster(settings.nodes) as (address, environment):
+        yield Reached(settings=settings, address=address, environment=environment)
+
+
+@dataclass(frozen=True)
+class ClusterJob(Job):
+    """A job on files whose segments a cluster makes; see `sr4k.jobs.file_job.Job`.
+
+    Attributes:
+        cluster: the cluster.
+
+    Raises:
+        OptionError: the preset or another value is invalid.
+        FieldError: fields contradict each other, or the result would depend on where it is made.
+    """
+
+    cluster: Reached = field(kw_only=True)
+
+    def __post_init__(self, scale: Any) -> None:
+        """Check the fields; for what it raises see the class."""
+        super().__post_init__(scale)
+        job: Job = self
+        if job.target == DASH or is_pipe(job.source) or is_picture(job.target):
+            raise FieldError("A cluster makes videos of files: pictures and pipes are for one machine.")
+        if job.part is not None:
+            raise FieldError("A cluster makes whole videos: leave {part} or the cluster out.")
+        if job.preset.engine.reuse_threshold:
+            raise FieldError(
+                "With {engine.reuse_threshold} a frame depends on all before it, which other machines make: leave it "
+                "out."
+            )
+        if job.preset.encode.work_seconds is not None:
+            raise FieldError(
+                "With encode.work_seconds segments depend on how fast a machine is: leave it out of the preset."
+            )
+        if job.preset.encode.encoder not in ("auto", "software") or "nvenc" in job.preset.encoders:
+            raise FieldError(
+                "Hardware encoders of several machines don't make the same packets: a cluster needs {encode.encoder} "
+                "software."
+            )
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the result depends on: the same as without the cluster."""
+        return self.alone.facts()
+
+    @property
+    def alone(self) -> Job:
+        """The same job for one machine."""
+        return Job(**{each.name: getattr(self, each.name) for each in fields(Job)})
+
+    def _made_in(self, parts: Parts, resumed: int, run: Callable[..., Outcome]) -> Summary:
+        assert isinstance(run, partial)
+        began, lost = time.monotonic(), parts.lost
+        watching = Watching(resumed, run.keywords["on_status"])
+        spread = _Spread(self, parts, watching, run.keywords["stop_requests"])
+        spread.run()
+        done = sum(segment.frames for segment in parts.journal.segments())
+        summary = super()._made_in(parts, done, run)
+        return over_cluster(
+            summary,
+            spread.made,
+            watching.report,
+            has_last=spread.last in {each.key for each in spread.made},
+            resumed=resumed,
+            lost=lost,
+            seconds=time.monotonic() - began,
+            again=spread.again,
+            faults=tuple(spread.faults),
+        )
+
+
+class _Spread:
+    """Has the segments of a job made, and enters them into its journal in their order.
+
+    Attributes:
+        made: what was done for each segment.
+        faults: what went wrong and was dealt with, a line each.
+        again: number of segments that were made again.
+        last: key of the last segment.
+    """
+
+    def __init__(self, job: ClusterJob, parts: Parts, watching: Watching, stops: Callable[[], int]) -> None:
+        self._job, self._parts, self._watching, self._stops = job, parts, watching, stops
+        self._keys: list[str] = []  # of the segments that are not in the journal yet, in order
+        self._there: set[str] = set()  # of these, those in the pool
+        self._warned: set[str] = set()
+        self.made: list[SegmentWork] = []
+        self.faults: list[str] = []
+        self.again = 0
+        self.last: str | None = None
+
+    def run(self) -> None:
+        """Return when all segments are in the journal, or a stop was requested.
+
+        Raises:
+            Sr4kError: it can't be done.
+        """
+        with writing(self._parts.folder):
+            self._parts.pool.folder.mkdir(exist_ok=True)
+        until, is_private = time.monotonic() + _PATIENCE, self._job.cluster.settings.nodes is not None
+        while not self._stops():
+            before = len(self.made)
+            try:
+                if self._driven():
+                    return
+                lost = "the process that drives it has ended"
+            except MachineError as err:
+                if is_private or not self.faults:
+                    raise
+                lost = str(err).rstrip(".")
+            if len(self.made) > before:
+                until = time.monotonic() + _PATIENCE
+            if time.monotonic() > until:
+                raise WorkerError(f"Stopped: the cluster was lost ({lost}).")
+            pause = 0.0 if is_private else _PAUSE
+            self._note(f"Cluster: it was lost ({lost}); trying again{f' in {pause:.0f} seconds' if pause else ''}.")
+            self._wait(pause)
+
+    def _driven(self) -> bool:
+        """Run a driver to its end, and return whether that is the end of the job too: all is made, or to be stopped."""
+        ours, theirs = Pipe()
+        descriptor, name = tempfile.mkstemp(prefix="sr4k-ray-", suffix=".log")
+        process, pipe = spawn(
+            "sr4k.cluster.driver",
+            f"{theirs.fileno()} {descriptor}",
+            fds=[theirs.fileno(), descriptor],
+            apart=True,
+        )
+        theirs.close()
+        os.close(descriptor)
+        is_over = False
+        try:
+            with suppress(BrokenPipeError), pipe:
+                pickle.dump(self._request(), pipe)
+            is_over = self._listen(ours)
+        finally:
+            with suppress(OSError):
+                ours.send("stop")
+            with suppress(Exception):
+                process.wait(_LEAVE if is_over else 0.0)
+            process.kill()
+            process.wait()
+            ours.close()
+            if is_over and not self.faults:
+                Path(name).unlink(missing_ok=True)
+            else:
+                log.info("What Ray said is in %s.", name)
+        return is_over
+
+    def _request(self) -> Request:
+        job, cluster = self._job.alone, self._job.cluster
+        return Request(
+            job=replace(job, source=job.source.absolute(), target=job.target.absolute()),
+            pool=str(self._parts.pool.folder.absolute()),
+            done=self._parts.done_until,
+            settings=cluster.settings,
+            address=cluster.address,
+            environment=cluster.environment,
+            facts=self._job.facts(),
+            is_command=is_named_for_command(),
+        )
+
+    def _listen(self, driver: Connection) -> bool:
+        """Deal with what the driver says; return whether all is done, or a stop was requested."""
+        while True:
+            if self._stops():
+                return True
+            self._watching.tell()
+            if not driver.poll(_TICK):
+                continue
+            try:
+                message: Message = driver.recv()
+            except (EOFError, OSError):
+                return False
+            match message:
+                case Planned():
+                    self._keys, self._there = list(message.keys), set()
+                    self.last = self._keys[-1] if self._keys else self.last
+                    self._watching.plan(message)
+                case Made():
+                    self._made(message)
+                case Working():
+                    self._watching.work(message)
+                case Fault():
+                    self.again += message.again
+                    self._note(message.text)
+                case Ended(error=None):
+                    return not self._keys
+                case Ended(error=error):
+                    assert error is not None
+                    raise error
+
+    def _made(self, message: Made) -> None:
+        """Note a segment that is in the pool, and enter those whose turn it is into the journal."""
+        self._there.add(message.key)
+        if message.done is not None:
+            for warning in message.done.warnings:
+                if warning not in self._warned:
+                    self._warned.add(warning)
+                    log.warning("%s", warning)
+            self.made.append(SegmentWork.of(message))
+            self._watching.made(message.done.manifest.segment.frames)
+        while self._keys and self._keys[0] in self._there:
+            key = self._keys[0]
+            manifest = self._parts.pool.seen(key)
+            if manifest is None:
+                raise OutputError(f"{self._parts.pool.folder}: a finished segment has vanished.")
+            self._enter(manifest)
+            self._keys.pop(0)
+            self._there.discard(key)
+
+    def _enter(self, manifest: Manifest) -> None:
+        journal = self._parts.journal
+        before = journal.encoder()
+        if before is not None and before != manifest.encoder:
+            raise OptionError(
+                f"The segments can't be joined: machines have other encoders or versions; see {manifest.about}."
+            )
+        with writing(self._parts.folder):
+            if before is None:
+                journal.note("encoder", manifest.encoder)
+            try:
+                self._parts.pool.move(manifest, journal)
+            except ValueError as err:
+                self._parts.pool.drop(manifest.key)
+                raise OutputError(f"{err}: it was discarded.") from err
+
+    def _note(self, fault: str) -> None:
+        self.faults.append(fault)
+        log.warning("%s", fault)
+
+    def _wait(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not self._stops():
+            time.sleep(_TICK)

@@ -1,0 +1,110 @@
+"""What the driver, in its own process, tells the job. Plain data."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sr4k.cluster.settings import ClusterSettings
+from sr4k.cluster.tasks import SegmentDone
+from sr4k.jobs.file_job import Job
+from sr4k.media.reports import DecodeReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the driver is to do.
+
+    Attributes:
+        job: the job.
+        pool: text of the path of its pool.
+        done: pts of the last picture that is done; ``None``: none is.
+        settings: how the cluster is reached.
+        address: its address; that of a private cluster is known once it runs.
+        environment: variables by which it is reached.
+        facts: of the job, as its journal has them.
+        is_command: whether messages name options as those of the command.
+    """
+
+    job: Job
+    pool: str
+    done: int | None
+    settings: ClusterSettings
+    address: str
+    environment: dict[str, str] = field(repr=False)
+    facts: dict[str, Any]
+    is_command: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """The plan: keys and frames of the segments in order, and the video."""
+
+    keys: tuple[str, ...]
+    frames: tuple[int, ...]
+    ends: tuple[float, ...]
+    source: DecodeReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeWork:
+    """What one machine does and has done.
+
+    Attributes:
+        node: its name.
+        segments: number of segments that it has made.
+        running: number of those that it is making.
+        frames: frames of all of them, so far.
+        fps: frames a second since it began.
+        share: of all frames that were made, 0 to 1.
+        state: ``ready``, ``refused``, ``gone`` or another of `sr4k.cluster.machines.Machine`.
+    """
+
+    node: str
+    segments: int
+    running: int
+    frames: int
+    fps: float
+    share: float
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterReport:
+    """All machines, at one moment."""
+
+    nodes: tuple[NodeWork, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """A segment is in the pool. ``done``: ``None``: it was there before. ``node``: who made it, at which attempt."""
+
+    key: str
+    done: SegmentDone | None = None
+    node: str = ""
+    attempt: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Working:
+    """How far the segments under way are: frames done of them, and the machines."""
+
+    frames: int
+    report: ClusterReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Something went wrong and was dealt with; one line. ``again``: whether a segment is made again for it."""
+
+    text: str
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """All is done, or ``error`` is why not."""
+
+    error: Exception | None = None
+
+
+Message = Planned | Made | Working | Fault | Ended

@@ -1,0 +1,326 @@
+"""A private cluster makes the file that one machine makes, whatever happens to its machines meanwhile."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+from bait import ran, set_out
+from clips import packet_bytes, video_times, write_clip
+
+from sr4k import Job, Preset, load_preset
+from sr4k.cluster.cluster_summary import ClusterSummary
+from sr4k.cluster.job import ClusterJob, Reached, reached
+from sr4k.cluster.settings import ClusterSettings
+from sr4k.errors import InputError, MachineError, WorkerError
+from sr4k.jobs.file_progress import Progress
+from sr4k.media.resume.job_folder import folder_of
+
+pytestmark = pytest.mark.slow(seconds=20)
+
+MAKER = "ray::made_by"
+"""Beginning of the title of a process that makes a segment."""
+
+
+class Told(Exception):
+    """Ends a job."""
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Reached]:
+    """Return a private cluster of two machines; its processes end with it."""
+    with reached(ClusterSettings(address="local:2")) as there:
+        session = there.environment["RAY_TMPDIR"]
+        yield there
+    until = time.monotonic() + 10
+    while left := with_text(session):
+        assert time.monotonic() < until, left
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def preset() -> Preset:
+    loaded = load_preset("file").updated("engine", name="nearest").updated("graph", mode="threads")
+    return loaded.updated("encode", segment_seconds=1, crf=30)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a clip of five seconds, with sound, chapters and subtitles."""
+    folder = tmp_path_factory.mktemp("clips")
+    clip = write_clip(folder / "clip.mkv", frames=125, size=(160, 90), chapters=True)
+    return with_subtitles(clip, folder / "a.mkv")
+
+
+@pytest.fixture(scope="module")
+def one(source: Path, preset: Preset) -> Path:
+    """Return what one machine makes of it."""
+    target = source.with_name("one.mkv")
+    Job(source, target, preset=preset).run()
+    return target
+
+
+def with_subtitles(clip: Path, target: Path) -> Path:
+    """Write the clip with two subtitles beside it; return the path."""
+    words = target.with_suffix(".srt")
+    words.write_text("1\n00:00:00,500 --> 00:00:01,200\nHello\n\n2\n00:00:02,900 --> 00:00:03,100\nagain\n")
+    with av.open(str(clip)) as given, av.open(str(words)) as text, av.open(str(target), "w") as made:
+        streams = [*given.streams, *text.streams]
+        copies = [made.add_stream_from_template(stream) for stream in streams]
+        made.set_chapters(given.chapters())
+        for packet in (*given.demux(), *text.demux()):
+            if packet.dts is not None:
+                packet.stream = copies[streams.index(packet.stream)]
+                made.mux(packet)
+    return target
+
+
+def cmdlines() -> Iterator[tuple[int, str, str]]:
+    """Yield id, command line and environment of all processes of this user."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            yield int(folder.name), command, (folder / "environ").read_bytes().decode(errors="replace")
+
+
+def with_text(session: str, begin: str = "") -> list[tuple[int, str]]:
+    """Return the processes of a cluster, by its folder, whose titles begin like this."""
+    return [
+        (process, command)
+        for process, command, environment in cmdlines()
+        if process != os.getpid() and command.startswith(begin) and session in f"{command} {environment}"
+    ]
+
+
+def hashes(path: Path) -> list[str]:
+    with av.open(str(path)) as opened:
+        return [sha256(frame.to_ndarray().tobytes()).hexdigest() for frame in opened.decode(video=0)]
+
+
+def assert_same(made: Path, one: Path) -> None:
+    for kind in ("video", "audio", "subtitle"):
+        assert packet_bytes(made, kind) == packet_bytes(one, kind)
+    assert video_times(made) == video_times(one)
+    assert hashes(made) == hashes(one)
+    with av.open(str(made)) as ours, av.open(str(one)) as theirs:
+        assert ours.chapters() == theirs.chapters()
+    assert not folder_of(made).exists()
+
+
+def kill(session: str, begin: str) -> int:
+    """Kill the processes of a cluster whose titles begin like this, and return how many there were."""
+    found = with_text(session, begin)
+    for process, _ in found:
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    return len(found)
+
+
+def run(job: ClusterJob, on_progress: Callable[[Progress], None] | None = None) -> ClusterSummary:
+    summary = job.run(on_progress=on_progress)
+    assert isinstance(summary, ClusterSummary)
+    return summary
+
+
+def test_the_file_is_that_of_one_machine(
+    source: Path, one: Path, preset: Preset, cluster: Reached, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bait = set_out(tmp_path / "bait")
+    monkeypatch.chdir(bait)
+    seen: list[Progress] = []
+    made = run(ClusterJob(source, tmp_path / "out.mkv", preset=preset, cluster=cluster), seen.append)
+    assert_same(tmp_path / "out.mkv", one)
+    assert not ran(bait)
+    assert made.frames == 125 and made.resumed == 0 and not made.damaged
+    assert sum(segment.frames for segment in made.segments) == 125 and len(made.segments) == 5
+    assert {segment.tries for segment in made.segments} == {1} and made.again == 0
+    assert sum(node.segments for node in made.nodes) == 5
+    assert seen and max(progress.frames for progress in seen) == 125
+
+
+def test_the_usual_network_and_another_codec_make_the_same_too(cluster: Reached, tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "a.mp4", frames=40, size=(96, 64))
+    usual = load_preset("file").updated("encode", segment_seconds=1, codec="hevc")
+    Job(clip, tmp_path / "one.mp4", preset=usual).run()
+    run(ClusterJob(clip, tmp_path / "out.mp4", preset=usual, cluster=cluster))
+    assert packet_bytes(tmp_path / "out.mp4", "video") == packet_bytes(tmp_path / "one.mp4", "video")
+
+
+def test_what_a_damaged_stretch_loses_is_lost_and_told_as_on_one_machine(
+    preset: Preset, cluster: Reached, tmp_path: Path
+) -> None:
+    clip = write_clip(tmp_path / "a.ts", frames=100, size=(160, 90), options={"crf": "10", "g": "25"})
+    data = bytearray(clip.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 4000] = bytes(4000)
+    clip.write_bytes(data)
+    alone = Job(clip, tmp_path / "one.mkv", preset=preset).run()
+    made = run(ClusterJob(clip, tmp_path / "out.mkv", preset=preset, cluster=cluster))
+    assert alone.damaged and made.damaged and made.again == 0
+    assert packet_bytes(tmp_path / "out.mkv", "video") == packet_bytes(tmp_path / "one.mkv", "video")
+    assert made.losses.first_at == alone.losses.first_at
+    assert (made.losses.packets, made.losses.concealed) == (alone.losses.packets, alone.losses.concealed)
+
+
+def test_strict_ends_at_the_damage_at_once(preset: Preset, cluster: Reached, tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "a.mkv", frames=75, size=(160, 90), options={"crf": "10", "g": "25"})
+    clip.write_bytes(clip.read_bytes()[: clip.stat().st_size * 2 // 3])
+    with pytest.raises(InputError, match=r"damaged"):
+        ClusterJob(clip, tmp_path / "out.mkv", preset=preset, cluster=cluster, strict=True).run()
+    assert not (tmp_path / "out.mkv").exists()
+
+
+def killed_once(session: str, begin: str) -> Callable[[Progress], None]:
+    """Return what kills such processes once, when some of the job is done."""
+    killed: list[int] = []
+
+    def see(progress: Progress) -> None:
+        if not killed and progress.frames and (number := kill(session, begin)):
+            killed.append(number)
+
+    return see
+
+
+def slower(preset: Preset) -> Preset:
+    """Return a preset whose segments take long enough to be interrupted."""
+    return preset.updated("encode", preset="medium", crf=10)
+
+
+@pytest.fixture(scope="module")
+def slow_one(source: Path, preset: Preset) -> Path:
+    target = source.with_name("slow.mkv")
+    Job(source, target, preset=slower(preset), size="640x360").run()
+    return target
+
+
+def test_a_killed_worker_costs_a_segment_and_leaves_nothing_behind(
+    source: Path, slow_one: Path, preset: Preset, cluster: Reached, tmp_path: Path
+) -> None:
+    session = cluster.environment["RAY_TMPDIR"]
+    job = ClusterJob(source, tmp_path / "out.mkv", preset=slower(preset), size="640x360", cluster=cluster)
+    chosen = replace(job, workers="processes")
+    made = run(chosen, killed_once(session, MAKER))
+    assert_same(tmp_path / "out.mkv", slow_one)
+    assert 1 <= made.again <= 2 and len(made.faults) == made.again
+    assert max(segment.tries for segment in made.segments) == 2
+    assert not [command for _, command in with_text(session) if "import ctypes" in command]
+
+
+def test_a_killed_driver_costs_what_was_under_way(
+    source: Path, slow_one: Path, preset: Preset, cluster: Reached, tmp_path: Path
+) -> None:
+    killed: list[int] = []
+
+    def see(progress: Progress) -> None:
+        drivers = [process for process, command, _ in cmdlines() if "sr4k.cluster.driver" in command]
+        if not killed and progress.frames >= 25:
+            killed.extend(drivers)
+            for process in drivers:
+                os.kill(process, signal.SIGKILL)
+
+    job = ClusterJob(source, tmp_path / "out.mkv", preset=slower(preset), size="640x360", cluster=cluster)
+    made = run(job, see)
+    assert killed
+    assert_same(tmp_path / "out.mkv", slow_one)
+    assert len(made.segments) <= 5 + 2
+    assert any("drives it has ended" in fault for fault in made.faults)
+
+
+def test_resume_makes_what_is_missing(
+    source: Path, slow_one: Path, preset: Preset, cluster: Reached, tmp_path: Path
+) -> None:
+    def end(progress: Progress) -> None:
+        if progress.frames >= 50:
+            raise Told
+
+    job = ClusterJob(source, tmp_path / "out.mkv", preset=slower(preset), size="640x360", cluster=cluster)
+    with pytest.raises(Told):
+        job.run(on_progress=end)
+    assert folder_of(tmp_path / "out.mkv").exists()
+    made = run(replace(job, resume=True))
+    assert_same(tmp_path / "out.mkv", slow_one)
+    assert 1 <= len(made.segments) <= 4
+
+
+def test_a_job_that_one_machine_began_is_finished_by_many(
+    source: Path, one: Path, preset: Preset, cluster: Reached, tmp_path: Path
+) -> None:
+    def end(progress: Progress) -> None:
+        if progress.frames >= 60:
+            raise Told
+
+    alone = Job(source, tmp_path / "out.mkv", preset=preset)
+    with pytest.raises(Told):
+        alone.run(on_progress=end)
+    made = run(ClusterJob(source, tmp_path / "out.mkv", preset=preset, cluster=cluster, resume=True))
+    assert_same(tmp_path / "out.mkv", one)
+    assert made.frames == 125 and made.resumed >= 25 and made.resumed % 25 == 0
+
+
+def test_a_segment_that_ends_its_process_each_time_is_given_up_with_its_times(
+    source: Path, preset: Preset, cluster: Reached, tmp_path: Path
+) -> None:
+    session = cluster.environment["RAY_TMPDIR"]
+
+    def see(_progress: Progress) -> None:
+        kill(session, MAKER)
+
+    job = ClusterJob(source, tmp_path / "out.mkv", preset=slower(preset), size="640x360", cluster=cluster)
+    with pytest.raises(WorkerError, match=r"\d\.\d\d s to \d\.\d\d s has ended the process that makes it 3 times"):
+        job.run(on_progress=see)
+    assert not (tmp_path / "out.mkv").exists()
+
+
+def refused(source: Path, preset: Preset, cluster: Reached, target: Path, **settings: Any) -> str:
+    """Return why a cluster can't be used with these settings, which it says within seconds."""
+    other = replace(cluster, settings=replace(cluster.settings, **settings))
+    began = time.monotonic()
+    with pytest.raises(MachineError) as told:
+        ClusterJob(source, target, preset=preset, cluster=other).run()
+    assert time.monotonic() - began < 60
+    assert not target.exists() and not folder_of(target).exists()
+    return str(told.value)
+
+
+def test_what_does_not_fit_is_refused_in_words(
+    source: Path, preset: Preset, cluster: Reached, tmp_path: Path
+) -> None:
+    too_many = refused(source, preset, cluster, tmp_path / "out.mkv", cpus=512)
+    assert "No machine of the cluster is large enough for a segment (512 CPUs" in too_many
+    nowhere = ((tmp_path, Path("/nowhere")),)
+    elsewhere = refused(source, preset, cluster, tmp_path / "out.mkv", path_map=nowhere)
+    assert "/nowhere/.out.mkv.parts/pool can't be read and written there" in elsewhere
+
+
+def test_folders_may_have_other_paths_there(
+    source: Path, one: Path, preset: Preset, cluster: Reached, tmp_path: Path
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there").symlink_to(tmp_path / "here")
+    (tmp_path / "clips").symlink_to(source.parent)
+    path_map = ((tmp_path / "here", tmp_path / "there"), (source.parent, tmp_path / "clips"))
+    other = replace(cluster, settings=replace(cluster.settings, path_map=path_map))
+    run(ClusterJob(source, tmp_path / "here" / "out.mkv", preset=preset, cluster=other))
+    assert_same(tmp_path / "here" / "out.mkv", one)
+
+
+def test_it_listens_on_the_loopback_alone(cluster: Reached) -> None:
+    sockets = {
+        Path(link).readlink().name
+        for process, _ in with_text(cluster.environment["RAY_TMPDIR"])
+        for link in Path(f"/proc/{process}/fd").glob("*")
+        if link.is_symlink()
+    }
+    listening = []
+    for name in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and f"socket:[{fields[9]}]" in sockets:
+                listening.append(fields[1].split(":")[0])
+    assert listening and all(address.endswith("0100007F") for address in listening)
