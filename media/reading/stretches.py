@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import zip_longest
 
 import av
 
@@ -78,7 +79,7 @@ def _between(
     """Yield a stretch for each interval that has pictures: from its cut to that of the next one."""
     after, begin = done, None if done is None else done + 1
     intervals = sorted(found)
-    for number, (interval, following) in enumerate(zip(intervals, [*intervals[1:], None], strict=True)):
+    for number, (interval, following) in enumerate(zip_longest(intervals, intervals[1:])):
         until = None if following is None else cuts[following]
         there = found[interval]
         end = there.last + second_field

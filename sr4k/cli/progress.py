@@ -7,13 +7,15 @@ import sys
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import asdict
 from types import TracebackType
 from typing import Protocol, Self
 
+from sr4k.cluster.machine_report import CLUSTER, ClusterReport, NodeWork
 from sr4k.common.printable import printable
 from sr4k.errors import OptionError
 from sr4k.jobs.file_progress import Gauge
-from sr4k.pipeline import WorkerStatus
+from sr4k.pipeline import WorkerStatus, report_of
 
 _LINE_EVERY = 5.0
 """Least seconds between two plain lines."""
@@ -82,9 +84,10 @@ class Lines:
         began = self._began.setdefault(job, now)
         if now >= self._next.setdefault(job, now + _LINE_EVERY):
             self._next[job] = now + until_next_line(now - began)
-            load = gauge.load_text()
+            machines = machines_of(statuses)
+            load = "" if machines else gauge.load_text()
             line = f"{self._names[job]}{gauge.text()}{f'  [{load}]' if load else ''}"
-            print(printable(line), file=sys.stderr, flush=True)
+            _print([line, *(f"{self._names[job]}  {machine}" for machine in machines)])
 
     def end(self, job: int, lines: Iterable[str], state: str) -> None:  # noqa: ARG002
         _print(lines)
@@ -112,7 +115,9 @@ class JsonLines:
         self._gauges[job].update(statuses, now)
         if now >= self._next.get(job, 0.0):
             self._next[job] = now + _JSON_EVERY
-            self._write({"event": "progress", **self._about(job), **self._gauges[job].as_dict()})
+            machines = [asdict(machine) for machine in machines_of(statuses)]
+            more = {"machines": machines} if machines else {}
+            self._write({"event": "progress", **self._about(job), **self._gauges[job].as_dict(), **more})
 
     def end(self, job: int, lines: Iterable[str], state: str) -> None:
         _print(lines)
@@ -124,6 +129,12 @@ class JsonLines:
     def _write(self, line: dict[str, object]) -> None:
         with suppress(OSError):
             os.write(self._descriptor, f"{json.dumps(line)}\n".encode())
+
+
+def machines_of(statuses: dict[str, WorkerStatus]) -> tuple[NodeWork, ...]:
+    """Return what the machines of a cluster do; none, if there is no cluster."""
+    report = report_of(statuses, CLUSTER, ClusterReport)
+    return () if report is None else report.nodes
 
 
 def _print(lines: Iterable[str]) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Self, TypeVar
 
-from sr4k.cluster.messages import ClusterReport, Made, NodeWork
+from sr4k.cluster.machine_report import ClusterReport, NodeWork
+from sr4k.cluster.messages import Made
 from sr4k.jobs.summary import JobLosses, Summary
 from sr4k.media.reports import Change, EngineReport, Join
 

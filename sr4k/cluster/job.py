@@ -14,9 +14,9 @@ from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Any
 
+from sr4k.cluster.cluster_summary import SegmentWork, over_cluster
 from sr4k.cluster.messages import Ended, Fault, Made, Message, Planned, Request, Working
 from sr4k.cluster.settings import ClusterSettings
-from sr4k.cluster.cluster_summary import SegmentWork, over_cluster
 from sr4k.cluster.watching import Watching
 from sr4k.common.option_names import is_named_for_command, option
 from sr4k.errors import FieldError, MachineError, OptionError, OutputError, WorkerError

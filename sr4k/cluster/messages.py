@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from sr4k.cluster.machine_report import ClusterReport
 from sr4k.cluster.settings import ClusterSettings
 from sr4k.cluster.tasks import SegmentDone
 from sr4k.jobs.file_job import Job
@@ -42,36 +43,6 @@ class Planned:
     frames: tuple[int, ...]
     ends: tuple[float, ...]
     source: DecodeReport
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeWork:
-    """What one machine does and has done.
-
-    Attributes:
-        node: its name.
-        segments: number of segments that it has made.
-        running: number of those that it is making.
-        frames: frames of all of them, so far.
-        fps: frames a second since it began.
-        share: of all frames that were made, 0 to 1.
-        state: ``ready``, ``refused``, ``gone`` or another of `sr4k.cluster.machines.Machine`.
-    """
-
-    node: str
-    segments: int
-    running: int
-    frames: int
-    fps: float
-    share: float
-    state: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClusterReport:
-    """All machines, at one moment."""
-
-    nodes: tuple[NodeWork, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,8 @@ _START = 120.0
 
 LOOPBACK = "127.0.0.1"
 
+_LOG = "nodes.log"
+
 
 @contextmanager
 def private_cluster(nodes: int) -> Iterator[tuple[str, dict[str, str]]]:
@@ -38,6 +40,7 @@ def private_cluster(nodes: int) -> Iterator[tuple[str, dict[str, str]]]:
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # as on those systems, "127.0.0.1" is not replaced by another address
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_raylet_start_wait_time_s": str(round(_START)),
         "RAY_TMPDIR": str(folder),
         "RAY_kill_child_processes_on_worker_exit_with_raylet_subreaper": "true",
     }
@@ -54,7 +57,7 @@ def private_cluster(nodes: int) -> Iterator[tuple[str, dict[str, str]]]:
         try:
             address = ours.recv()
         except EOFError:
-            raise MachineError("Ray did not start its nodes: `ray start --head` would say why.") from None
+            raise MachineError(f"Ray did not start its nodes: {_last_line(folder / 'ray' / _LOG)}.") from None
         yield address, environment
     finally:
         ours.close()  # it ends then
@@ -73,7 +76,7 @@ def run(name: str, pipe: BinaryIO) -> None:  # noqa: ARG001 - all comes through 
     home = Path(environment["RAY_TMPDIR"], "ray")
     home.mkdir()
     os.chdir(home)
-    with (home / "nodes.log").open("w") as log:
+    with (home / _LOG).open("w") as log:
         os.dup2(log.fileno(), sys.stderr.fileno())
     from ray.cluster_utils import Cluster  # only now, as it reads the environment
 
@@ -89,3 +92,12 @@ def run(name: str, pipe: BinaryIO) -> None:  # noqa: ARG001 - all comes through 
         connection.poll(None)
     finally:
         cluster.shutdown()  # type: ignore[no-untyped-call]
+
+
+def _last_line(log: Path) -> str:
+    """Return the last line of a log, without its full stop."""
+    try:
+        lines = log.read_text(errors="replace").strip().splitlines()
+    except OSError:
+        lines = []
+    return lines[-1].rstrip(".") if lines else "it says nothing about it"

@@ -40,7 +40,7 @@ class ClusterSettings:
         """Check the address; for what it raises see the class."""
         if self.address == "auto" or self.nodes is not None:
             pass
-        elif (found := _ADDRESS.fullmatch(self.address)) is None or int(found[3]) > 65535:
+        elif (found := _ADDRESS.fullmatch(self.address)) is None or found[2] == "local" or int(found[3]) > 65535:
             raise OptionError(
                 f"{option('cluster')} can't be '{self.address}': use auto, HOST:PORT, ray://HOST:PORT, or local:N for "
                 "N machines on this one."

@@ -16,8 +16,9 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from sr4k.cluster import node as on_node
 from sr4k.cluster import remote
+from sr4k.cluster.machine_report import ClusterReport, NodeWork
 from sr4k.cluster.machines import Machine, Need, largest, name_of, needed
-from sr4k.cluster.messages import ClusterReport, Fault, Made, NodeWork, Request, Working
+from sr4k.cluster.messages import Fault, Made, Request, Working
 from sr4k.cluster.tasks import NodeFacts, SegmentDone, SegmentFailed, SegmentTask, Work
 from sr4k.engines.choose import GPU_ENGINES, engines_for
 from sr4k.errors import EngineError, InputError, MachineError, OutputError, Sr4kError, WorkerError

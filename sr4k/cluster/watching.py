@@ -4,13 +4,11 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from sr4k.cluster.messages import ClusterReport, Planned, Working
+from sr4k.cluster.machine_report import CLUSTER, ClusterReport
+from sr4k.cluster.messages import Planned, Working
 from sr4k.media.reports import DECODE, ENCODE, DecodeReport, EncodeReport, VideoReport
 from sr4k.pipeline import WorkerStatus
 from sr4k.pipeline.chain import StageClock
-
-CLUSTER = "cluster"
-"""Name of the worker, and of its report on the machines."""
 
 
 class Watching:

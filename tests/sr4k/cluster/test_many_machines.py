@@ -288,9 +288,7 @@ def refused(source: Path, preset: Preset, cluster: Reached, target: Path, **sett
     return str(told.value)
 
 
-def test_what_does_not_fit_is_refused_in_words(
-    source: Path, preset: Preset, cluster: Reached, tmp_path: Path
-) -> None:
+def test_what_does_not_fit_is_refused_in_words(source: Path, preset: Preset, cluster: Reached, tmp_path: Path) -> None:
     too_many = refused(source, preset, cluster, tmp_path / "out.mkv", cpus=512)
     assert "No machine of the cluster is large enough for a segment (512 CPUs" in too_many
     nowhere = ((tmp_path, Path("/nowhere")),)

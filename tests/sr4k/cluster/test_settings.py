@@ -1,0 +1,92 @@
+"""How a cluster is named, and what is refused before any is reached."""
+
+from pathlib import Path
+
+import pytest
+
+from sr4k import load_preset
+from sr4k.cluster.job import ClusterJob, Reached
+from sr4k.cluster.machines import Need, largest, name_of, needed
+from sr4k.cluster.settings import ClusterSettings, mapped, parse_path_map
+from sr4k.errors import FieldError, OptionError
+
+
+@pytest.fixture
+def with_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+
+
+@pytest.mark.usefixtures("with_token")
+@pytest.mark.parametrize("address", ["auto", "10.0.0.5:6379", "ray://head.example:10001", "[fd00::5]:6379", "local:3"])
+def test_a_cluster_is_named_by_its_address(address: str) -> None:
+    assert ClusterSettings(address=address).nodes == (3 if address == "local:3" else None)
+
+
+@pytest.mark.usefixtures("with_token")
+@pytest.mark.parametrize("address", ["", "local", "local:0", "head", "http://head:1", "head:99999", "a b:1"])
+def test_another_address_is_refused(address: str) -> None:
+    with pytest.raises(OptionError, match="use auto, HOST:PORT"):
+        ClusterSettings(address=address)
+
+
+def test_a_cluster_without_a_token_is_refused_unless_it_is_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    for address in ("auto", "10.0.0.5:6379", "ray://10.0.0.5:10001"):
+        with pytest.raises(OptionError, match="RAY_AUTH_MODE=token"):
+            ClusterSettings(address=address)
+        assert ClusterSettings(address=address, trusts=True).nodes is None
+    assert ClusterSettings(address="local:2").nodes == 2
+
+
+def test_the_longest_folder_maps_a_path() -> None:
+    paths = parse_path_map(["/films=/mnt/films", "/films/old=/mnt/archive"])
+    assert mapped(Path("/films/a.mkv"), paths) == Path("/mnt/films/a.mkv")
+    assert mapped(Path("/films/old/a.mkv"), paths) == Path("/mnt/archive/a.mkv")
+    assert mapped(Path("/films-of-others/a.mkv"), paths) == Path("/films-of-others/a.mkv")
+    for wrong in ("films=/mnt", "/films", "/films=mnt"):
+        with pytest.raises(OptionError, match="maps no folder"):
+            parse_path_map([wrong])
+
+
+def node(name: str, node_id: str, **resources: float) -> dict[str, object]:
+    return {"NodeID": node_id, "NodeName": name, "NodeManagerAddress": name, "Resources": resources}
+
+
+def test_a_segment_asks_for_the_cpus_of_the_smallest_machine_that_has_any() -> None:
+    nodes = [node("head", "0"), node("a", "1", CPU=8.0, memory=64e9), node("b", "2", CPU=64.0, memory=64e9, GPU=2.0)]
+    assert needed(nodes, None, on_gpu=False).cpus == 8
+    assert needed(nodes[2:], None, on_gpu=False).cpus == 16
+    assert needed(nodes, 3, on_gpu=False).cpus == 3
+    on_gpu = needed(nodes, None, on_gpu=True)
+    assert (on_gpu.cpus, on_gpu.gpus) == (4, 1)
+    assert [on_gpu.times_in(each["Resources"]) for each in nodes] == [0, 0, 2]  # type: ignore[arg-type]
+    assert Need(cpus=8).times_in({"CPU": 64.0, "memory": 5e9}) == 2
+    assert "the largest of 3 machines has 64 CPUs, 2 GPUs and 60 GiB" in largest(nodes)
+
+
+def test_machines_of_one_name_are_told_apart() -> None:
+    nodes = [node("a", "123456789"), node("a", "987654321"), node("b", "5")]
+    assert [name_of(each, nodes) for each in nodes] == ["a/123456", "a/987654", "b"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"target": "out.png"}, "pictures and pipes are for one machine"),
+        ({"source": "-"}, "pictures and pipes are for one machine"),
+        ({"part": "10s@0"}, "leave part or the cluster out"),
+        ({"reuse_threshold": 2}, "With reuse_threshold a frame depends on all before it"),
+        ({"encoder": "nvenc"}, "needs encoder software"),
+    ],
+)
+def test_what_would_depend_on_the_machine_is_refused(fields: dict[str, object], words: str) -> None:
+    there = Reached(settings=ClusterSettings(address="local:2"), address="127.0.0.1:1")
+    with pytest.raises(FieldError, match=words):
+        ClusterJob(**({"source": "in.mkv", "target": "out.mkv", "cluster": there} | fields))  # type: ignore[arg-type]
+
+
+def test_segments_that_end_after_a_time_of_work_are_refused() -> None:
+    there = Reached(settings=ClusterSettings(address="local:2"), address="127.0.0.1:1")
+    preset = load_preset("file").updated("encode", work_seconds=60)
+    with pytest.raises(FieldError, match=r"work_seconds segments depend on how fast a machine is"):
+        ClusterJob("in.mkv", "out.mkv", preset=preset, cluster=there)
