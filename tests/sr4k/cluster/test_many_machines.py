@@ -249,18 +249,20 @@ def test_resume_makes_what_is_missing(
 
 
 def test_a_job_that_one_machine_began_is_finished_by_many(
-    source: Path, one: Path, preset: Preset, cluster: Reached, tmp_path: Path
+    source: Path, slow_one: Path, preset: Preset, cluster: Reached, tmp_path: Path
 ) -> None:
     def end(progress: Progress) -> None:
-        if progress.frames >= 60:
+        if progress.frames >= 30:
             raise Told
 
-    alone = Job(source, tmp_path / "out.mkv", preset=preset)
+    alone = Job(source, tmp_path / "out.mkv", preset=slower(preset), size="640x360")
     with pytest.raises(Told):
         alone.run(on_progress=end)
-    made = run(ClusterJob(source, tmp_path / "out.mkv", preset=preset, cluster=cluster, resume=True))
-    assert_same(tmp_path / "out.mkv", one)
+    job = ClusterJob(source, tmp_path / "out.mkv", preset=slower(preset), size="640x360", cluster=cluster, resume=True)
+    made = run(job)
+    assert_same(tmp_path / "out.mkv", slow_one)
     assert made.frames == 125 and made.resumed >= 25 and made.resumed % 25 == 0
+    assert sum(segment.frames for segment in made.segments) == 125 - made.resumed > 0
 
 
 def test_a_segment_that_ends_its_process_each_time_is_given_up_with_its_times(
