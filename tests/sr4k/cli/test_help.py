@@ -16,7 +16,7 @@ from sr4k.cli.main import app
 from sr4k.cli.stream_app import stream_app
 
 BIN = Path(sys.executable).parent
-PANELS = ("Output", "Picture", "Network", "Live streams", "Files", "Comparison and reports")
+PANELS = ("Output", "Picture", "Network", "Live streams", "Files", "Many machines", "Comparison and reports")
 
 
 def commands(command: Any, *names: str) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -255,7 +255,7 @@ def test_a_job_that_one_machine_began_is_finished_by_many(
         if progress.frames >= 30:
             raise Told
 
-    alone = Job(source, tmp_path / "out.mkv", preset=slower(preset), size="640x360")
+    alone = Job(source, tmp_path / "out.mkv", preset=slower(preset), size="640x360", workers="processes")
     with pytest.raises(Told):
         alone.run(on_progress=end)
     job = ClusterJob(source, tmp_path / "out.mkv", preset=slower(preset), size="640x360", cluster=cluster, resume=True)
