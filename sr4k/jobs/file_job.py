@@ -77,7 +77,8 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
             which nothing else is printed meanwhile.
         preset: see `sr4k.configs`; the name of a preset or the path of its file is accepted: ``-c`` of the command.
         size: size of the result: a box that it has to fit into, (width, height) in pixels, or a `sr4k.Scale`; text as
-            for `sr4k.jobs.parse.parse_size` is accepted. ``None``: twice the size of the source.
+            for `sr4k.jobs.parse.parse_size` is accepted. ``None``: that which the network makes, which is
+            twice the source's with those that ship.
         scale: the same as a factor, such as 3, or as text; it becomes the size.
         overwrite: whether an existing target may be replaced.
         cpus: number of CPUs to plan for; ``None``: all that are granted.

@@ -9,10 +9,11 @@ import pytest
 from clips import write_clip
 from foreign_networks import convolutions, with_card
 
-from sr4k import Job, Scale, Upscaler
+from sr4k import Job, LiveJob, Scale, Upscaler
 from sr4k.common.opencv import cv2
 from sr4k.errors import OptionError
 from sr4k.models.foreign import store
+from sr4k.service.preflight_parts import troubles_of_parts
 
 
 @pytest.fixture(autouse=True)
@@ -106,6 +107,14 @@ def test_what_a_network_is_not_for_is_refused_before_anything_starts(tmp_path: P
     ):
         with pytest.raises(OptionError, match=said):
             Job("in.mp4", "out.mp4", **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_the_check_before_serving_starts_it(tmp_path: Path) -> None:
+    job = LiveJob("pattern://64x48@25", (str(tmp_path / "out.ts"),), model=named("mine", tmp_path, scale=3))
+    assert list(troubles_of_parts(job)) == []
+    store.files_of_name("mine")[0].write_bytes(b"other")
+    assert any("not the one that was added" in each for each in troubles_of_parts(job))
 
 
 def test_a_scale_is_of_the_source_whatever_the_network_makes(tmp_path: Path) -> None:
