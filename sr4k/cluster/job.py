@@ -21,6 +21,7 @@ from sr4k.cluster.watching import Watching
 from sr4k.common.option_names import is_named_for_command, option
 from sr4k.errors import FieldError, MachineError, OptionError, OutputError, WorkerError
 from sr4k.jobs.file_job import Job
+from sr4k.jobs.model_choice import hashes
 from sr4k.jobs.pipes import DASH, is_pipe
 from sr4k.jobs.summary import Summary
 from sr4k.media.image_names import is_picture
@@ -98,6 +99,11 @@ class ClusterJob(Job):
             raise FieldError(
                 "With {engine.reuse_threshold} a frame depends on all before it, which other machines make: leave it "
                 "out."
+            )
+        if hashes(job.preset.engine.model):
+            raise FieldError(
+                "A cluster runs the networks that ship with the package: {engine.model} can't be one of yours, which "
+                "other machines may not have."
             )
         if job.preset.encode.work_seconds is not None:
             raise FieldError(

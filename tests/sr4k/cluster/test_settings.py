@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from foreign_networks import convolutions, with_card
 
 from sr4k import load_preset
 from sr4k.cluster.job import ClusterJob, Reached
@@ -83,6 +84,14 @@ def test_what_would_depend_on_the_machine_is_refused(fields: dict[str, object], 
     there = Reached(settings=ClusterSettings(address="local:2"), address="127.0.0.1:1")
     with pytest.raises(FieldError, match=words):
         ClusterJob(**({"source": "in.mkv", "target": "out.mkv", "cluster": there} | fields))  # type: ignore[arg-type]
+
+
+def test_networks_of_the_user_are_for_one_machine(tmp_path: Path) -> None:
+    there = Reached(settings=ClusterSettings(address="local:2"), address="127.0.0.1:1")
+    path = convolutions(tmp_path / "net.onnx")
+    with_card(path)
+    with pytest.raises(FieldError, match="model can't be one of yours"):
+        ClusterJob("in.mkv", "out.mkv", model=str(path), cluster=there)
 
 
 def test_segments_that_end_after_a_time_of_work_are_refused() -> None:
