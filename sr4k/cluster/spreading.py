@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
+from random import random
 from statistics import median
 from typing import Any
 
@@ -197,7 +198,7 @@ class Spreading:
 
     def _give(self, now: float) -> None:
         """Give segments to machines that have room, the emptiest first; at the end those that lag, a second time."""
-        while (machine := max(self._machines.values(), key=lambda each: each.free, default=None)) and machine.free > 0:
+        while (machine := max(self._machines.values(), key=_room, default=None)) and machine.free > 0:
             task = self._todo.popleft() if self._todo else self._lagging(machine, now)
             if task is None:
                 return
@@ -372,6 +373,11 @@ class Spreading:
 
 def _on(machine: Machine) -> NodeAffinitySchedulingStrategy:
     return NodeAffinitySchedulingStrategy(machine.id, soft=False)
+
+
+def _room(machine: Machine) -> tuple[int, float]:
+    """Return how free a machine is; of equals another each time, as another job may have begun with the first."""
+    return machine.free, random()
 
 
 def _span(task: SegmentTask) -> str:
