@@ -90,7 +90,7 @@ def added(path: Path, name: str, *, source: str = "", licence: str = "") -> stor
     graph, card_file = store.files_of_name(name)
     if card_file.exists():
         raise OptionError(
-            f"There is a network '{name}' already: remove it first with sr4k model remove {name}, or use --name."
+            f"There is a network '{name}' already: remove it with sr4k model remove {name}, or choose another name."
         )
     beside = graph.with_name(f".{name}.{os.getpid()}.tmp")
     store.make_folder()

@@ -1,7 +1,6 @@
 """Model cards of foreign networks: what was found by running them, as a TOML file. Light to import."""
 
 import json
-import tomllib
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -107,6 +106,8 @@ def read_card(text: str, where: str) -> Card:
     Raises:
         OptionError: the text is no card, or that of another version.
     """
+    import tomllib  # here, because Python 3.10, for which some code has to work, has none
+
     try:
         found: dict[str, Any] = tomllib.loads(text)
         if found.pop("form", None) != _FORM:

@@ -127,10 +127,17 @@ def hash_of_file(path: Path) -> str:
         raise OptionError(f"{path} can't be read ({err.strerror}).") from err
 
 
+_BLOCK = 2**20
+"""Bytes that are hashed at a time."""
+
+
 @lru_cache(maxsize=64)
 def _hashed(path: Path, _size: int, _time: int, _inode: int) -> str:
+    digest = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _card(card_file: Path, digest: str, name: str) -> Card:

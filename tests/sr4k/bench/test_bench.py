@@ -39,7 +39,7 @@ class BicubicEngine(NearestEngine):
         large = cv2.resize(picture, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
         rows, columns = picture.shape[0] // 2, picture.shape[1] // 2
         cells = large.reshape(rows, 4, columns, 4).swapaxes(1, 2).reshape(rows, columns, 16)
-        self._results[-1][MARGIN:-MARGIN, MARGIN:-MARGIN, :16] = cells
+        self._results[-1][0][MARGIN:-MARGIN, MARGIN:-MARGIN] = cells
 
 
 class ForgetfulEngine(NearestEngine):
@@ -47,7 +47,8 @@ class ForgetfulEngine(NearestEngine):
 
     def submit_impl(self, planes: Sequence[Plane]) -> None:
         super().submit_impl(planes)
-        self._results[-1] += np.uint8(id(planes) % 7 + len(self._results) + self._count())
+        luma = self._results[-1][0]
+        luma += np.uint8(id(planes) % 7 + len(self._results) + self._count())
 
     def _count(self) -> int:
         self._calls = getattr(self, "_calls", 0) + 1
@@ -82,7 +83,7 @@ class TestEngine:
         def create(_name: str, spec: EngineSpec) -> NearestEngine:
             return engine(spec)
 
-        monkeypatch.setattr(engine_bench, "create_engine", create)
+        monkeypatch.setattr(engine_bench, "engine_for", create)
         with pytest.raises(InternalError, match=told):
             measure_engine("any", "luma", SIZE, frames=8, rounds=1)
 
