@@ -60,14 +60,15 @@ def measured(model: str, size: tuple[int, int], rounds: int) -> dict[str, list[f
     """Return the frames per second of each form, round by round."""
     width, height = size
     spec = EngineSpec(model=model, height=height, width=width, colour=Colour(), precision="int8")
-    core, made = shared_core(), plan(shared_core(), CPU, spec)
+    core = shared_core()
+    made = plan(core, CPU, spec)
     quantized = spec.network().quantized(spec.colour)
     graphs = {
         name: core.read_model(to_onnx(quantized, height, width, **form).SerializeToString())
         for name, form in FORMS.items()
     }
-    luma, *_ = core.read_model(made.graph).get_results()
-    graphs[NO_CHROMA] = ov.Model([luma], [core_input(luma)], "luma")
+    whole = core.read_model(made.graph)
+    graphs[NO_CHROMA] = ov.Model(whole.get_results()[:1], [whole.input("luma").get_node()], "luma")
     networks = {name: core.compile_model(graph, CPU, dict(made.config)) for name, graph in graphs.items()}
     requests = {name: ready(network, streams_of(spec) + 1) for name, network in networks.items()}
     found: dict[str, list[float]] = {name: [] for name in networks}
@@ -78,21 +79,6 @@ def measured(model: str, size: tuple[int, int], rounds: int) -> dict[str, list[f
                 found[name].append(rate)
         print(f"{model}, round {number}", file=sys.stderr)
     return found
-
-
-def core_input(result: Any) -> Any:
-    """Return the only input of a graph that a result depends on."""
-    seen, waiting = set(), [result]
-    while waiting:
-        node = waiting.pop()
-        if node.get_type_name() == "Parameter":
-            return node
-        for value in node.input_values():
-            source = value.get_node()
-            if source.get_name() not in seen:
-                seen.add(source.get_name())
-                waiting.append(source)
-    raise AssertionError("the result depends on no input")
 
 
 def ready(network: Any, count: int) -> list[Any]:

@@ -193,6 +193,7 @@ class Engine(ABC):
             given, engine = option("device", spec.device), option("engine", "openvino")
             raise OptionError(f"{given} is for {engine}: leave it out.")
         self.spec = spec
+        self._result_shapes = spec.result_shapes  # once: of a foreign network they are read from its card
         self._active = False
         self._pending = 0
 
@@ -261,8 +262,8 @@ class Engine(ABC):
             out = self.result_impl()
         self._pending -= 1
         shapes = tuple(part.shape for part in out)
-        if shapes != self.spec.result_shapes:
-            raise InternalError(f"{type(self).__name__} returned {shapes}, not {self.spec.result_shapes}.")
+        if shapes != self._result_shapes:
+            raise InternalError(f"{type(self).__name__} returned {shapes}, not {self._result_shapes}.")
         return out
 
     def infer(self, planes: Sequence[Plane]) -> Plane:

@@ -167,6 +167,7 @@ class _Planes:
         colour = spec.colour or _FULL
         self._location: ChromaLocation = colour.chroma_location
         self._colour = colour
+        self._span = colour.peak if colour.full_range else 219 * colour.unit  # of luma, from black to white
 
     def joined(self, given: list[Any]) -> Any:
         """Return the picture without its margin as one tensor: RGB, or Y'CbCr for a network on luma."""
@@ -185,9 +186,8 @@ class _Planes:
 
     def luma_apart(self, yuv: Any) -> tuple[Any, Any]:
         """Return luma, 0..255, and Y'CbCr enlarged by a bicubic, of which the chroma is kept."""
-        span = self._colour.peak if self._colour.full_range else 219 * self._colour.unit
         luma = _channels(yuv, 0, 1)
-        level = ops.multiply(ops.subtract(luma, _number(self._colour.black)), _number(255 / span))
+        level = ops.multiply(ops.subtract(luma, _number(self._colour.black)), _number(255 / self._span))
         chroma = _channels(yuv, 1, 3)
         if self._scale == 1:
             return level, chroma
@@ -204,8 +204,7 @@ class _Planes:
 
     def luma_back(self, level: Any, chroma: Any) -> Any:
         """Return Y'CbCr of the network's luma, or RGB for a spec on RGB."""
-        span = self._colour.peak if self._colour.full_range else 219 * self._colour.unit
-        luma = ops.add(ops.multiply(level, _number(span / 255)), _number(self._colour.black))
+        luma = ops.add(ops.multiply(level, _number(self._span / 255)), _number(self._colour.black))
         yuv = ops.concat([luma, chroma], 1)
         return yuv if self._spec.colour is not None else _mixed(yuv, *rgb_from_yuv(_FULL))
 

@@ -17,15 +17,15 @@ class NearestEngine(Engine):
 
     def __init__(self, spec: EngineSpec) -> None:
         super().__init__(spec)
+        self._foreign = spec.foreign
         self._results: deque[Cells] = deque()
 
     def activate_impl(self) -> None:
         self._results.clear()
 
     def submit_impl(self, planes: Sequence[Plane]) -> None:
-        foreign = self.spec.foreign
-        if foreign is not None:
-            self._results.append((self._planes(planes, foreign.card.scale),))
+        if self._foreign is not None:
+            self._results.append((self._planes(planes, self._foreign.card.scale),))
         else:
             self._results.append(parted(self._cells(planes)))
 
@@ -40,7 +40,7 @@ class NearestEngine(Engine):
         else:
             chroma = planes[1][inner][:, ::2, ::2]
         return np.concatenate([first.ravel(), chroma.repeat(scale, -2).repeat(scale, -1).ravel()]).reshape(
-            spec.output_shape
+            self._result_shapes[0]
         )
 
     def _cells(self, planes: Sequence[Plane]) -> Plane:

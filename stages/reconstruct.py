@@ -42,7 +42,7 @@ class Reconstruct(Transform):
         self._source = info
         shape = source.planes[0].shape
         self._bits = depth(info, self._most)
-        self._cells = len(shape) == 3 and shape[2] in (16, 48) and shape[0] != 3
+        self._cells = len(shape) == 3 and shape[0] != 3  # else planes: a block of 4:2:0, or three of RGB
         self._rgb = shape[2] == 48 if self._cells else len(shape) == 3
         self._scale = SCALE if self._cells else shape[-1] // (info.width + info.width % 2)
         height, width = self._scale * info.height, self._scale * info.width

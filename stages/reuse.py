@@ -76,7 +76,7 @@ class Reuse:
     def __init__(self, engine: str, spec: EngineSpec, threshold: int, lighter: str | None = None) -> None:
         assert spec.colour is not None
         self._engine_name, self._threshold = engine, threshold * spec.colour.unit
-        reach = catalogue.figures(spec.model).receptive_field
+        reach = catalogue.architecture(spec.model).receptive_field
         cut = reach is not None and reach <= CELL * (MARGIN + 1)  # else a tile depends on more than its margin
         self._grid = TileGrid((spec.height // CELL, spec.width // CELL), cut, spec.colour.sampling)
         self._shapes = spec.result_shapes

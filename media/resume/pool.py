@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
+from sr4k.common.file_hash import sha256_of
 from sr4k.media.resume.journal import Journal, Segment, flush_to_disk, size_within
 
 FOLDER = "pool"
@@ -73,8 +73,7 @@ class Pool:
         """
         (made,) = journal.segments()
         file, name = journal.folder / made.name, f"{key}{_PACKETS}"
-        with file.open("rb") as packets:
-            digest = file_digest(packets, "sha256").hexdigest()
+        digest = sha256_of(file)
         with suppress(FileExistsError):
             os.link(file, self.folder / name)  # unlike a rename, a link replaces nothing
         segment = Segment(**(asdict(made) | {"name": name}))
@@ -118,9 +117,8 @@ class Pool:
             ValueError: the file is not the one that was put.
         """
         packets = self.folder / f"{manifest.key}{_PACKETS}"
-        with packets.open("rb") as file:
-            if file_digest(file, "sha256").hexdigest() != manifest.sha256:
-                raise ValueError(f"{packets} has changed since it was written")
+        if sha256_of(packets) != manifest.sha256:
+            raise ValueError(f"{packets} has changed since it was written")
         name = f"{len(journal.segments()):06d}{_PACKETS}"
         (journal.folder / name).unlink(missing_ok=True)  # of a run that was killed before it was listed
         os.link(packets, journal.folder / name)

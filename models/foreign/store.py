@@ -3,7 +3,6 @@
 A network is named, or is the path of an ONNX file; its card is then found by the hash of the file.
 """
 
-import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from sr4k.common.file_hash import sha256_of
 from sr4k.common.whole_file import write_whole
 from sr4k.errors import OptionError, OutputError
 from sr4k.models.foreign.card import Card, read_card
@@ -127,17 +127,9 @@ def hash_of_file(path: Path) -> str:
         raise OptionError(f"{path} can't be read ({err.strerror}).") from err
 
 
-_BLOCK = 2**20
-"""Bytes that are hashed at a time."""
-
-
 @lru_cache(maxsize=64)
 def _hashed(path: Path, _size: int, _time: int, _inode: int) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+    return sha256_of(path)
 
 
 def _card(card_file: Path, digest: str, name: str) -> Card:

@@ -27,7 +27,7 @@ def with_model(preset: Preset) -> Preset:
         raise OptionError(
             f"{option('model')} can't be a URL: use a name that sr4k models lists, or the path of a file."
         )
-    parts = [_existing(part) for part in catalogue.chain(engine.model)]
+    parts = [existing_model(part) for part in catalogue.chain(engine.model)]
     for part in parts[:-1]:
         if part in catalogue.ARCHITECTURES or catalogue.figures(part).scale != 1:
             raise OptionError(
@@ -46,7 +46,12 @@ def existing_model(name: str) -> str:
         EngineError: the test of a file can't be made.
         OutputError: what was found can't be kept.
     """
-    return _existing(name)
+    if name in catalogue.ARCHITECTURES:
+        return name
+    name = str(Path(name).expanduser().absolute()) if store.is_path(name) else name
+    if known(name) is None:
+        catalogue.architecture(name)  # raises
+    return name
 
 
 def engines_of(engine: EnginePreset) -> tuple[str, ...]:
@@ -81,15 +86,6 @@ def hashes(model: str) -> dict[str, str]:
     """
     found = {part: catalogue.foreign(part) for part in catalogue.chain(model)}
     return {part: each.card.sha256 for part, each in found.items() if each is not None}
-
-
-def _existing(name: str) -> str:
-    if name in catalogue.ARCHITECTURES:
-        return name
-    name = str(Path(name).expanduser().absolute()) if store.is_path(name) else name
-    if known(name) is None:
-        catalogue.architecture(name)  # raises
-    return name
 
 
 def _check(engine: EnginePreset, network: str) -> None:

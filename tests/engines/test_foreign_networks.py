@@ -18,6 +18,7 @@ from sr4k.engines.base import Plane
 from sr4k.engines.choose import engine_for
 from sr4k.engines.foreign_tiles import ForeignTiles
 from sr4k.errors import OptionError
+from sr4k.models import catalogue
 from sr4k.models.colour import Colour, downsample_chroma, rgb_from_yuv, upsample_chroma, yuv_from_rgb
 from sr4k.models.geometry import CHROMA_PAD, PAD_AFTER, PAD_BEFORE, pad_planes
 
@@ -184,3 +185,13 @@ def test_engines_of_our_own_networks_refuse_others(tmp_path: Path) -> None:
             engine_for("openvino", replace(spec, **{key: value}))
     with pytest.raises(OptionError, match="runs in float"), create_engine("openvino", replace(spec, precision="int8")):
         pass
+
+
+@pytest.mark.parametrize("engine", ["openvino", "nearest"])
+def test_the_card_is_read_before_the_first_picture_and_not_again(
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = spec_of(convolutions(tmp_path / "a.onnx"), Colour())
+    with engine_for(engine, spec) as running:
+        monkeypatch.setattr(catalogue, "foreign", lambda _name: pytest.fail("it is read for a picture"))
+        running.infer(planes_of(RGB, Colour()))
