@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import av
 import pytest
+from clips import blank
 from certificates import serving, write_certificate
 from connecting import ConnectProxy
 from pulling import FileServer, Pulled
@@ -47,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             stream = target.add_stream("libx264", rate=25, options={"preset": "ultrafast", "g": "10"})
             stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
             for _ in range(20):
-                target.mux(stream.encode(av.VideoFrame(64, 48, "yuv420p")))
+                target.mux(stream.encode(blank(64, 48)))
             target.mux(stream.encode(None))
     return folder
 

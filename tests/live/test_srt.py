@@ -8,6 +8,7 @@ from pathlib import Path
 
 import av
 import pytest
+from clips import blank
 
 from rig.channel import eventually
 from rig.servers import free_port
@@ -65,7 +66,7 @@ def send(url: str, seconds: int = 8) -> int:
             stream = container.add_stream("mpeg2video", rate=25, options={"g": "5"})
             stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
             for number in range(25 * seconds):
-                frame = av.VideoFrame(64, 48, "yuv420p")
+                frame = blank(64, 48)
                 frame.pts = number
                 container.mux(stream.encode(frame))
         eventually(pipe.sent, 10)

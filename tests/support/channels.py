@@ -6,6 +6,7 @@ from typing import Any
 
 import av
 import numpy as np
+from clips import blank
 from av.audio.layout import AudioLayout
 
 from sr4k.media.audio_mixer import Mixer
@@ -31,7 +32,7 @@ def clip_with_channels(path: Path, codec: str, layout: str, *, seconds: float = 
         pictures.width, pictures.height = 64, 48
         sound: Any = target.add_stream(codec, rate=RATE, layout=layout)
         for number in range(round(seconds * 25)):
-            picture = av.VideoFrame(64, 48, "yuv420p")
+            picture = blank(64, 48)
             picture.pts, picture.time_base = number, Fraction(1, 25)
             target.mux(pictures.encode(picture))
         target.mux(pictures.encode(None))
@@ -52,7 +53,7 @@ def pass_through(source: Path, target: Path) -> Passthrough:
         video.width, video.height = 64, 48
         rest = Passthrough(whole, whole.streams.video[0], out)
         for number in range(2):
-            picture = av.VideoFrame(64, 48, "yuv420p")
+            picture = blank(64, 48)
             picture.pts, picture.time_base = number, Fraction(1, 25)
             out.mux(video.encode(picture))
         out.mux(video.encode(None))

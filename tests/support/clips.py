@@ -83,6 +83,14 @@ def picture(number: int, width: int, height: int) -> NDArray[np.uint8]:
     return made
 
 
+def blank(width: int, height: int, pix_fmt: str = "yuv420p") -> av.VideoFrame:
+    """Return a picture of zeros: a new `av.VideoFrame` shows what happened to be in memory."""
+    frame = av.VideoFrame(width, height, pix_fmt)
+    for plane in frame.planes:
+        plane.update(bytes(plane.buffer_size))
+    return frame
+
+
 def _tone(stream: av.AudioStream, *, seconds: float) -> Iterator[av.Packet]:
     for block in range(max(1, int(seconds * 48000) // 1024)):
         t = (block * 1024 + np.arange(1024)) / 48000

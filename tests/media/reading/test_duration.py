@@ -6,7 +6,7 @@ from typing import Any
 
 import av
 import pytest
-from clips import MakeClip, video_times, write_clip
+from clips import MakeClip, picture, video_times, write_clip
 from joined import moved
 
 from sr4k import Job, Summary, load_preset
@@ -33,9 +33,9 @@ def held(path: Path) -> Path:
         ends = dict(zip(SLOW, [*SLOW[1:], SLOW[-1] + 1000 * LAST], strict=True))
         packets = []
         for at in SLOW:
-            picture = av.VideoFrame(64, 48, "gray").reformat(format=stream.pix_fmt)
-            picture.pts, picture.time_base = at, Fraction(1, 1000)
-            packets += stream.encode(picture)
+            frame = av.VideoFrame.from_ndarray(picture(at // 100, 64, 48), format="rgb24").reformat(format=stream.pix_fmt)
+            frame.pts, frame.time_base = at, Fraction(1, 1000)
+            packets += stream.encode(frame)
         for packet in [*packets, *stream.encode(None)]:
             begin = round(packet.pts * packet.time_base * 1000)
             packet.duration = round(Fraction(ends[begin] - begin, 1000) / packet.time_base)

@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 from av.container import InputContainer
-from clips import write_clip
+from clips import blank, write_clip
 
 from sr4k.errors import InputError
 from sr4k.media.options import ReadSettings
@@ -36,7 +36,7 @@ def test_music_with_a_cover_has_no_video(tmp_path: Path) -> None:
         cover: Any = target.add_stream("png", rate=1)
         cover.width, cover.height, cover.pix_fmt = 16, 16, "rgb24"
         cover.disposition = av.stream.Disposition.attached_pic
-        target.mux(cover.encode(av.VideoFrame(16, 16, "rgb24")))
+        target.mux(cover.encode(blank(16, 16, "rgb24")))
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 2 * 1152), np.int16), format="s16", layout="stereo")
         frame.sample_rate = 48_000
         target.mux([*sound.encode(frame), *sound.encode(None)])

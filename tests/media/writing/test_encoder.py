@@ -10,6 +10,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from clips import blank
 from infos import video_info
 
 from sr4k.engines.nvidia import driver
@@ -30,7 +31,7 @@ def test_no_encoder_takes_the_cpus_from_everybody_else(codec: str, tmp_path: Pat
         stream = add_video(target, INFO, EncoderSettings(codec=codec))  # type: ignore[arg-type]
         open_encoder(stream)
         for number in range(5):
-            picture = av.VideoFrame(64, 48, "yuv420p")
+            picture = blank(64, 48)
             picture.pts, picture.time_base = number, Fraction(1, 25)
             target.mux(stream.encode(picture))
         policies = {os.sched_getscheduler(int(task.name)) for task in Path("/proc/self/task").iterdir()}
@@ -77,7 +78,7 @@ def told_by_x264(settings: EncoderSettings) -> dict[str, str]:
     with av.open(file, "w", format="matroska") as target:
         stream = add_video(target, INFO, settings)
         open_encoder(stream)
-        picture = av.VideoFrame(INFO.width, INFO.height, "yuv420p")
+        picture = blank(INFO.width, INFO.height)
         picture.pts, picture.time_base = 0, Fraction(1, 25)
         target.mux([*stream.encode(picture), *stream.encode(None)])
     found = re.search(rb"options: ([^\0]*)", file.getvalue())

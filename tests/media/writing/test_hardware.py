@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from clips import blank
 from av.video.frame import PictureType
 from infos import video_info
 
@@ -173,7 +174,7 @@ def test_a_key_frame_that_is_requested_survives_the_change_of_format() -> None:
         stream = add_video(target, video_info(), EncoderSettings(codec="h264", encoder="qsv", options={"g": "250"}))
         open_encoder(stream)
         for number in range(6):
-            picture = av.VideoFrame(video_info().width, video_info().height, "yuv420p")
+            picture = blank(video_info().width, video_info().height)
             picture.pts, picture.time_base = number, video_info().time_base
             picture.pict_type = PictureType.I if number == 4 else PictureType.NONE
             keys += [packet.pts for packet in stream.encode(picture) if packet.is_keyframe]

@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 from channels import clip_with_channels, pass_through
-from clips import packet_bytes, write_clip
+from clips import blank, packet_bytes, write_clip
 
 from sr4k import Job, Summary, load_preset
 from sr4k.jobs.parse import parse_part
@@ -59,7 +59,7 @@ def in_nut(path: Path, codec: str) -> Path:
         video: Any = target.add_stream("mpeg4", rate=25)
         video.width, video.height = 64, 48
         sound: Any = target.add_stream(codec, rate=rate, layout="mono")
-        target.mux([*video.encode(av.VideoFrame(64, 48, "yuv420p")), *video.encode(None)])
+        target.mux([*video.encode(blank(64, 48)), *video.encode(None)])
         frame = av.AudioFrame(sound.codec_context.codec.audio_formats[0].name, "mono", 8192)
         frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), 0
         for plane in frame.planes:

@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 from av.stream import Disposition
-from clips import MakeClip, luma_planes, packet_bytes, picture, video_times
+from clips import MakeClip, blank, luma_planes, packet_bytes, picture, video_times
 
 from sr4k import Box, Job, Summary, load_preset
 from sr4k.engines.nvidia import Driver, Gpu
@@ -106,7 +106,7 @@ class TestTheRestOfTheFile:
             cover = out.add_stream("mjpeg", rate=1)
             cover.width, cover.height, cover.pix_fmt = 32, 32, "yuvj420p"
             cover.disposition = Disposition.attached_pic
-            out.mux(cover.encode(av.VideoFrame(32, 32, "yuvj420p")) + cover.encode(None))
+            out.mux(cover.encode(blank(32, 32, "yuvj420p")) + cover.encode(None))
             for packet in a.demux():
                 if packet.dts is not None:
                     packet.stream = copies[packet.stream.index]

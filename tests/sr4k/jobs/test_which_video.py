@@ -7,7 +7,7 @@ import av
 import pytest
 from av.stream import Disposition
 from av.video.frame import VideoFrame
-from clips import luma_planes
+from clips import blank, luma_planes
 
 from sr4k import Job, Summary, load_preset
 from sr4k.errors import InputError, OptionError
@@ -34,7 +34,7 @@ def write(path: Path, *, cover: bool = False) -> Path:
             picture = out.add_stream("mjpeg", rate=1)
             picture.width, picture.height, picture.pix_fmt = 16, 16, "yuvj420p"
             picture.disposition = Disposition.attached_pic
-            out.mux(picture.encode(VideoFrame(16, 16, "yuvj420p")) + picture.encode(None))
+            out.mux(picture.encode(blank(16, 16, "yuvj420p")) + picture.encode(None))
         for number in range(5):
             for video, level, (width, height) in zip(videos, LEVELS, sizes, strict=True):
                 one = VideoFrame(width, height, "yuv420p")
