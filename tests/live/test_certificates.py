@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 import av
 import pytest
-from clips import blank
 from certificates import serving, write_certificate
+from clips import blank
 from connecting import ConnectProxy
 from pulling import FileServer, Pulled
 

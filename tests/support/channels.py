@@ -6,8 +6,8 @@ from typing import Any
 
 import av
 import numpy as np
-from clips import blank
 from av.audio.layout import AudioLayout
+from clips import blank
 
 from sr4k.media.audio_mixer import Mixer
 from sr4k.media.channel_layouts import Speakers

@@ -33,7 +33,9 @@ def held(path: Path) -> Path:
         ends = dict(zip(SLOW, [*SLOW[1:], SLOW[-1] + 1000 * LAST], strict=True))
         packets = []
         for at in SLOW:
-            frame = av.VideoFrame.from_ndarray(picture(at // 100, 64, 48), format="rgb24").reformat(format=stream.pix_fmt)
+            frame = av.VideoFrame.from_ndarray(picture(at // 100, 64, 48), format="rgb24").reformat(
+                format=stream.pix_fmt
+            )
             frame.pts, frame.time_base = at, Fraction(1, 1000)
             packets += stream.encode(frame)
         for packet in [*packets, *stream.encode(None)]:

@@ -8,8 +8,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from clips import blank
 from av.video.frame import PictureType
+from clips import blank
 from infos import video_info
 
 from sr4k.engines.nvidia import driver
