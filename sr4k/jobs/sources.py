@@ -83,8 +83,13 @@ def _videos_in(source: Path, target: Path, *, recursive: bool) -> Iterator[Path]
             if recursive and not name.startswith(".") and (Path(folder) / name).resolve() != target.resolve()
         ]
         for path in (Path(folder) / name for name in names):
-            if path.suffix.lower() in _VIDEOS and not path.name.startswith(".") and not path.stem.endswith(PARTIAL):
+            if is_video_name(path):
                 yield path
+
+
+def is_video_name(path: Path) -> bool:
+    """Whether a file in a folder counts as a video, by its name; hidden and incomplete ones don't."""
+    return path.suffix.lower() in _VIDEOS and not path.name.startswith(".") and not path.stem.endswith(PARTIAL)
 
 
 def _targets(found: Sequence[_Found], folder: Path) -> list[Path]:

@@ -1,0 +1,64 @@
+"""Runs a function that looks into videos in a process of its own: what a broken file does to it, it does there."""
+
+import json
+from collections.abc import Callable
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from typing import Any
+
+from sr4k.common.system_errors import refusal
+from sr4k.errors import InternalError, MachineError, Sr4kError
+from sr4k.pipeline.starting import start_process
+
+
+def in_child(function: Callable[..., Any], *args: Any, seconds: float) -> Any:
+    """Call a function in a process of its own, and return its result.
+
+    Args:
+        function: found there by its module and name; its result has to be data for JSON.
+        args: for it; they are pickled.
+        seconds: that it may take.
+
+    Raises:
+        Sr4kError: what the function raises.
+        MachineError: it takes too long, or its process dies.
+    """
+    here, there = Pipe()
+    with here:
+        process = start_process("sr4k-errand", _serve, there, function, args)
+        there.close()
+        try:
+            if not here.poll(seconds):
+                raise MachineError(f"That takes longer than {seconds:.0f} seconds here: it was given up.")
+            answer = json.loads(here.recv_bytes())
+        except EOFError:
+            raise MachineError("The process that looked into the file has died.") from None
+        finally:
+            process.kill()
+            process.wait()
+    if "error" in answer:
+        raise raised(answer["error"], answer["code"])
+    return answer["result"]
+
+
+def raised(text: str, code: int) -> Exception:
+    """Return an error of another process, by its text and its exit code."""
+    kinds = {kind.exit_code: kind for kind in Sr4kError.__subclasses__()}
+    return kinds.get(code, InternalError)(text)
+
+
+def told(error: Exception) -> dict[str, Any]:
+    """Return an error for another process: its text in one line, and its exit code."""
+    known = error if isinstance(error, Sr4kError) else refusal(error)
+    if known is None:
+        text = f"{type(error).__name__}, a bug in sr4k-stream: {error}"
+        return {"error": " ".join(text.split()), "code": InternalError.exit_code}
+    return {"error": " ".join(str(known).split()), "code": known.exit_code}
+
+
+def _serve(connection: Connection, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    try:
+        answer = {"result": function(*args)}
+    except Exception as err:
+        answer = told(err)
+    connection.send_bytes(json.dumps(answer).encode())

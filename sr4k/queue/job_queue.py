@@ -1,0 +1,428 @@
+"""The queue: jobs in a SQLite file, which survives the death of its program at any moment.
+
+Each change is one transaction. Changes of state are synced to the disk; progress is not, because it comes every second.
+Several threads may use one `Queue`, and several processes one file.
+"""
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from sr4k.errors import OptionError, OutputError
+from sr4k.queue.queued_job import (
+    UNFINISHED,
+    Decision,
+    Event,
+    EventKind,
+    JobOptions,
+    JobProgress,
+    JobResult,
+    QueuedJob,
+    State,
+)
+
+_VERSION = 1
+"""Version of the tables."""
+
+_EVENTS = 5000
+"""Number of events that are kept."""
+
+_PATIENCE = 30.0
+"""Seconds to wait for another process that writes."""
+
+_TABLES = """
+CREATE TABLE jobs(
+    id INTEGER PRIMARY KEY AUTOINCREMENT, source TEXT NOT NULL, target TEXT NOT NULL, options TEXT NOT NULL,
+    state TEXT NOT NULL, decision TEXT NOT NULL, asked TEXT, priority INTEGER NOT NULL, place INTEGER NOT NULL,
+    origin TEXT NOT NULL, created REAL NOT NULL, started REAL, ended REAL, runs INTEGER NOT NULL,
+    progress TEXT NOT NULL, forecast TEXT, note TEXT, error TEXT, code INTEGER, result TEXT);
+CREATE INDEX jobs_by_state ON jobs(state);
+CREATE INDEX jobs_by_target ON jobs(target);
+CREATE TABLE events(id INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, kind TEXT NOT NULL, job INTEGER, data TEXT);
+CREATE TABLE facts(name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+
+_AS_JSON = {"options", "progress", "forecast", "result"}
+_ORDER = "ORDER BY priority DESC, place"
+
+
+class NoSuchJob(OptionError):
+    """There is no job of that number."""
+
+
+class WrongState(OptionError):
+    """The job's state doesn't allow what was asked."""
+
+
+class Queue:
+    """The jobs of a service, and what happened to them.
+
+    Args:
+        path: the file; it is created, with its folder, if there is none.
+
+    Raises:
+        OutputError: the file can't be opened, or is of another version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._base = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+            self._base.row_factory = sqlite3.Row
+            self._base.execute("PRAGMA journal_mode=WAL")
+            self._prepare()
+        except (OSError, sqlite3.Error) as err:
+            raise OutputError(f"The queue {path} can't be opened: {err}.") from err
+
+    def close(self) -> None:
+        """Close the file. No method may be called afterwards."""
+        with self._lock:
+            self._base.close()
+
+    # What is in it
+
+    def get(self, number: int) -> QueuedJob:
+        """Return a job.
+
+        Raises:
+            NoSuchJob: there is none of that number.
+        """
+        found = self._rows("SELECT * FROM jobs WHERE id = ?", number)
+        if not found:
+            raise NoSuchJob(f"There is no job {number}.")
+        return _job_of(found[0])
+
+    def jobs(self, states: Sequence[State] = (), *, limit: int = 1000, newest: bool = False) -> list[QueuedJob]:
+        """Return jobs: in the order in which they run, or, if ``newest``, those that ended last first.
+
+        Args:
+            states: states that are wanted; empty: all.
+            limit: most jobs to return.
+        """
+        where = f"WHERE state IN ({','.join('?' * len(states))})" if states else ""
+        order = "ORDER BY ended DESC, id DESC" if newest else _ORDER
+        return [_job_of(row) for row in self._rows(f"SELECT * FROM jobs {where} {order} LIMIT ?", *states, limit)]
+
+    def counts(self) -> dict[State, int]:
+        """Return the number of jobs in each state."""
+        return {row["state"]: row["n"] for row in self._rows("SELECT state, count(*) AS n FROM jobs GROUP BY state")}
+
+    def has(self, source: str) -> bool:
+        """Whether a job has this source, in whatever state."""
+        return bool(self._rows("SELECT 1 FROM jobs WHERE source = ? LIMIT 1", source))
+
+    # What users want of it
+
+    def add(
+        self,
+        source: Path,
+        target: Path,
+        options: JobOptions = JobOptions(),  # noqa: B008 - frozen
+        *,
+        priority: int = 0,
+        origin: str = "user",
+    ) -> QueuedJob:
+        """Add a job at the end of its priority.
+
+        Raises:
+            OptionError: a path is not absolute, or another unfinished job has the same target.
+        """
+        for path in (source, target):
+            if not path.is_absolute():
+                raise OptionError(f"{path} has to be an absolute path.")
+        with self._writing():
+            marks = ",".join("?" * len(UNFINISHED))
+            query = f"SELECT id FROM jobs WHERE target = ? AND state IN ({marks})"
+            if taken := self._rows(query, str(target), *UNFINISHED):
+                raise OptionError(f"{target} is the target of job {taken[0]['id']} already: choose another.")
+            last = self._rows("SELECT coalesce(max(place), 0) AS last FROM jobs")[0]["last"]
+            added = self._base.execute(
+                "INSERT INTO jobs(source, target, options, state, decision, priority, place, origin, created, runs,"
+                " progress) VALUES (?, ?, ?, 'waiting', 'undecided', ?, ?, ?, ?, 0, ?)",
+                (
+                    str(source),
+                    str(target),
+                    options.model_dump_json(),
+                    priority,
+                    last + 1,
+                    origin,
+                    time.time(),
+                    JobProgress().model_dump_json(),
+                ),
+            )
+            number = int(added.lastrowid or 0)
+            self._tell("added", number)
+            return self.get(number)
+
+    def move(self, number: int, before: int | None) -> None:
+        """Move a job before another one, whose priority it takes; ``None``: to the end of its own priority.
+
+        Raises:
+            NoSuchJob: one of them is not there.
+        """
+        with self._writing():
+            job = self.get(number)
+            priority = job.priority if before is None else self.get(before).priority
+            order = [row["id"] for row in self._rows(f"SELECT id FROM jobs {_ORDER}") if row["id"] != number]
+            order.insert(len(order) if before is None else order.index(before), number)
+            self._base.execute("UPDATE jobs SET priority = ? WHERE id = ?", (priority, number))
+            places = [(place, each) for place, each in enumerate(order, 1)]
+            self._base.executemany("UPDATE jobs SET place = ? WHERE id = ?", places)
+            self._tell("moved", number)
+
+    def prioritise(self, number: int, priority: int) -> QueuedJob:
+        """Change the priority of a job.
+
+        Raises:
+            NoSuchJob: it is not there.
+        """
+        with self._writing():
+            self.get(number)
+            self.change(number, priority=priority)
+            self._tell("moved", number)
+            return self.get(number)
+
+    def pause(self, number: int) -> QueuedJob:
+        """Pause a job. A running one ends soon, and goes on later with the segment that it was at.
+
+        Raises:
+            NoSuchJob, WrongState: it is not there, or has ended.
+        """
+        return self._ask(number, "pause", "paused")
+
+    def resume(self, number: int) -> QueuedJob:
+        """Let a paused job go on, when it is its turn.
+
+        Raises:
+            NoSuchJob, WrongState: it is not there, or not paused.
+        """
+        return self._to(number, ("paused",), "waiting", note=None)
+
+    def cancel(self, number: int) -> QueuedJob:
+        """End a job. Finished segments are kept until it is removed: `retry` goes on with them.
+
+        Raises:
+            NoSuchJob, WrongState: it is not there, or has ended.
+        """
+        return self._ask(number, "cancel", "cancelled")
+
+    def retry(self, number: int) -> QueuedJob:
+        """Let a job that failed or was cancelled wait for its turn again.
+
+        Raises:
+            NoSuchJob, WrongState: it is not there, or did not end that way.
+            OptionError: another unfinished job has its target meanwhile.
+        """
+        with self._writing():
+            target = self.get(number).target
+            for other in self.jobs(UNFINISHED):
+                if other.target == target and other.id != number:
+                    raise OptionError(f"{target} is the target of job {other.id} meanwhile: cancel that first.")
+            return self._to(number, ("failed", "cancelled"), "waiting", error=None, code=None, note=None, ended=None)
+
+    def remove(self, number: int) -> QueuedJob:
+        """Forget a job that does not run; its files stay. Return what was known of it.
+
+        Raises:
+            NoSuchJob, WrongState: it is not there, or runs.
+        """
+        with self._writing():
+            job = self.get(number)
+            if job.state == "running":
+                raise WrongState(f"Job {number} is running: cancel it first.")
+            if job.decision == "replacing":
+                raise WrongState(f"The result of job {number} is being moved: try again later.")
+            self._base.execute("DELETE FROM jobs WHERE id = ?", (number,))
+            self._tell("removed", number)
+            return job
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether no job is started, and those that run are ended for a while."""
+        return self.fact("paused") == "1"
+
+    def pause_all(self, paused: bool) -> None:
+        """Pause the whole queue, or let it go on."""
+        with self._writing():
+            self._set_fact("paused", "1" if paused else "0")
+            self._tell("queue", data={"paused": paused})
+
+    # What whoever runs the jobs tells
+
+    def next(self) -> QueuedJob | None:
+        """Return the job whose turn it is; ``None``: none waits."""
+        found = self._rows(f"SELECT * FROM jobs WHERE state = 'waiting' {_ORDER} LIMIT 1")
+        return _job_of(found[0]) if found else None
+
+    def begin(self, number: int) -> QueuedJob:
+        """Note that a waiting job is started.
+
+        Raises:
+            NoSuchJob, WrongState: it is not there, or does not wait any more.
+        """
+        with self._writing():
+            job = self.get(number)
+            started = job.started or time.time()
+            return self._to(number, ("waiting",), "running", started=started, runs=job.runs + 1, note=None, asked=None)
+
+    def tell_progress(self, number: int, progress: JobProgress) -> None:
+        """Note how far a running job is."""
+        with self._writing(durable=False):
+            self.change(number, progress=progress)
+            self._tell("progress", number, progress.model_dump(exclude={"damage", "converted", "left_out"}))
+
+    def ask_to_wait(self, number: int, note: str) -> None:
+        """Ask a running job to end and wait for its next turn. ``note``: why."""
+        with self._writing():
+            if (job := self.get(number)).state == "running" and job.asked is None:
+                self.change(number, asked="wait", note=note)
+
+    def finish(self, number: int, result: JobResult) -> QueuedJob:
+        """Note that a running job is done."""
+        return self._to(number, ("running",), "done", ended=time.time(), asked=None, note=None, result=result)
+
+    def fail(self, number: int, error: str, code: int) -> QueuedJob:
+        """Note that a running job failed."""
+        return self._to(number, ("running",), "failed", ended=time.time(), asked=None, error=error, code=code)
+
+    def stopped(self, number: int) -> QueuedJob:
+        """Note that a running job has ended as it was asked to; one that was not asked waits again."""
+        with self._writing():
+            asked = self.get(number).asked
+            state: State = {"pause": "paused", "cancel": "cancelled"}.get(asked or "", "waiting")  # type: ignore[assignment]
+            ended = time.time() if state == "cancelled" else None
+            return self._to(number, ("running",), state, asked=None, ended=ended)
+
+    def decide(self, number: int, decision: Decision, result: JobResult | None = None) -> QueuedJob:
+        """Note what became of the result of a job that is done."""
+        with self._writing():
+            more = {} if result is None else {"result": result}
+            return self._to(number, ("done",), "done", decision=decision, **more)
+
+    def foretell(self, number: int, forecast: dict[str, Any]) -> None:
+        """Note the forecast of a job."""
+        with self._writing():
+            self.change(number, forecast=forecast)
+            self._tell("changed", number, {"state": self.get(number).state})
+
+    def undecided_moves(self) -> list[QueuedJob]:
+        """Return the jobs whose files were being moved when their program died."""
+        return [_job_of(row) for row in self._rows("SELECT * FROM jobs WHERE decision = 'replacing'")]
+
+    # What happened
+
+    def events(self, after: int = 0, *, limit: int = 500) -> list[Event]:
+        """Return what happened after the event of that number, the oldest first."""
+        rows = self._rows("SELECT * FROM events WHERE id > ? ORDER BY id LIMIT ?", after, limit)
+        return [Event(**{**dict(row), "data": json.loads(row["data"] or "{}")}) for row in rows]
+
+    @property
+    def latest(self) -> int:
+        """Number of the latest event; 0: none yet."""
+        return int(self._rows("SELECT coalesce(max(id), 0) AS latest FROM events")[0]["latest"])
+
+    def tell_channel(self, name: str, **data: Any) -> None:
+        """Note that a live channel went down or came up."""
+        with self._writing():
+            self._tell("channel", data={"name": name, **data})
+
+    def fact(self, name: str) -> str | None:
+        """Return a fact that was kept under a name; ``None``: there is none."""
+        found = self._rows("SELECT value FROM facts WHERE name = ?", name)
+        return str(found[0]["value"]) if found else None
+
+    def keep_fact(self, name: str, value: str) -> None:
+        """Keep a fact under a name."""
+        with self._writing():
+            self._set_fact(name, value)
+
+    # How it is done
+
+    def change(self, number: int, **changes: Any) -> None:
+        """Set columns of a job; inside `_writing`."""
+        columns = ", ".join(f"{name} = ?" for name in changes)
+        values = [_column(value) for value in changes.values()]
+        self._base.execute(f"UPDATE jobs SET {columns} WHERE id = ?", (*values, number))
+
+    def _ask(self, number: int, what: Literal["pause", "cancel"], state: State) -> QueuedJob:
+        """Ask a running job for something, or change the state of one that doesn't run at once."""
+        with self._writing():
+            if self.get(number).state != "running":
+                states: tuple[State, ...] = ("waiting",) if what == "pause" else ("waiting", "paused")
+                return self._to(number, states, state, ended=None if what == "pause" else time.time())
+            self.change(number, asked=what)
+            self._tell("changed", number, {"state": "running", "asked": what})
+            return self.get(number)
+
+    def _to(self, number: int, states: Sequence[State], state: State, **changes: Any) -> QueuedJob:
+        with self._writing():
+            job = self.get(number)
+            if job.state not in states:
+                raise WrongState(f"Job {number} is {job.state}: that is possible only while it is {_or(states)}.")
+            self.change(number, state=state, **changes)
+            self._tell("changed", number, {"state": state})
+            return self.get(number)
+
+    def _tell(self, kind: EventKind, job: int | None = None, data: dict[str, Any] | None = None) -> None:
+        said = self._base.execute(
+            "INSERT INTO events(at, kind, job, data) VALUES (?, ?, ?, ?)",
+            (time.time(), kind, job, json.dumps(data or {})),
+        )
+        self._base.execute("DELETE FROM events WHERE id <= ?", (int(said.lastrowid or 0) - _EVENTS,))
+
+    def _set_fact(self, name: str, value: str) -> None:
+        self._base.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+    def _rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
+        with self._lock:
+            return self._base.execute(query, values).fetchall()
+
+    @contextmanager
+    def _writing(self, *, durable: bool = True) -> Iterator[None]:
+        """One transaction; inside another one, a part of it. ``durable``: it survives a power failure."""
+        with self._lock:
+            if self._base.in_transaction:
+                yield
+                return
+            self._base.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+            self._base.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._base.execute("ROLLBACK")
+                raise
+            self._base.execute("COMMIT")
+
+    def _prepare(self) -> None:
+        with self._writing():
+            found = self._base.execute("PRAGMA user_version").fetchone()[0]
+            if found == 0:
+                for statement in filter(str.strip, _TABLES.split(";")):
+                    self._base.execute(statement)
+                self._base.execute(f"PRAGMA user_version={_VERSION}")
+            elif found != _VERSION:
+                raise OutputError(f"The queue {self.path} is of another version of sr4k-stream: name another file.")
+
+
+def _column(value: Any) -> Any:
+    if isinstance(value, JobOptions | JobProgress | JobResult):
+        return value.model_dump_json()
+    return json.dumps(value) if isinstance(value, dict) else value
+
+
+def _job_of(row: sqlite3.Row) -> QueuedJob:
+    told = dict(row)
+    for name in _AS_JSON:
+        told[name] = None if told[name] is None else json.loads(told[name])
+    return QueuedJob.model_validate(told)
+
+
+def _or(states: Sequence[State]) -> str:
+    return " or ".join(states)

@@ -1,0 +1,44 @@
+"""Keeps the settings of a queue in its file, so that they survive with the jobs."""
+
+from sr4k.errors import OptionError
+from sr4k.queue.job_queue import Queue
+from sr4k.queue.settings import Library, QueueSettings
+
+_FACT = "settings"
+
+
+class SettingsKeeper:
+    """The present settings. Any thread may read them; a change is kept before it takes effect.
+
+    Args:
+        queue: in whose file they are kept.
+        library: that watched folders have to lie in.
+    """
+
+    def __init__(self, queue: Queue, library: Library) -> None:
+        self._queue, self._library = queue, library
+        kept = queue.fact(_FACT)
+        self._now = QueueSettings() if kept is None else QueueSettings.model_validate_json(kept)
+
+    @property
+    def now(self) -> QueueSettings:
+        """The present settings."""
+        return self._now
+
+    def change(self, settings: QueueSettings) -> QueueSettings:
+        """Replace the settings. Folders that are watched are kept with links followed.
+
+        Raises:
+            OptionError: a folder that is to be watched is none.
+            InputError: a folder that is watched is not in the library.
+        """
+        watched = {}
+        for name, each in settings.watch.items():
+            folder = self._library.inside(each.folder)
+            if not folder.is_dir():
+                raise OptionError(f"settings: watch.{name}.folder: {each.folder} is no folder.")
+            watched[name] = each.model_copy(update={"folder": folder})
+        found = settings.model_copy(update={"watch": watched})
+        self._queue.keep_fact(_FACT, found.model_dump_json())
+        self._now = found
+        return found

@@ -1,0 +1,119 @@
+"""From what users ask for to jobs: paths in the library, names for results, and options that jobs accept."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from sr4k.configs import preset_names
+from sr4k.errors import InputError, OptionError
+from sr4k.jobs.file_job import Job
+from sr4k.jobs.sources import jobs_into
+from sr4k.media.writing.containers import CONTAINERS
+from sr4k.models import catalogue
+from sr4k.models.foreign.store import is_path
+from sr4k.queue.queued_job import JobOptions, QueuedJob
+from sr4k.queue.settings import Library
+
+_WORK_SECONDS = 30.0
+"""Most seconds of work on one segment: what a job that is ended may have to do again."""
+
+_MARK = " 4K"
+"""What the name of a result beside its source has more than the source's."""
+
+
+def job_of(source: Path, target: Path, options: JobOptions, **more: Any) -> Job:
+    """Return a job with the options that a user of the service chose.
+
+    Args:
+        more: further keywords of `sr4k.Job`.
+
+    Raises:
+        OptionError: an option has a value that it can't have, or would name a file.
+    """
+    if options.preset not in preset_names():
+        raise OptionError(f"There is no preset '{options.preset}': use {', '.join(preset_names())}.")
+    if options.model is not None and any(is_path(name) for name in catalogue.chain(options.model)):
+        raise OptionError("A network is chosen by its name here: sr4k model add FILE adds one of yours.")
+    chosen = options.model_dump(exclude_none=True)
+    job = Job(source, target, **chosen, **more)
+    encode = job.preset.encode.model_copy(update={"work_seconds": _WORK_SECONDS})
+    return replace(job, preset=job.preset.model_copy(update={"encode": encode}))
+
+
+def job_of_queued(queued: QueuedJob, cpus: int) -> Job:
+    """Return the job that a queued one describes, to begin or to go on with it.
+
+    Raises:
+        OptionError: as for `job_of`: what it asks for is not there any more.
+    """
+    resume = queued.options.part is None and Path(queued.target).suffix.lower() in CONTAINERS
+    return job_of(Path(queued.source), Path(queued.target), queued.options, cpus=cpus, resume=resume)
+
+
+def jobs_for(
+    library: Library, sources: Sequence[str], target: str | None, options: JobOptions, *, recursive: bool = False
+) -> list[Job]:
+    """Return a job for each video that a user asks for.
+
+    Args:
+        library: that sources and results have to lie in.
+        sources: paths of videos and folders.
+        target: path of the result, or of a folder, whose name ends with a slash; ``None``: beside each source,
+            under its name with `_MARK`.
+        recursive: whether the subfolders of folders count as well.
+
+    Raises:
+        Sr4kError: a path is not in the library, a folder has no videos, a target can't have that name, or an option is
+            wrong.
+    """
+    paths = [library.inside(source) for source in sources]
+    for path in paths:
+        if not path.exists():
+            raise InputError(f"{path} does not exist.")
+    if target is None:
+        found = [job for path in paths for job in _beside(path, options, recursive=recursive)]
+    else:
+        to = library.inside(target)
+        found = jobs_into(paths, job_of(paths[0], to, options), folder=target.endswith("/"), recursive=recursive)
+    for job in found:
+        library.inside(job.source)
+        library.inside(job.target)
+    return found
+
+
+def _beside(path: Path, options: JobOptions, *, recursive: bool) -> list[Job]:
+    if path.is_dir():
+        found = jobs_into([path], job_of(path, path, options), folder=True, recursive=recursive)
+    else:
+        found = [job_of(path, path.with_suffix(".mkv"), options)]
+    return [replace(job, target=_marked(job.source)) for job in found if not job.source.stem.endswith(_MARK)]
+
+
+def _marked(source: Path) -> Path:
+    suffix = source.suffix if source.suffix.lower() in CONTAINERS else ".mkv"
+    return source.with_name(f"{source.stem}{_MARK}{suffix}")
+
+
+def forecast_of(source: str, target: str, options: JobOptions) -> dict[str, Any]:
+    """Return the forecast of a job, and its words; it takes some seconds of all CPUs. For a process of its own.
+
+    Raises:
+        Sr4kError: the job would fail.
+    """
+    from sr4k.jobs.forecast import forecast, in_words
+
+    found = forecast(job_of(Path(source), Path(target), options))
+    return {**found.as_dict(), "words": list(in_words(found))}
+
+
+def probe_of(path: str) -> dict[str, Any]:
+    """Return what is in a file, and its words. For a process of its own.
+
+    Raises:
+        InputError: it can't be read.
+    """
+    from sr4k.probing import in_words, probe
+
+    found = probe(path)
+    return {**asdict(found), "words": in_words(found)}

@@ -1,0 +1,186 @@
+"""What the queue knows of a job: what is wanted, how far it is, and what came of it. Plain data, as JSON shows it."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+State = Literal["waiting", "running", "paused", "done", "failed", "cancelled"]
+"""``waiting``: for its turn, or for the hours of the schedule. ``paused``: until somebody lets it go on. ``cancelled``:
+ended on request; finished segments are kept until the job is removed."""
+
+Decision = Literal["undecided", "kept", "replacing", "replaced", "discarded"]
+"""What became of a result. ``kept``: beside its source. ``replacing``: files are being moved. ``replaced``: in the
+place of its source, which is in the bin. ``discarded``: deleted."""
+
+Ending = Literal["keep", "replace", "discard"]
+"""What may be done with a result; see `sr4k.queue.settling.settle`."""
+
+UNFINISHED: tuple[State, ...] = ("waiting", "running", "paused")
+
+
+class _Told(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class JobOptions(_Told):
+    """Options of a job that a user of the service may choose; ``None``: as the preset has it.
+
+    They are keywords of `sr4k.Job`, and mean the same. What could name another file is not among them: paths of
+    presets, weights and networks, and options of encoders by their names in FFmpeg.
+    """
+
+    preset: str = "file"
+    size: str | None = None
+    scale: float | None = None
+    fit: Literal["inside", "pad", "stretch"] | None = None
+    codec: str | None = None
+    encoder: str | None = None
+    crf: int | None = None
+    bitrate: str | None = None
+    speed: str | None = None
+    engine: str | None = None
+    device: str | None = None
+    model: str | None = None
+    precision: str | None = None
+    reuse: bool | None = None
+    passes: int | None = None
+    source_quality: str | None = None
+    sharpness: int | None = None
+    deinterlace: Literal["auto", "double", "off"] = "auto"
+    track: str = "0"
+    part: str | None = None
+    strict: bool = False
+
+
+class JobProgress(_Told):
+    """How far a job is; see `sr4k.jobs.file_progress.Gauge`.
+
+    Attributes:
+        frames: frames done, including those of earlier runs; ``frames_total``: of all, if they are counted.
+        share: share of the job that is done, 0 to 1; ``None``: unknown.
+        fps: frames per second, lately.
+        eta: seconds that the rest will take; ``None``: no estimate yet.
+        busiest: the stage that the others wait for; ``load``: the share of time that each stage works.
+        damage: what was lost so far, see `sr4k.jobs.summary.JobLosses`; empty: nothing.
+        converted, left_out: as in `JobResult`, so far.
+    """
+
+    frames: int = 0
+    frames_total: int | None = None
+    seconds: float = 0.0
+    seconds_total: float | None = None
+    share: float | None = None
+    fps: float = 0.0
+    speed: float | None = None
+    eta: float | None = None
+    busiest: str | None = None
+    load: dict[str, float] = {}
+    damage: dict[str, Any] = {}
+    converted: list[str] = []
+    left_out: list[str] = []
+
+
+class Check(_Told):
+    """One comparison of a result with its source. ``says``: the outcome in words."""
+
+    name: Literal["frames", "duration", "streams"]
+    ok: bool
+    says: str
+
+
+class JobResult(_Told):
+    """What came of a job that is done.
+
+    Attributes:
+        output: path of the result. After it has replaced its source, the path under which it lies then.
+        frames: number of frames in it; ``seconds``: wall time of the last run.
+        width, height: of its pictures; ``codec``, ``container``: as libav calls them; ``None``, like ``model`` and
+            ``engine``: the service was killed just as the job ended.
+        damaged: whether any of the source was lost or concealed; ``damage``: see `sr4k.jobs.summary.JobLosses`.
+        converted: streams that were converted; ``left_out``: what the container can't hold; both in words.
+        checks: comparisons with the source.
+        source_bytes, result_bytes: sizes of the files.
+        model, engine: the network, and what ran it.
+    """
+
+    output: str
+    frames: int
+    seconds: float
+    width: int | None = None
+    height: int | None = None
+    codec: str | None = None
+    container: str | None = None
+    damaged: bool
+    damage: dict[str, Any] = {}
+    converted: list[str] = []
+    left_out: list[str] = []
+    checks: list[Check] = []
+    source_bytes: int
+    result_bytes: int
+    model: str | None = None
+    engine: str | None = None
+
+
+class QueuedJob(_Told):
+    """A job of the queue, as it was when it was asked for.
+
+    Attributes:
+        id: number of the job; no other ever has it.
+        source, target: absolute paths.
+        options: of the job.
+        state, decision: see `State` and `Decision`.
+        asked: what a running job was asked for and has not done yet.
+        priority: jobs of a higher one run first; ``place``: their order among those of one priority.
+        origin: who added it: ``user``, or ``watch:`` and the name of a watch folder.
+        created, started, ended: Unix times; ``None``: not yet. ``started``: of the first run.
+        runs: how often it was started.
+        progress: how far it is.
+        forecast: see `sr4k.jobs.forecast.Forecast`, if one was made.
+        note: why it waits, if not for its turn.
+        error: why it failed, in one line; ``code``: the exit code that the command would end with.
+        result: what came of it.
+    """
+
+    id: int
+    source: str
+    target: str
+    options: JobOptions = JobOptions()
+    state: State = "waiting"
+    decision: Decision = "undecided"
+    asked: Literal["pause", "cancel", "wait"] | None = None
+    priority: Annotated[int, Field(ge=-100, le=100)] = 0
+    place: int = 0
+    origin: str = "user"
+    created: float = 0.0
+    started: float | None = None
+    ended: float | None = None
+    runs: int = 0
+    progress: JobProgress = JobProgress()
+    forecast: dict[str, Any] | None = None
+    note: str | None = None
+    error: str | None = None
+    code: int | None = None
+    result: JobResult | None = None
+
+
+EventKind = Literal["added", "changed", "progress", "removed", "moved", "queue", "channel"]
+
+
+class Event(_Told):
+    """Something that happened, for whoever follows.
+
+    Attributes:
+        id: number, which grows.
+        at: Unix time.
+        kind: ``added``, ``changed``, ``progress`` and ``removed``: of a job. ``moved``: the order is another.
+            ``queue``: the queue was paused or goes on. ``channel``: one went down or came up.
+        job: number of the job, if it is about one.
+        data: more, as JSON: of ``progress`` a `JobProgress`; of ``changed`` the new state; of ``channel`` name and
+            state.
+    """
+
+    id: int
+    at: float
+    kind: EventKind
+    job: int | None = None
+    data: dict[str, Any] = {}

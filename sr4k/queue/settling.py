@@ -1,0 +1,136 @@
+"""What becomes of a result: kept beside its source, put in its place, or discarded. No source is ever deleted."""
+
+import errno
+import logging
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from sr4k.errors import InputError, OutputError
+from sr4k.media.paths import free_name
+from sr4k.media.resume.job_folder import claimed, folder_of
+from sr4k.media.resume.journal import flush_to_disk
+from sr4k.queue.job_queue import Queue, WrongState
+from sr4k.queue.queued_job import Ending, JobResult, QueuedJob
+from sr4k.queue.settings import Library
+
+log = logging.getLogger(__name__)
+
+
+def settle(queue: Queue, library: Library, number: int, how: Ending) -> QueuedJob:
+    """Decide on the result of a job that is done.
+
+    ``keep``: both files stay. ``replace``: the source is moved into the bin of its library, and the result gets its
+    name, with the suffix of its own container. ``discard``: the result is deleted.
+
+    Raises:
+        NoSuchJob, WrongState: there is no such job, it is not done, or was decided on already.
+        InputError: a file isn't there any more, or is not the one that the job read or wrote.
+        OutputError: a file can't be moved.
+    """
+    job = queue.get(number)
+    if job.state != "done" or job.result is None:
+        raise WrongState(f"Job {number} is {job.state}: only results of jobs that are done can be settled.")
+    if job.decision not in ("undecided", "kept"):
+        raise WrongState(f"The result of job {number} is {job.decision} already.")
+    if how == "keep":
+        return queue.decide(number, "kept")
+    _check(Path(job.result.output), job.result.result_bytes, "result")
+    if how == "discard":
+        _delete(Path(job.result.output))
+        return queue.decide(number, "discarded")
+    _check_replacing(job, job.result)
+    job = queue.decide(number, "replacing")  # from here on it is finished, whatever happens
+    return _replaced(queue, library, job)
+
+
+def finish_replacing(queue: Queue, library: Library, job: QueuedJob) -> None:
+    """Finish to move files of a job whose service was killed meanwhile."""
+    try:
+        _replaced(queue, library, job)
+    except (OSError, InputError, OutputError) as err:
+        log.error("The files of job %d could not be moved: %s", job.id, err)
+
+
+def forget(queue: Queue, number: int) -> QueuedJob:
+    """Remove a job from the queue, and what it had finished if it was not done.
+
+    Raises:
+        NoSuchJob, WrongState: it is not there, or runs.
+        OutputError: the folder of its segments is in use.
+    """
+    job = queue.get(number)
+    target = Path(job.target)
+    removed = queue.remove(number)
+    if job.state != "done" and job.runs and folder_of(target).exists():
+        with claimed(target) as parts:
+            parts.remove()
+    return removed
+
+
+def _check_replacing(job: QueuedJob, result: JobResult) -> None:
+    source, output = Path(job.source), Path(result.output)
+    if job.options.part is not None:
+        raise WrongState("The result is only a part of its source, and can't replace it.")
+    _check(source, result.source_bytes, "source")
+    final = _final(source, output)
+    if final not in (source, output) and os.path.lexists(final):
+        raise OutputError(f"{final} exists already: move it away first.")
+
+
+def _replaced(queue: Queue, library: Library, job: QueuedJob) -> QueuedJob:
+    """Move the source into the bin, then the result to its name. Each step is done only if it was not done yet."""
+    assert job.result is not None
+    source, output = Path(job.source), Path(job.result.output)
+    final = _final(source, output)
+    if output.exists() or not final.exists():  # else both steps were done
+        if source.exists():
+            _move(source, free_name(library.bin_of(source), taken=os.path.lexists))
+        if not output.exists():
+            raise InputError(f"{output} does not exist.")
+        if final != output:
+            if os.path.lexists(final):
+                raise OutputError(f"{final} exists already: move it away first.")
+            _move(output, final)
+    return queue.decide(job.id, "replaced", job.result.model_copy(update={"output": str(final)}))
+
+
+def _final(source: Path, output: Path) -> Path:
+    return source.with_suffix(output.suffix)
+
+
+def _check(path: Path, size: int, what: str) -> None:
+    if not path.is_file():
+        raise InputError(f"The {what} {path} isn't there any more.")
+    if path.stat().st_size != size:
+        raise InputError(f"The {what} {path} has changed since the job was done: nothing was moved.")
+
+
+def _delete(path: Path) -> None:
+    try:
+        path.unlink()
+    except OSError as err:
+        raise OutputError(f"{path} can't be deleted ({err.strerror}).") from err
+
+
+def _move(path: Path, to: Path) -> None:
+    """Move a file, to another file system if need be; it is never under neither name."""
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.rename(to)
+        except OSError as err:
+            if err.errno != errno.EXDEV:
+                raise
+            beside = to.with_name(f".{to.name}.moving")
+            with suppress(OSError):
+                beside.unlink()
+            shutil.copy2(path, beside)
+            flush_to_disk(beside)
+            beside.rename(to)
+            flush_to_disk(to.parent)
+            path.unlink()
+        flush_to_disk(to.parent)
+    except OSError as err:
+        raise OutputError(f"{path} can't be moved to {to} ({err.strerror}).") from err

@@ -1,0 +1,157 @@
+"""What runs a job of the queue, in a process of its own, and tells it as lines of JSON."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from sr4k.errors import StoppedError
+from sr4k.jobs.file_progress import Gauge
+from sr4k.jobs.summary import Summary
+from sr4k.media.reports import DECODE, ENCODE, DecodeReport, EncodeReport, as_data
+from sr4k.media.resume.job_folder import folder_of
+from sr4k.pipeline import WorkerStatus, report_of
+from sr4k.queue.errand import told
+from sr4k.queue.planning import job_of_queued
+from sr4k.queue.queued_job import Check, JobProgress, JobResult, QueuedJob
+
+STOP = b"stop"
+"""Message that asks for the end of the job."""
+
+_EVERY = 1.0
+"""Seconds between two messages on the progress."""
+
+
+def work(connection: Connection, as_json: str, cpus: int) -> None:
+    """Run a job, and send ``progress``, then one of ``done``, ``failed`` and ``stopped``.
+
+    Args:
+        connection: for messages; it carries `STOP` in the other direction, and its end asks for the same.
+        as_json: a `QueuedJob`.
+        cpus: number of CPUs to plan for.
+    """
+    queued = QueuedJob.model_validate_json(as_json)
+    stop, send = _StopRequest(connection), _Telling(connection)
+    try:
+        result = _kept(queued) or _made(queued, cpus, stop, send)
+    except StoppedError:
+        send({"event": "stopped"})
+    except Exception as err:
+        send({"event": "failed", **told(err)})
+    else:
+        send({"event": "done", "result": result.model_dump()})
+
+
+def _made(queued: QueuedJob, cpus: int, stop: Callable[[], int], send: Callable[[dict[str, Any]], None]) -> JobResult:
+    job = job_of_queued(queued, cpus)
+    summary = job.run(on_status=_Progress(send), stop_requests=stop)
+    if summary.stopped:
+        raise StoppedError("Stopped before the end.")
+    return _result(queued, Path(summary.output), summary)
+
+
+def _kept(queued: QueuedJob) -> JobResult | None:
+    """Return the result of an earlier run that was complete when its service was killed; ``None``: there is none."""
+    target = Path(queued.target)
+    if queued.runs < 2 or queued.started is None or folder_of(target).exists() or not target.is_file():
+        return None
+    return _result(queued, target, None) if target.stat().st_mtime >= queued.started else None
+
+
+def _result(queued: QueuedJob, output: Path, summary: Summary | None) -> JobResult:
+    source, progress = Path(queued.source), queued.progress
+    checks = _checks(source, output, summary, is_part=queued.options.part is not None)
+    if summary is None:
+        return JobResult(
+            output=str(output),
+            frames=progress.frames,
+            seconds=0.0,
+            damaged=bool(progress.damage),
+            damage=progress.damage,
+            converted=progress.converted,
+            left_out=progress.left_out,
+            checks=checks,
+            source_bytes=source.stat().st_size,
+            result_bytes=output.stat().st_size,
+        )
+    video, engine = summary.video, summary.engine
+    return JobResult(
+        output=str(output),
+        frames=summary.frames,
+        seconds=summary.seconds,
+        width=video.width,
+        height=video.height,
+        codec=video.codec,
+        container=video.container,
+        damaged=summary.damaged,
+        damage=as_data(summary.losses),
+        converted=list(video.converted),
+        left_out=list(summary.left_out),
+        checks=checks,
+        model=engine.model,
+        engine=engine.engine,
+        source_bytes=source.stat().st_size,
+        result_bytes=output.stat().st_size,
+    )
+
+
+def _checks(source: Path, output: Path, summary: Summary | None, *, is_part: bool) -> list[Check]:
+    from sr4k.queue.result_checks import checked  # codecs, which nothing before it needs here
+
+    try:
+        return checked(source, output, summary, is_part=is_part)
+    except Exception as err:
+        return [Check(name="frames", ok=False, says=f"could not be compared: {told(err)['error']}")]
+
+
+class _Progress:
+    """Sends how far the job is, every second."""
+
+    def __init__(self, send: Callable[[dict[str, Any]], None]) -> None:
+        self._send, self._gauge, self._next = send, Gauge(), 0.0
+
+    def __call__(self, statuses: dict[str, WorkerStatus]) -> None:
+        now = time.monotonic()
+        self._gauge.update(statuses, now)
+        read, written = report_of(statuses, DECODE, DecodeReport), report_of(statuses, ENCODE, EncodeReport)
+        is_last = written is not None and written.is_whole is not None
+        if now < self._next and not is_last:
+            return
+        self._next = now + _EVERY
+        damage = {} if read is None else _damage(as_data(read.losses))
+        left_out = [*(read.left_out if read else ()), *(written.left_out if written else ())]
+        converted = list(written.video.converted) if written else []
+        told = {**self._gauge.as_dict(), "damage": damage, "left_out": left_out, "converted": converted}
+        self._send({"event": "progress", "progress": JobProgress.model_validate(told).model_dump()})
+
+
+def _damage(losses: dict[str, Any]) -> dict[str, Any]:
+    return losses if any(losses[kind] for kind in ("packets", "missing", "concealed")) else {}
+
+
+class _Telling:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def __call__(self, message: dict[str, Any]) -> None:
+        self._connection.send_bytes(json.dumps(message).encode())
+
+
+class _StopRequest:
+    """Counts as two requests, which end a job at once, when one came or the other end has gone."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection, self._asked = connection, False
+        threading.Thread(target=self._listen, name="sr4k-stop", daemon=True).start()
+
+    def _listen(self) -> None:
+        with suppress(EOFError, OSError):
+            self._connection.recv_bytes()
+        self._asked = True
+
+    def __call__(self) -> int:
+        return 2 if self._asked else 0

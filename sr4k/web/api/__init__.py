@@ -1,0 +1,20 @@
+"""The interface for programs, under ``/api/v1``: routers that `sr4k.web.app` mounts behind its security.
+
+Routes that change anything have another method than GET: whoever mounts them asks for the role "operate" there.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+    from sr4k.web.web_service import WebService
+
+PREFIX = "/api/v1"
+
+
+def routers(service: "WebService") -> "list[APIRouter]":
+    """Return the routers of the interface, whose paths begin with `PREFIX`."""
+    from sr4k.web.api import about_routes, channel_routes, event_routes, job_routes
+
+    return [each.router(service) for each in (job_routes, about_routes, channel_routes, event_routes)]

@@ -1,0 +1,131 @@
+"""What there is to choose from: files of the library and what is in them, networks, presets, forecasts."""
+
+from pathlib import Path as FilePath
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
+
+from sr4k.configs import load_preset, preset_names
+from sr4k.errors import InputError
+from sr4k.jobs.sources import is_video_name
+from sr4k.models import catalogue
+from sr4k.models.foreign import store
+from sr4k.queue.errand import in_child
+from sr4k.queue.planning import forecast_of, jobs_for, probe_of
+from sr4k.web.api.job_routes import FORECAST_SECONDS, NewJobs
+from sr4k.web.api.problems import responses
+from sr4k.web.web_service import WebService
+
+_PROBE_SECONDS = 60.0
+"""Most seconds that a look into a file may take."""
+
+_MOST_ENTRIES = 5000
+"""Most entries of a folder that are listed."""
+
+
+class Model(BaseModel):
+    """A network. ``own``: whether it ships with the package; ``scale``: by which it enlarges."""
+
+    name: str
+    own: bool
+    scale: int | None
+    trouble: str | None = None
+
+
+class PresetAbout(BaseModel):
+    """A preset: its name, and what it is for."""
+
+    name: str
+    description: str
+
+
+class Entry(BaseModel):
+    """A folder or a video of the library."""
+
+    name: str
+    path: str
+    kind: Literal["folder", "video"]
+    bytes: int | None = None
+    modified: float | None = None
+
+
+class Folder(BaseModel):
+    """What is in a folder. ``above``: the folder that it is in; ``None``: it is a root, or the list of roots."""
+
+    path: str | None
+    above: str | None
+    entries: list[Entry]
+
+
+def router(service: WebService) -> APIRouter:
+    """Return the routes that change nothing."""
+    made = APIRouter(prefix="/api/v1", tags=["about"], responses=responses(422))
+    GivenPath = Annotated[str, Query(min_length=1, max_length=4096)]  # noqa: N806 - a type
+
+    @made.get("/library")
+    def library(folder: Annotated[str | None, Query(max_length=4096)] = None) -> Folder:
+        """List a folder of the library; without one, the roots."""
+        if folder is None:
+            roots = [Entry(name=root.name, path=str(root), kind="folder") for root in service.library.roots]
+            return Folder(path=None, above=None, entries=roots)
+        found = service.inside(folder)
+        is_root = found in service.library.roots
+        return Folder(path=str(found), above=None if is_root else str(found.parent), entries=_entries(service, found))
+
+    @made.get("/probe", responses=responses(503))
+    def probe(path: GivenPath) -> dict[str, Any]:
+        """Show what is in a file, as ``sr4k probe`` does."""
+        found: dict[str, Any] = in_child(probe_of, str(service.inside(path)), seconds=_PROBE_SECONDS)
+        return found
+
+    @made.post("/forecast", responses=responses(409, 503))
+    def forecast(new: NewJobs) -> dict[str, Any]:
+        """Tell what a job would do and cost, by upscaling a few seconds of the first source, as ``--dry-run`` does."""
+        job = jobs_for(service.library, new.sources, new.target, new.options, recursive=new.recursive)[0]
+        given = str(job.source), str(job.target), new.options
+        found: dict[str, Any] = in_child(forecast_of, *given, seconds=FORECAST_SECONDS)
+        return found
+
+    @made.get("/models")
+    def models() -> list[Model]:
+        """List the networks that jobs may name."""
+        own = [Model(name=name, own=True, scale=catalogue.figures(name).scale) for name in catalogue.ARCHITECTURES]
+        return own + [_foreign(name) for name in store.names()]
+
+    @made.get("/presets")
+    def presets() -> list[PresetAbout]:
+        """List the presets that jobs may name."""
+        return [PresetAbout(name=name, description=load_preset(name).description) for name in preset_names()]
+
+    return made
+
+
+def _foreign(name: str) -> Model:
+    try:
+        return Model(name=name, own=False, scale=catalogue.figures(name).scale)
+    except Exception as err:
+        return Model(name=name, own=False, scale=None, trouble=str(err))
+
+
+def _entries(service: WebService, folder: FilePath) -> list[Entry]:
+    try:
+        there = sorted(folder.iterdir(), key=lambda path: path.name.lower())
+    except OSError as err:
+        raise InputError(f"{folder} can't be listed ({err.strerror}).") from err
+    found = (_entry(service, path) for path in there if not path.name.startswith("."))
+    return [entry for entry in found if entry is not None][:_MOST_ENTRIES]
+
+
+def _entry(service: WebService, path: FilePath) -> Entry | None:
+    """Return a folder or a video; ``None``: it is something else, or leads out of the library."""
+    try:
+        real = service.inside(str(path))
+        if real.is_dir():
+            return Entry(name=path.name, path=str(real), kind="folder")
+        if real.is_file() and is_video_name(path):
+            about = real.stat()
+            return Entry(name=path.name, path=str(real), kind="video", bytes=about.st_size, modified=about.st_mtime)
+    except (OSError, InputError):
+        pass
+    return None

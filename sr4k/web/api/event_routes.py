@@ -1,0 +1,60 @@
+"""What happens, as it happens: server-sent events."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.responses import StreamingResponse
+
+from sr4k.queue.queued_job import Event
+from sr4k.web.api.problems import responses
+from sr4k.web.web_service import WebService
+
+_LOOK = 0.3
+"""Seconds between two looks for news."""
+
+_BREATH = 15.0
+"""Seconds without news after which a comment is sent, so that nobody between takes the connection for dead."""
+
+
+def router(service: WebService) -> APIRouter:
+    """Return the route of events."""
+    made = APIRouter(prefix="/api/v1", tags=["events"], responses=responses(422))
+
+    @made.get("/events", response_class=StreamingResponse)
+    async def events(
+        request: Request,
+        after: Annotated[int | None, Query(ge=0, le=2**53, description="Last event that is known.")] = None,
+        last_event_id: Annotated[str | None, Header(pattern=r"^[0-9]{1,15}$")] = None,
+    ) -> StreamingResponse:
+        """Follow what happens: one server-sent event each, whose ``data`` is JSON. Left out: only what comes."""
+        known = int(last_event_id) if last_event_id is not None else after
+        begin = service.queue.latest if known is None else known
+        return StreamingResponse(_told(service, request, begin), media_type="text/event-stream", headers=_UNCACHED)
+
+    return made
+
+
+_UNCACHED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+
+async def _told(service: WebService, request: Request, known: int) -> AsyncIterator[str]:
+    """Yield events, for as long as somebody listens and the service runs."""
+    yield "retry: 2000\n\n"
+    quiet = 0.0
+    while not service.ending.is_set() and not await request.is_disconnected():
+        news = service.queue.events(known) if service.queue.latest > known else []
+        for event in news:
+            known = event.id
+            yield _as_text(service, event)
+        quiet = 0.0 if news else quiet + _LOOK
+        if quiet >= _BREATH:
+            quiet = 0.0
+            yield ": nothing new\n\n"
+        if not news:
+            await asyncio.sleep(_LOOK)
+
+
+def _as_text(service: WebService, event: Event) -> str:
+    return f"id: {event.id}\nevent: {event.kind}\ndata: {service.redaction.text(event.model_dump_json())}\n\n"

@@ -1,0 +1,172 @@
+"""Jobs and their queue: add, follow, order, pause, cancel, settle."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from sr4k.queue import settling
+from sr4k.queue.errand import in_child
+from sr4k.queue.planning import forecast_of, jobs_for
+from sr4k.queue.queued_job import Ending, JobOptions, QueuedJob, State
+from sr4k.queue.settings import QueueSettings
+from sr4k.web.api.problems import responses
+from sr4k.web.web_service import WebService
+
+FORECAST_SECONDS = 180.0
+"""Most seconds that a forecast may take."""
+
+Number = Annotated[int, Path(ge=1, le=2**53, description="Number of the job.")]
+_Priority = Annotated[int, Field(ge=-100, le=100)]
+_AbsolutePath = Annotated[str, Field(min_length=1, max_length=4096)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class NewJobs(_Body):
+    """Videos to upscale.
+
+    Attributes:
+        sources: absolute paths of videos and folders, in the libraries of the service.
+        target: absolute path of the result, or of a folder, which ends with a slash; left out: beside each source, with
+            `` 4K`` after its name.
+        recursive: whether the subfolders of folders count as well.
+        options: of all of them. ``priority``: of all of them; higher ones run first.
+    """
+
+    sources: Annotated[list[_AbsolutePath], Field(min_length=1, max_length=1000)]
+    target: _AbsolutePath | None = None
+    recursive: bool = False
+    options: JobOptions = JobOptions()
+    priority: _Priority = 0
+
+
+class Move(_Body):
+    """``before``: number of the job before which it is to run; ``null``: last of its priority."""
+
+    before: Annotated[int, Field(ge=1, le=2**53)] | None
+
+
+class Change(_Body):
+    """A new priority."""
+
+    priority: _Priority
+
+
+class Settle(_Body):
+    """``keep`` both files; ``replace`` the source, which is moved into the bin; ``discard`` the result."""
+
+    how: Ending
+
+
+class QueueState(_Body):
+    """The queue as a whole.
+
+    Attributes:
+        paused: whether it was paused.
+        runs_now: whether it is a time at which jobs run.
+        counts: number of jobs in each state.
+        event: number of the latest event; give it to ``/events`` as ``after``.
+    """
+
+    paused: bool
+    runs_now: bool
+    counts: dict[State, int]
+    event: int
+
+
+def router(service: WebService) -> APIRouter:
+    """Return the routes of jobs and of their queue."""
+    queue = service.queue
+    made = APIRouter(prefix="/api/v1", tags=["jobs"], responses=responses(422))
+    of_one = responses(404, 409, 422)
+
+    @made.get("/jobs")
+    def jobs(
+        state: Annotated[list[State] | None, Query(description="States that are wanted; left out: all.")] = None,
+        limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
+        newest: Annotated[bool, Query(description="Those that ended last first.")] = False,
+    ) -> list[QueuedJob]:
+        """List jobs, in the order in which they run."""
+        return queue.jobs(state or (), limit=limit, newest=newest)
+
+    @made.post("/jobs", status_code=201, responses=responses(409))
+    def add(new: NewJobs) -> list[QueuedJob]:
+        """Add jobs to the end of the queue."""
+        found = jobs_for(service.library, new.sources, new.target, new.options, recursive=new.recursive)
+        return [queue.add(job.source, job.target, new.options, priority=new.priority) for job in found]
+
+    @made.get("/jobs/{number}", responses=of_one)
+    def job(number: Number) -> QueuedJob:
+        """Show a job."""
+        return queue.get(number)
+
+    @made.patch("/jobs/{number}", responses=of_one)
+    def change(number: Number, change: Change) -> QueuedJob:
+        """Change the priority of a job."""
+        return queue.prioritise(number, change.priority)
+
+    @made.delete("/jobs/{number}", status_code=204, responses=of_one)
+    def remove(number: Number) -> None:
+        """Forget a job that does not run. Its source and its result stay; unfinished segments are deleted."""
+        settling.forget(queue, number)
+
+    @made.post("/jobs/{number}/{action}", responses=of_one)
+    def act(number: Number, action: Literal["pause", "resume", "cancel", "retry"]) -> QueuedJob:
+        """Pause a job, let it go on, cancel it, or try it again."""
+        actions = {"pause": queue.pause, "resume": queue.resume, "cancel": queue.cancel, "retry": queue.retry}
+        return actions[action](number)
+
+    @made.put("/jobs/{number}/place", responses=of_one)
+    def move(number: Number, move: Move) -> QueuedJob:
+        """Move a job before another one, whose priority it takes."""
+        queue.move(number, move.before)
+        return queue.get(number)
+
+    @made.put("/jobs/{number}/decision", responses=of_one)
+    def settle(number: Number, settle: Settle) -> QueuedJob:
+        """Decide what becomes of a result."""
+        return settling.settle(queue, service.library, number, settle.how)
+
+    @made.put("/jobs/{number}/forecast", responses={**of_one, **responses(503)})
+    def foretell(number: Number) -> QueuedJob:
+        """Upscale a few seconds of a job's source, and keep the forecast with it."""
+        job = queue.get(number)
+        found = in_child(forecast_of, job.source, job.target, job.options, seconds=FORECAST_SECONDS)
+        queue.foretell(number, found)
+        return queue.get(number)
+
+    @made.get("/queue")
+    def state() -> QueueState:
+        """Show the queue as a whole."""
+        return _state(service)
+
+    @made.post("/queue/{action}")
+    def act_on_all(action: Literal["pause", "resume"]) -> QueueState:
+        """Pause the whole queue, or let it go on."""
+        queue.pause_all(action == "pause")
+        return _state(service)
+
+    @made.get("/settings")
+    def settings() -> QueueSettings:
+        """Show the settings of the queue and its watch folders."""
+        return service.settings.now
+
+    @made.put("/settings")
+    def change_settings(settings: QueueSettings) -> QueueSettings:
+        """Replace the settings of the queue and its watch folders."""
+        return service.settings.change(settings)
+
+    return made
+
+
+def _state(service: WebService) -> QueueState:
+    return QueueState(
+        paused=service.queue.is_paused,
+        runs_now=service.settings.now.is_time(datetime.now()),
+        counts=service.queue.counts(),
+        event=service.queue.latest,
+    )
