@@ -93,7 +93,8 @@ class JobResult(_Told):
 
     Attributes:
         output: path of the result. After it has replaced its source, the path under which it lies then.
-        frames: number of frames in it; ``seconds``: wall time of the last run.
+        frames: number of frames in it; ``resumed``: how many of these earlier runs had done.
+        seconds: wall time of the last run.
         width, height: of its pictures; ``codec``, ``container``: as libav calls them; ``None``, like ``model`` and
             ``engine``: the service was killed just as the job ended.
         damaged: whether any of the source was lost or concealed; ``damage``: see `sr4k.jobs.summary.JobLosses`.
@@ -105,6 +106,7 @@ class JobResult(_Told):
 
     output: str
     frames: int
+    resumed: int = 0
     seconds: float
     width: int | None = None
     height: int | None = None

@@ -82,6 +82,7 @@ def _result(queued: QueuedJob, output: Path, summary: Summary | None) -> JobResu
     return JobResult(
         output=str(output),
         frames=summary.frames,
+        resumed=summary.resumed,
         seconds=summary.seconds,
         width=video.width,
         height=video.height,

@@ -158,14 +158,21 @@ def _app(channels: Sequence[ChannelMonitor], redaction: Redaction) -> Callable[[
             case "/health":
                 return _answer(respond, "200 OK", {"ok": True})
             case "/ready":
-                now = {status.name: status for status in (channel.status for channel in channels)}
-                ready = all(status.ready for status in now.values())
-                states = {"ready": ready, "channels": {name: status.as_dict() for name, status in now.items()}}
-                return _answer(respond, "200 OK" if ready else "503 Service Unavailable", _redacted(states, redaction))
+                states = readiness(channels, redaction)
+                return _answer(respond, "200 OK" if states["ready"] else "503 Service Unavailable", states)
             case _:
                 return _answer(respond, "404 Not Found", {"paths": ["/metrics", "/health", "/ready"]})
 
     return app
+
+
+def readiness(channels: Sequence[ChannelMonitor], redaction: Redaction) -> dict[str, Any]:
+    """Return the answer to ``/ready``: whether every channel is live, in and out, and the states of all."""
+    now = {status.name: status for status in (channel.status for channel in channels)}
+    ready = all(status.ready for status in now.values())
+    states = {"ready": ready, "channels": {name: status.as_dict() for name, status in now.items()}}
+    redacted: dict[str, Any] = _redacted(states, redaction)
+    return redacted
 
 
 def _answer(respond: Respond, status: str, answer: dict[str, Any]) -> Iterable[bytes]:

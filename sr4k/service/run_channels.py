@@ -72,6 +72,8 @@ class Service:
         self.monitors: list[ChannelMonitor] = []
         self._wanted: dict[str, Runner] = {}
         self._targets: dict[str, list[str]] = {}
+        self._halted: frozenset[str] = frozenset()
+        self._again: frozenset[str] = frozenset()
         self.change(runners, targets)
 
     def change(self, runners: Mapping[str, Runner], targets: Mapping[str, list[str]] | None = None) -> None:
@@ -90,15 +92,40 @@ class Service:
             "removed": [name for name in before if name not in runners],
         }
 
-    def run(self, between: Callable[[], None] = lambda: None) -> None:
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of all channels, also of those that were stopped."""
+        return frozenset(self._wanted)
+
+    @property
+    def halted(self) -> frozenset[str]:
+        """Names of the channels that were stopped by `halt`."""
+        return self._halted & self.names
+
+    def halt(self, name: str) -> None:
+        """Stop a channel as SIGTERM does, until `let_go_on`; the others run on. Any thread may call it."""
+        self._halted |= {name}
+
+    def let_go_on(self, name: str) -> None:
+        """Start a channel that was stopped."""
+        self._halted -= {name}
+
+    def restart(self, name: str) -> None:
+        """Stop a channel, and start it again."""
+        self._halted -= {name}
+        self._again |= {name}
+
+    def run(self, between: Callable[[], None] = lambda: None, *, lasting: bool = False) -> None:
         """Run until all channels have ended. Call it in the main thread: Python's signal handlers run in no other.
 
-        ``between`` is called several times a second, and may `change` the channels.
+        ``between`` is called several times a second, and may `change` the channels. ``lasting``: run until a stop is
+        requested, even without channels.
         """
         while True:
             between()
             self._tend()
-            if not any(channel.thread.is_alive() for channel in self._channels.values()):
+            is_over = not lasting or self._stop_requests()
+            if is_over and not any(channel.thread.is_alive() for channel in self._channels.values()):
                 return
             # A signal that the kernel delivers to another thread doesn't wake this one: poll.
             time.sleep(_TICK)
@@ -106,15 +133,17 @@ class Service:
     def _tend(self) -> None:
         """End channels that are no longer wanted; when they have ended, start the new ones."""
         for name, channel in list(self._channels.items()):
-            if channel.asked is None and self._wanted.get(name) != channel.runner:
+            is_wanted = self._wanted.get(name) == channel.runner and name not in self._halted | self._again
+            if channel.asked is None and not is_wanted:
                 channel.asked = time.monotonic()
             if channel.asked is not None and not channel.thread.is_alive():
                 del self._channels[name]
                 self.monitors.remove(channel.monitor)
+                self._again -= {name}
         if any(channel.asked is not None for channel in self._channels.values()) or self._stop_requests():
             return
         for name, runner in self._wanted.items():
-            if name not in self._channels:
+            if name not in self._channels and name not in self._halted:
                 self._begin(name, runner)
 
     def _begin(self, name: str, runner: Runner) -> None:

@@ -73,6 +73,10 @@ class WebService:
         """Return the monitors of the live channels, by name."""
         return {} if self.channels is None else {each.status.name: each for each in list(self.channels.monitors)}
 
+    def channel_names(self) -> list[str]:
+        """Return the names of all live channels, also of those that were stopped, in order."""
+        return [] if self.channels is None else sorted(self.channels.names)
+
     def shown(self, answer: Any) -> Any:
         """Return a copy of an answer for JSON, without secrets in any of its texts."""
         if isinstance(answer, str):

@@ -14,7 +14,7 @@ PREFIX = "/api/v1"
 
 
 def routers(service: "WebService") -> "list[APIRouter]":
-    """Return the routers of the interface, whose paths begin with `PREFIX`."""
-    from sr4k.web.api import about_routes, channel_routes, event_routes, job_routes
+    """Return the routers of the interface, below `PREFIX`, and those of ``/metrics``, ``/health`` and ``/ready``."""
+    from sr4k.web.api import about_routes, channel_routes, event_routes, health_routes, job_routes
 
-    return [each.router(service) for each in (job_routes, about_routes, channel_routes, event_routes)]
+    return [each.router(service) for each in (job_routes, about_routes, channel_routes, event_routes, health_routes)]

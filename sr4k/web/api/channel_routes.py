@@ -20,15 +20,14 @@ def router(service: WebService) -> APIRouter:
     @made.get("/channels")
     def channels() -> list[dict[str, Any]]:
         """Tell how all live channels are."""
-        return [_shown(service, each.status) for each in service.monitors().values()]
+        return [_about(service, name) for name in service.channel_names()]
 
     @made.get("/channels/{name}", responses=responses(404))
     def channel(name: Name) -> dict[str, Any]:
         """Tell how a live channel is."""
-        found = service.monitors().get(name)
-        if found is None:
+        if name not in service.channel_names():
             raise NoSuchChannel(f"There is no channel {name}.")
-        return _shown(service, found.status)
+        return _about(service, name)
 
     @made.post("/channels/{name}/{action}", status_code=202, responses=responses(404))
     def act(name: Name, action: Literal["stop", "start", "restart"]) -> dict[str, Any]:
@@ -40,6 +39,13 @@ def router(service: WebService) -> APIRouter:
         return {"name": name, "halted": name in channels.halted}
 
     return made
+
+
+def _about(service: WebService, name: str) -> dict[str, Any]:
+    monitor = service.monitors().get(name)
+    if monitor is None:
+        return {"name": name, "halted": service.channels is not None and name in service.channels.halted}
+    return _shown(service, monitor.status)
 
 
 def _shown(service: WebService, status: ChannelStatus) -> dict[str, Any]:

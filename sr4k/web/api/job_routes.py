@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from sr4k.queue import settling
@@ -109,7 +109,7 @@ def router(service: WebService) -> APIRouter:
         """Change the priority of a job."""
         return queue.prioritise(number, change.priority)
 
-    @made.delete("/jobs/{number}", status_code=204, responses=of_one)
+    @made.delete("/jobs/{number}", status_code=204, response_class=Response, responses=of_one)
     def remove(number: Number) -> None:
         """Forget a job that does not run. Its source and its result stay; unfinished segments are deleted."""
         settling.forget(queue, number)

@@ -86,7 +86,9 @@ def add_error_handlers(app: FastAPI, service: WebService) -> None:
 
     def other(_request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        return problem(error.status_code, service.redaction.text(str(error.detail)))
+        answer = problem(error.status_code, service.redaction.text(str(error.detail)))
+        answer.headers.update(error.headers or {})
+        return answer
 
     app.add_exception_handler(Sr4kError, known)
     app.add_exception_handler(InternalError, known)

@@ -1,0 +1,190 @@
+"""Watch folders: new videos become jobs, when they are written and are of the kind that is wanted."""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from sr4k.errors import InputError, Sr4kError
+from sr4k.jobs.sources import is_video_name
+from sr4k.queue.errand import in_child
+from sr4k.queue.job_queue import Queue
+from sr4k.queue.keeper import SettingsKeeper
+from sr4k.queue.planning import job_of, probe_of
+from sr4k.queue.queued_job import QueuedJob
+from sr4k.queue.settings import Library, WatchFolder
+from sr4k.queue.settling import settle
+
+log = logging.getLogger(__name__)
+
+_LOOK = 1.0
+"""Most seconds between two looks at files that are being written, and at the settings."""
+
+_PROBE_SECONDS = 60.0
+
+_SEEN = "seen:"
+"""Beginning of the names of facts on files that were looked into."""
+
+Version = tuple[int, int]
+"""Size of a file in bytes, and its modification time in ns."""
+
+
+@dataclass(slots=True)
+class _Found:
+    folder: str
+    version: Version
+    since: float
+
+
+class Watcher:
+    """Adds jobs in a thread of its own, from `start` to `stop`; a context manager does both.
+
+    A file is looked into once, also by later services, until it changes.
+    """
+
+    def __init__(self, queue: Queue, library: Library, settings: SettingsKeeper) -> None:
+        self._queue, self._library, self._settings = queue, library, settings
+        self._found: dict[Path, _Found] = {}
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sr4k-watch", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch; what is in the folders already counts as new."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop watching."""
+        self._ending.set()
+        self._thread.join()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    def settled(self, job: QueuedJob) -> None:
+        """Put the result of a job in the place of its source, if its watch folder says so and all checks are well."""
+        folder = self._settings.now.watch.get(job.origin.removeprefix("watch:"))
+        if not job.origin.startswith("watch:") or folder is None or folder.once_done != "replace":
+            return
+        if job.result is None or job.result.damaged or not all(check.ok for check in job.result.checks):
+            return
+        done = settle(self._queue, self._library, job.id, "replace")
+        assert done.result is not None
+        self._remember(Path(done.result.output))
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            watch = self._settings.now.watch
+            for name, folder in watch.items():
+                for path in _files(folder.folder):
+                    self._see(name, folder, path)
+            for changed in self._changes(list(watch.values())):
+                for path in changed:
+                    for name, folder in watch.items():
+                        if folder.folder in path.parents and not _is_hidden(path.relative_to(folder.folder)):
+                            self._see(name, folder, path)
+                self._look_into_written()
+                if self._settings.now.watch != watch:
+                    break
+
+    def _changes(self, folders: list[WatchFolder]) -> Iterator[list[Path]]:
+        """Yield paths that changed, and nothing every `_LOOK` seconds, until the end."""
+        there = [folder.folder for folder in folders if folder.folder.is_dir()]
+        if not there:
+            while not self._ending.wait(_LOOK):
+                yield []
+            return
+        from watchfiles import watch  # of the extra [web], which nothing else needs
+
+        polling = any(folder.polling for folder in folders) or None
+        changes = watch(
+            *there,
+            watch_filter=None,
+            stop_event=self._ending,
+            rust_timeout=round(_LOOK * 1000),
+            yield_on_timeout=True,
+            raise_interrupt=False,
+            force_polling=polling,
+        )
+        for changed in changes:
+            yield [Path(path) for _kind, path in changed]
+
+    def _see(self, name: str, folder: WatchFolder, path: Path) -> None:
+        """Note a file that might be wanted, or that it has changed."""
+        if not is_video_name(path) or not folder.wants(path.name):
+            return
+        version = _version(path)
+        if version is None:
+            self._found.pop(path, None)
+            return
+        known = self._found.get(path)
+        if (known is None or known.version != version) and not self._is_known(path, version):
+            self._found[path] = _Found(name, version, time.monotonic())
+
+    def _look_into_written(self) -> None:
+        """Add a job for each file that has stayed as it was for long enough."""
+        watch = self._settings.now.watch
+        for path, found in list(self._found.items()):
+            if self._ending.is_set():
+                return
+            version, folder = _version(path), watch.get(found.folder)
+            if version is None or folder is None:
+                del self._found[path]
+            elif version != found.version:
+                self._found[path] = _Found(found.folder, version, time.monotonic())
+            elif time.monotonic() - found.since >= folder.stable:
+                del self._found[path]
+                self._consider(found.folder, folder, path)
+
+    def _consider(self, name: str, folder: WatchFolder, path: Path) -> None:
+        try:
+            source = self._library.inside(path)
+            if self._queue.has(str(source)):
+                return
+            video = in_child(probe_of, str(source), seconds=_PROBE_SECONDS)["video"]
+            size = video["width"], video["height"]
+            if folder.smaller_than is None or all(map(int.__lt__, size, folder.smaller_than)):
+                target = folder.target_of(source, *size)
+                if not target.exists():
+                    job = job_of(source, self._library.inside(target), folder.options)
+                    self._queue.add(
+                        job.source, job.target, folder.options, priority=folder.priority, origin=f"watch:{name}"
+                    )
+            self._remember(path)
+        except InputError as err:
+            log.warning("Watch folder %s: %s", name, err)
+            self._remember(path)
+        except Sr4kError as err:
+            log.warning("Watch folder %s: %s: %s", name, path, err)
+
+    def _is_known(self, path: Path, version: Version) -> bool:
+        return self._queue.fact(f"{_SEEN}{path}") == f"{version}"
+
+    def _remember(self, path: Path) -> None:
+        self._queue.keep_fact(f"{_SEEN}{path}", f"{_version(path)}")
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield the files in a folder and below; hidden folders, such as the bin, are left out."""
+    for inside, inner, names in os.walk(folder):
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        yield from (Path(inside) / name for name in names)
+
+
+def _is_hidden(below: Path) -> bool:
+    return any(part.startswith(".") for part in below.parts)
+
+
+def _version(path: Path) -> Version | None:
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return about.st_size, about.st_mtime_ns

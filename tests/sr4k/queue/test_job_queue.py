@@ -1,0 +1,115 @@
+"""The queue as a file: order, states, and what it tells."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from sr4k.errors import OptionError, OutputError
+from sr4k.queue.job_queue import NoSuchJob, Queue, WrongState
+from sr4k.queue.queued_job import JobProgress, QueuedJob
+
+
+def filled(queue: Queue, names: str) -> list[QueuedJob]:
+    return [queue.add(Path(f"/v/{name}.mp4"), Path(f"/v/{name} 4K.mp4")) for name in names]
+
+
+def order(queue: Queue) -> str:
+    return "".join(Path(job.source).stem for job in queue.jobs())
+
+
+def test_jobs_run_by_priority_and_then_in_the_order_that_users_gave_them(tmp_path: Path) -> None:
+    queue = Queue(tmp_path / "q.sqlite")
+    a, b, _c, d = filled(queue, "abcd")
+    queue.move(d.id, before=b.id)
+    assert order(queue) == "adbc"
+    queue.move(a.id, before=None)
+    assert order(queue) == "dbca"
+    queue.prioritise(a.id, 5)
+    assert order(queue) == "adbc"
+    queue.move(b.id, before=a.id)  # and takes its priority
+    assert order(queue) == "badc"
+    found = queue.next()
+    assert found is not None
+    assert found.id == b.id
+    assert order(Queue(tmp_path / "q.sqlite")) == "badc"
+
+
+def test_states_follow_what_was_asked_and_nothing_else_is_allowed(tmp_path: Path) -> None:
+    queue = Queue(tmp_path / "q.sqlite")
+    a, b = filled(queue, "ab")
+    assert queue.pause(a.id).state == "paused"
+    assert queue.resume(a.id).state == "waiting"
+    assert queue.begin(a.id).runs == 1
+    assert queue.pause(a.id).asked == "pause"
+    assert queue.stopped(a.id).state == "paused"
+    assert queue.cancel(a.id).state == "cancelled"
+    assert queue.retry(a.id).state == "waiting"
+    queue.begin(a.id)
+    assert queue.stopped(a.id).state == "waiting"  # it was not asked: its service died
+    queue.begin(a.id)
+    with pytest.raises(WrongState, match="running"):
+        queue.remove(a.id)
+    assert queue.fail(a.id, "The source can't be read.", 3).error == "The source can't be read."
+    for wrong in (queue.pause, queue.cancel, queue.resume):
+        with pytest.raises(WrongState):
+            wrong(a.id)
+    queue.remove(a.id)
+    with pytest.raises(NoSuchJob):
+        queue.get(a.id)
+    assert queue.counts() == {"waiting": 1}
+    assert filled(queue, "c")[0].id > b.id  # numbers are never used again
+
+
+def test_two_unfinished_jobs_never_have_one_target(tmp_path: Path) -> None:
+    queue = Queue(tmp_path / "q.sqlite")
+    (first,) = filled(queue, "a")
+    with pytest.raises(OptionError, match=f"target of job {first.id}"):
+        filled(queue, "a")
+    queue.cancel(first.id)
+    (second,) = filled(queue, "a")
+    with pytest.raises(OptionError, match=f"job {second.id}"):
+        queue.retry(first.id)
+
+
+def test_events_tell_all_that_happened_after_one_that_is_known(tmp_path: Path) -> None:
+    queue = Queue(tmp_path / "q.sqlite")
+    (job,) = filled(queue, "a")
+    known = queue.latest
+    queue.begin(job.id)
+    queue.tell_progress(job.id, JobProgress(frames=5, share=0.5))
+    queue.pause_all(True)
+    told = queue.events(known)
+    assert [event.kind for event in told] == ["changed", "progress", "queue"]
+    assert told[0].data == {"state": "running"}
+    assert told[1].data["frames"] == 5
+    assert queue.is_paused
+
+
+def test_what_failed_in_the_middle_of_a_change_changed_nothing(tmp_path: Path) -> None:
+    queue = Queue(tmp_path / "q.sqlite")
+    a, _b = filled(queue, "ab")
+    known = queue.latest
+    with pytest.raises(NoSuchJob):
+        queue.move(a.id, before=99)
+    assert order(queue) == "ab"
+    assert queue.latest == known
+
+
+def test_a_queue_of_another_version_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    queue = Queue(tmp_path / "q.sqlite")
+    filled(queue, "a")
+    with queue._writing():
+        queue._base.execute("PRAGMA user_version=99")
+    queue.close()
+    with pytest.raises(OutputError, match="another version"):
+        Queue(tmp_path / "q.sqlite")
+
+
+def test_a_list_of_200_jobs_costs_little(tmp_path: Path) -> None:
+    queue = Queue(tmp_path / "q.sqlite")
+    for number in range(200):
+        queue.add(Path(f"/v/{number}.mp4"), Path(f"/v/{number}.mkv"))
+    before = time.process_time()
+    assert len(queue.jobs()) == 200
+    assert time.process_time() - before < 0.2

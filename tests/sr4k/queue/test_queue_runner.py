@@ -1,0 +1,143 @@
+"""Jobs of a queue run, whatever becomes of their service: killed at any state, nothing is lost."""
+
+import time
+from pathlib import Path
+
+import pytest
+from clips import video_times, write_clip
+from queues import FAST, Place, until
+
+from sr4k.errors import OutputError
+from sr4k.media.resume.job_folder import folder_of
+from sr4k.queue.queued_job import JobOptions
+from sr4k.queue.settings import QueueSettings
+from sr4k.queue.settling import forget, settle
+
+pytestmark = pytest.mark.slow
+
+FRAMES = 240
+
+
+def segments(target: Path) -> int:
+    return len(list(folder_of(target).glob("*.packets")))
+
+
+@pytest.mark.slow(seconds=20)
+def test_a_job_whose_service_is_killed_goes_on_with_the_segment_that_it_was_at_and_can_be_paused(
+    tmp_path: Path,
+) -> None:
+    clip = write_clip(tmp_path / "a.mp4", frames=FRAMES, rate=1, size=(320, 180), audio=False)
+    target = tmp_path / "a 4K.mp4"
+    place = Place(tmp_path)
+    job = place.queue.add(clip, target, JobOptions(engine="openvino"))
+    waits = place.queue.add(clip, tmp_path / "other.mp4", FAST)
+    place.queue.pause(waits.id)
+    served = place.served()
+    try:
+        until(lambda: segments(target) >= 2, lambda: str(place.queue.get(job.id)))
+    finally:
+        served.kill()
+        served.wait()
+    assert place.queue.get(job.id).state == "running"
+    finished = segments(target) - 1  # the last may have been at work
+    with place.runner():
+        place.until(job.id, "running")
+        place.queue.pause(job.id)
+        place.until(job.id, "paused", "done")
+        if place.queue.get(job.id).state == "paused":
+            assert not target.exists()
+            place.queue.resume(job.id)
+        place.until(job.id, "done", "failed")
+    done = place.queue.get(job.id)
+    assert done.state == "done", done.error
+    assert done.result is not None
+    assert done.runs in (2, 3)
+    assert done.result.resumed >= 60 * finished
+    assert all(check.ok for check in done.result.checks), done.result.checks
+    assert [float(t) for t in video_times(target)] == [float(t) for t in video_times(clip)]
+    assert place.queue.get(waits.id).state == "paused"
+
+
+@pytest.mark.slow(seconds=5)
+def test_a_result_that_was_complete_when_its_service_was_killed_is_taken_as_it_is_and_replaced_step_by_step(
+    tmp_path: Path,
+) -> None:
+    clip = write_clip(tmp_path / "a.mp4", frames=8)
+    place = Place(tmp_path)
+    job = place.queue.add(clip, tmp_path / "a 4K.mkv", FAST)
+    with place.runner():
+        place.until(job.id, "done", "failed")
+    result = (tmp_path / "a 4K.mkv").read_bytes()
+
+    with place.queue._writing():  # as it was a moment before its service knew
+        place.queue.change(job.id, state="running", result=None)
+    with place.runner():
+        place.until(job.id, "done", "failed")
+    done = place.queue.get(job.id)
+    assert done.state == "done", done.error
+    assert (tmp_path / "a 4K.mkv").read_bytes() == result
+
+    original = clip.read_bytes()
+    place.queue.decide(job.id, "replacing")  # killed before anything was moved
+    with place.runner():
+        pass
+    assert place.queue.get(job.id).decision == "replaced"
+    assert (tmp_path / "a.mkv").read_bytes() == result
+    assert (tmp_path / ".sr4k-bin" / "a.mp4").read_bytes() == original
+    assert not clip.exists()
+
+    with place.queue._writing():  # killed between the two moves
+        assert done.result is not None
+        place.queue.change(job.id, decision="replacing", result=done.result)
+    (tmp_path / "a.mkv").rename(tmp_path / "a 4K.mkv")
+    with place.runner():
+        pass
+    assert place.queue.get(job.id).decision == "replaced"
+    assert (tmp_path / "a.mkv").read_bytes() == result
+    assert [path.name for path in (tmp_path / ".sr4k-bin").iterdir()] == ["a.mp4"]
+
+
+@pytest.mark.slow(seconds=5)
+def test_jobs_that_fail_say_why_and_the_next_one_runs(tmp_path: Path) -> None:
+    (tmp_path / "broken.mp4").write_bytes(b"no video" * 100)
+    clip = write_clip(tmp_path / "a.mp4", frames=4)
+    place = Place(tmp_path)
+    broken = place.queue.add(tmp_path / "broken.mp4", tmp_path / "b 4K.mp4", FAST)
+    good = place.queue.add(clip, tmp_path / "a 4K.mp4", FAST)
+    with place.runner():
+        place.until(good.id, "done", "failed")
+    failed = place.queue.get(broken.id)
+    assert (failed.state, failed.code) == ("failed", 3)
+    assert "broken.mp4" in (failed.error or "")
+    done = place.queue.get(good.id)
+    assert done.result is not None
+    assert {check.name: check.ok for check in done.result.checks} == {"frames": True, "duration": True, "streams": True}
+
+    (tmp_path / "a 4K.mp4").write_bytes(b"another")
+    with pytest.raises(OSError, match="has changed"):
+        settle(place.queue, place.library, good.id, "discard")
+    assert (tmp_path / "a 4K.mp4").exists()
+    forget(place.queue, broken.id)
+    assert (tmp_path / "broken.mp4").exists()
+
+
+def test_outside_its_hours_and_while_it_is_paused_nothing_is_started(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    job = place.queue.add(write_clip(tmp_path / "a.mp4", frames=4), tmp_path / "a 4K.mp4", FAST)
+    hour = time.localtime().tm_hour
+    place.settings.change(QueueSettings(hours=f"{(hour + 2) % 24:02}:00-{(hour + 3) % 24:02}:00"))
+    with place.runner():
+        time.sleep(1)
+        assert place.queue.get(job.id).state == "waiting"
+        place.queue.pause_all(True)
+        place.settings.change(QueueSettings())
+        time.sleep(1)
+        assert place.queue.get(job.id).state == "waiting"
+        place.queue.pause_all(False)
+        place.until(job.id, "done", "failed")
+
+
+def test_two_services_never_run_one_queue(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    with place.runner(), pytest.raises(OutputError, match="Another service"):
+        place.runner().start()

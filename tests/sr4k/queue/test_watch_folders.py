@@ -1,0 +1,48 @@
+"""Videos that appear in a watch folder become jobs, once they are written."""
+
+import time
+from pathlib import Path
+
+import pytest
+from clips import write_clip
+from queues import FAST, Place, until
+
+from sr4k.queue.settings import QueueSettings, WatchFolder
+from sr4k.queue.watch_folders import Watcher
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.slow(seconds=8)
+def test_new_small_videos_become_jobs_once_and_large_or_unfinished_ones_do_not(tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    place = Place(tmp_path)
+    small = write_clip(inbox / "small.mp4", frames=4)
+    write_clip(inbox / "large.mp4", frames=2, size=(640, 480))
+    write_clip(inbox / "done.mp4", frames=2)
+    (inbox / "done 4K.mkv").write_bytes(b"there already")
+    watch = WatchFolder(folder=inbox, smaller_than=(320, 240), stable=1, options=FAST, once_done="replace")
+    place.settings.change(QueueSettings(watch={"inbox": watch}))
+    with Watcher(place.queue, place.library, place.settings):
+        until(lambda: bool(place.queue.jobs()))
+        growing = inbox / "growing.mp4"
+        whole = small.read_bytes()
+        with growing.open("wb") as file:
+            for part in range(4):
+                file.write(whole[part * len(whole) // 4 : (part + 1) * len(whole) // 4])
+                file.flush()
+                time.sleep(0.5)
+        until(lambda: len(place.queue.jobs()) == 2)
+    assert [(Path(job.source).name, job.origin) for job in place.queue.jobs()] == [
+        ("small.mp4", "watch:inbox"),
+        ("growing.mp4", "watch:inbox"),
+    ]
+    assert Path(place.queue.jobs()[0].target) == inbox / "small 4K.mkv"
+
+    again = Watcher(place.queue, place.library, place.settings)
+    for job in place.queue.jobs():
+        place.queue.remove(job.id)
+    with again:  # what was looked into is known, also to another service
+        time.sleep(2.5)
+    assert place.queue.jobs() == []

@@ -1,0 +1,133 @@
+"""The interface for programs: over a real server, against what it says of itself, and without secrets."""
+
+import json
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clips import write_clip
+from fastapi import FastAPI
+from queues import Place
+
+from sr4k.live.address import parse_source
+from sr4k.service.redaction import Redaction
+from sr4k.web.api import routers
+from sr4k.web.api.problems import add_error_handlers
+from sr4k.web.web_server import serving
+from sr4k.web.web_service import WebService
+
+pytestmark = pytest.mark.slow
+
+KEY = "streamkey77"
+
+
+class Served:
+    """The interface alone, with nothing before it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.place = Place(folder)
+        redaction = Redaction(parse_source(f"rtmp://host/live/{KEY}"))
+        self.service = WebService(
+            queue=self.place.queue, library=self.place.library, settings=self.place.settings, redaction=redaction
+        )
+        self.app = FastAPI()
+        add_error_handlers(self.app, self.service)
+        for router in routers(self.service):
+            self.app.include_router(router)
+        self.port = 0
+
+    def ask(self, method: str, path: str, body: Any = None) -> tuple[int, str, Any]:
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=120)
+        data = None if body is None else json.dumps(body)
+        connection.request(method, path, data, {} if data is None else {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        kind = answer.headers.get("Content-Type", "")
+        return answer.status, kind, json.loads(text) if "json" in kind else text
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    made = Served(tmp_path)
+    with serving(made.app, "127.0.0.1:0") as port:
+        made.port = port
+        yield made
+        made.service.ending.set()
+
+
+def test_jobs_are_added_ordered_and_removed_and_errors_are_problems_in_plain_words(
+    served: Served, tmp_path: Path
+) -> None:
+    for name in "ab":
+        write_clip(tmp_path / f"{name}.mp4", frames=2)
+    status, _, added = served.ask("POST", "/api/v1/jobs", {"sources": [str(tmp_path)], "options": {"size": "4k"}})
+    assert status == 201
+    assert [Path(job["target"]).name for job in added] == ["a 4K.mp4", "b 4K.mp4"]
+    first, second = (job["id"] for job in added)
+    assert served.ask("PUT", f"/api/v1/jobs/{second}/place", {"before": first})[0] == 200
+    assert [job["id"] for job in served.ask("GET", "/api/v1/jobs")[2]] == [second, first]
+    assert served.ask("POST", f"/api/v1/jobs/{first}/pause")[2]["state"] == "paused"
+    assert served.ask("GET", "/api/v1/jobs?state=paused")[2][0]["id"] == first
+    assert served.ask("DELETE", f"/api/v1/jobs/{first}")[0] == 204
+
+    wrong: list[tuple[str, str, Any, int, str]] = [
+        ("GET", f"/api/v1/jobs/{first}", None, 404, f"There is no job {first}."),
+        ("POST", f"/api/v1/jobs/{second}/retry", None, 409, "is waiting"),
+        ("POST", "/api/v1/jobs", {"sources": ["/etc/passwd"]}, 422, "isn't in a library"),
+        ("POST", "/api/v1/jobs", {"sources": [f"{tmp_path}/no.mp4"]}, 422, "does not exist"),
+        ("POST", "/api/v1/jobs", {"sources": [f"{tmp_path}/a.mp4"], "options": {"crf": 99}}, 422, "crf can't be 99"),
+        (
+            "POST",
+            "/api/v1/jobs",
+            {"sources": [f"{tmp_path}/a.mp4"], "options": {"model": "/etc/x.onnx"}},
+            422,
+            "by its name",
+        ),
+        ("POST", "/api/v1/jobs", {"sources": [f"{tmp_path}/a.mp4"], "options": {"preset": "/etc/x"}}, 422, "preset"),
+        ("GET", f"/api/v1/probe?path={tmp_path}/.queue.sqlite", None, 422, "Invalid data"),
+        ("POST", "/api/v1/channels/one/stop", None, 404, "no channel one"),
+        ("GET", "/api/v1/nothing", None, 404, "Not Found"),
+    ]
+    for method, path, body, status, words in wrong:
+        found, kind, problem = served.ask(method, path, body)
+        assert (found, kind) == (status, "application/problem+json"), problem
+        assert problem["status"] == status
+        assert words in problem["detail"]
+        assert "Traceback" not in problem["detail"]
+
+
+def test_a_file_is_probed_and_a_job_foretold_before_it_is_added(served: Served, tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "a.mp4", frames=6)
+    status, _, probe = served.ask("GET", f"/api/v1/probe?path={clip}")
+    assert (status, probe["video"]["width"]) == (200, 64)
+    new = {"sources": [str(clip)], "options": {"engine": "nearest"}}
+    status, _, forecast = served.ask("POST", "/api/v1/forecast", new)
+    assert (status, forecast["frames"]) == (200, 6)
+    assert any("128x96" in line for line in forecast["words"])
+    assert served.ask("GET", "/api/v1/jobs")[2] == []
+    assert {entry["name"] for entry in served.ask("GET", f"/api/v1/library?folder={tmp_path}")[2]["entries"]} == {
+        "a.mp4"
+    }
+
+
+def test_events_are_told_as_they_happen_and_show_no_key(served: Served) -> None:
+    connection = HTTPConnection("127.0.0.1", served.port, timeout=60)
+    connection.request("GET", "/api/v1/events?after=0")
+    answer = connection.getresponse()
+    assert answer.headers["Content-Type"].startswith("text/event-stream")
+    served.place.queue.tell_channel("one", state="down", reason=f"rtmp://host/live/{KEY} is away")
+    lines = []
+    while not any(line.startswith("data:") for line in lines):
+        lines.append(answer.readline().decode())
+    connection.close()
+    assert "event: channel\n" in lines
+    assert KEY not in "".join(lines)
+
+
+def test_metrics_and_health_are_where_they_are_without_the_page(served: Served) -> None:
+    assert served.ask("GET", "/health")[2] == {"ok": True}
+    assert served.ask("GET", "/ready")[2] == {"ready": True, "channels": {}}
+    assert served.ask("GET", "/metrics")[0] == 200
