@@ -41,7 +41,7 @@ def serving(app: Any, address: str) -> Iterator[int]:
         app,
         log_config=None,
         access_log=False,
-        lifespan="off",
+        lifespan="on",
         server_header=False,
         timeout_graceful_shutdown=_GRACE,
         ws="none",

@@ -218,3 +218,23 @@ def test_failures_that_go_on_are_told_ten_times_and_then_seldom(caplog: pytest.L
     told = [record for record in caplog.records if record.levelname == "ERROR"]
     assert len(told) == 10
     assert (vars(told[0])["event"], vars(told[0])["reason"]) == ("restart", "the source broke")
+
+
+@pytest.mark.usefixtures("_soon")
+def test_one_channel_is_stopped_started_and_restarted_and_the_others_run_on() -> None:
+    one, other = ToyJob(), ToyJob()
+    service = Running(one=one, other=other)
+    until(lambda: one.runs == 1 and other.runs == 1)
+    service.service.halt("one")
+    until(lambda: list(service.monitors) == ["other"])
+    assert one.stopped.is_set()
+    assert (service.service.halted, service.service.names) == ({"one"}, {"one", "other"})
+    service.service.let_go_on("one")
+    until(lambda: one.runs == 2)
+    service.service.restart("one")
+    until(lambda: one.runs == 3)
+    assert service.service.halted == frozenset()
+    service.service.restart("one")
+    until(lambda: one.runs == 4)
+    assert (other.runs, other.stopped.is_set()) == (1, False)
+    service.stop()

@@ -14,14 +14,8 @@ from sr4k.web.web_server import serving
 from sr4k.web.web_service import WebService
 
 schemathesis = pytest.importorskip("schemathesis", reason="is in the extra [test]")
-checks = schemathesis.checks
-
-PROMISES = [
-    schemathesis.checks.not_a_server_error,
-    schemathesis.specs.openapi.checks.status_code_conformance,
-    schemathesis.specs.openapi.checks.content_type_conformance,
-    schemathesis.specs.openapi.checks.response_schema_conformance,
-]
+NAMES = "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance"
+PROMISES = schemathesis.checks.CHECKS.get_by_names(NAMES)
 
 
 @pytest.fixture(scope="module")
