@@ -184,11 +184,13 @@ class Engine(ABC):
                 f"{type(self).__name__} works on YUV planes, not on RGB: use {option('pixels', 'yuv')}, or another "
                 f"{option('engine')}."
             )
-        if not self.takes_foreign and spec.foreign is not None:
-            raise OptionError(
-                f"{type(self).__name__} runs only the networks that ship with the package, and {spec.model} is one of "
-                f"yours: use {option('engine', 'openvino')}."
-            )
+        if (foreign := spec.foreign) is not None:
+            if not self.takes_foreign:
+                raise OptionError(
+                    f"{type(self).__name__} runs only the networks that ship with the package, and {spec.model} is one "
+                    f"of yours: use {option('engine', 'openvino')}."
+                )
+            foreign.check_precision(spec.precision)
         if spec.device != USUAL_DEVICE and not self.has_devices:
             given, engine = option("device", spec.device), option("engine", "openvino")
             raise OptionError(f"{given} is for {engine}: leave it out.")

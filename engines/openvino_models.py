@@ -132,14 +132,13 @@ def _plain_plan(core: "ov.Core", device: str, spec: EngineSpec, foreign: Foreign
     """Return the plan of a network that the user brought."""
     from sr4k.engines.foreign_graph import plain_graph  # here: other networks do without it
 
-    if spec.precision == "int8":
-        raise OptionError(f"{foreign.name} runs in float: leave {option('precision')} out.")
     config = _config(core, device, spec, is_exact=is_deep)
     if device == CPU:
         config = _cpu_config(spec) | _hint_of(core, spec.precision)
+    precision = "int8" if foreign.card.precision == "int8" else _float_of(config)
     shape = f"{foreign.card.sha256} {spec.input_shapes} {spec.colour} {spec.rounded}"
     macs = foreign.card.macs(spec.height, spec.width)
-    return Plan(plain_graph(core, foreign, spec), config, _float_of(config), macs, shape.encode(), planes=True)
+    return Plan(plain_graph(core, foreign, spec), config, precision, macs, shape.encode(), planes=True)
 
 
 def _hint_of(core: "ov.Core", precision: Precision) -> dict[str, str]:

@@ -25,6 +25,8 @@ _WORDS = {
     "parameters": "number of weights",
     "macs_per_pixel": "multiply-accumulates for a pixel of the input",
     "bytes_per_pixel": "memory for a pixel of the input",
+    "precision": "of its layers, except the first and last",
+    "loss": "PSNR that int8 costs, in dB",
     "architecture": "as the converter names it",
     "sha256": "of the ONNX file beside this one",
     "original": "name of the file that was added",
@@ -51,6 +53,8 @@ class Card(Figures):
         parameters: number of weights.
         macs_per_pixel: multiply-accumulates for a pixel of the input.
         bytes_per_pixel: memory that OpenVINO needs at most at once for a pixel of the input.
+        precision: ``int8`` if sr4k quantize made it.
+        loss: PSNR that int8 costs against the network that it was made of, in dB.
         sha256: of the ONNX file.
         architecture: as the converter names it; empty: unknown.
         original: name of the file that was added.
@@ -70,6 +74,8 @@ class Card(Figures):
     parameters: int
     macs_per_pixel: float
     bytes_per_pixel: float
+    precision: Literal["fp32", "int8"] = "fp32"
+    loss: float | None = None
     sha256: str
     architecture: str = ""
     original: str = ""
@@ -132,6 +138,8 @@ def _check(card: Card) -> None:
         raise ValueError(f"scale {card.scale}, channels {card.channels}, peak {card.peak}")
     if card.layout not in ("NCHW", "NHWC") or not isinstance(card.multiple, int) or not 1 <= card.multiple <= 256:
         raise ValueError(f"layout {card.layout}, multiple {card.multiple}")
+    if card.precision not in ("fp32", "int8") or not isinstance(card.loss, int | float | None):
+        raise ValueError(f"precision {card.precision}, loss {card.loss}")
     if card.reach is not None and (not isinstance(card.reach, int) or card.reach < 0):
         raise ValueError(f"reach {card.reach}")
     if card.fixed is not None and (len(card.fixed) != 2 or not all(isinstance(n, int) and n > 0 for n in card.fixed)):

@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from sr4k.common.file_hash import sha256_of
+from sr4k.common.option_names import option
 from sr4k.common.whole_file import write_whole
 from sr4k.errors import OptionError, OutputError
 from sr4k.models.foreign.card import Card, read_card
@@ -42,6 +43,19 @@ class Foreign:
     name: str
     path: Path
     card: Card
+
+    def check_precision(self, precision: str) -> None:
+        """Check that the network exists in a precision: it is in int8, or it is in float and runs in any float.
+
+        Raises:
+            OptionError: it doesn't.
+        """
+        if self.card.precision == "int8" and precision not in ("auto", "int8"):
+            raise OptionError(f"{self.name} is in int8: omit {option('precision')}, or take the network in float.")
+        if self.card.precision != "int8" and precision == "int8":
+            raise OptionError(
+                f"{self.name} runs in float: omit {option('precision')}. sr4k quantize makes an int8 form of it."
+            )
 
 
 def store_folder() -> Path:

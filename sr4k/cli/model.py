@@ -12,6 +12,7 @@ from sr4k.cli.one_line_errors import errors_in_one_line, say
 from sr4k.cli.table import table
 
 if TYPE_CHECKING:
+    from sr4k.models.foreign.card import Card
     from sr4k.models.foreign.store import Foreign
 
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print tracebacks of errors.")]
@@ -48,12 +49,11 @@ def add(
     """Test a network by running it, and add it to yours. Nothing in the file is executed as a program."""
     with errors_in_one_line(verbose=verbose):
         from sr4k.engines.foreign_trial import added
-        from sr4k.models.catalogue import ARCHITECTURES
         from sr4k.models.foreign.store import check_name
 
         called = name if name is not None else file.stem
         check_name(called)
-        _check_free(called, set(ARCHITECTURES))
+        check_free(called)
         found = added(file.absolute(), called, source=source, licence=licence)
         say(*_told(found), f"Use it:  sr4k-stream --model {called} IN OUT")
 
@@ -79,7 +79,7 @@ def list_all(as_json: AsJson = False, verbose: Verbose = False) -> None:
 def show(name: Name, as_json: AsJson = False, verbose: Verbose = False) -> None:
     """Show what is known of one of your networks: its card."""
     with errors_in_one_line(verbose=verbose):
-        found = _found(name)
+        found = found_network(name)
         if as_json:
             typer.echo(json.dumps(_as_data(name, found), indent=2))
         else:
@@ -108,7 +108,7 @@ def bench(
     with errors_in_one_line(verbose=verbose):
         from sr4k.bench.foreign_network import measure_foreign
 
-        found = measure_foreign(_found(name), size.pixels, rounds)
+        found = measure_foreign(found_network(name), size.pixels, rounds)
         if as_json:
             typer.echo(json.dumps(asdict(found), indent=2))
             return
@@ -145,16 +145,29 @@ def export(
         typer.echo(f"{file}: {name}, {file.stat().st_size / 1e6:.2f} MB")
 
 
-def _check_free(name: str, taken: set[str]) -> None:
-    from sr4k.errors import OptionError
+def check_free(name: str) -> None:
+    """Check that no network that ships with the package has a name.
 
-    if name in taken or name == "auto":
+    Raises:
+        OptionError: one has.
+    """
+    from sr4k.errors import OptionError
+    from sr4k.models.catalogue import ARCHITECTURES
+
+    if name in ARCHITECTURES or name == "auto":
         raise OptionError(
             f"'{name}' is the name of a network that ships with the package: give another one with --name."
         )
 
 
-def _found(name: str) -> "Foreign":
+def found_network(name: str) -> "Foreign":
+    """Return one of the user's networks, by its name or the path of its file.
+
+    Raises:
+        OptionError: there is none, or it can't be used.
+        EngineError: the test of a file can't be made.
+        OutputError: what was found can't be kept.
+    """
     from sr4k.engines.foreign_trial import known
     from sr4k.errors import OptionError
     from sr4k.models.catalogue import ARCHITECTURES
@@ -211,6 +224,7 @@ def _told(found: "Foreign") -> list[str]:
         "file": str(found.path),
         "scale": f"x{card.scale}",
         "pixels": f"{_pixels(found)}, 0 to {card.peak:g}, {card.layout}",
+        "precision": _precision(card),
         "sizes": size,
         "sees": seen,
         "parameters": f"{card.parameters:,}",
@@ -223,6 +237,10 @@ def _told(found: "Foreign") -> list[str]:
         "licence": card.licence or "not stated: see where it comes from",
     }
     return [f"{name:<16} {value}" for name, value in lines.items() if value]
+
+
+def _precision(card: "Card") -> str:
+    return "float" if card.precision != "int8" else f"int8, which costs {card.loss or 0:.3f} dB of PSNR"
 
 
 def _heavy(macs: int) -> str:

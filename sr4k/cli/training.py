@@ -12,6 +12,11 @@ from sr4k.common.shipped_files import shipped_names
 from sr4k.errors import OptionError
 from sr4k.models.catalogue import DEFAULT
 
+_MAX_LOSS = 0.1
+"""PSNR that int8 may cost of a network of the user's, in dB."""
+
+_CHECKPOINTS = {".safetensors", ".pt", ".pth", ".ckpt"}
+
 _RECIPES = shipped_names("sr4k.models.training")
 
 
@@ -68,32 +73,81 @@ def train(
 
 
 def quantize(
-    weights: Annotated[
-        Path,
+    network: Annotated[
+        str,
         typer.Argument(
-            help="Checkpoint to prepare: .safetensors, or .pt or .pth in the official or BasicSR's layout.",
-            metavar="CHECKPOINT",
+            help="One of your networks, by name or as the path of an .onnx file; or a checkpoint of a network that "
+            "ships: .safetensors, or .pt or .pth in the official or BasicSR's layout.",
+            metavar="NETWORK",
         ),
     ],
     data: Annotated[list[Path], typer.Argument(help="Folders of pictures to calibrate on.", metavar="FOLDER...")],
-    model: Annotated[str, typer.Option(help="Network that the checkpoint belongs to; sr4k models lists all.")],
-    out: Annotated[Path, typer.Option(help="Folder to write the files of the model to.")],
+    name: Annotated[
+        str | None, typer.Option(help="Of one of yours: name of the int8 form. Default: NETWORK-int8.")
+    ] = None,
+    max_loss: Annotated[
+        float | None,
+        typer.Option(min=0, help="Of one of yours: PSNR that int8 may cost at most, in dB. Default: 0.1."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Of a checkpoint: the network that it belongs to; sr4k models lists all.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Of a checkpoint: folder to write the files of the model to.")
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print tracebacks of errors.")] = False,
 ) -> None:
-    r"""Prepare a checkpoint for sr4k-stream: calibrate it for int8 on some pictures. Needs the extra \[train]."""
-    with errors_in_one_line(verbose=verbose):
-        _need_torch()
-        from sr4k.media.writing.target_file import check_apart
-        from sr4k.models import zoo
-        from sr4k.models.training.calibrate import calibrate
+    r"""Make the int8 form of a network, calibrated on some pictures.
 
-        for file in zoo.files_of(out, model):
-            check_apart(file, [weights])
-        loaded = zoo.load(model, weights)
-        calibration = calibrate(loaded.folded(None), data)
-        out.mkdir(parents=True, exist_ok=True)
-        zoo.save(out, zoo.Model(loaded.name, loaded.arch, loaded.weights, calibration))
-        say(f"{model} is ready in {out}. Use it:  sr4k-stream --model {model} --weights {out} IN OUT", err=True)
+    One of your networks gets a second entry beside it, which --model takes; what int8 costs and brings is told. Needs
+    the extra \[quantize]. A checkpoint of a network that ships becomes a folder for --weights. Needs the extra
+    \[train].
+    """
+    with errors_in_one_line(verbose=verbose):
+        of_checkpoint, of_yours = {"--model": model, "--out": out}, {"--name": name, "--max-loss": max_loss}
+        path = Path(network)
+        is_checkpoint = path.suffix.lower() in _CHECKPOINTS or (path.exists() and path.suffix.lower() != ".onnx")
+        for option, value in (of_yours if is_checkpoint else of_checkpoint).items():
+            if value is not None:
+                raise OptionError(
+                    f"{option} is not for {'checkpoints' if is_checkpoint else 'your networks'}: omit it."
+                )
+        if not is_checkpoint:
+            _quantize_foreign(network, data, name, _MAX_LOSS if max_loss is None else max_loss)
+        elif model is None or out is None:
+            raise OptionError(
+                f"{network} is a checkpoint: --model says which network that ships it belongs to, and --out where to "
+                "write it. One of another network is added with sr4k model add first."
+            )
+        else:
+            _quantize_checkpoint(path, data, model, out)
+
+
+def _quantize_checkpoint(weights: Path, data: list[Path], model: str, out: Path) -> None:
+    _need_torch()
+    from sr4k.media.writing.target_file import check_apart
+    from sr4k.models import zoo
+    from sr4k.models.training.calibrate import calibrate
+
+    for file in zoo.files_of(out, model):
+        check_apart(file, [weights])
+    loaded = zoo.load(model, weights)
+    calibration = calibrate(loaded.folded(None), data)
+    out.mkdir(parents=True, exist_ok=True)
+    zoo.save(out, zoo.Model(loaded.name, loaded.arch, loaded.weights, calibration))
+    say(f"{model} is ready in {out}. Use it:  sr4k-stream --model {model} --weights {out} IN OUT", err=True)
+
+
+def _quantize_foreign(network: str, data: list[Path], name: str | None, max_loss: float) -> None:
+    from sr4k.cli.model import check_free, found_network
+
+    found = found_network(network)
+    called = name if name is not None else f"{found.path.stem}-int8"
+    check_free(called)
+    from sr4k.quality.quantize_foreign import quantize
+
+    made = quantize(found, data, called, max_loss)
+    say(*made.in_words(), f"Use it:  sr4k-stream --model {called} IN OUT")
 
 
 def _need_torch() -> None:

@@ -98,5 +98,6 @@ def _check(engine: EnginePreset, network: str) -> None:
             raise OptionError(
                 f"{option(name)} is for the networks that ship with the package, which {network} isn't: omit it."
             )
-    if engine.precision == "int8":
-        raise OptionError(f"{network} runs in float: omit {option('precision')}.")
+    found = catalogue.foreign(network)
+    if found is not None:
+        found.check_precision(engine.precision)

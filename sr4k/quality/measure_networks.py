@@ -200,10 +200,10 @@ def evaluate_networks(
 
 
 def _networks(name: str, weights: Path | None, scale: int, pixels: Pixels) -> dict[str, Upscale]:
-    networks: dict[str, Upscale] = {
-        "bicubic": lambda low: bicubic(low, scale),
-        "fp32": upscaler(name, "fp32", weights, pixels=pixels),
-    }
+    networks: dict[str, Upscale] = {"bicubic": lambda low: bicubic(low, scale)}
+    found = catalogue.foreign(name)
+    precision = "fp32" if found is None else found.card.precision
+    networks[precision] = upscaler(name, precision, weights, pixels=pixels)
     if name in catalogue.ARCHITECTURES and zoo.load(name, weights).calibration is not None:
         networks["int8"] = upscaler(name, "int8", weights, pixels=pixels)
     return networks

@@ -1,0 +1,150 @@
+"""``sr4k quantize`` makes int8 forms of the user's networks, and refuses where they cost too much."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from foreign_networks import convolutions, with_card
+from skimage import data as pictures
+from typer.testing import CliRunner
+
+pytest.importorskip("nncf")
+
+from sr4k.cli.main import app
+from sr4k.common.opencv import cv2
+from sr4k.engines import EngineSpec, foreign_int8
+from sr4k.engines.choose import engine_for
+from sr4k.errors import InputError, OptionError
+from sr4k.models import zoo
+from sr4k.models.foreign import store
+from sr4k.models.geometry import PAD_AFTER, PAD_BEFORE
+from sr4k.models.plain_export import to_plain_onnx
+from sr4k.models.quality.metrics import psnr
+from sr4k.models.resize import imresize
+from sr4k.quality import quantize_foreign
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SR4K_MODELS", str(tmp_path / "models"))
+    return tmp_path / "models"
+
+
+def trained(tmp_path: Path, name: str = "mine", model: str = "luma") -> store.Foreign:
+    """Add a network that was trained: one of ours, as another program would have it."""
+    path = tmp_path / "new.onnx"
+    path.write_bytes(to_plain_onnx(zoo.load(model).folded(None), {}).SerializeToString())
+    store.make_folder()
+    store.keep(name, path, with_card(path))
+    found = store.find(name)
+    assert found is not None
+    return found
+
+
+def photographs(folder: Path, number: int = 2) -> Path:
+    folder.mkdir()
+    for k, picture in enumerate((pictures.astronaut(), pictures.chelsea(), pictures.coffee())[:number]):
+        assert cv2.imwrite(str(folder / f"{k}.png"), picture[40:200, 100:260, ::-1])
+    return folder
+
+
+def told(*arguments: object, code: int = 0) -> str:
+    ran = CliRunner().invoke(app, list(map(str, arguments)))
+    assert ran.exit_code == code, ran.output
+    return ran.output
+
+
+def in_onnx_runtime(path: Path, low: np.ndarray) -> np.ndarray:
+    session = onnxruntime.InferenceSession(path)
+    (made,) = session.run(None, {session.get_inputs()[0].name: low.transpose(2, 0, 1)[None].astype(np.float32) / 255})
+    return np.rint(made[0].transpose(1, 2, 0) * 255).clip(0, 255)
+
+
+@pytest.mark.slow(seconds=5)
+def test_a_network_gets_an_int8_form_that_loses_little_and_runs_everywhere(tmp_path: Path, folder: Path) -> None:
+    trained(tmp_path)
+    said = told("quantize", "mine", photographs(tmp_path / "pictures"))
+    layers, of = map(int, re.findall(r"mine-int8: (\d+) of (\d+) layers in int8", said)[0])
+    assert 0 < layers <= of - 2 and "dB lost" in said and "times that of float" in said
+    card = json.loads(told("model", "show", "mine-int8", "--json"))
+    before = json.loads(told("model", "show", "mine", "--json"))
+    assert (card["precision"], card["original_sha256"]) == ("int8", before["sha256"])
+    assert card["loss"] is not None and card["loss"] <= 0.1
+    assert {key for key in card if card[key] != before[key]} == {
+        "model", "path", "precision", "loss", "sha256", "original", "original_sha256",
+    }  # fmt: skip
+    assert f"int8, which costs {card['loss']:.3f} dB" in told("model", "show", "mine-int8")
+
+    high = pictures.coffee()[50:178, 100:228]
+    low = imresize(high, 64, 64)
+    both = [in_onnx_runtime(folder / f"{name}.onnx", low) for name in ("mine", "mine-int8")]
+    in_float, in_int8 = (psnr(each, high) for each in both)
+    assert not np.array_equal(*both) and abs(in_float - in_int8) < 0.2 and psnr(*both) > 45
+
+    spec = EngineSpec(model="mine-int8", height=64, width=64, colour=None, precision="int8")
+    around = (PAD_BEFORE, PAD_AFTER)
+    padded = np.pad(low.transpose(2, 0, 1), ((0, 0), around, around), mode="edge").astype(np.float32, order="C")
+    with engine_for("openvino", spec) as engine:
+        made = np.rint(engine.infer([padded])).clip(0, 255).transpose(1, 2, 0)
+        assert engine.describe()["precision"] == "int8"
+    assert psnr(made, both[1]) > 50
+    measured = told("eval", tmp_path / "pictures", "--model", "mine-int8")
+    assert "int8" in measured and "fp32" not in measured
+    assert "is in int8 already" in told("quantize", "mine-int8", tmp_path / "pictures", code=2)
+    assert "already" in told("quantize", "mine", tmp_path / "pictures", code=2)
+
+
+@pytest.mark.slow(seconds=3)
+def test_layers_go_back_to_float_until_little_enough_is_lost(tmp_path: Path, folder: Path) -> None:
+    places = photographs(tmp_path / "pictures")
+    all_of_them = quantize_foreign.quantize(trained(tmp_path, "mine"), [places], "usual", 1.0)
+    assert all_of_them.loss > 0 and (folder / "usual.onnx").exists()
+    fewer = quantize_foreign.quantize(trained(tmp_path, "mine"), [places], "strict", all_of_them.loss / 2)
+    assert fewer.layers < all_of_them.layers and fewer.loss <= all_of_them.loss / 2
+    assert fewer.apart > all_of_them.apart
+
+
+def test_what_loses_more_is_refused_and_leaves_nothing(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = trained(tmp_path)
+    places = [photographs(tmp_path / "pictures")]
+    other = convolutions(tmp_path / "other.onnx").read_bytes()
+    monkeypatch.setattr(quantize_foreign, "quantized", lambda *_: other)
+    with pytest.raises(OptionError, match=r"would lose \d+\.\d+ dB of PSNR, more than the 0\.1 dB that --max-loss"):
+        quantize_foreign.quantize(mine, places, "mine-int8", 0.1)
+    monkeypatch.setattr(quantize_foreign, "quantized", lambda graph, *_: graph)
+    with pytest.raises(OptionError, match="all of its layers have to stay in float"):
+        quantize_foreign.quantize(mine, places, "mine-int8", 0.1)
+    assert sorted(path.name for path in folder.iterdir() if path.is_file()) == ["mine.onnx", "mine.toml"]
+
+
+def test_only_what_lies_between_the_first_and_the_last_layer_may_be_in_int8(tmp_path: Path) -> None:
+    model = foreign_int8._named(convolutions(tmp_path / "net.onnx", layers=4, everywhere=True).read_bytes())
+    kinds = [node.op_type for node in model.graph.node if node.name not in foreign_int8._ends(model)]
+    assert kinds == ["Relu", "Conv", "Relu", "Conv", "Relu"]
+    trial = (convolutions(tmp_path / "net.onnx", layers=2).read_bytes(), [], [], lambda *_: 0.0, 0.1)
+    with pytest.raises(OptionError, match="no layers between"):
+        foreign_int8.quantized(*trial)
+    assert foreign_int8.layers_in_int8(onnx.load(tmp_path / "net.onnx").SerializeToString()) == (0, 2)
+
+
+def test_what_can_not_be_quantised_is_told_in_one_line(tmp_path: Path) -> None:
+    mine = trained(tmp_path)
+    few = photographs(tmp_path / "few", number=1)
+    with pytest.raises(InputError, match="at least two pictures"):
+        quantize_foreign.quantize(mine, [few], "mine-int8", 0.1)
+    for arguments, said in (
+        (["none", few], "There is no network 'none'"),
+        (["luma", few], "ships with the package"),
+        (["mine", few, "--out", tmp_path], "--out is not for your networks"),
+        (["net.pth", few], "is a checkpoint: --model says"),
+        (["net.pth", few, "--max-loss", "1"], "--max-loss is not for checkpoints"),
+        (["mine", few, "--name", "luma"], "ships with the package"),
+    ):
+        line = told("quantize", *arguments, code=2)
+        assert said in line and line.count("\n") == 1
