@@ -182,7 +182,7 @@ def _planes(card: Card, rgb: NDArray[np.uint8]) -> Picture:
     if card.channels == 3:
         return planes
     matrix, _ = yuv_from_rgb(Colour("bt601", full_range=True))
-    return np.einsum("c,chw->hw", matrix[0], planes)[None].astype(np.float32)
+    return np.asarray(np.einsum("c,chw->hw", matrix[0], planes)[None], np.float32)
 
 
 class _Runs:
@@ -196,7 +196,8 @@ class _Runs:
         """Return a picture as the network takes it."""
         card = self._card
         batch = (picture * np.float32(card.peak / 255))[None]
-        return np.ascontiguousarray(batch if card.layout == "NCHW" else batch.transpose(0, 2, 3, 1))
+        given: Given = np.ascontiguousarray(batch if card.layout == "NCHW" else batch.transpose(0, 2, 3, 1))
+        return given
 
     def run(self, graph: bytes, picture: Picture) -> Picture:
         """Return what a form of the network makes of a picture, 0 to 255."""
