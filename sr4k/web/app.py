@@ -1,0 +1,57 @@
+"""The service's page and interface as one application, behind its guard."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from importlib.metadata import version
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from sr4k.web import history_routes, pages, try_routes
+from sr4k.web.access import Access
+from sr4k.web.api import PREFIX, routers
+from sr4k.web.api.problems import add_error_handlers
+from sr4k.web.channel_history import ChannelHistory
+from sr4k.web.guard import Door, Guard
+from sr4k.web.web_service import WebService
+
+HERE = Path(__file__).parent
+
+
+def make_app(service: WebService, access: Access) -> FastAPI:
+    """Return the application. It touches no frame: whatever decodes or upscales does so in processes of its own.
+
+    Args:
+        service: what it shows, and works on.
+        access: who may use it.
+    """
+    door, history = Door(access), ChannelHistory(service)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        with history.logging():
+            noting = asyncio.create_task(history.note_for_ever())
+            try:
+                yield
+            finally:
+                noting.cancel()
+                with suppress(asyncio.CancelledError):
+                    await noting
+
+    app = FastAPI(
+        title="sr4k-stream",
+        version=version("sr4k-stream"),
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,  # they would load scripts from elsewhere
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    add_error_handlers(app, service)
+    for router in (*routers(service), try_routes.router(service), history_routes.router(history)):
+        app.include_router(router)
+    app.include_router(pages.router(service, door))
+    app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
+    app.add_middleware(Guard, door=door)
+    return app

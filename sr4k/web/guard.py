@@ -1,0 +1,182 @@
+"""What stands before every request: the name of the host, where it comes from, who asks, and what they may do."""
+
+import time
+from collections import OrderedDict, deque
+from http.cookies import CookieError, SimpleCookie
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sr4k.web.access import Access, Role, Sessions
+
+COOKIE: Final = "sr4k_session"
+
+SECURITY_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+    "object-src 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+"""Headers of every response: nothing is loaded from elsewhere, and no page elsewhere shows this one."""
+
+_SAFE = {"GET", "HEAD", "OPTIONS"}
+_MOST_BYTES = 2**20
+"""Size of the largest request. Nothing is uploaded: videos are those of the library."""
+
+_OPEN = ("/static/", "/login")
+"""Paths that need no session."""
+
+
+class Attempts:
+    """Limits how often tokens may be tried, by each address and by all together.
+
+    Args:
+        each: failures of one address within `_WINDOW` seconds. ``all_together``: of all.
+    """
+
+    _WINDOW = 60.0
+    _MOST_ADDRESSES = 1000
+
+    def __init__(self, each: int = 5, all_together: int = 50) -> None:
+        self._each, self._all_together = each, all_together
+        self._by_address: OrderedDict[str, deque[float]] = OrderedDict()
+        self._all: deque[float] = deque(maxlen=all_together)
+
+    def wait(self, address: str) -> int:
+        """Return the seconds for which the address may not try again; 0: it may."""
+        now = time.monotonic()
+        own = self._by_address.get(address, deque())
+        full = [times for times, most in ((own, self._each), (self._all, self._all_together)) if len(times) >= most]
+        return max((max(0, int(times[0] + self._WINDOW - now) + 1) for times in full if self._is_recent(times)), default=0)
+
+    def failed(self, address: str) -> None:
+        """Note a token that was wrong."""
+        now = time.monotonic()
+        self._by_address.setdefault(address, deque(maxlen=self._each)).append(now)
+        self._by_address.move_to_end(address)
+        if len(self._by_address) > self._MOST_ADDRESSES:
+            self._by_address.popitem(last=False)
+        self._all.append(now)
+
+    def _is_recent(self, times: "deque[float]") -> bool:
+        return time.monotonic() - times[0] < self._WINDOW
+
+
+class Door:
+    """Tells who asks: by a token, whose tries are limited, or by the cookie of a session."""
+
+    def __init__(self, access: Access) -> None:
+        self.access, self.sessions, self._attempts = access, Sessions(access), Attempts()
+
+    def role(self, scope: Scope, headers: Headers) -> Role | Response | None:
+        """Return the role of whoever asks, or a refusal; ``None``: neither token nor cookie was given."""
+        if not self.access.tokens:
+            return "operate"
+        kind, _, token = headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer":
+            return self.role_by_token(scope, token.strip()) or problem(401, "The token is wrong.")
+        cookie = _cookie(headers)
+        return None if cookie is None else self.sessions.role_of(cookie)
+
+    def role_by_token(self, scope: Scope, token: str) -> Role | Response | None:
+        """Return the role that a token gives, or the refusal of an address that has tried too many."""
+        address = scope["client"][0] if scope.get("client") else "?"
+        if wait := self._attempts.wait(address):
+            return problem(429, f"Too many wrong tokens: try again in {wait} seconds.", {"Retry-After": str(wait)})
+        role = self.access.role_of(token)
+        if role is None:
+            self._attempts.failed(address)
+        return role
+
+
+class Guard:
+    """Lets requests pass to an app, with ``request.state.role`` set; answers the others itself."""
+
+    def __init__(self, app: ASGIApp, door: Door) -> None:
+        self._app, self._door = app, door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or pass it on."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                own = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    own[name] = value
+                own.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        refusal = self._refusal(scope, headers)
+        await (refusal or self._app)(scope, receive, send_guarded)
+
+    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
+        if len(headers.getlist("host")) != 1 or not self._door.access.is_own_name(headers["host"]):
+            return problem(421, "This service isn't known by that name: call it by its address, or start it with "
+                                "--host NAME.")
+        if not _is_from_here(scope, headers):
+            return problem(403, "Another page has sent this request: open the service's own page.")
+        if _is_too_large(headers):
+            return problem(413, f"A request has at most {_MOST_BYTES} bytes here.")
+        role = self._door.role(scope, headers)
+        if isinstance(role, Response):
+            return role
+        scope.setdefault("state", {})["role"] = role
+        if scope["path"].startswith(_OPEN):
+            return None
+        if role is None:
+            return self._asks_for_token(scope)
+        if role == "view" and scope["method"] not in _SAFE:
+            return problem(403, "You may look, and change nothing: log in with the token to operate the service.")
+        return None
+
+    def _asks_for_token(self, scope: Scope) -> Response:
+        if scope["path"].startswith("/api/"):
+            return problem(401, "This needs a token: send it as `Authorization: Bearer TOKEN`.")
+        back = scope["path"] if scope["method"] in _SAFE else "/"
+        return RedirectResponse(f"/login?to={quote(back)}", status_code=303)
+
+
+def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
+    """Return an error as RFC 9457 has it."""
+    title = {401: "Unauthorized", 403: "Forbidden", 413: "Content Too Large", 421: "Misdirected Request", 429: "Too Many Requests"}[status]
+    own = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return JSONResponse(body, status, {**own, **(headers or {})}, media_type="application/problem+json")
+
+
+def _is_from_here(scope: Scope, headers: Headers) -> bool:
+    """Whether a request comes from the service's own page, or from no page at all.
+
+    Following a link from elsewhere is allowed; whatever changes something, or is only a part of a page, is not.
+    """
+    site, is_safe = headers.get("sec-fetch-site"), scope["method"] in _SAFE
+    if site not in (None, "same-origin", "none"):
+        return is_safe and headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+    origin = headers.get("origin")
+    return is_safe or origin is None or urlsplit(origin).netloc == headers["host"]
+
+
+def _is_too_large(headers: Headers) -> bool:
+    """Whether a request brings more than an answer to a form, or doesn't say how much it brings."""
+    length = headers.get("content-length", "0")
+    return "transfer-encoding" in headers or not length.isdecimal() or int(length) > _MOST_BYTES
+
+
+def _cookie(headers: Headers) -> str | None:
+    try:
+        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return None
+    return None if found is None else found.value

@@ -1,0 +1,94 @@
+"""The pages for people. They hold no data of their own: their scripts ask the interface under ``/api/v1`` for it."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.templating import Jinja2Templates
+
+from sr4k.web.access import SESSION_SECONDS
+from sr4k.web.guard import COOKIE, Door
+from sr4k.web.web_service import WebService
+
+_PAGES = {
+    "/library": ("library.html", "Library"),
+    "/try": ("try.html", "Try"),
+    "/queue": ("queue.html", "Queue"),
+    "/history": ("history.html", "Done"),
+    "/jobs/{number:int}": ("job.html", "Job"),
+    "/channels": ("channels.html", "Channels"),
+    "/channels/{name}": ("channel.html", "Channel"),
+}
+
+
+def router(service: WebService, door: Door) -> APIRouter:
+    """Return the routes of the pages, of logging in and of logging out."""
+    made = APIRouter(include_in_schema=False)
+    templates = Jinja2Templates(Path(__file__).parent / "templates")
+
+    def page(request: Request, template: str, title: str, status: int = 200, **more: Any) -> Response:
+        about = {
+            "title": title,
+            "path": request.url.path,
+            "role": request.state.role,
+            "has_library": bool(service.library.roots),
+            "has_channels": service.channels is not None,
+            "can_log_out": bool(door.access.tokens) and request.state.role is not None,
+        }
+        return templates.TemplateResponse(request, template, {**about, **more}, status_code=status)
+
+    def shower(template: str, title: str) -> Any:
+        def show(request: Request) -> Response:
+            return page(request, template, title)
+
+        return show
+
+    for path, (template, title) in _PAGES.items():
+        made.add_api_route(path, shower(template, title), response_class=HTMLResponse)
+
+    @made.get("/")
+    def begin() -> Response:
+        return RedirectResponse("/library" if service.library.roots else "/channels", status_code=303)
+
+    @made.get("/login")
+    def ask(request: Request) -> Response:
+        return page(request, "login.html", "Log in", to=_within(request.query_params.get("to", "/")))
+
+    @made.post("/login")
+    async def log_in(request: Request) -> Response:
+        given = {key: values[0] for key, values in parse_qs((await request.body()).decode("utf-8", "replace")).items()}
+        to = _within(given.get("to", "/"))
+        role = door.role_by_token(request.scope, given.get("token", ""))
+        if isinstance(role, Response):
+            again = {"Retry-After": role.headers["Retry-After"]}
+            shown = page(request, "login.html", "Log in", 429, to=to, error="Too many wrong tokens. Wait a minute.")
+            shown.headers.update(again)
+            return shown
+        if role is None:
+            return page(request, "login.html", "Log in", 401, to=to, error="That token is wrong.")
+        answer = RedirectResponse(to, status_code=303)
+        answer.set_cookie(
+            COOKIE,
+            door.sessions.begin(role),
+            max_age=SESSION_SECONDS,
+            httponly=True,
+            samesite="strict",
+            secure=request.url.scheme == "https",
+        )
+        return answer
+
+    @made.post("/login/end")
+    def log_out() -> Response:
+        answer = RedirectResponse("/login", status_code=303)
+        answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
+        return answer
+
+    return made
+
+
+def _within(path: str) -> str:
+    """Return a path of this service; what would lead elsewhere becomes its first page."""
+    is_own = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    return path if is_own else "/"

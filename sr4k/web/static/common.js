@@ -1,0 +1,115 @@
+// What all pages share: asking the interface, following events, making elements, and figures in words.
+
+export async function call(method, path, body) {
+  let answer;
+  try {
+    answer = await fetch("/api/v1" + path, {
+      method, headers: body === undefined ? {} : {"Content-Type": "application/json"},
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  } catch {
+    lost(true);
+    throw new Error("The service does not answer.");
+  }
+  lost(false);
+  if (answer.status === 401) location.assign("/login?to=" + encodeURIComponent(location.pathname));
+  const found = answer.status === 204 ? null : await answer.json();
+  if (!answer.ok) throw new Error(found.detail ?? "That failed.");
+  return found;
+}
+
+export function lost(is) { document.getElementById("lost").hidden = !is; }
+
+// Calls again() once there is news, after a connection came back, and when the page is shown again. A hidden page
+// follows nothing: browsers allow six connections to a host.
+export function follow(again, onProgress) {
+  let source, timer;
+  const soon = () => { clearTimeout(timer); timer = setTimeout(() => again().catch(() => {}), 100); };
+  const open = () => {
+    source = new EventSource("/api/v1/events");
+    source.onopen = () => { lost(false); soon(); };
+    source.onerror = () => {
+      lost(true);
+      if (source.readyState === EventSource.CLOSED) setTimeout(() => { if (!document.hidden) { source.close(); open(); } }, 2000);
+    };
+    for (const kind of ["added", "changed", "removed", "moved", "queue", "channel"]) source.addEventListener(kind, soon);
+    source.addEventListener("progress", (event) => {
+      const {job, data} = JSON.parse(event.data);
+      onProgress?.(job, data);
+    });
+  };
+  open();
+  document.addEventListener("visibilitychange", () => { source.close(); if (!document.hidden) open(); });
+  addEventListener("pagehide", () => source.close());
+}
+
+// Calls again() every few seconds while the page is seen.
+export function repeat(again, seconds) {
+  const round = async () => {
+    if (!document.hidden) await again().catch(() => {});
+    setTimeout(round, seconds * 1000);
+  };
+  round();
+}
+
+export function h(tag, props = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (value !== null && value !== undefined && value !== false) made.setAttribute(name, value === true ? "" : value);
+  }
+  made.append(...children.filter((child) => child !== null && child !== undefined));
+  return made;
+}
+
+export function toast(text, isError = false) {
+  const made = h("p", {class: isError ? "error" : ""}, text);
+  document.getElementById("toasts").append(made);
+  setTimeout(() => made.remove(), isError ? 12000 : 5000);
+}
+
+// Returns a button that does something, and says what went wrong.
+export function button(text, does, props = {}) {
+  return h("button", {type: "button", class: "operate", ...props, onclick: async (event) => {
+    const own = event.currentTarget;
+    own.disabled = true;
+    try { await does(); } catch (error) { toast(error.message, true); }
+    own.disabled = false;
+  }}, text);
+}
+
+export const $ = (id) => document.getElementById(id);
+export const nameOf = (path) => path.split("/").pop();
+export const number = (value, digits = 0) => value === null || value === undefined ? "–" : value.toLocaleString("en", {maximumFractionDigits: digits, minimumFractionDigits: digits});
+
+export function bytes(value) {
+  if (value === null || value === undefined) return "unknown";
+  const units = ["bytes", "kB", "MB", "GB", "TB"];
+  let at = 0;
+  while (value >= 1000 && at < 4) { value /= 1000; at++; }
+  return `${number(value, at > 1 && value < 100 ? 1 : 0)} ${units[at]}`;
+}
+
+export function clock(seconds) {
+  if (seconds === null || seconds === undefined) return "unknown";
+  const whole = Math.round(seconds), two = (value) => String(value).padStart(2, "0");
+  return `${Math.floor(whole / 3600)}:${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`;
+}
+
+export const figures = (pairs) => h("dl", {class: "figures"}, ...pairs.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, String(value)))));
+export const day = (seconds) => new Date(seconds * 1000).toLocaleString();
+
+// Two pictures of one size, one over the other, with a slider between them.
+export function comparison({left, right, leftName, rightName, width}) {
+  const box = h("div", {class: "compare"}, h("div", {class: "frame"},
+    h("img", {class: "left", src: left, alt: `Left: ${leftName}`}), h("img", {class: "right", src: right, alt: `Right: ${rightName}`}), h("div", {class: "line"})));
+  const slider = h("input", {type: "range", min: 0, max: 100, value: 50, step: 0.5, "aria-label": `Border between ${leftName} and ${rightName}`,
+    oninput: () => box.style.setProperty("--cut", slider.value + "%")});
+  box.style.setProperty("--real", width / devicePixelRatio + "px");
+  const zoom = h("button", {type: "button", "aria-pressed": "false", onclick: () => {
+    zoom.setAttribute("aria-pressed", String(box.classList.toggle("full")));
+    if (box.classList.contains("full")) { box.tabIndex = 0; box.scrollLeft = (box.scrollWidth - box.clientWidth) / 2; box.scrollTop = (box.scrollHeight - box.clientHeight) / 2; }
+    else box.removeAttribute("tabindex");
+  }}, "1:1, pixel by pixel");
+  return [h("div", {class: "sides"}, h("span", {}, leftName), h("span", {}, rightName)), box, slider, h("div", {class: "buttons"}, zoom)];
+}

@@ -1,0 +1,52 @@
+import {$, bytes, button, call, clock, comparison, figures, follow, h, nameOf, number} from "./common.js";
+
+const id = location.pathname.split("/").pop();
+const WORDS = {done: ["done", "good"], failed: ["failed", "bad"], cancelled: ["cancelled", ""], running: ["running", "good"], waiting: ["waiting", ""], paused: ["paused", "warn"]};
+const DECISIONS = {kept: "Both files are kept.", replacing: "The result is taking the place of its source.", replaced: "The result is in the place of its source, which is in the bin folder.", discarded: "The result was deleted."};
+const list = (heading, found, none, kind = "") => h("div", {}, h("h3", {}, heading), found.length ? h("ul", {class: `list ${kind}`}, ...found.map((each) => h("li", {}, each))) : h("p", {class: "soft"}, none));
+let length = 0;
+
+async function show() {
+  const job = await call("GET", `/jobs/${id}`), found = job.result, [word, colour] = WORDS[job.state];
+  $("name").textContent = nameOf(job.source);
+  $("state").textContent = word;
+  $("state").className = `badge ${colour}`;
+  const parts = [h("p", {class: "soft"}, `${job.source} → ${found ? found.output : job.target}`)];
+  if (job.error) parts.push(h("p", {class: "error"}, job.error));
+  if (!found) parts.push(h("p", {id: "progress"}, `${number((job.progress.share ?? 0) * 100)} % · ${number(job.progress.fps, 1)} frames a second · ${clock(job.progress.eta)} left`));
+  if (found) parts.push(...result(job, found));
+  $("about").replaceChildren(...parts);
+  const hasBoth = found && ["undecided", "kept"].includes(job.decision);
+  $("compare").hidden = !hasBoth || document.body.dataset.role !== "operate";
+  if (hasBoth && !length) {
+    length = Math.max(0, (job.progress.seconds_total ?? job.progress.seconds ?? 0) - 0.2);
+    $("at").max = length.toFixed(1);
+    $("at").value = (length / 2).toFixed(1);
+    $("at").dispatchEvent(new Event("input"));
+  }
+}
+
+function result(job, found) {
+  const decide = (how) => () => call("PUT", `/jobs/${id}/decision`, {how}).then(show);
+  const damage = Object.entries(found.damage).filter(([, count]) => typeof count === "number" && count).map(([what, count]) => `${what}: ${count}`);
+  return [
+    figures([["Picture", `${found.width}×${found.height}`], ["Codec", `${found.codec} in ${found.container}`], ["Frames", number(found.frames)], ["Took", clock(found.seconds)], ["Source", bytes(found.source_bytes)], ["Result", bytes(found.result_bytes)]]),
+    list("Checks", found.checks.map((check) => h("span", {}, h("span", {class: `state ${check.ok ? "good" : "bad"}`}, check.ok ? "✓ well" : "✗ not well"), ` ${check.says}`)), "None were made.", "checks"),
+    list("Damage in the source", found.damaged ? damage : [], "None."),
+    list("Converted", found.converted, "Nothing."), list("Left out", found.left_out, "Nothing."),
+    job.decision === "undecided" ? h("div", {class: "buttons"},
+      button("Keep both", decide("keep"), {class: "operate main"}), button("Replace the original, which goes into the bin folder", decide("replace")), button("Delete the result", decide("discard"), {class: "operate danger"}))
+      : h("p", {}, h("strong", {}, DECISIONS[job.decision] ?? job.decision))];
+}
+
+$("at").addEventListener("input", () => { $("at-text").textContent = clock($("at").value); });
+$("wanted").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  $("still-state").textContent = "Taking the pictures …";
+  try {
+    const found = await call("POST", `/jobs/${id}/stills`, {at: Number($("at").value)});
+    $("shown").replaceChildren(...comparison({left: found.pictures.lanczos, right: found.pictures.result, leftName: "Source, enlarged plainly", rightName: "Result", width: found.width}));
+    $("still-state").textContent = "";
+  } catch (error) { $("still-state").replaceChildren(h("span", {class: "error"}, error.message)); }
+});
+follow(show, (job, now) => { const line = $("progress"); if (line && String(job) === id) line.textContent = `${number((now.share ?? 0) * 100)} % · ${number(now.fps, 1)} frames a second · ${clock(now.eta)} left`; });

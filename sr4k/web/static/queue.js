@@ -1,0 +1,69 @@
+import {$, button, call, clock, follow, h, nameOf, number, toast} from "./common.js";
+
+const WORDS = {waiting: "waiting", running: "running", paused: "paused"};
+const COLOURS = {running: "good", paused: "warn"};
+const STAGES = {decode: "decoding", infer: "the network", encode: "encoding"};
+let jobs = [], dragged = null;
+
+async function show() {
+  const [found, queue] = await Promise.all([call("GET", "/jobs?state=waiting&state=running&state=paused"), call("GET", "/queue")]);
+  jobs = found;
+  const mayChange = document.body.dataset.role === "operate";
+  $("all").hidden = !mayChange;
+  $("all").textContent = queue.paused ? "Let the queue go on" : "Pause the queue";
+  $("all").onclick = () => call("POST", `/queue/${queue.paused ? "resume" : "pause"}`).then(show).catch((error) => toast(error.message, true));
+  const waiting = jobs.filter((job) => job.state !== "running");
+  $("summary").textContent = queue.paused ? "The queue is paused: nothing new starts." : queue.runs_now ? `${waiting.length} waiting.` : "Jobs run in the hours that the settings name.";
+  const focus = document.activeElement?.dataset?.focus;
+  $("running").replaceChildren(...jobs.filter((job) => job.state === "running").map((job) => card(job, false)));
+  $("waiting").replaceChildren(...waiting.map((job) => card(job, mayChange)));
+  if (focus) document.querySelector(`[data-focus="${focus}"]`)?.focus();
+}
+
+function card(job, isMovable) {
+  const act = (what) => () => call("POST", `/jobs/${job.id}/${what}`).then(show);
+  const made = h("li", {id: `job-${job.id}`, draggable: isMovable ? "true" : null},
+    h("div", {class: "top"}, h("a", {class: "title", href: `/jobs/${job.id}`}, nameOf(job.source)), h("span", {class: `state ${COLOURS[job.state] ?? ""}`}, job.asked ? `${WORDS[job.state]}, will ${job.asked}` : WORDS[job.state])),
+    job.state === "running" || job.progress.frames ? h("progress", {"aria-label": `Progress of ${nameOf(job.source)}`, max: 1}) : null,
+    h("div", {class: "soft text"}, job.note ?? ""),
+    h("div", {class: "buttons"},
+      job.state === "paused" ? button("Go on", act("resume"), {"data-focus": `go-${job.id}`}) : button("Pause", act("pause"), {"data-focus": `pause-${job.id}`}),
+      button("Cancel", act("cancel"), {class: "operate danger"}),
+      isMovable ? button("↑", () => step(job, -1), {"aria-label": `Move ${nameOf(job.source)} up`, "data-focus": `up-${job.id}`}) : null,
+      isMovable ? button("↓", () => step(job, 1), {"aria-label": `Move ${nameOf(job.source)} down`, "data-focus": `down-${job.id}`}) : null));
+  if (isMovable) {
+    made.addEventListener("dragstart", () => { dragged = job; made.classList.add("dragged"); });
+    made.addEventListener("dragend", () => made.classList.remove("dragged"));
+    made.addEventListener("dragover", (event) => { event.preventDefault(); made.classList.add("over"); });
+    made.addEventListener("dragleave", () => made.classList.remove("over"));
+    made.addEventListener("drop", (event) => { event.preventDefault(); if (dragged && dragged.id !== job.id) place(dragged, job.id); });
+  }
+  progress(made, job.progress);
+  return made;
+}
+
+// Moves a job before another one, or to the end.
+function place(job, before) {
+  return call("PUT", `/jobs/${job.id}/place`, {before}).then(show).catch((error) => toast(error.message, true));
+}
+
+function step(job, by) {
+  const line = jobs.filter((each) => each.state !== "running"), at = line.findIndex((each) => each.id === job.id);
+  const before = by < 0 ? line[at - 1] : line[at + 2];
+  if (by < 0 ? at > 0 : at < line.length - 1) return place(job, before?.id ?? null);
+}
+
+function progress(item, now) {
+  const bar = item.querySelector("progress");
+  if (!bar) return;
+  if (now.share === null) bar.removeAttribute("value"); else bar.value = now.share;
+  const parts = [now.share === null ? `${now.frames} frames` : `${number(now.share * 100)} %`];
+  if (now.fps) parts.push(`${number(now.fps, 1)} frames a second`);
+  if (now.eta !== null) parts.push(`${clock(now.eta)} left`);
+  if (now.busiest) parts.push(`limited by ${STAGES[now.busiest] ?? now.busiest}`);
+  item.querySelector(".text").textContent = parts.join(" · ");
+}
+
+$("running").dataset.empty = "Nothing runs.";
+$("waiting").dataset.empty = "Nothing waits. Add videos in the library.";
+follow(show, (id, now) => { const item = $(`job-${id}`); if (item) progress(item, now); });
