@@ -36,7 +36,7 @@ def collected_logs(handler: logging.Handler, level: int) -> Iterator[None]:
     """Send every record of this process, and Python's warnings, to ``handler``; restore the root logger afterwards."""
     root = logging.getLogger()
     before = root.handlers[:], root.level
-    handler.addFilter(_with_channel)
+    handler.addFilter(with_channel)
     root.handlers[:] = [handler]
     root.setLevel(level)
     logging.captureWarnings(True)
@@ -46,7 +46,7 @@ def collected_logs(handler: logging.Handler, level: int) -> Iterator[None]:
         logging.captureWarnings(False)
         root.handlers[:] = before[0]
         root.setLevel(before[1])
-        handler.removeFilter(_with_channel)
+        handler.removeFilter(with_channel)
 
 
 @contextmanager
@@ -167,7 +167,8 @@ def _write(record: logging.LogRecord) -> None:
         logger.handle(record)
 
 
-def _with_channel(record: logging.LogRecord) -> bool:
+def with_channel(record: logging.LogRecord) -> bool:
+    """Set ``channel`` of a record to the name that `of_channel` set, if any; as a filter: always True."""
     if (name := _channel.get()) is not None:
         record.channel = name
     return True

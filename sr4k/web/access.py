@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import ipaddress
-import os
 import secrets
 import socket
 import stat
@@ -100,7 +99,8 @@ def access_of(
 
     Args:
         environment: may hold `TOKEN` and `VIEW_TOKEN`.
-        token_file: a file with the token to operate it, in place of the environment's; in a second line, the token to view.
+        token_file: a file with the token to operate it, in place of the environment's; in a second line, the token
+            to view.
         names: further names of hosts by which it may be called.
 
     Raises:
@@ -168,11 +168,12 @@ def _signer(token: str) -> URLSafeTimedSerializer:
 
 def _tokens_in(file: Path) -> list[str]:
     try:
-        if stat.S_IMODE(os.stat(file).st_mode) & 0o077:
+        if stat.S_IMODE(file.stat().st_mode) & 0o077:
             raise OptionError(f"{file} may be read by other users: run `chmod 600 {file}`.")
         found = file.read_text().split()
     except (OSError, UnicodeDecodeError) as err:
-        raise OptionError(f"Can't read the token in {file}: {getattr(err, 'strerror', None) or 'it is no text'}.") from err
+        reason = getattr(err, "strerror", None) or "it is no text"
+        raise OptionError(f"Can't read the token in {file}: {reason}.") from err
     if not found:
         raise OptionError(f"{file} holds no token.")
     return found

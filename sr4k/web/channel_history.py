@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from sr4k.common.logs import with_channel
 from sr4k.service.channel_status import ChannelStatus
 from sr4k.web.web_service import WebService
 
@@ -66,11 +67,12 @@ class _Lines(logging.Handler):
     def __init__(self, lines: dict[str, deque[dict[str, Any]]], service: WebService) -> None:
         super().__init__(logging.INFO)
         self._lines, self._service = lines, service
+        self.addFilter(with_channel)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a line, if a channel wrote it."""
         name = getattr(record, "channel", None)
-        if name in self._service.monitors():
+        if isinstance(name, str) and name in self._service.monitors():
             text = self._service.redaction.text(record.getMessage())
             line = {"at": record.created, "level": record.levelname.lower(), "text": text}
             self._lines.setdefault(name, deque(maxlen=_LINES)).append(line)
@@ -84,7 +86,7 @@ def _figures(status: ChannelStatus) -> dict[str, Any]:
             "fps": intake.fps,
             "rung": intake.rung,
             "dropped": sum(intake.dropped.values()),
-            "latency": None if playout.latency is None else playout.latency.median,
+            "latency": None if playout.latency is None else playout.latency["median"],
             "av_offset_ms": playout.av_offset_ms,
         }
     return told

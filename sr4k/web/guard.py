@@ -1,7 +1,9 @@
 """What stands before every request: the name of the host, where it comes from, who asks, and what they may do."""
 
+import math
 import time
 from collections import OrderedDict, deque
+from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -51,10 +53,9 @@ class Attempts:
 
     def wait(self, address: str) -> int:
         """Return the seconds for which the address may not try again; 0: it may."""
-        now = time.monotonic()
         own = self._by_address.get(address, deque())
         full = [times for times, most in ((own, self._each), (self._all, self._all_together)) if len(times) >= most]
-        return max((max(0, int(times[0] + self._WINDOW - now) + 1) for times in full if self._is_recent(times)), default=0)
+        return max((math.ceil(max(0.0, times[0] + self._WINDOW - time.monotonic())) for times in full), default=0)
 
     def failed(self, address: str) -> None:
         """Note a token that was wrong."""
@@ -64,9 +65,6 @@ class Attempts:
         if len(self._by_address) > self._MOST_ADDRESSES:
             self._by_address.popitem(last=False)
         self._all.append(now)
-
-    def _is_recent(self, times: "deque[float]") -> bool:
-        return time.monotonic() - times[0] < self._WINDOW
 
 
 class Door:
@@ -123,8 +121,9 @@ class Guard:
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         if len(headers.getlist("host")) != 1 or not self._door.access.is_own_name(headers["host"]):
-            return problem(421, "This service isn't known by that name: call it by its address, or start it with "
-                                "--host NAME.")
+            return problem(
+                421, "This service isn't known by that name: call it by its address, or start it with --host NAME."
+            )
         if not _is_from_here(scope, headers):
             return problem(403, "Another page has sent this request: open the service's own page.")
         if _is_too_large(headers):
@@ -150,7 +149,7 @@ class Guard:
 
 def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
     """Return an error as RFC 9457 has it."""
-    title = {401: "Unauthorized", 403: "Forbidden", 413: "Content Too Large", 421: "Misdirected Request", 429: "Too Many Requests"}[status]
+    title = HTTPStatus(status).phrase
     own = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     return JSONResponse(body, status, {**own, **(headers or {})}, media_type="application/problem+json")

@@ -12,7 +12,7 @@ from sr4k.web.access import SESSION_SECONDS
 from sr4k.web.guard import COOKIE, Door
 from sr4k.web.web_service import WebService
 
-_PAGES = {
+PAGES = {
     "/library": ("library.html", "Library"),
     "/try": ("try.html", "Try"),
     "/queue": ("queue.html", "Queue"),
@@ -21,6 +21,7 @@ _PAGES = {
     "/channels": ("channels.html", "Channels"),
     "/channels/{name}": ("channel.html", "Channel"),
 }
+"""Template and title of each page."""
 
 
 def router(service: WebService, door: Door) -> APIRouter:
@@ -45,7 +46,7 @@ def router(service: WebService, door: Door) -> APIRouter:
 
         return show
 
-    for path, (template, title) in _PAGES.items():
+    for path, (template, title) in PAGES.items():
         made.add_api_route(path, shower(template, title), response_class=HTMLResponse)
 
     @made.get("/")

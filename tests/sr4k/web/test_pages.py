@@ -1,0 +1,52 @@
+"""The pages as files: nothing is loaded from elsewhere, and nothing is in line."""
+
+import re
+from pathlib import Path
+
+import pytest
+from clips import write_clip
+from web_serving import ask, service_of
+
+from sr4k.web.access import Access
+from sr4k.web.app import HERE, make_app
+
+FILES = [*(HERE / "static").iterdir(), *(HERE / "templates").iterdir()]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_no_file_names_another_host_or_has_scripts_and_styles_in_line(file: Path) -> None:
+    text = file.read_text().replace("http://www.w3.org/2000/svg", "")
+    assert not re.search(r"(https?:)?//[a-z0-9-]+\.[a-z]", text)
+    if file.suffix == ".html":
+        assert not re.search(r"<style|\sstyle=|\son[a-z]+=|javascript:", text)
+        assert all("src=" in tag for tag in re.findall(r"<script[^>]*>", text))
+
+
+def test_every_script_that_a_page_names_is_there() -> None:
+    names = {
+        name for file in FILES for name in re.findall(r'(?:/static/|from "\./)([a-z_]+\.[a-z]+)', file.read_text())
+    }
+    assert len(names) > 8 and all((HERE / "static" / name).exists() for name in names)
+
+
+def test_all_files_of_the_page_are_our_own() -> None:
+    """What is taken over from others would have to be listed with its licence and a hash."""
+    assert {file.suffix for file in FILES} == {".css", ".html", ".js", ".svg"}
+    assert not [file.name for file in FILES if ".min." in file.name or file.stat().st_size > 20_000]
+
+
+@pytest.mark.slow(seconds=4)
+def test_a_picture_is_made_larger_by_a_network_and_plainly(tmp_path: Path) -> None:
+    service = service_of(tmp_path)
+    clip = write_clip(tmp_path / "videos" / "a.mp4", frames=10)
+    app = make_app(service, Access())
+    made = ask(app, "POST", "/api/v1/tries", json={"path": str(clip), "at": 0.2, "models": ["luma"]}).json()
+    assert (made["width"], made["height"], made["source_width"]) == (128, 96, 64)
+    files = {name: ask(app, "GET", path) for name, path in made["pictures"].items()}
+    assert all(file.headers["content-type"] == "image/jpeg" for file in files.values())
+    assert files["luma"].content != files["lanczos"].content
+    late = ask(app, "POST", "/api/v1/tries", json={"path": str(clip), "at": 1e4, "models": ["luma"]})
+    assert late.status_code == 422 and late.headers["content-type"] == "application/problem+json"
+    unknown = ask(app, "POST", "/api/v1/tries", json={"path": str(clip), "models": ["none"]})
+    assert unknown.status_code == 422
+    assert ask(app, "GET", "/api/v1/tries/0123456789abcdef/luma.jpg").status_code == 404
