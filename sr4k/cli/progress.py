@@ -85,7 +85,7 @@ class Lines:
         if now >= self._next.setdefault(job, now + _LINE_EVERY):
             self._next[job] = now + until_next_line(now - began)
             machines = machines_of(statuses)
-            load = "" if machines else gauge.load_text()
+            load = "" if CLUSTER in statuses else gauge.load_text()
             line = f"{self._names[job]}{gauge.text()}{f'  [{load}]' if load else ''}"
             _print([line, *(f"{self._names[job]}  {machine}" for machine in machines)])
 

@@ -131,7 +131,8 @@ class ClusterJob(Job):
         spread = _Spread(self, parts, watching, run.keywords["stop_requests"])
         spread.run()
         done = sum(segment.frames for segment in parts.journal.segments())
-        summary = super()._made_in(parts, done, run)
+        joining = partial(run.func, *run.args, **(run.keywords | {"on_status": watching.join}))
+        summary = super()._made_in(parts, done, joining)
         return over_cluster(
             summary,
             spread.made,
@@ -159,6 +160,8 @@ class _Spread:
         self._job, self._parts, self._watching, self._stops = job, parts, watching, stops
         self._keys: list[str] = []  # of the segments that are not in the journal yet, in order
         self._there: set[str] = set()  # of these, those in the pool
+        self._frames: dict[str, int] = {}  # of each segment of the plan
+        self._counted: set[str] = set()  # keys whose frames the progress has
         self._warned: set[str] = set()
         self.made: list[SegmentWork] = []
         self.faults: list[str] = []
@@ -251,6 +254,7 @@ class _Spread:
             match message:
                 case Planned():
                     self._keys, self._there = list(message.keys), set()
+                    self._frames = dict(zip(message.keys, message.frames, strict=True))
                     self.last = self._keys[-1] if self._keys else self.last
                     self._watching.plan(message)
                 case Made():
@@ -269,13 +273,15 @@ class _Spread:
     def _made(self, message: Made) -> None:
         """Note a segment that is in the pool, and enter those whose turn it is into the journal."""
         self._there.add(message.key)
+        if message.key not in self._counted:
+            self._counted.add(message.key)
+            self._watching.made(self._frames[message.key])
         if message.done is not None:
             for warning in message.done.warnings:
                 if warning not in self._warned:
                     self._warned.add(warning)
                     log.warning("%s", warning)
             self.made.append(SegmentWork.of(message))
-            self._watching.made(message.done.manifest.segment.frames)
         while self._keys and self._keys[0] in self._there:
             key = self._keys[0]
             manifest = self._parts.pool.seen(key)

@@ -1,6 +1,7 @@
 """What the driver asks of Ray: the functions that run on the machines, and the connection to the cluster."""
 
 import logging
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,10 @@ from sr4k.media.reading.stretches import Stretch
 
 _NOTE_EVERY = 2.0
 """Seconds between two notes on how many frames of a segment are done."""
+
+
+_CONNECT = 10.0
+"""Seconds that the head gets to accept a connection."""
 
 
 @ray.remote(num_cpus=0, max_restarts=-1)
@@ -63,15 +68,31 @@ def connected(request: Request) -> Iterator[None]:
     Raises:
         MachineError: it can't be reached.
     """
+    _check_reachable(request.address)
     try:
         ray.init(address=request.address, log_to_driver=False, logging_level=logging.WARNING)
     except (RayError, ConnectionError, ValueError, RuntimeError, TimeoutError, AssertionError) as err:
-        reason = next(iter(str(err).strip().splitlines()), type(err).__name__)
-        raise MachineError(f"The cluster at {request.settings.address} can't be reached: {reason}") from err
+        reason = next(iter(str(err).strip().splitlines()), type(err).__name__).rstrip(".")
+        raise MachineError(
+            f"The cluster at {request.settings.address} can't be reached: {reason}. If it runs, compare its token and "
+            "its version of Ray with those here."
+        ) from err
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Refuse an address at which nothing listens: Ray would try for a minute, and end this process then."""
+    host, separator, port = address.removeprefix("ray://").rpartition(":")
+    if not separator:
+        return  # "auto": Ray looks where that is
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECT).close()
+    except OSError as err:
+        reason = err.strerror or "there is no answer"
+        raise MachineError(f"The cluster at {address} can't be reached: {reason}.") from err
 
 
 def alive() -> list[dict[str, Any]]:

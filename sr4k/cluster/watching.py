@@ -24,13 +24,15 @@ class Watching:
 
     def __init__(self, resumed: int, on_status: Callable[[dict[str, WorkerStatus]], None]) -> None:
         self._resumed, self._on_status, self._began = resumed, on_status, time.monotonic()
-        self._frames = self._under_way = 0
+        self._frames = self._under_way = self._total = 0
         self._source: DecodeReport | None = None
         self.report: ClusterReport | None = None
 
     def plan(self, planned: Planned) -> None:
-        """Note what video it is."""
-        self._source = planned.source
+        """Note what video it is. The plan has counted its frames; a later one counts only what is missing then."""
+        if self._source is None:
+            self._total = self._resumed + sum(planned.frames)
+            self._source = self._counted(planned.source)
 
     def work(self, working: Working) -> None:
         """Note how far the segments under way are."""
@@ -40,6 +42,20 @@ class Watching:
         """Count the frames of a finished segment."""
         self._frames += frames
         self._under_way = max(0, self._under_way - frames)
+
+    def join(self, statuses: dict[str, WorkerStatus]) -> None:
+        """Hand on the statuses of the graph that joins the segments, which does not know how many frames there are."""
+        told = {}
+        for name, status in statuses.items():
+            read = status.reports.get(DECODE)
+            reports = {**status.reports, DECODE: self._counted(read)} if isinstance(read, DecodeReport) else {}
+            told[name] = replace(status, reports=reports or status.reports)
+        self._on_status(told)
+
+    def _counted(self, read: DecodeReport) -> DecodeReport:
+        if not self._total:
+            return read
+        return replace(read, source=replace(read.source, expected_frames=self._total, frames_counted=True))
 
     def tell(self) -> None:
         """Hand the status on."""

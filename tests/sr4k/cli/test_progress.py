@@ -14,6 +14,7 @@ from sr4k.cli import progress, progress_bars
 from sr4k.cli.progress import JsonLines, Lines, parse_progress, until_next_line
 from sr4k.cli.progress_bars import ProgressBars
 from sr4k.cli.stream_app import stream_app
+from sr4k.cluster.machine_report import CLUSTER, ClusterReport, NodeWork
 from sr4k.errors import OptionError
 from sr4k.jobs.file_progress import Gauge
 from sr4k.media.reports import DecodeReport, EncodeReport, SourceReport, VideoReport
@@ -119,6 +120,58 @@ def test_the_busiest_stage_is_seen_on_narrow_terminals(columns: int, monkeypatch
     assert "50/100" in words
     assert "ETA 0:00:05" in words
     assert max(map(len, words.splitlines())) <= columns
+
+
+def on_a_cluster(frames: int, machines: int) -> dict[str, WorkerStatus]:
+    """Return the status of a cluster, whose first machine has made all that was made."""
+    nodes = [
+        NodeWork(
+            node=f"node{number}",
+            segments=0 if number else 3,
+            running=1,
+            frames=0 if number else frames,
+            fps=0.0 if number else 12.5,
+            share=0.0 if number else 1.0,
+            state="gone" if number == 1 else "ready",
+        )
+        for number in range(machines)
+    ]
+    status = statuses(frames, 0.0, 0.0)["encode"]
+    reports = {**status.reports, CLUSTER: ClusterReport(nodes=tuple(nodes))}
+    return {CLUSTER: replace(status, worker=CLUSTER, reports=reports)}
+
+
+@pytest.mark.parametrize("columns", [60, 140])
+def test_each_machine_of_a_cluster_has_a_line(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    console = Console(width=columns, force_terminal=True, file=io.StringIO(), record=True)
+    monkeypatch.setattr(progress_bars, "Console", lambda **_: console)
+    seconds = map(float, range(100, 200))
+    monkeypatch.setattr(progress_bars, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    shown = ProgressBars([""])
+    for second in range(6):
+        shown(0, on_a_cluster(10 * second, 2))
+    console.print(shown._bars.get_renderable())
+    words = console.export_text()
+    assert "node0: 12.5 fps, 3 segments, 100%" in words and "node1: 0.0 fps, 0 segments, 0% (gone)" in words
+    assert "50/100" in words and "ETA 0:00:05" in words and "encode" not in words
+    assert max(map(len, words.splitlines())) <= columns
+    shown(0, on_a_cluster(60, 100))
+    console.print(shown._bars.get_renderable())
+    words = console.export_text()
+    assert words.count("fps, ") == 8 and "and 92 more machines" in words
+
+
+def test_plain_lines_have_one_for_each_machine_of_a_cluster(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seconds = map(float, range(100))
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    shown = Lines([""])
+    for second in range(6):
+        shown(0, on_a_cluster(10 * second, 2))
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith("50/100 frames") and "ETA 0:00:05" in said[0] and "encode" not in said[0]
+    assert said[1:] == ["  node0: 12.5 fps, 3 segments, 100%", "  node1: 0.0 fps, 0 segments, 0% (gone)"]
 
 
 def test_no_plain_line_comes_before_the_source_is_open(
