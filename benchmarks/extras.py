@@ -5,9 +5,6 @@ from typing import Any
 
 _EXTRAS = {"torch": "torch", "triton": "cuda", "tensorrt": "gpu"}
 
-_PACKAGES = {"cupy": "cupy-cuda13x"}
-"""Of no extra."""
-
 
 def required(module: str) -> Any:
     """Import and return a module.
@@ -19,5 +16,5 @@ def required(module: str) -> Any:
         return import_module(module)
     except ModuleNotFoundError as err:
         name = (err.name or module).partition(".")[0]
-        what = _PACKAGES.get(name, f"-e '.[{_EXTRAS.get(name, 'bench')}]'")
+        what = f"-e '.[{_EXTRAS.get(name, 'bench')}]'"
         raise SystemExit(f"This program needs {name}, which is not installed: pip install {what}") from None

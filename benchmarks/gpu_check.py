@@ -44,7 +44,7 @@ _DYING = 10.0
 _BROKEN = 3
 """Exit code of a process after which the GPU needs a new one."""
 
-_CACHES = ("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "CUPY_CACHE_DIR")
+_CACHES = ("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR")
 """Folders in the state folder for what is compiled, as the home folder may be closed to writing."""
 
 _SIZE = "8x4" if REHEARSAL else "1920x1080"

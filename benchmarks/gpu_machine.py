@@ -21,7 +21,7 @@ from sr4k.engines.nvidia import driver
 Row = dict[str, Any]
 
 _LIBRARIES = (
-    "torch", "triton", "numpy", "onnx", "onnxruntime", "cupy-cuda13x", "cuda-bindings", "tensorrt", "av", "pydantic",
+    "torch", "triton", "numpy", "onnx", "onnxruntime", "cuda-bindings", "tensorrt", "av", "pydantic",
     "setproctitle", "opencv-python-headless", "scikit-image", "nvidia-cudnn-cu13",
 )  # fmt: skip
 

@@ -1,11 +1,9 @@
 """Steps about networks on an NVIDIA GPU: correctness, and speed beside what others run."""
 
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import replace
 from functools import cache, partial
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,14 +19,15 @@ from sr4k.engines import EngineSpec, create_engine  # noqa: E402
 from sr4k.engines.cuda_kernels import fused_convolution  # noqa: E402
 from sr4k.engines.cuda_network import FusedNetwork, Layout, Tuning  # noqa: E402
 from sr4k.engines.fuse import fuse  # noqa: E402
-from sr4k.engines.on_gpu import open_on_gpu  # noqa: E402
+from sr4k.engines.on_gpu import nv12_of, open_on_gpu  # noqa: E402
+from sr4k.engines.one_launch import OneLaunch, Plan  # noqa: E402
 from sr4k.media.sample_pattern import draw  # noqa: E402
 from sr4k.models import zoo  # noqa: E402
 from sr4k.models.architecture import Precision  # noqa: E402
 from sr4k.models.colour import Colour  # noqa: E402
 from sr4k.models.execute import FoldedExecutor, IntegerExecutor, TorchOps, as_tensors  # noqa: E402
 from sr4k.models.folded_network import FoldedNetwork  # noqa: E402
-from sr4k.models.geometry import MARGIN, SCALE  # noqa: E402
+from sr4k.models.geometry import MARGIN  # noqa: E402
 from sr4k.models.quantize import QuantizedNetwork  # noqa: E402
 
 # Else PyTorch takes cuDNN's first guess, and the networks of others are slower than they need be.
@@ -104,8 +103,12 @@ def launches(setting: Setting) -> Iterator[Step]:
 
 
 def one_launch(setting: Setting) -> Iterator[Step]:
-    """Compare the prototype of one launch a picture with the layered kernels, and time it."""
-    yield Step("the prototype, right and fast", 25, partial(prototype, setting), "0.09-0.12")
+    """Compare a picture in one launch with exact integers, and time it."""
+    yield Step("luma, int8, one launch a picture, all pixels", 25, partial(at_once_right, setting.size))
+    predicted = {"luma": "0.10-0.13", "luma-fast": "0.04-0.05"}
+    for model, guess in predicted.items():
+        name = f"{model}, int8, one launch a picture, to NV12"
+        yield Step(name, 10, partial(at_once_fast, model, setting.size), guess)
 
 
 def whole(setting: Setting) -> Iterator[Step]:
@@ -357,46 +360,34 @@ def product(kind: str) -> Row:
     return timed([partial(torch.matmul, a, b)], n**3)
 
 
-def prototype(setting: Setting) -> Row:
-    """Compare the prototype's luma with the layered kernels', and time it."""
-    from one_launch.packing import NAMES, THREADS, TILE, pack, shared_bytes
-
-    cupy = required("cupy")
-    (width, height), network = setting.size, zoo.load("luma").quantized(COLOUR)
-    kernel, built = _prototype_kernel(cupy, setting.carry / "luma.cubin")
-    kernel.max_dynamic_shared_size_bytes = shared_bytes()
-    weights = {name: cupy.asarray(array) for name, array in pack(network).items()}
-    grid = (-(-width // 2 // TILE[1]), -(-height // 2 // TILE[0]))
-
-    def run(luma: Any, out: Any) -> None:
-        addresses = [luma.data_ptr(), out.data_ptr(), *(weights[name].data.ptr for name in NAMES)]
-        sizes = [np.int32(value) for value in (luma.shape[1], height // 2, width // 2)]
-        with nullcontext() if REHEARSAL else cupy.cuda.ExternalStream(torch.cuda.current_stream().cuda_stream):
-            kernel(grid, (THREADS,), (*map(np.uint64, addresses), *sizes), shared_mem=shared_bytes())
-
-    lumas = [planes_on_gpu(setting.size, k)[0] for k in range(SETS)]
-    outs = [torch.full((SCALE * height, SCALE * width), 77, dtype=torch.uint8, device=DEVICE) for _ in lumas]
-    layered = FusedNetwork(network, height, width, torch.device(DEVICE), layout="nv12")
-    expected = torch.zeros(layered.output_shape, dtype=torch.uint8, device=DEVICE)
-    layered.run(*planes_on_gpu(setting.size, 0), expected, layered.maps())
-    run(lumas[0], outs[0])
-    if not REHEARSAL:
-        torch.cuda.synchronize()
-    found = _apart((outs[0].int() - expected[: SCALE * height].int()).abs().cpu().numpy()) | {"built": built}
-    found |= {"registers": kernel.num_regs, "local_bytes": kernel.local_size_bytes}
-    return found | timed([partial(run, *one) for one in zip(lumas, outs, strict=True)])
+def at_once_right(size: tuple[int, int]) -> Row:
+    """Compare a picture in one launch with the exact integers, twice, in memory that held other values."""
+    engine, exact = _at_once("luma", size), exact_frame("luma", size)
+    expected, made = nv12_of(torch.from_numpy(_with_margin(exact)).to(torch.uint8)).int(), []
+    for fill in (77, 200):
+        out = torch.full(engine.output_shape, fill, dtype=torch.uint8, device=DEVICE)
+        engine.run(*planes_on_gpu(size, 1), out)
+        made.append(out.cpu().int())
+    found, same = _apart((made[0] - expected).abs().numpy()), bool((made[0] == made[1]).all())
+    kernel = engine.kernel
+    about = {"registers": kernel.registers(), "local_bytes": kernel.local_bytes(), "same_twice": same}
+    return {**found, "right": found["right"] and same, **about}
 
 
-def _prototype_kernel(cupy: Any, cubin: Path) -> tuple[Any, str]:
-    """Load the kernel that nvcc built for sm_90; where that is missing or refused, have NVRTC build it here."""
-    why = ""
-    if cubin.exists() and not REHEARSAL and torch.cuda.get_device_capability() == (9, 0):
-        kernel = cupy.RawModule(path=str(cubin)).get_function("luma_one_launch")
-        try:
-            kernel.compile()  # loads it
-        except RuntimeError as err:
-            why = f", as nvcc's is refused: {err}"
-        else:
-            return kernel, "nvcc"
-    source = (Path(__file__).parent / "one_launch" / "luma.cu").read_text()
-    return cupy.RawModule(code=source, options=("-std=c++17",)).get_function("luma_one_launch"), f"NVRTC{why}"
+def at_once_fast(model: str, size: tuple[int, int]) -> Row:
+    """Time a picture in one launch."""
+    engine = _at_once(model, size)
+    outs = [torch.zeros(engine.output_shape, dtype=torch.uint8, device=DEVICE) for _ in range(SETS)]
+    calls = [partial(engine.run, *planes_on_gpu(size, k), out) for k, out in enumerate(outs)]
+    return timed(calls, engine.macs)
+
+
+def _at_once(model: str, size: tuple[int, int]) -> OneLaunch:
+    device = torch.device(DEVICE) if REHEARSAL else torch.device(DEVICE, torch.cuda.current_device())
+    plan = Plan(rows=2, columns=6) if REHEARSAL else None
+    network = zoo.load(model).quantized(COLOUR)
+    return OneLaunch(network, size[1], size[0], device, layout="nv12", plan=plan)
+
+
+def _with_margin(inner: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.pad(inner, ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)))

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# What a machine with an NVIDIA GPU and no network is given beside the tree: wheels, a clip and a built kernel.
+# What a machine with an NVIDIA GPU and no network is given beside the tree: wheels and a clip.
 #
 #   benchmarks/gpu_pack.sh [FOLDER]      default: .carry in the tree, which git is told to ignore
 #
-# That machine runs Linux x86-64, Python 3.12, PyTorch, Triton, OpenCV, scikit-image and cupy. The folder and the tree
+# That machine runs Linux x86-64, Python 3.12, PyTorch, Triton, OpenCV, scikit-image and CUDA's bindings. The folder and the tree
 # together may have 62 MiB. PYTHON and SECONDS_OF_CLIP in the environment choose another Python and length.
 set -euo pipefail
 tree=$(cd "$(dirname "$0")/.." && pwd)
@@ -38,13 +38,6 @@ from sr4k.sample import write_sample
 width, height = map(int, sys.argv[3].split("x"))
 write_sample(Path(sys.argv[1]), seconds=float(sys.argv[2]), size=(width, height))
 END
-fi
-
-# For Hopper; where there is no nvcc, that machine compiles the source itself.
-if command -v nvcc > /dev/null; then
-    nvcc -O3 -arch=sm_90 -cubin -o "$carry/luma.cubin" "$tree/benchmarks/one_launch/luma.cu"
-else
-    echo "no nvcc here: luma.cu is compiled by that machine"
 fi
 
 bytes_of() { du -sb --apparent-size "$@" | awk '{ sum += $1 } END { print sum + 0 }'; }

@@ -1,4 +1,4 @@
-"""Engine for NVIDIA GPUs of compute capability 8.0 or newer, by own Triton kernels. Needs the extra ``[cuda]``."""
+"""Engine for NVIDIA GPUs of compute capability 8.0 or newer, by own kernels. Needs the extra ``[cuda]``."""
 
 import logging
 from collections import deque
@@ -17,6 +17,7 @@ try:
     from torch import Tensor
 
     from sr4k.engines.cuda_network import FusedNetwork, Layout
+    from sr4k.engines.one_launch import OneLaunch, best_network
 except ImportError as err:
     raise EngineError("The engine 'cuda' needs PyTorch and Triton: pip install 'sr4k-stream[cuda]'.") from err
 
@@ -69,7 +70,7 @@ class CudaEngine(Engine):
 class _Slot:
     """Memory and a stream for one frame in flight. On a GPU its copies and kernels are one CUDA graph."""
 
-    def __init__(self, network: FusedNetwork, spec: EngineSpec) -> None:
+    def __init__(self, network: FusedNetwork | OneLaunch, spec: EngineSpec) -> None:
         self._network, self._maps = network, network.maps()
         on_gpu = network.device.type == "cuda"
         self._host_in = [torch.zeros(shape, dtype=torch.uint8, pin_memory=on_gpu) for shape in spec.input_shapes]
@@ -157,15 +158,15 @@ def captured(work: Callable[[], None], stream: torch.cuda.Stream) -> Callable[[]
     return graph.replay
 
 
-def _fused(spec: EngineSpec, layout: Layout) -> FusedNetwork:
+def _fused(spec: EngineSpec, layout: Layout) -> FusedNetwork | OneLaunch:
     """Return the network of a spec; ``auto`` is int8 where the model has a calibration."""
     model = spec.network()
     int8 = spec.precision == "int8" or (spec.precision == "auto" and model.calibration is not None)
     network = model.quantized(spec.colour) if int8 else model.folded(spec.colour)
-    return FusedNetwork(network, spec.height, spec.width, cuda_device(), layout=layout)
+    return best_network(network, spec.height, spec.width, cuda_device(), layout)
 
 
-def _described(spec: EngineSpec, network: FusedNetwork) -> dict[str, Any]:
+def _described(spec: EngineSpec, network: FusedNetwork | OneLaunch) -> dict[str, Any]:
     device = network.device
     return {
         "engine": "cuda",

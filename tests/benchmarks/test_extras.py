@@ -14,11 +14,5 @@ def test_a_missing_module_is_told_with_its_extra(module: str, extra: str, monkey
         required(module)
 
 
-def test_a_missing_module_of_no_extra_is_told_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "cupy", None)
-    with pytest.raises(SystemExit, match=r"needs cupy, .*: pip install cupy-cuda13x$"):
-        required("cupy")
-
-
 def test_what_is_there_is_given() -> None:
     assert required("math") is math

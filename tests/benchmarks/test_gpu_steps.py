@@ -3,7 +3,6 @@
 import os
 from contextlib import nullcontext
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -97,32 +96,6 @@ def test_the_rate_of_a_whole_run_counts_neither_its_start_up_nor_its_end() -> No
     seen = [(0.0, 0), (20.0, 0), (20.5, 12), (21.0, 25), (22.0, 125), (23.0, 225), (29.0, 300)]
     assert gpu_video.ms_while_running(seen, 300) == {"ms": pytest.approx(10.0)}
     assert gpu_video.ms_while_running(seen[:4], 300) == {}, "one moment is no rate"
-
-
-def test_where_the_built_kernel_is_refused_the_source_is_compiled(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Module:
-        def __init__(self, path: str | None = None, **_: object) -> None:
-            self.path = path
-
-        def get_function(self, _: str) -> "Module":
-            return self
-
-        def compile(self) -> None:
-            if Path(str(self.path)).read_text() != "good":
-                raise RuntimeError("device kernel image is invalid")
-
-    monkeypatch.setattr(gpu_networks, "REHEARSAL", False)
-    monkeypatch.setattr(gpu_networks.torch.cuda, "get_device_capability", lambda: (9, 0))
-    cupy, cubin = SimpleNamespace(RawModule=Module), tmp_path / "luma.cubin"
-    assert gpu_networks._prototype_kernel(cupy, cubin)[1] == "NVRTC"
-    cubin.write_text("good")
-    assert gpu_networks._prototype_kernel(cupy, cubin)[1] == "nvcc"
-    cubin.write_text("for another driver")
-    assert (
-        gpu_networks._prototype_kernel(cupy, cubin)[1] == "NVRTC, as nvcc's is refused: device kernel image is invalid"
-    )
 
 
 class SimulatedGpu:

@@ -1,6 +1,6 @@
-// benchmarks/one_launch/luma.cu on the CPU, block by block: g++ -std=c++17 -shared -I tests/support -I benchmarks/one_launch
+// engines/one_launch.cu, as kernel.cu, on the CPU, block by block. bare_machine/cuda/bindings/nvrtc.py compiles it.
 #define EMULATED
-#include "luma.cu"
+#include "kernel.cu"
 
 uint4 map[2 * PLANE];
 int current, block_threads = 32 * WARPS;
@@ -9,15 +9,15 @@ static ucontext_t scheduler, fibers[32 * WARPS];
 static bool done[32 * WARPS];
 static std::vector<char> stacks(32 * WARPS * STACK);
 static struct {
-    const uint8_t* luma; uint32_t* out; const uint4 *head, *body, *tail, *cubic; const float *scales, *biases;
-    int pitch, rows, columns;
+    const uint8_t *luma, *chroma; uint32_t* out; const uint4 *head, *body, *tail, *cubic; const float *scales, *biases;
+    const int* taps; int rows, columns;
 } given;
 
 void let_others_run() { swapcontext(&fibers[current], &scheduler); }
 
 static void thread(int k) {
-    luma_one_launch(given.luma, given.out, given.head, given.body, given.tail, given.cubic, given.scales, given.biases,
-                    given.pitch, given.rows, given.columns);
+    one_launch(given.luma, given.chroma, given.out, given.head, given.body, given.tail, given.cubic, given.scales,
+               given.biases, given.taps, given.rows, given.columns);
     done[k] = true;
 }
 
@@ -45,11 +45,14 @@ static void block() {
 
 extern "C" int shared_bytes() { return sizeof map; }
 
-extern "C" void run(const uint8_t* luma, uint32_t* out, const uint4* head, const uint4* body, const uint4* tail,
-                    const uint4* cubic, const float* scales, const float* biases, int pitch, int rows, int columns) {
-    given = {luma, out, head, body, tail, cubic, scales, biases, pitch, rows, columns};
-    for (int y = 0; y * TH < rows; y++)
-        for (int x = 0; x * TW < columns; x++) {
+extern "C" int threads() { return block_threads; }
+
+extern "C" void run(int grid_columns, int grid_rows, const uint8_t* luma, const uint8_t* chroma, uint32_t* out,
+                    const uint4* head, const uint4* body, const uint4* tail, const uint4* cubic, const float* scales,
+                    const float* biases, const int* taps, int rows, int columns) {
+    given = {luma, chroma, out, head, body, tail, cubic, scales, biases, taps, rows, columns};
+    for (int y = 0; y < grid_rows; y++)
+        for (int x = 0; x < grid_columns; x++) {
             blockIdx = {x, y};
             block();
         }

@@ -1,8 +1,8 @@
-// The luma half of the int8 network `luma` in one launch: NV12's Y from the padded luma plane. A prototype, not an engine.
+// A picture in one launch: luma networks of 32 features on cells, in int8, from padded planes to NV12 or to cells.
 //
 // A block computes one tile of the output with all layers. Feature maps stay in shared memory and a layer's weights in
-// registers, so memory is touched twice: to read the plane and to write the result. The halo of a tile is recomputed.
-// Products are mma.sync m16n8k32 and m16n8k16 of int8 (sm_80 and newer). Compiles with nvcc, with NVRTC, and with
+// registers, so memory is touched twice: to read the planes and to write the result. The halo of a tile is recomputed.
+// Products are mma.sync m16n8k32 and m16n8k16 of int8 (sm_80 and newer). Compiles with NVRTC, with nvcc, and with
 // g++ -DEMULATED, where tests/support/cuda_on_cpu.h stands for the GPU.
 #ifdef EMULATED
 #include "cuda_on_cpu.h"
@@ -12,22 +12,28 @@ typedef unsigned int uint32_t;
 #define DEV __device__ __forceinline__
 #endif
 
-// Sizes in cells of 2x2 pixels; packing.py repeats TW, TH, HALO, PLANE and WARPS.
-#ifndef TW
-#define TW 60                             // columns of a tile
-#define TH 34                             // rows of a tile
+// one_launch.py defines these: BODY convolutions between head and tail; TW columns and TH rows of a tile, in cells of 2x2
+// pixels; WARPS of a block, and BLOCKS that share a multiprocessor; chroma samples to a cell's side, STEP; NV12 or cells.
+#ifndef BODY
+#define BODY 4
+#define TW 60
+#define TH 34
+#define WARPS 4
+#define BLOCKS 2
+#define STEP 1
+#define NV12 1
 #endif
-#define HALO 5                            // cells around a tile that the network sees
+#define HALO (BODY + 1)                   // cells around a tile that the network sees
+#define MARGIN 5                          // cells around the picture for which the planes are padded
 #define P (TW + 2 * HALO)                 // positions in a row of the map
 #define ROWS (TH + 2 * HALO)
 #define POS (P * ROWS)
 // 16-byte halves of a map, with those that the last products read beyond it. It is 4 mod 8, so that stores to both
 // halves hit different banks.
 #define PLANE ((POS + 15) / 16 * 16 + 68)
-#define WARPS 4
 #define MT 4                              // 16-position tiles that a warp holds in registers
 #define CHUNK (WARPS * MT * 16)
-#define BODY 4
+#define TAPS (4 + STEP)                   // of chroma, a side
 static_assert(((ROWS - 2) * P - 1) / (16 * MT) * (16 * MT) + 16 * MT + 2 * P + 2 <= PLANE, "reads end within a half");
 
 // Weights lie in the order of mma fragments, by lane:
@@ -36,6 +42,7 @@ static_assert(((ROWS - 2) * P - 1) / (16 * MT) * (16 * MT) + 16 * MT + 2 * P + 2
 // tail [9][32]: 2 n-tiles, two words each
 // cubic [3][32]: chunks of k16: n-tiles 0 and 1 of the weights' high part, then of the low part
 // scales, biases [1 + BODY][32], then [16]
+// chroma [2][2][TAPS]: of rows and of columns, for either output sample, in units of 1/1024
 
 #ifndef EMULATED
 DEV void ldmatrix(uint32_t (&a)[4], const uint4* at) {
@@ -88,22 +95,29 @@ DEV void store_features(uint4* map, int q, const int (&c)[4][4], const float (&s
     }
 }
 
+// An integer over 2**20 to the nearest code value, half to even.
+DEV uint32_t nearest(int v) { return (uint32_t)min(max((v + (1 << 19) - 1 + ((v >> 20) & 1)) >> 20, 0), 255); }
+
+DEV uint32_t word(uint32_t a, uint32_t b, uint32_t c, uint32_t d) { return a | b << 8 | c << 16 | d << 24; }
+
 DEV void load8(float (&to)[8], const float* from, int t) {
 #pragma unroll
     for (int k = 0; k < 8; k++) to[k] = __ldg(from + 8 * t + k);
 }
 
-// luma: the padded plane (H + 21, pitch = W + 21), uint8. out: 2H rows of 2W bytes, as words. cell_rows, cell_columns:
-// H/2 and W/2. A block is WARPS * 32 threads, the grid (columns / TW, rows / TH) tiles, rounded up.
-extern "C" __global__ void __launch_bounds__(32 * WARPS, 2)
-luma_one_launch(const uint8_t* __restrict__ luma, uint32_t* __restrict__ out, const uint4* __restrict__ head,
-           const uint4* __restrict__ body, const uint4* __restrict__ tail, const uint4* __restrict__ cubic,
-           const float* __restrict__ scales, const float* __restrict__ biases, int pitch, int cell_rows, int cell_columns) {
+// luma: the padded plane (H + 21, W + 21), uint8. chroma: (2, H/2 + 12, W/2 + 12), or with STEP 2 (2, H + 21, W + 21).
+// out: NV12, 3H rows of 2W bytes, or cells (H/2 + 10, W/2 + 10, 24), whose margin is not written; as words.
+// cell_rows, cell_columns: H/2 and W/2. The grid is (columns / TW, rows / TH) tiles, rounded up.
+extern "C" __global__ void __launch_bounds__(32 * WARPS, BLOCKS)
+one_launch(const uint8_t* __restrict__ luma, const uint8_t* __restrict__ chroma, uint32_t* __restrict__ out,
+           const uint4* __restrict__ head, const uint4* __restrict__ body, const uint4* __restrict__ tail,
+           const uint4* __restrict__ cubic, const float* __restrict__ scales, const float* __restrict__ biases,
+           const int* __restrict__ chroma_taps, int cell_rows, int cell_columns) {
     extern __shared__ uint4 map[];
     int warp = threadIdx.x >> 5, lane = threadIdx.x & 31, g = lane >> 2, t = lane & 3;
     int top = blockIdx.y * TH, left = blockIdx.x * TW;
-    int grid_rows = cell_rows + 2 * HALO, grid_columns = cell_columns + 2 * HALO;
-    int limit = ((2 * grid_rows + 1) * pitch - 1) >> 2;
+    int grid_rows = cell_rows + 2 * MARGIN, grid_columns = cell_columns + 2 * MARGIN;
+    int pitch = 2 * grid_columns + 1, limit = ((2 * grid_rows + 1) * pitch - 1) >> 2;
     const uint4* mine = map + (lane >> 4) * PLANE + (lane & 15);  // the row that this lane passes to ldmatrix
 
     { // head: 3x3 of stride 2, k = 4 * ky + kx
@@ -115,7 +129,7 @@ luma_one_launch(const uint8_t* __restrict__ luma, uint32_t* __restrict__ out, co
             uint32_t a[2];
 #pragma unroll
             for (int half = 0; half < 2; half++) {
-                int q = q0 + g + 8 * half, row = min(top + q / P, grid_rows - 1), column = min(left + q % P, grid_columns - 1);
+                int q = q0 + g + 8 * half, row = min(top + MARGIN - HALO + q / P, grid_rows - 1), column = min(left + MARGIN - HALO + q % P, grid_columns - 1);
                 a[half] = t == 3 ? 0u : four_bytes(luma, (2 * row + t) * pitch + 2 * column, limit) ^ 0x80808080u;
             }
             int c[4][4] = {};
@@ -185,7 +199,7 @@ luma_one_launch(const uint8_t* __restrict__ luma, uint32_t* __restrict__ out, co
 #pragma unroll
                 for (int half = 0; half < 2; half++) {
                     int q = q0 + g + 8 * half, row = min(top + q / P, cell_rows - 1), column = min(left + q % P, cell_columns - 1);
-                    a[half] = four_bytes(luma, (2 * (row + HALO) - 1 + 2 * s + (t >> 1)) * pitch + 2 * (column + HALO) - 1 + 4 * (t & 1), limit) ^ 0x80808080u;
+                    a[half] = four_bytes(luma, (2 * (row + MARGIN) - 1 + 2 * s + (t >> 1)) * pitch + 2 * (column + MARGIN) - 1 + 4 * (t & 1), limit) ^ 0x80808080u;
                 }
                 mma16(high[0], a[0], a[1], k[s].x);
                 mma16(high[1], a[0], a[1], k[s].y);
@@ -209,8 +223,62 @@ luma_one_launch(const uint8_t* __restrict__ luma, uint32_t* __restrict__ out, co
                     float cubic = (float)(128 * high[j][e] + low[j][e] + 128 * 16384) * (1.0f / 16384);
                     v[n] = rounded(__fadd_rn(__fadd_rn(__fmul_rn((float)c[j][e], scale[n]), cubic), bias[n]), 0.f, 255.f);
                 }
-                if (r < TH && x < TW && row < cell_rows && column < cell_columns)
-                    out[(4 * row + t) * cell_columns + column] = packed(v[0], v[1], v[2], v[3]);
+                if (r < TH && x < TW && row < cell_rows && column < cell_columns) {
+#if NV12
+                    int at = (4 * row + t) * cell_columns + column;
+#else
+                    int at = ((row + MARGIN) * grid_columns + column + MARGIN) * 6 + t;
+#endif
+                    out[at] = packed(v[0], v[1], v[2], v[3]);
+                }
+            }
+        }
+    }
+
+    // chroma: a separable bicubic, in exact integers
+    {
+        int along_y[2][TAPS], along_x[2][TAPS];
+#pragma unroll
+        for (int k = 0; k < 2 * TAPS; k++) {
+            along_y[k / TAPS][k % TAPS] = __ldg(chroma_taps + k);
+            along_x[k / TAPS][k % TAPS] = __ldg(chroma_taps + 2 * TAPS + k);
+        }
+        int chroma_pitch = STEP == 1 ? grid_columns + 2 : pitch;
+        int plane = (STEP == 1 ? grid_rows + 2 : 2 * grid_rows + 1) * chroma_pitch;
+        int last = (2 * plane - 1) >> 2;
+        for (int k = threadIdx.x; k < TH * TW; k += 32 * WARPS) {
+            int row = top + k / TW, column = left + k % TW;
+            if (row >= cell_rows || column >= cell_columns) continue;
+            uint32_t made[2][2][2];
+#pragma unroll
+            for (int c = 0; c < 2; c++) {
+                int sums[2][2] = {};
+#pragma unroll
+                for (int y = 0; y < TAPS; y++) {
+                    int at = c * plane + (STEP * (row + MARGIN) - 1 + y) * chroma_pitch + STEP * (column + MARGIN) - 1;
+                    uint32_t near = four_bytes(chroma, at, last), far = four_bytes(chroma, at + 4, last);
+                    int across[2] = {};
+#pragma unroll
+                    for (int x = 0; x < TAPS; x++) {
+                        int sample = ((x < 4 ? near : far) >> (8 * (x & 3))) & 255;
+                        across[0] += along_x[0][x] * sample;
+                        across[1] += along_x[1][x] * sample;
+                    }
+#pragma unroll
+                    for (int k = 0; k < 4; k++) sums[k / 2][k % 2] += along_y[k / 2][y] * across[k % 2];
+                }
+#pragma unroll
+                for (int k = 0; k < 4; k++) made[c][k / 2][k % 2] = nearest(sums[k / 2][k % 2]);
+            }
+#pragma unroll
+            for (int k = 0; k < 2; k++) {
+#if NV12
+                out[(4 * cell_rows + 2 * row + k) * cell_columns + column] =
+                    word(made[0][k][0], made[1][k][0], made[0][k][1], made[1][k][1]);
+#else
+                out[((row + MARGIN) * grid_columns + column + MARGIN) * 6 + 4 + k] =
+                    word(made[k][0][0], made[k][0][1], made[k][1][0], made[k][1][1]);
+#endif
             }
         }
     }

@@ -1,4 +1,4 @@
-"""Pack the weights of the int8 network `luma` in the order in which `luma.cu` reads them."""
+"""Weights of a luma network in the order in which ``one_launch.cu`` reads them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,54 +6,66 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sr4k.models.architecture import LumaShape
+from sr4k.models.geometry import CELL
 from sr4k.models.quantize import QuantizedNetwork
 
-TILE = (34, 60)
-"""Rows and columns of cells that a block computes; TH and TW of luma.cu."""
+FEATURES = 32
+"""Features of the networks that fit."""
 
-THREADS = 128
-"""Threads per block."""
-
-_HALO, _LANES, _BODY = 5, 32, 4
+_LANES = 32
 _ROW = 16
 """Int8 values in a k16 fragment of a matrix product."""
 
 _BICUBIC_UNIT = 16384
 """Denominator of the bicubic's weights: each numerator is an int8 high part times 128 plus an int8 low part."""
 
-NAMES = ("head", "body", "tail", "cubic", "scales", "biases")
+_CHROMA_UNIT = 1024
+"""Denominator of the weights along one axis of the chroma's bicubic."""
+
+NAMES = ("head", "body", "tail", "cubic", "scales", "biases", "chroma")
 """The arrays of `pack`, in the order of the kernel's parameters."""
 
 
-def shared_bytes(tile: tuple[int, int] = TILE) -> int:
-    """Return the dynamic shared memory that a block needs, in bytes."""
-    positions = (tile[0] + 2 * _HALO) * (tile[1] + 2 * _HALO)
-    return 2 * 16 * (-(-positions // 16) * 16 + 68)
+def convs_of(network: QuantizedNetwork) -> int:
+    """Return the number of convolutions between head and tail.
+
+    Raises:
+        ValueError: the network is not one of 32 features on cells, for YUV planes.
+    """
+    arch = network.network.arch
+    if not isinstance(arch, LumaShape) or (arch.features, arch.stride) != (FEATURES, CELL):
+        raise ValueError(f"it is for luma networks of {FEATURES} features on cells")
+    if not network.network.yuv:
+        raise ValueError("it is for YUV planes")
+    return arch.convs
 
 
 def pack(network: QuantizedNetwork) -> dict[str, NDArray[Any]]:
-    """Return the arrays `NAMES`: uint32 fragments of int8 weights, and float32 scales and biases of 176 channels.
+    """Return the arrays `NAMES`.
+
+    They are uint32 fragments of int8 weights, float32 scales and biases of each layer's channels, and int32 weights
+    (2, 2, taps) of chroma: along columns and along rows, for either output sample.
 
     Raises:
-        ValueError: The network is not shaped like `luma`, or its weights don't fit the kernel's integers.
+        ValueError: the network is not one that the kernel computes, or its weights don't fit the kernel's integers.
     """
+    body = [f"body.{k}" for k in range(convs_of(network))]
     convs, steps = network.network.convs, network.weight_scales
-    if convs["head"].kernel.shape != (32, 1, 3, 3) or convs["tail"].kernel.shape != (16, 32, 3, 3):
-        raise ValueError("luma.cu supports only networks shaped like luma")
     whole = {name: np.rint(convs[name].kernel / step[:, None, None, None]) for name, step in steps.items()}
     fragments = {
         "head": _head(whole["head"]),
-        "body": np.stack([part for k in range(_BODY) for part in _body(whole[f"body.{k}"])]),
+        "body": np.stack([part for name in body for part in _body(whole[name])]),
         "tail": np.stack([_fragments(tap, 2).reshape(_LANES, 4) for tap in _taps(whole["tail"])]),
         "cubic": _bicubic(convs["bicubic.luma"].kernel[:, 0]),
     }
-    return {name: np.ascontiguousarray(words, np.uint32) for name, words in fragments.items()} | _epilogues(network)
+    packed = {name: np.ascontiguousarray(words, np.uint32) for name, words in fragments.items()}
+    return packed | _epilogues(network, body) | {"chroma": _chroma(convs["bicubic.chroma"].kernel[:, 0])}
 
 
-def _epilogues(network: QuantizedNetwork) -> dict[str, NDArray[np.float32]]:
+def _epilogues(network: QuantizedNetwork, body: Sequence[str]) -> dict[str, NDArray[np.float32]]:
     """Scales and biases that turn a layer's sums into the next layer's int8 values, or into code values."""
     convs, steps, inputs = network.network.convs, network.weight_scales, network.input_scales
-    body = [f"body.{k}" for k in range(_BODY)]
     units = [inputs[name] for name in (*body, "tail")]
     scales, biases = [steps["head"] / units[0]], [convs["head"].bias / units[0]]
     for name, unit in zip(body, units[1:], strict=True):
@@ -85,7 +97,7 @@ def _bicubic(kernel: NDArray[Any]) -> NDArray[np.uint32]:
     """Return 6x6 taps as three chunks of two rows with k = 8 * (row % 2) + column, each with a high and a low part.
 
     Raises:
-        ValueError: A weight isn't an integer over the unit.
+        ValueError: a weight isn't an integer over the unit.
     """
     whole = np.rint(kernel * _BICUBIC_UNIT)
     if np.abs(kernel * _BICUBIC_UNIT - whole).max() > 1e-6:
@@ -103,13 +115,28 @@ def _bicubic(kernel: NDArray[Any]) -> NDArray[np.uint32]:
     return np.stack(chunks)
 
 
+def _chroma(kernel: NDArray[Any]) -> NDArray[np.int32]:
+    """Return the factors of kernels (8, taps, taps): rows and columns, of which each has two, in whole units.
+
+    Raises:
+        ValueError: the kernels are not such products.
+    """
+    u = kernel[:4].reshape(2, 2, *kernel.shape[1:])
+    rows, columns = u[:, 0].sum(axis=2), u[0].sum(axis=1)  # the taps along an axis add up to 1
+    whole = np.rint(np.stack([rows, columns]) * _CHROMA_UNIT)
+    product = np.einsum("ay,bx->abyx", *whole / _CHROMA_UNIT).reshape(4, *kernel.shape[1:])
+    if np.abs(np.tile(product, (2, 1, 1)) - kernel).max() > 1e-9:
+        raise ValueError(f"the chroma's weights are not products of integers over {_CHROMA_UNIT}")
+    return np.asarray(whole, np.int32)
+
+
 def _fragments(weights: NDArray[Any], tiles: int) -> NDArray[np.uint32]:
     """Return the B operands of mma.m16n8 of int8 weights (outputs, k): (lanes, n-tiles, k // 16) words.
 
     Column n of n-tile j is output ``n // 2 * 2 * tiles + 2 * j + n % 2``, so that the outputs of a lane are neighbours.
 
     Raises:
-        ValueError: A weight is outside of -127..127.
+        ValueError: a weight is outside of -127..127.
     """
     if np.abs(weights).max() > 127:
         raise ValueError("a weight is outside of -127..127")

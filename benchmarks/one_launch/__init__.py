@@ -1,1 +1,0 @@
-"""Prototype that computes the luma part of the network `luma` in one kernel launch on an NVIDIA GPU."""

@@ -1,0 +1,70 @@
+"""Stand-in for the part of NVRTC that the engines need: g++ compiles the kernel for the CPU; see cuda_on_cpu.h."""
+
+import subprocess
+import tempfile
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+_SUPPORT = Path(__file__).parents[3]
+
+
+class nvrtcResult(IntEnum):  # noqa: N801
+    NVRTC_SUCCESS = 0
+    NVRTC_ERROR_COMPILATION = 6
+
+
+class _Program:
+    def __init__(self, source: bytes) -> None:
+        self.source, self.cubin, self.log = source, b"", b""
+
+
+def nvrtcCreateProgram(source: bytes, *_: Any) -> tuple[Any, ...]:  # noqa: N802
+    return nvrtcResult.NVRTC_SUCCESS, _Program(source)
+
+
+def nvrtcDestroyProgram(program: _Program) -> tuple[Any, ...]:  # noqa: N802
+    program.source = b""
+    return (nvrtcResult.NVRTC_SUCCESS,)
+
+
+def nvrtcCompileProgram(program: _Program, count: int, flags: list[bytes]) -> tuple[Any, ...]:  # noqa: N802
+    assert len(flags) == count and flags[0].startswith(b"--gpu-architecture=sm_")
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "kernel.so"
+        (Path(folder) / "kernel.cu").write_bytes(program.source)
+        command = ["g++", "-O2", "-fPIC", "-shared", "-Wno-unknown-pragmas", f"-I{_SUPPORT}", f"-I{folder}"]
+        command += [flag.decode() for flag in flags[1:]]
+        done = subprocess.run(
+            [*command, "-o", target, _SUPPORT / "one_launch_on_cpu.cpp"], capture_output=True, check=False
+        )
+        program.log = done.stderr
+        if done.returncode:
+            return (nvrtcResult.NVRTC_ERROR_COMPILATION,)
+        program.cubin = target.read_bytes()
+    return (nvrtcResult.NVRTC_SUCCESS,)
+
+
+def _fill(buffer: bytes, values: bytes) -> tuple[Any, ...]:
+    """Write into ``bytes``, as the bindings do."""
+    import ctypes
+
+    assert len(buffer) == len(values)
+    ctypes.memmove(buffer, values, len(values))
+    return (nvrtcResult.NVRTC_SUCCESS,)
+
+
+def nvrtcGetCUBINSize(program: _Program) -> tuple[Any, ...]:  # noqa: N802
+    return nvrtcResult.NVRTC_SUCCESS, len(program.cubin)
+
+
+def nvrtcGetCUBIN(program: _Program, buffer: bytes) -> tuple[Any, ...]:  # noqa: N802
+    return _fill(buffer, program.cubin)
+
+
+def nvrtcGetProgramLogSize(program: _Program) -> tuple[Any, ...]:  # noqa: N802
+    return nvrtcResult.NVRTC_SUCCESS, len(program.log)
+
+
+def nvrtcGetProgramLog(program: _Program, buffer: bytes) -> tuple[Any, ...]:  # noqa: N802
+    return _fill(buffer, program.log)
