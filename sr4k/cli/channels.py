@@ -2,7 +2,8 @@
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import typer
@@ -21,39 +22,59 @@ from sr4k.service.run_channels import Service
 log = logging.getLogger(__name__)
 
 
-def run_channels(file: Path, metrics: str | None, redaction: Redaction, *, is_check: bool, is_verbose: bool) -> None:
+def run_channels(
+    file: Path | None,
+    metrics: str | None,
+    redaction: Redaction,
+    *,
+    is_check: bool,
+    is_verbose: bool,
+    beside: Callable[[Service], AbstractContextManager[object]] | None = None,
+) -> None:
     """Run the channels of a file to their end.
 
     Args:
-        file: YAML file with the channels.
+        file: YAML file with the channels; ``None``: there are none.
         metrics: address to serve metrics on, instead of the one in the file.
         redaction: gets to know all addresses.
         is_check: whether to start nothing, and list what can't work on this machine.
         is_verbose: whether to log more.
+        beside: what is to be open while they run; the command then runs until it is stopped.
 
     Raises:
         Sr4kError: the file has an error.
         typer.Exit: a channel or the check failed, or signals stopped the channels at once; with the exit code.
     """
     environment = dict(os.environ)
-    service = _read(file, metrics)
-    jobs = _planned(service, file, environment, redaction)
-    if is_check:
+    service = None if file is None else _read(file, metrics)
+    jobs = {} if file is None or service is None else _planned(service, file, environment, redaction)
+    if is_check and file is not None and service is not None:
         _check(file, service, jobs, redaction)
         return
     hangups: list[int] = []
     with counted_signals(hangups) as signals:
         stop_requests = Impatient(lambda: len(signals))
         channels = Service(jobs, _targets(jobs), stop_requests=stop_requests)
-        reload = _Reload(file, metrics, environment, redaction, service, channels, hangups)
+        reload: Callable[[], None] = hangups.clear
+        if file is not None and service is not None:
+            reload = _Reload(file, metrics, environment, redaction, service, channels, hangups)
         level = logging.DEBUG if is_verbose else logging.INFO
-        with long_running(
-            channels.monitors, redaction, metrics=service.metrics, log_format=service.log_format, level=level
+        with (
+            long_running(
+                channels.monitors,
+                redaction,
+                metrics=metrics if service is None else service.metrics,
+                log_format="text" if service is None else service.log_format,
+                level=level,
+            ),
+            nullcontext() if beside is None else beside(channels),
         ):
-            channels.run(reload)
+            channels.run(reload, lasting=beside is not None)
     if stop_requests() > 1:
         raise typer.Exit(128 + signals[0])
-    if any(monitor.status.phase == "ended" and monitor.status.error for monitor in channels.monitors):
+    if beside is None and any(
+        monitor.status.phase == "ended" and monitor.status.error for monitor in channels.monitors
+    ):
         raise typer.Exit(OptionError.exit_code)
 
 

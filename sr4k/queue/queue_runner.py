@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 _TICK = 0.3
 """Seconds between two looks at what is wanted."""
 
-_DRAIN = 15.0
+_DRAIN = 8.0
 """Seconds that a job gets to end before its process is killed; what it has finished is kept in both cases."""
 
 

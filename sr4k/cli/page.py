@@ -1,0 +1,84 @@
+"""The half of ``sr4k serve`` that has a page: queue, watch folders, notices and the web server, beside the channels."""
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+from sr4k.errors import OptionError
+from sr4k.queue.announcing import Announcer, Receivers
+from sr4k.queue.job_queue import Queue
+from sr4k.queue.keeper import SettingsKeeper
+from sr4k.queue.queue_runner import Runner
+from sr4k.queue.settings import Library
+from sr4k.queue.watch_folders import Watcher
+from sr4k.service.redaction import Redaction
+from sr4k.service.run_channels import Service
+
+log = logging.getLogger(__name__)
+
+_NEEDED = "fastapi", "uvicorn", "jinja2", "watchfiles", "itsdangerous"
+
+
+def page_beside(
+    listen: str,
+    roots: Sequence[Path],
+    state: Path | None,
+    token_file: Path | None,
+    names: Sequence[str],
+    redaction: Redaction,
+) -> Callable[[Service], AbstractContextManager[None]]:
+    """Check what a page needs, and return what opens it beside the channels of a service.
+
+    Secrets are removed from the environment that processes inherit.
+
+    Args:
+        listen: address to listen on.
+        roots: folders of the library.
+        state: folder for the queue; ``None``: that of the user.
+        token_file, names: see `sr4k.web.access.access_of`.
+        redaction: hides secrets.
+
+    Raises:
+        Sr4kError: the extra is missing, the address is open to others and there is no token, or a folder is none.
+    """
+    if missing := [name for name in _NEEDED if find_spec(name) is None]:
+        raise OptionError(f"The page needs {', '.join(missing)}: pip install 'sr4k-stream[web]' brings all of it.")
+    from sr4k.web.access import TOKEN, VIEW_TOKEN, access_of
+    from sr4k.web.app import make_app
+    from sr4k.web.channel_events import ChannelFollower
+    from sr4k.web.web_server import serving
+    from sr4k.web.web_service import WebService
+
+    environment = dict(os.environ)
+    access = access_of(listen, environment, token_file=token_file, names=tuple(names))
+    receivers = Receivers.of(environment)
+    for name in (TOKEN, VIEW_TOKEN, *Receivers.VARIABLES):
+        os.environ.pop(name, None)
+    library = Library(roots)
+
+    @contextmanager
+    def opened(channels: Service) -> Iterator[None]:
+        queue = Queue((state or _state_folder()) / "queue.sqlite")
+        settings = SettingsKeeper(queue, library)
+        service = WebService(queue=queue, library=library, settings=settings, channels=channels, redaction=redaction)
+        watcher = Watcher(queue, library, settings)
+        with ExitStack() as stack:
+            stack.callback(queue.close)
+            stack.enter_context(Announcer(queue, receivers))
+            stack.enter_context(ChannelFollower(service))
+            stack.enter_context(Runner(queue, library, settings, on_end=watcher.settled))
+            stack.enter_context(watcher)
+            port = stack.enter_context(serving(make_app(service, access), listen))
+            stack.callback(service.ending.set)
+            log.info("The page is at http://%s:%d/", access.host or "0.0.0.0", port, extra={"event": "page"})
+            yield
+
+    return opened
+
+
+def _state_folder() -> Path:
+    base = os.environ.get("XDG_STATE_HOME", "")
+    return (Path(base) if base.startswith("/") else Path.home() / ".local" / "state") / "sr4k-stream"
