@@ -72,9 +72,8 @@ def run_channels(
             channels.run(reload, lasting=beside is not None)
     if stop_requests() > 1:
         raise typer.Exit(128 + signals[0])
-    if beside is None and any(
-        monitor.status.phase == "ended" and monitor.status.error for monitor in channels.monitors
-    ):
+    has_failed = any(monitor.status.phase == "ended" and monitor.status.error for monitor in channels.monitors)
+    if has_failed and beside is None:
         raise typer.Exit(OptionError.exit_code)
 
 

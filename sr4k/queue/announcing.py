@@ -91,10 +91,9 @@ class Announcer:
         known = self._queue.latest if told is None else int(told)
         while not self._ending.wait(_LOOK):
             for event in self._queue.events(known):
-                if (news := self._news(event)) is not None:
-                    self._tell(news)
-                    if self._ending.is_set():
-                        return
+                news = self._news(event)
+                if news is not None and not self._tell(news):
+                    break
                 known = event.id
             if str(known) != told:
                 told = str(known)
@@ -103,12 +102,8 @@ class Announcer:
     def _news(self, event: Event) -> dict[str, Any] | None:
         """Return what is to be told of an event; ``None``: nothing."""
         if event.kind == "channel":
-            return {
-                "id": event.id,
-                "at": event.at,
-                "event": f"channel.{event.data.get('state')}",
-                "channel": event.data,
-            }
+            kind = f"channel.{event.data.get('state')}"
+            return {"id": event.id, "at": event.at, "event": kind, "channel": event.data}
         if event.kind != "changed" or event.job is None or event.data.get("state") not in ("done", "failed"):
             return None
         try:
@@ -120,20 +115,21 @@ class Announcer:
         told = job.model_dump(include={"id", "source", "target", "state", "error", "result", "started", "ended"})
         return {"id": event.id, "at": event.at, "event": f"job.{job.state}", "job": told}
 
-    def _tell(self, news: dict[str, Any]) -> None:
+    def _tell(self, news: dict[str, Any]) -> bool:
+        """Tell all receivers; whether that is over, and was not interrupted by the end of the service."""
         body = json.dumps(news).encode()
         for url in self._receivers.webhooks:
-            for wait in (*_WAITS, None):
-                reason = _posted(url, body, self._receivers.secret)
-                if reason is None:
+            waits = iter(_WAITS)
+            while (reason := _posted(url, body, self._receivers.secret)) is not None:
+                if (wait := next(waits, None)) is None:
+                    host = urlsplit(url).hostname
+                    log.warning("The webhook at %s was not told of %s: %s", host, news["event"], reason)
                     break
-                if wait is None or self._ending.wait(wait):
-                    log.warning(
-                        "The webhook at %s was not told of %s: %s", urlsplit(url).hostname, news["event"], reason
-                    )
-                    break
+                if self._ending.wait(wait):
+                    return False
         if self._receivers.apprise:
             _notified(self._receivers.apprise, news)
+        return True
 
 
 def signature(secret: str, timestamp: str, body: bytes) -> str:

@@ -40,6 +40,7 @@ def serving(app: Any, address: str) -> Iterator[int]:
     config = uvicorn.Config(
         app,
         log_config=None,
+        log_level="warning",
         access_log=False,
         lifespan="on",
         server_header=False,

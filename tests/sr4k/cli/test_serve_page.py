@@ -1,0 +1,138 @@
+"""``sr4k serve`` with a page: from the command to a finished file, over a kill, and without a secret anywhere."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clips import video_times, write_clip
+from queues import until
+
+pytestmark = pytest.mark.slow
+
+BIN = Path(sys.executable).parent
+TOKEN = "a token that nobody guesses"
+KEYS = {"IN_KEY": "sourcekey77", "SR4K_TOKEN": TOKEN}
+
+
+class Page:
+    """A service with a library, a queue and one live channel, which is started again after a kill."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.library = folder, folder / "library"
+        self.library.mkdir()
+        (folder / "channels.yaml").write_text(f"""
+channels:
+  one:
+    source: rtmp://127.0.0.1:9/live/${{IN_KEY}}
+    targets: [{folder}/one.mkv]
+    options: {{engine: {{name: nearest}}}}
+""")
+        self.start()
+
+    def start(self) -> None:
+        with (self.folder / "log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [
+                    *(BIN / "sr4k", "serve", self.folder / "channels.yaml", "--listen", "127.0.0.1:0"),
+                    *("--library", self.library, "--state", self.folder / "state", "--verbose"),
+                ],
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                env={**os.environ, **KEYS},
+                start_new_session=True,
+            )
+        until(lambda: "The page is at" in self.log, lambda: self.log)
+        found = re.search(r"http://127.0.0.1:(\d+)/", self.log)
+        assert found is not None
+        self.port = int(found[1])
+
+    def ask(self, method: str, path: str, body: Any = None, token: str | None = TOKEN) -> tuple[int, str]:
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=120)
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        data = None if body is None else json.dumps(body)
+        connection.request(method, path, data, headers | ({"Content-Type": "application/json"} if data else {}))
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        return answer.status, text
+
+    def json(self, path: str) -> Any:
+        status, text = self.ask("GET", path)
+        assert status == 200, text
+        return json.loads(text)
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[Page]:
+    made = Page(tmp_path)
+    yield made
+    made.process.kill()
+    made.process.wait()
+
+
+@pytest.mark.slow(seconds=25)
+def test_a_file_is_queued_survives_a_kill_and_is_done_and_no_key_is_shown_anywhere(page: Page) -> None:
+    clip = write_clip(page.library / "a.mp4", frames=120, rate=1, size=(320, 180), audio=False)
+    assert page.ask("GET", "/api/v1/jobs", token=None)[0] == 401
+    status, text = page.ask("POST", "/api/v1/jobs", {"sources": [str(clip)], "options": {"engine": "openvino"}})
+    assert status == 201, text
+    (job,) = json.loads(text)
+    until(lambda: page.json(f"/api/v1/jobs/{job['id']}")["state"] == "running")
+    told = page.log
+    page.process.kill()
+    page.process.wait()
+    page.start()
+    until(lambda: page.json(f"/api/v1/jobs/{job['id']}")["state"] in ("done", "failed"))
+    done = page.json(f"/api/v1/jobs/{job['id']}")
+    assert done["state"] == "done", done["error"]
+    assert done["runs"] == 2
+    assert len(video_times(page.library / "a 4K.mp4")) == len(video_times(clip))
+
+    assert [each["name"] for each in page.json("/api/v1/channels")] == ["one"]
+    status, text = page.ask("POST", "/api/v1/channels/one/stop")
+    assert (status, json.loads(text)) == (202, {"name": "one", "halted": True})
+    until(lambda: "phase" not in page.json("/api/v1/channels/one"))
+    for path in ("jobs", "channels", "channels/one", "models", "presets", "queue", "settings", "library"):
+        told += page.ask("GET", f"/api/v1/{path}")[1]
+    for path in ("/ready", "/metrics", "/"):
+        told += page.ask("GET", path)[1]
+
+    page.process.send_signal(signal.SIGTERM)
+    assert page.process.wait(60) == 0
+    told += page.log
+    assert not [key for key in KEYS.values() if key in told]
+    assert "a bug in sr4k-stream" not in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--state", "/tmp"], "a --library of videos"),
+        (["--library", "/nowhere"], "/nowhere isn't a folder"),
+        (["--listen", "0.0.0.0:0"], "needs a token"),
+        (["--listen", "nonsense"], "isn't an address"),
+        (["--library", "/tmp", "--check"], "--check is for files"),
+    ],
+)
+def test_what_can_not_be_served_is_refused_in_one_line(arguments: list[str], words: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path)}
+    environment.pop("SR4K_TOKEN", None)
+    ran = subprocess.run(
+        [BIN / "sr4k", "serve", *arguments], capture_output=True, text=True, timeout=60, env=environment, check=False
+    )
+    assert ran.returncode in (2, 3)
+    assert words in " ".join(ran.stderr.split())
+    assert ran.stderr.startswith("error: ")
+    assert list(tmp_path.iterdir()) == []
