@@ -49,7 +49,8 @@ def make_app(service: WebService, access: Access) -> FastAPI:
         lifespan=lifespan,
     )
     add_error_handlers(app, service)
-    for router in (*routers(service), try_routes.router(service), history_routes.router(history)):
+    # Those with fixed words first: the others take any word for an action.
+    for router in (try_routes.router(service), history_routes.router(history), *routers(service)):
         app.include_router(router)
     app.include_router(pages.router(service, door))
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")

@@ -1,7 +1,7 @@
 import {button, call, clock, figures, h, number} from "./common.js";
 
 const WORDS = {live: ["live", "good"], connecting: ["connecting", "warn"], waiting: ["waiting to try again", "warn"], away: ["away", "bad"], hangs: ["hangs", "bad"], ended: ["ended", ""]};
-const PHASES = {starting: ["starting", "warn"], running: ["running", "warn"], waiting: ["down, will be restarted", "bad"], ended: ["ended", "bad"]};
+const PHASES = {starting: ["starting", "warn"], running: ["does not report", "bad"], waiting: ["down, will be restarted", "bad"], ended: ["ended", "bad"]};
 const CAUSES = {late: "late", ladder: "too slow", clock: "clock", backlog: "backlog", full: "no room"};
 
 export const badge = ([word, colour]) => h("span", {class: `state ${colour}`}, word);

@@ -1,0 +1,287 @@
+"""The page in a real browser: one session walks through it, as an owner of an archive and as an operator."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from clips import write_clip
+from needed import program
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from queues import until
+from toy_statuses import statuses
+from web_serving import service_of
+
+from sr4k.queue.queue_runner import Runner
+from sr4k.service.channel_status import ChannelMonitor
+from sr4k.web.access import Access
+from sr4k.web.app import make_app
+from sr4k.web.web_server import serving
+from sr4k.web.web_service import WebService
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SOON = 30_000
+"""Milliseconds that the service may take to answer on a loaded machine."""
+
+pytestmark = pytest.mark.slow(seconds=40)
+
+
+@dataclass
+class Site:
+    """The service, its server, which can be killed, and a browser's page."""
+
+    service: WebService
+    browser: Browser
+    page: Page
+    monitor: ChannelMonitor
+    clip: Path
+    port: int = 0
+    asked: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    _serving: ExitStack = field(default_factory=ExitStack)
+
+    def start(self) -> None:
+        """Start the server, on the same port as before."""
+        app = make_app(self.service, Access())
+        self.port = self._serving.enter_context(serving(app, f"127.0.0.1:{self.port}"))
+
+    def stop(self) -> None:
+        """End the server, and nothing else."""
+        self._serving.close()
+
+    def url(self, path: str) -> str:
+        """Return the address of a page."""
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def watch(self, page: Page) -> Page:
+        """Note what a page asks for, and what goes wrong in it."""
+        page.on("request", lambda request: self.asked.append(request.url))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", self._note)
+        return page
+
+    def _note(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.errors.append(message.text)
+
+    def live(self, **intake: Any) -> None:
+        """Let the channel report."""
+        self.monitor.update(statuses(intake))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One service with a video and a channel, and one browser session."""
+    chromium, folder = program("chromium"), tmp_path_factory.mktemp("site")
+    monitor = ChannelMonitor("studio")
+    channels: Any = SimpleNamespace(monitors=[monitor], names=frozenset({"studio"}), halted=frozenset())
+    service = service_of(folder, channels=channels)
+    clip = write_clip(folder / "videos" / "holiday.mp4", frames=120, size=(320, 180), audio=False)
+    with sync_playwright() as playwright, monitor.running():
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+        page.set_default_timeout(SOON)
+        expect.set_options(timeout=SOON)
+        found = Site(service, browser, page, monitor, clip)
+        found.watch(page)
+        found.live(rung=0, dropped={"late": 0})
+        found.start()
+        yield found
+        browser.close()
+        service.ending.set()
+        found.stop()
+        service.queue.close()
+
+
+def test_a_forecast_is_seen_before_the_button_is_pressed(site: Site) -> None:
+    site.page.goto(site.url("/"))
+    site.page.get_by_role("button", name="videos").click()
+    site.page.get_by_label("Size of the picture").select_option("Twice as wide and as high")
+    site.page.get_by_label("holiday.mp4").check()
+    expect(site.page.locator("#forecast")).to_contain_text("320×180 becomes 640×360")
+    expect(site.page.locator("#forecast")).to_contain_text("Takes about")
+
+
+def test_one_picture_shows_the_network_beside_plain_enlargement(site: Site) -> None:
+    site.page.get_by_role("link", name="Try one picture").click()
+    site.page.get_by_role("button", name="Make the pictures").click()
+    box, slider = site.page.locator(".compare"), site.page.get_by_label("Border between")
+    expect(box).to_be_visible()
+    site.page.wait_for_function("[...document.images].every((image) => image.complete && image.naturalWidth)")
+    shots = []
+    for cut in ("0", "100"):
+        slider.fill(cut)
+        shots.append(box.screenshot())
+    assert shots[0] != shots[1], "both halves show the same"
+    slider.fill("50")
+    site.page.get_by_role("button", name="1:1").click()
+    assert site.page.locator(".compare img.left").bounding_box()["width"] == 640  # type: ignore[index]
+
+
+def test_the_queue_is_ordered_by_keyboard_and_by_drag_and_both_tabs_agree(site: Site) -> None:
+    queue = site.service.queue
+    for name in ("a", "b", "c"):
+        queue.add(site.clip, site.clip.with_name(f"{name}.mkv"))
+        shutil.copy(site.clip, site.clip.with_name(f"{name}.mp4"))
+    numbers = [job.id for job in queue.jobs(("waiting",))]
+    second = site.watch(site.page.context.new_page())
+    for page in (site.page, second):
+        page.goto(site.url("/queue"))
+        expect(page.locator("#waiting li")).to_have_count(3)
+
+    def order(page: Page) -> list[int]:
+        found: list[str] = page.eval_on_selector_all("#waiting li", "items => items.map((item) => item.id)")
+        return [int(name.removeprefix("job-")) for name in found]
+
+    site.page.locator(f"[data-focus=down-{numbers[0]}]").press("Enter")
+    until(lambda: order(second) == [numbers[1], numbers[0], numbers[2]])
+    site.page.locator(f"#job-{numbers[2]}").drag_to(
+        site.page.locator(f"#job-{numbers[1]}"), target_position={"x": 20, "y": 10}, source_position={"x": 20, "y": 90}
+    )
+    until(lambda: order(second) == order(site.page) == [numbers[2], numbers[1], numbers[0]])
+    for number in numbers:
+        site.page.locator(f"#job-{number}").get_by_role("button", name="Cancel").click()
+    expect(second.locator("#waiting li")).to_have_count(0)
+    second.close()
+
+
+def test_a_job_runs_on_while_the_server_is_down_and_the_page_comes_back_by_itself(site: Site) -> None:
+    site.page.goto(site.url("/library"))
+    site.page.get_by_role("button", name="videos").click()
+    site.page.get_by_label("holiday.mp4").check()
+    site.page.get_by_label("Size of the picture").select_option("Twice as wide and as high")
+    site.page.get_by_role("button", name="Add to the queue").click()
+    expect(site.page.locator("#toasts")).to_contain_text("Added")
+    site.page.goto(site.url("/queue"))
+    expect(site.page.locator("#waiting li")).to_have_count(1)
+    service = site.service
+    with Runner(service.queue, service.library, service.settings):
+        expect(site.page.locator("#running li")).to_have_count(1)
+        site.stop()
+        expect(site.page.locator("#lost")).to_be_visible()
+        site.errors.clear()
+        site.start()
+        expect(site.page.locator("#lost")).to_be_hidden()
+        site.errors.clear()  # of the connections that were refused meanwhile
+        until(lambda: not service.queue.jobs(("waiting", "running")))
+    expect(site.page.locator("#running li")).to_have_count(0)
+
+
+def test_progress_moves_while_it_is_looked_at(site: Site) -> None:
+    queue = site.service.queue
+    job = queue.add(site.clip, site.clip.with_name("moving.mkv"))
+    queue.begin(job.id)
+    site.page.goto(site.url("/queue"))
+    bar = site.page.get_by_role("progressbar")
+    for share in (0.25, 0.75):
+        moved = job.progress.model_copy(update={"share": share, "fps": 12.0, "eta": 60.0, "busiest": "infer"})
+        queue.tell_progress(job.id, moved)
+        expect(bar).to_have_js_property("value", share)
+    expect(site.page.locator("#running")).to_contain_text(
+        "12.0 frames a second · 0:01:00 left · limited by the network"
+    )
+    queue.fail(job.id, "It was only an example.", 1)
+    expect(site.page.locator("#running li")).to_have_count(0)
+
+
+def test_what_is_done_is_shown_beside_its_source_and_kept(site: Site) -> None:
+    site.page.goto(site.url("/history"))
+    (done,) = site.service.queue.jobs(("done",))
+    site.page.locator(f"a[href='/jobs/{done.id}']").click()
+    expect(site.page.locator(".checks .good")).to_have_count(3)
+    site.page.get_by_role("button", name="Show the pictures").click()
+    expect(site.page.locator("#shown .compare")).to_be_visible()
+    site.page.get_by_role("button", name="Keep both").click()
+    expect(site.page.get_by_text("Both files are kept.")).to_be_visible()
+    assert site.service.queue.get(done.id).decision == "kept"
+
+
+def test_a_channel_goes_down_and_comes_up(site: Site) -> None:
+    site.live(rung=0, dropped={"late": 3})
+    site.page.goto(site.url("/channels"))
+    wall = site.page.locator("#wall")
+    expect(wall).to_contain_text("live, in and out")
+    site.live(state="away", reason="the source is silent")
+    expect(wall).to_contain_text("away")
+    expect(wall).to_contain_text("the source is silent")
+    site.live(rung=1, rung_name="a smaller network")
+    expect(wall).to_contain_text("step 1: a smaller network")
+    site.page.goto(site.url("/channels/studio"))
+    expect(site.page.locator("#plots svg")).to_have_count(5)
+
+
+def test_pages_are_accessible_and_fit_on_phones_in_light_and_dark(site: Site) -> None:
+    (done,) = site.service.queue.jobs(("done",))
+    pages = "/library", "/try?path=" + str(site.clip), "/queue", "/history", f"/jobs/{done.id}", "/channels", "/login"
+    shots = os.environ.get("SR4K_SCREENSHOTS")
+    axe, found = Axe(), []
+    waiting = site.service.queue.add(site.clip, site.clip.with_name("waits.mkv"))
+    for width in (1280, 390):
+        site.page.set_viewport_size({"width": width, "height": 900})
+        for path in (*pages, "/channels/studio"):
+            for scheme in ("light", "dark"):
+                site.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+                site.live(rung=0, frames=len(site.asked), dropped={"late": 3})
+                if scheme == "light":
+                    site.page.goto(site.url(path))
+                    site.page.wait_for_load_state("load")
+                    if path == "/library":
+                        site.page.get_by_role("button", name="videos").click()
+                        site.page.get_by_label("holiday.mp4").wait_for()
+                    elif path == "/channels":
+                        site.page.locator("#wall > li").wait_for()
+                    elif path == "/channels/studio":
+                        site.page.locator("#plots svg").first.wait_for()
+                    elif path == "/queue":
+                        site.page.locator("#waiting li").wait_for()
+                too_wide = site.page.evaluate("document.scrollingElement.scrollWidth - innerWidth")
+                assert too_wide <= 0, f"{path} is {too_wide} pixels too wide at {width}"
+                name = path.strip("/").replace("/", "-").partition("?")[0]
+                if shots:
+                    site.page.wait_for_timeout(300)
+                    site.page.screenshot(path=Path(shots, f"{name}-{width}-{scheme}.png"), full_page=True)
+                if width == 1280:
+                    violations = axe.run(site.page).response["violations"]
+                    serious = [each for each in violations if each["impact"] in ("serious", "critical")]
+                    found += [(path, scheme, each["id"], each["nodes"][0]["html"]) for each in serious]
+    assert not found
+    site.service.queue.cancel(waiting.id)
+
+
+def test_a_token_is_asked_for_and_whoever_may_only_look_sees_no_buttons(site: Site) -> None:
+    tokens: Any = {"operate": "operate-0123456789abcdef", "view": "view-0123456789abcdef"}
+    with serving(make_app(site.service, Access(tokens=tokens)), "127.0.0.1:0") as port:
+        page = site.browser.new_page()
+        page.goto(f"http://127.0.0.1:{port}/history")
+        page.get_by_label("Token").fill("wrong")
+        page.get_by_role("button", name="Log in").click()
+        expect(page.get_by_role("alert")).to_contain_text("wrong")
+        page.get_by_label("Token").fill(tokens["view"])
+        page.get_by_role("button", name="Log in").click()
+        expect(page.get_by_role("heading", name="Done")).to_be_visible()
+        expect(page.locator("#ended li").first).to_be_visible()
+        assert (
+            not page.get_by_role("button", name="Remove").count() or not page.get_by_text("Remove").first.is_visible()
+        )
+        assert not page.evaluate("document.cookie"), "scripts can read the session"
+        page.close()
+
+
+def test_no_request_left_the_host_and_nothing_went_wrong_in_the_page(site: Site) -> None:
+    assert len(site.asked) > 50
+    assert not [url for url in site.asked if not url.startswith((site.url("/"), "data:", "blob:"))]
+    assert not site.errors
