@@ -6,7 +6,7 @@ let asked = "", asking = false, timer;
 async function show(folder) {
   const found = await call("GET", "/library" + (folder === null ? "" : "?folder=" + encodeURIComponent(folder)));
   const step = (text, to) => h("button", {type: "button", onclick: () => show(to).catch(failed)}, text);
-  $("crumbs").replaceChildren(step("Library", null), ...(found.above === null ? [] : [" / ", step("up", found.above)]), found.path === null ? "" : ` / ${found.path}`);
+  $("crumbs").replaceChildren(step("Library", null), ...(found.above === null ? [] : [step("up", found.above)]), found.path === null ? "" : ` ${found.path}`);
   $("entries").replaceChildren(...found.entries.map(entry));
   if (!found.entries.length) $("entries").append(h("li", {}, h("span"), h("span", {class: "soft"}, "No videos here.")));
 }

@@ -6,6 +6,7 @@ const named = (name) => WORDS[name] ?? `Network ${name}`;
 
 async function begin() {
   $("video").textContent = nameOf(path);
+  $("state").textContent = "Looking into the video …";
   const [about, models] = await Promise.all([call("GET", "/probe?path=" + encodeURIComponent(path)), call("GET", "/models")]);
   const seconds = Math.max(0, (about.seconds ?? 0) - 0.2);
   const names = ["lanczos", ...models.filter((each) => !each.trouble && each.scale !== 1).map((each) => each.name)];
@@ -14,6 +15,7 @@ async function begin() {
   $("at").max = seconds.toFixed(1);
   $("at").value = (seconds / 2).toFixed(1);
   $("at").dispatchEvent(new Event("input"));
+  $("state").textContent = "";
   $("wanted").hidden = document.body.dataset.role !== "operate";
 }
 
