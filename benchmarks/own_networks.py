@@ -2,15 +2,18 @@
 
     python benchmarks/own_networks.py [--size 320x180] [--frames 8] [--results benchmarks/results]
 
-Makes random networks of the architecture Compact (a x2, a x4 and one that keeps the size), adds them with `sr4k model
-add` to a store of its own, and upscales a clip, a live pattern and a frame in memory with each, and with the last
-before `luma`. Needs the extra [convert]. What is measured is that they run, and at what rate: random weights make no
-picture to look at.
+Makes random networks of the architecture Compact, of the sizes that are published (a x2, a x4 and a small one that
+keeps the size), adds them with `sr4k model add` to a store of its own, and upscales a clip, a live pattern and a frame
+in memory with each, and with the last before `luma`. Then `sr4k model bench` and OpenVINO's benchmark_app run the same
+ONNX in turn, on pictures of 960x540. Needs the extra [convert]. What is measured is that they run, and at what rate:
+random weights make no picture to look at.
 """
 
 import argparse
 import json
 import os
+import re
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -30,7 +33,7 @@ from sr4k.media.sample_pattern import draw
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
 
-NETWORKS = {"double": (2, 16, 4), "quadruple": (4, 16, 4), "clean": (1, 8, 2)}
+NETWORKS = {"double": (2, 64, 16), "quadruple": (4, 64, 16), "clean": (1, 24, 8)}
 """Scale, features and layers of each network, by its name."""
 
 
@@ -39,19 +42,20 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", default="320x180")
     parser.add_argument("--frames", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--results", type=Path, default=HERE / "results")
     args = parser.parse_args(arguments)
     width, height = map(int, args.size.split("x"))
     with tempfile.TemporaryDirectory() as folder:
         os.environ["SR4K_MODELS"] = str(Path(folder) / "models")
-        found = measure(Path(folder), (width, height), args.frames)
+        found = measure(Path(folder), (width, height), args.frames, args.rounds)
     text = as_markdown(found)
     store(args.results, "own_networks", {"machine": machine.describe(), "size": args.size, "networks": found}, text)
     print(text)
 
 
-def measure(work: Path, size: tuple[int, int], frames: int) -> dict[str, Any]:
-    """Return by network what became of the clip, of the live pattern and of a frame in memory."""
+def measure(work: Path, size: tuple[int, int], frames: int, rounds: int) -> dict[str, Any]:
+    """Return by network what became of the clip, the live pattern and a frame in memory, and OpenVINO's own rate."""
     clip = write_clip(work / "in.mkv", size, frames)
     for name in NETWORKS:
         run("sr4k", "model", "add", str(checkpoint(work, name)), "--name", name)
@@ -61,6 +65,7 @@ def measure(work: Path, size: tuple[int, int], frames: int) -> dict[str, Any]:
             "file": to_file(work, clip, model),
             "live": to_stream(work, size, model),
             "memory": in_memory(size, model),
+            "openvino": beside_openvino(model, work, rounds) if model in NETWORKS else None,
         }
         for model in (*NETWORKS, "clean+luma")
     }
@@ -119,6 +124,21 @@ def in_memory(size: tuple[int, int], model: str) -> dict[str, Any]:
     return {"size": [made.shape[1], made.shape[0]], "seconds": seconds}
 
 
+def beside_openvino(model: str, work: Path, rounds: int) -> dict[str, Any]:
+    """Return pictures a second of `sr4k model bench` and of benchmark_app, run in turn, and the median of the ratios."""
+    graph = str(work / "models" / f"{model}.onnx")
+    told = ("-m", graph, "-d", "CPU", "-hint", "throughput", "-t", "5", "-shape", "[1,3,540,960]")
+    pairs = []
+    for _ in range(rounds):
+        ours = json.loads(run("sr4k", "model", "bench", model, "--size", "540p", "--rounds", "1", "--json"))
+        command = [sys.executable, "-m", "openvino.tools.benchmark.main", *told, "-infer_precision", "f32"]
+        said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        (theirs,) = re.findall(r"Throughput:\s+([\d.]+) FPS", said)
+        pairs.append((1 / ours["seconds"], float(theirs)))
+    ratio = statistics.median(ours / theirs for ours, theirs in pairs)
+    return {"pairs": pairs, "ratio": ratio, "load": os.getloadavg()[0]}
+
+
 def run(program: str, *arguments: str) -> str:
     """Run a command of the product, and return what it prints; its errors are shown."""
     return subprocess.run([BIN / program, *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -126,11 +146,19 @@ def run(program: str, *arguments: str) -> str:
 
 def as_markdown(found: dict[str, Any]) -> str:
     """Return the table for people."""
-    lines = ["| network | file | frames a second | live | in memory, s |", "|---|---|---|---|---|"]
+    lines = [
+        "| network | file | frames a second | live | in memory, s | pictures of 960x540 a second | of benchmark_app's rate |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for model, row in found.items():
         sizes = {way: "x".join(map(str, row[way]["size"])) for way in ("file", "live")}
-        rate, seconds = row["file"]["fps"], row["memory"]["seconds"]
-        lines.append(f"| `{model}` | {sizes['file']} | {rate:.2f} | {sizes['live']} | {seconds:.3f} |")
+        rate, seconds, beside = row["file"]["fps"], row["memory"]["seconds"], row["openvino"]
+        ours = (
+            f"{statistics.median(a for a, _ in beside['pairs']):.2f} | {100 * beside['ratio']:.0f} %"
+            if beside
+            else " | "
+        )
+        lines.append(f"| `{model}` | {sizes['file']} | {rate:.2f} | {sizes['live']} | {seconds:.3f} | {ours} |")
     return "\n".join(lines)
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sr4k.engines.base import EngineSpec
 from sr4k.engines.openvino_library import ops, ov
 from sr4k.errors import EngineError
-from sr4k.models.colour import ChromaLocation, Colour, rgb_from_yuv, yuv_from_rgb
+from sr4k.models.colour import ChromaLocation, Colour, doubling_taps, halving_taps, rgb_from_yuv, yuv_from_rgb
 from sr4k.models.foreign.card import Layout
 from sr4k.models.foreign.store import Foreign
 from sr4k.models.geometry import CHROMA_PAD, PAD_BEFORE
@@ -258,19 +258,15 @@ def _rounded(x: Any, peak: int, kind: Any) -> Any:
 
 def _doubled(chroma: Any, location: ChromaLocation) -> Any:
     """Enlarge chroma (1, 2, h, w) x2, as `sr4k.models.colour.upsample_chroma`, to (1, 2, 2h - 4, 2w - 4)."""
-    on, between = [(0.0, 1.0, 0.0), (0.0, 0.5, 0.5)], [(0.25, 0.75, 0.0), (0.0, 0.75, 0.25)]
-    rows, columns = on if location == "topleft" else between, between if location == "center" else on
-    taps = np.array([np.outer(row, column) for row in rows for column in columns], np.float32)
-    kernel = np.tile(taps[None, :, None], (2, 1, 1, 1, 1))  # groups, outputs, inputs, rows, columns
+    kernel = np.tile(doubling_taps(location)[None, :, None], (2, 1, 1, 1, 1))  # groups, outputs, inputs, rows, columns
     split = ops.group_convolution(chroma, ops.constant(kernel), [1, 1], [0, 0], [0, 0], [1, 1])
     return ops.depth_to_space(split, "depth_first", 2)
 
 
 def _halved(chroma: Any, location: ChromaLocation) -> Any:
     """Halve chroma (1, 2, h, w), as `sr4k.models.colour.downsample_chroma`."""
-    on, between = (0.25, 0.5, 0.25), (0.5, 0.5)
-    row, column = on if location == "topleft" else between, between if location == "center" else on
-    before = np.array([0, 0, len(row) - 2, len(column) - 2])
+    taps = halving_taps(location)
+    before = np.array([0, 0, taps.shape[0] - 2, taps.shape[1] - 2])
     padded = ops.pad(chroma, before, np.array([0, 0, 0, 0]), "edge")
-    kernel = np.tile(np.outer(row, column).astype(np.float32)[None, None, None], (2, 1, 1, 1, 1))
+    kernel = np.tile(taps[None, None, None], (2, 1, 1, 1, 1))
     return ops.group_convolution(padded, ops.constant(kernel), [2, 2], [0, 0], [0, 0], [1, 1])

@@ -29,7 +29,8 @@ def probed(path: Path, made: Path | None = None) -> Card:
 
     Args:
         path: an ONNX file, or a checkpoint of PyTorch's: ``.pth``, ``.pt``, ``.ckpt`` or ``.safetensors``.
-        made: file to write the network to, as ONNX in one piece. ``None``: the file has to be that.
+        made: file to write the network to, as ONNX in one piece; the weights of a checkpoint are written beside it.
+            ``None``: the file has to be that.
 
     Raises:
         OptionError: it is no network that can be used; the message says why.
@@ -101,8 +102,9 @@ def added(path: Path, name: str, *, source: str = "", licence: str = "") -> stor
         )
         store.keep(name, beside, card)
     finally:
-        with suppress(OSError):
-            beside.unlink()
+        for left in (beside, beside.with_suffix(store.WEIGHTS)):
+            with suppress(OSError):
+                left.unlink()
     found = store.find(name)
     assert found is not None
     return found

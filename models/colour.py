@@ -106,6 +106,20 @@ def downsample_chroma(plane: Samples, location: ChromaLocation) -> Samples:
     return _downsample_axis(rows, -1, cosited=location != "center")
 
 
+def doubling_taps(location: ChromaLocation) -> NDArray[np.float32]:
+    """Return `upsample_chroma` as kernels (4, 3, 3): one for each sample of the 2x2 that a sample becomes."""
+    on, between = [(0.0, 1.0, 0.0), (0.0, 0.5, 0.5)], [(0.25, 0.75, 0.0), (0.0, 0.75, 0.25)]
+    rows, columns = on if location == "topleft" else between, between if location == "center" else on
+    return np.array([np.outer(row, column) for row in rows for column in columns], np.float32)
+
+
+def halving_taps(location: ChromaLocation) -> NDArray[np.float32]:
+    """Return `downsample_chroma` as a kernel of two or three rows and columns, the last two on the 2x2 samples."""
+    on, between = (0.25, 0.5, 0.25), (0.5, 0.5)
+    row, column = on if location == "topleft" else between, between if location == "center" else on
+    return np.outer(row, column).astype(np.float32)
+
+
 def _upsample_axis(x: Samples, axis: int, *, cosited: bool) -> Samples:
     x = np.moveaxis(x, axis, -1)
     before = np.concatenate([x[..., :1], x[..., :-1]], axis=-1)

@@ -29,6 +29,7 @@ _WORDS = {
     "loss": "PSNR that int8 costs, in dB",
     "architecture": "as the converter names it",
     "sha256": "of the ONNX file beside this one",
+    "weights_sha256": "of the weights beside it, for PyTorch",
     "original": "name of the file that was added",
     "original_sha256": "of that file",
     "source": "where it comes from",
@@ -57,6 +58,7 @@ class Card(Figures):
         loss: PSNR that int8 costs against the network that it was made of, in dB.
         sha256: of the ONNX file.
         architecture: as the converter names it; empty: unknown.
+        weights_sha256: of the checkpoint's weights, which are kept beside the ONNX file; empty: there are none.
         original: name of the file that was added.
         original_sha256: of that file.
         source: where it comes from, in the user's words.
@@ -78,6 +80,7 @@ class Card(Figures):
     loss: float | None = None
     sha256: str
     architecture: str = ""
+    weights_sha256: str = ""
     original: str = ""
     original_sha256: str = ""
     source: str = ""

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from sr4k.errors import OptionError
 from sr4k.models.foreign.card import Card
-from sr4k.models.foreign.store import MOST_BYTES
+from sr4k.models.foreign.store import MOST_BYTES, WEIGHTS, hash_of_file
 
 try:
     import resselt
     import torch
-    from safetensors.torch import load_file
+    from safetensors.torch import load_file, save_file
 
     from sr4k.models.checkpoint import state_dict_of
 except ImportError as err:
@@ -73,7 +73,7 @@ def converted(path: Path, made: Path, probe: Callable[[bytes], Card], ran: Calla
 
     Args:
         path: of the checkpoint.
-        made: file to write the ONNX to.
+        made: file to write the ONNX to; the weights are written beside it, for PyTorch.
         probe: finds out about a network in ONNX.
         ran: returns what a network in ONNX makes of a picture (channels, rows, columns), from 0 to 1.
 
@@ -90,9 +90,15 @@ def converted(path: Path, made: Path, probe: Callable[[bytes], Card], ran: Calla
         if not apart <= MOST_APART:
             raise OptionError(f"{path} can't be converted: ONNX makes another picture of it, by up to {apart:.2g}.")
     made.write_bytes(graph)
+    weights = made.with_suffix(WEIGHTS)
+    save_file({key: tensor.clone().contiguous() for key, tensor in _state_of(path).items()}, weights)
     # The loader's networks take values from 0 to 1, whatever they make of them inside.
     return replace(
-        card, peak=1, architecture=architecture, parameters=sum(each.numel() for each in network.parameters())
+        card,
+        peak=1,
+        architecture=architecture,
+        parameters=sum(each.numel() for each in network.parameters()),
+        weights_sha256=hash_of_file(weights),
     )
 
 

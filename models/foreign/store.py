@@ -21,6 +21,9 @@ FOLDER = "SR4K_MODELS"
 
 SUFFIX = ".onnx"
 
+WEIGHTS = ".safetensors"
+"""Of the weights for PyTorch."""
+
 MOST_BYTES = 1 << 30
 """Size of the largest file that is read: about seven times that of the largest published network."""
 
@@ -43,6 +46,11 @@ class Foreign:
     name: str
     path: Path
     card: Card
+
+    @property
+    def weights(self) -> Path:
+        """Path of the weights for PyTorch, of a network that was added as a checkpoint."""
+        return self.path.with_suffix(WEIGHTS)
 
     def check_precision(self, precision: str) -> None:
         """Check that the network exists in a precision: it is in int8, or it is in float and runs in any float.
@@ -172,13 +180,20 @@ def make_folder() -> None:
 
 
 def keep(name: str, graph: Path, card: Card) -> None:
-    """Move a network's file into the store, and write its card, which comes last and makes the network known.
+    """Move a network's files into the store, and write its card, which comes last and makes the network known.
+
+    Args:
+        name: of the network.
+        graph: its ONNX file; the weights for PyTorch, if the card knows of any, are beside it.
+        card: what is known of it.
 
     Raises:
         OutputError: a file can't be written.
     """
     path, card_file = files_of_name(name)
     try:
+        if card.weights_sha256:
+            graph.with_suffix(WEIGHTS).replace(path.with_suffix(WEIGHTS))
         graph.replace(path)
     except OSError as err:
         raise OutputError(f"{path} can't be written ({err.strerror}).") from err
@@ -221,6 +236,7 @@ def of_network(name: str) -> Iterator[Path]:
     path, card_file = files_of_name(name)
     yield card_file
     yield path
+    yield path.with_suffix(WEIGHTS)
 
 
 def unknown(name: str) -> OptionError:

@@ -138,6 +138,7 @@ def _keep(foreign: store.Foreign, name: str, made: bytes, loss: float) -> None:
     card = replace(
         foreign.card,
         precision="int8",
+        weights_sha256="",
         loss=round(loss, 4),
         sha256=hashlib.sha256(made).hexdigest(),
         original=foreign.path.name,
