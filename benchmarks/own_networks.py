@@ -125,7 +125,7 @@ def in_memory(size: tuple[int, int], model: str) -> dict[str, Any]:
 
 
 def beside_openvino(model: str, work: Path, rounds: int) -> dict[str, Any]:
-    """Return pictures a second of `sr4k model bench` and of benchmark_app, run in turn, and the median of the ratios."""
+    """Return pictures a second of `sr4k model bench` and of benchmark_app, run in turn, and the median ratio."""
     graph = str(work / "models" / f"{model}.onnx")
     told = ("-m", graph, "-d", "CPU", "-hint", "throughput", "-t", "5", "-shape", "[1,3,540,960]")
     pairs = []
@@ -147,7 +147,7 @@ def run(program: str, *arguments: str) -> str:
 def as_markdown(found: dict[str, Any]) -> str:
     """Return the table for people."""
     lines = [
-        "| network | file | frames a second | live | in memory, s | pictures of 960x540 a second | of benchmark_app's rate |",
+        "| network | file | frames a second | live | in memory, s | 960x540, a second | of benchmark_app's rate |",
         "|---|---|---|---|---|---|---|",
     ]
     for model, row in found.items():
