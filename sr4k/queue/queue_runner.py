@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Self
 
 from sr4k.engines.cpu import granted_cpus
-from sr4k.errors import OutputError, Sr4kError, WorkerError
+from sr4k.errors import InputError, OutputError, Sr4kError, WorkerError
 from sr4k.pipeline.starting import start_process
 from sr4k.queue.job_queue import Queue, WrongState
 from sr4k.queue.keeper import SettingsKeeper
@@ -132,6 +132,12 @@ class Runner:
         try:
             job = self._queue.begin(job.id)
         except WrongState:  # it was paused in this moment
+            return
+        try:
+            for path in (job.source, job.target):  # the library may be another than when it was added
+                self._library.inside(path)
+        except InputError as err:
+            self._failed(job.id, str(err), err.exit_code)
             return
         here, there = Pipe()
         try:

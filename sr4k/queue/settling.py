@@ -36,6 +36,8 @@ def settle(queue: Queue, library: Library, number: int, how: Ending) -> QueuedJo
         raise WrongState(f"The result of job {number} is {job.decision} already.")
     if how == "keep":
         return queue.decide(number, "kept")
+    for path in (job.source, job.result.output):
+        library.inside(path)
     _check(Path(job.result.output), job.result.result_bytes, "result")
     if how == "discard":
         _delete(Path(job.result.output))
@@ -82,6 +84,7 @@ def _check_replacing(job: QueuedJob, result: JobResult) -> None:
 def _replaced(queue: Queue, library: Library, job: QueuedJob) -> QueuedJob:
     """Move the source into the bin, then the result to its name. Each step is done only if it was not done yet."""
     assert job.result is not None
+    library.inside(job.source)
     source, output = Path(job.source), Path(job.result.output)
     final = _final(source, output)
     if output.exists() or not final.exists():  # else both steps were done

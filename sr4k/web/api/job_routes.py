@@ -135,6 +135,8 @@ def router(service: WebService) -> APIRouter:
     def foretell(number: Number) -> QueuedJob:
         """Upscale a few seconds of a job's source, and keep the forecast with it."""
         job = queue.get(number)
+        for path in (job.source, job.target):
+            service.inside(path)
         found = in_child(forecast_of, job.source, job.target, job.options, seconds=FORECAST_SECONDS)
         queue.foretell(number, found)
         return queue.get(number)

@@ -69,3 +69,17 @@ def test_addresses_that_are_no_webhooks_are_refused_without_being_shown() -> Non
     with pytest.raises(OptionError) as error:
         Receivers.of({"SR4K_WEBHOOKS": "file:///etc/passwd"})
     assert "passwd" not in str(error.value)
+
+
+@pytest.mark.slow(seconds=2)
+def test_people_are_told_in_a_sentence_where_apprise_is_installed(tmp_path: Path) -> None:
+    pytest.importorskip("apprise", reason="is in the extra [notify]")
+    place = Place(tmp_path)
+    handler = type("Handler", (Hook,), {"answers": [], "told": []})
+    with Serving(ThreadingHTTPServer(("127.0.0.1", 0), handler)) as server:
+        receivers = Receivers.of({"SR4K_APPRISE": f"json://127.0.0.1:{server.port}/"})
+        with Announcer(place.queue, receivers):
+            until(lambda: place.queue.fact("announced") is not None)
+            place.queue.tell_channel("one", state="down", reason="the source is silent")
+            until(lambda: bool(handler.told))
+    assert json.loads(handler.told[0][1])["message"] == "Channel one is down: the source is silent"

@@ -102,12 +102,14 @@ def test_jobs_that_fail_say_why_and_the_next_one_runs(tmp_path: Path) -> None:
     (tmp_path / "broken.mp4").write_bytes(b"no video" * 100)
     clip = write_clip(tmp_path / "a.mp4", frames=4)
     place = Place(tmp_path)
+    outside = place.queue.add(tmp_path.parent / "b.mp4", tmp_path / "c 4K.mp4", FAST)  # of another library
     broken = place.queue.add(tmp_path / "broken.mp4", tmp_path / "b 4K.mp4", FAST)
     good = place.queue.add(clip, tmp_path / "a 4K.mp4", FAST)
     with place.runner():
         place.until(good.id, "done", "failed")
     failed = place.queue.get(broken.id)
     assert (failed.state, failed.code) == ("failed", 3)
+    assert "isn't in a library" in (place.queue.get(outside.id).error or "")
     assert "broken.mp4" in (failed.error or "")
     done = place.queue.get(good.id)
     assert done.result is not None

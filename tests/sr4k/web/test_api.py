@@ -1,6 +1,8 @@
 """The interface for programs: over a real server, against what it says of itself, and without secrets."""
 
 import json
+import re
+import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
@@ -131,3 +133,22 @@ def test_metrics_and_health_are_where_they_are_without_the_page(served: Served) 
     assert served.ask("GET", "/health")[2] == {"ok": True}
     assert served.ask("GET", "/ready")[2] == {"ready": True, "channels": {}}
     assert served.ask("GET", "/metrics")[0] == 200
+
+
+def test_each_path_in_the_docs_is_one_of_the_interface(served: Served) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "service.md").read_text()
+    told = set(re.findall(r"\$api(/[a-z0-9/]+)", text))
+    known = served.ask("GET", "/openapi.json")[2]["paths"]
+    patterns = [re.sub(r"\{[a-z]+\}", "[a-z0-9]+", path.removeprefix("/api/v1")) for path in known]
+    assert len(told) > 15
+    assert [path for path in told if not any(re.fullmatch(pattern, path) for pattern in patterns)] == []
+    assert [pattern for pattern in patterns if not any(re.fullmatch(pattern, path) for path in told)] == []
+
+
+def test_a_list_of_200_jobs_is_answered_at_little_cost(served: Served, tmp_path: Path) -> None:
+    for number in range(200):
+        served.place.queue.add(tmp_path / f"{number}.mp4", tmp_path / f"{number}.mkv")
+    served.ask("GET", "/api/v1/jobs")
+    before = time.process_time()
+    assert len(served.ask("GET", "/api/v1/jobs")[2]) == 200
+    assert time.process_time() - before < 0.2  # of the server and of this client
