@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from random import random
-from statistics import median
 from typing import Any
 
 import ray
@@ -20,6 +19,7 @@ from sr4k.cluster import remote
 from sr4k.cluster.machine_report import ClusterReport, NodeWork
 from sr4k.cluster.machines import Machine, Need, largest, name_of, needed
 from sr4k.cluster.messages import Fault, Made, Request, Working
+from sr4k.cluster.order import lagging, longest_first
 from sr4k.cluster.tasks import NodeFacts, SegmentDone, SegmentFailed, SegmentTask, Work
 from sr4k.engines.choose import GPU_ENGINES, engines_for
 from sr4k.errors import EngineError, InputError, MachineError, OutputError, Sr4kError, WorkerError
@@ -35,23 +35,11 @@ _LOOK_EVERY = 2.0
 _ANSWER = 60.0
 """Seconds that a machine gets to tell what it is."""
 
-_SILENT = 120.0
-"""Seconds without a new frame after which a segment is given to another machine as well."""
-
 _CRASHES = 3
 """Number of times that a segment may bring down the process that makes it."""
 
 _STRIKES = 2
 """Number of faults of its own, in a row, after which a machine gets no more work."""
-
-_COPIES = 2
-"""Number of machines that may make one segment at the same time."""
-
-_LAGGING = 1.5
-"""How much longer than usual a segment may take before another machine that has nothing to do makes it too."""
-
-_LEAST = 10.0
-"""Seconds before which no segment takes long."""
 
 _ALONE = 60.0
 """Seconds to wait for a machine when there is none left."""
@@ -94,7 +82,8 @@ class Spreading:
             raise MachineError(
                 f"No machine of the cluster is large enough for a segment ({self._need}): {largest(nodes)}."
             )
-        self._todo = deque(SegmentTask(key=key, stretch=stretch, cpus=self._need.cpus) for key, stretch in missing)
+        tasks = (SegmentTask(key=key, stretch=stretch, cpus=self._need.cpus) for key, stretch in missing)
+        self._todo = deque(longest_first(tasks))
         self._left = {task.key for task in self._todo}
         self._crashes: dict[str, int] = {}
         self._misread: set[str] = set()
@@ -211,17 +200,9 @@ class Spreading:
 
     def _lagging(self, machine: Machine, now: float) -> SegmentTask | None:
         """Return the segment that takes longest, if it is worth while that this machine makes it too."""
-        usual = median(self._took) if self._took else _SILENT
-        found = [
-            run
-            for run in self._runs.values()
-            if run.machine is not machine
-            and (now - run.began > max(_LEAST, _LAGGING * usual) or now - run.moved > _SILENT)
-            and sum(other.task.key == run.task.key for other in self._runs.values()) < _COPIES
-        ]
-        if not found:
+        slowest = lagging([*self._runs.values()], machine, self._took, now)
+        if slowest is None:
             return None
-        slowest = min(found, key=lambda run: run.began)
         self._say(
             f"{_span(slowest.task)} takes long on {slowest.machine.name}: {machine.name} makes it too", again=True
         )
@@ -233,6 +214,8 @@ class Spreading:
             time.sleep(_TICK)
             return
         ready, _ = ray.wait(refs, num_returns=1, timeout=_TICK)
+        if ready:  # all that are: of a thousand machines, many may have ended since the last look
+            ready, _ = ray.wait(refs, num_returns=len(refs), timeout=0)
         for ref in ready:
             try:
                 value = ray.get(ref, timeout=_ANSWER)
@@ -345,7 +328,9 @@ class Spreading:
 
     def _works(self, now: float) -> Iterator[NodeWork]:
         taking_part = [each for each in self._machines.values() if each.slots]
-        running = {each.id: [run for run in self._runs.values() if run.machine is each] for each in taking_part}
+        running: dict[str, list[_Run]] = {each.id: [] for each in taking_part}
+        for run in self._runs.values():
+            running[run.machine.id].append(run)
         frames = {each.id: each.frames + sum(run.frames for run in running[each.id]) for each in taking_part}
         everything = sum(frames.values())
         for each in taking_part:
