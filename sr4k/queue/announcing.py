@@ -128,7 +128,10 @@ class Announcer:
                 if self._ending.wait(wait):
                     return False
         if self._receivers.apprise:
-            _notified(self._receivers.apprise, news)
+            try:
+                _notified(self._receivers.apprise, news)
+            except Exception as err:  # of a library that talks to a hundred services; its words may hold an address
+                log.warning("Apprise could not tell of %s: %s", news["event"], type(err).__name__)
         return True
 
 

@@ -72,6 +72,7 @@ def test_addresses_that_are_no_webhooks_are_refused_without_being_shown() -> Non
 
 
 @pytest.mark.slow(seconds=2)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of modules that Apprise imports
 def test_people_are_told_in_a_sentence_where_apprise_is_installed(tmp_path: Path) -> None:
     pytest.importorskip("apprise", reason="is in the extra [notify]")
     place = Place(tmp_path)
