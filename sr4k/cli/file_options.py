@@ -64,7 +64,10 @@ class FileOptions:
         if self.form is not None or "-" in addresses:
             raise OptionError("- and -f are for files, not for a live stream: name a file or an address.")
         if self.cluster.where is not None:
-            raise OptionError("--cluster is for files: a live stream is made by one machine; leave it out.")
+            raise OptionError(
+                "--cluster is for files: a live stream is made by one machine. Copy or mount what is behind http(s):// "
+                "or s3://, or leave the cluster out."
+            )
         self.cluster.check()
         if self.recursive or self.skip_existing:
             raise OptionError("--recursive and --skip-existing are for folders of videos: leave them out.")

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 from foreign_networks import convolutions, with_card
+from typer.testing import CliRunner
 
 from sr4k import load_preset
+from sr4k.cli.stream_app import stream_app
 from sr4k.cluster.job import ClusterJob, Reached
 from sr4k.cluster.machines import Need, largest, name_of, needed
 from sr4k.cluster.settings import ClusterSettings, mapped, parse_path_map
@@ -99,3 +101,13 @@ def test_segments_that_end_after_a_time_of_work_are_refused() -> None:
     preset = load_preset("file").updated("encode", work_seconds=60)
     with pytest.raises(FieldError, match=r"work_seconds segments depend on how fast a machine is"):
         ClusterJob("in.mkv", "out.mkv", preset=preset, cluster=there)
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [("https://films.example/a.mkv", "out.mkv"), ("s3://films/a.mkv", "out.mkv"), ("a.mkv", "s3://films/out.mkv")],
+)
+def test_videos_that_are_not_on_a_disk_have_to_be_copied_first(source: str, target: str) -> None:
+    done = CliRunner().invoke(stream_app, [source, target, "--cluster", "local:2"])
+    assert done.exit_code != 0
+    assert "Copy or mount what is behind http(s):// or s3://" in str(done.exception) + done.output
