@@ -122,7 +122,7 @@ class Guard:
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         if len(headers.getlist("host")) != 1 or not self._door.access.is_own_name(headers["host"]):
             return problem(
-                421, "This service isn't known by that name: call it by its address, or start it with --host NAME."
+                421, "This service isn't known by that name: call it by its address, or start it with --host-name NAME."
             )
         if not _is_from_here(scope, headers):
             return problem(403, "Another page has sent this request: open the service's own page.")

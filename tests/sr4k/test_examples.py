@@ -218,6 +218,62 @@ def test_alerts_ask_for_metrics_that_there_are() -> None:
         assert rule["annotations"]["summary"].endswith("."), rule["alert"]
 
 
+def test_the_dashboard_shows_metrics_that_there_are() -> None:
+    board = json.loads((EXAMPLES / "grafana" / "channels.json").read_text())
+    told = {f"sr4k_{metric.name}{suffix}" for metric in METRICS for suffix in _SUFFIXES[metric.kind]}
+    labels = {"channel", "le", *(label for metric in METRICS for label in metric.labels)}
+    queries = [target for panel in board["panels"] for target in panel["targets"]]
+    asked = [query["expr"] for query in queries] + [board["templating"]["list"][1]["query"]]
+    assert {name for text in asked for name in re.findall(r"sr4k_\w+", text)} <= told
+    assert all(re.findall(r"sr4k_\w+", text) for text in asked)
+    assert {label for text in asked for label in re.findall(r"(\w+)=~?\"", text)} <= labels
+    assert {label for query in queries for label in re.findall(r"{{(\w+)}}", query["legendFormat"])} <= labels
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+
+
+def page_container() -> str:
+    """Return the container file of the page."""
+    return (EXAMPLES / "page.Containerfile").read_text()
+
+
+def test_the_pages_container_names_extras_options_and_packages_that_there_are() -> None:
+    text, about = page_container(), tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = {name for names in re.findall(r"EXTRAS=([\w,]+)", text) for name in names.split(",")}
+    assert {"web", "cuda"} <= extras <= about["optional-dependencies"].keys()
+    start = json.loads(re.findall(r"^ENTRYPOINT (\[.+\])$", text, re.M)[-1])
+    usage = subprocess.run([SR4K, "serve", "--help"], capture_output=True, text=True, timeout=240, check=True).stdout
+    assert start[:2] == ["sr4k", "serve"] and {option for option in start if option[:2] == "--"} <= {*usage.split()}
+    assert f"EXPOSE {start[start.index('--listen') + 1].lstrip(':')}\n" in text
+    packages = [name for names in re.findall(r'PACKAGES="([^"]+)"', text) for name in names.split()]
+    assert packages
+    if shutil.which("apt-cache") and apt_knows("python3"):
+        assert not [name for name in packages if not apt_knows(name)]
+
+
+def apt_knows(package: str) -> bool:
+    """Whether the lists of apt, if there are any, have a package."""
+    ran = subprocess.run(["apt-cache", "show", package], capture_output=True, timeout=240, check=False)
+    return ran.returncode == 0
+
+
+def test_the_page_and_the_media_server_are_composed_of_what_lies_beside_them() -> None:
+    composed = yaml.safe_load((EXAMPLES / "compose.yaml").read_text())
+    page, server = composed["services"]["sr4k"], composed["services"]["mediamtx"]
+    assert page["network_mode"] == "service:mediamtx" and "127.0.0.1:8484:8484" in server["ports"]
+    assert (EXAMPLES / page["build"]["context"] / page["build"]["dockerfile"]).exists()
+    about = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert {*page["build"]["args"]["EXTRAS"].split(",")} <= about["optional-dependencies"].keys()
+    paths = [volume.split(":")[0] for service in (page, server) for volume in service["volumes"]]
+    assert all((EXAMPLES / path).exists() for path in paths if path[:2] == "./")
+    variables = set(re.findall(r"\$\{(\w+)\}", (MEDIAMTX / "channels.yaml").read_text()))
+    assert variables <= page["environment"].keys() and "SR4K_TOKEN" in page["environment"]
+    assert f"{next(iter(server['environment']))}=$MEDIAMTX_PASSWORD" in (MEDIAMTX / "mediamtx.yml").read_text()
+    settings = mediamtx()
+    published = {port.split("/")[0].split(":")[-1] for port in server["ports"]}
+    assert {settings[key].split(":")[-1] for key in ("hlsAddress", "webrtcAddress")} <= published
+    assert set(composed["volumes"]) >= {path for path in paths if re.fullmatch(r"[a-z]+", path)}
+
+
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="needs promtool, of Debian's package prometheus")
 def test_prometheus_takes_the_alerts() -> None:
     ran = subprocess.run(

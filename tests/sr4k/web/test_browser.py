@@ -1,14 +1,18 @@
 """The page in a real browser: one session walks through it, as an owner of an archive and as an operator."""
 
 import os
+import re
 import shutil
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from clips import write_clip
@@ -24,6 +28,8 @@ from sr4k.web.access import Access
 from sr4k.web.app import make_app
 from sr4k.web.web_server import serving
 from sr4k.web.web_service import WebService
+
+SR4K = Path(sys.executable).parent / "sr4k"
 
 FLAGS = [
     "--no-sandbox",
@@ -42,27 +48,17 @@ pytestmark = pytest.mark.slow(seconds=40)
 
 @dataclass
 class Site:
-    """The service, its server, which can be killed, and a browser's page."""
+    """The service on its port, and a browser's page."""
 
     service: WebService
     browser: Browser
     page: Page
     monitor: ChannelMonitor
     clip: Path
-    port: int = 0
+    port: int
     reports: int = 0
     asked: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
-    _serving: ExitStack = field(default_factory=ExitStack)
-
-    def start(self) -> None:
-        """Start the server, on the same port as before."""
-        app = make_app(self.service, Access())
-        self.port = self._serving.enter_context(serving(app, f"127.0.0.1:{self.port}"))
-
-    def stop(self) -> None:
-        """End the server, and nothing else."""
-        self._serving.close()
 
     def url(self, path: str) -> str:
         """Return the address of a page."""
@@ -93,20 +89,19 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     channels: Any = SimpleNamespace(monitors=[monitor], names=frozenset({"studio"}), halted=frozenset())
     service = service_of(folder, channels=channels)
     clip = write_clip(folder / "videos" / "holiday.mp4", frames=120, size=(320, 180), audio=False)
-    with sync_playwright() as playwright, monitor.running():
+    web = serving(make_app(service, Access()), "127.0.0.1:0")
+    with sync_playwright() as playwright, monitor.running(), web as port:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
         page.set_default_timeout(SOON)
         expect.set_options(timeout=SOON)
-        found = Site(service, browser, page, monitor, clip)
+        found = Site(service, browser, page, monitor, clip, port)
         found.watch(page)
         found.live(rung=0, dropped={"late": 0})
-        found.start()
         yield found
         browser.close()
         service.ending.set()
-        found.stop()
-        service.queue.close()
+    service.queue.close()
 
 
 def test_a_forecast_is_seen_before_the_button_is_pressed(site: Site) -> None:
@@ -161,7 +156,7 @@ def test_the_queue_is_ordered_by_keyboard_and_by_drag_and_both_tabs_agree(site: 
     second.close()
 
 
-def test_a_job_runs_on_while_the_server_is_down_and_the_page_comes_back_by_itself(site: Site) -> None:
+def test_a_video_that_is_added_is_made_larger(site: Site) -> None:
     site.page.goto(site.url("/library"))
     site.page.get_by_role("button", name="videos").click()
     site.page.get_by_label("holiday.mp4").check()
@@ -173,14 +168,33 @@ def test_a_job_runs_on_while_the_server_is_down_and_the_page_comes_back_by_itsel
     service = site.service
     with Runner(service.queue, service.library, service.settings):
         expect(site.page.locator("#running li")).to_have_count(1)
-        site.stop()
-        expect(site.page.locator("#lost")).to_be_visible()
-        site.errors.clear()
-        site.start()
-        expect(site.page.locator("#lost")).to_be_hidden()
-        site.errors.clear()  # of the connections that were refused meanwhile
         until(lambda: not service.queue.jobs(("waiting", "running")))
     expect(site.page.locator("#running li")).to_have_count(0)
+
+
+def test_a_service_that_is_killed_in_mid_job_comes_back_with_its_page_and_its_job(site: Site, tmp_path: Path) -> None:
+    clip = Path(shutil.copy(site.clip, tmp_path / "film.mp4"))
+    port, running = free_port(), re.compile("frames a second")
+    page = site.browser.new_page()
+    service = serve(tmp_path, port)
+    try:
+        added = {"sources": [str(clip)], "options": {"engine": "nearest", "speed": "slow"}}
+        until(lambda: answered(port, "POST", "/jobs", json=added))
+        page.goto(f"http://127.0.0.1:{port}/queue")
+        expect(page.locator("#running")).to_contain_text(running)
+        service.kill()
+        service.wait()
+        expect(page.locator("#lost")).to_be_visible()
+        service = serve(tmp_path, port)
+        expect(page.locator("#lost")).to_be_hidden()
+        until(lambda: bool(answered(port, "GET", "/jobs?state=done")))
+        expect(page.locator("#running li")).to_have_count(0)
+        (job,) = answered(port, "GET", "/jobs")
+        assert (job["runs"], job["result"]["frames"]) == (2, 120)
+    finally:
+        page.close()
+        service.terminate()
+        service.wait(60)
 
 
 def test_progress_moves_while_it_is_looked_at(site: Site) -> None:
@@ -289,3 +303,23 @@ def test_no_request_left_the_host_and_nothing_went_wrong_in_the_page(site: Site)
     assert len(site.asked) > 50
     assert not [url for url in site.asked if not url.startswith((site.url("/"), "data:", "blob:"))]
     assert not site.errors
+
+
+def serve(folder: Path, port: int) -> "subprocess.Popen[bytes]":
+    """Start the whole service, with a folder as its library."""
+    command = [SR4K, "serve", "--listen", f"127.0.0.1:{port}", "--library", folder, "--state", folder / "state"]
+    return subprocess.Popen(command, stderr=subprocess.DEVNULL)
+
+
+def answered(port: int, method: str, path: str, **more: Any) -> Any:
+    """Return what the interface answers; ``None``: it does not answer yet."""
+    try:
+        return httpx.request(method, f"http://127.0.0.1:{port}/api/v1{path}", timeout=60, **more).json()
+    except httpx.TransportError:
+        return None
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
