@@ -1,5 +1,6 @@
 """Networks that users bring run wherever one of ours does, alone and before another."""
 
+import json
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,8 +9,11 @@ import numpy as np
 import pytest
 from clips import write_clip
 from foreign_networks import convolutions, with_card
+from typer.testing import CliRunner
 
 from sr4k import Job, LiveJob, Scale, Upscaler
+from sr4k.bench.engine_alone import measure_engine
+from sr4k.cli.main import app
 from sr4k.common.opencv import cv2
 from sr4k.errors import OptionError
 from sr4k.models.foreign import store
@@ -124,3 +128,47 @@ def test_a_scale_is_of_the_source_whatever_the_network_makes(tmp_path: Path) -> 
     triple = named("triple", tmp_path, scale=3)
     assert (size(2, triple), size(3, triple)) == (Scale(Fraction(2)), None)
     assert (size(2, "luma"), size(3, "luma")) == (None, Scale(Fraction(3)))
+
+
+def stream(*arguments: object, code: int = 0) -> str:
+    """Run sr4k stream in this process, and return what it prints on standard output."""
+    ran = CliRunner().invoke(app, ["stream", *map(str, arguments), "--workers", "threads", "--quiet"])
+    assert ran.exit_code == code, ran.output
+    return ran.stdout
+
+
+@pytest.mark.slow(seconds=2)
+def test_lanes_and_a_comparison_and_a_pipe_give_the_picture_that_one_lane_gives(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    clip = write_clip(tmp_path / "in.mkv", size=(48, 32), frames=3, audio=False)
+    mine, sheet = ("--model", named("mine", tmp_path, scale=3)), tmp_path / "sheet.png"
+    exact = ("--codec", "h264", "--crf", 0)
+    done = json.loads(stream(clip, tmp_path / "a.mkv", *mine, *exact, "--lanes", 2, "--compare", sheet, "--json"))
+    assert done["engine"]["lanes"] == 2 and done["engine"]["model"] == "mine"
+    assert cv2.imread(str(sheet)) is not None
+    capfdbinary.readouterr()
+    Job(clip, "-", model="mine", format="rawvideo", workers="threads").run()
+    piped = capfdbinary.readouterr().out
+    with av.open(str(tmp_path / "a.mkv")) as container:
+        frames = [frame.to_ndarray(format="yuv420p").tobytes() for frame in container.decode(video=0)]
+    assert b"".join(frames) == piped and len(frames) == 3
+
+
+@pytest.mark.slow(seconds=1)
+def test_a_dry_run_measures_it_and_a_benchmark_of_the_engine_runs_it(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "in.mkv", size=(48, 32), frames=3, audio=False)
+    told = json.loads(stream(clip, tmp_path / "out.mkv", "--model", named("mine", tmp_path), "--dry-run", "--json"))
+    assert "mine" in json.dumps(told) and not (tmp_path / "out.mkv").exists()
+    found = measure_engine("openvino", "mine", (48, 32), frames=4, rounds=1)
+    assert found.macs == store.find("mine").card.macs(32, 48) and found.median > 0  # type: ignore[union-attr]
+
+
+@pytest.mark.slow(seconds=2)
+def test_a_live_stream_goes_through_it(tmp_path: Path) -> None:
+    out = tmp_path / "out.mkv"
+    named("clean", tmp_path, scale=1)
+    chain = f"clean+{named('mine', tmp_path, scale=3)}"
+    LiveJob("pattern://64x48@5?seconds=1", (str(out),), model=chain, sound=False).run()
+    width, height, frames = sides(out)
+    assert (width, height) == (192, 144) and frames > 0
