@@ -9,11 +9,11 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
-from sr4k.errors import OptionError, OutputError
+from sr4k.errors import MachineError, OptionError, OutputError, Sr4kError
 from sr4k.queue.queued_job import (
     UNFINISHED,
     Decision,
@@ -78,6 +78,8 @@ class Queue:
             self._base.row_factory = sqlite3.Row
             self._base.execute("PRAGMA journal_mode=WAL")
             self._prepare()
+        except Sr4kError:
+            raise
         except (OSError, sqlite3.Error) as err:
             raise OutputError(f"The queue {path} can't be opened: {err}.") from err
 
@@ -381,7 +383,7 @@ class Queue:
         self._base.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
 
     def _rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
-        with self._lock:
+        with self._lock, self._in_words():
             return self._base.execute(query, values).fetchall()
 
     @contextmanager
@@ -391,14 +393,23 @@ class Queue:
             if self._base.in_transaction:
                 yield
                 return
-            self._base.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
-            self._base.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._base.execute("ROLLBACK")
-                raise
-            self._base.execute("COMMIT")
+            with self._in_words():
+                self._base.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+                self._base.execute("BEGIN IMMEDIATE")
+                try:
+                    yield
+                    self._base.execute("COMMIT")
+                except BaseException:
+                    with suppress(sqlite3.Error):  # a full disk may have ended it already
+                        self._base.execute("ROLLBACK")
+                    raise
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as err:
+            raise MachineError(f"The queue {self.path} can't be read or written: {err}.") from err
 
     def _prepare(self) -> None:
         with self._writing():

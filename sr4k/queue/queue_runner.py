@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 _TICK = 0.3
 """Seconds between two looks at what is wanted."""
 
+_BREATH = 1.0
+"""Seconds to wait after something failed."""
+
 _DRAIN = 8.0
 """Seconds that a job gets to end before its process is killed; what it has finished is kept in both cases."""
 
@@ -101,13 +104,18 @@ class Runner:
         while not self._ending.is_set() or self._children:
             try:
                 self._tend()
-            except Exception:
-                log.exception("The queue could not be tended")
-            self._listen()
+                self._listen()
+            except Exception as err:  # such as a full disk: jobs go on, and are seen to as soon as that is possible
+                log.error("The queue could not be tended: %s", err, exc_info=not isinstance(err, Sr4kError))
+                time.sleep(_BREATH)
 
     def _tend(self) -> None:
         """End the jobs that should not run, and start those that should."""
         settings = self._settings.now
+        ours = {child.number for child in self._children}
+        for running in self._queue.jobs(["running"]):
+            if running.id not in ours:  # its end could not be noted
+                self._queue.stopped(running.id)
         reason = self._reason_to_rest()
         for child in self._children:
             if reason is not None:

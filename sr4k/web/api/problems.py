@@ -90,6 +90,12 @@ def add_error_handlers(app: FastAPI, service: WebService) -> None:
         answer.headers.update(error.headers or {})
         return answer
 
+    def bug(_request: Request, error: Exception) -> JSONResponse:
+        return problem(
+            500, f"{type(error).__name__}, a bug in sr4k-stream: its log says more.", InternalError.exit_code
+        )
+
+    app.add_exception_handler(Exception, bug)
     app.add_exception_handler(Sr4kError, known)
     app.add_exception_handler(InternalError, known)
     app.add_exception_handler(RequestValidationError, invalid)

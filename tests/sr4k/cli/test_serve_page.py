@@ -15,6 +15,10 @@ import pytest
 from clips import video_times, write_clip
 from queues import until
 
+from sr4k.cli import page as page_module
+from sr4k.errors import OptionError
+from sr4k.service.redaction import Redaction
+
 pytestmark = pytest.mark.slow
 
 BIN = Path(sys.executable).parent
@@ -136,3 +140,9 @@ def test_what_can_not_be_served_is_refused_in_one_line(arguments: list[str], wor
     assert words in " ".join(ran.stderr.split())
     assert ran.stderr.startswith("error: ")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_without_its_extra_the_page_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(page_module, "find_spec", lambda name: None if name == "uvicorn" else object())
+    with pytest.raises(OptionError, match=r"needs uvicorn: pip install 'sr4k-stream\[web\]'"):
+        page_module.page_beside("127.0.0.1:0", [tmp_path], None, None, [], Redaction())

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sr4k.errors import OptionError, OutputError
+from sr4k.errors import MachineError, OptionError, OutputError
 from sr4k.queue.job_queue import NoSuchJob, Queue, WrongState
 from sr4k.queue.queued_job import JobProgress, QueuedJob
 
@@ -113,3 +113,15 @@ def test_a_list_of_200_jobs_costs_little(tmp_path: Path) -> None:
     before = time.process_time()
     assert len(queue.jobs()) == 200
     assert time.process_time() - before < 0.2
+
+
+def test_a_disk_that_is_full_is_told_in_one_line_and_nothing_is_lost(tmp_path: Path) -> None:
+    queue = Queue(tmp_path / "q.sqlite")
+    filled(queue, "a")
+    pages = queue._rows("PRAGMA page_count")[0][0]
+    queue._rows(f"PRAGMA max_page_count={pages}")
+    with pytest.raises(MachineError, match=r"can't be read or written: database or disk is full\."):
+        queue.add(Path("/v/b.mp4"), Path("/v/" + "long" * 5000))
+    queue._rows(f"PRAGMA max_page_count={pages + 1000}")
+    filled(queue, "c")
+    assert order(queue) == "ac"

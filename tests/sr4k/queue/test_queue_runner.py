@@ -107,6 +107,9 @@ def test_jobs_that_fail_say_why_and_the_next_one_runs(tmp_path: Path) -> None:
     good = place.queue.add(clip, tmp_path / "a 4K.mp4", FAST)
     with place.runner():
         place.until(good.id, "done", "failed")
+        with place.queue._writing():  # as if the disk had been full when it was done
+            place.queue.change(good.id, state="running", result=None)
+        place.until(good.id, "done", "failed")
     failed = place.queue.get(broken.id)
     assert (failed.state, failed.code) == ("failed", 3)
     assert "isn't in a library" in (place.queue.get(outside.id).error or "")
