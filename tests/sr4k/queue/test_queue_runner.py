@@ -107,6 +107,7 @@ def test_jobs_that_fail_say_why_and_the_next_one_runs(tmp_path: Path) -> None:
     good = place.queue.add(clip, tmp_path / "a 4K.mp4", FAST)
     with place.runner():
         place.until(good.id, "done", "failed")
+        done = place.queue.get(good.id)
         with place.queue._writing():  # as if the disk had been full when it was done
             place.queue.change(good.id, state="running", result=None)
         place.until(good.id, "done", "failed")
@@ -114,7 +115,7 @@ def test_jobs_that_fail_say_why_and_the_next_one_runs(tmp_path: Path) -> None:
     assert (failed.state, failed.code) == ("failed", 3)
     assert "isn't in a library" in (place.queue.get(outside.id).error or "")
     assert "broken.mp4" in (failed.error or "")
-    done = place.queue.get(good.id)
+    assert place.queue.get(good.id).runs == 2
     assert done.result is not None
     assert {check.name: check.ok for check in done.result.checks} == {"frames": True, "duration": True, "streams": True}
 
