@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from extras import required
-from gpu_plan import MODELS, PHOTOGRAPH, REHEARSAL, Setting, Step
+from gpu_plan import MODELS, PHOTOGRAPH, PREDICTED_AT_ONCE, REHEARSAL, Setting, Step, predicted_launch
 from gpu_timing import DEVICE, SETS, Row, timed
 from numpy.typing import NDArray
 
@@ -93,11 +93,9 @@ def ceilings(_: Setting) -> Iterator[Step]:
 
 def launches(setting: Setting) -> Iterator[Step]:
     """Time each launch of int8 luma alone."""
-    predicted = {"head": "0.015-0.020", "body": "0.028-0.035", "tail": "0.040", "chroma": "0.035-0.040"}
     network = zoo.load("luma").quantized(COLOUR)
     for index, launch in enumerate(fuse(network)):
-        conv = launch.terms[0].conv
-        guess = next((text for name, text in predicted.items() if conv.startswith(name)), predicted["chroma"])
+        guess = predicted_launch(launch.terms[0].conv)
         name = " + ".join(term.conv for term in launch.terms)
         yield Step(f"luma int8: {name}", 4, partial(one_launch_of, index, setting.size), guess)
 
@@ -105,8 +103,7 @@ def launches(setting: Setting) -> Iterator[Step]:
 def one_launch(setting: Setting) -> Iterator[Step]:
     """Compare a picture in one launch with exact integers, and time it."""
     yield Step("luma, int8, one launch a picture, all pixels", 25, partial(at_once_right, setting.size))
-    predicted = {"luma": "0.10-0.13", "luma-fast": "0.04-0.05"}
-    for model, guess in predicted.items():
+    for model, guess in PREDICTED_AT_ONCE.items():
         name = f"{model}, int8, one launch a picture, to NV12"
         yield Step(name, 10, partial(at_once_fast, model, setting.size), guess)
 

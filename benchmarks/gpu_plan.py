@@ -17,6 +17,18 @@ MODELS = ("luma",) if REHEARSAL else ("luma", "luma-large", "rcan2")
 """Networks to measure, the default first."""
 
 
+PREDICTED_AT_ONCE = {"luma": "0.10-0.13", "luma-fast": "0.04-0.05"}
+"""Milliseconds of int8 networks in one launch a picture, at 1080p on an H100, as estimated before the first run."""
+
+_PREDICTED_LAUNCHES = {"head": "0.015-0.020", "body": "0.028-0.035", "tail": "0.040", "bicubic": "0.035-0.040"}
+"""The same of each launch of int8 ``luma``, by the first word of its first convolution."""
+
+
+def predicted_launch(conv: str) -> str:
+    """Return the milliseconds that the launch of int8 ``luma`` with this convolution was estimated to take."""
+    return _PREDICTED_LAUNCHES[conv.partition(".")[0]]
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """Arguments of all steps.

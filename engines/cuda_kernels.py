@@ -11,7 +11,7 @@ PLANE_TAPS = tl.constexpr(16)
 """Taps of a plane in one matrix product: the smallest k of tensor cores in 16 bits."""
 
 _ROUND_TO_EVEN = tl.constexpr(12582912.0)
-"""1.5 * 2**23: added to a float32 of less than 2**22 and taken away again, it leaves the nearest integer."""
+"""1.5 * 2**23: added to a float32 of less than 2**22 it leaves the nearest integer in the low bits."""
 
 
 @triton.jit
@@ -85,7 +85,6 @@ def fused_convolution(
     inside = (at < rows * stride) & (x >= first_column) & (x < last_column)
     here = origin + y * stride + x
     n = tl.arange(0, lanes)
-    value = tl.zeros((block, lanes), tl.float32)
 
     if kernel_rows > 0:
         middle = source_origin + (y * source_stride + x) * source_step
@@ -99,7 +98,7 @@ def fused_convolution(
             pixels = tl.load(source + run[:, None] + k[None, :], mask=inside[:, None], other=0, cache_modifier=".ca")
             kernel = tl.load(source_weights + step * lanes * chunk + n[None, :] * chunk + k[:, None])
             total = tl.dot(pixels, kernel, total, out_dtype=total.dtype)
-        value += total.to(tl.float32) * tl.load(source_scale + n)[None, :]
+        value = total.to(tl.float32) * tl.load(source_scale + n)[None, :]
 
     if count_a > 0:
         planes = _of_plane(plane_a, weights_a, taps_a, y * row_a + x * column_a, inside, count_a, parts_a, codes, n)
@@ -107,7 +106,11 @@ def fused_convolution(
             planes += _of_plane(
                 plane_b, weights_b, taps_b, y * row_b + x * column_b, inside, count_b, parts_b, False, n
             )
-        value += planes * tl.load(plane_scale + n)[None, :]
+        planes *= tl.load(plane_scale + n)[None, :]
+        if kernel_rows > 0:
+            value += planes
+        else:
+            value = planes
 
     value += tl.load(bias + n)[None, :]
     if has_skip:
@@ -119,24 +122,26 @@ def fused_convolution(
         value = tl.maximum(value, 0.0)
 
     if to_map:
-        if out.dtype.element_ty == tl.int8:
-            value = _rounded(value, -128.0, 127.0)
+        if out.dtype.element_ty == tl.int8:  # noqa: SIM108 - Triton decides a branch, not an expression, by a type
+            stored = _rounded(value, -128.0, 127.0).to(tl.int8)
+        else:
+            stored = value.to(tl.float16)
         tl.store(
             out + here[:, None] * outputs + n[None, :],
-            value.to(out.dtype.element_ty),
+            stored,
             mask=inside[:, None] & (n < outputs)[None, :],
         )
     else:
         quads: tl.constexpr = lanes // 4
         bits = 8 * (n % 4)
-        bytes_ = _rounded(value, 0.0, 255.0).to(tl.uint32) << bits[None, :].to(tl.uint32)
+        bytes_ = (_rounded(value, 0.0, 255.0) & 255) << bits[None, :]
         words = tl.sum(tl.reshape(bytes_, (block, quads, 4)), axis=2)
         q = tl.arange(0, quads)
         there = q < outputs // 4
         place = y[:, None] * tl.load(quad_row + q, mask=there, other=0)[None, :]
         place += x[:, None] * tl.load(quad_column + q, mask=there, other=0)[None, :]
         place += tl.load(quad_offset + q, mask=there, other=0)[None, :]
-        tl.store(out + place, words.to(tl.int32, bitcast=True), mask=inside[:, None] & there[None, :])
+        tl.store(out + place, words, mask=inside[:, None] & there[None, :])
 
 
 @triton.jit
@@ -167,5 +172,5 @@ def _of_plane(
 
 @triton.jit
 def _rounded(value, least, most):
-    """Clamp to bounds and round to the nearest integer, half to even."""
-    return (tl.minimum(tl.maximum(value, least), most) + _ROUND_TO_EVEN) - _ROUND_TO_EVEN
+    """Clamp to bounds and round to the nearest integer, half to even: the low bits of the int32 that is returned."""
+    return (tl.minimum(tl.maximum(value, least), most) + _ROUND_TO_EVEN).to(tl.int32, bitcast=True)

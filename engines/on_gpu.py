@@ -4,7 +4,8 @@ Planes and frames are PyTorch tensors. Work is ordered after what the current st
 stream after it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 from sr4k.common.option_names import option
 from sr4k.engines import EngineSpec, imported
 from sr4k.engines.choose import first_to_start
-from sr4k.errors import OptionError
+from sr4k.errors import EngineError, OptionError, Sr4kError
 from sr4k.models.geometry import CELL, CELL_OUT, MARGIN
 
 _NETWORKS: dict[str, str] = {
@@ -54,6 +55,25 @@ def open_on_gpu(names: Sequence[str], spec: EngineSpec) -> GpuNetwork:
     network: GpuNetwork
     _, network = first_to_start(fit, lambda name: imported(_NETWORKS[name])(spec))
     return network
+
+
+@contextmanager
+def gpu_errors() -> Iterator[None]:
+    """Turn errors of CUDA, as PyTorch raises them, into EngineError.
+
+    An error of a kernel shows in some later call, and all calls after it fail as well.
+
+    Raises:
+        EngineError: CUDA failed, or the GPU's memory is full.
+    """
+    try:
+        yield
+    except Sr4kError:
+        raise
+    except torch.cuda.OutOfMemoryError as err:
+        raise EngineError("The GPU has too little memory left: close what else uses it.") from err
+    except RuntimeError as err:
+        raise EngineError(f"The GPU failed: {str(err).strip().partition(chr(10))[0]}") from err
 
 
 def nv12_of(cells: Tensor) -> Tensor:

@@ -36,7 +36,7 @@ try:
     from torch import Tensor
 
     from sr4k.engines.cuda import CudaEngine, cuda_device
-    from sr4k.engines.on_gpu import open_on_gpu
+    from sr4k.engines.on_gpu import gpu_errors, open_on_gpu
 except ImportError as err:
     raise EngineError("Frames on the GPU need PyTorch: pip install 'sr4k-stream[cuda]'.") from err
 
@@ -73,7 +73,9 @@ class GpuDecode(FileSource):
     def frames(self, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - on the GPU
         assert self._reader is not None
         for picture, info in self._pictures(self._reader):
-            yield Frame(self._padded(self._reader, picture), info)
+            with gpu_errors():
+                planes = self._padded(self._reader, picture)
+            yield Frame(planes, info)
 
     def report(self) -> DecodeReport | None:
         told = super().report()
@@ -180,9 +182,10 @@ class GpuUpscale(Transform):
 
     def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - on the GPU
         luma, chroma = frame.planes
-        out = self._network.run(luma, chroma)  # type: ignore[arg-type]
+        with gpu_errors():
+            out = self._cut(self._network.run(luma, chroma))  # type: ignore[arg-type]
         frame.release()
-        yield Frame((self._cut(out),), frame.info)  # type: ignore[arg-type]
+        yield Frame((out,), frame.info)  # type: ignore[arg-type]
 
     def report(self) -> EngineReport | None:
         return self._about
@@ -215,7 +218,9 @@ class Download(Transform):
 
     def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:
         host = self._idle.popleft()
-        self._waiting.append((frame, host, self._copy(frame.planes[0], host)))  # type: ignore[arg-type]
+        with gpu_errors():
+            arrived = self._copy(frame.planes[0], host)  # type: ignore[arg-type]
+        self._waiting.append((frame, host, arrived))  # type: ignore[arg-type]
         if len(self._waiting) > _BEHIND:
             yield self._finished(buffers)
 
@@ -238,7 +243,8 @@ class Download(Transform):
     def _finished(self, buffers: Buffers) -> Frame:
         frame, host, arrived = self._waiting.popleft()
         if arrived is not None:
-            arrived.synchronize()
+            with gpu_errors():
+                arrived.synchronize()
         out = buffers.take(frame.info)
         np.copyto(out.planes[0], host.numpy())
         self._idle.append(host)

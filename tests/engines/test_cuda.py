@@ -156,7 +156,7 @@ def test_on_a_gpu_whole_pictures_in_flight_are_those_of_exact_integers(model: st
 
 
 def kernels_of(model: str, capability: int, *stages: int) -> list[dict[str, Any]]:
-    script = Path(__file__).parent.parent / "support" / "compiled_kernels.py"
+    script = Path(__file__).parents[2] / "benchmarks" / "rig" / "compiled_kernels.py"
     done = subprocess.run(
         [sys.executable, script, model, *map(str, (capability, *stages))], capture_output=True, text=True, check=False
     )

@@ -14,7 +14,7 @@ from sr4k.stages.reconstruct import shuffle
 torch = pytest.importorskip("torch")
 
 from sr4k.engines import on_gpu  # noqa: E402
-from sr4k.engines.on_gpu import nv12_of, open_on_gpu  # noqa: E402
+from sr4k.engines.on_gpu import gpu_errors, nv12_of, open_on_gpu  # noqa: E402
 
 SPEC = EngineSpec(model="luma", height=16, width=24, colour=Colour())
 
@@ -49,3 +49,17 @@ def test_where_one_does_not_start_the_next_is_taken_and_that_is_said(
     assert "The engine tensorrt does not start, cuda is tried: the GPU is full." in caplog.text
     with pytest.raises(EngineError, match="full"):
         open_on_gpu(("openvino", "tensorrt"), SPEC)
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (RuntimeError("CUDA error: an illegal memory access\nCompile with TORCH_USE_CUDA_DSA"),
+         r"^The GPU failed: CUDA error: an illegal memory access$"),
+        (torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate"), r"^The GPU has too little memory left"),
+        (EngineError("of ours"), r"^of ours$"),
+    ],
+)  # fmt: skip
+def test_errors_of_cuda_are_one_line_of_ours(raised: Exception, told: str) -> None:
+    with pytest.raises(EngineError, match=told), gpu_errors():
+        raise raised

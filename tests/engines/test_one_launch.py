@@ -19,7 +19,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("triton")
 pytest.importorskip("cuda.bindings.driver")
 
-from sr4k.engines import nvrtc, one_launch  # noqa: E402
+from sr4k.engines import EngineSpec, cuda, nvrtc, one_launch  # noqa: E402
 from sr4k.engines.cuda_network import FusedNetwork, Layout  # noqa: E402
 from sr4k.engines.one_launch import OneLaunch, Plan, best_network, plan_for  # noqa: E402
 from sr4k.engines.one_launch_weights import pack  # noqa: E402
@@ -110,6 +110,19 @@ def test_it_computes_what_exact_integers_do_in_whole_and_partial_tiles(
     assert apart.max() <= 1
     assert (apart > 0).mean() <= 0.001  # ties that 32-bit floats round the other way
     assert chroma.max() == 0, "chroma is computed in integers"
+
+
+@pytest.mark.usefixtures("_on_the_cpu")
+def test_frames_on_the_gpu_are_read_and_written_where_they_are_by_one_launch(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = OneLaunch(zoo.load("luma-fast").quantized(Colour()), *SIZE, CPU, layout="nv12", plan=SMALL)
+    monkeypatch.setattr(cuda, "_fused", lambda *_: network)
+    on_gpu = cuda.CudaOnGpu(EngineSpec(model="luma-fast", height=SIZE[0], width=SIZE[1], colour=Colour()))
+    launched: list[list[int]] = []
+    monkeypatch.setattr(network.kernel, "launch", lambda grid, pointers, *_: launched.append(pointers[:3]))  # noqa: ARG005
+    luma, chroma = map(torch.from_numpy, picture("420"))
+    made = [on_gpu.run(luma, chroma) for _ in range(2)]
+    assert launched == [[luma.data_ptr(), chroma.data_ptr(), out.data_ptr()] for out in made]
+    assert made[0].shape == (3 * SIZE[0], 2 * SIZE[1])
 
 
 def test_other_networks_are_refused_by_what_it_is_for() -> None:
