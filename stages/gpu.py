@@ -220,7 +220,7 @@ class Download(Transform):
         host = self._idle.popleft()
         with gpu_errors():
             arrived = self._copy(frame.planes[0], host)  # type: ignore[arg-type]
-        self._waiting.append((frame, host, arrived))  # type: ignore[arg-type]
+        self._waiting.append((frame, host, arrived))
         if len(self._waiting) > _BEHIND:
             yield self._finished(buffers)
 
