@@ -83,14 +83,14 @@ def quantize(
     ],
     data: Annotated[list[Path], typer.Argument(help="Folders of pictures to calibrate on.", metavar="FOLDER...")],
     name: Annotated[
-        str | None, typer.Option(help="Of one of yours: name of the int8 form. Default: NETWORK-int8.")
+        str | None, typer.Option(help="Name of the int8 form of a network of yours. Default: NETWORK-int8.")
     ] = None,
     max_loss: Annotated[
         float | None,
-        typer.Option(min=0, help="Of one of yours: PSNR that int8 may cost at most, in dB. Default: 0.1."),
+        typer.Option(min=0, help="Maximum PSNR in dB that int8 may cost a network of yours. Default: 0.1."),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Of a checkpoint: the network that it belongs to; sr4k models lists all.")
+        str | None, typer.Option(help="Network that a checkpoint belongs to; sr4k models lists all.")
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Of a checkpoint: folder to write the files of the model to.")
