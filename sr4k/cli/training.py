@@ -92,9 +92,7 @@ def quantize(
     model: Annotated[
         str | None, typer.Option(help="Network that a checkpoint belongs to; sr4k models lists all.")
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Of a checkpoint: folder to write the files of the model to.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write the files of a checkpoint's model to.")] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print tracebacks of errors.")] = False,
 ) -> None:
     r"""Make the int8 form of a network, calibrated on some pictures.
