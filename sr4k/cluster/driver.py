@@ -9,6 +9,7 @@ import pickle
 import secrets
 import sys
 import tempfile
+from dataclasses import replace
 from fractions import Fraction
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -54,13 +55,12 @@ def run(name: str, pipe: BinaryIO) -> None:
 
 def _drive(request: Request, connection: Connection) -> None:
     work, planned, found = _planned(request)
-    connection.send(planned)
-    missing = []
     pool = Pool(work.pool)
-    for key, stretch in zip(planned.keys, found, strict=True):
-        if pool.found(key) is None:
-            missing.append((key, stretch))
-        else:
+    missing = [(key, stretch) for key, stretch in zip(planned.keys, found, strict=True) if pool.found(key) is None]
+    left = {key for key, _ in missing}
+    connection.send(replace(planned, again=len(left & request.tries.keys())))
+    for key in planned.keys:
+        if key not in left:
             connection.send(Made(key=key))
     if not missing:
         return

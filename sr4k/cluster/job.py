@@ -163,6 +163,7 @@ class _Spread:
         self._frames: dict[str, int] = {}  # of each segment of the plan
         self._counted: set[str] = set()  # keys whose frames the progress has
         self._warned: set[str] = set()
+        self._tries: dict[str, int] = {}  # of the segments under way
         self.made: list[SegmentWork] = []
         self.faults: list[str] = []
         self.again = 0
@@ -236,6 +237,7 @@ class _Spread:
             address=cluster.address,
             environment=cluster.environment,
             facts=self._job.facts(),
+            tries=self._tries,
             is_command=is_named_for_command(),
         )
 
@@ -256,10 +258,12 @@ class _Spread:
                     self._keys, self._there = list(message.keys), set()
                     self._frames = dict(zip(message.keys, message.frames, strict=True))
                     self.last = self._keys[-1] if self._keys else self.last
+                    self.again += message.again
                     self._watching.plan(message)
                 case Made():
                     self._made(message)
                 case Working():
+                    self._tries |= message.tries
                     self._watching.work(message)
                 case Fault():
                     self.again += message.again
@@ -273,6 +277,7 @@ class _Spread:
     def _made(self, message: Made) -> None:
         """Note a segment that is in the pool, and enter those whose turn it is into the journal."""
         self._there.add(message.key)
+        self._tries.pop(message.key, None)
         if message.key not in self._counted:
             self._counted.add(message.key)
             self._watching.made(self._frames[message.key])

@@ -47,6 +47,7 @@ class Machine:
         running: keys of the segments that it makes.
         done: number of segments that it has made; ``frames``, ``seconds``: of these.
         strikes: faults of its own in a row.
+        gone_at: when it was last found to be gone, on the monotonic clock.
     """
 
     id: str
@@ -58,6 +59,7 @@ class Machine:
     frames: int = 0
     seconds: float = 0.0
     strikes: int = 0
+    gone_at: float = 0.0
 
     @property
     def free(self) -> int:

@@ -22,6 +22,7 @@ class Request:
         address: its address; that of a private cluster is known once it runs.
         environment: variables by which it is reached.
         facts: of the job, as its journal has them.
+        tries: how often segments were begun already, by their keys, that a driver before this one has left.
         is_command: whether messages name options as those of the command.
     """
 
@@ -32,17 +33,19 @@ class Request:
     address: str
     environment: dict[str, str] = field(repr=False)
     facts: dict[str, Any]
+    tries: dict[str, int]
     is_command: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """The plan: keys and frames of the segments in order, and the video."""
+    """The plan: keys and frames of the segments in order, and the video. ``again``: how many are begun once more."""
 
     keys: tuple[str, ...]
     frames: tuple[int, ...]
     ends: tuple[float, ...]
     source: DecodeReport
+    again: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,18 +60,19 @@ class Made:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Working:
-    """How far the segments under way are: frames done of them, and the machines."""
+    """How far the segments under way are: frames done of them, at which attempt each is, and the machines."""
 
     frames: int
+    tries: dict[str, int]
     report: ClusterReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """Something went wrong and was dealt with; one line. ``again``: whether a segment is made again for it."""
+    """Something went wrong and was dealt with; one line. ``again``: number of segments that are made again for it."""
 
     text: str
-    again: bool = False
+    again: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from sr4k.cluster import node as on_node
 from sr4k.cluster import remote
+from sr4k.cluster.fault_words import is_of_machine, made_again, of_job, reason_of, span_of
 from sr4k.cluster.machine_report import ClusterReport, NodeWork
 from sr4k.cluster.machines import Machine, Need, largest, name_of, needed
 from sr4k.cluster.messages import Fault, Made, Request, Working
@@ -41,6 +42,9 @@ _CRASHES = 3
 _STRIKES = 2
 """Number of faults of its own, in a row, after which a machine gets no more work."""
 
+_BACK = 60.0
+"""Seconds after which a machine that was not reached is asked again, if Ray still lists it."""
+
 _ALONE = 60.0
 """Seconds to wait for a machine when there is none left."""
 
@@ -50,6 +54,7 @@ class _Run:
     """One machine making one segment. ``moved``: when its number of frames last grew."""
 
     id: str
+    ref: Any
     task: SegmentTask
     machine: Machine
     began: float
@@ -82,7 +87,10 @@ class Spreading:
             raise MachineError(
                 f"No machine of the cluster is large enough for a segment ({self._need}): {largest(nodes)}."
             )
-        tasks = (SegmentTask(key=key, stretch=stretch, cpus=self._need.cpus) for key, stretch in missing)
+        tasks = (
+            SegmentTask(key=key, stretch=stretch, cpus=self._need.cpus, attempt=1 + request.tries.get(key, 0))
+            for key, stretch in missing
+        )
         self._todo = deque(longest_first(tasks))
         self._left = {task.key for task in self._todo}
         self._crashes: dict[str, int] = {}
@@ -133,21 +141,31 @@ class Spreading:
                 machine = Machine(id=each["NodeID"], name=name_of(each, nodes), slots=slots)
                 self._machines[machine.id] = machine
                 if slots:
-                    machine.state = "asked"
-                    ref = remote.look_at.options(scheduling_strategy=_on(machine)).remote(
-                        self._work, on_node.fingerprint_of_code()
-                    )
-                    self._looks[ref] = machine, now
+                    self._ask(machine, now)
         for machine in self._machines.values():
             if machine.id not in alive and machine.state != "gone":
-                if machine.state == "ready":
-                    self._say(f"machine {machine.name} is gone")
-                machine.state = "gone"
+                self._lose(machine)
+            elif machine.id in alive and machine.state == "gone" and now - machine.gone_at > _BACK:
+                self._ask(machine, now)  # it was not reached, and Ray still has it
         for ref, (machine, asked) in [*self._looks.items()]:
             if now - asked > _ANSWER:
                 del self._looks[ref]
                 self._refuse(machine, "it doesn't answer")
         self._check_alone(now)
+
+    def _ask(self, machine: Machine, now: float) -> None:
+        machine.state = "asked"
+        asking = remote.look_at.options(scheduling_strategy=_on(machine))
+        self._looks[asking.remote(self._work, on_node.fingerprint_of_code())] = machine, now
+
+    def _lose(self, machine: Machine) -> None:
+        """Have others make what a machine that can't be reached was making. Ray may list it for some time yet."""
+        was_ready, machine.state, machine.gone_at = machine.state == "ready", "gone", time.monotonic()
+        lost = [ref for ref, run in self._runs.items() if run.machine is machine]
+        again = sum([self._requeue(self._runs.pop(ref)) for ref in lost])
+        machine.running.clear()
+        if was_ready:
+            self._say(f"machine {machine.name} is gone{made_again(again)}", again=again)
 
     def _check_alone(self, now: float) -> None:
         """Give up when no machine is left, or none ever comes."""
@@ -160,10 +178,10 @@ class Spreading:
                 f"Stopped: the cluster has had no machine for {_ALONE:.0f} seconds that could make a segment."
             )
 
-    def _refuse(self, machine: Machine, why: str) -> None:
+    def _refuse(self, machine: Machine, why: str, *, again: int = 0) -> None:
         machine.state = "refused"
         self._last_trouble = MachineError(f"No machine of the cluster can be used: {machine.name}: {why}.")
-        self._say(f"machine {machine.name} is left out: {why}")
+        self._say(f"machine {machine.name} is left out: {why}", again=again)
 
     def _answered(self, machine: Machine, facts: NodeFacts) -> None:
         if facts.trouble is not None:
@@ -196,16 +214,15 @@ class Spreading:
             run = f"{task.key}/{task.attempt}/{os.urandom(3).hex()}"
             ref = remote.made_by.options(**self._options(machine)).remote(self._work, task, run, self._board)
             machine.running.add(run)
-            self._runs[ref] = _Run(id=run, task=task, machine=machine, began=now, moved=now)
+            self._told = 0.0  # what is begun is told at once: this process may end
+            self._runs[ref] = _Run(id=run, ref=ref, task=task, machine=machine, began=now, moved=now)
 
     def _lagging(self, machine: Machine, now: float) -> SegmentTask | None:
         """Return the segment that takes longest, if it is worth while that this machine makes it too."""
         slowest = lagging([*self._runs.values()], machine, self._took, now)
         if slowest is None:
             return None
-        self._say(
-            f"{_span(slowest.task)} takes long on {slowest.machine.name}: {machine.name} makes it too", again=True
-        )
+        self._say(f"{span_of(slowest.task)} takes long on {slowest.machine.name}: {machine.name} makes it too", again=1)
         return replace(slowest.task, attempt=slowest.task.attempt + 1)
 
     def _collect(self) -> None:
@@ -234,8 +251,10 @@ class Spreading:
             self._answered(machine, value)
         elif isinstance(value, str):
             self._sampled(machine, value)
+        elif is_of_machine(value):
+            self._lose(machine)
         elif machine.state != "gone":
-            self._refuse(machine, _reason(value))
+            self._refuse(machine, reason_of(value))
 
     def _ended(self, run: _Run, value: Any) -> None:
         run.machine.running.discard(run.id)
@@ -247,7 +266,7 @@ class Spreading:
     def _made(self, run: _Run, done: SegmentDone) -> None:
         machine = run.machine
         if self._pool.seen(run.task.key) is None:
-            self._strike(run, OutputError(f"{machine.name}: {_span(run.task)} is done there, but not seen here"))
+            self._strike(run, OutputError(f"{machine.name}: {span_of(run.task)} is done there, but not seen here"))
             return
         machine.done, machine.strikes = machine.done + 1, 0
         machine.frames += done.manifest.segment.frames
@@ -265,20 +284,18 @@ class Spreading:
     def _failed(self, run: _Run, value: Any) -> None:
         """Have a segment made again, unless it would fail again."""
         task, machine = run.task, run.machine
-        is_crash = isinstance(value, SegmentFailed) and value.is_crash
-        if (
-            isinstance(value, RayError)
-            and machine.state == "ready"
-            and machine.id in {each["NodeID"] for each in remote.alive()}
-        ):
-            is_crash = True  # its process ended, its machine didn't
+        if is_of_machine(value):
+            self._runs[run.ref] = run
+            self._lose(machine)
+            return
+        is_crash = isinstance(value, RayError) or (isinstance(value, SegmentFailed) and value.is_crash)
         error = value.error if isinstance(value, SegmentFailed) else value
         if is_crash:
             self._crashes[task.key] = self._crashes.get(task.key, 0) + 1
             if self._crashes[task.key] >= _CRASHES:
                 raise WorkerError(
-                    f"Stopped: {_span(task)} has ended the process that makes it {_CRASHES} times, lastly on "
-                    f"{machine.name} ({_reason(error)})."
+                    f"Stopped: {span_of(task)} has ended the process that makes it {_CRASHES} times, lastly on "
+                    f"{machine.name} ({reason_of(error)})."
                 )
         elif isinstance(error, InputError):
             others = any(each.state == "ready" and each is not machine for each in self._machines.values())
@@ -290,25 +307,31 @@ class Spreading:
         elif isinstance(error, Sr4kError | OSError):
             self._strike(run, error)
             return
-        self._again(run, _reason(error))
+        self._again(run, reason_of(error))
 
     def _strike(self, run: _Run, error: Exception) -> None:
         """Note a fault that is the machine's own; after some in a row it gets no more work."""
         run.machine.strikes += 1
-        self._again(run, _reason(error))
-        if run.machine.strikes >= _STRIKES:
-            self._refuse(run.machine, _reason(error))
-            self._last_trouble = error if isinstance(error, Sr4kError) else OutputError(_reason(error))
+        if run.machine.strikes < _STRIKES:
+            self._again(run, reason_of(error))
+        else:
+            self._refuse(run.machine, reason_of(error), again=self._requeue(run))
+            self._last_trouble = of_job(error)
 
     def _again(self, run: _Run, why: str) -> None:
+        if self._requeue(run):
+            self._say(f"{span_of(run.task)} is made again: {run.machine.name}: {why}", again=1)
+
+    def _requeue(self, run: _Run) -> int:
+        """Have a segment made next, and return 1, unless it is done, or another machine makes it: 0."""
         if run.task.key not in self._left or any(other.task.key == run.task.key for other in self._runs.values()):
-            return
-        self._say(f"{_span(run.task)} is made again: {run.machine.name}: {why}", again=True)
+            return 0
         self._todo.appendleft(replace(run.task, attempt=run.task.attempt + 1))
+        return 1
 
     # Telling
 
-    def _say(self, text: str, *, again: bool = False) -> None:
+    def _say(self, text: str, *, again: int = 0) -> None:
         self._connection.send(Fault(text=f"Cluster: {text}.", again=again))
 
     def _follow(self, now: float) -> None:
@@ -318,13 +341,15 @@ class Spreading:
         with suppress(RayError, GetTimeoutError):
             noted = ray.get(self._board.all.remote(), timeout=2.0)
         under_way: dict[str, int] = {}
+        tries: dict[str, int] = {}
         for run in self._runs.values():
             if (frames := noted.get(run.id, run.frames)) > run.frames:
                 run.frames, run.moved = frames, now
             if run.task.key in self._left:
+                tries[run.task.key] = max(run.task.attempt, tries.get(run.task.key, 0))
                 under_way[run.task.key] = max(run.frames, under_way.get(run.task.key, 0))
         report = ClusterReport(nodes=tuple(self._works(now)))
-        self._connection.send(Working(frames=sum(under_way.values()), report=report))
+        self._connection.send(Working(frames=sum(under_way.values()), tries=tries, report=report))
 
     def _works(self, now: float) -> Iterator[NodeWork]:
         taking_part = [each for each in self._machines.values() if each.slots]
@@ -360,16 +385,9 @@ def _on(machine: Machine) -> NodeAffinitySchedulingStrategy:
     return NodeAffinitySchedulingStrategy(machine.id, soft=False)
 
 
-def _room(machine: Machine) -> tuple[int, float]:
-    """Return how free a machine is; of equals another each time, as another job may have begun with the first."""
-    return machine.free, random()
+def _room(machine: Machine) -> tuple[bool, int, int, float]:
+    """Return how free a machine is, one without faults of its own first.
 
-
-def _span(task: SegmentTask) -> str:
-    return f"{task.stretch.start:.2f} s to {task.stretch.end:.2f} s"
-
-
-def _reason(error: object) -> str:
-    """Return the first line of an error, without its full stop."""
-    text = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
-    return text.rstrip(".")
+    Of equals it is another each time, as another job may have begun with the first.
+    """
+    return machine.free > 0, -machine.strikes, machine.free, random()
