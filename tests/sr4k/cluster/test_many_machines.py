@@ -176,6 +176,36 @@ def test_strict_ends_at_the_damage_at_once(preset: Preset, cluster: Reached, tmp
     assert not (tmp_path / "out.mkv").exists()
 
 
+def with_rubbish(clip: Path, target: Path, first: int, last: int) -> Path:
+    """Write a clip's video, whose packets from ``first`` to ``last`` are rubbish; return the path."""
+    with av.open(str(clip)) as given, av.open(str(target), "w") as made:
+        copied = made.add_stream_from_template(given.streams.video[0])
+        for number, packet in enumerate(given.demux(video=0)):
+            if packet.dts is None:
+                continue
+            if first <= number <= last:
+                rubbish = av.Packet(b"\xff" * packet.size)
+                rubbish.pts, rubbish.dts, rubbish.duration = packet.pts, packet.dts, packet.duration
+                rubbish.time_base, rubbish.is_keyframe = packet.time_base, packet.is_keyframe
+                packet = rubbish
+            packet.stream = copied
+            made.mux(packet)
+    return target
+
+
+def test_a_segment_of_which_nothing_can_be_decoded_is_tried_twice_and_told_with_its_times(
+    preset: Preset, cluster: Reached, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clip = write_clip(tmp_path / "a.mkv", frames=75, size=(160, 90), options={"g": "25", "bf": "0"})
+    damaged = with_rubbish(clip, tmp_path / "b.mkv", 25, 49)
+    with pytest.raises(InputError, match=r"b.mkv: no picture could be decoded from 1\.00 s to 1\.96 s"):
+        ClusterJob(damaged, tmp_path / "out.mkv", preset=preset, cluster=cluster).run()
+    assert not (tmp_path / "out.mkv").exists()
+    assert sum("is made again" in record.getMessage() for record in caplog.records) == 1
+    alone = Job(damaged, tmp_path / "out.mkv", preset=preset, resume=True).run()
+    assert (alone.frames, alone.losses.packets) == (50, 25)
+
+
 def killed_once(session: str, begin: str) -> Callable[[Progress], None]:
     """Return what kills such processes once, when some of the job is done."""
     killed: list[int] = []
