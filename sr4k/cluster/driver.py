@@ -9,7 +9,6 @@ import pickle
 import secrets
 import sys
 import tempfile
-from dataclasses import replace
 from fractions import Fraction
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -58,7 +57,7 @@ def _drive(request: Request, connection: Connection) -> None:
     pool = Pool(work.pool)
     missing = [(key, stretch) for key, stretch in zip(planned.keys, found, strict=True) if pool.found(key) is None]
     left = {key for key, _ in missing}
-    connection.send(replace(planned, again=len(left & request.tries.keys())))
+    connection.send(planned)
     for key in planned.keys:
         if key not in left:
             connection.send(Made(key=key))

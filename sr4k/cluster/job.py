@@ -164,6 +164,7 @@ class _Spread:
         self._counted: set[str] = set()  # keys whose frames the progress has
         self._warned: set[str] = set()
         self._tries: dict[str, int] = {}  # of the segments under way
+        self._dropped: set[str] = set()  # of these, those that a driver has left
         self.made: list[SegmentWork] = []
         self.faults: list[str] = []
         self.again = 0
@@ -188,6 +189,7 @@ class _Spread:
                 if is_private or not self.faults:
                     raise
                 lost = str(err).rstrip(".")
+            self._dropped |= self._tries.keys()
             if len(self.made) > before:
                 until = time.monotonic() + _PATIENCE
             if time.monotonic() > until:
@@ -258,12 +260,14 @@ class _Spread:
                     self._keys, self._there = list(message.keys), set()
                     self._frames = dict(zip(message.keys, message.frames, strict=True))
                     self.last = self._keys[-1] if self._keys else self.last
-                    self.again += message.again
                     self._watching.plan(message)
                 case Made():
                     self._made(message)
                 case Working():
                     self._tries |= message.tries
+                    begun = self._dropped & message.tries.keys()
+                    self.again += len(begun)
+                    self._dropped -= begun
                     self._watching.work(message)
                 case Fault():
                     self.again += message.again
@@ -278,6 +282,7 @@ class _Spread:
         """Note a segment that is in the pool, and enter those whose turn it is into the journal."""
         self._there.add(message.key)
         self._tries.pop(message.key, None)
+        self._dropped.discard(message.key)
         if message.key not in self._counted:
             self._counted.add(message.key)
             self._watching.made(self._frames[message.key])

@@ -39,13 +39,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """The plan: keys and frames of the segments in order, and the video. ``again``: how many are begun once more."""
+    """The plan: keys and frames of the segments in order, and the video."""
 
     keys: tuple[str, ...]
     frames: tuple[int, ...]
     ends: tuple[float, ...]
     source: DecodeReport
-    again: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
