@@ -217,9 +217,10 @@ def as_markdown(result: dict[str, Any]) -> str:
         told = "<br>".join(escape(readable(line), quote=False).replace("|", "&#124;") for line in row["told"]) or "–"
         lines.append(
             f"| {row['fault']} | {told} | {row['seconds']:.0f} | {row['again']} | {row['under_way']} "
-            f"| {len(row['orphans'])} | {'yes' if row['equal'] else 'no'} | {row['load']:.0f} |"
+            f"| {len(row['orphans'])} | {'yes' if row['equal'] else 'no'} | {row['load'] or '–'} |"
         )
-    lines += [f"\nNot run: {name} ({why})." for name, why in result["left_out"].items()]
+    lines += [f"\n{result['note']}"] if "note" in result else []
+    lines += [f"\nNot whole: {name} ({why})." for name, why in result["left_out"].items()]
     return "\n".join(lines) + "\n"
 
 

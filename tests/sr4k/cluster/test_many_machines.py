@@ -248,7 +248,12 @@ def test_a_killed_driver_costs_what_was_under_way(
     killed: list[int] = []
 
     def see(progress: Progress) -> None:
-        drivers = [process for process, command, _ in cmdlines() if "sr4k.cluster.driver" in command]
+        drivers = [
+            process
+            for process, command, _ in cmdlines()
+            if "sr4k.cluster.driver" in command
+            and f"PPid:\t{os.getpid()}\n" in Path(f"/proc/{process}/status").read_text()
+        ]
         if not killed and progress.frames >= 25:
             killed.extend(drivers)
             for process in drivers:
