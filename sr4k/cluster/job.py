@@ -179,6 +179,7 @@ class _Spread:
         with writing(self._parts.folder):
             self._parts.pool.folder.mkdir(exist_ok=True)
         until, is_private = time.monotonic() + _PATIENCE, self._job.cluster.settings.nodes is not None
+        told = ""
         while not self._stops():
             before = len(self.made)
             try:
@@ -195,7 +196,11 @@ class _Spread:
             if time.monotonic() > until:
                 raise WorkerError(f"Stopped: the cluster was lost ({lost}).")
             pause = 0.0 if is_private else _PAUSE
-            self._note(f"Cluster: it was lost ({lost}); trying again{f' in {pause:.0f} seconds' if pause else ''}.")
+            if lost != told:  # an address where nothing answers is tried often
+                self._note(
+                    f"Cluster: it was lost ({lost}); trying again{f' every {pause:.0f} seconds' if pause else ''}."
+                )
+            told = lost
             self._wait(pause)
 
     def _driven(self) -> bool:
