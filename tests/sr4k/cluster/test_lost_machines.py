@@ -148,7 +148,8 @@ def test_a_head_that_comes_back_finds_what_was_done(
     assert_same(tmp_path / "out.mkv", job.target)
     assert any("it was lost" in fault for fault in made.faults)
     assert made.again <= 2
-    assert sum(segment.frames for segment in made.segments) == 125
+    told = sum(segment.frames for segment in made.segments)
+    assert made.frames == 125 and told <= 125  # what was put while nobody listened was found there, not made again
     assert_nothing_runs(hosts)
 
 
