@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from sr4k.engines import openvino_library  # noqa: F401  keeps NNCF from sending its telemetry
 from sr4k.errors import EngineError, OptionError
 
+_usual = logging.getLoggerClass()
 try:
     import nncf
     import onnxruntime  # noqa: F401  NNCF runs networks in it
@@ -26,6 +27,8 @@ except ImportError as err:
     raise OptionError(
         f"To quantise a network of yours NNCF and ONNX Runtime are needed ({err}): pip install 'sr4k-stream[quantize]'."
     ) from err
+finally:
+    logging.setLoggerClass(_usual)  # NNCF makes its own the class of all loggers
 
 Given = NDArray[Any]
 """An input as the network takes it."""
@@ -64,7 +67,7 @@ def quantized(
         scores = [score(made, test) for test in data]
         return sum(scores) / len(scores), scores
 
-    nncf.set_log_level(logging.ERROR)
+    logging.getLogger("nncf").setLevel(logging.ERROR)  # its own function changes handlers that others put there
     try:
         with warnings.catch_warnings(), redirect_stdout(sys.stderr):  # its progress bars
             warnings.simplefilter("ignore")

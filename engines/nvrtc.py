@@ -25,7 +25,7 @@ def compiled(source: str, capability: tuple[int, int], options: Sequence[str] = 
     Raises:
         EngineError: NVRTC can't be loaded or is too old for the GPU, or the source is wrong; with NVRTC's own reason.
     """
-    flags = [f"--gpu-architecture=sm_{capability[0]}{capability[1]}", "--std=c++17", *options]
+    flags = [f"-arch=sm_{capability[0]}{capability[1]}", "-std=c++17", *options]
     try:
         program = _checked(nvrtc.nvrtcCreateProgram(source.encode(), b"kernel.cu", 0, [], []))
     except RuntimeError as err:  # the bindings find no library

@@ -71,6 +71,12 @@ def once_busy(hosts: RayHosts, happen: Callable[[Host], None]) -> Callable[[Prog
     return see
 
 
+def lines_of(made: ClusterSummary) -> tuple[list[str], int]:
+    """Return what went wrong, and how many segments a busy machine made too slowly, so that another made them too."""
+    slow = [line for line in made.faults if "takes long" in line]
+    return [line for line in made.faults if line not in slow], len(slow)
+
+
 def assert_same(made: Path, one: Path) -> None:
     for kind in ("video", "audio"):
         assert packet_bytes(made, kind) == packet_bytes(one, kind)
@@ -95,8 +101,9 @@ def test_a_machine_that_can_write_no_more_is_left_out(hosts: RayHosts, job: Job,
 
     made = run(on(hosts, job, tmp_path / "out.mkv"), see)
     assert_same(tmp_path / "out.mkv", job.target)
-    assert 1 <= made.again == len(made.faults) <= 2
-    assert all("File too large" in fault for fault in made.faults)
+    faults, slow = lines_of(made)
+    assert 1 <= made.again - slow == len(faults) <= 2
+    assert all("File too large" in fault for fault in faults)
     assert_nothing_runs(hosts)
 
 
@@ -109,8 +116,9 @@ def test_segments_of_lost_machines_are_made_by_one_that_came_since(hosts: RayHos
 
     made = run(on(hosts, job, tmp_path / "out.mkv"), once_busy(hosts, replaced))
     assert_same(tmp_path / "out.mkv", job.target)
-    assert len(made.faults) == 2 and all("is gone" in fault for fault in made.faults)
-    assert made.again <= 2
+    faults, slow = lines_of(made)
+    assert len(faults) == 2 and all("is gone" in fault for fault in faults)
+    assert made.again - slow <= 2
     assert len({segment.node for segment in made.segments}) >= 2
     assert_nothing_runs(hosts)
 
@@ -128,7 +136,8 @@ def test_a_frozen_machine_is_not_waited_for_and_ends_its_work_when_it_goes_on(
     made = run(on(hosts, job, tmp_path / "out.mkv"), once_busy(hosts, freeze))
     assert frozen
     assert_same(tmp_path / "out.mkv", job.target)
-    assert made.again <= 1 and len(made.faults) <= 2
+    faults, slow = lines_of(made)
+    assert made.again - slow <= 1 and len(faults) <= 1
     frozen[0].thaw()
     assert_nothing_runs(hosts)
     frozen[0].kill()
@@ -146,8 +155,9 @@ def test_a_head_that_comes_back_finds_what_was_done(
 
     made = run(on(hosts, job, tmp_path / "out.mkv"), once_busy(hosts, away))
     assert_same(tmp_path / "out.mkv", job.target)
-    assert any("it was lost" in fault for fault in made.faults)
-    assert made.again <= 2
+    faults, slow = lines_of(made)
+    assert any("it was lost" in fault for fault in faults)
+    assert made.again - slow <= 2
     told = sum(segment.frames for segment in made.segments)
     assert made.frames == 125 and told <= 125  # what was put while nobody listened was found there, not made again
     assert_nothing_runs(hosts)

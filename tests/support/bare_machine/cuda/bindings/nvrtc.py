@@ -29,7 +29,7 @@ def nvrtcDestroyProgram(program: _Program) -> tuple[Any, ...]:  # noqa: N802
 
 
 def nvrtcCompileProgram(program: _Program, count: int, flags: list[bytes]) -> tuple[Any, ...]:  # noqa: N802
-    assert len(flags) == count and flags[0].startswith(b"--gpu-architecture=sm_")
+    assert len(flags) == count and flags[0].startswith(b"-arch=sm_")
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "kernel.so"
         (Path(folder) / "kernel.cu").write_bytes(program.source)
