@@ -21,15 +21,6 @@ _MARK = "RIG_RAY_HOST"
 _SECONDS = 90.0
 """Time that a host gets to start."""
 
-QUICK = {
-    "RAY_health_check_initial_delay_ms": "0",
-    "RAY_health_check_period_ms": "500",
-    "RAY_health_check_timeout_ms": "2000",
-    "RAY_health_check_failure_threshold": "3",
-    "RAY_gcs_rpc_server_reconnect_timeout_s": "6",
-}
-"""Settings of Ray by which it notices in seconds what it usually takes a minute for."""
-
 
 class Loopback:
     """All hosts share this machine's network; each has an address of its own on the loopback."""
@@ -174,6 +165,7 @@ class Host:
             self._process.poll()
             time.sleep(0.02)
         self._process.wait()
+        self._log.close()
 
     def freeze(self) -> None:
         """Stop all its processes."""
@@ -192,19 +184,12 @@ class RayHosts:
     Args:
         hosts: number of hosts beside the head.
         network: how they reach each other.
-        environment: further variables for all of them.
 
     Attributes:
         environment: variables by which a process reaches the cluster.
     """
 
-    def __init__(
-        self,
-        hosts: int,
-        *,
-        network: Loopback | Namespaces | None = None,
-        environment: Mapping[str, str] | None = None,
-    ) -> None:
+    def __init__(self, hosts: int, *, network: Loopback | Namespaces | None = None) -> None:
         self._wanted = hosts
         self.network = network or Loopback()
         self.folder = Path(tempfile.mkdtemp(prefix="rig-"))  # short: sockets below it have at most 107 characters
@@ -213,7 +198,6 @@ class RayHosts:
             "RAY_AUTH_TOKEN": secrets.token_hex(32),
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_kill_child_processes_on_worker_exit_with_raylet_subreaper": "true",
-            **(environment or {}),
         }
         self.port = 6379 if isinstance(self.network, Namespaces) else free_port()
         self._client_port = 10001 if isinstance(self.network, Namespaces) else free_port()

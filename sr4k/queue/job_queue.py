@@ -140,10 +140,8 @@ class Queue:
             if not path.is_absolute():
                 raise OptionError(f"{path} has to be an absolute path.")
         with self._writing():
-            marks = ",".join("?" * len(UNFINISHED))
-            query = f"SELECT id FROM jobs WHERE target = ? AND state IN ({marks})"
-            if taken := self._rows(query, str(target), *UNFINISHED):
-                raise OptionError(f"{target} is the target of job {taken[0]['id']} already: choose another.")
+            if (taken := self._unfinished_with(str(target))) is not None:
+                raise OptionError(f"{target} is the target of job {taken} already: choose another.")
             last = self._rows("SELECT coalesce(max(place), 0) AS last FROM jobs")[0]["last"]
             added = self._base.execute(
                 "INSERT INTO jobs(source, target, options, state, decision, priority, place, origin, created, runs,"
@@ -224,9 +222,8 @@ class Queue:
         """
         with self._writing():
             target = self.get(number).target
-            for other in self.jobs(UNFINISHED):
-                if other.target == target and other.id != number:
-                    raise OptionError(f"{target} is the target of job {other.id} meanwhile: cancel that first.")
+            if (taken := self._unfinished_with(target)) not in (None, number):
+                raise OptionError(f"{target} is the target of job {taken} meanwhile: cancel that first.")
             return self._to(number, ("failed", "cancelled"), "waiting", error=None, code=None, note=None, ended=None)
 
     def remove(self, number: int) -> QueuedJob:
@@ -352,6 +349,12 @@ class Queue:
         columns = ", ".join(f"{name} = ?" for name in changes)
         values = [_column(value) for value in changes.values()]
         self._base.execute(f"UPDATE jobs SET {columns} WHERE id = ?", (*values, number))
+
+    def _unfinished_with(self, target: str) -> int | None:
+        """Return the unfinished job with this target: there is one at most."""
+        marks = ",".join("?" * len(UNFINISHED))
+        found = self._rows(f"SELECT id FROM jobs WHERE target = ? AND state IN ({marks})", target, *UNFINISHED)
+        return found[0]["id"] if found else None
 
     def _ask(self, number: int, what: Literal["pause", "cancel"], state: State) -> QueuedJob:
         """Ask a running job for something, or change the state of one that doesn't run at once."""
