@@ -1,4 +1,4 @@
-"""The half of ``sr4k serve`` that has a page: queue, watch folders, notices and the web server, beside the channels."""
+"""The half of ``sr4k serve`` that has a page: queue, watch folders, notices, and a process with the web server."""
 
 import logging
 import os
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from sr4k.errors import OptionError
 from sr4k.queue.announcing import Announcer, Receivers
@@ -13,7 +14,10 @@ from sr4k.queue.job_queue import Queue
 from sr4k.queue.keeper import SettingsKeeper
 from sr4k.queue.queue_runner import Runner
 from sr4k.queue.settings import Library
+from sr4k.queue.settling import finish_moves
 from sr4k.queue.watch_folders import Watcher
+from sr4k.service.channel_desk import ChannelDesk
+from sr4k.service.channel_history import ChannelHistory
 from sr4k.service.redaction import Redaction
 from sr4k.service.run_channels import Service
 
@@ -47,10 +51,9 @@ def page_beside(
     if missing := [name for name in _NEEDED if find_spec(name) is None]:
         raise OptionError(f"The page needs {', '.join(missing)}: pip install 'sr4k-stream[web]' brings all of it.")
     from sr4k.web.access import TOKEN, VIEW_TOKEN, access_of
-    from sr4k.web.app import make_app
     from sr4k.web.channel_events import ChannelFollower
-    from sr4k.web.web_server import serving
-    from sr4k.web.web_service import WebService
+    from sr4k.web.page_keeper import PageKeeper, listening_on
+    from sr4k.web.page_settings import PageSettings
 
     environment = dict(os.environ)
     access = access_of(listen, environment, token_file=token_file, names=tuple(names))
@@ -61,18 +64,28 @@ def page_beside(
 
     @contextmanager
     def opened(channels: Service) -> Iterator[None]:
-        queue = Queue((state or _state_folder()) / "queue.sqlite")
-        settings = SettingsKeeper(queue, library)
-        service = WebService(queue=queue, library=library, settings=settings, channels=channels, redaction=redaction)
-        watcher = Watcher(queue, library, settings)
         with ExitStack() as stack:
+            listening = stack.enter_context(listening_on(listen))
+            queue = Queue((state or _state_folder()) / "queue.sqlite")
             stack.callback(queue.close)
+            settings = SettingsKeeper(queue, library)
+            history = stack.enter_context(ChannelHistory(channels.monitors, lambda: channels.names, redaction))
+            desk = ChannelDesk(channels, history, redaction)
+            watcher = Watcher(queue, library, settings)
             stack.enter_context(Announcer(queue, receivers))
-            stack.enter_context(ChannelFollower(service))
+            stack.enter_context(ChannelFollower(queue, desk))
             stack.enter_context(Runner(queue, library, settings, on_end=watcher.settled))
             stack.enter_context(watcher)
-            port = stack.enter_context(serving(make_app(service, access), listen))
-            stack.callback(service.ending.set)
+            page = PageSettings(
+                access=access,
+                listening=listening,
+                queue=queue.path,
+                roots=library.roots,
+                scratch=Path(stack.enter_context(TemporaryDirectory(prefix="sr4k-page-"))),
+                has_channels=bool(channels.names),
+            )
+            stack.enter_context(PageKeeper(page, desk, lambda: finish_moves(queue, library)))
+            port = listening.getsockname()[1]
             log.info("The page is at http://%s:%d/", access.host or "0.0.0.0", port, extra={"event": "page"})
             yield
 

@@ -8,7 +8,7 @@ _FACT = "settings"
 
 
 class SettingsKeeper:
-    """The present settings. Any thread may read them; a change is kept before it takes effect.
+    """The present settings, also if another process has changed them. Any thread may use it.
 
     Args:
         queue: in whose file they are kept.
@@ -17,13 +17,16 @@ class SettingsKeeper:
 
     def __init__(self, queue: Queue, library: Library) -> None:
         self._queue, self._library = queue, library
-        kept = queue.fact(_FACT)
-        self._now = QueueSettings() if kept is None else QueueSettings.model_validate_json(kept)
+        self._known: tuple[str | None, QueueSettings] = (None, QueueSettings())
 
     @property
     def now(self) -> QueueSettings:
         """The present settings."""
-        return self._now
+        kept, (known, settings) = self._queue.fact(_FACT), self._known
+        if kept is not None and kept != known:
+            settings = QueueSettings.model_validate_json(kept)
+            self._known = kept, settings
+        return settings
 
     def change(self, settings: QueueSettings) -> QueueSettings:
         """Replace the settings. Folders that are watched are kept with links followed.
@@ -40,5 +43,4 @@ class SettingsKeeper:
             watched[name] = each.model_copy(update={"folder": folder})
         found = settings.model_copy(update={"watch": watched})
         self._queue.keep_fact(_FACT, found.model_dump_json())
-        self._now = found
         return found

@@ -20,7 +20,7 @@ from sr4k.queue.job_queue import Queue, WrongState
 from sr4k.queue.keeper import SettingsKeeper
 from sr4k.queue.queued_job import JobProgress, JobResult, QueuedJob
 from sr4k.queue.settings import Library
-from sr4k.queue.settling import finish_replacing
+from sr4k.queue.settling import finish_moves
 from sr4k.queue.work import STOP, work
 
 log = logging.getLogger(__name__)
@@ -83,8 +83,7 @@ class Runner:
             raise OutputError(f"Another service runs the queue {self._queue.path}: end it first.") from None
         for job in self._queue.jobs(["running"]):
             self._queue.stopped(job.id)
-        for job in self._queue.undecided_moves():
-            finish_replacing(self._queue, self._library, job)
+        finish_moves(self._queue, self._library)
         self._thread.start()
 
     def stop(self) -> None:

@@ -47,12 +47,13 @@ def settle(queue: Queue, library: Library, number: int, how: Ending) -> QueuedJo
     return _replaced(queue, library, job)
 
 
-def finish_replacing(queue: Queue, library: Library, job: QueuedJob) -> None:
-    """Finish to move files of a job whose service was killed meanwhile."""
-    try:
-        _replaced(queue, library, job)
-    except (OSError, InputError, OutputError) as err:
-        log.error("The files of job %d could not be moved: %s", job.id, err)
+def finish_moves(queue: Queue, library: Library) -> None:
+    """Finish to move the files of jobs whose program was killed meanwhile."""
+    for job in queue.undecided_moves():
+        try:
+            _replaced(queue, library, job)
+        except (OSError, InputError, OutputError) as err:
+            log.error("The files of job %d could not be moved: %s", job.id, err)
 
 
 def forget(queue: Queue, number: int) -> QueuedJob:

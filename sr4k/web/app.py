@@ -1,19 +1,15 @@
 """The service's page and interface as one application, behind its guard."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from sr4k.web import history_routes, pages, try_routes
+from sr4k.web import pages, try_routes
 from sr4k.web.access import Access
 from sr4k.web.api import PREFIX, routers
 from sr4k.web.api.problems import add_error_handlers
-from sr4k.web.channel_history import ChannelHistory
 from sr4k.web.guard import Door, Guard
 from sr4k.web.web_service import WebService
 
@@ -27,30 +23,17 @@ def make_app(service: WebService, access: Access) -> FastAPI:
         service: what it shows, and works on.
         access: who may use it.
     """
-    door, history = Door(access), ChannelHistory(service)
-
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        with history.logging():
-            noting = asyncio.create_task(history.note_for_ever())
-            try:
-                yield
-            finally:
-                noting.cancel()
-                with suppress(asyncio.CancelledError):
-                    await noting
-
+    door = Door(access)
     app = FastAPI(
         title="sr4k-stream",
         version=version("sr4k-stream"),
         openapi_url=f"{PREFIX}/openapi.json",
         docs_url=None,  # they would load scripts from elsewhere
         redoc_url=None,
-        lifespan=lifespan,
     )
-    add_error_handlers(app, service)
+    add_error_handlers(app)
     # Those with fixed words first: the others take any word for an action.
-    for router in (try_routes.router(service), history_routes.router(history), *routers(service)):
+    for router in (try_routes.router(service), *routers(service)):
         app.include_router(router)
     app.include_router(pages.router(service, door))
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")

@@ -35,7 +35,7 @@ def router(service: WebService, door: Door) -> APIRouter:
             "path": request.url.path,
             "role": request.state.role,
             "has_library": bool(service.library.roots),
-            "has_channels": service.channels is not None and bool(service.channels.names),
+            "has_channels": service.channels is not None,
             "can_log_out": bool(door.access.tokens) and request.state.role is not None,
         }
         return templates.TemplateResponse(request, template, {**about, **more}, status_code=status)

@@ -2,7 +2,6 @@
 
 import secrets
 import shutil
-import tempfile
 import threading
 from collections import OrderedDict
 from pathlib import Path as FilePath
@@ -63,7 +62,7 @@ class Pictures(BaseModel):
 def router(service: WebService) -> APIRouter:
     """Return the routes that make pictures, and send them."""
     made = APIRouter(prefix="/api/v1", tags=["tries"], responses=responses(422))
-    tries = _Tries()
+    tries = _Tries(service.scratch)
 
     @made.post("/tries", responses=responses(503))
     def make(wanted: Try) -> Pictures:
@@ -99,15 +98,15 @@ def router(service: WebService) -> APIRouter:
 class _Tries:
     """Folders of pictures. One try at a time is made: each takes all CPUs."""
 
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="sr4k-tries-")
+    def __init__(self, folder: FilePath) -> None:
+        self._folder = folder
         self._folders: OrderedDict[str, FilePath] = OrderedDict()
         self._making = threading.Lock()
 
     def made(self, names: list[str], function: Any, *args: Any) -> Pictures:
         """Let a function write its pictures in a process of its own; it gets the folder as its last argument."""
         number = secrets.token_hex(8)
-        folder = FilePath(self._folder.name) / number
+        folder = self._folder / number
         with self._making:
             folder.mkdir()
             try:

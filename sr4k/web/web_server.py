@@ -1,42 +1,24 @@
-"""Serves an ASGI application over HTTP in a thread of its own."""
+"""Serves an ASGI application over HTTP."""
 
 import asyncio
-import logging
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
 
-from sr4k.errors import OptionError
-from sr4k.service.endpoint import parse_address
-
-log = logging.getLogger(__name__)
-
-_BACKLOG = 128
 _GRACE = 2
 """Seconds that open connections get at the end."""
 
 
-@contextmanager
-def serving(app: Any, address: str) -> Iterator[int]:
-    """Serve an application while the context is open; yields the port.
+def serve_until(app: Any, listening: socket.socket, ending: threading.Event) -> None:
+    """Serve an application until an event is set, or the server fails.
 
     Args:
         app: an ASGI application.
-        address: ``HOST:PORT``; port 0 means any free one.
-
-    Raises:
-        OptionError: the address is invalid, or the port is in use.
+        listening: a socket that listens.
+        ending: ends it.
     """
-    host, port = parse_address(address)
-    try:
-        family = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
-        listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except OSError as err:
-        raise OptionError(f"Can't listen on {address}: {err.strerror}. Choose another address or port.") from err
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -48,11 +30,13 @@ def serving(app: Any, address: str) -> Iterator[int]:
         ws="none",
     )
     server = uvicorn.Server(config)
+
+    def end() -> None:
+        ending.wait()
+        server.should_exit = True
+
+    threading.Thread(target=end, name="sr4k-web-end", daemon=True).start()
+    # In a thread of its own, where the server leaves signals alone.
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])), name="sr4k-web", daemon=True)
     thread.start()
-    try:
-        yield int(listening.getsockname()[1])
-    finally:
-        server.should_exit = True
-        thread.join()
-        listening.close()
+    thread.join()

@@ -1,6 +1,9 @@
-"""The service over HTTP for tests: its parts, and requests without a network."""
+"""The service over HTTP for tests: its parts, and requests with and without a network."""
 
 import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +13,58 @@ from fastapi import FastAPI
 from sr4k.queue.job_queue import Queue
 from sr4k.queue.keeper import SettingsKeeper
 from sr4k.queue.settings import Library
-from sr4k.web.web_service import Channels, WebService
+from sr4k.service.channel_desk import ChannelDesk, Channels
+from sr4k.service.channel_history import ChannelHistory
+from sr4k.service.channel_status import ChannelMonitor
+from sr4k.service.redaction import Redaction
+from sr4k.web.page_keeper import listening_on
+from sr4k.web.web_server import serve_until
+from sr4k.web.web_service import WebService
 
 
-def service_of(folder: Path, *, channels: Channels | None = None, **more: Any) -> WebService:
+class Runs:
+    """Channels that nobody runs: a test reports for them, and sees what is done with them."""
+
+    def __init__(self, *monitors: ChannelMonitor) -> None:
+        self.monitors = [*monitors]
+        self.names = frozenset(monitor.status.name for monitor in monitors)
+        self.halted: frozenset[str] = frozenset()
+        self.restarts: list[str] = []
+
+    def halt(self, name: str) -> None:
+        self.halted |= {name}
+
+    def let_go_on(self, name: str) -> None:
+        self.halted -= {name}
+
+    def restart(self, name: str) -> None:
+        self.restarts.append(name)
+
+
+def desk_of(runs: Runs, redaction: Redaction | None = None) -> ChannelDesk:
+    """Return what a page is told of channels. Their history notes nothing by itself."""
+    hidden = redaction or Redaction()
+    return ChannelDesk(runs, ChannelHistory(runs.monitors, lambda: runs.names, hidden), hidden)
+
+
+def service_of(folder: Path, *, channels: Channels | None = None) -> WebService:
     """Return a service whose library is a folder ``videos``, which is made, and whose queue lies beside it."""
     (folder / "videos").mkdir(exist_ok=True)
     library, queue = Library([folder / "videos"]), Queue(folder / "queue.db")
-    return WebService(queue=queue, library=library, settings=SettingsKeeper(queue, library), channels=channels, **more)
+    settings = SettingsKeeper(queue, library)
+    return WebService(queue=queue, library=library, settings=settings, scratch=folder, channels=channels)
+
+
+@contextmanager
+def serving(app: FastAPI) -> Iterator[int]:
+    """Serve an application on a free port; yields it."""
+    ending = threading.Event()
+    with listening_on("127.0.0.1:0") as listening:
+        thread = threading.Thread(target=serve_until, args=(app, listening, ending))
+        thread.start()
+        yield int(listening.getsockname()[1])
+        ending.set()
+        thread.join()
 
 
 def ask(app: FastAPI, method: str, path: str, *, host: str = "127.0.0.1:8484", **more: Any) -> httpx.Response:

@@ -47,7 +47,7 @@ async def _told(service: WebService, request: Request, known: int) -> AsyncItera
         news = service.queue.events(known) if service.queue.latest > known else []
         for event in news:
             known = event.id
-            yield _as_text(service, event)
+            yield _as_text(event)
         quiet = 0.0 if news else quiet + _LOOK
         if quiet >= _BREATH:
             quiet = 0.0
@@ -56,5 +56,5 @@ async def _told(service: WebService, request: Request, known: int) -> AsyncItera
             await asyncio.sleep(_LOOK)
 
 
-def _as_text(service: WebService, event: Event) -> str:
-    return f"id: {event.id}\nevent: {event.kind}\ndata: {service.redaction.text(event.model_dump_json())}\n\n"
+def _as_text(event: Event) -> str:
+    return f"id: {event.id}\nevent: {event.kind}\ndata: {event.model_dump_json()}\n\n"

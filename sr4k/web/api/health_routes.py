@@ -4,22 +4,19 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
-from sr4k.service.endpoint import readiness
-from sr4k.service.prometheus import registry_of
 from sr4k.web.web_service import WebService
 
 
 def router(service: WebService) -> APIRouter:
     """Return the routes for Prometheus and for probes; they are no part of the documented interface."""
     made = APIRouter(include_in_schema=False)
-    monitors = [] if service.channels is None else service.channels.monitors
-    registry = registry_of(monitors)
 
     @made.get("/metrics")
     def metrics() -> Response:
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+        text = "" if service.channels is None else service.channels.metrics()
+        return Response(text, media_type=CONTENT_TYPE_LATEST)
 
     @made.get("/health")
     def health() -> dict[str, Any]:
@@ -27,7 +24,7 @@ def router(service: WebService) -> APIRouter:
 
     @made.get("/ready")
     def ready() -> JSONResponse:
-        states = readiness(monitors, service.redaction)
+        states = {"ready": True, "channels": {}} if service.channels is None else service.channels.readiness()
         return JSONResponse(states, 200 if states["ready"] else 503)
 
     return made

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 
 from sr4k.errors import EngineError, InputError, InternalError, MachineError, OptionError, OutputError, Sr4kError
 from sr4k.queue.job_queue import NoSuchJob, WrongState
-from sr4k.web.web_service import NoSuchChannel, WebService
+from sr4k.service.channel_desk import NoSuchChannel
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -70,23 +70,23 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def add_error_handlers(app: FastAPI, service: WebService) -> None:
-    """Let an application answer errors as problems, without secrets."""
+def add_error_handlers(app: FastAPI) -> None:
+    """Let an application answer errors as problems."""
 
     def known(_request: Request, error: Exception) -> JSONResponse:
         status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 500)
         code = error.exit_code if isinstance(error, Sr4kError) else InternalError.exit_code
-        return problem(status, service.redaction.text(" ".join(str(error).split())), code)
+        return problem(status, " ".join(str(error).split()), code)
 
     def invalid(_request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"][1:]) or "request"
-        return problem(422, service.redaction.text(f"{where}: {first['msg']}."), OptionError.exit_code)
+        return problem(422, f"{where}: {first['msg']}.", OptionError.exit_code)
 
     def other(_request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        answer = problem(error.status_code, service.redaction.text(str(error.detail)))
+        answer = problem(error.status_code, str(error.detail))
         answer.headers.update(error.headers or {})
         return answer
 

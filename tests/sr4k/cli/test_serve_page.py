@@ -11,6 +11,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from clips import video_times, write_clip
 from queues import until
@@ -37,6 +38,10 @@ channels:
   one:
     source: rtmp://127.0.0.1:9/live/${{IN_KEY}}
     targets: [{folder}/one.mkv]
+    options: {{engine: {{name: nearest}}}}
+  plays:
+    source: pattern://96x64@25
+    targets: [{folder}/plays.mkv]
     options: {{engine: {{name: nearest}}}}
 """)
         self.start()
@@ -74,6 +79,14 @@ channels:
         return json.loads(text)
 
     @property
+    def page(self) -> int:
+        """Process id of the page."""
+        children = Path(f"/proc/{self.process.pid}/task").glob("*/children")
+        pids = [int(pid) for path in children for pid in path.read_text().split()]
+        (found,) = [pid for pid in pids if b"sr4k-page" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        return found
+
+    @property
     def log(self) -> str:
         return (self.folder / "log").read_text()
 
@@ -84,6 +97,33 @@ def page(tmp_path: Path) -> Iterator[Page]:
     yield made
     made.process.kill()
     made.process.wait()
+
+
+@pytest.mark.slow(seconds=12)
+def test_a_page_that_is_killed_comes_back_on_its_port_and_neither_job_nor_channel_nor_session_notices(
+    page: Page,
+) -> None:
+    clip = write_clip(page.library / "a.mp4", frames=90, rate=1, size=(320, 180), audio=False)
+    until(lambda: page.json("/api/v1/channels/plays")["ready"])
+    login = httpx.post(f"http://127.0.0.1:{page.port}/login", data={"token": TOKEN})
+    page.ask("POST", "/api/v1/jobs", {"sources": [str(clip)], "options": {"engine": "nearest", "speed": "slow"}})
+    until(lambda: page.json("/api/v1/jobs/1")["state"] == "running")
+    before, began = page.page, page.json("/api/v1/channels/plays")["began"]
+    os.kill(before, signal.SIGKILL)
+    until(lambda: "The page's process was killed by SIGKILL; starting again" in page.log)
+
+    assert page.json("/api/v1/jobs/1")["state"] in ("running", "done")  # the connection waited for the new one
+    assert page.page != before
+    cookies = {"sr4k_session": login.cookies["sr4k_session"]}
+    assert httpx.get(f"http://127.0.0.1:{page.port}/queue", cookies=cookies).status_code == 200
+    channel = page.json("/api/v1/channels/plays")
+    assert (channel["ready"], channel["restarts"], channel["began"]) == (True, 0, began)
+    until(lambda: page.json("/api/v1/jobs/1")["state"] == "done")
+    assert page.json("/api/v1/jobs/1")["runs"] == 1
+
+    orphan = page.page
+    page.process.kill()
+    until(lambda: not Path(f"/proc/{orphan}").exists())
 
 
 @pytest.mark.slow(seconds=25)
@@ -104,9 +144,9 @@ def test_a_file_is_queued_survives_a_kill_and_is_done_and_no_key_is_shown_anywhe
     assert done["runs"] == 2
     assert len(video_times(page.library / "a 4K.mp4")) == len(video_times(clip))
 
-    assert [each["name"] for each in page.json("/api/v1/channels")] == ["one"]
+    assert [each["name"] for each in page.json("/api/v1/channels")] == ["one", "plays"]
     status, text = page.ask("POST", "/api/v1/channels/one/stop")
-    assert (status, json.loads(text)) == (202, {"name": "one", "halted": True})
+    assert (status, json.loads(text)["halted"]) == (202, True)
     until(lambda: "phase" not in page.json("/api/v1/channels/one"))
     for path in ("jobs", "channels", "channels/one", "models", "presets", "queue", "settings", "library"):
         told += page.ask("GET", f"/api/v1/{path}")[1]

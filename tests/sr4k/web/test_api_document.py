@@ -7,10 +7,10 @@ import pytest
 from fastapi import FastAPI
 from hypothesis import HealthCheck, Phase, given, settings
 from queues import Place
+from web_serving import serving
 
 from sr4k.web.api import routers
 from sr4k.web.api.problems import add_error_handlers
-from sr4k.web.web_server import serving
 from sr4k.web.web_service import WebService
 
 schemathesis = pytest.importorskip("schemathesis", reason="is in the extra [test]")
@@ -22,12 +22,12 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     place = Place(tmp_path_factory.mktemp("library"))
     for name in "abc":
         place.queue.add(place.folder / f"{name}.mp4", place.folder / f"{name} 4K.mp4")
-    service = WebService(queue=place.queue, library=place.library, settings=place.settings)
+    service = WebService(queue=place.queue, library=place.library, settings=place.settings, scratch=place.folder)
     app = FastAPI()
-    add_error_handlers(app, service)
+    add_error_handlers(app)
     for router in routers(service):
         app.include_router(router)
-    with serving(app, "127.0.0.1:0") as port:
+    with serving(app) as port:
         yield schemathesis.openapi.from_url(f"http://127.0.0.1:{port}/openapi.json")
 
 

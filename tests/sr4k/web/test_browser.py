@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -20,13 +19,12 @@ from needed import program
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 from queues import until
 from toy_statuses import statuses
-from web_serving import service_of
+from web_serving import Runs, desk_of, service_of, serving
 
 from sr4k.queue.queue_runner import Runner
 from sr4k.service.channel_status import ChannelMonitor
 from sr4k.web.access import Access
 from sr4k.web.app import make_app
-from sr4k.web.web_server import serving
 from sr4k.web.web_service import WebService
 
 SR4K = Path(sys.executable).parent / "sr4k"
@@ -86,10 +84,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """One service with a video and a channel, and one browser session."""
     chromium, folder = program("chromium"), tmp_path_factory.mktemp("site")
     monitor = ChannelMonitor("studio")
-    channels: Any = SimpleNamespace(monitors=[monitor], names=frozenset({"studio"}), halted=frozenset())
-    service = service_of(folder, channels=channels)
+    service = service_of(folder, channels=desk_of(Runs(monitor)))
     clip = write_clip(folder / "videos" / "holiday.mp4", frames=120, size=(320, 180), audio=False)
-    web = serving(make_app(service, Access()), "127.0.0.1:0")
+    web = serving(make_app(service, Access()))
     with sync_playwright() as playwright, monitor.running(), web as port:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
@@ -281,7 +278,7 @@ def test_pages_are_accessible_and_fit_on_phones_in_light_and_dark(site: Site) ->
 
 def test_a_token_is_asked_for_and_whoever_may_only_look_sees_no_buttons(site: Site) -> None:
     tokens: Any = {"operate": "operate-0123456789abcdef", "view": "view-0123456789abcdef"}
-    with serving(make_app(site.service, Access(tokens=tokens)), "127.0.0.1:0") as port:
+    with serving(make_app(site.service, Access(tokens=tokens))) as port:
         page = site.browser.new_page()
         page.goto(f"http://127.0.0.1:{port}/history")
         page.get_by_label("Token").fill("wrong")

@@ -1,0 +1,174 @@
+"""All that a page asks of the live channels, and asks of them to do: plain data for JSON, without secrets."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Final, Literal, Protocol, get_args
+
+from prometheus_client import generate_latest
+
+from sr4k.errors import OptionError
+from sr4k.service.channel_history import ChannelHistory, Span
+from sr4k.service.channel_status import ChannelMonitor, ChannelStatus
+from sr4k.service.endpoint import readiness
+from sr4k.service.prometheus import registry_of
+from sr4k.service.redaction import Redaction
+
+Action = Literal["stop", "start", "restart"]
+"""What can be done with a channel while the others run on."""
+
+ACTIONS: Final = get_args(Action)
+
+
+class NoSuchChannel(OptionError):
+    """There is no channel of that name."""
+
+
+class Channels(Protocol):
+    """Live channels, as a page sees them. All data is for JSON, and holds no secret."""
+
+    def overview(self) -> list[dict[str, Any]]:
+        """Return how all channels are, in the order of their names, also those that were stopped."""
+        ...
+
+    def one(self, name: str) -> dict[str, Any]:
+        """Return how a channel is.
+
+        Raises:
+            NoSuchChannel: there is none of that name; as for all that take a name.
+        """
+        ...
+
+    def history(self, name: str, span: Span) -> dict[str, Any]:
+        """Return figures and log of a channel; see `sr4k.service.channel_history.ChannelHistory.of`."""
+        ...
+
+    def act(self, name: str, action: Action) -> dict[str, Any]:
+        """Stop, start or restart a channel, without waiting for it; return how it is."""
+        ...
+
+    def metrics(self) -> str:
+        """Return what Prometheus reads; see `sr4k.service.prometheus`."""
+        ...
+
+    def readiness(self) -> dict[str, Any]:
+        """Return the answer to ``/ready``; see `sr4k.service.endpoint`."""
+        ...
+
+
+class Runs(Protocol):
+    """What runs the channels; see `sr4k.service.run_channels.Service`."""
+
+    @property
+    def monitors(self) -> Sequence[ChannelMonitor]:
+        """Monitors of the present channels."""
+        ...
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of all channels, also of those that were stopped."""
+        ...
+
+    @property
+    def halted(self) -> frozenset[str]:
+        """Names of the channels that were stopped."""
+        ...
+
+    def halt(self, name: str) -> None:
+        """Stop a channel as SIGTERM does, until `let_go_on`."""
+        ...
+
+    def let_go_on(self, name: str) -> None:
+        """Start a channel that was stopped."""
+        ...
+
+    def restart(self, name: str) -> None:
+        """Stop a channel, and start it again."""
+        ...
+
+
+class ChannelDesk:
+    """`Channels` that run in this process. Any thread may use it.
+
+    Args:
+        runs: what runs them.
+        history: of the channels.
+        redaction: hides secrets in reasons and errors.
+    """
+
+    def __init__(self, runs: Runs, history: ChannelHistory, redaction: Redaction) -> None:
+        self._runs, self._history, self._redaction = runs, history, redaction
+        self._registry = registry_of(runs.monitors)
+
+    def overview(self) -> list[dict[str, Any]]:
+        """See `Channels`."""
+        monitors = self._monitors()
+        return [self._about(name, monitors.get(name)) for name in sorted(self._runs.names)]
+
+    def one(self, name: str) -> dict[str, Any]:
+        """See `Channels`."""
+        self._check(name)
+        return self._about(name, self._monitors().get(name))
+
+    def history(self, name: str, span: Span) -> dict[str, Any]:
+        """See `Channels`."""
+        self._check(name)
+        found: dict[str, Any] = _plain(self._history.of(name, span))
+        return found
+
+    def act(self, name: str, action: Action) -> dict[str, Any]:
+        """See `Channels`."""
+        self._check(name)
+        runs = self._runs
+        {"stop": runs.halt, "start": runs.let_go_on, "restart": runs.restart}[action](name)
+        return self.one(name)
+
+    def metrics(self) -> str:
+        """See `Channels`."""
+        return generate_latest(self._registry).decode()
+
+    def readiness(self) -> dict[str, Any]:
+        """See `Channels`."""
+        return readiness(self._runs.monitors, self._redaction)
+
+    def _monitors(self) -> dict[str, ChannelMonitor]:
+        return {each.status.name: each for each in list(self._runs.monitors)}
+
+    def _check(self, name: str) -> None:
+        if name not in self._runs.names:
+            raise NoSuchChannel(f"There is no channel {name}.")
+
+    def _about(self, name: str, monitor: ChannelMonitor | None) -> dict[str, Any]:
+        """Return a channel's status: that of ``/ready``, with its figures."""
+        told: dict[str, Any] = {"name": name, "halted": name in self._runs.halted}
+        if monitor is not None:
+            told |= _told(monitor.status)
+        about: dict[str, Any] = self._shown(_plain(told))
+        return about
+
+    def _shown(self, answer: Any) -> Any:
+        """Return a copy of an answer without secrets in any of its texts."""
+        if isinstance(answer, str):
+            return self._redaction.text(answer)
+        if isinstance(answer, dict):
+            return {key: self._shown(value) for key, value in answer.items()}
+        return [self._shown(each) for each in answer] if isinstance(answer, list) else answer
+
+
+def _told(status: ChannelStatus) -> dict[str, Any]:
+    told: dict[str, Any] = {"began": status.began, **status.as_dict()}
+    if status.graph is not None:
+        told["intake"], told["playout"] = asdict(status.graph.intake), asdict(status.graph.playout)
+        told["engine"] = None if status.graph.engine is None else status.graph.engine.as_dict()
+        told["queues"] = dict(status.graph.queues)
+    return told
+
+
+def _plain(value: Any) -> Any:
+    """Return data with text as its keys, and without infinities, which JSON lacks."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(each) for each in value]
+    if isinstance(value, float) and (value != value or abs(value) == float("inf")):
+        return None
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
