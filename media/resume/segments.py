@@ -99,6 +99,32 @@ def joined(journal: Journal, time_base: Fraction) -> "Iterator[Packet[Any]]":
             yield packet
 
 
+def last_key(journal: Journal) -> tuple[str, int, bytes] | None:
+    """Return what a picture near the end of what is finished can be decoded from, alone.
+
+    Args:
+        journal: Journal in the folder of the segments; a run may be writing there.
+
+    Returns:
+        Name of the last finished segment, and pts and data of the last key frame in it; ``None`` if there is none.
+
+    Raises:
+        OSError: The segment can't be read, as after its run has removed it.
+    """
+    segments = journal.segments()
+    if not segments:
+        return None
+    at = position = length = 0
+    with _reading(journal.folder / segments[-1].name) as file:
+        while record := file.read(_RECORD.size):
+            pts, _, key, size = _RECORD.unpack(record)
+            if key:
+                at, position, length = pts, file.tell(), size
+            file.seek(size, 1)
+        file.seek(position)
+        return segments[-1].name, at, file.read(length)
+
+
 def _delay(pts: list[int]) -> int:
     rank = {at: index for index, at in enumerate(sorted(pts))}
     return max(index - rank[at] for index, at in enumerate(pts))

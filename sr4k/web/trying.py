@@ -2,9 +2,12 @@
 
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sr4k.errors import InputError
+
+if TYPE_CHECKING:
+    from sr4k.media.options import ReadSettings
 
 LANCZOS = "lanczos"
 """The way that needs no network: interpolation, as players do it."""
@@ -30,7 +33,7 @@ def pictures_of(source: str, at: float, models: list[str], folder: str) -> dict[
 
     from sr4k.memory.upscaler import Upscaler
 
-    rgb = _picture(Path(source), at)
+    rgb = _picture(source, at)
     height, width = rgb.shape[:2]
     made = {}
     for name in models:
@@ -50,29 +53,43 @@ def pictures_of_result(source: str, result: str, at: float, folder: str) -> dict
     Raises:
         InputError: as for `pictures_of`.
     """
-    ours, theirs = _picture(Path(result), at), _picture(Path(source), at)
+    ours, theirs = _picture(result, at), _picture(source, at)
     size = ours.shape[1], ours.shape[0]
     _write(Path(folder) / "result.jpg", ours)
     _write(Path(folder) / f"{LANCZOS}.jpg", _resized(theirs, size))
     return {"width": size[0], "height": size[1], "source_width": theirs.shape[1], "source_height": theirs.shape[0]}
 
 
-def _picture(path: Path, at: float) -> Any:
-    """Return the first picture from a time on as RGB (H, W, 3), uint8."""
+def _picture(path: str, at: float) -> Any:
+    from sr4k.media.options import ReadSettings
+
+    return picture_at(ReadSettings(path=Path(path)), Fraction(at).limit_denominator(1000))
+
+
+def picture_at(reading: "ReadSettings", at: Fraction) -> Any:
+    """Return the first picture from a time on as RGB (H, W, 3), uint8.
+
+    Args:
+        reading: what to read, but for the part.
+        at: seconds after the video's beginning.
+
+    Raises:
+        InputError: there is none, or the video can't be read.
+    """
     from dataclasses import replace
 
-    from sr4k.media.options import ReadSettings, TimeSpan
+    from sr4k.media.options import TimeSpan
     from sr4k.media.reading.reader import VideoReader
     from sr4k.media.scaling import Scaler
 
-    part = TimeSpan(Fraction(at).limit_denominator(1000), Fraction(10)) if at > 0 else None
-    with VideoReader(ReadSettings(path=path, part=part)) as reader:
+    part = TimeSpan(at, Fraction(10)) if at > 0 else None
+    with VideoReader(replace(reading, part=part)) as reader:
         for picture, _ in reader.pictures():
             frame = reader.fit(picture).frame
             colour = replace(reader.info.colour, full_range=True)
             size = frame.width, frame.height
             return Scaler("bicubic")(frame, size, "rgb24", reader.info.colour, colour).to_ndarray()
-    raise InputError(f"{path} has no picture at {at:g} seconds: choose an earlier time.")
+    raise InputError(f"{reading.path} has no picture at {float(at):g} seconds: choose an earlier time.")
 
 
 def _resized(rgb: Any, size: tuple[int, int]) -> Any:

@@ -113,3 +113,20 @@ export function comparison({left, right, leftName, rightName, width}) {
   }}, "1:1, pixel by pixel");
   return [h("div", {class: "sides"}, h("span", {}, leftName), h("span", {}, rightName)), box, slider, h("div", {class: "buttons"}, zoom)];
 }
+
+// The last finished picture of a running job beside its source's, and a function that looks for a later one.
+export function lastPicture(id) {
+  const made = h("div", {class: "last", hidden: true});
+  let shown = "";
+  const look = async () => {
+    const answer = await fetch(`/api/v1/jobs/${id}/last`).catch(() => null);
+    if (!answer?.ok) return;
+    const {at, source, result} = await answer.json();
+    if (result === shown) return;
+    const one = (src, name) => h("figure", {}, h("img", {src, alt: `${name} at ${clock(at)}`}), h("figcaption", {}, name));
+    made.replaceChildren(one(source, "Source"), one(result, "Result"), h("p", {class: "soft"}, `At ${clock(at)} of the video: the last picture that is finished.`));
+    made.hidden = false;
+    shown = result;
+  };
+  return {made, look};
+}

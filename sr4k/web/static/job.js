@@ -1,10 +1,11 @@
-import {$, bytes, button, call, clock, comparison, figures, follow, h, nameOf, number} from "./common.js";
+import {$, bytes, button, call, clock, comparison, figures, follow, h, lastPicture, nameOf, number, repeat} from "./common.js";
 
 const id = location.pathname.split("/").pop();
 const WORDS = {done: ["done", "good"], failed: ["failed", "bad"], cancelled: ["cancelled", ""], running: ["running", "good"], waiting: ["waiting", ""], paused: ["paused", "warn"]};
 const DECISIONS = {kept: "Both files are kept.", replacing: "The result is taking the place of its source.", replaced: "The result is in the place of its source, which is in the bin folder.", discarded: "The result was deleted."};
 const list = (heading, found, none, kind = "") => h("div", {}, h("h3", {}, heading), found.length ? h("ul", {class: `list ${kind}`}, ...found.map((each) => h("li", {}, each))) : h("p", {class: "soft"}, none));
-let length = 0;
+const last = lastPicture(id);
+let length = 0, isRunning = false;
 
 async function show() {
   const job = await call("GET", `/jobs/${id}`), found = job.result, [word, colour] = WORDS[job.state];
@@ -14,6 +15,8 @@ async function show() {
   const parts = [h("p", {class: "soft"}, `${job.source} → ${found ? found.output : job.target}`)];
   if (job.error) parts.push(h("p", {class: "error"}, job.error));
   if (!found) parts.push(h("p", {id: "progress"}, `${number((job.progress.share ?? 0) * 100)} % · ${number(job.progress.fps, 1)} frames a second · ${clock(job.progress.eta)} left`));
+  isRunning = job.state === "running";
+  if (isRunning) parts.push(last.made);
   if (found) parts.push(...result(job, found));
   $("about").replaceChildren(...parts);
   const hasBoth = found && ["undecided", "kept"].includes(job.decision);
@@ -50,3 +53,4 @@ $("wanted").addEventListener("submit", async (event) => {
   } catch (error) { $("still-state").replaceChildren(h("span", {class: "error"}, error.message)); }
 });
 follow(show, (job, now) => { const line = $("progress"); if (line && String(job) === id) line.textContent = `${number((now.share ?? 0) * 100)} % · ${number(now.fps, 1)} frames a second · ${clock(now.eta)} left`; });
+repeat(async () => { if (isRunning) await last.look(); }, 5);

@@ -1,8 +1,9 @@
-import {$, button, call, clock, follow, h, nameOf, number, toast} from "./common.js";
+import {$, button, call, clock, follow, h, lastPicture, nameOf, number, repeat, toast} from "./common.js";
 
 const WORDS = {waiting: "waiting", running: "running", paused: "paused"};
 const COLOURS = {running: "good", paused: "warn"};
 const STAGES = {decode: "decoding", infer: "the network", encode: "encoding"};
+const lasts = new Map(); // number of a running job -> its last picture
 let jobs = [], dragged = null;
 
 async function show() {
@@ -26,6 +27,7 @@ function card(job, isMovable) {
     h("div", {class: "top"}, h("a", {class: "title", href: `/jobs/${job.id}`}, nameOf(job.source)), h("span", {class: `state ${COLOURS[job.state] ?? ""}`}, job.asked ? `${WORDS[job.state]}, will ${job.asked}` : WORDS[job.state])),
     job.state === "running" || job.progress.frames ? h("progress", {"aria-label": `Progress of ${nameOf(job.source)}`, max: 1}) : null,
     h("div", {class: "soft text"}, job.note ?? ""),
+    job.state === "running" ? last(job.id).made : null,
     h("div", {class: "buttons"},
       job.state === "paused" ? button("Go on", act("resume"), {"data-focus": `go-${job.id}`}) : button("Pause", act("pause"), {"data-focus": `pause-${job.id}`}),
       button("Cancel", act("cancel"), {class: "operate danger"}),
@@ -40,6 +42,11 @@ function card(job, isMovable) {
   }
   progress(made, job.progress);
   return made;
+}
+
+function last(id) {
+  if (!lasts.has(id)) lasts.set(id, lastPicture(id));
+  return lasts.get(id);
 }
 
 // Moves a job before another one, or to the end.
@@ -67,3 +74,7 @@ function progress(item, now) {
 $("running").dataset.empty = "Nothing runs.";
 $("waiting").dataset.empty = "Nothing waits. Add videos in the library.";
 follow(show, (id, now) => { const item = $(`job-${id}`); if (item) progress(item, now); });
+repeat(async () => {
+  for (const id of lasts.keys()) if (!jobs.some((job) => job.id === id && job.state === "running")) lasts.delete(id);
+  await Promise.all([...lasts.values()].map((each) => each.look()));
+}, 5);

@@ -1,0 +1,54 @@
+"""What a running job has finished last, to be seen on the page."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path
+from fastapi.responses import FileResponse
+from pydantic import BaseModel
+
+from sr4k.web.api.problems import problem, responses
+from sr4k.web.last_picture import LastPictures
+from sr4k.web.web_service import WebService
+
+_Number = Annotated[int, Path(ge=1, le=2**53, description="Number of the job.")]
+
+
+class Last(BaseModel):
+    """The last finished picture. ``at``: its time in the source in seconds; ``result``, ``source``: paths of JPEGs."""
+
+    at: float
+    result: str
+    source: str
+
+
+def router(service: WebService) -> APIRouter:
+    """Return the routes."""
+    made = APIRouter(prefix="/api/v1", tags=["jobs"], responses=responses(422))
+    pictures = LastPictures()
+
+    @made.get("/jobs/{number}/last", response_model=Last, responses=responses(404))
+    def last(number: _Number) -> Any:
+        """Tell the last finished picture of a running job, and the source's; a new one every few seconds at most."""
+        job = service.queue.get(number)
+        for path in (job.source, job.target):
+            service.inside(path)
+        pictures.keep({each.id for each in service.queue.jobs(["running", "paused", "waiting"])})
+        found = pictures.of(job) if job.state in ("running", "paused", "waiting") else None
+        if found is None:
+            return problem(404, f"Nothing of job {number} can be shown yet.")
+        base = f"/api/v1/jobs/{number}/last/{found.folder.name}"
+        return Last(at=found.at, result=f"{base}/result.jpg", source=f"{base}/source.jpg")
+
+    @made.get("/jobs/{number}/last/{version}/{which}.jpg", response_class=FileResponse, responses=responses(404))
+    def picture(
+        number: _Number,
+        version: Annotated[str, Path(pattern=r"^[a-z0-9_]{1,16}$")],
+        which: Literal["result", "source"],
+    ) -> Any:
+        """Send one of the two pictures."""
+        path = pictures.path(number, version, f"{which}.jpg")
+        if path is None:
+            return problem(404, "That picture is gone: there is a later one.")
+        return FileResponse(path, media_type="image/jpeg")
+
+    return made
