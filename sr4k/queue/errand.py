@@ -1,14 +1,18 @@
 """Runs a function that looks into videos in a process of its own: what a broken file does to it, it does there."""
 
 import json
+import time
 from collections.abc import Callable
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
 
 from sr4k.common.system_errors import refusal
-from sr4k.errors import InternalError, MachineError, Sr4kError
+from sr4k.errors import InternalError, MachineError, Sr4kError, StoppedError
 from sr4k.pipeline.starting import start_process
+
+_TICK = 0.3
+"""Seconds between two looks whether somebody still waits."""
 
 
 def in_child(function: Callable[..., Any], *args: Any, seconds: float) -> Any:
@@ -23,15 +27,57 @@ def in_child(function: Callable[..., Any], *args: Any, seconds: float) -> Any:
         Sr4kError: what the function raises.
         MachineError: it takes too long, or its process dies.
     """
+    return _answered(_serve, function, args, seconds, lambda _news: None, lambda: False)
+
+
+def in_telling_child(
+    function: Callable[..., Any],
+    *args: Any,
+    seconds: float,
+    heard: Callable[[Any], None],
+    is_over: Callable[[], bool],
+) -> Any:
+    """Call a function that tells how far it is in a process of its own, and return its result.
+
+    Args:
+        function: as for `in_child`; its first argument is what it calls with news, which have to be data for JSON.
+        args: further arguments.
+        seconds: that it may take.
+        heard: called in this thread with its news.
+        is_over: whether nobody waits for the result any more; asked several times a second.
+
+    Raises:
+        Sr4kError: as for `in_child`.
+        StoppedError: nobody waits for it any more.
+    """
+    return _answered(_serve_telling, function, args, seconds, heard, is_over)
+
+
+def _answered(
+    serve: Callable[..., None],
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    seconds: float,
+    heard: Callable[[Any], None],
+    is_over: Callable[[], bool],
+) -> Any:
     here, there = Pipe()
+    until = time.monotonic() + seconds
     with here:
-        process = start_process("sr4k-errand", _serve, there, function, args)
+        process = start_process("sr4k-errand", serve, there, function, args)
         there.close()
         try:
-            if not here.poll(seconds):
-                raise MachineError(f"That takes longer than {seconds:.0f} seconds here: it was given up.")
-            answer = json.loads(here.recv_bytes())
-        except EOFError:
+            while True:
+                if time.monotonic() > until:
+                    raise MachineError(f"That takes longer than {seconds:.0f} seconds here: it was given up.")
+                if is_over():
+                    raise StoppedError("Nobody waits for it any more.")
+                if here.poll(min(_TICK, max(0.0, until - time.monotonic()))):
+                    answer = json.loads(here.recv_bytes())
+                    if "news" not in answer:
+                        break
+                    heard(answer["news"])
+        except (EOFError, ConnectionResetError):
             raise MachineError("The process that looked into the file has died.") from None
         finally:
             process.kill()
@@ -62,3 +108,10 @@ def _serve(connection: Connection, function: Callable[..., Any], args: tuple[Any
     except Exception as err:
         answer = told(err)
     connection.send_bytes(json.dumps(answer).encode())
+
+
+def _serve_telling(connection: Connection, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    def tell(news: Any) -> None:
+        connection.send_bytes(json.dumps({"news": news}).encode())
+
+    _serve(connection, function, (tell, *args))

@@ -75,10 +75,7 @@ def router(service: WebService) -> APIRouter:
     @made.post("/jobs/{number}/stills", responses=responses(404, 409, 503))
     def still(number: Annotated[int, Path(ge=1, le=2**53)], wanted: Still) -> Pictures:
         """Take one picture out of the result of a job, and the same one out of its source (``lanczos``)."""
-        job = service.queue.get(number)
-        if job.result is None or job.decision in ("discarded", "replaced", "replacing"):
-            raise OptionError(f"Job {number} has no result beside its source.")
-        source, result = service.inside(job.source), service.inside(job.result.output)
+        source, result = files_beside(service, number)
         return tries.made(["result", LANCZOS], pictures_of_result, str(source), str(result), wanted.at)
 
     @made.get("/tries/{number}/{name}.jpg", response_class=FileResponse, responses=responses(404))
@@ -93,6 +90,20 @@ def router(service: WebService) -> APIRouter:
         return FileResponse(path, media_type="image/jpeg")
 
     return made
+
+
+def files_beside(service: WebService, number: int) -> tuple[FilePath, FilePath]:
+    """Return the paths of the source and of the result of a job.
+
+    Raises:
+        NoSuchJob: it is not there.
+        OptionError: it has no result beside its source.
+        InputError: they are not in the library any more.
+    """
+    job = service.queue.get(number)
+    if job.result is None or job.decision in ("discarded", "replaced", "replacing"):
+        raise OptionError(f"Job {number} has no result beside its source.")
+    return service.inside(job.source), service.inside(job.result.output)
 
 
 class _Tries:

@@ -1,4 +1,5 @@
 import {$, bytes, button, call, clock, comparison, figures, follow, h, lastPicture, nameOf, number, repeat} from "./common.js";
+import {clipsOf, player} from "./player.js";
 
 const id = location.pathname.split("/").pop();
 const WORDS = {done: ["done", "good"], failed: ["failed", "bad"], cancelled: ["cancelled", ""], running: ["running", "good"], waiting: ["waiting", ""], paused: ["paused", "warn"]};
@@ -20,7 +21,8 @@ async function show() {
   if (found) parts.push(...result(job, found));
   $("about").replaceChildren(...parts);
   const hasBoth = found && ["undecided", "kept"].includes(job.decision);
-  $("compare").hidden = !hasBoth || document.body.dataset.role !== "operate";
+  $("compare").hidden = !hasBoth;
+  $("play").onclick = () => playBoth(found);
   if (hasBoth && !length) {
     length = Math.max(0, (job.progress.seconds_total ?? job.progress.seconds ?? 0) - 0.2);
     $("at").max = length.toFixed(1);
@@ -43,14 +45,42 @@ function result(job, found) {
 }
 
 $("at").addEventListener("input", () => { $("at-text").textContent = clock($("at").value); });
+const NAMES = {leftName: "Source, enlarged plainly", rightName: "Result"};
+
+// Plays the files as they are, if the browser can; else says so.
+function playBoth(found) {
+  const base = `/api/v1/jobs/${id}/files`;
+  $("still-state").textContent = "";
+  $("shown").replaceChildren(...player({left: `${base}/source`, right: `${base}/result`, ...NAMES, width: found.width, sound: true, onfail: (which) => {
+    const what = which === "result" ? `the result (${found.codec ?? "its codec"} in ${found.container ?? "its container"})` : "the source";
+    $("shown").replaceChildren();
+    $("still-state").textContent = `This browser can't play ${what}. Download it and open it with a player such as VLC or mpv, or make ten seconds that every browser plays.`;
+  }}));
+}
+
+async function pictures(at) {
+  $("still-state").textContent = "Taking the pictures …";
+  const found = await call("POST", `/jobs/${id}/stills`, {at});
+  return [found, found.pictures, comparison];
+}
+
+async function clips(at) {
+  $("still-state").textContent = "Making ten seconds of both …";
+  $("share").hidden = false;
+  const found = await clipsOf(call, await call("POST", `/jobs/${id}/clips`, {at}), (share) => { $("share").value = share; });
+  return [found, found.clips, player];
+}
+
 $("wanted").addEventListener("submit", async (event) => {
   event.preventDefault();
-  $("still-state").textContent = "Taking the pictures …";
+  const at = Number($("at").value);
   try {
-    const found = await call("POST", `/jobs/${id}/stills`, {at: Number($("at").value)});
-    $("shown").replaceChildren(...comparison({left: found.pictures.lanczos, right: found.pictures.result, leftName: "Source, enlarged plainly", rightName: "Result", width: found.width}));
+    const [found, made, shows] = await (event.submitter?.value === "clip" ? clips(at) : pictures(at));
+    $("shown").replaceChildren(...shows({left: made.lanczos, right: made.result, ...NAMES, width: found.width}));
     $("still-state").textContent = "";
   } catch (error) { $("still-state").replaceChildren(h("span", {class: "error"}, error.message)); }
+  $("share").hidden = true;
 });
+for (const which of ["source", "result"]) $(`get-${which}`).href = `/api/v1/jobs/${id}/files/${which}?download=true`;
 follow(show, (job, now) => { const line = $("progress"); if (line && String(job) === id) line.textContent = `${number((now.share ?? 0) * 100)} % · ${number(now.fps, 1)} frames a second · ${clock(now.eta)} left`; });
 repeat(async () => { if (isRunning) await last.look(); }, 5);
