@@ -6,7 +6,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from sr4k.web import last_routes, pages, try_routes
+from sr4k.web import clip_routes, file_routes, last_routes, pages, try_routes
 from sr4k.web.access import Access
 from sr4k.web.api import PREFIX, routers
 from sr4k.web.api.problems import add_error_handlers
@@ -33,7 +33,8 @@ def make_app(service: WebService, access: Access) -> FastAPI:
     )
     add_error_handlers(app)
     # Those with fixed words first: the others take any word for an action.
-    for router in (try_routes.router(service), last_routes.router(service), *routers(service)):
+    own = (each.router(service) for each in (try_routes, clip_routes, file_routes, last_routes))
+    for router in (*own, *routers(service)):
         app.include_router(router)
     app.include_router(pages.router(service, door))
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")

@@ -110,20 +110,20 @@ def test_a_forecast_is_seen_before_the_button_is_pressed(site: Site) -> None:
     expect(site.page.locator("#forecast")).to_contain_text("Takes about")
 
 
-def test_one_picture_shows_the_network_beside_plain_enlargement(site: Site) -> None:
-    site.page.get_by_role("link", name="Try one picture").click()
-    site.page.get_by_role("button", name="Make the pictures").click()
-    box, slider = site.page.locator(".compare"), site.page.get_by_label("Border between")
+def test_one_picture_and_ten_seconds_show_the_network_beside_plain_enlargement(site: Site) -> None:
+    site.page.get_by_role("link", name="Try it first").click()
+    site.page.get_by_role("button", name="Compare one picture").click()
+    box = site.page.locator(".compare")
     expect(box).to_be_visible()
-    site.page.wait_for_function("[...document.images].every((image) => image.complete && image.naturalWidth)")
-    shots = []
-    for cut in ("0", "100"):
-        slider.fill(cut)
-        shots.append(box.screenshot())
-    assert shots[0] != shots[1], "both halves show the same"
-    slider.fill("50")
+    until(lambda: site.page.evaluate("[...document.images].every((image) => image.complete && image.naturalWidth)"))
+    assert_halves_differ(site.page)
     site.page.get_by_role("button", name="1:1").click()
     assert site.page.locator(".compare img.left").bounding_box()["width"] == 640  # type: ignore[index]
+
+    site.page.get_by_role("button", name="Compare ten seconds").click()
+    expect(box.locator("video")).to_have_count(2)
+    plays_in_step(site.page)
+    assert_halves_differ(site.page)
 
 
 def test_the_queue_is_ordered_by_keyboard_and_by_drag_and_both_tabs_agree(site: Site) -> None:
@@ -215,8 +215,13 @@ def test_what_is_done_is_shown_beside_its_source_and_kept(site: Site) -> None:
     (done,) = site.service.queue.jobs(("done",))
     site.page.locator(f"a[href='/jobs/{done.id}']").click()
     expect(site.page.locator(".checks .good")).to_have_count(3)
-    site.page.get_by_role("button", name="Show the pictures").click()
-    expect(site.page.locator("#shown .compare")).to_be_visible()
+    site.page.get_by_role("button", name="Play both").click()
+    plays_in_step(site.page)
+    site.page.get_by_role("button", name="Show one picture").click()
+    expect(site.page.locator("#shown .compare img")).to_have_count(2)
+    site.page.get_by_role("button", name="Make ten seconds").click()
+    expect(site.page.locator("#shown .compare video")).to_have_count(2)
+    plays_in_step(site.page)
     site.page.get_by_role("button", name="Keep both").click()
     expect(site.page.get_by_text("Both files are kept.")).to_be_visible()
     assert site.service.queue.get(done.id).decision == "kept"
@@ -255,7 +260,7 @@ def test_pages_are_accessible_and_fit_on_phones_in_light_and_dark(site: Site) ->
                         site.page.get_by_role("button", name="videos").click()
                         site.page.get_by_label("holiday.mp4").wait_for()
                     elif path.startswith("/try"):
-                        site.page.get_by_role("button", name="Make the pictures").wait_for()
+                        site.page.get_by_role("button", name="Compare one picture").wait_for()
                     elif path == "/channels":
                         site.page.locator("#wall > li").wait_for()
                     elif path == "/channels/studio":
@@ -299,6 +304,31 @@ def test_no_request_left_the_host_and_nothing_went_wrong_in_the_page(site: Site)
     assert len(site.asked) > 50
     assert not [url for url in site.asked if not url.startswith((site.url("/"), "data:", "blob:"))]
     assert not site.errors
+
+
+def plays_in_step(page: Page) -> None:
+    """Let two videos play for a while, and seek: they show the same moment."""
+    play = page.get_by_role("button", name="Play", exact=True)
+    expect(play).to_be_enabled()
+    play.click()
+    until(lambda: page.evaluate("document.querySelector('video.right').currentTime > 0.3"))
+    page.get_by_role("button", name="Pause", exact=True).click()
+    page.get_by_label("Time in the video").fill("1")
+    times = "[...document.querySelectorAll('video')].map((video) => video.currentTime)"
+    until(lambda: page.evaluate("[...document.querySelectorAll('video')].every((video) => !video.seeking)"))
+    assert page.evaluate(times) == [1, 1]
+    assert page.evaluate("[...document.querySelectorAll('video')].every((video) => video.videoWidth > 0)")
+
+
+def assert_halves_differ(page: Page) -> None:
+    """Move the slider to both ends: what is seen differs."""
+    box, slider = page.locator(".compare"), page.get_by_label("Border between")
+    shots = []
+    for cut in ("0", "100"):
+        slider.fill(cut)
+        shots.append(box.screenshot())
+    assert shots[0] != shots[1], "both halves show the same"
+    slider.fill("50")
 
 
 def serve(folder: Path, port: int) -> "subprocess.Popen[bytes]":

@@ -1,0 +1,43 @@
+"""The videos of a job that is done are sent in ranges, to players that seek, and only those of the library."""
+
+from pathlib import Path
+
+from clips import write_clip
+from web_serving import ask, service_of
+
+from sr4k.queue.queued_job import JobResult
+from sr4k.web.access import Access
+from sr4k.web.app import make_app
+
+
+def test_a_range_of_a_video_is_sent_and_nothing_outside_the_library(tmp_path: Path) -> None:
+    service = service_of(tmp_path)
+    app, queue = make_app(service, Access()), service.queue
+    clip = write_clip(tmp_path / "videos" / "a.mp4", frames=4)
+    result = clip.with_name("a 4K.mkv")
+    result.write_bytes(b"0123456789")
+    job = queue.add(clip, result)
+    path = f"/api/v1/jobs/{job.id}/files/result"
+    assert ask(app, "GET", path).status_code == 422  # it has none yet
+    queue.begin(job.id)
+    told = JobResult(output=str(result), frames=4, seconds=1, damaged=False, source_bytes=1, result_bytes=10)
+    queue.finish(job.id, told)
+
+    part = ask(app, "GET", path, headers={"Range": "bytes=3-6"})
+    assert (part.status_code, part.content, part.headers["content-range"]) == (206, b"3456", "bytes 3-6/10")
+    assert part.headers["content-type"] == "video/matroska"
+    assert part.headers["content-disposition"].startswith("inline")
+    assert ask(app, "GET", path, headers={"Range": "bytes=90-"}).status_code == 416
+    kept = ask(app, "GET", f"{path}?download=true")
+    assert kept.content == b"0123456789"
+    assert kept.headers["content-disposition"].startswith("attachment")
+    source = ask(app, "GET", f"/api/v1/jobs/{job.id}/files/source")
+    assert (source.content, source.headers["content-type"]) == (clip.read_bytes(), "video/mp4")
+
+    secret = tmp_path / "secret.mkv"
+    secret.write_bytes(b"secret")
+    result.unlink()
+    assert ask(app, "GET", path).status_code == 404
+    result.symlink_to(secret)
+    refused = ask(app, "GET", path)
+    assert refused.status_code == 422 and b"isn't in a library" in refused.content
