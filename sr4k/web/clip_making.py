@@ -2,7 +2,6 @@
 
 import secrets
 import shutil
-import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -42,17 +41,21 @@ class Clips:
 
 
 class ClipMaking:
-    """Makes clips. A new try ends the one that is being made: each takes all CPUs. Any thread may use it."""
+    """Makes clips. A new try ends the one that is being made: each takes all CPUs. Any thread may use it.
 
-    def __init__(self) -> None:
-        self._home = tempfile.TemporaryDirectory(prefix="sr4k-clips-")
+    Args:
+        home: folder for their folders.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
         self._clips: OrderedDict[str, Clips] = OrderedDict()
         self._changing, self._making = threading.Lock(), threading.Lock()
 
     def begin(self, names: list[str], function: Callable[..., Any], *args: Any) -> str:
         """Begin to make clips, and return the number of the try; the function gets the folder as its last argument."""
         number = secrets.token_hex(8)
-        folder = Path(self._home.name) / number
+        folder = self._home / number
         folder.mkdir()
         clips = Clips(names, folder)
         with self._changing:

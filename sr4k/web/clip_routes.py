@@ -43,15 +43,16 @@ class ClipsTold(BaseModel):
 def router(service: WebService) -> APIRouter:
     """Return the routes that make clips, tell how far they are, and send them."""
     made = APIRouter(prefix="/api/v1", tags=["tries"], responses=responses(422))
-    making = ClipMaking()
+    making = ClipMaking(service.scratch)
 
     def told(number: str) -> Any:
         clips = making.get(number)
         if clips is None:
             return problem(404, "Those clips are gone: make them again.")
         paths = {name: f"/api/v1/clips/{number}/{name}.mp4" for name in clips.names} if clips.state == "made" else {}
-        error = None if clips.error is None else service.redaction.text(clips.error)
-        return ClipsTold(number=number, state=clips.state, share=clips.share, error=error, clips=paths, **clips.about)
+        return ClipsTold(
+            number=number, state=clips.state, share=clips.share, error=clips.error, clips=paths, **clips.about
+        )
 
     @made.post("/clips", status_code=202, response_model=ClipsTold)
     def make(wanted: Try) -> Any:

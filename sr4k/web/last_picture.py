@@ -40,10 +40,13 @@ class LastPictures:
 
     A picture costs the decoding of one key frame of the result and of a few pictures of the source, and is made again
     only when a further segment is finished. Any thread may ask.
+
+    Args:
+        home: folder for their folders.
     """
 
-    def __init__(self) -> None:
-        self._home = tempfile.TemporaryDirectory(prefix="sr4k-last-")
+    def __init__(self, home: Path) -> None:
+        self._home = home
         self._kept: dict[int, LastPicture] = {}
         self._next = 0.0
         self._making = threading.Lock()
@@ -71,7 +74,7 @@ class LastPictures:
                 shutil.rmtree(self._kept.pop(number).folder, ignore_errors=True)
 
     def _make(self, job: QueuedJob) -> None:
-        folder = Path(tempfile.mkdtemp(dir=self._home.name))
+        folder = Path(tempfile.mkdtemp(dir=self._home))
         part = job.options.part
         given = job.source, job.target, job.options.deinterlace, job.options.track, part
         try:

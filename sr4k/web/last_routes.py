@@ -24,7 +24,7 @@ class Last(BaseModel):
 def router(service: WebService) -> APIRouter:
     """Return the routes."""
     made = APIRouter(prefix="/api/v1", tags=["jobs"], responses=responses(422))
-    pictures = LastPictures()
+    pictures = LastPictures(service.scratch)
 
     @made.get("/jobs/{number}/last", response_model=Last, responses=responses(404))
     def last(number: _Number) -> Any:
