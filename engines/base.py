@@ -153,6 +153,9 @@ class Engine(ABC):
     precisions: tuple[Precision, ...] = ("auto", "int8", "fp32")
     """Precisions that the backend supports."""
 
+    foreign_precisions: tuple[Precision, ...] = ("auto", "int8", "fp32")
+    """Those that it supports for networks that users bring."""
+
     follows_quality: bool = True
     """Whether it starts quickly enough to be replaced by one with other weights while a video runs."""
 
@@ -171,9 +174,6 @@ class Engine(ABC):
     def __init__(self, spec: EngineSpec) -> None:
         if spec.height % CELL or spec.width % CELL or min(spec.height, spec.width) < CELL:
             raise InternalError(f"{spec.height = }, {spec.width = } must be even.")
-        if spec.precision not in self.precisions:
-            choices = ", ".join(self.precisions)
-            raise OptionError(f"This engine has no {spec.precision}: {option('precision')} can be {choices}.")
         if spec.colour is not None and spec.colour.bits > self.most_bits:
             raise OptionError(
                 f"{type(self).__name__} works on pictures of {self.most_bits} bits, and these have {spec.colour.bits}: "
@@ -191,6 +191,10 @@ class Engine(ABC):
                     f"of yours: use {option('engine', 'openvino')}."
                 )
             foreign.check_precision(spec.precision)
+        offered = self.precisions if foreign is None else self.foreign_precisions
+        if spec.precision not in offered:
+            choices = ", ".join(offered)
+            raise OptionError(f"This engine has no {spec.precision}: {option('precision')} can be {choices}.")
         if spec.device != USUAL_DEVICE and not self.has_devices:
             given, engine = option("device", spec.device), option("engine", "openvino")
             raise OptionError(f"{given} is for {engine}: leave it out.")

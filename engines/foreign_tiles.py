@@ -103,7 +103,7 @@ class ForeignTiles(Engine):
 
     takes_foreign = True
     has_devices = True
-    precisions = ("auto", "int8", "fp16", "fp32")
+    foreign_precisions = ("auto", "int8", "bf16", "fp16", "fp32")
 
     def __init__(self, make: Callable[[EngineSpec], Engine], spec: EngineSpec, most_bytes: int = MOST_BYTES) -> None:
         super().__init__(spec)

@@ -16,6 +16,7 @@ class OpenVinoEngine(Engine):
 
     has_devices = True
     takes_foreign = True
+    foreign_precisions = ("auto", "int8", "bf16", "fp16", "fp32")
 
     def __init__(self, spec: EngineSpec) -> None:
         super().__init__(spec)

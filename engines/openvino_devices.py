@@ -19,7 +19,7 @@ from sr4k.engines.base import USUAL_DEVICE, EngineSpec
 from sr4k.engines.cache_folder import cache_folder, hash_of, read_kept
 from sr4k.engines.openvino_library import ov
 from sr4k.engines.openvino_models import CPU, Plan, plan, property_of, threads_of
-from sr4k.engines.openvino_trial import HEIGHT, WIDTH, Verdict, full_name, tried_apart
+from sr4k.engines.openvino_trial import Verdict, full_name, trial_size, tried_apart
 from sr4k.errors import EngineError, OutputError
 
 log = logging.getLogger(__name__)
@@ -83,7 +83,8 @@ def judged(core: "ov.Core", device: str, spec: EngineSpec) -> Verdict:
         device: its name of the device.
         spec: the network; the size of the frames is that of the test.
     """
-    spec = replace(spec, height=HEIGHT, width=WIDTH, prompt=True)
+    height, width = trial_size(spec)
+    spec = replace(spec, height=height, width=width, prompt=True)
     made = plan(core, device, spec)
     key = _key(core, device, spec, made)
     if key not in _known:

@@ -23,7 +23,7 @@ _STREAMS = 2
 """Frames computed in parallel, each by half of the threads, so that fewer threads wait for each other at every layer.
 With ``prompt`` one frame is computed by all threads."""
 
-_FLOATS = {"f32": "fp32", "f16": "fp16"}
+_FLOATS = {"f32": "fp32", "f16": "fp16", "bf16": "bf16"}
 """OpenVINO's names of the types for what is not int8, and ours."""
 
 
@@ -34,7 +34,7 @@ class Plan:
     Attributes:
         graph: the network, in ONNX or as OpenVINO has it.
         config: OpenVINO's properties.
-        precision: that the network runs in: ``int8``, ``fp16`` or ``fp32``.
+        precision: that the network runs in: ``int8``, ``fp16``, ``bf16`` or ``fp32``.
         macs: multiply-accumulates per frame.
         key: bytes that differ for different networks.
         cells: whether it reads luma as cells (`sr4k.models.cell_input`).
@@ -132,22 +132,31 @@ def _plain_plan(core: "ov.Core", device: str, spec: EngineSpec, foreign: Foreign
     """Return the plan of a network that the user brought."""
     from sr4k.engines.foreign_graph import plain_graph  # here: other networks do without it
 
-    config = _config(core, device, spec, is_exact=is_deep)
-    if device == CPU:
-        config = _cpu_config(spec) | _hint_of(core, spec.precision)
+    config = _cpu_config(spec) if device == CPU else _config(core, device, spec, is_exact=is_deep)
+    config |= _hint_of(core, device, spec.precision)
     precision = "int8" if foreign.card.precision == "int8" else _float_of(config)
     shape = f"{foreign.card.sha256} {spec.input_shapes} {spec.colour} {spec.rounded}"
     macs = foreign.card.macs(spec.height, spec.width)
     return Plan(plain_graph(core, foreign, spec), config, precision, macs, shape.encode(), planes=True)
 
 
-def _hint_of(core: "ov.Core", precision: Precision) -> dict[str, str]:
-    """Return the CPU's setting for fp16, which only some CPUs compute in."""
-    if precision != "fp16":
+def half_precisions(core: "ov.Core", device: str) -> list[Precision]:
+    """Return the types of 16 bits that a device computes in."""
+    able = property_of(core, device, "OPTIMIZATION_CAPABILITIES") or ()
+    halves: tuple[Precision, ...] = ("bf16", "fp16")
+    return [each for each in halves if each.upper() in able]
+
+
+def _hint_of(core: "ov.Core", device: str, precision: Precision) -> dict[str, str]:
+    """Return the setting for a type of 16 bits that was asked for. OpenVINO itself would take another in its place."""
+    if precision not in ("bf16", "fp16"):
         return {}
-    if "FP16" not in (property_of(core, CPU, "OPTIMIZATION_CAPABILITIES") or ()):
-        raise OptionError(f"This CPU does not compute in fp16: leave {option('precision')} out.")
-    return {"INFERENCE_PRECISION_HINT": "f16"}
+    if precision not in (able := half_precisions(core, device)):
+        instead = f"use {' or '.join(able)}, or leave it out" if able else "leave it out"
+        raise OptionError(
+            f"OpenVINO's {device} does not compute in {precision} here ({option('precision')}): {instead}."
+        )
+    return {"INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f16"}
 
 
 def _float_of(config: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ The test is made in a process of its own, because drivers have been known to cra
 """
 
 import json
+import math
 import os
 import pickle
 import select
@@ -16,12 +17,20 @@ from typing import BinaryIO
 import numpy as np
 
 from sr4k.engines.base import EngineSpec, Plane, joined
+from sr4k.engines.foreign_tiles import up
 from sr4k.engines.openvino_library import ov, shared_core
 from sr4k.engines.openvino_models import CPU, Plan, compiled, give, plan, property_of, result_of
+from sr4k.models.geometry import CELL
 from sr4k.pipeline.spawning import has_interpreter, spawn
 
 HEIGHT, WIDTH = 360, 640
 """Size of the test frame: small enough that slow CPUs compute it in a fraction of a second."""
+
+_WORK = 100e9
+"""Multiply-accumulates of the test frame, at most, where a network that the user brought takes smaller ones."""
+
+_LEAST = 90
+"""Rows of the smallest test frame."""
 
 _TIMED = 3
 """Frames that are timed; the fastest counts."""
@@ -42,12 +51,14 @@ class Verdict:
         device: its name, as OpenVINO gives it.
         trouble: why it can't be used; ``None``: its picture is the CPU's.
         seconds, cpu_seconds: time of one frame on it and on the CPU.
+        size: of the frame, WIDTHxHEIGHT.
     """
 
     device: str
     trouble: str | None = None
     seconds: float = 0.0
     cpu_seconds: float = 0.0
+    size: str = f"{WIDTH}x{HEIGHT}"
 
     @property
     def is_faster(self) -> bool:
@@ -58,7 +69,20 @@ class Verdict:
         if self.trouble is not None:
             return self.trouble
         ours, cpus = 1000 * self.seconds, 1000 * self.cpu_seconds
-        return f"{ours:.1f} ms for a frame of {WIDTH}x{HEIGHT}, the CPU {cpus:.1f} ms"
+        return f"{ours:.1f} ms for a frame of {self.size}, the CPU {cpus:.1f} ms"
+
+
+def trial_size(spec: EngineSpec) -> tuple[int, int]:
+    """Return rows and columns of the test frame: of a size that the network takes, and smaller if it is heavy."""
+    if (foreign := spec.foreign) is None:
+        return HEIGHT, WIDTH
+    card, height, width = foreign.card, HEIGHT, WIDTH
+    if card.fixed is not None:
+        return card.fixed
+    while card.macs(height, width) > _WORK and height // 2 >= _LEAST:
+        height, width = height // 2, width // 2
+    grid = math.lcm(CELL, card.multiple)
+    return up(height, grid), up(width, grid)
 
 
 def tried_apart(device: str, spec: EngineSpec) -> Verdict:
@@ -106,14 +130,15 @@ def tried(core: "ov.Core", device: str, spec: EngineSpec) -> Verdict:
 
     The CPU computes the same int8 graph, or else the network in float32; its time is that of what it would run itself.
     """
-    about = Verdict(device=full_name(core, device))
+    about = Verdict(device=full_name(core, device), size=f"{spec.width}x{spec.height}")
     inputs, made = trial_frame(spec), plan(core, device, spec)
     try:
         picture, seconds = _timed(core, device, made, inputs)
     except RuntimeError as err:
         return replace(about, trouble=f"it fails ({' '.join(str(err).split())[:300]})")
     exact = plan(core, CPU, replace(spec, precision="int8" if made.precision == "int8" else "fp32"))
-    own = plan(core, CPU, spec)
+    is_half = spec.precision in ("bf16", "fp16")  # which the CPU may not compute in
+    own = plan(core, CPU, replace(spec, precision="auto") if is_half else spec)
     expected, cpu_seconds = _timed(core, CPU, exact, inputs)
     if own.precision != exact.precision:
         _, cpu_seconds = _timed(core, CPU, own, inputs)

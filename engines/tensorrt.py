@@ -199,6 +199,6 @@ class _Slot:
 
 
 def _settled(spec: EngineSpec, model: zoo.Model) -> Exact:
-    if spec.precision == "auto":
+    if spec.precision == "auto" or spec.precision == "bf16":  # it was refused before
         return "fp16" if model.calibration is None else "int8"
     return spec.precision

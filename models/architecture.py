@@ -15,7 +15,7 @@ from sr4k.models.geometry import CELL, CELL_OUT, SCALE
 Pixels = Literal["yuv", "bgr"]
 """Input and output of a network: Y, U and V planes with the colour conversion folded in, or RGB."""
 
-Precision = Literal["auto", "int8", "fp16", "fp32"]
+Precision = Literal["auto", "int8", "bf16", "fp16", "fp32"]
 """Number format of the convolutions; ``auto`` selects the fastest that the hardware supports well."""
 
 RGB_MEAN = (0.4488, 0.4371, 0.4040)

@@ -234,8 +234,8 @@ Weights = Annotated[
 Precision = Annotated[
     str | None,
     typer.Option(
-        help="Number format of the network: int8, fp32, fp16 (on a GPU), or auto, which is int8 if the weights are "
-        "calibrated for it. Default: auto.",
+        help="Number format of the network: int8, fp32, fp16 (on a GPU), bf16 (networks of yours, on CPUs that "
+        "have it), or auto, which is int8 if the weights are calibrated for it. Default: auto.",
         metavar="FORMAT",
         rich_help_panel=_NETWORK,
     ),

@@ -57,7 +57,7 @@ class Upscaler:
         preset: a preset, its name, or the path of its file.
         engine: name of the engine, or ``auto``.
         device: of OpenVINO: ``cpu``, ``gpu``, ``gpu.1``, ``npu`` or ``auto``.
-        precision: ``auto``, ``int8``, ``fp16`` or ``fp32``.
+        precision: ``auto``, ``int8``, ``fp16``, ``bf16`` (networks of yours) or ``fp32``.
         weights: folder or file with other weights of the network.
         threads: CPU threads of the engine; ``None``: all CPUs that are granted, if the preset doesn't say.
         size: size of the results, as (width, height) in pixels, or text such as ``4k`` or ``1280x720``; ``None``: twice

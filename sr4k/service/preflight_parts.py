@@ -22,6 +22,7 @@ from sr4k.media.placement import placed
 from sr4k.media.video import VideoInfo, untagged_info
 from sr4k.media.writing.encoder import add_video, open_encoder
 from sr4k.models import catalogue, zoo
+from sr4k.models.architecture import Precision
 from sr4k.models.colour import Colour
 
 _USUAL = (640, 360), Fraction(30)
@@ -67,7 +68,7 @@ def _network(job: LiveJob) -> None:
             pass
     for network in engine.chain:
         if catalogue.is_foreign(network):
-            _foreign(name, network, colour)
+            _foreign(name, network, colour, engine.precision if network == engine.chain[-1] else "auto")
     if catalogue.is_foreign(engine.chain[-1]):
         return
     model = zoo.load(engine.chain[-1], engine.weights)
@@ -77,9 +78,9 @@ def _network(job: LiveJob) -> None:
         model.folded(colour)
 
 
-def _foreign(engine: str, network: str, colour: Colour) -> None:
+def _foreign(engine: str, network: str, colour: Colour, precision: Precision) -> None:
     """Start a network that the user brought."""
-    with engine_for(engine, EngineSpec(model=network, height=_SIDE, width=_SIDE, colour=colour)):
+    with engine_for(engine, EngineSpec(model=network, height=_SIDE, width=_SIDE, colour=colour, precision=precision)):
         pass
 
 

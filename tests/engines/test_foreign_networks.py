@@ -17,8 +17,11 @@ from sr4k.engines import EngineSpec, create_engine, load_engine
 from sr4k.engines.base import Plane
 from sr4k.engines.choose import engine_for
 from sr4k.engines.foreign_tiles import ForeignTiles
+from sr4k.engines.openvino_library import shared_core
+from sr4k.engines.openvino_models import CPU, half_precisions
 from sr4k.errors import OptionError
 from sr4k.models import catalogue
+from sr4k.models.architecture import Precision
 from sr4k.models.colour import Colour, downsample_chroma, rgb_from_yuv, upsample_chroma, yuv_from_rgb
 from sr4k.models.geometry import CHROMA_PAD, PAD_AFTER, PAD_BEFORE, pad_planes
 
@@ -95,6 +98,23 @@ def test_the_picture_is_that_of_onnx_runtime(scale: int, peak: float, colour: Co
     wanted = expected(path, planes, colour, peak)
     assert made.size == wanted.size
     assert np.abs(made.ravel() - wanted.ravel()).max() <= (0.01 if colour is None else 0.51)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_a_type_of_16_bits_is_used_where_the_cpu_computes_in_it_and_refused_elsewhere(
+    precision: Precision, tmp_path: Path
+) -> None:
+    spec = spec_of(convolutions(tmp_path / "net.onnx"), Colour())
+    planes = planes_of(RGB, Colour())
+    half = engine_for("openvino", replace(spec, precision=precision))
+    if precision not in half_precisions(shared_core(), CPU):
+        with pytest.raises(OptionError, match=f"does not compute in {precision} here .precision.: .*leave it out"):
+            half.activate()
+        return
+    with half, engine_for("openvino", spec) as engine:
+        apart = np.abs(half.infer(planes).astype(float) - engine.infer(planes))
+        assert (half.describe()["precision"], engine.describe()["precision"]) == (precision, "fp32")
+    assert apart.max() <= 3 and apart.mean() < 0.5
 
 
 @pytest.mark.slow

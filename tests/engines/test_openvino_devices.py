@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from foreign_networks import convolutions, with_card
 
-from sr4k.engines import EngineSpec, create_engine, openvino_devices, openvino_trial
+from sr4k.engines import EngineSpec, create_engine, openvino_devices, openvino_models, openvino_trial
+from sr4k.engines.choose import engine_for
 from sr4k.engines.openvino_devices import device_for, judged, names
 from sr4k.engines.openvino_library import ov, shared_core
-from sr4k.engines.openvino_models import CPU, Plan, compiled, plan
-from sr4k.engines.openvino_trial import Verdict, difference, trial_frame, tried, tried_apart
+from sr4k.engines.openvino_models import CPU, Plan, compiled, half_precisions, plan
+from sr4k.engines.openvino_trial import Verdict, difference, trial_frame, trial_size, tried, tried_apart
 from sr4k.errors import EngineError, OptionError
 from sr4k.models.colour import Colour
 
@@ -25,9 +27,8 @@ GPU = "HETERO:CPU"
 @pytest.fixture(autouse=True)
 def _a_small_test_in_a_folder_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SR4K_CACHE", str(tmp_path))
-    for module in (openvino_devices, openvino_trial):
-        monkeypatch.setattr(module, "HEIGHT", 96)
-        monkeypatch.setattr(module, "WIDTH", 128)
+    monkeypatch.setattr(openvino_trial, "HEIGHT", 96)
+    monkeypatch.setattr(openvino_trial, "WIDTH", 128)
     monkeypatch.setattr(openvino_devices, "_known", {})
     monkeypatch.setattr(openvino_devices, "tried_apart", lambda device, spec: tried(shared_core(), device, spec))
 
@@ -96,6 +97,30 @@ def test_a_device_that_gives_the_cpus_picture_runs_the_network(precision: Any) -
         assert engine.describe()["device"] == GPU, "HETERO has no name of its own"
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("_gpu")
+def test_a_network_of_the_users_is_tested_at_a_size_that_it_takes_and_in_the_type_that_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SR4K_MODELS", str(tmp_path / "models"))
+    monkeypatch.setattr(openvino_trial, "_LEAST", 40)
+    path = convolutions(tmp_path / "windows.onnx", unshuffle=32)
+    with_card(path)
+    spec = replace(SPEC, model=str(path))
+    assert trial_size(spec) == (96, 128)
+    monkeypatch.setattr(openvino_trial, "_WORK", 1e6)
+    assert trial_size(spec) == (64, 64)
+    fixed = convolutions(tmp_path / "fixed.onnx", fixed=(64, 72), unshuffle=8)
+    with_card(fixed)
+    for model in (path, fixed):
+        with engine_for("openvino", replace(spec, model=str(model))) as engine:
+            assert engine.describe()["device"] == GPU
+    halves = half_precisions(shared_core(), CPU)
+    monkeypatch.setattr(openvino_models, "half_precisions", lambda _core, device: halves if device == GPU else [])
+    for half in halves:  # the device has it, and the CPU, with whose picture it is compared, does without
+        assert judged(shared_core(), GPU, replace(spec, precision=half)).trouble is None
+
+
 @pytest.mark.slow(seconds=1)
 @pytest.mark.usefixtures("_gpu")
 @pytest.mark.parametrize(
@@ -146,7 +171,7 @@ def test_one_that_is_asked_for_and_slower_is_used_and_that_is_said(
     with caplog.at_level(logging.WARNING):
         assert device_for(core, SPEC) == GPU
     assert (
-        "gpu (UHD Graphics 620) is slower than the CPU: 30.0 ms for a frame of 128x96, the CPU 12.5 ms" in caplog.text
+        "gpu (UHD Graphics 620) is slower than the CPU: 30.0 ms for a frame of 640x360, the CPU 12.5 ms" in caplog.text
     )
 
 
