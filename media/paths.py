@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sr4k.errors import InputError
 from sr4k.media.image_names import is_sequence, numbered, numbers
+from sr4k.media.remote_path import RemotePath
 
 _BY_NUMBER = re.compile(r"/dev/(stdin|fd/\d+)|/proc/(self|\d+)/fd/\d+")
 """Paths of open file descriptors, such as standard input or a shell's ``<(...)``."""
@@ -72,7 +73,8 @@ def check_file(path: Path, shown: str | None = None) -> None:
         if not stat.S_ISREG(mode):
             kind = _KINDS.get(stat.S_IFMT(mode), "not a regular file")
             raise InputError(f"{name} is {kind}: a video must be a regular file, so save the data to a file first.")
-        os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+        if not isinstance(path, RemotePath):  # of which a part was read for its size
+            os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
 
 
 @contextmanager

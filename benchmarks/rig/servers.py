@@ -11,6 +11,8 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
 
@@ -42,6 +44,9 @@ def _is_listening(port: int) -> bool:
 class _Server:
     """A server process that listens on ``port`` of 127.0.0.1; a context manager."""
 
+    _patience = 15.0
+    """Seconds that it gets to start."""
+
     def __init__(self) -> None:
         self.port = free_port()
         self._folder = tempfile.TemporaryDirectory(prefix="rig-")
@@ -63,7 +68,7 @@ class _Server:
         """Start the server and wait until it listens.
 
         Raises:
-            RuntimeError: It doesn't listen within 15 seconds.
+            RuntimeError: It doesn't listen in time.
         """
         self._process = subprocess.Popen(
             self._command(),
@@ -78,7 +83,7 @@ class _Server:
         """Kill all processes of the server and wait until nothing listens on its port.
 
         Raises:
-            RuntimeError: Something still listens after 15 seconds.
+            RuntimeError: Something still listens some time after.
         """
         self._signal(signal.SIGCONT)
         self._signal(signal.SIGKILL)
@@ -95,7 +100,7 @@ class _Server:
         self._signal(signal.SIGCONT)
 
     def _until_it(self, *, listens: bool) -> None:
-        until = time.monotonic() + 15
+        until = time.monotonic() + self._patience
         while _is_listening(self.port) != listens:
             if time.monotonic() > until:
                 fault = "does not listen" if listens else "still listens after SIGKILL"
@@ -165,6 +170,35 @@ class NodeMediaServer(_Server):
 
     def _command(self) -> list[str]:
         return ["node", f"{self._folder.name}/run.js"]
+
+
+class S3Server(_Server):
+    """moto's server of object storage, which keeps all in memory and takes any credentials.
+
+    Raises:
+        MissingServerError: it is not installed.
+    """
+
+    _patience = 90.0  # it imports much
+
+    def __init__(self) -> None:
+        if find_spec("moto") is None:
+            raise MissingServerError("moto: pip install 'moto[server]'")
+        super().__init__()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables by which clients of S3 reach it; without credentials."""
+        return {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.port}", "AWS_REGION": "us-east-1"}
+
+    def make_bucket(self, name: str) -> None:
+        """Make a bucket."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/{name}", method="PUT")
+        with urllib.request.urlopen(request, timeout=60):
+            pass
+
+    def _command(self) -> list[str]:
+        return [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
 
 
 class SilentServer:

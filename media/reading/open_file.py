@@ -20,6 +20,7 @@ from sr4k.media.image_names import is_picture, is_sequence, numbers
 from sr4k.media.options import FIRST_VIDEO, VideoChoice
 from sr4k.media.paths import check_source, for_libav
 from sr4k.media.reading.piped_source import CopyReader
+from sr4k.media.remote_path import RemotePath
 
 # Tags that are not UTF-8: PyAV 18 fails on them by default, 19 returns text that can't be encoded again.
 _IS_19 = int(av.__version__.split(".")[0]) >= 19
@@ -65,8 +66,11 @@ def open_input(path: Path, accelerator: HWAccel | None = None, rate: Fraction | 
         name = f"{for_libav(path.parent).replace('%', '%%')}/{path.name}"
     elif is_picture(path) and "%" in name:  # libav would take it for the pattern of a sequence
         form, options = "image2", {"pattern_type": "none"}
+    given: Any = path.open() if isinstance(path, RemotePath) else name
     try:
-        container: InputContainer = av.open(name, format=form, options=options, hwaccel=accelerator, **READ_TAGS)
+        container: InputContainer = av.open(given, format=form, options=options, hwaccel=accelerator, **READ_TAGS)
+    except Sr4kError:
+        raise
     except (av.error.FFmpegError, OSError) as err:
         raise InputError(f"{path} is not a video that can be read, or its header is damaged ({err.strerror}).") from err
     if container.format.name == "webp_pipe" and _is_animated(path):

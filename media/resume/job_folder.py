@@ -16,6 +16,7 @@ from sr4k.common.option_names import option
 from sr4k.errors import OptionError, OutputError
 from sr4k.media.image_names import is_sequence
 from sr4k.media.paths import check_source, free_name
+from sr4k.media.resume.bucket_pool import BucketPool
 from sr4k.media.resume.journal import Journal, flush_to_disk, open_within
 from sr4k.media.resume.pool import FOLDER, Pool
 from sr4k.media.writing.target_file import beside, free_partial_of, is_there, partial_of, put
@@ -57,7 +58,7 @@ class Parts:
         self.target = target
         self.folder = folder_of(target)
         self.journal = Journal(self.folder)
-        self.pool = Pool(self.folder / FOLDER)
+        self.pool: Pool | BucketPool = Pool(self.folder / FOLDER)
 
     @property
     def whole(self) -> Path:

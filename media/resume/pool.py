@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from sr4k.common.file_hash import sha256_of
@@ -20,7 +21,7 @@ from sr4k.media.resume.journal import Journal, Segment, flush_to_disk, size_with
 FOLDER = "pool"
 """Name of the pool's folder in that of the job."""
 
-_PACKETS, _MANIFEST = ".packets", ".json"
+PACKETS, MANIFEST = ".packets", ".json"
 
 _VISIBLE = 30.0
 """Maximum seconds to wait until a file that another machine has put is seen here (NFS keeps attributes that long)."""
@@ -55,6 +56,10 @@ class Pool:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    def make(self) -> None:
+        """Make the folder if there is none."""
+        self.folder.mkdir(exist_ok=True)
+
     @contextmanager
     def scratch(self, key: str) -> Iterator[Path]:
         """Make a folder to make a segment in, beside those that are finished; remove it at the end."""
@@ -72,13 +77,13 @@ class Pool:
             OSError: writing failed, or the job has removed its pool.
         """
         (made,) = journal.segments()
-        file, name = journal.folder / made.name, f"{key}{_PACKETS}"
+        file, name = journal.folder / made.name, f"{key}{PACKETS}"
         digest = sha256_of(file)
         with suppress(FileExistsError):
             os.link(file, self.folder / name)  # unlike a rename, a link replaces nothing
         segment = Segment(**(asdict(made) | {"name": name}))
         manifest = Manifest(key=key, segment=segment, sha256=digest, encoder=encoder, about=about)
-        text = journal.folder / f"{key}{_MANIFEST}"
+        text = journal.folder / f"{key}{MANIFEST}"
         text.write_text(json.dumps(asdict(manifest)))
         flush_to_disk(text)
         with suppress(FileExistsError):
@@ -86,15 +91,19 @@ class Pool:
         flush_to_disk(self.folder)
         return self.found(key) or manifest
 
+    def keys(self) -> set[str]:
+        """Return the keys of all finished segments."""
+        return {path.stem for path in self.folder.glob(f"*{MANIFEST}")}
+
     def found(self, key: str) -> Manifest | None:
         """Return the manifest of a finished segment; ``None`` if there is none, or its file is not whole."""
         try:
-            entry = json.loads((self.folder / f"{key}{_MANIFEST}").read_text())
-            manifest = Manifest(**(entry | {"segment": Segment(**entry["segment"])}))
-        except (OSError, ValueError, TypeError, KeyError):
+            manifest = manifest_of((self.folder / f"{key}{MANIFEST}").read_text(), key)
+        except (OSError, UnicodeError):
             return None
-        is_whole = size_within(self.folder, f"{key}{_PACKETS}") == manifest.segment.bytes
-        return manifest if is_whole and manifest.key == key else None
+        if manifest is None or size_within(self.folder, f"{key}{PACKETS}") != manifest.segment.bytes:
+            return None
+        return manifest
 
     def seen(self, key: str, wait: Callable[[float], None] = time.sleep) -> Manifest | None:
         """Return the manifest of a segment that another machine says is finished; wait until it is seen here."""
@@ -106,7 +115,7 @@ class Pool:
 
     def drop(self, key: str) -> None:
         """Remove a segment and its manifest."""
-        for suffix in (_MANIFEST, _PACKETS):
+        for suffix in (MANIFEST, PACKETS):
             (self.folder / f"{key}{suffix}").unlink(missing_ok=True)
 
     def move(self, manifest: Manifest, journal: Journal) -> None:
@@ -116,10 +125,10 @@ class Pool:
             OSError: writing failed.
             ValueError: the file is not the one that was put.
         """
-        packets = self.folder / f"{manifest.key}{_PACKETS}"
+        packets = self.folder / f"{manifest.key}{PACKETS}"
         if sha256_of(packets) != manifest.sha256:
             raise ValueError(f"{packets} has changed since it was written")
-        name = f"{len(journal.segments()):06d}{_PACKETS}"
+        name = f"{len(journal.segments()):06d}{PACKETS}"
         (journal.folder / name).unlink(missing_ok=True)  # of a run that was killed before it was listed
         os.link(packets, journal.folder / name)
         journal.add(Segment(**(asdict(manifest.segment) | {"name": name})))
@@ -128,8 +137,37 @@ class Pool:
     @property
     def is_empty(self) -> bool:
         """Whether no finished segment is there."""
-        return not any(self.folder.glob(f"*{_MANIFEST}"))
+        return not self.keys()
 
     def remove(self) -> None:
         """Delete the pool with all that is in it."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def leave(self, name: str, content: str) -> None:
+        """Write a file by which other machines find out whether they see this pool."""
+        (self.folder / name).write_text(content)
+
+    def take_away(self, name: str) -> None:
+        """Remove such a file."""
+        (self.folder / name).unlink(missing_ok=True)
+
+    def holds(self, name: str, content: str) -> bool:
+        """Whether such a file is here, and anything can be written.
+
+        Raises:
+            OSError: the folder can't be read and written.
+        """
+        if (self.folder / name).read_text() != content:
+            return False
+        with TemporaryDirectory(dir=self.folder, prefix="look."):
+            return True
+
+
+def manifest_of(text: str, key: str) -> Manifest | None:
+    """Return the manifest of a segment from its JSON; ``None``: it is none, or another segment's."""
+    try:
+        entry = json.loads(text)
+        manifest = Manifest(**(entry | {"segment": Segment(**entry["segment"])}))
+    except (ValueError, TypeError, KeyError):
+        return None
+    return manifest if manifest.key == key else None

@@ -49,6 +49,7 @@ class Passthrough:
         source: Opened source.
         video: Its upscaled stream.
         target: Container opened for writing.
+        path: Path of the source; of a pipe, its name.
         origin: Time of the source, in seconds, that becomes the target's 0. Earlier packets are left out, and all
             chapters. ``None``: everything is copied, with its own times.
         opened: Opens a source that comes through a pipe another time. ``None``: it is a file.
@@ -64,12 +65,13 @@ class Passthrough:
         source: InputContainer,
         video: VideoStream,
         target: OutputContainer,
+        path: Path,
         origin: Fraction | None = None,
         opened: Callable[[], InputContainer] | None = None,
         watched: Watched | None = None,
     ) -> None:
-        self._source, self._watched = source, watched
-        self._opened = opened or partial(open_input, Path(source.name))
+        self._source, self._path, self._watched = source, path, watched
+        self._opened = opened or partial(open_input, path)
         self._target = target
         self._origin = origin
         self._tracks: dict[int, TrackWriter] = {}
@@ -166,7 +168,7 @@ class Passthrough:
         """Whether the source, which has been read, ends in the middle of what holds media."""
         container = self._source.format.name
         if self._watched is None:
-            return cut_element(Path(self._source.name), container) == "media"
+            return cut_element(self._path, container) == "media"
         return self._watched.cut_element(container) == "media"
 
     def _mux(self, packet: "Packet[Any]") -> None:

@@ -89,7 +89,8 @@ class Result:
         original = video_stream(self.source, s.source, s.track)
         copy_video_tags(original, self.stream, info, self.container)
         watched = None if self._copy is None else self._copy.watched
-        self.rest = Passthrough(self.source, original, self._target, info.origin, self._another_source(), watched)
+        again = self._another_source()
+        self.rest = Passthrough(self.source, original, self._target, s.source, info.origin, again, watched)
         self._opened.callback(self.rest.close)
         self._release_copy()
         self.rest.dropped.extend(unsupported(info, self.container, self.stream.codec_context.name))

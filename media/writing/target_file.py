@@ -10,6 +10,7 @@ from sr4k.common.option_names import option
 from sr4k.errors import OptionError, OutputError
 from sr4k.media.image_names import files_of, is_picture, is_sequence, number_in, numbered, numbers, stands_for
 from sr4k.media.paths import free_name
+from sr4k.media.remote_path import RemotePath
 from sr4k.media.writing.containers import container_of
 
 PARTIAL = ".partial"
@@ -31,9 +32,11 @@ def check_target(target: Path, source: Path, *, overwrite: bool) -> None:
         overwrite: Whether an existing target may be replaced.
 
     Raises:
-        OptionError: The name has no suffix, or one of no container, or is the source's.
+        OptionError: The name has no suffix, or one of no container, or is the source's, or an address.
         OutputError: The folder can't be written to, the name is too long, or the target exists.
     """
+    if isinstance(target, RemotePath):
+        raise OptionError(f"{target} can be written by a cluster alone: name a file, or add {option('cluster')}.")
     if len(os.fsencode(target.name)) > _longest_name(target.parent):
         raise OutputError(f"The name {target.name} is too long for a file: choose a shorter one.")
     if not target.suffix:

@@ -65,8 +65,8 @@ class FileOptions:
             raise OptionError("- and -f are for files, not for a live stream: name a file or an address.")
         if self.cluster.where is not None:
             raise OptionError(
-                "--cluster is for files: a live stream is made by one machine. Copy or mount what is behind http(s):// "
-                "or s3://, or leave the cluster out."
+                "--cluster is for files: a live stream is made by one machine. Leave the cluster out, or name as OUT a "
+                "file or an s3:// address."
             )
         self.cluster.check()
         if self.recursive or self.skip_existing:

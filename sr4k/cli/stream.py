@@ -12,6 +12,7 @@ from sr4k.cli.encoder_options import parse_pairs
 from sr4k.cli.one_line_errors import errors_in_one_line
 from sr4k.cli.version import Version
 from sr4k.live.address import is_live
+from sr4k.media.remote_path import is_in_bucket, is_remote
 
 if TYPE_CHECKING:
     from sr4k.configs import Preset
@@ -127,7 +128,8 @@ def stream(
             cluster=ClusterOptions(cluster, path_map or [], cluster_cpus, cluster_without_token),
         )
         live = LiveOptions(sound=sound, slate=slate, segments=segments, metrics=metrics, log_format=log_format)
-        is_stream = realtime or any(is_live(text) for text in (*sources, target))
+        addresses = (*(text for text in sources if cluster is None or not is_remote(text)), target)
+        is_stream = realtime or any(is_live(text) and not is_in_bucket(text) for text in addresses)
         chosen = _Given(
             engine={
                 "name": engine,

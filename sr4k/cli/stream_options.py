@@ -30,8 +30,8 @@ _LOOKS = "Comparison and reports"
 Sources = Annotated[
     list[str],
     typer.Argument(
-        help="The video to upscale, several videos, or a folder of videos; - for standard input; or the URL of a live "
-        "stream.",
+        help="The video to upscale, several videos, or a folder of videos; - for standard input; an s3:// address, or "
+        "with --cluster http(s)://; or the URL of a live stream.",
         metavar="IN",
     ),
 ]
@@ -39,8 +39,8 @@ Target = Annotated[
     str,
     typer.Argument(
         help="The file to write, whose suffix selects the container; or a folder, which is created if needed: with a "
-        "single video, end its name with a slash; - for standard output, in the format of -f. For a live stream: a URL "
-        "to push to, an HLS playlist (.m3u8) or a recording, or several of them.",
+        "single video, end its name with a slash; - for standard output, in the format of -f; with --cluster an s3:// address. For a "
+        "live stream: a URL to push to, an HLS playlist (.m3u8) or a recording, or several of them.",
         metavar="OUT",
     ),
 ]

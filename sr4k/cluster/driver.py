@@ -11,7 +11,6 @@ import sys
 import tempfile
 from fractions import Fraction
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import BinaryIO
 
 from sr4k.cluster.messages import Ended, Made, Planned, Request
@@ -21,8 +20,8 @@ from sr4k.common.option_names import name_for_command
 from sr4k.errors import InternalError, Sr4kError
 from sr4k.media.reading.reader import VideoReader
 from sr4k.media.reading.stretches import Stretch, stretches
+from sr4k.media.resume.bucket_pool import pool_at
 from sr4k.media.resume.job_folder import fingerprint
-from sr4k.media.resume.pool import Pool
 from sr4k.media.writing.encoder_threads import seen_cpus
 
 TOKEN = "token."
@@ -54,8 +53,13 @@ def run(name: str, pipe: BinaryIO) -> None:
 
 def _drive(request: Request, connection: Connection) -> None:
     work, planned, found = _planned(request)
-    pool = Pool(work.pool)
-    missing = [(key, stretch) for key, stretch in zip(planned.keys, found, strict=True) if pool.found(key) is None]
+    pool = pool_at(work.pool)
+    there = pool.keys()
+    missing = [
+        (key, stretch)
+        for key, stretch in zip(planned.keys, found, strict=True)
+        if key not in there or pool.found(key) is None
+    ]
     left = {key for key, _ in missing}
     connection.send(planned)
     for key in planned.keys:
@@ -66,13 +70,12 @@ def _drive(request: Request, connection: Connection) -> None:
     from sr4k.cluster.remote import connected  # Ray, which reads the environment
     from sr4k.cluster.spreading import Spreading
 
-    token = work.pool / work.token[0]
-    token.write_text(work.token[1])
+    pool.leave(*work.token)
     try:
         with connected(request):
             Spreading(request, work, missing, connection).run()
     finally:
-        token.unlink(missing_ok=True)
+        pool.take_away(work.token[0])
 
 
 def _planned(request: Request) -> tuple[Work, Planned, tuple[Stretch, ...]]:
@@ -84,7 +87,7 @@ def _planned(request: Request) -> tuple[Work, Planned, tuple[Stretch, ...]]:
     keys = tuple(key_of(request.facts, stretch, encodes_as, code) for stretch in found)
     work = Work(
         job=job,
-        pool=Path(request.pool),
+        pool=request.pool,
         path_map=request.settings.path_map,
         encodes_as=encodes_as,
         token=(f"{TOKEN}{secrets.token_hex(4)}", secrets.token_hex(16)),

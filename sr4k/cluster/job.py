@@ -6,7 +6,7 @@ import pickle
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from importlib.util import find_spec
@@ -14,17 +14,20 @@ from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Any
 
+from sr4k.cluster.bucket_target import check_bucket_target, joined_here, pool_of, put_whole
 from sr4k.cluster.cluster_summary import SegmentWork, over_cluster
 from sr4k.cluster.messages import Ended, Fault, Made, Message, Planned, Request, Working
 from sr4k.cluster.settings import ClusterSettings
 from sr4k.cluster.watching import Watching
 from sr4k.common.option_names import is_named_for_command, option
-from sr4k.errors import FieldError, MachineError, OptionError, OutputError, WorkerError
+from sr4k.errors import FieldError, MachineError, OptionError, OutputError, StoppedError, WorkerError
+from sr4k.jobs.fields import Field
 from sr4k.jobs.file_job import Job
 from sr4k.jobs.model_choice import hashes
-from sr4k.jobs.pipes import DASH, is_pipe
+from sr4k.jobs.pipes import DASH, is_pipe, path_or_dash
 from sr4k.jobs.summary import Summary
 from sr4k.media.image_names import is_picture
+from sr4k.media.remote_path import RemotePath
 from sr4k.media.resume.job_folder import Parts
 from sr4k.media.resume.pool import Manifest
 from sr4k.media.writing.write_errors import writing
@@ -78,6 +81,8 @@ class ClusterJob(Job):
     """A job on files whose segments a cluster makes; see `sr4k.jobs.file_job.Job`.
 
     Attributes:
+        source: as for a `Job`, or an ``s3://`` or ``http(s)://`` address.
+        target: as for a `Job`, or an ``s3://`` address.
         cluster: the cluster.
 
     Raises:
@@ -85,6 +90,7 @@ class ClusterJob(Job):
         FieldError: fields contradict each other, or the result would depend on where it is made.
     """
 
+    source: Field[str | os.PathLike[str], Path] = Field(path_or_dash)  # noqa: RUF009 - a descriptor
     cluster: Reached = field(kw_only=True)
 
     def __post_init__(self, scale: Any) -> None:
@@ -115,6 +121,9 @@ class ClusterJob(Job):
                 "software."
             )
 
+        if isinstance(job.target, RemotePath) and not job.target.is_in_bucket:
+            raise FieldError("{0} can't be written to: name a file, or an object as s3://bucket/name.", job.target)
+
     def facts(self) -> dict[str, Any]:
         """Return what the result depends on: the same as without the cluster."""
         return self.alone.facts()
@@ -124,12 +133,34 @@ class ClusterJob(Job):
         """The same job for one machine."""
         return Job(**{each.name: getattr(self, each.name) for each in fields(Job)})
 
+    @contextmanager
+    def _made_ready(self) -> Iterator[None]:
+        if not isinstance(self.target, RemotePath):
+            with super()._made_ready():
+                yield
+            return
+        check_bucket_target(self.target, self.source, overwrite=self.overwrite, resume=self.resume)
+        yield
+
+    def _claimed(self) -> AbstractContextManager[Parts]:
+        return joined_here(self.target) if isinstance(self.target, RemotePath) else super()._claimed()
+
+    def _place(self, parts: Parts, *, stopped: bool) -> Path:
+        if not isinstance(self.target, RemotePath):
+            return super()._place(parts, stopped=stopped)
+        put_whole(parts, self.target, overwrite=self.overwrite)
+        return self.target
+
     def _made_in(self, parts: Parts, resumed: int, run: Callable[..., Outcome]) -> Summary:
         assert isinstance(run, partial)
+        if isinstance(self.target, RemotePath):
+            parts.pool = pool_of(self.target)
         began, lost = time.monotonic(), parts.lost
         watching = Watching(resumed, run.keywords["on_status"])
         spread = _Spread(self, parts, watching, run.keywords["stop_requests"])
         spread.run()
+        if isinstance(self.target, RemotePath) and run.keywords["stop_requests"]():
+            raise StoppedError("Stopped before the result was joined.")  # a part of it would hide the whole
         done = sum(segment.frames for segment in parts.journal.segments())
         joining = partial(run.func, *run.args, **(run.keywords | {"on_status": watching.join}))
         summary = super()._made_in(parts, done, joining)
@@ -177,7 +208,7 @@ class _Spread:
             Sr4kError: it can't be done.
         """
         with writing(self._parts.folder):
-            self._parts.pool.folder.mkdir(exist_ok=True)
+            self._parts.pool.make()
         until, is_private = time.monotonic() + _PATIENCE, self._job.cluster.settings.nodes is not None
         told = ""
         while not self._stops():
@@ -238,7 +269,7 @@ class _Spread:
         job, cluster = self._job.alone, self._job.cluster
         return Request(
             job=replace(job, source=job.source.absolute(), target=job.target.absolute()),
-            pool=str(self._parts.pool.folder.absolute()),
+            pool=self._parts.pool.folder.absolute(),
             done=self._parts.done_until,
             settings=cluster.settings,
             address=cluster.address,

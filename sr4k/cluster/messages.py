@@ -1,6 +1,7 @@
 """What the driver, in its own process, tells the job. Plain data."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from sr4k.cluster.machine_report import ClusterReport
@@ -16,7 +17,7 @@ class Request:
 
     Attributes:
         job: the job.
-        pool: text of the path of its pool.
+        pool: path of its pool.
         done: pts of the last picture that is done; ``None``: none is.
         settings: how the cluster is reached.
         address: its address; that of a private cluster is known once it runs.
@@ -27,7 +28,7 @@ class Request:
     """
 
     job: Job
-    pool: str
+    pool: Path
     done: int | None
     settings: ClusterSettings
     address: str

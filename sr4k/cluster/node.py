@@ -23,9 +23,9 @@ from sr4k.jobs.summary import summarised
 from sr4k.media.options import ReadSettings
 from sr4k.media.reading.stretches import Stretch
 from sr4k.media.reports import ENCODE
+from sr4k.media.resume.bucket_pool import pool_at
 from sr4k.media.resume.job_folder import fingerprint
 from sr4k.media.resume.journal import Journal
-from sr4k.media.resume.pool import Pool
 from sr4k.media.writing.encoder_threads import seen_cpus
 from sr4k.pipeline import GraphAborted, WorkerDied, WorkerStatus
 
@@ -48,14 +48,11 @@ def look(work: Work, code: str) -> NodeFacts:
     if (own := fingerprint_of_code()) != code:
         return NodeFacts(trouble=f"it has another version of sr4k-stream ({own}, not {code})")
     pool = mapped(work.pool, work.path_map)
-    name, content = work.token
     try:
-        if (pool / name).read_text() != content:
+        if not pool_at(pool).holds(*work.token):
             return NodeFacts(trouble=f"{pool} is another folder there")
-        with TemporaryDirectory(dir=pool, prefix="look."):
-            pass
     except OSError as err:
-        return NodeFacts(trouble=f"{pool} can't be read and written there ({err.strerror})")
+        return NodeFacts(trouble=f"{pool} can't be read and written there ({err.strerror or err})")
     source = mapped(work.job.source, work.path_map)
     try:
         if fingerprint(source) != work.source:
@@ -73,7 +70,7 @@ def make(work: Work, task: SegmentTask, report: Callable[[int], None]) -> Segmen
         task: the segment.
         report: called now and then with the number of frames that are done.
     """
-    pool, began = Pool(mapped(work.pool, work.path_map)), time.monotonic()
+    pool, began = pool_at(mapped(work.pool, work.path_map)), time.monotonic()
     kept = _Kept()
     try:
         with collected_logs(kept, logging.WARNING), pool.scratch(task.key) as folder:

@@ -25,7 +25,7 @@ from sr4k.cluster.tasks import NodeFacts, SegmentDone, SegmentFailed, SegmentTas
 from sr4k.engines.choose import GPU_ENGINES, engines_for
 from sr4k.errors import EngineError, InputError, MachineError, OutputError, Sr4kError, WorkerError
 from sr4k.media.reading.stretches import Stretch
-from sr4k.media.resume.pool import Pool
+from sr4k.media.resume.bucket_pool import pool_at
 
 _TICK = 0.5
 """Seconds to wait for results at a time."""
@@ -77,7 +77,7 @@ class Spreading:
     ) -> None:
         self._request, self._connection = request, connection
         self._work = ray.put(work)
-        self._pool = Pool(work.pool)
+        self._pool = pool_at(work.pool)
         self._own, self._first = work, missing[0][1]
         engine = work.job.preset.engine
         self._on_gpu = engines_for(engine.name, engine.device)[0] in GPU_ENGINES

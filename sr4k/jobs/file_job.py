@@ -3,8 +3,8 @@
 import logging
 import os
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import KW_ONLY, InitVar, dataclass, fields, replace
 from fractions import Fraction
 from functools import partial
@@ -214,8 +214,7 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
         with self.cancellable(stop_requests) as stop, ExitStack() as opened:
             run = partial(_run, on_status=see, stop_requests=Impatient(stop) if self.target == DASH else stop)
             if self.target != DASH:
-                check_target(self.target, self.source, overwrite=self.overwrite or self._may_go_on())
-                opened.enter_context(folder_made(self.target.parent))
+                opened.enter_context(self._made_ready())
             piped = opened.enter_context(opened_source(self.source)) if is_pipe(self.source) else None
             reading = replace(self.reading, pipe=piped)
             if self.target == DASH:
@@ -223,6 +222,13 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
             if is_picture(self.target) or piped is not None:
                 return self._make_at_once(run, reading)
             return self._make_video(run)
+
+    @contextmanager
+    def _made_ready(self) -> Iterator[None]:
+        """Refuse a target that can't be written, and make its folder."""
+        check_target(self.target, self.source, overwrite=self.overwrite or self._may_go_on())
+        with folder_made(self.target.parent):
+            yield
 
     def _before(self) -> Progress:
         return Progress()
@@ -254,7 +260,7 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
 
     def _make_video(self, run: Callable[[GraphSpec], Outcome]) -> Summary:
         self._tell_codec()
-        with claimed(self.target) as parts:
+        with self._claimed() as parts:
             resumed = parts.begin(self.facts(), resume=self.resume, overwrite=self.overwrite)
             try:
                 return self._made_in(parts, resumed, run)
@@ -267,12 +273,18 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
                     parts.remove()
                 raise
 
+    def _claimed(self) -> AbstractContextManager[Parts]:
+        return claimed(self.target)
+
+    def _place(self, parts: Parts, *, stopped: bool) -> Path:
+        return parts.place(stopped=stopped, overwrite=self.overwrite)
+
     def _made_in(self, parts: Parts, resumed: int, run: Callable[[GraphSpec], Outcome]) -> Summary:
         """Make what is missing of the segments, join them, and give the result its name."""
         lost = parts.lost
         outcome = run(self.graph(parts, resumed))
         _check_outcome(outcome, resumed)
-        output = parts.place(stopped=outcome.stopped, overwrite=self.overwrite)
+        output = self._place(parts, stopped=outcome.stopped)
         if not outcome.stopped or self.part is not None:
             parts.remove()
         if output != self.target and not outcome.stopped:

@@ -15,6 +15,7 @@ from sr4k.live.address import shown as address_shown
 from sr4k.media.image_names import is_picture
 from sr4k.media.options import Piped
 from sr4k.media.reading.piped_source import STANDARD_INPUT, new_copy
+from sr4k.media.remote_path import RemotePath, is_in_bucket, remote_path
 from sr4k.media.writing.pipe_writer import STANDARD_OUTPUT
 
 DASH = Path("-")
@@ -29,9 +30,17 @@ _IN, _OUT, _ERR = 0, 1, 2
 
 
 def path_or_dash(given: str | os.PathLike[str]) -> Path:
-    """Return a path, or `DASH` for ``-`` and the devices that mean the same; ``./-`` is a file."""
+    """Return a path, or `DASH` for ``-`` and the devices that mean the same; ``./-`` is a file.
+
+    Raises:
+        OptionError: it is an ``s3://`` or ``http(s)://`` address, and invalid, or obstore is not installed.
+    """
+    if isinstance(given, RemotePath):
+        return given
     if os.fspath(given) in _DASHES:
         return DASH
+    if isinstance(given, str) and not os.path.lexists(given) and (remote := remote_path(given)) is not None:
+        return remote
     path = Path(given)
     return path.absolute() if path == DASH else path
 
@@ -42,7 +51,7 @@ def file_or_dash(given: str | os.PathLike[str]) -> Path:
     Raises:
         OptionError: it is the address of a live stream, of which a path would lose a slash.
     """
-    if isinstance(given, str) and is_live(given) and not os.path.lexists(given):
+    if isinstance(given, str) and is_live(given) and not is_in_bucket(given) and not os.path.lexists(given):
         raise OptionError(f"{address_shown(given)} is the address of a live stream: use LiveJob in place of Job.")
     return path_or_dash(given)
 

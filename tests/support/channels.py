@@ -51,7 +51,7 @@ def pass_through(source: Path, target: Path) -> Passthrough:
         codec, options = ("libvpx", {"deadline": "realtime"}) if target.suffix == ".webm" else ("libx264", {})
         video: Any = out.add_stream(codec, rate=25, options=options)
         video.width, video.height = 64, 48
-        rest = Passthrough(whole, whole.streams.video[0], out)
+        rest = Passthrough(whole, whole.streams.video[0], out, source)
         for number in range(2):
             picture = blank(64, 48)
             picture.pts, picture.time_base = number, Fraction(1, 25)

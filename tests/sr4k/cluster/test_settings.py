@@ -1,5 +1,6 @@
 """How a cluster is named, and what is refused before any is reached."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -104,10 +105,20 @@ def test_segments_that_end_after_a_time_of_work_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "target"),
-    [("https://films.example/a.mkv", "out.mkv"), ("s3://films/a.mkv", "out.mkv"), ("a.mkv", "s3://films/out.mkv")],
+    ("arguments", "words"),
+    [
+        (["in.mkv", "https://films.example/out.mkv", "--cluster", "local:2"], "name as OUT a file or an s3:// address"),
+        (["in.mkv", "s3://films/out.mkv"], "can be written by a cluster alone"),
+        (["s3://films/a.mkv", "rtmp://127.0.0.1/live/out"], "can't be read from"),
+        (["https:///a.mkv", "out.mkv", "--cluster", "local:2"], r"write it as https://host/name.mkv"),
+        (["s3://films/a.mkv", "s3://films/out", "--cluster", "local:2"], "has no suffix"),
+        (["s3://films/a.mkv", "s3://films/a.mkv", "--cluster", "local:2"], "is the source itself"),
+    ],
 )
-def test_videos_that_are_not_on_a_disk_have_to_be_copied_first(source: str, target: str) -> None:
-    done = CliRunner().invoke(stream_app, [source, target, "--cluster", "local:2"])
+def test_addresses_that_are_no_files_are_refused(
+    arguments: list[str], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sr4k.cluster.private.private_cluster", lambda _nodes: nullcontext(("127.0.0.1:1", {})))
+    done = CliRunner().invoke(stream_app, arguments)
     assert done.exit_code != 0
-    assert "Copy or mount what is behind http(s):// or s3://" in str(done.exception) + done.output
+    assert words in str(done.exception) + done.output

@@ -1,0 +1,179 @@
+"""Objects behind ``s3://`` and files behind ``http(s)://``, by obstore: parts of them are read, whole ones are put.
+
+Errors of obstore hold whole addresses, signatures and answers of servers. None of their text leaves this module.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from sr4k.errors import InputError, OptionError, Sr4kError
+
+if TYPE_CHECKING:
+    from obstore.store import HTTPStore, S3Store
+
+S3: Final = "s3"
+"""Scheme of objects in buckets."""
+
+_READ, _WRITE = "60s", "15m"
+"""Time limits of one request that reads a part, and of one that writes a whole object."""
+
+_CONNECT = "10s"
+
+_RETRIES = 6
+
+_ALL_RETRIES = timedelta(seconds=90)
+"""Time for all attempts at one request, while a server is overloaded or away."""
+
+_STATUS = re.compile(r"status code: (\d{3})")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Part of an object. ``size``: of the whole, in bytes; ``tag``: changes with its content; ``None``: not told."""
+
+    data: bytes
+    size: int
+    tag: str | None
+
+
+def read_piece(address: str, shown: str, begin: int, end: int, tag: str | None = None) -> Piece:
+    """Read the bytes from ``begin`` until before ``end``, or to the end of the object if that comes first.
+
+    Args:
+        address: where it is, with all secrets.
+        shown: the same for messages.
+        begin: of the bytes.
+        end: of the bytes.
+        tag: of an earlier piece; ``None``: this is the first.
+
+    Raises:
+        FileNotFoundError: it doesn't exist.
+        PermissionError: it may not be read.
+        InputError: it can't be read, or has changed since the earlier piece.
+    """
+    import obstore
+
+    with _in_words(shown, "read"):
+        store, key = _store(address, _READ)
+        wanted: obstore.GetOptions = {"range": (begin, end)}
+        if tag is not None and not tag.startswith("W/"):  # a weak one can't be compared
+            wanted["if_match"] = tag
+        got = obstore.get(store, key, options=wanted)
+        return Piece(bytes(got.bytes()), got.meta["size"], got.meta.get("e_tag"))
+
+
+def size_of(address: str, shown: str) -> int:
+    """Return the size of an object in bytes; for what it raises see `read_piece`.
+
+    A part is read for it, as an address that is signed for reading is good for no other request.
+    """
+    return read_piece(address, shown, 0, 1).size
+
+
+def put_once(address: str, shown: str, content: Path | bytes) -> bool:
+    """Put an object, unless there is one; return whether it was put. Nobody ever sees a part of it.
+
+    Raises:
+        FileNotFoundError: there is no such bucket.
+        PermissionError: it may not be written.
+        InputError: it can't be written.
+    """
+    import obstore
+    from obstore.exceptions import AlreadyExistsError
+
+    with _in_words(shown, "written"):
+        store, key = _store(address, _WRITE)
+        try:
+            obstore.put(store, key, content, mode="create", use_multipart=False)
+        except AlreadyExistsError:
+            return False
+        return True
+
+
+def put_file(address: str, shown: str, file: Path) -> None:
+    """Put a file of any size, in place of what is there; for what it raises see `put_once`. It appears whole."""
+    import obstore
+
+    with _in_words(shown, "written"):
+        store, key = _store(address, _WRITE)
+        obstore.put(store, key, file)
+
+
+def names_below(address: str, shown: str) -> list[str]:
+    """Return the names of the objects right below a prefix; for what it raises see `put_once`."""
+    import obstore
+
+    with _in_words(shown, "read"):
+        store, key = _store(address, _READ)
+        found = obstore.list_with_delimiter(store, key)["objects"]
+        return [each["path"].rpartition("/")[2] for each in found]
+
+
+def delete(address: str, shown: str) -> None:
+    """Delete an object, if there is one; for what it raises see `put_once`."""
+    import obstore
+
+    with _in_words(shown, "deleted"):
+        store, key = _store(address, _READ)
+        try:
+            obstore.delete(store, key)
+        except FileNotFoundError:
+            return
+
+
+def check_installed(shown: str) -> None:
+    """Refuse addresses where obstore is not installed.
+
+    Raises:
+        OptionError: it isn't.
+    """
+    if find_spec("obstore") is None:
+        raise OptionError(f"{shown} needs obstore: pip install 'sr4k-stream[s3]'.")
+
+
+def _store(address: str, limit: str) -> "tuple[S3Store | HTTPStore, str]":
+    """Return the store and the object's key in it. Credentials, region and endpoint come from the environment."""
+    from obstore.store import HTTPStore, S3Store
+
+    options = {"timeout": limit, "connect_timeout": _CONNECT, "allow_http": True}
+    retries = {"max_retries": _RETRIES, "retry_timeout": _ALL_RETRIES}
+    parts = urlsplit(address)
+    if parts.scheme != S3:
+        return HTTPStore.from_url(address, client_options=options, retry_config=retries), ""  # type: ignore[arg-type]
+    bucket, _, key = address.removeprefix(f"{S3}://").partition("/")
+    return S3Store(bucket, client_options=options, retry_config=retries), key  # type: ignore[call-overload]
+
+
+@contextmanager
+def _in_words(shown: str, verb: str) -> Iterator[None]:
+    from obstore.exceptions import (
+        BaseError,
+        NotSupportedError,
+        PermissionDeniedError,
+        PreconditionError,
+        UnauthenticatedError,
+    )
+
+    try:
+        yield
+    except Sr4kError:
+        raise
+    except FileNotFoundError:
+        raise FileNotFoundError(2, "No such file or directory", shown) from None
+    except (PermissionDeniedError, UnauthenticatedError):
+        raise PermissionError(13, "access is denied: check the credentials", shown) from None
+    except PreconditionError:
+        raise InputError(f"{shown} has changed while it was read.") from None
+    except NotSupportedError:
+        raise InputError(f"{shown} can't be read: its server gives no parts of files (range requests).") from None
+    except (BaseError, OSError, ValueError) as err:
+        status = _STATUS.search(str(err))
+        why = f"its server answers {status[1]}" if status else "its server can't be reached, or doesn't answer"
+        raise InputError(f"{shown} can't be {verb}: {why}.") from None

@@ -1,0 +1,132 @@
+"""Pool of a job in a bucket: what `sr4k.media.resume.pool` is in a folder, for machines that share no disk."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from sr4k.common.file_hash import sha256_of
+from sr4k.media import object_store
+from sr4k.media.remote_path import RemotePath
+from sr4k.media.resume.journal import Journal, Segment, flush_to_disk
+from sr4k.media.resume.pool import MANIFEST, PACKETS, Manifest, Pool, manifest_of
+
+
+class BucketPool:
+    """The pool below a prefix of a bucket. Segments are made in local folders, and put once.
+
+    Whatever it does may raise an `OSError`: the bucket can't be reached, or not be read and written.
+
+    Args:
+        folder: the prefix.
+    """
+
+    def __init__(self, folder: RemotePath) -> None:
+        self.folder = folder
+
+    def make(self) -> None:
+        """Do nothing: a bucket has no folders."""
+
+    @contextmanager
+    def scratch(self, key: str) -> Iterator[Path]:
+        """Make a local folder to make a segment in; remove it at the end."""
+        with TemporaryDirectory(prefix=f"sr4k-{key[:8]}-") as folder:
+            yield Path(folder)
+
+    def put(self, key: str, journal: Journal, encoder: dict[str, str], about: dict[str, Any]) -> Manifest:
+        """Put a finished segment, the only one of a journal, unless its key is there. Return what is there."""
+        (made,) = journal.segments()
+        file, packets = journal.folder / made.name, f"{key}{PACKETS}"
+        digest = sha256_of(file)
+        self._put(packets, file)
+        segment = Segment(**(asdict(made) | {"name": packets}))
+        manifest = Manifest(key=key, segment=segment, sha256=digest, encoder=encoder, about=about)
+        self._put(f"{key}{MANIFEST}", json.dumps(asdict(manifest)).encode())
+        return self.found(key) or manifest
+
+    def keys(self) -> set[str]:
+        """Return the keys of all finished segments."""
+        return {name.removesuffix(MANIFEST) for name in self._names() if name.endswith(MANIFEST)}
+
+    def found(self, key: str) -> Manifest | None:
+        """Return the manifest of a finished segment; ``None`` if there is none."""
+        try:
+            with (self.folder / f"{key}{MANIFEST}").open() as file:
+                return manifest_of(file.read().decode(), key)
+        except FileNotFoundError:
+            return None
+
+    def seen(self, key: str, wait: Callable[[float], None] = time.sleep) -> Manifest | None:  # noqa: ARG002
+        """Return the manifest of a segment that another machine says is finished."""
+        return self.found(key)
+
+    def drop(self, key: str) -> None:
+        """Remove a segment and its manifest."""
+        for suffix in (MANIFEST, PACKETS):
+            self._delete(f"{key}{suffix}")
+
+    def move(self, manifest: Manifest, journal: Journal) -> None:
+        """Copy a segment into the journal as the next one. It stays in the bucket, as the journal is for this run only.
+
+        Raises:
+            ValueError: the object is not the one that was put.
+        """
+        packets = self.folder / f"{manifest.key}{PACKETS}"
+        name = f"{len(journal.segments()):06d}{PACKETS}"
+        copied = journal.folder / name
+        with packets.open() as source, copied.open("wb") as target:
+            shutil.copyfileobj(source, target, 1 << 20)
+        flush_to_disk(copied)
+        if sha256_of(copied) != manifest.sha256:
+            raise ValueError(f"{packets} has changed since it was written")
+        journal.add(Segment(**(asdict(manifest.segment) | {"name": name})))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no finished segment is there."""
+        return not self.keys()
+
+    def remove(self) -> None:
+        """Delete all that is in it."""
+        for name in self._names():
+            self._delete(name)
+
+    def leave(self, name: str, content: str) -> None:
+        """Write a file by which other machines find out whether they see this pool."""
+        self._put(name, content.encode())
+
+    def take_away(self, name: str) -> None:
+        """Remove such a file."""
+        self._delete(name)
+
+    def holds(self, name: str, content: str) -> bool:
+        """Whether such a file is here, and anything can be written."""
+        with (self.folder / name).open() as file:
+            if file.read().decode() != content:
+                return False
+        probe = f"look.{os.urandom(4).hex()}"
+        self._put(probe, b"")
+        self._delete(probe)
+        return True
+
+    def _names(self) -> list[str]:
+        return object_store.names_below(str(self.folder), str(self.folder))
+
+    def _put(self, name: str, content: Path | bytes) -> None:
+        path = str(self.folder / name)
+        object_store.put_once(path, path, content)
+
+    def _delete(self, name: str) -> None:
+        path = str(self.folder / name)
+        object_store.delete(path, path)
+
+
+def pool_at(folder: Path) -> Pool | BucketPool:
+    """Return the pool in a folder, or below a prefix of a bucket."""
+    return BucketPool(folder) if isinstance(folder, RemotePath) else Pool(folder)

@@ -1,0 +1,87 @@
+"""A target in a bucket: it is joined in a local folder, and put whole at the end. Its segments are kept beside it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from sr4k.common.option_names import option
+from sr4k.errors import OptionError, OutputError
+from sr4k.media.object_store import put_file
+from sr4k.media.remote_path import RemotePath
+from sr4k.media.resume.bucket_pool import BucketPool
+from sr4k.media.resume.job_folder import Parts, claimed
+from sr4k.media.resume.pool import FOLDER
+from sr4k.media.writing.containers import container_of
+from sr4k.media.writing.target_file import already_there, check_target
+
+
+def check_bucket_target(target: RemotePath, source: Path, *, overwrite: bool, resume: bool) -> None:
+    """Refuse a target that can't be written.
+
+    Args:
+        target: the object.
+        source: what is read.
+        overwrite: whether an existing object, or an unfinished job, may be replaced.
+        resume: whether an unfinished job may be resumed.
+
+    Raises:
+        OptionError: the name has no suffix, or one of no container, or is the source's.
+        OutputError: the object exists, or an unfinished job, or the bucket can't be read and written.
+    """
+    if not target.suffix:
+        raise OptionError(f"{target} has no suffix to choose a container by: try {target}.mp4.")
+    container_of(target)
+    if target == source:
+        raise OptionError(f"{target} is the source itself: choose another name.")
+    with _as_output(target):
+        if target.exists() and not overwrite:
+            raise already_there(target)
+        pool = pool_of(target)
+        if resume:
+            return
+        if not pool.is_empty and not overwrite:
+            raise OutputError(
+                f"{target} was begun before and is unfinished: add {option('resume', True)} to continue it, or "
+                f"{option('overwrite', True)} to start again."
+            )
+        pool.remove()
+
+
+def pool_of(target: RemotePath) -> BucketPool:
+    """Return the pool of the job that makes a target."""
+    return BucketPool(target.parent / f".{target.name}.parts" / FOLDER)
+
+
+@contextmanager
+def joined_here(target: RemotePath) -> Iterator[Parts]:
+    """Yield the parts of a job that joins the target in a folder for temporary files, which is removed at the end."""
+    with TemporaryDirectory(prefix="sr4k-") as folder, claimed(Path(folder, target.name)) as parts:
+        check_target(parts.target, target, overwrite=False)
+        yield parts
+
+
+def put_whole(parts: Parts, target: RemotePath, *, overwrite: bool) -> None:
+    """Put the finished result into the bucket.
+
+    Raises:
+        OutputError: it can't be written, or has appeared meanwhile and may not be replaced.
+    """
+    with _as_output(target):
+        if not overwrite and target.exists():
+            raise OutputError(
+                f"{target} has appeared meanwhile and was not replaced. Finished frames are kept: "
+                f"{option('resume', True)} with {option('overwrite', True)} puts them in its place."
+            )
+        put_file(str(target), str(target), parts.whole)
+
+
+@contextmanager
+def _as_output(target: RemotePath) -> Iterator[None]:
+    """Raise what goes wrong as an error of the target."""
+    try:
+        yield
+    except (OptionError, OutputError):
+        raise
+    except OSError as err:
+        raise OutputError(f"{target} can't be written: {err.strerror or err}") from err
