@@ -40,7 +40,8 @@ Target = Annotated[
     typer.Argument(
         help="The file to write, whose suffix selects the container; or a folder, which is created if needed: with a "
         "single video, end its name with a slash; - for standard output, in the format of -f; with --cluster an "
-        "s3:// address. For a live stream: a URL to push to, an HLS playlist (.m3u8) or a recording, or several of them.",
+        "s3:// address. For a live stream: a URL to push to, an HLS playlist (.m3u8) or a recording, or several "
+        "of them.",
         metavar="OUT",
     ),
 ]
