@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from sr4k.errors import InputError, OptionError, Sr4kError
 
 if TYPE_CHECKING:
-    from obstore.store import HTTPStore, S3Store
+    from obstore.store import ClientConfig, HTTPStore, RetryConfig, S3Store
 
 S3: Final = "s3"
 """Scheme of objects in buckets."""
@@ -142,13 +142,13 @@ def _store(address: str, limit: str) -> "tuple[S3Store | HTTPStore, str]":
     """Return the store and the object's key in it. Credentials, region and endpoint come from the environment."""
     from obstore.store import HTTPStore, S3Store
 
-    options = {"timeout": limit, "connect_timeout": _CONNECT, "allow_http": True}
-    retries = {"max_retries": _RETRIES, "retry_timeout": _ALL_RETRIES}
+    options: ClientConfig = {"timeout": limit, "connect_timeout": _CONNECT, "allow_http": True}
+    retries: RetryConfig = {"max_retries": _RETRIES, "retry_timeout": _ALL_RETRIES}
     parts = urlsplit(address)
     if parts.scheme != S3:
-        return HTTPStore.from_url(address, client_options=options, retry_config=retries), ""  # type: ignore[arg-type]
+        return HTTPStore.from_url(address, client_options=options, retry_config=retries), ""
     bucket, _, key = address.removeprefix(f"{S3}://").partition("/")
-    return S3Store(bucket, client_options=options, retry_config=retries), key  # type: ignore[call-overload]
+    return S3Store(bucket, client_options=options, retry_config=retries), key
 
 
 @contextmanager
