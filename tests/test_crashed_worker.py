@@ -26,6 +26,9 @@ def test_that_hangs():
     ctypes.PyDLL(None).sleep(1000)  # unlike time.sleep, it keeps the interpreter's lock
 """
 
+ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+"""Plugins that nothing needs here would take most of the time."""
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "code"), [("test_that_crashes", CRASHES), ("test_that_hangs", HANGS)])
@@ -41,9 +44,9 @@ def test_the_run_ends_and_names_the_test(name: str, code: str, tmp_path: Path) -
     for letter in "bcdefg":
         (tmp_path / f"test_{letter}.py").write_text(PASSES)
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-n2", "-p", "no:cacheprovider"],
+        [sys.executable, "-m", "pytest", "-p", "xdist", "-n2", "-p", "no:cacheprovider"],
         cwd=tmp_path,
-        env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
+        env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")} | ALONE,
         capture_output=True,
         text=True,
         timeout=120,

@@ -32,7 +32,7 @@ BIN = Path(sys.executable).parent
 PRESET = """
 description: For tests.
 graph:
-  workers: {decode: [decode], upscale: [preprocess, infer, reconstruct, convert], encode: [encode]}
+  workers: {upscale: [decode, preprocess, infer, reconstruct, convert], encode: [encode]}
 engine: {name: nearest}
 encode: {codec: CODEC, crf: CRF, preset: "SPEED", segment_seconds: 1}
 """
