@@ -17,8 +17,8 @@ PLAYOUT: Final = "playout"
 SourceState = Literal["connecting", "waiting", "live", "away", "hangs"]
 """Of a source. ``hangs``: its process does, as the watchdog finds; no stage reports that of itself."""
 
-TargetState = Literal["connecting", "live", "waiting", "ended", "hangs"]
-"""Of a target. ``hangs``: the playout does."""
+TargetState = Literal["connecting", "live", "waiting", "off", "ended", "hangs"]
+"""Of a target. ``off``: an operator wants it to get nothing. ``hangs``: the playout does."""
 
 DropCause = Literal["late", "ladder", "clock", "backlog", "full"]
 """Causes for which the intake drops pictures; see the metric ``dropped_frames``."""
@@ -41,12 +41,15 @@ class IntakeReport:
         frames: pictures received.
         fps: pictures received per second, lately.
         bytes: bytes received.
+        bitrate: bits received per second, lately.
         damaged: packets that could not be decoded, and pictures with concealed errors.
         interlaced: pictures that were deinterlaced.
         dropped: pictures that were not used, by cause.
         restarts: how often its time stamps started again.
         rung: rung of the ladder; 0: every picture goes through the network.
         rung_name: the rung in words.
+        rungs: all rungs in words, the best picture first.
+        pinned: whether an operator wants it to stay at its rung.
         steps: how often the rung changed.
         age_ms: age of the last picture when it was passed to the network, in ms.
     """
@@ -59,12 +62,15 @@ class IntakeReport:
     frames: int = 0
     fps: float = 0.0
     bytes: int = 0
+    bitrate: float = 0.0
     damaged: int = 0
     interlaced: int = 0
     dropped: Mapping[DropCause, int] = field(default_factory=none_dropped)
     restarts: int = 0
     rung: int = 0
     rung_name: str = ""
+    rungs: tuple[str, ...] = ()
+    pinned: bool = False
     steps: int = 0
     age_ms: float | None = None
 
@@ -78,6 +84,7 @@ class TargetReport:
         state: see `TargetState`; ``reason``: why it is not live.
         connects: how often it was opened.
         bytes: bytes that have arrived at it.
+        bitrate: bits that arrive at it per second, lately.
         dropped: packets that were not sent to it.
         queue_seconds: seconds that its oldest queued packet has waited.
     """
@@ -87,6 +94,7 @@ class TargetReport:
     reason: str | None = None
     connects: int = 0
     bytes: int = 0
+    bitrate: float = 0.0
     dropped: int = 0
     queue_seconds: float | None = None
 
@@ -97,6 +105,8 @@ class PlayoutReport:
 
     Attributes:
         frames: pictures encoded.
+        fps: pictures encoded per second, lately.
+        slate: whether an operator wants the slate to be sent.
         repeated: those among them that filled a gap.
         keyframes: key frames encoded.
         past: pictures that came when repeated ones had gone past their time, and were not encoded.
@@ -110,6 +120,8 @@ class PlayoutReport:
     """
 
     frames: int = 0
+    fps: float = 0.0
+    slate: bool = False
     repeated: int = 0
     keyframes: int = 0
     past: int = 0

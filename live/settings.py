@@ -1,8 +1,8 @@
 """Settings of the stages of a live channel. Light to import.
 
-They are plain data except for the ends of two pipes: sound bypasses the graph from intake to playout, and the playout
-signals the intake when it is ready. `sr4k.jobs` creates these pipes, and their ends are passed to the stages'
-processes with the settings.
+They are plain data except for the ends of pipes: sound bypasses the graph from intake to playout, the playout signals
+the intake when it is ready, and both hear what operators want. `sr4k.jobs` creates these pipes, and their ends are
+passed to the stages' processes with the settings.
 """
 
 from collections.abc import Mapping
@@ -45,6 +45,7 @@ class IntakeSettings:
         ready: pipe on which the playout signals that it accepts frames; ``None``: start without a signal.
         size: size of the output, which decides what there is to save when the machine is too slow.
         light: whether there is a smaller network, for when the machine is too slow.
+        line: what operators want comes by it; see `sr4k.live.steering`; ``None``: nobody steers.
     """
 
     source: Address
@@ -54,6 +55,7 @@ class IntakeSettings:
     ready: Connection | None = None
     size: ResultSize = None
     light: bool = False
+    line: Connection | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,7 @@ class PlayoutSettings:
         sound_bitrate: audio bit rate, in bits per second.
         segments: container of the segments of HLS targets.
         ready: pipe on which to signal that frames are accepted; ``None``: send no signal.
+        line: as for the intake.
     """
 
     targets: tuple[Address, ...]
@@ -86,3 +89,4 @@ class PlayoutSettings:
     sound_bitrate: int = 160_000
     segments: Segments = "ts"
     ready: Connection | None = None
+    line: Connection | None = None

@@ -16,8 +16,11 @@ from sr4k.live.receive.link import Ended, Opened, Sound, Tally
 from sr4k.live.receive.puller import Puller
 from sr4k.live.retries import Retries, Tried, keep_trying
 from sr4k.live.settings import IntakeSettings
+from sr4k.live.steering import StageEnd
+from sr4k.live.thumbnail import Small
 from sr4k.live.timeline import TICKS, TIME_BASE, Timeline
 from sr4k.media.placement import second_input
+from sr4k.media.planes import inside
 from sr4k.media.video import info_of
 from sr4k.pipeline import Buffers, Format, Frame, Source
 
@@ -57,12 +60,13 @@ class Intake(Source):
         self._state: SourceState = "connecting"
         self._reason = ""
         self._connects = self._losses = self._frames = 0
-        self._rate = Rate()
+        self._rate, self._bits = Rate(), Rate()
         self._dropped = none_dropped()
         self._age = 0.0
         self._puller: Puller | None = None
         self._shown: float | None = None  # time of the connection's first picture
         self._past = Tally()  # sum over connections that have ended
+        self._line = StageEnd(settings.line)
         self._takes_sound = False  # whether the playout accepts sound
         self._takes_frames = threading.Event()  # whether the playout accepts frames
         self._retries = Retries(log, str(settings.source), fields={"source": str(settings.source)})
@@ -83,9 +87,11 @@ class Intake(Source):
         twice = second_input(self._settings.size, info_of(self._form)) is not None
         # A new one forgets what arrived while the network was loaded.
         self._governor = Governor(time.monotonic(), twice=twice, light=self._settings.light)
+        self._governor.pin(self._line.wishes.rung, time.monotonic())
         self._takes_sound = True
         self._takes_frames.set()
         while (frame := self._next()) is not None:
+            self._heed(frame)
             self._age = time.monotonic() - frame.info.born
             if self._age > self._settings.freshness:
                 self._governor.late()
@@ -128,12 +134,15 @@ class Intake(Source):
             frames=self._frames,
             fps=self._rate.of(self._frames),
             bytes=tally.bytes,
+            bitrate=self._bits.of(8 * tally.bytes),
             damaged=tally.damaged,
             interlaced=tally.interlaced,
             dropped={**self._dropped, "backlog": tally.backlog, "full": tally.full},
             restarts=self._timeline.restarts,
             rung=self._governor.rung,
             rung_name=self._governor.name,
+            rungs=self._governor.names,
+            pinned=self._governor.pinned,
             steps=self._governor.steps,
             age_ms=1000 * self._age,
         )
@@ -153,6 +162,15 @@ class Intake(Source):
             if self._stopping.is_set() or not self._waiting:
                 return None
             return self._waiting.popleft()
+
+    def _heed(self, frame: Frame) -> None:
+        """Do what operators want; ``frame``: the picture that they may look at."""
+        before = self._line.wishes.rung
+        if self._line.hear() and self._line.wishes.rung != before:
+            self._governor.pin(self._line.wishes.rung, time.monotonic())
+        assert self._form is not None, "not open"
+        info, (luma, chroma) = info_of(self._form), frame.planes
+        self._line.show(lambda: Small.of(inside(luma, chroma, (info.width, info.height)), info))
 
     def _drop(self, frame: Frame, cause: DropCause) -> None:
         self._dropped[cause] += 1

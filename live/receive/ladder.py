@@ -111,6 +111,7 @@ class Governor:
         self.steps = 0
         self._costs: dict[Treatment, float] = {}
         self._faded: set[Treatment] = set()  # whose cost is an old measurement
+        self._pinned = False
         self._turn = 0
         self._rate = 0.0
         self._looked = now
@@ -124,6 +125,25 @@ class Governor:
     def name(self) -> str:
         """Description of the present rung."""
         return self._rungs[self.rung].name
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Descriptions of all rungs."""
+        return tuple(rung.name for rung in self._rungs)
+
+    @property
+    def pinned(self) -> bool:
+        """Whether it stays at its rung."""
+        return self._pinned
+
+    def pin(self, rung: int | None, now: float) -> None:
+        """Go to a rung, the last one if there are fewer, and stay there; ``None``: choose by the costs again."""
+        was, self._pinned = self._pinned, rung is not None
+        if rung is not None:
+            self._step(min(rung, len(self._rungs) - 1), now)
+            log.warning("Pinned by an operator: %s from now on.", self.name, extra={"event": "ladder"})
+        elif was:
+            log.warning("No longer pinned: the machine's speed decides again.", extra={"event": "ladder"})
 
     def treatment(self) -> Treatment:
         """Return the treatment of the next frame, which is in time."""
@@ -159,7 +179,7 @@ class Governor:
         held = late <= _LATE_SHARE * self._came
         self._looked, self._came, self._late, self._busy = now, 0, 0, 0.0
         self._fade()
-        if not rate or now - self._stepped < _SETTLING:
+        if not rate or self._pinned or now - self._stepped < _SETTLING:
             return
         if not held and load > _FULL / 2:  # else something other than the load delayed frames
             self._step_down(rate, now)
@@ -180,7 +200,7 @@ class Governor:
 
     def _step_down(self, rate: float, now: float) -> None:
         last = len(self._rungs) - 1
-        if self.rung == last:
+        if self.rung == last or self._pinned:
             return
         lasted = now - self._stepped_up
         if lasted < _SOON:
@@ -197,8 +217,8 @@ class Governor:
         log.warning("The machine has headroom again: %s from now on.", self.name, extra={"event": "ladder"})
 
     def _step(self, rung: int, now: float) -> None:
+        self.steps += rung != self.rung
         self.rung, self._stepped = rung, now
-        self.steps += 1
         self._roomy = None
 
     def _predicted(self, number: int, rate: float) -> float:

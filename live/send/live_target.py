@@ -15,6 +15,7 @@ from multiprocessing.connection import wait
 from sr4k.live.address import Address
 from sr4k.live.channel_reports import TargetReport, TargetState
 from sr4k.live.child import start_child
+from sr4k.live.rate import Rate
 from sr4k.live.retries import Retries, Tried, keep_trying
 from sr4k.live.send.flv import Tag
 from sr4k.live.send.push_process import PushOrder, Ready, Stopped, Wrote
@@ -42,6 +43,9 @@ _PROVEN = 2.0
 _GLANCE = 0.25
 """Longest time in seconds between two checks of the timeouts."""
 
+_TURNING_OFF = 2.5
+"""Seconds that a target which is turned off gets to send what is queued."""
+
 _LARGEST_REPORT = 1 << 16
 """Size limit of one report from the target's process, in bytes."""
 
@@ -63,11 +67,13 @@ class LiveTarget:
         self._wake = os.eventfd(0, os.EFD_NONBLOCK)
         self._ending = threading.Event()
         self._until: float | None = None  # deadline for sending the rest, once `close` was called
+        self._off_until: float | None = None  # the same, while it is turned off
         self._is_last = False  # whether the stream has ended, rather than been stopped
         self._thread = threading.Thread(target=self._run, name="target", daemon=True)
         self._state: TargetState = "connecting"
         self._reason = ""
         self._connects = self._bytes = 0
+        self._rate = Rate()
         self._try: _Try | None = None
 
     def start(self) -> None:
@@ -83,15 +89,23 @@ class LiveTarget:
     def report(self) -> TargetReport:
         """Return what became of the target so far."""
         current = self._try
+        arrived = self._bytes + (0 if current is None else current.bytes)
         return TargetReport(
             target=str(self._target),
             state="live" if current is not None and current.is_live else self._state,
             reason=self._reason or None,
             connects=self._connects + (current is not None and current.is_live),
-            bytes=self._bytes + (0 if current is None else current.bytes),
+            bytes=arrived,
+            bitrate=self._rate.of(8 * arrived),
             dropped=self._queue.dropped,
             queue_seconds=self._queue.waiting,
         )
+
+    def switch(self, *, on: bool) -> None:
+        """Turn the target on or off. One that is off sends what is queued, closes, and gets nothing."""
+        if on != (self._off_until is None):
+            self._off_until = None if on else time.monotonic() + _TURNING_OFF
+            self._notify()
 
     def close(self, seconds: float, *, ended: bool = False) -> None:
         """Send what is queued for at most ``seconds``, and stop; ``ended``: no stream will follow."""
@@ -107,15 +121,35 @@ class LiveTarget:
             os.eventfd_write(self._wake, 1)
 
     def _run(self) -> None:
-        retries = Retries(log, str(self._target), fields={"target": str(self._target)})
-        keep_trying(
-            lambda: self._one_try(retries),
-            proven=_PROVEN,
-            retries=retries,
-            should_stop=self._ending.is_set,
-            on_wait=self._wait_for_another,
-        )
+        fields = {"target": str(self._target)}
+        retries = Retries(log, str(self._target), fields=fields)
+        while not self._ending.is_set():
+            keep_trying(
+                lambda: self._one_try(retries),
+                proven=_PROVEN,
+                retries=retries,
+                should_stop=lambda: self._deadline is not None,
+                on_wait=self._wait_for_another,
+            )
+            if self._deadline is not None and not self._ending.is_set():
+                log.warning("%s: turned off by an operator.", self._target, extra={**fields, "event": "off"})
+                self._stay_off()
+                log.warning("%s: turned on again.", self._target, extra={**fields, "event": "on"})
         self._state = "ended"
+
+    def _stay_off(self) -> None:
+        """Wait until the target is turned on, or all is over."""
+        self._queue.close()
+        self._state, self._reason = "off", "turned off by an operator"
+        while self._off_until is not None and not self._ending.wait(_GLANCE):
+            pass
+        self._state, self._reason = "connecting", ""
+        self._queue.open()
+
+    @property
+    def _deadline(self) -> float | None:
+        """Until when what is queued is sent; ``None``: the target goes on."""
+        return self._off_until if self._until is None else self._until
 
     def _wait_for_another(self, reason: str) -> None:
         self._state, self._reason = "waiting", reason
@@ -123,14 +157,16 @@ class LiveTarget:
     def _one_try(self, retries: Retries) -> Tried:
         self._state = "connecting"
         try:
-            current = self._try = _Try(self._target, self._hls, self._queue, self._wake, lambda: self._until, retries)
+            current = self._try = _Try(
+                self._target, self._hls, self._queue, self._wake, lambda: self._deadline, retries
+            )
         except OSError as err:
             return Tried(f"no process could be started ({err.strerror})")
         reason = current.run(lambda: self._is_last)
         self._connects += current.is_live
         self._bytes += current.bytes
         self._try = None
-        return Tried(reason, current.seconds, final=self._ending.is_set())
+        return Tried(reason, current.seconds, final=self._deadline is not None)
 
 
 class _Try:

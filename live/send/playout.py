@@ -16,21 +16,24 @@ from typing import Any
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.packet import Packet
-from av.video.frame import PictureType, VideoFrame
+from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from sr4k.live.audio_blocks import CHANNELS, SAMPLE_RATE, Samples, unpack
 from sr4k.live.channel_reports import PLAYOUT, PlayoutReport
 from sr4k.live.histogram import Histogram
+from sr4k.live.rate import Rate
 from sr4k.live.send.encoder_settings import encoder_settings, hls_form
 from sr4k.live.send.flv import Tag
 from sr4k.live.send.flv_muxer import FlvMuxer
 from sr4k.live.send.live_target import LiveTarget
-from sr4k.live.send.slate import load_slate
+from sr4k.live.send.slate import black, load_slate
 from sr4k.live.send.soundtrack import Soundtrack
 from sr4k.live.settings import PlayoutSettings
+from sr4k.live.steering import StageEnd
+from sr4k.live.thumbnail import Small
 from sr4k.live.timeline import TICKS, TIME_BASE
-from sr4k.media.planes import Block, as_picture
+from sr4k.media.planes import Block, as_picture, split_420
 from sr4k.media.video import VideoInfo, info_of
 from sr4k.media.writing.encoder import add_video, open_encoder, tag
 from sr4k.pipeline import Format, Frame, Sink
@@ -87,7 +90,9 @@ class Playout(Sink):
         self._soundtrack: Soundtrack | None = None
         self._sound_at = 0.0  # when sound arrived last
         self._pending_sound: deque[tuple[int, Samples]] = deque()  # sound that isn't on the soundtrack yet
-        self._counts = _Counts()
+        self._line = StageEnd(settings.line)
+        self._slate: Block | None = None  # while an operator wants it to be sent
+        self._counts, self._rate = _Counts(), Rate()
         self._latencies: deque[float] = deque(maxlen=_REMEMBERED)
         self._histogram = Histogram()  # of all latencies
 
@@ -131,7 +136,7 @@ class Playout(Sink):
             else:
                 self._held.release()
             self._held = frame
-            self._encode_picture(as_picture(frame.planes[0], self._out.info.pixel_format), frame.info.pts)
+            self._encode_picture(frame.planes[0] if self._slate is None else self._slate, frame.info.pts)
             self._latencies.append(time.monotonic() - frame.info.born)
             self._histogram.add(self._latencies[-1])
             self._encode_sound()
@@ -158,6 +163,8 @@ class Playout(Sink):
         track, output, counts = self._soundtrack, self._output, self._counts
         return PlayoutReport(
             frames=counts.frames,
+            fps=self._rate.of(counts.frames),
+            slate=self._slate is not None,
             repeated=counts.repeated,
             keyframes=counts.keyframes,
             past=counts.past,
@@ -187,8 +194,10 @@ class Playout(Sink):
         for target in self._targets:
             target.offer(self._out.muxer.header, tags)
 
-    def _encode_picture(self, picture: VideoFrame, pts: int) -> None:
+    def _encode_picture(self, block: Block, pts: int) -> None:
         """Encode a picture: as a key frame if it is the first of its period, or one is requested and none is near."""
+        picture = as_picture(block, self._out.info.pixel_format)
+        self._line.show(lambda: Small.of(split_420(block), self._out.info))
         now, slot = time.monotonic(), pts // self._period
         apart = min(now - self._key_at, ((slot + 1) * self._period - pts) / TICKS)
         key = slot != self._slot or (self._key_wanted and apart >= _KEYS_APART)
@@ -206,7 +215,7 @@ class Playout(Sink):
         """Add the sound that has arrived to the soundtrack."""
         while self._pending_sound:
             pts, samples = self._pending_sound.popleft()
-            if self._soundtrack is not None:
+            if self._soundtrack is not None and self._slate is None:
                 self._sound_at = time.monotonic()
                 self._soundtrack.add(pts, samples)
 
@@ -242,6 +251,8 @@ class Playout(Sink):
         interval = round(TICKS / self._out.info.rate)
         patience = max(self._settings.hold, _LATE * interval / TICKS)
         while not self._ended.wait(_TICK):
+            if self._line.hear():
+                self._heed()
             with self._lock:
                 now = time.monotonic()
                 if self._held is None or self._soundtrack is None or self._ended.is_set():
@@ -257,14 +268,27 @@ class Playout(Sink):
                     self._encode_picture(self._stand_in(), following)
                     self._counts.repeated += 1
                 self._add_sound()
-                if now - self._sound_at > self._settings.hold:
+                if self._slate is not None or now - self._sound_at > self._settings.hold:
                     self._soundtrack.fill(self._pts)
                 self._encode_sound()
 
-    def _stand_in(self) -> VideoFrame:
+    def _heed(self) -> None:
+        """Do what operators want."""
+        wishes, info = self._line.wishes, self._out.info
+        if wishes.slate != (self._slate is not None):
+            with self._lock:
+                self._slate = (black(info) if self._out.slate is None else self._out.slate) if wishes.slate else None
+            words = "The slate is sent, as an operator wants" if wishes.slate else "The source is sent again"
+            log.warning("%s.", words, extra={"event": "slate"})
+        for number, target in enumerate(self._targets, 1):
+            target.switch(on=number not in wishes.off)
+
+    def _stand_in(self) -> Block:
         assert self._held is not None
-        block = self._held.planes[0] if self._out.slate is None else self._out.slate
-        return as_picture(block, self._out.info.pixel_format)
+        if self._slate is not None:
+            return self._slate
+        block: Block = self._held.planes[0] if self._out.slate is None else self._out.slate
+        return block
 
     def _guarded(self, run: Callable[[], None]) -> None:
         """Run a thread's function; if it fails, end the process, which is replaced: the stream must not freeze."""

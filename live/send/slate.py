@@ -32,6 +32,13 @@ def load_slate(path: Path, info: VideoInfo) -> Block:
     return _as_block(picture)
 
 
+def black(info: VideoInfo) -> Block:
+    """Return a black picture in the form of `load_slate`."""
+    block = np.full((info.height * 3 // 2, info.width), info.colour.middle, np.uint8)
+    block[: info.height] = info.colour.black
+    return block
+
+
 def _as_block(picture: VideoFrame) -> Block:
     parts = [
         rows_of(plane)[: picture.height // step, : picture.width // step].reshape(-1)

@@ -17,7 +17,7 @@ from sr4k.service.channel_file import ServiceSettings, load_service, plan, varia
 from sr4k.service.endpoint import parse_address
 from sr4k.service.preflight import troubles, troubles_of_ports
 from sr4k.service.redaction import Redaction
-from sr4k.service.run_channels import Service
+from sr4k.service.run_channels import Ends, Service
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def run_channels(
     hangups: list[int] = []
     with counted_signals(hangups) as signals:
         stop_requests = Impatient(lambda: len(signals))
-        channels = Service(jobs, _targets(jobs), stop_requests=stop_requests)
+        channels = Service(jobs, _ends(jobs), stop_requests=stop_requests)
         reload: Callable[[], None] = hangups.clear
         if file is not None and service is not None:
             reload = _Reload(file, metrics, environment, redaction, service, channels, hangups)
@@ -114,7 +114,7 @@ class _Reload:
         for key in ("metrics", "log_format"):
             if getattr(service, key) != getattr(self._service, key):
                 log.warning("%s: the new value of %s takes effect when the service is restarted.", self._file, key)
-        self._channels.change(jobs, _targets(jobs))
+        self._channels.change(jobs, _ends(jobs))
         changes = "; ".join(f"{what}: {', '.join(names)}" for what, names in found.items() if names)
         log.info("%s was read again. %s.", self._file, changes or "No channel changed", extra={"event": "reload"})
 
@@ -143,8 +143,8 @@ def _planned(
     return jobs
 
 
-def _targets(jobs: Mapping[str, LiveJob]) -> dict[str, list[str]]:
-    return {name: [str(target) for target in job.targets] for name, job in jobs.items()}
+def _ends(jobs: Mapping[str, LiveJob]) -> dict[str, Ends]:
+    return {name: Ends(str(job.source), tuple(map(str, job.targets))) for name, job in jobs.items()}
 
 
 def _check(file: Path, service: ServiceSettings, jobs: Mapping[str, LiveJob], redaction: Redaction) -> None:

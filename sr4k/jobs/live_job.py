@@ -39,6 +39,7 @@ from sr4k.live.retries import Retries, Tried, keep_trying
 from sr4k.live.send.check_target import check_stream, check_target
 from sr4k.live.settings import IntakeSettings, PlayoutSettings, Segments
 from sr4k.live.srt import require_srt
+from sr4k.live.steering import Line, Steering
 from sr4k.live.tls import is_secure, tls_options
 from sr4k.media.options import ResultSize
 from sr4k.media.paths import check_file
@@ -138,6 +139,7 @@ class LiveJob(PresetKeywords, Startable[LiveProgress, LiveSummary]):
         stop_requests: Callable[[], int] = lambda: 0,
         on_failure: Callable[[str], None] = lambda _reason: None,
         on_restart: Callable[[], None] = lambda: None,
+        steering: Steering | None = None,
     ) -> LiveSummary:
         """Run until the source ends, if it ever does, or a stop is requested; see `sr4k.pipeline.run_graph`.
 
@@ -149,6 +151,7 @@ class LiveJob(PresetKeywords, Startable[LiveProgress, LiveSummary]):
             on_status: see `sr4k.pipeline.run_graph`, as for ``stop_requests``.
             on_failure: called with the reason before each wait for a restart.
             on_restart: called at each restart.
+            steering: what operators want of it while it runs.
 
         Raises:
             Sr4kError: a failure that retries can't mend, or one after a stop was requested.
@@ -168,7 +171,7 @@ class LiveJob(PresetKeywords, Startable[LiveProgress, LiveSummary]):
             if runs > 1:
                 on_restart()
             try:
-                outcome = self._run_once(see, stop)
+                outcome = self._run_once(see, stop, steering or Steering())
                 return Tried("ended", final=True)
             except (WorkerDied, WorkerHangsError, OSError) as err:
                 if isinstance(err, OSError) and runs == 1:
@@ -218,6 +221,7 @@ class LiveJob(PresetKeywords, Startable[LiveProgress, LiveSummary]):
         self,
         on_status: Callable[[dict[str, WorkerStatus]], None],
         stop_requests: Callable[[], int],
+        steering: Steering,
     ) -> Outcome:
         statuses: dict[str, WorkerStatus] = {}
         watchdog = Watchdog(self.preset.graph.workers, hold=self.preset.live.hold)
@@ -225,6 +229,7 @@ class LiveJob(PresetKeywords, Startable[LiveProgress, LiveSummary]):
         def note(latest: dict[str, WorkerStatus]) -> None:
             statuses.update(latest)
             on_status(latest)
+            line.tend()
             stall = watchdog.look(latest)
             if stall is not None and stall.is_over and not stop_requests():
                 raise WorkerHangsError(str(stall))
@@ -234,6 +239,8 @@ class LiveJob(PresetKeywords, Startable[LiveProgress, LiveSummary]):
             told, tells = multiprocessing.Pipe(duplex=False)
             for end in (heard, said, told, tells):
                 ends.enter_context(end)
+            line = Line(steering)
+            ends.callback(line.close)
             spec = self.graph(
                 IntakeSettings(
                     source=self.source,
@@ -243,8 +250,9 @@ class LiveJob(PresetKeywords, Startable[LiveProgress, LiveSummary]):
                     ready=told,
                     size=self.size if is_twice(self.preset.engine) else None,
                     light=lighter_than(self.preset.engine) is not None,
+                    line=line.stage_end("in"),
                 ),
-                replace(self.playout(heard if self.sound else None), ready=tells),
+                replace(self.playout(heard if self.sound else None), ready=tells, line=line.stage_end("out")),
             )
             try:
                 return run_assembled(spec, on_status=note, stop_requests=stop_requests)

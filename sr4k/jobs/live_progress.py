@@ -13,7 +13,7 @@ class TargetProgress:
 
     Attributes:
         target: its address, without secrets.
-        state: connecting, live, waiting (for another try), ended, or hangs.
+        state: connecting, live, waiting (for another try), off (as an operator wants), ended, or hangs.
         reason: why it is not live.
     """
 

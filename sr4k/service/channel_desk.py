@@ -1,17 +1,20 @@
 """All that a page asks of the live channels, and asks of them to do: plain data for JSON, without secrets."""
 
+import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Final, Literal, Protocol, get_args
 
 from prometheus_client import generate_latest
 
 from sr4k.errors import OptionError
+from sr4k.live.steering import End, Steering
 from sr4k.service.channel_history import ChannelHistory, Span
 from sr4k.service.channel_status import ChannelMonitor, ChannelStatus
 from sr4k.service.endpoint import readiness
 from sr4k.service.prometheus import registry_of
 from sr4k.service.redaction import Redaction
+from sr4k.service.run_channels import Ends
 
 Action = Literal["stop", "start", "restart"]
 """What can be done with a channel while the others run on."""
@@ -46,6 +49,33 @@ class Channels(Protocol):
         """Stop, start or restart a channel, without waiting for it; return how it is."""
         ...
 
+    def show_slate(self, name: str, is_shown: bool) -> dict[str, Any]:
+        """Send the slate in place of the source, or the source again; return how the channel is."""
+        ...
+
+    def switch_target(self, name: str, number: int, is_on: bool) -> dict[str, Any]:
+        """Turn a target on or off, by its number from 1; return how the channel is.
+
+        Raises:
+            OptionError: there is no such target.
+        """
+        ...
+
+    def pin_rung(self, name: str, rung: int | None) -> dict[str, Any]:
+        """Stay at a rung of the ladder, from 0; ``None``: the machine's speed decides. Return how the channel is.
+
+        Raises:
+            OptionError: there is no such rung.
+        """
+        ...
+
+    def picture(self, name: str, end: End) -> str | None:
+        """Return a small picture of what comes in or goes out, as JPEG in base64; ``None``: there is none of late.
+
+        Pictures are made, once a second, only while somebody asks.
+        """
+        ...
+
     def metrics(self) -> str:
         """Return what Prometheus reads; see `sr4k.service.prometheus`."""
         ...
@@ -71,6 +101,14 @@ class Runs(Protocol):
     @property
     def halted(self) -> frozenset[str]:
         """Names of the channels that were stopped."""
+        ...
+
+    def ends(self, name: str) -> Ends:
+        """Return the addresses of a channel, as they may be shown."""
+        ...
+
+    def steering(self, name: str) -> Steering:
+        """Return what operators want of a channel."""
         ...
 
     def halt(self, name: str) -> None:
@@ -122,6 +160,35 @@ class ChannelDesk:
         {"stop": runs.halt, "start": runs.let_go_on, "restart": runs.restart}[action](name)
         return self.one(name)
 
+    def show_slate(self, name: str, is_shown: bool) -> dict[str, Any]:
+        """See `Channels`."""
+        steering = self._steering(name)
+        steering.wishes = replace(steering.wishes, slate=is_shown)
+        return self.one(name)
+
+    def switch_target(self, name: str, number: int, is_on: bool) -> dict[str, Any]:
+        """See `Channels`."""
+        steering, known = self._steering(name), len(self._runs.ends(name).targets)
+        if not 1 <= number <= known:
+            raise OptionError(f"Channel {name} has no target {number}: it has {known}.")
+        others = steering.wishes.off - {number}
+        steering.wishes = replace(steering.wishes, off=others if is_on else others | {number})
+        return self.one(name)
+
+    def pin_rung(self, name: str, rung: int | None) -> dict[str, Any]:
+        """See `Channels`."""
+        steering, monitor = self._steering(name), self._monitors().get(name)
+        rungs = () if monitor is None else monitor.status.last.intake.rungs
+        if rung is not None and not 0 <= rung < len(rungs):
+            raise OptionError(f"Channel {name} has no rung {rung} now: it has {len(rungs)}, from 0.")
+        steering.wishes = replace(steering.wishes, rung=rung)
+        return self.one(name)
+
+    def picture(self, name: str, end: End) -> str | None:
+        """See `Channels`."""
+        picture = self._steering(name).look(end)
+        return base64.b64encode(picture).decode() if picture else None
+
     def metrics(self) -> str:
         """See `Channels`."""
         return generate_latest(self._registry).decode()
@@ -133,15 +200,27 @@ class ChannelDesk:
     def _monitors(self) -> dict[str, ChannelMonitor]:
         return {each.status.name: each for each in list(self._runs.monitors)}
 
+    def _steering(self, name: str) -> Steering:
+        try:
+            return self._runs.steering(name)
+        except KeyError:
+            raise NoSuchChannel(f"There is no channel {name}.") from None
+
     def _check(self, name: str) -> None:
         if name not in self._runs.names:
             raise NoSuchChannel(f"There is no channel {name}.")
 
     def _about(self, name: str, monitor: ChannelMonitor | None) -> dict[str, Any]:
         """Return a channel's status: that of ``/ready``, with its figures."""
-        told: dict[str, Any] = {"name": name, "halted": name in self._runs.halted}
-        if monitor is not None:
+        halted, ends, wishes = name in self._runs.halted, self._runs.ends(name), self._steering(name).wishes
+        told: dict[str, Any] = {"name": name, "halted": halted, "wishes": {**asdict(wishes), "off": sorted(wishes.off)}}
+        if monitor is None:
+            told |= {"phase": "stopped" if halted else "starting", "ready": False, "up": False, "began": 0.0}
+        else:
             told |= _told(monitor.status)
+        if "in" not in told:  # whoever is not running has its ends all the same
+            told["in"] = {"source": ends.source, "state": "stopped", "reason": None}
+            told["out"] = [{"target": target, "state": "stopped", "reason": None} for target in ends.targets]
         about: dict[str, Any] = self._shown(_plain(told))
         return about
 

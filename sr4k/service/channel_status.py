@@ -47,10 +47,10 @@ class LiveStatus:
     worked: Mapping[str, int]
 
     @classmethod
-    def none_yet(cls, targets: Sequence[str]) -> "LiveStatus":
+    def none_yet(cls, targets: Sequence[str] = (), source: str = "") -> "LiveStatus":
         """Return the status before a graph has reported anything."""
         none_yet = tuple(TargetReport(target=target) for target in targets)
-        return cls(IntakeReport(), PlayoutReport(targets=none_yet), None, {}, {}, {}, {})
+        return cls(IntakeReport(source=source), PlayoutReport(targets=none_yet), None, {}, {}, {}, {})
 
     @classmethod
     def of(cls, statuses: Mapping[str, WorkerStatus], hanging: str | None = None) -> "LiveStatus":
@@ -102,8 +102,8 @@ class LiveStatus:
 
     @property
     def live(self) -> bool:
-        """Whether pictures arrive and every target is live."""
-        targets = self.playout.targets
+        """Whether pictures arrive and every target that is not turned off is live."""
+        targets = [target for target in self.playout.targets if target.state != "off"]
         return self.intake.state == "live" and bool(targets) and all(target.state == "live" for target in targets)
 
 
@@ -133,7 +133,7 @@ class Marks:
         if graph.intake.state != "live" and graph.intake.reason:
             found["source", kind_of(graph.intake.reason)] = now
         for target in graph.playout.targets:
-            if target.state != "live" and target.reason:
+            if target.state not in ("live", "off") and target.reason:
                 found["target", kind_of(target.reason)] = now
         return Marks(
             now if graph.intake.frames > frame_in else self.frame_in,
@@ -173,7 +173,7 @@ class ChannelStatus:
     error: str | None = None
     stall: Stall | None = None
     graph: LiveStatus | None = None
-    last: LiveStatus = field(default_factory=lambda: LiveStatus.none_yet(()))
+    last: LiveStatus = field(default_factory=LiveStatus.none_yet)
     marks: Marks = field(default_factory=Marks)
 
     @property
@@ -207,10 +207,11 @@ class ChannelMonitor:
     Args:
         name: the channel's name.
         targets: addresses of its targets, as they may be shown.
+        source: address of its source, as it may be shown.
     """
 
-    def __init__(self, name: str, targets: Sequence[str] = ()) -> None:
-        self._status = ChannelStatus(name, last=LiveStatus.none_yet(targets))
+    def __init__(self, name: str, targets: Sequence[str] = (), source: str = "") -> None:
+        self._status = ChannelStatus(name, last=LiveStatus.none_yet(targets, source))
         self._runs = 0
         self._watchdog = Watchdog()
 

@@ -5,11 +5,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from sr4k.common.logs import of_channel
 from sr4k.errors import OptionError, Sr4kError
 from sr4k.live.retries import Retries, Tried, keep_trying
+from sr4k.live.steering import Steering
 from sr4k.pipeline import WorkerStatus
 from sr4k.service.channel_status import ChannelMonitor
 
@@ -35,7 +36,15 @@ class Runner(Protocol):
         stop_requests: Callable[[], int],
         on_failure: Callable[[str], None],
         on_restart: Callable[[], None],
+        steering: Steering,
     ) -> object: ...
+
+
+class Ends(NamedTuple):
+    """Addresses of a channel, as they may be shown."""
+
+    source: str = ""
+    targets: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -56,14 +65,14 @@ class Service:
 
     Args:
         runners: the channels, by name.
-        targets: addresses of each channel's targets, as they may be shown.
+        ends: addresses of each channel.
         stop_requests: as for `sr4k.pipeline.run_graph`, for all channels.
     """
 
     def __init__(
         self,
         runners: Mapping[str, Runner],
-        targets: Mapping[str, list[str]] | None = None,
+        ends: Mapping[str, Ends] | None = None,
         *,
         stop_requests: Callable[[], int] = lambda: 0,
     ) -> None:
@@ -71,17 +80,22 @@ class Service:
         self._channels: dict[str, _Channel] = {}
         self.monitors: list[ChannelMonitor] = []
         self._wanted: dict[str, Runner] = {}
-        self._targets: dict[str, list[str]] = {}
+        self._ends: dict[str, Ends] = {}
+        self._steerings: dict[str, Steering] = {}
         self._halted: frozenset[str] = frozenset()
         self._again: frozenset[str] = frozenset()
-        self.change(runners, targets)
+        self.change(runners, ends)
 
-    def change(self, runners: Mapping[str, Runner], targets: Mapping[str, list[str]] | None = None) -> None:
+    def change(self, runners: Mapping[str, Runner], ends: Mapping[str, Ends] | None = None) -> None:
         """Replace the channels. One that equals a running one of the same name runs on untouched.
 
         The others end as on SIGTERM, and new ones start when all of those have ended: they may have the same targets.
+        What operators want of a channel is forgotten when it changes.
         """
-        self._wanted, self._targets = dict(runners), dict(targets or {})
+        before, kept = self._wanted, self._steerings
+        same = {name for name, runner in runners.items() if name in before and before[name] == runner}
+        self._steerings = {name: kept[name] if name in same else Steering() for name in runners}
+        self._wanted, self._ends = dict(runners), dict(ends or {})
 
     def differences(self, runners: Mapping[str, Runner]) -> dict[str, list[str]]:
         """Return the names of channels that `change` would add, change and remove: "added", "changed", "removed"."""
@@ -96,6 +110,18 @@ class Service:
     def names(self) -> frozenset[str]:
         """Names of all channels, also of those that were stopped."""
         return frozenset(self._wanted)
+
+    def ends(self, name: str) -> Ends:
+        """Return the addresses of a channel."""
+        return self._ends.get(name, Ends())
+
+    def steering(self, name: str) -> Steering:
+        """Return what operators want of a channel; any thread may change it.
+
+        Raises:
+            KeyError: there is none of that name.
+        """
+        return self._steerings[name]
 
     @property
     def halted(self) -> frozenset[str]:
@@ -147,10 +173,10 @@ class Service:
                 self._begin(name, runner)
 
     def _begin(self, name: str, runner: Runner) -> None:
-        channel = _Channel(runner, ChannelMonitor(name, self._targets.get(name, ())))
+        channel = _Channel(runner, ChannelMonitor(name, self.ends(name).targets, self.ends(name).source))
         channel.thread = threading.Thread(
             target=_keep_running,
-            args=(name, runner, channel.monitor, lambda: self._asked(channel)),
+            args=(name, runner, channel.monitor, lambda: self._asked(channel), self._steerings[name]),
             name=f"sr4k-{name}",
             daemon=True,
         )
@@ -165,7 +191,9 @@ class Service:
         return max(self._stop_requests(), 2 if time.monotonic() - channel.asked > _DRAIN else 1)
 
 
-def _keep_running(name: str, runner: Runner, monitor: ChannelMonitor, stop: Callable[[], int]) -> None:
+def _keep_running(
+    name: str, runner: Runner, monitor: ChannelMonitor, stop: Callable[[], int], steering: Steering
+) -> None:
     has_worked = False
 
     def update(statuses: dict[str, WorkerStatus]) -> None:
@@ -183,6 +211,7 @@ def _keep_running(name: str, runner: Runner, monitor: ChannelMonitor, stop: Call
                     stop_requests=stop,
                     on_failure=monitor.failed,
                     on_restart=monitor.restarted,
+                    steering=steering,
                 )
             log.info("ended", extra={"event": "ended"})
             return Tried("ended", final=True)

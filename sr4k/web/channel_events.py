@@ -35,7 +35,7 @@ class ChannelFollower:
         """Note what has changed since the last look. A channel that has not been live yet is not down."""
         for channel in self._channels.overview():
             name, before = channel["name"], self._known.get(channel["name"])
-            state = "stopped" if "phase" not in channel else "up" if channel["ready"] else "down"
+            state = "stopped" if channel["phase"] == "stopped" else "up" if channel["ready"] else "down"
             if state == before or (state == "down" and before is None):
                 continue
             self._known[name] = state

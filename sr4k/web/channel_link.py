@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from sr4k.errors import MachineError
+from sr4k.live.steering import End
 from sr4k.queue.errand import raised, told
 from sr4k.service.channel_desk import Action, Channels, NoSuchChannel
 from sr4k.service.channel_history import Span
@@ -119,6 +120,23 @@ class LinkedChannels:
     def act(self, name: str, action: Action) -> dict[str, Any]:
         """See `Channels`."""
         return self._asked_for("act", name, action)
+
+    def show_slate(self, name: str, is_shown: bool) -> dict[str, Any]:
+        """See `Channels`."""
+        return self._asked_for("show_slate", name, is_shown)
+
+    def switch_target(self, name: str, number: int, is_on: bool) -> dict[str, Any]:
+        """See `Channels`."""
+        return self._asked_for("switch_target", name, number, is_on)
+
+    def pin_rung(self, name: str, rung: int | None) -> dict[str, Any]:
+        """See `Channels`."""
+        return self._asked_for("pin_rung", name, rung)
+
+    def picture(self, name: str, end: End) -> str | None:
+        """See `Channels`."""
+        found: str | None = self._ask("picture", name, end)
+        return found
 
     def metrics(self) -> str:
         """See `Channels`."""

@@ -24,7 +24,7 @@ from sr4k import errors
 
 ROOT = Path(sr4k.__file__).parents[1]
 ROOMS = "configs", "engines", "live", "media", "models", "pipeline", "stages", "sr4k"
-APART = "sr4k/queue", "sr4k/web"
+APART = "sr4k/queue", "sr4k/service", "sr4k/web"
 """The service's own rooms, whose errors are answers of its interface."""
 
 PUBLIC = [

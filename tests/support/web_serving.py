@@ -10,13 +10,15 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
+from sr4k.live.steering import Steering
 from sr4k.queue.job_queue import Queue
 from sr4k.queue.keeper import SettingsKeeper
 from sr4k.queue.settings import Library
 from sr4k.service.channel_desk import ChannelDesk, Channels
 from sr4k.service.channel_history import ChannelHistory
-from sr4k.service.channel_status import ChannelMonitor
+from sr4k.service.channel_status import ChannelMonitor, LiveStatus
 from sr4k.service.redaction import Redaction
+from sr4k.service.run_channels import Ends
 from sr4k.web.page_keeper import listening_on
 from sr4k.web.web_server import serve_until
 from sr4k.web.web_service import WebService
@@ -30,6 +32,14 @@ class Runs:
         self.names = frozenset(monitor.status.name for monitor in monitors)
         self.halted: frozenset[str] = frozenset()
         self.restarts: list[str] = []
+        self.steerings = {name: Steering() for name in self.names}
+
+    def ends(self, name: str) -> Ends:
+        (last,) = [each.status.last for each in self.monitors if each.status.name == name] or [LiveStatus.none_yet()]
+        return Ends(last.intake.source, tuple(target.target for target in last.playout.targets))
+
+    def steering(self, name: str) -> Steering:
+        return self.steerings[name]
 
     def halt(self, name: str) -> None:
         self.halted |= {name}

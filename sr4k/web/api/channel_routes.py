@@ -1,15 +1,39 @@
 """Live channels: how they are, and what can be done with one while the others run on."""
 
+import base64
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Response
+from pydantic import BaseModel, ConfigDict, Field
 
+from sr4k.live.steering import End
 from sr4k.service.channel_desk import Action, Channels, NoSuchChannel
 from sr4k.service.channel_history import Span
 from sr4k.web.api.problems import responses
 from sr4k.web.web_service import WebService
 
 Name = Annotated[str, Path(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="Name of the channel.")]
+
+
+class Slate(BaseModel):
+    """``shown``: whether the slate, and silence, is sent in place of the source."""
+
+    model_config = ConfigDict(extra="forbid")
+    shown: bool
+
+
+class Switch(BaseModel):
+    """``on``: whether the target gets the stream."""
+
+    model_config = ConfigDict(extra="forbid")
+    on: bool
+
+
+class Pin(BaseModel):
+    """``rung``: rung of the ladder to stay at, from 0; ``null``: the machine's speed decides."""
+
+    model_config = ConfigDict(extra="forbid")
+    rung: Annotated[int, Field(ge=0, le=100)] | None
 
 
 def router(service: WebService) -> APIRouter:
@@ -35,6 +59,35 @@ def router(service: WebService) -> APIRouter:
     def history(name: Name, span: Span = "hour") -> dict[str, Any]:
         """Show figures of the last hour or day, and the last lines of the log."""
         return present(name).history(name, span)
+
+    @made.put("/channels/{name}/slate", responses=responses(404, 503))
+    def slate(name: Name, slate: Slate) -> dict[str, Any]:
+        """Send the slate, and silence, in place of the source, or the source again; no frame is interrupted."""
+        return present(name).show_slate(name, slate.shown)
+
+    @made.put("/channels/{name}/rung", responses=responses(404, 503))
+    def rung(name: Name, pin: Pin) -> dict[str, Any]:
+        """Stay at a rung of the ladder, and so at its network, or let the machine's speed decide again."""
+        return present(name).pin_rung(name, pin.rung)
+
+    @made.put("/channels/{name}/targets/{number}", responses=responses(404, 503))
+    def target(
+        name: Name, number: Annotated[int, Path(ge=1, le=1000, description="From 1, as in the file.")], switch: Switch
+    ) -> dict[str, Any]:
+        """Turn a target on or off; the others go on."""
+        return present(name).switch_target(name, number, switch.on)
+
+    @made.get(
+        "/channels/{name}/pictures/{end}.jpg",
+        response_class=Response,
+        responses={200: {"content": {"image/jpeg": {}}}, 204: {"description": "None of late"}, **responses(404, 503)},
+    )
+    def picture(name: Name, end: End) -> Response:
+        """Send a small picture of what comes in or goes out; they are made once a second while somebody asks."""
+        found = present(name).picture(name, end)
+        if found is None:
+            return Response(status_code=204)
+        return Response(base64.b64decode(found), media_type="image/jpeg")
 
     @made.post("/channels/{name}/{action}", status_code=202, responses=responses(404, 503))
     def act(name: Name, action: Action) -> dict[str, Any]:

@@ -155,3 +155,17 @@ def test_the_names_of_rungs_differ() -> None:
     for twice, light in itertools.product((False, True), repeat=2):
         names = [rung.name for rung in rungs_for(twice=twice, light=light)]
         assert len({*names}) == len(names)
+
+
+def test_a_rung_that_is_pinned_is_kept_whatever_it_costs_until_it_is_let_go() -> None:
+    machine = Machine()
+    machine.governor.pin(0, 0.0)
+    machine.run(60, network=0.5)
+    assert (machine.governor.rung, machine.governor.pinned, machine.governor.steps) == (0, True, 0)
+    machine.governor.pin(99, machine.clock)
+    assert machine.governor.rung == len(RUNGS) - 1
+    machine.run(60, network=0.001)
+    assert set(machine.done) == {"skip", "plain"}
+    machine.governor.pin(None, machine.clock)
+    machine.run(200, network=0.001)
+    assert machine.governor.rung == 0

@@ -21,6 +21,7 @@ def test_a_channel_is_told_of_when_it_comes_up_goes_down_and_is_stopped(tmp_path
         monitor.failed("the source is away")
         follower.look()
     runs.monitors.clear()
+    runs.halt("one")
     follower.look()
     told = [event.data for event in place.queue.events() if event.kind == "channel"]
     assert [each["state"] for each in told] == ["up", "down", "stopped"]
