@@ -28,7 +28,7 @@ class Clips:
         folder: that they are in, as ``NAME.mp4``.
         state: how it stands; ``error``: why it failed.
         share: how much is done, 0 to 1.
-        about: what is known of them once they are made; see `sr4k.web.clips`.
+        about: what is known of them once they are made; see `sr4k.web.clip_writing`.
     """
 
     names: list[str]

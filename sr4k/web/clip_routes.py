@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from sr4k.models import catalogue
 from sr4k.web.api.problems import problem, responses
 from sr4k.web.clip_making import ClipMaking
-from sr4k.web.clips import clips_of, clips_of_result
+from sr4k.web.clip_writing import clips_of, clips_of_result
 from sr4k.web.try_routes import Still, Try, files_beside
 from sr4k.web.trying import LANCZOS
 from sr4k.web.web_service import WebService
