@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sr4k.errors import OptionError
 
 if TYPE_CHECKING:
+    from sr4k.cluster.settings import ClusterSettings
     from sr4k.jobs.file_job import Job
 
 _AT_ONCE = 2
@@ -45,6 +46,19 @@ class ClusterOptions:
         if self.where is not None and (given := [name for name, is_given in others.items() if is_given]):
             raise OptionError(f"--{given[0].replace('_', '-')} measures this machine, not the cluster: leave it out.")
 
+    def settings(self) -> "ClusterSettings | None":
+        """Return how the cluster is reached; ``None``: there is none.
+
+        Raises:
+            OptionError: an option is wrong, or the cluster's safety is in doubt.
+        """
+        if self.where is None:
+            return None
+        from sr4k.cluster.settings import ClusterSettings, parse_path_map
+
+        path_map = parse_path_map(self.path_map)
+        return ClusterSettings(address=self.where, path_map=path_map, cpus=self.cpus, trusts=self.without_token)
+
     @contextmanager
     def spread(self, jobs: "list[Job]") -> "Iterator[list[Job]]":
         """Yield the jobs as they are, or as jobs for the cluster, which is there until the end.
@@ -52,20 +66,14 @@ class ClusterOptions:
         Raises:
             Sr4kError: the cluster can't be used, or not for these jobs.
         """
-        if self.where is None or not jobs:
+        settings = self.settings() if jobs else None
+        if settings is None:
             yield jobs
             return
         from sr4k.cluster.job import ClusterJob, reached
-        from sr4k.cluster.settings import ClusterSettings, parse_path_map
         from sr4k.jobs.file_job import Job
         from sr4k.jobs.setting_errors import errors_by_option
 
-        settings = ClusterSettings(
-            address=self.where,
-            path_map=parse_path_map(self.path_map),
-            cpus=self.cpus,
-            trusts=self.without_token,
-        )
         with reached(settings) as cluster, errors_by_option():
             plain = ({field.name: getattr(job, field.name) for field in fields(Job)} for job in jobs)
             yield [ClusterJob(**each, cluster=cluster) for each in plain]

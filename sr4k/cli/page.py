@@ -8,6 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from sr4k.cli.cluster_options import ClusterOptions
+from sr4k.cluster.job import reached
 from sr4k.errors import OptionError
 from sr4k.queue.announcing import Announcer, Receivers
 from sr4k.queue.job_queue import Queue
@@ -33,6 +35,7 @@ def page_beside(
     token_file: Path | None,
     names: Sequence[str],
     redaction: Redaction,
+    cluster: ClusterOptions,
 ) -> Callable[[Service], AbstractContextManager[None]]:
     """Check what a page needs, and return what opens it beside the channels of a service.
 
@@ -44,6 +47,7 @@ def page_beside(
         state: folder for the queue; ``None``: that of the user.
         token_file, names: see `sr4k.web.access.access_of`.
         redaction: hides secrets.
+        cluster: whose machines are to make what is in the queue, if any.
 
     Raises:
         Sr4kError: the extra is missing, the address is open to others and there is no token, or a folder is none.
@@ -60,7 +64,7 @@ def page_beside(
     receivers = Receivers.of(environment)
     for name in (TOKEN, VIEW_TOKEN, *Receivers.VARIABLES):
         os.environ.pop(name, None)
-    library = Library(roots)
+    library, spread = Library(roots), cluster.settings()
 
     @contextmanager
     def opened(channels: Service) -> Iterator[None]:
@@ -74,7 +78,8 @@ def page_beside(
             watcher = Watcher(queue, library, settings)
             stack.enter_context(Announcer(queue, receivers))
             stack.enter_context(ChannelFollower(queue, desk))
-            stack.enter_context(Runner(queue, library, settings, on_end=watcher.settled))
+            there = None if spread is None else stack.enter_context(reached(spread))
+            stack.enter_context(Runner(queue, library, settings, cluster=there, on_end=watcher.settled))
             stack.enter_context(watcher)
             page = PageSettings(
                 access=access,

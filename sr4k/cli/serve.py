@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from sr4k.cli import stream_options as o
 from sr4k.cli.one_line_errors import errors_in_one_line
 
 _PAGE = "Page and queue (extra \\[web])"
@@ -66,6 +67,10 @@ def serve(
             rich_help_panel=_PAGE,
         ),
     ] = None,
+    cluster: o.Cluster = None,
+    path_map: o.PathMap = None,
+    cluster_cpus: o.ClusterCpus = None,
+    cluster_without_token: o.WithoutToken = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more, and print tracebacks of errors.")] = False,
 ) -> None:
     """Run live channels, each in its own processes: one that fails is restarted, and the others go on.
@@ -79,18 +84,24 @@ def serve(
     """
     with errors_in_one_line(verbose=verbose) as redaction:
         from sr4k.cli.channels import run_channels
+        from sr4k.cli.cluster_options import ClusterOptions
         from sr4k.errors import OptionError
 
+        many = ClusterOptions(cluster, path_map or [], cluster_cpus, cluster_without_token)
+        many.check()
         if listen is None and not library:
             if file is None:
                 raise OptionError("Name a file with live channels, or a --library of videos for the page.")
             if state is not None or token_file is not None or host_name:
                 raise OptionError("--state, --token-file and --host-name are for the page: add --listen or --library.")
+            if cluster is not None:
+                raise OptionError("--cluster makes what is in the queue: add --library.")
             run_channels(file, metrics, redaction, is_check=check, is_verbose=verbose)
             return
         if check and file is None:
             raise OptionError("--check is for files of live channels: name one.")
         from sr4k.cli.page import page_beside
 
-        beside = page_beside(listen or "127.0.0.1:8484", library or [], state, token_file, host_name or [], redaction)
+        where = listen or "127.0.0.1:8484"
+        beside = page_beside(where, library or [], state, token_file, host_name or [], redaction, many)
         run_channels(file, metrics, redaction, is_check=check, is_verbose=verbose, beside=beside)

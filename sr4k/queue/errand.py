@@ -15,19 +15,23 @@ _TICK = 0.3
 """Seconds between two looks whether somebody still waits."""
 
 
-def in_child(function: Callable[..., Any], *args: Any, seconds: float) -> Any:
+def in_child(
+    function: Callable[..., Any], *args: Any, seconds: float, is_over: Callable[[], bool] = lambda: False
+) -> Any:
     """Call a function in a process of its own, and return its result.
 
     Args:
         function: found there by its module and name; its result has to be data for JSON.
         args: for it; they are pickled.
         seconds: that it may take.
+        is_over: whether nobody waits for the result any more; asked several times a second.
 
     Raises:
         Sr4kError: what the function raises.
         MachineError: it takes too long, or its process dies.
+        StoppedError: nobody waits for it any more.
     """
-    return _answered(_serve, function, args, seconds, lambda _news: None, lambda: False)
+    return _answered(_serve, function, args, seconds, lambda _news: None, is_over)
 
 
 def in_telling_child(
@@ -42,13 +46,11 @@ def in_telling_child(
     Args:
         function: as for `in_child`; its first argument is what it calls with news, which have to be data for JSON.
         args: further arguments.
-        seconds: that it may take.
+        seconds, is_over: as for `in_child`.
         heard: called in this thread with its news.
-        is_over: whether nobody waits for the result any more; asked several times a second.
 
     Raises:
         Sr4kError: as for `in_child`.
-        StoppedError: nobody waits for it any more.
     """
     return _answered(_serve_telling, function, args, seconds, heard, is_over)
 

@@ -130,6 +130,7 @@ class Queue:
         *,
         priority: int = 0,
         origin: str = "user",
+        forecast: dict[str, Any] | None = None,
     ) -> QueuedJob:
         """Add a job at the end of its priority.
 
@@ -145,7 +146,7 @@ class Queue:
             last = self._rows("SELECT coalesce(max(place), 0) AS last FROM jobs")[0]["last"]
             added = self._base.execute(
                 "INSERT INTO jobs(source, target, options, state, decision, priority, place, origin, created, runs,"
-                " progress) VALUES (?, ?, ?, 'waiting', 'undecided', ?, ?, ?, ?, 0, ?)",
+                " progress, forecast) VALUES (?, ?, ?, 'waiting', 'undecided', ?, ?, ?, ?, 0, ?, ?)",
                 (
                     str(source),
                     str(target),
@@ -155,6 +156,7 @@ class Queue:
                     origin,
                     time.time(),
                     JobProgress().model_dump_json(),
+                    _column(forecast),
                 ),
             )
             number = int(added.lastrowid or 0)

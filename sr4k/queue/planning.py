@@ -15,8 +15,14 @@ from sr4k.models.foreign.store import is_path
 from sr4k.queue.queued_job import JobOptions, QueuedJob
 from sr4k.queue.settings import Library
 
+FORECAST_SECONDS = 180.0
+"""Most seconds that a forecast may take."""
+
 _WORK_SECONDS = 30.0
 """Most seconds of work on one segment: what a job that is ended may have to do again."""
+
+_WORTH_SECONDS = 60.0
+"""Seconds of the shortest video that a forecast is made for before its job is begun."""
 
 _MARK = " 4K"
 """What the name of a result beside its source has more than the source's."""
@@ -105,6 +111,18 @@ def forecast_of(source: str, target: str, options: JobOptions) -> dict[str, Any]
 
     found = forecast(job_of(Path(source), Path(target), options))
     return {**found.as_dict(), "words": list(in_words(found))}
+
+
+def forecast_if_long(source: str, target: str, options: JobOptions) -> dict[str, Any] | None:
+    """Return the forecast of a job; ``None``: the video is so short that the job itself tells as much as soon.
+
+    Raises:
+        Sr4kError: as for `forecast_of`.
+    """
+    from sr4k.probing import probe
+
+    seconds = probe(source).seconds
+    return None if seconds is not None and seconds < _WORTH_SECONDS else forecast_of(source, target, options)
 
 
 def probe_of(path: str) -> dict[str, Any]:

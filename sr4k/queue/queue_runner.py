@@ -13,6 +13,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from typing import Any, Self
 
+from sr4k.cluster.job import Reached
 from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import InputError, OutputError, Sr4kError, WorkerError
 from sr4k.pipeline.starting import start_process
@@ -50,6 +51,7 @@ class Runner:
     The processes of jobs end with that thread at the latest, also when this process is killed.
 
     Args:
+        cluster: whose machines make the segments of jobs; ``None``: this one does.
         on_end: called in that thread with each job that is done or has failed.
         now: the time of the day.
     """
@@ -60,11 +62,12 @@ class Runner:
         library: Library,
         settings: SettingsKeeper,
         *,
+        cluster: Reached | None = None,
         on_end: Callable[[QueuedJob], None] = lambda _job: None,
         now: Callable[[], datetime] = datetime.now,
     ) -> None:
         self._queue, self._library, self._settings = queue, library, settings
-        self._on_end, self._now = on_end, now
+        self._cluster, self._on_end, self._now = cluster, on_end, now
         self._children: list[_Child] = []
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sr4k-queue", daemon=True)
@@ -148,7 +151,7 @@ class Runner:
             return
         here, there = Pipe()
         try:
-            process = start_process(f"sr4k-job-{job.id}", work, there, job.model_dump_json(), cpus)
+            process = start_process(f"sr4k-job-{job.id}", work, there, job.model_dump_json(), cpus, self._cluster)
         except OSError as err:
             here.close()
             self._failed(job.id, f"No process could be started ({err.strerror}).", WorkerError.exit_code)
@@ -177,6 +180,9 @@ class Runner:
         match message["event"]:
             case "progress":
                 self._queue.tell_progress(child.number, JobProgress.model_validate(message["progress"]))
+                return
+            case "forecast":
+                self._queue.foretell(child.number, message["forecast"])
                 return
             case "done":
                 self._ended(self._queue.finish(child.number, JobResult.model_validate(message["result"])))

@@ -52,10 +52,35 @@ class JobOptions(_Told):
     strict: bool = False
 
 
+class Machine(_Told):
+    """What one machine of a cluster does and has done for a job; see `sr4k.cluster.machine_report.NodeWork`.
+
+    Attributes:
+        name: of the machine.
+        state: ``ready``, or why it makes nothing: ``refused``, ``gone`` and the like.
+        fps: frames a second since it began.
+        segments: that it has made; ``running``: that it is making.
+        frames: of all of them, so far; ``share``: of all frames that were made, 0 to 1.
+    """
+
+    name: str
+    state: str
+    fps: float
+    segments: int
+    running: int
+    frames: int
+    share: float
+
+
+Phase = Literal["forecast", "upscale", "check"]
+"""What a running job does: upscale a few seconds, to tell what it will take; upscale; compare the result."""
+
+
 class JobProgress(_Told):
     """How far a job is; see `sr4k.jobs.file_progress.Gauge`.
 
     Attributes:
+        phase: what it does.
         frames: frames done, including those of earlier runs; ``frames_total``: of all, if they are counted.
         share: share of the job that is done, 0 to 1; ``None``: unknown.
         fps: frames per second, lately.
@@ -63,8 +88,11 @@ class JobProgress(_Told):
         busiest: the stage that the others wait for; ``load``: the share of time that each stage works.
         damage: what was lost so far, see `sr4k.jobs.summary.JobLosses`; empty: nothing.
         converted, left_out: as in `JobResult`, so far.
+        machines: of the cluster that makes it; empty: this machine makes it.
+        alone: why this machine makes it, where there is a cluster.
     """
 
+    phase: Phase = "upscale"
     frames: int = 0
     frames_total: int | None = None
     seconds: float = 0.0
@@ -78,6 +106,8 @@ class JobProgress(_Told):
     damage: dict[str, Any] = {}
     converted: list[str] = []
     left_out: list[str] = []
+    machines: list[Machine] = []
+    alone: str | None = None
 
 
 class Check(_Told):
@@ -102,6 +132,7 @@ class JobResult(_Told):
         checks: comparisons with the source.
         source_bytes, result_bytes: sizes of the files.
         model, engine: the network, and what ran it.
+        machines: of the cluster that made it, and what each has done; empty: this machine made it.
     """
 
     output: str
@@ -121,6 +152,7 @@ class JobResult(_Told):
     result_bytes: int
     model: str | None = None
     engine: str | None = None
+    machines: list[Machine] = []
 
 
 class QueuedJob(_Told):
@@ -137,7 +169,7 @@ class QueuedJob(_Told):
         created, started, ended: Unix times; ``None``: not yet. ``started``: of the first run.
         runs: how often it was started.
         progress: how far it is.
-        forecast: see `sr4k.jobs.forecast.Forecast`, if one was made.
+        forecast: of this machine alone, see `sr4k.jobs.forecast.Forecast`; ``None``: none was made, as for short ones.
         note: why it waits, if not for its turn.
         error: why it failed, in one line; ``code``: the exit code that the command would end with.
         result: what came of it.

@@ -9,15 +9,19 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from sr4k.errors import StoppedError
+from sr4k.cluster.cluster_summary import ClusterSummary
+from sr4k.cluster.job import ClusterJob, Reached
+from sr4k.cluster.machine_report import CLUSTER, ClusterReport
+from sr4k.errors import Sr4kError, StoppedError
 from sr4k.jobs.file_progress import Gauge
 from sr4k.jobs.summary import Summary
 from sr4k.media.reports import DECODE, ENCODE, DecodeReport, EncodeReport, as_data
 from sr4k.media.resume.job_folder import folder_of
 from sr4k.pipeline import WorkerStatus, report_of
-from sr4k.queue.errand import told
-from sr4k.queue.planning import job_of_queued
-from sr4k.queue.queued_job import Check, JobProgress, JobResult, QueuedJob
+from sr4k.queue.errand import in_child, told
+from sr4k.queue.on_cluster import for_cluster, machines_of
+from sr4k.queue.planning import FORECAST_SECONDS, forecast_if_long, job_of_queued
+from sr4k.queue.queued_job import Check, JobProgress, JobResult, Phase, QueuedJob
 
 STOP = b"stop"
 """Message that asks for the end of the job."""
@@ -26,18 +30,19 @@ _EVERY = 1.0
 """Seconds between two messages on the progress."""
 
 
-def work(connection: Connection, as_json: str, cpus: int) -> None:
-    """Run a job, and send ``progress``, then one of ``done``, ``failed`` and ``stopped``.
+def work(connection: Connection, as_json: str, cpus: int, cluster: Reached | None) -> None:
+    """Run a job, and send ``forecast``, ``progress``, then one of ``done``, ``failed`` and ``stopped``.
 
     Args:
         connection: for messages; it carries `STOP` in the other direction, and its end asks for the same.
         as_json: a `QueuedJob`.
         cpus: number of CPUs to plan for.
+        cluster: whose machines make the segments; ``None``: this one does.
     """
     queued = QueuedJob.model_validate_json(as_json)
     stop, send = _StopRequest(connection), _Telling(connection)
     try:
-        result = _kept(queued) or _made(queued, cpus, stop, send)
+        result = _kept(queued) or _made(queued, cpus, cluster, stop, send)
     except StoppedError:
         send({"event": "stopped"})
     except Exception as err:
@@ -46,12 +51,36 @@ def work(connection: Connection, as_json: str, cpus: int) -> None:
         send({"event": "done", "result": result.model_dump()})
 
 
-def _made(queued: QueuedJob, cpus: int, stop: Callable[[], int], send: Callable[[dict[str, Any]], None]) -> JobResult:
-    job = job_of_queued(queued, cpus)
-    summary = job.run(on_status=_Progress(send), stop_requests=stop)
+def _made(
+    queued: QueuedJob,
+    cpus: int,
+    cluster: Reached | None,
+    stop: Callable[[], int],
+    send: Callable[[dict[str, Any]], None],
+) -> JobResult:
+    job, alone = for_cluster(job_of_queued(queued, cpus), cluster)
+    if queued.forecast is None and queued.runs < 2 and not isinstance(job, ClusterJob):
+        _foretell(queued, stop, send)
+    progress = _Progress(send, alone)
+    summary = job.run(on_status=progress, stop_requests=stop)
     if summary.stopped:
         raise StoppedError("Stopped before the end.")
+    progress.tell_phase("check")
     return _result(queued, Path(summary.output), summary)
+
+
+def _foretell(queued: QueuedJob, stop: Callable[[], int], send: Callable[[dict[str, Any]], None]) -> None:
+    """Make a forecast before the job is begun; without one, it is begun all the same."""
+    send({"event": "progress", "progress": JobProgress(phase="forecast").model_dump()})
+    given = queued.source, queued.target, queued.options
+    try:
+        found = in_child(forecast_if_long, *given, seconds=FORECAST_SECONDS, is_over=lambda: bool(stop()))
+    except StoppedError:
+        raise
+    except Sr4kError:  # the job itself says it better
+        return
+    if found is not None:
+        send({"event": "forecast", "forecast": found})
 
 
 def _kept(queued: QueuedJob) -> JobResult | None:
@@ -97,6 +126,7 @@ def _result(queued: QueuedJob, output: Path, summary: Summary | None) -> JobResu
         engine=engine.engine,
         source_bytes=source.stat().st_size,
         result_bytes=output.stat().st_size,
+        machines=machines_of(summary.nodes) if isinstance(summary, ClusterSummary) else [],
     )
 
 
@@ -110,10 +140,11 @@ def _checks(source: Path, output: Path, summary: Summary | None, *, is_part: boo
 
 
 class _Progress:
-    """Sends how far the job is, every second."""
+    """Sends how far the job is, every second. ``alone``: why this machine makes it, where there is a cluster."""
 
-    def __init__(self, send: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, send: Callable[[dict[str, Any]], None], alone: str | None) -> None:
         self._send, self._gauge, self._next = send, Gauge(), 0.0
+        self._told = JobProgress(alone=alone)
 
     def __call__(self, statuses: dict[str, WorkerStatus]) -> None:
         now = time.monotonic()
@@ -123,11 +154,25 @@ class _Progress:
         if now < self._next and not is_last:
             return
         self._next = now + _EVERY
-        damage = {} if read is None else _damage(as_data(read.losses))
-        left_out = [*(read.left_out if read else ()), *(written.left_out if written else ())]
-        converted = list(written.video.converted) if written else []
-        told = {**self._gauge.as_dict(), "damage": damage, "left_out": left_out, "converted": converted}
-        self._send({"event": "progress", "progress": JobProgress.model_validate(told).model_dump()})
+        before, cluster = self._told, report_of(statuses, CLUSTER, ClusterReport)
+        told = {
+            **self._gauge.as_dict(),
+            "damage": {} if read is None else _damage(as_data(read.losses)),
+            "left_out": [*(read.left_out if read else ()), *(written.left_out if written else ())],
+            "converted": list(written.video.converted) if written else [],
+            "machines": before.machines if cluster is None else machines_of(cluster.nodes),
+            "alone": before.alone,
+        }
+        self._told = JobProgress.model_validate(told)
+        self._tell()
+
+    def tell_phase(self, phase: Phase) -> None:
+        """Tell that the job does something else from now on."""
+        self._told = self._told.model_copy(update={"phase": phase})
+        self._tell()
+
+    def _tell(self) -> None:
+        self._send({"event": "progress", "progress": self._told.model_dump()})
 
 
 def _damage(losses: dict[str, Any]) -> dict[str, Any]:

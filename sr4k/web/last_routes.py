@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Response
 from fastapi.responses import FileResponse
 from pydantic import BaseModel
 
@@ -26,16 +26,16 @@ def router(service: WebService) -> APIRouter:
     made = APIRouter(prefix="/api/v1", tags=["jobs"], responses=responses(422))
     pictures = LastPictures(service.scratch)
 
-    @made.get("/jobs/{number}/last", response_model=Last, responses=responses(404))
-    def last(number: _Number) -> Any:
-        """Tell the last finished picture of a running job, and the source's; a new one every few seconds at most."""
+    @made.get("/jobs/{number}/last", response_model=None, responses={**responses(404), 200: {"model": Last}})
+    def last(number: _Number) -> Last | Response:
+        """Tell the last finished picture of a running job, and the source's; without any yet, the answer is empty."""
         job = service.queue.get(number)
         for path in (job.source, job.target):
             service.inside(path)
         pictures.keep({each.id for each in service.queue.jobs(["running", "paused", "waiting"])})
         found = pictures.of(job) if job.state in ("running", "paused", "waiting") else None
         if found is None:
-            return problem(404, f"Nothing of job {number} can be shown yet.")
+            return Response(status_code=204)
         base = f"/api/v1/jobs/{number}/last/{found.folder.name}"
         return Last(at=found.at, result=f"{base}/result.jpg", source=f"{base}/source.jpg")
 

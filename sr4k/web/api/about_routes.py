@@ -12,9 +12,10 @@ from sr4k.jobs.sources import is_video_name
 from sr4k.models import catalogue
 from sr4k.models.foreign import store
 from sr4k.queue.errand import in_child
-from sr4k.queue.planning import forecast_of, jobs_for, probe_of
-from sr4k.web.api.job_routes import FORECAST_SECONDS, NewJobs
+from sr4k.queue.planning import jobs_for, probe_of
+from sr4k.web.api.job_routes import NewJobs
 from sr4k.web.api.problems import responses
+from sr4k.web.forecasts import Forecasts
 from sr4k.web.web_service import WebService
 
 _PROBE_SECONDS = 60.0
@@ -58,7 +59,7 @@ class Folder(BaseModel):
     entries: list[Entry]
 
 
-def router(service: WebService) -> APIRouter:
+def router(service: WebService, forecasts: Forecasts) -> APIRouter:
     """Return the routes that change nothing."""
     made = APIRouter(prefix="/api/v1", tags=["about"], responses=responses(422))
     GivenPath = Annotated[str, Query(min_length=1, max_length=4096)]  # noqa: N806 - a type
@@ -81,11 +82,12 @@ def router(service: WebService) -> APIRouter:
 
     @made.post("/forecast", responses=responses(409, 503))
     def forecast(new: NewJobs) -> dict[str, Any]:
-        """Tell what a job would do and cost, by upscaling a few seconds of the first source, as ``--dry-run`` does."""
+        """Tell what a job would do and cost, by upscaling a few seconds of the first source, as ``--dry-run`` does.
+
+        A job that is added with the same source and options is kept with it.
+        """
         job = jobs_for(service.library, new.sources, new.target, new.options, recursive=new.recursive)[0]
-        given = str(job.source), str(job.target), new.options
-        found: dict[str, Any] = in_child(forecast_of, *given, seconds=FORECAST_SECONDS)
-        return found
+        return forecasts.made(job, new.options)
 
     @made.get("/models")
     def models() -> list[Model]:

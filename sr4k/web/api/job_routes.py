@@ -8,14 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sr4k.queue import settling
 from sr4k.queue.errand import in_child
-from sr4k.queue.planning import forecast_of, jobs_for
+from sr4k.queue.planning import FORECAST_SECONDS, forecast_of, jobs_for
 from sr4k.queue.queued_job import Ending, JobOptions, QueuedJob, State
 from sr4k.queue.settings import QueueSettings
 from sr4k.web.api.problems import responses
+from sr4k.web.forecasts import Forecasts
 from sr4k.web.web_service import WebService
-
-FORECAST_SECONDS = 180.0
-"""Most seconds that a forecast may take."""
 
 Number = Annotated[int, Path(ge=1, le=2**53, description="Number of the job.")]
 _Priority = Annotated[int, Field(ge=-100, le=100)]
@@ -78,7 +76,7 @@ class QueueState(_Body):
     event: int
 
 
-def router(service: WebService) -> APIRouter:
+def router(service: WebService, forecasts: Forecasts) -> APIRouter:
     """Return the routes of jobs and of their queue."""
     queue = service.queue
     made = APIRouter(prefix="/api/v1", tags=["jobs"], responses=responses(422))
@@ -97,7 +95,16 @@ def router(service: WebService) -> APIRouter:
     def add(new: NewJobs) -> list[QueuedJob]:
         """Add jobs to the end of the queue."""
         found = jobs_for(service.library, new.sources, new.target, new.options, recursive=new.recursive)
-        return [queue.add(job.source, job.target, new.options, priority=new.priority) for job in found]
+        return [
+            queue.add(
+                job.source,
+                job.target,
+                new.options,
+                priority=new.priority,
+                forecast=forecasts.known(job, new.options),
+            )
+            for job in found
+        ]
 
     @made.get("/jobs/{number}", responses=of_one)
     def job(number: Number) -> QueuedJob:

@@ -120,7 +120,7 @@ export function lastPicture(id) {
   let shown = "";
   const look = async () => {
     const answer = await fetch(`/api/v1/jobs/${id}/last`).catch(() => null);
-    if (!answer?.ok) return;
+    if (answer?.status !== 200) return;
     const {at, source, result} = await answer.json();
     if (result === shown) return;
     const one = (src, name) => h("figure", {}, h("img", {src, alt: `${name} at ${clock(at)}`}), h("figcaption", {}, name));
@@ -130,3 +130,26 @@ export function lastPicture(id) {
   };
   return {made, look};
 }
+
+const PHASES = {forecast: "upscaling a few seconds, to tell what it will take", check: "comparing the result with its source"};
+const STAGES = {decode: "decoding", infer: "the network", encode: "encoding"};
+
+// How far a job is, in a line of words.
+export function progressText(now) {
+  if (PHASES[now.phase]) return PHASES[now.phase];
+  const parts = [now.share === null ? `${number(now.frames)} frames` : `${number(now.share * 100)} %`];
+  if (now.fps) parts.push(`${number(now.fps, 1)} frames a second`);
+  if (now.eta !== null) parts.push(`${clock(now.eta)} left`);
+  if (now.busiest && !now.machines.length) parts.push(`limited by ${STAGES[now.busiest] ?? now.busiest}`);
+  return parts.join(" · ");
+}
+
+// A table of a cluster's machines, or nothing.
+export function machines(found) {
+  if (!found.length) return null;
+  const row = (machine) => h("tr", {}, h("th", {scope: "row"}, machine.name, machine.state === "ready" ? null : h("span", {class: "state warn"}, machine.state)),
+    h("td", {}, number(machine.fps, 1)), h("td", {}, number(machine.segments)), h("td", {}, number(machine.running)), h("td", {}, `${number(machine.share * 100)} %`));
+  return h("div", {class: "machines"}, h("table", {}, h("thead", {}, h("tr", {}, ...["Machine", "Frames/s", "Segments", "Under way", "Share"].map((name) => h("th", {scope: "col"}, name)))), h("tbody", {}, ...found.map(row))));
+}
+
+export const PRIORITIES = [[50, "before all others"], [0, "in its turn"], [-50, "when nothing else waits"]];

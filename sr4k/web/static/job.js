@@ -1,4 +1,4 @@
-import {$, bytes, button, call, clock, comparison, figures, follow, h, lastPicture, nameOf, number, repeat} from "./common.js";
+import {$, bytes, button, call, clock, comparison, figures, follow, h, lastPicture, machines, nameOf, number, progressText, repeat} from "./common.js";
 import {clipsOf, player} from "./player.js";
 
 const id = location.pathname.split("/").pop();
@@ -15,7 +15,9 @@ async function show() {
   $("state").className = `badge ${colour}`;
   const parts = [h("p", {class: "soft"}, `${job.source} → ${found ? found.output : job.target}`)];
   if (job.error) parts.push(h("p", {class: "error"}, job.error));
-  if (!found) parts.push(h("p", {id: "progress"}, `${number((job.progress.share ?? 0) * 100)} % · ${number(job.progress.fps, 1)} frames a second · ${clock(job.progress.eta)} left`));
+  if (!found) parts.push(h("p", {id: "progress"}, progressText(job.progress)), h("div", {id: "by"}, machines(job.progress.machines) ?? ""));
+  if (!found && job.progress.alone) parts.push(h("p", {class: "soft"}, `This machine alone makes it. ${job.progress.alone}`));
+  if (job.forecast && !found) parts.push(h("h3", {}, "Forecast of this machine"), figures([["Takes about", clock(job.forecast.seconds)], ["Speed", `${number(job.forecast.fps, 1)} frames a second`], ["Result", bytes(job.forecast.bytes)], ["Memory", bytes(job.forecast.memory)]]));
   isRunning = job.state === "running";
   if (isRunning) parts.push(last.made);
   if (found) parts.push(...result(job, found));
@@ -35,7 +37,8 @@ function result(job, found) {
   const decide = (how) => () => call("PUT", `/jobs/${id}/decision`, {how}).then(show);
   const damage = Object.entries(found.damage).filter(([, count]) => typeof count === "number" && count).map(([what, count]) => `${what}: ${count}`);
   return [
-    figures([["Picture", `${found.width}×${found.height}`], ["Codec", `${found.codec} in ${found.container}`], ["Frames", number(found.frames)], ["Took", clock(found.seconds)], ["Source", bytes(found.source_bytes)], ["Result", bytes(found.result_bytes)]]),
+    figures([["Picture", `${found.width}×${found.height}`], ["Codec", `${found.codec} in ${found.container}`], ["Frames", number(found.frames)], ["Took", clock(found.seconds) + (job.forecast ? ` (forecast: ${clock(job.forecast.seconds)})` : "")], ["Source", bytes(found.source_bytes)], ["Result", bytes(found.result_bytes)]]),
+    found.machines.length ? h("div", {}, h("h3", {}, "Machines"), machines(found.machines)) : "",
     list("Checks", found.checks.map((check) => h("span", {}, h("span", {class: `state ${check.ok ? "good" : "bad"}`}, check.ok ? "✓ well" : "✗ not well"), ` ${check.says}`)), "None were made.", "checks"),
     list("Damage in the source", found.damaged ? damage : [], "None."),
     list("Converted", found.converted, "Nothing."), list("Left out", found.left_out, "Nothing."),
@@ -82,5 +85,9 @@ $("wanted").addEventListener("submit", async (event) => {
   $("share").hidden = true;
 });
 for (const which of ["source", "result"]) $(`get-${which}`).href = `/api/v1/jobs/${id}/files/${which}?download=true`;
-follow(show, (job, now) => { const line = $("progress"); if (line && String(job) === id) line.textContent = `${number((now.share ?? 0) * 100)} % · ${number(now.fps, 1)} frames a second · ${clock(now.eta)} left`; });
+follow(show, (job, now) => {
+  if (String(job) !== id || !$("progress")) return;
+  $("progress").textContent = progressText(now);
+  $("by").replaceChildren(machines(now.machines) ?? "");
+});
 repeat(async () => { if (isRunning) await last.look(); }, 5);

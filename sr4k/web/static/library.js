@@ -1,7 +1,8 @@
 import {$, bytes, call, clock, figures, h, nameOf, number, toast} from "./common.js";
 
 const chosen = new Map(); // path -> entry
-let asked = "", asking = false, timer;
+const forecasts = new Map(); // what is wanted of one video, as text -> its forecast, or {error}
+let isAsking = false, timer;
 
 async function show(folder) {
   const found = await call("GET", "/library" + (folder === null ? "" : "?folder=" + encodeURIComponent(folder)));
@@ -26,7 +27,7 @@ function wanted() {
   const options = {};
   for (const name of ["size", "model", "codec", "speed"]) if ($(name).value) options[name] = $(name).value;
   const target = $("target").value.trim();
-  return {sources: [...chosen.keys()], target: target ? target.replace(/\/*$/, "/") : null, options};
+  return {sources: [...chosen.keys()], target: target ? target.replace(/\/*$/, "/") : null, options, priority: Number($("priority").value)};
 }
 
 function changed() {
@@ -39,28 +40,58 @@ function changed() {
   timer = setTimeout(forecast, 600);
 }
 
-// One forecast at a time: each upscales a few seconds of the first video.
+const keyOf = (wanted, path) => JSON.stringify({...wanted, sources: [path], priority: 0});
+
+// Each forecast upscales a few seconds of a video: one at a time, in the order in which videos were chosen.
 async function forecast() {
-  const {sources, ...rest} = wanted();
   if (document.body.dataset.role !== "operate") return;
-  if (!sources.length) { asked = ""; $("forecast").replaceChildren(); return; }
-  const now = {sources: sources.slice(0, 1), ...rest}, key = JSON.stringify(now);
-  if (asking || key === asked) return;
-  asking = true; asked = key;
-  $("forecast").replaceChildren(h("p", {}, "Upscaling a few seconds of it, to tell what the job will take …"));
-  try { told(await call("POST", "/forecast", now), sources.length); } catch (error) { $("forecast").replaceChildren(h("p", {class: "error"}, error.message)); }
-  asking = false;
-  forecast();
+  showForecasts();
+  if (isAsking) return;
+  isAsking = true;
+  for (let next = missing(); next; next = missing()) {
+    const now = wanted(), key = keyOf(now, next);
+    try { forecasts.set(key, await call("POST", "/forecast", {...now, sources: [next]})); } catch (error) { forecasts.set(key, {error: error.message}); }
+    showForecasts();
+  }
+  isAsking = false;
 }
 
-function told(found, count) {
+function missing() {
+  const now = wanted();
+  return now.sources.find((path) => !forecasts.has(keyOf(now, path)));
+}
+
+function showForecasts() {
+  const now = wanted(), found = now.sources.map((path) => [path, forecasts.get(keyOf(now, path))]);
+  if (!found.length) return $("forecast").replaceChildren();
+  if (found.length === 1) return $("forecast").replaceChildren(...one(...found[0]));
+  const made = found.map(([, each]) => each).filter((each) => each && !each.error), sum = (of) => made.reduce((all, each) => all + (of(each) ?? 0), 0);
+  const free = Math.min(...made.map((each) => each.free));
+  $("forecast").replaceChildren(...[
+    h("p", {}, h("strong", {}, made.length < found.length ? `Forecast for ${made.length} of ${found.length} videos` : `Forecast for all ${found.length} videos`)),
+    made.length ? figures([["Take about", clock(sum((each) => each.seconds))], ["Results", bytes(sum((each) => each.bytes))], ["Free there", bytes(free)]]) : null,
+    sum((each) => each.bytes) > free ? tooLarge() : null,
+    h("ul", {class: "each"}, ...found.map(([path, each]) => h("li", {}, h("span", {}, nameOf(path)), h("span", {class: each?.error ? "error" : "soft"}, inShort(each)))))].filter(Boolean));
+}
+
+function inShort(found) {
+  if (!found) return "being told …";
+  if (found.error) return found.error;
+  const left = found.summary.left_out.length;
+  return [clock(found.seconds), bytes(found.bytes), ...(left ? [`${left} left out`] : [])].join(" · ");
+}
+
+const tooLarge = () => h("p", {class: "error"}, "There is not enough room on the disk for it.");
+
+function one(path, found) {
+  if (!found) return [h("p", {}, "Upscaling a few seconds of it, to tell what the job will take …")];
+  if (found.error) return [h("p", {class: "error"}, found.error)];
   const {source, video, engine, left_out: left} = found.summary;
-  $("forecast").replaceChildren(
-    h("p", {}, h("strong", {}, `Forecast for ${nameOf(found.source)}`), `: ${source.width}×${source.height} becomes ${video.width}×${video.height}, ${video.codec}, by ${engine.model} on ${engine.engine}.`),
+  return [
+    h("p", {}, h("strong", {}, `Forecast for ${nameOf(path)}`), `: ${source.width}×${source.height} becomes ${video.width}×${video.height}, ${video.codec}, by ${engine.model} on ${engine.engine}.`),
     figures([["Takes about", clock(found.seconds)], ["Speed", `${number(found.fps, 1)} frames a second`], ["Result", bytes(found.bytes)], ["Free there", bytes(found.free)], ["Memory", bytes(found.memory)]]),
     left.length ? h("div", {}, "Left out, because the result can't hold it:", h("ul", {}, ...left.map((each) => h("li", {}, each)))) : h("p", {}, "Nothing is left out."),
-    count > 1 ? h("p", {class: "hint"}, `The other ${count - 1} are not forecast here.`) : null,
-    found.bytes > found.free ? h("p", {class: "error"}, "There is not enough room on the disk for it.") : null);
+    ...(found.bytes > found.free ? [tooLarge()] : [])];
 }
 
 const failed = (error) => toast(error.message, true);

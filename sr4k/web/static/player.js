@@ -49,7 +49,7 @@ export function player({left, right, leftName, rightName, width, sound = false, 
     ours.pause();
     theirs.pause();
     theirs.playbackRate = 1;
-    theirs.currentTime = ours.currentTime;
+    ours.currentTime = theirs.currentTime = ours.currentTime; // a player may still show the picture before
   }
   function step() {
     if (!box.isConnected) return stop();

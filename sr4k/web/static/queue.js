@@ -1,8 +1,7 @@
-import {$, button, call, clock, follow, h, lastPicture, nameOf, number, repeat, toast} from "./common.js";
+import {$, PRIORITIES, button, bytes, call, clock, follow, h, lastPicture, machines, nameOf, progressText, repeat, toast} from "./common.js";
 
 const WORDS = {waiting: "waiting", running: "running", paused: "paused"};
 const COLOURS = {running: "good", paused: "warn"};
-const STAGES = {decode: "decoding", infer: "the network", encode: "encoding"};
 const lasts = new Map(); // number of a running job -> its last picture
 let jobs = [], dragged = null;
 
@@ -26,13 +25,15 @@ function card(job, isMovable) {
   const made = h("li", {id: `job-${job.id}`, draggable: isMovable ? "true" : null},
     h("div", {class: "top"}, h("a", {class: "title", href: `/jobs/${job.id}`}, nameOf(job.source)), h("span", {class: `state ${COLOURS[job.state] ?? ""}`}, job.asked ? `${WORDS[job.state]}, will ${job.asked}` : WORDS[job.state])),
     job.state === "running" || job.progress.frames ? h("progress", {"aria-label": `Progress of ${nameOf(job.source)}`, max: 1}) : null,
-    h("div", {class: "soft text"}, job.note ?? ""),
+    h("div", {class: "soft text"}, waits(job)),
+    h("div", {class: "by"}),
     job.state === "running" ? last(job.id).made : null,
     h("div", {class: "buttons"},
       job.state === "paused" ? button("Go on", act("resume"), {"data-focus": `go-${job.id}`}) : button("Pause", act("pause"), {"data-focus": `pause-${job.id}`}),
       button("Cancel", act("cancel"), {class: "operate danger"}),
       isMovable ? button("↑", () => step(job, -1), {"aria-label": `Move ${nameOf(job.source)} up`, "data-focus": `up-${job.id}`}) : null,
-      isMovable ? button("↓", () => step(job, 1), {"aria-label": `Move ${nameOf(job.source)} down`, "data-focus": `down-${job.id}`}) : null));
+      isMovable ? button("↓", () => step(job, 1), {"aria-label": `Move ${nameOf(job.source)} down`, "data-focus": `down-${job.id}`}) : null,
+      isMovable ? priority(job) : null));
   if (isMovable) {
     made.addEventListener("dragstart", () => { dragged = job; made.classList.add("dragged"); });
     made.addEventListener("dragend", () => made.classList.remove("dragged"));
@@ -60,15 +61,27 @@ function step(job, by) {
   if (by < 0 ? at > 0 : at < line.length - 1) return place(job, before?.id ?? null);
 }
 
+// Why a job waits, and what it will take.
+function waits(job) {
+  const told = job.note ? [job.note] : [];
+  if (job.forecast) told.push(`takes about ${clock(job.forecast.seconds)}, result about ${bytes(job.forecast.bytes)}`);
+  return told.join(" ");
+}
+
+function priority(job) {
+  const known = PRIORITIES.some(([value]) => value === job.priority) ? PRIORITIES : [...PRIORITIES, [job.priority, `priority ${job.priority}`]];
+  const made = h("select", {class: "operate", "aria-label": `When ${nameOf(job.source)} runs`, "data-focus": `priority-${job.id}`,
+    onchange: () => call("PATCH", `/jobs/${job.id}`, {priority: Number(made.value)}).then(show).catch((error) => toast(error.message, true))},
+  ...known.map(([value, text]) => h("option", {value, selected: value === job.priority}, text)));
+  return made;
+}
+
 function progress(item, now) {
   const bar = item.querySelector("progress");
   if (!bar) return;
-  if (now.share === null) bar.removeAttribute("value"); else bar.value = now.share;
-  const parts = [now.share === null ? `${now.frames} frames` : `${number(now.share * 100)} %`];
-  if (now.fps) parts.push(`${number(now.fps, 1)} frames a second`);
-  if (now.eta !== null) parts.push(`${clock(now.eta)} left`);
-  if (now.busiest) parts.push(`limited by ${STAGES[now.busiest] ?? now.busiest}`);
-  item.querySelector(".text").textContent = parts.join(" · ");
+  if (now.share === null || now.phase !== "upscale") bar.removeAttribute("value"); else bar.value = now.share;
+  item.querySelector(".text").textContent = progressText(now);
+  item.querySelector(".by").replaceChildren(...[now.alone ? h("p", {class: "soft"}, `This machine alone makes it. ${now.alone}`) : null, machines(now.machines)].filter(Boolean));
 }
 
 $("running").dataset.empty = "Nothing runs.";

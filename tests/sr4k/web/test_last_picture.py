@@ -32,7 +32,7 @@ def test_the_last_finished_picture_of_a_running_job_is_that_of_its_source_at_the
     clip = write_clip(tmp_path / "videos" / "a.mp4", frames=400, rate=1, size=(160, 96), audio=False)
     job = service.queue.add(clip, clip.with_name("a 4K.mp4"), JobOptions(engine="openvino", speed="slow"))
     app = make_app(service, Access())
-    assert ask(app, "GET", f"/api/v1/jobs/{job.id}/last").status_code == 404
+    assert ask(app, "GET", f"/api/v1/jobs/{job.id}/last").status_code == 204
     with Runner(service.queue, service.library, service.settings):
         until(lambda: len(list(folder_of(Path(job.target)).glob("*.packets"))) >= 3)
         service.queue.pause(job.id)
