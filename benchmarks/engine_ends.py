@@ -31,7 +31,8 @@ FORMS = {
     "plane in, joined out": {"cells": False, "apart": False},
     "cells in, joined out": {"cells": True, "apart": False},
     "plane in, apart out": {"cells": False, "apart": True},
-    "cells in, apart out: the engine": {"cells": True, "apart": True},
+    "cells in, apart out": {"cells": True, "apart": True},
+    "the same, chroma by two cells: the engine": {"cells": True, "apart": True, "pairs": True},
 }
 """Arguments of `to_onnx` by name; the first is the baseline."""
 

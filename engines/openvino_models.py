@@ -13,6 +13,7 @@ from sr4k.engines.openvino_library import ov
 from sr4k.errors import OptionError
 from sr4k.models.architecture import Precision
 from sr4k.models.cell_input import reads_cells, write_cells
+from sr4k.models.chroma_pairs import makes_pairs
 from sr4k.models.export import to_onnx
 from sr4k.models.foreign.store import Foreign
 
@@ -84,7 +85,9 @@ def plan(core: "ov.Core", device: str, spec: EngineSpec) -> Plan:
     quantized = model.quantized(spec.colour) if is_int8 else None
     network = model.folded(spec.colour) if quantized is None else quantized.network
     cells = device == CPU and reads_cells(network)
-    graph = to_onnx(quantized or network, spec.height, spec.width, rounded=spec.rounded, cells=cells, apart=True)
+    pairs = device == CPU and makes_pairs(network)
+    whole = quantized or network
+    graph = to_onnx(whole, spec.height, spec.width, rounded=spec.rounded, cells=cells, apart=True, pairs=pairs)
     config = _cpu_config(spec) if device == CPU else _config(core, device, spec, is_exact=is_deep)
     made = graph.SerializeToString()
     precision = "int8" if is_int8 else _float_of(config)
@@ -117,8 +120,10 @@ def give(request: "ov.InferRequest", planes: Sequence[Plane], *, cells: bool) ->
 
 def result_of(request: "ov.InferRequest", *, planes: bool = False) -> Cells:
     """Return the sub-pixels that a network has computed, or its planes: views of its memory."""
-    parts = tuple(tensor.data[0] for tensor in request.output_tensors)
-    return parts if planes or len(parts) > 1 else parted(parts[0])
+    first, *others = (tensor.data[0] for tensor in request.output_tensors)
+    if others:
+        return (first, *(part[:, : first.shape[1]] for part in others))  # pairs of cells may cover one column more
+    return (first,) if planes else parted(first)
 
 
 def property_of(core: "ov.Core", device: str, name: str) -> Any:

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike
 from onnx import TensorProto, helper, numpy_helper
 
 from sr4k.models.cell_input import cells_shape, on_cells
+from sr4k.models.chroma_pairs import CELLS, CHROMA, on_pairs, paired_columns
 from sr4k.models.colour import Colour
 from sr4k.models.folded_network import FoldedNetwork
 from sr4k.models.geometry import CELL, CELL_OUT, MARGIN, padded_chroma, padded_luma
@@ -36,6 +37,7 @@ def to_onnx(
     rounded: bool = False,
     cells: bool = False,
     apart: bool = False,
+    pairs: bool = False,
 ) -> onnx.ModelProto:
     """Return the graph for pictures of ``height`` x ``width`` pixels, both even.
 
@@ -45,8 +47,11 @@ def to_onnx(
         rounded: whether RGB becomes uint8.
         cells: whether ``luma`` comes as cells, (1, rows, columns, 4), where `sr4k.models.cell_input.reads_cells`.
         apart: whether sub-pixels of luma and chroma are two outputs, of 16 and 8 channels.
+        pairs: with ``apart``, whether chroma is computed for two cells at once, where
+            `sr4k.models.chroma_pairs.makes_pairs`. It may then have one more column than luma, which means nothing.
     """
-    ops = OnnxOps(network, half=half, cells=cells)
+    rows, columns = height // CELL + 2 * MARGIN, width // CELL + 2 * MARGIN
+    ops = OnnxOps(network, half=half, cells=cells, pairs_of=columns if pairs else None)
     net = ops.network
     luma = padded_luma(height, width)
     if net.colour is not None:
@@ -61,23 +66,26 @@ def to_onnx(
     rounds = made != TensorProto.FLOAT
     if rounds and not cast_last:
         outputs = [ops.rounded(out) for out in outputs]
-    names = {"subpixels": net.outputs}
+    shapes = {"subpixels": [1, rows, columns, net.outputs]}
     if len(outputs) > 1 and apart:
-        names = {"luma_subpixels": CELL_OUT**2, "chroma_subpixels": 2 * CELL**2}
+        covered = paired_columns(columns) if pairs else columns
+        of_luma, of_chroma = CELL_OUT**2, 2 * CELL**2
+        shapes = {"luma_subpixels": [1, rows, columns, of_luma], "chroma_subpixels": [1, rows, covered, of_chroma]}
     elif len(outputs) > 1:
         outputs = [ops.node("Concat", *outputs, axis=1)]
-    for name, out in zip(names, outputs, strict=True):
+    for (name, shape), out in zip(shapes.items(), outputs, strict=True):
         # Without cast_last the transpose comes last: it costs nothing, as OpenVINO's maps are channels-last in memory.
         transposed = ops.node("Transpose", out, perm=[0, 2, 3, 1])
         if rounds and cast_last:
             ops.rounded(transposed)
+        elif pairs and name == "chroma_subpixels":
+            ops.node("Reshape", transposed, ops.constant(np.array(shape), "shape"))
         ops.nodes[-1].output[0] = name
-    shape = [1, height // CELL + 2 * MARGIN, width // CELL + 2 * MARGIN]
     graph = helper.make_graph(
         ops.nodes,
         "upscaler",
         [helper.make_tensor_value_info(name, kind, dims) for name, dims in inputs.items()],
-        [helper.make_tensor_value_info(name, made, [*shape, channels]) for name, channels in names.items()],
+        [helper.make_tensor_value_info(name, made, shape) for name, shape in shapes.items()],
         ops.constants,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
@@ -88,11 +96,19 @@ def to_onnx(
 class OnnxOps:
     """`sr4k.models.folded_network.Ops` on names of values: appends nodes and constants."""
 
-    def __init__(self, network: FoldedNetwork | QuantizedNetwork, *, half: bool = False, cells: bool = False) -> None:
+    def __init__(
+        self,
+        network: FoldedNetwork | QuantizedNetwork,
+        *,
+        half: bool = False,
+        cells: bool = False,
+        pairs_of: int | None = None,
+    ) -> None:
         self._scales = network if isinstance(network, QuantizedNetwork) else None
         self._half = half
         self._halves: set[str] = set()  # names of float16 values
         self._cells = {"luma"} if cells else set()  # names of values that are luma as cells
+        self._pairs_of = pairs_of  # columns of cells, if chroma is computed for two at once
         self.network = network.network if isinstance(network, QuantizedNetwork) else network
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
@@ -102,6 +118,9 @@ class OnnxOps:
         conv = self.network.convs[name]
         if x in self._cells:
             conv, x = on_cells(conv), self._channels_first(x)
+        strides = [conv.stride, conv.stride]
+        if name == CHROMA and self._pairs_of is not None:
+            conv, strides = on_pairs(conv, self._pairs_of), [1, CELLS]
         dtype = np.float16 if x in self._halves else np.float32
         kernel = self.constant(conv.kernel.astype(dtype), f"{name}.weight")
         if self._scales is not None and conv.quantised:
@@ -109,7 +128,6 @@ class OnnxOps:
             zeros = self.constant(np.zeros(len(steps), np.int8), f"{name}.zero_point")
             kernel = self._pair(kernel, self.constant(steps, f"{name}.scale"), zeros, axis=0)
         bias = self.constant(conv.bias.astype(dtype), f"{name}.bias")
-        strides = [conv.stride, conv.stride]
         out = self.node("Conv", x, kernel, bias, pads=list(conv.pads), strides=strides, group=conv.groups)
         return self._as(x, out)
 
