@@ -28,8 +28,8 @@ GPU_ENGINES = ("tensorrt", "cuda")
 _OF_DEVICES = "openvino"
 """The engine that has devices; see ``device`` of `EngineSpec`."""
 
-_FOR_FOREIGN = "openvino"
-"""The engine that `AUTO` takes for networks that users bring."""
+_FOR_FOREIGN = ("tensorrt", "openvino")
+"""Engines that `AUTO` takes for networks that users bring."""
 
 # Not ``tensorrt-stubs``, which installs a module of that name without the library.
 _TENSORRT = ("tensorrt", "tensorrt-cu13", "tensorrt-cu12")
@@ -89,7 +89,7 @@ def engines_for(name: str, device: str = USUAL_DEVICE, *, foreign: bool = False)
         return (_OF_DEVICES,)
     with _one_at_a_time:
         usable = _usable()
-    return (_FOR_FOREIGN,) if foreign else usable
+    return tuple(name for name in usable if name in _FOR_FOREIGN) if foreign else usable
 
 
 def start_first(names: Sequence[str], spec: EngineSpec, first_quality: int | None = None) -> tuple[str, Engine]:

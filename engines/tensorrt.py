@@ -1,41 +1,31 @@
 """Engine for NVIDIA GPUs by TensorRT: the same int8 graph as on the CPU, or float16. Needs the extra ``[gpu]``.
 
-A TensorRT engine is built for one size and GPU, which takes a while, and cached (`sr4k.engines.cache`). Not yet run on
-hardware.
+A TensorRT engine is built for one size and GPU, which takes a while, and cached (`sr4k.engines.tensorrt_kept`).
+Networks that users bring run in float16 where that makes the picture of float32. Not yet run on hardware.
 """
 
 import logging
 from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
 
+from sr4k.common.option_names import option
 from sr4k.engines import cuda_memory
 from sr4k.engines.base import Cells, Engine, EngineSpec, Plane, parted
-from sr4k.engines.cache import About, EngineCache, key_of
 from sr4k.engines.cuda_memory import Graph, Mirrored, Stream
 from sr4k.engines.nvidia import Gpu, driver, first_gpu
-from sr4k.engines.tensorrt_plan import VERSION, Context, Loaded, build_plan, load_plan, required
+from sr4k.engines.tensorrt_kept import Built, kept_or_built
+from sr4k.engines.tensorrt_plan import VERSION, Context, Loaded, required
 from sr4k.engines.tensorrt_versions import Exact
-from sr4k.errors import EngineError, InternalError
+from sr4k.errors import EngineError, InternalError, OptionError
 from sr4k.models import zoo
 from sr4k.models.export import to_onnx
+from sr4k.models.foreign.store import Foreign
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Built:
-    """A TensorRT engine on the first GPU. ``kept``: whether it came from the cache; ``macs``: a frame."""
-
-    loaded: Loaded
-    kept: bool
-    gpu: Gpu
-    precision: Exact
-    macs: int
 
 
 class TensorRtEngine(Engine):
@@ -43,11 +33,18 @@ class TensorRtEngine(Engine):
 
     in_flight = 3
     precisions = ("auto", "int8", "fp16", "fp32")
+    takes_foreign = True
+    foreign_precisions = ("auto", "fp16", "fp32")
     most_bits = 8
     follows_quality = False  # building an engine takes minutes
 
     def __init__(self, spec: EngineSpec) -> None:
         super().__init__(spec)
+        if (foreign := spec.foreign) is not None and foreign.card.precision == "int8":
+            raise OptionError(
+                f"TensorRT doesn't run {spec.model}, an int8 form that sr4k quantize made: use "
+                f"{option('engine', 'openvino')}, or the network in float."
+            )
         self._resources = ExitStack()
         self._idle: deque[_Slot] = deque()
         self._running: deque[_Slot] = deque()
@@ -73,7 +70,8 @@ class TensorRtEngine(Engine):
     def result_impl(self) -> Cells:
         frame = self._running.popleft()
         self._idle.append(frame)
-        return parted(frame.wait())
+        made = frame.wait()
+        return parted(made) if self.spec.foreign is None else (made,)
 
     def describe(self) -> dict[str, Any]:
         if self._built is None:
@@ -90,6 +88,8 @@ def build(spec: EngineSpec) -> Built:
     """
     gpu = first_gpu(driver())  # before any object of TensorRT exists
     cuda_memory.start()
+    if (foreign := spec.foreign) is not None:
+        return _built_of_foreign(spec, foreign, gpu)
     model = spec.network()
     precision = _settled(spec, model)
     quantized = model.quantized(spec.colour) if precision == "int8" else None
@@ -103,26 +103,44 @@ def build(spec: EngineSpec) -> Built:
         rounded=spec.rounded,
     )
     graph = exported.SerializeToString(deterministic=True)
-    machine = {"tensorrt": VERSION, "gpu": astuple(gpu)[1:], "cuda": driver().cuda}
-    about = About(spec.model, f"{spec.width}x{spec.height}", precision, gpu.name, library=f"TensorRT {VERSION}")
-    cache, timing = EngineCache(), key_of(machine)
+    return kept_or_built(graph, precision, spec, gpu, network.macs(spec.height, spec.width))
 
-    def built() -> bytes:
-        before = cache.seconds(spec.model)
-        length = "may take minutes" if before is None else f"took {before:.0f} s the last time"
-        log.warning(
-            "Building the engine of %s for %s in %s: this is done once and %s.",
-            about.model,
-            about.size,
-            about.precision,
-            length,
-        )
-        plan, timings = build_plan(graph, precision, cache.timing(timing))
-        cache.keep_timing(timing, timings)
-        return plan
 
-    loaded, kept = cache.get(key_of({**machine, "precision": precision}, graph), about, load_plan, built)
-    return Built(loaded, kept, gpu, precision, network.macs(spec.height, spec.width))
+def _built_of_foreign(spec: EngineSpec, foreign: Foreign, gpu: Gpu) -> Built:
+    """Return the engine of a network that the user brought, in float16 if that is asked for, or makes its picture."""
+    from sr4k.engines.half_trial import half_trouble  # here: other networks do without OpenVINO
+
+    macs = foreign.card.macs(spec.height, spec.width)
+    if spec.precision != "fp32":
+        try:
+            built = kept_or_built(_graph_of(spec, foreign, half=True), "fp16", spec, gpu, macs)
+            if spec.precision == "fp16":
+                return built
+            trouble = half_trouble(built.key, spec, lambda planes: _picture(built, spec, planes))
+        except EngineError as err:
+            if spec.precision == "fp16":
+                raise
+            trouble = str(err)
+        if trouble is None:
+            return built
+        log.warning("%s runs in float32 and not in float16: %s.", spec.model, trouble)
+    return kept_or_built(_graph_of(spec, foreign, half=False), "fp32", spec, gpu, macs)
+
+
+def _graph_of(spec: EngineSpec, foreign: Foreign, *, half: bool) -> bytes:
+    from sr4k.models.foreign.planes_graph import Picture, planes_graph
+
+    picture = Picture(height=spec.height, width=spec.width, colour=spec.colour, rounded=spec.rounded)
+    made = planes_graph(foreign.path.read_bytes(), foreign.card, picture, half=half)
+    return bytes(made.SerializeToString(deterministic=True))
+
+
+def _picture(built: Built, spec: EngineSpec, planes: Sequence[Plane]) -> Plane:
+    """Compute one picture."""
+    with ExitStack() as resources:
+        slot = _Slot(built.loaded, spec, resources)
+        slot.start(planes)
+        return slot.wait().copy()
 
 
 def describe(spec: EngineSpec, built: Built) -> dict[str, Any]:
@@ -140,7 +158,9 @@ def describe(spec: EngineSpec, built: Built) -> dict[str, Any]:
 
 
 def bind(context: Context, name: str, address: int) -> None:
-    """Set the device address of an input (``rgb``, or ``luma`` and ``chroma``) or of the output (``subpixels``).
+    """Set the device address of an input (``rgb``, or ``luma`` and ``chroma``) or of the output.
+
+    The output is ``subpixels``, or ``planes`` of a network that the user brought.
 
     Raises:
         EngineError: the engine has no such input or output.
@@ -169,7 +189,8 @@ class _Slot:
         self._inputs = [resources.enter_context(Mirrored(shape, spec.input_dtype)) for shape in spec.input_shapes]
         self._output = resources.enter_context(Mirrored(spec.output_shape, spec.output_dtype))
         names = ("rgb",) if spec.colour is None else ("luma", "chroma")
-        for name, memory in zip((*names, "subpixels"), (*self._inputs, self._output), strict=True):
+        made = "subpixels" if spec.foreign is None else "planes"
+        for name, memory in zip((*names, made), (*self._inputs, self._output), strict=True):
             bind(self._context, name, memory.device)
         self._enqueue()  # TensorRT must have run once before a capture
         self._stream.wait()

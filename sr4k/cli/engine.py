@@ -41,7 +41,9 @@ def build(
 ) -> None:
     """Build an engine now, so that the first video in BT.709 and limited range starts without delay."""
     with errors_in_one_line(verbose=verbose):
-        from sr4k.engines import EngineSpec, create_engine
+        from sr4k.engines import EngineSpec
+        from sr4k.engines.choose import engine_for
+        from sr4k.jobs.model_choice import existing_model
         from sr4k.models.colour import Colour
 
         logging.basicConfig(level=logging.WARNING, handlers=[log_handler()])
@@ -49,14 +51,14 @@ def build(
         width, height = _pixels(size)
         began = time.monotonic()
         spec = EngineSpec(
-            model=model,
+            model=existing_model(model),
             height=height,
             width=width,
             colour=Colour(),
             precision=precision,
             weights=weights and weights.absolute(),
         )
-        with create_engine("tensorrt", spec) as engine:
+        with engine_for("tensorrt", spec) as engine:
             about = engine.describe()
         done = "built earlier" if about["kept"] else f"built in {time.monotonic() - began:.0f} s"
         typer.echo(f"{model} {width}x{height} {about['precision']} for {about['device']}: {done}")

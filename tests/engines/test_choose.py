@@ -81,6 +81,8 @@ class TestCandidates:
         install("torch", "9.9", "torch/lib/libtorch_cuda.so")
         install("triton", "9.9")
         assert engines_for(AUTO) == ("tensorrt", "cuda", "openvino")
+        assert engines_for(AUTO, foreign=True) == ("tensorrt", "openvino")
+        assert engines_for(AUTO, foreign=True) == ("tensorrt", "openvino")
         assert candidates()[0].version == "10.16.1"
 
     def test_what_a_gpu_could_run_and_does_not_is_said_once(

@@ -13,10 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from engine_runs import kept_full
+from foreign_networks import convolutions, with_card
 from skimage import data as pictures
 
 from sr4k.engines import EngineSpec, create_engine
 from sr4k.engines.base import Plane
+from sr4k.engines.choose import engine_for
 from sr4k.engines.nvidia import Driver, Gpu, first_gpu
 from sr4k.engines.tensorrt_versions import builder_flags, is_typed, network_flags
 from sr4k.errors import EngineError
@@ -188,6 +190,23 @@ class TestOnTheGpu:
                 assert engine.describe()["kept"] is kept
                 results.append(engine.infer(planes_of(spec)).copy())
         assert np.array_equal(*results)
+
+    @pytest.mark.parametrize("precision", ["auto", "fp16", "fp32"])
+    @pytest.mark.parametrize("colour", [Colour(), None], ids=["yuv", "rgb"])
+    def test_a_network_of_the_users_makes_openvinos_picture(
+        self, precision: Precision, colour: Colour | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SR4K_MODELS", str(tmp_path / "models"))
+        path = convolutions(tmp_path / "net.onnx", scale=3)
+        with_card(path)
+        spec = replace(SPEC, model=str(path), colour=colour, precision=precision, rounded=True)
+        planes = planes_of(spec)
+        with engine_for("openvino", replace(spec, precision="fp32")) as reference:
+            wanted = reference.infer(planes).astype(int)
+        with engine_for("tensorrt", spec) as engine:
+            assert engine.describe()["precision"] == ("fp32" if precision == "fp32" else "fp16")
+            apart = np.abs(engine.infer(planes).astype(int) - wanted)
+        assert apart.max() <= 3 and apart.mean() < 0.25
 
     def test_a_plan_that_tensorrt_refuses_is_built_again(self, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
         spec = replace(SPEC, height=48)

@@ -2,6 +2,7 @@
 
 import pickle
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from sr4k.engines.foreign_trial import probed
 from sr4k.errors import OptionError
 from sr4k.models.foreign.card import Card
 from sr4k.models.foreign.from_checkpoint import MOST_APART, converted, load_network
+from sr4k.models.foreign.planes_graph import Picture, planes_graph
+from sr4k.models.geometry import PAD_AFTER, PAD_BEFORE
 
 PHOTO = np.ascontiguousarray(pictures.astronaut()[20:148, 150:278].transpose(2, 0, 1), np.float32) / 255
 """A part of a photograph, (3, 128, 128)."""
@@ -45,7 +48,7 @@ def unprobed(_graph: bytes) -> Card:
 
 @pytest.mark.slow(seconds=2)
 @pytest.mark.parametrize("name", SMALL)
-def test_a_photograph_becomes_what_pytorch_makes_of_it(name: str, tmp_path: Path) -> None:
+def test_a_photograph_becomes_what_pytorch_makes_of_it_in_float16_for_tensorrt_too(name: str, tmp_path: Path) -> None:
     path = written(name, tmp_path, ".safetensors" if name in ("SPAN", "RCAN") else ".pth")
     card = converted(path, tmp_path / "made.onnx", unprobed, ran)
     network, architecture = load_network(path)
@@ -56,6 +59,12 @@ def test_a_photograph_becomes_what_pytorch_makes_of_it(name: str, tmp_path: Path
     (made,) = onnxruntime.InferenceSession(tmp_path / "made.onnx").run(None, {"pixels": PHOTO[None]})
     assert made.shape == (1, 3, 128 * SMALL[name][0], 128 * SMALL[name][0])
     assert np.abs(made[0] - wanted).max() <= MOST_APART
+    graph, scaled = (tmp_path / "made.onnx").read_bytes(), replace(card, scale=SMALL[name][0])
+    around = ((0, 0), *[(PAD_BEFORE, PAD_AFTER)] * 2)
+    padded = np.pad(255 * PHOTO, around, mode="edge")
+    whole = planes_graph(graph, scaled, Picture(height=128, width=128, colour=None), half=True)
+    (planes,) = onnxruntime.InferenceSession(whole.SerializeToString()).run(None, {"rgb": padded[None]})
+    assert np.abs(planes[0] - 255 * wanted).max() <= 4  # of 255 levels
 
 
 @pytest.mark.slow(seconds=3)
