@@ -41,7 +41,7 @@ static_assert(((ROWS - 2) * P - 1) / (16 * MT) * (16 * MT) + 16 * MT + 2 * P + 2
 // body [BODY][9][2][32]: n-tiles 0 and 1, then 2 and 3, two words each
 // tail [9][32]: 2 n-tiles, two words each
 // cubic [3][32]: chunks of k16: n-tiles 0 and 1 of the weights' high part, then of the low part
-// scales, biases [1 + BODY][32], then [16]
+// starts [1 + BODY][32], then [16]: what sums begin with; factors [1 + BODY][3][32], then [3][16]: see `scaled`
 // chroma [2][2][TAPS]: of rows and of columns, for either output sample, in units of 1/1024
 
 #ifndef EMULATED
@@ -68,8 +68,17 @@ DEV uint32_t four_bytes(const uint8_t* plane, int at, int limit) {
     return __funnelshift_r(low, high, 8 * (at & 3));
 }
 
-// To the nearest integer, half to even, within bounds: 1.5 * 2**23 leaves it in the low bits.
-DEV float rounded(float v, float least, float most) { return fminf(fmaxf(v, least), most) + 12582912.0f; }
+// A sum of products in a layer's output units, plus a half, rounded down. Of the bias, the whole part in the sum's units
+// is what the sum begins with, so that nothing cancels here, and the rest is in `rest`; the scale is high + low. A sum
+// begins at the bits of 1.5 * 2**23 as well, which make it a float without a conversion.
+DEV float scaled(int sum, float high, float low, float rest) {
+    float whole = __int_as_float(sum) - 12582912.0f;
+    return __fmaf_rd(whole, high, fmaf(whole, low, rest));
+}
+
+// The next lower integer, within bounds, in the low bits. Rounded down twice, a value stays on its side of each integer,
+// so that the nearest one, half up, is that of real numbers but where these are within 2**-24 of a half.
+DEV float rounded(float v, float least, float most) { return __fadd_rd(fminf(fmaxf(v, least), most), 12582912.0f); }
 
 // The low bytes of four results of `rounded`.
 DEV uint32_t packed(float a, float b, float c, float d) {
@@ -78,18 +87,51 @@ DEV uint32_t packed(float a, float b, float c, float d) {
     return __byte_perm(lo, hi, 0x5410);
 }
 
+// What a lane knows of its 8 channels of a layer: 8 * t and on.
+struct Factors {
+    float high[8], low[8], rest[8];
+};
+
+DEV void load8(float (&to)[8], const float* from, int t) {
+#pragma unroll
+    for (int k = 0; k < 2; k++) {
+        float4 four = __ldg((const float4*)(from + 8 * t) + k);
+        to[4 * k] = four.x, to[4 * k + 1] = four.y, to[4 * k + 2] = four.z, to[4 * k + 3] = four.w;
+    }
+}
+
+DEV void load_factors(Factors& to, const float* layer, int t) {
+    load8(to.high, layer, t);
+    load8(to.low, layer + 32, t);
+    load8(to.rest, layer + 64, t);
+}
+
+// Begin the sums of 16 positions and 32 channels.
+DEV void begin(int (&c)[4][4], const int (&starts)[8]) {
+#pragma unroll
+    for (int j = 0; j < 4; j++)
+#pragma unroll
+        for (int e = 0; e < 4; e++) c[j][e] = starts[2 * j + e % 2];
+}
+
+DEV void load_starts(int (&to)[8], const int* layer, int t) {
+#pragma unroll
+    for (int k = 0; k < 2; k++) {
+        int4 four = __ldg((const int4*)(layer + 8 * t) + k);
+        to[4 * k] = four.x, to[4 * k + 1] = four.y, to[4 * k + 2] = four.z, to[4 * k + 3] = four.w;
+    }
+}
+
 // Round the sums of 16 positions and 32 channels to int8 and store them in the map at position q: a lane holds 8
 // channels of 2 positions.
-DEV void store_features(uint4* map, int q, const int (&c)[4][4], const float (&scale)[8], const float (&bias)[8], int lane) {
+DEV void store_features(uint4* map, int q, const int (&c)[4][4], const Factors& by, int lane) {
     int g = lane >> 2, t = lane & 3;
 #pragma unroll
     for (int half = 0; half < 2; half++) {
         float v[8];
 #pragma unroll
-        for (int j = 0; j < 4; j++)
-#pragma unroll
-            for (int e = 0; e < 2; e++)
-                v[2 * j + e] = rounded(fmaf((float)c[j][2 * half + e], scale[2 * j + e], bias[2 * j + e]), -128.f, 127.f);
+        for (int k = 0; k < 8; k++)
+            v[k] = rounded(scaled(c[k / 2][2 * half + k % 2], by.high[k], by.low[k], by.rest[k]), -128.f, 127.f);
         uint2 both = make_uint2(packed(v[0], v[1], v[2], v[3]), packed(v[4], v[5], v[6], v[7]));
         *((uint2*)(map + (t >> 1) * PLANE + q + g + 8 * half) + (t & 1)) = both;
     }
@@ -100,18 +142,13 @@ DEV uint32_t nearest(int v) { return (uint32_t)min(max((v + (1 << 19) - 1 + ((v 
 
 DEV uint32_t word(uint32_t a, uint32_t b, uint32_t c, uint32_t d) { return a | b << 8 | c << 16 | d << 24; }
 
-DEV void load8(float (&to)[8], const float* from, int t) {
-#pragma unroll
-    for (int k = 0; k < 8; k++) to[k] = __ldg(from + 8 * t + k);
-}
-
 // luma: the padded plane (H + 21, W + 21), uint8. chroma: (2, H/2 + 12, W/2 + 12), or with STEP 2 (2, H + 21, W + 21).
 // out: NV12, 3H rows of 2W bytes, or cells (H/2 + 10, W/2 + 10, 24), whose margin is not written; as words.
 // cell_rows, cell_columns: H/2 and W/2. The grid is (columns / TW, rows / TH) tiles, rounded up.
 extern "C" __global__ void __launch_bounds__(32 * WARPS, BLOCKS)
 one_launch(const uint8_t* __restrict__ luma, const uint8_t* __restrict__ chroma, uint32_t* __restrict__ out,
            const uint4* __restrict__ head, const uint4* __restrict__ body, const uint4* __restrict__ tail,
-           const uint4* __restrict__ cubic, const float* __restrict__ scales, const float* __restrict__ biases,
+           const uint4* __restrict__ cubic, const int* __restrict__ starts, const float* __restrict__ factors,
            const int* __restrict__ chroma_taps, int cell_rows, int cell_columns) {
     extern __shared__ uint4 map[];
     int warp = threadIdx.x >> 5, lane = threadIdx.x & 31, g = lane >> 2, t = lane & 3;
@@ -122,9 +159,10 @@ one_launch(const uint8_t* __restrict__ luma, const uint8_t* __restrict__ chroma,
 
     { // head: 3x3 of stride 2, k = 4 * ky + kx
         uint4 b = __ldg(head + lane);
-        float scale[8], bias[8];
-        load8(scale, scales, t);
-        load8(bias, biases, t);
+        Factors by;
+        load_factors(by, factors, t);
+        int first[8];
+        load_starts(first, starts, t);
         for (int q0 = warp * 16; q0 < POS; q0 += WARPS * 16) {
             uint32_t a[2];
 #pragma unroll
@@ -132,12 +170,13 @@ one_launch(const uint8_t* __restrict__ luma, const uint8_t* __restrict__ chroma,
                 int q = q0 + g + 8 * half, row = min(top + MARGIN - HALO + q / P, grid_rows - 1), column = min(left + MARGIN - HALO + q % P, grid_columns - 1);
                 a[half] = t == 3 ? 0u : four_bytes(luma, (2 * row + t) * pitch + 2 * column, limit) ^ 0x80808080u;
             }
-            int c[4][4] = {};
+            int c[4][4];
+            begin(c, first);
             mma16(c[0], a[0], a[1], b.x);
             mma16(c[1], a[0], a[1], b.y);
             mma16(c[2], a[0], a[1], b.z);
             mma16(c[3], a[0], a[1], b.w);
-            store_features(map, q0, c, scale, bias, lane);
+            store_features(map, q0, c, by, lane);
         }
     }
     __syncthreads();
@@ -152,8 +191,12 @@ one_launch(const uint8_t* __restrict__ luma, const uint8_t* __restrict__ chroma,
         int count = (ROWS - 2 * (layer + 1)) * P;
         for (int start = 0; start < count; start += CHUNK) {
             int q0 = start + warp * MT * 16;
-            int c[MT][4][4] = {};
+            int c[MT][4][4];
             if (q0 < count) {
+                int first[8];
+                load_starts(first, starts + 32 * (layer + 1), t);
+#pragma unroll
+                for (int m = 0; m < MT; m++) begin(c[m], first);
 #pragma unroll
                 for (int tap = 0; tap < 9; tap++)
 #pragma unroll
@@ -168,11 +211,10 @@ one_launch(const uint8_t* __restrict__ luma, const uint8_t* __restrict__ chroma,
             }
             __syncthreads();
             if (q0 < count) {
-                float scale[8], bias[8];
-                load8(scale, scales + 32 * (layer + 1), t);
-                load8(bias, biases + 32 * (layer + 1), t);
+                Factors by;
+                load_factors(by, factors + 96 * (layer + 1), t);
 #pragma unroll
-                for (int m = 0; m < MT; m++) store_features(map, q0 + 16 * m, c[m], scale, bias, lane);
+                for (int m = 0; m < MT; m++) store_features(map, q0 + 16 * m, c[m], by, lane);
             }
         }
         __syncthreads();
@@ -185,14 +227,18 @@ one_launch(const uint8_t* __restrict__ luma, const uint8_t* __restrict__ chroma,
         for (int tap = 0; tap < 9; tap++) b[tap] = __ldg(tail + tap * 32 + lane);
 #pragma unroll
         for (int s = 0; s < 3; s++) k[s] = __ldg(cubic + s * 32 + lane);
-        float scale[4], bias[4];
+        int first[4];
+        float high_factor[4], low_factor[4], rest[4];
 #pragma unroll
         for (int n = 0; n < 4; n++) {
-            scale[n] = __ldg(scales + 32 * (BODY + 1) + 4 * t + n);
-            bias[n] = __ldg(biases + 32 * (BODY + 1) + 4 * t + n);
+            const float* mine = factors + 96 * (BODY + 1) + 4 * t + n;
+            first[n] = __ldg(starts + 32 * (BODY + 1) + 4 * t + n);
+            high_factor[n] = __ldg(mine), low_factor[n] = __ldg(mine + 16), rest[n] = __ldg(mine + 32);
         }
         for (int q0 = warp * 16; q0 < TH * P; q0 += WARPS * 16) {
-            int c[2][4] = {}, high[2][4] = {}, low[2][4] = {};
+            int c[2][4], high[2][4] = {}, low[2][4] = {};
+#pragma unroll
+            for (int k = 0; k < 8; k++) c[k / 4][k % 4] = first[k / 4 * 2 + k % 2];
 #pragma unroll
             for (int s = 0; s < 3; s++) { // k = 8 * (ky % 2) + kx
                 uint32_t a[2];
@@ -221,7 +267,8 @@ one_launch(const uint8_t* __restrict__ luma, const uint8_t* __restrict__ chroma,
                 for (int n = 0; n < 4; n++) {
                     int j = n >> 1, e = 2 * half + (n & 1);
                     float cubic = (float)(128 * high[j][e] + low[j][e] + 128 * 16384) * (1.0f / 16384);
-                    v[n] = rounded(__fadd_rn(__fadd_rn(__fmul_rn((float)c[j][e], scale[n]), cubic), bias[n]), 0.f, 255.f);
+                    float detail = scaled(c[j][e], high_factor[n], low_factor[n], rest[n]);
+                    v[n] = rounded(__fadd_rd(detail, cubic), 0.f, 255.f);
                 }
                 if (r < TH && x < TW && row < cell_rows && column < cell_columns) {
 #if NV12

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from sr4k.models.architecture import LumaShape
 from sr4k.models.geometry import CELL
-from sr4k.models.quantize import QuantizedNetwork
+from sr4k.models.quantize import OFFSET, QuantizedNetwork
 
 FEATURES = 32
 """Features of the networks that fit."""
@@ -23,7 +23,13 @@ _BICUBIC_UNIT = 16384
 _CHROMA_UNIT = 1024
 """Denominator of the weights along one axis of the chroma's bicubic."""
 
-NAMES = ("head", "body", "tail", "cubic", "scales", "biases", "chroma")
+_COUNTED = 2**22
+"""Bound of the integers that a float32 holds beside 1.5 * 2**23, in units of one."""
+
+_FLOAT_BITS = 0x4B400000
+"""The bits of 1.5 * 2**23 as a float32: an integer added to them is added to the number."""
+
+NAMES = ("head", "body", "tail", "cubic", "starts", "factors", "chroma")
 """The arrays of `pack`, in the order of the kernel's parameters."""
 
 
@@ -44,8 +50,9 @@ def convs_of(network: QuantizedNetwork) -> int:
 def pack(network: QuantizedNetwork) -> dict[str, NDArray[Any]]:
     """Return the arrays `NAMES`.
 
-    They are uint32 fragments of int8 weights, float32 scales and biases of each layer's channels, and int32 weights
-    (2, 2, taps) of chroma: along columns and along rows, for either output sample.
+    They are uint32 fragments of int8 weights; by layer and channel the int32 that sums begin with and float32 factors
+    that turn sums into the next layer's values; and int32 weights (2, 2, taps) of chroma: along columns and along rows,
+    for either output sample.
 
     Raises:
         ValueError: the network is not one that the kernel computes, or its weights don't fit the kernel's integers.
@@ -63,17 +70,28 @@ def pack(network: QuantizedNetwork) -> dict[str, NDArray[Any]]:
     return packed | _epilogues(network, body) | {"chroma": _chroma(convs["bicubic.chroma"].kernel[:, 0])}
 
 
-def _epilogues(network: QuantizedNetwork, body: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-    """Scales and biases that turn a layer's sums into the next layer's int8 values, or into code values."""
+def _epilogues(network: QuantizedNetwork, body: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """Return ``starts`` and ``factors``: how a layer's sums become the next layer's int8 values, or code values.
+
+    Raises:
+        ValueError: sums may become larger than the kernel's floats can count.
+    """
     convs, steps, inputs = network.network.convs, network.weight_scales, network.input_scales
-    units = [inputs[name] for name in (*body, "tail")]
-    scales, biases = [steps["head"] / units[0]], [convs["head"].bias / units[0]]
-    for name, unit in zip(body, units[1:], strict=True):
-        scales.append(steps[name] * inputs[name] / unit)
-        biases.append(convs[name].bias / unit)
-    scales.append(steps["tail"] * inputs["tail"])
-    biases.append(convs["tail"].bias + convs["bicubic.luma"].bias)
-    return {"scales": np.concatenate(scales).astype(np.float32), "biases": np.concatenate(biases).astype(np.float32)}
+    names = ["head", *body, "tail"]
+    units = [inputs[name] for name in names[1:]] + [1.0]
+    starts, factors = [], []
+    for name, unit in zip(names, units, strict=True):
+        scale, bias = steps[name] * inputs[name] / unit, convs[name].bias / unit
+        if name == "tail":
+            bias = bias + convs["bicubic.luma"].bias
+        whole = np.rint(bias / scale)
+        weights = np.rint(convs[name].kernel / steps[name][:, None, None, None])
+        if (np.abs(whole) + OFFSET * np.abs(weights).sum((1, 2, 3))).max() >= _COUNTED:
+            raise ValueError(f"the sums of {name} may exceed {_COUNTED}")
+        starts.append(whole + _FLOAT_BITS)
+        high = scale.astype(np.float32)
+        factors += [high, scale - high, bias - whole * scale + 0.5]
+    return {"starts": np.concatenate(starts).astype(np.int32), "factors": np.concatenate(factors).astype(np.float32)}
 
 
 def _head(kernel: NDArray[Any]) -> NDArray[np.uint32]:

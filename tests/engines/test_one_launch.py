@@ -90,7 +90,7 @@ def nv12_of(cells: NDArray[np.float64]) -> NDArray[np.float64]:
 @pytest.mark.usefixtures("_on_the_cpu")
 @pytest.mark.parametrize(
     ("model", "quality", "sampling", "layout"),
-    [("luma", 0, "420", "nv12"), ("luma", 25, "444", "cells"), ("luma-fast", 0, "420", "cells")],
+    [("luma", 0, "420", "nv12"), ("luma", 30, "444", "cells"), ("luma-fast", 0, "420", "cells")],
 )
 def test_it_computes_what_exact_integers_do_in_whole_and_partial_tiles(
     model: str, quality: int, sampling: Sampling, layout: Layout
@@ -102,14 +102,9 @@ def test_it_computes_what_exact_integers_do_in_whole_and_partial_tiles(
     exact, made = exact_cells(network, planes), out.numpy()
     if layout == "cells":
         made = made[INNER]
-        chroma = np.abs(made - exact)[..., CELL_OUT**2 :]
     else:
         exact = nv12_of(exact)
-        chroma = np.abs(made - exact)[2 * SIZE[0] :]
-    apart = np.abs(made - exact)
-    assert apart.max() <= 1
-    assert (apart > 0).mean() <= 0.001  # ties that 32-bit floats round the other way
-    assert chroma.max() == 0, "chroma is computed in integers"
+    np.testing.assert_array_equal(made, exact)
 
 
 @pytest.mark.usefixtures("_on_the_cpu")

@@ -1,6 +1,7 @@
 // Just enough of CUDA to run a kernel of warp-level products on the CPU: threads are fibers, and the collectives
 // ldmatrix and mma exchange what the threads of a warp hold, lane by lane, as the PTX manual lays it out.
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <ucontext.h>
@@ -14,6 +15,8 @@ using std::min;
 #define __shared__
 struct uint4 { uint32_t x, y, z, w; };
 struct uint2 { uint32_t x, y; };
+struct int4 { int x, y, z, w; };
+struct float4 { float x, y, z, w; };
 struct dim { int x, y; };
 static uint2 make_uint2(uint32_t a, uint32_t b) { return {a, b}; }
 static dim threadIdx, blockIdx;
@@ -24,9 +27,6 @@ static uint32_t __funnelshift_r(uint32_t low, uint32_t high, uint32_t by) {
     return by ? (low >> by) | (high << (32 - by)) : low;
 }
 static uint32_t __float_as_uint(float f) { uint32_t u; memcpy(&u, &f, 4); return u; }
-static float fmaf(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
-static float fminf(float a, float b) { return __builtin_fminf(a, b); }
-static float fmaxf(float a, float b) { return __builtin_fmaxf(a, b); }
 static uint32_t __byte_perm(uint32_t a, uint32_t b, uint32_t selector) {
     uint8_t bytes[8];
     memcpy(bytes, &a, 4);
@@ -35,8 +35,14 @@ static uint32_t __byte_perm(uint32_t a, uint32_t b, uint32_t selector) {
     for (int k = 0; k < 4; k++) result |= (uint32_t)bytes[(selector >> (4 * k)) & 7] << (8 * k);
     return result;
 }
-static float __fmul_rn(float a, float b) { volatile float product = a * b; return product; }
-static float __fadd_rn(float a, float b) { volatile float sum = a + b; return sum; }
+static float __int_as_float(int i) { float f; memcpy(&f, &i, 4); return f; }
+// Towards minus infinity: 64 bits hold these sums whole.
+static float down(long double exact) {
+    float nearest = (float)exact;
+    return nearest > exact ? nextafterf(nearest, -INFINITY) : nearest;
+}
+static float __fmaf_rd(float a, float b, float c) { return down((long double)a * b + c); }
+static float __fadd_rd(float a, float b) { return down((long double)a + b); }
 
 void let_others_run();
 extern int current;  // thread of the block
