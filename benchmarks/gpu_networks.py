@@ -16,7 +16,6 @@ torch = required("torch")
 
 from sr4k.bench.engine_alone import padded_planes  # noqa: E402
 from sr4k.engines import EngineSpec, create_engine  # noqa: E402
-from sr4k.engines.cuda_kernels import fused_convolution  # noqa: E402
 from sr4k.engines.cuda_network import FusedNetwork, Layout, Tuning  # noqa: E402
 from sr4k.engines.fuse import fuse  # noqa: E402
 from sr4k.engines.on_gpu import nv12_of, open_on_gpu  # noqa: E402
@@ -54,7 +53,7 @@ def right(_: Setting) -> Iterator[Step]:
 def luma(setting: Setting) -> Iterator[Step]:
     """Time the default network by own kernels, and the same graph by PyTorch."""
     yield from _one_model(
-        "luma", setting.size, {"int8": "0.21-0.25", "fp16": "0.33-0.36", "eager": "0.6", "compiled": "0.45"}
+        "luma", setting.size, {"int8": "0.13-0.16", "fp16": "0.25-0.30", "eager": "0.6", "compiled": "0.45"}
     )
 
 
@@ -300,9 +299,9 @@ def one_launch_of(index: int, size: tuple[int, int]) -> Row:
     network = zoo.load("luma").quantized(COLOUR)
     fused = FusedNetwork(network, size[1], size[0], torch.device(DEVICE), layout="nv12")
     out = torch.zeros(fused.output_shape, dtype=torch.uint8, device=DEVICE)
-    programs, arguments = list(fused.launches(*planes_on_gpu(size, 0), out, fused.maps()))[index]
+    kernel, programs, arguments = list(fused.launches(*planes_on_gpu(size, 0), out, fused.maps()))[index]
     macs = sum(network.network.convs[term.conv].macs for term in fuse(network)[index].terms) * size[0] * size[1] // 4
-    return timed([partial(fused_convolution[(programs,)], **arguments)], macs)
+    return timed([partial(kernel[(programs,)], **arguments)], macs)
 
 
 def host_to_host(model: str, precision: Precision, size: tuple[int, int]) -> Row:

@@ -20,7 +20,7 @@ MODELS = ("luma",) if REHEARSAL else ("luma", "luma-large", "rcan2")
 PREDICTED_AT_ONCE = {"luma": "0.10-0.13", "luma-fast": "0.04-0.05"}
 """Milliseconds of int8 networks in one launch a picture, at 1080p on an H100, as estimated before the first run."""
 
-_PREDICTED_LAUNCHES = {"head": "0.015-0.020", "body": "0.028-0.035", "tail": "0.040", "bicubic": "0.035-0.040"}
+_PREDICTED_LAUNCHES = {"head": "0.015-0.020", "body": "0.020-0.025", "tail": "0.025-0.030", "bicubic": "0.008-0.012"}
 """The same of each launch of int8 ``luma``, by the first word of its first convolution."""
 
 

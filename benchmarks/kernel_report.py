@@ -68,14 +68,14 @@ def rows_of(model: str, capability: int, seen: set[bytes]) -> Iterator[list[str]
         shared, how, counted = made
         predicted = PREDICTED_AT_ONCE.get(model, "") if capability == 90 else ""
         yield _row(f"{model} int8, one launch ({how})", capability, shared, counted, predicted)
-    for precision in ("int8", "fp16"):
-        for kernel in kernels_of(model, capability, precision):
+    for precision, bits in (("int8", 8), ("fp16", 8), *([("fp16", 10)] if model == "luma" else [])):
+        for kernel in kernels_of(model, capability, precision, bits=bits):
             if (image := kernel["cubin"]) in seen:
                 continue
             seen.add(image)
             known = model == "luma" and precision == "int8" and capability == 90
             predicted = predicted_launch(kernel["convs"][0]) if known else ""
-            name = f"{model} {precision}, {' + '.join(kernel['convs'])}"
+            name = f"{model} {precision}{' of 10 bits' if bits > 8 else ''}, {' + '.join(kernel['convs'])}"
             yield _row(name, capability, kernel["shared"], counted_in(image), predicted)
 
 

@@ -23,6 +23,9 @@ except ImportError as err:
 
 log = logging.getLogger(__name__)
 
+MOST_BITS = 10
+"""Largest bit depth: float16 counts code values up to 2048."""
+
 
 class CudaEngine(Engine):
     """The fused network on one GPU, three frames in flight: each has a stream of its own for its copies and kernels.
@@ -32,7 +35,7 @@ class CudaEngine(Engine):
 
     in_flight = 3
     precisions = ("auto", "int8", "fp16")
-    most_bits = 8
+    most_bits = MOST_BITS
     takes_rgb = False
 
     def activate_impl(self) -> None:
@@ -73,8 +76,8 @@ class _Slot:
     def __init__(self, network: FusedNetwork | OneLaunch, spec: EngineSpec) -> None:
         self._network, self._maps = network, network.maps()
         on_gpu = network.device.type == "cuda"
-        self._host_in = [torch.zeros(shape, dtype=torch.uint8, pin_memory=on_gpu) for shape in spec.input_shapes]
-        self._host_out = torch.zeros(network.output_shape, dtype=torch.uint8, pin_memory=on_gpu)
+        self._host_in = [torch.zeros(shape, dtype=network.dtype, pin_memory=on_gpu) for shape in spec.input_shapes]
+        self._host_out = torch.zeros(network.output_shape, dtype=network.dtype, pin_memory=on_gpu)
         self._planes = [host.to(network.device) for host in self._host_in]
         self._out = self._host_out.to(network.device)
         self.result: Plane = self._host_out.numpy()
@@ -101,7 +104,7 @@ class _Slot:
 
 
 class CudaOnGpu:
-    """The fused network on frames that lie on the GPU; the last kernel writes NV12.
+    """The fused network on frames that lie on the GPU; the last kernel writes NV12, of 10 bits P010.
 
     One launch a picture reads and writes the frames where they are. Otherwise the kernels of a frame are one CUDA
     graph, because launching each from Python takes longer than it runs. A graph has fixed addresses, so a frame is
@@ -116,9 +119,9 @@ class CudaOnGpu:
             return
         self._maps = network.maps()
         self._luma, self._chroma = (
-            torch.zeros(shape, dtype=torch.uint8, device=network.device) for shape in spec.input_shapes
+            torch.zeros(shape, dtype=network.dtype, device=network.device) for shape in spec.input_shapes
         )
-        self._out = torch.zeros(network.output_shape, dtype=torch.uint8, device=network.device)
+        self._out = torch.zeros(network.output_shape, dtype=network.dtype, device=network.device)
         self._work: Callable[[], None] = self._enqueue
         if network.device.type == "cuda":
             stream = torch.cuda.Stream(network.device)  # type: ignore[no-untyped-call]
@@ -167,9 +170,10 @@ def captured(work: Callable[[], None], stream: torch.cuda.Stream) -> Callable[[]
 
 
 def _fused(spec: EngineSpec, layout: Layout) -> FusedNetwork | OneLaunch:
-    """Return the network of a spec; ``auto`` is int8 where the model has a calibration."""
+    """Return the network of a spec; ``auto`` is int8 for pictures of 8 bits where the model has a calibration."""
     model = spec.network()
-    int8 = spec.precision == "int8" or (spec.precision == "auto" and model.calibration is not None)
+    shallow = spec.colour is not None and spec.colour.bits == 8
+    int8 = spec.precision == "int8" or (spec.precision == "auto" and shallow and model.calibration is not None)
     network = model.quantized(spec.colour) if int8 else model.folded(spec.colour)
     return best_network(network, spec.height, spec.width, cuda_device(), layout)
 

@@ -90,6 +90,7 @@ class OneLaunch:
     """
 
     precision = "int8"
+    dtype = torch.uint8
 
     def __init__(
         self,

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sr4k.engines.exact_weights import as_pairs, chroma_factors
 from sr4k.models.architecture import LumaShape
 from sr4k.models.geometry import CELL
 from sr4k.models.quantize import OFFSET, QuantizedNetwork
@@ -16,12 +17,6 @@ FEATURES = 32
 _LANES = 32
 _ROW = 16
 """Int8 values in a k16 fragment of a matrix product."""
-
-_BICUBIC_UNIT = 16384
-"""Denominator of the bicubic's weights: each numerator is an int8 high part times 128 plus an int8 low part."""
-
-_CHROMA_UNIT = 1024
-"""Denominator of the weights along one axis of the chroma's bicubic."""
 
 _COUNTED = 2**22
 """Bound of the integers that a float32 holds beside 1.5 * 2**23, in units of one."""
@@ -67,7 +62,7 @@ def pack(network: QuantizedNetwork) -> dict[str, NDArray[Any]]:
         "cubic": _bicubic(convs["bicubic.luma"].kernel[:, 0]),
     }
     packed = {name: np.ascontiguousarray(words, np.uint32) for name, words in fragments.items()}
-    return packed | _epilogues(network, body) | {"chroma": _chroma(convs["bicubic.chroma"].kernel[:, 0])}
+    return packed | _epilogues(network, body) | {"chroma": chroma_factors(convs["bicubic.chroma"].kernel[:, 0])}
 
 
 def _epilogues(network: QuantizedNetwork, body: Sequence[str]) -> dict[str, NDArray[Any]]:
@@ -117,35 +112,16 @@ def _bicubic(kernel: NDArray[Any]) -> NDArray[np.uint32]:
     Raises:
         ValueError: a weight isn't an integer over the unit.
     """
-    whole = np.rint(kernel * _BICUBIC_UNIT)
-    if np.abs(kernel * _BICUBIC_UNIT - whole).max() > 1e-6:
-        raise ValueError(f"the bicubic's weights are not integers over {_BICUBIC_UNIT}")
-    low = (whole + 64) % 128 - 64
     chunks = []
     for chunk in range(3):
         parts = []
-        for weights in ((whole - low) / 128, low):
+        for weights in as_pairs(kernel):
             rows = np.zeros((16, _ROW))
             for row in range(2):
                 rows[:, 8 * row : 8 * row + 6] = weights[:, 2 * chunk + row]
             parts.append(_fragments(rows, 2)[:, :, 0])
         chunks.append(np.concatenate(parts, axis=1))
     return np.stack(chunks)
-
-
-def _chroma(kernel: NDArray[Any]) -> NDArray[np.int32]:
-    """Return the factors of kernels (8, taps, taps): rows and columns, of which each has two, in whole units.
-
-    Raises:
-        ValueError: the kernels are not such products.
-    """
-    u = kernel[:4].reshape(2, 2, *kernel.shape[1:])
-    rows, columns = u[:, 0].sum(axis=2), u[0].sum(axis=1)  # the taps along an axis add up to 1
-    whole = np.rint(np.stack([rows, columns]) * _CHROMA_UNIT)
-    product = np.einsum("ay,bx->abyx", *whole / _CHROMA_UNIT).reshape(4, *kernel.shape[1:])
-    if np.abs(np.tile(product, (2, 1, 1)) - kernel).max() > 1e-9:
-        raise ValueError(f"the chroma's weights are not products of integers over {_CHROMA_UNIT}")
-    return np.asarray(whole, np.int32)
 
 
 def _fragments(weights: NDArray[Any], tiles: int) -> NDArray[np.uint32]:

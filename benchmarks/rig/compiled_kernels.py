@@ -15,40 +15,46 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, compile
 
 from sr4k.engines.base import EngineSpec
-from sr4k.engines.cuda_kernels import fused_convolution
 from sr4k.engines.cuda_network import FusedNetwork, Tuning
 from sr4k.engines.fuse import fuse
 from sr4k.models import zoo
 from sr4k.models.colour import Colour
 
 POINTERS = {
-    torch.uint8: "*u8", torch.int8: "*i8", torch.int32: "*i32", torch.float16: "*fp16", torch.float32: "*fp32"
+    torch.uint8: "*u8", torch.int8: "*i8", torch.int16: "*i16", torch.int32: "*i32", torch.int64: "*i64",
+    torch.float16: "*fp16", torch.float32: "*fp32",
 }  # fmt: skip
 OPTIONS = ("num_warps", "num_stages", "enable_fp_fusion")
 ALIGNED = [["tt.divisibility", 16]]
 
 
-def kernels_of(model: str, capability: int, precision: str = "int8", stages: int | None = None) -> list[dict[str, Any]]:
+def kernels_of(
+    model: str, capability: int, precision: str = "int8", stages: int | None = None, bits: int = 8
+) -> list[dict[str, Any]]:
     """Return each launch of a network on 1080p: what it computes, its shared memory in bytes, PTX and cubin."""
-    spec = EngineSpec(model=model, height=1080, width=1920, colour=Colour())
+    spec = EngineSpec(model=model, height=1080, width=1920, colour=Colour(bits=bits))
     loaded = zoo.load(spec.model)
     network = loaded.quantized(spec.colour) if precision == "int8" else loaded.folded(spec.colour)
     fused = FusedNetwork(
         network, spec.height, spec.width, torch.device("cpu"), layout="nv12", tuning=Tuning(stages=stages)
     )
-    planes = [torch.zeros(shape, dtype=torch.uint8) for shape in spec.input_shapes]
-    out = torch.zeros(fused.output_shape, dtype=torch.uint8)
+    planes = [torch.zeros(shape, dtype=fused.dtype) for shape in spec.input_shapes]
+    out = torch.zeros(fused.output_shape, dtype=fused.dtype)
     launches = fused.launches(planes[0], planes[1], out, fused.maps())
     return [
-        {"convs": [term.conv for term in launch.terms], "programs": programs, **_compiled(arguments, capability)}
-        for launch, (programs, arguments) in zip(fuse(network), launches, strict=True)
+        {
+            "convs": [term.conv for term in launch.terms],
+            "programs": programs,
+            **_compiled(kernel, arguments, capability),
+        }
+        for launch, (kernel, programs, arguments) in zip(fuse(network), launches, strict=True)
     ]
 
 
-def _compiled(arguments: dict[str, Any], capability: int) -> dict[str, Any]:
+def _compiled(function: Any, arguments: dict[str, Any], capability: int) -> dict[str, Any]:
     options = {name: arguments.pop(name) for name in OPTIONS if name in arguments}
     signature, constants, attributes = {}, {}, {}
-    for k, parameter in enumerate(fused_convolution.params):
+    for k, parameter in enumerate(function.params):
         value = arguments[parameter.name]
         if parameter.is_constexpr or (isinstance(value, int) and value == 1):
             signature[parameter.name], constants[(k,)] = "constexpr", value
@@ -56,21 +62,24 @@ def _compiled(arguments: dict[str, Any], capability: int) -> dict[str, Any]:
             signature[parameter.name], attributes[(k,)] = POINTERS[value.dtype], ALIGNED
         else:
             signature[parameter.name] = "fp32" if isinstance(value, float) else "i32"
-    source = ASTSource(fused_convolution, signature, constants, attributes)
+    source = ASTSource(function, signature, constants, attributes)
     kernel = compile(source, target=GPUTarget("cuda", capability, 32), options=options)
-    about = {name: arguments[name] for name in ("features", "to_map", "outputs")}
+    about = {name: arguments.get(name) for name in ("features", "to_map", "outputs")}
     return {
         **about, "shared": kernel.metadata.shared, "ptx": kernel.asm["ptx"], "cubin": bytes(kernel.asm["cubin"])
     }  # fmt: skip
 
 
-def main(model: str, capability: int, stages: int | None) -> None:
-    """Print all but the cubins."""
-    found = kernels_of(model, capability, stages=stages)
-    for kernel in found:
-        del kernel["cubin"]
+def main(model: str, wanted: list[str]) -> None:
+    """Print all but the cubins, by what is wanted: a compute capability such as ``90``, or ``90:1`` with stages."""
+    found = {}
+    for each in wanted:
+        capability, _, stages = each.partition(":")
+        found[each] = kernels_of(model, int(capability), stages=int(stages) if stages else None)
+        for kernel in found[each]:
+            del kernel["cubin"]
     json.dump(found, sys.stdout)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]) if sys.argv[3:] else None)
+    main(sys.argv[1], sys.argv[2:])
