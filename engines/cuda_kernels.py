@@ -254,8 +254,9 @@ def _nearest(value, most: tl.constexpr, shift: tl.constexpr):
 @triton.jit
 def _word(a, b, c, d, deep: tl.constexpr):
     if deep:
-        return (a | b << 16).to(tl.uint32, bitcast=True).to(tl.int64) | (c | d << 16).to(tl.int64) << 32
-    return a | b << 8 | c << 16 | d << 24
+        return a.to(tl.int64) | b.to(tl.int64) << 16 | c.to(tl.int64) << 32 | d.to(tl.int64) << 48
+    else:  # noqa: RET505 - a function of Triton's has one end in each form
+        return a | b << 8 | c << 16 | d << 24
 
 
 @triton.jit

@@ -8,9 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sr4k.common.option_names import option
 from sr4k.engines.base import EngineSpec
 from sr4k.engines.on_gpu import nv12_of
-from sr4k.engines.tensorrt import bind, build, describe, enqueue
+from sr4k.engines.tensorrt import TensorRtEngine, bind, build, describe, enqueue
+from sr4k.errors import OptionError
 
 
 class TensorRtOnGpu:
@@ -21,6 +23,8 @@ class TensorRtOnGpu:
     """
 
     def __init__(self, spec: EngineSpec) -> None:
+        if spec.colour is not None and spec.colour.bits > TensorRtEngine.most_bits:
+            raise OptionError(f"TensorRT works on pictures of 8 bits here: use {option('engine', 'cuda')}.")
         self._spec = spec
         self._built = build(spec)
         self._context = self._built.loaded.new_context()

@@ -12,8 +12,14 @@ from sr4k.models.geometry import CHROMA_PAD, PAD_BEFORE, is_subsampled
 Block = NDArray[Any]
 """A 4:2:0 picture: Y, U and V in this order, shape (3H/2, W), uint8, or uint16 for more than 8 bits; H and W even."""
 
-PixelFormat = Literal["yuv420p", "nv12", "yuv420p10le"]
+PixelFormat = Literal["yuv420p", "nv12", "yuv420p10le", "p010le"]
 """libav's names of the pixel formats that a block may have."""
+
+PLANAR: dict[PixelFormat, PixelFormat] = {"nv12": "yuv420p", "p010le": "yuv420p10le"}
+"""Of formats whose U and V alternate, those of the same depth with a plane for each."""
+
+P010_SHIFT = 6
+"""Bits by which P010 shifts its 10 to the left in 16."""
 
 
 def split_420(block: Block) -> tuple[Block, Block, Block]:
@@ -55,7 +61,7 @@ def as_picture(block: Block, pixel_format: PixelFormat = "yuv420p") -> VideoFram
     if height % 4 == 0 and block.dtype == np.uint8:
         return VideoFrame.from_numpy_buffer(block, pixel_format)
     picture = VideoFrame(width, height, pixel_format)
-    planes = (block[:height], block[height:]) if pixel_format == "nv12" else split_420(block)
+    planes = (block[:height], block[height:]) if pixel_format in PLANAR else split_420(block)
     for plane, source in zip(picture.planes, planes, strict=True):
         np.copyto(rows_of(plane, str(block.dtype))[: source.shape[0], : source.shape[1]], source)
     return picture

@@ -8,7 +8,7 @@ import numpy as np
 
 from sr4k.media.options import Scale
 from sr4k.media.placement import Placed, placed
-from sr4k.media.planes import as_picture, rows_of, split_420
+from sr4k.media.planes import P010_SHIFT, PLANAR, as_picture, rows_of, split_420
 from sr4k.media.rgb import deep_rgb, depth, scaled_channels
 from sr4k.media.scaling import Scaler
 from sr4k.media.video import VideoInfo, info_of
@@ -106,9 +106,13 @@ class Convert(Transform):
         """Scale a block to its size within ``out``, in the same format, and fill the rest with black."""
         for index, (scaled, target) in enumerate(zip(self._scaled(block), self._planes(out), strict=True)):
             if self._placed.inner != self._placed.size:
-                target[:] = 0 if self._stays_rgb else self._colour.black if index == 0 else self._colour.middle
+                target[:] = 0 if self._stays_rgb else self._black(index)
             middle = self._middle(target)
             np.copyto(middle, scaled[: middle.shape[0], : middle.shape[1]])
+
+    def _black(self, index: int) -> int:
+        value = self._colour.black if index == 0 else self._colour.middle
+        return value << P010_SHIFT if self._info.pixel_format == "p010le" else value
 
     def _scaled(self, block: Plane) -> Iterator[Plane]:
         """Yield the scaled planes of a block."""
@@ -144,4 +148,4 @@ class Convert(Transform):
         if self._stays_rgb:
             return tuple(out[..., channel] for channel in range(3))
         height = out.shape[0] * 2 // 3
-        return (out[:height], out[height:]) if self._info.pixel_format == "nv12" else split_420(out)
+        return (out[:height], out[height:]) if self._info.pixel_format in PLANAR else split_420(out)

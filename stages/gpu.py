@@ -8,7 +8,7 @@ import logging
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from av.codec.hwaccel import HWAccel
@@ -17,11 +17,11 @@ from av.video.frame import VideoFrame
 from sr4k.common.option_names import option
 from sr4k.engines import EngineSpec
 from sr4k.engines.nvidia import driver
-from sr4k.errors import EngineError, InputError, OptionError, Sr4kError
+from sr4k.errors import EngineError, InputError, Sr4kError
 from sr4k.media.decoded_picture import copy_inside, padded_format
 from sr4k.media.libav_errors import cause_of, libav_errors
 from sr4k.media.look import DecodedPicture
-from sr4k.media.planes import inside
+from sr4k.media.planes import P010_SHIFT, PixelFormat, inside
 from sr4k.media.reading.reader import VideoReader
 from sr4k.media.reports import INFER, DecodeReport, EngineReport, GpuSourceReport
 from sr4k.media.video import info_of
@@ -35,7 +35,8 @@ try:
     import torch
     from torch import Tensor
 
-    from sr4k.engines.cuda import CudaEngine, cuda_device
+    from sr4k.engines.cuda import cuda_device
+    from sr4k.engines.host_memory import RegisteredMemory
     from sr4k.engines.on_gpu import gpu_errors, open_on_gpu
 except ImportError as err:
     raise EngineError("Frames on the GPU need PyTorch: pip install 'sr4k-stream[cuda]'.") from err
@@ -61,11 +62,7 @@ class GpuDecode(FileSource):
     def open(self) -> Format:
         self._device = cuda_device()
         info = self._begin(self._open_nvdec() or VideoReader(self._settings, pipe=self._pipe)).info
-        if info.colour.bits > CudaEngine.most_bits:
-            raise OptionError(
-                f"{self._settings.path.name} has {info.colour.bits} bits, of which the GPU would keep 8: "
-                "use a preset other than gpu and nvenc."
-            )
+        self._dtype = torch.uint8 if info.colour.bits == 8 else torch.uint16
         self._form = padded_format(info)
         self._height, self._width = info.height, info.width
         return self._form
@@ -109,19 +106,19 @@ class GpuDecode(FileSource):
     def _padded(self, reader: VideoReader, picture: DecodedPicture) -> tuple[Any, ...]:
         shapes = [spec.shape for spec in self._form.planes]
         if reader.on_gpu:
-            luma, chroma = (torch.empty(shape, dtype=torch.uint8, device=self._device) for shape in shapes)
+            luma, chroma = (torch.empty(shape, dtype=self._dtype, device=self._device) for shape in shapes)
             targets = inside(luma, chroma, (self._width, self._height))
             for target, plane in zip(targets, self._planes(picture.frame), strict=True):
                 target.copy_(plane[: target.shape[0], : target.shape[1]])
         else:
-            host = [np.empty(shape, np.uint8) for shape in shapes]
+            host = [np.empty(spec.shape, spec.dtype) for spec in self._form.planes]
             copy_inside(reader.fit(picture), host, reader.info.colour)
             luma, chroma = (torch.from_numpy(plane).to(self._device) for plane in host)
         fill_margins(luma, chroma, (self._height % 2, self._width % 2))
         return luma, chroma
 
     def _planes(self, picture: VideoFrame) -> tuple[Tensor, ...]:
-        """Return Y, U and V of a frame of NVDEC's.
+        """Return Y, U and V of a frame of NVDEC's, as code values.
 
         Raises:
             InputError: the frame has another size than the first.
@@ -133,15 +130,23 @@ class GpuDecode(FileSource):
                 f"omit {option('preset', 'gpu')}."
             )
         # The capsule itself: PyAV accepts no stream, and PyTorch would pass one.
-        luma, both = (torch.utils.dlpack.from_dlpack(plane.__dlpack__()) for plane in picture.planes)
+        luma, both = (code_values(torch.utils.dlpack.from_dlpack(plane.__dlpack__())) for plane in picture.planes)
         both = both.view(both.shape[0], -1, 2)
         return luma, both[..., 0], both[..., 1]
+
+
+def code_values(plane: Tensor) -> Tensor:
+    """Return a plane of NV12 itself, and one of P010 without the bits by which it is shifted."""
+    if plane.dtype == torch.uint8:
+        return plane
+    signed = plane.view(torch.int16) >> P010_SHIFT  # PyTorch shifts no unsigned integers of 16 bits
+    return (signed & 0x3FF).view(torch.uint16)
 
 
 def _unfit(reader: VideoReader) -> str | None:
     """Return why the decoder's frames can't stay on the GPU, or ``None``."""
     if not reader.on_gpu:
-        return "the pictures are not 8-bit 4:2:0"
+        return "the pictures are not 4:2:0 of 8 or 10 bits"
     if reader.interlaced:
         return "they are interlaced"
     if reader.is_cut:
@@ -152,7 +157,7 @@ def _unfit(reader: VideoReader) -> str | None:
 
 
 class GpuUpscale(Transform):
-    """Runs the network on padded planes and emits NV12, all on the GPU."""
+    """Runs the network on padded planes and emits NV12, or P010 of 10 bits, all on the GPU."""
 
     name = INFER
 
@@ -172,13 +177,15 @@ class GpuUpscale(Transform):
             weights=s.weights,
             sharpness=s.sharpness,
         )
-        self._network = open_on_gpu((s.engine, *s.fallbacks), spec)
+        with gpu_errors():
+            self._network = open_on_gpu((s.engine, *s.fallbacks), spec)
         self._about = EngineReport(**self._network.describe())
         self._size = (SCALE * info.height, SCALE * info.width)
         rows, columns = self._size
         before = info.width, info.height
-        about = replace(info, height=rows, width=columns, pixel_format="nv12", source_size=before)
-        return Format((PlaneSpec((rows * 3 // 2, columns)),), about=about)
+        form: PixelFormat = "nv12" if info.colour.bits == 8 else "p010le"
+        about = replace(info, height=rows, width=columns, pixel_format=form, source_size=before)
+        return Format((PlaneSpec((rows * 3 // 2, columns), info.colour.dtype),), about=about)
 
     def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - on the GPU
         luma, chroma = frame.planes
@@ -199,30 +206,53 @@ class GpuUpscale(Transform):
         return torch.cat([out[:rows, :columns], out[whole : whole + rows // 2, :columns]])
 
 
+class _Copy(NamedTuple):
+    """A frame that is copied to ``out`` by way of ``host``, which may be its memory, until ``arrived``."""
+
+    frame: Frame
+    out: Frame
+    host: Tensor
+    arrived: torch.cuda.Event | None
+
+
 class Download(Transform):
     """Copies frames from the GPU to host memory, for encoders there, while the next are computed.
 
-    Copies have a stream of their own: on the default one, kernels and copies would take turns.
+    Copies have a stream of their own: on the default one, kernels and copies would take turns. They go straight to the
+    ring that the encoder's process reads, which is registered with CUDA; where it isn't, through pinned memory.
     """
 
     name = "download"
 
     def open(self, source: Format) -> Format:
         device = cuda_device()
-        shape = source.planes[0].shape
-        self._idle = deque(_host_memory(shape, device) for _ in range(_BEHIND + 1))
-        self._waiting: deque[tuple[Frame, Tensor, torch.cuda.Event | None]] = deque()
+        self._form = source.planes[0]
+        self._waiting: deque[_Copy] = deque()
+        self._ring, self._pinned = RegisteredMemory(), deque[Tensor]()
         on_gpu = device.type == "cuda"
         self._copies = torch.cuda.Stream(device) if on_gpu else None  # type: ignore[no-untyped-call]
         return source
 
+    def close(self) -> None:
+        self._ring.close()
+
     def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:
-        host = self._idle.popleft()
+        if len(self._waiting) == _BEHIND:
+            yield self._finished()
+        out = buffers.take(frame.info)
         with gpu_errors():
-            arrived = self._copy(frame.planes[0], host)  # type: ignore[arg-type]
-        self._waiting.append((frame, host, arrived))
-        if len(self._waiting) > _BEHIND:
-            yield self._finished(buffers)
+            host = self._host(out)
+            self._waiting.append(_Copy(frame, out, host, self._copy(frame.planes[0], host)))  # type: ignore[arg-type]
+
+    def drain(self, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - they have been taken
+        while self._waiting:
+            yield self._finished()
+
+    def _host(self, out: Frame) -> Tensor:
+        """Return the frame's own memory if copies to it take no CPU, else pinned memory."""
+        if self._copies is None or (out.slot is not None and self._ring.holds(out.planes[0])):
+            return torch.from_numpy(out.planes[0])
+        return self._pinned.pop() if self._pinned else _pinned(self._form)
 
     def _copy(self, block: Tensor, host: Tensor) -> torch.cuda.Event | None:
         """Enqueue a copy after the work on the frame; return the event of its end. Keep both arguments until then."""
@@ -236,22 +266,18 @@ class Download(Transform):
             arrived.record(self._copies)
         return arrived
 
-    def drain(self, buffers: Buffers) -> Iterator[Frame]:
-        while self._waiting:
-            yield self._finished(buffers)
-
-    def _finished(self, buffers: Buffers) -> Frame:
-        frame, host, arrived = self._waiting.popleft()
+    def _finished(self) -> Frame:
+        frame, out, host, arrived = self._waiting.popleft()
         if arrived is not None:
             with gpu_errors():
                 arrived.synchronize()
-        out = buffers.take(frame.info)
-        np.copyto(out.planes[0], host.numpy())
-        self._idle.append(host)
+        if host.data_ptr() != out.planes[0].ctypes.data:
+            np.copyto(out.planes[0], host.numpy())
+            self._pinned.append(host)
         frame.release()
         return out
 
 
-def _host_memory(shape: tuple[int, ...], device: torch.device) -> Tensor:
-    """Return pinned memory, to which the GPU copies without the CPU."""
-    return torch.empty(shape, dtype=torch.uint8, pin_memory=device.type == "cuda")
+def _pinned(form: PlaneSpec) -> Tensor:
+    """Return memory to which the GPU copies without the CPU."""
+    return torch.from_numpy(np.empty(form.shape, form.dtype)).pin_memory()

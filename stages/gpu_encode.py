@@ -17,7 +17,7 @@ from sr4k.engines.nvidia import driver
 from sr4k.errors import EngineError, OptionError
 from sr4k.media.libav_errors import cause_of, libav_errors
 from sr4k.media.options import WriteSettings
-from sr4k.media.planes import as_picture
+from sr4k.media.planes import PixelFormat, as_picture
 from sr4k.media.video import info_of
 from sr4k.media.writing.codec_choice import in_software, settled
 from sr4k.media.writing.encoder import row_of
@@ -41,6 +41,7 @@ class GpuEncode(Encode):
 
     def open(self, source: Format) -> None:
         (rows, width), bits = source.planes[0].shape, info_of(source).colour.bits
+        self._form: PixelFormat = "nv12" if bits == 8 else "p010le"
         asked = self._settings
         self._settings = settled(replace(asked, encoder="nvenc"), bits=bits)
         self._row = row_of(self._settings)
@@ -69,7 +70,8 @@ class GpuEncode(Encode):
         probe.time_base, probe.framerate = Fraction(1, 25), Fraction(25)
         with libav_errors() as lines:
             try:
-                probe.encode(self._on_gpu(torch.zeros((height * 3 // 2, width), dtype=torch.uint8, device=device)))
+                kind = torch.uint8 if self._form == "nv12" else torch.uint16
+                probe.encode(self._on_gpu(torch.zeros((height * 3 // 2, width), dtype=kind, device=device)))
                 probe.encode(None)
             except (av.error.FFmpegError, OSError, RuntimeError, ValueError) as err:
                 return cause_of(err, lines)
@@ -77,9 +79,9 @@ class GpuEncode(Encode):
 
     def _picture(self, frame: Frame) -> VideoFrame:
         block: Tensor = frame.planes[0]  # type: ignore[assignment]
-        return as_picture(block.cpu().numpy(), "nv12") if self._cuda is None else self._on_gpu(block)
+        return as_picture(block.cpu().numpy(), self._form) if self._cuda is None else self._on_gpu(block)
 
     def _on_gpu(self, block: Tensor) -> VideoFrame:
         """Wrap Y and UV of one allocation as a frame. NVENC gets the address of Y alone, so UV must follow it."""
         height = block.shape[0] * 2 // 3
-        return VideoFrame.from_dlpack((block[:height], block[height:]), format="nv12", cuda_context=self._cuda)
+        return VideoFrame.from_dlpack((block[:height], block[height:]), format=self._form, cuda_context=self._cuda)

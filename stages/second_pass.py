@@ -12,7 +12,7 @@ from av.video.frame import VideoFrame
 from sr4k.media.decoded_picture import copy_inside, padded_format
 from sr4k.media.look import Layout, Planes
 from sr4k.media.placement import second_input
-from sr4k.media.planes import PixelFormat, as_picture, rows_of, split_420
+from sr4k.media.planes import PLANAR, PixelFormat, as_picture, rows_of, split_420
 from sr4k.media.reports import SECOND_PASS, EngineReport
 from sr4k.media.rgb import DEEP_UNIT, scaled_channels
 from sr4k.media.scaling import Scaler
@@ -72,7 +72,7 @@ class SecondPass(Transform):
             made,
             width=size[0],
             height=size[1],
-            pixel_format="yuv420p" if made.pixel_format == "nv12" else made.pixel_format,
+            pixel_format=PLANAR.get(made.pixel_format, made.pixel_format),
             colour=replace(made.colour, sampling="420", bits=16 if is_deep_rgb else made.colour.bits),
         )
         packed = PlaneSpec((size[1], size[0], 3), "uint16")

@@ -45,7 +45,7 @@ class VideoReader:
     Attributes:
         info: description of the stream, from its headers and its first picture.
         first: the first picture.
-        on_gpu: whether pictures are NV12 in GPU memory.
+        on_gpu: whether pictures are NV12 or P010 in GPU memory.
 
     Args:
         settings: what to read.
@@ -78,7 +78,7 @@ class VideoReader:
             self._dropped = DroppedSideData(file.stream)
             self._shown = (frame.width, frame.height)
             self.first = self._changes.picture(frame)
-            self.on_gpu = frame.sw_format is not None and frame.sw_format.name == "nv12"
+            self.on_gpu = frame.sw_format is not None and frame.sw_format.name in ("nv12", "p010le")
             info = with_source_depth(describe(self.first, file.stream, self._shown, file.unit), self.first)
             self.info = replace(info, rate=info.rate * file.deinterlacer.most, quality=file.quality)
             self._origin = 0  # the pts that is the output's 0

@@ -230,7 +230,7 @@ def _pixel_format(row: EncoderRow, context: VideoCodecContext, info: VideoInfo) 
     if (own := row.deep if info.colour.bits > 8 else row.shallow) is not None:
         return own
     takes = {form.name for form in context.codec.video_formats or ()}
-    wanted = (info.pixel_format, "p010le") if info.colour.bits > 8 else (info.pixel_format,)
+    wanted = (info.pixel_format, "yuv420p10le", "p010le") if info.colour.bits > 8 else (info.pixel_format,)
     return next((name for name in wanted if name in takes), "yuv420p")
 
 

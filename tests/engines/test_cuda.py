@@ -206,7 +206,7 @@ def test_on_a_gpu_whole_pictures_in_flight_are_those_of_exact_integers(model: st
 
 @pytest.fixture(scope="module")
 def kernels() -> dict[str, list[dict[str, Any]]]:
-    """Compiled by a process of its own, as this one may interpret: for three GPUs, and for one with loads in one stage."""
+    """Compiled by another process, as this one may interpret: for three GPUs, and with loads in one stage."""
     script = Path(__file__).parents[2] / "benchmarks" / "rig" / "compiled_kernels.py"
     command = [sys.executable, script, "luma", "80", "89", "90", "90:1"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -172,7 +172,7 @@ def test_ffmpeg_shares_a_context_that_is_there_already_and_gives_up_soon_with_th
         ("an odd width or height", {"info": SimpleNamespace(width=24, height=17)}),
         ("they are interlaced", {"interlaced": True}),
         ("they are to be cropped", {"is_cut": True}),
-        ("the pictures are not 8-bit 4:2:0", {"on_gpu": False}),
+        ("the pictures are not 4:2:0 of 8 or 10 bits", {"on_gpu": False}),
     ],
 )
 def test_what_nvdec_hands_out_otherwise_is_decoded_on_the_cpu(trouble: str | None, reader: dict[str, Any]) -> None:
@@ -214,7 +214,7 @@ def test_frames_are_copied_from_the_gpu_beside_what_is_computed_next(monkeypatch
     for name, stand_in in {"Stream": Stream, "Event": Event, "stream": on, "current_stream": lambda: "network"}.items():
         monkeypatch.setattr(torch.cuda, name, stand_in)
     monkeypatch.setattr(gpu, "cuda_device", lambda: SimpleNamespace(type="cuda"))
-    monkeypatch.setattr(gpu, "_host_memory", lambda shape, _: torch.empty(shape, dtype=torch.uint8))
+    monkeypatch.setattr(gpu, "_pinned", lambda form: torch.empty(form.shape, dtype=torch.uint8))
     download = gpu.Download()
     download.open(Format((PlaneSpec((6, 4)),), about=None))
     info = FrameInfo(pts=0, time_base=Fraction(1, 25))
@@ -229,3 +229,93 @@ def test_frames_are_copied_from_the_gpu_beside_what_is_computed_next(monkeypatch
     out += download.drain(Host())
     assert [int(frame.planes[0][0, 0]) for frame in out] == [0, 1, 2, 3]
     assert done[:4] == ["after network", "copies begin", "recorded", "copies end"]
+
+
+@needs_torch
+@pytest.mark.parametrize("trouble", [None, "CUDA_ERROR_OUT_OF_MEMORY"])
+def test_frames_go_straight_into_the_ring_of_the_next_process_where_it_can_be_registered(
+    trouble: str | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    import torch
+
+    from sr4k.engines import host_memory
+    from sr4k.stages import gpu
+
+    locked: list[int] = []
+
+    class Driver:
+        @staticmethod
+        def cuMemHostRegister(address: int, nbytes: int, flags: int) -> tuple[Any, ...]:  # noqa: N802
+            assert (nbytes, flags) == (24, 0) and address not in locked
+            if trouble is None:
+                locked.append(address)
+                return (0,)
+            return (type("Status", (int,), {"name": trouble})(2),)
+
+        @staticmethod
+        def cuMemHostUnregister(address: int) -> None:  # noqa: N802
+            locked.remove(address)
+
+    pinned: list[torch.Tensor] = []
+
+    def pin(form: PlaneSpec) -> torch.Tensor:
+        pinned.append(torch.empty(form.shape, dtype=torch.uint8))
+        return pinned[-1]
+
+    monkeypatch.setattr(host_memory, "_driver", lambda: Driver)
+    monkeypatch.setattr(gpu, "_pinned", pin)
+    download = gpu.Download()
+    download.open(Format((PlaneSpec((6, 4)),), about=None))
+    download._copies = SimpleNamespace()  # type: ignore[assignment]
+    monkeypatch.setattr(gpu.Download, "_copy", lambda _, block, host: host.copy_(block) is None or None)
+    slots = [np.zeros((6, 4), np.uint8) for _ in range(4)]
+    info, free = FrameInfo(pts=0, time_base=Fraction(1, 25)), list(range(4))
+
+    class Ring:
+        def take(self, info: FrameInfo) -> Frame:
+            slot = free.pop(0)
+            return Frame((slots[slot],), info, slot=slot)
+
+    values = []
+    with caplog.at_level(logging.INFO):
+        for k in range(9):
+            frame = Frame((torch.full((6, 4), k, dtype=torch.uint8),), info)  # type: ignore[arg-type]
+            for made in download.process(frame, Ring()):
+                values.append(int(made.planes[0][0, 0]))
+                free.append(made.slot)  # type: ignore[arg-type]
+            assert len(free) >= 2, "the encoder has as many slots as the copies"
+        values += [int(made.planes[0][0, 0]) for made in download.drain(Ring())]
+    assert values == list(range(9))
+    assert (len(locked), len(pinned)) == ((4, 0) if trouble is None else (0, 2))
+    assert caplog.text.count("Frames take a second copy in host memory") == (trouble is not None)
+    download.close()
+    assert locked == []
+
+
+@needs_torch
+def test_pictures_of_10_bits_leave_the_gpu_as_p010_and_nothing_differs_from_host_memory(
+    make_clip: MakeClip, tmp_path: Path
+) -> None:
+    source = make_clip(
+        "deep.mkv", size=(27, 17), frames=1, codec="ffv1", options={}, audio=False, pix_fmt="yuv420p10le"
+    )
+    for config in ("gpu", "file"):
+        upscale(source, tmp_path / f"{config}.mkv", config, codec="hevc", options={"x265-params": "lossless=1"})
+    made = [deep_pictures(tmp_path / f"{config}.mkv") for config in ("gpu", "file")]
+    assert made[0].max() > 255
+    np.testing.assert_array_equal(*made)
+
+
+def deep_pictures(path: Path) -> NDArray[np.uint16]:
+    with av.open(str(path)) as result:
+        return np.stack([frame.to_ndarray(format="yuv420p10le") for frame in result.decode(video=0)])
+
+
+@needs_torch
+def test_planes_of_p010_become_code_values() -> None:
+    import torch
+
+    from sr4k.stages.gpu import code_values
+
+    values = np.array([[0, 1, 511, 512, 1023]], np.uint16)
+    assert np.array_equal(code_values(torch.from_numpy(values << 6)).numpy(), values)
