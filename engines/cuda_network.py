@@ -298,12 +298,12 @@ class FusedNetwork:
         weights = np.abs(self._convs[first.conv].kernel / steps[:, None, None, None]).sum((1, 2, 3))
         if (np.abs(whole) + OFFSET * weights).max() >= _COUNTED:
             raise EngineError(f"The sums of {first.conv} may exceed {_COUNTED}: use other weights.")
-        rest = self._of_lanes(bias - whole * scale, order, lanes)
+        remaining = self._of_lanes(bias - whole * scale, order, lanes)
         if launch.of_map is None:
-            return {"begin": self._of_lanes(whole, order, lanes), "rest": rest}
-        begin = np.full(lanes, _FLOAT_BITS)
-        begin[: len(order)] += whole[order].astype(int)
-        return {"begin": self._tensor(begin, torch.int32), "rest": rest}
+            return {"begin": self._of_lanes(whole, order, lanes), "rest": remaining}
+        bits = np.full(lanes, _FLOAT_BITS)
+        bits[: len(order)] += whole[order].astype(int)
+        return {"begin": self._tensor(bits, torch.int32), "rest": remaining}
 
     def _chroma(self, launch: Launch) -> _Call:
         """Prepare the launch that enlarges the chroma planes alone."""
