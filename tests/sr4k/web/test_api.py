@@ -142,7 +142,14 @@ def test_each_path_in_the_docs_is_one_of_the_interface(served: Served) -> None:
 def test_a_list_of_200_jobs_is_answered_at_little_cost(served: Served, tmp_path: Path) -> None:
     for number in range(200):
         served.place.queue.add(tmp_path / f"{number}.mp4", tmp_path / f"{number}.mkv")
-    served.ask("GET", "/api/v1/jobs")
-    before = time.process_time()
-    assert len(served.ask("GET", "/api/v1/jobs")[2]) == 200
-    assert time.process_time() - before < 0.2  # of the server and of this client
+
+    def cost(limit: int) -> float:
+        """CPU seconds of the server and of this client, the least of several."""
+        found = []
+        for _ in range(5):
+            before = time.process_time()
+            assert len(served.ask("GET", f"/api/v1/jobs?limit={limit}")[2]) == limit
+            found.append(time.process_time() - before)
+        return min(found)
+
+    assert cost(200) < 100 * cost(1)
