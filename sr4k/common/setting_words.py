@@ -24,6 +24,9 @@ _WORDS = {
     "less_than": "must be less than {lt}",
     "less_than_equal": "must be at most {le}",
     "string_too_short": "must not be empty",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_pattern_mismatch": "must have the form {pattern}",
+    "json_invalid": "is no JSON",
     "too_short": "must have at least {min_length} of them, and has {actual_length}",
     "tuple_type": "must be a list, such as [a, b]",
     "list_type": "must be a list, such as [a, b]",
@@ -53,7 +56,8 @@ def _key_and_reason(first: ErrorDetails, errors: Sequence[ErrorDetails], kind: t
         return _dotted(loc), _unknown(str(loc[-1]), _keys_beside(loc, kind))
     if first["type"] == "literal_error":
         return _dotted(loc), f"{ONE_OF} {_allowed(first)}"
-    reason = _WORDS.get(first["type"], message).format_map(first.get("ctx", {}))
+    known = _WORDS.get(first["type"])
+    reason = message if known is None else known.format_map(first.get("ctx", {}))
     for error in errors:  # if a value may be of several types, the last step of the key is the type that was tried
         if str(error["loc"][-1]).startswith("literal[") and error["loc"][:-1] == loc[:-1]:
             return _dotted(loc[:-1]), f"{reason}, or {_allowed(error)}"

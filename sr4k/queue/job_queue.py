@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from sr4k.errors import MachineError, OptionError, OutputError, Sr4kError
 from sr4k.queue.queued_job import (
+    ENDED,
     UNFINISHED,
     Decision,
     Event,
@@ -24,6 +25,7 @@ from sr4k.queue.queued_job import (
     JobResult,
     QueuedJob,
     State,
+    Totals,
 )
 
 _VERSION = 1
@@ -47,6 +49,10 @@ CREATE TABLE events(id INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, kind
 CREATE TABLE facts(name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
+_SUMS = [
+    f"coalesce(sum(json_extract(result, '$.{name}')), 0) AS {name}"
+    for name in ("damaged", "frames", "seconds", "source_bytes", "result_bytes")
+]
 _AS_JSON = {"options", "progress", "forecast", "result"}
 _ORDER = "ORDER BY priority DESC, place"
 
@@ -101,20 +107,30 @@ class Queue:
             raise NoSuchJob(f"There is no job {number}.")
         return _job_of(found[0])
 
-    def jobs(self, states: Sequence[State] = (), *, limit: int = 1000, newest: bool = False) -> list[QueuedJob]:
+    def jobs(
+        self, states: Sequence[State] = (), *, limit: int = 1000, offset: int = 0, newest: bool = False
+    ) -> list[QueuedJob]:
         """Return jobs: in the order in which they run, or, if ``newest``, those that ended last first.
 
         Args:
             states: states that are wanted; empty: all.
-            limit: most jobs to return.
+            limit: most jobs to return. ``offset``: number of jobs to leave out at the beginning.
         """
         where = f"WHERE state IN ({','.join('?' * len(states))})" if states else ""
         order = "ORDER BY ended DESC, id DESC" if newest else _ORDER
-        return [_job_of(row) for row in self._rows(f"SELECT * FROM jobs {where} {order} LIMIT ?", *states, limit)]
+        query = f"SELECT * FROM jobs {where} {order} LIMIT ? OFFSET ?"
+        return [_job_of(row) for row in self._rows(query, *states, limit, offset)]
 
     def counts(self) -> dict[State, int]:
         """Return the number of jobs in each state."""
         return {row["state"]: row["n"] for row in self._rows("SELECT state, count(*) AS n FROM jobs GROUP BY state")}
+
+    def totals(self) -> Totals:
+        """Add up all jobs that ended."""
+        counts = self.counts()
+        sums = self._rows(f"SELECT {', '.join(_SUMS)} FROM jobs WHERE state = 'done'")[0]
+        ended = {state: counts.get(state, 0) for state in ENDED}
+        return Totals.model_validate({**ended, **dict(sums)})
 
     def has(self, source: str) -> bool:
         """Whether a job has this source, in whatever state."""

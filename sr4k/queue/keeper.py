@@ -2,6 +2,7 @@
 
 from sr4k.errors import OptionError
 from sr4k.queue.job_queue import Queue
+from sr4k.queue.planning import job_of
 from sr4k.queue.settings import Library, QueueSettings
 
 _FACT = "settings"
@@ -32,14 +33,15 @@ class SettingsKeeper:
         """Replace the settings. Folders that are watched are kept with links followed.
 
         Raises:
-            OptionError: a folder that is to be watched is none.
+            OptionError: a folder that is to be watched is none, or jobs can't have its options.
             InputError: a folder that is watched is not in the library.
         """
         watched = {}
         for name, each in settings.watch.items():
             folder = self._library.inside(each.folder)
             if not folder.is_dir():
-                raise OptionError(f"settings: watch.{name}.folder: {each.folder} is no folder.")
+                raise OptionError(f"{each.folder}, which {name} is to watch, is no folder.")
+            job_of(folder / "any.mkv", folder / each.target_of(folder / "any.mkv", 4, 4), each.options)
             watched[name] = each.model_copy(update={"folder": folder})
         found = settings.model_copy(update={"watch": watched})
         self._queue.keep_fact(_FACT, found.model_dump_json())

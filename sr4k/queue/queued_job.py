@@ -16,6 +16,7 @@ Ending = Literal["keep", "replace", "discard"]
 """What may be done with a result; see `sr4k.queue.settling.settle`."""
 
 UNFINISHED: tuple[State, ...] = ("waiting", "running", "paused")
+ENDED: tuple[State, ...] = ("done", "failed", "cancelled")
 
 
 class _Told(BaseModel):
@@ -195,6 +196,25 @@ class QueuedJob(_Told):
     error: str | None = None
     code: int | None = None
     result: JobResult | None = None
+
+
+class Totals(_Told):
+    """All jobs that ended.
+
+    Attributes:
+        done, failed, cancelled: how many; ``damaged``: how many of those that are done had damage in their source.
+        frames: of all results; ``seconds``: that the last runs of their jobs took.
+        source_bytes, result_bytes: sizes of sources and results together.
+    """
+
+    done: int
+    failed: int
+    cancelled: int
+    damaged: int
+    frames: int
+    seconds: float
+    source_bytes: int
+    result_bytes: int
 
 
 EventKind = Literal["added", "changed", "progress", "removed", "moved", "queue", "channel"]

@@ -8,12 +8,13 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from sr4k.errors import InputError
 from sr4k.queue.queued_job import JobOptions
 
 _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _PLACEHOLDERS = {"folder", "stem", "suffix", "height", "width"}
 
 BIN = ".sr4k-bin"
@@ -95,7 +96,7 @@ class QueueSettings(_Chosen):
 
     at_once: Annotated[int, Field(ge=1, le=16)] = 1
     hours: str | None = None
-    watch: Mapping[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")], WatchFolder] = {}
+    watch: Mapping[str, WatchFolder] = {}
 
     @field_validator("hours")
     @classmethod
@@ -103,6 +104,16 @@ class QueueSettings(_Chosen):
         if hours is not None and not _HOURS.fullmatch(hours):
             raise ValueError("must be two times of the day, such as 22:00-07:00")
         return hours
+
+    @field_validator("watch")
+    @classmethod
+    def _named(cls, watch: Mapping[str, WatchFolder]) -> Mapping[str, WatchFolder]:
+        if wrong := [name for name in watch if not _NAME.fullmatch(name)]:
+            raise ValueError(
+                f"can't have a folder called '{wrong[0]}': names have up to 64 letters, digits, dots, dashes and "
+                "underscores"
+            )
+        return watch
 
     def is_time(self, now: datetime) -> bool:
         """Whether jobs may run at a time of the day."""

@@ -17,6 +17,7 @@ PAGES = {
     "/try": ("try.html", "Try"),
     "/queue": ("queue.html", "Queue"),
     "/history": ("history.html", "Done"),
+    "/settings": ("settings.html", "Settings"),
     "/jobs/{number:int}": ("job.html", "Job"),
     "/channels": ("channels.html", "Channels"),
     "/channels/{name}": ("channel.html", "Channel"),

@@ -86,10 +86,11 @@ def router(service: WebService, forecasts: Forecasts) -> APIRouter:
     def jobs(
         state: Annotated[list[State] | None, Query(description="States that are wanted; left out: all.")] = None,
         limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
+        offset: Annotated[int, Query(ge=0, le=2**53, description="Jobs to leave out at the beginning.")] = 0,
         newest: Annotated[bool, Query(description="Those that ended last first.")] = False,
     ) -> list[QueuedJob]:
         """List jobs, in the order in which they run."""
-        return queue.jobs(state or (), limit=limit, newest=newest)
+        return queue.jobs(state or (), limit=limit, offset=offset, newest=newest)
 
     @made.post("/jobs", status_code=201, responses=responses(409))
     def add(new: NewJobs) -> list[QueuedJob]:

@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from sr4k.common.setting_words import first_fault
 from sr4k.errors import EngineError, InputError, InternalError, MachineError, OptionError, OutputError, Sr4kError
 from sr4k.queue.job_queue import NoSuchJob, WrongState
 from sr4k.service.channel_desk import NoSuchChannel
@@ -27,13 +28,17 @@ _STATUS: dict[type[Exception], int] = {
 
 
 class Problem(BaseModel):
-    """An error: ``detail`` is the line that the command would print; ``code`` its exit code, if it has one."""
+    """An error: ``detail`` is the line that the command would print; ``code`` its exit code, if it has one.
+
+    ``where``: the field of the request that is wrong, with dots between its parts, if there is one.
+    """
 
     type: str = "about:blank"
     title: str
     status: int
     detail: str
     code: int | None = None
+    where: str | None = None
 
 
 _TITLES = {
@@ -52,9 +57,9 @@ _TITLES = {
 }
 
 
-def problem(status: int, detail: str, code: int | None = None) -> JSONResponse:
+def problem(status: int, detail: str, code: int | None = None, where: str | None = None) -> JSONResponse:
     """Return the response for an error."""
-    body = Problem(title=_TITLES.get(status, "Error"), status=status, detail=detail, code=code)
+    body = Problem(title=_TITLES.get(status, "Error"), status=status, detail=detail, code=code, where=where)
     return JSONResponse(body.model_dump(exclude_none=True), status, media_type=MEDIA_TYPE)
 
 
@@ -80,9 +85,8 @@ def add_error_handlers(app: FastAPI) -> None:
 
     def invalid(_request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"][1:]) or "request"
-        return problem(422, f"{where}: {first['msg']}.", OptionError.exit_code)
+        where, reason, _ = first_fault([{**each, "loc": each["loc"][1:]} for each in error.errors()], BaseModel)
+        return problem(422, f"{where or 'request'} {reason}.", OptionError.exit_code, where)
 
     def other(_request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)

@@ -14,7 +14,7 @@ export async function call(method, path, body) {
   lost(false);
   if (answer.status === 401) location.assign("/login?to=" + encodeURIComponent(location.pathname));
   const found = answer.status === 204 ? null : await answer.json();
-  if (!answer.ok) throw new Error(found.detail ?? "That failed.");
+  if (!answer.ok) throw Object.assign(new Error(found.detail ?? "That failed."), {where: found.where});
   return found;
 }
 

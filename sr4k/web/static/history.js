@@ -1,14 +1,28 @@
-import {$, bytes, button, call, clock, day, figures, follow, h, nameOf, number} from "./common.js";
+import {$, bytes, button, call, clock, day, figures, follow, h, nameOf, number, toast} from "./common.js";
 
 export const WORDS = {done: ["done", "good"], failed: ["failed", "bad"], cancelled: ["cancelled", ""]};
 const DECISIONS = {kept: "kept beside its source", replacing: "replacing its source", replaced: "in place of its source", discarded: "discarded"};
 
+const PAGE = 20;
+let offset = 0;
+
 async function show() {
-  const jobs = await call("GET", "/jobs?state=done&state=failed&state=cancelled&newest=true&limit=200");
-  const done = jobs.filter((job) => job.result), sum = (of) => done.reduce((all, job) => all + of(job), 0);
-  $("totals").replaceWith(Object.assign(figures([["Done", done.length], ["Failed", jobs.filter((job) => job.state === "failed").length], ["Frames", number(sum((job) => job.result.frames))],
-    ["Time spent", clock(sum((job) => job.result.seconds))], ["Size of the results", bytes(sum((job) => job.result.result_bytes))]]), {id: "totals"}));
+  const states = $("which").value ? [$("which").value] : ["done", "failed", "cancelled"];
+  const [totals, jobs] = await Promise.all([call("GET", "/totals"), call("GET", `/jobs?${states.map((state) => `state=${state}`).join("&")}&newest=true&limit=${PAGE}&offset=${offset}`)]);
+  const all = states.reduce((sum, state) => sum + totals[state], 0);
+  if (!jobs.length && offset) { offset = Math.max(0, offset - PAGE); return show(); }
+  $("totals").replaceWith(Object.assign(figures([["Done", number(totals.done)], ["Failed", number(totals.failed)], ["Frames", number(totals.frames)], ["Time spent", clock(totals.seconds)],
+    ["Size of the sources", bytes(totals.source_bytes)], ["Size of the results", bytes(totals.result_bytes)], ["Damaged sources", number(totals.damaged)]]), {id: "totals"}));
   $("ended").replaceChildren(...jobs.map(card));
+  $("where").textContent = all ? `${number(offset + 1)} to ${number(offset + jobs.length)} of ${number(all)}` : "";
+  $("later").disabled = !offset;
+  $("earlier").disabled = offset + jobs.length >= all;
+  $("later").parentElement.hidden = all <= PAGE;
+}
+
+function turn(by) {
+  offset = Math.max(0, offset + by * PAGE);
+  show().then(() => scrollTo(0, 0)).catch((error) => toast(error.message, true));
 }
 
 function card(job) {
@@ -21,5 +35,8 @@ function card(job) {
       button("Remove from the list", () => call("DELETE", `/jobs/${job.id}`).then(show))));
 }
 
-$("ended").dataset.empty = "Nothing is done yet.";
+$("later").addEventListener("click", () => turn(-1));
+$("earlier").addEventListener("click", () => turn(1));
+$("which").addEventListener("change", () => { offset = 0; turn(0); });
+$("ended").dataset.empty = "Nothing is here yet.";
 follow(show);

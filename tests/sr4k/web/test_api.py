@@ -1,5 +1,6 @@
 """The interface for programs: over a real server, against what it says of itself, and without secrets."""
 
+import csv
 import json
 import re
 import time
@@ -108,6 +109,54 @@ def test_a_file_is_probed_and_a_job_foretold_before_it_is_added(served: Served, 
     assert {entry["name"] for entry in served.ask("GET", f"/api/v1/library?folder={tmp_path}")[2]["entries"]} == {
         "a.mp4"
     }
+
+
+def test_all_jobs_that_ended_are_added_up_listed_by_pages_and_sent_as_a_table(served: Served, tmp_path: Path) -> None:
+    queue = served.place.queue
+    for number in range(1, 5):
+        job = queue.add(tmp_path / f"{number}, a.mp4", tmp_path / f"{number}.mkv")
+        queue.begin(job.id)
+        told = JobResult(
+            output=job.target, frames=number, seconds=2.5, damaged=number == 2, source_bytes=10, result_bytes=30
+        )
+        queue.fail(job.id, "It is broken.", 3) if number == 4 else queue.finish(job.id, told)
+    totals = served.ask("GET", "/api/v1/totals")[2]
+    assert totals == {
+        "done": 3,
+        "failed": 1,
+        "cancelled": 0,
+        "damaged": 1,
+        "frames": 6,
+        "seconds": 7.5,
+        "source_bytes": 30,
+        "result_bytes": 90,
+    }
+    page = "/api/v1/jobs?newest=true&limit=2&offset="
+    assert [[job["id"] for job in served.ask("GET", f"{page}{offset}")[2]] for offset in (0, 2, 4)] == [
+        [4, 3],
+        [2, 1],
+        [],
+    ]
+    status, kind, text = served.ask("GET", "/api/v1/history")
+    assert (status, kind) == (200, "text/csv; charset=utf-8")
+    rows = list(csv.DictReader(text.splitlines()))
+    assert [(row["id"], row["state"], row["frames"], row["error"]) for row in rows] == [
+        ("4", "failed", "", "It is broken."),
+        ("3", "done", "3", ""),
+        ("2", "done", "2", ""),
+        ("1", "done", "1", ""),
+    ]
+    assert rows[0]["source"] == f"{tmp_path}/4, a.mp4"
+
+
+def test_the_forecast_that_a_user_has_seen_is_kept_with_the_job(served: Served, tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "a.mp4", frames=6)
+    new = {"sources": [str(clip)], "options": {"engine": "nearest"}}
+    forecast = served.ask("POST", "/api/v1/forecast", new)[2]
+    (added,) = served.ask("POST", "/api/v1/jobs", new)[2]
+    assert added["forecast"] == forecast
+    other = new | {"target": str(tmp_path / "b.mkv")}
+    assert served.ask("POST", "/api/v1/jobs", other)[2][0]["forecast"] is None
 
 
 def test_events_are_told_as_they_happen(served: Served) -> None:
