@@ -57,11 +57,15 @@ def _key_and_reason(first: ErrorDetails, errors: Sequence[ErrorDetails], kind: t
     if first["type"] == "literal_error":
         return _dotted(loc), f"{ONE_OF} {_allowed(first)}"
     known = _WORDS.get(first["type"])
-    reason = message if known is None else known.format_map(first.get("ctx", {}))
+    reason = message if known is None else known.format_map({key: _plain(value) for key, value in first.get("ctx", {}).items()})
     for error in errors:  # if a value may be of several types, the last step of the key is the type that was tried
         if str(error["loc"][-1]).startswith("literal[") and error["loc"][:-1] == loc[:-1]:
             return _dotted(loc[:-1]), f"{reason}, or {_allowed(error)}"
     return _dotted(loc), reason
+
+
+def _plain(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _dotted(loc: Sequence[int | str]) -> str:

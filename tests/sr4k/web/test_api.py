@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from queues import Place
 from web_serving import serving
 
+from sr4k.queue.queued_job import JobResult
 from sr4k.web.api import routers
 from sr4k.web.api.problems import add_error_handlers
 from sr4k.web.web_service import WebService

@@ -251,7 +251,7 @@ def test_settings_are_changed_and_what_is_wrong_with_them_is_said_beside_the_fie
     page.get_by_label("Only from").fill("")
     page.get_by_label("to", exact=True).fill("")
     page.get_by_role("button", name="Save").click()
-    expect(page.locator("#watch")).to_be_empty()
+    expect(page.locator(".watched")).to_have_count(0)
     until(lambda: settings.now.hours is None and not settings.now.watch)
 
 
