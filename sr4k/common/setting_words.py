@@ -57,7 +57,8 @@ def _key_and_reason(first: ErrorDetails, errors: Sequence[ErrorDetails], kind: t
     if first["type"] == "literal_error":
         return _dotted(loc), f"{ONE_OF} {_allowed(first)}"
     known = _WORDS.get(first["type"])
-    reason = message if known is None else known.format_map({key: _plain(value) for key, value in first.get("ctx", {}).items()})
+    limits = {name: _plain(value) for name, value in first.get("ctx", {}).items()}
+    reason = message if known is None else known.format_map(limits)
     for error in errors:  # if a value may be of several types, the last step of the key is the type that was tried
         if str(error["loc"][-1]).startswith("literal[") and error["loc"][:-1] == loc[:-1]:
             return _dotted(loc[:-1]), f"{reason}, or {_allowed(error)}"
