@@ -85,7 +85,8 @@ def add_error_handlers(app: FastAPI) -> None:
 
     def invalid(_request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        where, reason, _ = first_fault([{**each, "loc": each["loc"][1:]} for each in error.errors()], BaseModel)
+        errors: list[Any] = [{**each, "loc": each["loc"][1:]} for each in error.errors()]
+        where, reason, _ = first_fault(errors, BaseModel)
         return problem(422, f"{where or 'request'} {reason}.", OptionError.exit_code, where)
 
     def other(_request: Request, error: Exception) -> JSONResponse:
