@@ -103,10 +103,27 @@ class Command:
         found: dict[str, Any] = json.loads(text) if text.strip() else {}
         return found
 
+    @property
+    def told(self) -> list[str]:
+        """The lines that the user has read so far."""
+        return Path(self._said.name).read_text().splitlines()
+
     def wait(self) -> list[str]:
         """Wait for its end; return the lines that the user reads."""
         self._process.wait(SECONDS)
-        return Path(self._said.name).read_text().splitlines()
+        return self.told
+
+    def until_told(self, *words: str) -> None:
+        """Wait until the user has read each of these words.
+
+        Raises:
+            RuntimeError: the command has ended before, or it takes too long.
+        """
+        until = time.monotonic() + SECONDS
+        while not all(any(each in line for line in self.told) for each in words):
+            if self.has_ended or time.monotonic() > until:
+                raise RuntimeError(f"{words} was not told, but {self.told}")
+            time.sleep(0.1)
 
     def kill(self, text: str = "") -> None:
         """Kill it, or of its processes those whose command line contains a text."""
@@ -161,8 +178,8 @@ class Scene:
         self._begin_hosts()
 
     def _begin_hosts(self) -> None:
-        for _ in range(self._hosts):
-            self.cluster.begin(self.mounts()).wait()
+        for host in [self.cluster.begin(self.mounts()) for _ in range(self._hosts)]:
+            host.wait()
 
     def mounts(self, room: str | None = None) -> list[str]:
         """Return the beginning of a host's command that mounts the folder. ``room``: size of a small disk over it."""
@@ -207,9 +224,9 @@ class Scene:
             time.sleep(0.1)
         raise RuntimeError(f"no host makes a segment: {command.wait()}")
 
-    def leftovers(self) -> list[str]:
-        """Return what runs on the hosts, or of the command, that should have ended; wait ten seconds for it."""
-        until = time.monotonic() + 10
+    def leftovers(self, seconds: float = 10) -> list[str]:
+        """Return what runs on the hosts, or of the command, that should have ended; wait so many seconds for it."""
+        until = time.monotonic() + seconds
         while (left := self._left()) and time.monotonic() < until:
             time.sleep(0.5)
         return left

@@ -98,7 +98,7 @@ class Namespaces:
 
 
 class Host:
-    """One of the hosts. ``name``: for people, as Ray tells it."""
+    """One of the hosts."""
 
     def __init__(self, name: str, number: int, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self.name, self.number, self.is_frozen = name, number, False
@@ -184,20 +184,30 @@ class RayHosts:
     Args:
         hosts: number of hosts beside the head.
         network: how they reach each other.
+        environment: further variables for all of them.
 
     Attributes:
-        environment: variables by which a process reaches the cluster.
+        environment: variables by which a process reaches the cluster, also as ``auto``.
     """
 
-    def __init__(self, hosts: int, *, network: Loopback | Namespaces | None = None) -> None:
+    def __init__(
+        self,
+        hosts: int,
+        *,
+        network: Loopback | Namespaces | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._wanted = hosts
         self.network = network or Loopback()
         self.folder = Path(tempfile.mkdtemp(prefix="rig-"))  # short: sockets below it have at most 107 characters
         self.environment = {
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": secrets.token_hex(32),
+            "RAY_TMPDIR": str(self.folder),
+            "RAY_raylet_start_wait_time_s": "120",
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_kill_child_processes_on_worker_exit_with_raylet_subreaper": "true",
+            **(environment or {}),
         }
         self.port = 6379 if isinstance(self.network, Namespaces) else free_port()
         self._client_port = 10001 if isinstance(self.network, Namespaces) else free_port()
@@ -225,6 +235,11 @@ class RayHosts:
         return f"{self.network.address(0)}:{self.port}"
 
     @property
+    def client_address(self) -> str:
+        """Address of the head for Ray Client."""
+        return f"ray://{self.network.address(0)}:{self._client_port}"
+
+    @property
     def head(self) -> Host:
         """The host that the others report to."""
         return next(host for host in reversed(self._all) if host.name == "head")
@@ -237,14 +252,15 @@ class RayHosts:
     def start(self) -> None:
         """Start the head, and as many hosts as were wanted."""
         head = ["--head", f"--port={self.port}", f"--ray-client-server-port={self._client_port}", "--num-cpus=0"]
-        self._host("head", 0, [*head, "--include-dashboard=false", f"--temp-dir={self.folder}"]).wait()
-        for _ in range(self._wanted):
-            self.begin().wait()  # one by one: two at once choose the same names for their sockets
+        self._host("head", 0, [*head, "--include-dashboard=false"]).wait()
+        for host in [self.begin() for _ in range(self._wanted)]:
+            host.wait()
 
     def begin(self, prefix: Sequence[str] = (), cpus: int = 1) -> Host:
         """Begin to start another host, and return it. ``prefix``: beginning of its command."""
         self._names += 1
-        options = [f"--address={self.address}", f"--num-cpus={cpus}"]
+        own = self.folder / str(self._names)  # two that begin at once would choose the same names for their sockets
+        options = [f"--address={self.address}", f"--num-cpus={cpus}", f"--temp-dir={own}"]
         return self._host(f"host{self._names}", self._names, options, prefix)
 
     def stop(self) -> None:
