@@ -108,7 +108,8 @@ def _networks(size: tuple[int, int]) -> Iterator[tuple[str, ...]]:
     """Yield the arguments of `_RUN_NETWORK` for each network that later parts run."""
     for model in MODELS:
         for precision in ("int8",) if REHEARSAL else ("int8", "fp16"):
-            for layout, (width, height) in (("nv12", size), ("cells", PHOTOGRAPH[::-1])):
+            forms = (("nv12", size), ("cells", PHOTOGRAPH[::-1]))
+            for layout, (width, height) in forms[:1] if REHEARSAL else forms:
                 yield model, precision, str(width), str(height), layout, "1"
 
 

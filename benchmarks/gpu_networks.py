@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from extras import required
 from gpu_plan import MODELS, PHOTOGRAPH, PREDICTED_AT_ONCE, REHEARSAL, Setting, Step, predicted_launch
-from gpu_timing import DEVICE, SETS, Row, timed
+from gpu_timing import DEVICE, SETS, Row, enqueued_us, timed
 from numpy.typing import NDArray
 
 torch = required("torch")
@@ -32,7 +32,7 @@ from sr4k.models.quantize import QuantizedNetwork  # noqa: E402
 # Else PyTorch takes cuDNN's first guess, and the networks of others are slower than they need be.
 torch.backends.cudnn.benchmark = True
 
-COLOUR = Colour()
+COLOUR, DEEP = Colour(), Colour(matrix="bt2020", bits=10)
 TENSORRT = find_spec("tensorrt") is not None
 
 Planes = list[NDArray[np.uint8]]
@@ -48,27 +48,30 @@ def right(_: Setting) -> Iterator[Step]:
         for model in MODELS:
             for precision in both:
                 yield Step(f"{engine}, {model}, {precision}", 10, partial(difference, engine, model, precision))
+    yield Step("cuda, luma, fp16 of 10 bits", 10, deep_difference)
 
 
 def luma(setting: Setting) -> Iterator[Step]:
     """Time the default network by own kernels, and the same graph by PyTorch."""
-    yield from _one_model(
+    yield from _own_and_torch(
         "luma", setting.size, {"int8": "0.13-0.16", "fp16": "0.25-0.30", "eager": "0.6", "compiled": "0.45"}
     )
+    name = "luma, fp16 of 10 bits, own kernels, to P010"
+    yield Step(name, 10, partial(own, "luma", "fp16", setting.size, "nv12", colour=DEEP), "0.26-0.32")
 
 
 def others(setting: Setting) -> Iterator[Step]:
     """Time the other networks in the same way, and RCAN2 as it was published."""
     predicted = {"luma-large": {"int8": "1.1"}, "rcan2": {"int8": "0.3"}}
     for model in MODELS[1:]:
-        yield from _one_model(model, setting.size, predicted[model])
+        yield from _own_and_torch(model, setting.size, predicted[model])
     for compiled in (False, True):
         how = "compiled" if compiled else "eager"
         yield Step(f"rcan2 as published, PyTorch fp16, {how}", 40 if compiled else 12,
                    partial(published_in_torch, setting.size, compiled))  # fmt: skip
 
 
-def _one_model(model: str, size: tuple[int, int], predicted: dict[str, str]) -> Iterator[Step]:
+def _own_and_torch(model: str, size: tuple[int, int], predicted: dict[str, str]) -> Iterator[Step]:
     for precision in ("int8", "fp16"):
         yield Step(f"{model}, {precision}, own kernels, to NV12", 10, partial(own, model, precision, size, "nv12"),
                    predicted.get(precision))  # fmt: skip
@@ -122,7 +125,7 @@ def engine(setting: Setting) -> Iterator[Step]:
 
 def tunings(setting: Setting) -> Iterator[Step]:
     """Time int8 luma with its launches spread otherwise over the GPU."""
-    for stages in (1, 2, 4):
+    for stages in (1,) if REHEARSAL else (1, 2, 4):
         guess = "20 % less than with 3 stages" if stages == 1 else None
         yield Step(f"luma int8, {stages} stages", 8, partial(tuned, Tuning(stages=stages), setting.size), guess)
     spread = (Tuning(256, 8, 1), Tuning(64, 4, 1), Tuning(64, 4), Tuning(128, 8), Tuning(256, 4), Tuning(256, 8))
@@ -158,6 +161,19 @@ def difference(name: str, model: str, precision: Precision) -> Row:
     return {**_apart(levels, precision), "psnr_to_float": 10 * np.log10(255**2 / mean) if mean else float("inf")}
 
 
+def deep_difference() -> Row:
+    """Compare luma and chroma of 10 bits with the float network."""
+    height, width = PHOTOGRAPH
+    floats = referring(FoldedExecutor(zoo.load("luma").folded(DEEP), dtype=torch.float64))
+    spec = EngineSpec(model="luma", height=height, width=width, colour=DEEP)
+    with create_engine("cuda", spec) as running:
+        planes = [4 * plane.astype(np.uint16) for plane in photographs()[0]]
+        made = running.infer(planes)[MARGIN:-MARGIN, MARGIN:-MARGIN].astype(np.float64)
+    tensors = [torch.from_numpy(plane.astype(np.float64)).to(DEVICE) for plane in planes]
+    levels = np.abs(made - inner(floats, tensors, DEEP.peak))
+    return {"right": levels.max() <= 2, "most_levels_apart": int(levels.max()), "mean_apart": float(levels.mean())}
+
+
 def _apart(levels: NDArray[Any], precision: Precision = "int8") -> Row:
     """Tell how far pixels are from their reference, and whether only ties between integers were rounded otherwise."""
     most, share = int(levels.max()), float((levels > 0).mean())
@@ -173,9 +189,9 @@ def referring(executor: Any) -> Any:
     return executor
 
 
-def inner(executor: Any, planes: list[Any]) -> NDArray[np.float64]:
+def inner(executor: Any, planes: list[Any], peak: int = 255) -> NDArray[np.float64]:
     """Return a reference's rounded cells of padded planes, without the margin."""
-    cells = executor(planes[0][None, None], planes[1][None])[0].permute(1, 2, 0).round().clamp(0, 255)
+    cells = executor(planes[0][None, None], planes[1][None])[0].permute(1, 2, 0).round().clamp(0, peak)
     return np.asarray(cells[MARGIN:-MARGIN, MARGIN:-MARGIN].cpu().numpy(), np.float64)
 
 
@@ -205,25 +221,36 @@ def photographs() -> tuple[Planes, ...]:
 
 
 @cache
-def planes_on_gpu(size: tuple[int, int], number: int) -> tuple[Any, Any]:
+def planes_on_gpu(size: tuple[int, int], number: int, colour: Colour = COLOUR) -> tuple[Any, Any]:
     """Return padded planes of a sample picture, which takes a quarter of a second to draw."""
-    luma, chroma = padded_planes(draw(25 * number, size))
+    luma, chroma = (colour.unit * plane.astype(colour.dtype) for plane in padded_planes(draw(25 * number, size)))
     return torch.from_numpy(luma).to(DEVICE), torch.from_numpy(chroma).to(DEVICE)
 
 
-def own(model: str, precision: str, size: tuple[int, int], layout: Layout, tuning: Tuning | None = None) -> Row:
+def own(
+    model: str,
+    precision: str,
+    size: tuple[int, int],
+    layout: Layout,
+    tuning: Tuning | None = None,
+    colour: Colour = COLOUR,
+) -> Row:
     """Time this project's kernels on frames on the GPU."""
     loaded = zoo.load(model)
-    network = loaded.quantized(COLOUR) if precision == "int8" else loaded.folded(COLOUR)
-    return timed(_calls(network, size, layout, tuning), loaded.folded(COLOUR).macs(size[1], size[0]))
+    network = loaded.quantized(colour) if precision == "int8" else loaded.folded(colour)
+    return timed(_calls(network, size, layout, tuning, colour), loaded.folded(colour).macs(size[1], size[0]))
 
 
 def _calls(
-    network: FoldedNetwork | QuantizedNetwork, size: tuple[int, int], layout: Layout, tuning: Tuning | None = None
+    network: FoldedNetwork | QuantizedNetwork,
+    size: tuple[int, int],
+    layout: Layout,
+    tuning: Tuning | None,
+    colour: Colour,
 ) -> list[Any]:
     fused = FusedNetwork(network, size[1], size[0], torch.device(DEVICE), layout=layout, tuning=tuning)
-    outs = [torch.zeros(fused.output_shape, dtype=torch.uint8, device=DEVICE) for _ in range(SETS)]
-    return [partial(fused.run, *planes_on_gpu(size, k), out, fused.maps()) for k, out in enumerate(outs)]
+    outs = [torch.zeros(fused.output_shape, dtype=fused.dtype, device=DEVICE) for _ in range(SETS)]
+    return [partial(fused.run, *planes_on_gpu(size, k, colour), out, fused.maps()) for k, out in enumerate(outs)]
 
 
 def tuned(tuning: Tuning, size: tuple[int, int]) -> Row:
@@ -236,7 +263,8 @@ def on_gpu(name: str, model: str, precision: Precision, size: tuple[int, int]) -
     spec = EngineSpec(model=model, height=size[1], width=size[0], colour=COLOUR, precision=precision)
     network = open_on_gpu((name,), spec)
     calls = [partial(network.run, *planes_on_gpu(size, k)) for k in range(SETS)]
-    return timed(calls, network.describe()["macs"], capture=False)  # it may be a graph itself
+    row = timed(calls, network.describe()["macs"], capture=False)  # it may be a graph itself
+    return {**row, "cpu_us_a_frame": enqueued_us(calls)}
 
 
 def folded_in_torch(model: str, size: tuple[int, int], compiled: bool) -> Row:
@@ -378,6 +406,7 @@ def at_once_fast(model: str, size: tuple[int, int]) -> Row:
     return timed(calls, engine.macs)
 
 
+@cache
 def _at_once(model: str, size: tuple[int, int]) -> OneLaunch:
     device = torch.device(DEVICE) if REHEARSAL else torch.device(DEVICE, torch.cuda.current_device())
     plan = Plan(rows=2, columns=6) if REHEARSAL else None

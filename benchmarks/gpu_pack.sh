@@ -20,14 +20,17 @@ if [ -d "$tree/.git" ] && [ "$carry" = "$tree/.carry" ] && ! grep -qx '/.carry/'
     echo '/.carry/' >> "$tree/.git/info/exclude"
 fi
 
+missing=()
 for wheel in "${wheels[@]}"; do
     name=${wheel%%==*}
-    compgen -G "$carry/whl/${name//-/_}-*.whl" > /dev/null && continue
+    compgen -G "$carry/whl/${name//-/_}-*.whl" > /dev/null || missing+=("$wheel")
+done
+if ((${#missing[@]})); then
     "$python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --implementation cp \
         --python-version 3.12 --platform manylinux_2_28_x86_64 --platform manylinux_2_27_x86_64 \
         --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 --platform manylinux1_x86_64 \
-        --dest "$carry/whl" "$wheel"
-done
+        --dest "$carry/whl" "${missing[@]}"
+fi
 
 if [ ! -e "$carry/clip.mp4" ]; then
     "$python" - "$carry/clip.mp4" "${SECONDS_OF_CLIP:-12}" "${SIZE_OF_CLIP:-1920x1080}" << 'END'

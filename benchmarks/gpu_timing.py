@@ -56,6 +56,18 @@ def timed(calls: Sequence[Callable[[], Any]], macs: int = 0, *, capture: bool = 
     return _summary(times, repeats, how, macs)
 
 
+def enqueued_us(calls: Sequence[Callable[[], Any]]) -> float:
+    """Return the microseconds of the CPU to enqueue one call, of a few, so that the CPU doesn't wait for the GPU."""
+    if not REHEARSAL:
+        torch.cuda.synchronize()
+    times = []
+    for call in [*calls, *calls]:
+        began = time.perf_counter()
+        call()
+        times.append(1e6 * (time.perf_counter() - began))
+    return statistics.median(times)
+
+
 def _summary(times: list[float], repeats: int, how: str, macs: int) -> Row:
     ms = statistics.median(times)
     row: Row = {"ms": ms, "least_ms": min(times), "most_ms": max(times), "repeats": repeats, "how": how}
