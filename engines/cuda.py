@@ -3,6 +3,7 @@
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ try:
     from torch import Tensor
 
     from sr4k.engines.cuda_network import FusedNetwork, Layout
+    from sr4k.engines.on_gpu import gpu_errors
     from sr4k.engines.one_launch import OneLaunch, best_network
 except ImportError as err:
     raise EngineError("The engine 'cuda' needs PyTorch and Triton: pip install 'sr4k-stream[cuda]'.") from err
@@ -40,18 +42,15 @@ class CudaEngine(Engine):
 
     def activate_impl(self) -> None:
         spec = self.spec
-        self._network = _fused(spec, "cells")
-        try:
+        with gpu_errors():
+            self._network = _fused(spec, "cells")
             self._idle = deque(_Slot(self._network, spec) for _ in range(self.in_flight))
-        except torch.cuda.OutOfMemoryError as err:
-            raise EngineError(
-                f"The GPU has too little memory left for {spec.width}x{spec.height}: close what else uses it."
-            ) from err
         self._running: deque[_Slot] = deque()
 
     def deactivate_impl(self) -> None:
         for slot in self._running:
-            slot.wait()
+            with suppress(RuntimeError):  # an error of the GPU has been raised already, and shows in all later calls
+                slot.wait()
         self._running.clear()
         self._idle.clear()
 

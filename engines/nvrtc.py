@@ -70,35 +70,57 @@ class Kernel:
     """
 
     def __init__(self, cubin: bytes, name: str, *, threads: int, shared: int) -> None:
-        self._threads, self._shared = threads, shared
+        self.threads, self.shared = threads, shared
         self._module = _checked(driver.cuModuleLoadData(cubin))  # unloaded with the context
-        self._function = _checked(driver.cuModuleGetFunction(self._module, name.encode()))
-        _checked(driver.cuFuncSetAttribute(self._function, _MOST_SHARED, shared))
+        self.function = _checked(driver.cuModuleGetFunction(self._module, name.encode()))
+        _checked(driver.cuFuncSetAttribute(self.function, _MOST_SHARED, shared))
 
     def registers(self) -> int:
         """Return the registers of a thread."""
-        return int(_checked(driver.cuFuncGetAttribute(_REGISTERS, self._function)))
+        return int(_checked(driver.cuFuncGetAttribute(_REGISTERS, self.function)))
 
     def local_bytes(self) -> int:
         """Return the bytes of local memory of a thread, to which registers are spilled."""
-        return int(_checked(driver.cuFuncGetAttribute(_LOCAL, self._function)))
+        return int(_checked(driver.cuFuncGetAttribute(_LOCAL, self.function)))
 
-    def launch(self, grid: tuple[int, int], pointers: Sequence[int], sizes: Sequence[int], stream: int) -> None:
+
+class Launch:
+    """Launches of a kernel whose arguments are all the same but for the first pointers: they are packed once.
+
+    Args:
+        kernel: from here.
+        grid: columns and rows of blocks.
+        changing: number of pointers that each launch brings.
+        pointers: the kernel's next arguments, addresses of device memory, which must last as long as this.
+        sizes: its other arguments, 32-bit integers.
+    """
+
+    def __init__(
+        self, kernel: Kernel, grid: tuple[int, int], changing: int, pointers: Sequence[int], sizes: Sequence[int]
+    ) -> None:
+        self._addresses = (ctypes.c_void_p * (changing + len(pointers)))(*[0] * changing, *pointers)
+        self._sizes = (ctypes.c_int * len(sizes))(*sizes)
+        places = [
+            ctypes.addressof(self._addresses) + ctypes.sizeof(ctypes.c_void_p) * k for k in range(len(self._addresses))
+        ]
+        places += [ctypes.addressof(self._sizes) + ctypes.sizeof(ctypes.c_int) * k for k in range(len(sizes))]
+        self._places = (ctypes.c_void_p * len(places))(*places)
+        self._before = (kernel.function, *grid, 1, kernel.threads, 1, 1, kernel.shared)
+        self._arguments = ctypes.addressof(self._places)
+        self._changing = changing
+
+    def __call__(self, pointers: Sequence[int], stream: int) -> None:
         """Enqueue one launch.
 
         Args:
-            grid: columns and rows of blocks.
             pointers: the kernel's first arguments, addresses of device memory, which must last until it has run.
-            sizes: its other arguments, 32-bit integers.
             stream: a ``cudaStream_t``; 0 is the default stream.
 
         Raises:
             EngineError: CUDA fails, now or earlier.
         """
-        kinds = (ctypes.c_void_p,) * len(pointers) + (ctypes.c_int,) * len(sizes)
-        arguments = ((*pointers, *sizes), kinds)
-        block, shared = (self._threads, 1, 1), self._shared
-        _checked(driver.cuLaunchKernel(self._function, *grid, 1, *block, shared, stream, arguments, 0))
+        self._addresses[: self._changing] = pointers
+        _checked(driver.cuLaunchKernel(*self._before, stream, self._arguments, 0))
 
 
 def _log_of(program: Any) -> str:

@@ -117,7 +117,9 @@ class OneLaunch:
         shared = plan.shared_bytes(convs)
         self.kernel = nvrtc.Kernel(cubin, "one_launch", threads=32 * plan.warps, shared=shared)
         self._cells = height // CELL, width // CELL
-        self._grid = (-(-self._cells[1] // plan.columns), -(-self._cells[0] // plan.rows))
+        grid = (-(-self._cells[1] // plan.columns), -(-self._cells[0] // plan.rows))
+        weights = [tensor.data_ptr() for tensor in self._weights]
+        self._launch = nvrtc.Launch(self.kernel, grid, 3, weights, self._cells)
 
     @property
     def output_shape(self) -> tuple[int, ...]:
@@ -132,9 +134,8 @@ class OneLaunch:
 
     def run(self, luma: Tensor, chroma: Tensor, out: Tensor, maps: Sequence[Tensor] = ()) -> None:  # noqa: ARG002
         """Enqueue one frame on the current stream; see `FusedNetwork.run`."""
-        pointers = [tensor.data_ptr() for tensor in (luma, chroma, out, *self._weights)]
         stream = torch.cuda.current_stream(self.device).cuda_stream if self.device.type == "cuda" else 0
-        self.kernel.launch(self._grid, pointers, self._cells, stream)
+        self._launch((luma.data_ptr(), chroma.data_ptr(), out.data_ptr()), stream)
 
 
 def best_network(

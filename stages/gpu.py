@@ -85,7 +85,8 @@ class GpuDecode(FileSource):
     def _open_nvdec(self) -> VideoReader | None:
         if not driver().gpus or self._pipe is not None:  # a pipe can't be read again where NVDEC fails
             return None
-        make_context_current(self._device)
+        with gpu_errors():
+            make_context_current(self._device)
         accelerator = HWAccel(
             "cuda", device="0", allow_software_fallback=False, is_hw_owned=True, options=_CURRENT_CONTEXT
         )
@@ -225,12 +226,13 @@ class Download(Transform):
     name = "download"
 
     def open(self, source: Format) -> Format:
-        device = cuda_device()
         self._form = source.planes[0]
         self._waiting: deque[_Copy] = deque()
         self._ring, self._pinned = RegisteredMemory(), deque[Tensor]()
-        on_gpu = device.type == "cuda"
-        self._copies = torch.cuda.Stream(device) if on_gpu else None  # type: ignore[no-untyped-call]
+        with gpu_errors():
+            device = cuda_device()
+            on_gpu = device.type == "cuda"
+            self._copies = torch.cuda.Stream(device) if on_gpu else None  # type: ignore[no-untyped-call]
         return source
 
     def close(self) -> None:

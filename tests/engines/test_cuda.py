@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from sr4k.engines import EngineSpec, create_engine
 from sr4k.engines.nvidia import driver
-from sr4k.errors import OptionError
+from sr4k.errors import EngineError, OptionError
 from sr4k.models import zoo
 from sr4k.models.colour import Colour, Sampling
 from sr4k.models.folded_network import FoldedNetwork
@@ -179,6 +179,29 @@ def test_pictures_of_10_bits_are_those_of_the_cpus_engine() -> None:
                 assert engine.describe()["precision"] == "fp16"
     assert results[0].max() > 255
     assert np.abs(results[0] - results[1]).max() <= 2
+
+
+@pytest.mark.parametrize("call", ["start", "wait"])
+def test_an_error_of_the_gpu_is_one_of_ours_and_stays_the_one_that_is_told(
+    call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sr4k.engines import cuda
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    spec = EngineSpec(model="luma-fast", height=2, width=2, colour=COLOUR)
+    planes = [np.zeros(shape, np.uint8) for shape in spec.input_shapes]
+    engine = create_engine("cuda", spec)
+    with pytest.raises(EngineError, match="CudaEngine failed at 2x2: CUDA error: an illegal memory access"), engine:
+        engine.submit(planes)
+        for each in ("wait", call):  # once it has failed, every call does
+            monkeypatch.setattr(cuda._Slot, each, fail)
+        engine.submit(planes)
+        engine.result()
+    monkeypatch.setattr(cuda._Slot, "__init__", fail)
+    with pytest.raises(EngineError, match="The GPU failed: CUDA error"):
+        engine.activate()
 
 
 def test_rgb_and_32_bits_are_refused_by_name() -> None:

@@ -113,7 +113,7 @@ def test_frames_on_the_gpu_are_read_and_written_where_they_are_by_one_launch(mon
     monkeypatch.setattr(cuda, "_fused", lambda *_: network)
     on_gpu = cuda.CudaOnGpu(EngineSpec(model="luma-fast", height=SIZE[0], width=SIZE[1], colour=Colour()))
     launched: list[list[int]] = []
-    monkeypatch.setattr(network.kernel, "launch", lambda grid, pointers, *_: launched.append(pointers[:3]))  # noqa: ARG005
+    monkeypatch.setattr(network, "_launch", lambda pointers, _: launched.append(list(pointers)))
     luma, chroma = map(torch.from_numpy, picture("420"))
     made = [on_gpu.run(luma, chroma) for _ in range(2)]
     assert launched == [[luma.data_ptr(), chroma.data_ptr(), out.data_ptr()] for out in made]
@@ -179,11 +179,10 @@ def test_what_nvrtc_and_the_driver_refuse_is_an_error_of_ours(monkeypatch: pytes
     with pytest.raises(EngineError, match=r"NVRTC: .*nonsense"):
         nvrtc.compiled("nonsense", (9, 0))
     driver = stand_in("driver")
-    kernel = nvrtc.Kernel.__new__(nvrtc.Kernel)
-    kernel._function, kernel._threads, kernel._shared = None, 128, 0
+    launch = nvrtc.Launch(SimpleNamespace(function=None, threads=128, shared=0), (1, 1), 0, [], [])  # type: ignore[arg-type]
     monkeypatch.setattr(driver, "cuLaunchKernel", lambda *_: (driver.CUresult.CUDA_ERROR_ILLEGAL_ADDRESS,))
     with pytest.raises(EngineError, match=r"CUDA: CUDA_ERROR_ILLEGAL_ADDRESS"):
-        kernel.launch((1, 1), [], [], 0)
+        launch([], 0)
 
 
 @pytest.mark.skipif(shutil.which("nvcc") is None, reason="needs nvcc")

@@ -1,6 +1,8 @@
 // An NVIDIA driver with one GPU that can do nothing: enough for libraries to find it, and for FFmpeg to open a device.
 // gcc -shared -fPIC -o libcuda.so.1 stand_in_driver.c; ACTIVE_CONTEXT=1: the primary context exists, with other flags
 // than FFmpeg's; CALLS_LOGGED=1: the names of calls that change contexts go to stderr.
+#define _GNU_SOURCE
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +35,7 @@ SUCCEEDS(cuLinkDestroy) SUCCEEDS(cuMemAllocManaged) SUCCEEDS(cuMemAllocPitch_v2)
 SUCCEEDS(cuMemcpy) SUCCEEDS(cuMemcpy2DAsync_v2) SUCCEEDS(cuMemcpy2D_v2) SUCCEEDS(cuMemcpyAsync)
 SUCCEEDS(cuMemcpyDtoDAsync_v2) SUCCEEDS(cuMemcpyDtoD_v2) SUCCEEDS(cuMemcpyDtoHAsync_v2) SUCCEEDS(cuMemcpyDtoH_v2)
 SUCCEEDS(cuMemcpyHtoDAsync_v2) SUCCEEDS(cuMemcpyHtoD_v2) SUCCEEDS(cuMemsetD8Async) SUCCEEDS(cuMipmappedArrayDestroy)
-SUCCEEDS(cuMipmappedArrayGetLevel) SUCCEEDS(cuModuleGetFunction) SUCCEEDS(cuModuleGetGlobal) SUCCEEDS(cuModuleLoadData)
+SUCCEEDS(cuMipmappedArrayGetLevel) SUCCEEDS(cuModuleGetFunction) SUCCEEDS(cuFuncSetAttribute) SUCCEEDS(cuModuleGetGlobal) SUCCEEDS(cuModuleLoadData)
 SUCCEEDS(cuModuleUnload) SUCCEEDS(cuSignalExternalSemaphoresAsync) SUCCEEDS(cuStreamAddCallback)
 SUCCEEDS(cuStreamCreate) SUCCEEDS(cuStreamDestroy_v2) SUCCEEDS(cuStreamQuery) SUCCEEDS(cuStreamSynchronize)
 SUCCEEDS(cuStreamWaitEvent) SUCCEEDS(cuTexObjectCreate) SUCCEEDS(cuTexObjectDestroy)
@@ -61,3 +63,16 @@ int cuDevicePrimaryCtxRetain(void** context, int device) { *context = CONTEXT; r
 int cuCtxGetDevice(int* device) { *device = 0; return 0; }
 int cuCtxGetCurrent(void** context) { *context = CONTEXT; return 0; }
 int cuMemAlloc_v2(unsigned long* address, unsigned long bytes) { *address = (unsigned long)malloc(bytes); return 0; }
+
+// How NVIDIA's Python bindings find the calls.
+int cuGetProcAddress_v2(const char* symbol, void** found, int version, unsigned long flags, int* status) {
+    char later[128];
+    snprintf(later, sizeof later, "%s_v2", symbol);
+    Dl_info here;
+    dladdr((void*)cuInit, &here);
+    void* self = dlopen(here.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
+    *found = dlsym(self, later);
+    if (*found == NULL) *found = dlsym(self, symbol);
+    if (status != NULL) *status = *found == NULL;
+    return *found == NULL ? 500 : 0;
+}

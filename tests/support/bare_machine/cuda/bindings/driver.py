@@ -23,6 +23,9 @@ class CUdevice_attribute(IntEnum):  # noqa: N801
     CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN = 97
 
 
+_KINDS = (*[ctypes.c_void_p] * 10, *[ctypes.c_int] * 2)
+"""Of the kernel's arguments: planes, output, weights; rows and columns of cells."""
+
 _HOPPER = {81: 228 << 10, 97: 227 << 10}
 
 
@@ -54,10 +57,11 @@ def cuFuncGetAttribute(attribute: int, function: Any) -> tuple[Any, ...]:  # noq
 
 def cuLaunchKernel(  # noqa: N802
     function: Any, columns: int, rows: int, deep: int, threads: int, y: int, z: int, shared: int, stream: int,
-    arguments: tuple[tuple[int, ...], tuple[Any, ...]], extra: int,
+    arguments: int, extra: int,
 ) -> tuple[Any, ...]:  # fmt: skip
     assert (deep, y, z, stream, extra) == (1, 1, 1, 0, 0)
     assert shared == function.shared_bytes() and threads == function.threads()
-    values, kinds = arguments
-    function.run(columns, rows, *(kind(value) for kind, value in zip(kinds, values, strict=True)))
+    places = (ctypes.c_void_p * len(_KINDS)).from_address(arguments)
+    values = [kind.from_address(place) for kind, place in zip(_KINDS, places, strict=True)]
+    function.run(columns, rows, *values)
     return (CUresult.CUDA_SUCCESS,)

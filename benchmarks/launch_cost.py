@@ -1,0 +1,81 @@
+"""The CPU's time to launch a picture in one launch: this package's code and NVIDIA's bindings, without a GPU.
+
+    python benchmarks/launch_cost.py
+
+A stand-in for the driver (tests/support/stand_in_driver.c) takes launches and does nothing, so that the driver's own
+time, and PyTorch's to tell the current stream, are not in it. Needs gcc and the extra ``[cuda]``. The result
+goes to results/launch_cost.json and .md.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from extras import required
+
+torch = required("torch")
+
+from sr4k.bench import machine  # noqa: E402
+
+RESULTS = Path(__file__).parent / "results" / "launch_cost.json"
+STAND_IN = Path(__file__).parents[1] / "tests" / "support" / "stand_in_driver.c"
+
+_ROUNDS, _LAUNCHES = 50, 200
+
+
+def main() -> None:
+    """Measure in a process that finds the stand-in."""
+    if sys.argv[1:] == ["--measure"]:
+        print(json.dumps(measured()))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["gcc", "-shared", "-fPIC", "-o", f"{folder}/libcuda.so.1", STAND_IN], check=True)
+        environment = {**os.environ, "LD_LIBRARY_PATH": folder}
+        done = subprocess.run(
+            [sys.executable, __file__, "--measure"], env=environment, stdout=subprocess.PIPE, text=True, check=True
+        )
+    found = json.loads(done.stdout)
+    about = machine.describe()
+    RESULTS.write_text(json.dumps({"machine": about, "us": found}, indent=1, default=str) + "\n")
+    lines = [
+        "# The CPU's time to launch a picture",
+        "",
+        f"`python benchmarks/launch_cost.py`; {machine.in_words(about)}",
+        "",
+        "`luma` in one launch, by NVIDIA's bindings, with a driver that does nothing; nothing here has run on a GPU.",
+        "",
+        "| | microseconds a picture |",
+        "|---|---|",
+        *(f"| {name} | {value:.1f} |" for name, value in found.items()),
+    ]
+    RESULTS.with_suffix(".md").write_text("\n".join(lines) + "\n")
+    print(RESULTS.with_suffix(".md").read_text())
+
+
+def measured() -> dict[str, float]:
+    """Return microseconds of a launch, the median of rounds and the least."""
+    from sr4k.engines import nvrtc
+    from sr4k.engines.one_launch import OneLaunch, plan_for
+    from sr4k.models import zoo
+    from sr4k.models.colour import Colour
+
+    nvrtc.compiled = lambda *_: b""  # type: ignore[assignment] # what the stand-in loads
+    size, plan = (1080, 1920), plan_for(4, 227 << 10, 228 << 10)
+    network = OneLaunch(zoo.load("luma").quantized(Colour()), *size, torch.device("cpu"), layout="nv12", plan=plan)
+    luma, chroma, out = (torch.zeros(1, dtype=torch.uint8) for _ in range(3))
+    rounds = []
+    for _ in range(_ROUNDS):
+        began = time.perf_counter()
+        for _ in range(_LAUNCHES):
+            network.run(luma, chroma, out)
+        rounds.append(1e6 * (time.perf_counter() - began) / _LAUNCHES)
+    return {"median": statistics.median(rounds), "least": min(rounds)}
+
+
+if __name__ == "__main__":
+    main()
