@@ -107,7 +107,6 @@ class Launch:
         self._places = (ctypes.c_void_p * len(places))(*places)
         self._before = (kernel.function, *grid, 1, kernel.threads, 1, 1, kernel.shared)
         self._arguments = ctypes.addressof(self._places)
-        self._changing = changing
 
     def __call__(self, pointers: Sequence[int], stream: int) -> None:
         """Enqueue one launch.
@@ -119,7 +118,8 @@ class Launch:
         Raises:
             EngineError: CUDA fails, now or earlier.
         """
-        self._addresses[: self._changing] = pointers
+        for k, pointer in enumerate(pointers):
+            self._addresses[k] = pointer
         _checked(driver.cuLaunchKernel(*self._before, stream, self._arguments, 0))
 
 
