@@ -93,9 +93,9 @@ def measure_foreign(foreign: Foreign, size: Size, rounds: int) -> ForeignTime:
         engine = engines.enter_context(engine_for("openvino", spec))
         others = [engines.enter_context(engine_for("openvino", replace(spec, precision=half))) for half in halves]
         pictures = [each.infer(planes) for each in (engine, *others)]
-        turns = [_turn(engine, planes), engines.enter_context(_alone(foreign, size))]
-        turns += [_turn(each, planes) for each in others]
-        times = [[_timed(turn) for turn in turns] for _ in range(rounds + 1)][1:]
+        turns = [turn_of(engine, planes), engines.enter_context(_alone(foreign, size))]
+        turns += [turn_of(each, planes) for each in others]
+        times = [[_seconds_of_one(turn) for turn in turns] for _ in range(rounds + 1)][1:]
         about = engine.describe()
     ours, alone, *of_halves = (statistics.median(each) for each in zip(*times, strict=True))
     return ForeignTime(
@@ -113,7 +113,7 @@ def measure_foreign(foreign: Foreign, size: Size, rounds: int) -> ForeignTime:
     )
 
 
-def _turn(engine: Engine, planes: Sequence[Plane]) -> Callable[[], float]:
+def turn_of(engine: Engine, planes: Sequence[Plane]) -> Callable[[], float]:
     """Return a function that runs an engine with as many pictures in flight as it takes, and returns their number."""
 
     def run() -> float:
@@ -164,7 +164,7 @@ def _alone(foreign: Foreign, size: Size) -> Iterator[Callable[[], float]]:
     yield run
 
 
-def _timed(run: Callable[[], float]) -> float:
+def _seconds_of_one(run: Callable[[], float]) -> float:
     """Return the seconds of one picture: the mean of those that fit into `_AT_LEAST` seconds."""
     began, pictures = time.perf_counter(), 0.0
     while not pictures or time.perf_counter() - began < _AT_LEAST:
