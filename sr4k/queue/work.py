@@ -59,7 +59,8 @@ def _made(
     send: Callable[[dict[str, Any]], None],
 ) -> JobResult:
     job, alone = for_cluster(job_of_queued(queued, cpus), cluster)
-    if queued.forecast is None and queued.runs < 2 and not isinstance(job, ClusterJob):
+    is_new = not folder_of(Path(queued.target)).exists()
+    if is_new and queued.forecast is None and not isinstance(job, ClusterJob):
         _foretell(queued, stop, send)
     progress = _Progress(send, alone)
     summary = job.run(on_status=progress, stop_requests=stop)
