@@ -201,27 +201,22 @@ def as_markdown(lives: list[Life], command: str) -> str:
     for number, state in enumerate(STATES):
         caught = Counter(life.killed[number] for life in lives)
         rows.append(f"| {state} | {len(lives)} | {', '.join(f'{name}: {n}' for name, n in caught.items())} |")
-    wrong = sum(len(life.wrong) for life in lives)
-    return "\n".join(
-        [
-            "# Kills of the service",
-            "",
-            f"`{command}`",
-            "",
-            f"Each of {len(lives)} jobs lived through {len(STATES)} kills of `sr4k serve` with SIGKILL. Four segments of "
-            "a minute each; what the job was at when it was killed is what its queue said afterwards.",
-            "",
-            "| aimed at | kills | the job was at |",
-            "|---|---|---|",
-            *rows,
-            "",
-            f"Jobs lost: {sum(life.lost == FRAMES for life in lives)}. Frames lost: {sum(life.lost for life in lives)} of "
-            f"{FRAMES * len(lives)}. Segments begun again: {sum(life.again for life in lives)}, at most "
-            f"{max(life.again for life in lives)} a job. Sources lost, results under neither name, files left over, "
-            f"checks that failed: {wrong}.",
-            "",
-        ]
-    )
+    wrong, again = sum(len(life.wrong) for life in lives), [life.again for life in lives]
+    lost, jobs = sum(life.lost for life in lives), sum(life.lost == FRAMES for life in lives)
+    return f"""# Kills of the service
+
+`{command}`
+
+Each of {len(lives)} jobs of four segments lived through {len(STATES)} kills of `sr4k serve` with SIGKILL. What the job
+was at is what its queue said afterwards.
+
+| aimed at | kills | the job was at |
+|---|---|---|
+{chr(10).join(rows)}
+
+Jobs lost: {jobs}. Frames lost: {lost} of {FRAMES * len(lives)}. Segments made again: {sum(again)}, at most
+{max(again)} a job. Sources lost, results under no name, files left over, checks that failed: {wrong}.
+"""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""``sr4k serve`` is killed in each state of a job in turn, and the job lives on: what `benchmarks/queue_kills.py` counts."""
+"""``sr4k serve`` is killed in each state of a job in turn, and the job lives on; see `benchmarks/queue_kills.py`."""
 
 from pathlib import Path
 
