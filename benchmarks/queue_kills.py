@@ -214,7 +214,7 @@ was at is what its queue said afterwards.
 |---|---|---|
 {chr(10).join(rows)}
 
-Jobs lost: {jobs}. Frames lost: {lost} of {FRAMES * len(lives)}. Segments made again: {sum(again)}, at most
+Jobs lost: {jobs}. Frames lost: {lost} of {FRAMES * len(lives)}. Finished segments made again: {sum(again)}, at most
 {max(again)} a job. Sources lost, results under no name, files left over, checks that failed: {wrong}.
 """
 
