@@ -9,18 +9,25 @@ from skimage import data as pictures
 from sr4k.models import zoo
 from sr4k.models.colour import Colour
 from sr4k.models.export import to_onnx
-from sr4k.models.geometry import pad_planes
+from sr4k.models.geometry import MARGIN, pad_planes
 from sr4k.models.quality.metrics import psnr
 
 HEIGHT, WIDTH = 32, 48
 MODELS = ["luma", "rcan2"]
 
 
-def run(model: onnx.ModelProto) -> NDArray[np.uint8]:
+def planes() -> list[NDArray[np.uint8]]:
     gray = pictures.camera()[100:]
-    chroma = np.stack([gray[: HEIGHT // 2, : WIDTH // 2] // 8 + 112] * 2)
-    luma, chroma = pad_planes(gray[:HEIGHT, :WIDTH], chroma)
-    session = ort.InferenceSession(model.SerializeToString())
+    return pad_planes(gray[:HEIGHT, :WIDTH], np.stack([gray[: HEIGHT // 2, : WIDTH // 2] // 8 + 112] * 2))
+
+
+def run(model: onnx.ModelProto, *, as_written: bool = False) -> NDArray[np.uint8]:
+    """Compute cells; ``as_written``: by float32 on whole numbers, as some CPUs' products of int8 saturate."""
+    luma, chroma = planes()
+    options = ort.SessionOptions()
+    if as_written:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = ort.InferenceSession(model.SerializeToString(), options)
     (cells,) = session.run(None, {"luma": luma[None, None], "chroma": chroma[None]})
     return np.asarray(cells)
 
@@ -44,6 +51,20 @@ class TestCastLast:
         network = zoo.load(name).quantized(Colour())
         usual, other = (to_onnx(network, HEIGHT, WIDTH, cast_last=last) for last in (False, True))
         assert np.array_equal(run(usual), run(other))
+
+    @pytest.mark.slow(seconds=1)
+    def test_it_is_the_picture_of_exact_integers_but_for_ties(self, name: str) -> None:
+        executor = pytest.importorskip("sr4k.models.execute").IntegerExecutor
+        from torch import from_numpy
+
+        network = zoo.load(name).quantized(Colour())
+        luma, chroma = planes()
+        exact = executor(network)(from_numpy(luma)[None, None], from_numpy(chroma)[None]).permute(0, 2, 3, 1)
+        made = run(to_onnx(network, HEIGHT, WIDTH, cast_last=True), as_written=True)
+        inner = slice(MARGIN, -MARGIN)
+        apart = np.abs(made - exact.round().clamp(0, 255).numpy())[:, inner, inner]
+        assert apart.max() <= 1
+        assert (apart > 0).mean() <= 0.005
 
 
 @pytest.mark.parametrize("name", MODELS)
