@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,8 +13,8 @@ from typing import Any
 from sr4k.common.file_hash import sha256_of
 from sr4k.media import object_store
 from sr4k.media.remote_path import RemotePath
-from sr4k.media.resume.journal import Journal, Segment, flush_to_disk
-from sr4k.media.resume.pool import MANIFEST, PACKETS, Manifest, Pool, manifest_of
+from sr4k.media.resume.journal import Journal, Segment
+from sr4k.media.resume.pool import MANIFEST, PACKETS, Manifest, Pool, copied_whole, manifest_of
 
 
 class BucketPool:
@@ -79,12 +78,12 @@ class BucketPool:
         """
         packets = self.folder / f"{manifest.key}{PACKETS}"
         name = f"{len(journal.segments()):06d}{PACKETS}"
-        copied = journal.folder / name
-        with packets.open() as source, copied.open("wb") as target:
-            shutil.copyfileobj(source, target, 1 << 20)
-        flush_to_disk(copied)
-        if sha256_of(copied) != manifest.sha256:
-            raise ValueError(f"{packets} has changed since it was written")
+
+        def check(copied: Path) -> None:
+            if sha256_of(copied) != manifest.sha256:
+                raise ValueError(f"{packets} has changed since it was written")
+
+        copied_whole(packets, journal.folder / name, check)
         journal.add(Segment(**(asdict(manifest.segment) | {"name": name})))
 
     @property
@@ -114,6 +113,14 @@ class BucketPool:
         self._put(probe, b"")
         self._delete(probe)
         return True
+
+    def lend(self, name: str, file: Path) -> None:
+        """Put a file for all machines, unless it is there."""
+        self._put(name, file)
+
+    def fetch(self, name: str, target: Path, check: Callable[[Path], None]) -> None:
+        """Copy such a file to this machine. It appears whole, and after ``check`` has not raised an error of it."""
+        copied_whole(self.folder / name, target, check)
 
     def _names(self) -> list[str]:
         return object_store.names_below(str(self.folder), str(self.folder))

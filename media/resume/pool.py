@@ -162,6 +162,34 @@ class Pool:
         with TemporaryDirectory(dir=self.folder, prefix="look."):
             return True
 
+    def lend(self, name: str, file: Path) -> None:
+        """Put a file for all machines, unless it is there."""
+        own = self.folder / f"{name}.{os.urandom(4).hex()}"
+        try:
+            shutil.copyfile(file, own)
+            flush_to_disk(own)
+            with suppress(FileExistsError):
+                os.link(own, self.folder / name)
+        finally:
+            own.unlink(missing_ok=True)
+
+    def fetch(self, name: str, target: Path, check: Callable[[Path], None]) -> None:
+        """Copy such a file to this machine. It appears whole, and after ``check`` has not raised an error of it."""
+        copied_whole(self.folder / name, target, check)
+
+
+def copied_whole(source: Path, target: Path, check: Callable[[Path], None]) -> None:
+    """Copy a file, which appears under its name when it is whole, and ``check`` has not raised an error of it."""
+    own = target.with_name(f"{target.name}.{os.urandom(4).hex()}")
+    try:
+        with source.open("rb") as read, own.open("wb") as written:
+            shutil.copyfileobj(read, written, 1 << 20)
+        flush_to_disk(own)
+        check(own)
+        own.replace(target)
+    finally:
+        own.unlink(missing_ok=True)
+
 
 def manifest_of(text: str, key: str) -> Manifest | None:
     """Return the manifest of a segment from its JSON; ``None``: it is none, or another segment's."""

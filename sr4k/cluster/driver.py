@@ -9,11 +9,13 @@ import pickle
 import secrets
 import sys
 import tempfile
+from dataclasses import replace
 from fractions import Fraction
 from multiprocessing.connection import Connection
 from typing import BinaryIO
 
 from sr4k.cluster.messages import Ended, Made, Planned, Request
+from sr4k.cluster.networks import lent
 from sr4k.cluster.node import fingerprint_of_code
 from sr4k.cluster.tasks import Work, key_of
 from sr4k.common.option_names import name_for_command
@@ -23,6 +25,7 @@ from sr4k.media.reading.stretches import Stretch, stretches
 from sr4k.media.resume.bucket_pool import pool_at
 from sr4k.media.resume.job_folder import fingerprint
 from sr4k.media.writing.encoder_threads import seen_cpus
+from sr4k.media.writing.write_errors import writing
 
 TOKEN = "token."
 """Beginning of the name of the file by which machines find out whether they see the pool."""
@@ -70,7 +73,9 @@ def _drive(request: Request, connection: Connection) -> None:
     from sr4k.cluster.remote import connected  # Ray, which reads the environment
     from sr4k.cluster.spreading import Spreading
 
-    pool.leave(*work.token)
+    with writing(work.pool):
+        pool.leave(*work.token)
+        work = replace(work, networks=lent(work.job.preset.engine, pool))
     try:
         with connected(request):
             Spreading(request, work, missing, connection).run()

@@ -23,7 +23,6 @@ from sr4k.common.option_names import is_named_for_command, option
 from sr4k.errors import FieldError, MachineError, OptionError, OutputError, StoppedError, WorkerError
 from sr4k.jobs.fields import Field
 from sr4k.jobs.file_job import Job
-from sr4k.jobs.model_choice import hashes
 from sr4k.jobs.pipes import DASH, is_pipe, path_or_dash
 from sr4k.jobs.summary import Summary
 from sr4k.media.image_names import is_picture
@@ -31,6 +30,7 @@ from sr4k.media.remote_path import RemotePath
 from sr4k.media.resume.job_folder import Parts
 from sr4k.media.resume.pool import Manifest
 from sr4k.media.writing.write_errors import writing
+from sr4k.models import catalogue
 from sr4k.pipeline import Outcome
 from sr4k.pipeline.spawning import spawn
 
@@ -106,10 +106,16 @@ class ClusterJob(Job):
                 "With {engine.reuse_threshold} a frame depends on all before it, which other machines make: leave it "
                 "out."
             )
-        if hashes(job.preset.engine.model):
+        own = [found for found in map(catalogue.foreign, job.preset.engine.chain) if found is not None]
+        if not all(each.card.deterministic for each in own):
             raise FieldError(
-                "A cluster runs the networks that ship with the package: {engine.model} can't be one of yours, which "
-                "other machines may not have."
+                "{engine.model} makes something else of a picture each time, so the result would depend on which "
+                "machine makes it: use another network, or leave the cluster out."
+            )
+        if own and job.preset.engine.name == "torch":
+            raise FieldError(
+                "A cluster's machines get networks of yours as ONNX, which {engine.name} torch doesn't run: leave it "
+                "out."
             )
         if job.preset.encode.work_seconds is not None:
             raise FieldError(

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from sr4k.cluster.networks import borrowed
 from sr4k.cluster.settings import mapped
 from sr4k.cluster.tasks import NodeFacts, SegmentDone, SegmentFailed, SegmentTask, Work
 from sr4k.common.logs import collected_logs
@@ -59,6 +60,10 @@ def look(work: Work, code: str) -> NodeFacts:
             return NodeFacts(trouble=f"{source} is another file there")
     except InputError as err:
         return NodeFacts(trouble=f"the source can't be read there ({err})")
+    try:
+        borrowed(work.job.preset.engine, work.networks, pool_at(pool))
+    except OSError as err:
+        return NodeFacts(trouble=f"its network can't be brought there ({err.strerror or err})")
     return NodeFacts(kind=kind_of_machine())
 
 
@@ -161,6 +166,8 @@ class _Kept(logging.Handler):
 def _there(work: Work, cpus: int) -> Job:
     """Return the job with the paths of this machine."""
     job, preset = work.job, work.job.preset
+    pool = pool_at(mapped(work.pool, work.path_map))
+    preset = preset.model_copy(update={"engine": borrowed(preset.engine, work.networks, pool)})
     if preset.engine.weights is not None:
         weights = mapped(preset.engine.weights, work.path_map)
         engine = preset.engine.model_copy(update={"weights": weights})

@@ -22,8 +22,9 @@ from sr4k.cluster.machines import Machine, Need, largest, name_of, needed
 from sr4k.cluster.messages import Fault, Made, Request, Working
 from sr4k.cluster.order import lagging, longest_first
 from sr4k.cluster.tasks import NodeFacts, SegmentDone, SegmentFailed, SegmentTask, Work
-from sr4k.engines.choose import GPU_ENGINES, engines_for
+from sr4k.engines.choose import GPU_ENGINES
 from sr4k.errors import EngineError, InputError, MachineError, OutputError, Sr4kError, WorkerError
+from sr4k.jobs.model_choice import engines_of
 from sr4k.media.reading.stretches import Stretch
 from sr4k.media.resume.bucket_pool import pool_at
 
@@ -80,7 +81,7 @@ class Spreading:
         self._pool = pool_at(work.pool)
         self._own, self._first = work, missing[0][1]
         engine = work.job.preset.engine
-        self._on_gpu = engines_for(engine.name, engine.device)[0] in GPU_ENGINES
+        self._on_gpu = engines_of(engine)[0] in GPU_ENGINES
         nodes = remote.alive()
         self._need = needed(nodes, request.settings.cpus, on_gpu=self._on_gpu)
         if not any(self._need.times_in(each["Resources"]) for each in nodes):

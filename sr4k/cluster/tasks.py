@@ -6,6 +6,7 @@ from json import dumps
 from pathlib import Path
 from typing import Any
 
+from sr4k.cluster.networks import Network
 from sr4k.cluster.settings import PathMap
 from sr4k.jobs.file_job import Job
 from sr4k.jobs.summary import Summary
@@ -24,6 +25,7 @@ class Work:
         encodes_as: number of CPUs that the encoder sees on the machine where the segments are joined.
         token: name and content of a file in the pool, by which a machine finds out whether it sees the same folder.
         source: facts that change with the source's content.
+        networks: those that the user brought.
     """
 
     job: Job
@@ -32,6 +34,7 @@ class Work:
     encodes_as: int
     token: tuple[str, str]
     source: dict[str, Any]
+    networks: tuple[Network, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -14,6 +14,7 @@ import av
 import pytest
 from bait import ran, set_out
 from clips import packet_bytes, video_times, write_clip
+from foreign_networks import convolutions, with_card
 
 from rig.fair_time import Stopwatch
 from sr4k import Job, Preset, load_preset
@@ -23,6 +24,7 @@ from sr4k.cluster.settings import ClusterSettings
 from sr4k.errors import InputError, MachineError, WorkerError
 from sr4k.jobs.file_progress import Progress
 from sr4k.media.resume.job_folder import folder_of
+from sr4k.models.foreign.store import FOLDER
 
 pytestmark = pytest.mark.slow(seconds=20)
 
@@ -35,9 +37,18 @@ class Told(Exception):
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Reached]:
-    """Return a private cluster of two machines; its processes end with it."""
-    with reached(ClusterSettings(address="local:2")) as there:
+def networks_there(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the machines' own folder for networks of the user's."""
+    return tmp_path_factory.mktemp("networks")
+
+
+@pytest.fixture(scope="module")
+def cluster(networks_there: Path) -> Iterator[Reached]:
+    """Return a private cluster of two machines, which have no networks of the user's; its processes end with it."""
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(FOLDER, str(networks_there))
+            there = stack.enter_context(reached(ClusterSettings(address="local:2")))
         session = there.environment["RAY_TMPDIR"]
         yield there
     until = time.monotonic() + 10
@@ -144,6 +155,19 @@ def test_the_file_is_that_of_one_machine(
     assert {segment.tries for segment in made.segments} == {1} and made.again == 0
     assert sum(node.segments for node in made.nodes) == 5
     assert seen and max(progress.frames for progress in seen) == 125
+
+
+def test_a_network_that_the_machines_lack_is_brought_to_them(
+    preset: Preset, cluster: Reached, networks_there: Path, tmp_path: Path
+) -> None:
+    path = convolutions(tmp_path / "net.onnx")
+    card = with_card(path)
+    clip = write_clip(tmp_path / "a.mp4", frames=40, size=(96, 64))
+    own = preset.updated("engine", name="openvino", model=str(path))
+    Job(clip, tmp_path / "one.mp4", preset=own).run()
+    run(ClusterJob(clip, tmp_path / "out.mp4", preset=own, cluster=cluster))
+    assert packet_bytes(tmp_path / "out.mp4", "video") == packet_bytes(tmp_path / "one.mp4", "video")
+    assert [path.name for path in networks_there.rglob("*.onnx")] == [f"{card.sha256}.onnx"]
 
 
 def test_the_usual_network_and_another_codec_make_the_same_too(cluster: Reached, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """How a cluster is named, and what is refused before any is reached."""
 
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from sr4k.cluster.job import ClusterJob, Reached
 from sr4k.cluster.machines import Need, largest, name_of, needed
 from sr4k.cluster.settings import ClusterSettings, mapped, parse_path_map
 from sr4k.errors import FieldError, OptionError
+from sr4k.models.foreign import store
 
 
 @pytest.fixture
@@ -89,12 +91,18 @@ def test_what_would_depend_on_the_machine_is_refused(fields: dict[str, object], 
         ClusterJob(**({"source": "in.mkv", "target": "out.mkv", "cluster": there} | fields))  # type: ignore[arg-type]
 
 
-def test_networks_of_the_user_are_for_one_machine(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("card", "engine", "words"),
+    [({"deterministic": False}, "auto", "something else of a picture each time"), ({}, "torch", "torch doesn't run")],
+)
+def test_a_network_that_can_not_make_the_same_everywhere_is_refused(
+    card: dict[str, bool], engine: str, words: str, tmp_path: Path
+) -> None:
     there = Reached(settings=ClusterSettings(address="local:2"), address="127.0.0.1:1")
     path = convolutions(tmp_path / "net.onnx")
-    with_card(path)
-    with pytest.raises(FieldError, match="model can't be one of yours"):
-        ClusterJob("in.mkv", "out.mkv", model=str(path), cluster=there)
+    store.keep_card(replace(with_card(path), **card))
+    with pytest.raises(FieldError, match=words):
+        ClusterJob("in.mkv", "out.mkv", model=str(path), engine=engine, cluster=there)
 
 
 def test_segments_that_end_after_a_time_of_work_are_refused() -> None:
