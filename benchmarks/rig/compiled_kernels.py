@@ -36,7 +36,12 @@ def kernels_of(
     loaded = zoo.load(spec.model)
     network = loaded.quantized(spec.colour) if precision == "int8" else loaded.folded(spec.colour)
     fused = FusedNetwork(
-        network, spec.height, spec.width, torch.device("cpu"), layout="nv12", tuning=Tuning(stages=stages)
+        network,
+        spec.height,
+        spec.width,
+        torch.device("cpu"),
+        layout="nv12",
+        tuning=None if stages is None else Tuning(stages=stages),
     )
     planes = [torch.zeros(shape, dtype=fused.dtype) for shape in spec.input_shapes]
     out = torch.zeros(fused.output_shape, dtype=fused.dtype)

@@ -36,7 +36,7 @@ def test_no_row_is_killed_while_it_waits_for_kernels_to_compile(
 ) -> None:
     monkeypatch.setattr(gpu_check, "_PATIENCE", 1)
     steps = list(steps_of("warm", Setting((1920, 1080), tmp_path, tmp_path, 0.0)))
-    assert len(steps) > 1
+    assert steps
     assert all(gpu_check.limit_of(step.seconds) > gpu_machine._COMPILE_SECONDS for step in steps)
 
 
