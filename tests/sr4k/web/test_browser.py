@@ -22,6 +22,7 @@ from toy_statuses import statuses
 from web_serving import Runs, desk_of, service_of, serving
 
 from sr4k.queue.queue_runner import Runner
+from sr4k.queue.queued_job import JobResult, Machine
 from sr4k.service.channel_status import ChannelMonitor
 from sr4k.web.access import Access
 from sr4k.web.app import make_app
@@ -38,10 +39,18 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+NOTE_PROGRESS = """() => {
+  window.seen = [];
+  const running = document.querySelector("#running");
+  const note = () => window.seen.push(running.querySelector("progress")?.value ?? 0);
+  new MutationObserver(note).observe(running, {subtree: true, childList: true, attributes: true});
+}"""
+"""Notes all that the bar of the running job shows."""
+
 SOON = 30_000
 """Milliseconds that the service may take to answer on a loaded machine."""
 
-pytestmark = pytest.mark.slow(seconds=40)
+pytestmark = pytest.mark.slow(seconds=55)
 
 
 @dataclass
@@ -102,29 +111,72 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     service.queue.close()
 
 
-def test_a_forecast_is_seen_before_the_button_is_pressed(site: Site) -> None:
-    site.page.goto(site.url("/"))
-    site.page.get_by_role("button", name="videos").click()
-    site.page.get_by_label("Size of the picture").select_option("Twice as wide and as high")
-    site.page.get_by_label("holiday.mp4").check()
-    expect(site.page.locator("#forecast")).to_contain_text("320×180 becomes 640×360")
-    expect(site.page.locator("#forecast")).to_contain_text("Takes about")
+def test_a_video_goes_from_the_library_by_forecast_try_and_queue_to_a_player(site: Site) -> None:
+    page, service = site.page, site.service
+
+    def choose() -> None:
+        page.goto(site.url("/library"))
+        page.get_by_role("button", name="videos").click()
+        page.get_by_label("Size of the picture").select_option("Twice as wide and as high")
+        page.get_by_label("holiday.mp4").check()
+
+    choose()
+    expect(page.locator("#forecast")).to_contain_text("320×180 becomes 640×360")
+    expect(page.locator("#forecast")).to_contain_text("Takes about")
+
+    page.get_by_role("link", name="Try it first").click()
+    page.get_by_role("button", name="Compare one picture").click()
+    expect(page.locator(".compare img")).to_have_count(2)
+    until(lambda: page.evaluate("[...document.images].every((image) => image.complete && image.naturalWidth)"))
+    assert_halves_differ(page)
+    page.get_by_role("button", name="1:1").click()
+    assert page.locator(".compare img.left").bounding_box()["width"] == 640  # type: ignore[index]
+    page.get_by_role("button", name="Compare ten seconds").click()
+    plays_in_step(page)
+    assert_halves_differ(page)
+
+    choose()
+    page.get_by_role("button", name="Add to the queue").click()
+    expect(page.locator("#toasts")).to_contain_text("Added")
+    page.goto(site.url("/queue"))
+    expect(page.locator("#waiting li")).to_contain_text("takes about 0:00:")
+    page.evaluate(NOTE_PROGRESS)
+    with Runner(service.queue, service.library, service.settings):
+        until(lambda: not service.queue.jobs(("waiting", "running")))
+    expect(page.locator("#running li")).to_have_count(0)
+    assert max(page.evaluate("window.seen")) > 0
+
+    page.get_by_role("link", name="Done").click()
+    page.get_by_role("link", name="holiday.mp4").click()
+    expect(page.locator(".checks .good")).to_have_count(3)
+    page.get_by_role("button", name="Play both").click()
+    plays_in_step(page)
+    page.get_by_role("button", name="Show one picture").click()
+    expect(page.locator("#shown .compare img")).to_have_count(2)
+    page.get_by_role("button", name="Make ten seconds").click()
+    expect(page.locator("#shown .compare video")).to_have_count(2)
+    plays_in_step(page)
+    page.get_by_role("button", name="Keep both").click()
+    expect(page.get_by_text("Both files are kept.")).to_be_visible()
+    (done,) = service.queue.jobs(("done",))
+    assert (done.decision, done.forecast is not None) == ("kept", True)
 
 
-def test_one_picture_and_ten_seconds_show_the_network_beside_plain_enlargement(site: Site) -> None:
-    site.page.get_by_role("link", name="Try it first").click()
-    site.page.get_by_role("button", name="Compare one picture").click()
-    box = site.page.locator(".compare")
-    expect(box).to_be_visible()
-    until(lambda: site.page.evaluate("[...document.images].every((image) => image.complete && image.naturalWidth)"))
-    assert_halves_differ(site.page)
-    site.page.get_by_role("button", name="1:1").click()
-    assert site.page.locator(".compare img.left").bounding_box()["width"] == 640  # type: ignore[index]
-
-    site.page.get_by_role("button", name="Compare ten seconds").click()
-    expect(box.locator("video")).to_have_count(2)
-    plays_in_step(site.page)
-    assert_halves_differ(site.page)
+def test_what_a_browser_can_not_play_is_said_in_words_and_offered_as_a_download(site: Site) -> None:
+    queue = site.service.queue
+    result = site.clip.with_name("unplayable.mkv")
+    result.write_bytes(b"no video" * 1000)
+    job = queue.begin(queue.add(site.clip, result).id)
+    told = {"seconds": 1.0, "damaged": False, "width": 640, "height": 360, "codec": "hevc", "container": "matroska"}
+    queue.finish(job.id, JobResult(output=str(result), frames=120, source_bytes=1, result_bytes=8000, **told))
+    site.page.goto(site.url(f"/jobs/{job.id}"))
+    site.page.get_by_role("button", name="Play both").click()
+    expect(site.page.locator("#still-state")).to_contain_text("This browser can't play the result (hevc in matroska).")
+    with site.page.expect_download() as download:
+        site.page.get_by_role("link", name="Download the result").click()
+    assert Path(download.value.path()).read_bytes() == result.read_bytes()
+    queue.remove(job.id)
+    result.unlink()
 
 
 def test_the_queue_is_ordered_by_keyboard_and_by_drag_and_both_tabs_agree(site: Site) -> None:
@@ -151,22 +203,6 @@ def test_the_queue_is_ordered_by_keyboard_and_by_drag_and_both_tabs_agree(site: 
         queue.cancel(number)
     expect(second.locator("#waiting li")).to_have_count(0)
     second.close()
-
-
-def test_a_video_that_is_added_is_made_larger(site: Site) -> None:
-    site.page.goto(site.url("/library"))
-    site.page.get_by_role("button", name="videos").click()
-    site.page.get_by_label("holiday.mp4").check()
-    site.page.get_by_label("Size of the picture").select_option("Twice as wide and as high")
-    site.page.get_by_role("button", name="Add to the queue").click()
-    expect(site.page.locator("#toasts")).to_contain_text("Added")
-    site.page.goto(site.url("/queue"))
-    expect(site.page.locator("#waiting li")).to_have_count(1)
-    service = site.service
-    with Runner(service.queue, service.library, service.settings):
-        expect(site.page.locator("#running li")).to_have_count(1)
-        until(lambda: not service.queue.jobs(("waiting", "running")))
-    expect(site.page.locator("#running li")).to_have_count(0)
 
 
 def test_a_service_that_is_killed_in_mid_job_comes_back_with_its_page_and_its_job(site: Site, tmp_path: Path) -> None:
@@ -207,25 +243,11 @@ def test_progress_moves_while_it_is_looked_at(site: Site) -> None:
     expect(site.page.locator("#running")).to_contain_text(
         "12.0 frames a second · 0:01:00 left · limited by the network"
     )
+    made: Any = {"name": "render-1", "state": "ready", "fps": 12.0, "segments": 3, "running": 1, "frames": 75}
+    queue.tell_progress(job.id, moved.model_copy(update={"machines": [Machine(share=0.62, **made)]}))
+    expect(site.page.locator(".machines tbody tr")).to_have_text(["render-112.03162 %"])
     queue.fail(job.id, "It was only an example.", 1)
     expect(site.page.locator("#running li")).to_have_count(0)
-
-
-def test_what_is_done_is_shown_beside_its_source_and_kept(site: Site) -> None:
-    site.page.goto(site.url("/history"))
-    (done,) = site.service.queue.jobs(("done",))
-    site.page.locator(f"a[href='/jobs/{done.id}']").click()
-    expect(site.page.locator(".checks .good")).to_have_count(3)
-    site.page.get_by_role("button", name="Play both").click()
-    plays_in_step(site.page)
-    site.page.get_by_role("button", name="Show one picture").click()
-    expect(site.page.locator("#shown .compare img")).to_have_count(2)
-    site.page.get_by_role("button", name="Make ten seconds").click()
-    expect(site.page.locator("#shown .compare video")).to_have_count(2)
-    plays_in_step(site.page)
-    site.page.get_by_role("button", name="Keep both").click()
-    expect(site.page.get_by_text("Both files are kept.")).to_be_visible()
-    assert site.service.queue.get(done.id).decision == "kept"
 
 
 def test_settings_are_changed_and_what_is_wrong_with_them_is_said_beside_the_field(site: Site) -> None:
