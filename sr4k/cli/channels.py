@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -13,13 +14,16 @@ from sr4k.cli.signals import counted_signals
 from sr4k.errors import OptionError, Sr4kError
 from sr4k.jobs.live_job import LiveJob
 from sr4k.jobs.running import Impatient
-from sr4k.service.channel_file import ServiceSettings, load_service, plan, variables
-from sr4k.service.endpoint import parse_address
+from sr4k.service.channel_file import ServiceSettings
+from sr4k.service.planned_file import PlannedFile
 from sr4k.service.preflight import troubles, troubles_of_ports
 from sr4k.service.redaction import Redaction
 from sr4k.service.run_channels import Ends, Service
 
 log = logging.getLogger(__name__)
+
+Beside = Callable[[Service, PlannedFile | None, Callable[[], None]], AbstractContextManager[object]]
+"""Opens what runs beside channels; it is given them, their file, and what asks for that to be read again."""
 
 
 def run_channels(
@@ -29,7 +33,7 @@ def run_channels(
     *,
     is_check: bool,
     is_verbose: bool,
-    beside: Callable[[Service], AbstractContextManager[object]] | None = None,
+    beside: Beside | None = None,
 ) -> None:
     """Run the channels of a file to their end.
 
@@ -45,9 +49,9 @@ def run_channels(
         Sr4kError: the file has an error.
         typer.Exit: a channel or the check failed, or signals stopped the channels at once; with the exit code.
     """
-    environment = dict(os.environ)
-    service = None if file is None else _read(file, metrics)
-    jobs = {} if file is None or service is None else _planned(service, file, environment, redaction)
+    planned = None if file is None else PlannedFile(file, metrics, dict(os.environ), redaction)
+    service = None if planned is None else planned.settings(planned.text())
+    jobs = {} if planned is None or service is None else planned.planned(service)
     if is_check and file is not None and service is not None:
         _check(file, service, jobs, redaction)
         return
@@ -56,8 +60,8 @@ def run_channels(
         stop_requests = Impatient(lambda: len(signals))
         channels = Service(jobs, _ends(jobs), stop_requests=stop_requests)
         reload: Callable[[], None] = hangups.clear
-        if file is not None and service is not None:
-            reload = _Reload(file, metrics, environment, redaction, service, channels, hangups)
+        if planned is not None and service is not None:
+            reload = _Reload(planned, service, channels, hangups)
         level = logging.DEBUG if is_verbose else logging.INFO
         with (
             long_running(
@@ -67,7 +71,7 @@ def run_channels(
                 log_format="text" if service is None else service.log_format,
                 level=level,
             ),
-            nullcontext() if beside is None else beside(channels),
+            nullcontext() if beside is None else beside(channels, planned, lambda: hangups.append(signal.SIGHUP)),
         ):
             channels.run(reload, lasting=beside is not None)
     if stop_requests() > 1:
@@ -80,25 +84,15 @@ def run_channels(
 class _Reload:
     """Reads the file again after a SIGHUP, and changes the channels."""
 
-    def __init__(
-        self,
-        file: Path,
-        metrics: str | None,
-        environment: Mapping[str, str],
-        redaction: Redaction,
-        service: ServiceSettings,
-        channels: Service,
-        hangups: list[int],
-    ) -> None:
-        self._file, self._metrics, self._environment, self._redaction = file, metrics, environment, redaction
-        self._service, self._channels, self._hangups = service, channels, hangups
+    def __init__(self, file: PlannedFile, service: ServiceSettings, channels: Service, hangups: list[int]) -> None:
+        self._file, self._service, self._channels, self._hangups = file, service, channels, hangups
 
     def __call__(self) -> None:
         if not self._hangups:
             return
         self._hangups.clear()
         try:
-            self._apply(_read(self._file, self._metrics))
+            self._apply(self._file.settings(self._file.text()))
         except Sr4kError as err:
             self._refused(str(err))
         except Exception as err:
@@ -106,45 +100,32 @@ class _Reload:
             log.debug("Where it failed", exc_info=err)
 
     def _apply(self, service: ServiceSettings) -> None:
-        jobs = _planned(service, self._file, self._environment, self._redaction)
+        jobs = self._file.planned(service)
         found = self._channels.differences(jobs)
         fresh = {name: jobs[name] for name in (*found["added"], *found["changed"])}
         if wrong := troubles(fresh):
             raise OptionError(" ".join(wrong))
         for key in ("metrics", "log_format"):
             if getattr(service, key) != getattr(self._service, key):
-                log.warning("%s: the new value of %s takes effect when the service is restarted.", self._file, key)
+                log.warning("%s: the new value of %s takes effect when the service is restarted.", self._file.path, key)
         self._channels.change(jobs, _ends(jobs))
         changes = "; ".join(f"{what}: {', '.join(names)}" for what, names in found.items() if names)
-        log.info("%s was read again. %s.", self._file, changes or "No channel changed", extra={"event": "reload"})
+        log.info("%s was read again. %s.", self._file.path, changes or "No channel changed", extra={"event": "reload"})
 
     def _refused(self, reason: str) -> None:
         extra = {"event": "reload", "reason": reason}
-        log.error("%s was read again, has an error and changes nothing: %s", self._file, reason, extra=extra)
-
-
-def _read(file: Path, metrics: str | None) -> ServiceSettings:
-    service = load_service(file)
-    service = service if metrics is None else service.model_copy(update={"metrics": metrics})
-    if service.metrics is not None:
-        parse_address(service.metrics)
-    return service
-
-
-def _planned(
-    service: ServiceSettings, file: Path, environment: Mapping[str, str], redaction: Redaction
-) -> dict[str, LiveJob]:
-    """Plan all channels. Their secrets are redacted, and removed from the environment that processes inherit."""
-    jobs = plan(service, file.parent, environment)
-    for job in jobs.values():
-        redaction.hide(job.source, *job.targets)
-    for name in variables(service):
-        os.environ.pop(name, None)
-    return jobs
+        log.error("%s was read again, has an error and changes nothing: %s", self._file.path, reason, extra=extra)
 
 
 def _ends(jobs: Mapping[str, LiveJob]) -> dict[str, Ends]:
-    return {name: Ends(str(job.source), tuple(map(str, job.targets))) for name, job in jobs.items()}
+    return {
+        name: Ends(
+            str(job.source),
+            tuple(map(str, job.targets)),
+            {index: target.path.absolute() for index, target in enumerate(job.targets) if target.kind == "hls"},
+        )
+        for name, job in jobs.items()
+    }
 
 
 def _check(file: Path, service: ServiceSettings, jobs: Mapping[str, LiveJob], redaction: Redaction) -> None:

@@ -3,11 +3,12 @@
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from sr4k.cli.channels import Beside
 from sr4k.cli.cluster_options import ClusterOptions
 from sr4k.cluster.job import reached
 from sr4k.errors import OptionError
@@ -19,7 +20,9 @@ from sr4k.queue.settings import Library
 from sr4k.queue.settling import finish_moves
 from sr4k.queue.watch_folders import Watcher
 from sr4k.service.channel_desk import ChannelDesk
+from sr4k.service.channel_editor import ChannelEditor
 from sr4k.service.channel_history import ChannelHistory
+from sr4k.service.planned_file import PlannedFile
 from sr4k.service.redaction import Redaction
 from sr4k.service.run_channels import Service
 
@@ -36,7 +39,7 @@ def page_beside(
     names: Sequence[str],
     redaction: Redaction,
     cluster: ClusterOptions,
-) -> Callable[[Service], AbstractContextManager[None]]:
+) -> Beside:
     """Check what a page needs, and return what opens it beside the channels of a service.
 
     Secrets are removed from the environment that processes inherit.
@@ -67,14 +70,15 @@ def page_beside(
     library, spread = Library(roots), cluster.settings()
 
     @contextmanager
-    def opened(channels: Service) -> Iterator[None]:
+    def opened(channels: Service, file: PlannedFile | None, reload: Callable[[], None]) -> Iterator[None]:
         with ExitStack() as stack:
             listening = stack.enter_context(listening_on(listen))
             queue = Queue((state or _state_folder()) / "queue.sqlite")
             stack.callback(queue.close)
             settings = SettingsKeeper(queue, library)
             history = stack.enter_context(ChannelHistory(channels.monitors, lambda: channels.names, redaction))
-            desk = ChannelDesk(channels, history, redaction)
+            editor = None if file is None else ChannelEditor(file, channels, reload, library.has)
+            desk = ChannelDesk(channels, history, redaction, editor)
             watcher = Watcher(queue, library, settings)
             stack.enter_context(Announcer(queue, receivers))
             stack.enter_context(ChannelFollower(queue, desk))

@@ -6,8 +6,13 @@ from pathlib import Path
 from sr4k.errors import OutputError
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes, *, mode: int | None = None) -> None:
     """Write a file, and create its folder if needed. The name refers to the old file until the new one is complete.
+
+    Args:
+        path: of the file.
+        data: what is in it.
+        mode: its permissions; ``None``: the usual ones.
 
     Raises:
         OutputError: the file can't be written.
@@ -15,7 +20,11 @@ def write_whole(path: Path, data: bytes) -> None:
     beside = path.with_name(f"{path.name}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if mode is not None:
+            beside.touch(mode=0o600)  # nobody reads it who may not read the file
         beside.write_bytes(data)
+        if mode is not None:
+            beside.chmod(mode & 0o7777)
         beside.replace(path)
     except OSError as err:
         with suppress(OSError):

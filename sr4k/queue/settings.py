@@ -156,6 +156,14 @@ class Library:
             raise InputError(f"{given} isn't in a library of this service.")
         return found
 
+    def has(self, path: Path) -> bool:
+        """Whether a path lies in a root, with all links followed."""
+        try:
+            self.inside(path)
+        except InputError:
+            return False
+        return True
+
     def root_of(self, path: Path) -> Path | None:
         """Return the root that a resolved path lies in; ``None``: in none."""
         return next((root for root in self.roots if path == root or root in path.parents), None)

@@ -9,6 +9,7 @@ from prometheus_client import generate_latest
 
 from sr4k.errors import OptionError
 from sr4k.live.steering import End, Steering
+from sr4k.service.channel_editor import ChannelEditor
 from sr4k.service.channel_history import ChannelHistory, Span
 from sr4k.service.channel_status import ChannelMonitor, ChannelStatus
 from sr4k.service.endpoint import readiness
@@ -76,6 +77,26 @@ class Channels(Protocol):
         """
         ...
 
+    def playlist(self, name: str, number: int) -> str:
+        """Return the path of a target's playlist, by its number from 1.
+
+        Raises:
+            OptionError: there is no such target, or it is no playlist.
+        """
+        ...
+
+    def file(self) -> dict[str, Any]:
+        """Return the file of the channels without its keys; see `sr4k.service.channel_editor.ChannelEditor.shown`."""
+        ...
+
+    def check_file(self, text: str, version: str) -> dict[str, Any]:
+        """Return what an edited file would change; see `sr4k.service.channel_editor.ChannelEditor.check`."""
+        ...
+
+    def save_file(self, text: str, version: str) -> dict[str, Any]:
+        """Write an edited file, and let the channels follow; see `sr4k.service.channel_editor.ChannelEditor.save`."""
+        ...
+
     def metrics(self) -> str:
         """Return what Prometheus reads; see `sr4k.service.prometheus`."""
         ...
@@ -131,10 +152,13 @@ class ChannelDesk:
         runs: what runs them.
         history: of the channels.
         redaction: hides secrets in reasons and errors.
+        editor: of their file; ``None``: there is none to edit.
     """
 
-    def __init__(self, runs: Runs, history: ChannelHistory, redaction: Redaction) -> None:
-        self._runs, self._history, self._redaction = runs, history, redaction
+    def __init__(
+        self, runs: Runs, history: ChannelHistory, redaction: Redaction, editor: ChannelEditor | None = None
+    ) -> None:
+        self._runs, self._history, self._redaction, self._editor = runs, history, redaction, editor
         self._registry = registry_of(runs.monitors)
 
     def overview(self) -> list[dict[str, Any]]:
@@ -189,6 +213,26 @@ class ChannelDesk:
         picture = self._steering(name).look(end)
         return base64.b64encode(picture).decode() if picture else None
 
+    def playlist(self, name: str, number: int) -> str:
+        """See `Channels`."""
+        self._check(name)
+        path = self._runs.ends(name).playlists.get(number - 1)
+        if path is None:
+            raise OptionError(f"Channel {name} has no playlist as target {number}.")
+        return str(path)
+
+    def file(self) -> dict[str, Any]:
+        """See `Channels`."""
+        return self._its_editor().shown()
+
+    def check_file(self, text: str, version: str) -> dict[str, Any]:
+        """See `Channels`."""
+        return self._its_editor().check(text, version)
+
+    def save_file(self, text: str, version: str) -> dict[str, Any]:
+        """See `Channels`."""
+        return self._its_editor().save(text, version)
+
     def metrics(self) -> str:
         """See `Channels`."""
         return generate_latest(self._registry).decode()
@@ -196,6 +240,11 @@ class ChannelDesk:
     def readiness(self) -> dict[str, Any]:
         """See `Channels`."""
         return readiness(self._runs.monitors, self._redaction)
+
+    def _its_editor(self) -> ChannelEditor:
+        if self._editor is None:
+            raise OptionError("These channels have no file to edit.")
+        return self._editor
 
     def _monitors(self) -> dict[str, ChannelMonitor]:
         return {each.status.name: each for each in list(self._runs.monitors)}
@@ -220,7 +269,11 @@ class ChannelDesk:
             told |= _told(monitor.status)
         if "in" not in told:  # whoever is not running has its ends all the same
             told["in"] = {"source": ends.source, "state": "stopped", "reason": None}
-            told["out"] = [{"target": target, "state": "stopped", "reason": None} for target in ends.targets]
+        if not told.get("out"):  # they are opened after the first picture
+            state = "stopped" if told["in"]["state"] == "stopped" else "idle"
+            told["out"] = [{"target": target, "state": state, "reason": None} for target in ends.targets]
+        for index in ends.playlists:
+            told["out"][index]["playlist"] = True
         about: dict[str, Any] = self._shown(_plain(told))
         return about
 

@@ -65,13 +65,30 @@ def load_service(path: Path) -> ServiceSettings:
     Raises:
         OptionError: the file can't be read or is invalid; names the key.
     """
+    return service_in(text_of(path), str(path))
+
+
+def text_of(path: Path) -> str:
+    """Return the text of a file.
+
+    Raises:
+        OptionError: it can't be read.
+    """
     try:
-        text = path.read_text("utf-8")
+        return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as err:
         reason = err.strerror if isinstance(err, OSError) else "it is not UTF-8"
         raise OptionError(f"{path} can't be read: {reason}.") from err
+
+
+def service_in(text: str, where: str) -> ServiceSettings:
+    """Return what the text of a service's file says.
+
+    Raises:
+        OptionError: it is invalid; names ``where`` and the key.
+    """
     try:
-        return parsed(ServiceSettings, text, str(path))
+        return parsed(ServiceSettings, text, where)
     except OptionError as err:
         raise OptionError(without_passwords(str(err))) from err
 

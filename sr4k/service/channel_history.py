@@ -137,6 +137,9 @@ def _figures(status: ChannelStatus) -> dict[str, Any]:
         intake, playout = status.graph.intake, status.graph.playout
         told |= {
             "fps": intake.fps,
+            "fps_out": playout.fps,
+            "bits_in": intake.bitrate,
+            "bits_out": sum((target.bitrate for target in playout.targets), 0.0),
             "rung": float(intake.rung),
             "dropped": sum(intake.dropped.values()),
             "latency": None if playout.latency is None else playout.latency["median"],

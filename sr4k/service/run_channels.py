@@ -5,6 +5,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from sr4k.common.logs import of_channel
@@ -41,10 +43,11 @@ class Runner(Protocol):
 
 
 class Ends(NamedTuple):
-    """Addresses of a channel, as they may be shown."""
+    """Addresses of a channel, as they may be shown, and paths of the playlists among its targets, by their index."""
 
     source: str = ""
     targets: tuple[str, ...] = ()
+    playlists: Mapping[int, Path] = MappingProxyType({})
 
 
 @dataclass(slots=True)

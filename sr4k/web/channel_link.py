@@ -15,6 +15,7 @@ from sr4k.errors import MachineError
 from sr4k.live.steering import End
 from sr4k.queue.errand import raised, told
 from sr4k.service.channel_desk import Action, Channels, NoSuchChannel
+from sr4k.service.channel_editor import FileChanged
 from sr4k.service.channel_history import Span
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,10 @@ _ANSWERS = frozenset(name for name in vars(Channels) if not name.startswith("_")
 _PATIENCE = 10.0
 """Seconds to wait for an answer."""
 
-_KINDS: dict[str, type[Exception]] = {kind.__name__: kind for kind in (NoSuchChannel,)}
+_LONG_PATIENCE = 300.0
+"""The same where engines and encoders are tried."""
+
+_KINDS: dict[str, type[Exception]] = {kind.__name__: kind for kind in (NoSuchChannel, FileChanged)}
 """Errors that are more than their exit code, by name."""
 
 END = b"end"
@@ -138,6 +142,22 @@ class LinkedChannels:
         found: str | None = self._ask("picture", name, end)
         return found
 
+    def playlist(self, name: str, number: int) -> str:
+        """See `Channels`."""
+        return str(self._ask("playlist", name, number))
+
+    def file(self) -> dict[str, Any]:
+        """See `Channels`."""
+        return self._asked_for("file")
+
+    def check_file(self, text: str, version: str) -> dict[str, Any]:
+        """See `Channels`."""
+        return self._asked_for("check_file", text, version, seconds=_LONG_PATIENCE)
+
+    def save_file(self, text: str, version: str) -> dict[str, Any]:
+        """See `Channels`."""
+        return self._asked_for("save_file", text, version, seconds=_LONG_PATIENCE)
+
     def metrics(self) -> str:
         """See `Channels`."""
         return str(self._ask("metrics"))
@@ -146,8 +166,8 @@ class LinkedChannels:
         """See `Channels`."""
         return self._asked_for("readiness")
 
-    def _asked_for(self, what: str, *args: Any) -> dict[str, Any]:
-        found: dict[str, Any] = self._ask(what, *args)
+    def _asked_for(self, what: str, *args: Any, seconds: float = _PATIENCE) -> dict[str, Any]:
+        found: dict[str, Any] = self._ask(what, *args, seconds=seconds)
         return found
 
     def _ask(self, what: str, *args: Any, seconds: float = _PATIENCE) -> Any:

@@ -21,6 +21,7 @@ PAGES = {
     "/jobs/{number:int}": ("job.html", "Job"),
     "/channels": ("channels.html", "Channels"),
     "/channels/{name}": ("channel.html", "Channel"),
+    "/channel-file": ("channel_file.html", "Edit channels"),
 }
 """Template and title of each page."""
 

@@ -1,9 +1,12 @@
 """Live channels: how they are, and what can be done with one while the others run on."""
 
 import base64
+import re
+from pathlib import Path as FilePath
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, HTTPException, Path, Response
+from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from sr4k.live.steering import End
@@ -12,6 +15,17 @@ from sr4k.service.channel_history import Span
 from sr4k.web.api.problems import responses
 from sr4k.web.web_service import WebService
 
+Number = Annotated[int, Path(ge=1, le=1000, description="Number of the target, from 1, as in the file.")]
+PartName = Annotated[str, Path(pattern=r"^[^./\\][^/\\]{0,200}\.(m3u8|ts|m4s|mp4)$", description="Name of a file.")]
+_SEGMENT = re.compile(r".+-(?:init-)?\d{10,}\.(?:ts|m4s|mp4)")
+"""Names that our segments have: nothing else in the folder of a playlist is sent."""
+
+_KINDS = {
+    ".m3u8": "application/vnd.apple.mpegurl",
+    ".ts": "video/mp2t",
+    ".m4s": "video/mp4",
+    ".mp4": "video/mp4",
+}
 Name = Annotated[str, Path(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="Name of the channel.")]
 
 
@@ -71,9 +85,7 @@ def router(service: WebService) -> APIRouter:
         return present(name).pin_rung(name, pin.rung)
 
     @made.put("/channels/{name}/targets/{number}", responses=responses(404, 503))
-    def target(
-        name: Name, number: Annotated[int, Path(ge=1, le=1000, description="From 1, as in the file.")], switch: Switch
-    ) -> dict[str, Any]:
+    def target(name: Name, number: Number, switch: Switch) -> dict[str, Any]:
         """Turn a target on or off; the others go on."""
         return present(name).switch_target(name, number, switch.on)
 
@@ -88,6 +100,20 @@ def router(service: WebService) -> APIRouter:
         if found is None:
             return Response(status_code=204)
         return Response(base64.b64decode(found), media_type="image/jpeg")
+
+    @made.get(
+        "/channels/{name}/targets/{number}/{file}",
+        response_class=FileResponse,
+        responses={200: {"content": {kind: {} for kind in _KINDS.values()}}, **responses(404, 503)},
+    )
+    def part(name: Name, number: Number, file: PartName) -> FileResponse:
+        """Send the playlist of a target (``playlist.m3u8``), or a segment that it lists."""
+        playlist = FilePath(present(name).playlist(name, number))
+        path = playlist if file == "playlist.m3u8" else playlist.with_name(file)
+        is_part = file == "playlist.m3u8" or _SEGMENT.fullmatch(file)
+        if not is_part or path.is_symlink() or not path.is_file():
+            raise HTTPException(404, f"Target {number} of channel {name} has no {file} now.")
+        return FileResponse(path, media_type=_KINDS[path.suffix.lower()])
 
     @made.post("/channels/{name}/{action}", status_code=202, responses=responses(404, 503))
     def act(name: Name, action: Action) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from sr4k.common.setting_words import first_fault
 from sr4k.errors import EngineError, InputError, InternalError, MachineError, OptionError, OutputError, Sr4kError
 from sr4k.queue.job_queue import NoSuchJob, WrongState
 from sr4k.service.channel_desk import NoSuchChannel
+from sr4k.service.channel_editor import FileChanged
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -19,6 +20,7 @@ _STATUS: dict[type[Exception], int] = {
     NoSuchJob: 404,
     NoSuchChannel: 404,
     WrongState: 409,
+    FileChanged: 409,
     OptionError: 422,
     InputError: 422,
     OutputError: 409,

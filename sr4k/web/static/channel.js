@@ -1,32 +1,55 @@
-import {$, call, h, number, repeat} from "./common.js";
-import {actions, badge, ends, facts, whole} from "./channel_parts.js";
+import {$, button, call, clock, h, repeat} from "./common.js";
+import {actions, ends, facts, part, pictures, state} from "./channel_parts.js";
+import {plots} from "./plots.js";
+import {player} from "./live_player.js";
 
 const name = decodeURIComponent(location.pathname.split("/").pop());
-const PLOTS = [["fps", "Pictures in, a second", 1], ["latency", "Latency, ms", 1000], ["rung", "Step of the ladder", 1], ["dropped", "Pictures left out", 1], ["av_offset_ms", "Sound after picture, ms", 1]];
+const EVENTS = {connected: "good", on: "good", retry: "warn", ladder: "warn", slate: "warn", off: "warn", restart: "bad", failed: "bad", ended: ""};
+const at = (seconds) => h("time", {datetime: new Date(seconds * 1000).toISOString()}, new Date(seconds * 1000).toLocaleTimeString());
+const parts = {state: state(), actions: part((channel) => actions(channel, show)), ends: part((channel) => ends(channel, show)), facts: part(facts), ladder: part((channel) => ladder(channel))};
+const seen = pictures(name), played = player(name);
+let span = "hour", ticks = 0;
+
+$("name").textContent = document.title = name;
+$("now").append(h("div", {class: "heading"}, parts.state.made, parts.actions.made), seen.made, parts.ends.made, parts.facts.made, parts.ladder.made);
+$("played").append(played.made);
+for (const each of ["hour", "day"]) $("spans").append(h("button", {type: "button", "aria-pressed": String(each === span), id: each, onclick: () => choose(each)}, each === "hour" ? "1 hour" : "24 hours"));
+
+function choose(chosen) {
+  span = chosen;
+  for (const each of ["hour", "day"]) $(each).setAttribute("aria-pressed", String(each === span));
+  look().catch(() => {});
+}
+
+function ladder(channel) {
+  const rungs = channel.intake?.rungs ?? [];
+  if (!rungs.length) return h("div", {});
+  const {rung} = channel.wishes;
+  const select = h("select", {id: "rung", onchange: async () => {
+    await call("PUT", `/channels/${name}/rung`, {rung: select.value === "" ? null : Number(select.value)}).catch(() => {});
+    select.blur();
+    show().catch(() => {});
+  }}, h("option", {value: "", selected: rung === null}, "As good as the machine's speed allows"), ...rungs.map((text, index) => h("option", {value: index, selected: rung === index}, `Always: ${text}`)));
+  return h("div", {class: "operate"}, h("label", {for: "rung"}, "Network and ladder"), select);
+}
 
 async function show() {
   let channel;
-  try { channel = await call("GET", `/channels/${name}`); } catch (error) { $("now").replaceChildren(h("p", {class: "error"}, error.message)); return; }
-  const {figures: past, log} = await call("GET", `/channels/${name}/history`);
-  $("name").textContent = name;
-  if (!$("now").contains(document.activeElement)) $("now").replaceChildren(badge(whole(channel)), ends(channel), facts(channel), actions(channel, show));
-  $("plots").replaceChildren(...PLOTS.map(([key, text, by]) => plot(past, key, text, by)));
-  $("log").replaceChildren(...log.toReversed().map((line) => h("li", {}, h("time", {}, new Date(line.at * 1000).toLocaleTimeString()), ` ${line.text}`)));
-  if (!log.length) $("log").append(h("li", {class: "soft"}, "Nothing since this page's service has started."));
+  try { channel = await call("GET", `/channels/${name}`); } catch (error) { parts.facts.made.replaceChildren(h("p", {class: "error"}, error.message)); return; }
+  for (const each of Object.values(parts)) each.show(channel);
+  seen.look(channel.up);
+  played.show(channel);
+  $("watch-card").hidden = !channel.out.some((each) => each.playlist);
 }
 
-// A line of the figures of the last hour; now is at the right.
-function plot(past, key, text, by) {
-  const now = Date.now() / 1000, points = past.filter((each) => typeof each[key] === "number").map((each) => [600 - (now - each.at) / 6, each[key] * by]);
-  const most = Math.max(...points.map(([, value]) => value), 1e-9), least = Math.min(...points.map(([, value]) => value), 0), last = points.at(-1)?.[1];
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg"), line = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
-  svg.setAttribute("viewBox", "0 0 600 100");
-  svg.setAttribute("preserveAspectRatio", "none");
-  svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", `${text}: ${last === undefined ? "no figures yet" : `from ${number(least, 1)} to ${number(most, 1)}, now ${number(last, 1)}`}`);
-  line.setAttribute("points", points.map(([x, value]) => `${x.toFixed(1)},${(96 - 92 * (value - least) / (most - least)).toFixed(1)}`).join(" "));
-  svg.append(line);
-  return h("figure", {}, h("figcaption", {}, h("span", {}, text), h("strong", {}, last === undefined ? "–" : number(last, 1))), svg);
+async function look() {
+  const {figures, log} = await call("GET", `/channels/${name}/history?span=${span}`);
+  $("plots").replaceChildren(...plots(figures, span));
+  const latest = log.toReversed(), events = latest.filter((line) => line.event in EVENTS).slice(0, 50);
+  $("events").replaceChildren(...events.map((line) => h("li", {}, at(line.at), h("span", {class: `dot ${EVENTS[line.event]}`}), h("span", {}, line.text))));
+  if (!events.length) $("events").append(h("li", {class: "soft"}, "Nothing since the service has started."));
+  $("log").replaceChildren(...latest.map((line) => h("li", {}, at(line.at), ` ${line.text}`)));
+  if (!log.length) $("log").append(h("li", {class: "soft"}, "Nothing since the service has started."));
 }
 
-repeat(show, 5);
+repeat(async () => { await show(); if (ticks++ % 5 === 0) await look(); }, 1);

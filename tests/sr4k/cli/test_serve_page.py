@@ -24,7 +24,9 @@ pytestmark = pytest.mark.slow
 
 BIN = Path(sys.executable).parent
 TOKEN = "a token that nobody guesses"
-KEYS = {"IN_KEY": "sourcekey77", "SR4K_TOKEN": TOKEN}
+VIEW = "a token to look only"
+KEYS = {"IN_KEY": "sourcekey77", "SR4K_TOKEN": TOKEN, "SR4K_VIEW_TOKEN": VIEW}
+TYPED = "typedkey88"
 
 
 class Page:
@@ -37,7 +39,7 @@ class Page:
 channels:
   one:
     source: rtmp://127.0.0.1:9/live/${{IN_KEY}}
-    targets: [{folder}/one.mkv]
+    targets: [{folder}/one.mkv, "rtmp://127.0.0.1:9/app/typedkey88"]
     options: {{engine: {{name: nearest}}}}
   plays:
     source: pattern://96x64@25
@@ -118,12 +120,40 @@ def test_a_page_that_is_killed_comes_back_on_its_port_and_neither_job_nor_channe
     assert httpx.get(f"http://127.0.0.1:{page.port}/queue", cookies=cookies).status_code == 200
     channel = page.json("/api/v1/channels/plays")
     assert (channel["ready"], channel["restarts"], channel["began"]) == (True, 0, began)
+    changes_the_file(page)
     until(lambda: page.json("/api/v1/jobs/1")["state"] == "done")
     assert page.json("/api/v1/jobs/1")["runs"] == 1
 
     orphan = page.page
     page.process.kill()
     until(lambda: not Path(f"/proc/{orphan}").exists())
+
+
+def changes_the_file(page: Page) -> None:
+    """Change one channel by the page: its keys stay in the file and are not shown, and the other channel runs on."""
+    file = page.folder / "channels.yaml"
+    file.chmod(0o640)
+    shown, untouched = page.json("/api/v1/channel-file"), page.json("/api/v1/channels/plays")["began"]
+    assert TYPED not in shown["text"] and "${IN_KEY}" in shown["text"]
+    assert page.ask("GET", "/api/v1/channel-file", token=VIEW)[0] == 403
+    edited = {**shown, "text": shown["text"].replace("  one:\n", "  one:\n    sound: false  # a camera\n")}
+    del edited["name"]
+    status, text = page.ask("POST", "/api/v1/channel-file/check", edited)
+    assert (status, json.loads(text)["changes"]) == (200, {"added": [], "changed": ["one"], "removed": []})
+    assert "+    sound: false  # a camera" in json.loads(text)["diff"]
+    assert "a camera" not in file.read_text()
+    status, text = page.ask("PUT", "/api/v1/channel-file", edited)
+    assert status == 200 and TYPED not in text
+    assert f"rtmp://127.0.0.1:9/app/{TYPED}" in file.read_text() and "sound: false  # a camera" in file.read_text()
+    assert file.stat().st_mode & 0o777 == 0o640
+    until(lambda: "changed: one" in page.log)
+    assert page.ask("PUT", "/api/v1/channel-file", edited)[0] == 409  # another version by now
+    stolen = {**page.json("/api/v1/channel-file")}
+    del stolen["name"]
+    stolen["text"] = stolen["text"].replace("127.0.0.1:9/app/***", "evil.example/app/***")
+    status, text = page.ask("POST", "/api/v1/channel-file/check", stolen)
+    assert status == 422 and "its address has changed" in text
+    assert page.json("/api/v1/channels/plays")["began"] == untouched
 
 
 @pytest.mark.slow(seconds=25)
@@ -147,8 +177,19 @@ def test_a_file_is_queued_survives_a_kill_and_is_done_and_no_key_is_shown_anywhe
     assert [each["name"] for each in page.json("/api/v1/channels")] == ["one", "plays"]
     status, text = page.ask("POST", "/api/v1/channels/one/stop")
     assert (status, json.loads(text)["halted"]) == (202, True)
-    until(lambda: "phase" not in page.json("/api/v1/channels/one"))
-    for path in ("jobs", "channels", "channels/one", "models", "presets", "queue", "settings", "library"):
+    until(lambda: page.json("/api/v1/channels/one")["phase"] == "stopped")
+    for path in (
+        "jobs",
+        "channels",
+        "channels/one",
+        "channel-file",
+        "channels/one/history",
+        "models",
+        "presets",
+        "queue",
+        "settings",
+        "library",
+    ):
         told += page.ask("GET", f"/api/v1/{path}")[1]
     for path in ("/ready", "/metrics", "/"):
         told += page.ask("GET", path)[1]
@@ -156,7 +197,7 @@ def test_a_file_is_queued_survives_a_kill_and_is_done_and_no_key_is_shown_anywhe
     page.process.send_signal(signal.SIGTERM)
     assert page.process.wait(60) == 0
     told += page.log
-    assert not [key for key in KEYS.values() if key in told]
+    assert not [key for key in (*KEYS.values(), TYPED) if key in told]
     assert "a bug in sr4k-stream" not in told
 
 

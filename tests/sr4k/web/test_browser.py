@@ -86,7 +86,18 @@ class Site:
     def live(self, **intake: Any) -> None:
         """Let the channel report; each time some more pictures have come and gone."""
         self.reports += 1
-        self.monitor.update(statuses({"frames": 100 + self.reports, **intake}, {"frames": 90 + self.reports}))
+        frames = {"frames": 100 + self.reports, **intake}, {"frames": 90 + self.reports}
+        self.monitor.update(statuses(*frames, running=float(self.reports)))
+
+    def tells(self, text: str, **intake: Any) -> None:
+        """Let the channel report again and again until the page shows a text."""
+        wall = self.page.locator("#wall")
+
+        def is_told() -> bool:
+            self.live(**intake)
+            return text in (wall.text_content() or "")
+
+        until(is_told)
 
 
 @pytest.fixture(scope="module")
@@ -278,17 +289,73 @@ def test_settings_are_changed_and_what_is_wrong_with_them_is_said_beside_the_fie
 
 
 def test_a_channel_goes_down_and_comes_up(site: Site) -> None:
-    site.live(rung=0, dropped={"late": 3})
     site.page.goto(site.url("/channels"))
-    wall = site.page.locator("#wall")
-    expect(wall).to_contain_text("live, in and out")
-    site.live(state="away", reason="the source is silent")
-    expect(wall).to_contain_text("away")
-    expect(wall).to_contain_text("the source is silent")
-    site.live(rung=1, rung_name="a smaller network")
-    expect(wall).to_contain_text("step 1: a smaller network")
-    site.page.goto(site.url("/channels/studio"))
-    expect(site.page.locator("#plots svg")).to_have_count(5)
+    site.tells("live, in and out")
+    site.tells("the source is silent", state="away", reason="the source is silent")
+    site.tells("away", state="away")
+    site.tells("rung 1: a smaller network", rung=1, rung_name="a smaller network")
+
+
+def test_an_operator_sees_steers_stops_and_edits_a_channel_that_runs(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "channels.yaml").write_text(f"""
+channels:
+  lobby:
+    source: pattern://96x64@10
+    targets: [{tmp_path}/lobby.m3u8, "rtmp://127.0.0.1:9/app/a-stream-key-77"]
+    options: {{engine: {{name: nearest}}}}
+""")
+    port, page, asked = free_port(), site.browser.new_page(), list[str]()
+    page.set_default_timeout(SOON)
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: site.errors.append(str(error)))
+    service = serve(tmp_path, port, tmp_path / "channels.yaml")
+    try:
+        until(lambda: bool(answered(port, "GET", "/channels")))
+        page.goto(f"http://127.0.0.1:{port}/channels")
+        expect(page.locator(".pictures img")).to_have_count(2)
+        assert page.locator(".pictures img").first.evaluate("image => image.naturalWidth") == 320
+        expect(page.locator("#wall")).to_contain_text("the connection was refused")
+        page.get_by_role("link", name="lobby").click()
+        page.get_by_role("button", name="Turn off target 2").click()
+        expect(page.locator("#now")).to_contain_text("live, in and out")
+        page.get_by_role("button", name="Slate now").click()
+        expect(page.locator("#now .state").first).to_have_text("slate is sent")
+        page.get_by_role("button", name="Back to the source").click()
+        page.get_by_label("Network and ladder").select_option("Always: no picture through the network")
+        expect(page.locator("#now")).to_contain_text("(pinned)")
+        expect(page.locator("#plots svg")).to_have_count(6)
+        expect(page.locator("#events")).to_contain_text("turned off by an operator")
+        page.get_by_role("button", name="Watch lobby.m3u8").click()
+        until(lambda: page.locator("video").evaluate("video => video.currentTime") > 0.5)
+        page.goto(f"http://127.0.0.1:{port}/channels")
+        page.get_by_role("button", name="Stop").click()
+        expect(page.locator("#wall")).to_contain_text("stopped by you")
+        expect(page.locator("#wall")).to_contain_text("lobby.m3u8")
+        page.get_by_role("button", name="Start").click()
+        expect(page.locator("#wall")).to_contain_text("live, in and out")
+        page.get_by_role("link", name="Edit channels").click()
+        text = page.get_by_role("textbox", name="The file")
+        expect(text).to_have_value(re.compile(r"rtmp://127.0.0.1:9/app/\*\*\*1"))
+        text.fill(text.input_value().replace("96x64@10", "96x64@ten"))
+        page.get_by_role("button", name="Check").click()
+        expect(page.locator("#found")).to_contain_text("channels.lobby: pattern://96x64@ten isn't a pattern")
+        assert page.get_by_role("button", name="Apply").is_disabled()
+        text.fill(text.input_value().replace("96x64@ten", "96x64@12"))
+        page.get_by_role("button", name="Check").click()
+        expect(page.locator("#found")).to_contain_text("will be restarted lobby")
+        violations = Axe().run(page).response["violations"]
+        assert not [each for each in violations if each["impact"] in ("serious", "critical")]
+        if shots := os.environ.get("SR4K_SCREENSHOTS"):
+            page.screenshot(path=Path(shots, "channel-file-1280-light.png"), full_page=True)
+        page.get_by_role("button", name="Apply").click()
+        expect(page.locator("#found")).to_contain_text("Applied.")
+        assert "app/a-stream-key-77" in (tmp_path / "channels.yaml").read_text()
+        assert "96x64@12" in (tmp_path / "channels.yaml").read_text()
+        assert not [url for url in asked if not url.startswith(f"http://127.0.0.1:{port}/")]
+    finally:
+        page.close()
+        service.terminate()
+        service.wait(60)
 
 
 def test_pages_are_accessible_and_fit_on_phones_in_light_and_dark(site: Site) -> None:
@@ -394,9 +461,19 @@ def assert_halves_differ(page: Page) -> None:
     slider.fill("50")
 
 
-def serve(folder: Path, port: int) -> "subprocess.Popen[bytes]":
+def serve(folder: Path, port: int, *channels: Path) -> "subprocess.Popen[bytes]":
     """Start the whole service, with a folder as its library."""
-    command = [SR4K, "serve", "--listen", f"127.0.0.1:{port}", "--library", folder, "--state", folder / "state"]
+    command = [
+        SR4K,
+        "serve",
+        *channels,
+        "--listen",
+        f"127.0.0.1:{port}",
+        "--library",
+        folder,
+        "--state",
+        folder / "state",
+    ]
     return subprocess.Popen(command, stderr=subprocess.DEVNULL)
 
 
