@@ -30,6 +30,7 @@ def video(setting: Setting) -> Iterator[Step]:
     """Measure whole videos, and what NVDEC and NVENC take."""
     yield Step("NVDEC, network, frames left on the GPU", 40, partial(apart, left_on_gpu, setting), "1.1-1.7")
     yield Step("NVDEC's frames are the CPU's", 40, partial(apart, same_as_cpu, setting))
+    yield Step("NVDEC's frames of 10 bits are the CPU's", 40, partial(apart, same_as_cpu, setting, "10"))
     yield Step("-c gpu, file to file", 60, partial(apart, file_to_file, setting, "gpu"), "10-17")
     for codec in ("h264_nvenc", "hevc_nvenc", "av1_nvenc"):
         yield Step(f"{codec} opens", 10, partial(apart, encoder_opens, setting, codec))
@@ -89,12 +90,35 @@ def left_on_gpu(clip: str) -> Row:
     }
 
 
-def same_as_cpu(clip: str) -> Row:
+def same_as_cpu(clip: str, bits: str = "8") -> Row:
     """Compare the first frames of `GpuDecode` with those that the CPU decodes, bit for bit.
 
     Raises:
         RuntimeError: one differs.
     """
+    if bits == "8":
+        return _compared(Path(clip))
+    with tempfile.TemporaryDirectory() as folder:
+        return _compared(deepened(Path(clip), Path(folder) / "deep.mp4"))
+
+
+def deepened(clip: Path, target: Path) -> Path:
+    """Encode the first frames of a clip in HEVC of 10 bits, and return the target."""
+    import av
+
+    with av.open(str(clip)) as source, av.open(str(target), "w") as sink:
+        frames = list(islice(source.decode(video=0), _FRAMES_COMPARED))
+        stream = sink.add_stream("libx265", rate=25, options={"preset": "ultrafast", "x265-params": "log-level=error"})
+        stream.width, stream.height, stream.pix_fmt = max(64, frames[0].width), max(64, frames[0].height), "yuv420p10le"
+        for k, frame in enumerate(frames):
+            picture = frame.reformat(stream.width, stream.height, "yuv420p10le")
+            picture.pts, picture.time_base = k, Fraction(1, 25)
+            sink.mux(stream.encode(picture))
+        sink.mux(stream.encode(None))
+    return target
+
+
+def _compared(clip: Path) -> Row:
     import numpy as np
 
     from sr4k.media.decoded_picture import copy_inside, padded_format
@@ -103,11 +127,11 @@ def same_as_cpu(clip: str) -> Row:
     from sr4k.stages.gpu import GpuDecode
     from sr4k.stages.settings import DecodeSettings
 
-    settings = DecodeSettings(path=Path(clip))
+    settings = DecodeSettings(path=clip)
     decode, compared = GpuDecode(settings), 0
     with VideoReader(settings) as reader:
         size = (reader.info.width, reader.info.height)
-        planes = [np.zeros(spec.shape, np.uint8) for spec in padded_format(reader.info).planes]
+        planes = [np.zeros(spec.shape, spec.dtype) for spec in padded_format(reader.info).planes]
         decode.open()
         pairs = zip(decode.frames(_NoBuffers()), reader.pictures(), strict=True)
         for frame, (picture, _) in islice(pairs, _FRAMES_COMPARED):
@@ -119,7 +143,8 @@ def same_as_cpu(clip: str) -> Row:
             compared += 1
     report = decode.report()
     decode.close()
-    return {"frames": compared, "decoder": getattr(report and report.source, "decoder", None)}
+    bits = reader.info.colour.bits
+    return {"frames": compared, "bits": bits, "decoder": getattr(report and report.source, "decoder", None)}
 
 
 def file_to_file(clip: str, config: str) -> Row:

@@ -143,7 +143,8 @@ def test_with_what_is_packed_the_second_call_goes_through(
     without_gpu = {"ncu, int8 luma", "h264_nvenc opens", "hevc_nvenc opens", "av1_nvenc opens"}
     assert set(failed) <= without_gpu, failed
     assert "libnvidia-encode" in failed.get("h264_nvenc opens", "libnvidia-encode"), "FFmpeg's own reason is told"
-    assert [row["frames"] for row in of_part(facts, "video") if "frames" in row] == [2, 2, 2]
+    assert [row["frames"] for row in of_part(facts, "video") if "frames" in row] == [2, 2, 2, 2]
+    assert [row["bits"] for row in of_part(facts, "video") if "bits" in row] == [8, 10]
     assert all(row["same_twice"] and row["right"] for row in of_part(facts, "whole"))
     assert all(row["right"] and row["ms"] > 0 for row in of_part(facts, "tunings"))
     assert [row["cpu_us_a_frame"] > 0 for row in of_part(facts, "engine") if "on the GPU" in row["what"]] == [True]
