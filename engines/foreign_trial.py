@@ -88,11 +88,8 @@ def added(path: Path, name: str, *, source: str = "", licence: str = "") -> stor
     """
     if not path.is_file():
         raise InputError(f"{path} does not exist, or is no file.")
-    graph, card_file = store.files_of_name(name)
-    if card_file.exists():
-        raise OptionError(
-            f"There is a network '{name}' already: remove it with sr4k model remove {name}, or choose another name."
-        )
+    store.check_unused(name)
+    graph, _ = store.files_of_name(name)
     beside = graph.with_name(f".{name}.{os.getpid()}.tmp")
     store.make_folder()
     try:

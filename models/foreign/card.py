@@ -125,7 +125,7 @@ def read_card(text: str, where: str) -> Card:
             found["fixed"] = tuple(found["fixed"])
         card = Card(**found)
         _check(card)
-    except (ValueError, TypeError) as err:
+    except (ValueError, TypeError, RecursionError) as err:
         raise OptionError(f"{where} is no card of a network ({err}): remove the network and add it again.") from err
     return card
 

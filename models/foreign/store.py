@@ -3,9 +3,11 @@
 A network is named, or is the path of an ONNX file; its card is then found by the hash of the file.
 """
 
+import fcntl
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +28,9 @@ WEIGHTS = ".safetensors"
 
 MOST_BYTES = 1 << 30
 """Size of the largest file that is read: about seven times that of the largest published network."""
+
+_MOST_OF_CARD = 1 << 20
+"""Bytes of the largest card that is read: the text of a licence takes a few dozen thousand."""
 
 _USERS = "XDG_DATA_HOME"
 """Environment variable with the user's data directory, by the XDG Base Directory Specification."""
@@ -99,7 +104,8 @@ def is_path(name: str) -> bool:
 
 def names() -> list[str]:
     """Return the names of the user's networks."""
-    return sorted(path.stem for path in store_folder().glob(f"*{SUFFIX}") if files_of_name(path.stem)[1].exists())
+    found = (path.stem for path in store_folder().glob(f"*{SUFFIX}"))
+    return sorted(name for name in found if _NAME.fullmatch(name) and files_of_name(name)[1].exists())
 
 
 def find(name: str) -> Foreign | None:
@@ -156,6 +162,8 @@ def _hashed(path: Path, _size: int, _time: int, _inode: int) -> str:
 
 def _card(card_file: Path, digest: str, name: str) -> Card:
     try:
+        if not card_file.is_file() or card_file.stat().st_size > _MOST_OF_CARD:
+            raise OSError("it is no file, or too large")
         card = read_card(card_file.read_text("utf-8"), str(card_file))
     except (OSError, UnicodeDecodeError) as err:
         raise OptionError(f"{card_file} can't be read: remove the network and add it again.") from err
@@ -179,8 +187,23 @@ def make_folder() -> None:
         raise OutputError(f"{store_folder()} can't be created ({err.strerror}).") from err
 
 
+def check_unused(name: str) -> None:
+    """Check that the store has no network of a name.
+
+    Raises:
+        OptionError: it has.
+    """
+    if files_of_name(name)[1].exists():
+        raise OptionError(
+            f"There is a network '{name}' already: remove it with sr4k model remove {name}, or give another name with "
+            "--name."
+        )
+
+
 def keep(name: str, graph: Path, card: Card) -> None:
     """Move a network's files into the store, and write its card, which comes last and makes the network known.
+
+    Of several that are kept under one name at the same time, the first is.
 
     Args:
         name: of the network.
@@ -188,16 +211,31 @@ def keep(name: str, graph: Path, card: Card) -> None:
         card: what is known of it.
 
     Raises:
+        OptionError: the store has a network of that name.
         OutputError: a file can't be written.
     """
     path, card_file = files_of_name(name)
+    with _locked():
+        check_unused(name)
+        try:
+            if card.weights_sha256:
+                graph.with_suffix(WEIGHTS).replace(path.with_suffix(WEIGHTS))
+            graph.replace(path)
+        except OSError as err:
+            raise OutputError(f"{path} can't be written ({err.strerror}).") from err
+        write_whole(card_file, card.to_toml().encode())
+
+
+@contextmanager
+def _locked() -> Iterator[None]:
+    """Let one process at a time write to the store, where its file system has locks."""
+    folder = os.open(store_folder(), os.O_RDONLY)
     try:
-        if card.weights_sha256:
-            graph.with_suffix(WEIGHTS).replace(path.with_suffix(WEIGHTS))
-        graph.replace(path)
-    except OSError as err:
-        raise OutputError(f"{path} can't be written ({err.strerror}).") from err
-    write_whole(card_file, card.to_toml().encode())
+        with suppress(OSError):
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def keep_card(card: Card) -> None:

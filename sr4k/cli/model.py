@@ -183,8 +183,11 @@ def found_network(name: str) -> "Foreign":
 
 def _found_or_trouble(name: str) -> "Foreign | str":
     from sr4k.errors import OptionError
+    from sr4k.models.catalogue import ARCHITECTURES
     from sr4k.models.foreign import store
 
+    if name in ARCHITECTURES:  # in a version after that which added it
+        return "the network that ships under this name takes its place: add yours again under another one"
     try:
         found = store.find(name)
     except OptionError as err:

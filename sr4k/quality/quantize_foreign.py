@@ -99,10 +99,7 @@ def quantize(foreign: store.Foreign, folders: list[Path], name: str, max_loss: f
     store.check_name(name)
     if foreign.card.precision == "int8":
         raise OptionError(f"{foreign.name} is in int8 already.")
-    if store.files_of_name(name)[1].exists():
-        raise OptionError(
-            f"There is a network '{name}' already: remove it with sr4k model remove {name}, or choose another --name."
-        )
+    store.check_unused(name)
     given, tests = _parts(foreign.card, folders)
     runs = _Runs(foreign.card)
     graph = foreign.path.read_bytes()

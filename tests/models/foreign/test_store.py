@@ -1,5 +1,6 @@
 """The store of the user's networks: cards, names and hashes."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,42 @@ def test_a_network_that_was_changed_after_it_was_added_is_refused(tmp_path: Path
     store.remove("net")
     with pytest.raises(OptionError, match="There is no model 'net'"):
         catalogue.figures("net")
+
+
+def test_of_two_that_are_kept_under_one_name_the_first_stays(tmp_path: Path) -> None:
+    store.make_folder()
+    first, other = (convolutions(tmp_path / f"{seed}.onnx", seed=seed) for seed in (0, 1))
+    card = with_card(first)
+    store.keep("net", first, card)
+    with pytest.raises(OptionError, match="There is a network 'net' already"):
+        store.keep("net", other, with_card(other))
+    assert catalogue.figures("net") == card and other.exists()
+
+
+@pytest.mark.parametrize("kind", ["deep", "large", "binary", "folder", "pipe"])
+def test_a_card_that_would_fill_the_memory_or_wait_for_ever_is_told_in_one_line(kind: str, folder: Path) -> None:
+    store.make_folder()
+    convolutions(folder / "net.onnx")
+    card = folder / "net.toml"
+    if kind == "pipe":
+        os.mkfifo(card)
+    elif kind == "folder":
+        card.mkdir()
+    else:
+        deep, large = b"form = " + b"[" * 50_000, b"form = 1\n#" + bytes(1 << 20)
+        card.write_bytes({"deep": deep, "large": large, "binary": b"\xff\xfe"}[kind])
+    assert store.names() == ["net"]
+    with pytest.raises(OptionError, match=r"net\.toml (can't be read|is no card)") as told:
+        store.find("net")
+    assert "\n" not in str(told.value)
+
+
+def test_files_that_someone_else_put_there_are_no_networks_unless_they_could_have_been_added(folder: Path) -> None:
+    store.make_folder()
+    for name in ("a b", "-x", "../up", "net"):
+        for suffix in (".onnx", ".toml"):
+            (folder / f"{name}{suffix}").write_bytes(b"x")
+    assert store.names() == ["net"]
 
 
 def test_networks_of_a_chain_are_joined_by_plus_signs(tmp_path: Path) -> None:

@@ -89,6 +89,14 @@ def test_names_that_are_taken_or_can_not_be_are_refused(tmp_path: Path) -> None:
     assert "There is no network 'none'" in told("remove", "none", code=2)
 
 
+def test_a_network_whose_name_a_later_version_takes_is_told_and_can_be_removed(tmp_path: Path) -> None:
+    store.make_folder()
+    path = convolutions(tmp_path / "net.onnx")
+    store.keep("luma-large", path, with_card(path))
+    assert "takes its place" in told("list")
+    assert "Removed" in told("remove", "luma-large")
+
+
 def test_a_damaged_network_is_told_beside_the_others(folder: Path) -> None:
     folder.mkdir()
     (folder / "bad.onnx").write_bytes(b"x")

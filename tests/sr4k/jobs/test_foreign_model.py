@@ -27,9 +27,11 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def named(name: str, folder: Path, **wishes: object) -> str:
-    """Add a network under a name."""
+    """Add a network under a name, in place of another one."""
     path = convolutions(folder / "new.onnx", **wishes)  # type: ignore[arg-type]
     store.make_folder()
+    if name in store.names():
+        store.remove(name)
     store.keep(name, path, with_card(path))
     return name
 
