@@ -42,6 +42,9 @@ _EXACT = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": 1}
 _ALIKE, _OTHER = 0.05, 0.1
 """Mean difference from the picture, white being 1, below which the levels are kept, and above which they are not."""
 
+_NUMBERS = {"f16", "f32", "f64", "u8", "u16", "i8", "i16", "i32", "i64"}
+"""OpenVINO's names of the types that a picture can have."""
+
 _MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
 
 _WIDEST = 512
@@ -76,6 +79,8 @@ def _told(path: Path, made: Path | None) -> dict[str, str]:
         return {"trouble": text if str(path) in text else f"{path} can't be used: {text}"}
     except MemoryError:
         return {"trouble": f"{path} can't be used: its test needs more than {_MOST_MEMORY >> 30} GiB of memory."}
+    except Exception as err:  # libraries that meet what they do not expect raise anything
+        return {"trouble": f"{path} can't be used: its test fails ({type(err).__name__}: {reason(err)})."}
 
 
 def _limit(kind: int, most: int) -> None:
@@ -179,6 +184,9 @@ class _Trial:
 
     def __init__(self, core: "ov.Core", model: "ov.Model") -> None:
         self._core, self.model = core, model
+        kinds = {each.get_element_type().get_type_name() for each in (*model.inputs, *model.outputs)}
+        if others := kinds - _NUMBERS:
+            raise EngineError(f"its input or output is of type {', '.join(sorted(others))}, and must be numbers.")
         shape = model.input(0).get_partial_shape()
         if shape.rank.is_dynamic or len(shape) != 4:
             raise EngineError(f"its input is {shape}, and must be pictures: batch, channels, rows and columns.")

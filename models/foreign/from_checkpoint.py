@@ -52,6 +52,7 @@ def load_network(path: Path) -> tuple[Any, str]:
     if not path.is_file() or path.stat().st_size > MOST_BYTES:
         raise OptionError(f"{path} is no checkpoint: a file of at most {MOST_BYTES >> 20} MiB is expected.")
     state = _state_of(path)
+    _check_sizes(path, state)
     for key, tensor in state.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise OptionError(f"{path} is damaged: {key} holds values that are not finite.")
@@ -100,6 +101,16 @@ def converted(path: Path, made: Path, probe: Callable[[bytes], Card], ran: Calla
         parameters=sum(each.numel() for each in network.parameters()),
         weights_sha256=hash_of_file(weights),
     )
+
+
+def _check_sizes(path: Path, state: dict[str, "torch.Tensor"]) -> None:
+    """Check that all values of tensors are in the file, once: views can repeat them without end."""
+    total = 0
+    for key, tensor in state.items():
+        total += tensor.numel() * tensor.element_size()
+        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes() or total > MOST_BYTES:
+            shape = "x".join(map(str, tensor.shape))
+            raise OptionError(f"{path} is damaged: its tensor {key!r} is said to be {shape}, and isn't all there.")
 
 
 def _state_of(path: Path) -> dict[str, "torch.Tensor"]:

@@ -9,6 +9,7 @@ import pytest
 from foreign_networks import convolutions
 from onnx import TensorProto, helper
 
+from sr4k.engines import foreign_trial
 from sr4k.engines.foreign_probe import probe
 from sr4k.engines.foreign_trial import probed
 from sr4k.errors import EngineError, OptionError
@@ -123,3 +124,44 @@ def test_what_would_fill_the_memory_ends_in_a_line(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"net\.onnx can't be used: ") as told:
         probed(path)
     assert "\n" not in str(told.value)
+
+
+def test_pictures_are_numbers(tmp_path: Path) -> None:
+    path = convolutions(tmp_path / "net.onnx")
+    kind = helper.make_tensor_value_info("pixels", TensorProto.STRING, [1, 3, "h", "w"])
+    same = helper.make_node("Identity", ["pixels"], ["enlarged"])
+    out = helper.make_tensor_value_info("enlarged", TensorProto.STRING, [1, 3, "h", "w"])
+    graph = helper.make_graph([same], "toy", [kind], [out])
+    path.write_bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]).SerializeToString())
+    with pytest.raises(EngineError, match="of type string, and must be numbers"):
+        probe(path.read_bytes(), 0)
+
+
+@pytest.mark.slow(seconds=2)
+def test_a_loop_without_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    boolean, number = TensorProto.BOOL, TensorProto.FLOAT
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["on"], ["still_on"]), helper.make_node("Relu", ["x"], ["next"])],
+        "body",
+        [
+            helper.make_tensor_value_info("turn", TensorProto.INT64, []),
+            helper.make_tensor_value_info("on", boolean, []),
+            helper.make_tensor_value_info("x", number, [None] * 4),
+        ],
+        [
+            helper.make_tensor_value_info("still_on", boolean, []),
+            helper.make_tensor_value_info("next", number, [None] * 4),
+        ],
+    )
+    path = other(
+        tmp_path / "net.onnx",
+        [1, 3, "h", "w"],
+        [helper.make_node("Loop", ["turns", "yes", "pixels"], ["enlarged"], body=body)],
+    )
+    model = onnx.load(path)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(2**62, np.int64), "turns"))
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(True), "yes"))
+    path.write_bytes(model.SerializeToString())
+    monkeypatch.setattr(foreign_trial, "_LIMIT", 1.0)
+    with pytest.raises(OptionError, match="its test takes longer than 1 s"):
+        probed(path)

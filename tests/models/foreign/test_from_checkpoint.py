@@ -114,6 +114,15 @@ def test_an_archive_that_would_grow_is_refused(tmp_path: Path) -> None:
         load_network(tmp_path / "net.pth")
 
 
+@pytest.mark.parametrize("number", [1, 1000])
+def test_tensors_that_repeat_what_is_in_the_file_without_end_are_refused(number: int, tmp_path: Path) -> None:
+    once = torch.zeros(1 << 18)
+    views = once[:1].expand(10**5, 10**5) if number == 1 else once
+    torch.save({f"body.{k}.weight": views for k in range(5 * number)}, tmp_path / "net.pth")
+    with pytest.raises(OptionError, match=r"tensor 'body\.\d+\.weight' is said to be .* and isn't all there"):
+        load_network(tmp_path / "net.pth")
+
+
 def test_weights_that_are_not_finite_and_unknown_architectures_are_refused(tmp_path: Path) -> None:
     state = small("Compact").state_dict()
     state["body.0.weight"][0] = torch.nan
