@@ -1,21 +1,31 @@
 """Networks that users bring run wherever one of ours does, alone and before another."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from clips import write_clip
+from clips import luma_planes, write_clip
 from foreign_networks import convolutions, with_card
+from skimage import data as photographs
 from typer.testing import CliRunner
 
-from sr4k import Job, LiveJob, Scale, Upscaler
+from rig.channel import eventually
+from sr4k import Job, LiveJob, Scale, Upscaler, load_preset
 from sr4k.bench.engine_alone import measure_engine
 from sr4k.cli.main import app
 from sr4k.common.opencv import cv2
+from sr4k.engines.openvino import OpenVinoEngine
 from sr4k.errors import OptionError
+from sr4k.media.resume.job_folder import folder_of
+from sr4k.media.resume.journal import Journal
 from sr4k.models.foreign import store
 from sr4k.service.preflight_parts import troubles_of_parts
 
@@ -174,3 +184,83 @@ def test_a_live_stream_goes_through_it(tmp_path: Path) -> None:
     LiveJob("pattern://64x48@5?seconds=1", (str(out),), model=chain, sound=False).run()
     width, height, frames = sides(out)
     assert (width, height) == (192, 144) and frames > 0
+
+
+@pytest.mark.slow(seconds=2)
+def test_a_job_that_was_stopped_goes_on_with_the_same_network_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip, out = write_clip(tmp_path / "in.mkv", size=(48, 32), frames=75), tmp_path / "out.mkv"
+    preset = load_preset("file").updated("encode", codec="h264", crf=0, segment_seconds=1)
+
+    def job(target: Path, seed: int = 0, *, resume: bool = True) -> Job:
+        return Job(
+            clip, target, model=named("mine", tmp_path, seed=seed), preset=preset, resume=resume, workers="threads"
+        )
+
+    job(tmp_path / "whole.mkv", resume=False).run()
+    computed, took = OpenVinoEngine.result_impl, iter(range(1000))
+
+    def slowly(engine: OpenVinoEngine) -> object:
+        time.sleep(0.5 if next(took) > 30 else 0)
+        return computed(engine)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(OpenVinoEngine, "result_impl", slowly)
+        stopped = job(out, resume=False).run(stop_requests=lambda: int(bool(Journal(folder_of(out)).segments())))
+        assert 25 <= stopped.frames < 75
+    with pytest.raises(OptionError, match=r"engine\.hashes\.mine was"):
+        job(out, seed=1).run()
+    assert job(out).run().resumed > 0
+    assert np.array_equal(luma_planes(out), luma_planes(tmp_path / "whole.mkv"))
+
+
+@pytest.mark.slow
+def test_pictures_that_stay_are_not_computed_again_in_a_job(tmp_path: Path) -> None:
+    clip = tmp_path / "still.mkv"
+    with av.open(str(clip), "w") as target:
+        stream = target.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
+        for _ in range(5):
+            target.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((48, 48), 99, np.uint8), "yuv420p")))
+        target.mux(stream.encode(None))
+    mine = named("mine", tmp_path)
+    shares = [
+        Job(clip, tmp_path / "out.mkv", model=mine, reuse=reuse, workers="threads", overwrite=True)
+        .run()
+        .engine.computed
+        for reuse in (True, False)
+    ]
+    assert shares == [0.2, None]
+
+
+@pytest.mark.slow(seconds=1)
+def test_it_is_evaluated_and_the_benchmark_runs_it(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    assert cv2.imwrite(str(tmp_path / "pictures" / "cat.png"), photographs.chelsea()[:96, :120, ::-1])
+    told = CliRunner().invoke(
+        app, ["eval", str(tmp_path / "pictures"), "--model", named("mine", tmp_path, scale=3), "--json"]
+    )
+    assert told.exit_code == 0, told.output
+    assert "mine" in json.loads(told.stdout)
+
+
+@pytest.mark.slow(seconds=4)
+def test_a_service_runs_it(tmp_path: Path) -> None:
+    out, mine = tmp_path / "out.mkv", named("mine", tmp_path, scale=3)
+    (tmp_path / "channels.yaml").write_text(f"""
+channels:
+  one:
+    source: pattern://64x48@5
+    targets: [{out}]
+    options: {{engine: {{model: {mine}}}}}
+""")
+    command = [Path(sys.executable).parent / "sr4k", "serve", tmp_path / "channels.yaml"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=dict(os.environ)) as service:
+        try:
+            assert eventually(lambda: out.exists() and out.stat().st_size > 1000, 120)
+        finally:
+            service.send_signal(signal.SIGTERM)
+            said = service.communicate(timeout=120)[1]
+    assert service.returncode == 0, said
+    assert sides(out)[:2] == (192, 144)
