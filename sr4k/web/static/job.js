@@ -18,8 +18,15 @@ async function show() {
   if (!found) parts.push(h("p", {id: "progress"}, progressText(job.progress)), h("div", {id: "by"}, machines(job.progress.machines) ?? ""));
   if (!found && job.progress.alone) parts.push(h("p", {class: "soft"}, `This machine alone makes it. ${job.progress.alone}`));
   if (job.forecast && !found) parts.push(h("h3", {}, "Forecast of this machine"), figures([["Takes about", clock(job.forecast.seconds)], ["Speed", `${number(job.forecast.fps, 1)} frames a second`], ["Result", bytes(job.forecast.bytes)], ["Memory", bytes(job.forecast.memory)]]));
+  if (job.state === "running") {
+    const bar = h("progress", {id: "bar", max: 1, "aria-label": "Progress"});
+    showBar(bar, job.progress);
+    parts.splice(parts.findIndex((each) => each.id === "progress"), 0, bar);
+    parts.push(last.made);
+    if (!isRunning) last.look();
+  }
   isRunning = job.state === "running";
-  if (isRunning) parts.push(last.made);
+  $("about-heading").textContent = found || job.state === "failed" ? "What came of it" : "How it goes";
   if (found) parts.push(...result(job, found));
   $("about").replaceChildren(...parts);
   const hasBoth = found && ["undecided", "kept"].includes(job.decision);
@@ -33,11 +40,18 @@ async function show() {
   }
 }
 
+function showBar(bar, now) {
+  if (now.share === null || now.phase !== "upscale") bar.removeAttribute("value"); else bar.value = now.share;
+}
+
+const CODECS = {libx264: "H.264", libx265: "HEVC", libsvtav1: "AV1", h264_nvenc: "H.264", hevc_nvenc: "HEVC", av1_nvenc: "AV1"};
+const codecOf = (found) => `${CODECS[found.codec] ?? found.codec ?? "its codec"} in ${found.container ?? "its container"}`;
+
 function result(job, found) {
   const decide = (how) => () => call("PUT", `/jobs/${id}/decision`, {how}).then(show);
   const damage = Object.entries(found.damage).filter(([, count]) => typeof count === "number" && count).map(([what, count]) => `${what}: ${count}`);
   return [
-    figures([["Picture", `${found.width}×${found.height}`], ["Codec", `${found.codec} in ${found.container}`], ["Frames", number(found.frames)], ["Took", clock(found.seconds) + (job.forecast ? ` (forecast: ${clock(job.forecast.seconds)})` : "")], ["Source", bytes(found.source_bytes)], ["Result", bytes(found.result_bytes)]]),
+    figures([["Picture", `${found.width}×${found.height}`], ["Codec", codecOf(found)], ["Frames", number(found.frames)], ["Took", clock(found.seconds) + (job.forecast ? ` (forecast: ${clock(job.forecast.seconds)})` : "")], ["Source", bytes(found.source_bytes)], ["Result", bytes(found.result_bytes)]]),
     found.machines.length ? h("div", {}, h("h3", {}, "Machines"), machines(found.machines)) : "",
     list("Checks", found.checks.map((check) => h("span", {}, h("span", {class: `state ${check.ok ? "good" : "bad"}`}, check.ok ? "✓ well" : "✗ not well"), ` ${check.says}`)), "None were made.", "checks"),
     list("Damage in the source", found.damaged ? damage : [], "None."),
@@ -55,7 +69,7 @@ function playBoth(found) {
   const base = `/api/v1/jobs/${id}/files`;
   $("still-state").textContent = "";
   $("shown").replaceChildren(...player({left: `${base}/source`, right: `${base}/result`, ...NAMES, width: found.width, sound: true, onfail: (which) => {
-    const what = which === "result" ? `the result (${found.codec ?? "its codec"} in ${found.container ?? "its container"})` : "the source";
+    const what = which === "result" ? `the result (${codecOf(found)})` : "the source";
     $("shown").replaceChildren();
     $("still-state").textContent = `This browser can't play ${what}. Download it and open it with a player such as VLC or mpv, or make ten seconds that every browser plays.`;
   }}));
@@ -88,6 +102,7 @@ for (const which of ["source", "result"]) $(`get-${which}`).href = `/api/v1/jobs
 follow(show, (job, now) => {
   if (String(job) !== id || !$("progress")) return;
   $("progress").textContent = progressText(now);
+  if ($("bar")) showBar($("bar"), now);
   $("by").replaceChildren(machines(now.machines) ?? "");
 });
 repeat(async () => { if (isRunning) await last.look(); }, 5);

@@ -178,11 +178,11 @@ def test_what_a_browser_can_not_play_is_said_in_words_and_offered_as_a_download(
     result = site.clip.with_name("unplayable.mkv")
     result.write_bytes(b"no video" * 1000)
     job = queue.begin(queue.add(site.clip, result).id)
-    told = {"seconds": 1.0, "damaged": False, "width": 640, "height": 360, "codec": "hevc", "container": "matroska"}
+    told = {"seconds": 1.0, "damaged": False, "width": 640, "height": 360, "codec": "libx265", "container": "matroska"}
     queue.finish(job.id, JobResult(output=str(result), frames=120, source_bytes=1, result_bytes=8000, **told))
     site.page.goto(site.url(f"/jobs/{job.id}"))
     site.page.get_by_role("button", name="Play both").click()
-    expect(site.page.locator("#still-state")).to_contain_text("This browser can't play the result (hevc in matroska).")
+    expect(site.page.locator("#still-state")).to_contain_text("This browser can't play the result (HEVC in matroska).")
     with site.page.expect_download() as download:
         site.page.get_by_role("link", name="Download the result").click()
     assert Path(download.value.path()).read_bytes() == result.read_bytes()
