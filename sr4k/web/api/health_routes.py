@@ -1,4 +1,7 @@
-"""``/metrics``, ``/health`` and ``/ready``, as `sr4k.service.endpoint` serves them where there is no page."""
+"""``/metrics``, ``/health`` and ``/ready``, as `sr4k.service.endpoint` serves them where there is no page.
+
+Metrics of the queue are beside those of the channels.
+"""
 
 from typing import Any
 
@@ -6,6 +9,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from sr4k.web.api.queue_metrics import queue_metrics
 from sr4k.web.web_service import WebService
 
 
@@ -16,7 +20,7 @@ def router(service: WebService) -> APIRouter:
     @made.get("/metrics")
     def metrics() -> Response:
         text = "" if service.channels is None else service.channels.metrics()
-        return Response(text, media_type=CONTENT_TYPE_LATEST)
+        return Response(text + queue_metrics(service.queue), media_type=CONTENT_TYPE_LATEST)
 
     @made.get("/health")
     def health() -> dict[str, Any]:

@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 from clips import write_clip
 from fastapi import FastAPI
+from prometheus_client.parser import text_string_to_metric_families
 from queues import Place
 from web_serving import serving
 
 from sr4k.queue.queued_job import JobResult
 from sr4k.web.api import routers
 from sr4k.web.api.problems import add_error_handlers
+from sr4k.web.api.queue_metrics import JOBS, PAUSED
 from sr4k.web.web_service import WebService
 
 pytestmark = pytest.mark.slow
@@ -176,7 +178,10 @@ def test_events_are_told_as_they_happen(served: Served) -> None:
 def test_metrics_and_health_are_where_they_are_without_the_page(served: Served) -> None:
     assert served.ask("GET", "/health")[2] == {"ok": True}
     assert served.ask("GET", "/ready")[2] == {"ready": True, "channels": {}}
-    assert served.ask("GET", "/metrics")[0] == 200
+    served.place.queue.add(served.place.folder / "a.mp4", served.place.folder / "a.mkv")
+    families = {each.name: each for each in text_string_to_metric_families(served.ask("GET", "/metrics")[2])}
+    assert {sample.labels["state"]: sample.value for sample in families[JOBS].samples}["waiting"] == 1
+    assert [sample.value for sample in families[PAUSED].samples] == [0]
 
 
 def test_each_path_in_the_docs_is_one_of_the_interface(served: Served) -> None:
