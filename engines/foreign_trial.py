@@ -18,7 +18,7 @@ from sr4k.models.foreign import store
 from sr4k.models.foreign.card import Card, read_card
 from sr4k.pipeline.spawning import spawn
 
-_LIMIT = 600.0
+_LIMIT = 1800.0
 """Seconds that the process may take."""
 
 _PROBE = "sr4k.engines.foreign_probe"

@@ -9,7 +9,10 @@ import pytest
 from foreign_networks import convolutions, with_card
 from typer.testing import CliRunner
 
+from sr4k.bench import foreign_network
 from sr4k.cli.main import app
+from sr4k.engines.openvino_library import shared_core
+from sr4k.engines.openvino_models import CPU, half_precisions
 from sr4k.models.foreign import store
 
 
@@ -52,13 +55,16 @@ def test_a_network_is_added_listed_shown_and_removed(tmp_path: Path, folder: Pat
     assert "There is no network 'mine'" in told("show", "mine", code=2)
 
 
-@pytest.mark.slow(seconds=3)
-def test_a_network_is_measured_beside_openvino_alone(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_network_is_measured_beside_openvino_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(foreign_network, "_AT_LEAST", 0.1)
     file = with_path(tmp_path)
     found = json.loads(told("bench", file, "--size", "540p", "--rounds", "1", "--json"))
     assert (found["width"], found["height"], found["tiles"]) == (960, 540, 1)
     assert found["macs"] == 960 * 540 * 9 * (3 * 8 + 8 * 12)
     assert found["seconds"] > 0 and found["alone"] > 0
+    assert [half["precision"] for half in found["halves"]] == half_precisions(shared_core(), CPU)
+    assert all(half["seconds"] > 0 and (half["psnr"] is None or half["psnr"] > 40) for half in found["halves"])
 
 
 @pytest.mark.slow
