@@ -33,10 +33,11 @@ class Runs:
         self.halted: frozenset[str] = frozenset()
         self.restarts: list[str] = []
         self.steerings = {name: Steering() for name in self.names}
+        self.playlists: dict[int, Path] = {}
 
     def ends(self, name: str) -> Ends:
         (last,) = [each.status.last for each in self.monitors if each.status.name == name] or [LiveStatus.none_yet()]
-        return Ends(last.intake.source, tuple(target.target for target in last.playout.targets))
+        return Ends(last.intake.source, tuple(target.target for target in last.playout.targets), self.playlists)
 
     def steering(self, name: str) -> Steering:
         return self.steerings[name]

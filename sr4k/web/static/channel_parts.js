@@ -55,9 +55,14 @@ export function actions(channel, again) {
 export function pictures(name) {
   const both = [["in", "What comes in"], ["out", "What goes out"]].map(([end, text]) => {
     const figure = h("figure", {}, h("p", {class: "none"}, "no picture"), h("figcaption", {}, text));
+    let waits = false;
     const look = () => {
+      const {top, bottom} = figure.getBoundingClientRect();
+      if (waits || bottom < 0 || top > innerHeight) return;
+      waits = true;
+      const shown = (element) => { waits = false; figure.firstChild.replaceWith(element); };
       const next = h("img", {alt: `${text}: ${name}`, src: `/api/v1/channels/${name}/pictures/${end}.jpg?${Date.now()}`,
-        onload: () => figure.firstChild.replaceWith(next), onerror: () => figure.firstChild.replaceWith(h("p", {class: "none"}, "no picture"))});
+        onload: () => shown(next), onerror: () => shown(h("p", {class: "none"}, "no picture"))});
     };
     return {figure, look};
   });
