@@ -28,6 +28,7 @@ from sr4k import Job, load_preset
 from sr4k.bench import machine
 from sr4k.bench.report import store
 from sr4k.cluster.job import reached
+from sr4k.cluster.node import in_this_process
 from sr4k.cluster.order import longest_first
 from sr4k.cluster.settings import ClusterSettings
 from sr4k.cluster.tasks import SegmentTask
@@ -163,14 +164,19 @@ def _task(number: int) -> SegmentTask:
     return SegmentTask(key=str(number), stretch=stretch, cpus=1)
 
 
-def begun(rounds: int = 3) -> dict[str, Any]:
-    """Return the least seconds from the start of a segment's graph of processes to its end, for one small frame."""
+def begun(cpus: int, rounds: int = 5) -> dict[str, Any]:
+    """Return the least seconds from the start of a segment's graph to its end, for one small frame.
+
+    Args:
+        cpus: of the segment: on few it is threads of this process, else processes.
+        rounds: number of segments, one after the other.
+    """
     found = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         whole = film(folder / "film.mkv", 1)
         preset = load_preset("file")
-        job = Job(whole, folder / "out.mkv", preset=preset)
+        job = in_this_process(Job(whole, folder / "out.mkv", preset=preset, cpus=cpus))
         for number in range(rounds):
             scratch = folder / str(number)
             scratch.mkdir()
@@ -201,8 +207,11 @@ def as_markdown(found: dict[str, Any]) -> str:
             f"| {many['segments']} tasks of {many['sleep']:g} s, {many['nodes']} at a time, given out by one driver "
             f"| {many['seconds']:.1f} s: {1e3 * many['beside_each']:.0f} ms a task beside its sleep, {share:.2%} of a "
             f"minute of work; {1e3 * many['driver_cpu_each']:.2f} ms of the driver's CPU |",
-            f"| a segment's graph of processes: start, one small frame, end | {start['seconds']:.2f} s "
-            f"({', '.join(map(str, start['rounds']))}): {start['seconds'] / 60:.1%} of a minute of work |",
+            *(
+                f"| a segment's graph of {kind}: start, one small frame, end | {each['seconds']:.2f} s "
+                f"({', '.join(map(str, each['rounds']))}): {each['seconds'] / 60:.1%} of a minute of work |"
+                for kind, each in start.items()
+            ),
             "",
             "The sleeping tasks of many nodes share two processes: their part is what one driver, through which all "
             "segments go, costs each. [Simulated clusters](cluster_scale.md) have these figures in them.",
@@ -227,7 +236,7 @@ def main() -> None:
         "ray": version("ray"),
         "load": os.getloadavg()[0],
         "plan": planned(given.hours),
-        "start": begun(),
+        "start": {"threads": begun(2), "processes": begun(8)},
     }
     with connected():
         found["tasks"] = passed_through(given.tasks, given.sleep)

@@ -218,7 +218,7 @@ class Scene:
         """Wait until a segment is finished; return a host that makes one."""
         until = time.monotonic() + SECONDS
         while time.monotonic() < until and not command.has_ended:
-            working = [host for host in self.cluster.hosts if len(host.work()) > 2]
+            working = [host for host in self.cluster.hosts if host.work()]
             if command.made and working:
                 return working[0]
             time.sleep(0.1)

@@ -16,10 +16,12 @@ from sr4k.cluster.networks import borrowed
 from sr4k.cluster.settings import mapped
 from sr4k.cluster.tasks import NodeFacts, SegmentDone, SegmentFailed, SegmentTask, Work
 from sr4k.common.logs import collected_logs
+from sr4k.engines.choose import GPU_ENGINES
 from sr4k.engines.nvidia import driver
 from sr4k.errors import InputError, Sr4kError
 from sr4k.jobs.file_job import Job
 from sr4k.jobs.graph import run_assembled
+from sr4k.jobs.model_choice import engines_of
 from sr4k.jobs.summary import summarised
 from sr4k.media.options import ReadSettings
 from sr4k.media.reading.stretches import Stretch
@@ -34,6 +36,12 @@ _LIBRARIES = "av", "numpy", "opencv-python-headless", "openvino", "torch", "tens
 
 _PACKAGES = "cluster", "common", "configs", "engines", "jobs", "media", "models", "pipeline", "stages"
 """Packages of ``sr4k`` that take part in making a segment."""
+
+_THREADS_UP_TO = 4
+"""CPUs of a segment up to which its graph is threads of this process, which stays for the next one: what starts faster.
+
+With more CPUs, threads would wait for each other: Python runs one of them at a time.
+"""
 
 _TRIED = 12
 """Number of frames that machines of different kinds have to make equal."""
@@ -79,7 +87,7 @@ def make(work: Work, task: SegmentTask, report: Callable[[int], None]) -> Segmen
     kept = _Kept()
     try:
         with collected_logs(kept, logging.WARNING), pool.scratch(task.key) as folder:
-            job, journal = _there(work, task.cpus), Journal(folder)
+            job, journal = in_this_process(_there(work, task.cpus)), Journal(folder)
             graph = job.graph_of_segment(folder, work.encodes_as, **_limits(task.stretch))
             outcome = run_assembled(graph, on_status=lambda statuses: report(_frames(statuses)), stop_requests=int)
             encoder, made = journal.encoder(), journal.segments()
@@ -116,6 +124,14 @@ def sample(work: Work, stretch: Stretch, cpus: int) -> str:
         for segment in journal.segments():
             digest.update((journal.folder / segment.name).read_bytes())
         return digest.hexdigest()
+
+
+def in_this_process(job: Job) -> Job:
+    """Return the job with threads in place of processes, where they are no slower: on few CPUs, and no GPU."""
+    is_for_threads = job.cpus is not None and job.cpus <= _THREADS_UP_TO
+    if not is_for_threads or engines_of(job.preset.engine)[0] in GPU_ENGINES:
+        return job
+    return replace(job, preset=job.preset.updated("graph", mode="threads"))
 
 
 @cache

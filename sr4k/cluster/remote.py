@@ -19,6 +19,8 @@ from sr4k.media.reading.stretches import Stretch
 _NOTE_EVERY = 2.0
 """Seconds between two notes on how many frames of a segment are done."""
 
+_SEGMENTS_OF_A_PROCESS = 50
+"""Segments after which a process that makes them ends, so that what libraries might leak does not add up."""
 
 _CONNECT = 10.0
 """Seconds that the head gets to accept a connection."""
@@ -48,7 +50,7 @@ def sample_of(work: Work, stretch: Stretch, cpus: int) -> str:
     return node.sample(work, stretch, cpus)
 
 
-@ray.remote(max_retries=0)
+@ray.remote(max_retries=0, max_calls=_SEGMENTS_OF_A_PROCESS)
 def made_by(work: Work, task: SegmentTask, run: str, board: Any) -> SegmentDone | SegmentFailed:
     last = [0.0, 0]
 

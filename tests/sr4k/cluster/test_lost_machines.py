@@ -128,4 +128,4 @@ def test_a_head_that_is_gone_for_longer_than_ray_waits_costs_what_was_under_way(
     (second,) = begun(stage, None)
     stage.gates.open(second)
     assert_whole(stage, command)
-    assert command.summary["again"] == 1
+    assert command.summary["again"] <= 1

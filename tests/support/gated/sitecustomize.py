@@ -21,5 +21,5 @@ def _hold(gates: Path, host: str) -> None:
     NearestEngine.submit_impl = submit_later  # type: ignore[method-assign]
 
 
-if "sr4k.pipeline.starting" in sys.orig_argv and "RIG_RAY_HOST" in os.environ:
+if "RIG_RAY_HOST" in os.environ and any(arg.endswith("default_worker.py") for arg in sys.orig_argv):
     _hold(Path(os.environ["GATES"]), os.environ["RIG_RAY_HOST"].partition("-")[0])
