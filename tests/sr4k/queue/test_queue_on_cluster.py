@@ -50,7 +50,7 @@ def test_machines_make_the_jobs_of_a_queue_with_the_same_packets_and_are_told_wi
     assert video_times(tmp_path / "spread.mkv") == video_times(tmp_path / "alone.mkv")
     assert all(check["ok"] for check in spread["result"]["checks"])
     machines = spread["result"]["machines"]
-    assert sum(machine["segments"] for machine in machines) == 4
+    assert sum(machine["segments"] for machine in machines) >= 4  # a slow one may be made twice
     assert sum(machine["share"] for machine in machines) == pytest.approx(1)
     seen = spread["progress"]["machines"]
     assert {machine["name"] for machine in seen} == {machine["name"] for machine in machines}

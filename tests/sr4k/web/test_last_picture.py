@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 import pytest
 from clips import write_clip
-from queues import until
 from web_serving import ask, service_of
 
+from sr4k import Job
+from sr4k.errors import StoppedError
 from sr4k.media.resume.job_folder import folder_of
-from sr4k.queue.queue_runner import Runner
-from sr4k.queue.queued_job import JobOptions
+from sr4k.media.resume.journal import Journal
 from sr4k.web.access import Access
 from sr4k.web.app import make_app
 
@@ -29,14 +29,13 @@ def _coarse(
 @pytest.mark.slow(seconds=6)
 def test_the_last_finished_picture_of_a_running_job_is_that_of_its_source_at_the_same_time(tmp_path: Path) -> None:
     service = service_of(tmp_path)
-    clip = write_clip(tmp_path / "videos" / "a.mp4", frames=400, rate=1, size=(160, 96), audio=False)
-    job = service.queue.add(clip, clip.with_name("a 4K.mp4"), JobOptions(engine="openvino", speed="slow"))
-    app = make_app(service, Access())
+    clip = write_clip(tmp_path / "videos" / "a.mp4", frames=600, rate=1, size=(160, 96), audio=False)
+    target = clip.with_name("a 4K.mp4")
+    job = service.queue.begin(service.queue.add(clip, target).id)
+    app, journal = make_app(service, Access()), Journal(folder_of(target))
     assert ask(app, "GET", f"/api/v1/jobs/{job.id}/last").status_code == 204
-    with Runner(service.queue, service.library, service.settings):
-        until(lambda: len(list(folder_of(Path(job.target)).glob("*.packets"))) >= 3)
-        service.queue.pause(job.id)
-        until(lambda: service.queue.get(job.id).state in ("paused", "done"))
+    with pytest.raises(StoppedError):  # after two segments of a minute
+        Job(clip, target, speed="slow").run(stop_requests=lambda: 2 if len(journal.segments()) >= 2 else 0)
     last = ask(app, "GET", f"/api/v1/jobs/{job.id}/last").json()
     assert last["at"] >= 60
     ours, theirs = (_picture(ask(app, "GET", last[which]).content) for which in ("result", "source"))
