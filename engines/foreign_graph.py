@@ -213,13 +213,17 @@ class _Planes:
         spec, scale = self._spec, self._scale
         if spec.colour is None:
             return _rounded(made, 255, ov.Type.u8) if spec.rounded else made
-        yuv = made if self._channels == 1 else _mixed(made, *yuv_from_rgb(spec.colour))
+        if self._channels == 1:
+            luma, chroma = _channels(made, 0, 1), _channels(made, 1, 3)
+        else:  # each by itself: OpenVINO takes long to part what one convolution makes
+            matrix, offset = yuv_from_rgb(spec.colour)
+            luma, chroma = _mixed(made, matrix[:1], offset[:1]), _mixed(made, matrix[1:], offset[1:])
         kind = ov.Type.u8 if spec.colour.dtype == "uint8" else ov.Type.u16
-        luma = _rounded(_channels(yuv, 0, 1), spec.colour.peak, kind)
+        luma = _rounded(luma, spec.colour.peak, kind)
         if self._channels == 1 and scale == 1 and spec.colour.sampling == "420":  # as it came
             chroma = _cut(given[1], CHROMA_PAD, spec.height // 2, spec.width // 2)
         else:
-            chroma = _rounded(_halved(_channels(yuv, 1, 3), self._location), spec.colour.peak, kind)
+            chroma = _rounded(_halved(chroma, self._location), spec.colour.peak, kind)
         flat = ops.concat([_flat(luma), _flat(chroma)], 1)
         return ops.reshape(flat, np.array([1, *spec.output_shape]), False)
 
