@@ -17,6 +17,7 @@ from clips import video_times, write_clip
 from queues import until
 
 from sr4k.cli import page as page_module
+from sr4k.cli.cluster_options import ClusterOptions
 from sr4k.errors import OptionError
 from sr4k.service.redaction import Redaction
 
@@ -225,5 +226,6 @@ def test_what_can_not_be_served_is_refused_in_one_line(arguments: list[str], wor
 
 def test_without_its_extra_the_page_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(page_module, "find_spec", lambda name: None if name == "uvicorn" else object())
+    alone = ClusterOptions(None, (), None, without_token=False)
     with pytest.raises(OptionError, match=r"needs uvicorn: pip install 'sr4k-stream\[web\]'"):
-        page_module.page_beside("127.0.0.1:0", [tmp_path], None, None, [], Redaction())
+        page_module.page_beside("127.0.0.1:0", [tmp_path], None, None, [], Redaction(), alone)
