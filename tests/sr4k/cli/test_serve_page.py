@@ -102,7 +102,7 @@ def page(tmp_path: Path) -> Iterator[Page]:
     made.process.wait()
 
 
-@pytest.mark.slow(seconds=12)
+@pytest.mark.slow(seconds=18)
 def test_a_page_that_is_killed_comes_back_on_its_port_and_neither_job_nor_channel_nor_session_notices(
     page: Page,
 ) -> None:

@@ -35,14 +35,15 @@ def test_lines_of_its_log_are_kept_without_secrets() -> None:
 
 def test_a_day_has_no_more_figures_than_an_hour_and_means_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(channel_history, "_MERGED", 4)
+    monkeypatch.setattr(channel_history, "_KEPT", 20)
     monitor = ChannelMonitor("one")
     history = history_of(monitor)
     with monitor.running():
-        for number in range(2000):
+        for number in range(120):
             monitor.update(statuses({"fps": float(number % 4), "dropped": {"late": number}}))
             history.note()
     hour, day = (history.of("one", span)["figures"] for span in channel_history.SPANS)
-    assert len(hour) == len(day) == 360
+    assert len(hour) == len(day) == 20
     assert [each["fps"] for each in hour[-4:]] == [0.0, 1.0, 2.0, 3.0]
-    assert (day[-1]["fps"], day[-1]["dropped"], day[-2]["dropped"]) == (1.5, 1999, 1995)
+    assert (day[-1]["fps"], day[-1]["dropped"], day[-2]["dropped"]) == (1.5, 119, 115)
     assert day[-1]["at"] == hour[-1]["at"]

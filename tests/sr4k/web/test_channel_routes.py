@@ -12,6 +12,8 @@ from sr4k.service.channel_status import ChannelMonitor
 from sr4k.web.access import Access
 from sr4k.web.app import make_app
 
+pytestmark = pytest.mark.slow
+
 BASE = "/api/v1/channels/one"
 
 
