@@ -71,16 +71,19 @@ class _Service:
         where = ["--listen", "127.0.0.1:0", "--library", self._folder / "videos", "--state", self._folder / "state"]
         process = subprocess.Popen([_SERVE, "serve", *where], stderr=subprocess.PIPE, text=True)
         assert process.stderr is not None
-        try:
-            for line in process.stderr:
-                if found := re.search(r"http://127\.0\.0\.1:(\d+)/", line):
-                    self.port = int(found[1])
-                    break
-            threading.Thread(target=process.stderr.read, daemon=True).start()
-            yield process
-        finally:
-            process.kill()
-            process.wait()
+        reading = threading.Thread(target=process.stderr.read, daemon=True)
+        with process.stderr:
+            try:
+                for line in process.stderr:
+                    if found := re.search(r"http://127\.0\.0\.1:(\d+)/", line):
+                        self.port = int(found[1])
+                        break
+                reading.start()
+                yield process
+            finally:
+                process.kill()
+                process.wait()
+                reading.join()
 
     def killed_when(self, true: Callable[[], bool]) -> None:
         """Start the service, and kill it as soon as something is true."""
