@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gpu_machine import linked_video_libraries, told
-from gpu_plan import REHEARSAL, Setting, Step
+from gpu_plan import MODELS, REHEARSAL, Setting, Step
 
 Row = dict[str, Any]
 
@@ -73,7 +73,10 @@ def left_on_gpu(clip: str) -> Row:
         return time.perf_counter()
 
     nowhere = _NoBuffers()
-    decode, network = GpuDecode(DecodeSettings(path=Path(clip))), GpuUpscale(InferSettings(engine="cuda", model="luma"))
+    decode, network = (
+        GpuDecode(DecodeSettings(path=Path(clip))),
+        GpuUpscale(InferSettings(engine="cuda", model=MODELS[0])),
+    )
     network.open(decode.open())
     moments = []
     for frame in decode.frames(nowhere):
@@ -158,7 +161,7 @@ def file_to_file(clip: str, config: str) -> Row:
         moments.append((time.perf_counter(), max(encoded, default=0)))
 
     with tempfile.TemporaryDirectory() as folder:
-        preset = load_preset(config).updated("engine", name="cuda")
+        preset = load_preset(config).updated("engine", name="cuda", model=MODELS[0])
         preset = preset.updated("graph", mode="threads") if REHEARSAL else preset  # processes take seconds to start
         done = Job(Path(clip), Path(folder) / "upscaled.mp4", preset=preset).run(on_status=on_status)
     row = {"frames": done.frames, "fps_with_start_up": done.fps, "encoder": done.video.codec}
