@@ -7,7 +7,12 @@ from rig.channel import eventually
 from rig.cluster_scene import Command
 from rig.ray_hosts import Host
 
-_HOOK = Path(__file__).parent / "gated"
+_HOOKED = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent / "gated"), os.environ.get("PYTHONPATH", "")])}
+
+
+def slow_while(flag: Path) -> dict[str, str]:
+    """Return variables for machines of a cluster that take their time for each frame while a file is there."""
+    return _HOOKED | {"SLOW": str(flag)}
 
 
 class Gates:
@@ -23,10 +28,7 @@ class Gates:
     @property
     def environment(self) -> dict[str, str]:
         """Variables of the hosts."""
-        return {
-            "PYTHONPATH": os.pathsep.join([str(_HOOK), os.environ.get("PYTHONPATH", "")]),
-            "GATES": str(self._folder),
-        }
+        return _HOOKED | {"GATES": str(self._folder)}
 
     def open(self, host: Host) -> None:
         """Let all through that a host makes."""

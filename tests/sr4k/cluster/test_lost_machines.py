@@ -26,6 +26,9 @@ SEGMENTS = 6
 ROOM = "200k"
 """Size of the disk that is full: less than a segment has."""
 
+MANY = 8
+"""CPUs that Ray takes a machine to have."""
+
 QUICK = {
     "RAY_health_check_period_ms": "1000",
     "RAY_health_check_timeout_ms": "5000",
@@ -65,9 +68,15 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         yield Stage(scene, gates, one)
 
 
-def begun(stage: Stage, *rooms: str | None) -> list[Host]:
-    """Begin hosts, all at once. ``rooms``: the size of each one's disk; ``None``: that of the others."""
-    hosts = [stage.scene.cluster.begin(stage.scene.mounts(room)) for room in rooms]
+def begun(stage: Stage, *rooms: str | None, cpus: int = 1) -> list[Host]:
+    """Begin hosts, all at once.
+
+    Args:
+        stage: where.
+        rooms: the size of each one's disk; ``None``: that of the others.
+        cpus: of each; with more than a few, segments have processes of their own, which could be left behind.
+    """
+    hosts = [stage.scene.cluster.begin(stage.scene.mounts(room), cpus) for room in rooms]
     for host in hosts:
         host.wait()
     return hosts
@@ -81,7 +90,7 @@ def assert_whole(stage: Stage, command: Command) -> None:
 
 def test_one_video_survives_all_that_happens_to_the_machines_that_make_it(stage: Stage) -> None:
     scene, gates = stage.scene, stage.gates
-    killed, full, without, frozen, cut = hosts = begun(stage, None, ROOM, None, None, None)
+    killed, full, without, frozen, cut = hosts = begun(stage, None, ROOM, None, None, None, cpus=MANY)
     called = {host: scene.cluster.network.address(host.number) for host in hosts}
     command = scene.command()
     for host in hosts:
@@ -104,7 +113,7 @@ def test_one_video_survives_all_that_happens_to_the_machines_that_make_it(stage:
     frozen.freeze()
     command.until_told(f"{called[cut]} is gone: the segment", f"{called[frozen]} is gone: the segment")
 
-    (added,) = begun(stage, None)
+    (added,) = begun(stage, None, cpus=MANY)
     called[added] = scene.cluster.network.address(added.number)
     gates.open(added)
     told = command.wait()

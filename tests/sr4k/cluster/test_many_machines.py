@@ -15,6 +15,7 @@ import pytest
 from bait import ran, set_out
 from clips import packet_bytes, video_times, write_clip
 from foreign_networks import convolutions, with_card
+from gates import slow_while
 
 from rig.fair_time import Stopwatch
 from sr4k import Job, Preset, load_preset
@@ -26,7 +27,7 @@ from sr4k.jobs.file_progress import Progress
 from sr4k.media.resume.job_folder import folder_of
 from sr4k.models.foreign.store import FOLDER
 
-pytestmark = pytest.mark.slow(seconds=20)
+pytestmark = pytest.mark.slow(seconds=8)
 
 MAKER = "ray::made_by"
 """Beginning of the title of a process that makes a segment."""
@@ -43,11 +44,18 @@ def networks_there(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def cluster(networks_there: Path) -> Iterator[Reached]:
+def flag(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the file that makes the machines slow while it is there."""
+    return tmp_path_factory.mktemp("flags") / "slow"
+
+
+@pytest.fixture(scope="module")
+def cluster(networks_there: Path, flag: Path) -> Iterator[Reached]:
     """Return a private cluster of two machines, which have no networks of the user's; its processes end with it."""
     with ExitStack() as stack:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setenv(FOLDER, str(networks_there))
+            for name, value in (slow_while(flag) | {FOLDER: str(networks_there)}).items():
+                patch.setenv(name, value)
             there = stack.enter_context(reached(ClusterSettings(address="local:2")))
         session = there.environment["RAY_TMPDIR"]
         yield there
@@ -242,33 +250,29 @@ def killed_once(session: str, begin: str) -> Callable[[Progress], None]:
     return see
 
 
-def slower(preset: Preset) -> Preset:
-    """Return a preset whose segments take long enough to be interrupted."""
-    return preset.updated("encode", preset="medium", crf=10)
+@pytest.fixture
+def slow(flag: Path) -> Iterator[None]:
+    """Have segments take long enough to be interrupted."""
+    flag.touch()
+    yield
+    flag.unlink()
 
 
-@pytest.fixture(scope="module")
-def slow_one(source: Path, preset: Preset) -> Path:
-    target = source.with_name("slow.mkv")
-    Job(source, target, preset=slower(preset), size="640x360").run()
-    return target
-
-
-def test_a_killed_worker_costs_a_segment_and_leaves_nothing_behind(
-    source: Path, slow_one: Path, preset: Preset, cluster: Reached, tmp_path: Path
+@pytest.mark.usefixtures("slow")
+def test_a_killed_worker_costs_a_segment(
+    source: Path, one: Path, preset: Preset, cluster: Reached, tmp_path: Path
 ) -> None:
     session = cluster.environment["RAY_TMPDIR"]
-    job = ClusterJob(source, tmp_path / "out.mkv", preset=slower(preset), size="640x360", cluster=cluster)
-    chosen = replace(job, workers="processes")
-    made = run(chosen, killed_once(session, MAKER))
-    assert_same(tmp_path / "out.mkv", slow_one)
+    job = ClusterJob(source, tmp_path / "out.mkv", preset=preset, cluster=cluster)
+    made = run(job, killed_once(session, MAKER))
+    assert_same(tmp_path / "out.mkv", one)
     assert 1 <= made.again <= 2 and len(made.faults) == made.again
     assert max(segment.tries for segment in made.segments) == 2
-    assert not [command for _, command in with_text(session) if "import ctypes" in command]
 
 
+@pytest.mark.usefixtures("slow")
 def test_a_killed_driver_costs_what_was_under_way(
-    source: Path, slow_one: Path, preset: Preset, cluster: Reached, tmp_path: Path
+    source: Path, one: Path, preset: Preset, cluster: Reached, tmp_path: Path
 ) -> None:
     killed: list[int] = []
 
@@ -284,47 +288,58 @@ def test_a_killed_driver_costs_what_was_under_way(
             for process in drivers:
                 os.kill(process, signal.SIGKILL)
 
-    job = ClusterJob(source, tmp_path / "out.mkv", preset=slower(preset), size="640x360", cluster=cluster)
+    job = ClusterJob(source, tmp_path / "out.mkv", preset=preset, cluster=cluster)
     made = run(job, see)
     assert killed
-    assert_same(tmp_path / "out.mkv", slow_one)
+    assert_same(tmp_path / "out.mkv", one)
     assert len(made.segments) <= 5 + 2
     assert any("drives it has ended" in fault for fault in made.faults)
 
 
+@pytest.mark.usefixtures("slow")
 def test_resume_makes_what_is_missing(
-    source: Path, slow_one: Path, preset: Preset, cluster: Reached, tmp_path: Path
+    source: Path, one: Path, preset: Preset, cluster: Reached, tmp_path: Path
 ) -> None:
     def end(progress: Progress) -> None:
         if progress.frames > 50:  # more than two machines can have under way: a segment is done
             raise Told
 
-    job = ClusterJob(source, tmp_path / "out.mkv", preset=slower(preset), size="640x360", cluster=cluster)
+    job = ClusterJob(source, tmp_path / "out.mkv", preset=preset, cluster=cluster)
     with pytest.raises(Told):
         job.run(on_progress=end)
     assert folder_of(tmp_path / "out.mkv").exists()
     made = run(replace(job, resume=True))
-    assert_same(tmp_path / "out.mkv", slow_one)
+    assert_same(tmp_path / "out.mkv", one)
     assert 1 <= len(made.segments) <= 4
 
 
+@pytest.mark.usefixtures("slow")
 def test_a_job_that_one_machine_began_is_finished_by_many(
-    source: Path, slow_one: Path, preset: Preset, cluster: Reached, tmp_path: Path
+    source: Path,
+    one: Path,
+    preset: Preset,
+    cluster: Reached,
+    tmp_path: Path,
+    flag: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def end(progress: Progress) -> None:
         if progress.frames >= 30:
             raise Told
 
-    alone = Job(source, tmp_path / "out.mkv", preset=slower(preset), size="640x360", workers="processes")
+    for name, value in slow_while(flag).items():
+        monkeypatch.setenv(name, value)
+    alone = Job(source, tmp_path / "out.mkv", preset=preset, workers="processes")
     with pytest.raises(Told):
         alone.run(on_progress=end)
-    job = ClusterJob(source, tmp_path / "out.mkv", preset=slower(preset), size="640x360", cluster=cluster, resume=True)
+    job = ClusterJob(source, tmp_path / "out.mkv", preset=preset, cluster=cluster, resume=True)
     made = run(job)
-    assert_same(tmp_path / "out.mkv", slow_one)
+    assert_same(tmp_path / "out.mkv", one)
     assert made.frames == 125 and made.resumed >= 25 and made.resumed % 25 == 0
     assert sum(segment.frames for segment in made.segments) == 125 - made.resumed > 0
 
 
+@pytest.mark.usefixtures("slow")
 def test_a_segment_that_ends_its_process_each_time_is_given_up_with_its_times(
     source: Path, preset: Preset, cluster: Reached, tmp_path: Path
 ) -> None:
@@ -333,7 +348,7 @@ def test_a_segment_that_ends_its_process_each_time_is_given_up_with_its_times(
     def see(_progress: Progress) -> None:
         kill(session, MAKER)
 
-    job = ClusterJob(source, tmp_path / "out.mkv", preset=slower(preset), size="640x360", cluster=cluster)
+    job = ClusterJob(source, tmp_path / "out.mkv", preset=preset, cluster=cluster)
     with pytest.raises(WorkerError, match=r"\d\.\d\d s to \d\.\d\d s has ended the process that makes it 3 times"):
         job.run(on_progress=see)
     assert not (tmp_path / "out.mkv").exists()
