@@ -115,8 +115,15 @@ def _task(number: int, frames: int) -> SegmentTask:
     return SegmentTask(key=str(number), stretch=stretch, cpus=1)
 
 
-def scaled(fps: float, overhead: dict[str, Any], minutes: int) -> list[dict[str, float]]:
-    """Return the time for a film on each number of machines of ``fps`` frames a second, planning and joining in it."""
+def scaled(fps: float, kind: str, overhead: dict[str, Any], minutes: int) -> list[dict[str, float]]:
+    """Return the time for a film on each number of machines, planning and joining in it.
+
+    Args:
+        fps: frames a second of a machine.
+        kind: of the graph of a segment: ``threads`` on few CPUs, or ``processes``.
+        overhead: as measured.
+        minutes: length of the film.
+    """
     read, written = (60 * rate / 8 for rate in (SOURCE_MBIT, RESULT_MBIT))
     plan = overhead["plan"]["seconds"] * minutes / (60 * overhead["plan"]["hours"])
     join = minutes * 2 * written / DISK  # read and written
@@ -125,7 +132,7 @@ def scaled(fps: float, overhead: dict[str, Any], minutes: int) -> list[dict[str,
         plant = Plant(
             machines=machines,
             work=MINUTE / fps,
-            start=overhead["start"]["seconds"],
+            start=overhead["start"][kind]["seconds"],
             beside=overhead["nodes"]["beside_each"],
             megabytes=read + 3 * written,  # the source, and the segment, whose hash is computed here and there
             slow=dict.fromkeys(range(SLOW_EVERY - 1, machines, SLOW_EVERY), SLOW),
@@ -188,7 +195,10 @@ def main() -> None:
         "command": " ".join(["python benchmarks/cluster_scale.py", *sys.argv[1:]]),
         "machine": bench["machine"],
         "minutes": given.minutes,
-        "tables": {str(fps): scaled(fps, overhead, given.minutes) for fps in (measured, FASTER * measured)},
+        "tables": {
+            str(fps): scaled(fps, kind, overhead, given.minutes)
+            for fps, kind in ((measured, "threads"), (FASTER * measured, "processes"))
+        },
     }
     text = as_markdown(result)
     store(given.results, "cluster_scale", result, text)
