@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -88,7 +89,10 @@ def said_by_ray(cluster: Reached) -> str:
     """Return all that Ray has written about this cluster, and the titles of its processes."""
     folder = Path(cluster.environment["RAY_TMPDIR"])
     logs = [path.read_text(errors="replace") for path in folder.rglob("*") if path.suffix in (".log", ".out", ".err")]
-    titles = [path.read_text(errors="replace") for path in Path("/proc").glob("[0-9]*/comm")]
+    titles: list[str] = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended meanwhile
+            titles.append(path.read_text(errors="replace"))
     return "\n".join(logs + titles)
 
 
