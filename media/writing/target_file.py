@@ -36,7 +36,7 @@ def check_target(target: Path, source: Path, *, overwrite: bool) -> None:
         OutputError: The folder can't be written to, the name is too long, or the target exists.
     """
     if isinstance(target, RemotePath):
-        raise OptionError(f"{target} can be written by a cluster alone: name a file, or add {option('cluster')}.")
+        raise OptionError(f"{target} can be written by a cluster alone: name a file, or let a cluster make it.")
     if len(os.fsencode(target.name)) > _longest_name(target.parent):
         raise OutputError(f"The name {target.name} is too long for a file: choose a shorter one.")
     if not target.suffix:

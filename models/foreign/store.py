@@ -195,8 +195,7 @@ def check_unused(name: str) -> None:
     """
     if files_of_name(name)[1].exists():
         raise OptionError(
-            f"There is a network '{name}' already: remove it with sr4k model remove {name}, or give another name with "
-            "--name."
+            f"There is a network '{name}' already: give another name, or remove that one with sr4k model remove {name}."
         )
 
 

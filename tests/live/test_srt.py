@@ -47,6 +47,10 @@ def deaf(tmp_path: Path) -> Path:
     return path
 
 
+SOON = "connect_timeout=500"
+"""Milliseconds after which an ffmpeg that hears no answer gives up: its own limit is three seconds."""
+
+
 @contextmanager
 def listening(query: str, out: Path) -> Iterator[str]:
     """Run a listener, and yield its address."""
@@ -91,7 +95,7 @@ def test_should_one_be_used_all_the_same_nothing_goes_out_in_the_clear(
 ) -> None:
     monkeypatch.setattr(srt, "require_srt", lambda **_wishes: str(deaf))
     with listening(query, tmp_path / "got.ts") as url, pytest.raises((OutputError, BrokenPipeError)):
-        send(f"{url}?passphrase={PASSPHRASE}")
+        send(f"{url}?passphrase={PASSPHRASE}&{SOON}")
     assert not (tmp_path / "got.ts").exists() or not (tmp_path / "got.ts").stat().st_size
 
 
@@ -105,7 +109,7 @@ def test_should_one_be_used_all_the_same_nothing_goes_out_in_the_clear(
 )
 def test_a_refusal_is_told_and_never_called_a_connection(tmp_path: Path, query: str, reason: str) -> None:
     with listening(query, tmp_path / "got.ts") as url, pytest.raises(OutputError, match=reason):
-        send(f"{url}?passphrase={PASSPHRASE}")
+        send(f"{url}?passphrase={PASSPHRASE}&{SOON}")
 
 
 @pytest.mark.parametrize("name", ["streamid", "srt_streamid", "passphrase", "whatever"])

@@ -100,10 +100,10 @@ def test_a_network_gets_an_int8_form_that_loses_little_and_runs_everywhere(tmp_p
 
 @pytest.mark.slow(seconds=3)
 def test_layers_go_back_to_float_until_little_enough_is_lost(tmp_path: Path, folder: Path) -> None:
-    places = photographs(tmp_path / "pictures")
-    all_of_them = quantize_foreign.quantize(trained(tmp_path, "mine"), [places], "usual", 1.0)
+    mine, places = trained(tmp_path), photographs(tmp_path / "pictures")
+    all_of_them = quantize_foreign.quantize(mine, [places], "usual", 1.0)
     assert all_of_them.loss > 0 and (folder / "usual.onnx").exists()
-    fewer = quantize_foreign.quantize(trained(tmp_path, "mine"), [places], "strict", all_of_them.loss / 2)
+    fewer = quantize_foreign.quantize(mine, [places], "strict", all_of_them.loss / 2)
     assert fewer.layers < all_of_them.layers and fewer.loss <= all_of_them.loss / 2
     assert fewer.apart > all_of_them.apart
 
