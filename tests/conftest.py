@@ -28,14 +28,18 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, and child proc
 
 
 def pytest_xdist_auto_num_workers() -> int | None:
-    """Return two workers per CPU: tests of live streams, services and clusters wait most of the time."""
+    """Return 1.5 workers per CPU: tests of live streams wait most of the time."""
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
         return None
-    return max(1, 2 * len(os.sched_getaffinity(0)))
+    return max(1, len(os.sched_getaffinity(0)) * 3 // 2)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run files with the slowest tests first, so that none runs alone at the end."""
+    """Run files with the slowest tests first, so that none runs alone at the end; leave out what is long by default."""
+    if os.environ.get("SR4K_LONG") != "1":
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason="takes long: SR4K_LONG=1 runs it"))
     seconds: Counter[Path] = Counter()
     for item in items:
         if slow := item.get_closest_marker("slow"):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -86,8 +87,13 @@ channels:
         """Process id of the page."""
         children = Path(f"/proc/{self.process.pid}/task").glob("*/children")
         pids = [int(pid) for path in children for pid in path.read_text().split()]
-        (found,) = [pid for pid in pids if b"sr4k-page" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-        return found
+        found = []
+        for pid in pids:
+            with suppress(OSError):  # it has ended meanwhile
+                if b"sr4k-page" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    found.append(pid)
+        (page,) = found
+        return page
 
     @property
     def log(self) -> str:

@@ -88,6 +88,7 @@ def assert_whole(stage: Stage, command: Command) -> None:
     assert not stage.scene.leftovers(seconds=120)
 
 
+@pytest.mark.long
 def test_one_video_survives_all_that_happens_to_the_machines_that_make_it(stage: Stage) -> None:
     scene, gates = stage.scene, stage.gates
     killed, full, without, frozen, cut = hosts = begun(stage, None, ROOM, None, None, None, cpus=MANY)
@@ -126,6 +127,7 @@ def test_one_video_survives_all_that_happens_to_the_machines_that_make_it(stage:
     assert made["again"] == 1 + 2 + 2 + 2 + 1 and len(made["faults"]) == len(told)
 
 
+@pytest.mark.long
 def test_a_head_that_is_gone_for_longer_than_ray_waits_costs_what_was_under_way(stage: Stage) -> None:
     (first,) = begun(stage, None)
     command = stage.scene.command()

@@ -59,7 +59,9 @@ def assert_same(made: Path, alone: Path) -> None:
 
 
 @pytest.mark.usefixtures("_reachable")
-@pytest.mark.parametrize(("way", "name"), [("address", "a"), ("client_address", "b")])
+@pytest.mark.parametrize(
+    ("way", "name"), [("address", "a"), pytest.param("client_address", "b", marks=pytest.mark.long)]
+)
 def test_an_address_is_that_of_the_head_or_of_its_ray_client(
     way: str, name: str, cluster: RayHosts, films: Path, preset: Preset, tmp_path: Path
 ) -> None:
@@ -101,6 +103,7 @@ def test_a_folder_of_videos_is_made_by_the_cluster_of_this_machine_and_each_segm
     assert any(len(line.get("machines", ())) == 2 for line in lines)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("_reachable")
 def test_an_address_at_which_nothing_listens_and_a_wrong_token_are_refused_at_once(
     cluster: RayHosts, films: Path, preset: Preset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

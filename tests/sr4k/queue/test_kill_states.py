@@ -6,6 +6,7 @@ import pytest
 from queue_kills import STATES, live
 
 
+@pytest.mark.long
 @pytest.mark.slow(seconds=30)
 def test_a_job_lives_through_kills_of_its_service_in_all_states_and_at_most_a_segment_is_made_again(
     tmp_path: Path,

@@ -18,6 +18,7 @@ pytest.importorskip("ray")
 SR4K = Path(sys.executable).parent / "sr4k"
 
 
+@pytest.mark.long
 @pytest.mark.slow(seconds=35)
 def test_machines_make_the_jobs_of_a_queue_with_the_same_packets_and_are_told_with_their_shares(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "a.mp4", frames=200, rate=1, size=(64, 48))  # four segments of a minute

