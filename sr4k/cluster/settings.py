@@ -41,8 +41,9 @@ class ClusterSettings:
         if self.address == "auto" or self.nodes is not None:
             pass
         elif (found := _ADDRESS.fullmatch(self.address)) is None or found[2] == "local" or int(found[3]) > 65535:
+            shown = re.sub(r"[^/@]*@", "***@", self.address)  # a user and a password, which no address of Ray has
             raise OptionError(
-                f"{option('cluster')} can't be '{self.address}': use auto, HOST:PORT, ray://HOST:PORT, or local:N for "
+                f"{option('cluster')} can't be '{shown}': use auto, HOST:PORT, ray://HOST:PORT, or local:N for "
                 "N machines on this one."
             )
         if not self.trusts and self.nodes is None and os.environ.get("RAY_AUTH_MODE") != "token":

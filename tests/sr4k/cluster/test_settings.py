@@ -130,3 +130,9 @@ def test_addresses_that_are_no_files_are_refused(
     done = CliRunner().invoke(stream_app, arguments)
     assert done.exit_code != 0
     assert words in str(done.exception) + done.output
+
+
+def test_a_password_in_an_address_is_not_told() -> None:
+    with pytest.raises(OptionError) as told:
+        ClusterSettings(address="user:GEHEIM@127.0.0.1:6399")
+    assert "GEHEIM" not in str(told.value) and "***@127.0.0.1:6399" in str(told.value)
