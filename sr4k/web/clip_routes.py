@@ -7,6 +7,7 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel
 
 from sr4k.models import catalogue
+from sr4k.web.api.job_routes import Number
 from sr4k.web.api.problems import problem, responses
 from sr4k.web.clip_making import ClipMaking
 from sr4k.web.clip_writing import clips_of, clips_of_result
@@ -63,7 +64,7 @@ def router(service: WebService) -> APIRouter:
         return told(making.begin([*wanted.models, LANCZOS], clips_of, str(path), wanted.at, list(wanted.models)))
 
     @made.post("/jobs/{number}/clips", status_code=202, response_model=ClipsTold, responses=responses(404))
-    def of_result(number: Annotated[int, Path(ge=1, le=2**53)], wanted: Still) -> Any:
+    def of_result(number: Number, wanted: Still) -> Any:
         """Begin to make ten seconds of a job's result and of its source, in a form that every browser plays."""
         source, result = files_beside(service, number)
         return told(making.begin(["result", LANCZOS], clips_of_result, str(source), str(result), wanted.at))

@@ -1,13 +1,14 @@
 """The videos of a job that is done: to be played beside each other, and to be downloaded."""
 
 import mimetypes
-from pathlib import Path as FilePath
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse
 
 from sr4k.errors import OptionError
+from sr4k.web.api.job_routes import Number
 from sr4k.web.api.problems import problem, responses
 from sr4k.web.web_service import WebService
 
@@ -21,7 +22,7 @@ def router(service: WebService) -> APIRouter:
 
     @made.get("/jobs/{number}/files/{which}", response_class=FileResponse, responses=responses(404))
     def file(
-        number: Annotated[int, Path(ge=1, le=2**53, description="Number of the job.")],
+        number: Number,
         which: Literal["source", "result"],
         download: Annotated[bool, Query(description="Whether a browser is to keep it instead of playing it.")] = False,
     ) -> Any:
@@ -38,7 +39,7 @@ def router(service: WebService) -> APIRouter:
     return made
 
 
-def _type_of(path: FilePath) -> str:
+def _type_of(path: Path) -> str:
     if path.suffix.lower() == ".mkv":
         return _MATROSKA
     return mimetypes.guess_type(path.name)[0] or "application/octet-stream"

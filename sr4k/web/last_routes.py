@@ -1,16 +1,18 @@
 """What a running job has finished last, to be seen on the page."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path, Response
 from fastapi.responses import FileResponse
 from pydantic import BaseModel
 
+from sr4k.web.api.job_routes import Number
 from sr4k.web.api.problems import problem, responses
 from sr4k.web.last_picture import LastPictures
 from sr4k.web.web_service import WebService
 
-_Number = Annotated[int, Path(ge=1, le=2**53, description="Number of the job.")]
+_UNFINISHED: Final = ("running", "paused", "waiting")
+"""States of jobs that may have finished a part."""
 
 
 class Last(BaseModel):
@@ -27,13 +29,13 @@ def router(service: WebService) -> APIRouter:
     pictures = LastPictures(service.scratch)
 
     @made.get("/jobs/{number}/last", response_model=None, responses={**responses(404), 200: {"model": Last}})
-    def last(number: _Number) -> Last | Response:
+    def last(number: Number) -> Last | Response:
         """Tell the last finished picture of a running job, and the source's; without any yet, the answer is empty."""
         job = service.queue.get(number)
         for path in (job.source, job.target):
             service.inside(path)
-        pictures.keep({each.id for each in service.queue.jobs(["running", "paused", "waiting"])})
-        found = pictures.of(job) if job.state in ("running", "paused", "waiting") else None
+        pictures.keep({each.id for each in service.queue.jobs(_UNFINISHED)})
+        found = pictures.of(job) if job.state in _UNFINISHED else None
         if found is None:
             return Response(status_code=204)
         base = f"/api/v1/jobs/{number}/last/{found.folder.name}"
@@ -41,7 +43,7 @@ def router(service: WebService) -> APIRouter:
 
     @made.get("/jobs/{number}/last/{version}/{which}.jpg", response_class=FileResponse, responses=responses(404))
     def picture(
-        number: _Number,
+        number: Number,
         version: Annotated[str, Path(pattern=r"^[a-z0-9_]{1,16}$")],
         which: Literal["result", "source"],
     ) -> Any:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sr4k.errors import OptionError
 from sr4k.models import catalogue
 from sr4k.queue.errand import in_child
+from sr4k.web.api.job_routes import Number
 from sr4k.web.api.problems import problem, responses
 from sr4k.web.trying import LANCZOS, pictures_of, pictures_of_result
 from sr4k.web.web_service import WebService
@@ -73,7 +74,7 @@ def router(service: WebService) -> APIRouter:
         return tries.made([*wanted.models, LANCZOS], pictures_of, str(path), wanted.at, wanted.models)
 
     @made.post("/jobs/{number}/stills", responses=responses(404, 409, 503))
-    def still(number: Annotated[int, Path(ge=1, le=2**53)], wanted: Still) -> Pictures:
+    def still(number: Number, wanted: Still) -> Pictures:
         """Take one picture out of the result of a job, and the same one out of its source (``lanczos``)."""
         source, result = files_beside(service, number)
         return tries.made(["result", LANCZOS], pictures_of_result, str(source), str(result), wanted.at)
