@@ -134,7 +134,8 @@ class LiveTarget:
             if self._deadline is not None and not self._ending.is_set():
                 log.warning("%s: turned off by an operator.", self._target, extra={**fields, "event": "off"})
                 self._stay_off()
-                log.warning("%s: turned on again.", self._target, extra={**fields, "event": "on"})
+                if self._off_until is None:  # else all is over
+                    log.warning("%s: turned on again.", self._target, extra={**fields, "event": "on"})
         self._state = "ended"
 
     def _stay_off(self) -> None:

@@ -32,7 +32,7 @@ def check_target(target: Path, source: Path, *, overwrite: bool) -> None:
         overwrite: Whether an existing target may be replaced.
 
     Raises:
-        OptionError: The name has no suffix, or one of no container, or is the source's, or an address.
+        OptionError: The name has no suffix, or one of no container, or is the source's, a pipe's, or an address.
         OutputError: The folder can't be written to, the name is too long, or the target exists.
     """
     if isinstance(target, RemotePath):
@@ -54,7 +54,7 @@ def check_target(target: Path, source: Path, *, overwrite: bool) -> None:
     if os.path.lexists(target) and not overwrite:
         raise already_there(target)
     if os.path.lexists(target) and not target.is_file() and not target.is_symlink():
-        raise OutputError(
+        raise OptionError(
             f"{target} isn't a regular file, but a pipe or a device: choose another name, or - > {target}."
         )
     folder = existing_folder(target)

@@ -80,10 +80,11 @@ def page_beside(
             editor = None if file is None else ChannelEditor(file, channels, reload, library.has)
             desk = ChannelDesk(channels, history, redaction, editor)
             watcher = Watcher(queue, library, settings)
+            there = None if spread is None else stack.enter_context(reached(spread))
+            # First of all that works on the queue: it refuses one that another service runs.
+            stack.enter_context(Runner(queue, library, settings, cluster=there, on_end=watcher.settled))
             stack.enter_context(Announcer(queue, receivers))
             stack.enter_context(ChannelFollower(queue, desk))
-            there = None if spread is None else stack.enter_context(reached(spread))
-            stack.enter_context(Runner(queue, library, settings, cluster=there, on_end=watcher.settled))
             stack.enter_context(watcher)
             page = PageSettings(
                 access=access,

@@ -19,6 +19,7 @@ _WORDS = {
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
     "string_type": "must be text",
+    "string_unicode": "must be text in Unicode",
     "greater_than": "must be more than {gt}",
     "greater_than_equal": "must be at least {ge}",
     "less_than": "must be less than {lt}",
@@ -33,6 +34,7 @@ _WORDS = {
     "dict_type": "must be a mapping of keys",
     "mapping_type": "must be a mapping of keys",
     "model_type": "must be a mapping of keys",
+    "model_attributes_type": "must be a mapping of keys",
 }
 """Reasons by pydantic's type of an error, with fields of its context."""
 
@@ -44,6 +46,12 @@ def first_fault(errors: Sequence[ErrorDetails], kind: type[BaseModel]) -> tuple[
     """Return the dotted key of an unknown key, else of the first error, why it is invalid, and what was given."""
     first = next((error for error in errors if error["type"] == "extra_forbidden"), errors[0])
     return *_key_and_reason(first, errors, kind), first["input"]
+
+
+def as_sentence(key: str, reason: str) -> str:
+    """Return the reason why a key's value is invalid as a sentence about the key."""
+    joint = " " if reason.startswith(("must ", "is ", "can't ")) else ": "
+    return f"{key}{joint}{reason}{'' if reason.endswith('?') else '.'}"
 
 
 def _key_and_reason(first: ErrorDetails, errors: Sequence[ErrorDetails], kind: type[BaseModel]) -> tuple[str, str]:
@@ -60,7 +68,7 @@ def _key_and_reason(first: ErrorDetails, errors: Sequence[ErrorDetails], kind: t
     limits = {name: _plain(value) for name, value in first.get("ctx", {}).items()}
     reason = message if known is None else known.format_map(limits)
     for error in errors:  # if a value may be of several types, the last step of the key is the type that was tried
-        if str(error["loc"][-1]).startswith("literal[") and error["loc"][:-1] == loc[:-1]:
+        if _dotted(error["loc"][-1:]).startswith("literal[") and error["loc"][:-1] == loc[:-1]:
             return _dotted(loc[:-1]), f"{reason}, or {_allowed(error)}"
     return _dotted(loc), reason
 

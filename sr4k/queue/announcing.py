@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
 from sr4k.errors import OptionError
+from sr4k.queue.going_on import going_on
 from sr4k.queue.job_queue import NoSuchJob, Queue
 from sr4k.queue.queued_job import Event
 
@@ -87,8 +88,16 @@ class Announcer:
             self._thread.join()
 
     def _run(self) -> None:
+        while not self._ending.is_set():
+            with going_on("Notices", self._ending.wait):
+                self._follow()
+
+    def _follow(self) -> None:
         told = self._queue.fact(_FACT)
-        known = self._queue.latest if told is None else int(told)
+        if told is None:  # nothing of before the first service is news
+            told = str(self._queue.latest)
+            self._queue.keep_fact(_FACT, told)
+        known = int(told)
         while not self._ending.wait(_LOOK):
             for event in self._queue.events(known):
                 news = self._news(event)
@@ -96,8 +105,8 @@ class Announcer:
                     break
                 known = event.id
             if str(known) != told:
+                self._queue.keep_fact(_FACT, str(known))
                 told = str(known)
-                self._queue.keep_fact(_FACT, told)
 
     def _news(self, event: Event) -> dict[str, Any] | None:
         """Return what is to be told of an event; ``None``: nothing."""

@@ -7,6 +7,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
 
+from sr4k.common.printable import printable
 from sr4k.common.system_errors import refusal
 from sr4k.errors import InternalError, MachineError, Sr4kError, StoppedError
 from sr4k.pipeline.starting import start_process
@@ -98,10 +99,9 @@ def raised(text: str, code: int) -> Exception:
 def told(error: Exception) -> dict[str, Any]:
     """Return an error for another process: its text in one line, and its exit code."""
     known = error if isinstance(error, Sr4kError) else refusal(error)
-    if known is None:
-        text = f"{type(error).__name__}, a bug in sr4k-stream: {error}"
-        return {"error": " ".join(text.split()), "code": InternalError.exit_code}
-    return {"error": " ".join(str(known).split()), "code": known.exit_code}
+    text = f"{type(error).__name__}, a bug in sr4k-stream: {error}" if known is None else str(known)
+    code = InternalError.exit_code if known is None else known.exit_code
+    return {"error": printable(" ".join(text.split())), "code": code}
 
 
 def _serve(connection: Connection, function: Callable[..., Any], args: tuple[Any, ...]) -> None:

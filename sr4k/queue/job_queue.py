@@ -138,6 +138,12 @@ class Queue:
 
     # What users want of it
 
+    @contextmanager
+    def as_one(self) -> Iterator[None]:
+        """Make all changes inside, or, if one fails, none."""
+        with self._writing():
+            yield
+
     def add(
         self,
         source: Path,
@@ -210,6 +216,8 @@ class Queue:
     def pause(self, number: int) -> QueuedJob:
         """Pause a job. A running one ends soon, and goes on later with the segment that it was at.
 
+        What a running job was asked for last holds: it may be let go on before it has ended.
+
         Raises:
             NoSuchJob, WrongState: it is not there, or has ended.
         """
@@ -219,9 +227,10 @@ class Queue:
         """Let a paused job go on, when it is its turn.
 
         Raises:
-            NoSuchJob, WrongState: it is not there, or not paused.
+            NoSuchJob, WrongState: it is not there, or neither paused nor about to be.
         """
-        return self._to(number, ("paused",), "waiting", note=None)
+        with self._writing():
+            return self._not_any_more(number, "pause") or self._to(number, ("paused",), "waiting", note=None)
 
     def cancel(self, number: int) -> QueuedJob:
         """End a job. Finished segments are kept until it is removed: `retry` goes on with them.
@@ -235,13 +244,15 @@ class Queue:
         """Let a job that failed or was cancelled wait for its turn again.
 
         Raises:
-            NoSuchJob, WrongState: it is not there, or did not end that way.
+            NoSuchJob, WrongState: it is not there, or neither ended that way nor is about to.
             OptionError: another unfinished job has its target meanwhile.
         """
         with self._writing():
             target = self.get(number).target
             if (taken := self._unfinished_with(target)) not in (None, number):
                 raise OptionError(f"{target} is the target of job {taken} meanwhile: cancel that first.")
+            if (job := self._not_any_more(number, "cancel")) is not None:
+                return job
             return self._to(number, ("failed", "cancelled"), "waiting", error=None, code=None, note=None, ended=None)
 
     def remove(self, number: int) -> QueuedJob:
@@ -383,6 +394,18 @@ class Queue:
             self.change(number, asked=what)
             self._tell("changed", number, {"state": "running", "asked": what})
             return self.get(number)
+
+    def _not_any_more(self, number: int, what: Literal["pause", "cancel"]) -> QueuedJob | None:
+        """Take back what a running job was asked for; ``None``: it was not asked for that. Inside `_writing`.
+
+        If its process is ending already, the job waits for its turn again.
+        """
+        job = self.get(number)
+        if job.state != "running" or job.asked != what:
+            return None
+        self.change(number, asked=None)
+        self._tell("changed", number, {"state": "running"})
+        return self.get(number)
 
     def _to(self, number: int, states: Sequence[State], state: State, **changes: Any) -> QueuedJob:
         with self._writing():

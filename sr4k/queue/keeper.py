@@ -2,7 +2,7 @@
 
 from sr4k.errors import OptionError
 from sr4k.queue.job_queue import Queue
-from sr4k.queue.planning import job_of
+from sr4k.queue.planning import check_new, job_of
 from sr4k.queue.settings import Library, QueueSettings
 
 _FACT = "settings"
@@ -33,7 +33,8 @@ class SettingsKeeper:
         """Replace the settings. Folders that are watched are kept with links followed.
 
         Raises:
-            OptionError: a folder that is to be watched is none, or jobs can't have its options.
+            OptionError: a folder that is to be watched is none, or jobs can't have its options or results of its names.
+            OutputError: nothing can be written there.
             InputError: a folder that is watched is not in the library.
         """
         watched = {}
@@ -41,7 +42,8 @@ class SettingsKeeper:
             folder = self._library.inside(each.folder)
             if not folder.is_dir():
                 raise OptionError(f"{each.folder}, which {name} is to watch, is no folder.")
-            job_of(folder / "any.mkv", folder / each.target_of(folder / "any.mkv", 4, 4), each.options)
+            any_video = folder / ".any.mkv"  # no video has such a name
+            check_new(self._library, job_of(any_video, each.target_of(any_video, 4, 4), each.options).target, any_video)
             watched[name] = each.model_copy(update={"folder": folder})
         found = settings.model_copy(update={"watch": watched})
         self._queue.keep_fact(_FACT, found.model_dump_json())

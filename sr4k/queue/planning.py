@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from sr4k.configs import preset_names
-from sr4k.errors import InputError, OptionError
+from sr4k.errors import InputError, OptionError, OutputError, Sr4kError
 from sr4k.jobs.file_job import Job
 from sr4k.jobs.sources import jobs_into
+from sr4k.media.image_names import is_picture, is_sequence
+from sr4k.media.paths import check_source
 from sr4k.media.writing.containers import CONTAINERS
+from sr4k.media.writing.target_file import check_target, is_there
 from sr4k.models import catalogue
 from sr4k.models.foreign.store import is_path
 from sr4k.queue.queued_job import JobOptions, QueuedJob
-from sr4k.queue.settings import Library
+from sr4k.queue.settings import BIN, Library
 
 FORECAST_SECONDS = 180.0
 """Most seconds that a forecast may take."""
@@ -60,45 +63,84 @@ def job_of_queued(queued: QueuedJob, cpus: int) -> Job:
 def jobs_for(
     library: Library, sources: Sequence[str], target: str | None, options: JobOptions, *, recursive: bool = False
 ) -> list[Job]:
-    """Return a job for each video that a user asks for.
+    """Return a job for each video that a user asks for. What a job would fail with before it begins is refused here.
+
+    Videos of a folder that can't be upscaled, such as links that lead out of the library, are left out, unless nothing
+    else is in it.
 
     Args:
         library: that sources and results have to lie in.
-        sources: paths of videos and folders.
+        sources: paths of videos, pictures, sequences of pictures, and folders.
         target: path of the result, or of a folder, whose name ends with a slash; ``None``: beside each source,
             under its name with `_MARK`.
         recursive: whether the subfolders of folders count as well.
 
     Raises:
-        Sr4kError: a path is not in the library, a folder has no videos, a target can't have that name, or an option is
-            wrong.
+        Sr4kError: a path is not in the library, a source can't be read, a folder has no videos, a target can't have
+            that name or exists, or an option is wrong.
     """
     paths = [library.inside(source) for source in sources]
     for path in paths:
-        if not path.exists():
-            raise InputError(f"{path} does not exist.")
+        if not path.is_dir():
+            check_source(path)
     if target is None:
         found = [job for path in paths for job in _beside(path, options, recursive=recursive)]
     else:
         to = library.inside(target)
         found = jobs_into(paths, job_of(paths[0], to, options), folder=target.endswith("/"), recursive=recursive)
+    good, faults = list[Job](), list[Sr4kError]()
     for job in found:
-        library.inside(job.source)
-        library.inside(job.target)
-    return found
+        try:
+            check_paths(library, job)
+            good.append(job)
+        except Sr4kError as err:
+            if job.source in paths:
+                raise
+            faults.append(err)
+    if not good:
+        nothing = InputError(f"{', '.join(map(str, paths))}: nothing but results, whose names end with '{_MARK}'.")
+        raise (*faults, nothing)[0]
+    return good
+
+
+def check_paths(library: Library, job: Job) -> None:
+    """Refuse a job that can't read its source or can't write its target.
+
+    Raises:
+        Sr4kError: a path is not in the library, or is not that of a file that can be read or made.
+    """
+    library.inside(job.source)
+    check_source(job.source)
+    check_new(library, job.target, job.source)
+
+
+def check_new(library: Library, target: Path, source: Path) -> None:
+    """Refuse a target that can't be written, whatever its source holds.
+
+    Raises:
+        Sr4kError: it is not in the library, or can't have that name, or exists.
+    """
+    if BIN in library.inside(target).parts:
+        raise OptionError(f"{target} is in the bin, where originals that were replaced are: name another folder.")
+    if is_sequence(target):
+        raise OptionError(f"{target} would be many files, and a job has one result: name a video, or one picture.")
+    check_target(target, source, overwrite=True)
+    if is_there(target):
+        raise OutputError(f"{target} exists: choose another name, or move it away.")
 
 
 def _beside(path: Path, options: JobOptions, *, recursive: bool) -> list[Job]:
-    if path.is_dir():
-        found = jobs_into([path], job_of(path, path, options), folder=True, recursive=recursive)
-    else:
-        found = [job_of(path, path.with_suffix(".mkv"), options)]
+    if not path.is_dir():
+        return [job_of(path, _marked(path), options)]
+    found = jobs_into([path], job_of(path, path, options), folder=True, recursive=recursive)
     return [replace(job, target=_marked(job.source)) for job in found if not job.source.stem.endswith(_MARK)]
 
 
 def _marked(source: Path) -> Path:
-    suffix = source.suffix if source.suffix.lower() in CONTAINERS else ".mkv"
-    return source.with_name(f"{source.stem}{_MARK}{suffix}")
+    if is_sequence(source):
+        return source.with_name(f"{source.parent.name}{_MARK}.mkv")
+    keeps = source.suffix.lower() in CONTAINERS or is_picture(source)
+    return source.with_name(f"{source.stem}{_MARK}{source.suffix if keeps else '.mkv'}")
 
 
 def forecast_of(source: str, target: str, options: JobOptions) -> dict[str, Any]:

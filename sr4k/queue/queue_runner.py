@@ -15,8 +15,10 @@ from typing import Any, Self
 
 from sr4k.cluster.job import Reached
 from sr4k.engines.cpu import granted_cpus
-from sr4k.errors import InputError, OutputError, Sr4kError, WorkerError
+from sr4k.errors import OutputError, Sr4kError, WorkerError
 from sr4k.pipeline.starting import start_process
+from sr4k.queue.errand import told
+from sr4k.queue.going_on import going_on
 from sr4k.queue.job_queue import Queue, WrongState
 from sr4k.queue.keeper import SettingsKeeper
 from sr4k.queue.queued_job import JobProgress, JobResult, QueuedJob
@@ -28,9 +30,6 @@ log = logging.getLogger(__name__)
 
 _TICK = 0.3
 """Seconds between two looks at what is wanted."""
-
-_BREATH = 1.0
-"""Seconds to wait after something failed."""
 
 _DRAIN = 8.0
 """Seconds that a job gets to end before its process is killed; what it has finished is kept in both cases."""
@@ -104,12 +103,9 @@ class Runner:
 
     def _run(self) -> None:
         while not self._ending.is_set() or self._children:
-            try:
+            with going_on("The queue", time.sleep):  # jobs go on, and are seen to as soon as that is possible
                 self._tend()
                 self._listen()
-            except Exception as err:  # such as a full disk: jobs go on, and are seen to as soon as that is possible
-                log.error("The queue could not be tended: %s", err, exc_info=not isinstance(err, Sr4kError))
-                time.sleep(_BREATH)
 
     def _tend(self) -> None:
         """End the jobs that should not run, and start those that should."""
@@ -146,8 +142,9 @@ class Runner:
         try:
             for path in (job.source, job.target):  # the library may be another than when it was added
                 self._library.inside(path)
-        except InputError as err:
-            self._failed(job.id, str(err), err.exit_code)
+        except (OSError, Sr4kError) as err:
+            reason = told(err)
+            self._failed(job.id, reason["error"], reason["code"])
             return
         here, there = Pipe()
         try:

@@ -2,7 +2,12 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, Strict
+
+Whole = Annotated[int, Strict()]
+Number = Annotated[float, Strict()]
+Switch = Annotated[bool, Strict()]
+"""What users give as JSON: no number is true, and no switch is 1 or ``"yes"``."""
 
 State = Literal["waiting", "running", "paused", "done", "failed", "cancelled"]
 """``waiting``: for its turn, or for the hours of the schedule. ``paused``: until somebody lets it go on. ``cancelled``:
@@ -32,25 +37,25 @@ class JobOptions(_Told):
 
     preset: str = "file"
     size: str | None = None
-    scale: float | None = None
+    scale: Number | None = None
     fit: Literal["inside", "pad", "stretch"] | None = None
     codec: str | None = None
     encoder: str | None = None
-    crf: int | None = None
+    crf: Whole | None = None
     bitrate: str | None = None
     speed: str | None = None
     engine: str | None = None
     device: str | None = None
     model: str | None = None
     precision: str | None = None
-    reuse: bool | None = None
-    passes: int | None = None
+    reuse: Switch | None = None
+    passes: Whole | None = None
     source_quality: str | None = None
-    sharpness: int | None = None
+    sharpness: Whole | None = None
     deinterlace: Literal["auto", "double", "off"] = "auto"
     track: str = "0"
     part: str | None = None
-    strict: bool = False
+    strict: Switch = False
 
 
 class Machine(_Told):

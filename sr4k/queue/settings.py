@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from sr4k.errors import InputError
-from sr4k.queue.queued_job import JobOptions
+from sr4k.media.image_names import files_of, is_sequence
+from sr4k.queue.queued_job import JobOptions, Number, Switch, Whole
 
 _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -42,14 +43,14 @@ class WatchFolder(_Chosen):
     """
 
     folder: Path
-    smaller_than: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]] | None = (2560, 1440)
+    smaller_than: tuple[Annotated[Whole, Field(gt=0)], Annotated[Whole, Field(gt=0)]] | None = (2560, 1440)
     names: tuple[str, ...] = ()
     but_not: tuple[str, ...] = ()
-    stable: Annotated[float, Field(ge=1, le=86_400)] = 30.0
+    stable: Annotated[Number, Field(ge=1, le=86_400)] = 30.0
     output: str = "{stem} 4K.mkv"
     options: JobOptions = JobOptions(size="4k")
-    priority: Annotated[int, Field(ge=-100, le=100)] = 0
-    polling: bool = False
+    priority: Annotated[Whole, Field(ge=-100, le=100)] = 0
+    polling: Switch = False
     once_done: Literal["keep", "replace"] = "keep"
 
     @field_validator("output")
@@ -76,7 +77,8 @@ class WatchFolder(_Chosen):
     def could_have_made(self, name: str) -> bool:
         """Whether a file's name is one that `output` gives to results."""
         parts = re.split(r"(\{[a-z]+\})", Path(self.output).name)
-        return bool(re.fullmatch("".join(".+" if part.startswith("{") else re.escape(part) for part in parts), name))
+        pattern = "".join(".+" if part.startswith("{") else re.escape(part) for part in parts)
+        return bool(re.fullmatch(pattern, name, re.DOTALL))
 
     def target_of(self, source: Path, width: int, height: int) -> Path:
         """Return the path of a result. ``width``, ``height``: of the source's pictures."""
@@ -94,7 +96,7 @@ class QueueSettings(_Chosen):
         watch: folders whose new videos become jobs, by name.
     """
 
-    at_once: Annotated[int, Field(ge=1, le=16)] = 1
+    at_once: Annotated[Whole, Field(ge=1, le=16)] = 1
     hours: str | None = None
     watch: Mapping[str, WatchFolder] = {}
 
@@ -103,6 +105,8 @@ class QueueSettings(_Chosen):
     def _of_a_day(cls, hours: str | None) -> str | None:
         if hours is not None and not _HOURS.fullmatch(hours):
             raise ValueError("must be two times of the day, such as 22:00-07:00")
+        if hours is not None and len({*hours.split("-")}) == 1:
+            raise ValueError("must end at another time than they begin; leave them out to let jobs run at all times")
         return hours
 
     @field_validator("watch")
@@ -121,7 +125,7 @@ class QueueSettings(_Chosen):
             return True
         begin, end = (time.fromisoformat(text) for text in self.hours.split("-"))
         if begin <= end:
-            return begin <= now.time() < end or begin == end
+            return begin <= now.time() < end
         return now.time() >= begin or now.time() < end
 
 
@@ -132,7 +136,7 @@ class Library:
         roots: existing folders. Links in their paths are followed once, here.
 
     Raises:
-        InputError: one is no folder.
+        InputError: one is no folder, or its name is no UTF-8.
     """
 
     def __init__(self, roots: Sequence[Path]) -> None:
@@ -140,20 +144,28 @@ class Library:
             if not root.is_dir():
                 raise InputError(f"{root} isn't a folder: a library has to be one that exists.")
         self.roots = tuple(dict.fromkeys(root.resolve() for root in roots))
+        for root in self.roots:
+            _check_text(root)
 
     def inside(self, path: str | os.PathLike[str]) -> Path:
-        """Return a path with all links followed.
+        """Return a path with all links followed. Each picture of a sequence has to lie in the roots as well.
 
         Raises:
-            InputError: it is not absolute, or leads out of the roots; the error says no more about what is there.
+            InputError: it is not absolute, or leads out of the roots; the error says no more about what is there. Or
+                its name is no UTF-8, and so can be told to nobody.
         """
         given = Path(path)
+        _check_text(given)
         try:
             found = given.resolve() if given.is_absolute() and "\0" not in str(path) else None
         except (OSError, RuntimeError):
             found = None
         if found is None or self.root_of(found) is None:
             raise InputError(f"{given} isn't in a library of this service.")
+        _check_text(found)
+        if is_sequence(found):
+            for picture in files_of(found):
+                self.inside(picture)
         return found
 
     def has(self, path: Path) -> bool:
@@ -173,3 +185,10 @@ class Library:
         root = self.root_of(path)
         assert root is not None
         return root / BIN / path.relative_to(root)
+
+
+def _check_text(path: Path) -> None:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"The name {path} is no text in UTF-8: rename it.") from None

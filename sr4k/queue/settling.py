@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from sr4k.errors import InputError, OutputError
+from sr4k.media.image_names import is_sequence
 from sr4k.media.paths import free_name
 from sr4k.media.resume.job_folder import claimed, folder_of
 from sr4k.media.resume.journal import flush_to_disk
@@ -76,6 +77,8 @@ def _check_replacing(job: QueuedJob, result: JobResult) -> None:
     source, output = Path(job.source), Path(result.output)
     if job.options.part is not None:
         raise WrongState("The result is only a part of its source, and can't replace it.")
+    if is_sequence(source):
+        raise WrongState("The source is many pictures, and one file can't take their place.")
     _check(source, result.source_bytes, "source")
     final = _final(source, output)
     if final not in (source, output) and os.path.lexists(final):

@@ -12,9 +12,10 @@ from typing import Self
 from sr4k.errors import InputError, Sr4kError
 from sr4k.jobs.sources import is_video_name
 from sr4k.queue.errand import in_child
+from sr4k.queue.going_on import going_on
 from sr4k.queue.job_queue import Queue
 from sr4k.queue.keeper import SettingsKeeper
-from sr4k.queue.planning import job_of, probe_of
+from sr4k.queue.planning import check_paths, job_of, probe_of
 from sr4k.queue.queued_job import QueuedJob
 from sr4k.queue.settings import Library, WatchFolder
 from sr4k.queue.settling import settle
@@ -81,18 +82,23 @@ class Watcher:
 
     def _run(self) -> None:
         while not self._ending.is_set():
-            watch = self._settings.now.watch
-            for name, folder in watch.items():
-                for path in _files(folder.folder):
-                    self._see(name, folder, path)
-            for changed in self._changes(list(watch.values())):
-                for path in changed:
-                    for name, folder in watch.items():
-                        if folder.folder in path.parents and not _is_hidden(path.relative_to(folder.folder)):
-                            self._see(name, folder, path)
-                self._look_into_written()
-                if self._settings.now.watch != watch:
-                    break
+            with going_on("The watch folders", self._ending.wait):
+                self._watch()
+
+    def _watch(self) -> None:
+        """Watch until the settings change."""
+        watch = self._settings.now.watch
+        for name, folder in watch.items():
+            for path in _files(folder.folder):
+                self._see(name, folder, path)
+        for changed in self._changes(list(watch.values())):
+            for path in changed:
+                for name, folder in watch.items():
+                    if folder.folder in path.parents and not _is_hidden(path.relative_to(folder.folder)):
+                        self._see(name, folder, path)
+            self._look_into_written()
+            if self._settings.now.watch != watch:
+                return
 
     def _changes(self, folders: list[WatchFolder]) -> Iterator[list[Path]]:
         """Yield paths that changed, and nothing every `_LOOK` seconds, until the end."""
@@ -119,6 +125,11 @@ class Watcher:
     def _see(self, name: str, folder: WatchFolder, path: Path) -> None:
         """Note a file that might be wanted, or that it has changed."""
         if not is_video_name(path) or not folder.wants(path.name):
+            return
+        try:
+            self._library.inside(path)
+        except InputError as err:
+            log.warning("Watch folder %s: %s", name, err)
             return
         version = _version(path)
         if version is None:
@@ -151,9 +162,10 @@ class Watcher:
             video = in_child(probe_of, str(source), seconds=_PROBE_SECONDS)["video"]
             size = video["width"], video["height"]
             if folder.smaller_than is None or all(map(int.__lt__, size, folder.smaller_than)):
-                target = folder.target_of(source, *size)
+                target = self._library.inside(folder.target_of(source, *size))
                 if not target.exists():
-                    job = job_of(source, self._library.inside(target), folder.options)
+                    job = job_of(source, target, folder.options)
+                    check_paths(self._library, job)
                     self._queue.add(
                         job.source, job.target, folder.options, priority=folder.priority, origin=f"watch:{name}"
                     )

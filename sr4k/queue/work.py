@@ -15,6 +15,7 @@ from sr4k.cluster.machine_report import CLUSTER, ClusterReport
 from sr4k.errors import Sr4kError, StoppedError
 from sr4k.jobs.file_progress import Gauge
 from sr4k.jobs.summary import Summary
+from sr4k.media.image_names import files_of
 from sr4k.media.reports import DECODE, ENCODE, DecodeReport, EncodeReport, as_data
 from sr4k.media.resume.job_folder import folder_of
 from sr4k.pipeline import WorkerStatus, report_of
@@ -105,8 +106,8 @@ def _result(queued: QueuedJob, output: Path, summary: Summary | None) -> JobResu
             converted=progress.converted,
             left_out=progress.left_out,
             checks=checks,
-            source_bytes=source.stat().st_size,
-            result_bytes=output.stat().st_size,
+            source_bytes=_size(source),
+            result_bytes=_size(output),
         )
     video, engine = summary.video, summary.engine
     return JobResult(
@@ -125,10 +126,14 @@ def _result(queued: QueuedJob, output: Path, summary: Summary | None) -> JobResu
         checks=checks,
         model=engine.model,
         engine=engine.engine,
-        source_bytes=source.stat().st_size,
-        result_bytes=output.stat().st_size,
+        source_bytes=_size(source),
+        result_bytes=_size(output),
         machines=machines_of(summary.nodes) if isinstance(summary, ClusterSummary) else [],
     )
+
+
+def _size(path: Path) -> int:
+    return sum(file.stat().st_size for file in files_of(path))
 
 
 def _checks(source: Path, output: Path, summary: Summary | None, *, is_part: bool) -> list[Check]:

@@ -3,13 +3,14 @@
 from importlib.metadata import version
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from sr4k.web import clip_routes, file_routes, last_routes, pages, try_routes
 from sr4k.web.access import Access
 from sr4k.web.api import PREFIX, routers
 from sr4k.web.api.problems import add_error_handlers
+from sr4k.web.api.text_bodies import only_text
 from sr4k.web.guard import Door, Guard
 from sr4k.web.web_service import WebService
 
@@ -30,6 +31,7 @@ def make_app(service: WebService, access: Access) -> FastAPI:
         openapi_url=f"{PREFIX}/openapi.json",
         docs_url=None,  # they would load scripts from elsewhere
         redoc_url=None,
+        dependencies=[Depends(only_text)],
     )
     add_error_handlers(app)
     # Those with fixed words first: the others take any word for an action.

@@ -3,6 +3,7 @@
 import threading
 from typing import Any, Self
 
+from sr4k.queue.going_on import going_on
 from sr4k.queue.job_queue import Queue
 from sr4k.service.channel_desk import Channels
 
@@ -29,7 +30,8 @@ class ChannelFollower:
 
     def _run(self) -> None:
         while not self._ending.wait(_LOOK):
-            self.look()
+            with going_on("What happens to channels", self._ending.wait):
+                self.look()
 
     def look(self) -> None:
         """Note what has changed since the last look. A channel that has not been live yet is not down."""

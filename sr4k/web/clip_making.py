@@ -1,9 +1,7 @@
 """Clips that are being made, one try at a time, each in a process of its own, and those that were made last."""
 
 import secrets
-import shutil
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any, Literal
 
 from sr4k.errors import Sr4kError, StoppedError
 from sr4k.queue.errand import in_telling_child
+from sr4k.web.shelf import Shelf
 
 _SECONDS = 1800.0
 """Most seconds that the clips of one try may take."""
@@ -48,37 +47,31 @@ class ClipMaking:
     """
 
     def __init__(self, home: Path) -> None:
-        self._home = home
-        self._clips: OrderedDict[str, Clips] = OrderedDict()
-        self._changing, self._making = threading.Lock(), threading.Lock()
+        self._shelf = Shelf[Clips](home, _KEPT)
+        self._beginning, self._making = threading.Lock(), threading.Lock()
 
     def begin(self, names: list[str], function: Callable[..., Any], *args: Any) -> str:
         """Begin to make clips, and return the number of the try; the function gets the folder as its last argument."""
         number = secrets.token_hex(8)
-        folder = self._home / number
-        folder.mkdir()
-        clips = Clips(names, folder)
-        with self._changing:
-            for other in self._clips.values():
+        clips = Clips(names, self._shelf.new_folder())
+        with self._beginning:
+            for other in self._shelf.all():
                 other.given_up.set()
-            self._clips[number] = clips
-            if len(self._clips) > _KEPT:
-                shutil.rmtree(self._clips.popitem(last=False)[1].folder, ignore_errors=True)
+            self._shelf.put(number, clips.folder, clips)
         # The process ends with this thread, and so with ours.
         threading.Thread(target=self._make, args=(clips, function, args), name="sr4k-clips", daemon=True).start()
         return number
 
     def get(self, number: str) -> Clips | None:
         """Return the clips of a try; ``None``: they are gone."""
-        return self._clips.get(number)
+        made = self._shelf.get(number)
+        return None if made is None else made.about
 
     def give_up(self, number: str) -> None:
         """Stop making the clips of a try, and forget them."""
-        with self._changing:
-            clips = self._clips.pop(number, None)
+        clips = self._shelf.forget(number)
         if clips is not None:
             clips.given_up.set()
-            shutil.rmtree(clips.folder, ignore_errors=True)
 
     def _make(self, clips: Clips, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
         def heard(news: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse
 
 from sr4k.errors import OptionError
+from sr4k.media.image_names import is_sequence
 from sr4k.web.api.job_routes import Number
 from sr4k.web.api.problems import problem, responses
 from sr4k.web.web_service import WebService
@@ -31,6 +32,8 @@ def router(service: WebService) -> APIRouter:
         if job.result is None:
             raise OptionError(f"Job {number} has no result.")
         path = service.inside(job.source if which == "source" else job.result.output)
+        if is_sequence(path):
+            raise OptionError(f"The source of job {number} is many pictures, which can't be sent as one file.")
         if not path.is_file():
             return problem(404, f"The {which} of job {number} isn't there any more.")
         kind = "attachment" if download else "inline"

@@ -3,16 +3,16 @@
 import math
 import time
 from collections import OrderedDict, deque
-from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sr4k.web.access import Access, Role, Sessions
+from sr4k.web.api.problems import problem
 
 COOKIE: Final = "sr4k_session"
 
@@ -31,6 +31,9 @@ SECURITY_HEADERS: Final = {
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _MOST_BYTES = 2**20
 """Size of the largest request. Nothing is uploaded: videos are those of the library."""
+
+_ASKS: Final = {"WWW-Authenticate": "Bearer"}
+"""Header of answers that ask for a token."""
 
 _OPEN = ("/static/", "/login")
 """Paths that need no session."""
@@ -79,7 +82,7 @@ class Door:
             return "operate"
         kind, _, token = headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer":
-            return self.role_by_token(scope, token.strip()) or problem(401, "The token is wrong.")
+            return self.role_by_token(scope, token.strip()) or problem(401, "The token is wrong.", headers=_ASKS)
         cookie = _cookie(headers)
         return None if cookie is None else self.sessions.role_of(cookie)
 
@@ -87,7 +90,9 @@ class Door:
         """Return the role that a token gives, or the refusal of an address that has tried too many."""
         address = scope["client"][0] if scope.get("client") else "?"
         if wait := self._attempts.wait(address):
-            return problem(429, f"Too many wrong tokens: try again in {wait} seconds.", {"Retry-After": str(wait)})
+            return problem(
+                429, f"Too many wrong tokens: try again in {wait} seconds.", headers={"Retry-After": str(wait)}
+            )
         role = self.access.role_of(token)
         if role is None:
             self._attempts.failed(address)
@@ -142,17 +147,9 @@ class Guard:
 
     def _asks_for_token(self, scope: Scope) -> Response:
         if scope["path"].startswith("/api/"):
-            return problem(401, "This needs a token: send it as `Authorization: Bearer TOKEN`.")
+            return problem(401, "This needs a token: send it as `Authorization: Bearer TOKEN`.", headers=_ASKS)
         back = scope["path"] if scope["method"] in _SAFE else "/"
         return RedirectResponse(f"/login?to={quote(back)}", status_code=303)
-
-
-def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
-    """Return an error as RFC 9457 has it."""
-    title = HTTPStatus(status).phrase
-    own = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-    return JSONResponse(body, status, {**own, **(headers or {})}, media_type="application/problem+json")
 
 
 def _is_from_here(scope: Scope, headers: Headers) -> bool:

@@ -1,8 +1,6 @@
 """The last finished picture of a job that runs, beside its source's, small. It is made in a process of its own."""
 
 import os
-import shutil
-import tempfile
 import threading
 import time
 from fractions import Fraction
@@ -14,6 +12,7 @@ from sr4k.media.resume.job_folder import folder_of
 from sr4k.media.resume.journal import Journal
 from sr4k.queue.errand import in_child
 from sr4k.queue.queued_job import QueuedJob
+from sr4k.web.shelf import Made, Shelf, discard
 
 RESULT, SOURCE = "result.jpg", "source.jpg"
 
@@ -26,13 +25,15 @@ _NICE = 15
 
 _WIDEST = 640
 
+_KEPT = 20
+"""Jobs whose last picture is kept: more than run at once."""
+
 
 class LastPicture(NamedTuple):
-    """A picture that was made. ``segment``: where it was found; ``at``: its time in the source in seconds."""
+    """What is known of a picture. ``segment``: where it was found; ``at``: its time in the source in seconds."""
 
     segment: str
     at: float
-    folder: Path
 
 
 class LastPictures:
@@ -46,46 +47,40 @@ class LastPictures:
     """
 
     def __init__(self, home: Path) -> None:
-        self._home = home
-        self._kept: dict[int, LastPicture] = {}
+        self._shelf = Shelf[LastPicture](home, _KEPT)
         self._next = 0.0
         self._making = threading.Lock()
 
-    def of(self, job: QueuedJob) -> LastPicture | None:
+    def of(self, job: QueuedJob) -> Made[LastPicture] | None:
         """Return the last picture of a job; ``None``: nothing of it is finished, or it can't be shown."""
         with self._making:
-            kept = self._kept.get(job.id)
+            kept = self._shelf.get(str(job.id))
             segments = Journal(folder_of(Path(job.target))).segments()
-            is_new = bool(segments) and (kept is None or kept.segment != segments[-1].name)
+            is_new = bool(segments) and (kept is None or kept.about.segment != segments[-1].name)
             if is_new and time.monotonic() >= self._next:
                 self._make(job)
                 self._next = time.monotonic() + _EVERY
-            return self._kept.get(job.id)
+            return self._shelf.get(str(job.id))
 
     def path(self, number: int, version: str, name: str) -> Path | None:
         """Return the path of a picture; ``None``: it is gone. ``version``: name of the folder that it is in."""
-        kept = self._kept.get(number)
+        kept = self._shelf.get(str(number))
         return kept.folder / name if kept is not None and kept.folder.name == version else None
 
-    def keep(self, numbers: set[int]) -> None:
-        """Forget the pictures of all jobs but these."""
-        with self._making:
-            for number in self._kept.keys() - numbers:
-                shutil.rmtree(self._kept.pop(number).folder, ignore_errors=True)
+    def forget(self, number: int) -> None:
+        """Delete the picture of a job that has ended."""
+        self._shelf.forget(str(number))
 
     def _make(self, job: QueuedJob) -> None:
-        folder = Path(tempfile.mkdtemp(dir=self._home))
+        folder = self._shelf.new_folder()
         part = job.options.part
         given = job.source, job.target, job.options.deinterlace, job.options.track, part
         try:
             segment, at = in_child(_made, *given, str(folder), seconds=_SECONDS)
         except Sr4kError:  # the segment has gone, or the source is damaged there: a page does without a picture
-            shutil.rmtree(folder, ignore_errors=True)
+            discard(folder)
             return
-        before = self._kept.get(job.id)
-        self._kept[job.id] = LastPicture(segment, at, folder)
-        if before is not None:
-            shutil.rmtree(before.folder, ignore_errors=True)
+        self._shelf.put(str(job.id), folder, LastPicture(segment, at))
 
 
 def _made(source: str, target: str, deinterlace: Any, track: str, part: str | None, folder: str) -> tuple[str, float]:

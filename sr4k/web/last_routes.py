@@ -1,18 +1,16 @@
 """What a running job has finished last, to be seen on the page."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Response
 from fastapi.responses import FileResponse
 from pydantic import BaseModel
 
+from sr4k.queue.queued_job import UNFINISHED
 from sr4k.web.api.job_routes import Number
 from sr4k.web.api.problems import problem, responses
 from sr4k.web.last_picture import LastPictures
 from sr4k.web.web_service import WebService
-
-_UNFINISHED: Final = ("running", "paused", "waiting")
-"""States of jobs that may have finished a part."""
 
 
 class Last(BaseModel):
@@ -34,12 +32,14 @@ def router(service: WebService) -> APIRouter:
         job = service.queue.get(number)
         for path in (job.source, job.target):
             service.inside(path)
-        pictures.keep({each.id for each in service.queue.jobs(_UNFINISHED)})
-        found = pictures.of(job) if job.state in _UNFINISHED else None
+        if job.state not in UNFINISHED:
+            pictures.forget(number)
+            return Response(status_code=204)
+        found = pictures.of(job)
         if found is None:
             return Response(status_code=204)
         base = f"/api/v1/jobs/{number}/last/{found.folder.name}"
-        return Last(at=found.at, result=f"{base}/result.jpg", source=f"{base}/source.jpg")
+        return Last(at=found.about.at, result=f"{base}/result.jpg", source=f"{base}/source.jpg")
 
     @made.get("/jobs/{number}/last/{version}/{which}.jpg", response_class=FileResponse, responses=responses(404))
     def picture(

@@ -1,9 +1,7 @@
 """Pictures to compare before a job is added, and after it is done."""
 
 import secrets
-import shutil
 import threading
-from collections import OrderedDict
 from pathlib import Path as FilePath
 from typing import Annotated, Any
 
@@ -14,8 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from sr4k.errors import OptionError
 from sr4k.models import catalogue
 from sr4k.queue.errand import in_child
+from sr4k.queue.queued_job import Number as JsonNumber
 from sr4k.web.api.job_routes import Number
 from sr4k.web.api.problems import problem, responses
+from sr4k.web.shelf import Shelf, discard
 from sr4k.web.trying import LANCZOS, pictures_of, pictures_of_result
 from sr4k.web.web_service import WebService
 
@@ -25,7 +25,7 @@ _SECONDS = 180.0
 _KEPT = 20
 """Tries that are kept; the oldest go first."""
 
-_Time = Annotated[float, Field(ge=0, le=10**6)]
+_Time = Annotated[JsonNumber, Field(ge=0, le=10**6)]
 
 
 class Try(BaseModel):
@@ -108,31 +108,27 @@ def files_beside(service: WebService, number: int) -> tuple[FilePath, FilePath]:
 
 
 class _Tries:
-    """Folders of pictures. One try at a time is made: each takes all CPUs."""
+    """Pictures to compare. One try at a time is made: each takes all CPUs."""
 
-    def __init__(self, folder: FilePath) -> None:
-        self._folder = folder
-        self._folders: OrderedDict[str, FilePath] = OrderedDict()
+    def __init__(self, home: FilePath) -> None:
+        self._shelf = Shelf[None](home, _KEPT)
         self._making = threading.Lock()
 
     def made(self, names: list[str], function: Any, *args: Any) -> Pictures:
         """Let a function write its pictures in a process of its own; it gets the folder as its last argument."""
         number = secrets.token_hex(8)
-        folder = self._folder / number
         with self._making:
-            folder.mkdir()
+            folder = self._shelf.new_folder()
             try:
                 found = in_child(function, *args, str(folder), seconds=_SECONDS)
             except BaseException:
-                shutil.rmtree(folder, ignore_errors=True)
+                discard(folder)
                 raise
-            self._folders[number] = folder
-            if len(self._folders) > _KEPT:
-                shutil.rmtree(self._folders.popitem(last=False)[1], ignore_errors=True)
+            self._shelf.put(number, folder, None)
         return Pictures(pictures={name: f"/api/v1/tries/{number}/{name}.jpg" for name in names}, **found)
 
     def path(self, number: str, name: str) -> FilePath | None:
         """Return the path of a picture, if it is there still."""
-        folder = self._folders.get(number)
-        path = None if folder is None else folder / f"{name}.jpg"
+        made = self._shelf.get(number)
+        path = None if made is None else made.folder / f"{name}.jpg"
         return path if path is not None and path.is_file() else None

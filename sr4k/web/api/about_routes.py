@@ -1,11 +1,13 @@
 """What there is to choose from: files of the library and what is in them, networks, presets, forecasts."""
 
+import stat
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
+from sr4k.common.printable import printable
 from sr4k.configs import load_preset, preset_names
 from sr4k.errors import InputError
 from sr4k.jobs.sources import is_video_name
@@ -23,6 +25,9 @@ _PROBE_SECONDS = 60.0
 
 _MOST_ENTRIES = 5000
 """Most entries of a folder that are listed."""
+
+_MOST_NOTES = 10
+"""Most of what is left out of a folder that is told one by one."""
 
 
 class Model(BaseModel):
@@ -52,11 +57,17 @@ class Entry(BaseModel):
 
 
 class Folder(BaseModel):
-    """What is in a folder. ``above``: the folder that it is in; ``None``: it is a root, or the list of roots."""
+    """What is in a folder.
+
+    Attributes:
+        above: the folder that it is in; ``None``: it is a root, or the list of roots.
+        notes: what is left out of ``entries``, and why, a sentence each.
+    """
 
     path: str | None
     above: str | None
     entries: list[Entry]
+    notes: list[str] = []
 
 
 def router(service: WebService, forecasts: Forecasts) -> APIRouter:
@@ -72,7 +83,8 @@ def router(service: WebService, forecasts: Forecasts) -> APIRouter:
             return Folder(path=None, above=None, entries=roots)
         found = service.inside(folder)
         is_root = found in service.library.roots
-        return Folder(path=str(found), above=None if is_root else str(found.parent), entries=_entries(service, found))
+        entries, notes = _listed(service, found)
+        return Folder(path=str(found), above=None if is_root else str(found.parent), entries=entries, notes=notes)
 
     @made.get("/probe", responses=responses(503))
     def probe(path: GivenPath) -> dict[str, Any]:
@@ -110,24 +122,43 @@ def _foreign(name: str) -> Model:
         return Model(name=name, own=False, scale=None, trouble=str(err))
 
 
-def _entries(service: WebService, folder: FilePath) -> list[Entry]:
+def _listed(service: WebService, folder: FilePath) -> tuple[list[Entry], list[str]]:
+    """Return folders and videos of a folder, and what is left out of them in words."""
     try:
         there = sorted(folder.iterdir(), key=lambda path: path.name.lower())
     except OSError as err:
         raise InputError(f"{folder} can't be listed ({err.strerror}).") from err
-    found = (_entry(service, path) for path in there if not path.name.startswith("."))
-    return [entry for entry in found if entry is not None][:_MOST_ENTRIES]
+    seen = [path for path in there if not path.name.startswith(".")]
+    found, faults = list[Entry](), list[str]()
+    for path in seen[:_MOST_ENTRIES]:
+        try:
+            if (entry := _entry(service, path)) is not None:
+                found.append(entry)
+        except (OSError, InputError) as err:
+            reason = str(err) if isinstance(err, InputError) else f"It can't be looked at ({err.strerror})."
+            faults.append(printable(f"Left out: {path.name}. {reason}"))
+    notes = faults[:_MOST_NOTES]
+    if len(faults) > len(notes):
+        notes.append(f"{len(faults) - len(notes)} more are left out for such reasons.")
+    if len(seen) > _MOST_ENTRIES:
+        notes.append(f"Of {len(seen)} names only the first {_MOST_ENTRIES} were looked at.")
+    return found, notes
 
 
 def _entry(service: WebService, path: FilePath) -> Entry | None:
-    """Return a folder or a video; ``None``: it is something else, or leads out of the library."""
-    try:
-        real = service.inside(str(path))
-        if real.is_dir():
-            return Entry(name=path.name, path=str(real), kind="folder")
-        if real.is_file() and is_video_name(path):
-            about = real.stat()
-            return Entry(name=path.name, path=str(real), kind="video", bytes=about.st_size, modified=about.st_mtime)
-    except (OSError, InputError):
-        pass
-    return None
+    """Return a folder or a video; ``None``: it is something else.
+
+    Raises:
+        InputError: its name is no text, or it leads out of the library.
+        OSError: it can't be looked at.
+    """
+    is_video = is_video_name(path)
+    if not (is_video or path.is_symlink() or path.is_dir()):
+        return None
+    real = service.inside(str(path))
+    if real.is_dir():
+        return Entry(name=path.name, path=str(real), kind="folder")
+    about = real.stat()
+    if not is_video or not stat.S_ISREG(about.st_mode):
+        return None
+    return Entry(name=path.name, path=str(real), kind="video", bytes=about.st_size, modified=about.st_mtime)

@@ -9,14 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from sr4k.queue import settling
 from sr4k.queue.errand import in_child
 from sr4k.queue.planning import FORECAST_SECONDS, forecast_of, jobs_for
-from sr4k.queue.queued_job import Ending, JobOptions, QueuedJob, State
+from sr4k.queue.queued_job import Ending, JobOptions, QueuedJob, State, Switch, Whole
 from sr4k.queue.settings import QueueSettings
 from sr4k.web.api.problems import responses
 from sr4k.web.forecasts import Forecasts
 from sr4k.web.web_service import WebService
 
 Number = Annotated[int, Path(ge=1, le=2**53, description="Number of the job.")]
-_Priority = Annotated[int, Field(ge=-100, le=100)]
+_Priority = Annotated[Whole, Field(ge=-100, le=100)]
 _AbsolutePath = Annotated[str, Field(min_length=1, max_length=4096)]
 
 
@@ -37,7 +37,7 @@ class NewJobs(_Body):
 
     sources: Annotated[list[_AbsolutePath], Field(min_length=1, max_length=1000)]
     target: _AbsolutePath | None = None
-    recursive: bool = False
+    recursive: Switch = False
     options: JobOptions = JobOptions()
     priority: _Priority = 0
 
@@ -45,7 +45,7 @@ class NewJobs(_Body):
 class Move(_Body):
     """``before``: number of the job before which it is to run; ``null``: last of its priority."""
 
-    before: Annotated[int, Field(ge=1, le=2**53)] | None
+    before: Annotated[Whole, Field(ge=1, le=2**53)] | None
 
 
 class Change(_Body):
@@ -94,18 +94,19 @@ def router(service: WebService, forecasts: Forecasts) -> APIRouter:
 
     @made.post("/jobs", status_code=201, responses=responses(409))
     def add(new: NewJobs) -> list[QueuedJob]:
-        """Add jobs to the end of the queue."""
+        """Add jobs to the end of the queue: all that are asked for, or none."""
         found = jobs_for(service.library, new.sources, new.target, new.options, recursive=new.recursive)
-        return [
-            queue.add(
-                job.source,
-                job.target,
-                new.options,
-                priority=new.priority,
-                forecast=forecasts.known(job, new.options),
-            )
-            for job in found
-        ]
+        with queue.as_one():
+            return [
+                queue.add(
+                    job.source,
+                    job.target,
+                    new.options,
+                    priority=new.priority,
+                    forecast=forecasts.known(job, new.options),
+                )
+                for job in found
+            ]
 
     @made.get("/jobs/{number}", responses=of_one)
     def job(number: Number) -> QueuedJob:
@@ -124,7 +125,7 @@ def router(service: WebService, forecasts: Forecasts) -> APIRouter:
 
     @made.post("/jobs/{number}/{action}", responses=of_one)
     def act(number: Number, action: Literal["pause", "resume", "cancel", "retry"]) -> QueuedJob:
-        """Pause a job, let it go on, cancel it, or try it again."""
+        """Pause a job, let it go on, cancel it, or try it again. Of a running job, what was asked last holds."""
         actions = {"pause": queue.pause, "resume": queue.resume, "cancel": queue.cancel, "retry": queue.retry}
         return actions[action](number)
 

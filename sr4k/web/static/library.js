@@ -10,6 +10,7 @@ async function show(folder) {
   $("crumbs").replaceChildren(step("Library", null), ...(found.above === null ? [] : [step("up", found.above)]), found.path === null ? "" : ` ${found.path}`);
   $("entries").replaceChildren(...found.entries.map(entry));
   if (!found.entries.length) $("entries").append(h("li", {}, h("span"), h("span", {class: "soft"}, "No videos here.")));
+  $("entries").append(...found.notes.map((note) => h("li", {}, h("span"), h("span", {class: "soft"}, note))));
 }
 
 function entry(each) {

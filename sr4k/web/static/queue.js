@@ -29,7 +29,7 @@ function card(job, isMovable) {
     h("div", {class: "by"}),
     job.state === "running" ? last(job.id).made : null,
     h("div", {class: "buttons"},
-      job.state === "paused" ? button("Go on", act("resume"), {"data-focus": `go-${job.id}`}) : button("Pause", act("pause"), {"data-focus": `pause-${job.id}`}),
+      job.state === "paused" || job.asked === "pause" ? button("Go on", act("resume"), {"data-focus": `go-${job.id}`}) : button("Pause", act("pause"), {"data-focus": `pause-${job.id}`}),
       button("Cancel", act("cancel"), {class: "operate danger"}),
       isMovable ? button("↑", () => step(job, -1), {"aria-label": `Move ${nameOf(job.source)} up`, "data-focus": `up-${job.id}`}) : null,
       isMovable ? button("↓", () => step(job, 1), {"aria-label": `Move ${nameOf(job.source)} down`, "data-focus": `down-${job.id}`}) : null,

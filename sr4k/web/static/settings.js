@@ -85,7 +85,7 @@ function wrong(error) {
   const at = error && (error.at ?? partOf(error.where));
   $("wrong").hidden = !error || Boolean(at);
   if (!error) return;
-  let text = error.where ? error.message.replace(error.where + " ", "") : error.message;
+  let text = error.where && error.message.startsWith(error.where) ? error.message.slice(error.where.length).replace(/^:? /, "") : error.message;
   text = text[0].toUpperCase() + text.slice(1);
   if (!at) { $("wrong").textContent = text; return; }
   at.append(h("p", {class: "error wrong", id: "fault", role: "alert"}, text));

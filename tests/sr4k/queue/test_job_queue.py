@@ -60,6 +60,22 @@ def test_states_follow_what_was_asked_and_nothing_else_is_allowed(tmp_path: Path
     assert filled(queue, "c")[0].id > b.id  # numbers are never used again
 
 
+def test_what_a_running_job_was_asked_for_last_holds(tmp_path: Path) -> None:
+    queue = Queue(tmp_path / "q.sqlite")
+    (a,) = filled(queue, "a")
+    queue.begin(a.id)
+    assert (queue.pause(a.id).asked, queue.resume(a.id).asked) == ("pause", None)
+    assert queue.stopped(a.id).state == "waiting"  # its process had been told to end: it goes on when it is its turn
+    queue.begin(a.id)
+    assert (queue.cancel(a.id).asked, queue.retry(a.id).asked) == ("cancel", None)
+    queue.pause(a.id)
+    queue.cancel(a.id)
+    with pytest.raises(WrongState):
+        queue.resume(a.id)
+    queue.pause(a.id)
+    assert queue.stopped(a.id).state == "paused"
+
+
 def test_two_unfinished_jobs_never_have_one_target(tmp_path: Path) -> None:
     queue = Queue(tmp_path / "q.sqlite")
     (first,) = filled(queue, "a")

@@ -1,5 +1,6 @@
 """Videos that appear in a watch folder become jobs, once they are written."""
 
+import os
 import time
 from pathlib import Path
 
@@ -22,6 +23,8 @@ def test_new_small_videos_become_jobs_once_and_large_or_unfinished_ones_do_not(t
     write_clip(inbox / "large.mp4", frames=2, size=(640, 480))
     write_clip(inbox / "done.mp4", frames=2)
     (inbox / "done 4K.mkv").write_bytes(b"there already")
+    (inbox / os.fsdecode(b"b\xe4r.mp4")).write_bytes(small.read_bytes())
+    (inbox / "out.mp4").symlink_to(write_clip(tmp_path.parent / f"{tmp_path.name}.mp4", frames=2))
     watch = WatchFolder(folder=inbox, smaller_than=(320, 240), stable=1, options=FAST, once_done="replace")
     place.settings.change(QueueSettings(watch={"inbox": watch}))
     with Watcher(place.queue, place.library, place.settings):

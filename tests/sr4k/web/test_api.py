@@ -90,7 +90,7 @@ def test_jobs_are_added_ordered_and_removed_and_errors_are_problems_in_plain_wor
         ("POST", "/api/v1/jobs", {"sources": [f"{tmp_path}/a.mp4"], "options": {"preset": "/etc/x"}}, 422, "preset"),
         ("GET", f"/api/v1/probe?path={tmp_path}/.queue.sqlite", None, 422, "Invalid data"),
         ("POST", "/api/v1/channels/one/stop", None, 404, "no channel one"),
-        ("GET", "/api/v1/nothing", None, 404, "Not Found"),
+        ("GET", "/api/v1/nothing", None, 404, "nothing at /api/v1/nothing"),
     ]
     for method, path, body, status, words in wrong:
         found, kind, problem = served.ask(method, path, body)

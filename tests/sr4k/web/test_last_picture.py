@@ -41,4 +41,11 @@ def test_the_last_finished_picture_of_a_running_job_is_that_of_its_source_at_the
     ours, theirs = (_picture(ask(app, "GET", last[which]).content) for which in ("result", "source"))
     assert ours.shape == theirs.shape == (192, 320, 3)
     assert np.abs(_coarse(ours) - _coarse(theirs)).mean() < 5
+    statements = list[str]()
+    service.queue._base.set_trace_callback(statements.append)
     assert ask(app, "GET", f"/api/v1/jobs/{job.id}/last").json() == last, "made again without need"
+    assert len(statements) == 1, "more is read than the job"
+    service.queue._base.set_trace_callback(None)
+    service.queue.fail(job.id, "It was only an example.", 1)
+    assert ask(app, "GET", f"/api/v1/jobs/{job.id}/last").status_code == 204
+    assert ask(app, "GET", last["result"]).status_code == 404
