@@ -1,16 +1,15 @@
 """Frames that stay on an NVIDIA GPU between the stages of one process.
 
-All work but the copies to host memory is enqueued on the default stream, the one on which FFmpeg emits NVDEC's frames
-and reads NVENC's, so that reads and writes run in the order in which they are enqueued. Planes are PyTorch tensors.
+All work but copies to and from host memory is enqueued on the default stream, the one on which FFmpeg emits NVDEC's
+frames and reads NVENC's, so that reads and writes run in the order in which they are enqueued. Planes are PyTorch
+tensors.
 """
 
 import logging
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import fields, replace
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 from av.codec.hwaccel import HWAccel
 from av.video.frame import VideoFrame
 
@@ -36,15 +35,12 @@ try:
     from torch import Tensor
 
     from sr4k.engines.cuda import cuda_device
-    from sr4k.engines.host_memory import RegisteredMemory
     from sr4k.engines.on_gpu import gpu_errors, open_on_gpu
+    from sr4k.stages.gpu_copies import Upload
 except ImportError as err:
     raise EngineError("Frames on the GPU need PyTorch: pip install 'sr4k-stream[cuda]'.") from err
 
 log = logging.getLogger(__name__)
-
-_BEHIND = 2
-"""Number of frames that are being copied to host memory while the next one is computed."""
 
 _CURRENT_CONTEXT: dict[str, object] = {"primary_ctx": "0", "current_ctx": "1"}
 """Options of FFmpeg's CUDA device: use the current context. By default FFmpeg would create the primary context with
@@ -61,10 +57,13 @@ class GpuDecode(FileSource):
 
     def open(self) -> Format:
         self._device = cuda_device()
-        info = self._begin(self._open_nvdec() or VideoReader(self._settings, pipe=self._pipe)).info
+        reader = self._begin(self._open_nvdec() or VideoReader(self._settings, pipe=self._pipe))
+        info = reader.info
         self._dtype = torch.uint8 if info.colour.bits == 8 else torch.uint16
         self._form = padded_format(info)
         self._height, self._width = info.height, info.width
+        with gpu_errors():
+            self._upload = None if reader.on_gpu else Upload(self._form.planes, self._device)
         return self._form
 
     def frames(self, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - on the GPU
@@ -105,17 +104,18 @@ class GpuDecode(FileSource):
         return None
 
     def _padded(self, reader: VideoReader, picture: DecodedPicture) -> tuple[Any, ...]:
-        shapes = [spec.shape for spec in self._form.planes]
-        if reader.on_gpu:
-            luma, chroma = (torch.empty(shape, dtype=self._dtype, device=self._device) for shape in shapes)
-            targets = inside(luma, chroma, (self._width, self._height))
-            for target, plane in zip(targets, self._planes(picture.frame), strict=True):
-                target.copy_(plane[: target.shape[0], : target.shape[1]])
-        else:
-            host = [np.empty(spec.shape, spec.dtype) for spec in self._form.planes]
+        odd = self._height % 2, self._width % 2
+        if self._upload is not None:
+            host = self._upload.planes()
             copy_inside(reader.fit(picture), host, reader.info.colour)
-            luma, chroma = (torch.from_numpy(plane).to(self._device) for plane in host)
-        fill_margins(luma, chroma, (self._height % 2, self._width % 2))
+            fill_margins(*host, odd)
+            return self._upload.copied()
+        shapes = [spec.shape for spec in self._form.planes]
+        luma, chroma = (torch.empty(shape, dtype=self._dtype, device=self._device) for shape in shapes)
+        targets = inside(luma, chroma, (self._width, self._height))
+        for target, plane in zip(targets, self._planes(picture.frame), strict=True):
+            target.copy_(plane[: target.shape[0], : target.shape[1]])
+        fill_margins(luma, chroma, odd)
         return luma, chroma
 
     def _planes(self, picture: VideoFrame) -> tuple[Tensor, ...]:
@@ -205,81 +205,3 @@ class GpuUpscale(Transform):
         if (whole, out.shape[1]) == self._size:
             return out
         return torch.cat([out[:rows, :columns], out[whole : whole + rows // 2, :columns]])
-
-
-class _Copy(NamedTuple):
-    """A frame that is copied to ``out`` by way of ``host``, which may be its memory, until ``arrived``."""
-
-    frame: Frame
-    out: Frame
-    host: Tensor
-    arrived: torch.cuda.Event | None
-
-
-class Download(Transform):
-    """Copies frames from the GPU to host memory, for encoders there, while the next are computed.
-
-    Copies have a stream of their own: on the default one, kernels and copies would take turns. They go straight to the
-    ring that the encoder's process reads, which is registered with CUDA; where it isn't, through pinned memory.
-    """
-
-    name = "download"
-
-    def open(self, source: Format) -> Format:
-        self._form = source.planes[0]
-        self._waiting: deque[_Copy] = deque()
-        self._ring, self._pinned = RegisteredMemory(), deque[Tensor]()
-        with gpu_errors():
-            device = cuda_device()
-            on_gpu = device.type == "cuda"
-            self._copies = torch.cuda.Stream(device) if on_gpu else None  # type: ignore[no-untyped-call]
-        return source
-
-    def close(self) -> None:
-        self._ring.close()
-
-    def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:
-        if len(self._waiting) == _BEHIND:
-            yield self._finished()
-        out = buffers.take(frame.info)
-        with gpu_errors():
-            host = self._host(out)
-            self._waiting.append(_Copy(frame, out, host, self._copy(frame.planes[0], host)))  # type: ignore[arg-type]
-
-    def drain(self, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - they have been taken
-        while self._waiting:
-            yield self._finished()
-
-    def _host(self, out: Frame) -> Tensor:
-        """Return the frame's own memory if copies to it take no CPU, else pinned memory."""
-        if self._copies is None or (out.slot is not None and self._ring.holds(out.planes[0])):
-            return torch.from_numpy(out.planes[0])
-        return self._pinned.pop() if self._pinned else _pinned(self._form)
-
-    def _copy(self, block: Tensor, host: Tensor) -> torch.cuda.Event | None:
-        """Enqueue a copy after the work on the frame; return the event of its end. Keep both arguments until then."""
-        if self._copies is None:
-            host.copy_(block)
-            return None
-        self._copies.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(self._copies):
-            host.copy_(block, non_blocking=True)
-            arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            arrived.record(self._copies)
-        return arrived
-
-    def _finished(self) -> Frame:
-        frame, out, host, arrived = self._waiting.popleft()
-        if arrived is not None:
-            with gpu_errors():
-                arrived.synchronize()
-        if host.data_ptr() != out.planes[0].ctypes.data:
-            np.copyto(out.planes[0], host.numpy())
-            self._pinned.append(host)
-        frame.release()
-        return out
-
-
-def _pinned(form: PlaneSpec) -> Tensor:
-    """Return memory to which the GPU copies without the CPU."""
-    return torch.from_numpy(np.empty(form.shape, form.dtype)).pin_memory()

@@ -169,7 +169,7 @@ def _on_gpu(specs: Mapping[str, StageSpec], stages: Sequence[StageName]) -> Iter
     if not is_converted and ENCODE in stages and is_nvenc:
         yield replace(specs[ENCODE], factory="sr4k.stages.gpu_encode:GpuEncode", called=ENCODE)
         return
-    yield StageSpec("sr4k.stages.gpu:Download")
+    yield StageSpec("sr4k.stages.gpu_copies:Download")
     if is_converted:
         if SECOND_PASS in specs:
             yield specs[SECOND_PASS]

@@ -6,9 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,7 +21,6 @@ from sr4k import Job, Summary, load_preset
 from sr4k.engines.nvidia import driver
 from sr4k.errors import EngineError
 from sr4k.media.options import Box
-from sr4k.pipeline import Format, Frame, FrameInfo, PlaneSpec
 
 pytestmark = pytest.mark.slow
 
@@ -180,116 +176,6 @@ def test_what_nvdec_hands_out_otherwise_is_decoded_on_the_cpu(trouble: str | Non
 
     whole = {"on_gpu": True, "interlaced": False, "is_cut": False, "info": SimpleNamespace(width=24, height=16)}
     assert _unfit(SimpleNamespace(**whole | reader)) == trouble  # type: ignore[arg-type]
-
-
-@needs_torch
-def test_frames_are_copied_from_the_gpu_beside_what_is_computed_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
-    from sr4k.stages import gpu
-
-    done: list[str] = []
-
-    class Stream:
-        def __init__(self, device: object) -> None:
-            assert getattr(device, "type", None) == "cuda"
-
-        def wait_stream(self, other: str) -> None:
-            done.append(f"after {other}")
-
-    class Event:
-        def record(self, stream: Stream) -> None:
-            assert isinstance(stream, Stream)
-            done.append("recorded")
-
-        def synchronize(self) -> None:
-            done.append("arrived")
-
-    @contextmanager
-    def on(_: Stream) -> Iterator[None]:
-        done.append("copies begin")
-        yield
-        done.append("copies end")
-
-    for name, stand_in in {"Stream": Stream, "Event": Event, "stream": on, "current_stream": lambda: "network"}.items():
-        monkeypatch.setattr(torch.cuda, name, stand_in)
-    monkeypatch.setattr(gpu, "cuda_device", lambda: SimpleNamespace(type="cuda"))
-    monkeypatch.setattr(gpu, "_pinned", lambda form: torch.empty(form.shape, dtype=torch.uint8))
-    download = gpu.Download()
-    download.open(Format((PlaneSpec((6, 4)),), about=None))
-    info = FrameInfo(pts=0, time_base=Fraction(1, 25))
-
-    class Host:
-        def take(self, info: FrameInfo) -> Frame:
-            return Frame((np.zeros((6, 4), np.uint8),), info)
-
-    frames = [Frame((torch.full((6, 4), k, dtype=torch.uint8),), info) for k in range(4)]  # type: ignore[arg-type]
-    out = [made for frame in frames for made in download.process(frame, Host())]
-    assert done.count("arrived") == 2, "two copies are on their way while the next frames are computed"
-    out += download.drain(Host())
-    assert [int(frame.planes[0][0, 0]) for frame in out] == [0, 1, 2, 3]
-    assert done[:4] == ["after network", "copies begin", "recorded", "copies end"]
-
-
-@needs_torch
-@pytest.mark.parametrize("trouble", [None, "CUDA_ERROR_OUT_OF_MEMORY"])
-def test_frames_go_straight_into_the_ring_of_the_next_process_where_it_can_be_registered(
-    trouble: str | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    import torch
-
-    from sr4k.engines import host_memory
-    from sr4k.stages import gpu
-
-    locked: list[int] = []
-
-    class Driver:
-        @staticmethod
-        def cuMemHostRegister(address: int, nbytes: int, flags: int) -> tuple[Any, ...]:  # noqa: N802
-            assert (nbytes, flags) == (24, 0) and address not in locked
-            if trouble is None:
-                locked.append(address)
-                return (0,)
-            return (type("Status", (int,), {"name": trouble})(2),)
-
-        @staticmethod
-        def cuMemHostUnregister(address: int) -> None:  # noqa: N802
-            locked.remove(address)
-
-    pinned: list[torch.Tensor] = []
-
-    def pin(form: PlaneSpec) -> torch.Tensor:
-        pinned.append(torch.empty(form.shape, dtype=torch.uint8))
-        return pinned[-1]
-
-    monkeypatch.setattr(host_memory, "_driver", lambda: Driver)
-    monkeypatch.setattr(gpu, "_pinned", pin)
-    download = gpu.Download()
-    download.open(Format((PlaneSpec((6, 4)),), about=None))
-    download._copies = SimpleNamespace()  # type: ignore[assignment]
-    monkeypatch.setattr(gpu.Download, "_copy", lambda _, block, host: host.copy_(block) is None or None)
-    slots = [np.zeros((6, 4), np.uint8) for _ in range(4)]
-    info, free = FrameInfo(pts=0, time_base=Fraction(1, 25)), list(range(4))
-
-    class Ring:
-        def take(self, info: FrameInfo) -> Frame:
-            slot = free.pop(0)
-            return Frame((slots[slot],), info, slot=slot)
-
-    values = []
-    with caplog.at_level(logging.INFO):
-        for k in range(9):
-            frame = Frame((torch.full((6, 4), k, dtype=torch.uint8),), info)  # type: ignore[arg-type]
-            for made in download.process(frame, Ring()):
-                values.append(int(made.planes[0][0, 0]))
-                free.append(made.slot)  # type: ignore[arg-type]
-            assert len(free) >= 2, "the encoder has as many slots as the copies"
-        values += [int(made.planes[0][0, 0]) for made in download.drain(Ring())]
-    assert values == list(range(9))
-    assert (len(locked), len(pinned)) == ((4, 0) if trouble is None else (0, 2))
-    assert caplog.text.count("Frames take a second copy in host memory") == (trouble is not None)
-    download.close()
-    assert locked == []
 
 
 @needs_torch
