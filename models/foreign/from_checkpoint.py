@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from sr4k.errors import OptionError
 from sr4k.models.foreign.card import Card
+from sr4k.models.foreign.photographs import photograph
 from sr4k.models.foreign.store import MOST_BYTES, WEIGHTS, hash_of_file
 
 try:
@@ -34,7 +35,7 @@ _OPSET = 17
 
 _TRACED, _OTHER, _FIXED = (64, 64), (72, 96), (128, 128)
 """(rows, columns) of the picture that a network is exported with, of one that it is tried with, and of the tiles of
-networks that keep the first size for ever."""
+networks that keep the first size for ever. A photograph of each is compared."""
 
 MOST_APART = 1e-3
 """Largest difference that is tolerated between the results of ONNX and PyTorch, of values from 0 to 1."""
@@ -70,7 +71,7 @@ def load_network(path: Path) -> tuple[Any, str]:
 
 
 def converted(path: Path, made: Path, probe: Callable[[bytes], Card], ran: Callable[[bytes, Picture], Picture]) -> Card:
-    """Convert a checkpoint to ONNX, and compare what both make of pictures.
+    """Convert a checkpoint to ONNX, and compare what both make of photographs.
 
     Args:
         path: of the checkpoint.
@@ -86,7 +87,8 @@ def converted(path: Path, made: Path, probe: Callable[[bytes], Card], ran: Calla
     channels = int(network.parameters_info.in_channels)
     graph, size = _exported(path, network, channels, ran)
     card = probe(graph)
-    for picture in _pictures(channels, [size or _OTHER, size or _TRACED]):
+    for number, usual in enumerate((_OTHER, _TRACED, _FIXED)):
+        picture = photograph(number, channels, *(size or usual))
         apart = _apart(network, graph, picture, ran)
         if not apart <= MOST_APART:
             raise OptionError(f"{path} can't be converted: ONNX makes another picture of it, by up to {apart:.2g}.")
@@ -131,7 +133,7 @@ def _exported(
     of windows, keep what they have computed for the first one.
     """
     graph = _traced(path, network, channels, _TRACED, is_any=True)
-    (picture,) = _pictures(channels, [_OTHER])
+    picture = _drawn(channels, *_OTHER)
     try:
         if _apart(network, graph, picture, ran) <= MOST_APART:
             return graph, None
@@ -175,11 +177,9 @@ def _apart(
     return float(np.abs(found - wanted).max()) if found.shape == wanted.shape else float("inf")
 
 
-def _pictures(channels: int, sizes: list[tuple[int, int]]) -> list[Picture]:
-    """Return pictures with slopes, waves, edges and noise."""
-    draw, found = np.random.default_rng(1), []
-    for rows, columns in sizes:
-        y, x = np.mgrid[:rows, :columns]
-        waves = 0.5 + 0.25 * np.sin(x / 3 + y / 5) + 0.15 * ((x // 9 + y // 11) % 2)
-        found.append(np.clip(waves + draw.normal(0, 0.05, (channels, rows, columns)), 0, 1).astype(np.float32))
-    return found
+def _drawn(channels: int, rows: int, columns: int) -> Picture:
+    """Return a picture with waves, edges and noise."""
+    y, x = np.mgrid[:rows, :columns]
+    waves = 0.5 + 0.25 * np.sin(x / 3 + y / 5) + 0.15 * ((x // 9 + y // 11) % 2)
+    noise = np.random.default_rng(1).normal(0, 0.05, (channels, rows, columns))
+    return np.clip(waves + noise, 0, 1).astype(np.float32)

@@ -16,6 +16,7 @@ pytest.importorskip("resselt")
 
 import torch
 from architectures import SMALL, small
+from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from sr4k.engines.foreign_probe import probe, ran
@@ -23,8 +24,11 @@ from sr4k.engines.foreign_trial import probed
 from sr4k.errors import OptionError
 from sr4k.models.foreign.card import Card
 from sr4k.models.foreign.from_checkpoint import MOST_APART, converted, load_network
+from sr4k.models.foreign.photographs import photograph
 from sr4k.models.foreign.planes_graph import Picture, planes_graph
 from sr4k.models.geometry import PAD_AFTER, PAD_BEFORE
+
+Array = NDArray[np.float32]
 
 PHOTO = np.ascontiguousarray(pictures.astronaut()[20:148, 150:278].transpose(2, 0, 1), np.float32) / 255
 """A part of a photograph, (3, 128, 128)."""
@@ -65,6 +69,30 @@ def test_a_photograph_becomes_what_pytorch_makes_of_it_in_float16_for_tensorrt_t
     whole = planes_graph(graph, scaled, Picture(height=128, width=128, colour=None), half=True)
     (planes,) = onnxruntime.InferenceSession(whole.SerializeToString()).run(None, {"rgb": padded[None]})
     assert np.abs(planes[0] - 255 * wanted).max() <= 4  # of 255 levels
+
+
+@pytest.mark.slow
+def test_onnx_that_differs_from_pytorch_on_photographs_alone_is_refused(tmp_path: Path) -> None:
+    compared: list[int] = []
+
+    def differs(graph: bytes, picture: Array) -> Array:
+        numbers = [k for k in range(3) if np.array_equal(picture, photograph(k, *picture.shape))]
+        compared.extend(numbers)
+        return ran(graph, picture) + np.float32(0.0011 * (2 in numbers))
+
+    with pytest.raises(OptionError, match=r"ONNX makes another picture of it, by up to 0\.0011"):
+        converted(written("Compact", tmp_path), tmp_path / "made.onnx", unprobed, differs)
+    assert compared == [0, 1, 2]
+    assert not (tmp_path / "made.onnx").exists()
+
+
+def test_the_photographs_that_ship_are_what_they_are_said_to_be() -> None:
+    for number, (picture, top) in enumerate(((pictures.astronaut(), 0), (pictures.chelsea(), 60))):
+        part = picture[top : top + 160, 140:300].transpose(2, 0, 1) / 255
+        assert np.abs(photograph(number, 3, 160, 160) - part).mean() < 0.02, "JPEG changes them a little"
+    inner, luma = photograph(2, 3, 60, 80), photograph(2, 1, 60, 80)
+    assert np.array_equal(inner, photograph(2, 3, 160, 160)[:, 50:110, 40:120])
+    assert luma.shape == (1, 60, 80) and inner.min(0).min() <= luma.min() < luma.max() <= inner.max()
 
 
 @pytest.mark.slow(seconds=3)
