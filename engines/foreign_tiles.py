@@ -7,6 +7,7 @@ overlap and are blended: their borders are not seen, but it is not the picture t
 
 import logging
 import math
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -115,11 +116,16 @@ class ForeignTiles(Engine):
         self._card = card
         self._rows, self._columns = axes_of(card, spec.height, spec.width, most_bytes)
         self._corners = [(i, j) for i in range(len(self._rows.starts)) for j in range(len(self._columns.starts))]
-        prompt = spec.prompt or len(self._corners) == 1  # all threads work on one tile, unless there are several
+        one = len(self._corners) == 1
+        self._is_whole = one and (self._rows.box, self._columns.box) == (spec.height, spec.width)
+        # Threads that compute a picture together wait for each other at every layer: in small networks a third of the
+        # time. So several pictures or tiles are computed at once, where there are some and memory allows it.
+        at_once = self._is_whole and 2 * card.bytes_per_pixel * spec.height * spec.width <= most_bytes
+        prompt = spec.prompt or (one and not at_once)
         self._tile = make(replace(spec, height=self._rows.box, width=self._columns.box, prompt=prompt))
-        self._is_whole = (self._rows.box, self._columns.box) == (spec.height, spec.width) and len(self._corners) == 1
-        self._is_blended = len(self._corners) > 1 and not self._rows.edges
-        self.in_flight = self._tile.in_flight if self._is_whole and not spec.reuse else 1
+        self._is_blended = not one and not self._rows.edges
+        self.in_flight = self._tile.in_flight if self._is_whole else 1
+        self._reuses = spec.reuse and spec.colour is not None
         self.follows_quality = False
         self._computed = self._seen = 0  # tiles
         if self._is_blended:
@@ -132,14 +138,15 @@ class ForeignTiles(Engine):
     def activate_impl(self) -> None:
         self._output = np.empty(self.spec.output_shape, self.spec.output_dtype)
         self._known: list[Plane] | None = None
+        self._new: deque[bool] = deque()  # for each whole picture in flight, whether it is being computed
         self._tile.activate()
 
     def deactivate_impl(self) -> None:
         self._tile.deactivate()
 
     def submit_impl(self, planes: Sequence[Plane]) -> None:
-        if self.in_flight > 1:
-            self._tile.submit(planes)
+        if self._is_whole:
+            self._submit_whole(planes)
             return
         self._planes = planes
         self._needed = self._changed(planes)
@@ -149,17 +156,16 @@ class ForeignTiles(Engine):
 
     def result_impl(self) -> Cells:
         self._seen += len(self._corners)
-        if self.in_flight > 1:
-            self._computed += 1
-            return self._tile.result()
+        if self._is_whole:
+            return self._whole_result()
         self._computed += len(self._needed)
         if self._is_blended:
             self._blend()
         else:
             for i, j in self._needed:
                 self._keep(self._next(), i, j)
-        if self.spec.reuse:
-            self._known = [plane.copy() for plane in self._planes] if self._needed else self._known
+        if self._reuses and self._needed:
+            self._known = [plane.copy() for plane in self._planes]
         return (self._output,)
 
     def describe(self) -> dict[str, Any]:
@@ -167,10 +173,26 @@ class ForeignTiles(Engine):
         found = {**about, "macs": tiles * about["macs"]}
         return found if tiles == 1 else found | {"tiles": tiles}
 
+    def _submit_whole(self, planes: Sequence[Plane]) -> None:
+        is_new = self._known is None or not all(map(np.array_equal, planes, self._known))
+        if is_new:
+            self._tile.submit(planes)
+            self._known = [plane.copy() for plane in planes] if self._reuses else None
+        self._new.append(is_new)
+
+    def _whole_result(self) -> Cells:
+        if self._new.popleft():
+            self._computed += 1
+            made = self._tile.result()
+            if not self._reuses:
+                return made
+            np.copyto(self._output, made[0])
+        return (self._output,)
+
     def _changed(self, planes: Sequence[Plane]) -> list[tuple[int, int]]:
         """Return the tiles to compute: all, unless those of the picture before may be taken."""
         known = self._known
-        if known is None or not self.spec.reuse or self.spec.colour is None:
+        if known is None:
             return self._corners
         changed = [
             (i, j)
@@ -197,8 +219,6 @@ class ForeignTiles(Engine):
 
     def _inputs(self, i: int, j: int) -> list[Plane]:
         """Return the padded planes of a tile; beyond the picture's own margin its border is replicated."""
-        if self._is_whole:
-            return list(self._planes)
         tile = []
         for plane, shape in zip(self._views(self._planes, i, j), self._tile.spec.input_shapes, strict=True):
             lacking = [(0, there - here) for here, there in zip(plane.shape, shape, strict=True)]

@@ -198,6 +198,32 @@ def test_tiles_that_stay_are_not_computed_again(tmp_path: Path) -> None:
         assert math.isclose(engine.computed, (tiles + 1) / (3 * tiles))
 
 
+@pytest.mark.slow
+def test_several_whole_pictures_are_computed_at_once_where_memory_allows_it_and_repeated_ones_once(
+    tmp_path: Path,
+) -> None:
+    spec = spec_of(convolutions(tmp_path / "net.onnx"), Colour(), reuse=True, threads=2)
+    kinds = [planes_of(RGB[:, :, ::step], Colour()) for step in (1, -1)]
+    with engine_for("openvino", replace(spec, reuse=False)) as engine:
+        wanted = [engine.infer(planes) for planes in kinds]
+    order = [0, 0, 1, 1, 0, 0, 0, 1]
+    found: list[Plane] = []
+    with engine_for("openvino", spec) as engine:
+        assert engine.in_flight == 3
+        for k in order:
+            if engine.pending == engine.in_flight:
+                found.append(engine.result()[0].copy())
+            engine.submit(kinds[k])
+        found += [engine.result()[0].copy() for _ in range(engine.pending)]
+        assert engine.computed == 4 / 8
+    for k, made in zip(order, found, strict=True):
+        np.testing.assert_array_equal(made, wanted[k])
+    pictures_of_two = int(2 * spec.foreign.card.bytes_per_pixel * 64 * 80)  # type: ignore[union-attr]
+    for most, in_flight in ((pictures_of_two, 3), (pictures_of_two - 100, 2)):
+        assert ForeignTiles(load_engine("openvino"), spec, most_bytes=most).in_flight == in_flight
+    assert ForeignTiles(load_engine("openvino"), replace(spec, prompt=True)).in_flight == 2
+
+
 def test_engines_of_our_own_networks_refuse_others(tmp_path: Path) -> None:
     spec = spec_of(convolutions(tmp_path / "net.onnx"), None)
     for key, value in {"weights": tmp_path, "sharpness": 50}.items():
