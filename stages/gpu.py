@@ -106,9 +106,9 @@ class GpuDecode(FileSource):
     def _padded(self, reader: VideoReader, picture: DecodedPicture) -> tuple[Any, ...]:
         odd = self._height % 2, self._width % 2
         if self._upload is not None:
-            host = self._upload.planes()
+            luma, chroma = host = self._upload.planes()
             copy_inside(reader.fit(picture), host, reader.info.colour)
-            fill_margins(*host, odd)
+            fill_margins(luma, chroma, odd)
             return self._upload.copied()
         shapes = [spec.shape for spec in self._form.planes]
         luma, chroma = (torch.empty(shape, dtype=self._dtype, device=self._device) for shape in shapes)

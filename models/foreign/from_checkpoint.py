@@ -182,4 +182,4 @@ def _drawn(channels: int, rows: int, columns: int) -> Picture:
     y, x = np.mgrid[:rows, :columns]
     waves = 0.5 + 0.25 * np.sin(x / 3 + y / 5) + 0.15 * ((x // 9 + y // 11) % 2)
     noise = np.random.default_rng(1).normal(0, 0.05, (channels, rows, columns))
-    return np.clip(waves + noise, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(waves + noise, 0, 1), np.float32)

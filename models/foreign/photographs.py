@@ -15,7 +15,7 @@ from sr4k.common.opencv import cv2
 SIDE = 160
 """Rows and columns of each part."""
 
-_LUMA = np.float32([0.299, 0.587, 0.114])
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def photograph(number: int, channels: int, rows: int, columns: int) -> NDArray[np.float32]:
@@ -29,7 +29,7 @@ def photograph(number: int, channels: int, rows: int, columns: int) -> NDArray[n
     top, left = (SIDE - rows) // 2, number * SIDE + (SIDE - columns) // 2
     part = _all()[top : top + rows, left : left + columns]
     part = part if channels == 3 else (part @ _LUMA)[..., None]
-    return np.ascontiguousarray(part.transpose(2, 0, 1))
+    return part.transpose(2, 0, 1).astype(np.float32, order="C")
 
 
 @cache
@@ -38,4 +38,4 @@ def _all() -> NDArray[np.float32]:
     packed = np.frombuffer(files("sr4k.models.foreign").joinpath("photographs.jpg").read_bytes(), np.uint8)
     decoded = cv2.imdecode(packed, cv2.IMREAD_COLOR)
     assert decoded is not None, "it ships with the package"
-    return np.asarray(decoded[..., ::-1], np.float32) / 255
+    return np.asarray(decoded[..., ::-1] / 255, np.float32)
