@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from sr4k.errors import OptionError
 from sr4k.live.schemes import SCHEMES, Kind, Scheme
+from sr4k.media.remote_path import is_in_bucket, shown_in_bucket
 
 _SOURCES: dict[str, Kind] = {name: scheme.kind for name, scheme in SCHEMES.items() if scheme.is_source}
 _TARGETS: dict[str, Kind] = {name: scheme.kind for name, scheme in SCHEMES.items() if scheme.is_target}
@@ -173,6 +174,8 @@ def shown(text: str) -> str:
     scheme = _scheme(text)
     if scheme is None:
         return _HIDDEN if _is_garbled(text) else text
+    if is_in_bucket(text):
+        return shown_in_bucket(text)
     try:
         return _parse(text, _SOURCES | _TARGETS, "used", "file").shown
     except OptionError:

@@ -3,15 +3,17 @@
 Errors of obstore hold whole addresses, signatures and answers of servers. None of their text leaves this module.
 """
 
+import os
 import re
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from sr4k.errors import InputError, OptionError, Sr4kError
 
@@ -20,6 +22,12 @@ if TYPE_CHECKING:
 
 S3: Final = "s3"
 """Scheme of objects in buckets."""
+
+_VARIABLES = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+
+_NO_CREDENTIALS = (
+    f"there are no credentials in the environment. Set {_VARIABLES}, or AWS_SKIP_SIGNATURE=true for a public bucket."
+)
 
 _READ, _WRITE = "60s", "15m"
 """Time limits of one request that reads a part, and of one that writes a whole object."""
@@ -32,6 +40,23 @@ _ALL_RETRIES = timedelta(seconds=90)
 """Time for all attempts at one request, while a server is overloaded or away."""
 
 _STATUS = re.compile(r"status code: (\d{3})")
+_CODE = re.compile(r"<Code>(\w+)</Code>")
+
+_CREDENTIALS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_METADATA_ENDPOINT",
+    "AWS_SKIP_SIGNATURE",
+)
+"""Variables any of which says where credentials come from; without them, they are those of the machine's role."""
+
+_ROLE = "169.254.169.254"
+"""Where an instance in Amazon's cloud gets the credentials of its role."""
+
+_ROLE_ANSWERS = 2.0
+"""Seconds that it gets to accept a connection: requests to it would be tried for minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +80,12 @@ def read_piece(address: str, shown: str, begin: int, end: int, tag: str | None =
 
     Raises:
         FileNotFoundError: it doesn't exist.
-        PermissionError: it may not be read.
-        InputError: it can't be read, or has changed since the earlier piece.
+        InputError: it can't be read, or has changed since the earlier piece; says why, and what to do.
     """
     import obstore
 
     with _in_words(shown, "read"):
-        store, key = _store(address, _READ)
+        store, key = _store(address, shown, _READ)
         wanted: obstore.GetOptions = {"range": (begin, end)}
         if tag is not None and not tag.startswith("W/"):  # a weak one can't be compared
             wanted["if_match"] = tag
@@ -81,15 +105,13 @@ def put_once(address: str, shown: str, content: Path | bytes) -> bool:
     """Put an object, unless there is one; return whether it was put. Nobody ever sees a part of it.
 
     Raises:
-        FileNotFoundError: there is no such bucket.
-        PermissionError: it may not be written.
-        InputError: it can't be written.
+        InputError: it can't be written; says why, and what to do.
     """
     import obstore
     from obstore.exceptions import AlreadyExistsError
 
     with _in_words(shown, "written"):
-        store, key = _store(address, _WRITE)
+        store, key = _store(address, shown, _WRITE)
         try:
             obstore.put(store, key, content, mode="create", use_multipart=False)
         except AlreadyExistsError:
@@ -102,7 +124,7 @@ def put_file(address: str, shown: str, file: Path) -> None:
     import obstore
 
     with _in_words(shown, "written"):
-        store, key = _store(address, _WRITE)
+        store, key = _store(address, shown, _WRITE)
         obstore.put(store, key, file)
 
 
@@ -111,7 +133,7 @@ def names_below(address: str, shown: str) -> list[str]:
     import obstore
 
     with _in_words(shown, "read"):
-        store, key = _store(address, _READ)
+        store, key = _store(address, shown, _READ)
         found = obstore.list_with_delimiter(store, key)["objects"]
         return [each["path"].rpartition("/")[2] for each in found]
 
@@ -120,12 +142,9 @@ def delete(address: str, shown: str) -> None:
     """Delete an object, if there is one; for what it raises see `put_once`."""
     import obstore
 
-    with _in_words(shown, "deleted"):
-        store, key = _store(address, _READ)
-        try:
-            obstore.delete(store, key)
-        except FileNotFoundError:
-            return
+    with suppress(FileNotFoundError), _in_words(shown, "deleted"):
+        store, key = _store(address, shown, _READ)
+        obstore.delete(store, key)
 
 
 def check_installed(shown: str) -> None:
@@ -138,7 +157,7 @@ def check_installed(shown: str) -> None:
         raise OptionError(f"{shown} needs obstore: pip install 'sr4k-stream[s3]'.")
 
 
-def _store(address: str, limit: str) -> "tuple[S3Store | HTTPStore, str]":
+def _store(address: str, shown: str, limit: str) -> "tuple[S3Store | HTTPStore, str]":
     """Return the store and the object's key in it. Credentials, region and endpoint come from the environment."""
     from obstore.store import HTTPStore, S3Store
 
@@ -148,32 +167,64 @@ def _store(address: str, limit: str) -> "tuple[S3Store | HTTPStore, str]":
     if parts.scheme != S3:
         return HTTPStore.from_url(address, client_options=options, retry_config=retries), ""
     bucket, _, key = address.removeprefix(f"{S3}://").partition("/")
+    _check_credentials(shown)
     return S3Store(bucket, client_options=options, retry_config=retries), key
+
+
+def _check_credentials(shown: str) -> None:
+    """Refuse an environment without credentials, on a machine that has no role."""
+    if any(os.environ.get(name) for name in _CREDENTIALS):
+        return
+    try:
+        socket.create_connection((_ROLE, 80), _ROLE_ANSWERS).close()
+    except OSError:
+        raise InputError(f"{shown} can't be reached: {_NO_CREDENTIALS}") from None
 
 
 @contextmanager
 def _in_words(shown: str, verb: str) -> Iterator[None]:
-    from obstore.exceptions import (
-        BaseError,
-        NotSupportedError,
-        PermissionDeniedError,
-        PreconditionError,
-        UnauthenticatedError,
-    )
+    """Raise what goes wrong as an error that says what is wrong, where, and what to do."""
+    from obstore.exceptions import BaseError, NotSupportedError, PreconditionError
 
     try:
         yield
     except Sr4kError:
         raise
-    except FileNotFoundError:
-        raise FileNotFoundError(2, "No such file or directory", shown) from None
-    except (PermissionDeniedError, UnauthenticatedError):
-        raise PermissionError(13, "access is denied: check the credentials", shown) from None
     except PreconditionError:
         raise InputError(f"{shown} has changed while it was read.") from None
     except NotSupportedError:
         raise InputError(f"{shown} can't be read: its server gives no parts of files (range requests).") from None
     except (BaseError, OSError, ValueError) as err:
-        status = _STATUS.search(str(err))
-        why = f"its server answers {status[1]}" if status else "its server can't be reached, or doesn't answer"
-        raise InputError(f"{shown} can't be {verb}: {why}.") from None
+        said = str(err)
+        code = _CODE.search(said)
+        if isinstance(err, FileNotFoundError) and (code is None or code[1] != "NoSuchBucket"):
+            raise FileNotFoundError(2, "No such file or directory", shown) from None
+        why = _reason(said, None if code is None else code[1], urlsplit(shown))
+        raise InputError(f"{shown} can't be {verb}: {why}") from None
+
+
+def _reason(said: str, code: str | None, address: SplitResult) -> str:
+    """Return why a request failed, and what to do, by the text of an error, of which nothing else may be told."""
+    is_object = address.scheme == S3
+    if is_object and (_ROLE in said or "Missing" in said):
+        return _NO_CREDENTIALS
+    if code == "NoSuchBucket":
+        return (
+            f"there is no bucket {address.netloc} on this server. Check its name, and AWS_ENDPOINT_URL for servers "
+            "other than Amazon's."
+        )
+    if code in ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"):
+        return f"the server refuses the credentials in the environment ({code}): check {_VARIABLES}."
+    status = _STATUS.search(said)
+    is_denied = status is not None and status[1] in ("401", "403")
+    if is_denied and is_object:
+        return f"access is denied to these credentials. Check {_VARIABLES}, and what they allow in {address.netloc}."
+    if is_denied:
+        return "access is denied. Check its user and password, or whether its signature has expired."
+    if "redirect" in said or code in ("PermanentRedirect", "AuthorizationHeaderMalformed"):
+        return "the bucket is in another region: set AWS_REGION to it."
+    if status is not None:
+        return f"its server answers {status[1]}{'' if code is None else f' ({code})'}."
+    if is_object:
+        return "its server can't be reached, or doesn't answer. Check AWS_ENDPOINT_URL and AWS_REGION."
+    return "its server can't be reached, or doesn't answer."

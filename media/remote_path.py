@@ -8,10 +8,16 @@ from pathlib import PosixPath
 from typing import Any, BinaryIO, Self
 from urllib.parse import urlsplit
 
-from sr4k.errors import OptionError
+from sr4k.errors import InputError, OptionError
 from sr4k.media.object_store import S3, check_installed, read_piece, size_of
 
 _SCHEME = re.compile(r"(s3|https?)://", re.IGNORECASE)
+_BUCKET = re.compile(r"[A-Za-z0-9][\w.-]*(?:/|$)", re.ASCII)
+"""A bucket's name, at the beginning of what follows the scheme."""
+
+_SIGNED = re.compile(r"\?.*=")
+"""A query, which no object in a bucket has: credentials."""
+
 _PART = 4 << 20
 """Bytes that are read at a time: at fewer, the time that a request takes is most of it."""
 
@@ -23,6 +29,7 @@ class RemotePath(PosixPath):
     """
 
     _secret: str | None = None
+    _told: str | None = None
 
     @classmethod
     def of(cls, address: str) -> Self:
@@ -34,6 +41,11 @@ class RemotePath(PosixPath):
         scheme, _, rest = address.partition("://")
         scheme = scheme.lower()
         if scheme == S3:
+            if not _BUCKET.match(rest) or _SIGNED.search(rest):
+                raise OptionError(
+                    "An s3:// address is invalid: write it as s3://bucket/name.mkv. Credentials belong in "
+                    "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; a signed address begins with https://."
+                )
             check_installed("s3://")
             return cls(f"{S3}://{rest}")
         try:
@@ -52,6 +64,12 @@ class RemotePath(PosixPath):
     def address(self) -> str:
         """The address with all secrets."""
         return self._secret or str(self)
+
+    def told_as(self, name: str) -> Self:
+        """Return the same path; errors call it by another name, where users don't know its own."""
+        path = type(self)(str(self))
+        path._secret, path._told = self._secret, name
+        return path
 
     @property
     def is_in_bucket(self) -> bool:
@@ -73,11 +91,26 @@ class RemotePath(PosixPath):
         Raises:
             OSError: there is none, or it can't be read; the message of an `InputError` says why.
         """
-        if len(self.parts) < 3:
-            raise FileNotFoundError(2, "No such file or directory", str(self))
-        return os.stat_result((stat.S_IFREG | 0o444, 0, 0, 1, 0, 0, size_of(self.address, str(self)), 0, 0, 0))
+        self.check_object()
+        size = size_of(self.address, self._told or str(self))
+        return os.stat_result((stat.S_IFREG | 0o444, 0, 0, 1, 0, 0, size, 0, 0, 0))
+
+    def check_object(self) -> None:
+        """Refuse a bucket in the place of an object in it.
+
+        Raises:
+            InputError: it is one.
+        """
+        if self._is_bucket:
+            raise InputError(f"{self} is a bucket: name an object in it, as {S3}://bucket/name.mkv.")
+
+    @property
+    def _is_bucket(self) -> bool:
+        return len(self.parts) < 3
 
     def exists(self, *, follow_symlinks: bool = True) -> bool:  # noqa: ARG002 - there are none
+        if self._is_bucket:
+            return False
         try:
             self.stat()
         except FileNotFoundError:
@@ -97,7 +130,7 @@ class RemotePath(PosixPath):
             OSError: as for `stat`.
         """
         assert mode == "rb"
-        ranges = _Ranges(self.address, str(self), self.stat().st_size)
+        ranges = _Ranges(self.address, self._told or str(self), self.stat().st_size)
         return ranges if buffering == 0 else io.BufferedReader(ranges, _PART)  # type: ignore[return-value]
 
 
@@ -118,6 +151,13 @@ def is_remote(text: str) -> bool:
 def is_in_bucket(text: str) -> bool:
     """Whether a text is an ``s3://`` address."""
     return text.lower().startswith(f"{S3}://")
+
+
+def shown_in_bucket(text: str) -> str:
+    """Return what may be shown of an ``s3://`` address: all of it, unless there are, or may be, credentials in it."""
+    rest = text[len(f"{S3}://") :]
+    is_open = not rest or (_BUCKET.match(rest) and not _SIGNED.search(rest))
+    return text if is_open else f"{S3}://***"
 
 
 class _Ranges(io.RawIOBase):

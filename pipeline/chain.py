@@ -181,10 +181,9 @@ class Chain:
         return HeapBuffers(form)
 
     def _run_source(self, index: int, stage: Source, buffers: Buffers) -> Iterator[Frame]:
-        for frame in self._pull(index, stage.frames(buffers)):
+        frames = self._pull(index, stage.frames(buffers))
+        while not self._stopping and (frame := next(frames, None)) is not None:
             yield frame
-            if self._stopping:
-                return
 
     def _run_transform(
         self, index: int, stage: Transform, source: Iterator[Frame], buffers: Buffers

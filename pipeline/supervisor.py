@@ -118,7 +118,8 @@ def run_graph(
         on_status: called several times a second with the latest status of each worker, by worker name. An exception
             that it raises ends the graph and is passed on.
         stop_requests: returns how often a stop was requested so far. At one, the source ends and the rest drains or,
-            if the source has ended, the sink may finish early; at two, all workers are killed.
+            if the source has ended, the sink may finish early; at two, all workers are killed. If one was requested
+            before, the source emits nothing, and the sink finishes what it has from earlier runs.
         prepare: called in each worker process before anything else, for what belongs to the whole process, such as
             its logging; it can be pickled.
 
@@ -164,8 +165,8 @@ class _Supervisor:
         self._on_status = on_status
         self._stop_requests = stop_requests
         self._prepare = prepare
-        self._outcome = Outcome()
-        self._has_asked = False  # the workers to stop
+        self._has_asked = stop_requests() == 1  # the workers to stop
+        self._outcome = Outcome(stopped=self._has_asked)
 
     def run(self) -> Outcome:
         began = time.monotonic()
@@ -196,6 +197,7 @@ class _Supervisor:
 
     def _started(self, spec: WorkerSpec, inlet: Inlet | None, outlet: Outlet | None) -> _Worker:
         ours, theirs = Pipe()
+        spec = replace(spec, is_stopped=self._has_asked)
         name = f"sr4k-{spec.name}"
         body: subprocess.Popen[bytes] | threading.Thread
         if self._spec.mode == "processes":

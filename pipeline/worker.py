@@ -32,6 +32,7 @@ class WorkerSpec:
             ends the graph, and its stages emit one frame for each that they receive.
         cpus: CPUs that its process is pinned to; ``None``: not pinned.
         environments: environment variables for the processes of the lanes, in turn, set before any stage is imported.
+        is_stopped: whether a stop was requested before it starts: its source emits nothing.
     """
 
     name: str
@@ -39,6 +40,7 @@ class WorkerSpec:
     lanes: int = 1
     cpus: frozenset[int] | None = None
     environments: tuple[dict[str, str], ...] = ()
+    is_stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,8 @@ def run(
         chain = Chain([stage.create() for stage in spec.stages], inbound, outbound)
         created()
         wire.start(spec.name, chain, outbound, orphaned)
+        if spec.is_stopped:
+            chain.stop()
         chain.run()
         last = Done()
     except StageError as err:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from sr4k.common.file_hash import sha256_of
+from sr4k.common.owned_folder import owned_folder
 from sr4k.media import object_store
 from sr4k.media.remote_path import RemotePath
 from sr4k.media.resume.journal import Journal, Segment
@@ -23,20 +23,22 @@ class BucketPool:
     Whatever it does may raise an `OSError`: the bucket can't be reached, or not be read and written.
 
     Args:
-        folder: the prefix.
+        folder: the prefix, which messages don't name: they name the result beside it.
     """
 
     def __init__(self, folder: RemotePath) -> None:
         self.folder = folder
+        job = folder.parent
+        self._shown = str(job.with_name(job.name.removeprefix(".").removesuffix(".parts")))
 
     def make(self) -> None:
         """Do nothing: a bucket has no folders."""
 
     @contextmanager
-    def scratch(self, key: str) -> Iterator[Path]:
+    def scratch(self, key: str) -> Iterator[Path]:  # noqa: ARG002 - as of a pool in a folder
         """Make a local folder to make a segment in; remove it at the end."""
-        with TemporaryDirectory(prefix=f"sr4k-{key[:8]}-") as folder:
-            yield Path(folder)
+        with owned_folder() as own:
+            yield own.path
 
     def put(self, key: str, journal: Journal, encoder: dict[str, str], about: dict[str, Any]) -> Manifest:
         """Put a finished segment, the only one of a journal, unless its key is there. Return what is there."""
@@ -56,7 +58,7 @@ class BucketPool:
     def found(self, key: str) -> Manifest | None:
         """Return the manifest of a finished segment; ``None`` if there is none."""
         try:
-            with (self.folder / f"{key}{MANIFEST}").open() as file:
+            with self._object(f"{key}{MANIFEST}").open() as file:
                 return manifest_of(file.read().decode(), key)
         except FileNotFoundError:
             return None
@@ -76,12 +78,12 @@ class BucketPool:
         Raises:
             ValueError: the object is not the one that was put.
         """
-        packets = self.folder / f"{manifest.key}{PACKETS}"
+        packets = self._object(f"{manifest.key}{PACKETS}")
         name = f"{len(journal.segments()):06d}{PACKETS}"
 
         def check(copied: Path) -> None:
             if sha256_of(copied) != manifest.sha256:
-                raise ValueError(f"{packets} has changed since it was written")
+                raise ValueError(f"A finished segment of {self._shown} has changed since it was written")
 
         copied_whole(packets, journal.folder / name, check)
         journal.add(Segment(**(asdict(manifest.segment) | {"name": name})))
@@ -106,7 +108,7 @@ class BucketPool:
 
     def holds(self, name: str, content: str) -> bool:
         """Whether such a file is here, and anything can be written."""
-        with (self.folder / name).open() as file:
+        with self._object(name).open() as file:
             if file.read().decode() != content:
                 return False
         probe = f"look.{os.urandom(4).hex()}"
@@ -120,18 +122,19 @@ class BucketPool:
 
     def fetch(self, name: str, target: Path, check: Callable[[Path], None]) -> None:
         """Copy such a file to this machine. It appears whole, and after ``check`` has not raised an error of it."""
-        copied_whole(self.folder / name, target, check)
+        copied_whole(self._object(name), target, check)
+
+    def _object(self, name: str) -> RemotePath:
+        return (self.folder / name).told_as(self._shown)
 
     def _names(self) -> list[str]:
-        return object_store.names_below(str(self.folder), str(self.folder))
+        return object_store.names_below(str(self.folder), self._shown)
 
     def _put(self, name: str, content: Path | bytes) -> None:
-        path = str(self.folder / name)
-        object_store.put_once(path, path, content)
+        object_store.put_once(str(self.folder / name), self._shown, content)
 
     def _delete(self, name: str) -> None:
-        path = str(self.folder / name)
-        object_store.delete(path, path)
+        object_store.delete(str(self.folder / name), self._shown)
 
 
 def pool_at(folder: Path) -> Pool | BucketPool:

@@ -97,22 +97,30 @@ class Parts:
             OutputError: The job is unfinished, and is neither to be resumed nor overwritten; or writing failed.
             OptionError: The unfinished job has other facts.
         """
+        if self.goes_on(facts, resume=resume, overwrite=overwrite):
+            with writing(self.folder):
+                self.journal.trim()
+            return sum(segment.frames for segment in self.journal.segments())
+        with writing(self.folder):
+            left = self.journal.left()
+            self.journal.clear()
+            self.pool.remove()
+            self.journal.begin(dict(facts))
+            if left is not None:
+                self.journal.note("left", left)
+        return 0
+
+    def goes_on(self, facts: Mapping[str, Any], *, resume: bool, overwrite: bool) -> bool:
+        """Whether `begin` would resume an earlier run, by what is there now; for arguments and errors see there."""
         if not self.journal.is_ours and not overwrite:
             raise OutputError(
                 f"{self.target} was begun by another version of sr4k-stream, and only that can resume it: "
                 f"{option('overwrite', True)} starts again."
             )
-        head, segments = self.journal.head(), self.journal.segments()
+        head = self.journal.head()
         is_part = head is not None and any(key.startswith("part.") for key in head)
-        if not head or (not segments and self.pool.is_empty) or is_part or (overwrite and not resume):
-            with writing(self.folder):
-                left = self.journal.left()
-                self.journal.clear()
-                self.pool.remove()
-                self.journal.begin(dict(facts))
-                if left is not None:
-                    self.journal.note("left", left)
-            return 0
+        if not head or not self.keeps(is_part=is_part) or (overwrite and not resume):
+            return False
         if not resume:
             raise OutputError(
                 f"{self.target} was begun before and is unfinished: add {option('resume', True)} to continue it, or "
@@ -122,9 +130,7 @@ class Parts:
             differences = ", ".join(f"{key} was {head.get(key)}, is {facts.get(key)}" for key in differing)
             again = option("overwrite", True)
             raise OptionError(f"{self.target} can't be resumed: {differences}; {again} starts again.")
-        with writing(self.folder):
-            self.journal.trim()
-        return sum(segment.frames for segment in segments)
+        return True
 
     def was_begun_with(self, facts: Mapping[str, Any]) -> bool:
         """Whether the job was begun earlier, and the result depends on the same facts."""

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
-from sr4k.errors import OptionError
+from sr4k.errors import OptionError, Sr4kError
 
 if TYPE_CHECKING:
+    from sr4k.cluster.job import ClusterJob
     from sr4k.cluster.settings import ClusterSettings
     from sr4k.jobs.file_job import Job
 
@@ -21,7 +22,7 @@ class ClusterOptions:
 
     where: str | None
     path_map: Sequence[str]
-    cpus: int | None
+    cpus: str | None
     without_token: bool
 
     def at_once(self, alone: int) -> int:
@@ -55,13 +56,17 @@ class ClusterOptions:
         if self.where is None:
             return None
         from sr4k.cluster.settings import ClusterSettings, parse_path_map
+        from sr4k.jobs.parse import parse_count
 
         path_map = parse_path_map(self.path_map)
-        return ClusterSettings(address=self.where, path_map=path_map, cpus=self.cpus, trusts=self.without_token)
+        cpus = None if self.cpus is None else parse_count(self.cpus, "cluster_cpus")
+        return ClusterSettings(address=self.where, path_map=path_map, cpus=cpus, trusts=self.without_token)
 
     @contextmanager
     def spread(self, jobs: "list[Job]") -> "Iterator[list[Job]]":
         """Yield the jobs as they are, or as jobs for the cluster, which is there until the end.
+
+        It is not started for jobs that are all seen to fail without it: each tells why when it is run.
 
         Raises:
             Sr4kError: the cluster can't be used, or not for these jobs.
@@ -70,10 +75,24 @@ class ClusterOptions:
         if settings is None:
             yield jobs
             return
-        from sr4k.cluster.job import ClusterJob, reached
+        from sr4k.cluster.job import ClusterJob, Reached, reached
         from sr4k.jobs.file_job import Job
         from sr4k.jobs.setting_errors import errors_by_option
 
-        with reached(settings) as cluster, errors_by_option():
+        named = Reached(settings=settings, address=settings.address)
+        with errors_by_option():
             plain = ({field.name: getattr(job, field.name) for field in fields(Job)} for job in jobs)
-            yield [ClusterJob(**each, cluster=cluster) for each in plain]
+            spread = [ClusterJob(**each, cluster=named) for each in plain]
+        if not any(map(_may_begin, spread)):
+            yield [*spread]
+            return
+        with reached(settings) as cluster:
+            yield [replace(job, cluster=cluster) for job in spread]
+
+
+def _may_begin(job: "ClusterJob") -> bool:
+    try:
+        job.check()
+    except (Sr4kError, OSError):
+        return False
+    return True

@@ -102,7 +102,7 @@ def stream(
         from sr4k.cli.shared_options import SharedOptions
         from sr4k.configs import load_preset
         from sr4k.jobs.keywords import weights_given, with_encoder
-        from sr4k.jobs.parse import parse_devices
+        from sr4k.jobs.parse import parse_count, parse_devices
         from sr4k.jobs.result_size import result_size
         from sr4k.jobs.setting_errors import errors_by_option
 
@@ -115,7 +115,7 @@ def stream(
             rate=rate,
             target_fps=target_fps,
             is_auto=model == o.AUTO,
-            at_once=at_once,
+            at_once=None if at_once is None else parse_count(at_once, "at_once"),
             recursive=recursive,
             overwrite=overwrite,
             skip_existing=skip_existing,

@@ -325,10 +325,10 @@ Workers = Annotated[
 ]
 
 AtOnce = Annotated[
-    int | None,
+    str | None,
     typer.Option(
-        min=1,
         help="Number of videos to upscale at the same time. Default: one for every four CPUs.",
+        metavar="N",
         rich_help_panel=_FILES,
     ),
 ]
@@ -420,10 +420,10 @@ PathMap = Annotated[
     ),
 ]
 ClusterCpus = Annotated[
-    int | None,
+    str | None,
     typer.Option(
-        min=1,
         help="CPUs for each segment. Default: those of the cluster's smallest machine, but at most 16.",
+        metavar="N",
         rich_help_panel=_CLUSTER,
     ),
 ]

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from sr4k.common.option_names import option
-from sr4k.errors import OptionError, OutputError
+from sr4k.common.owned_folder import owned_folder
+from sr4k.errors import InputError, OptionError, OutputError
 from sr4k.media.object_store import put_file
 from sr4k.media.remote_path import RemotePath
 from sr4k.media.resume.bucket_pool import BucketPool
@@ -27,8 +27,10 @@ def check_bucket_target(target: RemotePath, source: Path, *, overwrite: bool, re
 
     Raises:
         OptionError: the name has no suffix, or one of no container, or is the source's.
+        InputError: it names no object, but a bucket.
         OutputError: the object exists, or an unfinished job, or the bucket can't be read and written.
     """
+    target.check_object()
     if not target.suffix:
         raise OptionError(f"{target} has no suffix to choose a container by: try {target}.mp4.")
     container_of(target)
@@ -37,15 +39,11 @@ def check_bucket_target(target: RemotePath, source: Path, *, overwrite: bool, re
     with _as_output(target):
         if target.exists() and not overwrite:
             raise already_there(target)
-        pool = pool_of(target)
-        if resume:
-            return
-        if not pool.is_empty and not overwrite:
+        if not (resume or overwrite or pool_of(target).is_empty):
             raise OutputError(
                 f"{target} was begun before and is unfinished: add {option('resume', True)} to continue it, or "
                 f"{option('overwrite', True)} to start again."
             )
-        pool.remove()
 
 
 def pool_of(target: RemotePath) -> BucketPool:
@@ -53,10 +51,20 @@ def pool_of(target: RemotePath) -> BucketPool:
     return BucketPool(target.parent / f".{target.name}.parts" / FOLDER)
 
 
+def remove_pool(target: RemotePath) -> None:
+    """Remove what earlier runs have left of the job that makes a target.
+
+    Raises:
+        OutputError: the bucket can't be written.
+    """
+    with _as_output(target):
+        pool_of(target).remove()
+
+
 @contextmanager
 def joined_here(target: RemotePath) -> Iterator[Parts]:
     """Yield the parts of a job that joins the target in a folder for temporary files, which is removed at the end."""
-    with TemporaryDirectory(prefix="sr4k-") as folder, claimed(Path(folder, target.name)) as parts:
+    with owned_folder() as own, claimed(own.path / target.name) as parts:
         check_target(parts.target, target, overwrite=False)
         yield parts
 
@@ -83,5 +91,7 @@ def _as_output(target: RemotePath) -> Iterator[None]:
         yield
     except (OptionError, OutputError):
         raise
+    except InputError as err:  # of the object store, which says all of it
+        raise OutputError(str(err)) from err
     except OSError as err:
         raise OutputError(f"{target} can't be written: {err.strerror or err}") from err

@@ -8,7 +8,6 @@ import os
 import pickle
 import secrets
 import sys
-import tempfile
 from dataclasses import replace
 from fractions import Fraction
 from multiprocessing.connection import Connection
@@ -42,9 +41,8 @@ def run(name: str, pipe: BinaryIO) -> None:
     if request.is_command:
         name_for_command()
     try:
-        with tempfile.TemporaryDirectory(prefix="sr4k-") as empty:
-            os.chdir(empty)  # Ray has the machines search the driver's folder for modules
-            _drive(request, connection)
+        os.chdir(request.empty)  # Ray has the machines search the driver's folder for modules
+        _drive(request, connection)
         error: Exception | None = None
     except Sr4kError as err:
         error = err

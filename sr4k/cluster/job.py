@@ -14,12 +14,13 @@ from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Any
 
-from sr4k.cluster.bucket_target import check_bucket_target, joined_here, pool_of, put_whole
+from sr4k.cluster.bucket_target import check_bucket_target, joined_here, pool_of, put_whole, remove_pool
 from sr4k.cluster.cluster_summary import SegmentWork, over_cluster
 from sr4k.cluster.messages import Ended, Fault, Made, Message, Planned, Request, Working
 from sr4k.cluster.settings import ClusterSettings
 from sr4k.cluster.watching import Watching
 from sr4k.common.option_names import is_named_for_command, option
+from sr4k.common.owned_folder import owned_folder
 from sr4k.errors import FieldError, MachineError, OptionError, OutputError, StoppedError, WorkerError
 from sr4k.jobs.fields import Field
 from sr4k.jobs.file_job import Job
@@ -130,6 +131,19 @@ class ClusterJob(Job):
         if isinstance(job.target, RemotePath) and not job.target.is_in_bucket:
             raise FieldError("{0} can't be written to: name a file, or an object as s3://bucket/name.", job.target)
 
+    def check(self) -> None:
+        """Refuse what is seen to fail by source and target alone, before a cluster is started for it.
+
+        Raises:
+            InputError: the source can't be read.
+            OutputError: the target exists, or an unfinished job that is not to be resumed, or it can't be written.
+            OptionError: the target has no suffix of a container, or the unfinished job is another one.
+        """
+        self._check_target()
+        facts, target = self.facts(), self.alone.target
+        if not isinstance(target, RemotePath):
+            Parts(target).goes_on(facts, resume=self.resume, overwrite=self.overwrite)
+
     def facts(self) -> dict[str, Any]:
         """Return what the result depends on: the same as without the cluster."""
         return self.alone.facts()
@@ -145,8 +159,16 @@ class ClusterJob(Job):
             with super()._made_ready():
                 yield
             return
-        check_bucket_target(self.target, self.source, overwrite=self.overwrite, resume=self.resume)
+        self._check_target()
+        if not self.resume:
+            remove_pool(self.target)
         yield
+
+    def _check_target(self) -> None:
+        if isinstance(self.target, RemotePath):
+            check_bucket_target(self.target, self.source, overwrite=self.overwrite, resume=self.resume)
+        else:
+            super()._check_target()
 
     def _claimed(self) -> AbstractContextManager[Parts]:
         return joined_here(self.target) if isinstance(self.target, RemotePath) else super()._claimed()
@@ -165,8 +187,9 @@ class ClusterJob(Job):
         watching = Watching(resumed, run.keywords["on_status"])
         spread = _Spread(self, parts, watching, run.keywords["stop_requests"])
         spread.run()
-        if isinstance(self.target, RemotePath) and run.keywords["stop_requests"]():
-            raise StoppedError("Stopped before the result was joined.")  # a part of it would hide the whole
+        is_nothing = isinstance(self.target, RemotePath) or parts.done_until is None
+        if is_nothing and run.keywords["stop_requests"]():  # in a bucket, a part of the result would hide the whole
+            raise StoppedError("Stopped before the result was joined.")
         done = sum(segment.frames for segment in parts.journal.segments())
         joining = partial(run.func, *run.args, **(run.keywords | {"on_status": watching.join}))
         summary = super()._made_in(parts, done, joining)
@@ -242,8 +265,24 @@ class _Spread:
 
     def _driven(self) -> bool:
         """Run a driver to its end, and return whether that is the end of the job too: all is made, or to be stopped."""
+        with owned_folder() as own:
+            said, empty = own.path / "ray.log", own.path / "empty"
+            empty.mkdir()
+            is_over = False
+            try:
+                is_over = self._followed(said, empty)
+            finally:
+                if not is_over or self.faults:
+                    descriptor, kept = tempfile.mkstemp(prefix="sr4k-ray-", suffix=".log")
+                    os.close(descriptor)
+                    said.replace(kept)
+                    log.info("What Ray said is in %s.", kept)
+        return is_over
+
+    def _followed(self, said: Path, empty: Path) -> bool:
+        """Run a driver that writes what Ray says to a file, and follow it; return as for `_driven`."""
         ours, theirs = Pipe()
-        descriptor, name = tempfile.mkstemp(prefix="sr4k-ray-", suffix=".log")
+        descriptor = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         process, pipe = spawn(
             "sr4k.cluster.driver",
             f"{theirs.fileno()} {descriptor}",
@@ -255,7 +294,7 @@ class _Spread:
         is_over = False
         try:
             with suppress(BrokenPipeError), pipe:
-                pickle.dump(self._request(), pipe)
+                pickle.dump(self._request(empty), pipe)
             is_over = self._listen(ours)
         finally:
             with suppress(OSError):
@@ -265,13 +304,9 @@ class _Spread:
             process.kill()
             process.wait()
             ours.close()
-            if is_over and not self.faults:
-                Path(name).unlink(missing_ok=True)
-            else:
-                log.info("What Ray said is in %s.", name)
         return is_over
 
-    def _request(self) -> Request:
+    def _request(self, empty: Path) -> Request:
         job, cluster = self._job.alone, self._job.cluster
         return Request(
             job=replace(job, source=job.source.absolute(), target=job.target.absolute()),
@@ -283,6 +318,7 @@ class _Spread:
             facts=self._job.facts(),
             tries=self._tries,
             is_command=is_named_for_command(),
+            empty=empty,
         )
 
     def _listen(self, driver: Connection) -> bool:

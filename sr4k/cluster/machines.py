@@ -31,8 +31,8 @@ class Need:
         return int(min(parts))
 
     def __str__(self) -> str:
-        gpus = f", {self.gpus} GPU" if self.gpus else ""
-        return f"{self.cpus} CPU{'s' if self.cpus > 1 else ''}{gpus} and {self.memory / _GIB:.0f} GiB"
+        gpus = f", {_counted(self.gpus, 'GPU')}" if self.gpus else ""
+        return f"{_counted(self.cpus, 'CPU')}{gpus} and {self.memory / _GIB:.0f} GiB"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,14 +81,18 @@ def needed(nodes: list[dict[str, Any]], cpus: int | None, *, on_gpu: bool) -> Ne
 
 
 def largest(nodes: list[dict[str, Any]]) -> str:
-    """Return the resources of the largest machine, for a message."""
-    if not nodes:
-        return "there are no machines"
-    best = max((node["Resources"] for node in nodes), key=lambda each: (each.get("GPU", 0), each.get("CPU", 0)))
-    return (
-        f"the largest of {len(nodes)} machines has {best.get('CPU', 0):.0f} CPUs, {best.get('GPU', 0):.0f} GPUs and "
-        f"{best.get('memory', 0) / _GIB:.0f} GiB"
-    )
+    """Return the resources of the largest machine, for a message. A head without CPUs makes no segments."""
+    working = [node["Resources"] for node in nodes if node["Resources"].get("CPU", 0) >= 1]
+    if not working:
+        return "it has no machine with CPUs for work"
+    best = max(working, key=lambda each: (each.get("GPU", 0), each["CPU"]))
+    which = "the only one" if len(working) == 1 else f"the largest of {len(working)}"
+    cpus, gpus = _counted(best["CPU"], "CPU"), _counted(best.get("GPU", 0), "GPU")
+    return f"{which} has {cpus}, {gpus} and {best.get('memory', 0) / _GIB:.0f} GiB"
+
+
+def _counted(number: float, what: str) -> str:
+    return f"{number:.0f} {what}{'' if number == 1 else 's'}"
 
 
 def name_of(node: dict[str, Any], others: list[dict[str, Any]]) -> str:

@@ -25,6 +25,7 @@ class Request:
         facts: of the job, as its journal has them.
         tries: how often segments were begun already, by their keys, that a driver before this one has left.
         is_command: whether messages name options as those of the command.
+        empty: an empty folder of this machine's, for the driver to be in.
     """
 
     job: Job
@@ -36,6 +37,7 @@ class Request:
     facts: dict[str, Any]
     tries: dict[str, int]
     is_command: bool
+    empty: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,12 +10,12 @@ from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from sr4k.cluster.networks import borrowed
 from sr4k.cluster.settings import mapped
 from sr4k.cluster.tasks import NodeFacts, SegmentDone, SegmentFailed, SegmentTask, Work
 from sr4k.common.logs import collected_logs
+from sr4k.common.owned_folder import owned_folder
 from sr4k.engines.choose import GPU_ENGINES
 from sr4k.engines.nvidia import driver
 from sr4k.errors import InputError, Sr4kError
@@ -59,9 +59,10 @@ def look(work: Work, code: str) -> NodeFacts:
     pool = mapped(work.pool, work.path_map)
     try:
         if not pool_at(pool).holds(*work.token):
-            return NodeFacts(trouble=f"{pool} is another folder there")
+            return NodeFacts(trouble=f"{pool.parent.parent} is another folder there")
     except OSError as err:
-        return NodeFacts(trouble=f"{pool} can't be read and written there ({err.strerror or err})")
+        why = str(err.strerror or err).rstrip(".")
+        return NodeFacts(trouble=f"{pool.parent.parent} can't be read and written there ({why})")
     source = mapped(work.job.source, work.path_map)
     try:
         if fingerprint(source) != work.source:
@@ -112,8 +113,8 @@ def sample(work: Work, stretch: Stretch, cpus: int) -> str:
         Sr4kError: it can't make them.
         WorkerDied: a process died.
     """
-    with TemporaryDirectory(prefix="sr4k-") as folder:
-        job, journal = _there(work, cpus), Journal(Path(folder))
+    with owned_folder() as own:
+        job, journal = _there(work, cpus), Journal(own.path)
         limits = _limits(stretch) | {"until": _after(job.reading, stretch)}
         run_assembled(
             job.graph_of_segment(journal.folder, work.encodes_as, **limits),

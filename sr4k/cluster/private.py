@@ -5,13 +5,13 @@ import os
 import secrets
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import BinaryIO
 
+from sr4k.common.owned_folder import OwnedFolder, owned_folder
 from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import MachineError
 from sr4k.pipeline.spawning import spawn
@@ -34,36 +34,43 @@ def private_cluster(nodes: int) -> Iterator[tuple[str, dict[str, str]]]:
     Raises:
         MachineError: Ray did not start.
     """
-    folder = Path(tempfile.mkdtemp(prefix="sr4k-"))  # short: sockets below it have at most 107 characters
+    with owned_folder() as own, _running(nodes, own) as reached:
+        yield reached
+
+
+@contextmanager
+def _running(nodes: int, own: OwnedFolder) -> Iterator[tuple[str, dict[str, str]]]:
+    """Run such a cluster, whose files are in a folder that its process owns too: it may outlive a killed command."""
     environment = {
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # as on those systems, "127.0.0.1" is not replaced by another address
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_raylet_start_wait_time_s": str(round(_START)),
-        "RAY_TMPDIR": str(folder),
+        "RAY_TMPDIR": str(own.path),
         "RAY_kill_child_processes_on_worker_exit_with_raylet_subreaper": "true",
     }
+    log = own.path / "ray" / _LOG
     ours, theirs = Pipe()
     process = None
     try:
         cpus = max(1, granted_cpus() // nodes)
-        process, pipe = spawn(__name__, f"{theirs.fileno()} {nodes} {cpus}", fds=[theirs.fileno()], apart=True)
+        fds = [theirs.fileno(), own.lock]
+        process, pipe = spawn(__name__, f"{theirs.fileno()} {nodes} {cpus}", fds=fds, apart=True)
         theirs.close()
         pipe.close()  # which sends what `spawn` has written
         ours.send(environment)
         if not ours.poll(_START):
-            raise MachineError(f"Ray did not start within {_START:.0f} seconds: its log is in {folder}.")
+            raise MachineError(f"Ray did not start within {_START:.0f} seconds: {_last_line(log)}.")
         try:
             address = ours.recv()
         except EOFError:
-            raise MachineError(f"Ray did not start its nodes: {_last_line(folder / 'ray' / _LOG)}.") from None
+            raise MachineError(f"Ray did not start its nodes: {_last_line(log)}.") from None
         yield address, environment
     finally:
         ours.close()  # it ends then
         if process is not None:
             process.wait()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def run(name: str, pipe: BinaryIO) -> None:  # noqa: ARG001 - all comes through the other one
@@ -92,6 +99,7 @@ def run(name: str, pipe: BinaryIO) -> None:  # noqa: ARG001 - all comes through 
         connection.poll(None)
     finally:
         cluster.shutdown()  # type: ignore[no-untyped-call]
+    shutil.rmtree(home.parent, ignore_errors=True)  # the command, which does the same, may have been killed
 
 
 def _last_line(log: Path) -> str:

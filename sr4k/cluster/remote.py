@@ -1,16 +1,17 @@
 """What the driver asks of Ray: the functions that run on the machines, and the connection to the cluster."""
 
 import logging
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import ray
 from ray.exceptions import RayError
 
 from sr4k.cluster import node
+from sr4k.cluster.connecting import check_reachable, connect_patiently
 from sr4k.cluster.messages import Request
 from sr4k.cluster.tasks import NodeFacts, SegmentDone, SegmentFailed, SegmentTask, Work
 from sr4k.errors import MachineError
@@ -21,9 +22,6 @@ _NOTE_EVERY = 2.0
 
 _SEGMENTS_OF_A_PROCESS = 50
 """Segments after which a process that makes them ends, so that what libraries might leak does not add up."""
-
-_CONNECT = 10.0
-"""Seconds that the head gets to accept a connection."""
 
 
 @ray.remote(num_cpus=0, max_restarts=-1)
@@ -70,9 +68,10 @@ def connected(request: Request) -> Iterator[None]:
     Raises:
         MachineError: it can't be reached.
     """
-    _check_reachable(request.address)
+    check_reachable(request.address)
+    connect = partial(ray.init, address=request.address, log_to_driver=False, logging_level=logging.WARNING)
     try:
-        ray.init(address=request.address, log_to_driver=False, logging_level=logging.WARNING)
+        connect_patiently(connect, request.settings.address)
     except (RayError, ConnectionError, ValueError, RuntimeError, TimeoutError, AssertionError) as err:
         reason = next(iter(str(err).strip().splitlines()), type(err).__name__).rstrip(".")
         raise MachineError(
@@ -83,18 +82,6 @@ def connected(request: Request) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
-
-
-def _check_reachable(address: str) -> None:
-    """Refuse an address at which nothing listens: Ray would try for a minute, and end this process then."""
-    host, separator, port = address.removeprefix("ray://").rpartition(":")
-    if not separator:
-        return  # "auto": Ray looks where that is
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), _CONNECT).close()
-    except OSError as err:
-        reason = err.strerror or "there is no answer"
-        raise MachineError(f"The cluster at {address} can't be reached: {reason}.") from err
 
 
 def alive() -> list[dict[str, Any]]:

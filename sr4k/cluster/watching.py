@@ -7,7 +7,7 @@ from dataclasses import replace
 from sr4k.cluster.machine_report import CLUSTER, ClusterReport
 from sr4k.cluster.messages import Planned, Working
 from sr4k.media.reports import DECODE, ENCODE, DecodeReport, EncodeReport, VideoReport
-from sr4k.pipeline import WorkerStatus
+from sr4k.pipeline import WorkerStatus, report_of
 from sr4k.pipeline.chain import StageClock
 
 
@@ -44,7 +44,15 @@ class Watching:
         self._under_way = max(0, self._under_way - frames)
 
     def join(self, statuses: dict[str, WorkerStatus]) -> None:
-        """Hand on the statuses of the graph that joins the segments, which does not know how many frames there are."""
+        """Hand on the statuses of the graph that joins the segments, which does not know how many frames there are.
+
+        Until it has opened the source, it knows nothing, and what is finished is told. Segments that were under way
+        are none of it.
+        """
+        self._under_way = 0
+        if report_of(statuses, DECODE, DecodeReport) is None:
+            self.tell()
+            return
         told = {}
         for name, status in statuses.items():
             read = status.reports.get(DECODE)

@@ -226,9 +226,12 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
     @contextmanager
     def _made_ready(self) -> Iterator[None]:
         """Refuse a target that can't be written, and make its folder."""
-        check_target(self.target, self.source, overwrite=self.overwrite or self._may_go_on())
+        self._check_target()
         with folder_made(self.target.parent):
             yield
+
+    def _check_target(self) -> None:
+        check_target(self.target, self.source, overwrite=self.overwrite or self._may_go_on())
 
     def _before(self) -> Progress:
         return Progress()

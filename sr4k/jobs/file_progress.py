@@ -210,13 +210,13 @@ class Gauge:
             yield f"ETA {_clock(self.eta)}"
 
     def _pace(self, window: float) -> tuple[float, float]:
-        """Return frames per second and seconds of video per second."""
+        """Return frames per second and seconds of video per second; 0 where some were lost and are made again."""
         first = self._since(window)
         if first is None:
             return 0.0, 0.0
         last = self._samples[-1]
         took = last.now - first.now
-        return (last.frames - first.frames) / took, (last.seconds - first.seconds) / took
+        return max(0.0, last.frames - first.frames) / took, max(0.0, last.seconds - first.seconds) / took
 
     def _since(self, seconds: float) -> _Sample | None:
         """Return the latest sample that is ``seconds`` old, or the first; ``None`` if that is the last."""

@@ -20,6 +20,7 @@ NAMED_SIZES: dict[str, Size] = {
 }
 
 _FACTOR = re.compile(r"x?(\d+(?:\.\d+)?)")
+_COUNT = re.compile(r"0*[1-9]\d{,5}")
 _SIDES = re.compile(r"\d+x\d+")
 _TIME = r"(?:(?:(?P<{0}h>\d+):)?(?P<{0}m>\d+):)?(?P<{0}s>\d+(?:\.\d+)?)s?"
 _PART = re.compile(_TIME.format("l") + "(?:@" + _TIME.format("f") + ")?")
@@ -91,6 +92,17 @@ def parse_part(text: str) -> TimeSpan:
     if not seconds:
         raise OptionError(f"'{text}' has no length: use LENGTH@FROM, such as 10s@00:05:00.")
     return TimeSpan(_seconds(match, "f"), seconds)
+
+
+def parse_count(text: str, keyword: str) -> int:
+    """Parse a number of things, 1 or more. ``keyword``: of the option that has it, for the error.
+
+    Raises:
+        OptionError: it is none.
+    """
+    if _COUNT.fullmatch(text) is None:
+        raise OptionError(f"{option(keyword)} takes a whole number above 0, such as 2.")
+    return int(text)
 
 
 def parse_track(text: str) -> VideoChoice:

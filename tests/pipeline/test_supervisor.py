@@ -211,6 +211,14 @@ def test_a_stop_request_ends_the_source_and_drains_the_rest(mode: Mode, lanes: i
     assert lines == [f"{n} {n % 251} {n + 5}" for n in range(len(lines))]
 
 
+@pytest.mark.parametrize("mode", BOTH)
+def test_a_stop_that_was_requested_before_the_start_lets_the_source_emit_nothing(mode: Mode, tmp_path: Path) -> None:
+    outcome = run_graph(graph(Counting(9), (Adding(),), Collecting(tmp_path / "out"), mode), stop_requests=lambda: 1)
+    assert outcome.stopped
+    assert outcome.reports["collector"] == {"complete": False}
+    assert not (tmp_path / "out").read_text()
+
+
 def test_a_second_stop_request_kills_even_a_hanging_worker(tmp_path: Path) -> None:
     spec = graph(Counting(1000), (Adding(),), Collecting(tmp_path / "out", hang_at=3), "processes")
     seen = _Seen()

@@ -1,6 +1,5 @@
 """How a cluster is named, and what is refused before any is reached."""
 
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +13,9 @@ from sr4k.cluster.job import ClusterJob, Reached
 from sr4k.cluster.machines import Need, largest, name_of, needed
 from sr4k.cluster.settings import ClusterSettings, mapped, parse_path_map
 from sr4k.errors import FieldError, OptionError
+from sr4k.live.address import shown
+from sr4k.media.resume.job_folder import claimed
+from sr4k.media.resume.journal import Segment
 from sr4k.models.foreign import store
 
 
@@ -67,7 +69,14 @@ def test_a_segment_asks_for_the_cpus_of_the_smallest_machine_that_has_any() -> N
     assert (on_gpu.cpus, on_gpu.gpus) == (4, 1)
     assert [on_gpu.times_in(each["Resources"]) for each in nodes] == [0, 0, 2]  # type: ignore[arg-type]
     assert Need(cpus=8).times_in({"CPU": 64.0, "memory": 5e9}) == 2
-    assert "the largest of 3 machines has 64 CPUs, 2 GPUs and 60 GiB" in largest(nodes)
+
+
+def test_what_machines_have_is_told_without_heads_that_make_nothing() -> None:
+    head = node("head", "0", memory=8e9)
+    nodes = [head, node("a", "1", CPU=1.0, memory=8e9), node("b", "2", CPU=64.0, memory=64e9, GPU=2.0)]
+    assert largest(nodes) == "the largest of 2 has 64 CPUs, 2 GPUs and 60 GiB"
+    assert largest(nodes[:2]) == "the only one has 1 CPU, 0 GPUs and 7 GiB"
+    assert largest([head]) == largest([]) == "it has no machine with CPUs for work"
 
 
 def test_machines_of_one_name_are_told_apart() -> None:
@@ -112,24 +121,78 @@ def test_segments_that_end_after_a_time_of_work_are_refused() -> None:
         ClusterJob("in.mkv", "out.mkv", preset=preset, cluster=there)
 
 
+@pytest.fixture
+def never_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a private cluster that is started end the test."""
+
+    def start(_nodes: int) -> None:
+        raise AssertionError("a cluster was started")
+
+    monkeypatch.setattr("sr4k.cluster.private.private_cluster", start)
+
+
+@pytest.mark.usefixtures("never_started")
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["in.mkv", "https://films.example/out.mkv", "--cluster", "local:2"], "name as OUT a file or an s3:// address"),
-        (["in.mkv", "s3://films/out.mkv"], "can be written by a cluster alone"),
-        (["s3://films/a.mkv", "rtmp://127.0.0.1/live/out"], "can't be read from"),
-        (["https:///a.mkv", "out.mkv", "--cluster", "local:2"], r"write it as https://host/name.mkv"),
-        (["s3://films/a.mkv", "s3://films/out", "--cluster", "local:2"], "has no suffix"),
-        (["s3://films/a.mkv", "s3://films/a.mkv", "--cluster", "local:2"], "is the source itself"),
+        ("in.mkv https://films.example/out.mkv", "name as OUT a file or an s3:// address"),
+        ("https:///a.mkv out.mkv", r"write it as https://host/name.mkv"),
+        ("in.mkv s3://films/out", "has no suffix"),
+        ("s3://films/a.mkv s3://films/a.mkv", "is the source itself"),
+        ("in.mkv s3://films", "s3://films is a bucket: name an object in it"),
+        ("s3://user:GEHEIM/x@films/a.mkv out.mkv", "write it as s3://bucket/name.mkv. Credentials belong in AWS_ACC"),
+        ("in.mkv s3://films/a.mkv?X-Amz-Signature=GEHEIM", "a signed address begins with https://"),
+        ("s3:// out.mkv", "An s3:// address is invalid: write it as s3://bucket/name.mkv"),
+        ("in.mkv out.xyz", "'.xyz' isn't a container"),
+        ("in.mkv there.mkv", "there.mkv exists: choose another name, or add --overwrite"),
+        ("missing.mkv out.mkv", "missing.mkv does not exist"),
+        ("missing.mkv missing2.mkv out/", "missing2.mkv does not exist"),
+        ("in.mkv -", "pictures and pipes are for one machine"),
+        ("in.mkv out.mkv --preview 1s", "leave --preview or the cluster out"),
+        ("in.mkv out.mkv --encoder qsv", "a cluster needs --encoder software"),
+        ("in.mkv out.mkv --reuse-threshold 3", "With --reuse-threshold a frame depends on all before it"),
+        ("in.mkv out.mkv --cluster-cpus 0", "--cluster-cpus takes a whole number above 0"),
+        ("in.mkv out.mkv --cluster-cpus abc", "--cluster-cpus takes a whole number above 0"),
     ],
 )
-def test_addresses_that_are_no_files_are_refused(
-    arguments: list[str], words: str, monkeypatch: pytest.MonkeyPatch
+def test_what_is_seen_from_the_command_line_is_told_in_a_line_before_a_cluster_is_started(
+    arguments: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sr4k.cluster.private.private_cluster", lambda _nodes: nullcontext(("127.0.0.1:1", {})))
+    monkeypatch.chdir(tmp_path)
+    for name in ("in.mkv", "there.mkv"):
+        Path(name).write_bytes(b"anything")
+    given = [*arguments.split(), "--cluster", "local:2"]
+    done = CliRunner().invoke(stream_app, given)
+    assert done.exit_code not in (0, 1) and words in done.output, done.output
+    several = arguments.endswith("out/")
+    assert several or len(done.output.splitlines()) == 1
+    assert "GEHEIM" not in done.output and "GEHEIM" not in " ".join(map(shown, given))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mkv", "there.mkv"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["in.mkv", "s3://films/out.mkv"], "s3://films/out.mkv can be written by a cluster alone"),
+        (["s3://films/a.mkv", "rtmp://127.0.0.1/live/out"], "can't be read from"),
+    ],
+)
+def test_an_object_is_no_target_without_a_cluster_and_no_live_source(arguments: list[str], words: str) -> None:
     done = CliRunner().invoke(stream_app, arguments)
-    assert done.exit_code != 0
-    assert words in str(done.exception) + done.output
+    assert done.exit_code != 0 and words in done.output
+
+
+@pytest.mark.usefixtures("never_started")
+def test_an_unfinished_job_is_told_before_a_cluster_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("in.mkv").write_bytes(b"anything")
+    with claimed(Path("out.mkv")) as parts:
+        parts.begin({"source.bytes": 1}, resume=False, overwrite=False)
+        (parts.folder / "000000.packets").write_bytes(b"1234")
+        parts.journal.add(Segment("000000.packets", 4, 1, 0, 0, 0, 0))
+    for options, words in {(): "was begun before and is unfinished", ("--resume",): "can't be resumed: "}.items():
+        done = CliRunner().invoke(stream_app, ["in.mkv", "out.mkv", "--cluster", "local:2", *options])
+        assert done.exit_code != 0 and words in done.output
 
 
 def test_a_password_in_an_address_is_not_told() -> None:

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from sr4k.cluster.messages import Planned
+from sr4k.cluster.machine_report import ClusterReport
+from sr4k.cluster.messages import Planned, Working
 from sr4k.cluster.watching import Watching
 from sr4k.jobs.file_progress import Gauge, Progress
 from sr4k.media.reports import DECODE, DecodeReport, SourceReport
@@ -37,6 +38,11 @@ def test_a_plan_counts_the_frames_and_later_ones_change_nothing() -> None:
     watching.made(25)
     watching.tell()
     assert [(each.frames, each.frames_total) for each in seen] == [(50, 100), (75, 100)]
+    watching.work(Working(frames=20, tries={}, report=ClusterReport(nodes=())))
+    watching.tell()
+    watching.join({"decode": replace(*status.values(), reports={})})
+    assert [each.frames for each in seen[2:]] == [95, 75], "until joining knows the source, what is finished is told"
+    assert min(each.fps for each in seen) >= 0 and all(each.eta is None or each.eta >= 0 for each in seen)
     (cluster,) = status.values()
     joining = replace(cluster, reports=cluster.reports | {DECODE: DecodeReport(source=replace(SOURCE, resumed=100))})
     watching.join({"encode": replace(joining, stages=())})

@@ -53,6 +53,15 @@ def test_secrets_go_from_whatever_else_a_record_bears() -> None:
     assert not [secret for secret in SECRETS if secret in lines(marked)]
 
 
+@pytest.mark.parametrize("hidden", ["s3://user:pa/ss@films/a.mkv", "s3://films/a.mkv?X-Amz-Signature=abc", "s3://a@b"])
+def test_of_an_object_bucket_and_name_are_shown_and_credentials_are_not(hidden: str) -> None:
+    redaction = Redaction()
+    redaction.hide_typed(["s3://films/in/a film.mkv", "s3://", hidden])
+    text = "s3://films/in/a film.mkv: write s3://bucket/name.mkv"
+    assert redaction.text(text) == text
+    assert redaction.text(f"no {hidden}") == "no s3://***"
+
+
 @pytest.mark.parametrize("secret", ["p%40ss%2Fword", r"pass\word", "pässword"])
 def test_other_spellings_of_a_secret_are_hidden(secret: str) -> None:
     redaction = Redaction(parse_source(f"rtmp://user:{secret}@in.example/live/x"))
