@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
 from sr4k.errors import OptionError
-from sr4k.queue.going_on import going_on
+from sr4k.queue.going_on import GoingOn
 from sr4k.queue.job_queue import NoSuchJob, Queue
 from sr4k.queue.queued_job import Event
 
@@ -88,8 +88,9 @@ class Announcer:
             self._thread.join()
 
     def _run(self) -> None:
+        steady = GoingOn("Notices", self._ending.wait)
         while not self._ending.is_set():
-            with going_on("Notices", self._ending.wait):
+            with steady.round():
                 self._follow()
 
     def _follow(self) -> None:

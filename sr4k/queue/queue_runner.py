@@ -18,7 +18,7 @@ from sr4k.engines.cpu import granted_cpus
 from sr4k.errors import OutputError, Sr4kError, WorkerError
 from sr4k.pipeline.starting import start_process
 from sr4k.queue.errand import told
-from sr4k.queue.going_on import going_on
+from sr4k.queue.going_on import GoingOn
 from sr4k.queue.job_queue import Queue, WrongState
 from sr4k.queue.keeper import SettingsKeeper
 from sr4k.queue.queued_job import JobProgress, JobResult, QueuedJob
@@ -31,6 +31,12 @@ log = logging.getLogger(__name__)
 _TICK = 0.3
 """Seconds between two looks at what is wanted."""
 
+_FAREWELL = 5.0
+"""Seconds that the process of a job gets to end after it has told the job's end."""
+
+_ENDS = "done", "failed", "stopped"
+"""What a job tells last."""
+
 _DRAIN = 8.0
 """Seconds that a job gets to end before its process is killed; what it has finished is kept in both cases."""
 
@@ -41,7 +47,8 @@ class _Child:
     process: "subprocess.Popen[bytes]"
     connection: Connection
     asked: float | None = None  # when it was asked to end
-    has_ended: bool = field(default=False)  # whether it has told its end
+    ended: float | None = None  # when its end was noted
+    unnoted: dict[str, Any] | None = field(default=None)  # what it told and the queue could not note yet
 
 
 class Runner:
@@ -102,8 +109,9 @@ class Runner:
         self.stop()
 
     def _run(self) -> None:
+        steady = GoingOn("The queue", time.sleep)  # jobs go on, and are seen to as soon as that is possible
         while not self._ending.is_set() or self._children:
-            with going_on("The queue", time.sleep):  # jobs go on, and are seen to as soon as that is possible
+            with steady.round():
                 self._tend()
                 self._listen()
 
@@ -116,15 +124,22 @@ class Runner:
                 self._queue.stopped(running.id)
         reason = self._reason_to_rest()
         for child in self._children:
-            if reason is not None:
-                self._queue.ask_to_wait(child.number, reason)
-            if child.asked is None and self._queue.get(child.number).asked is not None:
-                child.asked = time.monotonic()
-                _send_stop(child.connection)
-            if child.asked is not None and time.monotonic() - child.asked > _DRAIN:
+            if child.ended is None:
+                self._steer(child, reason)
+            elif time.monotonic() - child.ended > _FAREWELL:
                 child.process.kill()
         while reason is None and len(self._children) < settings.at_once and (job := self._queue.next()) is not None:
             self._begin(job, max(1, granted_cpus() // settings.at_once))
+
+    def _steer(self, child: _Child, reason: str | None) -> None:
+        """Ask a job that runs to end, if somebody wants that, or there is a reason."""
+        if reason is not None:
+            self._queue.ask_to_wait(child.number, reason)
+        if child.asked is None and self._queue.get(child.number).asked is not None:
+            child.asked = time.monotonic()
+            _send_stop(child.connection)
+        if child.asked is not None and time.monotonic() - child.asked > _DRAIN:
+            child.process.kill()
 
     def _reason_to_rest(self) -> str | None:
         if self._ending.is_set():
@@ -162,39 +177,60 @@ class Runner:
         if not self._children:
             self._ending.wait(_TICK)
             return
+        for child in self._children:
+            try:
+                self._note(child)
+            except Sr4kError:
+                if self._ending.is_set():  # the next service finds out by itself
+                    child.unnoted = None
+                raise
         by_end = {child.connection: child for child in self._children}
         until = time.monotonic() + _TICK
         for connection in wait(list(by_end), _TICK):
             child = by_end[connection]  # type: ignore[index]
             try:
-                self._heard(child, json.loads(child.connection.recv_bytes()))
+                message = json.loads(child.connection.recv_bytes())
             except (EOFError, OSError):
                 self._gone(child)
-        if any(child.has_ended for child in self._children):
+                continue
+            if message["event"] == "progress":  # the next says as much
+                self._queue.tell_progress(child.number, JobProgress.model_validate(message["progress"]))
+            else:
+                child.unnoted = message
+                self._note(child)
+        if any(child.ended is not None for child in self._children):
             time.sleep(max(0.0, min(0.05, until - time.monotonic())))
 
-    def _heard(self, child: _Child, message: dict[str, Any]) -> None:
+    def _note(self, child: _Child) -> None:
+        """Note what a job has told, if anything; it is tried again where that fails."""
+        if child.unnoted is None:
+            return
+        message, number = child.unnoted, child.number
         match message["event"]:
-            case "progress":
-                self._queue.tell_progress(child.number, JobProgress.model_validate(message["progress"]))
-                return
             case "forecast":
-                self._queue.foretell(child.number, message["forecast"])
-                return
+                self._queue.foretell(number, message["forecast"])
+            case "again":
+                log.warning("Job %d is begun again: %s", number, message["why"])
             case "done":
-                self._ended(self._queue.finish(child.number, JobResult.model_validate(message["result"])))
+                self._ended(self._queue.finish(number, JobResult.model_validate(message["result"])))
             case "failed":
-                self._failed(child.number, message["error"], message["code"])
+                self._failed(number, message["error"], message["code"])
             case _:
-                self._queue.stopped(child.number)
-        child.has_ended = True
+                self._queue.stopped(number)
+        child.unnoted = None
+        if message["event"] in _ENDS:
+            child.ended = time.monotonic()
 
     def _gone(self, child: _Child) -> None:
         """A process has ended, or died."""
         self._children.remove(child)
         child.connection.close()
-        code = child.process.wait()
-        if child.has_ended:
+        try:
+            code = child.process.wait(_FAREWELL)
+        except subprocess.TimeoutExpired:
+            child.process.kill()
+            code = child.process.wait()
+        if child.ended is not None:
             return
         if child.asked is not None:
             self._queue.stopped(child.number)

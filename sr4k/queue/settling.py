@@ -37,15 +37,21 @@ def settle(queue: Queue, library: Library, number: int, how: Ending) -> QueuedJo
         raise WrongState(f"The result of job {number} is {job.decision} already.")
     if how == "keep":
         return queue.decide(number, "kept")
-    for path in (job.source, job.result.output):
+    source, output = Path(job.source), Path(job.result.output)
+    for path in (source, output):
         library.inside(path)
-    _check(Path(job.result.output), job.result.result_bytes, "result")
+    _check(output, job.result.result_bytes, "result")
     if how == "discard":
-        _delete(Path(job.result.output))
+        _delete(output)
         return queue.decide(number, "discarded")
     _check_replacing(job, job.result)
-    job = queue.decide(number, "replacing")  # from here on it is finished, whatever happens
-    return _replaced(queue, library, job)
+    before, job = job.decision, queue.decide(number, "replacing")  # from here on it is finished, whatever happens
+    try:
+        return _replaced(queue, library, job)
+    except (OSError, InputError, OutputError):
+        if os.path.lexists(source) and os.path.lexists(output):  # nothing was moved: it may be decided again
+            queue.decide(number, before)
+        raise
 
 
 def finish_moves(queue: Queue, library: Library) -> None:

@@ -12,7 +12,7 @@ from typing import Self
 from sr4k.errors import InputError, Sr4kError
 from sr4k.jobs.sources import is_video_name
 from sr4k.queue.errand import in_child
-from sr4k.queue.going_on import going_on
+from sr4k.queue.going_on import GoingOn
 from sr4k.queue.job_queue import Queue
 from sr4k.queue.keeper import SettingsKeeper
 from sr4k.queue.planning import check_paths, job_of, probe_of
@@ -81,8 +81,9 @@ class Watcher:
         self._remember(Path(done.result.output))
 
     def _run(self) -> None:
+        steady = GoingOn("The watch folders", self._ending.wait)
         while not self._ending.is_set():
-            with going_on("The watch folders", self._ending.wait):
+            with steady.round():
                 self._watch()
 
     def _watch(self) -> None:

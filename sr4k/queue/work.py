@@ -13,11 +13,12 @@ from sr4k.cluster.cluster_summary import ClusterSummary
 from sr4k.cluster.job import ClusterJob, Reached
 from sr4k.cluster.machine_report import CLUSTER, ClusterReport
 from sr4k.errors import Sr4kError, StoppedError
+from sr4k.jobs.file_job import Job
 from sr4k.jobs.file_progress import Gauge
 from sr4k.jobs.summary import Summary
 from sr4k.media.image_names import files_of
 from sr4k.media.reports import DECODE, ENCODE, DecodeReport, EncodeReport, as_data
-from sr4k.media.resume.job_folder import folder_of
+from sr4k.media.resume.job_folder import Parts, claimed, folder_of
 from sr4k.pipeline import WorkerStatus, report_of
 from sr4k.queue.errand import in_child, told
 from sr4k.queue.on_cluster import for_cluster, machines_of
@@ -32,7 +33,7 @@ _EVERY = 1.0
 
 
 def work(connection: Connection, as_json: str, cpus: int, cluster: Reached | None) -> None:
-    """Run a job, and send ``forecast``, ``progress``, then one of ``done``, ``failed`` and ``stopped``.
+    """Run a job, and send ``forecast``, ``again``, ``progress``, then one of ``done``, ``failed`` and ``stopped``.
 
     Args:
         connection: for messages; it carries `STOP` in the other direction, and its end asks for the same.
@@ -60,6 +61,10 @@ def _made(
     send: Callable[[dict[str, Any]], None],
 ) -> JobResult:
     job, alone = for_cluster(job_of_queued(queued, cpus), cluster)
+    if queued.progress.frames and (why := _useless(job)) is not None:
+        with claimed(job.target) as parts:
+            parts.remove()
+        send({"event": "again", "why": why})
     is_new = not folder_of(Path(queued.target)).exists()
     if is_new and queued.forecast is None and not isinstance(job, ClusterJob):
         _foretell(queued, stop, send)
@@ -69,6 +74,18 @@ def _made(
         raise StoppedError("Stopped before the end.")
     progress.tell_phase("check")
     return _result(queued, Path(summary.output), summary)
+
+
+def _useless(job: Job) -> str | None:
+    """Return why what earlier runs of a job have made is useless by now; ``None``: it isn't, or there is nothing."""
+    parts = Parts(job.target)
+    if not parts.folder.exists() or not job.resume:
+        return None
+    if not parts.journal.is_ours:
+        return "another version of sr4k-stream had begun it."
+    head, facts = parts.journal.head(), job.facts()
+    changed = [key for key in sorted({*(head or {}), *facts}) if head and head.get(key) != facts.get(key)]
+    return f"{', '.join(changed)} changed since then." if changed else None
 
 
 def _foretell(queued: QueuedJob, stop: Callable[[], int], send: Callable[[dict[str, Any]], None]) -> None:

@@ -3,7 +3,7 @@
 import threading
 from typing import Any, Self
 
-from sr4k.queue.going_on import going_on
+from sr4k.queue.going_on import GoingOn
 from sr4k.queue.job_queue import Queue
 from sr4k.service.channel_desk import Channels
 
@@ -29,8 +29,9 @@ class ChannelFollower:
         self._thread.join()
 
     def _run(self) -> None:
+        steady = GoingOn("What happens to channels", self._ending.wait)
         while not self._ending.wait(_LOOK):
-            with going_on("What happens to channels", self._ending.wait):
+            with steady.round():
                 self.look()
 
     def look(self) -> None:

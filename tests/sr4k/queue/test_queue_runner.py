@@ -9,11 +9,13 @@ import pytest
 from clips import video_times, write_clip
 from queues import FAST, Place, until
 
-from sr4k.errors import OutputError
-from sr4k.media.resume.job_folder import folder_of
+from sr4k.errors import MachineError, OutputError
+from sr4k.media.resume.job_folder import Parts, folder_of
+from sr4k.media.resume.journal import Segment
 from sr4k.queue.job_queue import WrongState
-from sr4k.queue.planning import jobs_for
-from sr4k.queue.queued_job import JobOptions
+from sr4k.queue.planning import job_of, jobs_for
+from sr4k.queue.queue_runner import Runner
+from sr4k.queue.queued_job import JobOptions, JobProgress, JobResult, QueuedJob
 from sr4k.queue.settings import QueueSettings
 from sr4k.queue.settling import forget, settle
 
@@ -127,12 +129,64 @@ def test_jobs_that_fail_say_why_and_the_next_one_runs(tmp_path: Path) -> None:
     assert done.result is not None
     assert {check.name: check.ok for check in done.result.checks} == {"frames": True, "duration": True, "streams": True}
 
+    (tmp_path / ".sr4k-bin").touch()  # where no folder can be made then, as on a disk that may only be read
+    with pytest.raises(OutputError, match="can't be moved"):
+        settle(place.queue, place.library, good.id, "replace")
+    assert place.queue.get(good.id).decision == "undecided"
     (tmp_path / "a 4K.mp4").write_bytes(b"another")
     with pytest.raises(OSError, match="has changed"):
         settle(place.queue, place.library, good.id, "discard")
     assert (tmp_path / "a 4K.mp4").exists()
     forget(place.queue, broken.id)
     assert (tmp_path / "broken.mp4").exists()
+
+
+@pytest.mark.slow(seconds=3)
+def test_an_end_that_can_not_be_noted_is_noted_later_and_a_job_that_is_removed_at_once_holds_up_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, clip = Place(tmp_path), write_clip(tmp_path / "a.mp4", frames=2, audio=False)
+    for name in "bc":
+        place.queue.add(clip, tmp_path / f"{name}.mp4", FAST)
+    finish, failures, ended = place.queue.finish, [MachineError("The disk is full.")], list[QueuedJob]()
+
+    def full_once(number: int, result: JobResult) -> QueuedJob:
+        if failures:
+            raise failures.pop()
+        return finish(number, result)
+
+    def removed(job: QueuedJob) -> None:
+        ended.append(job)
+        forget(place.queue, job.id)
+
+    monkeypatch.setattr(place.queue, "finish", full_once)
+    with Runner(place.queue, place.library, place.settings, on_end=removed):
+        until(lambda: len(ended) == 2)
+    assert [(job.state, job.runs) for job in ended] == [("done", 1)] * 2
+
+
+@pytest.mark.slow(seconds=2)
+def test_a_job_whose_source_has_changed_since_it_was_begun_is_begun_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    place, clip, target = Place(tmp_path), write_clip(tmp_path / "a.mp4", frames=2), tmp_path / "b.mp4"
+    job, parts = place.queue.add(clip, target, FAST), Parts(target)
+    parts.make()
+    parts.journal.begin({**job_of(clip, target, FAST).facts(), "source.ends": "as it was"})
+    (parts.folder / "0.packets").write_bytes(b"1234567")
+    parts.journal.add(Segment("0.packets", 7, frames=60, first=0, last=59, delay=0, lost=0))
+    with place.runner():
+        place.until(job.id, "done", "failed")
+    assert "can't be" in (place.queue.get(job.id).error or ""), "what somebody else had begun was thrown away"
+    with place.queue._writing():
+        place.queue.change(job.id, progress=JobProgress(frames=60))
+    place.queue.retry(job.id)
+    with place.runner():
+        place.until(job.id, "done", "failed")
+    done = place.queue.get(job.id)
+    assert done.result is not None, done.error
+    assert (done.result.frames, done.result.resumed) == (2, 0)
+    assert f"Job {job.id} is begun again: source.ends changed since then." in caplog.text
 
 
 @pytest.mark.slow(seconds=5)
