@@ -65,7 +65,7 @@ class Report:
 class Soak:
     """The servers, proxies, publishers, viewers and the channel, and the faults that are injected."""
 
-    def __init__(self, stack: ExitStack, folder: Path, seed: int) -> None:
+    def __init__(self, stack: ExitStack, folder: Path, seed: int, options: tuple[str, ...]) -> None:
         self._random = random.Random(seed)
         self._stack = stack
         self.near, self.far = stack.enter_context(NginxRtmp()), stack.enter_context(NginxRtmp())
@@ -74,7 +74,7 @@ class Soak:
         self._published = 0
         self.publisher = self._publish(0)
         self.channel = stack.enter_context(
-            Channel(self.entry.url("in"), self.exit.url("out"), str(self.recording), options=("--no-reuse",))
+            Channel(self.entry.url("in"), self.exit.url("out"), str(self.recording), options=("--no-reuse", *options))
         )
         self.viewer: Viewer | None = None
         self.sent: list[dict[str, Any]] = []
@@ -189,8 +189,14 @@ class Soak:
             os.kill(self.channel.child(module), signal.SIGKILL)
 
 
-def run(minutes: float, seed: int) -> Report:
+def run(minutes: float, seed: int, *, calm: tuple[float, float] = _CALM, options: tuple[str, ...] = ()) -> Report:
     """Run the soak for ``minutes`` and return the report.
+
+    Args:
+        minutes: How long faults are injected.
+        seed: Of the faults and their times.
+        calm: Shortest and longest time between two faults, in seconds.
+        options: Options of the channel's command.
 
     Raises:
         AssertionError: The channel didn't recover from a fault in time.
@@ -198,13 +204,13 @@ def run(minutes: float, seed: int) -> Report:
     report = Report(minutes)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="soak-")))
-        soak = Soak(stack, folder, seed)
+        soak = Soak(stack, folder, seed, options)
         chance = random.Random(seed)
         eventually(soak.is_live, _RECOVERY, "live at the start")
         end = time.monotonic() + 60 * minutes
         deck: list[str] = []
         while time.monotonic() < end:
-            soak.rest(chance.uniform(*_CALM))
+            soak.rest(chance.uniform(*calm))
             deck = deck or chance.sample(sorted(soak.faults), len(soak.faults))
             name = deck.pop()
             report.faults[name] = report.faults.get(name, 0) + 1

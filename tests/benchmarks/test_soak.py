@@ -1,4 +1,4 @@
-"""A minute of random faults in a live channel, and its state afterwards."""
+"""Half a minute of random faults in a live channel, one soon after the other, and its state afterwards."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,9 +9,9 @@ import soak
 from rig.fair_time import Stopwatch
 from rig.servers import NginxRtmp
 
-MINUTES = 1
+MINUTES = 0.5
 
-pytestmark = pytest.mark.slow(seconds=60 * MINUTES + 30)
+pytestmark = pytest.mark.slow(seconds=50)
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def run(server: Callable[[type], Any]) -> tuple[soak.Report, float]:
     """The report of a run, and by what factor other programs slowed the machine down meanwhile."""
     server(NginxRtmp)  # or skip
     watch = Stopwatch()
-    return soak.run(MINUTES, seed=0), watch.slowdown
+    return soak.run(MINUTES, seed=0, calm=(1, 3), options=("--engine", "nearest")), watch.slowdown
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def slowdown(run: tuple[soak.Report, float]) -> float:
 
 
 def test_after_faults_at_random_the_output_is_one_stream_in_step(report: soak.Report, slowdown: float) -> None:
-    assert sum(report.faults.values()) >= 3 * MINUTES
+    assert sum(report.faults.values()) >= 3
     assert report.connects["source"] > 1
     assert report.recording["backwards"] == 0
     assert report.recording["longest_gap"] < 0.7 * slowdown

@@ -19,6 +19,8 @@ from rig.publish import Publisher
 from rig.servers import NginxRtmp
 
 KEY = "keythatnobodymaysee"
+NEAREST = ("--engine", "nearest")
+"""The network that costs least: the source is what is looked at."""
 
 
 class Scene:
@@ -56,7 +58,7 @@ class Scene:
 def scene(server: Callable[[type], Any], tmp_path: Path) -> Iterator[Scene]:
     made = Scene(server(NginxRtmp), tmp_path)
     made.server.kill()
-    with made.proxy, Channel(made.proxy.url(KEY), str(made.recording)) as made.channel:
+    with made.proxy, Channel(made.proxy.url(KEY), str(made.recording), options=NEAREST) as made.channel:
         yield made
         made.silence()
 

@@ -20,6 +20,8 @@ from rig.servers import NginxRtmp, SilentServer
 from rig.view import Viewer, measure
 
 KEY = "keythatnobodymaysee"
+NEAREST = ("--engine", "nearest")
+"""The network that costs least: targets are what is looked at."""
 
 
 class Scene:
@@ -29,7 +31,8 @@ class Scene:
         self.far = far
         self.recording = folder / "out.mkv"
         self.publisher = Publisher(near.url("in"))
-        self.channel = Channel(near.url("in"), far.url(KEY), silent.url("nothing"), str(self.recording))
+        targets = far.url(KEY), silent.url("nothing"), str(self.recording)
+        self.channel = Channel(near.url("in"), *targets, options=NEAREST)
 
     def is_live(self, seconds: float = 15) -> float:
         return eventually(lambda: self.state() == "live", seconds, "live")
@@ -152,7 +155,7 @@ def test_a_name_that_is_taken_a_wrong_application_and_a_name_that_nobody_knows_a
 ) -> None:
     rtmp = server(NginxRtmp)
     targets = rtmp.url("taken"), rtmp.url("x", app="wrong"), "rtmp://nowhere.invalid/live/key"
-    with Publisher(rtmp.url("taken")), Channel("pattern://160x90@25", *targets) as channel:
+    with Publisher(rtmp.url("taken")), Channel("pattern://160x90@25", *targets, options=NEAREST) as channel:
         eventually(lambda: channel.states_out() == ["waiting"] * 3, 25)
         log = channel.log
         assert "somebody else may be publishing under this name" in log or "broke off" in log
@@ -172,7 +175,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.slow
 def test_a_full_disk_ends_a_recording_and_nothing_else(small_disk: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.mkv"
-    with Channel("pattern://160x90@25", str(small_disk / "a.mkv"), str(other)) as channel:
+    with Channel("pattern://160x90@25", str(small_disk / "a.mkv"), str(other), options=NEAREST) as channel:
         eventually(lambda: "the disk is full" in channel.log, 40)
         frames = channel.value("out_frames_total")
         eventually(lambda: channel.value("out_frames_total") > frames + 25, 5)

@@ -16,6 +16,9 @@ from rig.view import Viewer, measure
 
 pytestmark = pytest.mark.slow
 
+CHEAP = ("--engine", "nearest", "--workers", "threads")
+"""Neither the network nor the channel's processes are looked at."""
+
 WRAP = 2**31 / 1000
 """Seconds after which FLV's 31-bit timestamps begin again."""
 
@@ -25,7 +28,7 @@ def recorded(server: Any, path: Path, seconds: float, *, app: str = "live", **wi
     key = path.stem
     with (
         Publisher(server.url(key, app), **wishes) as publisher,
-        Channel(server.url(key, app), str(path)) as channel,
+        Channel(server.url(key, app), str(path), options=CHEAP) as channel,
     ):
         eventually(lambda: channel.states_out() == ["live"], 60)
         goal = len(publisher.lines()) + 25 * seconds
@@ -72,7 +75,7 @@ def test_other_codecs_come_and_go_by_enhanced_rtmp(server: Callable[[type], Any]
     rtmp = server(NodeMediaServer)
     with (
         Publisher(rtmp.url("in"), codec=codec) as publisher,
-        Channel(rtmp.url("in"), rtmp.url("out"), options=("--codec", codec, "--preset", preset)) as channel,
+        Channel(rtmp.url("in"), rtmp.url("out"), options=("--codec", codec, "--preset", preset, *CHEAP)) as channel,
     ):
         eventually(lambda: channel.states_out() == ["live"], 60)
         with Viewer(rtmp.url("out")) as viewer:

@@ -21,12 +21,14 @@ pytestmark = pytest.mark.slow
 
 PATTERN = "pattern://160x90@25"
 PASSPHRASE = "thatnobodymaysee"
+CHEAP = ("--engine", "nearest", "--workers", "threads")
+"""Targets are processes of their own however the network runs."""
 
 
 @pytest.mark.parametrize(("segments", "suffix"), [("ts", "ts"), ("fmp4", "m4s")])
 def test_a_folder_of_hls_can_be_played_and_holds_whole_files_alone(tmp_path: Path, segments: str, suffix: str) -> None:
     playlist = tmp_path / "live.m3u8"
-    with Channel(f"{PATTERN}?seconds=12", str(playlist), options=("--segments", segments)) as channel:
+    with Channel(f"{PATTERN}?seconds=12", str(playlist), options=("--segments", segments, *CHEAP)) as channel:
         eventually(lambda: playlist.exists() and playlist.read_text().count("#EXTINF") >= 2, 30)
         text = playlist.read_text()
         listed = [line for line in text.splitlines() if not line.startswith("#")]
@@ -48,7 +50,7 @@ SUFFIXES = (".mkv", ".mp4", ".mov", ".ts", ".flv")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder of recordings of every kind whose processes were killed 5 seconds after the last one began."""
     folder = tmp_path_factory.mktemp("killed")
-    with Channel(PATTERN, *(str(folder / f"out{suffix}") for suffix in SUFFIXES)) as channel:
+    with Channel(PATTERN, *(str(folder / f"out{suffix}") for suffix in SUFFIXES), options=CHEAP) as channel:
         _send_five_seconds(channel)
     return folder
 
@@ -62,7 +64,7 @@ def test_a_recording_is_playable_though_its_process_was_killed(killed: Path, suf
 def test_a_recording_never_replaces_a_file(tmp_path: Path) -> None:
     target = tmp_path / "out.mkv"
     target.write_text("mine")
-    with Channel(f"{PATTERN}?seconds=4", str(target)) as channel:
+    with Channel(f"{PATTERN}?seconds=2", str(target), options=CHEAP) as channel:
         assert channel.process.wait(240) == 0
     assert target.read_text() == "mine"
     with av.open(str(tmp_path / "out-2.mkv")) as container:
@@ -80,7 +82,7 @@ def test_udp_carries_the_stream(server: Callable[[type], Any]) -> None:
     with (
         Viewer(f"udp://127.0.0.1:{port}?fifo_size=50000&overrun_nonfatal=1", patience=40) as viewer,
         Publisher(rtmp.url("in")) as publisher,
-        Channel(rtmp.url("in"), f"udp://127.0.0.1:{port}"),
+        Channel(rtmp.url("in"), f"udp://127.0.0.1:{port}", options=CHEAP),
     ):
         eventually(lambda: sum("picture" in line for line in viewer.lines()) > 75, 40)
         seen = measure(publisher.lines(), viewer.lines())
@@ -96,7 +98,7 @@ def test_srt_carries_the_stream(tmp_path: Path) -> None:
     url = f"srt://127.0.0.1:{port}"
     with (
         _recorded(ffmpeg, "-i", f"{url}?mode=listener&passphrase={PASSPHRASE}", "-c", "copy", str(out)),
-        Channel(PATTERN, f"{url}?passphrase={PASSPHRASE}&streamid=here%2Fa") as channel,
+        Channel(PATTERN, f"{url}?passphrase={PASSPHRASE}&streamid=here%2Fa", options=CHEAP) as channel,
     ):
         _send_five_seconds(channel)
         processes = [_command(process) for process in channel.children()]
@@ -126,7 +128,7 @@ def test_rtsp_carries_the_stream(tmp_path: Path) -> None:
     url = f"rtsp://127.0.0.1:{port}/live"
     with _recorded(ffmpeg, "-rtsp_flags", "listen", "-i", url, "-c", "copy", str(out)):
         eventually(lambda: _is_open(port), 10)
-        with Channel(PATTERN, url) as channel:
+        with Channel(PATTERN, url, options=CHEAP) as channel:
             _send_five_seconds(channel)
 
 

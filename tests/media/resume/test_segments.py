@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from av.video.stream import VideoStream
-from clips import MakeClip, packet_bytes, video_times
+from clips import packet_bytes, video_times, write_clip
 
 from sr4k import Job, Summary, load_preset
 from sr4k.media.resume.job_folder import Parts, folder_of
@@ -28,9 +28,15 @@ FRAMES = 100
 Upscale = Callable[..., Summary]
 
 
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_clip(tmp_path_factory.mktemp("clips") / "a.mp4", frames=FRAMES, size=(64, 48))
+
+
 @pytest.fixture
-def upscale(make_clip: MakeClip, tmp_path: Path) -> Upscale:
-    source = make_clip("a.mp4", frames=FRAMES, size=(160, 90))
+def upscale(clip: Path, tmp_path: Path) -> Upscale:
+    source = tmp_path / clip.name
+    source.write_bytes(clip.read_bytes())
     preset = load_preset("file").updated("engine", name="nearest").updated("graph", mode="threads")
 
     def run(name: str, *, resume: bool = False, stops: Callable[[], int] = lambda: 0, **settings: Any) -> Summary:

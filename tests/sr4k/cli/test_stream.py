@@ -13,16 +13,24 @@ from pathlib import Path
 import pytest
 from clips import MakeClip, packet_bytes, video_times, write_clip
 from holding import held
+from typer.testing import CliRunner
 
 from rig.channel import eventually
 from rig.fair_time import Stopwatch
 from rig.shared_memory import left_behind, names
+from sr4k.cli.stream_app import stream_app
 from sr4k.media.resume.job_folder import folder_of
 
 pytestmark = pytest.mark.slow
 
 BIN = Path(sys.executable).parent
 NEAREST = ("--engine", "nearest", "--preset", "ultrafast")
+LONG = 400
+"""Frames of a clip that takes half a minute, as `slowed` has it."""
+
+
+def slowed() -> dict[str, str]:
+    return held(after=30, seconds=0.08)
 
 
 def run(*args: object, command: str = "sr4k-stream") -> subprocess.CompletedProcess[str]:
@@ -65,7 +73,7 @@ class Running:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            env=held(),
+            env=slowed(),
         )
         eventually(self._frames_flow, 60, "the job has started")
         self.everyone = set(family(self.process.pid))
@@ -87,7 +95,7 @@ class Running:
 
 @pytest.fixture(scope="module")
 def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_clip(tmp_path_factory.mktemp("clips") / "long.mkv", frames=1500, size=(160, 120))
+    return write_clip(tmp_path_factory.mktemp("clips") / "long.mkv", frames=LONG, size=(160, 120))
 
 
 @pytest.fixture
@@ -125,7 +133,7 @@ def test_a_signal_to_all_drains_and_leaves_a_playable_file(job: Running, number:
     summary = json.loads(out)
     assert code == expected, err
     assert summary["stopped"]
-    assert 0 < summary["frames"] < 1500
+    assert 0 < summary["frames"] < LONG
     assert not job.target.exists()
     left = Path(summary["output"])
     assert left == job.target.with_stem(f"{job.target.stem}.partial")
@@ -193,10 +201,10 @@ def test_warnings_of_workers_reach_the_terminal(make_clip: MakeClip, tmp_path: P
 def test_progress_without_a_terminal_is_plain_lines(long_clip: Path, tmp_path: Path) -> None:
     command = [BIN / "sr4k-stream", long_clip, tmp_path / "out.mp4", *NEAREST]
     shape = (
-        r"\d+ frames  0:00:\d\d of about 0:01:00  [\d.]+ fps  [\d.]+x real time(  ETA \d+:\d\d:\d\d)?"
+        r"\d+ frames  0:00:\d\d of about 0:00:16  [\d.]+ fps  [\d.]+x real time(  ETA \d+:\d\d:\d\d)?"
         r"(  \[[a-z]+ \d+%.*\])?\n"
     )
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=held()) as process:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=slowed()) as process:
         assert process.stderr is not None
         lines = []
         while "infer" not in "".join(lines):  # the network may start later than the decoder
@@ -210,9 +218,9 @@ def test_progress_without_a_terminal_is_plain_lines(long_clip: Path, tmp_path: P
 
 def test_on_a_terminal_results_stand_on_lines_of_their_own(make_clip: MakeClip, tmp_path: Path) -> None:
     ours, theirs = os.openpty()
-    clip = make_clip("a.mp4", frames=200, size=(160, 120))
+    clip = make_clip("a.mp4", frames=60, size=(160, 120))
     command = [BIN / "sr4k-stream", clip, tmp_path / "out.mp4", *NEAREST]
-    with subprocess.Popen(command, stderr=theirs, env={**held(seconds=0.01), "TERM": "xterm"}) as process:
+    with subprocess.Popen(command, stderr=theirs, env={**held(seconds=0.03), "TERM": "xterm"}) as process:
         os.close(theirs)
         shown = b""
         with suppress(OSError):  # that is how its end reads
@@ -222,11 +230,11 @@ def test_on_a_terminal_results_stand_on_lines_of_their_own(make_clip: MakeClip, 
     assert process.returncode == 0
     plain = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", shown.decode())
     assert "fps" in plain.partition("out.mp4: ")[0], "the bar came first"
-    assert re.search(rf"[\r\n]{re.escape(str(tmp_path / 'out.mp4'))}: 200 frames, [^\n]+\n", plain), plain
+    assert re.search(rf"[\r\n]{re.escape(str(tmp_path / 'out.mp4'))}: 60 frames, [^\n]+\n", plain), plain
 
 
 def test_a_damaged_source_has_an_exit_code_of_its_own(make_clip: MakeClip, tmp_path: Path) -> None:
-    clip = make_clip("in.mkv", frames=200, size=(160, 120))
+    clip = make_clip("in.mkv", frames=120, size=(160, 120))
     clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
     done = run(clip, tmp_path / "out.mkv", *NEAREST, "--quiet")
     assert done.returncode == 9
@@ -298,8 +306,8 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_nothing(make_clip: MakeClip,
 def test_bad_input_gets_one_line(args: list[str], code: int, words: str, make_clip: MakeClip, tmp_path: Path) -> None:
     make_clip("in.mp4", frames=2)
     args = [str(tmp_path / a) if a.endswith((".mp4", ".xyz")) else a for a in args]
-    done = run(*args)
-    assert done.returncode == code
+    done = CliRunner().invoke(stream_app, args)
+    assert done.exit_code == code
     assert words in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert "Traceback" not in done.stderr
@@ -326,7 +334,7 @@ def test_a_signal_to_several_ends_what_runs_and_begins_no_more(long_clip: Path, 
     folder = tmp_path / "out"
     folder.mkdir()
     command = [BIN / "sr4k-stream", *sources, folder, *NEAREST, "--at-once", "1"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=held()) as process:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=slowed()) as process:
         assert process.stderr is not None
         assert process.stderr.readline().startswith("a.mp4: "), "progress names the video"
         process.send_signal(signal.SIGINT)
@@ -337,8 +345,11 @@ def test_a_signal_to_several_ends_what_runs_and_begins_no_more(long_clip: Path, 
     assert sorted(path.name for path in folder.iterdir()) == [".a.mp4.parts", "a.partial.mp4"]
 
 
-def test_verbose_shows_the_traceback(tmp_path: Path) -> None:
-    assert "Traceback" in run(tmp_path / "nope.mp4", tmp_path / "out.mp4", "--verbose").stderr
+def test_a_process_ends_with_one_line_and_only_verbose_shows_the_traceback(tmp_path: Path) -> None:
+    missing, target = tmp_path / "nope.mp4", tmp_path / "out.mp4"
+    done = run(missing, target)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "", f"error: {missing} does not exist.\n")
+    assert "Traceback" in run(missing, target, "--verbose").stderr
 
 
 def test_missing_torch_names_the_extra(make_clip: MakeClip, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -17,6 +16,7 @@ from clips import packet_bytes, video_times, write_clip
 from foreign_networks import convolutions, with_card
 from gates import slow_while
 
+from rig.channel import eventually
 from rig.fair_time import Stopwatch
 from sr4k import Job, Preset, load_preset
 from sr4k.cluster.cluster_summary import ClusterSummary
@@ -59,10 +59,7 @@ def cluster(networks_there: Path, flag: Path) -> Iterator[Reached]:
             there = stack.enter_context(reached(ClusterSettings(address="local:2")))
         session = there.environment["RAY_TMPDIR"]
         yield there
-    until = time.monotonic() + 10
-    while left := with_text(session):
-        assert time.monotonic() < until, left
-        time.sleep(0.1)
+    eventually(lambda: not with_text(session), 60, "its processes have left")
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from clips import MakeClip, luma_planes, video_times
+from clips import MakeClip, luma_planes, video_times, write_clip
 
 from sr4k import Job, load_preset
 from sr4k.errors import OutputError
@@ -67,13 +67,21 @@ def test_where_nothing_is_kept_no_going_on_is_offered(make_clip: MakeClip, disk:
         whole.run()
 
 
+@pytest.fixture(scope="module")
+def ample(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Return a clip of four segments, and what it becomes where there is room."""
+    folder = tmp_path_factory.mktemp("ample")
+    source, whole = write_clip(folder / "a.mp4", frames=100, size=(160, 90)), folder / "o.mp4"
+    job(source, whole, crf=0).run()
+    return source, whole
+
+
 # while segments are written, and while they are joined
 @pytest.mark.parametrize(("share", "moment"), [(0.6, "segments"), (1.1, "join"), (1.6, "join")])
 def test_a_job_goes_on_once_a_full_disk_has_room(
-    share: float, moment: str, make_clip: MakeClip, disk: Disk, tmp_path: Path
+    share: float, moment: str, ample: tuple[Path, Path], disk: Disk
 ) -> None:
-    source, whole, target = make_clip("a.mp4", frames=120, size=(160, 90)), tmp_path / "o.mp4", disk.path / "out.mp4"
-    job(source, whole, crf=0).run()
+    (source, whole), target = ample, disk.path / "out.mp4"
     disk.resize(round(share * whole.stat().st_size / 1024))
     with pytest.raises(
         OutputError, match=r"The disk of .* is full: free some space, then add resume=True to continue\."
@@ -85,7 +93,7 @@ def test_a_job_goes_on_once_a_full_disk_has_room(
         "journal.jsonl",
         "lock",
     ]
-    assert len(kept) == 5 if moment == "join" else 0 < len(kept) < 5
+    assert len(kept) == 4 if moment == "join" else 0 < len(kept) < 4
     disk.resize(64 << 10)
     done = job(source, target, crf=0, resume=True).run()
     assert done.resumed == sum(segment.frames for segment in kept)
@@ -98,7 +106,7 @@ def test_a_result_that_hardly_fits_is_whole_or_told_not_to_be(make_clip: MakeCli
     source, whole, target = make_clip("a.mp4", frames=60, size=(64, 48)), tmp_path / "o.mp4", disk.path / "out.mp4"
     job(source, whole, crf=0).run()
     fitted = []
-    for share in (1.7, 1.75, 1.8, 1.85, 1.9, 1.95, 2.0, 2.1):
+    for share in (1.7, 1.8, 1.9, 2.0, 2.1):
         disk.resize(round(share * whole.stat().st_size / 1024))
         try:
             job(source, target, crf=0).run()

@@ -3,19 +3,21 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 import pytest
-from clips import MakeClip, luma_planes, packet_bytes, video_times
+from clips import MakeClip, luma_planes, packet_bytes, video_times, write_clip
 from holding import held
 
 from rig.channel import eventually
@@ -36,17 +38,19 @@ graph:
 engine: {name: nearest}
 encode: {codec: CODEC, crf: CRF, preset: "SPEED", segment_seconds: 1}
 """
-VFR = [90_000 + 3600 * n + 700 * (n % 3) for n in range(150)]
+VFR = [90_000 + 3600 * n + 700 * (n % 3) for n in range(100)]
+
+
+def written(folder: Path, codec: str = "h264", speed: str = "veryfast") -> Path:
+    """Write a preset; return its path."""
+    path, crf = folder / f"{codec}.yaml", "1" if codec == "av1" else "0"  # the best of each
+    path.write_text(PRESET.replace("CODEC", codec).replace("SPEED", speed).replace("CRF", crf))
+    return path
 
 
 @pytest.fixture
 def preset(tmp_path: Path) -> Callable[..., Path]:
-    def make(codec: str = "h264", speed: str = "veryfast") -> Path:
-        path, crf = tmp_path / f"{codec}.yaml", "1" if codec == "av1" else "0"  # the best of each
-        path.write_text(PRESET.replace("CODEC", codec).replace("SPEED", speed).replace("CRF", crf))
-        return path
-
-    return make
+    return partial(written, tmp_path)
 
 
 def command(source: Path, target: Path, preset: Path, *options: str) -> list[str]:
@@ -57,10 +61,15 @@ def run(*args: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command(*args), capture_output=True, text=True, timeout=240, check=False)
 
 
+def run_here(source: Path, target: Path, preset: Path, **wishes: Any) -> Summary:
+    """Run a job in threads of this process, where processes are not what is looked at: those take longer to start."""
+    return Job(source, target, preset=str(preset), workers="threads", **wishes).run()
+
+
 def killed(args: list[str], folder: Path, more: int, *, group: bool = False) -> None:
     """Start a job and, after so many more segments, kill its supervisor, whose workers then end, or the whole group."""
     shared, segments = names(), len(Journal(folder).segments()) + more
-    environment = held(after=25 * more + 20, seconds=0.3)  # so that it is not done before it is killed
+    environment = held(after=25 * more + 8, seconds=0.3)  # so that it is not done before it is killed
     with subprocess.Popen(
         args, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, env=environment
     ) as process:
@@ -68,7 +77,7 @@ def killed(args: list[str], folder: Path, more: int, *, group: bool = False) -> 
         while len(Journal(folder).segments()) < segments:
             assert process.poll() is None
             assert watch.fair < 60
-            time.sleep(0.005)
+            time.sleep(0.02)
         (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
     if group:  # with Python's own tracker of semaphores, too
         for left in names() - shared - in_use():
@@ -79,7 +88,7 @@ def killed(args: list[str], folder: Path, more: int, *, group: bool = False) -> 
     ("name", "wishes"),
     [
         ("cfr.mp4", {}),
-        ("vfr.mkv", {"pts": [40 * n + n % 7 for n in range(150)], "time_base": Fraction(1, 1000)}),
+        ("vfr.mkv", {"pts": [40 * n + n % 7 for n in range(100)], "time_base": Fraction(1, 1000)}),
         ("pyramid.mp4", {"context": {"max_b_frames": 3, "gop_size": 40}, "options": {"x264-params": "b-pyramid=2"}}),
         ("open.mp4", {"context": {"max_b_frames": 3, "gop_size": 30}, "options": {"x264-params": "open-gop=1"}}),
         ("offset.ts", {"pts": VFR, "time_base": Fraction(1, 90000)}),
@@ -88,71 +97,65 @@ def killed(args: list[str], folder: Path, more: int, *, group: bool = False) -> 
 def test_kills_at_random_moments_leave_no_trace_in_the_result(
     name: str, wishes: dict[str, Any], make_clip: MakeClip, preset: Callable[..., Path], tmp_path: Path
 ) -> None:
-    source, chance = make_clip(name, frames=150, size=(160, 90), **wishes), random.Random(name)
+    source, chance = make_clip(name, frames=100, size=(160, 90), **wishes), random.Random(name)
     suffix, chosen = Path(name).suffix, preset()
     whole, target = tmp_path / f"whole{suffix}", tmp_path / f"out{suffix}"
-    assert run(source, whole, chosen).returncode == 0
+    run_here(source, whole, chosen)
     folder = folder_of(target)
-    killed(command(source, target, chosen), folder, chance.randint(1, 3), group=True)
+    killed(command(source, target, chosen), folder, chance.randint(1, 2), group=True)
     assert not target.exists()
-    killed(command(source, target, chosen, "--resume"), folder, chance.randint(1, 2))
-    last = run(source, target, chosen, "--resume")
-    assert last.returncode == 0, last.stderr
-    told = json.loads(last.stdout)
-    assert told["frames"] == len(video_times(whole)) == 150
-    assert told["resumed"] > 0
+    killed(command(source, target, chosen, "--resume"), folder, 1)
+    last = run_here(source, target, chosen, resume=True)
+    assert last.frames == len(video_times(whole)) == 100
+    assert last.resumed >= 50
     assert video_times(target) == video_times(whole) == video_times(source)
     assert np.array_equal(luma_planes(target), luma_planes(whole))
     assert packet_bytes(target, "audio") == packet_bytes(whole, "audio")
     assert not folder.exists()
 
 
-def test_at_most_one_segment_is_done_again(make_clip: MakeClip, preset: Callable[..., Path], tmp_path: Path) -> None:
-    source, target, chosen = make_clip("a.mp4", frames=200, size=(160, 90)), tmp_path / "out.mp4", preset()
-    killed(command(source, target, chosen), folder_of(target), 4)
-    kept = sum(segment.frames for segment in Journal(folder_of(target)).segments())
-    assert kept >= 100
-    told = json.loads(run(source, target, chosen, "--resume").stdout)
-    assert told["resumed"] == kept
-    assert told["stages"]["encode"]["frames"] == 200 - kept
+def test_at_most_one_segment_is_done_again(begun: Callable[..., Summary], tmp_path: Path) -> None:
+    kept = sum(segment.frames for segment in Journal(folder_of(tmp_path / "out.mp4")).segments())
+    assert kept >= 50
+    done = begun()
+    assert done.resumed == kept
+    assert done.stages["encode"].frames == 100 - kept
 
 
 def test_what_was_lost_before_a_kill_is_told_after_it(
     make_clip: MakeClip, preset: Callable[..., Path], tmp_path: Path
 ) -> None:
-    source, target, chosen = make_clip("a.mkv", frames=200, size=(160, 90), audio=False), tmp_path / "out.mkv", preset()
+    source, target, chosen = make_clip("a.mkv", frames=75, size=(160, 90), audio=False), tmp_path / "out.mkv", preset()
     data = bytearray(source.read_bytes())
     data[len(data) // 10 : len(data) // 10 + 200] = bytes(200)  # within the first second
     source.write_bytes(data)
-    killed(command(source, target, chosen), folder_of(target), 3)
+    killed(command(source, target, chosen), folder_of(target), 2)
     done = run(source, target, chosen, "--resume")
     assert done.returncode == 9, done.stderr
     told = json.loads(done.stdout)
     assert told["losses"]["earlier"] > 0
-    assert told["resumed"] > 50
+    assert told["resumed"] > 25
 
 
 @pytest.mark.parametrize("codec", ["hevc", "av1"])
 def test_other_encoders_are_cut_and_joined_as_well(
     codec: str, make_clip: MakeClip, preset: Callable[..., Path], tmp_path: Path
 ) -> None:
-    source, target = make_clip("a.mp4", frames=120, size=(160, 90)), tmp_path / "out.mp4"
+    source, target = make_clip("a.mp4", frames=75, size=(160, 90)), tmp_path / "out.mp4"
     chosen = preset(codec, "ultrafast" if codec == "hevc" else "12")
     killed(command(source, target, chosen), folder_of(target), 2)
-    done = run(source, target, chosen, "--resume")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["resumed"] > 0
+    assert run_here(source, target, chosen, resume=True).resumed > 0
     assert video_times(target) == video_times(source)
     with av.open(str(target)) as container:
-        assert len(list(container.decode(video=0))) == 120
+        assert len(list(container.decode(video=0))) == 75
 
 
 def test_a_signal_leaves_what_is_done_and_it_can_be_gone_on_with(
     make_clip: MakeClip, preset: Callable[..., Path], tmp_path: Path
 ) -> None:
-    source, target, chosen = make_clip("a.mp4", frames=400, size=(160, 90)), tmp_path / "out.mp4", preset()
+    source, target, chosen = make_clip("a.mp4", frames=150, size=(160, 90)), tmp_path / "out.mp4", preset()
     args = [arg for arg in command(source, target, chosen) if arg != "--json"]
-    environment = held(after=50)
+    environment = held(after=50, seconds=0.1)
     with subprocess.Popen(
         args, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
@@ -163,7 +166,7 @@ def test_a_signal_leaves_what_is_done_and_it_can_be_gone_on_with(
     assert "--resume" in told
     assert not target.exists()
     early = video_times(tmp_path / "out.partial.mp4")
-    assert 50 <= len(early) < 400
+    assert 50 <= len(early) < 150
     refused = run(source, target, chosen)
     assert refused.returncode == 4
     assert run(source, target, chosen, "--resume").returncode == 0
@@ -178,17 +181,26 @@ def test_a_second_run_on_the_same_target_is_refused(
     with claimed(target):
         done = run(source, target, chosen)
     assert (done.returncode, "another run" in done.stderr) == (4, True)
-    assert run(source, target, chosen).returncode == 0
+    assert run_here(source, target, chosen).frames == 20
+
+
+@pytest.fixture(scope="module")
+def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a source and what a job on it had done when it was killed."""
+    folder = tmp_path_factory.mktemp("left")
+    source, target = write_clip(folder / "a.mp4", frames=100, size=(160, 90)), folder / "out.mp4"
+    killed(command(source, target, written(folder)), folder_of(target), 2)
+    return folder
 
 
 @pytest.fixture
-def begun(make_clip: MakeClip, preset: Callable[..., Path], tmp_path: Path) -> Callable[..., Summary]:
-    """Return a function that resumes an interrupted job, perhaps with other settings."""
-    source, target = make_clip("a.mp4", frames=200, size=(160, 90)), tmp_path / "out.mp4"
-    killed(command(source, target, preset()), folder_of(target), 2)
+def begun(left: Path, tmp_path: Path) -> Callable[..., Summary]:
+    """Return a function that resumes the interrupted job, perhaps with other settings."""
+    shutil.copytree(left, tmp_path, dirs_exist_ok=True)
+    source, target, preset = tmp_path / "a.mp4", tmp_path / "out.mp4", load_preset(str(tmp_path / "h264.yaml"))
 
     def go_on(*, resume: bool = True, overwrite: bool = False, stops: int = 0, **encode: Any) -> Summary:
-        chosen = load_preset(str(preset())).updated("encode", **encode)
+        chosen = preset.updated("encode", **encode).updated("graph", mode="threads")
         return Job(source, target, preset=chosen, overwrite=overwrite, resume=resume).run(stop_requests=lambda: stops)
 
     return go_on
@@ -207,7 +219,7 @@ def test_another_job_can_not_go_on_with_it(begun: Callable[..., Summary], tmp_pa
     source.write_bytes(source.read_bytes() + b"x")
     with pytest.raises(OptionError, match=r"source\.bytes"):
         begun()
-    assert begun(resume=False, overwrite=True).frames == 200
+    assert begun(resume=False, overwrite=True).frames == 100
 
 
 def test_of_several_videos_those_that_are_done_are_left_alone(
@@ -215,7 +227,7 @@ def test_of_several_videos_those_that_are_done_are_left_alone(
 ) -> None:
     sources, folder, chosen = [make_clip("a.mp4", frames=20), make_clip("b.mp4", frames=20)], tmp_path / "out", preset()
     folder.mkdir()
-    assert run(sources[0], folder / "a.mp4", chosen).returncode == 0
+    run_here(sources[0], folder / "a.mp4", chosen)
     before = (folder / "a.mp4").stat().st_mtime_ns
     args = [str(BIN / "sr4k-stream"), *map(str, sources), str(folder), "-c", str(chosen), "--resume"]
     for _ in range(2):
@@ -253,17 +265,13 @@ def test_what_was_done_but_for_tidying_up_is_ended(
     target = tmp_path / "out.mp4"
     times = video_times(target)
     assert folder_of(target).exists()
-    assert begun().resumed == len(times) == 200
+    assert begun().resumed == len(times) == 100
     assert video_times(target) == times
     assert not folder_of(target).exists()
 
 
-def test_a_stop_before_anything_new_keeps_picture_and_sound(
-    make_clip: MakeClip, preset: Callable[..., Path], tmp_path: Path
-) -> None:
-    source, target = make_clip("a.mp4", frames=200, size=(160, 90)), tmp_path / "out.mp4"
-    killed(command(source, target, preset()), folder_of(target), 2)
-    done = Job(source, target, preset=load_preset(str(preset())), resume=True).run(stop_requests=lambda: 1)
+def test_a_stop_before_anything_new_keeps_picture_and_sound(begun: Callable[..., Summary], tmp_path: Path) -> None:
+    done = begun(stops=1)
     assert done.stopped
     left = tmp_path / "out.partial.mp4"
     assert done.output == str(left)
@@ -273,13 +281,13 @@ def test_a_stop_before_anything_new_keeps_picture_and_sound(
 
 
 def test_what_a_preview_left_is_begun_again(make_clip: MakeClip, preset: Callable[..., Path], tmp_path: Path) -> None:
-    source, target, chosen = make_clip("a.mp4", frames=400, size=(160, 90)), tmp_path / "out.mp4", preset()
-    killed(command(source, target, chosen, "--preview", "10s"), folder_of(target), 1)
+    source, target, chosen = make_clip("a.mp4", frames=100, size=(160, 90)), tmp_path / "out.mp4", preset()
+    killed(command(source, target, chosen, "--preview", "3s"), folder_of(target), 1)
     assert Journal(folder_of(target)).segments()
-    assert json.loads(run(source, target, chosen).stdout)["frames"] == 400
+    assert run_here(source, target, chosen).frames == 100
 
 
 def test_two_signals_stop_at_once_and_tell_how_to_go_on(begun: Callable[..., Summary]) -> None:
     with pytest.raises(StoppedError, match=r"^Stopped at once\. Finished frames are kept: resume=True continues\.$"):
         begun(stops=2)
-    assert begun().frames == 200
+    assert begun().frames == 100
