@@ -21,8 +21,8 @@ pytestmark = pytest.mark.slow
 
 PATTERN = "pattern://160x90@25"
 PASSPHRASE = "thatnobodymaysee"
-CHEAP = ("--engine", "nearest", "--workers", "threads")
-"""Targets are processes of their own however the network runs."""
+CHEAP = ("--engine", "nearest")
+"""The network that costs least: targets are what is looked at."""
 
 
 @pytest.mark.parametrize(("segments", "suffix"), [("ts", "ts"), ("fmp4", "m4s")])
