@@ -18,7 +18,7 @@ COOKIE: Final = "sr4k_session"
 
 SECURITY_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
-    "object-src 'none'",
+    "object-src 'none'; media-src 'self' blob:",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
@@ -26,7 +26,10 @@ SECURITY_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-"""Headers of every response: nothing is loaded from elsewhere, and no page elsewhere shows this one."""
+"""Headers of every response: nothing is loaded from elsewhere, and no page elsewhere shows this one.
+
+Media from blobs are what scripts of the page put together from segments, where a browser plays no HLS by itself.
+"""
 
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _MOST_BYTES = 2**20
@@ -35,7 +38,7 @@ _MOST_BYTES = 2**20
 _ASKS: Final = {"WWW-Authenticate": "Bearer"}
 """Header of answers that ask for a token."""
 
-_OPEN = ("/static/", "/login")
+_OPEN = ("/static/", "/login", "/health")
 """Paths that need no session."""
 
 

@@ -1,4 +1,4 @@
-"""Starts the process with the page, and starts it again whenever it dies, on the same port."""
+"""Starts the process with the page, and starts it again whenever it dies or hangs, on the same port."""
 
 import logging
 import signal
@@ -18,6 +18,7 @@ from sr4k.pipeline.starting import start_process
 from sr4k.service.channel_desk import Channels
 from sr4k.service.endpoint import parse_address
 from sr4k.web.channel_link import Answering
+from sr4k.web.page_health import USUAL, Patience, killed_when_it_hangs
 from sr4k.web.page_process import run_page
 from sr4k.web.page_settings import PageSettings
 
@@ -59,10 +60,17 @@ class PageKeeper:
         settings: of the page.
         channels: what it asks of the live channels.
         on_death: called before a page that died is started again.
+        patience: with a page that does not answer. One that hangs is killed.
     """
 
-    def __init__(self, settings: PageSettings, channels: Channels | None, on_death: Callable[[], None]) -> None:
-        self._settings, self._channels, self._on_death = settings, channels, on_death
+    def __init__(
+        self,
+        settings: PageSettings,
+        channels: Channels | None,
+        on_death: Callable[[], None],
+        patience: Patience = USUAL,
+    ) -> None:
+        self._settings, self._channels, self._on_death, self._patience = settings, channels, on_death, patience
         self._ending = threading.Event()
         self._answering: Answering | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -75,7 +83,7 @@ class PageKeeper:
     def __exit__(self, *exc: object) -> None:
         self._ending.set()
         if self._answering is not None:
-            self._answering.end()
+            threading.Thread(target=self._answering.end, daemon=True).start()  # a page that hangs may not even take it
         self._thread.join(_FAREWELL)
         if self._thread.is_alive() and self._process is not None:
             self._process.kill()
@@ -109,7 +117,10 @@ class PageKeeper:
             self._answering = Answering(ours, self._channels)
             if self._ending.is_set():  # the end came between
                 self._answering.end()
-            self._answering.answer_for_ever()
-            self._process.wait()
+            with killed_when_it_hangs(self._process, self._settings.listening, self._patience) as hung:
+                self._answering.answer_for_ever()
+                self._process.wait()
+        if hung.is_set():
+            return "did not answer any more and was killed"
         code = self._process.returncode
         return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"

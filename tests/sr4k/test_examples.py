@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import promql_parser
 import pytest
 import yaml
+from compose_spec import PyCompose
 
 from rig.servers import free_port
 from sr4k.live.send.check_target import lacks_certificates
@@ -232,6 +234,16 @@ def test_the_dashboard_shows_metrics_that_there_are() -> None:
     assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
 
 
+def test_prometheus_can_read_each_query_of_the_alerts_and_of_the_dashboard() -> None:
+    (group,) = yaml.safe_load((EXAMPLES / "alerts.yaml").read_text())["groups"]
+    board = json.loads((EXAMPLES / "grafana" / "channels.json").read_text())
+    asked = [rule["expr"] for rule in group["rules"]]
+    asked += [query["expr"] for panel in board["panels"] for query in panel["targets"]]
+    assert len(asked) > 20
+    for text in asked:
+        promql_parser.parse(text.replace("$__rate_interval", "5m"))  # which Grafana replaces; raises ValueError
+
+
 def page_container() -> str:
     """Return the container file of the page."""
     return (EXAMPLES / "page.Containerfile").read_text()
@@ -245,6 +257,8 @@ def test_the_pages_container_names_extras_options_and_packages_that_there_are() 
     usage = subprocess.run([SR4K, "serve", "--help"], capture_output=True, text=True, timeout=240, check=True).stdout
     assert start[:2] == ["sr4k", "serve"] and {option for option in start if option[:2] == "--"} <= {*usage.split()}
     assert f"EXPOSE {start[start.index('--listen') + 1].lstrip(':')}\n" in text
+    health = re.search(r"urlopen\('http://127.0.0.1(:\d+)/health'", text)
+    assert health is not None and health[1] == start[start.index("--listen") + 1]
     packages = [name for names in re.findall(r'PACKAGES="([^"]+)"', text) for name in names.split()]
     assert packages
     if shutil.which("apt-cache") and apt_knows("python3"):
@@ -258,7 +272,10 @@ def apt_knows(package: str) -> bool:
 
 
 def test_the_page_and_the_media_server_are_composed_of_what_lies_beside_them() -> None:
-    composed = yaml.safe_load((EXAMPLES / "compose.yaml").read_text())
+    text = (EXAMPLES / "compose.yaml").read_text()
+    given = re.sub(r"\$\{\w+:(?:-([^}]*)|\?)\}", lambda found: found[1] or "given", text)
+    PyCompose.from_yaml(given).validate()  # every key and value, by the specification
+    composed = yaml.safe_load(text)
     page, server = composed["services"]["sr4k"], composed["services"]["mediamtx"]
     assert page["network_mode"] == "service:mediamtx" and "127.0.0.1:8484:8484" in server["ports"]
     assert (EXAMPLES / page["build"]["context"] / page["build"]["dockerfile"]).exists()

@@ -1,4 +1,4 @@
-import {$, button, call, clock, h, repeat} from "./common.js";
+import {$, call, h, repeat, toast} from "./common.js";
 import {actions, ends, facts, part, pictures, state} from "./channel_parts.js";
 import {plots} from "./plots.js";
 import {player} from "./live_player.js";
@@ -26,7 +26,7 @@ function ladder(channel) {
   if (!rungs.length) return h("div", {});
   const {rung} = channel.wishes;
   const select = h("select", {id: "rung", onchange: async () => {
-    await call("PUT", `/channels/${name}/rung`, {rung: select.value === "" ? null : Number(select.value)}).catch(() => {});
+    await call("PUT", `/channels/${name}/rung`, {rung: select.value === "" ? null : Number(select.value)}).catch((error) => toast(error.message, true));
     select.blur();
     show().catch(() => {});
   }}, h("option", {value: "", selected: rung === null}, "As good as the machine's speed allows"), ...rungs.map((text, index) => h("option", {value: index, selected: rung === index}, `Always: ${text}`)));

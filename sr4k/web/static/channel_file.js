@@ -34,12 +34,15 @@ function tell({changes, diff}) {
 }
 
 async function save() {
+  $("text").disabled = true; // what is typed now would be lost
   try {
     await call("PUT", "/channel-file", {text: $("text").value, version});
     toast("Written. The channels follow.");
     await load();
+    setTimeout(edited); // once the button has been let go
     $("found").replaceChildren(h("p", {}, "Applied. ", h("a", {href: "/channels"}, "See the channels")));
   } catch (error) { $("found").replaceChildren(h("p", {class: "error"}, error.message)); }
+  $("text").disabled = false;
 }
 
 if ($("text")) {

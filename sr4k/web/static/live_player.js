@@ -1,29 +1,54 @@
-// Plays what a channel sends to a playlist, by the browser's own player.
+// Plays what a channel sends to a playlist: by the browser's own player, or by hls.js where it has none.
 import {h} from "./common.js";
 
 export function player(name) {
   const made = h("div", {});
-  let shown = "";
+  let shown = "", players = [];
   const show = (channel) => {
     const numbers = channel.out.flatMap((each, index) => each.playlist ? [index + 1] : []), wanted = numbers.join();
     if (wanted === shown) return;
     shown = wanted;
-    made.replaceChildren(...numbers.map((number) => one(name, number, channel.out[number - 1].target)));
+    for (const each of players) each.end();
+    players = numbers.map((number) => one(name, number, channel.out[number - 1].target));
+    made.replaceChildren(...players.map((each) => each.box));
   };
   return {made, show};
 }
 
+// One playlist, and what ends its player.
 function one(name, number, target) {
   const address = `/api/v1/channels/${name}/targets/${number}/playlist.m3u8`, box = h("div", {class: "player"});
-  if (!h("video").canPlayType("application/vnd.apple.mpegurl")) {
-    box.append(h("p", {class: "hint"}, "This browser does not play HLS. Chromium, Edge and Safari do; or open this address in a player: ", h("a", {href: address}, target)));
-    return box;
-  }
   const watch = h("button", {type: "button", onclick: () => {
-    const video = h("video", {src: address, controls: true, autoplay: true, playsinline: true, "aria-label": `What ${name} sends to ${target}`, onerror: () => box.append(h("p", {class: "error"}, "The playlist can't be played now: it may not have begun yet."))});
+    const video = h("video", {controls: true, autoplay: true, playsinline: true, "aria-label": `What ${name} sends to ${target}`});
     video.muted = true; // or the browser would not begin by itself
     box.replaceChildren(video, h("p", {class: "hint"}, `${target}: some seconds behind, as HLS is.`));
+    begin(video, address, fail).then((end) => { own.end = end; }, fail);
   }}, `Watch ${target.split("/").pop()}`);
+  const fail = () => box.replaceChildren(h("p", {class: "error"}, "This can't be played now: the playlist may not have begun yet, or this browser lacks its codec. ",
+    h("a", {href: address}, "Its address"), " is for other players."), watch);
+  const own = {box, end: () => {}};
   box.append(watch);
-  return box;
+  return own;
+}
+
+// Returns what ends the playing.
+async function begin(video, address, fail) {
+  if (video.canPlayType("application/vnd.apple.mpegurl")) {
+    video.addEventListener("error", fail);
+    video.src = address;
+    return () => {};
+  }
+  const {default: Hls} = await import("./vendor/hls.light-1.7.4.min.mjs");
+  if (!Hls.isSupported()) throw new Error("neither HLS nor media sources");
+  const hls = new Hls({enableWorker: false}); // its worker would be a script from a blob, which the page allows nowhere
+  let isRecovered = false;
+  hls.on(Hls.Events.ERROR, (_event, {fatal, type}) => {
+    if (!fatal) return;
+    if (type === Hls.ErrorTypes.MEDIA_ERROR && !isRecovered) { isRecovered = true; hls.recoverMediaError(); return; }
+    hls.destroy();
+    fail();
+  });
+  hls.loadSource(address);
+  hls.attachMedia(video);
+  return () => hls.destroy();
 }

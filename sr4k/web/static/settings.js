@@ -2,9 +2,20 @@ import {$, PRIORITIES, bytes, call, h, number, toast} from "./common.js";
 
 const EMPTY = {folder: "", smaller_than: [2560, 1440], names: [], but_not: [], stable: 30, output: "{stem} 4K.mkv", options: {size: "4k"}, priority: 0, polling: false, once_done: "keep"};
 const SIZES = [["", "Twice as wide and as high"], ["4k", "4K: fits into 3840×2160"], ["2560x1440", "1440p: fits into 2560×1440"], ["1920x1080", "1080p: fits into 1920×1080"]];
-let models = [], roots = [], count = 0;
+const mayChange = document.body.dataset.role === "operate";
+let models = [], roots = [], count = 0, isFilled = false;
 
-async function show() {
+// Does something while nobody can type: it would be lost. Before it is filled, the form can't be used at all.
+async function alone(does) {
+  const had = document.activeElement;
+  $("fields").disabled = true;
+  try { await does(); } finally {
+    $("fields").disabled = !mayChange || !isFilled;
+    if (had.isConnected) had.focus();
+  }
+}
+
+async function fill() {
   const [settings, found, library, bins] = await Promise.all([call("GET", "/settings"), call("GET", "/models"), call("GET", "/library"), call("GET", "/bins")]);
   [models, roots] = [found.filter((each) => !each.trouble).map((each) => each.name), library.entries.map((each) => each.path)];
   const [begin, end] = (settings.hours ?? "-").split("-");
@@ -14,8 +25,7 @@ async function show() {
   $("watch").replaceChildren(...Object.entries(settings.watch).map(([name, folder]) => card(name, folder)));
   $("bins").replaceChildren(...bins.map((bin) => h("div", {}, h("dt", {}, bin.path), h("dd", {}, bin.files ? `${number(bin.files)} file${bin.files === 1 ? "" : "s"}, ${bytes(bin.bytes)}` : "empty"))));
   wrong(null);
-  const mayChange = document.body.dataset.role === "operate";
-  for (const each of $("settings").elements) each.disabled = !mayChange;
+  isFilled = true;
 }
 
 // A part of the form for one watch folder, whose fields are named after their keys.
@@ -100,14 +110,21 @@ $("more").addEventListener("click", () => {
   $("watch").append(made);
   made.querySelector("input").focus();
 });
-$("again").addEventListener("click", () => show().catch((error) => toast(error.message, true)));
+$("again").addEventListener("click", () => alone(fill).catch((error) => toast(error.message, true)));
 $("settings").addEventListener("submit", async (event) => {
   event.preventDefault();
   try {
-    await call("PUT", "/settings", read());
-    await show();
+    const wanted = read();
+    await alone(async () => { await call("PUT", "/settings", wanted); await fill(); });
     toast("Saved.");
   } catch (error) { wrong(error); }
 });
 $("watch").dataset.empty = "No folder is watched.";
-show().catch((error) => toast(error.message, true));
+
+async function begin() {
+  try { await alone(fill); } catch (error) {
+    toast(error.message, true);
+    setTimeout(begin, 5000);
+  }
+}
+begin();

@@ -16,7 +16,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from clips import write_clip
 from needed import program
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect, sync_playwright
 from queues import until
 from toy_statuses import statuses
 from web_serving import Runs, desk_of, service_of, serving
@@ -76,10 +76,11 @@ class Site:
         """Note what a page asks for, and what goes wrong in it."""
         page.on("request", lambda request: self.asked.append(request.url))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("console", self._note)
+        page.on("console", self.note)
         return page
 
-    def _note(self, message: ConsoleMessage) -> None:
+    def note(self, message: ConsoleMessage) -> None:
+        """Note what the browser calls an error."""
         if message.type == "error":
             self.errors.append(message.text)
 
@@ -261,10 +262,14 @@ def test_progress_moves_while_it_is_looked_at(site: Site) -> None:
     expect(site.page.locator("#running li")).to_have_count(0)
 
 
-@pytest.mark.long
 def test_settings_are_changed_and_what_is_wrong_with_them_is_said_beside_the_field(site: Site) -> None:
-    page, settings = site.page, site.service.settings
+    page, settings, held = site.page, site.service.settings, list[Route]()
+    page.route("**/api/v1/settings", lambda route: held.append(route))
     page.goto(site.url("/settings"))
+    expect(page.get_by_label("Only from")).to_be_disabled()  # what is typed before the settings are there would be lost
+    for route in held:
+        route.continue_()
+    page.unroute("**/api/v1/settings")
     page.get_by_label("Only from").fill("22:00")
     page.get_by_label("to", exact=True).fill("07:00")
     page.get_by_role("button", name="Watch another folder").click()
@@ -328,6 +333,7 @@ channels:
         expect(page.locator("#events")).to_contain_text("turned off by an operator")
         page.get_by_role("button", name="Watch lobby.m3u8").click()
         until(lambda: page.locator("video").evaluate("video => video.currentTime") > 0.5)
+        plays_without_hls(site, f"http://127.0.0.1:{port}/channels/lobby", asked)
         page.goto(f"http://127.0.0.1:{port}/channels")
         page.get_by_role("button", name="Stop").click()
         expect(page.locator("#wall")).to_contain_text("stopped by you")
@@ -436,6 +442,20 @@ def test_no_request_left_the_host_and_nothing_went_wrong_in_the_page(site: Site)
     assert len(refused) == site.refusals
     late = [error for error in site.errors if "status of 404" in error]  # a picture that is not there yet
     assert sorted(site.errors) == sorted(refused + late)
+
+
+def plays_without_hls(site: Site, address: str, asked: list[str]) -> None:
+    """Watch a channel in a browser that plays no playlist by itself, as Firefox does not."""
+    page = site.browser.new_page()
+    page.on("request", lambda request: asked.append(request.url.removeprefix("blob:")))
+    page.on("pageerror", lambda error: site.errors.append(str(error)))
+    page.on("console", site.note)
+    page.add_init_script("HTMLMediaElement.prototype.canPlayType = () => ''")
+    page.goto(address)
+    page.get_by_role("button", name="Watch lobby.m3u8").click()
+    until(lambda: page.locator("video").evaluate("video => video.currentTime") > 0.5)
+    assert page.locator("video").evaluate("video => video.src").startswith("blob:")
+    page.close()
 
 
 def plays_in_step(page: Page) -> None:
