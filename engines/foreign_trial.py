@@ -21,6 +21,9 @@ from sr4k.pipeline.spawning import spawn
 _LIMIT = 1800.0
 """Seconds that the process may take."""
 
+CHECKPOINTS = (".pth", ".pt", ".ckpt", store.WEIGHTS)
+"""Ends of the names of checkpoints."""
+
 _PROBE = "sr4k.engines.foreign_probe"
 
 
@@ -82,12 +85,14 @@ def added(path: Path, name: str, *, source: str = "", licence: str = "") -> stor
 
     Raises:
         InputError: there is no such file.
-        OptionError: it can't be used, or the name is taken.
+        OptionError: it can't be used, or is of no kind that is known, or the name is taken.
         EngineError: the test can't be made.
         OutputError: it can't be written.
     """
     if not path.is_file():
         raise InputError(f"{path} does not exist, or is no file.")
+    if path.suffix.lower() not in (kinds := (store.SUFFIX, *CHECKPOINTS)):
+        raise OptionError(f"{path} is no network: its name must end in {', '.join(kinds[:-1])} or {kinds[-1]}.")
     store.check_unused(name)
     graph, _ = store.files_of_name(name)
     beside = graph.with_name(f".{name}.{os.getpid()}.tmp")

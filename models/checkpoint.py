@@ -100,7 +100,8 @@ def state_dict_of(path: Path) -> dict[str, Tensor]:
             "Save its state_dict() alone, and pass that file."
         ) from err
     except Exception as err:  # the reader fails in many ways on a file of another kind
-        raise OptionError(f"{path} can't be read as a PyTorch checkpoint: {err}.") from err
+        words = f" ({' '.join(str(err).split())[:200]})" if len(str(err)) > 10 else ""
+        raise OptionError(f"{path} can't be read as a PyTorch checkpoint: it is none, or is cut off{words}.") from err
     for wrapper in _WRAPPERS:
         if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
             state = state[wrapper]

@@ -2,7 +2,8 @@
 
 import json
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from sr4k.errors import OptionError
 from sr4k.models.architecture import Figures
@@ -12,6 +13,9 @@ Layout = Literal["NCHW", "NHWC"]
 
 _FORM = 1
 """Version of the cards: raised when a change to this package makes older ones wrong."""
+
+_MOST = 1e12
+"""What no number on a card reaches."""
 
 _WORDS = {
     "scale": "factor from input to output size",
@@ -131,22 +135,28 @@ def read_card(text: str, where: str) -> Card:
 
 
 def _check(card: Card) -> None:
-    numbers = {
-        name: getattr(card, name) for name in ("scale", "channels", "multiple", "macs_per_pixel", "bytes_per_pixel")
-    }
-    for name, value in numbers.items():
-        if not isinstance(value, int | float) or not 0 <= value < 1e12:
+    for name, kind in get_type_hints(Card).items():
+        value = getattr(card, name)
+        least = -_MOST if name == "loss" else 0
+        if not _is_of(value, kind) or (isinstance(value, int | float) and not least <= value < _MOST):
             raise ValueError(f"{name} is {value!r}")
     if card.scale not in (1, 2, 3, 4) or card.channels not in (1, 3) or card.peak not in (1, 255):
         raise ValueError(f"scale {card.scale}, channels {card.channels}, peak {card.peak}")
-    if card.layout not in ("NCHW", "NHWC") or not isinstance(card.multiple, int) or not 1 <= card.multiple <= 256:
-        raise ValueError(f"layout {card.layout}, multiple {card.multiple}")
-    if card.precision not in ("fp32", "int8") or not isinstance(card.loss, int | float | None):
-        raise ValueError(f"precision {card.precision}, loss {card.loss}")
-    if card.reach is not None and (not isinstance(card.reach, int) or card.reach < 0):
-        raise ValueError(f"reach {card.reach}")
-    if card.fixed is not None and (len(card.fixed) != 2 or not all(isinstance(n, int) and n > 0 for n in card.fixed)):
-        raise ValueError(f"fixed {card.fixed}")
+    if not 1 <= card.multiple <= 256 or min(card.fixed or (1,)) < 1:
+        raise ValueError(f"multiple {card.multiple}, fixed {card.fixed}")
+
+
+def _is_of(value: object, kind: Any) -> bool:
+    """Whether a value is of a type of a card's, where an integer is a number too, and a truth value is none."""
+    if get_origin(kind) is Literal:
+        return value in get_args(kind)
+    if get_origin(kind) is UnionType:
+        return any(_is_of(value, each) for each in get_args(kind))
+    if get_origin(kind) is tuple:
+        kinds = get_args(kind)
+        return isinstance(value, tuple) and len(value) == len(kinds) and all(map(_is_of, value, kinds))
+    wanted = (int, float) if kind is float else kind
+    return isinstance(value, wanted) and (kind is bool or not isinstance(value, bool))
 
 
 def _written(value: object) -> str:

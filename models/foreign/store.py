@@ -86,8 +86,8 @@ def check_name(name: str) -> None:
     """
     if not _NAME.fullmatch(name) or name.endswith(SUFFIX) or name in (".", ".."):
         raise OptionError(
-            f"A network can't be called '{name}': use up to 64 letters, digits, dots, dashes and underscores, and not "
-            f"{SUFFIX} at the end."
+            f"A network can't be called '{name}': give a name of up to 64 letters, digits, dots, dashes and "
+            f"underscores, without {SUFFIX} at the end."
         )
 
 

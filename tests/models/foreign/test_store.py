@@ -1,6 +1,7 @@
 """The store of the user's networks: cards, names and hashes."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_card_is_what_was_written() -> None:
     assert read_card(CARD.to_toml(), "card") == CARD
+    better = replace(CARD, precision="int8", loss=-0.02)
+    assert read_card(better.to_toml(), "card") == better
 
 
 @pytest.mark.parametrize(
@@ -43,9 +46,21 @@ def test_a_card_is_what_was_written() -> None:
         ("form = 1", "form = 99"),
         ("channels = 3", "channels = 'x'"),
         ("peak = 1", "peak = 2"),
+        ("scale = 2", "scale = 2.0"),
+        ("scale = 2", "scale = true"),
+        ("parameters = 10", "parameters = '10'"),
+        ("macs_per_pixel = 100.5", "macs_per_pixel = nan"),
+        ("reach = 7", "reach = -1"),
+        ("fixed = [64, 96]", "fixed = [64]"),
+        ("fixed = [64, 96]", "fixed = 'ab'"),
+        ("fixed = [64, 96]", "fixed = [64, 0]"),
+        ("deterministic = true", "deterministic = 'no'"),
+        ("source = ", "source = 5 #"),
+        ("source = ", "colour = "),
     ],
 )
 def test_a_card_that_can_not_be_is_refused(line: str, instead: str) -> None:
+    assert line in CARD.to_toml()
     with pytest.raises(OptionError, match="is no card"):
         read_card(CARD.to_toml().replace(line, instead), "card")
     with pytest.raises(OptionError, match="is no card"):

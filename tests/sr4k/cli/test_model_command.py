@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -91,6 +92,8 @@ def test_names_that_are_taken_or_can_not_be_are_refused(tmp_path: Path) -> None:
     assert "ships with the package" in told("add", file, "--name", "luma", code=2)
     assert "can't be called" in told("add", file, "--name", "a+b", code=2)
     assert "does not exist" in told("add", file, code=3)
+    (tmp_path / "net.txt").write_text("a network")
+    assert "must end in .onnx, .pth, .pt, .ckpt or .safetensors" in told("add", str(tmp_path / "net.txt"), code=2)
     assert "ships with the package" in told("show", "luma", code=2)
     assert "There is no network 'none'" in told("remove", "none", code=2)
 
@@ -109,3 +112,10 @@ def test_a_damaged_network_is_told_beside_the_others(folder: Path) -> None:
     (folder / "bad.toml").write_text("form = 1")
     assert "is no card" in told("list")
     assert "damaged" in CliRunner().invoke(app, ["models"]).output
+
+
+def test_the_terms_of_a_network_do_nothing_to_the_terminal(tmp_path: Path) -> None:
+    store.make_folder()
+    path = convolutions(tmp_path / "net.onnx")
+    store.keep("mine", path, replace(with_card(path), licence="\x1b[31mred\x07"))
+    assert r"\u001b[31mred\u0007" in told("list") and r"\u001b[31mred\u0007" in told("show", "mine")
