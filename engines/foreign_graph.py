@@ -131,7 +131,8 @@ def plain_graph(core: "ov.Core", foreign: Foreign, spec: EngineSpec) -> "ov.Mode
     wanted = [1, card.channels, card.scale * spec.height, card.scale * spec.width]
     if list(made.get_output_partial_shape(0)) != wanted:
         raise EngineError(
-            f"{foreign.name} makes {made.get_output_partial_shape(0)} of {spec.width}x{spec.height} pixels."
+            f"{foreign.name} makes {made.get_output_partial_shape(0)} of {spec.width}x{spec.height} pixels, which is "
+            "not what its card says: remove the network and add it again."
         )
     if card.channels == 1:
         made = planes.luma_back(made, beside)

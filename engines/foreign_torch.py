@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from sr4k.common.option_names import option
 from sr4k.engines.base import EngineSpec, Plane
 from sr4k.errors import EngineError, OptionError
 from sr4k.models.colour import Colour, doubling_taps, halving_taps, rgb_from_yuv, yuv_from_rgb
@@ -39,7 +40,8 @@ class ForeignNetwork:
         path = foreign.weights
         if not foreign.card.weights_sha256:
             raise OptionError(
-                f"PyTorch can't run {foreign.name}, which was not added as a checkpoint of PyTorch's: use openvino."
+                f"PyTorch can't run {foreign.name}, which was not added as a checkpoint of PyTorch's: use "
+                f"{option('engine', 'openvino')}."
             )
         if hash_of_file(path) != foreign.card.weights_sha256:
             raise OptionError(f"{path} is not the file that was added: remove the network and add it again.")

@@ -21,9 +21,6 @@ from sr4k.pipeline.spawning import spawn
 _LIMIT = 1800.0
 """Seconds that the process may take."""
 
-CHECKPOINTS = (".pth", ".pt", ".ckpt", store.WEIGHTS)
-"""Ends of the names of checkpoints."""
-
 _PROBE = "sr4k.engines.foreign_probe"
 
 
@@ -91,7 +88,7 @@ def added(path: Path, name: str, *, source: str = "", licence: str = "") -> stor
     """
     if not path.is_file():
         raise InputError(f"{path} does not exist, or is no file.")
-    if path.suffix.lower() not in (kinds := (store.SUFFIX, *CHECKPOINTS)):
+    if path.suffix.lower() not in (kinds := (store.SUFFIX, *store.CHECKPOINTS)):
         raise OptionError(f"{path} is no network: its name must end in {', '.join(kinds[:-1])} or {kinds[-1]}.")
     store.check_unused(name)
     graph, _ = store.files_of_name(name)

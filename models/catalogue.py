@@ -71,7 +71,20 @@ def figures(name: str) -> Figures:
 
 
 def chain(name: str) -> tuple[str, ...]:
-    """Return the networks that a picture goes through: ``clean+luma`` is the network clean, and then luma."""
-    if store.is_path(name) and Path(name).is_file():
-        return (name,)
-    return tuple(name.split("+"))
+    """Return the networks that a picture goes through: ``clean+luma`` is the network clean, and then luma.
+
+    Paths of files that exist may have plus signs in them.
+    """
+    pieces, found = name.split("+"), []
+    while pieces:
+        count = next((k for k in range(len(pieces), 1, -1) if _is_file("+".join(pieces[:k]))), 1)
+        found.append("+".join(pieces[:count]))
+        del pieces[:count]
+    return tuple(found)
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return store.is_path(name) and Path(name).expanduser().is_file()
+    except OSError:  # it is too long for one
+        return False

@@ -26,6 +26,9 @@ SUFFIX = ".onnx"
 WEIGHTS = ".safetensors"
 """Of the weights for PyTorch."""
 
+CHECKPOINTS = (".pth", ".pt", ".ckpt", WEIGHTS)
+"""Ends of the names of checkpoints."""
+
 MOST_BYTES = 1 << 30
 """Size of the largest file that is read: about seven times that of the largest published network."""
 

@@ -11,11 +11,10 @@ from sr4k.cli.picture_folders import check_outside
 from sr4k.common.shipped_files import shipped_names
 from sr4k.errors import OptionError
 from sr4k.models.catalogue import DEFAULT
+from sr4k.models.foreign.store import CHECKPOINTS
 
 _MAX_LOSS = 0.1
 """PSNR that int8 may cost of a network of the user's, in dB."""
-
-_CHECKPOINTS = {".safetensors", ".pt", ".pth", ".ckpt"}
 
 _RECIPES = shipped_names("sr4k.models.training")
 
@@ -104,7 +103,7 @@ def quantize(
     with errors_in_one_line(verbose=verbose):
         of_checkpoint, of_yours = {"--model": model, "--out": out}, {"--name": name, "--max-loss": max_loss}
         path = Path(network)
-        is_checkpoint = path.suffix.lower() in _CHECKPOINTS or (path.exists() and path.suffix.lower() != ".onnx")
+        is_checkpoint = path.suffix.lower() in CHECKPOINTS or (path.exists() and path.suffix.lower() != ".onnx")
         for option, value in (of_yours if is_checkpoint else of_checkpoint).items():
             if value is not None:
                 raise OptionError(

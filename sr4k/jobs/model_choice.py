@@ -48,6 +48,8 @@ def existing_model(name: str) -> str:
     """
     if name in catalogue.ARCHITECTURES:
         return name
+    if Path(name).suffix.lower() in store.CHECKPOINTS:
+        raise OptionError(f"{name} is a checkpoint: sr4k model add {name} makes a network of it, whose name to use.")
     name = str(Path(name).expanduser().absolute()) if store.is_path(name) else name
     if known(name) is None:
         catalogue.architecture(name)  # raises
@@ -92,7 +94,11 @@ def _check(engine: EnginePreset, network: str) -> None:
     """Refuse what is for our own networks alone."""
     if network in catalogue.ARCHITECTURES:
         return
-    given = {"weights": engine.weights is not None, "sharpness": bool(engine.sharpness)}
+    given = {
+        "weights": engine.weights is not None,
+        "sharpness": bool(engine.sharpness),
+        "source_quality": engine.source_quality != "auto",
+    }
     for name, is_given in given.items():
         if is_given:
             raise OptionError(

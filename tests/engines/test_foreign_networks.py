@@ -19,10 +19,11 @@ from sr4k.engines.choose import engine_for
 from sr4k.engines.foreign_tiles import ForeignTiles
 from sr4k.engines.openvino_library import shared_core
 from sr4k.engines.openvino_models import CPU, half_precisions
-from sr4k.errors import OptionError
+from sr4k.errors import EngineError, OptionError
 from sr4k.models import catalogue
 from sr4k.models.architecture import Precision
 from sr4k.models.colour import Colour, downsample_chroma, rgb_from_yuv, upsample_chroma, yuv_from_rgb
+from sr4k.models.foreign.store import keep_card
 from sr4k.models.geometry import CHROMA_PAD, PAD_AFTER, PAD_BEFORE, pad_planes
 
 Array = NDArray[Any]
@@ -231,6 +232,14 @@ def test_engines_of_our_own_networks_refuse_others(tmp_path: Path) -> None:
             engine_for("openvino", replace(spec, **{key: value}))
     with pytest.raises(OptionError, match="runs in float"), create_engine("openvino", replace(spec, precision="int8")):
         pass
+
+
+def test_a_card_that_says_another_scale_is_told(tmp_path: Path) -> None:
+    path = convolutions(tmp_path / "net.onnx")
+    keep_card(replace(with_card(path), scale=3))
+    spec = EngineSpec(model=str(path), height=64, width=80, colour=Colour())
+    with pytest.raises(EngineError, match="not what its card says: remove the network and add it again"):
+        engine_for("openvino", spec).activate()
 
 
 @pytest.mark.parametrize("engine", ["openvino", "nearest"])

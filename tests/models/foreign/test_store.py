@@ -142,6 +142,16 @@ def test_files_that_someone_else_put_there_are_no_networks_unless_they_could_hav
     assert store.names() == ["net"]
 
 
+def test_paths_in_a_chain_may_have_plus_signs(tmp_path: Path) -> None:
+    folder = tmp_path / "a+b"
+    folder.mkdir()
+    clean, other = convolutions(folder / "c+d.onnx", scale=1), convolutions(folder / "e.onnx")
+    assert catalogue.chain(f"{clean}+{other}") == (str(clean), str(other))
+    assert catalogue.chain(f"clean+{clean}+luma") == ("clean", str(clean), "luma")
+    assert catalogue.chain(f"{folder}/none.onnx+luma")[-1] == "luma"
+    assert catalogue.chain(f"{'x' * 300}+{'y' * 300}.onnx") == ("x" * 300, "y" * 300 + ".onnx")
+
+
 def test_networks_of_a_chain_are_joined_by_plus_signs(tmp_path: Path) -> None:
     assert catalogue.chain("luma") == ("luma",)
     assert catalogue.chain("clean+luma") == ("clean", "luma")

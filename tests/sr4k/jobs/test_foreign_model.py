@@ -117,6 +117,8 @@ def test_what_a_network_is_not_for_is_refused_before_anything_starts(tmp_path: P
         ({"model": "luma+luma"}, "can't come before"),
         ({"model": "+luma"}, "There is no model ''"),
         ({"model": mine, "sharpness": 50}, "sharpness|luma networks"),
+        ({"model": mine, "source_quality": 30}, "source_quality is for"),
+        ({"model": "nets/2x.pth"}, "sr4k model add nets/2x.pth"),
         ({"model": mine, "weights": tmp_path}, "weights is for"),
         ({"model": mine, "precision": "int8"}, "runs in float"),
         ({"model": "rtmp://example.com/key"}, "can't be a URL"),
