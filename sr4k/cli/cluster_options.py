@@ -79,7 +79,7 @@ class ClusterOptions:
         from sr4k.jobs.file_job import Job
         from sr4k.jobs.setting_errors import errors_by_option
 
-        named = Reached(settings=settings, address=settings.address)
+        named = Reached(settings=settings, address=settings.head)
         with errors_by_option():
             plain = ({field.name: getattr(job, field.name) for field in fields(Job)} for job in jobs)
             spread = [ClusterJob(**each, cluster=named) for each in plain]

@@ -4,6 +4,7 @@ import socket
 import time
 from collections.abc import Callable
 
+from sr4k.cluster.settings import AUTO
 from sr4k.errors import MachineError
 
 _CONNECT = 10.0
@@ -57,6 +58,20 @@ def connect_patiently(connect: Callable[[], object], address: str, wait: Callabl
             wait(_PAUSE)
         else:
             return
+
+
+def unreachable(address: str, error: Exception) -> str:
+    """Return what to tell of an error of Ray's on connecting."""
+    if address == AUTO and "any running Ray" in str(error):
+        return (
+            "There is no Ray cluster on this machine, and RAY_ADDRESS names none elsewhere: name the address of its "
+            "head, or local:2 to try it."
+        )
+    reason = next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
+    return (
+        f"The cluster at {address} can't be reached: {reason}. If it runs, compare its token and its version of Ray "
+        "with those here."
+    )
 
 
 def _last_line(error: Exception) -> str:

@@ -21,7 +21,7 @@ from sr4k.cluster.settings import ClusterSettings
 from sr4k.cluster.watching import Watching
 from sr4k.common.option_names import is_named_for_command, option
 from sr4k.common.owned_folder import owned_folder
-from sr4k.errors import FieldError, MachineError, OptionError, OutputError, StoppedError, WorkerError
+from sr4k.errors import FieldError, MachineError, OptionError, OutputError, Sr4kError, StoppedError, WorkerError
 from sr4k.jobs.fields import Field
 from sr4k.jobs.file_job import Job
 from sr4k.jobs.pipes import DASH, is_pipe, path_or_dash
@@ -69,7 +69,7 @@ def reached(settings: ClusterSettings) -> Iterator[Reached]:
     if find_spec("ray") is None:
         raise OptionError(f"{option('cluster')} needs Ray: pip install 'sr4k-stream[cluster]'.")
     if settings.nodes is None:
-        yield Reached(settings=settings, address=settings.address)
+        yield Reached(settings=settings, address=settings.head)
         return
     from sr4k.cluster.private import private_cluster
 
@@ -268,11 +268,14 @@ class _Spread:
         with owned_folder() as own:
             said, empty = own.path / "ray.log", own.path / "empty"
             empty.mkdir()
-            is_over = False
+            is_explained = False
             try:
-                is_over = self._followed(said, empty)
+                is_over = is_explained = self._followed(said, empty)
+            except Sr4kError:
+                is_explained = True
+                raise
             finally:
-                if not is_over or self.faults:
+                if not is_explained or self.faults:
                     descriptor, kept = tempfile.mkstemp(prefix="sr4k-ray-", suffix=".log")
                     os.close(descriptor)
                     said.replace(kept)

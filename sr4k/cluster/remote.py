@@ -11,7 +11,7 @@ import ray
 from ray.exceptions import RayError
 
 from sr4k.cluster import node
-from sr4k.cluster.connecting import check_reachable, connect_patiently
+from sr4k.cluster.connecting import check_reachable, connect_patiently, unreachable
 from sr4k.cluster.messages import Request
 from sr4k.cluster.tasks import NodeFacts, SegmentDone, SegmentFailed, SegmentTask, Work
 from sr4k.errors import MachineError
@@ -71,13 +71,9 @@ def connected(request: Request) -> Iterator[None]:
     check_reachable(request.address)
     connect = partial(ray.init, address=request.address, log_to_driver=False, logging_level=logging.WARNING)
     try:
-        connect_patiently(connect, request.settings.address)
+        connect_patiently(connect, request.address)
     except (RayError, ConnectionError, ValueError, RuntimeError, TimeoutError, AssertionError) as err:
-        reason = next(iter(str(err).strip().splitlines()), type(err).__name__).rstrip(".")
-        raise MachineError(
-            f"The cluster at {request.settings.address} can't be reached: {reason}. If it runs, compare its token and "
-            "its version of Ray with those here."
-        ) from err
+        raise MachineError(unreachable(request.address, err)) from err
     try:
         yield
     finally:

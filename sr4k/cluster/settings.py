@@ -12,6 +12,9 @@ from sr4k.errors import OptionError
 _LOCAL = re.compile(r"local:([1-9]\d?)")
 _ADDRESS = re.compile(r"(ray://)?(\[[0-9a-fA-F:]+\]|[\w.-]+):(\d{1,5})")
 
+AUTO = "auto"
+"""Address of the cluster that Ray knows of on this machine."""
+
 PathMap = tuple[tuple[Path, Path], ...]
 """Folders here, each with the path under which the cluster's machines have it."""
 
@@ -38,14 +41,13 @@ class ClusterSettings:
 
     def __post_init__(self) -> None:
         """Check the address; for what it raises see the class."""
-        if self.address == "auto" or self.nodes is not None:
-            pass
-        elif (found := _ADDRESS.fullmatch(self.address)) is None or found[2] == "local" or int(found[3]) > 65535:
-            shown = re.sub(r"[^/@]*@", "***@", self.address)  # a user and a password, which no address of Ray has
+        if self.nodes is None and not _is_address(self.address):
             raise OptionError(
-                f"{option('cluster')} can't be '{shown}': use auto, HOST:PORT, ray://HOST:PORT, or local:N for "
-                "N machines on this one."
+                f"{option('cluster')} can't be '{_shown(self.address)}': use auto, HOST:PORT, ray://HOST:PORT, or "
+                "local:N for N machines on this one."
             )
+        if self.nodes is None and not _is_address(self.head):
+            raise OptionError(f"RAY_ADDRESS can't be '{_shown(self.head)}': use HOST:PORT or ray://HOST:PORT.")
         if not self.trusts and self.nodes is None and os.environ.get("RAY_AUTH_MODE") != "token":
             raise OptionError(
                 "A Ray cluster without a token runs the code of whoever reaches its ports: set RAY_AUTH_MODE=token and "
@@ -54,10 +56,26 @@ class ClusterSettings:
             )
 
     @property
+    def head(self) -> str:
+        """The address, or RAY_ADDRESS where it is ``auto`` and that is set."""
+        return (os.environ.get("RAY_ADDRESS") if self.address == AUTO else None) or self.address
+
+    @property
     def nodes(self) -> int | None:
         """Number of machines of a private cluster; ``None``: it is another one."""
         found = _LOCAL.fullmatch(self.address)
         return None if found is None else int(found[1])
+
+
+def _is_address(text: str) -> bool:
+    """Whether a text is an address of a head, or ``auto``."""
+    found = _ADDRESS.fullmatch(text)
+    return text == AUTO or (found is not None and found[2] != "local" and int(found[3]) <= 65535)
+
+
+def _shown(text: str) -> str:
+    """Return an address without a user and a password, which no address of Ray has."""
+    return re.sub(r"[^/@]*@", "***@", text)
 
 
 def parse_path_map(texts: Sequence[str]) -> PathMap:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sr4k.cluster.connecting import connect_patiently
+from sr4k.cluster.connecting import check_reachable, connect_patiently, unreachable
 from sr4k.errors import MachineError
 
 SAID = "Initialization failure from server:\nTraceback (most recent call last):\n  ...\nTimeoutError: no channel.\n"
@@ -34,3 +34,14 @@ def test_after_some_attempts_one_line_says_what_happened() -> None:
     with pytest.raises(ConnectionError, match="other"):
         connect_patiently(lambda: (_ for _ in ()).throw(ConnectionError("other")), WHERE, waited.append)
     assert len(waited) == 3
+
+
+def test_a_cluster_that_is_not_there_is_told_with_what_to_name_instead() -> None:
+    found_none = ConnectionError("Could not find any running Ray instance. Set the `--address` flag.")
+    assert unreachable("auto", found_none) == (
+        "There is no Ray cluster on this machine, and RAY_ADDRESS names none elsewhere: name the address of its head, "
+        "or local:2 to try it."
+    )
+    assert "compare its token and its version" in unreachable("10.0.0.5:6379", ConnectionError("refused\nat length"))
+    with pytest.raises(MachineError, match=r"The cluster at 127\.0\.0\.1:1 can't be reached: Connection refused"):
+        check_reachable("127.0.0.1:1")

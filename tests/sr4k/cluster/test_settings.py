@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from sr4k import load_preset
 from sr4k.cli.stream_app import stream_app
-from sr4k.cluster.job import ClusterJob, Reached
+from sr4k.cluster.job import ClusterJob, Reached, reached
 from sr4k.cluster.machines import Need, largest, name_of, needed
 from sr4k.cluster.settings import ClusterSettings, mapped, parse_path_map
 from sr4k.errors import FieldError, OptionError
@@ -44,6 +44,17 @@ def test_a_cluster_without_a_token_is_refused_unless_it_is_trusted(monkeypatch: 
             ClusterSettings(address=address)
         assert ClusterSettings(address=address, trusts=True).nodes is None
     assert ClusterSettings(address="local:2").nodes == 2
+
+
+@pytest.mark.usefixtures("with_token")
+def test_auto_is_the_cluster_of_ray_address_where_that_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.5:6379")
+    with reached(ClusterSettings(address="auto")) as there:
+        assert there.address == "10.0.0.5:6379"
+    assert ClusterSettings(address="10.0.0.6:6379").head == "10.0.0.6:6379"
+    monkeypatch.setenv("RAY_ADDRESS", "user:GEHEIM@10.0.0.5:6379")
+    with pytest.raises(OptionError, match=r"RAY_ADDRESS can't be '\*\*\*@10\.0\.0\.5:6379': use HOST:PORT"):
+        ClusterSettings(address="auto")
 
 
 def test_the_longest_folder_maps_a_path() -> None:
