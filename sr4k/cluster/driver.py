@@ -95,6 +95,7 @@ def _planned(request: Request) -> tuple[Work, Planned, tuple[Stretch, ...]]:
         encodes_as=encodes_as,
         token=(f"{TOKEN}{secrets.token_hex(4)}", secrets.token_hex(16)),
         source=fingerprint(job.source),
+        is_command=request.is_command,
     )
     frames, ends = (tuple(getattr(stretch, name) for stretch in found) for name in ("frames", "end"))
     return work, Planned(keys=keys, frames=frames, ends=ends, source=source), found

@@ -26,6 +26,7 @@ class Work:
         token: name and content of a file in the pool, by which a machine finds out whether it sees the same folder.
         source: facts that change with the source's content.
         networks: those that the user brought.
+        is_command: whether messages name options as those of the command.
     """
 
     job: Job
@@ -35,6 +36,7 @@ class Work:
     token: tuple[str, str]
     source: dict[str, Any]
     networks: tuple[Network, ...] = ()
+    is_command: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
