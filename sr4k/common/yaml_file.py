@@ -22,9 +22,10 @@ class Section(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _no_number_by_a_switch(cls, value: object, info: ValidationInfo) -> object:
+        if not any(isinstance(each, bool) for each in (value if isinstance(value, list | tuple) else [value])):
+            return value
         kinds = {*leaves(cls.model_fields[info.field_name or ""].annotation)}
-        given = value if isinstance(value, list | tuple) else [value]
-        if kinds & {int, float} and bool not in kinds and any(isinstance(each, bool) for each in given):
+        if kinds & {int, float} and bool not in kinds:
             raise ValueError("must be a number" if float in kinds else "must be a whole number")
         return value
 

@@ -30,15 +30,18 @@ class SettingsKeeper:
         return settings
 
     def change(self, settings: QueueSettings) -> QueueSettings:
-        """Replace the settings. Folders that are watched are kept with links followed.
+        """Replace the settings. Folders that are watched are kept with links followed; those that stay are not checked.
 
         Raises:
             OptionError: a folder that is to be watched is none, or jobs can't have its options or results of its names.
             OutputError: nothing can be written there.
             InputError: a folder that is watched is not in the library.
         """
-        watched = {}
+        watched, known = {}, self.now.watch
         for name, each in settings.watch.items():
+            if each == known.get(name):  # its drive may be away
+                watched[name] = each
+                continue
             folder = self._library.inside(each.folder)
             if not folder.is_dir():
                 raise OptionError(f"{each.folder}, which {name} is to watch, is no folder.")

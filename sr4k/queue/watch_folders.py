@@ -4,7 +4,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -87,38 +88,37 @@ class Watcher:
                 self._watch()
 
     def _watch(self) -> None:
-        """Watch until the settings change."""
+        """Watch until the settings change, or a folder comes or goes, as those of drives do."""
         watch = self._settings.now.watch
+        there = _there(watch.values())
         for name, folder in watch.items():
             for path in _files(folder.folder):
                 self._see(name, folder, path)
-        for changed in self._changes(list(watch.values())):
+        for changed in self._changes([*there], is_polling=any(folder.polling for folder in watch.values())):
             for path in changed:
                 for name, folder in watch.items():
                     if folder.folder in path.parents and not _is_hidden(path.relative_to(folder.folder)):
                         self._see(name, folder, path)
             self._look_into_written()
-            if self._settings.now.watch != watch:
+            if self._settings.now.watch != watch or _there(watch.values()) != there:
                 return
 
-    def _changes(self, folders: list[WatchFolder]) -> Iterator[list[Path]]:
+    def _changes(self, folders: list[Path], *, is_polling: bool) -> Iterator[list[Path]]:
         """Yield paths that changed, and nothing every `_LOOK` seconds, until the end."""
-        there = [folder.folder for folder in folders if folder.folder.is_dir()]
-        if not there:
+        if not folders:
             while not self._ending.wait(_LOOK):
                 yield []
             return
         from watchfiles import watch  # of the extra [web], which nothing else needs
 
-        polling = any(folder.polling for folder in folders) or None
         changes = watch(
-            *there,
+            *folders,
             watch_filter=None,
             stop_event=self._ending,
             rust_timeout=round(_LOOK * 1000),
             yield_on_timeout=True,
             raise_interrupt=False,
-            force_polling=polling,
+            force_polling=is_polling or None,
         )
         for changed in changes:
             yield [Path(path) for _kind, path in changed]
@@ -182,6 +182,16 @@ class Watcher:
 
     def _remember(self, path: Path) -> None:
         self._queue.keep_fact(f"{_SEEN}{path}", f"{_version(path)}")
+
+
+def _there(folders: Iterable[WatchFolder]) -> dict[Path, tuple[int, int]]:
+    """Return the folders that exist, each with what tells it from another one that takes its place."""
+    found = {}
+    for folder in folders:
+        with suppress(OSError):
+            about = folder.folder.stat()
+            found[folder.folder] = about.st_dev, about.st_ino
+    return found
 
 
 def _files(folder: Path) -> Iterator[Path]:

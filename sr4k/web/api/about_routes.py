@@ -135,8 +135,8 @@ def _listed(service: WebService, folder: FilePath) -> tuple[list[Entry], list[st
             if (entry := _entry(service, path)) is not None:
                 found.append(entry)
         except (OSError, InputError) as err:
-            reason = str(err) if isinstance(err, InputError) else f"It can't be looked at ({err.strerror})."
-            faults.append(printable(f"Left out: {path.name}. {reason}"))
+            reason = str(err) if isinstance(err, InputError) else f"{path} can't be looked at ({err.strerror})."
+            faults.append(printable(f"Left out: {reason}"))
     notes = faults[:_MOST_NOTES]
     if len(faults) > len(notes):
         notes.append(f"{len(faults) - len(notes)} more are left out for such reasons.")

@@ -1,21 +1,24 @@
-import {$, PRIORITIES, button, bytes, call, clock, follow, h, lastPicture, machines, nameOf, progressText, repeat, toast} from "./common.js";
+import {$, PRIORITIES, button, bytes, call, clock, follow, h, lastPicture, machines, nameOf, number, progressText, repeat, toast} from "./common.js";
 
 const WORDS = {waiting: "waiting", running: "running", paused: "paused"};
 const COLOURS = {running: "good", paused: "warn"};
+const SHOWN = 200; // jobs that wait; the page shows no more of them at once
 const lasts = new Map(); // number of a running job -> its last picture
 let jobs = [], dragged = null;
 
 async function show() {
-  const [found, queue] = await Promise.all([call("GET", "/jobs?state=waiting&state=running&state=paused"), call("GET", "/queue")]);
-  jobs = found;
+  // Two more than are shown: the last of them may be moved down as well.
+  const [running, later, queue] = await Promise.all([call("GET", "/jobs?state=running"), call("GET", `/jobs?state=waiting&state=paused&limit=${SHOWN + 2}`), call("GET", "/queue")]);
+  jobs = [...running, ...later];
   const mayChange = document.body.dataset.role === "operate";
   $("all").hidden = !mayChange;
   $("all").textContent = queue.paused ? "Let the queue go on" : "Pause the queue";
   $("all").onclick = () => call("POST", `/queue/${queue.paused ? "resume" : "pause"}`).then(show).catch((error) => toast(error.message, true));
-  const waiting = jobs.filter((job) => job.state !== "running");
-  $("summary").textContent = queue.paused ? "The queue is paused: nothing new starts." : queue.runs_now ? `${waiting.length} waiting.` : "Jobs run in the hours that the settings name.";
+  const waiting = later.slice(0, SHOWN), all = (queue.counts.waiting ?? 0) + (queue.counts.paused ?? 0);
+  const count = all > SHOWN ? `${number(all)} waiting, of which the first ${SHOWN} are shown.` : `${all} waiting.`;
+  $("summary").textContent = (queue.paused ? "The queue is paused: nothing new starts. " : queue.runs_now ? "" : "Jobs run in the hours that the settings name. ") + count;
   const focus = document.activeElement?.dataset?.focus;
-  $("running").replaceChildren(...jobs.filter((job) => job.state === "running").map((job) => card(job, false)));
+  $("running").replaceChildren(...running.map((job) => card(job, false)));
   $("waiting").replaceChildren(...waiting.map((job) => card(job, mayChange)));
   if (focus) document.querySelector(`[data-focus="${focus}"]`)?.focus();
 }

@@ -62,6 +62,7 @@ def test_a_job_whose_service_is_killed_goes_on_with_the_segment_that_it_was_at_a
     assert done.state == "done", done.error
     assert done.result is not None
     assert done.runs in (2, 3, 4)
+    assert done.forecast is not None
     assert done.result.resumed >= 60 * finished
     assert all(check.ok for check in done.result.checks), done.result.checks
     assert [float(t) for t in video_times(target)] == [float(t) for t in video_times(clip)]
@@ -163,6 +164,7 @@ def test_an_end_that_can_not_be_noted_is_noted_later_and_a_job_that_is_removed_a
     with Runner(place.queue, place.library, place.settings, on_end=removed):
         until(lambda: len(ended) == 2)
     assert [(job.state, job.runs) for job in ended] == [("done", 1)] * 2
+    assert (ended[0].ended or 0) <= (ended[1].started or 0), "two ran at once"
 
 
 @pytest.mark.slow(seconds=2)
@@ -190,8 +192,11 @@ def test_a_job_whose_source_has_changed_since_it_was_begun_is_begun_again(
 
 
 @pytest.mark.slow(seconds=5)
-def test_pictures_and_sequences_of_them_are_sources_too_and_their_results_are_compared(tmp_path: Path) -> None:
+def test_pictures_and_sequences_are_sources_too_and_as_many_jobs_run_at_once_as_is_wanted(
+    tmp_path: Path,
+) -> None:
     place = Place(tmp_path)
+    place.settings.change(QueueSettings(at_once=2))
     for number in range(3):
         cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((48, 64, 3), 40 * number, np.uint8))
     options = JobOptions(engine="nearest", deinterlace="off")
@@ -206,6 +211,7 @@ def test_pictures_and_sequences_of_them_are_sources_too_and_their_results_are_co
         done = place.queue.get(number)
         assert done.result is not None, done.error
         assert (done.result.frames, all(check.ok for check in done.result.checks)) == (frames, True), done.result
+    assert (place.queue.get(second.id).started or 0) < (place.queue.get(first.id).ended or 0), "one after the other"
     with pytest.raises(WrongState, match="many pictures"):
         settle(place.queue, place.library, first.id, "replace")
     assert settle(place.queue, place.library, second.id, "replace").result.output == str(one)  # type: ignore[union-attr]

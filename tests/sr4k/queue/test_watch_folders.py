@@ -26,7 +26,12 @@ def test_new_small_videos_become_jobs_once_and_large_or_unfinished_ones_do_not(t
     (inbox / os.fsdecode(b"b\xe4r.mp4")).write_bytes(small.read_bytes())
     (inbox / "out.mp4").symlink_to(write_clip(tmp_path.parent / f"{tmp_path.name}.mp4", frames=2))
     watch = WatchFolder(folder=inbox, smaller_than=(320, 240), stable=1, options=FAST, once_done="replace")
-    place.settings.change(QueueSettings(watch={"inbox": watch}))
+    drive = tmp_path / "drive"
+    drive.mkdir()
+    folders = {"inbox": watch, "drive": watch.model_copy(update={"folder": drive})}
+    place.settings.change(QueueSettings(watch=folders))
+    drive.rmdir()
+    place.settings.change(QueueSettings(watch=folders, at_once=2))
     with Watcher(place.queue, place.library, place.settings):
         until(lambda: bool(place.queue.jobs()))
         growing = inbox / "growing.mp4"
@@ -37,9 +42,13 @@ def test_new_small_videos_become_jobs_once_and_large_or_unfinished_ones_do_not(t
                 file.flush()
                 time.sleep(0.5)
         until(lambda: len(place.queue.jobs()) == 2)
+        drive.mkdir()  # a drive that was away when the service was started
+        write_clip(drive / "late.mp4", frames=2)
+        until(lambda: len(place.queue.jobs()) == 3)
     assert [(Path(job.source).name, job.origin) for job in place.queue.jobs()] == [
         ("small.mp4", "watch:inbox"),
         ("growing.mp4", "watch:inbox"),
+        ("late.mp4", "watch:drive"),
     ]
     assert Path(place.queue.jobs()[0].target) == inbox / "small 4K.mkv"
 

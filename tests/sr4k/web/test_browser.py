@@ -211,8 +211,13 @@ def test_the_queue_is_ordered_by_keyboard_and_by_drag_and_both_tabs_agree(site: 
         site.page.locator(f"#job-{numbers[1]}"), target_position={"x": 20, "y": 10}, source_position={"x": 20, "y": 90}
     )
     until(lambda: order(second) == order(site.page) == [numbers[2], numbers[1], numbers[0]])
-    for number in numbers:
-        queue.cancel(number)
+    with queue.as_one():
+        more = [queue.add(site.clip, site.clip.with_name(f"more {number}.mkv")).id for number in range(200)]
+    expect(second.locator("#summary")).to_have_text("203 waiting, of which the first 200 are shown.")
+    expect(second.locator("#waiting li")).to_have_count(200)
+    with queue.as_one():
+        for number in (*numbers, *more):
+            queue.cancel(number)
     expect(second.locator("#waiting li")).to_have_count(0)
     second.close()
 
