@@ -104,7 +104,7 @@ class _Network(Copied):
 
     def arrived(self, written: int) -> int:
         """Return ``written`` less what sockets hold: their buffers take seconds of a stream before a write blocks."""
-        return written - _unsent()
+        return max(0, written - _unsent())  # the head of the stream, and reports to the parent, are unsent at first too
 
     def close(self, *, ended: bool) -> None:  # noqa: ARG002 - no protocol distinguishes the two
         """Write the trailer and disconnect."""

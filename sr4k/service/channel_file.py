@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field
 
 from sr4k.common.logs import LogFormat
 from sr4k.common.yaml_file import Section, parsed, validated
@@ -26,7 +26,16 @@ _SHORTEST_SECRET = 4
 _DOLLAR = re.compile(r"\$(?:\$|\{([A-Za-z_][A-Za-z0-9_]*)\})?")
 """Matches ``$$`` (a ``$``), ``${NAME}`` (a variable), and a lone ``$``, which is an error."""
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+def _named(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise ValueError("must have 1 to 64 letters of English, digits, dots, dashes and underscores as its name")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_named)]
 
 
 class ChannelSettings(Section):

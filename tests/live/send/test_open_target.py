@@ -1,4 +1,5 @@
 import io
+import socket
 
 import av
 from flv_tracks import add_picture_track, add_sound_track, picture, sound
@@ -29,6 +30,14 @@ def test_on_its_way_to_an_rtmp_server_no_packet_waits_for_another() -> None:
                 target.write(packet, packet.dts)
                 assert news() == [(packet.stream.type, packet.dts)]
     target.close(ended=True)
+
+
+def test_what_waits_in_sockets_before_the_first_packet_makes_no_negative_count() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.send(bytes(5000))  # such as the head of the stream, for a server that is too busy to take it
+        target = _Rtmp(av.open(io.BytesIO(), "w", format="data"))
+        assert [target.arrived(written) for written in (0, 100)] == [0, 0]
 
 
 class Pipe(io.BytesIO):
