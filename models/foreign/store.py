@@ -107,8 +107,7 @@ def is_path(name: str) -> bool:
 
 def names() -> list[str]:
     """Return the names of the user's networks."""
-    found = (path.stem for path in store_folder().glob(f"*{SUFFIX}"))
-    return sorted(name for name in found if _NAME.fullmatch(name) and files_of_name(name)[1].exists())
+    return sorted(path.stem for path in store_folder().glob("*.toml") if _NAME.fullmatch(path.stem))
 
 
 def find(name: str) -> Foreign | None:
@@ -182,12 +181,15 @@ def make_folder() -> None:
     """Create the folder of the store, if needed.
 
     Raises:
-        OutputError: it can't be created.
+        OutputError: it can't be created, or can't be written to.
     """
+    folder, instead = store_folder(), f"set {FOLDER} to a folder where your networks can be kept."
     try:
-        store_folder().mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as err:
-        raise OutputError(f"{store_folder()} can't be created ({err.strerror}).") from err
+        raise OutputError(f"{folder} can't be created ({err.strerror}): {instead}") from err
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f"{folder} can't be written to: {instead}")
 
 
 def check_unused(name: str) -> None:
@@ -246,7 +248,9 @@ def keep_card(card: Card) -> None:
     Raises:
         OutputError: the file can't be written.
     """
-    write_whole(card_of_hash(card.sha256), card.to_toml().encode())
+    make_folder()
+    with _locked():
+        write_whole(card_of_hash(card.sha256), card.to_toml().encode())
 
 
 def remove(name: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from foreign_networks import convolutions, with_card
 
-from sr4k.errors import OptionError
+from sr4k.errors import OptionError, OutputError
 from sr4k.models import catalogue
 from sr4k.models.foreign import store
 from sr4k.models.foreign.card import Card, read_card
@@ -104,6 +104,33 @@ def test_a_network_that_was_changed_after_it_was_added_is_refused(tmp_path: Path
     store.remove("net")
     with pytest.raises(OptionError, match="There is no model 'net'"):
         catalogue.figures("net")
+
+
+def test_a_network_whose_file_is_gone_is_named_as_long_as_its_card_is_there(tmp_path: Path, folder: Path) -> None:
+    store.make_folder()
+    path = convolutions(tmp_path / "net.onnx")
+    store.keep("mine", path, with_card(path))
+    (folder / "mine.onnx").unlink()
+    assert store.names() == ["mine"]
+    with pytest.raises(OptionError, match="can't be read"):
+        store.find("mine")
+    store.remove("mine")
+    assert store.names() == []
+
+
+def test_where_cards_can_not_be_kept_another_folder_can_be_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    monkeypatch.setattr(
+        os, "access", lambda *_: False
+    )  # as on a file system that is read-only; root may write elsewhere
+    with pytest.raises(OutputError, match="can't be written to: set SR4K_MODELS to a folder"):
+        store.keep_card(CARD)
+    monkeypatch.setenv("SR4K_MODELS", str(tmp_path / "file" / "models"))
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"can.t be created .*: set SR4K_MODELS to a folder"):
+        store.keep_card(CARD)
+    assert list(folder.iterdir()) == []
 
 
 def test_of_two_that_are_kept_under_one_name_the_first_stays(tmp_path: Path) -> None:
