@@ -151,7 +151,7 @@ def test_the_variables_of_a_file_are_known(tmp_path: Path) -> None:
         ("    sound: false", "    sond: false", r"channels\.news\.sond: "),
         ("targets: [lobby.mkv]", "targets: []", r"channels\.lobby\.targets: "),
         ("targets: [lobby.mkv]", "targets: lobby.mkv", r"channels\.lobby\.targets: "),
-        ("  lobby:", "  the lobby:", r"channels\.the lobby must have 1 to 64 letters"),
+        ("  lobby:", "  the lobby:", r"channels\.the lobby: must have 1 to 64 letters"),
         ("rtsp://camera", "gopher://camera", r"^channels\.lobby: 'gopher:' can't be read from"),
         ("lobby.mkv", "concat:a|b", r"^channels\.lobby: 'concat:' can't be written to"),
         ("640x360", "641x360", r"^channels\.news: '641x360' isn't supported"),
