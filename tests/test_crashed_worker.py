@@ -37,7 +37,7 @@ def test_the_run_ends_and_names_the_test(name: str, code: str, tmp_path: Path) -
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
     options = project["tool"]["pytest"]["ini_options"]
     assert options["timeout"] < options["faulthandler_timeout"] < 900
-    taken = {key: options[key] for key in ("addopts", "faulthandler_exit_on_timeout")} | {"faulthandler_timeout": 5}
+    taken = {key: options[key] for key in ("addopts", "faulthandler_exit_on_timeout")} | {"faulthandler_timeout": 2}
     (tmp_path / "pytest.ini").write_text("\n".join(["[pytest]", *(f"{key} = {taken[key]}" for key in taken)]))
     before, behind = PASSES.split("\n\n")
     (tmp_path / "test_a.py").write_text(f"{before}\n{code}\n{behind}")

@@ -14,7 +14,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "python.md"
 @pytest.mark.slow
 def test_programs_on_files_and_live_streams_run_as_they_stand(make_clip: MakeClip, tmp_path: Path) -> None:
     for name in ("in.mp4", "in.mkv"):
-        make_clip(name, frames=5, size=(640, 360)).rename(tmp_path / name)
+        make_clip(name, frames=2, size=(640, 360)).rename(tmp_path / name)
     section = PAGE.read_text().partition("## Files and live streams")[2]
     programs = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     assert len(programs) == 3
@@ -29,4 +29,4 @@ def test_programs_on_files_and_live_streams_run_as_they_stand(make_clip: MakeCli
     )
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
-    assert "upscaled.mkv 5 []" in lines and "[5, 5]" in lines and lines[-1].endswith("restarted 0 times")
+    assert "upscaled.mkv 2 []" in lines and "[2, 2]" in lines and lines[-1].endswith("restarted 0 times")

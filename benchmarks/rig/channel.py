@@ -129,5 +129,5 @@ def eventually(condition: Callable[[], object], seconds: float, what: str = "") 
     watch = Stopwatch()
     while not condition():
         assert watch.fair < seconds, f"not within {seconds} s: {what or condition}"
-        time.sleep(0.05)
+        time.sleep(0.1)  # a look costs what is looked at some milliseconds too
     return watch.fair

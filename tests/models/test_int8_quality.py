@@ -39,7 +39,7 @@ def yuv_planes(rgb: np.ndarray) -> Planes:
 
 
 def photograph() -> Planes:
-    return padded(*yuv_planes(imresize(photographs.astronaut(), 256, 256)))
+    return padded(*yuv_planes(imresize(photographs.astronaut(), 128, 128)))
 
 
 def run(model: str, precision: Precision, planes: Planes) -> np.ndarray:

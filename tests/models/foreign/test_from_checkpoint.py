@@ -30,8 +30,8 @@ from sr4k.models.geometry import PAD_AFTER, PAD_BEFORE
 
 Array = NDArray[np.float32]
 
-PHOTO = np.ascontiguousarray(pictures.astronaut()[20:148, 150:278].transpose(2, 0, 1), np.float32) / 255
-"""A part of a photograph, (3, 128, 128)."""
+PHOTO = np.ascontiguousarray(pictures.astronaut()[52:116, 182:246].transpose(2, 0, 1), np.float32) / 255
+"""A part of a photograph, (3, 64, 64)."""
 
 
 def written(name: str, folder: Path, suffix: str = ".pth") -> Path:
@@ -61,12 +61,12 @@ def test_a_photograph_becomes_what_pytorch_makes_of_it_in_float16_for_tensorrt_t
     with torch.inference_mode():
         wanted = network(torch.from_numpy(PHOTO)[None])[0].numpy()
     (made,) = onnxruntime.InferenceSession(tmp_path / "made.onnx").run(None, {"pixels": PHOTO[None]})
-    assert made.shape == (1, 3, 128 * SMALL[name][0], 128 * SMALL[name][0])
+    assert made.shape == (1, 3, 64 * SMALL[name][0], 64 * SMALL[name][0])
     assert np.abs(made[0] - wanted).max() <= MOST_APART
     graph, scaled = (tmp_path / "made.onnx").read_bytes(), replace(card, scale=SMALL[name][0])
     around = ((0, 0), *[(PAD_BEFORE, PAD_AFTER)] * 2)
     padded = np.pad(255 * PHOTO, around, mode="edge")
-    whole = planes_graph(graph, scaled, Picture(height=128, width=128, colour=None), half=True)
+    whole = planes_graph(graph, scaled, Picture(height=64, width=64, colour=None), half=True)
     (planes,) = onnxruntime.InferenceSession(whole.SerializeToString()).run(None, {"rgb": padded[None]})
     assert np.abs(planes[0] - 255 * wanted).max() <= 4  # of 255 levels
 

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from sr4k.cli.main import app
 from sr4k.models import catalogue, zoo
+from sr4k.models.quality import protocol
 from sr4k.quality.vmaf import lack
 
 
@@ -70,7 +71,9 @@ class TestEval:
             assert 0 < abs(one - other) < 0.2, "chroma is subsampled, the luma all but the same"
 
     @pytest.mark.slow
-    def test_the_cards_protocol(self, tmp_path: Path) -> None:
+    def test_the_cards_protocol(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name, size in (("_CARD_LOW", (192, 108)), ("_CARD_HIGH", (384, 216))):  # 4K costs ten seconds
+            monkeypatch.setattr(protocol, name, size)
         (tmp_path / "one").mkdir()
         cv2.imwrite(str(tmp_path / "one" / "coffee.png"), photographs.coffee()[..., ::-1])
         done = sr4k("eval", tmp_path / "one", "--model", "luma", "--protocol", "card", "--json")

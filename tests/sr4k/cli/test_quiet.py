@@ -24,7 +24,7 @@ RECIPE = "model: luma\nsteps: 2\nbatch: 2\npatch: 24\nevery: 2\nint8: {steps: 1}
 COMMANDS = {
     "a file": "sr4k-stream in.mp4 out.mp4 --quiet",
     "a file, by threads": "sr4k-stream in.mp4 out.mp4 --quiet --workers threads",
-    "a live stream": "sr4k-stream pattern://64x48@10?seconds=6 out.mkv --quiet",
+    "a live stream": "sr4k-stream pattern://64x48@10?seconds=2 out.mkv --quiet",
     "doctor": "sr4k doctor",
     "eval": "sr4k eval pictures --model luma --sheet sheet.png",
     "compare": "sr4k compare in.mp4 in.mp4 --plot plot.png",

@@ -13,12 +13,10 @@ from sr4k.web.api import routers
 from sr4k.web.api.problems import add_error_handlers
 from sr4k.web.web_service import WebService
 
-schemathesis = pytest.importorskip("schemathesis", reason="is in the extra [test]")
-promises = pytest.importorskip("schemathesis.specs.openapi.checks")
-
 
 @pytest.fixture(scope="module")
 def document(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    schemathesis = pytest.importorskip("schemathesis", reason="is in the extra [test]")  # slow: not when collecting
     place = Place(tmp_path_factory.mktemp("library"))
     for name in "abc":
         place.queue.add(place.folder / f"{name}.mp4", place.folder / f"{name} 4K.mp4")
@@ -41,6 +39,9 @@ def test_each_answer_is_one_that_the_document_promises(document: Any) -> None:
 
 
 def _keeps_its_promises(operation: Any) -> None:
+    import schemathesis
+    from schemathesis.specs.openapi import checks as promises
+
     @given(case=operation.as_strategy())
     @settings(
         max_examples=12,
