@@ -17,6 +17,7 @@ from rig.channel import eventually
 from sr4k.live.address import parse_target
 from sr4k.live.audio_blocks import pack
 from sr4k.live.channel_reports import PlayoutReport
+from sr4k.live.send import playout
 from sr4k.live.send.flv import Tag
 from sr4k.live.send.live_target import LiveTarget
 from sr4k.live.send.playout import Playout
@@ -241,6 +242,7 @@ def test_a_picture_is_sent_before_the_sound_of_its_time_and_sound_before_the_nex
 ) -> None:
     offered: list[Tag] = []
     monkeypatch.setattr(LiveTarget, "offer", lambda _target, _header, tags: offered.extend(tags))
+    monkeypatch.setattr(playout, "_LONG_FAREWELL", 0.1)  # a target that is offered nothing has nothing to send
     live = rig(connects=False, hold=600.0)
     for number in range(1, 4):
         live.show(number)
