@@ -80,13 +80,17 @@ class Queue:
         self._lock = threading.RLock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as err:
+            folder, reason = path.parent, err.strerror
+            raise OutputError(f"The folder {folder} for the queue can't be made ({reason}): name another.") from err
+        try:
             self._base = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
             self._base.row_factory = sqlite3.Row
             self._base.execute("PRAGMA journal_mode=WAL")
             self._prepare()
         except Sr4kError:
             raise
-        except (OSError, sqlite3.Error) as err:
+        except sqlite3.Error as err:
             raise OutputError(f"The queue {path} can't be opened: {err}.") from err
 
     def close(self) -> None:
@@ -193,6 +197,8 @@ class Queue:
         """
         with self._writing():
             job = self.get(number)
+            if before == number:
+                return
             priority = job.priority if before is None else self.get(before).priority
             order = [row["id"] for row in self._rows(f"SELECT id FROM jobs {_ORDER}") if row["id"] != number]
             order.insert(len(order) if before is None else order.index(before), number)
@@ -328,9 +334,26 @@ class Queue:
             ended = time.time() if state == "cancelled" else None
             return self._to(number, ("running",), state, asked=None, ended=ended)
 
-    def decide(self, number: int, decision: Decision, result: JobResult | None = None) -> QueuedJob:
-        """Note what became of the result of a job that is done."""
+    def decide(
+        self,
+        number: int,
+        decision: Decision,
+        result: JobResult | None = None,
+        *,
+        after: Sequence[Decision] | None = None,
+    ) -> QueuedJob:
+        """Note what became of the result of a job that is done.
+
+        Args:
+            after: decisions of which one has to hold until now, so that of two who decide at once one is refused;
+                ``None``: any.
+
+        Raises:
+            NoSuchJob, WrongState: it is not there, not done, or was decided on otherwise meanwhile.
+        """
         with self._writing():
+            if after is not None and (now := self.get(number).decision) not in after:
+                raise WrongState(f"The result of job {number} is {now} already.")
             more = {} if result is None else {"result": result}
             return self._to(number, ("done",), "done", decision=decision, **more)
 

@@ -13,10 +13,13 @@ from sr4k.media.paths import free_name
 from sr4k.media.resume.job_folder import claimed, folder_of
 from sr4k.media.resume.journal import flush_to_disk
 from sr4k.queue.job_queue import Queue, WrongState
-from sr4k.queue.queued_job import Ending, JobResult, QueuedJob
+from sr4k.queue.queued_job import Decision, Ending, JobResult, QueuedJob
 from sr4k.queue.settings import Library
 
 log = logging.getLogger(__name__)
+
+_OPEN: tuple[Decision, ...] = ("undecided", "kept")
+"""Decisions that may be followed by another one."""
 
 
 def settle(queue: Queue, library: Library, number: int, how: Ending) -> QueuedJob:
@@ -33,19 +36,25 @@ def settle(queue: Queue, library: Library, number: int, how: Ending) -> QueuedJo
     job = queue.get(number)
     if job.state != "done" or job.result is None:
         raise WrongState(f"Job {number} is {job.state}: only results of jobs that are done can be settled.")
-    if job.decision not in ("undecided", "kept"):
-        raise WrongState(f"The result of job {number} is {job.decision} already.")
     if how == "keep":
-        return queue.decide(number, "kept")
+        return queue.decide(number, "kept", after=_OPEN)
+    if job.decision not in _OPEN:
+        raise WrongState(f"The result of job {number} is {job.decision} already.")
     source, output = Path(job.source), Path(job.result.output)
     for path in (source, output):
         library.inside(path)
     _check(output, job.result.result_bytes, "result")
+    before = job.decision
     if how == "discard":
-        _delete(output)
-        return queue.decide(number, "discarded")
+        discarded = queue.decide(number, "discarded", after=_OPEN)
+        try:
+            _delete(output)
+        except OutputError:
+            queue.decide(number, before)
+            raise
+        return discarded
     _check_replacing(job, job.result)
-    before, job = job.decision, queue.decide(number, "replacing")  # from here on it is finished, whatever happens
+    job = queue.decide(number, "replacing", after=_OPEN)  # from here on it is finished, whatever happens
     try:
         return _replaced(queue, library, job)
     except (OSError, InputError, OutputError):

@@ -103,3 +103,20 @@ def test_a_target_process_that_reports_nonsense_is_killed_and_another_starts(
     assert target.report().reason == "its process sent an invalid report"
     assert "SR4K_CALLED" not in os.environ
     assert "trying again" in caplog.text
+
+
+@pytest.mark.slow(seconds=1)
+@pytest.mark.parametrize("again", [True, False])
+def test_only_a_target_that_is_turned_on_again_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, again: bool
+) -> None:
+    target = LiveTarget(parse_target(str(tmp_path / "a.mkv")), hls=HlsForm(), wants_key=lambda: None)
+    target.switch(on=False)
+    target.start()
+    eventually(lambda: target.report().state == "off", 60)
+    if again:
+        target.switch(on=True)
+        eventually(lambda: target.report().state != "off", 60)
+    target.close(0)
+    assert "turned off by an operator" in caplog.text
+    assert ("turned on again" in caplog.text) == again

@@ -6,7 +6,7 @@ import pytest
 
 from sr4k.errors import MachineError, OptionError, OutputError
 from sr4k.queue.job_queue import NoSuchJob, Queue, WrongState
-from sr4k.queue.queued_job import JobProgress, QueuedJob
+from sr4k.queue.queued_job import JobProgress, JobResult, QueuedJob
 
 
 def filled(queue: Queue, names: str) -> list[QueuedJob]:
@@ -25,6 +25,8 @@ def test_jobs_run_by_priority_and_then_in_the_order_that_users_gave_them(tmp_pat
     queue.move(a.id, before=None)
     assert order(queue) == "dbca"
     queue.prioritise(a.id, 5)
+    assert order(queue) == "adbc"
+    queue.move(b.id, before=b.id)
     assert order(queue) == "adbc"
     queue.move(b.id, before=a.id)  # and takes its priority
     assert order(queue) == "badc"
@@ -74,6 +76,16 @@ def test_what_a_running_job_was_asked_for_last_holds(tmp_path: Path) -> None:
         queue.resume(a.id)
     queue.pause(a.id)
     assert queue.stopped(a.id).state == "paused"
+
+
+def test_of_two_who_decide_on_a_result_at_once_one_is_refused(tmp_path: Path) -> None:
+    queue = Queue(tmp_path / "q.sqlite")
+    (a,) = filled(queue, "a")
+    queue.begin(a.id)
+    queue.finish(a.id, JobResult(output=a.target, frames=1, seconds=1, damaged=False, source_bytes=1, result_bytes=1))
+    assert queue.decide(a.id, "replacing", after=("undecided", "kept")).decision == "replacing"
+    with pytest.raises(WrongState, match="is replacing already"):
+        queue.decide(a.id, "discarded", after=("undecided", "kept"))
 
 
 def test_two_unfinished_jobs_never_have_one_target(tmp_path: Path) -> None:
