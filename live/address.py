@@ -39,6 +39,9 @@ _OF_NETWORK = "|".join(name for name, scheme in SCHEMES.items() if scheme.kind !
 _GARBLED = re.compile(rf"[^/]*:[^\w/]*//|\W*(?:{_OF_NETWORK})[^\w/]*//", re.IGNORECASE)
 """Beginning of a malformed URL: the rest may hold a stream key."""
 
+_OF_CLUSTER = re.compile(r"ray://[\w.:\[\]-]+")
+"""Address of a Ray cluster, without a user and a password."""
+
 _STRAY = re.compile(r"[^\w/.]+")
 """Spaces, quotes and the like before an address."""
 
@@ -176,6 +179,8 @@ def shown(text: str) -> str:
         return _HIDDEN if _is_garbled(text) else text
     if is_in_bucket(text):
         return shown_in_bucket(text)
+    if scheme == "ray" and _OF_CLUSTER.fullmatch(text):
+        return text
     try:
         return _parse(text, _SOURCES | _TARGETS, "used", "file").shown
     except OptionError:

@@ -1,5 +1,6 @@
 """What stands between an address and a connection: whether anything answers there, and patience with a busy head."""
 
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -52,7 +53,7 @@ def connect_patiently(connect: Callable[[], object], address: str, wait: Callabl
             if attempt == _ATTEMPTS:
                 raise MachineError(
                     f"The cluster at {address} can't be used: {_ATTEMPTS} times its Ray Client did not start a process "
-                    f"for this job ({_last_line(err)}). Try again when its head is less busy, or use the head's own "
+                    f"for this job ({_reason(err)}). Try again when its head is less busy, or use the head's own "
                     "address, HOST:PORT."
                 ) from err
             wait(_PAUSE)
@@ -74,7 +75,7 @@ def unreachable(address: str, error: Exception) -> str:
     )
 
 
-def _last_line(error: Exception) -> str:
-    """Return the last line of an error, which comes from another process with its traceback, without its full stop."""
+def _reason(error: Exception) -> str:
+    """Return the first sentence of an error's last line: it comes from another process, with its traceback."""
     lines = str(error).strip().splitlines()
-    return lines[-1].strip().rstrip(".") if lines else type(error).__name__
+    return re.split(r"[.!](?:\s|$)", lines[-1].strip())[0] if lines else type(error).__name__

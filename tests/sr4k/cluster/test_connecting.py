@@ -5,7 +5,11 @@ import pytest
 from sr4k.cluster.connecting import check_reachable, connect_patiently, unreachable
 from sr4k.errors import MachineError
 
-SAID = "Initialization failure from server:\nTraceback (most recent call last):\n  ...\nTimeoutError: no channel.\n"
+SAID = """Initialization failure from server:
+Traceback (most recent call last):
+  ...
+TimeoutError: no channel in 30.0 s! See /tmp/ray/logs.
+"""
 WHERE = "ray://10.0.0.5:10001"
 
 
@@ -30,7 +34,10 @@ def test_after_some_attempts_one_line_says_what_happened() -> None:
     assert len(waited) == 3
     said = str(told.value)
     assert "\n" not in said and "Traceback" not in said
-    assert said.startswith(f"The cluster at {WHERE} can't be used: 4 times") and "TimeoutError: no channel" in said
+    assert (
+        said.startswith(f"The cluster at {WHERE} can't be used: 4 times")
+        and "(TimeoutError: no channel in 30.0 s)" in said
+    )
     with pytest.raises(ConnectionError, match="other"):
         connect_patiently(lambda: (_ for _ in ()).throw(ConnectionError("other")), WHERE, waited.append)
     assert len(waited) == 3

@@ -22,6 +22,7 @@ from sr4k import Job, Preset, load_preset
 from sr4k.cluster.cluster_summary import ClusterSummary
 from sr4k.cluster.job import ClusterJob, Reached, reached
 from sr4k.cluster.settings import ClusterSettings
+from sr4k.common.option_names import named_for_command
 from sr4k.errors import InputError, MachineError, WorkerError
 from sr4k.jobs.file_progress import Progress
 from sr4k.media.resume.job_folder import folder_of
@@ -201,7 +202,7 @@ def test_what_a_damaged_stretch_loses_is_lost_and_told_as_on_one_machine(
 def test_strict_ends_at_the_damage_at_once(preset: Preset, cluster: Reached, tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "a.mkv", frames=75, size=(160, 90), options={"crf": "10", "g": "25"})
     clip.write_bytes(clip.read_bytes()[: clip.stat().st_size * 2 // 3])
-    with pytest.raises(InputError, match=r"damaged"):
+    with named_for_command(), pytest.raises(InputError, match=r"is damaged at .* --strict stops at the first loss"):
         ClusterJob(clip, tmp_path / "out.mkv", preset=preset, cluster=cluster, strict=True).run()
     assert not (tmp_path / "out.mkv").exists()
 
