@@ -53,14 +53,12 @@ class LastPictures:
 
     def of(self, job: QueuedJob) -> Made[LastPicture] | None:
         """Return the last picture of a job; ``None``: nothing of it is finished, or it can't be shown."""
-        with self._making:
-            kept = self._shelf.get(str(job.id))
-            segments = Journal(folder_of(Path(job.target))).segments()
-            is_new = bool(segments) and (kept is None or kept.about.segment != segments[-1].name)
-            if is_new and time.monotonic() >= self._next:
-                self._make(job)
-                self._next = time.monotonic() + _EVERY
-            return self._shelf.get(str(job.id))
+        if self._making.acquire(blocking=False):  # else one is being made, for whoever asks next
+            try:
+                self._look(job)
+            finally:
+                self._making.release()
+        return self._shelf.get(str(job.id))
 
     def path(self, number: int, version: str, name: str) -> Path | None:
         """Return the path of a picture; ``None``: it is gone. ``version``: name of the folder that it is in."""
@@ -70,6 +68,14 @@ class LastPictures:
     def forget(self, number: int) -> None:
         """Delete the picture of a job that has ended."""
         self._shelf.forget(str(number))
+
+    def _look(self, job: QueuedJob) -> None:
+        """Make a picture if a further segment is finished, and the last one was not made just now."""
+        kept, segments = self._shelf.get(str(job.id)), Journal(folder_of(Path(job.target))).segments()
+        is_new = bool(segments) and (kept is None or kept.about.segment != segments[-1].name)
+        if is_new and time.monotonic() >= self._next:
+            self._make(job)
+            self._next = time.monotonic() + _EVERY
 
     def _make(self, job: QueuedJob) -> None:
         folder = self._shelf.new_folder()

@@ -71,13 +71,15 @@ def router(service: WebService) -> APIRouter:
         path = service.inside(wanted.path)
         for name in wanted.models:
             catalogue.figures(name)  # an unknown one is an error
-        return tries.made([*wanted.models, LANCZOS], pictures_of, str(path), wanted.at, wanted.models)
+        with service.errands.one():
+            return tries.made([*wanted.models, LANCZOS], pictures_of, str(path), wanted.at, wanted.models)
 
     @made.post("/jobs/{number}/stills", responses=responses(404, 409, 503))
     def still(number: Number, wanted: Still) -> Pictures:
         """Take one picture out of the result of a job, and the same one out of its source (``lanczos``)."""
         source, result = files_beside(service, number)
-        return tries.made(["result", LANCZOS], pictures_of_result, str(source), str(result), wanted.at)
+        with service.errands.one():
+            return tries.made(["result", LANCZOS], pictures_of_result, str(source), str(result), wanted.at)
 
     @made.get("/tries/{number}/{name}.jpg", response_class=FileResponse, responses=responses(404))
     def picture(

@@ -8,6 +8,7 @@ from sr4k.queue.job_queue import Queue
 from sr4k.queue.keeper import SettingsKeeper
 from sr4k.queue.settings import Library
 from sr4k.service.channel_desk import Channels
+from sr4k.web.errands import Errands
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,7 @@ class WebService:
         settings: what users may change.
         scratch: folder for files that go with the service.
         channels: live channels; ``None``: there are none.
+        errands: counts requests that take long.
         ending: set when the page ends, so that those who follow events let go.
     """
 
@@ -28,6 +30,7 @@ class WebService:
     settings: SettingsKeeper
     scratch: Path
     channels: Channels | None = None
+    errands: Errands = field(default_factory=Errands)
     ending: threading.Event = field(default_factory=threading.Event)
 
     def inside(self, path: str) -> Path:

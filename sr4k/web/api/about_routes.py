@@ -89,7 +89,8 @@ def router(service: WebService, forecasts: Forecasts) -> APIRouter:
     @made.get("/probe", responses=responses(503))
     def probe(path: GivenPath) -> dict[str, Any]:
         """Show what is in a file, as ``sr4k probe`` does."""
-        found: dict[str, Any] = in_child(probe_of, str(service.inside(path)), seconds=_PROBE_SECONDS)
+        with service.errands.one():
+            found: dict[str, Any] = in_child(probe_of, str(service.inside(path)), seconds=_PROBE_SECONDS)
         return found
 
     @made.post("/forecast", responses=responses(409, 503))
@@ -99,7 +100,8 @@ def router(service: WebService, forecasts: Forecasts) -> APIRouter:
         A job that is added with the same source and options is kept with it.
         """
         job = jobs_for(service.library, new.sources, new.target, new.options, recursive=new.recursive)[0]
-        return forecasts.made(job, new.options)
+        with service.errands.one():
+            return forecasts.made(job, new.options)
 
     @made.get("/models")
     def models() -> list[Model]:

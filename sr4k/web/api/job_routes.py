@@ -146,7 +146,8 @@ def router(service: WebService, forecasts: Forecasts) -> APIRouter:
         job = queue.get(number)
         for path in (job.source, job.target):
             service.inside(path)
-        found = in_child(forecast_of, job.source, job.target, job.options, seconds=FORECAST_SECONDS)
+        with service.errands.one():
+            found = in_child(forecast_of, job.source, job.target, job.options, seconds=FORECAST_SECONDS)
         queue.foretell(number, found)
         return queue.get(number)
 

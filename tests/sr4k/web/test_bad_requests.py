@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from web_serving import ask, service_of
 from sr4k.queue.queued_job import JobOptions
 from sr4k.web.access import Access
 from sr4k.web.app import make_app
+from sr4k.web.errands import AT_ONCE
 from sr4k.web.web_service import WebService
 
 BODIES = {
@@ -173,6 +175,25 @@ def test_jobs_that_can_not_work_are_refused_at_once_in_the_words_of_the_command(
     both = [str(videos / "b.mkv"), str(clip)]
     assert "is the target of job 1 already" in refusal(app, "POST", "/api/v1/jobs", json={"sources": both})
     assert len(service.queue.jobs()) == 1, "half of what was asked for was added"
+
+
+@pytest.mark.slow(seconds=1)
+def test_requests_that_take_long_leave_threads_to_answer_the_others(
+    app: FastAPI, service: WebService, tmp_path: Path
+) -> None:
+    path = str(write_clip(tmp_path / "videos" / "a.mp4", frames=2, audio=False))
+    with ExitStack() as others:
+        for _ in range(AT_ONCE):
+            others.enter_context(service.errands.one())
+        wanted: list[tuple[str, str, dict[str, Any]]] = [
+            ("GET", "probe", {"params": {"path": path}}),
+            ("POST", "forecast", {"json": {"sources": [path]}}),
+            ("POST", "tries", {"json": {"path": path, "models": ["luma"]}}),
+        ]
+        for method, route, more in wanted:
+            answer = ask(app, method, f"/api/v1/{route}", **more)
+            assert (answer.status_code, "try again" in is_problem(answer)) == (503, True)
+    assert ask(app, "GET", "/api/v1/probe", params={"path": path}).status_code == 200
 
 
 def test_what_can_not_be_used_in_a_folder_is_left_out_with_a_word_and_the_rest_is_used(
