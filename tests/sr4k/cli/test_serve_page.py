@@ -95,6 +95,15 @@ channels:
         (page,) = found
         return page
 
+    def family(self) -> list[int]:
+        """Process ids of the service and of all below it."""
+        found = [self.process.pid]
+        for pid in found:
+            for path in Path(f"/proc/{pid}/task").glob("*/children"):
+                with suppress(OSError):
+                    found += map(int, path.read_text().split())
+        return found
+
     @property
     def log(self) -> str:
         return (self.folder / "log").read_text()
@@ -131,9 +140,11 @@ def test_a_page_that_is_killed_comes_back_on_its_port_and_neither_job_nor_channe
     until(lambda: page.json("/api/v1/jobs/1")["state"] == "done")
     assert page.json("/api/v1/jobs/1")["runs"] == 1
 
-    orphan = page.page
+    family = page.family()
+    assert len(family) > 8  # the page, and of each channel two workers, a puller or a target
     page.process.kill()
-    until(lambda: not Path(f"/proc/{orphan}").exists())
+    page.process.wait()
+    until(lambda: not [pid for pid in family if Path(f"/proc/{pid}").exists()])
 
 
 def changes_the_file(page: Page) -> None:

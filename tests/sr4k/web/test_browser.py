@@ -339,9 +339,13 @@ channels:
         page.get_by_role("button", name="Watch lobby.m3u8").click()
         until(lambda: page.locator("video").evaluate("video => video.currentTime") > 0.5)
         plays_without_hls(site, f"http://127.0.0.1:{port}/channels/lobby", asked)
-        page.goto(f"http://127.0.0.1:{port}/channels")
+        second = site.browser.new_page()
+        for tab in (second, page):
+            tab.goto(f"http://127.0.0.1:{port}/channels")
         page.get_by_role("button", name="Stop").click()
-        expect(page.locator("#wall")).to_contain_text("stopped by you")
+        for tab in (second, page):
+            expect(tab.locator("#wall")).to_contain_text("stopped by you")
+        second.close()
         expect(page.locator("#wall")).to_contain_text("lobby.m3u8")
         page.get_by_role("button", name="Start").click()
         expect(page.locator("#wall")).to_contain_text("live, in and out")

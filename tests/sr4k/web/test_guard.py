@@ -116,6 +116,24 @@ def test_a_token_begins_a_session_whose_cookie_no_script_and_no_other_page_gets(
     assert "Max-Age=0" in over
 
 
+@pytest.mark.slow(seconds=1)
+def test_each_route_asks_for_the_host_the_origin_and_the_token(closed_app: FastAPI) -> None:
+    paths = closed_app.openapi()["paths"].items()
+    routes = [(method.upper(), path) for path, methods in paths for method in methods]
+    routes += [("GET", path) for path in (*PAGES, "/", "/metrics", "/ready", "/nothing")]
+    assert len(routes) > 50
+    for method, path in routes:
+        filled = path.replace("{number:int}", "1").replace("{number}", "1").replace("{action}", "stop")
+        filled = filled.replace("{name}", "a").replace("{end}", "in").replace("{file}", "playlist.m3u8")
+        assert ask(closed_app, method, filled, host="evil.example", headers=bearer(OPERATE)).status_code == 421, path
+        assert ask(closed_app, method, filled).status_code in (401, 303), path
+        if method != "GET":
+            foreign = {**bearer(OPERATE), "Origin": "http://evil.example"}
+            assert ask(closed_app, method, filled, headers=foreign).status_code == 403, path
+    assert ask(closed_app, "GET", "/health").json() == {"ok": True}  # all that is told without a token
+    assert ask(closed_app, "GET", "/health", host="evil.example").status_code == 421
+
+
 @pytest.mark.parametrize("to", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)"])
 def test_logging_in_leads_to_pages_of_the_service_alone(closed_app: FastAPI, to: str) -> None:
     assert ask(closed_app, "POST", "/login", data={"token": VIEW, "to": to}).headers["location"] == "/"
