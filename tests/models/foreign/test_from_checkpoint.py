@@ -19,13 +19,16 @@ from architectures import SMALL, small
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
+from sr4k.engines import EngineSpec, load_engine
 from sr4k.engines.foreign_probe import probe, ran
+from sr4k.engines.foreign_tiles import ForeignTiles
 from sr4k.engines.foreign_trial import probed
 from sr4k.errors import OptionError
 from sr4k.models.foreign.card import Card
 from sr4k.models.foreign.from_checkpoint import MOST_APART, converted, load_network
 from sr4k.models.foreign.photographs import photograph
 from sr4k.models.foreign.planes_graph import Picture, planes_graph
+from sr4k.models.foreign.store import hash_of_file, keep_card
 from sr4k.models.geometry import PAD_AFTER, PAD_BEFORE
 
 Array = NDArray[np.float32]
@@ -102,6 +105,23 @@ def test_what_is_found_out_about_it_is_true(name: str, tmp_path: Path) -> None:
     assert (card.scale, card.channels, card.multiple, card.peak) == (SMALL[name][0], 3, 1, 1)
     assert card.reach is not None and card.reach <= {"Compact x1": 4, "ESRGAN": 20}[name]
     assert card.macs_per_pixel == probe((tmp_path / "made.onnx").read_bytes(), 0).macs_per_pixel
+
+
+@pytest.mark.slow
+def test_tiles_of_attention_within_windows_give_the_picture_of_one_piece(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SR4K_MODELS", str(tmp_path / "models"))
+    converted(written("SwinIR", tmp_path), tmp_path / "made.onnx", unprobed, ran)
+    found = {"scale": 2, "multiple": 8, "reach": 22, "bytes_per_pixel": 1000}  # as its test finds, in seven seconds
+    keep_card(replace(unprobed(b""), sha256=hash_of_file(tmp_path / "made.onnx"), **found))
+    planes = [np.pad(255 * PHOTO, ((0, 0), *[(PAD_BEFORE, PAD_AFTER)] * 2), mode="edge")]
+    spec = EngineSpec(model=str(tmp_path / "made.onnx"), height=128, width=128, colour=None, rounded=True)
+    with ForeignTiles(load_engine("openvino"), spec) as whole:
+        wanted = whole.infer(planes).copy()
+    with ForeignTiles(load_engine("openvino"), spec, most_bytes=1000 * 96**2) as tiles:
+        assert tiles.describe()["tiles"] > 1
+        np.testing.assert_array_equal(tiles.infer(planes), wanted)
 
 
 class _Runs:
