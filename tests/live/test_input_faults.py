@@ -33,9 +33,9 @@ class Scene:
         self.channel: Channel
         self.publisher: Publisher | None = None
 
-    def publish(self, **wishes: Any) -> Publisher:
+    def publish(self, size: tuple[int, int] = (160, 90), **wishes: Any) -> Publisher:
         self.silence()
-        self.publisher = Publisher(self.server.url(KEY), **wishes)
+        self.publisher = Publisher(self.server.url(KEY), size=size, **wishes)
         return self.publisher
 
     def silence(self) -> None:
@@ -80,13 +80,13 @@ def a_publisher_that_goes_and_comes_back_otherwise_is_taken_up(scene: Scene) -> 
     time.sleep(2.5)  # long enough to count as a good connection
     scene.silence()
     scene.is_away()
-    scene.publish(size=(480, 270), rate=30)
+    scene.publish(size=(240, 136), rate=30)
     scene.is_live()
 
 
 def another_publisher_at_once_is_taken_up_whatever_its_shape_and_clock(scene: Scene) -> None:
     time.sleep(2.5)
-    scene.publish(size=(240, 180), start=1000.0)
+    scene.publish(size=(120, 90), start=1000.0)
     scene.is_live()
 
 
@@ -138,7 +138,7 @@ def what_went_out_is_one_unbroken_stream_of_one_size_in_step(scene: Scene) -> No
     code, seconds = scene.channel.stop()
     assert code == 0
     assert seconds < 5
-    assert_whole(scene.recording, scene.channel.watch.slowdown)
+    assert_whole(scene.recording, scene.channel.watch.slowdown, (320, 180))
 
 
 def no_key_was_told(scene: Scene) -> None:

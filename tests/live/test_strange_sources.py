@@ -38,7 +38,7 @@ def recorded(
     """
     key = path.stem
     with (
-        Publisher(server.url(key, app), **wishes) as publisher,
+        Publisher(server.url(key, app), size=(160, 90), **wishes) as publisher,
         Channel(server.url(key, app), str(path), options=CHEAP) as channel,
     ):
         eventually(lambda: channel.states_out() == ["live"], 60)

@@ -28,7 +28,7 @@ class Scene:
     def __init__(self, near: NginxRtmp, folder: Path) -> None:
         self.port = free_port()
         self.recording = folder / "out.mkv"
-        self.publisher = Publisher(near.url("in"))
+        self.publisher = Publisher(near.url("in"), size=(160, 90))
         wrong = f"whip://{WRONG}@127.0.0.1:{self.port}/another"
         right = f"whip://{TOKEN}@127.0.0.1:{self.port}/live/whip"
         targets = right, wrong, str(self.recording)
@@ -71,7 +71,7 @@ def a_server_gets_pictures_and_sound_in_time_and_in_step_in_one_session(scene: S
     eventually(lambda: sum("picture" in line for line in server.lines()) > 6 * 25, 30)
     assert scene.connects() == 1, "it ends sessions that don't answer its checks of consent"
     seen = measure(scene.publisher.lines(), server.lines())
-    assert seen.sizes == ((640, 360),)
+    assert seen.sizes == ((320, 180),)
     assert (seen.backwards, seen.reordered, seen.unreadable) == (0, 0, 0)
     assert seen.offset_worst <= 0.045
     assert seen.latency < 0.6
@@ -103,7 +103,7 @@ def at_the_end_the_session_is_deleted_and_the_recording_is_whole(scene: Scene) -
     assert scene.server is not None
     assert scene.server.asked("DELETE") == 1
     recorded = inspect(scene.recording)
-    assert (recorded.backwards, recorded.sizes) == (0, ((640, 360),))
+    assert (recorded.backwards, recorded.sizes) == (0, ((320, 180),))
     assert recorded.longest_gap < 0.7 * scene.channel.watch.slowdown
 
 
