@@ -12,6 +12,7 @@ import pickle
 import resource
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -122,15 +123,20 @@ def ran(graph: bytes, picture: Picture) -> Picture:
     Raises:
         EngineError: it takes no such picture.
     """
-    core = shared_core()
-    model = sized(read_network(core, graph), "NCHW", *picture.shape)
     try:
-        request = core.compile_model(model, "CPU", _EXACT).create_infer_request()
+        request = _compiled(graph, picture.shape)
         request.infer([picture[None]])
     except RuntimeError as err:
         raise EngineError(f"it can't compute a picture: {reason(err)}") from err
     made: Picture = request.get_output_tensor(0).data[0].copy()
     return made
+
+
+@lru_cache(maxsize=1)  # several pictures of one size
+def _compiled(graph: bytes, shape: tuple[int, int, int]) -> "ov.InferRequest":
+    core = shared_core()
+    model = sized(read_network(core, graph), "NCHW", *shape)
+    return core.compile_model(model, "CPU", _EXACT).create_infer_request()
 
 
 def probe(graph: bytes, number: int) -> Card:

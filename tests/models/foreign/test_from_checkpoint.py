@@ -115,7 +115,7 @@ def test_tiles_of_attention_within_windows_give_the_picture_of_one_piece(
     converted(written("SwinIR", tmp_path), tmp_path / "made.onnx", unprobed, ran)
     found = {"scale": 2, "multiple": 8, "reach": 22, "bytes_per_pixel": 1000}  # as its test finds, in seven seconds
     keep_card(replace(unprobed(b""), sha256=hash_of_file(tmp_path / "made.onnx"), **found))
-    planes = [np.pad(255 * PHOTO, ((0, 0), *[(PAD_BEFORE, PAD_AFTER)] * 2), mode="edge")]
+    planes = [np.pad(255 * photograph(0, 3, 128, 128), ((0, 0), *[(PAD_BEFORE, PAD_AFTER)] * 2), mode="edge")]
     spec = EngineSpec(model=str(tmp_path / "made.onnx"), height=128, width=128, colour=None, rounded=True)
     with ForeignTiles(load_engine("openvino"), spec) as whole:
         wanted = whole.infer(planes).copy()
