@@ -67,20 +67,33 @@ def _found_at(source: Path, target: Path, *, recursive: bool) -> Iterator[_Found
     if not source.is_dir():
         yield _Found(source, Path(source.name))
         return
-    videos = sorted(_videos_in(source, target, recursive=recursive))
-    if not videos:
-        where = "" if recursive else ", or --recursive to search the folders in it"
-        raise InputError(f"{source} is a folder without videos: name a video{where}; pictures as %05d.png.")
-    for path in videos:
+    for path in videos_in(source, but_not=target, recursive=recursive):
         yield _Found(path, path.relative_to(source))
 
 
-def _videos_in(source: Path, target: Path, *, recursive: bool) -> Iterator[Path]:
+def videos_in(folder: Path, *, but_not: Path | None = None, recursive: bool = False) -> list[Path]:
+    """Return the videos in a folder, by their names, sorted.
+
+    Args:
+        but_not: a subfolder that is left out, as hidden ones are. ``recursive``: whether to search subfolders.
+
+    Raises:
+        InputError: there are none.
+    """
+    found = sorted(_walked(folder, but_not, recursive=recursive))
+    if not found:
+        where = "" if recursive else ", or --recursive to search the folders in it"
+        raise InputError(f"{folder} is a folder without videos: name a video{where}; pictures as %05d.png.")
+    return found
+
+
+def _walked(source: Path, but_not: Path | None, *, recursive: bool) -> Iterator[Path]:
+    skipped = None if but_not is None else but_not.resolve()
     for folder, inner, names in os.walk(source):
         inner[:] = [
             name
             for name in inner
-            if recursive and not name.startswith(".") and (Path(folder) / name).resolve() != target.resolve()
+            if recursive and not name.startswith(".") and (Path(folder) / name).resolve() != skipped
         ]
         for path in (Path(folder) / name for name in names):
             if is_video_name(path):

@@ -1,5 +1,6 @@
 """From what users ask for to jobs: paths in the library, names for results, and options that jobs accept."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 from sr4k.configs import preset_names
 from sr4k.errors import InputError, OptionError, OutputError, Sr4kError
 from sr4k.jobs.file_job import Job
-from sr4k.jobs.sources import jobs_into
+from sr4k.jobs.sources import jobs_into, videos_in
 from sr4k.media.image_names import is_picture, is_sequence
 from sr4k.media.paths import check_source
 from sr4k.media.writing.containers import CONTAINERS
@@ -79,12 +80,12 @@ def jobs_for(
         Sr4kError: a path is not in the library, a source can't be read, a folder has no videos, a target can't have
             that name or exists, or an option is wrong.
     """
-    paths = [library.inside(source) for source in sources]
+    paths = [*dict.fromkeys(library.inside(source) for source in sources)]
     for path in paths:
         if not path.is_dir():
             check_source(path)
     if target is None:
-        found = [job for path in paths for job in _beside(path, options, recursive=recursive)]
+        found = _apart([job for path in paths for job in _beside(path, options, recursive=recursive)])
     else:
         to = library.inside(target)
         found = jobs_into(paths, job_of(paths[0], to, options), folder=target.endswith("/"), recursive=recursive)
@@ -132,8 +133,21 @@ def check_new(library: Library, target: Path, source: Path) -> None:
 def _beside(path: Path, options: JobOptions, *, recursive: bool) -> list[Job]:
     if not path.is_dir():
         return [job_of(path, _marked(path), options)]
-    found = jobs_into([path], job_of(path, path, options), folder=True, recursive=recursive)
-    return [replace(job, target=_marked(job.source)) for job in found if not job.source.stem.endswith(_MARK)]
+    first = job_of(path, path, options)
+    videos = [video for video in videos_in(path, recursive=recursive) if not video.stem.endswith(_MARK)]
+    return [replace(first, source=video, target=_marked(video)) for video in videos]
+
+
+def _apart(jobs: list[Job]) -> list[Job]:
+    """Return one job for each source; results of one name, as of a.avi and a.mkv, get that of their source."""
+    jobs = [*{job.source: job for job in jobs}.values()]
+    times = Counter(job.target for job in jobs)
+    return [
+        replace(job, target=job.source.with_name(f"{job.source.name}{_MARK}{job.target.suffix}"))
+        if times[job.target] > 1 and job.source.suffix != job.target.suffix
+        else job
+        for job in jobs
+    ]
 
 
 def _marked(source: Path) -> Path:

@@ -201,8 +201,9 @@ def test_what_can_not_be_used_in_a_folder_is_left_out_with_a_word_and_the_rest_i
 ) -> None:
     videos, outside = tmp_path / "videos", tmp_path / "outside.mp4"
     odd = "<script>'\"\n🎬.mkv"
-    for name in ("a.mp4", odd):
+    for name in ("a.mp4", odd, "twice.mkv"):
         write_clip(videos / name, frames=2, audio=False)
+    (videos / "twice.avi").write_bytes((videos / "a.mp4").read_bytes())
     outside.touch()
     (videos / "out.mp4").symlink_to(outside)
     (videos / "loop.mp4").symlink_to(videos / "loop.mp4")
@@ -212,10 +213,12 @@ def test_what_can_not_be_used_in_a_folder_is_left_out_with_a_word_and_the_rest_i
     (videos / os.fsdecode(b"\xff")).mkdir()
 
     found = ask(app, "GET", "/api/v1/library", params={"folder": str(videos)}).json()
-    assert [entry["name"] for entry in found["entries"]] == [odd, "a.mp4"]
+    assert [entry["name"] for entry in found["entries"]] == [odd, "a.mp4", "twice.avi", "twice.mkv"]
     notes = "\n".join(found["notes"])
     assert all(name in notes for name in (r"b\udce4r.mp4", r"\udcff", "out.mp4", "loop.mp4", "gone.mp4"))
-    added = ask(app, "POST", "/api/v1/jobs", json={"sources": [str(videos)], "recursive": True}).json()
-    assert [Path(job["source"]).name for job in added] == [odd, "a.mp4"]
+    given = {"sources": [str(videos), str(videos / "a.mp4")], "recursive": True}
+    added = ask(app, "POST", "/api/v1/jobs", json=given).json()
+    assert [Path(job["source"]).name for job in added] == [odd, "a.mp4", "twice.avi", "twice.mkv"]
+    assert [Path(job["target"]).name for job in added[2:]] == ["twice.avi 4K.mkv", "twice 4K.mkv"]
     for name in ("out.mp4", "loop.mp4", "gone.mp4"):
         refusal(app, "POST", "/api/v1/jobs", json={"sources": [str(videos / name)]})
