@@ -11,7 +11,7 @@ async function alone(does) {
   $("fields").disabled = true;
   try { await does(); } finally {
     $("fields").disabled = !mayChange || !isFilled;
-    if (had.isConnected) had.focus();
+    (had.isConnected ? had : $("save")).focus(); // a watch folder is shown anew once it is saved
   }
 }
 
