@@ -36,13 +36,11 @@ def pytest_xdist_auto_num_workers() -> int | None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run files with the slowest tests first, so that none runs alone at the end; leave out what is long by default."""
-    if os.environ.get("SR4K_LONG") != "1":
-        for item in items:
-            if item.get_closest_marker("long"):
-                item.add_marker(pytest.mark.skip(reason="takes long: SR4K_LONG=1 runs it"))
     seconds: Counter[Path] = Counter()
     for item in items:
-        if slow := item.get_closest_marker("slow"):
+        if item.get_closest_marker("long") and os.environ.get("SR4K_LONG") != "1":
+            item.add_marker(pytest.mark.skip(reason="takes long: SR4K_LONG=1 runs it"))
+        elif slow := item.get_closest_marker("slow"):
             seconds[item.path] += slow.kwargs.get("seconds", 5)
     items.sort(key=lambda item: -seconds[item.path])
 
