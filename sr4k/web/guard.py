@@ -28,7 +28,7 @@ SECURITY_HEADERS: Final = {
 }
 """Headers of every response: nothing is loaded from elsewhere, and no page elsewhere shows this one.
 
-Media from blobs are what scripts of the page put together from segments, where a browser plays no HLS by itself.
+Media from blobs are what scripts of the page put together from the segments of a playlist.
 """
 
 _SAFE = {"GET", "HEAD", "OPTIONS"}

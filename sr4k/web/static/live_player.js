@@ -1,5 +1,7 @@
-// Plays what a channel sends to a playlist: by the browser's own player, or by hls.js where it has none.
+// Plays what a channel sends to a playlist: by hls.js, or by the browser's own player where that can't.
 import {h} from "./common.js";
+
+const HLS = "application/vnd.apple.mpegurl";
 
 export function player(name) {
   const made = h("div", {});
@@ -31,24 +33,25 @@ function one(name, number, target) {
   return own;
 }
 
-// Returns what ends the playing.
+// Returns what ends the playing. Chromium's own player at times can't read a playlist that hls.js plays.
 async function begin(video, address, fail) {
-  if (video.canPlayType("application/vnd.apple.mpegurl")) {
-    video.addEventListener("error", fail);
-    video.src = address;
-    return () => {};
-  }
   const {default: Hls} = await import("./vendor/hls.light-1.7.4.min.mjs");
-  if (!Hls.isSupported()) throw new Error("neither HLS nor media sources");
+  if (!Hls.isSupported()) { playAlone(video, address, fail); return () => {}; }
   const hls = new Hls({enableWorker: false}); // its worker would be a script from a blob, which the page allows nowhere
   let isRecovered = false;
   hls.on(Hls.Events.ERROR, (_event, {fatal, type}) => {
     if (!fatal) return;
     if (type === Hls.ErrorTypes.MEDIA_ERROR && !isRecovered) { isRecovered = true; hls.recoverMediaError(); return; }
     hls.destroy();
-    fail();
+    playAlone(video, address, fail);
   });
   hls.loadSource(address);
   hls.attachMedia(video);
   return () => hls.destroy();
+}
+
+function playAlone(video, address, fail) {
+  if (!video.canPlayType(HLS)) { fail(); return; }
+  video.addEventListener("error", fail);
+  video.src = address;
 }
