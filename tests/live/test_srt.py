@@ -73,7 +73,7 @@ def send(url: str, seconds: int = 8) -> int:
                 frame = blank(64, 48)
                 frame.pts = number
                 container.mux(stream.encode(frame))
-        eventually(pipe.sent, 10)
+        eventually(lambda: pipe.sent() or pipe._ffmpeg.poll() is not None, 10)  # or it was refused
         return pipe.sent()
 
 
