@@ -12,6 +12,7 @@ import pickle
 import resource
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -42,6 +43,9 @@ _EXACT = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": 1}
 
 _ALIKE, _OTHER = 0.05, 0.1
 """Mean difference from the picture, white being 1, below which the levels are kept, and above which they are not."""
+
+_LEAST_ALIKE, _MOST_SHIFT = 0.5, 1 / 3
+"""Correlation with the picture, and distance of the mean level from its own, beyond which no picture comes back."""
 
 _NUMBERS = {"f16", "f32", "f64", "u8", "u16", "i8", "i16", "i32", "i64"}
 """OpenVINO's names of the types that a picture can have."""
@@ -96,7 +100,8 @@ def _probed(path: Path, made: Path | None) -> Card:
 
         if made is None:
             raise EngineError("a checkpoint has to be converted first: sr4k model add does it.")
-        return converted(path, made, lambda graph: probe(graph, 0), ran)
+        # The loader's networks take values from 0 to 1, whatever they make of them inside.
+        return converted(path, made, lambda graph: probe(graph, 0, peaks=(1.0,)), ran)
     model = read_graph(path, beside=made is not None)
     graph = path.read_bytes()
     if made is not None:
@@ -139,12 +144,13 @@ def _compiled(graph: bytes, shape: tuple[int, int, int]) -> "ov.InferRequest":
     return core.compile_model(model, "CPU", _EXACT).create_infer_request()
 
 
-def probe(graph: bytes, number: int) -> Card:
+def probe(graph: bytes, number: int, peaks: tuple[float, ...] = (1.0, 255.0)) -> Card:
     """Return the card of a network.
 
     Args:
         graph: ONNX, in one piece.
         number: of its parameters.
+        peaks: values that white may have; networks on integers have 255.
 
     Raises:
         EngineError: it is no network that can be used; the message goes on after "can't be used:".
@@ -156,15 +162,15 @@ def probe(graph: bytes, number: int) -> Card:
     first, second = (trial.run(drawn) for _ in range(2))
     if not np.isfinite(first).all():
         raise EngineError("what it makes of a picture is not finite.")
-    peak = trial.peak(drawn)
+    levels = trial.levels(drawn, peaks)
     multiple = 1 if trial.fixed else trial.multiple()
-    trial.amplitude = peak
+    trial.amplitude = levels.peak
     cost = cost_of(sized(trial.model, trial.layout, trial.channels, *trial.base))
     pixels = math.prod(trial.base)
     return Card(
         scale=scale,
         channels=trial.channels,
-        peak=peak,
+        peak=levels.peak,
         layout=trial.layout,
         multiple=multiple,
         reach=trial.reach(multiple, cost.macs / pixels),
@@ -174,7 +180,36 @@ def probe(graph: bytes, number: int) -> Card:
         macs_per_pixel=cost.macs / pixels,
         bytes_per_pixel=cost.nbytes / pixels,
         sha256=hashlib.sha256(graph).hexdigest(),
+        correlation=round(levels.correlation, 3),
+        shift=round(levels.shift, 3),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Levels:
+    """What comes back of a picture's levels, made smaller again by averaging.
+
+    Attributes:
+        peak: value that white had.
+        mean: level of what the network made, white being 1.
+        shift: that less the picture's own mean.
+        correlation: of both; 0 where the result has one level.
+        error: mean difference, white being 1.
+    """
+
+    peak: float
+    mean: float
+    shift: float
+    correlation: float
+    error: float
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the picture can be recognised in the result."""
+        return self.correlation >= _LEAST_ALIKE and abs(self.shift) <= _MOST_SHIFT
+
+    def __str__(self) -> str:
+        return f"with white as {self.peak:g} a mean of {self.mean:.3g} and a correlation of {self.correlation:.2f}"
 
 
 class _Trial:
@@ -278,17 +313,40 @@ class _Trial:
         made = made[0] if self.layout == "NCHW" else made[0].transpose(2, 0, 1)
         return made.astype(np.float32)
 
-    def peak(self, picture: Picture) -> float:
-        """Return the value of white: 255 if the network keeps the picture's levels with that alone, else 1."""
-        if self._is_integer:
-            return 255.0
-        errors = []
-        for self.amplitude in (1.0, 255.0):
-            made = self.run(picture) / self.amplitude
-            channels, rows, columns = made.shape
-            small = made.reshape(channels, rows // self.scale, self.scale, columns // self.scale, self.scale)
-            errors.append(float(np.abs(small.mean((2, 4)) - picture).mean()))
-        return 255.0 if errors[1] < _ALIKE < _OTHER < errors[0] else 1.0
+    def levels(self, picture: Picture, peaks: tuple[float, ...]) -> _Levels:
+        """Return what comes back with the value of white that suits: 255 only where that alone keeps the levels.
+
+        Raises:
+            EngineError: the picture comes back with none.
+        """
+        found = [self._levels_with(picture, peak) for peak in ((255.0,) if self._is_integer else peaks)]
+        first, last = found[0], found[-1]
+        best = last if last.error < _ALIKE < _OTHER < first.error or not first.is_kept else first
+        if best.is_kept:
+            return best
+        words = (
+            "it does not give a picture back: of one with a mean level of "
+            f"{picture.mean():.2f}, white being 1, it makes {', '.join(map(str, found))}, made smaller again."
+        )
+        if any(each.correlation > 1 - _OTHER for each in found):
+            words += " Input and output must have the same range, 0 to 1 or 0 to 255: export it so."
+        raise EngineError(words)
+
+    def _levels_with(self, picture: Picture, peak: float) -> _Levels:
+        self.amplitude = peak
+        made = self.run(picture).astype(np.float64) / peak
+        channels, rows, columns = made.shape
+        small = made.reshape(channels, rows // self.scale, self.scale, columns // self.scale, self.scale).mean((2, 4))
+        apart = small - small.mean()
+        own = picture - picture.mean()
+        spread = math.sqrt(float((apart**2).mean() * (own**2).mean()))
+        return _Levels(
+            peak,
+            mean=float(small.mean()),
+            shift=float(small.mean() - picture.mean()),
+            correlation=float((apart * own).mean()) / spread if spread > 0 else 0.0,
+            error=float(np.abs(small - picture).mean()),
+        )
 
     def multiple(self) -> int:
         """Return the smallest number of which rows and columns have to be multiples.

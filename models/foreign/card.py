@@ -17,6 +17,9 @@ _FORM = 1
 _MOST = 1e12
 """What no number on a card reaches."""
 
+_LEAST_ALIKE, _MOST_SHIFT = 0.85, 0.1
+"""Correlation, and change of the mean level, beyond which a network is doubtful: styles go as far, and so do errors."""
+
 _WORDS = {
     "scale": "factor from input to output size",
     "channels": "of input and output: 3 for RGB, 1 for luma",
@@ -31,6 +34,8 @@ _WORDS = {
     "bytes_per_pixel": "memory for a pixel of the input",
     "precision": "of its layers, except the first and last",
     "loss": "PSNR that int8 costs, in dB",
+    "correlation": "of what it makes of a picture, made smaller again, with the picture",
+    "shift": "by which it changes the mean level, white being 1",
     "architecture": "as the converter names it",
     "sha256": "of the ONNX file beside this one",
     "weights_sha256": "of the weights beside it, for PyTorch",
@@ -60,6 +65,9 @@ class Card(Figures):
         bytes_per_pixel: memory that OpenVINO needs at most at once for a pixel of the input.
         precision: ``int8`` if sr4k quantize made it.
         loss: PSNR that int8 costs against the network that it was made of, in dB.
+        correlation: of what it makes of a picture, made smaller again, with the picture; ``None``: it was added by a
+            version that did not measure it.
+        shift: by which it changes the mean level, white being 1; ``None`` likewise.
         sha256: of the ONNX file.
         architecture: as the converter names it; empty: unknown.
         weights_sha256: of the checkpoint's weights, which are kept beside the ONNX file; empty: there are none.
@@ -82,6 +90,8 @@ class Card(Figures):
     bytes_per_pixel: float
     precision: Literal["fp32", "int8"] = "fp32"
     loss: float | None = None
+    correlation: float | None = None
+    shift: float | None = None
     sha256: str
     architecture: str = ""
     weights_sha256: str = ""
@@ -96,6 +106,13 @@ class Card(Figures):
 
     def macs(self, height: int, width: int) -> int:
         return round(self.macs_per_pixel * height * width)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether what it makes is so far from the picture that its range may not be what was found."""
+        if self.correlation is None or self.shift is None:
+            return False
+        return self.correlation < _LEAST_ALIKE or abs(self.shift) > _MOST_SHIFT
 
     def to_toml(self) -> str:
         """Return the text of the card's file."""
@@ -137,7 +154,7 @@ def read_card(text: str, where: str) -> Card:
 def _check(card: Card) -> None:
     for name, kind in get_type_hints(Card).items():
         value = getattr(card, name)
-        least = -_MOST if name == "loss" else 0
+        least = -_MOST if name in ("loss", "shift", "correlation") else 0
         if not _is_of(value, kind) or (isinstance(value, int | float) and not least <= value < _MOST):
             raise ValueError(f"{name} is {value!r}")
     if card.scale not in (1, 2, 3, 4) or card.channels not in (1, 3) or card.peak not in (1, 255):

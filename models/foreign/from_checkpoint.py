@@ -95,10 +95,8 @@ def converted(path: Path, made: Path, probe: Callable[[bytes], Card], ran: Calla
     made.write_bytes(graph)
     weights = made.with_suffix(WEIGHTS)
     save_file({key: tensor.clone().contiguous() for key, tensor in _state_of(path).items()}, weights)
-    # The loader's networks take values from 0 to 1, whatever they make of them inside.
     return replace(
         card,
-        peak=1,
         architecture=architecture,
         parameters=sum(each.numel() for each in network.parameters()),
         weights_sha256=hash_of_file(weights),

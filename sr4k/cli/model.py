@@ -227,6 +227,7 @@ def _told(found: "Foreign") -> list[str]:
         "file": str(found.path),
         "scale": f"x{card.scale}",
         "pixels": f"{_pixels(found)}, 0 to {card.peak:g}, {card.layout}",
+        "levels": _levels(card),
         "precision": _precision(card),
         "sizes": size,
         "sees": seen,
@@ -244,6 +245,15 @@ def _told(found: "Foreign") -> list[str]:
 
 def _precision(card: "Card") -> str:
     return "float" if card.precision != "int8" else f"int8, which costs {card.loss or 0:.3f} dB of PSNR"
+
+
+def _levels(card: "Card") -> str:
+    if card.correlation is None or card.shift is None:
+        return ""
+    found = f"mean {card.shift:+.2f}, white being 1; correlation with the picture {card.correlation:.2f}"
+    if card.is_doubtful:
+        return f"{found}. Warning: that is far from the picture: look at what it makes before you use it"
+    return found
 
 
 def _heavy(macs: int) -> str:

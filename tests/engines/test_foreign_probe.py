@@ -46,6 +46,47 @@ def test_the_range_is_that_in_which_it_gives_the_picture_back(peak: int, tmp_pat
     assert found(tmp_path, peak=peak).peak == peak
 
 
+def changed(path: Path, *, before: float, after: float, kind: int = TensorProto.FLOAT, add: float = 0) -> bytes:
+    """Write a network that enlarges twice, with factors before and after, and return it."""
+    nodes = [
+        helper.make_node("Cast", ["pixels"], ["real"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["real", "before"], ["scaled"]),
+        helper.make_node("Resize", ["scaled", "", "sizes"], ["large"], mode="linear"),
+        helper.make_node("Mul", ["large", "after"], ["most"]),
+        helper.make_node("Add", ["most", "more"], ["enlarged"]),
+    ]
+    model = onnx.load(other(path, [1, 3, "h", "w"], nodes))
+    model.graph.input[0].type.tensor_type.elem_type = kind
+    numbers = {"before": before, "after": after, "more": add, "sizes": [1, 1, 2, 2]}
+    model.graph.initializer.extend(onnx.numpy_helper.from_array(np.float32(v), name) for name, v in numbers.items())
+    path.write_bytes(model.SerializeToString())
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"before": 1 / 255, "after": 1}, r"white as 255 a mean of 0\.00196 and a correlation of 1\.00.* same range"),
+        ({"before": 1 / 255, "after": 1, "kind": TensorProto.UINT8}, r"a mean of 0\.00196 .* same range, 0 to 1 or 0"),
+        ({"before": 1, "after": 0}, r"a mean of 0 and a correlation of 0\.00, made smaller again\.$"),
+        ({"before": 1, "after": -1, "add": 1}, r"a correlation of -1\.00, made smaller again\.$"),
+    ],
+)
+def test_what_does_not_give_a_picture_back_is_refused_with_what_was_measured(
+    change: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(EngineError, match=f"^it does not give a picture back: .* mean level of 0\\.50.*{said}"):
+        probe(changed(tmp_path / "net.onnx", **change), 0)
+
+
+def test_a_style_that_changes_levels_is_taken_and_called_doubtful(tmp_path: Path) -> None:
+    card = probe(changed(tmp_path / "net.onnx", before=1, after=0.7), 0)
+    assert card.is_doubtful and card.correlation is not None and card.correlation > 0.9
+    assert card.shift == pytest.approx(-0.15, abs=0.01)
+    usual = found(tmp_path)
+    assert not usual.is_doubtful and usual.correlation is not None and usual.correlation > 0.99
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("unshuffle", [2, 4])
 def test_folded_pixels_need_sides_that_are_multiples(unshuffle: int, tmp_path: Path) -> None:
