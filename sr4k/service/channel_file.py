@@ -135,7 +135,12 @@ def plan(service: ServiceSettings, folder: Path, environment: Mapping[str, str])
 def variables(service: ServiceSettings) -> set[str]:
     """Return the names of the environment variables that sources and targets use."""
     addresses = [text for channel in service.channels.values() for text in (channel.source, *channel.targets)]
-    return {name for text in addresses for name in _DOLLAR.findall(text) if name}
+    return {name for text in addresses for name in variables_in(text)}
+
+
+def variables_in(address: str) -> set[str]:
+    """Return the names of the environment variables in an address as the file has it."""
+    return {name for name in _DOLLAR.findall(address) if name}
 
 
 def _planned(settings: ChannelSettings, folder: Path, environment: Mapping[str, str], cpus: int) -> LiveJob:

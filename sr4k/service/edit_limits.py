@@ -1,4 +1,5 @@
-"""What may not be changed by way of a page: whatever would let it read or write any file, or tell any variable.
+"""What may not be changed by way of a page: whatever would let it read or write any file, or send a variable
+elsewhere.
 
 Whoever may write to the file of the channels changes such things there.
 """
@@ -11,7 +12,8 @@ from sr4k.configs import preset_names
 from sr4k.errors import OptionError
 from sr4k.jobs.live_job import LiveJob
 from sr4k.live.address import Address
-from sr4k.service.channel_file import ServiceSettings, variables
+from sr4k.service.channel_file import ServiceSettings
+from sr4k.service.variable_places import check_variables
 
 _INSTEAD = "change that in the file itself"
 
@@ -28,8 +30,7 @@ def check_settings(before: ServiceSettings, after: ServiceSettings) -> None:
     for key in ("metrics", "log_format"):
         if getattr(before, key) != getattr(after, key):
             raise OptionError(f"{key} takes effect when the service is restarted: {_INSTEAD}.")
-    if new := variables(after) - variables(before):
-        raise OptionError(f"${{{min(new)}}} is not used by any channel yet: {_INSTEAD}.")
+    check_variables(before, after)
     for name, channel in after.channels.items():
         was = before.channels.get(name)
         if channel.config not in {*preset_names(), *({was.config} if was else ())}:

@@ -166,11 +166,14 @@ def changes_the_file(page: Page) -> None:
     assert file.stat().st_mode & 0o777 == 0o640
     until(lambda: "changed: one" in page.log)
     assert page.ask("PUT", "/api/v1/channel-file", edited)[0] == 409  # another version by now
-    stolen = {**page.json("/api/v1/channel-file")}
-    del stolen["name"]
-    stolen["text"] = stolen["text"].replace("127.0.0.1:9/app/***", "evil.example/app/***")
-    status, text = page.ask("POST", "/api/v1/channel-file/check", stolen)
-    assert status == 422 and "its address has changed" in text
+    shown = page.json("/api/v1/channel-file")
+    for old, new, words in (
+        ("127.0.0.1:9/app/***", "evil.example/app/***", "its address has changed"),
+        ("pattern://96x64@25", "http://127.0.0.1:19999/x/${IN_KEY}", "a key can't be sent elsewhere"),
+    ):
+        stolen = {"text": shown["text"].replace(old, new), "version": shown["version"]}
+        status, text = page.ask("PUT", "/api/v1/channel-file", stolen)
+        assert status == 422 and words in text
     assert page.json("/api/v1/channels/plays")["began"] == untouched
 
 

@@ -45,7 +45,7 @@ def test_what_a_page_may_change(edit: tuple[str, str]) -> None:
     [
         (("[/srv/hls/one.m3u8]", "[/etc/one.mkv]"), "/etc/one.mkv isn't in a library"),
         (("rtmp://in.example/live/${ONE_KEY}", "/root/private.mp4"), "/root/private.mp4 isn't in a library"),
-        (("${ONE_KEY}", "${OTHER_SECRET}"), r"\$\{OTHER_SECRET\} is not used by any channel yet"),
+        (("${ONE_KEY}", "${OTHER_SECRET}"), r"the file has \$\{OTHER_SECRET\} in no address"),
         (("/srv/slate.png", "/root/private.png"), "options.live.slate could name a file"),
         (("tune: film", "stats: x"), "options.encode.options could name a file"),
         (
