@@ -71,6 +71,8 @@ def page_beside(
 
     @contextmanager
     def opened(channels: Service, file: PlannedFile | None, reload: Callable[[], None]) -> Iterator[None]:
+        # It tells of each change, though not of which: ten times a second while a result is written.
+        logging.getLogger("watchfiles").setLevel(logging.WARNING)
         with ExitStack() as stack:
             listening = stack.enter_context(listening_on(listen))
             queue = Queue((state or _state_folder()) / "queue.sqlite")

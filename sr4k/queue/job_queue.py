@@ -53,6 +53,9 @@ _SUMS = [
     f"coalesce(sum(json_extract(result, '$.{name}')), 0) AS {name}"
     for name in ("damaged", "frames", "seconds", "source_bytes", "result_bytes")
 ]
+_RESULT = "result:"
+"""Beginning of the names of facts on results whose jobs were removed."""
+
 _AS_JSON = {"options", "progress", "forecast", "result"}
 _ORDER = "ORDER BY priority DESC, place"
 
@@ -139,6 +142,15 @@ class Queue:
     def has(self, source: str) -> bool:
         """Whether a job has this source, in whatever state."""
         return bool(self._rows("SELECT 1 FROM jobs WHERE source = ? LIMIT 1", source))
+
+    def makes(self, path: str) -> bool:
+        """Whether a file is what a job has made or is to make, whatever it is called; discarded results are not."""
+        marks = ",".join("?" * len(UNFINISHED))
+        query = (
+            f"SELECT 1 FROM jobs WHERE target = ? AND state IN ({marks}) OR"
+            " json_extract(result, '$.output') = ? AND decision != 'discarded' LIMIT 1"
+        )
+        return bool(self._rows(query, path, *UNFINISHED, path)) or self.fact(f"{_RESULT}{path}") is not None
 
     # What users want of it
 
@@ -254,11 +266,13 @@ class Queue:
             OptionError: another unfinished job has its target meanwhile.
         """
         with self._writing():
-            target = self.get(number).target
-            if (taken := self._unfinished_with(target)) not in (None, number):
-                raise OptionError(f"{target} is the target of job {taken} meanwhile: cancel that first.")
-            if (job := self._not_any_more(number, "cancel")) is not None:
-                return job
+            if (running := self._not_any_more(number, "cancel")) is not None:
+                return running
+            job = self.get(number)
+            if job.state == "done":
+                raise WrongState(f"Job {number} is done already: add its source again to make it anew.")
+            if (taken := self._unfinished_with(job.target)) not in (None, number):
+                raise OptionError(f"{job.target} is the target of job {taken} meanwhile: cancel that first.")
             return self._to(number, ("failed", "cancelled"), "waiting", error=None, code=None, note=None, ended=None)
 
     def remove(self, number: int) -> QueuedJob:
@@ -273,6 +287,8 @@ class Queue:
                 raise WrongState(f"Job {number} is running: cancel it first.")
             if job.decision == "replacing":
                 raise WrongState(f"The result of job {number} is being moved: try again later.")
+            if job.result is not None and job.decision != "discarded":
+                self._set_fact(f"{_RESULT}{job.result.output}", f"{number}")
             self._base.execute("DELETE FROM jobs WHERE id = ?", (number,))
             self._tell("removed", number)
             return job
@@ -320,19 +336,24 @@ class Queue:
 
     def finish(self, number: int, result: JobResult) -> QueuedJob:
         """Note that a running job is done."""
-        return self._to(number, ("running",), "done", ended=time.time(), asked=None, note=None, result=result)
+        with self._writing():
+            whole = self.get(number).progress.model_copy(update={"share": 1.0, "eta": 0.0})
+            changes = {"progress": whole, "result": result, "ended": time.time(), "asked": None, "note": None}
+            return self._to(number, ("running",), "done", **changes)
 
     def fail(self, number: int, error: str, code: int) -> QueuedJob:
         """Note that a running job failed."""
-        return self._to(number, ("running",), "failed", ended=time.time(), asked=None, error=error, code=code)
+        with self._writing():
+            changes = {"progress": self.get(number).progress.at_rest(), "ended": time.time(), "asked": None}
+            return self._to(number, ("running",), "failed", error=error, code=code, **changes)
 
     def stopped(self, number: int) -> QueuedJob:
         """Note that a running job has ended as it was asked to; one that was not asked waits again."""
         with self._writing():
-            asked = self.get(number).asked
-            state: State = {"pause": "paused", "cancel": "cancelled"}.get(asked or "", "waiting")  # type: ignore[assignment]
+            job = self.get(number)
+            state: State = {"pause": "paused", "cancel": "cancelled"}.get(job.asked or "", "waiting")  # type: ignore[assignment]
             ended = time.time() if state == "cancelled" else None
-            return self._to(number, ("running",), state, asked=None, ended=ended)
+            return self._to(number, ("running",), state, asked=None, ended=ended, progress=job.progress.at_rest())
 
     def decide(
         self,

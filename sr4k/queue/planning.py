@@ -1,7 +1,7 @@
 """From what users ask for to jobs: paths in the library, names for results, and options that jobs accept."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -62,12 +62,18 @@ def job_of_queued(queued: QueuedJob, cpus: int) -> Job:
 
 
 def jobs_for(
-    library: Library, sources: Sequence[str], target: str | None, options: JobOptions, *, recursive: bool = False
+    library: Library,
+    sources: Sequence[str],
+    target: str | None,
+    options: JobOptions,
+    *,
+    recursive: bool = False,
+    is_result: Callable[[str], bool] = lambda _path: False,
 ) -> list[Job]:
     """Return a job for each video that a user asks for. What a job would fail with before it begins is refused here.
 
     Videos of a folder that can't be upscaled, such as links that lead out of the library, are left out, unless nothing
-    else is in it.
+    else is in it. So are results.
 
     Args:
         library: that sources and results have to lie in.
@@ -75,6 +81,7 @@ def jobs_for(
         target: path of the result, or of a folder, whose name ends with a slash; ``None``: beside each source,
             under its name with `_MARK`.
         recursive: whether the subfolders of folders count as well.
+        is_result: whether a path is that of a file that an earlier job has made.
 
     Raises:
         Sr4kError: a path is not in the library, a source can't be read, a folder has no videos, a target can't have
@@ -93,13 +100,14 @@ def jobs_for(
     for job in found:
         try:
             check_paths(library, job)
-            good.append(job)
+            if job.source in paths or not is_result(str(library.inside(job.source))):
+                good.append(job)
         except Sr4kError as err:
             if job.source in paths:
                 raise
             faults.append(err)
     if not good:
-        nothing = InputError(f"{', '.join(map(str, paths))}: nothing but results, whose names end with '{_MARK}'.")
+        nothing = InputError(f"{', '.join(map(str, paths))}: nothing but results of earlier jobs.")
         raise (*faults, nothing)[0]
     return good
 

@@ -1,6 +1,6 @@
 """What the queue knows of a job: what is wanted, how far it is, and what came of it. Plain data, as JSON shows it."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, Strict
 
@@ -114,6 +114,11 @@ class JobProgress(_Told):
     left_out: list[str] = []
     machines: list[Machine] = []
     alone: str | None = None
+
+    def at_rest(self) -> Self:
+        """Return how far the job is while it doesn't run: what was true only of the moment is left out."""
+        moment = {"fps": 0.0, "speed": None, "eta": None, "busiest": None, "load": {}, "machines": []}
+        return self.model_copy(update=moment)
 
 
 class Check(_Told):

@@ -68,7 +68,7 @@ class WatchFolder(_Chosen):
         return output
 
     def wants(self, name: str) -> bool:
-        """Whether a file of this name is wanted; results of earlier jobs are not."""
+        """Whether a file of this name is wanted; one that `output` could have made is not."""
         is_named = not self.names or any(fnmatch(name, pattern) for pattern in self.names)
         return (
             is_named and not any(fnmatch(name, pattern) for pattern in self.but_not) and not self.could_have_made(name)

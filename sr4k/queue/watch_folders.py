@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Self
 
 from sr4k.errors import InputError, Sr4kError
+from sr4k.jobs.file_job import Job
 from sr4k.jobs.sources import is_video_name
+from sr4k.media.writing.target_file import PARTIAL
 from sr4k.queue.errand import in_child
 from sr4k.queue.going_on import GoingOn
 from sr4k.queue.job_queue import Queue
@@ -97,8 +99,7 @@ class Watcher:
         for changed in self._changes([*there], is_polling=any(folder.polling for folder in watch.values())):
             for path in changed:
                 for name, folder in watch.items():
-                    if folder.folder in path.parents and not _is_hidden(path.relative_to(folder.folder)):
-                        self._see(name, folder, path)
+                    self._see(name, folder, path)
             self._look_into_written()
             if self._settings.now.watch != watch or _there(watch.values()) != there:
                 return
@@ -125,7 +126,7 @@ class Watcher:
 
     def _see(self, name: str, folder: WatchFolder, path: Path) -> None:
         """Note a file that might be wanted, or that it has changed."""
-        if not is_video_name(path) or not folder.wants(path.name):
+        if not _wants(folder, path):
             return
         try:
             self._library.inside(path)
@@ -147,35 +148,51 @@ class Watcher:
             if self._ending.is_set():
                 return
             version, folder = _version(path), watch.get(found.folder)
-            if version is None or folder is None:
+            if version is None or folder is None or not _wants(folder, path):  # the rules may have changed meanwhile
                 del self._found[path]
             elif version != found.version:
                 self._found[path] = _Found(found.folder, version, time.monotonic())
             elif time.monotonic() - found.since >= folder.stable:
                 del self._found[path]
-                self._consider(found.folder, folder, path)
+                self._consider(found, folder, path)
 
-    def _consider(self, name: str, folder: WatchFolder, path: Path) -> None:
+    def _consider(self, found: _Found, folder: WatchFolder, path: Path) -> None:
+        """Add a job for a file that is written, or remember that it needs none."""
+        name = found.folder
         try:
-            source = self._library.inside(path)
-            if self._queue.has(str(source)):
+            job = self._job_of(folder, path)
+            if self._settings.now.watch.get(name) != folder:  # while it was looked into: the new rules are asked
+                self._found[path] = found
                 return
-            video = in_child(probe_of, str(source), seconds=_PROBE_SECONDS)["video"]
-            size = video["width"], video["height"]
-            if folder.smaller_than is None or all(map(int.__lt__, size, folder.smaller_than)):
-                target = self._library.inside(folder.target_of(source, *size))
-                if not target.exists():
-                    job = job_of(source, target, folder.options)
-                    check_paths(self._library, job)
-                    self._queue.add(
-                        job.source, job.target, folder.options, priority=folder.priority, origin=f"watch:{name}"
-                    )
+            if job is not None:
+                origin = f"watch:{name}"
+                self._queue.add(job.source, job.target, folder.options, priority=folder.priority, origin=origin)
             self._remember(path)
         except InputError as err:
             log.warning("Watch folder %s: %s", name, err)
             self._remember(path)
         except Sr4kError as err:
             log.warning("Watch folder %s: %s: %s", name, path, err)
+
+    def _job_of(self, folder: WatchFolder, path: Path) -> Job | None:
+        """Return the job that the rules of a folder make of a file; ``None``: none.
+
+        Raises:
+            Sr4kError: it can't be read, or its result can't be written.
+        """
+        source = self._library.inside(path)
+        if self._queue.has(str(source)) or self._queue.makes(str(source)):
+            return None
+        video = in_child(probe_of, str(source), seconds=_PROBE_SECONDS)["video"]
+        size = video["width"], video["height"]
+        if folder.smaller_than is not None and not all(map(int.__lt__, size, folder.smaller_than)):
+            return None
+        target = self._library.inside(folder.target_of(source, *size))
+        if target.exists():
+            return None
+        job = job_of(source, target, folder.options)
+        check_paths(self._library, job)
+        return job
 
     def _is_known(self, path: Path, version: Version) -> bool:
         return self._queue.fact(f"{_SEEN}{path}") == f"{version}"
@@ -201,8 +218,12 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from (Path(inside) / name for name in names)
 
 
-def _is_hidden(below: Path) -> bool:
-    return any(part.startswith(".") for part in below.parts)
+def _wants(folder: WatchFolder, path: Path) -> bool:
+    """Whether a file is one that a folder's rules, as far as its path tells, make a job of."""
+    if folder.folder not in path.parents or not is_video_name(path) or path.stem.endswith(PARTIAL):
+        return False
+    is_hidden = any(part.startswith(".") for part in path.relative_to(folder.folder).parts)
+    return not is_hidden and folder.wants(path.name)
 
 
 def _version(path: Path) -> Version | None:

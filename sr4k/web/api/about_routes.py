@@ -14,7 +14,7 @@ from sr4k.jobs.sources import is_video_name
 from sr4k.models import catalogue
 from sr4k.models.foreign import store
 from sr4k.queue.errand import in_child
-from sr4k.queue.planning import jobs_for, probe_of
+from sr4k.queue.planning import probe_of
 from sr4k.web.api.job_routes import NewJobs
 from sr4k.web.api.problems import responses
 from sr4k.web.forecasts import Forecasts
@@ -99,7 +99,7 @@ def router(service: WebService, forecasts: Forecasts) -> APIRouter:
 
         A job that is added with the same source and options is kept with it.
         """
-        job = jobs_for(service.library, new.sources, new.target, new.options, recursive=new.recursive)[0]
+        job = new.jobs(service)[0]
         with service.errands.one():
             return forecasts.made(job, new.options)
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from sr4k.jobs.file_job import Job
 from sr4k.queue import settling
 from sr4k.queue.errand import in_child
 from sr4k.queue.planning import FORECAST_SECONDS, forecast_of, jobs_for
@@ -40,6 +41,17 @@ class NewJobs(_Body):
     recursive: Switch = False
     options: JobOptions = JobOptions()
     priority: _Priority = 0
+
+    def jobs(self, service: WebService) -> list[Job]:
+        """Return the jobs that this asks for; see `sr4k.queue.planning.jobs_for`."""
+        return jobs_for(
+            service.library,
+            self.sources,
+            self.target,
+            self.options,
+            recursive=self.recursive,
+            is_result=service.queue.makes,
+        )
 
 
 class Move(_Body):
@@ -95,7 +107,7 @@ def router(service: WebService, forecasts: Forecasts) -> APIRouter:
     @made.post("/jobs", status_code=201, responses=responses(409))
     def add(new: NewJobs) -> list[QueuedJob]:
         """Add jobs to the end of the queue: all that are asked for, or none."""
-        found = jobs_for(service.library, new.sources, new.target, new.options, recursive=new.recursive)
+        found = new.jobs(service)
         with queue.as_one():
             return [
                 queue.add(

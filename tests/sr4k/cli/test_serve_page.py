@@ -124,6 +124,8 @@ def test_a_page_that_is_killed_comes_back_on_its_port_and_neither_job_nor_channe
     clip = write_clip(page.library / "a.mp4", frames=90, rate=1, size=(320, 180), audio=False)
     until(lambda: page.json("/api/v1/channels/plays")["ready"])
     login = httpx.post(f"http://127.0.0.1:{page.port}/login", data={"token": TOKEN})
+    watched = {"library": {"folder": str(page.library), "names": ["none"]}}
+    assert page.ask("PUT", "/api/v1/settings", {"watch": watched})[0] == 200
     page.ask("POST", "/api/v1/jobs", {"sources": [str(clip)], "options": {"engine": "nearest", "speed": "slow"}})
     until(lambda: page.json("/api/v1/jobs/1")["state"] == "running")
     before, began = page.page, page.json("/api/v1/channels/plays")["began"]
@@ -139,6 +141,7 @@ def test_a_page_that_is_killed_comes_back_on_its_port_and_neither_job_nor_channe
     changes_the_file(page)
     until(lambda: page.json("/api/v1/jobs/1")["state"] == "done")
     assert page.json("/api/v1/jobs/1")["runs"] == 1
+    assert " detected" not in page.log  # each change in a folder that is watched would be told
 
     family = page.family()
     assert len(family) > 8  # the page, and of each channel two workers, a puller or a target

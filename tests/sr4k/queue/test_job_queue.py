@@ -74,8 +74,10 @@ def test_what_a_running_job_was_asked_for_last_holds(tmp_path: Path) -> None:
     queue.cancel(a.id)
     with pytest.raises(WrongState):
         queue.resume(a.id)
+    queue.tell_progress(a.id, JobProgress(frames=5, share=0.5, fps=25.0, eta=9.0))
     queue.pause(a.id)
-    assert queue.stopped(a.id).state == "paused"
+    paused = queue.stopped(a.id)
+    assert (paused.state, paused.progress) == ("paused", JobProgress(frames=5, share=0.5))
 
 
 def test_of_two_who_decide_on_a_result_at_once_one_is_refused(tmp_path: Path) -> None:
@@ -83,6 +85,9 @@ def test_of_two_who_decide_on_a_result_at_once_one_is_refused(tmp_path: Path) ->
     (a,) = filled(queue, "a")
     queue.begin(a.id)
     queue.finish(a.id, JobResult(output=a.target, frames=1, seconds=1, damaged=False, source_bytes=1, result_bytes=1))
+    assert queue.get(a.id).progress.share == 1  # also where nobody knew how much there was to do
+    with pytest.raises(WrongState, match=f"Job {a.id} is done already"):
+        queue.retry(a.id)
     assert queue.decide(a.id, "replacing", after=("undecided", "kept")).decision == "replacing"
     with pytest.raises(WrongState, match="is replacing already"):
         queue.decide(a.id, "discarded", after=("undecided", "kept"))

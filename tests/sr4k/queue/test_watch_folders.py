@@ -8,6 +8,7 @@ import pytest
 from clips import write_clip
 from queues import FAST, Place, until
 
+from sr4k.queue.queued_job import JobResult
 from sr4k.queue.settings import QueueSettings, WatchFolder
 from sr4k.queue.watch_folders import Watcher
 
@@ -58,3 +59,30 @@ def test_new_small_videos_become_jobs_once_and_large_or_unfinished_ones_do_not(t
     with again:  # what was looked into is known, also to another service
         time.sleep(2.5)
     assert place.queue.jobs() == []
+
+
+@pytest.mark.slow(seconds=5)
+def test_changed_rules_hold_for_files_that_wait_and_no_result_of_the_queue_becomes_a_job(tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    place = Place(tmp_path)
+    watch = WatchFolder(folder=inbox, smaller_than=(320, 240), stable=2, options=FAST)
+    place.settings.change(QueueSettings(watch={"inbox": watch}))
+    clip = write_clip(inbox / "known.mp4", frames=2)
+    for name in ("known 4K.mkv", "removed 4K.mkv", "by hand.mkv"):
+        job = place.queue.begin(place.queue.add(clip, inbox / name).id)
+        write_clip(inbox / name, frames=2)
+        result = {"frames": 2, "seconds": 1.0, "damaged": False, "source_bytes": 1, "result_bytes": 1}
+        place.queue.finish(job.id, JobResult(output=str(inbox / name), **result))
+        if name.startswith("removed"):
+            place.queue.remove(job.id)
+    write_clip(inbox / "cut 4K.partial.mkv", frames=2)
+    write_clip(inbox / "sample.mp4", frames=2)
+    write_clip(inbox / "new.mp4", frames=2)
+    with Watcher(place.queue, place.library, place.settings):
+        time.sleep(0.8)  # all of them wait by now
+        changed = watch.model_copy(update={"output": "{stem} up.mkv", "but_not": ("sample*",)})
+        place.settings.change(QueueSettings(watch={"inbox": changed}))
+        until(lambda: bool(place.queue.jobs(["waiting"])))
+        time.sleep(1.5)  # and none of them any more
+    assert [Path(job.target).name for job in place.queue.jobs(["waiting"])] == ["new up.mkv"]

@@ -14,7 +14,7 @@ from clips import write_clip
 from fastapi import FastAPI
 from web_serving import ask, service_of
 
-from sr4k.queue.queued_job import JobOptions
+from sr4k.queue.queued_job import JobOptions, JobResult
 from sr4k.web.access import Access
 from sr4k.web.app import make_app
 from sr4k.web.errands import AT_ONCE
@@ -197,7 +197,7 @@ def test_requests_that_take_long_leave_threads_to_answer_the_others(
 
 
 def test_what_can_not_be_used_in_a_folder_is_left_out_with_a_word_and_the_rest_is_used(
-    app: FastAPI, tmp_path: Path
+    app: FastAPI, service: WebService, tmp_path: Path
 ) -> None:
     videos, outside = tmp_path / "videos", tmp_path / "outside.mp4"
     odd = "<script>'\"\n🎬.mkv"
@@ -220,5 +220,13 @@ def test_what_can_not_be_used_in_a_folder_is_left_out_with_a_word_and_the_rest_i
     added = ask(app, "POST", "/api/v1/jobs", json=given).json()
     assert [Path(job["source"]).name for job in added] == [odd, "a.mp4", "twice.avi", "twice.mkv"]
     assert [Path(job["target"]).name for job in added[2:]] == ["twice.avi 4K.mkv", "twice 4K.mkv"]
+    job = service.queue.begin(added[1]["id"])
+    (videos / "more").mkdir()
+    for name in ("made.mp4", "new.mp4"):
+        (videos / "more" / name).write_bytes((videos / "a.mp4").read_bytes())
+    made = {"frames": 2, "seconds": 1.0, "damaged": False, "source_bytes": 1, "result_bytes": 1}
+    service.queue.finish(job.id, JobResult(output=str(videos / "more/made.mp4"), **made))
+    more = ask(app, "POST", "/api/v1/jobs", json={"sources": [str(videos / "more")]}).json()
+    assert [Path(job["source"]).name for job in more] == ["new.mp4"]
     for name in ("out.mp4", "loop.mp4", "gone.mp4"):
         refusal(app, "POST", "/api/v1/jobs", json={"sources": [str(videos / name)]})
