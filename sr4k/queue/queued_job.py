@@ -117,7 +117,7 @@ class JobProgress(_Told):
 
     def at_rest(self) -> Self:
         """Return how far the job is while it doesn't run: what was true only of the moment is left out."""
-        moment = {"fps": 0.0, "speed": None, "eta": None, "busiest": None, "load": {}, "machines": []}
+        moment: dict[str, Any] = {"fps": 0.0, "speed": None, "eta": None, "busiest": None, "load": {}, "machines": []}
         return self.model_copy(update=moment)
 
 
