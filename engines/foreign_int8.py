@@ -5,24 +5,27 @@ whose levels 8 bits on the way would coarsen. Other layers go back to float, tho
 is small enough.
 """
 
+import io
 import logging
-import sys
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stdout
 from typing import Any
 
+import numpy as np
 import onnx
 from numpy.typing import NDArray
+from onnx import TensorProto, numpy_helper
 
 from sr4k.engines import openvino_library  # noqa: F401  keeps NNCF from sending its telemetry
 from sr4k.errors import EngineError, OptionError
+from sr4k.models.foreign.onnx_file import nodes_of, tensors
 
 _usual = logging.getLoggerClass()
 try:
     import nncf
-    import onnxruntime  # noqa: F401  NNCF runs networks in it
+    import onnxruntime
 except ImportError as err:
     raise OptionError(
         f"To quantise a network of yours NNCF and ONNX Runtime are needed ({err}): pip install 'sr4k-stream[quantize]'."
@@ -40,23 +43,29 @@ _PER_CHANNEL = 13
 """First opset with scales for each channel of the weights."""
 
 
+_HALVES = {TensorProto.FLOAT16, TensorProto.BFLOAT16}
+
+
 def quantized(
     graph: bytes, given: Sequence[Given], tests: Sequence[Any], score: Callable[[bytes, Any], float], max_loss: float
 ) -> bytes:
     """Return the int8 form of a network in ONNX, with as many layers in float as the loss demands.
 
+    What is in 16 bits in the network, its input and output included, is in float32 in that form.
+
     Args:
         graph: the network.
-        given: inputs to measure activations on.
+        given: inputs to measure activations on: float32, or integers for a network on integers.
         tests: what it is scored on.
         score: returns what a network in ONNX reaches in one test, in dB.
         max_loss: mean of the scores that may be lost; more may be lost in spite of it.
 
     Raises:
-        OptionError: it has no layers that could be in int8.
+        OptionError: it has no layers that could be in int8, or ONNX Runtime can't run it.
         EngineError: NNCF fails.
     """
     model = _named(graph)
+    _widen(model)
     ends = _ends(model)
     if all(node.name in ends for node in model.graph.node if node.op_type in _LAYERS):
         raise OptionError("it has no layers between its first and its last one, which stay in float.")
@@ -67,9 +76,11 @@ def quantized(
         scores = [score(made, test) for test in data]
         return sum(scores) / len(scores), scores
 
+    _free_size(model, name)
+    _check_runs(model, {name: given[0]})
     logging.getLogger("nncf").setLevel(logging.ERROR)  # its own function changes handlers that others put there
     try:
-        with warnings.catch_warnings(), redirect_stdout(sys.stderr):  # its progress bars
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # its progress bars
             warnings.simplefilter("ignore")
             made = nncf.quantize_with_accuracy_control(
                 model,
@@ -110,6 +121,41 @@ def _named(graph: bytes) -> onnx.ModelProto:
     for number, node in enumerate(model.graph.node):
         node.name = f"{node.op_type}_{number}"
     return model
+
+
+def _widen(model: onnx.ModelProto) -> None:
+    """Put float32 in place of floats of 16 bits: NNCF takes no others."""
+    for tensor in tensors(model):
+        if tensor.data_type in _HALVES:
+            values = numpy_helper.to_array(tensor).astype(np.float32)
+            tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+    for node in nodes_of(model):
+        for attribute in node.attribute:
+            if attribute.name in ("to", "dtype") and attribute.i in _HALVES:
+                attribute.i = TensorProto.FLOAT
+    for value in (*model.graph.input, *model.graph.output):
+        if value.type.tensor_type.elem_type in _HALVES:
+            value.type.tensor_type.elem_type = TensorProto.FLOAT
+    del model.graph.value_info[:]  # inferred again by those who need it
+
+
+def _free_size(model: onnx.ModelProto, name: str) -> None:
+    """Take back the size that pictures are said to have: where there is one, the operators have it as well."""
+    for value in (*model.graph.input, *model.graph.output):
+        if value.name == name or value in model.graph.output:
+            for number, side in enumerate(value.type.tensor_type.shape.dim):
+                if side.dim_value > 3:  # no batch, and no channels
+                    side.dim_param = f"{value.name}_{number}"
+
+
+def _check_runs(model: onnx.ModelProto, given: dict[str, Given]) -> None:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"]).run(None, given)
+    except Exception as err:  # of its C++ part: of classes that have no common one
+        words = " ".join(str(err).split())[:200]
+        raise OptionError(f"ONNX Runtime, in which activations are measured, can't run it ({words}).") from err
 
 
 def _ends(model: onnx.ModelProto) -> set[str]:

@@ -63,6 +63,12 @@ def tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
                 yield from attribute.tensors
 
 
+def nodes_of(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
+    """Yield all operators of a model, those inside of others included."""
+    for graph in _graphs(model.graph):
+        yield from graph.node
+
+
 def parameters(model: onnx.ModelProto) -> int:
     """Return the number of weights."""
     return sum(math.prod(tensor.dims) for tensor in model.graph.initializer)

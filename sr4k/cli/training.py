@@ -137,10 +137,13 @@ def _quantize_checkpoint(weights: Path, data: list[Path], model: str, out: Path)
 
 def _quantize_foreign(network: str, data: list[Path], name: str | None, max_loss: float) -> None:
     from sr4k.cli.model import check_free, found_network
+    from sr4k.models.foreign import store
 
-    found = found_network(network)
-    called = name if name is not None else f"{found.path.stem}-int8"
+    called = name if name is not None else f"{Path(network).stem if store.is_path(network) else network}-int8"
+    store.check_name(called)
     check_free(called)
+    store.check_unused(called)
+    found = found_network(network)
     from sr4k.quality.quantize_foreign import quantize
 
     made = quantize(found, data, called, max_loss)

@@ -87,22 +87,20 @@ def quantize(foreign: store.Foreign, folders: list[Path], name: str, max_loss: f
     Args:
         foreign: the network.
         folders: folders of pictures, searched recursively.
-        name: of the int8 form; it must be free.
+        name: of the int8 form, which a network can have, and which must be free.
         max_loss: PSNR that it may cost, in dB.
 
     Raises:
         InputError: there are too few pictures, or one can't be read.
-        OptionError: the network can't be quantised, or loses more, or the name is taken.
+        OptionError: the network can't be quantised, or loses more, or the name was taken meanwhile.
         EngineError: the quantiser fails.
         OutputError: it can't be written.
     """
-    store.check_name(name)
     if foreign.card.precision == "int8":
         raise OptionError(f"{foreign.name} is in int8 already.")
-    store.check_unused(name)
     given, tests = _parts(foreign.card, folders)
-    runs = _Runs(foreign.card)
     graph = foreign.path.read_bytes()
+    runs = _Runs(foreign.card, graph)
     try:
         made = quantized(
             graph, [runs.given(part.low) for part in given], tests, lambda form, part: runs.score(form, part), max_loss
@@ -186,22 +184,25 @@ def _planes(card: Card, rgb: NDArray[np.uint8]) -> Picture:
 class _Runs:
     """Runs forms of one network on pictures; the last few that were used stay compiled."""
 
-    def __init__(self, card: Card) -> None:
+    def __init__(self, card: Card, graph: bytes) -> None:
         self._card, self._core = card, shared_core()
+        kind = read_network(self._core, graph).input(0).get_element_type()
+        self._kind = np.dtype(np.float32) if kind.is_real() else kind.to_dtype()
         self._ready: dict[tuple[int, tuple[int, ...]], object] = {}
 
     def given(self, picture: Picture) -> Given:
-        """Return a picture as the network takes it."""
+        """Return a picture as the network takes it: in float32, or in integers if it is on integers."""
         card = self._card
         batch = (picture * np.float32(card.peak / 255))[None]
         given: Given = np.ascontiguousarray(batch if card.layout == "NCHW" else batch.transpose(0, 2, 3, 1))
-        return given
+        return given.astype(self._kind)
 
     def run(self, graph: bytes, picture: Picture) -> Picture:
         """Return what a form of the network makes of a picture, 0 to 255."""
         card = self._card
         request = self._request(graph, picture)
-        request.infer([self.given(picture)])  # type: ignore[attr-defined]
+        kind = request.get_input_tensor(0).data.dtype  # type: ignore[attr-defined]
+        request.infer([self.given(picture).astype(kind)])  # type: ignore[attr-defined]
         made = request.get_output_tensor(0).data[0]  # type: ignore[attr-defined]
         levels = made if card.layout == "NCHW" else made.transpose(2, 0, 1)
         return np.asarray(np.clip(np.rint(levels.astype(np.float32) * (255 / card.peak)), 0, 255), np.float32)

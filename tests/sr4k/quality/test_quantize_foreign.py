@@ -9,6 +9,7 @@ import onnx
 import onnxruntime
 import pytest
 from foreign_networks import convolutions, with_card
+from onnxconverter_common import float16
 from skimage import data as pictures
 from typer.testing import CliRunner
 
@@ -98,6 +99,53 @@ def test_a_network_gets_an_int8_form_that_loses_little_and_runs_everywhere(tmp_p
     assert "already" in told("quantize", "mine", tmp_path / "pictures", code=2)
 
 
+def in_other_types(path: Path, kind: str) -> None:
+    """Give a network float16 throughout, pictures of uint8, or a size that it is declared for."""
+    model = onnx.load(path)
+    graph = model.graph
+    if kind == "size":
+        for value, sides in ((graph.input[0], (32, 48)), (graph.output[0], (64, 96))):
+            for number, side in zip((2, 3), sides, strict=True):
+                value.type.tensor_type.shape.dim[number].dim_value = side
+    if kind == "float16":
+        model = float16.convert_float_to_float16(model, keep_io_types=False)
+    if kind == "uint8":
+        for node in graph.node:
+            for place, given in enumerate(node.input):
+                node.input[place] = "levels" if given == graph.input[0].name else given
+        graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
+        white = onnx.numpy_helper.from_array(np.float32(255), "white")
+        first = [
+            onnx.helper.make_node("Cast", [graph.input[0].name], ["real"], to=onnx.TensorProto.FLOAT),
+            onnx.helper.make_node("Div", ["real", "white"], ["levels"]),
+        ]
+        graph.initializer.append(white)
+        for node in reversed(first):
+            graph.node.insert(0, node)
+        last = graph.node[-1].output[0]
+        graph.node[-1].output[0] = "small"
+        graph.node.append(onnx.helper.make_node("Mul", ["small", "white"], [last]))
+    onnx.save(model, path)
+
+
+@pytest.mark.slow(seconds=3)
+@pytest.mark.parametrize("kind", ["float16", "uint8", "size"])
+def test_networks_of_other_types_and_of_a_declared_size_are_quantised(
+    kind: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = convolutions(tmp_path / "new.onnx", layers=4)
+    in_other_types(path, kind)
+    store.make_folder()
+    store.keep("mine", path, with_card(path))
+    said = told("quantize", "mine", photographs(tmp_path / "pictures"))
+    assert "mine-int8: 2 of 4 layers in int8" in said and said.count("\n") == 5
+    assert "100%" not in "".join(capfd.readouterr())
+    spec = EngineSpec(model="mine-int8", height=64, width=64, colour=None, precision="int8")
+    planes = np.full((3, 64 + PAD_BEFORE + PAD_AFTER, 64 + PAD_BEFORE + PAD_AFTER), 100, np.float32)
+    with engine_for("openvino", spec) as engine:
+        assert np.abs(engine.infer([planes]) - 100).max() < 8
+
+
 @pytest.mark.slow(seconds=3)
 def test_layers_go_back_to_float_until_little_enough_is_lost(tmp_path: Path, folder: Path) -> None:
     mine, places = trained(tmp_path), photographs(tmp_path / "pictures")
@@ -145,6 +193,8 @@ def test_what_can_not_be_quantised_is_told_in_one_line(tmp_path: Path) -> None:
         (["net.pth", few], "is a checkpoint: --model says"),
         (["net.pth", few, "--max-loss", "1"], "--max-loss is not for checkpoints"),
         (["mine", few, "--name", "luma"], "ships with the package"),
+        (["none", few, "--name", "mine"], "There is a network 'mine' already"),
+        (["none", few, "--name", "a/b"], "can't be called"),
     ):
         line = told("quantize", *arguments, code=2)
         assert said in line and line.count("\n") == 1
