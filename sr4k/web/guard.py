@@ -38,8 +38,11 @@ _MOST_BYTES = 2**20
 _ASKS: Final = {"WWW-Authenticate": "Bearer"}
 """Header of answers that ask for a token."""
 
-_OPEN = ("/static/", "/login", "/health")
-"""Paths that need no session."""
+_OPEN = {"/login", "/login/end", "/health", "/ready"}
+"""Paths that need no session, besides those of what pages are made of."""
+
+_FOR_PROGRAMS = ("/api", "/metrics")
+"""Beginnings of paths that are never answered with a page."""
 
 
 class Attempts:
@@ -140,7 +143,7 @@ class Guard:
         if isinstance(role, Response):
             return role
         scope.setdefault("state", {})["role"] = role
-        if scope["path"].startswith(_OPEN):
+        if scope["path"] in _OPEN or scope["path"].startswith("/static/"):
             return None
         if role is None:
             return self._asks_for_token(scope)
@@ -149,10 +152,9 @@ class Guard:
         return None
 
     def _asks_for_token(self, scope: Scope) -> Response:
-        if scope["path"].startswith("/api/"):
+        if scope["path"].startswith(_FOR_PROGRAMS) or scope["method"] not in _SAFE:
             return problem(401, "This needs a token: send it as `Authorization: Bearer TOKEN`.", headers=_ASKS)
-        back = scope["path"] if scope["method"] in _SAFE else "/"
-        return RedirectResponse(f"/login?to={quote(back)}", status_code=303)
+        return RedirectResponse(f"/login?to={quote(scope['path'])}", status_code=303)
 
 
 def _is_from_here(scope: Scope, headers: Headers) -> bool:

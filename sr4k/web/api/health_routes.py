@@ -1,11 +1,12 @@
 """``/metrics``, ``/health`` and ``/ready``, as `sr4k.service.endpoint` serves them where there is no page.
 
-Metrics of the queue are beside those of the channels.
+Metrics of the queue are beside those of the channels. ``/health`` and ``/ready`` need no token; without one, ``/ready``
+tells nothing of each channel.
 """
 
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
@@ -27,8 +28,9 @@ def router(service: WebService) -> APIRouter:
         return {"ok": True}
 
     @made.get("/ready")
-    def ready() -> JSONResponse:
+    def ready(request: Request) -> JSONResponse:
         states = {"ready": True, "channels": {}} if service.channels is None else service.channels.readiness()
-        return JSONResponse(states, 200 if states["ready"] else 503)
+        told = {"ready": states["ready"]} if request.state.role is None else states
+        return JSONResponse(told, 200 if states["ready"] else 503)
 
     return made

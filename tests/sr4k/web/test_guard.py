@@ -91,6 +91,21 @@ def test_without_a_token_nothing_is_shown(closed_app: FastAPI) -> None:
     assert wrong.status_code == 401 and wrong.headers["content-type"] == "application/problem+json"
 
 
+def test_programs_are_never_sent_to_a_page(closed_app: FastAPI) -> None:
+    for method, path in (("GET", "/metrics"), ("HEAD", "/metrics"), ("GET", "/api"), ("POST", "/queue")):
+        answer = ask(closed_app, method, path)
+        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer"), path
+    assert "sr4k_jobs" in ask(closed_app, "GET", "/metrics", headers=bearer(VIEW)).text
+
+
+def test_probes_need_no_token_and_are_told_no_more_than_whether_all_is_ready(tmp_path: Path) -> None:
+    down = service_of(tmp_path, channels=desk_of(Runs(ChannelMonitor("one", ["rtmp://out.example/app/***"]))))
+    app = make_app(down, Access(tokens={"operate": OPERATE, "view": VIEW}))
+    answer = ask(app, "GET", "/ready")
+    assert (answer.status_code, answer.json()) == (503, {"ready": False})
+    assert "one" in ask(app, "GET", "/ready", headers=bearer(VIEW)).json()["channels"]
+
+
 def test_whoever_may_look_changes_nothing(closed_app: FastAPI) -> None:
     paths = closed_app.openapi()["paths"].items()
     changing = [(method.upper(), path) for path, methods in paths for method in methods if method != "get"]
@@ -120,7 +135,7 @@ def test_a_token_begins_a_session_whose_cookie_no_script_and_no_other_page_gets(
 def test_each_route_asks_for_the_host_the_origin_and_the_token(closed_app: FastAPI) -> None:
     paths = closed_app.openapi()["paths"].items()
     routes = [(method.upper(), path) for path, methods in paths for method in methods]
-    routes += [("GET", path) for path in (*PAGES, "/", "/metrics", "/ready", "/nothing")]
+    routes += [("GET", path) for path in (*PAGES, "/", "/metrics", "/nothing")]
     assert len(routes) > 50
     for method, path in routes:
         filled = path.replace("{number:int}", "1").replace("{number}", "1").replace("{action}", "stop")
@@ -130,8 +145,9 @@ def test_each_route_asks_for_the_host_the_origin_and_the_token(closed_app: FastA
         if method != "GET":
             foreign = {**bearer(OPERATE), "Origin": "http://evil.example"}
             assert ask(closed_app, method, filled, headers=foreign).status_code == 403, path
-    assert ask(closed_app, "GET", "/health").json() == {"ok": True}  # all that is told without a token
-    assert ask(closed_app, "GET", "/health", host="evil.example").status_code == 421
+    for path, told in (("/health", {"ok": True}), ("/ready", {"ready": True})):  # all that is told without a token
+        assert ask(closed_app, "GET", path).json() == told
+        assert ask(closed_app, "GET", path, host="evil.example").status_code == 421
 
 
 @pytest.mark.parametrize("to", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)"])
