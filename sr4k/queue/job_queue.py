@@ -31,6 +31,9 @@ from sr4k.queue.queued_job import (
 _VERSION = 1
 """Version of the tables."""
 
+LARGEST = 2**53
+"""Largest number that users may give: scripts of pages know no larger whole numbers exactly."""
+
 _EVENTS = 5000
 """Number of events that are kept."""
 

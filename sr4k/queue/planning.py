@@ -189,6 +189,19 @@ def forecast_if_long(source: str, target: str, options: JobOptions) -> dict[str,
     return None if seconds is not None and seconds < _WORTH_SECONDS else forecast_of(source, target, options)
 
 
+def faults_of(paths: Sequence[str]) -> dict[str, str]:
+    """Return, of each file that can't be read, why; for a process of its own."""
+    from sr4k.probing import probe
+
+    faults = {}
+    for path in paths:
+        try:
+            probe(path)
+        except InputError as err:
+            faults[path] = str(err)
+    return faults
+
+
 def probe_of(path: str) -> dict[str, Any]:
     """Return what is in a file, and its words. For a process of its own.
 

@@ -13,7 +13,6 @@ from typing import Self
 from sr4k.errors import InputError, Sr4kError
 from sr4k.jobs.file_job import Job
 from sr4k.jobs.sources import is_video_name
-from sr4k.media.writing.target_file import PARTIAL
 from sr4k.queue.errand import in_child
 from sr4k.queue.going_on import GoingOn
 from sr4k.queue.job_queue import Queue
@@ -220,7 +219,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _wants(folder: WatchFolder, path: Path) -> bool:
     """Whether a file is one that a folder's rules, as far as its path tells, make a job of."""
-    if folder.folder not in path.parents or not is_video_name(path) or path.stem.endswith(PARTIAL):
+    if folder.folder not in path.parents or not is_video_name(path):
         return False
     is_hidden = any(part.startswith(".") for part in path.relative_to(folder.folder).parts)
     return not is_hidden and folder.wants(path.name)

@@ -1,5 +1,7 @@
 """The pages for people. They hold no data of their own: their scripts ask the interface under ``/api/v1`` for it."""
 
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -8,6 +10,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.templating import Jinja2Templates
 
+from sr4k.common.printable import printable
+from sr4k.errors import MachineError
+from sr4k.queue.job_queue import LARGEST, NoSuchJob
+from sr4k.service.channel_desk import NoSuchChannel
 from sr4k.web.access import SESSION_SECONDS
 from sr4k.web.guard import COOKIE, Door
 from sr4k.web.web_service import WebService
@@ -44,6 +50,10 @@ def router(service: WebService, door: Door) -> APIRouter:
 
     def shower(template: str, title: str) -> Any:
         def show(request: Request) -> Response:
+            try:
+                _check(service, request.path_params)
+            except (NoSuchJob, NoSuchChannel) as err:
+                return page(request, "missing.html", "Not there", 404, error=printable(str(err)))
             return page(request, template, title)
 
         return show
@@ -89,6 +99,23 @@ def router(service: WebService, door: Door) -> APIRouter:
         return answer
 
     return made
+
+
+def _check(service: WebService, given: Mapping[str, Any]) -> None:
+    """Check that the job or the channel in the address of a page is there.
+
+    Raises:
+        NoSuchJob, NoSuchChannel: it is not.
+    """
+    if "number" in given:
+        if given["number"] > LARGEST:
+            raise NoSuchJob(f"There is no job {given['number']}.")
+        service.queue.get(given["number"])
+    if "name" in given:
+        if service.channels is None:
+            raise NoSuchChannel(f"There is no channel {given['name']}.")
+        with suppress(MachineError):  # they don't answer now: the page will tell
+            service.channels.one(given["name"])
 
 
 def _within(path: str) -> str:

@@ -3,20 +3,23 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Header, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from sr4k.jobs.file_job import Job
 from sr4k.queue import settling
 from sr4k.queue.errand import in_child
+from sr4k.queue.job_queue import LARGEST
+from sr4k.queue.keeper import version_of
 from sr4k.queue.planning import FORECAST_SECONDS, forecast_of, jobs_for
 from sr4k.queue.queued_job import Ending, JobOptions, QueuedJob, State, Switch, Whole
 from sr4k.queue.settings import QueueSettings
 from sr4k.web.api.problems import responses
+from sr4k.web.first_look import readable
 from sr4k.web.forecasts import Forecasts
 from sr4k.web.web_service import WebService
 
-Number = Annotated[int, Path(ge=1, le=2**53, description="Number of the job.")]
+Number = Annotated[int, Path(ge=1, le=LARGEST, description="Number of the job.")]
 _Priority = Annotated[Whole, Field(ge=-100, le=100)]
 _AbsolutePath = Annotated[str, Field(min_length=1, max_length=4096)]
 
@@ -57,7 +60,7 @@ class NewJobs(_Body):
 class Move(_Body):
     """``before``: number of the job before which it is to run; ``null``: last of its priority."""
 
-    before: Annotated[Whole, Field(ge=1, le=2**53)] | None
+    before: Annotated[Whole, Field(ge=1, le=LARGEST)] | None
 
 
 class Change(_Body):
@@ -98,7 +101,7 @@ def router(service: WebService, forecasts: Forecasts) -> APIRouter:
     def jobs(
         state: Annotated[list[State] | None, Query(description="States that are wanted; left out: all.")] = None,
         limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
-        offset: Annotated[int, Query(ge=0, le=2**53, description="Jobs to leave out at the beginning.")] = 0,
+        offset: Annotated[int, Query(ge=0, le=LARGEST, description="Jobs to leave out at the beginning.")] = 0,
         newest: Annotated[bool, Query(description="Those that ended last first.")] = False,
     ) -> list[QueuedJob]:
         """List jobs, in the order in which they run."""
@@ -107,7 +110,10 @@ def router(service: WebService, forecasts: Forecasts) -> APIRouter:
     @made.post("/jobs", status_code=201, responses=responses(409))
     def add(new: NewJobs) -> list[QueuedJob]:
         """Add jobs to the end of the queue: all that are asked for, or none."""
-        found = new.jobs(service)
+        named = {service.inside(path) for path in new.sources}
+        found = readable(
+            service.errands, new.jobs(service), named, lambda job: forecasts.known(job, new.options) is not None
+        )
         with queue.as_one():
             return [
                 queue.add(
@@ -175,14 +181,23 @@ def router(service: WebService, forecasts: Forecasts) -> APIRouter:
         return _state(service)
 
     @made.get("/settings")
-    def settings() -> QueueSettings:
-        """Show the settings of the queue and its watch folders."""
-        return service.settings.now
+    def settings(response: Response) -> QueueSettings:
+        """Show the settings of the queue and its watch folders; their version is in ``ETag``."""
+        now = service.settings.now
+        response.headers["ETag"] = f'"{version_of(now)}"'
+        return now
 
-    @made.put("/settings")
-    def change_settings(settings: QueueSettings) -> QueueSettings:
+    @made.put("/settings", responses=responses(409))
+    def change_settings(
+        settings: QueueSettings,
+        response: Response,
+        if_match: Annotated[str | None, Header(description="Version that is to be replaced; left out: any.")] = None,
+    ) -> QueueSettings:
         """Replace the settings of the queue and its watch folders."""
-        return service.settings.change(settings)
+        version = None if if_match in (None, "*") else if_match.removeprefix("W/").strip('"')
+        changed = service.settings.change(settings, version=version)
+        response.headers["ETag"] = f'"{version_of(changed)}"'
+        return changed
 
     return made
 

@@ -15,6 +15,7 @@ from sr4k.common.setting_words import as_sentence, first_fault
 from sr4k.common.system_errors import refusal
 from sr4k.errors import EngineError, InputError, InternalError, MachineError, OptionError, OutputError, Sr4kError
 from sr4k.queue.job_queue import NoSuchJob, WrongState
+from sr4k.queue.keeper import SettingsChanged
 from sr4k.service.channel_desk import NoSuchChannel
 from sr4k.service.channel_editor import FileChanged
 
@@ -25,6 +26,7 @@ _STATUS: dict[type[Exception], int] = {
     NoSuchChannel: 404,
     WrongState: 409,
     FileChanged: 409,
+    SettingsChanged: 409,
     OptionError: 422,
     InputError: 422,
     OutputError: 409,

@@ -1,10 +1,11 @@
 // What all pages share: asking the interface, following events, making elements, and figures in words.
 
-export async function call(method, path, body) {
+// Returns what the interface answers, and its version where it tells one. unless: the version that is to be replaced.
+export async function ask(method, path, body, unless) {
   let answer;
   try {
     answer = await fetch("/api/v1" + path, {
-      method, headers: body === undefined ? {} : {"Content-Type": "application/json"},
+      method, headers: {...(body === undefined ? {} : {"Content-Type": "application/json"}), ...(unless ? {"If-Match": unless} : {})},
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch {
@@ -12,11 +13,13 @@ export async function call(method, path, body) {
     throw new Error("The service does not answer.");
   }
   lost(false);
-  if (answer.status === 401) location.assign("/login?to=" + encodeURIComponent(location.pathname));
+  if (answer.status === 401) location.assign("/login?to=" + encodeURIComponent(location.pathname + location.search));
   const found = answer.status === 204 ? null : await answer.json();
   if (!answer.ok) throw Object.assign(new Error(found.detail ?? "That failed."), {where: found.where});
-  return found;
+  return [found, answer.headers.get("ETag")];
 }
+
+export const call = async (...given) => (await ask(...given))[0];
 
 export function lost(is) { document.getElementById("lost").hidden = !is; }
 

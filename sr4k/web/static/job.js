@@ -68,7 +68,7 @@ const NAMES = {leftName: "Source, enlarged plainly", rightName: "Result"};
 function playBoth(found) {
   const base = `/api/v1/jobs/${id}/files`;
   $("still-state").textContent = "";
-  $("shown").replaceChildren(...player({left: `${base}/source`, right: `${base}/result`, ...NAMES, width: found.width, sound: true, onfail: (which) => {
+  $("shown").replaceChildren(...player({left: `${base}/source`, right: `${base}/result`, ...NAMES, width: found.width, sound: true, plays: true, onfail: (which) => {
     const what = which === "result" ? `the result (${codecOf(found)})` : "the source";
     $("shown").replaceChildren();
     $("still-state").textContent = `This browser can't play ${what}. Download it and open it with a player such as VLC or mpv, or make ten seconds that every browser plays.`;

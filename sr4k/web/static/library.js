@@ -1,38 +1,53 @@
 import {$, bytes, call, clock, figures, h, nameOf, number, toast} from "./common.js";
 
-const chosen = new Map(); // path -> entry
+const chosen = new Map(); // path as it is listed -> entry, whose own path leads where a link does
 const forecasts = new Map(); // what is wanted of one video, as text -> its forecast, or {error}
 let isAsking = false, timer;
 
+const query = (folder) => (folder === null ? "" : "?folder=" + encodeURIComponent(folder));
+
 async function show(folder) {
-  const found = await call("GET", "/library" + (folder === null ? "" : "?folder=" + encodeURIComponent(folder)));
-  const step = (text, to) => h("button", {type: "button", onclick: () => show(to).catch(failed)}, text);
+  const found = await call("GET", "/library" + query(folder));
+  const step = (text, to) => h("button", {type: "button", onclick: () => open(to)}, text);
   $("crumbs").replaceChildren(step("Library", null), ...(found.above === null ? [] : [step("up", found.above)]), found.path === null ? "" : ` ${found.path}`);
-  $("entries").replaceChildren(...found.entries.map(entry));
+  $("entries").replaceChildren(...found.entries.map((each) => entry(each, found.path)));
   if (!found.entries.length) $("entries").append(h("li", {}, h("span"), h("span", {class: "soft"}, "No videos here.")));
   $("entries").append(...found.notes.map((note) => h("li", {}, h("span"), h("span", {class: "soft"}, note))));
 }
 
-function entry(each) {
+// Goes to a folder: its address is that of the page from then on, and what is in it is what keys reach next.
+async function open(folder) {
+  try {
+    await show(folder);
+    history.pushState(null, "", location.pathname + query(folder));
+    $("files-heading").focus();
+  } catch (error) { failed(error); }
+}
+
+function entry(each, folder) {
   if (each.kind === "folder") return h("li", {}, h("span", {class: "folder", "aria-hidden": "true"}, "▸"),
-    h("span", {}, h("button", {type: "button", class: "name", onclick: () => show(each.path).catch(failed)}, each.name)));
-  const box = h("input", {type: "checkbox", id: "v" + each.path, onchange: () => {
-    box.checked ? chosen.set(each.path, each) : chosen.delete(each.path);
+    h("span", {}, h("button", {type: "button", class: "name", onclick: () => open(each.path)}, each.name)));
+  const listed = `${folder}/${each.name}`, id = "v" + encodeURIComponent(listed);
+  const box = h("input", {type: "checkbox", id, onchange: () => {
+    box.checked ? chosen.set(listed, each) : chosen.delete(listed);
     changed();
   }});
-  box.checked = chosen.has(each.path);
-  return h("li", {}, box, h("label", {for: "v" + each.path}, each.name), h("span", {class: "soft"}, bytes(each.bytes)), h("small", {}, new Date(each.modified * 1000).toLocaleDateString()));
+  box.checked = chosen.has(listed);
+  return h("li", {}, box, h("label", {for: id}, each.name), h("span", {class: "soft"}, bytes(each.bytes)), h("small", {}, new Date(each.modified * 1000).toLocaleDateString()));
 }
+
+// The videos that are chosen, each once, even if a link to it is chosen as well.
+const videos = () => [...new Map([...chosen.values()].map((each) => [each.path, each])).values()];
 
 function wanted() {
   const options = {};
   for (const name of ["size", "model", "codec", "speed"]) if ($(name).value) options[name] = $(name).value;
   const target = $("target").value.trim();
-  return {sources: [...chosen.keys()], target: target ? target.replace(/\/*$/, "/") : null, options, priority: Number($("priority").value)};
+  return {sources: videos().map((each) => each.path), target: target ? target.replace(/\/*$/, "/") : null, options, priority: Number($("priority").value)};
 }
 
 function changed() {
-  const names = [...chosen.values()];
+  const names = videos();
   $("chosen").textContent = names.length ? `${names.length === 1 ? names[0].name : names.length + " videos"}, ${bytes(names.reduce((sum, each) => sum + each.bytes, 0))}` : "Nothing is chosen yet.";
   $("add").disabled = !names.length || document.body.dataset.role !== "operate";
   $("try").hidden = !names.length;
@@ -95,6 +110,7 @@ function one(path, found) {
     ...(found.bytes > found.free ? [tooLarge()] : [])];
 }
 
+const inAddress = () => new URLSearchParams(location.search).get("folder");
 const failed = (error) => toast(error.message, true);
 
 $("options").addEventListener("change", changed);
@@ -109,4 +125,5 @@ $("add").addEventListener("click", async () => {
   } catch (error) { failed(error); }
 });
 call("GET", "/models").then((models) => $("model").append(...models.filter((each) => !each.trouble).map((each) => h("option", {value: each.name}, each.name + (each.own ? "" : " (added by you)"))))).catch(failed);
-show(null).catch(failed);
+addEventListener("popstate", () => show(inAddress()).then(() => $("files-heading").focus()).catch(failed));
+show(inAddress()).catch((error) => { failed(error); show(null).catch(failed); });

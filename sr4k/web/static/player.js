@@ -4,14 +4,15 @@ import {clock, h} from "./common.js";
 const APART = 0.02; // seconds that two videos may be apart; then the left one goes a little faster or slower
 const JUMP = 0.4; // seconds from which on it is set to the other's time
 
-// Returns elements. left, right: addresses; width: of the result in pixels; onfail: called once if one can't be played.
-export function player({left, right, leftName, rightName, width, sound = false, onfail}) {
-  const video = (src, side, name, isMuted) => {
+// Returns elements. left, right: addresses; width: of the result in pixels; sound: whether there may be some, which is
+// off at first; plays: whether it begins by itself; onfail: called once if one can't be played.
+export function player({left, right, leftName, rightName, width, sound = false, plays = false, onfail}) {
+  const video = (src, side, name) => {
     const made = h("video", {src, class: side, preload: "auto", playsinline: true, "aria-label": name, disablepictureinpicture: true});
-    made.muted = isMuted;
+    made.muted = true;
     return made;
   };
-  const ours = video(right, "right", rightName, !sound), theirs = video(left, "left", leftName, true);
+  const ours = video(right, "right", rightName), theirs = video(left, "left", leftName);
   const frame = h("div", {class: "frame"}, theirs, ours, h("div", {class: "line"}));
   const box = h("div", {class: "compare"}, frame);
   box.style.setProperty("--real", width / devicePixelRatio + "px");
@@ -31,7 +32,7 @@ export function player({left, right, leftName, rightName, width, sound = false, 
   const zoom = toggle("1:1, pixel by pixel", "full", () => {
     if (box.classList.contains("full")) { box.tabIndex = 0; box.scrollLeft = (box.scrollWidth - box.clientWidth) / 2; box.scrollTop = (box.scrollHeight - box.clientHeight) / 2; } else box.removeAttribute("tabindex");
   });
-  const volume = h("button", {type: "button", "aria-pressed": String(sound), hidden: !sound, onclick: () => {
+  const volume = h("button", {type: "button", "aria-pressed": "false", hidden: !sound, onclick: () => {
     ours.muted = !ours.muted;
     volume.setAttribute("aria-pressed", String(!ours.muted));
   }}, "Sound");
@@ -76,6 +77,7 @@ export function player({left, right, leftName, rightName, width, sound = false, 
       seek.max = Math.min(ours.duration, theirs.duration);
       seek.disabled = play.disabled = false;
       go(0);
+      if (plays) start();
     });
   }
   ours.addEventListener("play", () => { play.textContent = "Pause"; requestAnimationFrame(step); });

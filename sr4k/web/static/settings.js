@@ -1,9 +1,9 @@
-import {$, PRIORITIES, bytes, call, h, number, toast} from "./common.js";
+import {$, PRIORITIES, ask, bytes, call, h, number, toast} from "./common.js";
 
 const EMPTY = {folder: "", smaller_than: [2560, 1440], names: [], but_not: [], stable: 30, output: "{stem} 4K.mkv", options: {size: "4k"}, priority: 0, polling: false, once_done: "keep"};
 const SIZES = [["", "Twice as wide and as high"], ["4k", "4K: fits into 3840×2160"], ["2560x1440", "1440p: fits into 2560×1440"], ["1920x1080", "1080p: fits into 1920×1080"]];
 const mayChange = document.body.dataset.role === "operate";
-let models = [], roots = [], count = 0, isFilled = false;
+let models = [], roots = [], count = 0, isFilled = false, version;
 
 // Does something while nobody can type: it would be lost. Before it is filled, the form can't be used at all.
 async function alone(does) {
@@ -16,7 +16,7 @@ async function alone(does) {
 }
 
 async function fill() {
-  const [settings, found, library, bins] = await Promise.all([call("GET", "/settings"), call("GET", "/models"), call("GET", "/library"), call("GET", "/bins")]);
+  const [[settings, told], found, library, bins] = await Promise.all([ask("GET", "/settings"), call("GET", "/models"), call("GET", "/library"), call("GET", "/bins")]);
   [models, roots] = [found.filter((each) => !each.trouble).map((each) => each.name), library.entries.map((each) => each.path)];
   const [begin, end] = (settings.hours ?? "-").split("-");
   $("begin").value = begin;
@@ -25,7 +25,7 @@ async function fill() {
   $("watch").replaceChildren(...Object.entries(settings.watch).map(([name, folder]) => card(name, folder)));
   $("bins").replaceChildren(...bins.map((bin) => h("div", {}, h("dt", {}, bin.path), h("dd", {}, bin.files ? `${number(bin.files)} file${bin.files === 1 ? "" : "s"}, ${bytes(bin.bytes)}` : "empty"))));
   wrong(null);
-  isFilled = true;
+  [version, isFilled] = [told, true];
 }
 
 // A part of the form for one watch folder, whose fields are named after their keys.
@@ -115,7 +115,7 @@ $("settings").addEventListener("submit", async (event) => {
   event.preventDefault();
   try {
     const wanted = read();
-    await alone(async () => { await call("PUT", "/settings", wanted); await fill(); });
+    await alone(async () => { await ask("PUT", "/settings", wanted, version); await fill(); });
     toast("Saved.");
   } catch (error) { wrong(error); }
 });

@@ -9,6 +9,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from clips import write_clip
 from fastapi import FastAPI
@@ -98,6 +99,17 @@ def test_jobs_are_added_ordered_and_removed_and_errors_are_problems_in_plain_wor
         assert problem["status"] == status
         assert words in problem["detail"]
         assert "Traceback" not in problem["detail"]
+
+
+def test_settings_that_somebody_else_has_changed_meanwhile_are_not_replaced(served: Served) -> None:
+    url = f"http://127.0.0.1:{served.port}/api/v1/settings"
+    mine = {"If-Match": httpx.get(url).headers["ETag"]}
+    saved = httpx.put(url, json={"at_once": 2}, headers=mine)
+    assert (saved.status_code, saved.headers["ETag"]) == (200, httpx.get(url).headers["ETag"])
+    late = httpx.put(url, json={"at_once": 3}, headers=mine)
+    assert (late.status_code, "have changed since they were read" in late.json()["detail"]) == (409, True)
+    assert httpx.get(url).json()["at_once"] == 2
+    assert httpx.put(url, json={"at_once": 3}).status_code == 200
 
 
 def test_a_file_is_probed_and_a_job_foretold_before_it_is_added(served: Served, tmp_path: Path) -> None:

@@ -167,6 +167,10 @@ def test_jobs_that_can_not_work_are_refused_at_once_in_the_words_of_the_command(
     assert (taken.status_code, is_problem(taken)[-46:]) == (409, " exists: choose another name, or move it away.")
     watch = {"folder": str(videos), "output": "{stem}.exe"}
     assert "'.exe' isn't a container" in refusal(app, "PUT", "/api/v1/settings", json={"watch": {"a": watch}})
+    (videos / "broken.mp4").write_bytes(b"no video.")
+    (videos / "empty.mkv").touch()
+    for name in ("broken.mp4", "empty.mkv"):
+        assert name in refusal(app, "POST", "/api/v1/jobs", json={"sources": [str(clip), f"{videos}/{name}"]})
     assert service.queue.jobs() == []
 
     service.queue.add(videos / "c.mp4", videos / "a 4K.mp4", JobOptions())  # whose target the second would have

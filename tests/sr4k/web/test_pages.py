@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 from clips import write_clip
-from web_serving import ask, service_of
+from web_serving import Runs, ask, desk_of, service_of
 
+from sr4k.service.channel_status import ChannelMonitor
 from sr4k.web.access import Access
 from sr4k.web.app import HERE, make_app
 
@@ -50,3 +51,18 @@ def test_a_picture_is_made_larger_by_a_network_and_plainly(tmp_path: Path) -> No
     unknown = ask(app, "POST", "/api/v1/tries", json={"path": str(clip), "models": ["none"]})
     assert unknown.status_code == 422
     assert ask(app, "GET", "/api/v1/tries/0123456789abcdef/luma.jpg").status_code == 404
+
+
+def test_the_page_of_a_job_or_channel_that_is_not_there_says_so(tmp_path: Path) -> None:
+    service = service_of(tmp_path, channels=desk_of(Runs(ChannelMonitor("studio"))))
+    job = service.queue.add(tmp_path / "a.mp4", tmp_path / "b.mp4")
+    app = make_app(service, Access())
+    for path in (f"/jobs/{job.id}", "/channels/studio"):
+        assert ask(app, "GET", path).status_code == 200
+    for path, words in (
+        ("/jobs/999", "no job 999"),
+        (f"/jobs/{10**30}", "no job 1"),
+        ("/channels/<b>", "&lt;b&gt;"),
+    ):
+        answer = ask(app, "GET", path)
+        assert (answer.status_code, words in answer.text) == (404, True)
