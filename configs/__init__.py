@@ -88,6 +88,7 @@ class EnginePreset(Section):
         sharpness: how much stronger than trained the detail is, 0 to 100; for luma networks.
         pixels: what the network works on; ``auto``: ``bgr`` for pictures made from pictures, else ``yuv``.
         passes: maximum number of passes through the network; results of more than 2.2 times their source take two.
+            ``null``: 2, or 1 for networks of yours.
     """
 
     name: str = "auto"
@@ -99,7 +100,7 @@ class EnginePreset(Section):
     threads: Annotated[int, Field(ge=1)] | None = None
     reuse: bool = True
     reuse_threshold: Annotated[int, Field(ge=0, le=255)] = 0
-    passes: Annotated[int, Field(ge=1, le=2)] = 2
+    passes: Annotated[int, Field(ge=1, le=2)] | None = None
     source_quality: Annotated[int, Field(ge=0, le=WORST)] | Literal["auto", "clean"] = "auto"
     sharpness: Annotated[int, Field(ge=0, le=catalogue.SHARPEST)] = 0
 

@@ -8,7 +8,6 @@ import os
 import pickle
 import select
 import signal
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -91,19 +90,13 @@ def added(path: Path, name: str, *, source: str = "", licence: str = "") -> stor
     if path.suffix.lower() not in (kinds := (store.SUFFIX, *store.CHECKPOINTS)):
         raise OptionError(f"{path} is no network: its name must end in {', '.join(kinds[:-1])} or {kinds[-1]}.")
     store.check_unused(name)
-    graph, _ = store.files_of_name(name)
-    beside = graph.with_name(f".{name}.{os.getpid()}.tmp")
-    store.make_folder()
-    try:
+    with store.new_files() as folder:
+        beside = folder / f"{name}{store.SUFFIX}"
         card = probed(path, beside)
         card = replace(
             card, original=path.name, original_sha256=store.hash_of_file(path), source=source, licence=licence
         )
         store.keep(name, beside, card)
-    finally:
-        for left in (beside, beside.with_suffix(store.WEIGHTS)):
-            with suppress(OSError):
-                left.unlink()
     found = store.find(name)
     assert found is not None
     return found

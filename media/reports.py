@@ -178,6 +178,11 @@ class EngineReport:
             source_qualities=dict(frames) or None,
         )
 
+    @property
+    def networks(self) -> str:
+        """Names of all networks that frames went through, as ``--model`` takes them."""
+        return "+".join((*(self.cleaned or ()), self.model))
+
     def with_clean_up(self, first: "CleanUpReport") -> "EngineReport":
         """Return one report for this network and those that frames went through before it."""
         cleaned = tuple(report.model for report in first.networks)

@@ -7,13 +7,14 @@ import fcntl
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from sr4k.common.file_hash import sha256_of
 from sr4k.common.option_names import option
+from sr4k.common.owned_folder import owned_folder
 from sr4k.common.whole_file import write_whole
 from sr4k.errors import OptionError, OutputError
 from sr4k.models.foreign.card import Card, read_card
@@ -190,6 +191,22 @@ def make_folder() -> None:
         raise OutputError(f"{folder} can't be created ({err.strerror}): {instead}") from err
     if not os.access(folder, os.W_OK):
         raise OutputError(f"{folder} can't be written to: {instead}")
+
+
+@contextmanager
+def new_files() -> Iterator[Path]:
+    """Make a folder in the store for the files of a network until `keep` moves them; it is removed in the end.
+
+    Raises:
+        OutputError: it can't be made.
+    """
+    make_folder()
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(owned_folder(store_folder()))
+        except OSError as err:
+            raise OutputError(f"{store_folder()} can't be written to ({err.strerror}).") from err
+        yield folder.path
 
 
 def check_unused(name: str) -> None:

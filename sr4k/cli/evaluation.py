@@ -33,7 +33,10 @@ def evaluate(
     ],
     model: Annotated[
         list[str] | None,
-        typer.Option(help="Network to measure; may be given several times. Default: all with shipped weights."),
+        typer.Option(
+            help="Network to measure, or several joined by +; may be given several times. Default: all with shipped "
+            "weights."
+        ),
     ] = None,
     weights: Annotated[
         Path | None,
@@ -64,13 +67,13 @@ def evaluate(
 ) -> None:
     """Measure networks on pictures: PSNR, SSIM and chroma PSNR of bicubic, of the network in float, and in int8."""
     with errors_in_one_line(verbose=verbose):
-        from sr4k.jobs.model_choice import existing_model
+        from sr4k.jobs.model_choice import existing_chain
         from sr4k.media.writing.target_file import check_apart
         from sr4k.models import zoo
         from sr4k.models.quality.image_files import picture_files
         from sr4k.quality.measure_networks import evaluate_networks
 
-        names = [existing_model(name) for name in model or []] or [
+        names = [existing_chain(name) for name in model or []] or [
             name for name in catalogue.ARCHITECTURES if zoo.has_weights(name)
         ]
         if weights is not None and len(names) != 1:
@@ -153,9 +156,9 @@ def models(
             return
         columns: dict[str, Callable[[Any], str]] = {
             "model": str,
-            "scale": lambda v: f"x{v}",
-            "parameters": lambda v: f"{v:,}",
-            "GMAC": lambda v: f"{v:,.1f}",
+            "scale": lambda v: "" if v is None else f"x{v}",
+            "parameters": lambda v: "" if v is None else f"{v:,}",
+            "GMAC": lambda v: "" if v is None else f"{v:,.1f}",
             "folded GMAC": lambda v: "" if v is None else f"{v:.1f}",
             "Set5 dB": lambda v: "" if v is None else f"{v:.2f}",
             "Set14 dB": lambda v: "" if v is None else f"{v:.2f}",
@@ -197,9 +200,9 @@ def _describe_foreign(name: str) -> dict[str, Any]:
     card = None if found is None else found.card
     return {
         "model": name,
-        "scale": 0 if card is None else card.scale,
-        "parameters": 0 if card is None else card.parameters,
-        "GMAC": 0.0 if card is None else card.macs(*_HD) / 1e9,
+        "scale": None if card is None else card.scale,
+        "parameters": None if card is None else card.parameters,
+        "GMAC": None if card is None else card.macs(*_HD) / 1e9,
         "folded": None,
         "Set5 dB": None,
         "Set14 dB": None,

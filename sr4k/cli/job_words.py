@@ -87,7 +87,7 @@ def _in_words(summary: Summary) -> str:
     return (
         f"{ended}{summary.output}: {summary.frames} frames, {video.width}x{video.height}, "
         f"{summary.seconds:.1f} s, {summary.fps:.1f} fps "
-        f"({engine.engine} {engine.model} {engine.precision}){onward}"
+        f"({engine.engine} {engine.networks} {engine.precision}){onward}"
     )
 
 

@@ -62,8 +62,10 @@ def add(
 def list_all(as_json: AsJson = False, verbose: Verbose = False) -> None:
     """List your networks."""
     with errors_in_one_line(verbose=verbose):
+        from sr4k.common.owned_folder import remove_ownerless
         from sr4k.models.foreign import store
 
+        remove_ownerless(store.store_folder())
         rows = [(name, _found_or_trouble(name)) for name in store.names()]
         if as_json:
             typer.echo(json.dumps([_as_data(name, found) for name, found in rows], indent=2))
@@ -170,9 +172,11 @@ def found_network(name: str) -> "Foreign":
     """
     from sr4k.engines.foreign_trial import known
     from sr4k.errors import OptionError
-    from sr4k.models.catalogue import ARCHITECTURES
+    from sr4k.models.catalogue import ARCHITECTURES, chain
     from sr4k.models.foreign import store
 
+    if len(chain(name)) > 1:
+        raise OptionError(f"{name} are several networks, and this takes one: sr4k-stream --dry-run measures them all.")
     if name in ARCHITECTURES:
         raise OptionError(f"{name} ships with the package: sr4k models shows it.")
     found = known(str(Path(name).absolute()) if store.is_path(name) else name)

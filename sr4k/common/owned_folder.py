@@ -1,4 +1,4 @@
-"""Folders for temporary files that are removed even if their owner is killed: then by whoever makes the next one."""
+"""Folders for temporary files that are removed even if their owner is killed: by who makes the next one there."""
 
 import fcntl
 import os
@@ -15,7 +15,7 @@ _PREFIX = "sr4k."
 
 @dataclass(frozen=True, slots=True)
 class OwnedFolder:
-    """A folder below `tempfile.gettempdir`. It is owned while any process has its descriptor open.
+    """A folder for temporary files. It is owned while any process has its descriptor open.
 
     Attributes:
         path: of the folder.
@@ -27,16 +27,20 @@ class OwnedFolder:
 
 
 @contextmanager
-def owned_folder() -> Iterator[OwnedFolder]:
+def owned_folder(inside: Path | None = None) -> Iterator[OwnedFolder]:
     """Make a folder, and remove it at the end; before, remove those whose owners have died.
 
     The owner is whoever holds a lock on the folder, which the kernel releases when the last of them ends.
 
+    Args:
+        inside: folder that it is made in; ``None``: `tempfile.gettempdir`.
+
     Raises:
         OSError: it can't be made.
     """
-    remove_ownerless()
-    folder = _made()
+    inside = inside or Path(tempfile.gettempdir())
+    remove_ownerless(inside)
+    folder = _made(inside)
     try:
         yield folder
     finally:
@@ -44,9 +48,9 @@ def owned_folder() -> Iterator[OwnedFolder]:
         os.close(folder.lock)
 
 
-def remove_ownerless() -> None:
-    """Remove the folders of this user whose owners have died."""
-    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+def remove_ownerless(inside: Path) -> None:
+    """Remove the folders of this user in another whose owners have died."""
+    for path in inside.glob(f"{_PREFIX}*"):
         with suppress(OSError):  # another user's, no folder, owned, or removed meanwhile
             lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
@@ -57,9 +61,9 @@ def remove_ownerless() -> None:
                 os.close(lock)
 
 
-def _made() -> OwnedFolder:
+def _made(inside: Path) -> OwnedFolder:
     while True:
-        path = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=inside))
         with suppress(FileNotFoundError):  # another process took it for ownerless before it was locked
             lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
             if _owns(path, lock):

@@ -360,8 +360,9 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
         """
         own = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in NO_FACTS}
         own |= {
-            "engine": self.preset.engine.model_dump(exclude={"name", "threads", "reuse"}),
+            "engine": self.preset.engine.model_dump(exclude={"name", "threads", "reuse", "passes"}),
             "engine.name": engines_of(self.preset.engine)[0],
+            "engine.passes": self.preset.engine.passes or 2,
             "engine.hashes": hashes(self.preset.engine.model),
             "encode": self.preset.encode.model_dump(exclude={"work_seconds"}),
         }

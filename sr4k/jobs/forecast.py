@@ -132,7 +132,7 @@ def in_words(found: Forecast) -> Iterator[str]:
         f"{found.output}: {video.codec} {video.width}x{video.height} in {video.container}"
     )
     twice = f", twice: {engine.macs / 1e9:.0f} G multiply-accumulates per frame" if engine.passes else ""
-    yield f"  network: {engine.model}, {engine.precision}, on {engine.engine}{twice}"
+    yield f"  network: {engine.networks}, {engine.precision}, on {engine.engine}{twice}"
     for left_out in found.summary.left_out:
         yield f"  left out: {left_out}"
     if found.seconds is None or found.bytes is None:

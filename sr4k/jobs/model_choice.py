@@ -27,15 +27,27 @@ def with_model(preset: Preset) -> Preset:
         raise OptionError(
             f"{option('model')} can't be a URL: use a name that sr4k models lists, or the path of a file."
         )
-    parts = [existing_model(part) for part in catalogue.chain(engine.model)]
+    model = existing_chain(engine.model)
+    _check(engine, catalogue.chain(model)[-1])
+    return preset.updated("engine", model=model)
+
+
+def existing_chain(name: str) -> str:
+    """Return the name of a network, or of several that are joined by plus signs; paths become absolute.
+
+    Raises:
+        OptionError: there is no such network, or it can't be used, or not before another one.
+        EngineError: the test of a file can't be made.
+        OutputError: what was found can't be kept.
+    """
+    parts = [existing_model(part) for part in catalogue.chain(name)]
     for part in parts[:-1]:
         if part in catalogue.ARCHITECTURES or catalogue.figures(part).scale != 1:
             raise OptionError(
-                f"{part} can't come before another network in {option('model', engine.model)}: only networks "
+                f"{part} can't come before another network in {option('model', name)}: only networks "
                 "of yours can that keep the size."
             )
-    _check(engine, parts[-1])
-    return preset.updated("engine", model="+".join(parts))
+    return "+".join(parts)
 
 
 def existing_model(name: str) -> str:
@@ -77,7 +89,7 @@ def scale_of(engine: EnginePreset) -> int:
 
 def is_twice(engine: EnginePreset) -> bool:
     """Whether results that are much larger than their source go through a preset's network twice."""
-    return engine.passes > 1 and not catalogue.is_foreign(engine.chain[-1])
+    return engine.passes != 1 and not catalogue.is_foreign(engine.chain[-1])
 
 
 def hashes(model: str) -> dict[str, str]:
@@ -97,6 +109,7 @@ def _check(engine: EnginePreset, network: str) -> None:
     given = {
         "weights": engine.weights is not None,
         "sharpness": bool(engine.sharpness),
+        "passes": engine.passes == 2,
         "source_quality": engine.source_quality != "auto",
     }
     for name, is_given in given.items():

@@ -28,7 +28,7 @@ def upscaler(model: str, precision: Precision, weights: Path | None = None, *, p
     OpenVINO runs the folded network. Networks that can't be folded run in PyTorch, in float and on RGB.
 
     Args:
-        model: name of the network.
+        model: name of the network, or of several joined by plus signs, between which pictures are RGB of 8 bits.
         precision: number format; see `sr4k.models.architecture.Precision`.
         weights: folder or checkpoint; ``None``: the shipped weights.
         pixels: ``bgr`` runs the network on RGB; ``yuv`` on 4:2:0 planes, as in videos (BT.601, full range), with
@@ -37,6 +37,20 @@ def upscaler(model: str, precision: Precision, weights: Path | None = None, *, p
     Raises:
         OptionError: there are no weights, the weights have no int8 calibration, or PyTorch is needed and missing.
     """
+    *before, model = catalogue.chain(model)
+    last = _upscaler(model, precision, weights, pixels)
+    cleaners = [_foreign(each, "auto", None, pixels) for each in before]
+
+    def upscale(low: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        for cleaner in cleaners:
+            low = cleaner(low)
+        return last(low)
+
+    return upscale
+
+
+def _upscaler(model: str, precision: Precision, weights: Path | None, pixels: Pixels) -> Upscale:
+    """Return the same for a single network."""
     if catalogue.foreign(model) is not None:
         return _foreign(model, precision, weights, pixels)
     arch = catalogue.architecture(model)
@@ -158,7 +172,7 @@ def evaluate_networks(
 
     Args:
         folders: folders of pictures; see `sr4k.models.quality.testset.pictures_of`.
-        names: names of the networks.
+        names: names of the networks; see `upscaler`.
         weights: folder or checkpoint with weights for the only network; ``None``: the shipped weights.
         protocol: see `sr4k.models.quality.protocol`.
         pixels: see `upscaler`.
@@ -176,7 +190,7 @@ def evaluate_networks(
     """
     results: dict[str, Any] = {}
     for name in names:
-        scale = catalogue.figures(name).scale
+        scale = catalogue.figures(catalogue.chain(name)[-1]).scale
         networks = _networks(name, weights, scale, pixels)
         results[name] = {}
         for folder in folders:
@@ -201,9 +215,10 @@ def evaluate_networks(
 
 def _networks(name: str, weights: Path | None, scale: int, pixels: Pixels) -> dict[str, Upscale]:
     networks: dict[str, Upscale] = {"bicubic": lambda low: bicubic(low, scale)}
-    found = catalogue.foreign(name)
-    precision = "fp32" if found is None else found.card.precision
+    network = catalogue.chain(name)[-1]
+    found = catalogue.foreign(network)
+    precision: Precision = "fp32" if found is None else found.card.precision
     networks[precision] = upscaler(name, precision, weights, pixels=pixels)
-    if name in catalogue.ARCHITECTURES and zoo.load(name, weights).calibration is not None:
+    if network in catalogue.ARCHITECTURES and zoo.load(network, weights).calibration is not None:
         networks["int8"] = upscaler(name, "int8", weights, pixels=pixels)
     return networks

@@ -1,16 +1,15 @@
 """Makes an int8 form of a network that the user brought, and measures what it costs and brings on pictures."""
 
 import hashlib
-import os
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sr4k.common.whole_file import write_whole
 from sr4k.engines.foreign_graph import read_network, sized
 from sr4k.engines.foreign_int8 import Given, layers_in_int8, quantized
 from sr4k.engines.openvino_library import shared_core
@@ -139,14 +138,10 @@ def _keep(foreign: store.Foreign, name: str, made: bytes, loss: float) -> None:
         original=foreign.path.name,
         original_sha256=foreign.card.sha256,
     )
-    store.make_folder()
-    beside = store.files_of_name(name)[0].with_name(f".{name}.{os.getpid()}.tmp")
-    try:
-        beside.write_bytes(made)
+    with store.new_files() as folder:
+        beside = folder / f"{name}{store.SUFFIX}"
+        write_whole(beside, made)
         store.keep(name, beside, card)
-    finally:
-        with suppress(OSError):
-            beside.unlink()
 
 
 def _parts(card: Card, folders: list[Path]) -> tuple[list[Part], list[Part]]:

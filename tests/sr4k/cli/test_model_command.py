@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +14,11 @@ from typer.testing import CliRunner
 
 from sr4k.bench import foreign_network
 from sr4k.cli.main import app
+from sr4k.common.opencv import cv2
 from sr4k.engines.openvino_library import shared_core
 from sr4k.engines.openvino_models import CPU, half_precisions
 from sr4k.models.foreign import store
+from sr4k.models.foreign.photographs import photograph
 
 
 @pytest.fixture(autouse=True)
@@ -106,12 +110,54 @@ def test_a_network_whose_name_a_later_version_takes_is_told_and_can_be_removed(t
     assert "Removed" in told("remove", "luma-large")
 
 
+@pytest.mark.slow(seconds=2)
+def test_chains_are_measured_and_other_commands_say_that_they_take_one_network(tmp_path: Path) -> None:
+    store.make_folder()
+    for name, scale in (("clean", 1), ("double", 2)):
+        path = convolutions(tmp_path / "net.onnx", scale=scale, seed=scale)
+        store.keep(name, path, with_card(path))
+    (tmp_path / "pictures").mkdir()
+    picture = 255 * photograph(0, 3, 64, 96).transpose(1, 2, 0)
+    assert cv2.imwrite(str(tmp_path / "pictures" / "one.png"), picture)
+    models = [part for name in ("double", "clean+double", "clean+luma") for part in ("--model", name)]
+    ran = CliRunner().invoke(app, ["eval", str(tmp_path / "pictures"), *models, "--json"])
+    assert ran.exit_code == 0, ran.output
+    found = json.loads(ran.stdout)
+    assert set(found["clean+luma"]["pictures"]) == {"bicubic", "fp32", "int8"}
+    assert found["clean+double"]["pictures"]["fp32"] != found["double"]["pictures"]["fp32"]
+    refused = CliRunner().invoke(app, ["eval", str(tmp_path / "pictures"), "--model", "double+luma"])
+    assert refused.exit_code == 2 and "double can't come before another network" in refused.output
+    assert "clean+double are several networks" in told("bench", "clean+double", code=2)
+
+
+_ADDS = """
+from sr4k.models.foreign import store
+with store.new_files() as folder:
+    (folder / "net.onnx").write_bytes(b"half of a network")
+    print("ready", flush=True)
+    input()
+"""
+
+
+@pytest.mark.slow(seconds=1)
+def test_what_a_killed_process_was_adding_is_removed_by_the_next_list(folder: Path) -> None:
+    adding = subprocess.Popen([sys.executable, "-c", _ADDS], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert adding.stdout is not None and adding.stdout.readline() == b"ready\n"
+    told("list")
+    assert len(list(folder.rglob("net.onnx"))) == 1
+    adding.kill()
+    adding.communicate()
+    told("list")
+    assert list(folder.iterdir()) == []
+
+
 def test_a_damaged_network_is_told_beside_the_others(folder: Path) -> None:
     folder.mkdir()
     (folder / "bad.onnx").write_bytes(b"x")
     (folder / "bad.toml").write_text("form = 1")
     assert "is no card" in told("list")
-    assert "damaged" in CliRunner().invoke(app, ["models"]).output
+    listed = CliRunner().invoke(app, ["models"]).output
+    assert "damaged" in listed and not re.search(r"bad +\| x?0", listed)
 
 
 def test_the_terms_of_a_network_do_nothing_to_the_terminal(tmp_path: Path) -> None:

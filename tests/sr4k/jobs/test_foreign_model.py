@@ -96,6 +96,7 @@ def test_a_chain_is_told_and_our_own_networks_can_be_its_last(tmp_path: Path) ->
     done = Job(clip, tmp_path / "out.mp4", model=f"{named('clean', tmp_path, scale=1)}+luma", workers="threads").run()
     assert done.engine.model == "luma" and done.engine.cleaned == ("clean",)
     assert sides(tmp_path / "out.mp4") == (96, 64, 2)
+    assert done.engine.networks == "clean+luma"
 
 
 def test_the_bytes_of_a_network_are_among_the_facts_of_a_job(tmp_path: Path) -> None:
@@ -117,6 +118,7 @@ def test_what_a_network_is_not_for_is_refused_before_anything_starts(tmp_path: P
         ({"model": "luma+luma"}, "can't come before"),
         ({"model": "+luma"}, "There is no model ''"),
         ({"model": mine, "sharpness": 50}, "sharpness|luma networks"),
+        ({"model": big, "passes": 2}, "passes is for the networks that ship"),
         ({"model": mine, "source_quality": 30}, "source_quality is for"),
         ({"model": "nets/2x.pth"}, "sr4k model add nets/2x.pth"),
         ({"model": mine, "weights": tmp_path}, "weights is for"),
