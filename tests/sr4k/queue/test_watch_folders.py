@@ -3,11 +3,13 @@
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from clips import write_clip
 from queues import FAST, Place, until
 
+from sr4k.queue.errand import in_child
 from sr4k.queue.queued_job import JobResult
 from sr4k.queue.settings import QueueSettings, WatchFolder
 from sr4k.queue.watch_folders import Watcher
@@ -62,7 +64,9 @@ def test_new_small_videos_become_jobs_once_and_large_or_unfinished_ones_do_not(t
 
 
 @pytest.mark.slow(seconds=5)
-def test_changed_rules_hold_for_files_that_wait_and_no_result_of_the_queue_becomes_a_job(tmp_path: Path) -> None:
+def test_changed_rules_hold_for_files_that_wait_and_no_result_of_the_queue_becomes_a_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     inbox = tmp_path / "inbox"
     inbox.mkdir()
     place = Place(tmp_path)
@@ -79,10 +83,19 @@ def test_changed_rules_hold_for_files_that_wait_and_no_result_of_the_queue_becom
     write_clip(inbox / "cut 4K.partial.mkv", frames=2)
     write_clip(inbox / "sample.mp4", frames=2)
     write_clip(inbox / "new.mp4", frames=2)
+
+    def rule(output: str) -> None:
+        changed = watch.model_copy(update={"output": output, "but_not": ("sample*",)})
+        place.settings.change(QueueSettings(watch={"inbox": changed}))
+
+    def looked_into(*args: Any, **more: Any) -> Any:
+        rule("{stem} up.mkv")  # a look takes its time
+        return in_child(*args, **more)
+
+    monkeypatch.setattr("sr4k.queue.watch_folders.in_child", looked_into)
     with Watcher(place.queue, place.library, place.settings):
         time.sleep(0.8)  # all of them wait by now
-        changed = watch.model_copy(update={"output": "{stem} up.mkv", "but_not": ("sample*",)})
-        place.settings.change(QueueSettings(watch={"inbox": changed}))
+        rule("{stem} late.mkv")
         until(lambda: bool(place.queue.jobs(["waiting"])))
         time.sleep(1.5)  # and none of them any more
     assert [Path(job.target).name for job in place.queue.jobs(["waiting"])] == ["new up.mkv"]
