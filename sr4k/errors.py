@@ -4,10 +4,12 @@
   - OptionError                   2   ValueError
     - FieldError                  2   about fields of a job
   - InputError                    3   OSError
+    - DamageError                 3   the first loss, where losses are fatal
   - OutputError                   4   OSError
   - EngineError                   5   RuntimeError
   - WorkerError                   6   RuntimeError
   - MachineError                  7   OSError
+    - NoMachineError              7   a cluster of which no machine can be used
   - StoppedError                130   (143 if SIGTERM caused it)
 * InternalError                  70: a bug in this package, never the user's fault; not an Sr4kError
 
@@ -99,6 +101,10 @@ class InputError(Sr4kError, OSError):
     exit_code = 3
 
 
+class DamageError(InputError):
+    """The input is damaged, and losses are fatal."""
+
+
 class OutputError(Sr4kError, OSError):
     """The output can't be written as asked."""
 
@@ -121,6 +127,10 @@ class MachineError(Sr4kError, OSError):
     """The machine ran out of a resource: memory, open files or processes."""
 
     exit_code = 7
+
+
+class NoMachineError(MachineError):
+    """Every machine of a cluster was left out, for reasons that stay."""
 
 
 class StoppedError(Sr4kError):

@@ -10,7 +10,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from sr4k.common.option_names import option
-from sr4k.errors import InputError
+from sr4k.errors import DamageError
 from sr4k.media.reports import LossKind, LossReport, LostPlace
 
 _LISTED = 100
@@ -66,12 +66,12 @@ class Losses:
             until: time of the last lost frame; ``None``: the same.
 
         Raises:
-            InputError: ``strict`` is set.
+            DamageError: ``strict`` is set.
         """
         if self.strict:
             where = "" if at is None else f" at {float(at):.2f} s"
             strict = option("strict", True)
-            raise InputError(f"{self.file} is damaged{where}: {reason}. {strict} stops at the first loss.")
+            raise DamageError(f"{self.file} is damaged{where}: {reason}. {strict} stops at the first loss.")
         self.counts[kind] += frames
         if reason not in self.reasons:
             self.reasons.append(reason)

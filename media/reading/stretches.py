@@ -97,11 +97,12 @@ def _between(
 
 
 def _times(file: VideoFile) -> Iterator[int]:
-    """Yield the pts of each packet of the video, in ticks of the output; without one, that of the packet before."""
+    """Yield the pts of each packet that shows a picture, in output ticks; without one, that of the packet before."""
     pts = 0
     try:
         for packet in file.clock.packets():
-            if packet.stream.index == file.stream.index and packet.size:
+            is_shown = packet.size and not packet.is_discard  # what an edit list hides is only decoded
+            if packet.stream.index == file.stream.index and is_shown:
                 at = packet.dts if packet.pts is None else packet.pts
                 pts = pts if at is None else at * file.deinterlacer.ticks
                 yield pts

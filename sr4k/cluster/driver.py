@@ -41,7 +41,6 @@ def run(name: str, pipe: BinaryIO) -> None:
     if request.is_command:
         name_for_command()
     try:
-        os.chdir(request.empty)  # Ray has the machines search the driver's folder for modules
         _drive(request, connection)
         error: Exception | None = None
     except Sr4kError as err:
@@ -68,6 +67,7 @@ def _drive(request: Request, connection: Connection) -> None:
             connection.send(Made(key=key))
     if not missing:
         return
+    os.chdir(request.empty)  # Ray has the machines search the driver's folder for modules
     from sr4k.cluster.remote import connected  # Ray, which reads the environment
     from sr4k.cluster.spreading import Spreading
 
@@ -89,7 +89,7 @@ def _planned(request: Request) -> tuple[Work, Planned, tuple[Stretch, ...]]:
     encodes_as, code = seen_cpus(), fingerprint_of_code()
     keys = tuple(key_of(request.facts, stretch, encodes_as, code) for stretch in found)
     work = Work(
-        job=job,
+        job=replace(job, source=job.source.absolute(), target=job.target.absolute()),
         pool=request.pool,
         path_map=request.settings.path_map,
         encodes_as=encodes_as,

@@ -3,11 +3,12 @@
 import logging
 import os
 import pickle
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from functools import partial
 from importlib.util import find_spec
 from multiprocessing.connection import Connection, Pipe
@@ -21,7 +22,16 @@ from sr4k.cluster.settings import ClusterSettings
 from sr4k.cluster.watching import Watching
 from sr4k.common.option_names import is_named_for_command, option
 from sr4k.common.owned_folder import owned_folder
-from sr4k.errors import FieldError, MachineError, OptionError, OutputError, Sr4kError, StoppedError, WorkerError
+from sr4k.errors import (
+    FieldError,
+    MachineError,
+    NoMachineError,
+    OptionError,
+    OutputError,
+    Sr4kError,
+    StoppedError,
+    WorkerError,
+)
 from sr4k.jobs.fields import Field
 from sr4k.jobs.file_job import Job
 from sr4k.jobs.pipes import DASH, is_pipe, path_or_dash
@@ -231,23 +241,43 @@ class _Spread:
         self.last: str | None = None
 
     def run(self) -> None:
-        """Return when all segments are in the journal, or a stop was requested.
+        """Return when all segments are in the journal, or a stop was requested. What Ray said of faults is kept.
 
         Raises:
             Sr4kError: it can't be done.
         """
         with writing(self._parts.folder):
             self._parts.pool.make()
+        with owned_folder() as own:
+            said, empty = own.path / "ray.log", own.path / "empty"
+            empty.mkdir()
+            is_explained = False
+            try:
+                self._run(said, empty)
+                is_explained = True
+            except Sr4kError:
+                is_explained = True
+                raise
+            finally:
+                if (self.faults or not is_explained) and said.exists() and said.stat().st_size:
+                    descriptor, kept = tempfile.mkstemp(prefix="sr4k-ray-", suffix=".log")
+                    os.close(descriptor)
+                    shutil.move(said, kept)
+                    log.info("What Ray said is in %s.", kept)
+
+    def _run(self, said: Path, empty: Path) -> None:
+        """Run drivers until one has come to the end. What Ray says goes to a file; ``empty``: a folder for them."""
         until, is_private = time.monotonic() + _PATIENCE, self._job.cluster.settings.nodes is not None
         told = ""
         while not self._stops():
             before = len(self.made)
             try:
-                if self._driven():
+                if self._followed(said, empty):
                     return
                 lost = "the process that drives it has ended"
             except MachineError as err:
-                if is_private or not self.faults:
+                is_set_wrong = isinstance(err, NoMachineError) and not self.made
+                if is_private or is_set_wrong or not self.faults:
                     raise
                 lost = str(err).rstrip(".")
             self._dropped |= self._tries.keys()
@@ -263,27 +293,8 @@ class _Spread:
             told = lost
             self._wait(pause)
 
-    def _driven(self) -> bool:
-        """Run a driver to its end, and return whether that is the end of the job too: all is made, or to be stopped."""
-        with owned_folder() as own:
-            said, empty = own.path / "ray.log", own.path / "empty"
-            empty.mkdir()
-            is_explained = False
-            try:
-                is_over = is_explained = self._followed(said, empty)
-            except Sr4kError:
-                is_explained = True
-                raise
-            finally:
-                if not is_explained or self.faults:
-                    descriptor, kept = tempfile.mkstemp(prefix="sr4k-ray-", suffix=".log")
-                    os.close(descriptor)
-                    said.replace(kept)
-                    log.info("What Ray said is in %s.", kept)
-        return is_over
-
     def _followed(self, said: Path, empty: Path) -> bool:
-        """Run a driver that writes what Ray says to a file, and follow it; return as for `_driven`."""
+        """Run a driver to its end, and return whether that is the end of the job too: all is made, or to be stopped."""
         ours, theirs = Pipe()
         descriptor = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         process, pipe = spawn(
@@ -312,7 +323,7 @@ class _Spread:
     def _request(self, empty: Path) -> Request:
         job, cluster = self._job.alone, self._job.cluster
         return Request(
-            job=replace(job, source=job.source.absolute(), target=job.target.absolute()),
+            job=job,
             pool=self._parts.pool.folder.absolute(),
             done=self._parts.done_until,
             settings=cluster.settings,

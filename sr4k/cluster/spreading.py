@@ -23,7 +23,16 @@ from sr4k.cluster.messages import Fault, Made, Request, Working
 from sr4k.cluster.order import lagging, longest_first
 from sr4k.cluster.tasks import NodeFacts, SegmentDone, SegmentFailed, SegmentTask, Work
 from sr4k.engines.choose import GPU_ENGINES
-from sr4k.errors import EngineError, InputError, MachineError, OutputError, Sr4kError, WorkerError
+from sr4k.errors import (
+    DamageError,
+    EngineError,
+    InputError,
+    MachineError,
+    NoMachineError,
+    OutputError,
+    Sr4kError,
+    WorkerError,
+)
 from sr4k.jobs.model_choice import engines_of
 from sr4k.media.reading.stretches import Stretch
 from sr4k.media.resume.bucket_pool import pool_at
@@ -94,8 +103,10 @@ class Spreading:
         )
         self._todo = deque(longest_first(tasks))
         self._left = {task.key for task in self._todo}
+        self._numbers = {task.key: task.stretch.number for task in self._todo}
         self._crashes: dict[str, int] = {}
         self._misread: set[str] = set()
+        self._damage: tuple[int, DamageError] | None = None  # the earliest, and the number of its stretch
         self._machines: dict[str, Machine] = {}
         self._looks: dict[Any, tuple[Machine, float]] = {}
         self._samples: dict[Any, Machine] = {}
@@ -124,6 +135,8 @@ class Spreading:
                 self._collect()
                 if now - self._told > 1.0 or not self._left:
                     self._follow(now)
+            if self._damage is not None:
+                raise self._damage[1]
         finally:
             for ref in self._runs:
                 with suppress(RayError):
@@ -151,7 +164,7 @@ class Spreading:
         for ref, (machine, asked) in [*self._looks.items()]:
             if now - asked > _ANSWER:
                 del self._looks[ref]
-                self._refuse(machine, "it doesn't answer")
+                self._refuse(machine, "it doesn't answer", error=MachineError)
         self._check_alone(now)
 
     def _ask(self, machine: Machine, now: float) -> None:
@@ -179,9 +192,11 @@ class Spreading:
                 f"Stopped: the cluster has had no machine for {_ALONE:.0f} seconds that could make a segment."
             )
 
-    def _refuse(self, machine: Machine, why: str, *, again: int = 0) -> None:
+    def _refuse(
+        self, machine: Machine, why: str, *, again: int = 0, error: type[MachineError] = NoMachineError
+    ) -> None:
         machine.state = "refused"
-        self._last_trouble = MachineError(f"No machine of the cluster can be used: {machine.name}: {why}.")
+        self._last_trouble = error(f"No machine of the cluster can be used: {machine.name}: {why}.")
         self._say(f"machine {machine.name} is left out: {why}", again=again)
 
     def _answered(self, machine: Machine, facts: NodeFacts) -> None:
@@ -298,6 +313,9 @@ class Spreading:
                     f"Stopped: {span_of(task)} has ended the process that makes it {_CRASHES} times, lastly on "
                     f"{machine.name} ({reason_of(error)})."
                 )
+        elif isinstance(error, DamageError):
+            self._damaged(task, error)
+            return
         elif isinstance(error, InputError):
             others = any(each.state == "ready" and each is not machine for each in self._machines.values())
             if task.key in self._misread or not others:
@@ -309,6 +327,17 @@ class Spreading:
             self._strike(run, error)
             return
         self._again(run, reason_of(error))
+
+    def _damaged(self, task: SegmentTask, error: DamageError) -> None:
+        """Have only what is before a fatal loss made: there may be an earlier one, which one machine would tell."""
+        number = task.stretch.number
+        if self._damage is None or number < self._damage[0]:
+            self._damage = number, error
+        self._left = {key for key in self._left if self._numbers[key] < self._damage[0]}
+        for ref, run in self._runs.items():
+            if run.task.key not in self._left:
+                with suppress(RayError):
+                    ray.cancel(ref, force=True)
 
     def _strike(self, run: _Run, error: Exception) -> None:
         """Note a fault that is the machine's own; after some in a row it gets no more work."""

@@ -119,7 +119,7 @@ def _values(argument: str) -> tuple[str, ...]:
 
 
 def _is_secret(text: str) -> bool:
-    return "//" in text and shown(text) != text
+    return bool(text.partition("//")[2].strip("/")) and shown(text) != text
 
 
 def _in_place(secret: str, url: str) -> Iterator[str]:
