@@ -36,7 +36,6 @@ class Deinterlacer:
 
     Attributes:
         ticks: output ticks in one tick of the stream: 2 with ``double``, else 1.
-        found: interlaced pictures so far.
 
     Args:
         stream: the stream that the pictures are decoded from.
@@ -50,12 +49,18 @@ class Deinterlacer:
         self._before: VideoFrame | None = None
         self._fields: _Fields | None = None
         self.ticks = 2 if mode == "double" else 1
-        self.found = 0
+        self._found = 0  # without those of the filter that runs
+        self._is_there = False  # whether there was any
+
+    @property
+    def found(self) -> int:
+        """Interlaced pictures so far, of those that were returned."""
+        return self._found + (0 if self._fields is None else self._fields.found)
 
     @property
     def expected(self) -> bool:
         """Whether there have been interlaced pictures, or the header declares a field order."""
-        return self.found > 0 or self._stream.codec_context.field_order in _TOP_FIRST | _BOTTOM_FIRST
+        return self._is_there or self._stream.codec_context.field_order in _TOP_FIRST | _BOTTOM_FIRST
 
     @property
     def most(self) -> int:
@@ -71,17 +76,19 @@ class Deinterlacer:
     def through(self, picture: VideoFrame) -> Iterator[VideoFrame]:
         """Process the next picture and yield those that are ready."""
         interlaced = self._is_interlaced(picture)
-        self.found += interlaced
+        self._is_there = self._is_there or interlaced
         if self._fields is not None and self._fields.shape != _shape(picture):
             yield from self._fields.finished()
+            self._found += self._fields.found
             self._fields = self._before = None
         if self._fields is None and interlaced and self._mode != "off" and self._refused != _shape(picture):
             self._fields = self._filter_for(picture, self._before)
         if self._fields is None:
             self._before = picture
+            self._found += interlaced
             yield _timed(picture, picture.pts, picture.duration, self.ticks)
         else:
-            yield from self._fields.through(picture)
+            yield from self._fields.through(picture, interlaced=interlaced)
 
     def finished(self) -> Iterator[VideoFrame]:
         """Yield the pictures that still wait for a next one; call at the end."""
@@ -121,12 +128,18 @@ class Deinterlacer:
 
 
 class _Fields:
-    """The filter for pictures of one shape. It sees their numbers instead of their pts, so that times stay exact."""
+    """The filter for pictures of one shape. It sees their numbers instead of their pts, so that times stay exact.
+
+    Attributes:
+        shape: of the pictures.
+        found: number of interlaced ones that were returned.
+    """
 
     def __init__(self, like: VideoFrame, ticks: int, parity: str | None) -> None:
         self.shape = _shape(like)
         self._ticks = ticks
-        self._next = 0
+        self._next = self.found = 0
+        self._interlaced: set[int] = set()  # numbers of those in the filter
         self._times: dict[int, tuple[int | None, int]] = {}  # pts and duration of the pictures in the filter
         graph = self._graph = Graph()
         nodes = [graph.add_buffer(width=like.width, height=like.height, format=like.format, time_base=Fraction(1))]
@@ -139,9 +152,11 @@ class _Fields:
         """Give the filter the picture before its first, as a reference; it has been returned already."""
         self._push(picture, -1)
 
-    def through(self, picture: VideoFrame) -> Iterator[VideoFrame]:
+    def through(self, picture: VideoFrame, *, interlaced: bool) -> Iterator[VideoFrame]:
         """Push a picture, and yield the output for the one before."""
         self._times[self._next] = picture.pts, picture.duration or 0
+        if interlaced:
+            self._interlaced.add(self._next)
         self._push(picture, self._next)
         self._next += 1
         yield from self._ready()
@@ -159,6 +174,8 @@ class _Fields:
         for number, group in groupby(self._pulled(), key=lambda picture: (picture.pts or 0) // 2):
             made = list(group)
             if number in self._times:
+                self.found += number in self._interlaced
+                self._interlaced.discard(number)
                 yield from self._whole(made[0], number) if len(made) == 1 else self._halves(made, number)
                 self._times.pop(number - 1, None)
 

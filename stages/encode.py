@@ -179,9 +179,13 @@ class Encode(VideoSink):
     def _join(self) -> None:
         """Mux all segments, interleaved with the source's other streams."""
         self._is_joining = True
+        end: int | None = None
         for packet in joined(self._journal, self._info.time_base):
-            assert packet.dts is not None
+            assert packet.dts is not None and packet.pts is not None
             if self._is_cut and self._result.written:
                 self._joined, self._end = self._result.written, packet.dts * self._info.time_base
                 return
             self._result.write(packet)
+            end = max(packet.pts + (packet.duration or 0), end or 0)
+        if end is not None:
+            self._end = end * self._info.time_base

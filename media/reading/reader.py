@@ -67,6 +67,8 @@ class VideoReader:
         self._scaler = Scaler()
         self._told: LossReport | None = None  # what to report, if reading has gone beyond it
         self._emitted = 0
+        self._interlaced_before = 0  # pictures that an earlier run, or another machine, counts
+        self._interlaced_until: int | None = None  # if reading has gone beyond it
         self._done: int | None = None  # the pts that an earlier run ended with
         self._last_pts: int | None = None
         self._video = SeekableVideo(settings, self._losses, self._warn, accelerator, pipe)
@@ -116,6 +118,7 @@ class VideoReader:
         if not is_all:
             self._last_pts = pts
             self._losses.forget()  # the earlier run has reported them
+            self._interlaced_before = self._file.deinterlacer.found
             self.info = replace(self.info, quality=self._file.quality)
         self._changes.follow(self._file.stream)
 
@@ -131,16 +134,17 @@ class VideoReader:
         self._log_conversions()
         self._count_after_gap()
         last: tuple[DecodedPicture, FrameInfo] | None = None  # held back: the last picture's duration is corrected
-        is_whole, told = self._settings.part is None, None
+        is_whole, told, interlaced = self._settings.part is None, None, 0
         for frame in self._decoded:
             info = self._timed(frame)
             if until is not None:
                 if info.pts >= until:
-                    is_whole, self._told = False, told
+                    is_whole, self._told, self._interlaced_until = False, told, interlaced
                     break
-                told = self._losses.report()
+                told, interlaced = self._losses.report(), self._file.deinterlacer.found
             if self._done is not None and info.pts <= self._done:
                 self._losses.forget()  # the earlier run has reported them
+                self._interlaced_before = self._file.deinterlacer.found
                 continue
             if last is not None:
                 yield self._emit(*last)
@@ -185,7 +189,9 @@ class VideoReader:
 
     def report(self) -> DecodeReport:
         """Return the progress of reading; may be called in another thread."""
-        file = self._file
+        file, interlaced = self._file, self._interlaced_until
+        if interlaced is None:
+            interlaced = file.deinterlacer.found
         source = SourceReport(
             width=self._shown[0],
             height=self._shown[1],
@@ -196,7 +202,7 @@ class VideoReader:
             expected_seconds=self._expected_seconds(),
             start=float(self._start),
             frames=self._emitted,
-            interlaced=file.deinterlacer.found,
+            interlaced=interlaced - self._interlaced_before,
             changes=tuple(self._changes.found),
             joins=tuple(Join(float(at), float(by)) for at, by in file.clock.jumps),
             seconds=float((self._last_pts or 0) * self.info.time_base),

@@ -63,8 +63,9 @@ class SeekableVideo:
     def pictures_after(self, done: int) -> tuple[Iterator[VideoFrame], bool]:
         """Open the file again and return the pictures after the one with the pts ``done``.
 
-        Where seeking does not lead to a key frame before that picture, or that picture is not found, seeking starts
-        further back, and finally everything is decoded from the beginning.
+        Where seeking does not lead to a whole key frame before that picture, or that picture is not found, seeking
+        starts further back, and finally everything is decoded from the beginning. Of a damaged key frame the decoder
+        would make something else than where it has the pictures before it.
 
         Returns:
             The pictures, and whether they are all pictures, those up to ``done`` included.
@@ -75,6 +76,7 @@ class SeekableVideo:
         lead = self.file.lead
         for back in _BACK if self.file.can_be_sought else ():
             file = self._reopened()
+            self._losses.forget()
             at = done * file.unit - lead
             try:
                 decoded = file.pictures_from(at - back)
@@ -83,8 +85,9 @@ class SeekableVideo:
             first = next(decoded, None)
             if first is None or first.pts is None:
                 break
+            is_whole = not (first.is_corrupt or self._losses.total)
             early = first.key_frame and first.pts * file.unit <= at
-            if early and _skip_to(done, chain([first], decoded)):
+            if early and is_whole and _skip_to(done, chain([first], decoded)):
                 return decoded, False
         return self._reopened().pictures(whole=False), True
 

@@ -100,6 +100,7 @@ def over_cluster(
     engine = EngineReport.of_lanes([part.engine for part in parts]) if parts else joined.engine
     source = replace(
         joined.source,
+        resumed=resumed,
         frames=joined.source.frames + sum(part.source.frames for part in parts),
         interlaced=joined.source.interlaced + sum(part.source.interlaced for part in parts),
         changes=_in_order(joined.source.changes, *(part.source.changes for part in parts)),

@@ -4,6 +4,7 @@ import math
 from fractions import Fraction
 from pathlib import Path
 
+import av
 from clips import MakeClip
 
 from sr4k.media.options import ReadSettings
@@ -49,3 +50,20 @@ def test_a_gap_needs_no_stretch_of_its_own(make_clip: MakeClip) -> None:
     pts, _ = times(clip)
     found = stretches(ReadSettings(path=clip), Fraction(1))
     assert [len(within(stretch, pts)) for stretch in found] == [25, 5, 20]
+
+
+def test_what_an_edit_list_hides_is_no_stretch_of_its_own(make_clip: MakeClip, tmp_path: Path) -> None:
+    clip, edited = make_clip("a.mp4", frames=66, options={"g": "66"}), tmp_path / "edited.mp4"
+    with av.open(str(clip)) as given, av.open(str(edited), "w") as made:
+        copied = made.add_stream_from_template(given.streams.video[0])
+        for packet in given.demux(video=0):
+            if packet.dts is not None and packet.pts is not None:
+                moved = round(Fraction(6, 5) / packet.time_base)  # times before 0 are hidden by an edit list
+                packet.pts, packet.dts = packet.pts - moved, packet.dts - moved
+                packet.stream = copied
+                made.mux(packet)
+    pts, _ = times(edited)
+    found = stretches(ReadSettings(path=edited), Fraction(1))
+    parts = [within(stretch, pts) for stretch in found]
+    assert [len(part) for part in parts] == [stretch.frames for stretch in found] == [25, 11]
+    assert found[0].after is None and found[0].start >= 0

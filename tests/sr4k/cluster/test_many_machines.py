@@ -199,12 +199,19 @@ def test_what_a_damaged_stretch_loses_is_lost_and_told_as_on_one_machine(
     assert (made.losses.packets, made.losses.concealed) == (alone.losses.packets, alone.losses.concealed)
 
 
-def test_strict_ends_at_the_damage_at_once(preset: Preset, cluster: Reached, tmp_path: Path) -> None:
-    clip = write_clip(tmp_path / "a.mkv", frames=75, size=(160, 90), options={"crf": "10", "g": "25"})
-    clip.write_bytes(clip.read_bytes()[: clip.stat().st_size * 2 // 3])
-    with named_for_command(), pytest.raises(InputError, match=r"is damaged at .* --strict stops at the first loss"):
-        ClusterJob(clip, tmp_path / "out.mkv", preset=preset, cluster=cluster, strict=True).run()
-    assert not (tmp_path / "out.mkv").exists()
+def test_strict_ends_at_the_earliest_damage_as_on_one_machine(
+    preset: Preset, cluster: Reached, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clip = write_clip(tmp_path / "a.mkv", frames=75, size=(160, 90), options={"g": "25", "bf": "0"})
+    damaged = with_rubbish(with_rubbish(clip, tmp_path / "b.mkv", 40, 41), tmp_path / "c.mkv", 53, 54)
+    told = []
+    for kind, settings in ((Job, {}), (ClusterJob, {"cluster": cluster})):
+        with named_for_command(), pytest.raises(InputError, match=r"damaged at 1\.60 s.* --strict stops at the") as err:
+            kind(damaged, tmp_path / "out.mkv", preset=preset, strict=True, **settings).run()
+        told.append(str(err.value))
+        assert not (tmp_path / "out.mkv").exists()
+    assert told[0] == told[1]
+    assert not any("is made again" in record.getMessage() for record in caplog.records)
 
 
 def with_rubbish(clip: Path, target: Path, first: int, last: int) -> Path:

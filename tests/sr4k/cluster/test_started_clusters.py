@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 from clips import packet_bytes, video_times, write_clip
@@ -16,7 +17,7 @@ from sr4k import Job, Preset, load_preset
 from sr4k.cluster.cluster_summary import ClusterSummary
 from sr4k.cluster.job import ClusterJob, reached
 from sr4k.cluster.settings import ClusterSettings
-from sr4k.errors import MachineError
+from sr4k.errors import MachineError, NoMachineError
 from sr4k.jobs.file_progress import Progress
 
 pytestmark = pytest.mark.slow(seconds=15)
@@ -101,6 +102,19 @@ def test_a_folder_of_videos_is_made_by_the_cluster_of_this_machine_and_each_segm
     ends = [line for line in lines if line["event"] == "end"]
     assert {(line["state"], line["frames"]) for line in ends} == {("done", frames) for frames in FRAMES.values()}
     assert any(len(line.get("machines", ())) == 2 for line in lines)
+
+
+@pytest.mark.usefixtures("_reachable")
+def test_folders_that_no_machine_has_end_the_job_at_once_and_leave_no_empty_log(
+    cluster: RayHosts, films: Path, preset: Preset, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = ClusterSettings(address=cluster.address, path_map=((tmp_path, Path("/nowhere")),))
+    logs = {*Path(gettempdir()).glob("sr4k-ray-*.log")}
+    with reached(settings) as there, pytest.raises(NoMachineError, match="/nowhere can't be read and written there"):
+        ClusterJob(films / "a.mkv", tmp_path / "out.mkv", preset=preset, cluster=there).run()
+    assert sum("is left out" in record.getMessage() for record in caplog.records) == 2
+    assert not any("it was lost" in record.getMessage() for record in caplog.records)
+    assert all(log.stat().st_size for log in {*Path(gettempdir()).glob("sr4k-ray-*.log")} - logs)
 
 
 @pytest.mark.long
