@@ -176,19 +176,19 @@ class Engine(ABC):
             raise InternalError(f"{spec.height = }, {spec.width = } must be even.")
         if spec.colour is not None and spec.colour.bits > self.most_bits:
             raise OptionError(
-                f"{type(self).__name__} works on pictures of {self.most_bits} bits, and these have {spec.colour.bits}: "
-                f"use {option('engine', 'openvino')}."
+                f"The engine {_name_of(self)} works on pictures of {self.most_bits} bits, and these have "
+                f"{spec.colour.bits}: use {option('engine', 'openvino')}."
             )
         if spec.colour is None and not self.takes_rgb:
             raise OptionError(
-                f"{type(self).__name__} works on YUV planes, not on RGB: use {option('pixels', 'yuv')}, or another "
-                f"{option('engine')}."
+                f"The engine {_name_of(self)} works on YUV planes, not on RGB: use {option('pixels', 'yuv')}, or "
+                f"another {option('engine')}."
             )
         if (foreign := spec.foreign) is not None:
             if not self.takes_foreign:
                 raise OptionError(
-                    f"{type(self).__name__} runs only the networks that ship with the package, and {spec.model} is one "
-                    f"of yours: use {option('engine', 'openvino')}."
+                    f"The engine {_name_of(self)} runs only the networks that ship with the package, and {spec.model} "
+                    f"is one of yours: use {option('engine', 'openvino')}."
                 )
             foreign.check_precision(spec.precision)
         offered = self.precisions if foreign is None else self.foreign_precisions
@@ -325,3 +325,8 @@ def joined(cells: Cells) -> Plane:
     import numpy as np
 
     return np.concatenate(cells, axis=2) if len(cells) > 1 else cells[0].copy()
+
+
+def _name_of(engine: Engine) -> str:
+    """Return the name of an engine, as ``--engine`` takes it: that of its module."""
+    return type(engine).__module__.rpartition(".")[2]

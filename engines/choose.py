@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
+from sr4k.common.option_names import option
 from sr4k.engines import AUTO, ENGINES, check_engine, create_engine, load_engine
 from sr4k.engines.base import USUAL_DEVICE, Engine, EngineSpec
 from sr4k.engines.nvidia import Gpu, driver
@@ -30,6 +31,9 @@ _OF_DEVICES = "openvino"
 
 _FOR_FOREIGN = ("tensorrt", "openvino")
 """Engines that `AUTO` takes for networks that users bring."""
+
+_OURS_ALONE = ("cuda",)
+"""Engines that run none of those."""
 
 # Not ``tensorrt-stubs``, which installs a module of that name without the library.
 _TENSORRT = ("tensorrt", "tensorrt-cu13", "tensorrt-cu12")
@@ -90,6 +94,19 @@ def engines_for(name: str, device: str = USUAL_DEVICE, *, foreign: bool = False)
     with _one_at_a_time:
         usable = _usable()
     return tuple(name for name in usable if name in _FOR_FOREIGN) if foreign else usable
+
+
+def check_for_foreign(name: str, model: str) -> None:
+    """Check that an engine, or `AUTO`, runs networks that users bring; this is known without starting it.
+
+    Raises:
+        OptionError: it doesn't.
+    """
+    if name in _OURS_ALONE:
+        raise OptionError(
+            f"The engine {name} runs only the networks that ship with the package, and {model} is one of yours: use "
+            f"{option('engine', 'openvino')}."
+        )
 
 
 def start_first(names: Sequence[str], spec: EngineSpec, first_quality: int | None = None) -> tuple[str, Engine]:

@@ -42,7 +42,8 @@ def architecture(name: str) -> Architecture:
         OptionError: there is no model of that name.
     """
     if name not in ARCHITECTURES:
-        raise OptionError(f"There is no model '{name}'. Known: {', '.join((*ARCHITECTURES, *store.names()))}.")
+        known = store.listed(name, (*ARCHITECTURES, *store.names()), "sr4k models")
+        raise OptionError(f"There is no model '{name}'. {known}.")
     return ARCHITECTURES[name]
 
 

@@ -6,9 +6,10 @@ A network is named, or is the path of an ONNX file; its card is then found by th
 import fcntl
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 
@@ -35,6 +36,9 @@ MOST_BYTES = 1 << 30
 
 _MOST_OF_CARD = 1 << 20
 """Bytes of the largest card that is read: the text of a licence takes a few dozen thousand."""
+
+_FEW = 20
+"""Names that an error lists at most."""
 
 _USERS = "XDG_DATA_HOME"
 """Environment variable with the user's data directory, by the XDG Base Directory Specification."""
@@ -302,5 +306,19 @@ def of_network(name: str) -> Iterator[Path]:
 
 def unknown(name: str) -> OptionError:
     """Return the error for a name that the store doesn't have."""
-    there = f"there are {', '.join(names())}" if names() else "none has been added"
-    return OptionError(f"There is no network '{name}' of yours: {there}.")
+    there = listed(name, names(), "sr4k model list") if names() else "None has been added"
+    return OptionError(f"There is no network '{name}' of yours. {there}.")
+
+
+def listed(name: str, known: Sequence[str], command: str) -> str:
+    """Return what there is in place of a name that is unknown: all names, or of many the nearest.
+
+    Args:
+        name: that is unknown.
+        known: names that there are.
+        command: prints them all.
+    """
+    if len(known) <= _FEW:
+        return f"Known: {', '.join(known)}"
+    near = ", ".join(get_close_matches(name, known))
+    return f"The nearest: {near}; {command} lists all" if near else f"{command} lists all"

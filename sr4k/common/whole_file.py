@@ -29,6 +29,4 @@ def write_whole(path: Path, data: bytes, *, mode: int | None = None) -> None:
     except OSError as err:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
-        raise OutputError(
-            f"{path} can't be written ({err.strerror}). Files written earlier are kept: run it again to continue."
-        ) from err
+        raise OutputError(f"{path} can't be written ({err.strerror}).") from err

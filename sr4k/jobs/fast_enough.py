@@ -60,7 +60,14 @@ def fast_enough(
         if fps >= _ROOM * wanted:
             break
         slower += f"{name} makes {fps:.1f} frames a second, "
-    if fps < _ROOM * wanted:
+    if fps < _ROOM * wanted and len(choices) == 1:
+        log.warning(
+            "%s makes %.1f frames a second, and %.1f are wanted: there is no smaller network of its kind.",
+            name,
+            fps,
+            wanted,
+        )
+    elif fps < _ROOM * wanted:
         log.warning("%sand %.1f are wanted: no network is fast enough, and %s is the fastest.", slower, wanted, name)
     elif slower:
         log.warning("%sand %.1f are wanted: the network is %s, which makes %.1f.", slower, wanted, name, fps)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sr4k.common.option_names import option
 from sr4k.configs import EnginePreset, Preset
-from sr4k.engines.choose import engines_for
+from sr4k.engines.choose import check_for_foreign, engines_for
 from sr4k.engines.foreign_trial import known
 from sr4k.errors import OptionError
 from sr4k.live.address import is_live
@@ -28,6 +28,8 @@ def with_model(preset: Preset) -> Preset:
             f"{option('model')} can't be a URL: use a name that sr4k models lists, or the path of a file."
         )
     model = existing_chain(engine.model)
+    for part in filter(catalogue.is_foreign, catalogue.chain(model)):
+        check_for_foreign(engine.name, part)
     _check(engine, catalogue.chain(model)[-1])
     return preset.updated("engine", model=model)
 

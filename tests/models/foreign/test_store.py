@@ -106,6 +106,18 @@ def test_a_network_that_was_changed_after_it_was_added_is_refused(tmp_path: Path
         catalogue.figures("net")
 
 
+def test_of_many_names_the_nearest_are_told(folder: Path) -> None:
+    assert str(store.unknown("clena")) == "There is no network 'clena' of yours. None has been added."
+    folder.mkdir()
+    (folder / "clean.toml").touch()
+    assert str(store.unknown("clena")).endswith("Known: clean.")
+    for number in range(30):
+        (folder / f"other{number}.toml").touch()
+    assert str(store.unknown("clena")).endswith("The nearest: clean; sr4k model list lists all.")
+    with pytest.raises(OptionError, match=r"'lumo'\. The nearest: luma.*; sr4k models lists all"):
+        catalogue.architecture("lumo")
+
+
 def test_a_network_whose_file_is_gone_is_named_as_long_as_its_card_is_there(tmp_path: Path, folder: Path) -> None:
     store.make_folder()
     path = convolutions(tmp_path / "net.onnx")

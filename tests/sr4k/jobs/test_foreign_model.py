@@ -118,6 +118,8 @@ def test_what_a_network_is_not_for_is_refused_before_anything_starts(tmp_path: P
         ({"model": "luma+luma"}, "can't come before"),
         ({"model": "+luma"}, "There is no model ''"),
         ({"model": mine, "sharpness": 50}, "sharpness|luma networks"),
+        ({"model": big, "engine": "cuda"}, "The engine cuda runs only .* big is one of yours"),
+        ({"model": f"{mine}+luma", "engine": "cuda"}, "The engine cuda runs only .* mine is one of yours"),
         ({"model": big, "passes": 2}, "passes is for the networks that ship"),
         ({"model": mine, "source_quality": 30}, "source_quality is for"),
         ({"model": "nets/2x.pth"}, "sr4k model add nets/2x.pth"),
