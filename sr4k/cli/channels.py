@@ -22,8 +22,14 @@ from sr4k.service.run_channels import Ends, Service
 
 log = logging.getLogger(__name__)
 
-Beside = Callable[[Service, PlannedFile | None, Callable[[], None]], AbstractContextManager[object]]
-"""Opens what runs beside channels; it is given them, their file, and what asks for that to be read again."""
+_AT_ONCE = 1.0
+"""Seconds that all may take to end after a second signal."""
+
+Beside = Callable[[Service, PlannedFile | None, Callable[[], None], Callable[[], bool]], AbstractContextManager[object]]
+"""Opens what runs beside channels.
+
+It is given them, their file, what asks for that to be read again, and whether all is to end at once.
+"""
 
 
 def run_channels(
@@ -56,7 +62,7 @@ def run_channels(
         _check(file, service, jobs, redaction)
         return
     hangups: list[int] = []
-    with counted_signals(hangups) as signals:
+    with counted_signals(hangups, patience=_AT_ONCE) as signals:
         stop_requests = Impatient(lambda: len(signals))
         channels = Service(jobs, _ends(jobs), stop_requests=stop_requests)
         reload: Callable[[], None] = hangups.clear
@@ -71,7 +77,9 @@ def run_channels(
                 log_format="text" if service is None else service.log_format,
                 level=level,
             ),
-            nullcontext() if beside is None else beside(channels, planned, lambda: hangups.append(signal.SIGHUP)),
+            nullcontext()
+            if beside is None
+            else beside(channels, planned, lambda: hangups.append(signal.SIGHUP), lambda: stop_requests() > 1),
         ):
             channels.run(reload, lasting=beside is not None)
     if stop_requests() > 1:

@@ -70,7 +70,9 @@ def page_beside(
     library, spread = Library(roots), cluster.settings()
 
     @contextmanager
-    def opened(channels: Service, file: PlannedFile | None, reload: Callable[[], None]) -> Iterator[None]:
+    def opened(
+        channels: Service, file: PlannedFile | None, reload: Callable[[], None], at_once: Callable[[], bool]
+    ) -> Iterator[None]:
         # It tells of each change, though not of which: ten times a second while a result is written.
         logging.getLogger("watchfiles").setLevel(logging.WARNING)
         with ExitStack() as stack:
@@ -84,7 +86,8 @@ def page_beside(
             watcher = Watcher(queue, library, settings)
             there = None if spread is None else stack.enter_context(reached(spread))
             # First of all that works on the queue: it refuses one that another service runs.
-            stack.enter_context(Runner(queue, library, settings, cluster=there, on_end=watcher.settled))
+            runner = Runner(queue, library, settings, cluster=there, on_end=watcher.settled, at_once=at_once)
+            stack.enter_context(runner)
             stack.enter_context(Announcer(queue, receivers))
             stack.enter_context(ChannelFollower(queue, desk))
             stack.enter_context(watcher)

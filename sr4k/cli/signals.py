@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 from sr4k.cli.standard_streams import leave_terminal
 
 _PATIENCE = 10.0
-"""Seconds that an orderly end may take after the last signal that is handled in order."""
+"""Seconds that an orderly end usually may take after the last signal that is handled in order."""
 
 _Handler = Callable[[int, FrameType | None], None]
 
@@ -38,12 +38,14 @@ class _Watch:
     Attributes:
         signals: signals whose Python handler has run.
         heeded: number of signals that are handled in order; one more ends the process.
+        patience: seconds that the end may take after the last of them.
         has_raised: whether a signal has raised `Interrupted`.
     """
 
     def __init__(self) -> None:
         self.signals: list[int] = []
         self.heeded = 1
+        self.patience = _PATIENCE
         self.has_raised = False
         self._is_over = False
         self._readable, self._writable = os.pipe()
@@ -73,7 +75,7 @@ class _Watch:
             if len(received) > self.heeded or (deadline is not None and time.monotonic() >= deadline):
                 self._end()
             if len(received) == self.heeded:
-                deadline = deadline or time.monotonic() + _PATIENCE
+                deadline = deadline or time.monotonic() + self.patience
 
     def _end(self) -> NoReturn:
         with suppress(OSError):
@@ -120,7 +122,7 @@ def interruptible() -> Iterator[None]:
 
 
 @contextmanager
-def counted_signals(hangups: list[int] | None = None) -> Iterator[list[int]]:
+def counted_signals(hangups: list[int] | None = None, *, patience: float = _PATIENCE) -> Iterator[list[int]]:
     """Count SIGINT, SIGTERM and SIGHUP instead of ending the command.
 
     Several SIGHUPs count as one. SIGHUP stays ignored if it was (``nohup``), unless ``hangups`` is given.
@@ -128,6 +130,7 @@ def counted_signals(hangups: list[int] | None = None) -> Iterator[list[int]]:
     Args:
         hangups: collects SIGHUPs that ask to reload settings. A SIGHUP because the terminal was closed is still counted
             as a request to end.
+        patience: seconds that the end may take after the second signal; then the process is ended as it is.
 
     Yields:
         The numbers of the signals received so far.
@@ -155,12 +158,12 @@ def counted_signals(hangups: list[int] | None = None) -> Iterator[list[int]]:
 
         before.setdefault(signal.SIGHUP, signal.signal(signal.SIGHUP, hang_up))
     if _watch is not None:
-        _watch.heeded += 1
+        _watch.heeded, _watch.patience = _watch.heeded + 1, patience
     try:
         yield received
     finally:
         if _watch is not None:
-            _watch.heeded -= 1
+            _watch.heeded, _watch.patience = _watch.heeded - 1, _PATIENCE
         _restore(before)
 
 

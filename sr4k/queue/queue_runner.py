@@ -59,6 +59,7 @@ class Runner:
     Args:
         cluster: whose machines make the segments of jobs; ``None``: this one does.
         on_end: called in that thread with each job that is done or has failed.
+        at_once: whether jobs that are to end get no time to do so.
         now: the time of the day.
     """
 
@@ -70,10 +71,11 @@ class Runner:
         *,
         cluster: Reached | None = None,
         on_end: Callable[[QueuedJob], None] = lambda _job: None,
+        at_once: Callable[[], bool] = lambda: False,
         now: Callable[[], datetime] = datetime.now,
     ) -> None:
         self._queue, self._library, self._settings = queue, library, settings
-        self._cluster, self._on_end, self._now = cluster, on_end, now
+        self._cluster, self._on_end, self._at_once, self._now = cluster, on_end, at_once, now
         self._children: list[_Child] = []
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sr4k-queue", daemon=True)
@@ -138,7 +140,7 @@ class Runner:
         if child.asked is None and self._queue.get(child.number).asked is not None:
             child.asked = time.monotonic()
             _send_stop(child.connection)
-        if child.asked is not None and time.monotonic() - child.asked > _DRAIN:
+        if child.asked is not None and (time.monotonic() - child.asked > _DRAIN or self._at_once()):
             child.process.kill()
 
     def _reason_to_rest(self) -> str | None:

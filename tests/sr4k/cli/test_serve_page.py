@@ -82,18 +82,22 @@ channels:
         assert status == 200, text
         return json.loads(text)
 
-    @property
-    def page(self) -> int:
-        """Process id of the page."""
+    def child(self, name: bytes) -> int:
+        """Process id of a process that the service has started."""
         children = Path(f"/proc/{self.process.pid}/task").glob("*/children")
         pids = [int(pid) for path in children for pid in path.read_text().split()]
         found = []
         for pid in pids:
             with suppress(OSError):  # it has ended meanwhile
-                if b"sr4k-page" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                if name in Path(f"/proc/{pid}/cmdline").read_bytes():
                     found.append(pid)
-        (page,) = found
-        return page
+        (child,) = found
+        return child
+
+    @property
+    def page(self) -> int:
+        """Process id of the page."""
+        return self.child(b"sr4k-page")
 
     def family(self) -> list[int]:
         """Process ids of the service and of all below it."""
@@ -147,6 +151,22 @@ def test_a_page_that_is_killed_comes_back_on_its_port_and_neither_job_nor_channe
     assert len(family) > 8  # the page, and of each channel two workers, a puller or a target
     page.process.kill()
     page.process.wait()
+    until(lambda: not [pid for pid in family if Path(f"/proc/{pid}").exists()])
+
+
+@pytest.mark.slow(seconds=12)
+def test_a_second_signal_ends_jobs_channels_and_page_at_once_even_where_they_hang(page: Page) -> None:
+    clip = write_clip(page.library / "a.mp4", frames=90, rate=1, size=(320, 180), audio=False)
+    page.ask("POST", "/api/v1/jobs", {"sources": [str(clip)], "options": {"engine": "nearest", "speed": "slow"}})
+    until(lambda: page.json("/api/v1/jobs/1")["progress"]["frames"] > 0)
+    family = page.family()
+    for name in (b"sr4k-job", b"sr4k-page"):
+        os.kill(page.child(name), signal.SIGSTOP)
+    page.process.send_signal(signal.SIGTERM)
+    with pytest.raises(subprocess.TimeoutExpired):
+        page.process.wait(0.5)
+    page.process.send_signal(signal.SIGTERM)
+    assert page.process.wait(5) == 128 + signal.SIGTERM  # their patience is 8 seconds
     until(lambda: not [pid for pid in family if Path(f"/proc/{pid}").exists()])
 
 
