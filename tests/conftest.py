@@ -4,7 +4,7 @@ import os
 import random
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
@@ -43,6 +43,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         elif slow := item.get_closest_marker("slow"):
             seconds[item.path] += slow.kwargs.get("seconds", 5)
     items.sort(key=lambda item: -seconds[item.path])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Escape what is no text in a report, such as names of files: xdist sends it as UTF-8, or the whole run dies."""
+    report = yield
+    report.sections = [(name, _as_text(told)) for name, told in report.sections]
+    if report.failed and not report.longreprtext.isascii():
+        report.longrepr = _as_text(report.longreprtext)
+    return report
+
+
+def _as_text(told: str) -> str:
+    return told.encode(errors="backslashreplace").decode()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

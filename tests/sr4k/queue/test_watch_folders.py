@@ -28,7 +28,7 @@ def test_new_small_videos_become_jobs_once_and_large_or_unfinished_ones_do_not(t
     (inbox / "done 4K.mkv").write_bytes(b"there already")
     (inbox / os.fsdecode(b"b\xe4r.mp4")).write_bytes(small.read_bytes())
     (inbox / "out.mp4").symlink_to(write_clip(tmp_path.parent / f"{tmp_path.name}.mp4", frames=2))
-    watch = WatchFolder(folder=inbox, smaller_than=(320, 240), stable=1, options=FAST, once_done="replace")
+    watch = WatchFolder(folder=inbox, smaller_than=(320, 240), stable=2, options=FAST, once_done="replace")
     drive = tmp_path / "drive"
     drive.mkdir()
     folders = {"inbox": watch, "drive": watch.model_copy(update={"folder": drive})}
