@@ -1,12 +1,14 @@
 """All that a page asks of the live channels, and asks of them to do: plain data for JSON, without secrets."""
 
 import base64
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Final, Literal, Protocol, get_args
 
 from prometheus_client import generate_latest
 
+from sr4k.common.logs import of_channel
 from sr4k.errors import OptionError
 from sr4k.live.steering import End, Steering
 from sr4k.service.channel_editor import ChannelEditor
@@ -17,10 +19,14 @@ from sr4k.service.prometheus import registry_of
 from sr4k.service.redaction import Redaction
 from sr4k.service.run_channels import Ends
 
+log = logging.getLogger(__name__)
+
 Action = Literal["stop", "start", "restart"]
 """What can be done with a channel while the others run on."""
 
 ACTIONS: Final = get_args(Action)
+
+_DONE: Final[dict[Action, str]] = {"stop": "stopped", "start": "started", "restart": "restarted"}
 
 
 class NoSuchChannel(OptionError):
@@ -180,6 +186,8 @@ class ChannelDesk:
     def act(self, name: str, action: Action) -> dict[str, Any]:
         """See `Channels`."""
         self._check(name)
+        with of_channel(name):
+            log.info("%s by an operator", _DONE[action], extra={"event": "operator"})
         runs = self._runs
         {"stop": runs.halt, "start": runs.let_go_on, "restart": runs.restart}[action](name)
         return self.one(name)

@@ -32,21 +32,21 @@ Name = Annotated[str, Path(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="Name 
 class Slate(BaseModel):
     """``shown``: whether the slate, and silence, is sent in place of the source."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
     shown: bool
 
 
 class Switch(BaseModel):
     """``on``: whether the target gets the stream."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
     on: bool
 
 
 class Pin(BaseModel):
     """``rung``: rung of the ladder to stay at, from 0; ``null``: the machine's speed decides."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
     rung: Annotated[int, Field(ge=0, le=100)] | None
 
 

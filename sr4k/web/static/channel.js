@@ -4,7 +4,7 @@ import {plots} from "./plots.js";
 import {player} from "./live_player.js";
 
 const name = decodeURIComponent(location.pathname.split("/").pop());
-const EVENTS = {connected: "good", on: "good", retry: "warn", ladder: "warn", slate: "warn", off: "warn", restart: "bad", failed: "bad", ended: ""};
+const EVENTS = {connected: "good", on: "good", retry: "warn", ladder: "warn", slate: "warn", off: "warn", restart: "bad", failed: "bad", ended: "", operator: ""};
 const at = (seconds) => h("time", {datetime: new Date(seconds * 1000).toISOString()}, new Date(seconds * 1000).toLocaleTimeString());
 const parts = {state: state(), actions: part((channel) => actions(channel, show)), ends: part((channel) => ends(channel, show)), facts: part(facts), ladder: part((channel) => ladder(channel))};
 const seen = pictures(name), played = player(name);

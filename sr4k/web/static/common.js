@@ -83,7 +83,7 @@ export function button(text, does, props = {}) {
 
 export const $ = (id) => document.getElementById(id);
 export const nameOf = (path) => path.split("/").pop();
-export const number = (value, digits = 0) => value === null || value === undefined ? "–" : value.toLocaleString("en", {maximumFractionDigits: digits, minimumFractionDigits: digits});
+export const number = (value, digits = 0) => value === null || value === undefined ? "–" : (Number(value.toFixed(digits)) + 0).toLocaleString("en", {maximumFractionDigits: digits, minimumFractionDigits: digits});
 
 export function bytes(value) {
   if (value === null || value === undefined) return "unknown";

@@ -235,6 +235,7 @@ def test_a_file_is_queued_survives_a_kill_and_is_done_and_no_key_is_shown_anywhe
         "library",
     ):
         told += page.ask("GET", f"/api/v1/{path}")[1]
+    assert '"text":"stopped by an operator","event":"operator"' in told
     for path in ("/ready", "/metrics", "/"):
         told += page.ask("GET", path)[1]
 

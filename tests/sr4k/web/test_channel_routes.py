@@ -1,5 +1,6 @@
 """What a page may do with live channels, and what of their files it gets."""
 
+import logging
 from pathlib import Path
 from urllib.parse import quote
 
@@ -48,6 +49,9 @@ def test_slate_targets_and_rung_are_wishes_that_are_kept_until_they_are_undone(a
         ("targets/3", {"on": False}, 422, "has no target 3: it has 2"),
         ("rung", {"rung": 3}, 422, "has no rung 3 now: it has 3, from 0"),
         ("rung", {"rung": -1}, 422, "rung must be at least 0"),
+        ("rung", {"rung": True}, 422, "rung must be a whole number"),
+        ("targets/2", {"on": 0}, 422, "on must be true or false"),
+        ("slate", {"shown": "yes"}, 422, "shown must be true or false"),
         ("slate", {}, 422, "shown is missing"),
         ("../two/slate", {"shown": True}, 404, "There is no channel two"),
     ],
@@ -55,6 +59,14 @@ def test_slate_targets_and_rung_are_wishes_that_are_kept_until_they_are_undone(a
 def test_what_there_is_not_is_told_in_words(app: FastAPI, path: str, body: object, status: int, words: str) -> None:
     answer = ask(app, "PUT", f"{BASE}/{path}", json=body)
     assert answer.status_code == status and words in answer.json()["detail"]
+
+
+def test_what_an_operator_did_is_in_the_log_of_the_channel(app: FastAPI, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "sr4k"):
+        for action in ("stop", "start", "restart"):
+            assert ask(app, "POST", f"{BASE}/{action}").status_code == 202
+    assert caplog.messages == [f"{done} by an operator" for done in ("stopped", "started", "restarted")]
+    assert {vars(record)["event"] for record in caplog.records} == {"operator"}
 
 
 def test_pictures_are_made_while_somebody_asks(app: FastAPI, runs: Runs) -> None:
