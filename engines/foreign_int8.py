@@ -136,7 +136,19 @@ def _widen(model: onnx.ModelProto) -> None:
     for value in (*model.graph.input, *model.graph.output):
         if value.type.tensor_type.elem_type in _HALVES:
             value.type.tensor_type.elem_type = TensorProto.FLOAT
-    del model.graph.value_info[:]  # inferred again by those who need it
+    del model.graph.value_info[:]
+    _drop_casts(model)
+
+
+def _drop_casts(model: onnx.ModelProto) -> None:
+    """Make casts that change nothing copies: NNCF drops such casts, and with them the name of an output."""
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    values = (*graph.input, *graph.output, *graph.value_info)
+    kinds = {value.name: value.type.tensor_type.elem_type for value in values}
+    for node in model.graph.node:
+        if node.op_type == "Cast" and kinds.get(node.input[0]) == kinds.get(node.output[0]) is not None:
+            node.op_type = "Identity"
+            del node.attribute[:]
 
 
 def _free_size(model: onnx.ModelProto, name: str) -> None:
