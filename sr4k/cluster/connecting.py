@@ -70,8 +70,8 @@ def unreachable(address: str, error: Exception) -> str:
         )
     reason = next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
     return (
-        f"The cluster at {address} can't be reached: {reason}. If it runs, compare its token and its version of Ray "
-        "with those here."
+        f"The cluster at {address} can't be reached: {reason}. If it runs, check three things: that its head listens "
+        "at this port, that RAY_AUTH_TOKEN_PATH names its token, and that it has the version of Ray that is here."
     )
 
 

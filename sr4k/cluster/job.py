@@ -20,6 +20,7 @@ from sr4k.cluster.cluster_summary import SegmentWork, over_cluster
 from sr4k.cluster.messages import Ended, Fault, Made, Message, Planned, Request, Working
 from sr4k.cluster.settings import ClusterSettings
 from sr4k.cluster.watching import Watching
+from sr4k.common.logs import without_repeats
 from sr4k.common.option_names import is_named_for_command, option
 from sr4k.common.owned_folder import owned_folder
 from sr4k.errors import (
@@ -202,7 +203,8 @@ class ClusterJob(Job):
             raise StoppedError("Stopped before the result was joined.")
         done = sum(segment.frames for segment in parts.journal.segments())
         joining = partial(run.func, *run.args, **(run.keywords | {"on_status": watching.join}))
-        summary = super()._made_in(parts, done, joining)
+        with without_repeats(spread.warned):
+            summary = super()._made_in(parts, done, joining)
         return over_cluster(
             summary,
             spread.made,
@@ -221,6 +223,7 @@ class _Spread:
 
     Attributes:
         made: what was done for each segment.
+        warned: the warnings of the machines, which were logged here.
         faults: what went wrong and was dealt with, a line each.
         again: number of segments that were made again.
         last: key of the last segment.
@@ -232,10 +235,10 @@ class _Spread:
         self._there: set[str] = set()  # of these, those in the pool
         self._frames: dict[str, int] = {}  # of each segment of the plan
         self._counted: set[str] = set()  # keys whose frames the progress has
-        self._warned: set[str] = set()
         self._tries: dict[str, int] = {}  # of the segments under way
         self._dropped: set[str] = set()  # of these, those that a driver has left
         self.made: list[SegmentWork] = []
+        self.warned: set[str] = set()
         self.faults: list[str] = []
         self.again = 0
         self.last: str | None = None
@@ -380,8 +383,8 @@ class _Spread:
             self._watching.made(self._frames[message.key])
         if message.done is not None:
             for warning in message.done.warnings:
-                if warning not in self._warned:
-                    self._warned.add(warning)
+                if warning not in self.warned:
+                    self.warned.add(warning)
                     log.warning("%s", warning)
             self.made.append(SegmentWork.of(message))
         while self._keys and self._keys[0] in self._there:

@@ -6,7 +6,7 @@ import logging.handlers
 import pickle
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar, copy_context
 from datetime import UTC, datetime
@@ -76,6 +76,23 @@ def log_wire() -> Iterator["LogWire"]:
     finally:
         theirs.close()
         reader.join(_LEAVING)  # until the last process has let go of its end
+
+
+@contextmanager
+def without_repeats(told: Collection[str]) -> Iterator[None]:
+    """Keep messages that were logged before from being logged again inside. ``told``: these messages."""
+
+    def is_new(record: logging.LogRecord) -> bool:
+        return record.getMessage() not in told
+
+    handlers = logging.getLogger().handlers[:]
+    for handler in handlers:
+        handler.addFilter(is_new)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(is_new)
 
 
 class LogWire:

@@ -156,7 +156,7 @@ def test_the_file_is_that_of_one_machine(
     made = run(ClusterJob(source, tmp_path / "out.mkv", preset=preset, cluster=cluster), seen.append)
     assert_same(tmp_path / "out.mkv", one)
     assert not ran(bait)
-    assert made.frames == 125 and made.resumed == 0 and not made.damaged
+    assert made.frames == 125 and made.resumed == made.source.resumed == 0 and not made.damaged
     assert sum(segment.frames for segment in made.segments) == 125 and len(made.segments) == 5
     assert {segment.tries for segment in made.segments} == {1} and made.again == 0
     assert sum(node.segments for node in made.nodes) == 5
@@ -196,6 +196,7 @@ def test_what_a_damaged_stretch_loses_is_lost_and_told_as_on_one_machine(
     assert alone.damaged and made.damaged and made.again == 0
     assert packet_bytes(tmp_path / "out.mkv", "video") == packet_bytes(tmp_path / "one.mkv", "video")
     assert made.losses.first_at == alone.losses.first_at
+    assert made.video.until == pytest.approx(alone.video.until)
     assert (made.losses.packets, made.losses.concealed) == (alone.losses.packets, alone.losses.concealed)
 
 

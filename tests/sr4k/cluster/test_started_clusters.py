@@ -125,7 +125,10 @@ def test_an_address_at_which_nothing_listens_and_a_wrong_token_are_refused_at_on
     nothing = f"127.0.0.1:{free_port()}"
     watch = Stopwatch()
     monkeypatch.setenv("RAY_AUTH_TOKEN", "0" * 64)
-    refusals = {nothing: f"{nothing} can't be reached: Connection refused", cluster.address: "compare its token"}
+    refusals = {
+        nothing: f"{nothing} can't be reached: Connection refused",
+        cluster.address: "RAY_AUTH_TOKEN_PATH names its token",
+    }
     for address, words in refusals.items():
         with reached(ClusterSettings(address=address)) as there, pytest.raises(MachineError, match=words):
             ClusterJob(films / "a.mkv", tmp_path / "a.mkv", preset=preset, cluster=there).run()

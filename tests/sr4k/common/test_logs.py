@@ -13,7 +13,7 @@ import pytest
 from log_writers import log_for_ever, log_in_process
 from toy_statuses import SECRETS, SOURCE, addresses
 
-from sr4k.common.logs import JsonLines, TextLines, collected_logs, log_wire, of_channel
+from sr4k.common.logs import JsonLines, TextLines, collected_logs, log_wire, of_channel, without_repeats
 from sr4k.service.redaction import Redaction
 
 log = logging.getLogger("sr4k.test")
@@ -163,3 +163,11 @@ def test_arguments_that_do_not_fit_lose_no_record() -> None:
     made, written = handler(TextLines())
     made.handle(logging.makeLogRecord({"msg": "%d frames", "args": ("many",), "levelname": "INFO"}))
     assert written.getvalue() == "INFO %d frames ('many',)\n"
+
+
+def test_what_was_told_is_not_told_again_inside(caplog: pytest.LogCaptureFixture) -> None:
+    with without_repeats({"one is dark"}):
+        logging.getLogger("sr4k.some").warning("%s is dark", "one")
+        logging.getLogger("sr4k.some").warning("%s is dark", "two")
+    logging.getLogger("sr4k.some").warning("%s is dark", "one")
+    assert caplog.messages == ["two is dark", "one is dark"]
