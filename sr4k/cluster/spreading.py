@@ -317,7 +317,7 @@ class Spreading:
             self._damaged(task, error)
             return
         elif isinstance(error, InputError):
-            others = any(each.state == "ready" and each is not machine for each in self._machines.values())
+            others = any(each.state in ("asked", "ready") and each is not machine for each in self._machines.values())
             if task.key in self._misread or not others:
                 raise error
             self._misread.add(task.key)
