@@ -42,9 +42,10 @@ def errors_in_one_line(*, verbose: bool) -> Iterator[Redaction]:
     except (Interrupted, Exception) as err:
         if isinstance(err, BrokenPipeError):
             leave_stdout()
-        end = verdict(err)
-        if verbose:
-            typer.echo(redaction.text(traceback.format_exc()), err=True, nl=False)
+        with named_for_command():  # some errors are put into words only now
+            end = verdict(err)
+            if verbose:
+                typer.echo(redaction.text(traceback.format_exc()), err=True, nl=False)
         text = " ".join(f"{'error: ' if end.is_error else ''}{end.text}".split())
         say(redaction.text(text), err=True)
         raise typer.Exit(end.code) from None

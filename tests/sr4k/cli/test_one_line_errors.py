@@ -1,0 +1,15 @@
+"""A command ends with one line for an error, in the words of the command."""
+
+import pytest
+import typer
+
+from sr4k.cli.one_line_errors import errors_in_one_line
+from sr4k.media.writing.write_errors import FullDiskError
+
+
+def test_an_error_that_is_put_into_words_late_names_options_as_the_command_does(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(typer.Exit), errors_in_one_line(verbose=False):
+        raise FullDiskError("/films", True)
+    assert "free some space, then add --resume to continue." in capsys.readouterr().err
