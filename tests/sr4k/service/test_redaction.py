@@ -64,7 +64,9 @@ def test_of_an_object_bucket_and_name_are_shown_and_credentials_are_not(hidden: 
 
 def test_of_a_cluster_the_head_is_shown_and_a_password_is_not() -> None:
     redaction = Redaction()
-    redaction.hide_typed(["ray://head.example:10001", "ray://[fd00::5]:10001", "ray://user:GEHEIM@head:10001"])
+    redaction.hide_typed(
+        ["ray://", "ray://head.example:10001", "ray://[fd00::5]:10001", "ray://user:GEHEIM@head:10001"]
+    )
     text = "ray://head.example:10001 and ray://[fd00::5]:10001"
     assert redaction.text(text) == text
     assert redaction.text("ray://user:GEHEIM@head:10001") == "ray://***"
