@@ -225,10 +225,10 @@ class _Reader:
                 return Ended(f"it sends more than {_MOST_RATE} pictures a second")
             for whole in self._deinterlacer.through(picture):
                 self._send_picture(whole, now)
-        self._link.tally.interlaced = self._deinterlacer.found
         return None
 
     def _send_picture(self, whole: VideoFrame, now: float) -> None:
+        self._link.tally.interlaced = self._deinterlacer.found
         cut, codec = self._crop(whole), self._opening.video.codec_context.name
         picture = DecodedPicture(cut, Look.of(cut, codec=codec, sample_aspect_ratio=self._pixel_shape(whole)))
         if self._info is None:
