@@ -179,13 +179,13 @@ class Encode(VideoSink):
     def _join(self) -> None:
         """Mux all segments, interleaved with the source's other streams."""
         self._is_joining = True
-        end: int | None = None
-        for packet in joined(self._journal, self._info.time_base):
+        end, unit = Fraction(0), self._info.time_base
+        for packet in joined(self._journal, unit):
             assert packet.dts is not None and packet.pts is not None
             if self._is_cut and self._result.written:
-                self._joined, self._end = self._result.written, packet.dts * self._info.time_base
+                self._joined, self._end = self._result.written, packet.dts * unit
                 return
+            end = max(end, packet.pts * unit + ((packet.duration or 0) * unit or 1 / self._info.rate))
             self._result.write(packet)
-            end = max(packet.pts + (packet.duration or 0), end or 0)
-        if end is not None:
-            self._end = end * self._info.time_base
+        if not self._frames:  # all of it was made before, or by other machines
+            self._end = end
