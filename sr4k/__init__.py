@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from sr4k.common.yaml_file import SettingError
     from sr4k.configs import Preset, load_preset
     from sr4k.errors import (
+        DamageError,
         EngineError,
         FieldError,
         InputError,
         InternalError,
         MachineError,
+        NoMachineError,
         OptionError,
         OutputError,
         Sr4kError,
@@ -48,6 +50,7 @@ __all__ = [
     "Address",
     "AddressError",
     "Box",
+    "DamageError",
     "EngineError",
     "EngineReport",
     "FieldError",
@@ -61,6 +64,7 @@ __all__ = [
     "LiveProgress",
     "LiveSummary",
     "MachineError",
+    "NoMachineError",
     "OptionError",
     "OutputError",
     "PlayoutReport",
@@ -97,11 +101,13 @@ _HOMES = {
     "sr4k.common.yaml_file": ("SettingError",),
     "sr4k.configs": ("Preset", "load_preset"),
     "sr4k.errors": (
+        "DamageError",
         "EngineError",
         "FieldError",
         "InputError",
         "InternalError",
         "MachineError",
+        "NoMachineError",
         "OptionError",
         "OutputError",
         "Sr4kError",

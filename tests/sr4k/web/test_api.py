@@ -15,6 +15,7 @@ from clips import write_clip
 from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 from queues import Place
+from starlette.types import Receive, Scope, Send
 from web_serving import serving
 
 from sr4k.queue.queued_job import JobResult
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.slow
 
 
 class Served:
-    """The interface alone, with nothing before it."""
+    """The interface alone: all who ask may operate."""
 
     def __init__(self, folder: Path) -> None:
         self.place = Place(folder)
@@ -54,7 +55,11 @@ class Served:
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
     made = Served(tmp_path)
-    with serving(made.app) as port:
+
+    async def for_operators(scope: Scope, receive: Receive, send: Send) -> None:
+        await made.app({**scope, "state": {"role": "operate"}}, receive, send)
+
+    with serving(for_operators) as port:
         made.port = port
         yield made
         made.service.ending.set()
