@@ -16,9 +16,11 @@ pytest.importorskip("resselt")
 
 import torch
 from architectures import SMALL, small
+from clips import write_clip
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
+from sr4k import Job
 from sr4k.engines import EngineSpec, load_engine
 from sr4k.engines.foreign_probe import probe, ran
 from sr4k.engines.foreign_tiles import ForeignTiles
@@ -131,6 +133,19 @@ def test_tiles_of_attention_within_windows_give_the_picture_of_one_piece(
     with ForeignTiles(load_engine("openvino"), spec, most_bytes=1000 * 96**2) as tiles:
         assert tiles.describe()["tiles"] > 1
         np.testing.assert_array_equal(tiles.infer(planes), wanted)
+
+
+@pytest.mark.slow(seconds=10)
+def test_each_architecture_makes_a_video_from_file_to_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SR4K_MODELS", str(tmp_path / "models"))
+    clip = write_clip(tmp_path / "in.mkv", frames=2, size=(64, 64))
+    for name, (scale, _) in SMALL.items():
+        made = tmp_path / f"{name}.onnx"
+        converted(written(name, tmp_path), made, unprobed, ran)
+        found = {"scale": scale, "multiple": 16, "bytes_per_pixel": 1000}
+        keep_card(replace(unprobed(b""), sha256=hash_of_file(made), **found))
+        done = Job(clip, tmp_path / f"{name}.mkv", model=str(made), workers="threads").run()
+        assert (done.frames, done.video.width, done.video.height) == (2, scale * 64, scale * 64), name
 
 
 class _Runs:
