@@ -9,7 +9,7 @@ import typer
 from sr4k.cli.one_line_errors import errors_in_one_line, log_handler, say
 from sr4k.cli.picture_folders import check_outside
 from sr4k.common.shipped_files import shipped_names
-from sr4k.errors import OptionError
+from sr4k.errors import OptionError, OutputError
 from sr4k.models.catalogue import DEFAULT
 from sr4k.models.foreign.store import CHECKPOINTS
 
@@ -66,7 +66,10 @@ def train(
 
         if threads is not None:
             torch.set_num_threads(threads)
-        train_model(recipe, data, out, validate=validate or [])
+        try:
+            train_model(recipe, data, out, validate=validate or [])
+        except OutputError as err:
+            raise OutputError(f"{err} Files written earlier are kept: run it again to continue.") from err
         measure = f"sr4k eval --model {recipe.model} --weights {out} FOLDER"
         typer.echo(f"{recipe.model} is ready in {out}. Measure it:  {measure}", err=True)
 

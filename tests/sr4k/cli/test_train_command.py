@@ -1,12 +1,15 @@
-"""``sr4k train`` refuses what it can't do before it begins."""
+"""``sr4k train`` refuses what it can't do before it begins, and says how to go on where it had to stop."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from skimage import data as pictures
 from typer.testing import CliRunner
 
 from sr4k.cli.main import app
+from sr4k.common.opencv import cv2
 
 
 def train(*args: object) -> Any:
@@ -31,3 +34,16 @@ def test_a_run_may_lie_beside_the_pictures(tmp_path: Path) -> None:
     done = train(tmp_path / "pictures", "--out", tmp_path / "pictures-run", "--config", "nope")
     assert done.exit_code == 2
     assert "no recipe 'nope'" in done.stderr
+
+
+@pytest.mark.slow(seconds=2)
+def test_a_run_that_can_not_be_written_says_how_to_go_on(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    (tmp_path / "pictures").mkdir()
+    assert cv2.imwrite(str(tmp_path / "pictures" / "a.png"), pictures.astronaut()[:256, :256])
+    (tmp_path / "full").write_bytes(b"")
+    done = train(
+        tmp_path / "pictures", "--out", tmp_path / "full" / "run", "--config", "luma-fast", "--steps", 1, "--batch", 1
+    )
+    assert done.exit_code == 4
+    assert re.search(r"can't be written \(.*\)\. .*run it again to continue", " ".join(done.stderr.split()))
