@@ -126,11 +126,16 @@ class Parts:
                 f"{self.target} was begun before and is unfinished: add {option('resume', True)} to continue it, or "
                 f"{option('overwrite', True)} to start again."
             )
-        if differing := [key for key in sorted({*head, *facts}) if head.get(key) != facts.get(key)]:
+        if differing := self.changed(facts):
             differences = ", ".join(f"{key} was {head.get(key)}, is {facts.get(key)}" for key in differing)
             again = option("overwrite", True)
             raise OptionError(f"{self.target} can't be resumed: {differences}; {again} starts again.")
         return True
+
+    def changed(self, facts: Mapping[str, Any]) -> list[str]:
+        """Return the names of the facts that were others when the job was begun, sorted; none, if it was not begun."""
+        head = self.journal.head()
+        return [key for key in sorted({*head, *facts}) if head.get(key) != facts.get(key)] if head else []
 
     def was_begun_with(self, facts: Mapping[str, Any]) -> bool:
         """Whether the job was begun earlier, and the result depends on the same facts."""

@@ -83,8 +83,7 @@ def _useless(job: Job) -> str | None:
         return None
     if not parts.journal.is_ours:
         return "another version of sr4k-stream had begun it."
-    head, facts = parts.journal.head(), job.facts()
-    changed = [key for key in sorted({*(head or {}), *facts}) if head and head.get(key) != facts.get(key)]
+    changed = parts.changed(job.facts())
     return f"{', '.join(changed)} changed since then." if changed else None
 
 
