@@ -186,10 +186,7 @@ class Engine(ABC):
             )
         if (foreign := spec.foreign) is not None:
             if not self.takes_foreign:
-                raise OptionError(
-                    f"The engine {_name_of(self)} runs only the networks that ship with the package, and {spec.model} "
-                    f"is one of yours: use {option('engine', 'openvino')}."
-                )
+                raise for_ours_alone(_name_of(self), spec.model)
             foreign.check_precision(spec.precision)
         offered = self.precisions if foreign is None else self.foreign_precisions
         if spec.precision not in offered:
@@ -325,6 +322,14 @@ def joined(cells: Cells) -> Plane:
     import numpy as np
 
     return np.concatenate(cells, axis=2) if len(cells) > 1 else cells[0].copy()
+
+
+def for_ours_alone(engine: str, model: str) -> OptionError:
+    """Return the refusal of an engine that doesn't run the networks that users bring."""
+    return OptionError(
+        f"The engine {engine} runs only the networks that ship with the package, and {model} is one of yours: use "
+        f"{option('engine', 'openvino')}."
+    )
 
 
 def _name_of(engine: Engine) -> str:

@@ -13,9 +13,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
-from sr4k.common.option_names import option
 from sr4k.engines import AUTO, ENGINES, check_engine, create_engine, load_engine
-from sr4k.engines.base import USUAL_DEVICE, Engine, EngineSpec
+from sr4k.engines.base import USUAL_DEVICE, Engine, EngineSpec, for_ours_alone
 from sr4k.engines.nvidia import Gpu, driver
 from sr4k.errors import EngineError, OptionError
 
@@ -103,10 +102,7 @@ def check_for_foreign(name: str, model: str) -> None:
         OptionError: it doesn't.
     """
     if name in _OURS_ALONE:
-        raise OptionError(
-            f"The engine {name} runs only the networks that ship with the package, and {model} is one of yours: use "
-            f"{option('engine', 'openvino')}."
-        )
+        raise for_ours_alone(name, model)
 
 
 def start_first(names: Sequence[str], spec: EngineSpec, first_quality: int | None = None) -> tuple[str, Engine]:
