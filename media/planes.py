@@ -65,3 +65,18 @@ def as_picture(block: Block, pixel_format: PixelFormat = "yuv420p") -> VideoFram
     for plane, source in zip(picture.planes, planes, strict=True):
         np.copyto(rows_of(plane, str(block.dtype))[: source.shape[0], : source.shape[1]], source)
     return picture
+
+
+def planar_of_p010(block: Block) -> VideoFrame:
+    """Return a P010 block as a libav frame of ``yuv420p10le``.
+
+    PyAV would have libswscale do it in threads, which now and then leaves 8 samples at the start of a slice unconverted
+    (seen with libswscale 9.5).
+    """
+    height, width = block.shape[0] * 2 // 3, block.shape[1]
+    picture = VideoFrame(width, height, PLANAR["p010le"])
+    planes = (block[:height], block[height:, ::2], block[height:, 1::2])
+    for plane, source in zip(picture.planes, planes, strict=True):
+        target = rows_of(plane, "uint16")[: source.shape[0], : source.shape[1]]
+        np.right_shift(source, P010_SHIFT, out=target)
+    return picture

@@ -17,7 +17,7 @@ from sr4k.engines.nvidia import driver
 from sr4k.errors import EngineError, OptionError
 from sr4k.media.libav_errors import cause_of, libav_errors
 from sr4k.media.options import WriteSettings
-from sr4k.media.planes import PixelFormat, as_picture
+from sr4k.media.planes import PixelFormat
 from sr4k.media.video import info_of
 from sr4k.media.writing.codec_choice import in_software, settled
 from sr4k.media.writing.encoder import row_of
@@ -79,7 +79,7 @@ class GpuEncode(Encode):
 
     def _picture(self, frame: Frame) -> VideoFrame:
         block: Tensor = frame.planes[0]  # type: ignore[assignment]
-        return as_picture(block.cpu().numpy(), self._form) if self._cuda is None else self._on_gpu(block)
+        return self._wrapped(block.cpu().numpy(), self._form) if self._cuda is None else self._on_gpu(block)
 
     def _on_gpu(self, block: Tensor) -> VideoFrame:
         """Wrap Y and UV of one allocation as a frame. NVENC gets the address of Y alone, so UV must follow it."""

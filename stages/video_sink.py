@@ -10,11 +10,11 @@ from av.video.frame import VideoFrame
 
 from sr4k.common.option_names import option
 from sr4k.media.options import ResultSettings
-from sr4k.media.planes import as_picture
+from sr4k.media.planes import Block, PixelFormat, as_picture, planar_of_p010
 from sr4k.media.reports import ENCODE, EncodeReport, VideoReport
 from sr4k.media.video import VideoInfo, info_of
 from sr4k.media.writing.codec_choice import chosen_codec, settled
-from sr4k.media.writing.encoder import keeps_input, tag
+from sr4k.media.writing.encoder import keeps_input, tag, takes_p010
 from sr4k.media.writing.in_flight import InFlight
 from sr4k.media.writing.output_file import check_gap
 from sr4k.media.writing.result import Result
@@ -106,4 +106,10 @@ class VideoSink(Sink):
         block = frame.planes[0]
         if keeps_input(self._settings, self._info.pixel_format):
             block = block.copy()
-        return as_picture(block, self._info.pixel_format)
+        return self._wrapped(block, self._info.pixel_format)
+
+    def _wrapped(self, block: Block, form: PixelFormat) -> VideoFrame:
+        """Return a block as a libav frame that the encoder takes."""
+        if form == "p010le" and not takes_p010(self._settings):
+            return planar_of_p010(block)
+        return as_picture(block, form)

@@ -139,6 +139,11 @@ def keeps_input(settings: EncoderSettings, pixel_format: str) -> bool:
     return row.keeps_input and pixel_format in (row.shallow, row.deep)  # any other is converted, which is a copy
 
 
+def takes_p010(settings: EncoderSettings) -> bool:
+    """Whether the encoder takes pictures of P010, as those in hardware do; those in software take planar ones."""
+    return _named(settings)[0] != "software"
+
+
 def keeps_site(encoder: str, location: ChromaLocation) -> bool:
     """Whether an encoder, by libav's name, writes a chroma location, or it is the one that decoders assume."""
     return location == "left" or encoder in _SITED

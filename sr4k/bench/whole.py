@@ -74,20 +74,17 @@ class PipelineRun:
     moments: list[Moment] = field(repr=False)
 
     def steady(self) -> dict[str, float]:
-        """Return throughput and CPU use after the warm-up.
+        """Return throughput and CPU use after the warm-up; of the whole run if it ended between two samples.
 
         Returns:
             ``fps`` (frames per second), ``cpu_seconds_a_frame``, and ``cpus_used``: their product divided by the number
             of usable CPUs, 1 when all are always busy.
-
-        Raises:
-            InternalError: there are too few frames.
         """
         warm = [m for m in self.moments if m.frames >= _WARM_UP * self.summary.frames]
         first, last = warm[0], next(m for m in warm if m.frames == warm[-1].frames)
+        if first.frames == last.frames:
+            first = Moment(0, 0, 0, {})
         frames = last.frames - first.frames
-        if frames <= 0:
-            raise InternalError(f"{self.summary.frames} frames are too few for a steady state: use more.")
         fps, cpu = frames / (last.seconds - first.seconds), (last.cpu - first.cpu) / frames
         return {"fps": fps, "cpu_seconds_a_frame": cpu, "cpus_used": fps * cpu / granted_cpus()}
 

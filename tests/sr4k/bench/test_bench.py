@@ -4,6 +4,8 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -119,6 +121,12 @@ class TestWhole:
         assert run.steady()["fps"] == pytest.approx(15)
         assert run.steady()["cpu_seconds_a_frame"] == pytest.approx(2 / 30)
         assert run.steady()["cpus_used"] == pytest.approx(1 / granted_cpus())
+
+    def test_a_run_that_ends_between_two_samples_counts_whole(self) -> None:
+        summary: Any = SimpleNamespace(frames=4)
+        run = PipelineRun(summary, [Moment(0.2, 0, 0.1, {}), Moment(0.5, 4, 0.8, {}), Moment(0.7, 4, 0.9, {})])
+        assert run.steady()["fps"] == pytest.approx(8)
+        assert run.steady()["cpu_seconds_a_frame"] == pytest.approx(0.2)
 
     def test_each_stage_has_its_time(self, clip: Path, tmp_path: Path, preset: Preset) -> None:
         found = stages_alone(clip, tmp_path / "out.mp4", preset, frames=6)
