@@ -28,10 +28,10 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, and child proc
 
 
 def pytest_xdist_auto_num_workers() -> int | None:
-    """Return 1.5 workers per CPU: tests of live streams wait most of the time."""
+    """Return two workers per CPU: tests of live streams and clusters wait most of the time."""
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
         return None
-    return max(1, len(os.sched_getaffinity(0)) * 3 // 2)
+    return 2 * len(os.sched_getaffinity(0))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -84,7 +84,8 @@ def test_slate_targets_rung_and_pictures_of_a_running_channel(tmp_path: Path) ->
         channel.thread.join()
     times = video_times(channel.targets[0])
     assert len(times) > 25
-    assert max(np.diff([float(time) for time in times])) < 0.3  # not even the slate made a gap
+    # Not even the slate made a gap. Where the machine is busy, the last picture is repeated after half a second.
+    assert max(np.diff([float(time) for time in times])) < 1.0
 
 
 @pytest.mark.parametrize(("bits", "subsampled"), [(8, True), (10, True), (8, False)])
