@@ -60,21 +60,21 @@ FFMPEG = {
 }
 COLD, PIPE = ", cold", "to a pipe"
 
+SHARED = "sr4k.pipeline.fork_server", "sr4k.stages.decode", "sr4k.stages.encode"
+
 PROCESSES = {
     "command": ("sr4k.cli.stream", "sr4k.cli.files"),
-    "decode": ("sr4k.pipeline.starting", "sr4k.jobs.preparation", "sr4k.stages.decode"),
+    "workers": SHARED,
     "upscale": (
-        "sr4k.pipeline.starting",
-        "sr4k.jobs.preparation",
+        *SHARED,
         "sr4k.stages.preprocess",
         "sr4k.stages.infer",
         "sr4k.stages.reconstruct",
         "sr4k.stages.convert",
         "sr4k.engines.openvino",
     ),
-    "encode": ("sr4k.pipeline.starting", "sr4k.jobs.preparation", "sr4k.stages.encode"),
 }
-"""What each process of a job imports."""
+"""What the processes of a job import; the workers for decoding and encoding have all from the one that forks them."""
 
 Row = dict[str, dict[str, float]]
 

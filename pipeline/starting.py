@@ -32,24 +32,39 @@ def start_process(name: str, function: Callable[..., None], *args: Any) -> "subp
         OSError: the process can't be started.
         pickle.PicklingError: an argument can't be sent.
     """
-    packed = io.BytesIO()
-    pickler = _Pickler(packed)
-    pickler.dump((function, args))
-    with _deaf():
-        process, pipe = spawn(__name__, name, fds=pickler.inherited)
+    work, inherited = packed(function, *args)
+    with deaf():
+        process, pipe = spawn(__name__, name, fds=inherited)
     with suppress(BrokenPipeError), pipe:  # the caller notices a process that died at once
-        pipe.write(packed.getbuffer())
+        pipe.write(work)
     return process
+
+
+def packed(function: Callable[..., None], *args: Any) -> tuple[bytes, list[int]]:
+    """Pickle a function and its arguments; return the descriptors that they need beside them.
+
+    Raises:
+        pickle.PicklingError: an argument can't be sent.
+    """
+    work = io.BytesIO()
+    pickler = _Pickler(work)
+    pickler.dump((function, args))
+    return work.getvalue(), pickler.inherited
 
 
 def run(_name: str, pipe: BinaryIO) -> None:
     """Call the function that comes through the pipe; what the process starts with."""
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    ignore_signals()
     with pipe:
         function, args = pickle.load(pipe)
     function(*args)
+
+
+def ignore_signals() -> None:
+    """Ignore `SIGNALS` in this process, and block none."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 class _Pickler(pickle.Pickler):
@@ -81,7 +96,7 @@ def _socket(descriptor: int) -> socket.socket:
 
 
 @contextmanager
-def _deaf() -> Iterator[None]:
+def deaf() -> Iterator[None]:
     """Block `SIGNALS` in processes that are started inside, until they have set them to be ignored."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:

@@ -6,15 +6,15 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import Literal
 
 from sr4k.pipeline.channel import Inlet, Outlet, create_channel
+from sr4k.pipeline.fork_server import Forked, ForkServer, fork_server
 from sr4k.pipeline.lanes import Dealer, Gatherer
 from sr4k.pipeline.stage import Report
-from sr4k.pipeline.starting import start_process
 from sr4k.pipeline.worker import STOP, Done, Failed, Lost, WorkerSpec, WorkerStatus, run_in_process, run_in_thread
 
 Mode = Literal["processes", "threads"]
@@ -65,11 +65,14 @@ class GraphSpec:
         workers: in the order of the flow.
         slots: capacity in frames of the channel after each worker but the last.
         mode: whether workers are processes or threads.
+        shared: modules that most workers need. Processes have them from the one that they are forked from, so they must
+            start no threads and open no GPU.
     """
 
     workers: tuple[WorkerSpec, ...]
     slots: tuple[int, ...]
     mode: Mode = "processes"
+    shared: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -135,7 +138,7 @@ def run_graph(
 class _Worker:
     spec: WorkerSpec
     control: Connection
-    body: "subprocess.Popen[bytes] | threading.Thread"
+    body: Forked | threading.Thread
     ended: bool = False
 
     def join(self, seconds: float) -> None:
@@ -171,17 +174,22 @@ class _Supervisor:
     def run(self) -> Outcome:
         began = time.monotonic()
         workers: list[_Worker] = []
-        try:
-            self._start(workers)
-            self._watch(workers)
-        except BaseException:
-            self._end(workers, grace=_GRACE)
-            raise
-        self._end(workers, grace=_FAREWELL)
+        with self._forks() as forks:
+            try:
+                self._start(workers, forks)
+                self._watch(workers)
+            except BaseException:
+                self._end(workers, grace=_GRACE)
+                raise
+            self._end(workers, grace=_FAREWELL)
         self._outcome.seconds = time.monotonic() - began
         return self._outcome
 
-    def _start(self, workers: list[_Worker]) -> None:
+    def _forks(self) -> AbstractContextManager[ForkServer | None]:
+        """Return what starts processes, if workers are some."""
+        return closing(fork_server(self._spec.shared)) if self._spec.mode == "processes" else nullcontext()
+
+    def _start(self, workers: list[_Worker], forks: ForkServer | None) -> None:
         """Start the workers, and add each to the list as soon as it runs."""
         lanes = [_lanes(spec) for spec in self._spec.workers]
         inlets: list[list[Inlet | None]] = [[None]]
@@ -193,15 +201,17 @@ class _Supervisor:
         outlets.append([None])
         for specs, ins, outs in zip(lanes, inlets, outlets, strict=True):
             for spec, inlet, outlet in zip(specs, ins, outs, strict=True):
-                workers.append(self._started(spec, inlet, outlet))
+                workers.append(self._started(spec, inlet, outlet, forks))
 
-    def _started(self, spec: WorkerSpec, inlet: Inlet | None, outlet: Outlet | None) -> _Worker:
+    def _started(
+        self, spec: WorkerSpec, inlet: Inlet | None, outlet: Outlet | None, forks: ForkServer | None
+    ) -> _Worker:
         ours, theirs = Pipe()
         spec = replace(spec, is_stopped=self._has_asked)
         name = f"sr4k-{spec.name}"
-        body: subprocess.Popen[bytes] | threading.Thread
-        if self._spec.mode == "processes":
-            body = start_process(name, run_in_process, spec, inlet, outlet, theirs, self._prepare)
+        body: Forked | threading.Thread
+        if forks is not None:
+            body = forks.start(name, run_in_process, spec, inlet, outlet, theirs, self._prepare)
             for end in (inlet, outlet, theirs):
                 if end is not None:
                     end.close()

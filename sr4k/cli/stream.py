@@ -96,6 +96,10 @@ def stream(
     143 ended early by a signal, 141 the reader of OUT - has closed it, others: an error.
     """
     with errors_in_one_line(verbose=verbose) as redaction:
+        if Path(sources[0]).is_file():
+            from sr4k.pipeline.fork_server import warm_up
+
+            warm_up("sr4k.stages.decode", "sr4k.stages.encode")
         from sr4k.cli.cluster_options import ClusterOptions
         from sr4k.cli.file_options import FileOptions
         from sr4k.cli.live_options import LiveOptions

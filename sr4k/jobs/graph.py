@@ -98,7 +98,8 @@ def assembled(
             workers.append(WorkerSpec(name, tuple(_on_gpu(specs, names))))
         else:
             workers.append(WorkerSpec(name, stages))
-    return GraphSpec(tuple(workers), (layout.slots,) * (len(workers) - 1), layout.mode)
+    shared = tuple(specs[name].factory.partition(":")[0] for name in (DECODE, ENCODE))
+    return GraphSpec(tuple(workers), (layout.slots,) * (len(workers) - 1), layout.mode, shared)
 
 
 def run_assembled(

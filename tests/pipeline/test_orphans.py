@@ -94,7 +94,7 @@ def test_workers_of_a_killed_program_end_though_a_fork_of_it_keeps_their_pipes_o
     with command(BESIDE_A_FORK, mark) as process:
         eventually(lambda: forked.exists() and bool(forked.read_text()), 60)
         fork = int(forked.read_text())
-        assert len(alive(mark)) == 4
+        assert len(alive(mark)) == 5  # the program and its fork, what starts workers, and both workers
         process.kill()
         assert process.wait(60) == -signal.SIGKILL
         eventually(lambda: alive(mark) == {fork}, 5)

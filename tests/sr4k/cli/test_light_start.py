@@ -64,8 +64,8 @@ def test_each_process_of_a_job_has_only_its_own_libraries(tmp_path: Path) -> Non
     assert (tmp_path / "out.mp4").exists()
     command = processes.pop("command")
     assert command & (MODELS | CODECS | SERVERS | {"numpy", "sr4k.jobs.live_job"}) == set()
-    assert processes.keys() == {"sr4k-decode", "sr4k-upscale", "sr4k-encode"}
+    assert processes.keys() == {"sr4k-workers", "sr4k-decode", "sr4k-upscale", "sr4k-encode"}
     for found in processes.values():
         assert found & (SERVERS | SETTINGS | {"typer", "pydantic", "sr4k.jobs.graph"}) == set()
-    for name in ("sr4k-decode", "sr4k-encode"):
+    for name in ("sr4k-workers", "sr4k-decode", "sr4k-encode"):
         assert processes[name] & (MODELS | {"cv2"}) == set()

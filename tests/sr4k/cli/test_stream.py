@@ -80,7 +80,10 @@ class Running:
 
     def workers(self) -> list[int]:
         """Decode, upscale and encode, in this order."""
-        return sorted(pid for pid, command in family(self.process.pid).items() if "sr4k.pipeline.starting" in command)
+        found = family(self.process.pid)
+        return sorted(
+            pid for pid, command in found.items() if command.strip() in ("sr4k-decode", "sr4k-upscale", "sr4k-encode")
+        )
 
     def end(self) -> tuple[int, str, str, float]:
         """Exit code, stdout, stderr, and the seconds it took."""

@@ -34,7 +34,7 @@ def _slow(flag: Path) -> None:
     NearestEngine.submit_impl = submit_later  # type: ignore[method-assign]
 
 
-_makes = any(arg == "sr4k.pipeline.starting" or arg.endswith("default_worker.py") for arg in sys.orig_argv)
+_makes = any(arg == "sr4k.pipeline.fork_server" or arg.endswith("default_worker.py") for arg in sys.orig_argv)
 if _makes and "RIG_RAY_HOST" in os.environ:
     _hold(Path(os.environ["GATES"]), os.environ["RIG_RAY_HOST"].partition("-")[0])
 if _makes and "SLOW" in os.environ:

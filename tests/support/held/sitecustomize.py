@@ -19,6 +19,6 @@ def _hold(pictures: int, seconds: float) -> None:
     NearestEngine.submit_impl = submit_later  # type: ignore[method-assign]
 
 
-if "sr4k.pipeline.starting" in sys.orig_argv:
+if "sr4k.pipeline.fork_server" in sys.orig_argv:
     _pictures, _, _seconds = os.environ["HELD"].partition(":")
     _hold(int(_pictures), float(_seconds))

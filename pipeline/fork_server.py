@@ -1,0 +1,277 @@
+"""Start the workers of a graph as forks of a process that has imported what most of them need.
+
+Each worker would otherwise import NumPy, PyAV and the stages by itself, a third of a second each. The process that
+forks is new, has one thread of its own, and has opened no GPU: what makes forks unsafe in any other program.
+"""
+
+import errno
+import fcntl
+import gc
+import os
+import pickle
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from ctypes import CDLL
+from importlib import import_module
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from setproctitle import setproctitle
+
+from sr4k.pipeline.spawning import spawn
+from sr4k.pipeline.starting import deaf, ignore_signals, packed
+
+_SIZE = struct.Struct("!Q")
+"""Size of an order in bytes. With it come the descriptors that the worker inherits."""
+
+_NEWS = struct.Struct("!Bqq")
+"""Kind of news, number of the worker, and its process ID (`_STARTED`) or exit code (`_ENDED`)."""
+
+_STARTED, _ENDED = range(2)
+
+_MOST_DESCRIPTORS = 253
+"""Number of descriptors that Linux sends at once (``SCM_MAX_FD``)."""
+
+_PR_SET_PDEATHSIG = 1
+
+_DYING = 2.0
+"""Seconds that the process gets to end by itself."""
+
+
+class ForkServer:
+    """A process that forks others, which end with it; it ends with the thread that started it, or with `close`.
+
+    Args:
+        modules: names of modules to import before anything is forked. They must start no threads and open no GPU.
+
+    Raises:
+        OSError: the process can't be started.
+    """
+
+    def __init__(self, modules: Sequence[str]) -> None:
+        self._line, theirs = socket.socketpair()
+        with theirs, deaf():
+            self._process, pipe = spawn(__name__, "sr4k-workers", fds=[theirs.fileno()])
+            with suppress(BrokenPipeError), pipe:
+                pickle.dump((theirs.fileno(), tuple(modules)), pipe)
+        self._workers: list[Forked] = []
+        self._news = bytearray()
+
+    def start(self, name: str, function: Callable[..., None], *args: Any) -> "Forked":
+        """Call a function in a process of its own, as `sr4k.pipeline.starting.start_process` does.
+
+        Raises:
+            pickle.PicklingError: an argument can't be sent.
+        """
+        work, inherited = packed(function, *args)
+        order = pickle.dumps((name, inherited, work))
+        with suppress(OSError):  # the caller notices that it has died
+            socket.send_fds(self._line, [_SIZE.pack(len(order))], inherited)
+            self._line.sendall(order)
+        self._workers.append(Forked(self))
+        return self._workers[-1]
+
+    def close(self) -> None:
+        """End the process, and with it those that it has forked and that still run."""
+        self._line.close()
+        try:
+            self._process.wait(_DYING)
+        except subprocess.TimeoutExpired:  # it may wait for a dead disk
+            self.kill()
+
+    def kill(self) -> None:
+        """Kill the process, and with it those that it has forked, without waiting for their ends."""
+        self._process.kill()
+
+    def heed(self, timeout: float | None) -> None:
+        """Enter what has happened to the workers; wait for something to happen, for so many seconds."""
+        if not select.select([self._line], [], [], timeout)[0]:
+            return
+        try:
+            news = self._line.recv(1 << 16)
+        except ConnectionError:
+            news = b""
+        if not news:
+            for worker in self._workers:
+                worker.returncode = -signal.SIGKILL if worker.returncode is None else worker.returncode
+        self._news += news
+        while len(self._news) >= _NEWS.size:
+            kind, number, value = _NEWS.unpack_from(self._news)
+            del self._news[: _NEWS.size]
+            if kind == _STARTED:
+                self._workers[number].pid = value
+            else:
+                self._workers[number].returncode = value
+
+
+class Forked:
+    """A process that a `ForkServer` has forked, with the methods of `subprocess.Popen` that a supervisor needs.
+
+    Attributes:
+        pid: process ID, once it is known. Another process doesn't get it before the server has ended.
+        returncode: exit code, or the negative number of the signal that ended it; ``None``: it runs, as far as known.
+    """
+
+    def __init__(self, server: ForkServer) -> None:
+        self._server = server
+        self.pid: int | None = None
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Return the exit code, or ``None`` while it runs."""
+        if self.returncode is None:
+            self._server.heed(0)
+        return self.returncode
+
+    def wait(self, timeout: float) -> int:
+        """Wait for its end, and return the exit code.
+
+        Raises:
+            subprocess.TimeoutExpired: it still runs after so many seconds.
+        """
+        end = time.monotonic() + timeout
+        while self.poll() is None:
+            left = end - time.monotonic()
+            if left <= 0:
+                raise subprocess.TimeoutExpired("worker", timeout)
+            self._server.heed(left)
+        assert self.returncode is not None
+        return self.returncode
+
+    def kill(self) -> None:
+        """Kill the process; if it hasn't been forked yet, the server."""
+        self._server.heed(0)
+        if self.returncode is not None:
+            return
+        if self.pid is None:
+            self._server.kill()
+        else:
+            os.kill(self.pid, signal.SIGKILL)
+
+
+_waiting: list[ForkServer] = []
+
+
+def warm_up(*modules: str) -> None:
+    """Start the server of the next graph of this process, so that it imports the modules while the graph is made."""
+    if not _waiting:
+        with suppress(OSError):  # the graph says what it can't start
+            _waiting.append(ForkServer(modules))
+
+
+def fork_server(modules: Sequence[str]) -> ForkServer:
+    """Return a server that the caller closes: the one that is warm, or a new one.
+
+    Raises:
+        OSError: the process can't be started.
+    """
+    return _waiting.pop() if _waiting else ForkServer(modules)
+
+
+def run(_name: str, pipe: BinaryIO) -> None:
+    """Fork a process for each order, and become it there."""
+    ignore_signals()
+    with pipe:
+        descriptor, modules = pickle.load(pipe)
+    for module in modules:
+        import_module(module)
+    gc.freeze()  # or collections in the forks would write to all of its pages, which copies them
+    work = _serve(socket.socket(fileno=descriptor))
+    if work is not None:
+        function, args = pickle.loads(work)
+        function(*args)
+
+
+def _serve(line: socket.socket) -> bytes | None:
+    """Return the work of a worker in its process; in that of the server ``None``, when the line is closed."""
+    polled = select.poll()
+    polled.register(line, select.POLLIN)
+    running: dict[int, int] = {}  # numbers of workers, by their pidfd
+    started = 0
+    while True:
+        for descriptor, _ in polled.poll():
+            if descriptor != line.fileno():
+                polled.unregister(descriptor)
+                line.sendall(_NEWS.pack(_ENDED, running.pop(descriptor), _exit_code(descriptor)))
+                continue
+            order = _order(line)
+            if order is None:
+                _reap(started - len(running))
+                return None
+            (name, inherited, work), descriptors = order
+            try:
+                pid = os.fork()
+            except OSError as err:
+                line.sendall(_NEWS.pack(_ENDED, started, err.errno or errno.EAGAIN))
+            else:
+                if pid == 0:
+                    line.detach()
+                    _become(name, descriptors, inherited)
+                    return bytes(work)
+                ended = os.pidfd_open(pid)
+                running[ended] = started
+                polled.register(ended, select.POLLIN)
+                line.sendall(_NEWS.pack(_STARTED, started, pid))
+            for each in descriptors:
+                os.close(each)
+            started += 1
+
+
+def _reap(ended: int) -> None:
+    """Remove the entries of so many processes that have ended: their CPU time then counts as this one's."""
+    for _ in range(ended):
+        with suppress(ChildProcessError):
+            os.waitpid(-1, os.WNOHANG)
+
+
+def _exit_code(pidfd: int) -> int:
+    """Return how a process has ended, and leave its entry: else another process could get its number."""
+    told = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOWAIT)
+    os.close(pidfd)
+    assert told is not None
+    return told.si_status if told.si_code == os.CLD_EXITED else -told.si_status
+
+
+def _order(line: socket.socket) -> tuple[Any, list[int]] | None:
+    """Receive an order and the descriptors that come with it; ``None``: the line is closed."""
+    head, descriptors, _, _ = socket.recv_fds(line, _SIZE.size, _MOST_DESCRIPTORS, socket.MSG_WAITALL)
+    if len(head) < _SIZE.size:
+        return None
+    (size,) = _SIZE.unpack(head)
+    order = bytearray()
+    while len(order) < size:
+        part = line.recv(size - len(order))
+        if not part:
+            return None
+        order += part
+    return pickle.loads(order), descriptors
+
+
+def _become(name: str, descriptors: Sequence[int], inherited: Sequence[int]) -> None:
+    """Make this fork the worker of that name, which has no descriptors but the standard ones and those inherited.
+
+    Args:
+        descriptors: as they were received.
+        inherited: numbers that the worker knows them by.
+    """
+    server = os.getppid()
+    CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != server or server == 1:
+        os._exit(1)
+    sys.argv[2] = name
+    os.environ["SPT_NOENV"] = "1"  # setproctitle would write over the environment that /proc shows
+    setproctitle(name)
+    del os.environ["SPT_NOENV"]
+    above = max(int(each.name) for each in Path("/proc/self/fd").iterdir()) + max(inherited, default=2) + 1
+    moved = [fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, above) for each in descriptors]
+    os.closerange(3, above)
+    for source, target in zip(moved, inherited, strict=True):
+        os.dup2(source, target, inheritable=False)
+        os.close(source)

@@ -1,0 +1,94 @@
+"""Workers are forks of one process: what they inherit, how their ends are told, and that none outlives it."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from multiprocessing.connection import Pipe
+from pathlib import Path
+
+import pytest
+import toy_errands
+
+from rig.channel import eventually
+from sr4k.pipeline import fork_server as forking
+from sr4k.pipeline.fork_server import ForkServer
+
+
+@pytest.fixture
+def server() -> Iterator[ForkServer]:
+    made = ForkServer(["array"])
+    yield made
+    made.close()
+
+
+def test_each_has_an_end_of_its_own(server: ForkServer) -> None:
+    workers = [server.start(f"sr4k-{code}", sys.exit, code) for code in (0, 3)]
+    killed = server.start("sr4k-killed", toy_errands.die, signal.SIGUSR1)
+    assert [worker.wait(60) for worker in (*workers, killed)] == [0, 3, -signal.SIGUSR1]
+
+
+def test_an_exception_is_told_on_standard_error_and_by_the_exit_code() -> None:
+    code = "from sr4k.pipeline.fork_server import ForkServer; print(ForkServer([]).start('sr4k-it', int, 'x').wait(60))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout == "1\n"
+    assert "ValueError: invalid literal" in done.stderr
+
+
+def test_it_has_what_is_shared_its_name_its_environment_and_no_descriptor_but_its_own(
+    server: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MARK", "later")
+    found = []
+    for number in range(2):
+        ours, theirs = Pipe()
+        server.start(f"sr4k-{number}", toy_errands.tell_about_itself, theirs)
+        theirs.close()
+        found.append(ours)
+    for number, end in enumerate(found):
+        told = end.recv()
+        assert told["title"] == told["argument"] == f"sr4k-{number}"
+        assert told["shared"] and told["path"].startswith("/")
+        assert told["open"] == {0, 1, 2, told["own"]}
+        end.send("go on")
+
+
+def test_who_waits_too_shortly_is_told_and_a_kill_ends_it(server: ForkServer) -> None:
+    worker = server.start("sr4k-endless", signal.pause)
+    with pytest.raises(subprocess.TimeoutExpired):
+        worker.wait(0.05)
+    worker.kill()
+    assert worker.wait(60) == -signal.SIGKILL
+    worker.kill()  # which does no harm
+
+
+def test_none_outlives_the_server(server: ForkServer) -> None:
+    worker = server.start("sr4k-endless", signal.pause)
+    eventually(lambda: worker.poll() is not None or worker.pid is not None, 60)
+    pid = worker.pid
+    server.kill()
+    assert worker.wait(60) == -signal.SIGKILL
+    eventually(lambda: not runs(pid), 60)
+
+
+def test_closing_ends_those_that_still_run() -> None:
+    server = ForkServer([])
+    worker = server.start("sr4k-endless", signal.pause)
+    eventually(lambda: worker.poll() is not None or worker.pid is not None, 60)
+    server.close()
+    eventually(lambda: not runs(worker.pid), 60)
+
+
+def test_one_that_is_warm_is_used_once() -> None:
+    forking.warm_up("array")
+    (warm,) = forking._waiting
+    forking.warm_up("array")
+    assert forking._waiting == [warm]
+    first, second = forking.fork_server(["array"]), forking.fork_server(["array"])
+    assert first is warm and second is not warm
+    first.close()
+    second.close()
+
+
+def runs(pid: int | None) -> bool:
+    return Path(f"/proc/{pid}").exists() and " Z " not in Path(f"/proc/{pid}/stat").read_text()

@@ -1,0 +1,39 @@
+"""Functions for processes that tests start."""
+
+import os
+import signal
+import sys
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+
+def die(number: signal.Signals) -> None:
+    """End by a signal."""
+    os.kill(os.getpid(), number)
+
+
+def tell_about_itself(end: Connection) -> None:
+    """Send what this process is and has, and wait for an answer."""
+    here = Path("/proc/self")
+    end.send(
+        {
+            "title": (here / "cmdline").read_bytes().rstrip(b"\0").decode(),
+            "argument": sys.argv[2],
+            "shared": "array" in sys.modules,
+            "path": dict(each.partition("=")[::2] for each in (here / "environ").read_text().rstrip("\0").split("\0"))[
+                "PATH"
+            ],
+            "open": {number for number in range(1024) if is_open(number)},
+            "own": end.fileno(),
+        }
+    )
+    end.recv()
+
+
+def is_open(number: int) -> bool:
+    """Whether this process has a descriptor of this number."""
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
