@@ -1,6 +1,7 @@
 """A test source without a network: a window moving over the pattern of `sr4k sample`, a frame counter and a tone."""
 
 import math
+import sys
 import time
 
 import numpy as np
@@ -42,7 +43,8 @@ class Pattern:
         """Send frames and sound in real time, and return at the end of the pattern, if it has one."""
         self._link.open(padded_format(self._info))
         began, number, sent = time.monotonic(), 0, 0
-        while self._seconds is None or number < self._seconds * self._rate:
+        pictures = sys.maxsize if self._seconds is None else math.ceil(self._seconds * self._rate)
+        while number < pictures:
             time.sleep(max(0.0, began + number / self._rate - time.monotonic()))
             self._draw(number)
             self._link.tally.pictures += 1
@@ -50,8 +52,9 @@ class Pattern:
             due = round((number + 1) * SAMPLE_RATE / self._rate)
             wave = (tone(sent, due - sent) * 32767).astype(np.int16)
             self._link.say(sent * TICKS // SAMPLE_RATE, np.stack((wave, wave), axis=1))
-            behind = int((time.monotonic() - began) * self._rate)  # a machine that is too slow skips frames
-            sent, number = due, max(number + 1, behind)
+            now_due = int((time.monotonic() - began) * self._rate)
+            # A machine that is too slow skips pictures, but not the last one, with which the rest of the sound comes.
+            sent, number = due, max(number + 1, min(now_due, pictures - 1))
             allowance.renew()
         return Ended("the pattern ended", final=True)
 
