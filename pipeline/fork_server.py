@@ -16,11 +16,10 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from ctypes import CDLL
 from importlib import import_module
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from setproctitle import setproctitle
@@ -191,15 +190,21 @@ def run(_name: str, pipe: BinaryIO) -> None:
 
 def _serve(line: socket.socket) -> bytes | None:
     """Return the work of a worker in its process; in that of the server ``None``, when the line is closed."""
+    server = os.getpid()
+    woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(wake)
+    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)  # else it would not write to the pipe
     polled = select.poll()
     polled.register(line, select.POLLIN)
-    running: dict[int, int] = {}  # numbers of workers, by their pidfd
+    polled.register(woken, select.POLLIN)
+    running: dict[int, int] = {}  # numbers of workers, by process ID
     started = 0
     while True:
         for descriptor, _ in polled.poll():
-            if descriptor != line.fileno():
-                polled.unregister(descriptor)
-                line.sendall(_NEWS.pack(_ENDED, running.pop(descriptor), _exit_code(descriptor)))
+            if descriptor == woken:
+                os.read(woken, _MOST_DESCRIPTORS)
+                for pid, code in [*_ends(running)]:
+                    line.sendall(_NEWS.pack(_ENDED, running.pop(pid), code))
                 continue
             order = _order(line)
             if order is None:
@@ -212,16 +217,25 @@ def _serve(line: socket.socket) -> bytes | None:
                 line.sendall(_NEWS.pack(_ENDED, started, err.errno or errno.EAGAIN))
             else:
                 if pid == 0:
-                    line.detach()
-                    _become(name, descriptors, inherited)
+                    _end_with(server)
+                    _become(name, [line.detach(), woken, wake], descriptors, inherited)
                     return bytes(work)
-                ended = os.pidfd_open(pid)
-                running[ended] = started
-                polled.register(ended, select.POLLIN)
+                running[pid] = started
                 line.sendall(_NEWS.pack(_STARTED, started, pid))
             for each in descriptors:
                 os.close(each)
             started += 1
+
+
+def _ends(running: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Yield ID and exit code of the processes that have ended; a negative code is the signal that ended it.
+
+    They keep their entries: else another process could get the ID before the supervisor knows of the end.
+    """
+    for pid in running:
+        told = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+        if told is not None:
+            yield pid, told.si_status if told.si_code == os.CLD_EXITED else -told.si_status
 
 
 def _reap(ended: int) -> None:
@@ -229,14 +243,6 @@ def _reap(ended: int) -> None:
     for _ in range(ended):
         with suppress(ChildProcessError):
             os.waitpid(-1, os.WNOHANG)
-
-
-def _exit_code(pidfd: int) -> int:
-    """Return how a process has ended, and leave its entry: else another process could get its number."""
-    told = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOWAIT)
-    os.close(pidfd)
-    assert told is not None
-    return told.si_status if told.si_code == os.CLD_EXITED else -told.si_status
 
 
 def _order(line: socket.socket) -> tuple[Any, list[int]] | None:
@@ -254,22 +260,28 @@ def _order(line: socket.socket) -> tuple[Any, list[int]] | None:
     return pickle.loads(order), descriptors
 
 
-def _become(name: str, descriptors: Sequence[int], inherited: Sequence[int]) -> None:
+def _end_with(server: int) -> None:
+    """Let the kernel kill this process when the server ends; end it if that has happened before."""
+    CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != server:
+        os._exit(1)
+
+
+def _become(name: str, own: Sequence[int], descriptors: Sequence[int], inherited: Sequence[int]) -> None:
     """Make this fork the worker of that name, which has no descriptors but the standard ones and those inherited.
 
     Args:
-        descriptors: as they were received.
+        own: descriptors of the server.
+        descriptors: those for the worker, as they were received.
         inherited: numbers that the worker knows them by.
     """
-    server = os.getppid()
-    CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != server or server == 1:
-        os._exit(1)
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     sys.argv[2] = name
     os.environ["SPT_NOENV"] = "1"  # setproctitle would write over the environment that /proc shows
     setproctitle(name)
     del os.environ["SPT_NOENV"]
-    above = max(int(each.name) for each in Path("/proc/self/fd").iterdir()) + max(inherited, default=2) + 1
+    above = max(*own, *descriptors, *inherited) + 1
     moved = [fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, above) for each in descriptors]
     os.closerange(3, above)
     for source, target in zip(moved, inherited, strict=True):
