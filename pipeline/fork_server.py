@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from ctypes import CDLL
 from importlib import import_module
 from typing import Any, BinaryIO
@@ -37,6 +37,9 @@ _STARTED, _ENDED = range(2)
 
 _MOST_DESCRIPTORS = 253
 """Number of descriptors that Linux sends at once (``SCM_MAX_FD``)."""
+
+_STANDARD = 3
+"""Number of descriptors that each process has: standard input, output and error."""
 
 _PR_SET_PDEATHSIG = 1
 
@@ -66,10 +69,13 @@ class ForkServer:
     def start(self, name: str, function: Callable[..., None], *args: Any) -> "Forked":
         """Call a function in a process of its own, as `sr4k.pipeline.starting.start_process` does.
 
+        Standard input, output and error are those of this process now.
+
         Raises:
             pickle.PicklingError: an argument can't be sent.
         """
         work, inherited = packed(function, *args)
+        inherited = [*filter(_is_open, range(_STANDARD)), *inherited]
         order = pickle.dumps((name, inherited, work))
         with suppress(OSError):  # the caller notices that it has died
             socket.send_fds(self._line, [_SIZE.pack(len(order))], inherited)
@@ -158,11 +164,18 @@ class Forked:
 _waiting: list[ForkServer] = []
 
 
-def warm_up(*modules: str) -> None:
-    """Start the server of the next graph of this process, so that it imports the modules while the graph is made."""
-    if not _waiting:
-        with suppress(OSError):  # the graph says what it can't start
-            _waiting.append(ForkServer(modules))
+@contextmanager
+def warmed_up(*modules: str) -> Iterator[None]:
+    """Start the server of the first graph that runs inside, so that it imports the modules while the graph is made."""
+    with suppress(OSError):  # the graph says what can't be started
+        _waiting.append(ForkServer(modules))
+    try:
+        yield
+    finally:
+        while _waiting:
+            unused = _waiting.pop()
+            unused.kill()
+            unused.close()
 
 
 def fork_server(modules: Sequence[str]) -> ForkServer:
@@ -283,7 +296,15 @@ def _become(name: str, own: Sequence[int], descriptors: Sequence[int], inherited
     del os.environ["SPT_NOENV"]
     above = max(*own, *descriptors, *inherited) + 1
     moved = [fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, above) for each in descriptors]
-    os.closerange(3, above)
+    os.closerange(_STANDARD, above)
     for source, target in zip(moved, inherited, strict=True):
-        os.dup2(source, target, inheritable=False)
+        os.dup2(source, target, inheritable=target < _STANDARD)
         os.close(source)
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True

@@ -3,6 +3,8 @@
 Importing this module is all that the help needs, so it is light: what the work needs is imported when there is some.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,11 +97,7 @@ def stream(
     Exit codes: 0 done, 9 done but the source was damaged, 3 the source can't be read, or --strict found damage, 130 or
     143 ended early by a signal, 141 the reader of OUT - has closed it, others: an error.
     """
-    with errors_in_one_line(verbose=verbose) as redaction:
-        if Path(sources[0]).is_file():
-            from sr4k.pipeline.fork_server import warm_up
-
-            warm_up("sr4k.stages.decode", "sr4k.stages.encode")
+    with errors_in_one_line(verbose=verbose) as redaction, _warmed_up(sources, target):
         from sr4k.cli.cluster_options import ClusterOptions
         from sr4k.cli.file_options import FileOptions
         from sr4k.cli.live_options import LiveOptions
@@ -167,6 +165,18 @@ def stream(
             live.refuse_for_files()
             files.refuse_for_pipes(sources, target, as_json=as_json)
             run_files(sources, target, chosen, files, shared)
+
+
+@contextmanager
+def _warmed_up(sources: list[str], target: str) -> Iterator[None]:
+    """Let the processes for a file begin to import while the options are read, unless standard output is the target."""
+    if target.startswith(("-", "/dev/")) or not Path(sources[0]).is_file():
+        yield
+        return
+    from sr4k.pipeline.fork_server import warmed_up
+
+    with warmed_up("sr4k.stages.decode", "sr4k.stages.encode"):
+        yield
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

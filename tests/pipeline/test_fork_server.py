@@ -53,6 +53,20 @@ def test_it_has_what_is_shared_its_name_its_environment_and_no_descriptor_but_it
         end.send("go on")
 
 
+def test_its_standard_output_is_that_of_the_moment() -> None:
+    code = """
+import os
+from sr4k.pipeline.fork_server import ForkServer, warmed_up, fork_server
+with warmed_up():
+    os.dup2(2, 1)
+    server = fork_server([])
+    print(server.start("sr4k-it", os.write, 1, b"here").wait(60), file=__import__("sys").stderr)
+    server.close()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert (done.stdout, done.stderr) == ("", "here0\n")
+
+
 def test_who_waits_too_shortly_is_told_and_a_kill_ends_it(server: ForkServer) -> None:
     worker = server.start("sr4k-endless", signal.pause)
     with pytest.raises(subprocess.TimeoutExpired):
@@ -79,15 +93,16 @@ def test_closing_ends_those_that_still_run() -> None:
     eventually(lambda: not runs(worker.pid), 60)
 
 
-def test_one_that_is_warm_is_used_once() -> None:
-    forking.warm_up("array")
-    (warm,) = forking._waiting
-    forking.warm_up("array")
-    assert forking._waiting == [warm]
-    first, second = forking.fork_server(["array"]), forking.fork_server(["array"])
-    assert first is warm and second is not warm
-    first.close()
-    second.close()
+def test_one_that_is_warm_is_used_once_or_ends() -> None:
+    with forking.warmed_up("array"):
+        (warm,) = forking._waiting
+        first, second = forking.fork_server(["array"]), forking.fork_server(["array"])
+        assert first is warm and second is not warm
+        first.close()
+        second.close()
+    with forking.warmed_up("array"):
+        (warm,) = forking._waiting
+    assert warm._process.returncode is not None and forking._waiting == []
 
 
 def runs(pid: int | None) -> bool:

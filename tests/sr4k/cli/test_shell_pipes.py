@@ -44,6 +44,19 @@ def lines(ended: Ended) -> list[str]:
     return ended.stderr.decode().splitlines()
 
 
+NOISE = """
+import os
+
+def make_noise():
+    if "PYTHONSAFEPATH" in os.environ:  # not in the command itself
+        os.write(1, b"NOISE\\n")
+
+make_noise()
+os.register_at_fork(after_in_child=make_noise)
+"""
+"""A module that prints in each process."""
+
+
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One second with sound, B-frames and a title, of frames that are not shown for equally long."""
@@ -91,8 +104,7 @@ def test_times_sound_and_tags_are_those_of_a_file(clip: Path, tmp_path: Path) ->
 
 def test_nothing_but_the_video_is_on_standard_output(clip: Path, tmp_path: Path) -> None:
     """Whatever is printed there in any of the processes, which pass the pipes on."""
-    noise = "import os\nif 'PYTHONSAFEPATH' in os.environ:\n    os.write(1, b'NOISE\\n')\n"  # not in the command itself
-    (tmp_path / "sitecustomize.py").write_text(noise)
+    (tmp_path / "sitecustomize.py").write_text(NOISE)
     command = [STREAM, "-", "-", "-f", "mpegts", "--engine", "nearest"]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONSAFEPATH"}
     environment["PYTHONPATH"] = str(tmp_path)
@@ -100,7 +112,7 @@ def test_nothing_but_the_video_is_on_standard_output(clip: Path, tmp_path: Path)
         command, input=clip.read_bytes(), capture_output=True, timeout=120, check=False, env=environment
     )
     assert ended.returncode == 0, ended.stderr
-    assert lines(ended).count("NOISE") >= 3
+    assert lines(ended).count("NOISE") >= 4, "from what starts the workers, and from three of them"
     assert {ended.stdout[at] for at in range(0, len(ended.stdout), 188)} == {0x47}  # packets of MPEG-TS
     assert len(pixels("-", ended.stdout)) == FRAMES * SIZE
 
