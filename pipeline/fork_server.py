@@ -27,16 +27,16 @@ from setproctitle import setproctitle
 from sr4k.pipeline.spawning import spawn
 from sr4k.pipeline.starting import deaf, ignore_signals, packed
 
-_SIZE = struct.Struct("!Q")
-"""Size of an order in bytes. With it come the descriptors that the worker inherits."""
+_HEAD = struct.Struct("!QQ")
+"""Head of an order: its size in bytes, and the number of descriptors that the worker inherits, which come first."""
 
 _NEWS = struct.Struct("!Bqq")
 """Kind of news, number of the worker, and its process ID (`_STARTED`) or exit code (`_ENDED`)."""
 
 _STARTED, _ENDED = range(2)
 
-_MOST_DESCRIPTORS = 253
-"""Number of descriptors that Linux sends at once (``SCM_MAX_FD``)."""
+_AT_ONCE = 128
+"""Number of descriptors sent at once; Linux allows 253 (``SCM_MAX_FD``)."""
 
 _STANDARD = 3
 """Number of descriptors that each process has: standard input, output and error."""
@@ -72,13 +72,16 @@ class ForkServer:
         Standard input, output and error are those of this process now.
 
         Raises:
+            OSError: a descriptor can't be sent.
             pickle.PicklingError: an argument can't be sent.
         """
         work, inherited = packed(function, *args)
         inherited = [*filter(_is_open, range(_STANDARD)), *inherited]
         order = pickle.dumps((name, inherited, work))
-        with suppress(OSError):  # the caller notices that it has died
-            socket.send_fds(self._line, [_SIZE.pack(len(order))], inherited)
+        with suppress(ConnectionError):  # the caller notices that the server has died
+            self._line.sendall(_HEAD.pack(len(order), len(inherited)))
+            for first in range(0, len(inherited), _AT_ONCE):
+                socket.send_fds(self._line, [b"\0"], inherited[first : first + _AT_ONCE])
             self._line.sendall(order)
         self._workers.append(Forked(self))
         return self._workers[-1]
@@ -95,9 +98,11 @@ class ForkServer:
         """Kill the process, and with it those that it has forked, without waiting for their ends."""
         self._process.kill()
 
-    def heed(self, timeout: float | None) -> None:
+    def heed(self, timeout: float) -> None:
         """Enter what has happened to the workers; wait for something to happen, for so many seconds."""
-        if not select.select([self._line], [], [], timeout)[0]:
+        polled = select.poll()
+        polled.register(self._line, select.POLLIN)
+        if not polled.poll(timeout * 1000):
             return
         try:
             news = self._line.recv(1 << 16)
@@ -215,7 +220,7 @@ def _serve(line: socket.socket) -> bytes | None:
     while True:
         for descriptor, _ in polled.poll():
             if descriptor == woken:
-                os.read(woken, _MOST_DESCRIPTORS)
+                os.read(woken, _AT_ONCE)
                 for pid, code in [*_ends(running)]:
                     line.sendall(_NEWS.pack(_ENDED, running.pop(pid), code))
                 continue
@@ -260,17 +265,29 @@ def _reap(ended: int) -> None:
 
 def _order(line: socket.socket) -> tuple[Any, list[int]] | None:
     """Receive an order and the descriptors that come with it; ``None``: the line is closed."""
-    head, descriptors, _, _ = socket.recv_fds(line, _SIZE.size, _MOST_DESCRIPTORS, socket.MSG_WAITALL)
-    if len(head) < _SIZE.size:
+    head = _received(line, _HEAD.size)
+    if head is None:
         return None
-    (size,) = _SIZE.unpack(head)
-    order = bytearray()
-    while len(order) < size:
-        part = line.recv(size - len(order))
+    size, count = _HEAD.unpack(head)
+    descriptors: list[int] = []
+    while len(descriptors) < count:
+        mark, some, _, _ = socket.recv_fds(line, 1, _AT_ONCE)
+        if not mark:
+            return None
+        descriptors += some
+    order = _received(line, size)
+    return None if order is None else (pickle.loads(order), descriptors)
+
+
+def _received(line: socket.socket, size: int) -> bytes | None:
+    """Return so many bytes; ``None``: the line was closed before."""
+    found = bytearray()
+    while len(found) < size:
+        part = line.recv(size - len(found))
         if not part:
             return None
-        order += part
-    return pickle.loads(order), descriptors
+        found += part
+    return bytes(found)
 
 
 def _end_with(server: int) -> None:

@@ -1,5 +1,6 @@
 """Workers are forks of one process: what they inherit, how their ends are told, and that none outlives it."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -51,6 +52,23 @@ def test_it_has_what_is_shared_its_name_its_environment_and_no_descriptor_but_it
         assert told["shared"] and told["path"].startswith("/")
         assert told["open"] == {0, 1, 2, told["own"]}
         end.send("go on")
+
+
+def test_it_takes_as_many_descriptors_as_a_worker_before_many_lanes_has(server: ForkServer) -> None:
+    pairs = [Pipe(duplex=False) for _ in range(300)]
+    worker = server.start("sr4k-many", toy_errands.tell_all, [end for _, end in pairs])
+    for _, end in pairs:
+        end.close()
+    assert [end.recv() for end, _ in pairs] == list(range(300))
+    assert worker.wait(60) == 0
+
+
+def test_what_can_not_be_sent_is_told(server: ForkServer) -> None:
+    _, end = Pipe()
+    os.close(end.fileno())
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        server.start("sr4k-it", toy_errands.tell_all, [end])
+    end._handle = None  # type: ignore[attr-defined] # it is closed
 
 
 def test_its_standard_output_is_that_of_the_moment() -> None:

@@ -30,6 +30,12 @@ def tell_about_itself(end: Connection) -> None:
     end.recv()
 
 
+def tell_all(ends: list[Connection]) -> None:
+    """Send each its number."""
+    for number, end in enumerate(ends):
+        end.send(number)
+
+
 def is_open(number: int) -> bool:
     """Whether this process has a descriptor of this number."""
     try:
