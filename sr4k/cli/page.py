@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from sr4k.cli.channels import Beside
 from sr4k.cli.cluster_options import ClusterOptions
 from sr4k.cluster.job import reached
+from sr4k.common.owned_folder import owned_folder
 from sr4k.errors import OptionError
 from sr4k.queue.announcing import Announcer, Receivers
 from sr4k.queue.job_queue import Queue
@@ -96,7 +96,7 @@ def page_beside(
                 listening=listening,
                 queue=queue.path,
                 roots=library.roots,
-                scratch=Path(stack.enter_context(TemporaryDirectory(prefix="sr4k-page-"))),
+                scratch=stack.enter_context(owned_folder()).path,
                 has_channels=bool(channels.names),
             )
             stack.enter_context(PageKeeper(page, desk, lambda: finish_moves(queue, library)))

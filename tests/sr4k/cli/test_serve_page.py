@@ -37,6 +37,8 @@ class Page:
     def __init__(self, folder: Path) -> None:
         self.folder, self.library = folder, folder / "library"
         self.library.mkdir()
+        self.temporary = folder / "tmp"
+        self.temporary.mkdir()
         (folder / "channels.yaml").write_text(f"""
 channels:
   one:
@@ -59,7 +61,7 @@ channels:
                 ],
                 stdout=subprocess.DEVNULL,
                 stderr=log,
-                env={**os.environ, **KEYS},
+                env={**os.environ, **KEYS, "TMPDIR": str(self.temporary)},
                 start_new_session=True,
             )
         until(lambda: "The page is at" in self.log, lambda: self.log)
@@ -211,7 +213,9 @@ def test_a_file_is_queued_survives_a_kill_and_is_done_and_no_key_is_shown_anywhe
     told = page.log
     page.process.kill()
     page.process.wait()
+    (left,) = page.temporary.glob("sr4k*")
     page.start()
+    assert not left.exists() and len(list(page.temporary.glob("sr4k*"))) == 1
     until(lambda: page.json(f"/api/v1/jobs/{job['id']}")["state"] in ("done", "failed"))
     done = page.json(f"/api/v1/jobs/{job['id']}")
     assert done["state"] == "done", done["error"]
