@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -70,15 +70,21 @@ def mark(tmp_path: Path) -> Iterator[Path]:
             os.kill(process, signal.SIGKILL)
 
 
-def command(code: str, mark: Path) -> "subprocess.Popen[str]":
+@contextmanager
+def command(code: str, mark: Path) -> "Iterator[subprocess.Popen[str]]":
+    """Start a program, and kill it in the end: it would run for minutes if a check fails."""
     support = str(Path(__file__).parents[1] / "support")
-    return subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", code],
         cwd=mark,
         env={**os.environ, "PYTHONPATH": support, "MARK": str(mark)},
         stderr=subprocess.PIPE,
         text=True,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_in_a_daemonic_process_a_graph_runs_as_elsewhere_and_leaves_nothing_when_that_is_ended(mark: Path) -> None:
@@ -94,7 +100,8 @@ def test_workers_of_a_killed_program_end_though_a_fork_of_it_keeps_their_pipes_o
     with command(BESIDE_A_FORK, mark) as process:
         eventually(lambda: forked.exists() and bool(forked.read_text()), 60)
         fork = int(forked.read_text())
-        assert len(alive(mark)) == 5  # the program and its fork, what starts workers, and both workers
+        # the program and its fork, what starts the workers, and both of these
+        eventually(lambda: len(alive(mark)) == 5, 60)
         process.kill()
         assert process.wait(60) == -signal.SIGKILL
         eventually(lambda: alive(mark) == {fork}, 5)
