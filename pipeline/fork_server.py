@@ -5,7 +5,6 @@ forks is new, has one thread of its own, and has opened no GPU: what makes forks
 """
 
 import errno
-import fcntl
 import gc
 import os
 import pickle
@@ -20,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from ctypes import CDLL
 from importlib import import_module
+from itertools import pairwise
 from typing import Any, BinaryIO
 
 from setproctitle import setproctitle
@@ -31,9 +31,9 @@ _HEAD = struct.Struct("!QQ")
 """Head of an order: its size in bytes, and the number of descriptors that the worker inherits, which come first."""
 
 _NEWS = struct.Struct("!Bqq")
-"""Kind of news, number of the worker, and its process ID (`_STARTED`) or exit code (`_ENDED`)."""
+"""Kind of news, number of the worker, and its process ID (`_STARTED`), exit code (`_ENDED`), or errno (`_REFUSED`)."""
 
-_STARTED, _ENDED = range(2)
+_STARTED, _ENDED, _REFUSED = range(3)
 
 _AT_ONCE = 128
 """Number of descriptors sent at once; Linux allows 253 (``SCM_MAX_FD``)."""
@@ -42,6 +42,9 @@ _STANDARD = 3
 """Number of descriptors that each process has: standard input, output and error."""
 
 _PR_SET_PDEATHSIG = 1
+
+_UNKNOWN = 255
+"""Exit code of a worker that was never forked."""
 
 _DYING = 2.0
 """Seconds that the process gets to end by itself."""
@@ -109,16 +112,26 @@ class ForkServer:
         except ConnectionError:
             news = b""
         if not news:
-            for worker in self._workers:
-                worker.returncode = -signal.SIGKILL if worker.returncode is None else worker.returncode
+            self._end_all()
         self._news += news
         while len(self._news) >= _NEWS.size:
             kind, number, value = _NEWS.unpack_from(self._news)
             del self._news[: _NEWS.size]
+            worker = self._workers[number]
             if kind == _STARTED:
-                self._workers[number].pid = value
+                worker.pid = value
+            elif kind == _ENDED:
+                worker.returncode = value
             else:
-                self._workers[number].returncode = value
+                worker.returncode, worker.refusal = _UNKNOWN, OSError(value, os.strerror(value))
+
+    def _end_all(self) -> None:
+        """Enter that all workers have ended, since the server has: by its own exit code, or killed as it was."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_DYING)
+        code = self._process.returncode or -signal.SIGKILL
+        for worker in self._workers:
+            worker.returncode = code if worker.returncode is None else worker.returncode
 
 
 class Forked:
@@ -127,12 +140,14 @@ class Forked:
     Attributes:
         pid: process ID, once it is known. Another process doesn't get it before the server has ended.
         returncode: exit code, or the negative number of the signal that ended it; ``None``: it runs, as far as known.
+        refusal: why it couldn't be forked, if that is so.
     """
 
     def __init__(self, server: ForkServer) -> None:
         self._server = server
         self.pid: int | None = None
         self.returncode: int | None = None
+        self.refusal: OSError | None = None
 
     def poll(self) -> int | None:
         """Return the exit code, or ``None`` while it runs."""
@@ -189,7 +204,10 @@ def fork_server(modules: Sequence[str]) -> ForkServer:
     Raises:
         OSError: the process can't be started.
     """
-    return _waiting.pop() if _waiting else ForkServer(modules)
+    try:
+        return _waiting.pop()
+    except IndexError:
+        return ForkServer(modules)
 
 
 def run(_name: str, pipe: BinaryIO) -> None:
@@ -200,7 +218,9 @@ def run(_name: str, pipe: BinaryIO) -> None:
     for module in modules:
         import_module(module)
     gc.freeze()  # or collections in the forks would write to all of its pages, which copies them
-    work = _serve(socket.socket(fileno=descriptor))
+    work = None
+    with suppress(ConnectionError):  # the supervisor has gone without reading all news
+        work = _serve(socket.socket(fileno=descriptor))
     if work is not None:
         function, args = pickle.loads(work)
         function(*args)
@@ -230,9 +250,11 @@ def _serve(line: socket.socket) -> bytes | None:
                 return None
             (name, inherited, work), descriptors = order
             try:
+                if len(descriptors) < len(inherited):
+                    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
                 pid = os.fork()
             except OSError as err:
-                line.sendall(_NEWS.pack(_ENDED, started, err.errno or errno.EAGAIN))
+                line.sendall(_NEWS.pack(_REFUSED, started, err.errno or errno.EAGAIN))
             else:
                 if pid == 0:
                     _end_with(server)
@@ -264,13 +286,16 @@ def _reap(ended: int) -> None:
 
 
 def _order(line: socket.socket) -> tuple[Any, list[int]] | None:
-    """Receive an order and the descriptors that come with it; ``None``: the line is closed."""
+    """Receive an order and the descriptors that come with it; ``None``: the line is closed.
+
+    There are fewer descriptors than were sent if this process may have no more.
+    """
     head = _received(line, _HEAD.size)
     if head is None:
         return None
     size, count = _HEAD.unpack(head)
     descriptors: list[int] = []
-    while len(descriptors) < count:
+    for _ in range(0, count, _AT_ONCE):
         mark, some, _, _ = socket.recv_fds(line, 1, _AT_ONCE)
         if not mark:
             return None
@@ -311,10 +336,23 @@ def _become(name: str, own: Sequence[int], descriptors: Sequence[int], inherited
     os.environ["SPT_NOENV"] = "1"  # setproctitle would write over the environment that /proc shows
     setproctitle(name)
     del os.environ["SPT_NOENV"]
-    above = max(*own, *descriptors, *inherited) + 1
-    moved = [fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, above) for each in descriptors]
-    os.closerange(_STANDARD, above)
-    for source, target in zip(moved, inherited, strict=True):
+    for each in own:
+        os.close(each)
+    _renumber(list(descriptors), inherited)
+    kept = sorted({*range(_STANDARD), *inherited})
+    for below, above in pairwise(kept):
+        os.closerange(below + 1, above)
+
+
+def _renumber(descriptors: list[int], wanted: Sequence[int]) -> None:
+    """Give descriptors the numbers that are wanted, with no more than one number beside these at a time."""
+    for index, target in enumerate(wanted):
+        source = descriptors[index]
+        if source == target:
+            os.set_inheritable(target, target < _STANDARD)
+            continue
+        if target in descriptors[index + 1 :]:  # which moves to another number
+            descriptors[descriptors.index(target, index + 1)] = os.dup(target)
         os.dup2(source, target, inheritable=target < _STANDARD)
         os.close(source)
 

@@ -242,7 +242,10 @@ class _Supervisor:
         try:
             message = worker.control.recv()
         except (EOFError, OSError):
-            raise WorkerDied(_cause_of_death(worker)) from None
+            cause = _cause_of_death(worker)
+            if isinstance(worker.body, Forked) and worker.body.refusal is not None:
+                raise worker.body.refusal from None
+            raise WorkerDied(cause) from None
         if isinstance(message, WorkerStatus):
             self._outcome.statuses[message.worker] = message
         elif isinstance(message, Done | Lost | Failed):

@@ -3,6 +3,7 @@
 Importing this module is all that the help needs, so it is light: what the work needs is imported when there is some.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -97,7 +98,10 @@ def stream(
     Exit codes: 0 done, 9 done but the source was damaged, 3 the source can't be read, or --strict found damage, 130 or
     143 ended early by a signal, 141 the reader of OUT - has closed it, others: an error.
     """
-    with errors_in_one_line(verbose=verbose) as redaction, _warmed_up(sources, target):
+    with (
+        errors_in_one_line(verbose=verbose) as redaction,
+        _warmed_up(sources, target, wanted=workers != "threads" and not dry_run),
+    ):
         from sr4k.cli.cluster_options import ClusterOptions
         from sr4k.cli.file_options import FileOptions
         from sr4k.cli.live_options import LiveOptions
@@ -168,9 +172,9 @@ def stream(
 
 
 @contextmanager
-def _warmed_up(sources: list[str], target: str) -> Iterator[None]:
+def _warmed_up(sources: list[str], target: str, *, wanted: bool) -> Iterator[None]:
     """Let the processes for a file begin to import while the options are read, unless standard output is the target."""
-    if target.startswith(("-", "/dev/")) or not Path(sources[0]).is_file():
+    if not wanted or target.startswith(("-", "/dev/")) or not os.path.isfile(sources[0]):  # noqa: PTH113 - raises nothing
         yield
         return
     from sr4k.pipeline.fork_server import warmed_up

@@ -31,7 +31,7 @@ def test_each_has_an_end_of_its_own(server: ForkServer) -> None:
 
 def test_an_exception_is_told_on_standard_error_and_by_the_exit_code() -> None:
     code = "from sr4k.pipeline.fork_server import ForkServer; print(ForkServer([]).start('sr4k-it', int, 'x').wait(60))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    done = run_program(code)
     assert done.stdout == "1\n"
     assert "ValueError: invalid literal" in done.stderr
 
@@ -71,6 +71,47 @@ def test_what_can_not_be_sent_is_told(server: ForkServer) -> None:
     end._handle = None  # type: ignore[attr-defined] # it is closed
 
 
+@pytest.mark.parametrize(("limit", "told"), [(26, "255 [Errno 24] Too many open files"), (60, "0 None")])
+def test_a_worker_for_which_there_are_too_few_descriptors_is_refused_and_nothing_hangs(limit: int, told: str) -> None:
+    code = f"""
+import resource
+from multiprocessing import Pipe
+import toy_errands
+from sr4k.pipeline.fork_server import ForkServer
+resource.setrlimit(resource.RLIMIT_NOFILE, (400, 400))
+server = ForkServer([])
+pairs = [Pipe(duplex=False) for _ in range(20)]
+resource.prlimit(server._process.pid, resource.RLIMIT_NOFILE, ({limit}, {limit}))
+worker = server.start("sr4k-it", toy_errands.tell_all, [end for _, end in pairs])
+print(worker.wait(60), worker.refusal)
+server.close()
+"""
+    done = run_program(code)
+    assert (done.stdout, done.stderr) == (f"{told}\n", "")
+
+
+def test_a_supervisor_that_goes_without_reading_the_news_leaves_no_traceback() -> None:
+    code = """
+import time
+from sr4k.pipeline.fork_server import ForkServer
+server = ForkServer([])
+worker = server.start("sr4k-it", print)
+server.start("sr4k-it", print)
+worker.wait(60)
+time.sleep(0.3)
+server.close()
+"""
+    done = run_program(code)
+    assert (done.stderr, done.returncode) == ("", 0)
+
+
+def test_a_server_that_can_not_import_is_the_cause_that_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+    server = ForkServer(["no_such_module"])
+    assert server.start("sr4k-it", print).wait(60) == 1
+    server.close()
+    assert "No module named 'no_such_module'" in capfd.readouterr().err
+
+
 def test_its_standard_output_is_that_of_the_moment() -> None:
     code = """
 import os
@@ -81,7 +122,7 @@ with warmed_up():
     print(server.start("sr4k-it", os.write, 1, b"here").wait(60), file=__import__("sys").stderr)
     server.close()
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    done = run_program(code)
     assert (done.stdout, done.stderr) == ("", "here0\n")
 
 
@@ -121,6 +162,18 @@ def test_one_that_is_warm_is_used_once_or_ends() -> None:
     with forking.warmed_up("array"):
         (warm,) = forking._waiting
     assert warm._process.returncode is not None and forking._waiting == []
+
+
+def run_program(code: str) -> "subprocess.CompletedProcess[str]":
+    support = str(Path(__file__).parents[1] / "support")
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": support},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
 
 
 def runs(pid: int | None) -> bool:
