@@ -79,7 +79,7 @@ class ForkServer:
             pickle.PicklingError: an argument can't be sent.
         """
         work, inherited = packed(function, *args)
-        inherited = [*filter(_is_open, range(_STANDARD)), *inherited]
+        inherited = [*filter(is_open, range(_STANDARD)), *inherited]
         order = pickle.dumps((name, inherited, work))
         with suppress(ConnectionError):  # the caller notices that the server has died
             self._line.sendall(_HEAD.pack(len(order), len(inherited)))
@@ -240,13 +240,13 @@ def _serve(line: socket.socket) -> bytes | None:
     while True:
         for descriptor, _ in polled.poll():
             if descriptor == woken:
-                os.read(woken, _AT_ONCE)
+                os.read(woken, 512)  # a byte for each signal; what is left wakes it again
                 for pid, code in [*_ends(running)]:
                     line.sendall(_NEWS.pack(_ENDED, running.pop(pid), code))
                 continue
             order = _order(line)
             if order is None:
-                _reap(started - len(running))
+                _reap()
                 return None
             (name, inherited, work), descriptors = order
             try:
@@ -278,11 +278,11 @@ def _ends(running: Iterable[int]) -> Iterator[tuple[int, int]]:
             yield pid, told.si_status if told.si_code == os.CLD_EXITED else -told.si_status
 
 
-def _reap(ended: int) -> None:
-    """Remove the entries of so many processes that have ended: their CPU time then counts as this one's."""
-    for _ in range(ended):
-        with suppress(ChildProcessError):
-            os.waitpid(-1, os.WNOHANG)
+def _reap() -> None:
+    """Remove the entries of processes that have ended: their CPU time then counts as this one's."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass
 
 
 def _order(line: socket.socket) -> tuple[Any, list[int]] | None:
@@ -357,7 +357,8 @@ def _renumber(descriptors: list[int], wanted: Sequence[int]) -> None:
         os.close(source)
 
 
-def _is_open(descriptor: int) -> bool:
+def is_open(descriptor: int) -> bool:
+    """Whether this process has a descriptor of this number."""
     try:
         os.fstat(descriptor)
     except OSError:

@@ -242,7 +242,7 @@ class _Supervisor:
         try:
             message = worker.control.recv()
         except (EOFError, OSError):
-            cause = _cause_of_death(worker)
+            cause = _cause_of_death(worker)  # which waits until the end is known
             if isinstance(worker.body, Forked) and worker.body.refusal is not None:
                 raise worker.body.refusal from None
             raise WorkerDied(cause) from None

@@ -100,7 +100,7 @@ def stream(
     """
     with (
         errors_in_one_line(verbose=verbose) as redaction,
-        _warmed_up(sources, target, wanted=workers != "threads" and not dry_run),
+        _warmed_up(sources, target, wanted=workers != "threads" and not dry_run and cluster is None),
     ):
         from sr4k.cli.cluster_options import ClusterOptions
         from sr4k.cli.file_options import FileOptions

@@ -6,6 +6,8 @@ import sys
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from sr4k.pipeline.fork_server import is_open
+
 
 def die(number: signal.Signals) -> None:
     """End by a signal."""
@@ -34,12 +36,3 @@ def tell_all(ends: list[Connection]) -> None:
     """Send each its number."""
     for number, end in enumerate(ends):
         end.send(number)
-
-
-def is_open(number: int) -> bool:
-    """Whether this process has a descriptor of this number."""
-    try:
-        os.fstat(number)
-    except OSError:
-        return False
-    return True
