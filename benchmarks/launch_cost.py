@@ -1,4 +1,4 @@
-"""The CPU's time to launch a picture in one launch: this package's code and NVIDIA's bindings, without a GPU.
+"""The CPU's time to pad a decoded picture and to upscale it, a launch each: this package's code and NVIDIA's bindings.
 
     python benchmarks/launch_cost.py
 
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from extras import required
@@ -47,7 +48,8 @@ def main() -> None:
         "",
         f"`python benchmarks/launch_cost.py`; {machine.in_words(about)}",
         "",
-        "`luma` in one launch, by NVIDIA's bindings, with a driver that does nothing; nothing here has run on a GPU.",
+        "A picture of NVDEC's is padded in one launch, and upscaled by `luma` in one, by NVIDIA's bindings, with a "
+        "driver that does nothing; nothing here has run on a GPU.",
         "",
         "| | microseconds a picture |",
         "|---|---|",
@@ -58,21 +60,32 @@ def main() -> None:
 
 
 def measured() -> dict[str, float]:
-    """Return microseconds of a launch, the median of rounds and the least."""
+    """Return microseconds of each launch, the median of rounds and the least."""
     from sr4k.engines import nvrtc
     from sr4k.engines.one_launch import OneLaunch, plan_for
+    from sr4k.engines.padding import Padding
     from sr4k.models import zoo
     from sr4k.models.colour import Colour
 
     nvrtc.compiled = lambda *_: b""  # type: ignore[assignment] # what the stand-in loads
     size, plan = (1080, 1920), plan_for(4, 227 << 10, 228 << 10)
     network = OneLaunch(zoo.load("luma").quantized(Colour()), *size, torch.device("cpu"), layout="nv12", plan=plan)
-    luma, chroma, out = (torch.zeros(1, dtype=torch.uint8) for _ in range(3))
+    padding = Padding(*size, torch.uint8, torch.device("cpu"))
+    luma, chroma, out = (torch.zeros(1, 1, dtype=torch.uint8) for _ in range(3))
+    steps = {
+        "padding, two new planes": lambda: padding(luma, chroma),
+        "upscaling": lambda: network.run(luma, chroma, out),
+    }
+    return {f"{step}, {name}": value for step, run in steps.items() for name, value in timed(run).items()}
+
+
+def timed(run: Callable[[], object]) -> dict[str, float]:
+    """Return microseconds of a call."""
     rounds = []
     for _ in range(_ROUNDS):
         began = time.perf_counter()
         for _ in range(_LAUNCHES):
-            network.run(luma, chroma, out)
+            run()
         rounds.append(1e6 * (time.perf_counter() - began) / _LAUNCHES)
     return {"median": statistics.median(rounds), "least": min(rounds)}
 

@@ -16,7 +16,7 @@ from sr4k.engines.exact_weights import as_pairs, chroma_factors
 from sr4k.engines.fuse import Launch, MapRef, PlaneRef, Term, fuse
 from sr4k.errors import EngineError
 from sr4k.models.folded_network import Array, Conv, FoldedNetwork
-from sr4k.models.geometry import CELL, CELL_OUT, MARGIN, SCALE, padded_chroma, padded_luma
+from sr4k.models.geometry import CELL, CELL_OUT, MARGIN, P010_SHIFT, SCALE, padded_chroma, padded_luma
 from sr4k.models.quantize import OFFSET, QuantizedNetwork
 
 Layout = Literal["cells", "nv12"]
@@ -38,9 +38,6 @@ _FLOAT_BITS = 0x4B400000
 
 _COUNTED = 2**22
 """Bound of the integers that a float32 holds beside 1.5 * 2**23, in units of one."""
-
-_P010_SHIFT = 6
-"""Bits that P010 shifts its 10 to the left in 16."""
 
 _LEAST_LANES = 16
 _LEAST_INT8_CHUNK = 32
@@ -275,7 +272,7 @@ class FusedNetwork:
     def _samples(self) -> dict[str, Any]:
         """Return the arguments about code values that are written."""
         deep = self._colour.bits > 8
-        shift = _P010_SHIFT if deep and self.layout == "nv12" else 0
+        shift = P010_SHIFT if deep and self.layout == "nv12" else 0
         return {"deep": deep, "most": self._colour.peak, "shift": shift}
 
     def _bias(self, launch: Launch, order: NDArray[np.intp], lanes: int, unit: float) -> dict[str, Tensor]:

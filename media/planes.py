@@ -7,7 +7,7 @@ from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from numpy.typing import NDArray
 
-from sr4k.models.geometry import CHROMA_PAD, PAD_BEFORE, is_subsampled
+from sr4k.models.geometry import CHROMA_PAD, P010_SHIFT, PAD_BEFORE, is_subsampled
 
 Block = NDArray[Any]
 """A 4:2:0 picture: Y, U and V in this order, shape (3H/2, W), uint8, or uint16 for more than 8 bits; H and W even."""
@@ -17,9 +17,6 @@ PixelFormat = Literal["yuv420p", "nv12", "yuv420p10le", "p010le"]
 
 PLANAR: dict[PixelFormat, PixelFormat] = {"nv12": "yuv420p", "p010le": "yuv420p10le"}
 """Of formats whose U and V alternate, those of the same depth with a plane for each."""
-
-P010_SHIFT = 6
-"""Bits by which P010 shifts its 10 to the left in 16."""
 
 
 def split_420(block: Block) -> tuple[Block, Block, Block]:

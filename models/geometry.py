@@ -30,6 +30,9 @@ PAD_BEFORE = CELL * MARGIN + 1
 PAD_AFTER = CELL * MARGIN
 """Luma pixels replicated below and to the right."""
 
+P010_SHIFT = 6
+"""Bits by which P010 shifts its 10 to the left in 16."""
+
 CHROMA_PAD = MARGIN + 1
 """Chroma samples replicated on every side of 4:2:0 planes."""
 

@@ -8,11 +8,12 @@ import numpy as np
 
 from sr4k.media.options import Scale
 from sr4k.media.placement import Placed, placed
-from sr4k.media.planes import P010_SHIFT, PLANAR, as_picture, rows_of, split_420
+from sr4k.media.planes import PLANAR, as_picture, rows_of, split_420
 from sr4k.media.rgb import deep_rgb, depth, scaled_channels
 from sr4k.media.scaling import Scaler
 from sr4k.media.video import VideoInfo, info_of
 from sr4k.models.colour import downsample_chroma, yuv_from_rgb
+from sr4k.models.geometry import P010_SHIFT
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
 from sr4k.pipeline.frame import Plane
 from sr4k.stages.settings import ConvertSettings

@@ -8,7 +8,7 @@ tensors.
 import logging
 from collections.abc import Iterator
 from dataclasses import fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from av.codec.hwaccel import HWAccel
 from av.video.frame import VideoFrame
@@ -20,11 +20,11 @@ from sr4k.errors import EngineError, InputError, Sr4kError
 from sr4k.media.decoded_picture import copy_inside, padded_format
 from sr4k.media.libav_errors import cause_of, libav_errors
 from sr4k.media.look import DecodedPicture
-from sr4k.media.planes import P010_SHIFT, PixelFormat, inside
+from sr4k.media.planes import PixelFormat, inside
 from sr4k.media.reading.reader import VideoReader
 from sr4k.media.reports import INFER, DecodeReport, EngineReport, GpuSourceReport
 from sr4k.media.video import info_of
-from sr4k.models.geometry import SCALE
+from sr4k.models.geometry import P010_SHIFT, SCALE
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
 from sr4k.stages.decode import FileSource
 from sr4k.stages.preprocess import fill_margins
@@ -39,6 +39,9 @@ try:
     from sr4k.stages.gpu_copies import Upload
 except ImportError as err:
     raise EngineError("Frames on the GPU need PyTorch: pip install 'sr4k-stream[cuda]'.") from err
+
+if TYPE_CHECKING:
+    from sr4k.engines.padding import Padding
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +67,7 @@ class GpuDecode(FileSource):
         self._height, self._width = info.height, info.width
         with gpu_errors():
             self._upload = None if reader.on_gpu else Upload(self._form.planes, self._device)
+            self._padding = self._open_padding() if reader.on_gpu else None
         return self._form
 
     def frames(self, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - on the GPU
@@ -103,6 +107,15 @@ class GpuDecode(FileSource):
         log.warning("%s is decoded on the CPU: not by NVDEC (%s).", self._settings.path.name, trouble)
         return None
 
+    def _open_padding(self) -> "Padding | None":
+        try:
+            from sr4k.engines.padding import Padding  # here, as it needs a library that frames on the GPU do without
+
+            return Padding(self._height, self._width, self._dtype, self._device)
+        except EngineError as err:
+            log.info("Decoded pictures are padded by PyTorch, not in one launch: %s", err)
+            return None
+
     def _padded(self, reader: VideoReader, picture: DecodedPicture) -> tuple[Any, ...]:
         odd = self._height % 2, self._width % 2
         if self._upload is not None:
@@ -110,16 +123,19 @@ class GpuDecode(FileSource):
             copy_inside(reader.fit(picture), host, reader.info.colour)
             fill_margins(luma, chroma, odd)
             return self._upload.copied()
+        decoded = self._planes(picture.frame)
+        if self._padding is not None:
+            return self._padding(*decoded)
         shapes = [spec.shape for spec in self._form.planes]
         luma, chroma = (torch.empty(shape, dtype=self._dtype, device=self._device) for shape in shapes)
         targets = inside(luma, chroma, (self._width, self._height))
-        for target, plane in zip(targets, self._planes(picture.frame), strict=True):
+        for target, plane in zip(targets, code_values(*decoded), strict=True):
             target.copy_(plane[: target.shape[0], : target.shape[1]])
         fill_margins(luma, chroma, odd)
         return luma, chroma
 
     def _planes(self, picture: VideoFrame) -> tuple[Tensor, ...]:
-        """Return Y, U and V of a frame of NVDEC's, as code values.
+        """Return the planes of a frame of NVDEC's, of NV12 or P010: Y (H, W), and U and V in turn (H/2, W).
 
         Raises:
             InputError: the frame has another size than the first.
@@ -131,15 +147,18 @@ class GpuDecode(FileSource):
                 f"omit {option('preset', 'gpu')}."
             )
         # The capsule itself: PyAV accepts no stream, and PyTorch would pass one.
-        luma, both = (code_values(torch.utils.dlpack.from_dlpack(plane.__dlpack__())) for plane in picture.planes)
-        both = both.view(both.shape[0], -1, 2)
-        return luma, both[..., 0], both[..., 1]
+        return tuple(torch.utils.dlpack.from_dlpack(plane.__dlpack__()) for plane in picture.planes)
 
 
-def code_values(plane: Tensor) -> Tensor:
-    """Return a plane of NV12 itself, and one of P010 without the bits by which it is shifted."""
-    if plane.dtype == torch.uint8:
-        return plane
+def code_values(luma: Tensor, chroma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return Y, U and V of decoded planes: of NV12 themselves, of P010 without the bits by which they are shifted."""
+    if luma.dtype == torch.uint16:
+        luma, chroma = (_shifted(plane) for plane in (luma, chroma))
+    pairs = chroma.view(chroma.shape[0], -1, 2)
+    return luma, pairs[..., 0], pairs[..., 1]
+
+
+def _shifted(plane: Tensor) -> Tensor:
     signed = plane.view(torch.int16) >> P010_SHIFT  # PyTorch shifts no unsigned integers of 16 bits
     return (signed & 0x3FF).view(torch.uint16)
 

@@ -4,8 +4,6 @@ import logging
 import re
 import shutil
 import subprocess
-from functools import cache
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from kernels_on_cpu import run_on_the_cpu, stand_in
 from numpy.typing import NDArray
 
 torch = pytest.importorskip("torch")
@@ -30,7 +29,6 @@ from sr4k.models.execute import IntegerExecutor  # noqa: E402
 from sr4k.models.geometry import CELL, CELL_OUT, MARGIN, pad_planes  # noqa: E402
 from sr4k.models.quantize import QuantizedNetwork  # noqa: E402
 
-STAND_IN = Path(__file__).parents[1] / "support" / "bare_machine" / "cuda" / "bindings"
 SMALL = Plan(rows=6, columns=12)
 """Of tiles that are quickly computed."""
 
@@ -43,21 +41,9 @@ INNER = (slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN))
 pytestmark = pytest.mark.slow
 
 
-@cache
-def stand_in(name: str) -> Any:
-    spec = spec_from_file_location(f"{name}_on_the_cpu", STAND_IN / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
 def _on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    if shutil.which("g++") is None:
-        pytest.skip("needs g++")
-    monkeypatch.setattr(nvrtc, "nvrtc", stand_in("nvrtc"))
-    monkeypatch.setattr(nvrtc, "driver", stand_in("driver"))
+    run_on_the_cpu(monkeypatch)
 
 
 def picture(sampling: Sampling) -> list[NDArray[np.uint8]]:
@@ -132,7 +118,7 @@ def test_other_networks_are_refused_by_what_it_is_for() -> None:
 @pytest.mark.parametrize("location", ["left", "center", "topleft"])
 def test_all_sitings_and_qualities_fit_into_the_kernels_integers(location: Any, sharpness: int) -> None:
     for quality in (0, 20, 40):
-        model = zoo.load("luma", quality=quality).sharpened(sharpness)
+        model = zoo.load("luma", quality=quality, sharpness=sharpness)
         pack(model.quantized(Colour(chroma_location=location, full_range=sharpness > 0)))
 
 

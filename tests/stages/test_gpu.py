@@ -202,7 +202,7 @@ def deep_pictures(path: Path) -> NDArray[np.uint16]:
 def test_p010_goes_to_libavs_frames_and_back_to_code_values_without_copies() -> None:
     import torch
 
-    from sr4k.stages.gpu import GpuDecode
+    from sr4k.stages.gpu import GpuDecode, code_values
     from sr4k.stages.gpu_encode import GpuEncode
 
     height, width = 4, 8
@@ -210,6 +210,6 @@ def test_p010_goes_to_libavs_frames_and_back_to_code_values_without_copies() -> 
     block = torch.from_numpy((values << 6).reshape(height * 3 // 2, width))
     frame = GpuEncode._on_gpu(SimpleNamespace(_form="p010le", _cuda=None), block)  # type: ignore[arg-type]
     assert frame.format.name == "p010le" and frame.planes[0].buffer_ptr == block.data_ptr()
-    y, u, v = GpuDecode._planes(SimpleNamespace(_height=height, _width=width), frame)  # type: ignore[arg-type]
+    y, u, v = code_values(*GpuDecode._planes(SimpleNamespace(_height=height, _width=width), frame))  # type: ignore[arg-type]
     assert np.array_equal(y.numpy().ravel(), values[: height * width])
     assert np.array_equal(torch.stack([u, v], 2).numpy().ravel(), values[height * width :])

@@ -43,6 +43,8 @@ static void block() {
     }
 }
 
+extern "C" const char* kinds() { return "ppppppppppii"; }
+
 extern "C" int shared_bytes() { return sizeof map; }
 
 extern "C" int threads() { return block_threads; }

@@ -35,9 +35,8 @@ def nvrtcCompileProgram(program: _Program, count: int, flags: list[bytes]) -> tu
         (Path(folder) / "kernel.cu").write_bytes(program.source)
         command = ["g++", "-O2", "-fPIC", "-shared", "-Wno-unknown-pragmas", f"-I{_SUPPORT}", f"-I{folder}"]
         command += [flag.decode() for flag in flags[1:]]
-        done = subprocess.run(
-            [*command, "-o", target, _SUPPORT / "one_launch_on_cpu.cpp"], capture_output=True, check=False
-        )
+        runner = "padding_on_cpu.cpp" if b" pad(" in program.source else "one_launch_on_cpu.cpp"
+        done = subprocess.run([*command, "-o", target, _SUPPORT / runner], capture_output=True, check=False)
         program.log = done.stderr
         if done.returncode:
             return (nvrtcResult.NVRTC_ERROR_COMPILATION,)
