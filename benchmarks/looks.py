@@ -2,10 +2,11 @@
 
     python benchmarks/looks.py
 
-Halo: an edge between two gray levels, antialiased, at several angles, halved by area averaging and by a bicubic; the
-largest excursion beyond the two levels after upscaling, in 8-bit levels. Flicker: photographs of scikit-image (NASA:
-public domain; coffee and chelsea: CC0) that stand still with camera noise, lossless and by x264 veryfast; the mean
-absolute difference of the luma of neighbouring frames, as a ratio to that of swscale's lanczos.
+Halo: an edge between two gray levels, antialiased, at several angles, halved by area averaging and by a bicubic,
+lossless and by x264 veryfast; the largest excursion beyond the two levels after upscaling, in 8-bit levels. Flicker:
+photographs of scikit-image (NASA: public domain; coffee and chelsea: CC0) that stand still with camera noise, encoded
+in the same ways; the mean absolute difference of the luma of neighbouring frames, as a ratio to that of swscale's
+lanczos.
 """
 
 import argparse
@@ -73,12 +74,12 @@ def through(upscaler: Callable[[Path, Path], None], work: Path) -> Upscale:
 
 
 def halo_of(upscale: Upscale) -> dict[str, float]:
-    """Return the largest excursion beyond the levels of an edge, by downscaler and levels, over all angles."""
+    """Return the largest excursion beyond the levels of an edge, by source, downscaler and levels, over all angles."""
     found: dict[str, float] = {}
-    for shrunk, levels in itertools.product(_SHRUNK, _LEVELS):
-        edges = [resized(edge(angle, *levels), 0.5, SCALERS[shrunk]) for angle in _ANGLES]
-        inner = np.stack([plane[16:-16, 16:-16] for plane in upscale(edges, LOSSLESS)]).astype(int)
-        found[f"{shrunk}, {levels[0]} to {levels[1]}"] = float(max(levels[0] - inner.min(), inner.max() - levels[1]))
+    for (source, options), shrunk, (low, high) in itertools.product(_SOURCES.items(), _SHRUNK, _LEVELS):
+        edges = [resized(edge(angle, low, high), 0.5, SCALERS[shrunk]) for angle in _ANGLES]
+        inner = np.stack([plane[16:-16, 16:-16] for plane in upscale(edges, options)]).astype(int)
+        found[f"{source}, {shrunk}, {low} to {high}"] = float(max(low - inner.min(), inner.max() - high))
     return found
 
 

@@ -85,7 +85,7 @@ class EnginePreset(Section):
             ``devices`` of the graph, which are NVIDIA GPUs.
         threads: number of CPU threads; ``null``: all that are granted.
         source_quality: how compressed the source is (`sr4k.models.source_quality`); ``auto``: as measured.
-        sharpness: how much stronger than trained the detail is, 0 to 100; for luma networks.
+        sharpness: how crisp the result is, 0 (most faithful) to 100; for luma networks.
         pixels: what the network works on; ``auto``: ``bgr`` for pictures made from pictures, else ``yuv``.
         passes: maximum number of passes through the network; results of more than 2.2 times their source take two.
             ``null``: 2, or 1 for networks of yours.

@@ -50,7 +50,7 @@ class EngineSpec:
             that gives the CPU's picture. Other engines have none.
         rounded: whether RGB comes out rounded to 8 bits, a quarter of the memory; YUV always comes out rounded.
         quality: how compressed the source of the frames is, 0..51 (`sr4k.models.source_quality`).
-        sharpness: how much stronger than trained the detail is, 0..100 (`sr4k.models.zoo.Model.sharpened`).
+        sharpness: how crisp the result is, 0..100 (`sr4k.models.zoo.load`).
         reuse: whether a foreign network's tiles that stay as they are are not computed again, on YUV planes.
     """
 
@@ -83,11 +83,11 @@ class EngineSpec:
         """Load the network.
 
         Raises:
-            OptionError: see `sr4k.models.zoo.load` and `sr4k.models.zoo.Model.sharpened`.
+            OptionError: see `sr4k.models.zoo.load`.
         """
         from sr4k.models.zoo import load
 
-        return load(self.model, self.weights, self.quality).sharpened(self.sharpness)
+        return load(self.model, self.weights, self.quality, self.sharpness)
 
     @property
     def input_shapes(self) -> tuple[tuple[int, ...], ...]:

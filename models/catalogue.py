@@ -31,7 +31,7 @@ SHARPEST = 100
 
 
 def can_sharpen(arch: Architecture) -> bool:
-    """Whether `sr4k.models.zoo.Model.sharpened` works: the network adds detail to a bicubic."""
+    """Whether there is a sharpness for a network: it adds detail to a bicubic."""
     return isinstance(arch, LumaShape)
 
 

@@ -11,6 +11,7 @@ kept: their response to a flat area is far larger than that to its detail.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,17 @@ class Calibration:
     def steps(self, conv: str, basis: str) -> Array:
         """Return the step size of each input channel (C,) of an int8 convolution, in units of the float network."""
         return self.gains[basis] * (self.peaks[conv] / LEVELS)
+
+    def towards(self, other: "Calibration", share: float) -> "Calibration":
+        """Return geometric means of these step sizes and another network's, which count by a ``share``, 0..1.
+
+        There are no means, as mixed weights are not those whose rounding they correct.
+        """
+
+        def mixed(one: Mapping[str, Any], two: Mapping[str, Any]) -> dict[str, Any]:
+            return {key: value ** (1 - share) * two[key] ** share for key, value in one.items()}
+
+        return Calibration(mixed(self.gains, other.gains), mixed(self.peaks, other.peaks))
 
     def to_arrays(self) -> dict[str, NDArray[np.float32]]:
         """Return a flat dict of arrays for storage."""

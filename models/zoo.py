@@ -28,15 +28,15 @@ from sr4k.models.quantize import Calibration, QuantizedNetwork, quantize
 from sr4k.models.source_quality import GRADES, nearest
 
 _STRONGEST = 1.36
-"""Factor on the detail that a luma network adds at the largest sharpness."""
+"""Factor on the detail of a luma network without crisp weights at the largest sharpness."""
 
 LICENCE = "Apache-2.0"
 """SPDX identifier of the licence of all weights that ship."""
 
-_WEIGHTS = "{name}{grade}.safetensors"
-_INT8 = "{name}{grade}.int8.safetensors"
-_GRADE = ".q{:02d}"
-"""Part of the names of files whose weights are for compressed sources."""
+_WEIGHTS = "{name}{kind}.safetensors"
+_INT8 = "{name}{kind}.int8.safetensors"
+_CRISP, _GRADE = ".crisp", ".q{:02d}"
+"""Parts of the names of files whose weights are for a crisp look, and for compressed sources."""
 
 _TUNED = "weights."
 """Prefix of weights in the int8 file, fine-tuned for int8."""
@@ -46,7 +46,8 @@ _TUNED = "weights."
 class Model:
     """A trained network, optionally with a calibration for int8 and with weights fine-tuned for int8.
 
-    ``grade``: the quality of the sources that the weights are for (`sr4k.models.source_quality`).
+    ``grade``: the quality of the sources that the weights are for (`sr4k.models.source_quality`). ``crisp``: whether
+    they are for a crisp look instead of the least error.
     """
 
     name: str
@@ -55,24 +56,28 @@ class Model:
     calibration: Calibration | None = None
     int8_weights: Weights | None = None
     grade: int = 0
+    crisp: bool = False
 
-    def sharpened(self, sharpness: int) -> "Model":
-        """Return the network with stronger detail, at the same cost: its last convolution is scaled.
+    def towards(self, other: "Model", share: float) -> "Model":
+        """Return the network whose weights and step sizes lie between this one's and another's, of the same cost.
+
+        That makes sense for weights of which one were trained from the other: results then lie in between as well.
 
         Args:
-            sharpness: 0, as trained, to `SHARPEST`: the detail is 1.36 times as strong.
-
-        Raises:
-            OptionError: this network has no detail of its own to scale: its picture passes through its features.
+            other: of the same architecture.
+            share: 0: this one, to 1: the other.
         """
-        if sharpness == 0:
-            return self
-        if not can_sharpen(self.arch):
-            raise OptionError(f"{option('sharpness')} is for luma networks, which {self.name} isn't: omit it.")
-        return self.with_detail(1 + (_STRONGEST - 1) * sharpness / SHARPEST)
+        weights = _between(self.weights, other.weights, share)
+        if self.calibration is None or other.calibration is None:
+            return replace(self, weights=weights, calibration=None, int8_weights=None)
+        tuned = _between(self.int8_weights or self.weights, other.int8_weights or other.weights, share)
+        calibration = self.calibration.towards(other.calibration, share)
+        return replace(self, weights=weights, calibration=calibration, int8_weights=tuned)
 
     def with_detail(self, factor: float) -> "Model":
         """Return a luma network whose detail is multiplied by ``factor``."""
+        if factor == 1:
+            return self
 
         def scaled(weights: Weights) -> Weights:
             return {k: array * np.float32(factor) if k.startswith("tail.") else array for k, array in weights.items()}
@@ -109,7 +114,7 @@ class Model:
 
 
 @cache
-def load(name: str = DEFAULT, source: Path | None = None, quality: int = 0) -> Model:
+def load(name: str = DEFAULT, source: Path | None = None, quality: int = 0, sharpness: int = 0) -> Model:
     """Load a model with its shipped weights, with those of a folder or with those of one file.
 
     Args:
@@ -117,24 +122,24 @@ def load(name: str = DEFAULT, source: Path | None = None, quality: int = 0) -> M
         source: a folder that `save` wrote, or a ``.safetensors``, ``.pt`` or ``.pth`` file of float weights.
         quality: that of the sources to upscale, 0..51 (`sr4k.models.source_quality`): the model with the nearest grade
             is loaded.
+        sharpness: 0, the least error, to `SHARPEST`, the crisp look: how much of the crisp weights is mixed in, or,
+            where there are none, how much of a third more detail.
 
     Raises:
-        OptionError: there is no model of that name or no weights for it, or the weights don't fit or are damaged.
+        OptionError: there is no model of that name or no weights for it, or the weights don't fit or are damaged, or
+            there is no sharpness for that network (`can_sharpen`).
     """
     arch = architecture(name)
+    if sharpness and not can_sharpen(arch):
+        raise OptionError(f"{option('sharpness')} is for luma networks, which {name} isn't: omit it.")
     if source is not None and not source.is_dir():
-        return Model(name, arch, _checkpoint(name, arch, source))
-    if source is None and not has_weights(name):
-        raise OptionError(f"No weights of {name} ship with the package: give a checkpoint with {option('weights')}.")
-    folder = source or _shipped()
-    stored = SHARED.get(name, name)
-    grade = nearest(quality, grades(name, source))
-    float_file, int8_file = files_of(folder, stored, grade)
-    weights = _weights(float_file, stored, ARCHITECTURES[stored])
-    if not int8_file.exists():
-        return Model(name, arch, weights, grade=grade)
-    calibration, tuned = _int8(int8_file, stored, ARCHITECTURES[stored])
-    return Model(name, arch, weights, calibration, tuned, grade)
+        plain, crisp = Model(name, arch, _checkpoint(name, arch, source)), None
+    else:
+        folder, grade = _folder(name, source), nearest(quality, grades(name, source))
+        plain = _stored(name, folder, grade)
+        crisp = _stored_crisp(name, folder, grade) if sharpness else None
+    share = sharpness / SHARPEST
+    return plain.with_detail(1 + (_STRONGEST - 1) * share) if crisp is None else plain.towards(crisp, share)
 
 
 @cache
@@ -150,21 +155,21 @@ def grades(name: str = DEFAULT, source: Path | None = None) -> tuple[int, ...]:
     return (0, *(grade for grade in GRADES[1:] if files_of(folder, stored, grade)[0].exists()))
 
 
-def files_of(folder: Path, name: str, grade: int = 0) -> tuple[Path, Path]:
+def files_of(folder: Path, name: str, grade: int = 0, *, crisp: bool = False) -> tuple[Path, Path]:
     """Return the paths that `save` writes for a model: float weights, int8 calibration."""
-    mark = _GRADE.format(grade) if grade else ""
-    return folder / _WEIGHTS.format(name=name, grade=mark), folder / _INT8.format(name=name, grade=mark)
+    kind = (_CRISP if crisp else "") + (_GRADE.format(grade) if grade else "")
+    return folder / _WEIGHTS.format(name=name, kind=kind), folder / _INT8.format(name=name, kind=kind)
 
 
 def save(folder: Path, model: Model) -> None:
     """Write a model's weights and, if it has one, its int8 calibration; create the folder if necessary.
 
-    Models of one name and several grades may share a folder.
+    Models of one name that are of several grades, or crisp, may share a folder.
 
     Raises:
         OutputError: a file can't be written.
     """
-    weights, int8 = files_of(folder, model.name, model.grade)
+    weights, int8 = files_of(folder, model.name, model.grade, crisp=model.crisp)
     write_whole(weights, packed(_contiguous(model.weights)))
     if model.calibration is not None:
         tuned = {_TUNED + key: array for key, array in (model.int8_weights or {}).items()}
@@ -182,6 +187,29 @@ def measured() -> dict[str, Any]:
     path = _shipped() / "quality.json"
     results: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
     return results
+
+
+def _folder(name: str, source: Path | None) -> Path:
+    if source is None and not has_weights(name):
+        raise OptionError(f"No weights of {name} ship with the package: give a checkpoint with {option('weights')}.")
+    return source or _shipped()
+
+
+def _stored_crisp(name: str, folder: Path, grade: int) -> Model | None:
+    has_crisp = files_of(folder, SHARED.get(name, name), grade, crisp=True)[0].exists()
+    return _stored(name, folder, grade, crisp=True) if has_crisp else None
+
+
+def _stored(name: str, folder: Path, grade: int, *, crisp: bool = False) -> Model:
+    arch, stored = ARCHITECTURES[name], SHARED.get(name, name)
+    float_file, int8_file = files_of(folder, stored, grade, crisp=crisp)
+    weights = _weights(float_file, stored, ARCHITECTURES[stored])
+    calibration, tuned = _int8(int8_file, stored, ARCHITECTURES[stored]) if int8_file.exists() else (None, None)
+    return Model(name, arch, weights, calibration, tuned, grade, crisp)
+
+
+def _between(one: Weights, other: Weights, share: float) -> Weights:
+    return {key: array + np.float32(share) * (other[key] - array) for key, array in one.items()}
 
 
 def _fold(name: str, arch: Architecture, weights: Weights, colour: Colour | None) -> FoldedNetwork:

@@ -72,7 +72,7 @@ class InferSettings:
         device: of OpenVINO, such as ``gpu``.
         rgb_bits: depth that RGB of the result has at most: the engine rounds it if that is 8; ``None``: it doesn't.
         source_quality: how compressed the source is, 0..51 (`sr4k.models.source_quality`); ``None``: as frames say.
-        sharpness: how much stronger than trained the detail is, 0..100.
+        sharpness: how crisp the result is, 0..100.
         lighter: the model for frames that there is little time for; ``None``: they go through ``model`` too.
     """
 

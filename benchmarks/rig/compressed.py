@@ -147,8 +147,9 @@ def digest(model: str) -> str:
 
     ``model`` is what `deployed` takes.
     """
-    folder, name = Path(zoo.__file__).parent / "weights", re.split("[:@]", model)[0]
-    content = b"".join(path.read_bytes() for path in sorted(folder.glob(f"{name}.*safetensors")))
+    folder, name, is_sharpened = Path(zoo.__file__).parent / "weights", re.split("[:@]", model)[0], ":" in model
+    files = [path for path in folder.glob(f"{name}.*safetensors") if is_sharpened or ".crisp." not in path.name]
+    content = b"".join(path.read_bytes() for path in sorted(files))
     return hashlib.sha256(content).hexdigest()[:12]
 
 

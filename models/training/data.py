@@ -24,12 +24,14 @@ _FLATTEST, _STEEPEST = 0.6, 2.0
 class Batch(NamedTuple):
     """Windows, float32 (N, channels, p, p) and (N, channels, 2 p, 2 p), 0..255: RGB, or full-range luma.
 
-    ``quality``: their compression (`sr4k.models.training.quality_net`); 0: uncompressed.
+    ``quality``: their compression (`sr4k.models.training.quality_net`); 0: uncompressed. ``edges``: how many of the
+    windows, the last ones, are drawn edges, beside which halos would show.
     """
 
     low: NDArray[np.float32]
     high: NDArray[np.float32]
     quality: float = 0.0
+    edges: int = 0
 
 
 @dataclass(frozen=True, slots=True)

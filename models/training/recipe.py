@@ -78,6 +78,28 @@ class OldClips(Clips):
     resized: Share = 0.2
 
 
+class Crisp(Section):
+    """Train for a crisp look instead of the least error (`sr4k.models.training.crisp`).
+
+    Attributes:
+        strength: factor on the detail that is added to the ground truth: its difference from itself, blurred.
+        blur: standard deviation of that Gaussian, high-resolution pixels.
+        edges: share of the windows that are drawn: edges, lines and letters between flat areas.
+        excursions: weight of what lies beyond the range of the ground truth nearby, in drawn windows: halos.
+        clean: share of the batches that are of uncompressed sources.
+        noise: maximum standard deviation of the noise in these, 8-bit levels; a third of the windows have none.
+        unrest: the same for all other batches, where it stands for what a codec leaves of noise.
+    """
+
+    strength: Annotated[float, Field(gt=0)] = 0.5
+    blur: Annotated[float, Field(gt=0)] = 1.5
+    edges: Share = 0.1
+    excursions: Annotated[float, Field(ge=0)] = 10.0
+    clean: Share = 0.125
+    noise: Annotated[float, Field(ge=0)] = 2.0
+    unrest: Annotated[float, Field(ge=0)] = 0.5
+
+
 class Quality(Section):
     """Weights that follow how compressed the source is (`sr4k.models.training.quality_net`).
 
@@ -88,6 +110,7 @@ class Quality(Section):
         start_from: path of float weights of an earlier run with quality, from which the sets that are trained start.
         unsure: standard deviation of the error of the quality that the network is given.
         detail: factor on the detail that the trained sets add to a bicubic, applied when they are finished.
+        crisp: train for a crisp look: all sets start from those of the model that training starts from.
         clips: the clips that are learned from.
     """
 
@@ -97,6 +120,7 @@ class Quality(Section):
     start_from: str | None = None
     unsure: Annotated[float, Field(ge=0)] = 1.5
     detail: Annotated[float, Field(gt=0)] = 1.0
+    crisp: Crisp | None = None
     clips: Clips = Clips()
 
     @model_validator(mode="after")
@@ -109,6 +133,8 @@ class Quality(Section):
             raise ValueError("at least one knot must be trained: use a smaller number for fixed")
         if self.shared and self.fixed:
             raise ValueError("shared sets can't be fixed: use fixed: 0 with shared")
+        if self.crisp is not None and self.fixed:
+            raise ValueError("crisp sets can't be fixed: use fixed: 0 with crisp")
         return self
 
 
@@ -199,6 +225,8 @@ class Recipe(Section):
         idle = [key for key in _OF_PICTURES if getattr(self, key) != type(self).model_fields[key].default]
         if given and idle:
             raise ValueError(f"with {given[0]}, windows are the patches of its clips: remove {', '.join(idle)}")
+        if self.quality is not None and self.quality.crisp is not None and not self.decibels:
+            raise ValueError("crisp weights need the loss in decibels: use decibels: true with crisp")
         if len(given) > 1 or (self.clips is not None and self.teacher is not None):
             raise ValueError("clips of old sources are learned from alone: remove quality and teacher, or clips")
         return self

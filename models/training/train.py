@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from safetensors.torch import save as packed
 from torch import Tensor, nn
@@ -41,6 +42,9 @@ _CUT = 8
 
 _LEAST_ERROR = (0.5 / 255) ** 2
 """Added to a window's mean square error before the logarithm, so that invisible errors don't count."""
+
+_NEARBY = 2
+"""Reach, in high-resolution pixels, of the range of levels beyond which there are halos."""
 
 _CLIP = 1.0
 """Maximum norm of the gradients."""
@@ -153,8 +157,10 @@ class Trainer:
         x, target = (net.view(self._to_device(array)) for array in (batch.low, batch.high))
         prediction = upscale_window(net, x, self._training_ops(net))
         inner = slice(_CUT, -_CUT)
-        difference = (prediction - target)[..., inner, inner] / 255
-        loss = loss_of(difference, r, self.step)
+        prediction, target = (x[..., inner, inner] / 255 for x in (prediction, target))
+        difference = prediction - target
+        halos = excursions(prediction[-batch.edges :], target[-batch.edges :]) if batch.edges else None
+        loss = loss_of(difference, r, self.step, halos)
         for optimiser in (self._muon, self._adam):
             optimiser.zero_grad(set_to_none=True)
         for kernel in self._kernels:
@@ -251,13 +257,27 @@ class Trainer:
         self._history = _entries(self.out / HISTORY, self.step)
 
 
-def loss_of(difference: Tensor, r: Recipe, step: int) -> Tensor:
-    """Return the loss of a difference (N, 1 or 3, H, W), -1..1, at a step of a run."""
+def loss_of(difference: Tensor, r: Recipe, step: int, halos: Tensor | None = None) -> Tensor:
+    """Return the loss of a difference (N, 1 or 3, H, W), -1..1, at a step of a run.
+
+    ``halos``: the `excursions` of the last windows, which count besides.
+    """
     if r.decibels:
-        return torch.log(difference.square().mean((1, 2, 3)) + _LEAST_ERROR).mean()
+        errors = difference.square().mean((1, 2, 3))
+        if halos is not None and r.quality is not None and r.quality.crisp is not None:
+            beyond = r.quality.crisp.excursions * halos.square().mean((1, 2, 3))
+            errors = errors + F.pad(beyond, (len(errors) - len(beyond), 0))
+        return torch.log(errors + _LEAST_ERROR).mean()
     if step < r.l2_from * r.steps:
         return difference.abs().mean()
     return 10 * difference.square().mean()
+
+
+def excursions(prediction: Tensor, target: Tensor) -> Tensor:
+    """Return how far each sample is beyond the range of the target nearby, as halos are."""
+    side = 2 * _NEARBY + 1
+    highest, least = (sign * F.max_pool2d(sign * target, side, stride=1, padding=_NEARBY) for sign in (1, -1))
+    return F.relu(prediction - highest) + F.relu(least - prediction)
 
 
 def _entries(path: Path, step: int) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from sr4k.errors import OptionError
 from sr4k.models import catalogue, zoo
 from sr4k.models.architecture import LumaShape
+from sr4k.models.training.crisp import crisp_source
 from sr4k.models.training.data import Batch
 from sr4k.models.training.int8 import tuned_for_int8
 from sr4k.models.training.patch_cache import Cache, batches_of, make_cache
@@ -64,8 +65,8 @@ def train_qualities(
         zoo.save(out, _fixed(recipe, net, k, quality.knots[k]))
     for k in range(quality.fixed, len(quality.knots)):
         weights = {name: tensor.numpy() for name, tensor in net.plain()[k].state_dict().items()}
-        model = zoo.Model(recipe.model, arch, weights, grade=quality.knots[k])
-        near = _source(cache, recipe, quality, within=_beside(quality.knots, k))
+        model = zoo.Model(recipe.model, arch, weights, grade=quality.knots[k], crisp=quality.crisp is not None)
+        near = _source(cache, recipe, quality, k)
         model = tuned_for_int8(model, recipe, near, folders, out / f"int8-{model.grade:02d}", validate=validate)
         model = model.with_detail(quality.detail)
         zoo.save(out, model)
@@ -88,8 +89,8 @@ def started(arch: LumaShape, recipe: Recipe, quality: Quality) -> QualityNet:
     """
     net = QualityNet(arch, quality.knots, fixed=quality.fixed, shared=quality.shared)
     if recipe.start_from is not None:
-        for part in net.plain():
-            take(part, named(recipe.start_from, recipe.model))
+        for knot, part in zip(quality.knots, net.plain(), strict=True):
+            take(part, named(recipe.start_from, recipe.model, 0 if quality.crisp is None else knot))
     if quality.start_from is None:
         return net
     earlier = QualityNet.load(Path(quality.start_from))
@@ -107,7 +108,15 @@ def _beside(knots: tuple[int, ...], k: int) -> tuple[float, float]:
     return below, above
 
 
-def _source(cache: Cache, r: Recipe, quality: Quality, within: tuple[float, float] = (0.0, float("inf"))) -> Source:
+def _source(cache: Cache, r: Recipe, quality: Quality, k: int | None = None) -> Source:
+    """Return a source of batches for all sets, or for that of one knot."""
+    within = (0.0, float("inf")) if k is None else _beside(quality.knots, k)
+    if quality.crisp is not None:
+        clean = quality.crisp.clean if k is None else float(quality.knots[k] == 0)
+        return crisp_source(
+            cache, quality.crisp, batch=r.batch, unsure=quality.unsure, seed=r.seed, clean=clean, within=within
+        )
+
     def source(start: int) -> Iterator[Batch]:
         return batches_of(cache, batch=r.batch, unsure=quality.unsure, seed=r.seed, start=start, within=within)
 

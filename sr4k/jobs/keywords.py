@@ -48,7 +48,7 @@ class PresetKeywords:
         passes: maximum number of passes through the network, 1 or 2, for results of more than 2.2 times their source.
         source_quality: how compressed the source is: ``auto``, as measured frame by frame; ``clean``; or 0 to 51,
             the QP at which H.264 would lose as much.
-        sharpness: how much stronger the detail is than is most faithful, 0 (not at all) to 100.
+        sharpness: how crisp the result is, 0 (most faithful) to 100.
         workers: whether workers are processes or threads of this one.
         fit: how a picture of another shape is fitted to ``size``: ``inside`` it, with black bars (``pad``), or
             stretched to fill it (``stretch``).

@@ -65,7 +65,7 @@ class Upscaler:
         scale: the same as a factor, such as 3, or as text.
         source_quality: how compressed the video was that frames are of: the QP at which H.264 would lose as much, 0 to
             51; 0: not at all, as for a preset's ``auto``, since nothing can be measured of frames in memory.
-        sharpness: how much stronger the detail is than is most faithful, 0 (not at all) to 100.
+        sharpness: how crisp the result is, 0 (most faithful) to 100.
 
     Raises:
         OptionError: an argument is invalid, or the preset is.

@@ -1,29 +1,34 @@
-"""Sharpness: the detail that a luma network adds to a bicubic, made stronger."""
+"""Sharpness: how much of the crisp weights is mixed into those of the least error."""
 
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from skimage import data as photographs
 
 from sr4k import Job, OptionError, Upscaler, load_preset
+from sr4k.common.opencv import cv2
 from sr4k.engines import EngineSpec, create_engine
 from sr4k.models import zoo
-from sr4k.models.folded_network import Array
 from sr4k.models.geometry import MARGIN, PAD_AFTER, PAD_BEFORE, pixel_shuffle
 from sr4k.models.resize import imresize
+from sr4k.models.source_quality import GRADES
 
 PICTURE = photographs.astronaut()[100:148, 100:164]
 
 
-def upscaled(sharpness: int, precision: str) -> Array:
-    """Return the picture of RGB in float, not clipped, (96, 128, 3)."""
-    height, width = PICTURE.shape[:2]
+def upscaled(
+    picture: NDArray[np.uint8], sharpness: int, precision: str, model: str = "luma", quality: int = 0
+) -> NDArray[np.float64]:
+    """Return the picture (H, W, 3) in twice its size, in float, not clipped."""
+    height, width = picture.shape[:2]
     spec = EngineSpec(
-        model="luma", height=height, width=width, colour=None, precision=precision, sharpness=sharpness, threads=1
-    )
-    padded = np.pad(PICTURE, ((PAD_BEFORE, PAD_AFTER), (PAD_BEFORE, PAD_AFTER), (0, 0)), mode="edge")
+        model=model, height=height, width=width, colour=None, precision=precision, sharpness=sharpness, threads=1,
+        quality=quality,
+    )  # fmt: skip
+    padded = np.pad(picture, ((PAD_BEFORE, PAD_AFTER), (PAD_BEFORE, PAD_AFTER), (0, 0)), mode="edge")
     with create_engine("openvino", spec) as engine:
         cells = engine.infer([np.ascontiguousarray(padded.transpose(2, 0, 1), np.float32)])
     inner = cells[MARGIN:-MARGIN, MARGIN:-MARGIN].transpose(2, 0, 1)
@@ -31,8 +36,8 @@ def upscaled(sharpness: int, precision: str) -> Array:
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
-def test_detail_grows_in_proportion_by_up_to_a_third(precision: str) -> None:
-    faithful, half, sharp = (upscaled(sharpness, precision) for sharpness in (0, 50, 100))
+def test_without_crisp_weights_detail_grows_in_proportion_by_up_to_a_third(precision: str) -> None:
+    faithful, half, sharp = (upscaled(PICTURE, sharpness, precision, "luma-fast") for sharpness in (0, 50, 100))
     detail = (faithful - imresize(PICTURE, *faithful.shape[:2]))[8:-8, 8:-8]
     assert np.abs(detail).max() > 8
     for made, factor in ((half, 0.18), (sharp, 0.36)):
@@ -40,11 +45,62 @@ def test_detail_grows_in_proportion_by_up_to_a_third(precision: str) -> None:
         assert np.abs(stronger - factor * detail).max() < 0.7  # imresize rounds twice
 
 
+def edge(shrink: str) -> NDArray[np.uint8]:
+    """Return an edge between levels 60 and 180, drawn antialiased and halved, RGB (48, 48, 3)."""
+    rows, columns = np.mgrid[:768, :768]
+    fine = np.where(columns + 0.4 * rows < 560, 60, 180).astype(np.float32)
+    large = np.rint(cv2.resize(fine, (96, 96), interpolation=cv2.INTER_AREA)).astype(np.uint8)
+    gray = cv2.resize(large, (48, 48), interpolation=cv2.INTER_AREA) if shrink == "area" else imresize(large, 48, 48)
+    return np.repeat(gray[..., None], 3, axis=2)
+
+
+def halo(shrink: str, sharpness: int, quality: int) -> float:
+    made = upscaled(edge(shrink), sharpness, "int8", quality=quality)[8:-8, 8:-8]
+    return float(max(60 - made.min(), made.max() - 180))
+
+
+@pytest.mark.parametrize("shrink", ["area", "bicubic"])
+@pytest.mark.parametrize("quality", GRADES)
+def test_crisp_edges_have_smaller_halos_than_faithful_ones(shrink: str, quality: int) -> None:
+    faithful, half, crisp = (halo(shrink, sharpness, quality) for sharpness in (0, 50, 100))
+    assert crisp < (12 if quality == 0 else 8)  # lanczos's is 12
+    assert crisp < half < faithful
+
+
+@pytest.mark.parametrize("quality", GRADES)
+def test_crisp_weights_for_sources_of_every_quality_ship_and_are_mixed_in(quality: int) -> None:
+    plain, half, crisp = (zoo.load("luma", quality=quality, sharpness=sharpness) for sharpness in (0, 50, 100))
+    assert {plain.grade, half.grade, crisp.grade} == {quality}
+    for kept in (plain, half, crisp):
+        assert kept.calibration is not None and kept.int8_weights is not None
+    assert not np.array_equal(crisp.weights["head.weight"], plain.weights["head.weight"])
+    for key, array in half.weights.items():
+        np.testing.assert_allclose(array, (plain.weights[key] + crisp.weights[key]) / 2, atol=1e-6)
+
+
 def test_a_network_that_adds_nothing_to_a_bicubic_is_refused() -> None:
-    with pytest.raises(OptionError, match="is for luma networks, which rcan2 isn't"):
-        zoo.load("rcan2").sharpened(10)
+    with pytest.raises(OptionError, match="sharpness is for luma networks, which rcan2 isn't"):
+        zoo.load("rcan2", sharpness=10)
     with pytest.raises(OptionError, match="sharpness can't be 10: it must be 0, because only luma networks"):
         Upscaler("rcan2", sharpness=10)
+
+
+def test_weights_of_others_without_crisp_ones_get_more_detail(tmp_path: Path) -> None:
+    plain = zoo.load("luma")
+    zoo.save(tmp_path, plain)
+    for source in (tmp_path, tmp_path / "luma.safetensors"):
+        sharp = zoo.load("luma", source, sharpness=100)
+        np.testing.assert_array_equal(sharp.weights["head.weight"], plain.weights["head.weight"])
+        np.testing.assert_allclose(sharp.weights["tail.weight"], 1.36 * plain.weights["tail.weight"], rtol=1e-6)
+
+
+def test_crisp_weights_are_saved_beside_the_others(tmp_path: Path) -> None:
+    plain, crisp = zoo.load("luma"), zoo.load("luma", sharpness=100)
+    zoo.save(tmp_path, plain)
+    zoo.save(tmp_path, zoo.Model("luma", crisp.arch, crisp.weights, crisp.calibration, crisp.int8_weights, crisp=True))
+    for sharpness, model in ((0, plain), (100, crisp)):
+        found = zoo.load("luma", tmp_path, sharpness=sharpness)
+        np.testing.assert_array_equal(found.weights["body.1.weight"], model.weights["body.1.weight"])
 
 
 def test_all_doors_make_the_same_picture(tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ from sr4k.models.architecture import LumaShape
 
 torch = pytest.importorskip("torch")
 
-from safetensors.torch import save_file  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
 
 from sr4k.models.execute import upscale  # noqa: E402
+from sr4k.models.training import crisp  # noqa: E402
 from sr4k.models.training.data import Batch  # noqa: E402
 from sr4k.models.training.patch_cache import Cache, make_cache  # noqa: E402
 from sr4k.models.training.quality_net import QualityNet  # noqa: E402
@@ -96,6 +97,37 @@ def test_a_whole_run_makes_a_model_of_each_knot(tmp_path: Path) -> None:
     assert (tmp_path / "run" / "training.png").exists()
 
 
+@pytest.mark.slow
+def test_a_whole_run_for_a_crisp_look_starts_from_each_quality_and_saves_crisp_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crisp, "_POOL", 50)
+    cv2.imwrite(str(tmp_path / "coffee.png"), pictures.coffee()[:280, :280, ::-1])
+    recipe = Recipe.model_validate(
+        {
+            "model": "luma",
+            "start_from": "luma",
+            "steps": 2,
+            "batch": 4,
+            "learning_rate": 1e-6,
+            "adam_learning_rate": 1e-6,
+            "decibels": True,
+            "int8": {"steps": 1, "own": 1.0},
+            "quality": {
+                "knots": [0, 25], "fixed": 0, "crisp": {"clean": 0.5}, "clips": {"versions": 4, "patch": 32},
+            },
+        }
+    )  # fmt: skip
+    train_model(recipe, [tmp_path], tmp_path / "run", validate=[])
+    for knot, mark in ((0, ""), (25, ".q25")):
+        plain = zoo.load("luma", quality=knot)
+        assert plain.grade == knot
+        made = load_file(tmp_path / "run" / f"luma.crisp{mark}.safetensors")
+        difference = np.abs(made["tail.weight"].numpy() - plain.weights["tail.weight"]).max()
+        assert 0 < difference < 1e-3
+        assert (tmp_path / "run" / f"luma.crisp{mark}.int8.safetensors").exists()
+
+
 @pytest.mark.slow(seconds=1)
 def test_shared_sets_differ_in_the_biases_of_the_head_alone_and_can_be_separated_later(tmp_path: Path) -> None:
     settings = Recipe.model_validate({"model": "luma", "steps": 9, "batch": 2, "patch": 16, "warm_up": 1})
@@ -121,6 +153,7 @@ def test_shared_sets_differ_in_the_biases_of_the_head_alone_and_can_be_separated
         ({"shared": True, "fixed": 1}, "can't be fixed"),
         ({"knots": [0, 30, 20]}, "knots must increase"),
         ({"knots": [0, 30], "fixed": 2}, "at least one knot must be trained"),
+        ({"crisp": {}, "fixed": 1}, "crisp sets can't be fixed"),
     ],
 )
 def test_invalid_knots_are_refused(settings: dict[str, object], told: str) -> None:
