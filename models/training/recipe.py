@@ -110,7 +110,8 @@ class Quality(Section):
         start_from: path of float weights of an earlier run with quality, from which the sets that are trained start.
         unsure: standard deviation of the error of the quality that the network is given.
         detail: factor on the detail that the trained sets add to a bicubic, applied when they are finished.
-        crisp: train for a crisp look: all sets start from those of the model that training starts from.
+        crisp: train for a crisp look: each set starts from that of the model that training starts from, which the run
+            keeps beside it.
         clips: the clips that are learned from.
     """
 
@@ -225,8 +226,8 @@ class Recipe(Section):
         idle = [key for key in _OF_PICTURES if getattr(self, key) != type(self).model_fields[key].default]
         if given and idle:
             raise ValueError(f"with {given[0]}, windows are the patches of its clips: remove {', '.join(idle)}")
-        if self.quality is not None and self.quality.crisp is not None and not self.decibels:
-            raise ValueError("crisp weights need the loss in decibels: use decibels: true with crisp")
+        if self.quality is not None and self.quality.crisp is not None and not (self.decibels and self.start_from):
+            raise ValueError("crisp weights need decibels: true, and start_from: the weights that they are mixed with")
         if len(given) > 1 or (self.clips is not None and self.teacher is not None):
             raise ValueError("clips of old sources are learned from alone: remove quality and teacher, or clips")
         return self

@@ -31,7 +31,7 @@ def fresh(arch: Architecture) -> Plain:
 
 
 def named(name: str, model: str, quality: int = 0) -> zoo.Model:
-    """Load a model by its name, for sources of a quality, or ``model`` with weights from the path ``name``.
+    """Load a model by its name, or ``model`` with weights from the path ``name``, for sources of a quality.
 
     Raises:
         OptionError: there is neither, or the weights don't fit.
@@ -40,7 +40,7 @@ def named(name: str, model: str, quality: int = 0) -> zoo.Model:
         return zoo.load(name, quality=quality)
     if not Path(name).exists():
         raise OptionError(f"'{name}' is neither a model nor the path of weights of {model}.")
-    return zoo.load(model, Path(name))
+    return zoo.load(model, Path(name), quality)
 
 
 def take(net: Plain, model: zoo.Model) -> None:

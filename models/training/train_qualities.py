@@ -63,6 +63,9 @@ def train_qualities(
     plot_history([out / "float" / HISTORY], out / "training.png")
     for k in range(quality.fixed):
         zoo.save(out, _fixed(recipe, net, k, quality.knots[k]))
+    if recipe.start_from is not None and quality.crisp is not None:
+        for knot in quality.knots:  # what the crisp ones are mixed with
+            zoo.save(out, replace(named(recipe.start_from, recipe.model, knot), name=recipe.model, grade=knot))
     for k in range(quality.fixed, len(quality.knots)):
         weights = {name: tensor.numpy() for name, tensor in net.plain()[k].state_dict().items()}
         model = zoo.Model(recipe.model, arch, weights, grade=quality.knots[k], crisp=quality.crisp is not None)

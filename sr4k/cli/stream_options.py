@@ -308,7 +308,7 @@ SourceQuality = Annotated[
 Sharpness = Annotated[
     int | None,
     typer.Option(
-        help="How crisp the result is, at no cost: 0 is most faithful to the source, 100 is for eyes rather than "
+        help="Crispness of the result, at no cost: 0 is most faithful to the source, 100 is for eyes rather than "
         "meters. For the models whose names begin with luma. Default: 0.",
         metavar="0-100",
         rich_help_panel=_NETWORK,

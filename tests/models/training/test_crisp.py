@@ -109,10 +109,13 @@ def test_halos_are_what_lies_beyond_the_range_of_the_truth_nearby() -> None:
 
 def test_halos_in_drawn_windows_count_more_than_other_errors() -> None:
     recipe = Recipe.model_validate(
-        {"model": "luma", "decibels": True, "quality": {"fixed": 0, "crisp": {"excursions": 30}}}
+        {"model": "luma", "start_from": "luma", "decibels": True, "quality": {"fixed": 0, "crisp": {"excursions": 30}}}
     )
     difference, halos = torch.full((3, 1, 8, 8), 0.1), torch.full((1, 1, 8, 8), 0.1)
     without, with_them = (float(loss_of(difference, recipe, 0, each)) for each in (None, halos))
     assert with_them - without == pytest.approx(np.log(31) / 3, rel=1e-2)
-    with pytest.raises(ValueError, match="use decibels: true with crisp"):
-        Recipe.model_validate({"model": "luma", "quality": {"fixed": 0, "crisp": {}}})
+    for missing in ("start_from", "decibels"):
+        given = {"model": "luma", "start_from": "luma", "decibels": True, "quality": {"fixed": 0, "crisp": {}}}
+        del given[missing]
+        with pytest.raises(ValueError, match="crisp weights need decibels: true, and start_from"):
+            Recipe.model_validate(given)

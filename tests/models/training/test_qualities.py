@@ -126,6 +126,9 @@ def test_a_whole_run_for_a_crisp_look_starts_from_each_quality_and_saves_crisp_w
         difference = np.abs(made["tail.weight"].numpy() - plain.weights["tail.weight"]).max()
         assert 0 < difference < 1e-3
         assert (tmp_path / "run" / f"luma.crisp{mark}.int8.safetensors").exists()
+        kept, mixed = (zoo.load("luma", tmp_path / "run", knot, sharpness) for sharpness in (0, 100))
+        np.testing.assert_array_equal(kept.weights["tail.weight"], plain.weights["tail.weight"])
+        np.testing.assert_allclose(mixed.weights["tail.weight"], made["tail.weight"].numpy(), atol=1e-6)
 
 
 @pytest.mark.slow(seconds=1)

@@ -362,7 +362,7 @@ def test_smaller_larger_and_softer_pictures_are_added(tmp_path: Path) -> None:
 @pytest.mark.parametrize("relit", [0.0, 1.0])
 def test_batches_pair_windows_exactly(folder: Path, relit: float) -> None:
     pairs = load_pairs([folder], patch=16, keep=1.0)
-    low, high, _ = next(batches(pairs, patch=16, batch=8, seed=0, start=0, relit=relit))
+    low, high, *_ = next(batches(pairs, patch=16, batch=8, seed=0, start=0, relit=relit))
     assert low.shape == (8, 3, 16, 16)
     for small, large in zip(low, high, strict=True):
         shrunk = imresize(np.rint(large).astype(np.uint8).transpose(1, 2, 0), 16, 16).transpose(2, 0, 1)
