@@ -15,10 +15,7 @@ from sr4k.models.training.data import Batch
 from sr4k.models.training.edges import drawn_edges
 from sr4k.models.training.patch_cache import Cache, as_full_range, batches_of
 from sr4k.models.training.recipe import Crisp
-from sr4k.models.training.train import Source
-
-_NEARBY = 5
-"""Side of the square whose range of levels the target keeps to, high-resolution pixels."""
+from sr4k.models.training.train import NEARBY, Source
 
 _POOL = 3000
 """Number of windows that are drawn."""
@@ -33,7 +30,7 @@ _LEVEL = np.float32(255 / 219)
 def crisper(truth: NDArray[np.float32], settings: Crisp) -> NDArray[np.float32]:
     """Return windows (n, 1, h, w) with more detail, within the range of the ground truth nearby."""
     made = np.empty_like(truth)
-    around = np.ones((_NEARBY, _NEARBY), np.uint8)
+    around = np.ones((NEARBY, NEARBY), np.uint8)
     for window, (plane,) in zip(made, truth, strict=True):
         detail = plane - cv2.GaussianBlur(plane, (0, 0), settings.blur)
         window[0] = np.clip(plane + settings.strength * detail, cv2.erode(plane, around), cv2.dilate(plane, around))

@@ -43,8 +43,8 @@ _CUT = 8
 _LEAST_ERROR = (0.5 / 255) ** 2
 """Added to a window's mean square error before the logarithm, so that invisible errors don't count."""
 
-_NEARBY = 2
-"""Reach, in high-resolution pixels, of the range of levels beyond which there are halos."""
+NEARBY = 5
+"""Side, in high-resolution pixels, of the square around a sample beyond whose range of levels there are halos."""
 
 _CLIP = 1.0
 """Maximum norm of the gradients."""
@@ -275,8 +275,7 @@ def loss_of(difference: Tensor, r: Recipe, step: int, halos: Tensor | None = Non
 
 def excursions(prediction: Tensor, target: Tensor) -> Tensor:
     """Return how far each sample is beyond the range of the target nearby, as halos are."""
-    side = 2 * _NEARBY + 1
-    highest, least = (sign * F.max_pool2d(sign * target, side, stride=1, padding=_NEARBY) for sign in (1, -1))
+    highest, least = (sign * F.max_pool2d(sign * target, NEARBY, stride=1, padding=NEARBY // 2) for sign in (1, -1))
     return F.relu(prediction - highest) + F.relu(least - prediction)
 
 
