@@ -147,9 +147,12 @@ def digest(model: str) -> str:
 
     ``model`` is what `deployed` takes.
     """
-    folder, name, is_sharpened = Path(zoo.__file__).parent / "weights", re.split("[:@]", model)[0], ":" in model
-    files = [path for path in folder.glob(f"{name}.*safetensors") if is_sharpened or ".crisp." not in path.name]
-    content = b"".join(path.read_bytes() for path in sorted(files))
+    folder, name = Path(zoo.__file__).parent / "weights", re.split("[:@]", model)[0]
+    looks = (False, True) if ":" in model else (False,)
+    files = (
+        path for grade in zoo.grades(name) for crisp in looks for path in zoo.files_of(folder, name, grade, crisp=crisp)
+    )
+    content = b"".join(path.read_bytes() for path in sorted(files) if path.exists())
     return hashlib.sha256(content).hexdigest()[:12]
 
 
