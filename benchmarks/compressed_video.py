@@ -4,7 +4,8 @@
 
 Each clip is downscaled, compressed, upscaled by the pipeline as a user runs it but with a lossless encoder, and
 compared with the original: PSNR, XPSNR, VMAF and VMAF-NEG (extra [vmaf]) of the luma. Rows that the results hold
-already are not measured again: an interrupted run continues, and another model is added to those that are there.
+already are not measured again: an interrupted run continues, and another model is added to those that are there. Rows
+of other clips, codecs or numbers of frames are never dropped: such a run needs --results of its own.
 """
 
 import argparse
@@ -32,7 +33,13 @@ def main() -> None:
     cells = [Cell(scaler, *rest) for *rest, scaler in itertools.product(args.codecs, args.crf, args.scalers)]
     with tempfile.TemporaryDirectory() as folder:
         clips, compressed = _clips(args, Path(folder))
-        rows = [row for row in _stored(args.results) if _is_asked(row, args, cells, set(clips))]
+        stored = _stored(args.results)
+        if others := sum(not _is_asked(row, args.frames, cells, set(clips)) for row in stored):
+            sys.exit(
+                f"{args.results} holds {others} rows of other clips, codecs, scalers, CRFs or numbers of frames, which "
+                "would be lost: give another folder with --results."
+            )
+        rows = [row for row in stored if _has_these_weights(row)]
         there = {(row["clip"], row["scaler"], row["codec"], row["crf"], row["upscaler"]) for row in rows}
         upscalers = {model: deployed(model) for model in args.models}
         weights = {model: digest(model) for model in args.models}
@@ -82,12 +89,15 @@ def _stored(results: Path) -> list[Row]:
     return list(json.loads(stored.read_text())["rows"]) if stored.exists() else []
 
 
-def _is_asked(row: Row, args: argparse.Namespace, cells: list[Cell], clips: set[str]) -> bool:
-    """Whether a stored row is still valid: a requested clip and cell, as many frames, and the same weights."""
-    if row.get("asked") != args.frames or row["clip"] not in clips:
-        return False
-    weights = "" if row["upscaler"] == LANCZOS else digest(row["upscaler"])
-    return row["weights"] == weights and Cell(row["scaler"], row["codec"], row["crf"]) in cells
+def _is_asked(row: Row, frames: int, cells: list[Cell], clips: set[str]) -> bool:
+    """Whether a stored row is of a requested clip and cell, and of as many frames."""
+    cell = Cell(row["scaler"], row["codec"], row["crf"])
+    return row["asked"] == frames and row["clip"] in clips and cell in cells
+
+
+def _has_these_weights(row: Row) -> bool:
+    """Whether a stored row was measured with the weights that ship now."""
+    return row["weights"] == ("" if row["upscaler"] == LANCZOS else digest(row["upscaler"]))
 
 
 def _keep(results: Path, rows: list[Row]) -> None:

@@ -18,14 +18,16 @@ from typing import Any
 
 import av
 import numpy as np
+from extras import required
 from numpy.typing import NDArray
-from skimage import data
 
 from rig.compressed import LANCZOS, LOSSLESS, SCALERS, Cell, cut, deployed, lanczos, pictures, resized, write
 from sr4k.bench import machine
 from sr4k.bench.report import store
 from sr4k.common.opencv import cv2
 from sr4k.media.planes import rows_of
+
+data = required("skimage.data")
 
 HERE = Path(__file__).parent
 NAME = "looks"

@@ -19,6 +19,7 @@ from typing import Any
 
 import av
 import numpy as np
+from extras import required
 from numpy.typing import NDArray
 
 from sr4k import Box, Job, load_preset
@@ -82,8 +83,7 @@ def command(args: argparse.Namespace) -> str:
 def sources(folders: Sequence[Path], shrink: Fraction) -> Iterator[tuple[str, list[Planes]]]:
     """Yield the name of each set of pictures, and the pictures."""
     if not folders:
-        from skimage import data
-
+        data = required("skimage.data")
         yield "photographs of scikit-image", [np.asarray(getattr(data, name)(), np.uint8) for name in PHOTOGRAPHS]
     for folder in folders:
         pictures = [read_rgb(path) for path in picture_files([folder])]

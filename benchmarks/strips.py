@@ -18,13 +18,15 @@ from pathlib import Path
 import av
 import numpy as np
 from av.video.reformatter import Interpolation
+from extras import required
 from numpy.typing import NDArray
-from skimage import data
 
 from rig.compressed import LOSSLESS, Cell, cut, deployed, lanczos, pictures, resized, write
 from rig.old_sources import SOURCES
 from sr4k.models import catalogue
 from sr4k.models.quality.contact_sheet import write_contact_sheet
+
+data = required("skimage.data")
 
 ROWS = {"clean": ("astronaut", None), "CRF 23": ("coffee", 23), "CRF 28": ("chelsea", 28)}
 """By caption: a photograph, and the rate factor; ``None``: lossless."""

@@ -142,6 +142,7 @@ class EngineReport:
         lanes: number of engines that ran side by side.
         computed: share of each frame that was computed and not reused, 0 to 1; the mean over all frames and lanes.
         cleaned: names of the networks that frames went through first, at their own size; ``macs`` are of all networks.
+        sharpness: how crisp the result is, if not 0.
         passes: 2 where each frame goes through the network twice; ``macs`` and ``computed`` are of both passes.
         source_qualities: number of frames by the quality of sources that the weights they went through are for
             (`sr4k.models.source_quality`); ``None``: the network has one set of weights.
@@ -158,6 +159,7 @@ class EngineReport:
     tiles: int | None = None
     lanes: int | None = None
     computed: float | None = None
+    sharpness: int | None = None
     passes: int | None = None
     cleaned: tuple[str, ...] | None = None
     source_qualities: dict[int, int] | None = None

@@ -26,6 +26,9 @@ SHARED = {"rcan-basicsr": "rcan"}
 LIGHTER = {"luma": "luma-fast", "luma-large": "luma"}
 """By model, the next smaller one of its kind, which takes its place where time is short."""
 
+FOLLOWING = frozenset({"luma", "luma-fast", "luma-large"})
+"""Models whose weights follow how compressed the source is."""
+
 SHARPEST = 100
 """The largest sharpness."""
 

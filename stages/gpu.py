@@ -199,7 +199,7 @@ class GpuUpscale(Transform):
         )
         with gpu_errors():
             self._network = open_on_gpu((s.engine, *s.fallbacks), spec)
-        self._about = EngineReport(**self._network.describe())
+        self._about = EngineReport(**self._network.describe(), sharpness=s.sharpness or None)
         self._size = (SCALE * info.height, SCALE * info.width)
         rows, columns = self._size
         before = info.width, info.height

@@ -61,7 +61,7 @@ class Infer(Transform):
         )
         first_quality = info.quality if s.source_quality is None else None
         self._engines = EngineOfEachGrade((s.engine, *s.fallbacks), spec, first_quality, s.lighter)
-        self._about = EngineReport(**self._engines.now.describe())
+        self._about = EngineReport(**self._engines.now.describe(), sharpness=s.sharpness or None)
         if s.reuse and s.pixels == "yuv" and spec.foreign is None:
             self._reuse = Reuse(self._engines.name, self._engines.spec, s.reuse_threshold, s.lighter)
         return Format(tuple(PlaneSpec(shape, str(spec.output_dtype)) for shape in spec.result_shapes), about=info)

@@ -128,8 +128,11 @@ class Parts:
             )
         if differing := self.changed(facts):
             differences = ", ".join(f"{key} was {head.get(key)}, is {facts.get(key)}" for key in differing)
-            again = option("overwrite", True)
-            raise OptionError(f"{self.target} can't be resumed: {differences}; {again} starts again.")
+            resumed, replaced = option("resume", True), option("overwrite", True)
+            again = (
+                f"leave {resumed} out to start again" if overwrite else f"{replaced} instead of {resumed} starts again"
+            )
+            raise OptionError(f"{self.target} can't be resumed: {differences}; {again}.")
         return True
 
     def changed(self, facts: Mapping[str, Any]) -> list[str]:

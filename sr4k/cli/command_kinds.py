@@ -11,17 +11,30 @@ from typer.core import TyperCommand, TyperGroup
 
 from sr4k.service.redaction import Redaction
 
+_IN_PLAIN_WORDS = {
+    r"\bValue error, ": "",
+    r"Input should be a valid integer\b.*": "it must be a whole number",
+    r"Input should be a valid number\b.*": "it must be a number",
+    r"Input should be greater than or equal to ": "it must be at least ",
+    r"Input should be less than or equal to ": "it must be at most ",
+    r"Input should be ": "it must be ",
+}
+"""Patterns of the validator's words, and what takes their place."""
+
 
 @contextmanager
 def _without_secrets(args: list[str]) -> Iterator[None]:
-    """Redact the secrets of addresses in the usage errors raised inside, and drop the validator's prefix."""
+    """Redact the secrets of addresses in usage errors raised inside, and put the validator's words into plain ones."""
     redaction = Redaction()
     redaction.hide_typed(list(args))
     try:
         yield
     except Exception as err:
         if "message" in vars(err):  # all usage errors have one; their class has no public name
-            vars(err)["message"] = redaction.text(str(vars(err)["message"]).removeprefix("Value error, "))
+            message = str(vars(err)["message"])
+            for pattern, words in _IN_PLAIN_WORDS.items():
+                message = re.sub(pattern, words, message)
+            vars(err)["message"] = redaction.text(message)
         raise
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sr4k.bench import InputSize
+from sr4k.cli.command_kinds import Command
 from sr4k.cli.one_line_errors import errors_in_one_line, log_handler
 from sr4k.cli.table import table
 from sr4k.models.architecture import Precision
@@ -23,7 +24,7 @@ app = typer.Typer(
 )
 
 
-@app.command()
+@app.command(cls=Command)
 def build(
     size: Annotated[str, typer.Option(help=f"Size of the input: {', '.join(InputSize)}, or WIDTHxHEIGHT in pixels.")],
     model: Annotated[str, typer.Option(help="Network to build an engine for; sr4k models lists all.")] = DEFAULT,
@@ -64,7 +65,7 @@ def build(
         typer.echo(f"{model} {width}x{height} {about['precision']} for {about['device']}: {done}")
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 def list_all(verbose: Verbose = False) -> None:
     """List the engines that have been built."""
     with errors_in_one_line(verbose=verbose):
@@ -80,7 +81,7 @@ def list_all(verbose: Verbose = False) -> None:
         typer.echo(f"The engines are kept in {cache.folder}.", err=True)
 
 
-@app.command()
+@app.command(cls=Command)
 def clear(verbose: Verbose = False) -> None:
     """Delete all engines that have been built."""
     with errors_in_one_line(verbose=verbose):

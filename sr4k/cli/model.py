@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sr4k.bench import InputSize
+from sr4k.cli.command_kinds import Command
 from sr4k.cli.one_line_errors import errors_in_one_line, say
 from sr4k.cli.table import table
 
@@ -29,7 +30,7 @@ app = typer.Typer(
 )
 
 
-@app.command(no_args_is_help=True)
+@app.command(no_args_is_help=True, cls=Command)
 def add(
     file: Annotated[
         Path,
@@ -58,7 +59,7 @@ def add(
         say(*_told(found), f"Use it:  sr4k-stream --model {called} IN OUT")
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 def list_all(as_json: AsJson = False, verbose: Verbose = False) -> None:
     """List your networks."""
     with errors_in_one_line(verbose=verbose):
@@ -77,7 +78,7 @@ def list_all(as_json: AsJson = False, verbose: Verbose = False) -> None:
         typer.echo(f"Your networks are kept in {store.store_folder()}.", err=True)
 
 
-@app.command(no_args_is_help=True)
+@app.command(no_args_is_help=True, cls=Command)
 def show(name: Name, as_json: AsJson = False, verbose: Verbose = False) -> None:
     """Show what is known of one of your networks: its card."""
     with errors_in_one_line(verbose=verbose):
@@ -88,7 +89,7 @@ def show(name: Name, as_json: AsJson = False, verbose: Verbose = False) -> None:
             say(*_told(found))
 
 
-@app.command(no_args_is_help=True)
+@app.command(no_args_is_help=True, cls=Command)
 def remove(name: Name, verbose: Verbose = False) -> None:
     """Remove one of your networks."""
     with errors_in_one_line(verbose=verbose):
@@ -98,7 +99,7 @@ def remove(name: Name, verbose: Verbose = False) -> None:
         typer.echo(f"Removed {name}.")
 
 
-@app.command(no_args_is_help=True)
+@app.command(no_args_is_help=True, cls=Command)
 def bench(
     name: Name,
     size: Annotated[InputSize, typer.Option(help="Size of the pictures.")] = InputSize.P1080,
@@ -117,7 +118,7 @@ def bench(
         say(*found.in_words())
 
 
-@app.command(no_args_is_help=True)
+@app.command(no_args_is_help=True, cls=Command)
 def export(
     name: Annotated[
         str, typer.Argument(help="Name of a network: one that ships with the package, or yours.", metavar="NAME")

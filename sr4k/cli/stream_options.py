@@ -235,8 +235,9 @@ Weights = Annotated[
 Precision = Annotated[
     str | None,
     typer.Option(
-        help="Number format of the network: int8, fp32, fp16 (on a GPU), bf16 (networks of yours, on CPUs that "
-        "have it), or auto, which is int8 if the weights are calibrated for it. Default: auto.",
+        help="Number format of the network: int8, fp32, fp16 (on GPUs, and for networks of yours on CPUs that have "
+        "it), bf16 (for networks of yours, on CPUs that have it), or auto, which is int8 if the weights are "
+        "calibrated for it. Default: auto.",
         metavar="FORMAT",
         rich_help_panel=_NETWORK,
     ),
@@ -308,8 +309,8 @@ SourceQuality = Annotated[
 Sharpness = Annotated[
     int | None,
     typer.Option(
-        help="Crispness of the result, at no cost: 0 is most faithful to the source, 100 is for eyes rather than "
-        "meters. For the models whose names begin with luma. Default: 0.",
+        help="Crispness of the result, at no cost in time: 0 is most faithful to the source, 100 is for eyes rather "
+        "than meters. For the models whose names begin with luma. Default: 0.",
         metavar="0-100",
         rich_help_panel=_NETWORK,
     ),

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from operator import itemgetter
 
 from sr4k.common.option_names import option
 from sr4k.errors import OptionError, StoppedError
@@ -29,8 +30,8 @@ def fast_enough(
 ) -> Job:
     """Return the job with the first network, from its own to ever smaller ones, that is fast enough on this machine.
 
-    A few seconds of the video are upscaled with each. If none is fast enough it is the smallest, and a warning is
-    logged. A job that is resumed keeps the network that it was begun with.
+    A few seconds of the video are upscaled with each. If none is fast enough it is the one that was fastest, and a
+    warning is logged. A job that is resumed keeps the network that it was begun with.
 
     Args:
         job: a job from a video file to one.
@@ -52,26 +53,24 @@ def fast_enough(
         for choice in choices:
             if parts.was_begun_with(choice.facts()):
                 return choice
-    slower = ""
+    tried: list[tuple[float, Job]] = []
     for choice in choices:
-        fps, name = measure(choice), choice.preset.engine.model
+        tried.append((measure(choice), choice))
         if stop_requests():
             raise StoppedError("Stopped before the first frame: nothing was written.")
-        if fps >= _ROOM * wanted:
+        if tried[-1][0] >= _ROOM * wanted:
             break
-        slower += f"{name} makes {fps:.1f} frames a second, "
-    if fps < _ROOM * wanted and len(choices) == 1:
-        log.warning(
-            "%s makes %.1f frames a second, and %.1f are wanted: there is no smaller network of its kind.",
-            name,
-            fps,
-            wanted,
-        )
-    elif fps < _ROOM * wanted:
-        log.warning("%sand %.1f are wanted: no network is fast enough, and %s is the fastest.", slower, wanted, name)
-    elif slower:
-        log.warning("%sand %.1f are wanted: the network is %s, which makes %.1f.", slower, wanted, name, fps)
-    return choice
+    fps, best = max(tried, key=itemgetter(0))
+    name, is_enough = best.preset.engine.model, fps >= _ROOM * wanted
+    told = [f"{job.preset.engine.model} makes {rate:.1f} frames a second" for rate, job in tried]
+    if is_enough and len(tried) > 1:
+        slower = ", ".join(told[:-1])
+        log.warning("%s, and %.1f are wanted: the network is %s, which makes %.1f.", slower, wanted, name, fps)
+    elif not is_enough:
+        none = f"no network is fast enough, and {name} is the fastest"
+        none = none if len(tried) > 1 else "there is no smaller network of its kind"
+        log.warning("%s, and %.1f are wanted: %s.", ", ".join(told), wanted, none)
+    return best
 
 
 def _choices(job: Job) -> Iterator[Job]:

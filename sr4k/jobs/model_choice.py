@@ -105,8 +105,13 @@ def hashes(model: str) -> dict[str, str]:
 
 
 def _check(engine: EnginePreset, network: str) -> None:
-    """Refuse what is for our own networks alone."""
+    """Refuse what is for other networks alone."""
     if network in catalogue.ARCHITECTURES:
+        if engine.source_quality != "auto" and engine.weights is None and network not in catalogue.FOLLOWING:
+            raise OptionError(
+                f"{option('source_quality')} is for networks whose weights follow the source "
+                f"({', '.join(sorted(catalogue.FOLLOWING))}), which {network} isn't: leave it out."
+            )
         return
     given = {
         "weights": engine.weights is not None,
@@ -117,7 +122,8 @@ def _check(engine: EnginePreset, network: str) -> None:
     for name, is_given in given.items():
         if is_given:
             raise OptionError(
-                f"{option(name)} is for the networks that ship with the package, which {network} isn't: omit it."
+                f"{option(name)} is for the networks that ship with the package, which {network} isn't: "
+                "leave it out, of a preset as well."
             )
     found = catalogue.foreign(network)
     if found is not None:

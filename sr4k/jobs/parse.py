@@ -19,6 +19,9 @@ NAMED_SIZES: dict[str, Size] = {
     "8k": (7680, 4320),
 }
 
+_HIGHEST_RATE = 1000
+"""Frames per second."""
+
 _FACTOR = re.compile(r"x?(\d+(?:\.\d+)?)")
 _COUNT = re.compile(r"0*[1-9]\d{,5}")
 _SIDES = re.compile(r"\d+x\d+")
@@ -130,8 +133,10 @@ def parse_rate(text: str) -> Fraction:
         rate = Fraction(text)
     except (ValueError, ZeroDivisionError):
         rate = Fraction(0)
-    if not 0 < rate <= 1000:
+    if rate <= 0:
         raise OptionError(f"'{text}' isn't a frame rate: use frames per second, such as 24 or 30000/1001.")
+    if rate > _HIGHEST_RATE:
+        raise OptionError(f"{text} frames per second are too many: use at most {_HIGHEST_RATE}.")
     return rate
 
 

@@ -2,12 +2,20 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, Strict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict
 
 Whole = Annotated[int, Strict()]
 Number = Annotated[float, Strict()]
 Switch = Annotated[bool, Strict()]
 """What users give as JSON: no number is true, and no switch is 1 or ``"yes"``."""
+
+
+def _as_text(given: object) -> object:
+    return str(given) if type(given) is int else given
+
+
+NumberOrText = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=int | str)]
+"""A number, or text that may be one, as keywords of `sr4k.Job` take them."""
 
 State = Literal["waiting", "running", "paused", "done", "failed", "cancelled"]
 """``waiting``: for its turn, or for the hours of the schedule. ``paused``: until somebody lets it go on. ``cancelled``:
@@ -50,10 +58,10 @@ class JobOptions(_Told):
     precision: str | None = None
     reuse: Switch | None = None
     passes: Whole | None = None
-    source_quality: str | None = None
+    source_quality: NumberOrText | None = None
     sharpness: Whole | None = None
     deinterlace: Literal["auto", "double", "off"] = "auto"
-    track: str = "0"
+    track: NumberOrText = "0"
     part: str | None = None
     strict: Switch = False
 

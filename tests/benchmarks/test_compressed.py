@@ -1,5 +1,6 @@
 """Measuring upscalers on compressed video: their gains over lanczos, cell by cell."""
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,10 +98,24 @@ def test_the_page_has_means_and_the_worst_cell_of_each_kind_of_truth(tmp_path: P
     assert (tmp_path / "gain.png").stat().st_size > 1000
 
 
-def test_rows_of_other_frames_weights_clips_and_cells_are_not_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["x", "--frames", "4"])
-    args, cells = compressed_video._arguments(), [Cell("area", "libx264", 18)]
+def test_rows_of_other_weights_are_measured_again() -> None:
     kept = row("a", 18, "lanczos", 1.0)
     network = row("a", 18, "luma", 1.0) | {"weights": compressed_video.digest("luma")}
-    others = [kept | change for change in ({"asked": 5}, {"clip": "b"}, {"crf": 23})] + [network | {"weights": "old"}]
-    assert [r for r in (kept, network, *others) if compressed_video._is_asked(r, args, cells, {"a"})] == [kept, network]
+    rows = [kept, network, network | {"weights": "old"}]
+    assert [r for r in rows if compressed_video._has_these_weights(r)] == [kept, network]
+
+
+@pytest.mark.parametrize("change", [{"asked": 5}, {"clip": "b"}, {"crf": 23}])
+def test_rows_that_were_not_asked_for_are_never_lost(
+    change: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = tmp_path / "compressed_video.json"
+    stored.write_text(
+        json.dumps({"rows": [row("a", 18, "lanczos", 1.0) | {"asked": 4}, row("a", 18, "lanczos", 1.0) | change]})
+    )
+    before = stored.read_text()
+    words = ["--clips", "a.mkv", "--frames", "4", "--crf", "18", "--scalers", "area", "--codecs", "libx264"]
+    monkeypatch.setattr(sys, "argv", ["x", *words, "--results", str(tmp_path)])
+    with pytest.raises(SystemExit, match="holds 1 rows of other clips"):
+        compressed_video.main()
+    assert stored.read_text() == before

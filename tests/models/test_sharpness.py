@@ -5,6 +5,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from clips import MakeClip
 from numpy.typing import NDArray
 from skimage import data as photographs
 
@@ -116,3 +117,12 @@ def test_all_doors_make_the_same_picture(tmp_path: Path) -> None:
     with Upscaler(sharpness=60) as up, Upscaler() as plain:
         np.testing.assert_array_equal(made, up(PICTURE))
         assert np.abs(made.astype(int) - plain(PICTURE)).max() > 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sharpness", [0, 40])
+def test_a_job_tells_how_sharp_its_result_is(sharpness: int, make_clip: MakeClip, tmp_path: Path) -> None:
+    clip = make_clip("in.mp4", frames=2, audio=False)
+    done = Job(clip, tmp_path / "out.mp4", model="luma-fast", sharpness=sharpness, workers="threads").run()
+    assert done.engine is not None
+    assert done.engine.as_dict().get("sharpness", 0) == sharpness

@@ -23,6 +23,10 @@ def test_what_ships() -> None:
     assert set(SHIPPED) == {"luma", "luma-fast", "luma-large", "luma-restore", "rcan", "rcan2", "rcan-basicsr"}
 
 
+def test_the_weights_of_some_follow_the_source() -> None:
+    assert {name for name in SHIPPED if len(zoo.grades(name)) > 1} == catalogue.FOLLOWING
+
+
 @pytest.mark.parametrize("name", STORED)
 def test_shipped_models_are_trained_and_fit_their_architecture(name: str) -> None:
     model = zoo.load(name)

@@ -76,6 +76,23 @@ def test_a_value_that_is_none_of_the_choices_is_told_with_them() -> None:
     assert "Invalid value for '--part': 'x' is not one of 'engine'," in done.output
 
 
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (
+            ["stream", "a.mp4", "b.mp4", "--sharpness", "abc"],
+            "Invalid value for '--sharpness': it must be a whole number",
+        ),
+        (["train", "a", "--out", "b", "--steps", "0"], "Invalid value for '--steps': it must be at least 1"),
+        (["quantize", "a", "b", "--max-loss", "x"], "Invalid value for '--max-loss': it must be a number"),
+        (["model", "bench", "luma", "--size", "4k"], "Invalid value for '--size': '4k' is not one of '540p',"),
+    ],
+)
+def test_a_value_of_another_type_is_told_in_plain_words(args: list[str], words: str) -> None:
+    done = CliRunner().invoke(app, args, env={"COLUMNS": "200"})
+    assert (done.exit_code, words in done.output) == (2, True)
+
+
 def test_the_options_of_streams_are_in_panels() -> None:
     done = CliRunner().invoke(stream_app, ["--help"], env={"COLUMNS": "120"})
     titles = re.findall(r"╭─ ([^─]+) ─", done.output)

@@ -51,13 +51,18 @@ def test_a_smaller_one_is_said_with_the_speed_of_both(caplog: pytest.LogCaptureF
     ]
 
 
-def test_if_none_is_fast_enough_it_is_the_smallest_and_that_is_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_if_none_is_fast_enough_it_is_the_fastest_and_that_is_said(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         assert chosen(100).preset.engine.model == "luma-fast"
     assert caplog.messages == [
         "luma makes 20.0 frames a second, luma-fast makes 40.0 frames a second, and 100.0 are wanted: no network is "
         "fast enough, and luma-fast is the fastest."
     ]
+
+
+def test_the_fastest_is_the_one_that_was_measured_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SPEEDS, "luma", 41.0)
+    assert chosen(100).preset.engine.model == "luma"
 
 
 def test_all_else_of_the_job_stays() -> None:
@@ -84,6 +89,8 @@ def test_a_speed_is_a_frame_rate() -> None:
     assert chosen("20000/1001").preset.engine.model == "luma-fast"  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="isn't a frame rate"):
         chosen("fast")  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="1001 frames per second are too many: use at most 1000"):
+        chosen(1001)
 
 
 def test_a_job_that_is_resumed_keeps_the_network_that_it_was_begun_with(make_clip: MakeClip, tmp_path: Path) -> None:
@@ -99,4 +106,4 @@ def test_a_job_is_measured_and_runs_with_the_network(make_clip: MakeClip, tmp_pa
     clip = make_clip("in.mp4", frames=6, audio=False)
     job = fast_enough(Job(clip, tmp_path / "out.mp4", workers="threads"), 999)
     summary = job.run()
-    assert (summary.engine.model, summary.frames) == ("luma-fast", 6)
+    assert (summary.engine.model, summary.frames) == (job.preset.engine.model, 6)

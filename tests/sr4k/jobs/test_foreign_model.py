@@ -122,6 +122,7 @@ def test_what_a_network_is_not_for_is_refused_before_anything_starts(tmp_path: P
         ({"model": f"{mine}+luma", "engine": "cuda"}, "The engine cuda runs only .* mine is one of yours"),
         ({"model": big, "passes": 2}, "passes is for the networks that ship"),
         ({"model": mine, "source_quality": 30}, "source_quality is for"),
+        ({"model": "rcan2", "source_quality": 30}, "source_quality is for .*luma, luma-fast, luma-large.*rcan2 isn't"),
         ({"model": "nets/2x.pth"}, "sr4k model add nets/2x.pth"),
         ({"model": mine, "weights": tmp_path}, "weights is for"),
         ({"model": mine, "precision": "int8"}, "runs in float"),

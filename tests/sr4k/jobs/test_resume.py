@@ -213,8 +213,12 @@ def test_what_was_begun_is_not_begun_again_unasked(begun: Callable[..., Summary]
 
 
 def test_another_job_can_not_go_on_with_it(begun: Callable[..., Summary], tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match=r"encode\.crf was 0, is 20"):
+    with pytest.raises(
+        OptionError, match=r"encode\.crf was 0, is 20; overwrite=True instead of resume=True starts again"
+    ):
         begun(crf=20)
+    with pytest.raises(OptionError, match=r"encode\.crf was 0, is 20; leave resume=True out to start again"):
+        begun(overwrite=True, crf=20)
     source = tmp_path / "a.mp4"
     source.write_bytes(source.read_bytes() + b"x")
     with pytest.raises(OptionError, match=r"source\.bytes"):

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from sr4k.errors import MachineError, OptionError, OutputError
 from sr4k.queue.job_queue import NoSuchJob, Queue, WrongState
-from sr4k.queue.queued_job import JobProgress, JobResult, QueuedJob
+from sr4k.queue.queued_job import JobOptions, JobProgress, JobResult, QueuedJob
 
 
 def filled(queue: Queue, names: str) -> list[QueuedJob]:
@@ -157,3 +158,11 @@ def test_a_disk_that_is_full_is_told_in_one_line_and_nothing_is_lost(tmp_path: P
     queue._rows(f"PRAGMA max_page_count={pages + 1000}")
     filled(queue, "c")
     assert order(queue) == "ac"
+
+
+def test_numbers_are_taken_where_python_takes_them_or_text() -> None:
+    options = JobOptions.model_validate({"source_quality": 30, "track": 1})
+    assert (options.source_quality, options.track) == ("30", "1")
+    for value in (True, 1.5, [1]):
+        with pytest.raises(ValidationError, match="should be a valid string"):
+            JobOptions.model_validate({"source_quality": value})
