@@ -23,7 +23,7 @@ from sr4k.common.opencv import cv2
 from sr4k.models import zoo
 from sr4k.models.execute import FoldedExecutor, IntegerExecutor, padded
 from sr4k.models.quality.metrics import luma, psnr
-from sr4k.models.quality.testset import pictures_of
+from sr4k.models.quality.testset import pictures_of, titles_of
 
 HERE = Path(__file__).parent
 NAME = "int8_steps"
@@ -56,7 +56,7 @@ def measured(name: str, folders: list[Path]) -> dict[str, dict[str, float]]:
     assert model.calibration is not None
     plain = FoldedExecutor(model.folded(None))
     drawn = {"text": page_of_text(), "waves": waves()}
-    pairs = {folder.name: list(pictures_of(folder)) for folder in folders}
+    pairs = {title: list(pictures_of(folder)) for title, folder in titles_of(folders).items()}
     expected = {key: upscaled(plain, picture) for key, picture in drawn.items()}
     usual = {key: [psnr(luma(upscaled(plain, p.low)), luma(p.high)) for p in some] for key, some in pairs.items()}
     found: dict[str, dict[str, float]] = {}

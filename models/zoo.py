@@ -127,17 +127,20 @@ def load(name: str = DEFAULT, source: Path | None = None, quality: int = 0, shar
 
     Raises:
         OptionError: there is no model of that name or no weights for it, or the weights don't fit or are damaged, or
-            there is no sharpness for that network (`can_sharpen`).
+            there is no sharpness for that network (`can_sharpen`), or a folder has crisp weights for a part of its
+            qualities alone.
     """
     arch = architecture(name)
     if sharpness and not can_sharpen(arch):
         raise OptionError(f"{option('sharpness')} is for luma networks, which {name} isn't: omit it.")
+    if source is not None and not source.exists():
+        raise OptionError(f"{source} does not exist: {option('weights')} takes a folder or a checkpoint.")
     if source is not None and not source.is_dir():
         plain, crisp = Model(name, arch, _checkpoint(name, arch, source)), None
     else:
         folder, grade = _folder(name, source), nearest(quality, grades(name, source))
         plain = _stored(name, folder, grade)
-        crisp = _stored_crisp(name, folder, grade) if sharpness else None
+        crisp = _stored(name, folder, grade, crisp=True) if sharpness and _has_crisp(name, folder) else None
     share = sharpness / SHARPEST
     return plain.with_detail(1 + (_STRONGEST - 1) * share) if crisp is None else plain.towards(crisp, share)
 
@@ -195,14 +198,34 @@ def _folder(name: str, source: Path | None) -> Path:
     return source or _shipped()
 
 
-def _stored_crisp(name: str, folder: Path, grade: int) -> Model | None:
-    has_crisp = files_of(folder, SHARED.get(name, name), grade, crisp=True)[0].exists()
-    return _stored(name, folder, grade, crisp=True) if has_crisp else None
+def _has_crisp(name: str, folder: Path) -> bool:
+    """Whether a folder has crisp weights beside all weights of a model; refuse those beside some of them.
+
+    Pictures of some qualities would get another look than those of others.
+    """
+    stored = SHARED.get(name, name)
+    wanted = []
+    for grade in grades(name, folder):
+        plain, crisp = (files_of(folder, stored, grade, crisp=is_crisp) for is_crisp in (False, True))
+        wanted.extend(of_crisp for of_plain, of_crisp in zip(plain, crisp, strict=True) if of_plain.exists())
+    missing = [file.name for file in wanted if not file.exists()]
+    if 0 < len(missing) < len(wanted):
+        raise OptionError(
+            f"{folder} has crisp weights of {name} for some qualities of sources alone: {', '.join(missing)} "
+            f"{'is' if len(missing) == 1 else 'are'} missing. Add them, or leave {option('sharpness')} out."
+        )
+    return not missing
 
 
 def _stored(name: str, folder: Path, grade: int, *, crisp: bool = False) -> Model:
     arch, stored = ARCHITECTURES[name], SHARED.get(name, name)
     float_file, int8_file = files_of(folder, stored, grade, crisp=crisp)
+    if not float_file.exists():
+        present = ", ".join(each for each in ARCHITECTURES if files_of(folder, each)[0].exists())
+        raise OptionError(
+            f"{folder} has no weights of {name}: {float_file.name} is missing"
+            f"{f', and there are weights of {present}' if present else ''}."
+        )
     weights = _weights(float_file, stored, ARCHITECTURES[stored])
     calibration, tuned = _int8(int8_file, stored, ARCHITECTURES[stored]) if int8_file.exists() else (None, None)
     return Model(name, arch, weights, calibration, tuned, grade, crisp)

@@ -26,8 +26,13 @@ def picture_files(folders: list[Path]) -> list[Path]:
     """Return all picture files below the folders, in a fixed order.
 
     Raises:
-        InputError: there are none.
+        InputError: there are none, or a folder is missing or is none.
     """
+    for folder in folders:
+        if not folder.exists():
+            raise InputError(f"The folder {folder} does not exist.")
+        if not folder.is_dir():
+            raise InputError(f"{folder} is not a folder: name the folder that the pictures lie in.")
     files = [f for folder in folders for f in sorted(folder.rglob("*")) if f.suffix.lower() in READABLE and f.is_file()]
     if not files:
         raise InputError(f"No pictures below {', '.join(map(str, folders))}: expected {', '.join(sorted(READABLE))}.")

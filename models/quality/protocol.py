@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from sr4k.common.opencv import cv2
 from sr4k.models.quality import Protocol
-from sr4k.models.quality.metrics import chroma, luma, psnr, ssim, without_border
+from sr4k.models.quality.metrics import chroma, luma, mean_psnr, psnr, ssim, without_border
 from sr4k.models.quality.testset import PicturePair
 from sr4k.models.resize import imresize
 
@@ -57,14 +57,12 @@ def compare(upscaled: NDArray[np.uint8], high: NDArray[np.uint8], protocol: Prot
 
 
 def mean(qualities: Iterable[Quality]) -> Quality:
-    """Return the mean of PSNR and SSIM; that of chroma leaves out pictures of equal chroma, such as grey ones."""
+    """Return the means; those of PSNRs leave out what is equal, as the chroma of gray pictures is (`mean_psnr`)."""
     listed = list(qualities)
-    colours = [q.chroma for q in listed if np.isfinite(q.chroma)] or [np.inf]
-    return Quality(*(float(np.mean(v)) for v in ([q.psnr for q in listed], [q.ssim for q in listed], colours)))
+    similar = float(np.mean([q.ssim for q in listed]))
+    return Quality(mean_psnr(q.psnr for q in listed), similar, mean_psnr(q.chroma for q in listed))
 
 
 def mean_psnr_y(pictures: Iterable[PicturePair], upscale: UpscaleLuma, *, scale: int = 2) -> float:
     """Return the mean PSNR of luma in dB, by the usual protocol."""
-    return float(
-        np.mean([psnr(without_border(upscale(p.low), scale), without_border(luma(p.high), scale)) for p in pictures])
-    )
+    return mean_psnr(psnr(without_border(upscale(p.low), scale), without_border(luma(p.high), scale)) for p in pictures)

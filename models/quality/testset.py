@@ -1,15 +1,19 @@
 """Folders of test pictures: pairs of high and low resolution, read from files or made by downscaling."""
 
-from collections.abc import Iterator
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sr4k.errors import InputError
+from sr4k.errors import InputError, OptionError
 from sr4k.models.geometry import SCALE
+from sr4k.models.quality import Protocol
 from sr4k.models.quality.image_files import picture_files, read_rgb
+from sr4k.models.quality.metrics import WINDOW
 from sr4k.models.resize import imresize
 
 
@@ -22,19 +26,39 @@ class PicturePair:
     low: NDArray[np.uint8]
 
 
-def pictures_of(folder: Path, *, scale: int = SCALE) -> Iterator[PicturePair]:
-    """Yield the test pictures of a folder.
+def titles_of(folders: Sequence[Path]) -> dict[str, Path]:
+    """Return folders by their names, with as many of the folders above as tell those of one name apart.
+
+    Raises:
+        OptionError: a folder is given twice.
+    """
+    paths = [Path(os.path.abspath(folder)) for folder in folders]  # noqa: PTH100 - links keep their own names
+    for number, path in enumerate(paths):
+        if path in paths[:number]:
+            raise OptionError(f"The folder {folders[number]} is given twice.")
+    endings = [[str(Path(*path.parts[-k:])) for k in range(1, len(path.parts) + 1)] for path in paths]
+    shared = Counter(ending for of_one in endings for ending in of_one)
+    titles = (next(ending for ending in of_one if shared[ending] == 1) for of_one in endings)
+    return dict(zip(titles, folders, strict=True))
+
+
+def pictures_of(folder: Path, *, scale: int = SCALE, protocol: Protocol = "usual") -> Iterator[PicturePair]:
+    """Yield the test pictures of a folder, at least as large as the protocol needs them.
 
     In DIV2K's layout, ``*_HR/0801.png`` and ``*_LR_bicubic/X2/0801x2.png``, both resolutions are read. The pictures of
     any other folder are of high resolution: they are cropped to a multiple of the scale and downscaled by MATLAB's
     bicubic.
 
     Raises:
-        InputError: there are no pictures, one can't be read, or one of low resolution is missing or of a wrong size.
+        InputError: there are no pictures, one can't be read or is too small, or one of low resolution is missing or of
+            a wrong size.
     """
     high_folders = [path for path in sorted(folder.glob("*_HR")) if path.is_dir()]
     if not high_folders:
-        yield from (PicturePair(path.stem, high, low) for path, high, low in shrunk_pairs([folder], scale=scale))
+        for path in picture_files([folder]):
+            high = read_rgb(path)
+            _check_side(path, high, scale, protocol)
+            yield PicturePair(path.stem, *_shrunk(high, scale, scale))
         return
     for high_folder in high_folders:
         low_folder = folder / high_folder.name.replace("_HR", "_LR_bicubic") / f"X{scale}"
@@ -43,6 +67,7 @@ def pictures_of(folder: Path, *, scale: int = SCALE) -> Iterator[PicturePair]:
             high = read_rgb(path)[: scale * low.shape[0], : scale * low.shape[1]]
             if high.shape != (scale * low.shape[0], scale * low.shape[1], 3):
                 raise InputError(f"{path} isn't {scale} times as large as its picture in {low_folder}.")
+            _check_side(path, high, scale, protocol)
             yield PicturePair(path.stem, high, low)
 
 
@@ -51,17 +76,38 @@ def shrunk_pairs(
 ) -> Iterator[tuple[Path, NDArray[np.uint8], NDArray[np.uint8]]]:
     """Yield path, high and low resolution, uint8 RGB, of each picture, downscaled by MATLAB's bicubic.
 
+    Pictures with a side of less than ``multiple`` pixels are left out.
+
     Args:
         folders: searched recursively.
         scale: factor from low to high resolution.
         multiple: the sides are cropped to multiples of this many pixels; of the scale if ``None``.
 
     Raises:
-        InputError: there are no pictures, or one can't be read.
+        InputError: there are no pictures, one can't be read, or all are left out.
     """
-    multiple = multiple or scale
+    multiple, found = multiple or scale, False
     for path in picture_files(folders):
         high = read_rgb(path)
-        height, width = (side // multiple * multiple for side in high.shape[:2])
-        high = high[:height, :width]
-        yield path, high, imresize(high, height // scale, width // scale)
+        if min(high.shape[:2]) >= multiple:
+            found = True
+            yield path, *_shrunk(high, scale, multiple)
+    if not found:
+        raise InputError(f"Every picture has a side of less than {multiple} pixels.")
+
+
+def _shrunk(high: NDArray[np.uint8], scale: int, multiple: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    height, width = (side // multiple * multiple for side in high.shape[:2])
+    high = high[:height, :width]
+    return high, imresize(high, height // scale, width // scale)
+
+
+def _check_side(path: Path, high: NDArray[np.uint8], scale: int, protocol: Protocol) -> None:
+    """Refuse a picture on which the protocol's SSIM has no window, or that has no pixel once it is shrunk."""
+    least = scale if protocol == "card" else -(-(WINDOW + 2 * scale) // scale) * scale
+    height, width = high.shape[:2]
+    if min(height, width) < least:
+        raise InputError(
+            f"{path} is {width}x{height}, and pictures that are enlarged {scale} times are measured from "
+            f"{least}x{least} pixels on: take it out of the folder."
+        )

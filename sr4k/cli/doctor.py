@@ -1,11 +1,11 @@
 """``sr4k doctor``: shows what this machine can do."""
 
-import json
 from typing import Annotated
 
 import typer
 
 from sr4k.cli.one_line_errors import errors_in_one_line
+from sr4k.common.json_text import json_text
 from sr4k.errors import EngineError
 
 
@@ -28,7 +28,7 @@ def doctor(
 
         report = examine()
         if as_json:
-            typer.echo(json.dumps(report.as_dict(), indent=2))
+            typer.echo(json_text(report.as_dict()))
         else:
             console = Console(highlight=False, soft_wrap=True)
             for line in lines(report):

@@ -1,6 +1,5 @@
 """``sr4k eval``, ``sr4k compare`` and ``sr4k models``: measure quality."""
 
-import json
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import typer
 from sr4k.cli.one_line_errors import errors_in_one_line, say
 from sr4k.cli.picture_folders import check_outside
 from sr4k.cli.table import table
+from sr4k.common.json_text import json_text
 from sr4k.errors import OptionError
 from sr4k.models import catalogue
 from sr4k.models.architecture import Pixels
@@ -19,7 +19,11 @@ from sr4k.models.quality import Protocol
 if TYPE_CHECKING:
     from sr4k.quality.measure_videos import Course
 
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the picture if it exists.")]
+
 _HD = (1080, 1920)
+
+_PLOTS = (".pdf", ".png", ".svg")
 
 
 def evaluate(
@@ -62,11 +66,17 @@ def evaluate(
         Path | None,
         typer.Option(help="Picture (.png) to write, with crops of all results side by side; outside the folders."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of a table.")] = False,
+    overwrite: Overwrite = False,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="Print JSON on stdout instead of a table; null is a PSNR without a difference."),
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print tracebacks of errors.")] = False,
 ) -> None:
     """Measure networks on pictures: PSNR, SSIM and chroma PSNR of bicubic, of the network in float, and in int8."""
     with errors_in_one_line(verbose=verbose):
+        from sr4k.cli.new_file import check_new_file
+        from sr4k.common.picture_suffixes import WRITABLE
         from sr4k.jobs.model_choice import existing_chain
         from sr4k.media.writing.target_file import check_apart
         from sr4k.models import zoo
@@ -82,8 +92,9 @@ def evaluate(
             check_apart(sheet, [*picture_files(folders), *filter(None, [weights, fid])])
             for folder in folders:
                 check_outside(sheet, folder, "--sheet")
+            check_new_file(sheet, WRITABLE, overwrite=overwrite)
         results = evaluate_networks(folders, names, weights, protocol, pixels=pixels, fid=fid, sheet=sheet)
-        typer.echo(json.dumps(results, indent=2) if as_json else _as_markdown(results))
+        typer.echo(json_text(results) if as_json else _as_markdown(results))
 
 
 def compare(
@@ -91,10 +102,18 @@ def compare(
     reference: Annotated[Path, typer.Argument(help="Video to compare it with, of the same size.", metavar="REFERENCE")],
     plot: Annotated[
         Path | None,
-        typer.Option(help="Picture (.png) to write, with plots of the measures over time (extra \\[eval])."),
+        typer.Option(
+            help="Picture (.png, .svg or .pdf) to write, with plots of the measures over time (extra \\[eval])."
+        ),
     ] = None,
+    overwrite: Overwrite = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON on stdout instead of text, with the measures of every frame.")
+        bool,
+        typer.Option(
+            "--json",
+            help="Print JSON on stdout instead of text, with the measures of every frame; null is a PSNR "
+            "without a difference.",
+        ),
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print tracebacks of errors.")] = False,
 ) -> None:
@@ -104,18 +123,22 @@ def compare(
     shows them. VMAF needs the extra \[vmaf].
     """
     with errors_in_one_line(verbose=verbose):
+        from sr4k.cli.new_file import check_new_file
+        from sr4k.common.plotting import require_plotting
         from sr4k.media.writing.target_file import check_apart
         from sr4k.quality.measure_videos import compare_videos, plot_course
 
         if plot is not None:
             check_apart(plot, [upscaled, reference])
+            check_new_file(plot, _PLOTS, overwrite=overwrite)
+            require_plotting()
         course = compare_videos(upscaled, reference)
         if plot is not None:
             plot_course(course, plot)
         if as_json:
             about = {"video": str(upscaled), "reference": str(reference), "notes": course.notes + course.lacking}
             figures = {"mean": course.mean(), "worst": course.worst(), "frames": course.frames}
-            typer.echo(json.dumps(about | figures, indent=2))
+            typer.echo(json_text(about | figures))
             return
         say(*_in_words(course, upscaled, reference))
 
@@ -152,7 +175,7 @@ def models(
 
         rows = [*map(_describe, catalogue.ARCHITECTURES), *map(_describe_foreign, store.names())]
         if as_json:
-            typer.echo(json.dumps(rows, indent=2))
+            typer.echo(json_text(rows))
             return
         columns: dict[str, Callable[[Any], str]] = {
             "model": str,
@@ -223,12 +246,16 @@ def _as_markdown(results: dict[str, Any]) -> str:
                         folder,
                         "" if precision == "bicubic" else name,
                         precision,
-                        f"{quality['psnr']:.3f}",
+                        _psnr(quality["psnr"]),
                         f"{quality['ssim']:.4f}",
-                        f"{quality['chroma']:.3f}",
+                        _psnr(quality["chroma"]),
                         "" if fid is None else f"{fid:.3f}",
                     ]
                 )
     if not any(row[-1] for row in rows):
         header, rows = header[:-1], [row[:-1] for row in rows]
     return table(header, [row for k, row in enumerate(rows) if row not in rows[:k]])
+
+
+def _psnr(value: float) -> str:
+    return "no difference" if math.isinf(value) else f"{value:.3f}"

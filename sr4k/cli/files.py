@@ -1,6 +1,5 @@
 """``sr4k-stream`` on files: turns options into jobs, runs them and prints their results."""
 
-import json
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from sr4k.cli.one_line_errors import log_handler, say
 from sr4k.cli.progress import display, parse_progress
 from sr4k.cli.shared_options import SharedOptions
 from sr4k.cli.signals import Interrupted, counted_signals
+from sr4k.common.json_text import json_text
 from sr4k.common.logs import collected_logs
 from sr4k.configs import Preset
 from sr4k.engines.cpu import granted_cpus
@@ -73,7 +73,7 @@ def run_files(
         _compare(jobs[0], results[0], options, is_wanted=not signals)
     if shared.as_json:
         data = [as_data(job, result) for job, result in zip(jobs, results, strict=True)]
-        typer.echo(shared.redaction.text(json.dumps(data[0] if len(data) == 1 else data, indent=2)))
+        typer.echo(shared.redaction.text(json_text(data[0] if len(data) == 1 else data)))
     raise typer.Exit(exit_code(results, signals))
 
 
@@ -134,7 +134,7 @@ def _print_forecasts(jobs: list[Job], target_fps: str | None, *, as_json: bool) 
             say(*in_words(found[-1]))
     if as_json:
         data = [each.as_dict() for each in found]
-        typer.echo(json.dumps(data[0] if len(data) == 1 else data, indent=2))
+        typer.echo(json_text(data[0] if len(data) == 1 else data))
 
 
 def _run(

@@ -1,6 +1,5 @@
 """``sr4k-stream`` on a live stream: runs one channel until it is stopped."""
 
-import json
 import logging
 import sys
 import time
@@ -17,6 +16,7 @@ from sr4k.cli.long_running import long_running
 from sr4k.cli.one_line_errors import say
 from sr4k.cli.shared_options import SharedOptions
 from sr4k.cli.signals import counted_signals
+from sr4k.common.json_text import json_text
 from sr4k.common.printable import printable
 from sr4k.configs import Preset
 from sr4k.errors import OutputError
@@ -69,7 +69,7 @@ def run_live(
         if log_format == "json":
             log.info("%s", _summary_line(summary), extra={"event": "ended"})
     if shared.as_json:
-        typer.echo(json.dumps(summary.as_dict(), indent=2))
+        typer.echo(json_text(summary.as_dict()))
     elif not shared.quiet and log_format == "text":
         say(_summary_line(summary), err=True)
     if not signals:

@@ -1,6 +1,5 @@
 """``sr4k model``: the networks that users bring."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +10,7 @@ from sr4k.bench import InputSize
 from sr4k.cli.command_kinds import Command
 from sr4k.cli.one_line_errors import errors_in_one_line, say
 from sr4k.cli.table import table
+from sr4k.common.json_text import json_text
 
 if TYPE_CHECKING:
     from sr4k.models.foreign.card import Card
@@ -69,7 +69,7 @@ def list_all(as_json: AsJson = False, verbose: Verbose = False) -> None:
         remove_ownerless(store.store_folder())
         rows = [(name, _found_or_trouble(name)) for name in store.names()]
         if as_json:
-            typer.echo(json.dumps([_as_data(name, found) for name, found in rows], indent=2))
+            typer.echo(json_text([_as_data(name, found) for name, found in rows]))
         elif rows:
             header = ["model", "scale", "pixels", "parameters", "GMAC", "licence"]
             typer.echo(table(header, [_row(name, found) for name, found in rows]))
@@ -84,7 +84,7 @@ def show(name: Name, as_json: AsJson = False, verbose: Verbose = False) -> None:
     with errors_in_one_line(verbose=verbose):
         found = found_network(name)
         if as_json:
-            typer.echo(json.dumps(_as_data(name, found), indent=2))
+            typer.echo(json_text(_as_data(name, found)))
         else:
             say(*_told(found))
 
@@ -113,7 +113,7 @@ def bench(
 
         found = measure_foreign(found_network(name), size.pixels, rounds)
         if as_json:
-            typer.echo(json.dumps(asdict(found), indent=2))
+            typer.echo(json_text(asdict(found)))
             return
         say(*found.in_words())
 
@@ -129,15 +129,15 @@ def export(
 ) -> None:
     """Write a network as plain ONNX for other programs: RGB from 0 to 1 in float32, of any size, batch 1, NCHW."""
     with errors_in_one_line(verbose=verbose):
+        from sr4k.cli.new_file import check_new_file
         from sr4k.common.whole_file import write_whole
-        from sr4k.errors import OptionError, OutputError
+        from sr4k.errors import OptionError
         from sr4k.models import catalogue, zoo
 
-        if file.suffix.lower() != ".onnx":
-            raise OptionError(f"{file} has to end in .onnx.")
-        if file.exists() and not overwrite:
-            raise OutputError(f"{file} exists already: use another name, or --overwrite.")
+        check_new_file(file, [".onnx"], overwrite=overwrite)
         found = catalogue.foreign(name)
+        if name in catalogue.ARCHITECTURES and not zoo.has_weights(name):
+            raise OptionError(f"{name} can't be exported: no weights of it ship with the package.")
         if found is not None:
             write_whole(file, found.path.read_bytes())
         else:

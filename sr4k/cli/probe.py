@@ -1,12 +1,12 @@
 """``sr4k probe``: shows what is in a file."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from sr4k.cli.one_line_errors import errors_in_one_line, say
+from sr4k.common.json_text import json_text
 from sr4k.errors import InputError
 
 
@@ -24,7 +24,7 @@ def probe(
 
         if len(files) == 1:
             found = look_into(files[0])
-            typer.echo(json.dumps(found.as_dict(), indent=2) if as_json else in_words(found))
+            typer.echo(json_text(found.as_dict()) if as_json else in_words(found))
             return
         rows: list[dict[str, Any]] = []
         failures: list[InputError] = []
@@ -40,5 +40,5 @@ def probe(
                 if not as_json:
                     typer.echo(in_words(found))
         if as_json:
-            typer.echo(json.dumps(rows, indent=2))
+            typer.echo(json_text(rows))
         raise typer.Exit(failures[0].exit_code if failures else 0)

@@ -28,7 +28,7 @@ _WORDS = {
     "string_too_long": "must have at most {max_length} characters",
     "string_pattern_mismatch": "must have the form {pattern}",
     "json_invalid": "is no JSON",
-    "too_short": "must have at least {min_length} of them, and has {actual_length}",
+    "too_short": "must not be empty",
     "tuple_type": "must be a list, such as [a, b]",
     "list_type": "must be a list, such as [a, b]",
     "dict_type": "must be a mapping of keys",

@@ -18,8 +18,9 @@ from sr4k.models.geometry import CELL, CELL_OUT, MARGIN, PAD_AFTER, PAD_BEFORE, 
 from sr4k.models.quality import Protocol
 from sr4k.models.quality.contact_sheet import write_contact_sheet
 from sr4k.models.quality.fid import frechet_distance
+from sr4k.models.quality.image_files import picture_files
 from sr4k.models.quality.protocol import Upscale, as_protocol, bicubic, compare, mean
-from sr4k.models.quality.testset import pictures_of
+from sr4k.models.quality.testset import pictures_of, titles_of
 
 
 def upscaler(model: str, precision: Precision, weights: Path | None = None, *, pixels: Pixels = "bgr") -> Upscale:
@@ -180,30 +181,33 @@ def evaluate_networks(
         sheet: picture file to write, with crops from the first folder by the first network.
 
     Returns:
-        By network, folder and precision (``bicubic``, ``fp32``, ``int8``): ``psnr`` and ``chroma`` (PSNR, dB), ``ssim``
-        and, with ``fid``, ``fid``.
+        By network, folder (`titles_of`) and precision (``bicubic``, ``fp32``, ``int8``): ``psnr`` and ``chroma`` (PSNR,
+        dB; infinite where there is no difference), ``ssim`` and, with ``fid``, ``fid``.
 
     Raises:
-        InputError: a folder has no pictures, or there are no Inception weights.
-        OptionError: a network has no weights, or a library is missing.
+        InputError: a folder is missing or has no pictures, one is too small, or there are no Inception weights.
+        OptionError: a folder is given twice, a network has no weights, or a library is missing.
         OutputError: the sheet can't be written.
     """
+    titles = titles_of(folders)
+    for folder in folders:
+        picture_files([folder])
     results: dict[str, Any] = {}
     for name in names:
         scale = catalogue.figures(catalogue.chain(name)[-1]).scale
         networks = _networks(name, weights, scale, pixels)
         results[name] = {}
-        for folder in folders:
+        for title, folder in titles.items():
             versions = [
                 (picture, {label: upscale(picture.low) for label, upscale in networks.items()})
-                for picture in (as_protocol(p, protocol) for p in pictures_of(folder, scale=scale))
+                for picture in (as_protocol(p, protocol) for p in pictures_of(folder, scale=scale, protocol=protocol))
             ]
-            results[name][folder.name] = {
+            results[name][title] = {
                 label: asdict(mean(compare(made[label], picture.high, protocol, scale) for picture, made in versions))
                 for label in networks
             }
             if fid is not None:
-                for label, quality in results[name][folder.name].items():
+                for label, quality in results[name][title].items():
                     quality["fid"] = frechet_distance(
                         [v[label] for _, v in versions], [p.high for p, _ in versions], fid
                     )

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from io import BytesIO
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from av.codec.context import Flags
 from av.video.frame import VideoFrame
 
 from sr4k.common.plotting import new_figure
+from sr4k.common.whole_file import write_whole
 from sr4k.errors import InputError
 from sr4k.media.crop import Crop
 from sr4k.media.decoded_picture import positive
@@ -130,6 +132,7 @@ def plot_course(course: Course, target: Path) -> None:
 
     Raises:
         OptionError: matplotlib is not installed.
+        OutputError: the file can't be written.
     """
     measures = course.measures
     figure = new_figure(9, 2.2 * len(measures))
@@ -139,7 +142,9 @@ def plot_course(course: Course, target: Path) -> None:
         axes.set(ylabel=f"{name} ({unit})" if unit else name)
         axes.grid(alpha=0.3)
     axes.set(xlabel="seconds")
-    figure.savefig(target, dpi=100)
+    picture = BytesIO()
+    figure.savefig(picture, dpi=100, format=target.suffix.lower().removeprefix("."))
+    write_whole(target, picture.getvalue())
 
 
 class _Shown(NamedTuple):
@@ -252,11 +257,14 @@ def _common(video: _Shown, reference: _Shown) -> Layout:
 def _check_sizes(one: VideoFrame, other: VideoFrame, video: Path, reference: Path) -> None:
     if (one.width, one.height) == (other.width, other.height):
         return
-    size = f"{other.width}x{other.height}"
-    raise InputError(
-        f"{video} is {one.width}x{one.height} and {reference} is {size}: only equal sizes can be compared. "
-        f"sr4k-stream --size {size} upscales to the size of the reference; --compare shows a source beside its result."
-    )
+    mine, theirs = (f"{picture.width}x{picture.height}" for picture in (one, other))
+    advice = f"sr4k-stream --size {theirs} upscales to that size; --compare shows a source beside its result."
+    if one.width * one.height > other.width * other.height:
+        advice = (
+            f"The reference comes second, and {reference} is the smaller one: if {video} is the reference, upscale the "
+            f"other with sr4k-stream --size {mine}, and name the result first."
+        )
+    raise InputError(f"{video} is {mine} and {reference} is {theirs}: only equal sizes can be compared. {advice}")
 
 
 def _differences(one: _Shown, other: _Shown, video: Path, reference: Path) -> Iterator[str]:
@@ -266,6 +274,9 @@ def _differences(one: _Shown, other: _Shown, video: Path, reference: Path) -> It
     )
     if mine != theirs:
         yield f"{video} is shown as {mine}, {reference} as {theirs}: both are compared as shown"
+    mine, theirs = (f"{float(shown.rate):.4g}" for shown in (one, other))
+    if mine != theirs:
+        yield f"the frame rates differ, {mine} and {theirs}: frames are paired by number, whatever their times"
 
 
 def _pictures(path: Path) -> Iterator[_Shown]:

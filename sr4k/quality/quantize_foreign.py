@@ -32,6 +32,9 @@ _TESTS = 12
 _BEST = 100.0
 """PSNR that counts for equal pictures, in dB."""
 
+_LEAST = 3
+"""Least side of the parts, so that they have more than the border that isn't compared."""
+
 _TIMES = 5
 
 Picture = NDArray[np.float32]
@@ -145,14 +148,19 @@ def _keep(foreign: store.Foreign, name: str, made: bytes, loss: float) -> None:
 
 
 def _parts(card: Card, folders: list[Path]) -> tuple[list[Part], list[Part]]:
-    """Return parts of every other picture to measure activations on, and parts of the others to test with."""
+    """Return parts of every other picture to measure activations on, and parts of the others to test with.
+
+    A part has pixels left without the border that isn't compared.
+    """
     draw = np.random.default_rng(0)
     found: tuple[list[Part], list[Part]] = ([], [])
-    used = 0
+    used, least = 0, card.fixed or (-(-_LEAST // card.multiple) * card.multiple,) * 2
     for _, high, low in shrunk_pairs(folders, scale=card.scale):
-        rows, columns = card.fixed or (min(_SIDE, side) // card.multiple * card.multiple for side in low.shape[:2])
-        if min(rows, columns) == 0 or low.shape[0] < rows or low.shape[1] < columns:
+        if low.shape[0] < least[0] or low.shape[1] < least[1]:
             continue
+        rows, columns = card.fixed or (
+            max(least[0], min(_SIDE, side) // card.multiple * card.multiple) for side in low.shape[:2]
+        )
         for _ in range(2):
             y, x = (int(draw.integers(0, room + 1)) for room in (low.shape[0] - rows, low.shape[1] - columns))
             s = card.scale
@@ -160,11 +168,9 @@ def _parts(card: Card, folders: list[Path]) -> tuple[list[Part], list[Part]]:
             found[used % 2].append(Part(_planes(card, low[y : y + rows, x : x + columns]), _planes(card, there)))
         used += 1
     if not found[1]:
-        least = "x".join(map(str, reversed(card.fixed))) if card.fixed else f"{card.multiple}x{card.multiple}"
-        raise InputError(
-            f"{' and '.join(map(str, folders))}: at least two pictures are needed that are {least} or larger"
-            f"{f' when made {card.scale} times smaller' if card.scale > 1 else ''}."
-        )
+        height, width = (card.scale * side for side in least)
+        usable = f"{'one picture' if used else 'no picture'} of {width}x{height} pixels or more"
+        raise InputError(f"{' and '.join(map(str, folders))}: at least two are needed, and there is {usable}.")
     return found[0][:_MOST], found[1][:_TESTS]
 
 

@@ -104,6 +104,18 @@ def test_crisp_weights_are_saved_beside_the_others(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found.weights["body.1.weight"], model.weights["body.1.weight"])
 
 
+def test_crisp_weights_for_some_qualities_alone_are_refused_by_the_names_of_those_missing(tmp_path: Path) -> None:
+    for grade in (0, 40):
+        zoo.save(tmp_path, zoo.load("luma", quality=grade))
+    crisp = zoo.load("luma", sharpness=100)
+    zoo.save(tmp_path, zoo.Model("luma", crisp.arch, crisp.weights, crisp.calibration, crisp.int8_weights, crisp=True))
+    missing = r"luma\.crisp\.q40\.safetensors, luma\.crisp\.q40\.int8\.safetensors are missing"
+    for quality in (0, 40):  # whichever of them the source needs
+        with pytest.raises(OptionError, match=missing):
+            zoo.load("luma", tmp_path, quality=quality, sharpness=10)
+        assert zoo.load("luma", tmp_path, quality=quality).grade == quality
+
+
 def test_all_doors_make_the_same_picture(tmp_path: Path) -> None:
     source, target = tmp_path / "in.png", tmp_path / "out.png"
     with av.open(str(source), "w", format="image2") as container:

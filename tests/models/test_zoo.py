@@ -104,6 +104,7 @@ def test_a_model_survives_storage(tmp_path: Path) -> None:
 
 def test_a_checkpoint_without_pytorch_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sr4k.models.checkpoint", None)
+    (tmp_path / "mine.pth").write_bytes(b"")
     with pytest.raises(OptionError, match=r"needs PyTorch: pip install 'sr4k-stream\[torch\]'"):
         zoo.load("rcan2", tmp_path / "mine.pth")
 
@@ -112,6 +113,17 @@ def test_files_that_are_not_weights_are_refused(tmp_path: Path) -> None:
     (tmp_path / "rcan2.safetensors").write_bytes(b"rubbish")
     with pytest.raises(OptionError, match="can't be read as safetensors"):
         zoo.load("rcan2", tmp_path)
+
+
+def test_what_a_folder_lacks_and_what_it_has_are_named(tmp_path: Path) -> None:
+    zoo.save(tmp_path, zoo.load("luma"))
+    with pytest.raises(
+        OptionError, match=r"no weights of rcan2: rcan2\.safetensors is missing, and .* weights of luma\."
+    ):
+        zoo.load("rcan2", tmp_path)
+    for missing in ("none", "none.safetensors", "none.pth"):
+        with pytest.raises(OptionError, match=f"{missing} does not exist"):
+            zoo.load("rcan2", tmp_path / missing)
 
 
 def test_weights_of_another_network_are_refused_by_names_and_shapes(tmp_path: Path) -> None:

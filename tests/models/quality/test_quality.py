@@ -13,7 +13,7 @@ from sr4k.models.quality import Protocol
 from sr4k.models.quality.contact_sheet import write_contact_sheet
 from sr4k.models.quality.metrics import chroma, psnr, ssim
 from sr4k.models.quality.protocol import Quality, as_protocol, bicubic, compare, mean
-from sr4k.models.quality.testset import PicturePair, pictures_of
+from sr4k.models.quality.testset import PicturePair, pictures_of, shrunk_pairs
 from sr4k.models.resize import imresize
 
 
@@ -96,7 +96,6 @@ def test_the_cards_protocol_compares_all_colours_at_4k() -> None:
 
 def test_bicubic_scores_as_published_on_set5s_protocol() -> None:
     assert mean([Quality(30, 0.8, 40), Quality(40, 0.9, 44)]) == Quality(35, pytest.approx(0.85), 42)
-    assert mean([Quality(30, 0.8, 40), Quality(30, 0.8, np.inf)]).chroma == 40
     high = photographs.chelsea()[:200, :200]
     upscaled = bicubic(imresize(high, 100, 100))
     assert 30 < compare(upscaled, high, "usual", 2).psnr < 45
@@ -131,6 +130,25 @@ def test_wrong_colours_show_in_the_figures_even_if_luma_is_right(protocol: Proto
     found = compare(off, high, protocol, 2)
     assert found.chroma < 34
     assert protocol == "card" or found.psnr > 45
+
+
+def test_gray_has_no_chroma_at_all() -> None:
+    levels = np.arange(256, dtype=np.uint8).repeat(3).reshape(1, 256, 3)
+    assert (chroma(levels) == 128).all()
+
+
+def test_the_means_leave_out_what_is_equal() -> None:
+    equal = Quality(np.inf, 1, np.inf)
+    assert mean([Quality(30, 0.8, 40), equal]) == Quality(30, pytest.approx(0.9), 40)
+    assert mean([equal]) == equal
+
+
+def test_pictures_too_small_to_be_halved_are_left_out_of_training(tmp_path: Path) -> None:
+    write(tmp_path / "line.png", photographs.astronaut()[:1, :60])
+    with pytest.raises(InputError, match="a side of less than 2 pixels"):
+        list(shrunk_pairs([tmp_path]))
+    write(tmp_path / "one.png", photographs.astronaut()[:5, :7])
+    assert [(path.name, low.shape) for path, _, low in shrunk_pairs([tmp_path])] == [("one.png", (2, 3, 3))]
 
 
 def test_chroma_is_that_of_bt601() -> None:

@@ -30,6 +30,13 @@ def sr4k(*args: object) -> Any:
     return CliRunner().invoke(app, [str(arg) for arg in args])
 
 
+def strict_json(text: str) -> Any:
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
 def write_video(path: Path, pictures: list[np.ndarray]) -> Path:
     with av.open(str(path), "w") as out:
         stream = out.add_stream("libx264", rate=25, options={"qp": "0", "preset": "ultrafast"})
@@ -59,6 +66,39 @@ class TestEval:
         header, rule, *rows = done.stdout.splitlines()
         assert header.split("|")[1].strip() == "folder" and set(rule) <= set("|- ")
         assert [row.split("|")[3].strip() for row in rows] == ["bicubic", "fp32", "int8", "fp32", "int8"]
+
+    @pytest.mark.slow
+    def test_folders_of_one_name_are_told_apart_and_equal_pictures_are_no_number(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name, picture in (("a", photographs.astronaut()[:32, :32]), ("b", np.zeros((32, 32, 3), np.uint8))):
+            (tmp_path / name / "Set").mkdir(parents=True)
+            cv2.imwrite(str(tmp_path / name / "Set" / "one.png"), picture)
+        monkeypatch.chdir(tmp_path / "b" / "Set")
+        results = strict_json(sr4k("eval", "../../a/Set", ".", "--model", "luma", "--json").stdout)["luma"]
+        assert list(results) == ["a/Set", "b/Set"]
+        assert results["a/Set"]["fp32"]["psnr"] > 20
+        assert results["b/Set"]["fp32"] == {"psnr": None, "ssim": pytest.approx(1), "chroma": None}
+        rows = sr4k("eval", ".", "--model", "luma").stdout.splitlines()[2:]
+        assert [[cell.strip() for cell in row.split("|")[1:5]] for row in rows] == [
+            ["Set", network, precision, "no difference"]
+            for network, precision in (("", "bicubic"), ("luma", "fp32"), ("luma", "int8"))
+        ]
+        done = sr4k("eval", ".", "../Set", "--model", "luma")
+        assert (done.exit_code, done.stderr) == (2, "error: The folder ../Set is given twice.\n")
+
+    @pytest.mark.parametrize("side", [1, 5, 14, 15])
+    def test_a_picture_too_small_to_be_measured_is_named_with_the_least_size(self, side: int, tmp_path: Path) -> None:
+        cv2.imwrite(str(tmp_path / "small.png"), photographs.astronaut()[:side, :40])
+        done = sr4k("eval", tmp_path, "--model", "luma")
+        assert done.exit_code == 3
+        assert done.stderr.startswith(f"error: {tmp_path / 'small.png'} is 40x{side}, and ")
+        assert "from 16x16 pixels on" in done.stderr and done.stderr.count("\n") == 1
+
+    def test_what_is_no_folder_is_told_before_anything_is_measured(self, folder: Path) -> None:
+        for other, said in ((folder / "none", "does not exist"), (folder / "chelsea.png", "is not a folder")):
+            done = sr4k("eval", folder, other, "--model", "luma")
+            assert (done.exit_code, str(other) in done.stderr and said in done.stderr) == (3, True)
 
     @pytest.mark.slow
     def test_networks_run_on_planes_as_well(self, folder: Path) -> None:
@@ -152,17 +192,39 @@ class TestCompare:
 
     def test_a_video_with_itself_is_perfect(self, tmp_path: Path) -> None:
         video = write_video(tmp_path / "a.mkv", list(self.PICTURES))
-        course = json.loads(sr4k("compare", video, video, "--json").stdout)
+        course = strict_json(sr4k("compare", video, video, "--json").stdout)
         assert len(course["frames"]) == 2
         assert course["mean"]["SSIM"] == pytest.approx(1.0)
-        assert course["mean"]["PSNR"] == float("inf")
+        assert course["mean"]["PSNR"] is course["worst"]["PSNR"]["value"] is course["frames"][0]["PSNR"] is None
+
+    @pytest.mark.parametrize("command", ["compare", "eval"])
+    def test_a_picture_that_cannot_be_written_is_refused_before_measuring(self, command: str, tmp_path: Path) -> None:
+        (tmp_path / "pictures").mkdir()
+        given = {"compare": ["none.mp4", "none.mp4", "--plot"], "eval": [tmp_path / "pictures", "--sheet"]}[command]
+        if command == "eval":
+            cv2.imwrite(str(tmp_path / "pictures" / "one.png"), self.PICTURES[0])
+        (tmp_path / "there.png").write_bytes(b"precious")
+        (tmp_path / "folder.png").mkdir()
+        for name, said, code in (
+            ("nowhere/p.png", "nowhere does not exist: create it first", 4),
+            ("there.png/p.png", "there.png is a file", 4),
+            ("p.txt", "has to end in", 2),
+            ("p", "has to end in", 2),
+            ("folder.png", "is a folder", 4),
+            ("there.png", "exists: choose another name, or add --overwrite", 4),
+        ):
+            done = sr4k(command, *given, tmp_path / name)
+            assert (done.exit_code, said in done.stderr, done.stderr.count("\n")) == (code, True, 1), done.stderr
+        assert not (tmp_path / "nowhere").exists()
+        assert (tmp_path / "there.png").read_bytes() == b"precious"
 
     @pytest.mark.slow
     def test_every_frame_has_its_time_and_measures(self, tmp_path: Path) -> None:
         reference = write_video(tmp_path / "a.mkv", list(self.PICTURES))
         shifted = [np.clip(p.astype(int) + 4 * (k + 1), 0, 255).astype(np.uint8) for k, p in enumerate(self.PICTURES)]
         video = write_video(tmp_path / "b.mkv", shifted)
-        done = sr4k("compare", video, reference, "--json", "--plot", tmp_path / "course.png")
+        (tmp_path / "course.png").write_bytes(b"an earlier one")
+        done = sr4k("compare", video, reference, "--json", "--plot", tmp_path / "course.png", "--overwrite")
         first, second = json.loads(done.stdout)["frames"]
         assert second["time"] - first["time"] == pytest.approx(0.04)
         assert first["PSNR"] > second["PSNR"] + 3

@@ -13,6 +13,7 @@ class Encode(Section):
     rate: float = 1.0
     fast: bool = False
     options: dict[str, str] = Field(default_factory=dict)
+    sizes: Annotated[tuple[int, ...], Field(min_length=1)] = (1,)
 
 
 class Preset(Section):
@@ -37,6 +38,7 @@ class Preset(Section):
         ("encode: {rate: fast}", "p.yaml: encode.rate: must be a number."),
         ("encode: {fast: maybe}", "p.yaml: encode.fast: must be true or false."),
         ("encode: {options: {tune: 3}}", "p.yaml: encode.options.tune: must be text."),
+        ("encode: {sizes: []}", "p.yaml: encode.sizes: must not be empty."),
         ("encode: [1]", "p.yaml: encode: must be a mapping of keys."),
     ],
 )

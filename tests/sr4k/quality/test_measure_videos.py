@@ -165,7 +165,19 @@ def test_it_says_what_where_and_how_bad(tmp_path: Path) -> None:
     assert "no difference" in compared(reference, reference)
 
 
+def test_frame_rates_that_differ_are_told(tmp_path: Path) -> None:
+    pictures = [noise(seed=seed) for seed in range(4)]
+    slow, fast = (write(tmp_path / f"{rate}.mkv", pictures, rate=rate) for rate in (15, 30))
+    (note,) = compare_videos(slow, fast, ["PSNR"]).notes
+    assert note == "the frame rates differ, 15 and 30: frames are paired by number, whatever their times"
+    assert compare_videos(slow, slow, ["PSNR"]).notes == ()
+
+
 def test_other_sizes_and_what_to_do(tmp_path: Path) -> None:
     small, large = write(tmp_path / "a.mkv", [noise()]), write(tmp_path / "b.mkv", [noise(144, 200)])
     with pytest.raises(InputError, match=r"a\.mkv is 100x72 and .*b\.mkv is 200x144: .*--size 200x144 .*--compare"):
         compare_videos(small, large)
+    with pytest.raises(
+        InputError, match=r"if .*b\.mkv is the reference, upscale .* --size 200x144, and name the result first"
+    ):
+        compare_videos(large, small)

@@ -186,8 +186,15 @@ def test_only_what_lies_between_the_first_and_the_last_layer_may_be_in_int8(tmp_
 def test_what_can_not_be_quantised_is_told_in_one_line(tmp_path: Path) -> None:
     mine = trained(tmp_path)
     few = photographs(tmp_path / "few", number=1)
-    with pytest.raises(InputError, match="at least two pictures"):
-        quantize_foreign.quantize(mine, [few], "mine-int8", 0.1)
+    (tmp_path / "tiny").mkdir()
+    for number in range(3):
+        cv2.imwrite(str(tmp_path / "tiny" / f"{number}.png"), pictures.astronaut()[:5, :80])
+    for folder, said in (
+        (few, "few: at least two are needed, and there is one picture of 6x6 pixels or more"),
+        (tmp_path / "tiny", "tiny: .* there is no picture of 6x6 pixels or more"),
+    ):
+        with pytest.raises(InputError, match=said):
+            quantize_foreign.quantize(mine, [folder], "mine-int8", 0.1)
     for arguments, said in (
         (["none", few], "There is no network 'none'"),
         (["luma", few], "ships with the package"),
