@@ -204,7 +204,7 @@ def _has_crisp(name: str, folder: Path) -> bool:
     Pictures of some qualities would get another look than those of others.
     """
     stored = SHARED.get(name, name)
-    wanted = []
+    wanted: list[Path] = []
     for grade in grades(name, folder):
         plain, crisp = (files_of(folder, stored, grade, crisp=is_crisp) for is_crisp in (False, True))
         wanted.extend(of_crisp for of_plain, of_crisp in zip(plain, crisp, strict=True) if of_plain.exists())
