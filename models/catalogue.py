@@ -20,6 +20,9 @@ ARCHITECTURES: dict[str, Architecture] = {
 }
 DEFAULT = "luma"
 
+TRAINABLE = ("luma", "luma-fast", "luma-large", "luma-restore", "rcan", "rcan2")
+"""Models that ``sr4k train`` can train; others use the weights of a checkpoint."""
+
 SHARED = {"rcan-basicsr": "rcan"}
 """Models whose weights are those of another model in another form."""
 
@@ -45,6 +48,9 @@ def architecture(name: str) -> Architecture:
         OptionError: there is no model of that name.
     """
     if name not in ARCHITECTURES:
+        if name in store.names():
+            ours = ", ".join(ARCHITECTURES)
+            raise OptionError(f"{name} is a network of yours, and this is for those that ship: {ours}.")
         known = store.listed(name, (*ARCHITECTURES, *store.names()), "sr4k models")
         raise OptionError(f"There is no model '{name}'. {known}.")
     return ARCHITECTURES[name]

@@ -12,6 +12,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from sr4k.common.option_names import option
+from sr4k.common.quiet_svt import quiet_svt
 from sr4k.errors import OptionError
 from sr4k.media.hdr import static_metadata
 from sr4k.media.libav_errors import cause_of, libav_errors
@@ -41,7 +42,7 @@ malloc checks show); libsvtav1 may never end.
 _MOST = {"libx264": (16384, 16384), "libsvtav1": (16384, 8704)}
 """Maximum width and height in pixels."""
 
-os.environ.setdefault("SVT_LOG", "1")  # errors only: libsvtav1 ignores libav's log level
+quiet_svt()
 
 _SITED: dict[str, dict[ChromaLocation, str]] = {
     "libx264": {"center": "chromaloc=1", "topleft": "chromaloc=2"},

@@ -57,11 +57,24 @@ def check_target(target: Path, source: Path, *, overwrite: bool) -> None:
         raise OptionError(
             f"{target} isn't a regular file, but a pipe or a device: choose another name, or - > {target}."
         )
-    folder = existing_folder(target)
-    if not folder.is_dir():
-        raise OutputError(f"{folder} is a file: it can't be the folder of {target.name}.")
-    if not os.access(folder, os.W_OK):
-        raise OutputError(f"The folder {folder} can't be written to: check its permissions.")
+    check_folder(target.parent, target.name)
+
+
+def check_folder(folder: Path, content: str) -> None:
+    """Check that files can be written to a folder that exists or will be made.
+
+    Args:
+        folder: The folder.
+        content: What will be in it, for errors.
+
+    Raises:
+        OutputError: It is a file, or lies in one, or can't be written to.
+    """
+    found = existing_folder(folder / content)
+    if not found.is_dir():
+        raise OutputError(f"{found} is a file: it can't be the folder of {content}.")
+    if not os.access(found, os.W_OK):
+        raise OutputError(f"The folder {found} can't be written to: check its permissions.")
 
 
 def check_apart(target: Path, others: Iterable[Path]) -> None:

@@ -109,7 +109,7 @@ def drawn_encoding(settings: Clips, rng: np.random.Generator) -> Encoding:
     crf = int(rng.integers(settings.crf[0], settings.crf[1] + 1))
     factor = {
         "h264": crf,
-        "hevc": crf + 2,
+        "hevc": min(crf + 2, 51),
         "av1": min(_FINEST_AV1 + round(1.4 * crf), 63),
         "jpeg": max(100 - 2 * crf, 10),
     }[codec]

@@ -12,6 +12,7 @@ from av.packet import Packet
 from numpy.typing import NDArray
 
 from sr4k.common.opencv import cv2
+from sr4k.common.quiet_svt import quiet_svt
 from sr4k.models.quantiser import EXPORT, mean_qp
 from sr4k.models.source_quality import INTRA_FINER
 from sr4k.models.training.frames import luma_of
@@ -28,6 +29,8 @@ _ENCODERS = {
 _DECODERS = {"h264": "h264", "hevc": "hevc", "av1": "libdav1d", "mpeg2": "mpeg2video", "mpeg4": "mpeg4"}
 _LAMBDA = 118
 """Units of FFmpeg's ``quality_stats`` per step of QP (FF_QP2LAMBDA)."""
+
+quiet_svt()
 
 _OLD = ("mpeg2", "mpeg4")
 _OLD_B_FRAMES = 2

@@ -20,7 +20,7 @@ from sr4k.models.training.train import NEARBY, Source
 _POOL = 3000
 """Number of windows that are drawn."""
 
-_CLEAN = (0.0, 10.0)
+CLEAN = (0.0, 10.0)
 """Range of the qualities that are taken for those of uncompressed sources."""
 
 _LEVEL = np.float32(255 / 219)
@@ -64,7 +64,7 @@ def crisp_source(
     def source(start: int) -> Iterator[Batch]:
         usual = batches_of(cache, batch=batch, unsure=unsure, seed=seed, start=start, within=within)
         first = -(-start // every) if every else 0
-        cleaner = batches_of(cache, batch=batch, unsure=0.0, seed=seed, start=first, within=_CLEAN)
+        cleaner = batches_of(cache, batch=batch, unsure=0.0, seed=seed, start=first, within=CLEAN)
         for step in itertools.count(start):
             rng = np.random.default_rng((seed, step, 1))
             other = next(usual)

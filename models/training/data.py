@@ -84,7 +84,7 @@ def _with_variants(
     for _, high, low in shrunk_pairs(folders):
         yield high, low
         for factor in resized:
-            height, width = (int(factor * side) // SCALE for side in high.shape[:2])
+            height, width = (max(int(factor * side) // SCALE, 1) for side in high.shape[:2])
             other = _resized(high, SCALE * height, SCALE * width)
             yield other, imresize(other, height, width)
         for deviation in softer:

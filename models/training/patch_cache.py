@@ -77,10 +77,7 @@ def batches_of(
         InputError: no patch has such a quality.
     """
     quality = quality_of(cache.facts)
-    order = np.argsort(quality, kind="stable")
-    order = order[slice(*np.searchsorted(quality[order], within))]
-    if not len(order):
-        raise InputError(f"No clip has a quality of {within[0]:g} to {within[1]:g}: make more versions.")
+    order = of_quality(quality, within)
     first = np.cumsum([0, *(len(shard.facts) for shard in cache.shards)])
     reach = max(int(len(order) * alike), batch)
     step = start
@@ -98,6 +95,24 @@ def batches_of(
         known = float(np.clip(quality[chosen].mean() + rng.normal(0, unsure), 0, WORST))
         yield Batch(as_full_range(np.stack(lows)), as_full_range(np.stack(highs)), known)
         step += 1
+
+
+def of_quality(quality: NDArray[np.float64], within: tuple[float, float]) -> NDArray[np.intp]:
+    """Return the numbers of the patches whose quality is in a range, in its order.
+
+    Raises:
+        InputError: there are none.
+    """
+    order = np.argsort(quality, kind="stable")
+    found = order[slice(*np.searchsorted(quality[order], within))]
+    if not len(found):
+        least, most = within
+        needed = f"{least:g} or more" if most > WORST else f"{least:g} to {most:g}"
+        raise InputError(
+            f"No clip has a quality of {needed} (0: uncompressed), which quality.knots asks for: raise "
+            "quality.clips.versions in the recipe and run it again; quality.clips.crf has to reach as far."
+        )
+    return found
 
 
 def as_full_range(luma: NDArray[np.uint8]) -> NDArray[np.float32]:

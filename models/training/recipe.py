@@ -1,24 +1,69 @@
 """Recipes: YAML files that define how a network is trained. Those of the shipped weights ship with the package."""
 
 from itertools import pairwise
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
 from sr4k.common.shipped_files import shipped_names
 from sr4k.common.yaml_file import Section, load_settings, validated
+from sr4k.models import catalogue
+from sr4k.models.architecture import LumaShape
 from sr4k.models.source_quality import GRADES, WORST
 
 _PACKAGE = "sr4k.models.training"
 
+LARGEST_PATCH = 112
+"""Largest side of a patch of clips, low-resolution pixels: that of the views of the smallest pictures, halved."""
+
+_Number = TypeVar("_Number", int, float)
+
+
+def _in_order(limits: tuple[_Number, _Number]) -> tuple[_Number, _Number]:
+    if limits[0] > limits[1]:
+        raise ValueError(f"must have the smaller number first: [{limits[1]}, {limits[0]}]")
+    return limits
+
+
+_InOrder = AfterValidator(_in_order)
+
 Share = Annotated[float, Field(ge=0, le=1)]
 """Fraction, 0..1."""
+
+Levels = Annotated[float, Field(ge=0, le=255)]
+"""Strength of noise, 8-bit levels."""
+
+Blur = Annotated[float, Field(gt=0, le=50)]
+"""Standard deviation of a Gaussian, pixels."""
+
+RateFactor = Annotated[int, Field(ge=0, le=51)]
+"""Rate factor of libx264."""
+
+Quantiser = Annotated[int, Field(ge=1, le=31)]
+"""Quantiser of MPEG-2 and MPEG-4 Part 2."""
+
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+"""Seed that both NumPy and PyTorch take."""
+
+Part = Annotated[float, Field(gt=0, le=1)]
+"""Fraction that is more than nothing."""
+
+Steps = Annotated[int, Field(ge=1, le=10**9)]
+
+Rate = Annotated[float, Field(gt=0, le=1000)]
+"""Learning rate."""
 
 _OF_PICTURES = ("patch", "keep", "resized", "softer", "relit", "equivariant")
 """Keys of a recipe that define how windows are cut from pictures and changed."""
 
 
-class Clips(Section):
+class _Section(Section):
+    """A section of a recipe: numbers are finite."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
+class Clips(_Section):
     """Video clips made from the pictures (`sr4k.models.training.clips`).
 
     Attributes:
@@ -37,16 +82,16 @@ class Clips(Section):
             some.
     """
 
-    versions: Annotated[int, Field(ge=1)] = 24
+    versions: Annotated[int, Field(ge=1, le=999)] = 24
     frames: Annotated[int, Field(ge=1, le=7)] = 3
-    patches: Annotated[int, Field(ge=1)] = 4
-    patch: Annotated[int, Field(ge=16, multiple_of=2)] = 64
-    crf: tuple[int, int] = (0, 38)
-    size: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(le=1)]] = (0.45, 1.0)
+    patches: Annotated[int, Field(ge=1, le=1000)] = 4
+    patch: Annotated[int, Field(ge=16, le=LARGEST_PATCH, multiple_of=2)] = 64
+    crf: Annotated[tuple[RateFactor, RateFactor], _InOrder] = (0, 38)
+    size: Annotated[tuple[Part, Part], _InOrder] = (0.45, 1.0)
     soft: Share = 0.4
-    softness: tuple[float, float] = (0.3, 2.0)
-    grain: Annotated[float, Field(ge=0)] = 4.0
-    noise: Annotated[float, Field(ge=0)] = 1.5
+    softness: Annotated[tuple[Blur, Blur], _InOrder] = (0.3, 2.0)
+    grain: Levels = 4.0
+    noise: Levels = 1.5
 
 
 class OldClips(Clips):
@@ -67,18 +112,18 @@ class OldClips(Clips):
         resized: share of the clips that were encoded at another size first, so that their blocks have other sizes.
     """
 
-    crf: tuple[int, int] = (16, 28)
-    grain: Annotated[float, Field(ge=0)] = 0.0
-    noise: Annotated[float, Field(ge=0)] = 3.0
+    crf: Annotated[tuple[RateFactor, RateFactor], _InOrder] = (16, 28)
+    grain: Levels = 0.0
+    noise: Levels = 3.0
     tape: Share = 0.35
-    blur: tuple[Annotated[float, Field(gt=0)], float] = (0.4, 1.3)
-    hiss: tuple[Annotated[float, Field(ge=0)], float] = (1.0, 7.0)
-    quantiser: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(le=31)]] = (2, 24)
+    blur: Annotated[tuple[Blur, Blur], _InOrder] = (0.4, 1.3)
+    hiss: Annotated[tuple[Levels, Levels], _InOrder] = (1.0, 7.0)
+    quantiser: Annotated[tuple[Quantiser, Quantiser], _InOrder] = (2, 24)
     again: Share = 0.35
     resized: Share = 0.2
 
 
-class Crisp(Section):
+class Crisp(_Section):
     """Train for a crisp look instead of the least error (`sr4k.models.training.crisp`).
 
     Attributes:
@@ -91,16 +136,16 @@ class Crisp(Section):
         unrest: the same for all other batches, where it stands for what a codec leaves of noise.
     """
 
-    strength: Annotated[float, Field(gt=0)] = 0.5
-    blur: Annotated[float, Field(gt=0)] = 1.5
+    strength: Annotated[float, Field(gt=0, le=100)] = 0.5
+    blur: Blur = 1.5
     edges: Share = 0.1
-    excursions: Annotated[float, Field(ge=0)] = 10.0
+    excursions: Annotated[float, Field(ge=0, le=1e6)] = 10.0
     clean: Share = 0.125
-    noise: Annotated[float, Field(ge=0)] = 2.0
-    unrest: Annotated[float, Field(ge=0)] = 0.5
+    noise: Levels = 2.0
+    unrest: Levels = 0.5
 
 
-class Quality(Section):
+class Quality(_Section):
     """Weights that follow how compressed the source is (`sr4k.models.training.quality_net`).
 
     Attributes:
@@ -116,11 +161,11 @@ class Quality(Section):
     """
 
     knots: Annotated[tuple[int, ...], Field(min_length=1)] = GRADES
-    fixed: Annotated[int, Field(ge=0)] = 1
+    fixed: Annotated[int, Field(ge=0, lt=len(GRADES))] = 1
     shared: bool = False
     start_from: str | None = None
-    unsure: Annotated[float, Field(ge=0)] = 1.5
-    detail: Annotated[float, Field(gt=0)] = 1.0
+    unsure: Annotated[float, Field(ge=0, le=WORST)] = 1.5
+    detail: Annotated[float, Field(gt=0, le=10)] = 1.0
     crisp: Crisp | None = None
     clips: Clips = Clips()
 
@@ -139,7 +184,7 @@ class Quality(Section):
         return self
 
 
-class Teacher(Section):
+class Teacher(_Section):
     """Models to learn from: ``share`` of the target is the mean of their output, the rest is the ground truth.
 
     Attributes:
@@ -152,7 +197,7 @@ class Teacher(Section):
     share: Share = 0.5
 
 
-class Int8(Section):
+class Int8(_Section):
     """Fine-tuning with rounded weights and activations, which follows the float training.
 
     ``own``: share of the target that is the output of the float network; the rest is that of the batches.
@@ -162,18 +207,18 @@ class Int8(Section):
 
     own: Share = 0.0
     drawn: Share = 0.0
-    steps: Annotated[int, Field(ge=1)] = 4000
-    learning_rate: Annotated[float, Field(gt=0)] = 5e-4
-    adam_learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+    steps: Steps = 4000
+    learning_rate: Rate = 5e-4
+    adam_learning_rate: Rate = 1e-4
 
 
-class Recipe(Section):
+class Recipe(_Section):
     """One training run. Learning rates: linear warm-up, then cosine to 1 %.
 
     Attributes:
-        model: name of the network in the zoo.
-        start_from: name of the model whose weights training starts from, or path of weights of ``model``; ``None``: a
-            bicubic.
+        model: name of a network that ships and can be trained.
+        start_from: name of the model of the same shape whose weights training starts from, or path of weights of
+            ``model``; ``None``: a bicubic.
         start_quality: quality of the sources that those weights of a model are for (`sr4k.models.source_quality`).
         steps: number of training steps.
         batch: windows per step.
@@ -198,32 +243,51 @@ class Recipe(Section):
     model: str
     start_from: str | None = None
     start_quality: Annotated[int, Field(ge=0, le=WORST)] | None = None
-    steps: Annotated[int, Field(ge=1)] = 40_000
-    batch: Annotated[int, Field(ge=1)] = 16
-    patch: Annotated[int, Field(ge=16, multiple_of=2)] = 48
-    keep: Annotated[float, Field(gt=0, le=1)] = 0.4
+    steps: Steps = 40_000
+    batch: Annotated[int, Field(ge=1, le=10_000)] = 16
+    patch: Annotated[int, Field(ge=16, le=1024, multiple_of=2)] = 48
+    keep: Part = 0.4
     resized: tuple[Annotated[float, Field(gt=0, le=4)], ...] = ()
-    softer: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    softer: tuple[Blur, ...] = ()
     relit: Share = 0.0
     equivariant: bool = False
-    learning_rate: Annotated[float, Field(gt=0)] = 0.01
-    adam_learning_rate: Annotated[float, Field(gt=0)] = 2e-3
-    warm_up: Annotated[int, Field(ge=1)] = 300
+    learning_rate: Rate = 0.01
+    adam_learning_rate: Rate = 2e-3
+    warm_up: Steps = 300
     l2_from: Share = 0.8
     decibels: bool = False
     ema: Share = 0.999
-    seed: int = 1
-    every: Annotated[int, Field(ge=1)] = 1000
+    seed: Seed = 1
+    every: Steps = 1000
     teacher: Teacher | None = None
     quality: Quality | None = None
     clips: OldClips | None = None
     int8: Int8 = Int8()
+
+    @field_validator("model")
+    @classmethod
+    def _can_be_trained(cls, name: str) -> str:
+        if name not in catalogue.TRAINABLE:
+            raise ValueError(f"must be one of {', '.join(catalogue.TRAINABLE)}: only these networks can be trained")
+        return name
+
+    @model_validator(mode="after")
+    def _starts_from_the_same_shape(self) -> "Recipe":
+        other = catalogue.ARCHITECTURES.get(self.start_from or "")
+        if other is not None and other != catalogue.ARCHITECTURES[self.model]:
+            raise ValueError(
+                f"start_from: {self.start_from} has other layers than {self.model}: name a network of the same layers, "
+                f"or the path of weights of {self.model}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _clips_are_used_alone(self) -> "Recipe":
         """Refuse keys that clips don't use, such as those that define windows of pictures."""
         given = [key for key in ("quality", "clips") if getattr(self, key) is not None]
         idle = [key for key in _OF_PICTURES if getattr(self, key) != type(self).model_fields[key].default]
+        if given and not isinstance(catalogue.ARCHITECTURES[self.model], LumaShape):
+            raise ValueError(f"{given[0]} is for luma networks, which {self.model} isn't: remove it")
         if given and idle:
             raise ValueError(f"with {given[0]}, windows are the patches of its clips: remove {', '.join(idle)}")
         if self.quality is not None and self.quality.crisp is not None and not (self.decibels and self.start_from):

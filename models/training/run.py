@@ -14,6 +14,7 @@ from sr4k.models.training.int8 import tuned_for_int8
 from sr4k.models.training.patch_cache import batches_of, make_cache
 from sr4k.models.training.plot_history import plot_history
 from sr4k.models.training.recipe import OldClips, Recipe
+from sr4k.models.training.saved_run import FLOAT, check_same_run
 from sr4k.models.training.start import fresh, named, take
 from sr4k.models.training.teach import taught
 from sr4k.models.training.train import HISTORY, Source, Trainer
@@ -33,9 +34,9 @@ def train_model(recipe: Recipe, folders: list[Path], out: Path, *, validate: lis
         validate: folders of test pictures.
 
     Raises:
-        InputError: no picture, or none large enough.
-        OptionError: the model can't be trained, its start or a teacher is missing, ``out`` holds a run of another
-            recipe or a damaged one, or matplotlib is missing.
+        InputError: no picture, none large enough, or its clips lack a quality that is trained.
+        OptionError: the start or a teacher is missing, ``out`` holds a run of another recipe or a damaged one, the
+            training diverges, or matplotlib is missing.
         OutputError: ``out`` can't be written to.
     """
     require_plotting()  # fail now rather than after hours of work
@@ -45,21 +46,22 @@ def train_model(recipe: Recipe, folders: list[Path], out: Path, *, validate: lis
     net = fresh(catalogue.architecture(recipe.model))
     if recipe.start_from is not None:
         take(net, named(recipe.start_from, recipe.model, recipe.start_quality or 0))
+    check_same_run(out, recipe)
     source = _windows(recipe, folders) if recipe.clips is None else _patches(recipe, recipe.clips, folders, out)
-    weights = load_file(Trainer(net, recipe, source, out / "float", validate=validate).run())
+    weights = load_file(Trainer(net, recipe, source, out / FLOAT, validate=validate).run())
     model = zoo.Model(recipe.model, net.arch, weights)
     model = tuned_for_int8(model, recipe, source, folders, out / "int8", validate=validate)
     zoo.save(out, model)
-    plot_history([out / "float" / HISTORY, out / "int8" / HISTORY], out / "training.png")
+    plot_history([out / FLOAT / HISTORY, out / "int8" / HISTORY], out / "training.png")
     return model
 
 
 def _windows(recipe: Recipe, folders: list[Path]) -> Source:
     """Return batches of windows of pictures."""
     r = recipe
+    teachers = [] if r.teacher is None else [named(name, r.model).folded(None) for name in r.teacher.models]
     pairs = load_pairs(folders, patch=r.patch, keep=r.keep, resized=r.resized, softer=r.softer)
     if r.teacher is not None:
-        teachers = [named(name, r.model).folded(None) for name in r.teacher.models]
         pairs = list(taught(pairs, teachers, r.teacher.share))
     log.info("%d pictures, %d windows", len(pairs), sum(len(pair.windows) for pair in pairs))
 

@@ -16,18 +16,11 @@ Net = Plain | QualityNet
 
 
 def fresh(arch: Architecture) -> Plain:
-    """Return an untrained network, which is a bicubic or close to one.
-
-    Raises:
-        OptionError: that architecture can't be trained.
-    """
+    """Return an untrained network of one of `catalogue.TRAINABLE`, which is a bicubic or close to one."""
     if isinstance(arch, LumaShape):
         return LumaNet(arch)
-    if isinstance(arch, RcanShape) and arch.reduction is None and arch.mean_shift:
-        return TrainableRcan(arch)
-    raise OptionError(
-        "Training is for rcan, rcan2 and the luma networks; other networks use the weights of a checkpoint."
-    )
+    assert isinstance(arch, RcanShape)
+    return TrainableRcan(arch)
 
 
 def named(name: str, model: str, quality: int = 0) -> zoo.Model:
@@ -39,7 +32,7 @@ def named(name: str, model: str, quality: int = 0) -> zoo.Model:
     if name in catalogue.ARCHITECTURES:
         return zoo.load(name, quality=quality)
     if not Path(name).exists():
-        raise OptionError(f"'{name}' is neither a model nor the path of weights of {model}.")
+        raise OptionError(f"'{name}' is neither a network that ships nor the path of weights of {model}.")
     return zoo.load(model, Path(name), quality)
 
 

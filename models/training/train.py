@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 from sr4k.common.whole_file import write_whole
 from sr4k.errors import OptionError
-from sr4k.models.checkpoint import check_archive
 from sr4k.models.execute import Bfloat16Ops, TorchOps, Trainable, upscale, upscale_window
 from sr4k.models.geometry import SCALE
 from sr4k.models.quality.protocol import mean_psnr_y
@@ -28,12 +27,12 @@ from sr4k.models.training.data import Batch
 from sr4k.models.training.int8_net import Int8Net
 from sr4k.models.training.quality_net import QualityNet
 from sr4k.models.training.recipe import Recipe
+from sr4k.models.training.saved_run import CHECKPOINT, damage_told, saved
 from sr4k.models.training.start import Net
 from sr4k.models.training.symmetry import Symmetry
 
 log = logging.getLogger(__name__)
 
-CHECKPOINT = "checkpoint.pt"
 WEIGHTS = "weights.safetensors"
 HISTORY = "history.jsonl"
 
@@ -45,6 +44,9 @@ _LEAST_ERROR = (0.5 / 255) ** 2
 
 NEARBY = 5
 """Side, in high-resolution pixels, of the square around a sample beyond whose range of levels there are halos."""
+
+_RANGE = 255.0
+"""The range of levels: errors beyond it are those of a training that diverges."""
 
 _CLIP = 1.0
 """Maximum norm of the gradients."""
@@ -117,15 +119,18 @@ class Trainer:
 
         Raises:
             InputError: a folder of test pictures can't be read.
+            OptionError: the training diverges: what was saved before is kept.
             OutputError: a file can't be written.
         """
         r = self.recipe
         source = self._source(self.step)
         began, began_at, losses = time.monotonic(), self.step, []
         while self.step < r.steps:
-            losses.append(self.train_step(next(source)))
+            batch = next(source)
+            losses.append(self.train_step(batch))
             if self.step % r.every == 0 or self.step == r.steps:
                 pace = (time.monotonic() - began) / (self.step - began_at)
+                self._check_on(batch)
                 self._report(float(np.mean(losses)), pace)
                 self.save()
                 losses.clear()
@@ -151,13 +156,13 @@ class Trainer:
         return 16 + full * 219 / 255
 
     def train_step(self, batch: Batch) -> float:
-        """Run one step; return the mean absolute error in 8-bit levels."""
+        """Run one step; return the mean absolute error in 8-bit levels.
+
+        Raises:
+            OptionError: the training diverges.
+        """
         r = self.recipe
-        net = self.net.at(batch.quality) if isinstance(self.net, QualityNet) else self.net
-        x, target = (net.view(self._to_device(array)) for array in (batch.low, batch.high))
-        prediction = upscale_window(net, x, self._training_ops(net))
-        inner = slice(_CUT, -_CUT)
-        prediction, target = (x[..., inner, inner] / 255 for x in (prediction, target))
+        prediction, target = self._seen(self.net, batch)
         difference = prediction - target
         halos = excursions(prediction[-batch.edges :], target[-batch.edges :]) if batch.edges else None
         loss = loss_of(difference, r, self.step, halos)
@@ -181,7 +186,7 @@ class Trainer:
         decay = min(r.ema, self.step / (self.step + 100))
         with torch.no_grad():
             torch._foreach_lerp_(list(self.average.parameters()), list(self.net.parameters()), 1 - decay)
-        return 255 * float(difference.detach().abs().mean())
+        return self._checked(difference)
 
     def save(self) -> None:
         """Write the checkpoint and the averaged weights.
@@ -202,6 +207,32 @@ class Trainer:
         write_whole(self.out / CHECKPOINT, whole.getvalue())
         averaged = {key: tensor.contiguous().cpu().clone() for key, tensor in self.average.state_dict().items()}
         write_whole(self.out / WEIGHTS, packed(averaged))
+
+    def _seen(self, whole: Net | Int8Net, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return what a network makes of a batch, and its target, 0..1, without their borders."""
+        net = whole.at(batch.quality) if isinstance(whole, QualityNet) else whole
+        x, target = (net.view(self._to_device(array)) for array in (batch.low, batch.high))
+        prediction = upscale_window(net, x, self._training_ops(net))
+        inner = slice(_CUT, -_CUT)
+        return prediction[..., inner, inner] / 255, target[..., inner, inner] / 255
+
+    @torch.no_grad()
+    def _check_on(self, batch: Batch) -> None:
+        """Check what is to be saved, as the last step may have spoilt it."""
+        for net in (self.net, self.average):
+            prediction, target = self._seen(net, batch)
+            self._checked(prediction - target)
+
+    def _checked(self, difference: Tensor) -> float:
+        """Return the mean absolute error in 8-bit levels, if it is one of a training that can go on."""
+        error = 255 * float(difference.detach().abs().mean())
+        if not error <= _RANGE:  # or it is no number
+            part = "int8." if isinstance(self.net, Int8Net) else ""
+            raise OptionError(
+                f"The training diverges at step {self.step}: use a smaller {part}learning_rate or "
+                f"{part}adam_learning_rate in the recipe, and another --out. What was saved before is kept."
+            )
+        return error
 
     def _schedule(self) -> float:
         r = self.recipe
@@ -229,25 +260,14 @@ class Trainer:
 
     def _resume(self) -> None:
         path = self.out / CHECKPOINT
-        if not path.exists():
+        state = saved(path, self.recipe, self.device)
+        if state is None:
             return
-        check_archive(path)
-        try:
-            self._take(path, torch.load(path, map_location=self.device, weights_only=True))
-        except OptionError:
-            raise
-        except Exception as err:  # the reader fails in many ways on a damaged file
-            raise OptionError(
-                f"{path} is damaged: remove it to begin this part of the run again, or choose another --out."
-            ) from err
+        with damage_told(path):
+            self._take(state)
         log.info("resumed at step %d", self.step)
 
-    def _take(self, path: Path, state: dict[str, Any]) -> None:
-        now = self.recipe.model_dump(mode="json")
-        if differing := sorted(key for key in now if now[key] != state["recipe"].get(key) and key != "every"):
-            raise OptionError(
-                f"{path} is from a run with another {', '.join(differing)}: choose another --out, or the same recipe."
-            )
+    def _take(self, state: dict[str, Any]) -> None:
         with torch.no_grad():  # in place: Muon's matrices share this memory
             self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])

@@ -10,13 +10,14 @@ from safetensors.torch import load_file
 from sr4k.errors import OptionError
 from sr4k.models import catalogue, zoo
 from sr4k.models.architecture import LumaShape
-from sr4k.models.training.crisp import crisp_source
+from sr4k.models.training.crisp import CLEAN, crisp_source
 from sr4k.models.training.data import Batch
 from sr4k.models.training.int8 import tuned_for_int8
-from sr4k.models.training.patch_cache import Cache, batches_of, make_cache
+from sr4k.models.training.patch_cache import Cache, batches_of, make_cache, of_quality, quality_of
 from sr4k.models.training.plot_history import plot_history
 from sr4k.models.training.quality_net import QualityNet
 from sr4k.models.training.recipe import Quality, Recipe
+from sr4k.models.training.saved_run import FLOAT, check_same_run
 from sr4k.models.training.start import named, take
 from sr4k.models.training.teach import taught_cache
 from sr4k.models.training.train import HISTORY, Source, Trainer
@@ -45,22 +46,23 @@ def train_qualities(
         The model of the last knot.
 
     Raises:
-        InputError: there are no pictures, or none is large enough.
-        OptionError: the model isn't a luma network, its start or a teacher is missing, or ``out`` holds another run.
+        InputError: there are no pictures, none is large enough, or their clips lack a quality that is trained.
+        OptionError: the start or a teacher is missing, or ``out`` holds another run.
         OutputError: ``out`` can't be written to.
     """
     arch = catalogue.architecture(recipe.model)
-    if not isinstance(arch, LumaShape):
-        raise OptionError(f"Qualities are for luma networks; {recipe.model} isn't one.")
+    assert isinstance(arch, LumaShape)
     net = started(arch, recipe, quality)
+    teachers = [] if recipe.teacher is None else [QualityNet.load(Path(name)) for name in recipe.teacher.models]
+    check_same_run(out, recipe)
     cache = make_cache(folders, quality.clips, recipe.seed, out / CLIPS)
+    check_qualities(cache, quality)
     if recipe.teacher is not None:
-        teachers = [QualityNet.load(Path(name)) for name in recipe.teacher.models]
         cache = taught_cache(cache, teachers, recipe.teacher.share, out / TAUGHT)
     log.info("%d patches", len(cache.facts))
-    trainer = Trainer(net, recipe, _source(cache, recipe, quality), out / "float", validate=validate)
+    trainer = Trainer(net, recipe, _source(cache, recipe, quality), out / FLOAT, validate=validate)
     net.load_state_dict(load_file(trainer.run()))
-    plot_history([out / "float" / HISTORY], out / "training.png")
+    plot_history([out / FLOAT / HISTORY], out / "training.png")
     for k in range(quality.fixed):
         zoo.save(out, _fixed(recipe, net, k, quality.knots[k]))
     if recipe.start_from is not None and quality.crisp is not None:
@@ -102,6 +104,20 @@ def started(arch: LumaShape, recipe: Recipe, quality: Quality) -> QualityNet:
     for knot, part in list(zip(quality.knots, net.plain(), strict=True))[quality.fixed :]:
         part.load_state_dict(earlier.at(knot).weights)
     return net
+
+
+def check_qualities(cache: Cache, quality: Quality) -> None:
+    """Check, before hours of training, that there are patches for each set that is trained.
+
+    Raises:
+        InputError: there are none for one of them.
+    """
+    needed = [_beside(quality.knots, k) for k in range(quality.fixed, len(quality.knots))]
+    if quality.crisp is not None and (quality.crisp.clean or 0 in quality.knots):
+        needed.append(CLEAN)
+    found = quality_of(cache.facts)
+    for within in needed:
+        of_quality(found, within)
 
 
 def _beside(knots: tuple[int, ...], k: int) -> tuple[float, float]:

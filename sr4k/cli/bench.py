@@ -49,9 +49,11 @@ def bench(
         from sr4k.common.plotting import new_figure
         from sr4k.configs import load_preset
         from sr4k.jobs.model_choice import existing_model
+        from sr4k.media.writing.target_file import check_folder
         from sr4k.models.catalogue import DEFAULT
 
         if out is not None:
+            check_folder(out, "bench.json")
             new_figure(1, 1)  # fail now if matplotlib is missing, not after minutes of measuring
         logging.basicConfig(level=logging.WARNING, format="%(message)s")
         logging.getLogger("sr4k.bench").setLevel(logging.INFO)

@@ -42,7 +42,7 @@ def train(
     batch: Annotated[
         int | None, typer.Option(min=1, help="Batch size: patches per step. Default: the recipe's.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the random numbers. Default: the recipe's.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the random numbers. Default: the recipe's.")] = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads to train with. Default: PyTorch's own choice.")
     ] = None,
@@ -53,11 +53,13 @@ def train(
     It uses an NVIDIA GPU if PyTorch finds one. Needs the extra \[train].
     """
     with errors_in_one_line(verbose=verbose):
+        from sr4k.media.writing.target_file import check_folder
         from sr4k.models.training.recipe import load_recipe
 
         logging.basicConfig(level=logging.INFO, handlers=[log_handler()])
         for folder in (*data, *(validate or [])):
             check_outside(out, folder, "--out")
+        check_folder(out, "a run")
         recipe = load_recipe(config).updated(steps=steps, batch=batch, seed=seed)
         _need_torch()
         import torch
@@ -125,10 +127,11 @@ def quantize(
 
 def _quantize_checkpoint(weights: Path, data: list[Path], model: str, out: Path) -> None:
     _need_torch()
-    from sr4k.media.writing.target_file import check_apart
+    from sr4k.media.writing.target_file import check_apart, check_folder
     from sr4k.models import zoo
     from sr4k.models.training.calibrate import calibrate
 
+    check_folder(out, "a model")
     for file in zoo.files_of(out, model):
         check_apart(file, [weights])
     loaded = zoo.load(model, weights)

@@ -95,6 +95,8 @@ def test_a_network_that_was_changed_after_it_was_added_is_refused(tmp_path: Path
     card = with_card(path)
     store.keep("net", path, card)
     assert store.names() == ["net"] and catalogue.figures("net") == card
+    with pytest.raises(OptionError, match="net is a network of yours, and this is for those that ship: luma, "):
+        catalogue.architecture("net")
     convolutions(folder / "net.onnx", seed=1)
     with pytest.raises(OptionError, match="not the one that was added"):
         catalogue.figures("net")

@@ -10,12 +10,12 @@ from patches import assert_in_register
 from skimage import data as pictures
 
 from sr4k.errors import InputError, OptionError
-from sr4k.models.training.clips import FACTS, Patches, as_yuv, patches_of
+from sr4k.models.training.clips import FACTS, SMALLEST, Patches, as_yuv, patches_of, view_size
 from sr4k.models.training.codec import CODECS, Decoded, Encoding, mean_qp, steady_qp, through_codec
 from sr4k.models.training.frames import frames_of
 from sr4k.models.training.motion import moving
 from sr4k.models.training.patch_cache import batches_of, make_cache, quality_of, read_cache
-from sr4k.models.training.recipe import Clips
+from sr4k.models.training.recipe import LARGEST_PATCH, Clips
 
 SMALL = Clips(versions=2, frames=2, patches=2, patch=32)
 FACTORS = {
@@ -72,7 +72,9 @@ class TestMotion:
 
 class TestCodecs:
     @pytest.mark.parametrize("codec", CODECS)
-    def test_a_coarser_factor_loses_more_in_fewer_bytes_and_is_reported(self, codec: str) -> None:
+    def test_a_coarser_factor_loses_more_in_fewer_bytes_and_is_reported(
+        self, codec: str, capfd: pytest.CaptureFixture[str]
+    ) -> None:
         preset = "10" if codec == "av1" else "ultrafast"
         fine, coarse = (through_codec(clip(), Encoding(codec, factor, preset)) for factor in FACTORS[codec])
         before = [frame.to_ndarray()[:128] for frame in clip()]
@@ -83,6 +85,7 @@ class TestCodecs:
         assert errors[1] > 3 * errors[0] > 0
         assert sum(d.size for d in coarse) < 0.5 * sum(d.size for d in fine)
         assert abs(steady_qp(coarse) - steady_qp(fine)) > 10
+        assert capfd.readouterr().err == "", "the encoder is quiet"
 
     def test_the_mean_qp_is_that_of_the_map_of_blocks(self) -> None:
         encoder = av.CodecContext.create("libx264", "w")
@@ -106,6 +109,10 @@ class TestCodecs:
         nothing = np.zeros((2, 2), np.uint8)
         frames = [Decoded(nothing, kind, qp, 1) for kind, qp in ((1, 20.0), (3, 45.0), (2, 25.0))]
         assert steady_qp(frames) == pytest.approx((23 + 25) / 2)
+
+
+def test_the_largest_patch_fits_into_the_views_of_the_smallest_picture() -> None:
+    assert view_size(np.zeros((SMALLEST, SMALLEST, 3), np.uint8)) == (2 * LARGEST_PATCH, 2 * LARGEST_PATCH)
 
 
 class TestPatches:
@@ -210,7 +217,7 @@ class TestCache:
         assert max(told) <= found[-1] + 1e-6
 
     def test_qualities_that_no_clip_has_are_refused(self, made: Path) -> None:
-        with pytest.raises(InputError, match=r"No clip has a quality of 50\.5 to 51"):
+        with pytest.raises(InputError, match=r"No clip has a quality of 50\.5 to 51 "):
             next(batches_of(read_cache(made), batch=2, unsure=0.0, seed=1, start=0, within=(50.5, 51)))
 
     def test_pictures_that_are_all_too_small_are_refused(self, tmp_path: Path) -> None:

@@ -146,8 +146,3 @@ def test_a_whole_run_makes_a_plain_model_that_started_from_the_one_it_names(tmp_
 def test_clips_of_old_sources_are_learned_from_alone(other: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match="learned from alone: remove quality and teacher, or clips"):
         Recipe.model_validate({"model": "luma", "clips": {}, **other})
-
-
-def test_a_range_of_quantisers_that_the_codecs_do_not_have_is_refused() -> None:
-    with pytest.raises(ValidationError, match="less than or equal to 31"):
-        OldClips(quantiser=(2, 40))

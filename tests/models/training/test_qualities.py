@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 from skimage import data as pictures
 
-from sr4k.errors import OptionError
+from sr4k.errors import InputError, OptionError
 from sr4k.models import zoo
 from sr4k.models.architecture import LumaShape
 
@@ -19,14 +19,15 @@ from safetensors.torch import load_file, save_file  # noqa: E402
 
 from sr4k.models.execute import upscale  # noqa: E402
 from sr4k.models.training import crisp  # noqa: E402
+from sr4k.models.training.clips import FACTS, Patches  # noqa: E402
 from sr4k.models.training.data import Batch  # noqa: E402
-from sr4k.models.training.patch_cache import Cache, make_cache  # noqa: E402
+from sr4k.models.training.patch_cache import Cache, make_cache, read_cache  # noqa: E402
 from sr4k.models.training.quality_net import QualityNet  # noqa: E402
 from sr4k.models.training.recipe import Clips, Quality, Recipe  # noqa: E402
 from sr4k.models.training.run import train_model  # noqa: E402
 from sr4k.models.training.teach import taught_cache  # noqa: E402
 from sr4k.models.training.train import Trainer  # noqa: E402
-from sr4k.models.training.train_qualities import started  # noqa: E402
+from sr4k.models.training.train_qualities import check_qualities, started  # noqa: E402
 
 SHAPE = LumaShape(features=8, convs=1)
 KNOTS = (0.0, 20.0, 30.0)
@@ -95,6 +96,12 @@ def test_a_whole_run_makes_a_model_of_each_knot(tmp_path: Path) -> None:
     trained = QualityNet.load(tmp_path / "run" / "float" / "weights.safetensors").plain()[1].state_dict()
     assert np.allclose(model.weights["tail.weight"], 1.5 * trained["tail.weight"].numpy())
     assert (tmp_path / "run" / "training.png").exists()
+    more = recipe.updated(quality={"knots": [0, 25], "detail": 1.5, "clips": {**clips, "versions": 4}})
+    with pytest.raises(
+        OptionError, match=r"another recipe \(quality\.clips\.versions 3, now 4\): choose another --out"
+    ):
+        train_model(more, [tmp_path], tmp_path / "run", validate=[])
+    assert len(read_cache(tmp_path / "run" / "clips").shards) == 3, "refused before further clips are made"
 
 
 @pytest.mark.slow
@@ -205,8 +212,28 @@ def test_keys_of_pictures_are_not_for_clips() -> None:
         Recipe.model_validate({"model": "luma", "quality": {}, "patch": 64, "softer": [0.5]})
 
 
-@pytest.mark.slow(seconds=1)
-def test_networks_that_are_not_on_luma_are_refused(tmp_path: Path) -> None:
-    recipe = Recipe.model_validate({"model": "rcan", "quality": {}})
-    with pytest.raises(OptionError, match="Qualities are for luma networks; rcan isn't one"):
-        train_model(recipe, [tmp_path], tmp_path / "run", validate=[])
+@pytest.mark.slow
+def test_clips_that_lack_a_quality_are_told_before_training_and_more_can_be_made_in_the_same_folder(
+    tmp_path: Path,
+) -> None:
+    cv2.imwrite(str(tmp_path / "coffee.png"), pictures.coffee()[:280, :280, ::-1])
+    for versions in (1, 2):
+        clips = {"versions": versions, "frames": 1, "patches": 1, "patch": 32, "crf": [0, 1]}
+        recipe = Recipe.model_validate({"model": "luma", "quality": {"knots": [0, 40], "clips": clips}})
+        with pytest.raises(InputError, match=r"quality of 20 or more .*: raise quality\.clips\.versions"):
+            train_model(recipe, [tmp_path], tmp_path / "run", validate=[])
+        assert len(read_cache(tmp_path / "run" / "clips").shards) == versions
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["clips"]
+
+
+@pytest.mark.parametrize("crisp_settings", [None, {"clean": 0.0}])
+def test_a_crisp_look_needs_clips_of_clean_sources_as_well(crisp_settings: dict[str, float] | None) -> None:
+    facts = np.zeros(3, FACTS)
+    facts["clip_qp"] = [11, 25, 40]
+    cache = Cache((Patches(np.zeros((3, 16, 16), np.uint8), np.zeros((3, 32, 32), np.uint8), facts),))
+    settings = Quality.model_validate({"knots": [0, 25], "fixed": 0, "crisp": crisp_settings})
+    if crisp_settings is None:
+        check_qualities(cache, settings)
+        return
+    with pytest.raises(InputError, match="No clip has a quality of 0 to 10 "):
+        check_qualities(cache, settings)

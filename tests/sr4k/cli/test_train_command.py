@@ -36,14 +36,37 @@ def test_a_run_may_lie_beside_the_pictures(tmp_path: Path) -> None:
     assert "no recipe 'nope'" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "command",
+    [["train", "pictures"], ["quantize", "rcan.pth", "pictures", "--model", "rcan"], ["bench"]],
+    ids=lambda command: command[0],
+)
+@pytest.mark.parametrize("out", ["file", "file/run"])
+def test_a_folder_that_can_not_be_made_is_refused_before_the_work(
+    command: list[str], out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    Path("pictures").mkdir()
+    Path("file").write_bytes(b"")
+    done = CliRunner().invoke(app, [*command, "--out", out])
+    assert done.exit_code == 4
+    assert re.fullmatch(r"error: \S+/file is a file: it can't be the folder of .*\.", " ".join(done.stderr.split()))
+
+
+def test_a_seed_that_is_negative_is_refused(tmp_path: Path) -> None:
+    done = train(tmp_path, "--out", tmp_path.with_name("run"), "--seed", -1)
+    assert done.exit_code == 2
+    assert "--seed" in done.stderr
+
+
 @pytest.mark.slow(seconds=2)
 def test_a_run_that_can_not_be_written_says_how_to_go_on(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     (tmp_path / "pictures").mkdir()
     assert cv2.imwrite(str(tmp_path / "pictures" / "a.png"), pictures.astronaut()[:256, :256])
-    (tmp_path / "full").write_bytes(b"")
-    done = train(
-        tmp_path / "pictures", "--out", tmp_path / "full" / "run", "--config", "luma-fast", "--steps", 1, "--batch", 1
-    )
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "float").write_bytes(b"")
+    done = train(tmp_path / "pictures", "--out", tmp_path / "run", "--config", "luma", "--steps", 1, "--batch", 1)
     assert done.exit_code == 4
     assert re.search(r"can't be written \(.*\)\. .*run it again to continue", " ".join(done.stderr.split()))
