@@ -23,6 +23,9 @@ DEFAULT = "luma"
 TRAINABLE = ("luma", "luma-fast", "luma-large", "luma-restore", "rcan", "rcan2")
 """Models that ``sr4k train`` can train; others use the weights of a checkpoint."""
 
+EQUIVARIANT = ("luma-large",)
+"""Models whose output can be trained to turn with their input: luma networks of stride 1 and groups of 8 features."""
+
 SHARED = {"rcan-basicsr": "rcan"}
 """Models whose weights are those of another model in another form."""
 

@@ -282,6 +282,24 @@ class Recipe(_Section):
         return self
 
     @model_validator(mode="after")
+    def _has_an_equivariant_form(self) -> "Recipe":
+        if self.equivariant and self.model not in catalogue.EQUIVARIANT:
+            raise ValueError(f"equivariant is for {', '.join(catalogue.EQUIVARIANT)} alone: remove it")
+        return self
+
+    @model_validator(mode="after")
+    def _has_teachers_that_can_teach(self) -> "Recipe":
+        known = (*catalogue.TRAINABLE, *catalogue.SHARED)
+        names = () if self.teacher is None or self.quality is not None else self.teacher.models
+        for name in names:
+            if name in catalogue.ARCHITECTURES and name not in known:
+                raise ValueError(
+                    f"teacher.models: {name} can't be a teacher: name {', '.join(known)}, or a path of weights of "
+                    f"{self.model}"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _clips_are_used_alone(self) -> "Recipe":
         """Refuse keys that clips don't use, such as those that define windows of pictures."""
         given = [key for key in ("quality", "clips") if getattr(self, key) is not None]

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from sr4k.errors import OptionError
 from sr4k.models.luma import LumaNet
 
 ORDER = 8
@@ -54,15 +53,12 @@ class _Tied:
 class Symmetry:
     """Projection of a network's parameters and gradients onto the equivariant form.
 
-    Raises:
-        OptionError: the network has no equivariant form.
+    Args:
+        net: one that has such a form, as those in `sr4k.models.catalogue.EQUIVARIANT` have.
     """
 
     def __init__(self, net: nn.Module) -> None:
-        if not (isinstance(net, LumaNet) and net.arch.stride == 1 and net.arch.features % ORDER == 0):
-            raise OptionError(
-                "equivariant needs a luma network of stride 1 whose number of features is a multiple of 8."
-            )
+        assert isinstance(net, LumaNet) and net.arch.stride == 1 and net.arch.features % ORDER == 0
         luma = [torch.zeros(1, dtype=torch.long)] * ORDER
         features = _features(net.arch.features // ORDER)
         layers = [(net.head, luma, features), *((conv, features, features) for conv in net.body)]

@@ -81,7 +81,7 @@ class Trainer:
         ops: function that makes the `TorchOps` to compute with; ``None``: float or bfloat16.
 
     Raises:
-        OptionError: ``out`` holds a run of another recipe or a damaged one, or the network can't be equivariant.
+        OptionError: ``out`` holds a run of another recipe or a damaged one.
     """
 
     def __init__(

@@ -29,6 +29,7 @@ _WORDS = {
     "string_pattern_mismatch": "must have the form {pattern}",
     "json_invalid": "is no JSON",
     "too_short": "must not be empty",
+    "too_long": "must be a list of at most {max_length}",
     "tuple_type": "must be a list, such as [a, b]",
     "list_type": "must be a list, such as [a, b]",
     "dict_type": "must be a mapping of keys",

@@ -47,6 +47,9 @@ def numbers() -> Iterator[tuple[type[Section], dict[str, Any], str, bool]]:
         ({"model": "rcan", "quality": {}}, "quality is for luma networks, which rcan isn't: remove it."),
         ({"start_from": "luma-large"}, "start_from: luma-large has other layers than luma: name a network of the same"),
         ({"start_from": "rcan"}, "start_from: rcan has other layers than luma: name a network of the same"),
+        ({"equivariant": True}, "equivariant is for luma-large alone: remove it."),
+        ({"teacher": {"models": ["luma", "rcan-full"]}}, "teacher.models: rcan-full can't be a teacher: name luma, "),
+        ({"clips": {"crf": [1, 2, 3]}}, "clips.crf: must be a list of at most 2."),
         ({"model": "mine"}, "model: must be one of luma, luma-fast, luma-large, luma-restore, rcan, rcan2: only these"),
     ],
 )
@@ -83,7 +86,10 @@ def test_each_range_has_its_smaller_number_first() -> None:
 def test_only_forms_that_can_be_trained_are(name: str) -> None:
     pytest.importorskip("torch")
     from sr4k.models.training.start import fresh
+    from sr4k.models.training.symmetry import Symmetry
 
+    if name in catalogue.EQUIVARIANT:
+        Symmetry(fresh(catalogue.ARCHITECTURES[name])).project()
     if name in catalogue.TRAINABLE:
         assert {*fresh(catalogue.ARCHITECTURES[name]).state_dict()} >= {*catalogue.ARCHITECTURES[name].shapes()}
     else:
