@@ -134,7 +134,7 @@ def load(name: str = DEFAULT, source: Path | None = None, quality: int = 0, shar
     if sharpness and not can_sharpen(arch):
         raise OptionError(f"{option('sharpness')} is for luma networks, which {name} isn't: omit it.")
     if source is not None and not source.exists():
-        raise OptionError(f"{source} does not exist: {option('weights')} takes a folder or a checkpoint.")
+        raise OptionError(f"{source} does not exist.")
     if source is not None and not source.is_dir():
         plain, crisp = Model(name, arch, _checkpoint(name, arch, source)), None
     else:
@@ -185,6 +185,20 @@ def has_weights(name: str) -> bool:
     return files_of(_shipped(), SHARED.get(name, name))[0].exists()
 
 
+def check_shipped(name: str, instead: str) -> None:
+    """Check that weights of a model of our own ship with the package.
+
+    Args:
+        name: of the model.
+        instead: what to do if there are none, for the error.
+
+    Raises:
+        OptionError: there are none.
+    """
+    if name in ARCHITECTURES and not has_weights(name):
+        raise OptionError(f"No weights of {name} ship with the package: {instead}.")
+
+
 def measured() -> dict[str, Any]:
     """Return the measured quality of the shipped weights by model, as ``sr4k eval --json`` wrote it."""
     path = _shipped() / "quality.json"
@@ -193,8 +207,8 @@ def measured() -> dict[str, Any]:
 
 
 def _folder(name: str, source: Path | None) -> Path:
-    if source is None and not has_weights(name):
-        raise OptionError(f"No weights of {name} ship with the package: give a checkpoint with {option('weights')}.")
+    if source is None:
+        check_shipped(name, f"give a checkpoint with {option('weights')}")
     return source or _shipped()
 
 

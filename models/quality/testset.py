@@ -53,13 +53,30 @@ def pictures_of(folder: Path, *, scale: int = SCALE, protocol: Protocol = "usual
         InputError: there are no pictures, one can't be read or is too small, or one of low resolution is missing or of
             a wrong size.
     """
+    for path, high, low in _read(folder, scale, protocol):
+        pair = _shrunk(high, scale, scale) if low is None else (high, low)
+        yield PicturePair(path.stem, *pair)
+
+
+def check_pictures(folder: Path, *, scale: int = SCALE, protocol: Protocol = "usual") -> None:
+    """Read all test pictures of a folder, so that work with them fails at its start.
+
+    Raises:
+        InputError: see `pictures_of`.
+    """
+    for _ in _read(folder, scale, protocol):
+        pass
+
+
+def _read(
+    folder: Path, scale: int, protocol: Protocol
+) -> Iterator[tuple[Path, NDArray[np.uint8], NDArray[np.uint8] | None]]:
+    """Yield path, high resolution and, where there is a file of it, low resolution of each test picture."""
     high_folders = [path for path in sorted(folder.glob("*_HR")) if path.is_dir()]
-    if not high_folders:
-        for path in picture_files([folder]):
-            high = read_rgb(path)
-            _check_side(path, high, scale, protocol)
-            yield PicturePair(path.stem, *_shrunk(high, scale, scale))
-        return
+    for path in [] if high_folders else picture_files([folder]):
+        high = read_rgb(path)
+        _check_side(path, high, scale, protocol)
+        yield path, high, None
     for high_folder in high_folders:
         low_folder = folder / high_folder.name.replace("_HR", "_LR_bicubic") / f"X{scale}"
         for path in picture_files([high_folder]):
@@ -68,7 +85,7 @@ def pictures_of(folder: Path, *, scale: int = SCALE, protocol: Protocol = "usual
             if high.shape != (scale * low.shape[0], scale * low.shape[1], 3):
                 raise InputError(f"{path} isn't {scale} times as large as its picture in {low_folder}.")
             _check_side(path, high, scale, protocol)
-            yield PicturePair(path.stem, high, low)
+            yield path, high, low
 
 
 def shrunk_pairs(

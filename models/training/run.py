@@ -9,6 +9,7 @@ from safetensors.numpy import load_file
 
 from sr4k.common.plotting import require_plotting
 from sr4k.models import catalogue, zoo
+from sr4k.models.quality.testset import check_pictures, titles_of
 from sr4k.models.training.data import Batch, batches, load_pairs
 from sr4k.models.training.int8 import tuned_for_int8
 from sr4k.models.training.patch_cache import batches_of, make_cache
@@ -34,12 +35,15 @@ def train_model(recipe: Recipe, folders: list[Path], out: Path, *, validate: lis
         validate: folders of test pictures.
 
     Raises:
-        InputError: no picture, none large enough, or its clips lack a quality that is trained.
+        InputError: no picture, none large enough, or its clips lack a quality that is trained; or a test picture is
+            missing or too small.
         OptionError: the start or a teacher is missing, ``out`` holds a run of another recipe or a damaged one, the
             training diverges, or matplotlib is missing.
         OutputError: ``out`` can't be written to.
     """
     require_plotting()  # fail now rather than after hours of work
+    for folder in titles_of(validate).values():
+        check_pictures(folder)
     torch.manual_seed(recipe.seed)
     if recipe.quality is not None:
         return train_qualities(recipe, recipe.quality, folders, out, validate=validate)

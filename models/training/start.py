@@ -30,6 +30,7 @@ def named(name: str, model: str, quality: int = 0) -> zoo.Model:
         OptionError: there is neither, or the weights don't fit.
     """
     if name in catalogue.ARCHITECTURES:
+        zoo.check_shipped(name, "give the path of its weights")
         return zoo.load(name, quality=quality)
     if not Path(name).exists():
         raise OptionError(f"'{name}' is neither a network that ships nor the path of weights of {model}.")

@@ -22,7 +22,7 @@ from sr4k.errors import OptionError
 from sr4k.models.execute import Bfloat16Ops, TorchOps, Trainable, upscale, upscale_window
 from sr4k.models.geometry import SCALE
 from sr4k.models.quality.protocol import mean_psnr_y
-from sr4k.models.quality.testset import pictures_of
+from sr4k.models.quality.testset import pictures_of, titles_of
 from sr4k.models.training.data import Batch
 from sr4k.models.training.int8_net import Int8Net
 from sr4k.models.training.quality_net import QualityNet
@@ -94,7 +94,7 @@ class Trainer:
         validate: list[Path],
         ops: MakeOps | None = None,
     ) -> None:
-        self.recipe, self.out, self.validate = recipe, out, validate
+        self.recipe, self.out, self.validate = recipe, out, titles_of(validate)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         has_bf16 = self.device.type == "cuda" or _cpu_has_bfloat16()
         self._source, self._ops = source, ops or _in_float
@@ -241,7 +241,7 @@ class Trainer:
         return min(1.0, (self.step + 1) / r.warm_up) * cosine
 
     def _report(self, loss: float, pace: float) -> None:
-        scores = {folder.name: self.psnr_y(folder) for folder in self.validate}
+        scores = {title: self.psnr_y(folder) for title, folder in self.validate.items()}
         self._history.append({"step": self.step, "mae": loss, "psnr_y": scores})
         lines = "".join(json.dumps(entry) + "\n" for entry in self._history)
         write_whole(self.out / HISTORY, lines.encode())

@@ -50,8 +50,12 @@ def bench(
         from sr4k.configs import load_preset
         from sr4k.jobs.model_choice import existing_model
         from sr4k.media.writing.target_file import check_folder
+        from sr4k.models import zoo
         from sr4k.models.catalogue import DEFAULT
 
+        models = [existing_model(name) for name in model or [DEFAULT]]
+        for name in models:
+            zoo.check_shipped(name, "sr4k eval --weights measures a checkpoint of it")
         if out is not None:
             check_folder(out, "bench.json")
             new_figure(1, 1)  # fail now if matplotlib is missing, not after minutes of measuring
@@ -61,7 +65,7 @@ def bench(
             load_preset(config),
             parts=part or Part,
             sizes=size or InputSize,
-            models=[existing_model(name) for name in model or [DEFAULT]],
+            models=models,
             frames=frames,
             rounds=rounds,
         )

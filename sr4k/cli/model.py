@@ -131,13 +131,11 @@ def export(
     with errors_in_one_line(verbose=verbose):
         from sr4k.cli.new_file import check_new_file
         from sr4k.common.whole_file import write_whole
-        from sr4k.errors import OptionError
         from sr4k.models import catalogue, zoo
 
         check_new_file(file, [".onnx"], overwrite=overwrite)
         found = catalogue.foreign(name)
-        if name in catalogue.ARCHITECTURES and not zoo.has_weights(name):
-            raise OptionError(f"{name} can't be exported: no weights of it ship with the package.")
+        zoo.check_shipped(name, "it can't be exported")
         if found is not None:
             write_whole(file, found.path.read_bytes())
         else:

@@ -1,6 +1,7 @@
 """Measures networks on pictures, through the same engines that upscale videos."""
 
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,9 @@ from sr4k.models.colour import Colour, downsample_chroma, rgb_from_yuv, upsample
 from sr4k.models.geometry import CELL, CELL_OUT, MARGIN, PAD_AFTER, PAD_BEFORE, SCALE, pad_planes, pixel_shuffle
 from sr4k.models.quality import Protocol
 from sr4k.models.quality.contact_sheet import write_contact_sheet
-from sr4k.models.quality.fid import frechet_distance
-from sr4k.models.quality.image_files import picture_files
+from sr4k.models.quality.fid import check_fid, frechet_distance
 from sr4k.models.quality.protocol import Upscale, as_protocol, bicubic, compare, mean
-from sr4k.models.quality.testset import pictures_of, titles_of
+from sr4k.models.quality.testset import check_pictures, pictures_of, titles_of
 
 
 def upscaler(model: str, precision: Precision, weights: Path | None = None, *, pixels: Pixels = "bgr") -> Upscale:
@@ -190,12 +190,15 @@ def evaluate_networks(
         OutputError: the sheet can't be written.
     """
     titles = titles_of(folders)
-    for folder in folders:
-        picture_files([folder])
+    if fid is not None:
+        check_fid(fid)
+    scales = {name: catalogue.figures(catalogue.chain(name)[-1]).scale for name in names}
+    all_networks = {name: _networks(name, weights, scale, pixels) for name, scale in scales.items()}
+    for folder, scale in product(folders, set(scales.values())):
+        check_pictures(folder, scale=scale, protocol=protocol)
     results: dict[str, Any] = {}
-    for name in names:
-        scale = catalogue.figures(catalogue.chain(name)[-1]).scale
-        networks = _networks(name, weights, scale, pixels)
+    for name, networks in all_networks.items():
+        scale = scales[name]
         results[name] = {}
         for title, folder in titles.items():
             versions = [

@@ -29,7 +29,7 @@ from sr4k.models.training.int8_net import Int8Net  # noqa: E402
 from sr4k.models.training.recipe import Int8, Recipe, load_recipe, recipe_names  # noqa: E402
 from sr4k.models.training.run import train_model  # noqa: E402
 from sr4k.models.training.saved_run import CHECKPOINT  # noqa: E402
-from sr4k.models.training.start import fresh  # noqa: E402
+from sr4k.models.training.start import fresh, named  # noqa: E402
 from sr4k.models.training.symmetry import TURNS  # noqa: E402
 from sr4k.models.training.teach import taught  # noqa: E402
 from sr4k.models.training.train import HISTORY, WEIGHTS, Trainer, loss_of  # noqa: E402
@@ -317,6 +317,17 @@ def test_a_teacher_is_a_share_of_the_target(folder: Path) -> None:
 def test_unknown_weights_to_start_from_are_named(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="'lumma' is neither a network that ships nor the path of weights of luma"):
         train_model(recipe(start_from="lumma"), [folder], tmp_path, validate=[])
+    with pytest.raises(OptionError, match="No weights of rcan-full ship with the package: give the path"):
+        named("rcan-full", "luma")
+
+
+def test_pictures_that_cannot_be_validated_on_are_told_before_training(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "small").mkdir()
+    cv2.imwrite(str(tmp_path / "small" / "one.png"), np.zeros((12, 30, 3), np.uint8))
+    for name, said in (("none", "none does not exist"), ("small", "one.png is 30x12, .* from 16x16 pixels on")):
+        with pytest.raises(InputError, match=said):
+            train_model(recipe(), [folder], tmp_path / "run", validate=[tmp_path / name])
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow(seconds=1)

@@ -173,6 +173,12 @@ def test_a_missing_plot_library_is_told_before_anything_is_measured(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_network_without_weights_is_told_before_anything_is_measured() -> None:
+    result = CliRunner().invoke(app, ["bench", "--model", "luma", "--model", "rcan-full"])
+    assert result.exit_code == 2
+    assert result.output.startswith("error: No weights of rcan-full ship with the package: sr4k eval --weights ")
+
+
 @pytest.mark.parametrize(("command", "extra"), [("bench", "[eval]"), ("eval", "[fid]"), ("compare", "[eval]")])
 def test_help_names_the_extra(command: str, extra: str) -> None:
     assert extra in CliRunner().invoke(app, [command, "--help"]).output

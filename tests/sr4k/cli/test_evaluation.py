@@ -165,7 +165,7 @@ class TestEval:
         [
             (["--model", "rcan9"], "There is no model 'rcan9'"),
             (["--weights", "here"], "--weights are for one network"),
-            (["--model", "rcan-full"], "No weights of rcan-full ship"),
+            (["--model", "luma", "--model", "rcan-full"], "No weights of rcan-full ship"),
             (["--model", "luma", "--fid", "nowhere.pth"], "FID needs Inception weights, and nowhere.pth is not there"),
         ],
     )

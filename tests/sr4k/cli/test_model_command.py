@@ -131,7 +131,9 @@ def test_chains_are_measured_and_other_commands_say_that_they_take_one_network(t
 
 
 def test_what_can_not_be_exported_is_told_and_no_folder_is_made(tmp_path: Path) -> None:
-    assert "no weights of it ship" in told("export", "rcan-full", str(tmp_path / "x.onnx"), code=2)
+    assert "No weights of rcan-full ship with the package: it can't be exported" in told(
+        "export", "rcan-full", str(tmp_path / "x.onnx"), code=2
+    )
     assert "does not exist" in told("export", "luma", str(tmp_path / "nowhere" / "x.onnx"), code=4)
     (tmp_path / "there.onnx").write_bytes(b"precious")
     assert "or add --overwrite" in told("export", "luma", str(tmp_path / "there.onnx"), code=4)
