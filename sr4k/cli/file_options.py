@@ -1,7 +1,7 @@
 """Options of ``sr4k-stream`` that are for files alone."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,12 +55,16 @@ class FileOptions:
         Raises:
             OptionError: one of them was given; names it and its kind.
         """
-        is_kept = self.overwrite or self.resume or self.preview is not None or self.compare or self.strict
-        if self.at_once is not None or is_kept or self.dry_run:
-            raise OptionError(
-                "--at-once, --preview, --compare, --dry-run, --resume, --strict and --overwrite are for files, not for "
-                "a live stream: leave them out."
-            )
+        of_files = {
+            "--at-once": self.at_once is not None,
+            "--preview": self.preview is not None,
+            "--compare": bool(self.compare),
+            "--dry-run": self.dry_run,
+            "--resume": self.resume,
+            "--strict": self.strict,
+            "--overwrite": self.overwrite,
+        }
+        _refuse(of_files, "for files, not for a live stream")
         if self.form is not None or "-" in addresses:
             raise OptionError("- and -f are for files, not for a live stream: name a file or an address.")
         if self.cluster.where is not None:
@@ -69,8 +73,7 @@ class FileOptions:
                 "file or an s3:// address."
             )
         self.cluster.check()
-        if self.recursive or self.skip_existing:
-            raise OptionError("--recursive and --skip-existing are for folders of videos: leave them out.")
+        _refuse({"--recursive": self.recursive, "--skip-existing": self.skip_existing}, "for folders of videos")
         if self.progress != AUTO:
             raise OptionError(
                 "--progress is for files, because a live stream has no end: leave it out. For programs that read the "
@@ -80,11 +83,13 @@ class FileOptions:
             raise OptionError(
                 "--target-fps is for files: leave it out. A live stream uses a smaller network by itself if it has to."
             )
-        if self.deinterlace != "auto" or self.track != FIRST or self.rate is not None:
-            raise OptionError(
-                "--map, --deinterlace and --rate are for files: leave them out. A live stream's first video is used, "
-                "and interlaced video gives one frame for every two fields."
-            )
+        of_tracks = {
+            "--map": self.track != FIRST,
+            "--deinterlace": self.deinterlace != "auto",
+            "--rate": self.rate is not None,
+        }
+        note = " A live stream's first video is used, and interlaced video gives one frame for every two fields."
+        _refuse(of_tracks, "for files", note)
 
     def refuse_for_pipes(self, sources: Sequence[str], target: str, *, as_json: bool) -> None:
         """Refuse what needs names, or reads a source twice, for pipes.
@@ -110,10 +115,13 @@ class FileOptions:
             raise OptionError("A pipe holds one video: name one IN and one OUT.")
         if target.endswith("/") or out.is_dir():
             raise OptionError(f"A pipe has no name to give a file in {target}: name the file.")
-        if self.compare or self.dry_run or self.skip_existing or self.recursive:
-            raise OptionError(
-                "--compare, --dry-run, --skip-existing and --recursive are for files, not for pipes: leave them out."
-            )
+        of_files = {
+            "--compare": bool(self.compare),
+            "--dry-run": self.dry_run,
+            "--skip-existing": self.skip_existing,
+            "--recursive": self.recursive,
+        }
+        _refuse(of_files, "for files, not for pipes")
         if out == DASH and as_json:
             raise OptionError("--json would print to standard output, where the video goes: use --progress json.")
         progress_to = parse_progress(self.progress)
@@ -122,3 +130,21 @@ class FileOptions:
                 f"--progress {self.progress} would print to standard output, where the video goes: "
                 "use --progress json, or another descriptor."
             )
+
+
+def _refuse(options: Mapping[str, bool], kind: str, note: str = "") -> None:
+    """Refuse those options that were given.
+
+    Args:
+        options: whether each was given, by its name.
+        kind: what they are for.
+        note: a sentence for the end of the message, after a space.
+
+    Raises:
+        OptionError: one of them was given.
+    """
+    given = [name for name, is_given in options.items() if is_given]
+    if len(given) == 1:
+        raise OptionError(f"{given[0]} is {kind}: leave it out.{note}")
+    if given:
+        raise OptionError(f"{', '.join(given[:-1])} and {given[-1]} are {kind}: leave them out.{note}")

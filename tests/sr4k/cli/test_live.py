@@ -2,6 +2,7 @@ import socket
 
 import pytest
 from clips import MakeClip
+from typer.testing import CliRunner
 
 from sr4k.cli.live import _summary_line
 from sr4k.cli.stream_app import stream_app
@@ -42,3 +43,21 @@ def test_frames_that_reached_no_target_are_not_called_sent() -> None:
         "; none of them arrived, for nothing was reached: whip://127.0.0.1:9/*** (the connection was refused)"
     )
     assert ended(TargetReport(target="out.mkv")).endswith("nothing was reached: out.mkv (not ready before the end)")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--strict"], "error: --strict is for files, not for a live stream: leave it out."),
+        (
+            ["--strict", "--at-once", "2", "--overwrite"],
+            "error: --at-once, --strict and --overwrite are for files, not for a live stream: leave them out.",
+        ),
+        (["--recursive"], "error: --recursive is for folders of videos: leave it out."),
+        (["--map", "1"], "error: --map is for files: leave it out. A live stream's first video is used,"),
+    ],
+)
+def test_the_options_that_a_live_stream_does_not_have_are_named(given: list[str], said: str) -> None:
+    done = CliRunner().invoke(stream_app, ["rtmp://127.0.0.1/a/b", "rtmp://127.0.0.1/c/d", *given])
+    assert done.exit_code == 2
+    assert done.stderr.startswith(said)
