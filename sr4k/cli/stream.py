@@ -197,9 +197,10 @@ class _Given:
         Raises:
             OptionError: an option has a value that it can't have.
         """
-        from sr4k.jobs.setting_errors import errors_by_option
+        from sr4k.jobs.setting_errors import errors_by_option, keywords_of
 
-        with errors_by_option():
+        changes = {"engine": self.engine, "graph": self.graph, "live": self.live}
+        with errors_by_option({name for section, of in changes.items() for name in keywords_of(section, of)}):
             preset = preset.updated("engine", **self.engine).updated("graph", **self.graph).updated("live", **self.live)
             slate: Path | None = self.live["slate"]
             return preset.updated("live", slate=slate and slate.absolute())

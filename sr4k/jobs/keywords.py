@@ -92,7 +92,8 @@ class PresetKeywords:
             raise OptionError(
                 f"{option('devices')} can't be {devices!r}: it must be a list of numbers, such as [0, 1]."
             )
-        with errors_by_option():
+        given = {field.name for field in fields(self) if getattr(self, field.name) is not None}
+        with errors_by_option(given):
             preset = preset.updated(
                 "engine",
                 name=self.engine,

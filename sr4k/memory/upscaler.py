@@ -14,7 +14,7 @@ from sr4k.jobs.fields import preset_of_engine
 from sr4k.jobs.keywords import weights_given
 from sr4k.jobs.model_choice import scale_of, with_model
 from sr4k.jobs.result_size import GivenSize, Scaling, result_size
-from sr4k.jobs.setting_errors import errors_by_option
+from sr4k.jobs.setting_errors import errors_by_option, keywords_of
 from sr4k.media.options import ResultSize
 from sr4k.models.architecture import Precision
 from sr4k.models.colour import ChromaLocation, Matrix
@@ -87,18 +87,18 @@ class Upscaler:
         sharpness: int | None = None,
     ) -> None:
         given = preset_of_engine(preset)
-        with errors_by_option():
-            chosen = given.updated(
-                "engine",
-                model=model,
-                name=engine,
-                device=device,
-                precision=precision,
-                weights=weights_given(weights),
-                threads=threads,
-                source_quality=source_quality,
-                sharpness=sharpness,
-            )
+        changes = {
+            "model": model,
+            "name": engine,
+            "device": device,
+            "precision": precision,
+            "weights": weights_given(weights),
+            "threads": threads,
+            "source_quality": source_quality,
+            "sharpness": sharpness,
+        }
+        with errors_by_option(keywords_of("engine", changes)):
+            chosen = given.updated("engine", **changes)
         check_engine(chosen.engine.name)
         chosen = with_model(chosen)
         wanted = result_size(size, scale, usual=scale_of(chosen.engine))

@@ -84,6 +84,9 @@ def test_a_network_that_adds_nothing_to_a_bicubic_is_refused() -> None:
         zoo.load("rcan2", sharpness=10)
     with pytest.raises(OptionError, match="sharpness can't be 10: it must be 0, because only luma networks"):
         Upscaler("rcan2", sharpness=10)
+    preset = load_preset("file").updated("engine", sharpness=10)
+    with pytest.raises(OptionError, match=r"engine\.sharpness of the preset can't be 10: it must be 0"):
+        Upscaler("rcan2", preset=preset)
 
 
 def test_weights_of_others_without_crisp_ones_get_more_detail(tmp_path: Path) -> None:
