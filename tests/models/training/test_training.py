@@ -321,6 +321,7 @@ def test_unknown_weights_to_start_from_are_named(folder: Path, tmp_path: Path) -
         named("rcan-full", "luma")
 
 
+@pytest.mark.slow
 def test_pictures_that_cannot_be_validated_on_are_told_before_training(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "small").mkdir()
     cv2.imwrite(str(tmp_path / "small" / "one.png"), np.zeros((12, 30, 3), np.uint8))
