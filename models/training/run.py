@@ -37,8 +37,8 @@ def train_model(recipe: Recipe, folders: list[Path], out: Path, *, validate: lis
     Raises:
         InputError: no picture, none large enough, or its clips lack a quality that is trained; or a test picture is
             missing or too small.
-        OptionError: the start or a teacher is missing, ``out`` holds a run of another recipe or a damaged one, the
-            training diverges, or matplotlib is missing.
+        OptionError: a folder of ``validate`` is given twice, the start or a teacher is missing, ``out`` holds a run of
+            another recipe or a damaged one, the training diverges, or matplotlib is missing.
         OutputError: ``out`` can't be written to.
     """
     require_plotting()  # fail now rather than after hours of work

@@ -1,5 +1,6 @@
 """Training, calibration and fine-tuning with tiny networks and pictures."""
 
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -229,8 +230,12 @@ def test_without_matplotlib_a_run_does_not_begin(tmp_path: Path, monkeypatch: py
 @pytest.mark.slow
 @pytest.mark.parametrize("start_from", [None, "luma"])
 def test_a_whole_run_makes_a_model_that_loads(folder: Path, tmp_path: Path, start_from: str | None) -> None:
+    (other := tmp_path / "other" / folder.name).mkdir(parents=True)
+    assert cv2.imwrite(str(other / "coffee.png"), pictures.coffee()[200:232, :32, ::-1])
     quick = recipe(start_from=start_from, steps=4, every=2)
-    train_model(quick, [folder], tmp_path, validate=[folder])
+    train_model(quick, [folder], tmp_path, validate=[folder, other])
+    (first, *_) = (tmp_path / "float" / HISTORY).read_text().splitlines()
+    assert [*json.loads(first)["psnr_y"]] == [f"{each.parent.name}/{each.name}" for each in (folder, other)]
     model = zoo.load("luma", tmp_path)
     assert model.int8_weights is not None
     assert model.quantized(None).network.quantised == (*(f"body.{k}" for k in range(model.arch.convs)), "tail")
