@@ -41,6 +41,10 @@ class QualityNet(nn.Module):
         Raises:
             OptionError: the file can't be read, or holds no such weights.
         """
+        if not path.exists():
+            raise OptionError(
+                f"{path} does not exist: train it first, or name the float weights of another run with quality."
+            )
         try:
             tensors = load_file(path)
             head, tail = tensors["sets.0.head.weight"], tensors["sets.0.tail.weight"]

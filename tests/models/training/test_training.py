@@ -374,6 +374,7 @@ def test_windows_are_drawn_where_the_detail_is(tmp_path: Path) -> None:
 def test_smaller_larger_and_softer_pictures_are_added(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "cat.png"), pictures.chelsea()[:200, :300, ::-1])
     versions = load_pairs([tmp_path], patch=16, keep=1.0, resized=[0.5, 1.2], softer=[1.0])
+    assert len(load_pairs([tmp_path], patch=16, keep=1.0, resized=[0.001])) == 1, "smaller than a window"
     assert [pair.high.shape for pair in versions] == [(200, 300, 3), (100, 150, 3), (240, 360, 3), (200, 300, 3)]
     whole, half, larger, soft = (cv2.Laplacian(pair.high, cv2.CV_64F).var() for pair in versions)
     assert half > whole > 3 * soft
