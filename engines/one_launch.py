@@ -10,6 +10,7 @@ from torch import Tensor
 
 from sr4k.engines.cuda_network import FusedNetwork, Layout
 from sr4k.engines.one_launch_weights import NAMES, convs_of, pack
+from sr4k.engines.torch_stream import capability_of, stream_of
 from sr4k.errors import EngineError
 from sr4k.models.folded_network import FoldedNetwork
 from sr4k.models.geometry import CELL, CELL_OUT, MARGIN, SCALE
@@ -112,8 +113,7 @@ class OneLaunch:
 
         plan = plan or plan_for(convs, *nvrtc.shared_memory(device.index or 0))
         flags = options(plan, convs, layout, colour.sampling)
-        capability = torch.cuda.get_device_capability(device) if device.type == "cuda" else (0, 0)
-        cubin = nvrtc.compiled(source(), capability, flags)
+        cubin = nvrtc.compiled(source(), capability_of(device), flags)
         shared = plan.shared_bytes(convs)
         self.kernel = nvrtc.Kernel(cubin, "one_launch", threads=32 * plan.warps, shared=shared)
         self._cells = height // CELL, width // CELL
@@ -134,8 +134,7 @@ class OneLaunch:
 
     def run(self, luma: Tensor, chroma: Tensor, out: Tensor, maps: Sequence[Tensor] = ()) -> None:  # noqa: ARG002
         """Enqueue one frame on the current stream; see `FusedNetwork.run`."""
-        stream = torch.cuda.current_stream(self.device).cuda_stream if self.device.type == "cuda" else 0
-        self._launch((luma.data_ptr(), chroma.data_ptr(), out.data_ptr()), stream)
+        self._launch((luma.data_ptr(), chroma.data_ptr(), out.data_ptr()), stream_of(self.device))
 
 
 def best_network(

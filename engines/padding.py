@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from sr4k.engines import nvrtc
+from sr4k.engines.torch_stream import capability_of, stream_of
 from sr4k.models.geometry import CHROMA_PAD, P010_SHIFT, PAD_AFTER, PAD_BEFORE, padded_chroma, padded_luma
 
 _THREADS = 128
@@ -44,8 +45,7 @@ class Padding:
     def __init__(self, height: int, width: int, dtype: torch.dtype, device: torch.device) -> None:
         self._size, self._dtype, self._device = (height, width), dtype, device
         self._shapes = padded_luma(height, width), (2, *padded_chroma(height, width))
-        capability = torch.cuda.get_device_capability(device) if device.type == "cuda" else (0, 0)
-        cubin = nvrtc.compiled(source(), capability, options(dtype))
+        cubin = nvrtc.compiled(source(), capability_of(device), options(dtype))
         self._kernel = nvrtc.Kernel(cubin, "pad", threads=_THREADS, shared=0)
         self._launches: dict[tuple[int, int], nvrtc.Launch] = {}  # by pitch, of which a decoder has one or two
 
@@ -62,6 +62,5 @@ class Padding:
         if pitches not in self._launches:
             grid = (-(-columns // _THREADS), rows + self._shapes[1][1])
             self._launches[pitches] = nvrtc.Launch(self._kernel, grid, 4, [], [*pitches, *self._size])
-        stream = torch.cuda.current_stream(self._device).cuda_stream if self._device.type == "cuda" else 0
-        self._launches[pitches]([each.data_ptr() for each in (luma, chroma, *made)], stream)
+        self._launches[pitches]([each.data_ptr() for each in (luma, chroma, *made)], stream_of(self._device))
         return made[0], made[1]
