@@ -42,7 +42,7 @@ def test_the_command_writes_it_and_it_can_be_added_again(tmp_path: Path, monkeyp
 
     file = str(tmp_path / "luma.onnx")
     assert "luma" in told("export", "luma", file)
-    assert "exists already" in told("export", "luma", file, code=4)
+    assert "exists: choose another name, or add --overwrite" in told("export", "luma", file, code=4)
     assert "has to end in .onnx" in told("export", "luma", str(tmp_path / "luma.txt"), code=2)
     added = told("add", file, "--name", "ours")
     assert "x2" in added and "multiples" not in added

@@ -549,10 +549,14 @@ class TestSequences:
         with pytest.raises(InputError, match="no file in its folder has such a name"):
             upscale(tmp_path / "%03d.png", tmp_path / "out.mp4")
 
-    @pytest.mark.parametrize("text", ["0", "-1", "fast", "1/0", "5000"])
+    @pytest.mark.parametrize("text", ["0", "-1", "fast", "1/0"])
     def test_what_is_no_rate(self, text: str) -> None:
         with pytest.raises(OptionError, match="isn't a frame rate"):
             parse_rate(text)
+
+    def test_a_rate_has_an_end_and_is_for_sequences(self) -> None:
+        with pytest.raises(OptionError, match="5000 frames per second are too many: use at most 1000"):
+            parse_rate("5000")
         with pytest.raises(OptionError, match="for image sequences"):
             Job("in.mp4", "out.mp4", rate=parse_rate("24"))
 
