@@ -66,6 +66,7 @@ class LiveTarget:
         self._queue = TagQueue(_DISK_AGE if target.is_local else _NETWORK_AGE, wants_key)
         self._wake = os.eventfd(0, os.EFD_NONBLOCK)
         self._ending = threading.Event()
+        self._begun = threading.Event()  # whether the thread has tried once, or found the target turned off
         self._until: float | None = None  # deadline for sending the rest, once `close` was called
         self._off_until: float | None = None  # the same, while it is turned off
         self._is_last = False  # whether the stream has ended, rather than been stopped
@@ -110,7 +111,10 @@ class LiveTarget:
     def close(self, seconds: float, *, ended: bool = False) -> None:
         """Send what is queued for at most ``seconds``, and stop; ``ended``: no stream will follow."""
         self._is_last = ended
-        self._until = time.monotonic() + seconds
+        until = time.monotonic() + seconds
+        if self._thread.is_alive():
+            self._begun.wait(seconds)  # a stream can be shorter than its thread takes to begin
+        self._until = until
         self._ending.set()
         self._notify()
         if self._thread.is_alive():
@@ -140,6 +144,7 @@ class LiveTarget:
 
     def _stay_off(self) -> None:
         """Wait until the target is turned on, or all is over."""
+        self._begun.set()
         self._queue.close()
         self._state, self._reason = "off", "turned off by an operator"
         while self._off_until is not None and not self._ending.wait(_GLANCE):
@@ -163,6 +168,8 @@ class LiveTarget:
             )
         except OSError as err:
             return Tried(f"no process could be started ({err.strerror})")
+        finally:
+            self._begun.set()
         reason = current.run(lambda: self._is_last)
         self._connects += current.is_live
         self._bytes += current.bytes

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -194,6 +195,20 @@ def _decoded(playlist: Path, entries: Sequence[Entry]) -> list[float]:
 @pytest.mark.parametrize("kind", ["ts", "fmp4"])
 def test_a_stream_of_one_picture_is_as_long_as_that_picture(folder, kind: Segments) -> None:
     live = folder(kind)
+    live.programme.play(live.target, 1 / RATE)
+    live.stop(ended=True)
+    assert [entry.seconds for entry in live.reader.playlist.entries] == [1 / RATE]
+
+
+def test_a_stream_that_ends_before_its_target_has_begun_is_stored(folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = LiveTarget._run
+
+    def later(target: LiveTarget) -> None:
+        time.sleep(0.1)
+        run(target)
+
+    monkeypatch.setattr(LiveTarget, "_run", later)
+    live = folder("ts")
     live.programme.play(live.target, 1 / RATE)
     live.stop(ended=True)
     assert [entry.seconds for entry in live.reader.playlist.entries] == [1 / RATE]
