@@ -14,6 +14,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,7 @@ def lanczos(small: Path, large: Path) -> None:
     write(large, (resized(frame, 2, Interpolation.LANCZOS) for frame in pictures(small)), "libx264", LOSSLESS)
 
 
+@cache  # for each of hundreds of rows
 def digest(model: str) -> str:
     """Return a digest of the weights that ship, 12 hexadecimal digits: rows of other weights don't count.
 

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from sr4k.errors import OptionError, OutputError
-from sr4k.media.writing.target_file import already_there
+from sr4k.media.writing.target_file import already_there, check_folder
 
 
 def check_new_file(target: Path, suffixes: Collection[str], *, overwrite: bool) -> None:
@@ -26,10 +26,8 @@ def check_new_file(target: Path, suffixes: Collection[str], *, overwrite: bool) 
     if target.is_dir():
         raise OutputError(f"{target} is a folder: name a file in it.")
     folder = target.absolute().parent
-    if not folder.is_dir():
-        state = "is a file" if folder.exists() else "does not exist: create it first"
-        raise OutputError(f"{target} can't be written, as the folder {folder} {state}.")
-    if not os.access(folder, os.W_OK):
-        raise OutputError(f"The folder {folder} can't be written to: check its permissions.")
+    if not folder.exists():
+        raise OutputError(f"{target} can't be written, as the folder {folder} does not exist: create it first.")
+    check_folder(folder, target.name)
     if os.path.lexists(target) and not overwrite:
         raise already_there(target)
