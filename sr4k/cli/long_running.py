@@ -38,10 +38,11 @@ def long_running(
     """
     with ExitStack() as stack:
         stack.enter_context(orphans_reaped())
-        stack.enter_context(stray_lines())
+        give_back_stderr = stack.enter_context(stray_lines())
         handler = log_handler(log_format, timed=True)
         handler.addFilter(redaction)
         stack.enter_context(collected_logs(handler, level))
+        stack.callback(give_back_stderr)  # while there is a log for what is still in the pipe
         if log_format == "json":
             stack.enter_context(_end_logged(level))
         if metrics is not None:

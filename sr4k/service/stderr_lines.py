@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 log = logging.getLogger(__name__)
@@ -19,14 +19,18 @@ _LONGEST = 8192
 
 
 @contextmanager
-def stray_lines() -> Iterator[None]:
+def stray_lines() -> Iterator[Callable[[], None]]:
     """Context in which each line written to file descriptor 2, here or in a child, becomes a log record.
 
     So a JSON log contains nothing but JSON, and secrets are removed from such lines as well. ``sys.stderr`` of this
     process still writes to the original stderr. If it has been replaced already, nothing is done.
+
+    Yields:
+        Gives file descriptor 2 back, and returns when all lines written so far are records. It has to be called
+        before the log handlers are removed; lines that processes write later are dropped.
     """
     if not _is_original():
-        yield
+        yield lambda: None
         return
     sys.stderr.flush()
     before = sys.stderr
@@ -34,16 +38,19 @@ def stray_lines() -> Iterator[None]:
     real = os.dup(_STDERR)
     os.dup2(writable, _STDERR)
     os.close(writable)
-    reader = threading.Thread(target=_read, args=(readable,), name="sr4k-stderr", daemon=True)
-    reader.start()
     true = os.fdopen(real, "w", buffering=1, encoding=before.encoding, errors="backslashreplace")
-    sys.stderr = true
-    try:
-        yield
-    finally:
+    lines = _Lines(readable)
+
+    def give_back() -> None:
         before.flush()
         os.dup2(real, _STDERR)
-        reader.join(_LEAVING)  # until the last process has closed its end
+        lines.finish()
+
+    sys.stderr = true
+    try:
+        yield give_back
+    finally:
+        give_back()
         sys.stderr = before
         with suppress(OSError):  # the terminal may be gone
             true.close()
@@ -56,8 +63,23 @@ def _is_original() -> bool:
         return False
 
 
-def _read(readable: int) -> None:
-    with os.fdopen(readable, "rb") as lines:
-        while line := lines.readline(_LONGEST):
-            if text := line.decode(errors="backslashreplace").rstrip():
-                log.warning("%s", text, extra={"event": "stderr"})
+class _Lines:
+    """Log the lines of a pipe, from a thread of its own."""
+
+    def __init__(self, readable: int) -> None:
+        self._finished = threading.Event()
+        self._thread = threading.Thread(target=self._read, args=(readable,), name="sr4k-stderr", daemon=True)
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Wait until the last process has closed its end of the pipe, at most `_LEAVING`; log nothing after that."""
+        if not self._finished.is_set():
+            self._thread.join(_LEAVING)
+            self._finished.set()
+
+    def _read(self, readable: int) -> None:
+        with os.fdopen(readable, "rb") as lines:
+            while line := lines.readline(_LONGEST):
+                text = line.decode(errors="backslashreplace").rstrip()
+                if text and not self._finished.is_set():
+                    log.warning("%s", text, extra={"event": "stderr"})

@@ -38,6 +38,26 @@ def test_what_is_written_to_stderr_past_the_log_becomes_lines_of_it_without_secr
     assert "streamkey1" not in ran.stderr
 
 
+AT_THE_END = """
+import os, sys
+from sr4k.cli.long_running import long_running
+from sr4k.live.address import parse_source
+from sr4k.service.channel_status import ChannelMonitor
+from sr4k.service.redaction import Redaction
+
+redaction = Redaction(parse_source("rtmp://in.example/live/streamkey1"))
+with long_running([ChannelMonitor("news")], redaction, log_format="json"):
+    os.write(2, b"lost streamkey1\\n" * 2000)  # as much as a pipe holds: most of it is read after the context has ended
+"""
+
+
+def test_lines_written_just_before_the_end_are_lines_of_the_log_as_well() -> None:
+    ran = subprocess.run([sys.executable, "-c", AT_THE_END], capture_output=True, text=True, timeout=240, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert "streamkey1" not in ran.stderr
+    assert len([json.loads(line) for line in ran.stderr.splitlines()]) == 2000
+
+
 @pytest.mark.slow(seconds=1)
 def test_what_ends_a_command_is_a_json_line_as_well(tmp_path: Path) -> None:
     command = [Path(sys.executable).parent / "sr4k-stream", "none.mp4", "out.mkv", "--realtime", "--log-format", "json"]
