@@ -16,7 +16,8 @@ torch = required("torch")
 
 from sr4k.bench.engine_alone import padded_planes  # noqa: E402
 from sr4k.engines import EngineSpec, create_engine  # noqa: E402
-from sr4k.engines.cuda_network import FusedNetwork, Layout, Tuning  # noqa: E402
+from sr4k.engines.cuda_network import FusedNetwork, Tuning  # noqa: E402
+from sr4k.engines.cuda_output import Layout  # noqa: E402
 from sr4k.engines.fuse import fuse  # noqa: E402
 from sr4k.engines.on_gpu import nv12_of, open_on_gpu  # noqa: E402
 from sr4k.engines.one_launch import OneLaunch, Plan  # noqa: E402

@@ -17,7 +17,8 @@ try:
     import triton
     from torch import Tensor
 
-    from sr4k.engines.cuda_network import FusedNetwork, Layout
+    from sr4k.engines.cuda_network import FusedNetwork
+    from sr4k.engines.cuda_output import Layout
     from sr4k.engines.on_gpu import gpu_errors
     from sr4k.engines.one_launch import OneLaunch, best_network
 except ImportError as err:

@@ -8,12 +8,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sr4k.engines.cuda_network import FusedNetwork, Layout
+from sr4k.engines.cuda_network import FusedNetwork
+from sr4k.engines.cuda_output import Layout, Output
 from sr4k.engines.one_launch_weights import NAMES, convs_of, pack
 from sr4k.engines.torch_stream import capability_of, stream_of
 from sr4k.errors import EngineError
 from sr4k.models.folded_network import FoldedNetwork
-from sr4k.models.geometry import CELL, CELL_OUT, MARGIN, SCALE
+from sr4k.models.geometry import CELL
 from sr4k.models.quantize import QuantizedNetwork
 
 log = logging.getLogger(__name__)
@@ -23,8 +24,6 @@ _MAP = (44, 70)
 
 _RESERVED = 1024
 """Bytes of shared memory that CUDA takes for each block."""
-
-_CHANNELS = CELL_OUT**2 + 2 * CELL**2
 
 
 class Plan(NamedTuple):
@@ -116,17 +115,16 @@ class OneLaunch:
         cubin = nvrtc.compiled(source(), capability_of(device), flags)
         shared = plan.shared_bytes(convs)
         self.kernel = nvrtc.Kernel(cubin, "one_launch", threads=32 * plan.warps, shared=shared)
-        self._cells = height // CELL, width // CELL
-        grid = (-(-self._cells[1] // plan.columns), -(-self._cells[0] // plan.rows))
+        self._output = Output(layout, height, width, colour)
+        rows, columns = height // CELL, width // CELL
+        grid = (-(-columns // plan.columns), -(-rows // plan.rows))
         weights = [tensor.data_ptr() for tensor in self._weights]
-        self._launch = nvrtc.Launch(self.kernel, grid, 3, weights, self._cells)
+        self._launch = nvrtc.Launch(self.kernel, grid, 3, weights, (rows, columns))
 
     @property
     def output_shape(self) -> tuple[int, ...]:
         """Shape of the output; see `FusedNetwork.output_shape`."""
-        if self.layout == "cells":
-            return (self._cells[0] + 2 * MARGIN, self._cells[1] + 2 * MARGIN, _CHANNELS)
-        return (SCALE * self.height * 3 // 2, SCALE * self.width)
+        return self._output.shape
 
     def maps(self) -> list[Tensor]:
         """Return no memory: the maps never leave the multiprocessors."""

@@ -32,7 +32,8 @@ triton = pytest.importorskip("triton")
 
 from sr4k.engines.cuda import CudaOnGpu, captured  # noqa: E402
 from sr4k.engines.cuda_kernels import fused_convolution  # noqa: E402
-from sr4k.engines.cuda_network import FusedNetwork, Layout, Tuning, usual_tuning  # noqa: E402
+from sr4k.engines.cuda_network import FusedNetwork, Tuning, usual_tuning  # noqa: E402
+from sr4k.engines.cuda_output import Layout  # noqa: E402
 from sr4k.models.execute import FoldedExecutor, IntegerExecutor  # noqa: E402
 
 COLOUR = Colour()

@@ -19,7 +19,8 @@ pytest.importorskip("triton")
 pytest.importorskip("cuda.bindings.driver")
 
 from sr4k.engines import EngineSpec, cuda, nvrtc, one_launch  # noqa: E402
-from sr4k.engines.cuda_network import FusedNetwork, Layout  # noqa: E402
+from sr4k.engines.cuda_network import FusedNetwork  # noqa: E402
+from sr4k.engines.cuda_output import Layout  # noqa: E402
 from sr4k.engines.one_launch import OneLaunch, Plan, best_network, plan_for  # noqa: E402
 from sr4k.engines.one_launch_weights import pack  # noqa: E402
 from sr4k.errors import EngineError  # noqa: E402
