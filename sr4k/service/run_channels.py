@@ -154,7 +154,10 @@ class Service:
             between()
             self._tend()
             is_over = not lasting or self._stop_requests()
-            if is_over and not any(channel.thread.is_alive() for channel in self._channels.values()):
+            # One that was asked to end, and has, may be about to be replaced.
+            if is_over and not any(
+                each.asked is not None or each.thread.is_alive() for each in self._channels.values()
+            ):
                 return
             # A signal that the kernel delivers to another thread doesn't wake this one: poll.
             time.sleep(_TICK)
@@ -168,7 +171,6 @@ class Service:
             if channel.asked is not None and not channel.thread.is_alive():
                 del self._channels[name]
                 self.monitors.remove(channel.monitor)
-                self._again -= {name}
         if any(channel.asked is not None for channel in self._channels.values()) or self._stop_requests():
             return
         for name, runner in self._wanted.items():
@@ -183,6 +185,7 @@ class Service:
             name=f"sr4k-{name}",
             daemon=True,
         )
+        self._again -= {name}
         self._channels[name] = channel
         self.monitors.append(channel.monitor)
         channel.thread.start()

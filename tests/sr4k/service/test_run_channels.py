@@ -40,15 +40,16 @@ class ToyJob:
 class Running:
     """A service in a thread of its own."""
 
-    def __init__(self, **jobs: ToyJob) -> None:
-        self.requests = 0
+    def __init__(self, kind: type[Service] = Service, /, **jobs: ToyJob) -> None:
+        self.requests = self.rounds = 0
         self.wanted: list[dict[str, ToyJob]] = []
-        self.service = Service(jobs, stop_requests=lambda: self.requests)
+        self.service = kind(jobs, stop_requests=lambda: self.requests)
         self.thread = threading.Thread(target=self.service.run, args=(self.between,))
         self.thread.start()
         until(lambda: len(self.service.monitors) == len(jobs) or not self.thread.is_alive())
 
     def between(self) -> None:
+        self.rounds += 1
         while self.wanted:
             self.service.change(self.wanted.pop())
 
@@ -237,4 +238,41 @@ def test_one_channel_is_stopped_started_and_restarted_and_the_others_run_on() ->
     service.service.restart("one")
     until(lambda: one.runs == 4)
     assert (other.runs, other.stopped.is_set()) == (1, False)
+    service.stop()
+
+
+class Held(Service):
+    """A service whose thread is held up between two looks at its channels, until those that are to end have ended."""
+
+    def _tend(self) -> None:
+        super()._tend()
+        for channel in self._channels.values():
+            if channel.asked is not None:
+                channel.thread.join(60)
+
+
+@pytest.mark.usefixtures("_soon")
+def test_a_service_goes_on_with_its_new_channels_whenever_the_last_old_one_ends() -> None:
+    old, new = ToyJob(), ToyJob()
+    service = Running(Held, only=old)
+    service.wanted.append({"only": new})
+    until(lambda: new.runs == 1 or not service.thread.is_alive())
+    assert service.thread.is_alive()
+    service.stop()
+    assert (old.runs, new.runs) == (1, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_soon")
+def test_a_channel_that_was_stopped_is_started_once_by_a_restart() -> None:
+    one, other = ToyJob(), ToyJob()
+    service = Running(one=one, other=other)
+    service.service.halt("one")
+    until(lambda: list(service.monitors) == ["other"])
+    one.stopped.clear()
+    service.service.restart("one")
+    until(lambda: one.runs > 1)
+    later = service.rounds + 5
+    until(lambda: service.rounds > later)
+    assert (one.runs, one.stopped.is_set()) == (2, False)
     service.stop()
