@@ -61,6 +61,7 @@ class Steering:
 
     def __init__(self) -> None:
         self.wishes = Wishes()
+        self._changing = threading.Lock()
         self._pictures: dict[End, tuple[float, bytes]] = {}
         self._looked = float("-inf")
 
@@ -68,6 +69,11 @@ class Steering:
     def is_watched(self) -> bool:
         """Whether somebody has looked within the last seconds."""
         return time.monotonic() - self._looked < _WATCHED
+
+    def change(self, changed: Callable[[Wishes], Wishes]) -> None:
+        """Replace the wishes by what ``changed`` makes of them; of two at once, neither is lost."""
+        with self._changing:
+            self.wishes = changed(self.wishes)
 
     def look(self, end: End) -> bytes | None:
         """Return the latest picture of an end as JPEG; ``None``: there is none yet, or none of late."""

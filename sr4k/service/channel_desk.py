@@ -3,6 +3,7 @@
 import base64
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any, Final, Literal, Protocol, get_args
 
@@ -169,8 +170,11 @@ class ChannelDesk:
 
     def overview(self) -> list[dict[str, Any]]:
         """See `Channels`."""
-        monitors = self._monitors()
-        return [self._about(name, monitors.get(name)) for name in sorted(self._runs.names)]
+        monitors, found = self._monitors(), []
+        for name in sorted(self._runs.names):
+            with suppress(NoSuchChannel):  # the file has been read again meanwhile, and has it no more
+                found.append(self._about(name, monitors.get(name)))
+        return found
 
     def one(self, name: str) -> dict[str, Any]:
         """See `Channels`."""
@@ -194,8 +198,7 @@ class ChannelDesk:
 
     def show_slate(self, name: str, is_shown: bool) -> dict[str, Any]:
         """See `Channels`."""
-        steering = self._steering(name)
-        steering.wishes = replace(steering.wishes, slate=is_shown)
+        self._steering(name).change(lambda wishes: replace(wishes, slate=is_shown))
         return self.one(name)
 
     def switch_target(self, name: str, number: int, is_on: bool) -> dict[str, Any]:
@@ -203,8 +206,8 @@ class ChannelDesk:
         steering, known = self._steering(name), len(self._runs.ends(name).targets)
         if not 1 <= number <= known:
             raise OptionError(f"Channel {name} has no target {number}: it has {known}.")
-        others = steering.wishes.off - {number}
-        steering.wishes = replace(steering.wishes, off=others if is_on else others | {number})
+        one = {number}
+        steering.change(lambda wishes: replace(wishes, off=wishes.off - one if is_on else wishes.off | one))
         return self.one(name)
 
     def pin_rung(self, name: str, rung: int | None) -> dict[str, Any]:
@@ -213,7 +216,7 @@ class ChannelDesk:
         rungs = () if monitor is None else monitor.status.last.intake.rungs
         if rung is not None and not 0 <= rung < len(rungs):
             raise OptionError(f"Channel {name} has no rung {rung} now: it has {len(rungs)}, from 0.")
-        steering.wishes = replace(steering.wishes, rung=rung)
+        steering.change(lambda wishes: replace(wishes, rung=rung))
         return self.one(name)
 
     def picture(self, name: str, end: End) -> str | None:
@@ -280,8 +283,10 @@ class ChannelDesk:
         if not told.get("out"):  # they are opened after the first picture
             state = "stopped" if told["in"]["state"] == "stopped" else "idle"
             told["out"] = [{"target": target, "state": state, "reason": None} for target in ends.targets]
-        for index in ends.playlists:
-            told["out"][index]["playlist"] = True
+        for index, out in enumerate(told["out"]):
+            # A channel that is about to be replaced still has the targets of the file before.
+            if index in ends.playlists and out["target"] == ends.targets[index]:
+                out["playlist"] = True
         about: dict[str, Any] = self._shown(_plain(told))
         return about
 

@@ -80,14 +80,14 @@ class ChannelEditor:
         """
         with self._lock:
             whole, changes = self._checked(text, version)
+            self._check_version(version)  # what was tried took its time
             path = self._file.path.resolve()  # a link stays one
             write_whole(path, whole.encode(), mode=path.stat().st_mode)
         self._reload()
         return changes
 
     def _checked(self, text: str, version: str) -> tuple[str, dict[str, Any]]:
-        if version != self._version():
-            raise FileChanged(f"{self._file.path.name} has been changed elsewhere meanwhile: load it again.")
+        self._check_version(version)
         file, was = self._file, self._file.text()
         file.settings(text)  # whether it is YAML at all
         before = file.settings(was)
@@ -103,6 +103,10 @@ class ChannelEditor:
         lines = difflib.unified_diff(shown.text.splitlines(), text.splitlines(), lineterm="", n=2)
         diff = [file.redaction.text(line) for line in lines if not line.startswith(("---", "+++"))]
         return whole, {"changes": found, "diff": diff}
+
+    def _check_version(self, version: str) -> None:
+        if version != self._version():
+            raise FileChanged(f"{self._file.path.name} has been changed elsewhere meanwhile: load it again.")
 
     def _version(self) -> str:
         try:

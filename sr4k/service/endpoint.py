@@ -168,7 +168,7 @@ def _app(channels: Sequence[ChannelMonitor], redaction: Redaction) -> Callable[[
 
 def readiness(channels: Sequence[ChannelMonitor], redaction: Redaction) -> dict[str, Any]:
     """Return the answer to ``/ready``: whether every channel is live, in and out, and the states of all."""
-    now = {status.name: status for status in (channel.status for channel in channels)}
+    now = {status.name: status for status in (channel.status for channel in list(channels))}
     ready = all(status.ready for status in now.values())
     states = {"ready": ready, "channels": {name: status.as_dict() for name, status in now.items()}}
     redacted: dict[str, Any] = _redacted(states, redaction)

@@ -78,7 +78,7 @@ class _Channels(Collector):
         build = GaugeMetricFamily("sr4k_build_info", "1, with the version of sr4k-stream.", labels=("version",))
         build.add_metric((version("sr4k-stream"),), 1)
         yield build
-        now = [channel.status for channel in self._channels]
+        now = [channel.status for channel in list(self._channels)]
         for metric in METRICS:
             yield metric.family(now)
 

@@ -3,6 +3,7 @@
 import logging
 import re
 import sys
+import threading
 import traceback
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -35,11 +36,13 @@ def without_passwords(text: str) -> str:
 class Redaction(logging.Filter):
     """Removes the secrets of addresses from texts; as the filter of a log handler, from all of its records.
 
-    A secret that could be an ordinary word is removed only where it follows the same text as in its address.
+    A secret that could be an ordinary word is removed only where it follows the same text as in its address. Any thread
+    may use it.
     """
 
     def __init__(self, *addresses: Address) -> None:
         super().__init__()
+        self._learning = threading.Lock()
         self._shown: dict[str, str] = {}
         self._rules: dict[str, int] = {}  # regular expressions, and the length of what they match
         self._pattern: re.Pattern[str] | None = None
@@ -47,26 +50,28 @@ class Redaction(logging.Filter):
 
     def hide(self, *addresses: Address) -> None:
         """Hide the secrets of more addresses."""
-        for address in addresses:
-            for secret in address.secrets:
-                # A whole URL is replaced by its shown form, so that a line still names its stream.
-                whole = secret in (address.url, unquote(address.url))
-                if not whole and _WORD.fullmatch(secret):
-                    self._rules |= dict.fromkeys(_in_place(secret, address.url), len(secret))
-                    continue
-                for form in {secret, quote(secret, safe=""), secret.encode("unicode_escape").decode()}:
-                    self._shown[form] = address.shown if whole else _HIDDEN
-                    self._rules[re.escape(form)] = len(form)
-        self._compile()
+        with self._learning:
+            for address in addresses:
+                for secret in address.secrets:
+                    # A whole URL is replaced by its shown form, so that a line still names its stream.
+                    whole = secret in (address.url, unquote(address.url))
+                    if not whole and _WORD.fullmatch(secret):
+                        self._rules |= dict.fromkeys(_in_place(secret, address.url), len(secret))
+                        continue
+                    for form in {secret, quote(secret, safe=""), secret.encode("unicode_escape").decode()}:
+                        self._shown[form] = address.shown if whole else _HIDDEN
+                        self._rules[re.escape(form)] = len(form)
+            self._compile()
 
     def hide_typed(self, arguments: Iterable[str]) -> None:
         """Hide secrets in arguments of the command line that look like URLs, even where a path was expected."""
-        for text in filter(_is_secret, (value for argument in arguments for value in _values(argument))):
-            path = str(Path(text))  # which merges slashes
-            for form in {text, path, repr(text)[1:-1], repr(path)[1:-1]}:
-                self._shown[form] = shown(text)
-                self._rules[re.escape(form)] = len(form)
-        self._compile()
+        with self._learning:
+            for text in filter(_is_secret, (value for argument in arguments for value in _values(argument))):
+                path = str(Path(text))  # which merges slashes
+                for form in {text, path, repr(text)[1:-1], repr(path)[1:-1]}:
+                    self._shown[form] = shown(text)
+                    self._rules[re.escape(form)] = len(form)
+            self._compile()
 
     def text(self, text: str) -> str:
         """Return ``text`` without secrets."""

@@ -1,7 +1,10 @@
 import logging
+import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from clips import MakeClip
@@ -10,6 +13,7 @@ from typer.testing import CliRunner
 
 from sr4k.cli.main import app
 from sr4k.live.address import parse_source
+from sr4k.service import redaction as redaction_module
 from sr4k.service.redaction import Redaction
 
 
@@ -33,6 +37,23 @@ def test_secrets_go_from_messages_and_their_arguments() -> None:
 
 def test_a_url_becomes_what_may_be_shown_of_it() -> None:
     assert Redaction(*addresses()).text(f"{TARGET} is away") == "rtmp://out.example/app/*** is away"
+
+
+def test_secrets_that_two_threads_learn_at_once_are_both_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    redaction, may_go_on = Redaction(), threading.Event()
+
+    def held_up(pattern: str) -> "re.Pattern[str]":
+        if threading.current_thread() is first:
+            may_go_on.wait(0.2)  # until the other has learnt its secret, unless that waits
+        return re.compile(pattern)
+
+    monkeypatch.setattr(redaction_module, "re", SimpleNamespace(**{**vars(re), "compile": held_up}))
+    first = threading.Thread(target=redaction.hide, args=(parse_source("rtmp://a.example/live/f1rst-key-of-all"),))
+    first.start()
+    redaction.hide(parse_source("rtmp://b.example/live/s3cond-key-of-all"))
+    may_go_on.set()
+    first.join()
+    assert redaction.text("f1rst-key-of-all s3cond-key-of-all") == "*** ***"
 
 
 def test_secrets_go_from_exceptions_and_their_causes() -> None:
