@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from threading import Lock
 from typing import Any
 
 from sr4k.pipeline.channel import Inlet, Outlet, PeerLostError
@@ -77,6 +78,7 @@ class Chain:
         self._outbound = outbound
         self.clocks = [StageClock(stage.name) for stage in stages]
         self._stopping = False
+        self._ending, self._has_ended = Lock(), False
 
     def run(self) -> None:
         """Open all stages, run to the end of the input (or until `stop`), drain and close them.
@@ -94,6 +96,8 @@ class Chain:
             if self._outbound is not None:
                 self._outbound.finish(complete=self._complete)
         finally:
+            with self._ending:  # what `stop` of a stage needs may be gone when it is closed
+                self._has_ended = True
             for stage in reversed(opened):
                 stage.close()
 
@@ -103,9 +107,10 @@ class Chain:
         May be called from another thread.
         """
         self._stopping = True
-        for stage in self._stages:
-            if isinstance(stage, Source | Sink):
-                stage.stop()
+        with self._ending:
+            for stage in () if self._has_ended else self._stages:
+                if isinstance(stage, Source | Sink):
+                    stage.stop()
 
     @property
     def working(self) -> tuple[StageClock, ...]:

@@ -178,7 +178,8 @@ class Forked:
         if self.pid is None:
             self._server.kill()
         else:
-            os.kill(self.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has just ended with the server
+                os.kill(self.pid, signal.SIGKILL)
 
 
 _waiting: list[ForkServer] = []

@@ -58,7 +58,7 @@ class Source(Stage):
         """Yield all frames. The iterator may be abandoned after any of them."""
 
     def stop(self) -> None:
-        """End `frames` early; called from another thread. For sources that may wait long for a frame."""
+        """End `frames` early; called from another thread, before `close`. For sources that may wait long."""
 
 
 class Transform(Stage):

@@ -23,7 +23,7 @@ _TICK = 0.1
 """Seconds between two checks of the stop requests."""
 
 _FAREWELL = 10.0
-"""Seconds that a worker gets to unload its libraries after its work is done."""
+"""Seconds that a worker gets to unload its libraries after its work is done, and the news of its death to come."""
 
 _GRACE = 2.0
 """Seconds that workers get to end by themselves after another one failed."""
@@ -309,7 +309,7 @@ def _cause_of_death(worker: _Worker) -> str:
     stages = ", ".join(stage.name for stage in worker.spec.stages)
     cause = "ended unexpectedly"
     if not isinstance(worker.body, threading.Thread):
-        worker.join(1.0)
+        worker.join(_FAREWELL)
         code = worker.body.returncode
         if code is not None and code < 0:
             cause = f"was killed by {signal.Signals(-code).name}"

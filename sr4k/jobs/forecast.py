@@ -1,7 +1,6 @@
 """Forecast what a job would do and cost, by upscaling a short sample of it."""
 
 import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from sr4k.common.owned_folder import owned_folder
 from sr4k.common.printable import clock
 from sr4k.common.process_tree import own_bytes, resident_bytes
 from sr4k.errors import InputError
@@ -100,8 +100,8 @@ def forecast(job: Job) -> Forecast:
         Sr4kError: the job would fail; as for `Job.run`.
     """
     check_target(job.target, job.source, overwrite=job.overwrite)
-    with tempfile.TemporaryDirectory(prefix="sr4k-") as folder:
-        target = Path(folder) / job.target.name
+    with owned_folder() as folder:  # forecasts that nobody waits for any more are killed
+        target = folder.path / job.target.name
         watch, sample = _Watch(), _middle(job)
         summary = replace(job, target=target, part=sample).run(on_status=watch, stop_requests=watch.enough)
         size = sum(file.stat().st_size for file in files_of(Path(summary.output)))

@@ -247,8 +247,8 @@ class Runner:
     def _ended(self, job: QueuedJob) -> None:
         try:
             self._on_end(job)
-        except Sr4kError as err:
-            log.error("Job %d: %s", job.id, err)
+        except Exception as err:  # the end is noted, and other jobs go on
+            log.error("Job %d: %s", job.id, err, exc_info=not isinstance(err, OSError | Sr4kError))
 
 
 def _send_stop(connection: Connection) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Self
 
@@ -80,7 +81,8 @@ class Watcher:
             return
         done = settle(self._queue, self._library, job.id, "replace")
         assert done.result is not None
-        self._remember(Path(done.result.output))
+        output = Path(done.result.output)
+        self._remember(output, _version(output))
 
     def _run(self) -> None:
         steady = GoingOn("The watch folders", self._ending.wait)
@@ -92,10 +94,11 @@ class Watcher:
         """Watch until the settings change, or a folder comes or goes, as those of drives do."""
         watch = self._settings.now.watch
         there = _there(watch.values())
-        for name, folder in watch.items():
-            for path in _files(folder.folder):
-                self._see(name, folder, path)
+        is_all_seen = False
         for changed in self._changes([*there], is_polling=any(folder.polling for folder in watch.values())):
+            if not is_all_seen:  # when changes are told already, so that nothing appears in between
+                changed = chain.from_iterable(_files(folder.folder) for folder in watch.values())
+            is_all_seen = True
             for path in changed:
                 for name, folder in watch.items():
                     self._see(name, folder, path)
@@ -103,13 +106,16 @@ class Watcher:
             if self._settings.now.watch != watch or _there(watch.values()) != there:
                 return
 
-    def _changes(self, folders: list[Path], *, is_polling: bool) -> Iterator[list[Path]]:
-        """Yield paths that changed, and nothing every `_LOOK` seconds, until the end."""
+    def _changes(self, folders: list[Path], *, is_polling: bool) -> Iterator[Iterable[Path]]:
+        """Yield paths that changed, and nothing every `_LOOK` seconds, until the end.
+
+        What is in a folder that was moved here, or was filled before the kernel was asked about it, is not told.
+        """
         if not folders:
             while not self._ending.wait(_LOOK):
                 yield []
             return
-        from watchfiles import watch  # of the extra [web], which nothing else needs
+        from watchfiles import Change, watch  # of the extra [web], which nothing else needs
 
         changes = watch(
             *folders,
@@ -121,7 +127,11 @@ class Watcher:
             force_polling=is_polling or None,
         )
         for changed in changes:
-            yield [Path(path) for _kind, path in changed]
+            yield [
+                file
+                for kind, path in changed
+                for file in (_files(Path(path)) if kind is Change.added else [Path(path)])
+            ]
 
     def _see(self, name: str, folder: WatchFolder, path: Path) -> None:
         """Note a file that might be wanted, or that it has changed."""
@@ -166,10 +176,10 @@ class Watcher:
             if job is not None:
                 origin = f"watch:{name}"
                 self._queue.add(job.source, job.target, folder.options, priority=folder.priority, origin=origin)
-            self._remember(path)
+            self._remember(path, found.version)
         except InputError as err:
             log.warning("Watch folder %s: %s", name, err)
-            self._remember(path)
+            self._remember(path, found.version)
         except Sr4kError as err:
             log.warning("Watch folder %s: %s: %s", name, path, err)
 
@@ -196,8 +206,9 @@ class Watcher:
     def _is_known(self, path: Path, version: Version) -> bool:
         return self._queue.fact(f"{_SEEN}{path}") == f"{version}"
 
-    def _remember(self, path: Path) -> None:
-        self._queue.keep_fact(f"{_SEEN}{path}", f"{_version(path)}")
+    def _remember(self, path: Path, version: Version | None) -> None:
+        """Note that a file is known; as it was before it was looked into, for it may have changed meanwhile."""
+        self._queue.keep_fact(f"{_SEEN}{path}", f"{version}")
 
 
 def _there(folders: Iterable[WatchFolder]) -> dict[Path, tuple[int, int]]:
@@ -210,9 +221,12 @@ def _there(folders: Iterable[WatchFolder]) -> dict[Path, tuple[int, int]]:
     return found
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Yield the files in a folder and below; hidden folders, such as the bin, are left out."""
-    for inside, inner, names in os.walk(folder):
+def _files(path: Path) -> Iterator[Path]:
+    """Yield the files in a folder and below; hidden folders, such as the bin, are left out. Of a file, yield itself."""
+    if not path.is_dir():
+        yield path
+        return
+    for inside, inner, names in os.walk(path):
         inner[:] = [name for name in inner if not name.startswith(".")]
         yield from (Path(inside) / name for name in names)
 

@@ -144,6 +144,15 @@ def test_none_outlives_the_server(server: ForkServer) -> None:
     eventually(lambda: not runs(pid), 60)
 
 
+def test_a_kill_that_comes_as_the_worker_has_just_ended_with_its_server_does_no_harm(
+    server: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = server.start("sr4k-endless", signal.pause)
+    monkeypatch.setattr(server, "heed", lambda _timeout: None)  # the news has not come yet
+    worker.pid = 2**22 + 1  # which no process has
+    worker.kill()
+
+
 def test_closing_ends_those_that_still_run() -> None:
     server = ForkServer([])
     worker = server.start("sr4k-endless", signal.pause)
@@ -177,4 +186,7 @@ def run_program(code: str) -> "subprocess.CompletedProcess[str]":
 
 
 def runs(pid: int | None) -> bool:
-    return Path(f"/proc/{pid}").exists() and " Z " not in Path(f"/proc/{pid}/stat").read_text()
+    try:
+        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:  # it may end at any moment
+        return False

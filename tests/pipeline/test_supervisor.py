@@ -1,6 +1,7 @@
 """Whole graphs of toy stages, as threads and as processes."""
 
 import os
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from sr4k.pipeline import (
     run_graph,
     worker,
 )
+from sr4k.pipeline.fork_server import Forked
 from sr4k.pipeline.supervisor import GraphAborted, Mode
 
 pytestmark = pytest.mark.slow
@@ -171,6 +173,20 @@ def test_a_killed_worker_is_named_within_seconds(
         run_graph(spec, on_status=seen)
     assert seen.began is not None
     assert seen.began.fair < 5
+
+
+def test_the_cause_of_a_death_is_told_although_the_news_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    wait = Forked.wait
+
+    def late(forked: Forked, timeout: float) -> int:
+        if timeout < 5:  # as on a machine that swaps
+            raise subprocess.TimeoutExpired("worker", timeout)
+        return wait(forked, timeout)
+
+    monkeypatch.setattr(Forked, "wait", late)
+    spec = GraphSpec((WorkerSpec("only", (StageSpec("toy_stages:Counter", Counting(9, die_at=0)),)),), ())
+    with pytest.raises(WorkerDied, match=r"the only process .* was killed by SIGKILL"):
+        run_graph(spec)
 
 
 class _Seen:

@@ -59,7 +59,12 @@ def family(pid: int) -> dict[int, str]:
 
 
 def alive(pids: set[int]) -> set[int]:
-    return {pid for pid in pids if Path(f"/proc/{pid}").exists() and " Z " not in Path(f"/proc/{pid}/stat").read_text()}
+    found = set()
+    for pid in pids:
+        with suppress(OSError):  # it may end at any moment
+            if " Z " not in Path(f"/proc/{pid}/stat").read_text():
+                found.add(pid)
+    return found
 
 
 class Running:

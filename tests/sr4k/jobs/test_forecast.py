@@ -4,11 +4,16 @@ from pathlib import Path
 
 import pytest
 from clips import MakeClip
+from holding import held
 
 from sr4k import Job, load_preset
-from sr4k.errors import InputError, OutputError
+from sr4k.common.owned_folder import remove_ownerless
+from sr4k.errors import InputError, OutputError, StoppedError
 from sr4k.jobs.forecast import forecast, in_words
 from sr4k.media.options import TimeSpan
+from sr4k.queue.errand import in_child
+from sr4k.queue.planning import forecast_of
+from sr4k.queue.queued_job import JobOptions
 
 PRESET = load_preset("file").updated("engine", name="nearest").updated("encode", preset="ultrafast")
 
@@ -69,6 +74,22 @@ def test_what_would_go_wrong_is_told(make_clip: MakeClip, tmp_path: Path) -> Non
         forecast(Job(make_clip("a.mp4"), tmp_path / "out.mp4", preset=PRESET))
     with pytest.raises(InputError, match="does not exist"):
         forecast(Job(tmp_path / "none.mp4", tmp_path / "b.mp4", preset=PRESET))
+
+
+@pytest.mark.slow(seconds=1)
+def test_of_a_forecast_that_is_killed_nothing_stays(
+    make_clip: MakeClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip, place = make_clip(frames=20), tmp_path / "temporary"
+    place.mkdir()
+    for name, value in {**held(seconds=1), "TMPDIR": str(place)}.items():
+        monkeypatch.setenv(name, value)
+    given = str(clip), str(tmp_path / "out.mp4"), JobOptions(engine="nearest")
+    with pytest.raises(StoppedError):  # as when its job is paused
+        in_child(forecast_of, *given, seconds=120, is_over=lambda: any(place.iterdir()))
+    assert list(place.iterdir())
+    remove_ownerless(place)  # as the next one does
+    assert not list(place.iterdir())
 
 
 def test_in_words(make_clip: MakeClip, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from clips import write_clip
 from queues import FAST, Place, until
 
+from sr4k.queue import watch_folders
 from sr4k.queue.errand import in_child
 from sr4k.queue.queued_job import JobResult
 from sr4k.queue.settings import QueueSettings, WatchFolder
@@ -58,9 +60,10 @@ def test_new_small_videos_become_jobs_once_and_large_or_unfinished_ones_do_not(t
     again = Watcher(place.queue, place.library, place.settings)
     for job in place.queue.jobs():
         place.queue.remove(job.id)
+    newer = write_clip(inbox / "newer.mp4", frames=2)
     with again:  # what was looked into is known, also to another service
-        time.sleep(2.5)
-    assert place.queue.jobs() == []
+        until(lambda: bool(place.queue.jobs()) and not again._found)
+    assert [job.source for job in place.queue.jobs()] == [str(newer)]
 
 
 @pytest.mark.slow(seconds=5)
@@ -93,9 +96,45 @@ def test_changed_rules_hold_for_files_that_wait_and_no_result_of_the_queue_becom
         return in_child(*args, **more)
 
     monkeypatch.setattr("sr4k.queue.watch_folders.in_child", looked_into)
-    with Watcher(place.queue, place.library, place.settings):
-        time.sleep(0.8)  # all of them wait by now
+    watcher = Watcher(place.queue, place.library, place.settings)
+    with watcher:
+        until(lambda: {inbox / "sample.mp4", inbox / "new.mp4"} <= watcher._found.keys())
         rule("{stem} late.mkv")
-        until(lambda: bool(place.queue.jobs(["waiting"])))
-        time.sleep(1.5)  # and none of them any more
+        until(lambda: bool(place.queue.jobs(["waiting"])) and not watcher._found)
     assert [Path(job.target).name for job in place.queue.jobs(["waiting"])] == ["new up.mkv"]
+
+
+@pytest.mark.slow(seconds=5)
+def test_what_appears_or_changes_while_the_folder_is_looked_at_and_what_is_moved_there_in_a_folder_become_jobs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox, album = tmp_path / "inbox", tmp_path / "album"
+    inbox.mkdir()
+    album.mkdir()
+    place = Place(tmp_path)
+    late = write_clip(tmp_path / "late.mp4", frames=2)
+    whole = late.read_bytes()
+    (album / "in a folder.mp4").write_bytes(whole)
+    (inbox / "cut.mp4").write_bytes(whole[:500])
+    place.settings.change(QueueSettings(watch={"inbox": WatchFolder(folder=inbox, stable=1, options=FAST)}))
+
+    def walked(path: Path) -> Iterator[Path]:
+        yield from files(path)
+        if late.exists():
+            late.rename(inbox / "late.mp4")
+
+    def looked_into(function: Any, path: str, **more: Any) -> Any:
+        try:
+            return in_child(function, path, **more)
+        finally:
+            if path.endswith("cut.mp4"):  # its writer was away for longer than a file has to stay as it is
+                (inbox / "cut.mp4").write_bytes(whole)
+
+    files = watch_folders._files
+    monkeypatch.setattr(watch_folders, "_files", walked)
+    monkeypatch.setattr(watch_folders, "in_child", looked_into)
+    with Watcher(place.queue, place.library, place.settings):
+        until(lambda: not late.exists())
+        album.rename(inbox / "album")
+        until(lambda: len(place.queue.jobs()) == 3)
+    assert {Path(job.source).name for job in place.queue.jobs()} == {"late.mp4", "in a folder.mp4", "cut.mp4"}
