@@ -69,13 +69,15 @@ def log_wire() -> Iterator["LogWire"]:
         The wire, to be called first in each of these processes.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    reader = threading.Thread(target=copy_context().run, args=(_read, ours), name="sr4k-log", daemon=True)
+    over = threading.Event()
+    reader = threading.Thread(target=copy_context().run, args=(_read, ours, over), name="sr4k-log", daemon=True)
     reader.start()
     try:
         yield LogWire(theirs, _levels())
     finally:
         theirs.close()
         reader.join(_LEAVING)  # until the last process has let go of its end
+        over.set()  # the handlers may be gone from now on, and with them what keeps secrets from being written
 
 
 @contextmanager
@@ -169,10 +171,10 @@ def _levels() -> dict[str, int]:
     return {each.name: each.level for each in loggers if isinstance(each, logging.Logger) and each.level}
 
 
-def _read(end: socket.socket) -> None:
-    """Handle the records that arrive through a wire until all its other ends are closed."""
+def _read(end: socket.socket, over: threading.Event) -> None:
+    """Handle the records that arrive through a wire until all its other ends are closed, or it is over."""
     with end:
-        while message := end.recv(_BUFFER):
+        while (message := end.recv(_BUFFER)) and not over.is_set():
             with suppress(Exception):  # one bad record must not stop the others
                 _write(pickle.loads(message))
 

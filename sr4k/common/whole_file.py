@@ -1,5 +1,6 @@
 """Writes files atomically."""
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,7 +18,7 @@ def write_whole(path: Path, data: bytes, *, mode: int | None = None) -> None:
     Raises:
         OutputError: the file can't be written.
     """
-    beside = path.with_name(f"{path.name}.tmp")
+    beside = path.with_name(f"{path.name}.{os.urandom(4).hex()}.tmp")  # another process may write it too
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if mode is not None:

@@ -13,7 +13,8 @@ import pytest
 from log_writers import log_for_ever, log_in_process
 from toy_statuses import SECRETS, SOURCE, addresses
 
-from sr4k.common.logs import JsonLines, TextLines, collected_logs, log_wire, of_channel, without_repeats
+from sr4k.common import logs
+from sr4k.common.logs import JsonLines, LogWire, TextLines, collected_logs, log_wire, of_channel, without_repeats
 from sr4k.service.redaction import Redaction
 
 log = logging.getLogger("sr4k.test")
@@ -150,6 +151,20 @@ def test_records_that_come_faster_than_they_are_written_take_no_memory() -> None
             wire.put_nowait(record)
         may_write.set()
     assert 0 < len(written.getvalue().splitlines()) < 5_000
+
+
+def test_a_record_that_comes_when_the_log_has_ended_is_dropped(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(logs, "_LEAVING", 0.0)
+    late = logging.makeLogRecord({"name": "sr4k.late", "msg": "streamkey1", "levelname": "ERROR", "levelno": 40})
+    with log_wire() as wire:
+        (reader,) = [thread for thread in threading.enumerate() if thread.name == "sr4k-log"]
+        other = LogWire(wire._end.dup(), {})  # of a process that ends later
+    other.put_nowait(late)
+    other._end.close()
+    reader.join(240)
+    assert not caplog.records
 
 
 def test_long_messages_are_cut() -> None:
