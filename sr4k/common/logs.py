@@ -6,10 +6,11 @@ import logging.handlers
 import pickle
 import socket
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar, copy_context
 from datetime import UTC, datetime
+from functools import partial
 from typing import Literal
 
 from sr4k.common.printable import printable
@@ -26,7 +27,7 @@ _BUFFER = 1 << 17
 """Bytes of the largest pickled record that is received whole."""
 
 _LEAVING = 1.0
-"""Seconds to wait for other processes to close their ends."""
+"""Seconds to wait for other processes to close their ends, and for a line that is being written."""
 
 _channel: ContextVar[str | None] = ContextVar("channel", default=None)
 
@@ -69,15 +70,39 @@ def log_wire() -> Iterator["LogWire"]:
         The wire, to be called first in each of these processes.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    over = threading.Event()
-    reader = threading.Thread(target=copy_context().run, args=(_read, ours, over), name="sr4k-log", daemon=True)
+    gate = LogGate()
+    reader = threading.Thread(target=copy_context().run, args=(_read, ours, gate), name="sr4k-log", daemon=True)
     reader.start()
     try:
         yield LogWire(theirs, _levels())
     finally:
         theirs.close()
         reader.join(_LEAVING)  # until the last process has let go of its end
-        over.set()  # the handlers may be gone from now on, and with them what keeps secrets from being written
+        gate.close()
+
+
+class LogGate:
+    """Lets a thread that reads what others tell log it, until it is closed.
+
+    Handlers may be removed after that, and with them what hides secrets.
+    """
+
+    def __init__(self) -> None:
+        self._writing = threading.Lock()
+        self._is_closed = False
+
+    def log(self, write: Callable[[], object]) -> None:
+        """Call ``write``, unless the gate is closed."""
+        with self._writing:
+            if not self._is_closed:
+                write()
+
+    def close(self) -> None:
+        """Close the gate, after what is being written; a terminal that takes nothing is waited for briefly."""
+        has_waited = self._writing.acquire(timeout=_LEAVING)
+        self._is_closed = True
+        if has_waited:
+            self._writing.release()
 
 
 @contextmanager
@@ -171,12 +196,12 @@ def _levels() -> dict[str, int]:
     return {each.name: each.level for each in loggers if isinstance(each, logging.Logger) and each.level}
 
 
-def _read(end: socket.socket, over: threading.Event) -> None:
-    """Handle the records that arrive through a wire until all its other ends are closed, or it is over."""
+def _read(end: socket.socket, gate: LogGate) -> None:
+    """Handle the records that arrive through a wire until all its other ends are closed."""
     with end:
-        while (message := end.recv(_BUFFER)) and not over.is_set():
+        while message := end.recv(_BUFFER):
             with suppress(Exception):  # one bad record must not stop the others
-                _write(pickle.loads(message))
+                gate.log(partial(_write, pickle.loads(message)))
 
 
 def _write(record: logging.LogRecord) -> None:

@@ -6,6 +6,9 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
+
+from sr4k.common.logs import LogGate
 
 log = logging.getLogger(__name__)
 
@@ -35,11 +38,11 @@ def stray_lines() -> Iterator[Callable[[], None]]:
     sys.stderr.flush()
     before = sys.stderr
     readable, writable = os.pipe()
+    lines = _Lines(readable)
     real = os.dup(_STDERR)
     os.dup2(writable, _STDERR)
     os.close(writable)
     true = os.fdopen(real, "w", buffering=1, encoding=before.encoding, errors="backslashreplace")
-    lines = _Lines(readable)
 
     def give_back() -> None:
         before.flush()
@@ -67,19 +70,20 @@ class _Lines:
     """Log the lines of a pipe, from a thread of its own."""
 
     def __init__(self, readable: int) -> None:
-        self._finished = threading.Event()
+        self._gate, self._is_finished = LogGate(), False
         self._thread = threading.Thread(target=self._read, args=(readable,), name="sr4k-stderr", daemon=True)
         self._thread.start()
 
     def finish(self) -> None:
         """Wait until the last process has closed its end of the pipe, at most `_LEAVING`; log nothing after that."""
-        if not self._finished.is_set():
+        if not self._is_finished:
+            self._is_finished = True
             self._thread.join(_LEAVING)
-            self._finished.set()
+            self._gate.close()
 
     def _read(self, readable: int) -> None:
         with os.fdopen(readable, "rb") as lines:
             while line := lines.readline(_LONGEST):
                 text = line.decode(errors="backslashreplace").rstrip()
-                if text and not self._finished.is_set():
-                    log.warning("%s", text, extra={"event": "stderr"})
+                if text:
+                    self._gate.log(partial(log.warning, "%s", text, extra={"event": "stderr"}))

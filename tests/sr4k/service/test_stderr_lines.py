@@ -1,11 +1,17 @@
 """Lines that processes write to stderr past the log, in a process whose stderr is a pipe."""
 
 import json
+import logging
+import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
+
+from sr4k.common.logs import collected_logs
+from sr4k.service import stderr_lines
 
 SCRIPT = """
 import logging, os, subprocess, sys, warnings
@@ -56,6 +62,38 @@ def test_lines_written_just_before_the_end_are_lines_of_the_log_as_well() -> Non
     assert ran.returncode == 0, ran.stderr
     assert "streamkey1" not in ran.stderr
     assert len([json.loads(line) for line in ran.stderr.splitlines()]) == 2000
+
+
+def test_a_line_that_is_being_logged_at_the_end_meets_the_handlers_of_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Heard(logging.Handler):
+        def __init__(self) -> None:
+            super().__init__()
+            self.records: list[logging.LogRecord] = []
+
+        def emit(self, record: logging.LogRecord) -> None:
+            self.records.append(record)
+
+    monkeypatch.setattr(stderr_lines, "_LEAVING", 0.0)
+    begun, may_go_on = threading.Event(), threading.Event()
+
+    def held_up(_record: logging.LogRecord) -> bool:
+        begun.set()
+        return may_go_on.wait(60)
+
+    monkeypatch.setattr(stderr_lines.log, "filters", [held_up])
+    ours, others = Heard(), Heard()
+    readable, writable = os.pipe()
+    with os.fdopen(writable, "wb", buffering=0) as process, collected_logs(others, logging.INFO):
+        with collected_logs(ours, logging.INFO):
+            lines = stderr_lines._Lines(readable)
+            process.write(b"one\n")
+            assert begun.wait(60)
+            threading.Timer(0.05, may_go_on.set).start()
+            lines.finish()
+        process.write(b"two\n")  # of a process that lives on
+    lines._thread.join(60)
+    assert [record.getMessage() for record in ours.records] == ["one"]
+    assert not others.records
 
 
 @pytest.mark.slow(seconds=1)
