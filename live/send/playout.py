@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -145,6 +146,8 @@ class Playout(Sink):
         self._stop_threads()
         with self._lock:
             if self._soundtrack is not None and self._out.audio is not None:
+                self._receive_rest()
+                self._add_sound()
                 self._soundtrack.fill(self._pts)
                 self._encode_sound()
                 self._mux(self._out.audio.encode(None))
@@ -245,6 +248,14 @@ class Playout(Sink):
                     self._encode_sound()
                 finally:
                     self._lock.release()
+
+    def _receive_rest(self) -> None:
+        """Receive the sound that was sent before the end; the thread that does it may have been late."""
+        sound = self._settings.sound
+        assert sound is not None
+        with suppress(EOFError, OSError):  # the intake is gone
+            while sound.poll(0):
+                self._pending_sound.append(unpack(sound.recv_bytes()))
 
     def _watch(self) -> None:
         """Replace pictures and sound that fail to arrive."""

@@ -275,6 +275,26 @@ def test_a_recording_of_late_sound_has_both_in_order(rig, tmp_path: Path) -> Non
         assert len(list(container.decode(video=0))) >= 50
 
 
+@pytest.mark.parametrize("is_read", [False, True])
+def test_sound_that_has_come_by_the_end_is_sent_though_its_thread_is_late(rig, tmp_path: Path, is_read: bool) -> None:
+    live = rig(hold=600.0)
+    for number in range(1, 8):
+        live.show(number)
+    with live.playout._lock:  # as while pictures are encoded
+        if not is_read:
+            live.playout._ended.set()
+            live.playout._threads[1].join()
+        for number in range(1, 8):
+            live.say(number)
+        if is_read:
+            eventually(lambda: len(live.playout._pending_sound) == 7, 60)
+            live.playout._ended.set()
+    live.finish()
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        loud = sum(int((np.abs(frame.to_ndarray()[0]) > 0.01).sum()) for frame in container.decode(audio=0))
+    assert loud > 48000 // RATE * 6
+
+
 @pytest.mark.parametrize("codec", ["hevc", "av1"])
 def test_other_codecs_go_the_same_way(rig, tmp_path: Path, codec: str) -> None:
     live = rig(codec=codec)
