@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 
 from sr4k.errors import OptionError
@@ -56,14 +56,17 @@ class Puller:
         self._source = source
         self._stall = _STALL_OF_HTTP if source.kind == "http" else STALL
         ours, theirs = create_link()
-        memory = Memory.create()
-        self._link = IntakeEnd(ours, memory)
-        with theirs:
+        with theirs, ExitStack() as unstarted:
+            unstarted.enter_context(ours)
+            memory = Memory.create()
+            self._link = IntakeEnd(ours, memory)
+            unstarted.callback(self._link.close)
             order = PullOrder(source=source, like=like, wire=theirs.fileno(), memory=memory.fileno())
             programs = ffmpegs() if source.kind == "srt" else []
             self._child = start_child(
                 "sr4k.live.receive.pull_process", order, fds=(theirs.fileno(), memory.fileno()), programs=programs
             )
+            unstarted.pop_all()  # what is open stays open
         self._opened = False
         self._began = self._heard = self._saw = time.monotonic()
         self.tally = Tally()

@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import wait
 
@@ -73,9 +73,9 @@ class LiveTarget:
         self._thread = threading.Thread(target=self._run, name="target", daemon=True)
         self._state: TargetState = "connecting"
         self._reason = ""
-        self._connects = self._bytes = 0
         self._rate = Rate()
-        self._try: _Try | None = None
+        # The try under way, and the connections and bytes of those before it: replaced as one, for `report`.
+        self._tries: tuple[_Try | None, int, int] = None, 0, 0
 
     def start(self) -> None:
         """Start the thread, which connects."""
@@ -89,13 +89,14 @@ class LiveTarget:
 
     def report(self) -> TargetReport:
         """Return what became of the target so far."""
-        current = self._try
-        arrived = self._bytes + (0 if current is None else current.bytes)
+        current, connects, arrived = self._tries
+        arrived += 0 if current is None else current.bytes
+        is_live = current is not None and current.is_live
         return TargetReport(
             target=str(self._target),
-            state="live" if current is not None and current.is_live else self._state,
+            state="live" if is_live else self._state,
             reason=self._reason or None,
-            connects=self._connects + (current is not None and current.is_live),
+            connects=connects + is_live,
             bytes=arrived,
             bitrate=self._rate.of(8 * arrived),
             dropped=self._queue.dropped,
@@ -114,8 +115,8 @@ class LiveTarget:
         until = time.monotonic() + seconds
         if self._thread.is_alive():
             self._begun.wait(seconds)  # a stream can be shorter than its thread takes to begin
+        self._ending.set()  # first, or the deadline would be taken for an operator's
         self._until = until
-        self._ending.set()
         self._notify()
         if self._thread.is_alive():
             self._thread.join()
@@ -162,18 +163,16 @@ class LiveTarget:
 
     def _one_try(self, retries: Retries) -> Tried:
         self._state = "connecting"
+        _, connects, arrived = self._tries
         try:
-            current = self._try = _Try(
-                self._target, self._hls, self._queue, self._wake, lambda: self._deadline, retries
-            )
+            current = _Try(self._target, self._hls, self._queue, self._wake, lambda: self._deadline, retries)
         except OSError as err:
             return Tried(f"no process could be started ({err.strerror})")
         finally:
             self._begun.set()
+        self._tries = current, connects, arrived
         reason = current.run(lambda: self._is_last)
-        self._connects += current.is_live
-        self._bytes += current.bytes
-        self._try = None
+        self._tries = None, connects + current.is_live, arrived + current.bytes
         return Tried(reason, current.seconds, final=self._deadline is not None)
 
 
@@ -197,25 +196,24 @@ class _Try:
         self._queue, self._wake, self._until = queue, wake, until
         self._keeps = target.is_local  # whether tags are kept for it while it opens
         self._in_the_pipe = _IN_THE_PIPE + (1500 * hls.longest if target.kind == "hls" else 0)
-        data_out, self._data = os.pipe()
-        os.set_blocking(self._data, False)
-        self._reports, reports_in = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        start_out, self._start = Pipe(duplex=False)
-        with reports_in, start_out:
+        with ExitStack() as theirs, ExitStack() as ours:
+            data_out, self._data = os.pipe()
+            theirs.callback(os.close, data_out)
+            ours.callback(os.close, self._data)
+            os.set_blocking(self._data, False)
+            self._reports, reports_in = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            theirs.enter_context(reports_in)
+            ours.enter_context(self._reports)
+            start_out, self._start = Pipe(duplex=False)
+            theirs.enter_context(start_out)
+            ours.enter_context(self._start)
             order = PushOrder(
                 target=target, hls=hls, data=data_out, reports=reports_in.fileno(), start=start_out.fileno()
             )
-            try:
-                self._child = start_child(
-                    "sr4k.live.send.push_process", order, fds=(data_out, reports_in.fileno(), start_out.fileno())
-                )
-            except OSError:
-                os.close(self._data)
-                self._reports.close()
-                self._start.close()
-                raise
-            finally:
-                os.close(data_out)
+            self._child = start_child(
+                "sr4k.live.send.push_process", order, fds=(data_out, reports_in.fileno(), start_out.fileno())
+            )
+            ours.pop_all()  # they stay open
         self._unwritten = b""  # the rest of a tag that was partly written
         self._headed = self._started = False  # whether the stream's head, and the start time, were sent
         self._first: int | None = None  # the start time, ms

@@ -1,8 +1,10 @@
 """Packets that one target receives, and its view of the process that sends them."""
 
+import errno
 import os
 import pickle
 import socket
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,12 @@ import pytest
 from rig.channel import eventually
 from sr4k.live.address import parse_target
 from sr4k.live.child import start_child
+from sr4k.live.retries import Retries
 from sr4k.live.send import live_target
 from sr4k.live.send.flv import FlvSplitter
 from sr4k.live.send.live_target import LiveTarget, _read
 from sr4k.live.send.push_process import PushOrder, Ready, Stopped, Wrote
+from sr4k.live.send.tag_queue import TagQueue
 from sr4k.live.settings import HlsForm
 from sr4k.live.wire_format import pack
 
@@ -120,3 +124,77 @@ def test_only_a_target_that_is_turned_on_again_says_so(
     target.close(0)
     assert "turned off by an operator" in caplog.text
     assert ("turned on again" in caplog.text) == again
+
+
+def test_the_end_of_a_stream_is_not_taken_for_an_operators_wish(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Late(threading.Event):
+        """An event whose thread is held up as it sets it, unless the other finds the end first."""
+
+        def set(self) -> None:
+            target._thread.join(0.15)
+            super().set()
+
+    def refused(*_args: Any, **_wishes: Any) -> Any:
+        raise OSError(errno.EAGAIN, "no more processes")
+
+    monkeypatch.setattr(live_target, "start_child", refused)
+    target = LiveTarget(parse_target(str(tmp_path / "a.mkv")), hls=HlsForm(), wants_key=lambda: None)
+    target._ending = Late()
+    target.start()
+    eventually(lambda: target.report().state == "waiting", 60)
+    target.close(0)
+    assert "by an operator" not in caplog.text
+    assert target.report().reason == "no process could be started (no more processes)"
+
+
+def test_a_connection_that_ends_while_it_is_reported_is_counted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_end, ended = threading.Event(), threading.Event()
+
+    class Try:
+        """A try that has sent 100 bytes, and that ends while it is looked at."""
+
+        seconds, bytes = 1.0, 100
+
+        def __init__(self, *_args: object) -> None: ...
+
+        def run(self, _is_last: object) -> str:
+            may_end.wait(60)
+            return "over"
+
+        @property
+        def is_live(self) -> bool:
+            if threading.current_thread() is not target._thread:
+                may_end.set()
+                ended.wait(60)
+            return True
+
+    monkeypatch.setattr(live_target, "_Try", Try)
+    target = LiveTarget(parse_target(str(tmp_path / "a.mkv")), hls=HlsForm(), wants_key=lambda: None)
+    monkeypatch.setattr(target, "_wait_for_another", lambda _reason: ended.set())
+    target.start()
+    assert target._begun.wait(60)
+    report = target.report()
+    target.close(0)
+    assert (report.connects, report.bytes) == (1, 100)
+
+
+def test_a_process_that_can_not_be_started_leaves_nothing_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_args: Any, **_wishes: Any) -> Any:
+        raise OSError(errno.EAGAIN, "no more processes")
+
+    def tried() -> int:
+        """Try in vain, and return how many files are open then."""
+        with pytest.raises(OSError, match="no more processes"):
+            live_target._Try(target, HlsForm(), TagQueue(1.0, lambda: None), -1, lambda: None, Retries(live_target.log))
+        return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - numbers, not paths
+
+    target = parse_target(str(tmp_path / "a.mkv"))
+    monkeypatch.setattr(live_target, "start_child", refused)
+    before = tried()
+    assert tried() == before
+    monkeypatch.setattr(live_target, "Pipe", refused)  # as where no more files may be open
+    assert tried() == before
