@@ -10,6 +10,7 @@ from dataclasses import replace
 from sr4k.errors import InputError
 from sr4k.live.audio_blocks import pack
 from sr4k.live.channel_reports import INTAKE, DropCause, IntakeReport, SourceState, none_dropped
+from sr4k.live.guarded import guarded
 from sr4k.live.rate import Rate
 from sr4k.live.receive.ladder import Governor
 from sr4k.live.receive.link import Ended, Opened, Sound, Tally
@@ -56,7 +57,7 @@ class Intake(Source):
         self._ended: Ended | None = None
         self._timeline = Timeline()
         self._governor = Governor(time.monotonic())
-        self._thread = threading.Thread(target=self._pull, name="intake", daemon=True)
+        self._thread = threading.Thread(target=guarded("intake", self._pull), name="intake", daemon=True)
         self._state: SourceState = "connecting"
         self._reason = ""
         self._connects = self._losses = self._frames = 0

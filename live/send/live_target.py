@@ -15,6 +15,7 @@ from multiprocessing.connection import wait
 from sr4k.live.address import Address
 from sr4k.live.channel_reports import TargetReport, TargetState
 from sr4k.live.child import start_child
+from sr4k.live.guarded import guarded
 from sr4k.live.rate import Rate
 from sr4k.live.retries import Retries, Tried, keep_trying
 from sr4k.live.send.flv import Tag
@@ -70,7 +71,7 @@ class LiveTarget:
         self._until: float | None = None  # deadline for sending the rest, once `close` was called
         self._off_until: float | None = None  # the same, while it is turned off
         self._is_last = False  # whether the stream has ended, rather than been stopped
-        self._thread = threading.Thread(target=self._run, name="target", daemon=True)
+        self._thread = threading.Thread(target=guarded("target", self._run), name="target", daemon=True)
         self._state: TargetState = "connecting"
         self._reason = ""
         self._rate = Rate()

@@ -4,11 +4,10 @@ Missing pictures are replaced by the last one or the slate, missing sound by sil
 """
 
 import logging
-import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -22,6 +21,7 @@ from av.video.stream import VideoStream
 
 from sr4k.live.audio_blocks import CHANNELS, SAMPLE_RATE, Samples, unpack
 from sr4k.live.channel_reports import PLAYOUT, PlayoutReport
+from sr4k.live.guarded import guarded
 from sr4k.live.histogram import Histogram
 from sr4k.live.rate import Rate
 from sr4k.live.send.encoder_settings import encoder_settings, hls_form
@@ -115,10 +115,10 @@ class Playout(Sink):
         self._offer(muxer.begin())
         for target in self._targets:
             target.start()
-        self._threads = [threading.Thread(target=self._guarded, args=(self._watch,), name="playout-clock", daemon=True)]
-        if s.sound is not None:
-            listener = threading.Thread(target=self._guarded, args=(self._listen,), name="playout-sound", daemon=True)
-            self._threads.append(listener)
+        runs = {"playout-clock": self._watch} | ({} if s.sound is None else {"playout-sound": self._listen})
+        self._threads = [
+            threading.Thread(target=guarded(name, run), name=name, daemon=True) for name, run in runs.items()
+        ]
         for thread in self._threads:
             thread.start()
         if s.ready is not None:
@@ -300,15 +300,6 @@ class Playout(Sink):
             return self._slate
         block: Block = self._held.planes[0] if self._out.slate is None else self._out.slate
         return block
-
-    def _guarded(self, run: Callable[[], None]) -> None:
-        """Run a thread's function; if it fails, end the process, which is replaced: the stream must not freeze."""
-        try:
-            run()
-        except Exception:
-            log.exception("playout failed")
-            logging.shutdown()
-            os._exit(1)
 
     def _stop_threads(self) -> None:
         self._ended.set()

@@ -1,9 +1,11 @@
 """Pullers of patterns and files: their output, and the reasons with which their processes end."""
 
+import errno
 import os
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -14,6 +16,7 @@ from needed import program
 from pulling import Pulled, assert_all_came, assert_in_real_time, assert_sound_has_no_gaps
 
 from rig.fair_time import Stopwatch
+from sr4k.live.receive import puller
 from sr4k.live.receive.link import SLOTS, Ended, Opened
 from sr4k.live.timeline import TICKS, TIME_BASE
 from sr4k.models.geometry import padded_chroma, padded_luma
@@ -31,6 +34,17 @@ def test_a_pattern_runs_in_real_time_with_sound_and_ends_when_it_should() -> Non
     assert_sound_has_no_gaps(pulled)
     assert sum(len(samples) for _, samples in pulled.sound) == 96_000
     assert max(int(np.abs(samples).max()) for _, samples in pulled.sound) > 1000
+
+
+def test_a_process_that_can_not_be_started_leaves_no_file_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_args: Any, **_wishes: Any) -> Any:
+        raise OSError(errno.EAGAIN, "no more processes")
+
+    monkeypatch.setattr(puller, "start_child", refused)
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - numbers, not paths
+    with pytest.raises(OSError, match="no more processes"):
+        Pulled("pattern://160x90@25")
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
 
 
 def test_planes_are_padded_as_the_engine_wants_them() -> None:
