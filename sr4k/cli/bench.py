@@ -32,7 +32,7 @@ def bench(
         int, typer.Option(min=1, help="Number of times each measurement is repeated; the median is reported.")
     ] = 3,
     config: Annotated[
-        str, typer.Option(help="Preset by name, or the path of a YAML file, as for sr4k-stream.")
+        str, typer.Option("--config", "-c", help="Preset by name, or the path of a YAML file, as for sr4k-stream.")
     ] = "file",
     out: Annotated[
         Path | None,

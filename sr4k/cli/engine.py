@@ -3,7 +3,7 @@
 import logging
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -11,7 +11,6 @@ from sr4k.bench import InputSize
 from sr4k.cli.command_kinds import Command
 from sr4k.cli.one_line_errors import errors_in_one_line, log_handler
 from sr4k.cli.table import table
-from sr4k.models.architecture import Precision
 from sr4k.models.catalogue import DEFAULT
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def build(
         ),
     ] = None,
     precision: Annotated[
-        Precision,
+        Literal["auto", "int8", "fp16", "fp32"],
         typer.Option(help="Number format of the network; auto is int8 if the weights are calibrated for it."),
     ] = "auto",
     verbose: Verbose = False,

@@ -25,7 +25,7 @@ _PLENTY = 1e12
 """Multiply-accumulates for a 1080p picture from which a network is said to be heavy."""
 
 app = typer.Typer(
-    help="Add networks of your own (ONNX, or checkpoints of PyTorch), list, measure or remove them.",
+    help="Add networks of your own (ONNX, or checkpoints of PyTorch), list, measure, export or remove them.",
     no_args_is_help=True,
 )
 
