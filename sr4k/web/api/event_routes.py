@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
+from sr4k.queue.job_queue import Queue
 from sr4k.queue.queued_job import Event
 from sr4k.web.api.problems import responses
 from sr4k.web.web_service import WebService
@@ -23,7 +25,7 @@ def router(service: WebService) -> APIRouter:
     made = APIRouter(prefix="/api/v1", tags=["events"], responses=responses(422))
 
     @made.get("/events", response_class=StreamingResponse)
-    async def events(
+    def events(
         request: Request,
         after: Annotated[int | None, Query(ge=0, le=2**53, description="Last event that is known.")] = None,
         last_event_id: Annotated[str | None, Header(pattern=r"^[0-9]{1,15}$")] = None,
@@ -44,7 +46,7 @@ async def _told(service: WebService, request: Request, known: int) -> AsyncItera
     yield "retry: 2000\n\n"
     quiet = 0.0
     while not service.ending.is_set() and not await request.is_disconnected():
-        news = service.queue.events(known) if service.queue.latest > known else []
+        news = await run_in_threadpool(_news, service.queue, known)  # the queue's file may be waited for
         for event in news:
             known = event.id
             yield _as_text(event)
@@ -54,6 +56,10 @@ async def _told(service: WebService, request: Request, known: int) -> AsyncItera
             yield ": nothing new\n\n"
         if not news:
             await asyncio.sleep(_LOOK)
+
+
+def _news(queue: Queue, known: int) -> list[Event]:
+    return queue.events(known) if queue.latest > known else []
 
 
 def _as_text(event: Event) -> str:
