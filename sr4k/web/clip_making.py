@@ -1,5 +1,6 @@
 """Clips that are being made, one try at a time, each in a process of its own, and those that were made last."""
 
+import logging
 import secrets
 import threading
 from collections.abc import Callable
@@ -7,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from sr4k.errors import Sr4kError, StoppedError
-from sr4k.queue.errand import in_telling_child
-from sr4k.web.shelf import Shelf
+from sr4k.errors import StoppedError
+from sr4k.queue.errand import in_telling_child, told
+from sr4k.web.shelf import Shelf, discard
+
+log = logging.getLogger(__name__)
 
 _SECONDS = 1800.0
 """Most seconds that the clips of one try may take."""
@@ -89,6 +92,8 @@ class ClipMaking:
                 )
                 clips.state = "made"
             except StoppedError:
-                clips.state, clips.error = "failed", "Another try has taken its place."
-            except Sr4kError as err:
-                clips.state, clips.error = "failed", str(err)
+                clips.error, clips.state = "Another try has taken its place.", "failed"
+                discard(clips.folder)  # once more, as its process may have gone on writing
+            except Exception as err:
+                log.debug("Clips could not be made", exc_info=err)
+                clips.error, clips.state = told(err)["error"], "failed"

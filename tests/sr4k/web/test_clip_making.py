@@ -1,5 +1,9 @@
 """Ten seconds to try: one try at a time is made, each may be stopped, and what fails says why."""
 
+import errno
+import os
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +13,11 @@ from clips import write_clip
 from queues import until
 from web_serving import ask, service_of
 
+from sr4k.errors import StoppedError
+from sr4k.web import clip_making
 from sr4k.web.access import Access
 from sr4k.web.app import make_app
+from sr4k.web.clip_making import ClipMaking
 
 
 @pytest.mark.slow(seconds=7)
@@ -54,3 +61,32 @@ def test_a_new_try_takes_the_place_of_the_one_that_is_being_made_and_both_clips_
     assert ask(app, "DELETE", f"/api/v1/clips/{third}").status_code == 204
     assert ask(app, "GET", f"/api/v1/clips/{third}").status_code == 404
     assert ask(app, "POST", "/api/v1/clips", json={"path": "/etc/passwd", "models": ["luma"]}).status_code == 422
+
+
+def test_what_is_given_up_leaves_no_file_and_where_no_process_can_be_started_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    making, has_begun = ClipMaking(tmp_path), threading.Event()
+
+    def written_late(_function: Any, folder: str, *, is_over: Callable[[], bool], **_more: Any) -> None:
+        has_begun.set()
+        until(is_over)
+        Path(folder).mkdir(exist_ok=True)  # whether it is there still or not
+        (Path(folder) / "late.mp4").write_bytes(b"late")
+        raise StoppedError("Nobody waits for it any more.")
+
+    def refused(*_args: Any, **_more: Any) -> None:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(clip_making, "in_telling_child", written_late)
+    given_up = making.begin(["luma"], written_late)
+    assert has_begun.wait(60)
+    making.give_up(given_up)
+    until(lambda: not making._making.locked())
+    assert not list(tmp_path.iterdir())
+
+    monkeypatch.setattr(clip_making, "in_telling_child", refused)
+    clips = making.get(making.begin(["luma"], refused))
+    assert clips is not None
+    until(lambda: clips.state != "making")
+    assert clips.error is not None and "no more processes" in clips.error
