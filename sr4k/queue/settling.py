@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import shutil
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +21,11 @@ log = logging.getLogger(__name__)
 
 _OPEN: tuple[Decision, ...] = ("undecided", "kept")
 """Decisions that may be followed by another one."""
+
+_moving: set[int] = set()
+"""Jobs whose files this process is moving."""
+
+_looking = threading.Lock()
 
 
 def settle(queue: Queue, library: Library, number: int, how: Ending) -> QueuedJob:
@@ -54,18 +60,24 @@ def settle(queue: Queue, library: Library, number: int, how: Ending) -> QueuedJo
             raise
         return discarded
     _check_replacing(job, job.result)
-    job = queue.decide(number, "replacing", after=_OPEN)  # from here on it is finished, whatever happens
+    with _looking:
+        job = queue.decide(number, "replacing", after=_OPEN)  # from here on it is finished, whatever happens
+        _moving.add(number)
     try:
         return _replaced(queue, library, job)
     except (OSError, InputError, OutputError):
         if os.path.lexists(source) and os.path.lexists(output):  # nothing was moved: it may be decided again
             queue.decide(number, before)
         raise
+    finally:
+        _moving.discard(number)
 
 
 def finish_moves(queue: Queue, library: Library) -> None:
     """Finish to move the files of jobs whose program was killed meanwhile."""
-    for job in queue.undecided_moves():
+    with _looking:
+        left = [job for job in queue.undecided_moves() if job.id not in _moving]
+    for job in left:
         try:
             _replaced(queue, library, job)
         except (OSError, InputError, OutputError) as err:

@@ -15,6 +15,7 @@ from sr4k.common.logs import log_wire
 from sr4k.errors import OptionError
 from sr4k.live.backoff import Backoff
 from sr4k.pipeline.starting import start_process
+from sr4k.queue.going_on import GoingOn
 from sr4k.service.channel_desk import Channels
 from sr4k.service.endpoint import parse_address
 from sr4k.web.channel_link import Answering
@@ -90,14 +91,15 @@ class PageKeeper:
         self._thread.join()
 
     def _run(self) -> None:
-        backoff = Backoff()
+        backoff, steady = Backoff(), GoingOn("What the page has left half done", self._ending.wait)
         with log_wire() as wire:
             while not self._ending.is_set():
                 began = time.monotonic()
                 reason = self._run_once(wire)
                 if self._ending.is_set():
                     return
-                self._on_death()
+                with steady.round():
+                    self._on_death()
                 if time.monotonic() - began > _STEADY:
                     backoff.reset()
                 wait = backoff.wait()

@@ -13,12 +13,13 @@ from queues import FAST, Place, until
 from sr4k.errors import MachineError, OutputError
 from sr4k.media.resume.job_folder import Parts, folder_of
 from sr4k.media.resume.journal import Segment
+from sr4k.queue import settling
 from sr4k.queue.job_queue import WrongState
 from sr4k.queue.planning import job_of, jobs_for
 from sr4k.queue.queue_runner import Runner
 from sr4k.queue.queued_job import JobOptions, JobProgress, JobResult, QueuedJob
 from sr4k.queue.settings import QueueSettings
-from sr4k.queue.settling import forget, settle
+from sr4k.queue.settling import finish_moves, forget, settle
 
 pytestmark = pytest.mark.slow
 
@@ -107,6 +108,29 @@ def test_a_result_that_was_complete_when_its_service_was_killed_is_taken_as_it_i
     assert place.queue.get(job.id).decision == "replaced"
     assert (tmp_path / "a.mkv").read_bytes() == result
     assert [path.name for path in (tmp_path / ".sr4k-bin").iterdir()] == ["a.mp4"]
+
+
+def test_files_that_are_being_moved_are_left_to_whoever_moves_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(tmp_path)
+    source, output = tmp_path / "a.mp4", tmp_path / "a 4K.mp4"
+    for path in (source, output):
+        path.write_text(path.name)
+    job = place.queue.begin(place.queue.add(source, output, FAST).id)
+    sizes = {"source_bytes": source.stat().st_size, "result_bytes": output.stat().st_size}
+    place.queue.finish(job.id, JobResult(output=str(output), frames=2, seconds=1.0, damaged=False, **sizes))
+    moved, move = list[str](), settling._move
+
+    def slowly(path: Path, to: Path) -> None:
+        moved.append(path.name)
+        finish_moves(place.queue, place.library)  # as when the page's process has died meanwhile
+        move(path, to)
+
+    monkeypatch.setattr(settling, "_move", slowly)
+    settle(place.queue, place.library, job.id, "replace")
+    assert moved == ["a.mp4", "a 4K.mp4"]
+    assert source.read_text() == "a 4K.mp4"
 
 
 @pytest.mark.slow(seconds=5)

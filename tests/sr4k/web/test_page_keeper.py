@@ -13,6 +13,7 @@ import pytest
 from queues import until
 from web_serving import service_of
 
+from sr4k.errors import MachineError
 from sr4k.web.access import Access
 from sr4k.web.page_health import Patience
 from sr4k.web.page_keeper import PageKeeper, listening_on
@@ -37,9 +38,14 @@ def listening(tmp_path: Path) -> Iterator[socket.socket]:
             scratch=tmp_path,
             has_channels=False,
         )
-        with PageKeeper(settings, None, lambda: None, SHORT):
+        with PageKeeper(settings, None, full_disk, SHORT):
             yield opened
     service.queue.close()
+
+
+def full_disk() -> None:
+    """Fail in what is done when a page has died."""
+    raise MachineError("The queue can't be read or written: the disk is full.")
 
 
 def page() -> int | None:
@@ -81,3 +87,4 @@ def test_a_page_that_hangs_is_replaced_and_whoever_waits_for_it_is_answered(
     assert health(listening) == (200, b'{"ok":true}')  # it has waited for the next one
     until(lambda: page() not in (None, first))
     assert "The page's process did not answer any more and was killed; starting again in" in caplog.text
+    assert "What the page has left half done could not be tended: The queue" in caplog.text
