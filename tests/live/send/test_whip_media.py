@@ -2,6 +2,7 @@
 
 import os
 import socket
+import struct
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +13,7 @@ from sr4k.live.send.whip_media import MediaSocket, answered, media_socket
 CHECK = b"\x00\x01\x00\x00\x21\x12\xa4\x42" + bytes(range(12))
 NACK, REPORT = b"\x81\xcd" + bytes(30), b"\x80\xc9" + bytes(30)
 ALERT, HANDSHAKE, CHANGE = (bytes([kind]) + b"\xfe\xfd" + bytes(30) for kind in (21, 22, 20))
+SO_MEMINFO = 55
 CONSENT = b"\x01\x01\x00\x00\x21\x12\xa4\x42" + bytes(12)
 
 
@@ -36,6 +38,21 @@ def media(sockets: tuple[socket.socket, socket.socket]) -> Iterator[MediaSocket]
     made.close()
 
 
+def arrive(sockets: tuple[socket.socket, socket.socket], *datagrams: bytes) -> None:
+    """Send datagrams to libav's socket, and wait until the kernel has queued or dropped each of them."""
+    ours, theirs = sockets
+    for datagram in datagrams:
+        before = queued_and_dropped(ours)
+        theirs.send(datagram)
+        eventually(lambda before=before: queued_and_dropped(ours) != before, 10)
+
+
+def queued_and_dropped(ours: socket.socket) -> tuple[int, int]:
+    """Bytes that wait in a socket, and datagrams that it dropped so far: the first and last words of ``SO_MEMINFO``."""
+    words = struct.unpack("9I", ours.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 36))
+    return words[0], words[8]
+
+
 def left(ours: socket.socket) -> list[bytes]:
     found = []
     while True:
@@ -48,27 +65,22 @@ def left(ours: socket.socket) -> list[bytes]:
 def test_libav_gets_what_it_needs_and_no_records_of_dtls_but_alerts(
     sockets: tuple[socket.socket, socket.socket], media: MediaSocket
 ) -> None:
-    ours, theirs = sockets
-    for data in (HANDSHAKE, CONSENT, REPORT, CHANGE, NACK, b"\x17" + HANDSHAKE[1:], ALERT):
-        theirs.send(data)
+    arrive(sockets, HANDSHAKE, CONSENT, REPORT, CHANGE, NACK, b"\x17" + HANDSHAKE[1:], ALERT)
     media.answer()
-    assert left(ours) == [CONSENT, NACK, ALERT]
+    assert left(sockets[0]) == [CONSENT, NACK, ALERT]
 
 
 def test_what_arrived_before_the_session_began_is_dropped(sockets: tuple[socket.socket, socket.socket]) -> None:
-    ours, theirs = sockets
-    theirs.send(HANDSHAKE)
-    theirs.send(CHECK)
+    arrive(sockets, HANDSHAKE, CHECK)
     media_socket("secret").close()
-    assert left(ours) == []
+    assert left(sockets[0]) == []
 
 
 @pytest.mark.slow(seconds=1)
 def test_checks_of_consent_are_answered(sockets: tuple[socket.socket, socket.socket], media: MediaSocket) -> None:
     stun = pytest.importorskip("aioice.stun")
     ours, theirs = sockets
-    for data in (CHECK, CHECK, NACK):
-        theirs.send(data)
+    arrive(sockets, CHECK, CHECK, NACK)
     media.answer()
     assert left(ours) == [NACK]
     for _ in range(2):
@@ -88,8 +100,7 @@ def test_they_are_answered_by_ipv6_too() -> None:
 def test_a_server_that_ends_the_session_is_noticed_at_once(
     sockets: tuple[socket.socket, socket.socket], media: MediaSocket
 ) -> None:
-    sockets[1].send(CHECK)
-    sockets[1].send(ALERT)
+    arrive(sockets, CHECK, ALERT)
     with pytest.raises(ConnectionResetError):
         media.answer()
 
