@@ -264,7 +264,10 @@ class _Supervisor:
                     worker.control.send(STOP)
 
     def _end(self, workers: list[_Worker], *, grace: float) -> None:
-        """Wait for all workers, and kill those left after ``grace`` seconds."""
+        """Wait for all workers, and kill those left after ``grace`` seconds. Threads are asked to stop before."""
+        for worker in workers:
+            if isinstance(worker.body, threading.Thread):
+                worker.control.close()
         deadline = time.monotonic() + grace
         for worker in workers:
             worker.join(max(0.0, deadline - time.monotonic()))

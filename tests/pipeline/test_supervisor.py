@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from sr4k.pipeline import (
     WorkerSpec,
     WorkerStatus,
     run_graph,
+    supervisor,
     worker,
 )
 from sr4k.pipeline.fork_server import Forked
@@ -242,6 +244,22 @@ def test_a_second_stop_request_kills_even_a_hanging_worker(tmp_path: Path) -> No
         run_graph(spec, on_status=seen, stop_requests=seen.after(3, 2))
     assert seen.asked is not None
     assert seen.asked.fair < 5
+
+
+def test_at_a_second_stop_request_threads_end_before_the_graph_does(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(supervisor, "_GRACE", 30.0)
+    seen = _Seen()
+    with pytest.raises(GraphAborted):
+        run_graph(
+            graph(Counting(100_000, seconds=0.01), (Adding(),), Collecting(tmp_path / "out"), "threads"),
+            on_status=seen,
+            stop_requests=seen.after(3, 2),
+        )
+    assert seen.asked is not None
+    assert seen.asked.fair < 10
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("sr4k-")]
 
 
 def test_the_end_waits_for_no_status(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
