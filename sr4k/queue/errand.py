@@ -29,7 +29,7 @@ def in_child(
 
     Raises:
         Sr4kError: what the function raises.
-        MachineError: it takes too long, or its process dies.
+        MachineError: it takes too long, or its process can't be started, or dies.
         StoppedError: nobody waits for it any more.
     """
     return _answered(_serve, function, args, seconds, lambda _news: None, is_over)
@@ -67,8 +67,11 @@ def _answered(
     here, there = Pipe()
     until = time.monotonic() + seconds
     with here:
-        process = start_process("sr4k-errand", serve, there, function, args)
-        there.close()
+        with there:
+            try:
+                process = start_process("sr4k-errand", serve, there, function, args)
+            except OSError as err:
+                raise refusal(err) or MachineError(f"No process could be started ({err.strerror}).") from err
         try:
             while True:
                 if time.monotonic() > until:

@@ -1,6 +1,5 @@
 """Clips that are being made, one try at a time, each in a process of its own, and those that were made last."""
 
-import logging
 import secrets
 import threading
 from collections.abc import Callable
@@ -8,11 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from sr4k.errors import StoppedError
-from sr4k.queue.errand import in_telling_child, told
+from sr4k.errors import Sr4kError, StoppedError
+from sr4k.queue.errand import in_telling_child
 from sr4k.web.shelf import Shelf, discard
-
-log = logging.getLogger(__name__)
 
 _SECONDS = 1800.0
 """Most seconds that the clips of one try may take."""
@@ -94,6 +91,5 @@ class ClipMaking:
             except StoppedError:
                 clips.error, clips.state = "Another try has taken its place.", "failed"
                 discard(clips.folder)  # once more, as its process may have gone on writing
-            except Exception as err:
-                log.debug("Clips could not be made", exc_info=err)
-                clips.error, clips.state = told(err)["error"], "failed"
+            except Sr4kError as err:
+                clips.error, clips.state = str(err), "failed"

@@ -14,6 +14,7 @@ from queues import until
 from web_serving import ask, service_of
 
 from sr4k.errors import StoppedError
+from sr4k.queue import errand
 from sr4k.web import clip_making
 from sr4k.web.access import Access
 from sr4k.web.app import make_app
@@ -85,7 +86,8 @@ def test_what_is_given_up_leaves_no_file_and_where_no_process_can_be_started_tha
     until(lambda: not making._making.locked())
     assert not list(tmp_path.iterdir())
 
-    monkeypatch.setattr(clip_making, "in_telling_child", refused)
+    monkeypatch.undo()
+    monkeypatch.setattr(errand, "start_process", refused)
     clips = making.get(making.begin(["luma"], refused))
     assert clips is not None
     until(lambda: clips.state != "making")
