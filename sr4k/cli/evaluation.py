@@ -32,7 +32,7 @@ def evaluate(
         typer.Argument(
             help="Folders of high-resolution pictures, which are shrunk and upscaled again, or of pairs in DIV2K's "
             "layout.",
-            metavar="FOLDER...",
+            metavar="FOLDER",
         ),
     ],
     model: Annotated[

@@ -12,7 +12,7 @@ from sr4k.errors import InputError
 
 def probe(
     files: Annotated[
-        list[Path], typer.Argument(help="Videos, pictures or image sequences to examine.", metavar="FILE...")
+        list[Path], typer.Argument(help="Videos, pictures or image sequences to examine.", metavar="FILE")
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of text.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print tracebacks of errors.")] = False,

@@ -13,7 +13,7 @@ _PAGE = "Page and queue (extra \\[web])"
 
 def serve(
     file: Annotated[
-        Path | None, typer.Argument(help="YAML file with live channels.", metavar="[CHANNELS.YAML]", show_default=False)
+        Path | None, typer.Argument(help="YAML file with live channels.", metavar="CHANNELS.YAML", show_default=False)
     ] = None,
     check: Annotated[
         bool,
@@ -45,7 +45,7 @@ def serve(
     state: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for the queue. Default: sr4k-stream in the user's folder for states.",
+            help="Folder for the queue. Default: ~/.local/state/sr4k-stream.",
             metavar="FOLDER",
             rich_help_panel=_PAGE,
         ),

@@ -20,7 +20,7 @@ _RECIPES = shipped_names("sr4k.models.training")
 
 
 def train(
-    data: Annotated[list[Path], typer.Argument(help="Folders of pictures to train on.", metavar="FOLDER...")],
+    data: Annotated[list[Path], typer.Argument(help="Folders of pictures to train on.", metavar="FOLDER")],
     out: Annotated[
         Path,
         typer.Option(
@@ -85,7 +85,7 @@ def quantize(
             metavar="NETWORK",
         ),
     ],
-    data: Annotated[list[Path], typer.Argument(help="Folders of pictures to calibrate on.", metavar="FOLDER...")],
+    data: Annotated[list[Path], typer.Argument(help="Folders of pictures to calibrate on.", metavar="FOLDER")],
     name: Annotated[
         str | None, typer.Option(help="Name of the int8 form of a network of yours. Default: NETWORK-int8.")
     ] = None,
