@@ -66,7 +66,8 @@ class Timeline:
         if before is not None and pts == before[0]:
             return before[1] + max(1, now - before[2])  # its clock stands still: advance by ours
         expected = now + self._ahead
-        offset = min(self._offsets, key=lambda known: abs(pts + known - expected))
+        # Both tracks keep to the last offset as long as it will do: of two that would, each might take another.
+        offset = min(self._offsets, key=lambda known: max(_TOLERANCE, abs(pts + known - expected)))
         error = pts + offset - expected
         if abs(error) <= _TOLERANCE:
             self._late = None

@@ -1,4 +1,5 @@
 import itertools
+import math
 from collections.abc import Iterator
 
 import pytest
@@ -75,6 +76,27 @@ def test_a_source_that_was_frozen_and_goes_on_where_it_was_is_taken_up_soon() ->
     lost = sum(out is None for track, _, out in after if track == "video")
     assert lost < 20
     assert len(offsets(after)) == 1
+
+
+@pytest.mark.parametrize("usual", [0.4, 0.5, 0.6, 0.7])
+def test_sound_stays_with_the_picture_while_a_machine_is_too_busy_to_be_in_time(usual: float) -> None:
+    def late(seconds: float) -> float:
+        """Return how late a sample is: more than the tolerance once, then now more, now less, then not any more."""
+        if not 5 <= seconds < 25:
+            return 0.0
+        return min(1.6, seconds - 5) if seconds < 10 else usual + 0.6 * math.sin(6 * seconds)
+
+    sent = [("video", k * TICKS // 25) for k in range(30 * 25)] + [("audio", k * BLOCK) for k in range(30 * 46)]
+    decoding = {"video": 0.08, "audio": 0.0}
+    came = sorted((pts + round(TICKS * (late(pts / TICKS) + decoding[kind])), kind, pts) for kind, pts in sent)
+    timeline, used = Timeline(), dict[str, dict[int, int]](video={}, audio={})  # offset at each picture of the source
+    for now, kind, pts in came:
+        if (out := timeline.place(kind, pts, now)) is not None:  # type: ignore[arg-type]
+            used[kind][pts * 25 // TICKS] = out - pts
+    both = used["video"].keys() & used["audio"].keys()
+    apart = [number for number in both if used["video"][number] != used["audio"][number]]
+    assert len(both) > 300
+    assert len(apart) <= 4, "one or two where the offset changes"
 
 
 def test_pictures_whose_clock_stands_still_go_on_by_ours() -> None:
