@@ -105,26 +105,6 @@ def existing_folder(target: Path) -> Path:
 
 
 @contextmanager
-def folder_made(folder: Path) -> Iterator[None]:
-    """Create the folder and its parents; at the end, remove those that were created and are empty.
-
-    Raises:
-        OutputError: The folder can't be created.
-    """
-    missing = [each for each in (folder, *folder.parents) if not each.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as err:
-        raise OutputError(f"The folder {folder} can't be created ({err.strerror}).") from err
-    try:
-        yield
-    finally:
-        with suppress(OSError):  # it is not empty
-            for each in missing:
-                each.rmdir()
-
-
-@contextmanager
 def unfinished(target: Path) -> Iterator[Path]:
     """Yield a hidden name beside the target to write to; at the end, remove what was not renamed."""
     partial = beside(target, f".{target.stem}", f".{os.getpid()}.part{target.suffix}")

@@ -41,8 +41,9 @@ from sr4k.media.writing.codec_choice import check_container, chosen_codec
 from sr4k.media.writing.containers import CONTAINERS, PIPED, RAW, piped_format
 from sr4k.media.writing.encoder_limits import takes_preset
 from sr4k.media.writing.encoder_table import RATE_CONTROL
+from sr4k.media.writing.made_folder import folder_made
 from sr4k.media.writing.pipe_writer import STANDARD_OUTPUT
-from sr4k.media.writing.target_file import appeared, check_target, folder_made, free_partial_of, place, unfinished
+from sr4k.media.writing.target_file import appeared, check_target, free_partial_of, place, unfinished
 from sr4k.media.writing.write_errors import FullDiskError
 from sr4k.models.architecture import Pixels
 from sr4k.pipeline import GraphSpec, Outcome, StageSpec, WorkerDied, WorkerStatus, report_of

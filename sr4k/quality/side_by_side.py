@@ -24,7 +24,8 @@ from sr4k.media.reading.reader import VideoReader
 from sr4k.media.scaling import Scaler
 from sr4k.media.video import VideoInfo
 from sr4k.media.writing.encoder import add_video, open_encoder, tag
-from sr4k.media.writing.target_file import folder_made, place, unfinished
+from sr4k.media.writing.made_folder import folder_made
+from sr4k.media.writing.target_file import place, unfinished
 from sr4k.models.colour import Colour
 from sr4k.models.quality.contact_sheet import write_contact_sheet
 from sr4k.quality import CompareLayout
