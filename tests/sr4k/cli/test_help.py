@@ -66,6 +66,12 @@ def test_every_option_is_told_of_in_a_sentence_of_its_own(names: tuple[str, ...]
 
 
 @pytest.mark.parametrize("names", ALL, ids=" ".join)
+def test_the_usage_has_each_argument_in_one_pair_of_brackets(names: tuple[str, ...]) -> None:
+    usage = shown(*names).partition("Usage:")[2].partition("[OPTIONS]")[2].split()[:4]
+    assert not re.search(r"\[\[|\.\.\.[}\]]", " ".join(usage).partition("[ARGS]")[0]), usage
+
+
+@pytest.mark.parametrize("names", ALL, ids=" ".join)
 def test_the_terminal_breaks_the_lines_of_help_and_not_its_source(names: tuple[str, ...]) -> None:
     assert all("\n" not in paragraph for paragraph in (ALL[names].help or "").split("\n\n"))
 
