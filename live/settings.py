@@ -1,10 +1,11 @@
 """Settings of the stages of a live channel. Light to import.
 
-They are plain data except for the ends of pipes: sound bypasses the graph from intake to playout, the playout signals
-the intake when it is ready, and both hear what operators want. `sr4k.jobs` creates these pipes, and their ends are
-passed to the stages' processes with the settings.
+They are plain data except for the ends of pipes and sockets: sound bypasses the graph from intake to playout, the
+playout signals the intake when it is ready, and both hear what operators want. `sr4k.jobs` creates these, and their
+ends are passed to the stages' processes with the settings.
 """
 
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -55,7 +56,7 @@ class IntakeSettings:
     ready: Connection | None = None
     size: ResultSize = None
     light: bool = False
-    line: Connection | None = None
+    line: socket.socket | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,4 +90,4 @@ class PlayoutSettings:
     sound_bitrate: int = 160_000
     segments: Segments = "ts"
     ready: Connection | None = None
-    line: Connection | None = None
+    line: socket.socket | None = None

@@ -5,13 +5,13 @@ Light to import: pictures are made smaller, and into JPEG, in the stages' proces
 """
 
 import logging
+import pickle
+import socket
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ ENDS: Final = get_args(End)
 
 _LOOK: Final = "look"
 """Message to a stage: send one picture."""
+
+_LARGEST = 1 << 17
+"""Maximum length of a message, in bytes, which the kernel takes. A larger picture, of an odd shape, isn't shown."""
 
 _EVERY = 1.0
 """Shortest time in seconds between two pictures of an end."""
@@ -89,6 +92,8 @@ class Steering:
 class Line:
     """Passes wishes on to the stages of one graph, and takes their pictures; for the thread that runs the graph.
 
+    Each message arrives whole or not at all: a stage that is killed or hangs holds nobody up.
+
     Args:
         steering: of the channel.
     """
@@ -98,22 +103,22 @@ class Line:
         self._sent: Wishes = Wishes()
         self._waiting: set[End] = set()  # for a picture that was asked for
         self._asked = dict.fromkeys(ENDS, float("-inf"))  # when one was asked for
-        self._ours: dict[End, Connection] = {}
-        self._theirs: dict[End, Connection] = {}
+        self._ours: dict[End, socket.socket] = {}
+        self._theirs: dict[End, socket.socket] = {}
         for end in ENDS:
-            self._ours[end], self._theirs[end] = Pipe()
+            self._ours[end], self._theirs[end] = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
-    def stage_end(self, end: End) -> Connection:
+    def stage_end(self, end: End) -> socket.socket:
         """Return what the stage at an end is given."""
         return self._theirs[end]
 
     def tend(self) -> None:
         """Do what is due. It never waits: wishes are few, and a picture is asked for when the last one has come."""
-        with suppress(OSError, EOFError):  # a stage has died, which others notice
+        with suppress(OSError):  # a stage has died or hangs, which others notice
             if self._steering.wishes != self._sent:
                 self._sent = self._steering.wishes
                 for connection in self._ours.values():
-                    connection.send(self._sent)
+                    connection.send(pickle.dumps(self._sent), socket.MSG_DONTWAIT)
             for end, connection in self._ours.items():
                 self._look(end, connection)
 
@@ -122,13 +127,13 @@ class Line:
         for connection in (*self._ours.values(), *self._theirs.values()):
             connection.close()
 
-    def _look(self, end: End, connection: Connection) -> None:
-        if connection.poll():
-            self._steering.show(end, connection.recv_bytes())
+    def _look(self, end: End, connection: socket.socket) -> None:
+        with suppress(BlockingIOError):
+            self._steering.show(end, connection.recv(_LARGEST, socket.MSG_DONTWAIT))
             self._waiting.discard(end)
         now = time.monotonic()
         if self._steering.is_watched and end not in self._waiting and now - self._asked[end] >= _EVERY:
-            connection.send(_LOOK)
+            connection.send(pickle.dumps(_LOOK), socket.MSG_DONTWAIT)
             self._asked[end] = now
             self._waiting.add(end)
 
@@ -143,7 +148,7 @@ class StageEnd:
         connection: from `Line.stage_end`; ``None``: nobody steers.
     """
 
-    def __init__(self, connection: Connection | None) -> None:
+    def __init__(self, connection: socket.socket | None) -> None:
         self._connection = connection
         self._is_asked = False
         self.wishes = Wishes()
@@ -151,9 +156,9 @@ class StageEnd:
     def hear(self) -> bool:
         """Take what has come; return whether there are other wishes. Takes some microseconds."""
         before = self.wishes
-        with suppress(OSError, EOFError):
-            while self._connection is not None and self._connection.poll():
-                message = self._connection.recv()
+        with suppress(OSError):
+            while self._connection is not None and (sent := self._connection.recv(_LARGEST, socket.MSG_DONTWAIT)):
+                message = pickle.loads(sent)
                 if isinstance(message, Wishes):
                     self.wishes = message
                 else:
@@ -175,4 +180,4 @@ class StageEnd:
             picture = b""  # or no other one would be asked for
         with suppress(OSError):
             assert self._connection is not None
-            self._connection.send_bytes(picture)
+            self._connection.send(picture if len(picture) <= _LARGEST else b"")

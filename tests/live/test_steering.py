@@ -1,6 +1,7 @@
 """What operators want of a running channel is done without an interruption of its stream."""
 
 import io
+import os
 import threading
 from dataclasses import replace
 from fractions import Fraction
@@ -14,7 +15,7 @@ from queues import until
 
 from sr4k import LiveJob
 from sr4k.live.channel_reports import INTAKE, PLAYOUT, IntakeReport, PlayoutReport
-from sr4k.live.steering import End, Steering
+from sr4k.live.steering import End, Line, StageEnd, Steering
 from sr4k.live.thumbnail import Small
 from sr4k.media.video import untagged_info
 from sr4k.models.colour import Colour
@@ -86,6 +87,42 @@ def test_slate_targets_rung_and_pictures_of_a_running_channel(tmp_path: Path) ->
     assert len(times) > 25
     # Not even the slate made a gap. Where the machine is busy, the last picture is repeated after half a second.
     assert max(np.diff([float(time) for time in times])) < 1.0
+
+
+def noise(height: int) -> Small:
+    """Return a picture whose JPEG is large."""
+    planes = [np.random.default_rng(0).integers(0, 256, (height // n, 320 // n), np.uint8) for n in (1, 2, 2)]
+    return Small(tuple(planes), Colour(), Fraction(1))
+
+
+def test_wishes_and_pictures_go_over_the_line() -> None:
+    steering = Steering()
+    line = Line(steering)
+    stage = StageEnd(line.stage_end("in"))
+
+    def shown(small: Small) -> bytes | None:
+        stage._send(small)
+        line.tend()
+        return steering.look("in")
+
+    steering.change(lambda wishes: replace(wishes, rung=2))
+    line.tend()
+    assert stage.hear() and stage.wishes.rung == 2
+    picture = shown(noise(180))
+    assert picture is not None and len(picture) > 16384 and brightness(picture) > 100
+    assert shown(noise(1600)) == b"", "of an odd shape, it is too large for a message"
+    assert shown(noise(180)) == picture
+    line.close()
+
+
+def test_a_stage_that_is_killed_while_it_sends_a_picture_holds_nobody_up() -> None:
+    line = Line(Steering())
+    os.write(line.stage_end("in").fileno(), (20_000).to_bytes(4, "big"))
+    looking = threading.Thread(target=line.tend, daemon=True)
+    looking.start()
+    looking.join(10)
+    assert not looking.is_alive()
+    line.close()
 
 
 @pytest.mark.parametrize(("bits", "subsampled"), [(8, True), (10, True), (8, False)])
