@@ -9,6 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from sr4k.cli.one_line_errors import say
 from sr4k.service.redaction import Redaction
 
 _IN_PLAIN_WORDS = {
@@ -23,48 +24,69 @@ _IN_PLAIN_WORDS = {
 
 
 @contextmanager
-def _without_secrets(args: list[str]) -> Iterator[None]:
-    """Redact the secrets of addresses in usage errors raised inside, and put the validator's words into plain ones."""
-    redaction = Redaction()
-    redaction.hide_typed(list(args))
+def _usage_errors_in_one_line(ctx: Any, args: list[str]) -> Iterator[None]:
+    """Turn usage errors raised inside into one line on stderr, without the secrets of addresses.
+
+    Raises:
+        typer.Exit: there was one; with its exit code.
+    """
+    typed = list(args)
     try:
         yield
     except Exception as err:
-        if "message" in vars(err):  # all usage errors have one; their class has no public name
-            message = str(vars(err)["message"])
-            for pattern, words in _IN_PLAIN_WORDS.items():
-                message = re.sub(pattern, words, message)
-            vars(err)["message"] = redaction.text(message)
-        raise
+        text = _in_plain_words(err).rstrip(".") if "message" in vars(err) else ""  # their class has no public name
+        if not text:  # another error, or that which has shown the help
+            raise
+        redaction = Redaction()
+        redaction.hide_typed(typed)
+        say(redaction.text(f"error: {text}. See '{ctx.command_path} --help'."), err=True)
+        raise typer.Exit(vars(err).get("exit_code", 2)) from None
+
+
+def _in_plain_words(err: Any) -> str:
+    for pattern, words in _IN_PLAIN_WORDS.items():
+        err.message = re.sub(pattern, words, err.message)
+    refused = getattr(err.__cause__, "errors", None)  # the validator's, whose package is slow to import
+    if refused is not None and err.message.startswith("it must be "):
+        err.message += f", not '{refused()[0]['input']}'"
+    return str(err.format_message())
 
 
 class Command(TyperCommand):
-    """A command whose usage errors repeat no secret. Its help is wrapped to the terminal, paragraph by paragraph."""
+    """A command whose usage errors are one line each. Its help is wrapped to the terminal, paragraph by paragraph."""
 
     def __init__(self, *args: Any, help: str | None = None, **kwargs: Any) -> None:
         joined = None if help is None else re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.cleandoc(help))
         super().__init__(*args, help=joined, **kwargs)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        with _without_secrets(args):
-            return super().parse_args(ctx, args)
+        with _usage_errors_in_one_line(ctx, args):
+            return self.parsed(ctx, args)
+
+    def parsed(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments; usage errors are as Typer raises them."""
+        return super().parse_args(ctx, args)
 
 
 class Group(TyperGroup):
-    """A group of commands whose usage errors repeat no secret."""
+    """A group of commands whose usage errors are one line each."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        with _usage_errors_in_one_line(ctx, args):
+            return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        with _without_secrets(args):
+        with _usage_errors_in_one_line(ctx, args):
             return super().resolve_command(ctx, args)
 
 
 class InAndOut(Command):
     """A command with several IN and one OUT. The parser takes a single name for OUT and misses IN: correct that."""
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+    def parsed(self, ctx: Any, args: list[str]) -> list[str]:
         given = list(args)
         try:
-            return super().parse_args(ctx, args)
+            return super().parsed(ctx, args)
         except typer.BadParameter as err:
             named: dict[str | None, Any] = {param.name: param for param in self.params}
             if err.param is named["sources"] and self.make_parser(ctx).parse_args(given)[0].get("target"):

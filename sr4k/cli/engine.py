@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from sr4k.bench import InputSize
-from sr4k.cli.command_kinds import Command
+from sr4k.cli.command_kinds import Command, Group
 from sr4k.cli.one_line_errors import errors_in_one_line, log_handler
 from sr4k.cli.table import table
 from sr4k.models.catalogue import DEFAULT
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log more, and print tracebacks of errors.")]
 
 app = typer.Typer(
-    help="Build TensorRT engines for this GPU ahead of time, list them or delete them.", no_args_is_help=True
+    cls=Group,
+    help="Build TensorRT engines for this GPU ahead of time, list them or delete them.",
+    no_args_is_help=True,
 )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sr4k.bench import InputSize
-from sr4k.cli.command_kinds import Command
+from sr4k.cli.command_kinds import Command, Group
 from sr4k.cli.one_line_errors import errors_in_one_line, say
 from sr4k.cli.table import table
 from sr4k.common.json_text import json_text
@@ -25,6 +25,7 @@ _PLENTY = 1e12
 """Multiply-accumulates for a 1080p picture from which a network is said to be heavy."""
 
 app = typer.Typer(
+    cls=Group,
     help="Add networks of your own (ONNX, or checkpoints of PyTorch), list, measure, export or remove them.",
     no_args_is_help=True,
 )

@@ -87,16 +87,37 @@ def test_a_value_that_is_none_of_the_choices_is_told_with_them() -> None:
     [
         (
             ["stream", "a.mp4", "b.mp4", "--sharpness", "abc"],
-            "Invalid value for '--sharpness': it must be a whole number",
+            "Invalid value for '--sharpness': it must be a whole number, not 'abc'",
         ),
-        (["train", "a", "--out", "b", "--steps", "0"], "Invalid value for '--steps': it must be at least 1"),
-        (["quantize", "a", "b", "--max-loss", "x"], "Invalid value for '--max-loss': it must be a number"),
+        (["train", "a", "--out", "b", "--steps", "0"], "Invalid value for '--steps': it must be at least 1, not '0'"),
+        (["quantize", "a", "b", "--max-loss", "x"], "Invalid value for '--max-loss': it must be a number, not 'x'"),
         (["model", "bench", "luma", "--size", "4k"], "Invalid value for '--size': '4k' is not one of '540p',"),
     ],
 )
 def test_a_value_of_another_type_is_told_in_plain_words(args: list[str], words: str) -> None:
     done = CliRunner().invoke(app, args, env={"COLUMNS": "200"})
     assert (done.exit_code, words in done.output) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("args", "line"),
+    [
+        (["stream", "a.mp4", "-e"], "error: Option '-e' requires an argument. See 'sr4k stream --help'."),
+        (["stream", "a.mp4"], "error: Missing argument 'OUT'. See 'sr4k stream --help'."),
+        (["--nope"], "error: No such option: --nope. See 'sr4k --help'."),
+        (["nope"], "error: No such command 'nope'. See 'sr4k --help'."),
+        (["model", "nope"], "error: No such command 'nope'. See 'sr4k model --help'."),
+        (["engine", "nope"], "error: No such command 'nope'. See 'sr4k engine --help'."),
+        (
+            ["stream", "rtmp://in.example/live/secretkey", "b.mp4", "--crf", "rtmp://in.example/live/secretkey"],
+            "error: Invalid value for '--crf': it must be a whole number, not 'rtmp://in.example/live/***'. "
+            "See 'sr4k stream --help'.",
+        ),
+    ],
+)
+def test_a_usage_error_is_one_line_without_secrets(args: list[str], line: str) -> None:
+    done = CliRunner().invoke(app, args, prog_name="sr4k")
+    assert (done.exit_code, done.stdout, done.stderr) == (2, "", f"{line}\n")
 
 
 def test_the_options_of_streams_are_in_panels() -> None:
