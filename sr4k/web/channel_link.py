@@ -49,11 +49,14 @@ class Answering:
         self._sending = threading.Lock()
 
     def answer_for_ever(self) -> None:
-        """Answer until the page is gone."""
+        """Answer until the page is gone, or sends what no page of ours does."""
         while True:
             try:
                 asked = json.loads(self._connection.recv_bytes())
             except (EOFError, OSError):
+                return
+            except ValueError:
+                log.error("The page's process has sent what is no question: it is ended.")
                 return
             threading.Thread(target=self._answer, args=(asked,), name="sr4k-page-answer", daemon=True).start()
 

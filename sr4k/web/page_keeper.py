@@ -121,6 +121,7 @@ class PageKeeper:
                 self._answering.end()
             with killed_when_it_hangs(self._process, self._settings.listening, self._patience) as hung:
                 self._answering.answer_for_ever()
+                ours.close()  # a page that is there still ends
                 self._process.wait()
         if hung.is_set():
             return "did not answer any more and was killed"

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -36,3 +37,10 @@ def tell_all(ends: list[Connection]) -> None:
     """Send each its number."""
     for number, end in enumerate(ends):
         end.send(number)
+
+
+def page_of_somebody_else(connection: Connection, *_: object) -> None:
+    """Send what no page does, and go on until the other end is gone."""
+    connection.send_bytes(b"no question")
+    with suppress(EOFError):
+        connection.recv_bytes()

@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from http.client import HTTPConnection
@@ -11,9 +12,11 @@ from pathlib import Path
 
 import pytest
 from queues import until
+from toy_errands import page_of_somebody_else
 from web_serving import service_of
 
 from sr4k.errors import MachineError
+from sr4k.web import page_keeper
 from sr4k.web.access import Access
 from sr4k.web.page_health import Patience
 from sr4k.web.page_keeper import PageKeeper, listening_on
@@ -88,3 +91,17 @@ def test_a_page_that_hangs_is_replaced_and_whoever_waits_for_it_is_answered(
     until(lambda: page() not in (None, first))
     assert "The page's process did not answer any more and was killed; starting again in" in caplog.text
     assert "What the page has left half done could not be tended: The queue" in caplog.text
+
+
+def test_a_page_that_sends_what_is_no_question_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(page_keeper, "run_page", page_of_somebody_else)
+    has_died = threading.Event()
+    with listening_on("127.0.0.1:0") as opened:
+        settings = PageSettings(
+            access=Access(), listening=opened, queue=tmp_path, roots=(), scratch=tmp_path, has_channels=False
+        )
+        with PageKeeper(settings, None, has_died.set):
+            assert has_died.wait(120)
+    assert "has sent what is no question" in caplog.text
