@@ -11,17 +11,13 @@ of other clips, codecs or numbers of frames are never dropped: such a run needs 
 import argparse
 import itertools
 import json
-import shlex
-import sys
 import tempfile
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from rig.compressed import CODECS, LANCZOS, SCALERS, Cell, Clip, Row, deployed, digest, halved, judge, pictures
+from rig.compressed import CODECS, SCALERS, Cell, Clip, Row, deployed, digest, judge
 from rig.compressed_report import as_markdown, plot
-from sr4k.bench import machine
-from sr4k.bench.report import store
+from rig.kept_rows import KeptRows, named_clips
 
 HERE = Path(__file__).parent
 NAME = "compressed_video"
@@ -33,13 +29,8 @@ def main() -> None:
     cells = [Cell(scaler, *rest) for *rest, scaler in itertools.product(args.codecs, args.crf, args.scalers)]
     with tempfile.TemporaryDirectory() as folder:
         clips, compressed = _clips(args, Path(folder))
-        stored = _stored(args.results)
-        if others := sum(not _is_asked(row, args.frames, cells, set(clips)) for row in stored):
-            sys.exit(
-                f"{args.results} holds {others} rows of other clips, codecs, scalers, CRFs or numbers of frames, which "
-                "would be lost: give another folder with --results."
-            )
-        rows = [row for row in stored if _has_these_weights(row)]
+        kept = KeptRows(args.results, NAME)
+        rows = kept.read(lambda row: _is_asked(row, args.frames, cells, set(clips)))
         there = {(row["clip"], row["scaler"], row["codec"], row["crf"], row["upscaler"]) for row in rows}
         upscalers = {model: deployed(model) for model in args.models}
         weights = {model: digest(model) for model in args.models}
@@ -51,10 +42,9 @@ def main() -> None:
             about = {"compressed": row["clip"] in compressed, "weights": weights.get(row["upscaler"], "")}
             rows.append(row | {"asked": args.frames} | about)
             print(json.dumps(rows[-1]), flush=True)
-            _keep(args.results, rows)
-    store(args.results, NAME, _kept(rows), as_markdown(rows, _command(), _covers(rows)))
+            kept.keep(rows)
+    kept.publish(rows, as_markdown(rows, kept.command, _covers(rows)))
     plot(rows, args.results / f"{NAME}.png")
-    print((args.results / f"{NAME}.md").read_text())
 
 
 def _arguments() -> argparse.Namespace:
@@ -71,49 +61,20 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _clips(args: argparse.Namespace, work: Path) -> tuple[dict[str, Clip], set[str]]:
+def _clips(args: argparse.Namespace, work: Path) -> tuple[Mapping[str, Clip], set[str]]:
     """Return the clips by name, and the names of those with compressed ground truth; default: moving photographs."""
-    large = args.halved
-    if not (args.clips or large or args.compressed):
+    if not (args.clips or args.halved or args.compressed):
         from end_to_end import made_clip
 
-        large = [made_clip(work)]
-    clips: dict[str, Clip] = {path.stem: partial(pictures, path) for path in args.clips}
-    clips |= {f"{path.stem}, halved": partial(halved, path) for path in large}
-    whole: dict[str, Clip] = {path.stem: partial(pictures, path) for path in args.compressed}
-    return clips | whole, set(whole)
-
-
-def _stored(results: Path) -> list[Row]:
-    stored = results / f"{NAME}.json"
-    return list(json.loads(stored.read_text())["rows"]) if stored.exists() else []
+        return named_clips([], [made_clip(work)]), set()
+    whole = named_clips(args.compressed, [])
+    return {**named_clips(args.clips, args.halved), **whole}, set(whole)
 
 
 def _is_asked(row: Row, frames: int, cells: list[Cell], clips: set[str]) -> bool:
     """Whether a stored row is of a requested clip and cell, and of as many frames."""
     cell = Cell(row["scaler"], row["codec"], row["crf"])
     return row["asked"] == frames and row["clip"] in clips and cell in cells
-
-
-def _has_these_weights(row: Row) -> bool:
-    """Whether a stored row was measured with the weights that ship now."""
-    return row["weights"] == ("" if row["upscaler"] == LANCZOS else digest(row["upscaler"]))
-
-
-def _keep(results: Path, rows: list[Row]) -> None:
-    results.mkdir(parents=True, exist_ok=True)
-    written = results / f".{NAME}.json"
-    written.write_text(json.dumps(_kept(rows)))
-    written.replace(results / f"{NAME}.json")
-
-
-def _kept(rows: list[Row]) -> dict[str, Any]:
-    return {"machine": machine.describe(), "command": _command(), "rows": rows}
-
-
-def _command() -> str:
-    words = (Path(word).name if "/" in word else word for word in sys.argv[1:])
-    return shlex.join(["python", "benchmarks/compressed_video.py", *words])
 
 
 def _covers(rows: list[Row]) -> str:

@@ -4,20 +4,17 @@
 
 Each clip is halved, damaged as an old source is (`benchmarks/rig/old_sources.py`), upscaled by the pipeline as a user
 runs it but with a lossless encoder, and compared with the original: PSNR, SSIM, VMAF and VMAF-NEG (extra [vmaf]) of the
-luma. Rows that the results hold already are not measured again.
+luma. Rows that the results hold already are not measured again; rows of other clips or numbers of frames are never
+dropped: such a run needs --results of its own.
 """
 
 import argparse
 import itertools
 import json
-import shlex
 import statistics
-import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from av.video.reformatter import Interpolation
 
@@ -29,15 +26,13 @@ from rig.compressed import (
     cut,
     deployed,
     digest,
-    halved,
     lanczos,
     pictures,
     resized,
     write,
 )
+from rig.kept_rows import KeptRows, named_clips
 from rig.old_sources import SOURCES
-from sr4k.bench import machine
-from sr4k.bench.report import store
 from sr4k.quality.measure_videos import compare_videos
 
 HERE = Path(__file__).parent
@@ -51,15 +46,14 @@ def main() -> None:
     args = _arguments()
     with tempfile.TemporaryDirectory() as folder:
         clips = _clips(args, Path(folder))
-        rows = [row for row in _stored(args.results) if _is_asked(row, args, set(clips))]
+        kept = KeptRows(args.results, NAME)
+        rows = kept.read(lambda row: row["asked"] == args.frames and row["clip"] in clips and row["source"] in SOURCES)
         for kind, (clip, source) in itertools.product(SOURCES, clips.items()):
             there = {row["upscaler"] for row in rows if (row["source"], row["clip"]) == (kind, clip)}
             left = [name for name in (LANCZOS, *args.models) if name not in there]
             rows += judged(kind, source, left, Path(folder), clip=clip, frames=args.frames)
-            args.results.mkdir(parents=True, exist_ok=True)
-            (args.results / f"{NAME}.json").write_text(json.dumps(_kept(rows)))
-    store(args.results, NAME, _kept(rows), as_markdown(rows, _command()))
-    print((args.results / f"{NAME}.md").read_text())
+            kept.keep(rows)
+    kept.publish(rows, as_markdown(rows, kept.command))
 
 
 def judged(kind: str, source: Clip, upscalers: Sequence[str], work: Path, *, clip: str, frames: int) -> Iterator[Row]:
@@ -125,37 +119,13 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _clips(args: argparse.Namespace, work: Path) -> dict[str, Clip]:
+def _clips(args: argparse.Namespace, work: Path) -> Mapping[str, Clip]:
     """Return the clips by name; default: moving photographs."""
-    large = args.halved
-    if not (args.clips or large):
-        from end_to_end import made_clip
+    if args.clips or args.halved:
+        return named_clips(args.clips, args.halved)
+    from end_to_end import made_clip
 
-        large = [made_clip(work)]
-    clips: dict[str, Clip] = {path.stem: partial(pictures, path) for path in args.clips}
-    return clips | {f"{path.stem}, halved": partial(halved, path) for path in large}
-
-
-def _stored(results: Path) -> list[Row]:
-    stored = results / f"{NAME}.json"
-    return list(json.loads(stored.read_text())["rows"]) if stored.exists() else []
-
-
-def _is_asked(row: Row, args: argparse.Namespace, clips: set[str]) -> bool:
-    """Whether a stored row is still valid: a requested clip and model, as many frames, and the same weights."""
-    if row["asked"] != args.frames or row["clip"] not in clips or row["source"] not in SOURCES:
-        return False
-    name = row["upscaler"]
-    return name == LANCZOS or (name in args.models and row["weights"] == digest(name))
-
-
-def _kept(rows: Sequence[Row]) -> dict[str, Any]:
-    return {"machine": machine.describe(), "command": _command(), "rows": list(rows)}
-
-
-def _command() -> str:
-    words = (Path(word).name if "/" in word else word for word in sys.argv[1:])
-    return shlex.join(["python", "benchmarks/restore.py", *words])
+    return named_clips([], [made_clip(work)])
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from rig.compressed import CODECS, MEASURES, Cell, by_luma, cut, deployed, judge
 from rig.compressed_report import as_markdown, gains, plot
+from rig.kept_rows import has_these_weights
 
 
 def scene() -> Iterator[av.VideoFrame]:
@@ -102,7 +103,7 @@ def test_rows_of_other_weights_are_measured_again() -> None:
     kept = row("a", 18, "lanczos", 1.0)
     network = row("a", 18, "luma", 1.0) | {"weights": compressed_video.digest("luma")}
     rows = [kept, network, network | {"weights": "old"}]
-    assert [r for r in rows if compressed_video._has_these_weights(r)] == [kept, network]
+    assert [r for r in rows if has_these_weights(r)] == [kept, network]
 
 
 @pytest.mark.parametrize("change", [{"asked": 5}, {"clip": "b"}, {"crf": 23}])

@@ -68,3 +68,10 @@ def test_rows_are_measured_once_and_shown_by_source(tmp_path: Path, monkeypatch:
     assert f"| DivX | {stored[0]['PSNR']:.2f} | {stored[1]['PSNR'] - stored[0]['PSNR']:+.2f} |" in page
     monkeypatch.setattr(restore, "judged", lambda *_, **__: pytest.fail("measured again") if _[2] else [])
     restore.main()
+    monkeypatch.setattr(restore, "judged", lambda *_, **__: [])
+    monkeypatch.setattr(sys, "argv", [*args, "--models", "luma-fast", "--results", str(tmp_path / "results")])
+    restore.main()
+    assert json.loads((tmp_path / "results" / "restore.json").read_text())["rows"] == stored
+    monkeypatch.setattr(sys, "argv", [*args, "--frames", "1", "--results", str(tmp_path / "results")])
+    with pytest.raises(SystemExit, match="holds 2 rows of other clips"):
+        restore.main()
