@@ -73,9 +73,10 @@ def serve(
     cluster_without_token: o.WithoutToken = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more, and print tracebacks of errors.")] = False,
 ) -> None:
-    """Run live channels, each in its own processes: one that fails is restarted, and the others go on.
+    """Run live channels, or a page with a queue of files, or both, until it is stopped.
 
-    With --listen or --library, also a page for browsers, an interface for programs, and a queue of files to upscale.
+    Each channel has its own processes: one that fails is restarted, and the others go on. With --listen or --library
+    there are a page for browsers, an interface for programs, and a queue of files to upscale.
 
     SIGTERM or Ctrl-C ends all channels after sending the frames in progress; a second one stops at once. SIGHUP reads
     the file again: channels that did not change are not interrupted, and a file with an error changes nothing.
