@@ -130,7 +130,9 @@ def as_markdown(report: Report, machine: dict[str, Any]) -> str:
     names = [*next(iter(report.lists.values()))]
     rows = [f"| {' | '.join([name, *(str(found[name]) for found in report.lists.values())])} |" for name in names]
     head = [f"| | {' | '.join(report.lists)} |", f"|---|{'---|' * len(report.lists)}"]
-    return "\n".join([in_words(machine), "", f"{report.minutes:g} minutes: {faults}.", "", *head, *rows, ""])
+    command = f"`python benchmarks/hls_soak.py --minutes {report.minutes:g}`; {in_words(machine)}"
+    title = "# Playlists read strictly while the service is broken"
+    return "\n".join([title, "", command, "", f"{report.minutes:g} minutes: {faults}.", "", *head, *rows, ""])
 
 
 def main() -> None:

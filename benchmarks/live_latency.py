@@ -148,7 +148,7 @@ def as_markdown(result: dict[str, Any]) -> str:
     lines = [
         "# Latency of live streams",
         "",
-        f"`{command}`, watched for {result['seconds']:.0f} s; "
+        f"`python benchmarks/live_latency.py`: `{command}`, watched for {result['seconds']:.0f} s; "
         "publisher, server, channel and both viewers share one machine: "
         f"{in_words(result['machine'])}. Processes that ran or waited for a CPU in the minute before: "
         f"{result['load']:.1f}.",

@@ -66,13 +66,9 @@ def main(arguments: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["SR4K_MODELS"] = str(Path(folder) / "models")
         found = measure(Path(folder), (width, height), args.frames, args.rounds)
-    text = as_markdown(found)
-    store(
-        args.results,
-        "own_networks",
-        {"machine": machine.describe(), "size": args.size, "networks": found},
-        text,
-    )
+    result = {"machine": machine.describe(), "size": args.size, "networks": found}
+    text = as_markdown(result)
+    store(args.results, "own_networks", result, text)
     print(text)
 
 
@@ -192,13 +188,20 @@ def run(program: str, *arguments: str) -> str:
     return subprocess.run([BIN / program, *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def as_markdown(found: dict[str, Any]) -> str:
-    """Return the table for people."""
+def as_markdown(result: dict[str, Any]) -> str:
+    """Return the results as a Markdown page."""
     lines = [
+        "# Networks of others",
+        "",
+        f"`python benchmarks/own_networks.py`; {machine.in_words(result['machine'])}",
+        "",
+        f"Compact networks with random weights: files and streams of {result['size']} and a frame in memory; then this "
+        "engine and OpenVINO's benchmark_app in turns, in pictures a second.",
+        "",
         "| network | file | fps | live | in memory, s | 320x180, fps | benchmark_app | reached | by CPU time |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    for model, row in found.items():
+    for model, row in result["networks"].items():
         sizes = {way: "x".join(map(str, row[way]["size"])) for way in ("file", "live")}
         rate, seconds, beside = row["file"]["fps"], row["memory"]["seconds"], row["openvino"]
         ours = " | | | "
@@ -206,7 +209,7 @@ def as_markdown(found: dict[str, Any]) -> str:
             ours = f"{beside['ours']:.2f} | {beside['theirs']:.2f} | {_share(beside['reached'])}"
             ours += f" | {_share(beside['reached_of_cpu'])}"
         lines.append(f"| `{model}` | {sizes['file']} | {rate:.2f} | {sizes['live']} | {seconds:.3f} | {ours} |")
-    return "\n".join(lines)
+    return "\n".join(lines) + "\n"
 
 
 def _share(quartiles: list[float]) -> str:

@@ -301,7 +301,8 @@ def as_markdown(report: Report, machine: dict[str, Any]) -> str:
         "exit": f"code {report.exit_code} {report.drained_in:.1f} s after SIGTERM",
     }
     table = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())]
-    return "\n".join([in_words(machine), "", *table, ""])
+    command = f"`python benchmarks/soak.py --minutes {report.minutes:g}`; {in_words(machine)}"
+    return "\n".join(["# A live channel and its faults", "", command, "", *table, ""])
 
 
 def main() -> None:
