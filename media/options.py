@@ -93,6 +93,7 @@ class Box:
 
     Attributes:
         width, height: as displayed, so they are swapped for a stream that is displayed rotated by 90 degrees.
+        fit: how a picture of another shape is fitted to it; see `Fit`.
         turns: whether width and height are swapped for a portrait picture, as for the named sizes.
 
     Raises:
