@@ -11,10 +11,12 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
+from weakref import WeakSet
 
 _LIBRARIES = "LD_LIBRARY_PATH"
 
@@ -96,10 +98,22 @@ def spawn(
         raise
     finally:
         os.close(readable)
+    with _registering:
+        _spawned.add(process)
     pipe = os.fdopen(writable, "wb")
     with suppress(BrokenPipeError):  # as for the caller
         pickle.dump((os.getpid(), [path for path in sys.path if path]), pipe)
     return process, pipe
+
+
+_registering = threading.Lock()
+_spawned: "WeakSet[subprocess.Popen[bytes]]" = WeakSet()
+
+
+def own_processes() -> set[int]:
+    """Return the IDs of the processes that `spawn` has started, and that nobody has waited for yet."""
+    with _registering:
+        return {process.pid for process in _spawned if process.returncode is None}
 
 
 _VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from sr4k.pipeline.spawning import own_processes
+
 _PR_GET_CHILD_SUBREAPER = 37
 
 _EVERY = 1.0
@@ -34,11 +36,11 @@ def orphans_reaped() -> Iterator[None]:
 
 
 def _reap(ending: threading.Event) -> None:
-    """Reap children that were zombies at the last search too: any other would have been waited for by now."""
+    """Reap children that were zombies at the last search too: what libraries start has been waited for by then."""
     before: set[int] = set()
     while not ending.wait(_EVERY):
         multiprocessing.active_children()  # reaps its own children
-        dead = set(_zombies())
+        dead = set(_zombies()) - own_processes()
         for process in dead & before:
             with suppress(ChildProcessError):
                 os.waitpid(process, os.WNOHANG)

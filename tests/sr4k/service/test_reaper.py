@@ -10,6 +10,7 @@ pytestmark = pytest.mark.slow
 SCRIPT = """
 import ctypes, multiprocessing, os, subprocess, sys, time
 from pathlib import Path
+from sr4k.pipeline.starting import start_process
 from sr4k.service import reaper as orphans
 
 assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0  # PR_SET_CHILD_SUBREAPER
@@ -40,11 +41,15 @@ if __name__ == "__main__":
         until(lambda: not zombies())
         mine = subprocess.Popen(["sh", "-c", "exit 3"])
         assert mine.wait(60) == 3
+        late = start_process("late", os._exit, 3)
         process = multiprocessing.get_context("spawn").Process(target=nothing)
         process.start()
         time.sleep(1.0)
         process.join(240)
         assert process.exitcode == 0, process.exitcode
+        until(lambda: zombies() == [late.pid])
+        time.sleep(0.4)
+        assert late.wait(60) == 3
     print("reaped")
 """
 
