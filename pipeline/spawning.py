@@ -58,7 +58,8 @@ def interpreter() -> list[str]:
 def clean_environment() -> dict[str, str]:
     """Return the environment for a process that is to run nothing of the current folder, nor are its own children."""
     libraries = ":".join(filter(None, os.environ.get(_LIBRARIES, "").split(":")))
-    kept = {name: value for name, value in os.environ.items() if name != _LIBRARIES}
+    found = {name: os.environ.get(name) for name in os.environ if name != _LIBRARIES}
+    kept = {name: value for name, value in found.items() if value is not None}  # others may remove some meanwhile
     return kept | {"PYTHONSAFEPATH": "1"} | ({_LIBRARIES: libraries} if libraries else {})
 
 

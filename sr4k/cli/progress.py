@@ -138,8 +138,9 @@ def machines_of(statuses: dict[str, WorkerStatus]) -> tuple[NodeWork, ...]:
 
 
 def _print(lines: Iterable[str]) -> None:
-    for line in lines:
-        print(printable(line), file=sys.stderr, flush=True)
+    """Print lines on stderr at once: jobs that run side by side have a thread each."""
+    sys.stderr.write("".join(f"{printable(line)}\n" for line in lines))
+    sys.stderr.flush()
 
 
 def until_next_line(ran: float) -> float:

@@ -121,7 +121,9 @@ def broken_bytes_break_nothing(scene: Scene) -> None:
     scene.proxy.corrupt = 0.05
     time.sleep(6)
     scene.proxy.corrupt = 0.0
+    connects = scene.channel.value("in_connects_total")
     scene.proxy.cut()
+    eventually(lambda: scene.channel.value("in_connects_total") > connects, 20)
     scene.is_live(20)
     assert scene.channel.process.poll() is None
 

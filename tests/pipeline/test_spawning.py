@@ -4,7 +4,9 @@ import os
 import subprocess
 import sys
 import zipapp
+from collections.abc import ItemsView, Iterator
 from pathlib import Path
+from typing import Any
 
 import bait
 import pytest
@@ -163,3 +165,19 @@ def test_a_class_of_the_main_module_is_refused_in_words(monkeypatch: pytest.Monk
     monkeypatch.setattr(Mine, "__module__", "__main__")
     with pytest.raises(Exception, match="Mine is of the main module, which workers don't import"):
         start_process("sr4k-test", print, Mine())
+
+
+def test_a_variable_that_another_thread_removes_meanwhile_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Changing(dict[str, str]):
+        """An environment like `os.environ`, whose last variable is removed once its names have been listed."""
+
+        def __iter__(self) -> Iterator[str]:
+            names = [*self.keys()]
+            self.pop("SECRET")
+            return iter(names)
+
+        def items(self) -> Any:
+            return ItemsView(self)
+
+    monkeypatch.setattr(os, "environ", Changing(HOME="/", SECRET="k3y"))
+    assert spawning.clean_environment() == {"HOME": "/", "PYTHONSAFEPATH": "1"}

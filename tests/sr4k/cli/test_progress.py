@@ -1,6 +1,9 @@
 import io
 import json
 import os
+import sys
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -186,6 +189,28 @@ def test_no_plain_line_comes_before_the_source_is_open(
     for _ in range(6):
         shown(0, statuses(0, 0.0, 0.0))
     assert capsys.readouterr().err == "0/100 frames  0.0 fps  0.00x real time  [infer 0%  encode 0%]\n"
+
+
+def test_lines_of_jobs_that_run_side_by_side_stay_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        """A stderr whose writer is held up before the end of a line."""
+
+        def write(self, text: str) -> int:
+            written = super().write(text)
+            if text.endswith("one"):
+                may_go_on.wait(60)
+            return written
+
+    may_go_on, shown = threading.Event(), Lines(["a: ", "b: "])
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    first = threading.Thread(target=shown.end, args=(0, ["one"], "done"))
+    first.start()
+    while "one" not in terminal.getvalue():
+        time.sleep(0.01)
+    shown.end(1, ["two"], "done")
+    may_go_on.set()
+    first.join()
+    assert terminal.getvalue() == "one\ntwo\n"
 
 
 def test_plain_lines_get_rarer() -> None:
