@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -288,7 +288,9 @@ def test_the_page_and_the_media_server_are_composed_of_what_lies_beside_them() -
     assert f"{next(iter(server['environment']))}=$MEDIAMTX_PASSWORD" in (MEDIAMTX / "mediamtx.yml").read_text()
     settings = mediamtx()
     published = {port.split("/")[0].split(":")[-1] for port in server["ports"]}
-    assert {settings[key].split(":")[-1] for key in ("hlsAddress", "webrtcAddress")} <= published
+    assert {settings[key].split(":")[-1] for key in ("hlsAddress", "webrtcAddress", "playbackAddress")} <= published
+    recorded = PurePosixPath(settings["paths"]["news"]["recordPath"])
+    assert any(PurePosixPath(volume.split(":")[1]) in recorded.parents for volume in server["volumes"])
     assert set(composed["volumes"]) >= {path for path in paths if re.fullmatch(r"[a-z]+", path)}
 
 
