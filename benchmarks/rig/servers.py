@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -20,17 +21,26 @@ _MODULES = (Path("/usr/lib/nginx/modules/ngx_rtmp_module.so"), Path("/usr/share/
 
 _NODE_MEDIA_SERVER = "4.4.3"
 
+_LENT = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+"""Lowest port that the kernel gives to connections."""
+
+_PORTS = range(10_000, max(20_000, _LENT))
+
 
 class MissingServerError(Exception):
     """Raised when a server is not installed. The message says what to install."""
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """Return a free port of 127.0.0.1; TCP by default."""
-    with socket.socket(type=kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a free port of 127.0.0.1; TCP by default.
+
+    It is none that the kernel gives to connections, which would take it before the server that it is for.
+    """
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket(type=kind) as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _is_listening(port: int) -> bool:

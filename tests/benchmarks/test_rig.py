@@ -43,6 +43,12 @@ def test_a_picture_without_a_number_has_none() -> None:
     assert counter.read(np.full((180, 320), 128, np.uint8)) is None
 
 
+@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
+def test_a_free_port_is_not_taken_by_a_connection_before_its_server_begins(kind: socket.SocketKind) -> None:
+    lent = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert all(free_port(kind) < max(20_000, lent) for _ in range(50))
+
+
 @pytest.mark.slow
 def test_what_is_published_is_seen_whole_at_once_and_in_step(server: Callable[[type], Any]) -> None:
     url = server(NginxRtmp).url("a")

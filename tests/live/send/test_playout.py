@@ -224,7 +224,7 @@ def test_without_a_sound_track_pictures_do_not_wait_for_one(rig, tmp_path: Path)
 
 
 def test_sound_that_is_early_waits_for_its_pictures(rig, tmp_path: Path) -> None:
-    live = rig()
+    live = rig(hold=600.0)
     for number in range(1, 40):
         live.say(number)
     live.play(range(1, 40), sound=False)
