@@ -41,6 +41,9 @@ _IN_THE_PIPE = 1000
 _PROVEN = 2.0
 """Seconds for which a target must have accepted data for the backoff to be reset."""
 
+_LAST_WORD = 1.0
+"""Seconds that a process may take to say why it has closed the pipe, and to exit after its last report."""
+
 _GLANCE = 0.25
 """Longest time in seconds between two checks of the timeouts."""
 
@@ -281,9 +284,16 @@ class _Try:
             except OSError:
                 packed = b""
             if not packed:
-                self._reason = f"its process ended with exit code {self._child.wait()}"
+                self._reason = self._cause()
                 return
             self._handle(_read(packed))
+
+    def _cause(self) -> str:
+        """Return why the process reports no more."""
+        try:
+            return f"its process ended with exit code {self._child.wait(_LAST_WORD)}"
+        except subprocess.TimeoutExpired:
+            return "its process hangs"
 
     def _handle(self, report: Ready | Wrote | Stopped | None) -> None:
         match report:
@@ -317,7 +327,7 @@ class _Try:
             except BlockingIOError:
                 return
             except BrokenPipeError:
-                if not wait([self._reports], 1.0):  # its last report says why
+                if not wait([self._reports], _LAST_WORD):  # its last report says why
                     self._reason = "its process died"
                 self._read_reports()
                 return

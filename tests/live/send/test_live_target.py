@@ -3,7 +3,9 @@
 import errno
 import os
 import pickle
+import signal
 import socket
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -107,6 +109,25 @@ def test_a_target_process_that_reports_nonsense_is_killed_and_another_starts(
     assert target.report().reason == "its process sent an invalid report"
     assert "SR4K_CALLED" not in os.environ
     assert "trying again" in caplog.text
+
+
+def test_a_target_process_that_says_no_more_and_lives_on_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def mute(*_args: Any, **_wishes: Any) -> "subprocess.Popen[bytes]":
+        started.append(subprocess.Popen(["sleep", "60"]))
+        return started[-1]
+
+    monkeypatch.setattr(live_target, "start_child", mute)
+    monkeypatch.setattr(live_target, "_LAST_WORD", 0.05)
+    target = LiveTarget(parse_target(str(tmp_path / "a.mkv")), hls=HlsForm(), wants_key=lambda: None)
+    target.start()
+    eventually(lambda: target.report().state == "waiting", 30)
+    target.close(0)
+    assert target.report().reason == "its process hangs"
+    assert [process.poll() for process in started] == [-signal.SIGKILL]
 
 
 @pytest.mark.slow(seconds=1)
