@@ -279,6 +279,8 @@ class Recipe(_Section):
                 f"start_from: {self.start_from} has other layers than {self.model}: name a network of the same layers, "
                 f"or the path of weights of {self.model}"
             )
+        if self.start_quality is not None and (self.start_from is None or self.quality is not None):
+            raise ValueError("start_quality selects weights of start_from, where quality is not given: remove it")
         return self
 
     @model_validator(mode="after")

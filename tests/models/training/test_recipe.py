@@ -46,6 +46,7 @@ def numbers() -> Iterator[tuple[type[Section], dict[str, Any], str, bool]]:
         ({"model": "rcan", "clips": {}}, "clips is for luma networks, which rcan isn't: remove it."),
         ({"model": "rcan", "quality": {}}, "quality is for luma networks, which rcan isn't: remove it."),
         ({"start_from": "luma-large"}, "start_from: luma-large has other layers than luma: name a network of the same"),
+        ({"start_quality": 30}, "start_quality selects weights of start_from, where quality is not given: remove it"),
         ({"start_from": "rcan"}, "start_from: rcan has other layers than luma: name a network of the same"),
         ({"equivariant": True}, "equivariant is for luma-large alone: remove it."),
         ({"teacher": {"models": ["luma", "rcan-full"]}}, "teacher.models: rcan-full can't be a teacher: name luma, "),
