@@ -20,7 +20,7 @@ _DONE = ".wheels"
 
 def main() -> None:
     """Read the command line."""
-    if len(sys.argv) not in (2, 3):
+    if len(sys.argv) not in (2, 3) or sys.argv[1].startswith("-"):
         sys.exit(__doc__)
     site = Path(sys.argv[1])
     copy_package(site)

@@ -1,12 +1,12 @@
 """The CPU's time to pad a decoded picture and to upscale it, a launch each: this package's code and NVIDIA's bindings.
 
-    python benchmarks/launch_cost.py
+    python benchmarks/launch_cost.py [--results benchmarks/results]
 
 A stand-in for the driver (tests/support/stand_in_driver.c) takes launches and does nothing, so that the driver's own
-time, and PyTorch's to tell the current stream, are not in it. Needs gcc and the extra ``[cuda]``. The result
-goes to results/launch_cost.json and .md.
+time, and PyTorch's to tell the current stream, are not in it. Needs gcc and the extra ``[cuda]``.
 """
 
+import argparse
 import json
 import os
 import statistics
@@ -22,8 +22,8 @@ from extras import required
 torch = required("torch")
 
 from sr4k.bench import machine  # noqa: E402
+from sr4k.bench.report import store  # noqa: E402
 
-RESULTS = Path(__file__).parent / "results" / "launch_cost.json"
 STAND_IN = Path(__file__).parents[1] / "tests" / "support" / "stand_in_driver.c"
 
 _ROUNDS, _LAUNCHES = 50, 200
@@ -31,7 +31,11 @@ _ROUNDS, _LAUNCHES = 50, 200
 
 def main() -> None:
     """Measure in a process that finds the stand-in."""
-    if sys.argv[1:] == ["--measure"]:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.measure:
         print(json.dumps(measured()))
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -42,7 +46,6 @@ def main() -> None:
         )
     found = json.loads(done.stdout)
     about = machine.describe()
-    RESULTS.write_text(json.dumps({"machine": about, "us": found}, indent=1, default=str) + "\n")
     lines = [
         "# The CPU's time to launch a picture",
         "",
@@ -55,8 +58,9 @@ def main() -> None:
         "|---|---|",
         *(f"| {name} | {value:.1f} |" for name, value in found.items()),
     ]
-    RESULTS.with_suffix(".md").write_text("\n".join(lines) + "\n")
-    print(RESULTS.with_suffix(".md").read_text())
+    page = "\n".join(lines) + "\n"
+    store(args.results, "launch_cost", {"machine": about, "us": found}, page)
+    print(page)
 
 
 def measured() -> dict[str, float]:

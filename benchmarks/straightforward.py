@@ -62,4 +62,6 @@ def main(source: str, target: str, crf: str = "18", preset: str = "ultrafast") -
 
 
 if __name__ == "__main__":
+    if len(sys.argv) not in (3, 5):
+        sys.exit(__doc__)
     print(json.dumps(main(*sys.argv[1:])))
