@@ -12,7 +12,7 @@ from sr4k.media.resume.job_folder import folder_of
 from sr4k.media.resume.journal import Journal
 from sr4k.queue.errand import in_child
 from sr4k.queue.queued_job import QueuedJob
-from sr4k.web.shelf import Made, Shelf, discard
+from sr4k.web.shelf import Made, Shelf, content_of, discard
 
 RESULT, SOURCE = "result.jpg", "source.jpg"
 
@@ -60,10 +60,10 @@ class LastPictures:
                 self._making.release()
         return self._shelf.get(str(job.id))
 
-    def path(self, number: int, version: str, name: str) -> Path | None:
-        """Return the path of a picture; ``None``: it is gone. ``version``: name of the folder that it is in."""
+    def jpeg(self, number: int, version: str, name: str) -> bytes | None:
+        """Return a picture; ``None``: it is gone. ``version``: name of the folder that it is in."""
         kept = self._shelf.get(str(number))
-        return kept.folder / name if kept is not None and kept.folder.name == version else None
+        return content_of(kept.folder / name) if kept is not None and kept.folder.name == version else None
 
     def forget(self, number: int) -> None:
         """Delete the picture of a job that has ended."""

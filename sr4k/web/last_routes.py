@@ -3,7 +3,6 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Response
-from fastapi.responses import FileResponse
 from pydantic import BaseModel
 
 from sr4k.queue.queued_job import UNFINISHED
@@ -41,16 +40,16 @@ def router(service: WebService) -> APIRouter:
         base = f"/api/v1/jobs/{number}/last/{found.folder.name}"
         return Last(at=found.about.at, result=f"{base}/result.jpg", source=f"{base}/source.jpg")
 
-    @made.get("/jobs/{number}/last/{version}/{which}.jpg", response_class=FileResponse, responses=responses(404))
+    @made.get("/jobs/{number}/last/{version}/{which}.jpg", response_class=Response, responses=responses(404))
     def picture(
         number: Number,
         version: Annotated[str, Path(pattern=r"^[a-z0-9_]{1,16}$")],
         which: Literal["result", "source"],
     ) -> Any:
         """Send one of the two pictures."""
-        path = pictures.path(number, version, f"{which}.jpg")
-        if path is None:
+        jpeg = pictures.jpeg(number, version, f"{which}.jpg")
+        if jpeg is None:
             return problem(404, "That picture is gone: there is a later one.")
-        return FileResponse(path, media_type="image/jpeg")
+        return Response(jpeg, media_type="image/jpeg")
 
     return made

@@ -64,6 +64,14 @@ class Shelf(Generic[T]):
         return gone.about
 
 
+def content_of(path: Path) -> bytes | None:
+    """Return what is in a file of such a folder, which may be deleted at any moment; ``None``: it is gone."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
 def discard(folder: Path) -> None:
     """Delete a folder that was made in vain, as far as that is possible."""
     shutil.rmtree(folder, ignore_errors=True)

@@ -5,8 +5,7 @@ import threading
 from pathlib import Path as FilePath
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
-from fastapi.responses import FileResponse
+from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from sr4k.errors import OptionError
@@ -15,7 +14,7 @@ from sr4k.queue.errand import in_child
 from sr4k.queue.queued_job import Number as JsonNumber
 from sr4k.web.api.job_routes import Number
 from sr4k.web.api.problems import problem, responses
-from sr4k.web.shelf import Shelf, discard
+from sr4k.web.shelf import Shelf, content_of, discard
 from sr4k.web.trying import LANCZOS, pictures_of, pictures_of_result
 from sr4k.web.web_service import WebService
 
@@ -81,16 +80,16 @@ def router(service: WebService) -> APIRouter:
         with service.errands.one():
             return tries.made(["result", LANCZOS], pictures_of_result, str(source), str(result), wanted.at)
 
-    @made.get("/tries/{number}/{name}.jpg", response_class=FileResponse, responses=responses(404))
+    @made.get("/tries/{number}/{name}.jpg", response_class=Response, responses=responses(404))
     def picture(
         number: Annotated[str, Path(pattern=r"^[a-f0-9]{16}$")],
         name: Annotated[str, Path(pattern=r"^[A-Za-z0-9_.-]{1,64}$")],
     ) -> Any:
         """Send a picture."""
-        path = tries.path(number, name)
-        if path is None:
+        jpeg = tries.jpeg(number, name)
+        if jpeg is None:
             return problem(404, "That picture is gone: make it again.")
-        return FileResponse(path, media_type="image/jpeg")
+        return Response(jpeg, media_type="image/jpeg")
 
     return made
 
@@ -129,8 +128,7 @@ class _Tries:
             self._shelf.put(number, folder, None)
         return Pictures(pictures={name: f"/api/v1/tries/{number}/{name}.jpg" for name in names}, **found)
 
-    def path(self, number: str, name: str) -> FilePath | None:
-        """Return the path of a picture, if it is there still."""
+    def jpeg(self, number: str, name: str) -> bytes | None:
+        """Return a picture; ``None``: it is gone."""
         made = self._shelf.get(number)
-        path = None if made is None else made.folder / f"{name}.jpg"
-        return path if path is not None and path.is_file() else None
+        return None if made is None else content_of(made.folder / f"{name}.jpg")
