@@ -35,7 +35,7 @@ def main() -> None:
         "",
         f"`python benchmarks/awkward.py FOLDER`; {machine.in_words(machine.describe())}",
         "",
-        "Without a network. Timestamps: of all frames, and of all packets of audio that is copied, against the source's.",
+        "Without a network. Timestamps: of all frames, and of all packets of copied audio, against the source's.",
         "",
         "| file | frames | timestamps | exit code | printed |",
         "|---|---|---|---|---|",
