@@ -1,6 +1,7 @@
 """SRT through ffmpeg: secrets stay secret, whichever ffmpeg is installed."""
 
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 import av
 import pytest
 from clips import blank
+from udp_ports import is_bound
 
 from rig.channel import eventually
 from rig.servers import free_port
@@ -54,10 +56,12 @@ SOON = "connect_timeout=500"
 @contextmanager
 def listening(query: str, out: Path) -> Iterator[str]:
     """Run a listener, and yield its address."""
-    url = f"srt://127.0.0.1:{free_port()}"
+    port = free_port(socket.SOCK_DGRAM)
+    url = f"srt://127.0.0.1:{port}"
     command = [FFMPEG, "-loglevel", "quiet", "-i", f"{url}?mode=listener{query}", "-c", "copy", "-y", str(out)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as listener:
         try:
+            eventually(lambda: is_bound(port), 30)
             yield url
         finally:
             listener.kill()

@@ -15,6 +15,7 @@ from clips import MakeClip
 from needed import program
 from pulling import FileServer, Pulled, assert_all_came, assert_in_real_time, assert_sound_has_no_gaps, numbers
 from rtsp import RtspServer
+from udp_ports import is_bound
 
 from rig.channel import eventually
 from rig.fair_time import Stopwatch
@@ -72,7 +73,7 @@ def test_srt_comes_through_ffmpeg_and_its_command_line_holds_no_secret(secret: s
     port = free_port(socket.SOCK_DGRAM)
     listener = f"srt://127.0.0.1:{port}?mode=listener"
     with sending("-pes_payload_size", "0", "-passphrase", secret, "-f", "mpegts", listener):
-        eventually(lambda: listens(port), 30)
+        eventually(lambda: is_bound(port), 30)
         with Pulled(f"srt://127.0.0.1:{port}?mode=caller&passphrase={written}&streamid=a%2Fb") as pulled:
             pulled.pictures(25)
             children = children_of(pulled.puller._child.pid)
@@ -177,12 +178,6 @@ def headed_first(clip: Path) -> Path:
                 packet.stream = tracks[packet.stream.index]
                 target.mux(packet)
     return copy
-
-
-def listens(port: int) -> bool:
-    """Whether a UDP socket is bound to this port."""
-    sockets = Path("/proc/net/udp").read_text().splitlines()[1:]
-    return any(line.split()[1].endswith(f":{port:04X}") for line in sockets)
 
 
 def children_of(process: int) -> list[int]:
