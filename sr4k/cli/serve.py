@@ -61,8 +61,8 @@ def serve(
     host_name: Annotated[
         list[str] | None,
         typer.Option(
-            help="Further name by which browsers reach the service, such as that of a proxy; may be given several "
-            "times.",
+            help="Further name by which browsers reach the service, such as that of a proxy, with which it needs a "
+            "token; may be given several times.",
             metavar="NAME",
             rich_help_panel=_PAGE,
         ),

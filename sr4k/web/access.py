@@ -37,7 +37,7 @@ class Access:
         host: the address that it listens on; empty: all.
         port: its port.
         tokens: the token of each role. Without any, everybody who reaches the service operates it, which is allowed on
-            loopback alone.
+            loopback alone, and not with further ``names``: a proxy lets others in.
         names: further names of hosts by which it may be called, such as that of a proxy; in lower case.
 
     Raises:
@@ -51,11 +51,12 @@ class Access:
 
     def __post_init__(self) -> None:
         """Check them; for what it raises see the class."""
-        if "operate" not in self.tokens and (self.tokens or not self.is_loopback):
+        if "operate" not in self.tokens and (self.tokens or self.names or not self.is_loopback):
             where = "" if self.is_loopback else f" on {self.host or 'all addresses'}"
+            by_name = f" to be reached as {min(self.names)}" if self.names and self.is_loopback else ""
             raise OptionError(
-                f"Listening{where} needs a token to operate the service: put one of at least {_SHORTEST} characters "
-                f"into the environment as {TOKEN}, or into a file for --token-file. "
+                f"Listening{where}{by_name} needs a token to operate the service: put one of at least {_SHORTEST} "
+                f"characters into the environment as {TOKEN}, or into a file for --token-file. "
                 f"`python3 -c 'import secrets; print(secrets.token_urlsafe())'` makes one."
             )
         if any(len(token) < _SHORTEST for token in self.tokens.values()):

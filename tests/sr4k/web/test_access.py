@@ -23,6 +23,12 @@ def test_other_addresses_are_refused_without_a_token(listen: str) -> None:
     assert access_of(listen, {"SR4K_TOKEN": OPERATE}).role_of(OPERATE) == "operate"
 
 
+def test_a_name_by_which_a_proxy_lets_others_in_is_refused_without_a_token() -> None:
+    with pytest.raises(OptionError, match=r"reached as video\.example needs a token.*SR4K_TOKEN"):
+        access_of("127.0.0.1:8484", {}, names=("Video.example",))
+    assert access_of("127.0.0.1:8484", {"SR4K_TOKEN": OPERATE}, names=("Video.example",)).is_own_name("video.example")
+
+
 def test_short_and_equal_tokens_are_refused() -> None:
     with pytest.raises(OptionError, match="too short"):
         access_of("127.0.0.1:8484", {"SR4K_TOKEN": "secret"})
