@@ -14,6 +14,9 @@ _SETTLED = 0.15
 _GAIN = TICKS // 50
 """Ticks that stream time must gain on the clock to count as part of the burst."""
 
+_FALL = TICKS // 10
+"""Ticks that stream time must fall behind the clock to show that reading, or the network, has paused."""
+
 _LONGEST_BACKLOG = 3.0
 """Seconds after which the burst counts as over in any case."""
 
@@ -60,6 +63,6 @@ class LiveEdge:
         if self._began is None:
             self._began = self._since = now
             self._lead = lead
-        elif lead > self._lead + _GAIN:
-            self._lead, self._since = lead, now
+        elif not self._lead - _FALL <= lead <= self._lead + _GAIN:
+            self._lead, self._since = lead, now  # after a pause it is seen anew whether there is a burst
         return now - self._since >= _SETTLED or now - self._began > _LONGEST_BACKLOG

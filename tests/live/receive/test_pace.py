@@ -1,3 +1,5 @@
+import pytest
+
 from sr4k.live.receive.pace import LiveEdge, Pace
 from sr4k.live.timeline import TICKS
 
@@ -30,6 +32,21 @@ def test_a_backlog_over_a_line_with_waits_is_still_a_backlog() -> None:
     reached = edge_of(slow + live)
     assert reached is not None
     assert 101 < reached < 101.3
+
+
+def test_a_burst_that_is_read_with_a_pause_by_a_busy_machine_is_still_a_burst() -> None:
+    burst = [(k / 25, 100 + k * 0.001 + (0.3 if k >= 30 else 0.0)) for k in range(75)]
+    live = [(3 + k / 25, 100.375 + k / 25) for k in range(50)]
+    reached = edge_of(burst + live)
+    assert reached is not None
+    assert 100.45 < reached < 100.65
+
+
+@pytest.mark.parametrize("rate", [5, 25])
+def test_what_comes_with_the_jitter_of_a_network_is_new_soon(rate: int) -> None:
+    reached = edge_of([(k / rate, 100 + k / rate + 0.08 * (k % 2)) for k in range(100)])
+    assert reached is not None
+    assert reached - 100 < 0.5
 
 
 def test_a_source_that_is_always_ahead_is_taken_after_three_seconds() -> None:
