@@ -178,8 +178,9 @@ class _Supervisor:
             try:
                 self._start(workers, forks)
                 self._watch(workers)
-            except BaseException:
-                self._end(workers, grace=_GRACE)
+            except BaseException as err:
+                is_at_once = isinstance(err, GraphAborted) and not self._has_asked and forks is not None
+                self._end(workers, grace=0.0 if is_at_once else _GRACE)  # nothing has told them to end
                 raise
             self._end(workers, grace=_FAREWELL)
         self._outcome.seconds = time.monotonic() - began

@@ -237,7 +237,8 @@ def test_a_stop_that_was_requested_before_the_start_lets_the_source_emit_nothing
     assert not (tmp_path / "out").read_text()
 
 
-def test_a_second_stop_request_kills_even_a_hanging_worker(tmp_path: Path) -> None:
+def test_a_second_stop_request_kills_even_a_hanging_worker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(supervisor, "_GRACE", 30.0)  # which is for workers that know that they have to end
     spec = graph(Counting(1000), (Adding(),), Collecting(tmp_path / "out", hang_at=3), "processes")
     seen = _Seen()
     with pytest.raises(GraphAborted):
