@@ -74,11 +74,13 @@ class Announcer:
 
     def __init__(self, queue: Queue, receivers: Receivers) -> None:
         self._queue, self._receivers = queue, receivers
+        self._before = 0  # number of the last event of before
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sr4k-announce", daemon=True)
 
     def __enter__(self) -> Self:
         if self._receivers.webhooks or self._receivers.apprise:
+            self._before = self._queue.latest  # not in the thread, which may begin when something has happened
             self._thread.start()
         return self
 
@@ -96,7 +98,7 @@ class Announcer:
     def _follow(self) -> None:
         told = self._queue.fact(_FACT)
         if told is None:  # nothing of before the first service is news
-            told = str(self._queue.latest)
+            told = str(self._before)
             self._queue.keep_fact(_FACT, told)
         known = int(told)
         while not self._ending.wait(_LOOK):

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import threading
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -34,6 +35,13 @@ class Hook(BaseHTTPRequestHandler):
 def test_a_webhook_is_told_of_each_end_once_and_signed_though_its_server_was_away_at_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    may_begin, run = threading.Event(), Announcer._run
+
+    def late(announcer: Announcer) -> None:
+        assert may_begin.wait(60)
+        run(announcer)
+
+    monkeypatch.setattr(Announcer, "_run", late)
     monkeypatch.setattr(announcing, "_WAITS", (0.05, 0.05))
     place = Place(tmp_path)
     job = place.queue.add(tmp_path / "a.mp4", tmp_path / "b.mp4", FAST)
@@ -42,9 +50,9 @@ def test_a_webhook_is_told_of_each_end_once_and_signed_though_its_server_was_awa
         url = f"http://127.0.0.1:{server.port}/hook/secretpath99"
         receivers = Receivers.of({"SR4K_WEBHOOKS": url, "SR4K_WEBHOOK_SECRET": "hushhush"})
         with Announcer(place.queue, receivers):
-            until(lambda: place.queue.fact("announced") is not None)
             place.queue.begin(job.id)
             place.queue.fail(job.id, "The source is broken.", 3)
+            may_begin.set()  # later than what it is to tell
             place.queue.tell_channel("one", state="down", reason="the source is silent")
             until(lambda: len(handler.told) == 2)
         with Announcer(place.queue, receivers):
