@@ -27,7 +27,8 @@ def result_lines(name: str, result: Result, *, alone: bool, quiet: bool) -> Iter
         yield f"{source}: stopped before it started"
     elif isinstance(result, Sr4kError):
         if not alone:
-            yield f"error: {source}: {result}"
+            named = str(result) if str(result).startswith(f"{source} ") else f"{source}: {result}"
+            yield f"error: {named}"
     else:
         if not quiet:
             yield _in_words(result)
@@ -63,10 +64,12 @@ def tally(jobs: list[Job], results: list[Result]) -> str:
 
 
 def as_data(job: Job, result: Result) -> dict[str, Any]:
-    """Return a job's result for JSON."""
+    """Return a job's result for JSON: its ``input``, a path, and its summary or ``error``."""
     if isinstance(result, Summary):
-        return result.as_dict()
-    return {"source": str(job.source), "error": "stopped before it started" if result is None else str(result)}
+        told = result.as_dict()
+    else:
+        told = {"error": "stopped before it started" if result is None else str(result)}
+    return {"input": str(job.source), **told}
 
 
 def exit_code(results: list[Result], signals: list[int]) -> int:

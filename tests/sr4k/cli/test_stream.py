@@ -331,7 +331,8 @@ def test_several_videos_share_the_machine_and_not_their_fate(make_clip: MakeClip
     assert re.fullmatch(r"error: bad\.mp4: .+\n2 of 3 done; 1 failed: bad\.mp4\.\n", done.stderr), done.stderr
     first, second, third = json.loads(done.stdout)
     assert (first["frames"], third["frames"]) == (5, 7)
-    assert second["source"] == str(bad) and "bad.mp4" in second["error"]
+    assert [each["input"] for each in (first, second, third)] == [str(good), str(bad), str(other)]
+    assert "bad.mp4" in second["error"]
     assert sorted(path.name for path in folder.iterdir()) == ["a.mp4", "b.mkv"]
 
 
