@@ -92,7 +92,7 @@ class Queue:
         try:
             self._base = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
             self._base.row_factory = sqlite3.Row
-            self._base.execute("PRAGMA journal_mode=WAL")
+            self._use_wal()
             self._prepare()
         except Sr4kError:
             raise
@@ -501,6 +501,19 @@ class Queue:
             yield
         except sqlite3.Error as err:
             raise MachineError(f"The queue {self.path} can't be read or written: {err}.") from err
+
+    def _use_wal(self) -> None:
+        """Switch the file to a write-ahead log. SQLite doesn't wait where several connections do so at once."""
+        until = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                self._base.execute("PRAGMA journal_mode=WAL")
+            except sqlite3.OperationalError as err:
+                if err.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                    raise
+                time.sleep(0.02)
+            else:
+                return
 
     def _prepare(self) -> None:
         with self._writing():

@@ -1,6 +1,8 @@
 """The queue as a file: order, states, and what it tells."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from pydantic import ValidationError
@@ -137,6 +139,20 @@ def test_a_queue_of_another_version_is_refused_and_left_as_it_is(tmp_path: Path)
     queue.close()
     with pytest.raises(OutputError, match="another version"):
         Queue(tmp_path / "q.sqlite")
+
+
+@pytest.mark.slow(seconds=1)
+def test_several_may_open_a_new_queue_at_the_same_moment(tmp_path: Path) -> None:
+    together = 8
+    barrier = Barrier(together)
+
+    def opened(path: Path) -> None:
+        barrier.wait(60)
+        Queue(path).close()
+
+    with ThreadPoolExecutor(together) as threads:
+        for turn in range(60):
+            list(threads.map(opened, [tmp_path / f"{turn}.db"] * together))
 
 
 def test_a_list_of_200_jobs_is_read_at_once(tmp_path: Path) -> None:
