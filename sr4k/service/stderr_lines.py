@@ -83,7 +83,17 @@ class _Lines:
 
     def _read(self, readable: int) -> None:
         with os.fdopen(readable, "rb") as lines:
-            while line := lines.readline(_LONGEST):
+            rest = b""
+            while line := rest + lines.readline(_LONGEST):
+                line, rest = _cut(line)
                 text = line.decode(errors="backslashreplace").rstrip()
                 if text:
                     self._gate.log(partial(log.warning, "%s", text, extra={"event": "stderr"}))
+
+
+def _cut(line: bytes) -> tuple[bytes, bytes]:
+    """Split a line that is too long after its last space: a secret that is cut in two would not be recognised."""
+    if line.endswith(b"\n") or len(line) < _LONGEST:
+        return line, b""
+    head, space, tail = line.rpartition(b" ")
+    return (head, tail) if space else (line, b"")

@@ -53,7 +53,8 @@ from sr4k.service.redaction import Redaction
 
 redaction = Redaction(parse_source("rtmp://in.example/live/streamkey1"))
 with long_running([ChannelMonitor("news")], redaction, log_format="json"):
-    os.write(2, b"lost streamkey1\\n" * 2000)  # as much as a pipe holds: most of it is read after the context has ended
+    os.write(2, b"long " + b"and longer streamkey1 " * 1000 + b"\\n")
+    os.write(2, b"lost streamkey1\\n" * 1999)  # as much as a pipe holds: most of it is read after the context has ended
 """
 
 
@@ -61,7 +62,9 @@ def test_lines_written_just_before_the_end_are_lines_of_the_log_as_well() -> Non
     ran = subprocess.run([sys.executable, "-c", AT_THE_END], capture_output=True, text=True, timeout=240, check=False)
     assert ran.returncode == 0, ran.stderr
     assert "streamkey1" not in ran.stderr
-    assert len([json.loads(line) for line in ran.stderr.splitlines()]) == 2000
+    words = [json.loads(line)["message"] for line in ran.stderr.splitlines()]
+    assert len(words) == 1999 + 3
+    assert " ".join(words[:3]).split() == ["long", *["and", "longer", "***"] * 1000]
 
 
 def test_a_line_that_is_being_logged_at_the_end_meets_the_handlers_of_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
