@@ -53,7 +53,7 @@ from sr4k.service.redaction import Redaction
 
 redaction = Redaction(parse_source("rtmp://in.example/live/streamkey1"))
 with long_running([ChannelMonitor("news")], redaction, log_format="json"):
-    os.write(2, b"long " + b"and longer streamkey1 " * 1000 + b"\\n")
+    os.write(2, b"a long message " + b"and longer streamkey1 " * 1000 + b"\\n")
     os.write(2, b"lost streamkey1\\n" * 1999)  # as much as a pipe holds: most of it is read after the context has ended
 """
 
@@ -64,7 +64,7 @@ def test_lines_written_just_before_the_end_are_lines_of_the_log_as_well() -> Non
     assert "streamkey1" not in ran.stderr
     words = [json.loads(line)["message"] for line in ran.stderr.splitlines()]
     assert len(words) == 1999 + 3
-    assert " ".join(words[:3]).split() == ["long", *["and", "longer", "***"] * 1000]
+    assert " ".join(words[:3]).split() == ["a", "long", "message", *["and", "longer", "***"] * 1000]
 
 
 def test_a_line_that_is_being_logged_at_the_end_meets_the_handlers_of_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
