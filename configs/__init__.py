@@ -1,5 +1,6 @@
 """Presets: YAML files that define the workers of the graph and the settings of the stages."""
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -218,12 +219,13 @@ def preset_names() -> list[str]:
     return shipped_names(__name__)
 
 
-def load_preset(name: str) -> Preset:
+def load_preset(name: str | os.PathLike[str]) -> Preset:
     """Load a preset that ships with the package by name, or one of the user's by the path of its YAML file.
 
     Raises:
         OptionError: there is no such preset, or the file is invalid; the message names the key.
     """
+    name = os.fspath(name)
     if is_live(name):
         raise OptionError(f"A preset can't be a URL: use {', '.join(preset_names())}, or the path of a YAML file.")
     return load_settings(Preset, name, package=__name__, noun="preset")

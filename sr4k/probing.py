@@ -12,6 +12,7 @@ from av.audio.stream import AudioStream
 from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 
+from sr4k.common.given_path import given_path
 from sr4k.common.printable import clock, printable
 from sr4k.media.channel_layouts import Speakers
 from sr4k.media.hdr import Hdr
@@ -60,8 +61,9 @@ def probe(path: str | os.PathLike[str]) -> Probe:
 
     Raises:
         InputError: the file can't be read, or has no frame that can be decoded.
+        OptionError: it is no path.
     """
-    path = Path(path)
+    path = Path(given_path(path))
     with open_input(path) as container:
         chosen = video_stream(container, path)
         return Probe(

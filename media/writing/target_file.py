@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -39,6 +40,7 @@ def check_target(target: Path, source: Path, *, overwrite: bool) -> None:
         raise OptionError(f"{target} can be written by a cluster alone: name a file, or let a cluster make it.")
     if len(os.fsencode(target.name)) > _longest_name(target.parent):
         raise OutputError(f"The name {target.name} is too long for a file: choose a shorter one.")
+    check_regular(target)
     if not target.suffix:
         raise OptionError(f"{target} has no suffix to choose a container by: try {target}.mp4.")
     if not is_picture(target):
@@ -53,11 +55,25 @@ def check_target(target: Path, source: Path, *, overwrite: bool) -> None:
         raise OptionError(f"{target} is the source itself: choose another name.")
     if os.path.lexists(target) and not overwrite:
         raise already_there(target)
-    if os.path.lexists(target) and not target.is_file() and not target.is_symlink():
+    check_folder(target.parent, target.name)
+
+
+def check_regular(target: Path) -> None:
+    """Refuse a pipe or a device as a target, such as a shell's ``>(…)``, whatever it is called.
+
+    Raises:
+        OptionError: it is one.
+    """
+    if isinstance(target, RemotePath):
+        return
+    try:
+        mode = target.stat().st_mode
+    except OSError:  # there is nothing yet, or it can't be reached, which is told where it is written to
+        return
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         raise OptionError(
             f"{target} isn't a regular file, but a pipe or a device: choose another name, or - > {target}."
         )
-    check_folder(target.parent, target.name)
 
 
 def check_folder(folder: Path, content: str) -> None:

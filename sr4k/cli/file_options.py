@@ -113,6 +113,8 @@ class FileOptions:
             raise InputError("Standard input is closed: pipe a video into it, or name a file.")
         if len(paths) > 1:
             raise OptionError("A pipe holds one video: name one IN and one OUT.")
+        if out == DASH and paths[0].is_dir():
+            raise OptionError(f"A pipe holds one video, and {paths[0]} is a folder: name one of its videos.")
         if target.endswith("/") or out.is_dir():
             raise OptionError(f"A pipe has no name to give a file in {target}: name the file.")
         of_files = {

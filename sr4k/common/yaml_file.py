@@ -87,7 +87,7 @@ def load_settings(kind: type[Settings], name: str, *, package: str, noun: str) -
             text, where = Path(name).read_text("utf-8"), name
         except UnicodeDecodeError:
             raise OptionError(f"{name} is not a {noun}: it isn't text in UTF-8.") from None
-        except OSError as err:
+        except (OSError, ValueError) as err:  # the latter of a NUL character
             raise OptionError(
                 f"There is no {noun} '{name}'. Known: {', '.join(shipped)}; or the path of a YAML file."
             ) from err

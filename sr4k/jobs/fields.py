@@ -3,8 +3,10 @@
 import os
 from collections.abc import Callable, Iterable
 from fractions import Fraction
+from numbers import Integral
 from typing import Any, Generic, TypeVar, overload
 
+from sr4k.common.given_path import given_path, name_or_path
 from sr4k.common.option_names import option
 from sr4k.configs import Preset, load_preset
 from sr4k.errors import FieldError, OptionError
@@ -66,11 +68,7 @@ def path_text(keyword: str, given: object) -> str | None:
     Raises:
         OptionError: it is no path; names the keyword.
     """
-    if given is None or isinstance(given, str):
-        return given
-    if not isinstance(given, os.PathLike):
-        raise OptionError(f"{option(keyword)} can't be {given!r}: it must be a path.")
-    return str(os.fspath(given))
+    return None if given is None else given_path(given, option(keyword))
 
 
 def check_cpus(given: object) -> None:
@@ -81,9 +79,9 @@ def check_cpus(given: object) -> None:
     """
     if given is None:
         return
-    if isinstance(given, bool) or not isinstance(given, int):
+    if isinstance(given, bool) or not isinstance(given, Integral):
         raise FieldError("{cpus} can't be {0}: it must be a whole number.", given)
-    if given < 1:
+    if int(given) < 1:
         raise FieldError("{cpus} can't be {0}: at least one CPU is needed.", given)
 
 
@@ -110,13 +108,14 @@ Targets = Address | str | os.PathLike[str] | Iterable[Address | str | os.PathLik
 
 def source_or_text(given: Address | str | os.PathLike[str]) -> Address:
     """Return the address of a source; see `sr4k.live.address.parse_source`."""
-    return given if isinstance(given, Address) else parse_source(os.fspath(given))
+    return given if isinstance(given, Address) else parse_source(given_path(given, "A source"))
 
 
 def targets_or_text(given: Targets) -> tuple[Address, ...]:
     """Return the addresses of targets; see `sr4k.live.address.parse_target`."""
-    several = (given,) if isinstance(given, Address | str | os.PathLike) else given
-    return tuple(each if isinstance(each, Address) else parse_target(os.fspath(each)) for each in several)
+    is_one = isinstance(given, Address | str | os.PathLike) or not isinstance(given, Iterable)
+    several = (given,) if is_one else given
+    return tuple(each if isinstance(each, Address) else parse_target(given_path(each, "A target")) for each in several)
 
 
 def _loaded(name: str) -> Preset:
@@ -130,10 +129,29 @@ def _loaded(name: str) -> Preset:
 
 _NOTHING = type(None)
 
-_A_PRESET = "a preset, its name or its path"
-preset_or_text: Callable[[Preset | str], Preset] = _or_text("preset", (Preset,), _loaded, _A_PRESET)
-preset_of_engine: Callable[[Preset | str], Preset] = _or_text("preset", (Preset,), load_preset, _A_PRESET)
-"""The same for those that encode nothing, and have no speed."""
+GivenPreset = Preset | str | os.PathLike[str]
+"""A preset as it is given: also its name, or the path of its file."""
+
+_preset_or_text = _or_text("preset", (Preset,), _loaded, "a preset, its name or its path")
+_preset_of_engine = _or_text("preset", (Preset,), load_preset, "a preset, its name or its path")
+
+
+def preset_or_text(given: GivenPreset) -> Preset:
+    """Return a preset; see `sr4k.configs.load_preset`.
+
+    Raises:
+        OptionError: it is of another type, there is none of this name, or its file is invalid.
+    """
+    preset: Preset = _preset_or_text(name_or_path(given))
+    return preset
+
+
+def preset_of_engine(given: GivenPreset) -> Preset:
+    """Return a preset as `preset_or_text` does, for those that encode nothing, and have no speed."""
+    preset: Preset = _preset_of_engine(name_or_path(given))
+    return preset
+
+
 part_or_text: Callable[[TimeSpan | str | None], TimeSpan | None] = _or_text(
     "part", (TimeSpan, _NOTHING), parse_part, "text such as '10s@00:05:00', or a TimeSpan"
 )
@@ -146,7 +164,7 @@ def track_or_text(given: VideoChoice | int | str) -> VideoChoice:
     Raises:
         OptionError: it is of another type, or says no track.
     """
-    if isinstance(given, int) and not isinstance(given, bool):
-        return VideoChoice(given)
+    if isinstance(given, Integral) and not isinstance(given, bool):
+        return VideoChoice(int(given))
     chosen: VideoChoice = _track_or_text(given)
     return chosen

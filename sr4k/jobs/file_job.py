@@ -17,6 +17,7 @@ from sr4k.configs import Preset
 from sr4k.errors import FieldError, InputError, OptionError, StoppedError, WorkerError
 from sr4k.jobs.fields import (
     Field,
+    GivenPreset,
     check_cpus,
     check_switches,
     part_or_text,
@@ -43,7 +44,7 @@ from sr4k.media.writing.encoder_limits import takes_preset
 from sr4k.media.writing.encoder_table import RATE_CONTROL
 from sr4k.media.writing.made_folder import folder_made
 from sr4k.media.writing.pipe_writer import STANDARD_OUTPUT
-from sr4k.media.writing.target_file import appeared, check_target, free_partial_of, place, unfinished
+from sr4k.media.writing.target_file import appeared, check_regular, check_target, free_partial_of, place, unfinished
 from sr4k.media.writing.write_errors import FullDiskError
 from sr4k.models.architecture import Pixels
 from sr4k.pipeline import GraphSpec, Outcome, StageSpec, WorkerDied, WorkerStatus, report_of
@@ -102,7 +103,7 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
     source: Field[str | os.PathLike[str], Path] = Field(file_or_dash)  # noqa: RUF009 - a descriptor
     target: Field[str | os.PathLike[str], Path] = Field(file_or_dash)  # noqa: RUF009 - a descriptor
     _: KW_ONLY
-    preset: Field[Preset | str, Preset] = Field(preset_or_text, "file")  # noqa: RUF009 - a descriptor
+    preset: Field[GivenPreset, Preset] = Field(preset_or_text, "file")  # noqa: RUF009 - a descriptor
     size: Field[GivenSize, ResultSize] = Field(size_as_given, None)  # noqa: RUF009 - a descriptor
     scale: InitVar[Scaling] = None
     overwrite: bool = False
@@ -155,6 +156,8 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
 
     def _check_pipes(self) -> None:
         """Refuse what can't be done with pipes."""
+        if self.target != DASH:
+            check_regular(self.target)
         if self.format is not None and self.target != DASH:
             raise FieldError("The suffix of {0} chooses its container: {format} is for standard output.", self.target)
         if self.resume and (self.target == DASH or is_pipe(self.source)):
@@ -342,7 +345,7 @@ class Job(PresetKeywords, Startable[Progress, Summary]):
     @property
     def _format(self) -> str:
         """Libav's name of the format for standard output."""
-        return piped_format(self.format or "matroska")
+        return piped_format("matroska" if self.format is None else self.format)
 
     @property
     def _named(self) -> Path:

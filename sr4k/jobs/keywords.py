@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
+from sr4k.common.given_path import name_or_path
 from sr4k.common.option_names import option
 from sr4k.configs import Preset
 from sr4k.engines import check_engine
@@ -62,7 +63,7 @@ class PresetKeywords:
     options: Mapping[str, str] | None = None
     engine: str | None = None
     device: str | None = None
-    model: str | None = None
+    model: str | os.PathLike[str] | None = None
     weights: str | os.PathLike[str] | None = None
     precision: Precision | None = None
     pixels: Pixels | Literal["auto"] | None = None
@@ -98,7 +99,7 @@ class PresetKeywords:
                 "engine",
                 name=self.engine,
                 device=self.device,
-                model=self.model,
+                model=name_or_path(self.model),
                 weights=weights,
                 precision=self.precision,
                 pixels=self.pixels,

@@ -15,6 +15,7 @@ from sr4k.configs import Preset
 from sr4k.errors import FieldError, MachineError, OptionError, Sr4kError, StoppedError, WorkerError
 from sr4k.jobs.fields import (
     Field,
+    GivenPreset,
     Targets,
     check_cpus,
     check_switches,
@@ -84,7 +85,7 @@ class LiveJob(PresetKeywords, Startable[LiveProgress, LiveSummary]):
     source: Field[Address | str | os.PathLike[str], Address] = Field(source_or_text)  # noqa: RUF009 - a descriptor
     targets: Field[Targets, tuple[Address, ...]] = Field(targets_or_text)  # noqa: RUF009 - a descriptor
     _: KW_ONLY
-    preset: Field[Preset | str, Preset] = Field(preset_or_text, "live")  # noqa: RUF009 - a descriptor
+    preset: Field[GivenPreset, Preset] = Field(preset_or_text, "live")  # noqa: RUF009 - a descriptor
     size: Field[GivenSize, ResultSize] = Field(size_as_given, None)  # noqa: RUF009 - a descriptor
     scale: InitVar[Scaling] = None
     sound: bool = True

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from sr4k.common.given_path import given_path
 from sr4k.errors import InputError, OptionError, OutputError
 from sr4k.live.address import is_live
 from sr4k.live.address import shown as address_shown
@@ -33,11 +34,12 @@ def path_or_dash(given: str | os.PathLike[str]) -> Path:
     """Return a path, or `DASH` for ``-`` and the devices that mean the same; ``./-`` is a file.
 
     Raises:
-        OptionError: it is an ``s3://`` or ``http(s)://`` address, and invalid, or obstore is not installed.
+        OptionError: it is no path, or it is an ``s3://`` or ``http(s)://`` address, and invalid, or obstore is not
+            installed.
     """
     if isinstance(given, RemotePath):
         return given
-    if os.fspath(given) in _DASHES:
+    if given_path(given) in _DASHES:
         return DASH
     if isinstance(given, str) and not os.path.lexists(given) and (remote := remote_path(given)) is not None:
         return remote
@@ -49,7 +51,7 @@ def file_or_dash(given: str | os.PathLike[str]) -> Path:
     """Return what `path_or_dash` does of a job on files.
 
     Raises:
-        OptionError: it is the address of a live stream, of which a path would lose a slash.
+        OptionError: it is no path, or it is the address of a live stream, of which a path would lose a slash.
     """
     if isinstance(given, str) and is_live(given) and not is_in_bucket(given) and not os.path.lexists(given):
         raise OptionError(f"{address_shown(given)} is the address of a live stream: use LiveJob in place of Job.")

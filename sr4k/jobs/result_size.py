@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from fractions import Fraction
-from numbers import Integral
+from numbers import Integral, Real
 from typing import get_args
 
 from sr4k.common.option_names import option
@@ -69,7 +69,7 @@ def check_for_video(size: ResultSize) -> None:
 
 
 def _by_scale(scale: float | Fraction | str) -> ResultSize:
-    if isinstance(scale, bool) or not isinstance(scale, str | int | float | Fraction):
+    if isinstance(scale, bool) or not isinstance(scale, str | Real):
         raise OptionError(f"{option('scale')} can't be {scale!r}: use a factor, such as 1.5, or text such as '4k'.")
     if isinstance(scale, str) and not is_size(scale):
         raise OptionError(

@@ -96,7 +96,7 @@ def _walked(source: Path, but_not: Path | None, *, recursive: bool) -> Iterator[
             if recursive and not name.startswith(".") and (Path(folder) / name).resolve() != skipped
         ]
         for path in (Path(folder) / name for name in names):
-            if is_video_name(path):
+            if is_video_name(path) and not path.is_fifo():  # which would wait for its writer
                 yield path
 
 

@@ -1,6 +1,6 @@
 """Pictures as a program gives them: what they are, checked, and the form in which the stages take and return them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal, cast, get_args
@@ -140,12 +140,25 @@ def check_several(frames: object) -> None:
     """Refuse one picture where several are asked for: its rows would be read as gray pictures.
 
     Raises:
-        OptionError: it is one picture.
+        OptionError: it is one picture, or nothing to iterate over.
     """
+    check_iterable(frames)
     if isinstance(frames, np.ndarray) and frames.ndim == 3 and frames.shape[2] in (3, 4):
         raise OptionError(
             f"An array of the shape {frames.shape} is one picture, and frames() takes several: pass [frame], or "
             "list(frames) of gray ones."
+        )
+
+
+def check_iterable(frames: object) -> None:
+    """Refuse what is no iterable, before an iterator is made of it.
+
+    Raises:
+        OptionError: it is none.
+    """
+    if not isinstance(frames, Iterable):
+        raise OptionError(
+            f"Frames come from an iterable, and this is a {_kind_of(frames)}: pass a list, or a generator."
         )
 
 
@@ -184,7 +197,7 @@ class Planes:
         )
 
 
-def planar(planes: tuple[object, ...], reading: Planes) -> Given:
+def planar(planes: object, reading: Planes) -> Given:
     """Return a picture of 4:2:0 planes.
 
     Args:
@@ -195,6 +208,8 @@ def planar(planes: tuple[object, ...], reading: Planes) -> Given:
     Raises:
         OptionError: they are no such planes.
     """
+    if not isinstance(planes, Sequence):
+        raise OptionError(f"A frame of 4:2:0 is (y, u, v), or (y, uv), and this is a {_kind_of(planes)}.")
     if len(planes) not in (2, 3):
         raise OptionError(f"A frame of {len(planes)} planes is not 4:2:0: pass (y, u, v), or (y, uv).")
     luma, *chroma = (_array(plane) for plane in planes)
@@ -231,9 +246,13 @@ def _array(frame: object) -> Array:
         raise OptionError("A masked array has pixels without a value: pass frame.filled(0), or another value.")
     if isinstance(frame, np.ndarray):
         return np.asarray(frame, frame.dtype.newbyteorder("="))
-    kind = type(frame)
     instead = "use tensor() for what has DLPack" if hasattr(frame, "__dlpack__") else "convert it by np.asarray"
-    raise OptionError(f"A frame is a NumPy array, and this is a {kind.__module__}.{kind.__qualname__}: {instead}.")
+    raise OptionError(f"A frame is a NumPy array, and this is a {_kind_of(frame)}: {instead}.")
+
+
+def _kind_of(value: object) -> str:
+    kind = type(value)
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _check_packed(array: Array) -> None:

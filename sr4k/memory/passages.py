@@ -9,10 +9,11 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from sr4k.common.system_errors import refusal
 from sr4k.configs import Preset
 from sr4k.engines import load_engine
 from sr4k.engines.cpu import granted_cpus
-from sr4k.errors import EngineError, OptionError
+from sr4k.errors import EngineError, MachineError, OptionError, Sr4kError
 from sr4k.jobs.model_choice import engines_of
 from sr4k.jobs.upscaling import upscaling
 from sr4k.media.options import Box, ResultSize
@@ -56,7 +57,7 @@ class Line:
         def result() -> Any:
             if self._is_abandoned:
                 raise EngineError("These frames were begun before the process was forked: begin with them anew in it.")
-            with gate.inside():
+            with gate.inside(), _refusals_named():
                 frame = next(flow, None)
                 return None if frame is None else begun.popleft().finished(frame.planes[0])
 
@@ -153,6 +154,7 @@ class Passages:
         Raises:
             EngineError: no engine starts.
             OptionError: the engine can't do what is asked.
+            MachineError: there is too little memory.
         """
         key, line = (kind, prompt), None
         with self._changing:
@@ -228,10 +230,27 @@ class Passages:
             prompt=prompt,
         )
         stages = [spec.create() for spec in specs.values()]
-        with gate.inside():
+        with gate.inside(), _refusals_named():
             line = Line(kind, Passage([stage for stage in stages if isinstance(stage, Transform)], kind.form))
         self._open.add(line)
         return line
+
+
+@contextmanager
+def _refusals_named() -> Iterator[None]:
+    """Say what to do where the system refuses memory, or another resource; no code of the program's runs inside.
+
+    Raises:
+        MachineError: it does.
+    """
+    try:
+        yield
+    except Sr4kError:
+        raise
+    except Exception as err:
+        if isinstance(refused := refusal(err), MachineError):
+            raise refused from err
+        raise
 
 
 def _check_planes(size: ResultSize) -> None:

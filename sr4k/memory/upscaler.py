@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
-from pathlib import Path
+from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeVar, overload
 
 from numpy.typing import NDArray
 
+from sr4k.common.given_path import name_or_path
 from sr4k.configs import Preset
 from sr4k.engines import check_engine
 from sr4k.errors import OptionError
@@ -73,13 +74,13 @@ class Upscaler:
 
     def __init__(
         self,
-        model: str | None = None,
+        model: str | PathLike[str] | None = None,
         *,
-        preset: Preset | str = "file",
+        preset: Preset | str | PathLike[str] = "file",
         engine: str | None = None,
         device: str | None = None,
         precision: Precision | None = None,
-        weights: Path | str | None = None,
+        weights: str | PathLike[str] | None = None,
         threads: int | None = None,
         size: GivenSize = None,
         scale: Scaling = None,
@@ -88,7 +89,7 @@ class Upscaler:
     ) -> None:
         given = preset_of_engine(preset)
         changes = {
-            "model": model,
+            "model": name_or_path(model),
             "name": engine,
             "device": device,
             "precision": precision,
@@ -139,6 +140,7 @@ class Upscaler:
         Raises:
             OptionError: the frame is of another kind, such as float or RGBA, or the engine can't do what is asked.
             EngineError: the network can't be run.
+            MachineError: there is too little memory.
         """
         from sr4k.memory.given import packed
 
@@ -163,6 +165,7 @@ class Upscaler:
         Raises:
             OptionError: a frame is of another kind, or the engine can't do what is asked.
             EngineError: the network can't be run.
+            MachineError: there is too little memory.
         """
         from sr4k.memory.given import check_several, packed
 
@@ -223,6 +226,7 @@ class Upscaler:
         Raises:
             OptionError: they are no such planes, or the engine can't do what is asked.
             EngineError: the network can't be run.
+            MachineError: there is too little memory.
         """
         from sr4k.memory.given import Planes, planar
 
@@ -246,9 +250,15 @@ class Upscaler:
         Args:
             planes: (Y, U, V), or (Y, UV), of each frame.
             matrix: as for `yuv420`, as the other arguments.
-        """
-        from sr4k.memory.given import Planes, planar
 
+        Raises:
+            OptionError: planes are of another kind, or the engine can't do what is asked.
+            EngineError: the network can't be run.
+            MachineError: there is too little memory.
+        """
+        from sr4k.memory.given import Planes, check_iterable, planar
+
+        check_iterable(planes)
         reading = Planes(matrix=matrix, levels=range, bits=bits, chroma_location=chroma_location)
         return self._many(planes, lambda each: planar(each, reading))
 
@@ -271,6 +281,7 @@ class Upscaler:
         Raises:
             OptionError: the tensor is of another kind, such as float, or the engine can't do what is asked.
             EngineError: the network can't be run.
+            MachineError: there is too little memory.
         """
         from sr4k.memory.tensors import Batch, is_torch
 

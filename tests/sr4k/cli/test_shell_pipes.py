@@ -187,7 +187,11 @@ REFUSED: list[tuple[Sequence[str], str]] = [
     (("in.mkv", "-", "-f", "nut", "--rate", "25"), "A rate is for raw video and for image sequences"),
     (("in.mkv", "-", "-f", "webm", "--codec", "h264"), "webm files can't hold h264"),
     (("in.mkv", "-", "--progress", "json:1"), "--progress json:1 would print to standard output"),
+    (("in.mkv", "-", "-f", ""), "'' isn't a format for a pipe"),
     (("a.mkv", "b.mkv", "-"), "A pipe holds one video"),
+    (("/", "-"), "/ is a folder: name one of its videos"),
+    (("", "folder/"), "A path can't be empty"),
+    (("in.mkv", ""), "A path can't be empty"),
     (("/dev/stdin", "b.mkv", "folder/"), "A pipe holds one video"),
     (("-", "folder/"), "has no name to give a file"),
     (("-", "rtmp://127.0.0.1/app/key"), "not for a live stream"),
@@ -215,6 +219,7 @@ def test_what_pipes_can_not_do_is_refused_in_words(capsys: pytest.CaptureFixture
         ("{y4m} -", ">terminal", 4, "standard output is a terminal"),
         ("{y4m} - -q", ">/dev/full", 4, "The disk of standard output is full"),
         ("<(cat {y4m}) folder/", "", 2, "A pipe has no name to give a file in folder/"),
+        ("{y4m} >(cat) -f nut", "", 2, "isn't a regular file, but a pipe or a device: choose another name, or - > /"),
     ],
 )
 def test_ends_that_lead_nowhere_are_named(

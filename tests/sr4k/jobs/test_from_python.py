@@ -4,9 +4,11 @@ import asyncio
 import logging
 import re
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import typer
 from clips import MakeClip
@@ -22,7 +24,9 @@ from sr4k import (
     Preset,
     Progress,
     Upscaler,
+    configs,
     load_preset,
+    probe,
 )
 from sr4k.cli.stream_app import stream_app
 from sr4k.jobs.file_progress import Gauge
@@ -171,6 +175,35 @@ def test_a_size_may_be_a_pair_and_a_track_a_number() -> None:
     assert LiveJob("pattern://64x48", "out.mkv", size=(100, 80)).size == Box(100, 80)
     with pytest.raises(OptionError, match="both sides must be even"):
         Job("in.mkv", "out.mkv", size=(101, 80))
+
+
+def test_numbers_may_be_those_of_numpy() -> None:
+    job = Job("in.mkv", "out.mkv", scale=np.float32(1.5), track=np.int64(1), cpus=np.int64(2), crf=np.int64(20))
+    assert job == Job("in.mkv", "out.mkv", scale=1.5, track=1, cpus=2, crf=20)
+
+
+def test_whatever_is_named_by_a_path_may_be_a_path_object(tmp_path: Path) -> None:
+    fast = Path(configs.__file__).with_name("fast.yaml")
+    assert load_preset(fast) == load_preset("fast")
+    assert Job("in.mkv", "out.mkv", preset=fast) == Job("in.mkv", "out.mkv", preset="fast")
+    assert LiveJob("pattern://64x48", "out.mkv", preset=fast) == LiveJob("pattern://64x48", "out.mkv", preset="fast")
+    Upscaler(preset=fast)
+    for made in (partial(Job, "in.mkv", "out.mkv"), partial(LiveJob, "pattern://64x48", "out.mkv"), Upscaler):
+        with pytest.raises(OptionError, match=r"/none\.onnx can't be read"):
+            made(model=tmp_path / "none.onnx")
+
+
+@pytest.mark.parametrize("path", [None, 3, b"in.mkv", "", "a\0b.mkv"])
+def test_what_is_no_path_is_refused_in_a_sentence(path: Any) -> None:
+    for take in (
+        lambda: Job(path, "out.mkv"),
+        lambda: Job("in.mkv", path),
+        lambda: LiveJob(path, "out.mkv"),
+        lambda: LiveJob("pattern://64x48", path),
+        lambda: probe(path),
+    ):
+        with pytest.raises(OptionError, match=r"^A (path|source|target) can't be .*\.$"):
+            take()
 
 
 @pytest.mark.parametrize("address", ["rtmp://127.0.0.1/x", "srt://host:9000?passphrase=much-too-secret"])

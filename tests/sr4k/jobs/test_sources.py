@@ -1,5 +1,6 @@
 """Sources and targets of a command line become jobs."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,13 @@ def test_a_folder_stands_for_its_videos(tmp_path: Path) -> None:
     touched(films, *names)
     assert targets([films], tmp_path / "out") == ["out/a.mkv", "out/b.mp4"]
     assert targets([films], tmp_path / "out", recursive=True) == ["out/a.mkv", "out/b.mp4", "out/deep/c.mov"]
+
+
+def test_a_named_pipe_in_it_is_none_of_them(tmp_path: Path) -> None:
+    films = tmp_path / "films"
+    touched(films, "a.mkv")
+    os.mkfifo(films / "b.mkv")
+    assert targets([films], tmp_path / "out") == ["out/a.mkv"]
 
 
 def test_results_inside_the_folder_are_no_sources(tmp_path: Path) -> None:

@@ -183,6 +183,16 @@ def test_planes_that_are_no_pair_and_no_three_are_refused(nearest: Upscaler) -> 
         next(nearest.yuv420_frames([(np.zeros((4, 4), np.uint8),)]))
 
 
+def test_what_holds_no_frames_is_refused_in_a_sentence(nearest: Upscaler) -> None:
+    nothing: Any = None
+    for several in (nearest.frames, nearest.yuv420_frames):
+        with pytest.raises(OptionError, match=r"come from an iterable, and this is a .*NoneType: "):
+            several(nothing)
+    flat: Any = (np.zeros((4, 4), np.uint8),) * 3
+    with pytest.raises(OptionError, match=r"is \(y, u, v\), or \(y, uv\), and this is a numpy.ndarray"):
+        next(nearest.yuv420_frames(flat))
+
+
 def test_memory_does_not_grow_with_the_number_of_frames(luma: Upscaler) -> None:
     frame = np.zeros((90, 160, 3), np.uint8)
     list(luma.frames([frame] * 3))

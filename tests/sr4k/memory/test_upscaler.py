@@ -2,9 +2,11 @@
 
 import gc
 import pickle
+import resource
 import signal
 import threading
 import tracemalloc
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ import pytest
 from clips import MakeClip
 from numpy.typing import NDArray
 
-from sr4k import EngineError, Job, OptionError, Upscaler, load_preset
+from sr4k import EngineError, Job, MachineError, OptionError, Upscaler, load_preset
 from sr4k.engines import ENGINES
 from sr4k.media.sample_pattern import draw
 from sr4k.memory import passages
@@ -290,6 +292,26 @@ def test_fp32_and_int8_differ_and_each_is_what_was_asked_for() -> None:
     with Upscaler(precision="fp32") as exact, Upscaler(precision="int8") as fast:
         assert not np.array_equal(exact(bgr), fast(bgr))
         assert np.abs(exact(bgr).astype(int) - fast(bgr)).max() < 16
+
+
+@pytest.fixture
+def a_gigabyte() -> Iterator[None]:
+    """A limit of the address space: this much more than is used."""
+    usual = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 30), usual[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, usual)
+
+
+@pytest.mark.usefixtures("a_gigabyte")
+def test_a_frame_that_memory_is_too_small_for_is_the_machines_error(luma: Upscaler) -> None:
+    huge = np.broadcast_to(np.uint8(7), (20_000, 20_000))
+    with pytest.raises(MachineError, match="too little memory"):
+        luma(huge)
+    with pytest.raises(MachineError, match="too little memory"):
+        next(luma.frames([huge]))
+    assert luma(RGB).shape == (2 * RGB.shape[0], 2 * RGB.shape[1], 3), "it can still be used"
 
 
 def test_engines_of_the_last_sizes_are_kept_and_no_more() -> None:
