@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 from numbers import Integral
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar, cast, overload
 
 from sr4k.common.given_path import given_path, name_or_path
 from sr4k.common.option_names import option
@@ -79,10 +79,17 @@ def check_cpus(given: object) -> None:
     """
     if given is None:
         return
-    if isinstance(given, bool) or not isinstance(given, Integral):
+    if (cpus := _whole(given)) is None:
         raise FieldError("{cpus} can't be {0}: it must be a whole number.", given)
-    if int(given) < 1:
+    if cpus < 1:
         raise FieldError("{cpus} can't be {0}: at least one CPU is needed.", given)
+
+
+def _whole(given: object) -> int | None:
+    """Return a whole number, of Python's or of NumPy's; ``None``: it is none, as ``True`` isn't."""
+    if isinstance(given, bool) or not isinstance(given, Integral):
+        return None
+    return int(given)
 
 
 def check_switches(job: object, *names: str) -> None:
@@ -114,7 +121,7 @@ def source_or_text(given: Address | str | os.PathLike[str]) -> Address:
 def targets_or_text(given: Targets) -> tuple[Address, ...]:
     """Return the addresses of targets; see `sr4k.live.address.parse_target`."""
     is_one = isinstance(given, Address | str | os.PathLike) or not isinstance(given, Iterable)
-    several = (given,) if is_one else given
+    several: Iterable[Any] = (given,) if is_one else cast("Iterable[Any]", given)
     return tuple(each if isinstance(each, Address) else parse_target(given_path(each, "A target")) for each in several)
 
 
@@ -164,7 +171,7 @@ def track_or_text(given: VideoChoice | int | str) -> VideoChoice:
     Raises:
         OptionError: it is of another type, or says no track.
     """
-    if isinstance(given, Integral) and not isinstance(given, bool):
-        return VideoChoice(int(given))
+    if (number := _whole(given)) is not None:
+        return VideoChoice(number)
     chosen: VideoChoice = _track_or_text(given)
     return chosen

