@@ -162,7 +162,9 @@ class Passages:
             found = next((index for index, (other, _) in enumerate(self._idle) if other == key), None)
             if found is not None:
                 line = self._idle.pop(found)[1]
-        line = line or self._opened(kind, prompt=prompt)
+        if line is None:
+            with _refusals_named():
+                line = self._opened(kind, prompt=prompt)
         try:
             yield line
         finally:
@@ -230,7 +232,7 @@ class Passages:
             prompt=prompt,
         )
         stages = [spec.create() for spec in specs.values()]
-        with gate.inside(), _refusals_named():
+        with gate.inside():
             line = Line(kind, Passage([stage for stage in stages if isinstance(stage, Transform)], kind.form))
         self._open.add(line)
         return line

@@ -23,6 +23,7 @@ BIN = Path(sys.executable).parent
         (MemoryError(), MachineError, "memory"),
         (RuntimeError("can't start new thread"), MachineError, "ulimit -u"),
         (BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"), MachineError, "ulimit -u"),
+        (RuntimeError("core.cpp:117: Resource temporarily unavailable"), MachineError, "ulimit -u, or -v"),
         (ImportError("libx.so: failed to map segment from shared object"), MachineError, "memory"),
         (OSError(errno.ENAMETOOLONG, "File name too long", "xxx"), OptionError, "xxx is too long"),
         (OSError(errno.ENOSPC, "No space left on device"), OutputError, "No space left"),

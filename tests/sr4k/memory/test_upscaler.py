@@ -270,6 +270,17 @@ def test_an_engine_that_can_not_start_is_named_and_the_next_call_tries_again(mon
             up(RGB)
 
 
+def test_an_engine_whose_library_does_not_fit_into_memory_is_the_machines_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused(*_given: Any, **_options: Any) -> None:
+        raise ImportError("libopenvino.so: failed to map segment from shared object")
+
+    monkeypatch.setattr(passages, "upscaling", refused)
+    with pytest.raises(MachineError, match="too little memory"):
+        Upscaler()(RGB)
+
+
 @pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("engine", ["torch", "cuda"])
 def test_other_engines_make_nearly_the_same(engine: str, luma: Upscaler) -> None:
