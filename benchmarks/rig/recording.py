@@ -76,9 +76,18 @@ def inspect(path: Path) -> Recorded:
 
 
 def offsets(flashes: list[float], beeps: list[float]) -> list[float]:
-    """Return the time of the beep minus that of the flash, for each flash with a beep close to it."""
-    nearest = (min((beep - flash for beep in near(beeps, flash)), key=abs, default=9.0) for flash in flashes)
-    return [offset for offset in nearest if abs(offset) < _CLOSE]
+    """Return the time of the beep minus that of the flash, for each two that are close, and nearest to each other.
+
+    A damaged picture may look like a flash, and be near a beep that has a flash of its own.
+    """
+    pairs = ((flash, nearest(beeps, flash)) for flash in flashes)
+    close = ((flash, beep) for flash, beep in pairs if beep is not None and abs(beep - flash) < _CLOSE)
+    return [beep - flash for flash, beep in close if nearest(flashes, beep) == flash]
+
+
+def nearest(times: list[float], at: float) -> float | None:
+    """Return the one of the sorted times that is nearest to ``at``; ``None``: none is within a second."""
+    return min(near(times, at), key=lambda time: abs(time - at), default=None)
 
 
 def near(beeps: list[float], at: float) -> list[float]:
@@ -87,28 +96,33 @@ def near(beeps: list[float], at: float) -> list[float]:
 
 
 def events(path: Path) -> tuple[list[float], list[float], set[tuple[int, int]]]:
-    """Return the times of flashes and of beeps in seconds, and the sizes of all pictures."""
-    flashes: list[float] = []
+    """Return the times of flashes and of beeps in seconds, and the sizes of all pictures.
+
+    A flash is one picture, which may be shown again. Where several pictures in a row are bright, they are damaged.
+    """
+    bright: list[tuple[float, set[int | None]]] = []  # each time in a row, with the numbers of the pictures
     beeps: list[float] = []
     sizes = set()
-    quiet = shone = -1.0
+    quiet, was_bright = -1.0, False
     with av.open(str(path)) as container:
         for frame in container.decode(video=0, audio=0):
             at = float(frame.pts * frame.time_base)
             if isinstance(frame, av.VideoFrame):
                 sizes.add((frame.width, frame.height))
                 luma = frame.to_ndarray(format="gray8")
-                bright = luma[frame.height * 5 // 8 : frame.height * 7 // 8].mean() > 200
-                if bright and at - shone > 0.5:
-                    flashes.append(at)
-                shone = at if bright else shone
+                is_bright = luma[frame.height * 5 // 8 : frame.height * 7 // 8].mean() > 200
+                if is_bright and not was_bright:
+                    bright.append((at, set()))
+                if is_bright:
+                    bright[-1][1].add(counter.read(_luma(frame)))
+                was_bright = is_bright
             else:
                 loud = np.flatnonzero(np.abs(frame.to_ndarray()).max(axis=0) > 0.2)
                 if len(loud):
                     if at - quiet > 0.2:
                         beeps.append(at + loud[0] / frame.sample_rate)
                     quiet = at
-    return flashes, beeps, sizes
+    return [at for at, numbers in bright if len(numbers) == 1], beeps, sizes
 
 
 def counters(path: Path) -> list[int | None]:

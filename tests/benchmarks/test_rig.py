@@ -18,7 +18,7 @@ from rig.channel import eventually
 from rig.fair_time import Stopwatch, crowding
 from rig.faults import Proxy
 from rig.publish import Publisher
-from rig.recording import inspect
+from rig.recording import inspect, offsets
 from rig.servers import NginxRtmp, NodeMediaServer, SilentServer, free_port
 from rig.view import Viewer, measure
 
@@ -221,6 +221,10 @@ def test_a_stopwatch_takes_off_what_others_have_of_the_cpus(monkeypatch: pytest.
 @pytest.mark.parametrize(("runnable", "crowded"), [(1, 1.0), (3, 1.0), (5, 2.0), (9, 4.0)])
 def test_a_machine_with_cpus_to_spare_slows_nothing_down(runnable: int, crowded: float) -> None:
     assert crowding(f"0.1 0.2 0.3 {runnable}/314 999\n", cpus=2) == crowded
+
+
+def test_a_damaged_picture_is_not_the_flash_of_a_beep_that_has_one() -> None:
+    assert offsets([1.7, 2.0, 3.1], [2.0, 3.0]) == pytest.approx([0.0, -0.1])
 
 
 def test_a_recording_without_a_packet_has_no_length(tmp_path: Path) -> None:

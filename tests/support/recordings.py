@@ -17,4 +17,4 @@ def assert_whole(path: Path, slowdown: float, size: tuple[int, int]) -> None:
     assert recorded.apart < slowdown
     assert recorded.sizes == (size,)
     assert recorded.offsets, "no flash has a beep"
-    assert recorded.worst_offset <= 0.04 * slowdown
+    assert recorded.worst_offset <= 0.04 * slowdown, recorded.offsets
