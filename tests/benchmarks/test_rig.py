@@ -18,7 +18,7 @@ from rig.channel import eventually
 from rig.fair_time import Stopwatch, crowding
 from rig.faults import Proxy
 from rig.publish import Publisher
-from rig.recording import inspect, offsets
+from rig.recording import events, inspect, offsets
 from rig.servers import NginxRtmp, NodeMediaServer, SilentServer, free_port
 from rig.view import Viewer, measure
 
@@ -225,6 +225,26 @@ def test_a_machine_with_cpus_to_spare_slows_nothing_down(runnable: int, crowded:
 
 def test_a_damaged_picture_is_not_the_flash_of_a_beep_that_has_one() -> None:
     assert offsets([1.7, 2.0, 3.1], [2.0, 3.0]) == pytest.approx([0.0, -0.1])
+
+
+def test_a_flash_is_one_picture_that_may_be_shown_again_and_not_a_row_of_damaged_ones(tmp_path: Path) -> None:
+    shown = [(0, 120), (1, 235), (1, 235), (2, 120), (3, 235), (4, 235), (5, 120)]  # numbers and levels
+    with av.open(str(tmp_path / "out.mkv"), "w") as target:
+        video: Any = target.add_stream("ffv1", rate=25)
+        video.width, video.height, video.pix_fmt = 160, 90, "yuv420p"
+        sound: Any = target.add_stream("pcm_s16le", rate=48_000, layout="mono")
+        for at, (number, level) in enumerate(shown):
+            planes = np.full((135, 160), 128, np.uint8)
+            planes[:90] = level
+            counter.draw(planes[:90], number)
+            picture = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+            picture.pts = at
+            target.mux(video.encode(picture))
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.int16), format="s16", layout="mono")
+        silence.sample_rate, silence.pts = 48_000, 0
+        target.mux([*sound.encode(silence), *sound.encode(None), *video.encode(None)])
+    flashes, beeps, sizes = events(tmp_path / "out.mkv")
+    assert (flashes, beeps, sizes) == ([pytest.approx(0.04)], [], {(160, 90)})
 
 
 def test_a_recording_without_a_packet_has_no_length(tmp_path: Path) -> None:
